@@ -1,0 +1,205 @@
+//! WHERE: what is wrong with a file, and at which of its nodes, so that an editor can jump there.
+//!
+//! Whoever finds a fault makes a [`Diagnostic`] with the path of a node. A [`Report`] pairs the diagnostics with
+//! the texts they are about and draws them: for people as a compiler does, for machines as JSON.
+
+mod render;
+
+pub use render::{Style, plural};
+
+use std::{fmt, sync::Arc};
+
+use crate::document::{Path, SyntaxError, locate};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file works, but not as its author may think.
+    Warning,
+    /// The file cannot be used.
+    Error,
+}
+
+/// One file: its name as the user gave it, and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The name as the user gave it.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+impl Source {
+    /// Pairs a name with a text.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: text.into() })
+    }
+}
+
+/// Which part of a node a complaint is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Its value: a wrong type, a bad reference.
+    Value,
+    /// Its key: an unknown field.
+    Key,
+    /// A byte of the document that ends the path, where there are no nodes yet.
+    Byte(usize),
+}
+
+/// One complaint about one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file, where it is not the one that the [`Report`] is about.
+    pub file: Option<Arc<Source>>,
+    /// The node.
+    pub path: Path,
+    /// The part of the node.
+    pub mark: Mark,
+    /// What is wrong: lower case, no full stop, Kong's words where Kong has some.
+    pub message: String,
+    /// What would be right, when we know.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// Something that makes the file unusable.
+    pub fn error(path: Path, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { severity: Severity::Error, file: None, path, mark: Mark::Value, message, help: None }
+    }
+
+    /// Something that the author should know.
+    pub fn warning(path: Path, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(path, message) }
+    }
+
+    /// A text that is no document, at `path`: the root, or inside a string.
+    #[must_use]
+    pub fn syntax(path: Path, error: &SyntaxError) -> Self {
+        Self { mark: Mark::Byte(error.byte), ..Self::error(path, error.message.clone()) }
+    }
+
+    /// The same complaint with a hint.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same complaint about the key of the node.
+    #[must_use]
+    pub const fn key(mut self) -> Self {
+        self.mark = Mark::Key;
+        self
+    }
+
+    /// The same complaint about a node of another file.
+    #[must_use]
+    pub fn in_file(mut self, file: &Arc<Source>) -> Self {
+        self.file = Some(file.clone());
+        self
+    }
+
+    /// Whether the file cannot be used.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// Where a complaint points to, for people and editors; lines and columns count from one, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+    /// The same in bytes of the text.
+    pub bytes: std::ops::Range<usize>,
+}
+
+/// All complaints about one file (and the files it names), in the order they were found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    source: Arc<Source>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    /// Pairs complaints with the text they are about.
+    #[must_use]
+    pub const fn new(source: Arc<Source>, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { source, diagnostics }
+    }
+
+    /// The complaints themselves.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// Whether there is nothing to complain about.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty()
+    }
+
+    /// How many complaints make the file unusable, and how many do not.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        let errors = self.diagnostics.iter().filter(|it| it.is_error()).count();
+        (errors, self.diagnostics.len() - errors)
+    }
+
+    /// The file that a complaint is about.
+    #[must_use]
+    pub fn source_of<'a>(&'a self, diagnostic: &'a Diagnostic) -> &'a Source {
+        diagnostic.file.as_deref().unwrap_or(&self.source)
+    }
+
+    /// The place that a complaint is about.
+    #[must_use]
+    pub fn position(&self, diagnostic: &Diagnostic) -> Position {
+        let text = &self.source_of(diagnostic).text;
+        let byte = if let Mark::Byte(byte) = diagnostic.mark { Some(byte) } else { None };
+        let located = locate(text, &diagnostic.path, byte);
+        let bytes = match (&located.key, diagnostic.mark) {
+            (Some(key), Mark::Key) if located.exact => key.clone(),
+            _ => located.node(text),
+        };
+        let before = &text[..bytes.start];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Position {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1,
+            bytes,
+        }
+    }
+
+    /// One line for the log: the first error, and how many more there are.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Some(first) = self.diagnostics.iter().find(|it| it.is_error()).or(self.diagnostics.first())
+        else {
+            return String::from("no complaints");
+        };
+        let Position { line, column, .. } = self.position(first);
+        let mut text = format!("{}:{line}:{column}: {}", self.source_of(first).name, first.message);
+        let (errors, _) = self.count();
+        if errors > 1 {
+            text.push_str(&format!(" (and {})", plural(errors - 1, "more error")));
+        }
+        text
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.draw(Style::Plain))
+    }
+}
+
+impl std::error::Error for Report {}

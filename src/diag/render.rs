@@ -1,0 +1,139 @@
+//! Diagnostics drawn on the text, as a good compiler draws them, and the same as JSON.
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use super::{Diagnostic, Position, Report, Severity};
+
+/// How a drawing looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Text only.
+    Plain,
+    /// With the colours of a terminal.
+    Colour,
+}
+
+/// More complaints than this are counted, not drawn: a screen holds no more.
+const DRAWN: usize = 20;
+
+/// A line longer than this is not drawn: a document on one line would fill the screen.
+const LINE: usize = 400;
+
+impl Report {
+    /// All complaints, drawn on their texts.
+    #[must_use]
+    pub fn draw(&self, style: Style) -> String {
+        let renderer = if style == Style::Colour { Renderer::styled() } else { Renderer::plain() };
+        let mut out = String::new();
+        for diagnostic in self.diagnostics.iter().take(DRAWN) {
+            out.push_str(&self.draw_one(diagnostic, &renderer));
+            out.push_str("\n\n");
+        }
+        if self.diagnostics.len() > DRAWN {
+            out.push_str(&format!(
+                "... and {}\n\n",
+                plural(self.diagnostics.len() - DRAWN, "more complaint")
+            ));
+        }
+        out
+    }
+
+    fn draw_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
+        let source = self.source_of(diagnostic);
+        let Position { line, column, bytes } = self.position(diagnostic);
+        let level = if diagnostic.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
+        let path = diagnostic.path.to_string();
+        let line_start = source.text[..bytes.start].rfind('\n').map_or(0, |newline| newline + 1);
+        let line_end = source.text[bytes.start..].find('\n').map_or(source.text.len(), |at| bytes.start + at);
+        let group = level.primary_title(&*diagnostic.message);
+        let help = diagnostic.help.as_deref().map(|help| Level::HELP.message(help));
+        if line_end - line_start > LINE || source.text.is_empty() {
+            let place = format!("{}:{line}:{column} {path}", source.name);
+            let group = group.element(Level::NOTE.message(place.trim_end()));
+            return renderer.render(&[group.elements(help)]);
+        }
+        // Only this line is given to the renderer, so that it need not walk a large file for each complaint.
+        let span = bytes.start - line_start..bytes.end.min(line_end) - line_start;
+        let snippet = Snippet::source(&source.text[line_start..line_end])
+            .line_start(line)
+            .path(&*source.name)
+            .annotation(AnnotationKind::Primary.span(span).label(&*path));
+        renderer.render(&[group.element(snippet).elements(help)])
+    }
+
+    /// All complaints for machines: one object each, with `file`, `line`, `column`, `path`, `severity`,
+    /// `message` and `help`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let each = self.diagnostics.iter().map(|diagnostic| {
+            let Position { line, column, .. } = self.position(diagnostic);
+            json!({
+                "file": self.source_of(diagnostic).name,
+                "line": line,
+                "column": column,
+                "path": diagnostic.path.to_string(),
+                "severity": if diagnostic.is_error() { "error" } else { "warning" },
+                "message": diagnostic.message,
+                "help": diagnostic.help,
+            })
+        });
+        Value::Array(each.collect())
+    }
+}
+
+/// `1 error`, `2 errors`.
+#[must_use]
+pub fn plural(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Diagnostic, Report, Source, Style};
+    use crate::document::{Dialect, Path, read};
+
+    const TEXT: &str = "\
+_format_version: \"3.0\"
+services:
+- name: stock
+  hots: example.com
+  routes:
+  - name: quotes
+    plugins:
+    - name: mocking
+      config:
+        api_specification: |
+          openapi: 3.0.0
+          paths:
+            /x: {get: {responses: {\"2000\": {description: odd}}}}
+";
+
+    #[test]
+    fn a_complaint_is_drawn_on_its_line() {
+        let service = Path::root().key("services").index(0);
+        let spec =
+            service.key("routes").index(0).key("plugins").index(0).key("config").key("api_specification");
+        let code = spec.inside().key("paths").key("/x").key("get").key("responses").key("2000");
+        let report = Report::new(
+            Source::new("kong.yaml", TEXT),
+            vec![
+                Diagnostic::error(service.key("hots"), "unknown field").key().help("did you mean `host`?"),
+                Diagnostic::error(service.key("host"), "required field missing"),
+                Diagnostic::warning(code, "not a status code").key(),
+            ],
+        );
+        insta::assert_snapshot!(report.draw(Style::Plain));
+        assert_eq!(report.summary(), "kong.yaml:4:3: unknown field (and 1 more error)");
+        assert_eq!(report.to_json()[2]["line"], 13);
+    }
+
+    #[test]
+    fn a_syntax_error_is_drawn_where_reading_stopped() {
+        let text = "services:\n- name: [a\n- name: b\n";
+        let error = read(text, Dialect::Kong).unwrap_err();
+        let report =
+            Report::new(Source::new("kong.yaml", text), vec![Diagnostic::syntax(Path::root(), &error)]);
+        insta::assert_snapshot!(report.draw(Style::Plain));
+    }
+}

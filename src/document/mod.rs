@@ -1,0 +1,72 @@
+//! TEXT: what a YAML or JSON text says, as an ordered tree, and where in the text each node stands.
+//!
+//! The gateway reads two kinds of documents: `kong.yaml` and OpenAPI documents. Both become a [`Value`] here and
+//! are understood elsewhere. Values carry no places: whoever complains names the [`Path`] of a node, and
+//! [`locate`] walks the text a second time, only when something is wrong.
+
+mod json;
+mod locate;
+mod path;
+mod scalar;
+mod value;
+mod yaml;
+
+pub use locate::{Located, locate};
+pub use path::{At, Path, Step};
+pub use value::{Mapping, Number, Text, Value};
+
+/// The rules by which plain YAML scalars get their types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// YAML 1.1 as Kong's reader has it: `no` is false, `010` is 8, `12:30` is 750.
+    Kong,
+    /// The YAML 1.2 core schema, which OpenAPI asks for: `no` is a text.
+    /// (OpenAPI 3.0.3, section "Format".)
+    Specification,
+}
+
+/// A text that was read.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// What it says.
+    pub value: Value,
+    /// Keys that stand twice in one mapping; the last one was taken, as Kong does.
+    pub duplicates: Vec<Path>,
+}
+
+/// A text that is no document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Where reading stopped, in bytes from the start of the text.
+    pub byte: usize,
+    /// What was found there.
+    pub message: String,
+}
+
+/// Reads a text that is JSON or YAML.
+///
+/// A text that begins like JSON is read as JSON; if it is not quite JSON (a comment, a trailing comma) it gets
+/// its second chance as YAML, as it does at Kong.
+///
+/// # Errors
+/// The text is neither. The complaint is JSON's where the text ends like JSON, else YAML's.
+pub fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError> {
+    let body = text.trim_start_matches('\u{feff}').trim_start();
+    if body.starts_with(['{', '[']) {
+        match json::read(text) {
+            Ok(document) => return Ok(document),
+            Err(error) => {
+                return yaml::read(text, dialect)
+                    .map_err(|other| if body.trim_end().ends_with(['}', ']']) { error } else { other });
+            }
+        }
+    }
+    yaml::read(text, dialect)
+}
+
+/// Nodes that a text may expand to when its aliases are followed, for a text of `bytes`.
+///
+/// An honest document has fewer nodes than bytes; a bomb has millions in a few hundred bytes.
+const fn expansion_limit(bytes: usize) -> u64 {
+    1_000_000 + 4 * bytes as u64
+}

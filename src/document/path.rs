@@ -1,0 +1,161 @@
+//! The address of a node: `services[0].routes[1].paths[0]`, and on into a document inside a string:
+//! `config.api_specification » paths./x.get`.
+
+use std::fmt;
+
+/// One step down a document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Into a mapping, by key.
+    Key(String),
+    /// Into a sequence, by position.
+    Index(usize),
+    /// Into the text of a string that is a document itself.
+    Inside,
+}
+
+/// The steps from the root of a document to one node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Path(Vec<Step>);
+
+impl Path {
+    /// The root of a document.
+    #[must_use]
+    pub const fn root() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The child called `key`.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        self.step(Step::Key(key.to_owned()))
+    }
+
+    /// The child at `index`.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        self.step(Step::Index(index))
+    }
+
+    /// The root of the document that the string here holds.
+    #[must_use]
+    pub fn inside(&self) -> Self {
+        self.step(Step::Inside)
+    }
+
+    /// The node that holds this one; the root holds itself.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        Self(self.0.split_last().map_or_else(Vec::new, |(_, parent)| parent.to_vec()))
+    }
+
+    /// The steps from the root.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// The same node as a place to walk on from.
+    #[must_use]
+    pub fn at(&self) -> At<'_> {
+        At::Path(self)
+    }
+
+    fn step(&self, step: Step) -> Self {
+        let mut steps = Vec::with_capacity(self.0.len() + 1);
+        steps.extend_from_slice(&self.0);
+        steps.push(step);
+        Self(steps)
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut dot = "";
+        for step in &self.0 {
+            match step {
+                Step::Key(key) => write!(f, "{dot}{key}")?,
+                Step::Inside => f.write_str(" » ")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+            dot = if matches!(step, Step::Inside) { "" } else { "." };
+        }
+        Ok(())
+    }
+}
+
+/// A place on a walk through a document: it costs nothing until somebody complains.
+#[derive(Clone, Copy, Debug)]
+pub enum At<'a> {
+    /// Where the walk began.
+    Path(&'a Path),
+    /// A child by key.
+    Key(&'a At<'a>, &'a str),
+    /// A child by position.
+    Index(&'a At<'a>, usize),
+    /// The document inside a string.
+    Inside(&'a At<'a>),
+}
+
+impl<'a> At<'a> {
+    /// The child called `key`.
+    #[must_use]
+    pub const fn key(&'a self, key: &'a str) -> Self {
+        At::Key(self, key)
+    }
+
+    /// The child at `index`.
+    #[must_use]
+    pub const fn index(&'a self, index: usize) -> Self {
+        At::Index(self, index)
+    }
+
+    /// The same place as a path that can be kept.
+    #[must_use]
+    pub fn path(&self) -> Path {
+        let mut steps = Vec::new();
+        let mut here = *self;
+        loop {
+            here = match here {
+                At::Path(path) => {
+                    steps.reverse();
+                    let mut all = path.0.clone();
+                    all.append(&mut steps);
+                    return Path(all);
+                }
+                At::Key(parent, key) => {
+                    steps.push(Step::Key(key.to_owned()));
+                    *parent
+                }
+                At::Index(parent, index) => {
+                    steps.push(Step::Index(index));
+                    *parent
+                }
+                At::Inside(parent) => {
+                    steps.push(Step::Inside);
+                    *parent
+                }
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_and_a_path_say_the_same() {
+        let root = Path::root().key("services").index(0);
+        let (plugins, first);
+        let start = root.at();
+        plugins = start.key("plugins");
+        first = plugins.index(1);
+        let spec = first.key("spec");
+        let inside = At::Inside(&spec);
+        let node = inside.key("paths");
+        assert_eq!(node.path(), root.key("plugins").index(1).key("spec").inside().key("paths"));
+        assert_eq!(node.path().to_string(), "services[0].plugins[1].spec » paths");
+        assert_eq!(node.path().parent().to_string(), "services[0].plugins[1].spec » ");
+    }
+}

@@ -1,0 +1,308 @@
+//! YAML to values, from the events of the YAML library. The only file that knows it, beside [`super::locate`].
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag, options};
+
+use super::{
+    Dialect, Document, Mapping, Path, SyntaxError, Text, Value, expansion_limit, path::Step, scalar,
+};
+
+/// Nodes may stand this deep: deeper than anything written by people, shallow enough for any stack.
+const DEPTH: usize = 128;
+
+/// Reads the first document of the text, as Kong does.
+pub(super) fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError> {
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut builder = Builder {
+        dialect,
+        limit: expansion_limit(text.len()),
+        open: Vec::new(),
+        anchors: Vec::new(),
+        duplicates: Vec::new(),
+        root: None,
+    };
+    for item in Parser::new_from_str_with_options(&text[start..], reading()) {
+        let stop = match item {
+            Ok((event, span)) => builder.event(event).map_err(|message| (at(&span), message)),
+            Err(error) => Err(scan_error(&error)),
+        };
+        match stop {
+            Ok(true) => break,
+            Ok(false) => (),
+            Err((byte, message)) => {
+                return Err(SyntaxError { byte: start + byte.min(text.len() - start), message });
+            }
+        }
+    }
+    Ok(Document { value: builder.root.unwrap_or_default(), duplicates: builder.duplicates })
+}
+
+/// How this crate reads YAML: as libyaml does, with bounded depth.
+pub(super) fn reading() -> Options {
+    options! {
+        block_scalar_eof_without_line_feed: true,
+        flow_nesting_limit: DEPTH,
+        block_nesting_limit: DEPTH,
+    }
+}
+
+fn scan_error(error: &ScanError) -> (usize, String) {
+    (error.marker().byte_offset().unwrap_or_default(), error.info())
+}
+
+fn at(span: &Span) -> usize {
+    span.byte_range().map_or(0, |range| range.start)
+}
+
+/// A node, and how many nodes it is once its aliases are followed.
+#[derive(Clone)]
+struct Built {
+    value: Value,
+    weight: u64,
+}
+
+struct Builder {
+    dialect: Dialect,
+    limit: u64,
+    open: Vec<Frame>,
+    /// By anchor id; ids count up from one. A node is missing while it is still open.
+    anchors: Vec<Option<Built>>,
+    duplicates: Vec<Path>,
+    root: Option<Value>,
+}
+
+struct Frame {
+    anchor: usize,
+    weight: u64,
+    content: Content,
+}
+
+enum Content {
+    Sequence(Vec<Value>),
+    Mapping { done: Mapping, merged: Vec<Value>, key: Option<Text> },
+}
+
+impl Builder {
+    /// Takes one event; true when the document is complete.
+    fn event(&mut self, event: Event<'_>) -> Result<bool, String> {
+        match event {
+            Event::DocumentEnd => return Ok(true),
+            Event::Scalar(text, style, anchor, tag) => {
+                if self.awaits_key() {
+                    // A key is its text, whatever type that text would have: `200`, `on` and `null` are names.
+                    self.name(anchor, text.into());
+                } else {
+                    let value = self.scalar(&text, style, tag.as_deref())?;
+                    self.add(anchor, Built { weight: 1 + text.len() as u64 / 64, value })?;
+                }
+            }
+            Event::Alias(id) => {
+                let Some(known) = self.anchors.get(id).cloned().flatten() else {
+                    return Err("this alias stands inside the node that it names".to_owned());
+                };
+                if !self.awaits_key() {
+                    self.add(0, known)?;
+                } else if let Some(key) = known.value.as_str() {
+                    self.name(0, key.into());
+                } else {
+                    return Err("a key has to be a text".to_owned());
+                }
+            }
+            Event::SequenceStart(_, anchor, _) => self.start(anchor, Content::Sequence(Vec::new()))?,
+            Event::MappingStart(_, anchor, _) => {
+                let content = Content::Mapping { done: Mapping::default(), merged: Vec::new(), key: None };
+                self.start(anchor, content)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end()?,
+            _ => (),
+        }
+        Ok(false)
+    }
+
+    fn awaits_key(&self) -> bool {
+        matches!(self.open.last(), Some(Frame { content: Content::Mapping { key: None, .. }, .. }))
+    }
+
+    fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
+        if let Some(name) = tag.and_then(Tag::core_suffix) {
+            return scalar::tagged(name, text, self.dialect)
+                .ok_or_else(|| format!("`{text}` is not what its tag `!!{name}` says"));
+        }
+        if tag.is_some() || style != ScalarStyle::Plain {
+            return Ok(Value::from(text));
+        }
+        Ok(scalar::plain(text, self.dialect))
+    }
+
+    fn start(&mut self, anchor: usize, content: Content) -> Result<(), String> {
+        if self.awaits_key() {
+            return Err("a key has to be a text".to_owned());
+        }
+        self.open.push(Frame { anchor, weight: 1, content });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        let Some(Frame { anchor, weight, content }) = self.open.pop() else { return Ok(()) };
+        let value = match content {
+            Content::Sequence(mut items) => {
+                items.shrink_to_fit();
+                Value::from(items)
+            }
+            Content::Mapping { done, merged, .. } => Value::from(merge(done, &merged)?),
+        };
+        self.add(anchor, Built { value, weight })
+    }
+
+    fn name(&mut self, anchor: usize, text: Text) {
+        self.remember(anchor, || Built { value: Value::String(text.clone()), weight: 1 });
+        let path =
+            if let Some(Frame { content: Content::Mapping { done, key, .. }, .. }) = self.open.last_mut() {
+                let twice = &*text != "<<" && done.contains_key(&text);
+                *key = Some(text.clone());
+                twice
+            } else {
+                false
+            };
+        if path {
+            self.duplicates.push(self.path().key(&text));
+        }
+    }
+
+    fn add(&mut self, anchor: usize, built: Built) -> Result<(), String> {
+        self.remember(anchor, || built.clone());
+        let Built { value, weight } = built;
+        let Some(frame) = self.open.last_mut() else {
+            self.root = Some(value);
+            return Ok(());
+        };
+        frame.weight = frame.weight.saturating_add(weight);
+        if frame.weight > self.limit {
+            return Err(
+                "the aliases of this document expand to more nodes than a document of its size may have"
+                    .to_owned(),
+            );
+        }
+        match &mut frame.content {
+            Content::Sequence(items) => items.push(value),
+            Content::Mapping { done, merged, key } => match key.take() {
+                Some(key) if &*key == "<<" => merged.push(value),
+                Some(key) => drop(done.insert(key, value)),
+                None => (),
+            },
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, anchor: usize, built: impl FnOnce() -> Built) {
+        if anchor > 0 {
+            if self.anchors.len() <= anchor {
+                self.anchors.resize(anchor + 1, None);
+            }
+            self.anchors[anchor] = Some(built());
+        }
+    }
+
+    /// Where the innermost open node stands.
+    fn path(&self) -> Path {
+        let mut path = Path::root();
+        for pair in self.open.windows(2) {
+            let step = match &pair[0].content {
+                Content::Sequence(items) => Step::Index(items.len()),
+                Content::Mapping { key, .. } => Step::Key(key.as_deref().unwrap_or_default().to_owned()),
+            };
+            path = match step {
+                Step::Index(n) => path.index(n),
+                Step::Key(key) => path.key(&key),
+                Step::Inside => path,
+            };
+        }
+        path
+    }
+}
+
+/// The merge keys of YAML 1.1 (yaml.org/type/merge.html): a key of the mapping itself wins over a merged one, and
+/// of several merged mappings the first.
+fn merge(mut done: Mapping, merged: &[Value]) -> Result<Mapping, String> {
+    for value in merged {
+        let all = value.as_sequence().unwrap_or(std::slice::from_ref(value));
+        for source in all {
+            let Some(source) = source.as_mapping() else {
+                return Err("a merge key `<<` takes a mapping, or a list of mappings".to_owned());
+            };
+            for (key, value) in source.iter() {
+                if !done.contains_key(key) {
+                    done.insert(key, value.clone());
+                }
+            }
+        }
+    }
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, json: &str) {
+        assert_eq!(read(text, Dialect::Kong).unwrap().value.to_json(), json);
+    }
+
+    #[test]
+    fn documents() {
+        for (text, json) in [
+            ("", "null"),
+            ("# only a comment\n", "null"),
+            ("\u{feff}a: 1\r\nb: [x, {c: no}]\r\n", r#"{"a":1,"b":["x",{"c":false}]}"#),
+            ("a: 'no'\nb: \"1\"\nc: !!str 1\nd: !custom 1\n", r#"{"a":"no","b":"1","c":"1","d":"1"}"#),
+            ("200: ok\non: x\n~: y\n", r#"{"200":"ok","on":"x","~":"y"}"#),
+            ("a: |\n  one\n  two\nb: >-\n  three\n  four\n", r#"{"a":"one\ntwo\n","b":"three four"}"#),
+            ("a: |\n  text", r#"{"a":"text"}"#),
+            (
+                "a: &x {b: 1}\nc: *x\nd: {<<: *x, b: 2, e: 3}\n",
+                r#"{"a":{"b":1},"c":{"b":1},"d":{"b":2,"e":3}}"#,
+            ),
+            ("a: {<<: [{b: 1}, {b: 2, c: 3}]}\n", r#"{"a":{"b":1,"c":3}}"#),
+            ("a: 1\n---\nb: 2\n", r#"{"a":1}"#),
+            ("? a\n: b\n", r#"{"a":"b"}"#),
+        ] {
+            check(text, json);
+        }
+    }
+
+    #[test]
+    fn the_last_of_equal_keys_is_taken_and_noted() {
+        let document = read("s:\n- a: 1\n  b: 2\n  a: 3\n", Dialect::Kong).unwrap();
+        assert_eq!(document.value.to_json(), r#"{"s":[{"a":3,"b":2}]}"#);
+        assert_eq!(document.duplicates, [Path::root().key("s").index(0).key("a")]);
+    }
+
+    #[test]
+    fn what_is_refused_has_a_place() {
+        for (text, byte) in [
+            ("a: [1, 2\nb: 3", 10),
+            ("a: *unknown\n", 3),
+            ("a: &x [*x]\n", 7),
+            ("{a: 1}: b\n", 0),
+            ("a: !!int x\n", 9),
+            ("a: {<<: 1}\n", 9),
+        ] {
+            let error = read(text, Dialect::Kong).unwrap_err();
+            assert_eq!(error.byte, byte, "{text:?}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn bombs_are_refused() {
+        let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for n in 1..12 {
+            let all = vec![format!("*a{}", n - 1); 10].join(", ");
+            laughs.push_str(&format!("a{n}: &a{n} [{all}]\n"));
+        }
+        assert!(read(&laughs, Dialect::Kong).unwrap_err().message.contains("expand"));
+        let quadratic = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 20_000].join(", "));
+        assert!(read(&quadratic, Dialect::Kong).unwrap_err().message.contains("expand"));
+        assert!(read(&"[".repeat(20_000), Dialect::Kong).is_err());
+        assert!(read(&"- ".repeat(20_000), Dialect::Kong).is_err());
+    }
+}

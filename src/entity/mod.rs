@@ -1,0 +1,46 @@
+//! WORDS: Kong's vocabulary, as values that cannot be wrong.
+//!
+//! A file here holds one entity: what its record may say (rows, read by `schema`), and its value. Nothing below
+//! `config` checks such a value again.
+
+mod id;
+mod plugin;
+mod route;
+mod service;
+
+pub use id::entity_id;
+pub use plugin::{Plugin, Scope};
+pub use route::{Endpoint, PathHandling, Route};
+pub use service::Service;
+
+use crate::document::Value;
+
+/// Everything one document declares, references resolved.
+#[derive(Clone, Debug, Default)]
+pub struct Entities {
+    /// All services, in file order.
+    pub services: Vec<Service>,
+    /// All routes, in file order.
+    pub routes: Vec<Route>,
+    /// All plugins of every scope, in file order.
+    pub plugins: Vec<Plugin>,
+}
+
+/// Refers to a service by its place in [`Entities::services`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServiceIndex(pub usize);
+
+/// Refers to a route by its place in [`Entities::routes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RouteIndex(pub usize);
+
+/// The texts of a checked list; none if it is absent.
+fn texts(record: &Value, key: &str) -> Vec<String> {
+    let items = record.get(key).map(Value::items).unwrap_or_default();
+    items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The text of a checked field.
+fn text(record: &Value, key: &str) -> Option<String> {
+    record.get(key).and_then(Value::as_str).map(str::to_owned)
+}
