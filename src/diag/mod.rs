@@ -190,7 +190,7 @@ impl Report {
         let mut text = format!("{}:{line}:{column}: {}", self.source_of(first).name, first.message);
         let (errors, _) = self.count();
         if errors > 1 {
-            text.push_str(&format!(" (and {})", plural(errors - 1, "more error")));
+            text = format!("{text} (and {})", plural(errors - 1, "more error"));
         }
         text
     }

@@ -31,10 +31,14 @@ impl Report {
             out.push_str("\n\n");
         }
         if self.diagnostics.len() > DRAWN {
-            out.push_str(&format!(
-                "... and {}\n\n",
-                plural(self.diagnostics.len() - DRAWN, "more complaint")
-            ));
+            let rest = plural(self.diagnostics.len() - DRAWN, "more complaint");
+            out.push_str("... and ");
+            out.push_str(&rest);
+            out.push_str(
+                "
+
+",
+            );
         }
         out
     }

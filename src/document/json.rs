@@ -1,4 +1,4 @@
-//! JSON to values, by serde_json: ten times as fast as reading it as YAML.
+//! JSON to values, by `serde_json`: ten times as fast as reading it as YAML.
 
 use std::{cell::RefCell, collections::HashSet, fmt};
 
@@ -6,7 +6,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 
 use super::{Document, Mapping, Number, SyntaxError, Text, Value};
 
-/// The key under which serde_json hands over a number whose digits are kept (its feature `arbitrary_precision`).
+/// The key under which `serde_json` hands over a number whose digits are kept (its feature `arbitrary_precision`).
 const NUMBER: &str = "$serde_json::private::Number";
 
 pub(super) fn read(text: &str) -> Result<Document, SyntaxError> {
@@ -23,7 +23,7 @@ pub(super) fn read(text: &str) -> Result<Document, SyntaxError> {
     }
 }
 
-/// serde_json counts lines from one, and bytes within a line.
+/// `serde_json` counts lines from one, and bytes within a line.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let mut byte = (start + column.saturating_sub(1)).min(text.len());

@@ -108,7 +108,7 @@ fn sexagesimal(digits: &str, negative: bool) -> Option<Number> {
     let mut total = 0.0;
     for (n, part) in digits.split(':').enumerate() {
         let part: f64 = part.replace('_', "").parse().ok()?;
-        if !(part >= 0.0) || (n > 0 && part >= 6000.0) {
+        if part.is_nan() || part < 0.0 || (n > 0 && part >= 6000.0) {
             return None;
         }
         total = total * 60.0 + part;

@@ -89,7 +89,7 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 if self.awaits_key() {
                     // A key is its text, whatever type that text would have: `200`, `on` and `null` are names.
-                    self.name(anchor, text.into());
+                    self.name(anchor, &text.into());
                 } else {
                     let value = self.scalar(&text, style, tag.as_deref())?;
                     self.add(anchor, Built { weight: 1 + text.len() as u64 / 64, value })?;
@@ -102,7 +102,7 @@ impl Builder {
                 if !self.awaits_key() {
                     self.add(0, known)?;
                 } else if let Some(key) = known.value.as_str() {
-                    self.name(0, key.into());
+                    self.name(0, &key.into());
                 } else {
                     return Err("a key has to be a text".to_owned());
                 }
@@ -153,18 +153,18 @@ impl Builder {
         self.add(anchor, Built { value, weight })
     }
 
-    fn name(&mut self, anchor: usize, text: Text) {
+    fn name(&mut self, anchor: usize, text: &Text) {
         self.remember(anchor, || Built { value: Value::String(text.clone()), weight: 1 });
         let path =
             if let Some(Frame { content: Content::Mapping { done, key, .. }, .. }) = self.open.last_mut() {
-                let twice = &*text != "<<" && done.contains_key(&text);
+                let twice = &**text != "<<" && done.contains_key(text);
                 *key = Some(text.clone());
                 twice
             } else {
                 false
             };
         if path {
-            self.duplicates.push(self.path().key(&text));
+            self.duplicates.push(self.path().key(text));
         }
     }
 

@@ -3,15 +3,20 @@
 //! A file here holds one entity: what its record may say (rows, read by `schema`), and its value. Nothing below
 //! `config` checks such a value again.
 
+mod document;
 mod id;
+mod names;
 mod plugin;
 mod route;
 mod service;
 
+pub use document::{DOCUMENT, FORMAT_VERSIONS};
 pub use id::entity_id;
 pub use plugin::{Plugin, Scope};
 pub use route::{Endpoint, PathHandling, Route};
 pub use service::Service;
+
+use uuid::Uuid;
 
 use crate::document::Value;
 
@@ -43,4 +48,19 @@ fn texts(record: &Value, key: &str) -> Vec<String> {
 /// The text of a checked field.
 fn text(record: &Value, key: &str) -> Option<String> {
     record.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The whole number of a checked field, in the range that its rows allow.
+fn whole<T: TryFrom<i64> + Default>(record: &Value, key: &str) -> T {
+    record.get(key).and_then(Value::as_i64).and_then(|it| T::try_from(it).ok()).unwrap_or_default()
+}
+
+/// The truth of a checked field.
+fn truth(record: &Value, key: &str) -> bool {
+    record.get(key).and_then(Value::as_bool).unwrap_or_default()
+}
+
+/// The id of a checked record.
+fn id(record: &Value) -> Uuid {
+    record.get("id").and_then(Value::as_str).and_then(|it| it.parse().ok()).unwrap_or_default()
 }

@@ -2,8 +2,35 @@
 
 use uuid::Uuid;
 
-use super::{RouteIndex, ServiceIndex};
-use crate::document::{Path, Value};
+use super::{RouteIndex, ServiceIndex, id, names, text, texts, truth};
+use crate::{
+    document::{Path, Value},
+    schema::{Entity, Field, Kind, Rule},
+};
+
+/// What a Plugin entry may say.
+pub(super) const ENTITY: Entity =
+    Entity { collection: "plugins", fields: FIELDS, prepare: None, checks: &[] };
+
+/// The protocols whose requests a plugin may see.
+const PROTOCOLS: &[&str] = &["grpc", "grpcs", "http", "https"];
+
+const FIELDS: &[Field] = &[
+    Field::new("id", Kind::Uuid),
+    Field::new("name", Kind::String).required(),
+    Field::new("instance_name", Kind::String).rules(&[Rule::Holds(names::name)]),
+    Field::new("config", Kind::Config),
+    Field::new("protocols", Kind::Set(&Field::item(Kind::String).rules(&[Rule::OneOf(PROTOCOLS)])))
+        .required()
+        .default("[\"grpc\",\"grpcs\",\"http\",\"https\"]"),
+    Field::new("enabled", Kind::Boolean).required().default("true"),
+    Field::new("route", Kind::Foreign("routes")),
+    Field::new("service", Kind::Foreign("services")),
+    Field::new("consumer", Kind::Foreign("consumers")),
+    names::TAGS,
+    Field::new("created_at", Kind::Integer),
+    Field::new("updated_at", Kind::Integer),
+];
 
 /// One configured plugin; its settings are compiled by `plugin`.
 #[derive(Clone, Debug)]
@@ -26,6 +53,24 @@ pub struct Plugin {
     pub record: Value,
     /// Where the entry stands in the file.
     pub at: Path,
+}
+
+impl Plugin {
+    /// The value of a checked record that applies in `scope`.
+    #[must_use]
+    pub fn new(record: &Value, scope: Scope, at: &Path) -> Self {
+        Self {
+            id: id(record),
+            name: text(record, "name").unwrap_or_default(),
+            instance_name: text(record, "instance_name"),
+            scope,
+            enabled: truth(record, "enabled"),
+            protocols: texts(record, "protocols"),
+            config: record.get("config").cloned().unwrap_or_default(),
+            record: record.clone(),
+            at: at.clone(),
+        }
+    }
 }
 
 /// Where a plugin applies; nothing set means everywhere.

@@ -4,11 +4,60 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use super::ServiceIndex;
-use crate::document::{Path, Value};
+use super::{ServiceIndex, id, names, plugin, text, texts, truth, whole};
+use crate::{
+    document::{Path, Value},
+    schema::{Complaint, Entity, Field, Kind, Rule},
+};
+
+/// What a Route may say.
+pub(super) const ENTITY: Entity = Entity {
+    collection: "routes",
+    fields: FIELDS,
+    prepare: None,
+    checks: &[one_family_of_protocols, something_to_match],
+};
+
+const ENDPOINTS: &Field = &Field::item(Kind::Record(&[
+    Field::new("ip", Kind::String).rules(&[Rule::Holds(address)]),
+    Field::new("port", Kind::Integer).rules(&[Rule::Between(0.0, 65535.0)]),
+]));
+
+const FIELDS: &[Field] = &[
+    Field::new("id", Kind::Uuid),
+    Field::new("name", Kind::String).rules(&[Rule::Holds(names::name)]),
+    Field::new("protocols", Kind::Set(&Field::item(Kind::String).rules(&[Rule::OneOf(names::PROTOCOLS)])))
+        .required()
+        .default("[\"http\",\"https\"]")
+        .rules(&[Rule::NotEmpty]),
+    Field::new("methods", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(method)]))),
+    Field::new("hosts", Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(host_pattern)]))),
+    Field::new("paths", Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(route_path)]))),
+    Field::new("headers", Kind::Map(&Field::item(Kind::Array(&Field::item(Kind::String)))))
+        .rules(&[Rule::Holds(header_names)]),
+    Field::new("https_redirect_status_code", Kind::Integer)
+        .required()
+        .default("426")
+        .rules(&[Rule::OneOfNumbers(&[426, 301, 302, 307, 308])]),
+    Field::new("regex_priority", Kind::Integer).default("0"),
+    Field::new("strip_path", Kind::Boolean).required().default("true"),
+    Field::new("path_handling", Kind::String).default("\"v0\"").rules(&[Rule::OneOf(&["v0", "v1"])]),
+    Field::new("preserve_host", Kind::Boolean).required().default("false"),
+    Field::new("request_buffering", Kind::Boolean).required().default("true"),
+    Field::new("response_buffering", Kind::Boolean).required().default("true"),
+    Field::new("snis", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(host_pattern)]))),
+    Field::new("sources", Kind::Set(ENDPOINTS)),
+    Field::new("destinations", Kind::Set(ENDPOINTS)),
+    names::TAGS,
+    Field::new("service", Kind::Foreign("services")),
+    Field::new("created_at", Kind::Integer),
+    Field::new("updated_at", Kind::Integer),
+    Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "route")),
+];
 
 /// A rule that picks requests for a Service.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are Kong's, each a setting of its own")]
 pub struct Route {
     /// Its id, given or derived from its name.
     pub id: Uuid,
@@ -52,6 +101,167 @@ pub struct Route {
     pub record: Value,
     /// Where it stands in the file.
     pub at: Path,
+}
+
+impl Route {
+    /// The value of a checked record that leads to `service`.
+    #[must_use]
+    pub fn new(record: &Value, service: Option<ServiceIndex>, at: &Path) -> Self {
+        let headers = record.get("headers").into_iter().flat_map(Value::entries);
+        let values =
+            |value: &Value| value.items().iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        Self {
+            id: id(record),
+            name: text(record, "name"),
+            service,
+            protocols: texts(record, "protocols"),
+            methods: texts(record, "methods"),
+            hosts: texts(record, "hosts"),
+            paths: texts(record, "paths"),
+            headers: headers.map(|(name, value)| (name.to_owned(), values(value))).collect(),
+            snis: texts(record, "snis"),
+            sources: endpoints(record, "sources"),
+            destinations: endpoints(record, "destinations"),
+            https_redirect_status_code: whole(record, "https_redirect_status_code"),
+            regex_priority: whole(record, "regex_priority"),
+            strip_path: truth(record, "strip_path"),
+            path_handling: match record.get("path_handling").and_then(Value::as_str) {
+                Some("v1") => PathHandling::V1,
+                _ => PathHandling::V0,
+            },
+            preserve_host: truth(record, "preserve_host"),
+            request_buffering: truth(record, "request_buffering"),
+            response_buffering: truth(record, "response_buffering"),
+            created_at: record.get("created_at").and_then(Value::as_i64),
+            record: record.clone(),
+            at: at.clone(),
+        }
+    }
+}
+
+fn endpoints(record: &Value, key: &str) -> Vec<Endpoint> {
+    let items = record.get(key).map(Value::items).unwrap_or_default();
+    let one = |item: &Value| Endpoint {
+        ip: item.get("ip").and_then(Value::as_str).and_then(network),
+        port: item.get("port").and_then(Value::as_i64).and_then(|it| u16::try_from(it).ok()),
+    };
+    items.iter().map(one).collect()
+}
+
+/// An address, or an address and a prefix length.
+fn network(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let address: IpAddr = address.parse().ok()?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.map_or(Some(most), |bits| bits.parse().ok().filter(|bits| *bits <= most))?;
+    Some((address, bits))
+}
+
+fn address(value: &Value) -> Result<(), String> {
+    let text = value.as_str().unwrap_or_default();
+    network(text).map(|_| ()).ok_or_else(|| format!("invalid ip or cidr range: '{text}'"))
+}
+
+fn method(value: &Value) -> Result<(), String> {
+    let method = value.as_str().unwrap_or_default();
+    if method.bytes().all(|it| it.is_ascii_uppercase()) {
+        Ok(())
+    } else {
+        Err(format!("invalid value: {method}"))
+    }
+}
+
+fn host_pattern(value: &Value) -> Result<(), String> {
+    let host = value.as_str().unwrap_or_default();
+    if host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return Err(format!("invalid hostname: {host}"));
+    }
+    let plain = match name.matches('*').count() {
+        0 => name,
+        1 => name
+            .strip_prefix("*.")
+            .or_else(|| name.strip_suffix(".*"))
+            .ok_or_else(|| "invalid wildcard: must be placed at leftmost or rightmost label".to_owned())?,
+        _ => return Err("invalid wildcard: must have at most one wildcard".to_owned()),
+    };
+    if names::is_host_name(plain) { Ok(()) } else { Err(format!("invalid hostname: {host}")) }
+}
+
+fn route_path(value: &Value) -> Result<(), String> {
+    let path = value.as_str().unwrap_or_default();
+    if !path.starts_with('/') && !path.starts_with("~/") {
+        return Err("should start with: / (fixed path) or ~/ (regex path)".to_owned());
+    }
+    if path.contains("//") {
+        return Err("must not have empty segments".to_owned());
+    }
+    names::percent(path)
+}
+
+fn header_names(value: &Value) -> Result<(), String> {
+    for (name, _) in value.entries() {
+        if name.eq_ignore_ascii_case("host") {
+            return Err(
+                "cannot contain 'host' header, which must be specified in the 'hosts' attribute".to_owned()
+            );
+        }
+        if name.is_empty() || !name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_') {
+            return Err(format!(
+                "bad header name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The families of protocols; one Route is of one.
+const FAMILIES: [&[&str]; 4] =
+    [&["http", "https"], &["tcp", "tls", "udp"], &["tls_passthrough"], &["grpc", "grpcs"]];
+
+fn one_family_of_protocols(record: &Value) -> Option<Complaint> {
+    let protocols = texts(record, "protocols");
+    let family =
+        FAMILIES.iter().find(|family| protocols.first().is_some_and(|it| family.contains(&it.as_str())))?;
+    if protocols.iter().all(|it| family.contains(&it.as_str())) {
+        return None;
+    }
+    let message = "these sets are mutually exclusive: ('http', 'https'), ('tcp', 'tls', 'udp')";
+    Some(Complaint::field("protocols", message).help("split it into one route per family"))
+}
+
+fn something_to_match(record: &Value) -> Option<Complaint> {
+    let protocols = texts(record, "protocols");
+    let has = |protocol: &str| protocols.iter().any(|it| it == protocol);
+    let (fields, when): (&[&str], &str) = if has("https") {
+        (&["methods", "hosts", "headers", "paths", "snis"], "https'")
+    } else if has("http") {
+        (&["methods", "hosts", "headers", "paths"], "http'")
+    } else if has("grpcs") {
+        (&["hosts", "headers", "paths", "snis"], "grpcs'")
+    } else if has("grpc") {
+        (&["hosts", "headers", "paths"], "grpc'")
+    } else if has("tls_passthrough") {
+        return fields_absent(record, &["snis"])
+            .then(|| Complaint::record("must set snis when 'protocols' is 'tls_passthrough'"));
+    } else {
+        (&["sources", "destinations", "snis"], "tcp', 'tls' or 'udp'")
+    };
+    fields_absent(record, fields).then(|| {
+        let names: Vec<String> = fields.iter().map(|field| format!("'{field}'")).collect();
+        Complaint::record(format!("must set one of {} when 'protocols' is '{when}", names.join(", ")))
+    })
+}
+
+fn fields_absent(record: &Value, fields: &[&str]) -> bool {
+    fields.iter().all(|field| match record.get(field) {
+        Some(Value::Sequence(items)) => items.is_empty(),
+        Some(Value::Mapping(members)) => members.is_empty(),
+        _ => true,
+    })
 }
 
 /// One entry of `sources` or `destinations`: an address, a port, or both.

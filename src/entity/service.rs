@@ -2,7 +2,47 @@
 
 use uuid::Uuid;
 
-use crate::document::{Path, Value};
+use super::{id, names, plugin, route, text, truth, whole};
+use crate::{
+    document::{Mapping, Path, Value},
+    schema::{Complaint, Entity, Field, Kind, Rule},
+};
+
+/// What a Service may say.
+pub(super) const ENTITY: Entity = Entity {
+    collection: "services",
+    fields: FIELDS,
+    prepare: Some(expand_url),
+    checks: &[path_needs_http, tls_fields_need_https],
+};
+
+const MILLISECONDS: &[Rule] = &[Rule::Between(1.0, 2_147_483_646.0)];
+
+const FIELDS: &[Field] = &[
+    Field::new("id", Kind::Uuid),
+    Field::new("name", Kind::String).rules(&[Rule::Holds(names::name)]),
+    Field::new("protocol", Kind::String)
+        .required()
+        .default("\"http\"")
+        .rules(&[Rule::OneOf(names::PROTOCOLS)]),
+    Field::new("host", Kind::String).required().rules(&[Rule::Holds(names::host)]),
+    Field::new("port", Kind::Integer).required().default("80").rules(&[Rule::Between(0.0, 65535.0)]),
+    Field::new("path", Kind::String).rules(&[Rule::Holds(names::path)]),
+    Field::new("retries", Kind::Integer).default("5").rules(&[Rule::Between(0.0, 32767.0)]),
+    Field::new("connect_timeout", Kind::Integer).default("60000").rules(MILLISECONDS),
+    Field::new("write_timeout", Kind::Integer).default("60000").rules(MILLISECONDS),
+    Field::new("read_timeout", Kind::Integer).default("60000").rules(MILLISECONDS),
+    names::TAGS,
+    Field::new("client_certificate", Kind::Foreign("certificates")),
+    Field::new("tls_verify", Kind::Boolean),
+    Field::new("tls_verify_depth", Kind::Integer).rules(&[Rule::Between(0.0, 64.0)]),
+    Field::new("ca_certificates", Kind::Array(&Field::item(Kind::Uuid))),
+    Field::new("enabled", Kind::Boolean).required().default("true"),
+    Field::new("created_at", Kind::Integer),
+    Field::new("updated_at", Kind::Integer),
+    Field::new("routes", Kind::Entities(|| &route::ENTITY, "service")),
+    Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "service")),
+];
 
 /// An API behind the gateway.
 #[derive(Clone, Debug)]
@@ -33,4 +73,121 @@ pub struct Service {
     pub record: Value,
     /// Where it stands in the file.
     pub at: Path,
+}
+
+impl Service {
+    /// The value of a checked record.
+    #[must_use]
+    pub fn new(record: &Value, at: &Path) -> Self {
+        Self {
+            id: id(record),
+            name: text(record, "name"),
+            protocol: text(record, "protocol").unwrap_or_default(),
+            host: text(record, "host").unwrap_or_default(),
+            port: whole(record, "port"),
+            path: text(record, "path"),
+            retries: whole(record, "retries"),
+            connect_timeout: whole(record, "connect_timeout"),
+            write_timeout: whole(record, "write_timeout"),
+            read_timeout: whole(record, "read_timeout"),
+            enabled: truth(record, "enabled"),
+            record: record.clone(),
+            at: at.clone(),
+        }
+    }
+}
+
+/// The shorthand `url` stands for protocol, host, port and path, and overrides them; its query is dropped.
+fn expand_url(given: &Mapping) -> Result<Mapping, Complaint> {
+    let mut record = given.clone();
+    let url = match record.remove("url") {
+        None | Some(Value::Null) => return Ok(record),
+        Some(Value::String(url)) => url,
+        Some(other) => {
+            let message = format!("expected a string, found a {}", other.kind());
+            return Err(Complaint::field("url", message).help("such as http://example.com:8080/path"));
+        }
+    };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        let help = format!("write the scheme too: http://{url}");
+        return Err(Complaint::field("url", "missing host in url").help(help));
+    };
+    if !names::PROTOCOLS.contains(&scheme) {
+        return Err(Complaint::field("url", format!("expected one of: {}", names::PROTOCOLS.join(", "))));
+    }
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.find('/').map_or((rest, None), |at| (&rest[..at], Some(&rest[at..])));
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (host, port) = split_port(authority)?;
+    if host.is_empty() {
+        return Err(
+            Complaint::field("url", "missing host in url").help("such as http://example.com:8080/path")
+        );
+    }
+    record.insert("protocol", scheme);
+    record.insert("host", host);
+    record.insert("port", i64::from(port.unwrap_or(if scheme == "https" { 443 } else { 80 })));
+    record.insert("path", path.map_or(Value::Null, Value::from));
+    Ok(record)
+}
+
+fn split_port(authority: &str) -> Result<(&str, Option<u16>), Complaint> {
+    let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (host, port) = match bracketed {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    };
+    match port.filter(|port| !port.is_empty()).map(str::parse) {
+        None => Ok((host, None)),
+        Some(Ok(port)) => Ok((host, Some(port))),
+        Some(Err(_)) => Err(Complaint::field("url", "value should be between 0 and 65535")
+            .help("the port of the url is none")),
+    }
+}
+
+fn path_needs_http(record: &Value) -> Option<Complaint> {
+    let protocol = record.get("protocol").and_then(Value::as_str)?;
+    let without = ["tcp", "tls", "udp", "grpc", "grpcs"].contains(&protocol);
+    let has_path = record.get("path").is_some_and(|it| !it.is_null());
+    (without && has_path).then(|| {
+        Complaint::field("path", "value must be null")
+            .help(format!("a service of protocol {protocol} has no path"))
+    })
+}
+
+fn tls_fields_need_https(record: &Value) -> Option<Complaint> {
+    let protocol = record.get("protocol").and_then(Value::as_str)?;
+    if protocol == "https" || protocol == "tls" {
+        return None;
+    }
+    let fields = ["client_certificate", "tls_verify", "tls_verify_depth", "ca_certificates"];
+    let given = fields.into_iter().find(|field| record.get(field).is_some_and(|it| !it.is_null()))?;
+    Some(Complaint::field(given, "value must be null").help("only services of protocol https or tls have it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, expected: Result<&str, &str>) {
+        let given: Mapping = [("port", Value::from(9)), ("url", Value::from(url))].into_iter().collect();
+        let expanded = expand_url(&given).map(|record| {
+            let text = |key| record.get(key).map(Value::to_json).unwrap_or_default().replace('"', "");
+            format!("{} {} {} {}", text("protocol"), text("host"), text("port"), text("path"))
+        });
+        assert_eq!(expanded.as_deref().map_err(|complaint| complaint.message.as_str()), expected, "{url}");
+    }
+
+    #[test]
+    fn urls_are_expanded() {
+        check("http://httpbin.org/anything", Ok("http httpbin.org 80 /anything"));
+        check("https://a.example", Ok("https a.example 443 null"));
+        check("http://a:8000/", Ok("http a 8000 /"));
+        check("http://[::1]:81/x?q=1#f", Ok("http ::1 81 /x"));
+        check("example.com", Err("missing host in url"));
+        check("http://", Err("missing host in url"));
+        check("http://a:99999", Err("value should be between 0 and 65535"));
+        check("ftp://a", Err("expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp"));
+    }
 }

@@ -1,0 +1,88 @@
+//! FILE: from the text of `kong.yaml` to [`Entities`], in Kong's own phases.
+//!
+//! Reading says what is no document; the rows of the entities say what may not stand in one; resolving says what
+//! does not exist or exists twice. A phase runs when the one before found no error, and each says all it has to
+//! say at once.
+
+mod migrate;
+mod resolve;
+
+use std::sync::Arc;
+
+use md5::{Digest, Md5};
+
+use crate::{
+    diag::{Diagnostic, Report, Source},
+    document::{self, Dialect, Path, Value},
+    entity::{DOCUMENT, Entities},
+    schema::{self, Plugins},
+};
+
+/// A declarative configuration that can be used.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What it declares.
+    pub entities: Entities,
+    /// What its author should know.
+    pub warnings: Vec<Diagnostic>,
+    /// Kong's hash of it; see [`hash`].
+    pub hash: String,
+}
+
+/// The hash of a configuration that declares nothing.
+pub const EMPTY_HASH: &str = "00000000000000000000000000000000";
+
+/// Reads a declarative configuration. `plugins` knows what plugins may say; `now` is the Unix time in seconds that
+/// entities without one get.
+///
+/// # Errors
+/// Every error of the first phase that found any, together with the warnings so far.
+pub fn parse(source: &Arc<Source>, plugins: &dyn Plugins, now: i64) -> Result<Config, Report> {
+    let fail = |diagnostics| Report::new(source.clone(), diagnostics);
+    let document = match document::read(&source.text, Dialect::Kong) {
+        Ok(document) => document,
+        Err(error) => return Err(fail(vec![Diagnostic::syntax(Path::root(), &error)])),
+    };
+    let mut diagnostics: Vec<Diagnostic> = document.duplicates.iter().map(duplicate).collect();
+    let value = if is_blank(&document.value) { empty() } else { migrate::migrate(&document.value) };
+
+    let checked = schema::check(DOCUMENT, &value, plugins);
+    diagnostics.extend(checked.diagnostics);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(fail(diagnostics));
+    }
+    let (entities, complaints) = resolve::resolve(checked.items, now);
+    diagnostics.extend(complaints);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(fail(diagnostics));
+    }
+    let nothing = entities.services.is_empty() && entities.routes.is_empty() && entities.plugins.is_empty();
+    let hash = if nothing { EMPTY_HASH.to_owned() } else { hash(source.text.as_bytes()) };
+    Ok(Config { entities, warnings: diagnostics, hash })
+}
+
+/// Kong's hash of a configuration: MD5 of its text, in lower-case hexadecimal.
+/// (Kong: Admin API, `configuration_hash` of `/status`.)
+#[must_use]
+pub fn hash(text: &[u8]) -> String {
+    use std::fmt::Write;
+    Md5::digest(text).iter().fold(String::with_capacity(32), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// A file of nothing but comments declares nothing. (ours: Kong refuses it.)
+fn is_blank(value: &Value) -> bool {
+    value.is_null() || value.as_mapping().is_some_and(document::Mapping::is_empty)
+}
+
+fn empty() -> Value {
+    [("_format_version", Value::from("3.0"))].into_iter().collect::<document::Mapping>().into()
+}
+
+fn duplicate(path: &Path) -> Diagnostic {
+    let message = "this key stands twice in one mapping; the last one counts";
+    Diagnostic::warning(path.clone(), message).key()
+}

@@ -1,0 +1,122 @@
+//! Rules that several entities share: names, tags, hosts, paths. Messages are Kong's.
+
+use std::net::IpAddr;
+
+use crate::{
+    document::Value,
+    schema::{Field, Kind, Rule},
+};
+
+/// The protocols that a Service or Route may have, in the order of Kong's messages.
+pub(super) const PROTOCOLS: &[&str] =
+    &["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"];
+
+/// The labels of an entity.
+pub(super) const TAGS: Field =
+    Field::new("tags", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(tag)])));
+
+/// Letters, digits, `. - _ ~` and whatever is beyond ASCII.
+pub(super) fn name(value: &Value) -> Result<(), String> {
+    let name = value.as_str().unwrap_or_default();
+    if name.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || ".-_~".contains(c)) {
+        return Ok(());
+    }
+    Err(format!(
+        "invalid value '{name}': the only accepted ascii characters are alphanumerics or ., -, _, and ~"
+    ))
+}
+
+fn tag(value: &Value) -> Result<(), String> {
+    let tag = value.as_str().unwrap_or_default();
+    if tag.chars().all(|c| !c.is_ascii() || (matches!(c, ' '..='~') && c != ',' && c != '/')) {
+        return Ok(());
+    }
+    Err(format!(
+        "invalid tag '{tag}': expected printable ascii (except `,` and `/`) or valid utf-8 sequences"
+    ))
+}
+
+/// A host name or address, without a port.
+pub(super) fn host(value: &Value) -> Result<(), String> {
+    let host = value.as_str().unwrap_or_default();
+    if host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    if let Some((name, port)) = host.rsplit_once(':')
+        && port.bytes().all(|it| it.is_ascii_digit())
+        && is_host_name(name)
+    {
+        return Err("must not have a port".to_owned());
+    }
+    if is_host_name(host) { Ok(()) } else { Err(format!("invalid value: {host}")) }
+}
+
+/// Labels of letters, digits, `-` and `_`, none empty but the last.
+pub(super) fn is_host_name(name: &str) -> bool {
+    let labels = name.strip_suffix('.').unwrap_or(name);
+    !labels.is_empty()
+        && labels.split('.').all(|label| {
+            let valid = label.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_');
+            valid && !label.is_empty() && !label.ends_with('-')
+        })
+}
+
+/// The path of a Service.
+pub(super) fn path(value: &Value) -> Result<(), String> {
+    let path = value.as_str().unwrap_or_default();
+    if !path.starts_with('/') {
+        return Err("should start with: /".to_owned());
+    }
+    if path.contains("//") {
+        return Err("must not have empty segments".to_owned());
+    }
+    if !path.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(c)) {
+        return Err(format!(
+            "invalid path: '{path}' (characters outside of the reserved list of RFC 3986 found)"
+        ));
+    }
+    percent(path)
+}
+
+/// Every `%` is followed by two hexadecimal digits.
+pub(super) fn percent(path: &str) -> Result<(), String> {
+    let bytes = path.as_bytes();
+    for (at, _) in path.match_indices('%') {
+        let digits = bytes.get(at + 1..at + 3);
+        if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+            let end = path.len().min(at + 3);
+            let part = path.get(at..end).unwrap_or(path);
+            return Err(format!("invalid url-encoded value: '{part}'"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(rule: fn(&Value) -> Result<(), String>, text: &str, expected: Result<(), &str>) {
+        assert_eq!(rule(&Value::from(text)), expected.map_err(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn names_hosts_and_paths() {
+        check(name, "Stock-Service_1.~ü", Ok(()));
+        let message =
+            "invalid value 'a b': the only accepted ascii characters are alphanumerics or ., -, _, and ~";
+        check(name, "a b", Err(message));
+        check(host, "api_1.example.com", Ok(()));
+        check(host, "::1", Ok(()));
+        check(host, "example.com:80", Err("must not have a port"));
+        check(host, "bad_host!", Err("invalid value: bad_host!"));
+        check(host, "a..b", Err("invalid value: a..b"));
+        check(path, "/a/%20b", Ok(()));
+        check(path, "a", Err("should start with: /"));
+        check(path, "/a//b", Err("must not have empty segments"));
+        check(path, "/%zz", Err("invalid url-encoded value: '%zz'"));
+        let message = "invalid path: '/a b' (characters outside of the reserved list of RFC 3986 found)";
+        check(path, "/a b", Err(message));
+    }
+}

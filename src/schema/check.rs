@@ -1,0 +1,359 @@
+//! A document against its rows: notes every mistake, fills every default, and lays nested entities flat.
+
+use uuid::Uuid;
+
+use super::{Complaint, Entity, Field, Kind, Rule, Settings, nearest};
+use crate::{
+    diag::Diagnostic,
+    document::{At, Mapping, Path, Value},
+};
+
+/// What the plugins of this build may say, by name.
+pub trait Plugins {
+    /// The settings of the plugin with this name, if there is one.
+    fn settings(&self, name: &str) -> Option<Settings>;
+    /// The names of all plugins.
+    fn names(&self) -> Vec<&'static str>;
+    /// Whether Kong has a plugin of this name.
+    fn is_kongs(&self, name: &str) -> bool;
+}
+
+/// One entity of the document, its nested entities taken out.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// What it is.
+    pub entity: &'static Entity,
+    /// Its complete record; references are still as written.
+    pub record: Mapping,
+    /// The entity that it was nested in.
+    pub parent: Option<Parent>,
+    /// Where it stands.
+    pub path: Path,
+}
+
+/// The entity that another one was nested in.
+#[derive(Clone, Copy, Debug)]
+pub struct Parent {
+    /// The field of the nested entity that refers to it.
+    pub field: &'static str,
+    /// Its place in [`Checked::items`].
+    pub item: usize,
+}
+
+/// A document after its check.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// All entities; one that holds others stands before them.
+    pub items: Vec<Item>,
+    /// What is wrong. If there are errors, the items are not to be used.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Checks a whole document against the fields of its top level.
+pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn Plugins) -> Checked {
+    let mut checker = Checker { plugins, checked: Checked::default() };
+    let root = Path::root();
+    if document.as_mapping().is_none() {
+        let found = if document.is_null() { "nothing".to_owned() } else { format!("a {}", document.kind()) };
+        let diagnostic = Diagnostic::error(root, "expected an object").help(format!(
+            "found {found}; a declarative configuration begins with `_format_version: \"3.0\"`"
+        ));
+        checker.checked.diagnostics.push(diagnostic);
+        return checker.checked;
+    }
+    checker.record(fields, document, &root.at(), None);
+    checker.checked
+}
+
+struct Checker<'a> {
+    plugins: &'a dyn Plugins,
+    checked: Checked,
+}
+
+impl Checker<'_> {
+    /// A record with its defaults. Nested entities are left out and noted as items of their own, children of
+    /// `item`.
+    fn record(
+        &mut self,
+        fields: &'static [Field],
+        value: &Value,
+        at: &At<'_>,
+        item: Option<usize>,
+    ) -> Mapping {
+        let empty = Mapping::default();
+        let record = match value {
+            Value::Mapping(record) => record,
+            Value::Null => &empty,
+            _ => {
+                self.complain(at, "expected a record");
+                return Mapping::default();
+            }
+        };
+        for key in record.keys() {
+            let known = fields.iter().any(|field| field.name == key);
+            if !known && key != "_comment" && key != "_ignore" {
+                self.unknown(key, fields, at);
+            }
+        }
+        let mut done = Mapping::default();
+        for field in fields {
+            let given = record.get(field.name).unwrap_or(&Value::Null);
+            let at = at.key(field.name);
+            if let Kind::Entities(entity, back) = field.kind {
+                self.entities(entity(), back, given, &at, item);
+            } else if matches!(field.kind, Kind::Config) {
+                let name = record.get("name").and_then(Value::as_str);
+                done.insert(field.name, self.config(name, given, &at));
+            } else {
+                done.insert(field.name, self.field(field, given, &at));
+            }
+        }
+        done
+    }
+
+    fn unknown(&mut self, key: &str, fields: &[Field], at: &At<'_>) {
+        let mut diagnostic = Diagnostic::error(at.key(key).path(), "unknown field").key();
+        let names = || fields.iter().map(|field| field.name).filter(|name| !name.starts_with('_'));
+        if let Some(near) = nearest(key, names()) {
+            diagnostic.message = format!("unknown field `{key}`, did you mean `{near}`?");
+        } else {
+            diagnostic.message = format!("unknown field `{key}`");
+            if fields.len() <= 30 {
+                diagnostic =
+                    diagnostic.help(format!("known are: {}", names().collect::<Vec<_>>().join(", ")));
+            }
+        }
+        self.checked.diagnostics.push(diagnostic);
+    }
+
+    /// A list of entities, each noted as an item.
+    fn entities(
+        &mut self,
+        entity: &'static Entity,
+        back: &'static str,
+        value: &Value,
+        at: &At<'_>,
+        item: Option<usize>,
+    ) {
+        match value {
+            Value::Null => (),
+            Value::Sequence(all) => {
+                for (n, value) in all.iter().enumerate() {
+                    let parent = item.filter(|_| !back.is_empty()).map(|item| Parent { field: back, item });
+                    self.entity(entity, value, &at.index(n), parent);
+                }
+            }
+            _ => self.complain(at, "expected an array"),
+        }
+    }
+
+    fn entity(&mut self, entity: &'static Entity, value: &Value, at: &At<'_>, parent: Option<Parent>) {
+        let Some(given) = value.as_mapping() else {
+            return self.complain(at, "expected a record");
+        };
+        let prepared = match entity.prepare.map(|prepare| prepare(given)) {
+            Some(Ok(prepared)) => Value::from(prepared),
+            Some(Err(complaint)) => return self.complaint(complaint, at),
+            None => value.clone(),
+        };
+        let item = self.checked.items.len();
+        self.checked.items.push(Item { entity, record: Mapping::default(), parent, path: at.path() });
+        let before = self.checked.diagnostics.len();
+        let record = self.record(entity.fields, &prepared, at, Some(item));
+        if self.checked.diagnostics.len() == before {
+            // A rule across fields makes sense only where each field does.
+            let record = Value::from(record.clone());
+            for complaint in entity.checks.iter().filter_map(|check| check(&record)) {
+                self.complaint(complaint, at);
+            }
+        }
+        self.checked.items[item].record = record;
+    }
+
+    fn config(&mut self, name: Option<&str>, value: &Value, at: &At<'_>) -> Value {
+        // A plugin without a name is complained about at `name`.
+        let Some(name) = name else { return value.clone() };
+        let Some(settings) = self.plugins.settings(name) else {
+            self.unknown_plugin(name, at);
+            return value.clone();
+        };
+        let before = self.checked.diagnostics.len();
+        let config = Value::from(self.record(settings.fields, value, at, None));
+        if self.checked.diagnostics.len() == before {
+            for complaint in settings.checks.iter().filter_map(|check| check(&config)) {
+                self.complaint(complaint, at);
+            }
+        }
+        config
+    }
+
+    fn unknown_plugin(&mut self, name: &str, at: &At<'_>) {
+        let names = self.plugins.names();
+        let message = format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property");
+        let path = at.path().parent().key("name");
+        let help = if self.plugins.is_kongs(name) {
+            format!("Kong has this plugin, this version of mynah does not; it has: {}", names.join(", "))
+        } else if let Some(near) = nearest(name, names.iter().copied()) {
+            format!("did you mean `{near}`?")
+        } else {
+            format!("known are: {}", names.join(", "))
+        };
+        self.checked.diagnostics.push(Diagnostic::error(path, message).help(help));
+    }
+
+    fn field(&mut self, field: &'static Field, value: &Value, at: &At<'_>) -> Value {
+        if value.is_null() {
+            if let Some(json) = field.default {
+                return serde_json::from_str(json).unwrap_or_default();
+            }
+            if let Kind::Record(fields) = field.kind {
+                return self.record(fields, value, at, None).into();
+            }
+            if field.required {
+                self.complain(at, "required field missing");
+            }
+            return Value::Null;
+        }
+        let before = self.checked.diagnostics.len();
+        let value = self.value(field.kind, value, at);
+        if self.checked.diagnostics.len() == before {
+            for rule in field.rules {
+                if let Err(message) = rule.holds(&value) {
+                    self.complain(at, message);
+                    break;
+                }
+            }
+        }
+        value
+    }
+
+    fn value(&mut self, kind: Kind, value: &Value, at: &At<'_>) -> Value {
+        match (kind, value) {
+            (Kind::String, Value::String(text)) if text.is_empty() => {
+                self.complain(at, "length must be at least 1");
+            }
+            (Kind::Uuid, Value::String(text)) if text.len() != 36 || Uuid::parse_str(text).is_err() => {
+                self.complain(at, "expected a valid UUID");
+            }
+            (Kind::String | Kind::Text | Kind::Uuid | Kind::Foreign(_), Value::String(_))
+            | (Kind::Boolean, Value::Bool(_))
+            | (Kind::Number, Value::Number(_))
+            | (Kind::Any, _) => (),
+            (Kind::Integer, Value::Number(number)) => match number.as_i64() {
+                Some(whole) => return Value::from(whole),
+                None => self.complain(at, "expected an integer"),
+            },
+            (Kind::Foreign(_), Value::Mapping(reference)) => {
+                return self.reference(reference, at);
+            }
+            (Kind::Array(item), Value::Sequence(items)) => {
+                return self.items(item, items, at).into();
+            }
+            (Kind::Set(item), Value::Sequence(items)) => {
+                let mut seen: Vec<Value> = Vec::new();
+                for item in self.items(item, items, at) {
+                    if !seen.contains(&item) {
+                        seen.push(item);
+                    }
+                }
+                return seen.into();
+            }
+            (Kind::Map(item), Value::Mapping(members)) => {
+                let mapped = members
+                    .iter()
+                    .map(|(key, value)| (key.to_owned(), self.field(item, value, &at.key(key))));
+                return mapped.collect::<Mapping>().into();
+            }
+            (Kind::Record(fields), Value::Mapping(_)) => return self.record(fields, value, at, None).into(),
+            (Kind::Unused, Value::Sequence(items)) if items.is_empty() => (),
+            (Kind::Unused, Value::Sequence(_)) => {
+                let message = "known to Kong, but not used by this version of mynah";
+                self.checked.diagnostics.push(Diagnostic::warning(at.path(), message).key());
+            }
+            (kind, _) => self.wrong_kind(kind, value, at),
+        }
+        value.clone()
+    }
+
+    fn items(&mut self, field: &'static Field, items: &[Value], at: &At<'_>) -> Vec<Value> {
+        items.iter().enumerate().map(|(n, item)| self.field(field, item, &at.index(n))).collect()
+    }
+
+    /// `{id: ...}` is the one mapping that refers to an entity.
+    fn reference(&mut self, reference: &Mapping, at: &At<'_>) -> Value {
+        match reference.get("id") {
+            Some(id @ Value::String(_)) if reference.len() == 1 => id.clone(),
+            _ => {
+                let diagnostic = Diagnostic::error(at.key("id").path(), "missing primary key")
+                    .help("a reference is the name or the id of an entity as a text, or `{id: ...}`");
+                self.checked.diagnostics.push(diagnostic);
+                Value::Null
+            }
+        }
+    }
+
+    fn wrong_kind(&mut self, kind: Kind, value: &Value, at: &At<'_>) {
+        let name = kind.name();
+        let article = if name.starts_with(['a', 'i']) { "an" } else { "a" };
+        let mut diagnostic = Diagnostic::error(at.path(), format!("expected {article} {name}"));
+        let help = match (kind, value) {
+            (Kind::String | Kind::Text | Kind::Uuid, Value::Number(number)) => {
+                Some(format!("found a number; quote it: \"{}\"", number.as_str()))
+            }
+            (Kind::String | Kind::Text, Value::Bool(_)) => Some(
+                "found a boolean (unquoted yes, no, on and off are booleans in YAML 1.1); quote it"
+                    .to_owned(),
+            ),
+            (Kind::Integer | Kind::Number | Kind::Boolean, Value::String(text)) => {
+                Some(format!("found a text; write it without quotes: {text}"))
+            }
+            (Kind::Array(_) | Kind::Set(_), Value::String(text)) if text.len() < 60 => {
+                Some(format!("found a text; write a list: [{text}]"))
+            }
+            _ => None,
+        };
+        if let Some(help) = help {
+            diagnostic = diagnostic.help(help);
+        }
+        self.checked.diagnostics.push(diagnostic);
+    }
+
+    fn complaint(&mut self, complaint: Complaint, at: &At<'_>) {
+        let path = complaint.field.map_or_else(|| at.path(), |field| at.key(field).path());
+        let mut diagnostic = Diagnostic::error(path, complaint.message);
+        diagnostic.help = complaint.help;
+        self.checked.diagnostics.push(diagnostic);
+    }
+
+    fn complain(&mut self, at: &At<'_>, message: impl Into<String>) {
+        self.checked.diagnostics.push(Diagnostic::error(at.path(), message));
+    }
+}
+
+impl Rule {
+    fn holds(&self, value: &Value) -> Result<(), String> {
+        match self {
+            Self::OneOf(all) => {
+                let fits = value.as_str().is_some_and(|it| all.contains(&it));
+                if fits { Ok(()) } else { Err(format!("expected one of: {}", all.join(", "))) }
+            }
+            Self::OneOfNumbers(all) => {
+                let fits = value.as_i64().is_some_and(|it| all.contains(&it));
+                let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+                if fits { Ok(()) } else { Err(format!("expected one of: {}", names.join(", "))) }
+            }
+            Self::Between(low, high) => {
+                let fits = value.as_f64().is_some_and(|it| (*low..=*high).contains(&it));
+                if fits { Ok(()) } else { Err(format!("value should be between {low} and {high}")) }
+            }
+            Self::NotEmpty => {
+                if value.items().is_empty() {
+                    Err("length must be at least 1".to_owned())
+                } else {
+                    Ok(())
+                }
+            }
+            Self::Holds(holds) => holds(value),
+        }
+    }
+}

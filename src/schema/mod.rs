@@ -1,0 +1,186 @@
+//! MAY: what a record may say, one row per field, as in Kong's own schemas.
+//!
+//! Rows are data; [`check`] reads them. The same rows check a file, fill its defaults and describe themselves on
+//! the Admin API.
+
+mod check;
+mod nearest;
+
+pub use check::{Checked, Item, Parent, Plugins, check};
+pub use nearest::nearest;
+
+use crate::document::{Mapping, Value};
+
+/// One field of a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Its key.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Its value, as JSON, when it is not there.
+    pub default: Option<&'static str>,
+    /// What else must hold of its value.
+    pub rules: &'static [Rule],
+}
+
+/// The kinds of values, named as Kong names them.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Text of at least one character.
+    String,
+    /// Text that may be empty.
+    Text,
+    /// A UUID.
+    Uuid,
+    /// A whole number.
+    Integer,
+    /// Any number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A list.
+    Array(&'static Field),
+    /// A list in which equal items count once.
+    Set(&'static Field),
+    /// Keys of the author's own, values of one kind.
+    Map(&'static Field),
+    /// A mapping with these fields.
+    Record(&'static [Field]),
+    /// A list of records that are entities of their own; the text names the field of theirs that refers back here.
+    Entities(fn() -> &'static Entity, &'static str),
+    /// A reference to an entity of this collection, by id or name.
+    Foreign(&'static str),
+    /// Whatever the plugin named beside it says.
+    Config,
+    /// A list of entities that Kong knows and this version does not use; accepted with a warning.
+    Unused,
+    /// Anything; for comments.
+    Any,
+}
+
+/// What else must hold of a value.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    /// Between two numbers, both allowed.
+    Between(f64, f64),
+    /// One of these numbers.
+    OneOfNumbers(&'static [i64]),
+    /// At least one item.
+    NotEmpty,
+    /// Something only code can say; it returns what is wrong.
+    Holds(fn(&Value) -> Result<(), String>),
+}
+
+/// A kind of entity: its collection, its fields, and what must hold across them.
+#[derive(Debug)]
+pub struct Entity {
+    /// Its collection, such as `services`.
+    pub collection: &'static str,
+    /// Its fields, in the order of the Admin API.
+    pub fields: &'static [Field],
+    /// Rewrites shorthands before the fields are looked at.
+    pub prepare: Option<Prepare>,
+    /// What must hold across fields, told of a complete record.
+    pub checks: &'static [fn(&Value) -> Option<Complaint>],
+}
+
+/// Rewrites shorthands of a record.
+pub type Prepare = fn(&Mapping) -> Result<Mapping, Complaint>;
+
+/// What a check across fields has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// The field to point at; none means the record.
+    pub field: Option<&'static str>,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+}
+
+impl Complaint {
+    /// A complaint about a record as a whole.
+    pub fn record(message: impl Into<String>) -> Self {
+        Self { field: None, message: message.into(), help: None }
+    }
+
+    /// A complaint about one field of a record.
+    pub fn field(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field: Some(field), ..Self::record(message) }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// The settings of a plugin: its fields, and what must hold across them.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The fields of `config`.
+    pub fields: &'static [Field],
+    /// What must hold across them.
+    pub checks: &'static [fn(&Value) -> Option<Complaint>],
+}
+
+impl Field {
+    /// An optional field.
+    #[must_use]
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, required: false, default: None, rules: &[] }
+    }
+
+    /// An item of a list or map.
+    #[must_use]
+    pub const fn item(kind: Kind) -> Self {
+        Self::new("", kind)
+    }
+
+    /// The same field, required.
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// The same field with a default, written as JSON.
+    #[must_use]
+    pub const fn default(mut self, json: &'static str) -> Self {
+        self.default = Some(json);
+        self
+    }
+
+    /// The same field with rules.
+    #[must_use]
+    pub const fn rules(mut self, rules: &'static [Rule]) -> Self {
+        self.rules = rules;
+        self
+    }
+}
+
+impl Kind {
+    /// Its name in messages.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::String | Self::Text | Self::Uuid => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Array(_) | Self::Entities(..) | Self::Unused => "array",
+            Self::Set(_) => "set",
+            Self::Map(_) => "map",
+            Self::Record(_) | Self::Config => "record",
+            Self::Foreign(_) => "foreign",
+            Self::Any => "any",
+        }
+    }
+}
