@@ -1,5 +1,7 @@
 //! mynah: a DB-less, Kong-compatible API gateway that mocks what is not built yet.
 //!
+//! The map, in reading order; a module uses only what stands above it (`tests/architecture.rs` holds the law):
+//!
 //! | module | what it is for |
 //! |---|---|
 //! | [`document`] | TEXT: YAML and JSON as an ordered tree, and where each node stands |
@@ -7,9 +9,15 @@
 //! | [`schema`] | MAY: what a record may say, one row per field |
 //! | [`entity`] | WORDS: Service, Route, Plugin, ... as values that cannot be wrong |
 //! | [`config`] | FILE: from the text of `kong.yaml` to Entities |
+//! | [`body`], [`request_id`], [`reply`] | the body type, the id of a request, the gateway's own answers |
+//! | [`plugin`] | STEPS: the contract, the chain, one file per plugin |
 
+pub mod body;
 pub mod config;
 pub mod diag;
 pub mod document;
 pub mod entity;
+pub mod plugin;
+pub mod reply;
+pub mod request_id;
 pub mod schema;

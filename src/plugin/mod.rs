@@ -1,0 +1,188 @@
+//! STEPS: what may happen to a request on its way, one step per plugin.
+//!
+//! To add a plugin: write `plugin/<name>.rs` with a `pub(super) const DEF`, and name it in [`ALL`]. Nothing else
+//! in the crate knows a plugin by name.
+
+mod chain;
+mod exchange;
+
+pub use chain::Chain;
+pub use exchange::{Exchange, Response};
+
+use std::{cell::RefCell, future::Future, path::PathBuf, pin::Pin, sync::Arc};
+
+use crate::{
+    diag::Diagnostic,
+    document::{Path, Value},
+    schema::{Plugins, Settings},
+};
+
+/// Every plugin of this build.
+pub static ALL: &[Def] = &[];
+
+/// A kind of plugin: how it is called, when it runs, how it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Def {
+    /// Its name in `kong.yaml`.
+    pub name: &'static str,
+    /// Higher runs earlier; Kong's own number where Kong has one.
+    pub priority: i32,
+    /// What its settings may say.
+    pub settings: Settings,
+    /// Makes one from its checked settings. All work that can be done before a request is done here.
+    pub compile: fn(&Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>>,
+}
+
+/// What a plugin is made from.
+pub struct Setup<'a> {
+    /// Its settings, checked, defaults filled in.
+    pub config: &'a Value,
+    /// Where its settings stand.
+    pub at: Path,
+    /// The folder that files named by settings are in; none leaves it.
+    pub specs: &'a std::path::Path,
+    /// What the author should know, though the plugin works.
+    pub warnings: &'a RefCell<Vec<Diagnostic>>,
+    /// The files that the plugin was made from; a change to one of them makes it anew.
+    pub files: &'a RefCell<Vec<PathBuf>>,
+}
+
+impl std::fmt::Debug for Setup<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// One configured plugin, ready to run. Phases are Kong's.
+/// (Kong: "Plugin development", implementing custom logic.)
+pub trait Plugin: Send + Sync {
+    /// Before the upstream; may change the request, or answer in the upstream's place.
+    fn access<'a>(&'a self, _exchange: &'a mut Exchange) -> Flow<'a> {
+        Flow::Continue
+    }
+
+    /// On every response, whoever made it.
+    fn header_filter(&self, _exchange: &Exchange, _response: &mut Response) {}
+}
+
+/// What a plugin wants done next.
+pub enum Flow<'a> {
+    /// Go on with the next plugin.
+    Continue,
+    /// Stop here with this response.
+    Respond(Response),
+    /// Wait for what it takes time to decide.
+    Later(Pin<Box<dyn Future<Output = Flow<'a>> + Send + 'a>>),
+}
+
+/// The plugin called `name`.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Def> {
+    ALL.iter().find(|def| def.name == name)
+}
+
+/// The plugins of this build, as the check of a file sees them.
+#[derive(Clone, Copy, Debug)]
+pub struct Bundled;
+
+impl Plugins for Bundled {
+    fn settings(&self, name: &str) -> Option<Settings> {
+        find(name).map(|def| def.settings)
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = ALL.iter().map(|def| def.name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn is_kongs(&self, name: &str) -> bool {
+        KONGS.contains(&name) || name.starts_with("ai-")
+    }
+}
+
+/// Plugins that Kong's documentation lists, and this build may lack.
+/// (Kong: "Plugin priority", the table of static priorities.)
+const KONGS: &[&str] = &[
+    "acl",
+    "acme",
+    "aws-lambda",
+    "azure-functions",
+    "basic-auth",
+    "bot-detection",
+    "canary",
+    "confluent",
+    "correlation-id",
+    "cors",
+    "datadog",
+    "degraphql",
+    "exit-transformer",
+    "file-log",
+    "forward-proxy",
+    "graphql-proxy-cache-advanced",
+    "graphql-rate-limiting-advanced",
+    "grpc-gateway",
+    "grpc-web",
+    "header-cert-auth",
+    "hmac-auth",
+    "http-log",
+    "injection-protection",
+    "ip-restriction",
+    "jq",
+    "json-threat-protection",
+    "jwe-decrypt",
+    "jwt",
+    "jwt-signer",
+    "kafka-log",
+    "kafka-upstream",
+    "key-auth",
+    "key-auth-enc",
+    "ldap-auth",
+    "ldap-auth-advanced",
+    "loggly",
+    "mocking",
+    "mtls-auth",
+    "oas-validation",
+    "oauth2",
+    "oauth2-introspection",
+    "opa",
+    "openid-connect",
+    "opentelemetry",
+    "post-function",
+    "pre-function",
+    "prometheus",
+    "proxy-cache",
+    "proxy-cache-advanced",
+    "rate-limiting",
+    "rate-limiting-advanced",
+    "redirect",
+    "request-callout",
+    "request-size-limiting",
+    "request-termination",
+    "request-transformer",
+    "request-transformer-advanced",
+    "request-validator",
+    "response-ratelimiting",
+    "response-transformer",
+    "response-transformer-advanced",
+    "route-by-header",
+    "route-transformer-advanced",
+    "saml",
+    "service-protection",
+    "session",
+    "standard-webhooks",
+    "statsd",
+    "statsd-advanced",
+    "syslog",
+    "tcp-log",
+    "tls-handshake-modifier",
+    "tls-metadata-headers",
+    "udp-log",
+    "upstream-oauth",
+    "upstream-timeout",
+    "vault-auth",
+    "websocket-size-limit",
+    "websocket-validator",
+    "xml-threat-protection",
+    "zipkin",
+];

@@ -1,0 +1,28 @@
+//! REPLY: the answers that the gateway makes itself.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+
+use crate::{body::Body, document::Value};
+
+/// A JSON answer.
+pub fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::Full(text.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
+
+/// `{"message":"..."}`, compact: how a plugin of Kong's exits.
+#[must_use]
+pub fn message(status: StatusCode, message: &str) -> Response<Body> {
+    json(status, format!("{{\"message\":{}}}", Value::from(message).to_json()))
+}
+
+/// An answer without a body.
+#[must_use]
+pub fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,63 @@
+//! ID: the name of one request, in the logs of all who see it.
+
+use std::{cell::RefCell, fmt};
+
+use http::HeaderValue;
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+
+/// The id of a request: 32 lower-case hexadecimal characters, as Kong's `X-Kong-Request-Id` has them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId([u8; 32]);
+
+thread_local! {
+    static DICE: RefCell<SmallRng> = RefCell::new(SmallRng::from_rng(&mut rand::rng()));
+}
+
+impl RequestId {
+    /// A new id. Ids are not secrets: they only have to differ.
+    #[must_use]
+    pub fn random() -> Self {
+        Self::from_bits(DICE.with_borrow_mut(RngExt::random))
+    }
+
+    /// The id that says these bits.
+    #[must_use]
+    pub fn from_bits(mut bits: u128) -> Self {
+        let mut text = [0; 32];
+        for place in text.iter_mut().rev() {
+            *place = b"0123456789abcdef"[(bits & 15) as usize];
+            bits >>= 4;
+        }
+        Self(text)
+    }
+
+    /// The id as a text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The id as a header value.
+    #[must_use]
+    pub fn to_header(&self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_hexadecimal_and_differ() {
+        assert_eq!(RequestId::from_bits(0x1f).as_str(), "0000000000000000000000000000001f");
+        assert_eq!(RequestId::from_bits(u128::MAX).to_header(), "f".repeat(32));
+        assert_ne!(RequestId::random(), RequestId::random());
+    }
+}
