@@ -1,9 +1,9 @@
 //! REPLY: the answers that the gateway makes itself.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header::CONTENT_TYPE};
 
-use crate::{body::Body, document::Value};
+use crate::{body::Body, document::Value, request_id::RequestId};
 
 /// A JSON answer.
 pub fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
@@ -25,4 +25,19 @@ pub fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = status;
     response
+}
+
+/// An error in the form that the client accepts, with the id of the request: how Kong's router and most of its
+/// plugins refuse a request.
+#[must_use]
+pub fn error(
+    method: &Method,
+    headers: &HeaderMap,
+    status: StatusCode,
+    message: &str,
+    id: &RequestId,
+) -> Response<Body> {
+    let _ = (method, headers);
+    let message = Value::from(message).to_json();
+    json(status, format!("{{\n  \"message\":{message},\n  \"request_id\":\"{}\"\n}}", id.as_str()))
 }

@@ -297,7 +297,7 @@ mod tests {
         let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for n in 1..12 {
             let all = vec![format!("*a{}", n - 1); 10].join(", ");
-            laughs.push_str(&format!("a{n}: &a{n} [{all}]\n"));
+            laughs = format!("{laughs}a{n}: &a{n} [{all}]\n");
         }
         assert!(read(&laughs, Dialect::Kong).unwrap_err().message.contains("expand"));
         let quadratic = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 20_000].join(", "));

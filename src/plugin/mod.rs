@@ -30,8 +30,11 @@ pub struct Def {
     /// What its settings may say.
     pub settings: Settings,
     /// Makes one from its checked settings. All work that can be done before a request is done here.
-    pub compile: fn(&Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>>,
+    pub compile: Compile,
 }
+
+/// Makes a plugin, or says what is wrong with its settings.
+pub type Compile = fn(&Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>>;
 
 /// What a plugin is made from.
 pub struct Setup<'a> {
