@@ -6,10 +6,17 @@
 mod chain;
 mod exchange;
 
-pub use chain::Chain;
+pub use chain::{Chain, Step};
 pub use exchange::{Exchange, Response};
 
-use std::{cell::RefCell, future::Future, path::PathBuf, pin::Pin, sync::Arc};
+use std::{
+    cell::RefCell,
+    future::Future,
+    hash::{DefaultHasher, Hasher},
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+};
 
 use crate::{
     diag::Diagnostic,
@@ -46,8 +53,9 @@ pub struct Setup<'a> {
     pub specs: &'a std::path::Path,
     /// What the author should know, though the plugin works.
     pub warnings: &'a RefCell<Vec<Diagnostic>>,
-    /// The files that the plugin was made from; a change to one of them makes it anew.
-    pub files: &'a RefCell<Vec<PathBuf>>,
+    /// The files that the plugin was made from, with the hash of what they said; a change to one of them makes the
+    /// plugin anew.
+    pub files: &'a RefCell<Vec<(PathBuf, u64)>>,
 }
 
 impl std::fmt::Debug for Setup<'_> {
@@ -76,6 +84,20 @@ pub enum Flow<'a> {
     Respond(Response),
     /// Wait for what it takes time to decide.
     Later(Pin<Box<dyn Future<Output = Flow<'a>> + Send + 'a>>),
+}
+
+/// The hash of a text that a plugin was made from.
+#[must_use]
+pub fn text_hash(text: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text);
+    hasher.finish()
+}
+
+/// The hash of what a file says now; `None` if it cannot be read.
+#[must_use]
+pub fn file_hash(path: &std::path::Path) -> Option<u64> {
+    std::fs::read(path).ok().map(|text| text_hash(&text))
 }
 
 /// The plugin called `name`.

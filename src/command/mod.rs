@@ -1,0 +1,21 @@
+//! What the words of the command line do.
+
+pub(crate) mod check;
+pub(crate) mod lint;
+pub(crate) mod run;
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+
+use mynah::diag::{Report, Style};
+
+/// Writes a line for the person at the terminal.
+pub(crate) fn say(text: impl std::fmt::Display) {
+    // Nobody reads a closed pipe.
+    let _ = writeln!(stdout(), "{text}");
+}
+
+/// Draws a report for the person at the terminal, in colour if that is one.
+pub(crate) fn draw(report: &Report) {
+    let style = if stderr().is_terminal() { Style::Colour } else { Style::Plain };
+    let _ = write!(stderr(), "{}", report.draw(style));
+}

@@ -1,0 +1,144 @@
+//! `mynah run` and `mynah mock`: the gateway, in the foreground.
+
+use std::{
+    io::{IsTerminal, stderr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, Result};
+use mynah::{
+    control::{Control, Door, Readiness, admin::Admin, reload, reload::Reloader},
+    diag::plural,
+    proxy::Proxy,
+    router,
+    server::{self, Bound, Role, bind},
+    settings::{Listener, LogLevel, Settings},
+    snapshot::{Compiler, Snapshot},
+};
+use tracing::level_filters::LevelFilter;
+
+use super::{draw, say};
+
+/// Runs the gateway until a signal ends it; false if it could not start, and why has been said.
+pub(crate) fn run(settings: Settings, door: Door, specs: PathBuf, warnings: &[String]) -> Result<bool> {
+    log(settings.log_level);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let control = Control::new(Compiler::new(specs, options(&settings)));
+    let loaded = match door.open().and_then(|source| control.load(&source)) {
+        Ok(loaded) => loaded,
+        Err(report) => {
+            draw(&report);
+            let (errors, _) = report.count();
+            say(format_args!("mynah did not start: {door} has {}", plural(errors, "error")));
+            return Ok(false);
+        }
+    };
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = settings.worker_threads {
+        runtime.worker_threads(threads.get());
+    }
+    let runtime = runtime.enable_all().build().context("cannot start the runtime")?;
+    let grace = settings.graceful_timeout;
+    let finished = runtime.block_on(async {
+        let control = Arc::new(control);
+        let readiness = Arc::new(Readiness::default());
+        let bound = listen(&Arc::new(settings), &control, &readiness)?;
+        say(format_args!("{}; {} from {door}", places(&bound), summary(&loaded.snapshot)));
+        reload::report(&door, &loaded);
+        let reloader = Reloader::new(control, door, loaded.files);
+        tokio::spawn(async move {
+            if let Err(error) = reloader.run().await {
+                tracing::error!("changes of the configuration are not seen: {error}");
+            }
+        });
+        server::serve(bound, readiness, grace).await.context("cannot listen for signals")
+    });
+    // What the runtime still waits for is not worth waiting for: requests have had their grace.
+    runtime.shutdown_background();
+    finished.map(|()| true)
+}
+
+fn listen(settings: &Arc<Settings>, control: &Arc<Control>, readiness: &Arc<Readiness>) -> Result<Bound> {
+    let proxy = Role::Proxy(Arc::new(Proxy::new(control.live().clone(), settings)));
+    let admin = Arc::new(Admin::new(control.clone(), settings.clone(), readiness.clone()));
+    let mut bound = Bound::new();
+    let all: [(&'static str, &[Listener], Role); 3] = [
+        ("proxy_listen", &settings.proxy_listen, proxy),
+        ("admin_listen", &settings.admin_listen, Role::Admin(admin.clone())),
+        ("status_listen", &settings.status_listen, Role::Status(admin)),
+    ];
+    for (setting, listeners, role) in all {
+        for listener in listeners {
+            if listener.tls {
+                tracing::warn!("{setting}: {} asks for TLS, which this version does not serve; it stays closed", listener.address);
+                continue;
+            }
+            bound.push((bind(setting, listener)?, role.clone()));
+        }
+    }
+    Ok(bound)
+}
+
+/// What is served where.
+fn places(bound: &Bound) -> String {
+    let one = |(listener, role): &(tokio::net::TcpListener, Role)| {
+        let name = match role {
+            Role::Proxy(_) => "proxy",
+            Role::Admin(_) => "admin",
+            Role::Status(_) => "status",
+        };
+        listener.local_addr().map_or_else(|_| name.to_owned(), |address| format!("{name} http://{address}"))
+    };
+    let all: Vec<String> = bound.iter().map(one).collect();
+    format!("mynah {}: {}", env!("CARGO_PKG_VERSION"), all.join(", "))
+}
+
+/// What a configuration declares, in numbers.
+pub(crate) fn summary(snapshot: &Snapshot) -> String {
+    let entities = &snapshot.entities;
+    format!(
+        "{}, {}, {}",
+        plural(entities.services.len(), "service"),
+        plural(entities.routes.len(), "route"),
+        plural(entities.plugins.len(), "plugin")
+    )
+}
+
+/// The folder of OpenAPI documents beside a configuration.
+pub(crate) fn specs_beside(file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join("specs")
+}
+
+/// How the router works.
+pub(crate) fn options(settings: &Settings) -> router::Options {
+    use mynah::settings::{RouteMatchCalculation, RouterFlavor};
+    router::Options {
+        flavor: match settings.router_flavor {
+            RouterFlavor::Traditional => router::Flavor::Traditional,
+            _ => router::Flavor::TraditionalCompatible,
+        },
+        calculation: match settings.route_match_calculation {
+            RouteMatchCalculation::Strict => router::Calculation::Strict,
+            RouteMatchCalculation::Original => router::Calculation::Original,
+        },
+    }
+}
+
+fn log(level: LogLevel) {
+    let level = match level {
+        LogLevel::Debug => LevelFilter::DEBUG,
+        // A notice of Kong's is what an operator wants to see; so is what is logged here as info.
+        LogLevel::Info | LogLevel::Notice => LevelFilter::INFO,
+        LogLevel::Warn => LevelFilter::WARN,
+        _ => LevelFilter::ERROR,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(stderr().is_terminal())
+        .with_writer(stderr)
+        .init();
+}

@@ -1,0 +1,162 @@
+//! `GET` and `POST /config`: the declarative configuration as a text, out and in.
+//! (Kong: Admin API, "Declarative configuration".)
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::{BodyDataStream, BodyExt, Full, LengthLimitError, Limited};
+use serde_json::json;
+
+use super::Admin;
+use crate::{
+    body::Body,
+    diag::{Report, Source},
+    document::{Mapping, Value},
+    entity::Entities,
+    reply,
+};
+
+/// A body larger than this is refused.
+const MOST_BYTES: usize = 64 << 20;
+
+impl Admin {
+    /// The running configuration as YAML, complete: defaults filled in, references by id.
+    pub(super) fn config(&self) -> Response<Body> {
+        let snapshot = self.control.live().current();
+        let document = serde_json::Value::from(&export(&snapshot.entities));
+        match serde_yaml::to_string(&document) {
+            Ok(text) => reply::json(StatusCode::OK, json!({ "config": text }).to_string()),
+            Err(error) => {
+                tracing::error!("cannot write the configuration as YAML: {error}");
+                reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
+            }
+        }
+    }
+
+    /// Makes the configuration in the body current, if it can be.
+    pub(super) async fn post_config(&self, request: Request<Body>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        let bytes = match Limited::new(body, MOST_BYTES).collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return reply::message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large");
+            }
+            Err(_) => return reply::message(StatusCode::BAD_REQUEST, "the body ended before its end"),
+        };
+        let text = match text(&head.headers, bytes).await {
+            Ok(text) => text,
+            Err(refusal) => return refusal,
+        };
+        let asked = |name: &str, yes: &[&str]| {
+            form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && yes.contains(&&*value))
+        };
+        let running = self.control.live().current();
+        if asked("check_hash", &["1"]) && crate::config::hash(text.as_bytes()) == running.hash {
+            return reply::empty(StatusCode::NOT_MODIFIED);
+        }
+        let control = self.control.clone();
+        let source = Source::new("POST /config", text);
+        // Compiling takes the time it takes; the workers go on meanwhile.
+        match tokio::task::spawn_blocking(move || control.load(&source)).await {
+            Ok(Ok(loaded)) => {
+                tracing::info!("the Admin API loaded a configuration: {}", loaded.changes);
+                reply::json(StatusCode::CREATED, by_id(&loaded.snapshot.entities).to_json())
+            }
+            Ok(Err(report)) => {
+                tracing::warn!("the Admin API was given a configuration that cannot be used: {}", report.summary());
+                refused(&report)
+            }
+            Err(_) => reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
+        }
+    }
+}
+
+/// The configuration that a body holds, whatever way it is sent.
+async fn text(headers: &HeaderMap, bytes: Bytes) -> Result<String, Response<Body>> {
+    let missing = || reply::message(StatusCode::BAD_REQUEST, "expected a declarative configuration");
+    let declared = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let plain = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| missing());
+    match media_type.as_str() {
+        "application/json" => {
+            let value: Value = serde_json::from_slice(&bytes)
+                .map_err(|_| reply::message(StatusCode::BAD_REQUEST, "Cannot parse JSON body"))?;
+            match value.get("config").and_then(Value::as_str) {
+                Some(config) => Ok(config.to_owned()),
+                None if value.get("_format_version").is_some() => plain(&bytes),
+                None => Err(missing()),
+            }
+        }
+        "text/yaml" | "application/yaml" => plain(&bytes),
+        "application/x-www-form-urlencoded" => {
+            let field = form_urlencoded::parse(&bytes).find(|(key, _)| key == "config");
+            field.map(|(_, value)| value.into_owned()).ok_or_else(missing)
+        }
+        "multipart/form-data" => multipart(declared, bytes).await.ok_or_else(missing),
+        _ => Err(reply::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")),
+    }
+}
+
+async fn multipart(declared: &str, bytes: Bytes) -> Option<String> {
+    let boundary = multer::parse_boundary(declared).ok()?;
+    let mut parts = multer::Multipart::new(BodyDataStream::new(Full::new(bytes)), boundary);
+    while let Ok(Some(part)) = parts.next_field().await {
+        if part.name() == Some("config") {
+            return part.text().await.ok();
+        }
+    }
+    None
+}
+
+fn refused(report: &Report) -> Response<Body> {
+    let text = json!({
+        "code": 14,
+        "name": "invalid declarative configuration",
+        "message": format!("declarative config is invalid: {}", report.summary()),
+        "diagnostics": report.to_json(),
+    });
+    reply::json(StatusCode::BAD_REQUEST, text.to_string())
+}
+
+/// The collections with their records.
+fn collections(entities: &Entities) -> [(&'static str, Vec<&Value>); 3] {
+    [
+        ("services", entities.services.iter().map(|it| &it.record).collect()),
+        ("routes", entities.routes.iter().map(|it| &it.record).collect()),
+        ("plugins", entities.plugins.iter().map(|it| &it.record).collect()),
+    ]
+}
+
+fn by_id(entities: &Entities) -> Value {
+    let mut all = Mapping::default();
+    for (name, records) in collections(entities) {
+        let keyed = records.iter().filter_map(|it| Some((it.get("id")?.as_str()?.to_owned(), (*it).clone())));
+        let keyed: Mapping = keyed.collect();
+        if !keyed.is_empty() {
+            all.insert(name, keyed);
+        }
+    }
+    all.into()
+}
+
+/// A document that says all that is declared, and can be loaded again.
+fn export(entities: &Entities) -> Value {
+    let mut document: Mapping =
+        [("_format_version", Value::from("3.0")), ("_transform", Value::from(false))].into_iter().collect();
+    for (name, records) in collections(entities) {
+        if !records.is_empty() {
+            document.insert(name, records.into_iter().map(flat).collect::<Vec<_>>());
+        }
+    }
+    document.into()
+}
+
+/// References by id, and nothing that is unset.
+fn flat(record: &Value) -> Value {
+    let set = record.entries().filter(|(_, value)| !value.is_null());
+    let flat = set.map(|(key, value)| {
+        let id = matches!(key, "service" | "route" | "consumer").then(|| value.get("id")).flatten();
+        (key.to_owned(), id.unwrap_or(value).clone())
+    });
+    flat.collect::<Mapping>().into()
+}

@@ -1,0 +1,81 @@
+//! `GET /`, `/status`, `/status/ready`: who this is, and how it is.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use super::Admin;
+use crate::{body::Body, control::load::is_empty, plugin, reply};
+
+impl Admin {
+    pub(super) fn node(&self) -> Response<Body> {
+        let snapshot = self.control.live().current();
+        let available: serde_json::Map<String, serde_json::Value> = plugin::ALL
+            .iter()
+            .map(|def| {
+                let facts = json!({ "version": env!("CARGO_PKG_VERSION"), "priority": def.priority });
+                (def.name.to_owned(), facts)
+            })
+            .collect();
+        let mut in_use: Vec<&str> = snapshot.entities.plugins.iter().map(|it| it.name.as_str()).collect();
+        in_use.sort_unstable();
+        in_use.dedup();
+        let text = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "edition": "mynah",
+            "tagline": "Welcome to mynah",
+            "hostname": hostname(),
+            "node_id": self.node_id.to_string(),
+            "pids": { "master": std::process::id() },
+            "plugins": { "available_on_server": available, "enabled_in_cluster": in_use },
+            "configuration": self.settings.to_json(),
+        });
+        reply::json(StatusCode::OK, text.to_string())
+    }
+
+    pub(super) fn status(&self) -> Response<Body> {
+        let state = self.control.state();
+        let snapshot = self.control.live().current();
+        let last_error = state.last_error.as_ref().map(|failure| {
+            json!({
+                "at": seconds(failure.at),
+                "message": failure.report.summary(),
+                "diagnostics": failure.report.to_json(),
+            })
+        });
+        let text = json!({
+            "configuration_hash": snapshot.hash,
+            "configuration": {
+                "source": state.source,
+                "generation": snapshot.generation,
+                "loaded_at": seconds(snapshot.loaded_at),
+                "loads": state.loads,
+                "failures": state.failures,
+                "last_error": last_error,
+            },
+            "server": { "uptime_seconds": self.started.elapsed().as_secs() },
+        });
+        reply::json(StatusCode::OK, text.to_string())
+    }
+
+    pub(super) fn ready(&self) -> Response<Body> {
+        if self.ready.is_draining() {
+            return reply::message(StatusCode::SERVICE_UNAVAILABLE, "draining");
+        }
+        if is_empty(&self.control.live().current().entities) {
+            let text = "no configuration available (empty configuration present)";
+            return reply::message(StatusCode::SERVICE_UNAVAILABLE, text);
+        }
+        reply::message(StatusCode::OK, "ready")
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs())
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}

@@ -1,0 +1,243 @@
+//! Who may publish a Snapshot: a file, a text, the Admin API. Three doors, one corridor.
+
+use std::{
+    fmt, io,
+    path::{Path as FilePath, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    config,
+    diag::{Diagnostic, Report, Source},
+    document::Path,
+    entity::Entities,
+    plugin::Bundled,
+    snapshot::{Compiled, Compiler, Live, Snapshot, changes},
+};
+
+/// A text larger than this is refused before it is read: a configuration is not.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// Makes configurations current, one at a time, and remembers how that went.
+#[derive(Debug)]
+pub struct Control {
+    live: Arc<Live>,
+    compiler: Mutex<Compiler>,
+    state: Mutex<State>,
+}
+
+/// How the last loads went.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The name of what is current.
+    pub source: Option<String>,
+    /// Why the last try failed, if it did.
+    pub last_error: Option<Failure>,
+    /// How often a configuration was made current.
+    pub loads: u64,
+    /// How often one was refused.
+    pub failures: u64,
+}
+
+/// A configuration that was refused.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// When.
+    pub at: SystemTime,
+    /// Everything that is wrong with it.
+    pub report: Report,
+}
+
+/// A configuration that is current now.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it became.
+    pub snapshot: Arc<Snapshot>,
+    /// What its author should know.
+    pub warnings: Report,
+    /// What is different from before, in words.
+    pub changes: String,
+    /// The files beside the configuration that it was made from.
+    pub files: Vec<PathBuf>,
+}
+
+impl Control {
+    /// Begins with an empty configuration.
+    #[must_use]
+    pub fn new(compiler: Compiler) -> Self {
+        let live = Live::new(compiler.empty());
+        Self { live, compiler: Mutex::new(compiler), state: Mutex::default() }
+    }
+
+    /// The current Snapshot and those to come.
+    #[must_use]
+    pub const fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// How the last loads went.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.lock().clone()
+    }
+
+    /// Makes a text current, if it can be; else nothing changes.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text.
+    pub fn load(&self, source: &Arc<Source>) -> Result<Loaded, Report> {
+        let mut compiler = self.compiler.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.live.current();
+        let Compiled { snapshot, warnings, files } = compile(&mut compiler, source)?;
+        let changes = changes(&before.entities, &snapshot.entities);
+        let snapshot = self.live.publish(snapshot);
+        let mut state = self.lock();
+        state.source = Some(source.name.clone());
+        state.last_error = None;
+        state.loads += 1;
+        Ok(Loaded { snapshot, warnings: Report::new(source.clone(), warnings), changes, files })
+    }
+
+    /// Notes that the configuration which should be current was refused.
+    pub fn refused(&self, report: Report) {
+        let mut state = self.lock();
+        state.failures += 1;
+        state.last_error = Some(Failure { at: SystemTime::now(), report });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that holds this lock can stop half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads, checks and compiles a configuration.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn compile(compiler: &mut Compiler, source: &Arc<Source>) -> Result<Compiled, Report> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+    let config = config::parse(source, &Bundled, i64::try_from(now).unwrap_or_default())?;
+    compiler.compile(config).map_err(|complaints| Report::new(source.clone(), complaints))
+}
+
+/// Reads the file of a configuration.
+///
+/// # Errors
+/// It cannot be read, or is no text; the report says why and what to do.
+pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
+    let name = path.display().to_string();
+    let fail = |message: String, help: &str| {
+        let diagnostic = Diagnostic::error(Path::root(), message).help(help);
+        Report::new(Source::new(&*name, ""), vec![diagnostic])
+    };
+    let bytes = match bytes(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let help = match error.kind() {
+                io::ErrorKind::NotFound => "name a file that exists, or copy kong.yaml.example to kong.yaml",
+                io::ErrorKind::PermissionDenied => "allow the user that mynah runs as to read it",
+                io::ErrorKind::IsADirectory => "name the file inside it",
+                _ => "check the file",
+            };
+            return Err(fail(format!("cannot read the configuration: {error}"), help));
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            Err(fail(format!("not UTF-8: byte {at}, on line {line}, begins no character"), "save the file as UTF-8"))
+        }
+    }
+}
+
+fn bytes(path: &FilePath) -> io::Result<Vec<u8>> {
+    let facts = std::fs::metadata(path)?;
+    if facts.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
+    if !facts.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    if facts.len() > MOST_BYTES {
+        return Err(io::Error::other(format!("it has {} bytes, more than {MOST_BYTES}", facts.len())));
+    }
+    std::fs::read(path)
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// A file; it is watched.
+    File(PathBuf),
+    /// A text, from `KONG_DECLARATIVE_CONFIG_STRING`.
+    Text(String),
+    /// One OpenAPI document, to be mocked as a whole; it is watched.
+    Specification(PathBuf),
+    /// Nothing: empty until the Admin API brings one.
+    Nothing,
+}
+
+impl Door {
+    /// The text behind it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn open(&self) -> Result<Arc<Source>, Report> {
+        match self {
+            Self::File(path) => read(path),
+            Self::Text(text) => Ok(Source::new("KONG_DECLARATIVE_CONFIG_STRING", &**text)),
+            Self::Specification(path) => {
+                // The plugin reads it again, from inside its folder; here it only has to be readable.
+                read(path)?;
+                Ok(mock(path))
+            }
+            Self::Nothing => Ok(Source::new("(empty)", "_format_version: \"3.0\"\n")),
+        }
+    }
+
+    /// The file to watch, if there is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&FilePath> {
+        match self {
+            Self::File(path) | Self::Specification(path) => Some(path),
+            Self::Text(_) | Self::Nothing => None,
+        }
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) | Self::Specification(path) => write!(f, "{}", path.display()),
+            Self::Text(_) => f.write_str("KONG_DECLARATIVE_CONFIG_STRING"),
+            Self::Nothing => f.write_str("an empty configuration"),
+        }
+    }
+}
+
+/// A configuration of one Route that takes everything and mocks one document.
+fn mock(path: &FilePath) -> Arc<Source> {
+    let file = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let text = serde_json::json!({
+        "_format_version": "3.0",
+        "routes": [{
+            "name": "mock",
+            "paths": ["/"],
+            "plugins": [
+                { "name": "mocking", "config": { "api_specification_filename": file } },
+                { "name": "cors", "config": { "origins": ["*"] } },
+            ],
+        }],
+    });
+    Source::new(path.display().to_string(), text.to_string())
+}
+
+/// Whether there is nothing to answer from.
+#[must_use]
+pub fn is_empty(entities: &Entities) -> bool {
+    entities.services.is_empty() && entities.routes.is_empty() && entities.plugins.is_empty()
+}

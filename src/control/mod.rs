@@ -1,0 +1,10 @@
+//! NEXT: decides what is current: the watched file, SIGHUP, the Admin API.
+
+pub mod admin;
+pub mod load;
+mod readiness;
+pub mod reload;
+pub mod watch;
+
+pub use load::{Control, Door, Loaded};
+pub use readiness::Readiness;

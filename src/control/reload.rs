@@ -1,0 +1,103 @@
+//! Keeps what is current in step with the file: on every change, and on SIGHUP.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Control, Door, Loaded, watch::Watcher};
+use crate::diag::{Diagnostic, Report, Source, plural};
+
+/// A file that cannot be used is read once more after this time: it may be half written.
+const SECOND_LOOK: Duration = Duration::from_millis(100);
+
+/// Reloads a configuration whenever its files change.
+#[derive(Debug)]
+pub struct Reloader {
+    control: Arc<Control>,
+    door: Door,
+    /// The files beside the configuration that it was made from.
+    files: Vec<PathBuf>,
+}
+
+impl Reloader {
+    /// Reloads what came through `door`; `files` are those beside it that it was made from.
+    #[must_use]
+    pub const fn new(control: Arc<Control>, door: Door, files: Vec<PathBuf>) -> Self {
+        Self { control, door, files }
+    }
+
+    /// Runs until the process ends.
+    ///
+    /// # Errors
+    /// The signal SIGHUP cannot be listened for.
+    pub async fn run(mut self) -> std::io::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut watcher = Watcher::new(self.watched());
+        loop {
+            tokio::select! {
+                _ = watcher.changed() => (),
+                _ = hangup.recv() => tracing::info!("SIGHUP: loading {} again", self.door),
+            }
+            self.reload().await;
+            watcher.watch(self.watched());
+        }
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        self.door.file().map(PathBuf::from).into_iter().chain(self.files.iter().cloned()).collect()
+    }
+
+    async fn reload(&mut self) {
+        let mut tried: Option<Option<Arc<Source>>> = None;
+        loop {
+            let (control, door) = (self.control.clone(), self.door.clone());
+            // Reading and compiling take the time they take; the workers go on meanwhile.
+            let Ok((source, result)) = tokio::task::spawn_blocking(move || load(&control, &door)).await else {
+                tracing::error!("loading {} stopped half-way; the last good configuration goes on", self.door);
+                return;
+            };
+            match result {
+                Ok(loaded) => {
+                    report(&self.door, &loaded);
+                    self.files = loaded.files;
+                    return;
+                }
+                Err(failure) if tried.as_ref() == Some(&source) => {
+                    let (errors, _) = failure.count();
+                    let count = plural(errors, "error");
+                    tracing::error!("{} has {count}; the last good configuration goes on\n{failure}", self.door);
+                    self.control.refused(failure);
+                    return;
+                }
+                Err(_) => {
+                    tried = Some(source);
+                    tokio::time::sleep(SECOND_LOOK).await;
+                }
+            }
+        }
+    }
+}
+
+fn load(control: &Control, door: &Door) -> (Option<Arc<Source>>, Result<Loaded, Report>) {
+    let source = match door.open() {
+        Ok(source) => source,
+        Err(report) => return (None, Err(report)),
+    };
+    if source.text.trim().is_empty() {
+        // An editor or a full disk leaves such a file behind; nobody means it.
+        let diagnostic = Diagnostic::error(crate::document::Path::root(), "the file is empty")
+            .help("to declare nothing, write `_format_version: \"3.0\"`");
+        return (Some(source.clone()), Err(Report::new(source, vec![diagnostic])));
+    }
+    let result = control.load(&source);
+    (Some(source), result)
+}
+
+/// Says in the log what a load changed, and what the author should know.
+pub fn report(door: &Door, loaded: &Loaded) {
+    tracing::info!("loaded {door} (generation {}): {}", loaded.snapshot.generation, loaded.changes);
+    if !loaded.warnings.is_empty() {
+        let (_, warnings) = loaded.warnings.count();
+        tracing::warn!("{door} has {}\n{}", plural(warnings, "warning"), loaded.warnings);
+    }
+}

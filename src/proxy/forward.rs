@@ -1,0 +1,142 @@
+//! What no plugin answers goes to the Service, and its answer comes back.
+
+use std::{net::IpAddr, time::Instant};
+
+use http::{HeaderValue, Request, Uri, Version, header, uri::PathAndQuery};
+
+use super::{
+    Connection, Outcome, Proxy,
+    headers::{self, Forwarding, Proxied, Scheme, forward_request_headers, response_headers},
+    milliseconds, tunnel,
+};
+use crate::{
+    body::Body,
+    entity::Route,
+    plugin::Exchange,
+    reply::{self, Phase},
+    router::{encode, join},
+    snapshot::Destination,
+};
+
+/// How a request came to its Route.
+pub(super) struct Way<'a> {
+    /// The path in normal form.
+    pub(super) path: &'a [u8],
+    /// How many of its bytes the Route matched.
+    pub(super) prefix: Option<usize>,
+    /// The connection that it came over.
+    pub(super) connection: Connection,
+    /// Whether the peer's word about the client counts.
+    pub(super) trusted: bool,
+}
+
+impl Proxy {
+    pub(super) async fn forward(
+        &self,
+        exchange: &mut Exchange,
+        route: &Route,
+        destination: &Destination,
+        way: &Way<'_>,
+    ) -> Outcome {
+        let id = exchange.request_id.to_header();
+        let version = exchange.head.version;
+        let trailers = exchange.head.headers.get(header::TE).is_some_and(|it| it == "trailers");
+        let upgrade = exchange.head.extensions.remove::<hyper::upgrade::OnUpgrade>();
+        let (request, websocket) = self.request(exchange, route, destination, way);
+        let handed_over = Instant::now();
+        let proxy_latency = milliseconds(handed_over.duration_since(exchange.started));
+        let result = self.pool.send(&destination.origin, &destination.limits, request).await;
+        let mut proxied = Proxied {
+            version: Version::HTTP_11,
+            upstream_latency: milliseconds(handed_over.elapsed()),
+            proxy_latency,
+            upstream_status: None,
+            request_id: id,
+            trailers,
+            upgrade: false,
+        };
+        match result {
+            Ok(answer) => {
+                let mut response = answer.response;
+                proxied.upstream_status = Some(response.status());
+                proxied.version = response.version();
+                if let Some(client) = upgrade.filter(|_| websocket) {
+                    proxied.upgrade = tunnel::open(client, &mut response);
+                }
+                *response.version_mut() = version;
+                response_headers(response.headers_mut(), &proxied, &self.tokens);
+                headers::add_charset(response.headers_mut());
+                Outcome::Proxied(response)
+            }
+            Err(failure) => {
+                tracing::warn!(
+                    "{} {}: upstream {}:{}: {failure}",
+                    exchange.head.method,
+                    exchange.head.uri.path(),
+                    destination.origin.host(),
+                    destination.origin.port()
+                );
+                let (status, message) = (failure.cause.status(), failure.cause.message());
+                let reached = failure.cause.reached_upstream();
+                let phase = if reached { Phase::Proxy(self.error_format) } else { Phase::Access };
+                let mut response = reply::error(&exchange.asked(), phase, status, message, &exchange.request_id);
+                if !reached {
+                    return Outcome::Produced(response);
+                }
+                response_headers(response.headers_mut(), &proxied, &self.tokens);
+                Outcome::Proxied(response)
+            }
+        }
+    }
+
+    /// What the upstream gets, and whether it asks for WebSocket.
+    fn request(
+        &self,
+        exchange: &mut Exchange,
+        route: &Route,
+        destination: &Destination,
+        way: &Way<'_>,
+    ) -> (Request<Body>, bool) {
+        let body = std::mem::replace(&mut exchange.body, Body::Empty);
+        let mut request = Request::new(body);
+        *request.method_mut() = exchange.head.method.clone();
+        *request.uri_mut() = self.target(exchange, route, destination, way);
+        let mut fields = exchange.head.headers.clone();
+        let Connection { peer, local, tls } = way.connection;
+        let host = fields.get(header::HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
+        let stripped = way.prefix.filter(|_| route.strip_path).and_then(|end| way.path.get(..end));
+        let stripped = stripped.map(encode);
+        let client: IpAddr = exchange.client.ip();
+        let websocket = forward_request_headers(
+            &mut fields,
+            &Forwarding {
+                peer: peer.ip(),
+                trusted: way.trusted,
+                client,
+                scheme: if tls { Scheme::Https } else { Scheme::Http },
+                host: host.to_str().unwrap_or_default(),
+                port: self.port_maps.public(local.port()),
+                raw_path: exchange.head.uri.path(),
+                stripped_prefix: stripped.as_deref(),
+                request_id: self.upstream_request_id.then(|| exchange.request_id.to_header()),
+                version: exchange.head.version,
+                upstream_host: (!route.preserve_host).then(|| destination.host.clone()),
+            },
+        );
+        *request.headers_mut() = fields;
+        (request, websocket)
+    }
+
+    /// The target that the upstream gets: the Service's path and the request's, and the query byte for byte.
+    fn target(&self, exchange: &Exchange, route: &Route, destination: &Destination, way: &Way<'_>) -> Uri {
+        let handling = self.flavor.path_handling(route.path_handling);
+        let joined = join(Some(&destination.path), way.path, way.prefix, route.strip_path, handling);
+        let mut target = encode(&joined).into_owned();
+        if let Some(query) = exchange.head.uri.query() {
+            target.push('?');
+            target.push_str(query);
+        }
+        // Every byte that a target may not hold has been encoded.
+        PathAndQuery::try_from(target).map_or_else(|_| Uri::from_static("/"), Uri::from)
+    }
+}

@@ -1,0 +1,241 @@
+//! REQUEST: the life of a request, from its head to the last byte of its response.
+//!
+//! | step | where |
+//! |---|---|
+//! | take the current Snapshot, find the Route, run its plugins | here |
+//! | send what no plugin answers to the Service | `forward` |
+//! | what upstreams and clients are told in headers | `headers` |
+//! | who the client is behind trusted proxies | `client_address` |
+//! | two ends that speak another protocol from now on | `tunnel` |
+
+mod client_address;
+mod forward;
+mod headers;
+mod tunnel;
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+
+use self::{
+    client_address::RealIp,
+    headers::{HeaderTokens, produced_headers},
+};
+use crate::{
+    body::Body,
+    entity::Route,
+    plugin::{Chain, Exchange},
+    reply::{self, Asked, Format, Phase},
+    request_id::RequestId,
+    router::{self, Flavor, Scheme, normalize},
+    settings::Settings,
+    snapshot::{Live, Step},
+    upstream::{Pool, PoolSettings},
+};
+
+/// Takes requests through.
+#[derive(Debug)]
+pub struct Proxy {
+    live: Arc<Live>,
+    pool: Pool,
+    tokens: HeaderTokens,
+    upstream_request_id: bool,
+    real_ip: RealIp,
+    port_maps: crate::settings::PortMaps,
+    flavor: Flavor,
+    /// The format of errors for clients that have no wish.
+    error_format: Format,
+}
+
+/// The connection that a request came over.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// Whether it is over TLS.
+    pub tls: bool,
+}
+
+/// How the answer to a request came about: it decides which headers tell of it.
+enum Outcome {
+    /// The gateway made it.
+    Produced(Response<Body>),
+    /// An upstream gave it, or was to give it.
+    Proxied(Response<Body>),
+}
+
+impl Proxy {
+    /// Serves what is current in `live`.
+    #[must_use]
+    pub fn new(live: Arc<Live>, settings: &Settings) -> Self {
+        let pool = PoolSettings {
+            idle_per_origin: settings.upstream_keepalive_pool_size,
+            idle_timeout: settings.upstream_keepalive_idle_timeout.unwrap_or(Duration::MAX),
+            max_requests: settings
+                .upstream_keepalive_max_requests
+                .map_or(u32::MAX, |most| u32::try_from(most.get()).unwrap_or(u32::MAX)),
+        };
+        Self {
+            live,
+            pool: Pool::new(pool),
+            tokens: HeaderTokens::from(settings.headers),
+            upstream_request_id: settings.upstream_request_id,
+            real_ip: RealIp::from(settings),
+            port_maps: settings.port_maps.clone(),
+            flavor: match settings.router_flavor {
+                crate::settings::RouterFlavor::Traditional => Flavor::Traditional,
+                _ => Flavor::TraditionalCompatible,
+            },
+            error_format: Format::from(settings.error_default_type),
+        }
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Body>, connection: Connection) -> Response<Body> {
+        let started = Instant::now();
+        let id = RequestId::random();
+        if let Some(refusal) = self.refuse(&request, &id) {
+            return self.produced(refusal, started, &id);
+        }
+        // One Snapshot for the whole request, whatever is published meanwhile.
+        let snapshot = self.live.current();
+        let (mut head, body) = request.into_parts();
+        use_authority_as_host(&mut head);
+        let path = normalize(head.uri.path().as_bytes()).into_owned();
+        let who = self.real_ip.client(connection.peer.ip(), &head.headers);
+        let found = snapshot.find(&router::Request {
+            method: head.method.as_str(),
+            host: head.headers.get(header::HOST).map(HeaderValue::as_bytes),
+            path: &path,
+            headers: &head.headers,
+            scheme: if connection.tls { Scheme::Https } else { Scheme::Http },
+            sni: None,
+            source: connection.peer,
+            destination: connection.local,
+        });
+        let mut exchange = Exchange {
+            path: String::from_utf8_lossy(&path).into_owned(),
+            head,
+            body,
+            client: SocketAddr::new(who.address, connection.peer.port()),
+            tls: connection.tls,
+            started,
+            request_id: id,
+        };
+        let Some((found, route, step)) = found else {
+            let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");
+            return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
+        };
+        let outcome = if step.https_only && !arrived_over_tls(&exchange, who.trusted) {
+            Outcome::Produced(redirect(&exchange, route))
+        } else if let Some(response) = step.chain.access(&mut exchange).await {
+            Outcome::Produced(response)
+        } else {
+            let way = forward::Way { path: &path, prefix: found.prefix, connection, trusted: who.trusted };
+            self.serve(&mut exchange, route, step, &way).await
+        };
+        self.finish(outcome, &step.chain, &exchange)
+    }
+
+    async fn serve(&self, exchange: &mut Exchange, route: &Route, step: &Step, way: &forward::Way<'_>) -> Outcome {
+        match &step.destination {
+            Some(destination) => self.forward(exchange, route, destination, way).await,
+            None => {
+                let message = "no Service found with those values";
+                Outcome::Produced(exchange.error(StatusCode::SERVICE_UNAVAILABLE, message))
+            }
+        }
+    }
+
+    /// Runs the header filters, and tells of the answer in its headers.
+    fn finish(&self, outcome: Outcome, chain: &Chain, exchange: &Exchange) -> Response<Body> {
+        match outcome {
+            Outcome::Proxied(mut response) => {
+                chain.header_filter(exchange, &mut response);
+                response
+            }
+            Outcome::Produced(mut response) => {
+                chain.header_filter(exchange, &mut response);
+                self.produced(response, exchange.started, &exchange.request_id)
+            }
+        }
+    }
+
+    fn produced(&self, mut response: Response<Body>, started: Instant, id: &RequestId) -> Response<Body> {
+        produced_headers(response.headers_mut(), milliseconds(started.elapsed()), &id.to_header(), &self.tokens);
+        response
+    }
+
+    /// Requests that no Route should see. (RFC 9112, section 3.2; RFC 9110, section 9.3)
+    fn refuse(&self, request: &Request<Body>, id: &RequestId) -> Option<Response<Body>> {
+        let status = match *request.method() {
+            Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
+            Method::CONNECT => StatusCode::BAD_REQUEST,
+            _ if !request.uri().path().starts_with('/') => StatusCode::BAD_REQUEST,
+            _ if has_no_single_host(request) => StatusCode::BAD_REQUEST,
+            _ => return None,
+        };
+        let asked =
+            Asked { method: request.method(), version: request.version(), headers: request.headers() };
+        let mut response = reply::error(&asked, Phase::Proxy(self.error_format), status, None, id);
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        Some(response)
+    }
+}
+
+/// HTTP/1.1 names exactly one host.
+fn has_no_single_host(request: &Request<Body>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    match request.version() {
+        Version::HTTP_11 => hosts != 1,
+        _ => hosts > 1,
+    }
+}
+
+/// A target in absolute form, and `:authority` in HTTP/2, say the host better than Host does.
+/// (RFC 9112, section 3.2.2; RFC 9113, section 8.3.1)
+fn use_authority_as_host(head: &mut Parts) {
+    if let Some(authority) = head.uri.authority() {
+        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+        if let Ok(host) = HeaderValue::from_str(host) {
+            head.headers.insert(header::HOST, host);
+        }
+    }
+}
+
+/// Whether the client spoke TLS, to us or to a trusted proxy.
+fn arrived_over_tls(exchange: &Exchange, trusted: bool) -> bool {
+    let forwarded = || exchange.head.headers.get("x-forwarded-proto").filter(|_| trusted);
+    exchange.tls || forwarded().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
+/// Sends a client from http to https. (Kong: Route object, `https_redirect_status_code`.)
+fn redirect(exchange: &Exchange, route: &Route) -> Response<Body> {
+    let status = StatusCode::from_u16(route.https_redirect_status_code).unwrap_or(StatusCode::UPGRADE_REQUIRED);
+    if status == StatusCode::UPGRADE_REQUIRED {
+        let mut response = exchange.error(status, "Please use HTTPS protocol");
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("TLS/1.2, HTTP/1.1"));
+        return response;
+    }
+    let head = &exchange.head;
+    let host = head.headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let host = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(host, _)| host);
+    let target = head.uri.path_and_query().map_or("/", |it| it.as_str());
+    let mut response = reply::page(&exchange.asked(), status);
+    if let Ok(location) = HeaderValue::from_str(&format!("https://{host}{target}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,60 @@
+//! Listening sockets with Kong's options.
+
+use std::{fmt, io, net::SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+use crate::settings::Listener;
+
+/// A socket that cannot be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    /// The setting that asks for it.
+    pub setting: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+    /// Why not.
+    pub error: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { setting, address, error } = self;
+        write!(f, "cannot listen on {address} ({setting}): {error}")?;
+        let help = match error.kind() {
+            io::ErrorKind::AddrInUse => "another process has this port; stop it, or choose another port",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose another port",
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address; 0.0.0.0 means all it has",
+            _ => return Ok(()),
+        };
+        write!(f, "\nhelp: {help} with {setting}")
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// Listens as a setting says. Must be called on the runtime.
+///
+/// # Errors
+/// The address is taken, forbidden, or not of this machine.
+pub fn bind(setting: &'static str, listener: &Listener) -> Result<TcpListener, BindError> {
+    let address = listener.address;
+    open(listener).map_err(|error| BindError { setting, address, error })
+}
+
+fn open(listener: &Listener) -> io::Result<TcpListener> {
+    let address = listener.address;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // As nginx does: [::] does not take the IPv4 addresses too.
+        socket.set_only_v6(true)?;
+    }
+    // A restart must not wait for the connections of the process before. (ours: `reuseport` is for nginx's workers;
+    // here one socket serves all, and a port in use is an error.)
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(listener.backlog).unwrap_or(i32::MAX))?;
+    TcpListener::from_std(socket.into())
+}

@@ -1,0 +1,102 @@
+//! One task per connection: HTTP/1.1 or HTTP/2 in, whatever the role answers out.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use crate::{
+    body::Body,
+    control::admin::Admin,
+    proxy::{Connection, Proxy},
+};
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long to wait when the process has no file descriptor left for a connection.
+const EXHAUSTED: Duration = Duration::from_millis(20);
+
+/// Bytes of responses that a stream of HTTP/2 buffers for a client that does not read.
+const UNREAD: usize = 64 << 10;
+
+/// What a listener answers with.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// The routes of the current Snapshot.
+    Proxy(Arc<Proxy>),
+    /// The Admin API.
+    Admin(Arc<Admin>),
+    /// The few questions about health.
+    Status(Arc<Admin>),
+}
+
+impl Role {
+    async fn answer(&self, request: Request<Incoming>, connection: Connection) -> Response<Body> {
+        match self {
+            Self::Proxy(proxy) => proxy.answer(request.map(Body::Incoming), connection).await,
+            Self::Admin(admin) => admin.answer(request.map(Body::Incoming)).await,
+            Self::Status(admin) => admin.status_answer(request.map(Body::Incoming)).await,
+        }
+    }
+}
+
+/// Accepts connections until told to close, and returns those that are still open.
+pub async fn accept(listener: TcpListener, role: Role, mut closing: watch::Receiver<bool>) -> GracefulShutdown {
+    let open = GracefulShutdown::new();
+    let server = server();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.changed() => return open,
+        };
+        match accepted {
+            Ok((stream, peer)) => begin(stream, peer, &role, &server, &open),
+            Err(error) if is_of_one_connection(&error) => (),
+            Err(error) => {
+                tracing::error!("cannot accept connections: {error}");
+                tokio::time::sleep(EXHAUSTED).await;
+            }
+        }
+    }
+}
+
+fn server() -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).pipeline_flush(true);
+    server.http2().timer(TokioTimer::new()).max_send_buf_size(UNREAD).max_concurrent_streams(100);
+    server
+}
+
+fn begin(stream: TcpStream, peer: SocketAddr, role: &Role, server: &auto::Builder<TokioExecutor>, open: &GracefulShutdown) {
+    // Without it small answers wait for the client's acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let Ok(local) = stream.local_addr() else { return };
+    let connection = Connection { peer, local, tls: false };
+    let role = role.clone();
+    let service = service_fn(move |request| {
+        let role = role.clone();
+        async move { Ok::<_, Infallible>(role.answer(request, connection).await) }
+    });
+    let serving = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let serving = open.watch(serving);
+    tokio::spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::debug!("connection from {peer} ended: {error}");
+        }
+    });
+}
+
+/// Whether only this connection is gone, and the next one may be accepted at once.
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

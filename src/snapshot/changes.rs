@@ -1,0 +1,58 @@
+//! What a reload changed, in words.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    diag::plural,
+    document::Value,
+    entity::Entities,
+};
+
+/// Most names that a list spells out.
+const NAMED: usize = 5;
+
+/// What differs between two configurations, such as `1 route added (quotes), 1 plugin changed (mocking)`.
+#[must_use]
+pub fn changes(before: &Entities, after: &Entities) -> String {
+    let mut parts = Vec::new();
+    let services = |it: &Entities| it.services.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
+    let routes = |it: &Entities| it.routes.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
+    let plugins = |it: &Entities| it.plugins.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
+    compare("service", &services(before), &services(after), &mut parts);
+    compare("route", &routes(before), &routes(after), &mut parts);
+    compare("plugin", &plugins(before), &plugins(after), &mut parts);
+    if parts.is_empty() { "no entity changed".to_owned() } else { parts.join(", ") }
+}
+
+fn compare(what: &str, before: &[Value], after: &[Value], parts: &mut Vec<String>) {
+    let (before, after) = (by_id(before), by_id(after));
+    let added = after.iter().filter(|(id, _)| !before.contains_key(*id)).map(|(_, it)| name(it)).collect();
+    let removed = before.iter().filter(|(id, _)| !after.contains_key(*id)).map(|(_, it)| name(it)).collect();
+    let changed = after.iter().filter(|(id, it)| before.get(*id).is_some_and(|old| differs(old, it)));
+    let changed = changed.map(|(_, it)| name(it)).collect();
+    for (verb, names) in [("added", added), ("removed", removed), ("changed", changed)] {
+        let names: Vec<String> = names;
+        if names.is_empty() {
+            continue;
+        }
+        let more = if names.len() > NAMED { ", ..." } else { "" };
+        let list = names[..names.len().min(NAMED)].join(", ");
+        parts.push(format!("{} {verb} ({list}{more})", plural(names.len(), what)));
+    }
+}
+
+fn by_id(records: &[Value]) -> BTreeMap<&str, &Value> {
+    records.iter().filter_map(|it| Some((it.get("id")?.as_str()?, it))).collect()
+}
+
+/// The time stamps are ours and say nothing about the file.
+fn differs(before: &Value, after: &Value) -> bool {
+    after.entries().any(|(key, value)| {
+        !matches!(key, "created_at" | "updated_at") && before.get(key) != Some(value)
+    })
+}
+
+fn name(record: &Value) -> String {
+    let name = record.get("name").or_else(|| record.get("id")).and_then(Value::as_str);
+    name.unwrap_or_else(|| record.get("id").and_then(Value::as_str).unwrap_or_default()).to_owned()
+}

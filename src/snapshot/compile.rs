@@ -1,0 +1,211 @@
+//! Configurations become Snapshots: the router, a chain of plugins per Route, and where its requests go.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::HeaderValue;
+use uuid::Uuid;
+
+use super::{Destination, Snapshot, Step};
+use crate::{
+    config::{Config, EMPTY_HASH},
+    diag::Diagnostic,
+    document::{Path, Value},
+    entity::{Entities, Plugin as Entry, Route, RouteIndex, Scope, Service},
+    plugin::{self, Chain, Plugin, Setup},
+    router::{self, Router},
+    upstream::{Limits, Origin, Protocol},
+};
+
+/// Makes Snapshots, and keeps what the next one can use again.
+#[derive(Debug)]
+pub struct Compiler {
+    specs: PathBuf,
+    options: router::Options,
+    generation: u64,
+    /// The plugins of the last Snapshot by id. One whose settings did not change is used again: its documents are
+    /// not compiled twice, and its counters go on.
+    kept: HashMap<Uuid, Kept>,
+}
+
+/// A plugin that may be used again.
+struct Kept {
+    name: String,
+    at: Path,
+    config: Value,
+    made: Made,
+}
+
+/// A plugin, what it was made from, and what was said about it.
+#[derive(Clone)]
+struct Made {
+    plugin: Arc<dyn Plugin>,
+    files: Vec<(PathBuf, u64)>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A Snapshot, and what came to light while it was made.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The Snapshot.
+    pub snapshot: Snapshot,
+    /// What the author should know.
+    pub warnings: Vec<Diagnostic>,
+    /// The files beside the configuration that it was made from.
+    pub files: Vec<PathBuf>,
+}
+
+impl Compiler {
+    /// Makes Snapshots whose plugins find their files in `specs`.
+    #[must_use]
+    pub fn new(specs: PathBuf, options: router::Options) -> Self {
+        Self { specs, options, generation: 0, kept: HashMap::new() }
+    }
+
+    /// The Snapshot of a configuration that declares nothing.
+    #[must_use]
+    pub fn empty(&self) -> Snapshot {
+        let (router, _) = Router::new(&[], &|_| true, self.options);
+        Snapshot {
+            hash: EMPTY_HASH.to_owned(),
+            generation: 0,
+            loaded_at: SystemTime::now(),
+            entities: Entities::default(),
+            router,
+            steps: Vec::new(),
+            global: Chain::default(),
+        }
+    }
+
+    /// Makes a Snapshot.
+    ///
+    /// # Errors
+    /// Everything that keeps the configuration from being used, at its place. What was kept stays as it was.
+    pub fn compile(&mut self, config: Config) -> Result<Compiled, Vec<Diagnostic>> {
+        let Config { entities, mut warnings, hash } = config;
+        let mut errors = Vec::new();
+        let mut kept = HashMap::new();
+        let mut chains: HashMap<Scope, Chain> = HashMap::new();
+        let mut files = Vec::new();
+        for entry in entities.plugins.iter().filter(|entry| entry.enabled) {
+            let Some(def) = plugin::find(&entry.name) else { continue };
+            match self.plugin(entry, def) {
+                Ok(made) => {
+                    warnings.extend(made.warnings.iter().cloned());
+                    files.extend(made.files.iter().map(|(path, _)| path.clone()));
+                    let step = plugin::Step { priority: def.priority, name: def.name, plugin: made.plugin.clone() };
+                    chains.entry(entry.scope).or_default().add(step);
+                    kept.insert(entry.id, Kept { name: entry.name.clone(), at: entry.at.clone(), config: entry.config.clone(), made });
+                }
+                Err(complaints) => errors.extend(complaints),
+            }
+        }
+        let enabled = |route: &Route| {
+            route.service.is_none_or(|service| entities.services.get(service.0).is_some_and(|it| it.enabled))
+        };
+        let (router, complaints) = Router::new(&entities.routes, &enabled, self.options);
+        let (wrong, notes): (Vec<_>, Vec<_>) = complaints.into_iter().partition(Diagnostic::is_error);
+        errors.extend(wrong);
+        warnings.extend(notes);
+        if !errors.is_empty() {
+            errors.extend(warnings);
+            return Err(errors);
+        }
+        let steps = steps(&entities, &chains);
+        let global = chains.remove(&Scope::default()).unwrap_or_default();
+        self.kept = kept;
+        self.generation += 1;
+        files.sort_unstable();
+        files.dedup();
+        let snapshot = Snapshot {
+            hash,
+            generation: self.generation,
+            loaded_at: SystemTime::now(),
+            entities,
+            router,
+            steps,
+            global,
+        };
+        Ok(Compiled { snapshot, warnings, files })
+    }
+
+    fn plugin(&self, entry: &Entry, def: &plugin::Def) -> Result<Made, Vec<Diagnostic>> {
+        if let Some(kept) = self.kept.get(&entry.id)
+            && kept.name == entry.name
+            && kept.config == entry.config
+            // What was said about it names the place where it stood.
+            && (kept.at == entry.at || kept.made.warnings.is_empty())
+            && kept.made.files.iter().all(|(path, hash)| plugin::file_hash(path) == Some(*hash))
+        {
+            return Ok(kept.made.clone());
+        }
+        let (files, warnings) = (RefCell::default(), RefCell::default());
+        let at = entry.at.key("config");
+        let setup = Setup { config: &entry.config, at, specs: &self.specs, warnings: &warnings, files: &files };
+        let plugin = (def.compile)(&setup)?;
+        Ok(Made { plugin, files: files.into_inner(), warnings: warnings.into_inner() })
+    }
+}
+
+fn steps(entities: &Entities, chains: &HashMap<Scope, Chain>) -> Vec<Step> {
+    let destinations: Vec<Arc<Destination>> = entities.services.iter().map(|it| Arc::new(destination(it))).collect();
+    let step = |(n, route): (usize, &Route)| Step {
+        chain: chain(RouteIndex(n), route, chains),
+        destination: route.service.and_then(|service| destinations.get(service.0).cloned()),
+        https_only: route.protocols.iter().any(|it| it == "https") && !route.protocols.iter().any(|it| it == "http"),
+    };
+    entities.routes.iter().enumerate().map(step).collect()
+}
+
+/// The plugins of a Route: of each name the one with the narrowest scope.
+/// (Kong: "Plugin entity", precedence.)
+fn chain(index: RouteIndex, route: &Route, chains: &HashMap<Scope, Chain>) -> Chain {
+    let mut all = Chain::default();
+    let service = route.service;
+    let widest_first = [
+        Scope::default(),
+        Scope { route: None, service },
+        Scope { route: Some(index), service: None },
+        Scope { route: Some(index), service },
+    ];
+    for (n, scope) in widest_first.iter().enumerate() {
+        // Without a Service two of them are the same.
+        if widest_first[..n].contains(scope) {
+            continue;
+        }
+        for step in chains.get(scope).into_iter().flat_map(Chain::steps) {
+            all.add(step.clone());
+        }
+    }
+    all
+}
+
+fn destination(service: &Service) -> Destination {
+    let tls = matches!(service.protocol.as_str(), "https" | "grpcs" | "wss");
+    let protocol = if tls { Protocol::Https } else { Protocol::Http };
+    let bracketed = if service.host.contains(':') { format!("[{}]", service.host) } else { service.host.clone() };
+    let usual = service.port == if tls { 443 } else { 80 };
+    let host = if usual { bracketed } else { format!("{bracketed}:{}", service.port) };
+    Destination {
+        origin: Origin::new(protocol, &service.host, service.port),
+        limits: Limits {
+            connect: Duration::from_millis(service.connect_timeout),
+            write: Duration::from_millis(service.write_timeout),
+            read: Duration::from_millis(service.read_timeout),
+            retries: service.retries,
+        },
+        host: HeaderValue::try_from(host).unwrap_or_else(|_| HeaderValue::from_static("")),
+        path: service.path.clone().unwrap_or_else(|| "/".to_owned()),
+    }
+}

@@ -1,0 +1,85 @@
+//! NOW: everything a request needs, compiled, immutable.
+//!
+//! A configuration becomes a [`Snapshot`]; [`Live`] holds the current one. A request takes it once and keeps it to
+//! its last byte, so a reload never changes a request on its way.
+
+mod changes;
+mod compile;
+mod live;
+
+pub use changes::changes;
+pub use compile::{Compiled, Compiler};
+pub use live::Live;
+
+use std::{sync::Arc, time::SystemTime};
+
+use crate::{
+    entity::{Entities, Route, RouteIndex, Service},
+    plugin::Chain,
+    router::{Match, Request, Router},
+    upstream::{Limits, Origin},
+};
+
+/// Everything a request needs.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Kong's hash of the configuration that this was made from.
+    pub hash: String,
+    /// Counts up with every published Snapshot.
+    pub generation: u64,
+    /// When it was made.
+    pub loaded_at: SystemTime,
+    /// What the configuration declares.
+    pub entities: Entities,
+    router: Router,
+    /// By place in [`Entities::routes`].
+    steps: Vec<Step>,
+    global: Chain,
+}
+
+/// What happens to the requests of one Route.
+#[derive(Debug)]
+pub struct Step {
+    /// The plugins of the Route.
+    pub chain: Chain,
+    /// Where requests go that no plugin answers; none if the Route has no Service.
+    pub destination: Option<Arc<Destination>>,
+    /// Whether a request over plain HTTP is sent to https.
+    pub https_only: bool,
+}
+
+/// A Service, as the proxy needs it.
+#[derive(Debug)]
+pub struct Destination {
+    /// Whom to connect to.
+    pub origin: Origin,
+    /// How long, and how often.
+    pub limits: Limits,
+    /// The Host header that the upstream gets.
+    pub host: http::HeaderValue,
+    /// Put before the request's path; begins with `/`.
+    pub path: String,
+}
+
+impl Snapshot {
+    /// The Route for a request, and what happens there.
+    #[must_use]
+    pub fn find(&self, request: &Request<'_>) -> Option<(Match<'_>, &Route, &Step)> {
+        let found = self.router.find(request)?;
+        let RouteIndex(route) = found.route;
+        let (route, step) = self.entities.routes.get(route).zip(self.steps.get(route))?;
+        Some((found, route, step))
+    }
+
+    /// The plugins of requests that no Route takes.
+    #[must_use]
+    pub const fn global(&self) -> &Chain {
+        &self.global
+    }
+
+    /// The Service of a Route.
+    #[must_use]
+    pub fn service(&self, route: &Route) -> Option<&Service> {
+        self.entities.services.get(route.service?.0)
+    }
+}
