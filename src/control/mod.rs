@@ -1,0 +1,1 @@
+//! WHEN: who decides what is current.
