@@ -1,0 +1,47 @@
+//! What holds when nothing is told: Kong's defaults, but for listeners (no TLS without a certificate) and logs.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU64,
+    time::Duration,
+};
+
+use super::{
+    AccessLog, ErrorType, Listener, LogLevel, PluginSelection, PortMaps, RealIpHeader, ResponseHeaders,
+    RouteMatchCalculation, RouterFlavor, Settings, TrustedIps,
+};
+
+impl Default for Settings {
+    fn default() -> Self {
+        let plain =
+            |address: Ipv4Addr, port| vec![Listener::plain(SocketAddr::new(IpAddr::V4(address), port))];
+        Self {
+            declarative_config: None,
+            declarative_config_string: None,
+            specs_dir: None,
+            proxy_listen: plain(Ipv4Addr::UNSPECIFIED, 8000),
+            admin_listen: plain(Ipv4Addr::LOCALHOST, 8001),
+            status_listen: Vec::new(),
+            admin_writes: false,
+            log_level: LogLevel::Notice,
+            proxy_access_log: AccessLog::Stdout,
+            headers: ResponseHeaders::default(),
+            upstream_request_id: true,
+            allow_debug_header: false,
+            error_default_type: ErrorType::Plain,
+            trusted_ips: TrustedIps::default(),
+            real_ip_header: RealIpHeader::default(),
+            real_ip_recursive: false,
+            port_maps: PortMaps::default(),
+            client_max_body_size: None,
+            graceful_timeout: Duration::from_secs(30),
+            upstream_keepalive_pool_size: 512,
+            upstream_keepalive_max_requests: NonZeroU64::new(10_000),
+            upstream_keepalive_idle_timeout: Some(Duration::from_mins(1)),
+            router_flavor: RouterFlavor::TraditionalCompatible,
+            route_match_calculation: RouteMatchCalculation::Original,
+            plugins: PluginSelection::default(),
+            worker_threads: None,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The layers that settings come from, one upon the other, and what is worth a word about their names.
+
+use std::collections::BTreeMap;
+
+use super::{
+    conf,
+    error::{Fault, Origin, Wrong},
+    names::{Known, lookup, suggest},
+};
+
+/// A value as it was given.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Given {
+    pub(super) text: String,
+    pub(super) origin: Origin,
+}
+
+/// What is given for each supported setting, the topmost layer only.
+#[derive(Debug, Default)]
+pub(super) struct Layers {
+    given: BTreeMap<&'static str, Given>,
+    /// Known settings that are not supported, in words that say where they stand.
+    unsupported: Vec<String>,
+    pub(super) warnings: Vec<String>,
+    pub(super) wrong: Vec<Wrong>,
+}
+
+impl Layers {
+    /// Lays a kong.conf on top.
+    pub(super) fn file(&mut self, path: &str, text: &str) {
+        let at = |line| Origin::File { path: path.to_owned(), line: Some(line) };
+        let (entries, faults) = conf::parse(text);
+        self.wrong.extend(faults.into_iter().map(|(line, fault)| fault.at(at(line))));
+        let entries = entries.into_iter().map(|entry| (entry.name, entry.value, at(entry.line)));
+        let entries: Vec<_> = entries.collect();
+        for (index, (name, _, origin)) in entries.iter().enumerate() {
+            if let Some((_, _, later)) = entries[index + 1..].iter().find(|(other, ..)| other == name) {
+                self.warnings
+                    .push(format!("{origin}: {name} is set again in {later}, and the last one holds"));
+            }
+        }
+        self.lay(entries);
+    }
+
+    /// Lays the environment on top: what starts with `KONG_`.
+    pub(super) fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+        let mut entries: Vec<_> = variables
+            .filter(|(variable, value)| !is_kubernetes_link(variable, value))
+            .filter_map(|(variable, value)| {
+                let name = variable.strip_prefix("KONG_")?.to_ascii_lowercase();
+                Some((name, value, Origin::Environment(variable)))
+            })
+            .collect();
+        // The order of an environment is accidental; warnings should not be.
+        entries.sort_by(|one, other| one.0.cmp(&other.0));
+        self.lay(entries);
+    }
+
+    /// Lays the command line on top; an unknown name is wrong here.
+    pub(super) fn command_line(&mut self, overrides: &[(&str, String)]) {
+        for (name, _) in overrides {
+            if lookup(name).is_none() {
+                let help =
+                    suggest(name).map_or_else(|| "leave it out".into(), |near| format!("write `{near}`"));
+                self.wrong.push(Fault::new(format!("{name} is no setting"), help).at(Origin::CommandLine));
+            }
+        }
+        let known = overrides.iter().filter(|(name, _)| lookup(name).is_some());
+        let entries = known.map(|(name, value)| ((*name).to_owned(), value.clone(), Origin::CommandLine));
+        self.lay(entries.collect());
+    }
+
+    /// What is given for a setting; an empty value is none.
+    pub(super) fn get(&self, name: &str) -> Option<&Given> {
+        self.given.get(name).filter(|given| !given.text.is_empty())
+    }
+
+    /// One warning for all that is not supported, as there may be dozens.
+    pub(super) fn warn_of_unsupported(&mut self) {
+        if !self.unsupported.is_empty() {
+            let names = self.unsupported.join(", ");
+            self.warnings.push(format!("known to Kong but not supported, and ignored: {names}"));
+        }
+    }
+
+    fn lay(&mut self, mut entries: Vec<(String, String, Origin)>) {
+        // Within a layer the setting's own name counts more than another name for it.
+        entries.sort_by_key(|(name, ..)| lookup(name) == known_by_own_name(name));
+        for (name, value, origin) in entries {
+            match lookup(&name) {
+                Some(Known::Supported(name)) => {
+                    self.given.insert(name, Given { text: value.trim().to_owned(), origin });
+                }
+                Some(Known::Meaningless) => {}
+                Some(Known::Unsupported) if asks_for_nothing(&value) => {}
+                Some(Known::Unsupported) => self.unsupported.push(described(&name, &origin)),
+                None => self.warnings.push(unknown(&name, &origin)),
+            }
+        }
+    }
+}
+
+fn known_by_own_name(name: &str) -> Option<Known> {
+    match lookup(name) {
+        Some(Known::Supported(own)) if own != name => None,
+        known => known,
+    }
+}
+
+/// Whether a value only says that something missing is not wanted.
+fn asks_for_nothing(value: &str) -> bool {
+    matches!(value.trim(), "" | "off" | "false")
+}
+
+fn described(name: &str, origin: &Origin) -> String {
+    match origin {
+        Origin::Environment(variable) => variable.clone(),
+        Origin::CommandLine | Origin::File { .. } => format!("{name} ({origin})"),
+    }
+}
+
+fn unknown(name: &str, origin: &Origin) -> String {
+    let guess = suggest(name);
+    match origin {
+        Origin::Environment(variable) => {
+            let guess = guess.map_or_else(String::new, |near| {
+                format!("; perhaps KONG_{} was meant", near.to_ascii_uppercase())
+            });
+            format!("{variable} is no setting and is ignored{guess}")
+        }
+        Origin::CommandLine | Origin::File { .. } => {
+            let guess = guess.map_or_else(String::new, |near| format!("; perhaps {near} was meant"));
+            format!("{origin}: {name} is no setting and is ignored{guess}")
+        }
+    }
+}
+
+/// Whether Kubernetes put the variable there for a Service whose name begins with `kong-`: `KONG_PROXY_SERVICE_HOST`,
+/// `KONG_PROXY_PORT_80_TCP_ADDR`, `KONG_PROXY_PORT=tcp://10.0.0.1:80` and so on.
+fn is_kubernetes_link(variable: &str, value: &str) -> bool {
+    let numbered = |after: &str| {
+        let rest = variable.split_once(after).map_or("", |(_, rest)| rest);
+        rest.starts_with(|letter: char| letter.is_ascii_digit())
+    };
+    let link = value.starts_with("tcp://") || value.starts_with("udp://");
+    variable.ends_with("_SERVICE_HOST")
+        || variable.ends_with("_SERVICE_PORT")
+        || variable.contains("_SERVICE_PORT_")
+        || numbered("_PORT_")
+        || (link && variable.ends_with("_PORT"))
+}

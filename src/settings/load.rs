@@ -1,0 +1,334 @@
+//! From layers of text to checked [`Settings`]; all that is wrong is told at once.
+
+use std::{fs, path::Path};
+
+use super::{
+    Settings, SettingsError,
+    error::{Fault, Origin},
+    headers,
+    layers::Layers,
+    listen::listeners,
+    names::SUPPORTED,
+    network,
+    value::{self, access_log, seconds, seconds_or_never, switch, word},
+};
+
+/// Settings, and what the user should know about how they were told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// One line each: unknown names, names that are not supported, values that have no effect.
+    pub warnings: Vec<String>,
+}
+
+/// Where Kong looks for its file when none is named.
+const CONF_PLACES: [&str; 2] = ["/etc/kong/kong.conf", "/etc/kong.conf"];
+
+impl Settings {
+    /// Reads settings from `overrides` (Kong's name and the value, of the command line), `environment` (all of it)
+    /// and the file `conf`; without one, from `/etc/kong/kong.conf` or `/etc/kong.conf` if there is one.
+    ///
+    /// # Errors
+    /// Tells all values that are wrong, each with the place where it stands, and a file that cannot be read.
+    pub fn load(
+        overrides: &[(&str, String)],
+        environment: impl Iterator<Item = (String, String)>,
+        conf: Option<&Path>,
+    ) -> Result<Loaded, SettingsError> {
+        let found = || CONF_PLACES.into_iter().map(Path::new).find(|path| path.exists());
+        let mut layers = Layers::default();
+        if let Some(path) = conf.or_else(found) {
+            match fs::read_to_string(path) {
+                Ok(text) => layers.file(&path.display().to_string(), &text),
+                Err(error) => {
+                    let origin = Origin::File { path: path.display().to_string(), line: None };
+                    let help =
+                        "name a file of lines as `log_level = info`, in UTF-8, that this user may read";
+                    layers.wrong.push(Fault::new(format!("cannot read it: {error}"), help).at(origin));
+                }
+            }
+        }
+        layers.environment(environment);
+        layers.command_line(overrides);
+        layers.warn_of_unsupported();
+        check(layers)
+    }
+}
+
+/// The settings that are read, each with its default as a user would write it: empty if nothing is set.
+pub fn supported() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SUPPORTED.iter().map(|row| (row.name, row.default))
+}
+
+fn check(mut layers: Layers) -> Result<Loaded, SettingsError> {
+    let mut settings = Settings::default();
+    read_all(&mut layers, &mut settings);
+    if !layers.wrong.is_empty() {
+        return Err(SettingsError { wrong: layers.wrong });
+    }
+    if settings.declarative_config.is_some() && settings.declarative_config_string.take().is_some() {
+        let warning = "declarative_config_string has no effect, as declarative_config names a file";
+        layers.warnings.push(warning.into());
+    }
+    if let Some(given) = layers.get("proxy_access_log")
+        && let [_, format, ..] = *given.text.split_ascii_whitespace().collect::<Vec<_>>()
+    {
+        let warning = format!("{}: the format '{format}' of the access log is ignored", given.origin);
+        layers.warnings.push(warning);
+    }
+    Ok(Loaded { settings, warnings: layers.warnings })
+}
+
+fn read_all(layers: &mut Layers, it: &mut Settings) {
+    layers.read("database", &mut (), database);
+    layers.read("role", &mut (), role);
+    layers.read("declarative_config", &mut it.declarative_config, text);
+    layers.read("declarative_config_string", &mut it.declarative_config_string, text);
+    layers.read("specs_dir", &mut it.specs_dir, text);
+    layers.read("proxy_listen", &mut it.proxy_listen, listeners);
+    layers.read("admin_listen", &mut it.admin_listen, listeners);
+    layers.read("status_listen", &mut it.status_listen, listeners);
+    layers.read("admin_writes", &mut it.admin_writes, switch);
+    layers.read("log_level", &mut it.log_level, word);
+    layers.read("proxy_access_log", &mut it.proxy_access_log, access_log);
+    layers.read("headers", &mut it.headers, headers::response);
+    layers.read("headers_upstream", &mut it.upstream_request_id, headers::upstream_request_id);
+    layers.read("allow_debug_header", &mut it.allow_debug_header, switch);
+    layers.read("error_default_type", &mut it.error_default_type, word);
+    layers.read("trusted_ips", &mut it.trusted_ips, network::trusted_ips);
+    layers.read("real_ip_header", &mut it.real_ip_header, value::real_ip_header);
+    layers.read("real_ip_recursive", &mut it.real_ip_recursive, switch);
+    layers.read("port_maps", &mut it.port_maps, network::port_maps);
+    layers.read("nginx_http_client_max_body_size", &mut it.client_max_body_size, value::size);
+    layers.read("graceful_timeout", &mut it.graceful_timeout, seconds);
+    layers.read("upstream_keepalive_pool_size", &mut it.upstream_keepalive_pool_size, value::count);
+    layers.read("upstream_keepalive_max_requests", &mut it.upstream_keepalive_max_requests, value::limit);
+    layers.read("upstream_keepalive_idle_timeout", &mut it.upstream_keepalive_idle_timeout, seconds_or_never);
+    layers.read("router_flavor", &mut it.router_flavor, word);
+    layers.read("route_match_calculation", &mut it.route_match_calculation, word);
+    layers.read("plugins", &mut it.plugins, value::plugins);
+    layers.read("nginx_worker_processes", &mut it.worker_threads, value::threads);
+}
+
+impl Layers {
+    /// Reads what is given for a setting into its place, which holds the default.
+    fn read<T>(
+        &mut self,
+        name: &'static str,
+        place: &mut T,
+        read: impl FnOnce(&str, &str) -> Result<T, Fault>,
+    ) {
+        let Some(given) = self.get(name) else { return };
+        let value = if given.text.starts_with("{vault://") {
+            Err(Fault::new(format!("{name} refers to a vault, and there is none"), "write the value itself"))
+        } else {
+            read(name, &given.text)
+        };
+        match value {
+            Ok(value) => *place = value,
+            Err(fault) => {
+                let origin = given.origin.clone();
+                self.wrong.push(fault.at(origin));
+            }
+        }
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
+fn text<T: for<'a> From<&'a str>>(_: &str, text: &str) -> Result<Option<T>, Fault> {
+    Ok(Some(text.into()))
+}
+
+fn database(name: &str, text: &str) -> Result<(), Fault> {
+    let help = "write `off` or leave it out, and name a file by `declarative_config`";
+    match text {
+        "off" => Ok(()),
+        "postgres" | "cassandra" => {
+            Err(Fault::new(format!("{name} is '{text}', but mynah is DB-less and uses no database"), help))
+        }
+        _ => {
+            Err(Fault::new(format!("{name} has an invalid value: '{text}' (postgres, cassandra, off)"), help))
+        }
+    }
+}
+
+fn role(name: &str, text: &str) -> Result<(), Fault> {
+    let help = "write `traditional` or leave it out";
+    match text {
+        "traditional" => Ok(()),
+        "data_plane" | "control_plane" => {
+            Err(Fault::new(format!("{name} is '{text}', but mynah does not run in hybrid mode"), help))
+        }
+        _ => Err(Fault::new(
+            format!("{name} has an invalid value: '{text}' (data_plane, control_plane, traditional)"),
+            help,
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, path::PathBuf};
+
+    use super::{super::LogLevel, *};
+
+    /// Loads from the texts of a file, of `NAME=value` lines of the environment, and of the command line.
+    fn load(file: &str, environment: &str, overrides: &str) -> Result<Loaded, SettingsError> {
+        fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+            text.lines().filter_map(|line| line.split_once('='))
+        }
+        let overrides: Vec<_> = pairs(overrides).map(|(name, value)| (name, value.to_owned())).collect();
+        let mut layers = Layers::default();
+        layers.file("kong.conf", file);
+        layers
+            .environment(pairs(environment).map(|(variable, value)| (variable.to_owned(), value.to_owned())));
+        layers.command_line(&overrides);
+        layers.warn_of_unsupported();
+        check(layers)
+    }
+
+    #[track_caller]
+    fn check_level(file: &str, environment: &str, overrides: &str, expected: LogLevel) {
+        let loaded = load(file, environment, overrides).unwrap();
+        assert_eq!(loaded.settings.log_level, expected);
+        assert_eq!(loaded.warnings, [""; 0]);
+    }
+
+    #[track_caller]
+    fn check_warnings(file: &str, environment: &str, expected: &[&str]) {
+        assert_eq!(load(file, environment, "").unwrap().warnings, expected);
+    }
+
+    #[test]
+    fn the_topmost_layer_decides() {
+        let (file, environment, overrides) = ("log_level = info", "KONG_LOG_LEVEL=warn", "log_level=error");
+        check_level("", "", "", LogLevel::Notice);
+        check_level(file, "", "", LogLevel::Info);
+        check_level(file, environment, "", LogLevel::Warn);
+        check_level(file, environment, overrides, LogLevel::Error);
+        check_level("log_level = wrong", environment, "", LogLevel::Warn);
+        check_level(file, "KONG_LOG_LEVEL=", "", LogLevel::Notice);
+        check_level(file, "kong_log_level=debug\nLOG_LEVEL=debug\nMYNAH_LOG=debug", "", LogLevel::Info);
+    }
+
+    #[test]
+    fn the_table_of_names_tells_the_true_defaults() {
+        let overrides: Vec<_> = supported().map(|(name, default)| format!("{name}={default}\n")).collect();
+        let loaded = load("", "", &overrides.concat()).unwrap();
+        assert_eq!(loaded, Loaded { settings: Settings::default(), warnings: Vec::new() });
+    }
+
+    #[test]
+    fn every_supported_setting_is_read() {
+        for (name, _) in supported() {
+            let loaded = load("", "", &format!("{name}=?"));
+            let unread = loaded.is_ok_and(|loaded| loaded.settings == Settings::default());
+            assert!(!unread, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_usual_container_is_understood() {
+        let environment = "KONG_DATABASE=off\nKONG_DECLARATIVE_CONFIG=/kong/kong.yaml\nKONG_NGINX_DAEMON=off\n\
+            KONG_PROXY_ACCESS_LOG=/dev/stdout\nKONG_ADMIN_LISTEN=0.0.0.0:8001\nKONG_NGINX_WORKER_PROCESSES=2\n\
+            KONG_CLUSTER_LISTEN=off\nKONG_PREFIX=/kong_prefix/\nKONG_VERSION=3.9.1\n\
+            KONG_PROXY_PORT=tcp://10.0.0.1:80\nKONG_PROXY_PORT_80_TCP=tcp://10.0.0.1:80\n\
+            KONG_PROXY_SERVICE_HOST=10.0.0.1\nKONG_PROXY_SERVICE_PORT_HTTP=80\nKONG_PROXY_PORT_80_TCP_PROTO=tcp";
+        let Loaded { settings, warnings } = load("", environment, "").unwrap();
+        assert_eq!(warnings, [""; 0]);
+        assert_eq!(settings.declarative_config, Some(PathBuf::from("/kong/kong.yaml")));
+        assert_eq!(settings.worker_threads, NonZeroUsize::new(2));
+        assert_eq!(settings.admin_listen[0].address.to_string(), "0.0.0.0:8001");
+    }
+
+    #[test]
+    fn a_name_that_is_not_read_is_told() {
+        check_warnings(
+            "pg_host = db",
+            "KONG_PROXY_LISTNE=off",
+            &["KONG_PROXY_LISTNE is no setting and is ignored; perhaps KONG_PROXY_LISTEN was meant"],
+        );
+        check_warnings(
+            "\nlog_levle = info\nqwertz = 1",
+            "",
+            &[
+                "kong.conf:2: log_levle is no setting and is ignored; perhaps log_level was meant",
+                "kong.conf:3: qwertz is no setting and is ignored",
+            ],
+        );
+        check_warnings(
+            "ssl_cert = a.pem",
+            "KONG_NGINX_HTTP_LUA_SHARED_DICT=x 1m\nKONG_NGINX_PROXY_PROXY_BUFFERS=8 16k\nKONG_SSL_CERT_KEY=a.key",
+            &[
+                "known to Kong but not supported, and ignored: ssl_cert (kong.conf:1), KONG_NGINX_HTTP_LUA_SHARED_DICT, \
+               KONG_NGINX_PROXY_PROXY_BUFFERS, KONG_SSL_CERT_KEY",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_value_without_effect_is_told() {
+        check_warnings(
+            "log_level = info\nlog_level = warn",
+            "",
+            &["kong.conf:1: log_level is set again in kong.conf:2, and the last one holds"],
+        );
+        check_warnings(
+            "declarative_config = kong.yaml",
+            "KONG_DECLARATIVE_CONFIG_STRING={}",
+            &["declarative_config_string has no effect, as declarative_config names a file"],
+        );
+        check_warnings(
+            "proxy_access_log = /dev/stdout basic",
+            "",
+            &["kong.conf:1: the format 'basic' of the access log is ignored"],
+        );
+    }
+
+    #[test]
+    fn a_settings_own_name_counts_more_than_another() {
+        for environment in [
+            "KONG_NGINX_PROXY_REAL_IP_RECURSIVE=on\nKONG_REAL_IP_RECURSIVE=off",
+            "KONG_REAL_IP_RECURSIVE=off\nKONG_NGINX_PROXY_REAL_IP_RECURSIVE=on",
+        ] {
+            assert!(!load("", environment, "").unwrap().settings.real_ip_recursive);
+        }
+        let environment = "KONG_NGINX_PROXY_REAL_IP_RECURSIVE=on";
+        assert!(load("real_ip_recursive = off", environment, "").unwrap().settings.real_ip_recursive);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for (environment, expected) in [
+            ("KONG_DATABASE=foo", "database has an invalid value: 'foo' (postgres, cassandra, off)"),
+            ("KONG_DATABASE=cassandra", "database is 'cassandra', but mynah is DB-less and uses no database"),
+            ("KONG_ROLE=foo", "role has an invalid value: 'foo' (data_plane, control_plane, traditional)"),
+            ("KONG_ROLE=control_plane", "role is 'control_plane', but mynah does not run in hybrid mode"),
+        ] {
+            let messages: Vec<_> =
+                load("", environment, "").unwrap_err().wrong.into_iter().map(|it| it.message).collect();
+            assert_eq!(messages, [expected]);
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let error = load(
+            "# mine\nlog_level = notise\nheaders = server_tokens, foo\nnonsense",
+            "KONG_DATABASE=postgres\nKONG_PROXY_LISTEN=0.0.0.0:8000 htpp2\nKONG_TRUSTED_IPS=bad\n\
+             KONG_SPECS_DIR={vault://env/specs}",
+            "upstream_keepalive_pool_size=-1\nrole=data_plane\nproxy_listne=off",
+        );
+        insta::assert_snapshot!(error.unwrap_err());
+    }
+
+    #[test]
+    fn a_file_that_is_named_must_be_readable() {
+        let path = Path::new("/nowhere/kong.conf");
+        let error = Settings::load(&[], std::iter::empty(), Some(path)).unwrap_err();
+        let [wrong] = &*error.wrong else { panic!("{error}") };
+        assert_eq!(wrong.origin.to_string(), "/nowhere/kong.conf");
+        assert!(wrong.message.starts_with("cannot read it: "), "{}", wrong.message);
+    }
+}

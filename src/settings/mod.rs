@@ -1,0 +1,100 @@
+//! TOLD: what the process is told when it starts, under Kong's names.
+//!
+//! A setting is looked for on the command line, then in the environment as `KONG_<NAME>`, then in kong.conf, then
+//! in the default; the first that gives it decides. An empty value unsets what lies below it, so that the default
+//! holds. Everything comes in through [`Settings::load`]: nothing here reads the environment of the process.
+//!
+//! A new setting is a row in `names`, a field here, its default in `defaults`, and a line in `load`.
+
+mod conf;
+mod defaults;
+mod error;
+mod headers;
+mod layers;
+mod listen;
+mod load;
+mod names;
+mod network;
+mod value;
+
+pub use error::{Origin, SettingsError, Wrong};
+pub use headers::{ResponseHeader, ResponseHeaders};
+pub use listen::{Listener, SocketKeepAlive};
+pub use load::{Loaded, supported};
+pub use network::{Network, PortMaps, TrustedIps};
+pub use value::{
+    AccessLog, ErrorType, LogLevel, PluginSelection, RealIpHeader, RouteMatchCalculation, RouterFlavor,
+};
+
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// What the process is told, checked.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that the user knows by its name")]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `declarative_config`: the file that says what is served; by default none.
+    pub declarative_config: Option<PathBuf>,
+    /// `declarative_config_string`: the same as text; never set together with the file, which wins.
+    pub declarative_config_string: Option<String>,
+    /// `specs_dir`: the folder that API documents named by plugins are read from (ours); by default none is told
+    /// and the caller decides.
+    pub specs_dir: Option<PathBuf>,
+    /// `proxy_listen`: where requests come in; by default `0.0.0.0:8000`, empty for `off`.
+    pub proxy_listen: Vec<Listener>,
+    /// `admin_listen`: where the Admin API listens; by default `127.0.0.1:8001`, empty for `off`.
+    pub admin_listen: Vec<Listener>,
+    /// `status_listen`: where `/status` and `/metrics` are served to strangers; by default `off`, which is empty.
+    pub status_listen: Vec<Listener>,
+    /// `admin_writes`: whether entities may be written through the Admin API, which Kong refuses without a
+    /// database (ours); by default off.
+    pub admin_writes: bool,
+    /// `log_level`: the least grave message that is logged; by default `notice`.
+    pub log_level: LogLevel,
+    /// `proxy_access_log`: where one line for each request goes; by default `/dev/stdout`.
+    pub proxy_access_log: AccessLog,
+    /// `headers`: which headers are added to answers; by default `server_tokens, latency_tokens,
+    /// X-Kong-Request-Id`.
+    pub headers: ResponseHeaders,
+    /// `headers_upstream`: whether `X-Kong-Request-Id` is sent to services; by default it is.
+    pub upstream_request_id: bool,
+    /// `allow_debug_header`: whether `Kong-Debug: 1` makes answers name their route and service; by default off.
+    pub allow_debug_header: bool,
+    /// `error_default_type`: the type of error bodies for clients that ask for none; by default `text/plain`.
+    pub error_default_type: ErrorType,
+    /// `trusted_ips`: peers whose `X-Forwarded-*` headers are believed; by default nobody.
+    pub trusted_ips: TrustedIps,
+    /// `real_ip_header`: where a trusted peer names the client; by default `X-Real-IP`.
+    pub real_ip_header: RealIpHeader,
+    /// `real_ip_recursive`: whether the client is the last address of the header that is not trusted, instead of
+    /// simply the last; by default off.
+    pub real_ip_recursive: bool,
+    /// `port_maps`: the ports that clients see, where they differ from those of the listeners; by default none.
+    pub port_maps: PortMaps,
+    /// `nginx_http_client_max_body_size`: the largest request body in bytes; by default (`0`) there is no limit.
+    pub client_max_body_size: Option<NonZeroU64>,
+    /// `graceful_timeout`: how long open requests may take to finish once the process is asked to stop, in whole
+    /// seconds (ours); by default 30.
+    pub graceful_timeout: Duration,
+    /// `upstream_keepalive_pool_size`: how many idle connections are kept for each upstream host; by default 512,
+    /// and with 0 none is kept.
+    pub upstream_keepalive_pool_size: usize,
+    /// `upstream_keepalive_max_requests`: how many requests a connection to an upstream serves before it is
+    /// closed; by default 10000, and with `0` there is no limit.
+    pub upstream_keepalive_max_requests: Option<NonZeroU64>,
+    /// `upstream_keepalive_idle_timeout`: how long an idle connection is kept, in seconds; by default 60, and with
+    /// `0` it is kept for ever.
+    pub upstream_keepalive_idle_timeout: Option<Duration>,
+    /// `router_flavor`: the router's dialect; by default `traditional_compatible`.
+    pub router_flavor: RouterFlavor,
+    /// `route_match_calculation`: whether ties between routes are broken as Kong does, or as its documentation says
+    /// (known to Kong's Enterprise edition); by default `original`.
+    pub route_match_calculation: RouteMatchCalculation,
+    /// `plugins`: which plugins may be used; by default `bundled`.
+    pub plugins: PluginSelection,
+    /// `nginx_worker_processes`: how many threads serve, 1 to 1024; by default (`auto`) one for each core.
+    pub worker_threads: Option<NonZeroUsize>,
+}

@@ -1,0 +1,277 @@
+//! Every setting that Kong knows, and what becomes of it here.
+
+use super::value::nearest;
+
+/// What becomes of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It is read, under this name.
+    Supported(&'static str),
+    /// It governs what is not there (a database, nginx, Lua), so that nothing is lost: not worth a word.
+    Meaningless,
+    /// It asks for what is missing: the user must be told.
+    Unsupported,
+}
+
+/// A setting that is read.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    /// Other names for it, all Kong's.
+    pub(super) aliases: &'static [&'static str],
+    /// The default as a user would write it, empty if nothing is set.
+    pub(super) default: &'static str,
+}
+
+const fn row(name: &'static str, default: &'static str) -> Row {
+    Row { name, aliases: &[], default }
+}
+
+/// The settings that are read.
+pub(super) const SUPPORTED: &[Row] = &[
+    row("database", "off"),
+    row("role", "traditional"),
+    row("declarative_config", ""),
+    row("declarative_config_string", ""),
+    row("specs_dir", ""),
+    row("proxy_listen", "0.0.0.0:8000"),
+    row("admin_listen", "127.0.0.1:8001"),
+    row("status_listen", "off"),
+    row("admin_writes", "off"),
+    row("log_level", "notice"),
+    row("proxy_access_log", "/dev/stdout"),
+    row("headers", "server_tokens, latency_tokens, X-Kong-Request-Id"),
+    row("headers_upstream", "X-Kong-Request-Id"),
+    row("allow_debug_header", "off"),
+    row("error_default_type", "text/plain"),
+    row("trusted_ips", ""),
+    Row { name: "real_ip_header", aliases: &["nginx_proxy_real_ip_header"], default: "X-Real-IP" },
+    Row { name: "real_ip_recursive", aliases: &["nginx_proxy_real_ip_recursive"], default: "off" },
+    row("port_maps", ""),
+    Row { name: "nginx_http_client_max_body_size", aliases: &["client_max_body_size"], default: "0" },
+    row("graceful_timeout", "30"),
+    row("upstream_keepalive_pool_size", "512"),
+    row("upstream_keepalive_max_requests", "10000"),
+    row("upstream_keepalive_idle_timeout", "60"),
+    row("router_flavor", "traditional_compatible"),
+    row("route_match_calculation", "original"),
+    row("plugins", "bundled"),
+    Row { name: "nginx_worker_processes", aliases: &["nginx_main_worker_processes"], default: "auto" },
+];
+
+/// Settings about what is not there. Logs other than the access log are one here, on standard error.
+const MEANINGLESS: &[&str] = &[
+    "_debug_pg_ttl_cleanup_interval",
+    "admin_access_log",
+    "admin_error_log",
+    "admin_gui_access_log",
+    "admin_gui_error_log",
+    "anonymous_reports",
+    "client_body_buffer_size",
+    "dedicated_config_processing",
+    "dns_cache_size",
+    "dns_no_sync",
+    "host_ports",
+    "kic",
+    "legacy_dns_client",
+    "lmdb_environment_path",
+    "lmdb_map_size",
+    "lua_max_post_args",
+    "lua_max_req_headers",
+    "lua_max_resp_headers",
+    "lua_max_uri_args",
+    "lua_package_cpath",
+    "lua_package_path",
+    "lua_socket_pool_size",
+    "mem_cache_size",
+    "new_dns_client",
+    "nginx_daemon",
+    "nginx_events_multi_accept",
+    "nginx_events_worker_connections",
+    "nginx_http_charset",
+    "nginx_http_client_body_buffer_size",
+    "nginx_http_lua_regex_cache_max_entries",
+    "nginx_http_lua_regex_match_limit",
+    "nginx_main_daemon",
+    "nginx_main_user",
+    "nginx_main_worker_rlimit_nofile",
+    "nginx_user",
+    "node_id",
+    "openresty_path",
+    "prefix",
+    "privileged_worker",
+    "proxy_error_log",
+    "proxy_stream_access_log",
+    "proxy_stream_error_log",
+    "resolver_lru_cache_size",
+    "resolver_mem_cache_size",
+    "router_consistency",
+    "status_access_log",
+    "status_error_log",
+    "untrusted_lua",
+    "untrusted_lua_sandbox_environment",
+    "untrusted_lua_sandbox_requires",
+    "version",
+    "worker_consistency",
+    "worker_events_max_payload",
+    "worker_state_update_frequency",
+];
+
+/// Settings about what is missing.
+const UNSUPPORTED: &[&str] = &[
+    "admin_gui_api_url",
+    "admin_gui_csp_header",
+    "admin_gui_listen",
+    "admin_gui_path",
+    "admin_gui_ssl_cert",
+    "admin_gui_ssl_cert_key",
+    "admin_gui_url",
+    "admin_ssl_cert",
+    "admin_ssl_cert_key",
+    "client_ssl",
+    "client_ssl_cert",
+    "client_ssl_cert_key",
+    "cluster_ca_cert",
+    "cluster_cert",
+    "cluster_cert_key",
+    "cluster_cjson",
+    "cluster_control_plane",
+    "cluster_data_plane_purge_delay",
+    "cluster_dp_labels",
+    "cluster_listen",
+    "cluster_max_payload",
+    "cluster_mtls",
+    "cluster_ocsp",
+    "cluster_rpc",
+    "cluster_rpc_sync",
+    "cluster_server_name",
+    "cluster_use_proxy",
+    "concurrency_timeout",
+    "dns_error_ttl",
+    "dns_hostsfile",
+    "dns_not_found_ttl",
+    "dns_order",
+    "dns_resolver",
+    "dns_stale_ttl",
+    "dns_valid_ttl",
+    "error_template_html",
+    "error_template_json",
+    "error_template_plain",
+    "error_template_xml",
+    "lua_ssl_protocols",
+    "lua_ssl_trusted_certificate",
+    "lua_ssl_verify_depth",
+    "opentelemetry_tracing",
+    "opentelemetry_tracing_sampling_rate",
+    "pluginserver_names",
+    "proxy_server",
+    "proxy_server_ssl_verify",
+    "request_debug",
+    "request_debug_token",
+    "resolver_address",
+    "resolver_error_ttl",
+    "resolver_family",
+    "resolver_hosts_file",
+    "resolver_stale_ttl",
+    "resolver_valid_ttl",
+    "ssl_cert",
+    "ssl_cert_key",
+    "ssl_cipher_suite",
+    "ssl_ciphers",
+    "ssl_dhparam",
+    "ssl_prefer_server_ciphers",
+    "ssl_protocols",
+    "ssl_session_cache_size",
+    "ssl_session_tickets",
+    "ssl_session_timeout",
+    "status_ssl_cert",
+    "status_ssl_cert_key",
+    "stream_listen",
+    "tracing_instrumentations",
+    "tracing_sampling_rate",
+    "vaults",
+    "wasm",
+    "wasm_dynamic_module",
+    "wasm_filters",
+    "wasm_filters_path",
+];
+
+/// Names that are told by how they begin, where no table has the whole name.
+const FAMILIES: &[(&str, Known)] = &[
+    ("cassandra_", Known::Meaningless),
+    ("db_", Known::Meaningless),
+    ("pg_", Known::Meaningless),
+    ("process_secrets_", Known::Meaningless),
+    // Directives of nginx: `nginx_http_...`, `nginx_proxy_...`, `nginx_main_...` and the rest.
+    ("nginx_", Known::Unsupported),
+    ("pluginserver_", Known::Unsupported),
+    ("vault_", Known::Unsupported),
+];
+
+/// What becomes of a setting; none if Kong does not know it either.
+pub(super) fn lookup(name: &str) -> Option<Known> {
+    let row = SUPPORTED.iter().find(|row| row.name == name || row.aliases.contains(&name));
+    if let Some(row) = row {
+        return Some(Known::Supported(row.name));
+    }
+    if MEANINGLESS.contains(&name) {
+        return Some(Known::Meaningless);
+    }
+    if UNSUPPORTED.contains(&name) {
+        return Some(Known::Unsupported);
+    }
+    FAMILIES.iter().find(|(start, _)| name.starts_with(start)).map(|(_, known)| *known)
+}
+
+/// The setting that a mistyped name was probably meant to be.
+pub(super) fn suggest(name: &str) -> Option<&'static str> {
+    let supported = SUPPORTED.iter().map(|row| row.name);
+    nearest(name, supported.chain(UNSUPPORTED.iter().copied()).chain(MEANINGLESS.iter().copied()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, expected: Option<Known>) {
+        assert_eq!(lookup(name), expected, "{name}");
+    }
+
+    #[test]
+    fn every_name_has_its_fate() {
+        check("proxy_listen", Some(Known::Supported("proxy_listen")));
+        check("nginx_proxy_real_ip_header", Some(Known::Supported("real_ip_header")));
+        check("client_max_body_size", Some(Known::Supported("nginx_http_client_max_body_size")));
+        check("nginx_daemon", Some(Known::Meaningless));
+        check("pg_password", Some(Known::Meaningless));
+        check("ssl_cert", Some(Known::Unsupported));
+        check("nginx_http_lua_shared_dict", Some(Known::Unsupported));
+        check("vault_env_prefix", Some(Known::Unsupported));
+        check("proxy_listne", None);
+    }
+
+    #[test]
+    fn no_name_stands_in_two_tables() {
+        let mut names: Vec<_> = SUPPORTED.iter().map(|row| row.name).collect();
+        names.extend(SUPPORTED.iter().flat_map(|row| row.aliases));
+        names.extend(MEANINGLESS);
+        names.extend(UNSUPPORTED);
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn mistyped_names_are_guessed() {
+        for (name, expected) in [
+            ("proxy_listne", Some("proxy_listen")),
+            ("declarative_conf", Some("declarative_config")),
+            ("loglevel", Some("log_level")),
+            ("ssl_certs", Some("ssl_cert")),
+            ("something_else_entirely", None),
+        ] {
+            assert_eq!(suggest(name), expected, "{name}");
+        }
+    }
+}

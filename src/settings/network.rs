@@ -1,0 +1,184 @@
+//! `trusted_ips` and `port_maps`: what stands between the clients and the listeners.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use super::{error::Fault, value::list};
+
+/// A block of addresses, as CIDR notation (RFC 4632) names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The first address, all of IPv4 mapped into IPv6 (RFC 4291, section 2.5.5.2).
+    base: u128,
+    mask: u128,
+}
+
+impl Network {
+    /// Reads an address, which is a block of one, or a block `ADDRESS/LENGTH`; host bits are ignored.
+    fn parse(text: &str) -> Option<Self> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let width: u8 = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+            Some(_) => return None,
+            None => width,
+        };
+        let host_bits = u32::from(width.checked_sub(length)?);
+        let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+        Some(Self { base: number(address) & mask, mask })
+    }
+
+    /// Whether the address is in the block; an IPv4 address that came in over an IPv6 socket counts as IPv4.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
+        number(address) & self.mask == self.base
+    }
+}
+
+fn number(address: IpAddr) -> u128 {
+    let address: Ipv6Addr = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    };
+    address.to_bits()
+}
+
+/// Whom to believe about the client of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedIps {
+    /// Blocks of peers.
+    pub networks: Vec<Network>,
+    /// Whether peers on UNIX sockets are trusted (`unix:`).
+    pub unix: bool,
+}
+
+impl TrustedIps {
+    /// Whether the peer is trusted.
+    #[must_use]
+    pub fn contains(&self, peer: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(peer))
+    }
+
+    /// Whether nobody is trusted, so that no header needs to be looked at.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.networks.is_empty() && !self.unix
+    }
+}
+
+/// The ports that clients see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortMaps(BTreeMap<u16, u16>);
+
+impl PortMaps {
+    /// The port that clients used to reach this port of a listener.
+    #[must_use]
+    pub fn public(&self, listener: u16) -> u16 {
+        self.0.get(&listener).copied().unwrap_or(listener)
+    }
+}
+
+/// Reads `trusted_ips`.
+pub(super) fn trusted_ips(name: &str, text: &str) -> Result<TrustedIps, Fault> {
+    let mut trusted = TrustedIps::default();
+    for item in list(text) {
+        match Network::parse(item) {
+            Some(network) => trusted.networks.push(network),
+            None if item == "unix:" => trusted.unix = true,
+            None => {
+                return Err(Fault::new(
+                    format!(
+                        "{name} must be a comma separated list in the form of IPv4 or IPv6 address or CIDR block \
+                         or 'unix:', got '{item}'"
+                    ),
+                    "write for instance `10.0.0.0/8, 192.168.1.7, fd00::/8`",
+                ));
+            }
+        }
+    }
+    Ok(trusted)
+}
+
+/// Reads `port_maps`.
+pub(super) fn port_maps(name: &str, text: &str) -> Result<PortMaps, Fault> {
+    let mut maps = PortMaps::default();
+    for item in list(text) {
+        let ports =
+            item.split_once(':').and_then(|(public, listener)| Some((port(public)?, port(listener)?)));
+        let Some((public, listener)) = ports else {
+            return Err(Fault::new(
+                format!("invalid port mapping (`{name}`): {item}"),
+                "write the port that clients see, a colon, and the port of the listener, as in `80:8000`",
+            ));
+        };
+        maps.0.insert(listener, public);
+    }
+    Ok(maps)
+}
+
+fn port(text: &str) -> Option<u16> {
+    text.trim().parse().ok().filter(|port| *port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(trusted: &str, peer: &str, expected: bool) {
+        let trusted_ips = trusted_ips("trusted_ips", trusted).unwrap();
+        assert_eq!(trusted_ips.contains(peer.parse().unwrap()), expected, "{peer} in {trusted}");
+    }
+
+    #[test]
+    fn a_peer_is_trusted_if_a_block_contains_it() {
+        for (trusted, peer, expected) in [
+            ("10.0.0.1", "10.0.0.1", true),
+            ("10.0.0.1", "10.0.0.2", false),
+            ("10.0.0.0/8", "10.255.0.9", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("10.1.2.3/8", "10.9.9.9", true),
+            ("0.0.0.0/0", "203.0.113.7", true),
+            ("0.0.0.0/0", "2001:db8::1", false),
+            ("::/0", "2001:db8::1", true),
+            ("fd00::/8", "fd12::1", true),
+            ("fd00::/8", "fe80::1", false),
+            ("::1", "::1", true),
+            ("10.0.0.0/8", "::ffff:10.0.0.1", true),
+            ("192.0.2.0/24, 198.51.100.0/24", "198.51.100.255", true),
+            ("unix:", "127.0.0.1", false),
+        ] {
+            check(trusted, peer, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_block_is_refused_in_kongs_words() {
+        for wrong in ["bad", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0/8", "10.0.0.0/+8", "unix"] {
+            let message = trusted_ips("trusted_ips", wrong).unwrap_err().message;
+            assert_eq!(
+                message,
+                format!(
+                    "trusted_ips must be a comma separated list in the form of IPv4 or IPv6 address or CIDR \
+                     block or 'unix:', got '{wrong}'"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn ports_are_mapped_to_what_clients_see() {
+        let maps = port_maps("port_maps", "80:8000, 443:8443").unwrap();
+        assert_eq!((maps.public(8000), maps.public(8443), maps.public(9000)), (80, 443, 9000));
+        for wrong in ["80", "0:8000", "80:0", "80:65536", "a:b", "80:8000:1"] {
+            let message = port_maps("port_maps", wrong).unwrap_err().message;
+            assert_eq!(message, format!("invalid port mapping (`port_maps`): {wrong}"));
+        }
+    }
+}

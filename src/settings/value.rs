@@ -1,0 +1,414 @@
+//! Values: words, switches, numbers, sizes, and the few types that are only made of words.
+
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use http::HeaderName;
+
+use super::error::Fault;
+
+/// A setting that is one of a few words.
+pub(super) trait Word: Copy + 'static {
+    /// The words, in Kong's order.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+/// How grave a message must be to be logged, in Kong's (and syslog's) words; the gravest is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Details for who debugs.
+    Debug,
+    /// What happens.
+    Info,
+    /// What happens and matters.
+    Notice,
+    /// What may become a fault.
+    Warn,
+    /// A fault.
+    Error,
+    /// A fault that stops a part.
+    Crit,
+    /// A fault that wants somebody now.
+    Alert,
+    /// The end.
+    Emerg,
+}
+
+impl Word for LogLevel {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("debug", Self::Debug),
+        ("info", Self::Info),
+        ("notice", Self::Notice),
+        ("warn", Self::Warn),
+        ("error", Self::Error),
+        ("crit", Self::Crit),
+        ("alert", Self::Alert),
+        ("emerg", Self::Emerg),
+    ];
+}
+
+/// The router's dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouterFlavor {
+    /// The oldest router, with PCRE.
+    Traditional,
+    /// The same routes by the newer router.
+    TraditionalCompatible,
+    /// Routes that are written as expressions.
+    Expressions,
+}
+
+impl Word for RouterFlavor {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("traditional", Self::Traditional),
+        ("traditional_compatible", Self::TraditionalCompatible),
+        ("expressions", Self::Expressions),
+    ];
+}
+
+/// How routes that match the same request are ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteMatchCalculation {
+    /// As Kong computes it.
+    Original,
+    /// As Kong documents it.
+    Strict,
+}
+
+impl Word for RouteMatchCalculation {
+    const WORDS: &'static [(&'static str, Self)] = &[("original", Self::Original), ("strict", Self::Strict)];
+}
+
+/// The media type of an error body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorType {
+    /// `application/json`.
+    Json,
+    /// `application/xml`.
+    Xml,
+    /// `text/html`.
+    Html,
+    /// `text/plain`.
+    Plain,
+}
+
+impl Word for ErrorType {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("application/json", Self::Json),
+        ("application/xml", Self::Xml),
+        ("text/html", Self::Html),
+        ("text/plain", Self::Plain),
+    ];
+}
+
+/// Where one line for each request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Nowhere.
+    Off,
+    /// To standard output.
+    Stdout,
+    /// To standard error.
+    Stderr,
+    /// To the end of a file.
+    File(PathBuf),
+}
+
+/// Where a trusted peer names the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RealIpHeader {
+    /// In this header.
+    Header(HeaderName),
+    /// In the PROXY protocol, before the first request of a connection.
+    ProxyProtocol,
+}
+
+impl Default for RealIpHeader {
+    fn default() -> Self {
+        Self::Header(HeaderName::from_static("x-real-ip"))
+    }
+}
+
+/// Which plugins may be used; by default those that come with the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginSelection {
+    /// Whether all that come with the gateway may be used.
+    pub bundled: bool,
+    /// Plugins that are named one by one; whether they exist is not known here.
+    pub named: Vec<String>,
+}
+
+impl Default for PluginSelection {
+    fn default() -> Self {
+        Self { bundled: true, named: Vec::new() }
+    }
+}
+
+impl PluginSelection {
+    /// Whether a plugin that comes with the gateway may be used.
+    #[must_use]
+    pub fn allows(&self, plugin: &str) -> bool {
+        self.bundled || self.named.iter().any(|named| named == plugin)
+    }
+}
+
+/// The items of a comma-separated list, trimmed, without empty ones.
+pub(super) fn list(text: &str) -> Vec<&str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
+}
+
+/// Reads one of a few words.
+pub(super) fn word<T: Word>(name: &str, text: &str) -> Result<T, Fault> {
+    if let Some((_, value)) = T::WORDS.iter().find(|(word, _)| *word == text) {
+        return Ok(*value);
+    }
+    let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
+    let all = words.join(", ");
+    let help = nearest(text, words).map_or_else(
+        || String::from("write one of these words"),
+        |near| format!("perhaps `{near}` was meant"),
+    );
+    Err(Fault::new(format!("{name} has an invalid value: '{text}' ({all})"), help))
+}
+
+/// Reads a switch. Kong takes any other word for `off`; we refuse it (ours).
+pub(super) fn switch(name: &str, text: &str) -> Result<bool, Fault> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err(Fault::new(format!("{name} is not a boolean: '{text}'"), "write `on` or `off`")),
+    }
+}
+
+/// Reads a whole number from zero.
+pub(super) fn number(name: &str, text: &str) -> Result<u64, Fault> {
+    if let Some(digits) = text.strip_prefix('-')
+        && is_digits(digits)
+    {
+        let help = "write a whole number, with 0 as the least";
+        return Err(Fault::new(format!("{name} must be 0 or greater"), help));
+    }
+    let read = if is_digits(text) { text.parse().ok() } else { None };
+    read.ok_or_else(|| {
+        Fault::new(format!("{name} is not a number: '{text}'"), "write a whole number without a unit")
+    })
+}
+
+/// Reads a whole number that counts things in memory.
+pub(super) fn count(name: &str, text: &str) -> Result<usize, Fault> {
+    Ok(usize::try_from(number(name, text)?).unwrap_or(usize::MAX))
+}
+
+/// Reads a number for which 0 means that there is no limit.
+pub(super) fn limit(name: &str, text: &str) -> Result<Option<NonZeroU64>, Fault> {
+    Ok(NonZeroU64::new(number(name, text)?))
+}
+
+/// Reads whole seconds; more than a `u32` holds are as good as that many.
+pub(super) fn seconds(name: &str, text: &str) -> Result<Duration, Fault> {
+    Ok(Duration::from_secs(number(name, text)?.min(u64::from(u32::MAX))))
+}
+
+/// Reads seconds for which 0 means that there is no end.
+pub(super) fn seconds_or_never(name: &str, text: &str) -> Result<Option<Duration>, Fault> {
+    Ok(Some(seconds(name, text)?).filter(|it| !it.is_zero()))
+}
+
+/// Reads a size in bytes as nginx does: digits, then `k`, `m` or `g` for powers of 1024; 0 means no limit.
+pub(super) fn size(name: &str, text: &str) -> Result<Option<NonZeroU64>, Fault> {
+    let (digits, unit) = match text.as_bytes() {
+        [.., b'k' | b'K'] => (&text[..text.len() - 1], 1 << 10),
+        [.., b'm' | b'M'] => (&text[..text.len() - 1], 1 << 20),
+        [.., b'g' | b'G'] => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1_u64),
+    };
+    let bytes = if is_digits(digits) { digits.parse().ok() } else { None };
+    bytes.and_then(|number: u64| number.checked_mul(unit)).map(NonZeroU64::new).ok_or_else(|| {
+        Fault::new(
+            format!("{name} is not a size: '{text}'"),
+            "write bytes, or kilobytes as `8k`, megabytes as `10m`, gigabytes as `1g`; `0` is no limit",
+        )
+    })
+}
+
+/// Reads how many threads serve.
+pub(super) fn threads(name: &str, text: &str) -> Result<Option<NonZeroUsize>, Fault> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    let threads = if is_digits(text) { text.parse().ok() } else { None };
+    threads.filter(|threads: &NonZeroUsize| threads.get() <= 1024).map(Some).ok_or_else(|| {
+        Fault::new(
+            format!("{name} is not a number of workers: '{text}'"),
+            "write `auto` for one thread for each core, or a number from 1 to 1024",
+        )
+    })
+}
+
+/// Reads the place of an access log; a format after the place is left to the caller to warn about.
+pub(super) fn access_log(name: &str, text: &str) -> Result<AccessLog, Fault> {
+    match text.split_ascii_whitespace().next().unwrap_or("off") {
+        "off" => Ok(AccessLog::Off),
+        "/dev/stdout" => Ok(AccessLog::Stdout),
+        "/dev/stderr" => Ok(AccessLog::Stderr),
+        place if place.starts_with("syslog:") => Err(Fault::new(
+            format!("{name} cannot be sent to syslog: '{place}'"),
+            "write `off`, `/dev/stdout`, `/dev/stderr` or the path of a file",
+        )),
+        path => Ok(AccessLog::File(PathBuf::from(path))),
+    }
+}
+
+/// Reads the name of the header that names the client.
+pub(super) fn real_ip_header(name: &str, text: &str) -> Result<RealIpHeader, Fault> {
+    if text == "proxy_protocol" {
+        return Ok(RealIpHeader::ProxyProtocol);
+    }
+    HeaderName::from_bytes(text.as_bytes()).map(RealIpHeader::Header).map_err(|_| {
+        Fault::new(
+            format!("{name} is not the name of a header: '{text}'"),
+            "write a header as `X-Real-IP` or `X-Forwarded-For`, or `proxy_protocol`",
+        )
+    })
+}
+
+/// Reads which plugins may be used. An empty choice is written `off`.
+#[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
+pub(super) fn plugins(_: &str, text: &str) -> Result<PluginSelection, Fault> {
+    let items = list(text);
+    if items.first() == Some(&"off") {
+        return Ok(PluginSelection { bundled: false, named: Vec::new() });
+    }
+    let bundled = items.contains(&"bundled");
+    let named = items.into_iter().filter(|item| *item != "bundled").map(str::to_owned).collect();
+    Ok(PluginSelection { bundled, named })
+}
+
+/// The word that a mistyped one was probably meant to be; a third of its letters may be wrong.
+pub(super) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |word| strsim::damerau_levenshtein(text, word);
+    let near = words.into_iter().map(|word| (distance(word), word)).min()?;
+    (near.0 <= text.chars().count().div_ceil(4).min(4)).then_some(near.1)
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T: std::fmt::Debug + PartialEq>(
+        read: fn(&str, &str) -> Result<T, Fault>,
+        text: &str,
+        expected: Result<T, &str>,
+    ) {
+        let read = read("name", text).map_err(|fault| fault.message);
+        assert_eq!(read, expected.map_err(str::to_owned), "{text:?}");
+    }
+
+    #[test]
+    fn words_are_exact() {
+        check(word::<LogLevel>, "notice", Ok(LogLevel::Notice));
+        check(word::<RouterFlavor>, "expressions", Ok(RouterFlavor::Expressions));
+        check(word::<RouteMatchCalculation>, "strict", Ok(RouteMatchCalculation::Strict));
+        check(word::<ErrorType>, "text/html", Ok(ErrorType::Html));
+        for wrong in ["bad", "Notice"] {
+            let message = format!(
+                "name has an invalid value: '{wrong}' (debug, info, notice, warn, error, crit, alert, emerg)"
+            );
+            check(word::<LogLevel>, wrong, Err(&message));
+        }
+    }
+
+    #[test]
+    fn a_mistyped_word_is_guessed() {
+        for (text, expected) in
+            [("notise", Some("notice")), ("wran", Some("warn")), ("x", None), ("loud", None), ("", None)]
+        {
+            assert_eq!(nearest(text, LogLevel::WORDS.iter().map(|(word, _)| *word)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn switches_are_on_or_off() {
+        check(switch, "on", Ok(true));
+        check(switch, "true", Ok(true));
+        check(switch, "off", Ok(false));
+        check(switch, "false", Ok(false));
+        check(switch, "yes", Err("name is not a boolean: 'yes'"));
+    }
+
+    #[test]
+    fn numbers_are_whole_and_not_negative() {
+        check(number, "512", Ok(512));
+        check(number, "-1", Err("name must be 0 or greater"));
+        check(number, "1.5", Err("name is not a number: '1.5'"));
+        check(number, "10s", Err("name is not a number: '10s'"));
+        check(number, "+1", Err("name is not a number: '+1'"));
+        check(number, "99999999999999999999", Err("name is not a number: '99999999999999999999'"));
+        check(limit, "0", Ok(None));
+        check(limit, "7", Ok(NonZeroU64::new(7)));
+        check(seconds, "30", Ok(Duration::from_secs(30)));
+        check(seconds_or_never, "0", Ok(None));
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        check(size, "0", Ok(None));
+        check(size, "100", Ok(NonZeroU64::new(100)));
+        check(size, "8k", Ok(NonZeroU64::new(8 << 10)));
+        check(size, "10M", Ok(NonZeroU64::new(10 << 20)));
+        check(size, "1g", Ok(NonZeroU64::new(1 << 30)));
+        for wrong in ["k", "10mb", "-1", "1.5m", "99999999999g", "é"] {
+            check(size, wrong, Err(&format!("name is not a size: '{wrong}'")));
+        }
+    }
+
+    #[test]
+    fn threads_are_auto_or_a_number() {
+        check(threads, "auto", Ok(None));
+        check(threads, "4", Ok(NonZeroUsize::new(4)));
+        for wrong in ["0", "1025", "many"] {
+            check(threads, wrong, Err(&format!("name is not a number of workers: '{wrong}'")));
+        }
+    }
+
+    #[test]
+    fn an_access_log_has_a_place() {
+        check(access_log, "off", Ok(AccessLog::Off));
+        check(access_log, "/dev/stdout", Ok(AccessLog::Stdout));
+        check(access_log, "/dev/stderr", Ok(AccessLog::Stderr));
+        check(access_log, "logs/access.log basic", Ok(AccessLog::File(PathBuf::from("logs/access.log"))));
+        check(
+            access_log,
+            "syslog:server=localhost",
+            Err("name cannot be sent to syslog: 'syslog:server=localhost'"),
+        );
+    }
+
+    #[test]
+    fn the_client_is_named_by_a_header_or_the_proxy_protocol() {
+        check(real_ip_header, "X-Real-IP", Ok(RealIpHeader::default()));
+        check(real_ip_header, "proxy_protocol", Ok(RealIpHeader::ProxyProtocol));
+        check(real_ip_header, "X Real", Err("name is not the name of a header: 'X Real'"));
+    }
+
+    #[test]
+    fn plugins_are_bundled_or_named() {
+        for (text, plugin, expected) in [
+            ("bundled", "cors", true),
+            ("cors, key-auth", "key-auth", true),
+            ("cors", "key-auth", false),
+            ("bundled, mine", "cors", true),
+            ("off", "cors", false),
+        ] {
+            assert_eq!(plugins("plugins", text).unwrap().allows(plugin), expected, "{plugin} of {text}");
+        }
+    }
+}
