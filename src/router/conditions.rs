@@ -1,0 +1,212 @@
+//! What a route asks of a request besides its host and its path.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, HeaderName};
+
+use super::hosts::NamePattern;
+use super::options::{Calculation, Flavor, Options};
+use super::pattern::Pattern;
+use super::{Request, Scheme};
+use crate::diag::Diagnostic;
+use crate::entity::{Endpoint, Route};
+
+/// Criteria that must all hold; an empty list always holds.
+#[derive(Debug)]
+pub(super) struct Conditions {
+    methods: Box<[String]>,
+    server_names: Box<[NamePattern]>,
+    /// Whether the server names must match over plain http too, where there are none.
+    wants_tls: bool,
+    headers: Box<[HeaderRule]>,
+    sources: Box<[Endpoint]>,
+    destinations: Box<[Endpoint]>,
+}
+
+impl Conditions {
+    /// Compiles the criteria; nothing if no request can meet what is left after the complaints.
+    pub(super) fn compile(
+        route: &Route,
+        options: Options,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Self> {
+        let mut headers = Vec::with_capacity(route.headers.len());
+        for (name, values) in &route.headers {
+            headers.push(HeaderRule::compile(route, name, values, options, diagnostics)?);
+        }
+        Some(Self {
+            methods: route.methods.clone().into(),
+            server_names: route.snis.iter().map(|sni| server_name(sni)).collect(),
+            wants_tls: options.flavor == Flavor::TraditionalCompatible
+                && options.calculation == Calculation::Strict
+                && !route.protocols.iter().any(|protocol| matches!(protocol.as_str(), "http" | "grpc")),
+            headers: headers.into(),
+            sources: route.sources.clone().into(),
+            destinations: route.destinations.clone().into(),
+        })
+    }
+
+    pub(super) fn names_servers(&self) -> bool {
+        !self.server_names.is_empty()
+    }
+
+    pub(super) fn hold(&self, request: &Request<'_>) -> bool {
+        self.method_holds(request.method)
+            && self.server_name_holds(request)
+            && self.headers.iter().all(|rule| rule.holds(request.headers))
+            && any_contains(&self.sources, request.source)
+            && any_contains(&self.destinations, request.destination)
+    }
+
+    /// Whether it looks as if one request could meet both.
+    pub(super) fn overlap(&self, other: &Self) -> bool {
+        let methods = self.methods.is_empty()
+            || other.methods.is_empty()
+            || self.methods.iter().any(|method| other.methods.contains(method));
+        let server_names = !self.names_servers()
+            || !other.names_servers()
+            || self.server_names.iter().any(|a| other.server_names.iter().any(|b| a.overlaps(b)));
+        methods
+            && server_names
+            && self.headers.iter().all(|a| other.headers.iter().all(|b| a.name != b.name || a.overlaps(b)))
+    }
+
+    fn method_holds(&self, method: &str) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|known| known == method)
+    }
+
+    fn server_name_holds(&self, request: &Request<'_>) -> bool {
+        if self.server_names.is_empty() || (request.scheme == Scheme::Http && !self.wants_tls) {
+            return true;
+        }
+        let Some(name) = request.sni else { return false };
+        self.server_names.iter().any(|pattern| pattern.matches(name.as_bytes()))
+    }
+}
+
+/// The last dot of a complete name means nothing; clients never send it.
+fn server_name(sni: &str) -> NamePattern {
+    let name = sni.strip_suffix('.').filter(|name| !name.is_empty()).unwrap_or(sni);
+    NamePattern::parse(name.as_bytes())
+}
+
+/// One header: some line of it must have one of the values.
+#[derive(Debug)]
+struct HeaderRule {
+    name: HeaderName,
+    values: Box<[HeaderPattern]>,
+}
+
+#[derive(Debug)]
+enum HeaderPattern {
+    Text(Box<[u8]>),
+    Expression(Pattern),
+}
+
+impl HeaderRule {
+    fn compile(
+        route: &Route,
+        name: &str,
+        values: &[String],
+        options: Options,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Self> {
+        let at = || route.at.key("headers").key(name);
+        let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
+            diagnostics.push(Diagnostic::error(at(), format!("invalid header name '{name}'")).key());
+            return None;
+        };
+        // The older flavor takes an expression for one only where it stands alone.
+        let expressions = options.flavor == Flavor::TraditionalCompatible || values.len() == 1;
+        let mut patterns = Vec::with_capacity(values.len());
+        for (index, value) in values.iter().enumerate() {
+            match value.strip_prefix("~*").filter(|_| expressions) {
+                None => patterns.push(HeaderPattern::Text(value.as_bytes().into())),
+                Some(expression) => match Pattern::anywhere(expression, options.compilation) {
+                    Ok(pattern) => patterns.push(HeaderPattern::Expression(pattern)),
+                    Err(error) => diagnostics.push(super::invalid_regex(at().index(index), value, &error)),
+                },
+            }
+        }
+        (!patterns.is_empty()).then(|| Self { name: header, values: patterns.into() })
+    }
+
+    fn holds(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(&self.name).iter().any(|line| {
+            self.values.iter().any(|value| match value {
+                HeaderPattern::Text(text) => line.as_bytes().eq_ignore_ascii_case(text),
+                HeaderPattern::Expression(pattern) => pattern.is_match(line.as_bytes()),
+            })
+        })
+    }
+
+    /// Whether one line can have a value of both; two lines of one name are not thought of.
+    fn overlaps(&self, other: &Self) -> bool {
+        use HeaderPattern::{Expression, Text};
+        self.values.iter().any(|a| {
+            other.values.iter().any(|b| match (a, b) {
+                (Text(a), Text(b)) => a.eq_ignore_ascii_case(b),
+                (Text(text), Expression(pattern)) | (Expression(pattern), Text(text)) => {
+                    pattern.is_match(text)
+                }
+                (Expression(_), Expression(_)) => true,
+            })
+        })
+    }
+}
+
+fn any_contains(endpoints: &[Endpoint], address: SocketAddr) -> bool {
+    endpoints.is_empty()
+        || endpoints.iter().any(|endpoint| {
+            endpoint.port.is_none_or(|port| port == address.port())
+                && endpoint.ip.is_none_or(|(network, bits)| network_contains(network, bits, address.ip()))
+        })
+}
+
+fn network_contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
+    let bits = u32::from(bits);
+    match (network, address.to_canonical()) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            (network.to_bits() ^ address.to_bits()).leading_zeros() >= bits.min(u32::BITS)
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            (network.to_bits() ^ address.to_bits()).leading_zeros() >= bits.min(u128::BITS)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leading_bits_decide_about_addresses() {
+        #[track_caller]
+        fn check(network: &str, bits: u8, address: &str, expected: bool) {
+            let contains = network_contains(network.parse().unwrap(), bits, address.parse().unwrap());
+            assert_eq!(contains, expected, "{address} in {network}/{bits}");
+        }
+        check("10.1.0.0", 16, "10.1.2.3", true);
+        check("10.1.9.9", 16, "10.1.2.3", true);
+        check("10.1.0.0", 16, "10.2.0.0", false);
+        check("10.1.0.0", 32, "10.1.0.0", true);
+        check("10.1.0.0", 0, "192.0.2.1", true);
+        check("10.1.0.0", 16, "::ffff:10.1.2.3", true);
+        check("10.1.0.0", 0, "2001:db8::1", false);
+        check("2001:db8::", 32, "2001:db8:9::1", true);
+        check("2001:db8::", 33, "2001:db8:8000::1", false);
+    }
+
+    #[test]
+    fn an_endpoint_needs_its_address_and_its_port() {
+        let endpoints = [
+            Endpoint { ip: Some(("10.0.0.0".parse().unwrap(), 8)), port: Some(80) },
+            Endpoint { ip: None, port: Some(90) },
+        ];
+        for (address, expected) in [("10.1.1.1:80", true), ("10.1.1.1:81", false), ("192.0.2.1:90", true)] {
+            assert_eq!(any_contains(&endpoints, address.parse().unwrap()), expected, "{address}");
+        }
+        assert!(any_contains(&[], "192.0.2.1:1".parse().unwrap()));
+    }
+}

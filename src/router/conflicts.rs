@@ -1,0 +1,299 @@
+//! A linter: pairs of routes that the two calculations of the rank put in a different order.
+//!
+//! Whoever moves from one calculation to the other sees requests change their route for just these pairs. Routes
+//! are grouped by literal, host and rank first, so that only those are compared which may meet and differ.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use rustc_hash::FxHashMap;
+
+use super::entry::{self, Draft};
+use super::hosts::NamePattern;
+use super::options::{Calculation, Options};
+use super::priority;
+use crate::diag::Diagnostic;
+use crate::document::Path;
+use crate::entity::Route;
+
+/// More warnings than this help nobody.
+const MOST_WARNINGS: usize = 50;
+
+/// More comparisons than this would take too long at each load.
+const MOST_COMPARISONS: usize = 1_000_000;
+
+/// Warns for pairs of routes that one request may match and that
+/// [`Original`](Calculation::Original) and [`Strict`](Calculation::Strict) rank differently; 50 at most, and a
+/// last one if there may be more. Made for the flavor `traditional_compatible`, as the calculations are.
+///
+/// Whether two regular expressions can match one path is not known; they are taken to if the texts they begin
+/// with allow it.
+#[must_use]
+pub fn conflicts(routes: &[Route], enabled: &dyn Fn(&Route) -> bool) -> Vec<Diagnostic> {
+    let drafts = entry::compile(routes, enabled, Options::default(), &mut Vec::new());
+    let contend = |draft| Contender::new(routes, draft);
+    let contenders: Vec<_> = drafts.iter().filter_map(contend).collect();
+    let meetings = Meetings::new(&contenders);
+    let mut search = Search { pairs: BTreeSet::new(), comparisons: 0 };
+    for contender in &contenders {
+        meetings.visit(contender, &mut |other| search.compare(contender, other));
+    }
+    search.report(routes)
+}
+
+/// A route entry with both ranks.
+struct Contender<'a> {
+    draft: &'a Draft,
+    ranks: Ranks,
+}
+
+/// The ranks of the two calculations; equal ones leave the decision to the id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Ranks {
+    strict: u64,
+    original: u64,
+}
+
+impl Ranks {
+    /// Whether two entries with these ranks always stand in the same order.
+    fn agree(self, other: Self) -> bool {
+        let (strict, original) = (self.strict.cmp(&other.strict), self.original.cmp(&other.original));
+        strict == original
+    }
+}
+
+impl<'a> Contender<'a> {
+    fn new(routes: &[Route], draft: &'a Draft) -> Option<Self> {
+        let route = routes.get(draft.entry.route.0)?;
+        let rank = |calculation| priority::priority(route, draft.kind, calculation);
+        let ranks = Ranks { strict: rank(Calculation::Strict), original: rank(Calculation::Original) };
+        Some(Self { draft, ranks })
+    }
+
+    const fn route(&self) -> usize {
+        self.draft.entry.route.0
+    }
+
+    /// How this one stands to another, by both calculations.
+    fn orders(&self, other: &Self) -> (Ordering, Ordering) {
+        let ids = self.draft.id.cmp(&other.draft.id);
+        (
+            self.ranks.strict.cmp(&other.ranks.strict).then(ids),
+            self.ranks.original.cmp(&other.ranks.original).then(ids),
+        )
+    }
+
+    /// Whether one request may match both, as far as hosts and conditions go.
+    fn overlaps(&self, other: &Self) -> bool {
+        let (mine, others) = (&self.draft.hosts, &other.draft.hosts);
+        let hosts = mine.is_empty()
+            || others.is_empty()
+            || mine.iter().any(|host| others.iter().any(|other| host.overlaps(other)));
+        hosts && self.draft.entry.conditions.overlap(&other.draft.entry.conditions)
+    }
+}
+
+/// Which hosts a group of contenders is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum HostGroup<'a> {
+    /// Whatever their hosts: all contenders of a literal are in this one too.
+    All,
+    /// Those without hosts.
+    Any,
+    /// Those that name this host.
+    Exact(&'a [u8]),
+    /// Those with a wildcard.
+    Wildcards,
+}
+
+/// Contenders by the literal of their path and by host.
+struct Meetings<'a> {
+    groups: FxHashMap<&'a [u8], FxHashMap<HostGroup<'a>, Group<'a>>>,
+    lengths: BTreeSet<usize>,
+}
+
+/// Contenders by rank; those of one rank need not be looked at singly where ranks agree.
+type Group<'a> = BTreeMap<Ranks, Vec<&'a Contender<'a>>>;
+
+impl<'a> Meetings<'a> {
+    fn new(contenders: &'a [Contender<'a>]) -> Self {
+        let mut meetings = Self { groups: FxHashMap::default(), lengths: BTreeSet::new() };
+        for contender in contenders {
+            for literal in &contender.draft.literals {
+                meetings.lengths.insert(literal.len());
+                let groups = meetings.groups.entry(literal).or_default();
+                for host_group in homes(contender) {
+                    groups.entry(host_group).or_default().entry(contender.ranks).or_default().push(contender);
+                }
+            }
+        }
+        meetings
+    }
+
+    /// Calls `visit` with all whose literal begins this one's, whose hosts may overlap and whose ranks disagree,
+    /// until it says no. Those with a longer literal meet this one when it is their turn.
+    fn visit(&self, contender: &Contender<'_>, visit: &mut dyn FnMut(&'a Contender<'a>) -> bool) {
+        let wanted = visited(contender);
+        for literal in &contender.draft.literals {
+            let beginnings = self.lengths.range(..=literal.len()).filter_map(|length| literal.get(..*length));
+            for groups in beginnings.filter_map(|beginning| self.groups.get(beginning)) {
+                let groups = wanted.iter().filter_map(|host_group| groups.get(host_group)).flatten();
+                let disagreeing = groups.filter(|(ranks, _)| !contender.ranks.agree(**ranks));
+                for other in disagreeing.flat_map(|(_, members)| members) {
+                    if !visit(other) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The groups that a contender is a member of.
+fn homes<'a>(contender: &'a Contender<'_>) -> HashSet<HostGroup<'a>> {
+    let hosts = contender.draft.hosts.iter().map(|host| match &host.name {
+        NamePattern::Exact(name) => HostGroup::Exact(name),
+        NamePattern::Suffix(_) | NamePattern::Prefix(_) => HostGroup::Wildcards,
+    });
+    let mut groups: HashSet<_> = hosts.collect();
+    if groups.is_empty() {
+        groups.insert(HostGroup::Any);
+    }
+    groups.insert(HostGroup::All);
+    groups
+}
+
+/// The groups whose members may share a host with a contender.
+fn visited<'a>(contender: &'a Contender<'_>) -> HashSet<HostGroup<'a>> {
+    let mut groups = homes(contender);
+    if groups.contains(&HostGroup::Any) || groups.contains(&HostGroup::Wildcards) {
+        return HashSet::from([HostGroup::All]);
+    }
+    groups.remove(&HostGroup::All);
+    groups.extend([HostGroup::Any, HostGroup::Wildcards]);
+    groups
+}
+
+/// What was found so far.
+struct Search {
+    /// The winner by the original calculation, then the winner by the strict one.
+    pairs: BTreeSet<(usize, usize)>,
+    comparisons: usize,
+}
+
+impl Search {
+    fn is_over(&self) -> bool {
+        self.pairs.len() > MOST_WARNINGS || self.comparisons > MOST_COMPARISONS
+    }
+
+    /// Compares two; whether to go on.
+    fn compare(&mut self, one: &Contender<'_>, other: &Contender<'_>) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        self.comparisons += 1;
+        let (strict, original) = one.orders(other);
+        if strict != original && one.route() != other.route() && one.overlaps(other) {
+            let pair = match original {
+                Ordering::Greater => (one.route(), other.route()),
+                _ => (other.route(), one.route()),
+            };
+            self.pairs.insert(pair);
+        }
+        true
+    }
+
+    fn report(self, routes: &[Route]) -> Vec<Diagnostic> {
+        let pairs = self.pairs.iter().take(MOST_WARNINGS);
+        let mut warnings: Vec<_> =
+            pairs.filter_map(|(winner, loser)| Some(warning(routes.get(*winner)?, routes.get(*loser)?))).collect();
+        if self.is_over() {
+            let at = warnings.last().map_or_else(Path::root, |last| last.path.clone());
+            warnings.push(Diagnostic::warning(at, "there may be more routes like these; the search ended here"));
+        }
+        warnings
+    }
+}
+
+fn warning(winner: &Route, loser: &Route) -> Diagnostic {
+    let (winner_name, loser_name) = (name(winner), name(loser));
+    Diagnostic::warning(
+        winner.at.clone(),
+        format!("route {winner_name} goes before route {loser_name}, against Kong's documentation"),
+    )
+    .help(format!("where both match, route_match_calculation 'strict' would choose {loser_name}"))
+}
+
+fn name(route: &Route) -> String {
+    route.name.as_ref().map_or_else(|| route.id.to_string(), |name| format!("'{name}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::router::fixture::route;
+
+    fn pairs(routes: &[Value]) -> Vec<(String, String)> {
+        let routes: Vec<_> = routes.iter().map(route).collect();
+        let warnings = conflicts(&routes, &|_| true);
+        warnings.into_iter().map(|it| (it.path.to_string(), it.message)).collect()
+    }
+
+    #[track_caller]
+    fn check(mut one: Value, mut other: Value, expected: bool) {
+        (one["name"], other["name"]) = ("one".into(), "other".into());
+        let message = "route 'one' goes before route 'other', against Kong's documentation";
+        let expected = if expected { vec![("routes.one".to_owned(), message.to_owned())] } else { vec![] };
+        assert_eq!(pairs(&[one.clone(), other.clone()]), expected);
+        assert_eq!(pairs(&[other, one]), expected);
+    }
+
+    #[test]
+    fn a_plain_host_or_an_expression_jumps_the_queue() {
+        check(json!({"hosts": ["a.test"]}), json!({"paths": ["/x"], "methods": ["GET"]}), true);
+        check(
+            json!({"hosts": ["a.test"]}),
+            json!({"hosts": ["*.test"], "paths": ["/x"], "methods": ["GET"]}),
+            true,
+        );
+        check(json!({"paths": ["~/x/\\d+"]}), json!({"paths": ["/x"], "methods": ["GET"]}), true);
+        check(json!({"paths": ["~/x/\\d+"]}), json!({"paths": ["/x/1/2"], "methods": ["GET"]}), true);
+    }
+
+    #[test]
+    fn routes_that_both_calculations_rank_alike_are_fine() {
+        check(json!({"hosts": ["a.test"], "paths": ["/x"]}), json!({"paths": ["/x"]}), false);
+        check(json!({"paths": ["/x/y"]}), json!({"paths": ["/x"]}), false);
+        check(json!({"hosts": ["a.test"]}), json!({"hosts": ["*.test"]}), false);
+    }
+
+    #[test]
+    fn routes_that_no_request_matches_both_are_fine() {
+        let host = json!({"hosts": ["a.test"], "paths": ["/a"]});
+        let path = json!({"paths": ["/b"], "methods": ["GET"], "headers": {"a": ["1"]}});
+        check(host, path, false);
+        let expression = json!({"paths": ["~/x/\\d+"]});
+        check(expression, json!({"paths": ["/y"], "methods": ["GET"]}), false);
+        let host = json!({"hosts": ["a.test"]});
+        check(host, json!({"hosts": ["*.example"], "paths": ["/x"], "methods": ["GET"]}), false);
+        let post = json!({"hosts": ["a.test"], "methods": ["POST"]});
+        check(post, json!({"paths": ["/x"], "methods": ["GET"], "headers": {"a": ["1"]}}), false);
+        let header = json!({"hosts": ["a.test"], "headers": {"a": ["1"]}});
+        let other = json!({"paths": ["/x"], "methods": ["GET"], "headers": {"a": ["2", "~*^3$"]}});
+        check(header, other, false);
+    }
+
+    #[test]
+    fn many_routes_end_the_search() {
+        let mut routes: Vec<_> = (0..300)
+            .map(|number| json!({"name": number.to_string(), "paths": ["/x"], "methods": ["GET"]}))
+            .collect();
+        routes.push(json!({"name": "host", "hosts": ["a.test"]}));
+        let pairs = pairs(&routes);
+        assert_eq!(pairs.len(), MOST_WARNINGS + 1);
+        assert!(pairs.iter().all(|(path, _)| path == "routes.host"));
+        assert!(pairs.last().is_some_and(|(_, message)| message.contains("may be more")));
+    }
+}

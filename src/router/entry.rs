@@ -1,0 +1,211 @@
+//! Route entries: what a route is split into so that each part has one rank.
+//!
+//! A route with paths of several lengths has a rank for each: its expressions are one entry, its prefixes of one
+//! length another. All entries of a route share its conditions.
+
+use std::sync::Arc;
+
+use regex::bytes::Regex;
+use uuid::{Uuid, uuid};
+
+use super::conditions::Conditions;
+use super::hosts::HostPattern;
+use super::options::{Flavor, Options};
+use super::pattern::PathPattern;
+use super::priority::{Key, PathKind};
+use super::{Request, Scheme};
+use crate::diag::Diagnostic;
+use crate::entity::{Route, RouteIndex};
+
+/// Kong's name space for the ids of a route's parts.
+const PARTS: Uuid = uuid!("7f145bf9-0dce-4f91-98eb-debbce4b9f6b");
+
+/// One part of a route.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) route: RouteIndex,
+    pub(super) key: Key,
+    /// The only scheme it is for, if it is.
+    scheme: Option<Scheme>,
+    pub(super) conditions: Arc<Conditions>,
+    /// The expressions of which one must match; empty if a literal is all that is asked.
+    patterns: Arc<[PathPattern]>,
+    has_path: bool,
+}
+
+/// What an entry found in a path.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PathMatch<'a> {
+    pub(super) prefix: Option<usize>,
+    pub(super) regex: Option<&'a Regex>,
+}
+
+impl Entry {
+    /// Matches all but the host; that the path begins with a literal of `literal` bytes is known.
+    pub(super) fn matches(&self, request: &Request<'_>, literal: usize) -> Option<PathMatch<'_>> {
+        if self.scheme.is_some_and(|scheme| scheme != request.scheme) || !self.conditions.hold(request) {
+            return None;
+        }
+        if self.patterns.is_empty() {
+            return Some(PathMatch { prefix: self.has_path.then_some(literal), regex: None });
+        }
+        let (regex, length) = self.patterns.iter().find_map(|pattern| pattern.find(request.path))?;
+        Some(PathMatch { prefix: Some(length), regex: Some(regex) })
+    }
+}
+
+/// An entry, and the keys under which it is looked up.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) entry: Entry,
+    pub(super) kind: PathKind,
+    pub(super) id: Uuid,
+    /// Empty means any host.
+    pub(super) hosts: Arc<[HostPattern]>,
+    /// Texts of which a path must begin with one; at least one, maybe empty.
+    pub(super) literals: Vec<Box<[u8]>>,
+}
+
+/// Compiles all routes that are for HTTP and that `enabled` wants; what is wrong with one leaves out only that.
+pub(super) fn compile(
+    routes: &[Route],
+    enabled: &dyn Fn(&Route) -> bool,
+    options: Options,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Draft> {
+    let mut drafts = Vec::with_capacity(routes.len());
+    for (index, route) in routes.iter().enumerate().filter(|(_, route)| is_http(route) && enabled(route)) {
+        let Some(conditions) = Conditions::compile(route, options, diagnostics) else { continue };
+        let splitter = Splitter {
+            index: RouteIndex(index),
+            route,
+            options,
+            conditions: Arc::new(conditions),
+            hosts: route.hosts.iter().map(|host| HostPattern::parse(host)).collect(),
+        };
+        splitter.split(&mut drafts, diagnostics);
+    }
+    drafts
+}
+
+fn is_http(route: &Route) -> bool {
+    let stream = |protocol: &String| matches!(protocol.as_str(), "tcp" | "tls" | "udp" | "tls_passthrough");
+    route.protocols.is_empty() || !route.protocols.iter().all(stream)
+}
+
+/// Makes the entries of one route.
+struct Splitter<'a> {
+    index: RouteIndex,
+    route: &'a Route,
+    options: Options,
+    conditions: Arc<Conditions>,
+    hosts: Arc<[HostPattern]>,
+}
+
+impl Splitter<'_> {
+    fn split(&self, drafts: &mut Vec<Draft>, diagnostics: &mut Vec<Diagnostic>) {
+        if self.route.paths.is_empty() {
+            self.push(drafts, PathKind::Absent, self.route.id, Vec::new(), &[Box::default()]);
+            return;
+        }
+        let groups = self.groups();
+        for (number, (kind, members)) in groups.iter().enumerate() {
+            let id = if groups.len() == 1 {
+                self.route.id
+            } else {
+                Uuid::new_v5(&PARTS, format!("{}#{}", self.route.id, number + 1).as_bytes())
+            };
+            let (patterns, literals) = self.paths(members, diagnostics);
+            if !literals.is_empty() {
+                self.push(drafts, *kind, id, patterns, &literals);
+            }
+        }
+    }
+
+    /// Positions of paths that rank alike, in the order of the first of each. The flavor `traditional` ranks each
+    /// path by itself.
+    fn groups(&self) -> Vec<(PathKind, Vec<usize>)> {
+        let mut groups: Vec<(PathKind, Vec<usize>)> = Vec::new();
+        for (position, path) in self.route.paths.iter().enumerate() {
+            let kind =
+                if path.starts_with('~') { PathKind::Regex } else { PathKind::Prefix(path.len()) };
+            let alike = match self.options.flavor {
+                Flavor::TraditionalCompatible => groups.iter_mut().find(|(other, _)| *other == kind),
+                Flavor::Traditional => None,
+            };
+            match alike {
+                Some((_, members)) => members.push(position),
+                None => groups.push((kind, vec![position])),
+            }
+        }
+        groups
+    }
+
+    fn paths(
+        &self,
+        members: &[usize],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> (Vec<PathPattern>, Vec<Box<[u8]>>) {
+        let (mut patterns, mut literals) = (Vec::new(), Vec::<Box<[u8]>>::new());
+        let paths = members.iter().filter_map(|position| Some((*position, self.route.paths.get(*position)?)));
+        for (position, path) in paths {
+            let literal = match path.strip_prefix('~') {
+                None => path.as_bytes().into(),
+                Some(expression) => match PathPattern::new(expression, self.options.compilation) {
+                    Ok(pattern) => {
+                        let literal = pattern.literal().into();
+                        patterns.push(pattern);
+                        literal
+                    }
+                    Err(error) => {
+                        let at = self.route.at.key("paths").index(position);
+                        diagnostics.push(super::invalid_regex(at, path, &error));
+                        continue;
+                    }
+                },
+            };
+            literals.push(literal);
+        }
+        literals.sort_unstable();
+        literals.dedup();
+        (patterns, literals)
+    }
+
+    fn push(
+        &self,
+        drafts: &mut Vec<Draft>,
+        kind: PathKind,
+        id: Uuid,
+        patterns: Vec<PathPattern>,
+        literals: &[Box<[u8]>],
+    ) {
+        let patterns = Arc::<[PathPattern]>::from(patterns);
+        for (scheme, key) in self.keys(kind, id) {
+            let entry = Entry {
+                route: self.index,
+                key,
+                scheme,
+                conditions: self.conditions.clone(),
+                patterns: patterns.clone(),
+                has_path: kind != PathKind::Absent,
+            };
+            drafts.push(Draft { entry, kind, id, hosts: self.hosts.clone(), literals: literals.to_vec() });
+        }
+    }
+
+    /// The key for both schemes. In the flavor `traditional`, a route that names servers ranks lower over plain
+    /// http, where these do not count.
+    fn keys(&self, kind: PathKind, id: Uuid) -> Vec<(Option<Scheme>, Key)> {
+        let route = self.route;
+        match self.options.flavor {
+            Flavor::TraditionalCompatible => {
+                vec![(None, Key::compatible(route, kind, id, self.options.calculation))]
+            }
+            Flavor::Traditional if self.conditions.names_servers() => vec![
+                (Some(Scheme::Https), Key::traditional(route, kind, true)),
+                (Some(Scheme::Http), Key::traditional(route, kind, false)),
+            ],
+            Flavor::Traditional => vec![(None, Key::traditional(route, kind, true))],
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Routes and recorded cases for the tests of this module.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::document::Path;
+use crate::entity::{Endpoint, PathHandling, Route, entity_id};
+
+/// A section of the recorded cases.
+pub(super) fn recorded(section: &str) -> Vec<Value> {
+    let cases: Value = serde_json::from_str(include_str!("../../tests/kong-cases/router-rules.json")).unwrap();
+    cases[section].as_array().unwrap().clone()
+}
+
+/// A route with these fields.
+pub(super) fn route(fields: &Value) -> Route {
+    let name = fields["name"].as_str().unwrap_or("r");
+    let id = fields["id"].as_str().map(|id| id.parse().unwrap());
+    let headers = fields["headers"].as_object().into_iter().flatten();
+    Route {
+        id: id.unwrap_or_else(|| entity_id("routes", name)),
+        name: Some(name.to_owned()),
+        service: None,
+        protocols: texts(&fields["protocols"]),
+        methods: texts(&fields["methods"]),
+        hosts: texts(&fields["hosts"]),
+        paths: texts(&fields["paths"]),
+        headers: headers.map(|(name, values)| (name.clone(), texts(values))).collect(),
+        snis: texts(&fields["snis"]),
+        sources: endpoints(&fields["sources"]),
+        destinations: endpoints(&fields["destinations"]),
+        https_redirect_status_code: 426,
+        regex_priority: fields["regex_priority"].as_i64().unwrap_or(0),
+        strip_path: fields["strip_path"] != false,
+        path_handling: PathHandling::V0,
+        preserve_host: false,
+        request_buffering: true,
+        response_buffering: true,
+        created_at: fields["created_at"].as_i64(),
+        record: crate::document::Value::Null,
+        at: Path::root().key("routes").key(name),
+    }
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    let items = list.as_array().into_iter().flatten();
+    items.map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+fn endpoints(list: &Value) -> Vec<Endpoint> {
+    let parse = |text: &str| {
+        let (ip, bits) = text.split_once('/').unwrap_or((text, ""));
+        let ip: IpAddr = ip.parse().unwrap();
+        (ip, bits.parse().unwrap_or(if ip.is_ipv4() { 32 } else { 128 }))
+    };
+    let items = list.as_array().into_iter().flatten();
+    items
+        .map(|item| Endpoint {
+            ip: item["ip"].as_str().map(parse),
+            port: item["port"].as_u64().map(|port| u16::try_from(port).unwrap()),
+        })
+        .collect()
+}

@@ -1,0 +1,89 @@
+//! WHICH: picks a Route, as Kong 3.x does, in time that does not grow with the number of routes.
+//!
+//! Kong's answer is, by definition, the route of the highest rank among all that match. Kong walks all routes by
+//! rank; here an index offers those few whose host and path may match, and the same rank decides. There is no
+//! cache that clients could fill or that a reload would have to empty: a lookup costs less than the key of one.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `options` | which of Kong's routers, and how it ranks |
+//! | `priority` | ranks |
+//! | `hosts`, `pattern`, `conditions` | what a route asks of a request |
+//! | `entry` | a route, split into parts of one rank |
+//! | `index` | from host and path to entries |
+//! | `lookup` | the [`Router`] |
+//! | `conflicts` | pairs of routes that the two calculations rank differently |
+//! | `path` | paths: read, joined, written |
+//!
+//! It is better than Kong's on purpose in these points:
+//! - hosts and SNIs compare without case (RFC 4343), and a port behind an address in brackets is understood;
+//! - paths are bytes, so that one which is no UTF-8 once decoded still finds its route;
+//! - a regular expression for a header is read as it stands and ignores case; Kong's default router changes it to
+//!   lower case, so that `\D` means `\d`;
+//! - in the flavor `traditional`, nothing but a route's own criteria changes its rank, and the wildcard in
+//!   `name.*` stands only at the end.
+
+mod conditions;
+mod conflicts;
+mod entry;
+#[cfg(test)]
+mod fixture;
+mod hosts;
+mod index;
+mod lookup;
+mod options;
+mod path;
+mod pattern;
+mod priority;
+
+pub use conflicts::conflicts;
+pub use lookup::{Candidate, Capture, Match, Router};
+pub use options::{Calculation, Compilation, Flavor, Options};
+pub use path::{encode, join, normalize, prefix_is_normal};
+pub use priority::Key;
+
+use std::net::SocketAddr;
+
+use http::HeaderMap;
+
+use crate::diag::Diagnostic;
+use crate::document::Path;
+
+/// What the router looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The method, as the client wrote it.
+    pub method: &'a str,
+    /// The Host header or the authority, with its port if it has one.
+    pub host: Option<&'a [u8]>,
+    /// The path without the query, [normalized](normalize).
+    pub path: &'a [u8],
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// How the client came.
+    pub scheme: Scheme,
+    /// The server name that the client asked for in its TLS handshake.
+    pub sni: Option<&'a str>,
+    /// The client.
+    pub source: SocketAddr,
+    /// The listener.
+    pub destination: SocketAddr,
+}
+
+/// How a client came: with TLS or without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Without; gRPC too.
+    Http,
+    /// With; gRPC too.
+    Https,
+}
+
+/// A complaint about a regular expression of a route.
+fn invalid_regex(at: Path, value: &str, error: &str) -> Diagnostic {
+    let complaint = Diagnostic::error(at, format!("invalid regex '{value}': {error}"));
+    if error.contains("look-around") || error.contains("backreferences") {
+        return complaint.help("write it without look-around and back-references, or as several paths");
+    }
+    complaint
+}

@@ -1,0 +1,56 @@
+//! Which of Kong's routers is asked for, and how it ranks.
+
+use crate::entity::PathHandling;
+
+/// How routes are matched and ranked. (Kong: `router_flavor`; `expressions` is not among them.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Flavor {
+    /// One number ranks all routes; equal numbers: the greater id wins.
+    #[default]
+    TraditionalCompatible,
+    /// The routes with more criteria come first, in all things that count; then the older one wins.
+    Traditional,
+}
+
+impl Flavor {
+    /// How paths are joined under this flavor: only `traditional` listens to a route that wants `v1`.
+    #[must_use]
+    pub const fn path_handling(self, configured: PathHandling) -> PathHandling {
+        match self {
+            Self::TraditionalCompatible => PathHandling::V0,
+            Self::Traditional => configured,
+        }
+    }
+}
+
+/// How the number of the flavor `traditional_compatible` is made. (Kong: `route_match_calculation`.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Calculation {
+    /// What the released Kong 3.x computes: parts of the number overlap, so that a plain host often outranks
+    /// everything else.
+    #[default]
+    Original,
+    /// What Kong's documentation describes. A Route for https only that names an SNI stays away from http.
+    Strict,
+}
+
+/// When regular expressions are compiled; their syntax is always checked at load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Compilation {
+    /// When the first request needs them: thousands of expressions cost no memory until then.
+    #[default]
+    OnFirstUse,
+    /// At load.
+    AtLoad,
+}
+
+/// Everything that changes how a [`Router`](super::Router) is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// How routes are matched and ranked.
+    pub flavor: Flavor,
+    /// How they are ranked in the flavor `traditional_compatible`.
+    pub calculation: Calculation,
+    /// When regular expressions are compiled.
+    pub compilation: Compilation,
+}

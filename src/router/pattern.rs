@@ -1,0 +1,166 @@
+//! Regular expressions of routes: checked at load, compiled when first needed.
+
+use std::sync::OnceLock;
+
+use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+use super::options::Compilation;
+
+/// One regular expression over bytes.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    source: String,
+    ignores_case: bool,
+    /// Nothing inside if it cannot be compiled, which loading rules out.
+    compiled: OnceLock<Option<Regex>>,
+}
+
+/// A regular expression that a path begins with, and the text that every match begins with.
+#[derive(Debug)]
+pub(super) struct PathPattern {
+    pattern: Pattern,
+    literal: Box<[u8]>,
+}
+
+impl PathPattern {
+    /// Reads what stands behind `~`. It holds from the start of the path, and up to anywhere.
+    ///
+    /// # Errors
+    /// What is wrong with the expression.
+    pub(super) fn new(expression: &str, compilation: Compilation) -> Result<Self, String> {
+        let source = format!("^{expression}");
+        let syntax = parse(&source, false)?;
+        let pattern = Pattern::new(source, false, compilation)?;
+        Ok(Self { pattern, literal: literal_prefix(&syntax).into_boxed_slice() })
+    }
+
+    /// The text that every match begins with.
+    pub(super) fn literal(&self) -> &[u8] {
+        &self.literal
+    }
+
+    /// The expression and the length of its match.
+    pub(super) fn find(&self, path: &[u8]) -> Option<(&Regex, usize)> {
+        if !path.starts_with(&self.literal) {
+            return None;
+        }
+        let regex = self.pattern.regex()?;
+        Some((regex, regex.find(path)?.len()))
+    }
+}
+
+impl Pattern {
+    /// Reads an expression that holds anywhere in a text, whatever the case of its letters.
+    ///
+    /// # Errors
+    /// What is wrong with the expression.
+    pub(super) fn anywhere(expression: &str, compilation: Compilation) -> Result<Self, String> {
+        parse(expression, true)?;
+        Self::new(expression.to_owned(), true, compilation)
+    }
+
+    pub(super) fn is_match(&self, text: &[u8]) -> bool {
+        self.regex().is_some_and(|regex| regex.is_match(text))
+    }
+
+    fn new(source: String, ignores_case: bool, compilation: Compilation) -> Result<Self, String> {
+        let pattern = Self { source, ignores_case, compiled: OnceLock::new() };
+        if compilation == Compilation::AtLoad || pattern.may_be_too_big() {
+            let regex = pattern.compile().map_err(|error| error.to_string())?;
+            pattern.compiled.get_or_init(|| Some(regex));
+        }
+        Ok(pattern)
+    }
+
+    /// Whether it may outgrow the limit of the regex crate, which only compiling can tell.
+    fn may_be_too_big(&self) -> bool {
+        self.source.contains('{') || self.source.len() > 500
+    }
+
+    fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| self.compile().ok()).as_ref()
+    }
+
+    fn compile(&self) -> Result<Regex, regex::Error> {
+        RegexBuilder::new(&self.source).case_insensitive(self.ignores_case).build()
+    }
+}
+
+/// Checks the syntax of an expression, as the regex crate will read it.
+fn parse(source: &str, ignores_case: bool) -> Result<Hir, String> {
+    let mut parser = regex_syntax::ParserBuilder::new().utf8(false).case_insensitive(ignores_case).build();
+    parser.parse(source).map_err(|error| match error {
+        regex_syntax::Error::Parse(error) => error.kind().to_string(),
+        regex_syntax::Error::Translate(error) => error.kind().to_string(),
+        other => other.to_string(),
+    })
+}
+
+/// The longest text that every match begins with; empty if a match may begin anywhere.
+fn literal_prefix(syntax: &Hir) -> Vec<u8> {
+    let mut literal = Vec::new();
+    if syntax.properties().look_set_prefix().contains(Look::Start) {
+        collect_literal(syntax, &mut literal);
+    }
+    literal
+}
+
+/// Appends literals up to the first thing that is none; whether there was no such thing. The depth is bounded by
+/// the parser's own limit on nesting.
+fn collect_literal(syntax: &Hir, literal: &mut Vec<u8>) -> bool {
+    match syntax.kind() {
+        HirKind::Empty | HirKind::Look(Look::Start) => true,
+        HirKind::Literal(text) => {
+            literal.extend_from_slice(&text.0);
+            true
+        }
+        HirKind::Capture(capture) => collect_literal(&capture.sub, literal),
+        HirKind::Concat(parts) => parts.iter().all(|part| collect_literal(part, literal)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_match_begins_with_the_literal() {
+        #[track_caller]
+        fn check(expression: &str, expected: &str) {
+            let pattern = PathPattern::new(expression, Compilation::OnFirstUse).unwrap();
+            assert_eq!(String::from_utf8_lossy(pattern.literal()), expected, "{expression}");
+        }
+        check("/orders/\\d+", "/orders/");
+        check("/a/(?<id>b/)c?", "/a/b/");
+        check("/a\\.b[.]c$", "/a.b.c");
+        check("/(?i)ab", "/");
+        check("/ab|/ac", "");
+        check("/a*", "/");
+        check("/(a|b)", "/");
+        check("/caf\u{e9}", "/caf\u{e9}");
+        check(".*", "");
+    }
+
+    #[test]
+    fn an_expression_is_rejected_when_it_is_read() {
+        #[track_caller]
+        fn check(expression: &str, expected: &str) {
+            let error = PathPattern::new(expression, Compilation::OnFirstUse).unwrap_err();
+            assert!(error.contains(expected), "{expression}: {error}");
+        }
+        check("/a(", "unclosed group");
+        check("/a(?=b)", "look-around");
+        check("/(a)\\1", "backreferences");
+        check("/\\p{Nothing}", "Unicode property not found");
+        check("/(\\w{999}){999}", "size limit");
+    }
+
+    #[test]
+    fn a_header_expression_ignores_case() {
+        let pattern = Pattern::anywhere("^Gold-\\D$", Compilation::AtLoad).unwrap();
+        assert!(pattern.is_match(b"gOLD-x"));
+        assert!(!pattern.is_match(b"gold-1"));
+    }
+}
