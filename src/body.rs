@@ -1,0 +1,179 @@
+//! BYTES: the one body type of the gateway, for requests and responses on both sides.
+//!
+//! Most bodies are empty, or a prebuilt block that is cloned by handle; those two cost no allocation. A body that
+//! passes through is hyper's own, or anything else in a box.
+
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt, combinators::BoxBody};
+use hyper::body::Incoming;
+
+/// The content of a message.
+#[derive(Debug, Default)]
+pub enum Body {
+    /// No content.
+    #[default]
+    Empty,
+    /// One block, sent once; never empty when made by [`Body::full`].
+    Full(Bytes),
+    /// What the peer of a connection sends, as it arrives.
+    Incoming(Incoming),
+    /// Any other source of frames.
+    Boxed(BoxBody<Bytes, BodyError>),
+}
+
+/// Why a body ended before its end.
+#[derive(Debug)]
+pub enum BodyError {
+    /// The connection that brought it broke, or its framing was wrong.
+    Connection(hyper::Error),
+    /// Nothing arrived for as long as the Service's `read_timeout`.
+    ReadTimeout,
+    /// Another source failed.
+    Source(Box<dyn Error + Send + Sync>),
+}
+
+impl Body {
+    /// A body of one block; [`Body::Empty`] if the block is empty.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
+    }
+
+    /// Boxes any body.
+    pub fn boxed<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error = BodyError> + Send + Sync + 'static,
+    {
+        Self::Boxed(body.boxed())
+    }
+
+    /// A second body with the same content, if it can be had without reading this one.
+    pub fn replay(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Full(bytes) => Some(Self::Full(bytes.clone())),
+            Self::Incoming(_) | Self::Boxed(_) => None,
+        }
+    }
+}
+
+impl From<Incoming> for Body {
+    /// [`Body::Empty`] if nothing will come.
+    fn from(body: Incoming) -> Self {
+        if http_body::Body::is_end_stream(&body) { Self::Empty } else { Self::Incoming(body) }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::full(bytes)
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::Incoming(body) => Pin::new(body).poll_frame(context).map_err(BodyError::Connection),
+            Self::Boxed(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Incoming(body) => body.is_end_stream(),
+            Self::Boxed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Incoming(body) => body.size_hint(),
+            Self::Boxed(body) => body.size_hint(),
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(error) => write!(out, "the body was cut off: {error}"),
+            Self::ReadTimeout => out.write_str("the body stalled for longer than read_timeout"),
+            Self::Source(error) => write!(out, "the body was cut off: {error}"),
+        }
+    }
+}
+
+impl Error for BodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Connection(error) => Some(error),
+            Self::ReadTimeout => None,
+            Self::Source(error) => Some(&**error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+
+    use super::*;
+
+    /// Checks the declared size, and that reading gives the content and ends.
+    #[track_caller]
+    fn check(mut body: Body, expected: &'static [u8]) {
+        assert_eq!(body.size_hint().exact(), Some(expected.len() as u64));
+        assert_eq!(body.is_end_stream(), expected.is_empty());
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut read = Vec::new();
+        while let Poll::Ready(Some(frame)) = Pin::new(&mut body).poll_frame(&mut context) {
+            read.extend_from_slice(&frame.unwrap().into_data().unwrap());
+        }
+        assert_eq!(read, expected);
+        assert!(body.is_end_stream());
+        assert_eq!(body.size_hint().exact(), Some(0));
+    }
+
+    #[test]
+    fn declares_its_size_and_gives_its_content_once() {
+        let inner = |text: &'static str| {
+            http_body_util::Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {})
+        };
+        check(Body::default(), b"");
+        check(Body::full(""), b"");
+        check(Body::Full(Bytes::new()), b"");
+        check(Body::full("abc"), b"abc");
+        check(Body::boxed(inner("abc")), b"abc");
+    }
+
+    #[test]
+    fn only_what_is_in_memory_can_be_sent_again() {
+        check(Body::full("abc").replay().unwrap(), b"abc");
+        check(Body::Empty.replay().unwrap(), b"");
+        assert!(Body::boxed(Body::full("abc")).replay().is_none());
+    }
+}
