@@ -199,3 +199,63 @@ impl hyper::body::Body for Download {
         self.incoming.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Write 2 s, read 3 s.
+    const LIMITS: Limits = Limits {
+        connect: Duration::from_secs(1),
+        write: Duration::from_secs(2),
+        read: Duration::from_secs(3),
+        retries: 0,
+    };
+
+    /// Checks when an upload is given up, and why, if its last step was `waits_for`, at second 10.
+    #[track_caller]
+    fn check(waits_for: u8, expected: Option<(u64, Cause)>) {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let found = runtime.block_on(async {
+            let pace = Upload::new(Body::full("x")).1.unwrap();
+            let steps = async {
+                sleep(Duration::from_millis(1500)).await;
+                pace.note(UPSTREAM);
+                sleep(Duration::from_millis(1500)).await;
+                pace.note(CLIENT);
+                sleep(Duration::from_secs(7)).await;
+                pace.note(waits_for);
+                std::future::pending::<()>().await;
+            };
+            let began = Instant::now();
+            tokio::select! {
+                cause = pace.stalled(&LIMITS) => Some((began.elapsed(), cause)),
+                () = steps => None,
+                () = sleep(Duration::from_secs(60)) => None,
+            }
+        });
+        let text = |(seconds, cause): (u64, Cause)| (seconds, cause.to_string());
+        assert_eq!(found.map(|(time, cause)| text((time.as_secs(), cause))), expected.map(text));
+    }
+
+    #[test]
+    fn an_upload_is_given_up_by_whom_it_waits_for() {
+        check(UPSTREAM, Some((12, Cause::WriteTimeout)));
+        check(NOTHING, Some((13, Cause::ReadTimeout)));
+        check(CLIENT, None);
+    }
+
+    #[test]
+    fn a_large_block_goes_in_pieces() {
+        let (mut upload, pace) = Upload::new(Body::full(vec![0; PIECE * 2 + 1]));
+        let pace = pace.unwrap();
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut pieces = Vec::new();
+        while let Poll::Ready(Some(frame)) = Pin::new(&mut upload).poll_frame(&mut context) {
+            pieces.push((frame.unwrap().into_data().unwrap().len(), pace.is_done()));
+        }
+        assert_eq!(pieces, [(PIECE, false), (PIECE, false), (1, true)]);
+        assert!(Upload::new(Body::Empty).1.is_none());
+    }
+}
