@@ -1,38 +1,90 @@
-//! BODY: the one body type of the gateway, of requests and responses.
+//! BYTES: the one body type of the gateway, for requests and responses on both sides.
+//!
+//! Most bodies are empty, or a prebuilt block that is cloned by handle; those two cost no allocation. A body that
+//! passes through is hyper's own, or anything else in a box.
 
 use std::{
+    error::Error,
     fmt,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::combinators::BoxBody;
+use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt, combinators::BoxBody};
 use hyper::body::Incoming;
 
-/// Why a body ended before its end.
-pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A body of a request or response.
+/// The content of a message.
+#[derive(Debug, Default)]
 pub enum Body {
-    /// No bytes.
+    /// No content.
+    #[default]
     Empty,
-    /// All bytes at once.
+    /// One block, sent once; never empty when made by [`Body::full`].
     Full(Bytes),
-    /// What a client or upstream sends.
+    /// What the peer of a connection sends, as it arrives.
     Incoming(Incoming),
-    /// Any other.
+    /// Any other source of frames.
     Boxed(BoxBody<Bytes, BodyError>),
 }
 
-impl HttpBody for Body {
+/// Why a body ended before its end.
+#[derive(Debug)]
+pub enum BodyError {
+    /// The connection that brought it broke, or its framing was wrong.
+    Connection(hyper::Error),
+    /// Nothing arrived for as long as the Service's `read_timeout`.
+    ReadTimeout,
+    /// Another source failed.
+    Source(Box<dyn Error + Send + Sync>),
+}
+
+impl Body {
+    /// A body of one block; [`Body::Empty`] if the block is empty.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
+    }
+
+    /// Boxes any body.
+    pub fn boxed<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error = BodyError> + Send + Sync + 'static,
+    {
+        Self::Boxed(body.boxed())
+    }
+
+    /// A second body with the same content, if it can be had without reading this one.
+    pub fn replay(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Full(bytes) => Some(Self::Full(bytes.clone())),
+            Self::Incoming(_) | Self::Boxed(_) => None,
+        }
+    }
+}
+
+impl From<Incoming> for Body {
+    /// [`Body::Empty`] if nothing will come.
+    fn from(body: Incoming) -> Self {
+        if http_body::Body::is_end_stream(&body) { Self::Empty } else { Self::Incoming(body) }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::full(bytes)
+    }
+}
+
+impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
@@ -41,8 +93,8 @@ impl HttpBody for Body {
                 *self = Self::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-            Self::Boxed(body) => Pin::new(body).poll_frame(cx),
+            Self::Incoming(body) => Pin::new(body).poll_frame(context).map_err(BodyError::Connection),
+            Self::Boxed(body) => Pin::new(body).poll_frame(context),
         }
     }
 
@@ -65,20 +117,63 @@ impl HttpBody for Body {
     }
 }
 
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Empty => "Empty",
-            Self::Full(_) => "Full",
-            Self::Incoming(_) => "Incoming",
-            Self::Boxed(_) => "Boxed",
-        };
-        f.debug_tuple(name).field(&self.size_hint()).finish()
+impl fmt::Display for BodyError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(error) => write!(out, "the body was cut off: {error}"),
+            Self::ReadTimeout => out.write_str("the body stalled for longer than read_timeout"),
+            Self::Source(error) => write!(out, "the body was cut off: {error}"),
+        }
     }
 }
 
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Self {
-        Self::Full(bytes)
+impl Error for BodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Connection(error) => Some(error),
+            Self::ReadTimeout => None,
+            Self::Source(error) => Some(&**error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+
+    use super::*;
+
+    /// Checks the declared size, and that reading gives the content and ends.
+    #[track_caller]
+    fn check(mut body: Body, expected: &'static [u8]) {
+        assert_eq!(body.size_hint().exact(), Some(expected.len() as u64));
+        assert_eq!(body.is_end_stream(), expected.is_empty());
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut read = Vec::new();
+        while let Poll::Ready(Some(frame)) = Pin::new(&mut body).poll_frame(&mut context) {
+            read.extend_from_slice(&frame.unwrap().into_data().unwrap());
+        }
+        assert_eq!(read, expected);
+        assert!(body.is_end_stream());
+        assert_eq!(body.size_hint().exact(), Some(0));
+    }
+
+    #[test]
+    fn declares_its_size_and_gives_its_content_once() {
+        let inner = |text: &'static str| {
+            http_body_util::Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {})
+        };
+        check(Body::default(), b"");
+        check(Body::full(""), b"");
+        check(Body::Full(Bytes::new()), b"");
+        check(Body::full("abc"), b"abc");
+        check(Body::boxed(inner("abc")), b"abc");
+    }
+
+    #[test]
+    fn only_what_is_in_memory_can_be_sent_again() {
+        check(Body::full("abc").replay().unwrap(), b"abc");
+        check(Body::Empty.replay().unwrap(), b"");
+        assert!(Body::boxed(Body::full("abc")).replay().is_none());
     }
 }

@@ -1,0 +1,190 @@
+//! Who the client is: the peer of the connection, or whom a trusted proxy says it speaks for.
+//!
+//! (Kong: `trusted_ips`, `real_ip_header`, `real_ip_recursive`; the rules are those of nginx's realip module.)
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
+
+use http::{HeaderMap, HeaderName};
+
+/// A range of addresses, such as `10.0.0.0/8`; a single address is a range of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    /// How many leading bits count.
+    prefix: u32,
+}
+
+/// Text that is not a range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidNetwork;
+
+impl Network {
+    /// Whether an address is in the range. An IPv4 address may be written as IPv6.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (own.to_bits() ^ other.to_bits()).checked_shr(32 - self.prefix).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                (own.to_bits() ^ other.to_bits()).checked_shr(128 - self.prefix).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V4(other)) => {
+                let other = other.to_ipv6_mapped();
+                (own.to_bits() ^ other.to_bits()).checked_shr(128 - self.prefix).unwrap_or(0) == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = InvalidNetwork;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| InvalidNetwork)?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(prefix) => prefix.parse().map_err(|_| InvalidNetwork)?,
+            None => longest,
+        };
+        if prefix > longest {
+            return Err(InvalidNetwork);
+        }
+        Ok(Self { address, prefix })
+    }
+}
+
+/// Whom to believe about the client's address.
+#[derive(Clone, Debug)]
+pub struct RealIp {
+    /// Peers whose word counts; none by default. (Kong: `trusted_ips`.)
+    pub trusted: Vec<Network>,
+    /// The field in which they say it. (Kong: `real_ip_header`.)
+    pub header: HeaderName,
+    /// Whether to go on past trusted addresses in that field. (Kong: `real_ip_recursive`.)
+    pub recursive: bool,
+}
+
+/// A client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its address, as far as it is known.
+    pub address: IpAddr,
+    /// Whether the peer of the connection is trusted, and with it its X-Forwarded fields.
+    pub trusted: bool,
+}
+
+impl Default for RealIp {
+    fn default() -> Self {
+        Self { trusted: Vec::new(), header: HeaderName::from_static("x-real-ip"), recursive: false }
+    }
+}
+
+impl RealIp {
+    /// Finds out who the client is.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+        let peer = peer.to_canonical();
+        if self.trusted.is_empty() || !self.trusts(peer) {
+            return Client { address: peer, trusted: false };
+        }
+        let mut address = peer;
+        let lines = headers.get_all(&self.header).iter().rev().filter_map(|line| line.to_str().ok());
+        for item in lines.flat_map(|line| line.rsplit([',', ' '])).filter(|item| !item.is_empty()) {
+            let Some(claimed) = parse(item) else { break };
+            address = claimed;
+            if !self.recursive || !self.trusts(claimed) {
+                break;
+            }
+        }
+        Client { address, trusted: true }
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(address))
+    }
+}
+
+/// An address as proxies write it: bare, in brackets, with or without a port.
+fn parse(item: &str) -> Option<IpAddr> {
+    let item = item.trim();
+    let bare = item.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(item);
+    let address = bare.parse::<IpAddr>().or_else(|_| item.parse::<SocketAddr>().map(|it| it.ip()));
+    address.ok().map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_contains_what_shares_its_prefix() {
+        let table = [
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("10.0.0.0/8", "::ffff:10.1.1.1", true),
+            ("10.1.2.3", "10.1.2.3", true),
+            ("10.1.2.3", "10.1.2.2", false),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("0.0.0.0/0", "2001:db8::1", false),
+            ("::/0", "2001:db8::1", true),
+            ("::/0", "203.0.113.9", true),
+            ("2001:db8::/33", "2001:db8:7fff::1", true),
+            ("2001:db8::/33", "2001:db8:8000::1", false),
+        ];
+        for (network, address, expected) in table {
+            let network: Network = network.parse().unwrap();
+            assert_eq!(network.contains(address.parse().unwrap()), expected, "{network:?} {address}");
+        }
+        for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/-1", "localhost"] {
+            assert_eq!(text.parse::<Network>(), Err(InvalidNetwork), "{text}");
+        }
+    }
+
+    /// Checks who the client is, behind 127.0.0.1 and 10.0.0.0/8.
+    #[track_caller]
+    fn check(recursive: bool, peer: &str, lines: &[&str], expected: &str, trusted: bool) {
+        let trusted_ips = ["127.0.0.1", "10.0.0.0/8"].map(|text| text.parse().unwrap()).to_vec();
+        let header = HeaderName::from_static("x-forwarded-for");
+        let real_ip = RealIp { trusted: trusted_ips, header: header.clone(), recursive };
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(&header, line.parse().unwrap());
+        }
+        let client = real_ip.client(peer.parse().unwrap(), &headers);
+        assert_eq!(client, Client { address: expected.parse().unwrap(), trusted });
+    }
+
+    #[test]
+    fn only_a_trusted_peer_is_believed() {
+        check(false, "203.0.113.9", &["192.0.2.1"], "203.0.113.9", false);
+        check(false, "127.0.0.1", &["192.0.2.1"], "192.0.2.1", true);
+        check(false, "127.0.0.1", &[], "127.0.0.1", true);
+        check(false, "127.0.0.1", &["unknown"], "127.0.0.1", true);
+        check(false, "::ffff:127.0.0.1", &["[2001:db8::1]:99"], "2001:db8::1", true);
+        check(false, "127.0.0.1", &["192.0.2.1:4711"], "192.0.2.1", true);
+    }
+
+    #[test]
+    fn the_last_address_counts_or_the_last_untrusted_one() {
+        let list = ["192.0.2.1, 198.51.100.2", "10.0.0.3"];
+        check(false, "127.0.0.1", &list, "10.0.0.3", true);
+        check(true, "127.0.0.1", &list, "198.51.100.2", true);
+        check(true, "127.0.0.1", &["10.0.0.1, 10.0.0.2"], "10.0.0.1", true);
+        check(true, "127.0.0.1", &["192.0.2.1, nonsense, 10.0.0.2"], "10.0.0.2", true);
+    }
+
+    #[test]
+    fn nobody_is_trusted_by_default() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-real-ip", "192.0.2.1".parse().unwrap());
+        let client = RealIp::default().client([127, 0, 0, 1].into(), &headers);
+        assert_eq!(client, Client { address: [127, 0, 0, 1].into(), trusted: false });
+    }
+}

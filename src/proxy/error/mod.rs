@@ -1,0 +1,300 @@
+//! Answers that the gateway itself gives, in the format that the client asked for.
+//!
+//! Kong answers in two shapes. [`error`] negotiates the format and names the request; [`exit`] sends compact JSON, or
+//! a text as it is. Ours: messages are escaped for their format, which Kong leaves out.
+
+use std::{borrow::Cow, fmt::Write};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Response, StatusCode, Version,
+    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
+};
+
+use super::request_id::RequestId;
+use crate::body::Body;
+
+/// The formats of an error answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `application/json`
+    Json,
+    /// `text/html`
+    Html,
+    /// `application/xml`
+    Xml,
+    /// `text/plain`
+    Plain,
+    /// `application/grpc`: no body, the message is in the fields.
+    Grpc,
+}
+
+/// What of a request shapes an error answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its method: HEAD gets no body.
+    pub method: &'a Method,
+    /// Its protocol: only HTTP/2 carries gRPC.
+    pub version: Version,
+    /// Its fields, for Accept and Content-Type.
+    pub headers: &'a HeaderMap,
+}
+
+/// Which part of the gateway gives an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The router, a plugin, or the search for an upstream: JSON if the client has no wish.
+    Access,
+    /// Reading the request or proxying it: without a wish, the format of the request's own content, and at last
+    /// this one. (Kong: option `error_default_type`, `text/plain` by default.)
+    Proxy(Format),
+}
+
+/// The body of an [`exit`].
+#[derive(Clone, Debug)]
+pub enum Exit<'a> {
+    /// No body.
+    Empty,
+    /// An object with `message`.
+    Message(&'a str),
+    /// A text as it is; without a type, the answer has no Content-Type.
+    Raw(Option<HeaderValue>, Bytes),
+}
+
+/// An answer with a message and the request's id, in a format that the client takes; without a message it says
+/// [`default_message`].
+pub fn error(
+    asked: &Asked<'_>,
+    phase: Phase,
+    status: StatusCode,
+    message: Option<&str>,
+    id: &RequestId,
+) -> Response<Body> {
+    let default = default_message(status);
+    let message = message.unwrap_or(&default);
+    if asked.is_grpc() {
+        return grpc(status, message);
+    }
+    let format = asked.format(phase);
+    let text = match format {
+        Format::Json => {
+            format!("{{\n  \"message\":{},\n  \"request_id\":\"{id}\"\n}}", json_string(message))
+        }
+        Format::Plain => format!("{message}\nrequest_id: {id}\n"),
+        Format::Html => html(&escape(message), id),
+        Format::Xml => xml(&escape(message), id),
+        // A client that takes nothing but gRPC, on a request that is none: as observed.
+        Format::Grpc if phase == Phase::Access => String::new(),
+        Format::Grpc => return exit(asked, status, Exit::Message(message)),
+    };
+    asked.respond(status, Some(format.content_type()), text.into())
+}
+
+/// An answer in compact JSON, or as it is.
+pub fn exit(asked: &Asked<'_>, status: StatusCode, body: Exit<'_>) -> Response<Body> {
+    match body {
+        Exit::Message(message) if asked.is_grpc() => grpc(status, message),
+        Exit::Message(message) => {
+            let text = format!("{{\"message\":{}}}", json_string(message));
+            asked.respond(status, Some(Format::Json.content_type()), text.into())
+        }
+        Exit::Empty => asked.respond(status, None, Bytes::new()),
+        Exit::Raw(content_type, text) => asked.respond(status, content_type, text),
+    }
+}
+
+/// A page that says the status and nothing else, in the form of nginx's own pages: Kong sends it with redirects to
+/// https, and for a request in an HTTP version that it does not know.
+pub fn page(asked: &Asked<'_>, status: StatusCode) -> Response<Body> {
+    let title = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
+    let text = format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+    );
+    let content_type = match status.as_u16() {
+        301 | 302 => "text/html",
+        _ => "text/html; charset=UTF-8",
+    };
+    asked.respond(status, Some(HeaderValue::from_static(content_type)), text.into())
+}
+
+/// What an error says if nobody said something better. 494 stands for a request's header that is too large.
+pub fn default_message(status: StatusCode) -> Cow<'static, str> {
+    Cow::Borrowed(match status.as_u16() {
+        400 => "Bad request",
+        401 => "Unauthorized",
+        402 => "Payment required",
+        403 => "Forbidden",
+        404 => "Not found",
+        405 => "Method not allowed",
+        406 => "Not acceptable",
+        408 => "Request timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length required",
+        412 => "Precondition failed",
+        413 => "Payload too large",
+        414 => "URI too long",
+        415 => "Unsupported media type",
+        417 => "Expectation failed",
+        422 => "Unprocessable entity",
+        426 => "Upgrade required",
+        428 => "Precondition required",
+        429 => "Too many requests",
+        494 => "Request header or cookie too large",
+        500 => "An unexpected error occurred",
+        501 => "Not implemented",
+        502 => "An invalid response was received from the upstream server",
+        503 => "The upstream server is currently unavailable",
+        504 => "The upstream server is timing out",
+        505 => "HTTP version not supported",
+        other => return Cow::Owned(format!("The upstream server responded with {other}")),
+    })
+}
+
+impl Asked<'_> {
+    fn is_grpc(&self) -> bool {
+        self.version == Version::HTTP_2
+            && self.headers.get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
+    }
+
+    fn format(&self, phase: Phase) -> Format {
+        if self.headers.contains_key(ACCEPT) {
+            return preferred(self.headers.get_all(ACCEPT));
+        }
+        match phase {
+            Phase::Access => Format::Json,
+            Phase::Proxy(default) => match self.headers.get(CONTENT_TYPE) {
+                Some(content_type) => preferred([content_type]),
+                None => default,
+            },
+        }
+    }
+
+    fn respond(&self, status: StatusCode, content_type: Option<HeaderValue>, text: Bytes) -> Response<Body> {
+        let length = text.len();
+        let head = self.method == Method::HEAD;
+        let mut response = Response::new(if head { Body::Empty } else { Body::full(text) });
+        *response.status_mut() = status;
+        if let Some(content_type) = content_type {
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
+        }
+        if head {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        response
+    }
+}
+
+impl Format {
+    /// The format of a media range in lower case; JSON for what is not known.
+    fn of(media_range: &str) -> Self {
+        match media_range {
+            "text/html" => Self::Html,
+            "application/xml" => Self::Xml,
+            "text/plain" | "text/*" => Self::Plain,
+            "application/grpc" => Self::Grpc,
+            _ => Self::Json,
+        }
+    }
+
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json => "application/json; charset=utf-8",
+            Self::Html => "text/html; charset=utf-8",
+            Self::Xml => "application/xml; charset=utf-8",
+            Self::Plain => "text/plain; charset=utf-8",
+            Self::Grpc => "",
+        })
+    }
+}
+
+/// The format of the media range with the highest quality, the first of equals (RFC 9110, section 12.5.1).
+fn preferred<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Format {
+    let mut best = (0.0, Format::Json);
+    for item in lines.into_iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')) {
+        let mut parts = item.split(';').map(str::trim);
+        let media_range = parts.next().unwrap_or_default();
+        let quality = parts
+            .filter_map(|part| part.split_once('='))
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+            .map_or(Some(1.0), |(_, value)| value.trim().parse::<f32>().ok());
+        if let Some(quality) = quality.filter(|quality| *quality > best.0) {
+            best = (quality, Format::of(&media_range.to_ascii_lowercase()));
+        }
+    }
+    best.1
+}
+
+/// A gRPC answer of trailers only; the table of statuses is Kong's.
+fn grpc(status: StatusCode, message: &str) -> Response<Body> {
+    let code: u16 = match status.as_u16() {
+        400 => 3,
+        401 => 16,
+        403 => 7,
+        404 => 5,
+        409 => 6,
+        429 => 8,
+        499 => 1,
+        501 => 12,
+        503 => 14,
+        504 => 4,
+        200..=299 => 0,
+        405..=498 | 402 => 3,
+        500..=599 => 13,
+        _ => 2,
+    };
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from(code));
+    if let Ok(message) = HeaderValue::from_str(&percent_encode(message)) {
+        headers.insert("grpc-message", message);
+    }
+    response
+}
+
+/// Encodes a gRPC status message: all but printable ASCII, and `%`.
+fn percent_encode(message: &str) -> String {
+    const SET: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%');
+    percent_encoding::utf8_percent_encode(message, SET).to_string()
+}
+
+fn html(message: &str, id: &RequestId) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"><title>Error</title></head>\n\
+         <body>\n<h1>Error</h1>\n<p>{message}.</p>\n<p>request_id: {id}</p>\n</body>\n</html>\n"
+    )
+}
+
+fn xml(message: &str, id: &RequestId) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <error><message>{message}</message><requestid>{id}</requestid></error>\n"
+    )
+}
+
+/// A JSON string with its quotes.
+fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Escapes text for HTML and XML; controls that XML cannot hold are dropped.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for symbol in text.chars() {
+        match symbol {
+            '&' | '<' | '>' | '"' | '\'' => {
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "&#{};", u32::from(symbol));
+            }
+            '\n' | '\t' => escaped.push(symbol),
+            symbol if symbol.is_control() => {}
+            symbol => escaped.push(symbol),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Fields that speak about one connection and end with it. (RFC 9110, section 7.6.1)
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Version,
+    header::{CONNECTION, CONTENT_LENGTH, Entry, HOST, TE, TRANSFER_ENCODING, UPGRADE},
+};
+
+use super::{KEEP_ALIVE, PROXY, PROXY_CONNECTION};
+
+/// Removes what belongs to the connection that a message came over: Connection and the fields it names, Keep-Alive,
+/// Proxy-Connection, Transfer-Encoding, Upgrade, and TE but for `trailers`.
+///
+/// A peer cannot have Host, Content-Length or an X-Forwarded field removed by naming it: these say how far a message
+/// reaches, where it goes and whence it came. Two more fields go for safety: Proxy (which CGI programs take for
+/// their own setting), and names that programs take for framing because they read `_` as `-`.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let trailers = lists(headers, &TE, "trailers");
+    if let Entry::Occupied(connection) = headers.entry(CONNECTION) {
+        let (_, values) = connection.remove_entry_mult();
+        let nominating: Vec<HeaderValue> = values.filter(|value| !is_plain(value)).collect();
+        for value in &nominating {
+            remove_named(headers, value);
+        }
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY] {
+        headers.remove(name);
+    }
+    headers.remove("transfer_encoding");
+    headers.remove("content_length");
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    } else {
+        headers.remove(TE);
+    }
+}
+
+/// Whether a request asks to speak WebSocket from now on (RFC 6455, section 4.1). Every other upgrade is ignored,
+/// h2c above all.
+pub fn asks_for_websocket(headers: &HeaderMap, version: Version) -> bool {
+    version == Version::HTTP_11
+        && headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && lists(headers, &CONNECTION, "upgrade")
+}
+
+/// Whether a list has an item, in any case; parameters of the item do not matter.
+pub(super) fn lists(headers: &HeaderMap, name: &HeaderName, item: &str) -> bool {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value
+            .split(',')
+            .any(|own| own.split(';').next().is_some_and(|own| own.trim().eq_ignore_ascii_case(item)))
+    })
+}
+
+/// Whether a Connection value names no field that would have to be looked for.
+fn is_plain(value: &HeaderValue) -> bool {
+    [b"keep-alive".as_slice(), b"close", b"upgrade"]
+        .iter()
+        .any(|it| value.as_bytes().eq_ignore_ascii_case(it))
+}
+
+fn remove_named(headers: &mut HeaderMap, connection: &HeaderValue) {
+    for named in connection.as_bytes().split(|byte| *byte == b',') {
+        let Ok(name) = HeaderName::from_bytes(named.trim_ascii()) else { continue };
+        let protected = name == HOST || name == CONTENT_LENGTH || name.as_str().starts_with("x-forwarded-");
+        if !protected {
+            headers.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        }
+        headers
+    }
+
+    /// Checks what is left of `fields`.
+    #[track_caller]
+    fn check(fields: &[(&str, &str)], expected: &[(&str, &str)]) {
+        let mut headers = map(fields);
+        strip_hop_by_hop(&mut headers);
+        assert_eq!(headers, map(expected));
+    }
+
+    #[test]
+    fn what_belongs_to_the_connection_ends_with_it() {
+        check(
+            &[
+                ("connection", "close, X-Hop"),
+                ("x-hop", "1"),
+                ("keep-alive", "x"),
+                ("proxy-connection", "x"),
+                ("transfer-encoding", "chunked"),
+                ("upgrade", "h2c"),
+                ("proxy", "http://evil"),
+                ("transfer_encoding", "chunked"),
+                ("content_length", "3"),
+                ("accept", "*/*"),
+                ("proxy-authorization", "Basic x"),
+                ("trailer", "x-sum"),
+            ],
+            &[("accept", "*/*"), ("proxy-authorization", "Basic x"), ("trailer", "x-sum")],
+        );
+        check(&[("connection", "keep-alive"), ("keep-alive", "timeout=5"), ("etag", "1")], &[("etag", "1")]);
+    }
+
+    #[test]
+    fn every_line_of_connection_nominates() {
+        check(
+            &[
+                ("connection", "a"),
+                ("connection", "close"),
+                ("connection", " b ,, c"),
+                ("a", "1"),
+                ("b", "1"),
+                ("c", "1"),
+            ],
+            &[],
+        );
+    }
+
+    #[test]
+    fn nomination_cannot_remove_what_others_rely_on() {
+        let fields = [("host", "a"), ("content-length", "1"), ("x-forwarded-for", "192.0.2.1")];
+        let nomination = ("connection", "Host, Content-Length, X-Forwarded-For");
+        check(&[&fields[..], &[nomination]].concat(), &fields);
+    }
+
+    #[test]
+    fn te_keeps_trailers_only() {
+        check(&[("te", "trailers"), ("connection", "TE")], &[("te", "trailers")]);
+        check(&[("te", "gzip;q=0.5, Trailers")], &[("te", "trailers")]);
+        check(&[("te", "gzip"), ("te", "deflate")], &[]);
+    }
+
+    #[test]
+    fn only_a_complete_request_for_websocket_is_one() {
+        let table: [(&[(&str, &str)], Version, bool); 5] = [
+            (&[("connection", "Upgrade"), ("upgrade", "websocket")], Version::HTTP_11, true),
+            (&[("connection", "keep-alive, upgrade"), ("upgrade", "WebSocket")], Version::HTTP_11, true),
+            (&[("connection", "Upgrade"), ("upgrade", "websocket")], Version::HTTP_10, false),
+            (&[("upgrade", "websocket")], Version::HTTP_11, false),
+            (&[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c")], Version::HTTP_11, false),
+        ];
+        for (fields, version, expected) in table {
+            assert_eq!(asks_for_websocket(&map(fields), version), expected, "{fields:?}");
+        }
+    }
+}

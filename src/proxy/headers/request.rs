@@ -1,0 +1,269 @@
+//! Fields towards the upstream: who asked, for what, over which way.
+
+use std::{
+    io::{Cursor, Write},
+    net::IpAddr,
+};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Version,
+    header::{CONNECTION, EXPECT, HOST, UPGRADE},
+};
+
+use super::{
+    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PATH, X_FORWARDED_PORT, X_FORWARDED_PREFIX,
+    X_FORWARDED_PROTO, X_KONG_REQUEST_ID, X_REAL_IP, append_item, append_via, asks_for_websocket,
+    strip_hop_by_hop,
+};
+
+/// How a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In plain text.
+    Http,
+    /// In TLS.
+    Https,
+}
+
+/// What an upstream is told about a request.
+#[derive(Clone, Debug)]
+pub struct Forwarding<'a> {
+    /// The peer of the connection.
+    pub peer: IpAddr,
+    /// Whether the peer is trusted, and so the X-Forwarded fields it sent.
+    pub trusted: bool,
+    /// The client: the peer, or whom a trusted peer speaks for.
+    pub client: IpAddr,
+    /// How the request came in.
+    pub scheme: Scheme,
+    /// The host that the request is for; a port is cut off.
+    pub host: &'a str,
+    /// The port that the client used: the listener's, if no port map says otherwise.
+    pub port: u16,
+    /// The path as it came, not normalised, without the query.
+    pub raw_path: &'a str,
+    /// What `strip_path` took away from the path, if anything.
+    pub stripped_prefix: Option<&'a str>,
+    /// The value of X-Kong-Request-Id; none leaves the field alone. (Kong: option `headers_upstream`.)
+    pub request_id: Option<HeaderValue>,
+    /// The protocol that the request was received in.
+    pub version: Version,
+    /// The Host that the upstream gets; none keeps the client's. (Kong: Route `preserve_host`.)
+    pub upstream_host: Option<HeaderValue>,
+}
+
+/// Turns the fields that a client sent into those that the upstream gets; tells whether they ask for WebSocket.
+///
+/// Hop-by-hop fields go, the gateway is appended to Via, and the connection is kept alive. An untrusted peer's
+/// X-Forwarded fields are replaced, except that X-Forwarded-For always grows by the peer; a trusted peer's are kept.
+/// Expect goes, as the gateway has met it itself. (Kong docs: Proxying, "Headers Forwarded to the upstream".)
+pub fn forward_request_headers(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) -> bool {
+    let websocket = asks_for_websocket(headers, forwarding.version);
+    strip_hop_by_hop(headers);
+    headers.remove(EXPECT);
+    if websocket {
+        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    } else {
+        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+    }
+    append_via(headers, forwarding.version);
+    if let Some(host) = &forwarding.upstream_host {
+        headers.insert(HOST, host.clone());
+    }
+    if let Some(id) = &forwarding.request_id {
+        headers.insert(X_KONG_REQUEST_ID, id.clone());
+    }
+    insert_addresses(headers, forwarding);
+    insert_forwarded(headers, forwarding);
+    websocket
+}
+
+/// X-Real-IP and X-Forwarded-For.
+fn insert_addresses(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) {
+    let client = address_value(forwarding.client);
+    if headers.contains_key(X_FORWARDED_FOR) {
+        let peer = address_value(forwarding.peer);
+        append_item(headers, X_FORWARDED_FOR, peer.clone().as_bytes(), peer);
+    } else {
+        headers.insert(X_FORWARDED_FOR, client.clone());
+    }
+    headers.insert(X_REAL_IP, client);
+}
+
+/// The other X-Forwarded fields, each of which a trusted peer may have set already.
+fn insert_forwarded(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) {
+    let mut offer = |name: HeaderName, value: &dyn Fn() -> Option<HeaderValue>| {
+        if forwarding.trusted && headers.contains_key(&name) {
+            return;
+        }
+        match value() {
+            Some(value) => drop(headers.insert(name, value)),
+            None => drop(headers.remove(name)),
+        }
+    };
+    offer(X_FORWARDED_PROTO, &|| {
+        Some(HeaderValue::from_static(match forwarding.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }))
+    });
+    offer(X_FORWARDED_HOST, &|| host_value(forwarding.host));
+    offer(X_FORWARDED_PORT, &|| Some(HeaderValue::from(forwarding.port)));
+    offer(X_FORWARDED_PATH, &|| HeaderValue::from_str(forwarding.raw_path).ok());
+    offer(X_FORWARDED_PREFIX, &|| {
+        let prefix = forwarding.stripped_prefix.filter(|prefix| !matches!(*prefix, "" | "/"));
+        prefix.and_then(|prefix| HeaderValue::from_str(prefix).ok())
+    });
+}
+
+fn address_value(address: IpAddr) -> HeaderValue {
+    let mut text = Cursor::new([0; 64]);
+    let written = write!(text, "{}", address.to_canonical());
+    let length = usize::try_from(text.position()).unwrap_or(0);
+    let value = text.get_ref().get(..length).filter(|_| written.is_ok());
+    value.and_then(|value| HeaderValue::from_bytes(value).ok()).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// A host in lower case, without its port.
+fn host_value(host: &str) -> Option<HeaderValue> {
+    let end = match host.rfind(':') {
+        Some(colon) if !host[colon..].contains(']') => colon,
+        _ => host.len(),
+    };
+    let host = &host[..end];
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        HeaderValue::from_str(&host.to_ascii_lowercase()).ok()
+    } else {
+        HeaderValue::from_str(host).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::VIA_1_1, *};
+
+    /// A plain request from 127.0.0.1 for /e/a to a Service at 127.0.0.1:29000, whose Route strips /e.
+    fn plain() -> Forwarding<'static> {
+        Forwarding {
+            peer: [127, 0, 0, 1].into(),
+            trusted: false,
+            client: [127, 0, 0, 1].into(),
+            scheme: Scheme::Http,
+            host: "localhost",
+            port: 28000,
+            raw_path: "/e/a",
+            stripped_prefix: Some("/e"),
+            request_id: Some(HeaderValue::from_static("0123")),
+            version: Version::HTTP_11,
+            upstream_host: Some(HeaderValue::from_static("127.0.0.1:29000")),
+        }
+    }
+
+    /// What the upstream gets if the client sends Host only.
+    const EXPECTED: [(&str, &str); 11] = [
+        ("host", "127.0.0.1:29000"),
+        ("connection", "keep-alive"),
+        ("via", VIA_1_1),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-proto", "http"),
+        ("x-forwarded-host", "localhost"),
+        ("x-forwarded-port", "28000"),
+        ("x-forwarded-path", "/e/a"),
+        ("x-forwarded-prefix", "/e"),
+        ("x-real-ip", "127.0.0.1"),
+        ("x-kong-request-id", "0123"),
+    ];
+
+    /// Checks that the upstream gets [`EXPECTED`], but for `differences`; an empty value stands for no field.
+    #[track_caller]
+    fn check(forwarding: &Forwarding<'_>, sent: &[(&str, &str)], differences: &[(&'static str, &str)]) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        }
+        forward_request_headers(&mut headers, forwarding);
+        let mut expected = HeaderMap::new();
+        for (name, value) in EXPECTED.iter().chain(differences) {
+            expected.insert(*name, value.parse().unwrap());
+        }
+        for (name, _) in differences.iter().filter(|(_, value)| value.is_empty()) {
+            expected.remove(*name);
+        }
+        assert_eq!(headers, expected);
+    }
+
+    /// What a client sends that pretends to be a proxy.
+    const CLAIMS: [(&str, &str); 9] = [
+        ("x-forwarded-for", "9.9.9.9"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "h.example"),
+        ("x-forwarded-port", "1"),
+        ("x-forwarded-path", "/zz"),
+        ("x-forwarded-prefix", "/yy"),
+        ("x-real-ip", "8.8.8.8"),
+        ("via", "1.1 client"),
+        ("x-kong-request-id", "abc"),
+    ];
+
+    #[test]
+    fn the_upstream_is_told_who_asked_for_what() {
+        check(&plain(), &[("host", "localhost")], &[]);
+        check(&Forwarding { scheme: Scheme::Https, ..plain() }, &[], &[("x-forwarded-proto", "https")]);
+        check(&Forwarding { host: "Shop.Test:8443", ..plain() }, &[], &[("x-forwarded-host", "shop.test")]);
+        check(&Forwarding { host: "[::1]:80", ..plain() }, &[], &[("x-forwarded-host", "[::1]")]);
+        check(&Forwarding { stripped_prefix: Some("/"), ..plain() }, &[], &[("x-forwarded-prefix", "")]);
+        check(&Forwarding { stripped_prefix: None, ..plain() }, &[], &[("x-forwarded-prefix", "")]);
+        check(&Forwarding { upstream_host: None, ..plain() }, &[("host", "A:1")], &[("host", "A:1")]);
+        check(
+            &Forwarding { request_id: None, ..plain() },
+            &[("x-kong-request-id", "abc")],
+            &[("x-kong-request-id", "abc")],
+        );
+    }
+
+    #[test]
+    fn an_untrusted_peer_cannot_speak_for_others() {
+        let via = format!("1.1 client, {VIA_1_1}");
+        check(&plain(), &CLAIMS, &[("x-forwarded-for", "9.9.9.9, 127.0.0.1"), ("via", &via)]);
+        let two = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2")];
+        check(&plain(), &two, &[("x-forwarded-for", "1.1.1.1, 2.2.2.2, 127.0.0.1")]);
+    }
+
+    #[test]
+    fn a_trusted_peer_can() {
+        let forwarding = Forwarding { trusted: true, client: [8, 8, 8, 8].into(), ..plain() };
+        let via = format!("1.1 client, {VIA_1_1}");
+        let expected = [
+            ("x-forwarded-for", "9.9.9.9, 127.0.0.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "h.example"),
+            ("x-forwarded-port", "1"),
+            ("x-forwarded-path", "/zz"),
+            ("x-forwarded-prefix", "/yy"),
+            ("x-real-ip", "8.8.8.8"),
+            ("via", &via),
+        ];
+        check(&forwarding, &CLAIMS, &expected);
+        check(&forwarding, &[], &[("x-forwarded-for", "8.8.8.8"), ("x-real-ip", "8.8.8.8")]);
+    }
+
+    #[test]
+    fn via_names_the_protocol_of_the_request() {
+        for (version, received) in
+            [(Version::HTTP_10, "1.0"), (Version::HTTP_11, "1.1"), (Version::HTTP_2, "2")]
+        {
+            let via = format!("{received} mynah/{}", env!("CARGO_PKG_VERSION"));
+            check(&Forwarding { version, ..plain() }, &[], &[("via", &via)]);
+        }
+    }
+
+    #[test]
+    fn only_websocket_passes_as_an_upgrade() {
+        let ask = |protocol| [("connection", "Upgrade"), ("upgrade", protocol)];
+        let websocket = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
+        check(&plain(), &ask("websocket"), &websocket);
+        check(&plain(), &ask("foo"), &[]);
+        check(&plain(), &[("expect", "100-continue"), ("te", "trailers, gzip")], &[("te", "trailers")]);
+    }
+}

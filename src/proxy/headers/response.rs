@@ -1,0 +1,272 @@
+//! Fields towards the client: who answered, how long it took, and which request it was.
+
+use http::{
+    HeaderMap, HeaderValue, StatusCode, Version,
+    header::{CONNECTION, CONTENT_TYPE, SERVER, TRAILER, UPGRADE},
+};
+
+use super::{
+    PRODUCT, X_ACCEL_EXPIRES, X_KONG_PROXY_LATENCY, X_KONG_REQUEST_ID, X_KONG_RESPONSE_LATENCY,
+    X_KONG_UPSTREAM_LATENCY, X_KONG_UPSTREAM_STATUS, append_via, strip_hop_by_hop,
+};
+
+/// Which fields the gateway adds to responses. (Kong: option `headers`.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the option is a set of independent switches")]
+pub struct HeaderTokens {
+    /// Server on answers of the gateway, and on proxied ones that lack it.
+    pub server: bool,
+    /// Via on proxied answers.
+    pub via: bool,
+    /// X-Kong-Upstream-Latency on proxied answers.
+    pub upstream_latency: bool,
+    /// X-Kong-Proxy-Latency on proxied answers.
+    pub proxy_latency: bool,
+    /// X-Kong-Response-Latency on answers of the gateway.
+    pub response_latency: bool,
+    /// X-Kong-Upstream-Status on proxied answers; off by default.
+    pub upstream_status: bool,
+    /// X-Kong-Request-Id on all answers.
+    pub request_id: bool,
+}
+
+impl Default for HeaderTokens {
+    fn default() -> Self {
+        Self {
+            server: true,
+            via: true,
+            upstream_latency: true,
+            proxy_latency: true,
+            response_latency: true,
+            upstream_status: false,
+            request_id: true,
+        }
+    }
+}
+
+/// What a client is told about a proxied answer.
+#[derive(Clone, Debug)]
+pub struct Proxied {
+    /// The protocol that the answer was received in.
+    pub version: Version,
+    /// Milliseconds from handing the request to the upstream to the head of its response.
+    pub upstream_latency: u64,
+    /// Milliseconds from the request's arrival to handing it to the upstream.
+    pub proxy_latency: u64,
+    /// The upstream's status, if it gave one.
+    pub upstream_status: Option<StatusCode>,
+    /// The value of X-Kong-Request-Id.
+    pub request_id: HeaderValue,
+    /// Whether the client sent `TE: trailers`.
+    pub trailers: bool,
+    /// Whether this is a 101 that the client asked for.
+    pub upgrade: bool,
+}
+
+/// Turns the fields that an upstream sent into those that the client gets.
+///
+/// Hop-by-hop fields go, and Trailer unless the client takes trailers. Server stays if there is one. The same serves
+/// for an error answer of the gateway after it tried an upstream: it counts as proxied.
+pub fn response_headers(headers: &mut HeaderMap, proxied: &Proxied, tokens: &HeaderTokens) {
+    strip_hop_by_hop(headers);
+    headers.remove(X_ACCEL_EXPIRES);
+    if !proxied.trailers {
+        headers.remove(TRAILER);
+    }
+    if proxied.upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    if tokens.server && !headers.contains_key(SERVER) {
+        headers.insert(SERVER, HeaderValue::from_static(PRODUCT));
+    }
+    if tokens.upstream_latency {
+        headers.insert(X_KONG_UPSTREAM_LATENCY, HeaderValue::from(proxied.upstream_latency));
+    }
+    if tokens.proxy_latency {
+        headers.insert(X_KONG_PROXY_LATENCY, HeaderValue::from(proxied.proxy_latency));
+    }
+    if let Some(status) = proxied.upstream_status.filter(|_| tokens.upstream_status) {
+        headers.insert(X_KONG_UPSTREAM_STATUS, HeaderValue::from(status.as_u16()));
+    }
+    if tokens.via {
+        append_via(headers, proxied.version);
+    }
+    if tokens.request_id {
+        headers.insert(X_KONG_REQUEST_ID, proxied.request_id.clone());
+    }
+}
+
+/// Adds to an answer that the gateway produced: of a plugin, or an error before an upstream was tried.
+/// `response_latency` is in milliseconds since the request's arrival.
+pub fn produced_headers(
+    headers: &mut HeaderMap,
+    response_latency: u64,
+    request_id: &HeaderValue,
+    tokens: &HeaderTokens,
+) {
+    if tokens.response_latency {
+        headers.insert(X_KONG_RESPONSE_LATENCY, HeaderValue::from(response_latency));
+    }
+    if tokens.server {
+        headers.insert(SERVER, HeaderValue::from_static(PRODUCT));
+    }
+    if tokens.request_id {
+        headers.insert(X_KONG_REQUEST_ID, request_id.clone());
+    }
+}
+
+/// Adds `charset=UTF-8` to the text types that nginx adds it to, if they are bare. (Kong: `charset UTF-8` in its
+/// nginx configuration.)
+pub fn add_charset(headers: &mut HeaderMap) {
+    let Some(bare) = headers.get_mut(CONTENT_TYPE) else { return };
+    let full = match bare.as_bytes() {
+        b"text/plain" => "text/plain; charset=UTF-8",
+        b"text/html" => "text/html; charset=UTF-8",
+        b"text/xml" => "text/xml; charset=UTF-8",
+        b"application/javascript" => "application/javascript; charset=UTF-8",
+        b"application/rss+xml" => "application/rss+xml; charset=UTF-8",
+        b"text/vnd.wap.wml" => "text/vnd.wap.wml; charset=UTF-8",
+        _ => return,
+    };
+    *bare = HeaderValue::from_static(full);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::VIA_1_1, *};
+
+    fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn proxied() -> Proxied {
+        Proxied {
+            version: Version::HTTP_11,
+            upstream_latency: 12,
+            proxy_latency: 3,
+            upstream_status: Some(StatusCode::OK),
+            request_id: HeaderValue::from_static("0123"),
+            trailers: false,
+            upgrade: false,
+        }
+    }
+
+    const NOTHING: HeaderTokens = HeaderTokens {
+        server: false,
+        via: false,
+        upstream_latency: false,
+        proxy_latency: false,
+        response_latency: false,
+        upstream_status: false,
+        request_id: false,
+    };
+
+    /// Checks what the client gets of what the upstream sent.
+    #[track_caller]
+    fn check(
+        proxied: &Proxied,
+        tokens: HeaderTokens,
+        sent: &[(&'static str, &str)],
+        expected: &[(&'static str, &str)],
+    ) {
+        let mut headers = map(sent);
+        response_headers(&mut headers, proxied, &tokens);
+        assert_eq!(headers, map(expected));
+    }
+
+    #[test]
+    fn a_proxied_answer_tells_who_passed_it_on_and_how_long_it_took() {
+        let added = [
+            ("server", PRODUCT),
+            ("x-kong-upstream-latency", "12"),
+            ("x-kong-proxy-latency", "3"),
+            ("via", VIA_1_1),
+            ("x-kong-request-id", "0123"),
+        ];
+        check(&proxied(), HeaderTokens::default(), &[], &added);
+        let status = HeaderTokens { upstream_status: true, ..NOTHING };
+        check(&proxied(), status, &[], &[("x-kong-upstream-status", "200")]);
+    }
+
+    #[test]
+    fn the_upstream_s_own_fields_are_kept_or_overwritten() {
+        let via = format!("1.0 inner, {VIA_1_1}");
+        check(
+            &proxied(),
+            HeaderTokens::default(),
+            &[
+                ("server", "upstream-srv/1"),
+                ("via", "1.0 inner"),
+                ("x-kong-upstream-latency", "999"),
+                ("x-kong-response-latency", "999"),
+                ("x-kong-request-id", "abc"),
+                ("set-cookie", "a=1"),
+                ("set-cookie", "b=2"),
+            ],
+            &[
+                ("server", "upstream-srv/1"),
+                ("via", &via),
+                ("x-kong-upstream-latency", "12"),
+                ("x-kong-proxy-latency", "3"),
+                ("x-kong-response-latency", "999"),
+                ("x-kong-request-id", "0123"),
+                ("set-cookie", "a=1"),
+                ("set-cookie", "b=2"),
+            ],
+        );
+    }
+
+    #[test]
+    fn hop_by_hop_fields_end_here() {
+        let sent = [
+            ("connection", "close, x-hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("upgrade", "h2c"),
+            ("trailer", "x-sum"),
+            ("x-accel-expires", "1"),
+            ("proxy-authenticate", "Basic"),
+        ];
+        check(&proxied(), NOTHING, &sent, &[("proxy-authenticate", "Basic")]);
+        let takes_trailers = Proxied { trailers: true, ..proxied() };
+        check(&takes_trailers, NOTHING, &[("trailer", "x-sum")], &[("trailer", "x-sum")]);
+    }
+
+    #[test]
+    fn a_switch_of_protocols_is_passed_on() {
+        let asked = Proxied { upgrade: true, ..proxied() };
+        let fields = [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", "x")];
+        check(&asked, NOTHING, &fields, &fields);
+    }
+
+    #[test]
+    fn an_answer_of_the_gateway_has_its_own_fields() {
+        let id = HeaderValue::from_static("0123");
+        let mut headers = map(&[("content-type", "text/plain")]);
+        produced_headers(&mut headers, 4, &id, &HeaderTokens::default());
+        let added = [("x-kong-response-latency", "4"), ("server", PRODUCT), ("x-kong-request-id", "0123")];
+        assert_eq!(headers, map(&[&[("content-type", "text/plain")], &added[..]].concat()));
+        let mut headers = HeaderMap::new();
+        produced_headers(&mut headers, 4, &id, &NOTHING);
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn bare_text_gets_a_charset() {
+        let table = [
+            ("text/plain", "text/plain; charset=UTF-8"),
+            ("text/plain; charset=ascii", "text/plain; charset=ascii"),
+            ("application/json", "application/json"),
+        ];
+        for (sent, expected) in table {
+            let mut headers = map(&[("content-type", sent)]);
+            add_charset(&mut headers);
+            assert_eq!(headers, map(&[("content-type", expected)]));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Why an upstream gave no answer, and what the client is told instead.
+
+use std::{error::Error, fmt, io};
+
+use http::StatusCode;
+
+/// A request that got no answer.
+#[derive(Debug)]
+pub struct Failure {
+    /// What went wrong in the last try.
+    pub cause: Cause,
+    /// How many connections were asked for; 0 if there was no address to connect to.
+    pub tries: u32,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+pub enum Cause {
+    /// The host name has no address.
+    NameResolution(io::Error),
+    /// The connection was refused or could not be made.
+    Connect(io::Error),
+    /// There was no connection within the Service's `connect_timeout`.
+    ConnectTimeout,
+    /// The TLS handshake failed.
+    Tls(io::Error),
+    /// The request could not be written for as long as `write_timeout`.
+    WriteTimeout,
+    /// The request was written, and no response came within `read_timeout`.
+    ReadTimeout,
+    /// The connection was closed or reset before a response.
+    Closed(hyper::Error),
+    /// The response was not HTTP, or more of it than is allowed.
+    Invalid(hyper::Error),
+    /// The upstream switched protocols and was not asked to.
+    UnaskedUpgrade,
+    /// The body of the request broke off: the client is to blame.
+    RequestBody(hyper::Error),
+}
+
+impl Cause {
+    /// The status of the answer that the client gets.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NameResolution(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ConnectTimeout | Self::WriteTimeout | Self::ReadTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::RequestBody(_) => StatusCode::BAD_REQUEST,
+            Self::Connect(_) | Self::Tls(_) | Self::Closed(_) | Self::Invalid(_) | Self::UnaskedUpgrade => {
+                StatusCode::BAD_GATEWAY
+            }
+        }
+    }
+
+    /// The message of that answer, where it is not the status's default one.
+    pub fn message(&self) -> Option<&'static str> {
+        matches!(self, Self::NameResolution(_)).then_some("name resolution failed")
+    }
+
+    /// Whether an upstream was looked for at all; if not, the answer carries no upstream latency.
+    pub fn reached_upstream(&self) -> bool {
+        !matches!(self, Self::NameResolution(_))
+    }
+
+    /// Sorts what hyper reports about an exchange.
+    pub(super) fn of_exchange(error: hyper::Error) -> Self {
+        if error.is_parse() {
+            Self::Invalid(error)
+        } else if error.is_user() && !error.is_canceled() {
+            Self::RequestBody(error)
+        } else {
+            Self::Closed(error)
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} (connections tried: {})", self.cause, self.tries)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameResolution(error) => write!(out, "name resolution failed: {error}"),
+            Self::Connect(error) => write!(out, "connect failed: {error}"),
+            Self::ConnectTimeout => out.write_str("no connection within connect_timeout"),
+            Self::Tls(error) => write!(out, "TLS handshake failed: {error}"),
+            Self::WriteTimeout => out.write_str("the upstream took no data for longer than write_timeout"),
+            Self::ReadTimeout => out.write_str("no response within read_timeout"),
+            Self::Closed(error) => write!(out, "the upstream closed the connection: {error}"),
+            Self::Invalid(error) => write!(out, "the upstream sent an invalid response: {error}"),
+            Self::UnaskedUpgrade => out.write_str("the upstream switched protocols unasked"),
+            Self::RequestBody(error) => write!(out, "the request body broke off: {error}"),
+        }
+    }
+}
+
+impl Error for Failure {}
+impl Error for Cause {}

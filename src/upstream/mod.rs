@@ -1,0 +1,111 @@
+//! OUT: keeps connections to upstreams, and sends requests over them.
+//!
+//! [`Pool::send`] takes an idle connection or makes one, writes the request and waits for the head of the response.
+//! It is built on hyper's connections and not on its pooling client, for three rules of a gateway: timeouts belong
+//! to a Service; a request that met a connection closed meanwhile is sent again if, and only if, that is safe; and
+//! a client that leaves takes its upstream connection with it.
+//!
+//! | part | what it is for |
+//! |---|---|
+//! | [`pool`] | idle connections and their loan |
+//! | [`connect`] | address, TCP, TLS |
+//! | [`send`] | tries, and when one may be repeated |
+//! | [`body`] | bodies in both directions, watched for stalls |
+//! | [`error`] | what can go wrong |
+
+mod body;
+mod connect;
+mod error;
+mod pool;
+mod send;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Cause, Failure};
+pub use pool::{Pool, PoolSettings};
+
+use std::{sync::Arc, time::Duration};
+
+use rustls::pki_types::ServerName;
+
+use crate::body::Body;
+
+/// Where requests go. Equal origins share connections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    host: Arc<str>,
+    port: u16,
+    protocol: Protocol,
+}
+
+/// How an origin is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Protocol {
+    Http,
+    Https(Tls),
+}
+
+/// What is asked of an origin's certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Tls {
+    /// Sent as SNI; none for an address.
+    server_name: Option<ServerName<'static>>,
+    verify: bool,
+}
+
+impl Origin {
+    /// An origin in plain text. `host` is a name, or an address without brackets.
+    pub fn http(host: impl Into<Arc<str>>, port: u16) -> Self {
+        Self { host: host.into(), port, protocol: Protocol::Http }
+    }
+
+    /// An origin in TLS. `server_name` is the host part of the Host field that the upstream gets: it is sent as SNI
+    /// (unless it is no DNS name) and, with `verify`, has to be in the certificate. (Kong: Service `tls_verify`.)
+    pub fn https(host: impl Into<Arc<str>>, port: u16, server_name: &str, verify: bool) -> Self {
+        let server_name = ServerName::try_from(server_name.to_owned()).ok();
+        Self { host: host.into(), port, protocol: Protocol::Https(Tls { server_name, verify }) }
+    }
+
+    /// The name or address that is connected to.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port that is connected to.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// A Service's patience. (Kong: Service `connect_timeout`, `write_timeout`, `read_timeout`, `retries`.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For one connection, TLS included.
+    pub connect: Duration,
+    /// Between two writes of a request.
+    pub write: Duration,
+    /// For the head of a response after the request is written, and between two reads of its body.
+    pub read: Duration,
+    /// How many further connections are tried if one fails.
+    pub retries: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self { connect: minute, write: minute, read: minute, retries: 5 }
+    }
+}
+
+/// What an upstream answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The response as it came. A 101 carries [`hyper::upgrade::OnUpgrade`] in its extensions.
+    pub response: http::Response<Body>,
+    /// How many connections were asked for; 0 if the first idle one did.
+    pub tries: u32,
+    /// The time until a connection was there, over all tries; zero if an idle one was.
+    pub connecting: Duration,
+    /// The time from writing the request to the head of the response, in the last try.
+    pub waiting: Duration,
+}
