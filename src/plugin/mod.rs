@@ -4,10 +4,13 @@
 //! in the crate knows a plugin by name.
 
 mod chain;
+mod cors;
 mod exchange;
+#[cfg(test)]
+mod trial;
 
 pub use chain::Chain;
-pub use exchange::{Exchange, Response};
+pub use exchange::{Exchange, Matched, Response};
 
 use std::{cell::RefCell, future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
@@ -18,7 +21,7 @@ use crate::{
 };
 
 /// Every plugin of this build.
-pub static ALL: &[Def] = &[];
+pub static ALL: &[Def] = &[cors::DEF];
 
 /// A kind of plugin: how it is called, when it runs, how it is made.
 #[derive(Clone, Copy, Debug)]
