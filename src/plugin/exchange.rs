@@ -1,10 +1,11 @@
 //! One request on its way through the plugins.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use http::request::Parts;
+use uuid::Uuid;
 
-use crate::{body::Body, request_id::RequestId};
+use crate::{body::Body, document::Value, request_id::RequestId};
 
 /// A response, ours or an upstream's.
 pub type Response = http::Response<Body>;
@@ -26,4 +27,24 @@ pub struct Exchange {
     pub started: Instant,
     /// Its id, 32 lower-case hexadecimal characters.
     pub request_id: RequestId,
+    /// The Route that it matched, with its Service.
+    pub matched: Option<Arc<Matched>>,
+    /// What the groups of the Route's path expression caught, in their order: name (empty if it has none) and
+    /// text.
+    pub captures: Vec<(String, String)>,
+    /// The path that the upstream gets in place of the one that the Route and its Service make, percent-encoded.
+    pub upstream_path: Option<String>,
+}
+
+/// A Route and its Service; made once at load, shared by the requests that match.
+#[derive(Debug)]
+pub struct Matched {
+    /// The id of the Route.
+    pub route: Uuid,
+    /// The Route as the Admin API shows it.
+    pub route_record: Value,
+    /// The id of its Service, if it has one.
+    pub service: Option<Uuid>,
+    /// The Service as the Admin API shows it; null if there is none.
+    pub service_record: Value,
 }

@@ -4,10 +4,18 @@
 //! in the crate knows a plugin by name.
 
 mod chain;
+mod cors;
 mod exchange;
+#[cfg(test)]
+mod trial;
 
+<<<<<<< HEAD
 pub use chain::{Chain, Step};
 pub use exchange::{Exchange, Response};
+=======
+pub use chain::Chain;
+pub use exchange::{Exchange, Matched, Response};
+>>>>>>> plugins
 
 use std::{
     cell::RefCell,
@@ -25,7 +33,7 @@ use crate::{
 };
 
 /// Every plugin of this build.
-pub static ALL: &[Def] = &[];
+pub static ALL: &[Def] = &[cors::DEF];
 
 /// A kind of plugin: how it is called, when it runs, how it is made.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,188 @@
+//! CORS: says to browsers which origins may read the answers. (Kong: CORS plugin; Fetch Standard, "CORS protocol".)
+//!
+//! A preflight is answered here and goes no further; every other response gets its headers on the way back. What
+//! the headers can say is prepared when the plugin is made.
+
+mod origins;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{
+        ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+        ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    },
+};
+
+use super::{Def, Exchange, Flow, Plugin, Response, Setup};
+use crate::{
+    diag::Diagnostic,
+    document::{Number, Value},
+    reply,
+    schema::{Field, Kind, Rule, Settings},
+};
+use origins::{Answer, Origins};
+
+/// The plugin in the table.
+pub(super) const DEF: Def =
+    Def { name: "cors", priority: 2000, settings: Settings { fields: FIELDS, checks: &[] }, compile };
+
+const METHODS: &[&str] = &["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+
+const FIELDS: &[Field] = &[
+    Field::new("origins", Kind::Array(&Field::item(Kind::String))),
+    Field::new("headers", Kind::Array(&Field::item(Kind::String))),
+    Field::new("exposed_headers", Kind::Array(&Field::item(Kind::String))),
+    Field::new("methods", Kind::Array(&Field::item(Kind::String).rules(&[Rule::OneOf(METHODS)]))).default(
+        "[\"GET\",\"HEAD\",\"PUT\",\"PATCH\",\"POST\",\"DELETE\",\"OPTIONS\",\"TRACE\",\"CONNECT\"]",
+    ),
+    Field::new("max_age", Kind::Number),
+    Field::new("credentials", Kind::Boolean).required().default("false"),
+    Field::new("private_network", Kind::Boolean).required().default("false"),
+    Field::new("preflight_continue", Kind::Boolean).required().default("false"),
+    Field::new("allow_origin_absent", Kind::Boolean).required().default("true"),
+];
+
+static REQUEST_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-request-private-network");
+static ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+static TRUE: HeaderValue = HeaderValue::from_static("true");
+static VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
+
+/// What the settings say, as the values of headers.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
+struct Cors {
+    origins: Origins,
+    headers: Option<HeaderValue>,
+    exposed_headers: Option<HeaderValue>,
+    methods: HeaderValue,
+    max_age: Option<HeaderValue>,
+    credentials: bool,
+    private_network: bool,
+    preflight_continue: bool,
+    allow_origin_absent: bool,
+}
+
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let mut complaints = Vec::new();
+    let setting = |name: &str| setup.config.get(name).unwrap_or(&Value::Null);
+    let mut joined = |name: &str| {
+        let names: Vec<&str> = setting(name).items().iter().filter_map(Value::as_str).collect();
+        HeaderValue::try_from(names.join(",")).unwrap_or_else(|_| {
+            let message = "cannot be the value of a header; use visible ASCII characters";
+            complaints.push(Diagnostic::error(setup.at.key(name), message));
+            HeaderValue::from_static("")
+        })
+    };
+    let [headers, exposed_headers, methods] = ["headers", "exposed_headers", "methods"].map(&mut joined);
+    let origins = Origins::new(setting("origins").items(), &setup.at.key("origins"), &mut complaints);
+    if !complaints.is_empty() {
+        return Err(complaints);
+    }
+    let truth = |name: &str| setting(name).as_bool().unwrap_or_default();
+    let some = |value: HeaderValue| (!value.is_empty()).then_some(value);
+    Ok(Arc::new(Cors {
+        origins,
+        headers: some(headers),
+        exposed_headers: some(exposed_headers),
+        methods,
+        max_age: seconds(setting("max_age")),
+        credentials: truth("credentials"),
+        private_network: truth("private_network"),
+        preflight_continue: truth("preflight_continue"),
+        allow_origin_absent: truth("allow_origin_absent"),
+    }))
+}
+
+/// A number of seconds, written without a fraction if it has none.
+fn seconds(value: &Value) -> Option<HeaderValue> {
+    let Value::Number(number) = value else { return None };
+    let text = number.as_i64().map_or_else(|| Number::as_str(number).to_owned(), |whole| whole.to_string());
+    HeaderValue::try_from(text).ok()
+}
+
+impl Plugin for Cors {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        if self.preflight_continue || !is_preflight(exchange) {
+            return Flow::Continue;
+        }
+        Flow::Respond(self.preflight(&exchange.head.headers))
+    }
+
+    fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
+        // A preflight has its headers: from the access phase, or from the upstream that was to answer it.
+        if is_preflight(exchange) {
+            return;
+        }
+        let origin = origin(&exchange.head.headers);
+        if origin.is_none() && !self.allow_origin_absent {
+            return;
+        }
+        let headers = response.headers_mut();
+        self.allow(origin, headers);
+        if let Some(names) = &self.exposed_headers {
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, names.clone());
+        }
+    }
+}
+
+impl Cors {
+    fn preflight(&self, request: &HeaderMap) -> Response {
+        let mut response = reply::empty(StatusCode::OK);
+        let headers = response.headers_mut();
+        self.allow(origin(request), headers);
+        if let Some(names) = self.headers.as_ref().or_else(|| request.get(ACCESS_CONTROL_REQUEST_HEADERS)) {
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+        }
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
+        if let Some(seconds) = &self.max_age {
+            headers.insert(ACCESS_CONTROL_MAX_AGE, seconds.clone());
+        }
+        if self.private_network && request.get(&REQUEST_PRIVATE_NETWORK).is_some_and(|it| it == TRUE) {
+            headers.insert(&ALLOW_PRIVATE_NETWORK, TRUE.clone());
+        }
+        response
+    }
+
+    /// The headers that preflights and other responses have in common.
+    fn allow(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        let answer = self.origins.answer(origin);
+        let listed = answer != Answer::Everyone;
+        // Browsers refuse `*` for requests with credentials. (Fetch Standard, "CORS protocol and credentials".)
+        let named = if listed { None } else { origin.filter(|_| self.credentials) };
+        match answer {
+            Answer::Everyone => {
+                let value = named.cloned().unwrap_or(HeaderValue::from_static("*"));
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value);
+            }
+            Answer::Only(value) => {
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value);
+            }
+            Answer::Nobody => {
+                headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+            }
+        }
+        if named.is_some() || self.origins.depends_on_request() {
+            headers.append(VARY, VARY_ORIGIN.clone());
+        }
+        if named.is_some() || (listed && self.credentials) {
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE.clone());
+        }
+    }
+}
+
+/// The origin that a request says it comes from.
+fn origin(request: &HeaderMap) -> Option<&HeaderValue> {
+    request.get(ORIGIN).filter(|origin| !origin.is_empty())
+}
+
+fn is_preflight(exchange: &Exchange) -> bool {
+    let headers = &exchange.head.headers;
+    exchange.head.method == Method::OPTIONS
+        && origin(headers).is_some()
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}

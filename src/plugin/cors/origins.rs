@@ -1,0 +1,181 @@
+//! Which origins are allowed: everyone, one, or those that a list of texts and expressions describes.
+
+use std::borrow::Cow;
+
+use http::HeaderValue;
+use regex::Regex;
+
+use crate::{
+    diag::Diagnostic,
+    document::{Path, Value},
+};
+
+/// The origins of the settings.
+pub(super) enum Origins {
+    /// None are named, or `*` alone.
+    Everyone,
+    /// One text. It is the answer whoever asks: a browser elsewhere refuses it by itself.
+    One(HeaderValue),
+    /// A list, or an expression.
+    Listed {
+        /// Whether `*` is among them.
+        everyone: bool,
+        /// Texts, in normal form.
+        texts: Vec<String>,
+        /// Expressions about the host alone: those without a colon.
+        hosts: Vec<Regex>,
+        /// Expressions about the whole origin.
+        wholes: Vec<Regex>,
+    },
+}
+
+/// What `Access-Control-Allow-Origin` is to say.
+#[derive(Debug, PartialEq)]
+pub(super) enum Answer {
+    /// `*`.
+    Everyone,
+    /// This origin.
+    Only(HeaderValue),
+    /// Nothing: the header must not be there.
+    Nobody,
+}
+
+impl Origins {
+    /// Reads the entries of the list at `at`; expressions that do not compile become complaints.
+    pub(super) fn new(entries: &[Value], at: &Path, complaints: &mut Vec<Diagnostic>) -> Self {
+        let entries: Vec<&str> = entries.iter().filter_map(Value::as_str).collect();
+        match entries[..] {
+            [] | ["*"] => return Self::Everyone,
+            [only] if is_text(only) => {
+                if let Ok(value) = HeaderValue::try_from(only) {
+                    return Self::One(value);
+                }
+            }
+            _ => (),
+        }
+        let (mut everyone, mut texts, mut hosts, mut wholes) = (false, Vec::new(), Vec::new(), Vec::new());
+        for (n, entry) in entries.into_iter().enumerate() {
+            if entry == "*" {
+                everyone = true;
+            } else if is_text(entry) {
+                texts.push(normal(entry).origin.into_owned());
+            } else {
+                match Regex::new(&format!(r"\A(?:{entry})\z")) {
+                    Ok(regex) if entry.contains(':') => wholes.push(regex),
+                    Ok(regex) => hosts.push(regex),
+                    Err(error) => complaints.push(invalid(entry, &error, at.index(n))),
+                }
+            }
+        }
+        Self::Listed { everyone, texts, hosts, wholes }
+    }
+
+    /// What to answer a request that comes from `origin`.
+    pub(super) fn answer(&self, origin: Option<&HeaderValue>) -> Answer {
+        match (self, origin) {
+            (Self::Everyone, _) | (Self::Listed { everyone: true, .. }, Some(_)) => Answer::Everyone,
+            (Self::One(value), _) => Answer::Only(value.clone()),
+            (Self::Listed { .. }, None) => Answer::Nobody,
+            (Self::Listed { texts, hosts, wholes, .. }, Some(value)) => {
+                let Ok(text) = std::str::from_utf8(value.as_bytes()) else { return Answer::Nobody };
+                let Normal { origin, host } = normal(text);
+                let allowed = texts.iter().any(|it| *it == origin)
+                    || hosts.iter().any(|it| it.is_match(host))
+                    || wholes.iter().any(|it| it.is_match(&origin));
+                if !allowed {
+                    return Answer::Nobody;
+                }
+                let value = if origin == text { Ok(value.clone()) } else { HeaderValue::from_str(&origin) };
+                value.map_or(Answer::Nobody, Answer::Only)
+            }
+        }
+    }
+
+    /// Whether caches must tell requests of different origins apart.
+    pub(super) const fn depends_on_request(&self) -> bool {
+        !matches!(self, Self::Everyone)
+    }
+}
+
+/// Whether an entry is a text and no expression: an underscore already makes it one, as at Kong.
+fn is_text(entry: &str) -> bool {
+    entry.bytes().all(|it| it.is_ascii_alphanumeric() || b".:/-".contains(&it))
+}
+
+fn invalid(entry: &str, error: &regex::Error, at: Path) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(at, format!("'{entry}' is not a valid regex"));
+    let text = error.to_string();
+    if text.contains("look-around") || text.contains("backreferences") {
+        diagnostic = diagnostic.help(
+            "Kong allows look-around and backreferences here, mynah does not; list the origins, or describe \
+             them without",
+        );
+    } else if let Some(reason) = text.lines().last().and_then(|line| line.strip_prefix("error: ")) {
+        diagnostic = diagnostic.help(reason);
+    }
+    diagnostic
+}
+
+/// An origin in normal form.
+struct Normal<'a> {
+    /// `scheme://host[:port]` without a port that the scheme implies; a text without a host, as it is.
+    origin: Cow<'a, str>,
+    /// The host; a text without one, as it is.
+    host: &'a str,
+}
+
+/// Normalises as Kong does: letters keep their case.
+fn normal(text: &str) -> Normal<'_> {
+    let bare = Normal { origin: Cow::Borrowed(text), host: text };
+    let Some((scheme, rest)) = text.split_once("://") else { return bare };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+    if scheme.is_empty() || address.is_empty() {
+        return bare;
+    }
+    let implied = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    let address = address.strip_suffix(implied).unwrap_or(address);
+    let host = match address.rsplit_once(':') {
+        // The last colon of a bare IPv6 address is no port's.
+        Some((host, port)) if !port.contains(']') => host,
+        _ => address,
+    };
+    let end = scheme.len() + "://".len() + address.len();
+    let origin = if authority.contains('@') {
+        Cow::Owned(format!("{scheme}://{address}"))
+    } else {
+        Cow::Borrowed(text.get(..end).unwrap_or(text))
+    };
+    Normal { origin, host }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, origin: &str, host: &str) {
+        let normal = normal(text);
+        assert_eq!((&*normal.origin, normal.host), (origin, host), "{text}");
+    }
+
+    #[test]
+    fn origins_lose_what_their_scheme_implies() {
+        check("https://a.test:443", "https://a.test", "a.test");
+        check("http://a.test:80/", "http://a.test", "a.test");
+        check("http://a.test:443", "http://a.test:443", "a.test");
+        check("https://A.test:8443/x?y#z", "https://A.test:8443", "A.test");
+        check("https://user:word@a.test:443", "https://a.test", "a.test");
+        check("http://[::1]:80", "http://[::1]", "[::1]");
+        check("http://[::1]:3000", "http://[::1]:3000", "[::1]");
+        check("http://[::1]", "http://[::1]", "[::1]");
+        check("null", "null", "null");
+        check("a.test:80", "a.test:80", "a.test:80");
+        check("https://", "https://", "https://");
+        check("capacitor://localhost", "capacitor://localhost", "localhost");
+    }
+}

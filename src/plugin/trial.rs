@@ -1,0 +1,129 @@
+//! What the tests of plugins share: a plugin made from the text of its settings, a request, a phase run to its end.
+
+use std::{cell::RefCell, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::BodyExt;
+
+use super::{Def, Exchange, Flow, Plugin, Response, Setup};
+use crate::{
+    body::Body,
+    document::{Dialect, Path, Value, read},
+    request_id::RequestId,
+    schema::{Entity, Field, Kind, Plugins, Settings, check},
+};
+
+/// The plugin that these settings, as YAML, make.
+#[track_caller]
+pub(super) fn plugin(def: &'static Def, config: &str) -> Arc<dyn Plugin> {
+    make(def, config).unwrap_or_else(|complaints| panic!("{config}: {complaints:?}"))
+}
+
+/// What is wrong with these settings, one `place: message` each.
+#[track_caller]
+pub(super) fn complaints(def: &'static Def, config: &str) -> Vec<String> {
+    make(def, config).err().unwrap_or_default()
+}
+
+fn make(def: &'static Def, config: &str) -> Result<Arc<dyn Plugin>, Vec<String>> {
+    let draw = |all: Vec<crate::diag::Diagnostic>| {
+        all.iter().map(|it| format!("{}: {}", it.path, it.message).replace("plugins[0].", "")).collect()
+    };
+    let entry = format!("plugins: [{{name: {}, config: {config}}}]", def.name);
+    let document = read(&entry, Dialect::Kong).unwrap_or_else(|error| panic!("{entry}: {error:?}"));
+    let checked = check(DOCUMENT, &document.value, &Only(def));
+    if !checked.diagnostics.is_empty() {
+        return Err(draw(checked.diagnostics));
+    }
+    let setup = Setup {
+        config: checked.items[0].record.get("config").unwrap(),
+        at: Path::root().key("config"),
+        specs: std::path::Path::new("."),
+        warnings: &RefCell::default(),
+        files: &RefCell::default(),
+    };
+    (def.compile)(&setup).map_err(draw)
+}
+
+const DOCUMENT: &[Field] = &[Field::new("plugins", Kind::Entities(|| &ENTRY, "plugins"))];
+static ENTRY: Entity = Entity {
+    collection: "plugins",
+    fields: &[Field::new("name", Kind::String), Field::new("config", Kind::Config)],
+    prepare: None,
+    checks: &[],
+};
+
+struct Only(&'static Def);
+
+impl Plugins for Only {
+    fn settings(&self, name: &str) -> Option<Settings> {
+        (name == self.0.name).then_some(self.0.settings)
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        vec![self.0.name]
+    }
+
+    fn is_kongs(&self, _name: &str) -> bool {
+        true
+    }
+}
+
+/// A request written as `METHOD target`, lines of `Name: value`, an empty line and a body.
+#[track_caller]
+pub(super) fn request(text: &str) -> Exchange {
+    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
+    let mut lines = head.lines();
+    let (method, target) = lines.next().and_then(|line| line.split_once(' ')).unwrap();
+    let mut request = Request::builder().method(method).uri(target);
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap();
+        request = request.header(name, value.trim());
+    }
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    Exchange {
+        path: head.uri.path().to_owned(),
+        head,
+        body: if body.is_empty() { Body::Empty } else { Body::Full(Bytes::copy_from_slice(body.as_bytes())) },
+        client: "192.0.2.7:40000".parse().unwrap(),
+        tls: false,
+        started: Instant::now(),
+        request_id: RequestId::from_bits(7),
+        matched: None,
+        captures: Vec::new(),
+        upstream_path: None,
+    }
+}
+
+/// Runs the access phase to its end.
+pub(super) fn access(plugin: &dyn Plugin, exchange: &mut Exchange) -> Option<Response> {
+    let mut flow = plugin.access(exchange);
+    loop {
+        match flow {
+            Flow::Continue => return None,
+            Flow::Respond(response) => return Some(response),
+            Flow::Later(later) => flow = wait(later),
+        }
+    }
+}
+
+/// All of a body, as a text.
+pub(super) fn text(body: Body) -> String {
+    String::from_utf8(wait(body.collect()).unwrap().to_bytes().to_vec()).unwrap()
+}
+
+/// The headers as `name: value` lines in order.
+pub(super) fn headers(headers: &http::HeaderMap) -> Vec<String> {
+    headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+}
+
+/// The value that a JSON text says.
+#[track_caller]
+pub(super) fn json(text: &str) -> Value {
+    read(text, Dialect::Specification).unwrap().value
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
