@@ -1,0 +1,192 @@
+//! A document and every file that its references reach, and the following of references between their nodes.
+//!
+//! Files are read when a [`Library`] is built, never later: a request follows references in memory. A reference
+//! is followed to the first node that is none, through JSON pointers, anchors, `$id`s and other files.
+
+mod files;
+mod node;
+mod preload;
+mod reference;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+use crate::{
+    diag::{Diagnostic, Source},
+    document::{self, Text, Value},
+};
+
+use super::Version;
+pub use files::Location;
+pub use node::Node;
+pub use reference::ReferenceError;
+
+/// How many references may be followed from one node before they count as a circle.
+const HOPS: u32 = 256;
+
+/// A document and every file that its references reach.
+#[derive(Debug)]
+pub struct Library {
+    version: Version,
+    files: Vec<File>,
+    /// Nodes by the absolute `$id` that they carry.
+    ids: HashMap<Text, Node>,
+    /// Paths that were looked at, whether or not there was a file.
+    watched: Vec<PathBuf>,
+}
+
+#[derive(Debug)]
+struct File {
+    root: Value,
+    /// Where it was read from; nothing for a document that came as a text.
+    path: Option<PathBuf>,
+    /// Its text, for complaints; nothing for the document itself, whose text the caller has.
+    source: Option<Arc<Source>>,
+    /// The files that its references name, by the words before the `#`; or why there is none.
+    links: HashMap<Text, Result<u32, Text>>,
+    /// The contents that its `externalValue`s name.
+    externals: HashMap<Text, Result<Bytes, Text>>,
+    /// Nodes by `$anchor`.
+    anchors: HashMap<Text, Value>,
+}
+
+/// Where a reference led to: the last one that was followed, in the file that it leads into.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) file: u32,
+    reference: Text,
+}
+
+impl Library {
+    /// Reads every file that the references of `root` reach, as far as `location` allows.
+    ///
+    /// The complaints are warnings: references that cannot be followed, each at the first place where it stands.
+    #[must_use]
+    pub fn new(root: Value, location: &Location) -> (Self, Vec<Diagnostic>) {
+        preload::load(root, location)
+    }
+
+    /// The specification that the document follows; 3.1 for one that does not say.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The root of the document.
+    #[must_use]
+    pub fn root(&self) -> Node {
+        Node { value: self.files[0].root.clone(), file: 0 }
+    }
+
+    /// The files whose change may change what the document says, missing ones included; the file of the document
+    /// itself is among them only where another one refers to it.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.watched.iter().map(PathBuf::as_path)
+    }
+
+    /// The text of a file, for [`Diagnostic::in_file`]; nothing for the document itself.
+    #[must_use]
+    pub fn source(&self, file: u32) -> Option<&Arc<Source>> {
+        self.files.get(file as usize)?.source.as_ref()
+    }
+
+    /// The content that an `externalValue` names which stands in `file`.
+    ///
+    /// # Errors
+    /// Why it was not read.
+    pub fn external(&self, file: u32, reference: &str) -> Result<Bytes, Text> {
+        let known = self.files.get(file as usize).and_then(|file| file.externals.get(reference));
+        known.cloned().unwrap_or_else(|| Err("it was not read with the document".into()))
+    }
+
+    /// Follows `$ref` to the first node that has none; the words beside a `$ref` are ignored.
+    ///
+    /// # Errors
+    /// A reference leads nowhere, in a circle, or into a file that was not read.
+    pub fn resolve(&self, node: &Node) -> Result<Node, ReferenceError> {
+        self.follow(node).map(|(node, _)| node)
+    }
+
+    /// As [`Self::resolve`], and where the last reference led to, if there was one.
+    pub(super) fn follow(&self, node: &Node) -> Result<(Node, Option<Place>), ReferenceError> {
+        let mut hops = HOPS;
+        let (mut here, mut last) = (node.clone(), None);
+        while let Some(reference) = self.reference(&here) {
+            let reference = reference?.clone();
+            let file = self.file_of(&reference, here.file)?;
+            here = self.target(&reference, here.file, &mut hops)?;
+            last = Some(Place { file, reference });
+        }
+        Ok((here, last))
+    }
+
+    /// The place that a reference led to, as a path in its file.
+    pub(super) fn path_of(&self, place: &Place) -> document::Path {
+        let (_, fragment) = reference::split(&place.reference);
+        let root = self.files.get(place.file as usize).map_or(&Value::Null, |file| &file.root);
+        reference::place(root, fragment)
+    }
+
+    fn reference<'a>(&self, node: &'a Node) -> Option<Result<&'a Text, ReferenceError>> {
+        reference::of(&node.value, self.version.siblings_count())
+    }
+
+    /// The node that one reference names, which may be a reference itself. Takes from `hops`.
+    fn target(&self, reference: &Text, from: u32, hops: &mut u32) -> Result<Node, ReferenceError> {
+        *hops = hops.checked_sub(1).ok_or_else(|| ReferenceError::Circle { reference: reference.clone() })?;
+        let (name, fragment) = reference::split(reference);
+        let mut here = match self.ids.get(name) {
+            Some(node) if !name.is_empty() => node.clone(),
+            _ => self.file_root(self.file_of(reference, from)?),
+        };
+        let missing = |step: &str| ReferenceError::Missing {
+            reference: reference.clone(),
+            step: reference::unescape(step).into_owned(),
+        };
+        let Some(steps) = reference::steps(fragment) else {
+            let file = self.files.get(here.file as usize);
+            let value = file.and_then(|file| file.anchors.get(fragment)).ok_or_else(|| missing(fragment))?;
+            return Ok(here.beside(value));
+        };
+        for step in steps {
+            // A pointer may lead through a node that is itself a reference.
+            while reference::child(&here.value, step).is_none() {
+                let through = self.reference(&here).ok_or_else(|| missing(step))??.clone();
+                here = self.target(&through, here.file, hops)?;
+            }
+            here =
+                reference::child(&here.value, step).map(|it| here.beside(it)).ok_or_else(|| missing(step))?;
+        }
+        Ok(here)
+    }
+
+    fn file_of(&self, reference: &Text, from: u32) -> Result<u32, ReferenceError> {
+        let (name, _) = reference::split(reference);
+        if name.is_empty() {
+            return Ok(from);
+        }
+        if let Some(node) = self.ids.get(name) {
+            return Ok(node.file);
+        }
+        let unread = |reason: Text| ReferenceError::Unread { reference: reference.clone(), reason };
+        match self.files.get(from as usize).and_then(|file| file.links.get(name)) {
+            Some(Ok(file)) => Ok(*file),
+            Some(Err(reason)) => Err(unread(reason.clone())),
+            None => Err(unread("it was not read with the document".into())),
+        }
+    }
+
+    fn file_root(&self, file: u32) -> Node {
+        let value = self.files.get(file as usize).map(|file| file.root.clone()).unwrap_or_default();
+        Node { value, file }
+    }
+}

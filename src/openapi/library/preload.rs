@@ -1,0 +1,315 @@
+//! The building of a [`Library`]: one walk through every file, which collects references, anchors and ids.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+use crate::{
+    diag::{Diagnostic, Source},
+    document::{self, At, Dialect, Text, Value, read},
+    openapi::version::brief,
+};
+
+use super::{
+    super::Version,
+    File, Library, Location, Node,
+    files::{Found, Reader},
+    reference,
+};
+
+/// How deep a walk goes; no document that was read is deeper.
+const DEPTH: usize = 512;
+
+/// How many unusable references are worth a complaint each.
+const COMPLAINTS: usize = 100;
+
+pub(super) fn load(root: Value, location: &Location) -> (Library, Vec<Diagnostic>) {
+    let version = Version::of(&root).unwrap_or(Version::OpenApi31);
+    let library = Library { version, files: Vec::new(), ids: HashMap::new(), watched: Vec::new() };
+    let mut loading = Loading {
+        library,
+        reader: Reader::new(location),
+        by_path: HashMap::new(),
+        broken: HashMap::new(),
+        collected: Vec::new(),
+        complaints: Vec::new(),
+    };
+    let path = Reader::document(location);
+    if let Some(path) = &path {
+        loading.by_path.insert(path.clone(), 0);
+    }
+    loading.add(root, path, None);
+    let mut next = 0;
+    while next < loading.library.files.len() {
+        loading.open_links_of(next);
+        next += 1;
+    }
+    loading.check_references();
+    (loading.library, loading.complaints)
+}
+
+struct Loading {
+    library: Library,
+    reader: Reader,
+    by_path: HashMap<PathBuf, u32>,
+    /// Files that were looked at and cannot be used.
+    broken: HashMap<PathBuf, Text>,
+    /// What the walk through each file found.
+    collected: Vec<Collected>,
+    complaints: Vec<Diagnostic>,
+}
+
+impl Loading {
+    fn add(&mut self, root: Value, path: Option<PathBuf>, source: Option<Arc<Source>>) -> u32 {
+        let file = u32::try_from(self.library.files.len()).unwrap_or(u32::MAX);
+        let mut collected = Collected::default();
+        let start = document::Path::root();
+        collected.walk(&root, start.at(), Role::Node, DEPTH);
+        for (id, value) in collected.ids.drain(..) {
+            self.library.ids.entry(id).or_insert(Node { value, file });
+        }
+        let anchors = std::mem::take(&mut collected.anchors);
+        self.collected.push(collected);
+        let (links, externals) = (HashMap::new(), HashMap::new());
+        self.library.files.push(File { root, path, source, links, externals, anchors });
+        file
+    }
+
+    fn open_links_of(&mut self, file: usize) {
+        let names: Vec<Text> = self.collected[file]
+            .references
+            .iter()
+            .map(|(text, _)| reference::split(text).0)
+            .filter(|name| !name.is_empty())
+            .map(Text::from)
+            .collect();
+        for name in names {
+            if self.library.ids.contains_key(&name) || self.library.files[file].links.contains_key(&name) {
+                continue;
+            }
+            let link = self.open(&name, file);
+            self.library.files[file].links.insert(name, link);
+        }
+        for (name, at) in std::mem::take(&mut self.collected[file].externals) {
+            let content = self.content(&name, file);
+            if let Err(reason) = &content {
+                let message = format!("`externalValue: {}` cannot be used: {reason}", brief(&name));
+                self.complain(file, at, message);
+            }
+            self.library.files[file].externals.insert(name, content);
+        }
+    }
+
+    /// The file that `name` means in another file, read if it was not yet.
+    fn open(&mut self, name: &str, from: usize) -> Result<u32, Text> {
+        let path = self.find(name, from)?;
+        if let Some(known) = self.by_path.get(&path) {
+            return Ok(*known);
+        }
+        if let Some(reason) = self.broken.get(&path) {
+            return Err(reason.clone());
+        }
+        match self.read(&path, name) {
+            Ok((root, source)) => {
+                let file = self.add(root, Some(path.clone()), Some(source));
+                self.by_path.insert(path, file);
+                Ok(file)
+            }
+            Err(reason) => {
+                let reason = Text::from(reason);
+                self.broken.insert(path, reason.clone());
+                Err(reason)
+            }
+        }
+    }
+
+    fn content(&mut self, name: &str, from: usize) -> Result<Bytes, Text> {
+        let path = self.find(name, from)?;
+        Ok(Bytes::from(self.reader.read(&path)?))
+    }
+
+    fn find(&mut self, name: &str, from: usize) -> Result<PathBuf, Text> {
+        let Found { watched, real } = self.reader.find(name, self.library.files[from].path.as_deref());
+        if let Some(path) = watched
+            && !self.library.watched.contains(&path)
+        {
+            self.library.watched.push(path);
+        }
+        real.map_err(Text::from)
+    }
+
+    fn read(&mut self, path: &Path, name: &str) -> Result<(Value, Arc<Source>), String> {
+        let bytes = self.reader.read(path)?;
+        let text = String::from_utf8(bytes).map_err(|_| String::from("the file is not UTF-8"))?;
+        let source = Source::new(path.display().to_string(), text);
+        match read(&source.text, Dialect::Specification) {
+            Ok(document) => Ok((document.value, source)),
+            Err(error) => {
+                // Complained about where the fault is, too; the reference only says that there is one.
+                let fault = Diagnostic::syntax(document::Path::root(), &error);
+                let warning =
+                    Diagnostic { severity: crate::diag::Severity::Warning, ..fault }.in_file(&source);
+                if self.complaints.len() < COMPLAINTS {
+                    self.complaints.push(warning);
+                }
+                Err(format!("`{}` is neither YAML nor JSON", brief(name)))
+            }
+        }
+    }
+
+    fn check_references(&mut self) {
+        for file in 0..self.collected.len() {
+            for (text, at) in std::mem::take(&mut self.collected[file].references) {
+                let Some(at) = at else { continue };
+                if self.complaints.len() > COMPLAINTS {
+                    return;
+                }
+                let node = Node { value: reference_to(&text), file: u32::try_from(file).unwrap_or(u32::MAX) };
+                if let Err(error) = self.library.resolve(&node) {
+                    self.complain(file, at, error.to_string());
+                }
+            }
+            for (kind, at) in std::mem::take(&mut self.collected[file].odd) {
+                self.complain(file, at, super::ReferenceError::NotText { kind }.to_string());
+            }
+        }
+    }
+
+    fn complain(&mut self, file: usize, at: document::Path, message: String) {
+        if self.complaints.len() > COMPLAINTS {
+            return;
+        }
+        let complaint = if self.complaints.len() == COMPLAINTS {
+            Diagnostic::warning(document::Path::root(), "there are more references that cannot be followed")
+        } else {
+            Diagnostic::warning(at, message)
+        };
+        let source = self.library.files[file].source.as_ref();
+        self.complaints.push(match source {
+            Some(source) => complaint.in_file(source),
+            None => complaint,
+        });
+    }
+}
+
+fn reference_to(text: &Text) -> Value {
+    Value::from(document::Mapping::from_iter([("$ref", Value::String(text.clone()))]))
+}
+
+/// What a walk through one file finds.
+#[derive(Default)]
+struct Collected {
+    /// Each reference once, and where it stands first; nowhere if it may as well be the text of an example.
+    references: Vec<(Text, Option<document::Path>)>,
+    known: HashMap<Text, usize>,
+    externals: Vec<(Text, document::Path)>,
+    odd: Vec<(&'static str, document::Path)>,
+    anchors: HashMap<Text, Value>,
+    ids: Vec<(Text, Value)>,
+    /// Mappings that aliases share, by address: they are walked once.
+    shared: HashSet<usize>,
+}
+
+/// What a node is, as far as references are concerned.
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    /// Something of the specification.
+    Node,
+    /// Nodes by names that their author chose, such as `properties`.
+    Names,
+    /// A value that the author chose, such as an example.
+    Literal,
+}
+
+impl Collected {
+    fn walk(&mut self, value: &Value, at: At<'_>, role: Role, depth: usize) {
+        let Some(depth) = depth.checked_sub(1) else { return };
+        match value {
+            Value::Sequence(items) if role != Role::Literal => {
+                if Arc::strong_count(items) > 1 && !self.shared.insert(items.as_ptr().addr()) {
+                    return;
+                }
+                for (n, item) in items.iter().enumerate() {
+                    self.walk(item, at.index(n), Role::Node, depth);
+                }
+            }
+            Value::Mapping(mapping) => {
+                if role == Role::Literal {
+                    // An example that is nothing but a reference is meant as one by most who write it.
+                    if let (1, Some(Value::String(text))) = (mapping.len(), mapping.get("$ref")) {
+                        self.reference(text, None);
+                    }
+                    return;
+                }
+                if Arc::strong_count(mapping) > 1 && !self.shared.insert(Arc::as_ptr(mapping).addr()) {
+                    return;
+                }
+                for (key, child) in mapping.iter() {
+                    if role == Role::Node {
+                        self.word(key, child, value, &at);
+                    }
+                    self.walk(child, at.key(key), role_of(role, key, child), depth);
+                }
+            }
+            _ => (),
+        }
+    }
+
+    /// Notes what a word of the specification says about references.
+    fn word(&mut self, key: &str, child: &Value, holder: &Value, at: &At<'_>) {
+        match (key, child) {
+            ("$ref" | "$dynamicRef", Value::String(text)) => {
+                let at = at.key(key);
+                self.reference(text, Some(&at));
+            }
+            ("$ref", other) => self.odd.push((other.kind(), at.key(key).path())),
+            ("$anchor" | "$dynamicAnchor", Value::String(name)) => {
+                self.anchors.entry(name.clone()).or_insert_with(|| holder.clone());
+            }
+            ("$id", Value::String(id)) => {
+                self.ids.push((Text::from(reference::split(id).0), holder.clone()));
+            }
+            ("externalValue", Value::String(text)) => {
+                self.externals.push((text.clone(), at.key(key).path()));
+            }
+            _ => (),
+        }
+    }
+
+    fn reference(&mut self, text: &Text, at: Option<&At<'_>>) {
+        match self.known.get(text) {
+            Some(n) => {
+                let first = &mut self.references[*n].1;
+                if let (None, Some(at)) = (&first, at) {
+                    *first = Some(at.path());
+                }
+            }
+            None => {
+                self.known.insert(text.clone(), self.references.len());
+                self.references.push((text.clone(), at.map(At::path)));
+            }
+        }
+    }
+}
+
+/// The role of the node under `key`.
+fn role_of(parent: Role, key: &str, child: &Value) -> Role {
+    if parent == Role::Names {
+        return Role::Node;
+    }
+    match key {
+        "properties" | "patternProperties" | "definitions" | "$defs" | "schemas" | "responses"
+        | "parameters" | "headers" | "requestBodies" | "securitySchemes" | "links" | "callbacks"
+        | "pathItems" | "paths" | "content" | "encoding" | "variables" | "mapping" | "dependentSchemas" => {
+            Role::Names
+        }
+        // By name in OpenAPI 3; in a schema a list, in Swagger 2.0 values by media type.
+        "examples" if child.entries().all(|(_, it)| it.as_mapping().is_some()) => Role::Names,
+        "example" | "examples" | "value" | "dataValue" | "default" | "enum" | "const" => Role::Literal,
+        _ => Role::Node,
+    }
+}

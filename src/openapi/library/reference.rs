@@ -1,0 +1,121 @@
+//! What a `$ref` says: a file, and a JSON pointer (RFC 6901) or an anchor in it.
+
+use std::{borrow::Cow, fmt};
+
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    document::{Path, Text, Value},
+    openapi::version::brief,
+};
+
+/// Why a reference cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReferenceError {
+    /// `$ref` is no text.
+    NotText {
+        /// What it is instead.
+        kind: &'static str,
+    },
+    /// The file is there, the node is not.
+    Missing {
+        /// The reference as written.
+        reference: Text,
+        /// The first step of it that leads nowhere.
+        step: String,
+    },
+    /// References lead in a circle, or through more than 256 of them.
+    Circle {
+        /// The last reference that was followed, as written.
+        reference: Text,
+    },
+    /// The file that it names was not read.
+    Unread {
+        /// The reference as written.
+        reference: Text,
+        /// Why the file was not read.
+        reason: Text,
+    },
+}
+
+impl fmt::Display for ReferenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotText { kind } => write!(f, "`$ref` must be a string, this is a {kind}"),
+            Self::Missing { reference, step } => {
+                write!(f, "`$ref: {}` leads nowhere: there is no `{}`", brief(reference), brief(step))
+            }
+            Self::Circle { reference } => {
+                write!(f, "`$ref: {}` leads in a circle and never to anything", brief(reference))
+            }
+            Self::Unread { reference, reason } => {
+                write!(f, "`$ref: {}` cannot be followed: {reason}", brief(reference))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ReferenceError {}
+
+/// The parts of a reference: before and after its `#`.
+pub(super) fn split(reference: &str) -> (&str, &str) {
+    reference.split_once('#').unwrap_or((reference, ""))
+}
+
+/// The reference that `value` is, if it is one: the text of `$ref`, or the fault of it.
+///
+/// A `$dynamicRef` (JSON Schema 2020-12) is taken for a plain reference to the anchor of that name.
+pub(super) fn of(value: &Value, dynamic: bool) -> Option<Result<&Text, ReferenceError>> {
+    let mapping = value.as_mapping()?;
+    let found = match mapping.get("$ref") {
+        Some(found) => found,
+        None if dynamic => mapping.get("$dynamicRef")?,
+        None => return None,
+    };
+    Some(match found {
+        Value::String(text) => Ok(text),
+        other => Err(ReferenceError::NotText { kind: other.kind() }),
+    })
+}
+
+/// The steps of a JSON pointer, still escaped; `None` if the fragment is not a pointer but an anchor.
+pub(super) fn steps(fragment: &str) -> Option<impl Iterator<Item = &str>> {
+    if !fragment.is_empty() && !fragment.starts_with('/') {
+        return None;
+    }
+    Some(fragment.split('/').skip(1))
+}
+
+/// One step without its escapes: percent-encoding first (RFC 6901, section 6), then `~1` and `~0`.
+pub(super) fn unescape(step: &str) -> Cow<'_, str> {
+    let decoded = percent_decode_str(step).decode_utf8_lossy();
+    if decoded.contains('~') { Cow::Owned(decoded.replace("~1", "/").replace("~0", "~")) } else { decoded }
+}
+
+/// The child of `value` that one step of a pointer leads to.
+pub(super) fn child<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
+    match value {
+        Value::Mapping(mapping) => {
+            let plain = (!step.contains(['%', '~'])).then(|| mapping.get(step));
+            // A key may have been written into the reference as it is, percent signs and all.
+            plain.unwrap_or_else(|| mapping.get(&unescape(step)).or_else(|| mapping.get(step)))
+        }
+        Value::Sequence(items) => items.get(step.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+/// The place that a pointer leads to, for complaints; it follows no references on the way.
+pub(super) fn place(root: &Value, fragment: &str) -> Path {
+    let mut path = Path::root();
+    let mut here = Some(root);
+    // Deeper than any document that was read.
+    for step in steps(fragment).into_iter().flatten().take(256) {
+        path = match (here, step.parse()) {
+            (Some(Value::Sequence(_)), Ok(index)) => path.index(index),
+            _ => path.key(&unescape(step)),
+        };
+        here = here.and_then(|value| child(value, step));
+    }
+    path
+}

@@ -1,0 +1,138 @@
+//! Responses by status, their headers, and the names of media types.
+
+use http::{HeaderName, header};
+
+use crate::openapi::{
+    Header, Node, Response, StatusKey, Version,
+    negotiate::{is_media_type, is_wildcard},
+    version::brief,
+};
+
+use super::{Here, Lowering};
+
+/// Headers that HTTP sets itself (RFC 9110, section 7.6.1; RFC 9112, section 6), or that the media type does.
+const FRAMING: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+impl Lowering<'_> {
+    /// The responses of an operation.
+    ///
+    /// # Errors
+    /// There is something, but it is no map.
+    pub(super) fn responses(&mut self, operation: &Node, here: &Here<'_>) -> Result<Vec<Response>, String> {
+        let mut found: Vec<Response> = Vec::new();
+        let responses = match operation.get("responses") {
+            Some(responses) if !responses.value.is_null() => responses,
+            _ => {
+                self.warn(here, "this operation has no `responses`");
+                return Ok(found);
+            }
+        };
+        let here = here.key("responses");
+        let (responses, place) = self.follow(&responses)?;
+        let here = here.through(place.as_ref());
+        if responses.value.as_mapping().is_none() {
+            return Err(format!("`responses` must be a map, this is a {}", responses.value.kind()));
+        }
+        for (key, node) in responses.entries().filter(|(key, _)| !key.starts_with("x-")) {
+            let here = here.key(key);
+            match StatusKey::parse(key) {
+                Ok(status) if found.iter().any(|it| it.status == status) => {
+                    self.warn_key(&here, format!("there is another response for `{}`", brief(key)));
+                }
+                Ok(status) => found.push(self.response(status, &node, operation, &here)),
+                Err(reason) => {
+                    self.warn_key(&here, format!("the response `{}` is skipped: {reason}", brief(key)));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn response(&mut self, status: StatusKey, node: &Node, operation: &Node, here: &Here<'_>) -> Response {
+        let broken =
+            |reason| Response { status, media: Vec::new(), headers: Vec::new(), broken: Some(reason) };
+        let (node, place) = match self.follow(node) {
+            Ok(followed) => followed,
+            Err(reason) => {
+                self.warn(here, reason.clone());
+                return broken(reason);
+            }
+        };
+        let here = here.through(place.as_ref());
+        match node.value.kind() {
+            "map" | "null" => (),
+            other => {
+                let reason = format!("a response must be a map, this is a {other}");
+                self.warn(&here, reason.clone());
+                return broken(reason);
+            }
+        }
+        let headers = self.headers(&node, &here);
+        let media = match self.version {
+            Version::Swagger2 => self.media_of_swagger2(&node, operation, &here),
+            _ => {
+                node.get("content").map(|it| self.media_of_v3(&it, &here.key("content"))).unwrap_or_default()
+            }
+        };
+        Response { status, media, headers, broken: None }
+    }
+
+    fn headers(&mut self, response: &Node, here: &Here<'_>) -> Vec<Header> {
+        let mut found: Vec<Header> = Vec::new();
+        let Some(headers) = response.get("headers") else { return found };
+        let here = here.key("headers");
+        for (key, node) in headers.entries() {
+            let here = here.key(key);
+            let Ok(name) = HeaderName::from_bytes(key.as_bytes()) else {
+                self.warn_key(&here, format!("`{}` is no name of a header", brief(key)));
+                continue;
+            };
+            if FRAMING.contains(&name) || found.iter().any(|it| it.name == name) {
+                continue;
+            }
+            match self.follow(&node) {
+                Ok((node, place)) => {
+                    let here = here.through(place.as_ref());
+                    found.push(self.header(name, &node, &here));
+                }
+                Err(reason) => self.warn(&here, reason),
+            }
+        }
+        found
+    }
+
+    fn header(&mut self, name: HeaderName, node: &Node, here: &Here<'_>) -> Header {
+        if self.version == Version::Swagger2 {
+            // The header is its own schema; `example` and `x-example` are not of the specification, but common.
+            let example = node.get("example").or_else(|| node.get("x-example"));
+            let schema = node.value.as_mapping().map(|_| node.clone());
+            return Header { name, example, schema, explode: false };
+        }
+        let mut example = self.examples(node, here).into_iter().next().map(|it| it.value);
+        let mut schema = node.get("schema");
+        if let Some((_, content)) = node.get("content").as_ref().and_then(|it| it.entries().next()) {
+            schema = schema.or_else(|| content.get("schema"));
+            example = example.or_else(|| self.examples(&content, here).into_iter().next().map(|it| it.value));
+        }
+        Header { name, example, schema, explode: node.flag("explode").unwrap_or(false) }
+    }
+
+    /// Whether a key can be a media type; complains if not.
+    pub(super) fn accepts_media_type(&mut self, key: &str, here: &Here<'_>) -> bool {
+        let fits = is_media_type(key) || is_wildcard(key);
+        if !fits {
+            self.warn_key(here, format!("`{}` is no media type", brief(key)));
+        }
+        fits
+    }
+}

@@ -1,0 +1,77 @@
+//! What a request has to prove: `securityDefinitions` of Swagger 2.0, `securitySchemes` of OpenAPI 3.
+
+use std::sync::Arc;
+
+use crate::{
+    document::Text,
+    openapi::{
+        Node, Version,
+        api::{In, SecurityKind, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use super::{Here, Lowering};
+
+impl Lowering<'_> {
+    pub(super) fn security_schemes(&mut self, root: &Node, here: &Here<'_>) -> Vec<SecurityScheme> {
+        let (holder, name) = match self.version {
+            Version::Swagger2 => (Some(root.clone()), "securityDefinitions"),
+            _ => (root.get("components"), "securitySchemes"),
+        };
+        let Some(schemes) = holder.and_then(|holder| holder.get(name)) else { return Vec::new() };
+        let components = here.key("components");
+        let here = if self.version == Version::Swagger2 { here } else { &components };
+        let here = here.key(name);
+        let mut found = Vec::new();
+        for (name, scheme) in schemes.entries() {
+            let kind = match self.follow(&scheme) {
+                Ok((scheme, _)) => kind(&scheme),
+                Err(reason) => {
+                    self.warn(&here.key(name), reason);
+                    SecurityKind::Unknown
+                }
+            };
+            found.push(SecurityScheme { name: Text::from(name), kind });
+        }
+        found
+    }
+}
+
+/// The ways in that `security` of a document or an operation names, if it is there.
+pub(super) fn requirements(holder: &Node) -> Option<Arc<[SecurityRequirement]>> {
+    let list = holder.get("security")?;
+    list.value.as_sequence()?;
+    Some(list.items().map(|item| requirement(&item)).collect())
+}
+
+fn requirement(item: &Node) -> SecurityRequirement {
+    let scopes =
+        |list: Node| list.value.items().iter().filter_map(|it| it.as_str().map(Text::from)).collect();
+    let schemes = item.entries().map(|(name, list)| (Text::from(name), scopes(list))).collect();
+    SecurityRequirement { schemes }
+}
+
+fn kind(scheme: &Node) -> SecurityKind {
+    let word = scheme.text("type").unwrap_or_default();
+    if word.eq_ignore_ascii_case("apiKey") {
+        let location = match scheme.text("in") {
+            Some("query") => In::Query,
+            Some("cookie") => In::Cookie,
+            _ => In::Header,
+        };
+        return match scheme.text("name") {
+            Some(name) => SecurityKind::ApiKey { location, name: name.into() },
+            None => SecurityKind::Unknown,
+        };
+    }
+    match word.to_ascii_lowercase().as_str() {
+        "basic" => SecurityKind::Http { scheme: "basic".into() },
+        "http" => {
+            SecurityKind::Http { scheme: scheme.text("scheme").unwrap_or_default().to_ascii_lowercase() }
+        }
+        "oauth2" => SecurityKind::OAuth2,
+        "openidconnect" => SecurityKind::OpenIdConnect,
+        "mutualtls" => SecurityKind::MutualTls,
+        _ => SecurityKind::Unknown,
+    }
+}

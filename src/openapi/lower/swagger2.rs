@@ -1,0 +1,203 @@
+//! What only Swagger 2.0 writes this way: `produces` and `consumes`, bodies and forms among the parameters.
+
+use crate::{
+    document::{Mapping, Text, Value},
+    openapi::{
+        Example, Media, Node, RequestBody,
+        api::{In, Style},
+        negotiate::essence,
+    },
+};
+
+use super::{
+    Here, Lowering,
+    parameters::{schema_of_swagger2, style_of_swagger2},
+};
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
+
+impl Lowering<'_> {
+    /// The bodies of a response: one for each type that is produced, and for each that has an example.
+    pub(super) fn media_of_swagger2(
+        &mut self,
+        response: &Node,
+        operation: &Node,
+        here: &Here<'_>,
+    ) -> Vec<Media> {
+        let schema = response.get("schema");
+        let examples = self.examples_by_type(response, here);
+        let mut types =
+            if schema.is_some() { self.declared(operation, "produces", here) } else { Vec::new() };
+        // A type with an example is produced even where nobody says so; and in the order of `produces`.
+        if schema.is_none() && examples.len() > 1 {
+            types = self.declared(operation, "produces", here);
+            types.retain(|it| examples.iter().any(|(name, _)| same(name, it)));
+        }
+        for (name, _) in &examples {
+            if !types.iter().any(|it| same(it, name)) {
+                types.push(name.clone());
+            }
+        }
+        if types.is_empty() && schema.is_some() {
+            types.push(JSON.to_owned());
+        }
+        types
+            .into_iter()
+            .map(|media_type| {
+                let exact = examples.iter().find(|(name, _)| name.eq_ignore_ascii_case(&media_type));
+                let example = exact.or_else(|| examples.iter().find(|(name, _)| same(name, &media_type)));
+                let examples = example
+                    .map(|(_, value)| Example { key: None, value: value.clone(), external: None })
+                    .into_iter()
+                    .collect();
+                Media { media_type, examples, schema: schema.clone(), encoding: None }
+            })
+            .collect()
+    }
+
+    fn examples_by_type(&mut self, response: &Node, here: &Here<'_>) -> Vec<(String, Node)> {
+        let Some(examples) = response.get("examples").filter(|it| !it.value.is_null()) else {
+            return Vec::new();
+        };
+        let here = here.key("examples");
+        if examples.value.as_mapping().is_none() {
+            self.warn(
+                &here,
+                format!("`examples` must be a map by media type, this is a {}", examples.value.kind()),
+            );
+        }
+        let mut found = Vec::new();
+        for (key, value) in examples.entries().filter(|(key, _)| !key.starts_with("x-")) {
+            if self.accepts_media_type(key, &here.key(key)) {
+                found.push((key.trim().to_owned(), self.literal(value)));
+            }
+        }
+        found
+    }
+
+    /// The types that an operation or else the document names under `word`, without those that are none.
+    pub(super) fn declared(&mut self, operation: &Node, word: &str, here: &Here<'_>) -> Vec<String> {
+        let root = self.library.root();
+        let list =
+            operation.get(word).filter(|it| it.value.as_sequence().is_some()).or_else(|| root.get(word));
+        let mut found = Vec::new();
+        for text in list.iter().flat_map(|it| it.value.items()).filter_map(Value::as_str) {
+            if self.accepts_media_type(text, here) {
+                found.push(text.trim().to_owned());
+            }
+        }
+        found
+    }
+}
+
+/// Whether two media types are the same but for their parameters.
+fn same(one: &str, other: &str) -> bool {
+    essence(one).eq_ignore_ascii_case(essence(other))
+}
+
+/// The body that some of the parameters describe.
+#[derive(Default)]
+pub(super) struct Form {
+    body: Option<Node>,
+    fields: Vec<Node>,
+}
+
+impl Form {
+    /// Takes a parameter that is (a part of) the body; whether it was one.
+    pub(super) fn take(&mut self, node: &Node) -> bool {
+        match node.text("in") {
+            Some("body") => self.body = Some(node.clone()),
+            Some("formData") if node.text("name").is_some() => self.fields.push(node.clone()),
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.body.is_none() && self.fields.is_empty()
+    }
+
+    pub(super) fn into_body(self, consumes: &[String]) -> Option<RequestBody> {
+        if let Some(body) = self.body {
+            let mut types = consumes.to_vec();
+            if types.is_empty() {
+                types.push(JSON.to_owned());
+            }
+            let media = types
+                .into_iter()
+                .map(|media_type| Media {
+                    media_type,
+                    examples: Vec::new(),
+                    schema: body.get("schema"),
+                    encoding: None,
+                })
+                .collect();
+            return Some(RequestBody { required: body.flag("required").unwrap_or(false), media });
+        }
+        let first = self.fields.first()?;
+        let files = self.fields.iter().any(|field| field.text("type") == Some("file"));
+        let mut types: Vec<String> =
+            consumes.iter().filter(|it| same(it, FORM) || same(it, MULTIPART)).cloned().collect();
+        if types.is_empty() {
+            types.push(if files { MULTIPART } else { FORM }.to_owned());
+        }
+        let required = self.fields.iter().any(|field| field.flag("required").unwrap_or(false));
+        let schema = first.beside(&self.schema());
+        let encoding = first.beside(&self.encoding());
+        let media = types
+            .into_iter()
+            .map(|media_type| Media {
+                media_type,
+                examples: Vec::new(),
+                schema: Some(schema.clone()),
+                encoding: Some(encoding.clone()),
+            })
+            .collect();
+        Some(RequestBody { required, media })
+    }
+
+    /// The fields as one object.
+    fn schema(&self) -> Value {
+        let mut properties = Mapping::default();
+        let mut required: Vec<Value> = Vec::new();
+        for (name, field) in self.named() {
+            properties.insert(name, schema_of_swagger2(field).value);
+            if field.flag("required").unwrap_or(false) {
+                required.push(name.into());
+            }
+        }
+        let mut schema = Mapping::default();
+        schema.insert("type", "object");
+        schema.insert("properties", properties);
+        if !required.is_empty() {
+            schema.insert("required", required);
+        }
+        schema.into()
+    }
+
+    /// How the lists among the fields are written, in the words of OpenAPI 3.
+    fn encoding(&self) -> Value {
+        let mut encoding = Mapping::default();
+        for (name, field) in self.named().filter(|(_, field)| field.text("type") == Some("array")) {
+            let (style, explode) = style_of_swagger2(field, In::Query);
+            let style = match style {
+                Style::SpaceDelimited => "spaceDelimited",
+                Style::PipeDelimited => "pipeDelimited",
+                Style::TabDelimited => "tabDelimited",
+                _ => "form",
+            };
+            let entry: Mapping =
+                [(Text::from("style"), style.into()), (Text::from("explode"), explode.into())]
+                    .into_iter()
+                    .collect();
+            encoding.insert(name, entry);
+        }
+        encoding.into()
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&str, &Node)> {
+        self.fields.iter().filter_map(|field| Some((field.text("name")?, field)))
+    }
+}

@@ -1,0 +1,24 @@
+//! SPECS: Swagger 2.0, OpenAPI 3.0 and 3.1 documents become one [`Api`]; knows no gateway.
+//!
+//! [`lower`] reads a document that [`crate::document::read`] made a tree of. The tree stays as it is: an [`Api`]
+//! holds the structure (operations, responses, media types) and [`Node`]s that share the rest with the document.
+//! References between nodes are followed by the [`Library`], which holds every file that they reach.
+//!
+//! Documents of the wild break rules. What can be understood is; the rest is a warning at its place, and an
+//! operation that cannot be understood at all is `broken` while the others work.
+
+pub mod api;
+mod library;
+mod lower;
+pub mod negotiate;
+pub mod paths;
+mod strict;
+mod version;
+
+pub use api::{Api, Example, Header, Media, Operation, Parameter, RequestBody, Response, StatusKey};
+pub use library::{Library, Location, Node, ReferenceError};
+pub use lower::lower;
+pub use negotiate::{Choice, Offers, negotiate};
+pub use paths::{Found, Match, Paths};
+pub use strict::strict;
+pub use version::Version;

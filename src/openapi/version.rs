@@ -1,0 +1,147 @@
+//! Which specification a document says it follows.
+
+use std::fmt;
+
+use crate::{
+    diag::Diagnostic,
+    document::{Path, Value},
+};
+
+/// The specification that a document follows, as far as it makes a difference here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// Swagger 2.0.
+    Swagger2,
+    /// OpenAPI 3.0.x.
+    OpenApi30,
+    /// OpenAPI 3.1.x; 3.2.x is read as this.
+    OpenApi31,
+}
+
+impl Version {
+    /// Reads `swagger` or `openapi` at the root of a document; where both stand, `openapi` counts.
+    ///
+    /// # Errors
+    /// Neither is there, or it names a version that is not known.
+    pub fn of(document: &Value) -> Result<Self, Diagnostic> {
+        let root = Path::root();
+        if document.as_mapping().is_none() {
+            let message = format!("this is not an OpenAPI document: it is a {}, not a map", document.kind());
+            return Err(Diagnostic::error(root, message).help(EXPECTED));
+        }
+        if let Some(version) = document.get("openapi") {
+            let text = scalar(version);
+            return match release(&text) {
+                Some((3, 0)) => Ok(Self::OpenApi30),
+                Some((3, 1 | 2)) => Ok(Self::OpenApi31),
+                _ => Err(unknown("openapi", &text)),
+            };
+        }
+        if let Some(version) = document.get("swagger") {
+            let text = scalar(version);
+            return match release(&text) {
+                Some((2, 0)) => Ok(Self::Swagger2),
+                _ => Err(unknown("swagger", &text)),
+            };
+        }
+        let found = match document.as_mapping().and_then(|mapping| mapping.keys().next()) {
+            Some(key) => format!("it has neither `openapi` nor `swagger`; its first key is `{}`", brief(key)),
+            None => String::from("it is empty"),
+        };
+        Err(Diagnostic::error(root, format!("this is not an OpenAPI document: {found}")).help(EXPECTED))
+    }
+
+    /// Whether the words beside a `$ref` in a schema count (OpenAPI 3.1, "Reference Object" and JSON Schema
+    /// 2020-12, section 8.2.3.1); before, they are ignored.
+    #[must_use]
+    pub const fn siblings_count(self) -> bool {
+        matches!(self, Self::OpenApi31)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Swagger2 => "Swagger 2.0",
+            Self::OpenApi30 => "OpenAPI 3.0",
+            Self::OpenApi31 => "OpenAPI 3.1",
+        })
+    }
+}
+
+const EXPECTED: &str = "begin with `openapi: 3.1.0`, `openapi: 3.0.3` or `swagger: \"2.0\"`";
+
+fn unknown(key: &str, found: &str) -> Diagnostic {
+    let message =
+        format!("this is not an OpenAPI document that can be read: found `{key}: {}`", brief(found));
+    Diagnostic::error(Path::root().key(key), message)
+        .help(format!("known are 2.0, 3.0.x and 3.1.x; {EXPECTED}"))
+}
+
+/// A version is a text, but YAML reads `2.0` and `3.1` as numbers.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.as_str().to_owned(),
+        other => other.kind().to_owned(),
+    }
+}
+
+/// The first two numbers of `3.0.3`, `3.1.0-rc1`, `2.0` or `2`.
+fn release(text: &str) -> Option<(u8, u8)> {
+    let mut parts = text.split('.');
+    let major = parts.next()?.parse().ok()?;
+    let minor = parts.next().map_or(Ok(0), |minor| minor.split('-').next().unwrap_or(minor).parse()).ok()?;
+    Some((major, minor))
+}
+
+/// The beginning of a text that somebody else wrote, for a message.
+pub(super) fn brief(text: &str) -> String {
+    const SHOWN: usize = 120;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", text[..end].escape_debug()),
+        None => text.escape_debug().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Dialect, read};
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<Version, &str>) {
+        let value = read(text, Dialect::Specification).unwrap().value;
+        let found = Version::of(&value).map_err(|error| error.message);
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text}"),
+            (Err(found), Err(expected)) => assert!(found.contains(expected), "{text}: {found}"),
+            (found, _) => panic!("{text}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn versions_are_recognised() {
+        check("swagger: '2.0'", Ok(Version::Swagger2));
+        check("swagger: 2.0", Ok(Version::Swagger2));
+        check("swagger: 2", Ok(Version::Swagger2));
+        check("openapi: 3.0.0", Ok(Version::OpenApi30));
+        check("openapi: 3.0", Ok(Version::OpenApi30));
+        check("openapi: '3.0.4-rc1'", Ok(Version::OpenApi30));
+        check("openapi: 3.1.1", Ok(Version::OpenApi31));
+        check("openapi: 3.1", Ok(Version::OpenApi31));
+        check("openapi: 3.2.0", Ok(Version::OpenApi31));
+        check("{swagger: '2.0', openapi: 3.0.3}", Ok(Version::OpenApi30));
+    }
+
+    #[test]
+    fn others_are_refused_with_what_was_found() {
+        check("openapi: 9.9.9", Err("found `openapi: 9.9.9`"));
+        check("openapi: [3]", Err("found `openapi: array`"));
+        check("swagger: '1.2'", Err("found `swagger: 1.2`"));
+        check("asyncapi: 2.0.0", Err("its first key is `asyncapi`"));
+        check("{}", Err("it is empty"));
+        check("- a", Err("it is a array, not a map"));
+        check("~", Err("it is a null"));
+    }
+}
