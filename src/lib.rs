@@ -10,14 +10,32 @@
 //! | [`entity`] | WORDS: Service, Route, Plugin, ... as values that cannot be wrong |
 //! | [`config`] | FILE: from the text of `kong.yaml` to Entities |
 //! | [`body`], [`request_id`], [`reply`] | the body type, the id of a request, the gateway's own answers |
+//! | [`settings`] | TOLD: what the process is told, under Kong's names |
+//! | [`openapi`] | SPECS: every dialect becomes one Api; knows no gateway |
+//! | [`mock`] | ANSWERS: which answer a request gets from an Api |
+//! | [`router`] | WHICH: picks a Route |
+//! | [`upstream`] | OUT: keeps connections to upstreams |
 //! | [`plugin`] | STEPS: the contract, the chain, one file per plugin |
+//! | [`snapshot`] | NOW: everything a request needs, compiled, immutable |
+//! | [`proxy`] | REQUEST: the life of a request |
+//! | [`control`] | NEXT: decides what is current: file watch, Admin API |
+//! | [`server`] | SOCKETS: listeners, connections, their orderly end |
 
 pub mod body;
 pub mod config;
+pub mod control;
 pub mod diag;
 pub mod document;
 pub mod entity;
+pub mod mock;
+pub mod openapi;
 pub mod plugin;
+pub mod proxy;
 pub mod reply;
 pub mod request_id;
+pub mod router;
 pub mod schema;
+pub mod server;
+pub mod settings;
+pub mod snapshot;
+pub mod upstream;

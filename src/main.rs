@@ -1,1 +1,179 @@
-fn main() {}
+//! The command line: flags become settings, settings become a gateway. Only this file decides exit codes.
+
+mod command;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::{Result, bail};
+use clap::{Args, Parser, Subcommand};
+use mynah::{control::Door, settings::Settings};
+
+use command::{check::Format, run};
+
+/// A DB-less, Kong-compatible API gateway that mocks what is not built yet.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway in the foreground; it reloads whenever the file changes
+    ///
+    /// Settings are taken from flags, then from KONG_* in the environment, then from kong.conf, then from defaults.
+    Run(Run),
+    /// Check configurations: exit code 0, or 1 and everything that is wrong
+    Check(Check),
+    /// Serve one OpenAPI document as a mock, with CORS; it reloads whenever the document changes
+    Mock(Mock),
+    /// Check OpenAPI documents: exit code 0, or 1 and everything that is wrong
+    Lint(Lint),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The configuration, YAML or JSON [default: KONG_DECLARATIVE_CONFIG, else ./kong.yaml or ./kong.yml]
+    file: Option<PathBuf>,
+    /// The folder of OpenAPI documents that plugins name [default: specs beside FILE]
+    #[arg(long, value_name = "DIR")]
+    specs: Option<PathBuf>,
+    /// Where the proxy listens, in Kong's notation [default: 0.0.0.0:8000]
+    #[arg(long, value_name = "LISTEN")]
+    proxy_listen: Option<String>,
+    /// Where the Admin API listens, or `off` [default: 127.0.0.1:8001]
+    #[arg(long, value_name = "LISTEN")]
+    admin_listen: Option<String>,
+    /// Where /status is served to strangers [default: off]
+    #[arg(long, value_name = "LISTEN")]
+    status_listen: Option<String>,
+    /// debug, info, notice, warn, error, crit, alert or emerg [default: notice]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// A kong.conf with settings [default: /etc/kong/kong.conf, else /etc/kong.conf, if there is one]
+    #[arg(short, long, value_name = "FILE")]
+    conf: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// The configurations, YAML or JSON
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The folder of OpenAPI documents that plugins name [default: specs beside each FILE]
+    #[arg(long, value_name = "DIR")]
+    specs: Option<PathBuf>,
+    /// How the findings are printed
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct Mock {
+    /// The OpenAPI or Swagger document, JSON or YAML
+    #[arg(value_name = "SPEC")]
+    specification: PathBuf,
+    /// The port to listen on
+    #[arg(short, long, default_value_t = 4010)]
+    port: u16,
+    /// The address to listen on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// debug, info, notice, warn, error, crit, alert or emerg [default: notice]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Lint {
+    /// The OpenAPI or Swagger documents, JSON or YAML
+    #[arg(required = true, value_name = "SPEC")]
+    specifications: Vec<PathBuf>,
+    /// Also read each as OpenAPI 3.0 to the letter
+    #[arg(long)]
+    strict: bool,
+}
+
+fn main() -> ExitCode {
+    match execute(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<bool> {
+    match command {
+        Command::Run(flags) => {
+            let overrides = [
+                ("proxy_listen", flags.proxy_listen),
+                ("admin_listen", flags.admin_listen),
+                ("status_listen", flags.status_listen),
+                ("log_level", flags.log_level),
+                ("declarative_config", flags.file.map(|file| file.display().to_string())),
+                ("specs_dir", flags.specs.map(|folder| folder.display().to_string())),
+            ];
+            let (settings, warnings) = settings(overrides, flags.conf.as_deref())?;
+            let door = door(&settings)?;
+            let beside = door.file().map(run::specs_beside);
+            let specs = settings.specs_dir.clone().or(beside).unwrap_or_else(|| PathBuf::from("specs"));
+            run::run(settings, door, specs, &warnings)
+        }
+        Command::Mock(flags) => {
+            let listen = SocketAddr::new(flags.host, flags.port).to_string();
+            let overrides = [
+                ("proxy_listen", Some(listen)),
+                ("admin_listen", Some("off".to_owned())),
+                ("status_listen", Some("off".to_owned())),
+                ("log_level", flags.log_level),
+            ];
+            let (settings, warnings) = settings(overrides, None)?;
+            let folder = flags.specification.parent().map(PathBuf::from).unwrap_or_default();
+            let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+            run::run(settings, Door::Specification(flags.specification), folder, &warnings)
+        }
+        Command::Check(flags) => {
+            let (settings, _) = settings([], None)?;
+            let options = run::options(&settings);
+            Ok(command::check::check(&flags.files, flags.specs.as_deref(), options, flags.format))
+        }
+        Command::Lint(flags) => Ok(command::lint::lint(&flags.specifications, flags.strict)),
+    }
+}
+
+/// The settings of the process, and what is to be said about them.
+fn settings<const N: usize>(
+    overrides: [(&'static str, Option<String>); N],
+    conf: Option<&std::path::Path>,
+) -> Result<(Settings, Vec<String>)> {
+    let given: Vec<(&str, String)> =
+        overrides.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let loaded = Settings::load(&given, std::env::vars(), conf)?;
+    Ok((loaded.settings, loaded.warnings))
+}
+
+/// Where the configuration comes from.
+fn door(settings: &Settings) -> Result<Door> {
+    if let Some(file) = &settings.declarative_config {
+        return Ok(Door::File(file.clone()));
+    }
+    if let Some(text) = &settings.declarative_config_string {
+        return Ok(Door::Text(text.clone()));
+    }
+    let usual = ["kong.yaml", "kong.yml"].map(PathBuf::from).into_iter().find(|file| file.exists());
+    match usual {
+        Some(file) => Ok(Door::File(file)),
+        None => bail!(
+            "no configuration: there is no ./kong.yaml and no ./kong.yml\n\
+             help: name one (mynah run FILE), set KONG_DECLARATIVE_CONFIG, or copy kong.yaml.example to kong.yaml"
+        ),
+    }
+}

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 /// The id of a request: 32 lower-case hexadecimal characters, as Kong's `X-Kong-Request-Id` has them.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId([u8; 32]);
 
 thread_local! {
@@ -41,6 +41,18 @@ impl RequestId {
     #[must_use]
     pub fn to_header(&self) -> HeaderValue {
         HeaderValue::from_bytes(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+impl From<u128> for RequestId {
+    fn from(bits: u128) -> Self {
+        Self::from_bits(bits)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -22,7 +22,12 @@ pub(crate) enum Format {
 }
 
 /// Checks every file; true if all can be used.
-pub(crate) fn check(files: &[PathBuf], specs: Option<&Path>, options: router::Options, format: Format) -> bool {
+pub(crate) fn check(
+    files: &[PathBuf],
+    specs: Option<&Path>,
+    options: router::Options,
+    format: Format,
+) -> bool {
     let mut all = Vec::new();
     let mut good = true;
     for file in files {

@@ -20,7 +20,12 @@ pub(crate) fn lint(files: &[PathBuf], strict: bool) -> bool {
         good &= errors == 0;
         draw(&report);
         let found = operations.map_or_else(String::new, |n| format!("{}, ", plural(n, "operation")));
-        say(format_args!("{}: {found}{}, {}", file.display(), plural(errors, "error"), plural(warnings, "warning")));
+        say(format_args!(
+            "{}: {found}{}, {}",
+            file.display(),
+            plural(errors, "error"),
+            plural(warnings, "warning")
+        ));
     }
     good
 }
@@ -39,10 +44,12 @@ fn one(file: &Path, strict: bool) -> (Report, Option<usize>) {
     };
     let mut complaints = Vec::new();
     if strict && let Err(message) = openapi::strict(&value) {
-        let complaint = Diagnostic::error(document::Path::root(), format!("not strictly OpenAPI 3.0: {message}"));
+        let complaint =
+            Diagnostic::error(document::Path::root(), format!("not strictly OpenAPI 3.0: {message}"));
         complaints.push(complaint);
     }
-    match openapi::lower(value, &Location::beside(file)) {
+    let folder = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match openapi::lower(value, &Location::file(file, folder)) {
         Ok((api, warnings)) => {
             complaints.extend(warnings);
             (Report::new(source, complaints), Some(api.operations.len()))

@@ -73,7 +73,10 @@ fn listen(settings: &Arc<Settings>, control: &Arc<Control>, readiness: &Arc<Read
     for (setting, listeners, role) in all {
         for listener in listeners {
             if listener.tls {
-                tracing::warn!("{setting}: {} asks for TLS, which this version does not serve; it stays closed", listener.address);
+                tracing::warn!(
+                    "{setting}: {} asks for TLS, which this version does not serve; it stays closed",
+                    listener.address
+                );
                 continue;
             }
             bound.push((bind(setting, listener)?, role.clone()));
@@ -124,6 +127,7 @@ pub(crate) fn options(settings: &Settings) -> router::Options {
             RouteMatchCalculation::Strict => router::Calculation::Strict,
             RouteMatchCalculation::Original => router::Calculation::Original,
         },
+        compilation: router::Compilation::default(),
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Control {
 pub struct State {
     /// The name of what is current.
     pub source: Option<String>,
+    /// The hash of its text.
+    pub hash: Option<String>,
     /// Why the last try failed, if it did.
     pub last_error: Option<Failure>,
     /// How often a configuration was made current.
@@ -94,6 +96,7 @@ impl Control {
         let snapshot = self.live.publish(snapshot);
         let mut state = self.lock();
         state.source = Some(source.name.clone());
+        state.hash = Some(config::hash(source.text.as_bytes()));
         state.last_error = None;
         state.loads += 1;
         Ok(Loaded { snapshot, warnings: Report::new(source.clone(), warnings), changes, files })
@@ -149,7 +152,10 @@ pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-            Err(fail(format!("not UTF-8: byte {at}, on line {line}, begins no character"), "save the file as UTF-8"))
+            Err(fail(
+                format!("not UTF-8: byte {at}, on line {line}, begins no character"),
+                "save the file as UTF-8",
+            ))
         }
     }
 }

@@ -29,10 +29,13 @@ impl Reloader {
     /// Runs until the process ends.
     ///
     /// # Errors
-    /// The signal SIGHUP cannot be listened for.
+    /// The signal SIGHUP cannot be listened for, or there is no thread for the watcher.
     pub async fn run(mut self) -> std::io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut watcher = Watcher::new(self.watched());
+        let mut watcher = Watcher::new(self.watched()).await?;
+        if self.is_behind() {
+            self.reload().await;
+        }
         loop {
             tokio::select! {
                 _ = watcher.changed() => (),
@@ -47,13 +50,23 @@ impl Reloader {
         self.door.file().map(PathBuf::from).into_iter().chain(self.files.iter().cloned()).collect()
     }
 
+    /// Whether the file was saved between the first load and the first look of the watcher.
+    fn is_behind(&self) -> bool {
+        let loaded = self.control.state().hash;
+        self.door.open().is_ok_and(|source| loaded != Some(crate::config::hash(source.text.as_bytes())))
+    }
+
     async fn reload(&mut self) {
         let mut tried: Option<Option<Arc<Source>>> = None;
         loop {
             let (control, door) = (self.control.clone(), self.door.clone());
             // Reading and compiling take the time they take; the workers go on meanwhile.
-            let Ok((source, result)) = tokio::task::spawn_blocking(move || load(&control, &door)).await else {
-                tracing::error!("loading {} stopped half-way; the last good configuration goes on", self.door);
+            let Ok((source, result)) = tokio::task::spawn_blocking(move || load(&control, &door)).await
+            else {
+                tracing::error!(
+                    "loading {} stopped half-way; the last good configuration goes on",
+                    self.door
+                );
                 return;
             };
             match result {
@@ -65,7 +78,10 @@ impl Reloader {
                 Err(failure) if tried.as_ref() == Some(&source) => {
                     let (errors, _) = failure.count();
                     let count = plural(errors, "error");
-                    tracing::error!("{} has {count}; the last good configuration goes on\n{failure}", self.door);
+                    tracing::error!(
+                        "{} has {count}; the last good configuration goes on\n{failure}",
+                        self.door
+                    );
                     self.control.refused(failure);
                     return;
                 }

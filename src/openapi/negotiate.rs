@@ -39,6 +39,12 @@ impl Offers {
         Self { offers: types.into_iter().map(Offer::new).collect() }
     }
 
+    /// The media types, for a client that accepts none of them.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.offers.iter().map(|offer| format!("{}/{}", offer.kind, offer.subtype)).collect()
+    }
+
     /// What a client gets that wants nothing in particular: JSON, then `*/*`, then what stands first.
     fn unasked(&self) -> Option<usize> {
         (0..self.offers.len()).max_by_key(|n| (self.offers[*n].rank(), std::cmp::Reverse(*n)))

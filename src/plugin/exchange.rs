@@ -2,10 +2,15 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 use uuid::Uuid;
 
-use crate::{body::Body, document::Value, request_id::RequestId};
+use crate::{
+    body::Body,
+    document::Value,
+    reply::{self, Asked, Phase},
+    request_id::RequestId,
+};
 
 /// A response, ours or an upstream's.
 pub type Response = http::Response<Body>;
@@ -34,6 +39,21 @@ pub struct Exchange {
     pub captures: Vec<(String, String)>,
     /// The path that the upstream gets in place of the one that the Route and its Service make, percent-encoded.
     pub upstream_path: Option<String>,
+}
+
+impl Exchange {
+    /// What of the request shapes an answer.
+    #[must_use]
+    pub const fn asked(&self) -> Asked<'_> {
+        Asked { method: &self.head.method, version: self.head.version, headers: &self.head.headers }
+    }
+
+    /// An error in the form that the client accepts, with the id of the request: how Kong's router and most of its
+    /// plugins refuse a request.
+    #[must_use]
+    pub fn error(&self, status: StatusCode, message: &str) -> Response {
+        reply::error(&self.asked(), Phase::Access, status, Some(message), &self.request_id)
+    }
 }
 
 /// A Route and its Service; made once at load, shared by the requests that match.

@@ -6,16 +6,12 @@
 mod chain;
 mod cors;
 mod exchange;
+mod mocking;
 #[cfg(test)]
 mod trial;
 
-<<<<<<< HEAD
 pub use chain::{Chain, Step};
-pub use exchange::{Exchange, Response};
-=======
-pub use chain::Chain;
 pub use exchange::{Exchange, Matched, Response};
->>>>>>> plugins
 
 use std::{
     cell::RefCell,
@@ -33,7 +29,7 @@ use crate::{
 };
 
 /// Every plugin of this build.
-pub static ALL: &[Def] = &[cors::DEF];
+pub static ALL: &[Def] = &[cors::DEF, mocking::DEF];
 
 /// A kind of plugin: how it is called, when it runs, how it is made.
 #[derive(Clone, Copy, Debug)]

@@ -79,7 +79,8 @@ impl Proxy {
                 let (status, message) = (failure.cause.status(), failure.cause.message());
                 let reached = failure.cause.reached_upstream();
                 let phase = if reached { Phase::Proxy(self.error_format) } else { Phase::Access };
-                let mut response = reply::error(&exchange.asked(), phase, status, message, &exchange.request_id);
+                let mut response =
+                    reply::error(&exchange.asked(), phase, status, message, &exchange.request_id);
                 if !reached {
                     return Outcome::Produced(response);
                 }

@@ -32,7 +32,7 @@ use crate::{
     reply::{self, Asked, Format, Phase},
     request_id::RequestId,
     router::{self, Flavor, Scheme, normalize},
-    settings::Settings,
+    settings::{ErrorType, PortMaps, RouterFlavor, Settings},
     snapshot::{Live, Step},
     upstream::{Pool, PoolSettings},
 };
@@ -45,7 +45,7 @@ pub struct Proxy {
     tokens: HeaderTokens,
     upstream_request_id: bool,
     real_ip: RealIp,
-    port_maps: crate::settings::PortMaps,
+    port_maps: PortMaps,
     flavor: Flavor,
     /// The format of errors for clients that have no wish.
     error_format: Format,
@@ -89,10 +89,15 @@ impl Proxy {
             real_ip: RealIp::from(settings),
             port_maps: settings.port_maps.clone(),
             flavor: match settings.router_flavor {
-                crate::settings::RouterFlavor::Traditional => Flavor::Traditional,
+                RouterFlavor::Traditional => Flavor::Traditional,
                 _ => Flavor::TraditionalCompatible,
             },
-            error_format: Format::from(settings.error_default_type),
+            error_format: match settings.error_default_type {
+                ErrorType::Json => Format::Json,
+                ErrorType::Xml => Format::Xml,
+                ErrorType::Html => Format::Html,
+                ErrorType::Plain => Format::Plain,
+            },
         }
     }
 
@@ -127,6 +132,9 @@ impl Proxy {
             tls: connection.tls,
             started,
             request_id: id,
+            matched: None,
+            captures: Vec::new(),
+            upstream_path: None,
         };
         let Some((found, route, step)) = found else {
             let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");
@@ -143,7 +151,13 @@ impl Proxy {
         self.finish(outcome, &step.chain, &exchange)
     }
 
-    async fn serve(&self, exchange: &mut Exchange, route: &Route, step: &Step, way: &forward::Way<'_>) -> Outcome {
+    async fn serve(
+        &self,
+        exchange: &mut Exchange,
+        route: &Route,
+        step: &Step,
+        way: &forward::Way<'_>,
+    ) -> Outcome {
         match &step.destination {
             Some(destination) => self.forward(exchange, route, destination, way).await,
             None => {
@@ -168,7 +182,12 @@ impl Proxy {
     }
 
     fn produced(&self, mut response: Response<Body>, started: Instant, id: &RequestId) -> Response<Body> {
-        produced_headers(response.headers_mut(), milliseconds(started.elapsed()), &id.to_header(), &self.tokens);
+        produced_headers(
+            response.headers_mut(),
+            milliseconds(started.elapsed()),
+            &id.to_header(),
+            &self.tokens,
+        );
         response
     }
 
@@ -217,7 +236,8 @@ fn arrived_over_tls(exchange: &Exchange, trusted: bool) -> bool {
 
 /// Sends a client from http to https. (Kong: Route object, `https_redirect_status_code`.)
 fn redirect(exchange: &Exchange, route: &Route) -> Response<Body> {
-    let status = StatusCode::from_u16(route.https_redirect_status_code).unwrap_or(StatusCode::UPGRADE_REQUIRED);
+    let status =
+        StatusCode::from_u16(route.https_redirect_status_code).unwrap_or(StatusCode::UPGRADE_REQUIRED);
     if status == StatusCode::UPGRADE_REQUIRED {
         let mut response = exchange.error(status, "Please use HTTPS protocol");
         let headers = response.headers_mut();

@@ -9,7 +9,8 @@ use crate::entity::{Endpoint, PathHandling, Route, entity_id};
 
 /// A section of the recorded cases.
 pub(super) fn recorded(section: &str) -> Vec<Value> {
-    let cases: Value = serde_json::from_str(include_str!("../../tests/kong-cases/router-rules.json")).unwrap();
+    let cases: Value =
+        serde_json::from_str(include_str!("../../tests/kong-cases/router-rules.json")).unwrap();
     cases[section].as_array().unwrap().clone()
 }
 

@@ -67,8 +67,11 @@ impl Router {
         let mut drafts = entry::compile(routes, enabled, options, &mut diagnostics);
         // Stable: of equal keys, the first in the file wins.
         drafts.sort_by(|a, b| b.entry.key.cmp(&a.entry.key));
-        let mut router =
-            Self { flavor: options.flavor, entries: Vec::with_capacity(drafts.len()), index: Index::default() };
+        let mut router = Self {
+            flavor: options.flavor,
+            entries: Vec::with_capacity(drafts.len()),
+            index: Index::default(),
+        };
         for draft in drafts {
             router.push(draft);
         }

@@ -211,7 +211,8 @@ mod tests {
                 };
                 let routes = case["routes"].as_array().unwrap();
                 let route = route(routes.iter().find(|route| route["name"] == name).unwrap());
-                let actual = [Calculation::Strict, Calculation::Original].map(|it| priority(&route, kind, it));
+                let actual =
+                    [Calculation::Strict, Calculation::Original].map(|it| priority(&route, kind, it));
                 let original = derived["compat_original"].as_str().unwrap();
                 assert_eq!(actual.map(|it| it.to_string()), [strict, original], "{} {derived}", case["id"]);
                 compared += 1;

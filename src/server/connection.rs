@@ -42,15 +42,19 @@ pub enum Role {
 impl Role {
     async fn answer(&self, request: Request<Incoming>, connection: Connection) -> Response<Body> {
         match self {
-            Self::Proxy(proxy) => proxy.answer(request.map(Body::Incoming), connection).await,
-            Self::Admin(admin) => admin.answer(request.map(Body::Incoming)).await,
-            Self::Status(admin) => admin.status_answer(request.map(Body::Incoming)).await,
+            Self::Proxy(proxy) => proxy.answer(request.map(Body::from), connection).await,
+            Self::Admin(admin) => admin.answer(request.map(Body::from)).await,
+            Self::Status(admin) => admin.status_answer(request.map(Body::from)).await,
         }
     }
 }
 
 /// Accepts connections until told to close, and returns those that are still open.
-pub async fn accept(listener: TcpListener, role: Role, mut closing: watch::Receiver<bool>) -> GracefulShutdown {
+pub async fn accept(
+    listener: TcpListener,
+    role: Role,
+    mut closing: watch::Receiver<bool>,
+) -> GracefulShutdown {
     let open = GracefulShutdown::new();
     let server = server();
     loop {
@@ -76,7 +80,13 @@ fn server() -> auto::Builder<TokioExecutor> {
     server
 }
 
-fn begin(stream: TcpStream, peer: SocketAddr, role: &Role, server: &auto::Builder<TokioExecutor>, open: &GracefulShutdown) {
+fn begin(
+    stream: TcpStream,
+    peer: SocketAddr,
+    role: &Role,
+    server: &auto::Builder<TokioExecutor>,
+    open: &GracefulShutdown,
+) {
     // Without it small answers wait for the client's acknowledgement.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };

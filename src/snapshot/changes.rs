@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    diag::plural,
-    document::Value,
-    entity::Entities,
-};
+use crate::{diag::plural, document::Value, entity::Entities};
 
 /// Most names that a list spells out.
 const NAMED: usize = 5;
@@ -47,9 +43,9 @@ fn by_id(records: &[Value]) -> BTreeMap<&str, &Value> {
 
 /// The time stamps are ours and say nothing about the file.
 fn differs(before: &Value, after: &Value) -> bool {
-    after.entries().any(|(key, value)| {
-        !matches!(key, "created_at" | "updated_at") && before.get(key) != Some(value)
-    })
+    after
+        .entries()
+        .any(|(key, value)| !matches!(key, "created_at" | "updated_at") && before.get(key) != Some(value))
 }
 
 fn name(record: &Value) -> String {

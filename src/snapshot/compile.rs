@@ -19,7 +19,7 @@ use crate::{
     entity::{Entities, Plugin as Entry, Route, RouteIndex, Scope, Service},
     plugin::{self, Chain, Plugin, Setup},
     router::{self, Router},
-    upstream::{Limits, Origin, Protocol},
+    upstream::{Limits, Origin},
 };
 
 /// Makes Snapshots, and keeps what the next one can use again.
@@ -104,9 +104,18 @@ impl Compiler {
                 Ok(made) => {
                     warnings.extend(made.warnings.iter().cloned());
                     files.extend(made.files.iter().map(|(path, _)| path.clone()));
-                    let step = plugin::Step { priority: def.priority, name: def.name, plugin: made.plugin.clone() };
+                    let step =
+                        plugin::Step { priority: def.priority, name: def.name, plugin: made.plugin.clone() };
                     chains.entry(entry.scope).or_default().add(step);
-                    kept.insert(entry.id, Kept { name: entry.name.clone(), at: entry.at.clone(), config: entry.config.clone(), made });
+                    kept.insert(
+                        entry.id,
+                        Kept {
+                            name: entry.name.clone(),
+                            at: entry.at.clone(),
+                            config: entry.config.clone(),
+                            made,
+                        },
+                    );
                 }
                 Err(complaints) => errors.extend(complaints),
             }
@@ -152,18 +161,21 @@ impl Compiler {
         }
         let (files, warnings) = (RefCell::default(), RefCell::default());
         let at = entry.at.key("config");
-        let setup = Setup { config: &entry.config, at, specs: &self.specs, warnings: &warnings, files: &files };
+        let setup =
+            Setup { config: &entry.config, at, specs: &self.specs, warnings: &warnings, files: &files };
         let plugin = (def.compile)(&setup)?;
         Ok(Made { plugin, files: files.into_inner(), warnings: warnings.into_inner() })
     }
 }
 
 fn steps(entities: &Entities, chains: &HashMap<Scope, Chain>) -> Vec<Step> {
-    let destinations: Vec<Arc<Destination>> = entities.services.iter().map(|it| Arc::new(destination(it))).collect();
+    let destinations: Vec<Arc<Destination>> =
+        entities.services.iter().map(|it| Arc::new(destination(it))).collect();
     let step = |(n, route): (usize, &Route)| Step {
         chain: chain(RouteIndex(n), route, chains),
         destination: route.service.and_then(|service| destinations.get(service.0).cloned()),
-        https_only: route.protocols.iter().any(|it| it == "https") && !route.protocols.iter().any(|it| it == "http"),
+        https_only: route.protocols.iter().any(|it| it == "https")
+            && !route.protocols.iter().any(|it| it == "http"),
     };
     entities.routes.iter().enumerate().map(step).collect()
 }
@@ -193,12 +205,17 @@ fn chain(index: RouteIndex, route: &Route, chains: &HashMap<Scope, Chain>) -> Ch
 
 fn destination(service: &Service) -> Destination {
     let tls = matches!(service.protocol.as_str(), "https" | "grpcs" | "wss");
-    let protocol = if tls { Protocol::Https } else { Protocol::Http };
-    let bracketed = if service.host.contains(':') { format!("[{}]", service.host) } else { service.host.clone() };
+    let bracketed =
+        if service.host.contains(':') { format!("[{}]", service.host) } else { service.host.clone() };
     let usual = service.port == if tls { 443 } else { 80 };
     let host = if usual { bracketed } else { format!("{bracketed}:{}", service.port) };
     Destination {
-        origin: Origin::new(protocol, &service.host, service.port),
+        origin: if tls {
+            let verify = service.record.get("tls_verify").and_then(Value::as_bool).unwrap_or_default();
+            Origin::https(&*service.host, service.port, &service.host, verify)
+        } else {
+            Origin::http(&*service.host, service.port)
+        },
         limits: Limits {
             connect: Duration::from_millis(service.connect_timeout),
             write: Duration::from_millis(service.write_timeout),

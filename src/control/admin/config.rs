@@ -63,7 +63,10 @@ impl Admin {
                 reply::json(StatusCode::CREATED, by_id(&loaded.snapshot.entities).to_json())
             }
             Ok(Err(report)) => {
-                tracing::warn!("the Admin API was given a configuration that cannot be used: {}", report.summary());
+                tracing::warn!(
+                    "the Admin API was given a configuration that cannot be used: {}",
+                    report.summary()
+                );
                 refused(&report)
             }
             Err(_) => reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),

@@ -60,13 +60,15 @@ impl Admin {
                 found(service.and_then(|id| one(entities, "services", &id)))
             }
             [collection, key, children] => {
-                let Some(id) = one(entities, collection, key).and_then(|it| id_of(&it)) else { return not_found() };
+                let Some(id) = one(entities, collection, key).and_then(|it| id_of(&it)) else {
+                    return not_found();
+                };
                 let back = collection.trim_end_matches('s');
                 let all = records(entities, children).into_iter();
                 let of = |it: &Value| it.get(back).and_then(id_of).as_deref() == Some(&id);
                 list(all.filter(of).collect(), query)
             }
-            [] => not_found(),
+            _ => not_found(),
         }
     }
 }
@@ -102,7 +104,8 @@ fn found(record: Option<Value>) -> Response<Body> {
 /// One page of a list. (Kong: Admin API, pagination.)
 fn list(records: Vec<Value>, query: &str) -> Response<Body> {
     let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let parameter = |name: &str| query.iter().rev().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
+    let parameter =
+        |name: &str| query.iter().rev().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
     let size = match parameter("size").map(str::parse::<usize>) {
         None => 100,
         Some(Ok(size)) if (1..=1000).contains(&size) => size,

@@ -3,10 +3,15 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Admin;
-use crate::{body::Body, control::load::is_empty, plugin, reply};
+use crate::{
+    body::Body,
+    control::load::is_empty,
+    plugin, reply,
+    settings::{Listener, RouterFlavor, Settings},
+};
 
 impl Admin {
     pub(super) fn node(&self) -> Response<Body> {
@@ -29,7 +34,7 @@ impl Admin {
             "node_id": self.node_id.to_string(),
             "pids": { "master": std::process::id() },
             "plugins": { "available_on_server": available, "enabled_in_cluster": in_use },
-            "configuration": self.settings.to_json(),
+            "configuration": configuration(&self.settings),
         });
         reply::json(StatusCode::OK, text.to_string())
     }
@@ -69,6 +74,27 @@ impl Admin {
         }
         reply::message(StatusCode::OK, "ready")
     }
+}
+
+/// The settings of the process, as far as those who ask the Admin API read them.
+fn configuration(settings: &Settings) -> Value {
+    let listeners = |all: &[Listener]| -> Vec<Value> {
+        let one = |it: &Listener| json!({ "ip": it.address.ip(), "port": it.address.port(), "ssl": it.tls, "listener": it.address.to_string() });
+        all.iter().map(one).collect()
+    };
+    json!({
+        "database": "off",
+        "role": "traditional",
+        "router_flavor": match settings.router_flavor {
+            RouterFlavor::Traditional => "traditional",
+            RouterFlavor::TraditionalCompatible => "traditional_compatible",
+            RouterFlavor::Expressions => "expressions",
+        },
+        "declarative_config": settings.declarative_config,
+        "proxy_listeners": listeners(&settings.proxy_listen),
+        "admin_listeners": listeners(&settings.admin_listen),
+        "status_listeners": listeners(&settings.status_listen),
+    })
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -9,6 +9,7 @@ use super::{
     PRODUCT, X_ACCEL_EXPIRES, X_KONG_PROXY_LATENCY, X_KONG_REQUEST_ID, X_KONG_RESPONSE_LATENCY,
     X_KONG_UPSTREAM_LATENCY, X_KONG_UPSTREAM_STATUS, append_via, strip_hop_by_hop,
 };
+use crate::settings::{ResponseHeader, ResponseHeaders};
 
 /// Which fields the gateway adds to responses. (Kong: option `headers`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,20 @@ pub struct HeaderTokens {
     pub upstream_status: bool,
     /// X-Kong-Request-Id on all answers.
     pub request_id: bool,
+}
+
+impl From<ResponseHeaders> for HeaderTokens {
+    fn from(chosen: ResponseHeaders) -> Self {
+        Self {
+            server: chosen.contains(ResponseHeader::Server),
+            via: chosen.contains(ResponseHeader::Via),
+            upstream_latency: chosen.contains(ResponseHeader::UpstreamLatency),
+            proxy_latency: chosen.contains(ResponseHeader::ProxyLatency),
+            response_latency: chosen.contains(ResponseHeader::ResponseLatency),
+            upstream_status: chosen.contains(ResponseHeader::UpstreamStatus),
+            request_id: chosen.contains(ResponseHeader::RequestId),
+        }
+    }
 }
 
 impl Default for HeaderTokens {

@@ -1,13 +1,19 @@
 //! REPLY: the answers that the gateway makes itself.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header::CONTENT_TYPE};
+mod negotiated;
+#[cfg(test)]
+mod tests;
 
-use crate::{body::Body, document::Value, request_id::RequestId};
+pub use negotiated::{Asked, Exit, Format, Phase, default_message, error, exit, page};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+
+use crate::{body::Body, document::Value};
 
 /// A JSON answer.
 pub fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Body::Full(text.into()));
+    let mut response = Response::new(Body::full(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     response
@@ -25,19 +31,4 @@ pub fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = status;
     response
-}
-
-/// An error in the form that the client accepts, with the id of the request: how Kong's router and most of its
-/// plugins refuse a request.
-#[must_use]
-pub fn error(
-    method: &Method,
-    headers: &HeaderMap,
-    status: StatusCode,
-    message: &str,
-    id: &RequestId,
-) -> Response<Body> {
-    let _ = (method, headers);
-    let message = Value::from(message).to_json();
-    json(status, format!("{{\n  \"message\":{message},\n  \"request_id\":\"{}\"\n}}", id.as_str()))
 }

@@ -11,8 +11,7 @@ use http::{
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
-use super::request_id::RequestId;
-use crate::body::Body;
+use crate::{body::Body, request_id::RequestId};
 
 /// The formats of an error answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,6 +294,3 @@ fn escape(text: &str) -> String {
     }
     escaped
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 
 use http_body_util::BodyExt;
 
-use super::*;
+use super::negotiated::*;
 
 const MESSAGE: &str = "no Route matched with those values";
 const BAD_GATEWAY: &str = "An invalid response was received from the upstream server";
