@@ -4,10 +4,10 @@
 use crate::document::{Mapping, Value};
 
 /// The same document with the paths of its Routes in format 3.0.
-pub(super) fn migrate(document: &Value) -> Value {
+pub(super) fn migrate(document: Value) -> Value {
     let version = document.get("_format_version").and_then(Value::as_str);
     let Some(top) = document.as_mapping().filter(|_| matches!(version, Some("1.1" | "2.1"))) else {
-        return document.clone();
+        return document;
     };
     let mut top = top.clone();
     change(&mut top, "routes", &migrate_route);

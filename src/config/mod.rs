@@ -12,8 +12,8 @@ use std::sync::Arc;
 use md5::{Digest, Md5};
 
 use crate::{
-    diag::{Diagnostic, Report, Source},
-    document::{self, Dialect, Path, Value},
+    diag::{Diagnostic, Mark, Report, Source},
+    document::{self, Dialect, Path},
     entity::{DOCUMENT, Entities},
     schema::{self, Plugins},
 };
@@ -44,9 +44,15 @@ pub fn parse(source: &Arc<Source>, plugins: &dyn Plugins, now: i64) -> Result<Co
         Err(error) => return Err(fail(vec![Diagnostic::syntax(Path::root(), &error)])),
     };
     let mut diagnostics: Vec<Diagnostic> = document.duplicates.iter().map(duplicate).collect();
-    let value = if is_blank(&document.value) { empty() } else { migrate::migrate(&document.value) };
-
+    if let Some(byte) = document.next {
+        let message = "another document follows; only the first one is read";
+        let mark = Mark::Byte(byte);
+        diagnostics.push(Diagnostic { mark, ..Diagnostic::warning(Path::root(), message) });
+    }
+    let value = migrate::migrate(document.value);
     let checked = schema::check(DOCUMENT, &value, plugins);
+    // A large file stands in memory once, not twice.
+    drop(value);
     diagnostics.extend(checked.diagnostics);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(fail(diagnostics));
@@ -71,15 +77,6 @@ pub fn hash(text: &[u8]) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
-}
-
-/// A file of nothing but comments declares nothing. (ours: Kong refuses it.)
-fn is_blank(value: &Value) -> bool {
-    value.is_null() || value.as_mapping().is_some_and(document::Mapping::is_empty)
-}
-
-fn empty() -> Value {
-    [("_format_version", Value::from("3.0"))].into_iter().collect::<document::Mapping>().into()
 }
 
 fn duplicate(path: &Path) -> Diagnostic {

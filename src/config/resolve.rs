@@ -153,20 +153,18 @@ impl Resolver {
     fn entities(&mut self) -> Entities {
         let mut entities = Entities::default();
         let mut places: HashMap<String, usize> = HashMap::new();
-        let of = |collection: &str, items: &[Item]| -> Vec<(Value, Path)> {
-            let these = items.iter().filter(|item| item.entity.collection == collection);
-            these.map(|item| (Value::from(item.record.clone()), item.path.clone())).collect()
-        };
-        for (record, path) in of("services", &self.items) {
+        let [services, routes, plugins] =
+            ["services", "routes", "plugins"].map(|collection| take(&mut self.items, collection));
+        for (record, path) in services {
             places.insert(key("services", &record), entities.services.len());
             entities.services.push(Service::new(&record, &path));
         }
-        for (record, path) in of("routes", &self.items) {
+        for (record, path) in routes {
             places.insert(key("routes", &record), entities.routes.len());
             let service = target("services", &record, "service", &places).map(ServiceIndex);
             entities.routes.push(Route::new(&record, service, &path));
         }
-        for (record, path) in of("plugins", &self.items) {
+        for (record, path) in plugins {
             let scope = Scope {
                 route: target("routes", &record, "route", &places).map(RouteIndex),
                 service: target("services", &record, "service", &places).map(ServiceIndex),
@@ -175,6 +173,12 @@ impl Resolver {
         }
         entities
     }
+}
+
+/// The records of a collection, in file order.
+fn take(items: &mut [Item], collection: &str) -> Vec<(Value, Path)> {
+    let these = items.iter_mut().filter(|item| item.entity.collection == collection);
+    these.map(|item| (std::mem::take(&mut item.record).into(), std::mem::take(&mut item.path))).collect()
 }
 
 fn key(collection: &str, record: &Value) -> String {

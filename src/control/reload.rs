@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Control, Door, Loaded, watch::Watcher};
-use crate::diag::{Diagnostic, Report, Source, plural};
+use crate::diag::{Report, Source, plural};
 
 /// A file that cannot be used is read once more after this time: it may be half written.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
@@ -99,12 +99,6 @@ fn load(control: &Control, door: &Door) -> (Option<Arc<Source>>, Result<Loaded, 
         Ok(source) => source,
         Err(report) => return (None, Err(report)),
     };
-    if source.text.trim().is_empty() {
-        // An editor or a full disk leaves such a file behind; nobody means it.
-        let diagnostic = Diagnostic::error(crate::document::Path::root(), "the file is empty")
-            .help("to declare nothing, write `_format_version: \"3.0\"`");
-        return (Some(source.clone()), Err(Report::new(source, vec![diagnostic])));
-    }
     let result = control.load(&source);
     (Some(source), result)
 }

@@ -14,7 +14,7 @@ pub(super) fn read(text: &str) -> Result<Document, SyntaxError> {
     let mut reader = serde_json::Deserializer::from_str(&text[start..]);
     let keys = Keys::default();
     match Node(&keys).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)) {
-        Ok(value) => Ok(Document { value, duplicates: Vec::new() }),
+        Ok(value) => Ok(Document { value, duplicates: Vec::new(), next: None }),
         Err(error) => {
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or_default().to_owned();

@@ -32,6 +32,8 @@ pub struct Document {
     pub value: Value,
     /// Keys that stand twice in one mapping; the last one was taken, as Kong does.
     pub duplicates: Vec<Path>,
+    /// Where another document follows, in bytes; it is not read, as Kong does not.
+    pub next: Option<usize>,
 }
 
 /// A text that is no document.

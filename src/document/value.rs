@@ -3,7 +3,7 @@
 //! Keys keep the order of the text and numbers keep their digits, because a mock answers with the very bytes of
 //! the example. A clone costs a counter; a node that aliases name a thousand times is stored once.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 /// A text of a document.
 pub type Text = Arc<str>;
@@ -67,6 +67,12 @@ impl Value {
     #[must_use]
     pub fn as_mapping(&self) -> Option<&Mapping> {
         if let Self::Mapping(mapping) = self { Some(mapping) } else { None }
+    }
+
+    /// The keys and values, if this is a mapping; copied only if somebody else holds them too.
+    #[must_use]
+    pub fn into_mapping(self) -> Option<Mapping> {
+        if let Self::Mapping(mapping) = self { Some(Arc::unwrap_or_clone(mapping)) } else { None }
     }
 
     /// Whether there is nothing here.
@@ -314,7 +320,7 @@ impl From<i64> for Number {
 pub struct Mapping {
     entries: Vec<(Text, Value)>,
     /// Positions by key, once a walk along the entries would be slower.
-    sorted: Vec<u32>,
+    positions: Option<Box<HashMap<Text, u32>>>,
 }
 
 /// Up to this many keys a walk is as fast as a search.
@@ -358,21 +364,18 @@ impl Mapping {
     /// Sets `key`, at its old place if it has one, else at the end.
     pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
-        match self.search(&key) {
-            Search::At(n) => Some(std::mem::replace(&mut self.entries[n].1, value)),
-            Search::Missing(slot) => {
-                if let Some(slot) = slot {
-                    self.sorted.insert(slot, index(self.entries.len()));
-                }
-                self.entries.push((key, value));
-                if self.sorted.is_empty() && self.entries.len() > WALKED {
-                    self.sorted = (0..index(self.entries.len())).collect();
-                    let entries = &self.entries;
-                    self.sorted.sort_unstable_by(|a, b| entries[*a as usize].0.cmp(&entries[*b as usize].0));
-                }
-                None
-            }
+        if let Some(n) = self.position(&key) {
+            return Some(std::mem::replace(&mut self.entries[n].1, value));
         }
+        if let Some(positions) = &mut self.positions {
+            positions.insert(key.clone(), index(self.entries.len()));
+        }
+        self.entries.push((key, value));
+        if self.positions.is_none() && self.entries.len() > WALKED {
+            let numbered = self.entries.iter().enumerate();
+            self.positions = Some(Box::new(numbered.map(|(n, (key, _))| (key.clone(), index(n))).collect()));
+        }
+        None
     }
 
     /// Takes `key` out.
@@ -386,33 +389,17 @@ impl Mapping {
     /// Gives spare room back once no key is to come.
     pub(super) fn shrink(&mut self) {
         self.entries.shrink_to_fit();
+        if let Some(positions) = &mut self.positions {
+            positions.shrink_to_fit();
+        }
     }
 
     fn position(&self, key: &str) -> Option<usize> {
-        match self.search(key) {
-            Search::At(n) => Some(n),
-            Search::Missing(_) => None,
+        match &self.positions {
+            Some(positions) => positions.get(key).map(|n| *n as usize),
+            None => self.entries.iter().position(|(it, _)| &**it == key),
         }
     }
-
-    fn search(&self, key: &str) -> Search {
-        if self.sorted.is_empty() {
-            return self
-                .entries
-                .iter()
-                .position(|(it, _)| &**it == key)
-                .map_or(Search::Missing(None), Search::At);
-        }
-        match self.sorted.binary_search_by(|n| (*self.entries[*n as usize].0).cmp(key)) {
-            Ok(slot) => Search::At(self.sorted[slot] as usize),
-            Err(slot) => Search::Missing(Some(slot)),
-        }
-    }
-}
-
-enum Search {
-    At(usize),
-    Missing(Option<usize>),
 }
 
 /// A text of over four thousand million keys does not fit into memory.

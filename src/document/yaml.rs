@@ -20,7 +20,8 @@ pub(super) fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError
         duplicates: Vec::new(),
         root: None,
     };
-    for item in Parser::new_from_str_with_options(&text[start..], reading()) {
+    let mut events = Parser::new_from_str_with_options(&text[start..], reading());
+    for item in events.by_ref() {
         let stop = match item {
             Ok((event, span)) => builder.event(event).map_err(|message| (at(&span), message)),
             Err(error) => Err(scan_error(&error)),
@@ -33,7 +34,12 @@ pub(super) fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError
             }
         }
     }
-    Ok(Document { value: builder.root.unwrap_or_default(), duplicates: builder.duplicates })
+    // Only the first event counts: whatever else follows is not read, so it may be broken.
+    let next = match events.next() {
+        Some(Ok((Event::DocumentStart(..), span))) => Some(start + at(&span)),
+        _ => None,
+    };
+    Ok(Document { value: builder.root.unwrap_or_default(), duplicates: builder.duplicates, next })
 }
 
 /// How this crate reads YAML: as libyaml does, with bounded depth.

@@ -2,7 +2,13 @@
 
 use http_body_util::BodyExt;
 
+use http::{
+    HeaderMap, HeaderValue, Method, Response, StatusCode, Version,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+
 use super::negotiated::*;
+use crate::{body::Body, request_id::RequestId};
 
 const MESSAGE: &str = "no Route matched with those values";
 const BAD_GATEWAY: &str = "An invalid response was received from the upstream server";

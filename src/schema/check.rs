@@ -54,7 +54,11 @@ pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn Plugins) 
     let mut checker = Checker { plugins, checked: Checked::default() };
     let root = Path::root();
     if document.as_mapping().is_none() {
-        let found = if document.is_null() { "nothing".to_owned() } else { format!("a {}", document.kind()) };
+        let found = if document.is_null() {
+            "nothing but blanks and comments".to_owned()
+        } else {
+            format!("a {}", document.kind())
+        };
         let diagnostic = Diagnostic::error(root, "expected an object").help(format!(
             "found {found}; a declarative configuration begins with `_format_version: \"3.0\"`"
         ));
@@ -159,13 +163,14 @@ impl Checker<'_> {
         let item = self.checked.items.len();
         self.checked.items.push(Item { entity, record: Mapping::default(), parent, path: at.path() });
         let before = self.checked.diagnostics.len();
-        let record = self.record(entity.fields, &prepared, at, Some(item));
+        let mut record = self.record(entity.fields, &prepared, at, Some(item));
         if self.checked.diagnostics.len() == before {
             // A rule across fields makes sense only where each field does.
-            let record = Value::from(record.clone());
-            for complaint in entity.checks.iter().filter_map(|check| check(&record)) {
+            let whole = Value::from(record);
+            for complaint in entity.checks.iter().filter_map(|check| check(&whole)) {
                 self.complaint(complaint, at);
             }
+            record = whole.into_mapping().unwrap_or_default();
         }
         self.checked.items[item].record = record;
     }
