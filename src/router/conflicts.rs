@@ -205,11 +205,13 @@ impl Search {
 
     fn report(self, routes: &[Route]) -> Vec<Diagnostic> {
         let pairs = self.pairs.iter().take(MOST_WARNINGS);
-        let mut warnings: Vec<_> =
-            pairs.filter_map(|(winner, loser)| Some(warning(routes.get(*winner)?, routes.get(*loser)?))).collect();
+        let mut warnings: Vec<_> = pairs
+            .filter_map(|(winner, loser)| Some(warning(routes.get(*winner)?, routes.get(*loser)?)))
+            .collect();
         if self.is_over() {
             let at = warnings.last().map_or_else(Path::root, |last| last.path.clone());
-            warnings.push(Diagnostic::warning(at, "there may be more routes like these; the search ended here"));
+            warnings
+                .push(Diagnostic::warning(at, "there may be more routes like these; the search ended here"));
         }
         warnings
     }

@@ -127,8 +127,7 @@ impl Splitter<'_> {
     fn groups(&self) -> Vec<(PathKind, Vec<usize>)> {
         let mut groups: Vec<(PathKind, Vec<usize>)> = Vec::new();
         for (position, path) in self.route.paths.iter().enumerate() {
-            let kind =
-                if path.starts_with('~') { PathKind::Regex } else { PathKind::Prefix(path.len()) };
+            let kind = if path.starts_with('~') { PathKind::Regex } else { PathKind::Prefix(path.len()) };
             let alike = match self.options.flavor {
                 Flavor::TraditionalCompatible => groups.iter_mut().find(|(other, _)| *other == kind),
                 Flavor::Traditional => None,

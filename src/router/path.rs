@@ -86,13 +86,12 @@ pub fn join<'a>(
     handling: PathHandling,
 ) -> Cow<'a, [u8]> {
     let base = service_path.unwrap_or("/").as_bytes();
-    let stripped = prefix.filter(|_| strip_path).map(|length| without_dots(path.get(length..).unwrap_or(b"")));
+    let stripped =
+        prefix.filter(|_| strip_path).map(|length| without_dots(path.get(length..).unwrap_or(b"")));
     match (handling, stripped) {
         (PathHandling::V0, None) => join_whole(base, path),
         (PathHandling::V0, Some(rest)) => Cow::Owned(join_rest(base, path, rest)),
-        (PathHandling::V1, None) => {
-            Cow::Owned([base, path.strip_prefix(b"/").unwrap_or(path)].concat())
-        }
+        (PathHandling::V1, None) => Cow::Owned([base, path.strip_prefix(b"/").unwrap_or(path)].concat()),
         (PathHandling::V1, Some(rest)) => Cow::Owned(match rest.starts_with(b"/") {
             true => [without_slash(base), rest].concat(),
             false => [base, rest].concat(),
