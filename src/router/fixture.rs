@@ -1,9 +1,11 @@
 //! Routes and recorded cases for the tests of this module.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use http::HeaderMap;
 use serde_json::Value;
 
+use super::{Request, Scheme};
 use crate::document::Path;
 use crate::entity::{Endpoint, PathHandling, Route, entity_id};
 
@@ -41,6 +43,20 @@ pub(super) fn route(fields: &Value) -> Route {
         created_at: fields["created_at"].as_i64(),
         record: crate::document::Value::Null,
         at: Path::root().key("routes").key(name),
+    }
+}
+
+/// A plain GET request for a path, to port 8000.
+pub(super) fn get<'a>(path: &'a str, headers: &'a HeaderMap) -> Request<'a> {
+    Request {
+        method: "GET",
+        host: None,
+        path: path.as_bytes(),
+        headers,
+        scheme: Scheme::Http,
+        sni: None,
+        source: SocketAddr::from(([127, 0, 0, 1], 40000)),
+        destination: SocketAddr::from(([127, 0, 0, 1], 8000)),
     }
 }
 

@@ -30,11 +30,15 @@ mod entry;
 mod fixture;
 mod hosts;
 mod index;
+#[cfg(test)]
+mod laws;
 mod lookup;
 mod options;
 mod path;
 mod pattern;
 mod priority;
+#[cfg(test)]
+mod rules;
 
 pub use conflicts::conflicts;
 pub use lookup::{Candidate, Capture, Match, Router};

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder};
-use regex_syntax::hir::{Hir, HirKind, Look};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::options::Compilation;
 
@@ -29,9 +29,7 @@ impl PathPattern {
     /// # Errors
     /// What is wrong with the expression.
     pub(super) fn new(expression: &str, compilation: Compilation) -> Result<Self, String> {
-        let source = format!("^{expression}");
-        let syntax = parse(&source, false)?;
-        let pattern = Pattern::new(source, false, compilation)?;
+        let (pattern, syntax) = Pattern::new(format!("^{expression}"), false, compilation)?;
         Ok(Self { pattern, literal: literal_prefix(&syntax).into_boxed_slice() })
     }
 
@@ -56,26 +54,21 @@ impl Pattern {
     /// # Errors
     /// What is wrong with the expression.
     pub(super) fn anywhere(expression: &str, compilation: Compilation) -> Result<Self, String> {
-        parse(expression, true)?;
-        Self::new(expression.to_owned(), true, compilation)
+        Self::new(expression.to_owned(), true, compilation).map(|(pattern, _)| pattern)
     }
 
     pub(super) fn is_match(&self, text: &[u8]) -> bool {
         self.regex().is_some_and(|regex| regex.is_match(text))
     }
 
-    fn new(source: String, ignores_case: bool, compilation: Compilation) -> Result<Self, String> {
+    fn new(source: String, ignores_case: bool, compilation: Compilation) -> Result<(Self, Hir), String> {
+        let syntax = parse(&source, ignores_case)?;
         let pattern = Self { source, ignores_case, compiled: OnceLock::new() };
-        if compilation == Compilation::AtLoad || pattern.may_be_too_big() {
+        if compilation == Compilation::AtLoad || size(&syntax) > SURELY_COMPILES {
             let regex = pattern.compile().map_err(|error| error.to_string())?;
             pattern.compiled.get_or_init(|| Some(regex));
         }
-        Ok(pattern)
-    }
-
-    /// Whether it may outgrow the limit of the regex crate, which only compiling can tell.
-    fn may_be_too_big(&self) -> bool {
-        self.source.contains('{') || self.source.len() > 500
+        Ok((pattern, syntax))
     }
 
     fn regex(&self) -> Option<&Regex> {
@@ -95,6 +88,29 @@ fn parse(source: &str, ignores_case: bool) -> Result<Hir, String> {
         regex_syntax::Error::Translate(error) => error.kind().to_string(),
         other => other.to_string(),
     })
+}
+
+/// An expression of this size is far from the limit of the regex crate; whether a bigger one is within, only
+/// compiling it tells.
+const SURELY_COMPILES: usize = 20_000;
+
+/// How many ranges and bytes an expression has, repetitions written out. The depth is bounded by the parser's own
+/// limit on nesting.
+fn size(syntax: &Hir) -> usize {
+    match syntax.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(text) => text.0.len(),
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len(),
+        HirKind::Class(Class::Bytes(class)) => class.ranges().len(),
+        HirKind::Capture(capture) => size(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min.saturating_add(1));
+            size(&repetition.sub).saturating_mul(times as usize)
+        }
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(size).fold(0, usize::saturating_add)
+        }
+    }
 }
 
 /// The longest text that every match begins with; empty if a match may begin anywhere.

@@ -53,6 +53,8 @@ pub enum Key {
         regex_priority: i64,
         /// Bytes of the prefix.
         prefix_length: u64,
+        /// Whether a host without wildcard has a port.
+        names_port: bool,
         /// When the Route was made, in Unix seconds: the older one wins. A Route that does not say is the
         /// youngest, since Kong takes the time of loading for it.
         created_at: Reverse<i64>,
@@ -68,19 +70,20 @@ impl Key {
     /// The key in the flavor `traditional`. Over plain http an SNI counts for nothing.
     pub(super) fn traditional(route: &Route, kind: PathKind, sni_counts: bool) -> Self {
         let category = if sni_counts { criteria(route) } else { criteria(route) & !SNIS };
-        let wildcard_with_port = route.hosts.iter().any(|host| {
-            let pattern = HostPattern::parse(host);
-            pattern.name.is_wildcard() && pattern.port.is_some()
-        });
+        let names_port = |wildcard: bool| {
+            let mut hosts = route.hosts.iter().map(|host| HostPattern::parse(host));
+            hosts.any(|host| host.port.is_some() && host.name.is_wildcard() == wildcard)
+        };
         Self::Traditional {
             weight: category.count_ones(),
             category,
-            details: u8::from(wildcard_with_port) << 2
+            details: u8::from(names_port(true)) << 2
                 | u8::from(has_plain_hosts_only(route)) << 1
                 | u8::from(kind.is_regex()),
             headers: route.headers.len(),
             regex_priority: if kind.is_regex() { route.regex_priority } else { 0 },
             prefix_length: kind.prefix_length(),
+            names_port: names_port(false),
             created_at: Reverse(route.created_at.unwrap_or(i64::MAX)),
         }
     }
@@ -227,6 +230,7 @@ mod tests {
             (json!({"hosts": ["a.test"], "paths": ["/a"]}), PathKind::Prefix(2)),
             (json!({"methods": ["GET"], "paths": ["/a/long/one"]}), PathKind::Prefix(11)),
             (json!({"hosts": ["*.test:80"]}), PathKind::Absent),
+            (json!({"hosts": ["a.test:80"]}), PathKind::Absent),
             (json!({"hosts": ["a.test"]}), PathKind::Absent),
             (json!({"headers": {"a": ["1"], "b": ["1"]}}), PathKind::Absent),
             (json!({"headers": {"a": ["1"]}}), PathKind::Absent),
