@@ -1,1 +1,3 @@
 //! WHEN: who decides what is current.
+
+pub mod watch;

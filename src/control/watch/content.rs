@@ -1,0 +1,131 @@
+//! What a file says, as a hash, and how it looks from outside.
+
+use std::{
+    fs::{self, File, Metadata},
+    hash::{DefaultHasher, Hasher as _},
+    io::{self, Read as _},
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+/// What a file says: the hash and the length of its text, or none if there is nothing to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Content(Option<(u64, u64)>);
+
+impl Content {
+    pub(super) const ABSENT: Self = Self(None);
+
+    fn read(mut file: impl io::Read) -> io::Result<Self> {
+        let mut hasher = DefaultHasher::new();
+        let mut length = 0;
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(Self(Some((hasher.finish(), length)))),
+                Ok(read) => {
+                    hasher.write(buffer.get(..read).unwrap_or_default());
+                    length += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(text: &str) -> Self {
+        Self::read(text.as_bytes()).unwrap()
+    }
+}
+
+/// How a file looks from outside: as long as this is the same, its content most likely is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+    /// The time of the last change of any kind, which no program can set (`ctime`).
+    changed: Option<SystemTime>,
+    identity: Identity,
+}
+
+impl Stamp {
+    /// Looks at what the path leads to; none if it leads nowhere.
+    pub(super) fn look(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
+    }
+
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+            changed: changed(metadata),
+            identity: Identity::of(metadata),
+        }
+    }
+
+    /// Whether the file was written or replaced after this time, as far as clocks can tell.
+    pub(super) fn is_younger_than(&self, time: SystemTime) -> bool {
+        self.modified.into_iter().chain(self.changed).any(|it| it > time)
+    }
+}
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+impl Identity {
+    /// Looks at what the path leads to; none if it leads nowhere.
+    pub(super) fn look(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
+    }
+
+    #[cfg(unix)]
+    fn of(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        Self(metadata.dev(), metadata.ino())
+    }
+
+    #[cfg(not(unix))]
+    fn of(metadata: &Metadata) -> Self {
+        let created = metadata.created().ok().and_then(|it| it.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let created = created.unwrap_or_default();
+        Self(created.as_secs(), u64::from(created.subsec_nanos()))
+    }
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> Option<SystemTime> {
+    use std::os::unix::fs::MetadataExt as _;
+    let seconds = u64::try_from(metadata.ctime()).ok()?;
+    let nanoseconds = u64::try_from(metadata.ctime_nsec()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds))
+}
+
+#[cfg(not(unix))]
+fn changed(_: &Metadata) -> Option<SystemTime> {
+    None
+}
+
+/// A file as it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Observation {
+    pub(super) stamp: Option<Stamp>,
+    pub(super) content: Content,
+}
+
+impl Observation {
+    /// Reads the file that the path leads to. What is no regular file (a directory, a pipe) says nothing.
+    pub(super) fn make(path: &Path) -> Self {
+        let absent = || Self { stamp: Stamp::look(path), content: Content::ABSENT };
+        if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+            return absent();
+        }
+        let read = || -> io::Result<Self> {
+            let file = File::open(path)?;
+            // The stamp is taken first, so that a text which changes while it is read is read again.
+            let stamp = Some(Stamp::of(&file.metadata()?));
+            Ok(Self { stamp, content: Content::read(file)? })
+        };
+        read().unwrap_or_else(|_| absent())
+    }
+}

@@ -1,0 +1,336 @@
+//! The thread that looks at files: when to look, what is new, and who is told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    io,
+    path::{Path, PathBuf},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use notify::{
+    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
+    event::{DataChange, ModifyKind},
+};
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    content::{Content, Identity, Observation, Stamp},
+    places::add_directories,
+};
+
+/// Nobody writes for this long: then it is worth to read.
+const QUIET: Duration = Duration::from_millis(50);
+/// Who writes on and on is read in between after this long.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often files are looked at from outside.
+const GLANCE: Duration = Duration::from_millis(250);
+/// How often files are read in any case.
+const READ: Duration = Duration::from_secs(5);
+/// The step of the clock that file systems keep: what happens within one step looks the same from outside.
+const TICK: Duration = Duration::from_millis(20);
+/// By how much the clock of a file system may be behind ours.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// How the worker learns that it should look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Senses {
+    EventsAndPolling,
+    #[cfg(test)]
+    Polling,
+}
+
+/// What the worker is told.
+#[derive(Debug)]
+pub(super) enum Signal {
+    /// Something happened in a directory.
+    Event {
+        /// Whether a watch may have died of it.
+        rearm: bool,
+    },
+    /// Watch these files, and no others; answer when they have been read.
+    Files(Vec<PathBuf>, oneshot::Sender<()>),
+    /// The caller has read what it wanted to read; answer when what happened meanwhile is reported.
+    Settle(oneshot::Sender<()>),
+    /// The caller is gone.
+    Stop,
+}
+
+/// What the worker has seen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Report {
+    /// Counts the times that something was new.
+    pub(super) revision: u64,
+    pub(super) files: Vec<Watched>,
+}
+
+/// A file as it was last seen.
+#[derive(Clone, Debug)]
+pub(super) struct Watched {
+    pub(super) path: PathBuf,
+    /// The revision of the report that told of its last change; 0 if it has not changed.
+    pub(super) revision: u64,
+    seen: Observation,
+}
+
+impl Watched {
+    #[cfg(test)]
+    pub(super) const fn content(&self) -> Content {
+        self.seen.content
+    }
+}
+
+/// Starts the thread, with nothing to watch yet.
+pub(super) fn spawn(senses: Senses) -> io::Result<(Sender<Signal>, watch::Receiver<Report>)> {
+    let (sender, signals) = mpsc::channel();
+    let (reports, receiver) = watch::channel(Report::default());
+    let events = sender.clone();
+    let run = move || {
+        let notifier = if senses == Senses::EventsAndPolling { notifier(events) } else { None };
+        let worker = Worker {
+            signals,
+            postponed: VecDeque::new(),
+            notifier,
+            armed: BTreeMap::new(),
+            warned: false,
+            files: Vec::new(),
+            revision: 0,
+            caller_reads: true,
+            caller_reads_since: SystemTime::now(),
+            next_read: Instant::now() + READ,
+            reports,
+        };
+        worker.run();
+    };
+    thread::Builder::new().name("mynah-watch".into()).spawn(run)?;
+    Ok((sender, receiver))
+}
+
+fn notifier(signals: Sender<Signal>) -> Option<RecommendedWatcher> {
+    let tell = move |event: notify::Result<Event>| {
+        let rearm = match event {
+            // Reading is no change, and it is what the worker itself does.
+            Ok(event) if event.kind.is_access() => return,
+            Ok(event) => event.need_rescan() || !is_harmless(event.kind),
+            Err(_) => true,
+        };
+        // The worker ends before its notifier.
+        let _ = signals.send(Signal::Event { rearm });
+    };
+    notify::recommended_watcher(tell)
+        .inspect_err(|error| tracing::warn!(%error, "no file system events, files are polled instead"))
+        .ok()
+}
+
+/// Whether no watch can die of the event: nothing was removed or renamed.
+fn is_harmless(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(DataChange::Any) | ModifyKind::Metadata(_))
+    )
+}
+
+struct Worker {
+    signals: Receiver<Signal>,
+    /// Signals that came while the worker waited for events to end.
+    postponed: VecDeque<Signal>,
+    notifier: Option<RecommendedWatcher>,
+    /// The directories that are watched, and which they were.
+    armed: BTreeMap<PathBuf, Identity>,
+    /// Whether the user knows that directories cannot be watched.
+    warned: bool,
+    files: Vec<Watched>,
+    revision: u64,
+    /// Whether the caller may be reading, so that a file that changes and changes back is not the same to it.
+    caller_reads: bool,
+    caller_reads_since: SystemTime,
+    next_read: Instant,
+    reports: watch::Sender<Report>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        loop {
+            match self.next(GLANCE) {
+                Some(Signal::Event { rearm }) => {
+                    let rearm = self.wait_for_quiet(rearm);
+                    self.look(rearm);
+                }
+                Some(Signal::Files(files, done)) => {
+                    self.replace(files);
+                    // Not every caller waits.
+                    let _ = done.send(());
+                }
+                Some(Signal::Settle(done)) => {
+                    self.settle();
+                    // A caller that gave up waiting settles again.
+                    let _ = done.send(());
+                }
+                Some(Signal::Stop) => return,
+                None if self.glance() => {
+                    let rearm = self.wait_for_quiet(false);
+                    self.look(rearm);
+                }
+                None if Instant::now() >= self.next_read => {
+                    self.look(false);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn next(&mut self, wait: Duration) -> Option<Signal> {
+        if let Some(signal) = self.postponed.pop_front() {
+            return Some(signal);
+        }
+        match self.signals.recv_timeout(wait) {
+            Ok(signal) => Some(signal),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Signal::Stop),
+        }
+    }
+
+    /// Waits until no event has come for a while, but not for ever; true if one of them asks to rearm.
+    fn wait_for_quiet(&mut self, mut rearm: bool) -> bool {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.signals.recv_timeout(left.min(QUIET)) {
+                Ok(Signal::Event { rearm: another }) => rearm |= another,
+                Ok(signal) => self.postponed.push_back(signal),
+                Err(_) => return rearm,
+            }
+            if left.is_zero() {
+                return rearm;
+            }
+        }
+    }
+
+    /// Ends the time in which the caller reads, unless there is news for it to read.
+    fn settle(&mut self) {
+        let mut rearm = false;
+        if self.glance() {
+            rearm = self.wait_for_quiet(false);
+        }
+        self.caller_reads_since = SystemTime::now();
+        self.caller_reads = self.look(rearm);
+    }
+
+    /// Whether a file looks different from outside.
+    fn glance(&self) -> bool {
+        self.files.iter().any(|file| Stamp::look(&file.path) != file.seen.stamp)
+    }
+
+    /// Reads all files and reports what is new; true if anything is.
+    fn look(&mut self, rearm: bool) -> bool {
+        // Watches first, then the files: what happens in between is seen by the watches.
+        self.arm(rearm);
+        let revision = self.revision + 1;
+        let mut news = false;
+        for file in &mut self.files {
+            let seen = Observation::make(&file.path);
+            if seen.content != file.seen.content || (self.caller_reads && seen.stamp != file.seen.stamp) {
+                file.revision = revision;
+                news = true;
+            }
+            file.seen = seen;
+        }
+        self.next_read = Instant::now() + READ;
+        if news {
+            self.caller_reads_since = SystemTime::now();
+            self.report(revision);
+        }
+        news
+    }
+
+    fn report(&mut self, revision: u64) {
+        self.revision = revision;
+        self.caller_reads = true;
+        self.reports.send_replace(Report { revision, files: self.files.clone() });
+    }
+
+    fn replace(&mut self, paths: Vec<PathBuf>) {
+        let mut known: BTreeMap<_, _> = self.files.drain(..).map(|file| (file.path.clone(), file)).collect();
+        let paths: BTreeSet<_> = paths.into_iter().collect();
+        let added: BTreeSet<_> = paths.iter().filter(|path| !known.contains_key(*path)).cloned().collect();
+        let unseen = Observation { stamp: None, content: Content::ABSENT };
+        let file = |path: PathBuf| {
+            known.remove(&path).unwrap_or_else(|| Watched { path, revision: 0, seen: unseen })
+        };
+        self.files = paths.into_iter().map(file).collect();
+        self.arm(false);
+        if added.iter().any(|path| is_fresh(path)) {
+            let rearm = self.wait_for_quiet(false);
+            self.arm(rearm);
+        }
+        let since = before(self.caller_reads_since, CLOCK_TOLERANCE);
+        let next = self.revision + 1;
+        let mut revision = self.revision;
+        for file in self.files.iter_mut().filter(|file| added.contains(&file.path)) {
+            file.seen = Observation::make(&file.path);
+            if file.seen.stamp.is_some_and(|stamp| stamp.is_younger_than(since)) {
+                file.revision = next;
+                revision = next;
+            }
+        }
+        self.report(revision);
+    }
+
+    /// Watches the directories that matter now; `afresh` if watches may have died.
+    fn arm(&mut self, afresh: bool) {
+        let Some(notifier) = &mut self.notifier else { return };
+        if afresh {
+            for directory in std::mem::take(&mut self.armed).into_keys() {
+                // A watch that died is not there to be removed.
+                let _ = notifier.unwatch(&directory);
+            }
+        }
+        // While watches are set, links may already lead elsewhere; it is rare, and polling would see it too.
+        for _ in 0..3 {
+            let wanted = directories(self.files.iter().map(|file| &*file.path));
+            if wanted == self.armed {
+                return;
+            }
+            for directory in self.armed.extract_if(.., |path, it| wanted.get(path) != Some(it)) {
+                let _ = notifier.unwatch(&directory.0);
+            }
+            for (directory, identity) in wanted {
+                if self.armed.contains_key(&directory) {
+                    continue;
+                }
+                match notifier.watch(&directory, RecursiveMode::NonRecursive) {
+                    Ok(()) => {
+                        self.armed.insert(directory, identity);
+                    }
+                    Err(error) if !self.warned => {
+                        self.warned = true;
+                        let directory = directory.display();
+                        tracing::warn!(%error, %directory, "no events from a directory, its files are polled");
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Whether the file was written so recently that another change would look the same from outside.
+fn is_fresh(path: &Path) -> bool {
+    Stamp::look(path).is_some_and(|stamp| stamp.is_younger_than(before(SystemTime::now(), TICK)))
+}
+
+fn before(time: SystemTime, duration: Duration) -> SystemTime {
+    time.checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// The directories that matter for the files, as far as they exist.
+fn directories<'a>(files: impl Iterator<Item = &'a Path>) -> BTreeMap<PathBuf, Identity> {
+    let mut directories = BTreeSet::new();
+    for file in files {
+        // A link that vanishes while it is read is seen by the directories before it.
+        let _ = add_directories(file, &mut directories);
+    }
+    let identified = |path: PathBuf| Identity::look(&path).map(|identity| (path, identity));
+    directories.into_iter().filter_map(identified).collect()
+}
