@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const GLANCE: Duration = Duration::from_millis(250);
 /// How often files are read in any case.
 const READ: Duration = Duration::from_secs(5);
+/// The step of the clock that file systems keep: what happens within one step looks the same from outside.
+const TICK: Duration = Duration::from_millis(20);
 /// By how much the clock of a file system may be behind ours.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
@@ -258,7 +260,11 @@ impl Worker {
         };
         self.files = paths.into_iter().map(file).collect();
         self.arm(false);
-        let since = self.caller_reads_since.checked_sub(CLOCK_TOLERANCE).unwrap_or(SystemTime::UNIX_EPOCH);
+        if added.iter().any(|path| is_fresh(path)) {
+            let rearm = self.wait_for_quiet(false);
+            self.arm(rearm);
+        }
+        let since = before(self.caller_reads_since, CLOCK_TOLERANCE);
         let next = self.revision + 1;
         let mut revision = self.revision;
         for file in self.files.iter_mut().filter(|file| added.contains(&file.path)) {
@@ -307,6 +313,15 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether the file was written so recently that another change would look the same from outside.
+fn is_fresh(path: &Path) -> bool {
+    Stamp::look(path).is_some_and(|stamp| stamp.is_younger_than(before(SystemTime::now(), TICK)))
+}
+
+fn before(time: SystemTime, duration: Duration) -> SystemTime {
+    time.checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// The directories that matter for the files, as far as they exist.
