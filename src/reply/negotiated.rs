@@ -139,6 +139,8 @@ pub fn default_message(status: StatusCode) -> Cow<'static, str> {
         426 => "Upgrade required",
         428 => "Precondition required",
         429 => "Too many requests",
+        431 => "Request header fields too large",
+        451 => "Unavailable for legal reasons",
         494 => "Request header or cookie too large",
         500 => "An unexpected error occurred",
         501 => "Not implemented",
@@ -146,6 +148,7 @@ pub fn default_message(status: StatusCode) -> Cow<'static, str> {
         503 => "The upstream server is currently unavailable",
         504 => "The upstream server is timing out",
         505 => "HTTP version not supported",
+        511 => "Network authentication required",
         other => return Cow::Owned(format!("The upstream server responded with {other}")),
     })
 }
@@ -227,7 +230,6 @@ fn preferred<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Format {
 /// A gRPC answer of trailers only; the table of statuses is Kong's.
 fn grpc(status: StatusCode, message: &str) -> Response<Body> {
     let code: u16 = match status.as_u16() {
-        400 => 3,
         401 => 16,
         403 => 7,
         404 => 5,
@@ -238,7 +240,7 @@ fn grpc(status: StatusCode, message: &str) -> Response<Body> {
         503 => 14,
         504 => 4,
         200..=299 => 0,
-        405..=498 | 402 => 3,
+        400 | 402 | 405..=498 => 3,
         500..=599 => 13,
         _ => 2,
     };

@@ -232,7 +232,7 @@ mod tests {
             tokio::select! {
                 cause = pace.stalled(&LIMITS) => Some((began.elapsed(), cause)),
                 () = steps => None,
-                () = sleep(Duration::from_secs(60)) => None,
+                () = sleep(Duration::from_mins(1)) => None,
             }
         });
         let text = |(seconds, cause): (u64, Cause)| (seconds, cause.to_string());

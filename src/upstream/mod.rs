@@ -92,7 +92,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         Self { connect: minute, write: minute, read: minute, retries: 5 }
     }
 }

@@ -44,7 +44,7 @@ pub struct PoolSettings {
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self { idle_per_origin: 512, idle_timeout: Duration::from_secs(60), max_requests: 10_000 }
+        Self { idle_per_origin: 512, idle_timeout: Duration::from_mins(1), max_requests: 10_000 }
     }
 }
 
@@ -140,9 +140,9 @@ impl Shared {
         let own = SHARD.with(|shard| *shard);
         let surplus = {
             let mut shard = lock(&self.shards[own]);
-            let shelf = shard.entry(origin).or_default();
-            shelf.push(idle);
-            (shelf.len() > self.settings.idle_per_origin).then(|| shelf.remove(0))
+            let kept = shard.entry(origin).or_default();
+            kept.push(idle);
+            (kept.len() > self.settings.idle_per_origin).then(|| kept.remove(0))
         };
         drop(surplus);
     }

@@ -63,7 +63,7 @@ impl Pool {
                 Err(Lost { cause, unsent }) => (cause, unsent),
             };
             let repeatable = matches!(cause, Cause::Closed(_)) && (reused || tries.left());
-            match unsent.or_else(|| spare.map(Spare::into_request)) {
+            match unsent.map(|request| *request).or_else(|| spare.map(Spare::into_request)) {
                 Some(again) if repeatable => request = again,
                 _ => return Err(tries.failure(cause)),
             }
@@ -87,7 +87,10 @@ impl Tries<'_> {
             self.addresses = addresses(self.origin, self.limits.connect).await?;
         }
         loop {
-            let address = self.addresses[self.count as usize % self.addresses.len()];
+            let turn = self.count as usize % self.addresses.len().max(1);
+            let Some(&address) = self.addresses.get(turn) else {
+                return Err(Cause::NameResolution(std::io::ErrorKind::NotFound.into()));
+            };
             self.count += 1;
             match connect(address, self.origin, &self.pool.shared.tls, self.limits.connect).await {
                 Ok(connection) => return Ok(self.pool.lend(self.origin, connection)),
@@ -137,7 +140,7 @@ impl Spare {
 struct Lost {
     cause: Cause,
     /// The request, if nothing of it was written.
-    unsent: Option<Request<Body>>,
+    unsent: Option<Box<Request<Body>>>,
 }
 
 impl From<Cause> for Lost {
@@ -165,7 +168,7 @@ async fn exchange(mut lease: Lease, request: Request<Body>, limits: &Limits) -> 
         },
     };
     let response = sent.map_err(|mut error| Lost {
-        unsent: error.take_message().map(|request| request.map(Upload::into_body)),
+        unsent: error.take_message().map(|request| Box::new(request.map(Upload::into_body))),
         cause: Cause::of_exchange(error.into_error()),
     })?;
     wrap(response, lease, upgrade, limits)

@@ -141,15 +141,15 @@ mod tests {
 
     #[test]
     fn only_a_complete_request_for_websocket_is_one() {
-        let table: [(&[(&str, &str)], Version, bool); 5] = [
-            (&[("connection", "Upgrade"), ("upgrade", "websocket")], Version::HTTP_11, true),
-            (&[("connection", "keep-alive, upgrade"), ("upgrade", "WebSocket")], Version::HTTP_11, true),
-            (&[("connection", "Upgrade"), ("upgrade", "websocket")], Version::HTTP_10, false),
-            (&[("upgrade", "websocket")], Version::HTTP_11, false),
-            (&[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c")], Version::HTTP_11, false),
+        let table = [
+            (vec![("connection", "Upgrade"), ("upgrade", "websocket")], Version::HTTP_11, true),
+            (vec![("connection", "keep-alive, upgrade"), ("upgrade", "WebSocket")], Version::HTTP_11, true),
+            (vec![("connection", "Upgrade"), ("upgrade", "websocket")], Version::HTTP_10, false),
+            (vec![("upgrade", "websocket")], Version::HTTP_11, false),
+            (vec![("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c")], Version::HTTP_11, false),
         ];
         for (fields, version, expected) in table {
-            assert_eq!(asks_for_websocket(&map(fields), version), expected, "{fields:?}");
+            assert_eq!(asks_for_websocket(&map(&fields), version), expected, "{fields:?}");
         }
     }
 }

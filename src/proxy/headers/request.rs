@@ -7,7 +7,7 @@ use std::{
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
-    header::{CONNECTION, EXPECT, HOST, UPGRADE},
+    header::{CONNECTION, COOKIE, EXPECT, HOST, UPGRADE},
 };
 
 use super::{
@@ -61,6 +61,9 @@ pub fn forward_request_headers(headers: &mut HeaderMap, forwarding: &Forwarding<
     let websocket = asks_for_websocket(headers, forwarding.version);
     strip_hop_by_hop(headers);
     headers.remove(EXPECT);
+    if forwarding.version == Version::HTTP_2 {
+        join_cookies(headers);
+    }
     if websocket {
         headers.insert(CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -77,6 +80,17 @@ pub fn forward_request_headers(headers: &mut HeaderMap, forwarding: &Forwarding<
     insert_addresses(headers, forwarding);
     insert_forwarded(headers, forwarding);
     websocket
+}
+
+/// Makes one field of the crumbs that HTTP/2 may send a Cookie in (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() < 2 {
+        return;
+    }
+    if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(COOKIE, cookie);
+    }
 }
 
 /// X-Real-IP and X-Forwarded-For.
@@ -110,10 +124,10 @@ fn insert_forwarded(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) {
     });
     offer(X_FORWARDED_HOST, &|| host_value(forwarding.host));
     offer(X_FORWARDED_PORT, &|| Some(HeaderValue::from(forwarding.port)));
-    offer(X_FORWARDED_PATH, &|| HeaderValue::from_str(forwarding.raw_path).ok());
+    offer(X_FORWARDED_PATH, &|| HeaderValue::from_bytes(forwarding.raw_path.as_bytes()).ok());
     offer(X_FORWARDED_PREFIX, &|| {
         let prefix = forwarding.stripped_prefix.filter(|prefix| !matches!(*prefix, "" | "/"));
-        prefix.and_then(|prefix| HeaderValue::from_str(prefix).ok())
+        prefix.and_then(|prefix| HeaderValue::from_bytes(prefix.as_bytes()).ok())
     });
 }
 
@@ -214,6 +228,7 @@ mod tests {
         check(&Forwarding { host: "[::1]:80", ..plain() }, &[], &[("x-forwarded-host", "[::1]")]);
         check(&Forwarding { stripped_prefix: Some("/"), ..plain() }, &[], &[("x-forwarded-prefix", "")]);
         check(&Forwarding { stripped_prefix: None, ..plain() }, &[], &[("x-forwarded-prefix", "")]);
+        check(&Forwarding { raw_path: "/%7Ea//b", ..plain() }, &[], &[("x-forwarded-path", "/%7Ea//b")]);
         check(&Forwarding { upstream_host: None, ..plain() }, &[("host", "A:1")], &[("host", "A:1")]);
         check(
             &Forwarding { request_id: None, ..plain() },
@@ -256,6 +271,14 @@ mod tests {
             let via = format!("{received} mynah/{}", env!("CARGO_PKG_VERSION"));
             check(&Forwarding { version, ..plain() }, &[], &[("via", &via)]);
         }
+    }
+
+    #[test]
+    fn crumbs_of_a_cookie_are_joined() {
+        let crumbs = [("cookie", "a=1"), ("cookie", "b=2")];
+        let version = Version::HTTP_2;
+        let via = format!("2 mynah/{}", env!("CARGO_PKG_VERSION"));
+        check(&Forwarding { version, ..plain() }, &crumbs, &[("cookie", "a=1; b=2"), ("via", &via)]);
     }
 
     #[test]

@@ -126,3 +126,40 @@ async fn origins_do_not_share_connections() {
     }
     assert_eq!(pool.idle(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_request_gets_its_own_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = Origin::http("127.0.0.1", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                while let Some(request) = read_request(&mut stream).await {
+                    let target = request.split(' ').nth(1).unwrap();
+                    let length = target.len();
+                    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{target}");
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    let pool = Pool::default();
+    let clients = (0..16).map(|client| {
+        let (pool, origin) = (pool.clone(), origin.clone());
+        tokio::spawn(async move {
+            for number in 0..100 {
+                let target = format!("/{client}/{number}");
+                let mut asking = get();
+                *asking.uri_mut() = target.parse().unwrap();
+                let answer = pool.send(&origin, &patient(), asking).await.unwrap();
+                if number % 10 > 0 {
+                    assert_eq!(text(answer).await.unwrap(), target);
+                }
+            }
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+}
