@@ -151,7 +151,7 @@ pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
         Ok(text) => Ok(Source::new(name, text)),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
             Err(fail(
                 format!("not UTF-8: byte {at}, on line {line}, begins no character"),
                 "save the file as UTF-8",

@@ -320,7 +320,7 @@ impl From<i64> for Number {
 pub struct Mapping {
     entries: Vec<(Text, Value)>,
     /// Positions by key, once a walk along the entries would be slower.
-    positions: Option<Box<HashMap<Text, u32>>>,
+    positions: Option<HashMap<Text, u32>>,
 }
 
 /// Up to this many keys a walk is as fast as a search.
@@ -373,7 +373,7 @@ impl Mapping {
         self.entries.push((key, value));
         if self.positions.is_none() && self.entries.len() > WALKED {
             let numbered = self.entries.iter().enumerate();
-            self.positions = Some(Box::new(numbered.map(|(n, (key, _))| (key.clone(), index(n))).collect()));
+            self.positions = Some(numbered.map(|(n, (key, _))| (key.clone(), index(n))).collect());
         }
         None
     }

@@ -41,6 +41,7 @@ const FIELDS: &[Field] = &[
 ];
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "they are Kong's, each a setting of its own")]
 struct Config {
     api_specification: Option<String>,
     api_specification_filename: Option<String>,

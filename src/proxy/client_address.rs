@@ -10,22 +10,22 @@ use crate::settings::{RealIpHeader, Settings, TrustedIps};
 
 /// Whom to believe about the client's address.
 #[derive(Clone, Debug)]
-pub struct RealIp {
+pub(super) struct RealIp {
     /// Peers whose word counts; none by default. (Kong: `trusted_ips`.)
-    pub trusted: TrustedIps,
+    pub(super) trusted: TrustedIps,
     /// The field in which they say it. (Kong: `real_ip_header`.)
-    pub header: HeaderName,
+    pub(super) header: HeaderName,
     /// Whether to go on past trusted addresses in that field. (Kong: `real_ip_recursive`.)
-    pub recursive: bool,
+    pub(super) recursive: bool,
 }
 
 /// A client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Client {
+pub(super) struct Client {
     /// Its address, as far as it is known.
-    pub address: IpAddr,
+    pub(super) address: IpAddr,
     /// Whether the peer of the connection is trusted, and with it its X-Forwarded fields.
-    pub trusted: bool,
+    pub(super) trusted: bool,
 }
 
 impl From<&Settings> for RealIp {
@@ -41,7 +41,7 @@ impl From<&Settings> for RealIp {
 
 impl RealIp {
     /// Finds out who the client is.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let peer = peer.to_canonical();
         if self.trusted.is_empty() || !self.trusts(peer) {
             return Client { address: peer, trusted: false };
@@ -77,16 +77,21 @@ mod tests {
 
     /// Checks who the client is, behind 127.0.0.1 and 10.0.0.0/8.
     #[track_caller]
-    fn check(recursive: bool, peer: &str, lines: &[&str], expected: &str, trusted: bool) {
-        let trusted_ips = ["127.0.0.1", "10.0.0.0/8"].map(|text| text.parse().unwrap()).to_vec();
+    fn check(recursive: bool, peer: &str, lines: &[&str], expected: &str, believed: bool) {
         let header = HeaderName::from_static("x-forwarded-for");
-        let real_ip = RealIp { trusted: trusted_ips, header: header.clone(), recursive };
+        let overrides = [
+            ("trusted_ips", "127.0.0.1,10.0.0.0/8".to_owned()),
+            ("real_ip_header", header.to_string()),
+            ("real_ip_recursive", if recursive { "on" } else { "off" }.to_owned()),
+        ];
+        let settings = Settings::load(&overrides, std::iter::empty(), None).unwrap().settings;
+        let real_ip = RealIp::from(&settings);
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(&header, line.parse().unwrap());
         }
         let client = real_ip.client(peer.parse().unwrap(), &headers);
-        assert_eq!(client, Client { address: expected.parse().unwrap(), trusted });
+        assert_eq!(client, Client { address: expected.parse().unwrap(), trusted: believed });
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Admin {
         };
         let text = match text(&head.headers, bytes).await {
             Ok(text) => text,
-            Err(refusal) => return refusal,
+            Err(refused) => return refused.answer(),
         };
         let asked = |name: &str, yes: &[&str]| {
             form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && yes.contains(&&*value))
@@ -74,29 +74,48 @@ impl Admin {
     }
 }
 
+/// A body that holds no configuration.
+enum Refused {
+    /// It holds something else.
+    Nothing,
+    /// It says that it is JSON, and is not.
+    Json,
+    /// It is of a type that holds none.
+    MediaType,
+}
+
+impl Refused {
+    fn answer(&self) -> Response<Body> {
+        let (status, message) = match self {
+            Self::Nothing => (StatusCode::BAD_REQUEST, "expected a declarative configuration"),
+            Self::Json => (StatusCode::BAD_REQUEST, "Cannot parse JSON body"),
+            Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
+        };
+        reply::message(status, message)
+    }
+}
+
 /// The configuration that a body holds, whatever way it is sent.
-async fn text(headers: &HeaderMap, bytes: Bytes) -> Result<String, Response<Body>> {
-    let missing = || reply::message(StatusCode::BAD_REQUEST, "expected a declarative configuration");
+async fn text(headers: &HeaderMap, bytes: Bytes) -> Result<String, Refused> {
     let declared = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let plain = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| missing());
+    let plain = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Refused::Nothing);
     match media_type.as_str() {
         "application/json" => {
-            let value: Value = serde_json::from_slice(&bytes)
-                .map_err(|_| reply::message(StatusCode::BAD_REQUEST, "Cannot parse JSON body"))?;
+            let value: Value = serde_json::from_slice(&bytes).map_err(|_| Refused::Json)?;
             match value.get("config").and_then(Value::as_str) {
                 Some(config) => Ok(config.to_owned()),
                 None if value.get("_format_version").is_some() => plain(&bytes),
-                None => Err(missing()),
+                None => Err(Refused::Nothing),
             }
         }
         "text/yaml" | "application/yaml" => plain(&bytes),
         "application/x-www-form-urlencoded" => {
             let field = form_urlencoded::parse(&bytes).find(|(key, _)| key == "config");
-            field.map(|(_, value)| value.into_owned()).ok_or_else(missing)
+            field.map(|(_, value)| value.into_owned()).ok_or(Refused::Nothing)
         }
-        "multipart/form-data" => multipart(declared, bytes).await.ok_or_else(missing),
-        _ => Err(reply::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")),
+        "multipart/form-data" => multipart(declared, bytes).await.ok_or(Refused::Nothing),
+        _ => Err(Refused::MediaType),
     }
 }
 

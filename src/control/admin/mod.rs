@@ -54,7 +54,7 @@ impl Admin {
             ["config"] => &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST],
             _ => &[Method::GET, Method::HEAD, Method::OPTIONS],
         };
-        if !self.knows(&segments) {
+        if !knows(&segments) {
             return not_found();
         }
         if request.method() == Method::OPTIONS {
@@ -72,13 +72,10 @@ impl Admin {
             _ => self.entities(&segments, request.uri().query().unwrap_or_default()),
         }
     }
+}
 
-    fn knows(&self, segments: &[&str]) -> bool {
-        match segments {
-            [] | ["status" | "config"] | ["status", "ready"] => true,
-            _ => entities::knows(segments),
-        }
-    }
+fn knows(segments: &[&str]) -> bool {
+    matches!(segments, [] | ["status" | "config"] | ["status", "ready"]) || entities::knows(segments)
 }
 
 /// The segments of a path; one slash at its end is tolerated, empty segments are not.

@@ -16,7 +16,7 @@ use crate::{
 impl Admin {
     pub(super) fn node(&self) -> Response<Body> {
         let snapshot = self.control.live().current();
-        let available: serde_json::Map<String, serde_json::Value> = plugin::ALL
+        let available: serde_json::Map<String, Value> = plugin::ALL
             .iter()
             .map(|def| {
                 let facts = json!({ "version": env!("CARGO_PKG_VERSION"), "priority": def.priority });

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, Metadata},
     hash::{DefaultHasher, Hasher as _},
-    io::{self, Read as _},
+    io,
     path::Path,
     time::{Duration, SystemTime},
 };

@@ -9,6 +9,7 @@
 mod content;
 mod places;
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;
 mod worker;
 
@@ -101,7 +102,7 @@ impl Watcher {
     /// Lets the worker note that the caller has read what it wanted to read.
     async fn settle(&mut self) {
         let (done, settled) = oneshot::channel();
-        self.signal(Signal::Settle(done));
+        self.signal(Signal::Settle(self.acknowledged, done));
         // A worker that is gone is noticed where its reports are awaited.
         let _ = settled.await;
         self.loading = false;

@@ -43,7 +43,6 @@ async fn changed(watcher: &mut Watcher) -> Change {
 }
 
 /// Waits for reports until one of them has seen this content.
-#[track_caller]
 async fn sees(watcher: &mut Watcher, file: &Path, content: Content) {
     loop {
         let change = changed(watcher).await;
@@ -57,12 +56,14 @@ async fn sees(watcher: &mut Watcher, file: &Path, content: Content) {
 
 /// Prepares a file, then edits it three times in the same way; each time must be seen.
 async fn check(prepare: fn(&Path, &str) -> PathBuf, edit: fn(&Path, &str)) {
-    for senses in [Senses::EventsAndPolling, Senses::Polling] {
+    for senses in [Senses::EventsAndPolling, Senses::Events, Senses::Polling] {
         let folder = Folder::new();
         let file = prepare(&folder.0, "round 0");
         let mut watcher = Watcher::start(vec![file.clone()], senses).await.unwrap();
         for round in 1..=3 {
             let text = format!("round {round}");
+            // From now on nothing but a sense leads to a look.
+            watcher.settle().await;
             edit(&folder.0, &text);
             sees(&mut watcher, &file, Content::of(&text)).await;
         }

@@ -24,7 +24,7 @@ use super::{
 const QUIET: Duration = Duration::from_millis(50);
 /// Who writes on and on is read in between after this long.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How often files are looked at from outside.
+/// How often files are looked at from outside, events or not.
 const GLANCE: Duration = Duration::from_millis(250);
 /// How often files are read in any case.
 const READ: Duration = Duration::from_secs(5);
@@ -38,7 +38,31 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 pub(super) enum Senses {
     EventsAndPolling,
     #[cfg(test)]
+    Events,
+    #[cfg(test)]
     Polling,
+}
+
+impl Senses {
+    const fn events(self) -> bool {
+        match self {
+            Self::EventsAndPolling => true,
+            #[cfg(test)]
+            Self::Events => true,
+            #[cfg(test)]
+            Self::Polling => false,
+        }
+    }
+
+    const fn glance(self) -> Duration {
+        match self {
+            Self::EventsAndPolling => GLANCE,
+            #[cfg(test)]
+            Self::Events => Duration::MAX,
+            #[cfg(test)]
+            Self::Polling => GLANCE,
+        }
+    }
 }
 
 /// What the worker is told.
@@ -51,8 +75,9 @@ pub(super) enum Signal {
     },
     /// Watch these files, and no others; answer when they have been read.
     Files(Vec<PathBuf>, oneshot::Sender<()>),
-    /// The caller has read what it wanted to read; answer when what happened meanwhile is reported.
-    Settle(oneshot::Sender<()>),
+    /// The caller has read what it wanted to read after the report of this revision; answer when what happened
+    /// meanwhile is reported.
+    Settle(u64, oneshot::Sender<()>),
     /// The caller is gone.
     Stop,
 }
@@ -87,11 +112,12 @@ pub(super) fn spawn(senses: Senses) -> io::Result<(Sender<Signal>, watch::Receiv
     let (reports, receiver) = watch::channel(Report::default());
     let events = sender.clone();
     let run = move || {
-        let notifier = if senses == Senses::EventsAndPolling { notifier(events) } else { None };
+        let notifier = if senses.events() { notifier(events) } else { None };
         let worker = Worker {
             signals,
             postponed: VecDeque::new(),
             notifier,
+            glance: senses.glance(),
             armed: BTreeMap::new(),
             warned: false,
             files: Vec::new(),
@@ -136,6 +162,8 @@ struct Worker {
     /// Signals that came while the worker waited for events to end.
     postponed: VecDeque<Signal>,
     notifier: Option<RecommendedWatcher>,
+    /// How often files are looked at from outside.
+    glance: Duration,
     /// The directories that are watched, and which they were.
     armed: BTreeMap<PathBuf, Identity>,
     /// Whether the user knows that directories cannot be watched.
@@ -152,7 +180,7 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         loop {
-            match self.next(GLANCE) {
+            match self.next(self.glance) {
                 Some(Signal::Event { rearm }) => {
                     let rearm = self.wait_for_quiet(rearm);
                     self.look(rearm);
@@ -162,8 +190,8 @@ impl Worker {
                     // Not every caller waits.
                     let _ = done.send(());
                 }
-                Some(Signal::Settle(done)) => {
-                    self.settle();
+                Some(Signal::Settle(acknowledged, done)) => {
+                    self.settle(acknowledged);
                     // A caller that gave up waiting settles again.
                     let _ = done.send(());
                 }
@@ -208,13 +236,14 @@ impl Worker {
     }
 
     /// Ends the time in which the caller reads, unless there is news for it to read.
-    fn settle(&mut self) {
+    fn settle(&mut self, acknowledged: u64) {
         let mut rearm = false;
         if self.glance() {
             rearm = self.wait_for_quiet(false);
         }
         self.caller_reads_since = SystemTime::now();
-        self.caller_reads = self.look(rearm);
+        self.look(rearm);
+        self.caller_reads = self.revision > acknowledged;
     }
 
     /// Whether a file looks different from outside.
@@ -222,8 +251,8 @@ impl Worker {
         self.files.iter().any(|file| Stamp::look(&file.path) != file.seen.stamp)
     }
 
-    /// Reads all files and reports what is new; true if anything is.
-    fn look(&mut self, rearm: bool) -> bool {
+    /// Reads all files and reports what is new.
+    fn look(&mut self, rearm: bool) {
         // Watches first, then the files: what happens in between is seen by the watches.
         self.arm(rearm);
         let revision = self.revision + 1;
@@ -241,7 +270,6 @@ impl Worker {
             self.caller_reads_since = SystemTime::now();
             self.report(revision);
         }
-        news
     }
 
     fn report(&mut self, revision: u64) {
@@ -255,9 +283,7 @@ impl Worker {
         let paths: BTreeSet<_> = paths.into_iter().collect();
         let added: BTreeSet<_> = paths.iter().filter(|path| !known.contains_key(*path)).cloned().collect();
         let unseen = Observation { stamp: None, content: Content::ABSENT };
-        let file = |path: PathBuf| {
-            known.remove(&path).unwrap_or_else(|| Watched { path, revision: 0, seen: unseen })
-        };
+        let file = |path: PathBuf| known.remove(&path).unwrap_or(Watched { path, revision: 0, seen: unseen });
         self.files = paths.into_iter().map(file).collect();
         self.arm(false);
         if added.iter().any(|path| is_fresh(path)) {
