@@ -64,7 +64,7 @@ impl Proxy {
                     proxied.upgrade = tunnel::open(client, &mut response);
                 }
                 *response.version_mut() = version;
-                response_headers(response.headers_mut(), &proxied, &self.tokens);
+                response_headers(response.headers_mut(), &proxied, self.tokens);
                 headers::add_charset(response.headers_mut());
                 Outcome::Proxied(response)
             }
@@ -84,7 +84,7 @@ impl Proxy {
                 if !reached {
                     return Outcome::Produced(response);
                 }
-                response_headers(response.headers_mut(), &proxied, &self.tokens);
+                response_headers(response.headers_mut(), &proxied, self.tokens);
                 Outcome::Proxied(response)
             }
         }

@@ -186,7 +186,7 @@ impl Proxy {
             response.headers_mut(),
             milliseconds(started.elapsed()),
             &id.to_header(),
-            &self.tokens,
+            self.tokens,
         );
         response
     }

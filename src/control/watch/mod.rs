@@ -7,6 +7,7 @@
 //! happens in a thread of its own (`worker`); the [`Watcher`] is its end in the async world.
 
 mod content;
+mod events;
 mod places;
 #[cfg(test)]
 #[cfg(unix)]
@@ -17,7 +18,8 @@ use std::{io, path::PathBuf, sync::mpsc};
 
 use tokio::sync::{oneshot, watch};
 
-use worker::{Report, Senses, Signal};
+use events::Signal;
+use worker::{Report, Senses};
 
 /// Files whose content changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

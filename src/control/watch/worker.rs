@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    ffi::OsString,
     io,
     path::{Path, PathBuf},
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
@@ -9,14 +10,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use notify::{
-    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
-    event::{DataChange, ModifyKind},
-};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::{oneshot, watch};
 
 use super::{
     content::{Content, Identity, Observation, Stamp},
+    events::{Signal, Writer, notifier},
     places::add_directories,
 };
 
@@ -24,6 +23,9 @@ use super::{
 const QUIET: Duration = Duration::from_millis(50);
 /// Who writes on and on is read in between after this long.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Who has a file open and has begun to write it may take this long to close it: what is read before that may be
+/// the half of a configuration, and valid all the same.
+const WRITING: Duration = Duration::from_secs(1);
 /// How often files are looked at from outside, events or not.
 const GLANCE: Duration = Duration::from_millis(250);
 /// How often files are read in any case.
@@ -65,23 +67,6 @@ impl Senses {
     }
 }
 
-/// What the worker is told.
-#[derive(Debug)]
-pub(super) enum Signal {
-    /// Something happened in a directory.
-    Event {
-        /// Whether a watch may have died of it.
-        rearm: bool,
-    },
-    /// Watch these files, and no others; answer when they have been read.
-    Files(Vec<PathBuf>, oneshot::Sender<()>),
-    /// The caller has read what it wanted to read after the report of this revision; answer when what happened
-    /// meanwhile is reported.
-    Settle(u64, oneshot::Sender<()>),
-    /// The caller is gone.
-    Stop,
-}
-
 /// What the worker has seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Report {
@@ -119,6 +104,7 @@ pub(super) fn spawn(senses: Senses) -> io::Result<(Sender<Signal>, watch::Receiv
             notifier,
             glance: senses.glance(),
             armed: BTreeMap::new(),
+            writing: None,
             warned: false,
             files: Vec::new(),
             revision: 0,
@@ -133,30 +119,6 @@ pub(super) fn spawn(senses: Senses) -> io::Result<(Sender<Signal>, watch::Receiv
     Ok((sender, receiver))
 }
 
-fn notifier(signals: Sender<Signal>) -> Option<RecommendedWatcher> {
-    let tell = move |event: notify::Result<Event>| {
-        let rearm = match event {
-            // Reading is no change, and it is what the worker itself does.
-            Ok(event) if event.kind.is_access() => return,
-            Ok(event) => event.need_rescan() || !is_harmless(event.kind),
-            Err(_) => true,
-        };
-        // The worker ends before its notifier.
-        let _ = signals.send(Signal::Event { rearm });
-    };
-    notify::recommended_watcher(tell)
-        .inspect_err(|error| tracing::warn!(%error, "no file system events, files are polled instead"))
-        .ok()
-}
-
-/// Whether no watch can die of the event: nothing was removed or renamed.
-fn is_harmless(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(DataChange::Any) | ModifyKind::Metadata(_))
-    )
-}
-
 struct Worker {
     signals: Receiver<Signal>,
     /// Signals that came while the worker waited for events to end.
@@ -166,6 +128,8 @@ struct Worker {
     glance: Duration,
     /// The directories that are watched, and which they were.
     armed: BTreeMap<PathBuf, Identity>,
+    /// Since when one of the files is being written, if it is.
+    writing: Option<Instant>,
     /// Whether the user knows that directories cannot be watched.
     warned: bool,
     files: Vec<Watched>,
@@ -181,7 +145,8 @@ impl Worker {
     fn run(mut self) {
         loop {
             match self.next(self.glance) {
-                Some(Signal::Event { rearm }) => {
+                Some(Signal::Event { rearm, written }) => {
+                    self.note(written);
                     let rearm = self.wait_for_quiet(rearm);
                     self.look(rearm);
                 }
@@ -219,19 +184,44 @@ impl Worker {
         }
     }
 
-    /// Waits until no event has come for a while, but not for ever; true if one of them asks to rearm.
+    /// Waits until no event has come for a while and no file is being written, but not for ever; true if one of
+    /// the events asks to rearm.
     fn wait_for_quiet(&mut self, mut rearm: bool) -> bool {
         let end = Instant::now() + PATIENCE;
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match self.signals.recv_timeout(left.min(QUIET)) {
-                Ok(Signal::Event { rearm: another }) => rearm |= another,
+            let now = Instant::now();
+            let patience = end.saturating_duration_since(now);
+            let writing = self.writing.map(|since| (since + WRITING).saturating_duration_since(now));
+            let wait = writing.unwrap_or_else(|| patience.min(QUIET));
+            match self.signals.recv_timeout(wait) {
+                Ok(Signal::Event { rearm: another, written }) => {
+                    rearm |= another;
+                    self.note(written);
+                }
                 Ok(signal) => self.postponed.push_back(signal),
-                Err(_) => return rearm,
+                Err(_) => break,
             }
-            if left.is_zero() {
-                return rearm;
+            if self.writing.is_none() && patience.is_zero() {
+                break;
             }
+        }
+        self.writing = None;
+        rearm
+    }
+
+    /// Notes whether one of the files is being written.
+    fn note(&mut self, written: Option<(OsString, Writer)>) {
+        let Some((name, writer)) = written else { return };
+        // A link and the file behind it may have different names.
+        let is_watched = |file: &Watched| {
+            let behind = std::fs::read_link(&file.path).ok();
+            file.path.file_name() == Some(&name) || behind.is_some_and(|path| path.file_name() == Some(&name))
+        };
+        if self.files.iter().any(is_watched) {
+            self.writing = match writer {
+                Writer::Writes => self.writing.or_else(|| Some(Instant::now())),
+                Writer::Closed => None,
+            };
         }
     }
 

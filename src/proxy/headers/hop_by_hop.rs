@@ -13,7 +13,7 @@ use super::{KEEP_ALIVE, PROXY, PROXY_CONNECTION};
 /// A peer cannot have Host, Content-Length or an X-Forwarded field removed by naming it: these say how far a message
 /// reaches, where it goes and whence it came. Two more fields go for safety: Proxy (which CGI programs take for
 /// their own setting), and names that programs take for framing because they read `_` as `-`.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let trailers = lists(headers, &TE, "trailers");
     if let Entry::Occupied(connection) = headers.entry(CONNECTION) {
         let (_, values) = connection.remove_entry_mult();
@@ -36,7 +36,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Whether a request asks to speak WebSocket from now on (RFC 6455, section 4.1). Every other upgrade is ignored,
 /// h2c above all.
-pub fn asks_for_websocket(headers: &HeaderMap, version: Version) -> bool {
+pub(crate) fn asks_for_websocket(headers: &HeaderMap, version: Version) -> bool {
     version == Version::HTTP_11
         && headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
         && lists(headers, &CONNECTION, "upgrade")

@@ -6,9 +6,9 @@ mod hop_by_hop;
 mod request;
 mod response;
 
-pub use hop_by_hop::{asks_for_websocket, strip_hop_by_hop};
-pub use request::{Forwarding, Scheme, forward_request_headers};
-pub use response::{HeaderTokens, Proxied, add_charset, produced_headers, response_headers};
+pub(crate) use hop_by_hop::{asks_for_websocket, strip_hop_by_hop};
+pub(crate) use request::{Forwarding, Scheme, forward_request_headers};
+pub(crate) use response::{HeaderTokens, Proxied, add_charset, produced_headers, response_headers};
 
 use http::{HeaderName, HeaderValue, Version};
 

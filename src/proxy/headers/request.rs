@@ -18,7 +18,7 @@ use super::{
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
+pub(crate) enum Scheme {
     /// In plain text.
     Http,
     /// In TLS.
@@ -27,29 +27,29 @@ pub enum Scheme {
 
 /// What an upstream is told about a request.
 #[derive(Clone, Debug)]
-pub struct Forwarding<'a> {
+pub(crate) struct Forwarding<'a> {
     /// The peer of the connection.
-    pub peer: IpAddr,
+    pub(crate) peer: IpAddr,
     /// Whether the peer is trusted, and so the X-Forwarded fields it sent.
-    pub trusted: bool,
+    pub(crate) trusted: bool,
     /// The client: the peer, or whom a trusted peer speaks for.
-    pub client: IpAddr,
+    pub(crate) client: IpAddr,
     /// How the request came in.
-    pub scheme: Scheme,
+    pub(crate) scheme: Scheme,
     /// The host that the request is for; a port is cut off.
-    pub host: &'a str,
+    pub(crate) host: &'a str,
     /// The port that the client used: the listener's, if no port map says otherwise.
-    pub port: u16,
+    pub(crate) port: u16,
     /// The path as it came, not normalised, without the query.
-    pub raw_path: &'a str,
+    pub(crate) raw_path: &'a str,
     /// What `strip_path` took away from the path, if anything.
-    pub stripped_prefix: Option<&'a str>,
+    pub(crate) stripped_prefix: Option<&'a str>,
     /// The value of X-Kong-Request-Id; none leaves the field alone. (Kong: option `headers_upstream`.)
-    pub request_id: Option<HeaderValue>,
+    pub(crate) request_id: Option<HeaderValue>,
     /// The protocol that the request was received in.
-    pub version: Version,
+    pub(crate) version: Version,
     /// The Host that the upstream gets; none keeps the client's. (Kong: Route `preserve_host`.)
-    pub upstream_host: Option<HeaderValue>,
+    pub(crate) upstream_host: Option<HeaderValue>,
 }
 
 /// Turns the fields that a client sent into those that the upstream gets; tells whether they ask for WebSocket.
@@ -57,7 +57,7 @@ pub struct Forwarding<'a> {
 /// Hop-by-hop fields go, the gateway is appended to Via, and the connection is kept alive. An untrusted peer's
 /// X-Forwarded fields are replaced, except that X-Forwarded-For always grows by the peer; a trusted peer's are kept.
 /// Expect goes, as the gateway has met it itself. (Kong docs: Proxying, "Headers Forwarded to the upstream".)
-pub fn forward_request_headers(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) -> bool {
+pub(crate) fn forward_request_headers(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) -> bool {
     let websocket = asks_for_websocket(headers, forwarding.version);
     strip_hop_by_hop(headers);
     headers.remove(EXPECT);

@@ -14,21 +14,21 @@ use crate::settings::{ResponseHeader, ResponseHeaders};
 /// Which fields the gateway adds to responses. (Kong: option `headers`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the option is a set of independent switches")]
-pub struct HeaderTokens {
+pub(crate) struct HeaderTokens {
     /// Server on answers of the gateway, and on proxied ones that lack it.
-    pub server: bool,
+    pub(crate) server: bool,
     /// Via on proxied answers.
-    pub via: bool,
+    pub(crate) via: bool,
     /// X-Kong-Upstream-Latency on proxied answers.
-    pub upstream_latency: bool,
+    pub(crate) upstream_latency: bool,
     /// X-Kong-Proxy-Latency on proxied answers.
-    pub proxy_latency: bool,
+    pub(crate) proxy_latency: bool,
     /// X-Kong-Response-Latency on answers of the gateway.
-    pub response_latency: bool,
+    pub(crate) response_latency: bool,
     /// X-Kong-Upstream-Status on proxied answers; off by default.
-    pub upstream_status: bool,
+    pub(crate) upstream_status: bool,
     /// X-Kong-Request-Id on all answers.
-    pub request_id: bool,
+    pub(crate) request_id: bool,
 }
 
 impl From<ResponseHeaders> for HeaderTokens {
@@ -61,28 +61,28 @@ impl Default for HeaderTokens {
 
 /// What a client is told about a proxied answer.
 #[derive(Clone, Debug)]
-pub struct Proxied {
+pub(crate) struct Proxied {
     /// The protocol that the answer was received in.
-    pub version: Version,
+    pub(crate) version: Version,
     /// Milliseconds from handing the request to the upstream to the head of its response.
-    pub upstream_latency: u64,
+    pub(crate) upstream_latency: u64,
     /// Milliseconds from the request's arrival to handing it to the upstream.
-    pub proxy_latency: u64,
+    pub(crate) proxy_latency: u64,
     /// The upstream's status, if it gave one.
-    pub upstream_status: Option<StatusCode>,
+    pub(crate) upstream_status: Option<StatusCode>,
     /// The value of X-Kong-Request-Id.
-    pub request_id: HeaderValue,
+    pub(crate) request_id: HeaderValue,
     /// Whether the client sent `TE: trailers`.
-    pub trailers: bool,
+    pub(crate) trailers: bool,
     /// Whether this is a 101 that the client asked for.
-    pub upgrade: bool,
+    pub(crate) upgrade: bool,
 }
 
 /// Turns the fields that an upstream sent into those that the client gets.
 ///
 /// Hop-by-hop fields go, and Trailer unless the client takes trailers. Server stays if there is one. The same serves
 /// for an error answer of the gateway after it tried an upstream: it counts as proxied.
-pub fn response_headers(headers: &mut HeaderMap, proxied: &Proxied, tokens: &HeaderTokens) {
+pub(crate) fn response_headers(headers: &mut HeaderMap, proxied: &Proxied, tokens: HeaderTokens) {
     strip_hop_by_hop(headers);
     headers.remove(X_ACCEL_EXPIRES);
     if !proxied.trailers {
@@ -114,11 +114,11 @@ pub fn response_headers(headers: &mut HeaderMap, proxied: &Proxied, tokens: &Hea
 
 /// Adds to an answer that the gateway produced: of a plugin, or an error before an upstream was tried.
 /// `response_latency` is in milliseconds since the request's arrival.
-pub fn produced_headers(
+pub(crate) fn produced_headers(
     headers: &mut HeaderMap,
     response_latency: u64,
     request_id: &HeaderValue,
-    tokens: &HeaderTokens,
+    tokens: HeaderTokens,
 ) {
     if tokens.response_latency {
         headers.insert(X_KONG_RESPONSE_LATENCY, HeaderValue::from(response_latency));
@@ -133,7 +133,7 @@ pub fn produced_headers(
 
 /// Adds `charset=UTF-8` to the text types that nginx adds it to, if they are bare. (Kong: `charset UTF-8` in its
 /// nginx configuration.)
-pub fn add_charset(headers: &mut HeaderMap) {
+pub(crate) fn add_charset(headers: &mut HeaderMap) {
     let Some(bare) = headers.get_mut(CONTENT_TYPE) else { return };
     let full = match bare.as_bytes() {
         b"text/plain" => "text/plain; charset=UTF-8",
@@ -190,7 +190,7 @@ mod tests {
         expected: &[(&'static str, &str)],
     ) {
         let mut headers = map(sent);
-        response_headers(&mut headers, proxied, &tokens);
+        response_headers(&mut headers, proxied, tokens);
         assert_eq!(headers, map(expected));
     }
 
@@ -263,11 +263,11 @@ mod tests {
     fn an_answer_of_the_gateway_has_its_own_fields() {
         let id = HeaderValue::from_static("0123");
         let mut headers = map(&[("content-type", "text/plain")]);
-        produced_headers(&mut headers, 4, &id, &HeaderTokens::default());
+        produced_headers(&mut headers, 4, &id, HeaderTokens::default());
         let added = [("x-kong-response-latency", "4"), ("server", PRODUCT), ("x-kong-request-id", "0123")];
         assert_eq!(headers, map(&[&[("content-type", "text/plain")], &added[..]].concat()));
         let mut headers = HeaderMap::new();
-        produced_headers(&mut headers, 4, &id, &NOTHING);
+        produced_headers(&mut headers, 4, &id, NOTHING);
         assert!(headers.is_empty());
     }
 
