@@ -6,14 +6,18 @@
 
 mod json;
 mod locate;
+mod mapping;
+mod number;
 mod path;
 mod scalar;
 mod value;
 mod yaml;
 
 pub use locate::{Located, locate};
+pub use mapping::Mapping;
+pub use number::Number;
 pub use path::{At, Path, Step};
-pub use value::{Mapping, Number, Text, Value};
+pub use value::{Text, Value};
 
 /// The rules by which plain YAML scalars get their types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

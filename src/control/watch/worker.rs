@@ -11,7 +11,7 @@ use std::{
 };
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::{
     content::{Content, Identity, Observation, Stamp},

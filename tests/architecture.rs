@@ -1,0 +1,203 @@
+//! The house rules that a compiler does not know: which module may use which, who may touch which library, and how
+//! a file begins. ARCHITECTURE.md draws the same table.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A module may use itself and those beside it; a row may only name rows above it.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("document", &[]),
+    ("diag", &["document"]),
+    ("schema", &["diag", "document"]),
+    ("entity", &["document", "schema"]),
+    ("config", &["diag", "document", "entity", "schema"]),
+    ("settings", &["schema"]),
+    ("body", &[]),
+    ("request_id", &[]),
+    ("reply", &["body", "document", "request_id"]),
+    ("openapi", &["diag", "document"]),
+    ("mock", &["document", "openapi"]),
+    ("router", &["diag", "document", "entity"]),
+    ("upstream", &["body"]),
+    ("plugin", &["body", "diag", "document", "mock", "openapi", "reply", "request_id", "schema"]),
+    ("snapshot", &["config", "diag", "document", "entity", "plugin", "router", "upstream"]),
+    (
+        "proxy",
+        &[
+            "body",
+            "document",
+            "entity",
+            "plugin",
+            "reply",
+            "request_id",
+            "router",
+            "settings",
+            "snapshot",
+            "upstream",
+        ],
+    ),
+    ("control", &["body", "config", "diag", "document", "entity", "plugin", "reply", "settings", "snapshot"]),
+    ("server", &["body", "control", "proxy", "settings"]),
+];
+
+/// A library, and the only places that may name it.
+const LIBRARIES: &[(&str, &[&str])] = &[
+    ("granit_parser", &["src/document/"]),
+    ("openapiv3", &["src/openapi/strict.rs"]),
+    ("serde_yaml", &["src/control/admin/config.rs", "src/openapi/body/"]),
+    ("arc_swap", &["src/snapshot/live.rs"]),
+    ("notify", &["src/control/watch/"]),
+    ("annotate_snippets", &["src/diag/render.rs"]),
+    ("hyper", &["src/body.rs", "src/upstream/", "src/proxy/", "src/server/"]),
+    ("hyper_util", &["src/upstream/", "src/proxy/", "src/server/"]),
+    ("rustls", &["src/upstream/", "src/server/"]),
+    ("tokio", &["src/upstream/", "src/plugin/", "src/proxy/", "src/control/", "src/server/", "src/command/"]),
+    ("anyhow", &["src/main.rs", "src/command/"]),
+    ("clap", &["src/main.rs", "src/command/"]),
+];
+
+/// No file is longer than this, its tests aside.
+const MOST_LINES: usize = 400;
+
+#[test]
+fn modules_only_use_what_they_may() {
+    let allowed: BTreeMap<&str, &[&str]> = LAYERS.iter().copied().collect();
+    let mut broken = Vec::new();
+    for (file, text) in sources() {
+        let Some(module) = module_of(&file) else { continue };
+        let may = allowed.get(&*module).unwrap_or_else(|| panic!("src/{module} has no row in LAYERS"));
+        for (line, used) in uses(&text) {
+            if used != module && allowed.contains_key(&*used) && !may.contains(&&*used) {
+                broken.push(format!("{}:{line}: {module} may not use {used}", file.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn layers_only_point_up() {
+    for (n, (module, may)) in LAYERS.iter().enumerate() {
+        for used in *may {
+            let place = LAYERS.iter().position(|(it, _)| it == used);
+            assert!(place.is_some_and(|place| place < n), "{module} -> {used} points down");
+        }
+    }
+}
+
+#[test]
+fn libraries_stay_behind_their_doors() {
+    let mut broken = Vec::new();
+    for (file, text) in sources() {
+        let name = file.display().to_string();
+        for (library, places) in LIBRARIES {
+            if is_of_tests(&file) || places.iter().any(|place| name.starts_with(place)) {
+                continue;
+            }
+            for (n, line) in text.lines().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                if code.contains(&format!("{library}::")) && !code.contains(&format!("_{library}::")) {
+                    broken.push(format!("{name}:{}: {library} is for {places:?}", n + 1));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn files_say_what_they_are_for_and_stay_short() {
+    let mut broken = Vec::new();
+    for (file, text) in sources() {
+        if !text.starts_with("//! ") {
+            broken.push(format!("{} does not begin with what it is for", file.display()));
+        }
+        let lines = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().lines().count();
+        if lines > MOST_LINES && !is_of_tests(&file) {
+            broken.push(format!("{} has {lines} lines; {MOST_LINES} are enough", file.display()));
+        }
+    }
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn the_map_names_every_module() {
+    let map = fs::read_to_string("src/lib.rs").unwrap();
+    let paper = fs::read_to_string("ARCHITECTURE.md").unwrap();
+    for (module, _) in LAYERS {
+        assert!(map.contains(&format!("[`{module}`]")), "src/lib.rs does not say what {module} is for");
+        assert!(paper.contains(&format!("`{module}`")), "ARCHITECTURE.md does not say what {module} may use");
+    }
+}
+
+/// `src/plugin/cors.rs` -> `plugin`; the map, the command line and their parts may use all.
+fn module_of(file: &Path) -> Option<String> {
+    let rest = file.strip_prefix("src").ok()?;
+    let first = rest.components().next()?.as_os_str().to_str()?;
+    (!matches!(first, "lib.rs" | "main.rs" | "command")).then(|| first.trim_end_matches(".rs").to_owned())
+}
+
+/// The modules of this crate that a text names, with their lines: `crate::x`, and the items of `use crate::{`.
+fn uses(text: &str) -> Vec<(usize, String)> {
+    let name = |s: &str| s.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut found = Vec::new();
+    let mut open = false;
+    for (n, line) in text.lines().enumerate() {
+        let code = line.split("//").next().unwrap_or_default();
+        found.extend(code.split("crate::").skip(1).map(|rest| (n + 1, name(rest))));
+        if open && code.starts_with("    ") && !code.starts_with("     ") {
+            found.push((n + 1, name(code.trim_start())));
+        }
+        if let Some(rest) = code.split("use crate::{").nth(1) {
+            // All on one line: every name after a brace or a comma outside inner braces.
+            let mut depth = 0;
+            let mut word = String::new();
+            for c in rest.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    _ => (),
+                }
+                if c.is_alphanumeric() || c == '_' {
+                    word.push(c);
+                } else {
+                    if depth == 0 && (c == ':' || c == ',') && !word.is_empty() {
+                        found.push((n + 1, word.clone()));
+                    }
+                    word.clear();
+                }
+            }
+            open = !code.contains("};");
+        } else if code.starts_with("};") {
+            open = false;
+        }
+    }
+    found
+}
+
+fn is_of_tests(file: &Path) -> bool {
+    file.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "trial.rs")))
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut all = Vec::new();
+    visit(Path::new("src"), &mut all);
+    assert!(all.len() > 50, "the sources were not found");
+    all
+}
+
+fn visit(folder: &Path, all: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            visit(&path, all);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            all.push((path, text));
+        }
+    }
+}
