@@ -162,7 +162,7 @@ fn decode(raw: &[u8]) -> Vec<u8> {
 const RESERVED: &[u8] = b"!*'();:@&=+$,/?%#[]";
 
 /// The octet that `%` and the next two bytes encode, and what comes after them.
-fn octet<'a>(first: u8, tail: &'a [u8]) -> Option<(u8, &'a [u8])> {
+fn octet(first: u8, tail: &[u8]) -> Option<(u8, &[u8])> {
     let (b'%', [high, low, after @ ..]) = (first, tail) else { return None };
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some((digit(high)? << 4 | digit(low)?, after))
