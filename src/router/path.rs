@@ -92,10 +92,10 @@ pub fn join<'a>(
         (PathHandling::V0, None) => join_whole(base, path),
         (PathHandling::V0, Some(rest)) => Cow::Owned(join_rest(base, path, rest)),
         (PathHandling::V1, None) => Cow::Owned([base, path.strip_prefix(b"/").unwrap_or(path)].concat()),
-        (PathHandling::V1, Some(rest)) => Cow::Owned(match rest.starts_with(b"/") {
-            true => [without_slash(base), rest].concat(),
-            false => [base, rest].concat(),
-        }),
+        (PathHandling::V1, Some(rest)) if rest.starts_with(b"/") => {
+            Cow::Owned([without_slash(base), rest].concat())
+        }
+        (PathHandling::V1, Some(rest)) => Cow::Owned([base, rest].concat()),
     }
 }
 
@@ -142,7 +142,7 @@ fn decode(raw: &[u8]) -> Vec<u8> {
     let mut rest = raw;
     while let [first, tail @ ..] = rest {
         rest = tail;
-        match octet(first, tail) {
+        match octet(*first, tail) {
             Some((octet, after)) => {
                 rest = after;
                 if RESERVED.contains(&octet) {
@@ -162,7 +162,7 @@ fn decode(raw: &[u8]) -> Vec<u8> {
 const RESERVED: &[u8] = b"!*'();:@&=+$,/?%#[]";
 
 /// The octet that `%` and the next two bytes encode, and what comes after them.
-fn octet<'a>(first: &u8, tail: &'a [u8]) -> Option<(u8, &'a [u8])> {
+fn octet(first: u8, tail: &[u8]) -> Option<(u8, &[u8])> {
     let (b'%', [high, low, after @ ..]) = (first, tail) else { return None };
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some((digit(high)? << 4 | digit(low)?, after))

@@ -149,8 +149,8 @@ mod tests {
     use crate::router::fixture::{recorded, route};
 
     #[track_caller]
-    fn check(criteria: Value, kind: PathKind, strict: u64, original: u64) {
-        let route = route(&criteria);
+    fn check(criteria: &Value, kind: PathKind, strict: u64, original: u64) {
+        let route = route(criteria);
         assert_eq!(format!("{:#x}", priority(&route, kind, Calculation::Strict)), format!("{strict:#x}"));
         assert_eq!(format!("{:#x}", priority(&route, kind, Calculation::Original)), format!("{original:#x}"));
     }
@@ -162,37 +162,37 @@ mod tests {
         let (methods, paths, regex) = (["GET"], ["/orders"], ["~/o.*"]);
         let (one, two) = (json!({"a": ["1"]}), json!({"a": ["1"], "b": ["1"]}));
         check(
-            json!({"hosts": hosts, "methods": methods, "headers": two, "snis": hosts, "paths": paths}),
+            &json!({"hosts": hosts, "methods": methods, "headers": two, "snis": hosts, "paths": paths}),
             Prefix(7),
             0xb020_0000_0000_0007,
             0xffff_ffff_a020_0007,
         );
         check(
-            json!({"hosts": hosts, "methods": methods, "headers": one, "paths": regex, "regex_priority": 3}),
+            &json!({"hosts": hosts, "methods": methods, "headers": one, "paths": regex, "regex_priority": 3}),
             Regex,
             0x9018_0000_0018_0000,
             0xffff_ffff_8018_0000,
         );
         check(
-            json!({"hosts": wildcard, "methods": methods, "headers": one, "paths": paths}),
+            &json!({"hosts": wildcard, "methods": methods, "headers": one, "paths": paths}),
             Prefix(7),
             0x8010_0000_0000_0007,
             0xffff_ffff_8010_0007,
         );
         check(
-            json!({"hosts": hosts, "methods": methods, "paths": paths}),
+            &json!({"hosts": hosts, "methods": methods, "paths": paths}),
             Prefix(7),
             0x7000_0000_0000_0007,
             0x1000_0000_6000_0007,
         );
         check(
-            json!({"methods": methods, "headers": one, "paths": regex}),
+            &json!({"methods": methods, "headers": one, "paths": regex}),
             Regex,
             0x6018_0000_0000_0000,
             0x0008_0000_6010_0000,
         );
-        check(json!({"hosts": hosts}), Absent, 0x3000_0000_0000_0000, 0x1000_0000_2000_0000);
-        check(json!({"hosts": wildcard}), Absent, 0x2000_0000_0000_0000, 0x2000_0000);
+        check(&json!({"hosts": hosts}), Absent, 0x3000_0000_0000_0000, 0x1000_0000_2000_0000);
+        check(&json!({"hosts": wildcard}), Absent, 0x2000_0000_0000_0000, 0x2000_0000);
     }
 
     #[test]
