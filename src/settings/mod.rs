@@ -6,6 +6,7 @@
 //!
 //! A new setting is a row in `names`, a field here, its default in `defaults`, and a line in `load`.
 
+mod choice;
 mod conf;
 mod defaults;
 mod error;
@@ -17,14 +18,14 @@ mod names;
 mod network;
 mod value;
 
+pub use choice::{
+    AccessLog, ErrorType, LogLevel, PluginSelection, RealIpHeader, RouteMatchCalculation, RouterFlavor,
+};
 pub use error::{Origin, SettingsError, Wrong};
 pub use headers::{ResponseHeader, ResponseHeaders};
 pub use listen::{Listener, SocketKeepAlive};
 pub use load::{Loaded, supported};
 pub use network::{Network, PortMaps, TrustedIps};
-pub use value::{
-    AccessLog, ErrorType, LogLevel, PluginSelection, RealIpHeader, RouteMatchCalculation, RouterFlavor,
-};
 
 use std::{
     num::{NonZeroU64, NonZeroUsize},
