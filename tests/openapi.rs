@@ -54,15 +54,15 @@ fn check(file: &str, operations: usize, complaints: usize) {
 #[test]
 fn published_documents_are_understood() {
     check("specs/stock-0.1.json", 2, 0);
-    check("specs/petstore-3.0.json", 19, 0);
+    check("specs/petstore-3.0.json", 20, 0);
     check("tests/documents/petstore-expanded-2.0.yaml", 4, 0);
     check("tests/documents/separate-2.0/spec/swagger.json", 4, 0);
     check("tests/documents/azure-mysql-3.0.json", 2, 0);
-    check("tests/documents/import-io-3.0.json", 2, 0);
+    check("tests/documents/import-io-3.0.json", 1, 0);
     check("tests/documents/openuv-3.0.json", 3, 0);
     check("tests/documents/uspto-3.0.yaml", 3, 0);
     check("tests/documents/tictactoe-3.1.yaml", 3, 0);
-    check("tests/documents/urlbox-3.1.json", 2, 0);
+    check("tests/documents/urlbox-3.1.json", 1, 0);
     check("tests/documents/webscraping-3.1.json", 4, 0);
 }
 
@@ -114,7 +114,7 @@ fn hostile_documents_are_bounded() {
     check_hostile("    A: {$ref: '#/components/schemas/A'}\n", 1);
     check_hostile("    A: {$ref: '#/components/schemas/B'}\n    B: {$ref: '#/components/schemas/A'}\n", 2);
     check_hostile("    B: {type: string}\n", 1);
-    check_hostile("    A: {$ref: 5}\n", 1);
+    check_hostile("    A: {$ref: 5}\n", 2);
     check_hostile("    A: {$ref: 'http://127.0.0.1:9/x.yaml'}\n", 2);
     check_hostile(
         "    A: {type: object, required: [c], properties: {c: {$ref: '#/components/schemas/A'}}}\n",

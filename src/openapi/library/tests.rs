@@ -44,7 +44,7 @@ fn reference(text: &str) -> Node {
     Node { value: Value::from(document::Mapping::from_iter([("$ref", Value::from(text))])), file: 0 }
 }
 
-const INSIDE: &str = r##"
+const INSIDE: &str = r#"
 openapi: 3.1.0
 components:
   schemas:
@@ -62,7 +62,7 @@ components:
     Dynamic: {$dynamicRef: '#here'}
 x-shelf: {properties: {deep: {const: deep}}}
 x-list: [{const: zero}, {const: one}]
-"##;
+"#;
 
 #[track_caller]
 fn check(library: &Library, text: &str, expected: Result<&str, &str>) {

@@ -73,7 +73,7 @@ impl Lowering<'_> {
             "map" | "null" => (),
             other => {
                 let reason = format!("a response must be a map, this is a {other}");
-                self.unresolved(&here, reason.clone());
+                self.warn(&here, reason.clone());
                 return broken(reason);
             }
         }
