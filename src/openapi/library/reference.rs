@@ -46,7 +46,7 @@ impl fmt::Display for ReferenceError {
                 write!(f, "`$ref: {}` leads nowhere: there is no `{}`", brief(reference), brief(step))
             }
             Self::Circle { reference } => {
-                write!(f, "`$ref: {}` leads in a circle and never to anything", brief(reference))
+                write!(f, "`$ref: {}` leads in a circle, or through too many others", brief(reference))
             }
             Self::Unread { reference, reason } => {
                 write!(f, "`$ref: {}` cannot be followed: {reason}", brief(reference))

@@ -94,6 +94,11 @@ impl Lowering<'_> {
         self.complaints.add(complaint);
     }
 
+    /// Warns about the reference at `here`, as the library does about the first place where it stands.
+    pub(super) fn unresolved(&mut self, here: &Here<'_>, reason: String) {
+        self.warn(&here.key("$ref"), reason);
+    }
+
     fn complaint(&self, here: &Here<'_>, message: String) -> Diagnostic {
         let complaint = Diagnostic::warning(here.path(self.library), message);
         match here.behind.and_then(|place| self.library.source(place.file)) {

@@ -77,7 +77,7 @@ impl Lowering<'_> {
                 let there = here.through(reached.as_ref());
                 self.methods(template, &target, security, (&there, &place), operations);
             }
-            Err(reason) => self.warn(&here.key("$ref"), reason),
+            Err(reason) => self.unresolved(here, reason),
         }
     }
 

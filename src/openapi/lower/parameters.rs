@@ -33,7 +33,7 @@ impl Lowering<'_> {
             let (node, place) = match self.follow(&node) {
                 Ok(followed) => followed,
                 Err(reason) => {
-                    self.warn(&here, reason);
+                    self.unresolved(&here, reason);
                     continue;
                 }
             };

@@ -64,7 +64,7 @@ impl Lowering<'_> {
         let (node, place) = match self.follow(node) {
             Ok(followed) => followed,
             Err(reason) => {
-                self.warn(here, reason.clone());
+                self.unresolved(here, reason.clone());
                 return broken(reason);
             }
         };
@@ -105,7 +105,7 @@ impl Lowering<'_> {
                     let here = here.through(place.as_ref());
                     found.push(self.header(name, &node, &here));
                 }
-                Err(reason) => self.warn(&here, reason),
+                Err(reason) => self.unresolved(&here, reason),
             }
         }
         found

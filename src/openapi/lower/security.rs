@@ -27,7 +27,7 @@ impl Lowering<'_> {
             let kind = match self.follow(&scheme) {
                 Ok((scheme, _)) => kind(&scheme),
                 Err(reason) => {
-                    self.warn(&here.key(name), reason);
+                    self.unresolved(&here.key(name), reason);
                     SecurityKind::Unknown
                 }
             };

@@ -28,7 +28,7 @@ impl Lowering<'_> {
                         encoding: node.get("encoding"),
                     });
                 }
-                Err(reason) => self.warn(&here, reason),
+                Err(reason) => self.unresolved(&here, reason),
             }
         }
         found
@@ -38,7 +38,7 @@ impl Lowering<'_> {
         let (body, place) = match self.follow(body) {
             Ok(followed) => followed,
             Err(reason) => {
-                self.warn(here, reason);
+                self.unresolved(here, reason);
                 return None;
             }
         };

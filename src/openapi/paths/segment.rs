@@ -146,7 +146,7 @@ fn next_character(text: &[u8], at: usize) -> usize {
 
 /// The places of some bytes in a template, outside of braces. A brace that is never closed is text.
 fn outside_braces<'a>(template: &'a str, wanted: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    let mut at = 0;
+    let (mut at, mut closed) = (0, true);
     std::iter::from_fn(move || {
         loop {
             let byte = *template.as_bytes().get(at)?;
@@ -155,15 +155,11 @@ fn outside_braces<'a>(template: &'a str, wanted: &'a [u8]) -> impl Iterator<Item
             if wanted.contains(&byte) {
                 return Some(here);
             }
-            if byte == b'{' {
-                // Where none closes this one, none closes a later one.
-                let close = template[at..].find('}').map(|close| at + close + 1);
-                match close {
-                    Some(close) => at = close,
-                    None => {
-                        let next = template.as_bytes()[at..].iter().position(|byte| wanted.contains(byte))?;
-                        at += next;
-                    }
+            if byte == b'{' && closed {
+                match template[at..].find('}') {
+                    Some(close) => at += close + 1,
+                    // Where none closes this one, none closes a later one.
+                    None => closed = false,
                 }
             }
         }

@@ -1,1 +1,236 @@
+//! Paths that are found, and the law that the trie agrees with a comparison one by one.
 
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::document;
+
+fn operation(method: &str, template: &str) -> Operation {
+    Operation {
+        method: method.parse().unwrap(),
+        template: template.to_owned(),
+        operation_id: None,
+        path: document::Path::root(),
+        responses: Vec::new(),
+        parameters: Vec::new(),
+        request_body: None,
+        security: Arc::new([]),
+        deprecated: false,
+        extensions: Vec::new(),
+        broken: None,
+    }
+}
+
+fn operations(lines: &[&str]) -> Vec<Operation> {
+    let parts = lines.iter().map(|line| line.split_once(' ').unwrap_or(("GET", line)));
+    parts.map(|(method, template)| operation(method, template)).collect()
+}
+
+/// Checks which template a path leads to, and with which values: `/a/{x} x=1`.
+#[track_caller]
+fn check(lines: &[&str], request: &str, expected: &str) {
+    let operations = operations(lines);
+    let paths = Paths::new(&operations);
+    let (method, path) = request.split_once(' ').unwrap_or(("GET", request));
+    let found = match paths.find(&method.parse().unwrap(), path) {
+        Found::NotFound => String::from("none"),
+        Found::MethodNotAllowed(methods) => methods.iter().map(Method::as_str).collect::<Vec<_>>().join(","),
+        Found::Match(found) => {
+            let mut text = lines[found.operation].to_owned();
+            for (name, range) in paths.values(found.operation, path) {
+                text.push_str(&format!(" {name}={}", &path[range]));
+            }
+            if found.head { format!("{text} for HEAD") } else { text }
+        }
+    };
+    assert_eq!(found, expected, "{request}");
+}
+
+const PETS: &[&str] = &[
+    "/pets/{id}",
+    "/pets/mine",
+    "/pets/{id}/toys/{toy}",
+    "/pets/{id}/toys/ball",
+    "/files/{name}.{ext}",
+    "/files/{name}",
+    "/report.json",
+    "/slash/",
+    "/",
+];
+
+#[test]
+fn concrete_goes_before_templated() {
+    check(PETS, "/pets/mine", "/pets/mine");
+    check(PETS, "/pets/12", "/pets/{id} id=12");
+    check(PETS, "/pets/mine/toys/3", "/pets/{id}/toys/{toy} id=mine toy=3");
+    check(PETS, "/pets/12/toys/ball", "/pets/{id}/toys/ball id=12");
+    check(PETS, "/files/a.txt", "/files/{name}.{ext} name=a ext=txt");
+    check(PETS, "/files/a", "/files/{name} name=a");
+    check(PETS, "/files/.txt", "/files/{name} name=.txt");
+    check(PETS, "/", "/");
+    check(PETS, "", "/");
+    check(PETS, "/slash/", "/slash/");
+    check(PETS, "/slash", "none");
+    check(PETS, "/pets/12/", "none");
+    check(PETS, "/pets/", "none");
+    check(PETS, "/pets//toys/1", "none");
+    check(PETS, "/PETS/mine", "none");
+    // Back from a concrete segment that leads nowhere.
+    check(&["/a/b/c", "/{x}/b/d"], "/a/b/d", "/{x}/b/d x=a");
+}
+
+#[test]
+fn percent_encoding_makes_no_difference() {
+    check(PETS, "/%70ets/mine", "/pets/mine");
+    check(PETS, "/pets/a%2Fb", "/pets/{id} id=a%2Fb");
+    check(PETS, "/pets/%6dine", "/pets/mine");
+    check(PETS, "/files/%2e%2Etxt", "/files/{name}.{ext} name=%2e ext=txt");
+    check(PETS, "/pets/100%", "/pets/{id} id=100%");
+    check(PETS, "/pets/%zz", "/pets/{id} id=%zz");
+    for template in ["/слово/{x}", "/%D1%81лово/{x}"] {
+        check(&[template], "/слово/é", &format!("{template} x=é"));
+        check(&[template], "/%d1%81%D0%BB%D0%BE%D0%B2%D0%BE/%ff", &format!("{template} x=%ff"));
+    }
+}
+
+#[test]
+fn several_parameters_share_a_segment() {
+    check(&["/c/{base}...{head}"], "/c/main...a.b", "/c/{base}...{head} base=main head=a.b");
+    check(&["/c/{base}...{head}"], "/c/main..x", "none");
+    check(&["/c/{base}...{head}"], "/c/...x", "none");
+    check(&["/{id}.json"], "/a.json.json", "/{id}.json id=a.json");
+    check(&["/{id}.json"], "/.json", "none");
+    check(&["/{n}:cancel", "/{n}:{verb}", "/{n}"], "/a:cancel", "/{n}:cancel n=a");
+    check(&["/{n}:{verb}", "/{n}:cancel", "/{n}"], "/a:cancel", "/{n}:cancel n=a");
+    check(&["/{n}:cancel", "/{n}:{verb}", "/{n}"], "/a:go", "/{n}:{verb} n=a verb=go");
+    check(&["/{n}:cancel", "/{n}:{verb}", "/{n}"], "/a", "/{n} n=a");
+    check(&["/Range({from},{to})"], "/Range(1,2)", "/Range({from},{to}) from=1 to=2");
+    check(&["/{a}{b}"], "/é%C3%A9z", "/{a}{b} a=é b=%C3%A9z");
+    check(&["/{a}{b}"], "/x", "none");
+}
+
+#[test]
+fn special_characters_are_text() {
+    check(&["/a(b)[c]+$/{x}"], "/a(b)[c]+$/1", "/a(b)[c]+$/{x} x=1");
+    check(&["/b/({x})[1]"], "/b/(7)[1]", "/b/({x})[1] x=7");
+    check(&["/(a+)+$"], "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "none");
+    check(&["/a*b"], "/aXb", "none");
+    check(&["/{"], "/{", "/{");
+    check(&["/}"], "/}", "/}");
+    check(&["/{a/b"], "/{a/b", "/{a/b");
+    check(&["/{a*}"], "/x", "/{a*} a*=x");
+    check(&["/x}{y}"], "/x}1", "/x}{y} y=1");
+    check(&["/\0"], "/%00", "/\0");
+}
+
+#[test]
+fn what_follows_a_hash_or_a_question_mark_is_no_path() {
+    let amazon = &["POST /#X-Amz-Target=A.B", "POST /#X-Amz-Target=A.C", "GET /q?x={y}", "GET /q?z"];
+    check(amazon, "POST /", "POST /#X-Amz-Target=A.B");
+    check(amazon, "/q", "GET /q?x={y}");
+    assert_eq!(Paths::new(&operations(amazon)).unreachable(), [1, 3]);
+}
+
+#[test]
+fn methods_are_merged() {
+    let pets = &["GET /p/{id}", "POST /p/{name}", "DELETE /p/mine", "HEAD /h", "GET /h", "QUERY /p/{id}"];
+    check(pets, "POST /p/1", "POST /p/{name} name=1");
+    check(pets, "QUERY /p/1", "QUERY /p/{id} id=1");
+    check(pets, "GET /p/mine", "GET /p/{id} id=mine");
+    check(pets, "HEAD /p/1", "GET /p/{id} id=1 for HEAD");
+    check(pets, "HEAD /h", "HEAD /h");
+    check(pets, "PUT /p/1", "GET,POST,QUERY,HEAD");
+    check(pets, "PUT /p/mine", "DELETE,GET,POST,QUERY,HEAD");
+    check(pets, "PUT /x", "none");
+}
+
+#[test]
+fn adversaries_get_an_answer() {
+    let slashes = "/".repeat(100_000);
+    let braces = format!("/{}", "{/".repeat(100_000));
+    check(&["/{a}/{b}", &slashes, &braces], &slashes, "none");
+    check(&["/{a}x{b}x{c}x{d}x{e}x{f}y"], &format!("/{}", "x".repeat(10_000)), "none");
+    // Every segment offers two ways, and none of them is the right one.
+    let mut lines = Vec::new();
+    for n in 0..10 {
+        for bits in 0..1_u32 << n {
+            let way: String = (0..n).map(|bit| if bits >> bit & 1 == 0 { "/a" } else { "/{x}" }).collect();
+            lines.push(format!("/{way}/end"));
+        }
+    }
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    check(&lines, &"/a".repeat(200), "none");
+}
+
+/// The same by comparing every template with the path: per segment text, then mixed, then a parameter.
+fn naive(operations: &[Operation], method: &Method, path: &str) -> Option<usize> {
+    let rank = |template: &str| -> Option<Vec<(u8, usize, usize)>> {
+        let one: Vec<&str> = template[1..].split('/').collect();
+        let other: Vec<&str> = path[1..].split('/').collect();
+        if one.len() != other.len() {
+            return None;
+        }
+        one.iter().zip(&other).map(|(template, sent)| fits(template, sent)).collect()
+    };
+    let fitting = operations.iter().enumerate().filter(|(_, it)| it.method == *method);
+    let ranked = fitting.filter_map(|(n, it)| Some((rank(&it.template)?, n)));
+    ranked.min_by(|(one, n), (other, m)| one.cmp(other).then(n.cmp(m))).map(|(_, n)| n)
+}
+
+fn fits(template: &str, sent: &str) -> Option<(u8, usize, usize)> {
+    let names = template.matches('{').count();
+    let text = template.replace("{p}", "");
+    if names == 0 {
+        return (template == sent).then_some((0, 0, 0));
+    }
+    if text.is_empty() && names == 1 {
+        return (!sent.is_empty()).then_some((2, 0, 0));
+    }
+    let expression = format!("^{}$", regex::escape(template).replace(r"\{p\}", "(.+)"));
+    let fits = regex::Regex::new(&expression).unwrap().is_match(sent);
+    fits.then_some((1, usize::MAX - text.len(), names))
+}
+
+proptest! {
+    /// No two of the mixed segments are equally specific: of such the document's first is tried first.
+    #[test]
+    fn the_trie_agrees_with_comparing_one_by_one(
+        templates in proptest::collection::vec(("GET|POST", "(/(a|b|\\{p\\}|a\\{p\\}|\\{p\\}bb|\\{p\\}a\\{p\\}|)){1,3}"), 1..12),
+        path in "(/[ab]{0,4}){1,3}",
+    ) {
+        let operations: Vec<_> = templates.iter().map(|(method, template)| operation(method, template)).collect();
+        let paths = Paths::new(&operations);
+        for method in [Method::GET, Method::POST] {
+            let found = match paths.find(&method, &path) {
+                Found::Match(found) => Some(found.operation),
+                _ => None,
+            };
+            let expected = naive(&operations, &method, &path);
+            let shape = |n: Option<usize>| n.map(|n| &operations[n].template);
+            prop_assert_eq!(shape(found), shape(expected), "{} {}", method, path);
+        }
+    }
+
+    #[test]
+    fn values_make_the_path_again(template in "(/[ab]?(\\{[xy]\\})?[ab]?(\\{z\\})?){1,3}", path in "(/[ab%25é]{0,4}){1,3}") {
+        let operations = [operation("GET", &template)];
+        let paths = Paths::new(&operations);
+        if let Found::Match(_) = paths.find(&Method::GET, &path) {
+            let mut filled = template.clone();
+            for (name, range) in paths.values(0, &path) {
+                filled = filled.replacen(&format!("{{{name}}}"), &path[range], 1);
+            }
+            let plain = |path: &str| path.split('/').map(|it| decoded(it).into_owned()).collect::<Vec<_>>();
+            prop_assert_eq!(plain(&filled), plain(&path));
+        }
+    }
+
+    #[test]
+    fn nothing_panics(template in "/[/{}a#?%.é]{0,12}", path in "[/a%2é.]{0,12}") {
+        let paths = Paths::new(&[operation("GET", &template)]);
+        let _ = paths.find(&Method::GET, &path);
+        let _ = paths.values(0, &path);
+    }
+}

@@ -1,0 +1,149 @@
+//! Published documents and hostile ones: each becomes an Api, or is refused with words.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mynah::{
+    document::{Dialect, Value, read},
+    openapi::{Api, Found, Location, Paths, lower},
+};
+
+fn here() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Lowers a file; answers how many operations, broken ones and complaints there are.
+fn counts(file: &Path, specs: &Path) -> (usize, usize, usize) {
+    let value = read(&fs::read_to_string(file).unwrap(), Dialect::Specification).unwrap().value;
+    let (api, complaints) = lower(value, &Location::file(file, specs)).unwrap();
+    resolve_everything(&api);
+    let broken = api.operations.iter().filter(|it| it.broken.is_some()).count();
+    (api.operations.len(), broken, complaints.len())
+}
+
+/// Every operation is found by its own path, and every schema is there.
+fn resolve_everything(api: &Api) {
+    let paths = Paths::new(&api.operations);
+    for (n, operation) in api.operations.iter().enumerate() {
+        if paths.unreachable().contains(&n) || operation.broken.is_some() {
+            continue;
+        }
+        let found = paths.find(&operation.method, operation.template.split(['#', '?']).next().unwrap());
+        assert!(matches!(found, Found::Match(_)), "{} {}", operation.method, operation.template);
+        for media in operation.responses.iter().flat_map(|it| &it.media) {
+            if let Some(schema) = &media.schema {
+                api.library.resolve_schema(schema).unwrap();
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn check(file: &str, operations: usize, complaints: usize) {
+    let file = here().join(file);
+    assert_eq!(
+        counts(&file, &here().join("tests/documents")),
+        (operations, 0, complaints),
+        "{}",
+        file.display()
+    );
+}
+
+#[test]
+fn published_documents_are_understood() {
+    check("specs/stock-0.1.json", 2, 0);
+    check("specs/petstore-3.0.json", 20, 0);
+    check("tests/documents/petstore-expanded-2.0.yaml", 4, 0);
+    check("tests/documents/separate-2.0/spec/swagger.json", 4, 0);
+    check("tests/documents/azure-mysql-3.0.json", 2, 0);
+    check("tests/documents/import-io-3.0.json", 1, 0);
+    check("tests/documents/openuv-3.0.json", 3, 0);
+    check("tests/documents/uspto-3.0.yaml", 3, 0);
+    check("tests/documents/tictactoe-3.1.yaml", 3, 0);
+    check("tests/documents/urlbox-3.1.json", 1, 0);
+    check("tests/documents/webscraping-3.1.json", 4, 0);
+}
+
+/// Documents of a directory of one's own, named by `MYNAH_DOCUMENTS`.
+#[test]
+fn other_documents_are_understood() {
+    let Some(directory) = std::env::var_os("MYNAH_DOCUMENTS").map(PathBuf::from) else { return };
+    for entry in fs::read_dir(&directory).unwrap() {
+        let file = entry.unwrap().path();
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if file.is_file() && (name.ends_with(".json") || name.ends_with(".yaml")) {
+            println!("{name}: {:?}", counts(&file, &directory));
+        }
+    }
+}
+
+#[test]
+fn the_stock_document_of_the_tutorial() {
+    let text = fs::read_to_string(here().join("specs/stock-0.1.json")).unwrap();
+    let value = read(&text, Dialect::Specification).unwrap().value;
+    let (api, complaints) = lower(value, &Location::alone()).unwrap();
+    assert_eq!(complaints, []);
+    let historical = api.operations.iter().find(|it| it.template == "/stock/historical").unwrap();
+    let media = &historical.response(200).unwrap().media;
+    assert_eq!(media.iter().map(|it| it.media_type.as_str()).collect::<Vec<_>>(), ["application/json"]);
+    assert_eq!(media[0].examples[0].value.value.to_json().len(), 279);
+    assert!(historical.parameters.iter().any(|it| &*it.name == "tickers" && it.required));
+}
+
+const HEAD: &str = "openapi: 3.0.3\npaths: {/x: {get: {responses: {'200': {content: {application/json: {schema: \
+                    {$ref: '#/components/schemas/A'}}}}}}}}\ncomponents:\n  schemas:\n";
+
+/// Hostile documents: bounded work, no panic, and one complaint where something leads nowhere.
+#[track_caller]
+fn check_hostile(schemas: &str, complaints: usize) {
+    let Ok(document) = read(&format!("{HEAD}{schemas}"), Dialect::Specification) else {
+        assert_eq!(complaints, usize::MAX, "this was not read");
+        return;
+    };
+    let (api, found) = lower(document.value, &Location::alone()).unwrap();
+    assert_eq!(found.len(), complaints, "{found:#?}");
+    assert_eq!(api.operations.len(), 1);
+    let schema = api.operations[0].responses[0].media[0].schema.as_ref().unwrap();
+    let _ = api.library.resolve_schema(schema);
+}
+
+#[test]
+fn hostile_documents_are_bounded() {
+    check_hostile("    A: {$ref: '#/components/schemas/A'}\n", 1);
+    check_hostile("    A: {$ref: '#/components/schemas/B'}\n    B: {$ref: '#/components/schemas/A'}\n", 2);
+    check_hostile("    B: {type: string}\n", 1);
+    check_hostile("    A: {$ref: 5}\n", 2);
+    check_hostile("    A: {$ref: 'http://127.0.0.1:9/x.yaml'}\n", 2);
+    check_hostile(
+        "    A: {type: object, required: [c], properties: {c: {$ref: '#/components/schemas/A'}}}\n",
+        0,
+    );
+    check_hostile(
+        "    A: {properties: {a: {$ref: '#'}, b: {$ref: ''}, c: {$ref: '#/a~2b'}, d: {$ref: '#/%zz'}}}\n",
+        2,
+    );
+    let nested = format!("    A: {}{{}}{}\n", "{items: ".repeat(5000), "}".repeat(5000));
+    check_hostile(&nested, usize::MAX);
+    let chain: String =
+        (0..5000).map(|n| format!("    S{n}: {{$ref: '#/components/schemas/S{}'}}\n", n + 1)).collect();
+    // Only the references that are too far from the end are complained about, and not each of them.
+    check_hostile(&format!("    A: {{$ref: '#/components/schemas/S0'}}\n{chain}    S5000: {{}}\n"), 101);
+    let doubling: String = (0..24)
+        .map(|n| format!("    L{n}: {{allOf: [{{$ref: '#/components/schemas/L{0}'}}, {{$ref: '#/components/schemas/L{0}'}}]}}\n", n + 1))
+        .collect();
+    check_hostile(&format!("    A: {{$ref: '#/components/schemas/L0'}}\n{doubling}    L24: {{}}\n"), 0);
+}
+
+#[test]
+fn twenty_thousand_paths_are_found_as_fast_as_one() {
+    let items: String =
+        (0..20_000).map(|n| format!("  /p{n}/{{id}}: {{get: {{responses: {{'200': {{}}}}}}}}\n")).collect();
+    let value: Value =
+        read(&format!("openapi: 3.0.3\npaths:\n{items}"), Dialect::Specification).unwrap().value;
+    let (api, _) = lower(value, &Location::alone()).unwrap();
+    let paths = Paths::new(&api.operations);
+    let Found::Match(found) = paths.find(&http::Method::GET, "/p19999/1") else { panic!() };
+    assert_eq!(found.operation, 19_999);
+}
