@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`document`] | TEXT: YAML and JSON as an ordered tree, and where each node stands |
 //! | [`diag`] | WHERE: what is wrong, at which node, drawn on the text |
+//! | [`uri_path`] | PATHS: how the path of a request is read and written |
 //! | [`schema`] | MAY: what a record may say, one row per field |
 //! | [`entity`] | WORDS: Service, Route, Plugin, ... as values that cannot be wrong |
 //! | [`config`] | FILE: from the text of `kong.yaml` to Entities |
@@ -39,3 +40,4 @@ pub mod server;
 pub mod settings;
 pub mod snapshot;
 pub mod upstream;
+pub mod uri_path;

@@ -1,7 +1,10 @@
 //! Formats 1.1 and 2.1 said regular expressions without `~`: their paths become paths of format 3.0.
 //! (Kong: "Upgrading from 2.8 to 3.0", path handling.)
 
-use crate::document::{Mapping, Value};
+use crate::{
+    document::{Mapping, Value},
+    uri_path::normalize,
+};
 
 /// The same document with the paths of its Routes in format 3.0.
 pub(super) fn migrate(document: Value) -> Value {
@@ -41,50 +44,36 @@ fn migrate_route(route: &Value) -> Value {
 /// A path of plain characters stays a prefix, in normal form; any other was a regular expression.
 fn migrate_path(path: &str) -> String {
     let plain = path.bytes().all(|it| it.is_ascii_alphanumeric() || b".-_~/%".contains(&it));
-    if plain { normalize(path) } else { format!("~{}", decode_unreserved(path, true)) }
-}
-
-/// RFC 3986, section 6.2.2: percent triplets in upper case, unreserved characters decoded, no dot segments; and no
-/// empty segments.
-fn normalize(path: &str) -> String {
-    let decoded = decode_unreserved(path, false);
-    let mut segments: Vec<&str> = Vec::new();
-    let last = decoded.rsplit('/').next().unwrap_or_default();
-    for segment in decoded.split('/') {
-        match segment {
-            "" | "." => (),
-            ".." => drop(segments.pop()),
-            other => segments.push(other),
-        }
+    if plain {
+        String::from_utf8_lossy(&normalize(path.as_bytes())).into_owned()
+    } else {
+        format!("~{}", decode_unreserved(path))
     }
-    let folder = matches!(last, "" | "." | "..") && !segments.is_empty();
-    format!("/{}{}", segments.join("/"), if folder { "/" } else { "" })
 }
 
-/// Decodes the triplets of unreserved characters; in a regular expression, those with a meaning there get a
-/// backslash. Other triplets are upper-cased in a plain path and stay in a regular expression.
-fn decode_unreserved(path: &str, regex: bool) -> String {
+/// Decodes the triplets of unreserved characters; those with a meaning in an expression get a backslash.
+fn decode_unreserved(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut rest = path;
     while let Some(at) = rest.find('%') {
         out.push_str(&rest[..at]);
         let byte = rest.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match byte {
-            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
-                if regex && matches!(byte, b'.' | b'-') {
-                    out.push('\\');
-                }
+        let taken = match byte {
+            Some(byte @ (b'.' | b'-')) => {
+                out.push('\\');
                 out.push(char::from(byte));
+                3
             }
-            Some(_) if regex => out.push_str(&rest[at..at + 3]),
-            Some(_) => out.push_str(&rest[at..at + 3].to_ascii_uppercase()),
-            None => {
+            Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'~') => {
+                out.push(char::from(byte));
+                3
+            }
+            _ => {
                 out.push('%');
-                rest = &rest[at + 1..];
-                continue;
+                1
             }
-        }
-        rest = &rest[at + 3..];
+        };
+        rest = &rest[at + taken..];
     }
     out.push_str(rest);
     out

@@ -8,6 +8,7 @@ use super::{ServiceIndex, id, names, plugin, text, texts, truth, whole};
 use crate::{
     document::{Path, Value},
     schema::{Complaint, Entity, Field, Kind, Rule},
+    uri_path::prefix_is_normal,
 };
 
 /// What a Route may say.
@@ -199,7 +200,11 @@ fn route_path(value: &Value) -> Result<(), String> {
     if path.contains("//") {
         return Err("must not have empty segments".to_owned());
     }
-    names::percent(path)
+    names::percent(path)?;
+    if path.starts_with('~') {
+        return Ok(());
+    }
+    prefix_is_normal(path).map_err(|normal| format!("non-normalized path, consider use '{normal}' instead"))
 }
 
 fn header_names(value: &Value) -> Result<(), String> {

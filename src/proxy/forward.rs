@@ -14,8 +14,9 @@ use crate::{
     entity::Route,
     plugin::Exchange,
     reply::{self, Phase},
-    router::{encode, join},
+    router::join,
     snapshot::Destination,
+    uri_path::encode,
 };
 
 /// How a request came to its Route.

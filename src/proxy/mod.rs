@@ -31,10 +31,11 @@ use crate::{
     plugin::{Chain, Exchange},
     reply::{self, Asked, Format, Phase},
     request_id::RequestId,
-    router::{self, Flavor, Scheme, normalize},
+    router::{self, Flavor, Scheme},
     settings::{ErrorType, PortMaps, RouterFlavor, Settings},
     snapshot::{Live, Step},
     upstream::{Pool, PoolSettings},
+    uri_path::normalize,
 };
 
 /// Takes requests through.

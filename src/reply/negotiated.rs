@@ -116,41 +116,44 @@ pub fn page(asked: &Asked<'_>, status: StatusCode) -> Response<Body> {
     asked.respond(status, Some(HeaderValue::from_static(content_type)), text.into())
 }
 
-/// What an error says if nobody said something better. 494 stands for a request's header that is too large.
+/// What an error says by default, by status.
+/// (Kong docs: "Error messages"; observed answers.)
+const MESSAGES: &[(u16, &str)] = &[
+    (400, "Bad request"),
+    (401, "Unauthorized"),
+    (402, "Payment required"),
+    (403, "Forbidden"),
+    (404, "Not found"),
+    (405, "Method not allowed"),
+    (406, "Not acceptable"),
+    (408, "Request timeout"),
+    (409, "Conflict"),
+    (410, "Gone"),
+    (411, "Length required"),
+    (412, "Precondition failed"),
+    (413, "Payload too large"),
+    (414, "URI too long"),
+    (415, "Unsupported media type"),
+    (417, "Expectation failed"),
+    (422, "Unprocessable entity"),
+    (426, "Upgrade required"),
+    (428, "Precondition required"),
+    (429, "Too many requests"),
+    // nginx's own code for a request header that is too large; it goes out as 400.
+    (494, "Request header or cookie too large"),
+    (500, "An unexpected error occurred"),
+    (502, "An invalid response was received from the upstream server"),
+    (503, "The upstream server is currently unavailable"),
+    (504, "The upstream server is timing out"),
+];
+
+/// What an error says if nobody said something better.
 pub fn default_message(status: StatusCode) -> Cow<'static, str> {
-    Cow::Borrowed(match status.as_u16() {
-        400 => "Bad request",
-        401 => "Unauthorized",
-        402 => "Payment required",
-        403 => "Forbidden",
-        404 => "Not found",
-        405 => "Method not allowed",
-        406 => "Not acceptable",
-        408 => "Request timeout",
-        409 => "Conflict",
-        410 => "Gone",
-        411 => "Length required",
-        412 => "Precondition failed",
-        413 => "Payload too large",
-        414 => "URI too long",
-        415 => "Unsupported media type",
-        417 => "Expectation failed",
-        422 => "Unprocessable entity",
-        426 => "Upgrade required",
-        428 => "Precondition required",
-        429 => "Too many requests",
-        431 => "Request header fields too large",
-        451 => "Unavailable for legal reasons",
-        494 => "Request header or cookie too large",
-        500 => "An unexpected error occurred",
-        501 => "Not implemented",
-        502 => "An invalid response was received from the upstream server",
-        503 => "The upstream server is currently unavailable",
-        504 => "The upstream server is timing out",
-        505 => "HTTP version not supported",
-        511 => "Network authentication required",
-        other => return Cow::Owned(format!("The upstream server responded with {other}")),
-    })
+    let code = status.as_u16();
+    match MESSAGES.iter().find(|(it, _)| *it == code) {
+        Some((_, message)) => Cow::Borrowed(message),
+        None => Cow::Owned(format!("The upstream server responded with {code}")),
+    }
 }
 
 impl Asked<'_> {
@@ -227,52 +230,70 @@ fn preferred<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Format {
     best.1
 }
 
-/// A gRPC answer of trailers only; the table of statuses is Kong's.
+/// A gRPC answer without messages: its status stands in the header fields.
+/// (gRPC over HTTP/2, "Trailers-Only".)
 fn grpc(status: StatusCode, message: &str) -> Response<Body> {
-    let code: u16 = match status.as_u16() {
-        401 => 16,
-        403 => 7,
-        404 => 5,
-        409 => 6,
-        429 => 8,
-        499 => 1,
-        501 => 12,
-        503 => 14,
-        504 => 4,
-        200..=299 => 0,
-        400 | 402 | 405..=498 => 3,
-        500..=599 => 13,
-        _ => 2,
-    };
+    // What a gRPC message may hold plainly: printable ASCII, but not the percent sign itself.
+    const ESCAPED: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%');
+    let message = percent_encoding::utf8_percent_encode(message, ESCAPED).to_string();
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", HeaderValue::from(code));
-    if let Ok(message) = HeaderValue::from_str(&percent_encode(message)) {
+    headers.insert("grpc-status", HeaderValue::from(grpc_status(status)));
+    if let Ok(message) = HeaderValue::from_str(&message) {
         headers.insert("grpc-message", message);
     }
     response
 }
 
-/// Encodes a gRPC status message: all but printable ASCII, and `%`.
-fn percent_encode(message: &str) -> String {
-    const SET: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%');
-    percent_encoding::utf8_percent_encode(message, SET).to_string()
+/// The status code of gRPC that stands for one of HTTP, as Kong's answers have them.
+fn grpc_status(status: StatusCode) -> u16 {
+    const OK: u16 = 0;
+    const CANCELLED: u16 = 1;
+    const UNKNOWN: u16 = 2;
+    const INVALID_ARGUMENT: u16 = 3;
+    const DEADLINE_EXCEEDED: u16 = 4;
+    const NOT_FOUND: u16 = 5;
+    const ALREADY_EXISTS: u16 = 6;
+    const PERMISSION_DENIED: u16 = 7;
+    const RESOURCE_EXHAUSTED: u16 = 8;
+    const UNIMPLEMENTED: u16 = 12;
+    const INTERNAL: u16 = 13;
+    const UNAVAILABLE: u16 = 14;
+    const UNAUTHENTICATED: u16 = 16;
+    match status.as_u16() {
+        401 => UNAUTHENTICATED,
+        403 => PERMISSION_DENIED,
+        404 => NOT_FOUND,
+        409 => ALREADY_EXISTS,
+        429 => RESOURCE_EXHAUSTED,
+        499 => CANCELLED,
+        501 => UNIMPLEMENTED,
+        503 => UNAVAILABLE,
+        504 => DEADLINE_EXCEEDED,
+        _ if status.is_success() => OK,
+        _ if status.is_client_error() => INVALID_ARGUMENT,
+        _ if status.is_server_error() => INTERNAL,
+        _ => UNKNOWN,
+    }
 }
 
 fn html(message: &str, id: &RequestId) -> String {
-    format!(
-        "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"><title>Error</title></head>\n\
-         <body>\n<h1>Error</h1>\n<p>{message}.</p>\n<p>request_id: {id}</p>\n</body>\n</html>\n"
-    )
+    let lines = [
+        "<!doctype html>",
+        "<meta charset=\"utf-8\">",
+        "<title>Error</title>",
+        "<h1>Error</h1>",
+        &format!("<p>{message}.</p>"),
+        &format!("<p>request_id: {id}</p>"),
+    ];
+    lines.join("\n") + "\n"
 }
 
 fn xml(message: &str, id: &RequestId) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <error><message>{message}</message><requestid>{id}</requestid></error>\n"
-    )
+    let declaration = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
+    format!("{declaration}\n<error><message>{message}</message><requestid>{id}</requestid></error>\n")
 }
 
 /// A JSON string with its quotes.

@@ -61,8 +61,8 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 #[test]
 fn the_client_chooses_the_format() {
     let html = format!(
-        "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"><title>Error</title></head>\n<body>\n\
-         <h1>Error</h1>\n<p>{MESSAGE}.</p>\n<p>request_id: <id></p>\n</body>\n</html>\n"
+        "<!doctype html>\n<meta charset=\"utf-8\">\n<title>Error</title>\n\
+         <h1>Error</h1>\n<p>{MESSAGE}.</p>\n<p>request_id: <id></p>\n"
     );
     let xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\

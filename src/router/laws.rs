@@ -13,6 +13,7 @@ use super::fixture::{get, route};
 use super::priority::{PathKind, priority};
 use super::*;
 use crate::entity::Route;
+use crate::uri_path::normalize;
 
 const HOSTS: &[&str] =
     &["a.test", "B.test", "a.b.test", "*.test", "*.a.test", "a.*", "x.*", "a.test:81", "*.test:81"];

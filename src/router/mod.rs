@@ -13,7 +13,7 @@
 //! | `index` | from host and path to entries |
 //! | `lookup` | the [`Router`] |
 //! | `conflicts` | pairs of routes that the two calculations rank differently |
-//! | `path` | paths: read, joined, written |
+//! | `path` | the path for the upstream |
 //!
 //! It is better than Kong's on purpose in these points:
 //! - hosts and SNIs compare without case (RFC 4343), and a port behind an address in brackets is understood;
@@ -43,7 +43,7 @@ mod rules;
 pub use conflicts::conflicts;
 pub use lookup::{Candidate, Capture, Match, Router};
 pub use options::{Calculation, Compilation, Flavor, Options};
-pub use path::{encode, join, normalize, prefix_is_normal};
+pub use path::join;
 pub use priority::Key;
 
 use std::net::SocketAddr;
@@ -60,7 +60,7 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The Host header or the authority, with its port if it has one.
     pub host: Option<&'a [u8]>,
-    /// The path without the query, [normalized](normalize).
+    /// The path without the query, [normalized](crate::uri_path::normalize).
     pub path: &'a [u8],
     /// All headers.
     pub headers: &'a HeaderMap,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::fixture::{get, recorded, route};
 use super::*;
 use crate::entity::{PathHandling, Route};
+use crate::uri_path::{encode, normalize};
 
 const FLAVORS: [(&str, Options); 3] = [
     ("compat_original", options(Flavor::TraditionalCompatible, Calculation::Original)),
