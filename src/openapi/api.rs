@@ -214,7 +214,7 @@ pub enum SecurityKind {
     },
     /// A token of OAuth 2.0, as a bearer.
     OAuth2,
-    /// A token of OpenID Connect, as a bearer.
+    /// A token of `OpenID Connect`, as a bearer.
     OpenIdConnect,
     /// A client certificate.
     MutualTls,
