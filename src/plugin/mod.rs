@@ -4,9 +4,11 @@
 //! in the crate knows a plugin by name.
 
 mod chain;
+mod correlation_id;
 mod cors;
 mod exchange;
 mod mocking;
+mod rules;
 #[cfg(test)]
 mod trial;
 
@@ -29,7 +31,11 @@ use crate::{
 };
 
 /// Every plugin of this build.
-pub static ALL: &[Def] = &[cors::DEF, mocking::DEF];
+pub static ALL: &[Def] = &[
+    correlation_id::DEF,
+    cors::DEF,
+    mocking::DEF,
+];
 
 /// A kind of plugin: how it is called, when it runs, how it is made.
 #[derive(Clone, Copy, Debug)]
