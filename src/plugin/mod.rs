@@ -7,6 +7,7 @@ mod chain;
 mod correlation_id;
 mod cors;
 mod exchange;
+mod ip_restriction;
 mod mocking;
 mod rules;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use crate::{
 pub static ALL: &[Def] = &[
     correlation_id::DEF,
     cors::DEF,
+    ip_restriction::DEF,
     mocking::DEF,
 ];
 
