@@ -9,9 +9,11 @@ mod cors;
 mod exchange;
 mod ip_restriction;
 mod mocking;
+mod request_size_limiting;
 mod rules;
 #[cfg(test)]
 mod trial;
+mod whole_body;
 
 pub use chain::{Chain, Step};
 pub use exchange::{Exchange, Matched, Response};
@@ -37,6 +39,7 @@ pub static ALL: &[Def] = &[
     cors::DEF,
     ip_restriction::DEF,
     mocking::DEF,
+    request_size_limiting::DEF,
 ];
 
 /// A kind of plugin: how it is called, when it runs, how it is made.
