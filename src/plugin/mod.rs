@@ -10,6 +10,7 @@ mod exchange;
 mod ip_restriction;
 mod mocking;
 mod request_size_limiting;
+mod request_termination;
 mod rules;
 #[cfg(test)]
 mod trial;
@@ -40,6 +41,7 @@ pub static ALL: &[Def] = &[
     ip_restriction::DEF,
     mocking::DEF,
     request_size_limiting::DEF,
+    request_termination::DEF,
 ];
 
 /// A kind of plugin: how it is called, when it runs, how it is made.
