@@ -9,6 +9,7 @@ mod cors;
 mod exchange;
 mod ip_restriction;
 mod mocking;
+mod rate_limiting;
 mod request_size_limiting;
 mod request_termination;
 mod rules;
@@ -40,6 +41,7 @@ pub static ALL: &[Def] = &[
     cors::DEF,
     ip_restriction::DEF,
     mocking::DEF,
+    rate_limiting::DEF,
     request_size_limiting::DEF,
     request_termination::DEF,
 ];
