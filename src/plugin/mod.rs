@@ -12,6 +12,8 @@ mod mocking;
 mod rate_limiting;
 mod request_size_limiting;
 mod request_termination;
+mod response_transformer;
+mod rewrite;
 mod rules;
 #[cfg(test)]
 mod trial;
@@ -44,6 +46,7 @@ pub static ALL: &[Def] = &[
     rate_limiting::DEF,
     request_size_limiting::DEF,
     request_termination::DEF,
+    response_transformer::DEF,
 ];
 
 /// A kind of plugin: how it is called, when it runs, how it is made.
