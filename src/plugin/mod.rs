@@ -12,6 +12,7 @@ mod mocking;
 mod rate_limiting;
 mod request_size_limiting;
 mod request_termination;
+mod request_transformer;
 mod response_transformer;
 mod rewrite;
 mod rules;
@@ -46,6 +47,7 @@ pub static ALL: &[Def] = &[
     rate_limiting::DEF,
     request_size_limiting::DEF,
     request_termination::DEF,
+    request_transformer::DEF,
     response_transformer::DEF,
 ];
 
