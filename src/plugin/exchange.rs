@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use http::{StatusCode, request::Parts};
+use http::{HeaderValue, StatusCode, request::Parts};
 use uuid::Uuid;
 
 use crate::{
@@ -39,6 +39,8 @@ pub struct Exchange {
     pub captures: Vec<(String, String)>,
     /// The path that the upstream gets in place of the one that the Route and its Service make, percent-encoded.
     pub upstream_path: Option<String>,
+    /// The `Host` that the upstream gets in place of its own name.
+    pub upstream_host: Option<HeaderValue>,
 }
 
 impl Exchange {

@@ -4,11 +4,21 @@
 //! in the crate knows a plugin by name.
 
 mod chain;
+mod correlation_id;
 mod cors;
 mod exchange;
+mod ip_restriction;
 mod mocking;
+mod rate_limiting;
+mod request_size_limiting;
+mod request_termination;
+mod request_transformer;
+mod response_transformer;
+mod rewrite;
+mod rules;
 #[cfg(test)]
 mod trial;
+mod whole_body;
 
 pub use chain::{Chain, Step};
 pub use exchange::{Exchange, Matched, Response};
@@ -29,7 +39,17 @@ use crate::{
 };
 
 /// Every plugin of this build.
-pub static ALL: &[Def] = &[cors::DEF, mocking::DEF];
+pub static ALL: &[Def] = &[
+    correlation_id::DEF,
+    cors::DEF,
+    ip_restriction::DEF,
+    mocking::DEF,
+    rate_limiting::DEF,
+    request_size_limiting::DEF,
+    request_termination::DEF,
+    request_transformer::DEF,
+    response_transformer::DEF,
+];
 
 /// A kind of plugin: how it is called, when it runs, how it is made.
 #[derive(Clone, Copy, Debug)]

@@ -1,14 +1,24 @@
 //! What the tests of plugins share: a plugin made from the text of its settings, a request, a phase run to its end.
 
-use std::{cell::RefCell, sync::Arc, time::Instant};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use http::Request;
+use http_body::Frame;
 use http_body_util::BodyExt;
 
 use super::{Def, Exchange, Flow, Plugin, Response, Setup};
 use crate::{
-    body::Body,
+    body::{Body, BodyError},
+    diag::Diagnostic,
     document::{Dialect, Path, Value, read},
     request_id::RequestId,
     schema::{Entity, Field, Kind, Plugins, Settings, check},
@@ -26,24 +36,50 @@ pub(super) fn complaints(def: &'static Def, config: &str) -> Vec<String> {
     make(def, config).err().unwrap_or_default()
 }
 
+/// Checked settings, as YAML, without a plugin.
+#[track_caller]
+pub(super) fn config(def: &'static Def, config: &str) -> Checked {
+    checked(def, config).unwrap_or_else(|complaints| panic!("{config}: {complaints:?}"))
+}
+
+/// Settings after their check, and what making a plugin of them leaves behind.
+pub(super) struct Checked {
+    config: Value,
+    pub(super) warnings: RefCell<Vec<Diagnostic>>,
+    files: RefCell<Vec<(PathBuf, u64)>>,
+}
+
+impl Checked {
+    /// What a plugin is made from.
+    pub(super) fn setup(&self) -> Setup<'_> {
+        Setup {
+            config: &self.config,
+            at: Path::root().key("config"),
+            specs: std::path::Path::new("."),
+            warnings: &self.warnings,
+            files: &self.files,
+        }
+    }
+}
+
 fn make(def: &'static Def, config: &str) -> Result<Arc<dyn Plugin>, Vec<String>> {
-    let draw = |all: Vec<crate::diag::Diagnostic>| {
-        all.iter().map(|it| format!("{}: {}", it.path, it.message).replace("plugins[0].", "")).collect()
-    };
+    (def.compile)(&checked(def, config)?.setup()).map_err(|complaints| draw(&complaints))
+}
+
+fn checked(def: &'static Def, config: &str) -> Result<Checked, Vec<String>> {
     let entry = format!("plugins: [{{name: {}, config: {config}}}]", def.name);
     let document = read(&entry, Dialect::Kong).unwrap_or_else(|error| panic!("{entry}: {error:?}"));
     let checked = check(DOCUMENT, &document.value, &Only(def));
     if !checked.diagnostics.is_empty() {
-        return Err(draw(checked.diagnostics));
+        return Err(draw(&checked.diagnostics));
     }
-    let setup = Setup {
-        config: checked.items[0].record.get("config").unwrap(),
-        at: Path::root().key("config"),
-        specs: std::path::Path::new("."),
-        warnings: &RefCell::default(),
-        files: &RefCell::default(),
-    };
-    (def.compile)(&setup).map_err(draw)
+    let config = checked.items[0].record.get("config").cloned().unwrap_or_default();
+    Ok(Checked { config, warnings: RefCell::default(), files: RefCell::default() })
+}
+
+/// One `place: message` each.
+pub(super) fn draw(complaints: &[Diagnostic]) -> Vec<String> {
+    complaints.iter().map(|it| format!("{}: {}", it.path, it.message).replace("plugins[0].", "")).collect()
 }
 
 const DOCUMENT: &[Field] = &[Field::new("plugins", Kind::Entities(|| &ENTRY, "plugins"))];
@@ -93,6 +129,27 @@ pub(super) fn request(text: &str) -> Exchange {
         matched: None,
         captures: Vec::new(),
         upstream_path: None,
+        upstream_host: None,
+    }
+}
+
+/// A body that comes in pieces of three bytes and does not know its length.
+pub(super) fn pieces(text: &str) -> Body {
+    let pieces = text.as_bytes().chunks(3).map(Bytes::copy_from_slice).collect();
+    Body::Boxed(Pieces(pieces).boxed())
+}
+
+struct Pieces(VecDeque<Bytes>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
     }
 }
 

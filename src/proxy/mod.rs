@@ -136,6 +136,7 @@ impl Proxy {
             matched: None,
             captures: Vec::new(),
             upstream_path: None,
+            upstream_host: None,
         };
         let Some((found, route, step)) = found else {
             let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");

@@ -34,7 +34,10 @@ pub(super) const DEF: Def =
 const METHODS: &[&str] = &["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 
 const FIELDS: &[Field] = &[
-    Field::new("origins", Kind::Array(&Field::item(Kind::String))),
+    Field::new(
+        "origins",
+        Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(origins::is_expression)])),
+    ),
     Field::new("headers", Kind::Array(&Field::item(Kind::String))),
     Field::new("exposed_headers", Kind::Array(&Field::item(Kind::String))),
     Field::new("methods", Kind::Array(&Field::item(Kind::String).rules(&[Rule::OneOf(METHODS)]))).default(

@@ -60,7 +60,7 @@ impl Origins {
             } else if is_text(entry) {
                 texts.push(normal(entry).origin.into_owned());
             } else {
-                match Regex::new(&format!(r"\A(?:{entry})\z")) {
+                match expression(entry) {
                     Ok(regex) if entry.contains(':') => wholes.push(regex),
                     Ok(regex) => hosts.push(regex),
                     Err(error) => complaints.push(invalid(entry, &error, at.index(n))),
@@ -102,16 +102,32 @@ fn is_text(entry: &str) -> bool {
     entry.bytes().all(|it| it.is_ascii_alphanumeric() || b".:/-".contains(&it))
 }
 
-fn invalid(entry: &str, error: &regex::Error, at: Path) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error(at, format!("'{entry}' is not a valid regex"));
+/// Whether an entry is a text, `*` or an expression of any dialect.
+pub(super) fn is_expression(entry: &Value) -> Result<(), String> {
+    let entry = entry.as_str().unwrap_or_default();
+    match expression(entry) {
+        Err(error) if entry != "*" && !is_beyond(&error) => Err(format!("'{entry}' is not a valid regex")),
+        _ => Ok(()),
+    }
+}
+
+fn expression(entry: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&format!(r"\A(?:{entry})\z"))
+}
+
+/// Whether Kong's expressions can say it, and ours, which never backtrack, cannot.
+fn is_beyond(error: &regex::Error) -> bool {
     let text = error.to_string();
-    if text.contains("look-around") || text.contains("backreferences") {
-        diagnostic = diagnostic.help(
+    text.contains("look-around") || text.contains("backreferences")
+}
+
+fn invalid(entry: &str, error: &regex::Error, at: Path) -> Diagnostic {
+    let diagnostic = Diagnostic::error(at, format!("'{entry}' is not a valid regex"));
+    if is_beyond(error) {
+        return diagnostic.help(
             "Kong allows look-around and backreferences here, mynah does not; list the origins, or describe \
              them without",
         );
-    } else if let Some(reason) = text.lines().last().and_then(|line| line.strip_prefix("error: ")) {
-        diagnostic = diagnostic.help(reason);
     }
     diagnostic
 }

@@ -93,9 +93,10 @@ fn expressions_and_everyone_in_a_list() {
 fn settings_are_checked() {
     for (config, expected) in [
         (
-            "{origins: ['[', 'a.b', '(?=x)y']}",
-            "config.origins[0]: '[' is not a valid regex, config.origins[2]: '(?=x)y' is not a valid regex",
+            "{origins: ['*', '[', 'a.b'], max_age: x}",
+            "config.origins[1]: '[' is not a valid regex, config.max_age: expected a number",
         ),
+        ("{origins: ['a.b', '(?=x)y']}", "config.origins[1]: '(?=x)y' is not a valid regex"),
         (
             "{methods: [GTE]}",
             "config.methods[0]: expected one of: GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS, TRACE, CONNECT",

@@ -1,0 +1,155 @@
+//! CORRELATION ID: gives a request a name that its client may have chosen. (Kong: Correlation ID plugin.)
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use http::{HeaderName, HeaderValue};
+use uuid::Uuid;
+
+use super::{Def, Exchange, Flow, Plugin, Response, Setup, rules};
+use crate::{
+    diag::Diagnostic,
+    schema::{Field, Kind, Rule, Settings},
+};
+
+/// The plugin in the table.
+pub(super) const DEF: Def = Def {
+    name: "correlation-id",
+    priority: 100_001,
+    settings: Settings { fields: FIELDS, checks: &[] },
+    compile,
+};
+
+const FIELDS: &[Field] = &[
+    Field::new("header_name", Kind::String)
+        .default("\"Kong-Request-ID\"")
+        .rules(&[Rule::Holds(rules::header_name)]),
+    Field::new("generator", Kind::String).required().default("\"uuid#counter\"").rules(&[Rule::OneOf(&[
+        "uuid",
+        "uuid#counter",
+        "tracker",
+    ])]),
+    Field::new("echo_downstream", Kind::Boolean).required().default("false"),
+];
+
+struct CorrelationId {
+    header: HeaderName,
+    generator: Generator,
+    echo_downstream: bool,
+}
+
+enum Generator {
+    /// A new UUID each time.
+    Uuid,
+    /// One UUID of this plugin, and a number that grows.
+    Counter(Uuid, AtomicU64),
+    /// Where and when the request came from.
+    Tracker(AtomicU64),
+}
+
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let name = rules::text(setup.config, "header_name").unwrap_or_default();
+    let header = HeaderName::try_from(name)
+        .map_err(|_| vec![Diagnostic::error(setup.at.key("header_name"), "not the name of a header")])?;
+    let generator = match rules::text(setup.config, "generator").as_deref() {
+        Some("uuid") => Generator::Uuid,
+        Some("tracker") => Generator::Tracker(AtomicU64::new(0)),
+        _ => Generator::Counter(Uuid::new_v4(), AtomicU64::new(0)),
+    };
+    let echo_downstream = rules::truth(setup.config, "echo_downstream");
+    Ok(Arc::new(CorrelationId { header, generator, echo_downstream }))
+}
+
+impl Plugin for CorrelationId {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        if self.given(exchange).is_none() {
+            let id = self.generator.next(exchange);
+            exchange.head.headers.insert(&self.header, id);
+        }
+        Flow::Continue
+    }
+
+    fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
+        if self.echo_downstream {
+            let id = self.given(exchange).cloned().unwrap_or_else(|| self.generator.next(exchange));
+            response.headers_mut().insert(&self.header, id);
+        }
+    }
+}
+
+impl CorrelationId {
+    fn given<'a>(&self, exchange: &'a Exchange) -> Option<&'a HeaderValue> {
+        exchange.head.headers.get(&self.header).filter(|id| !id.is_empty())
+    }
+}
+
+impl Generator {
+    fn next(&self, exchange: &Exchange) -> HeaderValue {
+        let number = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = match self {
+            Self::Uuid => Uuid::new_v4().to_string(),
+            Self::Counter(uuid, counter) => format!("{uuid}#{}", number(counter)),
+            // ours: Kong names its own address, and counts per connection.
+            Self::Tracker(counter) => {
+                let (client, process) = (exchange.client, std::process::id());
+                let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+                let time = format!("{}.{:03}", now.as_secs(), now.subsec_millis());
+                format!("{}-{}-{process}-{}-1-{time}", client.ip(), client.port(), number(counter))
+            }
+        };
+        HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{plugin::trial, reply};
+
+    /// The id that goes upstream and the one that goes back; a generated UUID is written `<uuid>`.
+    #[track_caller]
+    fn check(config: &str, request: &str, upstream: &str, back: &str) {
+        let plugin = trial::plugin(&DEF, config);
+        let mut exchange = trial::request(request);
+        assert!(trial::access(&*plugin, &mut exchange).is_none());
+        let mut response = reply::empty(http::StatusCode::OK);
+        plugin.header_filter(&exchange, &mut response);
+        let id = |headers: &http::HeaderMap| {
+            let text = headers.get("kong-request-id").map_or("", |id| id.to_str().unwrap());
+            if text.get(..36).is_some_and(|id| Uuid::parse_str(id).is_ok()) {
+                format!("<uuid>{}", &text[36..])
+            } else {
+                text.to_owned()
+            }
+        };
+        assert_eq!((id(&exchange.head.headers).as_str(), id(response.headers()).as_str()), (upstream, back));
+    }
+
+    #[test]
+    fn a_given_id_is_kept_and_a_missing_one_made() {
+        check("{}", "GET /", "<uuid>#1", "");
+        check("{generator: uuid}", "GET /\nKong-Request-ID:", "<uuid>", "");
+        check("{echo_downstream: true}", "GET /\nKong-Request-ID: mine", "mine", "mine");
+        check("{echo_downstream: true}", "GET /", "<uuid>#1", "<uuid>#1");
+    }
+
+    #[test]
+    fn an_answer_before_the_access_phase_has_an_id_too() {
+        let plugin = trial::plugin(&DEF, "{echo_downstream: true, header_name: X-Id, generator: tracker}");
+        let mut response = reply::empty(http::StatusCode::OK);
+        plugin.header_filter(&trial::request("GET /"), &mut response);
+        let id = response.headers()["x-id"].to_str().unwrap();
+        assert!(id.starts_with("192.0.2.7-40000-"), "{id}");
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        let message =
+            "config.header_name: bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'";
+        assert_eq!(trial::complaints(&DEF, "{header_name: 'a b'}"), [message]);
+        let message = "config.generator: expected one of: uuid, uuid#counter, tracker";
+        assert_eq!(trial::complaints(&DEF, "{generator: dice}"), [message]);
+    }
+}

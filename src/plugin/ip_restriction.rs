@@ -1,0 +1,163 @@
+//! IP RESTRICTION: lets in by address. (Kong: IP Restriction plugin.)
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::StatusCode;
+
+use super::{Def, Exchange, Flow, Plugin, Setup, rules};
+use crate::{
+    diag::Diagnostic,
+    document::Value,
+    schema::{Complaint, Field, Kind, Rule, Settings},
+};
+
+/// The plugin in the table.
+pub(super) const DEF: Def = Def {
+    name: "ip-restriction",
+    priority: 990,
+    settings: Settings { fields: FIELDS, checks: &[some_list] },
+    compile,
+};
+
+const NETWORKS: Kind = Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(network)]));
+
+const FIELDS: &[Field] = &[
+    Field::new("allow", NETWORKS),
+    Field::new("deny", NETWORKS),
+    Field::new("status", Kind::Number).rules(&[rules::STATUS]),
+    Field::new("message", Kind::String),
+];
+
+fn some_list(config: &Value) -> Option<Complaint> {
+    rules::at_least_one(config, &["allow", "deny"])
+}
+
+fn network(value: &Value) -> Result<(), String> {
+    let text = value.as_str().unwrap_or_default();
+    if Network::new(text).is_some() { Ok(()) } else { Err(format!("invalid ip or cidr range: '{text}'")) }
+}
+
+struct IpRestriction {
+    allow: Vec<Network>,
+    deny: Vec<Network>,
+    status: StatusCode,
+    message: Option<String>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let networks =
+        |field| rules::texts(setup.config, field).filter_map(|(_, text)| Network::new(text)).collect();
+    let status = rules::whole(setup.config, "status").and_then(|it| u16::try_from(it).ok());
+    Ok(Arc::new(IpRestriction {
+        allow: networks("allow"),
+        deny: networks("deny"),
+        status: status.and_then(|it| StatusCode::from_u16(it).ok()).unwrap_or(StatusCode::FORBIDDEN),
+        message: rules::text(setup.config, "message"),
+    }))
+}
+
+impl Plugin for IpRestriction {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let client = exchange.client.ip().to_canonical();
+        if self.lets_in(client) {
+            return Flow::Continue;
+        }
+        let text;
+        let message = if let Some(message) = &self.message {
+            message
+        } else {
+            text = format!("IP address not allowed: {client}");
+            &text
+        };
+        Flow::Respond(exchange.error(self.status, message))
+    }
+}
+
+impl IpRestriction {
+    fn lets_in(&self, client: IpAddr) -> bool {
+        let within = |networks: &[Network]| networks.iter().any(|network| network.contains(client));
+        !within(&self.deny) && (self.allow.is_empty() || within(&self.allow))
+    }
+}
+
+/// An address, or all that begin with the same bits. (RFC 4632, section 3.1; RFC 4291, section 2.3.)
+#[derive(Clone, Copy, Debug)]
+struct Network {
+    base: IpAddr,
+    /// How many bits at the end are free.
+    free: u32,
+}
+
+impl Network {
+    fn new(text: &str) -> Option<Self> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let base: IpAddr = address.parse().ok()?;
+        let bits = if base.is_ipv4() { 32 } else { 128 };
+        let length: u32 = match length {
+            Some(length) if length.bytes().all(|it| it.is_ascii_digit()) => length.parse().ok()?,
+            Some(_) => return None,
+            None => bits,
+        };
+        Some(Self { base, free: bits.checked_sub(length)? })
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        let differs = match (self.base, address) {
+            (IpAddr::V4(base), IpAddr::V4(it)) => u128::from(base.to_bits() ^ it.to_bits()),
+            (IpAddr::V6(base), IpAddr::V6(it)) => base.to_bits() ^ it.to_bits(),
+            _ => return false,
+        };
+        differs.checked_shr(self.free).unwrap_or_default() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::trial;
+
+    #[track_caller]
+    fn check(config: &str, client: &str, expected: Option<(u16, &str)>) {
+        let plugin = trial::plugin(&DEF, config);
+        let mut exchange = trial::request("GET /");
+        exchange.client = std::net::SocketAddr::new(client.parse().unwrap(), 1);
+        let answer = trial::access(&*plugin, &mut exchange).map(|response| {
+            let status = response.status().as_u16();
+            let body = trial::json(&trial::text(response.into_body()));
+            (status, body.get("message").and_then(Value::as_str).unwrap().to_owned())
+        });
+        let expected = expected.map(|(status, message)| (status, message.to_owned()));
+        assert_eq!(answer, expected, "{config} {client}");
+    }
+
+    #[test]
+    fn deny_comes_before_allow() {
+        let refused = Some((403, "IP address not allowed: 10.1.2.3"));
+        check("{allow: [10.0.0.0/8]}", "10.1.2.3", None);
+        check("{allow: [10.0.0.0/8], deny: [10.1.0.0/16]}", "10.1.2.3", refused);
+        check("{allow: [192.0.2.1]}", "10.1.2.3", refused);
+        check("{deny: [10.1.2.4]}", "10.1.2.3", None);
+        check("{deny: [0.0.0.0/0]}", "10.1.2.3", refused);
+        check("{deny: ['::/0']}", "10.1.2.3", None);
+        check("{deny: [10.1.2.2/31]}", "::ffff:10.1.2.3", refused);
+        check("{deny: ['2001:db8::/32']}", "2001:db9::1", None);
+        let config = "{deny: ['2001:db8::/32'], status: 418, message: go away}";
+        check(config, "2001:db8:1::1", Some((418, "go away")));
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        for (config, expected) in [
+            ("{}", "config: at least one of these fields must be non-empty: 'config.allow', 'config.deny'"),
+            ("{allow: [10.0.0.0/33]}", "config.allow[0]: invalid ip or cidr range: '10.0.0.0/33'"),
+            ("{deny: [localhost]}", "config.deny[0]: invalid ip or cidr range: 'localhost'"),
+            ("{deny: [10.0.0.1], status: 99}", "config.status: value should be between 100 and 599"),
+        ] {
+            assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! RATE LIMITING: lets a client in so many times per second, minute, hour, day, month and year.
+//! (Kong: Rate Limiting plugin, policy `local`.)
+//!
+//! Windows are fixed; counters are this node's own and count before the upstream is asked, so that no burst
+//! overshoots.
+
+mod counters;
+mod period;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::UNIX_EPOCH};
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
+
+use super::{Def, Exchange, Flow, Plugin, Response, Setup, rules};
+use crate::{diag::Diagnostic, document::Value};
+use counters::{Counters, Identifier};
+use period::{PERIODS, Period};
+
+/// The plugin in the table.
+pub(super) const DEF: Def =
+    Def { name: "rate-limiting", priority: 910, settings: settings::SETTINGS, compile };
+
+static LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+static REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+static RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+struct RateLimiting {
+    /// The limits that are set, the shortest period first.
+    limits: Vec<(Period, u64)>,
+    headers: Vec<(HeaderName, HeaderName)>,
+    subject: Subject,
+    counters: Counters,
+    hide_client_headers: bool,
+    error_code: StatusCode,
+    error_message: String,
+}
+
+/// What tells clients apart. A request without it is told apart by its address.
+enum Subject {
+    Address,
+    Service,
+    Header(HeaderName),
+    Path(String),
+}
+
+/// What was decided about a request; kept with it for the headers of its answer.
+#[derive(Clone, Debug)]
+struct Decision {
+    allowed: bool,
+    /// What is left of each limit.
+    remaining: Vec<u64>,
+    /// The place of the limit that is nearest to its end.
+    tightest: usize,
+    /// Seconds until the window of that limit ends.
+    reset: u64,
+}
+
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    Ok(Arc::new(RateLimiting::new(setup)?))
+}
+
+impl RateLimiting {
+    fn new(setup: &Setup<'_>) -> Result<Self, Vec<Diagnostic>> {
+        let text = |field| rules::text(setup.config, field);
+        if let Some(policy) = text("policy").filter(|it| it != "local") {
+            let message = format!("policy '{policy}' is not part of this version of mynah");
+            let help =
+                "use `policy: local`: each node counts for itself; divide the limits by the number of nodes";
+            return Err(vec![Diagnostic::error(setup.at.key("policy"), message).help(help)]);
+        }
+        let limit = |period: Period| setup.config.get(period.name()).and_then(Value::as_f64);
+        let limits: Vec<(Period, u64)> =
+            PERIODS.into_iter().filter_map(|period| Some((period, whole(limit(period)?)))).collect();
+        let subject = match (text("limit_by").as_deref(), text("header_name"), text("path")) {
+            (Some("service"), ..) => Subject::Service,
+            (Some("header"), Some(name), _) => {
+                HeaderName::try_from(name).map(Subject::Header).map_err(|_| {
+                    vec![Diagnostic::error(setup.at.key("header_name"), "not the name of a header")]
+                })?
+            }
+            (Some("path"), _, Some(path)) => Subject::Path(path),
+            // Consumers and credentials fall back to the address, as long as nobody says who a client is.
+            _ => Subject::Address,
+        };
+        let code = rules::whole(setup.config, "error_code").and_then(|it| u16::try_from(it).ok());
+        Ok(Self {
+            headers: limits.iter().map(|(period, _)| period.headers()).collect(),
+            limits,
+            subject,
+            counters: Counters::new(),
+            hide_client_headers: rules::truth(setup.config, "hide_client_headers"),
+            error_code: code
+                .and_then(|it| StatusCode::from_u16(it).ok())
+                .unwrap_or(StatusCode::TOO_MANY_REQUESTS),
+            error_message: text("error_message").unwrap_or_default(),
+        })
+    }
+
+    /// Counts a request that came at `now`, Unix time in seconds.
+    fn decide(&self, exchange: &Exchange, now: u64) -> Decision {
+        let usage = self.counters.count(self.identifier(exchange), &self.limits, now);
+        let remaining: Vec<u64> = self
+            .limits
+            .iter()
+            .map(|&(period, limit)| limit.saturating_sub(usage.counts[period as usize]))
+            .collect();
+        // Of equal ones the longer period counts.
+        let tightest =
+            remaining.iter().enumerate().rev().min_by_key(|(_, left)| **left).map_or(0, |(n, _)| n);
+        let reset = self.limits.get(tightest).map_or(1, |(period, _)| period.reset(now));
+        Decision { allowed: usage.allowed, remaining, tightest, reset }
+    }
+
+    fn identifier<'a>(&self, exchange: &'a Exchange) -> Identifier<'a> {
+        let address = Identifier::Address(exchange.client.ip());
+        match &self.subject {
+            Subject::Path(path) if exchange.path == *path => Identifier::Text(&exchange.path),
+            Subject::Address | Subject::Path(_) => address,
+            // The Service is the same for every request of a Service's plugin, and of a Route's.
+            Subject::Service => exchange
+                .matched
+                .as_deref()
+                .and_then(|matched| matched.service_record.get("id")?.as_str())
+                .map_or(address, Identifier::Text),
+            Subject::Header(name) => {
+                let value = exchange.head.headers.get(name).and_then(|it| it.to_str().ok());
+                value.filter(|it| !it.is_empty()).map_or(address, Identifier::Text)
+            }
+        }
+    }
+
+    fn write(&self, decision: &Decision, headers: &mut HeaderMap) {
+        for (((limit, remaining), (_, value)), left) in
+            self.headers.iter().zip(&self.limits).zip(&decision.remaining)
+        {
+            headers.insert(limit, HeaderValue::from(*value));
+            headers.insert(remaining, HeaderValue::from(*left));
+        }
+        let at = decision.tightest;
+        if let (Some((_, limit)), Some(left)) = (self.limits.get(at), decision.remaining.get(at)) {
+            headers.insert(&LIMIT, HeaderValue::from(*limit));
+            headers.insert(&REMAINING, HeaderValue::from(*left));
+            headers.insert(&RESET, HeaderValue::from(decision.reset));
+        }
+        if !decision.allowed {
+            headers.insert(RETRY_AFTER, HeaderValue::from(decision.reset));
+        }
+    }
+}
+
+impl Plugin for RateLimiting {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        let decision = self.decide(exchange, now);
+        let allowed = decision.allowed;
+        exchange.head.extensions.insert(decision);
+        if allowed {
+            return Flow::Continue;
+        }
+        Flow::Respond(exchange.error(self.error_code, &self.error_message))
+    }
+
+    fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
+        if self.hide_client_headers {
+            return;
+        }
+        if let Some(decision) = exchange.head.extensions.get::<Decision>() {
+            self.write(decision, response.headers_mut());
+        }
+    }
+}
+
+/// A limit as a whole number of requests: the last one begins below the limit.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "above zero, and casts saturate")]
+fn whole(limit: f64) -> u64 {
+    limit.ceil() as u64
+}

@@ -1,0 +1,156 @@
+//! The periods that limits are for: fixed windows of the UTC calendar.
+
+use http::HeaderName;
+
+/// A period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Period {
+    /// A second.
+    Second,
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// A month of the calendar.
+    Month,
+    /// A year of the calendar.
+    Year,
+}
+
+/// All periods, the shortest first.
+pub(super) const PERIODS: [Period; 6] =
+    [Period::Second, Period::Minute, Period::Hour, Period::Day, Period::Month, Period::Year];
+
+const DAY: u64 = 86_400;
+
+impl Period {
+    /// Its name in the settings.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Second => "second",
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+
+    /// The headers that say its limit and what is left of it.
+    pub(super) const fn headers(self) -> (HeaderName, HeaderName) {
+        let (limit, remaining) = match self {
+            Self::Second => ("x-ratelimit-limit-second", "x-ratelimit-remaining-second"),
+            Self::Minute => ("x-ratelimit-limit-minute", "x-ratelimit-remaining-minute"),
+            Self::Hour => ("x-ratelimit-limit-hour", "x-ratelimit-remaining-hour"),
+            Self::Day => ("x-ratelimit-limit-day", "x-ratelimit-remaining-day"),
+            Self::Month => ("x-ratelimit-limit-month", "x-ratelimit-remaining-month"),
+            Self::Year => ("x-ratelimit-limit-year", "x-ratelimit-remaining-year"),
+        };
+        (HeaderName::from_static(limit), HeaderName::from_static(remaining))
+    }
+
+    /// Its length in seconds; Kong's, to which every month has 30 days and every year 365.
+    pub(super) const fn seconds(self) -> u64 {
+        match self {
+            Self::Second => 1,
+            Self::Minute => 60,
+            Self::Hour => 3600,
+            Self::Day => DAY,
+            Self::Month => 30 * DAY,
+            Self::Year => 365 * DAY,
+        }
+    }
+
+    /// When the window began that `now` is in; both are Unix times in seconds.
+    pub(super) const fn start(self, now: u64) -> u64 {
+        match self {
+            Self::Second | Self::Minute | Self::Hour | Self::Day => now - now % self.seconds(),
+            Self::Month => now - now % DAY - date(now / DAY).day_of_month * DAY,
+            Self::Year => now - now % DAY - date(now / DAY).day_of_year * DAY,
+        }
+    }
+
+    /// Seconds until the window of `now` ends, at least one.
+    pub(super) const fn reset(self, now: u64) -> u64 {
+        let left = self.seconds().saturating_sub(now - self.start(now));
+        if left == 0 { 1 } else { left }
+    }
+}
+
+/// Where in its month and year a day is; the first is zero.
+struct Date {
+    day_of_month: u64,
+    day_of_year: u64,
+}
+
+/// The date of the day that comes `days` after 1 January 1970, in the Gregorian calendar.
+const fn date(days: u64) -> Date {
+    let mut year = 1970 + days / 366;
+    while days_before(year + 1) <= days {
+        year += 1;
+    }
+    let day_of_year = days - days_before(year);
+    let february = if is_leap(year) { 29 } else { 28 };
+    let months = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let (mut month, mut day_of_month) = (0, day_of_year);
+    while month < months.len() && day_of_month >= months[month] {
+        day_of_month -= months[month];
+        month += 1;
+    }
+    Date { day_of_month, day_of_year }
+}
+
+/// Days from 1 January 1970 to 1 January of `year`.
+const fn days_before(year: u64) -> u64 {
+    let years = year - 1;
+    // 477 of the years from 1 to 1969 were leap years.
+    (year - 1970) * 365 + (years / 4 - years / 100 + years / 400 - 477)
+}
+
+const fn is_leap(year: u64) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(now: u64, starts: [u64; 6], resets: [u64; 6]) {
+        assert_eq!(PERIODS.map(|period| period.start(now)), starts, "starts at {now}");
+        assert_eq!(PERIODS.map(|period| period.reset(now)), resets, "resets at {now}");
+    }
+
+    #[test]
+    fn windows_follow_the_calendar() {
+        // 2024-02-29T12:00:15Z.
+        let (now, day, month, year) = (1_709_208_015, 1_709_164_800, 1_706_745_600, 1_704_067_200);
+        check(
+            now,
+            [now, now - 15, now - 15, day, month, year],
+            [1, 45, 3585, DAY - (now - day), 30 * DAY - (now - month), 365 * DAY - (now - year)],
+        );
+        // 2024-12-31T23:59:59Z: the 31st of a month and the 366th day of a year.
+        let now = 1_735_689_599;
+        let midnight = now - DAY + 1;
+        check(now, [now, now - 59, now - 3599, midnight, 1_733_011_200, 1_704_067_200], [1, 1, 1, 1, 1, 1]);
+        check(0, [0; 6], PERIODS.map(Period::seconds));
+        // 2100 is no leap year: its 60th day is 1 March.
+        assert_eq!(Period::Month.start(4_107_542_400), 4_107_542_400);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn windows_hold_their_time_and_follow_each_other(now in 0..32_503_680_000_u64) {
+            for period in PERIODS {
+                let start = period.start(now);
+                proptest::prop_assert!(start <= now && now - start < period.seconds() + DAY);
+                proptest::prop_assert_eq!(period.start(start), start);
+                proptest::prop_assert!(start == 0 || period.start(start - 1) < start);
+                proptest::prop_assert!((1..=period.seconds()).contains(&period.reset(now)));
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The worked example, and what settings may say.
+
+use super::*;
+use crate::{plugin::trial, reply};
+
+/// 2026-01-15T12:00:15Z.
+const NOON: u64 = 1_768_478_415;
+
+/// One line per request that comes so many seconds after [`NOON`]: remaining of each limit | limit, remaining and
+/// reset of the tightest | whether it was let in.
+#[track_caller]
+fn check(config: &str, requests: &[(u64, &str, &str)]) {
+    let setup = trial::config(&DEF, config);
+    let plugin = RateLimiting::new(&setup.setup()).unwrap();
+    for (n, (seconds, request, expected)) in requests.iter().enumerate() {
+        let decision = plugin.decide(&trial::request(request), NOON + seconds);
+        let mut headers = HeaderMap::new();
+        plugin.write(&decision, &mut headers);
+        let value = |name: &HeaderName| headers[name].to_str().unwrap().to_owned();
+        let left: Vec<String> = plugin.headers.iter().map(|(_, name)| value(name)).collect();
+        let tightest = [&LIMIT, &REMAINING, &RESET].map(value).join("/");
+        let retry = headers.get(RETRY_AFTER).map_or("-", |it| it.to_str().unwrap());
+        assert_eq!(format!("{} | {tightest} | {retry}", left.join("/")), *expected, "request {}", n + 1);
+    }
+}
+
+#[test]
+fn three_a_minute_and_ten_an_hour() {
+    check(
+        "{minute: 3, hour: 10, limit_by: ip}",
+        &[
+            (0, "GET /", "2/9 | 3/2/45 | -"),
+            (0, "GET /", "1/8 | 3/1/45 | -"),
+            (0, "GET /", "0/7 | 3/0/45 | -"),
+            (0, "GET /", "0/7 | 3/0/45 | 45"),
+            (45, "GET /", "2/6 | 3/2/60 | -"),
+            (46, "GET /", "1/5 | 3/1/59 | -"),
+            (46, "GET /", "0/4 | 3/0/59 | -"),
+            (105, "GET /", "2/3 | 3/2/60 | -"),
+            (105, "GET /", "1/2 | 3/1/60 | -"),
+            (105, "GET /", "0/1 | 3/0/60 | -"),
+            (165, "GET /", "2/0 | 10/0/3420 | -"),
+            (165, "GET /", "2/0 | 10/0/3420 | 3420"),
+        ],
+    );
+}
+
+#[test]
+fn of_equal_limits_the_longer_period_is_told() {
+    check("{second: 1, day: 1}", &[(0, "GET /", "0/0 | 1/0/43185 | -")]);
+}
+
+#[test]
+fn clients_are_told_apart() {
+    let header = "{minute: 1, limit_by: header, header_name: X-Key}";
+    let (first, again) = ("0 | 1/0/45 | -", "0 | 1/0/45 | 45");
+    check(
+        header,
+        &[(0, "GET /\nx-key: a", first), (0, "GET /\nx-key: b", first), (0, "GET /\nx-key: a", again)],
+    );
+    check(header, &[(0, "GET /", first), (0, "GET /\nx-key: a", first), (0, "GET /", again)]);
+    let path = "{minute: 1, limit_by: path, path: /a}";
+    check(path, &[(0, "GET /a", first), (0, "GET /b", first), (0, "GET /c", again)]);
+}
+
+#[test]
+fn a_refusal_is_an_error_with_headers() {
+    let plugin = trial::plugin(&DEF, "{year: 1, error_code: 420, error_message: slow}");
+    assert!(trial::access(&*plugin, &mut trial::request("GET /")).is_none());
+    let mut exchange = trial::request("GET /");
+    let mut response = trial::access(&*plugin, &mut exchange).unwrap();
+    plugin.header_filter(&exchange, &mut response);
+    assert_eq!(response.status(), 420);
+    assert_eq!(response.headers()["x-ratelimit-remaining-year"], "0");
+    assert!(response.headers().contains_key(RETRY_AFTER));
+    let body = trial::json(&trial::text(response.into_body()));
+    assert_eq!(body.get("message"), Some(&Value::from("slow")));
+}
+
+#[test]
+fn headers_may_be_hidden() {
+    let plugin = trial::plugin(&DEF, "{year: 1, hide_client_headers: true}");
+    let mut exchange = trial::request("GET /");
+    assert!(trial::access(&*plugin, &mut exchange).is_none());
+    let mut response = reply::empty(StatusCode::OK);
+    plugin.header_filter(&exchange, &mut response);
+    assert_eq!(response.headers().len(), 0);
+}
+
+#[test]
+fn settings_are_checked() {
+    for (config, expected) in [
+        (
+            "{}",
+            "config: at least one of these fields must be non-empty: 'config.second', 'config.minute', \
+             'config.hour', 'config.day', 'config.month', 'config.year'",
+        ),
+        ("{minute: 0}", "config.minute: value must be greater than 0"),
+        (
+            "{second: 5, hour: 3}",
+            "config: the limit for hour(3.0) cannot be lower than the limit for second(5.0)",
+        ),
+        ("{second: 5, limit_by: header}", "config.header_name: required field missing"),
+        ("{second: 5, limit_by: path}", "config.path: required field missing"),
+        ("{second: 5, policy: redis}", "config.policy: policy 'redis' is not part of this version of mynah"),
+        (
+            "{second: 5, policy: cluster}",
+            "config.policy: policy 'cluster' is not part of this version of mynah",
+        ),
+        (
+            "{second: 5, limit_by: moon}",
+            "config.limit_by: expected one of: consumer, credential, ip, service, header, path",
+        ),
+    ] {
+        assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
+    }
+}

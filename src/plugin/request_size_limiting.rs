@@ -1,0 +1,145 @@
+//! REQUEST SIZE LIMITING: refuses bodies that are too large. (Kong: Request Size Limiting plugin.)
+
+use std::sync::Arc;
+
+use http::{StatusCode, header};
+use http_body::Body as _;
+
+use super::{
+    Def, Exchange, Flow, Plugin, Response, Setup, rules,
+    whole_body::{self, Unread},
+};
+use crate::{
+    body::Body,
+    diag::Diagnostic,
+    schema::{Field, Kind, Rule, Settings},
+};
+
+/// The plugin in the table.
+pub(super) const DEF: Def = Def {
+    name: "request-size-limiting",
+    priority: 951,
+    settings: Settings { fields: FIELDS, checks: &[] },
+    compile,
+};
+
+const FIELDS: &[Field] = &[
+    Field::new("allowed_payload_size", Kind::Integer).default("128"),
+    Field::new("size_unit", Kind::String).required().default("\"megabytes\"").rules(&[Rule::OneOf(&[
+        "megabytes",
+        "kilobytes",
+        "bytes",
+    ])]),
+    Field::new("require_content_length", Kind::Boolean).required().default("false"),
+];
+
+struct RequestSizeLimiting {
+    /// In bytes.
+    limit: u64,
+    require_content_length: bool,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let size = rules::whole(setup.config, "allowed_payload_size").unwrap_or(128);
+    let unit: u64 = match rules::text(setup.config, "size_unit").as_deref() {
+        Some("bytes") => 1,
+        Some("kilobytes") => 1 << 10,
+        _ => 1 << 20,
+    };
+    Ok(Arc::new(RequestSizeLimiting {
+        limit: u64::try_from(size).unwrap_or_default().saturating_mul(unit),
+        require_content_length: rules::truth(setup.config, "require_content_length"),
+    }))
+}
+
+impl Plugin for RequestSizeLimiting {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let length = exchange.head.headers.get(header::CONTENT_LENGTH);
+        if let Some(length) = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok()) {
+            return if length > self.limit { Flow::Respond(too_large(exchange)) } else { Flow::Continue };
+        }
+        // ours: a request that has no body needs no length.
+        if exchange.body.is_end_stream() {
+            return Flow::Continue;
+        }
+        if self.require_content_length {
+            let message = "A valid Content-Length header is required";
+            return Flow::Respond(exchange.error(StatusCode::LENGTH_REQUIRED, message));
+        }
+        Flow::Later(Box::pin(self.measure(exchange)))
+    }
+}
+
+impl RequestSizeLimiting {
+    /// A body of unknown length must be seen whole before any of it may go upstream.
+    async fn measure<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let body = std::mem::replace(&mut exchange.body, Body::Empty);
+        match whole_body::read(body, self.limit).await {
+            Ok(bytes) => {
+                exchange.body = Body::Full(bytes);
+                Flow::Continue
+            }
+            Err(Unread::TooLarge) => Flow::Respond(too_large(exchange)),
+            Err(Unread::Broken) => Flow::Respond(exchange.error(StatusCode::BAD_REQUEST, "Bad request")),
+        }
+    }
+}
+
+/// A client that asked before it sent is told that its expectation fails.
+fn too_large(exchange: &Exchange) -> Response {
+    let expect = exchange.head.headers.get(header::EXPECT);
+    let asked = expect.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let status = if asked { StatusCode::EXPECTATION_FAILED } else { StatusCode::PAYLOAD_TOO_LARGE };
+    exchange.error(status, "Request size limit exceeded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::trial;
+
+    /// The status of the refusal, or the body that goes upstream.
+    #[track_caller]
+    fn check(config: &str, request: &str, expected: Result<&str, u16>) {
+        let plugin = trial::plugin(&DEF, config);
+        let mut exchange = trial::request(request);
+        let answer = match trial::access(&*plugin, &mut exchange) {
+            Some(response) => Err(response.status().as_u16()),
+            None => Ok(trial::text(exchange.body)),
+        };
+        assert_eq!(answer, expected.map(str::to_owned), "{config} {request}");
+    }
+
+    #[test]
+    fn bodies_are_measured_by_their_header_or_themselves() {
+        let five = "{allowed_payload_size: 5, size_unit: bytes}";
+        check(five, "POST /\nContent-Length: 5\n\n12345", Ok("12345"));
+        check(five, "POST /\nContent-Length: 6\n\n123456", Err(413));
+        check(five, "POST /\nContent-Length: 6\nExpect: 100-Continue\n\n123456", Err(417));
+        check(five, "POST /\n\n12345", Ok("12345"));
+        check(five, "POST /\n\n123456", Err(413));
+        check("{allowed_payload_size: 1, size_unit: kilobytes}", "POST /\nContent-Length: 1025", Err(413));
+        check("{}", "POST /\nContent-Length: 134217728", Ok(""));
+        check("{}", "POST /\nContent-Length: 134217729", Err(413));
+    }
+
+    #[test]
+    fn a_length_may_be_required() {
+        let required = "{require_content_length: true}";
+        check(required, "POST /\n\n1", Err(411));
+        check(required, "GET /", Ok(""));
+        let plugin = trial::plugin(&DEF, "{allowed_payload_size: 5, size_unit: bytes}");
+        let mut exchange = trial::request("POST /");
+        exchange.body = trial::pieces("123456");
+        let refusal = trial::access(&*plugin, &mut exchange).unwrap();
+        assert_eq!(refusal.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        check(required, "POST /\nContent-Length: 1\n\n1", Ok("1"));
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        let message = "config.size_unit: expected one of: megabytes, kilobytes, bytes";
+        assert_eq!(trial::complaints(&DEF, "{size_unit: miles}"), [message]);
+    }
+}

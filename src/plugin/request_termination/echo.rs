@@ -1,0 +1,105 @@
+//! The request as JSON, for those who wonder what arrives.
+
+use form_urlencoded::parse;
+use http::{HeaderMap, header};
+
+use crate::{
+    body::Body,
+    document::{Mapping, Value},
+    plugin::{Exchange, whole_body},
+};
+
+/// More of a body is not repeated, in bytes.
+const LIMIT: u64 = 1 << 20;
+
+/// What was asked, and what the router made of it. Takes the body.
+pub(super) async fn echo(exchange: &mut Exchange, message: Option<&str>) -> String {
+    let body = std::mem::replace(&mut exchange.body, Body::Empty);
+    let raw = whole_body::read(body, LIMIT).await.ok().filter(|raw| !raw.is_empty());
+    let raw = raw.map(|raw| String::from_utf8_lossy(&raw).into_owned());
+    let head = &exchange.head;
+    let host = head.uri.authority().map(http::uri::Authority::as_str);
+    let host = host.or_else(|| head.headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, port.parse().ok()),
+        _ => (host, None),
+    };
+    let matched = exchange.matched.as_deref();
+    let request: Mapping = [
+        ("scheme", Value::from(if exchange.tls { "https" } else { "http" })),
+        ("host", Value::from(name)),
+        ("port", port.unwrap_or(if exchange.tls { 443 } else { 80 }).into()),
+        ("headers", headers(&head.headers)),
+        ("query", pairs(head.uri.query().unwrap_or_default())),
+        ("body", raw.as_deref().map_or(Value::Null, |raw| body_of(raw, &head.headers))),
+        ("raw_body", raw.map_or(Value::Null, Value::from)),
+        ("method", Value::from(head.method.as_str())),
+        ("path", Value::from(head.uri.path())),
+        ("uri_captures", captures(exchange)),
+    ]
+    .into_iter()
+    .collect();
+    let answer: Mapping = [
+        ("message", message.map_or(Value::Null, Value::from)),
+        ("request", request.into()),
+        ("matched_route", matched.map_or(Value::Null, |it| it.route_record.clone())),
+        ("matched_service", matched.map_or(Value::Null, |it| it.service_record.clone())),
+    ]
+    .into_iter()
+    .collect();
+    Value::from(answer).to_json()
+}
+
+/// A body that is JSON or a form.
+fn body_of(raw: &str, headers: &HeaderMap) -> Value {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media_type.as_str() {
+        "application/json" => {
+            serde_json::from_str(raw).map_or(Value::Null, |json: serde_json::Value| Value::from(&json))
+        }
+        "application/x-www-form-urlencoded" => pairs(raw),
+        _ => Value::Null,
+    }
+}
+
+fn headers(headers: &HeaderMap) -> Value {
+    let text = |value: &http::HeaderValue| Value::from(&*String::from_utf8_lossy(value.as_bytes()));
+    let mut all = Mapping::default();
+    for name in headers.keys() {
+        let mut values: Vec<Value> = headers.get_all(name).iter().map(text).collect();
+        let value = if values.len() == 1 { values.remove(0) } else { values.into() };
+        all.insert(name.as_str(), value);
+    }
+    all.into()
+}
+
+/// Names and values of a query or form; what stands twice becomes a list, what has no value is true.
+fn pairs(text: &str) -> Value {
+    let mut all = Mapping::default();
+    for part in text.split('&').filter(|part| !part.is_empty()) {
+        for (name, value) in parse(part.as_bytes()) {
+            let value = if part.contains('=') { Value::from(&*value) } else { Value::from(true) };
+            let value = match all.get(&name) {
+                Some(Value::Sequence(before)) => {
+                    before.iter().cloned().chain([value]).collect::<Vec<_>>().into()
+                }
+                Some(before) => vec![before.clone(), value].into(),
+                None => value,
+            };
+            all.insert(&*name, value);
+        }
+    }
+    all.into()
+}
+
+fn captures(exchange: &Exchange) -> Value {
+    let mut all = Mapping::default();
+    for (n, (name, text)) in exchange.captures.iter().enumerate() {
+        all.insert(
+            if name.is_empty() { (n + 1).to_string() } else { name.clone() },
+            Value::from(text.as_str()),
+        );
+    }
+    all.into()
+}

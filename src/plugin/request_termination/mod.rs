@@ -1,0 +1,136 @@
+//! REQUEST TERMINATION: answers in the upstream's place. (Kong: Request Termination plugin.)
+
+mod echo;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::{Def, Exchange, Flow, Plugin, Setup, rules};
+use crate::{
+    diag::Diagnostic,
+    document::Value,
+    reply::{self, Exit},
+    schema::{Complaint, Field, Kind, Settings},
+};
+
+/// The plugin in the table.
+pub(super) const DEF: Def = Def {
+    name: "request-termination",
+    priority: 2,
+    settings: Settings { fields: FIELDS, checks: &[message_or_body, type_of_what, echo_or_body] },
+    compile,
+};
+
+const FIELDS: &[Field] = &[
+    Field::new("status_code", Kind::Integer).required().default("503").rules(&[rules::STATUS]),
+    Field::new("message", Kind::String),
+    Field::new("content_type", Kind::String),
+    Field::new("body", Kind::String),
+    Field::new("echo", Kind::Boolean).required().default("false"),
+    Field::new("trigger", Kind::String),
+];
+
+fn has(config: &Value, field: &str) -> bool {
+    config.get(field).is_some_and(|it| !it.is_null())
+}
+
+fn message_or_body(config: &Value) -> Option<Complaint> {
+    let both = has(config, "message") && (has(config, "content_type") || has(config, "body"));
+    both.then(|| Complaint::record("message cannot be used with content_type or body"))
+}
+
+fn type_of_what(config: &Value) -> Option<Complaint> {
+    let alone = has(config, "content_type") && !has(config, "body");
+    alone.then(|| Complaint::record("content_type requires a body"))
+}
+
+fn echo_or_body(config: &Value) -> Option<Complaint> {
+    let both = rules::truth(config, "echo") && (has(config, "content_type") || has(config, "body"));
+    both.then(|| Complaint::record("echo cannot be used with content_type and body"))
+}
+
+struct RequestTermination {
+    status: StatusCode,
+    trigger: Option<Trigger>,
+    answer: Answer,
+}
+
+/// A name that must be there, as a header or as a parameter of the query.
+struct Trigger {
+    header: Option<HeaderName>,
+    parameter: String,
+}
+
+enum Answer {
+    /// This text, of this media type.
+    Body(Bytes, Option<HeaderValue>),
+    /// `{"message":"..."}`.
+    Message(String),
+    /// Whatever the status is usually answered with.
+    Usual,
+    /// What was asked.
+    Echo(Option<String>),
+}
+
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let text = |field| rules::text(setup.config, field);
+    let code = rules::whole(setup.config, "status_code").and_then(|it| u16::try_from(it).ok());
+    let status = code.and_then(|it| StatusCode::from_u16(it).ok()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let answer = match (text("body"), text("message")) {
+        _ if rules::truth(setup.config, "echo") => {
+            Answer::Echo(text("message").or_else(|| status::message(status).map(str::to_owned)))
+        }
+        (Some(body), _) => Answer::Body(body.into(), media_type(text("content_type"), setup)?),
+        (None, Some(message)) => Answer::Message(message),
+        (None, None) => Answer::Usual,
+    };
+    let trigger =
+        text("trigger").map(|name| Trigger { header: HeaderName::try_from(&name).ok(), parameter: name });
+    Ok(Arc::new(RequestTermination { status, trigger, answer }))
+}
+
+fn media_type(text: Option<String>, setup: &Setup<'_>) -> Result<Option<HeaderValue>, Vec<Diagnostic>> {
+    let Some(mut text) = text else { return Ok(None) };
+    // What `charset UTF-8` of Kong's nginx does. (nginx: charset_types.)
+    if ["text/html", "text/xml", "text/plain", "application/javascript", "application/rss+xml"]
+        .contains(&text.as_str())
+    {
+        text.push_str("; charset=UTF-8");
+    }
+    let complaint =
+        |_| vec![Diagnostic::error(setup.at.key("content_type"), "cannot be the value of a header")];
+    HeaderValue::try_from(text).map(Some).map_err(complaint)
+}
+
+impl Plugin for RequestTermination {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        if self.trigger.as_ref().is_some_and(|trigger| !trigger.is_in(exchange)) {
+            return Flow::Continue;
+        }
+        let exit = match &self.answer {
+            Answer::Body(body, media_type) => Exit::Raw(media_type.clone(), body.clone()),
+            Answer::Message(message) => Exit::Message(message),
+            Answer::Usual => return Flow::Respond(status::answer(self.status, exchange)),
+            Answer::Echo(message) => {
+                return Flow::Later(Box::pin(async move {
+                    let text = echo::echo(exchange, message.as_deref()).await;
+                    Flow::Respond(reply::json(self.status, text))
+                }));
+            }
+        };
+        Flow::Respond(reply::exit(&exchange.asked(), self.status, exit))
+    }
+}
+
+impl Trigger {
+    fn is_in(&self, exchange: &Exchange) -> bool {
+        let header = self.header.as_ref().is_some_and(|name| exchange.head.headers.contains_key(name));
+        let query = exchange.head.uri.query().unwrap_or_default();
+        header || form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == self.parameter)
+    }
+}

@@ -1,0 +1,55 @@
+//! What a status is answered with when the settings name no message: as irregular as at Kong, where some come from
+//! the plugin, some from the templates of errors, and some are nginx's own pages.
+
+use http::StatusCode;
+
+use crate::{
+    plugin::{Exchange, Response},
+    reply::{self, Exit},
+};
+
+/// The plugin's own message for a status.
+pub(super) fn message(status: StatusCode) -> Option<&'static str> {
+    Some(match status.as_u16() {
+        401 => "Unauthorized",
+        404 => "Not found",
+        405 => "Method not allowed",
+        500 => "An unexpected error occurred",
+        502 => "Bad Gateway",
+        503 => "Service unavailable",
+        _ => return None,
+    })
+}
+
+/// The message of the error template for a status.
+fn template(status: StatusCode) -> Option<&'static str> {
+    Some(match status.as_u16() {
+        400 => "Bad request",
+        411 => "Length required",
+        412 => "Precondition failed",
+        413 => "Payload too large",
+        414 => "URI too long",
+        417 => "Expectation failed",
+        494 => "Request header or cookie too large",
+        504 => "The upstream server is timing out",
+        _ => return None,
+    })
+}
+
+/// Whether nginx has a page of its own for a status.
+fn has_page(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 402 | 403 | 406 | 409 | 410 | 415 | 416 | 429 | 501 | 505 | 507)
+}
+
+/// The usual answer.
+pub(super) fn answer(status: StatusCode, exchange: &Exchange) -> Response {
+    let asked = exchange.asked();
+    if let Some(message) = message(status) {
+        return reply::exit(&asked, status, Exit::Message(message));
+    }
+    if let Some(message) = template(status) {
+        let status = if status.as_u16() == 494 { StatusCode::BAD_REQUEST } else { status };
+        return exchange.error(status, message);
+    }
+    if has_page(status) { reply::page(&asked, status) } else { reply::exit(&asked, status, Exit::Empty) }
+}

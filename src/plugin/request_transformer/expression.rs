@@ -1,0 +1,200 @@
+//! EXPRESSION: the part of Lua that templates of requests are written in: values of the request, texts, numbers,
+//! comparisons, `and`, `or`, `not`, `..` and a few methods of texts. (Lua 5.1 Reference Manual, section 2.5.)
+
+use std::borrow::Cow;
+
+use http::HeaderName;
+
+use crate::plugin::Exchange;
+
+/// An expression, ready to be evaluated.
+#[derive(Debug, PartialEq)]
+pub(super) enum Expression {
+    /// `nil`, `true`, `false`, a number or a text.
+    Literal(Lua<'static>),
+    /// `headers.x`.
+    Header(HeaderName),
+    /// `query_params.x`.
+    Parameter(String),
+    /// `uri_captures.x`.
+    Capture(String),
+    /// `uri_captures[1]`.
+    Group(usize),
+    /// `not a`.
+    Not(Box<Expression>),
+    /// `a and b`.
+    And(Box<Expression>, Box<Expression>),
+    /// `a or b`.
+    Or(Box<Expression>, Box<Expression>),
+    /// `a .. b`.
+    Concat(Box<Expression>, Box<Expression>),
+    /// `a == b` and its like.
+    Compare(Comparison, Box<Expression>, Box<Expression>),
+    /// `a:sub(i, j)`; the last argument may be missing.
+    Sub(Box<Expression>, Box<Expression>, Option<Box<Expression>>),
+    /// `a:lower()`.
+    Lower(Box<Expression>),
+    /// `a:upper()`.
+    Upper(Box<Expression>),
+}
+
+/// How two values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    /// `==`.
+    Equal,
+    /// `~=`.
+    Unequal,
+    /// `<`.
+    Less,
+    /// `<=`.
+    LessOrEqual,
+    /// `>`.
+    Greater,
+    /// `>=`.
+    GreaterOrEqual,
+}
+
+/// A value of Lua.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Lua<'a> {
+    /// Nothing.
+    Nil,
+    /// A truth.
+    Boolean(bool),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(Cow<'a, str>),
+}
+
+impl Expression {
+    /// Its value for a request. What would be an error in Lua, such as a method of nil, is nil. (ours: Kong answers
+    /// 500.)
+    pub(super) fn evaluate<'a>(&'a self, exchange: &'a Exchange) -> Lua<'a> {
+        let value = |it: &'a Self| it.evaluate(exchange);
+        match self {
+            Self::Literal(Lua::Text(text)) => Lua::Text(Cow::Borrowed(text)),
+            Self::Literal(literal) => literal.clone(),
+            Self::Header(name) => {
+                let header = exchange.head.headers.get(name).and_then(|it| it.to_str().ok());
+                header.map_or(Lua::Nil, |text| Lua::Text(Cow::Borrowed(text)))
+            }
+            Self::Parameter(name) => parameter(exchange.head.uri.query().unwrap_or_default(), name),
+            Self::Capture(name) => capture(exchange.captures.iter().find(|(it, _)| it == name)),
+            Self::Group(place) => capture(place.checked_sub(1).and_then(|n| exchange.captures.get(n))),
+            Self::Not(it) => Lua::Boolean(!value(it).is_true()),
+            Self::And(left, right) => {
+                Some(value(left)).filter(|it| !it.is_true()).unwrap_or_else(|| value(right))
+            }
+            Self::Or(left, right) => Some(value(left)).filter(Lua::is_true).unwrap_or_else(|| value(right)),
+            Self::Concat(left, right) => value(left).concat(value(right)),
+            Self::Compare(how, left, right) => Lua::Boolean(how.holds(&value(left), &value(right))),
+            Self::Sub(text, from, to) => {
+                let to = to.as_ref().map_or(Lua::Number(-1.0), |it| value(it));
+                value(text).sub(&value(from), &to)
+            }
+            Self::Lower(text) => value(text).map(str::to_ascii_lowercase),
+            Self::Upper(text) => value(text).map(str::to_ascii_uppercase),
+        }
+    }
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> Lua<'a> {
+    for part in query.split('&') {
+        let found = form_urlencoded::parse(part.as_bytes()).find(|(it, _)| it == name);
+        if let Some((_, value)) = found {
+            return if part.contains('=') { Lua::Text(value) } else { Lua::Boolean(true) };
+        }
+    }
+    Lua::Nil
+}
+
+fn capture(found: Option<&(String, String)>) -> Lua<'_> {
+    found.map_or(Lua::Nil, |(_, text)| Lua::Text(Cow::Borrowed(text)))
+}
+
+impl<'a> Lua<'a> {
+    /// Whether a condition takes it for true: all but nil and false.
+    pub(super) const fn is_true(&self) -> bool {
+        !matches!(self, Self::Nil | Self::Boolean(false))
+    }
+
+    /// The text that it becomes in a template; nil and false become none.
+    pub(super) fn into_text(self) -> Cow<'a, str> {
+        match self {
+            Self::Nil | Self::Boolean(false) => Cow::Borrowed(""),
+            Self::Boolean(true) => Cow::Borrowed("true"),
+            Self::Number(number) => Cow::Owned(number.to_string()),
+            Self::Text(text) => text,
+        }
+    }
+
+    fn concat(self, other: Self) -> Self {
+        let fits = |it: &Self| matches!(it, Self::Number(_) | Self::Text(_));
+        if !fits(&self) || !fits(&other) {
+            return Self::Nil;
+        }
+        let mut text = self.into_text().into_owned();
+        text.push_str(&other.into_text());
+        Self::Text(Cow::Owned(text))
+    }
+
+    fn map(self, change: impl Fn(&str) -> String) -> Self {
+        if let Self::Text(text) = self { Self::Text(Cow::Owned(change(&text))) } else { Self::Nil }
+    }
+
+    /// From one place to another, both included; they count bytes from one, or from the end if negative.
+    fn sub(self, from: &Self, to: &Self) -> Self {
+        let (Self::Text(text), Self::Number(from), Self::Number(to)) = (self, from, to) else {
+            return Self::Nil;
+        };
+        let place = |at: f64| if at < 0.0 { length(&text) + at + 1.0 } else { at };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "casts of floats saturate"
+        )]
+        let (start, end) = (place(*from).max(1.0) as usize - 1, place(*to).max(0.0) as usize);
+        let end = end.min(text.len());
+        if start >= end {
+            return Self::Text(Cow::Borrowed(""));
+        }
+        Self::Text(match text {
+            Cow::Borrowed(text) => match text.get(start..end) {
+                Some(part) => Cow::Borrowed(part),
+                None => lossy(text, start, end),
+            },
+            Cow::Owned(text) => lossy(&text, start, end).into_owned().into(),
+        })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no text of a request is that long")]
+const fn length(text: &str) -> f64 {
+    text.len() as f64
+}
+
+/// A part that may begin or end inside a character.
+fn lossy(text: &str, start: usize, end: usize) -> Cow<'_, str> {
+    String::from_utf8_lossy(text.as_bytes().get(start..end).unwrap_or_default())
+}
+
+impl Comparison {
+    /// Values of different kinds are unequal and have no order.
+    fn holds(self, left: &Lua<'_>, right: &Lua<'_>) -> bool {
+        let order = match (left, right) {
+            (Lua::Number(left), Lua::Number(right)) => left.partial_cmp(right),
+            (Lua::Text(left), Lua::Text(right)) => Some(left.as_bytes().cmp(right.as_bytes())),
+            _ => None,
+        };
+        match self {
+            Self::Equal => left == right,
+            Self::Unequal => left != right,
+            Self::Less => order.is_some_and(std::cmp::Ordering::is_lt),
+            Self::LessOrEqual => order.is_some_and(std::cmp::Ordering::is_le),
+            Self::Greater => order.is_some_and(std::cmp::Ordering::is_gt),
+            Self::GreaterOrEqual => order.is_some_and(std::cmp::Ordering::is_ge),
+        }
+    }
+}

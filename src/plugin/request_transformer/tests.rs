@@ -1,0 +1,114 @@
+//! Rules on requests, part by part.
+
+use super::*;
+use crate::plugin::trial;
+
+/// The request that goes upstream: method and target, headers, body.
+#[track_caller]
+fn check(config: &str, request: &str, expected: &str) {
+    let plugin = trial::plugin(&DEF, config);
+    let mut exchange = trial::request(request);
+    exchange.captures = vec![("id".to_owned(), "4 2".to_owned())];
+    assert!(trial::access(&*plugin, &mut exchange).is_none());
+    let head = &exchange.head;
+    let mut lines = vec![format!("{} {}", head.method, head.uri)];
+    lines.extend(exchange.upstream_path.iter().map(|path| format!("path {path}")));
+    lines.extend(exchange.upstream_host.iter().map(|host| format!("host {}", host.to_str().unwrap())));
+    lines.extend(trial::headers(&head.headers));
+    let body = trial::text(exchange.body);
+    let body = if body.is_empty() { body } else { format!("\n\n{body}") };
+    assert_eq!(format!("{}{body}", lines.join("\n")), expected, "{config}");
+}
+
+#[test]
+fn method_and_path() {
+    check("{http_method: PUT}", "GET /a?b", "PUT /a?b");
+    let path = "{replace: {uri: '/x/$(uri_captures.id)/$(query_params.q or \"none\")'}}";
+    check(path, "GET /a?q=b%3F", "GET /a?q=b%3F\npath /x/4%202/b%3F");
+    check(path, "GET /a", "GET /a\npath /x/4%202/none");
+}
+
+#[test]
+fn headers() {
+    check("{remove: {headers: [Authorization]}}", "GET /\nauthorization: x\na: 1", "GET /\na: 1");
+    check("{rename: {headers: ['a:b']}}", "GET /\na: 1", "GET /\nb: 1");
+    check("{replace: {headers: ['a:9', 'b:9']}}", "GET /\na: 1", "GET /\na: 9");
+    check(
+        "{add: {headers: ['Connection: Upgrade', 'a:9']}}",
+        "GET /\na: 1",
+        "GET /\na: 1\nconnection: Upgrade",
+    );
+    check("{append: {headers: ['a:9']}}", "GET /\na: 1", "GET /\na: 1\na: 9");
+    let token = "{replace: {headers: ['Authorization: Bearer $(headers.apikey)']}}";
+    check(token, "GET /\nauthorization: x\napikey: k", "GET /\nauthorization: Bearer k\napikey: k");
+    check(
+        "{replace: {headers: ['Host: b.test']}}",
+        "GET /\nhost: a.test",
+        "GET /\nhost b.test\nhost: b.test",
+    );
+    check("{add: {headers: ['a: $(query_params.q)']}}", "GET /?q=x%0Ay", "GET /?q=x%0Ay");
+}
+
+#[test]
+fn query() {
+    check("{remove: {querystring: [a]}}", "GET /?a=1&b=%41&a", "GET /?b=%41");
+    check("{remove: {querystring: [a]}}", "GET /?a=1", "GET /");
+    check("{rename: {querystring: ['a:c d']}}", "GET /?a=%41&b", "GET /?c%20d=%41&b");
+    check("{replace: {querystring: ['a:x&y', 'c:9']}}", "GET /?b&a=1&a=2", "GET /?b&a=x%26y");
+    check("{add: {querystring: ['a:9', 'b:$(headers.x)']}}", "GET /?a=1\nx: y", "GET /?a=1&b=y\nx: y");
+    check("{append: {querystring: ['a:9']}}", "GET /?a=1", "GET /?a=1&a=9");
+}
+
+#[test]
+fn bodies() {
+    let all = "{remove: {body: [a]}, rename: {body: ['b:c']}, replace: {body: ['d:$(headers.x)']}, add: {body: ['e:1']}, append: {body: ['e:2']}}";
+    let json = "content-type: application/json";
+    check(
+        all,
+        &format!("POST /\nx: y\n{json}\n\n{{\"a\":1,\"b\":2.50,\"d\":3}}"),
+        &format!(
+            "POST /\nx: y\n{json}\ncontent-length: 39\n\n{{\"d\":\"y\",\"c\":2.50,\"e\":[\"1\",\"2\"]}}"
+        )
+        .replace("39", &r#"{"d":"y","c":2.50,"e":["1","2"]}"#.len().to_string()),
+    );
+    let form = "content-type: application/x-www-form-urlencoded";
+    check(
+        all,
+        &format!("POST /\n{form}\n\na=1&b=%41&d=3"),
+        &format!("POST /\n{form}\ncontent-length: 16\n\nc=%41&d=&e=1&e=2"),
+    );
+    check(
+        all,
+        &format!("POST /\n{json}\n\nno json"),
+        &format!("POST /\n{json}\ncontent-length: 7\n\nno json"),
+    );
+    check(
+        "{add: {body: ['e:1']}}",
+        &format!("POST /\n{json}"),
+        &format!("POST /\n{json}\ncontent-length: 9\n\n{{\"e\":\"1\"}}"),
+    );
+    check(all, "POST /\ncontent-type: text/plain\n\na=1", "POST /\ncontent-type: text/plain\n\na=1");
+}
+
+#[test]
+fn settings_are_checked() {
+    for (config, expected) in [
+        ("{http_method: get}", "config.http_method: invalid value: get"),
+        ("{add: {headers: ['a b:c']}}", "config.add.headers[0]: 'a b' is not a valid header"),
+        (
+            "{add: {headers: ['a:b', 'x:$(os.exit())']}}",
+            "config.add.headers[1]: cannot use `$(os.exit())`: `os` is not known",
+        ),
+        (
+            "{replace: {uri: '/$(shared.x)'}}",
+            "config.replace.uri: cannot use `$(shared.x)`: `shared` is not known",
+        ),
+        (
+            "{add: {body: ['a:b']}, dots_in_keys: false}",
+            "config.dots_in_keys: nested members of a body are not supported by this version of mynah",
+        ),
+        ("{add: {cookies: ['a:b']}}", "config.add.cookies: unknown field `cookies`"),
+    ] {
+        assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
+    }
+}

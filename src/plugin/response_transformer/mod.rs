@@ -1,0 +1,91 @@
+//! RESPONSE TRANSFORMER: changes headers and top-level JSON members on the way back.
+//! (Kong: Response Transformer plugin.)
+
+mod json_body;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+
+use super::{
+    Def, Exchange, Plugin, Response, Setup,
+    rewrite::{self, Entry, Reader, Rules},
+    rules::TEXTS,
+};
+use crate::{
+    body::Body,
+    diag::Diagnostic,
+    document::Value,
+    schema::{Field, Kind, Rule, Settings},
+};
+
+/// The plugin in the table.
+pub(super) const DEF: Def = Def {
+    name: "response-transformer",
+    priority: 800,
+    settings: Settings { fields: FIELDS, checks: &[] },
+    compile,
+};
+
+const TYPES: Kind =
+    Kind::Array(&Field::item(Kind::String).rules(&[Rule::OneOf(&["boolean", "number", "string"])]));
+const NAMES: Kind = Kind::Record(&[Field::new("json", TEXTS), Field::new("headers", TEXTS)]);
+const VALUES: Kind =
+    Kind::Record(&[Field::new("json", TEXTS), Field::new("json_types", TYPES), Field::new("headers", TEXTS)]);
+
+const FIELDS: &[Field] = &[
+    Field::new("remove", NAMES),
+    Field::new("rename", NAMES),
+    Field::new("replace", VALUES),
+    Field::new("add", VALUES),
+    Field::new("append", VALUES),
+];
+
+struct ResponseTransformer {
+    headers: Rules<HeaderName, HeaderValue>,
+    json: Arc<Rules<String, serde_json::Value>>,
+}
+
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let mut reader = Reader::new(setup);
+    let headers = reader.rules("headers", rewrite::header_name, rewrite::header_value);
+    let json = reader.rules("json", rewrite::any_name, |entry| json_value(setup.config, entry));
+    if !reader.complaints.is_empty() {
+        return Err(reader.complaints);
+    }
+    Ok(Arc::new(ResponseTransformer { headers, json: Arc::new(json) }))
+}
+
+/// The value of an entry, of the kind that stands at the same place of `json_types`.
+fn json_value(config: &Value, entry: &Entry<'_>) -> Result<serde_json::Value, Diagnostic> {
+    let types = config.get(entry.rule).and_then(|it| it.get("json_types")).map(Value::items);
+    let kind = types.and_then(|types| types.get(entry.place)?.as_str()).unwrap_or("string");
+    let wrong = || Diagnostic::error(entry.at.clone(), format!("'{}' is not a {kind}", entry.value));
+    match kind {
+        "number" => entry.value.trim().parse().map(serde_json::Value::Number).map_err(|_| wrong()),
+        "boolean" => entry.value.trim().parse().map(serde_json::Value::Bool).map_err(|_| wrong()),
+        _ => Ok(entry.value.into()),
+    }
+}
+
+impl Plugin for ResponseTransformer {
+    fn header_filter(&self, _exchange: &Exchange, response: &mut Response) {
+        self.headers.apply(response, http::Response::headers_mut, |value, _| Some(value.clone()));
+        if self.json.is_empty() || !is_json(response.headers()) {
+            return;
+        }
+        response.headers_mut().remove(CONTENT_LENGTH);
+        let body = std::mem::replace(response.body_mut(), Body::Empty);
+        *response.body_mut() = json_body::transformed(body, self.json.clone());
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    media_type.to_ascii_lowercase().starts_with(b"application/json")
+}

@@ -1,0 +1,81 @@
+//! Rules on responses, whole and in pieces.
+
+use super::*;
+use crate::plugin::trial;
+
+fn response(headers: &[&str], body: Body) -> Response {
+    let mut response = Response::new(body);
+    for header in headers {
+        let (name, value) = header.split_once(": ").unwrap();
+        response.headers_mut().append(HeaderName::try_from(name).unwrap(), value.parse().unwrap());
+    }
+    response
+}
+
+#[track_caller]
+fn check_headers(config: &str, upstream: &[&str], expected: &[&str]) {
+    let plugin = trial::plugin(&DEF, config);
+    let mut response = response(upstream, Body::Empty);
+    plugin.header_filter(&trial::request("GET /"), &mut response);
+    assert_eq!(trial::headers(response.headers()), expected, "{config}");
+}
+
+#[test]
+fn headers_change_in_order() {
+    check_headers("{remove: {headers: [X-Powered-By]}}", &["x-powered-by: php", "a: 1"], &["a: 1"]);
+    check_headers("{rename: {headers: ['a:b', 'c:d']}}", &["a: 1", "a: 2"], &["b: 1", "b: 2"]);
+    check_headers("{replace: {headers: ['a:9', 'b:9']}}", &["a: 1", "a: 2"], &["a: 9"]);
+    check_headers("{add: {headers: ['a: 9', 'b: no:sniff']}}", &["a: 1"], &["a: 1", "b: no:sniff"]);
+    check_headers("{append: {headers: ['a:9', 'b:8']}}", &["a: 1"], &["a: 1", "a: 9", "b: 8"]);
+    let all = "{remove: {headers: [a]}, rename: {headers: ['b:a']}, add: {headers: ['a:3', 'b:4']}}";
+    check_headers(all, &["a: 1", "b: 2"], &["a: 2", "b: 4"]);
+}
+
+/// The body in one piece and in two must come out the same.
+#[track_caller]
+fn check_body(config: &str, media_type: &str, body: &str, expected: &str) {
+    let plugin = trial::plugin(&DEF, config);
+    for body in [Body::Full(body.to_owned().into()), trial::pieces(body)] {
+        let mut response = response(&[&format!("content-type: {media_type}"), "content-length: 5"], body);
+        plugin.header_filter(&trial::request("GET /"), &mut response);
+        let changes = media_type.starts_with("application/json");
+        assert_eq!(response.headers().contains_key(CONTENT_LENGTH), !changes);
+        assert_eq!(trial::text(response.into_body()), expected, "{config}");
+    }
+}
+
+#[test]
+fn members_change_in_order() {
+    let json = "application/json; charset=utf-8";
+    check_body("{remove: {json: [a]}}", json, r#"{"a":1,"b":1.50}"#, r#"{"b":1.50}"#);
+    check_body("{rename: {json: ['a:c']}}", json, r#"{"a":1,"b":2}"#, r#"{"b":2,"c":1}"#);
+    check_body("{replace: {json: ['a:x', 'c:y']}}", json, r#"{"a":1}"#, r#"{"a":"x"}"#);
+    check_body("{add: {json: ['a:x', 'c: y:z']}}", json, r#"{"a":1}"#, r#"{"a":1,"c":" y:z"}"#);
+    check_body(
+        "{append: {json: ['a:x', 'b:y', 'c:z']}}",
+        json,
+        r#"{"a":"1","b":[2]}"#,
+        r#"{"a":["1","x"],"b":[2,"y"],"c":["z"]}"#,
+    );
+    let types = "{add: {json: ['n:1.50', 'b:true', 's:1'], json_types: [number, boolean]}}";
+    check_body(types, json, "{}", r#"{"n":1.50,"b":true,"s":"1"}"#);
+    check_body("{remove: {json: [a]}}", "text/plain", r#"{"a":1}"#, r#"{"a":1}"#);
+    check_body("{remove: {json: [a]}}", json, r#"[{"a":1}]"#, r#"[{"a":1}]"#);
+    check_body("{remove: {json: [a]}}", json, "no json", "no json");
+}
+
+#[test]
+fn settings_are_checked() {
+    for (config, expected) in [
+        ("{add: {headers: ['a b:c']}}", "config.add.headers[0]: 'a b' is not a valid header"),
+        ("{rename: {headers: ['a:b c']}}", "config.rename.headers[0]: 'b c' is not a valid header"),
+        ("{add: {json: ['a:x'], json_types: [number]}}", "config.add.json[0]: 'x' is not a number"),
+        ("{add: {json_types: [date]}}", "config.add.json_types[0]: expected one of: boolean, number, string"),
+    ] {
+        assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
+    }
+    let checked = trial::config(&DEF, "{add: {headers: [a]}}");
+    assert!(compile(&checked.setup()).is_ok());
+    let warnings = trial::draw(&checked.warnings.borrow());
+    assert_eq!(warnings, ["config.add.headers[0]: 'a' has no value and does nothing"]);
+}

@@ -1,0 +1,233 @@
+//! Rules of both transformers: what to take out, rename, replace, add and append, in this order.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Setup, rules};
+use crate::{
+    diag::Diagnostic,
+    document::{Path, Value},
+};
+
+/// The rules about one part of a message: its headers, its query, its body.
+#[derive(Debug)]
+pub(super) struct Rules<K, V> {
+    /// Names to take out.
+    pub(super) remove: Vec<K>,
+    /// Old and new names.
+    pub(super) rename: Vec<(K, K)>,
+    /// New values of names that are there.
+    pub(super) replace: Vec<(K, V)>,
+    /// Values of names that are not there.
+    pub(super) add: Vec<(K, V)>,
+    /// Values for names that may have some already.
+    pub(super) append: Vec<(K, V)>,
+}
+
+/// One value of a setting that says `name:value`.
+pub(super) struct Entry<'a> {
+    /// The rule that it is for, such as `add`.
+    pub(super) rule: &'static str,
+    /// Its place in the list.
+    pub(super) place: usize,
+    /// What stands behind the colon, not trimmed.
+    pub(super) value: &'a str,
+    /// Where it stands.
+    pub(super) at: Path,
+}
+
+/// Reads rules from settings.
+pub(super) struct Reader<'a> {
+    setup: &'a Setup<'a>,
+    /// What is wrong with them.
+    pub(super) complaints: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the settings of one plugin.
+    pub(super) const fn new(setup: &'a Setup<'a>) -> Self {
+        Self { setup, complaints: Vec::new() }
+    }
+
+    /// The rules about `part`; `name` and `value` read the two sides of an entry.
+    pub(super) fn rules<K, V>(
+        &mut self,
+        part: &str,
+        name: fn(&str) -> Result<K, String>,
+        value: impl Fn(&Entry<'_>) -> Result<V, Diagnostic>,
+    ) -> Rules<K, V> {
+        Rules {
+            remove: self.names(part, name),
+            rename: self.pairs(part, "rename", name, |entry| {
+                name(entry.value).map_err(|message| Diagnostic::error(entry.at.clone(), message))
+            }),
+            replace: self.pairs(part, "replace", name, &value),
+            add: self.pairs(part, "add", name, &value),
+            append: self.pairs(part, "append", name, &value),
+        }
+    }
+
+    fn names<K>(&mut self, part: &str, name: fn(&str) -> Result<K, String>) -> Vec<K> {
+        let at = self.setup.at.key("remove").key(part);
+        let mut names = Vec::new();
+        for (n, text) in entries(self.setup.config, "remove", part) {
+            match name(text) {
+                Ok(name) => names.push(name),
+                Err(message) => self.complaints.push(Diagnostic::error(at.index(n), message)),
+            }
+        }
+        names
+    }
+
+    fn pairs<K, V>(
+        &mut self,
+        part: &str,
+        rule: &'static str,
+        name: fn(&str) -> Result<K, String>,
+        value: impl Fn(&Entry<'_>) -> Result<V, Diagnostic>,
+    ) -> Vec<(K, V)> {
+        let list = self.setup.at.key(rule).key(part);
+        let mut pairs = Vec::new();
+        for (place, text) in entries(self.setup.config, rule, part) {
+            let at = list.index(place);
+            let (left, right) = text.split_once(':').unwrap_or((text, ""));
+            let right = right.trim_start_matches(':');
+            if right.is_empty() {
+                let message = format!("'{text}' has no value and does nothing");
+                let warning = Diagnostic::warning(at, message).help("write `name:value`");
+                self.setup.warnings.borrow_mut().push(warning);
+                continue;
+            }
+            let pair = name(left).map_err(|message| Diagnostic::error(at.clone(), message));
+            let pair = pair.and_then(|name| Ok((name, value(&Entry { rule, place, value: right, at })?)));
+            match pair {
+                Ok(pair) => pairs.push(pair),
+                Err(complaint) => self.complaints.push(complaint),
+            }
+        }
+        pairs
+    }
+}
+
+fn entries<'a>(config: &'a Value, rule: &str, part: &str) -> impl Iterator<Item = (usize, &'a str)> {
+    let items = config.get(rule).and_then(|it| it.get(part)).map(Value::items).unwrap_or_default();
+    items.iter().enumerate().filter_map(|(n, item)| Some((n, item.as_str()?)))
+}
+
+/// Reads the name of a header.
+pub(super) fn header_name(text: &str) -> Result<HeaderName, String> {
+    let text = text.trim();
+    let name = rules::is_header_name(text).then(|| HeaderName::try_from(text).ok()).flatten();
+    name.ok_or_else(|| format!("'{text}' is not a valid header"))
+}
+
+/// Reads any name.
+#[expect(clippy::unnecessary_wraps, reason = "the reader takes names that can be wrong as well")]
+pub(super) fn any_name(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+/// Reads the value of a header. Space around it says nothing. (RFC 9110, section 5.5.)
+pub(super) fn header_value(entry: &Entry<'_>) -> Result<HeaderValue, Diagnostic> {
+    HeaderValue::try_from(entry.value.trim())
+        .map_err(|_| Diagnostic::error(entry.at.clone(), "cannot be the value of a header"))
+}
+
+impl<K, V> Rules<K, V> {
+    /// Whether there are none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.remove.is_empty()
+            && self.rename.is_empty()
+            && self.replace.is_empty()
+            && self.add.is_empty()
+            && self.append.is_empty()
+    }
+}
+
+impl<V> Rules<HeaderName, V> {
+    /// Applies the rules to the headers that `headers` finds in `message`; a value that renders to none is left out.
+    pub(super) fn apply<T>(
+        &self,
+        message: &mut T,
+        headers: fn(&mut T) -> &mut HeaderMap,
+        render: impl Fn(&V, &T) -> Option<HeaderValue>,
+    ) {
+        for name in &self.remove {
+            headers(message).remove(name);
+        }
+        for (old, new) in &self.rename {
+            rename(headers(message), old, new);
+        }
+        for (name, value) in &self.replace {
+            if headers(message).contains_key(name)
+                && let Some(value) = render(value, message)
+            {
+                headers(message).insert(name, value);
+            }
+        }
+        for (name, value) in &self.add {
+            if !headers(message).contains_key(name)
+                && let Some(value) = render(value, message)
+            {
+                headers(message).insert(name, value);
+            }
+        }
+        for (name, value) in &self.append {
+            if let Some(value) = render(value, message) {
+                headers(message).append(name, value);
+            }
+        }
+    }
+}
+
+fn rename(headers: &mut HeaderMap, old: &HeaderName, new: &HeaderName) {
+    let values: Vec<HeaderValue> = headers.get_all(old).iter().cloned().collect();
+    if values.is_empty() {
+        return;
+    }
+    headers.remove(old);
+    headers.remove(new);
+    for value in values {
+        headers.append(new, value);
+    }
+}
+
+impl<V> Rules<String, V> {
+    /// Applies the rules to the members of a JSON object.
+    pub(super) fn apply_json(
+        &self,
+        members: &mut serde_json::Map<String, serde_json::Value>,
+        render: impl Fn(&V) -> serde_json::Value,
+    ) {
+        for name in &self.remove {
+            members.shift_remove(name);
+        }
+        for (old, new) in &self.rename {
+            if let Some(value) = members.shift_remove(old) {
+                members.insert(new.clone(), value);
+            }
+        }
+        for (name, value) in &self.replace {
+            if let Some(member) = members.get_mut(name) {
+                *member = render(value);
+            }
+        }
+        for (name, value) in &self.add {
+            if !members.contains_key(name) {
+                members.insert(name.clone(), render(value));
+            }
+        }
+        for (name, value) in &self.append {
+            append(members.entry(name.clone()).or_insert(serde_json::Value::Null), render(value));
+        }
+    }
+}
+
+/// One value more; what was no list becomes one. An object stays as it is.
+fn append(member: &mut serde_json::Value, value: serde_json::Value) {
+    match member {
+        serde_json::Value::Array(items) => items.push(value),
+        serde_json::Value::Object(_) => (),
+        serde_json::Value::Null => *member = vec![value].into(),
+        scalar => *scalar = vec![scalar.take(), value].into(),
+    }
+}
