@@ -87,13 +87,9 @@ mod tests {
             if !version.starts_with("3.0") {
                 continue;
             }
-            match document(&value) {
-                Ok(document) => {
-                    assert_eq!(ours(value), theirs(&document), "{}", file.display());
-                    compared += 1;
-                }
-                Err(reason) => println!("{}: {reason}", file.display()),
-            }
+            let Ok(document) = document(&value) else { continue };
+            assert_eq!(ours(value), theirs(&document), "{}", file.display());
+            compared += 1;
         }
         assert!(compared >= 4, "only {compared} documents were compared");
     }

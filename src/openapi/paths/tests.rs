@@ -40,7 +40,7 @@ fn check(lines: &[&str], request: &str, expected: &str) {
         Found::Match(found) => {
             let mut text = lines[found.operation].to_owned();
             for (name, range) in paths.values(found.operation, path) {
-                text.push_str(&format!(" {name}={}", &path[range]));
+                text.extend([" ", name, "=", &path[range]]);
             }
             if found.head { format!("{text} for HEAD") } else { text }
         }
@@ -218,7 +218,7 @@ proptest! {
         let operations = [operation("GET", &template)];
         let paths = Paths::new(&operations);
         if let Found::Match(_) = paths.find(&Method::GET, &path) {
-            let mut filled = template.clone();
+            let mut filled = template;
             for (name, range) in paths.values(0, &path) {
                 filled = filled.replacen(&format!("{{{name}}}"), &path[range], 1);
             }
