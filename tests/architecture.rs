@@ -39,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "settings",
             "snapshot",
             "upstream",
+            "uri_path",
         ],
     ),
     ("control", &["body", "config", "diag", "document", "entity", "plugin", "reply", "settings", "snapshot"]),
