@@ -177,7 +177,14 @@ fn lists_come_in_pages() {
 #[test]
 fn what_is_not_there_is_not_found() {
     let gateway = Setup::with(CONFIG).run();
-    for path in ["/nope", "/services/nope", "/services/a/nope", "/services/nope/routes", "/services//a", "/consumers/x/y"] {
+    for path in [
+        "/nope",
+        "/services/nope",
+        "/services/a/nope",
+        "/services/nope/routes",
+        "/services//a",
+        "/consumers/x/y",
+    ] {
         gateway.admin("GET", path).says(404, "Not found");
     }
 }
@@ -195,8 +202,18 @@ fn writes_are_refused_as_without_a_database() {
     let gateway = Setup::with(CONFIG).run();
     let without = "when not using a database";
     check_refused(&gateway, "POST", "/services", &format!("cannot create 'services' entities {without}"));
-    check_refused(&gateway, "POST", "/services/a/routes", &format!("cannot create 'routes' entities {without}"));
-    check_refused(&gateway, "PATCH", "/services/a", &format!("cannot update 'services' entities by 'name' {without}"));
+    check_refused(
+        &gateway,
+        "POST",
+        "/services/a/routes",
+        &format!("cannot create 'routes' entities {without}"),
+    );
+    check_refused(
+        &gateway,
+        "PATCH",
+        "/services/a",
+        &format!("cannot update 'services' entities by 'name' {without}"),
+    );
     let by_id = format!("/services/{ID_OF_A}");
     check_refused(&gateway, "DELETE", &by_id, &format!("cannot remove 'services' entities {without}"));
     check_refused(&gateway, "PUT", &by_id, &format!("cannot create or update 'services' entities {without}"));

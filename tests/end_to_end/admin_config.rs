@@ -8,7 +8,8 @@ use crate::{
 };
 
 const BEFORE: &str = "_format_version: \"3.0\"\nservices:\n- {name: before, url: http://a.example}\n";
-const AFTER: &str = "_format_version: \"3.0\"\nservices:\n- {name: after, url: http://a.example, retries: 3}\n";
+const AFTER: &str =
+    "_format_version: \"3.0\"\nservices:\n- {name: after, url: http://a.example, retries: 3}\n";
 
 #[track_caller]
 fn post(gateway: &Gateway, query: &str, content_type: &str, body: &str) -> Answer {
@@ -49,6 +50,21 @@ fn takes_every_form_that_kong_takes() {
     check("application/x-www-form-urlencoded", &format!("config={escaped}"));
 }
 
+/// Checks that what is given out declares the same.
+#[track_caller]
+fn check_export(setup: Setup) {
+    let gateway = setup.run();
+    let shown = |path: &str| gateway.admin("GET", path).json();
+    let before = ["/services", "/routes", "/plugins"].map(shown);
+    let exported = shown("/config");
+    let text = exported["config"].as_str().unwrap();
+    assert!(text.starts_with("_format_version: \"3.0\"\n"), "{text}");
+    let answer = post(&gateway, "", "text/yaml", text);
+    assert_eq!(answer.status, 201, "{}\n{text}", answer.text());
+    assert_eq!(["/services", "/routes", "/plugins"].map(shown), before, "{text}");
+    assert_eq!(shown("/config")["config"], text);
+}
+
 #[test]
 fn what_it_gives_out_can_be_put_back_in() {
     let config = "\
@@ -65,16 +81,11 @@ services:
     plugins:
     - {name: cors, config: {origins: ['*'], max_age: 1.5, credentials: true}}
 ";
-    let gateway = Setup::with(config).run();
-    let shown = |path: &str| gateway.admin("GET", path).json();
-    let before = ["/services", "/routes", "/plugins"].map(shown);
-    let exported = shown("/config");
-    let text = exported["config"].as_str().unwrap();
-    assert!(text.starts_with("_format_version: \"3.0\"\n"), "{text}");
-    let answer = post(&gateway, "", "text/yaml", text);
-    assert_eq!(answer.status, 201, "{answer:?}\n{text}");
-    assert_eq!(["/services", "/routes", "/plugins"].map(shown), before, "{text}");
-    assert_eq!(shown("/config")["config"], text);
+    check_export(Setup::with(config));
+    check_export(
+        Setup::with(include_str!("../../kong.yaml.example"))
+            .file("specs/petstore-3.0.json", include_str!("../../specs/petstore-3.0.json")),
+    );
 }
 
 #[test]

@@ -9,7 +9,9 @@ const EMPTY: &str = "_format_version: \"3.0\"\n";
 /// A mock of this document, inline.
 fn mocking(specification: &str) -> String {
     let text = serde_json::Value::from(specification);
-    format!("{EMPTY}routes:\n- name: r\n  paths: [/]\n  plugins:\n  - name: mocking\n    config: {{api_specification: {text}}}\n")
+    format!(
+        "{EMPTY}routes:\n- name: r\n  paths: [/]\n  plugins:\n  - name: mocking\n    config: {{api_specification: {text}}}\n"
+    )
 }
 
 fn run(setup: &Setup) -> Outcome {
@@ -73,6 +75,13 @@ fn garbage() {
     let binary: Vec<u8> = garbage.iter().map(|byte| byte.wrapping_mul(7)).collect();
     let setup = Setup::new().file("kong.yaml", binary);
     run(&setup).is_refusal("not UTF-8");
+}
+
+#[test]
+fn nothing_at_all() {
+    for text in ["", "\n\n", "# nothing yet\n", "{}", "---\n"] {
+        check(text, "error: ");
+    }
 }
 
 #[test]
@@ -160,7 +169,7 @@ fn a_port_that_is_taken() {
 #[test]
 fn an_address_that_is_none() {
     let setup = Setup::with(EMPTY);
-    for listen in ["nonsense", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:80 sll", "1.2.3:80", ":", "127.0.0.1:x"] {
+    for listen in ["nonsense", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:80 sll", ":", "127.0.0.1:x"] {
         let refused = setup.call(&["run", "--proxy-listen", listen]);
         refused.is_refusal("proxy_listen");
         refused.is_refusal("the command line");

@@ -83,7 +83,9 @@ fn a_preflight_does_not_reach_the_service() {
 
 #[test]
 fn pages_can_be_listed() {
-    let cors = format!("{{origins: ['{PAGE}', 'https://b.example'], credentials: true, max_age: 600, exposed_headers: [x-a, x-b]}}");
+    let cors = format!(
+        "{{origins: ['{PAGE}', 'https://b.example'], credentials: true, max_age: 600, exposed_headers: [x-a, x-b]}}"
+    );
     let gateway = Setup::with(&config(&cors, "127.0.0.1:1")).run();
     let answer = gateway.ask("PUT", "/mock", &[("origin", PAGE)]);
     check(
@@ -95,7 +97,10 @@ fn pages_can_be_listed() {
             ("vary", "Origin"),
         ],
     );
-    check(&preflight(&gateway, "/mock"), &[("access-control-allow-origin", PAGE), ("access-control-max-age", "600")]);
+    check(
+        &preflight(&gateway, "/mock"),
+        &[("access-control-allow-origin", PAGE), ("access-control-max-age", "600")],
+    );
     let stranger = gateway.ask("PUT", "/mock", &[("origin", "https://c.example")]);
     check(&stranger, &[("access-control-allow-origin", ""), ("vary", "Origin")]);
 }
@@ -106,7 +111,11 @@ fn credentials_turn_everyone_into_the_one_who_asks() {
     let answer = gateway.ask("PUT", "/mock", &[("origin", PAGE)]);
     check(
         &answer,
-        &[("access-control-allow-origin", PAGE), ("access-control-allow-credentials", "true"), ("vary", "Origin")],
+        &[
+            ("access-control-allow-origin", PAGE),
+            ("access-control-allow-credentials", "true"),
+            ("vary", "Origin"),
+        ],
     );
 }
 

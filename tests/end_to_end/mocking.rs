@@ -124,10 +124,12 @@ fn the_tutorial_works() {
 #[test]
 fn a_document_may_stand_in_the_configuration() {
     let json = serde_json::Value::from(STOCK).to_string();
-    let gateway = Setup::with(&tutorial(&format!("config: {{api_specification: {json}}}"), "http://a.example")).run();
+    let gateway =
+        Setup::with(&tutorial(&format!("config: {{api_specification: {json}}}"), "http://a.example")).run();
     check_stock(&gateway);
     let yaml = serde_json::Value::from(PING).to_string();
-    let gateway = Setup::with(&tutorial(&format!("config: {{api_specification: {yaml}}}"), "http://a.example")).run();
+    let gateway =
+        Setup::with(&tutorial(&format!("config: {{api_specification: {yaml}}}"), "http://a.example")).run();
     gateway.get("/ping").is(200, r#"{"ok":true}"#);
 }
 
@@ -207,7 +209,11 @@ fn accept_chooses_the_media_type() {
     ] {
         let answer = with(accept);
         answer.is(200, body);
-        assert_eq!(answer.header("content-type").split(';').next(), content_type.split(';').next(), "{accept}");
+        assert_eq!(
+            answer.header("content-type").split(';').next(),
+            content_type.split(';').next(),
+            "{accept}"
+        );
     }
     assert_eq!(with("image/png").status, 406);
 }

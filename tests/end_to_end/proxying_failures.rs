@@ -122,6 +122,20 @@ fn requests_that_are_none() {
     check_raw(&gateway, "GET /up HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400");
     check_raw(&gateway, "TRACE /up HTTP/1.1\r\nHost: a\r\n\r\n", "405");
     check_raw(&gateway, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", "400");
-    check_raw(&gateway, "GET /up HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "400");
+    check_raw(
+        &gateway,
+        "GET /up HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "400",
+    );
     assert_eq!(upstream.seen().requests, 0);
+}
+
+#[test]
+fn an_answer_does_not_wait_for_the_rest_of_the_next_request() {
+    let (_upstream, gateway) = start();
+    let mut raw = crate::raw::Raw::connect(gateway.address("proxy"));
+    raw.send("GET /up/one HTTP/1.1\r\nHost: a\r\n\r\nGET /up/two HT");
+    raw.until("\"target\":\"/one\"");
+    raw.send("TP/1.1\r\nHost: a\r\n\r\n");
+    raw.until("\"target\":\"/two\"");
 }

@@ -84,12 +84,15 @@ fn a_client_that_leaves_in_its_request_takes_it_with_it() {
 
 #[test]
 fn an_answer_that_breaks_off_is_not_passed_off_as_whole() {
-    let (_upstream, gateway) = start();
+    let (upstream, gateway) = start();
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("GET /broken HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    raw.until("half");
+    upstream.release();
     let answer = raw.to_end();
     assert!(answer.contains("content-length: 100\r\n"), "{answer}");
     assert!(answer.ends_with("half"), "{answer}");
+    upstream.release();
     let failed = Client::fresh().send("GET", &gateway.url("/broken"), &[], None);
     assert!(failed.is_err(), "{failed:?}");
 }

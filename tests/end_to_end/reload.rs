@@ -30,24 +30,35 @@ struct Shared {
     failures: Mutex<Vec<String>>,
 }
 
-/// A version of the configuration: the mock and the service both tell its number. It ends as it must begin, so that
-/// no part of it can be taken for the whole.
+/// A version of the configuration: the mock and the service both tell its number. Its beginning is valid without
+/// its end, so that a part of it could be taken for the whole.
 pub(crate) fn version(n: u64, upstream: &Upstream) -> String {
-    let specification = format!(
-        "{{\"openapi\": \"3.0.0\", \"info\": {{\"title\": \"t\", \"version\": \"1\"}}, \"paths\": {{\"/mock\": {{\"get\": {{\"responses\": {{\"200\": {{\"description\": \"d\", \"content\": {{\"application/json\": {{\"example\": \"version {n}.\"}}}}}}}}}}}}}}}}"
-    );
     format!(
         "\
 # version {n}
-{{_format_version: \"3.0\",
-services: [{{
-  name: echo,
-  url: 'http://{}/version-{n}',
-  routes: [{{name: through, paths: [/through]}}]}}],
-routes: [{{
-  name: mock,
-  paths: [/mock],
-  plugins: [{{name: mocking, config: {{api_specification: '{specification}'}}}}]}}]}}
+_format_version: \"3.0\"
+services:
+- name: echo
+  url: http://{}/version-{n}
+  routes:
+  - name: through
+    paths: [/through]
+routes:
+- name: mock
+  paths: [/mock]
+  plugins:
+  - name: mocking
+    config:
+      api_specification: |
+        openapi: 3.0.3
+        info: {{title: mock, version: '{n}'}}
+        paths:
+          /mock:
+            get:
+              responses:
+                '200':
+                  description: tells the version
+                  content: {{application/json: {{example: version {n}.}}}}
 ",
         upstream.address
     )

@@ -54,18 +54,19 @@ fn no_yaml() {
 #[test]
 fn an_unknown_field() {
     let text = "_format_version: \"3.0\"\nservices:\n- {name: a, hots: b}\n";
-    check(|scene| scene.gateway.folder.write("kong.yaml", text), "did you mean `host`?", "kong.yaml:3:12");
+    check(|scene| scene.gateway.folder.write("kong.yaml", text), "did you mean `host`?", "kong.yaml:3:13");
 }
 
 #[test]
 fn a_plugin_that_cannot_be_made() {
-    let text = "_format_version: \"3.0\"\nplugins:\n- {name: mocking, config: {api_specification: 'hello: 1'}}\n";
+    let text =
+        "_format_version: \"3.0\"\nplugins:\n- {name: mocking, config: {api_specification: 'hello: 1'}}\n";
     check(|scene| scene.gateway.folder.write("kong.yaml", text), "", "kong.yaml:3:");
 }
 
 #[test]
 fn nothing() {
-    check(|scene| scene.gateway.folder.write("kong.yaml", ""), "the file is empty", "kong.yaml:1:1");
+    check(|scene| scene.gateway.folder.write("kong.yaml", ""), "expected an object", "kong.yaml:1:1");
 }
 
 #[test]

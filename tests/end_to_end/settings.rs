@@ -15,12 +15,16 @@ fn flags_win_over_the_environment_over_the_file() {
     // Each layer has an address of its own.
     let setup = || {
         Setup::with(EMPTY)
-            .file("my.conf", "proxy_listen = 127.0.0.4:0\nadmin_listen = 127.0.0.4:0\nstatus_listen = 127.0.0.4:0\n")
+            .file(
+                "my.conf",
+                "proxy_listen = 127.0.0.4:0\nadmin_listen = 127.0.0.4:0\nstatus_listen = 127.0.0.4:0\n",
+            )
             .env("KONG_PROXY_LISTEN", "127.0.0.3:0")
             .env("KONG_ADMIN_LISTEN", "127.0.0.3:0")
     };
     let gateway = start(setup(), &["-c", "my.conf", "--proxy-listen", "127.0.0.2:0"]);
-    let places = ["proxy", "admin", "status"].map(|name| gateway.address(name).split(':').next().unwrap().to_owned());
+    let places =
+        ["proxy", "admin", "status"].map(|name| gateway.address(name).split(':').next().unwrap().to_owned());
     assert_eq!(places, ["127.0.0.2", "127.0.0.3", "127.0.0.4"]);
     let gateway = start(setup(), &["--proxy-listen", "127.0.0.2:0"]);
     assert!(!gateway.greeting.contains("status"), "off by default: {}", gateway.greeting);
@@ -62,7 +66,7 @@ fn names_that_are_not_understood_are_warned_of() {
 #[test]
 fn the_log_level_is_obeyed() {
     let gateway = Setup::with(EMPTY).env("KONG_LOG_LEVEL", "error").env("KONG_NOT_THERE", "1").run();
-    gateway.folder.write("kong.yaml", "services: 1");
+    gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\nservices: 1\n");
     gateway.logs("ERROR kong.yaml has 1 error");
     assert!(!gateway.log().contains("WARN") && !gateway.log().contains("INFO"), "{}", gateway.log());
 }

@@ -6,7 +6,7 @@
 //! | `hold` | waits for a release before it answers |
 //! | `reset` | closes the connection instead of answering |
 //! | `large` | answers ten million bytes |
-//! | `broken` | promises more bytes than it sends |
+//! | `broken` | promises more bytes than it sends, and waits for a release before it ends |
 //! | any other | answers at once, with what it got as JSON |
 
 use std::{
@@ -134,7 +134,10 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         "large" => drop(tokio::spawn(stream_many(sender))),
         "broken" => {
             let _ = response.headers_mut().insert("content-length", "100".parse().unwrap());
-            drop(tokio::spawn(async move { sender.send(Bytes::from_static(b"half")).await }));
+            drop(tokio::spawn(async move {
+                let _ = sender.send(Bytes::from_static(b"half")).await;
+                shared.released.acquire().await.unwrap().forget();
+            }));
         }
         segment => {
             if segment == "hold" {
@@ -179,7 +182,8 @@ pub(crate) fn sum(content: &[u8]) -> u64 {
 
 fn fields(headers: &HeaderMap) -> Value {
     let one = |name: &hyper::header::HeaderName| {
-        let all: Vec<_> = headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
+        let all: Vec<_> =
+            headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
         (name.to_string(), Value::from(all.join(" | ")))
     };
     Value::Object(headers.keys().map(one).collect())
