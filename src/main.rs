@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
-use mynah::{control::Door, settings::Settings};
+use mynah::{
+    control::Door,
+    settings::{Settings, SettingsError},
+};
 
 use command::{check::Format, run};
 
@@ -104,7 +107,9 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Wrong settings are a list, and each of them says that it is an error.
+            let prefix = if error.is::<SettingsError>() { "" } else { "error: " };
+            eprintln!("{prefix}{error:#}");
             ExitCode::FAILURE
         }
     }
@@ -121,8 +126,9 @@ fn execute(command: Command) -> Result<bool> {
                 ("declarative_config", flags.file.map(|file| file.display().to_string())),
                 ("specs_dir", flags.specs.map(|folder| folder.display().to_string())),
             ];
-            let (settings, warnings) = settings(overrides, flags.conf.as_deref())?;
+            let (mut settings, warnings) = settings(overrides, flags.conf.as_deref())?;
             let door = door(&settings)?;
+            settings.declarative_config = door.file().map(PathBuf::from);
             let beside = door.file().map(run::specs_beside);
             let specs = settings.specs_dir.clone().or(beside).unwrap_or_else(|| PathBuf::from("specs"));
             run::run(settings, door, specs, &warnings)

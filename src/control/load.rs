@@ -102,6 +102,18 @@ impl Control {
         Ok(Loaded { snapshot, warnings: Report::new(source.clone(), warnings), changes, files })
     }
 
+    /// The files beside the last configuration that it names, whether it could be used or not.
+    #[must_use]
+    pub fn named_files(&self) -> Vec<PathBuf> {
+        self.compiler.lock().unwrap_or_else(PoisonError::into_inner).named().to_vec()
+    }
+
+    /// Whether a file beside the configuration says something else than when it was loaded.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        self.compiler.lock().unwrap_or_else(PoisonError::into_inner).is_outdated()
+    }
+
     /// Notes that the configuration which should be current was refused.
     pub fn refused(&self, report: Report) {
         let mut state = self.lock();

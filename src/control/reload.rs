@@ -17,13 +17,18 @@ pub struct Reloader {
     door: Door,
     /// The files beside the configuration that it was made from.
     files: Vec<PathBuf>,
+    /// Those that a configuration names which was refused since: it can be used once they are right.
+    missed: Vec<PathBuf>,
+    /// The hash of what was loaded first.
+    first: Option<String>,
 }
 
 impl Reloader {
     /// Reloads what came through `door`; `files` are those beside it that it was made from.
     #[must_use]
-    pub const fn new(control: Arc<Control>, door: Door, files: Vec<PathBuf>) -> Self {
-        Self { control, door, files }
+    pub fn new(control: Arc<Control>, door: Door, files: Vec<PathBuf>) -> Self {
+        let first = control.state().hash;
+        Self { control, door, files, missed: Vec::new(), first }
     }
 
     /// Runs until the process ends.
@@ -35,6 +40,7 @@ impl Reloader {
         let mut watcher = Watcher::new(self.watched()).await?;
         if self.is_behind() {
             self.reload().await;
+            watcher.watch(self.watched());
         }
         loop {
             tokio::select! {
@@ -47,13 +53,15 @@ impl Reloader {
     }
 
     fn watched(&self) -> Vec<PathBuf> {
-        self.door.file().map(PathBuf::from).into_iter().chain(self.files.iter().cloned()).collect()
+        let beside = self.files.iter().chain(&self.missed).cloned();
+        self.door.file().map(PathBuf::from).into_iter().chain(beside).collect()
     }
 
-    /// Whether the file was saved between the first load and the first look of the watcher.
+    /// Whether a file was saved between the first load and the first look of the watcher. (What is current may come
+    /// from the Admin API by now: that counts until the file changes.)
     fn is_behind(&self) -> bool {
-        let loaded = self.control.state().hash;
-        self.door.open().is_ok_and(|source| loaded != Some(crate::config::hash(source.text.as_bytes())))
+        let now = self.door.open().ok().map(|source| crate::config::hash(source.text.as_bytes()));
+        now != self.first || self.control.is_outdated()
     }
 
     async fn reload(&mut self) {
@@ -73,6 +81,7 @@ impl Reloader {
                 Ok(loaded) => {
                     report(&self.door, &loaded);
                     self.files = loaded.files;
+                    self.missed.clear();
                     return;
                 }
                 Err(failure) if tried.as_ref() == Some(&source) => {
@@ -83,6 +92,7 @@ impl Reloader {
                         self.door
                     );
                     self.control.refused(failure);
+                    self.missed = self.control.named_files();
                     return;
                 }
                 Err(_) => {

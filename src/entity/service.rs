@@ -104,7 +104,7 @@ fn expand_url(given: &Mapping) -> Result<Mapping, Complaint> {
         None | Some(Value::Null) => return Ok(record),
         Some(Value::String(url)) => url,
         Some(other) => {
-            let message = format!("expected a string, found a {}", other.kind());
+            let message = format!("expected a string, found {}", other.kind());
             return Err(Complaint::field("url", message).help("such as http://example.com:8080/path"));
         }
     };

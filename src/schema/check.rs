@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{Complaint, Entity, Field, Kind, Rule, Settings, nearest};
 use crate::{
     diag::Diagnostic,
-    document::{At, Mapping, Path, Value},
+    document::{At, Mapping, Number, Path, Value},
 };
 
 /// What the plugins of this build may say, by name.
@@ -309,8 +309,14 @@ impl Checker<'_> {
                 "found a boolean (unquoted yes, no, on and off are booleans in YAML 1.1); quote it"
                     .to_owned(),
             ),
-            (Kind::Integer | Kind::Number | Kind::Boolean, Value::String(text)) => {
+            (Kind::Integer | Kind::Number, Value::String(text)) if Number::new(text).is_some() => {
                 Some(format!("found a text; write it without quotes: {text}"))
+            }
+            (Kind::Boolean, Value::String(text)) if matches!(&**text, "true" | "false") => {
+                Some(format!("found a text; write it without quotes: {text}"))
+            }
+            (Kind::Integer | Kind::Number | Kind::Boolean, Value::String(_)) => {
+                Some("found a text".to_owned())
             }
             (Kind::Array(_) | Kind::Set(_), Value::String(text)) if text.len() < 60 => {
                 Some(format!("found a text; write a list: [{text}]"))

@@ -23,9 +23,11 @@ impl fmt::Display for BindError {
         let Self { setting, address, error } = self;
         write!(f, "cannot listen on {address} ({setting}): {error}")?;
         let help = match error.kind() {
-            io::ErrorKind::AddrInUse => "another process has this port; stop it, or choose another port",
-            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose another port",
-            io::ErrorKind::AddrNotAvailable => "this machine has no such address; 0.0.0.0 means all it has",
+            io::ErrorKind::AddrInUse => "another process has this port; stop it, or choose another one",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose a higher one",
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; choose one it has, or 0.0.0.0 for all,"
+            }
             _ => return Ok(()),
         };
         write!(f, "\nhelp: {help} with {setting}")

@@ -31,6 +31,7 @@ pub struct Compiler {
     /// The plugins of the last Snapshot by id. One whose settings did not change is used again: its documents are
     /// not compiled twice, and its counters go on.
     kept: HashMap<Uuid, Kept>,
+    named: Vec<PathBuf>,
 }
 
 /// A plugin that may be used again.
@@ -70,7 +71,20 @@ impl Compiler {
     /// Makes Snapshots whose plugins find their files in `specs`.
     #[must_use]
     pub fn new(specs: PathBuf, options: router::Options) -> Self {
-        Self { specs, options, generation: 0, kept: HashMap::new() }
+        Self { specs, options, generation: 0, kept: HashMap::new(), named: Vec::new() }
+    }
+
+    /// The files beside the last configuration that it names, whether it could be used or not.
+    #[must_use]
+    pub fn named(&self) -> &[PathBuf] {
+        &self.named
+    }
+
+    /// Whether a file that the last Snapshot was made from says something else by now.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        let mut files = self.kept.values().flat_map(|kept| &kept.made.files);
+        files.any(|(path, hash)| plugin::file_hash(path).unwrap_or_default() != *hash)
     }
 
     /// The Snapshot of a configuration that declares nothing.
@@ -98,6 +112,7 @@ impl Compiler {
         let mut kept = HashMap::new();
         let mut chains: HashMap<Scope, Chain> = HashMap::new();
         let mut files = Vec::new();
+        self.named.clear();
         for entry in entities.plugins.iter().filter(|entry| entry.enabled) {
             let Some(def) = plugin::find(&entry.name) else { continue };
             match self.plugin(entry, def) {
@@ -149,7 +164,7 @@ impl Compiler {
         Ok(Compiled { snapshot, warnings, files })
     }
 
-    fn plugin(&self, entry: &Entry, def: &plugin::Def) -> Result<Made, Vec<Diagnostic>> {
+    fn plugin(&mut self, entry: &Entry, def: &plugin::Def) -> Result<Made, Vec<Diagnostic>> {
         if let Some(kept) = self.kept.get(&entry.id)
             && kept.name == entry.name
             && kept.config == entry.config
@@ -163,8 +178,9 @@ impl Compiler {
         let at = entry.at.key("config");
         let setup =
             Setup { config: &entry.config, at, specs: &self.specs, warnings: &warnings, files: &files };
-        let plugin = (def.compile)(&setup)?;
-        Ok(Made { plugin, files: files.into_inner(), warnings: warnings.into_inner() })
+        let plugin = (def.compile)(&setup);
+        self.named.extend(files.borrow().iter().map(|(path, _)| path.clone()));
+        Ok(Made { plugin: plugin?, files: files.into_inner(), warnings: warnings.into_inner() })
     }
 }
 

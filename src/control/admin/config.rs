@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyDataStream, BodyExt, Full, LengthLimitError, Limited};
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::Admin;
@@ -22,8 +23,7 @@ impl Admin {
     /// The running configuration as YAML, complete: defaults filled in, references by id.
     pub(super) fn config(&self) -> Response<Body> {
         let snapshot = self.control.live().current();
-        let document = serde_json::Value::from(&export(&snapshot.entities));
-        match serde_yaml::to_string(&document) {
+        match serde_yaml::to_string(&Written(&export(&snapshot.entities))) {
             Ok(text) => reply::json(StatusCode::OK, json!({ "config": text }).to_string()),
             Err(error) => {
                 tracing::error!("cannot write the configuration as YAML: {error}");
@@ -171,6 +171,28 @@ fn export(entities: &Entities) -> Value {
         }
     }
     document.into()
+}
+
+/// A value as YAML writes it.
+struct Written<'a>(&'a Value);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null => out.serialize_unit(),
+            Value::Bool(it) => out.serialize_bool(*it),
+            // By way of serde_json a number would be a mapping: it keeps its digits under a key of its own.
+            Value::Number(number) => match number.as_i64() {
+                Some(whole) => out.serialize_i64(whole),
+                None => out.serialize_f64(number.as_f64()),
+            },
+            Value::String(text) => out.serialize_str(text),
+            Value::Sequence(items) => out.collect_seq(items.iter().map(Written)),
+            Value::Mapping(mapping) => {
+                out.collect_map(mapping.iter().map(|(key, value)| (key, Written(value))))
+            }
+        }
+    }
 }
 
 /// References by id, and nothing that is unset.

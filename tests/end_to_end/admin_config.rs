@@ -1,0 +1,145 @@
+//! `GET` and `POST /config`: the whole configuration, out and in.
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Answer, Client},
+    gateway::{Gateway, Setup},
+};
+
+const BEFORE: &str = "_format_version: \"3.0\"\nservices:\n- {name: before, url: http://a.example}\n";
+const AFTER: &str =
+    "_format_version: \"3.0\"\nservices:\n- {name: after, url: http://a.example, retries: 3}\n";
+
+#[track_caller]
+fn post(gateway: &Gateway, query: &str, content_type: &str, body: &str) -> Answer {
+    let url = gateway.admin_url(&format!("/config{query}"));
+    Client::fresh().send("POST", &url, &[("content-type", content_type)], Some(body.as_bytes())).unwrap()
+}
+
+fn services(gateway: &Gateway) -> Vec<String> {
+    let list = gateway.admin("GET", "/services").json();
+    list["data"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Checks that a body in this form is taken.
+#[track_caller]
+fn check(content_type: &str, body: &str) {
+    let gateway = Setup::with(BEFORE).run();
+    let answer = post(&gateway, "", content_type, body);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let id = gateway.admin("GET", "/services/after").json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(answer.json()["services"][&id]["retries"], 3);
+    assert_eq!(services(&gateway), ["after"]);
+    assert_eq!(gateway.status()["configuration"]["loads"], 2);
+}
+
+#[test]
+fn takes_every_form_that_kong_takes() {
+    let object = json!({ "_format_version": "3.0", "services": [{ "name": "after", "url": "http://a.example", "retries": 3 }] });
+    check("application/json", &object.to_string());
+    check("application/json", &json!({ "config": AFTER }).to_string());
+    check("application/json; charset=utf-8", &json!({ "config": object.to_string() }).to_string());
+    check("text/yaml", AFTER);
+    check("application/yaml", AFTER);
+    let multipart = format!(
+        "--xyz\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nno\r\n--xyz\r\nContent-Disposition: form-data; name=\"config\"; filename=\"kong.yaml\"\r\nContent-Type: application/octet-stream\r\n\r\n{AFTER}\r\n--xyz--\r\n"
+    );
+    check("multipart/form-data; boundary=xyz", &multipart);
+    let escaped = AFTER.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02x}"));
+    check("application/x-www-form-urlencoded", &format!("config={escaped}"));
+}
+
+/// Checks that what is given out declares the same.
+#[track_caller]
+fn check_export(setup: Setup) {
+    let gateway = setup.run();
+    let shown = |path: &str| gateway.admin("GET", path).json();
+    let before = ["/services", "/routes", "/plugins"].map(shown);
+    let exported = shown("/config");
+    let text = exported["config"].as_str().unwrap();
+    assert!(text.starts_with("_format_version: \"3.0\"\n"), "{text}");
+    let answer = post(&gateway, "", "text/yaml", text);
+    assert_eq!(answer.status, 201, "{}\n{text}", answer.text());
+    assert_eq!(["/services", "/routes", "/plugins"].map(shown), before, "{text}");
+    assert_eq!(shown("/config")["config"], text);
+}
+
+#[test]
+fn what_it_gives_out_can_be_put_back_in() {
+    let config = "\
+_format_version: \"3.0\"
+services:
+- name: a
+  url: http://a.example:81/p
+  tags: ['on', '1', 'null']
+  routes:
+  - name: r
+    paths: [/r, '~/\\d+$']
+    headers: {x-a: ['yes']}
+    regex_priority: 3
+    plugins:
+    - {name: cors, config: {origins: ['*'], max_age: 1.5, credentials: true}}
+";
+    check_export(Setup::with(config));
+    check_export(
+        Setup::with(include_str!("../../kong.yaml.example"))
+            .file("specs/petstore-3.0.json", include_str!("../../specs/petstore-3.0.json")),
+    );
+}
+
+#[test]
+fn what_is_served_changes_at_once() {
+    let gateway = Setup::with(BEFORE).run();
+    assert_eq!(gateway.get("/r").status, 404);
+    let config = "_format_version: \"3.0\"\nroutes:\n- {name: r, paths: [/r]}\n";
+    assert_eq!(post(&gateway, "", "text/yaml", config).status, 201);
+    assert_eq!(gateway.get("/r").status, 503);
+}
+
+#[test]
+fn the_same_again_can_be_skipped() {
+    let gateway = Setup::with(BEFORE).run();
+    let again = post(&gateway, "?check_hash=1", "text/yaml", BEFORE);
+    again.is(304, "");
+    assert_eq!(gateway.status()["configuration"]["loads"], 1);
+    assert_eq!(post(&gateway, "?check_hash=1", "text/yaml", AFTER).status, 201);
+    assert_eq!(post(&gateway, "", "text/yaml", AFTER).status, 201);
+    assert_eq!(gateway.status()["configuration"]["loads"], 3);
+}
+
+#[test]
+fn what_is_wrong_changes_nothing() {
+    let gateway = Setup::with(BEFORE).run();
+    let hash = gateway.status()["configuration_hash"].clone();
+    let wrong = "_format_version: \"3.0\"\nservices:\n- {name: c, hots: x}\n";
+    let answer = post(&gateway, "", "text/yaml", wrong);
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let told = answer.json();
+    assert_eq!((&told["code"], &told["name"]), (&json!(14), &json!("invalid declarative configuration")));
+    assert_eq!(told["diagnostics"][0]["line"], 3);
+    assert!(told["message"].as_str().unwrap().contains("did you mean `host`?"), "{told}");
+    for (content_type, body) in [
+        ("text/yaml", "services: ["),
+        ("application/json", "{"),
+        ("application/json", "{}"),
+        ("application/json", "[1]"),
+        ("multipart/form-data; boundary=xyz", "--xyz--\r\n"),
+        ("multipart/form-data", "x"),
+        ("application/x-www-form-urlencoded", "other=1"),
+    ] {
+        assert_eq!(post(&gateway, "", content_type, body).status, 400, "{content_type}: {body}");
+    }
+    assert_eq!(post(&gateway, "", "image/png", "x").status, 415);
+    assert_eq!(services(&gateway), ["before"]);
+    assert_eq!(gateway.status()["configuration_hash"], hash);
+}
+
+#[test]
+fn an_empty_configuration_is_valid() {
+    let gateway = Setup::with(BEFORE).run();
+    let answer = post(&gateway, "", "text/yaml", "_format_version: \"3.0\"\n");
+    assert_eq!((answer.status, answer.json()), (201, json!({})));
+    assert_eq!(gateway.admin("GET", "/status/ready").status, 503);
+    assert_eq!(gateway.admin("GET", "/services").json()["data"], Value::Array(Vec::new()));
+}

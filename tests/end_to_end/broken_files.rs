@@ -1,0 +1,72 @@
+//! What `mynah check` says about broken files: one snapshot, to be read as a person at a terminal would.
+
+use std::fmt::Write;
+
+use crate::gateway::Setup;
+
+/// Each with what is wrong in it.
+const BROKEN: &[(&str, &str)] = &[
+    ("a list that is not closed", "_format_version: \"3.0\"\nservices: [a\n"),
+    ("a tab that indents", "_format_version: \"3.0\"\nservices:\n\t- name: a\n"),
+    ("an alias of nothing", "_format_version: \"3.0\"\nservices: *none\n"),
+    ("JSON that is not closed", "{\"_format_version\": \"3.0\", \"services\": ["),
+    ("no version", "services: []\n"),
+    ("a version that nobody knows", "_format_version: \"4.0\"\n"),
+    ("a list where a mapping should be", "- name: a\n"),
+    ("a text where a mapping should be", "hello\n"),
+    ("an unknown collection", "_format_version: \"3.0\"\nservcies: []\n"),
+    ("an unknown field", "_format_version: \"3.0\"\nroutes:\n- name: r\n  path: [/r]\n"),
+    (
+        "wrong types",
+        "_format_version: \"3.0\"\nservices:\n- name: a\n  host: a\n  port: eighty\n  retries: \"5\"\n  enabled: 1\n  tags: x\n",
+    ),
+    ("a port out of range", "_format_version: \"3.0\"\nservices:\n- {name: a, host: a, port: 70000}\n"),
+    ("a url that is none", "_format_version: \"3.0\"\nservices:\n- name: a\n  url: a.example\n"),
+    ("a service without a host", "_format_version: \"3.0\"\nservices:\n- name: a\n"),
+    ("a route that matches nothing", "_format_version: \"3.0\"\nroutes:\n- name: r\n"),
+    ("a path that is none", "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: [r]\n"),
+    ("a pattern that is none", "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: ['~/(']\n"),
+    ("a method in small letters", "_format_version: \"3.0\"\nroutes:\n- {name: r, methods: [get]}\n"),
+    (
+        "a reference to nothing",
+        "_format_version: \"3.0\"\nservices:\n- {name: stock, host: a}\nroutes:\n- name: r\n  paths: [/r]\n  service: stok\n",
+    ),
+    (
+        "a name that stands twice",
+        "_format_version: \"3.0\"\nservices:\n- {name: a, host: a}\n- {name: b, host: b}\n- {name: a, host: c}\n",
+    ),
+    ("a plugin that nobody knows", "_format_version: \"3.0\"\nplugins:\n- name: mokcing\n"),
+    ("a plugin of Kong's that is not here", "_format_version: \"3.0\"\nplugins:\n- name: saml\n"),
+    (
+        "settings of a plugin",
+        "_format_version: \"3.0\"\nplugins:\n- name: cors\n  config:\n    origin: ['*']\n    methods: [FETCH]\n    max_age: soon\n",
+    ),
+    ("a mock without a document", "_format_version: \"3.0\"\nplugins:\n- name: mocking\n"),
+    (
+        "delays in the wrong order",
+        "_format_version: \"3.0\"\nplugins:\n- name: mocking\n  config:\n    api_specification: '{}'\n    min_delay_time: 2\n    max_delay_time: 1\n",
+    ),
+    (
+        "a document that is no specification",
+        "_format_version: \"3.0\"\nplugins:\n- name: mocking\n  config:\n    api_specification: |\n      hello: world\n",
+    ),
+    (
+        "a document with an error inside",
+        "_format_version: \"3.0\"\nplugins:\n- name: mocking\n  config:\n    api_specification: |\n      openapi: 3.0.0\n      paths: {/a: [}\n",
+    ),
+    (
+        "a document that is not there",
+        "_format_version: \"3.0\"\nplugins:\n- name: mocking\n  config:\n    api_specification_filename: nope.yaml\n",
+    ),
+];
+
+#[test]
+fn every_broken_file_is_explained() {
+    let mut all = String::new();
+    for (what, text) in BROKEN {
+        let checked = Setup::with(text).call(&["check", "kong.yaml"]);
+        assert_eq!(checked.code, Some(1), "{what}: {checked:?}");
+        writeln!(all, "#### {what}\n\n{}{}", checked.stderr, checked.stdout).unwrap();
+    }
+    insta::assert_snapshot!(all);
+}

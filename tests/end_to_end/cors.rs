@@ -1,0 +1,128 @@
+//! CORS: what a browser sees of a mock that a page of another origin calls.
+
+use crate::{
+    client::Answer,
+    gateway::{Gateway, Setup},
+    upstream::Upstream,
+};
+
+const PAGE: &str = "https://portal.example";
+
+/// A mock and a service behind the same plugin.
+fn config(cors: &str, upstream: &str) -> String {
+    let specification = r#"{"openapi": "3.0.0", "info": {"title": "t", "version": "1"}, "paths": {"/mock": {"put": {"responses": {"200": {"description": "d", "content": {"application/json": {"example": 1}}}}}}}}"#;
+    format!(
+        "\
+_format_version: \"3.0\"
+plugins:
+- {{name: cors, config: {cors}}}
+services:
+- name: a
+  url: http://{upstream}
+  routes:
+  - name: mock
+    paths: [/mock]
+    strip_path: false
+    plugins:
+    - name: mocking
+      config: {{api_specification: '{specification}'}}
+  - name: plain
+    paths: [/plain]
+    strip_path: false
+"
+    )
+}
+
+/// What a browser sends before it sends a request that is not simple.
+fn preflight(gateway: &Gateway, path: &str) -> Answer {
+    let asks = [
+        ("origin", PAGE),
+        ("access-control-request-method", "PUT"),
+        ("access-control-request-headers", "content-type,x-kong-mocking-delay"),
+    ];
+    gateway.ask("OPTIONS", path, &asks)
+}
+
+#[track_caller]
+fn check(answer: &Answer, expected: &[(&str, &str)]) {
+    let found: Vec<_> = expected.iter().map(|(name, _)| (*name, answer.header(name))).collect();
+    assert_eq!(found, expected, "{answer:?}");
+}
+
+#[test]
+fn any_page_may_call_the_mock() {
+    let gateway = Setup::with(&config("{origins: [\"*\"]}", "127.0.0.1:1")).run();
+    let answer = preflight(&gateway, "/mock");
+    answer.is(200, "");
+    check(
+        &answer,
+        &[
+            ("access-control-allow-origin", "*"),
+            ("access-control-allow-headers", "content-type,x-kong-mocking-delay"),
+            ("access-control-allow-methods", "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT"),
+            ("access-control-allow-credentials", ""),
+            ("x-kong-mocking-plugin", ""),
+        ],
+    );
+    let answer = gateway.ask("PUT", "/mock", &[("origin", PAGE)]);
+    answer.is(200, "1");
+    check(&answer, &[("access-control-allow-origin", "*"), ("x-kong-mocking-plugin", "true")]);
+}
+
+#[test]
+fn a_preflight_does_not_reach_the_service() {
+    let upstream = Upstream::start();
+    let gateway = Setup::with(&config("{}", &upstream.address.to_string())).run();
+    preflight(&gateway, "/plain").is(200, "");
+    assert_eq!(upstream.seen().requests, 0);
+    let answer = gateway.ask("GET", "/plain", &[("origin", PAGE)]);
+    check(&answer, &[("access-control-allow-origin", "*"), ("x-upstream", "here")]);
+    // Without the word of a browser OPTIONS is a method like any other.
+    assert_eq!(gateway.ask("OPTIONS", "/plain", &[]).json()["method"], "OPTIONS");
+}
+
+#[test]
+fn pages_can_be_listed() {
+    let cors = format!(
+        "{{origins: ['{PAGE}', 'https://b.example'], credentials: true, max_age: 600, exposed_headers: [x-a, x-b]}}"
+    );
+    let gateway = Setup::with(&config(&cors, "127.0.0.1:1")).run();
+    let answer = gateway.ask("PUT", "/mock", &[("origin", PAGE)]);
+    check(
+        &answer,
+        &[
+            ("access-control-allow-origin", PAGE),
+            ("access-control-allow-credentials", "true"),
+            ("access-control-expose-headers", "x-a,x-b"),
+            ("vary", "Origin"),
+        ],
+    );
+    check(
+        &preflight(&gateway, "/mock"),
+        &[("access-control-allow-origin", PAGE), ("access-control-max-age", "600")],
+    );
+    let stranger = gateway.ask("PUT", "/mock", &[("origin", "https://c.example")]);
+    check(&stranger, &[("access-control-allow-origin", ""), ("vary", "Origin")]);
+}
+
+#[test]
+fn credentials_turn_everyone_into_the_one_who_asks() {
+    let gateway = Setup::with(&config("{origins: [\"*\"], credentials: true}", "127.0.0.1:1")).run();
+    let answer = gateway.ask("PUT", "/mock", &[("origin", PAGE)]);
+    check(
+        &answer,
+        &[
+            ("access-control-allow-origin", PAGE),
+            ("access-control-allow-credentials", "true"),
+            ("vary", "Origin"),
+        ],
+    );
+}
+
+#[test]
+fn a_page_can_read_that_there_is_no_route() {
+    let gateway = Setup::with(&config("{}", "127.0.0.1:1")).run();
+    let answer = gateway.ask("GET", "/nowhere", &[("origin", PAGE)]);
+    assert_eq!(answer.status, 404);
+    check(&answer, &[("access-control-allow-origin", "*")]);
+}

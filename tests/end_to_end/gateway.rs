@@ -1,0 +1,256 @@
+//! The real binary, started in a folder of its own.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+    time::Instant,
+};
+
+use serde_json::Value;
+
+use crate::{
+    PATIENCE,
+    client::{Answer, Client},
+    eventually,
+    folder::Folder,
+    pause,
+};
+
+/// What a process is started with.
+pub(crate) struct Setup {
+    pub(crate) folder: Folder,
+    environment: Vec<(String, String)>,
+}
+
+/// A gateway that runs, until it is dropped.
+pub(crate) struct Gateway {
+    pub(crate) folder: Folder,
+    process: Process,
+    /// What it said first.
+    pub(crate) greeting: String,
+}
+
+/// What a process left behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A process whose words are collected; it is killed when dropped.
+struct Process {
+    child: Child,
+    stdout: Words,
+    stderr: Words,
+}
+
+struct Words {
+    text: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        Self { folder: Folder::new(), environment: Vec::new() }
+    }
+
+    /// Begins with this `kong.yaml`.
+    pub(crate) fn with(config: &str) -> Self {
+        Self::new().file("kong.yaml", config)
+    }
+
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.folder.write(name, content);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs the gateway on free ports with what is in its folder.
+    #[track_caller]
+    pub(crate) fn run(self) -> Gateway {
+        self.start(&["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+    }
+
+    /// Starts a gateway, and returns when it has said where it serves.
+    #[track_caller]
+    pub(crate) fn start(self, arguments: &[&str]) -> Gateway {
+        let process = self.spawn(arguments);
+        let greeting = eventually("the gateway starts", || {
+            let said = process.stdout.get();
+            let ended = process.stdout.is_finished();
+            assert!(!ended || said.contains('\n'), "it did not start: {said}{}", process.stderr.get());
+            said.split_once('\n').map(|(line, _)| line.to_owned())
+        });
+        Gateway { folder: self.folder, process, greeting }
+    }
+
+    /// Runs a command that ends by itself.
+    #[track_caller]
+    pub(crate) fn call(&self, arguments: &[&str]) -> Outcome {
+        self.spawn(arguments).outcome()
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        Process { child, stdout: Words::of(stdout), stderr: Words::of(stderr) }
+    }
+}
+
+impl Gateway {
+    /// Where something is served, by its name in the first line.
+    #[track_caller]
+    pub(crate) fn address(&self, name: &str) -> &str {
+        let place = self.greeting.split(&format!("{name} http://")).nth(1);
+        let place = place.unwrap_or_else(|| panic!("no {name} in {:?}", self.greeting));
+        place.split([',', ';', ' ']).next().unwrap()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address("proxy"))
+    }
+
+    pub(crate) fn admin_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address("admin"))
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[])
+    }
+
+    /// Asks the proxy, over a connection of its own.
+    #[track_caller]
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        Client::fresh().send(method, &self.url(path), headers, None).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        Client::fresh().send("POST", &self.url(path), headers, Some(body)).unwrap()
+    }
+
+    /// Asks the Admin API, over a connection of its own.
+    #[track_caller]
+    pub(crate) fn admin(&self, method: &str, path: &str) -> Answer {
+        Client::fresh().send(method, &self.admin_url(path), &[], None).unwrap()
+    }
+
+    /// `GET /status` of the Admin API.
+    #[track_caller]
+    pub(crate) fn status(&self) -> Value {
+        self.admin("GET", "/status").json()
+    }
+
+    /// Waits until the log says this.
+    #[track_caller]
+    pub(crate) fn logs(&self, text: &str) {
+        eventually(&format!("the log says {text:?}"), || self.log().contains(text).then_some(()));
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.stderr.get()
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let command = format!("kill -{name} {}", self.process.child.id());
+        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended.
+    #[track_caller]
+    pub(crate) fn outcome(self) -> Outcome {
+        self.process.outcome()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.child.try_wait().unwrap().is_some()
+    }
+}
+
+impl Outcome {
+    /// Checks that it refused to go on, and said why.
+    #[track_caller]
+    pub(crate) fn is_refusal(&self, text: &str) {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        let said = format!("{}{}", self.stderr, self.stdout);
+        assert!(said.contains(text), "{text:?} is not in:\n{said}");
+        assert!(said.lines().count() < 60, "more than a screen:\n{said}");
+    }
+}
+
+impl Process {
+    #[track_caller]
+    fn outcome(mut self) -> Outcome {
+        let end = Instant::now() + PATIENCE;
+        let status: ExitStatus = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            let said = self.stdout.get() + &self.stderr.get();
+            assert!(Instant::now() < end, "it should have ended; it said:\n{said}");
+            pause(5);
+        };
+        Outcome { code: status.code(), stdout: self.stdout.all(), stderr: self.stderr.all() }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let said = self.stdout.all() + &self.stderr.all();
+        if std::thread::panicking() {
+            eprintln!("the process said:\n{said}");
+        } else {
+            assert!(!said.contains("panicked"), "{said}");
+        }
+    }
+}
+
+impl Words {
+    fn of(pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let collected = text.clone();
+        let reader = std::thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                collected.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
+        Self { text, reader: Some(reader) }
+    }
+
+    fn get(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.reader.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// All of it, once nobody can say more.
+    fn all(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        self.get()
+    }
+}

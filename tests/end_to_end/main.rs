@@ -1,0 +1,56 @@
+//! End to end: the real binary on free ports, a real upstream behind it, real clients before it.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `gateway`, `folder` | the binary, started in a folder of its own |
+//! | `client`, `raw` | an HTTP client, and a bare connection where the bytes matter |
+//! | `upstream` | a service that records what it gets, and can stream, wait and break off |
+//! | the others | one for each thing that the gateway must do |
+#![expect(clippy::unwrap_used, reason = "here whatever cannot go on has failed")]
+
+mod admin;
+mod admin_config;
+mod bad_input;
+mod broken_files;
+mod client;
+mod command_line;
+mod config;
+mod cors;
+mod folder;
+mod gateway;
+mod mocking;
+mod proxying;
+mod proxying_failures;
+mod proxying_streams;
+mod raw;
+mod reload;
+mod reload_edits;
+mod reload_invalid;
+mod reload_specs;
+mod settings;
+mod shutdown;
+mod upstream;
+
+use std::time::{Duration, Instant};
+
+/// How long to wait for what must happen: only a test that fails waits so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks until there is an answer.
+#[track_caller]
+fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < end, "{what}: it did not happen within {PATIENCE:?}");
+        pause(5);
+    }
+}
+
+/// Lets the others run for some milliseconds: between two looks, or two writes of a slow writer.
+#[expect(clippy::disallowed_methods, reason = "a thread of a test serves nobody")]
+fn pause(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}

@@ -1,0 +1,119 @@
+//! Bodies flow through in both directions as they come, and a client that leaves is missed.
+
+use crate::{
+    client::Client,
+    eventually,
+    gateway::{Gateway, Setup},
+    raw::Raw,
+    upstream::Upstream,
+};
+
+fn start() -> (Upstream, Gateway) {
+    let upstream = Upstream::start();
+    let config = format!(
+        "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/]}}]}}\n",
+        upstream.address
+    );
+    let gateway = Setup::with(&config).run();
+    (upstream, gateway)
+}
+
+#[test]
+fn the_first_part_of_an_answer_does_not_wait_for_the_second() {
+    let (upstream, gateway) = start();
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    raw.send("GET /stream HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    raw.until("first\n");
+    assert!(!raw.received.contains("second"));
+    upstream.release();
+    raw.until("second\n");
+}
+
+#[test]
+fn the_first_part_of_a_request_does_not_wait_for_the_second() {
+    let (upstream, gateway) = start();
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    raw.send("POST /up HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+    upstream.sees("the first part arrives", |seen| seen.bytes == 5);
+    raw.send("6\r\nsecond\r\n0\r\n\r\n");
+    raw.until("\"body\":\"firstsecond\"");
+    raw.send("POST /up HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nfirst");
+    upstream.sees("the first part arrives", |seen| seen.bytes == 16);
+    raw.send("third");
+    raw.until("\"body\":\"firstthird\"");
+}
+
+#[test]
+fn a_client_that_waits_for_a_word_gets_it() {
+    let (_upstream, gateway) = start();
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    raw.send("POST /up HTTP/1.1\r\nHost: a.example\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    raw.until("HTTP/1.1 100 Continue\r\n\r\n");
+    raw.send("body");
+    raw.until("\"body\":\"body\"");
+    assert!(!raw.received.contains("\"expect\""), "{}", raw.received);
+}
+
+#[test]
+fn a_client_that_leaves_takes_its_request_with_it() {
+    let (upstream, gateway) = start();
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    raw.send("GET /hold HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    upstream.sees("the request arrives", |seen| seen.requests == 1);
+    drop(raw);
+    upstream.sees("the connection is given up", |seen| seen.open == 0);
+
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    raw.send("GET /stream HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    raw.until("first\n");
+    drop(raw);
+    upstream.sees("the connection is given up", |seen| seen.open == 0);
+    assert_eq!(gateway.get("/after").status, 200);
+}
+
+#[test]
+fn a_client_that_leaves_in_its_request_takes_it_with_it() {
+    let (upstream, gateway) = start();
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    raw.send("POST /up HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhalf");
+    upstream.sees("half of it arrives", |seen| seen.bytes == 4);
+    drop(raw);
+    upstream.sees("the connection is given up", |seen| seen.open == 0);
+    assert_eq!(gateway.get("/after").status, 200);
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_not_passed_off_as_whole() {
+    let (upstream, gateway) = start();
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    raw.send("GET /broken HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    raw.until("half");
+    upstream.release();
+    let answer = raw.to_end();
+    assert!(answer.contains("content-length: 100\r\n"), "{answer}");
+    assert!(answer.ends_with("half"), "{answer}");
+    upstream.release();
+    let failed = Client::fresh().send("GET", &gateway.url("/broken"), &[], None);
+    assert!(failed.is_err(), "{failed:?}");
+}
+
+#[test]
+fn slow_answers_do_not_hold_up_others() {
+    let (upstream, gateway) = start();
+    let slow: Vec<Raw> = (0..50)
+        .map(|_| {
+            let mut raw = Raw::connect(gateway.address("proxy"));
+            raw.send("GET /hold HTTP/1.1\r\nHost: a.example\r\n\r\n");
+            raw
+        })
+        .collect();
+    upstream.sees("all requests wait", |seen| seen.requests == slow.len());
+    assert_eq!(gateway.get("/quick").status, 200);
+    for _ in &slow {
+        upstream.release();
+    }
+    for mut raw in slow {
+        raw.until("\"target\":\"/hold\"");
+    }
+    eventually("connections are kept for others", || (upstream.seen().open > 0).then_some(()));
+}

@@ -1,0 +1,96 @@
+//! Settings: flag, then environment, then `kong.conf`, then default; and a word about what is not understood.
+
+use crate::gateway::{Gateway, Setup};
+
+const EMPTY: &str = "_format_version: \"3.0\"\n";
+
+/// Starts with these flags beside an Admin API that is off.
+#[track_caller]
+fn start(setup: Setup, flags: &[&str]) -> Gateway {
+    setup.start(&[&["run"], flags].concat())
+}
+
+#[test]
+fn flags_win_over_the_environment_over_the_file() {
+    // Each layer has an address of its own.
+    let setup = || {
+        Setup::with(EMPTY)
+            .file(
+                "my.conf",
+                "proxy_listen = 127.0.0.4:0\nadmin_listen = 127.0.0.4:0\nstatus_listen = 127.0.0.4:0\n",
+            )
+            .env("KONG_PROXY_LISTEN", "127.0.0.3:0")
+            .env("KONG_ADMIN_LISTEN", "127.0.0.3:0")
+    };
+    let gateway = start(setup(), &["-c", "my.conf", "--proxy-listen", "127.0.0.2:0"]);
+    let places =
+        ["proxy", "admin", "status"].map(|name| gateway.address(name).split(':').next().unwrap().to_owned());
+    assert_eq!(places, ["127.0.0.2", "127.0.0.3", "127.0.0.4"]);
+    let gateway = start(setup(), &["--proxy-listen", "127.0.0.2:0"]);
+    assert!(!gateway.greeting.contains("status"), "off by default: {}", gateway.greeting);
+}
+
+#[test]
+fn listeners_are_written_as_kong_does() {
+    let listen = "127.0.0.1:0 reuseport backlog=16384, 127.0.0.2:0";
+    let gateway = start(Setup::with(EMPTY), &["--proxy-listen", listen, "--admin-listen", "off"]);
+    assert_eq!(gateway.greeting.matches("proxy http://127.0.0.").count(), 2, "{}", gateway.greeting);
+    assert!(!gateway.greeting.contains("admin"), "{}", gateway.greeting);
+}
+
+#[test]
+fn the_status_listener_answers_nothing_else() {
+    let flags = ["--proxy-listen", "127.0.0.1:0", "--admin-listen", "off", "--status-listen", "127.0.0.1:0"];
+    let gateway = start(Setup::with(EMPTY), &flags);
+    let ask = |path: &str| {
+        let url = format!("http://{}{path}", gateway.address("status"));
+        crate::client::Client::fresh().send("GET", &url, &[], None).unwrap().status
+    };
+    assert_eq!(["/status", "/status/ready", "/services", "/config", "/"].map(ask), [200, 503, 404, 404, 404]);
+}
+
+#[test]
+fn names_that_are_not_understood_are_warned_of() {
+    let setup = Setup::with(EMPTY)
+        .env("KONG_PROXY_LISTNE", "127.0.0.1:1")
+        .env("KONG_SSL_CERT", "/cert.pem")
+        .env("KONG_DATABASE", "off")
+        .env("KONG_PG_HOST", "db")
+        .env("KONG_PROXY_SERVICE_HOST", "10.0.0.1");
+    let gateway = setup.run();
+    gateway.logs("WARN KONG_PROXY_LISTNE is no setting and is ignored; perhaps KONG_PROXY_LISTEN was meant");
+    gateway.logs("WARN known to Kong but not supported, and ignored: KONG_SSL_CERT");
+    assert_eq!(gateway.log().matches("WARN").count(), 2, "{}", gateway.log());
+}
+
+#[test]
+fn the_log_level_is_obeyed() {
+    let gateway = Setup::with(EMPTY).env("KONG_LOG_LEVEL", "error").env("KONG_NOT_THERE", "1").run();
+    gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\nservices: 1\n");
+    gateway.logs("ERROR kong.yaml has 1 error");
+    assert!(!gateway.log().contains("WARN") && !gateway.log().contains("INFO"), "{}", gateway.log());
+}
+
+#[test]
+fn headers_of_its_own_can_be_chosen() {
+    let gateway = Setup::with(EMPTY).env("KONG_HEADERS", "off").run();
+    let answer = gateway.get("/");
+    for name in ["server", "x-kong-response-latency", "x-kong-request-id"] {
+        assert_eq!(answer.header(name), "", "{name}");
+    }
+    let gateway = Setup::with(EMPTY).env("KONG_HEADERS", "server_tokens").run();
+    let answer = gateway.get("/");
+    assert!(answer.header("server").starts_with("mynah/"), "{answer:?}");
+    assert_eq!(answer.header("x-kong-request-id"), "");
+}
+
+#[test]
+fn wrong_values_are_told_all_at_once() {
+    let setup = Setup::with(EMPTY)
+        .file("my.conf", "log_level = loud\n")
+        .env("KONG_DATABASE", "postgres")
+        .env("KONG_PROXY_LISTEN", "nonsense");
+    let refused = setup.call(&["run", "-c", "my.conf"]);
+    refused.is_refusal("database is 'postgres', but mynah is DB-less and uses no database");
+    insta::assert_snapshot!(refused.stderr);
+}

@@ -1,0 +1,229 @@
+//! A service that records what it gets. What it does is in the last segment of the path:
+//!
+//! | segment | what it does |
+//! |---|---|
+//! | `stream` | sends `first`, then waits for a release, then sends `second` |
+//! | `hold` | waits for a release before it answers |
+//! | `reset` | closes the connection instead of answering |
+//! | `large` | answers ten million bytes |
+//! | `broken` | promises more bytes than it sends, and waits for a release before it ends |
+//! | any other | answers at once, with what it got as JSON |
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::{
+    HeaderMap, Request, Response,
+    body::{Body, Frame, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+    sync::{
+        Semaphore,
+        mpsc::{Receiver, Sender, channel},
+    },
+};
+
+use crate::eventually;
+
+/// How many bytes `large` answers.
+pub(crate) const LARGE: usize = 10_000_000;
+
+/// A service that runs until it is dropped.
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+    runtime: Option<Runtime>,
+}
+
+/// What has happened so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// Requests whose head has come.
+    pub(crate) requests: usize,
+    /// Bytes of bodies.
+    pub(crate) bytes: usize,
+    /// Connections made, and those of them that are open.
+    pub(crate) connections: usize,
+    pub(crate) open: usize,
+}
+
+struct Shared {
+    seen: Mutex<Seen>,
+    released: Semaphore,
+}
+
+impl Upstream {
+    pub(crate) fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared { seen: Mutex::default(), released: Semaphore::new(0) });
+        let serving = shared.clone();
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, serving.clone()));
+            }
+        });
+        Self { address, shared, runtime: Some(runtime) }
+    }
+
+    /// Lets one that waits go on.
+    pub(crate) fn release(&self) {
+        self.shared.released.add_permits(1);
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// Waits until this has happened.
+    #[track_caller]
+    pub(crate) fn sees(&self, what: &str, happened: impl Fn(&Seen) -> bool) {
+        eventually(what, || happened(&self.seen()).then_some(()));
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    shared.note(|seen| {
+        seen.connections += 1;
+        seen.open += 1;
+    });
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| answer(request, shared.clone()));
+    // How a connection ends is what tests look at from the other side.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    shared.note(|seen| seen.open -= 1);
+}
+
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Content>, Broken> {
+    shared.note(|seen| seen.requests += 1);
+    let (head, mut body) = request.into_parts();
+    let mut received = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let data = frame.map_err(|_| Broken)?.into_data().unwrap_or_default();
+        shared.note(|seen| seen.bytes += data.len());
+        received.extend_from_slice(&data);
+    }
+    let (sender, receiver) = channel(1);
+    let mut response = Response::new(Content::Frames(receiver));
+    match head.uri.path().rsplit('/').next().unwrap() {
+        "reset" => return Err(Broken),
+        "stream" => drop(tokio::spawn(stream_two(sender, shared))),
+        "large" => drop(tokio::spawn(stream_many(sender))),
+        "broken" => {
+            let _ = response.headers_mut().insert("content-length", "100".parse().unwrap());
+            drop(tokio::spawn(async move {
+                let _ = sender.send(Bytes::from_static(b"half")).await;
+                shared.released.acquire().await.unwrap().forget();
+            }));
+        }
+        segment => {
+            if segment == "hold" {
+                shared.released.acquire().await.unwrap().forget();
+            }
+            let got = json!({
+                "method": head.method.as_str(),
+                "target": head.uri.to_string(),
+                "headers": fields(&head.headers),
+                "body": String::from_utf8_lossy(&received[..received.len().min(1000)]),
+                "bytes": received.len(),
+                "sum": sum(&received),
+            });
+            *response.body_mut() = Content::Full(Some(got.to_string().into()));
+            response.headers_mut().insert("content-type", "application/json".parse().unwrap());
+            response.headers_mut().insert("x-upstream", "here".parse().unwrap());
+        }
+    }
+    Ok(response)
+}
+
+async fn stream_two(sender: Sender<Bytes>, shared: Arc<Shared>) {
+    // Nobody listens to a client that has left.
+    let _ = sender.send(Bytes::from_static(b"first\n")).await;
+    shared.released.acquire().await.unwrap().forget();
+    let _ = sender.send(Bytes::from_static(b"second\n")).await;
+}
+
+async fn stream_many(sender: Sender<Bytes>) {
+    let block: Bytes = (0..10_000).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    for _ in 0..LARGE / block.len() {
+        if sender.send(block.clone()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A number that differs where contents differ.
+pub(crate) fn sum(content: &[u8]) -> u64 {
+    content.iter().fold(7, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)) >> 1)
+}
+
+fn fields(headers: &HeaderMap) -> Value {
+    let one = |name: &hyper::header::HeaderName| {
+        let all: Vec<_> =
+            headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
+        (name.to_string(), Value::from(all.join(" | ")))
+    };
+    Value::Object(headers.keys().map(one).collect())
+}
+
+impl Shared {
+    fn note(&self, change: impl FnOnce(&mut Seen)) {
+        change(&mut self.seen.lock().unwrap());
+    }
+}
+
+/// The connection ends here.
+#[derive(Debug)]
+struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection ends here")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+enum Content {
+    Full(Option<Bytes>),
+    Frames(Receiver<Bytes>),
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = match &mut *self {
+            Self::Full(bytes) => Poll::Ready(bytes.take()),
+            Self::Frames(frames) => frames.poll_recv(context),
+        };
+        next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
