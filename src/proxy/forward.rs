@@ -122,7 +122,10 @@ impl Proxy {
                 stripped_prefix: stripped.as_deref(),
                 request_id: self.upstream_request_id.then(|| exchange.request_id.to_header()),
                 version: exchange.head.version,
-                upstream_host: (!route.preserve_host).then(|| destination.host.clone()),
+                upstream_host: exchange
+                    .upstream_host
+                    .clone()
+                    .or_else(|| (!route.preserve_host).then(|| destination.host.clone())),
             },
         );
         *request.headers_mut() = fields;
@@ -133,7 +136,7 @@ impl Proxy {
     fn target(&self, exchange: &Exchange, route: &Route, destination: &Destination, way: &Way<'_>) -> Uri {
         let handling = self.flavor.path_handling(route.path_handling);
         let joined = join(Some(&destination.path), way.path, way.prefix, route.strip_path, handling);
-        let mut target = encode(&joined).into_owned();
+        let mut target = exchange.upstream_path.clone().unwrap_or_else(|| encode(&joined).into_owned());
         if let Some(query) = exchange.head.uri.query() {
             target.push('?');
             target.push_str(query);

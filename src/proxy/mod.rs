@@ -142,6 +142,10 @@ impl Proxy {
             let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");
             return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
         };
+        exchange.matched = Some(step.matched.clone());
+        if !step.chain.steps().is_empty() {
+            exchange.captures = captures(&found, &path);
+        }
         let outcome = if step.https_only && !arrived_over_tls(&exchange, who.trusted) {
             Outcome::Produced(redirect(&exchange, route))
         } else if let Some(response) = step.chain.access(&mut exchange).await {
@@ -208,6 +212,16 @@ impl Proxy {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         Some(response)
     }
+}
+
+/// What the groups of the Route's expression caught; none if a prefix matched.
+fn captures(found: &router::Match<'_>, path: &[u8]) -> Vec<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let groups = found.captures(path);
+    groups
+        .iter()
+        .map(|it| (it.name.unwrap_or_default().to_owned(), it.value.map(text).unwrap_or_default()))
+        .collect()
 }
 
 /// HTTP/1.1 names exactly one host.

@@ -17,7 +17,7 @@ use crate::{
     diag::Diagnostic,
     document::{Path, Value},
     entity::{Entities, Plugin as Entry, Route, RouteIndex, Scope, Service},
-    plugin::{self, Chain, Plugin, Setup},
+    plugin::{self, Chain, Matched, Plugin, Setup},
     router::{self, Router},
     upstream::{Limits, Origin},
 };
@@ -188,12 +188,22 @@ fn steps(entities: &Entities, chains: &HashMap<Scope, Chain>) -> Vec<Step> {
     let destinations: Vec<Arc<Destination>> =
         entities.services.iter().map(|it| Arc::new(destination(it))).collect();
     let step = |(n, route): (usize, &Route)| Step {
+        matched: Arc::new(matched(route, route.service.and_then(|service| entities.services.get(service.0)))),
         chain: chain(RouteIndex(n), route, chains),
         destination: route.service.and_then(|service| destinations.get(service.0).cloned()),
         https_only: route.protocols.iter().any(|it| it == "https")
             && !route.protocols.iter().any(|it| it == "http"),
     };
     entities.routes.iter().enumerate().map(step).collect()
+}
+
+fn matched(route: &Route, service: Option<&Service>) -> Matched {
+    Matched {
+        route: route.id,
+        route_record: route.record.clone(),
+        service: service.map(|it| it.id),
+        service_record: service.map(|it| it.record.clone()).unwrap_or_default(),
+    }
 }
 
 /// The plugins of a Route: of each name the one with the narrowest scope.

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     entity::{Entities, Route, RouteIndex, Service},
-    plugin::Chain,
+    plugin::{Chain, Matched},
     router::{Match, Request, Router},
     upstream::{Limits, Origin},
 };
@@ -44,6 +44,8 @@ pub struct Step {
     pub chain: Chain,
     /// Where requests go that no plugin answers; none if the Route has no Service.
     pub destination: Option<Arc<Destination>>,
+    /// The Route and its Service, for plugins that tell of them.
+    pub matched: Arc<Matched>,
     /// Whether a request over plain HTTP is sent to https.
     pub https_only: bool,
 }
