@@ -197,7 +197,7 @@ impl Checker<'_> {
         let message = format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property");
         let path = at.path().parent().key("name");
         let help = if self.plugins.is_kongs(name) {
-            format!("Kong has this plugin, this version of mynah does not; it has: {}", names.join(", "))
+            "Kong has this plugin, this version of mynah does not".to_owned()
         } else if let Some(near) = nearest(name, names.iter().copied()) {
             format!("did you mean `{near}`?")
         } else {

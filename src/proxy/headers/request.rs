@@ -139,13 +139,13 @@ fn address_value(address: IpAddr) -> HeaderValue {
     value.and_then(|value| HeaderValue::from_bytes(value).ok()).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// A host in lower case, without its port.
+/// A host in lower case, without its port and without the dot of the root. (As nginx's `$host`.)
 fn host_value(host: &str) -> Option<HeaderValue> {
     let end = match host.rfind(':') {
         Some(colon) if !host[colon..].contains(']') => colon,
         _ => host.len(),
     };
-    let host = &host[..end];
+    let host = host[..end].strip_suffix('.').unwrap_or(&host[..end]);
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         HeaderValue::from_str(&host.to_ascii_lowercase()).ok()
     } else {
