@@ -4,14 +4,18 @@
 //! holds the structure (operations, responses, media types) and [`Node`]s that share the rest with the document.
 //! References between nodes are followed by the [`Library`], which holds every file that they reach.
 //!
+//! A [`sample::Sampler`] makes values from schemas, and a [`body::Renderer`] bytes from values.
+//!
 //! Documents of the wild break rules. What can be understood is; the rest is a warning at its place, and an
 //! operation that cannot be understood at all is `broken` while the others work.
 
 pub mod api;
+pub mod body;
 mod library;
 mod lower;
 pub mod negotiate;
 pub mod paths;
+pub mod sample;
 mod strict;
 mod version;
 

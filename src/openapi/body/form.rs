@@ -1,0 +1,151 @@
+//! Forms: `application/x-www-form-urlencoded` and `multipart/*`, by OpenAPI's encoding object.
+
+use super::{file, text::plain};
+use crate::{
+    document::Value,
+    openapi::{Library, Node},
+};
+
+/// What parts the parts: always the same, so that the same document gives the same bytes.
+pub(super) const BOUNDARY: &str = "mynah-7MA4YWxkTrZu0gW";
+
+/// The boundary of a body that was written by hand.
+pub(super) fn boundary_of(text: &str) -> &str {
+    let first = text.lines().next().unwrap_or_default().trim_end();
+    first.strip_prefix("--").filter(|it| !it.is_empty()).unwrap_or(BOUNDARY)
+}
+
+/// Names and values as a browser sends them; an object in an object is JSON, or by `deepObject` several names.
+pub(super) fn urlencoded(value: &Value, encoding: Option<&Node>) -> String {
+    if value.as_mapping().is_none() {
+        return plain(value);
+    }
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in value.entries() {
+        let rule = encoding.and_then(|it| it.get(name));
+        let style = rule.as_ref().and_then(|it| it.value.get("style")).and_then(Value::as_str);
+        let explode = rule.as_ref().and_then(|it| it.value.get("explode")).and_then(Value::as_bool);
+        match value {
+            Value::Sequence(items) if explode.unwrap_or(matches!(style, None | Some("form"))) => {
+                items.iter().for_each(|item| drop(form.append_pair(name, &plain(item))));
+            }
+            Value::Sequence(items) => {
+                let separator = match style {
+                    Some("spaceDelimited") => " ",
+                    Some("pipeDelimited") => "|",
+                    _ => ",",
+                };
+                form.append_pair(name, &items.iter().map(plain).collect::<Vec<_>>().join(separator));
+            }
+            Value::Mapping(members) if style == Some("deepObject") => {
+                for (key, it) in members.iter() {
+                    form.append_pair(&format!("{name}[{key}]"), &plain(it));
+                }
+            }
+            other => drop(form.append_pair(name, &plain(other))),
+        }
+    }
+    form.finish()
+}
+
+/// The members as parts (RFC 7578); of a list every item is one.
+pub(super) fn multipart(
+    library: &Library,
+    essence: &str,
+    value: &Value,
+    schema: Option<&Node>,
+    encoding: Option<&Node>,
+) -> Vec<u8> {
+    let schema = schema.and_then(|it| library.resolve_schema(it).ok());
+    let mut out = Vec::new();
+    for (name, value) in value.entries() {
+        let property = schema.as_ref().and_then(|it| it.get("properties")?.get(name));
+        let property = property.and_then(|it| library.resolve_schema(&it).ok());
+        let content = encoding.and_then(|it| it.get(name)?.get("contentType"));
+        let content = content.as_ref().and_then(|it| it.value.as_str());
+        let item = property.as_ref().filter(|_| value.as_sequence().is_some()).and_then(|it| it.get("items"));
+        let item = item.and_then(|it| library.resolve_schema(&it).ok()).or(property);
+        for value in value.as_sequence().unwrap_or(std::slice::from_ref(value)) {
+            let part = Part { essence, name, value, schema: item.as_ref(), content };
+            part.write(&mut out);
+        }
+    }
+    out.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    out
+}
+
+struct Part<'a> {
+    essence: &'a str,
+    name: &'a str,
+    value: &'a Value,
+    schema: Option<&'a Node>,
+    content: Option<&'a str>,
+}
+
+impl Part<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        let says = |key: &str, word: &str| {
+            self.schema.and_then(|it| it.value.get(key)).and_then(Value::as_str) == Some(word)
+        };
+        let binary = says("format", "binary") || says("type", "file");
+        let collection = matches!(self.value, Value::Mapping(_) | Value::Sequence(_));
+        // The first of several types will do, and a wildcard says none.
+        let given = self.content.and_then(|it| it.split(',').next()).map(str::trim).filter(|it| !it.contains('*'));
+        let content = given.or(match (binary, collection) {
+            (true, _) => Some("application/octet-stream"),
+            (_, true) => Some("application/json"),
+            _ => None,
+        });
+        let mut head = format!("--{BOUNDARY}\r\n");
+        if self.essence == "multipart/form-data" {
+            let name = self.name.replace('"', "%22").replace(['\r', '\n'], "");
+            head.push_str(&format!("Content-Disposition: form-data; name=\"{name}\""));
+            head.push_str(if binary { "; filename=\"file\"\r\n" } else { "\r\n" });
+        }
+        if let Some(content) = content {
+            head.push_str(&format!("Content-Type: {}\r\n", content.replace(['\r', '\n'], "")));
+        }
+        head.push_str("\r\n");
+        out.extend_from_slice(head.as_bytes());
+        let bytes = content.filter(|_| binary).and_then(file::of);
+        out.extend_from_slice(bytes.unwrap_or(plain(self.value).as_bytes()));
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Dialect, read};
+
+    fn node(text: &str) -> Node {
+        Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 }
+    }
+
+    #[test]
+    fn encoding_is_followed() {
+        let value = node("{a: [1, 2], b: {c: 1}, d: [x, y]}").value;
+        let encoding = node("{a: {explode: false}, b: {style: deepObject}, d: {style: pipeDelimited}}");
+        assert_eq!(urlencoded(&value, Some(&encoding)), "a=1%2C2&b%5Bc%5D=1&d=x%7Cy");
+    }
+
+    #[test]
+    fn parts() {
+        let value = node("{id: 7, meta: {a: 1}, photo: string, tags: [x, y]}").value;
+        let schema = node("{properties: {photo: {type: string, format: binary}}}");
+        let encoding = node("{photo: {contentType: 'image/gif, image/png'}}");
+        let library = Library::new(Value::Null);
+        let bytes = multipart(&library, "multipart/form-data", &value, Some(&schema), Some(&encoding));
+        let text = String::from_utf8_lossy(&bytes);
+        for part in [
+            "name=\"id\"\r\n\r\n7\r\n",
+            "name=\"meta\"\r\nContent-Type: application/json\r\n\r\n{\"a\":1}\r\n",
+            "name=\"photo\"; filename=\"file\"\r\nContent-Type: image/gif\r\n\r\nGIF89a",
+            "name=\"tags\"\r\n\r\ny\r\n",
+            "--mynah-7MA4YWxkTrZu0gW--\r\n",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert_eq!(boundary_of("--abc\r\nx"), "abc");
+    }
+}

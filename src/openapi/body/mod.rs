@@ -1,0 +1,291 @@
+//! Bodies: from a value to the bytes of a media type.
+//!
+//! An example that is a text already is sent as its author wrote it; anything else is written in the notation that
+//! the type asks for: JSON, [`xml`], [`form`]s, lines, or a tiny [`file`].
+
+pub(in crate::openapi) mod file;
+mod form;
+mod text;
+mod xml;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+
+use super::{Library, Node, Version, sample::Sampler};
+use crate::document::{Dialect, Value, read};
+
+/// Bytes, and what they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// The value of `Content-Type`.
+    pub content_type: String,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// A body, and what was odd about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The body.
+    pub body: Body,
+    /// What the document should say otherwise.
+    pub notes: Vec<String>,
+}
+
+/// Where a value comes from: people write texts that stand for more than a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An `example` of the document.
+    Example,
+    /// A sample made from a schema.
+    Sample,
+}
+
+/// Writes values as bodies.
+#[derive(Clone, Copy)]
+pub struct Renderer<'a> {
+    library: &'a Library,
+    version: Version,
+    charset: bool,
+}
+
+impl<'a> Renderer<'a> {
+    /// A renderer for the documents of a library.
+    #[must_use]
+    pub const fn new(library: &'a Library, version: Version) -> Self {
+        Self { library, version, charset: false }
+    }
+
+    /// Whether `application/json` is sent as `application/json; charset=utf-8`, as Kong does.
+    #[must_use]
+    pub const fn charset(mut self, charset: bool) -> Self {
+        self.charset = charset;
+        self
+    }
+
+    /// The body for a media type without schema and example: empty, but for types of files.
+    #[must_use]
+    pub fn undescribed(&self, media_type: &str) -> Body {
+        let bytes = file::of(&essence(media_type)).filter(|_| !is_octets(media_type)).unwrap_or_default();
+        Body { content_type: self.content_type(media_type), bytes: Bytes::from_static(bytes) }
+    }
+
+    /// The value in the notation of the media type, which has no wildcard.
+    ///
+    /// `schema` is what the value was made from or belongs to, not yet resolved, so that its name is known;
+    /// `encoding` is the map of that name of OpenAPI's media type object, for forms.
+    #[must_use]
+    pub fn render(
+        &self,
+        media_type: &str,
+        value: &Value,
+        schema: Option<&Node>,
+        encoding: Option<&Node>,
+        source: Source,
+    ) -> Rendered {
+        let essence = essence(media_type);
+        let mut content_type = self.content_type(media_type);
+        let mut notes = Vec::new();
+        let written = value.as_str().filter(|_| source == Source::Example);
+        let bytes: Bytes = match Family::of(&essence) {
+            Family::Json => self.meant(value, schema, source).to_json().into(),
+            Family::Multipart => {
+                let (boundary, bytes) = match written {
+                    Some(text) => (form::boundary_of(text), text.to_owned().into()),
+                    None => (form::BOUNDARY, form::multipart(self.library, &essence, value, schema, encoding)),
+                };
+                if !content_type.contains("boundary=") {
+                    content_type = format!("{content_type}; boundary={boundary}");
+                }
+                bytes.into()
+            }
+            _ if self.is_binary(&essence, schema, source) => match value.as_str() {
+                Some(text) if source == Source::Example => decoded(&essence, text),
+                _ => Bytes::from_static(file::of(&essence).or_else(|| file::of(OCTETS)).unwrap_or_default()),
+            },
+            _ if written.is_some() => decoded(&essence, written.unwrap_or_default()),
+            Family::Xml => xml::document(self.library, value, schema).into(),
+            Family::Form => form::urlencoded(value, encoding).into(),
+            Family::Yaml => text::yaml(value).into(),
+            Family::Lines => text::lines(value, &essence).into(),
+            Family::Events => text::events(value).into(),
+            Family::Csv => text::csv(value).into(),
+            Family::Other => {
+                if matches!(value, Value::Mapping(_) | Value::Sequence(_)) {
+                    notes.push(format!("an object or a list has no form as `{essence}`, so it is sent as JSON"));
+                }
+                text::plain(value).into()
+            }
+        };
+        Rendered { body: Body { content_type, bytes }, notes }
+    }
+
+    fn content_type(&self, media_type: &str) -> String {
+        if self.charset && media_type.trim().eq_ignore_ascii_case("application/json") {
+            return "application/json; charset=utf-8".to_owned();
+        }
+        media_type.trim().to_owned()
+    }
+
+    /// Documents write JSON as text now and then: what the text says is sent, if that is what the schema wants.
+    fn meant(&self, value: &Value, schema: Option<&Node>, source: Source) -> Value {
+        let Some(text) = value.as_str().filter(|_| source == Source::Example) else { return value.clone() };
+        // The specification's YAML would take plain words for JSON.
+        if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+            return value.clone();
+        }
+        let Ok(said) = read(text, Dialect::Specification) else { return value.clone() };
+        let wanted = match schema {
+            Some(schema) => {
+                let sampler = Sampler::new(self.library, self.version);
+                !sampler.valid(schema, value) && sampler.valid(schema, &said.value)
+                    || is_open(schema) && is_collection(&said.value)
+            }
+            None => is_collection(&said.value),
+        };
+        if wanted { said.value } else { value.clone() }
+    }
+
+    /// Whether the body is bytes rather than text.
+    fn is_binary(&self, essence: &str, schema: Option<&Node>, source: Source) -> bool {
+        let Some(schema) = schema.and_then(|it| self.library.resolve_schema(it).ok()) else {
+            return source == Source::Sample && file::of(essence).is_some();
+        };
+        let says = |key: &str, word: &str| schema.value.get(key).and_then(Value::as_str) == Some(word);
+        says("format", "binary")
+            || says("type", "file")
+            || file::of(essence).is_some() && (says("type", "string") || is_open(&schema))
+    }
+}
+
+const OCTETS: &str = "application/octet-stream";
+
+fn is_octets(media_type: &str) -> bool {
+    essence(media_type) == OCTETS
+}
+
+/// Whether the schema says nothing about types.
+fn is_open(schema: &Node) -> bool {
+    schema.value.as_mapping().is_none_or(crate::document::Mapping::is_empty)
+}
+
+const fn is_collection(value: &Value) -> bool {
+    matches!(value, Value::Mapping(_) | Value::Sequence(_))
+}
+
+/// The bytes of a text that is base64 of a file of the type; else its own.
+fn decoded(essence: &str, text: &str) -> Bytes {
+    match STANDARD.decode(text.trim()) {
+        Ok(bytes) if file::begins(essence, &bytes) => bytes.into(),
+        _ => text.to_owned().into(),
+    }
+}
+
+/// The media type without its parameters, in lower case.
+fn essence(media_type: &str) -> String {
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Notations.
+enum Family {
+    Json,
+    Xml,
+    Yaml,
+    Lines,
+    Events,
+    Form,
+    Multipart,
+    Csv,
+    Other,
+}
+
+impl Family {
+    fn of(essence: &str) -> Self {
+        let subtype = essence.split_once('/').map_or(essence, |(_, subtype)| subtype);
+        match essence {
+            "application/x-www-form-urlencoded" => Self::Form,
+            "text/event-stream" => Self::Events,
+            "text/csv" => Self::Csv,
+            "image/svg+xml" => Self::Other,
+            _ if essence.starts_with("multipart/") => Self::Multipart,
+            _ => match subtype.rsplit('+').next().unwrap_or(subtype) {
+                "json" => Self::Json,
+                "xml" => Self::Xml,
+                "yaml" | "x-yaml" | "yml" => Self::Yaml,
+                "x-ndjson" | "ndjson" | "jsonl" | "x-jsonl" | "jsonlines" | "x-jsonlines" | "json-seq" => Self::Lines,
+                _ => Self::Other,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn render(media_type: &str, value: &str, schema: Option<&str>, source: Source) -> Rendered {
+        let node = |text: &str| Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
+        let library = Library::new(Value::Null);
+        let schema = schema.map(node);
+        Renderer::new(&library, Version::V3_1).render(media_type, &node(value).value, schema.as_ref(), None, source)
+    }
+
+    #[track_caller]
+    fn check(media_type: &str, example: &str, expected: &str) {
+        let body = render(media_type, example, None, Source::Example).body;
+        assert_eq!((&*body.bytes, &*body.content_type), (expected.as_bytes(), media_type));
+    }
+
+    #[test]
+    fn examples() {
+        check("application/json", r#"{"z":1.50,"a":[12345678901234567890]}"#, r#"{"z":1.50,"a":[12345678901234567890]}"#);
+        check("application/hal+json; v=1", "{x: 1}", r#"{"x":1}"#);
+        check("application/json", "''", "\"\"");
+        check("application/json", "'{\"a\": 1}'", r#"{"a":1}"#);
+        check("application/json", "'7'", "\"7\"");
+        check("application/xml", "'<a><b>1</b></a>'", "<a><b>1</b></a>");
+        check("text/plain", "n=1", "n=1");
+        check("text/html", "'<p>hi</p>'", "<p>hi</p>");
+        check("text/csv", "\"a,b\\n1,2\\n\"", "a,b\n1,2\n");
+        check("text/plain", "1.50", "1.50");
+        check("application/x-ndjson", "[{a: 1}, {a: 2}]", "{\"a\":1}\n{\"a\":2}\n");
+        check("application/json-seq", "[{a: 1}]", "\u{1e}{\"a\":1}\n");
+        check("text/event-stream", "[{a: 1}, x]", "data: {\"a\":1}\n\ndata: x\n\n");
+        check("application/yaml", "{x: 1, y: 'no', z: [1.5, null]}", "x: 1\ny: \"no\"\nz:\n  - 1.5\n  - null\n");
+        check("text/csv", "[{a: 1, b: 'x,y'}, {a: 2}]", "a,b\r\n1,\"x,y\"\r\n2,\r\n");
+        check("application/x-www-form-urlencoded", "{a: x y, b: [1, 2], c: {d: 1}}", "a=x+y&b=1&b=2&c=%7B%22d%22%3A1%7D");
+    }
+
+    #[test]
+    fn texts_that_stand_for_json() {
+        let json = |schema| render("application/json", r#"'{"a":1}'"#, Some(schema), Source::Example).body.bytes;
+        assert_eq!(&*json("{type: object}"), br#"{"a":1}"#);
+        assert_eq!(&*json("{type: string}"), br#""{\"a\":1}""#);
+        assert_eq!(&*json("{type: array}"), br#""{\"a\":1}""#);
+        let number = render("application/json", "'7'", Some("{type: integer}"), Source::Example).body.bytes;
+        assert_eq!(&*number, b"7");
+    }
+
+    #[test]
+    fn files() {
+        let png = render("image/png", "string", Some("{type: string, format: binary}"), Source::Sample).body;
+        assert!(file::begins("image/png", &png.bytes));
+        let png = render("image/png", "iVBORw0KGgo=", None, Source::Example).body;
+        assert_eq!(&*png.bytes, b"\x89PNG\r\n\x1a\n");
+        let text = render("image/png", "c3RyaW5n", None, Source::Example).body;
+        assert_eq!(&*text.bytes, b"c3RyaW5n");
+        let library = Library::new(Value::Null);
+        let renderer = Renderer::new(&library, Version::V3_0).charset(true);
+        assert!(file::begins("application/pdf", &renderer.undescribed("application/pdf").bytes));
+        let empty = renderer.undescribed("application/json");
+        assert_eq!((&*empty.bytes, &*empty.content_type), (&b""[..], "application/json; charset=utf-8"));
+    }
+
+    #[test]
+    fn objects_as_text_are_noted() {
+        let rendered = render("text/plain", "{a: 1}", None, Source::Sample);
+        assert_eq!(&*rendered.body.bytes, br#"{"a":1}"#);
+        assert_eq!(rendered.notes.len(), 1);
+    }
+}

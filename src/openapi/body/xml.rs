@@ -1,0 +1,211 @@
+//! XML by OpenAPI's xml object: names, attributes, wrapped lists, namespaces (OpenAPI 3.1, section 4.8.26).
+
+use crate::{
+    document::Value,
+    openapi::{Library, Node, sample::last_segment},
+};
+
+/// Schemas may stand this deep in one another.
+const DEPTH: u32 = 64;
+
+/// The value as a document.
+pub(super) fn document(library: &Library, value: &Value, schema: Option<&Node>) -> String {
+    let mut writer = Writer { library, out: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned() };
+    let component = schema.and_then(|it| it.value.get("$ref")).and_then(Value::as_str).map(last_segment);
+    let schema = schema.and_then(|it| library.resolve_schema(it).ok());
+    let name = Name::of(schema.as_ref(), component.unwrap_or("root"));
+    match value.as_sequence() {
+        // A document has one root, so a list is always wrapped here.
+        Some(items) => {
+            let item = schema.as_ref().and_then(|it| it.get("items"));
+            let component = item.as_ref().and_then(|it| it.value.get("$ref")).and_then(Value::as_str);
+            let component = component.map_or_else(|| "item".to_owned(), |it| last_segment(it).to_owned());
+            writer.open(&name);
+            writer.out.push('>');
+            writer.items(items, item.as_ref(), &component, 1);
+            writer.close(&name);
+        }
+        None => writer.element(&name, value, schema.as_ref(), 0),
+    }
+    writer.out
+}
+
+/// The name of an element or attribute.
+struct Name {
+    qualified: String,
+    /// The attribute that declares its namespace.
+    declaration: String,
+}
+
+impl Name {
+    fn of(schema: Option<&Node>, default: &str) -> Self {
+        let said = |key: &str| {
+            let it = schema.and_then(|it| it.value.get("xml")).and_then(|it| it.get(key));
+            it.and_then(Value::as_str).filter(|it| !it.is_empty())
+        };
+        let local = lawful(said("name").unwrap_or(default));
+        let prefix = said("prefix").map(lawful);
+        let declaration = said("namespace").map_or_else(String::new, |namespace| {
+            let colon = if prefix.is_some() { ":" } else { "" };
+            format!(" xmlns{colon}{}=\"{}\"", prefix.as_deref().unwrap_or_default(), escaped(namespace))
+        });
+        let qualified = prefix.map_or_else(|| local.clone(), |prefix| format!("{prefix}:{local}"));
+        Self { qualified, declaration }
+    }
+}
+
+struct Writer<'a> {
+    library: &'a Library,
+    out: String,
+}
+
+impl Writer<'_> {
+    fn open(&mut self, name: &Name) {
+        self.out.push('<');
+        self.out.push_str(&name.qualified);
+        self.out.push_str(&name.declaration);
+    }
+
+    fn close(&mut self, name: &Name) {
+        self.out.push_str("</");
+        self.out.push_str(&name.qualified);
+        self.out.push('>');
+    }
+
+    fn element(&mut self, name: &Name, value: &Value, schema: Option<&Node>, depth: u32) {
+        self.open(name);
+        if value.is_null() || depth > DEPTH {
+            self.out.push_str("/>");
+            return;
+        }
+        let mut children = Vec::new();
+        for (key, value) in value.entries() {
+            let property = schema.and_then(|it| self.property(it, key, 0));
+            let attribute = property.as_ref().and_then(|it| it.value.get("xml")?.get("attribute")?.as_bool());
+            if attribute == Some(true) {
+                let name = Name::of(property.as_ref(), key);
+                let text = escaped(&super::text::plain(value));
+                self.out.push_str(&format!("{} {}=\"{text}\"", name.declaration, name.qualified));
+            } else {
+                children.push((key, value, property));
+            }
+        }
+        self.out.push('>');
+        for (key, value, property) in children {
+            self.member(key, value, property.as_ref(), depth + 1);
+        }
+        match value {
+            Value::Mapping(_) => (),
+            Value::Sequence(items) => self.items(items, None, "item", depth + 1),
+            scalar => self.out.push_str(&escaped(&super::text::plain(scalar))),
+        }
+        self.close(name);
+    }
+
+    fn member(&mut self, key: &str, value: &Value, schema: Option<&Node>, depth: u32) {
+        let name = Name::of(schema, key);
+        let Some(items) = value.as_sequence() else {
+            self.element(&name, value, schema, depth);
+            return;
+        };
+        let item = schema.and_then(|it| it.get("items"));
+        let wrapped = schema.and_then(|it| it.value.get("xml")?.get("wrapped")?.as_bool()) == Some(true);
+        if wrapped {
+            self.open(&name);
+            self.out.push('>');
+            let local = name.qualified.rsplit(':').next().unwrap_or(key).to_owned();
+            self.items(items, item.as_ref(), &local, depth + 1);
+            self.close(&name);
+        } else {
+            self.items(items, item.as_ref(), key, depth);
+        }
+    }
+
+    fn items(&mut self, items: &[Value], schema: Option<&Node>, default: &str, depth: u32) {
+        let schema = schema.and_then(|it| self.library.resolve_schema(it).ok());
+        let name = Name::of(schema.as_ref(), default);
+        for item in items {
+            self.element(&name, item, schema.as_ref(), depth);
+        }
+    }
+
+    /// The schema of a property, wherever the parts of the schema keep it.
+    fn property(&self, schema: &Node, key: &str, depth: u32) -> Option<Node> {
+        if depth > 8 {
+            return None;
+        }
+        let schema = self.library.resolve_schema(schema).ok()?;
+        if let Some(property) = schema.get("properties").and_then(|it| it.get(key)) {
+            return self.library.resolve_schema(&property).ok();
+        }
+        let parts = ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|keyword| schema.get(keyword));
+        let mut parts = parts.flat_map(|it| it.items().collect::<Vec<_>>());
+        parts.find_map(|part| self.property(&part, key, depth + 1))
+    }
+}
+
+/// The text as a name of XML: what may not stand in one becomes `_`.
+fn lawful(name: &str) -> String {
+    let mut out: String =
+        name.chars().map(|it| if it.is_alphanumeric() || "_-.".contains(it) { it } else { '_' }).collect();
+    if !out.starts_with(|it: char| it.is_alphabetic() || it == '_') {
+        out.insert(0, '_');
+    }
+    out
+}
+
+/// The text without what would be markup, or is no character of XML 1.0.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => (),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Dialect, read};
+
+    #[track_caller]
+    fn check(value: &str, schema: Option<&str>, expected: &str) {
+        let read = |text: &str| read(text, Dialect::Specification).unwrap().value;
+        let root = read("{S: {Pet: {type: object, properties: {id: {type: integer, xml: {attribute: true}}}}}}");
+        let schema = schema.map(|it| Node { value: read(it), file: 0 });
+        let text = document(&Library::new(root), &read(value), schema.as_ref());
+        assert_eq!(text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), Some(expected));
+    }
+
+    #[test]
+    fn the_xml_object_is_followed() {
+        check(
+            "{id: 1, name: a&b, tags: [x, y], flat: [1, 2]}",
+            Some(
+                "{xml: {name: person, prefix: p, namespace: 'http://ex/p'}, properties: {id: {xml: {attribute: true}}, \
+                 name: {xml: {name: fullName}}, tags: {type: array, items: {xml: {name: tag}}, xml: {wrapped: true}}, \
+                 flat: {type: array, items: {type: integer}}}}",
+            ),
+            "<p:person xmlns:p=\"http://ex/p\" id=\"1\"><fullName>a&amp;b</fullName><tags><tag>x</tag><tag>y</tag></tags>\
+             <flat>1</flat><flat>2</flat></p:person>",
+        );
+    }
+
+    #[test]
+    fn names_without_an_xml_object() {
+        check("{a: {b: 1}, c: [1, 2]}", None, "<root><a><b>1</b></a><c>1</c><c>2</c></root>");
+        check("{id: 5}", Some("{$ref: '#/S/Pet'}"), "<Pet id=\"5\"></Pet>");
+        check("[{id: 5}]", Some("{type: array, items: {$ref: '#/S/Pet'}}"), "<root><Pet id=\"5\"></Pet></root>");
+        check("[1]", None, "<root><item>1</item></root>");
+        check("{'1 x': null, e: \"\\u0001\"}", None, "<root><_1_x/><e></e></root>");
+        check("{t: [a]}", Some("{properties: {t: {type: array, xml: {name: ts, wrapped: true}, items: {}}}}"), "<root><ts><ts>a</ts></ts></root>");
+        check("{id: 5}", Some("{allOf: [{$ref: '#/S/Pet'}]}"), "<root id=\"5\"></root>");
+    }
+}

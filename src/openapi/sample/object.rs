@@ -1,0 +1,299 @@
+//! Objects: what is required first, then what is declared, then what else the schema hopes for.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    Stop,
+    dice::{self, Dice},
+    evaluated::declares,
+    hint,
+    layers::Layers,
+    pattern::Lengths,
+    place::Place,
+    rules::Rules,
+    search::Generation,
+};
+use crate::{
+    document::{Mapping, Text, Value},
+    openapi::Node,
+};
+
+/// Names that are tried for properties that have none, beyond those needed.
+const NAMES: usize = 64;
+/// Properties that nobody named are no more than this, whatever `minProperties` says.
+const UNNAMED: usize = 1_000;
+
+/// The properties so far.
+struct Members {
+    values: HashMap<Text, Value>,
+    /// In the order of the document; those without a value are left out.
+    order: Vec<Text>,
+    /// The same, to search in.
+    known: HashSet<Text>,
+    most: usize,
+}
+
+impl Members {
+    fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    fn is_full(&self) -> bool {
+        self.values.len() >= self.most
+    }
+
+    fn insert(&mut self, name: &Text, value: Value) {
+        if self.known.insert(name.clone()) {
+            self.order.push(name.clone());
+        }
+        self.values.insert(name.clone(), value);
+    }
+
+    fn finish(mut self) -> Value {
+        let mut mapping = Mapping::default();
+        for name in self.order {
+            if let Some(value) = self.values.remove(&name) {
+                mapping.insert(name, value);
+            }
+        }
+        mapping.into()
+    }
+}
+
+impl Generation<'_> {
+    pub(super) fn object(
+        &mut self,
+        layers: &Layers,
+        rules: &Rules,
+        place: &Place<'_>,
+    ) -> Result<Value, Stop> {
+        let declared = declared(layers);
+        let required = self.required(layers);
+        let known = declared.iter().cloned().collect();
+        let mut members =
+            Members { values: HashMap::new(), order: declared.clone(), known, most: rules.properties.most };
+        for name in &required {
+            let value = self.property(layers, name, place)?;
+            members.insert(name, value);
+        }
+        let tags: Vec<Text> = layers.tags.iter().map(|(name, _)| name.clone()).collect();
+        let optional = tags.iter().chain(&declared).filter(|name| !required.contains(*name));
+        for name in optional {
+            if members.is_full() || self.is_lean() {
+                break;
+            }
+            if members.has(name) || self.is_hidden(layers, name) || !self.is_name(layers, name) {
+                continue;
+            }
+            if let Ok(value) = self.property(layers, name, place) {
+                members.insert(name, value);
+            }
+        }
+        if !self.is_lean() {
+            self.hoped_for(layers, place, &mut members);
+        }
+        self.unnamed(layers, rules.properties.least, place, &mut members)?;
+        Ok(members.finish())
+    }
+
+    /// The value of one property; `Impossible` if it may not be there.
+    fn property(&mut self, layers: &Layers, name: &str, place: &Place<'_>) -> Result<Value, Stop> {
+        let schemas = self.schemas_of(layers, name).ok_or(Stop::Impossible)?;
+        let tag = layers.tags.iter().filter(|(property, _)| **property == *name).flat_map(|(_, names)| names);
+        for name in tag {
+            let value = Value::String(name.clone());
+            if schemas.iter().all(|schema| self.lenient.valid(schema, &value)) {
+                return Ok(value);
+            }
+        }
+        let place = place.key(name);
+        if schemas.is_empty() {
+            return Ok(hint::text(name).unwrap_or("string").into());
+        }
+        self.solve(&schemas, &place)
+    }
+
+    /// The schemas that a property has to fit; none if it is forbidden.
+    fn schemas_of(&self, layers: &Layers, name: &str) -> Option<Vec<Node>> {
+        let mut schemas = Vec::new();
+        let mut rest = Vec::new();
+        for layer in &layers.all {
+            let schema = &layer.schema;
+            if declares(&self.strict, schema, name) {
+                schemas.extend(schema.get("properties").and_then(|it| it.get(name)));
+                for (pattern, it) in schema.get("patternProperties").iter().flat_map(Node::entries) {
+                    if self.patterns.compiled(pattern).matches(name) {
+                        schemas.push(it);
+                    }
+                }
+            } else {
+                schemas.extend(schema.get("additionalProperties").filter(|it| it.value.as_bool() != Some(true)));
+                rest.extend(schema.get("unevaluatedProperties"));
+            }
+        }
+        let spoken = layers.all.iter().any(|layer| {
+            declares(&self.strict, &layer.schema, name) || layer.schema.value.get("additionalProperties").is_some()
+        });
+        if !spoken {
+            schemas.extend(rest);
+        }
+        (!schemas.iter().any(|it| it.value.as_bool() == Some(false))).then_some(schemas)
+    }
+
+    /// The required names, but for properties that do not travel in this direction.
+    fn required(&self, layers: &Layers) -> Vec<Text> {
+        let mut names: Vec<Text> = Vec::new();
+        for name in layers.values("required").flat_map(Value::items) {
+            if let Value::String(name) = name
+                && !names.contains(name)
+                && !self.is_hidden(layers, name)
+            {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    fn is_hidden(&self, layers: &Layers, name: &str) -> bool {
+        let mut properties = layers.nodes("properties").filter_map(|it| it.get(name));
+        properties.any(|it| self.direction.hides(self.library, &it))
+    }
+
+    fn is_name(&self, layers: &Layers, name: &str) -> bool {
+        layers.nodes("propertyNames").all(|schema| self.lenient.valid(&schema, &Value::from(name)))
+    }
+
+    /// One property for every pattern of names, two where any name goes.
+    fn hoped_for(&mut self, layers: &Layers, place: &Place<'_>, members: &mut Members) {
+        for (n, patterns) in layers.nodes("patternProperties").enumerate() {
+            for (pattern, _) in patterns.entries() {
+                let name = self.named_by(pattern, n, place);
+                self.extra(layers, name, place, members);
+            }
+        }
+        let telling = |it: &Value| it.as_mapping().is_some_and(|it| !it.is_empty());
+        if layers.values("additionalProperties").any(telling) {
+            for turn in 0..2 {
+                let name = self.free_name(layers, turn, place);
+                self.extra(layers, name, place, members);
+            }
+        }
+    }
+
+    fn extra(&mut self, layers: &Layers, name: Option<Text>, place: &Place<'_>, members: &mut Members) {
+        let Some(name) = name.filter(|name| !members.has(name) && !members.is_full()) else { return };
+        if self.is_name(layers, &name)
+            && !self.is_hidden(layers, &name)
+            && let Ok(value) = self.property(layers, &name, place)
+        {
+            members.insert(&name, value);
+        }
+    }
+
+    /// Properties until there are enough.
+    fn unnamed(
+        &mut self,
+        layers: &Layers,
+        least: usize,
+        place: &Place<'_>,
+        members: &mut Members,
+    ) -> Result<(), Stop> {
+        if least > UNNAMED {
+            self.note(place, "`minProperties` asks for more properties than a sample has room for");
+        }
+        let least = least.min(UNNAMED);
+        // Declared ones that were left out to keep the sample small come first.
+        let left: Vec<Text> = members.order.iter().filter(|name| !members.has(name)).cloned().collect();
+        for name in left {
+            if members.values.len() < least {
+                self.extra(layers, Some(name), place, members);
+            }
+        }
+        for turn in 0..least.saturating_add(NAMES) {
+            if members.values.len() >= least {
+                return Ok(());
+            }
+            let name = self.free_name(layers, turn, place);
+            self.extra(layers, name, place, members);
+        }
+        if members.values.len() >= least { Ok(()) } else { Err(Stop::Impossible) }
+    }
+
+    /// A name for a property that the document does not name.
+    fn free_name(&mut self, layers: &Layers, turn: usize, place: &Place<'_>) -> Option<Text> {
+        let plain = Text::from(format!("property{}", turn + 1));
+        if self.is_name(layers, &plain) && self.schemas_of(layers, &plain).is_some() {
+            return Some(plain);
+        }
+        let rules: Vec<Node> = layers.nodes("propertyNames").collect();
+        if !rules.is_empty() {
+            let text = Node { value: [("type", Value::from("string"))].into_iter().collect::<Mapping>().into(), file: 0 };
+            let rules: Vec<Node> = std::iter::once(text).chain(rules).collect();
+            let place = place.index(turn, u32::try_from(turn).unwrap_or(u32::MAX));
+            return match self.solve(&rules, &place) {
+                Ok(Value::String(name)) => Some(name),
+                _ => None,
+            };
+        }
+        let patterns: Vec<Node> = layers.nodes("patternProperties").collect();
+        let mut names = patterns.iter().flat_map(Node::entries).collect::<Vec<_>>();
+        names.retain(|(_, schema)| schema.value.as_bool() != Some(false));
+        let pattern = (!names.is_empty()).then(|| names[turn % names.len()].0.to_owned())?;
+        self.named_by(&pattern, turn, place)
+    }
+
+    fn named_by(&self, pattern: &str, turn: usize, place: &Place<'_>) -> Option<Text> {
+        let compiled = self.patterns.compiled(pattern);
+        let mut dice = Dice::new(dice::child(place.seed, pattern) ^ turn as u64);
+        let lengths = Lengths { least: 0, most: usize::MAX };
+        let mut names = (0..16).filter_map(|attempt| compiled.write(lengths, attempt + turn, &mut dice));
+        names.find(|name| compiled.matches(name)).map(Text::from)
+    }
+}
+
+/// The declared names in the order of the document.
+fn declared(layers: &Layers) -> Vec<Text> {
+    let mut names: Vec<Text> = Vec::new();
+    let mut seen = HashSet::new();
+    for properties in layers.values("properties") {
+        for (name, _) in properties.entries() {
+            if seen.insert(name) {
+                names.push(name.into());
+            }
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::openapi::sample::tests::{check, exactly};
+
+    #[test]
+    fn objects_are_complete_and_in_order() {
+        exactly("{properties: {b: {type: integer}, a: {type: boolean}}}", r#"{"b":1,"a":true}"#);
+        exactly("{type: object, required: [z], properties: {a: {type: integer}}}", r#"{"a":1,"z":"string"}"#);
+        exactly("{additionalProperties: {type: integer}}", r#"{"property1":1,"property2":1}"#);
+        exactly("{type: object, additionalProperties: true}", "{}");
+        exactly("{type: object, minProperties: 2}", r#"{"property1":"string","property2":"string"}"#);
+        exactly("{type: object, maxProperties: 1, required: [b], properties: {a: {type: integer}, b: {type: integer}}}", r#"{"b":1}"#);
+        exactly("{properties: {a: {type: string, writeOnly: true}, b: {type: boolean}}, required: [a]}", r#"{"b":true}"#);
+    }
+
+    #[test]
+    fn names_follow_their_rules() {
+        for schema in [
+            "{type: object, patternProperties: {'^x-[a-z]{2}$': {type: integer}}, additionalProperties: false, minProperties: 3}",
+            "{type: object, propertyNames: {pattern: '^[a-z]{3}$'}, minProperties: 4}",
+            "{type: object, propertyNames: {enum: [a, b]}, additionalProperties: {type: integer}, minProperties: 2}",
+            "{type: object, propertyNames: {maxLength: 3}, properties: {long_name: {type: string}, id: {type: integer}}}",
+            "{type: object, properties: {a: {type: integer}}, dependentRequired: {a: [b]}}",
+            "{type: object, properties: {a: {type: integer}}, dependentRequired: {a: [b]}, maxProperties: 1}",
+            "{type: object, properties: {a: {type: integer}}, dependentSchemas: {a: {required: [c], properties: {c: {const: 7}}}}}",
+            "{allOf: [{properties: {a: {type: integer}}, additionalProperties: false}, {properties: {b: {type: integer}}}]}",
+            "{allOf: [{properties: {a: {type: integer}}}], properties: {b: {type: integer}}, unevaluatedProperties: false}",
+        ] {
+            check(schema);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Texts that match a pattern, written along the pattern itself rather than guessed.
+//!
+//! Ours instead of `rand_regex`: that one refuses anchors, takes `\d` for every digit of Unicode and has no notion
+//! of a wanted length.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
+
+use super::{dice::Dice, ecma};
+use crate::document::Text;
+
+/// Texts grow no longer than this for a pattern's sake, in characters.
+const LONGEST: usize = 64 * 1024;
+/// Compiled patterns may need this much memory.
+const SIZE: usize = 32 << 20;
+/// Letters that a generous class such as `.` is filled with: one of every kind that passwords are asked for.
+const MIXED: [char; 8] = ['a', 'B', '3', 'x', '7', 'Q', '!', 'k'];
+
+/// The patterns met so far.
+#[derive(Default)]
+pub(super) struct Patterns(RefCell<HashMap<Text, Rc<Pattern>>>);
+
+impl Patterns {
+    pub(super) fn compiled(&self, pattern: &str) -> Rc<Pattern> {
+        if let Some(known) = self.0.borrow().get(pattern) {
+            return Rc::clone(known);
+        }
+        let new = Rc::new(Pattern::new(pattern));
+        self.0.borrow_mut().insert(pattern.into(), Rc::clone(&new));
+        new
+    }
+}
+
+/// One pattern.
+pub(super) struct Pattern {
+    /// What a text has to match, and what it must not.
+    tests: Vec<(bool, Regex)>,
+    /// The pattern as a tree, if it can be read at all.
+    tree: Option<Hir>,
+    /// Whether the tests say all that the pattern says.
+    pub(super) exact: bool,
+}
+
+/// How long a text has to be, in characters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lengths {
+    pub(super) least: usize,
+    pub(super) most: usize,
+}
+
+impl Lengths {
+    pub(super) fn allow(self, text: &str) -> bool {
+        let length = text.chars().count();
+        (self.least..=self.most).contains(&length)
+    }
+}
+
+impl Pattern {
+    fn new(pattern: &str) -> Self {
+        let translated = ecma::translate(pattern);
+        let tree = regex_syntax::parse(&translated.text).ok();
+        let all = std::iter::once((true, translated.text)).chain(translated.looks);
+        let mut exact = !translated.inexact;
+        let mut tests = Vec::new();
+        for (wanted, text) in all {
+            match RegexBuilder::new(&text).size_limit(SIZE).build() {
+                Ok(regex) => tests.push((wanted, regex)),
+                Err(_) => exact = false,
+            }
+        }
+        Self { tests, tree, exact }
+    }
+
+    /// Whether the text matches, as far as it can be told.
+    pub(super) fn matches(&self, text: &str) -> bool {
+        self.tests.iter().all(|(wanted, regex)| regex.is_match(text) == *wanted)
+    }
+
+    /// A text that should match; the caller tests it. Later attempts differ more.
+    pub(super) fn write(&self, lengths: Lengths, attempt: usize, dice: &mut Dice) -> Option<String> {
+        let tree = self.tree.as_ref()?;
+        let shortest = shortest(tree);
+        if shortest > lengths.most.min(LONGEST) {
+            return None;
+        }
+        // Six characters more than needed read well; after that anything within the bounds is tried.
+        let wish = if attempt < 2 { 6 } else { 1 + dice.below(24) };
+        let wanted = lengths.least.max(shortest.max(wish)).min(lengths.most).min(LONGEST);
+        let mut writer =
+            Writer { out: String::new(), room: wanted - shortest.min(wanted), mixed: attempt % 2 == 1, dice };
+        writer.write(tree);
+        let mut out = writer.out;
+        let missing = lengths.least.saturating_sub(out.chars().count()).min(LONGEST);
+        if missing > 0 && !ends(tree, Look::End) {
+            out.extend(std::iter::repeat_n('a', missing));
+        } else if missing > 0 && !ends(tree, Look::Start) {
+            out = "a".repeat(missing) + &out;
+        }
+        Some(out)
+    }
+}
+
+/// Whether the pattern is tied to that end of the text.
+fn ends(tree: &Hir, look: Look) -> bool {
+    let properties = tree.properties();
+    match look {
+        Look::Start => properties.look_set_prefix().contains(look),
+        _ => properties.look_set_suffix().contains(look),
+    }
+}
+
+/// The length of the shortest match, in characters.
+fn shortest(tree: &Hir) -> usize {
+    match tree.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => String::from_utf8_lossy(&literal.0).chars().count(),
+        HirKind::Class(_) => 1,
+        HirKind::Repetition(repetition) => {
+            shortest(&repetition.sub).saturating_mul(usize::try_from(repetition.min).unwrap_or(usize::MAX))
+        }
+        HirKind::Capture(capture) => shortest(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().map(shortest).fold(0, usize::saturating_add),
+        HirKind::Alternation(branches) => branches.iter().map(shortest).min().unwrap_or_default(),
+    }
+}
+
+struct Writer<'a> {
+    out: String,
+    /// How many characters beyond the shortest match may still come.
+    room: usize,
+    /// Whether letters of all kinds are wanted.
+    mixed: bool,
+    dice: &'a mut Dice,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, tree: &Hir) {
+        match tree.kind() {
+            HirKind::Empty | HirKind::Look(_) => (),
+            HirKind::Literal(literal) => self.out.push_str(&String::from_utf8_lossy(&literal.0)),
+            HirKind::Class(class) => {
+                if let Some(letter) = self.letter(class) {
+                    self.out.push(letter);
+                }
+            }
+            HirKind::Capture(capture) => self.write(&capture.sub),
+            HirKind::Concat(parts) => parts.iter().for_each(|part| self.write(part)),
+            HirKind::Alternation(branches) => self.branch(branches),
+            HirKind::Repetition(repetition) => {
+                let each = shortest(&repetition.sub).max(1);
+                let least = usize::try_from(repetition.min).unwrap_or(usize::MAX);
+                let spare = repetition.max.map_or(usize::MAX, |max| {
+                    usize::try_from(max).unwrap_or(usize::MAX).saturating_sub(least)
+                });
+                let more = spare.min(self.room / each);
+                self.room -= more * each;
+                for _ in 0..(least.saturating_add(more)).min(LONGEST) {
+                    if self.out.len() > 4 * LONGEST {
+                        return;
+                    }
+                    self.write(&repetition.sub);
+                }
+            }
+        }
+    }
+
+    /// The first branch that says something, or any.
+    fn branch(&mut self, branches: &[Hir]) {
+        let least = branches.iter().map(shortest).min().unwrap_or_default();
+        let fitting: Vec<&Hir> =
+            branches.iter().filter(|branch| shortest(branch) - least <= self.room).collect();
+        let telling: Vec<&Hir> = fitting.iter().copied().filter(|branch| shortest(branch) > 0).collect();
+        let from = if telling.is_empty() { &fitting } else { &telling };
+        if let Some(branch) = self.dice.pick(from).copied() {
+            self.room -= (shortest(branch) - least).min(self.room);
+            self.write(branch);
+        }
+    }
+
+    fn letter(&mut self, class: &Class) -> Option<char> {
+        let ranges: Vec<(char, char)> = match class {
+            Class::Unicode(class) => class.iter().map(|range| (range.start(), range.end())).collect(),
+            Class::Bytes(class) => {
+                class.iter().map(|range| (char::from(range.start()), char::from(range.end()))).collect()
+            }
+        };
+        let has = |letter: &char| ranges.iter().any(|(low, high)| (low..=high).contains(&letter));
+        if self.mixed {
+            let length = self.out.chars().count();
+            let turn = (0..MIXED.len()).map(|n| MIXED[(length + n) % MIXED.len()]).find(has);
+            if turn.is_some() {
+                return turn;
+            }
+        }
+        let readable = |from: char, to: char| (from..=to).filter(has).collect::<Vec<char>>();
+        for (from, to) in [('a', 'z'), ('A', 'Z'), ('0', '9'), ('!', '~'), (' ', ' ')] {
+            let letters = readable(from, to);
+            if let Some(letter) = self.dice.pick(&letters) {
+                return Some(*letter);
+            }
+        }
+        ranges.first().map(|(low, _)| *low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, least: usize, most: usize) {
+        let compiled = Pattern::new(pattern);
+        let lengths = Lengths { least, most };
+        let found = (0..32).find_map(|attempt| {
+            let text = compiled.write(lengths, attempt, &mut Dice::new(attempt as u64))?;
+            (compiled.matches(&text) && lengths.allow(&text)).then_some(text)
+        });
+        assert!(found.is_some(), "{pattern} {lengths:?}");
+    }
+
+    #[test]
+    fn what_is_written_matches() {
+        for pattern in [
+            r"^[A-Z]{3}-\d{4}(?:x|y)$",
+            r"^\w+$",
+            r"abc",
+            r"^$|^[a-z]+$",
+            r"^(https?|ftp)://[^\s/$.?#].[^\s]*$",
+            r"^(?=.*[A-Z])(?=.*[a-z])(?=.*\d)(?=.*[!@#$]).{8,}$",
+            r"^(?!admin)[a-z]{5}$",
+            r"^[\w.+\-]+@example\.com$",
+            r"^\p{L}+$",
+            r"^[^a-zA-Z0-9]+$",
+            r"\bword\b",
+            r"^(([a-z]{2}){2}|\d+)+$",
+            r"^([0-9A-Fa-f]{2}[:-]){5}([0-9A-Fa-f]{2})$",
+            r"^.{0,2000}$",
+            r"^[\u0020-\u007e]*$",
+        ] {
+            check(pattern, 0, usize::MAX);
+        }
+    }
+
+    #[test]
+    fn lengths_are_kept() {
+        for (pattern, least, most) in [
+            (r"^\w+$", 12, 12),
+            (r"^[a-z]*\d$", 40, 44),
+            (r"^(ab)*$", 7, 8),
+            (r"x", 10, 10),
+            (r"x$", 10, 10),
+            (r"^a?b?c?$", 0, 1),
+        ] {
+            check(pattern, least, most);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_judged() {
+        let pattern = Pattern::new(r"(a)\1");
+        assert!(!pattern.exact && pattern.matches("anything"));
+        assert_eq!(pattern.write(Lengths { least: 0, most: 9 }, 0, &mut Dice::new(0)), None);
+    }
+}

@@ -1,0 +1,223 @@
+//! What the schemas at a place say together about types, bounds and lengths.
+
+use super::{
+    decimal::Decimal,
+    layers::Layers,
+    number::{Bound, Range},
+    pattern::Lengths,
+    valid::size,
+};
+use crate::{
+    document::{Text, Value},
+    openapi::Version,
+};
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    Boolean,
+    Integer,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl Kind {
+    /// By which untyped places are filled if nothing else helps.
+    const ALL: [Self; 7] =
+        [Self::String, Self::Integer, Self::Number, Self::Object, Self::Array, Self::Boolean, Self::Null];
+
+    /// A number may be whole or not: two bits.
+    const fn bits(self) -> u8 {
+        match self {
+            Self::Null => 1,
+            Self::Boolean => 2,
+            Self::Integer => 4,
+            Self::Number => 4 | 8,
+            Self::String => 16,
+            Self::Array => 32,
+            Self::Object => 64,
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "null" => Self::Null,
+            "boolean" => Self::Boolean,
+            "integer" => Self::Integer,
+            "number" => Self::Number,
+            // `file` is Swagger 2.0's word for a body of bytes.
+            "string" | "file" => Self::String,
+            "array" => Self::Array,
+            "object" => Self::Object,
+            _ => return None,
+        })
+    }
+}
+
+/// The rules.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    bits: u8,
+    /// The types in the order of the document; empty if there are none.
+    declared: Vec<Kind>,
+    pub(super) range: Range,
+    pub(super) lengths: Lengths,
+    /// Bounds of arrays.
+    pub(super) items: Lengths,
+    /// Bounds of objects.
+    pub(super) properties: Lengths,
+    pub(super) unique: bool,
+    pub(super) patterns: Vec<Text>,
+    pub(super) formats: Vec<Text>,
+}
+
+impl Rules {
+    pub(super) fn of(layers: &Layers, version: Version) -> Self {
+        let lengths = |low, high| Lengths {
+            least: layers.values(low).filter_map(size).max().unwrap_or(0),
+            most: layers.values(high).filter_map(size).min().unwrap_or(usize::MAX),
+        };
+        let texts = |keyword| {
+            let all = layers.values(keyword).filter_map(|it| match it {
+                Value::String(text) => Some(text.clone()),
+                _ => None,
+            });
+            all.fold(Vec::new(), |mut all, it| {
+                if !all.contains(&it) {
+                    all.push(it);
+                }
+                all
+            })
+        };
+        let mut rules = Self {
+            bits: u8::MAX,
+            declared: Vec::new(),
+            range: Range::default(),
+            lengths: lengths("minLength", "maxLength"),
+            items: lengths("minItems", "maxItems"),
+            properties: lengths("minProperties", "maxProperties"),
+            unique: layers.values("uniqueItems").any(|it| it.as_bool() == Some(true)),
+            patterns: texts("pattern"),
+            formats: texts("format"),
+        };
+        for layer in &layers.all {
+            rules.types(&layer.schema.value, version);
+            rules.bounds(&layer.schema.value);
+        }
+        if rules.bits & Kind::Number.bits() == Kind::Integer.bits() {
+            rules.range.divide(Decimal::ONE);
+        }
+        rules.number_formats();
+        rules
+    }
+
+    /// Whether nothing can fit: cheap to see, and often enough to see early.
+    pub(super) fn is_empty(&self) -> bool {
+        let only = |kind: Kind| self.bits & 127 & !kind.bits() == 0;
+        let none = |it: Lengths| it.least > it.most;
+        self.bits & 127 == 0
+            || only(Kind::Number) && self.range.is_empty()
+            || only(Kind::String) && none(self.lengths)
+            || only(Kind::Array) && none(self.items)
+            || only(Kind::Object) && none(self.properties)
+    }
+
+    /// The types to try, best first; `inferred` is what keywords without a type suggest.
+    pub(super) fn kinds(&self, inferred: impl FnOnce() -> Kind) -> Vec<Kind> {
+        let fits = |kind: &Kind| self.bits & kind.bits() == kind.bits();
+        let mut kinds: Vec<Kind> = Vec::new();
+        if self.declared.is_empty() {
+            kinds.push(inferred());
+            kinds.extend(Kind::ALL);
+        } else {
+            for kind in &self.declared {
+                kinds.push(if fits(kind) || *kind != Kind::Number { *kind } else { Kind::Integer });
+            }
+        }
+        kinds.retain(fits);
+        if !self.declared.is_empty() {
+            kinds.sort_by_key(|kind| *kind == Kind::Null);
+        }
+        let mut seen = Vec::new();
+        kinds.retain(|kind| !seen.contains(kind) && { seen.push(*kind); true });
+        kinds
+    }
+
+    fn types(&mut self, schema: &Value, version: Version) {
+        let Some(rule) = schema.get("type") else { return };
+        let names: Vec<&str> = rule
+            .as_sequence()
+            .map_or_else(|| vec![rule], |all| all.iter().collect())
+            .into_iter()
+            .filter_map(Value::as_str)
+            .collect();
+        let mut kinds: Vec<Kind> = names.iter().filter_map(|name| Kind::named(name)).collect();
+        // A type that nobody knows says nothing.
+        if kinds.len() < names.len() || kinds.is_empty() && rule.as_sequence().is_none() {
+            return;
+        }
+        let nullable = match version {
+            Version::Swagger2 => "x-nullable",
+            Version::V3_0 => "nullable",
+            Version::V3_1 => "",
+        };
+        if schema.get(nullable).and_then(Value::as_bool) == Some(true) {
+            kinds.push(Kind::Null);
+        }
+        self.bits &= kinds.iter().fold(0, |bits, kind| bits | kind.bits());
+        for kind in kinds {
+            if !self.declared.contains(&kind) {
+                self.declared.push(kind);
+            }
+        }
+    }
+
+    fn bounds(&mut self, schema: &Value) {
+        let number = |keyword: &str| match schema.get(keyword) {
+            Some(Value::Number(number)) => Decimal::of(number),
+            _ => None,
+        };
+        let flag = |keyword: &str| schema.get(keyword).and_then(Value::as_bool) == Some(true);
+        if let Some(value) = number("minimum") {
+            self.range.raise(Bound { value, exclusive: flag("exclusiveMinimum") });
+        }
+        if let Some(value) = number("maximum") {
+            self.range.lower(Bound { value, exclusive: flag("exclusiveMaximum") });
+        }
+        if let Some(value) = number("exclusiveMinimum") {
+            self.range.raise(Bound { value, exclusive: true });
+        }
+        if let Some(value) = number("exclusiveMaximum") {
+            self.range.lower(Bound { value, exclusive: true });
+        }
+        if let Some(step) = number("multipleOf") {
+            self.range.divide(step);
+        }
+    }
+
+    fn number_formats(&mut self) {
+        for format in &self.formats {
+            let (low, high) = match &**format {
+                "int8" => ("-128", "127"),
+                "int16" => ("-32768", "32767"),
+                "int32" => ("-2147483648", "2147483647"),
+                "int64" => ("-9223372036854775808", "9223372036854775807"),
+                "uint8" => ("0", "255"),
+                "uint16" => ("0", "65535"),
+                "uint32" => ("0", "4294967295"),
+                "uint64" => ("0", "18446744073709551615"),
+                "float" => ("-3.4e38", "3.4e38"),
+                "double" => ("-1.79e308", "1.79e308"),
+                _ => continue,
+            };
+            let bound = |text| Some(Bound { value: Decimal::parse(text)?, exclusive: false });
+            if let (Some(low), Some(high)) = (bound(low), bound(high)) {
+                self.range.raise(low);
+                self.range.lower(high);
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Whether a value is valid by a schema: the keywords of OpenAPI 2.0 to 3.1, read straight from the document.
+//!
+//! Ours instead of the `jsonschema` crate, because sampling asks about every part of a schema and every branch of a
+//! choice, across documents and in three dialects: compiling each of those would take longer than all the rest.
+
+use std::{cell::Cell, collections::HashSet};
+
+use super::{Direction, decimal::Decimal, evaluated, fits::fits, pattern::Patterns};
+use crate::{
+    document::Value,
+    openapi::{Library, Node, Version},
+};
+
+/// Schemas may stand this deep in one another.
+const DEPTH: u32 = 100;
+/// Schemas looked at for one question; a question that takes more is answered with yes.
+const FUEL: u32 = 2_000_000;
+
+/// Asks about the schemas of one library.
+pub(super) struct Evaluator<'a> {
+    pub(super) library: &'a Library,
+    pub(super) version: Version,
+    pub(super) direction: Direction,
+    pub(super) patterns: &'a Patterns,
+    /// Whether texts have to be of their formats.
+    pub(super) formats: bool,
+    pub(super) fuel: Cell<u32>,
+}
+
+impl<'a> Evaluator<'a> {
+    pub(super) const fn new(
+        library: &'a Library,
+        version: Version,
+        direction: Direction,
+        patterns: &'a Patterns,
+    ) -> Self {
+        Self { library, version, direction, patterns, formats: true, fuel: Cell::new(FUEL) }
+    }
+
+    pub(super) const fn without_formats(mut self) -> Self {
+        self.formats = false;
+        self
+    }
+
+    /// Whether the value is valid by the schema.
+    pub(super) fn valid(&self, schema: &Node, value: &Value) -> bool {
+        self.check(schema, value, 0)
+    }
+
+    pub(super) fn check(&self, schema: &Node, value: &Value, depth: u32) -> bool {
+        let fuel = self.fuel.get();
+        if depth > DEPTH || fuel == 0 {
+            return true;
+        }
+        self.fuel.set(fuel - 1);
+        match &schema.value {
+            Value::Bool(it) => *it,
+            Value::Mapping(keywords) => {
+                if is_reference(schema) {
+                    let target = self.library.resolve(schema).is_ok_and(|it| !self.check(&it, value, depth + 1));
+                    if target {
+                        return false;
+                    }
+                    if self.version != Version::V3_1 || keywords.len() == 1 {
+                        return true;
+                    }
+                }
+                let rule = Rule { schema, value, depth: depth + 1, on: self };
+                keywords.iter().all(|(keyword, it)| rule.holds(keyword, &schema.child(it)))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Whether the schema is a reference.
+pub(super) fn is_reference(schema: &Node) -> bool {
+    schema.value.get("$ref").is_some_and(|it| it.as_str().is_some())
+}
+
+/// Parts of a node.
+pub(super) trait Child {
+    /// A part of the same document.
+    fn child(&self, value: &Value) -> Node;
+}
+
+impl Child for Node {
+    fn child(&self, value: &Value) -> Node {
+        Node { value: value.clone(), file: self.file }
+    }
+}
+
+/// Whether two values are equal as JSON Schema has it: numbers by what they say.
+pub(super) fn equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => match (Decimal::of(left), Decimal::of(right)) {
+            (Some(left), Some(right)) => left.compare(right).is_eq(),
+            _ => left == right,
+        },
+        (Value::Sequence(left), Value::Sequence(right)) => {
+            left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| equal(left, right))
+        }
+        (Value::Mapping(left), Value::Mapping(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(key, it)| right.get(key).is_some_and(|other| equal(it, other)))
+        }
+        _ => left == right,
+    }
+}
+
+/// A text that equal values share.
+pub(super) fn canonical(value: &Value) -> String {
+    match value {
+        Value::Number(number) => {
+            Decimal::of(number).and_then(Decimal::number).map_or_else(|| value.to_json(), |it| it.as_str().to_owned())
+        }
+        Value::Sequence(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        Value::Mapping(mapping) => {
+            let mut members: Vec<String> = mapping
+                .iter()
+                .map(|(key, it)| format!("{}:{}", Value::from(key).to_json(), canonical(it)))
+                .collect();
+            members.sort_unstable();
+            format!("{{{}}}", members.join(","))
+        }
+        _ => value.to_json(),
+    }
+}
+
+/// One schema put to one value.
+struct Rule<'a> {
+    schema: &'a Node,
+    value: &'a Value,
+    depth: u32,
+    on: &'a Evaluator<'a>,
+}
+
+impl Rule<'_> {
+    fn holds(&self, keyword: &str, rule: &Node) -> bool {
+        match keyword {
+            "type" => self.has_type(&rule.value),
+            "enum" => rule.value.as_sequence().is_none_or(|all| all.iter().any(|it| equal(it, self.value))),
+            "const" => equal(&rule.value, self.value),
+            "allOf" => rule.items().all(|it| self.passes(&it, self.value)),
+            "anyOf" => rule.value.items().is_empty() || rule.items().any(|it| self.passes(&it, self.value)),
+            "oneOf" => {
+                rule.value.items().is_empty()
+                    || rule.items().filter(|it| self.passes(it, self.value)).take(2).count() == 1
+            }
+            "not" => !self.passes(rule, self.value),
+            "if" => {
+                let next = if self.passes(rule, self.value) { "then" } else { "else" };
+                self.schema.get(next).is_none_or(|it| self.passes(&it, self.value))
+            }
+            _ => match self.value {
+                Value::Number(number) => {
+                    Decimal::of(number).is_none_or(|number| self.number(keyword, number, &rule.value))
+                }
+                Value::String(text) => self.text(keyword, text, &rule.value),
+                Value::Sequence(items) => self.array(keyword, items, rule),
+                Value::Mapping(_) => self.object(keyword, rule),
+                _ => true,
+            },
+        }
+    }
+
+    fn passes(&self, schema: &Node, value: &Value) -> bool {
+        self.on.check(schema, value, self.depth)
+    }
+
+    fn has_type(&self, rule: &Value) -> bool {
+        let nullable = match self.on.version {
+            Version::Swagger2 => "x-nullable",
+            Version::V3_0 => "nullable",
+            Version::V3_1 => "",
+        };
+        if self.value.is_null() && self.schema.value.get(nullable).and_then(Value::as_bool) == Some(true) {
+            return true;
+        }
+        let fits = |name: &Value| match (name.as_str().unwrap_or_default(), self.value) {
+            ("null", Value::Null)
+            | ("boolean", Value::Bool(_))
+            | ("number", Value::Number(_))
+            | ("string" | "file", Value::String(_))
+            | ("array", Value::Sequence(_))
+            | ("object", Value::Mapping(_)) => true,
+            ("integer", Value::Number(number)) => Decimal::of(number).is_none_or(Decimal::is_whole),
+            (name, _) => !KNOWN.contains(&name),
+        };
+        rule.as_sequence().map_or_else(|| fits(rule), |all| all.iter().any(fits))
+    }
+
+    fn number(&self, keyword: &str, number: Decimal, rule: &Value) -> bool {
+        let exclusive = |name: &str| self.schema.value.get(name).and_then(Value::as_bool) == Some(true);
+        let Value::Number(rule) = rule else { return true };
+        let Some(bound) = Decimal::of(rule) else { return true };
+        let order = number.compare(bound);
+        match keyword {
+            "minimum" => order.is_gt() || order.is_eq() && !exclusive("exclusiveMinimum"),
+            "maximum" => order.is_lt() || order.is_eq() && !exclusive("exclusiveMaximum"),
+            "exclusiveMinimum" => order.is_gt(),
+            "exclusiveMaximum" => order.is_lt(),
+            "multipleOf" => !bound.is_positive() || number.is_multiple_of(bound),
+            _ => true,
+        }
+    }
+
+    fn text(&self, keyword: &str, text: &str, rule: &Value) -> bool {
+        match (keyword, rule) {
+            ("minLength", _) => text.chars().count() >= size(rule).unwrap_or(0),
+            ("maxLength", _) => text.chars().count() <= size(rule).unwrap_or(usize::MAX),
+            ("pattern", Value::String(pattern)) => self.on.patterns.compiled(pattern).matches(text),
+            ("format", Value::String(format)) => !self.on.formats || fits(format, text),
+            _ => true,
+        }
+    }
+
+    fn array(&self, keyword: &str, items: &[Value], rule: &Node) -> bool {
+        let count = || size(&rule.value);
+        match keyword {
+            "minItems" => items.len() >= count().unwrap_or(0),
+            "maxItems" => items.len() <= count().unwrap_or(usize::MAX),
+            "uniqueItems" => {
+                let mut seen = HashSet::new();
+                rule.value.as_bool() != Some(true) || items.iter().all(|it| seen.insert(canonical(it)))
+            }
+            "prefixItems" => rule.items().zip(items).all(|(schema, it)| self.passes(&schema, it)),
+            // Before 2020-12 a list of schemas stood here.
+            "items" if rule.value.as_sequence().is_some() => {
+                rule.items().zip(items).all(|(schema, it)| self.passes(&schema, it))
+            }
+            "items" => {
+                let fixed = self.schema.value.get("prefixItems").map_or(0, |it| it.items().len());
+                items.iter().skip(fixed).all(|it| self.passes(rule, it))
+            }
+            "additionalItems" => {
+                let fixed = self.schema.value.get("items").and_then(Value::as_sequence).map(<[Value]>::len);
+                fixed.is_none_or(|fixed| items.iter().skip(fixed).all(|it| self.passes(rule, it)))
+            }
+            "contains" => {
+                let bound = |name| self.schema.value.get(name).and_then(size);
+                let found = items.iter().filter(|it| self.passes(rule, it)).count();
+                (bound("minContains").unwrap_or(1)..=bound("maxContains").unwrap_or(usize::MAX)).contains(&found)
+            }
+            "unevaluatedItems" => {
+                let known = evaluated::items(self.on, self.schema, self.value, self.depth);
+                items.iter().skip(known).all(|it| self.passes(rule, it))
+            }
+            _ => true,
+        }
+    }
+
+    fn object(&self, keyword: &str, rule: &Node) -> bool {
+        let has = |key: &str| self.value.get(key).is_some();
+        let length = self.value.as_mapping().map_or(0, crate::document::Mapping::len);
+        match keyword {
+            "required" => rule.value.items().iter().filter_map(Value::as_str).all(|key| has(key) || self.unseen(key)),
+            "minProperties" => length >= size(&rule.value).unwrap_or(0),
+            "maxProperties" => length <= size(&rule.value).unwrap_or(usize::MAX),
+            "properties" => rule
+                .entries()
+                .all(|(key, schema)| self.value.get(key).is_none_or(|it| self.passes(&schema, it))),
+            "patternProperties" => rule.entries().all(|(pattern, schema)| {
+                let pattern = self.on.patterns.compiled(pattern);
+                self.value.entries().all(|(key, it)| !pattern.matches(key) || self.passes(&schema, it))
+            }),
+            "additionalProperties" => self
+                .value
+                .entries()
+                .all(|(key, it)| evaluated::declares(self.on, self.schema, key) || self.passes(rule, it)),
+            "propertyNames" => self.value.entries().all(|(key, _)| self.passes(rule, &Value::from(key))),
+            "dependentRequired" | "dependentSchemas" | "dependencies" => {
+                rule.entries().all(|(key, dependent)| {
+                    !has(key)
+                        || match dependent.value.as_sequence() {
+                            Some(keys) => keys.iter().filter_map(Value::as_str).all(has),
+                            None => self.passes(&dependent, self.value),
+                        }
+                })
+            }
+            "unevaluatedProperties" => {
+                let known = evaluated::properties(self.on, self.schema, self.value, self.depth);
+                self.value.entries().all(|(key, it)| known.contains(key) || self.passes(rule, it))
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether the property does not travel in this direction, so that nobody can require it.
+    fn unseen(&self, key: &str) -> bool {
+        let property = self.schema.get("properties").and_then(|it| it.get(key));
+        property.is_some_and(|it| self.on.direction.hides(self.on.library, &it))
+    }
+}
+
+const KNOWN: [&str; 8] = ["null", "boolean", "number", "integer", "string", "file", "array", "object"];
+
+/// A count; fractions and negative numbers are none.
+pub(super) fn size(value: &Value) -> Option<usize> {
+    match value {
+        Value::Number(number) => {
+            let whole = Decimal::of(number).filter(|it| it.is_whole())?;
+            if whole.compare(Decimal::new(1, 15)).is_gt() {
+                return Some(usize::MAX);
+            }
+            number.as_i64().and_then(|it| usize::try_from(it).ok())
+        }
+        _ => None,
+    }
+}
