@@ -27,7 +27,7 @@ pub(super) fn urlencoded(value: &Value, encoding: Option<&Node>) -> String {
         let explode = rule.as_ref().and_then(|it| it.value.get("explode")).and_then(Value::as_bool);
         match value {
             Value::Sequence(items) if explode.unwrap_or(matches!(style, None | Some("form"))) => {
-                items.iter().for_each(|item| drop(form.append_pair(name, &plain(item))));
+                form.extend_pairs(items.iter().map(|item| (name, plain(item))));
             }
             Value::Sequence(items) => {
                 let separator = match style {
@@ -38,11 +38,11 @@ pub(super) fn urlencoded(value: &Value, encoding: Option<&Node>) -> String {
                 form.append_pair(name, &items.iter().map(plain).collect::<Vec<_>>().join(separator));
             }
             Value::Mapping(members) if style == Some("deepObject") => {
-                for (key, it) in members.iter() {
-                    form.append_pair(&format!("{name}[{key}]"), &plain(it));
-                }
+                form.extend_pairs(members.iter().map(|(key, it)| (format!("{name}[{key}]"), plain(it))));
             }
-            other => drop(form.append_pair(name, &plain(other))),
+            other => {
+                form.append_pair(name, &plain(other));
+            }
         }
     }
     form.finish()
@@ -90,7 +90,8 @@ impl Part<'_> {
         let binary = says("format", "binary") || says("type", "file");
         let collection = matches!(self.value, Value::Mapping(_) | Value::Sequence(_));
         // The first of several types will do, and a wildcard says none.
-        let given = self.content.and_then(|it| it.split(',').next()).map(str::trim).filter(|it| !it.contains('*'));
+        let given =
+            self.content.and_then(|it| it.split(',').next()).map(str::trim).filter(|it| !it.contains('*'));
         let content = given.or(match (binary, collection) {
             (true, _) => Some("application/octet-stream"),
             (_, true) => Some("application/json"),
@@ -99,11 +100,11 @@ impl Part<'_> {
         let mut head = format!("--{BOUNDARY}\r\n");
         if self.essence == "multipart/form-data" {
             let name = self.name.replace('"', "%22").replace(['\r', '\n'], "");
-            head.push_str(&format!("Content-Disposition: form-data; name=\"{name}\""));
-            head.push_str(if binary { "; filename=\"file\"\r\n" } else { "\r\n" });
+            let file = if binary { "; filename=\"file\"" } else { "" };
+            head += &format!("Content-Disposition: form-data; name=\"{name}\"{file}\r\n");
         }
         if let Some(content) = content {
-            head.push_str(&format!("Content-Type: {}\r\n", content.replace(['\r', '\n'], "")));
+            head += &format!("Content-Type: {}\r\n", content.replace(['\r', '\n'], ""));
         }
         head.push_str("\r\n");
         out.extend_from_slice(head.as_bytes());

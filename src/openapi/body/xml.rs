@@ -85,7 +85,7 @@ impl Writer<'_> {
             if attribute == Some(true) {
                 let name = Name::of(property.as_ref(), key);
                 let text = escaped(&super::text::plain(value));
-                self.out.push_str(&format!("{} {}=\"{text}\"", name.declaration, name.qualified));
+                self.out += &format!("{} {}=\"{text}\"", name.declaration, name.qualified);
             } else {
                 children.push((key, value, property));
             }
@@ -178,7 +178,8 @@ mod tests {
     #[track_caller]
     fn check(value: &str, schema: Option<&str>, expected: &str) {
         let read = |text: &str| read(text, Dialect::Specification).unwrap().value;
-        let root = read("{S: {Pet: {type: object, properties: {id: {type: integer, xml: {attribute: true}}}}}}");
+        let root =
+            read("{S: {Pet: {type: object, properties: {id: {type: integer, xml: {attribute: true}}}}}}");
         let schema = schema.map(|it| Node { value: read(it), file: 0 });
         let text = document(&Library::new(root), &read(value), schema.as_ref());
         assert_eq!(text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), Some(expected));
@@ -202,10 +203,18 @@ mod tests {
     fn names_without_an_xml_object() {
         check("{a: {b: 1}, c: [1, 2]}", None, "<root><a><b>1</b></a><c>1</c><c>2</c></root>");
         check("{id: 5}", Some("{$ref: '#/S/Pet'}"), "<Pet id=\"5\"></Pet>");
-        check("[{id: 5}]", Some("{type: array, items: {$ref: '#/S/Pet'}}"), "<root><Pet id=\"5\"></Pet></root>");
+        check(
+            "[{id: 5}]",
+            Some("{type: array, items: {$ref: '#/S/Pet'}}"),
+            "<root><Pet id=\"5\"></Pet></root>",
+        );
         check("[1]", None, "<root><item>1</item></root>");
         check("{'1 x': null, e: \"\\u0001\"}", None, "<root><_1_x/><e></e></root>");
-        check("{t: [a]}", Some("{properties: {t: {type: array, xml: {name: ts, wrapped: true}, items: {}}}}"), "<root><ts><ts>a</ts></ts></root>");
+        check(
+            "{t: [a]}",
+            Some("{properties: {t: {type: array, xml: {name: ts, wrapped: true}, items: {}}}}"),
+            "<root><ts><ts>a</ts></ts></root>",
+        );
         check("{id: 5}", Some("{allOf: [{$ref: '#/S/Pet'}]}"), "<root id=\"5\"></root>");
     }
 }

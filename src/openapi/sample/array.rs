@@ -22,12 +22,7 @@ const DIFFERENT: usize = 1_000;
 const TURNS: usize = 40;
 
 impl Generation<'_> {
-    pub(super) fn array(
-        &mut self,
-        layers: &Layers,
-        rules: &Rules,
-        place: &Place<'_>,
-    ) -> Result<Value, Stop> {
+    pub(super) fn array(&mut self, layers: &Layers, rules: &Rules, place: &Place<'_>) -> Result<Value, Stop> {
         let wanted = contained(layers);
         let fixed = layers.all.iter().map(|layer| fixed(&layer.schema).len()).max().unwrap_or(0);
         let open = self.item(layers, fixed).is_some();
@@ -39,7 +34,10 @@ impl Generation<'_> {
         let mut items: Vec<Value> = Vec::with_capacity(count.min(64));
         let mut seen = HashSet::new();
         for n in 0..count {
-            if n >= DIFFERENT.max(start + wanted.len()) && !rules.unique && let Some(last) = items.last() {
+            if n >= DIFFERENT.max(start + wanted.len())
+                && !rules.unique
+                && let Some(last) = items.last()
+            {
                 items.push(last.clone());
                 continue;
             }
@@ -121,7 +119,8 @@ impl Generation<'_> {
     #[expect(clippy::unused_self, reason = "reads with its neighbours")]
     fn is_listed(&self, layers: &Layers, n: usize) -> bool {
         layers.all.iter().any(|layer| {
-            fixed(&layer.schema).len() > n || layer.schema.value.get("items").is_some_and(|it| it.as_mapping().is_some())
+            fixed(&layer.schema).len() > n
+                || layer.schema.value.get("items").is_some_and(|it| it.as_mapping().is_some())
         })
     }
 }
@@ -167,7 +166,10 @@ mod tests {
         exactly("{type: array, items: {type: string}, maxItems: 0}", "[]");
         exactly("{type: array, items: {type: integer}, minItems: 3}", "[1,1,1]");
         exactly("{type: array, items: {type: integer}, minItems: 3, uniqueItems: true}", "[1,2,3]");
-        exactly("{type: array, items: {type: string, enum: [x, y, z]}, minItems: 2, uniqueItems: true}", r#"["x","y"]"#);
+        exactly(
+            "{type: array, items: {type: string, enum: [x, y, z]}, minItems: 2, uniqueItems: true}",
+            r#"["x","y"]"#,
+        );
         exactly("{type: array, prefixItems: [{type: string}, {type: integer}]}", r#"["string",1]"#);
         exactly("{type: array, items: {type: integer}, contains: {const: 5}}", "[5]");
     }

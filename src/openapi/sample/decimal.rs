@@ -15,7 +15,6 @@ pub(super) struct Decimal {
 }
 
 impl Decimal {
-    pub(super) const ZERO: Self = Self { digits: 0, exponent: 0 };
     pub(super) const ONE: Self = Self { digits: 1, exponent: 0 };
 
     pub(super) const fn new(digits: i128, exponent: i32) -> Self {
@@ -28,8 +27,7 @@ impl Decimal {
             Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
             None => (text, 0),
         };
-        let (negative, mantissa) =
-            mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
+        let (negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let mut digits: i128 = 0;
         let mut exponent = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;

@@ -27,7 +27,6 @@ pub(super) fn properties(on: &Evaluator<'_>, schema: &Node, value: &Value, depth
             }
         }
     });
-    // The keyword speaks about the rest itself where it stands deeper.
     all
 }
 
@@ -46,10 +45,10 @@ fn collect(on: &Evaluator<'_>, schema: &Node, value: &Value, depth: u32, each: &
     if depth > 32 || schema.value.as_mapping().is_none() {
         return;
     }
-    if is_reference(schema) {
-        if let Ok(target) = on.library.resolve(schema) {
-            collect(on, &target, value, depth + 1, each);
-        }
+    if is_reference(schema)
+        && let Ok(target) = on.library.resolve(schema)
+    {
+        collect(on, &target, value, depth + 1, each);
     }
     each(schema);
     for keyword in ["allOf", "anyOf", "oneOf"] {

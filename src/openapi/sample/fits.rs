@@ -83,7 +83,8 @@ fn duration(text: &str) -> bool {
             std::mem::take(&mut number) && units.any(|unit| unit == char)
         }) && !number
     };
-    let days = days.is_empty() && hours.is_some() || !days.is_empty() && (units(days, "YMD") || units(days, "W"));
+    let days =
+        days.is_empty() && hours.is_some() || !days.is_empty() && (units(days, "YMD") || units(days, "W"));
     days && hours.is_none_or(|hours| !hours.is_empty() && units(hours, "HMS"))
 }
 

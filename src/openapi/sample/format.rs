@@ -26,13 +26,19 @@ pub(super) fn text(format: &str, wish: &mut Wish<'_>) -> Option<String> {
         "time" => format!("{:02}:15:22Z", (14 + turn) % 24),
         "duration" => format!("P{}DT2H", turn + 1),
         "uuid" | "guid" => return Some(uuid(wish.dice)).filter(|it| wish.lengths.allow(it)),
-        "email" | "idn-email" => return padded(&[("user", "@example.com"), ("a", "@b.co")], &many, wish.lengths),
+        "email" | "idn-email" => {
+            return padded(&[("user", "@example.com"), ("a", "@b.co")], &many, wish.lengths);
+        }
         "hostname" | "idn-hostname" => return hostname(&many, wish.lengths),
-        "uri" | "url" | "iri" => return padded(&[("https://example.com/", ""), ("a:", "")], &many, wish.lengths),
+        "uri" | "url" | "iri" => {
+            return padded(&[("https://example.com/", ""), ("a:", "")], &many, wish.lengths);
+        }
         "uri-reference" | "iri-reference" => {
             return padded(&[("/items/", ""), ("", "")], &(turn + 1).to_string(), wish.lengths);
-        },
-        "uri-template" => return padded(&[("https://example.com/items", "/{id}"), ("a", "{id}")], &many, wish.lengths),
+        }
+        "uri-template" => {
+            return padded(&[("https://example.com/items", "/{id}"), ("a", "{id}")], &many, wish.lengths);
+        }
         "ipv4" | "ip" => format!("192.0.2.{}", 1 + turn % 254),
         "ipv6" => format!("2001:db8::{:x}", 1 + turn % 0xffff),
         "json-pointer" => return padded(&[("/items/", ""), ("/", "")], &turn.to_string(), wish.lengths),
@@ -139,8 +145,25 @@ mod tests {
     use crate::openapi::sample::fits::fits;
 
     const FORMATS: [&str; 19] = [
-        "date-time", "date", "time", "duration", "uuid", "email", "hostname", "uri", "iri", "uri-reference", "ipv4",
-        "ipv6", "json-pointer", "relative-json-pointer", "regex", "byte", "password", "uri-template", "semver",
+        "date-time",
+        "date",
+        "time",
+        "duration",
+        "uuid",
+        "email",
+        "hostname",
+        "uri",
+        "iri",
+        "uri-reference",
+        "ipv4",
+        "ipv6",
+        "json-pointer",
+        "relative-json-pointer",
+        "regex",
+        "byte",
+        "password",
+        "uri-template",
+        "semver",
     ];
 
     #[test]

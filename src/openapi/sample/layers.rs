@@ -195,7 +195,10 @@ impl Layers {
                 .get(keyword)
                 .iter()
                 .flat_map(Node::items)
-                .map(|branch| Way { tag: discriminator.as_ref().and_then(|it| it.of(&branch)), schemas: vec![branch] })
+                .map(|branch| Way {
+                    tag: discriminator.as_ref().and_then(|it| it.of(&branch)),
+                    schemas: vec![branch],
+                })
                 .collect();
             if !ways.is_empty() {
                 branches = true;
@@ -252,7 +255,9 @@ fn one(key: &str, value: Value) -> Value {
 /// The name of the component that a reference leads to.
 pub(in crate::openapi) fn last_segment(reference: &str) -> &str {
     let last = reference.rsplit(['/', '#']).find(|it| !it.is_empty()).unwrap_or(reference);
-    last.split_once('.').filter(|(_, extension)| matches!(*extension, "json" | "yaml" | "yml")).map_or(last, |(name, _)| name)
+    last.split_once('.')
+        .filter(|(_, extension)| matches!(*extension, "json" | "yaml" | "yml"))
+        .map_or(last, |(name, _)| name)
 }
 
 /// (OpenAPI 3.1, section 4.8.25; in Swagger 2.0 the name of the property alone.)

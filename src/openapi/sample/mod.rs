@@ -13,6 +13,8 @@ mod evaluated;
 mod fits;
 mod format;
 mod hint;
+#[cfg(test)]
+mod laws;
 mod layers;
 mod negate;
 mod number;

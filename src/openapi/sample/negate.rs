@@ -40,9 +40,10 @@ fn collect(library: &Library, schema: &Node, depth: u32, ways: &mut Vec<(u8, Nod
             _ => {
                 let found = number(schema, keyword, &rule.value)
                     .or_else(|| length(keyword, &rule.value))
-                    .map(|it| vec![(1, it)])
-                    .unwrap_or_else(|| structure(keyword, &rule.value));
-                ways.extend(found.into_iter().map(|(rank, it)| (rank, Node { value: it, file: schema.file })));
+                    .map_or_else(|| structure(keyword, &rule.value), |it| vec![(1, it)]);
+                ways.extend(
+                    found.into_iter().map(|(rank, it)| (rank, Node { value: it, file: schema.file })),
+                );
             }
         }
     }
@@ -110,11 +111,16 @@ fn structure(keyword: &str, rule: &Value) -> Vec<(u8, Value)> {
             .map(|key| (0, of([("type", "object".into()), ("properties", of([(key, false.into())]))])))
             .collect(),
         "type" => {
-            let given: Vec<&str> =
-                rule.as_sequence().map_or_else(|| vec![rule], |all| all.iter().collect()).into_iter().filter_map(Value::as_str).collect();
-            let others = TYPES.into_iter().filter(|it| !given.contains(it) && !(*it == "number" && given.contains(&"integer")));
+            let given: Vec<&str> = rule
+                .as_sequence()
+                .map_or_else(|| vec![rule], |all| all.iter().collect())
+                .into_iter()
+                .filter_map(Value::as_str)
+                .collect();
+            let whole = given.contains(&"integer");
+            let others = TYPES.into_iter().filter(|it| !given.contains(it) && !(whole && *it == "number"));
             let mut ways = vec![(2, of([("type", others.map(Value::from).collect::<Vec<_>>().into())]))];
-            if given.contains(&"integer") && !given.contains(&"number") {
+            if whole && !given.contains(&"number") {
                 let tenth = Number::from_f64(0.1).map_or(Value::Null, Value::Number);
                 ways.insert(0, (2, of([("type", "number".into()), ("multipleOf", tenth)])));
             }
@@ -123,12 +129,16 @@ fn structure(keyword: &str, rule: &Value) -> Vec<(u8, Value)> {
         "properties" => rule
             .entries()
             .map(|(key, schema)| {
-                let parts = [("required", vec![Value::from(key)].into()), ("properties", of([(key, not(schema))]))];
+                let parts =
+                    [("required", vec![Value::from(key)].into()), ("properties", of([(key, not(schema))]))];
                 (4, object(parts))
             })
             .collect(),
         "additionalProperties" if rule.as_bool() != Some(true) => {
-            let parts = [("required", vec![Value::from("property1")].into()), ("properties", of([("property1", not(rule))]))];
+            let parts = [
+                ("required", vec![Value::from("property1")].into()),
+                ("properties", of([("property1", not(rule))])),
+            ];
             vec![(3, object(parts))]
         }
         "items" | "contains" if rule.as_mapping().is_some() => {
@@ -160,7 +170,13 @@ mod tests {
         check("{minimum: 0}", &[r#"{"type":"number","exclusiveMaximum":0}"#]);
         check("{maximum: 5, exclusiveMaximum: true}", &[r#"{"type":"number","minimum":5}"#]);
         check("{minLength: 3}", &[r#"{"type":"string","maxLength":2}"#]);
-        check("{type: integer}", &[r#"{"type":"number","multipleOf":0.1}"#, r#"{"type":["string","object","array","boolean","null"]}"#]);
+        check(
+            "{type: integer}",
+            &[
+                r#"{"type":"number","multipleOf":0.1}"#,
+                r#"{"type":["string","object","array","boolean","null"]}"#,
+            ],
+        );
         check("{required: [a]}", &[r#"{"type":"object","properties":{"a":false}}"#]);
         check("{not: {type: string}}", &[r#"{"type":"string"}"#]);
         check(

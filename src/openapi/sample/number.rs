@@ -100,7 +100,13 @@ impl Range {
         (0..=PLACES)
             .find_map(|places| self.along(Decimal::new(1, -places), wish, turn))
             .or_else(|| self.along(Decimal::new(1, -PLACES), wish, 0))
-            .or_else(|| [self.low, self.high].into_iter().flatten().map(|bound| bound.value).find(|it| self.contains(*it)))
+            .or_else(|| {
+                [self.low, self.high]
+                    .into_iter()
+                    .flatten()
+                    .map(|bound| bound.value)
+                    .find(|it| self.contains(*it))
+            })
     }
 
     /// The `turn`th multiple of `step` in the range; none if there are fewer.
@@ -166,7 +172,12 @@ mod tests {
         check(Some(("5", false)), Some(("7", false)), Some("1"), ["5", "6", "7"]);
         check(Some(("0", false)), Some(("1", false)), Some("1"), ["1", "0", "1"]);
         check(None, Some(("3", false)), Some("1"), ["1", "2", "3"]);
-        check(Some(("9007199254740993", false)), None, Some("1"), ["9007199254740993", "9007199254740994", "9007199254740995"]);
+        check(
+            Some(("9007199254740993", false)),
+            None,
+            Some("1"),
+            ["9007199254740993", "9007199254740994", "9007199254740995"],
+        );
         check(Some(("1", true)), Some(("2", true)), Some("1"), ["", "", ""]);
         check(Some(("1e300", false)), None, None, ["1e300", "1e300", "1e300"]);
     }

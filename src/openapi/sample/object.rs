@@ -127,12 +127,14 @@ impl Generation<'_> {
                     }
                 }
             } else {
-                schemas.extend(schema.get("additionalProperties").filter(|it| it.value.as_bool() != Some(true)));
+                schemas
+                    .extend(schema.get("additionalProperties").filter(|it| it.value.as_bool() != Some(true)));
                 rest.extend(schema.get("unevaluatedProperties"));
             }
         }
         let spoken = layers.all.iter().any(|layer| {
-            declares(&self.strict, &layer.schema, name) || layer.schema.value.get("additionalProperties").is_some()
+            declares(&self.strict, &layer.schema, name)
+                || layer.schema.value.get("additionalProperties").is_some()
         });
         if !spoken {
             schemas.extend(rest);
@@ -227,7 +229,10 @@ impl Generation<'_> {
         }
         let rules: Vec<Node> = layers.nodes("propertyNames").collect();
         if !rules.is_empty() {
-            let text = Node { value: [("type", Value::from("string"))].into_iter().collect::<Mapping>().into(), file: 0 };
+            let text = Node {
+                value: [("type", Value::from("string"))].into_iter().collect::<Mapping>().into(),
+                file: 0,
+            };
             let rules: Vec<Node> = std::iter::once(text).chain(rules).collect();
             let place = place.index(turn, u32::try_from(turn).unwrap_or(u32::MAX));
             return match self.solve(&rules, &place) {
@@ -276,8 +281,14 @@ mod tests {
         exactly("{additionalProperties: {type: integer}}", r#"{"property1":1,"property2":1}"#);
         exactly("{type: object, additionalProperties: true}", "{}");
         exactly("{type: object, minProperties: 2}", r#"{"property1":"string","property2":"string"}"#);
-        exactly("{type: object, maxProperties: 1, required: [b], properties: {a: {type: integer}, b: {type: integer}}}", r#"{"b":1}"#);
-        exactly("{properties: {a: {type: string, writeOnly: true}, b: {type: boolean}}, required: [a]}", r#"{"b":true}"#);
+        exactly(
+            "{type: object, maxProperties: 1, required: [b], properties: {a: {type: integer}, b: {type: integer}}}",
+            r#"{"b":1}"#,
+        );
+        exactly(
+            "{properties: {a: {type: string, writeOnly: true}, b: {type: boolean}}, required: [a]}",
+            r#"{"b":true}"#,
+        );
     }
 
     #[test]

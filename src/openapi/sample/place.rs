@@ -42,7 +42,14 @@ impl<'a> Place<'a> {
 
     pub(super) fn key(&'a self, key: &'a str) -> Self {
         let seed = dice::child(self.seed, key);
-        Self { parent: Some(self), step: Step::Key(key), references: &[], seed, depth: self.depth + 1, ..*self }
+        Self {
+            parent: Some(self),
+            step: Step::Key(key),
+            references: &[],
+            seed,
+            depth: self.depth + 1,
+            ..*self
+        }
     }
 
     pub(super) fn index(&'a self, index: usize, turn: u32) -> Self {

@@ -93,7 +93,7 @@ impl Rules {
             })
         };
         let mut rules = Self {
-            bits: u8::MAX,
+            bits: 127,
             declared: Vec::new(),
             range: Range::default(),
             lengths: lengths("minLength", "maxLength"),
@@ -116,9 +116,9 @@ impl Rules {
 
     /// Whether nothing can fit: cheap to see, and often enough to see early.
     pub(super) fn is_empty(&self) -> bool {
-        let only = |kind: Kind| self.bits & 127 & !kind.bits() == 0;
+        let only = |kind: Kind| (self.bits & !kind.bits()) == 0;
         let none = |it: Lengths| it.least > it.most;
-        self.bits & 127 == 0
+        self.bits == 0
             || only(Kind::Number) && self.range.is_empty()
             || only(Kind::String) && none(self.lengths)
             || only(Kind::Array) && none(self.items)
@@ -142,7 +142,12 @@ impl Rules {
             kinds.sort_by_key(|kind| *kind == Kind::Null);
         }
         let mut seen = Vec::new();
-        kinds.retain(|kind| !seen.contains(kind) && { seen.push(*kind); true });
+        kinds.retain(|kind| {
+            !seen.contains(kind) && {
+                seen.push(*kind);
+                true
+            }
+        });
         kinds
     }
 

@@ -26,19 +26,20 @@ const LONGEST: usize = 1 << 20;
 const ATTEMPTS: usize = 32;
 /// Words for texts that are to be unlike one another.
 const WORDS: [&str; 16] = [
-    "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven", "iris", "juniper", "kelp", "linden",
-    "maple", "north", "ocean", "pine",
+    "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven", "iris", "juniper", "kelp",
+    "linden", "maple", "north", "ocean", "pine",
 ];
 const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 impl Generation<'_> {
     pub(super) fn boolean(&self, place: &Place<'_>) -> Value {
         let chance = if self.random { Dice::new(place.seed).below(2) } else { 0 };
-        Value::Bool((place.turn as usize + chance) % 2 == 0)
+        Value::Bool((place.turn as usize + chance).is_multiple_of(2))
     }
 
     pub(super) fn number(&mut self, rules: &Rules, place: &Place<'_>) -> Result<Value, Stop> {
-        let hint = place.name().and_then(hint::number).filter(|it| place.turn == 0 && rules.range.contains(*it));
+        let hint =
+            place.name().and_then(hint::number).filter(|it| place.turn == 0 && rules.range.contains(*it));
         let mut dice = Dice::new(place.seed);
         let wish = hint.unwrap_or(Decimal::ONE);
         let found = rules.range.pick(wish, place.turn, self.random.then_some(&mut dice));
@@ -60,6 +61,9 @@ impl Generation<'_> {
             self.note(place, "`minLength` asks for a longer text than a sample has room for");
             lengths.least = LONGEST;
         }
+        if rules.patterns.iter().any(|it| !self.patterns.compiled(it).exact) {
+            self.note(place, "its pattern is too unusual to be sure that a text matches");
+        }
         lengths.most = lengths.most.max(if self.forgiving { lengths.least } else { 0 });
         if lengths.least > lengths.most {
             return Err(Stop::Impossible);
@@ -76,7 +80,8 @@ impl Generation<'_> {
         }
         // A format is a hint, the rest is law.
         let loose = text.patterned(false).or_else(|| rules.patterns.is_empty().then(|| text.plain()));
-        let loose = loose.or_else(|| self.forgiving.then(|| Words { generation: self, rules, lengths, place }.plain()));
+        let loose = loose
+            .or_else(|| self.forgiving.then(|| Words { generation: self, rules, lengths, place }.plain()));
         loose.map(Value::from).ok_or(Stop::Impossible)
     }
 }
@@ -91,7 +96,9 @@ struct Words<'a, 'b> {
 
 impl Words<'_, '_> {
     fn dice(&self, turn: usize) -> Dice {
-        Dice::new(dice::child(self.place.seed, "text").wrapping_add(turn as u64 + 97 * u64::from(self.place.turn)))
+        Dice::new(
+            dice::child(self.place.seed, "text").wrapping_add(turn as u64 + 97 * u64::from(self.place.turn)),
+        )
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -119,16 +126,16 @@ impl Words<'_, '_> {
             }
             Some("base64url") => return self.of_format("byte"),
             Some("base16" | "hex") => "737472696e67".to_owned(),
-            Some(_) => return None,
             None if media.ends_with("json") => "{}".to_owned(),
-            None => return None,
+            _ => return None,
         };
         Some(text).filter(|it| self.matches(it))
     }
 
     fn of_format(&self, format: &str) -> Option<String> {
         let dice = &mut self.dice(0);
-        let wish = &mut Wish { lengths: self.lengths, turn: self.place.turn, dice, random: self.generation.random };
+        let wish =
+            &mut Wish { lengths: self.lengths, turn: self.place.turn, dice, random: self.generation.random };
         format::text(format, wish).filter(|it| self.matches(it))
     }
 
@@ -158,7 +165,8 @@ impl Words<'_, '_> {
     /// Any text of the right length.
     fn plain(&self) -> String {
         let turn = self.place.turn as usize;
-        let word = if self.generation.random { *self.dice(0).pick(&WORDS).unwrap_or(&"string") } else { "string" };
+        let word =
+            if self.generation.random { *self.dice(0).pick(&WORDS).unwrap_or(&"string") } else { "string" };
         // The end tells texts apart, counted in letters so that it stays short.
         let mut end = Vec::new();
         let mut rest = turn;

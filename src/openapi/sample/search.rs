@@ -30,14 +30,32 @@ const DEPTH: u32 = 64;
 const VISITS: usize = 3;
 /// Ways through the choices of one place that are tried.
 const TRIES: u32 = 48;
+/// Choices of one place that are made and unmade.
+const STEPS: u32 = 2_000;
 /// Values of one kind that are tried where only luck helps.
 const LUCK: u32 = 32;
 
+/// After this many values of one kind another kind is tried.
+const FEW: usize = 8;
+
 /// Keywords after which a collection has to be tested as a whole.
 const INTRICATE: [&str; 16] = [
-    "oneOf", "anyOf", "not", "if", "enum", "const", "contains", "uniqueItems", "propertyNames",
-    "dependentRequired", "dependentSchemas", "dependencies", "unevaluatedProperties", "unevaluatedItems",
-    "patternProperties", "minProperties",
+    "oneOf",
+    "anyOf",
+    "not",
+    "if",
+    "enum",
+    "const",
+    "contains",
+    "uniqueItems",
+    "propertyNames",
+    "dependentRequired",
+    "dependentSchemas",
+    "dependencies",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "patternProperties",
+    "minProperties",
 ];
 
 /// One sample in the making.
@@ -63,7 +81,10 @@ pub(super) struct Generation<'a> {
 /// What a value has to fit, and how much may be tried for it.
 struct Goal<'a> {
     schemas: &'a [Node],
+    /// Whole ways that may still be tried.
     tries: Cell<u32>,
+    /// Single choices that may still be made.
+    steps: Cell<u32>,
 }
 
 impl<'a> Generation<'a> {
@@ -81,7 +102,8 @@ impl<'a> Generation<'a> {
             self.note(place, &broken);
         }
         let tries = Cell::new(if self.work > WORK { 1 } else { TRIES });
-        let found = added.and_then(|()| self.search(layers, &Goal { schemas, tries }, place));
+        let goal = Goal { schemas, tries, steps: Cell::new(STEPS) };
+        let found = added.and_then(|()| self.search(layers, &goal, place));
         if found.is_err() {
             (self.nodes, self.bytes) = (before.0, before.1);
             self.notes.truncate(before.2);
@@ -108,14 +130,19 @@ impl<'a> Generation<'a> {
     }
 
     fn search(&mut self, mut layers: Layers, goal: &Goal<'_>, place: &Place<'_>) -> Result<Value, Stop> {
-        let Some(choice) = layers.choices.pop_front() else { return self.leaf(layers, goal, place) };
+        let Some(choice) = layers.choices.pop_front() else { return self.leaf(&layers, goal, place) };
         let mut stop = Stop::Impossible;
         let count = choice.ways.len();
-        let start = if self.random { Dice::new(place.seed).below(count) } else { 0 };
+        let chance = if self.random { Dice::new(place.seed).below(count) } else { 0 };
+        let turn = place.turn as usize;
+        // With every round the ways move on by one, so that each way meets odd turns and even ones.
+        let start = chance + turn + turn / count.max(1);
         for n in 0..count {
-            if goal.tries.get() == 0 {
+            if goal.tries.get() == 0 || goal.steps.get() == 0 {
                 break;
             }
+            goal.steps.set(goal.steps.get() - 1);
+            self.work += 1;
             let mut next = layers.clone();
             if let Err(other) = next.take(&choice, (start + n) % count, self.context(), place) {
                 stop = stop.max(other);
@@ -133,9 +160,9 @@ impl<'a> Generation<'a> {
     }
 
     /// All choices are made: the author's values, then our own.
-    fn leaf(&mut self, layers: Layers, goal: &Goal<'_>, place: &Place<'_>) -> Result<Value, Stop> {
+    fn leaf(&mut self, layers: &Layers, goal: &Goal<'_>, place: &Place<'_>) -> Result<Value, Stop> {
         goal.tries.set(goal.tries.get().saturating_sub(1));
-        let written = self.written(&layers);
+        let written = self.written(layers);
         let count = written.values.len();
         let chance = if self.random { Dice::new(place.seed).below(count) } else { 0 };
         let turn = chance + place.turn as usize;
@@ -143,24 +170,29 @@ impl<'a> Generation<'a> {
         let (early, late) = written.values.split_at(turn.min(count));
         let closed = if written.closed || self.random { early } else { &[] };
         for value in late.iter().chain(closed) {
-            if let Some(value) = self.fitting(value, goal) {
+            if let Some(value) = self.fitting(value, goal, written.closed) {
                 self.count(&value);
                 return Ok(value);
             }
-            self.blame(&layers, value, place);
+            self.blame(layers, value, place);
         }
         if written.closed {
             let first = written.values.first().filter(|_| self.forgiving).cloned();
             return first.ok_or(Stop::Impossible);
         }
-        let rules = Rules::of(&layers, self.version);
+        let rules = Rules::of(layers, self.version);
         let mut stop = Stop::Impossible;
-        let mut kinds = rules.kinds(|| infer(&layers, place));
+        let mut kinds = rules.kinds(|| infer(layers, place));
         if self.random && kinds.last() == Some(&Kind::Null) && Dice::new(place.seed).below(10) == 0 {
             kinds.rotate_right(1);
         }
+        let turns = place.turn as usize / FEW;
+        if !kinds.is_empty() {
+            let count = kinds.len();
+            kinds.rotate_left(turns % count);
+        }
         for kind in kinds {
-            match self.attempts(kind, &layers, &rules, goal, place) {
+            match self.attempts(kind, layers, &rules, goal, place) {
                 Err(other) => stop = stop.max(other),
                 found => return found,
             }
@@ -189,7 +221,9 @@ impl<'a> Generation<'a> {
                 self.count(&value);
                 return Ok(value);
             }
-            if turn == 0 && let Some(refined) = self.refined(layers, &value) {
+            if turn == 0
+                && let Some(refined) = self.refined(layers, &value)
+            {
                 (self.nodes, self.bytes) = (before.0, before.1);
                 self.notes.truncate(before.2);
                 if goal.tries.get() > 0
@@ -233,15 +267,18 @@ impl<'a> Generation<'a> {
         }
         let mut refined = layers.clone();
         refined.excluded.clear();
-        rivals.into_iter().for_each(|schema| refined.forbid(schema, self.context()));
+        for schema in rivals {
+            refined.forbid(schema, self.context());
+        }
         Some(refined)
     }
 
     /// The value, or what its author will have meant, if it fits.
-    fn fitting(&self, value: &Value, goal: &Goal<'_>) -> Option<Value> {
+    fn fitting(&self, value: &Value, goal: &Goal<'_>, closed: bool) -> Option<Value> {
         let fits = |value: &Value| {
-            goal.schemas.iter().all(|schema| self.lenient.valid(schema, value))
-                || goal.schemas.iter().all(|schema| self.strict.valid(schema, value))
+            goal.schemas.iter().all(|schema| self.strict.valid(schema, value))
+                // Nothing but these values is allowed, so their format is what they are.
+                || closed && goal.schemas.iter().all(|schema| self.lenient.valid(schema, value))
         };
         if fits(value) {
             return Some(value.clone());
@@ -250,9 +287,9 @@ impl<'a> Generation<'a> {
         let meant = match value {
             Value::Number(number) => Value::from(number.as_str()),
             Value::Bool(it) => Value::from(it.to_string()),
-            Value::String(text) => serde_json::from_str::<Value>(text).ok().filter(|it| {
-                matches!(it, Value::Number(_) | Value::Bool(_))
-            })?,
+            Value::String(text) => serde_json::from_str::<Value>(text)
+                .ok()
+                .filter(|it| matches!(it, Value::Number(_) | Value::Bool(_)))?,
             _ => return None,
         };
         fits(&meant).then_some(meant)
@@ -262,7 +299,8 @@ impl<'a> Generation<'a> {
     fn written(&self, layers: &Layers) -> Written {
         let mut sorted: Vec<_> = layers.all.iter().collect();
         sorted.sort_by_key(|layer| layer.level);
-        let each = |keyword: &'static str| sorted.iter().filter_map(move |layer| layer.schema.value.get(keyword));
+        let each =
+            |keyword: &'static str| sorted.iter().filter_map(move |layer| layer.schema.value.get(keyword));
         let mut values: Vec<Value> = Vec::new();
         let mut add = |value: &Value| {
             if !values.iter().any(|it| equal(it, value)) {
@@ -286,7 +324,7 @@ impl<'a> Generation<'a> {
     fn blame(&mut self, layers: &Layers, value: &Value, place: &Place<'_>) {
         let wrong = layers.all.iter().any(|layer| {
             ["example", "default"].iter().any(|it| layer.schema.value.get(it) == Some(value))
-                && !self.lenient.valid(&layer.schema, value)
+                && !self.strict.valid(&layer.schema, value)
         });
         if wrong && place.turn == 0 {
             self.note(place, "an example or default does not fit its own schema, so another value was made");
@@ -317,12 +355,20 @@ fn is_intricate(layers: &Layers) -> bool {
 /// The kind that keywords without a type suggest.
 fn infer(layers: &Layers, place: &Place<'_>) -> Kind {
     let has = |keywords: &[&str]| keywords.iter().any(|keyword| layers.values(keyword).next().is_some());
-    let number = |it: &Value| {
-        it.as_str().is_some_and(|it| ["int32", "int64", "float", "double"].contains(&it))
-    };
+    let number =
+        |it: &Value| it.as_str().is_some_and(|it| ["int32", "int64", "float", "double"].contains(&it));
     if has(&[
-        "properties", "required", "additionalProperties", "minProperties", "maxProperties", "patternProperties",
-        "propertyNames", "dependentRequired", "dependentSchemas", "discriminator", "unevaluatedProperties",
+        "properties",
+        "required",
+        "additionalProperties",
+        "minProperties",
+        "maxProperties",
+        "patternProperties",
+        "propertyNames",
+        "dependentRequired",
+        "dependentSchemas",
+        "discriminator",
+        "unevaluatedProperties",
     ]) {
         Kind::Object
     } else if has(&["items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"]) {

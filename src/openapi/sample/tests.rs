@@ -89,19 +89,28 @@ fn scalars() {
 #[test]
 fn compositions() {
     for (schema, expected) in [
-        ("{allOf: [{type: object, properties: {a: {type: integer}}}, {required: [b], properties: {b: {type: boolean}}}]}", r#"{"a":1,"b":true}"#),
+        (
+            "{allOf: [{type: object, properties: {a: {type: integer}}}, {required: [b], properties: {b: {type: boolean}}}]}",
+            r#"{"a":1,"b":true}"#,
+        ),
         ("{allOf: [{minimum: 3}, {maximum: 5}, {type: integer}]}", "3"),
         ("{oneOf: [{type: integer}, {type: string}]}", "1"),
         ("{type: string, oneOf: [{type: integer}, {enum: [x]}]}", "\"x\""),
         ("{anyOf: [{type: string, enum: [q]}, {type: integer}]}", "\"q\""),
         ("{oneOf: [{type: number}, {type: integer}]}", "1.1"),
         ("{oneOf: [{type: string, format: ipv4}, {type: string, format: ipv6}]}", "\"192.0.2.1\""),
-        ("{type: object, if: {properties: {k: {const: 1}}}, then: {properties: {m: {type: string}}}}", r#"{"k":1,"m":"string"}"#),
+        (
+            "{type: object, if: {properties: {k: {const: 1}}}, then: {properties: {m: {type: string}}}}",
+            r#"{"k":1,"m":"string"}"#,
+        ),
         ("{if: {type: string}, then: {minLength: 9}, type: string}", "\"stringstr\""),
-        ("{not: {type: string}}", "{}"),
+        ("{not: {type: string}}", "1"),
         ("{type: [string, integer], not: {type: string}}", "1"),
         ("{enum: [1, a, null], type: [string, 'null'], not: {const: a}}", "null"),
-        ("{type: object, required: [x], properties: {x: {type: string}, y: {type: string}}, not: {required: [x, y]}}", r#"{"x":"string"}"#),
+        (
+            "{type: object, required: [x], properties: {x: {type: string}, y: {type: string}}, not: {required: [x, y]}}",
+            r#"{"x":"string"}"#,
+        ),
         ("{allOf: [{enum: [a, b]}, {enum: [b, c]}]}", "\"b\""),
         ("{allOf: [{pattern: '^a'}, {pattern: 'z$'}, {type: string, minLength: 9}]}", ""),
     ] {
@@ -126,8 +135,10 @@ fn exactly_one_way_holds() {
 
 #[test]
 fn lean_on_what_is_said_wins_over_nothing() {
-    exactly("{properties: {email: {type: string}, price: {type: number}, age: {type: integer, maximum: 9}}}",
-        r#"{"email":"user@example.com","price":9.99,"age":1}"#);
+    exactly(
+        "{properties: {email: {type: string}, price: {type: number}, age: {type: integer, maximum: 9}}}",
+        r#"{"email":"user@example.com","price":9.99,"age":1}"#,
+    );
 }
 
 #[test]
@@ -152,6 +163,38 @@ fn recursion_ends() {
         "{$ref: '#/s/M', s: {M: {type: object, additionalProperties: {$ref: '#/s/M'}}}}",
     ] {
         check(schema);
+    }
+}
+
+#[test]
+fn attacks_end() {
+    let choice = "{anyOf: [{minimum: 5}, {minimum: 6}, {minimum: 7}, {minimum: 8}]}";
+    let choices = vec![choice; 30].join(", ");
+    let deep = (0..60).fold("{type: integer}".to_owned(), |inner, _| {
+        format!("{{oneOf: [{{type: 'null', minimum: 3}}, {{type: object, required: [a], properties: {{a: {inner}}}}}]}}")
+    });
+    let wide = "{$ref: '#/s/W', s: {W: {type: object, properties: {P}}}}".replace(
+        "{P}",
+        &format!(
+            "{{{}}}",
+            (0..30).map(|n| format!("p{n}: {{$ref: '#/s/W'}}")).collect::<Vec<_>>().join(", ")
+        ),
+    );
+    for schema in [
+        format!("{{type: integer, allOf: [{choices}, {{not: {{minimum: -9}}}}]}}"),
+        format!("{{type: string, maxLength: 1, allOf: [{choices}, {{minLength: 2}}]}}"),
+        deep,
+        wide,
+        format!("{}{{}}{}", "{allOf: [".repeat(60), "]}".repeat(60)),
+        format!("{}{{}}{}", "{not: ".repeat(100), "}".repeat(100)),
+        format!("{}{{}}{}", "{type: array, minItems: 2, items: ".repeat(60), "}".repeat(60)),
+        "{type: array, minItems: 5000, items: {type: string, minLength: 100000}}".to_owned(),
+        "{type: string, pattern: '^(a{1000}){1000}$'}".to_owned(),
+    ] {
+        let value = read(&schema, Dialect::Specification).unwrap().value;
+        let library = Library::new(value.clone());
+        let sample = Sampler::new(&library, Version::V3_1).sample(&Node { value, file: 0 });
+        assert!(sample.value.to_json().len() < 8 << 20, "{schema}");
     }
 }
 

@@ -57,7 +57,8 @@ impl<'a> Evaluator<'a> {
             Value::Bool(it) => *it,
             Value::Mapping(keywords) => {
                 if is_reference(schema) {
-                    let target = self.library.resolve(schema).is_ok_and(|it| !self.check(&it, value, depth + 1));
+                    let target =
+                        self.library.resolve(schema).is_ok_and(|it| !self.check(&it, value, depth + 1));
                     if target {
                         return false;
                     }
@@ -111,9 +112,9 @@ pub(super) fn equal(left: &Value, right: &Value) -> bool {
 /// A text that equal values share.
 pub(super) fn canonical(value: &Value) -> String {
     match value {
-        Value::Number(number) => {
-            Decimal::of(number).and_then(Decimal::number).map_or_else(|| value.to_json(), |it| it.as_str().to_owned())
-        }
+        Value::Number(number) => Decimal::of(number)
+            .and_then(Decimal::number)
+            .map_or_else(|| value.to_json(), |it| it.as_str().to_owned()),
         Value::Sequence(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
         Value::Mapping(mapping) => {
             let mut members: Vec<String> = mapping
@@ -240,7 +241,8 @@ impl Rule<'_> {
             "contains" => {
                 let bound = |name| self.schema.value.get(name).and_then(size);
                 let found = items.iter().filter(|it| self.passes(rule, it)).count();
-                (bound("minContains").unwrap_or(1)..=bound("maxContains").unwrap_or(usize::MAX)).contains(&found)
+                (bound("minContains").unwrap_or(1)..=bound("maxContains").unwrap_or(usize::MAX))
+                    .contains(&found)
             }
             "unevaluatedItems" => {
                 let known = evaluated::items(self.on, self.schema, self.value, self.depth);
@@ -254,7 +256,9 @@ impl Rule<'_> {
         let has = |key: &str| self.value.get(key).is_some();
         let length = self.value.as_mapping().map_or(0, crate::document::Mapping::len);
         match keyword {
-            "required" => rule.value.items().iter().filter_map(Value::as_str).all(|key| has(key) || self.unseen(key)),
+            "required" => {
+                rule.value.items().iter().filter_map(Value::as_str).all(|key| has(key) || self.unseen(key))
+            }
             "minProperties" => length >= size(&rule.value).unwrap_or(0),
             "maxProperties" => length <= size(&rule.value).unwrap_or(usize::MAX),
             "properties" => rule

@@ -1,0 +1,240 @@
+//! Laws over random schemas: what can be satisfied is, and nothing makes the sampler stumble.
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::{Mode, Sampler};
+use crate::{
+    document::Value,
+    openapi::{Library, Node, Version},
+};
+
+fn sample(schema: &Json, mode: Mode, version: Version) -> super::Sample {
+    let value = Value::from(schema);
+    let library = Library::new(value.clone());
+    Sampler::new(&library, version).mode(mode).sample(&Node { value, file: 0 })
+}
+
+/// A value, from which schemas are made that it fits.
+fn witness() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        (-1000_i64..1000).prop_map(Json::from),
+        (-4000_i64..4000).prop_map(|it| json!(it as f64 / 8.0)),
+        "[a-z]{0,12}".prop_map(Json::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+            prop::collection::btree_map("[a-e]", inner, 0..4)
+                .prop_map(|it| Json::Object(it.into_iter().collect())),
+        ]
+    })
+}
+
+/// A schema that the value fits; `bits` decide which constraints are put.
+fn fitting(value: &Json, bits: &mut impl Iterator<Item = u8>) -> Json {
+    let mut flag = || bits.next().unwrap_or(0);
+    let choice = flag();
+    let mut schema = match value {
+        Json::Null => json!({"type": "null"}),
+        Json::Bool(_) => json!({"type": "boolean"}),
+        Json::Number(number) => {
+            let value = number.as_f64().unwrap();
+            let mut schema =
+                json!({"type": if value.fract() == 0.0 && choice & 1 == 0 { "integer" } else { "number" }});
+            if choice & 2 == 0 {
+                schema["minimum"] = json!(value - f64::from(choice % 3));
+            }
+            if choice & 4 == 0 {
+                schema["exclusiveMaximum"] = json!(value + 0.5 + f64::from(choice % 5));
+            }
+            if choice & 8 == 0 && value.fract() == 0.0 {
+                let step = [7, 5, 3, 2, 1].into_iter().find(|step| value % f64::from(*step) == 0.0);
+                schema["multipleOf"] = json!(step);
+            }
+            schema
+        }
+        Json::String(text) => {
+            let length = text.chars().count();
+            let mut schema = json!({"type": "string"});
+            if choice & 1 == 0 {
+                schema["minLength"] = json!(length.saturating_sub(usize::from(choice % 4)));
+            }
+            if choice & 2 == 0 {
+                schema["maxLength"] = json!(length + usize::from(choice % 3));
+            }
+            if choice & 4 == 0 {
+                schema["pattern"] =
+                    json!(["^[a-z]*$", "^[a-z]{0,12}$", r"^\w*$", "^.*$"][usize::from(choice % 4)]);
+            }
+            schema
+        }
+        Json::Array(items) => {
+            let parts: Vec<Json> = items.iter().map(|it| fitting(it, bits)).collect();
+            let mut schema =
+                json!({"type": "array", "minItems": items.len().saturating_sub(usize::from(choice % 2))});
+            if choice & 2 == 0 {
+                schema["maxItems"] = json!(items.len() + 1);
+            }
+            if choice & 4 == 0 && !parts.is_empty() {
+                schema["prefixItems"] = json!(parts);
+            } else if !parts.is_empty() {
+                schema["items"] = json!({"anyOf": parts});
+            }
+            if choice & 8 == 0
+                && items.iter().enumerate().all(|(n, it)| !items[..n].contains(it))
+                && choice & 4 != 0
+            {
+                schema["uniqueItems"] = json!(true);
+            }
+            schema
+        }
+        Json::Object(members) => {
+            let properties: Json = members
+                .iter()
+                .map(|(key, it)| (key.clone(), fitting(it, bits)))
+                .collect::<serde_json::Map<_, _>>()
+                .into();
+            let mut schema = json!({"type": "object", "properties": properties});
+            if choice & 1 == 0 {
+                schema["required"] = members.keys().take(usize::from(choice % 5)).cloned().collect();
+            }
+            if choice & 2 == 0 {
+                schema["additionalProperties"] = json!(false);
+            }
+            if choice & 4 == 0 {
+                schema["minProperties"] = json!(members.len());
+            }
+            if choice & 8 == 0 {
+                schema["maxProperties"] = json!(members.len());
+            }
+            schema
+        }
+    };
+    match bits.next().unwrap_or(0) % 12 {
+        0 => {
+            let other = ["null", "boolean", "array"].into_iter().find(|it| schema["type"] != *it);
+            json!({"allOf": [schema, {"not": {"type": other}}]})
+        }
+        1 => json!({"anyOf": [{"type": "string", "minLength": 3, "maxLength": 2}, schema]}),
+        2 => json!({"oneOf": [{"allOf": [schema.clone(), {"not": schema.clone()}]}, schema]}),
+        3 => json!({"enum": [value, "another", 12345], "allOf": [schema]}),
+        4 => json!({"if": {"type": "string"}, "then": {"minLength": 0}, "allOf": [schema]}),
+        5 => {
+            let kind = schema["type"].take();
+            schema["type"] = if kind == "null" { kind } else { json!([kind, "null"]) };
+            schema
+        }
+        _ => schema,
+    }
+}
+
+/// Anything that looks like a schema, and much that does not.
+fn junk() -> impl Strategy<Value = Json> {
+    let words = prop::sample::select(vec![
+        "type",
+        "properties",
+        "items",
+        "allOf",
+        "oneOf",
+        "anyOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "enum",
+        "const",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "format",
+        "required",
+        "additionalProperties",
+        "patternProperties",
+        "propertyNames",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "contains",
+        "prefixItems",
+        "minProperties",
+        "maxProperties",
+        "dependentRequired",
+        "discriminator",
+        "$ref",
+        "nullable",
+        "example",
+        "default",
+        "a",
+        "b",
+        "^a",
+    ]);
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        any::<f64>().prop_map(|it| json!(it)),
+        prop::sample::select(vec![
+            "string",
+            "integer",
+            "number",
+            "object",
+            "array",
+            "null",
+            "boolean",
+            "#",
+            "#/a",
+            "#/properties/a",
+            "#/items",
+            "date-time",
+            "uuid",
+            "email",
+            "byte",
+            "^a+$",
+            "(",
+            "[a-",
+            "a{1000}{1000}",
+            r"\p{L}",
+            "(?=a)",
+            "",
+        ])
+        .prop_map(Json::from),
+        ".{0,8}".prop_map(Json::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
+            prop::collection::btree_map(words.clone(), inner, 0..7).prop_map(|it| {
+                Json::Object(it.into_iter().map(|(key, it)| (key.to_owned(), it)).collect())
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_can_be_satisfied_is(value in witness(), bits in prop::collection::vec(any::<u8>(), 64), seed: Option<u64>) {
+        let schema = fitting(&value, &mut bits.into_iter());
+        let judge = jsonschema::draft202012::new(&schema).unwrap();
+        prop_assert!(judge.is_valid(&value), "the witness has to fit");
+        let mode = seed.map_or(Mode::Stable, Mode::Seeded);
+        let sample = sample(&schema, mode, Version::V3_1);
+        prop_assert!(judge.is_valid(&Json::from(&sample.value)), "{schema}\n{:?}\n{}", sample, sample.value.to_json());
+    }
+
+    #[test]
+    fn nothing_makes_it_stumble(schema in junk(), seed: Option<u64>, old: bool) {
+        let mode = seed.map_or(Mode::Stable, Mode::Seeded);
+        let version = if old { Version::V3_0 } else { Version::V3_1 };
+        let first = sample(&schema, mode, version);
+        prop_assert_eq!(first, sample(&schema, mode, version));
+    }
+}

@@ -1,0 +1,236 @@
+//! Samples of whole documents, judged by the `jsonschema` crate: every schema of every response has to get a sample
+//! that is valid, its formats included.
+//!
+//! More documents than those in `tests/documents` are read from the folder that `SAMPLE_DOCUMENTS` names.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, path::Path};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jsonschema::{Registry, Resource};
+use mynah::{
+    document::{Dialect, Value, read},
+    openapi::{
+        Library, Node, Version,
+        sample::{Mode, Sampler},
+    },
+};
+use serde_json::{Value as Json, json};
+
+/// A document as the judge wants it: JSON Schema 2020-12 throughout.
+struct Judge {
+    registry: Registry<'static>,
+}
+
+impl Judge {
+    fn new(document: &Value, version: Version) -> Self {
+        let mut json = Json::from(document);
+        modernize(&mut json, version, false);
+        let resource = Resource::from_contents(json);
+        let registry = Registry::new().add("urn:document", resource).unwrap().prepare().unwrap();
+        Self { registry }
+    }
+
+    /// What is wrong with the value, by the schema at the JSON pointer.
+    fn errors(&self, pointer: &str, value: &Value) -> Result<Vec<String>, String> {
+        let pointer: String = pointer
+            .bytes()
+            .map(|it| {
+                if it.is_ascii_alphanumeric() || b"/~-_.".contains(&it) {
+                    char::from(it).to_string()
+                } else {
+                    format!("%{it:02X}")
+                }
+            })
+            .collect();
+        let judge = jsonschema::draft202012::options()
+            .should_validate_formats(true)
+            .with_registry(&self.registry)
+            .build(&json!({"$ref": format!("urn:document#{pointer}")}))
+            .map_err(|it| it.to_string())?;
+        let value = Json::from(value);
+        Ok(judge.iter_errors(&value).map(|it| format!("{}: {it}", it.instance_path())).collect())
+    }
+}
+
+/// Keywords under which the keys are names.
+const NAMED: [&str; 10] = [
+    "properties",
+    "patternProperties",
+    "dependentSchemas",
+    "definitions",
+    "schemas",
+    "$defs",
+    "responses",
+    "headers",
+    "content",
+    "paths",
+];
+
+/// Rewrites what older editions say in their own words.
+///
+/// `names` says that the keys here are names rather than keywords.
+fn modernize(json: &mut Json, version: Version, names: bool) {
+    match json {
+        Json::Array(items) => items.iter_mut().for_each(|it| modernize(it, version, false)),
+        Json::Object(members) if names => members.values_mut().for_each(|it| modernize(it, version, false)),
+        Json::Object(members) => {
+            // Examples are no schemas, and may hold anything.
+            for word in ["example", "examples", "default", "$id", "id", "$schema"] {
+                members.remove(word);
+            }
+            if version != Version::V3_1 {
+                if members.get("$ref").is_some_and(Json::is_string) {
+                    members.retain(|key, _| key == "$ref");
+                }
+                for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
+                    if let Some(Json::Bool(strict)) = members.get(flag).cloned() {
+                        members.remove(flag);
+                        if let Some(bound) = members.remove(bound).filter(|_| strict) {
+                            members.insert(flag.to_owned(), bound);
+                        }
+                    }
+                }
+                let nullable =
+                    ["nullable", "x-nullable"].iter().any(|it| members.get(*it) == Some(&json!(true)));
+                match members.get("type").cloned() {
+                    Some(Json::String(kind)) if kind == "file" => {
+                        drop(members.insert("type".into(), json!("string")))
+                    }
+                    Some(Json::String(kind)) if nullable => {
+                        drop(members.insert("type".into(), json!([kind, "null"])))
+                    }
+                    _ => (),
+                }
+            }
+            hide(members);
+            for (key, it) in members.iter_mut() {
+                modernize(it, version, NAMED.contains(&key.as_str()));
+            }
+        }
+        _ => (),
+    }
+}
+
+/// Nobody can require in a response what is only ever sent to the server.
+fn hide(members: &mut serde_json::Map<String, Json>) {
+    let Some(properties) = members.get("properties").and_then(Json::as_object) else { return };
+    let hidden: Vec<String> =
+        properties.iter().filter(|(_, it)| it["writeOnly"] == true).map(|(key, _)| key.clone()).collect();
+    if let Some(Json::Array(required)) = members.get_mut("required") {
+        required.retain(|it| !hidden.iter().any(|key| it == key));
+    }
+}
+
+fn load(path: &Path) -> Option<(Value, Version)> {
+    let value = read(&fs::read_to_string(path).ok()?, Dialect::Specification).ok()?.value;
+    let version = match (value.get("swagger"), value.get("openapi").and_then(Value::as_str)) {
+        (Some(_), _) => Version::Swagger2,
+        (_, Some(text)) if text.starts_with("3.0") => Version::V3_0,
+        (_, Some(_)) => Version::V3_1,
+        _ => return None,
+    };
+    Some((value, version))
+}
+
+/// The schemas of all responses, with their places.
+fn schemas(document: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    collect(document, "", &mut found);
+    found
+}
+
+fn collect(value: &Value, pointer: &str, found: &mut Vec<(String, Value)>) {
+    let at = |key: &str| format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+    for (key, inner) in value.entries() {
+        let response = pointer.contains("/responses/");
+        if key == "schema" && response && !pointer.contains("/headers/") {
+            found.push((at(key), inner.clone()));
+        } else if !(key == "example" || key == "examples" || key == "schema") {
+            collect(inner, &at(key), found);
+        }
+    }
+    for (n, inner) in value.items().iter().enumerate() {
+        collect(inner, &at(&n.to_string()), found);
+    }
+}
+
+/// How many samples there are, and what is wrong with which.
+fn judged(path: &Path, mode: Mode, examples: bool) -> (usize, Vec<String>) {
+    let Some((document, version)) = load(path) else { return (0, Vec::new()) };
+    let judge = Judge::new(&document, version);
+    let library = Library::new(document.clone());
+    let sampler = Sampler::new(&library, version).mode(mode).examples(examples);
+    let (mut count, mut wrong) = (0, Vec::new());
+    for (pointer, schema) in schemas(&document) {
+        let sample = sampler.sample(&Node { value: schema, file: 0 });
+        count += 1;
+        let place = format!("{} {pointer}", path.file_name().unwrap().to_string_lossy());
+        match judge.errors(&pointer, &sample.value) {
+            Ok(errors) if errors.is_empty() && sample.valid => (),
+            Ok(errors) => {
+                wrong.push(format!("{place} valid={} {errors:.300?} {:.200?}", sample.valid, sample.notes))
+            }
+            Err(error) => wrong.push(format!("{place} no judge: {error:.200}")),
+        }
+    }
+    (count, wrong)
+}
+
+#[test]
+fn every_response_of_every_document_gets_a_valid_sample() {
+    let mut folders = vec!["tests/documents".to_owned()];
+    folders.extend(std::env::var("SAMPLE_DOCUMENTS"));
+    let mut wrong = Vec::new();
+    let mut total = 0;
+    for folder in folders {
+        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+        files.sort();
+        for file in files.iter().filter(|it| it.is_file()) {
+            for (mode, examples) in [(Mode::Stable, true), (Mode::Stable, false), (Mode::Seeded(7), false)] {
+                let (count, found) = judged(file, mode, examples);
+                total += count;
+                wrong.extend(found.into_iter().map(|it| format!("{mode:?} {it}")));
+            }
+        }
+    }
+    eprintln!("{total} samples, {} wrong", wrong.len());
+    assert!(total > 0 && wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_property_of_the_torture_document_is_right() {
+    let (document, version) = load(Path::new("tests/documents/torture.yaml")).unwrap();
+    let judge = Judge::new(&document, version);
+    let library = Library::new(document.clone());
+    let (pointer, schema) =
+        schemas(&document).into_iter().find(|(pointer, _)| pointer.starts_with("/paths/~1fmt/")).unwrap();
+    for mode in [Mode::Stable, Mode::Seeded(1), Mode::Seeded(2), Mode::Seeded(3)] {
+        let sampler = Sampler::new(&library, version).mode(mode);
+        let sample = sampler.sample(&Node { value: schema.clone(), file: 0 });
+        assert_eq!(sample, sampler.sample(&Node { value: schema.clone(), file: 0 }), "the same every time");
+        let mut count = 0;
+        for (name, property) in schema.get("properties").unwrap().entries() {
+            let Some(value) = sample.value.get(name) else {
+                assert_eq!(name, "wo", "only what is writeOnly is left out");
+                continue;
+            };
+            let errors = judge.errors(&format!("{pointer}/properties/{name}"), value).unwrap();
+            assert!(errors.is_empty(), "{mode:?} {name} {} {errors:?}", value.to_json());
+            if property.get("format") == Some(&Value::from("byte"))
+                || property.get("contentEncoding").is_some()
+            {
+                assert!(STANDARD.decode(value.as_str().unwrap()).is_ok(), "{name}");
+            }
+            if name == "disc" {
+                assert!(["cat", "Dog"].contains(&value.get("kind").and_then(Value::as_str).unwrap()));
+            }
+            count += 1;
+        }
+        assert_eq!(count, 53);
+        if mode == Mode::Stable && std::env::var("SAMPLE_PRINT").is_ok() {
+            eprintln!("{}", sample.value.to_json());
+        }
+    }
+}
