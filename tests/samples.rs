@@ -12,7 +12,7 @@ use jsonschema::{Registry, Resource};
 use mynah::{
     document::{Dialect, Value, read},
     openapi::{
-        Library, Node, Version,
+        Library, Location, Node, Version,
         sample::{Mode, Sampler},
     },
 };
@@ -80,7 +80,7 @@ fn modernize(json: &mut Json, version: Version, names: bool) {
             for word in ["example", "examples", "default", "$id", "id", "$schema"] {
                 members.remove(word);
             }
-            if version != Version::V3_1 {
+            if version != Version::OpenApi31 {
                 if members.get("$ref").is_some_and(Json::is_string) {
                     members.retain(|key, _| key == "$ref");
                 }
@@ -96,10 +96,10 @@ fn modernize(json: &mut Json, version: Version, names: bool) {
                     ["nullable", "x-nullable"].iter().any(|it| members.get(*it) == Some(&json!(true)));
                 match members.get("type").cloned() {
                     Some(Json::String(kind)) if kind == "file" => {
-                        drop(members.insert("type".into(), json!("string")))
+                        drop(members.insert("type".into(), json!("string")));
                     }
                     Some(Json::String(kind)) if nullable => {
-                        drop(members.insert("type".into(), json!([kind, "null"])))
+                        drop(members.insert("type".into(), json!([kind, "null"])));
                     }
                     _ => (),
                 }
@@ -127,8 +127,8 @@ fn load(path: &Path) -> Option<(Value, Version)> {
     let value = read(&fs::read_to_string(path).ok()?, Dialect::Specification).ok()?.value;
     let version = match (value.get("swagger"), value.get("openapi").and_then(Value::as_str)) {
         (Some(_), _) => Version::Swagger2,
-        (_, Some(text)) if text.starts_with("3.0") => Version::V3_0,
-        (_, Some(_)) => Version::V3_1,
+        (_, Some(text)) if text.starts_with("3.0") => Version::OpenApi30,
+        (_, Some(_)) => Version::OpenApi31,
         _ => return None,
     };
     Some((value, version))
@@ -160,8 +160,9 @@ fn collect(value: &Value, pointer: &str, found: &mut Vec<(String, Value)>) {
 fn judged(path: &Path, mode: Mode, examples: bool) -> (usize, Vec<String>) {
     let Some((document, version)) = load(path) else { return (0, Vec::new()) };
     let judge = Judge::new(&document, version);
-    let library = Library::new(document.clone());
-    let sampler = Sampler::new(&library, version).mode(mode).examples(examples);
+    let location = Location::file(path, path.parent().unwrap());
+    let library = Library::new(document.clone(), &location).0;
+    let sampler = Sampler::new(&library).mode(mode).examples(examples);
     let (mut count, mut wrong) = (0, Vec::new());
     for (pointer, schema) in schemas(&document) {
         let sample = sampler.sample(&Node { value: schema, file: 0 });
@@ -170,7 +171,7 @@ fn judged(path: &Path, mode: Mode, examples: bool) -> (usize, Vec<String>) {
         match judge.errors(&pointer, &sample.value) {
             Ok(errors) if errors.is_empty() && sample.valid => (),
             Ok(errors) => {
-                wrong.push(format!("{place} valid={} {errors:.300?} {:.200?}", sample.valid, sample.notes))
+                wrong.push(format!("{place} valid={} {errors:.300?} {:.200?}", sample.valid, sample.notes));
             }
             Err(error) => wrong.push(format!("{place} no judge: {error:.200}")),
         }
@@ -203,11 +204,11 @@ fn every_response_of_every_document_gets_a_valid_sample() {
 fn every_property_of_the_torture_document_is_right() {
     let (document, version) = load(Path::new("tests/documents/torture.yaml")).unwrap();
     let judge = Judge::new(&document, version);
-    let library = Library::new(document.clone());
+    let library = Library::new(document.clone(), &Location::alone()).0;
     let (pointer, schema) =
         schemas(&document).into_iter().find(|(pointer, _)| pointer.starts_with("/paths/~1fmt/")).unwrap();
     for mode in [Mode::Stable, Mode::Seeded(1), Mode::Seeded(2), Mode::Seeded(3)] {
-        let sampler = Sampler::new(&library, version).mode(mode);
+        let sampler = Sampler::new(&library).mode(mode);
         let sample = sampler.sample(&Node { value: schema.clone(), file: 0 });
         assert_eq!(sample, sampler.sample(&Node { value: schema.clone(), file: 0 }), "the same every time");
         let mut count = 0;

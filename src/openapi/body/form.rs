@@ -101,10 +101,10 @@ impl Part<'_> {
         if self.essence == "multipart/form-data" {
             let name = self.name.replace('"', "%22").replace(['\r', '\n'], "");
             let file = if binary { "; filename=\"file\"" } else { "" };
-            head += &format!("Content-Disposition: form-data; name=\"{name}\"{file}\r\n");
+            head.extend(["Content-Disposition: form-data; name=\"", &name, "\"", file, "\r\n"]);
         }
         if let Some(content) = content {
-            head += &format!("Content-Type: {}\r\n", content.replace(['\r', '\n'], ""));
+            head.extend(["Content-Type: ", &content.replace(['\r', '\n'], ""), "\r\n"]);
         }
         head.push_str("\r\n");
         out.extend_from_slice(head.as_bytes());
@@ -118,6 +118,7 @@ impl Part<'_> {
 mod tests {
     use super::*;
     use crate::document::{Dialect, read};
+    use crate::openapi::Location;
 
     fn node(text: &str) -> Node {
         Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 }
@@ -135,7 +136,7 @@ mod tests {
         let value = node("{id: 7, meta: {a: 1}, photo: string, tags: [x, y]}").value;
         let schema = node("{properties: {photo: {type: string, format: binary}}}");
         let encoding = node("{photo: {contentType: 'image/gif, image/png'}}");
-        let library = Library::new(Value::Null);
+        let library = Library::new(Value::Null, &Location::alone()).0;
         let bytes = multipart(&library, "multipart/form-data", &value, Some(&schema), Some(&encoding));
         let text = String::from_utf8_lossy(&bytes);
         for part in [

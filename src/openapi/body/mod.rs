@@ -11,7 +11,7 @@ mod xml;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
-use super::{Library, Node, Version, sample::Sampler};
+use super::{Library, Node, sample::Sampler};
 use crate::document::{Dialect, Value, read};
 
 /// Bytes, and what they are.
@@ -45,15 +45,14 @@ pub enum Source {
 #[derive(Clone, Copy)]
 pub struct Renderer<'a> {
     library: &'a Library,
-    version: Version,
     charset: bool,
 }
 
 impl<'a> Renderer<'a> {
     /// A renderer for the documents of a library.
     #[must_use]
-    pub const fn new(library: &'a Library, version: Version) -> Self {
-        Self { library, version, charset: false }
+    pub const fn new(library: &'a Library) -> Self {
+        Self { library, charset: false }
     }
 
     /// Whether `application/json` is sent as `application/json; charset=utf-8`, as Kong does.
@@ -141,7 +140,7 @@ impl<'a> Renderer<'a> {
         let Ok(said) = read(text, Dialect::Specification) else { return value.clone() };
         let wanted = match schema {
             Some(schema) => {
-                let sampler = Sampler::new(self.library, self.version);
+                let sampler = Sampler::new(self.library);
                 !sampler.valid(schema, value) && sampler.valid(schema, &said.value)
                     || is_open(schema) && is_collection(&said.value)
             }
@@ -228,19 +227,14 @@ impl Family {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::openapi::Location;
 
     #[track_caller]
     fn render(media_type: &str, value: &str, schema: Option<&str>, source: Source) -> Rendered {
         let node = |text: &str| Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
-        let library = Library::new(Value::Null);
+        let library = Library::new(Value::Null, &Location::alone()).0;
         let schema = schema.map(node);
-        Renderer::new(&library, Version::V3_1).render(
-            media_type,
-            &node(value).value,
-            schema.as_ref(),
-            None,
-            source,
-        )
+        Renderer::new(&library).render(media_type, &node(value).value, schema.as_ref(), None, source)
     }
 
     #[track_caller]
@@ -300,8 +294,8 @@ mod tests {
         assert_eq!(&*png.bytes, b"\x89PNG\r\n\x1a\n");
         let text = render("image/png", "c3RyaW5n", None, Source::Example).body;
         assert_eq!(&*text.bytes, b"c3RyaW5n");
-        let library = Library::new(Value::Null);
-        let renderer = Renderer::new(&library, Version::V3_0).charset(true);
+        let library = Library::new(Value::Null, &Location::alone()).0;
+        let renderer = Renderer::new(&library).charset(true);
         assert!(file::begins("application/pdf", &renderer.undescribed("application/pdf").bytes));
         let empty = renderer.undescribed("application/json");
         assert_eq!((&*empty.bytes, &*empty.content_type), (&b""[..], "application/json; charset=utf-8"));

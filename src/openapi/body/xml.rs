@@ -85,7 +85,7 @@ impl Writer<'_> {
             if attribute == Some(true) {
                 let name = Name::of(property.as_ref(), key);
                 let text = escaped(&super::text::plain(value));
-                self.out += &format!("{} {}=\"{text}\"", name.declaration, name.qualified);
+                self.out.extend([&*name.declaration, " ", &name.qualified, "=\"", &text, "\""]);
             } else {
                 children.push((key, value, property));
             }
@@ -174,6 +174,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::document::{Dialect, read};
+    use crate::openapi::Location;
 
     #[track_caller]
     fn check(value: &str, schema: Option<&str>, expected: &str) {
@@ -181,7 +182,7 @@ mod tests {
         let root =
             read("{S: {Pet: {type: object, properties: {id: {type: integer, xml: {attribute: true}}}}}}");
         let schema = schema.map(|it| Node { value: read(it), file: 0 });
-        let text = document(&Library::new(root), &read(value), schema.as_ref());
+        let text = document(&Library::new(root, &Location::alone()).0, &read(value), schema.as_ref());
         assert_eq!(text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), Some(expected));
     }
 

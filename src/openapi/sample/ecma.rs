@@ -104,7 +104,7 @@ impl<'a> Translation<'a> {
                 let control = self.rest.bytes().next().filter(u8::is_ascii_alphabetic);
                 if let Some(letter) = control {
                     self.rest = &self.rest[1..];
-                    self.out += &format!("\\x{:02x}", letter & 0x1f);
+                    self.out.extend(["\\x", &format!("{:02x}", letter & 0x1f)]);
                 }
                 return;
             }

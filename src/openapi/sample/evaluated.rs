@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::valid::{Child, Evaluator, is_reference};
+use super::valid::{Evaluator, reference};
 use crate::{document::Value, openapi::Node};
 
 /// Whether the schema itself speaks about the property.
@@ -45,7 +45,7 @@ fn collect(on: &Evaluator<'_>, schema: &Node, value: &Value, depth: u32, each: &
     if depth > 32 || schema.value.as_mapping().is_none() {
         return;
     }
-    if is_reference(schema)
+    if reference(on.library, schema).is_some()
         && let Ok(target) = on.library.resolve(schema)
     {
         collect(on, &target, value, depth + 1, each);
@@ -70,7 +70,7 @@ fn collect(on: &Evaluator<'_>, schema: &Node, value: &Value, depth: u32, each: &
     if let Some(dependent) = schema.value.get("dependentSchemas") {
         for (key, part) in dependent.entries() {
             if value.get(key).is_some() {
-                collect(on, &schema.child(part), value, depth + 1, each);
+                collect(on, &schema.beside(part), value, depth + 1, each);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{
     Stop,
     negate::negate,
     place::{Place, Reference},
-    valid::{Child, is_reference},
+    valid::reference,
 };
 use crate::{
     document::{Mapping, Text, Value},
@@ -47,7 +47,6 @@ pub(super) type Tag = (Text, Vec<Text>);
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) library: &'a Library,
-    pub(super) version: Version,
     /// A reference may be followed this often on the way to one place.
     pub(super) visits: usize,
 }
@@ -122,10 +121,10 @@ impl Layers {
             Value::Mapping(_) => (),
             _ => return Ok(()),
         }
-        let Some(Value::String(text)) = schema.value.get("$ref").filter(|_| is_reference(schema)) else {
+        let Some(text) = reference(context.library, schema) else {
             return self.expand(schema, owner, level, context, place);
         };
-        if context.version == Version::V3_1 {
+        if context.library.version() == Version::OpenApi31 {
             self.siblings(schema, owner, level, context, place)?;
         }
         let reference = (schema.file, text.clone());
@@ -160,13 +159,13 @@ impl Layers {
         let rest: Mapping = schema
             .value
             .entries()
-            .filter(|(key, _)| *key != "$ref")
+            .filter(|(key, _)| !matches!(*key, "$ref" | "$dynamicRef"))
             .map(|(key, it)| (key.to_owned(), it.clone()))
             .collect();
         if rest.is_empty() {
             return Ok(());
         }
-        self.expand(&schema.child(&rest.into()), owner, level, context, place)
+        self.expand(&schema.beside(&rest.into()), owner, level, context, place)
     }
 
     fn expand(
@@ -230,10 +229,10 @@ impl Layers {
         for keyword in ["dependentRequired", "dependentSchemas", "dependencies"] {
             for (key, dependent) in schema.get(keyword).iter().flat_map(Node::entries) {
                 let demanded = match dependent.value.as_sequence() {
-                    Some(_) => schema.child(&one("required", dependent.value.clone())),
+                    Some(_) => schema.beside(&one("required", dependent.value.clone())),
                     None => dependent,
                 };
-                let absent = schema.child(&one("properties", one(key, Value::Bool(false))));
+                let absent = schema.beside(&one("properties", one(key, Value::Bool(false))));
                 let ways = vec![way(vec![demanded]), way(vec![absent])];
                 self.choices.push_back(Choice { ways, exclusive: false, level });
             }

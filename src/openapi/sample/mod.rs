@@ -34,7 +34,7 @@ use place::Place;
 use search::Generation;
 use valid::Evaluator;
 
-use super::{Library, Node, Version};
+use super::{Library, Node};
 use crate::document::{Mapping, Value};
 
 /// How values are chosen.
@@ -70,7 +70,9 @@ impl Direction {
             Self::Request => "readOnly",
         };
         let says = |it: &Node| it.value.get(flag).and_then(Value::as_bool) == Some(true);
-        says(schema) || valid::is_reference(schema) && library.resolve(schema).is_ok_and(|it| says(&it))
+        says(schema)
+            || valid::reference(library, schema).is_some()
+                && library.resolve(schema).is_ok_and(|it| says(&it))
     }
 }
 
@@ -88,7 +90,6 @@ pub struct Sample {
 /// Makes samples for the schemas of one library.
 pub struct Sampler<'a> {
     library: &'a Library,
-    version: Version,
     mode: Mode,
     direction: Direction,
     examples: bool,
@@ -98,9 +99,9 @@ pub struct Sampler<'a> {
 impl<'a> Sampler<'a> {
     /// A sampler for stable samples of responses.
     #[must_use]
-    pub fn new(library: &'a Library, version: Version) -> Self {
+    pub fn new(library: &'a Library) -> Self {
         let (mode, direction) = (Mode::Stable, Direction::Response);
-        Self { library, version, mode, direction, examples: true, patterns: Patterns::default() }
+        Self { library, mode, direction, examples: true, patterns: Patterns::default() }
     }
 
     /// Chooses values in another way.
@@ -158,7 +159,6 @@ impl<'a> Sampler<'a> {
     fn generation(&self, random: bool, forgiving: bool) -> Generation<'_> {
         Generation {
             library: self.library,
-            version: self.version,
             direction: self.direction,
             random,
             examples: self.examples,
@@ -174,7 +174,7 @@ impl<'a> Sampler<'a> {
     }
 
     fn evaluator(&self) -> Evaluator<'_> {
-        Evaluator::new(self.library, self.version, self.direction, &self.patterns)
+        Evaluator::new(self.library, self.direction, &self.patterns)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Schemas for what another schema forbids: `not {minimum: 0}` is a number below zero.
 
-use super::valid::{is_reference, size};
+use super::valid::{reference, size};
 use crate::{
     document::{Mapping, Number, Value},
     openapi::{Library, Node},
@@ -23,7 +23,7 @@ fn collect(library: &Library, schema: &Node, depth: u32, ways: &mut Vec<(u8, Nod
     if depth > DEPTH {
         return;
     }
-    if is_reference(schema) {
+    if reference(library, schema).is_some() {
         if let Ok(target) = library.resolve(schema) {
             collect(library, &target, depth + 1, ways);
         }
@@ -118,7 +118,7 @@ fn structure(keyword: &str, rule: &Value) -> Vec<(u8, Value)> {
                 .filter_map(Value::as_str)
                 .collect();
             let whole = given.contains(&"integer");
-            let others = TYPES.into_iter().filter(|it| !given.contains(it) && !(whole && *it == "number"));
+            let others = TYPES.into_iter().filter(|it| !given.contains(it) && (!whole || *it != "number"));
             let mut ways = vec![(2, of([("type", others.map(Value::from).collect::<Vec<_>>().into())]))];
             if whole && !given.contains(&"number") {
                 let tenth = Number::from_f64(0.1).map_or(Value::Null, Value::Number);
@@ -154,14 +154,16 @@ fn structure(keyword: &str, rule: &Value) -> Vec<(u8, Value)> {
 mod tests {
     use super::*;
     use crate::document::{Dialect, read};
+    use crate::openapi::Location;
 
     #[track_caller]
     fn check(schema: &str, ways: &[&str]) {
         let value = read(schema, Dialect::Specification).unwrap().value;
-        let found: Vec<String> = negate(&Library::new(Value::Null), &Node { value, file: 0 })
-            .iter()
-            .map(|it| it.value.to_json())
-            .collect();
+        let found: Vec<String> =
+            negate(&Library::new(Value::Null, &Location::alone()).0, &Node { value, file: 0 })
+                .iter()
+                .map(|it| it.value.to_json())
+                .collect();
         assert_eq!(found, ways);
     }
 

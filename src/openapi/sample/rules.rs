@@ -166,8 +166,8 @@ impl Rules {
         }
         let nullable = match version {
             Version::Swagger2 => "x-nullable",
-            Version::V3_0 => "nullable",
-            Version::V3_1 => "",
+            Version::OpenApi30 => "nullable",
+            Version::OpenApi31 => "",
         };
         if schema.get(nullable).and_then(Value::as_bool) == Some(true) {
             kinds.push(Kind::Null);

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     document::Value,
-    openapi::{Library, Node, Version},
+    openapi::{Library, Node},
 };
 
 /// Values in one sample; beyond it what may be left out is left out.
@@ -61,7 +61,6 @@ const INTRICATE: [&str; 16] = [
 /// One sample in the making.
 pub(super) struct Generation<'a> {
     pub(super) library: &'a Library,
-    pub(super) version: Version,
     pub(super) direction: Direction,
     /// Whether fixed values are left for random ones.
     pub(super) random: bool,
@@ -126,7 +125,7 @@ impl<'a> Generation<'a> {
 
     const fn context(&self) -> Context<'a> {
         let visits = if self.nodes > WIDE { 1 } else { VISITS };
-        Context { library: self.library, version: self.version, visits }
+        Context { library: self.library, visits }
     }
 
     fn search(&mut self, mut layers: Layers, goal: &Goal<'_>, place: &Place<'_>) -> Result<Value, Stop> {
@@ -148,7 +147,7 @@ impl<'a> Generation<'a> {
                 stop = stop.max(other);
                 continue;
             }
-            if !self.forgiving && Rules::of(&next, self.version).is_empty() {
+            if !self.forgiving && Rules::of(&next, self.library.version()).is_empty() {
                 continue;
             }
             match self.search(next, goal, place) {
@@ -180,7 +179,7 @@ impl<'a> Generation<'a> {
             let first = written.values.first().filter(|_| self.forgiving).cloned();
             return first.ok_or(Stop::Impossible);
         }
-        let rules = Rules::of(layers, self.version);
+        let rules = Rules::of(layers, self.library.version());
         let mut stop = Stop::Impossible;
         let mut kinds = rules.kinds(|| infer(layers, place));
         if self.random && kinds.last() == Some(&Kind::Null) && Dice::new(place.seed).below(10) == 0 {

@@ -1,7 +1,10 @@
 //! Laws of the sampler, with the `jsonschema` crate as judge.
 
 use super::*;
-use crate::document::{Dialect, read};
+use crate::{
+    document::{Dialect, read},
+    openapi::Location,
+};
 
 #[track_caller]
 pub(super) fn exactly(schema: &str, expected: &str) {
@@ -12,8 +15,8 @@ pub(super) fn exactly(schema: &str, expected: &str) {
 #[track_caller]
 pub(super) fn check(schema: &str) -> String {
     let value = read(schema, Dialect::Specification).unwrap().value;
-    let library = Library::new(value.clone());
-    let sampler = Sampler::new(&library, Version::V3_1);
+    let library = Library::new(value.clone(), &Location::alone()).0;
+    let sampler = Sampler::new(&library);
     let sample = sampler.sample(&Node { value: value.clone(), file: 0 });
     let text = sample.value.to_json();
     let oracle = oracle(&serde_json::Value::from(&value));
@@ -84,6 +87,47 @@ fn scalars() {
     ] {
         exactly(schema, expected);
     }
+}
+
+#[test]
+fn older_editions_have_words_of_their_own() {
+    for (edition, schema, expected) in [
+        ("3.0.3", "{type: integer, minimum: 3, exclusiveMinimum: true}", "4"),
+        ("3.0.3", "{type: number, minimum: 0, exclusiveMinimum: true, maximum: 0.5}", "0.1"),
+        ("3.0.3", "{type: string, nullable: true, enum: [null]}", "null"),
+        ("3.1.0", "{type: string, nullable: true, example: null}", "\"string\""),
+        ("3.0.3", "{type: string, nullable: true, example: null}", "null"),
+        ("3.0.3", "{type: object, nullable: true, required: [a], properties: {a: {$ref: '#/s/A'}}}", "null"),
+        ("3.0.3", "{$ref: '#/s/B', example: 7}", "2"),
+        ("3.1.0", "{$ref: '#/s/B', example: 7}", "7"),
+        ("3.1.0", "{$ref: '#/s/B', minimum: 5}", "5"),
+    ] {
+        let node = |text: &str| Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
+        let root = format!(
+            "{{openapi: {edition}, s: {{B: {{type: integer, minimum: 2}}, A: {{type: object, required: [a], \
+             properties: {{a: {{$ref: '#/s/A'}}}}}}}}}}"
+        );
+        let library = Library::new(node(&root).value, &Location::alone()).0;
+        let sample = Sampler::new(&library).sample(&node(schema));
+        assert_eq!((sample.value.to_json(), sample.valid), (expected.to_owned(), true), "{edition} {schema}");
+    }
+    let swagger = Library::new(Value::from(&serde_json::json!({"swagger": "2.0"})), &Location::alone()).0;
+    let sampler = Sampler::new(&swagger);
+    let schema =
+        read("{type: string, x-nullable: true, example: null}", Dialect::Specification).unwrap().value;
+    assert_eq!(sampler.sample(&Node { value: schema, file: 0 }).value, Value::Null);
+}
+
+#[test]
+fn requests_are_without_what_only_answers_have() {
+    let text = "{type: object, required: [id, pw], properties: {id: {type: integer, readOnly: true}, \
+        pw: {type: string, writeOnly: true}}}";
+    let schema = Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
+    let library = Library::new(schema.value.clone(), &Location::alone()).0;
+    let response = Sampler::new(&library).sample(&schema);
+    let request = Sampler::new(&library).direction(Direction::Request).sample(&schema);
+    assert_eq!((&*response.value.to_json(), response.valid), ("{\"id\":1}", true));
+    assert_eq!((&*request.value.to_json(), request.valid), ("{\"pw\":\"string\"}", true));
 }
 
 #[test]
@@ -170,7 +214,7 @@ fn recursion_ends() {
 fn attacks_end() {
     let choice = "{anyOf: [{minimum: 5}, {minimum: 6}, {minimum: 7}, {minimum: 8}]}";
     let choices = vec![choice; 30].join(", ");
-    let deep = (0..60).fold("{type: integer}".to_owned(), |inner, _| {
+    let deep = (0..25).fold("{type: integer}".to_owned(), |inner, _| {
         format!("{{oneOf: [{{type: 'null', minimum: 3}}, {{type: object, required: [a], properties: {{a: {inner}}}}}]}}")
     });
     let wide = "{$ref: '#/s/W', s: {W: {type: object, properties: {P}}}}".replace(
@@ -192,8 +236,8 @@ fn attacks_end() {
         "{type: string, pattern: '^(a{1000}){1000}$'}".to_owned(),
     ] {
         let value = read(&schema, Dialect::Specification).unwrap().value;
-        let library = Library::new(value.clone());
-        let sample = Sampler::new(&library, Version::V3_1).sample(&Node { value, file: 0 });
+        let library = Library::new(value.clone(), &Location::alone()).0;
+        let sample = Sampler::new(&library).sample(&Node { value, file: 0 });
         assert!(sample.value.to_json().len() < 8 << 20, "{schema}");
     }
 }
@@ -213,8 +257,8 @@ fn what_cannot_be_is_noted() {
         "{type: string, pattern: '^a{3}$', maxLength: 2}",
     ] {
         let value = read(schema, Dialect::Specification).unwrap().value;
-        let library = Library::new(value.clone());
-        let sample = Sampler::new(&library, Version::V3_1).sample(&Node { value, file: 0 });
+        let library = Library::new(value.clone(), &Location::alone()).0;
+        let sample = Sampler::new(&library).sample(&Node { value, file: 0 });
         assert!(!sample.valid && !sample.notes.is_empty(), "{schema} {}", sample.value.to_json());
     }
 }

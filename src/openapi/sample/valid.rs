@@ -7,7 +7,7 @@ use std::{cell::Cell, collections::HashSet};
 
 use super::{Direction, decimal::Decimal, evaluated, fits::fits, pattern::Patterns};
 use crate::{
-    document::Value,
+    document::{Text, Value},
     openapi::{Library, Node, Version},
 };
 
@@ -19,7 +19,6 @@ const FUEL: u32 = 2_000_000;
 /// Asks about the schemas of one library.
 pub(super) struct Evaluator<'a> {
     pub(super) library: &'a Library,
-    pub(super) version: Version,
     pub(super) direction: Direction,
     pub(super) patterns: &'a Patterns,
     /// Whether texts have to be of their formats.
@@ -28,13 +27,8 @@ pub(super) struct Evaluator<'a> {
 }
 
 impl<'a> Evaluator<'a> {
-    pub(super) const fn new(
-        library: &'a Library,
-        version: Version,
-        direction: Direction,
-        patterns: &'a Patterns,
-    ) -> Self {
-        Self { library, version, direction, patterns, formats: true, fuel: Cell::new(FUEL) }
+    pub(super) const fn new(library: &'a Library, direction: Direction, patterns: &'a Patterns) -> Self {
+        Self { library, direction, patterns, formats: true, fuel: Cell::new(FUEL) }
     }
 
     pub(super) const fn without_formats(mut self) -> Self {
@@ -56,38 +50,30 @@ impl<'a> Evaluator<'a> {
         match &schema.value {
             Value::Bool(it) => *it,
             Value::Mapping(keywords) => {
-                if is_reference(schema) {
+                if reference(self.library, schema).is_some() {
                     let target =
                         self.library.resolve(schema).is_ok_and(|it| !self.check(&it, value, depth + 1));
                     if target {
                         return false;
                     }
-                    if self.version != Version::V3_1 || keywords.len() == 1 {
+                    if self.library.version() != Version::OpenApi31 || keywords.len() == 1 {
                         return true;
                     }
                 }
                 let rule = Rule { schema, value, depth: depth + 1, on: self };
-                keywords.iter().all(|(keyword, it)| rule.holds(keyword, &schema.child(it)))
+                keywords.iter().all(|(keyword, it)| rule.holds(keyword, &schema.beside(it)))
             }
             _ => true,
         }
     }
 }
 
-/// Whether the schema is a reference.
-pub(super) fn is_reference(schema: &Node) -> bool {
-    schema.value.get("$ref").is_some_and(|it| it.as_str().is_some())
-}
-
-/// Parts of a node.
-pub(super) trait Child {
-    /// A part of the same document.
-    fn child(&self, value: &Value) -> Node;
-}
-
-impl Child for Node {
-    fn child(&self, value: &Value) -> Node {
-        Node { value: value.clone(), file: self.file }
+/// The reference that the schema is, if it is one.
+pub(super) fn reference<'a>(library: &Library, schema: &'a Node) -> Option<&'a Text> {
+    let dynamic = || schema.value.get("$dynamicRef").filter(|_| library.version() == Version::OpenApi31);
+    match schema.value.get("$ref").or_else(dynamic) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
     }
 }
 
@@ -170,10 +156,10 @@ impl Rule<'_> {
     }
 
     fn has_type(&self, rule: &Value) -> bool {
-        let nullable = match self.on.version {
+        let nullable = match self.on.library.version() {
             Version::Swagger2 => "x-nullable",
-            Version::V3_0 => "nullable",
-            Version::V3_1 => "",
+            Version::OpenApi30 => "nullable",
+            Version::OpenApi31 => "",
         };
         if self.value.is_null() && self.schema.value.get(nullable).and_then(Value::as_bool) == Some(true) {
             return true;
