@@ -137,50 +137,14 @@ fn wrapped(value: &Json, mut schema: Json, choice: u8) -> Json {
     }
 }
 
+const KEYWORDS: &str = "type properties items allOf oneOf anyOf not if then else enum const minimum maximum exclusiveMinimum \
+    multipleOf minLength maxLength pattern format required additionalProperties patternProperties \
+    propertyNames minItems maxItems uniqueItems contains prefixItems minProperties maxProperties \
+    dependentRequired discriminator $ref nullable example default a b ^a";
+
 /// Anything that looks like a schema, and much that does not.
 fn junk() -> impl Strategy<Value = Json> {
-    let words = prop::sample::select(vec![
-        "type",
-        "properties",
-        "items",
-        "allOf",
-        "oneOf",
-        "anyOf",
-        "not",
-        "if",
-        "then",
-        "else",
-        "enum",
-        "const",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "format",
-        "required",
-        "additionalProperties",
-        "patternProperties",
-        "propertyNames",
-        "minItems",
-        "maxItems",
-        "uniqueItems",
-        "contains",
-        "prefixItems",
-        "minProperties",
-        "maxProperties",
-        "dependentRequired",
-        "discriminator",
-        "$ref",
-        "nullable",
-        "example",
-        "default",
-        "a",
-        "b",
-        "^a",
-    ]);
+    let words = prop::sample::select(KEYWORDS.split_whitespace().collect::<Vec<_>>());
     let leaf = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::from),
