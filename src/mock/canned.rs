@@ -3,9 +3,14 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
+use super::Making;
 use crate::{
     document::Value,
-    openapi::{Api, Media, Response},
+    openapi::{
+        Api, Header, Media, Response,
+        body::{Body, Renderer, Source},
+        sample::{Mode, Sampler},
+    },
 };
 
 /// An answer, for one request.
@@ -29,7 +34,7 @@ pub(super) struct Canned {
 impl Canned {
     /// The answer of a response without a body.
     pub(super) fn empty(api: &Api, response: &Response) -> Self {
-        Self { headers: declared_headers(api, response), body: Bytes::new() }
+        Self { headers: declared_headers(api, response, Mode::Stable), body: Bytes::new() }
     }
 
     /// The answer of an example, or of a sample of the schema if there is none. `concrete` stands in place of a
@@ -40,14 +45,15 @@ impl Canned {
         media: usize,
         example: Option<usize>,
         concrete: Option<&str>,
+        making: Making,
     ) -> Self {
-        let media = &response.media[media];
-        let media_type = concrete.unwrap_or(&media.media_type);
-        let mut headers = declared_headers(api, response);
-        if let Some(value) = content_type(media_type) {
+        let mut headers = declared_headers(api, response, making.mode);
+        let Some(media) = response.media.get(media) else { return Self { headers, body: Bytes::new() } };
+        let Body { content_type, bytes } = body(api, media, example, concrete, making);
+        if let Ok(value) = HeaderValue::from_str(&content_type) {
             headers.insert(CONTENT_TYPE, value);
         }
-        Self { headers, body: body(media, media_type, example) }
+        Self { headers, body: bytes }
     }
 
     pub(super) fn answer(&self, status: StatusCode) -> Answer {
@@ -55,37 +61,65 @@ impl Canned {
     }
 }
 
-/// As declared; bare `application/json` says its charset, as Kong's answers do.
-fn content_type(media_type: &str) -> Option<HeaderValue> {
-    match media_type {
-        "application/json" => Some(HeaderValue::from_static("application/json; charset=utf-8")),
-        wildcard if wildcard.contains('*') => None,
-        other => HeaderValue::from_str(other).ok(),
+fn body(api: &Api, media: &Media, example: Option<usize>, concrete: Option<&str>, making: Making) -> Body {
+    let renderer = Renderer::new(&api.library).charset(making.charset);
+    let example = example.and_then(|example| media.examples.get(example));
+    if let Some(bytes) = example.and_then(|example| example.external.clone()) {
+        let content_type = concrete.unwrap_or_else(|| usual(&media.media_type, None)).to_owned();
+        return Body { content_type, bytes };
+    }
+    let (value, source) = match (example, &media.schema) {
+        (Some(example), _) => (example.value.value.clone(), Source::Example),
+        (None, Some(schema)) => {
+            let sampler = Sampler::new(&api.library).mode(making.mode).examples(!making.fresh);
+            (sampler.sample(schema).value, Source::Sample)
+        }
+        (None, None) => {
+            return renderer.undescribed(concrete.unwrap_or_else(|| usual(&media.media_type, None)));
+        }
+    };
+    let media_type = concrete.unwrap_or_else(|| usual(&media.media_type, Some(&value)));
+    renderer.render(media_type, &value, media.schema.as_ref(), media.encoding.as_ref(), source).body
+}
+
+/// The type that is sent where the document has a wildcard and the client has no wish.
+fn usual<'a>(media_type: &'a str, value: Option<&Value>) -> &'a str {
+    match (media_type.split(';').next().unwrap_or_default().trim(), value) {
+        ("text/*", _) => "text/plain",
+        ("image/*", _) => "image/png",
+        (wildcard, Some(Value::String(_))) if wildcard.contains('*') => "text/plain",
+        (wildcard, _) if wildcard.contains('*') => "application/json",
+        _ => media_type,
     }
 }
 
-fn body(media: &Media, media_type: &str, example: Option<usize>) -> Bytes {
-    let Some(example) = example.and_then(|example| media.examples.get(example)) else { return Bytes::new() };
-    if let Some(external) = &example.external {
-        return external.clone();
-    }
-    match &example.value.value {
-        Value::String(text) if !media_type.contains("json") => Bytes::copy_from_slice(text.as_bytes()),
-        value => value.to_json().into(),
-    }
-}
-
-fn declared_headers(_api: &Api, response: &Response) -> HeaderMap {
+/// The fields that the response declares, each with its example, or a sample of its schema.
+fn declared_headers(api: &Api, response: &Response, mode: Mode) -> HeaderMap {
+    // Room for those that the gateway adds.
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 8);
     for header in &response.headers {
-        let value = match header.example.as_ref().map(|example| &example.value) {
-            Some(Value::String(text)) => text.to_string(),
-            Some(value) => value.to_json(),
-            None => continue,
+        let value = match (&header.example, &header.schema) {
+            (Some(example), _) => example.value.clone(),
+            (None, Some(schema)) => Sampler::new(&api.library).mode(mode).sample(schema).value,
+            (None, None) => continue,
         };
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        if let Ok(value) = HeaderValue::from_str(&simple(header, &value)) {
             headers.insert(header.name.clone(), value);
         }
     }
     headers
+}
+
+/// A value in the style `simple`, the one of header fields. (OpenAPI 3.0.3, "Style Values".)
+fn simple(header: &Header, value: &Value) -> String {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_json(), str::to_owned);
+    let parts: Vec<String> = match value {
+        Value::Sequence(items) => items.iter().map(plain).collect(),
+        Value::Mapping(members) => {
+            let equals = if header.explode { "=" } else { "," };
+            members.iter().map(|(key, value)| format!("{key}{equals}{}", plain(value))).collect()
+        }
+        scalar => vec![plain(scalar)],
+    };
+    parts.join(",")
 }

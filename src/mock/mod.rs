@@ -20,7 +20,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 
 use self::operation::Operations;
-use crate::openapi::Api;
+use crate::openapi::{Api, sample::Mode};
 
 /// How answers are chosen. The defaults are Kong's.
 /// (Kong: Mocking plugin, configuration reference.)
@@ -51,6 +51,26 @@ pub struct Asked<'a> {
     pub status: Option<&'a str>,
     /// The example that is wanted.
     pub example: Option<&'a str>,
+    /// How samples are made.
+    pub making: Making,
+}
+
+/// How answers are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Making {
+    /// How samples choose their values.
+    pub mode: Mode,
+    /// Whether examples are passed over, so that every answer is a sample.
+    pub fresh: bool,
+    /// Whether bare `application/json` says its charset, as Kong's answers do.
+    pub charset: bool,
+}
+
+impl Default for Making {
+    /// Kong's: the same every time.
+    fn default() -> Self {
+        Self { mode: Mode::Stable, fresh: false, charset: true }
+    }
 }
 
 /// Why there is no answer.
@@ -116,11 +136,7 @@ impl Mock {
         };
         let example =
             choice::example(&operation.responses[response].media[media], asked.example, &self.options, dice)?;
-        Ok(self.operations.answer(
-            &self.api,
-            operation::Chosen { operation: n, response, media, example },
-            status,
-            concrete,
-        ))
+        let chosen = operation::Chosen { operation: n, response, media, example };
+        Ok(self.operations.answer(&self.api, chosen, status, concrete, asked.making))
     }
 }

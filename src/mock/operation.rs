@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use http::{Method, StatusCode};
 
 use super::{
-    Options, Refusal,
+    Making, Options, Refusal,
     canned::{Answer, Canned},
 };
-use crate::openapi::{Api, Found, Offers, Paths, Response, negotiate};
+use crate::openapi::{Api, Found, Offers, Paths, Response, negotiate, sample::Mode};
 
 /// All operations.
 #[derive(Debug)]
@@ -113,12 +113,13 @@ impl Operations {
         chosen: Chosen,
         status: StatusCode,
         concrete: Option<&str>,
+        making: Making,
     ) -> Answer {
         let Chosen { operation, response, media, example } = chosen;
         let declared = &api.operations[operation].responses[response];
-        let make = || Canned::new(api, declared, media, example, concrete);
-        if concrete.is_some() {
-            // A wildcard of the document takes the type that the client names: there is no end to those.
+        let make = || Canned::new(api, declared, media, example, concrete, making);
+        if concrete.is_some() || making.mode != Mode::Stable {
+            // There is no end to the types that clients name for a wildcard of the document, nor to seeds.
             return make().answer(status);
         }
         let answers = &self.prepared[operation][response].media[media];

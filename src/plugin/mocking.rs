@@ -12,7 +12,7 @@ use crate::{
     body::Body,
     diag::{Diagnostic, Source},
     document::{self, Dialect, Document, Path, Value},
-    mock::{Answer, Asked, Mock, Options, Refusal},
+    mock::{Answer, Asked, Making, Mock, Options, Refusal},
     openapi::{self, Api, Location},
     reply,
     schema::{Complaint, Field, Kind, Rule, Settings},
@@ -234,6 +234,7 @@ impl Mocking {
             accept: accept.as_deref(),
             status: headers.get(STATUS_CODE).and_then(|it| it.to_str().ok()),
             example: headers.get(EXAMPLE_ID).and_then(|it| it.to_str().ok()),
+            making: Making::default(),
         };
         match self.mock.answer(&asked, &mut |below| rand::rng().random_range(0..below)) {
             Ok(Answer { status, headers, body }) => {
