@@ -41,7 +41,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Run {
-    /// The configuration, YAML or JSON [default: KONG_DECLARATIVE_CONFIG, else ./kong.yaml or ./kong.yml]
+    /// The configuration, YAML or JSON [default: `KONG_DECLARATIVE_CONFIG`, else ./kong.yaml or ./kong.yml]
     file: Option<PathBuf>,
     /// The folder of OpenAPI documents that plugins name [default: specs beside FILE]
     #[arg(long, value_name = "DIR")]
