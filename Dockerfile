@@ -7,7 +7,7 @@ COPY src ./src
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin mynah --target "$(rustc -vV | sed -n 's/^host: //p')" \
+    cargo build --release --locked --bin mynah --target "$(rustc --print host-tuple)" \
     && cp target/*/release/mynah /mynah
 
 FROM gcr.io/distroless/static-debian12:nonroot

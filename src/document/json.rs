@@ -1,10 +1,14 @@
 //! JSON to values, by `serde_json`: ten times as fast as reading it as YAML.
 
-use std::{cell::RefCell, collections::HashSet, fmt};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    fmt,
+};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Document, Mapping, Number, SyntaxError, Text, Value};
+use super::{Dialect, Document, Mapping, Number, SyntaxError, Text, Value, yaml};
 
 /// The key under which `serde_json` hands over a number whose digits are kept (its feature `arbitrary_precision`).
 const NUMBER: &str = "$serde_json::private::Number";
@@ -14,7 +18,12 @@ pub(super) fn read(text: &str) -> Result<Document, SyntaxError> {
     let mut reader = serde_json::Deserializer::from_str(&text[start..]);
     let keys = Keys::default();
     match Node(&keys).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)) {
-        Ok(value) => Ok(Document { value, duplicates: Vec::new(), next: None }),
+        Ok(value) => {
+            // Where such a key stands is worth a second reading: it is rare.
+            let again = |it: bool| it.then(|| yaml::read(text, Dialect::Specification).ok()).flatten();
+            let duplicates = again(keys.twice.get()).map(|it| it.duplicates).unwrap_or_default();
+            Ok(Document { value, duplicates, next: None })
+        }
         Err(error) => {
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or_default().to_owned();
@@ -41,11 +50,15 @@ impl<'de> Deserialize<'de> for Value {
 
 /// The keys seen so far: a large document has few different ones, so equal ones share their text.
 #[derive(Default)]
-struct Keys(RefCell<HashSet<Text>>);
+struct Keys {
+    known: RefCell<HashSet<Text>>,
+    /// Whether a key stood twice in one object.
+    twice: Cell<bool>,
+}
 
 impl Keys {
     fn share(&self, key: &str) -> Text {
-        let mut keys = self.0.borrow_mut();
+        let mut keys = self.known.borrow_mut();
         if let Some(known) = keys.get(key) {
             return known.clone();
         }
@@ -138,7 +151,9 @@ impl<'de> Visitor<'de> for Node<'_> {
                     .map(Value::Number)
                     .ok_or_else(|| A::Error::custom("invalid number"));
             }
-            mapping.insert(key, members.next_value_seed(self)?);
+            if mapping.insert(key, members.next_value_seed(self)?).is_some() {
+                self.0.twice.set(true);
+            }
         }
         mapping.shrink();
         Ok(mapping.into())
@@ -157,8 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_equal_keys_is_taken() {
-        assert_eq!(read(r#"{"a":1,"b":2,"a":3}"#).unwrap().value.to_json(), r#"{"a":3,"b":2}"#);
+    fn the_last_of_equal_keys_is_taken_and_noted() {
+        let document = read(r#"{"s":[{"a":1,"b":2,"a":3}]}"#).unwrap();
+        assert_eq!(document.value.to_json(), r#"{"s":[{"a":3,"b":2}]}"#);
+        assert_eq!(document.duplicates, [crate::document::Path::root().key("s").index(0).key("a")]);
     }
 
     #[test]

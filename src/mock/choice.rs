@@ -102,3 +102,132 @@ fn says(example: &Value, wanted: &str) -> bool {
         _ => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        document::{Dialect, read},
+        mock::{Asked, Making, Mock, Options, Refusal},
+        openapi::{Location, lower},
+    };
+
+    const DOCUMENT: &str = "
+openapi: 3.0.3
+paths:
+  /crates:
+    get:
+      responses:
+        '500': {description: '', content: {application/json: {example: five}}}
+        '201': {description: '', content: {application/json: {example: made}}}
+        2XX: {description: '', content: {application/json: {example: range}}}
+        default: {description: '', content: {application/json: {example: rest}}}
+    put: {responses: {4XX: {description: '', content: {text/plain: {example: no}}}, default: {description: ''}}}
+    patch: {responses: {default: {description: '', content: {text/plain: {example: any}}}}}
+    delete: {responses: {}}
+  /users:
+    get:
+      responses:
+        '200':
+          description: ''
+          content:
+            application/json:
+              examples:
+                Jessica: {value: {id: 10, name: Hao}}
+                Ron: {value: {id: 20, name: Sasha}}
+                Twin: {value: {id: 30, name: Kim}}
+                Other: {value: {id: 40, name: Kim}}
+";
+
+    fn mock(options: Options) -> Mock {
+        let document = read(DOCUMENT, Dialect::Specification).unwrap();
+        let (api, _) = lower(document.value, &Location::alone()).unwrap();
+        Mock::new(api.into(), options)
+    }
+
+    /// What a request gets: status and body, or the refusal.
+    fn answer(mock: &Mock, method: &str, path: &str, status: Option<&str>, example: Option<&str>) -> String {
+        let method = method.parse().unwrap();
+        let making = Making::default();
+        let asked = Asked { method: &method, path, accept: None, status, example, making };
+        // The dice always show their highest number.
+        match mock.answer(&asked, &mut |below| below - 1) {
+            Ok(answer) => format!("{} {}", answer.status.as_u16(), String::from_utf8_lossy(&answer.body)),
+            Err(Refusal::NothingIncluded(defined)) => format!("nothing of {}", defined.join(" ")),
+            Err(refusal) => format!("{refusal:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn check(options: Options, method: &str, status: Option<&str>, expected: &str) {
+        assert_eq!(answer(&mock(options), method, "/crates", status, None), expected, "{method} {status:?}");
+    }
+
+    #[test]
+    fn the_lowest_named_code_is_answered_then_ranges_then_the_default() {
+        check(Options::default(), "GET", None, "201 \"made\"");
+        check(Options::default(), "PUT", None, "400 no");
+        check(Options::default(), "PATCH", None, "200 any");
+        check(Options::default(), "DELETE", None, "nothing of ");
+    }
+
+    #[test]
+    fn a_code_that_is_asked_for_is_answered_as_exactly_as_it_is_defined() {
+        check(Options::default(), "GET", Some("500"), "500 \"five\"");
+        check(Options::default(), "GET", Some("204"), "204 \"range\"");
+        check(Options::default(), "GET", Some("404"), "404 \"rest\"");
+        for wrong in ["abc", "", "99", "100", "600", "-200", "2XX", "200.0"] {
+            check(Options::default(), "GET", Some(wrong), &format!("NoSuchStatus({wrong:?})"));
+        }
+        check(Options::default(), "DELETE", Some("200"), "NoSuchStatus(\"200\")");
+    }
+
+    #[test]
+    fn only_included_codes_are_answered() {
+        let only = |codes: &[u16]| Options { included_status_codes: codes.to_vec(), ..Options::default() };
+        check(only(&[500, 501]), "GET", None, "500 \"five\"");
+        check(only(&[404, 204]), "GET", None, "204 \"range\"");
+        check(only(&[404]), "PUT", None, "404 no");
+        check(only(&[500]), "GET", Some("201"), "NoSuchStatus(\"201\")");
+        check(only(&[200]), "DELETE", None, "nothing of ");
+    }
+
+    #[test]
+    fn any_named_code_is_answered_at_random() {
+        let options = Options { random_status_code: true, ..Options::default() };
+        check(options.clone(), "GET", None, "201 \"made\"");
+        check(Options { included_status_codes: vec![500], ..options }, "GET", None, "500 \"five\"");
+    }
+
+    #[test]
+    fn examples_are_chosen_by_key_then_by_what_they_say() {
+        let first = mock(Options::default());
+        let random = mock(Options { random_examples: true, ..Options::default() });
+        for (mock, wanted, expected) in [
+            (&first, None, r#"200 {"id":10,"name":"Hao"}"#),
+            (&first, Some("Ron"), r#"200 {"id":20,"name":"Sasha"}"#),
+            (&first, Some("Sasha"), r#"200 {"id":20,"name":"Sasha"}"#),
+            (&first, Some("30"), r#"200 {"id":30,"name":"Kim"}"#),
+            (&first, Some("Kim"), r#"NoSuchExample("Kim")"#),
+            (&first, Some("ron"), r#"NoSuchExample("ron")"#),
+            (&random, None, r#"200 {"id":40,"name":"Kim"}"#),
+            (&random, Some("Ron"), r#"200 {"id":20,"name":"Sasha"}"#),
+        ] {
+            assert_eq!(answer(mock, "GET", "/users", None, wanted), expected, "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn paths_may_begin_with_the_base_path() {
+        let based = mock(Options {
+            include_base_path: true,
+            custom_base_path: Some("/v2/".to_owned()),
+            ..Options::default()
+        });
+        for (path, expected) in
+            [("/v2/users", "200"), ("/users", "NotFou"), ("/v2users", "NotFou"), ("/v2", "NotFou")]
+        {
+            assert!(answer(&based, "GET", path, None, None).starts_with(expected), "{path}");
+        }
+        assert_eq!(answer(&based, "POST", "/v2/users", None, None), "MethodNotAllowed([GET, HEAD])");
+    }
+}
