@@ -26,8 +26,9 @@ impl Report {
     pub fn draw(&self, style: Style) -> String {
         let renderer = if style == Style::Colour { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
-        for diagnostic in self.diagnostics.iter().take(DRAWN) {
-            out.push_str(&self.draw_one(diagnostic, &renderer));
+        let drawn = &self.diagnostics[..self.diagnostics.len().min(DRAWN)];
+        for (diagnostic, position) in drawn.iter().zip(self.positions(drawn)) {
+            out.push_str(&self.draw_one(diagnostic, &position, &renderer));
             out.push_str("\n\n");
         }
         if self.diagnostics.len() > DRAWN {
@@ -43,9 +44,9 @@ impl Report {
         out
     }
 
-    fn draw_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
+    fn draw_one(&self, diagnostic: &Diagnostic, position: &Position, renderer: &Renderer) -> String {
         let source = self.source_of(diagnostic);
-        let Position { line, column, bytes } = self.position(diagnostic);
+        let Position { line, column, bytes } = position;
         let level = if diagnostic.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
         let path = diagnostic.path.to_string();
         let line_start = source.text[..bytes.start].rfind('\n').map_or(0, |newline| newline + 1);
@@ -60,7 +61,7 @@ impl Report {
         // Only this line is given to the renderer, so that it need not walk a large file for each complaint.
         let span = bytes.start - line_start..bytes.end.min(line_end) - line_start;
         let snippet = Snippet::source(&source.text[line_start..line_end])
-            .line_start(line)
+            .line_start(*line)
             .path(&*source.name)
             .annotation(AnnotationKind::Primary.span(span).label(&*path));
         renderer.render(&[group.element(snippet).elements(help)])
@@ -70,18 +71,19 @@ impl Report {
     /// `message` and `help`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let each = self.diagnostics.iter().map(|diagnostic| {
-            let Position { line, column, .. } = self.position(diagnostic);
-            json!({
-                "file": self.source_of(diagnostic).name,
-                "line": line,
-                "column": column,
-                "path": diagnostic.path.to_string(),
-                "severity": if diagnostic.is_error() { "error" } else { "warning" },
-                "message": diagnostic.message,
-                "help": diagnostic.help,
-            })
-        });
+        let positions = self.positions(&self.diagnostics);
+        let each =
+            self.diagnostics.iter().zip(positions).map(|(diagnostic, Position { line, column, .. })| {
+                json!({
+                    "file": self.source_of(diagnostic).name,
+                    "line": line,
+                    "column": column,
+                    "path": diagnostic.path.to_string(),
+                    "severity": if diagnostic.is_error() { "error" } else { "warning" },
+                    "message": diagnostic.message,
+                    "help": diagnostic.help,
+                })
+            });
         Value::Array(each.collect())
     }
 }
