@@ -21,12 +21,8 @@ pub type Bound = Vec<(tokio::net::TcpListener, Role)>;
 
 /// Serves until a signal ends it, then lets requests on their way finish, for at most `grace`.
 ///
-/// SIGTERM, SIGINT and SIGQUIT do the same; a second one ends the wait.
-///
-/// # Errors
-/// The signals cannot be listened for.
-pub async fn serve(bound: Bound, readiness: Arc<Readiness>, grace: Duration) -> std::io::Result<()> {
-    let mut stop = Stop::new()?;
+/// All signals of [`Stop`] do the same; a second one ends the wait.
+pub async fn serve(bound: Bound, mut stop: Stop, readiness: Arc<Readiness>, grace: Duration) {
     let (closing, closed) = watch::channel(false);
     let mut listeners = JoinSet::new();
     for (listener, role) in bound {
@@ -48,18 +44,22 @@ pub async fn serve(bound: Bound, readiness: Arc<Readiness>, grace: Duration) -> 
         () = tokio::time::sleep(grace) => tracing::warn!("the grace is over; open requests are cut off"),
         name = stop.signal() => tracing::warn!("{name}: open requests are cut off"),
     }
-    Ok(())
 }
 
-/// The signals that end the process.
-struct Stop {
+/// The signals that end the process in order: SIGTERM, SIGINT and SIGQUIT.
+#[derive(Debug)]
+pub struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     quit: tokio::signal::unix::Signal,
 }
 
 impl Stop {
-    fn new() -> std::io::Result<Self> {
+    /// Listens for them from now on; before, each would end the process on the spot. Must be called on the runtime.
+    ///
+    /// # Errors
+    /// The system may refuse it.
+    pub fn new() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

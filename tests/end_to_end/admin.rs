@@ -84,7 +84,7 @@ fn is_not_ready_while_it_ends() {
     gateway.signal("TERM");
     gateway.logs("SIGTERM");
     raw.send("\r\n");
-    assert!(raw.to_end().contains("503"));
+    assert!(raw.rest().contains("503"));
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn an_error_of_the_service_is_the_services() {
 fn check_raw(gateway: &Gateway, request: &str, status: &str) {
     let mut raw = crate::raw::Raw::connect(gateway.address("proxy"));
     raw.send(request);
-    let answer = raw.to_end();
+    let answer = raw.rest();
     assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request:?}: {answer}");
 }
 
