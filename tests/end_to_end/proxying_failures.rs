@@ -26,7 +26,7 @@ services:
 routes:
 - {{name: alone, paths: [/alone]}}
 - {{name: secure, paths: [/secure], protocols: [https]}}
-- {{name: moved, paths: [/moved], protocols: [https], https_redirect_status_code: 301}}
+- {{name: moved, paths: [/moved], protocols: [https], https_redirect_status_code: 301, plugins: [{{name: cors}}]}}
 ",
         upstream.address
     );
@@ -95,6 +95,7 @@ fn only_over_tls() {
     assert_eq!(answer.header("upgrade"), "TLS/1.2, HTTP/1.1");
     let answer = gateway.ask("GET", "/moved/a?b=c", &[("host", "shop.example:8000")]);
     assert_eq!((answer.status, answer.header("location")), (301, "https://shop.example/moved/a?b=c"));
+    assert_eq!(answer.header("access-control-allow-origin"), "", "the route's plugins have no part in it");
 }
 
 #[test]
