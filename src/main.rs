@@ -131,7 +131,7 @@ fn execute(command: Command) -> Result<bool> {
             settings.declarative_config = door.file().map(PathBuf::from);
             let beside = door.file().map(run::specs_beside);
             let specs = settings.specs_dir.clone().or(beside).unwrap_or_else(|| PathBuf::from("specs"));
-            run::run(settings, door, specs, &warnings)
+            run::run(settings, &door, specs, &warnings)
         }
         Command::Mock(flags) => {
             let listen = SocketAddr::new(flags.host, flags.port).to_string();
@@ -144,7 +144,7 @@ fn execute(command: Command) -> Result<bool> {
             let (settings, warnings) = settings(overrides, None)?;
             let folder = flags.specification.parent().map(PathBuf::from).unwrap_or_default();
             let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-            run::run(settings, Door::Specification(flags.specification), folder, &warnings)
+            run::run(settings, &Door::Specification(flags.specification), folder, &warnings)
         }
         Command::Check(flags) => {
             let (settings, _) = settings([], None)?;

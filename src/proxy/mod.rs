@@ -146,9 +146,12 @@ impl Proxy {
         if !step.chain.steps().is_empty() {
             exchange.captures = captures(&found, &path);
         }
-        let outcome = if step.https_only && !arrived_over_tls(&exchange, who.trusted) {
-            Outcome::Produced(redirect(&exchange, route))
-        } else if let Some(response) = step.chain.access(&mut exchange).await {
+        if step.https_only && !arrived_over_tls(&exchange, who.trusted) {
+            // Kong decides this before it looks for the Route's plugins.
+            let outcome = Outcome::Produced(redirect(&exchange, route));
+            return self.finish(outcome, snapshot.global(), &exchange);
+        }
+        let outcome = if let Some(response) = step.chain.access(&mut exchange).await {
             Outcome::Produced(response)
         } else {
             let way = forward::Way { path: &path, prefix: found.prefix, connection, trusted: who.trusted };
