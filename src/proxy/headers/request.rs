@@ -126,8 +126,9 @@ fn insert_forwarded(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) {
     offer(X_FORWARDED_PORT, &|| Some(HeaderValue::from(forwarding.port)));
     offer(X_FORWARDED_PATH, &|| HeaderValue::from_bytes(forwarding.raw_path.as_bytes()).ok());
     offer(X_FORWARDED_PREFIX, &|| {
-        let prefix = forwarding.stripped_prefix.filter(|prefix| !matches!(*prefix, "" | "/"));
-        prefix.and_then(|prefix| HeaderValue::from_bytes(prefix.as_bytes()).ok())
+        // As it was matched: decoded.
+        let prefix = forwarding.stripped_prefix.filter(|prefix| !matches!(*prefix, b"" | b"/"));
+        prefix.and_then(|prefix| HeaderValue::from_bytes(prefix).ok())
     });
 }
 
