@@ -11,6 +11,7 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::timeout,
 };
 
 use crate::{
@@ -24,6 +25,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long to wait when the process has no file descriptor left for a connection.
 const EXHAUSTED: Duration = Duration::from_millis(20);
+
+/// How long a connection accepted at the very end has to be read from: one that has said nothing is closed.
+const FIRST_BYTES: Duration = Duration::from_millis(50);
 
 /// Bytes of responses that a stream of HTTP/2 buffers for a client that does not read.
 const UNREAD: usize = 64 << 10;
@@ -60,7 +64,7 @@ pub async fn accept(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = closing.changed() => return open,
+            _ = closing.changed() => break,
         };
         match accepted {
             Ok((stream, peer)) => begin(stream, peer, &role, &server, &open),
@@ -71,6 +75,13 @@ pub async fn accept(
             }
         }
     }
+    // The system has accepted these for us already; their clients know of no end.
+    while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, listener.accept()).await {
+        begin(stream, peer, &role, &server, &open);
+    }
+    drop(listener);
+    tokio::time::sleep(FIRST_BYTES).await;
+    open
 }
 
 fn server() -> auto::Builder<TokioExecutor> {
