@@ -6,6 +6,8 @@
 
 mod migrate;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -62,7 +64,7 @@ pub fn parse(source: &Arc<Source>, plugins: &dyn Plugins, now: i64) -> Result<Co
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(fail(diagnostics));
     }
-    let nothing = entities.services.is_empty() && entities.routes.is_empty() && entities.plugins.is_empty();
+    let nothing = entities.is_empty();
     let hash = if nothing { EMPTY_HASH.to_owned() } else { hash(source.text.as_bytes()) };
     Ok(Config { entities, warnings: diagnostics, hash })
 }

@@ -99,12 +99,16 @@ impl Checker<'_> {
                 self.unknown(key, fields, at);
             }
         }
+        // Where an entity stands says what it belongs to.
+        let parent = item.and_then(|item| self.checked.items[item].parent).map(|parent| parent.field);
         let mut done = Mapping::default();
         for field in fields {
             let given = record.get(field.name).unwrap_or(&Value::Null);
             let at = at.key(field.name);
             if let Kind::Entities(entity, back) = field.kind {
                 self.entities(entity(), back, given, &at, item);
+            } else if given.is_null() && parent == Some(field.name) {
+                done.insert(field.name, Value::Null);
             } else if matches!(field.kind, Kind::Config) {
                 let name = record.get("name").and_then(Value::as_str);
                 done.insert(field.name, self.config(name, given, &at));
@@ -234,13 +238,13 @@ impl Checker<'_> {
 
     fn value(&mut self, kind: Kind, value: &Value, at: &At<'_>) -> Value {
         match (kind, value) {
-            (Kind::String, Value::String(text)) if text.is_empty() => {
+            (Kind::String | Kind::Secret, Value::String(text)) if text.is_empty() => {
                 self.complain(at, "length must be at least 1");
             }
             (Kind::Uuid, Value::String(text)) if text.len() != 36 || Uuid::parse_str(text).is_err() => {
                 self.complain(at, "expected a valid UUID");
             }
-            (Kind::String | Kind::Text | Kind::Uuid | Kind::Foreign(_), Value::String(_))
+            (Kind::String | Kind::Text | Kind::Secret | Kind::Uuid | Kind::Foreign(_), Value::String(_))
             | (Kind::Boolean, Value::Bool(_))
             | (Kind::Number, Value::Number(_))
             | (Kind::Any, _) => (),
@@ -305,7 +309,8 @@ impl Checker<'_> {
             (Kind::String | Kind::Text | Kind::Uuid, Value::Number(number)) => {
                 Some(format!("found a number; quote it: \"{}\"", number.as_str()))
             }
-            (Kind::String | Kind::Text, Value::Bool(_)) => Some(
+            (Kind::Secret, Value::Number(_)) => Some("found a number; quote it".to_owned()),
+            (Kind::String | Kind::Text | Kind::Secret, Value::Bool(_)) => Some(
                 "found a boolean (unquoted yes, no, on and off are booleans in YAML 1.1); quote it"
                     .to_owned(),
             ),

@@ -33,6 +33,8 @@ pub enum Kind {
     String,
     /// Text that may be empty.
     Text,
+    /// Text of at least one character that no message may repeat.
+    Secret,
     /// A UUID.
     Uuid,
     /// A whole number.
@@ -171,7 +173,7 @@ impl Kind {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::String | Self::Text | Self::Uuid => "string",
+            Self::String | Self::Text | Self::Secret | Self::Uuid => "string",
             Self::Integer => "integer",
             Self::Number => "number",
             Self::Boolean => "boolean",
