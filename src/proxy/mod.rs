@@ -28,7 +28,7 @@ use self::{
 use crate::{
     body::Body,
     entity::Route,
-    plugin::{Chain, Exchange},
+    plugin::{Chain, Exchange, Picks},
     reply::{self, Asked, Format, Phase},
     request_id::RequestId,
     router::{self, Flavor, Scheme},
@@ -136,6 +136,8 @@ impl Proxy {
             matched: None,
             captures: Vec::new(),
             upstream_path: None,
+            identity: None,
+            picks: Picks::default(),
             upstream_host: None,
         };
         let Some((found, route, step)) = found else {

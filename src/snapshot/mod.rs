@@ -3,6 +3,7 @@
 //! A configuration becomes a [`Snapshot`]; [`Live`] holds the current one. A request takes it once and keeps it to
 //! its last byte, so a reload never changes a request on its way.
 
+mod chains;
 mod changes;
 mod compile;
 mod live;
