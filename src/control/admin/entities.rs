@@ -40,8 +40,9 @@ pub(super) fn refuse_write(segments: &[&str], method: &Method, allowed: &[Method
         [] => "",
     };
     let by_name = match segments {
-        [_, key] if uuid::Uuid::parse_str(key).is_err() => " by 'name'",
-        _ => "",
+        [_, key] if uuid::Uuid::parse_str(key).is_ok() => String::new(),
+        [collection, _] => format!(" by '{}'", name_field(collection)),
+        _ => String::new(),
     };
     let verb = match *method {
         Method::POST => "create",
@@ -118,16 +119,21 @@ fn id_of(record: &Value) -> Option<String> {
 /// The entity with this id, or this name (for plugins: this instance name, for consumers: this username).
 fn one(entities: &Entities, collection: &str, key: &str) -> Option<Value> {
     let key = percent_decode_str(key).decode_utf8().ok()?;
-    let name = match collection {
-        "plugins" => "instance_name",
-        "consumers" | "basic-auths" => "username",
-        "key-auths" => "key",
-        _ => "name",
-    };
+    let name = name_field(collection);
     let is = |record: &Value| {
         [("id"), name].iter().any(|field| record.get(field).and_then(Value::as_str) == Some(&*key))
     };
     records(entities, collection).into_iter().find(is)
+}
+
+/// The field by which entities of a collection can be found besides their id.
+fn name_field(collection: &str) -> &'static str {
+    match collection {
+        "plugins" => "instance_name",
+        "consumers" | "basic-auths" => "username",
+        "key-auths" => "key",
+        _ => "name",
+    }
 }
 
 fn found(record: Option<Value>) -> Response<Body> {
