@@ -193,10 +193,14 @@ fn steps(entities: &Entities, instances: &Instances, consumers: &Arc<Consumers>)
         matched: Arc::new(matched(route, entities, consumers)),
         chain: instances.of_route(RouteIndex(n), route.service),
         destination: route.service.and_then(|service| destinations.get(service.0).cloned()),
-        https_only: route.protocols.iter().any(|it| it == "https")
-            && !route.protocols.iter().any(|it| it == "http"),
+        https_only: is_of(route, &["https", "grpcs"]) && !is_of(route, &["http", "grpc"]),
+        grpc: is_of(route, &["grpc", "grpcs"]),
     };
     entities.routes.iter().enumerate().map(step).collect()
+}
+
+fn is_of(route: &Route, protocols: &[&str]) -> bool {
+    route.protocols.iter().any(|it| protocols.contains(&it.as_str()))
 }
 
 fn matched(route: &Route, entities: &Entities, consumers: &Arc<Consumers>) -> Matched {

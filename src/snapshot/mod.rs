@@ -49,6 +49,8 @@ pub struct Step {
     pub matched: Arc<Matched>,
     /// Whether a request over plain HTTP is sent to https.
     pub https_only: bool,
+    /// Whether requests are gRPC.
+    pub grpc: bool,
 }
 
 /// A Service, as the proxy needs it.
