@@ -134,3 +134,11 @@ fn no_complaint_repeats_a_secret() {
         }
     }
 }
+
+#[test]
+fn hashes_are_no_passwords() {
+    let text =
+        "_transform: false\nconsumers: [{username: a, basicauth_credentials: [{username: u, password: p}]}]";
+    let warnings = parse_text(text).unwrap().warnings;
+    assert_eq!(warnings.iter().map(|it| it.path.to_string()).collect::<Vec<_>>(), ["_transform"]);
+}
