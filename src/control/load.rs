@@ -11,7 +11,6 @@ use crate::{
     config,
     diag::{Diagnostic, Report, Source},
     document::Path,
-    entity::Entities,
     plugin::Bundled,
     snapshot::{Compiled, Compiler, Live, Snapshot, changes},
 };
@@ -252,10 +251,4 @@ fn mock(path: &FilePath) -> Arc<Source> {
         }],
     });
     Source::new(path.display().to_string(), text.to_string())
-}
-
-/// Whether there is nothing to answer from.
-#[must_use]
-pub fn is_empty(entities: &Entities) -> bool {
-    entities.services.is_empty() && entities.routes.is_empty() && entities.plugins.is_empty()
 }

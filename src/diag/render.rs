@@ -33,13 +33,7 @@ impl Report {
         }
         if self.diagnostics.len() > DRAWN {
             let rest = plural(self.diagnostics.len() - DRAWN, "more complaint");
-            out.push_str("... and ");
-            out.push_str(&rest);
-            out.push_str(
-                "
-
-",
-            );
+            out = format!("{out}... and {rest}\n\n");
         }
         out
     }
@@ -53,14 +47,15 @@ impl Report {
         let line_end = source.text[bytes.start..].find('\n').map_or(source.text.len(), |at| bytes.start + at);
         let group = level.primary_title(&*diagnostic.message);
         let help = diagnostic.help.as_deref().map(|help| Level::HELP.message(help));
-        if line_end - line_start > LINE || source.text.is_empty() {
+        let drawn = &source.text[line_start..line_end];
+        if drawn.len() > LINE || source.text.is_empty() || may_hold_secret(drawn, &path) {
             let place = format!("{}:{line}:{column} {path}", source.name);
             let group = group.element(Level::NOTE.message(place.trim_end()));
             return renderer.render(&[group.elements(help)]);
         }
         // Only this line is given to the renderer, so that it need not walk a large file for each complaint.
         let span = bytes.start - line_start..bytes.end.min(line_end) - line_start;
-        let snippet = Snippet::source(&source.text[line_start..line_end])
+        let snippet = Snippet::source(drawn)
             .line_start(*line)
             .path(&*source.name)
             .annotation(AnnotationKind::Primary.span(span).label(&*path));
@@ -86,6 +81,14 @@ impl Report {
             });
         Value::Array(each.collect())
     }
+}
+
+/// Whether a line may hold a password or a key: drawings reach logs and screens of others.
+fn may_hold_secret(line: &str, path: &str) -> bool {
+    let words = ["credentials", "password", "secret"];
+    let holds = |text: &str| words.iter().any(|word| text.contains(word));
+    let key = line.trim_start_matches([' ', '-', '{']);
+    holds(line) || holds(path) || key.starts_with("key:") || key.starts_with("\"key\"")
 }
 
 /// `1 error`, `2 errors`.

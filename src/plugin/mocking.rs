@@ -21,6 +21,7 @@ use crate::{
 pub(super) const DEF: Def = Def {
     name: "mocking",
     priority: -1,
+    per_consumer: true,
     settings: Settings { fields: FIELDS, checks: &[one_document, delays_in_order] },
     compile,
 };

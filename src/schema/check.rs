@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Complaint, Entity, Field, Kind, Rule, Settings, nearest};
+use super::{Complaint, Entity, Field, Kind, Settings, nearest};
 use crate::{
     diag::Diagnostic,
     document::{At, Mapping, Number, Path, Text, Value},
@@ -108,12 +108,16 @@ impl Checker<'_> {
                 self.unknown(key, fields, at);
             }
         }
+        // Where an entity stands says what it belongs to.
+        let parent = item.and_then(|item| self.checked.items[item].parent).map(|parent| parent.field);
         let mut done = Mapping::default();
         for field in fields {
             let given = record.get(field.name).unwrap_or(&Value::Null);
             let at = at.key(field.name);
             if let Kind::Entities(entity, back) = field.kind {
                 self.entities(entity(), back, given, &at, item);
+            } else if given.is_null() && parent == Some(field.name) {
+                done.insert(field.name, Value::Null);
             } else if matches!(field.kind, Kind::Config) {
                 let name = record.get("name").and_then(Value::as_str);
                 let config = self.config(name, given, &at);
@@ -253,13 +257,13 @@ impl Checker<'_> {
 
     fn value(&mut self, kind: Kind, value: &Value, at: &At<'_>) -> Value {
         match (kind, value) {
-            (Kind::String, Value::String(text)) if text.is_empty() => {
+            (Kind::String | Kind::Secret, Value::String(text)) if text.is_empty() => {
                 self.complain(at, "length must be at least 1");
             }
             (Kind::Uuid, Value::String(text)) if text.len() != 36 || Uuid::parse_str(text).is_err() => {
                 self.complain(at, "expected a valid UUID");
             }
-            (Kind::String | Kind::Text | Kind::Uuid | Kind::Foreign(_), Value::String(_))
+            (Kind::String | Kind::Text | Kind::Secret | Kind::Uuid | Kind::Foreign(_), Value::String(_))
             | (Kind::Boolean, Value::Bool(_))
             | (Kind::Number, Value::Number(_))
             | (Kind::Any, _) => (),
@@ -324,7 +328,8 @@ impl Checker<'_> {
             (Kind::String | Kind::Text | Kind::Uuid, Value::Number(number)) => {
                 Some(format!("found a number; quote it: \"{}\"", number.as_str()))
             }
-            (Kind::String | Kind::Text, Value::Bool(_)) => Some(
+            (Kind::Secret, Value::Number(_)) => Some("found a number; quote it".to_owned()),
+            (Kind::String | Kind::Text | Kind::Secret, Value::Bool(_)) => Some(
                 "found a boolean (unquoted yes, no, on and off are booleans in YAML 1.1); quote it"
                     .to_owned(),
             ),
@@ -368,33 +373,5 @@ impl Checker<'_> {
 
     fn complain(&mut self, at: &At<'_>, message: impl Into<String>) {
         self.push(Diagnostic::error(at.path(), message));
-    }
-}
-
-impl Rule {
-    fn holds(&self, value: &Value) -> Result<(), String> {
-        match self {
-            Self::OneOf(all) => {
-                let fits = value.as_str().is_some_and(|it| all.contains(&it));
-                if fits { Ok(()) } else { Err(format!("expected one of: {}", all.join(", "))) }
-            }
-            Self::OneOfNumbers(all) => {
-                let fits = value.as_i64().is_some_and(|it| all.contains(&it));
-                let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-                if fits { Ok(()) } else { Err(format!("expected one of: {}", names.join(", "))) }
-            }
-            Self::Between(low, high) => {
-                let fits = value.as_f64().is_some_and(|it| (*low..=*high).contains(&it));
-                if fits { Ok(()) } else { Err(format!("value should be between {low} and {high}")) }
-            }
-            Self::NotEmpty => {
-                if value.items().is_empty() {
-                    Err("length must be at least 1".to_owned())
-                } else {
-                    Ok(())
-                }
-            }
-            Self::Holds(holds) => holds(value),
-        }
     }
 }

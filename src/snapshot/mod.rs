@@ -3,6 +3,7 @@
 //! A configuration becomes a [`Snapshot`]; [`Live`] holds the current one. A request takes it once and keeps it to
 //! its last byte, so a reload never changes a request on its way.
 
+mod chains;
 mod changes;
 mod compile;
 mod live;
@@ -48,6 +49,8 @@ pub struct Step {
     pub matched: Arc<Matched>,
     /// Whether a request over plain HTTP is sent to https.
     pub https_only: bool,
+    /// Whether requests are gRPC.
+    pub grpc: bool,
 }
 
 /// A Service, as the proxy needs it.

@@ -15,6 +15,7 @@ mod broken_files;
 mod client;
 mod command_line;
 mod config;
+mod consumers;
 mod cors;
 mod folder;
 mod gateway;
