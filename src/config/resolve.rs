@@ -202,7 +202,7 @@ impl Resolver {
 
     /// Hands credentials and groups to whom they belong.
     fn give_to_consumers(&mut self, consumers: &mut [Consumer], places: &HashMap<String, usize>) {
-        let give: [(&str, fn(&mut Consumer, &Value)); 3] = [
+        let give: [(&str, Give); 3] = [
             ("keyauth_credentials", Consumer::add_key),
             ("basicauth_credentials", Consumer::add_password),
             ("acls", Consumer::add_group),
@@ -217,6 +217,9 @@ impl Resolver {
         }
     }
 }
+
+/// Hands one record to its Consumer.
+type Give = fn(&mut Consumer, &Value);
 
 /// The fields of a collection whose values are unique; references use the first one.
 fn unique_fields(collection: &str) -> &'static [&'static str] {

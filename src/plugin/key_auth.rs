@@ -44,6 +44,7 @@ const FIELDS: &[Field] = &[
 /// A body of more bytes is not searched for a key.
 const LIMIT: u64 = 8 << 20;
 
+#[expect(clippy::struct_excessive_bools, reason = "they are Kong's, each a setting of its own")]
 struct KeyAuth {
     names: Vec<(String, Option<HeaderName>)>,
     hide_credentials: bool,
