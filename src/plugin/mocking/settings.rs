@@ -1,0 +1,105 @@
+//! What the settings may say, and what they say.
+
+use serde::Deserialize;
+
+use super::super::Setup;
+use crate::{
+    diag::Diagnostic,
+    document::Value,
+    schema::{Complaint, Field, Kind, Rule, Settings},
+};
+
+pub(super) const SETTINGS: Settings = Settings { fields: FIELDS, checks: &[one_document, delays_in_order] };
+
+const STATUS_CODES: &Field = &Field::item(Kind::Integer).rules(&[Rule::Between(100.0, 599.0)]);
+
+const FIELDS: &[Field] = &[
+    Field::new("api_specification", Kind::String),
+    Field::new("api_specification_filename", Kind::String),
+    Field::new("random_delay", Kind::Boolean).default("false"),
+    Field::new("max_delay_time", Kind::Number).default("1").rules(&[Rule::Between(0.0, 3600.0)]),
+    Field::new("min_delay_time", Kind::Number).default("0.001").rules(&[Rule::Between(0.0, 3600.0)]),
+    Field::new("random_examples", Kind::Boolean).default("false"),
+    Field::new("included_status_codes", Kind::Array(STATUS_CODES)),
+    Field::new("random_status_code", Kind::Boolean).default("false"),
+    Field::new("include_base_path", Kind::Boolean).default("false"),
+    Field::new("custom_base_path", Kind::String),
+];
+
+#[derive(Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "they are Kong's, each a setting of its own")]
+pub(super) struct Config {
+    pub(super) api_specification: Option<String>,
+    pub(super) api_specification_filename: Option<String>,
+    pub(super) random_delay: bool,
+    pub(super) max_delay_time: f64,
+    pub(super) min_delay_time: f64,
+    pub(super) random_examples: bool,
+    pub(super) included_status_codes: Option<Vec<u16>>,
+    pub(super) random_status_code: bool,
+    pub(super) include_base_path: bool,
+    pub(super) custom_base_path: Option<String>,
+}
+
+fn one_document(config: &Value) -> Option<Complaint> {
+    let given = |key| config.get(key).is_some_and(|it| !it.is_null());
+    match (given("api_specification"), given("api_specification_filename")) {
+        (false, false) => Some(
+            Complaint::record("at least one of these fields must be non-empty: 'api_specification', 'api_specification_filename'")
+                .help("write the OpenAPI document as a text, or the name of a file in the folder of specs"),
+        ),
+        (true, true) => Some(
+            Complaint::field("api_specification_filename", "only one of these fields may be set: 'api_specification', 'api_specification_filename'")
+                .help("remove the one that is not meant"),
+        ),
+        _ => None,
+    }
+}
+
+fn delays_in_order(config: &Value) -> Option<Complaint> {
+    let seconds = |key| config.get(key).and_then(Value::as_f64).unwrap_or_default();
+    (seconds("min_delay_time") > seconds("max_delay_time")).then(|| {
+        Complaint::field("min_delay_time", "should not be greater than max_delay_time")
+            .help("both are seconds")
+    })
+}
+
+impl Config {
+    /// Reads checked settings.
+    pub(super) fn read(setup: &Setup<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Self::deserialize(serde_json::Value::from(setup.config))
+            .map_err(|error| vec![Diagnostic::error(setup.at.clone(), error.to_string())])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{super::trial, DEF};
+
+    #[track_caller]
+    fn check(config: &str, expected: &[&str]) {
+        assert_eq!(trial::complaints(&DEF, config), expected, "{config}");
+    }
+
+    #[test]
+    fn exactly_one_document_is_named() {
+        let names = "'api_specification', 'api_specification_filename'";
+        check(
+            "{random_delay: false}",
+            &[&format!("config: at least one of these fields must be non-empty: {names}")],
+        );
+        let both = "{api_specification: 'openapi: 3.0.0', api_specification_filename: a.yaml}";
+        let only = format!("config.api_specification_filename: only one of these fields may be set: {names}");
+        check(both, &[&only]);
+    }
+
+    #[test]
+    fn delays_have_an_order() {
+        let document = "api_specification: '{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}'";
+        check(&format!("{{{document}, min_delay_time: 1, max_delay_time: 1}}"), &[]);
+        check(
+            &format!("{{{document}, min_delay_time: 2, max_delay_time: 1}}"),
+            &["config.min_delay_time: should not be greater than max_delay_time"],
+        );
+    }
+}
