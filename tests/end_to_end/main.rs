@@ -19,6 +19,7 @@ mod cors;
 mod folder;
 mod gateway;
 mod mocking;
+mod mocking_extensions;
 mod proxying;
 mod proxying_failures;
 mod proxying_streams;

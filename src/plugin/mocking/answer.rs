@@ -1,15 +1,18 @@
 //! Answers and refusals as responses.
 
+use std::borrow::Cow;
+
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::super::Response;
 use crate::{
     body::Body,
-    mock::{Answer, Refusal},
+    mock::{Answer, Mock, Origin, Refusal},
     reply,
 };
 
 const PLUGIN: HeaderName = HeaderName::from_static("x-kong-mocking-plugin");
+const MOCK: HeaderName = HeaderName::from_static("x-mynah-mock");
 
 /// An answer made from the document.
 pub(super) fn respond(answer: Answer) -> Response {
@@ -20,6 +23,26 @@ pub(super) fn respond(answer: Answer) -> Response {
     *response.headers_mut() = headers;
     response.headers_mut().insert(PLUGIN, HeaderValue::from_static("true"));
     response
+}
+
+/// Says in a header where an answer comes from.
+pub(super) fn explain(response: &mut Response, mock: &Mock, operation: usize, source: &str) {
+    let Some(operation) = mock.api().operations.get(operation) else { return };
+    let status = response.status().as_u16();
+    let text = format!("{} {}; {status}; {source}", operation.method, operation.template);
+    if let Ok(text) = HeaderValue::from_bytes(text.as_bytes()) {
+        response.headers_mut().insert(MOCK, text);
+    }
+}
+
+/// The name of a source.
+pub(super) fn source(origin: Origin<'_>) -> Cow<'_, str> {
+    match origin {
+        Origin::Example(Some(key)) => format!("example:{key}").into(),
+        Origin::Example(None) => "example".into(),
+        Origin::Schema => "schema".into(),
+        Origin::Empty => "empty".into(),
+    }
 }
 
 /// The messages are those of Kong's public documentation where it has some.

@@ -30,7 +30,7 @@ use self::{
 use super::{Def, Exchange, Flow, Plugin, Response, Setup};
 use crate::{
     diag::Diagnostic,
-    mock::{Asked, Making, Mock, Options},
+    mock::Mock,
     reply,
 };
 
@@ -43,46 +43,47 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         true => Latency::Uniform(config.min_delay_time, config.max_delay_time),
         false => Latency::None,
     };
-    let options = Options {
-        included_status_codes: config.included_status_codes.unwrap_or_default(),
-        random_status_code: config.random_status_code,
-        random_examples: config.random_examples,
-        include_base_path: config.include_base_path,
-        custom_base_path: config.custom_base_path,
-    };
-    Ok(Arc::new(Mocking { mock: Mock::new(Arc::new(api), options), latency, dice: Source::Random }))
+    let dice = config.seed.map_or(Source::Random, Source::seeded);
+    let seed = config.seed;
+    let mock = Mock::new(Arc::new(api), config.options());
+    Ok(Arc::new(Mocking { mock, latency, dice, seed }))
 }
 
 struct Mocking {
     mock: Mock,
     latency: Latency,
     dice: Source,
+    seed: Option<u64>,
 }
 
 impl Plugin for Mocking {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let mut dice = self.dice.dice();
         let steering = match Steering::read(&exchange.head.headers) {
             Ok(steering) => steering,
-            Err(message) => return Flow::Respond(reply::message(StatusCode::BAD_REQUEST, message)),
+            Err(wrong) => return Flow::Respond(reply::message(StatusCode::BAD_REQUEST, wrong)),
         };
-        let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut dice));
-        after(delay, self.respond(exchange, &steering, &mut dice))
+        let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut self.dice.dice()));
+        after(delay, self.respond(exchange, &steering))
     }
 }
 
 impl Mocking {
-    fn respond(&self, exchange: &Exchange, steering: &Steering<'_>, dice: &mut Dice<'_>) -> Response {
-        let asked = Asked {
-            method: &exchange.head.method,
-            path: &exchange.path,
-            accept: steering.accept.as_deref(),
-            status: steering.status.as_deref(),
-            example: steering.example.as_deref(),
-            making: Making::default(),
-        };
-        match self.mock.answer(&asked, &mut |below| dice.below(below)) {
-            Ok(answer) => answer::respond(answer),
+    fn respond(&self, exchange: &Exchange, steering: &Steering<'_>) -> Response {
+        let mut dice = steering.seed.map_or_else(|| self.dice.dice(), Dice::Own);
+        let making = steering.making(self.seed, &mut dice);
+        let (method, path) = (&exchange.head.method, exchange.path.as_str());
+        let asked = steering.asked(method, path, making);
+        let operation = self.mock.find(method, path);
+        let chosen = operation.and_then(|it| self.mock.choose(it, &asked, &mut |below| dice.below(below)));
+        match chosen {
+            Ok(chosen) => {
+                let mut response = answer::respond(self.mock.make(&chosen, making));
+                if steering.explain {
+                    let source = answer::source(self.mock.origin(&chosen));
+                    answer::explain(&mut response, &self.mock, chosen.operation, &source);
+                }
+                response
+            }
             Err(refusal) => answer::refuse(&refusal),
         }
     }
@@ -98,3 +99,6 @@ fn after<'a>(delay: Duration, response: Response) -> Flow<'a> {
         Flow::Respond(response)
     }))
 }
+
+#[cfg(test)]
+mod tests;

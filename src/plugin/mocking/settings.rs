@@ -6,6 +6,7 @@ use super::super::Setup;
 use crate::{
     diag::Diagnostic,
     document::Value,
+    mock::Options,
     schema::{Complaint, Field, Kind, Rule, Settings},
 };
 
@@ -24,10 +25,14 @@ const FIELDS: &[Field] = &[
     Field::new("random_status_code", Kind::Boolean).default("false"),
     Field::new("include_base_path", Kind::Boolean).default("false"),
     Field::new("custom_base_path", Kind::String),
+    Field::new("seed", Kind::Integer).rules(&[Rule::Between(0.0, LARGEST_EXACT)]),
 ];
 
+/// The largest whole number that every JSON reader keeps exactly.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
+
 #[derive(Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "they are Kong's, each a setting of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(super) struct Config {
     pub(super) api_specification: Option<String>,
     pub(super) api_specification_filename: Option<String>,
@@ -39,6 +44,7 @@ pub(super) struct Config {
     pub(super) random_status_code: bool,
     pub(super) include_base_path: bool,
     pub(super) custom_base_path: Option<String>,
+    pub(super) seed: Option<u64>,
 }
 
 fn one_document(config: &Value) -> Option<Complaint> {
@@ -69,6 +75,18 @@ impl Config {
     pub(super) fn read(setup: &Setup<'_>) -> Result<Self, Vec<Diagnostic>> {
         Self::deserialize(serde_json::Value::from(setup.config))
             .map_err(|error| vec![Diagnostic::error(setup.at.clone(), error.to_string())])
+    }
+
+    /// How answers are chosen.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            included_status_codes: self.included_status_codes.clone().unwrap_or_default(),
+            random_status_code: self.random_status_code,
+            random_examples: self.random_examples,
+            seed: self.seed,
+            include_base_path: self.include_base_path,
+            custom_base_path: self.custom_base_path.clone(),
+        }
     }
 }
 
