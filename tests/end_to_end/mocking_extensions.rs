@@ -1,8 +1,15 @@
 //! The mocking plugin beyond Kong's: what else steers it, faults, passing through, state, templates.
 
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
 use crate::{
+    PATIENCE,
+    client::Client,
     gateway::{Gateway, Setup},
-    upstream::Upstream,
 };
 
 const USERS: &str = r##"
@@ -92,4 +99,44 @@ fn an_answer_says_where_it_comes_from() {
     assert_eq!(explain("/users"), "GET /users; 200; example:Jessica");
     assert_eq!(explain("/numbers"), "GET /numbers; 200; schema");
     assert_eq!(gateway.get("/users").header("x-mynah-mock"), "");
+}
+
+#[test]
+fn faults_happen_on_purpose() {
+    let gateway = users("fault_rate: 1, fault_status_codes: [503]");
+    gateway.get("/users").is(503, r#"{"error":"busy"}"#);
+    gateway.get("/numbers").says(503, "Service Unavailable");
+    let gateway = users("fault_rate: 0.5, seed: 1");
+    let statuses: Vec<u16> = (0..20).map(|_| gateway.get("/users").status).collect();
+    assert!(statuses.contains(&200) && statuses.iter().any(|it| *it >= 500), "{statuses:?}");
+    let again = users("fault_rate: 0.5, seed: 1");
+    assert_eq!(statuses, (0..20).map(|_| again.get("/users").status).collect::<Vec<_>>());
+}
+
+#[test]
+fn connections_are_cut_on_purpose() {
+    let gateway = users("connection_reset_rate: 1");
+    let mut connection = TcpStream::connect(gateway.address("proxy")).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection.write_all(b"GET /users HTTP/1.1\r\nhost: a.example\r\n\r\n").unwrap();
+    let end = connection.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(end.kind(), ErrorKind::ConnectionReset);
+    let half = users("connection_reset_rate: 0.5, seed: 1");
+    let ask = || Client::fresh().send("GET", &half.url("/users"), &[], None).map(|it| it.status).ok();
+    let answers: Vec<_> = (0..20).map(|_| ask()).collect();
+    assert!(answers.contains(&None) && answers.contains(&Some(200)), "{answers:?}");
+}
+
+#[test]
+fn answers_take_the_time_of_their_distribution() {
+    let took = |settings: &str| {
+        let gateway = users(settings);
+        let started = Instant::now();
+        gateway.get("/users").is(200, r#"{"id":10,"name":"Hao"}"#);
+        started.elapsed()
+    };
+    let shortest = Duration::from_millis(150);
+    assert!(took("latency: {distribution: fixed, milliseconds: 150}") >= shortest);
+    assert!(took("latency: {distribution: uniform, min: 150, max: 200}") >= shortest);
+    assert!(took("latency: {distribution: lognormal, median: 200, p99: 200}") >= shortest);
 }
