@@ -9,7 +9,9 @@ use std::{
 use crate::{
     PATIENCE,
     client::Client,
+    eventually,
     gateway::{Gateway, Setup},
+    upstream::Upstream,
 };
 
 const USERS: &str = r##"
@@ -139,4 +141,58 @@ fn answers_take_the_time_of_their_distribution() {
     assert!(took("latency: {distribution: fixed, milliseconds: 150}") >= shortest);
     assert!(took("latency: {distribution: uniform, min: 150, max: 200}") >= shortest);
     assert!(took("latency: {distribution: lognormal, median: 200, p99: 200}") >= shortest);
+}
+
+#[test]
+fn what_is_not_mocked_goes_to_the_service() {
+    let upstream = Upstream::start();
+    let url = format!("http://{}/real", upstream.address);
+    let open = gateway(USERS, "passthrough: undefined", &url);
+    open.get("/users").is(200, r#"{"id":10,"name":"Hao"}"#);
+    for (method, path) in [("GET", "/live?a=b"), ("GET", "/elsewhere"), ("PUT", "/users")] {
+        let answer = open.ask(method, path, &[("X-Kong-Mocking-Delay", "-1")]);
+        assert_eq!(answer.header("x-kong-mocking-plugin"), "");
+        assert_eq!(answer.json()["target"], format!("/real{path}"), "{method}");
+    }
+    let closed = gateway(USERS, "passthrough: none", &url);
+    closed.get("/live").is(200, r#""mocked""#);
+    assert_eq!(closed.get("/elsewhere").status, 404);
+}
+
+const PETS: &str = r#"
+openapi: 3.0.3
+info: {title: Pets, version: "1"}
+paths:
+  /pets:
+    get: {responses: {"200": {description: pets, content: {application/json: {example: [{id: 1, name: Rex}]}}}}}
+    post: {responses: {"201": {description: pet, content: {application/json: {}}}}}
+  /pets/{id}:
+    get:
+      responses:
+        "200": {description: pet, content: {application/json: {}}}
+        "404": {description: none, content: {application/json: {example: {error: no such pet}}}}
+    delete: {responses: {"204": {description: gone}}}
+"#;
+
+#[test]
+fn a_mock_remembers_until_it_is_told_to_forget() {
+    let gateway = gateway(PETS, "stateful: true", "http://127.0.0.1:1");
+    let seeds = r#"[{"id":1,"name":"Rex"}]"#;
+    let create = || {
+        let answer = gateway.post("/pets", &[("X-Mynah-Explain", "1")], br#"{"name":"Tom"}"#);
+        answer.is(201, r#"{"id":2,"name":"Tom"}"#);
+        assert_eq!(answer.header("x-mynah-mock"), "POST /pets; 201; state");
+        gateway.get("/pets/2").is(200, r#"{"id":2,"name":"Tom"}"#);
+    };
+    create();
+    gateway.ask("DELETE", "/pets/1", &[]).is(204, "");
+    gateway.get("/pets").is(200, r#"[{"id":2,"name":"Tom"}]"#);
+    assert_eq!(gateway.admin("DELETE", "/mock/state").status, 204);
+    gateway.get("/pets").is(200, seeds);
+    gateway.get("/pets/2").is(404, r#"{"error":"no such pet"}"#);
+    assert_eq!(gateway.admin("GET", "/mock/state").status, 405);
+    create();
+    let kong = std::fs::read_to_string(gateway.folder.at("kong.yaml")).unwrap();
+    gateway.folder.write("kong.yaml", format!("{kong}# saved again\n"));
+    eventually("a reload forgets", || (gateway.get("/pets").text() == seeds).then_some(()));
 }

@@ -7,6 +7,7 @@
 //! | `document` | the document: a text in the settings, or a file |
 //! | `steer` | what the headers of a request ask for |
 //! | `answer` | answers and refusals as responses |
+//! | `state` | items that requests create, change and remove |
 //! | `faults` | what happens in place of an answer, on purpose |
 //! | `delay` | how long an answer waits |
 //! | `dice` | chance, which a seed can repeat |
@@ -17,33 +18,43 @@ mod dice;
 mod document;
 mod faults;
 mod settings;
+mod state;
 mod steer;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{StatusCode, request::Parts};
 
 use self::{
     delay::Latency,
     dice::{Dice, Source},
     faults::{Fault, Faults},
-    settings::Config,
+    settings::{Config, Passthrough},
+    state::{Outcome, State, Task},
     steer::Steering,
 };
-use super::{Def, Exchange, Flow, Plugin, Response, Setup};
+use super::{Def, Exchange, Flow, Plugin, Response, Setup, whole_body};
 use crate::{
     diag::Diagnostic,
-    mock::{Making, Mock},
+    mock::{Answer, Asked, Chosen, Making, Mock, Refusal},
+    openapi::{Api, Operation},
     reply,
 };
+
+/// The most bytes of a request's body that are read.
+const MOST_BODY: u64 = 1 << 20;
 
 pub(super) const DEF: Def = Def { name: "mocking", priority: -1, settings: settings::SETTINGS, compile };
 
 fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let config = Config::read(setup)?;
     let api = document::api(&config, setup)?;
+    let mock = Mock::new(Arc::new(api), config.options());
     Ok(Arc::new(Mocking {
-        mock: Mock::new(Arc::new(api), config.options()),
+        live: live(&config, mock.api()),
+        state: config.stateful.then(|| State::new(mock.api())),
+        mock,
         latency: config.latency(),
         faults: Faults::of(&config),
         dice: config.seed.map_or(Source::Random, Source::seeded),
@@ -51,71 +62,139 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     }))
 }
 
+/// The operations that go to the real service, by position; none if none does.
+fn live(config: &Config, api: &Api) -> Option<HashSet<usize>> {
+    let marked = |operation: &Operation| {
+        let mut marks = operation.extensions.iter().filter(|(name, _)| &**name == "x-mynah-live");
+        marks.any(|(_, mark)| mark.value.as_bool() == Some(true))
+    };
+    let all = || (0..api.operations.len()).filter(|n| marked(&api.operations[*n])).collect();
+    (config.passthrough == Passthrough::Undefined).then(all)
+}
+
 struct Mocking {
     mock: Mock,
+    /// The operations that go to the real service, if those go there that the document lacks.
+    live: Option<HashSet<usize>>,
+    state: Option<State>,
     latency: Latency,
     faults: Faults,
     dice: Source,
     seed: Option<u64>,
 }
 
+/// A request, as far as it has been understood.
+struct Call<'a> {
+    head: &'a Parts,
+    path: &'a str,
+    steering: Steering<'a>,
+    operation: Result<usize, Refusal>,
+}
+
 impl Plugin for Mocking {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let steering = match Steering::read(&exchange.head.headers) {
+        let Exchange { head, path, body, .. } = exchange;
+        let (head, path) = (&*head, path.as_str());
+        let operation = self.mock.find(&head.method, path);
+        if self.is_live(&operation) {
+            return Flow::Continue;
+        }
+        let steering = match Steering::read(&head.headers) {
             Ok(steering) => steering,
             Err(wrong) => return Flow::Respond(reply::message(StatusCode::BAD_REQUEST, wrong)),
         };
         let mut dice = self.dice.dice();
         let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut dice));
-        let response = match self.faults.draw(&mut dice) {
-            Some(Fault::Reset) => faults::reset(),
-            Some(Fault::Status(status)) => self.fail(status, exchange, &steering),
-            None => self.respond(exchange, &steering),
-        };
-        after(delay, response)
+        let call = Call { head, path, steering, operation };
+        match self.faults.draw(&mut dice) {
+            Some(Fault::Reset) => after(delay, faults::reset()),
+            Some(Fault::Status(status)) => after(delay, self.fail(status, &call)),
+            None if self.reads_bodies(&call) => Flow::Later(Box::pin(async move {
+                let response = match whole_body::read(std::mem::take(body), MOST_BODY).await {
+                    Ok(body) => self.respond(&call, &body),
+                    Err(unread) => answer::unread(&unread),
+                };
+                after(delay, response)
+            })),
+            None => after(delay, self.respond(&call, &Bytes::new())),
+        }
+    }
+
+    fn forget(&self) {
+        self.state.iter().for_each(State::forget);
     }
 }
 
 impl Mocking {
+    fn is_live(&self, operation: &Result<usize, Refusal>) -> bool {
+        self.live.as_ref().is_some_and(|live| operation.as_ref().map_or(true, |it| live.contains(it)))
+    }
+
+    /// What the state has to do for a request.
+    fn task(&self, call: &Call<'_>) -> Option<Task<'_>> {
+        let operation = call.operation.as_ref().ok().filter(|_| !call.steering.names_an_answer());
+        self.state.as_ref()?.task(&self.mock, *operation?)
+    }
+
+    /// Whether the answer depends on the body of the request.
+    fn reads_bodies(&self, call: &Call<'_>) -> bool {
+        self.task(call).is_some_and(|task| task.role.reads_a_body())
+    }
+
     /// A fault, in the words of the document if it has some for this status.
-    fn fail(&self, status: StatusCode, exchange: &Exchange, steering: &Steering<'_>) -> Response {
-        let asked = Steering {
-            accept: steering.accept.clone(),
-            status: Some(status.as_str().into()),
-            ..Steering::default()
-        };
-        let (method, path, making) = (&exchange.head.method, &exchange.path, Making::default());
-        let asked = asked.asked(method, path, making);
-        let operation = self.mock.find(method, path);
+    fn fail(&self, status: StatusCode, call: &Call<'_>) -> Response {
+        let code = status.as_str();
+        let asked = Asked { status: Some(code), example: None, ..call.asked(Making::default()) };
+        let operation = call.operation.clone();
         let chosen = operation.and_then(|it| self.mock.choose(it, &asked, &mut |_| 0));
-        let mut response = match &chosen {
-            Ok(chosen) => answer::respond(self.mock.make(chosen, making)),
+        match &chosen {
+            Ok(chosen) => self.explained(call, chosen, "fault", self.mock.make(chosen, asked.making)),
             Err(_) => reply::message(status, status.canonical_reason().unwrap_or("a fault was asked for")),
+        }
+    }
+
+    fn respond(&self, call: &Call<'_>, body: &Bytes) -> Response {
+        let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), Dice::Own);
+        let making = call.steering.making(self.seed, &mut dice);
+        let asked = call.asked(making);
+        let result = match self.task(call) {
+            Some(task) => self.keep(task, call, &asked, body),
+            None => call.operation.clone().and_then(|operation| {
+                let chosen = self.mock.choose(operation, &asked, &mut |below| dice.below(below))?;
+                let source = answer::source(self.mock.origin(&chosen));
+                Ok(self.explained(call, &chosen, &source, self.mock.make(&chosen, making)))
+            }),
         };
-        if let (true, Ok(chosen)) = (steering.explain, &chosen) {
-            answer::explain(&mut response, &self.mock, chosen.operation, "fault");
+        result.unwrap_or_else(|refusal| answer::refuse(&refusal))
+    }
+
+    /// Does with the state what a request asks for.
+    fn keep(
+        &self,
+        task: Task<'_>,
+        call: &Call<'_>,
+        asked: &Asked<'_>,
+        body: &Bytes,
+    ) -> Result<Response, Refusal> {
+        match task.run(&self.mock, asked, body)? {
+            Outcome::Answer(chosen, answer) => Ok(self.explained(call, &chosen, "state", answer)),
+            Outcome::Refused(status, message) => Ok(reply::message(status, message)),
+        }
+    }
+
+    fn explained(&self, call: &Call<'_>, chosen: &Chosen<'_>, source: &str, answer: Answer) -> Response {
+        let mut response = answer::respond(answer);
+        if call.steering.explain {
+            answer::explain(&mut response, &self.mock, chosen.operation, source);
         }
         response
     }
+}
 
-    fn respond(&self, exchange: &Exchange, steering: &Steering<'_>) -> Response {
-        let mut dice = steering.seed.map_or_else(|| self.dice.dice(), Dice::Own);
-        let making = steering.making(self.seed, &mut dice);
-        let (method, path) = (&exchange.head.method, exchange.path.as_str());
-        let asked = steering.asked(method, path, making);
-        let operation = self.mock.find(method, path);
-        let chosen = operation.and_then(|it| self.mock.choose(it, &asked, &mut |below| dice.below(below)));
-        match chosen {
-            Ok(chosen) => {
-                let mut response = answer::respond(self.mock.make(&chosen, making));
-                if steering.explain {
-                    let source = answer::source(self.mock.origin(&chosen));
-                    answer::explain(&mut response, &self.mock, chosen.operation, &source);
-                }
-                response
-            }
-            Err(refusal) => answer::refuse(&refusal),
-        }
+impl Call<'_> {
+    /// The request, as the choice of an answer sees it.
+    fn asked(&self, making: Making) -> Asked<'_> {
+        self.steering.asked(&self.head.method, self.path, making)
     }
 }
 

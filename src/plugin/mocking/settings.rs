@@ -34,6 +34,8 @@ const FIELDS: &[Field] = &[
     Field::new("fault_rate", Kind::Number).default("0").rules(RATE),
     Field::new("fault_status_codes", Kind::Array(FAULT_CODES)),
     Field::new("connection_reset_rate", Kind::Number).default("0").rules(RATE),
+    Field::new("passthrough", Kind::String).default("\"none\"").rules(&[Rule::OneOf(&["none", "undefined"])]),
+    Field::new("stateful", Kind::Boolean).default("false"),
 ];
 
 const LATENCY: &[Field] = &[
@@ -69,6 +71,18 @@ pub(super) struct Config {
     pub(super) fault_rate: f64,
     pub(super) fault_status_codes: Option<Vec<u16>>,
     pub(super) connection_reset_rate: f64,
+    pub(super) passthrough: Passthrough,
+    pub(super) stateful: bool,
+}
+
+/// Which operations go to the real service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Passthrough {
+    /// None.
+    None,
+    /// Those that the document lacks, or marks as live.
+    Undefined,
 }
 
 /// A record whose fields are all there, or all null.
