@@ -93,6 +93,8 @@ impl Control {
         let Compiled { snapshot, warnings, files } = compile(&mut compiler, source)?;
         let changes = changes(&before.entities, &snapshot.entities);
         let snapshot = self.live.publish(snapshot);
+        // A plugin that is used again begins again, too.
+        snapshot.forget();
         let mut state = self.lock();
         state.source = Some(source.name.clone());
         state.hash = Some(config::hash(source.text.as_bytes()));

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
-use super::Making;
+use super::{Chosen, Making};
 use crate::{
     document::Value,
     openapi::{
@@ -37,23 +37,35 @@ impl Canned {
         Self { headers: declared_headers(api, response, Mode::Stable), body: Bytes::new() }
     }
 
-    /// The answer of an example, or of a sample of the schema if there is none. `concrete` stands in place of a
-    /// wildcard in the document.
-    pub(super) fn new(
+    /// The answer that was chosen: of an example, or of a sample of the schema if there is none.
+    pub(super) fn new(api: &Api, response: &Response, chosen: &Chosen<'_>, making: Making) -> Self {
+        let Some(media) = chosen.media.and_then(|media| response.media.get(media)) else {
+            return Self::empty(api, response);
+        };
+        Self::of(api, response, body(api, media, chosen.example, chosen.concrete, making), making)
+    }
+
+    /// The answer that was chosen, with another value as its body.
+    pub(super) fn of_value(
         api: &Api,
         response: &Response,
-        media: usize,
-        example: Option<usize>,
-        concrete: Option<&str>,
+        chosen: &Chosen<'_>,
         making: Making,
+        value: &Value,
     ) -> Self {
+        let Some(media) = chosen.media.and_then(|media| response.media.get(media)) else {
+            return Self::empty(api, response);
+        };
+        let body = render(api, media, chosen.concrete, making, value, Source::Example);
+        Self::of(api, response, body, making)
+    }
+
+    fn of(api: &Api, response: &Response, body: Body, making: Making) -> Self {
         let mut headers = declared_headers(api, response, making.mode);
-        let Some(media) = response.media.get(media) else { return Self { headers, body: Bytes::new() } };
-        let Body { content_type, bytes } = body(api, media, example, concrete, making);
-        if let Ok(value) = HeaderValue::from_str(&content_type) {
+        if let Ok(value) = HeaderValue::from_str(&body.content_type) {
             headers.insert(CONTENT_TYPE, value);
         }
-        Self { headers, body: bytes }
+        Self { headers, body: body.bytes }
     }
 
     pub(super) fn answer(&self, status: StatusCode) -> Answer {
@@ -62,24 +74,43 @@ impl Canned {
 }
 
 fn body(api: &Api, media: &Media, example: Option<usize>, concrete: Option<&str>, making: Making) -> Body {
-    let renderer = Renderer::new(&api.library).charset(making.charset);
-    let example = example.and_then(|example| media.examples.get(example));
-    if let Some(bytes) = example.and_then(|example| example.external.clone()) {
+    let external = example.and_then(|n| media.examples.get(n)?.external.clone());
+    if let Some(bytes) = external {
         let content_type = concrete.unwrap_or_else(|| usual(&media.media_type, None)).to_owned();
         return Body { content_type, bytes };
     }
-    let (value, source) = match (example, &media.schema) {
-        (Some(example), _) => (example.value.value.clone(), Source::Example),
-        (None, Some(schema)) => {
-            let sampler = Sampler::new(&api.library).mode(making.mode).examples(!making.fresh);
-            (sampler.sample(schema).value, Source::Sample)
-        }
-        (None, None) => {
-            return renderer.undescribed(concrete.unwrap_or_else(|| usual(&media.media_type, None)));
-        }
+    let Some((value, source)) = value(api, media, example, making) else {
+        let renderer = Renderer::new(&api.library).charset(making.charset);
+        return renderer.undescribed(concrete.unwrap_or_else(|| usual(&media.media_type, None)));
     };
-    let media_type = concrete.unwrap_or_else(|| usual(&media.media_type, Some(&value)));
-    renderer.render(media_type, &value, media.schema.as_ref(), media.encoding.as_ref(), source).body
+    render(api, media, concrete, making, &value, source)
+}
+
+/// What a body says, by an example or by the schema.
+pub(super) fn value(
+    api: &Api,
+    media: &Media,
+    example: Option<usize>,
+    making: Making,
+) -> Option<(Value, Source)> {
+    if let Some(example) = example.and_then(|n| media.examples.get(n)) {
+        return Some((example.value.value.clone(), Source::Example));
+    }
+    let sampler = Sampler::new(&api.library).mode(making.mode).examples(!making.fresh);
+    media.schema.as_ref().map(|schema| (sampler.sample(schema).value, Source::Sample))
+}
+
+fn render(
+    api: &Api,
+    media: &Media,
+    concrete: Option<&str>,
+    making: Making,
+    value: &Value,
+    source: Source,
+) -> Body {
+    let renderer = Renderer::new(&api.library).charset(making.charset);
+    let media_type = concrete.unwrap_or_else(|| usual(&media.media_type, Some(value)));
+    renderer.render(media_type, value, media.schema.as_ref(), media.encoding.as_ref(), source).body
 }
 
 /// The type that is sent where the document has a wildcard and the client has no wish.

@@ -19,8 +19,11 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use self::operation::Operations;
-use crate::openapi::{Api, sample::Mode};
+use self::{canned::Canned, operation::Operations};
+use crate::{
+    document::Value,
+    openapi::{Api, Media, sample::Mode},
+};
 
 /// How answers are chosen. The defaults are Kong's.
 /// (Kong: Mocking plugin, configuration reference.)
@@ -32,6 +35,8 @@ pub struct Options {
     pub random_status_code: bool,
     /// Whether any of the examples is answered, not the first.
     pub random_examples: bool,
+    /// Makes samples random, and the same for the same seed.
+    pub seed: Option<u64>,
     /// Whether paths begin with the base path of the document.
     pub include_base_path: bool,
     /// What stands in place of the document's base path.
@@ -71,6 +76,34 @@ impl Default for Making {
     fn default() -> Self {
         Self { mode: Mode::Stable, fresh: false, charset: true }
     }
+}
+
+/// What is answered to a request. Positions are those in the [`Api`].
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen<'a> {
+    /// The operation.
+    pub operation: usize,
+    /// Which of its responses.
+    pub response: usize,
+    /// The status.
+    pub status: StatusCode,
+    /// The media type; none if the response has no body.
+    pub media: Option<usize>,
+    /// The example; none if there is no example, or it is passed over.
+    pub example: Option<usize>,
+    /// The type that the client named, if the document has a wildcard.
+    concrete: Option<&'a str>,
+}
+
+/// Where the body of an answer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// An example, and its name if it has one.
+    Example(Option<&'a str>),
+    /// A sample of the schema.
+    Schema,
+    /// There is neither.
+    Empty,
 }
 
 /// Why there is no answer.
@@ -119,24 +152,94 @@ impl Mock {
     /// # Errors
     /// Why there is no answer.
     pub fn answer(&self, asked: &Asked<'_>, dice: &mut dyn FnMut(usize) -> usize) -> Result<Answer, Refusal> {
-        let n = self.operations.find(asked.method, asked.path)?;
-        let operation = self.api.operations.get(n).ok_or(Refusal::NotFound)?;
-        if let Some(reason) = &operation.broken {
+        let operation = self.find(asked.method, asked.path)?;
+        Ok(self.make(&self.choose(operation, asked, dice)?, asked.making))
+    }
+
+    /// The position of the operation that a method and a path mean.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn find(&self, method: &Method, path: &str) -> Result<usize, Refusal> {
+        self.operations.find(method, path)
+    }
+
+    /// The values of the path parameters of an operation, decoded: name and text.
+    #[must_use]
+    pub fn path_values(&self, operation: usize, path: &str) -> Vec<(&str, String)> {
+        self.operations.path_values(operation, path)
+    }
+
+    /// Chooses what to answer for an operation. `dice` gives a random number below its argument.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub fn choose<'a>(
+        &self,
+        operation: usize,
+        asked: &Asked<'a>,
+        dice: &mut dyn FnMut(usize) -> usize,
+    ) -> Result<Chosen<'a>, Refusal> {
+        let declared = self.api.operations.get(operation).ok_or(Refusal::NotFound)?;
+        if let Some(reason) = &declared.broken {
             return Err(Refusal::Broken(reason.clone()));
         }
-        let (status, response) = choice::status(operation, asked.status, &self.options, dice)?;
-        if let Some(reason) = &operation.responses[response].broken {
+        let (status, n) = choice::status(declared, asked.status, &self.options, dice)?;
+        let response = &declared.responses[n];
+        if let Some(reason) = &response.broken {
             return Err(Refusal::Broken(reason.clone()));
         }
         let status = StatusCode::from_u16(status).map_err(|_| Refusal::NoSuchStatus(status.to_string()))?;
-        let (media, concrete) = match self.operations.negotiate(n, response, asked.accept) {
-            operation::Agreed::Empty => return Ok(self.operations.empty(&self.api, n, response, status)),
+        let mut chosen =
+            Chosen { operation, response: n, status, media: None, example: None, concrete: None };
+        let (media, concrete) = match self.operations.negotiate(operation, n, asked.accept) {
+            operation::Agreed::Empty => return Ok(chosen),
             operation::Agreed::Nothing(offers) => return Err(Refusal::NotAcceptable(offers)),
             operation::Agreed::Media(media, concrete) => (media, concrete),
         };
-        let example =
-            choice::example(&operation.responses[response].media[media], asked.example, &self.options, dice)?;
-        let chosen = operation::Chosen { operation: n, response, media, example };
-        Ok(self.operations.answer(&self.api, chosen, status, concrete, asked.making))
+        (chosen.media, chosen.concrete) = (Some(media), concrete);
+        let media = &response.media[media];
+        let passed_over = asked.making.fresh && asked.example.is_none() && media.schema.is_some();
+        if !passed_over {
+            chosen.example = choice::example(media, asked.example, &self.options, dice)?;
+        }
+        Ok(chosen)
+    }
+
+    /// The answer that was chosen.
+    #[must_use]
+    pub fn make(&self, chosen: &Chosen<'_>, making: Making) -> Answer {
+        let usual = self.options.seed.map_or(Mode::Stable, Mode::Seeded);
+        self.operations.answer(&self.api, chosen, making, making.mode == usual && !making.fresh)
+    }
+
+    /// The answer that was chosen, with another value as its body.
+    #[must_use]
+    pub fn make_with(&self, chosen: &Chosen<'_>, making: Making, value: &Value) -> Answer {
+        let response = &self.api.operations[chosen.operation].responses[chosen.response];
+        Canned::of_value(&self.api, response, chosen, making, value).answer(chosen.status)
+    }
+
+    /// What the body of an answer says; none if it says nothing that is a value.
+    #[must_use]
+    pub fn value(&self, chosen: &Chosen<'_>, making: Making) -> Option<Value> {
+        let media = self.media(chosen)?;
+        canned::value(&self.api, media, chosen.example, making).map(|(value, _)| value)
+    }
+
+    /// Where the body of an answer comes from.
+    #[must_use]
+    pub fn origin(&self, chosen: &Chosen<'_>) -> Origin<'_> {
+        let Some(media) = self.media(chosen) else { return Origin::Empty };
+        match (chosen.example.and_then(|n| media.examples.get(n)), &media.schema) {
+            (Some(example), _) => Origin::Example(example.key.as_deref()),
+            (None, Some(_)) => Origin::Schema,
+            (None, None) => Origin::Empty,
+        }
+    }
+
+    fn media(&self, chosen: &Chosen<'_>) -> Option<&Media> {
+        let operation = self.api.operations.get(chosen.operation)?;
+        operation.responses.get(chosen.response)?.media.get(chosen.media?)
     }
 }

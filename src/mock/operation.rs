@@ -2,13 +2,14 @@
 
 use std::sync::OnceLock;
 
-use http::{Method, StatusCode};
+use http::Method;
+use percent_encoding::percent_decode_str;
 
 use super::{
-    Making, Options, Refusal,
+    Chosen, Making, Options, Refusal,
     canned::{Answer, Canned},
 };
-use crate::openapi::{Api, Found, Offers, Paths, Response, negotiate, sample::Mode};
+use crate::openapi::{Api, Found, Offers, Paths, Response, negotiate};
 
 /// All operations.
 #[derive(Debug)]
@@ -32,15 +33,6 @@ struct Prepared {
 struct Answers {
     examples: Vec<OnceLock<Canned>>,
     sample: OnceLock<Canned>,
-}
-
-/// What a request chose.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Chosen {
-    pub(super) operation: usize,
-    pub(super) response: usize,
-    pub(super) media: usize,
-    pub(super) example: Option<usize>,
 }
 
 /// What client and document agree on.
@@ -68,12 +60,7 @@ impl Operations {
     /// The position of the operation that a method and a path mean.
     pub(super) fn find(&self, method: &Method, path: &str) -> Result<usize, Refusal> {
         let mut refusal = Refusal::NotFound;
-        for base in &self.bases {
-            let Some(rest) = path.strip_prefix(base.as_str()) else { continue };
-            let rest = if rest.is_empty() { "/" } else { rest };
-            if !rest.starts_with('/') {
-                continue;
-            }
+        for rest in self.below_bases(path) {
             match self.paths.find(method, rest) {
                 Found::Match(found) => return Ok(found.operation),
                 Found::MethodNotAllowed(methods) => refusal = Refusal::MethodNotAllowed(methods),
@@ -81,6 +68,25 @@ impl Operations {
             }
         }
         Err(refusal)
+    }
+
+    /// The values of an operation's path parameters.
+    pub(super) fn path_values(&self, operation: usize, path: &str) -> Vec<(&str, String)> {
+        let values = |rest: &str| -> Vec<_> {
+            let places = self.paths.values(operation, rest);
+            let text = |place| percent_decode_str(&rest[place]).decode_utf8_lossy().into_owned();
+            places.into_iter().map(|(name, place)| (name, text(place))).collect()
+        };
+        self.below_bases(path).map(values).find(|values| !values.is_empty()).unwrap_or_default()
+    }
+
+    /// What of a path follows each of the bases that it begins with.
+    fn below_bases<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> {
+        let below = move |base: &String| match path.strip_prefix(base.as_str()) {
+            Some("") => Some("/"),
+            rest => rest.filter(|rest| rest.starts_with('/')),
+        };
+        self.bases.iter().filter_map(below)
     }
 
     pub(super) fn negotiate<'a>(
@@ -99,32 +105,21 @@ impl Operations {
         }
     }
 
-    /// The answer of a response without a body.
-    pub(super) fn empty(&self, api: &Api, operation: usize, response: usize, status: StatusCode) -> Answer {
-        let prepared = &self.prepared[operation][response];
-        let declared = &api.operations[operation].responses[response];
-        prepared.empty.get_or_init(|| Canned::empty(api, declared)).answer(status)
-    }
-
-    /// The answer that was chosen.
-    pub(super) fn answer(
-        &self,
-        api: &Api,
-        chosen: Chosen,
-        status: StatusCode,
-        concrete: Option<&str>,
-        making: Making,
-    ) -> Answer {
-        let Chosen { operation, response, media, example } = chosen;
-        let declared = &api.operations[operation].responses[response];
-        let make = || Canned::new(api, declared, media, example, concrete, making);
-        if concrete.is_some() || making.mode != Mode::Stable {
+    /// The answer that was chosen; one that is `kept` is made once.
+    pub(super) fn answer(&self, api: &Api, chosen: &Chosen<'_>, making: Making, kept: bool) -> Answer {
+        let declared = &api.operations[chosen.operation].responses[chosen.response];
+        let prepared = &self.prepared[chosen.operation][chosen.response];
+        let Some(media) = chosen.media else {
+            return prepared.empty.get_or_init(|| Canned::empty(api, declared)).answer(chosen.status);
+        };
+        let make = || Canned::new(api, declared, chosen, making);
+        if chosen.concrete.is_some() || !kept {
             // There is no end to the types that clients name for a wildcard of the document, nor to seeds.
-            return make().answer(status);
+            return make().answer(chosen.status);
         }
-        let answers = &self.prepared[operation][response].media[media];
-        let place = example.map_or(&answers.sample, |example| &answers.examples[example]);
-        place.get_or_init(make).answer(status)
+        let answers = &prepared.media[media];
+        let place = chosen.example.map_or(&answers.sample, |example| &answers.examples[example]);
+        place.get_or_init(make).answer(chosen.status)
     }
 }
 

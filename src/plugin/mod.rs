@@ -107,6 +107,10 @@ pub trait Plugin: Send + Sync {
         Flow::Continue
     }
 
+    /// Forgets what requests have made it remember for later ones, if that is state which its user may want back
+    /// as it was; counters of limits are not.
+    fn forget(&self) {}
+
     /// On every response, whoever made it.
     fn header_filter(&self, _exchange: &Exchange, _response: &mut Response) {}
 }

@@ -1,8 +1,8 @@
 //! One task per connection: HTTP/1.1 or HTTP/2 in, whatever the role answers out.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -14,8 +14,9 @@ use tokio::{
     time::timeout,
 };
 
+use super::socket::{self, Aborted};
 use crate::{
-    body::Body,
+    body::{Body, Reset},
     control::admin::Admin,
     proxy::{Connection, Proxy},
 };
@@ -103,9 +104,20 @@ fn begin(
     let Ok(local) = stream.local_addr() else { return };
     let connection = Connection { peer, local, tls: false };
     let role = role.clone();
-    let service = service_fn(move |request| {
-        let role = role.clone();
-        async move { Ok::<_, Infallible>(role.answer(request, connection).await) }
+    let (stream, abort) = socket::abortable(stream);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (role, abort) = (role.clone(), abort.clone());
+        async move {
+            let alone = request.version() < Version::HTTP_2;
+            let response = role.answer(request, connection).await;
+            if response.extensions().get::<Reset>().is_none() {
+                return Ok(response);
+            }
+            if alone {
+                abort.abort();
+            }
+            Err(Aborted)
+        }
     });
     let serving = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let serving = open.watch(serving);

@@ -2,6 +2,7 @@
 
 mod bind;
 mod connection;
+mod socket;
 
 pub use bind::{BindError, bind};
 pub use connection::{Role, accept};

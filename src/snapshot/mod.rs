@@ -101,6 +101,15 @@ impl Snapshot {
         &self.global
     }
 
+    /// Lets every plugin forget what requests have made it remember.
+    pub fn forget(&self) {
+        let chains = self.steps.iter().map(|step| &step.chain).chain([&self.global]);
+        for step in chains.flat_map(Chain::steps) {
+            let overlay = step.overlay.iter().flat_map(|it| it.values());
+            step.plugin.iter().chain(overlay).for_each(|plugin| plugin.forget());
+        }
+    }
+
     /// The Service of a Route.
     #[must_use]
     pub fn service(&self, route: &Route) -> Option<&Service> {

@@ -21,6 +21,7 @@ mod explain;
 mod folder;
 mod gateway;
 mod mocking;
+mod mocking_extensions;
 mod proxying;
 mod proxying_failures;
 mod proxying_streams;

@@ -1,0 +1,136 @@
+//! Answers and refusals as responses.
+
+use std::borrow::Cow;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::super::{Response, whole_body::Unread};
+use crate::{
+    body::Body,
+    mock::{Answer, Mock, Origin, Refusal},
+    reply,
+};
+
+const PLUGIN: HeaderName = HeaderName::from_static("x-kong-mocking-plugin");
+const MOCK: HeaderName = HeaderName::from_static("x-mynah-mock");
+
+/// An answer made from the document.
+pub(super) fn respond(answer: Answer) -> Response {
+    let Answer { status, headers, body } = answer;
+    let without_body = matches!(status.as_u16(), 204 | 304);
+    let mut response = Response::new(if without_body { Body::Empty } else { Body::full(body) });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response.headers_mut().insert(PLUGIN, HeaderValue::from_static("true"));
+    response
+}
+
+/// Says in a header where an answer comes from.
+pub(super) fn explain(response: &mut Response, mock: &Mock, operation: usize, source: &str) {
+    let Some(operation) = mock.api().operations.get(operation) else { return };
+    let status = response.status().as_u16();
+    let text = format!("{} {}; {status}; {source}", operation.method, operation.template);
+    if let Ok(text) = HeaderValue::from_bytes(text.as_bytes()) {
+        response.headers_mut().insert(MOCK, text);
+    }
+}
+
+/// The name of a source.
+pub(super) fn source(origin: Origin<'_>) -> Cow<'_, str> {
+    match origin {
+        Origin::Example(Some(key)) => format!("example:{key}").into(),
+        Origin::Example(None) => "example".into(),
+        Origin::Schema => "schema".into(),
+        Origin::Empty => "empty".into(),
+    }
+}
+
+/// The answer to a request whose body is not there as a whole.
+pub(super) fn unread(unread: &Unread) -> Response {
+    match unread {
+        Unread::TooLarge => reply::message(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large for a mock"),
+        Unread::Broken => reply::message(StatusCode::BAD_REQUEST, "the body was cut off"),
+    }
+}
+
+/// The messages are those of Kong's public documentation where it has some.
+pub(super) fn refuse(refusal: &Refusal) -> Response {
+    let (status, message) = match refusal {
+        Refusal::NotFound | Refusal::MethodNotAllowed(_) => (
+            StatusCode::NOT_FOUND,
+            "Corresponding path and method spec does not exist in API Specification".to_owned(),
+        ),
+        Refusal::Broken(reason) => (
+            StatusCode::NOT_IMPLEMENTED,
+            format!("this operation of the API Specification cannot be used: {reason}"),
+        ),
+        Refusal::NoSuchStatus(code) => {
+            (StatusCode::BAD_REQUEST, format!("could not find the status code '{code}'"))
+        }
+        Refusal::NothingIncluded(defined) => (
+            StatusCode::NOT_FOUND,
+            format!(
+                "none of included_status_codes is defined for this operation; defined are: {}",
+                defined.join(", ")
+            ),
+        ),
+        Refusal::NoSuchExample(id) => {
+            (StatusCode::BAD_REQUEST, format!("could not find the example id '{id}'"))
+        }
+        Refusal::NotAcceptable(types) => (
+            StatusCode::NOT_ACCEPTABLE,
+            format!("none of the accepted media types is available; available are: {}", types.join(", ")),
+        ),
+    };
+    reply::message(status, &message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::trial, *};
+
+    #[track_caller]
+    fn check(refusal: &Refusal, status: u16, message: &str) {
+        let response = refuse(refusal);
+        assert!(!response.headers().contains_key(PLUGIN));
+        assert_eq!(response.status().as_u16(), status, "{refusal:?}");
+        let body = trial::json(&trial::text(response.into_body()));
+        assert_eq!(body.get("message").and_then(|it| it.as_str()), Some(message));
+    }
+
+    #[test]
+    fn refusals_say_what_kong_says() {
+        let not_there = "Corresponding path and method spec does not exist in API Specification";
+        check(&Refusal::NotFound, 404, not_there);
+        check(&Refusal::MethodNotAllowed(vec![http::Method::GET]), 404, not_there);
+        check(&Refusal::NoSuchStatus("201".into()), 400, "could not find the status code '201'");
+        check(&Refusal::NoSuchExample("User3".into()), 400, "could not find the example id 'User3'");
+        check(&Refusal::NoSuchExample("\"\u{1}".into()), 400, "could not find the example id '\"\u{1}'");
+        check(
+            &Refusal::NothingIncluded(vec!["200".into(), "4XX".into()]),
+            404,
+            "none of included_status_codes is defined for this operation; defined are: 200, 4XX",
+        );
+        check(
+            &Refusal::NotAcceptable(vec!["text/csv".into()]),
+            406,
+            "none of the accepted media types is available; available are: text/csv",
+        );
+        check(
+            &Refusal::Broken("it has no responses".into()),
+            501,
+            "this operation of the API Specification cannot be used: it has no responses",
+        );
+    }
+
+    #[test]
+    fn a_status_without_a_body_has_none() {
+        for (status, expected) in [(200, "text"), (204, ""), (205, "text"), (304, "")] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let answer = Answer { status, headers: http::HeaderMap::new(), body: "text".into() };
+            let response = respond(answer);
+            assert_eq!(response.headers()[PLUGIN], "true");
+            assert_eq!(trial::text(response.into_body()), expected, "{status}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Where the document comes from: a text in the settings, or a file in the folder of specs.
+
+use std::path::Path as FilePath;
+
+use super::{
+    super::{Setup, file_hash, text_hash},
+    settings::Config,
+};
+use crate::{
+    diag::{Diagnostic, Source},
+    document::{self, Dialect, Document, Path},
+    openapi::{self, Api, Location},
+};
+
+/// Reads the document that the settings name.
+pub(super) fn api(config: &Config, setup: &Setup<'_>) -> Result<Api, Vec<Diagnostic>> {
+    match (&config.api_specification, &config.api_specification_filename) {
+        (Some(text), _) => inline(text, setup),
+        (None, Some(name)) => file(name, setup),
+        (None, None) => Err(vec![Diagnostic::error(setup.at.clone(), "required field missing")]),
+    }
+}
+
+/// A document that stands in `kong.yaml` itself: what is wrong with it is shown on its very line there.
+fn inline(text: &str, setup: &Setup<'_>) -> Result<Api, Vec<Diagnostic>> {
+    let at = setup.at.key("api_specification").inside();
+    let document = document::read(text, Dialect::Specification)
+        .map_err(|error| vec![Diagnostic::syntax(at.clone(), &error)])?;
+    let moved = |mut diagnostic: Diagnostic| {
+        if diagnostic.file.is_none() {
+            diagnostic.path = below(&at, &diagnostic.path);
+        }
+        diagnostic
+    };
+    lower(document, &Location::text(setup.specs, setup.specs), setup, &moved)
+}
+
+/// A document of its own, in the folder of specs, which no name may leave.
+fn file(name: &str, setup: &Setup<'_>) -> Result<Api, Vec<Diagnostic>> {
+    let at = setup.at.key("api_specification_filename");
+    let refuse = |message: String, help: String| vec![Diagnostic::error(at.clone(), message).help(help)];
+    let path = setup.specs.join(name);
+    // Noted even if it cannot be read: once it can be, the plugin can be made.
+    let note = |hash| setup.files.borrow_mut().push((path.clone(), hash));
+    note(0);
+    let bytes = read_inside(&path, setup.specs).map_err(|error| {
+        let folder = setup.specs.display();
+        refuse(format!("cannot read '{name}': {error}"), format!("the name is that of a file in {folder}"))
+    })?;
+    if let Some(noted) = setup.files.borrow_mut().last_mut() {
+        noted.1 = text_hash(&bytes);
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| refuse(format!("'{name}' is not UTF-8"), "save the file as UTF-8".to_owned()))?;
+    let source = Source::new(path.display().to_string(), text);
+    let in_file = |mut diagnostic: Diagnostic| {
+        if diagnostic.file.is_none() {
+            diagnostic.file = Some(source.clone());
+        }
+        diagnostic
+    };
+    let document = document::read(&source.text, Dialect::Specification)
+        .map_err(|error| vec![in_file(Diagnostic::syntax(Path::root(), &error))])?;
+    lower(document, &Location::file(&path, setup.specs), setup, &in_file)
+}
+
+fn lower(
+    document: Document,
+    location: &Location,
+    setup: &Setup<'_>,
+    placed: &dyn Fn(Diagnostic) -> Diagnostic,
+) -> Result<Api, Vec<Diagnostic>> {
+    let mut warnings = setup.warnings.borrow_mut();
+    for path in document.duplicates {
+        let message = "this key stands twice in one mapping; the last one counts";
+        warnings.push(placed(Diagnostic::warning(path, message).key()));
+    }
+    let (api, complaints) = openapi::lower(document.value, location).map_err(|error| vec![placed(error)])?;
+    warnings.extend(complaints.into_iter().map(placed));
+    let known = api.library.files().map(|path| (path.to_owned(), file_hash(path).unwrap_or_default()));
+    setup.files.borrow_mut().extend(known);
+    Ok(api)
+}
+
+/// The same node, in a document that stands inside another one.
+fn below(outer: &Path, inner: &Path) -> Path {
+    inner.steps().iter().fold(outer.clone(), |path, step| match step {
+        document::Step::Key(key) => path.key(key),
+        document::Step::Index(n) => path.index(*n),
+        document::Step::Inside => path.inside(),
+    })
+}
+
+/// Reads a file whose real place is inside a folder.
+fn read_inside(path: &FilePath, folder: &FilePath) -> std::io::Result<Vec<u8>> {
+    let (path, folder) = (path.canonicalize()?, folder.canonicalize()?);
+    if !path.starts_with(&folder) {
+        return Err(std::io::Error::other("it is outside the folder of specs"));
+    }
+    if !path.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    std::fs::read(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf, sync::atomic::AtomicU32};
+
+    use super::{
+        super::{super::trial, DEF},
+        *,
+    };
+    use crate::diag::Report;
+
+    const DOCUMENT: &str = "{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}";
+
+    /// A folder that goes away with its test; specs are in `specs` inside.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            static COUNT: AtomicU32 = AtomicU32::new(0);
+            let n = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let path = std::env::temp_dir().join(format!("mynah-mocking-{}-{n}", std::process::id()));
+            fs::create_dir_all(path.join("specs/deep")).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Checks what is said about a file that the settings name.
+    #[track_caller]
+    fn check(folder: &Folder, name: &str, expected: Result<(), &str>) {
+        let checked = trial::config(&DEF, &format!("{{api_specification_filename: '{name}'}}"));
+        let setup = Setup { specs: &folder.0.join("specs"), ..checked.setup() };
+        let found = Config::read(&setup).and_then(|config| api(&config, &setup)).map(|_| ());
+        let found = found.map_err(|complaints| trial::draw(&complaints).join("\n"));
+        let expected = expected
+            .map_err(|message| format!("config.api_specification_filename: cannot read '{name}': {message}"));
+        assert_eq!(found, expected, "{name}");
+    }
+
+    #[test]
+    fn no_name_leaves_the_folder_of_specs() {
+        let folder = Folder::new();
+        let outside = folder.0.join("outside.yaml");
+        fs::write(&outside, DOCUMENT).unwrap();
+        for inside in ["specs/a.yaml", "specs/deep/b.yaml"] {
+            fs::write(folder.0.join(inside), DOCUMENT).unwrap();
+        }
+        std::os::unix::fs::symlink("../outside.yaml", folder.0.join("specs/link.yaml")).unwrap();
+        std::os::unix::fs::symlink("a.yaml", folder.0.join("specs/alias.yaml")).unwrap();
+        for name in ["a.yaml", "deep/b.yaml", "deep/../a.yaml", "./a.yaml", "alias.yaml"] {
+            check(&folder, name, Ok(()));
+        }
+        for name in
+            ["../outside.yaml", "deep/../../outside.yaml", "link.yaml", &outside.display().to_string()]
+        {
+            check(&folder, name, Err("it is outside the folder of specs"));
+        }
+        check(&folder, "deep", Err("it is no regular file"));
+        check(&folder, "nowhere.yaml", Err("No such file or directory (os error 2)"));
+    }
+
+    #[test]
+    fn a_file_is_noted_even_if_it_is_not_there() {
+        let folder = Folder::new();
+        let checked = trial::config(&DEF, "{api_specification_filename: later.yaml}");
+        let specs = folder.0.join("specs");
+        let setup = Setup { specs: &specs, ..checked.setup() };
+        let config = Config::read(&setup).unwrap();
+        assert!(api(&config, &setup).is_err());
+        assert_eq!(*setup.files.borrow(), [(specs.join("later.yaml"), 0)]);
+    }
+
+    /// Checks the line and column in `kong.yaml` of what is wrong with a document inside it.
+    #[track_caller]
+    fn check_place(kong: &str, expected: &[(usize, usize, &str)]) {
+        let value = document::read(kong, Dialect::Kong).unwrap().value;
+        let text = value.get("config").unwrap().to_json();
+        let checked = trial::config(&DEF, &text);
+        let setup = checked.setup();
+        let result = Config::read(&setup).and_then(|config| api(&config, &setup));
+        let complaints = result.err().unwrap_or_else(|| setup.warnings.take());
+        let report = Report::new(Source::new("kong.yaml", kong), complaints);
+        let places = report.diagnostics().iter().map(|it| {
+            let place = report.position(it);
+            (place.line, place.column, it.message.as_str())
+        });
+        assert_eq!(places.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_is_wrong_inside_is_shown_on_its_line() {
+        check_place(
+            "config:\n  api_specification: |\n    openapi: 3.0.3\n    info: {title: t, version: v}\n    \
+             paths:\n      /x:\n        get:\n          responses: {'200': {$ref: '#/nowhere'}}\n",
+            &[(8, 37, "`$ref: #/nowhere` leads nowhere: there is no `nowhere`")],
+        );
+        check_place(
+            "config:\n  api_specification: |\n    openapi: 3.0.3\n    paths: [\n",
+            &[(4, 12, "unclosed bracket '['")],
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! `mocking`: answers from an OpenAPI document in the upstream's place.
+//! (Kong: Mocking plugin; where its documentation is silent, `docs/mocking.md` says what is done here.)
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `settings` | what the settings may say |
+//! | `document` | the document: a text in the settings, or a file |
+//! | `steer` | what the headers of a request ask for |
+//! | `answer` | answers and refusals as responses |
+//! | `state` | items that requests create, change and remove |
+//! | `faults` | what happens in place of an answer, on purpose |
+//! | `delay` | how long an answer waits |
+//! | `dice` | chance, which a seed can repeat |
+
+mod answer;
+mod delay;
+mod dice;
+mod document;
+mod faults;
+mod settings;
+mod state;
+mod steer;
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{StatusCode, request::Parts};
+
+use self::{
+    delay::Latency,
+    dice::{Dice, Source},
+    faults::{Fault, Faults},
+    settings::{Config, Passthrough},
+    state::{Outcome, State, Task},
+    steer::Steering,
+};
+use super::{Def, Exchange, Flow, Plugin, Response, Setup, whole_body};
+use crate::{
+    diag::Diagnostic,
+    mock::{Answer, Asked, Chosen, Making, Mock, Refusal},
+    openapi::{Api, Operation},
+    reply,
+};
+
+/// The most bytes of a request's body that are read.
+const MOST_BODY: u64 = 1 << 20;
+
+pub(super) const DEF: Def =
+    Def { name: "mocking", priority: -1, per_consumer: true, settings: settings::SETTINGS, compile };
+
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let config = Config::read(setup)?;
+    let api = document::api(&config, setup)?;
+    let mock = Mock::new(Arc::new(api), config.options());
+    Ok(Arc::new(Mocking {
+        live: live(&config, mock.api()),
+        state: config.stateful.then(|| State::new(mock.api())),
+        mock,
+        latency: config.latency(),
+        faults: Faults::of(&config),
+        dice: config.seed.map_or(Source::Random, Source::seeded),
+        seed: config.seed,
+    }))
+}
+
+/// The operations that go to the real service, by position; none if none does.
+fn live(config: &Config, api: &Api) -> Option<HashSet<usize>> {
+    let marked = |operation: &Operation| {
+        let mut marks = operation.extensions.iter().filter(|(name, _)| &**name == "x-mynah-live");
+        marks.any(|(_, mark)| mark.value.as_bool() == Some(true))
+    };
+    let all = || (0..api.operations.len()).filter(|n| marked(&api.operations[*n])).collect();
+    (config.passthrough == Passthrough::Undefined).then(all)
+}
+
+struct Mocking {
+    mock: Mock,
+    /// The operations that go to the real service, if those go there that the document lacks.
+    live: Option<HashSet<usize>>,
+    state: Option<State>,
+    latency: Latency,
+    faults: Faults,
+    dice: Source,
+    seed: Option<u64>,
+}
+
+/// A request, as far as it has been understood.
+struct Call<'a> {
+    head: &'a Parts,
+    path: &'a str,
+    steering: Steering<'a>,
+    operation: Result<usize, Refusal>,
+}
+
+impl Plugin for Mocking {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let Exchange { head, path, body, .. } = exchange;
+        let (head, path) = (&*head, path.as_str());
+        let operation = self.mock.find(&head.method, path);
+        if self.is_live(&operation) {
+            return Flow::Continue;
+        }
+        let steering = match Steering::read(&head.headers) {
+            Ok(steering) => steering,
+            Err(wrong) => return Flow::Respond(reply::message(StatusCode::BAD_REQUEST, wrong)),
+        };
+        let mut dice = self.dice.dice();
+        let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut dice));
+        let call = Call { head, path, steering, operation };
+        match self.faults.draw(&mut dice) {
+            Some(Fault::Reset) => after(delay, faults::reset()),
+            Some(Fault::Status(status)) => after(delay, self.fail(status, &call)),
+            None if self.reads_bodies(&call) => Flow::Later(Box::pin(async move {
+                let response = match whole_body::read(std::mem::take(body), MOST_BODY).await {
+                    Ok(body) => self.respond(&call, &body),
+                    Err(unread) => answer::unread(&unread),
+                };
+                after(delay, response)
+            })),
+            None => after(delay, self.respond(&call, &Bytes::new())),
+        }
+    }
+
+    fn forget(&self) {
+        self.state.iter().for_each(State::forget);
+    }
+}
+
+impl Mocking {
+    fn is_live(&self, operation: &Result<usize, Refusal>) -> bool {
+        self.live.as_ref().is_some_and(|live| operation.as_ref().map_or(true, |it| live.contains(it)))
+    }
+
+    /// What the state has to do for a request.
+    fn task(&self, call: &Call<'_>) -> Option<Task<'_>> {
+        let operation = call.operation.as_ref().ok().filter(|_| !call.steering.names_an_answer());
+        self.state.as_ref()?.task(&self.mock, *operation?)
+    }
+
+    /// Whether the answer depends on the body of the request.
+    fn reads_bodies(&self, call: &Call<'_>) -> bool {
+        self.task(call).is_some_and(|task| task.role.reads_a_body())
+    }
+
+    /// A fault, in the words of the document if it has some for this status.
+    fn fail(&self, status: StatusCode, call: &Call<'_>) -> Response {
+        let code = status.as_str();
+        let asked = Asked { status: Some(code), example: None, ..call.asked(Making::default()) };
+        let operation = call.operation.clone();
+        let chosen = operation.and_then(|it| self.mock.choose(it, &asked, &mut |_| 0));
+        match &chosen {
+            Ok(chosen) => self.explained(call, chosen, "fault", self.mock.make(chosen, asked.making)),
+            Err(_) => reply::message(status, status.canonical_reason().unwrap_or("a fault was asked for")),
+        }
+    }
+
+    fn respond(&self, call: &Call<'_>, body: &Bytes) -> Response {
+        let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), Dice::Own);
+        let making = call.steering.making(self.seed, &mut dice);
+        let asked = call.asked(making);
+        let result = match self.task(call) {
+            Some(task) => self.keep(task, call, &asked, body),
+            None => call.operation.clone().and_then(|operation| {
+                let chosen = self.mock.choose(operation, &asked, &mut |below| dice.below(below))?;
+                let source = answer::source(self.mock.origin(&chosen));
+                Ok(self.explained(call, &chosen, &source, self.mock.make(&chosen, making)))
+            }),
+        };
+        result.unwrap_or_else(|refusal| answer::refuse(&refusal))
+    }
+
+    /// Does with the state what a request asks for.
+    fn keep(
+        &self,
+        task: Task<'_>,
+        call: &Call<'_>,
+        asked: &Asked<'_>,
+        body: &Bytes,
+    ) -> Result<Response, Refusal> {
+        match task.run(&self.mock, asked, body)? {
+            Outcome::Answer(chosen, answer) => Ok(self.explained(call, &chosen, "state", answer)),
+            Outcome::Refused(status, message) => Ok(reply::message(status, message)),
+        }
+    }
+
+    fn explained(&self, call: &Call<'_>, chosen: &Chosen<'_>, source: &str, answer: Answer) -> Response {
+        let mut response = answer::respond(answer);
+        if call.steering.explain {
+            answer::explain(&mut response, &self.mock, chosen.operation, source);
+        }
+        response
+    }
+}
+
+impl Call<'_> {
+    /// The request, as the choice of an answer sees it.
+    fn asked(&self, making: Making) -> Asked<'_> {
+        self.steering.asked(&self.head.method, self.path, making)
+    }
+}
+
+/// A response that waits on the runtime, if it has to wait.
+fn after<'a>(delay: Duration, response: Response) -> Flow<'a> {
+    if delay.is_zero() {
+        return Flow::Respond(response);
+    }
+    Flow::Later(Box::pin(async move {
+        tokio::time::sleep(delay).await;
+        Flow::Respond(response)
+    }))
+}
+
+#[cfg(test)]
+mod tests;
