@@ -12,6 +12,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use mynah::{
     control::Door,
+    proxy::Question,
     settings::{Settings, SettingsError},
 };
 
@@ -33,6 +34,8 @@ enum Command {
     Run(Run),
     /// Check configurations: exit code 0, or 1 and everything that is wrong
     Check(Check),
+    /// Say what would become of a request, and why: routes, plugins, what the upstream gets; nothing is sent
+    Explain(Explain),
     /// Serve one OpenAPI document as a mock, with CORS; it reloads whenever the document changes
     Mock(Mock),
     /// Check OpenAPI documents: exit code 0, or 1 and everything that is wrong
@@ -72,6 +75,26 @@ struct Check {
     #[arg(long, value_name = "DIR")]
     specs: Option<PathBuf>,
     /// How the findings are printed
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The method, such as GET
+    method: String,
+    /// The URL that a client would ask for, or a path alone
+    url: String,
+    /// A header field of the request, as curl takes it
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The configuration [default: KONG_DECLARATIVE_CONFIG, else ./kong.yaml or ./kong.yml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of OpenAPI documents that plugins name [default: specs beside FILE]
+    #[arg(long, value_name = "DIR")]
+    specs: Option<PathBuf>,
+    /// How the explanation is printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -129,8 +152,7 @@ fn execute(command: Command) -> Result<bool> {
             let (mut settings, warnings) = settings(overrides, flags.conf.as_deref())?;
             let door = door(&settings)?;
             settings.declarative_config = door.file().map(PathBuf::from);
-            let beside = door.file().map(run::specs_beside);
-            let specs = settings.specs_dir.clone().or(beside).unwrap_or_else(|| PathBuf::from("specs"));
+            let specs = specs(&settings, &door);
             run::run(settings, &door, specs, &warnings)
         }
         Command::Mock(flags) => {
@@ -145,6 +167,18 @@ fn execute(command: Command) -> Result<bool> {
             let folder = flags.specification.parent().map(PathBuf::from).unwrap_or_default();
             let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
             run::run(settings, &Door::Specification(flags.specification), folder, &warnings)
+        }
+        Command::Explain(flags) => {
+            let overrides = [
+                ("declarative_config", flags.config.map(|file| file.display().to_string())),
+                ("specs_dir", flags.specs.map(|folder| folder.display().to_string())),
+            ];
+            let (settings, _) = settings(overrides, None)?;
+            let door = door(&settings)?;
+            let specs = specs(&settings, &door);
+            let headers = flags.headers.iter().map(String::as_str);
+            let question = Question::new(&flags.method, &flags.url, headers).map_err(anyhow::Error::msg)?;
+            Ok(command::explain::explain(&settings, &door, specs, question, flags.format))
         }
         Command::Check(flags) => {
             let (settings, _) = settings([], None)?;
@@ -164,6 +198,12 @@ fn settings<const N: usize>(
         overrides.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let loaded = Settings::load(&given, std::env::vars(), conf)?;
     Ok((loaded.settings, loaded.warnings))
+}
+
+/// The folder of the files that plugins name.
+fn specs(settings: &Settings, door: &Door) -> PathBuf {
+    let beside = door.file().map(run::specs_beside);
+    settings.specs_dir.clone().or(beside).unwrap_or_else(|| PathBuf::from("specs"))
 }
 
 /// Where the configuration comes from.

@@ -92,7 +92,7 @@ impl Proxy {
     }
 
     /// What the upstream gets, and whether it asks for WebSocket.
-    fn request(
+    pub(super) fn request(
         &self,
         exchange: &mut Exchange,
         route: &Route,

@@ -5,13 +5,17 @@
 //! | take the current Snapshot, find the Route, run its plugins | here |
 //! | send what no plugin answers to the Service | `forward` |
 //! | what upstreams and clients are told in headers | `headers` |
+//! | what would become of a request, and why | `explain` |
 //! | who the client is behind trusted proxies | `client_address` |
 //! | two ends that speak another protocol from now on | `tunnel` |
 
 mod client_address;
+mod explain;
 mod forward;
 mod headers;
 mod tunnel;
+
+pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
 
 use std::{
     net::SocketAddr,
@@ -115,31 +119,9 @@ impl Proxy {
         use_authority_as_host(&mut head);
         let path = normalize(head.uri.path().as_bytes()).into_owned();
         let who = self.real_ip.client(connection.peer.ip(), &head.headers);
-        let found = snapshot.find(&router::Request {
-            method: head.method.as_str(),
-            host: head.headers.get(header::HOST).map(HeaderValue::as_bytes),
-            path: &path,
-            headers: &head.headers,
-            scheme: if connection.tls { Scheme::Https } else { Scheme::Http },
-            sni: None,
-            source: connection.peer,
-            destination: connection.local,
-        });
-        let mut exchange = Exchange {
-            path: String::from_utf8_lossy(&path).into_owned(),
-            head,
-            body,
-            client: SocketAddr::new(who.address, connection.peer.port()),
-            tls: connection.tls,
-            started,
-            request_id: id,
-            matched: None,
-            captures: Vec::new(),
-            upstream_path: None,
-            identity: None,
-            picks: Picks::default(),
-            upstream_host: None,
-        };
+        let found = snapshot.find(&router_request(&head, &path, &connection));
+        let client = SocketAddr::new(who.address, connection.peer.port());
+        let mut exchange = new_exchange((head, body), &path, client, connection.tls, started, id);
         let Some((found, route, step)) = found else {
             let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");
             return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
@@ -222,6 +204,44 @@ impl Proxy {
         let mut response = reply::error(&asked, Phase::Proxy(self.error_format), status, None, id);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         Some(response)
+    }
+}
+
+fn router_request<'a>(head: &'a Parts, path: &'a [u8], connection: &Connection) -> router::Request<'a> {
+    router::Request {
+        method: head.method.as_str(),
+        host: head.headers.get(header::HOST).map(HeaderValue::as_bytes),
+        path,
+        headers: &head.headers,
+        scheme: if connection.tls { Scheme::Https } else { Scheme::Http },
+        sni: None,
+        source: connection.peer,
+        destination: connection.local,
+    }
+}
+
+fn new_exchange(
+    (head, body): (Parts, Body),
+    path: &[u8],
+    client: SocketAddr,
+    tls: bool,
+    started: Instant,
+    request_id: RequestId,
+) -> Exchange {
+    Exchange {
+        path: String::from_utf8_lossy(path).into_owned(),
+        head,
+        body,
+        client,
+        tls,
+        started,
+        request_id,
+        matched: None,
+        captures: Vec::new(),
+        upstream_path: None,
+        identity: None,
+        picks: Picks::default(),
+        upstream_host: None,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     document::{Path, Value},
     entity::{Consumer, Entities, Plugin as Entry, Route, RouteIndex, Service},
     plugin::{self, Chain, Consumers, Matched, Plugin, Setup},
-    router::{self, Router},
+    router::{self, Calculation, Flavor, Router},
     upstream::{Limits, Origin},
 };
 
@@ -97,6 +97,7 @@ impl Compiler {
             loaded_at: SystemTime::now(),
             entities: Entities::default(),
             router,
+            options: self.options,
             steps: Vec::new(),
             global: Chain::default(),
         }
@@ -144,6 +145,11 @@ impl Compiler {
         let (wrong, notes): (Vec<_>, Vec<_>) = complaints.into_iter().partition(Diagnostic::is_error);
         errors.extend(wrong);
         warnings.extend(notes);
+        if self.options.flavor == Flavor::TraditionalCompatible
+            && self.options.calculation == Calculation::Original
+        {
+            warnings.extend(router::conflicts(&entities.routes, &enabled));
+        }
         if !errors.is_empty() {
             errors.extend(warnings);
             return Err(errors);
@@ -160,6 +166,7 @@ impl Compiler {
             loaded_at: SystemTime::now(),
             entities,
             router,
+            options: self.options,
             steps,
             global,
         };

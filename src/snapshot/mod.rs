@@ -17,7 +17,7 @@ use std::{sync::Arc, time::SystemTime};
 use crate::{
     entity::{Entities, Route, RouteIndex, Service},
     plugin::{Chain, Matched},
-    router::{Match, Request, Router},
+    router::{self, Candidate, Key, Match, Request, Router},
     upstream::{Limits, Origin},
 };
 
@@ -33,6 +33,7 @@ pub struct Snapshot {
     /// What the configuration declares.
     pub entities: Entities,
     router: Router,
+    options: router::Options,
     /// By place in [`Entities::routes`].
     steps: Vec<Step>,
     global: Chain,
@@ -74,6 +75,24 @@ impl Snapshot {
         let RouteIndex(route) = found.route;
         let (route, step) = self.entities.routes.get(route).zip(self.steps.get(route))?;
         Some((found, route, step))
+    }
+
+    /// All Routes that match a request, the one that gets it first.
+    #[must_use]
+    pub fn candidates(&self, request: &Request<'_>) -> Vec<(Candidate<'_>, &Route, &Step)> {
+        let all = self.router.candidates(request).into_iter();
+        all.filter_map(|candidate| {
+            let RouteIndex(route) = candidate.route;
+            let (route, step) = self.entities.routes.get(route).zip(self.steps.get(route))?;
+            Some((candidate, route, step))
+        })
+        .collect()
+    }
+
+    /// Why a Route with the key `first` stands before one with the key `second`.
+    #[must_use]
+    pub fn rule(&self, first: &Key, second: &Key) -> &'static str {
+        first.rule_over(second, self.options.calculation)
     }
 
     /// The plugins of requests that no Route takes.

@@ -1,6 +1,7 @@
 //! The Admin API: what is current, and `POST /config` to change it. (Kong: Admin API reference.)
 
 mod config;
+mod debug;
 mod entities;
 mod node;
 
@@ -69,13 +70,15 @@ impl Admin {
             ["status", "ready"] => self.ready(),
             ["config"] if request.method() == Method::POST => self.post_config(request).await,
             ["config"] => self.config(),
+            ["debug", "explain"] => self.explain(request.uri().query().unwrap_or_default()),
             _ => self.entities(&segments, request.uri().query().unwrap_or_default()),
         }
     }
 }
 
 fn knows(segments: &[&str]) -> bool {
-    matches!(segments, [] | ["status" | "config"] | ["status", "ready"]) || entities::knows(segments)
+    matches!(segments, [] | ["status" | "config"] | ["status", "ready"] | ["debug", "explain"])
+        || entities::knows(segments)
 }
 
 /// The segments of a path; one slash at its end is tolerated, empty segments are not.
