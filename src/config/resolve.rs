@@ -202,8 +202,8 @@ impl Resolver {
 
     /// Hands credentials and groups to whom they belong.
     fn give_to_consumers(&mut self, consumers: &mut [Consumer], places: &HashMap<String, usize>) {
-        let give: [(&str, fn(&mut Consumer, &Value)); 3] = [
-            ("keyauth_credentials", Consumer::add_key),
+        let give = [
+            ("keyauth_credentials", Consumer::add_key as fn(&mut Consumer, &Value)),
             ("basicauth_credentials", Consumer::add_password),
             ("acls", Consumer::add_group),
         ];

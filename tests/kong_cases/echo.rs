@@ -55,7 +55,7 @@ impl Echo {
 }
 
 fn serve(mut stream: TcpStream) -> Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
         let line = read_line(&mut reader)?;
