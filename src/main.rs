@@ -88,7 +88,7 @@ struct Explain {
     /// A header field of the request, as curl takes it
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// The configuration [default: `KONG_DECLARATIVE_CONFIG`, else ./kong.yaml or ./kong.yml]
+    /// The configuration, YAML or JSON [default: `KONG_DECLARATIVE_CONFIG`, else ./kong.yaml or ./kong.yml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The folder of OpenAPI documents that plugins name [default: specs beside FILE]

@@ -44,15 +44,20 @@ const FIELDS: &[Field] = &[
 /// A body of more bytes is not searched for a key.
 const LIMIT: u64 = 8 << 20;
 
-#[expect(clippy::struct_excessive_bools, reason = "they are Kong's, each a setting of its own")]
 struct KeyAuth {
     names: Vec<(String, Option<HeaderName>)>,
     hide_credentials: bool,
-    in_header: bool,
-    in_query: bool,
-    in_body: bool,
+    places: Places,
     run_on_preflight: bool,
     gate: Gate,
+}
+
+/// Where to look for a key.
+#[derive(Clone, Copy)]
+struct Places {
+    header: bool,
+    query: bool,
+    body: bool,
 }
 
 /// What a request shows under one name.
@@ -69,9 +74,11 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     Ok(Arc::new(KeyAuth {
         names: names.map(|(_, name)| (name.to_owned(), HeaderName::try_from(name).ok())).collect(),
         hide_credentials: truth("hide_credentials"),
-        in_header: truth("key_in_header"),
-        in_query: truth("key_in_query"),
-        in_body: truth("key_in_body"),
+        places: Places {
+            header: truth("key_in_header"),
+            query: truth("key_in_query"),
+            body: truth("key_in_body"),
+        },
         run_on_preflight: truth("run_on_preflight"),
         gate: Gate::new(setup, "Key"),
     }))
@@ -83,7 +90,7 @@ impl Plugin for KeyAuth {
         if passes || self.gate.is_open(exchange) {
             return Flow::Continue;
         }
-        let kind = if self.in_body { Content::kind(exchange) } else { None };
+        let kind = if self.places.body { Content::kind(exchange) } else { None };
         let Some(kind) = kind else { return self.decide(exchange, None) };
         Flow::Later(Box::pin(self.decide_with_body(exchange, kind)))
     }
@@ -135,11 +142,11 @@ impl KeyAuth {
         header: Option<&HeaderName>,
     ) -> Shown<'a> {
         let mut shown = Shown::Nothing;
-        if let Some(header) = header.filter(|_| self.in_header) {
+        if let Some(header) = header.filter(|_| self.places.header) {
             let values = exchange.head.headers.get_all(header).iter();
             shown = Shown::of(values.map(|it| String::from_utf8_lossy(it.as_bytes())));
         }
-        if self.in_query && matches!(shown, Shown::Nothing) {
+        if self.places.query && matches!(shown, Shown::Nothing) {
             let query = exchange.head.uri.query().unwrap_or_default();
             shown = Shown::of(arguments(query, name));
         }

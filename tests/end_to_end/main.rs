@@ -17,6 +17,7 @@ mod command_line;
 mod config;
 mod consumers;
 mod cors;
+mod documentation;
 mod explain;
 mod folder;
 mod gateway;
