@@ -25,7 +25,7 @@ const QUIET: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Who has a file open and has begun to write it may take this long to close it: what is read before that may be
 /// the half of a configuration, and valid all the same.
-const WRITING: Duration = Duration::from_secs(1);
+const WRITING: Duration = Duration::from_secs(3);
 /// How often files are looked at from outside, events or not.
 const GLANCE: Duration = Duration::from_millis(250);
 /// How often files are read in any case.
