@@ -13,22 +13,22 @@ use mynah::{
 use serde_json::{Value as Json, json};
 
 /// The name of a document that stands alone.
-pub const ALONE: &str = "urn:document";
+pub(crate) const ALONE: &str = "urn:document";
 
 /// Documents as the judge wants them: JSON Schema 2020-12 throughout.
-pub struct Judge {
+pub(crate) struct Judge {
     registry: Registry<'static>,
     version: Version,
 }
 
 impl Judge {
     /// A judge for one document.
-    pub fn new(document: &Value, version: Version) -> Self {
+    pub(crate) fn new(document: &Value, version: Version) -> Self {
         Self::of_files(&[(ALONE.to_owned(), document.clone())], version)
     }
 
     /// A judge for a document and its files, by their URIs.
-    pub fn of_files(files: &[(String, Value)], version: Version) -> Self {
+    pub(crate) fn of_files(files: &[(String, Value)], version: Version) -> Self {
         let resources = files.iter().map(|(uri, document)| {
             let mut json = Json::from(document);
             modernize(&mut json, version, false);
@@ -39,7 +39,7 @@ impl Judge {
     }
 
     /// What is wrong with the value, by the schema at the JSON pointer of a document that stands alone.
-    pub fn errors(&self, pointer: &str, value: &Value) -> Result<Vec<String>, String> {
+    pub(crate) fn errors(&self, pointer: &str, value: &Value) -> Result<Vec<String>, String> {
         let pointer: String = pointer
             .bytes()
             .map(|it| {
@@ -54,7 +54,7 @@ impl Judge {
     }
 
     /// What is wrong with the value, by a schema that stands in the document with this URI.
-    pub fn errors_by(&self, schema: &Value, uri: &str, value: &Json) -> Result<Vec<String>, String> {
+    pub(crate) fn errors_by(&self, schema: &Value, uri: &str, value: &Json) -> Result<Vec<String>, String> {
         let mut schema = Json::from(schema);
         modernize(&mut schema, self.version, false);
         settle(&mut schema, uri, false);
@@ -162,7 +162,7 @@ fn hide(members: &mut serde_json::Map<String, Json>) {
 }
 
 /// Reads a document, if it is one.
-pub fn load(path: &Path) -> Option<(Value, Version)> {
+pub(crate) fn load(path: &Path) -> Option<(Value, Version)> {
     let value = read(&fs::read_to_string(path).ok()?, Dialect::Specification).ok()?.value;
     let version = match (value.get("swagger"), value.get("openapi").and_then(Value::as_str)) {
         (Some(_), _) => Version::Swagger2,

@@ -4,7 +4,8 @@ use crate::{diag::Diagnostic, document::Value, openapi::Api};
 
 use super::{
     Complaints,
-    walk::{Place, Visit, walk},
+    visit::{Place, Visit},
+    walk::walk,
 };
 
 pub(super) fn check(api: &Api, complaints: &mut Complaints) {

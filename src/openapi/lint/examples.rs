@@ -11,7 +11,8 @@ use crate::{
 
 use super::{
     Complaints,
-    walk::{Claim, Place, Visit, Word, walk},
+    visit::{Claim, Place, Visit, Word},
+    walk::walk,
 };
 
 /// Schemas that are looked at for one document: a hundred times what a large one takes.

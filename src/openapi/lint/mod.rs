@@ -3,6 +3,7 @@
 //! | file | what it is about |
 //! |---|---|
 //! | `walk` | every node of the document that says something about examples, once, with its place |
+//! | `visit` | what the walk shows: values and the schemas they are to fit |
 //! | `examples` | examples that break their own schema, and schemas that nothing fits |
 //! | `operations` | operations that are never found, names that stand twice |
 //! | `parameters` | templates and path parameters that do not agree |
@@ -16,6 +17,7 @@ mod operations;
 mod parameters;
 #[cfg(test)]
 mod tests;
+mod visit;
 mod walk;
 
 use std::collections::HashSet;

@@ -8,8 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use super::visit::{Claim, Place, Visit, Word};
 use crate::{
-    diag::Diagnostic,
     document::{At, Path, Value},
     openapi::{
         Api, Library, Node, Version,
@@ -21,67 +21,6 @@ use crate::{
 
 /// How deep a walk goes; no document that was read is deeper.
 const DEPTH: u32 = 512;
-
-/// What is done with what the walk finds.
-pub(super) trait Visit {
-    /// A value that its author says is valid by a schema.
-    fn claim(&mut self, _claim: &Claim<'_>) {}
-
-    /// A schema that describes a body.
-    fn schema_in_use(&mut self, _schema: &Node, _way: Option<Direction>, _place: &Place<'_>) {}
-
-    /// A response.
-    fn response(&mut self, _value: &Value, _place: &Place<'_>) {}
-}
-
-/// A value that its author says is valid by a schema.
-pub(super) struct Claim<'a> {
-    pub(super) word: Word,
-    pub(super) value: &'a Value,
-    pub(super) schema: &'a Node,
-    /// Which way it travels, where that is known.
-    pub(super) way: Option<Direction>,
-    /// Where the value stands.
-    pub(super) place: &'a Place<'a>,
-}
-
-/// As what a value stands in the document.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Word {
-    Example,
-    Default,
-}
-
-/// A place in one of the files.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    library: &'a Library,
-    file: u32,
-    at: At<'a>,
-}
-
-impl Place<'_> {
-    fn key<'b>(&'b self, key: &'b str) -> Place<'b> {
-        Place { at: self.at.key(key), ..*self }
-    }
-
-    fn index(&self, index: usize) -> Place<'_> {
-        Place { at: self.at.index(index), ..*self }
-    }
-
-    /// A complaint about what stands here.
-    pub(super) fn complain(
-        &self,
-        severity: fn(Path, String) -> Diagnostic,
-        message: impl Into<String>,
-    ) -> Diagnostic {
-        let complaint = severity(self.at.path(), message.into());
-        match self.library.source(self.file) {
-            Some(source) => complaint.in_file(source),
-            None => complaint,
-        }
-    }
-}
 
 /// What a node is, in the words of the specification.
 #[derive(Clone, Copy, Debug)]
