@@ -16,7 +16,7 @@ use mynah::{
     settings::{Settings, SettingsError},
 };
 
-use command::{check::Format, run};
+use command::{check::Format, lint::Demands, run};
 
 /// A DB-less, Kong-compatible API gateway that mocks what is not built yet.
 #[derive(Debug, Parser)]
@@ -118,11 +118,20 @@ struct Mock {
 #[derive(Debug, Args)]
 struct Lint {
     /// The OpenAPI or Swagger documents, JSON or YAML
-    #[arg(required = true, value_name = "SPEC")]
+    #[arg(required_unless_present = "bulk", value_name = "SPEC")]
     specifications: Vec<PathBuf>,
-    /// Also read each as OpenAPI 3.0 to the letter
+    /// Also hold each to the letter of its specification
     #[arg(long)]
     strict: bool,
+    /// Exit code 1 for warnings, too
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Ask every document of a folder for all its answers, and print a table of what came
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["specifications", "strict", "deny_warnings"])]
+    bulk: Option<PathBuf>,
+    /// How the findings are printed
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
 }
 
 fn main() -> ExitCode {
@@ -185,7 +194,13 @@ fn execute(command: Command) -> Result<bool> {
             let options = run::options(&settings);
             Ok(command::check::check(&flags.files, flags.specs.as_deref(), options, flags.format))
         }
-        Command::Lint(flags) => Ok(command::lint::lint(&flags.specifications, flags.strict)),
+        Command::Lint(flags) => {
+            if let Some(place) = &flags.bulk {
+                return command::bulk::bulk(place, flags.format);
+            }
+            let demands = Demands { strict: flags.strict, deny_warnings: flags.deny_warnings };
+            Ok(command::lint::lint(&flags.specifications, demands, flags.format))
+        }
     }
 }
 

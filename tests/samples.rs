@@ -5,134 +5,20 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod judge;
+
 use std::{fs, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use jsonschema::{Registry, Resource};
 use mynah::{
-    document::{Dialect, Value, read},
+    document::Value,
     openapi::{
-        Library, Location, Node, Version,
+        Library, Location, Node,
         sample::{Mode, Sampler},
     },
 };
-use serde_json::{Value as Json, json};
 
-/// A document as the judge wants it: JSON Schema 2020-12 throughout.
-struct Judge {
-    registry: Registry<'static>,
-}
-
-impl Judge {
-    fn new(document: &Value, version: Version) -> Self {
-        let mut json = Json::from(document);
-        modernize(&mut json, version, false);
-        let resource = Resource::from_contents(json);
-        let registry = Registry::new().add("urn:document", resource).unwrap().prepare().unwrap();
-        Self { registry }
-    }
-
-    /// What is wrong with the value, by the schema at the JSON pointer.
-    fn errors(&self, pointer: &str, value: &Value) -> Result<Vec<String>, String> {
-        let pointer: String = pointer
-            .bytes()
-            .map(|it| {
-                if it.is_ascii_alphanumeric() || b"/~-_.".contains(&it) {
-                    char::from(it).to_string()
-                } else {
-                    format!("%{it:02X}")
-                }
-            })
-            .collect();
-        let judge = jsonschema::draft202012::options()
-            .should_validate_formats(true)
-            .with_registry(&self.registry)
-            .build(&json!({"$ref": format!("urn:document#{pointer}")}))
-            .map_err(|it| it.to_string())?;
-        let value = Json::from(value);
-        Ok(judge.iter_errors(&value).map(|it| format!("{}: {it}", it.instance_path())).collect())
-    }
-}
-
-/// Keywords under which the keys are names.
-const NAMED: [&str; 10] = [
-    "properties",
-    "patternProperties",
-    "dependentSchemas",
-    "definitions",
-    "schemas",
-    "$defs",
-    "responses",
-    "headers",
-    "content",
-    "paths",
-];
-
-/// Rewrites what older editions say in their own words.
-///
-/// `names` says that the keys here are names rather than keywords.
-fn modernize(json: &mut Json, version: Version, names: bool) {
-    match json {
-        Json::Array(items) => items.iter_mut().for_each(|it| modernize(it, version, false)),
-        Json::Object(members) if names => members.values_mut().for_each(|it| modernize(it, version, false)),
-        Json::Object(members) => {
-            // Examples are no schemas, and may hold anything.
-            for word in ["example", "examples", "default", "$id", "id", "$schema"] {
-                members.remove(word);
-            }
-            if version != Version::OpenApi31 {
-                if members.get("$ref").is_some_and(Json::is_string) {
-                    members.retain(|key, _| key == "$ref");
-                }
-                for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
-                    if let Some(Json::Bool(strict)) = members.get(flag).cloned() {
-                        members.remove(flag);
-                        if let Some(bound) = members.remove(bound).filter(|_| strict) {
-                            members.insert(flag.to_owned(), bound);
-                        }
-                    }
-                }
-                let nullable =
-                    ["nullable", "x-nullable"].iter().any(|it| members.get(*it) == Some(&json!(true)));
-                match members.get("type").cloned() {
-                    Some(Json::String(kind)) if kind == "file" => {
-                        drop(members.insert("type".into(), json!("string")));
-                    }
-                    Some(Json::String(kind)) if nullable => {
-                        drop(members.insert("type".into(), json!([kind, "null"])));
-                    }
-                    _ => (),
-                }
-            }
-            hide(members);
-            for (key, it) in members.iter_mut() {
-                modernize(it, version, NAMED.contains(&key.as_str()));
-            }
-        }
-        _ => (),
-    }
-}
-
-/// Nobody can require in a response what is only ever sent to the server.
-fn hide(members: &mut serde_json::Map<String, Json>) {
-    let Some(properties) = members.get("properties").and_then(Json::as_object) else { return };
-    let hidden: Vec<String> =
-        properties.iter().filter(|(_, it)| it["writeOnly"] == true).map(|(key, _)| key.clone()).collect();
-    if let Some(Json::Array(required)) = members.get_mut("required") {
-        required.retain(|it| !hidden.iter().any(|key| it == key));
-    }
-}
-
-fn load(path: &Path) -> Option<(Value, Version)> {
-    let value = read(&fs::read_to_string(path).ok()?, Dialect::Specification).ok()?.value;
-    let version = match (value.get("swagger"), value.get("openapi").and_then(Value::as_str)) {
-        (Some(_), _) => Version::Swagger2,
-        (_, Some(text)) if text.starts_with("3.0") => Version::OpenApi30,
-        (_, Some(_)) => Version::OpenApi31,
-        _ => return None,
-    };
-    Some((value, version))
-}
+use judge::{Judge, load};
 
 /// The schemas of all responses, with their places.
 fn schemas(document: &Value) -> Vec<(String, Value)> {

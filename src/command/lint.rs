@@ -8,17 +8,32 @@ use mynah::{
     document::{self, Dialect},
     openapi::{self, Location},
 };
+use serde_json::Value;
 
-use super::{draw, say};
+use super::{check::Format, draw_all, say};
+
+/// What is asked of a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demands {
+    /// Whether it is held to the letter of its specification.
+    pub(crate) strict: bool,
+    /// Whether warnings count as errors.
+    pub(crate) deny_warnings: bool,
+}
 
 /// Checks every document; true if none has an error.
-pub(crate) fn lint(files: &[PathBuf], strict: bool) -> bool {
+pub(crate) fn lint(files: &[PathBuf], demands: Demands, format: Format) -> bool {
+    let mut all = Vec::new();
     let mut good = true;
     for file in files {
-        let (report, operations) = one(file, strict);
+        let (report, operations) = one(file, demands.strict);
         let (errors, warnings) = report.count();
-        good &= errors == 0;
-        draw(&report);
+        good &= errors == 0 && (warnings == 0 || !demands.deny_warnings);
+        if format == Format::Json {
+            all.extend(report.to_json().as_array().cloned().unwrap_or_default());
+            continue;
+        }
+        draw_all(&report);
         let found = operations.map_or_else(String::new, |n| format!("{}, ", plural(n, "operation")));
         say(format_args!(
             "{}: {found}{}, {}",
@@ -26,6 +41,9 @@ pub(crate) fn lint(files: &[PathBuf], strict: bool) -> bool {
             plural(errors, "error"),
             plural(warnings, "warning")
         ));
+    }
+    if format == Format::Json {
+        say(Value::Array(all));
     }
     good
 }
@@ -35,23 +53,21 @@ fn one(file: &Path, strict: bool) -> (Report, Option<usize>) {
         Ok(source) => source,
         Err(report) => return (report, None),
     };
-    let value = match document::read(&source.text, Dialect::Specification) {
-        Ok(document) => document.value,
+    let document = match document::read(&source.text, Dialect::Specification) {
+        Ok(document) => document,
         Err(error) => {
             let complaint = Diagnostic::syntax(document::Path::root(), &error);
             return (Report::new(source, vec![complaint]), None);
         }
     };
-    let mut complaints = Vec::new();
-    if strict && let Err(message) = openapi::strict(&value) {
-        let complaint =
-            Diagnostic::error(document::Path::root(), format!("not strictly OpenAPI 3.0: {message}"));
-        complaints.push(complaint);
-    }
-    let folder = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match openapi::lower(value, &Location::file(file, folder)) {
-        Ok((api, warnings)) => {
-            complaints.extend(warnings);
+    let mut complaints: Vec<Diagnostic> = document
+        .duplicates
+        .into_iter()
+        .map(|path| Diagnostic::warning(path, "this key stands twice; the last one counts").key())
+        .collect();
+    match openapi::lint(document.value, &Location::file(file, folder(file)), strict) {
+        Ok((api, found)) => {
+            complaints.extend(found);
             (Report::new(source, complaints), Some(api.operations.len()))
         }
         Err(error) => {
@@ -59,4 +75,9 @@ fn one(file: &Path, strict: bool) -> (Report, Option<usize>) {
             (Report::new(source, complaints), None)
         }
     }
+}
+
+/// The folder that the references of a document may reach into.
+pub(super) fn folder(file: &Path) -> &Path {
+    file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,5 +1,6 @@
 //! What the words of the command line do.
 
+pub(crate) mod bulk;
 pub(crate) mod check;
 pub(crate) mod explain;
 pub(crate) mod lint;
@@ -19,4 +20,10 @@ pub(crate) fn say(text: impl std::fmt::Display) {
 pub(crate) fn draw(report: &Report) {
     let style = if stderr().is_terminal() { Style::Colour } else { Style::Plain };
     let _ = write!(stderr(), "{}", report.draw(style));
+}
+
+/// The same without an end: of a document that is checked everything is wanted.
+pub(crate) fn draw_all(report: &Report) {
+    let style = if stderr().is_terminal() { Style::Colour } else { Style::Plain };
+    let _ = write!(stderr(), "{}", report.draw_all(style));
 }

@@ -21,19 +21,29 @@ const DRAWN: usize = 20;
 const LINE: usize = 400;
 
 impl Report {
-    /// All complaints, drawn on their texts.
+    /// The first complaints, drawn on their texts, and how many more there are.
     #[must_use]
     pub fn draw(&self, style: Style) -> String {
-        let renderer = if style == Style::Colour { Renderer::styled() } else { Renderer::plain() };
-        let mut out = String::new();
-        let drawn = &self.diagnostics[..self.diagnostics.len().min(DRAWN)];
-        for (diagnostic, position) in drawn.iter().zip(self.positions(drawn)) {
-            out.push_str(&self.draw_one(diagnostic, &position, &renderer));
-            out.push_str("\n\n");
-        }
+        let mut out = self.draw_these(&self.diagnostics[..self.diagnostics.len().min(DRAWN)], style);
         if self.diagnostics.len() > DRAWN {
             let rest = plural(self.diagnostics.len() - DRAWN, "more complaint");
             out = format!("{out}... and {rest}\n\n");
+        }
+        out
+    }
+
+    /// All complaints, drawn on their texts.
+    #[must_use]
+    pub fn draw_all(&self, style: Style) -> String {
+        self.draw_these(&self.diagnostics, style)
+    }
+
+    fn draw_these(&self, diagnostics: &[Diagnostic], style: Style) -> String {
+        let renderer = if style == Style::Colour { Renderer::styled() } else { Renderer::plain() };
+        let mut out = String::new();
+        for (diagnostic, position) in diagnostics.iter().zip(self.positions(diagnostics)) {
+            out.push_str(&self.draw_one(diagnostic, &position, &renderer));
+            out.push_str("\n\n");
         }
         out
     }

@@ -8,10 +8,12 @@
 //! | `operation` | which operation a method and a path mean, below which base path |
 //! | `choice` | which status, media type and example |
 //! | `canned` | the answer itself: header fields and bytes |
+//! | `survey` | every answer of a document, held against its schema |
 
 mod canned;
 mod choice;
 mod operation;
+pub mod survey;
 
 pub use canned::Answer;
 

@@ -12,6 +12,7 @@
 pub mod api;
 pub mod body;
 mod library;
+mod lint;
 mod lower;
 pub mod negotiate;
 pub mod paths;
@@ -21,6 +22,7 @@ mod version;
 
 pub use api::{Api, Example, Header, Media, Operation, Parameter, RequestBody, Response, StatusKey};
 pub use library::{Library, Location, Node, ReferenceError};
+pub use lint::lint;
 pub use lower::lower;
 pub use negotiate::{Choice, Offers, negotiate};
 pub use paths::{Found, Match, Paths};

@@ -1,8 +1,8 @@
 //! Examples of bodies, parameters and headers.
 
 use crate::{
-    document::Text,
-    openapi::{Example, Node},
+    document::{Text, Value},
+    openapi::{Example, Library, Node},
 };
 
 use super::{Here, Lowering};
@@ -12,7 +12,7 @@ impl Lowering<'_> {
     pub(super) fn examples(&mut self, holder: &Node, here: &Here<'_>) -> Vec<Example> {
         let mut found = Vec::new();
         if let Some(value) = holder.get("example") {
-            found.push(Example { key: None, value: self.literal(value), external: None });
+            found.push(Example { key: None, value: literal(self.library, &value), external: None });
         }
         let Some(examples) = holder.get("examples").filter(|it| !it.value.is_null()) else { return found };
         let here = here.key("examples");
@@ -41,15 +41,13 @@ impl Lowering<'_> {
         };
         let here = here.through(place.as_ref());
         let key = Some(Text::from(key));
-        // OpenAPI 3.2 splits `value` in two.
-        if let Some(value) = ["value", "dataValue", "serializedValue"].iter().find_map(|name| node.get(name))
-        {
-            return Some(Example { key, value: self.literal(value), external: None });
+        if let Some((_, value)) = value_of(&node) {
+            return Some(Example { key, value: literal(self.library, &value), external: None });
         }
         if let Some(name) = node.text("externalValue") {
             // One that cannot be read was complained about by the library.
             let content = self.library.external(node.file, name).ok()?;
-            let value = Node { value: crate::document::Value::Null, file: node.file };
+            let value = Node { value: Value::Null, file: node.file };
             return Some(Example { key, value, external: Some(content) });
         }
         let only_words = node
@@ -62,15 +60,20 @@ impl Lowering<'_> {
         self.warn(&here, "an example must be a map with a `value`; this is taken for the value itself");
         Some(Example { key, value: node, external: None })
     }
+}
 
-    /// A value as it stands; but one that is nothing but a reference to something means what it refers to.
-    pub(super) fn literal(&self, value: Node) -> Node {
-        let reference = value.value.as_mapping().filter(|it| it.len() == 1).and_then(|it| it.get("$ref"));
-        let Some(reference) = reference.and_then(|it| it.as_str().map(str::to_owned)) else { return value };
-        let Ok(target) = self.library.resolve(&value) else { return value };
-        if reference.contains("#/components/examples/") {
-            return target.get("value").unwrap_or(target);
-        }
-        target
+/// The value of an example object, and the word under which it stands: OpenAPI 3.2 splits `value` in two.
+pub(in crate::openapi) fn value_of(example: &Node) -> Option<(&'static str, Node)> {
+    ["value", "dataValue", "serializedValue"].into_iter().find_map(|word| Some((word, example.get(word)?)))
+}
+
+/// A value as it stands; but one that is nothing but a reference to something means what it refers to.
+pub(in crate::openapi) fn literal(library: &Library, value: &Node) -> Node {
+    let reference = value.value.as_mapping().filter(|it| it.len() == 1).and_then(|it| it.get("$ref"));
+    let Some(reference) = reference.and_then(Value::as_str) else { return value.clone() };
+    let Ok(target) = library.resolve(value) else { return value.clone() };
+    if reference.contains("#/components/examples/") {
+        return target.get("value").unwrap_or(target);
     }
+    target
 }

@@ -25,6 +25,8 @@ use crate::{
 
 use super::{Api, Library, Location, Version};
 use complaints::{Complaints, Here};
+pub(super) use examples::{literal, value_of};
+pub(super) use parameters::schema_of_swagger2;
 
 /// Understands a document: any dialect becomes one [`Api`].
 ///

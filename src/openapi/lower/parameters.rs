@@ -120,7 +120,7 @@ pub(super) fn style_of_swagger2(node: &Node, location: In) -> (Style, bool) {
 }
 
 /// The schema that a parameter of Swagger 2.0 is, without the words that mean something else in a schema.
-pub(super) fn schema_of_swagger2(node: &Node) -> Node {
+pub(in crate::openapi) fn schema_of_swagger2(node: &Node) -> Node {
     let words = node.value.entries().filter(|(key, _)| {
         !matches!(*key, "name" | "in" | "required" | "collectionFormat" | "allowEmptyValue")
     });

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    Here, Lowering,
+    Here, Lowering, literal,
     parameters::{schema_of_swagger2, style_of_swagger2},
 };
 
@@ -71,7 +71,7 @@ impl Lowering<'_> {
         let mut found = Vec::new();
         for (key, value) in examples.entries().filter(|(key, _)| !key.starts_with("x-")) {
             if self.accepts_media_type(key, &here.key(key)) {
-                found.push((key.trim().to_owned(), self.literal(value)));
+                found.push((key.trim().to_owned(), literal(self.library, &value)));
             }
         }
         found

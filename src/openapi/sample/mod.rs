@@ -10,6 +10,7 @@ mod decimal;
 mod dice;
 mod ecma;
 mod evaluated;
+mod explain;
 mod fits;
 mod format;
 mod hint;
@@ -28,11 +29,14 @@ mod search;
 mod tests;
 mod valid;
 
+pub use explain::Fault;
 pub(in crate::openapi) use layers::last_segment;
 use pattern::Patterns;
 use place::Place;
 use search::Generation;
 use valid::Evaluator;
+
+use std::cell::Cell;
 
 use super::{Library, Node};
 use crate::document::{Mapping, Value};
@@ -94,6 +98,8 @@ pub struct Sampler<'a> {
     direction: Direction,
     examples: bool,
     patterns: Patterns,
+    /// Schemas that were looked at for all answers so far.
+    effort: Cell<u64>,
 }
 
 impl<'a> Sampler<'a> {
@@ -101,7 +107,8 @@ impl<'a> Sampler<'a> {
     #[must_use]
     pub fn new(library: &'a Library) -> Self {
         let (mode, direction) = (Mode::Stable, Direction::Response);
-        Self { library, mode, direction, examples: true, patterns: Patterns::default() }
+        let (patterns, effort) = (Patterns::default(), Cell::new(0));
+        Self { library, mode, direction, examples: true, patterns, effort }
     }
 
     /// Chooses values in another way.
@@ -128,7 +135,32 @@ impl<'a> Sampler<'a> {
     /// Whether a value is valid by a schema, its formats included.
     #[must_use]
     pub fn valid(&self, schema: &Node, value: &Value) -> bool {
-        self.evaluator().valid(schema, value)
+        let evaluator = self.evaluator();
+        let valid = evaluator.valid(schema, value);
+        self.count(&evaluator);
+        valid
+    }
+
+    /// What is wrong with a value by a schema: nothing if it is valid.
+    #[must_use]
+    pub fn faults(&self, schema: &Node, value: &Value) -> Vec<Fault> {
+        if self.valid(schema, value) {
+            return Vec::new();
+        }
+        let evaluator = self.evaluator();
+        let faults = explain::explain(&evaluator, schema, value);
+        self.count(&evaluator);
+        faults
+    }
+
+    /// How many schemas were looked at so far, for whoever asks much and has an end.
+    #[must_use]
+    pub const fn effort(&self) -> u64 {
+        self.effort.get()
+    }
+
+    fn count(&self, evaluator: &Evaluator<'_>) {
+        self.effort.set(self.effort.get() + u64::from(evaluator.spent()));
     }
 
     /// A value for the schema. It is valid if the schema can be satisfied at all, but for schemas that ask for
@@ -143,7 +175,10 @@ impl<'a> Sampler<'a> {
         let mut notes = Vec::new();
         for forgiving in [false, true] {
             let mut generation = self.generation(random, forgiving);
-            if let Ok(value) = generation.solve(schemas, &Place::root(seed)) {
+            let solved = generation.solve(schemas, &Place::root(seed));
+            self.count(&generation.strict);
+            self.count(&generation.lenient);
+            if let Ok(value) = solved {
                 notes.append(&mut generation.notes);
                 let valid = self.valid(schema, &value);
                 if !valid {

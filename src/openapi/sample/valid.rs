@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Schemas may stand this deep in one another.
-const DEPTH: u32 = 100;
+pub(super) const DEPTH: u32 = 100;
 /// Schemas looked at for one question; a question that takes more is answered with yes.
 const FUEL: u32 = 2_000_000;
 
@@ -34,6 +34,11 @@ impl<'a> Evaluator<'a> {
     pub(super) const fn without_formats(mut self) -> Self {
         self.formats = false;
         self
+    }
+
+    /// Schemas looked at so far.
+    pub(super) fn spent(&self) -> u32 {
+        FUEL - self.fuel.get()
     }
 
     /// Whether the value is valid by the schema.
@@ -115,15 +120,16 @@ pub(super) fn canonical(value: &Value) -> String {
 }
 
 /// One schema put to one value.
-struct Rule<'a> {
-    schema: &'a Node,
-    value: &'a Value,
-    depth: u32,
-    on: &'a Evaluator<'a>,
+pub(super) struct Rule<'a> {
+    pub(super) schema: &'a Node,
+    pub(super) value: &'a Value,
+    pub(super) depth: u32,
+    pub(super) on: &'a Evaluator<'a>,
 }
 
 impl Rule<'_> {
-    fn holds(&self, keyword: &str, rule: &Node) -> bool {
+    /// Whether one of its keywords holds.
+    pub(super) fn holds(&self, keyword: &str, rule: &Node) -> bool {
         match keyword {
             "type" => self.has_type(&rule.value),
             "enum" => rule.value.as_sequence().is_none_or(|all| all.iter().any(|it| equal(it, self.value))),
@@ -277,7 +283,7 @@ impl Rule<'_> {
     }
 
     /// Whether the property does not travel in this direction, so that nobody can require it.
-    fn unseen(&self, key: &str) -> bool {
+    pub(super) fn unseen(&self, key: &str) -> bool {
         let property = self.schema.get("properties").and_then(|it| it.get(key));
         property.is_some_and(|it| self.on.direction.hides(self.on.library, &it))
     }

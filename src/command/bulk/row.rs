@@ -1,0 +1,186 @@
+//! Rows of the table: for people in columns, for machines as JSON.
+
+use std::{fmt, path::Path};
+
+use mynah::diag::plural;
+use serde::{Deserialize, Serialize};
+
+/// One document.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Row {
+    /// The file.
+    pub(super) file: String,
+    /// Whether it was understood.
+    pub(super) loaded: bool,
+    /// Why not.
+    pub(super) refused: Option<String>,
+    /// The specification that it follows.
+    pub(super) version: Option<String>,
+    /// Operations, and those of them that cannot be understood or have no place of their own.
+    pub(super) operations: usize,
+    pub(super) broken: usize,
+    pub(super) unreachable: usize,
+    /// What was complained about when it was loaded.
+    pub(super) complaints: usize,
+    /// JSON bodies by where they come from; answers without a body; bodies that are not JSON.
+    pub(super) examples: usize,
+    pub(super) samples: usize,
+    pub(super) empty: usize,
+    pub(super) other: usize,
+    /// Questions without an answer.
+    pub(super) unanswered: usize,
+    /// Bodies that break their schema.
+    pub(super) invalid: Invalid,
+    /// Seconds and peak memory until it was ready to answer, and until all was answered and checked.
+    pub(super) ready_seconds: f64,
+    pub(super) ready_kib: Option<u64>,
+    pub(super) seconds: f64,
+    pub(super) peak_kib: Option<u64>,
+    /// The first bodies that break their schema, and questions without an answer.
+    pub(super) wrong: Vec<Wrong>,
+}
+
+/// Bodies that break their schema.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Invalid {
+    /// Those that the document has.
+    pub(super) examples: usize,
+    /// Those that were made.
+    pub(super) samples: usize,
+}
+
+/// An answer that is wrong.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Wrong {
+    pub(super) operation: String,
+    pub(super) status: u16,
+    pub(super) media_type: String,
+    pub(super) origin: String,
+    pub(super) reason: String,
+}
+
+impl Row {
+    pub(super) fn refused(file: &Path, reason: String) -> Self {
+        Self { file: file.display().to_string(), refused: Some(reason), ..Self::default() }
+    }
+
+    /// As a line of the table.
+    pub(super) fn line(&self, width: usize) -> String {
+        let file = &self.file;
+        if let Some(reason) = &self.refused {
+            return format!("{file:width$}  refused: {reason}");
+        }
+        let peak = self.peak_kib.map_or_else(|| "-".to_owned(), |it| format!("{:.1}", mib(it)));
+        format!(
+            "{file:width$} {:>6} {:>8} {:>7} {:>6} {:>6} {:>8} {:>8.3} {peak:>7}",
+            self.operations,
+            self.examples,
+            self.samples,
+            self.empty,
+            self.other,
+            self.invalid.examples + self.invalid.samples,
+            self.seconds,
+        )
+    }
+
+    /// The lines below it: what cannot be answered, and which answers are wrong.
+    pub(super) fn flaws(&self) -> impl Iterator<Item = String> {
+        let wrong = self.wrong.iter().map(|it| {
+            let Wrong { operation, status, media_type, origin, reason } = it;
+            format!("    {operation} {status} {media_type} ({origin}): {reason}")
+        });
+        let lost = [(self.broken, "broken operation"), (self.unreachable, "unreachable operation")];
+        let lost =
+            lost.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("    {}", plural(n, what)));
+        lost.chain(wrong)
+    }
+}
+
+pub(super) fn heading(width: usize) -> String {
+    let file = "document";
+    format!("{file:width$} operat. examples samples  empty  other  invalid  seconds     MiB")
+}
+
+/// All documents together.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Totals {
+    documents: usize,
+    loaded: usize,
+    refused: usize,
+    operations: usize,
+    broken: usize,
+    unreachable: usize,
+    examples: usize,
+    samples: usize,
+    empty: usize,
+    other: usize,
+    unanswered: usize,
+    invalid: Invalid,
+    seconds: f64,
+    peak_kib: Option<u64>,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, row: &Row) {
+        self.documents += 1;
+        self.loaded += usize::from(row.loaded);
+        self.refused += usize::from(!row.loaded);
+        self.operations += row.operations;
+        self.broken += row.broken;
+        self.unreachable += row.unreachable;
+        self.examples += row.examples;
+        self.samples += row.samples;
+        self.empty += row.empty;
+        self.other += row.other;
+        self.unanswered += row.unanswered;
+        self.invalid.examples += row.invalid.examples;
+        self.invalid.samples += row.invalid.samples;
+        self.seconds += row.seconds;
+        self.peak_kib = self.peak_kib.max(row.peak_kib);
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{}: {} loaded, {} refused",
+            plural(self.documents, "document"),
+            self.loaded,
+            self.refused
+        )?;
+        writeln!(
+            f,
+            "{}: {} broken, {} unreachable",
+            plural(self.operations, "operation"),
+            self.broken,
+            self.unreachable
+        )?;
+        let answers = self.examples + self.samples + self.empty + self.other;
+        writeln!(
+            f,
+            "{}: {} from examples, {} from schemas, {} empty, {} not JSON; {} unanswered",
+            plural(answers, "answer"),
+            self.examples,
+            self.samples,
+            self.empty,
+            self.other,
+            self.unanswered
+        )?;
+        writeln!(
+            f,
+            "bodies that break their schema: {} of examples, {} of samples",
+            self.invalid.examples, self.invalid.samples
+        )?;
+        write!(f, "{:.3} seconds", self.seconds)?;
+        match self.peak_kib {
+            Some(peak) => write!(f, ", {:.1} MiB at most", mib(peak)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn mib(kib: u64) -> f64 {
+    // No process has so much memory that a float would not hold it.
+    u32::try_from(kib).map_or(f64::MAX, f64::from) / 1024.0
+}

@@ -1,0 +1,63 @@
+//! Templates and the parameters in them: `/pets/{id}` needs a parameter `id` in the path, and no other.
+
+use crate::{
+    diag::Diagnostic,
+    document::{Path, Step},
+    openapi::{Api, Node, Operation, api::In, version::brief},
+};
+
+use super::Complaints;
+
+pub(super) fn check(api: &Api, complaints: &mut Complaints) {
+    for operation in api.operations.iter().filter(|it| it.broken.is_none()) {
+        let names = names(&operation.template);
+        let mut declared = operation.parameters.iter().filter(|it| it.location == In::Path);
+        for (n, name) in names.iter().enumerate() {
+            if names[..n].contains(name) {
+                let message = format!("`{{{}}}` stands twice in the path", brief(name));
+                complaints.add(Diagnostic::warning(operation.path.parent(), message).key());
+            } else if !declared.clone().any(|it| &*it.name == *name) {
+                let message =
+                    format!("the path has `{{{0}}}`, but no parameter `{0}` is declared", brief(name));
+                let help = format!("add a parameter with `name: {}` and `in: path`", brief(name));
+                complaints.add(Diagnostic::error(operation.path.clone(), message).key().help(help));
+            }
+        }
+        for parameter in declared.by_ref().filter(|it| !names.contains(&&*it.name)) {
+            let template = brief(&operation.template);
+            let message =
+                format!("the parameter `{}` has no place in the path `{template}`", brief(&parameter.name));
+            complaints.add(Diagnostic::error(place(api, operation, &parameter.name), message));
+        }
+    }
+}
+
+/// The names between braces, in order.
+fn names(template: &str) -> Vec<&str> {
+    let parts = template.split('{').skip(1);
+    parts.filter_map(|part| part.split_once('}')).map(|(name, _)| name).filter(|it| !it.is_empty()).collect()
+}
+
+/// Where the path parameter of that name stands: with the operation, else with its path, else nobody knows.
+fn place(api: &Api, operation: &Operation, name: &str) -> Path {
+    let root = api.library.root();
+    for holder in [operation.path.clone(), operation.path.parent()] {
+        let Some(parameters) = node(&root, &holder).and_then(|it| it.get("parameters")) else { continue };
+        let is_meant = |it: &Node| {
+            let it = api.library.resolve(it).ok();
+            it.is_some_and(|it| it.text("name") == Some(name) && it.text("in") == Some("path"))
+        };
+        if let Some(n) = parameters.items().position(|it| is_meant(&it)) {
+            return holder.key("parameters").index(n);
+        }
+    }
+    operation.path.clone()
+}
+
+fn node(root: &Node, path: &Path) -> Option<Node> {
+    path.steps().iter().try_fold(root.clone(), |node, step| match step {
+        Step::Key(key) => node.get(key),
+        Step::Index(index) => node.items().nth(*index),
+        Step::Inside => None,
+    })
+}

@@ -1,0 +1,341 @@
+//! One walk over everything in a document that has examples or schemas, by the rules of its edition.
+//!
+//! Nodes are visited once, at the place where they stand; what only a reference reaches (another file, say) is
+//! visited after the rest.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
+
+use super::visit::{Claim, Place, Visit, Word};
+use crate::{
+    document::{At, Path, Value},
+    openapi::{
+        Api, Library, Node, Version,
+        lower::{literal, schema_of_swagger2, value_of},
+        negotiate::essence,
+        sample::Direction,
+    },
+};
+
+/// How deep a walk goes; no document that was read is deeper.
+const DEPTH: u32 = 512;
+
+/// What a node is, in the words of the specification.
+#[derive(Clone, Copy, Debug)]
+enum Role {
+    PathItem,
+    Operation,
+    Parameter,
+    RequestBody,
+    Response,
+    Header,
+    Callback,
+    /// A media type object, and whether its bodies are values rather than texts.
+    Media {
+        json: bool,
+    },
+    Schema,
+}
+
+/// A node that a reference leads to.
+struct Pending {
+    node: Node,
+    path: Path,
+    role: Role,
+    way: Option<Direction>,
+}
+
+struct Walk<'a> {
+    library: &'a Library,
+    visit: &'a mut dyn Visit,
+    /// Mappings that were visited, by address; the document keeps them where they are.
+    seen: HashSet<usize>,
+    /// Schemas of bodies that were visited.
+    used: HashSet<usize>,
+    pending: VecDeque<Pending>,
+}
+
+pub(super) fn walk(api: &Api, visit: &mut dyn Visit) {
+    let library = &*api.library;
+    let (seen, used) = (HashSet::new(), HashSet::new());
+    let mut walk = Walk { library, visit, seen, used, pending: VecDeque::new() };
+    let path = Path::root();
+    walk.document(&library.root(), &Place { library, file: 0, at: At::Path(&path) });
+    while let Some(Pending { node, path, role, way }) = walk.pending.pop_front() {
+        let place = Place { library, file: node.file, at: At::Path(&path) };
+        walk.enter(&node, role, way, &place, DEPTH);
+    }
+}
+
+impl Walk<'_> {
+    fn document(&mut self, root: &Node, place: &Place<'_>) {
+        let (response, request) = (Some(Direction::Response), Some(Direction::Request));
+        self.each(root, "paths", Role::PathItem, request, place, DEPTH);
+        self.each(root, "webhooks", Role::PathItem, None, place, DEPTH);
+        if self.library.version() == Version::Swagger2 {
+            self.each(root, "parameters", Role::Parameter, request, place, DEPTH);
+            self.each(root, "responses", Role::Response, response, place, DEPTH);
+            self.each(root, "definitions", Role::Schema, None, place, DEPTH);
+        }
+        let Some(components) = root.get("components") else { return };
+        let place = place.key("components");
+        for (key, role, way) in [
+            ("parameters", Role::Parameter, request),
+            ("requestBodies", Role::RequestBody, request),
+            ("responses", Role::Response, response),
+            ("headers", Role::Header, response),
+            ("callbacks", Role::Callback, None),
+            ("pathItems", Role::PathItem, request),
+            ("schemas", Role::Schema, None),
+        ] {
+            self.each(&components, key, role, way, &place, DEPTH);
+        }
+    }
+
+    /// Visits a node unless it was, or leaves what its reference leads to for later.
+    fn enter(&mut self, node: &Node, role: Role, way: Option<Direction>, place: &Place<'_>, depth: u32) {
+        let (Value::Mapping(mapping), Some(depth)) = (&node.value, depth.checked_sub(1)) else { return };
+        if !self.seen.insert(Arc::as_ptr(mapping).addr()) {
+            return;
+        }
+        if mapping.get("$ref").is_some_and(|it| it.as_str().is_some()) {
+            if let Ok((target, Some(reached))) = self.library.follow(node) {
+                let path = self.library.path_of(&reached);
+                self.pending.push_back(Pending { node: target, path, role, way });
+            }
+            let goes_on = matches!(role, Role::PathItem)
+                || matches!(role, Role::Schema) && self.library.version() == Version::OpenApi31;
+            if !goes_on || mapping.len() == 1 {
+                return;
+            }
+        }
+        let (response, request) = match way {
+            None => (None, None),
+            Some(_) => (Some(Direction::Response), Some(Direction::Request)),
+        };
+        match role {
+            Role::PathItem => {
+                self.list(node, "parameters", Role::Parameter, request, place, depth);
+                for (key, child) in node.entries().filter(|(key, _)| *key != "parameters") {
+                    self.enter(&child, Role::Operation, way, &place.key(key), depth);
+                }
+            }
+            Role::Operation => {
+                self.list(node, "parameters", Role::Parameter, request, place, depth);
+                self.one(node, "requestBody", Role::RequestBody, request, place, depth);
+                self.each(node, "responses", Role::Response, response, place, depth);
+                self.each(node, "callbacks", Role::Callback, None, place, depth);
+            }
+            Role::Callback => {
+                for (key, child) in node.entries().filter(|(key, _)| !key.starts_with("x-")) {
+                    self.enter(&child, Role::PathItem, None, &place.key(key), depth);
+                }
+            }
+            Role::RequestBody => self.content(node, way, place, depth),
+            Role::Parameter | Role::Header => self.named(node, way, place, depth),
+            Role::Response => self.response(node, way, place, depth),
+            Role::Media { json } => self.media(node, json, way, place, depth),
+            Role::Schema => self.schema(node, place, depth),
+        }
+    }
+
+    fn one(
+        &mut self,
+        node: &Node,
+        key: &str,
+        role: Role,
+        way: Option<Direction>,
+        place: &Place<'_>,
+        depth: u32,
+    ) {
+        if let Some(child) = node.get(key) {
+            self.enter(&child, role, way, &place.key(key), depth);
+        }
+    }
+
+    fn each(
+        &mut self,
+        node: &Node,
+        key: &str,
+        role: Role,
+        way: Option<Direction>,
+        place: &Place<'_>,
+        depth: u32,
+    ) {
+        let Some(children) = node.get(key) else { return };
+        let place = place.key(key);
+        let extensible = !matches!(role, Role::Schema | Role::Header);
+        for (key, child) in children.entries().filter(|(key, _)| !extensible || !key.starts_with("x-")) {
+            self.enter(&child, role, way, &place.key(key), depth);
+        }
+    }
+
+    fn list(
+        &mut self,
+        node: &Node,
+        key: &str,
+        role: Role,
+        way: Option<Direction>,
+        place: &Place<'_>,
+        depth: u32,
+    ) {
+        let Some(children) = node.get(key) else { return };
+        let place = place.key(key);
+        for (n, child) in children.items().enumerate() {
+            self.enter(&child, role, way, &place.index(n), depth);
+        }
+    }
+
+    fn content(&mut self, node: &Node, way: Option<Direction>, place: &Place<'_>, depth: u32) {
+        let Some(content) = node.get("content") else { return };
+        let place = place.key("content");
+        for (media_type, child) in content.entries() {
+            let json = is_json(media_type);
+            self.enter(&child, Role::Media { json }, way, &place.key(media_type), depth);
+        }
+    }
+
+    fn media(&mut self, node: &Node, json: bool, way: Option<Direction>, place: &Place<'_>, depth: u32) {
+        self.one(node, "schema", Role::Schema, way, place, depth);
+        let Some(schema) = node.get("schema") else { return };
+        self.body(&schema, way, &place.key("schema"));
+        self.examples(node, &schema, json, way, place);
+    }
+
+    fn response(&mut self, node: &Node, way: Option<Direction>, place: &Place<'_>, depth: u32) {
+        self.visit.response(&node.value, place);
+        self.each(node, "headers", Role::Header, way, place, depth);
+        if self.library.version() != Version::Swagger2 {
+            self.content(node, way, place, depth);
+            return;
+        }
+        self.one(node, "schema", Role::Schema, way, place, depth);
+        let (Some(schema), Some(examples)) = (node.get("schema"), node.get("examples")) else { return };
+        self.body(&schema, way, &place.key("schema"));
+        let place = place.key("examples");
+        for (media_type, value) in examples.entries() {
+            let json = is_json(media_type);
+            self.claim(Word::Example, &value, &schema, json, way, &place.key(media_type));
+        }
+    }
+
+    /// A parameter or a header.
+    fn named(&mut self, node: &Node, way: Option<Direction>, place: &Place<'_>, depth: u32) {
+        self.one(node, "schema", Role::Schema, way, place, depth);
+        let is_body = node.text("in") == Some("body");
+        if self.library.version() == Version::Swagger2 && !is_body {
+            let schema = schema_of_swagger2(node);
+            for (key, word) in
+                [("example", Word::Example), ("x-example", Word::Example), ("default", Word::Default)]
+            {
+                if let Some(value) = node.get(key) {
+                    self.claim(word, &value, &schema, true, way, &place.key(key));
+                }
+            }
+            return;
+        }
+        self.content(node, way, place, depth);
+        if let Some(schema) = node.get("schema").filter(|_| !is_body) {
+            self.examples(node, &schema, true, way, place);
+        }
+    }
+
+    /// `example` and `examples` beside a schema.
+    fn examples(
+        &mut self,
+        node: &Node,
+        schema: &Node,
+        json: bool,
+        way: Option<Direction>,
+        place: &Place<'_>,
+    ) {
+        if let Some(value) = node.get("example") {
+            self.claim(Word::Example, &value, schema, json, way, &place.key("example"));
+        }
+        let Some(examples) = node.get("examples") else { return };
+        let place = place.key("examples");
+        for (key, example) in examples.entries() {
+            let Ok((example, reached)) = self.library.follow(&example) else { continue };
+            let path = reached.map(|it| self.library.path_of(&it));
+            let here = place.key(key);
+            let here = match &path {
+                Some(path) => Place { library: self.library, file: example.file, at: At::Path(path) },
+                None => here,
+            };
+            if let Some((word, value)) = value_of(&example) {
+                self.claim(Word::Example, &value, schema, json, way, &here.key(word));
+            }
+        }
+    }
+
+    fn schema(&mut self, node: &Node, place: &Place<'_>, depth: u32) {
+        for (key, child) in node.entries() {
+            let here = place.key(key);
+            match key {
+                "example" => self.claim(Word::Example, &child, node, true, None, &here),
+                "examples" => {
+                    for (n, child) in child.items().enumerate() {
+                        self.claim(Word::Example, &child, node, true, None, &here.index(n));
+                    }
+                }
+                "default" => self.claim(Word::Default, &child, node, true, None, &here),
+                "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => {
+                    self.each(node, key, Role::Schema, None, place, depth);
+                }
+                "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
+                    self.list(node, key, Role::Schema, None, place, depth);
+                }
+                "items" if child.value.as_sequence().is_some() => {
+                    self.list(node, key, Role::Schema, None, place, depth);
+                }
+                "items"
+                | "additionalProperties"
+                | "additionalItems"
+                | "if"
+                | "then"
+                | "else"
+                | "contains"
+                | "propertyNames"
+                | "unevaluatedItems"
+                | "unevaluatedProperties" => {
+                    self.enter(&child, Role::Schema, None, &here, depth);
+                }
+                _ => (),
+            }
+        }
+    }
+
+    fn claim(
+        &mut self,
+        word: Word,
+        value: &Node,
+        schema: &Node,
+        json: bool,
+        way: Option<Direction>,
+        place: &Place<'_>,
+    ) {
+        // Of other notations a text is the text of the body, not a value of the schema.
+        if !json && value.value.as_str().is_some() {
+            return;
+        }
+        let meant = literal(self.library, value);
+        self.visit.claim(&Claim { word, value: &meant.value, schema, way, place });
+    }
+
+    fn body(&mut self, schema: &Node, way: Option<Direction>, place: &Place<'_>) {
+        let Ok(target) = self.library.resolve(schema) else { return };
+        let Value::Mapping(mapping) = &target.value else { return };
+        if self.used.insert(Arc::as_ptr(mapping).addr()) {
+            self.visit.schema_in_use(schema, way, place);
+        }
+    }
+}
+
+/// Whether bodies of the type are values of the schema rather than texts.
+fn is_json(media_type: &str) -> bool {
+    let essence = essence(media_type).to_ascii_lowercase();
+    let subtype = essence.split_once('/').map_or(&*essence, |(_, subtype)| subtype);
+    matches!(subtype.rsplit('+').next(), Some("json" | "*"))
+}

@@ -1,0 +1,142 @@
+//! Every answer of every document of this repository, as the engine gives it: whatever operation is asked for
+//! whatever status it declares, a JSON body fits its schema, formats included, as the crate `jsonschema` sees it.
+//!
+//! More documents are read from the folder that `ANSWER_DOCUMENTS` names; their examples may be wrong, their
+//! samples may not.
+
+#![allow(clippy::unwrap_used)]
+
+mod judge;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mynah::{
+    document::{Dialect, read},
+    mock::{
+        Mock, Options,
+        survey::{Case, Origin, cases},
+    },
+    openapi::{Api, Location, lower},
+};
+use serde_json::Value as Json;
+
+use judge::{Judge, load};
+
+/// What one document answered.
+#[derive(Default)]
+struct Answers {
+    examples: usize,
+    samples: usize,
+    wrong: Vec<(Origin, String)>,
+}
+
+fn uri(path: &Path) -> String {
+    format!("file://{}", fs::canonicalize(path).unwrap().display())
+}
+
+fn judge_of(file: &Path, api: &Api) -> Judge {
+    let mut files: Vec<PathBuf> = api.library.files().map(Path::to_path_buf).collect();
+    if !files.iter().any(|it| uri(it) == uri(file)) {
+        files.push(file.to_path_buf());
+    }
+    let files = files.iter().map(|it| {
+        let text = fs::read_to_string(it).unwrap();
+        (uri(it), read(&text, Dialect::Specification).unwrap().value)
+    });
+    Judge::of_files(&files.collect::<Vec<_>>(), api.version)
+}
+
+/// All JSON answers of a document, judged.
+fn answers(file: &Path, specs: &Path) -> Answers {
+    let (document, _) = load(file).unwrap();
+    let (api, _) = lower(document, &Location::file(file, specs)).unwrap();
+    let judge = judge_of(file, &api);
+    let mock = Mock::new(Arc::new(api), Options::default());
+    let mut answers = Answers::default();
+    for case in cases(mock.api()).iter().filter(|it| it.schema().is_some()) {
+        match case.origin() {
+            Origin::Example => answers.examples += 1,
+            _ => answers.samples += 1,
+        }
+        if let Err(reason) = check(case, &mock, &judge, file) {
+            let Case { operation, status, .. } = case;
+            let place = format!("{} {} {} {status}", file.display(), operation.method, operation.template);
+            answers.wrong.push((case.origin(), format!("{place} ({:?}): {reason}", case.origin())));
+        }
+    }
+    answers
+}
+
+fn check(case: &Case<'_>, mock: &Mock, judge: &Judge, file: &Path) -> Result<(), String> {
+    let body = case.answer(mock).map_err(|refusal| format!("{refusal:?}"))?;
+    let body: Json = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+    let schema = case.schema().unwrap();
+    let place = match mock.api().library.source(schema.file) {
+        Some(source) => uri(Path::new(&source.name)),
+        None => uri(file),
+    };
+    match judge.errors_by(&schema.value, &place, &body)? {
+        errors if errors.is_empty() => Ok(()),
+        errors => Err(format!("{errors:.300?}")),
+    }
+}
+
+/// The documents in a folder.
+fn documents(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+    files.retain(|it| it.is_file() && load(it).is_some());
+    files.sort();
+    files
+}
+
+#[test]
+fn every_answer_of_every_document_of_this_repository_is_valid() {
+    let documents_of_tests = Path::new("tests/documents");
+    let mut files: Vec<_> = documents(Path::new("specs"));
+    files.extend(documents(documents_of_tests));
+    files.push(documents_of_tests.join("separate-2.0/spec/swagger.json"));
+    let (mut examples, mut samples, mut wrong) = (0, 0, Vec::new());
+    for file in &files {
+        let specs =
+            if file.starts_with(documents_of_tests) { documents_of_tests } else { Path::new("specs") };
+        let found = answers(file, specs);
+        examples += found.examples;
+        samples += found.samples;
+        wrong.extend(found.wrong.into_iter().map(|(_, it)| it));
+    }
+    eprintln!("{} documents: {examples} examples, {samples} samples, {} wrong", files.len(), wrong.len());
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    assert_eq!((files.len(), examples, samples), (12, 34, 40), "documents, examples, samples");
+}
+
+#[test]
+fn the_judge_finds_what_is_wrong() {
+    for file in ["specs/petstore-3.0.json", "tests/documents/separate-2.0/spec/swagger.json"].map(Path::new) {
+        let (document, _) = load(file).unwrap();
+        let (api, _) = lower(document, &Location::file(file, "tests/documents")).unwrap();
+        let judge = judge_of(file, &api);
+        for case in cases(&api).iter().filter(|it| it.schema().is_some()) {
+            let schema = &case.schema().unwrap().value;
+            assert_ne!(judge.errors_by(schema, &uri(file), &Json::Bool(true)), Ok(Vec::new()), "{case:?}");
+        }
+    }
+}
+
+#[test]
+fn every_sample_of_other_documents_is_valid() {
+    let Some(folder) = std::env::var_os("ANSWER_DOCUMENTS").map(PathBuf::from) else { return };
+    let (mut examples, mut samples, mut wrong) = (0, 0, Vec::new());
+    for file in documents(&folder) {
+        let found = answers(&file, &folder);
+        examples += found.examples;
+        samples += found.samples;
+        wrong.extend(found.wrong.into_iter().filter(|(origin, _)| *origin == Origin::Sample));
+    }
+    let wrong: Vec<String> = wrong.into_iter().map(|(_, it)| it).collect();
+    eprintln!("{examples} examples, {samples} samples, {} samples wrong", wrong.len());
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
