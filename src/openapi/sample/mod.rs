@@ -64,7 +64,7 @@ pub enum Direction {
 
 impl Direction {
     /// Whether a property with this schema does not travel this way.
-    fn hides(self, library: &Library, schema: &Node) -> bool {
+    pub(in crate::openapi) fn hides(self, library: &Library, schema: &Node) -> bool {
         let flag = match self {
             Self::Response => "writeOnly",
             Self::Request => "readOnly",

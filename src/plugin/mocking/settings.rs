@@ -6,7 +6,7 @@ use super::super::Setup;
 use crate::{
     diag::Diagnostic,
     document::Value,
-    mock::Options,
+    mock::{Options, Profile},
     schema::{Complaint, Field, Kind, Rule, Settings},
 };
 
@@ -26,6 +26,12 @@ const FIELDS: &[Field] = &[
     Field::new("include_base_path", Kind::Boolean).default("false"),
     Field::new("custom_base_path", Kind::String),
     Field::new("seed", Kind::Integer).rules(&[Rule::Between(0.0, LARGEST_EXACT)]),
+    Field::new("profile", Kind::String).rules(&[Rule::OneOf(&["kong", "prism"])]),
+    Field::new("validate_requests", Kind::Boolean),
+    Field::new("validate_security", Kind::Boolean),
+    Field::new("dynamic", Kind::Boolean),
+    Field::new("report_errors", Kind::Boolean),
+    Field::new("cors", Kind::Boolean),
 ];
 
 /// The largest whole number that every JSON reader keeps exactly.
@@ -45,6 +51,12 @@ pub(super) struct Config {
     pub(super) include_base_path: bool,
     pub(super) custom_base_path: Option<String>,
     pub(super) seed: Option<u64>,
+    profile: Option<String>,
+    pub(super) validate_requests: Option<bool>,
+    pub(super) validate_security: Option<bool>,
+    pub(super) dynamic: Option<bool>,
+    pub(super) report_errors: Option<bool>,
+    pub(super) cors: Option<bool>,
 }
 
 fn one_document(config: &Value) -> Option<Complaint> {
@@ -77,6 +89,11 @@ impl Config {
             .map_err(|error| vec![Diagnostic::error(setup.at.clone(), error.to_string())])
     }
 
+    /// Whose manners the answers have.
+    pub(super) fn profile(&self) -> Profile {
+        if self.profile.as_deref() == Some("prism") { Profile::Prism } else { Profile::Kong }
+    }
+
     /// How answers are chosen.
     pub(super) fn options(&self) -> Options {
         Options {
@@ -86,6 +103,7 @@ impl Config {
             seed: self.seed,
             include_base_path: self.include_base_path,
             custom_base_path: self.custom_base_path.clone(),
+            profile: self.profile(),
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Steering<'a> {
     pub(super) delay: Option<Duration>,
     /// What varies everything that is left to chance.
     pub(super) seed: Option<u64>,
+    /// Whether samples that are new every time are wanted, if that was said.
+    pub(super) dynamic: Option<bool>,
     /// Whether examples are passed over for samples that are new every time.
     pub(super) fresh: bool,
     /// Whether the answer says where it comes from.
@@ -48,7 +50,8 @@ impl<'a> Steering<'a> {
             example: text(headers, &EXAMPLE_ID).or(prefer.example),
             delay: delay::asked(headers).map_err(|delay::WrongDelay| delay::WRONG)?,
             seed: seed(headers)?,
-            fresh: prefer.dynamic,
+            dynamic: prefer.dynamic,
+            fresh: prefer.dynamic == Some(true),
             explain: headers.get(EXPLAIN).is_some_and(|it| matches!(it.as_bytes(), b"1" | b"true")),
         })
     }
@@ -86,7 +89,7 @@ impl<'a> Steering<'a> {
 struct Preferences<'a> {
     code: Option<Cow<'a, str>>,
     example: Option<Cow<'a, str>>,
-    dynamic: bool,
+    dynamic: Option<bool>,
 }
 
 impl<'a> Preferences<'a> {
@@ -101,7 +104,7 @@ impl<'a> Preferences<'a> {
                 match name.to_ascii_lowercase().as_str() {
                     "code" if all.code.is_none() => all.code = Some(value),
                     "example" if all.example.is_none() => all.example = Some(value),
-                    "dynamic" => all.dynamic |= value.eq_ignore_ascii_case("true"),
+                    "dynamic" if all.dynamic.is_none() => all.dynamic = Some(value.eq_ignore_ascii_case("true")),
                     _ => (),
                 }
             }
