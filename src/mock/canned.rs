@@ -114,7 +114,7 @@ pub(super) fn value(
     if let Some(example) = example.and_then(|n| media.examples.get(n)) {
         return Some((example.value.value.clone(), Source::Example));
     }
-    let sampler = Sampler::new(&api.library).mode(making.mode).examples(!making.fresh);
+    let sampler = Sampler::new(&api.library).mode(making.mode).examples(!making.fresh).plain(making.plain);
     media.schema.as_ref().map(|schema| (sampler.sample(schema).value, Source::Sample))
 }
 

@@ -83,12 +83,14 @@ pub struct Making {
     pub charset: bool,
     /// The name of the outermost XML element where a schema has none; else it is that of the component.
     pub xml_root: Option<&'static str>,
+    /// Whether samples are as plain as Prism's.
+    pub plain: bool,
 }
 
 impl Default for Making {
     /// Kong's: the same every time.
     fn default() -> Self {
-        Self { mode: Mode::Stable, fresh: false, charset: true, xml_root: None }
+        Self { mode: Mode::Stable, fresh: false, charset: true, xml_root: None, plain: false }
     }
 }
 

@@ -52,7 +52,10 @@ fn replay(path: &Path) -> Result<(), String> {
     let server = server::Server::start(&case)?;
     let found = server.ask(&request)?;
     compare::compare(&case.expected, &found, request.head_only)
-        .map_err(|wrong| format!("{wrong}\n  answered: {} {}", found.status, found.body.trim_end()))
+        .map_err(|wrong| {
+            let body: String = found.body.chars().take(1_000).collect();
+            format!("{wrong}\n  answered: {} {}", found.status, body.trim_end())
+        })
 }
 
 #[test]

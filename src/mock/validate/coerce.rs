@@ -167,6 +167,40 @@ impl<'a> Place<'a> {
         self.coerce_at(value, 0)
     }
 
+    /// The value with the members of its objects in the order of the schema.
+    pub(super) fn arrange(self, value: Json) -> Json {
+        self.arrange_at(value, 0)
+    }
+
+    fn arrange_at(self, value: Json, depth: u32) -> Json {
+        if depth > DEPTH {
+            return value;
+        }
+        match value {
+            Json::Array(items) => {
+                let item = |(n, it)| match self.item(n) {
+                    Some(place) => place.arrange_at(it, depth + 1),
+                    None => it,
+                };
+                items.into_iter().enumerate().map(item).collect()
+            }
+            Json::Object(mut members) => {
+                let mut arranged = serde_json::Map::new();
+                for name in self.properties() {
+                    let Some(it) = members.shift_remove(&name) else { continue };
+                    let it = match self.property(&name) {
+                        Some(place) => place.arrange_at(it, depth + 1),
+                        None => it,
+                    };
+                    arranged.insert(name, it);
+                }
+                arranged.extend(members);
+                arranged.into()
+            }
+            other => other,
+        }
+    }
+
     fn coerce_at(self, value: Json, depth: u32) -> Json {
         if depth > DEPTH {
             return value;

@@ -3,6 +3,7 @@
 use jsonschema::{ValidationError, Validator, error::TypeKind, error::ValidationErrorKind as Kind};
 use serde_json::{Value as Json, json};
 
+use super::coerce::Place;
 use crate::openapi::{Library, Node, bundle::Bundle, sample::Direction};
 
 /// No more faults than this are told of one value.
@@ -53,6 +54,11 @@ impl Schema {
     /// Everything that is wrong with the value.
     pub(super) fn faults(&self, value: &Json) -> Vec<Fault> {
         let mut faults = Vec::new();
+        if self.validator.is_valid(value) {
+            return faults;
+        }
+        // Faults are told in the order of the schema, whatever the order of the value.
+        let value = &Place::root(&self.bundle).arrange(value.clone());
         for error in self.validator.iter_errors(value) {
             self.tell(&error, &mut faults);
             if faults.len() >= MOST {

@@ -93,6 +93,7 @@ pub struct Sampler<'a> {
     mode: Mode,
     direction: Direction,
     examples: bool,
+    plain: bool,
     patterns: Patterns,
 }
 
@@ -101,7 +102,7 @@ impl<'a> Sampler<'a> {
     #[must_use]
     pub fn new(library: &'a Library) -> Self {
         let (mode, direction) = (Mode::Stable, Direction::Response);
-        Self { library, mode, direction, examples: true, patterns: Patterns::default() }
+        Self { library, mode, direction, examples: true, plain: false, patterns: Patterns::default() }
     }
 
     /// Chooses values in another way.
@@ -122,6 +123,14 @@ impl<'a> Sampler<'a> {
     #[must_use]
     pub const fn examples(mut self, examples: bool) -> Self {
         self.examples = examples;
+        self
+    }
+
+    /// Whether values are as plain as Prism's: `"string"` and 0 whatever the name of the property suggests, and an
+    /// empty object where a schema would hold itself for the second time.
+    #[must_use]
+    pub const fn plain(mut self, plain: bool) -> Self {
+        self.plain = plain;
         self
     }
 
@@ -162,6 +171,7 @@ impl<'a> Sampler<'a> {
             direction: self.direction,
             random,
             examples: self.examples,
+            plain: self.plain,
             forgiving,
             patterns: &self.patterns,
             strict: self.evaluator(),

@@ -108,7 +108,7 @@ impl Generation<'_> {
         }
         let place = place.key(name);
         if schemas.is_empty() {
-            return Ok(hint::text(name).unwrap_or("string").into());
+            return Ok(hint::text(name).filter(|_| !self.plain).unwrap_or("string").into());
         }
         self.solve(&schemas, &place)
     }

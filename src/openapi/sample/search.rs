@@ -9,10 +9,10 @@ use super::{
     pattern::Patterns,
     place::Place,
     rules::{Kind, Rules},
-    valid::{Evaluator, equal},
+    valid::{Evaluator, equal, reference},
 };
 use crate::{
-    document::Value,
+    document::{Mapping, Value},
     openapi::{Library, Node},
 };
 
@@ -66,6 +66,8 @@ pub(super) struct Generation<'a> {
     pub(super) random: bool,
     /// Whether the examples and defaults of schemas count.
     pub(super) examples: bool,
+    /// Whether names suggest nothing.
+    pub(super) plain: bool,
     /// Whether a value that does not fit is better than none.
     pub(super) forgiving: bool,
     pub(super) patterns: &'a Patterns,
@@ -93,6 +95,9 @@ impl<'a> Generation<'a> {
             self.note(place, "the sample is cut here: it grew too large");
             return Err(Stop::Cut);
         }
+        if let Some(empty) = self.cut_short(schemas, place) {
+            return Ok(empty);
+        }
         let before = (self.nodes, self.bytes, self.notes.len());
         let mut layers = Layers::default();
         let context = self.context();
@@ -108,6 +113,18 @@ impl<'a> Generation<'a> {
             self.notes.truncate(before.2);
         }
         found
+    }
+
+    /// An empty object, where a plain sample would go round a second time and may be empty.
+    fn cut_short(&self, schemas: &[Node], place: &Place<'_>) -> Option<Value> {
+        let [schema] = schemas else { return None };
+        let text = reference(self.library, schema).filter(|_| self.plain)?;
+        if place.visits(&(schema.file, text.clone())) < 2 {
+            return None;
+        }
+        let empty = Value::from(Mapping::default());
+        let is_object = self.library.resolve(schema).is_ok_and(|it| it.text("type") == Some("object"));
+        (is_object && self.strict.valid(schema, &empty)).then_some(empty)
     }
 
     /// Whether only what has to be there is still wanted.
