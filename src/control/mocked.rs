@@ -108,7 +108,11 @@ impl Mocked {
 
 /// The folder that both are in.
 fn common(one: &FilePath, other: &FilePath) -> PathBuf {
-    one.components().zip(other.components()).take_while(|(one, other)| one == other).map(|(it, _)| it).collect()
+    one.components()
+        .zip(other.components())
+        .take_while(|(one, other)| one == other)
+        .map(|(it, _)| it)
+        .collect()
 }
 
 impl fmt::Display for Mocked {

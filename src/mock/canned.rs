@@ -82,12 +82,7 @@ impl Canned {
     }
 
     pub(super) fn answer(&self, status: StatusCode) -> Answer {
-        Answer {
-            status,
-            headers: self.headers.clone(),
-            body: self.body.clone(),
-            flaws: self.flaws.clone(),
-        }
+        Answer { status, headers: self.headers.clone(), body: self.body.clone(), flaws: self.flaws.clone() }
     }
 }
 

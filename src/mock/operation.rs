@@ -151,13 +151,17 @@ impl Operations {
 impl Kitchen<'_> {
     fn cook(&self, declared: &Response, chosen: &Chosen<'_>, making: Making) -> Canned {
         let root = (self.profile == Profile::Prism).then_some("xml");
-        let canned = Canned::new(self.api, declared, chosen, Making { xml_root: root, plain: root.is_some(), ..making });
+        let canned = Canned::new(
+            self.api,
+            declared,
+            chosen,
+            Making { xml_root: root, plain: root.is_some(), ..making },
+        );
         match (self.profile, chosen.media) {
             (Profile::Prism, Some(media)) => {
                 let place = [chosen.operation, chosen.response, media];
-                canned.judged(|content_type, bytes| {
-                    self.checks.response(self.api, place, content_type, bytes)
-                })
+                canned
+                    .judged(|content_type, bytes| self.checks.response(self.api, place, content_type, bytes))
             }
             _ => canned,
         }

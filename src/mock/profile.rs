@@ -4,7 +4,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Refusal, validate::Violation};
+use super::{Asked, Refusal, validate::Violation};
 use crate::openapi::{Operation, StatusKey};
 
 /// Whose manners.
@@ -79,7 +79,8 @@ impl Problem {
 
     /// Why there is no answer; `media_type` is the one that was to be answered, if it came to that.
     #[must_use]
-    pub fn of_refusal(refusal: &Refusal, method: &Method, path: &str, media_type: Option<&str>) -> Self {
+    pub fn of_refusal(refusal: &Refusal, asked: &Asked<'_>, media_type: Option<&str>) -> Self {
+        let path = asked.path;
         match refusal {
             Refusal::NotFound => Self::new(
                 StatusCode::NOT_FOUND,
@@ -95,7 +96,7 @@ impl Problem {
                     "Route resolved, but no method matched",
                     format!(
                         "The route {path} has been matched, but it does not have \"{}\" method defined",
-                        method.as_str().to_ascii_lowercase()
+                        asked.method.as_str().to_ascii_lowercase()
                     ),
                 )
             },
@@ -126,11 +127,11 @@ impl Problem {
                     media_type.unwrap_or_default()
                 ),
             ),
-            Refusal::NotAcceptable(types) => Self::new(
+            Refusal::NotAcceptable(_) => Self::new(
                 StatusCode::NOT_ACCEPTABLE,
                 "NOT_ACCEPTABLE",
                 "The server cannot produce a representation for your accept header",
-                format!("Unable to find content for your accept header; there is {}", types.join(",")),
+                format!("Unable to find content for {}", asked.accept.unwrap_or_default()),
             ),
         }
     }

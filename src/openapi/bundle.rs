@@ -30,7 +30,8 @@ impl Bundle {
     /// Bundles a schema; `direction` says which properties nobody can require.
     #[must_use]
     pub fn new(library: &Library, schema: &Node, direction: Direction) -> Self {
-        let mut bundler = Bundler { library, direction, known: HashMap::new(), waiting: Vec::new(), nodes: 0 };
+        let mut bundler =
+            Bundler { library, direction, known: HashMap::new(), waiting: Vec::new(), nodes: 0 };
         let mut edges = vec![Vec::new()];
         let mut schemas = vec![bundler.lower(schema, 0, Some(&mut edges[0]))];
         while schemas.len() <= bundler.waiting.len() {
@@ -76,7 +77,8 @@ fn open_circles(schemas: &mut [Json], edges: &[Vec<usize>]) {
 
 /// What remains of the `open` ones when those without targets are taken away again and again.
 fn peel(targets: &[Vec<usize>], users: &[Vec<usize>], open: &[bool]) -> Vec<bool> {
-    let mut counts: Vec<usize> = targets.iter().map(|all| all.iter().filter(|it| open[**it]).count()).collect();
+    let mut counts: Vec<usize> =
+        targets.iter().map(|all| all.iter().filter(|it| open[**it]).count()).collect();
     let mut left = open.to_vec();
     let mut done: Vec<usize> = (0..counts.len()).filter(|n| open[*n] && counts[*n] == 0).collect();
     while let Some(n) = done.pop() {
@@ -196,6 +198,10 @@ impl Bundler<'_> {
             self.keyword(schema, keyword, holds, depth, beside.as_deref_mut(), &mut out);
         }
         self.older_words(schema, depth, &mut out);
+        if out.get("additionalProperties") == Some(&Json::Bool(false)) {
+            // With this beside it, the properties that are too many are told by name.
+            out.entry("properties").or_insert_with(|| json!({}));
+        }
         out.into()
     }
 
@@ -415,24 +421,44 @@ mod tests {
 
     #[test]
     fn every_dialect_is_said_in_the_words_of_2020_12() {
-        check("3.0.3", "{type: string, nullable: true, enum: [a]}", &json!({"type": ["string", "null"], "enum": ["a", null]}));
+        check(
+            "3.0.3",
+            "{type: string, nullable: true, enum: [a]}",
+            &json!({"type": ["string", "null"], "enum": ["a", null]}),
+        );
         check("3.0.3", "{minimum: 1, exclusiveMinimum: true}", &json!({"exclusiveMinimum": 1}));
         check("3.0.3", "{maximum: 1, exclusiveMaximum: false}", &json!({"maximum": 1}));
         check("3.1.0", "{exclusiveMinimum: 1}", &json!({"exclusiveMinimum": 1}));
-        check("3.1.0", "{items: [true, false], additionalItems: false}", &json!({"prefixItems": [true, false], "items": false}));
+        check(
+            "3.1.0",
+            "{items: [true, false], additionalItems: false}",
+            &json!({"prefixItems": [true, false], "items": false}),
+        );
         check("3.0.3", "{format: byte}", &json!({"pattern": BYTE, "format": "byte"}));
     }
 
     #[test]
     fn what_makes_no_sense_is_left_out() {
-        check("3.0.3", "{type: colour, minimum: x, required: true, enum: [], pattern: 5, maxLength: -1}", &json!({}));
-        check("3.0.3", "{multipleOf: 0, uniqueItems: 1, properties: [], allOf: [], items: 3}", &json!({"items": true}));
+        check(
+            "3.0.3",
+            "{type: colour, minimum: x, required: true, enum: [], pattern: 5, maxLength: -1}",
+            &json!({}),
+        );
+        check(
+            "3.0.3",
+            "{multipleOf: 0, uniqueItems: 1, properties: [], allOf: [], items: 3}",
+            &json!({"items": true}),
+        );
         check("3.0.3", "{$ref: '#/nowhere'}", &json!(true));
     }
 
     #[test]
     fn references_are_bundled_and_circles_opened() {
-        check("3.0.3", "{$ref: '#/T', maxLength: 1}", &json!({"$ref": "#/$defs/s1", "$defs": {"s1": {"type": "string"}}}));
+        check(
+            "3.0.3",
+            "{$ref: '#/T', maxLength: 1}",
+            &json!({"$ref": "#/$defs/s1", "$defs": {"s1": {"type": "string"}}}),
+        );
         check(
             "3.1.0",
             "{$ref: '#/T', maxLength: 1}",

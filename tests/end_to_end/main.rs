@@ -18,6 +18,7 @@ mod config;
 mod cors;
 mod folder;
 mod gateway;
+mod mock_command;
 mod mocking;
 mod mocking_extensions;
 mod proxying;

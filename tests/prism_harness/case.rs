@@ -45,8 +45,7 @@ impl Case {
         }
         let section = |word: &str| sections.iter().find(|(it, _)| *it == word).map(|(_, text)| text.as_str());
         let required = |word: &str| section(word).ok_or_else(|| format!("there is no section `{word}`"));
-        let rules =
-            [("expect", Rule::Exact), ("expect-loose", Rule::Loose), ("expect-keysOnly", Rule::Keys)];
+        let rules = [("expect", Rule::Exact), ("expect-loose", Rule::Loose), ("expect-keysOnly", Rule::Keys)];
         let (text, rule) = rules
             .iter()
             .find_map(|(word, rule)| Some((section(word)?, *rule)))
@@ -80,7 +79,8 @@ impl Expected {
         let mut lines = head.lines();
         let status = lines.next().and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
         let headers = lines.filter_map(|line| line.split_once(':'));
-        let headers = headers.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        let headers =
+            headers.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()));
         Ok(Self {
             rule,
             status: status.ok_or("there is no status")?,

@@ -35,7 +35,10 @@ pub(crate) fn compare(expected: &Expected, found: &Answer, head_only: bool) -> R
     } else {
         match expected.rule {
             Rule::Exact => want == have,
-            Rule::Loose => parsed(&want).zip(parsed(have)).is_some_and(|(want, have)| holds(&want, &have)) || want.is_empty(),
+            Rule::Loose => {
+                parsed(&want).zip(parsed(have)).is_some_and(|(want, have)| holds(&want, &have))
+                    || want.is_empty()
+            }
             Rule::Keys => keys(&want).is_some() && keys(&want) == keys(have),
         }
     };

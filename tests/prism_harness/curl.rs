@@ -142,7 +142,10 @@ fn words(line: &str) -> Vec<String> {
 #[test]
 fn lines_are_read_as_a_shell_does() {
     let line = r#"curl -i -X POST http://h:1/a\?b\=c -H "A: \"$&'x'" --data 'x y' && echo"#;
-    assert_eq!(words(line)[1..], ["-i", "-X", "POST", "http://h:1/a?b=c", "-H", "A: \"$&'x'", "--data", "x y"]);
+    assert_eq!(
+        words(line)[1..],
+        ["-i", "-X", "POST", "http://h:1/a?b=c", "-H", "A: \"$&'x'", "--data", "x y"]
+    );
     assert_eq!(encoded("id=%"), "id=%25");
     assert_eq!(encoded("a/b"), "a%2Fb");
 }

@@ -51,11 +51,10 @@ fn replay(path: &Path) -> Result<(), String> {
     let request = curl::Request::parse(&case.command)?;
     let server = server::Server::start(&case)?;
     let found = server.ask(&request)?;
-    compare::compare(&case.expected, &found, request.head_only)
-        .map_err(|wrong| {
-            let body: String = found.body.chars().take(1_000).collect();
-            format!("{wrong}\n  answered: {} {}", found.status, body.trim_end())
-        })
+    compare::compare(&case.expected, &found, request.head_only).map_err(|wrong| {
+        let body: String = found.body.chars().take(1_000).collect();
+        format!("{wrong}\n  answered: {} {}", found.status, body.trim_end())
+    })
 }
 
 #[test]

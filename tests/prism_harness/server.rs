@@ -70,7 +70,8 @@ impl Server {
         let mut stream = TcpStream::connect(&self.address).map_err(|it| it.to_string())?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let Request { method, target, headers, body, .. } = request;
-        let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        let mut text =
+            format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         text.push_str("User-Agent: harness\r\n");
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
             text.push_str("Accept: */*\r\n");
@@ -98,11 +99,7 @@ impl Answer {
         let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
         let headers = lines.filter_map(|line| line.split_once(':'));
         let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
-        Ok(Self {
-            status: status.ok_or("no status")?,
-            headers: headers.collect(),
-            body: body.to_owned(),
-        })
+        Ok(Self { status: status.ok_or("no status")?, headers: headers.collect(), body: body.to_owned() })
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

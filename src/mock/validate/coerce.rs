@@ -141,7 +141,8 @@ impl<'a> Place<'a> {
         if depth > DEPTH {
             return;
         }
-        for name in self.schema.get("properties").and_then(Json::as_object).into_iter().flat_map(|it| it.keys())
+        for name in
+            self.schema.get("properties").and_then(Json::as_object).into_iter().flat_map(|it| it.keys())
         {
             if !names.contains(name) {
                 names.push(name.clone());
@@ -300,8 +301,16 @@ mod tests {
         check(&json!({"anyOf": [{"type": "integer"}, {"type": "boolean"}]}), json!("5"), &json!(5));
         check(&json!({"$ref": "#/$defs/a", "$defs": {"a": {"type": "integer"}}}), json!("5"), &json!(5));
         check(&json!({"items": {"type": "integer"}}), json!(["5", "x"]), &json!([5, "x"]));
-        check(&json!({"properties": {"a": {"type": "integer"}}}), json!({"a": "5", "b": "5"}), &json!({"a": 5, "b": "5"}));
-        check(&json!({"type": "array", "items": {"type": "integer"}}), json!({"0": "5", "1": "6"}), &json!([5, 6]));
+        check(
+            &json!({"properties": {"a": {"type": "integer"}}}),
+            json!({"a": "5", "b": "5"}),
+            &json!({"a": 5, "b": "5"}),
+        );
+        check(
+            &json!({"type": "array", "items": {"type": "integer"}}),
+            json!({"0": "5", "1": "6"}),
+            &json!([5, 6]),
+        );
         check(&json!({"type": "object"}), json!("{\"a\":1}"), &json!({"a": 1}));
     }
 

@@ -10,8 +10,7 @@ use super::{
 use crate::openapi::{Node, api::Style};
 
 /// Characters that RFC 3986 reserves (section 2.2). A plus sign is a space in a form.
-const RESERVED: &[char] =
-    &['/', '?', '#', '[', ']', '@', '!', '$', '&', '\'', '(', ')', '*', ',', ';', '='];
+const RESERVED: &[char] = &['/', '?', '#', '[', ']', '@', '!', '$', '&', '\'', '(', ')', '*', ',', ';', '='];
 /// More parts than this in one multipart body are not read.
 const PARTS: usize = 1_000;
 
@@ -80,12 +79,7 @@ pub(super) fn reserved(fields: &[(String, String)], encoding: Option<&Node>) -> 
 }
 
 /// The object that the fields make up, its texts as what the schema wants.
-pub(super) fn value(
-    fields: &[(String, String)],
-    kind: Kind,
-    bundle: &Json,
-    encoding: Option<&Node>,
-) -> Json {
+pub(super) fn value(fields: &[(String, String)], kind: Kind, bundle: &Json, encoding: Option<&Node>) -> Json {
     let place = Place::root(bundle);
     let declared = place.properties();
     // What is sent as it is stays so: it is encoded once, since what follows decodes it.
@@ -153,7 +147,10 @@ mod tests {
                     --x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a;b\"\r\n\
                     Content-Type: text/plain\r\n\r\na\r\n\r\nb%+\r\n--x--\r\nrest";
         let fields = multipart(body.as_bytes(), "x");
-        assert_eq!(fields, [("id".to_owned(), "5".to_owned()), ("file".to_owned(), "a\r\n\r\nb%+".to_owned())]);
+        assert_eq!(
+            fields,
+            [("id".to_owned(), "5".to_owned()), ("file".to_owned(), "a\r\n\r\nb%+".to_owned())]
+        );
         let schema = json!({"properties": {"id": {"type": "integer"}, "file": {"type": "string"}}});
         let found = value(&fields, Kind::Multipart, &schema, None);
         assert_eq!(found, json!({"id": 5, "file": "a\r\n\r\nb%+"}));

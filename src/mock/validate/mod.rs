@@ -111,7 +111,13 @@ impl Checks {
     }
 
     /// Everything that is wrong with the body of an answer, as far as a schema can say.
-    pub(super) fn response(&self, api: &Api, place: [usize; 3], content_type: &str, bytes: &[u8]) -> Vec<Violation> {
+    pub(super) fn response(
+        &self,
+        api: &Api,
+        place: [usize; 3],
+        content_type: &str,
+        bytes: &[u8],
+    ) -> Vec<Violation> {
         let [operation, response, media] = place;
         let declared = &api.operations[operation].responses[response].media[media];
         let essence = body::essence(content_type);
@@ -126,11 +132,8 @@ impl Checks {
         let (Some(value), Some(node)) = (value, &declared.schema) else { return Vec::new() };
         let slot = &self.operations[operation].responses[response][media];
         let Some(schema) = self.schema(slot, api, node, Direction::Response) else { return Vec::new() };
-        let value = if essence == "text/plain" {
-            coerce::Place::root(&schema.bundle).coerce(value)
-        } else {
-            value
-        };
+        let value =
+            if essence == "text/plain" { coerce::Place::root(&schema.bundle).coerce(value) } else { value };
         schema.faults(&value).into_iter().map(|it| Violation::of(Side::Response, "body", None, it)).collect()
     }
 

@@ -53,8 +53,7 @@ pub(super) fn check(
             let bundle = schema.as_ref().map_or(&Json::Bool(true), |it| &it.bundle);
             match value(parameter, sent, &query, &cookies, bundle) {
                 Given::Nothing if parameter.required => {
-                    let message =
-                        format!("Request {part} must have required property '{}'", parameter.name);
+                    let message = format!("Request {part} must have required property '{}'", parameter.name);
                     violations.push(Violation::word(vec![part.to_owned()], "required", message));
                 }
                 Given::Nothing | Given::Empty => (),
@@ -73,7 +72,9 @@ pub(super) fn check(
 /// Header parameters of these names say nothing. (OpenAPI 3.0.3, "Parameter Object".)
 fn is_of_http(parameter: &Parameter) -> bool {
     parameter.location == In::Header
-        && ["accept", "content-type", "authorization"].iter().any(|it| parameter.name.eq_ignore_ascii_case(it))
+        && ["accept", "content-type", "authorization"]
+            .iter()
+            .any(|it| parameter.name.eq_ignore_ascii_case(it))
 }
 
 /// What is wrong with a value, read as what its schema wants.
@@ -144,11 +145,19 @@ fn among(parameter: &Parameter, written: &Written<'_>, pairs: &[Pair<'_>]) -> Gi
     match written.among(pairs) {
         // A name without a value is none, unless the document says otherwise.
         Some(Json::String(text)) if text.is_empty() => {
-            if parameter.allow_empty { Given::Empty } else { Given::Nothing }
+            if parameter.allow_empty {
+                Given::Empty
+            } else {
+                Given::Nothing
+            }
         }
         Some(value) => Given::Value(value),
         // An object of which no property is there.
-        None if parameter.required && written.types.object() && parameter.style == Style::Form && parameter.explode => {
+        None if parameter.required
+            && written.types.object()
+            && parameter.style == Style::Form
+            && parameter.explode =>
+        {
             Given::Value(Json::Object(serde_json::Map::new()))
         }
         None => Given::Nothing,

@@ -89,7 +89,10 @@ impl Schema {
             }
             Kind::AdditionalProperties { unexpected } => {
                 for name in unexpected {
-                    tell("additionalProperties", format!("must NOT have additional properties; found '{name}'"));
+                    tell(
+                        "additionalProperties",
+                        format!("must NOT have additional properties; found '{name}'"),
+                    );
                 }
             }
             Kind::UnevaluatedProperties { unexpected } => {
@@ -98,6 +101,13 @@ impl Schema {
                 }
             }
             Kind::Contains => self.contains(error, path, faults),
+            Kind::Type { kind: TypeKind::Multiple(all) } => {
+                // In the order of the document, which the set has forgotten.
+                let said = self.holder(error).and_then(|it| it.get("type")?.as_array());
+                let said = said.map(|it| it.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(","));
+                let names = || all.iter().map(|it| it.to_string()).collect::<Vec<_>>().join(",");
+                tell("type", format!("must be {}", said.unwrap_or_else(names)));
+            }
             Kind::PropertyNames { error } => {
                 self.tell(error, faults);
                 faults.push(Fault {
@@ -110,15 +120,19 @@ impl Schema {
         }
     }
 
-    /// What is wrong with the items that are not what has to be contained, and how many had to be.
-    fn contains(&self, error: &ValidationError<'_>, path: Vec<String>, faults: &mut Vec<Fault>) {
+    /// The schema that holds the keyword which does not hold.
+    fn holder(&self, error: &ValidationError<'_>) -> Option<&Json> {
         let steps = steps(error.schema_path().as_str());
-        // The path ends in `contains`, or in the bound that was not met.
-        let holder = steps.split_last().map_or(&[][..], |(_, rest)| rest);
-        let holder = holder.iter().try_fold(&self.bundle, |here, step| match here {
+        let (_, holder) = steps.split_last()?;
+        holder.iter().try_fold(&self.bundle, |here, step| match here {
             Json::Array(items) => items.get(step.parse::<usize>().ok()?),
             other => other.get(step),
-        });
+        })
+    }
+
+    /// What is wrong with the items that are not what has to be contained, and how many had to be.
+    fn contains(&self, error: &ValidationError<'_>, path: Vec<String>, faults: &mut Vec<Fault>) {
+        let holder = self.holder(error);
         let said = |word: &str| holder.and_then(|it| it.get(word)).and_then(Json::as_u64);
         let least = said("minContains").unwrap_or(1);
         let wanted = match said("maxContains") {
@@ -128,7 +142,8 @@ impl Schema {
         if let (Some(contained), Json::Array(items)) =
             (holder.and_then(|it| it.get("contains")), error.instance().as_ref())
         {
-            let alone = json!({"allOf": [contained], "$defs": self.bundle.get("$defs").unwrap_or(&Json::Null)});
+            let alone =
+                json!({"allOf": [contained], "$defs": self.bundle.get("$defs").unwrap_or(&Json::Null)});
             let alone = if self.bundle.get("$defs").is_some() { alone } else { contained.clone() };
             if let Some(validator) = compile(&alone) {
                 let inner = Self { validator, bundle: alone, nodes: 0 };
@@ -194,13 +209,7 @@ fn code(kind: &Kind) -> &str {
 /// What the keyword wants, as Ajv says it.
 fn message(kind: &Kind, error: &ValidationError<'_>) -> String {
     match kind {
-        Kind::Type { kind } => {
-            let names: Vec<String> = match kind {
-                TypeKind::Single(one) => vec![one.to_string()],
-                TypeKind::Multiple(all) => all.iter().map(|it| it.to_string()).collect(),
-            };
-            format!("must be {}", names.join(","))
-        }
+        Kind::Type { kind: TypeKind::Single(one) } => format!("must be {one}"),
         Kind::Required { property } => {
             format!("must have required property '{}'", property.as_str().unwrap_or_default())
         }
@@ -273,16 +282,21 @@ mod tests {
             &json!({"a/b": 1}),
             &[" additionalProperties must NOT have additional properties; found 'a/b'"],
         );
-        check("{properties: {a/b: {const: 1}}}", &json!({"a/b": 2}), &["a/b const must be equal to constant"]);
+        check(
+            "{properties: {a/b: {const: 1}}}",
+            &json!({"a/b": 2}),
+            &["a/b const must be equal to constant"],
+        );
         check(
             "{anyOf: [{type: string}, {maximum: 1}]}",
             &json!(2),
             &[" type must be string", " maximum must be <= 1", " anyOf must match a schema in anyOf"],
         );
-        check("{format: byte}", &json!("%"), &[
-            r#" pattern must match pattern "^[\w\d+\/=]*$""#,
-            " format must match format \"byte\"",
-        ]);
+        check(
+            "{format: byte}",
+            &json!("%"),
+            &[r#" pattern must match pattern "^[\w\d+\/=]*$""#, " format must match format \"byte\""],
+        );
     }
 
     #[test]
@@ -300,9 +314,11 @@ mod tests {
     #[test]
     fn a_pattern_that_cannot_be_read_is_not_asked() {
         check("{type: string, pattern: '(?<'}", &json!("x"), &[]);
-        check("{type: string, pattern: '(?<', minLength: 2}", &json!("x"), &[
-            " minLength must NOT have fewer than 2 characters",
-        ]);
+        check(
+            "{type: string, pattern: '(?<', minLength: 2}",
+            &json!("x"),
+            &[" minLength must NOT have fewer than 2 characters"],
+        );
         check("{patternProperties: {'(': false}}", &json!({"(": 1}), &[]);
     }
 

@@ -1,7 +1,13 @@
 //! Whether a request brings the proofs that its operation asks for. They are not verified: any key will do.
 
-use base64::{Engine, alphabet, engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig}};
-use http::{HeaderMap, header::{AUTHORIZATION, COOKIE}};
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use http::{
+    HeaderMap,
+    header::{AUTHORIZATION, COOKIE},
+};
 
 use super::{Sent, Violation};
 use crate::openapi::{

@@ -59,7 +59,8 @@ impl Written<'_> {
                 .collect();
             return (!members.is_empty()).then(|| members.into());
         }
-        let texts: Vec<&str> = pairs.iter().filter(|(name, _)| name == self.name).map(|(_, it)| *it).collect();
+        let texts: Vec<&str> =
+            pairs.iter().filter(|(name, _)| name == self.name).map(|(_, it)| *it).collect();
         let last = *texts.last()?;
         if self.types.array() {
             if self.explode {
@@ -163,7 +164,8 @@ fn deep(name: &str, pairs: &[Pair<'_>]) -> Option<Json> {
     let mut found = false;
     for (key, text) in pairs {
         let Some(rest) = key.strip_prefix(name).filter(|it| it.starts_with('[')) else { continue };
-        let steps: Vec<&str> = rest.split('[').skip(1).map(|it| it.trim_end_matches(']')).take(DEPTH).collect();
+        let steps: Vec<&str> =
+            rest.split('[').skip(1).map(|it| it.trim_end_matches(']')).take(DEPTH).collect();
         found = true;
         let mut here = &mut whole;
         for step in steps {
@@ -228,9 +230,15 @@ mod tests {
             check("object", style, explode, object_text, &object);
         }
         check("object", Style::DeepObject, true, "color[R]=100&color[G]=200", &object);
-        check("object", Style::DeepObject, true, "color[a][b]=1&color[l][]=x&color[l][]=y&c=1", &json!(
-            {"a": {"b": "1"}, "l": {"0": "x", "1": "y"}}
-        ));
+        check(
+            "object",
+            Style::DeepObject,
+            true,
+            "color[a][b]=1&color[l][]=x&color[l][]=y&c=1",
+            &json!(
+                {"a": {"b": "1"}, "l": {"0": "x", "1": "y"}}
+            ),
+        );
     }
 
     #[test]

@@ -37,8 +37,7 @@ impl Violation {
     /// As JSON: `location`, `severity`, `code` and `message`; `below` stands before its location.
     #[must_use]
     pub fn to_json(&self, below: Option<&str>) -> Json {
-        let location: Vec<&str> =
-            below.into_iter().chain(self.location.iter().map(String::as_str)).collect();
+        let location: Vec<&str> = below.into_iter().chain(self.location.iter().map(String::as_str)).collect();
         let mut members = Map::new();
         members.insert("location".to_owned(), location.into());
         members.insert("severity".to_owned(), "Error".into());
@@ -77,8 +76,7 @@ impl Violation {
             Side::Response => "Response",
         };
         let kind = if part == "body" { "property" } else { "parameter" };
-        let place =
-            if steps.is_empty() { String::new() } else { format!("{kind} {} ", steps.join(".")) };
+        let place = if steps.is_empty() { String::new() } else { format!("{kind} {} ", steps.join(".")) };
         let message = format!("{side} {part} {place}{}", fault.message);
         let location = std::iter::once(part.to_owned()).chain(steps).collect();
         Self::word(location, &fault.code, message)

@@ -187,7 +187,7 @@ mod tests {
         let root =
             read("{S: {Pet: {type: object, properties: {id: {type: integer, xml: {attribute: true}}}}}}");
         let schema = schema.map(|it| Node { value: read(it), file: 0 });
-        let text = document(&Library::new(root, &Location::alone()).0, &read(value), schema.as_ref());
+        let text = document(&Library::new(root, &Location::alone()).0, &read(value), schema.as_ref(), None);
         assert_eq!(text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), Some(expected));
     }
 

@@ -158,8 +158,7 @@ impl Words<'_, '_> {
     }
 
     fn hinted(&self) -> Option<String> {
-        let telling =
-            self.rules.formats.is_empty() && self.place.turn == 0 && !self.generation.plain;
+        let telling = self.rules.formats.is_empty() && self.place.turn == 0 && !self.generation.plain;
         let text = hint::text(self.place.name().filter(|_| telling)?)?;
         self.lengths.allow(text).then(|| text.to_owned())
     }

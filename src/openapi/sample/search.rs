@@ -9,10 +9,10 @@ use super::{
     pattern::Patterns,
     place::Place,
     rules::{Kind, Rules},
-    valid::{Evaluator, equal, reference},
+    valid::{Evaluator, equal},
 };
 use crate::{
-    document::{Mapping, Value},
+    document::Value,
     openapi::{Library, Node},
 };
 
@@ -113,18 +113,6 @@ impl<'a> Generation<'a> {
             self.notes.truncate(before.2);
         }
         found
-    }
-
-    /// An empty object, where a plain sample would go round a second time and may be empty.
-    fn cut_short(&self, schemas: &[Node], place: &Place<'_>) -> Option<Value> {
-        let [schema] = schemas else { return None };
-        let text = reference(self.library, schema).filter(|_| self.plain)?;
-        if place.visits(&(schema.file, text.clone())) < 2 {
-            return None;
-        }
-        let empty = Value::from(Mapping::default());
-        let is_object = self.library.resolve(schema).is_ok_and(|it| it.text("type") == Some("object"));
-        (is_object && self.strict.valid(schema, &empty)).then_some(empty)
     }
 
     /// Whether only what has to be there is still wanted.

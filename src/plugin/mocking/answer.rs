@@ -121,7 +121,12 @@ mod tests {
     fn a_status_without_a_body_has_none() {
         for (status, expected) in [(200, "text"), (204, ""), (205, "text"), (304, "")] {
             let status = StatusCode::from_u16(status).unwrap();
-            let answer = Answer { status, headers: http::HeaderMap::new(), body: "text".into(), flaws: Arc::default() };
+            let answer = Answer {
+                status,
+                headers: http::HeaderMap::new(),
+                body: "text".into(),
+                flaws: Arc::default(),
+            };
             let response = respond(answer);
             assert_eq!(response.headers()[PLUGIN], "true");
             assert_eq!(trial::text(response.into_body()), expected, "{status}");

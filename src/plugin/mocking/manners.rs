@@ -145,7 +145,7 @@ impl Manners {
             let chosen = mock.choose(operation, &Asked { example: None, ..*asked }, &mut |_| 0).ok()?;
             media_type(mock, &chosen)
         });
-        respond(&Problem::of_refusal(refusal, asked.method, asked.path, media_type.flatten()))
+        respond(&Problem::of_refusal(refusal, asked, media_type.flatten()))
     }
 
     /// What a request with violations gets: what the document has for it in Prism's profile, or a problem.
@@ -169,7 +169,7 @@ impl Manners {
             Err(refusal) => {
                 let found = mock.objection(operation, violations, &Asked { example: None, ..*asked });
                 let media_type = found.ok().flatten().and_then(|it| media_type(mock, &it));
-                respond(&Problem::of_refusal(&refusal, asked.method, asked.path, media_type))
+                respond(&Problem::of_refusal(&refusal, asked, media_type))
             }
         }
     }

@@ -104,7 +104,9 @@ impl<'a> Preferences<'a> {
                 match name.to_ascii_lowercase().as_str() {
                     "code" if all.code.is_none() => all.code = Some(value),
                     "example" if all.example.is_none() => all.example = Some(value),
-                    "dynamic" if all.dynamic.is_none() => all.dynamic = Some(value.eq_ignore_ascii_case("true")),
+                    "dynamic" if all.dynamic.is_none() => {
+                        all.dynamic = Some(value.eq_ignore_ascii_case("true"))
+                    }
                     _ => (),
                 }
             }
@@ -195,26 +197,32 @@ mod tests {
 
     #[test]
     fn preferences_steer_where_kongs_headers_do_not() {
-        let steering = |status: &'static str, example: &'static str, fresh| {
+        let steering = |status: &'static str, example: &'static str, dynamic: Option<bool>| {
             let text = |it: &'static str| Some(it).filter(|it| !it.is_empty()).map(Cow::Borrowed);
-            Ok(Steering { status: text(status), example: text(example), fresh, ..Steering::default() })
+            Ok(Steering {
+                status: text(status),
+                example: text(example),
+                dynamic,
+                fresh: dynamic == Some(true),
+                ..Steering::default()
+            })
         };
         for (prefer, expected) in [
-            ("code=404, example=cat, dynamic=true", steering("404", "cat", true)),
-            ("code=404;example=cat;dynamic=false", steering("404", "cat", false)),
-            ("CODE = 404", steering("404", "", false)),
-            (r#"example="a, \"b\"; c""#, steering("", r#"a, "b"; c"#, false)),
-            ("code=404, code=500", steering("404", "", false)),
-            ("code=404\nPrefer: example=cat", steering("404", "cat", false)),
-            ("respond-async, wait=10, return=minimal", steering("", "", false)),
-            ("example=\"", steering("", "\"", false)),
-            ("dynamic", steering("", "", false)),
+            ("code=404, example=cat, dynamic=true", steering("404", "cat", Some(true))),
+            ("code=404;example=cat;dynamic=false", steering("404", "cat", Some(false))),
+            ("CODE = 404", steering("404", "", None)),
+            (r#"example="a, \"b\"; c""#, steering("", r#"a, "b"; c"#, None)),
+            ("code=404, code=500", steering("404", "", None)),
+            ("code=404\nPrefer: example=cat", steering("404", "cat", None)),
+            ("respond-async, wait=10, return=minimal", steering("", "", None)),
+            ("example=\"", steering("", "\"", None)),
+            ("dynamic", steering("", "", Some(false))),
         ] {
             check(&format!("Prefer: {prefer}"), expected);
         }
         check(
             "Prefer: code=404, example=cat\nX-Kong-Mocking-Status-Code: 201\nX-Kong-Mocking-Example-Id: Ron",
-            steering("201", "Ron", false),
+            steering("201", "Ron", None),
         );
     }
 
