@@ -163,7 +163,7 @@ impl Problem {
             problem.list(violations, None);
         }
         if all {
-            problem.detail = "Your request does not do what the API specification asks for.".to_owned();
+            problem.detail = String::from("Your request does not do what the API specification asks for.");
         }
         problem
     }

@@ -247,9 +247,9 @@ impl Bundler<'_> {
         const KNOWN: [&str; 7] = ["null", "boolean", "number", "integer", "string", "array", "object"];
         let Some(value) = schema.value.get("type") else { return };
         let single = std::slice::from_ref(value);
-        let named = value.as_sequence().unwrap_or(single).iter().map(|it| it.as_str().unwrap_or_default());
+        let all = value.as_sequence().unwrap_or(single).iter().map(|it| it.as_str().unwrap_or_default());
         let mut names: Vec<&str> = Vec::new();
-        for name in named {
+        for name in all {
             if !KNOWN.contains(&name) {
                 return;
             }

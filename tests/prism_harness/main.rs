@@ -5,7 +5,13 @@
 //! in `exceptions.json` beside them, with the reason. Another folder of such files is replayed with
 //! `PRISM_HARNESS=FOLDER cargo test --test prism_harness -- --nocapture`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::assigning_clones,
+    clippy::format_push_string,
+    clippy::match_same_arms
+)]
 
 mod case;
 mod compare;

@@ -58,7 +58,7 @@ pub(super) fn check(
                 }
                 Given::Nothing | Given::Empty => (),
                 Given::Value(value) => {
-                    let faults = schema.map(|schema| faults(&schema, value)).unwrap_or_default();
+                    let faults = schema.map(|schema| faults(&schema, &value)).unwrap_or_default();
                     let name = Some(&*parameter.name);
                     wrong.extend(faults.into_iter().map(|it| Violation::of(Side::Request, part, name, it)));
                 }
@@ -78,11 +78,11 @@ fn is_of_http(parameter: &Parameter) -> bool {
 }
 
 /// What is wrong with a value, read as what its schema wants.
-fn faults(schema: &Schema, value: Json) -> Vec<super::schema::Fault> {
+fn faults(schema: &Schema, value: &Json) -> Vec<super::schema::Fault> {
     let read = Place::root(&schema.bundle).coerce(value.clone());
     let faults = schema.faults(&read);
     // Where texts are allowed among others, `5` may still have to be a number.
-    match &value {
+    match value {
         Json::String(text) if !faults.is_empty() => match serde_json::from_str::<Json>(text) {
             Ok(other) if !other.is_string() && schema.allows(&other) => Vec::new(),
             _ => faults,
@@ -117,7 +117,7 @@ fn value(
     };
     let text = match parameter.location {
         In::Path => {
-            let found = sent.path.iter().find(|(name, _)| *name == &*parameter.name);
+            let found = sent.path.iter().find(|(name, _)| **name == *parameter.name);
             match found.filter(|(_, text)| !text.is_empty() && *text != super::ABSENT) {
                 Some((_, text)) => *text,
                 None => return Given::Nothing,
@@ -139,7 +139,7 @@ fn value(
 
 fn among(parameter: &Parameter, written: &Written<'_>, pairs: &[Pair<'_>]) -> Given {
     if parameter.content.is_some() {
-        let found = pairs.iter().find(|(name, _)| *name == &*parameter.name);
+        let found = pairs.iter().find(|(name, _)| **name == *parameter.name);
         return found.map_or(Given::Nothing, |(_, text)| Given::Value(json(decoded_form(text))));
     }
     match written.among(pairs) {

@@ -59,6 +59,7 @@ const INTRICATE: [&str; 16] = [
 ];
 
 /// One sample in the making.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(super) struct Generation<'a> {
     pub(super) library: &'a Library,
     pub(super) direction: Direction,

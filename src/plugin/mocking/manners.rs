@@ -53,17 +53,17 @@ impl Manners {
     }
 
     /// Whether requests are checked at all.
-    pub(super) const fn checks(&self) -> bool {
+    pub(super) const fn checks(self) -> bool {
         self.extent.messages || self.extent.security
     }
 
     /// Whether the body of requests has to be read.
-    pub(super) const fn reads_bodies(&self) -> bool {
+    pub(super) const fn reads_bodies(self) -> bool {
         self.extent.messages
     }
 
     /// The path by which the operation is looked for: parts that are empty are not overlooked in Prism's profile.
-    pub(super) fn path(&self, exchange: &Exchange) -> Option<String> {
+    pub(super) fn path(self, exchange: &Exchange) -> Option<String> {
         let sent = exchange.head.uri.path();
         if self.profile != Profile::Prism || !sent.contains("//") {
             return None;
@@ -76,7 +76,7 @@ impl Manners {
     }
 
     /// Adds what the query asks for, as Prism's does, to what the headers do.
-    pub(super) fn steer(&self, steering: &mut Steering<'_>, exchange: &Exchange) -> Result<(), &'static str> {
+    pub(super) fn steer(self, steering: &mut Steering<'_>, exchange: &Exchange) -> Result<(), &'static str> {
         if self.profile != Profile::Prism {
             return Ok(());
         }
@@ -108,12 +108,12 @@ impl Manners {
     }
 
     /// Samples and bodies as this profile makes them.
-    pub(super) fn making(&self, making: Making) -> Making {
+    pub(super) fn making(self, making: Making) -> Making {
         Making { charset: making.charset && self.profile == Profile::Kong, ..making }
     }
 
     /// A wish that cannot be understood.
-    pub(super) fn misunderstood(&self, wrong: &str) -> Response {
+    pub(super) fn misunderstood(self, wrong: &str) -> Response {
         match self.profile {
             Profile::Kong => reply::message(StatusCode::BAD_REQUEST, wrong),
             Profile::Prism => respond(&Problem::of_wish(wrong)),
@@ -121,7 +121,7 @@ impl Manners {
     }
 
     /// An answer as a response; `objections` are those to the request.
-    pub(super) fn answer(&self, answer: Answer, objections: &[Violation]) -> Response {
+    pub(super) fn answer(self, answer: Answer, objections: &[Violation]) -> Response {
         if self.profile == Profile::Kong {
             return answer::respond(answer);
         }
@@ -136,7 +136,7 @@ impl Manners {
     }
 
     /// Why there is no answer.
-    pub(super) fn refuse(&self, refusal: &Refusal, mock: &Mock, asked: &Asked<'_>) -> Response {
+    pub(super) fn refuse(self, refusal: &Refusal, mock: &Mock, asked: &Asked<'_>) -> Response {
         if self.profile == Profile::Kong {
             return answer::refuse(refusal);
         }
@@ -150,7 +150,7 @@ impl Manners {
 
     /// What a request with violations gets: what the document has for it in Prism's profile, or a problem.
     pub(super) fn object(
-        &self,
+        self,
         mock: &Mock,
         operation: usize,
         violations: &[Violation],

@@ -105,7 +105,7 @@ impl<'a> Preferences<'a> {
                     "code" if all.code.is_none() => all.code = Some(value),
                     "example" if all.example.is_none() => all.example = Some(value),
                     "dynamic" if all.dynamic.is_none() => {
-                        all.dynamic = Some(value.eq_ignore_ascii_case("true"))
+                        all.dynamic = Some(value.eq_ignore_ascii_case("true"));
                     }
                     _ => (),
                 }
