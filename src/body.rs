@@ -29,6 +29,10 @@ pub enum Body {
     Boxed(BoxBody<Bytes, BodyError>),
 }
 
+/// An extension of a response that is never sent: its connection is cut in its place. (HTTP/2: its stream.)
+#[derive(Clone, Copy, Debug)]
+pub struct Reset;
+
 /// Why a body ended before its end.
 #[derive(Debug)]
 pub enum BodyError {

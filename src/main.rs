@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use mynah::{
     control::{Document, Door, Mocked},
+    proxy::Question,
     settings::{Settings, SettingsError},
 };
 
@@ -34,6 +35,8 @@ enum Command {
     Run(Run),
     /// Check configurations: exit code 0, or 1 and everything that is wrong
     Check(Check),
+    /// Say what would become of a request, and why: routes, plugins, what the upstream gets; nothing is sent
+    Explain(Explain),
     /// Serve OpenAPI documents as mocks; it reloads whenever one of them changes
     ///
     /// Requests are checked by the document; what is wrong with them is answered as application/problem+json, or by
@@ -78,6 +81,26 @@ struct Check {
     #[arg(long, value_name = "DIR")]
     specs: Option<PathBuf>,
     /// How the findings are printed
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The method, such as GET
+    method: String,
+    /// The URL that a client would ask for, or a path alone
+    url: String,
+    /// A header field of the request, as curl takes it
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The configuration [default: `KONG_DECLARATIVE_CONFIG`, else ./kong.yaml or ./kong.yml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of OpenAPI documents that plugins name [default: specs beside FILE]
+    #[arg(long, value_name = "DIR")]
+    specs: Option<PathBuf>,
+    /// How the explanation is printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -160,9 +183,8 @@ fn execute(command: Command) -> Result<bool> {
             let (mut settings, warnings) = settings(overrides, flags.conf.as_deref())?;
             let door = door(&settings)?;
             settings.declarative_config = door.file().map(PathBuf::from);
-            let beside = door.file().map(run::specs_beside);
-            let specs = settings.specs_dir.clone().or(beside).unwrap_or_else(|| PathBuf::from("specs"));
-            run::run(settings, door, specs, &warnings)
+            let specs = specs(&settings, &door);
+            run::run(settings, &door, specs, &warnings)
         }
         Command::Mock(flags) => {
             let listen = SocketAddr::new(flags.host, flags.port).to_string();
@@ -175,7 +197,19 @@ fn execute(command: Command) -> Result<bool> {
             let (settings, warnings) = settings(overrides, None)?;
             let mocked = flags.mocked()?;
             let folder = mocked.folder();
-            run::run(settings, Door::Mocked(mocked), folder, &warnings)
+            run::run(settings, &Door::Mocked(mocked), folder, &warnings)
+        }
+        Command::Explain(flags) => {
+            let overrides = [
+                ("declarative_config", flags.config.map(|file| file.display().to_string())),
+                ("specs_dir", flags.specs.map(|folder| folder.display().to_string())),
+            ];
+            let (settings, _) = settings(overrides, None)?;
+            let door = door(&settings)?;
+            let specs = specs(&settings, &door);
+            let headers = flags.headers.iter().map(String::as_str);
+            let question = Question::new(&flags.method, &flags.url, headers).map_err(anyhow::Error::msg)?;
+            Ok(command::explain::explain(&settings, &door, specs, question, flags.format))
         }
         Command::Check(flags) => {
             let (settings, _) = settings([], None)?;
@@ -221,6 +255,12 @@ fn settings<const N: usize>(
         overrides.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let loaded = Settings::load(&given, std::env::vars(), conf)?;
     Ok((loaded.settings, loaded.warnings))
+}
+
+/// The folder of the files that plugins name.
+fn specs(settings: &Settings, door: &Door) -> PathBuf {
+    let beside = door.file().map(run::specs_beside);
+    settings.specs_dir.clone().or(beside).unwrap_or_else(|| PathBuf::from("specs"))
 }
 
 /// Where the configuration comes from.

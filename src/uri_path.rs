@@ -39,6 +39,30 @@ pub fn normalize(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(normal)
 }
 
+/// Whether a path cannot be meant: an octet that is none or is NUL, or more `..` than there are segments before it.
+#[must_use]
+pub fn is_absurd(raw: &[u8]) -> bool {
+    if is_normal(raw) {
+        return false;
+    }
+    let octets = raw.iter().enumerate().filter(|(_, byte)| **byte == b'%');
+    let wrong = |at: usize| octet(b'%', &raw[at + 1..]).is_none_or(|(octet, _)| octet == 0);
+    octets.map(|(at, _)| at).any(wrong) || leaves_root(&decode(raw))
+}
+
+fn leaves_root(path: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    for segment in path.split(|byte| *byte == b'/') {
+        match segment {
+            b"" | b"." => (),
+            b".." if depth == 0 => return true,
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
+}
+
 /// Whether a configured prefix is in normal form, as a request's path is when they are compared.
 ///
 /// # Errors
@@ -118,6 +142,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn absurd_paths() {
+        for (path, absurd) in [
+            ("/", false),
+            ("/a/../b", false),
+            ("/a//../b/..", false),
+            ("/%7Ea", false),
+            ("/..", true),
+            ("/%2e%2E/a", true),
+            ("/a/../../b", true),
+            ("//..", true),
+            ("/a%00", true),
+            ("/%zz", true),
+            ("/%", true),
+            ("/a%2", true),
+        ] {
+            assert_eq!(is_absurd(path.as_bytes()), absurd, "{path}");
+        }
+    }
 
     #[test]
     fn a_prefix_that_no_request_can_match_gets_its_normal_form() {

@@ -42,7 +42,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "uri_path",
         ],
     ),
-    ("control", &["body", "config", "diag", "document", "entity", "plugin", "reply", "settings", "snapshot"]),
+    (
+        "control",
+        &["body", "config", "diag", "document", "entity", "plugin", "proxy", "reply", "settings", "snapshot"],
+    ),
     ("server", &["body", "control", "proxy", "settings"]),
 ];
 

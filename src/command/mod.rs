@@ -1,6 +1,7 @@
 //! What the words of the command line do.
 
 pub(crate) mod check;
+pub(crate) mod explain;
 pub(crate) mod lint;
 pub(crate) mod run;
 

@@ -12,7 +12,7 @@ use mynah::{
     diag::plural,
     proxy::Proxy,
     router,
-    server::{self, Bound, Role, bind},
+    server::{self, Bound, Role, Stop, bind},
     settings::{Listener, LogLevel, Settings},
     snapshot::{Compiler, Snapshot},
 };
@@ -21,7 +21,7 @@ use tracing::level_filters::LevelFilter;
 use super::{draw, say};
 
 /// Runs the gateway until a signal ends it; false if it could not start, and why has been said.
-pub(crate) fn run(settings: Settings, door: Door, specs: PathBuf, warnings: &[String]) -> Result<bool> {
+pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[String]) -> Result<bool> {
     log(settings.log_level);
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -46,15 +46,19 @@ pub(crate) fn run(settings: Settings, door: Door, specs: PathBuf, warnings: &[St
         let control = Arc::new(control);
         let readiness = Arc::new(Readiness::default());
         let bound = listen(&Arc::new(settings), &control, &readiness)?;
+        // Who reads the first line may send a signal at once.
+        let stop = Stop::new().context("cannot listen for signals")?;
+        let reloader = Reloader::new(control, door.clone(), loaded.files.clone())
+            .context("cannot listen for signals")?;
         say(format_args!("{}; {} from {door}", places(&bound), summary(&loaded.snapshot)));
-        reload::report(&door, &loaded);
-        let reloader = Reloader::new(control, door, loaded.files);
+        reload::report(door, &loaded);
         tokio::spawn(async move {
             if let Err(error) = reloader.run().await {
                 tracing::error!("changes of the configuration are not seen: {error}");
             }
         });
-        server::serve(bound, readiness, grace).await.context("cannot listen for signals")
+        server::serve(bound, stop, readiness, grace).await;
+        Ok(())
     });
     // What the runtime still waits for is not worth waiting for: requests have had their grace.
     runtime.shutdown_background();

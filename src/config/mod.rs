@@ -6,6 +6,8 @@
 
 mod migrate;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -51,6 +53,7 @@ pub fn parse(source: &Arc<Source>, plugins: &dyn Plugins, now: i64) -> Result<Co
     }
     let value = migrate::migrate(document.value);
     let checked = schema::check(DOCUMENT, &value, plugins);
+    let transformed = value.get("_transform").and_then(document::Value::as_bool) == Some(false);
     // A large file stands in memory once, not twice.
     drop(value);
     diagnostics.extend(checked.diagnostics);
@@ -62,7 +65,11 @@ pub fn parse(source: &Arc<Source>, plugins: &dyn Plugins, now: i64) -> Result<Co
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(fail(diagnostics));
     }
-    let nothing = entities.services.is_empty() && entities.routes.is_empty() && entities.plugins.is_empty();
+    if transformed && entities.consumers.iter().any(|it| !it.passwords.is_empty()) {
+        let message = "has no effect: passwords in this file are read as passwords, not as hashes";
+        diagnostics.push(Diagnostic::warning(Path::root().key("_transform"), message));
+    }
+    let nothing = entities.is_empty();
     let hash = if nothing { EMPTY_HASH.to_owned() } else { hash(source.text.as_bytes()) };
     Ok(Config { entities, warnings: diagnostics, hash })
 }

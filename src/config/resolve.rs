@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use crate::{
     diag::Diagnostic,
     document::{Mapping, Path, Value},
-    entity::{Entities, Plugin, Route, RouteIndex, Scope, Service, ServiceIndex, entity_id},
+    entity::{
+        Consumer, ConsumerIndex, Entities, Plugin, Route, RouteIndex, Scope, Service, ServiceIndex, entity_id,
+    },
     schema::{Item, Kind},
 };
 
@@ -16,7 +18,7 @@ pub(super) fn resolve(items: Vec<Item>, now: i64) -> (Entities, Vec<Diagnostic>)
         items,
         now,
         ids: Vec::new(),
-        names: HashMap::new(),
+        unique: HashMap::new(),
         found: HashMap::new(),
         diagnostics: Vec::new(),
     };
@@ -31,8 +33,8 @@ struct Resolver {
     now: i64,
     /// The id of each item.
     ids: Vec<String>,
-    /// Items by collection and name.
-    names: HashMap<(&'static str, String), usize>,
+    /// Items by collection, unique field and its value.
+    unique: HashMap<(&'static str, &'static str, String), usize>,
     /// Items by collection and id.
     found: HashMap<(&'static str, String), usize>,
     diagnostics: Vec<Diagnostic>,
@@ -44,27 +46,42 @@ impl Resolver {
         let mut unnamed: HashMap<String, usize> = HashMap::new();
         for n in 0..self.items.len() {
             let id = self.id(n, &mut unnamed);
-            let Item { entity, record, path, .. } = &self.items[n];
-            let collection = entity.collection;
-            let unique = if collection == "plugins" { "instance_name" } else { "name" };
-            if let Some(name) = record.get(unique).and_then(Value::as_str)
-                && let Some(first) = self.names.insert((collection, name.to_owned()), n)
+            if !self.stands_twice(n)
+                && let Some(first) = self.found.insert((self.items[n].entity.collection, id.clone()), n)
             {
-                let message = format!(
-                    "uniqueness violation: '{collection}' entity with {unique} set to '{name}' already declared"
-                );
-                let first = &self.items[first].path;
-                let help = format!("the first one is {first}");
-                self.diagnostics.push(Diagnostic::error(path.key(unique), message).help(help));
-            } else if let Some(first) = self.found.insert((collection, id.clone()), n) {
+                let collection = self.items[n].entity.collection;
                 let message = format!(
                     "uniqueness violation: '{collection}' entity with primary key set to '{id}' already declared"
                 );
-                let help = format!("the first one is {}", self.items[first].path);
-                self.diagnostics.push(Diagnostic::error(path.clone(), message).help(help));
+                self.refuse_second(self.items[n].path.clone(), message, first);
             }
             self.ids.push(id);
         }
+    }
+
+    /// Notes the values of unique fields, and refuses those that another item has.
+    fn stands_twice(&mut self, n: usize) -> bool {
+        let mut twice = false;
+        let collection = self.items[n].entity.collection;
+        for field in unique_fields(collection) {
+            let value = self.items[n].record.get(field).and_then(Value::as_str);
+            let Some(value) = value.map(str::to_owned) else { continue };
+            // A key is a secret, and messages reach logs.
+            let shown = if *field == "key" { "the same value".to_owned() } else { format!("'{value}'") };
+            if let Some(first) = self.unique.insert((collection, field, value), n) {
+                let message = format!(
+                    "uniqueness violation: '{collection}' entity with {field} set to {shown} already declared"
+                );
+                self.refuse_second(self.items[n].path.key(field), message, first);
+                twice = true;
+            }
+        }
+        twice
+    }
+
+    fn refuse_second(&mut self, at: Path, message: String, first: usize) {
+        let help = format!("the first one is {}", self.items[first].path);
+        self.diagnostics.push(Diagnostic::error(at, message).help(help));
     }
 
     fn id(&self, n: usize, unnamed: &mut HashMap<String, usize>) -> String {
@@ -72,32 +89,33 @@ impl Resolver {
         if let Some(id) = record.get("id").and_then(Value::as_str) {
             return id.to_owned();
         }
+        // A parent fills its slot with its id, a reference with what is written: so do Kong's ids.
+        let slot = |field| match parent {
+            Some(parent) if parent.field == field => self.ids[parent.item].clone(),
+            _ => record.get(field).and_then(Value::as_str).unwrap_or_default().to_owned(),
+        };
+        let text = |field| record.get(field).and_then(Value::as_str);
         let collection = entity.collection;
-        let name = record.get("name").and_then(Value::as_str);
-        let key = if collection == "plugins" {
-            // A parent fills its slot with its id, a reference with what is written: so do Kong's ids.
-            let slot = |field| match parent {
-                Some(parent) if parent.field == field => self.ids[parent.item].clone(),
-                _ => record.get(field).and_then(Value::as_str).unwrap_or_default().to_owned(),
-            };
-            format!(
-                "plugins:*:{}:{}:{}:{}",
-                name.unwrap_or_default(),
-                slot("route"),
-                slot("service"),
-                slot("consumer")
-            )
-        } else if let Some(name) = name {
-            name.to_owned()
-        } else {
+        let named = match collection {
+            "plugins" => text("name").map(|name| {
+                format!("plugins:*:{name}:{}:{}:{}", slot("route"), slot("service"), slot("consumer"))
+            }),
+            "acls" => text("group").map(|group| format!("acls:*:{}:{group}", slot("consumer"))),
+            "basicauth_credentials" => text("username").map(|it| format!("basicauth_credentials:*:{it}")),
+            "consumers" => text("username").map(str::to_owned),
+            _ => text("name").map(str::to_owned),
+        };
+        let key = named.unwrap_or_else(|| {
             // ours: Kong gives an entity without a name another id at each load. What it says, and how many say the
-            // same before it, stays.
+            // same before it, stays. A key is a secret, and ids are not.
+            let mut record = record.clone();
+            record.remove("key");
             let parent = parent.map_or("", |parent| &self.ids[parent.item]);
-            let text = format!("{parent} {}", Value::from(record.clone()).to_json());
+            let text = format!("{parent} {}", Value::from(record).to_json());
             let before = unnamed.entry(text.clone()).or_default();
             *before += 1;
             format!("{text}#{before}")
-        };
+        });
         entity_id(collection, &key).to_string()
     }
 
@@ -115,7 +133,8 @@ impl Resolver {
             }
             record.insert("id", self.ids[n].as_str());
             for stamp in ["created_at", "updated_at"] {
-                if record.get(stamp).is_none_or(Value::is_null) {
+                let known = self.items[n].entity.fields.iter().any(|field| field.name == stamp);
+                if known && record.get(stamp).is_none_or(Value::is_null) {
                     record.insert(stamp, self.now);
                 }
             }
@@ -135,13 +154,14 @@ impl Resolver {
             return Some(self.ids[parent.item].clone());
         }
         let name = record.get(field)?.as_str()?;
-        let key = (collection, name.to_owned());
-        if let Some(item) = self.names.get(&key).or_else(|| self.found.get(&key)) {
+        let by = unique_fields(collection).first().copied().unwrap_or("name");
+        let named = self.unique.get(&(collection, by, name.to_owned()));
+        if let Some(item) = named.or_else(|| self.found.get(&(collection, name.to_owned()))) {
             return Some(self.ids[*item].clone());
         }
         let message = format!("invalid reference '{field}: {name}' (no such entry in '{collection}')");
-        let known: Vec<&str> =
-            self.names.keys().filter(|(it, _)| *it == collection).map(|(_, name)| name.as_str()).collect();
+        let these = self.unique.keys().filter(|(it, field, _)| *it == collection && *field == by);
+        let known: Vec<&str> = these.map(|(.., name)| name.as_str()).collect();
         let mut diagnostic = Diagnostic::error(path.key(field), message);
         if let Some(near) = crate::schema::nearest(name, known) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
@@ -153,8 +173,8 @@ impl Resolver {
     fn entities(&mut self) -> Entities {
         let mut entities = Entities::default();
         let mut places: HashMap<String, usize> = HashMap::new();
-        let [services, routes, plugins] =
-            ["services", "routes", "plugins"].map(|collection| take(&mut self.items, collection));
+        let [services, routes, plugins, consumers] = ["services", "routes", "plugins", "consumers"]
+            .map(|collection| take(&mut self.items, collection));
         for (record, path) in services {
             places.insert(key("services", &record), entities.services.len());
             entities.services.push(Service::new(&record, &path));
@@ -164,14 +184,52 @@ impl Resolver {
             let service = target("services", &record, "service", &places).map(ServiceIndex);
             entities.routes.push(Route::new(&record, service, &path));
         }
+        for (record, _) in consumers {
+            places.insert(key("consumers", &record), entities.consumers.len());
+            entities.consumers.push(Consumer::new(&record));
+        }
+        self.give_to_consumers(&mut entities.consumers, &places);
         for (record, path) in plugins {
             let scope = Scope {
                 route: target("routes", &record, "route", &places).map(RouteIndex),
                 service: target("services", &record, "service", &places).map(ServiceIndex),
+                consumer: target("consumers", &record, "consumer", &places).map(ConsumerIndex),
             };
             entities.plugins.push(Plugin::new(&record, scope, &path));
         }
         entities
+    }
+
+    /// Hands credentials and groups to whom they belong.
+    fn give_to_consumers(&mut self, consumers: &mut [Consumer], places: &HashMap<String, usize>) {
+        let give: [(&str, Give); 3] = [
+            ("keyauth_credentials", Consumer::add_key),
+            ("basicauth_credentials", Consumer::add_password),
+            ("acls", Consumer::add_group),
+        ];
+        for (collection, add) in give {
+            for (record, _) in take(&mut self.items, collection) {
+                let owner = target("consumers", &record, "consumer", places);
+                if let Some(consumer) = owner.and_then(|place| consumers.get_mut(place)) {
+                    add(consumer, &record);
+                }
+            }
+        }
+    }
+}
+
+/// Hands one record to its Consumer.
+type Give = fn(&mut Consumer, &Value);
+
+/// The fields of a collection whose values are unique; references use the first one.
+fn unique_fields(collection: &str) -> &'static [&'static str] {
+    match collection {
+        "plugins" => &["instance_name"],
+        "consumers" => &["username", "custom_id"],
+        "keyauth_credentials" => &["key"],
+        "basicauth_credentials" => &["username"],
+        "acls" => &[],
+        _ => &["name"],
     }
 }
 

@@ -12,7 +12,6 @@ use crate::{
     config,
     diag::{Diagnostic, Report, Source},
     document::Path,
-    entity::Entities,
     plugin::Bundled,
     snapshot::{Compiled, Compiler, Live, Snapshot, changes},
 };
@@ -95,6 +94,8 @@ impl Control {
         let Compiled { snapshot, warnings, files } = compile(&mut compiler, source)?;
         let changes = changes(&before.entities, &snapshot.entities);
         let snapshot = self.live.publish(snapshot);
+        // A plugin that is used again begins again, too.
+        snapshot.forget();
         let mut state = self.lock();
         state.source = Some(source.name.clone());
         state.hash = Some(config::hash(source.text.as_bytes()));
@@ -241,10 +242,4 @@ impl fmt::Display for Door {
             Self::Nothing => f.write_str("an empty configuration"),
         }
     }
-}
-
-/// Whether there is nothing to answer from.
-#[must_use]
-pub fn is_empty(entities: &Entities) -> bool {
-    entities.services.is_empty() && entities.routes.is_empty() && entities.plugins.is_empty()
 }

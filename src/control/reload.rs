@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Control, Door, Loaded, watch::Watcher};
 use crate::diag::{Report, Source, plural};
@@ -21,22 +21,25 @@ pub struct Reloader {
     missed: Vec<PathBuf>,
     /// The hash of what was loaded first.
     first: Option<String>,
+    hangup: Signal,
 }
 
 impl Reloader {
-    /// Reloads what came through `door`; `files` are those beside it that it was made from.
-    #[must_use]
-    pub fn new(control: Arc<Control>, door: Door, files: Vec<PathBuf>) -> Self {
-        let first = control.state().hash;
-        Self { control, door, files, missed: Vec::new(), first }
+    /// Reloads what came through `door`; `files` are those beside it that it was made from. From now on SIGHUP does
+    /// not end the process. Must be called on the runtime.
+    ///
+    /// # Errors
+    /// The signal cannot be listened for.
+    pub fn new(control: Arc<Control>, door: Door, files: Vec<PathBuf>) -> std::io::Result<Self> {
+        let (first, hangup) = (control.state().hash, signal(SignalKind::hangup())?);
+        Ok(Self { control, door, files, missed: Vec::new(), first, hangup })
     }
 
     /// Runs until the process ends.
     ///
     /// # Errors
-    /// The signal SIGHUP cannot be listened for, or there is no thread for the watcher.
+    /// There is no thread for the watcher.
     pub async fn run(mut self) -> std::io::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
         let mut watcher = Watcher::new(self.watched()).await?;
         if self.is_behind() {
             self.reload().await;
@@ -45,7 +48,7 @@ impl Reloader {
         loop {
             tokio::select! {
                 _ = watcher.changed() => (),
-                _ = hangup.recv() => tracing::info!("SIGHUP: loading {} again", self.door),
+                _ = self.hangup.recv() => tracing::info!("SIGHUP: loading {} again", self.door),
             }
             self.reload().await;
             watcher.watch(self.watched());

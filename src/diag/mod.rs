@@ -9,7 +9,7 @@ pub use render::{Style, plural};
 
 use std::{fmt, sync::Arc};
 
-use crate::document::{Path, SyntaxError, locate};
+use crate::document::{Located, Path, SyntaxError, locate_all};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +103,11 @@ impl Diagnostic {
         self
     }
 
+    fn place(&self) -> (&Path, Option<usize>) {
+        let byte = if let Mark::Byte(byte) = self.mark { Some(byte) } else { None };
+        (&self.path, byte)
+    }
+
     /// Whether the file cannot be used.
     #[must_use]
     pub fn is_error(&self) -> bool {
@@ -119,6 +124,22 @@ pub struct Position {
     pub column: usize,
     /// The same in bytes of the text.
     pub bytes: std::ops::Range<usize>,
+}
+
+impl Position {
+    fn new(text: &str, located: &Located, mark: Mark) -> Self {
+        let bytes = match (&located.key, mark) {
+            (Some(key), Mark::Key) if located.exact => key.clone(),
+            _ => located.node(text),
+        };
+        let before = &text[..bytes.start];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1,
+            bytes,
+        }
+    }
 }
 
 /// All complaints about one file (and the files it names), in the order they were found.
@@ -163,20 +184,27 @@ impl Report {
     /// The place that a complaint is about.
     #[must_use]
     pub fn position(&self, diagnostic: &Diagnostic) -> Position {
-        let text = &self.source_of(diagnostic).text;
-        let byte = if let Mark::Byte(byte) = diagnostic.mark { Some(byte) } else { None };
-        let located = locate(text, &diagnostic.path, byte);
-        let bytes = match (&located.key, diagnostic.mark) {
-            (Some(key), Mark::Key) if located.exact => key.clone(),
-            _ => located.node(text),
-        };
-        let before = &text[..bytes.start];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Position {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1,
-            bytes,
+        let none = Position { line: 1, column: 1, bytes: 0..0 };
+        self.positions(std::slice::from_ref(diagnostic)).pop().unwrap_or(none)
+    }
+
+    /// The places that complaints are about; each text is walked once.
+    #[must_use]
+    pub fn positions(&self, diagnostics: &[Diagnostic]) -> Vec<Position> {
+        let mut places: Vec<Option<Position>> = vec![None; diagnostics.len()];
+        for first in 0..diagnostics.len() {
+            if places[first].is_some() {
+                continue;
+            }
+            let source = self.source_of(&diagnostics[first]);
+            let same = |n: &usize| std::ptr::eq(self.source_of(&diagnostics[*n]), source);
+            let here: Vec<usize> = (first..diagnostics.len()).filter(same).collect();
+            let wanted: Vec<_> = here.iter().map(|n| diagnostics[*n].place()).collect();
+            for (n, located) in here.into_iter().zip(locate_all(&source.text, &wanted)) {
+                places[n] = Some(Position::new(&source.text, &located, diagnostics[n].mark));
+            }
         }
+        places.into_iter().flatten().collect()
     }
 
     /// One line for the log: the first error, and how many more there are.

@@ -26,41 +26,37 @@ impl Report {
     pub fn draw(&self, style: Style) -> String {
         let renderer = if style == Style::Colour { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
-        for diagnostic in self.diagnostics.iter().take(DRAWN) {
-            out.push_str(&self.draw_one(diagnostic, &renderer));
+        let drawn = &self.diagnostics[..self.diagnostics.len().min(DRAWN)];
+        for (diagnostic, position) in drawn.iter().zip(self.positions(drawn)) {
+            out.push_str(&self.draw_one(diagnostic, &position, &renderer));
             out.push_str("\n\n");
         }
         if self.diagnostics.len() > DRAWN {
             let rest = plural(self.diagnostics.len() - DRAWN, "more complaint");
-            out.push_str("... and ");
-            out.push_str(&rest);
-            out.push_str(
-                "
-
-",
-            );
+            out = format!("{out}... and {rest}\n\n");
         }
         out
     }
 
-    fn draw_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
+    fn draw_one(&self, diagnostic: &Diagnostic, position: &Position, renderer: &Renderer) -> String {
         let source = self.source_of(diagnostic);
-        let Position { line, column, bytes } = self.position(diagnostic);
+        let Position { line, column, bytes } = position;
         let level = if diagnostic.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
         let path = diagnostic.path.to_string();
         let line_start = source.text[..bytes.start].rfind('\n').map_or(0, |newline| newline + 1);
         let line_end = source.text[bytes.start..].find('\n').map_or(source.text.len(), |at| bytes.start + at);
         let group = level.primary_title(&*diagnostic.message);
         let help = diagnostic.help.as_deref().map(|help| Level::HELP.message(help));
-        if line_end - line_start > LINE || source.text.is_empty() {
+        let drawn = &source.text[line_start..line_end];
+        if drawn.len() > LINE || source.text.is_empty() || may_hold_secret(drawn, &path) {
             let place = format!("{}:{line}:{column} {path}", source.name);
             let group = group.element(Level::NOTE.message(place.trim_end()));
             return renderer.render(&[group.elements(help)]);
         }
         // Only this line is given to the renderer, so that it need not walk a large file for each complaint.
         let span = bytes.start - line_start..bytes.end.min(line_end) - line_start;
-        let snippet = Snippet::source(&source.text[line_start..line_end])
-            .line_start(line)
+        let snippet = Snippet::source(drawn)
+            .line_start(*line)
             .path(&*source.name)
             .annotation(AnnotationKind::Primary.span(span).label(&*path));
         renderer.render(&[group.element(snippet).elements(help)])
@@ -70,20 +66,29 @@ impl Report {
     /// `message` and `help`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let each = self.diagnostics.iter().map(|diagnostic| {
-            let Position { line, column, .. } = self.position(diagnostic);
-            json!({
-                "file": self.source_of(diagnostic).name,
-                "line": line,
-                "column": column,
-                "path": diagnostic.path.to_string(),
-                "severity": if diagnostic.is_error() { "error" } else { "warning" },
-                "message": diagnostic.message,
-                "help": diagnostic.help,
-            })
-        });
+        let positions = self.positions(&self.diagnostics);
+        let each =
+            self.diagnostics.iter().zip(positions).map(|(diagnostic, Position { line, column, .. })| {
+                json!({
+                    "file": self.source_of(diagnostic).name,
+                    "line": line,
+                    "column": column,
+                    "path": diagnostic.path.to_string(),
+                    "severity": if diagnostic.is_error() { "error" } else { "warning" },
+                    "message": diagnostic.message,
+                    "help": diagnostic.help,
+                })
+            });
         Value::Array(each.collect())
     }
+}
+
+/// Whether a line may hold a password or a key: drawings reach logs and screens of others.
+fn may_hold_secret(line: &str, path: &str) -> bool {
+    let words = ["credentials", "password", "secret"];
+    let holds = |text: &str| words.iter().any(|word| text.contains(word));
+    let key = line.trim_start_matches([' ', '-', '{']);
+    holds(line) || holds(path) || key.starts_with("key:") || key.starts_with("\"key\"")
 }
 
 /// `1 error`, `2 errors`.

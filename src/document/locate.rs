@@ -34,23 +34,49 @@ impl Located {
 /// `byte` is a place inside the document that the path ends in: of a syntax error, say.
 #[must_use]
 pub fn locate(text: &str, path: &Path, byte: Option<usize>) -> Located {
-    let parts: Vec<&[Step]> = path.steps().split(|step| *step == Step::Inside).collect();
-    let (mut located, mut style) = walk(text, parts[0]);
+    locate_all(text, &[(path, byte)]).pop().unwrap_or(Located { key: None, value: 0..0, exact: false })
+}
+
+/// The same for several nodes, in one walk.
+#[must_use]
+pub fn locate_all(text: &str, wanted: &[(&Path, Option<usize>)]) -> Vec<Located> {
+    let parts = |path: &Path| -> Vec<Vec<Step>> {
+        path.steps().split(|step| *step == Step::Inside).map(<[Step]>::to_vec).collect()
+    };
+    let parts: Vec<Vec<Vec<Step>>> = wanted.iter().map(|(path, _)| parts(path)).collect();
+    let firsts: Vec<&[Step]> = parts.iter().map(|parts| parts[0].as_slice()).collect();
+    let found = walk(text, &firsts);
+    let one = |(n, (located, style)): (usize, (Located, Option<ScalarStyle>))| match (
+        wanted[n].1,
+        &parts[n][1..],
+    ) {
+        (Some(byte), []) => at(text, byte),
+        (_, []) => located,
+        (byte, inner) => inside(text, &located, style, inner, byte),
+    };
+    found.into_iter().enumerate().map(one).collect()
+}
+
+/// Goes on inside the text of the string that was found.
+fn inside(
+    text: &str,
+    found: &Located,
+    style: Option<ScalarStyle>,
+    parts: &[Vec<Step>],
+    byte: Option<usize>,
+) -> Located {
+    let (mut located, mut style) = (found.clone(), style);
     let mut outer = Frame::whole(text);
-    for (n, steps) in parts.iter().enumerate().skip(1) {
+    for (n, steps) in parts.iter().enumerate() {
         // Only a literal block keeps the lines of the document that it holds.
         let Some(frame) = outer.block(&located.value, style) else {
             return outer.out(&located, false);
         };
         outer = frame;
-        let last = n + 1 == parts.len();
-        (located, style) = match byte {
-            Some(byte) if last => (at(&outer.text, byte), None),
-            _ => walk(&outer.text, steps),
+        (located, style) = match byte.filter(|_| n + 1 == parts.len()) {
+            Some(byte) => (at(&outer.text, byte), None),
+            None => walk(&outer.text, &[steps]).pop().unwrap_or((located, None)),
         };
-    }
-    if let (Some(byte), 1) = (byte, parts.len()) {
-        located = at(text, byte);
     }
     let exact = located.exact;
     outer.out(&located, exact)
@@ -125,21 +151,25 @@ impl Frame {
     }
 }
 
-/// The node that `wanted` leads to, or its nearest ancestor, and its style if it is a scalar.
-fn walk(text: &str, wanted: &[Step]) -> (Located, Option<ScalarStyle>) {
+/// The nodes that `wanted` lead to, or their nearest ancestors, and their styles if they are scalars.
+fn walk(text: &str, wanted: &[&[Step]]) -> Vec<(Located, Option<ScalarStyle>)> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let whole = Located { key: None, value: 0..0, exact: wanted.is_empty() };
-    let mut walk = Walk { wanted, best: (0, whole, None), open: Vec::new(), start };
+    let whole = |exact| Located { key: None, value: 0..0, exact };
+    let mut walks: Vec<Walk<'_>> = wanted
+        .iter()
+        .map(|it| Walk { wanted: it, best: (0, whole(it.is_empty()), None), open: Vec::new(), start })
+        .collect();
     for item in Parser::new_from_str_with_options(&text[start..], yaml::reading()) {
         let Ok((event, span)) = item else { break };
         if matches!(event, Event::DocumentEnd) {
             break;
         }
         // Of a key that stands twice the last one counts, so the walk goes on to the end.
-        walk.event(&event, span);
+        for walk in &mut walks {
+            walk.event(&event, span);
+        }
     }
-    let (_, located, style) = walk.best;
-    (located, style)
+    walks.into_iter().map(|walk| (walk.best.1, walk.best.2)).collect()
 }
 
 struct Walk<'a> {
@@ -165,7 +195,9 @@ impl Walk<'_> {
         match event {
             Event::Scalar(text, style, ..) => {
                 if let Some(open) = self.open.last_mut().filter(|open| open.mapping && open.key.is_none()) {
-                    open.key = Some((text.to_string(), range));
+                    // Off the way only that there is a key matters.
+                    let name = if open.depth.is_some() { text.to_string() } else { String::new() };
+                    open.key = Some((name, range));
                     return;
                 }
                 self.node(range, Some(*style));

@@ -13,7 +13,7 @@ pub struct Mapping {
 }
 
 /// Up to this many keys a walk is as fast as a search.
-const WALKED: usize = 16;
+const WALKED: usize = 32;
 
 impl Mapping {
     /// The value of `key`.
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_mapping_keeps_order_at_every_size() {
-        for size in [0, 1, 15, 16, 17, 18, 100] {
+        for size in [0, 1, 31, 32, 33, 34, 100] {
             let keys: Vec<String> = (0..size).map(|n| format!("k{}", (n * 7919) % 1000)).collect();
             let mut mapping: Mapping =
                 keys.iter().map(|key| (key.as_str(), Value::from(key.as_str()))).collect();

@@ -13,7 +13,7 @@ mod scalar;
 mod value;
 mod yaml;
 
-pub use locate::{Located, locate};
+pub use locate::{Located, locate, locate_all};
 pub use mapping::Mapping;
 pub use number::Number;
 pub use path::{At, Path, Step};

@@ -1,6 +1,6 @@
 //! The top level of `kong.yaml`. (Kong: "Declarative configuration format".)
 
-use super::{plugin, route, service};
+use super::{consumer, plugin, route, service};
 use crate::schema::{Field, Kind, Rule};
 
 /// The format versions that can be read.
@@ -15,7 +15,10 @@ pub const DOCUMENT: &[Field] = &[
     Field::new("services", Kind::Entities(|| &service::ENTITY, "")),
     Field::new("routes", Kind::Entities(|| &route::ENTITY, "")),
     Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "")),
-    Field::new("consumers", Kind::Unused),
+    Field::new("consumers", Kind::Entities(|| &consumer::ENTITY, "")),
+    Field::new("keyauth_credentials", Kind::Entities(|| &consumer::KEY, "")),
+    Field::new("basicauth_credentials", Kind::Entities(|| &consumer::PASSWORD, "")),
+    Field::new("acls", Kind::Entities(|| &consumer::GROUP, "")),
     Field::new("upstreams", Kind::Unused),
     Field::new("targets", Kind::Unused),
     Field::new("certificates", Kind::Unused),
@@ -28,9 +31,6 @@ pub const DOCUMENT: &[Field] = &[
     Field::new("keys", Kind::Unused),
     Field::new("filter_chains", Kind::Unused),
     Field::new("clustering_data_planes", Kind::Unused),
-    Field::new("keyauth_credentials", Kind::Unused),
-    Field::new("basicauth_credentials", Kind::Unused),
-    Field::new("acls", Kind::Unused),
     Field::new("jwt_secrets", Kind::Unused),
     Field::new("hmacauth_credentials", Kind::Unused),
     Field::new("oauth2_credentials", Kind::Unused),

@@ -3,6 +3,7 @@
 //! A file here holds one entity: what its record may say (rows, read by `schema`), and its value. Nothing below
 //! `config` checks such a value again.
 
+mod consumer;
 mod document;
 mod id;
 mod names;
@@ -10,6 +11,7 @@ mod plugin;
 mod route;
 mod service;
 
+pub use consumer::{Consumer, Group, KeyCredential, PasswordCredential};
 pub use document::{DOCUMENT, FORMAT_VERSIONS};
 pub use id::entity_id;
 pub use plugin::{Plugin, Scope};
@@ -29,6 +31,19 @@ pub struct Entities {
     pub routes: Vec<Route>,
     /// All plugins of every scope, in file order.
     pub plugins: Vec<Plugin>,
+    /// All consumers, in file order, with their credentials and groups.
+    pub consumers: Vec<Consumer>,
+}
+
+impl Entities {
+    /// Whether nothing is declared.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.services.is_empty()
+            && self.routes.is_empty()
+            && self.plugins.is_empty()
+            && self.consumers.is_empty()
+    }
 }
 
 /// Refers to a service by its place in [`Entities::services`].
@@ -38,6 +53,10 @@ pub struct ServiceIndex(pub usize);
 /// Refers to a route by its place in [`Entities::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RouteIndex(pub usize);
+
+/// Refers to a consumer by its place in [`Entities::consumers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConsumerIndex(pub usize);
 
 /// The texts of a checked list; none if it is absent.
 fn texts(record: &Value, key: &str) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{RouteIndex, ServiceIndex, id, names, text, texts, truth};
+use super::{ConsumerIndex, RouteIndex, ServiceIndex, id, names, text, texts, truth};
 use crate::{
     document::{Path, Value},
     schema::{Entity, Field, Kind, Rule},
@@ -80,4 +80,6 @@ pub struct Scope {
     pub route: Option<RouteIndex>,
     /// To the requests of one Service.
     pub service: Option<ServiceIndex>,
+    /// To the requests of one Consumer.
+    pub consumer: Option<ConsumerIndex>,
 }

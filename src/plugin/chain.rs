@@ -1,13 +1,15 @@
 //! The plugins of one Route, in the order they run.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Exchange, Flow, Plugin, Response};
 
-/// Plugins by falling priority; one of each name.
+/// Plugins by falling priority; one of each name, and in its place what some Consumers get instead.
 #[derive(Clone, Default)]
 pub struct Chain {
     steps: Vec<Step>,
+    /// Whether any Consumer gets something of its own.
+    varies: bool,
 }
 
 /// One plugin in its place.
@@ -17,9 +19,18 @@ pub struct Step {
     pub priority: i32,
     /// The plugin's name.
     pub name: &'static str,
-    /// The plugin.
-    pub plugin: Arc<dyn Plugin>,
+    /// What runs here, unless the Consumer has something of its own; none if only some Consumers have it.
+    pub plugin: Option<Arc<dyn Plugin>>,
+    /// What runs here for some Consumers.
+    pub overlay: Option<Arc<Overlay>>,
 }
+
+/// What runs in one place for some Consumers, by their place in [`Consumers`](super::Consumers).
+pub type Overlay = HashMap<usize, Arc<dyn Plugin>>;
+
+/// Which Consumer each step of a chain knew when it ran; nothing as long as no step asks.
+#[derive(Clone, Debug, Default)]
+pub struct Picks(Vec<Option<usize>>);
 
 impl Chain {
     /// Adds a plugin. A later one of the same name replaces it, so add the widest scope first.
@@ -27,6 +38,7 @@ impl Chain {
         self.steps.retain(|it| it.name != step.name);
         // Equal priorities run in reverse order of their names. (Kong: "Plugin priority".)
         let place = self.steps.partition_point(|it| (it.priority, it.name) > (step.priority, step.name));
+        self.varies |= step.overlay.is_some();
         self.steps.insert(place, step);
     }
 
@@ -36,10 +48,15 @@ impl Chain {
         &self.steps
     }
 
-    /// Runs the access phase until a plugin answers.
+    /// Runs the access phase until a plugin answers. A step sees the Consumer that the steps before it found.
     pub async fn access(&self, exchange: &mut Exchange) -> Option<Response> {
         for step in &self.steps {
-            let mut flow = step.plugin.access(exchange);
+            let consumer = exchange.consumer();
+            if self.varies {
+                exchange.picks.0.push(consumer);
+            }
+            let Some(plugin) = step.plugin_for(consumer) else { continue };
+            let mut flow = plugin.access(exchange);
             loop {
                 match flow {
                     Flow::Continue => break,
@@ -51,12 +68,25 @@ impl Chain {
         None
     }
 
-    /// Runs the header filter phase of every plugin: also of those that an answer kept from their access phase.
+    /// Runs the header filter phase of every plugin that had its turn, and of those that an answer kept from it.
     /// (Kong: "Plugin development", plugin contexts.)
     pub fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
-        for step in &self.steps {
-            step.plugin.header_filter(exchange, response);
+        for (n, step) in self.steps.iter().enumerate() {
+            let consumer = exchange.picks.0.get(n).copied().unwrap_or_else(|| exchange.consumer());
+            if let Some(plugin) = step.plugin_for(consumer) {
+                plugin.header_filter(exchange, response);
+            }
         }
+    }
+}
+
+impl Step {
+    /// What runs here for a Consumer; no Consumer is known without authentication.
+    #[must_use]
+    pub fn plugin_for(&self, consumer: Option<usize>) -> Option<&dyn Plugin> {
+        let own =
+            consumer.zip(self.overlay.as_deref()).and_then(|(consumer, overlay)| overlay.get(&consumer));
+        own.or(self.plugin.as_ref()).map(|plugin| &**plugin)
     }
 }
 

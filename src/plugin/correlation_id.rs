@@ -18,6 +18,7 @@ use crate::{
 pub(super) const DEF: Def = Def {
     name: "correlation-id",
     priority: 100_001,
+    per_consumer: true,
     settings: Settings { fields: FIELDS, checks: &[] },
     compile,
 };

@@ -2,9 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use http::{HeaderValue, StatusCode, request::Parts};
+use http::{HeaderValue, StatusCode, Uri, request::Parts};
 use uuid::Uuid;
 
+use super::{Consumers, Identity, Picks};
 use crate::{
     body::Body,
     document::Value,
@@ -39,15 +40,42 @@ pub struct Exchange {
     pub captures: Vec<(String, String)>,
     /// The path that the upstream gets in place of the one that the Route and its Service make, percent-encoded.
     pub upstream_path: Option<String>,
+    /// Who it comes from, as soon as a plugin has found out.
+    pub identity: Option<Identity>,
+    /// Whom the steps of its chain knew.
+    pub picks: Picks,
     /// The `Host` that the upstream gets in place of its own name.
     pub upstream_host: Option<HeaderValue>,
 }
 
 impl Exchange {
+    /// The place of the Consumer that it comes from, if one is known.
+    #[must_use]
+    pub fn consumer(&self) -> Option<usize> {
+        self.identity.as_ref().map(|it| it.consumer.place)
+    }
+
+    /// All Consumers; none before a Route is known.
+    #[must_use]
+    pub fn consumers(&self) -> Option<&Consumers> {
+        self.matched.as_deref().map(|it| &*it.consumers)
+    }
+
     /// What of the request shapes an answer.
     #[must_use]
     pub const fn asked(&self) -> Asked<'_> {
         Asked { method: &self.head.method, version: self.head.version, headers: &self.head.headers }
+    }
+
+    /// Puts a query in place of the one that the target has; an empty one takes it away.
+    pub fn set_query(&mut self, query: &str) {
+        let uri = &self.head.uri;
+        let target = if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) };
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = target.parse().ok();
+        if let Ok(uri) = Uri::from_parts(parts) {
+            self.head.uri = uri;
+        }
     }
 
     /// An error in the form that the client accepts, with the id of the request: how Kong's router and most of its
@@ -69,4 +97,6 @@ pub struct Matched {
     pub service: Option<Uuid>,
     /// The Service as the Admin API shows it; null if there is none.
     pub service_record: Value,
+    /// Everyone who may come.
+    pub consumers: Arc<Consumers>,
 }

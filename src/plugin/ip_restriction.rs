@@ -15,6 +15,7 @@ use crate::{
 pub(super) const DEF: Def = Def {
     name: "ip-restriction",
     priority: 990,
+    per_consumer: true,
     settings: Settings { fields: FIELDS, checks: &[some_list] },
     compile,
 };

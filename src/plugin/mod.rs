@@ -3,11 +3,16 @@
 //! To add a plugin: write `plugin/<name>.rs` with a `pub(super) const DEF`, and name it in [`ALL`]. Nothing else
 //! in the crate knows a plugin by name.
 
+mod acl;
+mod basic_auth;
 mod chain;
+mod consumers;
 mod correlation_id;
 mod cors;
 mod exchange;
+mod identity;
 mod ip_restriction;
+mod key_auth;
 mod mocking;
 mod rate_limiting;
 mod request_size_limiting;
@@ -20,7 +25,8 @@ mod rules;
 mod trial;
 mod whole_body;
 
-pub use chain::{Chain, Step};
+pub use chain::{Chain, Overlay, Picks, Step};
+pub use consumers::{Consumer, Consumers, Credential, Identity, Told};
 pub use exchange::{Exchange, Matched, Response};
 
 use std::{
@@ -40,9 +46,12 @@ use crate::{
 
 /// Every plugin of this build.
 pub static ALL: &[Def] = &[
+    acl::DEF,
+    basic_auth::DEF,
     correlation_id::DEF,
     cors::DEF,
     ip_restriction::DEF,
+    key_auth::DEF,
     mocking::DEF,
     rate_limiting::DEF,
     request_size_limiting::DEF,
@@ -58,6 +67,8 @@ pub struct Def {
     pub name: &'static str,
     /// Higher runs earlier; Kong's own number where Kong has one.
     pub priority: i32,
+    /// Whether it may be bound to a Consumer.
+    pub per_consumer: bool,
     /// What its settings may say.
     pub settings: Settings,
     /// Makes one from its checked settings. All work that can be done before a request is done here.
@@ -95,6 +106,10 @@ pub trait Plugin: Send + Sync {
     fn access<'a>(&'a self, _exchange: &'a mut Exchange) -> Flow<'a> {
         Flow::Continue
     }
+
+    /// Forgets what requests have made it remember for later ones, if that is state which its user may want back
+    /// as it was; counters of limits are not.
+    fn forget(&self) {}
 
     /// On every response, whoever made it.
     fn header_filter(&self, _exchange: &Exchange, _response: &mut Response) {}

@@ -19,6 +19,7 @@ use crate::{
 pub(super) const DEF: Def = Def {
     name: "request-size-limiting",
     priority: 951,
+    per_consumer: true,
     settings: Settings { fields: FIELDS, checks: &[] },
     compile,
 };

@@ -15,7 +15,7 @@ use http::Request;
 use http_body::Frame;
 use http_body_util::BodyExt;
 
-use super::{Def, Exchange, Flow, Plugin, Response, Setup};
+use super::{Consumer, Consumers, Def, Exchange, Flow, Matched, Picks, Plugin, Response, Setup};
 use crate::{
     body::{Body, BodyError},
     diag::Diagnostic,
@@ -129,8 +129,40 @@ pub(super) fn request(text: &str) -> Exchange {
         matched: None,
         captures: Vec::new(),
         upstream_path: None,
+        identity: None,
+        picks: Picks::default(),
         upstream_host: None,
     }
+}
+
+/// The Consumers of tests: `alice` (id `a1`, custom id `c-1`) with the key `alice-key`, the password `sesame` and the
+/// groups `staff` and `admins`; `bob` (id `b1`) with the key `bob-key` and no groups; `guest` (id `g1`) with nothing.
+pub(super) fn consumers() -> Consumers {
+    let mut all = Consumers::default();
+    let named = |id: &str, username: &str| Consumer {
+        id: id.to_owned(),
+        username: Some(username.to_owned()),
+        ..Consumer::default()
+    };
+    let groups = vec!["staff".to_owned(), "admins".to_owned()];
+    let alice = all.add(Consumer { custom_id: Some("c-1".to_owned()), groups, ..named("a1", "alice") });
+    all.add_key(&alice, "k1", "alice-key");
+    all.add_password(&alice, "p1", "al", "sesame");
+    let bob = all.add(named("b1", "bob"));
+    all.add_key(&bob, "k2", "bob-key");
+    all.add(named("g1", "guest"));
+    all
+}
+
+/// What a request matched, where these [`consumers`] may come.
+pub(super) fn matched() -> Arc<Matched> {
+    Arc::new(Matched {
+        route: uuid::Uuid::nil(),
+        route_record: Value::Null,
+        service: None,
+        service_record: Value::Null,
+        consumers: Arc::new(consumers()),
+    })
 }
 
 /// A body that comes in pieces of three bytes and does not know its length.

@@ -92,7 +92,7 @@ impl Proxy {
     }
 
     /// What the upstream gets, and whether it asks for WebSocket.
-    fn request(
+    pub(super) fn request(
         &self,
         exchange: &mut Exchange,
         route: &Route,
@@ -107,7 +107,6 @@ impl Proxy {
         let Connection { peer, local, tls } = way.connection;
         let host = fields.get(header::HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
         let stripped = way.prefix.filter(|_| route.strip_path).and_then(|end| way.path.get(..end));
-        let stripped = stripped.map(encode);
         let client: IpAddr = exchange.client.ip();
         let websocket = forward_request_headers(
             &mut fields,
@@ -119,7 +118,7 @@ impl Proxy {
                 host: host.to_str().unwrap_or_default(),
                 port: self.port_maps.public(local.port()),
                 raw_path: exchange.head.uri.path(),
-                stripped_prefix: stripped.as_deref(),
+                stripped_prefix: stripped,
                 request_id: self.upstream_request_id.then(|| exchange.request_id.to_header()),
                 version: exchange.head.version,
                 upstream_host: exchange

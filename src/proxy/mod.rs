@@ -5,13 +5,17 @@
 //! | take the current Snapshot, find the Route, run its plugins | here |
 //! | send what no plugin answers to the Service | `forward` |
 //! | what upstreams and clients are told in headers | `headers` |
+//! | what would become of a request, and why | `explain` |
 //! | who the client is behind trusted proxies | `client_address` |
 //! | two ends that speak another protocol from now on | `tunnel` |
 
 mod client_address;
+mod explain;
 mod forward;
 mod headers;
 mod tunnel;
+
+pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
 
 use std::{
     net::SocketAddr,
@@ -28,14 +32,14 @@ use self::{
 use crate::{
     body::Body,
     entity::Route,
-    plugin::{Chain, Exchange},
+    plugin::{Chain, Exchange, Picks},
     reply::{self, Asked, Format, Phase},
     request_id::RequestId,
     router::{self, Flavor, Scheme},
     settings::{ErrorType, PortMaps, RouterFlavor, Settings},
     snapshot::{Live, Step},
     upstream::{Pool, PoolSettings},
-    uri_path::normalize,
+    uri_path::{is_absurd, normalize},
 };
 
 /// Takes requests through.
@@ -115,29 +119,9 @@ impl Proxy {
         use_authority_as_host(&mut head);
         let path = normalize(head.uri.path().as_bytes()).into_owned();
         let who = self.real_ip.client(connection.peer.ip(), &head.headers);
-        let found = snapshot.find(&router::Request {
-            method: head.method.as_str(),
-            host: head.headers.get(header::HOST).map(HeaderValue::as_bytes),
-            path: &path,
-            headers: &head.headers,
-            scheme: if connection.tls { Scheme::Https } else { Scheme::Http },
-            sni: None,
-            source: connection.peer,
-            destination: connection.local,
-        });
-        let mut exchange = Exchange {
-            path: String::from_utf8_lossy(&path).into_owned(),
-            head,
-            body,
-            client: SocketAddr::new(who.address, connection.peer.port()),
-            tls: connection.tls,
-            started,
-            request_id: id,
-            matched: None,
-            captures: Vec::new(),
-            upstream_path: None,
-            upstream_host: None,
-        };
+        let found = snapshot.find(&router_request(&head, &path, &connection));
+        let client = SocketAddr::new(who.address, connection.peer.port());
+        let mut exchange = new_exchange((head, body), &path, client, connection.tls, started, id);
         let Some((found, route, step)) = found else {
             let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");
             return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
@@ -146,9 +130,15 @@ impl Proxy {
         if !step.chain.steps().is_empty() {
             exchange.captures = captures(&found, &path);
         }
-        let outcome = if step.https_only && !arrived_over_tls(&exchange, who.trusted) {
-            Outcome::Produced(redirect(&exchange, route))
-        } else if let Some(response) = step.chain.access(&mut exchange).await {
+        if step.https_only && !arrived_over_tls(&exchange, who.trusted) {
+            // Kong decides this before it looks for the Route's plugins.
+            let response = redirect(&exchange, route);
+            return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
+        }
+        if let Some(response) = step.grpc.then(|| refuse_grpc(&exchange)).flatten() {
+            return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
+        }
+        let outcome = if let Some(response) = step.chain.access(&mut exchange).await {
             Outcome::Produced(response)
         } else {
             let way = forward::Way { path: &path, prefix: found.prefix, connection, trusted: who.trusted };
@@ -203,7 +193,10 @@ impl Proxy {
             Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
             Method::CONNECT => StatusCode::BAD_REQUEST,
             _ if !request.uri().path().starts_with('/') => StatusCode::BAD_REQUEST,
-            _ if has_no_single_host(request) => StatusCode::BAD_REQUEST,
+            _ if has_no_single_host(request) || has_odd_host(request) => StatusCode::BAD_REQUEST,
+            _ if is_odd(request.method()) || is_absurd(request.uri().path().as_bytes()) => {
+                StatusCode::BAD_REQUEST
+            }
             _ => return None,
         };
         let asked =
@@ -211,6 +204,44 @@ impl Proxy {
         let mut response = reply::error(&asked, Phase::Proxy(self.error_format), status, None, id);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         Some(response)
+    }
+}
+
+fn router_request<'a>(head: &'a Parts, path: &'a [u8], connection: &Connection) -> router::Request<'a> {
+    router::Request {
+        method: head.method.as_str(),
+        host: head.headers.get(header::HOST).map(HeaderValue::as_bytes),
+        path,
+        headers: &head.headers,
+        scheme: if connection.tls { Scheme::Https } else { Scheme::Http },
+        sni: None,
+        source: connection.peer,
+        destination: connection.local,
+    }
+}
+
+fn new_exchange(
+    (head, body): (Parts, Body),
+    path: &[u8],
+    client: SocketAddr,
+    tls: bool,
+    started: Instant,
+    request_id: RequestId,
+) -> Exchange {
+    Exchange {
+        path: String::from_utf8_lossy(path).into_owned(),
+        head,
+        body,
+        client,
+        tls,
+        started,
+        request_id,
+        matched: None,
+        captures: Vec::new(),
+        upstream_path: None,
+        identity: None,
+        picks: Picks::default(),
+        upstream_host: None,
     }
 }
 
@@ -233,6 +264,17 @@ fn has_no_single_host(request: &Request<Body>) -> bool {
     }
 }
 
+/// A host has no blanks, no slashes and no empty labels. (As nginx's.)
+fn has_odd_host(request: &Request<Body>) -> bool {
+    let host = request.headers().get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+    host.iter().any(|byte| matches!(byte, 0..=b' ' | b'/' | 0x7f)) || host.windows(2).any(|two| two == b"..")
+}
+
+/// Methods that nobody has: they are letters in upper case. (As nginx's.)
+fn is_odd(method: &Method) -> bool {
+    !method.as_str().bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-'))
+}
+
 /// A target in absolute form, and `:authority` in HTTP/2, say the host better than Host does.
 /// (RFC 9112, section 3.2.2; RFC 9113, section 8.3.1)
 fn use_authority_as_host(head: &mut Parts) {
@@ -248,6 +290,24 @@ fn use_authority_as_host(head: &mut Parts) {
 fn arrived_over_tls(exchange: &Exchange, trusted: bool) -> bool {
     let forwarded = || exchange.head.headers.get("x-forwarded-proto").filter(|_| trusted);
     exchange.tls || forwarded().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
+/// Refuses what is no gRPC, and gRPC over a protocol that cannot carry it. (Kong: "Proxying", gRPC.)
+fn refuse_grpc(exchange: &Exchange) -> Option<Response<Body>> {
+    let head = &exchange.head;
+    let content_type = head.headers.get(header::CONTENT_TYPE);
+    if !content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc")) {
+        let message = "Non-gRPC request matched gRPC route";
+        return Some(exchange.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    if head.version == Version::HTTP_2 {
+        return None;
+    }
+    let mut response = exchange.error(StatusCode::UPGRADE_REQUIRED, "Please use HTTP2 protocol");
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("HTTP/2"));
+    Some(response)
 }
 
 /// Sends a client from http to https. (Kong: Route object, `https_redirect_status_code`.)

@@ -12,6 +12,7 @@
 //! | `entry` | a route, split into parts of one rank |
 //! | `index` | from host and path to entries |
 //! | `lookup` | the [`Router`] |
+//! | `rule` | why one rank is higher, in words |
 //! | `conflicts` | pairs of routes that the two calculations rank differently |
 //! | `path` | the path for the upstream |
 //!
@@ -37,6 +38,7 @@ mod options;
 mod path;
 mod pattern;
 mod priority;
+mod rule;
 #[cfg(test)]
 mod rules;
 

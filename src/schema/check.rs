@@ -1,11 +1,13 @@
 //! A document against its rows: notes every mistake, fills every default, and lays nested entities flat.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
-use super::{Complaint, Entity, Field, Kind, Rule, Settings, nearest};
+use super::{Complaint, Entity, Field, Kind, Settings, nearest};
 use crate::{
     diag::Diagnostic,
-    document::{At, Mapping, Number, Path, Value},
+    document::{At, Mapping, Number, Path, Text, Value},
 };
 
 /// What the plugins of this build may say, by name.
@@ -51,7 +53,8 @@ pub struct Checked {
 
 /// Checks a whole document against the fields of its top level.
 pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn Plugins) -> Checked {
-    let mut checker = Checker { plugins, checked: Checked::default() };
+    let mut checker =
+        Checker { plugins, checked: Checked::default(), names: HashMap::new(), defaults: HashMap::new() };
     let root = Path::root();
     if document.as_mapping().is_none() {
         let found = if document.is_null() {
@@ -62,7 +65,7 @@ pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn Plugins) 
         let diagnostic = Diagnostic::error(root, "expected an object").help(format!(
             "found {found}; a declarative configuration begins with `_format_version: \"3.0\"`"
         ));
-        checker.checked.diagnostics.push(diagnostic);
+        checker.push(diagnostic);
         return checker.checked;
     }
     checker.record(fields, document, &root.at(), None);
@@ -72,7 +75,13 @@ pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn Plugins) 
 struct Checker<'a> {
     plugins: &'a dyn Plugins,
     checked: Checked,
+    /// Names of fields and values of defaults: thousands of records share one text for each.
+    names: HashMap<&'static str, Text>,
+    defaults: HashMap<&'static str, Value>,
 }
+
+/// More complaints than this are not collected: nobody reads them, and a large file of another kind has one per line.
+const MOST_COMPLAINTS: usize = 500;
 
 impl Checker<'_> {
     /// A record with its defaults. Nested entities are left out and noted as items of their own, children of
@@ -99,23 +108,36 @@ impl Checker<'_> {
                 self.unknown(key, fields, at);
             }
         }
+        // Where an entity stands says what it belongs to.
+        let parent = item.and_then(|item| self.checked.items[item].parent).map(|parent| parent.field);
         let mut done = Mapping::default();
         for field in fields {
             let given = record.get(field.name).unwrap_or(&Value::Null);
             let at = at.key(field.name);
             if let Kind::Entities(entity, back) = field.kind {
                 self.entities(entity(), back, given, &at, item);
+            } else if given.is_null() && parent == Some(field.name) {
+                done.insert(field.name, Value::Null);
             } else if matches!(field.kind, Kind::Config) {
                 let name = record.get("name").and_then(Value::as_str);
-                done.insert(field.name, self.config(name, given, &at));
+                let config = self.config(name, given, &at);
+                done.insert(self.name(field.name), config);
             } else {
-                done.insert(field.name, self.field(field, given, &at));
+                let value = self.field(field, given, &at);
+                done.insert(self.name(field.name), value);
             }
         }
         done
     }
 
+    fn name(&mut self, name: &'static str) -> Text {
+        self.names.entry(name).or_insert_with(|| name.into()).clone()
+    }
+
     fn unknown(&mut self, key: &str, fields: &[Field], at: &At<'_>) {
+        if self.checked.diagnostics.len() > MOST_COMPLAINTS {
+            return;
+        }
         let mut diagnostic = Diagnostic::error(at.key(key).path(), "unknown field").key();
         let names = || fields.iter().map(|field| field.name).filter(|name| !name.starts_with('_'));
         if let Some(near) = nearest(key, names()) {
@@ -127,7 +149,7 @@ impl Checker<'_> {
                     diagnostic.help(format!("known are: {}", names().collect::<Vec<_>>().join(", ")));
             }
         }
-        self.checked.diagnostics.push(diagnostic);
+        self.push(diagnostic);
     }
 
     /// A list of entities, each noted as an item.
@@ -203,13 +225,14 @@ impl Checker<'_> {
         } else {
             format!("known are: {}", names.join(", "))
         };
-        self.checked.diagnostics.push(Diagnostic::error(path, message).help(help));
+        self.push(Diagnostic::error(path, message).help(help));
     }
 
     fn field(&mut self, field: &'static Field, value: &Value, at: &At<'_>) -> Value {
         if value.is_null() {
             if let Some(json) = field.default {
-                return serde_json::from_str(json).unwrap_or_default();
+                let parse = || serde_json::from_str(json).unwrap_or_default();
+                return self.defaults.entry(json).or_insert_with(parse).clone();
             }
             if let Kind::Record(fields) = field.kind {
                 return self.record(fields, value, at, None).into();
@@ -234,13 +257,13 @@ impl Checker<'_> {
 
     fn value(&mut self, kind: Kind, value: &Value, at: &At<'_>) -> Value {
         match (kind, value) {
-            (Kind::String, Value::String(text)) if text.is_empty() => {
+            (Kind::String | Kind::Secret, Value::String(text)) if text.is_empty() => {
                 self.complain(at, "length must be at least 1");
             }
             (Kind::Uuid, Value::String(text)) if text.len() != 36 || Uuid::parse_str(text).is_err() => {
                 self.complain(at, "expected a valid UUID");
             }
-            (Kind::String | Kind::Text | Kind::Uuid | Kind::Foreign(_), Value::String(_))
+            (Kind::String | Kind::Text | Kind::Secret | Kind::Uuid | Kind::Foreign(_), Value::String(_))
             | (Kind::Boolean, Value::Bool(_))
             | (Kind::Number, Value::Number(_))
             | (Kind::Any, _) => (),
@@ -273,7 +296,7 @@ impl Checker<'_> {
             (Kind::Unused, Value::Sequence(items)) if items.is_empty() => (),
             (Kind::Unused, Value::Sequence(_)) => {
                 let message = "known to Kong, but not used by this version of mynah";
-                self.checked.diagnostics.push(Diagnostic::warning(at.path(), message).key());
+                self.push(Diagnostic::warning(at.path(), message).key());
             }
             (kind, _) => self.wrong_kind(kind, value, at),
         }
@@ -291,7 +314,7 @@ impl Checker<'_> {
             _ => {
                 let diagnostic = Diagnostic::error(at.key("id").path(), "missing primary key")
                     .help("a reference is the name or the id of an entity as a text, or `{id: ...}`");
-                self.checked.diagnostics.push(diagnostic);
+                self.push(diagnostic);
                 Value::Null
             }
         }
@@ -305,7 +328,8 @@ impl Checker<'_> {
             (Kind::String | Kind::Text | Kind::Uuid, Value::Number(number)) => {
                 Some(format!("found a number; quote it: \"{}\"", number.as_str()))
             }
-            (Kind::String | Kind::Text, Value::Bool(_)) => Some(
+            (Kind::Secret, Value::Number(_)) => Some("found a number; quote it".to_owned()),
+            (Kind::String | Kind::Text | Kind::Secret, Value::Bool(_)) => Some(
                 "found a boolean (unquoted yes, no, on and off are booleans in YAML 1.1); quote it"
                     .to_owned(),
             ),
@@ -326,45 +350,28 @@ impl Checker<'_> {
         if let Some(help) = help {
             diagnostic = diagnostic.help(help);
         }
-        self.checked.diagnostics.push(diagnostic);
+        self.push(diagnostic);
     }
 
     fn complaint(&mut self, complaint: Complaint, at: &At<'_>) {
         let path = complaint.field.map_or_else(|| at.path(), |field| at.key(field).path());
         let mut diagnostic = Diagnostic::error(path, complaint.message);
         diagnostic.help = complaint.help;
-        self.checked.diagnostics.push(diagnostic);
+        self.push(diagnostic);
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic) {
+        match self.checked.diagnostics.len() {
+            MOST_COMPLAINTS => {
+                let message = "there are more complaints; these are enough to begin with";
+                self.checked.diagnostics.push(Diagnostic::error(Path::root(), message));
+            }
+            n if n < MOST_COMPLAINTS => self.checked.diagnostics.push(diagnostic),
+            _ => (),
+        }
     }
 
     fn complain(&mut self, at: &At<'_>, message: impl Into<String>) {
-        self.checked.diagnostics.push(Diagnostic::error(at.path(), message));
-    }
-}
-
-impl Rule {
-    fn holds(&self, value: &Value) -> Result<(), String> {
-        match self {
-            Self::OneOf(all) => {
-                let fits = value.as_str().is_some_and(|it| all.contains(&it));
-                if fits { Ok(()) } else { Err(format!("expected one of: {}", all.join(", "))) }
-            }
-            Self::OneOfNumbers(all) => {
-                let fits = value.as_i64().is_some_and(|it| all.contains(&it));
-                let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-                if fits { Ok(()) } else { Err(format!("expected one of: {}", names.join(", "))) }
-            }
-            Self::Between(low, high) => {
-                let fits = value.as_f64().is_some_and(|it| (*low..=*high).contains(&it));
-                if fits { Ok(()) } else { Err(format!("value should be between {low} and {high}")) }
-            }
-            Self::NotEmpty => {
-                if value.items().is_empty() {
-                    Err("length must be at least 1".to_owned())
-                } else {
-                    Ok(())
-                }
-            }
-            Self::Holds(holds) => holds(value),
-        }
+        self.push(Diagnostic::error(at.path(), message));
     }
 }

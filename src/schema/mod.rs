@@ -5,6 +5,7 @@
 
 mod check;
 mod nearest;
+mod rule;
 
 pub use check::{Checked, Item, Parent, Plugins, check};
 pub use nearest::nearest;
@@ -33,6 +34,8 @@ pub enum Kind {
     String,
     /// Text that may be empty.
     Text,
+    /// Text of at least one character that no message may repeat.
+    Secret,
     /// A UUID.
     Uuid,
     /// A whole number.
@@ -171,7 +174,7 @@ impl Kind {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::String | Self::Text | Self::Uuid => "string",
+            Self::String | Self::Text | Self::Secret | Self::Uuid => "string",
             Self::Integer => "integer",
             Self::Number => "number",
             Self::Boolean => "boolean",

@@ -1,8 +1,8 @@
 //! One task per connection: HTTP/1.1 or HTTP/2 in, whatever the role answers out.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -11,10 +11,12 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::timeout,
 };
 
+use super::socket::{self, Aborted};
 use crate::{
-    body::Body,
+    body::{Body, Reset},
     control::admin::Admin,
     proxy::{Connection, Proxy},
 };
@@ -24,6 +26,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long to wait when the process has no file descriptor left for a connection.
 const EXHAUSTED: Duration = Duration::from_millis(20);
+
+/// How long a connection accepted at the very end has to be read from: one that has said nothing is closed.
+const FIRST_BYTES: Duration = Duration::from_millis(50);
 
 /// Bytes of responses that a stream of HTTP/2 buffers for a client that does not read.
 const UNREAD: usize = 64 << 10;
@@ -60,7 +65,7 @@ pub async fn accept(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = closing.changed() => return open,
+            _ = closing.changed() => break,
         };
         match accepted {
             Ok((stream, peer)) => begin(stream, peer, &role, &server, &open),
@@ -71,6 +76,13 @@ pub async fn accept(
             }
         }
     }
+    // The system has accepted these for us already; their clients know of no end.
+    while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, listener.accept()).await {
+        begin(stream, peer, &role, &server, &open);
+    }
+    drop(listener);
+    tokio::time::sleep(FIRST_BYTES).await;
+    open
 }
 
 fn server() -> auto::Builder<TokioExecutor> {
@@ -92,9 +104,20 @@ fn begin(
     let Ok(local) = stream.local_addr() else { return };
     let connection = Connection { peer, local, tls: false };
     let role = role.clone();
-    let service = service_fn(move |request| {
-        let role = role.clone();
-        async move { Ok::<_, Infallible>(role.answer(request, connection).await) }
+    let (stream, abort) = socket::abortable(stream);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (role, abort) = (role.clone(), abort.clone());
+        async move {
+            let alone = request.version() < Version::HTTP_2;
+            let response = role.answer(request, connection).await;
+            if response.extensions().get::<Reset>().is_none() {
+                return Ok(response);
+            }
+            if alone {
+                abort.abort();
+            }
+            Err(Aborted)
+        }
     });
     let serving = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let serving = open.watch(serving);

@@ -2,12 +2,14 @@
 
 mod bind;
 mod connection;
+mod socket;
 
 pub use bind::{BindError, bind};
 pub use connection::{Role, accept};
 
 use std::{sync::Arc, time::Duration};
 
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -19,47 +21,68 @@ use crate::control::Readiness;
 /// Listeners that are bound, and what each answers with.
 pub type Bound = Vec<(tokio::net::TcpListener, Role)>;
 
-/// Serves until a signal ends it, then lets requests on their way finish, for at most `grace`.
+/// Serves until a signal ends it, then lets requests on their way finish, for at most `grace`. Until they have, the
+/// Admin API and the status answer: who asks whether this is ready hears that it is not.
 ///
-/// SIGTERM, SIGINT and SIGQUIT do the same; a second one ends the wait.
-///
-/// # Errors
-/// The signals cannot be listened for.
-pub async fn serve(bound: Bound, readiness: Arc<Readiness>, grace: Duration) -> std::io::Result<()> {
-    let mut stop = Stop::new()?;
-    let (closing, closed) = watch::channel(false);
-    let mut listeners = JoinSet::new();
+/// All signals of [`Stop`] do the same; a second one ends the wait.
+pub async fn serve(bound: Bound, mut stop: Stop, readiness: Arc<Readiness>, grace: Duration) {
+    let (mut proxies, mut others) = (Listeners::new(), Listeners::new());
     for (listener, role) in bound {
-        listeners.spawn(accept(listener, role, closed.clone()));
+        let group = if matches!(role, Role::Proxy(_)) { &mut proxies } else { &mut others };
+        group.accepting.spawn(accept(listener, role, group.closing.subscribe()));
     }
     let name = stop.signal().await;
-    tracing::info!("{name}: no new connections; requests on their way have {} s to finish", grace.as_secs());
     readiness.drain();
-    // Nobody is left to hear it only when there are no listeners.
-    let _ = closing.send(true);
-    let mut ended = JoinSet::new();
-    while let Some(listener) = listeners.join_next().await {
-        if let Ok(open) = listener {
-            ended.spawn(open.shutdown());
-        }
-    }
+    tracing::info!("{name}: no new connections; requests on their way have {} s to finish", grace.as_secs());
+    let finish = async {
+        proxies.close().await;
+        others.close().await;
+    };
     tokio::select! {
-        () = async { while ended.join_next().await.is_some() {} } => tracing::info!("all requests have finished"),
+        () = finish => tracing::info!("all requests have finished"),
         () = tokio::time::sleep(grace) => tracing::warn!("the grace is over; open requests are cut off"),
         name = stop.signal() => tracing::warn!("{name}: open requests are cut off"),
     }
-    Ok(())
 }
 
-/// The signals that end the process.
-struct Stop {
+/// Listeners that close together.
+struct Listeners {
+    accepting: JoinSet<GracefulShutdown>,
+    closing: watch::Sender<bool>,
+}
+
+impl Listeners {
+    fn new() -> Self {
+        Self { accepting: JoinSet::new(), closing: watch::Sender::new(false) }
+    }
+
+    /// Accepts no more connections, and waits until those that are open have ended.
+    async fn close(mut self) {
+        self.closing.send_replace(true);
+        let mut ending = JoinSet::new();
+        while let Some(listener) = self.accepting.join_next().await {
+            if let Ok(open) = listener {
+                ending.spawn(open.shutdown());
+            }
+        }
+        while ending.join_next().await.is_some() {}
+    }
+}
+
+/// The signals that end the process in order: SIGTERM, SIGINT and SIGQUIT.
+#[derive(Debug)]
+pub struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     quit: tokio::signal::unix::Signal,
 }
 
 impl Stop {
-    fn new() -> std::io::Result<Self> {
+    /// Listens for them from now on; before, each would end the process on the spot. Must be called on the runtime.
+    ///
+    /// # Errors
+    /// The system may refuse it.
+    pub fn new() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

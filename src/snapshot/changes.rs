@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::{diag::plural, document::Value, entity::Entities};
+use crate::{
+    diag::plural,
+    document::Value,
+    entity::{Consumer, Entities},
+};
 
 /// Most names that a list spells out.
 const NAMED: usize = 5;
@@ -17,7 +21,22 @@ pub fn changes(before: &Entities, after: &Entities) -> String {
     compare("service", &services(before), &services(after), &mut parts);
     compare("route", &routes(before), &routes(after), &mut parts);
     compare("plugin", &plugins(before), &plugins(after), &mut parts);
+    let consumers = |it: &Entities| it.consumers.iter().map(whole).collect::<Vec<_>>();
+    compare("consumer", &consumers(before), &consumers(after), &mut parts);
     if parts.is_empty() { "no entity changed".to_owned() } else { parts.join(", ") }
+}
+
+/// A Consumer with its credentials and groups: what a reload may change about it.
+fn whole(consumer: &Consumer) -> Value {
+    let mut record = consumer.record.clone().into_mapping().unwrap_or_default();
+    let keys = consumer.keys.iter().map(|it| Value::from(it.key.as_str()));
+    record.insert("keys", keys.collect::<Vec<_>>());
+    let passwords = consumer.passwords.iter();
+    let passwords = passwords.flat_map(|it| [&it.username, &it.password]).map(|it| Value::from(it.as_str()));
+    record.insert("passwords", passwords.collect::<Vec<_>>());
+    let groups = consumer.groups.iter().map(|it| Value::from(it.name.as_str()));
+    record.insert("groups", groups.collect::<Vec<_>>());
+    record.into()
 }
 
 fn compare(what: &str, before: &[Value], after: &[Value], parts: &mut Vec<String>) {
@@ -49,6 +68,6 @@ fn differs(before: &Value, after: &Value) -> bool {
 }
 
 fn name(record: &Value) -> String {
-    let name = record.get("name").or_else(|| record.get("id")).and_then(Value::as_str);
+    let name = ["name", "username", "id"].iter().find_map(|field| record.get(field)).and_then(Value::as_str);
     name.unwrap_or_else(|| record.get("id").and_then(Value::as_str).unwrap_or_default()).to_owned()
 }

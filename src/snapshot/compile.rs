@@ -11,14 +11,14 @@ use std::{
 use http::HeaderValue;
 use uuid::Uuid;
 
-use super::{Destination, Snapshot, Step};
+use super::{Destination, Snapshot, Step, chains::Instances};
 use crate::{
     config::{Config, EMPTY_HASH},
     diag::Diagnostic,
     document::{Path, Value},
-    entity::{Entities, Plugin as Entry, Route, RouteIndex, Scope, Service},
-    plugin::{self, Chain, Matched, Plugin, Setup},
-    router::{self, Router},
+    entity::{Consumer, Entities, Plugin as Entry, Route, RouteIndex, Service},
+    plugin::{self, Chain, Consumers, Matched, Plugin, Setup},
+    router::{self, Calculation, Flavor, Router},
     upstream::{Limits, Origin},
 };
 
@@ -97,6 +97,7 @@ impl Compiler {
             loaded_at: SystemTime::now(),
             entities: Entities::default(),
             router,
+            options: self.options,
             steps: Vec::new(),
             global: Chain::default(),
         }
@@ -110,18 +111,20 @@ impl Compiler {
         let Config { entities, mut warnings, hash } = config;
         let mut errors = Vec::new();
         let mut kept = HashMap::new();
-        let mut chains: HashMap<Scope, Chain> = HashMap::new();
+        let mut instances = Instances::default();
+        let consumers = Arc::new(index(&entities.consumers));
         let mut files = Vec::new();
         self.named.clear();
-        for entry in entities.plugins.iter().filter(|entry| entry.enabled) {
+        // An instance without a protocol sees no request.
+        for entry in entities.plugins.iter().filter(|entry| entry.enabled && !entry.protocols.is_empty()) {
             let Some(def) = plugin::find(&entry.name) else { continue };
+            errors.extend(unfit_consumer(entry, def));
+            warnings.extend(unknown_anonymous(entry, &consumers));
             match self.plugin(entry, def) {
                 Ok(made) => {
                     warnings.extend(made.warnings.iter().cloned());
                     files.extend(made.files.iter().map(|(path, _)| path.clone()));
-                    let step =
-                        plugin::Step { priority: def.priority, name: def.name, plugin: made.plugin.clone() };
-                    chains.entry(entry.scope).or_default().add(step);
+                    instances.add(entry.scope, def, made.plugin.clone());
                     kept.insert(
                         entry.id,
                         Kept {
@@ -142,12 +145,17 @@ impl Compiler {
         let (wrong, notes): (Vec<_>, Vec<_>) = complaints.into_iter().partition(Diagnostic::is_error);
         errors.extend(wrong);
         warnings.extend(notes);
+        if self.options.flavor == Flavor::TraditionalCompatible
+            && self.options.calculation == Calculation::Original
+        {
+            warnings.extend(router::conflicts(&entities.routes, &enabled));
+        }
         if !errors.is_empty() {
             errors.extend(warnings);
             return Err(errors);
         }
-        let steps = steps(&entities, &chains);
-        let global = chains.remove(&Scope::default()).unwrap_or_default();
+        let steps = steps(&entities, &instances, &consumers);
+        let global = instances.global();
         self.kept = kept;
         self.generation += 1;
         files.sort_unstable();
@@ -158,6 +166,7 @@ impl Compiler {
             loaded_at: SystemTime::now(),
             entities,
             router,
+            options: self.options,
             steps,
             global,
         };
@@ -184,49 +193,76 @@ impl Compiler {
     }
 }
 
-fn steps(entities: &Entities, chains: &HashMap<Scope, Chain>) -> Vec<Step> {
+fn steps(entities: &Entities, instances: &Instances, consumers: &Arc<Consumers>) -> Vec<Step> {
     let destinations: Vec<Arc<Destination>> =
         entities.services.iter().map(|it| Arc::new(destination(it))).collect();
     let step = |(n, route): (usize, &Route)| Step {
-        matched: Arc::new(matched(route, route.service.and_then(|service| entities.services.get(service.0)))),
-        chain: chain(RouteIndex(n), route, chains),
+        matched: Arc::new(matched(route, entities, consumers)),
+        chain: instances.of_route(RouteIndex(n), route.service),
         destination: route.service.and_then(|service| destinations.get(service.0).cloned()),
-        https_only: route.protocols.iter().any(|it| it == "https")
-            && !route.protocols.iter().any(|it| it == "http"),
+        https_only: is_of(route, &["https", "grpcs"]) && !is_of(route, &["http", "grpc"]),
+        grpc: is_of(route, &["grpc", "grpcs"]),
     };
     entities.routes.iter().enumerate().map(step).collect()
 }
 
-fn matched(route: &Route, service: Option<&Service>) -> Matched {
+fn is_of(route: &Route, protocols: &[&str]) -> bool {
+    route.protocols.iter().any(|it| protocols.contains(&it.as_str()))
+}
+
+fn matched(route: &Route, entities: &Entities, consumers: &Arc<Consumers>) -> Matched {
+    let service = route.service.and_then(|service| entities.services.get(service.0));
     Matched {
         route: route.id,
         route_record: route.record.clone(),
         service: service.map(|it| it.id),
         service_record: service.map(|it| it.record.clone()).unwrap_or_default(),
+        consumers: consumers.clone(),
     }
 }
 
-/// The plugins of a Route: of each name the one with the narrowest scope.
-/// (Kong: "Plugin entity", precedence.)
-fn chain(index: RouteIndex, route: &Route, chains: &HashMap<Scope, Chain>) -> Chain {
-    let mut all = Chain::default();
-    let service = route.service;
-    let widest_first = [
-        Scope::default(),
-        Scope { route: None, service },
-        Scope { route: Some(index), service: None },
-        Scope { route: Some(index), service },
-    ];
-    for (n, scope) in widest_first.iter().enumerate() {
-        // Without a Service two of them are the same.
-        if widest_first[..n].contains(scope) {
-            continue;
+/// Consumers as plugins look them up.
+fn index(consumers: &[Consumer]) -> Consumers {
+    let mut index = Consumers::default();
+    for it in consumers {
+        let mut groups: Vec<String> = Vec::new();
+        for group in &it.groups {
+            if !groups.contains(&group.name) {
+                groups.push(group.name.clone());
+            }
         }
-        for step in chains.get(scope).into_iter().flat_map(Chain::steps) {
-            all.add(step.clone());
+        let consumer = index.add(plugin::Consumer {
+            id: it.id.to_string(),
+            username: it.username.clone(),
+            custom_id: it.custom_id.clone(),
+            groups,
+            ..plugin::Consumer::default()
+        });
+        for key in &it.keys {
+            index.add_key(&consumer, &key.id.to_string(), &key.key);
+        }
+        for credential in &it.passwords {
+            let id = credential.id.to_string();
+            index.add_password(&consumer, &id, &credential.username, &credential.password);
         }
     }
-    all
+    index
+}
+
+/// Plugins that find out who comes, or run before, cannot depend on it.
+fn unfit_consumer(entry: &Entry, def: &plugin::Def) -> Option<Diagnostic> {
+    if def.per_consumer || entry.scope.consumer.is_none() {
+        return None;
+    }
+    let help = format!("{} runs before it is known which consumer a request comes from", def.name);
+    Some(Diagnostic::error(entry.at.key("consumer"), "value must be null").help(help))
+}
+
+fn unknown_anonymous(entry: &Entry, consumers: &Consumers) -> Option<Diagnostic> {
+    let name = entry.config.get("anonymous")?.as_str().filter(|name| consumers.named(name).is_none())?;
+    let message = format!("no consumer has the id or username '{name}'");
+    let help = "requests without a valid credential will be answered with 500";
+    Some(Diagnostic::warning(entry.at.key("config").key("anonymous"), message).help(help))
 }
 
 fn destination(service: &Service) -> Destination {

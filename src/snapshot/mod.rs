@@ -3,6 +3,7 @@
 //! A configuration becomes a [`Snapshot`]; [`Live`] holds the current one. A request takes it once and keeps it to
 //! its last byte, so a reload never changes a request on its way.
 
+mod chains;
 mod changes;
 mod compile;
 mod live;
@@ -16,7 +17,7 @@ use std::{sync::Arc, time::SystemTime};
 use crate::{
     entity::{Entities, Route, RouteIndex, Service},
     plugin::{Chain, Matched},
-    router::{Match, Request, Router},
+    router::{self, Candidate, Key, Match, Request, Router},
     upstream::{Limits, Origin},
 };
 
@@ -32,6 +33,7 @@ pub struct Snapshot {
     /// What the configuration declares.
     pub entities: Entities,
     router: Router,
+    options: router::Options,
     /// By place in [`Entities::routes`].
     steps: Vec<Step>,
     global: Chain,
@@ -48,6 +50,8 @@ pub struct Step {
     pub matched: Arc<Matched>,
     /// Whether a request over plain HTTP is sent to https.
     pub https_only: bool,
+    /// Whether requests are gRPC.
+    pub grpc: bool,
 }
 
 /// A Service, as the proxy needs it.
@@ -73,10 +77,37 @@ impl Snapshot {
         Some((found, route, step))
     }
 
+    /// All Routes that match a request, the one that gets it first.
+    #[must_use]
+    pub fn candidates(&self, request: &Request<'_>) -> Vec<(Candidate<'_>, &Route, &Step)> {
+        let all = self.router.candidates(request).into_iter();
+        all.filter_map(|candidate| {
+            let RouteIndex(route) = candidate.route;
+            let (route, step) = self.entities.routes.get(route).zip(self.steps.get(route))?;
+            Some((candidate, route, step))
+        })
+        .collect()
+    }
+
+    /// Why a Route with the key `first` stands before one with the key `second`.
+    #[must_use]
+    pub fn rule(&self, first: &Key, second: &Key) -> &'static str {
+        first.rule_over(second, self.options.calculation)
+    }
+
     /// The plugins of requests that no Route takes.
     #[must_use]
     pub const fn global(&self) -> &Chain {
         &self.global
+    }
+
+    /// Lets every plugin forget what requests have made it remember.
+    pub fn forget(&self) {
+        let chains = self.steps.iter().map(|step| &step.chain).chain([&self.global]);
+        for step in chains.flat_map(Chain::steps) {
+            let overlay = step.overlay.iter().flat_map(|it| it.values());
+            step.plugin.iter().chain(overlay).for_each(|plugin| plugin.forget());
+        }
     }
 
     /// The Service of a Route.

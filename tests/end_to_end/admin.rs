@@ -6,6 +6,7 @@ use crate::{
     client::Client,
     gateway::{Gateway, Setup},
     raw::Raw,
+    upstream::Upstream,
 };
 
 const CONFIG: &str = "\
@@ -74,17 +75,19 @@ fn is_not_ready_with_nothing_to_serve() {
 
 #[test]
 fn is_not_ready_while_it_ends() {
-    let gateway = Setup::with(CONFIG).run();
-    // A balancer that asks over a connection from before.
-    let mut raw = Raw::connect(gateway.address("admin"));
-    let mut proxy = Raw::connect(gateway.address("proxy"));
-    proxy.send("POST /r HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
-    raw.send("GET /status/ready HTTP/1.1\r\nHost: a\r\n");
+    let upstream = Upstream::start();
+    let gateway = Setup::with(&CONFIG.replace("a.example:81", &upstream.address.to_string())).run();
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    raw.send("GET /r/hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    upstream.sees("the request arrives", |seen| seen.requests == 1);
     gateway.admin("GET", "/status/ready").says(200, "ready");
     gateway.signal("TERM");
     gateway.logs("SIGTERM");
-    raw.send("\r\n");
-    assert!(raw.to_end().contains("503"));
+    gateway.admin("GET", "/status/ready").says(503, "draining");
+    assert_eq!(gateway.status()["configuration"]["loads"], 1);
+    upstream.release();
+    assert!(raw.rest().contains("/p/hold"));
+    assert_eq!(gateway.outcome().code, Some(0));
 }
 
 #[test]

@@ -1,11 +1,20 @@
 //! The mocking plugin beyond Kong's: what else steers it, faults, passing through, state, templates.
 
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
 use crate::{
+    PATIENCE,
+    client::Client,
+    eventually,
     gateway::{Gateway, Setup},
     upstream::Upstream,
 };
 
-const USERS: &str = r##"
+const USERS: &str = r#"
 openapi: 3.0.3
 info: {title: Users, version: "1"}
 paths:
@@ -32,7 +41,7 @@ paths:
     get:
       x-mynah-live: true
       responses: {"200": {description: live, content: {application/json: {example: mocked}}}}
-"##;
+"#;
 
 /// A gateway that mocks a document on every path, with these settings, before this service.
 #[track_caller]
@@ -92,4 +101,98 @@ fn an_answer_says_where_it_comes_from() {
     assert_eq!(explain("/users"), "GET /users; 200; example:Jessica");
     assert_eq!(explain("/numbers"), "GET /numbers; 200; schema");
     assert_eq!(gateway.get("/users").header("x-mynah-mock"), "");
+}
+
+#[test]
+fn faults_happen_on_purpose() {
+    let gateway = users("fault_rate: 1, fault_status_codes: [503]");
+    gateway.get("/users").is(503, r#"{"error":"busy"}"#);
+    gateway.get("/numbers").says(503, "Service Unavailable");
+    let gateway = users("fault_rate: 0.5, seed: 1");
+    let statuses: Vec<u16> = (0..20).map(|_| gateway.get("/users").status).collect();
+    assert!(statuses.contains(&200) && statuses.iter().any(|it| *it >= 500), "{statuses:?}");
+    let again = users("fault_rate: 0.5, seed: 1");
+    assert_eq!(statuses, (0..20).map(|_| again.get("/users").status).collect::<Vec<_>>());
+}
+
+#[test]
+fn connections_are_cut_on_purpose() {
+    let gateway = users("connection_reset_rate: 1");
+    let mut connection = TcpStream::connect(gateway.address("proxy")).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection.write_all(b"GET /users HTTP/1.1\r\nhost: a.example\r\n\r\n").unwrap();
+    let end = connection.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(end.kind(), ErrorKind::ConnectionReset);
+    let half = users("connection_reset_rate: 0.5, seed: 1");
+    let ask = || Client::fresh().send("GET", &half.url("/users"), &[], None).map(|it| it.status).ok();
+    let answers: Vec<_> = (0..20).map(|_| ask()).collect();
+    assert!(answers.contains(&None) && answers.contains(&Some(200)), "{answers:?}");
+}
+
+#[test]
+fn answers_take_the_time_of_their_distribution() {
+    let took = |settings: &str| {
+        let gateway = users(settings);
+        let started = Instant::now();
+        gateway.get("/users").is(200, r#"{"id":10,"name":"Hao"}"#);
+        started.elapsed()
+    };
+    let shortest = Duration::from_millis(150);
+    assert!(took("latency: {distribution: fixed, milliseconds: 150}") >= shortest);
+    assert!(took("latency: {distribution: uniform, min: 150, max: 200}") >= shortest);
+    assert!(took("latency: {distribution: lognormal, median: 200, p99: 200}") >= shortest);
+}
+
+#[test]
+fn what_is_not_mocked_goes_to_the_service() {
+    let upstream = Upstream::start();
+    let url = format!("http://{}/real", upstream.address);
+    let open = gateway(USERS, "passthrough: undefined", &url);
+    open.get("/users").is(200, r#"{"id":10,"name":"Hao"}"#);
+    for (method, path) in [("GET", "/live?a=b"), ("GET", "/elsewhere"), ("PUT", "/users")] {
+        let answer = open.ask(method, path, &[("X-Kong-Mocking-Delay", "-1")]);
+        assert_eq!(answer.header("x-kong-mocking-plugin"), "");
+        assert_eq!(answer.json()["target"], format!("/real{path}"), "{method}");
+    }
+    let closed = gateway(USERS, "passthrough: none", &url);
+    closed.get("/live").is(200, r#""mocked""#);
+    assert_eq!(closed.get("/elsewhere").status, 404);
+}
+
+const PETS: &str = r#"
+openapi: 3.0.3
+info: {title: Pets, version: "1"}
+paths:
+  /pets:
+    get: {responses: {"200": {description: pets, content: {application/json: {example: [{id: 1, name: Rex}]}}}}}
+    post: {responses: {"201": {description: pet, content: {application/json: {}}}}}
+  /pets/{id}:
+    get:
+      responses:
+        "200": {description: pet, content: {application/json: {}}}
+        "404": {description: none, content: {application/json: {example: {error: no such pet}}}}
+    delete: {responses: {"204": {description: gone}}}
+"#;
+
+#[test]
+fn a_mock_remembers_until_it_is_told_to_forget() {
+    let gateway = gateway(PETS, "stateful: true", "http://127.0.0.1:1");
+    let seeds = r#"[{"id":1,"name":"Rex"}]"#;
+    let create = || {
+        let answer = gateway.post("/pets", &[("X-Mynah-Explain", "1")], br#"{"name":"Tom"}"#);
+        answer.is(201, r#"{"id":2,"name":"Tom"}"#);
+        assert_eq!(answer.header("x-mynah-mock"), "POST /pets; 201; state");
+        gateway.get("/pets/2").is(200, r#"{"id":2,"name":"Tom"}"#);
+    };
+    create();
+    gateway.ask("DELETE", "/pets/1", &[]).is(204, "");
+    gateway.get("/pets").is(200, r#"[{"id":2,"name":"Tom"}]"#);
+    assert_eq!(gateway.admin("DELETE", "/mock/state").status, 204);
+    gateway.get("/pets").is(200, seeds);
+    gateway.get("/pets/2").is(404, r#"{"error":"no such pet"}"#);
+    assert_eq!(gateway.admin("GET", "/mock/state").status, 405);
+    create();
+    let kong = std::fs::read_to_string(gateway.folder.at("kong.yaml")).unwrap();
+    gateway.folder.write("kong.yaml", format!("{kong}# saved again\n"));
+    eventually("a reload forgets", || (gateway.get("/pets").text() == seeds).then_some(()));
 }

@@ -26,7 +26,7 @@ services:
 routes:
 - {{name: alone, paths: [/alone]}}
 - {{name: secure, paths: [/secure], protocols: [https]}}
-- {{name: moved, paths: [/moved], protocols: [https], https_redirect_status_code: 301}}
+- {{name: moved, paths: [/moved], protocols: [https], https_redirect_status_code: 301, plugins: [{{name: cors}}]}}
 ",
         upstream.address
     );
@@ -95,6 +95,7 @@ fn only_over_tls() {
     assert_eq!(answer.header("upgrade"), "TLS/1.2, HTTP/1.1");
     let answer = gateway.ask("GET", "/moved/a?b=c", &[("host", "shop.example:8000")]);
     assert_eq!((answer.status, answer.header("location")), (301, "https://shop.example/moved/a?b=c"));
+    assert_eq!(answer.header("access-control-allow-origin"), "", "the route's plugins have no part in it");
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn an_error_of_the_service_is_the_services() {
 fn check_raw(gateway: &Gateway, request: &str, status: &str) {
     let mut raw = crate::raw::Raw::connect(gateway.address("proxy"));
     raw.send(request);
-    let answer = raw.to_end();
+    let answer = raw.rest();
     assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request:?}: {answer}");
 }
 

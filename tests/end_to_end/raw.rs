@@ -34,7 +34,7 @@ impl Raw {
     }
 
     /// Reads until the server closes the connection.
-    pub(crate) fn to_end(mut self) -> String {
+    pub(crate) fn rest(mut self) -> String {
         while self.read() {}
         self.received
     }

@@ -39,9 +39,9 @@ fn what_is_on_its_way_finishes() {
         gateway.signal(signal);
         refuses(&address);
         assert!(!gateway.has_ended(), "a request is on its way");
-        idle.to_end();
+        idle.rest();
         upstream.release();
-        let answer = raw.to_end();
+        let answer = raw.rest();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"target\":\"/hold\""), "{answer}");
         let outcome = gateway.outcome();
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
@@ -59,7 +59,7 @@ fn an_answer_that_streams_finishes_too() {
     gateway.signal("TERM");
     refuses(&address);
     upstream.release();
-    assert!(raw.to_end().contains("second\n"));
+    assert!(raw.rest().contains("second\n"));
     assert_eq!(gateway.outcome().code, Some(0));
 }
 
@@ -71,7 +71,7 @@ fn the_grace_has_an_end() {
     let outcome = gateway.outcome();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.stderr.contains("open requests are cut off"), "{outcome:?}");
-    assert_eq!(raw.to_end(), "");
+    assert_eq!(raw.rest(), "");
 }
 
 #[test]

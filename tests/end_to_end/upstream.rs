@@ -75,7 +75,7 @@ impl Upstream {
         let serving = shared.clone();
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, serving.clone()));
+                tokio::spawn(converse(stream, serving.clone()));
             }
         });
         Self { address, shared, runtime: Some(runtime) }
@@ -105,7 +105,7 @@ impl Drop for Upstream {
     }
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+async fn converse(stream: TcpStream, shared: Arc<Shared>) {
     shared.note(|seen| {
         seen.connections += 1;
         seen.open += 1;
@@ -126,8 +126,8 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         shared.note(|seen| seen.bytes += data.len());
         received.extend_from_slice(&data);
     }
-    let (sender, receiver) = channel(1);
-    let mut response = Response::new(Content::Frames(receiver));
+    let (sender, frames) = channel(1);
+    let mut response = Response::new(Content::Frames(frames));
     match head.uri.path().rsplit('/').next().unwrap() {
         "reset" => return Err(Broken),
         "stream" => drop(tokio::spawn(stream_two(sender, shared))),

@@ -1,4 +1,4 @@
-//! Lists of services, routes and plugins, and one of them by id or name; all read-only in this version.
+//! Lists of entities, and one of them by id or name; all read-only in this version.
 
 use http::{Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -7,16 +7,20 @@ use super::{Admin, not_found};
 use crate::{
     body::Body,
     document::{Mapping, Value},
-    entity::Entities,
+    entity::{Consumer, Entities},
     reply,
 };
+
+const COLLECTIONS: &[&str] =
+    &["services", "routes", "plugins", "consumers", "key-auths", "basic-auths", "acls"];
 
 /// The collections, and whether one can stand below another.
 pub(super) fn knows(segments: &[&str]) -> bool {
     match segments {
-        ["services" | "routes" | "plugins"] | ["services" | "routes" | "plugins", _] => true,
+        [collection] | [collection, _] => COLLECTIONS.contains(collection),
         ["services", _, child] => matches!(*child, "routes" | "plugins"),
         ["routes", _, child] => matches!(*child, "plugins" | "service"),
+        ["consumers", _, child] => matches!(*child, "plugins" | "key-auth" | "basic-auth" | "acls"),
         _ => false,
     }
 }
@@ -29,13 +33,16 @@ pub(super) fn refuse_write(segments: &[&str], method: &Method, allowed: &[Method
     }
     let collection = match segments {
         [_, _, "service"] => "services",
+        [_, _, "key-auth"] | ["key-auths", ..] => "keyauth_credentials",
+        [_, _, "basic-auth"] | ["basic-auths", ..] => "basicauth_credentials",
         [_, _, child] => child,
         [collection, ..] => collection,
         [] => "",
     };
     let by_name = match segments {
-        [_, key] if uuid::Uuid::parse_str(key).is_err() => " by 'name'",
-        _ => "",
+        [_, key] if uuid::Uuid::parse_str(key).is_ok() => String::new(),
+        [collection, _] => format!(" by '{}'", name_field(collection)),
+        _ => String::new(),
     };
     let verb = match *method {
         Method::POST => "create",
@@ -77,24 +84,56 @@ fn records(entities: &Entities, collection: &str) -> Vec<Value> {
     let mut all: Vec<Value> = match collection {
         "services" => entities.services.iter().map(|it| it.record.clone()).collect(),
         "routes" => entities.routes.iter().map(|it| it.record.clone()).collect(),
-        _ => entities.plugins.iter().map(|it| it.record.clone()).collect(),
+        "plugins" => entities.plugins.iter().map(|it| it.record.clone()).collect(),
+        "consumers" => entities.consumers.iter().map(|it| it.record.clone()).collect(),
+        "key-auth" | "key-auths" => of_consumers(entities, |it| records_of(&it.keys, |it| &it.record)),
+        "basic-auth" | "basic-auths" => of_consumers(entities, |it| {
+            let all = records_of(&it.passwords, |it| &it.record).into_iter();
+            all.map(without_password).collect()
+        }),
+        _ => of_consumers(entities, |it| records_of(&it.groups, |it| &it.record)),
     };
     all.sort_by_key(id_of);
     all
+}
+
+fn of_consumers(entities: &Entities, records: fn(&Consumer) -> Vec<Value>) -> Vec<Value> {
+    entities.consumers.iter().flat_map(records).collect()
+}
+
+fn records_of<T>(all: &[T], record: fn(&T) -> &Value) -> Vec<Value> {
+    all.iter().map(|it| record(it).clone()).collect()
+}
+
+/// Kong shows a hash here, which is a secret too.
+fn without_password(record: Value) -> Value {
+    let mut record = record.into_mapping().unwrap_or_default();
+    record.insert("password", "[REDACTED]");
+    record.into()
 }
 
 fn id_of(record: &Value) -> Option<String> {
     record.get("id").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The entity with this id, or this name (for plugins: this instance name).
+/// The entity with this id, or this name (for plugins: this instance name, for consumers: this username).
 fn one(entities: &Entities, collection: &str, key: &str) -> Option<Value> {
     let key = percent_decode_str(key).decode_utf8().ok()?;
-    let name = if collection == "plugins" { "instance_name" } else { "name" };
+    let name = name_field(collection);
     let is = |record: &Value| {
         [("id"), name].iter().any(|field| record.get(field).and_then(Value::as_str) == Some(&*key))
     };
     records(entities, collection).into_iter().find(is)
+}
+
+/// The field by which entities of a collection can be found besides their id.
+fn name_field(collection: &str) -> &'static str {
+    match collection {
+        "plugins" => "instance_name",
+        "consumers" | "basic-auths" => "username",
+        "key-auths" => "key",
+        _ => "name",
+    }
 }
 
 fn found(record: Option<Value>) -> Response<Body> {

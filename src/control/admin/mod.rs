@@ -1,6 +1,7 @@
 //! The Admin API: what is current, and `POST /config` to change it. (Kong: Admin API reference.)
 
 mod config;
+mod debug;
 mod entities;
 mod node;
 
@@ -52,6 +53,7 @@ impl Admin {
         let Some(segments) = segments(&path) else { return not_found() };
         let allowed: &[Method] = match segments.as_slice() {
             ["config"] => &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST],
+            ["mock", "state"] => &[Method::DELETE, Method::OPTIONS],
             _ => &[Method::GET, Method::HEAD, Method::OPTIONS],
         };
         if !knows(&segments) {
@@ -69,13 +71,21 @@ impl Admin {
             ["status", "ready"] => self.ready(),
             ["config"] if request.method() == Method::POST => self.post_config(request).await,
             ["config"] => self.config(),
+            ["debug", "explain"] => self.explain(request.uri().query().unwrap_or_default()),
+            ["mock", "state"] => {
+                self.control.live().current().forget();
+                reply::empty(StatusCode::NO_CONTENT)
+            }
             _ => self.entities(&segments, request.uri().query().unwrap_or_default()),
         }
     }
 }
 
 fn knows(segments: &[&str]) -> bool {
-    matches!(segments, [] | ["status" | "config"] | ["status", "ready"]) || entities::knows(segments)
+    matches!(
+        segments,
+        [] | ["status" | "config"] | ["status", "ready"] | ["debug", "explain"] | ["mock", "state"]
+    ) || entities::knows(segments)
 }
 
 /// The segments of a path; one slash at its end is tolerated, empty segments are not.

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::Admin;
 use crate::{
     body::Body,
-    control::load::is_empty,
     plugin, reply,
     settings::{Listener, RouterFlavor, Settings},
 };
@@ -68,7 +67,7 @@ impl Admin {
         if self.ready.is_draining() {
             return reply::message(StatusCode::SERVICE_UNAVAILABLE, "draining");
         }
-        if is_empty(&self.control.live().current().entities) {
+        if self.control.live().current().entities.is_empty() {
             let text = "no configuration available (empty configuration present)";
             return reply::message(StatusCode::SERVICE_UNAVAILABLE, text);
         }

@@ -28,8 +28,13 @@ use crate::{
 use origins::{Answer, Origins};
 
 /// The plugin in the table.
-pub(super) const DEF: Def =
-    Def { name: "cors", priority: 2000, settings: Settings { fields: FIELDS, checks: &[] }, compile };
+pub(super) const DEF: Def = Def {
+    name: "cors",
+    priority: 2000,
+    per_consumer: false,
+    settings: Settings { fields: FIELDS, checks: &[] },
+    compile,
+};
 
 const METHODS: &[&str] = &["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::super::Response;
+use super::super::{Response, whole_body::Unread};
 use crate::{
     body::Body,
     mock::{Answer, Mock, Origin, Refusal},
@@ -42,6 +42,14 @@ pub(super) fn source(origin: Origin<'_>) -> Cow<'_, str> {
         Origin::Example(None) => "example".into(),
         Origin::Schema => "schema".into(),
         Origin::Empty => "empty".into(),
+    }
+}
+
+/// The answer to a request whose body is not there as a whole.
+pub(super) fn unread(unread: &Unread) -> Response {
+    match unread {
+        Unread::TooLarge => reply::message(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large for a mock"),
+        Unread::Broken => reply::message(StatusCode::BAD_REQUEST, "the body was cut off"),
     }
 }
 

@@ -5,7 +5,6 @@ use http::Method;
 use super::{
     super::{Exchange, Flow, Response, whole_body},
     Mocking, manners,
-    steer::Steering,
 };
 use crate::{
     body::Body,
@@ -58,8 +57,7 @@ impl Mocking {
         if violations.is_empty() {
             return None;
         }
-        let mut steering = Steering::read(&head.headers).ok()?;
-        self.manners.steer(&mut steering, exchange).ok()?;
+        let steering = self.manners.steering(head).ok()?;
         let making = self.manners.making(Making::default());
         let asked = steering.asked(&head.method, path, making);
         Some(self.manners.object(&self.mock, operation, &violations, &asked))

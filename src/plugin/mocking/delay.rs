@@ -20,9 +20,48 @@ pub(super) const WRONG: &str =
 pub(super) enum Latency {
     /// Not at all.
     None,
+    /// Always the same, in seconds.
+    Fixed(f64),
     /// Any time between two, in seconds.
     Uniform(f64, f64),
+    /// Mostly short and now and then long: the logarithm of the seconds is normally distributed.
+    Lognormal {
+        /// The mean of the logarithm.
+        mean: f64,
+        /// Its standard deviation.
+        deviation: f64,
+    },
 }
+
+/// The `latency` of the settings, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Distribution {
+    /// Always the same.
+    Fixed {
+        /// How long.
+        milliseconds: f64,
+    },
+    /// Any time between two.
+    Uniform {
+        /// The shortest.
+        min: f64,
+        /// The longest.
+        max: f64,
+    },
+    /// Half of the answers within `median`, 99 of 100 within `p99`.
+    Lognormal {
+        /// What half of the answers take at most.
+        median: f64,
+        /// What 99 of 100 take at most.
+        p99: f64,
+    },
+}
+
+/// How many standard deviations above the mean 99 of 100 lie below.
+const Z99: f64 = 2.326_347_874_040_841;
+
+/// No answer waits longer, in seconds; the tail of a distribution has no end of its own.
+const LONGEST: f64 = 3600.0;
 
 /// The header asks for what may not be asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,10 +72,30 @@ impl Latency {
     pub(super) fn draw(&self, dice: &mut Dice<'_>) -> Duration {
         let seconds = match *self {
             Self::None => return Duration::ZERO,
+            Self::Fixed(seconds) => seconds,
             Self::Uniform(from, to) => from + (to - from) * dice.unit(),
+            Self::Lognormal { mean, deviation } => (mean + deviation * normal(dice)).exp(),
         };
-        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+        Duration::try_from_secs_f64(seconds.min(LONGEST)).unwrap_or_default()
     }
+}
+
+impl From<Distribution> for Latency {
+    fn from(distribution: Distribution) -> Self {
+        match distribution {
+            Distribution::Fixed { milliseconds } => Self::Fixed(milliseconds / 1e3),
+            Distribution::Uniform { min, max } => Self::Uniform(min / 1e3, max / 1e3),
+            Distribution::Lognormal { median, p99 } => {
+                Self::Lognormal { mean: (median / 1e3).ln(), deviation: (p99 / median).ln() / Z99 }
+            }
+        }
+    }
+}
+
+/// A number of the standard normal distribution. (Box and Muller, 1958.)
+fn normal(dice: &mut Dice<'_>) -> f64 {
+    let radius = (-2.0 * (1.0 - dice.unit()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * dice.unit()).cos()
 }
 
 /// The time that the header asks for, if it is there.
@@ -100,5 +159,27 @@ mod tests {
         assert!(draws.iter().any(|it| *it < 0.21) && draws.iter().any(|it| *it > 0.29));
         assert_eq!(Latency::Uniform(0.5, 0.5).draw(&mut source.dice()), Duration::from_millis(500));
         assert_eq!(Latency::None.draw(&mut source.dice()), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_lognormal_latency_has_its_median_and_its_99th_percentile() {
+        let source = Source::seeded(7);
+        let latency = Latency::from(Distribution::Lognormal { median: 50.0, p99: 400.0 });
+        let mut draws: Vec<_> =
+            (0..20_000).map(|_| latency.draw(&mut source.dice()).as_secs_f64() * 1e3).collect();
+        draws.sort_by(f64::total_cmp);
+        assert!((48.0..52.0).contains(&draws[10_000]), "{}", draws[10_000]);
+        assert!((360.0..440.0).contains(&draws[19_800]), "{}", draws[19_800]);
+        let endless = Latency::Lognormal { mean: 1e9, deviation: 0.0 };
+        assert_eq!(endless.draw(&mut source.dice()), Duration::from_hours(1));
+    }
+
+    #[test]
+    fn milliseconds_become_seconds() {
+        assert_eq!(Latency::from(Distribution::Fixed { milliseconds: 20.0 }), Latency::Fixed(0.02));
+        assert_eq!(
+            Latency::from(Distribution::Uniform { min: 10.0, max: 20.0 }),
+            Latency::Uniform(0.01, 0.02)
+        );
     }
 }

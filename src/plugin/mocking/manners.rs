@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 use super::{
     super::{Exchange, Response},
@@ -75,14 +75,21 @@ impl Manners {
         Some(parts.join("/"))
     }
 
+    /// What a request asks for.
+    pub(super) fn steering(self, head: &Parts) -> Result<Steering<'_>, &'static str> {
+        let mut steering = Steering::read(&head.headers)?;
+        self.steer(&mut steering, head)?;
+        Ok(steering)
+    }
+
     /// Adds what the query asks for, as Prism's does, to what the headers do.
-    pub(super) fn steer(self, steering: &mut Steering<'_>, exchange: &Exchange) -> Result<(), &'static str> {
+    fn steer(self, steering: &mut Steering<'_>, head: &Parts) -> Result<(), &'static str> {
         if self.profile != Profile::Prism {
             return Ok(());
         }
-        let query = exchange.head.uri.query().filter(|it| it.contains("__"));
+        let query = head.uri.query().filter(|it| it.contains("__"));
         // Prism heeds one of the two.
-        let query = query.filter(|_| !exchange.head.headers.contains_key(PREFER));
+        let query = query.filter(|_| !head.headers.contains_key(PREFER));
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*name {
                 "__code" if steering.status.is_none() => steering.status = Some(value.into_owned().into()),

@@ -10,6 +10,8 @@
 //! | `manners` | whose manners they have: Kong's or Prism's |
 //! | `checked` | requests that are checked before they are answered |
 //! | `open` | CORS as Prism has it |
+//! | `state` | items that requests create, change and remove |
+//! | `faults` | what happens in place of an answer, on purpose |
 //! | `delay` | how long an answer waits |
 //! | `dice` | chance, which a seed can repeat |
 
@@ -18,45 +20,85 @@ mod checked;
 mod delay;
 mod dice;
 mod document;
+mod faults;
 mod manners;
 mod open;
 mod settings;
+mod state;
 mod steer;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{StatusCode, request::Parts};
 
 use self::{
     delay::Latency,
     dice::{Dice, Source},
+    faults::{Fault, Faults},
     manners::Manners,
-    settings::Config,
+    settings::{Config, Passthrough},
+    state::{Outcome, State, Task},
     steer::Steering,
 };
-use super::{Def, Exchange, Flow, Plugin, Response, Setup};
-use crate::{diag::Diagnostic, mock::Mock};
+use super::{Def, Exchange, Flow, Plugin, Response, Setup, whole_body};
+use crate::{
+    diag::Diagnostic,
+    mock::{Answer, Asked, Chosen, Making, Mock, Refusal},
+    openapi::{Api, Operation},
+    reply,
+};
 
-pub(super) const DEF: Def = Def { name: "mocking", priority: -1, settings: settings::SETTINGS, compile };
+/// The most bytes of a request's body that are read.
+const MOST_BODY: u64 = 1 << 20;
+
+pub(super) const DEF: Def =
+    Def { name: "mocking", priority: -1, per_consumer: true, settings: settings::SETTINGS, compile };
 
 fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let config = Config::read(setup)?;
     let api = document::api(&config, setup)?;
-    let latency = match config.random_delay {
-        true => Latency::Uniform(config.min_delay_time, config.max_delay_time),
-        false => Latency::None,
-    };
-    let dice = config.seed.map_or(Source::Random, Source::seeded);
-    let seed = config.seed;
-    let manners = Manners::of(&config);
     let mock = Mock::new(Arc::new(api), config.options());
-    Ok(Arc::new(Mocking { mock, manners, latency, dice, seed }))
+    Ok(Arc::new(Mocking {
+        live: live(&config, mock.api()),
+        state: config.stateful.then(|| State::new(mock.api())),
+        mock,
+        manners: Manners::of(&config),
+        latency: config.latency(),
+        faults: Faults::of(&config),
+        dice: config.seed.map_or(Source::Random, Source::seeded),
+        seed: config.seed,
+    }))
+}
+
+/// The operations that go to the real service, by position; none if none does.
+fn live(config: &Config, api: &Api) -> Option<HashSet<usize>> {
+    let marked = |operation: &Operation| {
+        let mut marks = operation.extensions.iter().filter(|(name, _)| &**name == "x-mynah-live");
+        marks.any(|(_, mark)| mark.value.as_bool() == Some(true))
+    };
+    let all = || (0..api.operations.len()).filter(|n| marked(&api.operations[*n])).collect();
+    (config.passthrough == Passthrough::Undefined).then(all)
 }
 
 struct Mocking {
     mock: Mock,
     manners: Manners,
+    /// The operations that go to the real service, if those go there that the document lacks.
+    live: Option<HashSet<usize>>,
+    state: Option<State>,
     latency: Latency,
+    faults: Faults,
     dice: Source,
     seed: Option<u64>,
+}
+
+/// A request, as far as it has been understood.
+struct Call<'a> {
+    head: &'a Parts,
+    path: &'a str,
+    steering: Steering<'a>,
+    operation: Result<usize, Refusal>,
 }
 
 impl Plugin for Mocking {
@@ -67,7 +109,8 @@ impl Plugin for Mocking {
         if let Some(path) = self.manners.path(exchange) {
             exchange.path = path;
         }
-        if self.manners.checks() { self.check(exchange) } else { self.answer(exchange) }
+        let live = || self.is_live(&self.mock.find(&exchange.head.method, &exchange.path));
+        if self.manners.checks() && !live() { self.check(exchange) } else { self.answer(exchange) }
     }
 
     fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
@@ -75,40 +118,110 @@ impl Plugin for Mocking {
             open::allow(&exchange.head.headers, response.headers_mut());
         }
     }
+
+    fn forget(&self) {
+        self.state.iter().for_each(State::forget);
+    }
 }
 
 impl Mocking {
     fn answer<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let steering = Steering::read(&exchange.head.headers).and_then(|mut steering| {
-            self.manners.steer(&mut steering, exchange)?;
-            Ok(steering)
-        });
-        let steering = match steering {
+        let Exchange { head, path, body, .. } = exchange;
+        let (head, path) = (&*head, path.as_str());
+        let operation = self.mock.find(&head.method, path);
+        if self.is_live(&operation) {
+            return Flow::Continue;
+        }
+        let steering = match self.manners.steering(head) {
             Ok(steering) => steering,
             Err(wrong) => return Flow::Respond(self.manners.misunderstood(wrong)),
         };
-        let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut self.dice.dice()));
-        after(delay, self.respond(exchange, &steering))
+        let mut dice = self.dice.dice();
+        let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut dice));
+        let call = Call { head, path, steering, operation };
+        match self.faults.draw(&mut dice) {
+            Some(Fault::Reset) => after(delay, faults::reset()),
+            Some(Fault::Status(status)) => after(delay, self.fail(status, &call)),
+            None if self.reads_bodies(&call) => Flow::Later(Box::pin(async move {
+                let response = match whole_body::read(std::mem::take(body), MOST_BODY).await {
+                    Ok(body) => self.respond(&call, &body),
+                    Err(unread) => answer::unread(&unread),
+                };
+                after(delay, response)
+            })),
+            None => after(delay, self.respond(&call, &Bytes::new())),
+        }
     }
 
-    fn respond(&self, exchange: &Exchange, steering: &Steering<'_>) -> Response {
-        let mut dice = steering.seed.map_or_else(|| self.dice.dice(), Dice::Own);
-        let making = self.manners.making(steering.making(self.seed, &mut dice));
-        let (method, path) = (&exchange.head.method, exchange.path.as_str());
-        let asked = steering.asked(method, path, making);
-        let operation = self.mock.find(method, path);
-        let chosen = operation.and_then(|it| self.mock.choose(it, &asked, &mut |below| dice.below(below)));
-        match chosen {
-            Ok(chosen) => {
-                let mut response = self.manners.answer(self.mock.make(&chosen, making), &[]);
-                if steering.explain {
-                    let source = answer::source(self.mock.origin(&chosen));
-                    answer::explain(&mut response, &self.mock, chosen.operation, &source);
-                }
-                response
-            }
-            Err(refusal) => self.manners.refuse(&refusal, &self.mock, &asked),
+    fn is_live(&self, operation: &Result<usize, Refusal>) -> bool {
+        self.live.as_ref().is_some_and(|live| operation.as_ref().map_or(true, |it| live.contains(it)))
+    }
+
+    /// What the state has to do for a request.
+    fn task(&self, call: &Call<'_>) -> Option<Task<'_>> {
+        let operation = call.operation.as_ref().ok().filter(|_| !call.steering.names_an_answer());
+        self.state.as_ref()?.task(&self.mock, *operation?)
+    }
+
+    /// Whether the answer depends on the body of the request.
+    fn reads_bodies(&self, call: &Call<'_>) -> bool {
+        self.task(call).is_some_and(|task| task.role.reads_a_body())
+    }
+
+    /// A fault, in the words of the document if it has some for this status.
+    fn fail(&self, status: StatusCode, call: &Call<'_>) -> Response {
+        let code = status.as_str();
+        let asked = Asked { status: Some(code), example: None, ..call.asked(Making::default()) };
+        let operation = call.operation.clone();
+        let chosen = operation.and_then(|it| self.mock.choose(it, &asked, &mut |_| 0));
+        match &chosen {
+            Ok(chosen) => self.explained(call, chosen, "fault", self.mock.make(chosen, asked.making)),
+            Err(_) => reply::message(status, status.canonical_reason().unwrap_or("a fault was asked for")),
         }
+    }
+
+    fn respond(&self, call: &Call<'_>, body: &Bytes) -> Response {
+        let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), Dice::Own);
+        let making = self.manners.making(call.steering.making(self.seed, &mut dice));
+        let asked = call.asked(making);
+        let result = match self.task(call) {
+            Some(task) => self.keep(task, call, &asked, body),
+            None => call.operation.clone().and_then(|operation| {
+                let chosen = self.mock.choose(operation, &asked, &mut |below| dice.below(below))?;
+                let source = answer::source(self.mock.origin(&chosen));
+                Ok(self.explained(call, &chosen, &source, self.mock.make(&chosen, making)))
+            }),
+        };
+        result.unwrap_or_else(|refusal| self.manners.refuse(&refusal, &self.mock, &asked))
+    }
+
+    /// Does with the state what a request asks for.
+    fn keep(
+        &self,
+        task: Task<'_>,
+        call: &Call<'_>,
+        asked: &Asked<'_>,
+        body: &Bytes,
+    ) -> Result<Response, Refusal> {
+        match task.run(&self.mock, asked, body)? {
+            Outcome::Answer(chosen, answer) => Ok(self.explained(call, &chosen, "state", answer)),
+            Outcome::Refused(status, message) => Ok(reply::message(status, message)),
+        }
+    }
+
+    fn explained(&self, call: &Call<'_>, chosen: &Chosen<'_>, source: &str, answer: Answer) -> Response {
+        let mut response = self.manners.answer(answer, &[]);
+        if call.steering.explain {
+            answer::explain(&mut response, &self.mock, chosen.operation, source);
+        }
+        response
+    }
+}
+
+impl Call<'_> {
+    /// The request, as the choice of an answer sees it.
+    fn asked(&self, making: Making) -> Asked<'_> {
+        self.steering.asked(&self.head.method, self.path, making)
     }
 }
 

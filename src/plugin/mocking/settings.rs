@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::super::Setup;
+use super::{
+    super::Setup,
+    delay::{Distribution, Latency},
+};
 use crate::{
     diag::Diagnostic,
     document::Value,
@@ -10,7 +13,8 @@ use crate::{
     schema::{Complaint, Field, Kind, Rule, Settings},
 };
 
-pub(super) const SETTINGS: Settings = Settings { fields: FIELDS, checks: &[one_document, delays_in_order] };
+pub(super) const SETTINGS: Settings =
+    Settings { fields: FIELDS, checks: &[one_document, delays_in_order, latency_complete] };
 
 const STATUS_CODES: &Field = &Field::item(Kind::Integer).rules(&[Rule::Between(100.0, 599.0)]);
 
@@ -26,6 +30,12 @@ const FIELDS: &[Field] = &[
     Field::new("include_base_path", Kind::Boolean).default("false"),
     Field::new("custom_base_path", Kind::String),
     Field::new("seed", Kind::Integer).rules(&[Rule::Between(0.0, LARGEST_EXACT)]),
+    Field::new("latency", Kind::Record(LATENCY)),
+    Field::new("fault_rate", Kind::Number).default("0").rules(RATE),
+    Field::new("fault_status_codes", Kind::Array(FAULT_CODES)),
+    Field::new("connection_reset_rate", Kind::Number).default("0").rules(RATE),
+    Field::new("passthrough", Kind::String).default("\"none\"").rules(&[Rule::OneOf(&["none", "undefined"])]),
+    Field::new("stateful", Kind::Boolean).default("false"),
     Field::new("profile", Kind::String).rules(&[Rule::OneOf(&["kong", "prism"])]),
     Field::new("validate_requests", Kind::Boolean),
     Field::new("validate_security", Kind::Boolean),
@@ -33,6 +43,18 @@ const FIELDS: &[Field] = &[
     Field::new("report_errors", Kind::Boolean),
     Field::new("cors", Kind::Boolean),
 ];
+
+const LATENCY: &[Field] = &[
+    Field::new("distribution", Kind::String).rules(&[Rule::OneOf(&["fixed", "uniform", "lognormal"])]),
+    Field::new("milliseconds", Kind::Number).rules(MILLISECONDS),
+    Field::new("min", Kind::Number).rules(MILLISECONDS),
+    Field::new("max", Kind::Number).rules(MILLISECONDS),
+    Field::new("median", Kind::Number).rules(MILLISECONDS),
+    Field::new("p99", Kind::Number).rules(MILLISECONDS),
+];
+const MILLISECONDS: &[Rule] = &[Rule::Between(0.0, 3_600_000.0)];
+const RATE: &[Rule] = &[Rule::Between(0.0, 1.0)];
+const FAULT_CODES: &Field = &Field::item(Kind::Integer).rules(&[Rule::Between(200.0, 599.0)]);
 
 /// The largest whole number that every JSON reader keeps exactly.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
@@ -51,12 +73,49 @@ pub(super) struct Config {
     pub(super) include_base_path: bool,
     pub(super) custom_base_path: Option<String>,
     pub(super) seed: Option<u64>,
+    latency: Option<LatencyConfig>,
+    pub(super) fault_rate: f64,
+    pub(super) fault_status_codes: Option<Vec<u16>>,
+    pub(super) connection_reset_rate: f64,
+    pub(super) passthrough: Passthrough,
+    pub(super) stateful: bool,
     profile: Option<String>,
     pub(super) validate_requests: Option<bool>,
     pub(super) validate_security: Option<bool>,
     pub(super) dynamic: Option<bool>,
     pub(super) report_errors: Option<bool>,
     pub(super) cors: Option<bool>,
+}
+
+/// Which operations go to the real service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Passthrough {
+    /// None.
+    None,
+    /// Those that the document lacks, or marks as live.
+    Undefined,
+}
+
+/// A record whose fields are all there, or all null.
+#[derive(Deserialize)]
+struct LatencyConfig {
+    distribution: Option<String>,
+    milliseconds: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    median: Option<f64>,
+    p99: Option<f64>,
+}
+
+impl LatencyConfig {
+    fn distribution(&self) -> Option<Distribution> {
+        match self.distribution.as_deref()? {
+            "fixed" => Some(Distribution::Fixed { milliseconds: self.milliseconds? }),
+            "uniform" => Some(Distribution::Uniform { min: self.min?, max: self.max? }),
+            _ => Some(Distribution::Lognormal { median: self.median?, p99: self.p99? }),
+        }
+    }
 }
 
 fn one_document(config: &Value) -> Option<Complaint> {
@@ -82,7 +141,44 @@ fn delays_in_order(config: &Value) -> Option<Complaint> {
     })
 }
 
+/// Each distribution has its own numbers.
+fn latency_complete(config: &Value) -> Option<Complaint> {
+    let latency = config.get("latency")?;
+    let number = |key: &str| latency.get(key).and_then(Value::as_f64);
+    let Some(distribution) = latency.get("distribution").and_then(Value::as_str) else {
+        let given = latency.entries().any(|(_, value)| !value.is_null());
+        return given.then(|| Complaint::field("latency", "it needs a 'distribution'"));
+    };
+    let needed: &[&str] = match distribution {
+        "fixed" => &["milliseconds"],
+        "uniform" => &["min", "max"],
+        _ => &["median", "p99"],
+    };
+    if let Some(missing) = needed.iter().find(|key| number(key).is_none()) {
+        let message = format!("the distribution '{distribution}' needs '{missing}'");
+        return Some(Complaint::field("latency", message).help("all numbers are milliseconds"));
+    }
+    if number("min") > number("max") && distribution == "uniform" {
+        return Some(Complaint::field("latency", "'min' should not be greater than 'max'"));
+    }
+    let (median, p99) = (number("median").unwrap_or_default(), number("p99").unwrap_or_default());
+    if distribution == "lognormal" && (median <= 0.0 || p99 < median) {
+        return Some(Complaint::field("latency", "'median' should be above 0 and not greater than 'p99'"));
+    }
+    let both = config.get("random_delay").and_then(Value::as_bool).unwrap_or_default();
+    both.then(|| Complaint::field("latency", "only one of 'latency' and 'random_delay' may be used"))
+}
+
 impl Config {
+    /// How long answers wait.
+    pub(super) fn latency(&self) -> Latency {
+        match self.latency.as_ref().and_then(LatencyConfig::distribution) {
+            Some(distribution) => distribution.into(),
+            None if self.random_delay => Latency::Uniform(self.min_delay_time, self.max_delay_time),
+            None => Latency::None,
+        }
+    }
+
     /// Reads checked settings.
     pub(super) fn read(setup: &Setup<'_>) -> Result<Self, Vec<Diagnostic>> {
         Self::deserialize(serde_json::Value::from(setup.config))
@@ -137,5 +233,31 @@ mod tests {
             &format!("{{{document}, min_delay_time: 2, max_delay_time: 1}}"),
             &["config.min_delay_time: should not be greater than max_delay_time"],
         );
+    }
+
+    #[test]
+    fn a_latency_has_the_numbers_of_its_distribution() {
+        let document = "api_specification: '{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}'";
+        for (latency, expected) in [
+            ("{distribution: fixed, milliseconds: 5}", None),
+            ("{distribution: uniform, min: 5, max: 5}", None),
+            ("{distribution: lognormal, median: 5, p99: 50}", None),
+            ("{min: 1}", Some("it needs a 'distribution'")),
+            ("{distribution: fixed}", Some("the distribution 'fixed' needs 'milliseconds'")),
+            ("{distribution: uniform, min: 1}", Some("the distribution 'uniform' needs 'max'")),
+            ("{distribution: uniform, min: 2, max: 1}", Some("'min' should not be greater than 'max'")),
+            (
+                "{distribution: lognormal, median: 0, p99: 5}",
+                Some("'median' should be above 0 and not greater than 'p99'"),
+            ),
+            (
+                "{distribution: fixed, milliseconds: 5}, random_delay: true",
+                Some("only one of 'latency' and 'random_delay' may be used"),
+            ),
+        ] {
+            let expected = expected.map(|it| format!("config.latency: {it}"));
+            let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+            check(&format!("{{{document}, latency: {latency}}}"), &expected);
+        }
     }
 }

@@ -21,7 +21,7 @@ use period::{PERIODS, Period};
 
 /// The plugin in the table.
 pub(super) const DEF: Def =
-    Def { name: "rate-limiting", priority: 910, settings: settings::SETTINGS, compile };
+    Def { name: "rate-limiting", priority: 910, per_consumer: true, settings: settings::SETTINGS, compile };
 
 static LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 static REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
@@ -41,6 +41,8 @@ struct RateLimiting {
 /// What tells clients apart. A request without it is told apart by its address.
 enum Subject {
     Address,
+    Consumer,
+    Credential,
     Service,
     Header(HeaderName),
     Path(String),
@@ -82,7 +84,8 @@ impl RateLimiting {
                 })?
             }
             (Some("path"), _, Some(path)) => Subject::Path(path),
-            // Consumers and credentials fall back to the address, as long as nobody says who a client is.
+            (Some("consumer"), ..) => Subject::Consumer,
+            (Some("credential"), ..) => Subject::Credential,
             _ => Subject::Address,
         };
         let code = rules::whole(setup.config, "error_code").and_then(|it| u16::try_from(it).ok());
@@ -116,9 +119,15 @@ impl RateLimiting {
 
     fn identifier<'a>(&self, exchange: &'a Exchange) -> Identifier<'a> {
         let address = Identifier::Address(exchange.client.ip());
+        let identity = exchange.identity.as_ref();
         match &self.subject {
             Subject::Path(path) if exchange.path == *path => Identifier::Text(&exchange.path),
             Subject::Address | Subject::Path(_) => address,
+            Subject::Consumer => identity.map_or(address, |it| Identifier::Text(&it.consumer.id)),
+            Subject::Credential => {
+                let credential = identity.and_then(|it| it.credential.as_deref());
+                credential.map_or(address, |it| Identifier::Text(&it.id))
+            }
             // The Service is the same for every request of a Service's plugin, and of a Route's.
             Subject::Service => exchange
                 .matched

@@ -115,3 +115,29 @@ fn settings_are_checked() {
         assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
     }
 }
+
+#[test]
+fn consumers_and_credentials_are_told_apart() {
+    let decide = |config: &str, requests: &[(&str, Option<&str>)]| -> Vec<bool> {
+        let setup = trial::config(&DEF, config);
+        let plugin = RateLimiting::new(&setup.setup()).unwrap();
+        let each = requests.iter().map(|(address, key)| {
+            let mut exchange = trial::request("GET /");
+            exchange.client = format!("{address}:1").parse().unwrap();
+            exchange.identity = key.map(|key| trial::consumers().with_key(key).unwrap().clone());
+            plugin.decide(&exchange, NOON).allowed
+        });
+        each.collect()
+    };
+    let (here, there) = ("192.0.2.1", "192.0.2.2");
+    for by in ["consumer", "credential"] {
+        let requests =
+            [(here, Some("alice-key")), (there, Some("alice-key")), (here, Some("bob-key")), (here, None)];
+        let config = format!("{{minute: 1, limit_by: {by}}}");
+        assert_eq!(decide(&config, &requests), [true, false, true, true], "{by}");
+    }
+    assert_eq!(
+        decide("{minute: 1, limit_by: ip}", &[(here, Some("alice-key")), (here, None)]),
+        [true, false]
+    );
+}

@@ -22,6 +22,7 @@ use crate::{
 pub(super) const DEF: Def = Def {
     name: "request-termination",
     priority: 2,
+    per_consumer: true,
     settings: Settings { fields: FIELDS, checks: &[message_or_body, type_of_what, echo_or_body] },
     compile,
 };

@@ -14,7 +14,7 @@ mod token;
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING},
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -37,6 +37,7 @@ use template::Template;
 pub(super) const DEF: Def = Def {
     name: "request-transformer",
     priority: 801,
+    per_consumer: true,
     settings: Settings { fields: FIELDS, checks: &[] },
     compile,
 };
@@ -209,14 +210,9 @@ impl RequestTransformer {
         if self.query.is_empty() {
             return;
         }
-        let uri = &exchange.head.uri;
-        let query = arguments::rewrite(uri.query().unwrap_or_default(), &self.query, exchange);
-        let mut parts = uri.clone().into_parts();
-        let target = if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) };
-        parts.path_and_query = target.parse().ok();
-        if let Ok(uri) = Uri::from_parts(parts) {
-            exchange.head.uri = uri;
-        }
+        let query = exchange.head.uri.query().unwrap_or_default();
+        let query = arguments::rewrite(query, &self.query, exchange);
+        exchange.set_query(&query);
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
 pub(super) const DEF: Def = Def {
     name: "response-transformer",
     priority: 800,
+    per_consumer: true,
     settings: Settings { fields: FIELDS, checks: &[] },
     compile,
 };

@@ -43,7 +43,7 @@ pub(crate) struct Forwarding<'a> {
     /// The path as it came, not normalised, without the query.
     pub(crate) raw_path: &'a str,
     /// What `strip_path` took away from the path, if anything.
-    pub(crate) stripped_prefix: Option<&'a str>,
+    pub(crate) stripped_prefix: Option<&'a [u8]>,
     /// The value of X-Kong-Request-Id; none leaves the field alone. (Kong: option `headers_upstream`.)
     pub(crate) request_id: Option<HeaderValue>,
     /// The protocol that the request was received in.
@@ -126,8 +126,9 @@ fn insert_forwarded(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) {
     offer(X_FORWARDED_PORT, &|| Some(HeaderValue::from(forwarding.port)));
     offer(X_FORWARDED_PATH, &|| HeaderValue::from_bytes(forwarding.raw_path.as_bytes()).ok());
     offer(X_FORWARDED_PREFIX, &|| {
-        let prefix = forwarding.stripped_prefix.filter(|prefix| !matches!(*prefix, "" | "/"));
-        prefix.and_then(|prefix| HeaderValue::from_bytes(prefix.as_bytes()).ok())
+        // As it was matched: decoded.
+        let prefix = forwarding.stripped_prefix.filter(|prefix| !matches!(*prefix, b"" | b"/"));
+        prefix.and_then(|prefix| HeaderValue::from_bytes(prefix).ok())
     });
 }
 
@@ -167,7 +168,7 @@ mod tests {
             host: "localhost",
             port: 28000,
             raw_path: "/e/a",
-            stripped_prefix: Some("/e"),
+            stripped_prefix: Some(b"/e"),
             request_id: Some(HeaderValue::from_static("0123")),
             version: Version::HTTP_11,
             upstream_host: Some(HeaderValue::from_static("127.0.0.1:29000")),
@@ -226,7 +227,7 @@ mod tests {
         check(&Forwarding { scheme: Scheme::Https, ..plain() }, &[], &[("x-forwarded-proto", "https")]);
         check(&Forwarding { host: "Shop.Test:8443", ..plain() }, &[], &[("x-forwarded-host", "shop.test")]);
         check(&Forwarding { host: "[::1]:80", ..plain() }, &[], &[("x-forwarded-host", "[::1]")]);
-        check(&Forwarding { stripped_prefix: Some("/"), ..plain() }, &[], &[("x-forwarded-prefix", "")]);
+        check(&Forwarding { stripped_prefix: Some(b"/"), ..plain() }, &[], &[("x-forwarded-prefix", "")]);
         check(&Forwarding { stripped_prefix: None, ..plain() }, &[], &[("x-forwarded-prefix", "")]);
         check(&Forwarding { raw_path: "/%7Ea//b", ..plain() }, &[], &[("x-forwarded-path", "/%7Ea//b")]);
         check(&Forwarding { upstream_host: None, ..plain() }, &[("host", "A:1")], &[("host", "A:1")]);

@@ -1,0 +1,196 @@
+//! A Consumer: someone who uses the APIs, with credentials and groups. (Kong: Consumer object.)
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use super::{id, names, plugin, text};
+use crate::{
+    document::{Mapping, Value},
+    schema::{Complaint, Entity, Field, Kind},
+};
+
+/// What a Consumer may say.
+pub(super) const ENTITY: Entity =
+    Entity { collection: "consumers", fields: FIELDS, prepare: None, checks: &[some_name] };
+
+const FIELDS: &[Field] = &[
+    Field::new("id", Kind::Uuid),
+    Field::new("username", Kind::String),
+    Field::new("custom_id", Kind::String),
+    names::TAGS,
+    Field::new("created_at", Kind::Integer),
+    Field::new("updated_at", Kind::Integer),
+    Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "consumer")),
+    Field::new("keyauth_credentials", Kind::Entities(|| &KEY, "consumer")),
+    Field::new("basicauth_credentials", Kind::Entities(|| &PASSWORD, "consumer")),
+    Field::new("acls", Kind::Entities(|| &GROUP, "consumer")),
+    Field::new("jwt_secrets", Kind::Unused),
+    Field::new("hmacauth_credentials", Kind::Unused),
+    Field::new("oauth2_credentials", Kind::Unused),
+    Field::new("mtls_auth_credentials", Kind::Unused),
+];
+
+/// What a credential of `key-auth` may say.
+pub(super) const KEY: Entity = Entity {
+    collection: "keyauth_credentials",
+    fields: &[
+        Field::new("id", Kind::Uuid),
+        Field::new("key", Kind::Secret).required(),
+        Field::new("consumer", Kind::Foreign("consumers")).required(),
+        Field::new("ttl", Kind::Integer),
+        names::TAGS,
+        Field::new("created_at", Kind::Integer),
+    ],
+    prepare: Some(generate_key),
+    checks: &[],
+};
+
+/// What a credential of `basic-auth` may say.
+pub(super) const PASSWORD: Entity = Entity {
+    collection: "basicauth_credentials",
+    fields: &[
+        Field::new("id", Kind::Uuid),
+        Field::new("username", Kind::String).required(),
+        Field::new("password", Kind::Secret).required(),
+        Field::new("consumer", Kind::Foreign("consumers")).required(),
+        names::TAGS,
+        Field::new("created_at", Kind::Integer),
+    ],
+    prepare: None,
+    checks: &[],
+};
+
+/// What the membership of a Consumer in a group may say.
+pub(super) const GROUP: Entity = Entity {
+    collection: "acls",
+    fields: &[
+        Field::new("id", Kind::Uuid),
+        Field::new("group", Kind::String).required(),
+        Field::new("consumer", Kind::Foreign("consumers")).required(),
+        names::TAGS,
+        Field::new("created_at", Kind::Integer),
+    ],
+    prepare: None,
+    checks: &[],
+};
+
+/// A Consumer with all that tells it apart.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// Its id, given or derived from its username.
+    pub id: Uuid,
+    /// Its name here.
+    pub username: Option<String>,
+    /// Its name elsewhere.
+    pub custom_id: Option<String>,
+    /// Its keys, in file order.
+    pub keys: Vec<KeyCredential>,
+    /// Its user names and passwords, in file order.
+    pub passwords: Vec<PasswordCredential>,
+    /// Its groups, in file order.
+    pub groups: Vec<Group>,
+    /// The complete record, as the Admin API shows it.
+    pub record: Value,
+}
+
+/// A key for `key-auth`.
+#[derive(Clone)]
+pub struct KeyCredential {
+    /// Its id.
+    pub id: Uuid,
+    /// The key itself.
+    pub key: String,
+    /// The complete record, the key with it.
+    pub record: Value,
+}
+
+/// A user name with its password for `basic-auth`.
+#[derive(Clone)]
+pub struct PasswordCredential {
+    /// Its id.
+    pub id: Uuid,
+    /// The user name.
+    pub username: String,
+    /// The password itself.
+    pub password: String,
+    /// The complete record, the password with it.
+    pub record: Value,
+}
+
+/// A group that a Consumer belongs to.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// The complete record, as the Admin API shows it.
+    pub record: Value,
+}
+
+impl Consumer {
+    /// The value of a checked record, without credentials and groups yet.
+    #[must_use]
+    pub fn new(record: &Value) -> Self {
+        Self {
+            id: id(record),
+            username: text(record, "username"),
+            custom_id: text(record, "custom_id"),
+            keys: Vec::new(),
+            passwords: Vec::new(),
+            groups: Vec::new(),
+            record: record.clone(),
+        }
+    }
+
+    /// Gives it a key.
+    pub fn add_key(&mut self, record: &Value) {
+        let key = text(record, "key").unwrap_or_default();
+        self.keys.push(KeyCredential { id: id(record), key, record: record.clone() });
+    }
+
+    /// Gives it a user name and a password.
+    pub fn add_password(&mut self, record: &Value) {
+        self.passwords.push(PasswordCredential {
+            id: id(record),
+            username: text(record, "username").unwrap_or_default(),
+            password: text(record, "password").unwrap_or_default(),
+            record: record.clone(),
+        });
+    }
+
+    /// Takes it into a group.
+    pub fn add_group(&mut self, record: &Value) {
+        let name = text(record, "group").unwrap_or_default();
+        self.groups.push(Group { name, record: record.clone() });
+    }
+}
+
+impl fmt::Debug for KeyCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyCredential").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PasswordCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordCredential").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+fn some_name(record: &Value) -> Option<Complaint> {
+    let given = |field| record.get(field).is_some_and(|it| !it.is_null());
+    if given("username") || given("custom_id") {
+        return None;
+    }
+    Some(Complaint::record("at least one of these fields must be non-empty: 'custom_id', 'username'"))
+}
+
+/// A credential without a key gets one that nobody can guess: 32 characters, anew at each load, as Kong's.
+#[expect(clippy::unnecessary_wraps, reason = "other entities refuse what they cannot expand")]
+fn generate_key(given: &Mapping) -> Result<Mapping, Complaint> {
+    let mut record = given.clone();
+    if record.get("key").is_none_or(Value::is_null) {
+        record.insert("key", Uuid::new_v4().simple().to_string());
+    }
+    Ok(record)
+}

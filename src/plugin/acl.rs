@@ -1,0 +1,80 @@
+//! ACL: lets in by the groups of a Consumer. (Kong: ACL plugin.)
+
+use std::sync::Arc;
+
+use http::{HeaderName, StatusCode};
+
+use super::{Def, Exchange, Flow, Plugin, Setup, rules};
+use crate::{
+    diag::Diagnostic,
+    document::Value,
+    schema::{Complaint, Field, Kind, Settings},
+};
+
+/// The plugin in the table.
+pub(super) const DEF: Def = Def {
+    name: "acl",
+    priority: 950,
+    per_consumer: false,
+    settings: Settings { fields: FIELDS, checks: &[some_list, one_list] },
+    compile,
+};
+
+const FIELDS: &[Field] = &[
+    Field::new("allow", rules::TEXTS),
+    Field::new("deny", rules::TEXTS),
+    Field::new("hide_groups_header", Kind::Boolean).required().default("false"),
+    Field::new("always_use_authenticated_groups", Kind::Boolean).required().default("false"),
+];
+
+const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
+
+fn some_list(config: &Value) -> Option<Complaint> {
+    rules::at_least_one(config, &["allow", "deny"])
+}
+
+fn one_list(config: &Value) -> Option<Complaint> {
+    let given = |field| config.get(field).is_some_and(|it| !it.items().is_empty());
+    (given("allow") && given("deny")).then(|| {
+        Complaint::record("only one of these fields must be non-empty: 'config.allow', 'config.deny'")
+    })
+}
+
+struct Acl {
+    groups: Vec<String>,
+    /// Whether the groups are those that are kept out.
+    deny: bool,
+    hide_groups_header: bool,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let groups = |field| rules::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
+    let allow: Vec<String> = groups("allow");
+    let deny = allow.is_empty();
+    Ok(Arc::new(Acl {
+        groups: if deny { groups("deny") } else { allow },
+        deny,
+        hide_groups_header: rules::truth(setup.config, "hide_groups_header"),
+    }))
+}
+
+impl Plugin for Acl {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let Some(identity) = &exchange.identity else {
+            return Flow::Respond(exchange.error(StatusCode::UNAUTHORIZED, "Unauthorized"));
+        };
+        let consumer = identity.consumer.clone();
+        let listed = consumer.groups.iter().any(|group| self.groups.contains(group));
+        if listed == self.deny {
+            return Flow::Respond(exchange.error(StatusCode::FORBIDDEN, "You cannot consume this service"));
+        }
+        let headers = &mut exchange.head.headers;
+        match consumer.told.groups.as_ref().filter(|_| !self.hide_groups_header) {
+            Some(groups) => drop(headers.insert(CONSUMER_GROUPS, groups.clone())),
+            // A client does not say itself what groups it belongs to.
+            None => drop(headers.remove(CONSUMER_GROUPS)),
+        }
+        Flow::Continue
+    }
+}

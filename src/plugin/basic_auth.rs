@@ -1,0 +1,155 @@
+//! BASIC AUTH: lets in who shows a user name and its password. (Kong: Basic Authentication plugin; RFC 7617.)
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
+
+use super::{
+    Def, Exchange, Flow, Identity, Plugin, Setup,
+    identity::{Gate, admit},
+    rules,
+};
+use crate::{
+    diag::Diagnostic,
+    schema::{Field, Kind, Settings},
+};
+
+/// The plugin in the table.
+pub(super) const DEF: Def = Def {
+    name: "basic-auth",
+    priority: 1100,
+    per_consumer: false,
+    settings: Settings { fields: FIELDS, checks: &[] },
+    compile,
+};
+
+const FIELDS: &[Field] = &[
+    Field::new("anonymous", Kind::String),
+    Field::new("hide_credentials", Kind::Boolean).required().default("false"),
+    Field::new("realm", Kind::String).required().default("\"service\""),
+];
+
+struct BasicAuth {
+    hide_credentials: bool,
+    gate: Gate,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let hide_credentials = rules::truth(setup.config, "hide_credentials");
+    Ok(Arc::new(BasicAuth { hide_credentials, gate: Gate::new(setup, "Basic") }))
+}
+
+impl Plugin for BasicAuth {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        if self.gate.is_open(exchange) {
+            return Flow::Continue;
+        }
+        let identity = identity(exchange);
+        if self.hide_credentials {
+            exchange.head.headers.remove(PROXY_AUTHORIZATION);
+            exchange.head.headers.remove(AUTHORIZATION);
+        }
+        match identity {
+            Some(identity) => admit(exchange, identity),
+            None => self.gate.refuse(exchange, "Unauthorized"),
+        }
+    }
+}
+
+/// Who the request says it comes from, if that is true.
+fn identity(exchange: &Exchange) -> Option<Identity> {
+    let consumers = exchange.consumers()?;
+    [PROXY_AUTHORIZATION, AUTHORIZATION].iter().find_map(|name| {
+        let (username, password) = credentials(exchange.head.headers.get(name)?.as_bytes())?;
+        consumers.with_password(&username, &password).cloned()
+    })
+}
+
+/// The user name and the password in the value of a header.
+fn credentials(value: &[u8]) -> Option<(String, Vec<u8>)> {
+    let (scheme, rest) = value.trim_ascii().split_at_checked(5)?;
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return None;
+    }
+    let decoded = decode(rest.trim_ascii())?;
+    let colon = decoded.iter().position(|byte| *byte == b':').filter(|colon| *colon > 0)?;
+    let username = String::from_utf8(decoded.get(..colon)?.to_vec()).ok()?;
+    Some((username, decoded.get(colon + 1..)?.to_vec()))
+}
+
+/// Decodes Base64; padding may be missing. (RFC 4648, section 4.)
+fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    let unpadded = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
+    let mut bytes = Vec::with_capacity(unpadded.len() * 3 / 4);
+    for group in unpadded.chunks(4) {
+        let mut bits = 0_u32;
+        for byte in group {
+            bits = bits << 6 | digit(*byte)?;
+        }
+        let missing = 4 - group.len();
+        let [_, first, second, third] = (bits << (6 * missing)).to_be_bytes();
+        match missing {
+            0 => bytes.extend([first, second, third]),
+            1 => bytes.extend([first, second]),
+            2 => bytes.push(first),
+            _ => return None,
+        }
+    }
+    Some(bytes)
+}
+
+fn digit(byte: u8) -> Option<u32> {
+    let digit = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    };
+    Some(u32::from(digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read() {
+        let read = |value: &str| credentials(value.as_bytes());
+        let aladdin = Some(("Aladdin".to_owned(), b"open sesame".to_vec()));
+        for (value, expected) in [
+            ("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", aladdin.clone()),
+            ("basic   QWxhZGRpbjpvcGVuIHNlc2FtZQ", aladdin.clone()),
+            ("BASIC QWxhZGRpbjpvcGVuIHNlc2FtZQ==  ", aladdin),
+            ("Basic YTpiOmM=", Some(("a".to_owned(), b"b:c".to_vec()))),
+            ("Basic YTo=", Some(("a".to_owned(), Vec::new()))),
+            ("Basic OmI=", None),
+            ("Basic YWI=", None),
+            ("Basic Y", None),
+            ("Basic !!!!", None),
+            ("Basic", None),
+            ("Bas", None),
+            ("Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ==", None),
+        ] {
+            assert_eq!(read(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn base64_of_every_length() {
+        for (text, expected) in [
+            ("", ""),
+            ("Zg==", "f"),
+            ("Zm8=", "fo"),
+            ("Zm9v", "foo"),
+            ("Zm9vYg", "foob"),
+            ("Zm9vYmE=", "fooba"),
+            ("Zm9vYmFy", "foobar"),
+        ] {
+            assert_eq!(decode(text.as_bytes()).as_deref(), Some(expected.as_bytes()), "{text}");
+        }
+        assert_eq!(decode(b"+/+/"), Some(vec![0xfb, 0xff, 0xbf]));
+    }
+}

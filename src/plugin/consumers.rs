@@ -1,0 +1,190 @@
+//! Who may come: Consumers, found by what they show, and who a request comes from.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use http::HeaderValue;
+
+/// All Consumers of a configuration, indexed; made once at load.
+#[derive(Default)]
+pub struct Consumers {
+    all: Vec<Arc<Consumer>>,
+    /// By id, and by username.
+    names: HashMap<String, usize>,
+    keys: HashMap<String, Identity>,
+    passwords: HashMap<String, (Vec<u8>, Identity)>,
+}
+
+/// Someone who uses the APIs.
+#[derive(Clone, Debug, Default)]
+pub struct Consumer {
+    /// Its place among all.
+    pub place: usize,
+    /// Its id.
+    pub id: String,
+    /// Its name here.
+    pub username: Option<String>,
+    /// Its name elsewhere.
+    pub custom_id: Option<String>,
+    /// The groups it belongs to.
+    pub groups: Vec<String>,
+    /// What the upstream is told of it.
+    pub told: Told,
+}
+
+/// A Consumer in headers; none for what it does not have, or what no header can say.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Its id.
+    pub id: Option<HeaderValue>,
+    /// Its name here.
+    pub username: Option<HeaderValue>,
+    /// Its name elsewhere.
+    pub custom_id: Option<HeaderValue>,
+    /// Its groups, with commas between them.
+    pub groups: Option<HeaderValue>,
+}
+
+/// Who a request comes from.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The Consumer.
+    pub consumer: Arc<Consumer>,
+    /// What it showed; none if it stands for those who showed nothing.
+    pub credential: Option<Arc<Credential>>,
+}
+
+/// What a Consumer showed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Its id.
+    pub id: String,
+    /// What the upstream is told of it: an id or a user name.
+    pub identifier: HeaderValue,
+}
+
+impl Consumers {
+    /// Takes one in; its place is the number of those before it.
+    pub fn add(&mut self, consumer: Consumer) -> Arc<Consumer> {
+        let place = self.all.len();
+        let value = |text: &str| HeaderValue::from_bytes(text.as_bytes()).ok();
+        let told = Told {
+            id: value(&consumer.id),
+            username: consumer.username.as_deref().and_then(value),
+            custom_id: consumer.custom_id.as_deref().and_then(value),
+            groups: value(&consumer.groups.join(", ")).filter(|it| !it.is_empty()),
+        };
+        let consumer = Arc::new(Consumer { place, told, ..consumer });
+        self.names.insert(consumer.id.clone(), place);
+        // An id says more than a name that looks like it.
+        if let Some(username) = &consumer.username {
+            self.names.entry(username.clone()).or_insert(place);
+        }
+        self.all.push(consumer.clone());
+        consumer
+    }
+
+    /// Gives a Consumer a key.
+    pub fn add_key(&mut self, consumer: &Arc<Consumer>, id: &str, key: &str) {
+        let identity = Identity::new(consumer, id, id);
+        self.keys.insert(key.to_owned(), identity);
+    }
+
+    /// Gives a Consumer a user name and a password.
+    pub fn add_password(&mut self, consumer: &Arc<Consumer>, id: &str, username: &str, password: &str) {
+        let identity = Identity::new(consumer, id, username);
+        self.passwords.insert(username.to_owned(), (password.as_bytes().to_vec(), identity));
+    }
+
+    /// The Consumer with this id or username.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Consumer>> {
+        self.all.get(*self.names.get(name)?)
+    }
+
+    /// Whose key this is.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Option<&Identity> {
+        self.keys.get(key)
+    }
+
+    /// Whose user name and password these are. How long it takes says nothing of how much of the password is right.
+    #[must_use]
+    pub fn with_password(&self, username: &str, password: &[u8]) -> Option<&Identity> {
+        let (expected, identity) = self.passwords.get(username)?;
+        same(expected, password).then_some(identity)
+    }
+}
+
+impl Identity {
+    fn new(consumer: &Arc<Consumer>, id: &str, identifier: &str) -> Self {
+        let identifier =
+            HeaderValue::from_bytes(identifier.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static(""));
+        let credential = Credential { id: id.to_owned(), identifier };
+        Self { consumer: consumer.clone(), credential: Some(Arc::new(credential)) }
+    }
+}
+
+/// Compares two texts in a time that depends on the length of the given one only.
+fn same(expected: &[u8], given: &[u8]) -> bool {
+    let mut differs = u8::from(expected.len() != given.len());
+    for (n, byte) in given.iter().enumerate() {
+        differs |= byte ^ expected.get(n).copied().unwrap_or_default();
+    }
+    std::hint::black_box(differs) == 0
+}
+
+impl fmt::Debug for Consumers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumers").field("all", &self.all.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consumers() -> Consumers {
+        let mut consumers = Consumers::default();
+        let named = |id: &str, username: &str| Consumer {
+            id: id.to_owned(),
+            username: Some(username.to_owned()),
+            ..Consumer::default()
+        };
+        let alice = consumers.add(named("1", "alice"));
+        let bob = consumers.add(named("2", "1"));
+        consumers.add_key(&alice, "k1", "secret");
+        consumers.add_password(&bob, "p1", "bob", "open sesame");
+        consumers
+    }
+
+    #[test]
+    fn an_id_comes_before_a_name() {
+        let place = |name: &str| consumers().named(name).map(|it| it.place);
+        for (name, expected) in [("1", Some(0)), ("2", Some(1)), ("alice", Some(0)), ("x", None)] {
+            assert_eq!(place(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_the_whole_secret_opens() {
+        let consumers = consumers();
+        assert_eq!(consumers.with_key("secret").map(|it| it.consumer.place), Some(0));
+        assert!(consumers.with_key("secre").is_none());
+        for (username, password, opens) in [
+            ("bob", "open sesame", true),
+            ("bob", "open sesam", false),
+            ("bob", "open sesame!", false),
+            ("bob", "open sesame\0", false),
+            ("bob", "", false),
+            ("Bob", "open sesame", false),
+        ] {
+            let found = consumers.with_password(username, password.as_bytes());
+            assert_eq!(found.is_some(), opens, "{username} {password:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_prints_a_secret() {
+        assert_eq!(format!("{:?}", consumers()), "Consumers { all: 2, .. }");
+    }
+}

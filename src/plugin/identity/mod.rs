@@ -1,0 +1,73 @@
+//! What the authenticating plugins share: telling the upstream who comes, refusing who shows nothing.
+
+#[cfg(test)]
+mod tests;
+
+use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+
+use super::{Exchange, Flow, Identity, Setup, rules};
+
+const CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
+const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
+const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
+const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
+const ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymous-consumer");
+
+/// Lets in who shows a credential, and perhaps others as one Consumer.
+pub(super) struct Gate {
+    /// The id or username of the Consumer that stands for those who show no credential.
+    anonymous: Option<String>,
+    challenge: HeaderValue,
+}
+
+impl Gate {
+    /// A gate that asks for credentials of this scheme, such as `Key`.
+    pub(super) fn new(setup: &Setup<'_>, scheme: &str) -> Self {
+        let challenge = match rules::text(setup.config, "realm") {
+            Some(realm) => format!("{scheme} realm=\"{realm}\""),
+            None => scheme.to_owned(),
+        };
+        Self {
+            anonymous: rules::text(setup.config, "anonymous"),
+            challenge: HeaderValue::try_from(challenge).unwrap_or_else(|_| HeaderValue::from_static("")),
+        }
+    }
+
+    /// Whether nothing needs to be shown any more: of several gates that let in others, one credential is enough.
+    pub(super) fn is_open(&self, exchange: &Exchange) -> bool {
+        let shown = || exchange.identity.as_ref().is_some_and(|it| it.credential.is_some());
+        self.anonymous.is_some() && shown()
+    }
+
+    /// Refuses with 401, or lets in as the Consumer that stands for those who show nothing.
+    pub(super) fn refuse<'a>(&self, exchange: &mut Exchange, message: &str) -> Flow<'a> {
+        let Some(anonymous) = &self.anonymous else {
+            let mut response = exchange.error(StatusCode::UNAUTHORIZED, message);
+            response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
+            return Flow::Respond(response);
+        };
+        let Some(consumer) = exchange.consumers().and_then(|all| all.named(anonymous)).cloned() else {
+            let message = "An unexpected error occurred";
+            return Flow::Respond(exchange.error(StatusCode::INTERNAL_SERVER_ERROR, message));
+        };
+        admit(exchange, Identity { consumer, credential: None })
+    }
+}
+
+/// Lets a request in, and tells the upstream who sends it; what the client says of itself is not passed on.
+pub(super) fn admit<'a>(exchange: &mut Exchange, identity: Identity) -> Flow<'a> {
+    let headers = &mut exchange.head.headers;
+    let mut tell = |name: HeaderName, value: Option<&HeaderValue>| match value {
+        Some(value) => drop(headers.insert(name, value.clone())),
+        None => drop(headers.remove(name)),
+    };
+    let told = &identity.consumer.told;
+    let credential = identity.credential.as_deref().map(|it| &it.identifier);
+    tell(CONSUMER_ID, told.id.as_ref());
+    tell(CONSUMER_CUSTOM_ID, told.custom_id.as_ref());
+    tell(CONSUMER_USERNAME, told.username.as_ref());
+    tell(CREDENTIAL_IDENTIFIER, credential);
+    tell(ANONYMOUS_CONSUMER, credential.is_none().then_some(&HeaderValue::from_static("true")));
+    exchange.identity = Some(identity);
+    Flow::Continue
+}

@@ -1,0 +1,255 @@
+//! KEY AUTH: lets in who shows a key. (Kong: Key Authentication plugin.)
+
+use std::{borrow::Cow, sync::Arc};
+
+use http::{
+    HeaderName, HeaderValue, Method, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
+};
+
+use super::{
+    Def, Exchange, Flow, Plugin, Setup,
+    identity::{Gate, admit},
+    rules,
+    whole_body::{self, Unread},
+};
+use crate::{
+    body::Body,
+    diag::Diagnostic,
+    schema::{Field, Kind, Rule, Settings},
+};
+
+/// The plugin in the table.
+pub(super) const DEF: Def = Def {
+    name: "key-auth",
+    priority: 1250,
+    per_consumer: false,
+    settings: Settings { fields: FIELDS, checks: &[] },
+    compile,
+};
+
+const NAMES: Kind = Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(rules::header_name)]));
+
+const FIELDS: &[Field] = &[
+    Field::new("key_names", NAMES).required().default("[\"apikey\"]").rules(&[Rule::NotEmpty]),
+    Field::new("hide_credentials", Kind::Boolean).required().default("false"),
+    Field::new("anonymous", Kind::String),
+    Field::new("key_in_header", Kind::Boolean).required().default("true"),
+    Field::new("key_in_query", Kind::Boolean).required().default("true"),
+    Field::new("key_in_body", Kind::Boolean).required().default("false"),
+    Field::new("run_on_preflight", Kind::Boolean).required().default("true"),
+    Field::new("realm", Kind::String),
+];
+
+/// A body of more bytes is not searched for a key.
+const LIMIT: u64 = 8 << 20;
+
+#[expect(clippy::struct_excessive_bools, reason = "they are Kong's, each a setting of its own")]
+struct KeyAuth {
+    names: Vec<(String, Option<HeaderName>)>,
+    hide_credentials: bool,
+    in_header: bool,
+    in_query: bool,
+    in_body: bool,
+    run_on_preflight: bool,
+    gate: Gate,
+}
+
+/// What a request shows under one name.
+enum Shown<'a> {
+    Nothing,
+    One(Cow<'a, str>),
+    Several,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let truth = |field| rules::truth(setup.config, field);
+    let names = rules::texts(setup.config, "key_names");
+    Ok(Arc::new(KeyAuth {
+        names: names.map(|(_, name)| (name.to_owned(), HeaderName::try_from(name).ok())).collect(),
+        hide_credentials: truth("hide_credentials"),
+        in_header: truth("key_in_header"),
+        in_query: truth("key_in_query"),
+        in_body: truth("key_in_body"),
+        run_on_preflight: truth("run_on_preflight"),
+        gate: Gate::new(setup, "Key"),
+    }))
+}
+
+impl Plugin for KeyAuth {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let passes = !self.run_on_preflight && exchange.head.method == Method::OPTIONS;
+        if passes || self.gate.is_open(exchange) {
+            return Flow::Continue;
+        }
+        let kind = if self.in_body { Content::kind(exchange) } else { None };
+        let Some(kind) = kind else { return self.decide(exchange, None) };
+        Flow::Later(Box::pin(self.decide_with_body(exchange, kind)))
+    }
+}
+
+impl KeyAuth {
+    async fn decide_with_body<'a>(&'a self, exchange: &'a mut Exchange, kind: ContentKind) -> Flow<'a> {
+        let body = std::mem::replace(&mut exchange.body, Body::Empty);
+        match whole_body::read(body, LIMIT).await {
+            Ok(bytes) => {
+                let content = Content::new(kind, &bytes);
+                set_body(exchange, Body::full(bytes));
+                self.decide(exchange, content)
+            }
+            Err(Unread::TooLarge) => {
+                Flow::Respond(exchange.error(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"))
+            }
+            Err(Unread::Broken) => Flow::Respond(exchange.error(StatusCode::BAD_REQUEST, "Bad request")),
+        }
+    }
+
+    fn decide<'a>(&self, exchange: &mut Exchange, content: Option<Content>) -> Flow<'a> {
+        for (name, header) in &self.names {
+            match self.shown(exchange, content.as_ref(), name, header.as_ref()) {
+                Shown::Nothing => (),
+                Shown::Several => return self.gate.refuse(exchange, "Duplicate API key found"),
+                Shown::One(key) if key.is_empty() => break,
+                Shown::One(key) => {
+                    let identity = exchange.consumers().and_then(|all| all.with_key(&key)).cloned();
+                    if self.hide_credentials {
+                        hide(exchange, content, name, header.as_ref());
+                    }
+                    return match identity {
+                        Some(identity) => admit(exchange, identity),
+                        None => self.gate.refuse(exchange, "Unauthorized"),
+                    };
+                }
+            }
+        }
+        self.gate.refuse(exchange, "No API key found in request")
+    }
+
+    /// The header comes before the query, the query before the body.
+    fn shown<'a>(
+        &self,
+        exchange: &'a Exchange,
+        content: Option<&'a Content>,
+        name: &str,
+        header: Option<&HeaderName>,
+    ) -> Shown<'a> {
+        let mut shown = Shown::Nothing;
+        if let Some(header) = header.filter(|_| self.in_header) {
+            let values = exchange.head.headers.get_all(header).iter();
+            shown = Shown::of(values.map(|it| String::from_utf8_lossy(it.as_bytes())));
+        }
+        if self.in_query && matches!(shown, Shown::Nothing) {
+            let query = exchange.head.uri.query().unwrap_or_default();
+            shown = Shown::of(arguments(query, name));
+        }
+        if let (Shown::Nothing, Some(content)) = (&shown, content) {
+            shown = content.shown(name);
+        }
+        shown
+    }
+}
+
+impl<'a> Shown<'a> {
+    fn of(mut values: impl Iterator<Item = Cow<'a, str>>) -> Self {
+        match (values.next(), values.next()) {
+            (None, _) => Self::Nothing,
+            (Some(value), None) => Self::One(value),
+            (Some(_), Some(_)) => Self::Several,
+        }
+    }
+}
+
+/// The values that a query or a form has for a name; a name without `=` has none.
+fn arguments<'a>(text: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+    let parts = text.split('&').filter(|part| part.contains('='));
+    let pairs = parts.filter_map(|part| form_urlencoded::parse(part.as_bytes()).next());
+    pairs.filter(move |(it, _)| *it == name).map(|(_, value)| value)
+}
+
+/// Takes a key out of a request wherever a key could be.
+fn hide(exchange: &mut Exchange, content: Option<Content>, name: &str, header: Option<&HeaderName>) {
+    if let Some(header) = header {
+        exchange.head.headers.remove(header);
+    }
+    let query = exchange.head.uri.query();
+    if let Some(query) = query.filter(|query| arguments(query, name).next().is_some()) {
+        let query = without(query, name);
+        exchange.set_query(&query);
+    }
+    if let Some(bytes) = content.and_then(|content| content.without(name)) {
+        set_body(exchange, Body::full(bytes));
+    }
+}
+
+/// The parts of a query or a form with other names, byte for byte.
+fn without(text: &str, name: &str) -> String {
+    let is_other = |part: &&str| {
+        let pair = form_urlencoded::parse(part.as_bytes()).next();
+        !part.is_empty() && pair.is_none_or(|(it, _)| it != name)
+    };
+    text.split('&').filter(is_other).collect::<Vec<_>>().join("&")
+}
+
+fn set_body(exchange: &mut Exchange, body: Body) {
+    let length = http_body::Body::size_hint(&body).exact().unwrap_or_default();
+    exchange.head.headers.remove(TRANSFER_ENCODING);
+    exchange.head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    exchange.body = body;
+}
+
+/// A body in which keys can be found.
+enum Content {
+    Json(serde_json::Map<String, serde_json::Value>),
+    Form(String),
+}
+
+#[derive(Clone, Copy)]
+enum ContentKind {
+    Json,
+    Form,
+}
+
+impl Content {
+    /// What a request says its body is; none if no key can be in it.
+    fn kind(exchange: &Exchange) -> Option<ContentKind> {
+        let media_type = exchange.head.headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
+        if media_type.eq_ignore_ascii_case("application/json") {
+            return Some(ContentKind::Json);
+        }
+        let form = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        form.then_some(ContentKind::Form)
+    }
+
+    fn new(kind: ContentKind, bytes: &[u8]) -> Option<Self> {
+        match kind {
+            ContentKind::Json => serde_json::from_slice(bytes).ok().map(Self::Json),
+            ContentKind::Form => std::str::from_utf8(bytes).ok().map(|text| Self::Form(text.to_owned())),
+        }
+    }
+
+    fn shown(&self, name: &str) -> Shown<'_> {
+        match self {
+            Self::Form(text) => Shown::of(arguments(text, name)),
+            Self::Json(members) => match members.get(name) {
+                Some(serde_json::Value::String(text)) => Shown::One(Cow::Borrowed(text)),
+                Some(serde_json::Value::Array(_) | serde_json::Value::Object(_)) => Shown::Several,
+                _ => Shown::Nothing,
+            },
+        }
+    }
+
+    /// The bytes of the same body without a name; none if it has no such name.
+    fn without(self, name: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Form(text) => {
+                arguments(&text, name).next()?;
+                Some(without(&text, name).into_bytes())
+            }
+            Self::Json(mut members) => {
+                members.shift_remove(name)?;
+                serde_json::to_vec(&members).ok()
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Which paths are a collection and its items, and what an item looks like.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use super::{Role, success};
+use crate::{
+    document::{Mapping, Value},
+    openapi::{Api, Library, Media, Node, sample::Sampler},
+};
+
+/// How deep `allOf` may nest.
+const DEEPEST: usize = 16;
+
+/// Members beside a wrapped list that count its items.
+const COUNTS: &[&str] = &["total", "count", "total_count", "totalCount", "size"];
+
+/// A collection and its items.
+#[derive(Debug)]
+pub(super) struct Resource {
+    /// The name of the parameter that stands for an item.
+    parameter: String,
+    /// The operations, by position.
+    pub(super) operations: Vec<(Role, usize)>,
+    /// Found out when it is first asked for.
+    shape: OnceLock<Shape>,
+}
+
+/// What the items of a collection look like.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// The property that names an item.
+    pub(super) key: String,
+    /// What that property is.
+    pub(super) kind: KeyKind,
+    /// The items that are there at first.
+    pub(super) seeds: Vec<Value>,
+    /// How a list of them is written; none if the document has no such list.
+    pub(super) envelope: Option<Envelope>,
+    /// What an item must have, and what it has if nobody says something else.
+    pub(super) required: Mapping,
+}
+
+/// What names an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyKind {
+    /// A number that counts up.
+    Integer,
+    /// A text; a UUID where nobody gives one.
+    Text,
+}
+
+/// How a list is written.
+#[derive(Debug)]
+pub(super) enum Envelope {
+    /// As it is.
+    Plain,
+    /// As a member of this mapping.
+    Member(Mapping, String),
+}
+
+/// Every collection of a document that has items.
+pub(super) fn find(api: &Api) -> Vec<Resource> {
+    let mut by_template: HashMap<&str, Vec<(&http::Method, usize)>> = HashMap::new();
+    for (n, operation) in api.operations.iter().enumerate().filter(|(_, it)| it.broken.is_none()) {
+        let template = operation.template.trim_end_matches('/');
+        by_template.entry(template).or_default().push((&operation.method, n));
+    }
+    let resource = |(template, items): (&&str, &Vec<(&http::Method, usize)>)| {
+        let (collection, last) = template.rsplit_once('/')?;
+        let parameter = last.strip_prefix('{')?.strip_suffix('}').filter(|it| !it.contains(['{', '}']))?;
+        let roles = |of: &[(&http::Method, usize)], on_item| -> Vec<(Role, usize)> {
+            of.iter().filter_map(|(method, n)| Some((Role::of(method, on_item)?, *n))).collect()
+        };
+        let mut operations = roles(by_template.get(collection)?, false);
+        let of_items = roles(items, true);
+        if operations.is_empty() || of_items.is_empty() {
+            return None;
+        }
+        operations.extend(of_items);
+        Some(Resource { parameter: parameter.to_owned(), operations, shape: OnceLock::new() })
+    };
+    by_template.iter().filter_map(resource).collect()
+}
+
+impl Resource {
+    pub(super) fn shape(&self, api: &Api) -> &Shape {
+        self.shape.get_or_init(|| self.find_shape(api))
+    }
+
+    fn find_shape(&self, api: &Api) -> Shape {
+        let library = &*api.library;
+        let list = self.media(api, Role::List);
+        let example = list.and_then(|media| media.examples.first()).map(|it| it.value.value.clone());
+        let has_example = example.is_some();
+        let listed = example.or_else(|| {
+            let schema = list?.schema.as_ref()?;
+            Some(Sampler::new(library).sample(schema).value)
+        });
+        let (envelope, items) = listed.as_ref().map_or((None, &[][..]), split);
+        let seeds = if has_example { items } else { &[] };
+        let seeds: Vec<Value> = seeds.iter().filter(|it| it.as_mapping().is_some()).cloned().collect();
+        let of_list = || member_schema(library, list?.schema.as_ref()?, envelope.as_ref()?);
+        let of = |role| self.media(api, role).and_then(|media| media.schema.clone());
+        let schema = of(Role::Read).or_else(of_list).or_else(|| of(Role::Create));
+        let key = self.key(library, schema.as_ref(), seeds.first());
+        let property = schema.as_ref().and_then(|it| property(library, it, &key, DEEPEST));
+        let number = property.and_then(|it| is_number(&it));
+        let number = number.or_else(|| Some(matches!(seeds.first()?.get(&key)?, Value::Number(_))));
+        let number = number.unwrap_or_else(|| self.parameter_is_number(api));
+        let kind = if number { KeyKind::Integer } else { KeyKind::Text };
+        let required = schema.as_ref().map(|it| required(library, it)).unwrap_or_default();
+        Shape { key, kind, seeds, envelope, required }
+    }
+
+    /// The property that names an item: the one called as the parameter, else `id`.
+    fn key(&self, library: &Library, schema: Option<&Node>, seed: Option<&Value>) -> String {
+        let has = |name: &str| {
+            schema.is_some_and(|it| property(library, it, name, DEEPEST).is_some())
+                || seed.is_some_and(|it| it.get(name).is_some())
+        };
+        if has(&self.parameter) { self.parameter.clone() } else { "id".to_owned() }
+    }
+
+    fn parameter_is_number(&self, api: &Api) -> bool {
+        let parameters = self.operations.iter().flat_map(|(_, n)| &api.operations[*n].parameters);
+        let schema = parameters.filter(|it| *it.name == *self.parameter).find_map(|it| it.schema.as_ref());
+        let resolved = schema.and_then(|it| api.library.resolve(it).ok());
+        resolved.and_then(|it| is_number(&it)).unwrap_or_default()
+    }
+
+    /// What an operation answers to a success, in JSON if it can.
+    fn media<'a>(&self, api: &'a Api, role: Role) -> Option<&'a Media> {
+        let (_, n) = self.operations.iter().find(|(it, _)| *it == role)?;
+        let operation = &api.operations[*n];
+        let media = &operation.response(success(operation, role))?.media;
+        media.iter().find(|it| it.media_type.contains("json")).or_else(|| media.first())
+    }
+}
+
+impl Envelope {
+    /// A list of these items.
+    pub(super) fn wrap(&self, items: Vec<Value>) -> Value {
+        let Self::Member(around, name) = self else { return items.into() };
+        let mut around = around.clone();
+        let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
+        for name in COUNTS {
+            if let Some(Value::Number(_)) = around.get(name) {
+                around.insert(*name, count);
+            }
+        }
+        around.insert(name.as_str(), items);
+        around.into()
+    }
+}
+
+/// How a list is written, and its items.
+fn split(listed: &Value) -> (Option<Envelope>, &[Value]) {
+    match listed {
+        Value::Sequence(items) => (Some(Envelope::Plain), items),
+        Value::Mapping(members) => {
+            let is_list = |value: &Value| value.items().iter().all(|it| it.as_mapping().is_some());
+            let mut lists = members.iter().filter(|(_, it)| it.as_sequence().is_some_and(|_| is_list(it)));
+            let Some((name, items)) = lists.next() else { return (None, &[]) };
+            (Some(Envelope::Member((**members).clone(), name.to_owned())), items.items())
+        }
+        _ => (None, &[]),
+    }
+}
+
+/// The schema of the items of a list.
+fn member_schema(library: &Library, list: &Node, envelope: &Envelope) -> Option<Node> {
+    let list = match envelope {
+        Envelope::Plain => library.resolve(list).ok()?,
+        Envelope::Member(_, name) => property(library, list, name, DEEPEST)?,
+    };
+    list.get("items")
+}
+
+/// The schema of a property, its references followed.
+fn property(library: &Library, schema: &Node, name: &str, depth: usize) -> Option<Node> {
+    let schema = library.resolve(schema).ok()?;
+    if let Some(found) = schema.get("properties").and_then(|it| it.get(name)) {
+        return library.resolve(&found).ok();
+    }
+    let depth = depth.checked_sub(1)?;
+    schema.get("allOf")?.items().find_map(|it| property(library, &it, name, depth))
+}
+
+/// Whether a schema is for numbers; none if it does not say what it is for.
+fn is_number(schema: &Node) -> Option<bool> {
+    let is = |value: &Value| matches!(value.as_str(), Some("integer" | "number"));
+    let kind = schema.value.get("type")?;
+    Some(is(kind) || kind.items().iter().any(is))
+}
+
+/// What an item must have: names that the schema requires, and a sample of each.
+fn required(library: &Library, schema: &Node) -> Mapping {
+    let sample = Sampler::new(library).sample(schema).value;
+    let mut names = Vec::new();
+    collect_required(library, schema, DEEPEST, &mut names);
+    names.iter().filter_map(|name| Some((name.as_str(), sample.get(name)?.clone()))).collect()
+}
+
+fn collect_required(library: &Library, schema: &Node, depth: usize, names: &mut Vec<String>) {
+    let (Ok(schema), Some(depth)) = (library.resolve(schema), depth.checked_sub(1)) else { return };
+    let here = schema.value.get("required").map(Value::items).unwrap_or_default();
+    names.extend(here.iter().filter_map(Value::as_str).map(str::to_owned));
+    for part in schema.get("allOf").iter().flat_map(Node::items) {
+        collect_required(library, &part, depth, names);
+    }
+}

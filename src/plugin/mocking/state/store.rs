@@ -1,0 +1,155 @@
+//! The items, and how many there may be.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+
+use super::resource::{KeyKind, Shape};
+use crate::document::{Number, Value};
+
+/// The most items, of all collections together.
+const MOST_ITEMS: usize = 10_000;
+
+/// The most bytes that they have as JSON.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Collections by their path. One that nothing has been written to is not here: its items are the shape's seeds.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    collections: HashMap<String, Collection>,
+    items: usize,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Collection {
+    items: IndexMap<String, Value>,
+    next: i64,
+}
+
+/// Why an item was not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unwritten {
+    /// There is one with this name.
+    Taken,
+    /// There is none with this name.
+    Missing,
+    /// There is no more room.
+    Full,
+}
+
+impl Store {
+    /// The items of a collection, in their order.
+    pub(super) fn list(&self, path: &str, shape: &Shape) -> Vec<Value> {
+        match self.collections.get(path) {
+            Some(collection) => collection.items.values().cloned().collect(),
+            None => shape.seeds.clone(),
+        }
+    }
+
+    /// One item.
+    pub(super) fn item(&self, path: &str, shape: &Shape, name: &str) -> Option<Value> {
+        match self.collections.get(path) {
+            Some(collection) => collection.items.get(name).cloned(),
+            None => shape.seeds.iter().find(|it| name_of(it, shape).as_deref() == Some(name)).cloned(),
+        }
+    }
+
+    /// Adds an item under the name that it has; none has the same name.
+    pub(super) fn add(&mut self, path: &str, shape: &Shape, item: &Value) -> Result<(), Unwritten> {
+        let name = name_of(item, shape).ok_or(Unwritten::Missing)?;
+        if self.item(path, shape, &name).is_some() {
+            return Err(Unwritten::Taken);
+        }
+        self.make_room(path, shape, 1, size(item))?;
+        let collection = self.collection(path, shape);
+        if let Some(number) = item.get(&shape.key).and_then(Value::as_i64) {
+            collection.next = collection.next.max(number.saturating_add(1));
+        }
+        collection.items.insert(name, item.clone());
+        Ok(())
+    }
+
+    /// Writes an item over the one with this name.
+    pub(super) fn replace(
+        &mut self,
+        path: &str,
+        shape: &Shape,
+        name: &str,
+        item: &Value,
+    ) -> Result<(), Unwritten> {
+        let before = self.item(path, shape, name).ok_or(Unwritten::Missing)?;
+        self.make_room(path, shape, 0, size(item))?;
+        self.bytes = self.bytes.saturating_sub(size(&before));
+        self.collection(path, shape).items.insert(name.to_owned(), item.clone());
+        Ok(())
+    }
+
+    /// Removes the item with this name.
+    pub(super) fn remove(&mut self, path: &str, shape: &Shape, name: &str) -> Result<(), Unwritten> {
+        let before = self.item(path, shape, name).ok_or(Unwritten::Missing)?;
+        self.make_room(path, shape, 0, 0)?;
+        self.collection(path, shape).items.shift_remove(name);
+        self.items = self.items.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size(&before));
+        Ok(())
+    }
+
+    /// A name that no item has.
+    pub(super) fn fresh_name(&self, path: &str, shape: &Shape) -> Value {
+        match shape.kind {
+            KeyKind::Text => uuid::Uuid::new_v4().to_string().into(),
+            KeyKind::Integer => {
+                let next = self.collections.get(path).map_or_else(|| next(shape), |it| it.next);
+                Value::Number(Number::from(next))
+            }
+        }
+    }
+
+    /// Counts what is about to be written, if there is room; a collection that is written to for the first time
+    /// counts with its seeds and as one item more, so that there cannot be many empty ones.
+    fn make_room(
+        &mut self,
+        path: &str,
+        shape: &Shape,
+        mut items: usize,
+        mut bytes: usize,
+    ) -> Result<(), Unwritten> {
+        if !self.collections.contains_key(path) {
+            items += 1 + shape.seeds.len();
+            bytes += path.len() + shape.seeds.iter().map(size).sum::<usize>();
+        }
+        if self.items + items > MOST_ITEMS || self.bytes + bytes > MOST_BYTES {
+            return Err(Unwritten::Full);
+        }
+        self.items += items;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    fn collection(&mut self, path: &str, shape: &Shape) -> &mut Collection {
+        self.collections.entry(path.to_owned()).or_insert_with(|| {
+            let items = shape.seeds.iter().filter_map(|it| Some((name_of(it, shape)?, it.clone()))).collect();
+            Collection { items, next: next(shape) }
+        })
+    }
+}
+
+/// The number after the largest of the seeds.
+fn next(shape: &Shape) -> i64 {
+    let numbers = shape.seeds.iter().filter_map(|it| it.get(&shape.key)?.as_i64());
+    numbers.max().unwrap_or_default().saturating_add(1).max(1)
+}
+
+/// What an item is called in paths.
+fn name_of(item: &Value, shape: &Shape) -> Option<String> {
+    match item.get(&shape.key)? {
+        Value::String(text) => Some(text.to_string()),
+        Value::Number(number) => Some(number.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+fn size(item: &Value) -> usize {
+    item.to_json().len()
+}

@@ -1,0 +1,199 @@
+//! What a request does with a collection or an item.
+
+use http::{HeaderValue, StatusCode, header::LOCATION};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::{Role, State, resource::Shape, store::Unwritten};
+use crate::{
+    document::{Mapping, Value},
+    mock::{Answer, Asked, Chosen, Mock, Refusal},
+};
+
+/// What a request does.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Task<'a> {
+    pub(super) state: &'a State,
+    pub(super) shape: &'a Shape,
+    pub(super) operation: usize,
+    /// What it does.
+    pub(in super::super) role: Role,
+    pub(super) success: &'a str,
+}
+
+/// What came of it.
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment, and the large one is the usual one")]
+pub(in super::super) enum Outcome<'a> {
+    /// An answer of the document.
+    Answer(Chosen<'a>, Answer),
+    /// What the document has no answer for.
+    Refused(StatusCode, &'static str),
+}
+
+impl<'a> Task<'a> {
+    /// Does it.
+    ///
+    /// # Errors
+    /// The document has no answer to a success that the client accepts; nothing has been done then.
+    pub(in super::super) fn run(
+        self,
+        mock: &Mock,
+        asked: &Asked<'a>,
+        body: &[u8],
+    ) -> Result<Outcome<'a>, Refusal> {
+        let chosen =
+            mock.choose(self.operation, &Asked { status: Some(self.success), ..*asked }, &mut |_| 0)?;
+        let path = asked.path.trim_end_matches('/');
+        let (collection, last) = match self.role {
+            Role::List | Role::Create => (path, ""),
+            _ => path.rsplit_once('/').unwrap_or((path, "")),
+        };
+        let name = percent_decode_str(last).decode_utf8_lossy();
+        let mut given = Mapping::default();
+        if self.role.reads_a_body() {
+            match object(body) {
+                Some(object) => given = object,
+                None => {
+                    return Ok(Outcome::Refused(StatusCode::BAD_REQUEST, "the body should be a JSON object"));
+                }
+            }
+        }
+        let done = match self.role {
+            Role::List => Ok(self.list(collection)),
+            Role::Read => self.read(collection, &name),
+            Role::Create => self.create(collection, given),
+            Role::Replace | Role::Change => self.write(collection, &name, given),
+            Role::Remove => self.state.lock().remove(collection, self.shape, &name).map(|()| None),
+        };
+        match done {
+            Ok(None) => Ok(Outcome::Answer(chosen, mock.make(&chosen, asked.making))),
+            Ok(Some(value)) => {
+                let mut answer = mock.make_with(&chosen, asked.making, &value);
+                self.locate(&mut answer, collection, &value);
+                Ok(Outcome::Answer(chosen, answer))
+            }
+            Err(unwritten) => Ok(self.fail(mock, asked, unwritten)),
+        }
+    }
+
+    fn list(self, collection: &str) -> Option<Value> {
+        let items = self.state.lock().list(collection, self.shape);
+        self.shape.envelope.as_ref().map(|it| it.wrap(items))
+    }
+
+    fn read(self, collection: &str, name: &str) -> Result<Option<Value>, Unwritten> {
+        self.state.lock().item(collection, self.shape, name).map(Some).ok_or(Unwritten::Missing)
+    }
+
+    fn create(self, collection: &str, mut given: Mapping) -> Result<Option<Value>, Unwritten> {
+        let key = self.shape.key.as_str();
+        let named = matches!(given.get(key), Some(Value::String(_) | Value::Number(_)));
+        let mut store = self.state.lock();
+        if !named {
+            given.remove(key);
+            let name = (key, store.fresh_name(collection, self.shape));
+            let rest = given.iter().map(|(key, value)| (key, value.clone()));
+            given = std::iter::once(name).chain(rest).collect();
+        }
+        let item = self.complete(given);
+        store.add(collection, self.shape, &item).map(|()| Some(item))
+    }
+
+    fn write(self, collection: &str, name: &str, given: Mapping) -> Result<Option<Value>, Unwritten> {
+        let mut store = self.state.lock();
+        let before = store.item(collection, self.shape, name).ok_or(Unwritten::Missing)?;
+        let key = self.shape.key.as_str();
+        let its_name = before.get(key).cloned().unwrap_or_default();
+        let mut after = if self.role == Role::Change {
+            merge(&before, &given.into()).into_mapping().unwrap_or_default()
+        } else if given.contains_key(key) {
+            given
+        } else {
+            let rest = given.iter().map(|(key, value)| (key, value.clone()));
+            std::iter::once((key, its_name.clone())).chain(rest).collect()
+        };
+        after.insert(key, its_name);
+        let item = self.complete(after);
+        store.replace(collection, self.shape, name, &item).map(|()| Some(item))
+    }
+
+    /// Adds what every item must have.
+    fn complete(self, mut item: Mapping) -> Value {
+        for (name, value) in self.shape.required.iter().filter(|(name, _)| *name != self.shape.key) {
+            if !item.contains_key(name) {
+                item.insert(name, value.clone());
+            }
+        }
+        item.into()
+    }
+
+    /// A `Location` that the document declares leads to what was created.
+    fn locate(self, answer: &mut Answer, collection: &str, item: &Value) {
+        if self.role != Role::Create || !answer.headers.contains_key(LOCATION) {
+            return;
+        }
+        let name = match item.get(&self.shape.key) {
+            Some(Value::String(text)) => utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
+            Some(other) => other.to_json(),
+            None => return,
+        };
+        if let Ok(value) = HeaderValue::from_str(&format!("{collection}/{name}")) {
+            answer.headers.insert(LOCATION, value);
+        }
+    }
+
+    /// An error, in the words of the document if it has some.
+    fn fail(self, mock: &Mock, asked: &Asked<'a>, unwritten: Unwritten) -> Outcome<'a> {
+        let (code, status, message) = match unwritten {
+            Unwritten::Missing => ("404", StatusCode::NOT_FOUND, "there is no such item"),
+            Unwritten::Taken => ("409", StatusCode::CONFLICT, "there is such an item already"),
+            Unwritten::Full => {
+                ("507", StatusCode::INSUFFICIENT_STORAGE, "the mock has no room for more items")
+            }
+        };
+        let asked = Asked { status: Some(code), ..*asked };
+        match mock.choose(self.operation, &asked, &mut |_| 0) {
+            Ok(chosen) => Outcome::Answer(chosen, mock.make(&chosen, asked.making)),
+            Err(_) => Outcome::Refused(status, message),
+        }
+    }
+}
+
+fn object(body: &[u8]) -> Option<Mapping> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Value::from(&value).into_mapping()
+}
+
+/// A JSON merge patch; as deep as the patch, which its reader has bounded. (RFC 7396, section 2)
+fn merge(target: &Value, patch: &Value) -> Value {
+    let Value::Mapping(changes) = patch else { return patch.clone() };
+    let mut merged = target.as_mapping().cloned().unwrap_or_default();
+    for (key, change) in changes.iter() {
+        if change.is_null() {
+            merged.remove(key);
+        } else {
+            let value = merge(merged.get(key).unwrap_or(&Value::Null), change);
+            merged.insert(key, value);
+        }
+    }
+    merged.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::super::trial::json, *};
+
+    #[test]
+    fn patches_merge_as_rfc_7396_shows() {
+        for (target, patch, expected) in [
+            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
+            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
+            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":{"b":"c"}}"#, r#"{"a":{"b":"d","c":null}}"#, r#"{"a":{"b":"d"}}"#),
+            (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
+            (r"{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
+        ] {
+            assert_eq!(merge(&json(target), &json(patch)).to_json(), expected, "{target} {patch}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Why: which Route a request would get, which it would not and at which rule, and what would become of it. Nothing
+//! is sent, and no plugin runs.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Instant,
+};
+
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use serde_json::{Value, json};
+
+use super::{
+    Connection, Proxy, arrived_over_tls, forward::Way, new_exchange, redirect, refuse_grpc, router_request,
+};
+use crate::{
+    body::Body,
+    entity::Route,
+    plugin::{Chain, Exchange},
+    request_id::RequestId,
+    router::Candidate,
+    snapshot::{Snapshot, Step},
+    uri_path::normalize,
+};
+
+/// A request that is asked about.
+#[derive(Debug)]
+pub struct Question(Request<()>);
+
+/// What would become of a request.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// Method, host and normal path: what Routes are matched against.
+    pub request: String,
+    /// The Routes that match, the winner first.
+    pub routes: Vec<Contender>,
+    /// The plugins of the winner (or the global ones if there is none), in the order they run.
+    pub plugins: Vec<Planned>,
+    /// What the upstream would get, if it came to that.
+    pub upstream: Option<Forwarded>,
+    /// What the gateway would answer itself, without any plugin: status and reason.
+    pub answer: Option<(u16, &'static str)>,
+}
+
+/// A Route that matches.
+#[derive(Clone, Debug)]
+pub struct Contender {
+    /// Its name, or its id if it has none.
+    pub name: String,
+    /// The part of the path that it matched.
+    pub matched: Option<String>,
+    /// Its rank, as the router keeps it.
+    pub rank: String,
+    /// Why the winner stands before it; none for the winner.
+    pub lost: Option<&'static str>,
+}
+
+/// A plugin in its place.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Its name.
+    pub name: &'static str,
+    /// Higher runs earlier.
+    pub priority: i32,
+    /// Whether it runs for requests of nobody in particular.
+    pub everyone: bool,
+    /// How many Consumers have an instance of their own.
+    pub consumers: usize,
+}
+
+/// A request as the upstream would get it, if no plugin changed it.
+#[derive(Clone, Debug)]
+pub struct Forwarded {
+    /// Method and address.
+    pub request: String,
+    /// Header fields, in order.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Question {
+    /// A request as a client would make it: a method, a URL (or a path alone) and headers, `Name: value` each.
+    ///
+    /// # Errors
+    /// What of it cannot be part of a request.
+    pub fn new<'a>(method: &str, url: &str, headers: impl Iterator<Item = &'a str>) -> Result<Self, String> {
+        let path_alone = url.starts_with('/');
+        let whole = if path_alone { format!("http://localhost:8000{url}") } else { url.to_owned() };
+        let no_url = || format!("{url:?} is not a URL; write http://localhost:8000/path, or /path");
+        let uri: Uri = whole.parse().map_err(|_| no_url())?;
+        if uri.host().is_none() || !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(no_url());
+        }
+        let mut request = Request::builder().method(method).uri(uri);
+        for header in headers {
+            let pair = header.split_once(':');
+            let (name, value) =
+                pair.ok_or_else(|| format!("{header:?} is not a header; write Name: value"))?;
+            request = request.header(name.trim(), value.trim());
+        }
+        request.body(()).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl Proxy {
+    /// Says what would become of a request that came from this machine.
+    #[must_use]
+    pub fn explain(&self, snapshot: &Snapshot, question: Question) -> Explanation {
+        let Question(request) = question;
+        let tls = request.uri().scheme_str() == Some("https");
+        let port = request.uri().port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        let connection = Connection { peer, local, tls };
+        let request = with_host(request).map(|()| Body::Empty);
+        let id = RequestId::random();
+        let refused = self.refuse(&request, &id).map(|it| it.status().as_u16());
+        let (head, body) = request.into_parts();
+        let path = normalize(head.uri.path().as_bytes()).into_owned();
+        let trusted = self.real_ip.client(peer.ip(), &head.headers).trusted;
+        let mut exchange = new_exchange((head, body), &path, peer, tls, Instant::now(), id);
+        let host = exchange.head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+        let line = format!(
+            "{} {}{}",
+            exchange.head.method,
+            String::from_utf8_lossy(host),
+            String::from_utf8_lossy(&path)
+        );
+        let mut explanation = Explanation {
+            request: line,
+            routes: Vec::new(),
+            plugins: Vec::new(),
+            upstream: None,
+            answer: refused.map(|status| (status, "the request is malformed")),
+        };
+        if explanation.answer.is_some() {
+            return explanation;
+        }
+        let candidates = snapshot.candidates(&router_request(&exchange.head, &path, &connection));
+        explanation.routes = contenders(&candidates, snapshot, &path);
+        let Some((winner, route, step)) = candidates.first() else {
+            explanation.plugins = planned(snapshot.global());
+            explanation.answer = Some((404, "no Route matched with those values"));
+            return explanation;
+        };
+        explanation.plugins = planned(&step.chain);
+        explanation.answer = self_made(&exchange, route, step, trusted);
+        if let (None, Some(destination)) = (explanation.answer, &step.destination) {
+            let way = Way { path: &path, prefix: winner.prefix, connection, trusted };
+            let (request, _) = self.request(&mut exchange, route, destination, &way);
+            let place = format!("{}:{}", destination.origin.host(), destination.origin.port());
+            let request_line = format!("{} {place}{}", request.method(), request.uri());
+            explanation.upstream =
+                Some(Forwarded { request: request_line, headers: fields(request.headers()) });
+        }
+        explanation
+    }
+}
+
+impl Explanation {
+    /// The same for machines.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let routes: Vec<Value> = self
+            .routes
+            .iter()
+            .map(|it| json!({ "route": it.name, "matched": it.matched, "rank": it.rank, "lost": it.lost }))
+            .collect();
+        let plugins: Vec<Value> = self.plugins.iter().map(|it| {
+            json!({ "name": it.name, "priority": it.priority, "everyone": it.everyone, "consumers": it.consumers })
+        }).collect();
+        json!({
+            "request": self.request,
+            "routes": routes,
+            "plugins": plugins,
+            "upstream": self.upstream.as_ref().map(|it| json!({ "request": it.request, "headers": it.headers })),
+            "answer": self.answer.map(|(status, reason)| json!({ "status": status, "reason": reason })),
+        })
+    }
+}
+
+/// A client names the host of the address that it asks, unless it is told another one.
+fn with_host(mut request: Request<()>) -> Request<()> {
+    let authority = request.uri().authority().map(|it| it.as_str().to_owned());
+    if let Some(host) = authority.and_then(|it| HeaderValue::try_from(it).ok())
+        && !request.headers().contains_key(header::HOST)
+    {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    let target = request.uri().path_and_query().map_or("/", |it| it.as_str()).parse();
+    if let Ok(target) = target {
+        *request.uri_mut() = target;
+    }
+    request
+}
+
+fn contenders(
+    candidates: &[(Candidate<'_>, &Route, &Step)],
+    snapshot: &Snapshot,
+    path: &[u8],
+) -> Vec<Contender> {
+    let first = candidates.first().map(|(candidate, ..)| candidate.key);
+    let one = |(n, (candidate, route, _)): (usize, &(Candidate<'_>, &Route, &Step))| Contender {
+        name: route.name.clone().unwrap_or_else(|| route.id.to_string()),
+        matched: candidate
+            .prefix
+            .map(|end| String::from_utf8_lossy(path.get(..end).unwrap_or_default()).into_owned()),
+        rank: format!("{:?}", candidate.key),
+        lost: first.filter(|_| n > 0).map(|first| snapshot.rule(first, candidate.key)),
+    };
+    candidates.iter().enumerate().map(one).collect()
+}
+
+fn planned(chain: &Chain) -> Vec<Planned> {
+    let one = |step: &crate::plugin::Step| Planned {
+        name: step.name,
+        priority: step.priority,
+        everyone: step.plugin.is_some(),
+        consumers: step.overlay.as_ref().map_or(0, |it| it.len()),
+    };
+    chain.steps().iter().map(one).collect()
+}
+
+/// What the gateway answers itself before plugins run, or in place of an upstream that there is not.
+fn self_made(exchange: &Exchange, route: &Route, step: &Step, trusted: bool) -> Option<(u16, &'static str)> {
+    if step.https_only && !arrived_over_tls(exchange, trusted) {
+        return Some((redirect(exchange, route).status().as_u16(), "the route is for https only"));
+    }
+    if let Some(refused) = step.grpc.then(|| refuse_grpc(exchange)).flatten() {
+        return Some((refused.status().as_u16(), "the route is for gRPC only"));
+    }
+    step.destination.is_none().then_some((503, "the route has no service"))
+}
+
+fn fields(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}

@@ -1,0 +1,120 @@
+//! In words: which rule puts one route before another.
+
+use super::{Calculation, priority::Key};
+
+/// Bytes of a prefix.
+const LENGTH: &str = "its prefix is longer";
+const REGEX: &str = "its path is a regular expression";
+const PLAIN: &str = "none of its hosts has a wildcard";
+const HEADERS: &str = "it asks for more headers";
+const REGEX_PRIORITY: &str = "its regex_priority is greater";
+const KINDS: &str = "it has more kinds of criteria";
+
+impl Key {
+    /// Why this key stands before `other`, which is of the same Router and not greater.
+    #[must_use]
+    pub fn rule_over(&self, other: &Self, calculation: Calculation) -> &'static str {
+        match (self, other) {
+            (Self::Compatible { priority: first, .. }, Self::Compatible { priority: second, .. }) => {
+                match (first ^ second).checked_ilog2() {
+                    None => "they rank the same, and its id is greater",
+                    Some(bit) if calculation == Calculation::Strict => strict(bit),
+                    Some(bit) => original(bit),
+                }
+            }
+            _ => self.traditional_rule(other),
+        }
+    }
+
+    fn traditional_rule(&self, other: &Self) -> &'static str {
+        let parts = |key: &Self| match key {
+            Self::Traditional {
+                weight,
+                category,
+                details,
+                headers,
+                regex_priority,
+                prefix_length,
+                names_port,
+                created_at,
+            } => Some((
+                *weight,
+                (*category, *details),
+                *headers,
+                *regex_priority,
+                *prefix_length,
+                *names_port,
+                *created_at,
+            )),
+            Self::Compatible { .. } => None,
+        };
+        let (Some(first), Some(second)) = (parts(self), parts(other)) else { return "it ranks higher" };
+        let rules = [
+            (first.0 != second.0, KINDS),
+            (
+                first.1.0 != second.1.0,
+                "its kinds of criteria count more (hosts, headers, paths, methods, snis)",
+            ),
+            (first.1.1 != second.1.1, "its hosts have no wildcard, or its path is a regular expression"),
+            (first.2 != second.2, HEADERS),
+            (first.3 != second.3, REGEX_PRIORITY),
+            (first.4 != second.4, LENGTH),
+            (first.5 != second.5, "its host names a port"),
+            (first.6 != second.6, "it is older"),
+        ];
+        let rule = rules.iter().find(|(differs, _)| *differs);
+        rule.map_or("they rank the same, and it comes first in the file", |(_, rule)| *rule)
+    }
+}
+
+/// By the highest bit that differs, in the layout that Kong's documentation describes.
+const fn strict(bit: u32) -> &'static str {
+    match bit {
+        61.. => KINDS,
+        60 => PLAIN,
+        52..=59 => HEADERS,
+        51 => REGEX,
+        19..=50 => REGEX_PRIORITY,
+        _ => LENGTH,
+    }
+}
+
+/// The same where parts of the number overlap: four kinds set the sign of its lower half, which fills the upper one.
+const fn original(bit: u32) -> &'static str {
+    match bit {
+        61.. => "it has four kinds of criteria or more",
+        60 => PLAIN,
+        51 => REGEX,
+        29..=50 | 52..=59 => KINDS,
+        20..=28 => "it asks for more headers, or its regex_priority is greater",
+        19 => REGEX_PRIORITY,
+        _ => LENGTH,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(first: u64, second: u64, original: &str, strict: &str) {
+        let key = |priority| Key::Compatible { priority, id: Uuid::nil() };
+        let rule = |calculation| key(first).rule_over(&key(second), calculation);
+        assert_eq!((rule(Calculation::Original), rule(Calculation::Strict)), (original, strict));
+    }
+
+    #[test]
+    fn the_highest_difference_decides() {
+        let four = "it has four kinds of criteria or more";
+        check(2 << 61, 1 << 61, four, KINDS);
+        check(1 << 60, 1 << 51, PLAIN, PLAIN);
+        check(1 << 51, 2 << 29, REGEX, REGEX);
+        check(2 << 29, 1 << 29, KINDS, REGEX_PRIORITY);
+        check(1 << 20, 5, "it asks for more headers, or its regex_priority is greater", REGEX_PRIORITY);
+        check(5, 4, LENGTH, LENGTH);
+        let same = "they rank the same, and its id is greater";
+        check(5, 5, same, same);
+    }
+}

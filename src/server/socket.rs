@@ -1,0 +1,102 @@
+//! A connection that can be cut: its peer sees a reset, not an orderly end.
+
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+/// A stream that is cut when dropped, if it has been aborted.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: TcpStream,
+    abort: Abort,
+}
+
+/// Decides how a stream ends.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Abort(Arc<AtomicBool>);
+
+/// What hyper is told so that it drops a connection without an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Aborted;
+
+/// A stream, and what cuts it.
+pub(super) fn abortable(stream: TcpStream) -> (Socket, Abort) {
+    let abort = Abort::default();
+    (Socket { stream, abort: abort.clone() }, abort)
+}
+
+impl Abort {
+    /// Cuts the stream when it is dropped.
+    pub(super) fn abort(&self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.abort.0.load(Relaxed) {
+            // Then it ends in an orderly way, but still without an answer.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+impl fmt::Display for Aborted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the connection is cut in place of an answer")
+    }
+}
+
+impl std::error::Error for Aborted {}

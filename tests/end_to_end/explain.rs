@@ -1,0 +1,152 @@
+//! `explain`: which route a request would get, and why, from the command line and from the Admin API.
+
+use crate::gateway::Setup;
+
+const CONFIG: &str = "\
+_format_version: \"3.0\"
+services:
+- name: stock
+  url: http://stock.example:8080/api
+  routes:
+  - name: quotes
+    paths: [/stock/quotes]
+    plugins:
+    - name: key-auth
+    - name: cors
+  - name: everything
+    paths: [/stock]
+  - name: one-host
+    hosts: [shop.example]
+    paths: [/stock]
+  - name: secure
+    paths: [/secure]
+    protocols: [https]
+routes:
+- name: nowhere
+  paths: [/nowhere]
+consumers:
+- username: alice
+  plugins: [{name: request-termination}]
+plugins:
+- name: correlation-id
+";
+
+/// What `explain` says, without the header fields.
+#[track_caller]
+fn check(arguments: &[&str], expected: &str) {
+    let mut all = vec!["explain"];
+    all.extend(arguments);
+    let outcome = Setup::with(CONFIG).call(&all);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    // The header fields come last.
+    let end = outcome.stdout.find("           host: ").unwrap_or(outcome.stdout.len());
+    assert_eq!(&outcome.stdout[..end], expected, "{arguments:?}");
+}
+
+#[test]
+fn the_winner_and_the_others() {
+    check(
+        &["GET", "/stock/quotes/7?a=b"],
+        "\
+request    GET localhost:8000/stock/quotes/7
+route      quotes, matched /stock/quotes
+not        everything, matched /stock: quotes wins, its prefix is longer
+plugins    correlation-id (100001)
+           cors (2000)
+           key-auth (1250)
+           request-termination (2), for 1 consumer only
+upstream   GET stock.example:8080/api/7?a=b
+",
+    );
+    check(
+        &["POST", "http://shop.example/stock/quotes"],
+        "\
+request    POST shop.example/stock/quotes
+route      one-host, matched /stock
+not        quotes, matched /stock/quotes: one-host wins, none of its hosts has a wildcard
+           everything, matched /stock: one-host wins, none of its hosts has a wildcard
+plugins    correlation-id (100001)
+           request-termination (2), for 1 consumer only
+upstream   POST stock.example:8080/api/quotes
+",
+    );
+}
+
+#[test]
+fn what_the_gateway_answers_itself() {
+    let plugins = "plugins    correlation-id (100001)\n";
+    let own = format!("{plugins}           request-termination (2), for 1 consumer only\n");
+    for (url, expected) in [
+        ("/other", format!("{plugins}answer     404: no Route matched with those values\n")),
+        (
+            "/secure",
+            format!("route      secure, matched /secure\n{own}answer     426: the route is for https only\n"),
+        ),
+        (
+            "/nowhere",
+            format!("route      nowhere, matched /nowhere\n{own}answer     503: the route has no service\n"),
+        ),
+        ("/a%00", "answer     400: the request is malformed\n".to_owned()),
+    ] {
+        check(
+            &["GET", url],
+            &format!("request    GET localhost:8000{}\n{expected}", url.replace("%00", "\0")),
+        );
+    }
+}
+
+#[test]
+fn headers_are_heeded_and_told() {
+    let arguments =
+        ["explain", "GET", "/stock", "-H", "Host: shop.example", "-H", "X-A: 1", "--format", "json"];
+    let outcome = Setup::with(CONFIG).call(&arguments);
+    let said: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(said["routes"][0]["route"], "one-host");
+    let headers = said["upstream"]["headers"].as_array().unwrap();
+    let value = |name: &str| headers.iter().find(|it| it[0] == name).map(|it| it[1].clone());
+    for (name, expected) in [
+        ("host", "stock.example:8080"),
+        ("x-a", "1"),
+        ("x-forwarded-host", "shop.example"),
+        ("x-forwarded-prefix", "/stock"),
+        ("x-real-ip", "127.0.0.1"),
+    ] {
+        assert_eq!(value(name), Some(expected.into()), "{name} {said}");
+    }
+}
+
+#[test]
+fn the_admin_api_explains_too() {
+    let gateway = Setup::with(CONFIG).run();
+    let said =
+        gateway.admin("GET", "/debug/explain?method=GET&url=/stock&header=Host:%20shop.example").json();
+    assert_eq!(said["routes"][0]["route"], "one-host", "{said}");
+    assert_eq!(gateway.admin("GET", "/debug/explain").status, 400);
+    gateway
+        .admin("GET", "/debug/explain?url=stock")
+        .says(400, "\"stock\" is not a URL; write http://localhost:8000/path, or /path");
+}
+
+#[test]
+fn what_is_no_request_is_refused() {
+    let setup = Setup::with(CONFIG);
+    setup.call(&["explain", "GET", "ftp://a"]).is_refusal("is not a URL");
+    setup.call(&["explain", "GET", "/a", "-H", "x"]).is_refusal("is not a header");
+    Setup::with("a: b").call(&["explain", "GET", "/a"]).is_refusal("unknown field");
+}
+
+#[test]
+fn routes_that_rank_otherwise_than_documented_are_told() {
+    let text = "\
+_format_version: \"3.0\"
+routes:
+- name: plain-host
+  hosts: [a.example]
+- name: two-kinds
+  paths: [/a]
+  methods: [GET]
+";
+    let outcome = Setup::with(text).call(&["check", "kong.yaml"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stderr.contains("warning") && outcome.stderr.contains("two-kinds"), "{outcome:?}");
+}
