@@ -3,15 +3,16 @@
 mod command;
 
 use std::{
+    ffi::OsString,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
 };
 
 use anyhow::{Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use mynah::{
-    control::Door,
+    control::{Document, Door, Mocked},
     proxy::Question,
     settings::{Settings, SettingsError},
 };
@@ -36,7 +37,12 @@ enum Command {
     Check(Check),
     /// Say what would become of a request, and why: routes, plugins, what the upstream gets; nothing is sent
     Explain(Explain),
-    /// Serve one OpenAPI document as a mock, with CORS; it reloads whenever the document changes
+    /// Serve OpenAPI documents as mocks; it reloads whenever one of them changes
+    ///
+    /// Requests are checked by the document; what is wrong with them is answered as application/problem+json, or by
+    /// the document's own 401, 415, 422 or 400. A request chooses its answer by `Prefer: code=404, example=cat,
+    /// dynamic=true`, by __code=404&__example=cat&__dynamic=true in its query, or by X-Kong-Mocking-* headers.
+    /// Flags are those of Prism where it has them.
     Mock(Mock),
     /// Check OpenAPI documents: exit code 0, or 1 and everything that is wrong
     Lint(Lint),
@@ -100,16 +106,41 @@ struct Explain {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Mock {
-    /// The OpenAPI or Swagger document, JSON or YAML
-    #[arg(value_name = "SPEC")]
-    specification: PathBuf,
+    /// OpenAPI or Swagger documents, JSON or YAML; /PREFIX=SPEC serves one below a prefix, so that there may be several
+    #[arg(value_name = "SPEC", required = true)]
+    specifications: Vec<OsString>,
     /// The port to listen on
     #[arg(short, long, default_value_t = 4010)]
     port: u16,
     /// The address to listen on
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
+    /// Answer with samples of the schemas that are new every time, not with examples
+    #[arg(short, long)]
+    dynamic: bool,
+    /// Vary samples: the same number, the same samples
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Answer 500 where an answer breaks its own schema, and say why
+    #[arg(long)]
+    errors: bool,
+    /// Do not check parameters and bodies of requests
+    #[arg(long)]
+    no_validate: bool,
+    /// Do not ask for what the document's security schemes ask for
+    #[arg(long)]
+    no_security: bool,
+    /// Whether pages of every origin may read the answers
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    cors: bool,
+    /// Serve paths below the base path of the document: `servers`, or `basePath`
+    #[arg(long)]
+    base_path: bool,
+    /// Accepted for Prism's sake: samples have no properties but those of their schema
+    #[arg(long = "json-schema-faker-fillProperties", value_name = "BOOL", hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    fill_properties: Option<bool>,
     /// debug, info, notice, warn, error, crit, alert or emerg [default: notice]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -170,12 +201,12 @@ fn execute(command: Command) -> Result<bool> {
                 ("proxy_listen", Some(listen)),
                 ("admin_listen", Some("off".to_owned())),
                 ("status_listen", Some("off".to_owned())),
-                ("log_level", flags.log_level),
+                ("log_level", flags.log_level.clone()),
             ];
             let (settings, warnings) = settings(overrides, None)?;
-            let folder = flags.specification.parent().map(PathBuf::from).unwrap_or_default();
-            let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-            run::run(settings, &Door::Specification(flags.specification), folder, &warnings)
+            let mocked = flags.mocked()?;
+            let folder = mocked.folder();
+            run::run(settings, &Door::Mocked(mocked), folder, &warnings)
         }
         Command::Explain(flags) => {
             let overrides = [
@@ -201,6 +232,32 @@ fn execute(command: Command) -> Result<bool> {
             let demands = Demands { strict: flags.strict, deny_warnings: flags.deny_warnings };
             Ok(command::lint::lint(&flags.specifications, demands, flags.format))
         }
+    }
+}
+
+impl Mock {
+    /// What is to be served.
+    fn mocked(self) -> Result<Mocked> {
+        let documents: Vec<Document> = self.specifications.iter().map(|it| Document::parse(it)).collect();
+        for (n, document) in documents.iter().enumerate() {
+            if documents[..n].iter().any(|it| it.prefix == document.prefix) {
+                bail!(
+                    "two documents are served at {}/\n\
+                     help: give each a prefix of its own: mynah mock /a=a.yaml /b=b.yaml",
+                    document.prefix
+                );
+            }
+        }
+        Ok(Mocked {
+            documents,
+            validate: !self.no_validate,
+            security: !self.no_security,
+            dynamic: self.dynamic,
+            seed: self.seed,
+            errors: self.errors,
+            cors: self.cors,
+            base_path: self.base_path,
+        })
     }
 }
 

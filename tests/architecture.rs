@@ -53,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("granit_parser", &["src/document/"]),
     ("openapiv3", &["src/openapi/strict.rs"]),
+    ("jsonschema", &["src/mock/validate/schema.rs", "src/openapi/sample/"]),
     ("serde_yaml", &["src/control/admin/config.rs", "src/openapi/body/"]),
     ("arc_swap", &["src/snapshot/live.rs"]),
     ("notify", &["src/control/watch/"]),

@@ -7,6 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use super::Mocked;
 use crate::{
     config,
     diag::{Diagnostic, Report, Source},
@@ -194,8 +195,8 @@ pub enum Door {
     File(PathBuf),
     /// A text, from `KONG_DECLARATIVE_CONFIG_STRING`.
     Text(String),
-    /// One OpenAPI document, to be mocked as a whole; it is watched.
-    Specification(PathBuf),
+    /// OpenAPI documents, to be mocked as a whole; they are watched.
+    Mocked(Mocked),
     /// Nothing: empty until the Admin API brings one.
     Nothing,
 }
@@ -209,10 +210,12 @@ impl Door {
         match self {
             Self::File(path) => read(path),
             Self::Text(text) => Ok(Source::new("KONG_DECLARATIVE_CONFIG_STRING", &**text)),
-            Self::Specification(path) => {
-                // The plugin reads it again, from inside its folder; here it only has to be readable.
-                read(path)?;
-                Ok(mock(path))
+            Self::Mocked(mocked) => {
+                // The plugin reads them again, from inside their folder; here they only have to be readable.
+                for document in &mocked.documents {
+                    read(&document.file)?;
+                }
+                Ok(mocked.configuration())
             }
             Self::Nothing => Ok(Source::new("(empty)", "_format_version: \"3.0\"\n")),
         }
@@ -222,7 +225,9 @@ impl Door {
     #[must_use]
     pub fn file(&self) -> Option<&FilePath> {
         match self {
-            Self::File(path) | Self::Specification(path) => Some(path),
+            Self::File(path) => Some(path),
+            // The others are files that the plugins name.
+            Self::Mocked(mocked) => mocked.documents.first().map(|it| it.file.as_path()),
             Self::Text(_) | Self::Nothing => None,
         }
     }
@@ -231,26 +236,10 @@ impl Door {
 impl fmt::Display for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) | Self::Specification(path) => write!(f, "{}", path.display()),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Mocked(mocked) => mocked.fmt(f),
             Self::Text(_) => f.write_str("KONG_DECLARATIVE_CONFIG_STRING"),
             Self::Nothing => f.write_str("an empty configuration"),
         }
     }
-}
-
-/// A configuration of one Route that takes everything and mocks one document.
-fn mock(path: &FilePath) -> Arc<Source> {
-    let file = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-    let text = serde_json::json!({
-        "_format_version": "3.0",
-        "routes": [{
-            "name": "mock",
-            "paths": ["/"],
-            "plugins": [
-                { "name": "mocking", "config": { "api_specification_filename": file } },
-                { "name": "cors", "config": { "origins": ["*"] } },
-            ],
-        }],
-    });
-    Source::new(path.display().to_string(), text.to_string())
 }

@@ -2,9 +2,11 @@
 
 pub mod admin;
 pub mod load;
+mod mocked;
 mod readiness;
 pub mod reload;
 pub mod watch;
 
 pub use load::{Control, Door, Loaded};
+pub use mocked::{Document, Mocked};
 pub use readiness::Readiness;

@@ -1,9 +1,11 @@
 //! Answers as they go out: header fields and bytes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
-use super::{Chosen, Making};
+use super::{Chosen, Making, Violation};
 use crate::{
     document::Value,
     openapi::{
@@ -22,6 +24,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// What is wrong with the body by its own schema; only looked for in the profile that tells of it.
+    pub flaws: Arc<[Violation]>,
 }
 
 /// An answer, for every request that chooses it.
@@ -29,12 +33,14 @@ pub struct Answer {
 pub(super) struct Canned {
     headers: HeaderMap,
     body: Bytes,
+    flaws: Arc<[Violation]>,
 }
 
 impl Canned {
     /// The answer of a response without a body.
     pub(super) fn empty(api: &Api, response: &Response) -> Self {
-        Self { headers: declared_headers(api, response, Mode::Stable), body: Bytes::new() }
+        let headers = declared_headers(api, response, Mode::Stable);
+        Self { headers, body: Bytes::new(), flaws: Arc::default() }
     }
 
     /// The answer that was chosen: of an example, or of a sample of the schema if there is none.
@@ -65,11 +71,18 @@ impl Canned {
         if let Ok(value) = HeaderValue::from_str(&body.content_type) {
             headers.insert(CONTENT_TYPE, value);
         }
-        Self { headers, body: body.bytes }
+        Self { headers, body: body.bytes, flaws: Arc::default() }
+    }
+
+    /// The same with what `judge` says of its content type and its bytes.
+    pub(super) fn judged(mut self, judge: impl FnOnce(&str, &[u8]) -> Vec<Violation>) -> Self {
+        let content_type = self.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        self.flaws = judge(content_type.unwrap_or_default(), &self.body).into();
+        self
     }
 
     pub(super) fn answer(&self, status: StatusCode) -> Answer {
-        Answer { status, headers: self.headers.clone(), body: self.body.clone() }
+        Answer { status, headers: self.headers.clone(), body: self.body.clone(), flaws: self.flaws.clone() }
     }
 }
 
@@ -96,7 +109,7 @@ pub(super) fn value(
     if let Some(example) = example.and_then(|n| media.examples.get(n)) {
         return Some((example.value.value.clone(), Source::Example));
     }
-    let sampler = Sampler::new(&api.library).mode(making.mode).examples(!making.fresh);
+    let sampler = Sampler::new(&api.library).mode(making.mode).examples(!making.fresh).plain(making.plain);
     media.schema.as_ref().map(|schema| (sampler.sample(schema).value, Source::Sample))
 }
 
@@ -108,7 +121,10 @@ fn render(
     value: &Value,
     source: Source,
 ) -> Body {
-    let renderer = Renderer::new(&api.library).charset(making.charset);
+    let mut renderer = Renderer::new(&api.library).charset(making.charset);
+    if let Some(name) = making.xml_root {
+        renderer = renderer.xml_root(name);
+    }
     let media_type = concrete.unwrap_or_else(|| usual(&media.media_type, Some(value)));
     renderer.render(media_type, value, media.schema.as_ref(), media.encoding.as_ref(), source).body
 }

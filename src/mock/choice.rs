@@ -1,6 +1,6 @@
 //! Which status and which example a request gets.
 
-use super::{Options, Refusal};
+use super::{Options, Profile, Refusal, profile};
 use crate::{
     document::Value,
     openapi::{Media, Operation, StatusKey},
@@ -20,6 +20,12 @@ pub(super) fn status(
             options.included_status_codes.is_empty() || options.included_status_codes.contains(&code);
         let response = position(operation, code).filter(|_| allowed && (200..=599).contains(&code));
         return response.map(|response| (code, response)).ok_or_else(missing);
+    }
+    if options.profile == Profile::Prism
+        && options.included_status_codes.is_empty()
+        && !options.random_status_code
+    {
+        return profile::usual_status(operation).ok_or(Refusal::NothingIncluded(Vec::new()));
     }
     let candidates = candidates(operation, &options.included_status_codes);
     let chosen = match candidates.len() {
@@ -69,6 +75,20 @@ fn position(operation: &Operation, code: u16) -> Option<usize> {
     let covering =
         operation.responses.iter().enumerate().filter(|(_, response)| response.status.covers(code));
     covering.min_by_key(|(_, response)| response.status).map(|(n, _)| n)
+}
+
+/// The first of some codes that the operation has a response for; only the first of them may be the default's.
+pub(super) fn among(operation: &Operation, codes: &[u16]) -> Option<(u16, usize)> {
+    let named = |code: &u16| {
+        let n = position(operation, *code)?;
+        let response = &operation.responses[n];
+        (response.status != StatusKey::Default && response.broken.is_none()).then_some((*code, n))
+    };
+    codes.iter().find_map(named).or_else(|| {
+        let code = *codes.first()?;
+        let n = position(operation, code)?;
+        operation.responses[n].broken.is_none().then_some((code, n))
+    })
 }
 
 /// The position of the example to answer; none if there is no example.

@@ -9,19 +9,29 @@
 //! | `choice` | which status, media type and example |
 //! | `canned` | the answer itself: header fields and bytes |
 //! | `survey` | every answer of a document, held against its schema |
+//! | `profile` | whose manners: Kong's or Prism's |
+//! | `validate` | what is wrong with a request, or with an answer |
 
 mod canned;
 mod choice;
 mod operation;
+mod profile;
 pub mod survey;
+pub mod validate;
 
 pub use canned::Answer;
+pub use profile::{Problem, Profile};
+pub use validate::Violation;
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use self::{canned::Canned, operation::Operations};
+use self::{
+    canned::Canned,
+    operation::{Kitchen, Operations},
+    validate::{Checks, Extent, Sent},
+};
 use crate::{
     document::Value,
     openapi::{Api, Media, sample::Mode},
@@ -43,6 +53,8 @@ pub struct Options {
     pub include_base_path: bool,
     /// What stands in place of the document's base path.
     pub custom_base_path: Option<String>,
+    /// Whose manners the answers have.
+    pub profile: Profile,
 }
 
 /// What of a request decides its answer.
@@ -71,12 +83,16 @@ pub struct Making {
     pub fresh: bool,
     /// Whether bare `application/json` says its charset, as Kong's answers do.
     pub charset: bool,
+    /// The name of the outermost XML element where a schema has none; else it is that of the component.
+    pub xml_root: Option<&'static str>,
+    /// Whether samples are as plain as Prism's.
+    pub plain: bool,
 }
 
 impl Default for Making {
     /// Kong's: the same every time.
     fn default() -> Self {
-        Self { mode: Mode::Stable, fresh: false, charset: true }
+        Self { mode: Mode::Stable, fresh: false, charset: true, xml_root: None, plain: false }
     }
 }
 
@@ -132,6 +148,7 @@ pub enum Refusal {
 pub struct Mock {
     api: Arc<Api>,
     operations: Operations,
+    checks: Checks,
     options: Options,
 }
 
@@ -140,7 +157,8 @@ impl Mock {
     #[must_use]
     pub fn new(api: Arc<Api>, options: Options) -> Self {
         let operations = Operations::new(&api, &options);
-        Self { api, operations, options }
+        let checks = Checks::new(&api);
+        Self { api, operations, checks, options }
     }
 
     /// The document.
@@ -212,7 +230,63 @@ impl Mock {
     #[must_use]
     pub fn make(&self, chosen: &Chosen<'_>, making: Making) -> Answer {
         let usual = self.options.seed.map_or(Mode::Stable, Mode::Seeded);
-        self.operations.answer(&self.api, chosen, making, making.mode == usual && !making.fresh)
+        let kitchen = Kitchen { api: &self.api, checks: &self.checks, profile: self.options.profile };
+        let mut answer =
+            self.operations.answer(&kitchen, chosen, making, making.mode == usual && !making.fresh);
+        if kitchen.profile == Profile::Prism && self.api.operations[chosen.operation].deprecated {
+            answer.headers.insert(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"));
+        }
+        answer
+    }
+
+    /// Whose manners the answers have.
+    #[must_use]
+    pub const fn profile(&self) -> Profile {
+        self.options.profile
+    }
+
+    /// Everything that is wrong with a request to an operation that [`Self::find`] found.
+    #[must_use]
+    pub fn violations(
+        &self,
+        operation: usize,
+        path: &str,
+        (headers, query, body): (&HeaderMap, Option<&str>, &[u8]),
+        extent: Extent,
+    ) -> Vec<Violation> {
+        let path = self.operations.path_texts(operation, path);
+        self.checks.request(&self.api, operation, &Sent { headers, query, path, body }, extent)
+    }
+
+    /// What the document itself answers to a request with these violations, if it does: an example is heeded where
+    /// the status that is wanted is one of the codes for them.
+    ///
+    /// # Errors
+    /// The response is there, the example is not.
+    pub fn objection(
+        &self,
+        operation: usize,
+        violations: &[Violation],
+        asked: &Asked<'_>,
+    ) -> Result<Option<Chosen<'static>>, Refusal> {
+        let declared = &self.api.operations[operation];
+        let codes = profile::expected(violations);
+        let Some((code, response)) = choice::among(declared, codes) else { return Ok(None) };
+        let Ok(status) = StatusCode::from_u16(code) else { return Ok(None) };
+        let wish = asked.status.and_then(|it| it.trim().parse().ok()).is_some_and(|it| codes.contains(&it));
+        let wanted = asked.example.filter(|_| wish);
+        let mut chosen = Chosen { operation, response, status, media: None, example: None, concrete: None };
+        let media = &declared.responses[response].media;
+        if media.is_empty() {
+            return Ok(Some(chosen));
+        }
+        let with_examples = media.iter().position(|it| !it.examples.is_empty());
+        let Some(n) = with_examples.or_else(|| media.iter().position(|it| it.schema.is_some())) else {
+            return Ok(None);
+        };
+        chosen.media = Some(n);
+        chosen.example = choice::example(&media[n], wanted, &self.options, &mut |_| 0)?;
+        Ok(Some(chosen))
     }
 
     /// The answer that was chosen, with another value as its body.

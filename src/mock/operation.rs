@@ -6,8 +6,9 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::{
-    Chosen, Making, Options, Refusal,
+    Chosen, Making, Options, Profile, Refusal,
     canned::{Answer, Canned},
+    validate::Checks,
 };
 use crate::openapi::{Api, Found, Offers, Paths, Response, negotiate};
 
@@ -33,6 +34,14 @@ struct Prepared {
 struct Answers {
     examples: Vec<OnceLock<Canned>>,
     sample: OnceLock<Canned>,
+}
+
+/// What answers are made with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kitchen<'a> {
+    pub(super) api: &'a Api,
+    pub(super) checks: &'a Checks,
+    pub(super) profile: Profile,
 }
 
 /// What client and document agree on.
@@ -80,6 +89,15 @@ impl Operations {
         self.below_bases(path).map(values).find(|values| !values.is_empty()).unwrap_or_default()
     }
 
+    /// The parameters in the path of an operation, still encoded.
+    pub(super) fn path_texts<'a>(&'a self, operation: usize, path: &'a str) -> Vec<(&'a str, &'a str)> {
+        let texts = |rest: &'a str| -> Vec<(&'a str, &'a str)> {
+            let places = self.paths.values(operation, rest);
+            places.into_iter().map(|(name, place)| (name, &rest[place])).collect()
+        };
+        self.below_bases(path).map(texts).find(|texts| !texts.is_empty()).unwrap_or_default()
+    }
+
     /// What of a path follows each of the bases that it begins with.
     fn below_bases<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> {
         let below = move |base: &String| match path.strip_prefix(base.as_str()) {
@@ -106,13 +124,20 @@ impl Operations {
     }
 
     /// The answer that was chosen; one that is `kept` is made once.
-    pub(super) fn answer(&self, api: &Api, chosen: &Chosen<'_>, making: Making, kept: bool) -> Answer {
+    pub(super) fn answer(
+        &self,
+        kitchen: &Kitchen<'_>,
+        chosen: &Chosen<'_>,
+        making: Making,
+        kept: bool,
+    ) -> Answer {
+        let api = kitchen.api;
         let declared = &api.operations[chosen.operation].responses[chosen.response];
         let prepared = &self.prepared[chosen.operation][chosen.response];
         let Some(media) = chosen.media else {
             return prepared.empty.get_or_init(|| Canned::empty(api, declared)).answer(chosen.status);
         };
-        let make = || Canned::new(api, declared, chosen, making);
+        let make = || kitchen.cook(declared, chosen, making);
         if chosen.concrete.is_some() || !kept {
             // There is no end to the types that clients name for a wildcard of the document, nor to seeds.
             return make().answer(chosen.status);
@@ -120,6 +145,26 @@ impl Operations {
         let answers = &prepared.media[media];
         let place = chosen.example.map_or(&answers.sample, |example| &answers.examples[example]);
         place.get_or_init(make).answer(chosen.status)
+    }
+}
+
+impl Kitchen<'_> {
+    fn cook(&self, declared: &Response, chosen: &Chosen<'_>, making: Making) -> Canned {
+        let root = (self.profile == Profile::Prism).then_some("xml");
+        let canned = Canned::new(
+            self.api,
+            declared,
+            chosen,
+            Making { xml_root: root, plain: root.is_some(), ..making },
+        );
+        match (self.profile, chosen.media) {
+            (Profile::Prism, Some(media)) => {
+                let place = [chosen.operation, chosen.response, media];
+                canned
+                    .judged(|content_type, bytes| self.checks.response(self.api, place, content_type, bytes))
+            }
+            _ => canned,
+        }
     }
 }
 

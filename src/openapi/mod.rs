@@ -11,6 +11,7 @@
 
 pub mod api;
 pub mod body;
+pub mod bundle;
 mod library;
 mod lint;
 mod lower;

@@ -142,7 +142,7 @@ fn mock_serves_one_document_and_follows_it() {
     let browser = [("origin", "http://page.example"), ("accept", "application/json")];
     let answer = gateway.ask("GET", "/name", &browser);
     answer.is(200, r#"{"name":"Ada"}"#);
-    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    assert_eq!(answer.header("access-control-allow-origin"), "http://page.example");
     assert_eq!(gateway.get("/other").status, 404);
 
     gateway.folder.write("names.yaml", SPECIFICATION.replace("NAME", "Grace"));

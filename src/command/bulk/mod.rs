@@ -20,7 +20,7 @@ use self::row::{Row, Totals};
 use super::{check::Format, say};
 
 /// A document that takes longer than this is given up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Measures one document, or all of a folder; true unless there was none.
 pub(crate) fn bulk(place: &Path, format: Format) -> Result<bool> {

@@ -46,19 +46,27 @@ pub enum Source {
 pub struct Renderer<'a> {
     library: &'a Library,
     charset: bool,
+    xml_root: Option<&'a str>,
 }
 
 impl<'a> Renderer<'a> {
     /// A renderer for the documents of a library.
     #[must_use]
     pub const fn new(library: &'a Library) -> Self {
-        Self { library, charset: false }
+        Self { library, charset: false, xml_root: None }
     }
 
     /// Whether `application/json` is sent as `application/json; charset=utf-8`, as Kong does.
     #[must_use]
     pub const fn charset(mut self, charset: bool) -> Self {
         self.charset = charset;
+        self
+    }
+
+    /// The name of the outermost XML element where the schema has none; else it is that of the component.
+    #[must_use]
+    pub const fn xml_root(mut self, name: &'a str) -> Self {
+        self.xml_root = Some(name);
         self
     }
 
@@ -105,7 +113,7 @@ impl<'a> Renderer<'a> {
                 _ => Bytes::from_static(file::of(&essence).or_else(|| file::of(OCTETS)).unwrap_or_default()),
             },
             _ if written.is_some() => decoded(&essence, written.unwrap_or_default()),
-            Family::Xml => xml::document(self.library, value, schema).into(),
+            Family::Xml => xml::document(self.library, value, schema, self.xml_root).into(),
             Family::Form => form::urlencoded(value, encoding).into(),
             Family::Yaml => text::yaml(value).into(),
             Family::Lines => text::lines(value, &essence).into(),

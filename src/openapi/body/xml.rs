@@ -8,12 +8,17 @@ use crate::{
 /// Schemas may stand this deep in one another.
 const DEPTH: u32 = 64;
 
-/// The value as a document.
-pub(super) fn document(library: &Library, value: &Value, schema: Option<&Node>) -> String {
+/// The value as a document; `root` names its element where the schema does not.
+pub(super) fn document(
+    library: &Library,
+    value: &Value,
+    schema: Option<&Node>,
+    root: Option<&str>,
+) -> String {
     let mut writer = Writer { library, out: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned() };
     let component = schema.and_then(|it| it.value.get("$ref")).and_then(Value::as_str).map(last_segment);
     let schema = schema.and_then(|it| library.resolve_schema(it).ok());
-    let name = Name::of(schema.as_ref(), component.unwrap_or("root"));
+    let name = Name::of(schema.as_ref(), root.or(component).unwrap_or("root"));
     match value.as_sequence() {
         // A document has one root, so a list is always wrapped here.
         Some(items) => {
@@ -182,7 +187,7 @@ mod tests {
         let root =
             read("{S: {Pet: {type: object, properties: {id: {type: integer, xml: {attribute: true}}}}}}");
         let schema = schema.map(|it| Node { value: read(it), file: 0 });
-        let text = document(&Library::new(root, &Location::alone()).0, &read(value), schema.as_ref());
+        let text = document(&Library::new(root, &Location::alone()).0, &read(value), schema.as_ref(), None);
         assert_eq!(text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), Some(expected));
     }
 

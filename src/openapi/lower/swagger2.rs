@@ -97,6 +97,20 @@ fn same(one: &str, other: &str) -> bool {
     essence(one).eq_ignore_ascii_case(essence(other))
 }
 
+/// A text that may not be empty has a character. (Swagger 2.0, `allowEmptyValue`.)
+fn filled(field: &Node, schema: Value) -> Value {
+    if field.flag("allowEmptyValue") != Some(false) || field.text("type") != Some("string") {
+        return schema;
+    }
+    match schema.into_mapping() {
+        Some(mut words) if words.get("minLength").is_none() => {
+            words.insert("minLength", 1);
+            words.into()
+        }
+        words => words.map(Value::from).unwrap_or_default(),
+    }
+}
+
 /// The body that some of the parameters describe.
 #[derive(Default)]
 pub(super) struct Form {
@@ -163,7 +177,7 @@ impl Form {
         let mut properties = Mapping::default();
         let mut required: Vec<Value> = Vec::new();
         for (name, field) in self.named() {
-            properties.insert(name, schema_of_swagger2(field).value);
+            properties.insert(name, filled(field, schema_of_swagger2(field).value));
             if field.flag("required").unwrap_or(false) {
                 required.push(name.into());
             }

@@ -26,7 +26,11 @@ pub(super) fn text(format: &str, wish: &mut Wish<'_>) -> Option<String> {
         "time" => format!("{:02}:15:22Z", (14 + turn) % 24),
         "duration" => format!("P{}DT2H", turn + 1),
         "uuid" | "guid" => return Some(uuid(wish.dice)).filter(|it| wish.lengths.allow(it)),
-        "email" | "idn-email" => {
+        "idn-email" => {
+            let people = [("пользователь", "@пример.ру"), ("user", "@example.com"), ("a", "@b.co")];
+            return padded(&people, &many, wish.lengths);
+        }
+        "email" => {
             return padded(&[("user", "@example.com"), ("a", "@b.co")], &many, wish.lengths);
         }
         "hostname" | "idn-hostname" => return hostname(&many, wish.lengths),

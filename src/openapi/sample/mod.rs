@@ -68,7 +68,7 @@ pub enum Direction {
 
 impl Direction {
     /// Whether a property with this schema does not travel this way.
-    fn hides(self, library: &Library, schema: &Node) -> bool {
+    pub(in crate::openapi) fn hides(self, library: &Library, schema: &Node) -> bool {
         let flag = match self {
             Self::Response => "writeOnly",
             Self::Request => "readOnly",
@@ -97,6 +97,7 @@ pub struct Sampler<'a> {
     mode: Mode,
     direction: Direction,
     examples: bool,
+    plain: bool,
     patterns: Patterns,
     /// Schemas that were looked at for all answers so far.
     effort: Cell<u64>,
@@ -108,7 +109,7 @@ impl<'a> Sampler<'a> {
     pub fn new(library: &'a Library) -> Self {
         let (mode, direction) = (Mode::Stable, Direction::Response);
         let (patterns, effort) = (Patterns::default(), Cell::new(0));
-        Self { library, mode, direction, examples: true, patterns, effort }
+        Self { library, mode, direction, examples: true, plain: false, patterns, effort }
     }
 
     /// Chooses values in another way.
@@ -129,6 +130,14 @@ impl<'a> Sampler<'a> {
     #[must_use]
     pub const fn examples(mut self, examples: bool) -> Self {
         self.examples = examples;
+        self
+    }
+
+    /// Whether values are as plain as Prism's: `"string"` and 0 whatever the name of the property suggests, and an
+    /// empty object where a schema would hold itself for the second time.
+    #[must_use]
+    pub const fn plain(mut self, plain: bool) -> Self {
+        self.plain = plain;
         self
     }
 
@@ -197,6 +206,7 @@ impl<'a> Sampler<'a> {
             direction: self.direction,
             random,
             examples: self.examples,
+            plain: self.plain,
             forgiving,
             patterns: &self.patterns,
             strict: self.evaluator(),

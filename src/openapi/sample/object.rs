@@ -12,6 +12,7 @@ use super::{
     place::Place,
     rules::Rules,
     search::Generation,
+    valid::reference,
 };
 use crate::{
     document::{Mapping, Text, Value},
@@ -61,6 +62,18 @@ impl Members {
 }
 
 impl Generation<'_> {
+    /// An empty object, where a plain sample would go round a second time and may be empty.
+    pub(super) fn cut_short(&self, schemas: &[Node], place: &Place<'_>) -> Option<Value> {
+        let [schema] = schemas else { return None };
+        let text = reference(self.library, schema).filter(|_| self.plain)?;
+        if place.visits(&(schema.file, text.clone())) < 2 {
+            return None;
+        }
+        let empty = Value::from(Mapping::default());
+        let is_object = self.library.resolve(schema).is_ok_and(|it| it.text("type") == Some("object"));
+        (is_object && self.strict.valid(schema, &empty)).then_some(empty)
+    }
+
     pub(super) fn object(
         &mut self,
         layers: &Layers,
@@ -108,7 +121,7 @@ impl Generation<'_> {
         }
         let place = place.key(name);
         if schemas.is_empty() {
-            return Ok(hint::text(name).unwrap_or("string").into());
+            return Ok(hint::text(name).filter(|_| !self.plain).unwrap_or("string").into());
         }
         self.solve(&schemas, &place)
     }

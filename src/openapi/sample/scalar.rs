@@ -38,10 +38,11 @@ impl Generation<'_> {
     }
 
     pub(super) fn number(&mut self, rules: &Rules, place: &Place<'_>) -> Result<Value, Stop> {
-        let hint =
-            place.name().and_then(hint::number).filter(|it| place.turn == 0 && rules.range.contains(*it));
+        let hint = place.name().filter(|_| place.turn == 0 && !self.plain).and_then(hint::number);
+        let hint = hint.filter(|it| rules.range.contains(*it));
         let mut dice = Dice::new(place.seed);
-        let wish = hint.unwrap_or(Decimal::ONE);
+        let usual = if self.plain { Decimal::new(0, 0) } else { Decimal::ONE };
+        let wish = hint.unwrap_or(usual);
         let found = rules.range.pick(wish, place.turn, self.random.then_some(&mut dice));
         match found.and_then(Decimal::number) {
             Some(number) => Ok(Value::Number(number)),
@@ -157,7 +158,7 @@ impl Words<'_, '_> {
     }
 
     fn hinted(&self) -> Option<String> {
-        let telling = self.rules.formats.is_empty() && self.place.turn == 0;
+        let telling = self.rules.formats.is_empty() && self.place.turn == 0 && !self.generation.plain;
         let text = hint::text(self.place.name().filter(|_| telling)?)?;
         self.lengths.allow(text).then(|| text.to_owned())
     }

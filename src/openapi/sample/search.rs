@@ -59,6 +59,7 @@ const INTRICATE: [&str; 16] = [
 ];
 
 /// One sample in the making.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(super) struct Generation<'a> {
     pub(super) library: &'a Library,
     pub(super) direction: Direction,
@@ -66,6 +67,8 @@ pub(super) struct Generation<'a> {
     pub(super) random: bool,
     /// Whether the examples and defaults of schemas count.
     pub(super) examples: bool,
+    /// Whether names suggest nothing.
+    pub(super) plain: bool,
     /// Whether a value that does not fit is better than none.
     pub(super) forgiving: bool,
     pub(super) patterns: &'a Patterns,
@@ -92,6 +95,9 @@ impl<'a> Generation<'a> {
         if place.depth >= DEPTH || self.work > 2 * WORK || self.nodes > 2 * NODES || self.bytes > BYTES {
             self.note(place, "the sample is cut here: it grew too large");
             return Err(Stop::Cut);
+        }
+        if let Some(empty) = self.cut_short(schemas, place) {
+            return Ok(empty);
         }
         let before = (self.nodes, self.bytes, self.notes.len());
         let mut layers = Layers::default();

@@ -16,7 +16,7 @@ const MOCK: HeaderName = HeaderName::from_static("x-mynah-mock");
 
 /// An answer made from the document.
 pub(super) fn respond(answer: Answer) -> Response {
-    let Answer { status, headers, body } = answer;
+    let Answer { status, headers, body, .. } = answer;
     let without_body = matches!(status.as_u16(), 204 | 304);
     let mut response = Response::new(if without_body { Body::Empty } else { Body::full(body) });
     *response.status_mut() = status;
@@ -87,6 +87,8 @@ pub(super) fn refuse(refusal: &Refusal) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{super::super::trial, *};
 
     #[track_caller]
@@ -127,7 +129,12 @@ mod tests {
     fn a_status_without_a_body_has_none() {
         for (status, expected) in [(200, "text"), (204, ""), (205, "text"), (304, "")] {
             let status = StatusCode::from_u16(status).unwrap();
-            let answer = Answer { status, headers: http::HeaderMap::new(), body: "text".into() };
+            let answer = Answer {
+                status,
+                headers: http::HeaderMap::new(),
+                body: "text".into(),
+                flaws: Arc::default(),
+            };
             let response = respond(answer);
             assert_eq!(response.headers()[PLUGIN], "true");
             assert_eq!(trial::text(response.into_body()), expected, "{status}");

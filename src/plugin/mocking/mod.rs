@@ -7,16 +7,22 @@
 //! | `document` | the document: a text in the settings, or a file |
 //! | `steer` | what the headers of a request ask for |
 //! | `answer` | answers and refusals as responses |
+//! | `manners` | whose manners they have: Kong's or Prism's |
+//! | `checked` | requests that are checked before they are answered |
+//! | `open` | CORS as Prism has it |
 //! | `state` | items that requests create, change and remove |
 //! | `faults` | what happens in place of an answer, on purpose |
 //! | `delay` | how long an answer waits |
 //! | `dice` | chance, which a seed can repeat |
 
 mod answer;
+mod checked;
 mod delay;
 mod dice;
 mod document;
 mod faults;
+mod manners;
+mod open;
 mod settings;
 mod state;
 mod steer;
@@ -30,6 +36,7 @@ use self::{
     delay::Latency,
     dice::{Dice, Source},
     faults::{Fault, Faults},
+    manners::Manners,
     settings::{Config, Passthrough},
     state::{Outcome, State, Task},
     steer::Steering,
@@ -56,6 +63,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         live: live(&config, mock.api()),
         state: config.stateful.then(|| State::new(mock.api())),
         mock,
+        manners: Manners::of(&config),
         latency: config.latency(),
         faults: Faults::of(&config),
         dice: config.seed.map_or(Source::Random, Source::seeded),
@@ -75,6 +83,7 @@ fn live(config: &Config, api: &Api) -> Option<HashSet<usize>> {
 
 struct Mocking {
     mock: Mock,
+    manners: Manners,
     /// The operations that go to the real service, if those go there that the document lacks.
     live: Option<HashSet<usize>>,
     state: Option<State>,
@@ -94,15 +103,38 @@ struct Call<'a> {
 
 impl Plugin for Mocking {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        if let Some(preflight) = Some(&*exchange).filter(|_| self.manners.cors).and_then(open::preflight) {
+            return Flow::Respond(preflight);
+        }
+        if let Some(path) = self.manners.path(exchange) {
+            exchange.path = path;
+        }
+        let live = || self.is_live(&self.mock.find(&exchange.head.method, &exchange.path));
+        if self.manners.checks() && !live() { self.check(exchange) } else { self.answer(exchange) }
+    }
+
+    fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
+        if self.manners.cors {
+            open::allow(&exchange.head.headers, response.headers_mut());
+        }
+    }
+
+    fn forget(&self) {
+        self.state.iter().for_each(State::forget);
+    }
+}
+
+impl Mocking {
+    fn answer<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let Exchange { head, path, body, .. } = exchange;
         let (head, path) = (&*head, path.as_str());
         let operation = self.mock.find(&head.method, path);
         if self.is_live(&operation) {
             return Flow::Continue;
         }
-        let steering = match Steering::read(&head.headers) {
+        let steering = match self.manners.steering(head) {
             Ok(steering) => steering,
-            Err(wrong) => return Flow::Respond(reply::message(StatusCode::BAD_REQUEST, wrong)),
+            Err(wrong) => return Flow::Respond(self.manners.misunderstood(wrong)),
         };
         let mut dice = self.dice.dice();
         let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut dice));
@@ -121,12 +153,6 @@ impl Plugin for Mocking {
         }
     }
 
-    fn forget(&self) {
-        self.state.iter().for_each(State::forget);
-    }
-}
-
-impl Mocking {
     fn is_live(&self, operation: &Result<usize, Refusal>) -> bool {
         self.live.as_ref().is_some_and(|live| operation.as_ref().map_or(true, |it| live.contains(it)))
     }
@@ -156,7 +182,7 @@ impl Mocking {
 
     fn respond(&self, call: &Call<'_>, body: &Bytes) -> Response {
         let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), Dice::Own);
-        let making = call.steering.making(self.seed, &mut dice);
+        let making = self.manners.making(call.steering.making(self.seed, &mut dice));
         let asked = call.asked(making);
         let result = match self.task(call) {
             Some(task) => self.keep(task, call, &asked, body),
@@ -166,7 +192,7 @@ impl Mocking {
                 Ok(self.explained(call, &chosen, &source, self.mock.make(&chosen, making)))
             }),
         };
-        result.unwrap_or_else(|refusal| answer::refuse(&refusal))
+        result.unwrap_or_else(|refusal| self.manners.refuse(&refusal, &self.mock, &asked))
     }
 
     /// Does with the state what a request asks for.
@@ -184,7 +210,7 @@ impl Mocking {
     }
 
     fn explained(&self, call: &Call<'_>, chosen: &Chosen<'_>, source: &str, answer: Answer) -> Response {
-        let mut response = answer::respond(answer);
+        let mut response = self.manners.answer(answer, &[]);
         if call.steering.explain {
             answer::explain(&mut response, &self.mock, chosen.operation, source);
         }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     diag::Diagnostic,
     document::Value,
-    mock::Options,
+    mock::{Options, Profile},
     schema::{Complaint, Field, Kind, Rule, Settings},
 };
 
@@ -36,6 +36,12 @@ const FIELDS: &[Field] = &[
     Field::new("connection_reset_rate", Kind::Number).default("0").rules(RATE),
     Field::new("passthrough", Kind::String).default("\"none\"").rules(&[Rule::OneOf(&["none", "undefined"])]),
     Field::new("stateful", Kind::Boolean).default("false"),
+    Field::new("profile", Kind::String).rules(&[Rule::OneOf(&["kong", "prism"])]),
+    Field::new("validate_requests", Kind::Boolean),
+    Field::new("validate_security", Kind::Boolean),
+    Field::new("dynamic", Kind::Boolean),
+    Field::new("report_errors", Kind::Boolean),
+    Field::new("cors", Kind::Boolean),
 ];
 
 const LATENCY: &[Field] = &[
@@ -73,6 +79,12 @@ pub(super) struct Config {
     pub(super) connection_reset_rate: f64,
     pub(super) passthrough: Passthrough,
     pub(super) stateful: bool,
+    profile: Option<String>,
+    pub(super) validate_requests: Option<bool>,
+    pub(super) validate_security: Option<bool>,
+    pub(super) dynamic: Option<bool>,
+    pub(super) report_errors: Option<bool>,
+    pub(super) cors: Option<bool>,
 }
 
 /// Which operations go to the real service.
@@ -173,6 +185,11 @@ impl Config {
             .map_err(|error| vec![Diagnostic::error(setup.at.clone(), error.to_string())])
     }
 
+    /// Whose manners the answers have.
+    pub(super) fn profile(&self) -> Profile {
+        if self.profile.as_deref() == Some("prism") { Profile::Prism } else { Profile::Kong }
+    }
+
     /// How answers are chosen.
     pub(super) fn options(&self) -> Options {
         Options {
@@ -182,6 +199,7 @@ impl Config {
             seed: self.seed,
             include_base_path: self.include_base_path,
             custom_base_path: self.custom_base_path.clone(),
+            profile: self.profile(),
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Steering<'a> {
     pub(super) delay: Option<Duration>,
     /// What varies everything that is left to chance.
     pub(super) seed: Option<u64>,
+    /// Whether samples that are new every time are wanted, if that was said.
+    pub(super) dynamic: Option<bool>,
     /// Whether examples are passed over for samples that are new every time.
     pub(super) fresh: bool,
     /// Whether the answer says where it comes from.
@@ -48,7 +50,8 @@ impl<'a> Steering<'a> {
             example: text(headers, &EXAMPLE_ID).or(prefer.example),
             delay: delay::asked(headers).map_err(|delay::WrongDelay| delay::WRONG)?,
             seed: seed(headers)?,
-            fresh: prefer.dynamic,
+            dynamic: prefer.dynamic,
+            fresh: prefer.dynamic == Some(true),
             explain: headers.get(EXPLAIN).is_some_and(|it| matches!(it.as_bytes(), b"1" | b"true")),
         })
     }
@@ -86,7 +89,7 @@ impl<'a> Steering<'a> {
 struct Preferences<'a> {
     code: Option<Cow<'a, str>>,
     example: Option<Cow<'a, str>>,
-    dynamic: bool,
+    dynamic: Option<bool>,
 }
 
 impl<'a> Preferences<'a> {
@@ -101,7 +104,9 @@ impl<'a> Preferences<'a> {
                 match name.to_ascii_lowercase().as_str() {
                     "code" if all.code.is_none() => all.code = Some(value),
                     "example" if all.example.is_none() => all.example = Some(value),
-                    "dynamic" => all.dynamic |= value.eq_ignore_ascii_case("true"),
+                    "dynamic" if all.dynamic.is_none() => {
+                        all.dynamic = Some(value.eq_ignore_ascii_case("true"));
+                    }
                     _ => (),
                 }
             }
@@ -193,26 +198,32 @@ mod tests {
 
     #[test]
     fn preferences_steer_where_kongs_headers_do_not() {
-        let steering = |status: &'static str, example: &'static str, fresh| {
+        let steering = |status: &'static str, example: &'static str, dynamic: Option<bool>| {
             let text = |it: &'static str| Some(it).filter(|it| !it.is_empty()).map(Cow::Borrowed);
-            Ok(Steering { status: text(status), example: text(example), fresh, ..Steering::default() })
+            Ok(Steering {
+                status: text(status),
+                example: text(example),
+                dynamic,
+                fresh: dynamic == Some(true),
+                ..Steering::default()
+            })
         };
         for (prefer, expected) in [
-            ("code=404, example=cat, dynamic=true", steering("404", "cat", true)),
-            ("code=404;example=cat;dynamic=false", steering("404", "cat", false)),
-            ("CODE = 404", steering("404", "", false)),
-            (r#"example="a, \"b\"; c""#, steering("", r#"a, "b"; c"#, false)),
-            ("code=404, code=500", steering("404", "", false)),
-            ("code=404\nPrefer: example=cat", steering("404", "cat", false)),
-            ("respond-async, wait=10, return=minimal", steering("", "", false)),
-            ("example=\"", steering("", "\"", false)),
-            ("dynamic", steering("", "", false)),
+            ("code=404, example=cat, dynamic=true", steering("404", "cat", Some(true))),
+            ("code=404;example=cat;dynamic=false", steering("404", "cat", Some(false))),
+            ("CODE = 404", steering("404", "", None)),
+            (r#"example="a, \"b\"; c""#, steering("", r#"a, "b"; c"#, None)),
+            ("code=404, code=500", steering("404", "", None)),
+            ("code=404\nPrefer: example=cat", steering("404", "cat", None)),
+            ("respond-async, wait=10, return=minimal", steering("", "", None)),
+            ("example=\"", steering("", "\"", None)),
+            ("dynamic", steering("", "", Some(false))),
         ] {
             check(&format!("Prefer: {prefer}"), expected);
         }
         check(
             "Prefer: code=404, example=cat\nX-Kong-Mocking-Status-Code: 201\nX-Kong-Mocking-Example-Id: Ron",
-            steering("201", "Ron", false),
+            steering("201", "Ron", None),
         );
     }
 

@@ -21,6 +21,7 @@ pub(in super::super) struct Task<'a> {
 }
 
 /// What came of it.
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment, and the large one is the usual one")]
 pub(in super::super) enum Outcome<'a> {
     /// An answer of the document.
     Answer(Chosen<'a>, Answer),

@@ -1,0 +1,366 @@
+//! A schema as one JSON Schema of the edition 2020-12, with everything that it refers to: what a validator wants.
+//!
+//! Every dialect is said in the words of 2020-12. What no edition knows, or what stands in the wrong place, is left
+//! out, so that a validator never refuses the result. Keywords come in the order in which faults are told.
+
+mod circles;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Library, Node, Version, sample::Direction};
+use crate::document::{Text, Value};
+
+/// Schemas may stand this deep in one another; below, everything is allowed.
+const DEPTH: u32 = 64;
+/// Schemas in one bundle; what goes beyond allows everything.
+const NODES: usize = 20_000;
+/// What `format: byte` looks like. (Prism reads it so; the text is part of its violations.)
+const BYTE: &str = r"^[\w\d+\/=]*$";
+
+/// A schema, with what it refers to under `$defs`.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// The schema.
+    pub schema: Json,
+    /// How many schemas it holds.
+    pub nodes: usize,
+}
+
+impl Bundle {
+    /// Bundles a schema; `direction` says which properties nobody can require.
+    #[must_use]
+    pub fn new(library: &Library, schema: &Node, direction: Direction) -> Self {
+        let mut bundler =
+            Bundler { library, direction, known: HashMap::new(), waiting: Vec::new(), nodes: 0 };
+        let mut edges = vec![Vec::new()];
+        let mut schemas = vec![bundler.lower(schema, 0, Some(&mut edges[0]))];
+        while schemas.len() <= bundler.waiting.len() {
+            let target = bundler.waiting[schemas.len() - 1].clone();
+            let mut inner = Vec::new();
+            schemas.push(bundler.lower(&target, 0, Some(&mut inner)));
+            edges.push(inner);
+        }
+        circles::open(&mut schemas, &edges);
+        let mut schemas = schemas.into_iter();
+        let root = schemas.next().unwrap_or(Json::Bool(true));
+        let defs: Map<String, Json> =
+            schemas.enumerate().map(|(n, schema)| (format!("s{}", n + 1), schema)).collect();
+        let schema = match root {
+            Json::Object(mut root) if !defs.is_empty() => {
+                root.insert("$defs".to_owned(), defs.into());
+                root.into()
+            }
+            root => root,
+        };
+        Self { schema, nodes: bundler.nodes }
+    }
+}
+
+struct Bundler<'a> {
+    library: &'a Library,
+    direction: Direction,
+    /// The number of each target, by the file that refers to it and the reference.
+    known: HashMap<(u32, Text), usize>,
+    waiting: Vec<Node>,
+    nodes: usize,
+}
+
+/// What a keyword holds.
+enum Holds {
+    Number,
+    Count,
+    Text,
+    Flag,
+    Schema,
+    /// Applied to the same value.
+    Beside,
+    SchemasBeside,
+    Schemas,
+    Named,
+    NamedBeside,
+    Names,
+}
+
+/// The keywords that are copied as they are, in the order in which faults are told.
+const BEFORE: &[(&str, Holds)] = &[
+    ("maximum", Holds::Number),
+    ("minimum", Holds::Number),
+    ("exclusiveMaximum", Holds::Number),
+    ("exclusiveMinimum", Holds::Number),
+    ("multipleOf", Holds::Number),
+    ("maxLength", Holds::Count),
+    ("minLength", Holds::Count),
+    ("pattern", Holds::Text),
+    ("format", Holds::Text),
+];
+
+const AFTER: &[(&str, Holds)] = &[
+    ("not", Holds::Beside),
+    ("anyOf", Holds::SchemasBeside),
+    ("oneOf", Holds::SchemasBeside),
+    ("allOf", Holds::SchemasBeside),
+    ("if", Holds::Beside),
+    ("then", Holds::Beside),
+    ("else", Holds::Beside),
+    ("maxItems", Holds::Count),
+    ("minItems", Holds::Count),
+    ("uniqueItems", Holds::Flag),
+    ("prefixItems", Holds::Schemas),
+    ("items", Holds::Schema),
+    ("contains", Holds::Schema),
+    ("minContains", Holds::Count),
+    ("maxContains", Holds::Count),
+    ("maxProperties", Holds::Count),
+    ("minProperties", Holds::Count),
+    ("required", Holds::Names),
+    ("dependentRequired", Holds::Named),
+    ("dependentSchemas", Holds::NamedBeside),
+    ("propertyNames", Holds::Schema),
+    ("additionalProperties", Holds::Schema),
+    ("properties", Holds::Named),
+    ("patternProperties", Holds::Named),
+    ("unevaluatedItems", Holds::Schema),
+    ("unevaluatedProperties", Holds::Schema),
+];
+
+/// The targets that are applied to the same value as the schema which refers to them.
+type Beside<'a> = Option<&'a mut Vec<usize>>;
+
+impl Bundler<'_> {
+    fn lower(&mut self, schema: &Node, depth: u32, mut beside: Beside<'_>) -> Json {
+        self.nodes += 1;
+        if depth > DEPTH || self.nodes > NODES {
+            return Json::Bool(true);
+        }
+        match &schema.value {
+            Value::Bool(it) => return Json::Bool(*it),
+            Value::Mapping(_) => (),
+            _ => return Json::Bool(true),
+        }
+        let mut out = Map::new();
+        if let Some(reference) = self.reference(schema) {
+            match self.target(schema, reference, beside.as_deref_mut()) {
+                Some(pointer) => drop(out.insert("$ref".to_owned(), pointer.into())),
+                None => return Json::Bool(true),
+            }
+            if !self.library.version().siblings_count() {
+                return out.into();
+            }
+        }
+        self.types(schema, &mut out);
+        for (keyword, holds) in BEFORE {
+            self.keyword(schema, keyword, holds, depth, None, &mut out);
+        }
+        bounds(&mut out, schema);
+        byte(&mut out);
+        if let Some(value) = schema.value.get("const") {
+            out.insert("const".to_owned(), value.into());
+        }
+        self.choices(schema, &mut out);
+        for (keyword, holds) in AFTER {
+            self.keyword(schema, keyword, holds, depth, beside.as_deref_mut(), &mut out);
+        }
+        self.older_words(schema, depth, &mut out);
+        if out.get("additionalProperties") == Some(&Json::Bool(false)) {
+            // With this beside it, the properties that are too many are told by name.
+            out.entry("properties").or_insert_with(|| json!({}));
+        }
+        out.into()
+    }
+
+    fn reference(&self, schema: &Node) -> Option<Text> {
+        let dynamic = || schema.value.get("$dynamicRef").filter(|_| self.library.version().siblings_count());
+        match schema.value.get("$ref").or_else(dynamic) {
+            Some(Value::String(text)) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// The place in the bundle of what a schema refers to.
+    fn target(&mut self, schema: &Node, reference: Text, beside: Beside<'_>) -> Option<String> {
+        let key = (schema.file, reference.clone());
+        let number = match self.known.get(&key) {
+            Some(number) => *number,
+            None => {
+                let alone: crate::document::Mapping =
+                    [(Text::from("$ref"), Value::String(reference))].into_iter().collect();
+                let target = self.library.resolve_schema(&schema.beside(&Value::from(alone))).ok()?;
+                self.waiting.push(target);
+                let number = self.waiting.len();
+                self.known.insert(key, number);
+                number
+            }
+        };
+        if let Some(beside) = beside {
+            beside.push(number);
+        }
+        Some(format!("#/$defs/s{number}"))
+    }
+
+    fn nullable(&self, schema: &Node) -> bool {
+        let word = match self.library.version() {
+            Version::Swagger2 => "x-nullable",
+            Version::OpenApi30 => "nullable",
+            Version::OpenApi31 => return false,
+        };
+        schema.flag(word) == Some(true)
+    }
+
+    fn types(&self, schema: &Node, out: &mut Map<String, Json>) {
+        const KNOWN: [&str; 7] = ["null", "boolean", "number", "integer", "string", "array", "object"];
+        let Some(value) = schema.value.get("type") else { return };
+        let single = std::slice::from_ref(value);
+        let all = value.as_sequence().unwrap_or(single).iter().map(|it| it.as_str().unwrap_or_default());
+        let mut names: Vec<&str> = Vec::new();
+        for name in all {
+            if !KNOWN.contains(&name) {
+                return;
+            }
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        if self.nullable(schema) && !names.contains(&"null") {
+            names.push("null");
+        }
+        match names.as_slice() {
+            [] => (),
+            [one] => drop(out.insert("type".to_owned(), (*one).into())),
+            several => drop(out.insert("type".to_owned(), several.into())),
+        }
+    }
+
+    fn choices(&self, schema: &Node, out: &mut Map<String, Json>) {
+        let Some([first, rest @ ..]) = schema.value.get("enum").and_then(Value::as_sequence) else { return };
+        let mut all: Vec<Json> = vec![first.into()];
+        all.extend(rest.iter().map(Json::from));
+        if self.nullable(schema) && !all.contains(&Json::Null) {
+            all.push(Json::Null);
+        }
+        out.insert("enum".to_owned(), all.into());
+    }
+
+    fn keyword(
+        &mut self,
+        schema: &Node,
+        keyword: &str,
+        holds: &Holds,
+        depth: u32,
+        beside: Beside<'_>,
+        out: &mut Map<String, Json>,
+    ) {
+        let Some(node) = schema.get(keyword) else { return };
+        let said = match holds {
+            Holds::Number => number(&node.value, keyword),
+            Holds::Count => count(&node.value),
+            Holds::Text => node.value.as_str().map(Json::from),
+            Holds::Flag => node.value.as_bool().map(Json::from),
+            Holds::Names => self.required(schema, &node),
+            // Before 2020-12 a list of schemas stood under `items`.
+            Holds::Schema if node.value.as_sequence().is_some() => return,
+            Holds::Schema => Some(self.lower(&node, depth + 1, None)),
+            Holds::Beside => Some(self.lower(&node, depth + 1, beside)),
+            Holds::SchemasBeside => self.list(&node, depth, beside),
+            Holds::Schemas => self.list(&node, depth, None),
+            Holds::Named if keyword == "dependentRequired" => Some(names_by_key(&node.value)),
+            Holds::Named => self.map(&node, depth, None),
+            Holds::NamedBeside => self.map(&node, depth, beside),
+        };
+        if let Some(said) = said {
+            out.insert(keyword.to_owned(), said);
+        }
+    }
+
+    fn list(&mut self, node: &Node, depth: u32, mut beside: Beside<'_>) -> Option<Json> {
+        let all: Vec<Json> =
+            node.items().map(|it| self.lower(&it, depth + 1, beside.as_deref_mut())).collect();
+        (!all.is_empty()).then(|| all.into())
+    }
+
+    fn map(&mut self, node: &Node, depth: u32, mut beside: Beside<'_>) -> Option<Json> {
+        node.value.as_mapping()?;
+        let all: Map<String, Json> = node
+            .entries()
+            .map(|(key, it)| (key.to_owned(), self.lower(&it, depth + 1, beside.as_deref_mut())))
+            .collect();
+        Some(all.into())
+    }
+
+    /// The names that are required, without those of properties that do not travel in this direction.
+    fn required(&self, schema: &Node, node: &Node) -> Option<Json> {
+        let properties = schema.get("properties");
+        let hidden = |name: &str| {
+            let property = properties.as_ref().and_then(|it| it.get(name));
+            property.is_some_and(|it| self.direction.hides(self.library, &it))
+        };
+        let mut names: Vec<&str> = Vec::new();
+        for name in node.value.as_sequence()?.iter().filter_map(Value::as_str) {
+            if !names.contains(&name) && !hidden(name) {
+                names.push(name);
+            }
+        }
+        Some(names.into())
+    }
+
+    /// Words of earlier editions of JSON Schema.
+    fn older_words(&mut self, schema: &Node, depth: u32, out: &mut Map<String, Json>) {
+        if let Some(items) = schema.get("items").filter(|it| it.value.as_sequence().is_some()) {
+            if let Some(list) = self.list(&items, depth, None) {
+                out.insert("prefixItems".to_owned(), list);
+            }
+            if let Some(rest) = schema.get("additionalItems") {
+                let rest = self.lower(&rest, depth + 1, None);
+                out.insert("items".to_owned(), rest);
+            }
+        }
+        let lists = schema.value.get("dependencies").map(names_by_key);
+        if let Some(Json::Object(lists)) = lists.filter(|_| !out.contains_key("dependentRequired")) {
+            out.insert("dependentRequired".to_owned(), lists.into());
+        }
+    }
+}
+
+fn number(value: &Value, keyword: &str) -> Option<Json> {
+    let Value::Number(_) = value else { return None };
+    let lawful = keyword != "multipleOf" || value.as_f64().is_some_and(|it| it > 0.0);
+    lawful.then(|| value.into())
+}
+
+fn count(value: &Value) -> Option<Json> {
+    let whole = value.as_f64().filter(|it| *it >= 0.0 && it.fract() == 0.0)?;
+    // A bound beyond this one is none.
+    value.as_i64().map(Json::from).or_else(|| (whole > 0.0).then(|| json!(i64::MAX)))
+}
+
+fn names_by_key(value: &Value) -> Json {
+    let lists = value.entries().filter_map(|(key, names)| {
+        let mut list: Vec<&str> = names.as_sequence()?.iter().filter_map(Value::as_str).collect();
+        list.sort_unstable();
+        list.dedup();
+        Some((key.to_owned(), Json::from(list)))
+    });
+    lists.collect::<Map<String, Json>>().into()
+}
+
+/// Before 3.1 `exclusiveMinimum` was a flag beside `minimum`.
+fn bounds(out: &mut Map<String, Json>, schema: &Node) {
+    for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
+        if schema.flag(flag) == Some(true)
+            && let Some(limit) = out.remove(bound)
+        {
+            out.insert(flag.to_owned(), limit);
+        }
+    }
+}
+
+fn byte(out: &mut Map<String, Json>) {
+    if out.get("format").is_some_and(|it| it == "byte") && !out.contains_key("pattern") {
+        let format = out.remove("format");
+        out.insert("pattern".to_owned(), BYTE.into());
+        out.extend(format.map(|it| ("format".to_owned(), it)));
+    }
+}

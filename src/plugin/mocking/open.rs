@@ -1,0 +1,36 @@
+//! A mock that every page may use: CORS as Prism has it. The `cors` plugin is for everything else.
+
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{
+        ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS,
+        ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    },
+};
+
+use super::super::{Exchange, Response};
+use crate::reply;
+
+/// The answer to a preflight.
+pub(super) fn preflight(exchange: &Exchange) -> Option<Response> {
+    let sent = &exchange.head.headers;
+    let method = sent.get(ACCESS_CONTROL_REQUEST_METHOD)?;
+    if exchange.head.method != Method::OPTIONS || !sent.contains_key(ORIGIN) {
+        return None;
+    }
+    let mut response = reply::empty(StatusCode::NO_CONTENT);
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_METHODS, method.clone());
+    Some(response)
+}
+
+/// The headers of every answer.
+pub(super) fn allow(sent: &HeaderMap, headers: &mut HeaderMap) {
+    let any = HeaderValue::from_static("*");
+    let echo = |name| sent.get(name).filter(|it: &&HeaderValue| !it.is_empty()).unwrap_or(&any).clone();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, echo(ORIGIN));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, echo(ACCESS_CONTROL_REQUEST_HEADERS));
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, any.clone());
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+}

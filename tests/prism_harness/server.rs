@@ -1,0 +1,116 @@
+//! The real binary with the flags that Prism would have had, and an answer of it.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use crate::{case::Case, curl::Request};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server that runs until it is dropped.
+pub(crate) struct Server {
+    child: Child,
+    folder: PathBuf,
+    address: String,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Server {
+    pub(crate) fn start(case: &Case) -> Result<Self, String> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = env::temp_dir().join(format!("mynah-prism-harness-{}-{n}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("document.yml"), &case.document).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
+        let mut flags = case.server.split_whitespace();
+        while let Some(flag) = flags.next() {
+            match flag {
+                // Every server has a port of its own.
+                "-p" | "--port" => drop(flags.next()),
+                "${document}" => drop(command.arg("document.yml")),
+                flag => drop(command.arg(flag)),
+            }
+        }
+        command.args(["--port", "0"]).current_dir(&folder).stdout(Stdio::piped());
+        command.stderr(fs::File::create(folder.join("stderr")).unwrap());
+        let mut child = command.spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            if output.read_line(&mut line).unwrap() == 0 {
+                let _ = child.wait();
+                let said = fs::read_to_string(folder.join("stderr")).unwrap_or_default();
+                return Err(format!("the server did not start: {said}"));
+            }
+            if let Some((_, rest)) = line.split_once("proxy http://") {
+                break rest.split([',', ';']).next().unwrap_or_default().trim().to_owned();
+            }
+        };
+        // What it says later must not fill the pipe.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        Ok(Self { child, folder, address })
+    }
+
+    pub(crate) fn ask(&self, request: &Request) -> Result<Answer, String> {
+        let mut stream = TcpStream::connect(&self.address).map_err(|it| it.to_string())?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let Request { method, target, headers, body, .. } = request;
+        let mut text =
+            format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        text.push_str("User-Agent: harness\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
+            text.push_str("Accept: */*\r\n");
+        }
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let body = body.as_deref().unwrap_or_default();
+        if !body.is_empty() {
+            text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        text.push_str("\r\n");
+        text.push_str(body);
+        stream.write_all(text.as_bytes()).map_err(|it| it.to_string())?;
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).map_err(|it| it.to_string())?;
+        Answer::parse(&String::from_utf8_lossy(&received))
+    }
+}
+
+impl Answer {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| format!("no answer: {text:?}"))?;
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let headers = lines.filter_map(|line| line.split_once(':'));
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+        Ok(Self { status: status.ok_or("no status")?, headers: headers.collect(), body: body.to_owned() })
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
