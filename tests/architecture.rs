@@ -55,6 +55,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("openapiv3", &["src/openapi/strict.rs"]),
     ("serde_yaml", &["src/control/admin/config.rs", "src/openapi/body/"]),
     ("arc_swap", &["src/snapshot/live.rs"]),
+    ("minijinja", &["src/plugin/mocking/"]),
     ("notify", &["src/control/watch/"]),
     ("annotate_snippets", &["src/diag/render.rs"]),
     ("hyper", &["src/body.rs", "src/upstream/", "src/proxy/", "src/server/"]),

@@ -36,6 +36,7 @@ const FIELDS: &[Field] = &[
     Field::new("connection_reset_rate", Kind::Number).default("0").rules(RATE),
     Field::new("passthrough", Kind::String).default("\"none\"").rules(&[Rule::OneOf(&["none", "undefined"])]),
     Field::new("stateful", Kind::Boolean).default("false"),
+    Field::new("templates", Kind::Boolean).default("false"),
 ];
 
 const LATENCY: &[Field] = &[
@@ -73,6 +74,7 @@ pub(super) struct Config {
     pub(super) connection_reset_rate: f64,
     pub(super) passthrough: Passthrough,
     pub(super) stateful: bool,
+    pub(super) templates: bool,
 }
 
 /// Which operations go to the real service.
