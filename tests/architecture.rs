@@ -56,6 +56,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("jsonschema", &["src/mock/validate/schema.rs", "src/openapi/sample/"]),
     ("serde_yaml", &["src/control/admin/config.rs", "src/openapi/body/"]),
     ("arc_swap", &["src/snapshot/live.rs"]),
+    ("minijinja", &["src/plugin/mocking/"]),
     ("notify", &["src/control/watch/"]),
     ("annotate_snippets", &["src/diag/render.rs"]),
     ("hyper", &["src/body.rs", "src/upstream/", "src/proxy/", "src/server/"]),

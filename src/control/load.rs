@@ -93,10 +93,11 @@ impl Control {
         let before = self.live.current();
         let Compiled { snapshot, warnings, files } = compile(&mut compiler, source)?;
         let changes = changes(&before.entities, &snapshot.entities);
+        // Whoever is served the new version finds no old error in the state.
+        let mut state = self.lock();
         let snapshot = self.live.publish(snapshot);
         // A plugin that is used again begins again, too.
         snapshot.forget();
-        let mut state = self.lock();
         state.source = Some(source.name.clone());
         state.hash = Some(config::hash(source.text.as_bytes()));
         state.last_error = None;

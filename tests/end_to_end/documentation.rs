@@ -50,7 +50,7 @@ fn commands(console: &str) -> Vec<Shown<'_>> {
 
 /// Does what curl would do.
 #[track_caller]
-fn run(gateway: &Gateway, command: &str) -> Answer {
+pub(crate) fn run(gateway: &Gateway, command: &str) -> Answer {
     let (mut method, mut url, mut headers, mut body) = (None, None, Vec::new(), None);
     let mut words = words(command).into_iter();
     while let Some(word) = words.next() {

@@ -21,6 +21,7 @@ mod documentation;
 mod explain;
 mod folder;
 mod gateway;
+mod guide;
 mod mock_command;
 mod mocking;
 mod mocking_extensions;

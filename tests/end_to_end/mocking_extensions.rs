@@ -196,3 +196,30 @@ fn a_mock_remembers_until_it_is_told_to_forget() {
     gateway.folder.write("kong.yaml", format!("{kong}# saved again\n"));
     eventually("a reload forgets", || (gateway.get("/pets").text() == seeds).then_some(()));
 }
+
+#[test]
+fn examples_may_be_made_from_the_request() {
+    let template = PETS.replace(
+        "{error: no such pet}",
+        "{id: '{{request.path.id|int}}', page: '{{request.query.page}}', by: '{{request.headers.x}}'}",
+    );
+    let templates = gateway(&template, "templates: true", "http://127.0.0.1:1");
+    let asked = [("X", "ada"), ("Prefer", "code=404")];
+    templates.ask("GET", "/pets/7?page=2", &asked).is(404, r#"{"id":7,"page":"2","by":"ada"}"#);
+    let created = PETS.replacen(
+        "content: {application/json: {}}",
+        "content: {application/json: {example: 'hello {{request.body.name}}'}}",
+        1,
+    );
+    let templates = gateway(&created, "templates: true", "http://127.0.0.1:1");
+    templates.post("/pets", &[], br#"{"name":"Tom"}"#).is(201, r#""hello Tom""#);
+}
+
+#[test]
+fn a_broken_template_is_shown_at_its_place() {
+    let broken = USERS.replace("name: Hao", "name: '{{ 1 + }}'");
+    let kong = "{_format_version: '3.0', plugins: [{name: mocking, config: {api_specification_filename: api.yaml, templates: true}}]}";
+    let setup = Setup::with(kong).file("specs/api.yaml", broken);
+    let line = USERS.lines().position(|it| it.contains("Hao")).unwrap() + 1;
+    setup.call(&["run", "--proxy-listen", "127.0.0.1:0"]).is_refusal(&format!("specs/api.yaml:{line}:"));
+}

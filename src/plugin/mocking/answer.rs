@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::super::{Response, whole_body::Unread};
+use super::{
+    super::{Response, whole_body::Unread},
+    templates,
+};
 use crate::{
     body::Body,
     mock::{Answer, Mock, Origin, Refusal},
@@ -43,6 +46,12 @@ pub(super) fn source(origin: Origin<'_>) -> Cow<'_, str> {
         Origin::Schema => "schema".into(),
         Origin::Empty => "empty".into(),
     }
+}
+
+/// The answer of an example whose template cannot be carried out.
+pub(super) fn template_failed(error: &minijinja::Error) -> Response {
+    let message = format!("the template of this example failed: {}", templates::reason(error));
+    reply::message(StatusCode::INTERNAL_SERVER_ERROR, &message)
 }
 
 /// The answer to a request whose body is not there as a whole.

@@ -1,6 +1,6 @@
 //! Where the document comes from: a text in the settings, or a file in the folder of specs.
 
-use std::path::Path as FilePath;
+use std::{path::Path as FilePath, sync::Arc};
 
 use super::{
     super::{Setup, file_hash, text_hash},
@@ -12,8 +12,30 @@ use crate::{
     openapi::{self, Api, Location},
 };
 
+/// Where complaints about a document belong.
+#[derive(Clone, Debug)]
+pub(super) enum Placed {
+    /// Into the text at this place of `kong.yaml`.
+    Inside(Path),
+    /// Into a file of its own.
+    File(Arc<Source>),
+}
+
+impl Placed {
+    /// The same complaint, where it belongs; one about yet another file is there already.
+    pub(super) fn place(&self, mut diagnostic: Diagnostic) -> Diagnostic {
+        if diagnostic.file.is_none() {
+            match self {
+                Self::Inside(at) => diagnostic.path = below(at, &diagnostic.path),
+                Self::File(source) => diagnostic.file = Some(source.clone()),
+            }
+        }
+        diagnostic
+    }
+}
+
 /// Reads the document that the settings name.
-pub(super) fn api(config: &Config, setup: &Setup<'_>) -> Result<Api, Vec<Diagnostic>> {
+pub(super) fn api(config: &Config, setup: &Setup<'_>) -> Result<(Api, Placed), Vec<Diagnostic>> {
     match (&config.api_specification, &config.api_specification_filename) {
         (Some(text), _) => inline(text, setup),
         (None, Some(name)) => file(name, setup),
@@ -22,27 +44,20 @@ pub(super) fn api(config: &Config, setup: &Setup<'_>) -> Result<Api, Vec<Diagnos
 }
 
 /// A document that stands in `kong.yaml` itself: what is wrong with it is shown on its very line there.
-fn inline(text: &str, setup: &Setup<'_>) -> Result<Api, Vec<Diagnostic>> {
+fn inline(text: &str, setup: &Setup<'_>) -> Result<(Api, Placed), Vec<Diagnostic>> {
     let at = setup.at.key("api_specification").inside();
     let document = document::read(text, Dialect::Specification)
         .map_err(|error| vec![Diagnostic::syntax(at.clone(), &error)])?;
-    let moved = |mut diagnostic: Diagnostic| {
-        if diagnostic.file.is_none() {
-            diagnostic.path = below(&at, &diagnostic.path);
-        }
-        diagnostic
-    };
-    lower(document, &Location::text(setup.specs, setup.specs), setup, &moved)
+    lower(document, &Location::text(setup.specs, setup.specs), setup, Placed::Inside(at))
 }
 
 /// A document of its own, in the folder of specs, which no name may leave.
-fn file(name: &str, setup: &Setup<'_>) -> Result<Api, Vec<Diagnostic>> {
+fn file(name: &str, setup: &Setup<'_>) -> Result<(Api, Placed), Vec<Diagnostic>> {
     let at = setup.at.key("api_specification_filename");
     let refuse = |message: String, help: String| vec![Diagnostic::error(at.clone(), message).help(help)];
     let path = setup.specs.join(name);
     // Noted even if it cannot be read: once it can be, the plugin can be made.
-    let note = |hash| setup.files.borrow_mut().push((path.clone(), hash));
-    note(0);
+    setup.files.borrow_mut().push((path.clone(), 0));
     let bytes = read_inside(&path, setup.specs).map_err(|error| {
         let folder = setup.specs.display();
         refuse(format!("cannot read '{name}': {error}"), format!("the name is that of a file in {folder}"))
@@ -53,33 +68,29 @@ fn file(name: &str, setup: &Setup<'_>) -> Result<Api, Vec<Diagnostic>> {
     let text = String::from_utf8(bytes)
         .map_err(|_| refuse(format!("'{name}' is not UTF-8"), "save the file as UTF-8".to_owned()))?;
     let source = Source::new(path.display().to_string(), text);
-    let in_file = |mut diagnostic: Diagnostic| {
-        if diagnostic.file.is_none() {
-            diagnostic.file = Some(source.clone());
-        }
-        diagnostic
-    };
+    let placed = Placed::File(source.clone());
     let document = document::read(&source.text, Dialect::Specification)
-        .map_err(|error| vec![in_file(Diagnostic::syntax(Path::root(), &error))])?;
-    lower(document, &Location::file(&path, setup.specs), setup, &in_file)
+        .map_err(|error| vec![placed.place(Diagnostic::syntax(Path::root(), &error))])?;
+    lower(document, &Location::file(&path, setup.specs), setup, placed)
 }
 
 fn lower(
     document: Document,
     location: &Location,
     setup: &Setup<'_>,
-    placed: &dyn Fn(Diagnostic) -> Diagnostic,
-) -> Result<Api, Vec<Diagnostic>> {
+    placed: Placed,
+) -> Result<(Api, Placed), Vec<Diagnostic>> {
     let mut warnings = setup.warnings.borrow_mut();
     for path in document.duplicates {
         let message = "this key stands twice in one mapping; the last one counts";
-        warnings.push(placed(Diagnostic::warning(path, message).key()));
+        warnings.push(placed.place(Diagnostic::warning(path, message).key()));
     }
-    let (api, complaints) = openapi::lower(document.value, location).map_err(|error| vec![placed(error)])?;
-    warnings.extend(complaints.into_iter().map(placed));
+    let (api, complaints) =
+        openapi::lower(document.value, location).map_err(|error| vec![placed.place(error)])?;
+    warnings.extend(complaints.into_iter().map(|it| placed.place(it)));
     let known = api.library.files().map(|path| (path.to_owned(), file_hash(path).unwrap_or_default()));
     setup.files.borrow_mut().extend(known);
-    Ok(api)
+    Ok((api, placed))
 }
 
 /// The same node, in a document that stands inside another one.

@@ -11,6 +11,7 @@
 //! | `checked` | requests that are checked before they are answered |
 //! | `open` | CORS as Prism has it |
 //! | `state` | items that requests create, change and remove |
+//! | `templates` | examples that are made from the request |
 //! | `faults` | what happens in place of an answer, on purpose |
 //! | `delay` | how long an answer waits |
 //! | `dice` | chance, which a seed can repeat |
@@ -26,8 +27,13 @@ mod open;
 mod settings;
 mod state;
 mod steer;
+mod templates;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{StatusCode, request::Parts};
@@ -40,6 +46,7 @@ use self::{
     settings::{Config, Passthrough},
     state::{Outcome, State, Task},
     steer::Steering,
+    templates::{Context, Templates},
 };
 use super::{Def, Exchange, Flow, Plugin, Response, Setup, whole_body};
 use crate::{
@@ -57,11 +64,13 @@ pub(super) const DEF: Def =
 
 fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let config = Config::read(setup)?;
-    let api = document::api(&config, setup)?;
+    let (api, placed) = document::api(&config, setup)?;
+    let templates = config.templates.then(|| Templates::new(&api, &placed)).transpose()?;
     let mock = Mock::new(Arc::new(api), config.options());
     Ok(Arc::new(Mocking {
         live: live(&config, mock.api()),
         state: config.stateful.then(|| State::new(mock.api())),
+        templates,
         mock,
         manners: Manners::of(&config),
         latency: config.latency(),
@@ -87,6 +96,7 @@ struct Mocking {
     /// The operations that go to the real service, if those go there that the document lacks.
     live: Option<HashSet<usize>>,
     state: Option<State>,
+    templates: Option<Templates>,
     latency: Latency,
     faults: Faults,
     dice: Source,
@@ -165,7 +175,10 @@ impl Mocking {
 
     /// Whether the answer depends on the body of the request.
     fn reads_bodies(&self, call: &Call<'_>) -> bool {
-        self.task(call).is_some_and(|task| task.role.reads_a_body())
+        let templates = || {
+            self.templates.as_ref().zip(call.operation.as_ref().ok()).is_some_and(|(it, n)| it.concern(*n))
+        };
+        self.task(call).map_or_else(templates, |task| task.role.reads_a_body())
     }
 
     /// A fault, in the words of the document if it has some for this status.
@@ -188,11 +201,33 @@ impl Mocking {
             Some(task) => self.keep(task, call, &asked, body),
             None => call.operation.clone().and_then(|operation| {
                 let chosen = self.mock.choose(operation, &asked, &mut |below| dice.below(below))?;
-                let source = answer::source(self.mock.origin(&chosen));
-                Ok(self.explained(call, &chosen, &source, self.mock.make(&chosen, making)))
+                Ok(self.make(call, &chosen, making, body, &mut dice))
             }),
         };
         result.unwrap_or_else(|refusal| self.manners.refuse(&refusal, &self.mock, &asked))
+    }
+
+    /// The answer that was chosen, its template filled in if it is one.
+    fn make(
+        &self,
+        call: &Call<'_>,
+        chosen: &Chosen<'_>,
+        making: Making,
+        body: &[u8],
+        dice: &mut Dice<'_>,
+    ) -> Response {
+        let templates = self.templates.as_ref().filter(|it| it.concern(chosen.operation));
+        let filled = templates.and_then(|templates| {
+            let path = self.mock.path_values(chosen.operation, call.path);
+            let mut context = Context::new(call.head, path, body, SystemTime::now(), dice);
+            templates.render(chosen, &mut context)
+        });
+        let answer = match filled {
+            None => self.mock.make(chosen, making),
+            Some(Ok(value)) => self.mock.make_with(chosen, making, &value),
+            Some(Err(error)) => return answer::template_failed(&error),
+        };
+        self.explained(call, chosen, &answer::source(self.mock.origin(chosen)), answer)
     }
 
     /// Does with the state what a request asks for.

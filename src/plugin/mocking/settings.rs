@@ -42,6 +42,7 @@ const FIELDS: &[Field] = &[
     Field::new("dynamic", Kind::Boolean),
     Field::new("report_errors", Kind::Boolean),
     Field::new("cors", Kind::Boolean),
+    Field::new("templates", Kind::Boolean).default("false"),
 ];
 
 const LATENCY: &[Field] = &[
@@ -85,6 +86,7 @@ pub(super) struct Config {
     pub(super) dynamic: Option<bool>,
     pub(super) report_errors: Option<bool>,
     pub(super) cors: Option<bool>,
+    pub(super) templates: bool,
 }
 
 /// Which operations go to the real service.

@@ -42,7 +42,7 @@ pub(super) fn plugin(document: &str, settings: &str) -> Arc<dyn Plugin> {
 
 /// Status, body and explanation of the answer to a request.
 #[track_caller]
-fn ask(plugin: &dyn Plugin, request: &str) -> (u16, String, String) {
+pub(super) fn ask(plugin: &dyn Plugin, request: &str) -> (u16, String, String) {
     let response = trial::access(plugin, &mut trial::request(request)).unwrap();
     let mock = response.headers().get("x-mynah-mock");
     let mock = mock.map(|it| it.to_str().unwrap().to_owned()).unwrap_or_default();

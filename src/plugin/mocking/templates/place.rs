@@ -1,0 +1,33 @@
+//! Where an example stands in its document, for complaints.
+
+use crate::{
+    document::Path,
+    openapi::{Api, Example, Media, Operation, Response, StatusKey, Version},
+};
+
+/// The place of an example. Where a reference stands on the way, whoever draws it stops there.
+pub(super) fn of(
+    api: &Api,
+    operation: &Operation,
+    response: &Response,
+    media: &Media,
+    example: &Example,
+) -> Path {
+    if example.value.file != 0 {
+        return operation.path.clone();
+    }
+    let status = match response.status {
+        StatusKey::Code(code) => code.to_string(),
+        StatusKey::Range(digit) => format!("{digit}XX"),
+        StatusKey::Default => "default".to_owned(),
+    };
+    let response = operation.path.key("responses").key(&status);
+    if api.version == Version::Swagger2 {
+        return response.key("examples").key(&media.media_type);
+    }
+    let media = response.key("content").key(&media.media_type);
+    match &example.key {
+        Some(key) => media.key("examples").key(key).key("value"),
+        None => media.key("example"),
+    }
+}

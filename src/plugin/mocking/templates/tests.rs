@@ -1,0 +1,111 @@
+//! What templates say to requests, and what is said about broken ones.
+
+use super::super::{
+    super::trial,
+    DEF,
+    tests::{ask, plugin},
+};
+use crate::document::Value;
+
+fn document(example: &str) -> String {
+    format!(
+        "
+openapi: 3.0.3
+info: {{title: t, version: v}}
+paths:
+  /things/{{id}}:
+    post:
+      responses:
+        '200':
+          description: thing
+          content:
+            application/json: {{example: {example}}}
+"
+    )
+}
+
+/// Checks the answer to `POST /things/7?page=2` with a header `X-User: ada` and this body.
+#[track_caller]
+fn check(example: &str, body: &str, expected: &str) {
+    let plugin = plugin(&document(example), "templates: true, seed: 1");
+    let request = format!("POST /things/a%20b?page=2&page=3&q=x+y\nX-User: ada\n\n{body}");
+    let (status, answer, _) = ask(&*plugin, &request);
+    assert_eq!((status, answer.as_str()), (200, expected), "{example}");
+}
+
+#[test]
+fn templates_see_the_request() {
+    check("'{{request.path.id}}'", "", r#""a b""#);
+    check("'page {{ request.query.page }} of {{request.query.q}}'", "", r#""page 2 of x y""#);
+    check(r#"'{{request.headers["x-user"]}} {{request.method}}'"#, "", r#""ada POST""#);
+    check(
+        "{a: ['{{request.body.name}}', 1.50], b: true}",
+        r#"{"name":"Tom"}"#,
+        r#"{"a":["Tom",1.50],"b":true}"#,
+    );
+    check("'{{request.body}}'", "no json", r#""no json""#);
+    check("'<{{request.body.a.b.c}}>'", "{}", r#""<>""#);
+    check("'{{request.body.name|upper}}'", r#"{"name":"<Tom>"}"#, r#""<TOM>""#);
+    check("'{% if request.body.big %}big{% else %}small{% endif %}'", r#"{"big":true}"#, r#""big""#);
+}
+
+#[test]
+fn a_text_that_is_one_expression_keeps_its_type() {
+    check("{n: '{{request.query.page|int}}'}", "", r#"{"n":2}"#);
+    check("'{{request.body}}'", r#"{"z":1,"a":[true,null,1.5]}"#, r#"{"z":1,"a":[true,null,1.5]}"#);
+    check("'{{request.body.missing}}'", "{}", "null");
+    check("'{{ 1 }}{{ 2 }}'", "", r#""12""#);
+}
+
+#[test]
+fn uuids_are_new_and_times_are_now() {
+    let plugin = plugin(&document("['{{uuid}}', '{{uuid}}', '{{now}}']"), "templates: true");
+    let answer = trial::json(&ask(&*plugin, "POST /things/1").1);
+    let texts: Vec<&str> = answer.items().iter().filter_map(Value::as_str).collect();
+    let [first, second, now] = texts[..] else { panic!("{answer:?}") };
+    assert!(uuid::Uuid::parse_str(first).is_ok_and(|it| it.get_version_num() == 4), "{first}");
+    assert_ne!(first, second);
+    assert!(now.len() == 20 && now.starts_with("20") && now.ends_with('Z'), "{now}");
+}
+
+#[test]
+fn templates_are_off_unless_asked_for() {
+    let plugin = plugin(&document("'{{request.path.id}}'"), "seed: 1");
+    assert_eq!(ask(&*plugin, "POST /things/7").1, r#""{{request.path.id}}""#);
+}
+
+#[test]
+fn broken_templates_are_refused_at_their_place() {
+    let complaints = |example: &str| {
+        let document = Value::from(document(example)).to_json();
+        trial::complaints(&DEF, &format!("{{api_specification: {document}, templates: true}}"))
+    };
+    let at =
+        "config.api_specification » paths./things/{id}.post.responses.200.content.application/json.example";
+    for (example, place) in [("'{{'", ""), ("{a: [x, '{{ 1 + }}']}", ".a[1]"), ("'{% if %}'", "")] {
+        let found = complaints(example);
+        assert_eq!(found.len(), 1, "{example}: {found:?}");
+        assert!(found[0].starts_with(&format!("{at}{place}: this template is broken: ")), "{found:?}");
+    }
+}
+
+#[test]
+fn a_template_reaches_nothing_and_ends() {
+    for endless in [
+        "'{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}'",
+        "'{{ \"x\" * 999999999 }}'",
+        "'{{ x|nofilter }}'",
+    ] {
+        let plugin = plugin(&document(endless), "templates: true");
+        let (status, body, _) = ask(&*plugin, "POST /things/7");
+        assert_eq!(status, 500, "{endless}: {body}");
+        assert!(body.contains("the template of this example failed"), "{body}");
+    }
+    for reaching in
+        ["'{% include \"/etc/hostname\" %}'", "'{% import \"a\" as b %}'", "'{% extends \"1\" %}'"]
+    {
+        let document = Value::from(document(reaching)).to_json();
+        let config = format!("{{api_specification: {document}, templates: true}}");
+        assert_eq!(trial::complaints(&DEF, &config).len(), 1, "{reaching}");
+    }
+}
