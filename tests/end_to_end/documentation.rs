@@ -48,14 +48,14 @@ fn commands(console: &str) -> Vec<Shown<'_>> {
     all
 }
 
-/// Does what curl would do.
+/// Does what curl would do, at the ports of this gateway.
 #[track_caller]
 pub(crate) fn run(gateway: &Gateway, command: &str) -> Answer {
     let (mut method, mut url, mut headers, mut body) = (None, None, Vec::new(), None);
     let mut words = words(command).into_iter();
     while let Some(word) = words.next() {
         match word.as_str() {
-            "-i" => (),
+            "-i" | "-s" => (),
             "-X" => method = words.next(),
             "-H" => headers.extend(words.next()),
             "-d" => body = words.next(),
@@ -64,7 +64,10 @@ pub(crate) fn run(gateway: &Gateway, command: &str) -> Answer {
     }
     let method = method.unwrap_or_else(|| if body.is_some() { "POST".to_owned() } else { "GET".to_owned() });
     let url = url.unwrap();
-    let url = gateway.url(url.strip_prefix("http://localhost:8000").unwrap());
+    let url = match url.strip_prefix("http://localhost:8001") {
+        Some(path) => gateway.admin_url(path),
+        None => gateway.url(url.strip_prefix("http://localhost:8000").unwrap()),
+    };
     let headers: Vec<(&str, &str)> = headers.iter().map(|it| it.split_once(": ").unwrap()).collect();
     Client::fresh().send(&method, &url, &headers, body.as_deref().map(str::as_bytes)).unwrap()
 }
