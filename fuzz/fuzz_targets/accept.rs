@@ -1,0 +1,21 @@
+//! Any `Accept` and any media types: the choice is one of them, and a type that it names can be a header's value.
+#![no_main]
+
+use http::HeaderValue;
+use libfuzzer_sys::fuzz_target;
+use mynah::openapi::{Offers, negotiate};
+
+fuzz_target!(|input: (String, Vec<String>)| {
+    let (accept, types) = input;
+    let offers = Offers::new(types.iter().take(16).map(String::as_str));
+    let types = types.len().min(16);
+    for accept in [Some(&*accept), None] {
+        if let Some(choice) = negotiate(accept, &offers) {
+            assert!(choice.offer < types);
+            if let Some(concrete) = choice.concrete {
+                assert!(HeaderValue::from_str(concrete).is_ok());
+            }
+        }
+    }
+    let _ = offers.names();
+});

@@ -1,0 +1,17 @@
+//! Any bytes as a `kong.yaml`: they are a configuration, or refused with places that exist.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mynah::{
+    config::parse,
+    diag::{Source, Style},
+    plugin::Bundled,
+};
+
+fuzz_target!(|text: &str| {
+    let source = Source::new("kong.yaml", text);
+    if let Err(report) = parse(&source, &Bundled, 0) {
+        assert!(!report.is_empty());
+        let _ = report.draw(Style::Plain);
+    }
+});
