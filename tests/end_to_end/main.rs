@@ -22,6 +22,7 @@ mod explain;
 mod folder;
 mod gateway;
 mod guide;
+mod lint;
 mod mock_command;
 mod mocking;
 mod mocking_extensions;
