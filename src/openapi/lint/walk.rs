@@ -118,7 +118,9 @@ impl Walk<'_> {
         match role {
             Role::PathItem => {
                 self.list(node, "parameters", Role::Parameter, request, place, depth);
-                for (key, child) in node.entries().filter(|(key, _)| *key != "parameters") {
+                self.each(node, "additionalOperations", Role::Operation, way, place, depth);
+                let methods = node.entries().filter(|(key, _)| !key.starts_with("x-"));
+                for (key, child) in methods.filter(|(key, _)| *key != "additionalOperations") {
                     self.enter(&child, Role::Operation, way, &place.key(key), depth);
                 }
             }
