@@ -108,6 +108,7 @@ impl Resource {
         let number = number.or_else(|| Some(matches!(seeds.first()?.get(&key)?, Value::Number(_))));
         let number = number.unwrap_or_else(|| self.parameter_is_number(api));
         let kind = if number { KeyKind::Integer } else { KeyKind::Text };
+        let seeds = named(&seeds, &key, kind);
         let required = schema.as_ref().map(|it| required(library, it)).unwrap_or_default();
         Shape { key, kind, seeds, envelope, required }
     }
@@ -151,6 +152,21 @@ impl Envelope {
         around.insert(name.as_str(), items);
         around.into()
     }
+}
+
+/// The items, those without a name called after their place in the list.
+fn named(seeds: &[Value], key: &str, kind: KeyKind) -> Vec<Value> {
+    let numbered = seeds.iter().zip(1_i64..);
+    let name = |(seed, n): (&Value, i64)| {
+        if matches!(seed.get(key), Some(Value::String(_) | Value::Number(_))) {
+            return seed.clone();
+        }
+        let mut members = seed.as_mapping().cloned().unwrap_or_default();
+        let name = if kind == KeyKind::Integer { Value::from(n) } else { n.to_string().into() };
+        members.insert(key, name);
+        members.into()
+    };
+    numbered.map(name).collect()
 }
 
 /// How a list is written, and its items.

@@ -123,6 +123,15 @@ fn lists_keep_what_is_around_them_and_collections_are_apart() {
 }
 
 #[test]
+fn items_without_a_name_are_numbered() {
+    let document = PETS.replace("{id: 1, name: Rex}", "{name: Rex}");
+    let pets = plugin(&document, "stateful: true");
+    check(&pets, "GET /pets", 200, r#"[{"name":"Rex","id":1},{"id":7,"name":"Tom"}]"#);
+    check(&pets, "DELETE /pets/7", 204, "");
+    check(&pets, "GET /pets", 200, r#"[{"name":"Rex","id":1}]"#);
+}
+
+#[test]
 fn what_was_created_has_a_location() {
     let mut request = trial::request("POST /pets\n\n{}");
     let response = trial::access(&*pets(), &mut request).unwrap();
