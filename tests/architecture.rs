@@ -55,6 +55,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("openapiv3", &["src/openapi/strict.rs"]),
     ("jsonschema", &["src/mock/validate/schema.rs", "src/openapi/sample/"]),
     ("serde_yaml", &["src/control/admin/config.rs", "src/openapi/body/"]),
+    ("atc_router", &["src/router/expressions.rs", "src/router/facts.rs"]),
     ("arc_swap", &["src/snapshot/live.rs"]),
     ("minijinja", &["src/plugin/mocking/"]),
     ("notify", &["src/control/watch/"]),

@@ -125,7 +125,8 @@ pub(crate) fn options(settings: &Settings) -> router::Options {
     router::Options {
         flavor: match settings.router_flavor {
             RouterFlavor::Traditional => router::Flavor::Traditional,
-            _ => router::Flavor::TraditionalCompatible,
+            RouterFlavor::TraditionalCompatible => router::Flavor::TraditionalCompatible,
+            RouterFlavor::Expressions => router::Flavor::Expressions,
         },
         calculation: match settings.route_match_calculation {
             RouteMatchCalculation::Strict => router::Calculation::Strict,

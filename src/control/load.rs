@@ -136,7 +136,8 @@ impl Control {
 /// Everything that is wrong with it.
 pub fn compile(compiler: &mut Compiler, source: &Arc<Source>) -> Result<Compiled, Report> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
-    let config = config::parse(source, &Bundled, i64::try_from(now).unwrap_or_default())?;
+    let plugins = Bundled { expressions: compiler.reads_expressions() };
+    let config = config::parse(source, &plugins, i64::try_from(now).unwrap_or_default())?;
     compiler.compile(config).map_err(|complaints| Report::new(source.clone(), complaints))
 }
 

@@ -16,13 +16,16 @@ pub(super) const ENTITY: Entity = Entity {
     collection: "routes",
     fields: FIELDS,
     prepare: None,
-    checks: &[one_family_of_protocols, something_to_match],
+    checks: &[one_family_of_protocols, an_expression_or_fields, something_to_match],
 };
 
 const ENDPOINTS: &Field = &Field::item(Kind::Record(&[
     Field::new("ip", Kind::String).rules(&[Rule::Holds(address)]),
     Field::new("port", Kind::Integer).rules(&[Rule::Between(0.0, 65535.0)]),
 ]));
+
+/// The highest `priority`: 46 bits, exact as a floating point number too.
+const HIGHEST_PRIORITY: f64 = 70_368_744_177_663.0;
 
 const FIELDS: &[Field] = &[
     Field::new("id", Kind::Uuid),
@@ -49,6 +52,8 @@ const FIELDS: &[Field] = &[
     Field::new("snis", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(host_pattern)]))),
     Field::new("sources", Kind::Set(ENDPOINTS)),
     Field::new("destinations", Kind::Set(ENDPOINTS)),
+    Field::new("expression", Kind::String).of_expressions(),
+    Field::new("priority", Kind::Integer).of_expressions().rules(&[Rule::Between(0.0, HIGHEST_PRIORITY)]),
     names::TAGS,
     Field::new("service", Kind::Foreign("services")),
     Field::new("created_at", Kind::Integer),
@@ -82,6 +87,11 @@ pub struct Route {
     pub sources: Vec<Endpoint>,
     /// Server addresses; empty means all.
     pub destinations: Vec<Endpoint>,
+    /// What it asks of a request, in Kong's expressions language; then it has none of the fields above but
+    /// protocols.
+    pub expression: Option<String>,
+    /// Among routes that are expressions, higher wins; 0 to 2^46 - 1.
+    pub priority: u64,
     /// The status that sends clients from http to https: 426, 301, 302, 307 or 308.
     pub https_redirect_status_code: u16,
     /// Among routes with regular expressions, higher wins.
@@ -123,6 +133,8 @@ impl Route {
             snis: texts(record, "snis"),
             sources: endpoints(record, "sources"),
             destinations: endpoints(record, "destinations"),
+            expression: text(record, "expression"),
+            priority: whole(record, "priority"),
             https_redirect_status_code: whole(record, "https_redirect_status_code"),
             regex_priority: whole(record, "regex_priority"),
             strip_path: truth(record, "strip_path"),
@@ -134,9 +146,21 @@ impl Route {
             request_buffering: truth(record, "request_buffering"),
             response_buffering: truth(record, "response_buffering"),
             created_at: record.get("created_at").and_then(Value::as_i64),
-            record: record.clone(),
+            record: complete(record),
             at: at.clone(),
         }
+    }
+}
+
+/// Only an expression has a priority; its default is not one for all routes.
+fn complete(record: &Value) -> Value {
+    match record.as_mapping().filter(|_| is_expression(record)) {
+        Some(members) if record.get("priority").is_none_or(Value::is_null) => {
+            let mut members = members.clone();
+            members.insert("priority", 0_i64);
+            members.into()
+        }
+        _ => record.clone(),
     }
 }
 
@@ -238,7 +262,29 @@ fn one_family_of_protocols(record: &Value) -> Option<Complaint> {
     Some(Complaint::field("protocols", message).help("split it into one route per family"))
 }
 
+/// The fields that an expression takes the place of.
+const MATCHING: [&str; 7] = ["methods", "hosts", "headers", "paths", "snis", "sources", "destinations"];
+
+fn an_expression_or_fields(record: &Value) -> Option<Complaint> {
+    let has_number = |field| record.get(field).is_some_and(|it| !it.is_null() && it.as_i64() != Some(0));
+    if is_expression(record) {
+        let field = MATCHING.into_iter().find(|field| !fields_absent(record, &[field]));
+        let field = field.or_else(|| has_number("regex_priority").then_some("regex_priority"))?;
+        let complaint = Complaint::field(field, "cannot be set together with 'expression'");
+        return Some(complaint.help("say it in the expression"));
+    }
+    let message = "cannot be set without 'expression'";
+    record.get("priority").is_some_and(|it| !it.is_null()).then(|| Complaint::field("priority", message))
+}
+
+fn is_expression(record: &Value) -> bool {
+    record.get("expression").is_some_and(|it| !it.is_null())
+}
+
 fn something_to_match(record: &Value) -> Option<Complaint> {
+    if is_expression(record) {
+        return None;
+    }
     let protocols = texts(record, "protocols");
     let has = |protocol: &str| protocols.iter().any(|it| it == protocol);
     let (fields, when): (&[&str], &str) = if has("https") {

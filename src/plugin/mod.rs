@@ -147,7 +147,10 @@ pub fn find(name: &str) -> Option<&'static Def> {
 
 /// The plugins of this build, as the check of a file sees them.
 #[derive(Clone, Copy, Debug)]
-pub struct Bundled;
+pub struct Bundled {
+    /// Whether routes may be expressions.
+    pub expressions: bool,
+}
 
 impl Plugins for Bundled {
     fn settings(&self, name: &str) -> Option<Settings> {
@@ -162,6 +165,10 @@ impl Plugins for Bundled {
 
     fn is_kongs(&self, name: &str) -> bool {
         KONGS.contains(&name) || name.starts_with("ai-")
+    }
+
+    fn expressions(&self) -> bool {
+        self.expressions
     }
 }
 

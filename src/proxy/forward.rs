@@ -25,6 +25,8 @@ pub(super) struct Way<'a> {
     pub(super) path: &'a [u8],
     /// How many of its bytes the Route matched.
     pub(super) prefix: Option<usize>,
+    /// What these bytes are to the Route.
+    pub(super) prefix_text: Option<&'a [u8]>,
     /// The connection that it came over.
     pub(super) connection: Connection,
     /// Whether the peer's word about the client counts.
@@ -106,7 +108,7 @@ impl Proxy {
         let mut fields = exchange.head.headers.clone();
         let Connection { peer, local, tls } = way.connection;
         let host = fields.get(header::HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
-        let stripped = way.prefix.filter(|_| route.strip_path).and_then(|end| way.path.get(..end));
+        let stripped = way.prefix_text.filter(|_| route.strip_path);
         let client: IpAddr = exchange.client.ip();
         let websocket = forward_request_headers(
             &mut fields,

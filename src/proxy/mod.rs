@@ -95,7 +95,8 @@ impl Proxy {
             port_maps: settings.port_maps.clone(),
             flavor: match settings.router_flavor {
                 RouterFlavor::Traditional => Flavor::Traditional,
-                _ => Flavor::TraditionalCompatible,
+                RouterFlavor::TraditionalCompatible => Flavor::TraditionalCompatible,
+                RouterFlavor::Expressions => Flavor::Expressions,
             },
             error_format: match settings.error_default_type {
                 ErrorType::Json => Format::Json,
@@ -141,7 +142,13 @@ impl Proxy {
         let outcome = if let Some(response) = step.chain.access(&mut exchange).await {
             Outcome::Produced(response)
         } else {
-            let way = forward::Way { path: &path, prefix: found.prefix, connection, trusted: who.trusted };
+            let way = forward::Way {
+                path: &path,
+                prefix: found.prefix,
+                prefix_text: found.prefix_text(&path),
+                connection,
+                trusted: who.trusted,
+            };
             self.serve(&mut exchange, route, step, &way).await
         };
         self.finish(outcome, &step.chain, &exchange)
@@ -212,6 +219,7 @@ fn router_request<'a>(head: &'a Parts, path: &'a [u8], connection: &Connection) 
         method: head.method.as_str(),
         host: head.headers.get(header::HOST).map(HeaderValue::as_bytes),
         path,
+        query: head.uri.query(),
         headers: &head.headers,
         scheme: if connection.tls { Scheme::Https } else { Scheme::Http },
         sni: None,

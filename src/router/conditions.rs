@@ -37,7 +37,7 @@ impl Conditions {
         Some(Self {
             methods: route.methods.clone().into(),
             server_names: route.snis.iter().map(|sni| server_name(sni)).collect(),
-            wants_tls: options.flavor == Flavor::TraditionalCompatible
+            wants_tls: options.flavor != Flavor::Traditional
                 && options.calculation == Calculation::Strict
                 && !route.protocols.iter().any(|protocol| matches!(protocol.as_str(), "http" | "grpc")),
             headers: headers.into(),
@@ -117,7 +117,7 @@ impl HeaderRule {
             return None;
         };
         // The older flavor takes an expression for one only where it stands alone.
-        let expressions = options.flavor == Flavor::TraditionalCompatible || values.len() == 1;
+        let expressions = options.flavor != Flavor::Traditional || values.len() == 1;
         let mut patterns = Vec::with_capacity(values.len());
         for (index, value) in values.iter().enumerate() {
             match value.strip_prefix("~*").filter(|_| expressions) {

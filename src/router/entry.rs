@@ -66,7 +66,7 @@ pub(super) struct Draft {
     pub(super) literals: Vec<Box<[u8]>>,
 }
 
-/// Compiles all routes that are for HTTP and that `enabled` wants; what is wrong with one leaves out only that.
+/// Compiles all routes that are for HTTP, are no expressions and that `enabled` wants; what is wrong with one leaves out only that.
 pub(super) fn compile(
     routes: &[Route],
     enabled: &dyn Fn(&Route) -> bool,
@@ -74,7 +74,8 @@ pub(super) fn compile(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Draft> {
     let mut drafts = Vec::with_capacity(routes.len());
-    for (index, route) in routes.iter().enumerate().filter(|(_, route)| is_http(route) && enabled(route)) {
+    let wanted = |route: &Route| is_http(route) && route.expression.is_none() && enabled(route);
+    for (index, route) in routes.iter().enumerate().filter(|(_, route)| wanted(route)) {
         let Some(conditions) = Conditions::compile(route, options, diagnostics) else { continue };
         let splitter = Splitter {
             index: RouteIndex(index),
@@ -88,7 +89,7 @@ pub(super) fn compile(
     drafts
 }
 
-fn is_http(route: &Route) -> bool {
+pub(super) fn is_http(route: &Route) -> bool {
     let stream = |protocol: &String| matches!(protocol.as_str(), "tcp" | "tls" | "udp" | "tls_passthrough");
     route.protocols.is_empty() || !route.protocols.iter().all(stream)
 }
@@ -129,7 +130,9 @@ impl Splitter<'_> {
         for (position, path) in self.route.paths.iter().enumerate() {
             let kind = if path.starts_with('~') { PathKind::Regex } else { PathKind::Prefix(path.len()) };
             let alike = match self.options.flavor {
-                Flavor::TraditionalCompatible => groups.iter_mut().find(|(other, _)| *other == kind),
+                Flavor::TraditionalCompatible | Flavor::Expressions => {
+                    groups.iter_mut().find(|(other, _)| *other == kind)
+                }
                 Flavor::Traditional => None,
             };
             match alike {
@@ -197,7 +200,7 @@ impl Splitter<'_> {
     fn keys(&self, kind: PathKind, id: Uuid) -> Vec<(Option<Scheme>, Key)> {
         let route = self.route;
         match self.options.flavor {
-            Flavor::TraditionalCompatible => {
+            Flavor::TraditionalCompatible | Flavor::Expressions => {
                 vec![(None, Key::compatible(route, kind, id, self.options.calculation))]
             }
             Flavor::Traditional if self.conditions.names_servers() => vec![

@@ -2,64 +2,33 @@
 
 use std::collections::HashSet;
 
-use regex::bytes::Regex;
-
 use super::entry::{self, Draft, Entry, PathMatch};
+use super::expressions::Expressions;
+use super::found::{By, Candidate, Match};
 use super::hosts::{HostName, HostPattern};
 use super::index::{Index, PortRule, Posting};
 use super::options::{Flavor, Options};
-use super::priority::Key;
 use super::{Request, Scheme};
 use crate::diag::Diagnostic;
-use crate::entity::{Route, RouteIndex};
+use crate::entity::Route;
 
 /// All routes of a configuration, compiled.
 #[derive(Debug)]
 pub struct Router {
     flavor: Flavor,
+    /// Asked before all others; none but in the flavor `expressions`.
+    expressions: Expressions,
     /// By falling rank; their places are the numbers in the index.
     entries: Vec<Entry>,
     index: Index,
-}
-
-/// The route of a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Match<'a> {
-    /// Which one.
-    pub route: RouteIndex,
-    /// How many bytes of the path its `paths` matched; nothing if it has none.
-    pub prefix: Option<usize>,
-    regex: Option<&'a Regex>,
-}
-
-/// A group of the regular expression that matched a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capture<'a, 'path> {
-    /// Its number, from 1.
-    pub number: usize,
-    /// Its name, if it has one.
-    pub name: Option<&'a str>,
-    /// What it matched; nothing if it took no part.
-    pub value: Option<&'path [u8]>,
-}
-
-/// A route that matches a request, and why it stands where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate<'a> {
-    /// Which one.
-    pub route: RouteIndex,
-    /// How many bytes of the path its `paths` matched; nothing if it has none.
-    pub prefix: Option<usize>,
-    /// Its rank.
-    pub key: &'a Key,
 }
 
 impl Router {
     /// Compiles the routes that are for HTTP and that `enabled` wants. A Route whose Service is disabled takes
     /// no part; one without a Service does.
     ///
-    /// What is wrong is returned beside the router, which does without just that: an invalid regular expression
-    /// or header name.
+    /// What is wrong is returned beside the router, which does without just that: an invalid expression, regular
+    /// expression or header name.
     pub fn new(
         routes: &[Route],
         enabled: &dyn Fn(&Route) -> bool,
@@ -69,8 +38,16 @@ impl Router {
         let mut drafts = entry::compile(routes, enabled, options, &mut diagnostics);
         // Stable: of equal keys, the first in the file wins.
         drafts.sort_by(|a, b| b.entry.key.cmp(&a.entry.key));
+        let expressions = match options.flavor {
+            Flavor::Expressions => {
+                let wanted = |route: &Route| entry::is_http(route) && enabled(route);
+                Expressions::compile(routes, &wanted, &mut diagnostics)
+            }
+            Flavor::TraditionalCompatible | Flavor::Traditional => Expressions::default(),
+        };
         let mut compiled = Self {
             flavor: options.flavor,
+            expressions,
             entries: Vec::with_capacity(drafts.len()),
             index: Index::default(),
         };
@@ -88,8 +65,15 @@ impl Router {
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<Match<'_>> {
         let mut found = None;
+        self.expressions.search(request, &mut |written, caught| {
+            found = Some(Match::by_expression(written.route, caught));
+            true
+        });
+        if found.is_some() {
+            return found;
+        }
         self.search(request, &mut |_, entry, PathMatch { prefix, regex }| {
-            found = Some(Match { route: entry.route, prefix, regex });
+            found = Some(Match { route: entry.route, prefix, by: regex.map_or(By::Literal, By::Regex) });
             true
         });
         found
@@ -104,8 +88,14 @@ impl Router {
             false
         });
         found.sort_by_key(|(number, _)| *number);
+        let mut candidates = Vec::with_capacity(found.len());
+        self.expressions.search(request, &mut |written, caught| {
+            let Match { route, prefix, .. } = Match::by_expression(written.route, caught);
+            candidates.push(Candidate { route, prefix, key: &written.key });
+            false
+        });
+        candidates.extend(found.into_iter().map(|(_, candidate)| candidate));
         let mut seen = HashSet::new();
-        let mut candidates: Vec<_> = found.into_iter().map(|(_, candidate)| candidate).collect();
         candidates.retain(|candidate| seen.insert(candidate.route));
         candidates
     }
@@ -118,7 +108,7 @@ impl Router {
         let host = request.host.and_then(HostName::parse);
         let named_port = host.as_ref().and_then(|host| host.port);
         let default_port = match (self.flavor, request.scheme) {
-            (Flavor::TraditionalCompatible, _) => request.destination.port(),
+            (Flavor::TraditionalCompatible | Flavor::Expressions, _) => request.destination.port(),
             (Flavor::Traditional, Scheme::Http) => 80,
             (Flavor::Traditional, Scheme::Https) => 443,
         };
@@ -150,17 +140,5 @@ impl Router {
             (Some(port), Flavor::Traditional) if !host.name.is_wildcard() => PortRule::Named(port),
             (Some(port), _) => PortRule::NamedOrDefault(port),
         }
-    }
-}
-
-impl<'a> Match<'a> {
-    /// The groups of the regular expression that matched `path`, the path of the request; empty if a prefix did.
-    #[must_use]
-    pub fn captures<'path>(&self, path: &'path [u8]) -> Vec<Capture<'a, 'path>> {
-        let Some(regex) = self.regex else { return Vec::new() };
-        let Some(groups) = regex.captures(path) else { return Vec::new() };
-        let groups = groups.iter().map(|group| group.map(|group| group.as_bytes()));
-        let numbered = regex.capture_names().zip(groups).enumerate().skip(1);
-        numbered.map(|(number, (name, value))| Capture { number, name, value }).collect()
     }
 }

@@ -10,8 +10,9 @@
 //! | `priority` | ranks |
 //! | `hosts`, `pattern`, `conditions` | what a route asks of a request |
 //! | `entry` | a route, split into parts of one rank |
+//! | `expressions`, `facts` | routes that are expressions, and what these know of a request |
 //! | `index` | from host and path to entries |
-//! | `lookup` | the [`Router`] |
+//! | `lookup`, `found` | the [`Router`], and what it finds |
 //! | `rule` | why one rank is higher, in words |
 //! | `conflicts` | pairs of routes that the two calculations rank differently |
 //! | `path` | the path for the upstream |
@@ -27,8 +28,11 @@
 mod conditions;
 mod conflicts;
 mod entry;
+mod expressions;
+mod facts;
 #[cfg(test)]
 mod fixture;
+mod found;
 mod hosts;
 mod index;
 #[cfg(test)]
@@ -43,7 +47,8 @@ mod rule;
 mod rules;
 
 pub use conflicts::conflicts;
-pub use lookup::{Candidate, Capture, Match, Router};
+pub use found::{Candidate, Capture, Match};
+pub use lookup::Router;
 pub use options::{Calculation, Compilation, Flavor, Options};
 pub use path::join;
 pub use priority::Key;
@@ -64,6 +69,8 @@ pub struct Request<'a> {
     pub host: Option<&'a [u8]>,
     /// The path without the query, [normalized](crate::uri_path::normalize).
     pub path: &'a [u8],
+    /// The query, without its question mark.
+    pub query: Option<&'a str>,
     /// All headers.
     pub headers: &'a HeaderMap,
     /// How the client came.

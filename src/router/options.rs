@@ -2,7 +2,7 @@
 
 use crate::entity::PathHandling;
 
-/// How routes are matched and ranked. (Kong: `router_flavor`; `expressions` is not among them.)
+/// How routes are matched and ranked. (Kong: `router_flavor`.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Flavor {
     /// One number ranks all routes; equal numbers: the greater id wins.
@@ -10,6 +10,8 @@ pub enum Flavor {
     TraditionalCompatible,
     /// The routes with more criteria come first, in all things that count; then the older one wins.
     Traditional,
+    /// As `TraditionalCompatible`, but routes may be expressions; these come first.
+    Expressions,
 }
 
 impl Flavor {
@@ -17,7 +19,7 @@ impl Flavor {
     #[must_use]
     pub const fn path_handling(self, configured: PathHandling) -> PathHandling {
         match self {
-            Self::TraditionalCompatible => PathHandling::V0,
+            Self::TraditionalCompatible | Self::Expressions => PathHandling::V0,
             Self::Traditional => configured,
         }
     }

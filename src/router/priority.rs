@@ -29,7 +29,8 @@ impl PathKind {
     }
 }
 
-/// The rank of a route entry; the greatest one that matches wins. Keys of one Router are of one flavor.
+/// The rank of a route entry; the greatest one that matches wins. Keys of one Router are of one flavor, but for
+/// expressions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     /// Flavor `traditional_compatible`.
@@ -59,12 +60,24 @@ pub enum Key {
         /// youngest, since Kong takes the time of loading for it.
         created_at: Reverse<i64>,
     },
+    /// Flavor `expressions`, and the Route is one: above all others.
+    Expression {
+        /// The number that the router engine of Kong sorts by: eight bits set, then the Route's own number.
+        priority: u64,
+        /// The id of the Route.
+        id: Uuid,
+    },
 }
 
 impl Key {
     /// The key in the flavor `traditional_compatible`.
     pub(super) fn compatible(route: &Route, kind: PathKind, id: Uuid, calculation: Calculation) -> Self {
         Self::Compatible { priority: priority(route, kind, calculation), id }
+    }
+
+    /// The key of a route that is an expression.
+    pub(super) fn expression(route: &Route) -> Self {
+        Self::Expression { priority: 0xFF << 56 | route.priority, id: route.id }
     }
 
     /// The key in the flavor `traditional`. Over plain http an SNI counts for nothing.

@@ -9,6 +9,7 @@ const PLAIN: &str = "none of its hosts has a wildcard";
 const HEADERS: &str = "it asks for more headers";
 const REGEX_PRIORITY: &str = "its regex_priority is greater";
 const KINDS: &str = "it has more kinds of criteria";
+const SAME: &str = "they rank the same, and its id is greater";
 
 impl Key {
     /// Why this key stands before `other`, which is of the same Router and not greater.
@@ -17,11 +18,15 @@ impl Key {
         match (self, other) {
             (Self::Compatible { priority: first, .. }, Self::Compatible { priority: second, .. }) => {
                 match (first ^ second).checked_ilog2() {
-                    None => "they rank the same, and its id is greater",
+                    None => SAME,
                     Some(bit) if calculation == Calculation::Strict => strict(bit),
                     Some(bit) => original(bit),
                 }
             }
+            (Self::Expression { priority: first, .. }, Self::Expression { priority: second, .. }) => {
+                if first == second { SAME } else { "its priority is greater" }
+            }
+            (Self::Expression { .. }, _) => "it is an expression",
             _ => self.traditional_rule(other),
         }
     }
@@ -46,7 +51,7 @@ impl Key {
                 *names_port,
                 *created_at,
             )),
-            Self::Compatible { .. } => None,
+            Self::Compatible { .. } | Self::Expression { .. } => None,
         };
         let (Some(first), Some(second)) = (parts(self), parts(other)) else { return "it ranks higher" };
         let rules = [
@@ -114,7 +119,19 @@ mod tests {
         check(2 << 29, 1 << 29, KINDS, REGEX_PRIORITY);
         check(1 << 20, 5, "it asks for more headers, or its regex_priority is greater", REGEX_PRIORITY);
         check(5, 4, LENGTH, LENGTH);
-        let same = "they rank the same, and its id is greater";
-        check(5, 5, same, same);
+        check(5, 5, SAME, SAME);
+    }
+
+    #[test]
+    fn expressions_rank_above_all_others() {
+        let expression = |priority| Key::Expression { priority, id: Uuid::nil() };
+        let classic = Key::Compatible { priority: u64::MAX, id: Uuid::nil() };
+        let rule = |first: Key, second: Key| {
+            assert!(first >= second);
+            first.rule_over(&second, Calculation::Original)
+        };
+        assert_eq!(rule(expression(0xFF << 56), classic), "it is an expression");
+        assert_eq!(rule(expression(2), expression(1)), "its priority is greater");
+        assert_eq!(rule(expression(1), expression(1)), SAME);
     }
 }

@@ -8,10 +8,11 @@ use super::*;
 use crate::entity::{PathHandling, Route};
 use crate::uri_path::{encode, normalize};
 
-const FLAVORS: [(&str, Options); 3] = [
+const FLAVORS: [(&str, Options); 4] = [
     ("compat_original", options(Flavor::TraditionalCompatible, Calculation::Original)),
     ("compat_strict", options(Flavor::TraditionalCompatible, Calculation::Strict)),
     ("traditional", options(Flavor::Traditional, Calculation::Original)),
+    ("expressions", options(Flavor::Expressions, Calculation::Original)),
 ];
 
 /// Where we differ on purpose: case, number of the request, flavor (empty: both compatible ones), the route that
@@ -86,6 +87,7 @@ fn answer(case: &Value, request: &Value, expected: &Value, options: Options) -> 
         method: request["method"].as_str().unwrap_or("GET"),
         host: request["host"].as_str().map(str::as_bytes),
         path: &path,
+        query: query.strip_prefix('?'),
         headers: &headers,
         scheme: if https { Scheme::Https } else { Scheme::Http },
         sni: request["sni"].as_str(),
@@ -103,8 +105,7 @@ fn answer(case: &Value, request: &Value, expected: &Value, options: Options) -> 
             join(fields["service"]["path"].as_str(), &path, found.prefix, route.strip_path, handling);
         answer["upstream_target"] = format!("{}{query}", encode(&joined)).into();
     }
-    let prefix =
-        found.prefix.filter(|_| route.strip_path).map(|length| String::from_utf8_lossy(&path[..length]));
+    let prefix = found.prefix_text(&path).filter(|_| route.strip_path).map(String::from_utf8_lossy);
     if let Some(prefix) = prefix.filter(|prefix| prefix != "/") {
         answer["x_forwarded_prefix"] = prefix.into_owned().into();
     }

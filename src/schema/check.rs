@@ -10,7 +10,7 @@ use crate::{
     document::{At, Mapping, Number, Path, Text, Value},
 };
 
-/// What the plugins of this build may say, by name.
+/// What the plugins of this build may say, by name, and what its settings allow.
 pub trait Plugins {
     /// The settings of the plugin with this name, if there is one.
     fn settings(&self, name: &str) -> Option<Settings>;
@@ -18,6 +18,10 @@ pub trait Plugins {
     fn names(&self) -> Vec<&'static str>;
     /// Whether Kong has a plugin of this name.
     fn is_kongs(&self, name: &str) -> bool;
+    /// Whether routes may be expressions.
+    fn expressions(&self) -> bool {
+        false
+    }
 }
 
 /// One entity of the document, its nested entities taken out.
@@ -103,7 +107,7 @@ impl Checker<'_> {
             }
         };
         for key in record.keys() {
-            let known = fields.iter().any(|field| field.name == key);
+            let known = self.known(fields).any(|field| field.name == key);
             if !known && key != "_comment" && key != "_ignore" {
                 self.unknown(key, fields, at);
             }
@@ -111,7 +115,7 @@ impl Checker<'_> {
         // Where an entity stands says what it belongs to.
         let parent = item.and_then(|item| self.checked.items[item].parent).map(|parent| parent.field);
         let mut done = Mapping::default();
-        for field in fields {
+        for field in self.known(fields) {
             let given = record.get(field.name).unwrap_or(&Value::Null);
             let at = at.key(field.name);
             if let Kind::Entities(entity, back) = field.kind {
@@ -134,17 +138,24 @@ impl Checker<'_> {
         self.names.entry(name).or_insert_with(|| name.into()).clone()
     }
 
-    fn unknown(&mut self, key: &str, fields: &[Field], at: &At<'_>) {
+    /// The fields that exist under these settings.
+    fn known(&self, fields: &'static [Field]) -> impl Iterator<Item = &'static Field> + use<> {
+        let expressions = self.plugins.expressions();
+        fields.iter().filter(move |field| expressions || !field.of_expressions)
+    }
+
+    fn unknown(&mut self, key: &str, fields: &'static [Field], at: &At<'_>) {
         if self.checked.diagnostics.len() > MOST_COMPLAINTS {
             return;
         }
         let mut diagnostic = Diagnostic::error(at.key(key).path(), "unknown field").key();
-        let names = || fields.iter().map(|field| field.name).filter(|name| !name.starts_with('_'));
+        let known: Vec<&str> = self.known(fields).map(|field| field.name).collect();
+        let names = || known.iter().copied().filter(|name| !name.starts_with('_'));
         if let Some(near) = nearest(key, names()) {
             diagnostic.message = format!("unknown field `{key}`, did you mean `{near}`?");
         } else {
             diagnostic.message = format!("unknown field `{key}`");
-            if fields.len() <= 30 {
+            if known.len() <= 30 {
                 diagnostic =
                     diagnostic.help(format!("known are: {}", names().collect::<Vec<_>>().join(", ")));
             }

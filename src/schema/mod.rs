@@ -25,6 +25,8 @@ pub struct Field {
     pub default: Option<&'static str>,
     /// What else must hold of its value.
     pub rules: &'static [Rule],
+    /// Whether it exists only where routes may be expressions.
+    pub of_expressions: bool,
 }
 
 /// The kinds of values, named as Kong names them.
@@ -138,7 +140,7 @@ impl Field {
     /// An optional field.
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, required: false, default: None, rules: &[] }
+        Self { name, kind, required: false, default: None, rules: &[], of_expressions: false }
     }
 
     /// An item of a list or map.
@@ -151,6 +153,13 @@ impl Field {
     #[must_use]
     pub const fn required(mut self) -> Self {
         self.required = true;
+        self
+    }
+
+    /// The same field, known only where [`Plugins::expressions`] says so.
+    #[must_use]
+    pub const fn of_expressions(mut self) -> Self {
+        self.of_expressions = true;
         self
     }
 

@@ -80,6 +80,12 @@ impl Compiler {
         &self.named
     }
 
+    /// Whether its routes may be expressions.
+    #[must_use]
+    pub fn reads_expressions(&self) -> bool {
+        self.options.flavor == router::Flavor::Expressions
+    }
+
     /// Whether a file that the last Snapshot was made from says something else by now.
     #[must_use]
     pub fn is_outdated(&self) -> bool {

@@ -19,6 +19,7 @@ mod consumers;
 mod cors;
 mod documentation;
 mod explain;
+mod expressions;
 mod folder;
 mod gateway;
 mod guide;

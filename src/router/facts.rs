@@ -1,0 +1,206 @@
+//! What an expression may ask of a request: the fields of Kong's language, and their values.
+
+use std::sync::LazyLock;
+
+use atc_router::ast::{Type, Value};
+use atc_router::context::Context;
+use atc_router::schema::Schema;
+
+use super::hosts::HostName;
+use super::{Request, Scheme};
+
+/// The name of the field whose match is cut off the path.
+pub(super) const PATH: &str = "http.path";
+
+/// The names of all fields and their types; `*` stands for a name of the author's own.
+/// (Kong: "Expressions router", matching fields.)
+const FIELDS: &[(&str, Type)] = &[
+    ("net.protocol", Type::String),
+    ("tls.sni", Type::String),
+    ("http.method", Type::String),
+    ("http.host", Type::String),
+    (PATH, Type::String),
+    ("http.path.segments.*", Type::String),
+    ("http.path.segments.len", Type::Int),
+    ("http.headers.*", Type::String),
+    ("http.queries.*", Type::String),
+    ("net.src.ip", Type::IpAddr),
+    ("net.src.port", Type::Int),
+    ("net.dst.ip", Type::IpAddr),
+    ("net.dst.port", Type::Int),
+];
+
+/// The table of all fields, as the engine wants it.
+pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    let mut schema = Schema::default();
+    for (name, kind) in FIELDS {
+        let kind = match kind {
+            Type::Int => Type::Int,
+            Type::IpAddr => Type::IpAddr,
+            _ => Type::String,
+        };
+        schema.add_field(name, kind);
+    }
+    schema
+});
+
+/// The names of all fields, for a message.
+pub(super) fn known() -> String {
+    FIELDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// A field that some expression asks for.
+#[derive(Debug)]
+pub(super) struct Fact {
+    /// Its name, as the expression writes it.
+    name: String,
+    source: Source,
+}
+
+/// Where the value of a field is found.
+#[derive(Debug)]
+enum Source {
+    Protocol,
+    ServerName,
+    Method,
+    Host,
+    Path,
+    /// The segments of the path from one to another, both counted from 0.
+    Segments(usize, usize),
+    SegmentCount,
+    /// A header, its dashes written as underscores.
+    Header(String),
+    Query(String),
+    SourceIp,
+    SourcePort,
+    DestinationIp,
+    DestinationPort,
+    /// Nowhere: a segment without a number.
+    Nothing,
+}
+
+impl Fact {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), source: Source::of(name) }
+    }
+
+    /// Tells the engine the values that a request has; a header or an argument may have several.
+    pub(super) fn tell(&self, request: &Request<'_>, host: Option<&HostName>, context: &mut Context<'_>) {
+        let mut text = |text: &[u8]| {
+            context.add_value(&self.name, Value::String(String::from_utf8_lossy(text).into_owned()));
+        };
+        match &self.source {
+            Source::Protocol if request.scheme == Scheme::Https => text(b"https"),
+            Source::Protocol => text(b"http"),
+            Source::ServerName => request.sni.into_iter().for_each(|it| text(it.as_bytes())),
+            Source::Method => text(request.method.as_bytes()),
+            Source::Host => host.into_iter().for_each(|it| text(it.name())),
+            Source::Path => text(request.path),
+            Source::Segments(first, last) => {
+                let all: Vec<&[u8]> = segments(request.path).collect();
+                all.get(*first..=*last).into_iter().for_each(|it| text(&it.join(&b'/')));
+            }
+            Source::Header(name) => {
+                let these = request.headers.iter().filter(|(it, _)| is_header(name, it.as_str()));
+                these.for_each(|(_, value)| text(value.as_bytes()));
+            }
+            Source::Query(name) => {
+                let all = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
+                all.filter(|(it, _)| it == name).for_each(|(_, value)| text(value.as_bytes()));
+            }
+            _ => {
+                if let Some(value) = self.address(request, host) {
+                    context.add_value(&self.name, value);
+                }
+            }
+        }
+    }
+
+    /// The value of a field that is no text.
+    fn address(&self, request: &Request<'_>, host: Option<&HostName>) -> Option<Value> {
+        let Request { source, destination, .. } = request;
+        Some(match self.source {
+            Source::SegmentCount => {
+                Value::Int(i64::try_from(segments(request.path).count()).unwrap_or(i64::MAX))
+            }
+            Source::SourceIp => Value::IpAddr(source.ip().to_canonical()),
+            Source::SourcePort => Value::Int(source.port().into()),
+            Source::DestinationIp => Value::IpAddr(destination.ip().to_canonical()),
+            Source::DestinationPort => {
+                Value::Int(host.and_then(|it| it.port).unwrap_or(destination.port()).into())
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl Source {
+    fn of(name: &str) -> Self {
+        match name {
+            "net.protocol" => return Self::Protocol,
+            "tls.sni" => return Self::ServerName,
+            "http.method" => return Self::Method,
+            "http.host" => return Self::Host,
+            PATH => return Self::Path,
+            "http.path.segments.len" => return Self::SegmentCount,
+            "net.src.ip" => return Self::SourceIp,
+            "net.src.port" => return Self::SourcePort,
+            "net.dst.ip" => return Self::DestinationIp,
+            "net.dst.port" => return Self::DestinationPort,
+            _ => {}
+        }
+        if let Some(header) = name.strip_prefix("http.headers.") {
+            return Self::Header(header.to_owned());
+        }
+        if let Some(argument) = name.strip_prefix("http.queries.") {
+            return Self::Query(argument.to_owned());
+        }
+        let range = name.strip_prefix("http.path.segments.").and_then(|range| {
+            let (first, last) = range.split_once('_').unwrap_or((range, range));
+            Some((first.parse().ok()?, last.parse().ok()?))
+        });
+        match range {
+            Some((first, last)) if first <= last => Self::Segments(first, last),
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// The parts between the slashes of a path; empty ones at its end do not count.
+fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let start = path.strip_prefix(b"/").unwrap_or(path);
+    let end = start.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let inner = start.get(..end).unwrap_or_default();
+    inner.split(|byte| *byte == b'/').filter(move |_| !inner.is_empty())
+}
+
+fn is_header(written: &str, name: &str) -> bool {
+    let plain = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+    written.len() == name.len() && written.bytes().zip(name.bytes()).all(|(a, b)| plain(a) == plain(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_stand_between_slashes() {
+        #[track_caller]
+        fn check(path: &str, expected: &[&str]) {
+            let actual: Vec<_> = segments(path.as_bytes()).map(String::from_utf8_lossy).collect();
+            assert_eq!(actual, expected, "{path}");
+        }
+        check("/", &[]);
+        check("/a", &["a"]);
+        check("/a/b//", &["a", "b"]);
+        check("//a", &["", "a"]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn a_header_is_written_with_underscores_in_any_case() {
+        assert!(is_header("x_key", "x-key"));
+        assert!(is_header("X_Key", "x_key"));
+        assert!(!is_header("x_key", "x-keys"));
+    }
+}
