@@ -45,6 +45,8 @@ mod priority;
 mod rule;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod ties;
 
 pub use conflicts::conflicts;
 pub use found::{Candidate, Capture, Match};
