@@ -71,8 +71,8 @@ enum Source {
     /// A header, its dashes written as underscores.
     Header(String),
     Query(String),
-    SourceIp,
-    SourcePort,
+    ClientIp,
+    ClientPort,
     DestinationIp,
     DestinationPort,
     /// Nowhere: a segment without a number.
@@ -123,8 +123,8 @@ impl Fact {
             Source::SegmentCount => {
                 Value::Int(i64::try_from(segments(request.path).count()).unwrap_or(i64::MAX))
             }
-            Source::SourceIp => Value::IpAddr(source.ip().to_canonical()),
-            Source::SourcePort => Value::Int(source.port().into()),
+            Source::ClientIp => Value::IpAddr(source.ip().to_canonical()),
+            Source::ClientPort => Value::Int(source.port().into()),
             Source::DestinationIp => Value::IpAddr(destination.ip().to_canonical()),
             Source::DestinationPort => {
                 Value::Int(host.and_then(|it| it.port).unwrap_or(destination.port()).into())
@@ -143,8 +143,8 @@ impl Source {
             "http.host" => return Self::Host,
             PATH => return Self::Path,
             "http.path.segments.len" => return Self::SegmentCount,
-            "net.src.ip" => return Self::SourceIp,
-            "net.src.port" => return Self::SourcePort,
+            "net.src.ip" => return Self::ClientIp,
+            "net.src.port" => return Self::ClientPort,
             "net.dst.ip" => return Self::DestinationIp,
             "net.dst.port" => return Self::DestinationPort,
             _ => {}

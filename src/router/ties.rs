@@ -18,14 +18,14 @@ struct Tie {
 impl Tie {
     fn read(case: &Value) -> Self {
         let text = |key: &str| case[key].as_str().map(str::to_owned);
-        let named = |name: &str, path: &str, created_at: &Value| json!({"name": name, "paths": [path], "created_at": created_at});
+        let plain = |name: &str, path: &str, created_at: &Value| json!({"name": name, "paths": [path], "created_at": created_at});
         let (routes, path) = if let Some(order) = case["order"].as_array() {
             let names = order.iter().filter_map(Value::as_str);
-            let made = |name| named(name, "/tie", &case["ids_created_at"][name][1]);
+            let made = |name| plain(name, "/tie", &case["ids_created_at"][name][1]);
             (names.map(made).collect(), "/tie".to_owned())
         } else if let Some(ages) = case["created_at"].as_object() {
             let path = case["path"].as_str().unwrap();
-            (ages.iter().map(|(name, age)| named(name, path, age)).collect(), "/tie".to_owned())
+            (ages.iter().map(|(name, age)| plain(name, path, age)).collect(), "/tie".to_owned())
         } else {
             (case["routes"].as_array().unwrap().clone(), text("path").unwrap())
         };
@@ -47,10 +47,10 @@ fn a_tie_goes_to_the_route_that_kong_chooses() {
             let known = routes.iter().find(|it| it.name.as_ref() == Some(name)).unwrap();
             assert_eq!(known.id.to_string(), recorded[0], "{case}");
         }
-        let (router, diagnostics) = Router::new(&routes, &|_| true, Options::default());
+        let (compiled, diagnostics) = Router::new(&routes, &|_| true, Options::default());
         assert_eq!(diagnostics, [], "{case}");
         let headers = HeaderMap::new();
-        let found = router.find(&Request { host: Some(tie.host.as_bytes()), ..get(&tie.path, &headers) });
+        let found = compiled.find(&Request { host: Some(tie.host.as_bytes()), ..get(&tie.path, &headers) });
         assert_eq!(found.and_then(|it| routes[it.route.0].name.clone()), tie.winner, "{case}");
     }
 }
