@@ -14,7 +14,7 @@ use crate::entity::{Endpoint, Route};
 /// Criteria that must all hold; an empty list always holds.
 #[derive(Debug)]
 pub(super) struct Conditions {
-    methods: Box<[String]>,
+    methods: Methods,
     server_names: Box<[NamePattern]>,
     /// Whether the server names must match over plain http too, where there are none.
     wants_tls: bool,
@@ -35,7 +35,7 @@ impl Conditions {
             headers.push(HeaderRule::compile(route, name, values, options, diagnostics)?);
         }
         Some(Self {
-            methods: route.methods.clone().into(),
+            methods: Methods::new(&route.methods),
             server_names: route.snis.iter().map(|sni| server_name(sni)).collect(),
             wants_tls: options.flavor != Flavor::Traditional
                 && options.calculation == Calculation::Strict
@@ -46,12 +46,29 @@ impl Conditions {
         })
     }
 
+    /// Whether all requests meet them.
+    pub(super) fn are_none(&self) -> bool {
+        self.methods.are_all()
+            && self.server_names.is_empty()
+            && self.headers.is_empty()
+            && self.sources.is_empty()
+            && self.destinations.is_empty()
+    }
+
+    /// What a request must have one of, for each criterion that a table can answer.
+    pub(super) fn choices(&self) -> Vec<Choice<'_>> {
+        let methods =
+            Choice { header: None, values: self.methods.names().map(|it| it.as_bytes().to_vec()).collect() };
+        let headers = self.headers.iter().filter_map(HeaderRule::choice);
+        headers.chain((!self.methods.are_all()).then_some(methods)).collect()
+    }
+
     pub(super) fn names_servers(&self) -> bool {
         !self.server_names.is_empty()
     }
 
     pub(super) fn hold(&self, request: &Request<'_>) -> bool {
-        self.method_holds(request.method)
+        self.methods.hold(request.method)
             && self.server_name_holds(request)
             && self.headers.iter().all(|rule| rule.holds(request.headers))
             && any_contains(&self.sources, request.source)
@@ -60,19 +77,12 @@ impl Conditions {
 
     /// Whether it looks as if one request could meet both.
     pub(super) fn overlap(&self, other: &Self) -> bool {
-        let methods = self.methods.is_empty()
-            || other.methods.is_empty()
-            || self.methods.iter().any(|method| other.methods.contains(method));
         let server_names = !self.names_servers()
             || !other.names_servers()
             || self.server_names.iter().any(|a| other.server_names.iter().any(|b| a.overlaps(b)));
-        methods
+        self.methods.overlap(&other.methods)
             && server_names
             && self.headers.iter().all(|a| other.headers.iter().all(|b| a.name != b.name || a.overlaps(b)))
-    }
-
-    fn method_holds(&self, method: &str) -> bool {
-        self.methods.is_empty() || self.methods.iter().any(|known| known == method)
     }
 
     fn server_name_holds(&self, request: &Request<'_>) -> bool {
@@ -81,6 +91,56 @@ impl Conditions {
         }
         let Some(name) = request.sni else { return false };
         self.server_names.iter().any(|pattern| pattern.matches(name.as_bytes()))
+    }
+}
+
+/// Some values of which a request must have one.
+#[derive(Debug)]
+pub(super) struct Choice<'a> {
+    /// The header whose value it is, in lower case; else it is the method.
+    pub(super) header: Option<&'a HeaderName>,
+    pub(super) values: Vec<Vec<u8>>,
+}
+
+/// A set of methods; the empty one stands for all.
+#[derive(Debug)]
+struct Methods {
+    /// Those of [`COMMON`], one bit each.
+    common: u16,
+    others: Box<[String]>,
+}
+
+/// Methods that need no memory of their own.
+const COMMON: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
+
+impl Methods {
+    fn new(methods: &[String]) -> Self {
+        let common = methods.iter().fold(0, |set, method| set | Self::bit(method));
+        Self { common, others: methods.iter().filter(|method| Self::bit(method) == 0).cloned().collect() }
+    }
+
+    fn bit(method: &str) -> u16 {
+        COMMON.iter().position(|common| *common == method).map_or(0, |place| 1 << place)
+    }
+
+    fn are_all(&self) -> bool {
+        self.common == 0 && self.others.is_empty()
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let common = COMMON.into_iter().filter(|method| self.common & Self::bit(method) != 0);
+        common.chain(self.others.iter().map(String::as_str))
+    }
+
+    fn hold(&self, method: &str) -> bool {
+        self.are_all() || self.common & Self::bit(method) != 0 || self.others.iter().any(|it| it == method)
+    }
+
+    fn overlap(&self, other: &Self) -> bool {
+        self.are_all()
+            || other.are_all()
+            || self.common & other.common != 0
+            || self.others.iter().any(|method| other.others.contains(method))
     }
 }
 
@@ -129,6 +189,16 @@ impl HeaderRule {
             }
         }
         (!patterns.is_empty()).then(|| Self { name: header, values: patterns.into() })
+    }
+
+    /// Its values in lower case, if none is an expression.
+    fn choice(&self) -> Option<Choice<'_>> {
+        let text = |value: &HeaderPattern| match value {
+            HeaderPattern::Text(text) => Some(text.to_ascii_lowercase()),
+            HeaderPattern::Expression(_) => None,
+        };
+        let values = self.values.iter().map(text).collect::<Option<Vec<_>>>()?;
+        Some(Choice { header: Some(&self.name), values })
     }
 
     fn holds(&self, headers: &HeaderMap) -> bool {

@@ -89,7 +89,8 @@ impl<'a> Contender<'a> {
         let hosts = mine.is_empty()
             || others.is_empty()
             || mine.iter().any(|host| others.iter().any(|other| host.overlaps(other)));
-        hosts && self.draft.entry.conditions.overlap(&other.draft.entry.conditions)
+        let conditions = self.draft.entry.conditions.as_ref().zip(other.draft.entry.conditions.as_ref());
+        hosts && conditions.is_none_or(|(mine, others)| mine.overlap(others))
     }
 }
 

@@ -20,17 +20,17 @@ use crate::entity::{Route, RouteIndex};
 /// Kong's name space for the ids of a route's parts.
 const PARTS: Uuid = uuid!("7f145bf9-0dce-4f91-98eb-debbce4b9f6b");
 
-/// One part of a route.
+/// One part of a route; small, since it is touched in each lookup.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) route: RouteIndex,
-    pub(super) key: Key,
     /// The only scheme it is for, if it is.
     scheme: Option<Scheme>,
-    pub(super) conditions: Arc<Conditions>,
-    /// The expressions of which one must match; empty if a literal is all that is asked.
-    patterns: Arc<[PathPattern]>,
     has_path: bool,
+    /// Nothing if all requests meet them.
+    pub(super) conditions: Option<Arc<Conditions>>,
+    /// The expressions of which one must match; nothing if a literal is all that is asked.
+    patterns: Option<Arc<[PathPattern]>>,
 }
 
 /// What an entry found in a path.
@@ -43,13 +43,15 @@ pub(super) struct PathMatch<'a> {
 impl Entry {
     /// Matches all but the host; that the path begins with a literal of `literal` bytes is known.
     pub(super) fn matches(&self, request: &Request<'_>, literal: usize) -> Option<PathMatch<'_>> {
-        if self.scheme.is_some_and(|scheme| scheme != request.scheme) || !self.conditions.hold(request) {
+        if self.scheme.is_some_and(|scheme| scheme != request.scheme)
+            || self.conditions.as_ref().is_some_and(|conditions| !conditions.hold(request))
+        {
             return None;
         }
-        if self.patterns.is_empty() {
+        let Some(patterns) = &self.patterns else {
             return Some(PathMatch { prefix: self.has_path.then_some(literal), regex: None });
-        }
-        let (regex, length) = self.patterns.iter().find_map(|pattern| pattern.find(request.path))?;
+        };
+        let (regex, length) = patterns.iter().find_map(|pattern| pattern.find(request.path))?;
         Some(PathMatch { prefix: Some(length), regex: Some(regex) })
     }
 }
@@ -58,6 +60,7 @@ impl Entry {
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) entry: Entry,
+    pub(super) key: Key,
     pub(super) kind: PathKind,
     pub(super) id: Uuid,
     /// Empty means any host.
@@ -81,7 +84,8 @@ pub(super) fn compile(
             index: RouteIndex(index),
             route,
             options,
-            conditions: Arc::new(conditions),
+            names_servers: conditions.names_servers(),
+            conditions: (!conditions.are_none()).then(|| Arc::new(conditions)),
             hosts: route.hosts.iter().map(|host| HostPattern::parse(host)).collect(),
         };
         splitter.split(&mut drafts, diagnostics);
@@ -99,7 +103,8 @@ struct Splitter<'a> {
     index: RouteIndex,
     route: &'a Route,
     options: Options,
-    conditions: Arc<Conditions>,
+    conditions: Option<Arc<Conditions>>,
+    names_servers: bool,
     hosts: Arc<[HostPattern]>,
 }
 
@@ -181,17 +186,23 @@ impl Splitter<'_> {
         patterns: Vec<PathPattern>,
         literals: &[Box<[u8]>],
     ) {
-        let patterns = Arc::<[PathPattern]>::from(patterns);
+        let patterns = (!patterns.is_empty()).then(|| Arc::<[PathPattern]>::from(patterns));
         for (scheme, key) in self.keys(kind, id) {
             let entry = Entry {
                 route: self.index,
-                key,
                 scheme,
+                has_path: kind != PathKind::Absent,
                 conditions: self.conditions.clone(),
                 patterns: patterns.clone(),
-                has_path: kind != PathKind::Absent,
             };
-            drafts.push(Draft { entry, kind, id, hosts: self.hosts.clone(), literals: literals.to_vec() });
+            drafts.push(Draft {
+                entry,
+                key,
+                kind,
+                id,
+                hosts: self.hosts.clone(),
+                literals: literals.to_vec(),
+            });
         }
     }
 
@@ -203,7 +214,7 @@ impl Splitter<'_> {
             Flavor::TraditionalCompatible | Flavor::Expressions => {
                 vec![(None, Key::compatible(route, kind, id, self.options.calculation))]
             }
-            Flavor::Traditional if self.conditions.names_servers() => vec![
+            Flavor::Traditional if self.names_servers => vec![
                 (Some(Scheme::Https), Key::traditional(route, kind, true)),
                 (Some(Scheme::Http), Key::traditional(route, kind, false)),
             ],

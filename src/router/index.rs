@@ -8,46 +8,44 @@
 //! ```
 //!
 //! A lookup costs a hash for each length of a known suffix, prefix or literal; the number of routes does not
-//! matter, but for those that share one host and one literal. It allocates nothing and takes no lock.
+//! matter, but for the time that memory takes. It allocates nothing and takes no lock.
 
-use rustc_hash::FxHashMap;
-
+use super::Request;
+use super::conditions::Conditions;
 use super::hosts::{HostPattern, NamePattern};
+use super::postings::{Posting, Postings};
+use super::table::{Lengths, Table};
 
 /// Entries by host and literal. They are numbered by falling rank.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    exact: Names,
-    suffixes: Names,
-    prefixes: Names,
+    /// In the spaces below.
+    hosts: Table<Bucket>,
+    suffixes: Lengths,
+    prefixes: Lengths,
     any: Bucket,
+    /// In the space that is the number of the bucket.
+    literals: Table<Postings>,
+    buckets: u32,
 }
 
-/// Where an entry stands in the index.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Posting {
-    pub(super) entry: u32,
-    pub(super) port: PortRule,
+const EXACT: u32 = 0;
+const SUFFIX: u32 = 1;
+const PREFIX: u32 = 2;
+
+/// All entries for one host.
+#[derive(Debug)]
+struct Bucket {
+    lengths: Lengths,
+    /// 0 for any host, else from 1.
+    number: u32,
+    /// The number of the best entry.
+    best: u32,
 }
 
-/// What a route's host says about the port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PortRule {
-    /// Nothing.
-    Any,
-    /// The client must name this one.
-    Named(u16),
-    /// The client must name this one, or none if it is the default.
-    NamedOrDefault(u16),
-}
-
-impl PortRule {
-    pub(super) fn accepts(self, named: Option<u16>, default: u16) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Named(port) => named == Some(port),
-            Self::NamedOrDefault(port) => named.unwrap_or(default) == port,
-        }
+impl Default for Bucket {
+    fn default() -> Self {
+        Self { lengths: Lengths::default(), number: 0, best: u32::MAX }
     }
 }
 
@@ -56,180 +54,106 @@ impl Index {
     pub(super) fn insert(&mut self, host: Option<&HostPattern>, literal: &[u8], posting: Posting) {
         let bucket = match host.map(|host| &host.name) {
             None => &mut self.any,
-            Some(NamePattern::Exact(name)) => self.exact.bucket(name),
-            Some(NamePattern::Suffix(suffix)) => self.suffixes.bucket(suffix),
-            Some(NamePattern::Prefix(prefix)) => self.prefixes.bucket(prefix),
+            Some(name) => {
+                let (space, text) = match name {
+                    NamePattern::Exact(name) => (EXACT, name),
+                    NamePattern::Suffix(suffix) => {
+                        self.suffixes.insert(suffix.len());
+                        (SUFFIX, suffix)
+                    }
+                    NamePattern::Prefix(prefix) => {
+                        self.prefixes.insert(prefix.len());
+                        (PREFIX, prefix)
+                    }
+                };
+                let bucket = self.hosts.get_or_insert(space, text);
+                if bucket.number == 0 {
+                    self.buckets += 1;
+                    bucket.number = self.buckets;
+                }
+                bucket
+            }
         };
-        bucket.insert(literal, posting);
+        bucket.best = bucket.best.min(posting.entry);
+        bucket.lengths.insert(literal.len());
+        self.literals.get_or_insert(bucket.number, literal).push(posting);
+    }
+
+    /// Groups what shares a host and a literal, once all is inserted; `conditions` knows what an entry asks for.
+    pub(super) fn finish<'a>(&mut self, conditions: &dyn Fn(u32) -> Option<&'a Conditions>) {
+        self.literals.values_mut().for_each(|postings| postings.group(conditions));
+        self.literals.shrink();
+        self.hosts.shrink();
     }
 
     /// Calls `take` with postings whose host matches and whose literal begins the path, and with the length of
     /// that literal. Once `take` says yes, only entries of a higher rank are still looked at.
     ///
-    /// `host` is in lower case and without its port.
+    /// `host` is that of the request, in lower case and without its port.
     pub(super) fn search(
         &self,
         host: Option<&[u8]>,
-        path: &[u8],
+        request: &Request<'_>,
         take: &mut dyn FnMut(Posting, usize) -> bool,
     ) {
-        let mut limit = u32::MAX;
+        let mut search = Search { index: self, request, limit: u32::MAX, take };
         if let Some(host) = host {
-            if let Some(bucket) = self.exact.by_name.get(host) {
-                bucket.search(path, &mut limit, take);
+            search.host(EXACT, Some(host));
+            for length in self.suffixes.up_to(host.len()) {
+                search.host(SUFFIX, host.get(host.len() - length..));
             }
-            for &length in &self.suffixes.lengths {
-                let suffix = host.len().checked_sub(length).and_then(|start| host.get(start..));
-                self.suffixes.search(suffix, path, &mut limit, take);
-            }
-            for &length in &self.prefixes.lengths {
-                self.prefixes.search(host.get(..length), path, &mut limit, take);
+            for length in self.prefixes.up_to(host.len()) {
+                search.host(PREFIX, host.get(..length));
             }
         }
-        self.any.search(path, &mut limit, take);
+        search.bucket(&self.any);
     }
 }
 
-/// Buckets by a name or a part of one.
-#[derive(Debug, Default)]
-struct Names {
-    by_name: FxHashMap<Box<[u8]>, Bucket>,
-    lengths: Vec<usize>,
+/// A lookup under way.
+struct Search<'a, 'take> {
+    index: &'a Index,
+    request: &'a Request<'a>,
+    /// Only entries with a number below this matter.
+    limit: u32,
+    take: &'take mut dyn FnMut(Posting, usize) -> bool,
 }
 
-impl Names {
-    fn bucket(&mut self, name: &[u8]) -> &mut Bucket {
-        note_length(&mut self.lengths, name.len());
-        self.by_name.entry(name.into()).or_default()
-    }
-
-    fn search(
-        &self,
-        part: Option<&[u8]>,
-        path: &[u8],
-        limit: &mut u32,
-        take: &mut dyn FnMut(Posting, usize) -> bool,
-    ) {
-        if let Some(bucket) = part.and_then(|part| self.by_name.get(part)) {
-            bucket.search(path, limit, take);
+impl Search<'_, '_> {
+    fn host(&mut self, space: u32, name: Option<&[u8]>) {
+        if let Some(bucket) = name.and_then(|name| self.index.hosts.get(space, name)) {
+            self.bucket(bucket);
         }
     }
-}
 
-/// All entries for one host.
-#[derive(Debug)]
-struct Bucket {
-    /// The number of the best entry.
-    best: u32,
-    literals: Vec<Literal>,
-    /// Only where there are many literals.
-    table: Option<Box<Table>>,
-}
-
-/// Entries whose paths begin with one text, best first.
-#[derive(Debug)]
-struct Literal {
-    text: Box<[u8]>,
-    postings: Vec<Posting>,
-}
-
-/// Positions of literals by their texts.
-#[derive(Debug, Default)]
-struct Table {
-    by_text: FxHashMap<Box<[u8]>, usize>,
-    lengths: Vec<usize>,
-}
-
-/// Up to so many literals, comparing each is faster than a table.
-const FEW: usize = 8;
-
-impl Default for Bucket {
-    fn default() -> Self {
-        Self { best: u32::MAX, literals: Vec::new(), table: None }
-    }
-}
-
-impl Bucket {
-    fn insert(&mut self, text: &[u8], posting: Posting) {
-        self.best = self.best.min(posting.entry);
-        let known = match &self.table {
-            Some(table) => table.by_text.get(text).copied(),
-            None => self.literals.iter().position(|literal| *literal.text == *text),
-        };
-        if let Some(literal) = known.and_then(|position| self.literals.get_mut(position)) {
-            literal.postings.push(posting);
+    fn bucket(&mut self, bucket: &Bucket) {
+        if bucket.best >= self.limit {
             return;
         }
-        self.literals.push(Literal { text: text.into(), postings: vec![posting] });
-        match &mut self.table {
-            Some(table) => table.insert(text, self.literals.len() - 1),
-            None if self.literals.len() > FEW => {
-                let mut table = Table::default();
-                for (position, literal) in self.literals.iter().enumerate() {
-                    table.insert(&literal.text, position);
-                }
-                self.table = Some(Box::new(table));
-            }
-            None => {}
-        }
-    }
-
-    fn search(&self, path: &[u8], limit: &mut u32, take: &mut dyn FnMut(Posting, usize) -> bool) {
-        if self.best >= *limit {
-            return;
-        }
-        match &self.table {
-            None => {
-                for literal in self.literals.iter().filter(|literal| path.starts_with(&literal.text)) {
-                    literal.search(limit, take);
-                }
-            }
-            Some(table) => {
-                for &length in &table.lengths {
-                    let position = path.get(..length).and_then(|text| table.by_text.get(text));
-                    if let Some(literal) = position.and_then(|position| self.literals.get(*position)) {
-                        literal.search(limit, take);
-                    }
-                }
+        let Self { index, request, limit, take } = self;
+        for length in bucket.lengths.up_to(request.path.len()) {
+            let literal = request.path.get(..length);
+            if let Some(postings) = literal.and_then(|it| index.literals.get(bucket.number, it)) {
+                postings.search(request, limit, &mut |posting| take(posting, length));
             }
         }
-    }
-}
-
-impl Literal {
-    fn search(&self, limit: &mut u32, take: &mut dyn FnMut(Posting, usize) -> bool) {
-        for &posting in self.postings.iter().take_while(|posting| posting.entry < *limit) {
-            if take(posting, self.text.len()) {
-                *limit = posting.entry;
-                return;
-            }
-        }
-    }
-}
-
-impl Table {
-    fn insert(&mut self, text: &[u8], position: usize) {
-        note_length(&mut self.lengths, text.len());
-        self.by_text.insert(text.into(), position);
-    }
-}
-
-/// Keeps the lengths sorted, long ones first: these are likelier to belong to the best entry.
-fn note_length(lengths: &mut Vec<usize>, length: usize) {
-    if let Err(place) = lengths.binary_search_by(|known| length.cmp(known)) {
-        lengths.insert(place, length);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
+    use crate::router::fixture::get;
+    use crate::router::postings::PortRule;
 
     /// The entries that are offered for a host and a path; `taken` is one that matches.
     #[track_caller]
     fn check(index: &Index, host: &str, path: &str, taken: u32, expected: &[u32]) {
         let mut offered = Vec::new();
-        index.search(Some(host.as_bytes()), path.as_bytes(), &mut |posting, _| {
+        let headers = HeaderMap::new();
+        index.search(Some(host.as_bytes()), &get(path, &headers), &mut |posting, _| {
             offered.push(posting.entry);
             posting.entry == taken
         });
@@ -272,19 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn many_literals_of_one_host_are_found_by_a_table() {
+    fn of_many_literals_those_that_begin_the_path_are_found() {
         let texts: Vec<_> = (0..100).map(|number| format!("/{}", "x".repeat(number))).collect();
         let index = index(&texts.iter().map(|text| ("a.test", text.as_str())).collect::<Vec<_>>());
         check(&index, "a.test", "/xxy", 99, &[0, 1, 2]);
         check(&index, "a.test", &texts[20], 99, &(0..21).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_port_rule_knows_the_default() {
-        assert!(PortRule::Any.accepts(None, 80));
-        assert!(PortRule::Named(80).accepts(Some(80), 8000));
-        assert!(!PortRule::Named(80).accepts(None, 80));
-        assert!(PortRule::NamedOrDefault(80).accepts(None, 80));
-        assert!(!PortRule::NamedOrDefault(80).accepts(Some(81), 80));
     }
 }

@@ -168,6 +168,23 @@ fn evaluate_path(configured: &str, path: &str) -> Option<(PathKind, usize)> {
     }
 }
 
+/// Checks that the index finds what a plain evaluation finds.
+fn agree(routes: &[Route], requests: &[Asked]) -> Result<(), TestCaseError> {
+    for calculation in [Calculation::Original, Calculation::Strict] {
+        let (compiled, _) = Router::new(routes, &|_| true, Options { calculation, ..Options::default() });
+        for asked in requests {
+            let headers = asked.headers();
+            let found = compiled.candidates(&asked.request(&headers)).into_iter().map(|candidate| {
+                let Key::Compatible { priority, .. } = candidate.key else { panic!("{candidate:?}") };
+                (candidate.route.0, (*priority, candidate.prefix))
+            });
+            let expected = evaluate(routes, asked, calculation);
+            prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), expected, "{:?}", asked);
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
 
@@ -177,17 +194,19 @@ proptest! {
         requests in prop::collection::vec(some_request(), 1..10),
     ) {
         let routes: Vec<_> = routes.iter().map(route).collect();
-        for calculation in [Calculation::Original, Calculation::Strict] {
-            let (compiled, _) = Router::new(&routes, &|_| true, Options { calculation, ..Options::default() });
-            for asked in &requests {
-                let headers = asked.headers();
-                let found = compiled.candidates(&asked.request(&headers)).into_iter().map(|candidate| {
-                    let Key::Compatible { priority, .. } = candidate.key else { panic!("{candidate:?}") };
-                    (candidate.route.0, (*priority, candidate.prefix))
-                });
-                prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), evaluate(&routes, asked, calculation), "{:?}", asked);
-            }
+        agree(&routes, &requests)?;
+    }
+
+    #[test]
+    fn many_routes_of_one_path_are_found_too(
+        mut routes in prop::collection::vec(some_route(), 10..30),
+        requests in prop::collection::vec(some_request(), 1..10),
+    ) {
+        for fields in &mut routes {
+            (fields["hosts"], fields["paths"]) = (json!([]), json!(["/"]));
         }
+        let routes: Vec<_> = routes.iter().map(route).collect();
+        agree(&routes, &requests)?;
     }
 
     #[test]

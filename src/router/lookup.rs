@@ -6,8 +6,10 @@ use super::entry::{self, Draft, Entry, PathMatch};
 use super::expressions::Expressions;
 use super::found::{By, Candidate, Match};
 use super::hosts::{HostName, HostPattern};
-use super::index::{Index, PortRule, Posting};
+use super::index::Index;
 use super::options::{Flavor, Options};
+use super::postings::{PortRule, Posting};
+use super::priority::Key;
 use super::{Request, Scheme};
 use crate::diag::Diagnostic;
 use crate::entity::Route;
@@ -20,6 +22,8 @@ pub struct Router {
     expressions: Expressions,
     /// By falling rank; their places are the numbers in the index.
     entries: Vec<Entry>,
+    /// Their ranks.
+    keys: Vec<Key>,
     index: Index,
 }
 
@@ -37,7 +41,7 @@ impl Router {
         let mut diagnostics = Vec::new();
         let mut drafts = entry::compile(routes, enabled, options, &mut diagnostics);
         // Stable: of equal keys, the first in the file wins.
-        drafts.sort_by(|a, b| b.entry.key.cmp(&a.entry.key));
+        drafts.sort_by(|a, b| b.key.cmp(&a.key));
         let expressions = match options.flavor {
             Flavor::Expressions => {
                 let wanted = |route: &Route| entry::is_http(route) && enabled(route);
@@ -49,18 +53,21 @@ impl Router {
             flavor: options.flavor,
             expressions,
             entries: Vec::with_capacity(drafts.len()),
+            keys: Vec::with_capacity(drafts.len()),
             index: Index::default(),
         };
         for draft in drafts {
             compiled.push(draft);
         }
+        let Self { index, entries, .. } = &mut compiled;
+        index.finish(&|entry| entries.get(entry as usize)?.conditions.as_deref());
         (compiled, diagnostics)
     }
 
     /// The route that gets a request, if any does: of all that match, the one of the highest rank.
     ///
-    /// The time does not grow with the number of routes, but for those that share one host and one path and
-    /// differ in nothing but methods, headers or SNIs. Nothing is allocated, but by a regular expression that
+    /// The time does not grow with the number of routes, but for those that are expressions, and for those that
+    /// share one host and one path and that neither a method nor the value of a header tells apart. Nothing is allocated, but by a regular expression that
     /// is used for the first time in a thread.
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<Match<'_>> {
@@ -84,7 +91,9 @@ impl Router {
     pub fn candidates(&self, request: &Request<'_>) -> Vec<Candidate<'_>> {
         let mut found = Vec::new();
         self.search(request, &mut |number, entry, PathMatch { prefix, .. }| {
-            found.push((number, Candidate { route: entry.route, prefix, key: &entry.key }));
+            if let Some(key) = self.keys.get(number as usize) {
+                found.push((number, Candidate { route: entry.route, prefix, key }));
+            }
             false
         });
         found.sort_by_key(|(number, _)| *number);
@@ -113,7 +122,7 @@ impl Router {
             (Flavor::Traditional, Scheme::Https) => 443,
         };
         let name = host.as_ref().map(HostName::name);
-        self.index.search(name, request.path, &mut |posting, literal| {
+        self.index.search(name, request, &mut |posting, literal| {
             let Some(entry) = self.entries.get(posting.entry as usize) else { return false };
             posting.port.accepts(named_port, default_port)
                 && entry.matches(request, literal).is_some_and(|found| take(posting.entry, entry, found))
@@ -131,6 +140,7 @@ impl Router {
             }
         }
         self.entries.push(draft.entry);
+        self.keys.push(draft.key);
     }
 
     /// In the flavor `traditional`, a client must name the port of a host without wildcard, even the default.

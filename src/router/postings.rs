@@ -1,0 +1,245 @@
+//! Postings: the entries for one host and one literal, best first.
+//!
+//! Where there are many, a header or the method of the request picks those that may match.
+
+use http::{HeaderMap, HeaderName};
+use rustc_hash::FxHashMap;
+
+use super::Request;
+use super::conditions::{Choice, Conditions};
+
+/// Where an entry stands in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Posting {
+    pub(super) entry: u32,
+    pub(super) port: PortRule,
+}
+
+/// What a route's host says about the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PortRule {
+    /// Nothing.
+    Any,
+    /// The client must name this one.
+    Named(u16),
+    /// The client must name this one, or none if it is the default.
+    NamedOrDefault(u16),
+}
+
+impl PortRule {
+    pub(super) fn accepts(self, named: Option<u16>, default: u16) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Named(port) => named == Some(port),
+            Self::NamedOrDefault(port) => named.unwrap_or(default) == port,
+        }
+    }
+}
+
+/// Entries, best first.
+#[derive(Debug, Default)]
+pub(super) enum Postings {
+    #[default]
+    None,
+    One(Posting),
+    Some(Box<Vec<Posting>>),
+    Many(Box<Group>),
+}
+
+/// Many entries, by what they ask for.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// Those that ask neither for a header of known value nor for a method.
+    rest: Vec<Posting>,
+    methods: FxHashMap<Box<str>, Vec<Posting>>,
+    /// By name and value, in lower case.
+    headers: Vec<(HeaderName, FxHashMap<Box<[u8]>, Vec<Posting>>)>,
+}
+
+/// Up to so many, looking at each is faster.
+const FEW: usize = 8;
+
+/// Header values longer than this are not looked up.
+const LONGEST_VALUE: usize = 256;
+
+/// Looks at a posting; whether it matches.
+pub(super) type Take<'a> = dyn FnMut(Posting) -> bool + 'a;
+
+impl Postings {
+    /// Adds an entry; those of higher rank must have been added.
+    pub(super) fn push(&mut self, posting: Posting) {
+        match self {
+            Self::None => *self = Self::One(posting),
+            Self::One(first) => *self = Self::Some(Box::new(vec![*first, posting])),
+            Self::Some(all) => all.push(posting),
+            Self::Many(group) => group.rest.push(posting),
+        }
+    }
+
+    /// Groups them if there are many; `conditions` knows what an entry asks for.
+    pub(super) fn group<'a>(&mut self, conditions: &dyn Fn(u32) -> Option<&'a Conditions>) {
+        if let Self::Some(all) = self
+            && all.len() > FEW
+        {
+            *self = Self::Many(Box::new(Group::new(all, conditions)));
+        }
+    }
+
+    /// Offers those with a number below `limit`, which becomes that of the one that matches.
+    pub(super) fn search(&self, request: &Request<'_>, limit: &mut u32, take: &mut Take<'_>) {
+        match self {
+            Self::None => {}
+            Self::One(posting) => offer(std::slice::from_ref(posting), limit, take),
+            Self::Some(all) => offer(all, limit, take),
+            Self::Many(group) => group.search(request, limit, take),
+        }
+    }
+}
+
+fn offer(postings: &[Posting], limit: &mut u32, take: &mut Take<'_>) {
+    for &posting in postings.iter().take_while(|posting| posting.entry < *limit) {
+        if take(posting) {
+            *limit = posting.entry;
+            return;
+        }
+    }
+}
+
+impl Group {
+    fn new<'a>(all: &[Posting], conditions: &dyn Fn(u32) -> Option<&'a Conditions>) -> Self {
+        let choices =
+            |posting: &Posting| conditions(posting.entry).map(Conditions::choices).unwrap_or_default();
+        // What fewest ask for tells most.
+        let mut asked = FxHashMap::<(Option<&HeaderName>, Vec<u8>), usize>::default();
+        for Choice { header, values } in all.iter().flat_map(choices) {
+            for value in values {
+                *asked.entry((header, value)).or_default() += 1;
+            }
+        }
+        let crowd = |choice: &Choice<'_>| -> usize {
+            choice.values.iter().filter_map(|value| asked.get(&(choice.header, value.clone()))).sum()
+        };
+        let mut group = Self::default();
+        for posting in all {
+            let mut choices = choices(posting);
+            choices.retain(|choice| choice.values.iter().all(|value| value.len() <= LONGEST_VALUE));
+            match choices.into_iter().min_by_key(crowd) {
+                None => group.rest.push(*posting),
+                Some(choice) => group.push(&choice, *posting),
+            }
+        }
+        group
+    }
+
+    fn push(&mut self, choice: &Choice<'_>, posting: Posting) {
+        for value in &choice.values {
+            let postings = match choice.header {
+                None => self.methods.entry(String::from_utf8_lossy(value).into()).or_default(),
+                Some(name) => self.header(name).entry(value.as_slice().into()).or_default(),
+            };
+            if postings.last() != Some(&posting) {
+                postings.push(posting);
+            }
+        }
+    }
+
+    fn header(&mut self, name: &HeaderName) -> &mut FxHashMap<Box<[u8]>, Vec<Posting>> {
+        let known = self.headers.iter().position(|(known, _)| known == name);
+        let place = known.unwrap_or_else(|| {
+            self.headers.push((name.clone(), FxHashMap::default()));
+            self.headers.len() - 1
+        });
+        &mut self.headers[place].1
+    }
+
+    fn search(&self, request: &Request<'_>, limit: &mut u32, take: &mut Take<'_>) {
+        for (name, by_value) in &self.headers {
+            for_each_value(request.headers, name, &mut |value| {
+                if let Some(postings) = by_value.get(value) {
+                    offer(postings, limit, take);
+                }
+            });
+        }
+        if let Some(postings) = self.methods.get(request.method) {
+            offer(postings, limit, take);
+        }
+        offer(&self.rest, limit, take);
+    }
+}
+
+/// Calls `look` with the value of each line of a header, in lower case.
+fn for_each_value(headers: &HeaderMap, name: &HeaderName, look: &mut dyn FnMut(&[u8])) {
+    for line in headers.get_all(name) {
+        let mut bytes = [0; LONGEST_VALUE];
+        if let Some(value) = bytes.get_mut(..line.len()) {
+            value.copy_from_slice(line.as_bytes());
+            value.make_ascii_lowercase();
+            look(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::router::fixture::{get, route};
+    use crate::router::options::Options;
+
+    /// The entries that are offered for `PUT`, with the header `x-k: B`, of routes that ask for this.
+    #[track_caller]
+    fn check(routes: &[Value], expected: &[u32]) {
+        let compile = |fields| Conditions::compile(&route(fields), Options::default(), &mut Vec::new());
+        let conditions: Vec<_> = routes.iter().map(|fields| compile(fields).unwrap()).collect();
+        let mut postings = Postings::default();
+        for entry in 0..u32::try_from(routes.len()).unwrap() {
+            postings.push(Posting { entry, port: PortRule::Any });
+        }
+        postings.group(&|entry| conditions.get(entry as usize));
+        let headers = HeaderMap::from_iter([(HeaderName::from_static("x-k"), "B".parse().unwrap())]);
+        let (mut offered, mut limit) = (Vec::new(), u32::MAX);
+        let request = Request { method: "PUT", ..get("/", &headers) };
+        postings.search(&request, &mut limit, &mut |posting| {
+            offered.push(posting.entry);
+            false
+        });
+        offered.sort_unstable();
+        assert_eq!(offered, expected);
+    }
+
+    #[test]
+    fn of_many_only_those_are_offered_whose_method_or_header_is_asked_for() {
+        let few = [json!({"methods": ["GET"]}), json!({"headers": {"x-k": ["c"]}})];
+        check(&few, &[0, 1]);
+        let mut routes: Vec<_> =
+            (0..100).map(|number| json!({"headers": {"x-k": [number.to_string()]}})).collect();
+        check(&routes, &[]);
+        routes.push(json!({"headers": {"X-K": ["b", "c"]}}));
+        routes.push(json!({"headers": {"x-k": ["c"]}, "methods": ["PUT"]}));
+        routes.push(json!({"methods": ["GET"]}));
+        routes.push(json!({"methods": ["PUT", "GET"]}));
+        routes.push(json!({"headers": {"x-k": ["~*b"]}}));
+        routes.push(json!({"snis": ["a.test"]}));
+        check(&routes, &[100, 103, 104, 105]);
+    }
+
+    #[test]
+    fn what_fewest_ask_for_tells_them_apart() {
+        let routes: Vec<_> = (0..100)
+            .map(
+                |number| json!({"headers": {"x-k": ["b"], "x-id": [number.to_string()]}, "methods": ["PUT"]}),
+            )
+            .collect();
+        check(&routes, &[]);
+    }
+
+    #[test]
+    fn a_port_rule_knows_the_default() {
+        assert!(PortRule::Any.accepts(None, 80));
+        assert!(PortRule::Named(80).accepts(Some(80), 8000));
+        assert!(!PortRule::Named(80).accepts(None, 80));
+        assert!(PortRule::NamedOrDefault(80).accepts(None, 80));
+        assert!(!PortRule::NamedOrDefault(80).accepts(Some(81), 80));
+    }
+}
