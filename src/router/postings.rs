@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::Request;
 use super::conditions::{Choice, Conditions};
+use super::table::Table;
 
 /// Where an entry stands in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,10 @@ pub(super) enum Postings {
     #[default]
     None,
     One(Posting),
+    #[expect(
+        clippy::box_collection,
+        reason = "most literals have one posting, and their rows are to be small"
+    )]
     Some(Box<Vec<Posting>>),
     Many(Box<Group>),
 }
@@ -51,10 +56,13 @@ pub(super) enum Postings {
 pub(super) struct Group {
     /// Those that ask neither for a header of known value nor for a method.
     rest: Vec<Posting>,
-    methods: FxHashMap<Box<str>, Vec<Posting>>,
-    /// By name and value, in lower case.
-    headers: Vec<(HeaderName, FxHashMap<Box<[u8]>, Vec<Posting>>)>,
+    /// Methods in space 0, the values of each header, in lower case, in the space that is its place counted from 1.
+    chosen: Table<Postings>,
+    headers: Vec<HeaderName>,
 }
+
+/// The space of methods.
+const METHODS: u32 = 0;
 
 /// Up to so many, looking at each is faster.
 const FEW: usize = 8;
@@ -128,41 +136,39 @@ impl Group {
                 Some(choice) => group.push(&choice, *posting),
             }
         }
+        group.chosen.shrink();
         group
     }
 
     fn push(&mut self, choice: &Choice<'_>, posting: Posting) {
-        for value in &choice.values {
-            let postings = match choice.header {
-                None => self.methods.entry(String::from_utf8_lossy(value).into()).or_default(),
-                Some(name) => self.header(name).entry(value.as_slice().into()).or_default(),
-            };
-            if postings.last() != Some(&posting) {
-                postings.push(posting);
-            }
+        let space = choice.header.map_or(METHODS, |name| self.space(name));
+        let mut values = choice.values.clone();
+        values.sort_unstable();
+        values.dedup();
+        for value in values {
+            self.chosen.get_or_insert(space, &value).push(posting);
         }
     }
 
-    fn header(&mut self, name: &HeaderName) -> &mut FxHashMap<Box<[u8]>, Vec<Posting>> {
-        let known = self.headers.iter().position(|(known, _)| known == name);
+    fn space(&mut self, name: &HeaderName) -> u32 {
+        let known = self.headers.iter().position(|known| known == name);
         let place = known.unwrap_or_else(|| {
-            self.headers.push((name.clone(), FxHashMap::default()));
+            self.headers.push(name.clone());
             self.headers.len() - 1
         });
-        &mut self.headers[place].1
+        u32::try_from(place + 1).unwrap_or(u32::MAX)
     }
 
     fn search(&self, request: &Request<'_>, limit: &mut u32, take: &mut Take<'_>) {
-        for (name, by_value) in &self.headers {
-            for_each_value(request.headers, name, &mut |value| {
-                if let Some(postings) = by_value.get(value) {
-                    offer(postings, limit, take);
-                }
-            });
+        let mut look = |space, value: &[u8]| {
+            if let Some(postings) = self.chosen.get(space, value) {
+                postings.search(request, limit, take);
+            }
+        };
+        for (space, name) in (1..).zip(&self.headers) {
+            for_each_value(request.headers, name, &mut |value| look(space, value));
         }
-        if let Some(postings) = self.methods.get(request.method) {
-            offer(postings, limit, take);
-        }
+        look(METHODS, request.method.as_bytes());
         offer(&self.rest, limit, take);
     }
 }
