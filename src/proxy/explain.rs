@@ -134,9 +134,9 @@ impl Proxy {
         if explanation.answer.is_some() {
             return explanation;
         }
-        let candidates = snapshot.candidates(&router_request(&exchange.head, &path, &connection));
-        explanation.routes = contenders(&candidates, snapshot, &path);
-        let Some((winner, route, step)) = candidates.first() else {
+        let asked = router_request(&exchange.head, &path, &connection);
+        explanation.routes = contenders(&snapshot.candidates(&asked), snapshot, &path);
+        let Some((found, route, step)) = snapshot.find(&asked) else {
             explanation.plugins = planned(snapshot.global());
             explanation.answer = Some((404, "no Route matched with those values"));
             return explanation;
@@ -144,7 +144,8 @@ impl Proxy {
         explanation.plugins = planned(&step.chain);
         explanation.answer = self_made(&exchange, route, step, trusted);
         if let (None, Some(destination)) = (explanation.answer, &step.destination) {
-            let way = Way { path: &path, prefix: winner.prefix, connection, trusted };
+            let prefix_text = found.prefix_text(&path);
+            let way = Way { path: &path, prefix: found.prefix, prefix_text, connection, trusted };
             let (request, _) = self.request(&mut exchange, route, destination, &way);
             let place = format!("{}:{}", destination.origin.host(), destination.origin.port());
             let request_line = format!("{} {place}{}", request.method(), request.uri());

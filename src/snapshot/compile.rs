@@ -83,7 +83,7 @@ impl Compiler {
     /// Whether its routes may be expressions.
     #[must_use]
     pub fn reads_expressions(&self) -> bool {
-        self.options.flavor == router::Flavor::Expressions
+        self.options.flavor == Flavor::Expressions
     }
 
     /// Whether a file that the last Snapshot was made from says something else by now.
