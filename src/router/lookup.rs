@@ -66,7 +66,7 @@ impl Router {
 
     /// The route that gets a request, if any does: of all that match, the one of the highest rank.
     ///
-    /// The time does not grow with the number of routes, but for those that are expressions, and for those that
+    /// The work does not grow with the number of routes, but for those that are expressions, and for those that
     /// share one host and one path and that neither a method nor the value of a header tells apart. Nothing is allocated, but by a regular expression that
     /// is used for the first time in a thread.
     #[must_use]
