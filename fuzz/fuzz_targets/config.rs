@@ -10,7 +10,7 @@ use mynah::{
 
 fuzz_target!(|text: &str| {
     let source = Source::new("kong.yaml", text);
-    if let Err(report) = parse(&source, &Bundled, 0) {
+    if let Err(report) = parse(&source, &Bundled { expressions: true }, 0) {
         assert!(!report.is_empty());
         let _ = report.draw(Style::Plain);
     }
