@@ -7,7 +7,8 @@ use crate::{
     diag::Diagnostic,
     document::{Mapping, Path, Value},
     entity::{
-        Consumer, ConsumerIndex, Entities, Plugin, Route, RouteIndex, Scope, Service, ServiceIndex, entity_id,
+        Consumer, ConsumerIndex, Entities, Plugin, Record, Route, RouteIndex, Scope, Service, ServiceIndex,
+        entity_id,
     },
     schema::{Item, Kind},
 };
@@ -173,8 +174,13 @@ impl Resolver {
     fn entities(&mut self) -> Entities {
         let mut entities = Entities::default();
         let mut places: HashMap<String, usize> = HashMap::new();
-        let [services, routes, plugins, consumers] = ["services", "routes", "plugins", "consumers"]
-            .map(|collection| take(&mut self.items, collection));
+        let items = std::mem::take(&mut self.items).into_iter();
+        let records =
+            items.map(|item| Record { entity: item.entity, value: item.record.into(), at: item.path });
+        entities.records = records.collect();
+        let records = &entities.records;
+        let [services, routes, plugins, consumers] =
+            ["services", "routes", "plugins", "consumers"].map(|collection| take(records, collection));
         for (record, path) in services {
             places.insert(key("services", &record), entities.services.len());
             entities.services.push(Service::new(&record, &path));
@@ -188,7 +194,7 @@ impl Resolver {
             places.insert(key("consumers", &record), entities.consumers.len());
             entities.consumers.push(Consumer::new(&record));
         }
-        self.give_to_consumers(&mut entities.consumers, &places);
+        give_to_consumers(&mut entities.consumers, &entities.records, &places);
         for (record, path) in plugins {
             let scope = Scope {
                 route: target("routes", &record, "route", &places).map(RouteIndex),
@@ -199,20 +205,20 @@ impl Resolver {
         }
         entities
     }
+}
 
-    /// Hands credentials and groups to whom they belong.
-    fn give_to_consumers(&mut self, consumers: &mut [Consumer], places: &HashMap<String, usize>) {
-        let give: [(&str, Give); 3] = [
-            ("keyauth_credentials", Consumer::add_key),
-            ("basicauth_credentials", Consumer::add_password),
-            ("acls", Consumer::add_group),
-        ];
-        for (collection, add) in give {
-            for (record, _) in take(&mut self.items, collection) {
-                let owner = target("consumers", &record, "consumer", places);
-                if let Some(consumer) = owner.and_then(|place| consumers.get_mut(place)) {
-                    add(consumer, &record);
-                }
+/// Hands credentials and groups to whom they belong.
+fn give_to_consumers(consumers: &mut [Consumer], records: &[Record], places: &HashMap<String, usize>) {
+    let give: [(&str, Give); 3] = [
+        ("keyauth_credentials", Consumer::add_key),
+        ("basicauth_credentials", Consumer::add_password),
+        ("acls", Consumer::add_group),
+    ];
+    for (collection, add) in give {
+        for (record, _) in take(records, collection) {
+            let owner = target("consumers", &record, "consumer", places);
+            if let Some(consumer) = owner.and_then(|place| consumers.get_mut(place)) {
+                add(consumer, &record);
             }
         }
     }
@@ -234,9 +240,9 @@ fn unique_fields(collection: &str) -> &'static [&'static str] {
 }
 
 /// The records of a collection, in file order.
-fn take(items: &mut [Item], collection: &str) -> Vec<(Value, Path)> {
-    let these = items.iter_mut().filter(|item| item.entity.collection == collection);
-    these.map(|item| (std::mem::take(&mut item.record).into(), std::mem::take(&mut item.path))).collect()
+fn take(records: &[Record], collection: &str) -> Vec<(Value, Path)> {
+    let these = records.iter().filter(|it| it.collection() == collection);
+    these.map(|it| (it.value.clone(), it.at.clone())).collect()
 }
 
 fn key(collection: &str, record: &Value) -> String {

@@ -18,9 +18,14 @@ pub use plugin::{Plugin, Scope};
 pub use route::{Endpoint, PathHandling, Route};
 pub use service::Service;
 
+use std::fmt;
+
 use uuid::Uuid;
 
-use crate::document::Value;
+use crate::{
+    document::{Path, Value},
+    schema::Entity,
+};
 
 /// Everything one document declares, references resolved.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +38,33 @@ pub struct Entities {
     pub plugins: Vec<Plugin>,
     /// All consumers, in file order, with their credentials and groups.
     pub consumers: Vec<Consumer>,
+    /// Every entity of every collection, in file order; one that holds others stands before them.
+    pub records: Vec<Record>,
+}
+
+/// One entity of any kind, as the Admin API shows it.
+#[derive(Clone)]
+pub struct Record {
+    /// What it is.
+    pub entity: &'static Entity,
+    /// Its complete record: defaults filled in, its id given, references as `{id: ...}`.
+    pub value: Value,
+    /// Where it stands in the file.
+    pub at: Path,
+}
+
+impl Record {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.value.get("id").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The collection that it belongs to.
+    #[must_use]
+    pub const fn collection(&self) -> &'static str {
+        self.entity.collection
+    }
 }
 
 impl Entities {
@@ -43,6 +75,13 @@ impl Entities {
             && self.routes.is_empty()
             && self.plugins.is_empty()
             && self.consumers.is_empty()
+    }
+}
+
+impl fmt::Debug for Record {
+    /// What it is, and not what it says: a credential is a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.collection(), self.id())
     }
 }
 
