@@ -39,5 +39,6 @@ pub mod schema;
 pub mod server;
 pub mod settings;
 pub mod snapshot;
+pub mod tls;
 pub mod upstream;
 pub mod uri_path;

@@ -23,9 +23,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("openapi", &["diag", "document"]),
     ("mock", &["document", "openapi"]),
     ("router", &["diag", "document", "entity", "uri_path"]),
-    ("upstream", &["body"]),
+    ("tls", &[]),
+    ("upstream", &["body", "tls"]),
     ("plugin", &["body", "diag", "document", "mock", "openapi", "reply", "request_id", "schema"]),
-    ("snapshot", &["config", "diag", "document", "entity", "plugin", "router", "upstream"]),
+    ("snapshot", &["config", "diag", "document", "entity", "plugin", "router", "tls", "upstream"]),
     (
         "proxy",
         &[
@@ -46,7 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "control",
         &["body", "config", "diag", "document", "entity", "plugin", "proxy", "reply", "settings", "snapshot"],
     ),
-    ("server", &["body", "control", "proxy", "settings"]),
+    ("server", &["body", "control", "proxy", "settings", "snapshot", "tls"]),
 ];
 
 /// A library, and the only places that may name it.
@@ -62,7 +63,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["src/diag/render.rs"]),
     ("hyper", &["src/body.rs", "src/upstream/", "src/proxy/", "src/server/"]),
     ("hyper_util", &["src/upstream/", "src/proxy/", "src/server/"]),
-    ("rustls", &["src/upstream/", "src/server/"]),
+    ("rustls", &["src/tls/", "src/upstream/", "src/server/"]),
+    ("rcgen", &["src/tls/"]),
     ("tokio", &["src/upstream/", "src/plugin/", "src/proxy/", "src/control/", "src/server/", "src/command/"]),
     ("anyhow", &["src/main.rs", "src/command/"]),
     ("clap", &["src/main.rs", "src/command/"]),

@@ -1,4 +1,4 @@
-//! What holds when nothing is told: Kong's defaults, but for listeners (no TLS without a certificate) and logs.
+//! What holds when nothing is told: Kong's defaults, but for logs.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -8,20 +8,23 @@ use std::{
 
 use super::{
     AccessLog, ErrorType, Listener, LogLevel, PluginSelection, PortMaps, RealIpHeader, ResponseHeaders,
-    RouteMatchCalculation, RouterFlavor, Settings, TrustedIps,
+    RouteMatchCalculation, RouterFlavor, Settings, Tls, TrustedIps,
 };
 
 impl Default for Settings {
     fn default() -> Self {
-        let plain =
-            |address: Ipv4Addr, port| vec![Listener::plain(SocketAddr::new(IpAddr::V4(address), port))];
+        let listen = |address: Ipv4Addr, plain, tls| {
+            let at = |port| Listener::plain(SocketAddr::new(IpAddr::V4(address), port));
+            vec![at(plain), Listener { tls: true, http2: true, ..at(tls) }]
+        };
         Self {
             declarative_config: None,
             declarative_config_string: None,
             specs_dir: None,
-            proxy_listen: plain(Ipv4Addr::UNSPECIFIED, 8000),
-            admin_listen: plain(Ipv4Addr::LOCALHOST, 8001),
+            proxy_listen: listen(Ipv4Addr::UNSPECIFIED, 8000, 8443),
+            admin_listen: listen(Ipv4Addr::LOCALHOST, 8001, 8444),
             status_listen: Vec::new(),
+            tls: Tls::default(),
             admin_writes: false,
             log_level: LogLevel::Notice,
             proxy_access_log: AccessLog::Stdout,

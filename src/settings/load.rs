@@ -3,13 +3,13 @@
 use std::{fs, path::Path};
 
 use super::{
-    Settings, SettingsError,
+    Settings, SettingsError, Tls,
     error::{Fault, Origin},
     headers,
     layers::Layers,
     listen::listeners,
     names::SUPPORTED,
-    network,
+    network, tls,
     value::{self, access_log, seconds, seconds_or_never, switch, word},
 };
 
@@ -64,6 +64,7 @@ pub fn supported() -> impl Iterator<Item = (&'static str, &'static str)> {
 fn check(mut layers: Layers) -> Result<Loaded, SettingsError> {
     let mut settings = Settings::default();
     read_all(&mut layers, &mut settings);
+    tls::check(&mut layers, &settings.tls);
     if !layers.wrong.is_empty() {
         return Err(SettingsError { wrong: layers.wrong });
     }
@@ -89,6 +90,7 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("proxy_listen", &mut it.proxy_listen, listeners);
     layers.read("admin_listen", &mut it.admin_listen, listeners);
     layers.read("status_listen", &mut it.status_listen, listeners);
+    read_tls(layers, &mut it.tls);
     layers.read("admin_writes", &mut it.admin_writes, switch);
     layers.read("log_level", &mut it.log_level, word);
     layers.read("proxy_access_log", &mut it.proxy_access_log, access_log);
@@ -109,6 +111,20 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("route_match_calculation", &mut it.route_match_calculation, word);
     layers.read("plugins", &mut it.plugins, value::plugins);
     layers.read("nginx_worker_processes", &mut it.worker_threads, value::threads);
+}
+
+fn read_tls(layers: &mut Layers, it: &mut Tls) {
+    layers.read("ssl_cert", &mut it.proxy.certificates, tls::pems);
+    layers.read("ssl_cert_key", &mut it.proxy.keys, tls::pems);
+    layers.read("admin_ssl_cert", &mut it.admin.certificates, tls::pems);
+    layers.read("admin_ssl_cert_key", &mut it.admin.keys, tls::pems);
+    layers.read("status_ssl_cert", &mut it.status.certificates, tls::pems);
+    layers.read("status_ssl_cert_key", &mut it.status.keys, tls::pems);
+    layers.read("ssl_protocols", &mut it.protocols, tls::protocols);
+    layers.read("ssl_cipher_suite", &mut it.cipher_suite, word);
+    layers.read("ssl_ciphers", &mut it.ciphers, tls::ciphers);
+    layers.read("ssl_prefer_server_ciphers", &mut it.prefer_server_ciphers, switch);
+    layers.read("ssl_session_tickets", &mut it.session_tickets, switch);
 }
 
 impl Layers {
@@ -258,11 +274,11 @@ mod tests {
             ],
         );
         check_warnings(
-            "ssl_cert = a.pem",
-            "KONG_NGINX_HTTP_LUA_SHARED_DICT=x 1m\nKONG_NGINX_PROXY_PROXY_BUFFERS=8 16k\nKONG_SSL_CERT_KEY=a.key",
+            "ssl_dhparam = a.pem",
+            "KONG_NGINX_HTTP_LUA_SHARED_DICT=x 1m\nKONG_NGINX_PROXY_PROXY_BUFFERS=8 16k\nKONG_SSL_SESSION_TIMEOUT=1d",
             &[
-                "known to Kong but not supported, and ignored: ssl_cert (kong.conf:1), KONG_NGINX_HTTP_LUA_SHARED_DICT, \
-               KONG_NGINX_PROXY_PROXY_BUFFERS, KONG_SSL_CERT_KEY",
+                "known to Kong but not supported, and ignored: ssl_dhparam (kong.conf:1), KONG_NGINX_HTTP_LUA_SHARED_DICT, \
+               KONG_NGINX_PROXY_PROXY_BUFFERS, KONG_SSL_SESSION_TIMEOUT",
             ],
         );
     }

@@ -16,6 +16,7 @@ mod listen;
 mod load;
 mod names;
 mod network;
+mod tls;
 mod value;
 
 pub use choice::{
@@ -26,6 +27,7 @@ pub use headers::{ResponseHeader, ResponseHeaders};
 pub use listen::{Listener, SocketKeepAlive};
 pub use load::{Loaded, supported};
 pub use network::{Network, PortMaps, TrustedIps};
+pub use tls::{CipherSuite, Ciphers, Given, Protocols, Tls};
 
 use std::{
     num::{NonZeroU64, NonZeroUsize},
@@ -44,12 +46,15 @@ pub struct Settings {
     /// `specs_dir`: the folder that API documents named by plugins are read from (ours); by default none is told
     /// and the caller decides.
     pub specs_dir: Option<PathBuf>,
-    /// `proxy_listen`: where requests come in; by default `0.0.0.0:8000`, empty for `off`.
+    /// `proxy_listen`: where requests come in; by default `0.0.0.0:8000, 0.0.0.0:8443 http2 ssl`, empty for `off`.
     pub proxy_listen: Vec<Listener>,
-    /// `admin_listen`: where the Admin API listens; by default `127.0.0.1:8001`, empty for `off`.
+    /// `admin_listen`: where the Admin API listens; by default `127.0.0.1:8001, 127.0.0.1:8444 http2 ssl`, empty for
+    /// `off`.
     pub admin_listen: Vec<Listener>,
     /// `status_listen`: where `/status` and `/metrics` are served to strangers; by default `off`, which is empty.
     pub status_listen: Vec<Listener>,
+    /// How TLS is spoken: `ssl_cert` and its like.
+    pub tls: Tls,
     /// `admin_writes`: whether entities may be written through the Admin API, which Kong refuses without a
     /// database (ours); by default off.
     pub admin_writes: bool,

@@ -33,9 +33,24 @@ pub(super) const SUPPORTED: &[Row] = &[
     row("declarative_config", ""),
     row("declarative_config_string", ""),
     row("specs_dir", ""),
-    row("proxy_listen", "0.0.0.0:8000"),
-    row("admin_listen", "127.0.0.1:8001"),
+    row("proxy_listen", "0.0.0.0:8000, 0.0.0.0:8443 http2 ssl"),
+    row("admin_listen", "127.0.0.1:8001, 127.0.0.1:8444 http2 ssl"),
     row("status_listen", "off"),
+    row("ssl_cert", ""),
+    row("ssl_cert_key", ""),
+    row("admin_ssl_cert", ""),
+    row("admin_ssl_cert_key", ""),
+    row("status_ssl_cert", ""),
+    row("status_ssl_cert_key", ""),
+    Row { name: "ssl_protocols", aliases: &["nginx_http_ssl_protocols"], default: "TLSv1.2 TLSv1.3" },
+    row("ssl_cipher_suite", "intermediate"),
+    row("ssl_ciphers", ""),
+    Row {
+        name: "ssl_prefer_server_ciphers",
+        aliases: &["nginx_http_ssl_prefer_server_ciphers"],
+        default: "on",
+    },
+    Row { name: "ssl_session_tickets", aliases: &["nginx_http_ssl_session_tickets"], default: "on" },
     row("admin_writes", "off"),
     row("log_level", "notice"),
     row("proxy_access_log", "/dev/stdout"),
@@ -125,8 +140,6 @@ const UNSUPPORTED: &[&str] = &[
     "admin_gui_ssl_cert",
     "admin_gui_ssl_cert_key",
     "admin_gui_url",
-    "admin_ssl_cert",
-    "admin_ssl_cert_key",
     "client_ssl",
     "client_ssl_cert",
     "client_ssl_cert_key",
@@ -173,18 +186,9 @@ const UNSUPPORTED: &[&str] = &[
     "resolver_hosts_file",
     "resolver_stale_ttl",
     "resolver_valid_ttl",
-    "ssl_cert",
-    "ssl_cert_key",
-    "ssl_cipher_suite",
-    "ssl_ciphers",
     "ssl_dhparam",
-    "ssl_prefer_server_ciphers",
-    "ssl_protocols",
     "ssl_session_cache_size",
-    "ssl_session_tickets",
     "ssl_session_timeout",
-    "status_ssl_cert",
-    "status_ssl_cert_key",
     "stream_listen",
     "tracing_instrumentations",
     "tracing_sampling_rate",
@@ -244,7 +248,7 @@ mod tests {
         check("client_max_body_size", Some(Known::Supported("nginx_http_client_max_body_size")));
         check("nginx_daemon", Some(Known::Meaningless));
         check("pg_password", Some(Known::Meaningless));
-        check("ssl_cert", Some(Known::Unsupported));
+        check("ssl_dhparam", Some(Known::Unsupported));
         check("nginx_http_lua_shared_dict", Some(Known::Unsupported));
         check("vault_env_prefix", Some(Known::Unsupported));
         check("proxy_listne", None);

@@ -1,0 +1,170 @@
+//! Settings of TLS: which certificates are shown, which protocols and ciphers are spoken, whom we trust.
+
+use std::fmt;
+
+use super::{
+    choice::Word,
+    error::Fault,
+    layers::Layers,
+    value::{list, nearest},
+};
+
+/// How TLS is spoken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tls {
+    /// `ssl_cert`, `ssl_cert_key`: what the proxy shows to clients whose server name no certificate of the
+    /// configuration is for; by default none, and one is generated.
+    pub proxy: Given,
+    /// `admin_ssl_cert`, `admin_ssl_cert_key`: the same for the Admin API.
+    pub admin: Given,
+    /// `status_ssl_cert`, `status_ssl_cert_key`: the same for the status listener.
+    pub status: Given,
+    /// `ssl_protocols`: the versions of TLS; by default `TLSv1.2 TLSv1.3`. Older ones are not spoken.
+    pub protocols: Protocols,
+    /// `ssl_cipher_suite`: which ciphers are spoken; by default `intermediate`.
+    pub cipher_suite: CipherSuite,
+    /// `ssl_ciphers`: the ciphers of the suite `custom`, under OpenSSL's names.
+    pub ciphers: Ciphers,
+    /// `ssl_prefer_server_ciphers`: whether our order of ciphers counts, and not the client's; by default it does.
+    pub prefer_server_ciphers: bool,
+    /// `ssl_session_tickets`: whether clients get tickets to resume their sessions with; by default they do.
+    pub session_tickets: bool,
+}
+
+/// Certificates and their keys, as they were given: paths, PEM or base64. As many keys as certificates.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The certificates.
+    pub certificates: Vec<String>,
+    /// Their private keys.
+    pub keys: Vec<String>,
+}
+
+/// The versions of TLS that are spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocols {
+    /// TLS 1.2.
+    pub tls12: bool,
+    /// TLS 1.3.
+    pub tls13: bool,
+}
+
+/// A choice of ciphers, in Mozilla's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CipherSuite {
+    /// Those of TLS 1.3 alone.
+    Modern,
+    /// Those with forward secrecy and authenticated encryption.
+    Intermediate,
+    /// The same: there are no older ones here.
+    Old,
+    /// Those that `ssl_ciphers` names.
+    Custom,
+}
+
+/// Names of ciphers, OpenSSL's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ciphers(pub Vec<String>);
+
+impl Word for CipherSuite {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("modern", Self::Modern),
+        ("intermediate", Self::Intermediate),
+        ("old", Self::Old),
+        ("custom", Self::Custom),
+    ];
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            proxy: Given::default(),
+            admin: Given::default(),
+            status: Given::default(),
+            protocols: Protocols { tls12: true, tls13: true },
+            cipher_suite: CipherSuite::Intermediate,
+            ciphers: Ciphers::default(),
+            prefer_server_ciphers: true,
+            session_tickets: true,
+        }
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is given may be the key itself.
+        write!(out, "Given({})", self.certificates.len())
+    }
+}
+
+const VERSIONS: [&str; 6] = ["TLSv1.2", "TLSv1.3", "TLSv1.1", "TLSv1", "SSLv3", "SSLv2"];
+
+/// Reads versions of TLS, parted by blanks; those before 1.2 are not spoken.
+pub(super) fn protocols(name: &str, text: &str) -> Result<Protocols, Fault> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if let Some(word) = words.iter().find(|word| !VERSIONS.contains(word)) {
+        let guess = nearest(word, VERSIONS).map_or_else(String::new, |it| format!("; perhaps {it} was meant"));
+        let help = format!("write one or both of `TLSv1.2 TLSv1.3`{guess}");
+        return Err(Fault::new(format!("{name} has an invalid value: '{word}'"), help));
+    }
+    let read = Protocols { tls12: words.contains(&"TLSv1.2"), tls13: words.contains(&"TLSv1.3") };
+    if read.tls12 || read.tls13 {
+        return Ok(read);
+    }
+    let message = format!("{name} leaves no version that is spoken here: '{text}'");
+    Err(Fault::new(message, "write one or both of `TLSv1.2 TLSv1.3`"))
+}
+
+/// Reads names of ciphers, parted by colons.
+#[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
+pub(super) fn ciphers(_: &str, text: &str) -> Result<Ciphers, Fault> {
+    let names = text.split([':', ',', ' ']).map(str::trim).filter(|it| !it.is_empty());
+    Ok(Ciphers(names.map(str::to_owned).collect()))
+}
+
+/// Reads a list of certificates or keys.
+#[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
+pub(super) fn pems(_: &str, text: &str) -> Result<Vec<String>, Fault> {
+    Ok(list(text).into_iter().map(str::to_owned).collect())
+}
+
+/// Refuses certificates without keys, and keys without certificates.
+pub(super) fn check(layers: &mut Layers, tls: &Tls) {
+    let all = [
+        (&tls.proxy, "ssl_cert", "ssl_cert_key"),
+        (&tls.admin, "admin_ssl_cert", "admin_ssl_cert_key"),
+        (&tls.status, "status_ssl_cert", "status_ssl_cert_key"),
+    ];
+    for (given, certificates, keys) in all {
+        let (many, of) = (given.certificates.len(), given.keys.len());
+        let (there, missing) = if many > of { (certificates, keys) } else { (keys, certificates) };
+        let Some(origin) = layers.get(there).map(|it| it.origin.clone()).filter(|_| many != of) else { continue };
+        let message = if many == 0 || of == 0 {
+            format!("{missing} must be specified")
+        } else {
+            format!("{certificates} names {many} and {keys} {of}")
+        };
+        let help = format!("give each of {certificates} its key at the same place of {keys}");
+        layers.wrong.push(Fault::new(message, help).at(origin));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<(bool, bool), &str>) {
+        let read = protocols("ssl_protocols", text).map(|it| (it.tls12, it.tls13));
+        assert_eq!(read.map_err(|fault| fault.message), expected.map_err(str::to_owned), "{text:?}");
+    }
+
+    #[test]
+    fn old_versions_are_left_out() {
+        check("TLSv1.2 TLSv1.3", Ok((true, true)));
+        check("TLSv1.1 TLSv1.2", Ok((true, false)));
+        check("TLSv1.3", Ok((false, true)));
+        check("TLSv1.1", Err("ssl_protocols leaves no version that is spoken here: 'TLSv1.1'"));
+        check("TLSv1.2, TLSv1.3", Err("ssl_protocols has an invalid value: 'TLSv1.2,'"));
+    }
+}

@@ -1,0 +1,46 @@
+//! The certificate of a gateway that was given none.
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::{Fault, Identity};
+
+/// A certificate for `localhost` that nobody vouches for, with a key of its own (P-256), as Kong generates one.
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn self_signed() -> Result<Identity, Fault> {
+    let (certificate, key) = generate().map_err(|error| Fault::Certificate(error.to_string()))?;
+    Identity::new(vec![certificate.der().clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key)))
+}
+
+fn generate() -> Result<(rcgen::Certificate, Vec<u8>), rcgen::Error> {
+    let mut asked = CertificateParams::new(["localhost".to_owned()])?;
+    asked.distinguished_name = DistinguishedName::new();
+    asked.distinguished_name.push(DnType::CommonName, "localhost");
+    (asked.not_before, asked.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2050, 1, 1));
+    let key = KeyPair::generate()?;
+    Ok((asked.self_signed(&key)?, key.serialize_der()))
+}
+
+/// A certificate for these names and its key, both PEM.
+#[cfg(test)]
+pub(crate) fn signed_by_itself(names: &[&str]) -> (String, String) {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let own = rcgen::generate_simple_self_signed(names).unwrap();
+    let pem = |kind: &str, der: &[u8]| {
+        format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", BASE64_STANDARD.encode(der))
+    };
+    (pem("CERTIFICATE", own.cert.der()), pem("PRIVATE KEY", &own.signing_key.serialize_der()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_start_has_a_certificate_of_its_own() {
+        assert_ne!(self_signed().unwrap(), self_signed().unwrap());
+    }
+}

@@ -1,0 +1,33 @@
+//! TLS: certificates with their keys, which of them a client is shown, and whom we trust.
+//!
+//! What is here is made when a configuration is loaded, or when the process starts; a handshake only looks it up.
+//!
+//! | part | what it is for |
+//! |---|---|
+//! | [`identity`] | a certificate with its key, from PEM |
+//! | [`names`] | certificates by the name that a client asks for |
+//! | [`generated`] | the certificate of a gateway that was given none |
+//! | [`given`] | certificates that settings name: a file, PEM, or base64 |
+
+mod generated;
+mod given;
+mod identity;
+mod names;
+
+pub use generated::self_signed;
+pub use given::{identities, read};
+pub use identity::{Fault, Identity};
+pub use names::{Certificates, choose};
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::crypto::CryptoProvider;
+
+static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
+
+/// The cryptography of all connections.
+#[must_use]
+pub fn provider() -> Arc<CryptoProvider> {
+    PROVIDER.clone()
+}

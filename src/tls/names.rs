@@ -1,0 +1,124 @@
+//! Certificates by the name that a client asks for. (RFC 6066, section 3; Kong: SNI object.)
+
+use std::{collections::HashMap, sync::Arc};
+
+use rustls::{SignatureScheme, sign::CertifiedKey};
+
+use super::Identity;
+
+/// What is shown for a name: one certificate, or one of each kind of key.
+type Shown = Arc<[Identity]>;
+
+/// Certificates with the names that they are shown for.
+#[derive(Debug, Default)]
+pub struct Certificates {
+    exact: HashMap<Box<str>, Shown>,
+    /// `*.b.example`, by `b.example`.
+    suffixes: HashMap<Box<str>, Shown>,
+    /// `a.b.*`, by `a.b`.
+    prefixes: HashMap<Box<str>, Shown>,
+    any: Option<Shown>,
+}
+
+impl Certificates {
+    /// Shows `identities` for a name, `*.suffix`, `prefix.*`, or `*`.
+    pub fn add(&mut self, name: &str, identities: Arc<[Identity]>) {
+        let name = name.to_ascii_lowercase();
+        let name = name.strip_suffix('.').unwrap_or(&name);
+        if name == "*" {
+            self.any = Some(identities);
+        } else if let Some(suffix) = name.strip_prefix("*.") {
+            self.suffixes.insert(suffix.into(), identities);
+        } else if let Some(prefix) = name.strip_suffix(".*") {
+            self.prefixes.insert(prefix.into(), identities);
+        } else {
+            self.exact.insert(name.into(), identities);
+        }
+    }
+
+    /// What is shown to a client that asks for `name`: what is declared for exactly this name; else for its parent
+    /// as `*.parent`, one label deep; else for its beginning as `beginning.*`; else for `*`.
+    #[must_use]
+    pub fn find(&self, name: Option<&str>) -> Option<&[Identity]> {
+        let named = name.and_then(|name| {
+            self.exact.get(name).or_else(|| self.by_suffix(name)).or_else(|| self.by_prefix(name))
+        });
+        named.or(self.any.as_ref()).map(|shown| &**shown)
+    }
+
+    fn by_suffix(&self, name: &str) -> Option<&Shown> {
+        let (_, parent) = name.split_once('.')?;
+        // Nobody has a certificate for all of `.com`.
+        parent.contains('.').then(|| self.suffixes.get(parent)).flatten()
+    }
+
+    fn by_prefix(&self, name: &str) -> Option<&Shown> {
+        self.prefixes.get(name.rsplit_once('.')?.0)
+    }
+}
+
+/// Of several certificates the one whose key signs as the client likes best; the first if none does.
+#[must_use]
+pub fn choose(identities: &[Identity], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    let first = identities.first()?;
+    if identities.len() == 1 {
+        return Some(first.certified().clone());
+    }
+    let signs = |scheme: &SignatureScheme| {
+        let fits = |it: &&Identity| it.certified().key.choose_scheme(&[*scheme]).is_some();
+        identities.iter().find(fits)
+    };
+    Some(schemes.iter().find_map(signs).unwrap_or(first).certified().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::generated::signed_by_itself, *};
+
+    const NAMES: [&str; 7] =
+        ["a.example.test", "*.example.test", "www.shop.*", "a.example.*", "UP.test.", "*.com", "single"];
+
+    /// Checks which of the names is looked up for a client.
+    #[track_caller]
+    fn check(names: &[&str], asked: Option<&str>, expected: Option<&str>) {
+        let mut certificates = Certificates::default();
+        let shown: Vec<Shown> = names
+            .iter()
+            .map(|name| {
+                let (certificate, key) = signed_by_itself(&["x"]);
+                let shown: Shown = [Identity::from_pem(&certificate, &key).unwrap()].into();
+                certificates.add(name, shown.clone());
+                shown
+            })
+            .collect();
+        let found = certificates.find(asked);
+        let found = found.and_then(|found| shown.iter().position(|it| **it == *found));
+        assert_eq!(found.map(|n| names[n]), expected, "{asked:?}");
+    }
+
+    #[test]
+    fn the_narrowest_name_decides() {
+        for (asked, expected) in [
+            ("a.example.test", Some("a.example.test")),
+            ("b.example.test", Some("*.example.test")),
+            ("x.b.example.test", None),
+            ("example.test", None),
+            ("www.shop.de", Some("www.shop.*")),
+            ("www.shop.co.uk", None),
+            ("a.example.com", Some("a.example.*")),
+            ("up.test", Some("UP.test.")),
+            ("x.com", None),
+            ("single", Some("single")),
+        ] {
+            check(&NAMES, Some(asked), expected);
+        }
+        check(&NAMES, None, None);
+    }
+
+    #[test]
+    fn one_certificate_may_be_for_all_others() {
+        check(&["a.test", "*"], Some("a.test"), Some("a.test"));
+        check(&["a.test", "*"], Some("b.test"), Some("*"));
+        check(&["a.test", "*"], None, Some("*"));
+    }
+}
