@@ -55,10 +55,10 @@ struct Run {
     /// The folder of OpenAPI documents that plugins name [default: specs beside FILE]
     #[arg(long, value_name = "DIR")]
     specs: Option<PathBuf>,
-    /// Where the proxy listens, in Kong's notation [default: 0.0.0.0:8000]
+    /// Where the proxy listens, in Kong's notation [default: 0.0.0.0:8000, 0.0.0.0:8443 http2 ssl]
     #[arg(long, value_name = "LISTEN")]
     proxy_listen: Option<String>,
-    /// Where the Admin API listens, or `off` [default: 127.0.0.1:8001]
+    /// Where the Admin API listens, or `off` [default: 127.0.0.1:8001, 127.0.0.1:8444 http2 ssl]
     #[arg(long, value_name = "LISTEN")]
     admin_listen: Option<String>,
     /// Where /status is served to strangers [default: off]

@@ -12,8 +12,8 @@ use mynah::{
     diag::plural,
     proxy::Proxy,
     router,
-    server::{self, Bound, Role, Stop, bind},
-    settings::{Listener, LogLevel, Settings},
+    server::{self, Acceptor, Listening, Role, Stop, bind},
+    settings::{Given, Listener, LogLevel, Settings},
     snapshot::{Compiler, Snapshot},
 };
 use tracing::level_filters::LevelFilter;
@@ -65,39 +65,45 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
     finished.map(|()| true)
 }
 
-fn listen(settings: &Arc<Settings>, control: &Arc<Control>, readiness: &Arc<Readiness>) -> Result<Bound> {
-    let proxy = Role::Proxy(Arc::new(Proxy::new(control.live().clone(), settings)));
+fn listen(
+    settings: &Arc<Settings>,
+    control: &Arc<Control>,
+    readiness: &Arc<Readiness>,
+) -> Result<Vec<Listening>> {
+    let live = control.live();
+    let proxy = Role::Proxy(Arc::new(Proxy::new(live.clone(), settings)));
     let admin = Arc::new(Admin::new(control.clone(), settings.clone(), readiness.clone()));
-    let mut bound = Bound::new();
-    let all: [(&'static str, &[Listener], Role); 3] = [
-        ("proxy_listen", &settings.proxy_listen, proxy),
-        ("admin_listen", &settings.admin_listen, Role::Admin(admin.clone())),
-        ("status_listen", &settings.status_listen, Role::Status(admin)),
+    let mut bound = Vec::new();
+    let tls = &settings.tls;
+    let all: [(&'static str, &[Listener], Role, &Given); 3] = [
+        ("proxy_listen", &settings.proxy_listen, proxy, &tls.proxy),
+        ("admin_listen", &settings.admin_listen, Role::Admin(admin.clone()), &tls.admin),
+        ("status_listen", &settings.status_listen, Role::Status(admin), &tls.status),
     ];
-    for (setting, listeners, role) in all {
-        for listener in listeners {
-            if listener.tls {
-                tracing::warn!(
-                    "{setting}: {} asks for TLS, which this version does not serve; it stays closed",
-                    listener.address
-                );
-                continue;
-            }
-            bound.push((bind(setting, listener)?, role.clone()));
+    for (setting, listeners, role, given) in all {
+        for it in listeners {
+            // The names of the configuration are those of the proxy's clients.
+            let live = matches!(role, Role::Proxy(_)).then(|| live.clone());
+            let acceptor = || Acceptor::new(tls, given, live, it.http2).map_err(anyhow::Error::msg);
+            let acceptor = it.tls.then(acceptor).transpose();
+            let tls = acceptor.with_context(|| format!("cannot speak TLS on {} ({setting})", it.address))?;
+            bound.push(Listening { listener: bind(setting, it)?, role: role.clone(), tls });
         }
     }
     Ok(bound)
 }
 
 /// What is served where.
-fn places(bound: &Bound) -> String {
-    let one = |(listener, role): &(tokio::net::TcpListener, Role)| {
+fn places(bound: &[Listening]) -> String {
+    let one = |Listening { listener, role, tls }: &Listening| {
         let name = match role {
             Role::Proxy(_) => "proxy",
             Role::Admin(_) => "admin",
             Role::Status(_) => "status",
         };
-        listener.local_addr().map_or_else(|_| name.to_owned(), |address| format!("{name} http://{address}"))
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let place = listener.local_addr();
+        place.map_or_else(|_| name.to_owned(), |address| format!("{name} {scheme}://{address}"))
     };
     let all: Vec<String> = bound.iter().map(one).collect();
     format!("mynah {}: {}", env!("CARGO_PKG_VERSION"), all.join(", "))

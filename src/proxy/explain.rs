@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use serde_json::{Value, json};
 
 use super::{
-    Connection, Proxy, arrived_over_tls, forward::Way, new_exchange, redirect, refuse_grpc, router_request,
+    Connection, Proxy, Tls, arrived_over_tls, forward::Way, new_exchange, redirect, refuse_grpc, router_request,
 };
 use crate::{
     body::Body,
@@ -109,7 +109,7 @@ impl Proxy {
         let port = request.uri().port_u16().unwrap_or(if tls { 443 } else { 80 });
         let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-        let connection = Connection { peer, local, tls };
+        let connection = Connection { peer, local, tls: tls.then(|| agreed(request.uri().host())) };
         let request = with_host(request).map(|()| Body::Empty);
         let id = RequestId::random();
         let refused = self.refuse(&request, &id).map(|it| it.status().as_u16());
@@ -145,6 +145,7 @@ impl Proxy {
         explanation.answer = self_made(&exchange, route, step, trusted);
         if let (None, Some(destination)) = (explanation.answer, &step.destination) {
             let prefix_text = found.prefix_text(&path);
+            let connection = &connection;
             let way = Way { path: &path, prefix: found.prefix, prefix_text, connection, trusted };
             let (request, _) = self.request(&mut exchange, route, destination, &way);
             let place = format!("{}:{}", destination.origin.host(), destination.origin.port());
@@ -176,6 +177,13 @@ impl Explanation {
             "answer": self.answer.map(|(status, reason)| json!({ "status": status, "reason": reason })),
         })
     }
+}
+
+/// What a client that asks for `host` agrees on with a listener. An address is no server name.
+fn agreed(host: Option<&str>) -> Tls {
+    let name = host.filter(|it| !it.starts_with('[') && it.parse::<Ipv4Addr>().is_err());
+    let server_name = name.map(|it| it.to_ascii_lowercase().into());
+    Tls { server_name, version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" }
 }
 
 /// A client names the host of the address that it asks, unless it is told another one.

@@ -28,7 +28,7 @@ pub(super) struct Way<'a> {
     /// What these bytes are to the Route.
     pub(super) prefix_text: Option<&'a [u8]>,
     /// The connection that it came over.
-    pub(super) connection: Connection,
+    pub(super) connection: &'a Connection,
     /// Whether the peer's word about the client counts.
     pub(super) trusted: bool,
 }
@@ -116,7 +116,7 @@ impl Proxy {
                 peer: peer.ip(),
                 trusted: way.trusted,
                 client,
-                scheme: if tls { Scheme::Https } else { Scheme::Http },
+                scheme: if tls.is_some() { Scheme::Https } else { Scheme::Http },
                 host: host.to_str().unwrap_or_default(),
                 port: self.port_maps.public(local.port()),
                 raw_path: exchange.head.uri.path(),

@@ -57,14 +57,25 @@ pub struct Proxy {
 }
 
 /// The connection that a request came over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     /// The other end.
     pub peer: SocketAddr,
     /// Our end.
     pub local: SocketAddr,
-    /// Whether it is over TLS.
-    pub tls: bool,
+    /// What was agreed on, if it is over TLS.
+    pub tls: Option<Tls>,
+}
+
+/// What a client and a listener agreed on in a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The name that the client asked for, in lower case.
+    pub server_name: Option<Arc<str>>,
+    /// The version, such as `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher, under OpenSSL's name.
+    pub cipher: &'static str,
 }
 
 /// How the answer to a request came about: it decides which headers tell of it.
@@ -122,7 +133,7 @@ impl Proxy {
         let who = self.real_ip.client(connection.peer.ip(), &head.headers);
         let found = snapshot.find(&router_request(&head, &path, &connection));
         let client = SocketAddr::new(who.address, connection.peer.port());
-        let mut exchange = new_exchange((head, body), &path, client, connection.tls, started, id);
+        let mut exchange = new_exchange((head, body), &path, client, connection.tls.is_some(), started, id);
         let Some((found, route, step)) = found else {
             let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");
             return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
@@ -146,7 +157,7 @@ impl Proxy {
                 path: &path,
                 prefix: found.prefix,
                 prefix_text: found.prefix_text(&path),
-                connection,
+                connection: &connection,
                 trusted: who.trusted,
             };
             self.serve(&mut exchange, route, step, &way).await
@@ -214,15 +225,15 @@ impl Proxy {
     }
 }
 
-fn router_request<'a>(head: &'a Parts, path: &'a [u8], connection: &Connection) -> router::Request<'a> {
+fn router_request<'a>(head: &'a Parts, path: &'a [u8], connection: &'a Connection) -> router::Request<'a> {
     router::Request {
         method: head.method.as_str(),
         host: head.headers.get(header::HOST).map(HeaderValue::as_bytes),
         path,
         query: head.uri.query(),
         headers: &head.headers,
-        scheme: if connection.tls { Scheme::Https } else { Scheme::Http },
-        sni: None,
+        scheme: if connection.tls.is_some() { Scheme::Https } else { Scheme::Http },
+        sni: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
         source: connection.peer,
         destination: connection.local,
     }

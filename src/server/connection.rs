@@ -6,15 +6,23 @@ use http::{Request, Response, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
     sync::watch,
     time::timeout,
 };
 
-use super::socket::{self, Aborted};
+use super::{
+    Listening,
+    socket::{self, Abort, Aborted},
+    tls::Acceptor,
+};
 use crate::{
     body::{Body, Reset},
     control::admin::Admin,
@@ -55,20 +63,17 @@ impl Role {
 }
 
 /// Accepts connections until told to close, and returns those that are still open.
-pub async fn accept(
-    listener: TcpListener,
-    role: Role,
-    mut closing: watch::Receiver<bool>,
-) -> GracefulShutdown {
+pub async fn accept(listening: Listening, mut closing: watch::Receiver<bool>) -> GracefulShutdown {
+    let Listening { listener, role, tls } = listening;
     let open = GracefulShutdown::new();
-    let server = server();
+    let how = How { role, tls, server: server() };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = closing.changed() => break,
         };
         match accepted {
-            Ok((stream, peer)) => begin(stream, peer, &role, &server, &open),
+            Ok((stream, peer)) => begin(stream, peer, &how, &open),
             Err(error) if is_of_one_connection(&error) => (),
             Err(error) => {
                 tracing::error!("cannot accept connections: {error}");
@@ -78,7 +83,7 @@ pub async fn accept(
     }
     // The system has accepted these for us already; their clients know of no end.
     while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, listener.accept()).await {
-        begin(stream, peer, &role, &server, &open);
+        begin(stream, peer, &how, &open);
     }
     drop(listener);
     tokio::time::sleep(FIRST_BYTES).await;
@@ -92,21 +97,44 @@ fn server() -> auto::Builder<TokioExecutor> {
     server
 }
 
-fn begin(
-    stream: TcpStream,
-    peer: SocketAddr,
-    role: &Role,
-    server: &auto::Builder<TokioExecutor>,
-    open: &GracefulShutdown,
-) {
+/// How the connections of a listener are served.
+#[derive(Clone)]
+struct How {
+    role: Role,
+    tls: Option<Acceptor>,
+    server: auto::Builder<TokioExecutor>,
+}
+
+fn begin(stream: TcpStream, peer: SocketAddr, how: &How, open: &GracefulShutdown) {
     // Without it small answers wait for the client's acknowledgement.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
-    let connection = Connection { peer, local, tls: false };
-    let role = role.clone();
-    let (stream, abort) = socket::abortable(stream);
+    let (how, open) = (how.clone(), open.watcher());
+    tokio::spawn(async move {
+        let abort = Abort::default();
+        let wrap = |stream| socket::abortable(stream, abort.clone());
+        match &how.tls {
+            None => {
+                let connection = Connection { peer, local, tls: None };
+                serve(wrap(stream), abort.clone(), connection, how, open).await;
+            }
+            Some(acceptor) => {
+                let Some((stream, tls)) = acceptor.accept(stream, wrap).await else { return };
+                let connection = Connection { peer, local, tls: Some(tls) };
+                serve(stream, abort.clone(), connection, how, open).await;
+            }
+        }
+    });
+}
+
+async fn serve<S>(stream: S, abort: Abort, connection: Connection, how: How, open: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let How { role, server, .. } = how;
+    let peer = connection.peer;
     let service = service_fn(move |request: Request<Incoming>| {
-        let (role, abort) = (role.clone(), abort.clone());
+        let (role, abort, connection) = (role.clone(), abort.clone(), connection.clone());
         async move {
             let alone = request.version() < Version::HTTP_2;
             let response = role.answer(request, connection).await;
@@ -120,12 +148,9 @@ fn begin(
         }
     });
     let serving = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    let serving = open.watch(serving);
-    tokio::spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::debug!("connection from {peer} ended: {error}");
-        }
-    });
+    if let Err(error) = open.watch(serving).await {
+        tracing::debug!("connection from {peer} ended: {error}");
+    }
 }
 
 /// Whether only this connection is gone, and the next one may be accepted at once.

@@ -3,9 +3,11 @@
 mod bind;
 mod connection;
 mod socket;
+mod tls;
 
 pub use bind::{BindError, bind};
 pub use connection::{Role, accept};
+pub use tls::Acceptor;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,18 +20,26 @@ use tokio::{
 
 use crate::control::Readiness;
 
-/// Listeners that are bound, and what each answers with.
-pub type Bound = Vec<(tokio::net::TcpListener, Role)>;
+/// A listener that is bound, and how it serves.
+#[derive(Debug)]
+pub struct Listening {
+    /// The socket.
+    pub listener: tokio::net::TcpListener,
+    /// What it answers with.
+    pub role: Role,
+    /// Its TLS, if it speaks that.
+    pub tls: Option<Acceptor>,
+}
 
 /// Serves until a signal ends it, then lets requests on their way finish, for at most `grace`. Until they have, the
 /// Admin API and the status answer: who asks whether this is ready hears that it is not.
 ///
 /// All signals of [`Stop`] do the same; a second one ends the wait.
-pub async fn serve(bound: Bound, mut stop: Stop, readiness: Arc<Readiness>, grace: Duration) {
+pub async fn serve(bound: Vec<Listening>, mut stop: Stop, readiness: Arc<Readiness>, grace: Duration) {
     let (mut proxies, mut others) = (Listeners::new(), Listeners::new());
-    for (listener, role) in bound {
-        let group = if matches!(role, Role::Proxy(_)) { &mut proxies } else { &mut others };
-        group.accepting.spawn(accept(listener, role, group.closing.subscribe()));
+    for listening in bound {
+        let group = if matches!(listening.role, Role::Proxy(_)) { &mut proxies } else { &mut others };
+        group.accepting.spawn(accept(listening, group.closing.subscribe()));
     }
     let name = stop.signal().await;
     readiness.drain();

@@ -31,10 +31,9 @@ pub(super) struct Abort(Arc<AtomicBool>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Aborted;
 
-/// A stream, and what cuts it.
-pub(super) fn abortable(stream: TcpStream) -> (Socket, Abort) {
-    let abort = Abort::default();
-    (Socket { stream, abort: abort.clone() }, abort)
+/// A stream that `abort` cuts.
+pub(super) fn abortable(stream: TcpStream, abort: Abort) -> Socket {
+    Socket { stream, abort }
 }
 
 impl Abort {

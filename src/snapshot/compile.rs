@@ -19,6 +19,7 @@ use crate::{
     entity::{Consumer, Entities, Plugin as Entry, Route, RouteIndex, Service},
     plugin::{self, Chain, Consumers, Matched, Plugin, Setup},
     router::{self, Calculation, Flavor, Router},
+    tls::Certificates,
     upstream::{Limits, Origin},
 };
 
@@ -106,6 +107,7 @@ impl Compiler {
             options: self.options,
             steps: Vec::new(),
             global: Chain::default(),
+            certificates: Certificates::default(),
         }
     }
 
@@ -175,6 +177,7 @@ impl Compiler {
             options: self.options,
             steps,
             global,
+            certificates: Certificates::default(),
         };
         Ok(Compiled { snapshot, warnings, files })
     }

@@ -18,6 +18,7 @@ use crate::{
     entity::{Entities, Route, RouteIndex, Service},
     plugin::{Chain, Matched},
     router::{self, Candidate, Key, Match, Request, Router},
+    tls::Certificates,
     upstream::{Limits, Origin},
 };
 
@@ -37,6 +38,7 @@ pub struct Snapshot {
     /// By place in [`Entities::routes`].
     steps: Vec<Step>,
     global: Chain,
+    certificates: Certificates,
 }
 
 /// What happens to the requests of one Route.
@@ -99,6 +101,12 @@ impl Snapshot {
     #[must_use]
     pub const fn global(&self) -> &Chain {
         &self.global
+    }
+
+    /// What clients of TLS listeners are shown, by the name that they ask for.
+    #[must_use]
+    pub const fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// Lets every plugin forget what requests have made it remember.

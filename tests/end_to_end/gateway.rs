@@ -112,7 +112,18 @@ impl Gateway {
     /// Where something is served, by its name in the first line.
     #[track_caller]
     pub(crate) fn address(&self, name: &str) -> &str {
-        let place = self.greeting.split(&format!("{name} http://")).nth(1);
+        self.place(&format!("{name} http://"))
+    }
+
+    /// Where something is served over TLS.
+    #[track_caller]
+    pub(crate) fn tls_address(&self, name: &str) -> &str {
+        self.place(&format!("{name} https://"))
+    }
+
+    #[track_caller]
+    fn place(&self, name: &str) -> &str {
+        let place = self.greeting.split(name).nth(1);
         let place = place.unwrap_or_else(|| panic!("no {name} in {:?}", self.greeting));
         place.split([',', ';', ' ']).next().unwrap()
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `gateway`, `folder` | the binary, started in a folder of its own |
 //! | `client`, `raw` | an HTTP client, and a bare connection where the bytes matter |
+//! | `secure`, `pem` | a client that speaks TLS, and certificates |
 //! | `upstream` | a service that records what it gets, and can stream, wait and break off |
 //! | the others | one for each thing that the gateway must do |
 #![expect(clippy::unwrap_used, reason = "here whatever cannot go on has failed")]
@@ -27,6 +28,7 @@ mod lint;
 mod mock_command;
 mod mocking;
 mod mocking_extensions;
+mod pem;
 mod proxying;
 mod proxying_failures;
 mod proxying_streams;
@@ -35,8 +37,10 @@ mod reload;
 mod reload_edits;
 mod reload_invalid;
 mod reload_specs;
+mod secure;
 mod settings;
 mod shutdown;
+mod tls;
 mod upstream;
 
 use std::time::{Duration, Instant};

@@ -53,13 +53,13 @@ fn the_status_listener_answers_nothing_else() {
 fn names_that_are_not_understood_are_warned_of() {
     let setup = Setup::with(EMPTY)
         .env("KONG_PROXY_LISTNE", "127.0.0.1:1")
-        .env("KONG_SSL_CERT", "/cert.pem")
+        .env("KONG_SSL_DHPARAM", "/dh.pem")
         .env("KONG_DATABASE", "off")
         .env("KONG_PG_HOST", "db")
         .env("KONG_PROXY_SERVICE_HOST", "10.0.0.1");
     let gateway = setup.run();
     gateway.logs("WARN KONG_PROXY_LISTNE is no setting and is ignored; perhaps KONG_PROXY_LISTEN was meant");
-    gateway.logs("WARN known to Kong but not supported, and ignored: KONG_SSL_CERT");
+    gateway.logs("WARN known to Kong but not supported, and ignored: KONG_SSL_DHPARAM");
     assert_eq!(gateway.log().matches("WARN").count(), 2, "{}", gateway.log());
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Case {
     /// The request, one character per byte.
     pub(crate) raw: String,
     pub(crate) tls: bool,
+    /// The name that the client asks for in TLS.
+    pub(crate) sni: Option<String>,
     expect: Value,
 }
 
@@ -105,6 +107,7 @@ impl Set {
             name: case["name"].as_str().unwrap().to_owned(),
             raw: case["request"]["raw"].as_str().unwrap().to_owned(),
             tls: case["request"]["tls"].as_bool().unwrap_or_default(),
+            sni: case["request"]["sni"].as_str().map(str::to_owned),
             expect: case["expect"].clone(),
         });
         let name = set["name"].as_str().unwrap().to_owned();

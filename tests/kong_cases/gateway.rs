@@ -13,6 +13,8 @@ pub(crate) struct Gateway {
     process: Child,
     proxy: SocketAddr,
     proxy_port: String,
+    tls: SocketAddr,
+    tls_port: String,
     admin: SocketAddr,
 }
 
@@ -20,14 +22,17 @@ impl Gateway {
     /// Starts one that has nothing to do yet.
     pub(crate) fn start() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
-        command.args(["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        let listen = "127.0.0.1:0, 127.0.0.1:0 http2 ssl";
+        command.args(["run", "--proxy-listen", listen, "--admin-listen", "127.0.0.1:0"]);
         command.env_clear().env("KONG_DECLARATIVE_CONFIG_STRING", "_format_version: \"3.0\"");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let mut greeting = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
-        let (proxy, admin) = (place(&greeting, "proxy"), place(&greeting, "admin"));
-        Self { process, proxy, proxy_port: proxy.port().to_string(), admin }
+        let [proxy, tls, admin] =
+            ["proxy http", "proxy https", "admin http"].map(|name| place(&greeting, name));
+        let [proxy_port, tls_port] = [proxy, tls].map(|it| it.port().to_string());
+        Self { process, proxy, proxy_port, tls, tls_port, admin }
     }
 
     pub(crate) fn proxy(&self) -> SocketAddr {
@@ -36,6 +41,14 @@ impl Gateway {
 
     pub(crate) fn proxy_port(&self) -> &str {
         &self.proxy_port
+    }
+
+    pub(crate) fn tls(&self) -> SocketAddr {
+        self.tls
+    }
+
+    pub(crate) fn tls_port(&self) -> &str {
+        &self.tls_port
     }
 
     /// Loads a configuration.
@@ -63,7 +76,7 @@ impl Drop for Gateway {
 /// Where something is served, by its name in the greeting.
 #[track_caller]
 fn place(greeting: &str, name: &str) -> SocketAddr {
-    let rest = greeting.split(&format!("{name} http://")).nth(1);
+    let rest = greeting.split(&format!("{name}://")).nth(1);
     let rest = rest.unwrap_or_else(|| panic!("no {name} in {greeting:?}"));
     rest.split([',', ';', ' ']).next().unwrap().parse().unwrap()
 }

@@ -24,6 +24,7 @@ use gateway::Gateway;
 /// The ports that the recorded cases name.
 const ECHO_PORT: &str = "29000";
 const PROXY_PORT: &str = "28000";
+const TLS_PORT: &str = "28443";
 
 #[test]
 fn cors() {
@@ -68,6 +69,7 @@ fn replay(file: &str, text: &str) {
     let echo = Echo::start();
     let gateway = Gateway::start();
     let text = text.replace(ECHO_PORT, echo.port()).replace(PROXY_PORT, gateway.proxy_port());
+    let text = text.replace(TLS_PORT, gateway.tls_port());
     let recorded = Recorded::read(&text);
     let waivers = waivers();
     let mut wrong = Vec::new();
@@ -76,11 +78,12 @@ fn replay(file: &str, text: &str) {
         gateway.load(&set.config);
         for case in &set.cases {
             let label = format!("{file}/{}/{}", set.name, case.name);
-            let differences = if case.tls {
-                vec!["it came over TLS".to_owned()]
+            let answer = if case.tls {
+                connection::send_over_tls(gateway.tls(), case.sni.as_deref(), &case.raw)
             } else {
-                recorded.differences(case, &connection::send(gateway.proxy(), &case.raw))
+                connection::send(gateway.proxy(), &case.raw)
             };
+            let differences = recorded.differences(case, &answer);
             match (differences.is_empty(), waivers.contains_key(&label)) {
                 (true, false) => passed += 1,
                 (false, true) => (),

@@ -1,0 +1,134 @@
+//! A client that speaks TLS and looks at what it is shown.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    sync::Arc,
+};
+
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use crate::PATIENCE;
+
+/// What a client asks for in its handshake.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hello {
+    pub(crate) server_name: Option<&'static str>,
+    pub(crate) protocols: &'static [&'static str],
+    /// The only kind of signature it understands; any if none is said.
+    pub(crate) scheme: Option<SignatureScheme>,
+    /// Whether it speaks TLS 1.2 and no more.
+    pub(crate) old: bool,
+}
+
+/// A connection over TLS.
+pub(crate) struct Secure(StreamOwned<ClientConnection, TcpStream>);
+
+impl Secure {
+    /// Shakes hands.
+    pub(crate) fn connect(address: &str, hello: Hello) -> Result<Self, std::io::Error> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let name = ServerName::try_from(hello.server_name.unwrap_or("nobody.example")).unwrap();
+        let mut session = ClientConnection::new(Arc::new(config(hello)), name).unwrap();
+        session.complete_io(&mut stream)?;
+        Ok(Self(StreamOwned::new(session, stream)))
+    }
+
+    /// The certificate that it was shown.
+    pub(crate) fn certificate(&self) -> Vec<u8> {
+        self.0.conn.peer_certificates().unwrap()[0].to_vec()
+    }
+
+    /// The protocol that was agreed on.
+    pub(crate) fn protocol(&self) -> Option<&str> {
+        self.0.conn.alpn_protocol().map(|it| std::str::from_utf8(it).unwrap())
+    }
+
+    pub(crate) fn send(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Reads until this has come.
+    #[track_caller]
+    pub(crate) fn until(&mut self, text: &str) -> String {
+        let mut received = String::new();
+        let mut buffer = [0; 4096];
+        while !received.contains(text) {
+            let read = self.0.read(&mut buffer).unwrap();
+            assert_ne!(read, 0, "the connection ended before {text:?}: {received:?}");
+            received.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        received
+    }
+
+    /// Asks for a path, and reads to the end of the connection.
+    pub(crate) fn get(mut self, host: &str, path: &str) -> String {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+        let mut received = Vec::new();
+        self.0.read_to_end(&mut received).unwrap();
+        String::from_utf8(received).unwrap()
+    }
+}
+
+/// A client that takes any certificate.
+pub(crate) fn config(hello: Hello) -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let old: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
+    let versions = if hello.old { old } else { rustls::ALL_VERSIONS };
+    let mut config = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(versions)
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider, hello.scheme)))
+        .with_no_client_auth();
+    config.enable_sni = hello.server_name.is_some();
+    config.alpn_protocols = hello.protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+    config
+}
+
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>, Option<SignatureScheme>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let all = self.0.signature_verification_algorithms.supported_schemes();
+        self.1.map_or(all, |only| vec![only])
+    }
+}

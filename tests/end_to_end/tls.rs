@@ -1,0 +1,167 @@
+//! Listeners that speak TLS.
+
+use std::io::Write;
+
+use crate::{
+    gateway::{Gateway, Setup},
+    pem::Signed,
+    raw::Raw,
+    secure::{Hello, Secure},
+    upstream::Upstream,
+};
+
+const MOCKED: &str = "_format_version: \"3.0\"
+routes:
+- {name: open, paths: [/open], plugins: [{name: request-termination, config: {message: open}}]}
+- {name: safe, paths: [/safe], protocols: [https], plugins: [{name: request-termination, config: {message: safe}}]}
+- {name: moved, paths: [/moved], protocols: [https], https_redirect_status_code: 301}
+- {name: named, paths: [/], protocols: [https], snis: [shop.example], plugins: [{name: request-termination, config: {message: shop}}]}
+";
+
+/// Listens in plain text and over TLS.
+fn run(setup: Setup) -> Gateway {
+    let listen = "127.0.0.1:0, 127.0.0.1:0 http2 ssl";
+    setup.start(&["run", "--proxy-listen", listen, "--admin-listen", "127.0.0.1:0 ssl"])
+}
+
+fn connect(gateway: &Gateway, hello: Hello) -> Secure {
+    Secure::connect(gateway.tls_address("proxy"), hello).unwrap()
+}
+
+#[test]
+fn a_gateway_without_a_certificate_makes_one() {
+    let gateway = run(Setup::with(MOCKED));
+    for old in [false, true] {
+        let answer = connect(&gateway, Hello { old, ..Hello::default() }).get("a.example", "/open");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("open"), "{answer}");
+    }
+    let admin = Secure::connect(gateway.tls_address("admin"), Hello::default()).unwrap();
+    assert!(admin.get("localhost", "/status").starts_with("HTTP/1.1 200 OK"));
+}
+
+#[test]
+fn settings_name_certificates() {
+    let (own, admin) = (Signed::by_itself("own.example"), Signed::by_itself("admin.example"));
+    let setup = Setup::with(MOCKED)
+        .file("own.pem", &own.certificate)
+        .file("own.key", &own.key)
+        .env("KONG_SSL_CERT", "own.pem")
+        .env("KONG_SSL_CERT_KEY", "own.key")
+        .env("KONG_ADMIN_SSL_CERT", &admin.certificate)
+        .env("KONG_ADMIN_SSL_CERT_KEY", &admin.key);
+    let gateway = run(setup);
+    assert_eq!(connect(&gateway, Hello::default()).certificate(), own.der);
+    let shown = Secure::connect(gateway.tls_address("admin"), Hello::default()).unwrap().certificate();
+    assert_eq!(shown, admin.der);
+}
+
+#[test]
+fn certificates_that_cannot_be_used_keep_it_from_starting() {
+    let (one, other) = (Signed::by_itself("one.example"), Signed::by_itself("other.example"));
+    for (certificate, key, expected) in [
+        ("one.pem", "other.key", "cannot speak TLS on 127.0.0.1:0 (proxy_listen): certificate does not match key"),
+        ("none.pem", "one.key", "(proxy_listen): cannot read none.pem: No such file"),
+        ("one.key", "one.key", "(proxy_listen): invalid certificate: there is no `-----BEGIN CERTIFICATE-----`"),
+        ("one.pem", "", "ssl_cert_key must be specified"),
+    ] {
+        let setup = Setup::with(MOCKED)
+            .file("one.pem", &one.certificate)
+            .file("one.key", &one.key)
+            .file("other.key", &other.key)
+            .env("KONG_SSL_CERT", certificate)
+            .env("KONG_SSL_CERT_KEY", key);
+        let flags = ["run", "--proxy-listen", "127.0.0.1:0 ssl", "--admin-listen", "off"];
+        setup.call(&flags).is_refusal(expected);
+    }
+}
+
+#[test]
+fn the_protocol_is_chosen_in_the_handshake() {
+    let gateway = run(Setup::with(MOCKED));
+    let agreed = |address: &str, protocols| {
+        let session = Secure::connect(address, Hello { protocols, ..Hello::default() })?;
+        Ok::<_, std::io::Error>(session.protocol().map(str::to_owned))
+    };
+    let (proxy, admin) = (gateway.tls_address("proxy"), gateway.tls_address("admin"));
+    assert_eq!(agreed(proxy, &["http/1.1", "h2"]).unwrap().as_deref(), Some("h2"));
+    assert_eq!(agreed(proxy, &["http/1.1"]).unwrap().as_deref(), Some("http/1.1"));
+    assert_eq!(agreed(proxy, &[]).unwrap(), None);
+    assert_eq!(agreed(admin, &["h2", "http/1.1"]).unwrap().as_deref(), Some("http/1.1"), "not `http2`");
+    assert!(agreed(proxy, &["spdy/3"]).is_err(), "no protocol in common");
+}
+
+#[test]
+fn versions_and_ciphers_can_be_chosen() {
+    let gateway = run(Setup::with(MOCKED).env("KONG_SSL_PROTOCOLS", "TLSv1.3"));
+    assert!(Secure::connect(gateway.tls_address("proxy"), Hello { old: true, ..Hello::default() }).is_err());
+    connect(&gateway, Hello::default());
+    let setup = Setup::with(MOCKED).env("KONG_SSL_CIPHER_SUITE", "custom").env("KONG_SSL_CIPHERS", "NULL-MD5");
+    let flags = ["run", "--proxy-listen", "127.0.0.1:0 ssl", "--admin-listen", "off"];
+    setup.call(&flags).is_refusal("ssl_ciphers names no cipher that is spoken here");
+}
+
+#[test]
+fn routes_see_how_a_request_came() {
+    let gateway = run(Setup::with(MOCKED));
+    assert_eq!(gateway.get("/safe").status, 426);
+    let moved = gateway.get("/moved?a=1");
+    assert_eq!((moved.status, moved.header("location")), (301, "https://127.0.0.1/moved?a=1"));
+    let over_tls = |server_name, path: &str| {
+        connect(&gateway, Hello { server_name, ..Hello::default() }).get("a.example", path)
+    };
+    assert!(over_tls(None, "/safe").contains("safe"));
+    assert!(over_tls(None, "/other").starts_with("HTTP/1.1 404"));
+    assert!(over_tls(Some("other.example"), "/other").starts_with("HTTP/1.1 404"));
+    assert!(over_tls(Some("shop.example"), "/other").contains("shop"));
+    assert!(over_tls(Some("SHOP.example"), "/other").contains("shop"), "names have no case");
+}
+
+#[test]
+fn upstreams_are_told_how_a_request_came() {
+    let upstream = Upstream::start();
+    let config = format!(
+        "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/]}}]}}\n",
+        upstream.address
+    );
+    let gateway = run(Setup::with(&config).env("KONG_PORT_MAPS", "443:1"));
+    let answer = connect(&gateway, Hello::default()).get("a.example", "/x");
+    let port = gateway.tls_address("proxy").rsplit_once(':').unwrap().1;
+    for field in ["\"x-forwarded-proto\":\"https\"".to_owned(), format!("\"x-forwarded-port\":\"{port}\"")] {
+        assert!(answer.contains(&field), "{field} is not in {answer}");
+    }
+}
+
+#[test]
+fn who_speaks_no_tls_is_told_so_and_holds_up_nobody() {
+    let gateway = run(Setup::with(MOCKED));
+    let address = gateway.tls_address("proxy");
+    let mut plain = Raw::connect(address);
+    plain.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    let answer = plain.rest();
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+    assert!(answer.contains("The plain HTTP request was sent to HTTPS port"), "{answer}");
+    // One says nothing, one begins a handshake and stops.
+    let silent = Raw::connect(address);
+    let mut half = std::net::TcpStream::connect(address).unwrap();
+    half.write_all(&[22, 3, 1, 2, 0, 1, 0]).unwrap();
+    assert!(connect(&gateway, Hello::default()).get("a.example", "/open").contains("open"));
+    drop((silent, half));
+}
+
+#[test]
+fn connections_over_tls_end_in_order() {
+    let upstream = Upstream::start();
+    let config = format!(
+        "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/]}}]}}\n",
+        upstream.address
+    );
+    let gateway = run(Setup::with(&config));
+    let mut session = connect(&gateway, Hello::default());
+    session.send("GET /hold HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    upstream.sees("the request arrives", |seen| seen.requests == 1);
+    gateway.signal("TERM");
+    gateway.logs("no new connections");
+    upstream.release();
+    session.until("\"target\":\"/hold\"");
+    assert_eq!(gateway.outcome().code, Some(0));
+}
