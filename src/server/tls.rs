@@ -33,7 +33,7 @@ const HANDSHAKE_RECORD: u8 = 22;
 const PLAIN: &str = concat!(
     "HTTP/1.1 400 Bad Request\r\nServer: mynah/",
     env!("CARGO_PKG_VERSION"),
-    "\r\nContent-Type: text/html; charset=UTF-8\r\nContent-Length: 182\r\nConnection: close\r\n\r\n",
+    "\r\nContent-Type: text/html; charset=UTF-8\r\nContent-Length: 186\r\nConnection: close\r\n\r\n",
     "<html>\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\n",
     "<body>\n<h1>400 Bad Request</h1>\n<p>The plain HTTP request was sent to HTTPS port</p>\n</body>\n</html>\n"
 );

@@ -20,7 +20,7 @@ use crate::{
     plugin::{self, Chain, Consumers, Matched, Plugin, Setup},
     router::{self, Calculation, Flavor, Router},
     tls::Certificates,
-    upstream::{Limits, Origin},
+    upstream::{Limits, Origin, TlsSettings},
 };
 
 /// Makes Snapshots, and keeps what the next one can use again.
@@ -283,7 +283,8 @@ fn destination(service: &Service) -> Destination {
     Destination {
         origin: if tls {
             let verify = service.record.get("tls_verify").and_then(Value::as_bool).unwrap_or_default();
-            Origin::https(&*service.host, service.port, &service.host, verify)
+            let tls = if verify { TlsSettings::verifying() } else { TlsSettings::trusting() };
+            Origin::https(&*service.host, service.port, &service.host, tls)
         } else {
             Origin::http(&*service.host, service.port)
         },

@@ -6,14 +6,17 @@
 //! |---|---|
 //! | [`identity`] | a certificate with its key, from PEM |
 //! | [`names`] | certificates by the name that a client asks for |
+//! | [`authorities`] | who vouches for certificates |
 //! | [`generated`] | the certificate of a gateway that was given none |
 //! | [`given`] | certificates that settings name: a file, PEM, or base64 |
 
+mod authorities;
 mod generated;
 mod given;
 mod identity;
 mod names;
 
+pub use authorities::{Authorities, is_authority};
 pub use generated::self_signed;
 pub use given::{identities, read};
 pub use identity::{Fault, Identity};

@@ -1,20 +1,18 @@
-//! Making a connection: address, TCP, TLS, HTTP/1.1.
+//! Making a connection: address, TCP, TLS, HTTP.
 
 use std::{
-    fmt, io,
+    io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
     time::Duration,
 };
 
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1, http2},
 };
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -23,49 +21,63 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Origin, Protocol, body::Upload, error::Cause};
+use super::{Origin, Protocol, Tls, body::Upload, error::Cause, http2 as shared};
 
 /// The longest header block of a response, in bytes.
-const MAX_RESPONSE_HEAD: usize = 64 * 1024;
+pub(super) const MAX_RESPONSE_HEAD: usize = 64 * 1024;
 
 /// A connection, and how to end it at once.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) sender: SendRequest<Upload>,
+    pub(super) sender: Sender,
     pub(super) task: AbortHandle,
     /// How many requests it has answered.
     pub(super) served: u32,
 }
 
-/// The two ways to treat an upstream's certificate.
-#[derive(Clone)]
-pub(super) struct TlsClients {
-    verifying: Arc<ClientConfig>,
-    trusting: Arc<ClientConfig>,
+/// Where a connection takes requests.
+#[derive(Debug)]
+pub(super) enum Sender {
+    /// One at a time.
+    Http1(http1::SendRequest<Upload>),
+    /// Many; the others hold clones.
+    Http2(http2::SendRequest<Upload>),
 }
 
-impl TlsClients {
-    /// One that checks against the public authorities, and one that takes any certificate.
-    pub(super) fn new() -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let client = || {
-            ClientConfig::builder_with_provider(Arc::clone(&provider))
-                .with_safe_default_protocol_versions()
-                .expect("ring speaks TLS 1.2 and 1.3")
-        };
-        let verifying = client().with_root_certificates(roots).with_no_client_auth();
-        let trusting = client()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(Arc::clone(&provider))))
-            .with_no_client_auth();
-        Self { verifying: Arc::new(verifying), trusting: Arc::new(trusting) }
+impl Sender {
+    /// Whether a request can be sent at once.
+    pub(super) fn is_ready(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_ready(),
+            Self::Http2(sender) => sender.is_ready() && !sender.is_closed(),
+        }
     }
-}
 
-impl fmt::Debug for TlsClients {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("TlsClients")
+    /// Whether no request can be sent any more.
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    /// Waits until a request can be sent.
+    pub(super) async fn ready(&mut self) -> hyper::Result<()> {
+        match self {
+            Self::Http1(sender) => sender.ready().await,
+            Self::Http2(sender) => sender.ready().await,
+        }
+    }
+
+    /// Sends a request, and waits for the head of its response.
+    pub(super) async fn try_send_request(
+        &mut self,
+        request: Request<Upload>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        match self {
+            Self::Http1(sender) => sender.try_send_request(request).await,
+            Self::Http2(sender) => sender.try_send_request(request).await,
+        }
     }
 }
 
@@ -89,7 +101,6 @@ pub(super) async fn addresses(origin: &Origin, limit: Duration) -> Result<Vec<So
 pub(super) async fn connect(
     address: SocketAddr,
     origin: &Origin,
-    clients: &TlsClients,
     limit: Duration,
 ) -> Result<Connection, Cause> {
     let connecting = async {
@@ -97,11 +108,12 @@ pub(super) async fn connect(
         stream.set_nodelay(true).map_err(Cause::Connect)?;
         match &origin.protocol {
             Protocol::Http => handshake(stream).await,
-            Protocol::Https(tls) => {
-                let client = if tls.verify { &clients.verifying } else { &clients.trusting };
-                let name = tls.server_name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
-                let stream = TlsConnector::from(Arc::clone(client)).connect(name, stream).await;
-                handshake(stream.map_err(Cause::Tls)?).await
+            Protocol::Http2 => shared::handshake(stream).await,
+            Protocol::Https(Tls { server_name, settings, http2 }) => {
+                let name = server_name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
+                let client = TlsConnector::from(settings.client(*http2).clone());
+                let stream = client.connect(name, stream).await.map_err(Cause::Tls)?;
+                if *http2 { shared::handshake(stream).await } else { handshake(stream).await }
             }
         }
     };
@@ -122,44 +134,5 @@ where
         // Whoever waits for a response or a body is told the error; nobody else wants it.
         drop(connection.with_upgrades().await);
     });
-    Ok(Connection { sender, task: driving.abort_handle(), served: 0 })
-}
-
-/// Takes any certificate whose key the peer holds: Kong's behaviour while `tls_verify` is not set.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    Ok(Connection { sender: Sender::Http1(sender), task: driving.abort_handle(), served: 0 })
 }

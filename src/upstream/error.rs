@@ -4,6 +4,8 @@ use std::{error::Error, fmt, io};
 
 use http::StatusCode;
 
+use super::tls;
+
 /// A request that got no answer.
 #[derive(Debug)]
 pub struct Failure {
@@ -85,7 +87,7 @@ impl fmt::Display for Cause {
             Self::NameResolution(error) => write!(out, "name resolution failed: {error}"),
             Self::Connect(error) => write!(out, "connect failed: {error}"),
             Self::ConnectTimeout => out.write_str("no connection within connect_timeout"),
-            Self::Tls(error) => write!(out, "TLS handshake failed: {error}"),
+            Self::Tls(error) => write!(out, "TLS handshake failed: {}", tls::reason(error)),
             Self::WriteTimeout => out.write_str("the upstream took no data for longer than write_timeout"),
             Self::ReadTimeout => out.write_str("no response within read_timeout"),
             Self::Closed(error) => write!(out, "the upstream closed the connection: {error}"),

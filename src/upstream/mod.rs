@@ -8,7 +8,9 @@
 //! | part | what it is for |
 //! |---|---|
 //! | [`pool`] | idle connections and their loan |
-//! | [`connect`] | address, TCP, TLS |
+//! | [`connect`] | address, TCP, the start of HTTP |
+//! | [`http2`] | connections that many requests share |
+//! | [`tls`] | what is asked of certificates, and shown |
 //! | [`send`] | tries, and when one may be repeated |
 //! | [`body`] | bodies in both directions, watched for stalls |
 //! | [`error`] | what can go wrong |
@@ -16,13 +18,16 @@
 mod body;
 mod connect;
 mod error;
+mod http2;
 mod pool;
 mod send;
+mod tls;
 #[cfg(test)]
 mod tests;
 
 pub use error::{Cause, Failure};
 pub use pool::{Pool, PoolSettings};
+pub use tls::{TlsSettings, Trust};
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,15 +47,18 @@ pub struct Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Protocol {
     Http,
+    /// HTTP/2 in plain text, by prior knowledge. (RFC 9113, section 3.3)
+    Http2,
     Https(Tls),
 }
 
-/// What is asked of an origin's certificate.
+/// How TLS is spoken with an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Tls {
     /// Sent as SNI; none for an address.
     server_name: Option<ServerName<'static>>,
-    verify: bool,
+    settings: Arc<TlsSettings>,
+    http2: bool,
 }
 
 impl Origin {
@@ -60,10 +68,35 @@ impl Origin {
     }
 
     /// An origin in TLS. `server_name` is the host part of the Host field that the upstream gets: it is sent as SNI
-    /// (unless it is no DNS name) and, with `verify`, has to be in the certificate. (Kong: Service `tls_verify`.)
-    pub fn https(host: impl Into<Arc<str>>, port: u16, server_name: &str, verify: bool) -> Self {
+    /// (unless it is no DNS name) and, with settings that verify, has to be in the certificate.
+    pub fn https(
+        host: impl Into<Arc<str>>,
+        port: u16,
+        server_name: &str,
+        settings: Arc<TlsSettings>,
+    ) -> Self {
         let server_name = ServerName::try_from(server_name.to_owned()).ok();
-        Self { host: host.into(), port, protocol: Protocol::Https(Tls { server_name, verify }) }
+        let tls = Tls { server_name, settings, http2: false };
+        Self { host: host.into(), port, protocol: Protocol::Https(tls) }
+    }
+
+    /// The same in HTTP/2: its requests share connections. (Kong: Services of protocol `grpc` and `grpcs`.)
+    #[must_use]
+    pub fn over_http2(mut self) -> Self {
+        match &mut self.protocol {
+            Protocol::Https(tls) => tls.http2 = true,
+            Protocol::Http | Protocol::Http2 => self.protocol = Protocol::Http2,
+        }
+        self
+    }
+
+    /// Whether requests share connections.
+    const fn is_http2(&self) -> bool {
+        match &self.protocol {
+            Protocol::Http => false,
+            Protocol::Http2 => true,
+            Protocol::Https(tls) => tls.http2,
+        }
     }
 
     /// The name or address that is connected to.

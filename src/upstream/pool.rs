@@ -16,7 +16,8 @@ use tokio::time::{Instant, timeout};
 use super::{
     Origin,
     body::Pace,
-    connect::{Connection, TlsClients},
+    connect::{Connection, Sender},
+    http2::{Shelf, Stream},
 };
 
 /// How many parts the shelf has.
@@ -58,8 +59,8 @@ pub struct Pool {
 #[derive(Debug)]
 pub(super) struct Shared {
     settings: PoolSettings,
-    pub(super) tls: TlsClients,
     shards: [Mutex<Shard>; SHARDS],
+    shelf: Shelf,
     sweeping: Once,
 }
 
@@ -78,8 +79,8 @@ impl Pool {
         Self {
             shared: Arc::new(Shared {
                 settings,
-                tls: TlsClients::new(),
                 shards: Default::default(),
+                shelf: Shelf::default(),
                 sweeping: Once::new(),
             }),
         }
@@ -87,11 +88,17 @@ impl Pool {
 
     /// How many connections are idle.
     pub fn idle(&self) -> usize {
-        self.shared.shards.iter().map(|shard| lock(shard).values().map(Vec::len).sum::<usize>()).sum()
+        let own: usize =
+            self.shared.shards.iter().map(|shard| lock(shard).values().map(Vec::len).sum::<usize>()).sum();
+        own + self.shared.shelf.idle()
     }
 
-    /// Takes an idle connection to an origin, the most recently used first.
+    /// Takes an idle connection to an origin, the most recently used first, or a place on one that is shared.
     pub(super) fn take(&self, origin: &Origin) -> Option<Lease> {
+        if origin.is_http2() {
+            let (connection, stream) = self.shared.shelf.take(origin, self.shared.settings.max_requests)?;
+            return Some(self.lease(origin, connection, Some(stream)));
+        }
         let own = SHARD.with(|shard| *shard);
         let (before, after) = self.shared.shards.split_at(own);
         let now = Instant::now();
@@ -100,7 +107,7 @@ impl Pool {
             let idle = shard.get_mut(origin)?;
             while let Some(candidate) = idle.pop() {
                 if self.shared.is_fresh(&candidate, now) {
-                    return Some(self.lend(origin, candidate.connection));
+                    return Some(self.lease(origin, candidate.connection, None));
                 }
             }
             None
@@ -109,7 +116,17 @@ impl Pool {
 
     /// Lends a connection that is not on the shelf.
     pub(super) fn lend(&self, origin: &Origin, connection: Connection) -> Lease {
+        if !matches!(connection.sender, Sender::Http2(_)) {
+            return self.lease(origin, connection, None);
+        }
+        self.shared.sweep_from_now();
+        let (connection, stream) = self.shared.shelf.share(origin, connection);
+        self.lease(origin, connection, stream)
+    }
+
+    fn lease(&self, origin: &Origin, connection: Connection, stream: Option<Stream>) -> Lease {
         Lease {
+            stream,
             connection: Some(connection),
             origin: origin.clone(),
             shared: Arc::clone(&self.shared),
@@ -130,12 +147,16 @@ impl Shared {
             && now.saturating_duration_since(idle.since) < self.settings.idle_timeout
     }
 
+    fn sweep_from_now(self: &Arc<Self>) {
+        self.sweeping.call_once(|| drop(tokio::spawn(sweep_forever(Arc::downgrade(self)))));
+    }
+
     /// Puts a connection on the shelf, in place of the one unused for longest if it is full.
     fn put(self: &Arc<Self>, origin: Origin, connection: Connection) {
         if connection.served >= self.settings.max_requests || self.settings.idle_per_origin == 0 {
             return;
         }
-        self.sweeping.call_once(|| drop(tokio::spawn(sweep_forever(Arc::downgrade(self)))));
+        self.sweep_from_now();
         let idle = Idle { connection, since: Instant::now() };
         let own = SHARD.with(|shard| *shard);
         let surplus = {
@@ -155,6 +176,7 @@ impl Shared {
                 !idle.is_empty()
             });
         }
+        self.shelf.sweep(now, self.settings.idle_timeout, self.settings.max_requests);
     }
 }
 
@@ -173,9 +195,12 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The loan of a connection for one exchange. Dropping it closes the connection at once.
+/// The loan of a connection for one exchange. Dropping it closes the connection at once, or leaves a shared one to
+/// the others.
 #[derive(Debug)]
 pub(super) struct Lease {
+    /// The place on a connection that others use, too.
+    stream: Option<Stream>,
     connection: Option<Connection>,
     origin: Origin,
     shared: Arc<Shared>,
@@ -194,8 +219,21 @@ impl Lease {
         self.connection = None;
     }
 
+    /// Whom the connection leads to.
+    pub(super) const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether others use the connection, too.
+    pub(super) const fn is_shared(&self) -> bool {
+        self.stream.is_some()
+    }
+
     /// Keeps the connection for the next exchange, if it is fit for one.
     pub(super) fn give_back(mut self) {
+        if self.stream.is_some() {
+            return;
+        }
         if self.upload.as_ref().is_some_and(|pace| !pace.is_done()) {
             return;
         }
@@ -219,7 +257,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(connection) = self.connection.take().filter(|_| self.stream.is_none()) {
             connection.task.abort();
         }
     }

@@ -19,6 +19,7 @@ use super::{
     Answer, Cause, Failure, Limits, Origin, Pool,
     body::{Download, Upload},
     connect::{addresses, connect},
+    http2::convert,
     pool::Lease,
 };
 use crate::body::Body;
@@ -92,7 +93,7 @@ impl Tries<'_> {
                 return Err(Cause::NameResolution(std::io::ErrorKind::NotFound.into()));
             };
             self.count += 1;
-            match connect(address, self.origin, &self.pool.shared.tls, self.limits.connect).await {
+            match connect(address, self.origin, self.limits.connect).await {
                 Ok(connection) => return Ok(self.pool.lend(self.origin, connection)),
                 Err(cause) if !self.left() => return Err(cause),
                 Err(_) => {}
@@ -154,7 +155,10 @@ async fn exchange(mut lease: Lease, request: Request<Body>, limits: &Limits) -> 
     let upgrade = request.headers().contains_key(UPGRADE);
     let (head, body) = request.into_parts();
     let (upload, pace) = Upload::new(body);
-    let request = Request::from_parts(head, upload);
+    let mut request = Request::from_parts(head, upload);
+    if lease.is_shared() {
+        convert(&mut request, lease.origin());
+    }
     let Some(connection) = lease.begin(pace.clone()) else {
         return Err(Cause::Connect(std::io::ErrorKind::NotConnected.into()).into());
     };

@@ -45,7 +45,10 @@ async fn start() -> SocketAddr {
 async fn any_certificate_is_taken_unless_it_is_to_be_verified() {
     let address = start().await;
     let pool = Pool::default();
-    let origin = |name, verify| Origin::https("127.0.0.1", address.port(), name, verify);
+    let origin = |name, verify| {
+        let tls = if verify { TlsSettings::verifying() } else { TlsSettings::trusting() };
+        Origin::https("127.0.0.1", address.port(), name, tls)
+    };
     for (name, expected) in [("up.example", "up.example"), ("127.0.0.1", "nobody"), ("not a name", "nobody")]
     {
         for tries in [1, 0] {
@@ -62,7 +65,7 @@ async fn any_certificate_is_taken_unless_it_is_to_be_verified() {
 #[tokio::test]
 async fn an_upstream_without_tls_is_no_https_upstream() {
     let upstream = Upstream::start(&[&[Act::Hang(OK)]]).await;
-    let origin = Origin::https("127.0.0.1", upstream.address.port(), "up.example", false);
+    let origin = Origin::https("127.0.0.1", upstream.address.port(), "up.example", TlsSettings::trusting());
     let limits = Limits { connect: Duration::from_millis(50), ..patient() };
     let failure = Pool::default().send(&origin, &limits, get()).await.unwrap_err();
     assert!(matches!(failure.cause, Cause::ConnectTimeout), "{failure}");

@@ -1,0 +1,204 @@
+//! Connections in HTTP/2: many requests share one, and it stays when one of them ends early.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use http::{
+    HeaderValue, Request, Uri, Version,
+    header::{CONNECTION, HOST},
+    uri::{Authority, Scheme},
+};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::AbortHandle,
+    time::Instant,
+};
+
+use super::{
+    Origin, Protocol,
+    connect::{Connection, MAX_RESPONSE_HEAD, Sender},
+    error::Cause,
+};
+
+/// The most requests that a connection carries at a time; further ones open another. (As many as most servers allow.)
+const STREAMS: u32 = 100;
+
+/// How often a connection in use is asked whether it lives, and how long it may take to answer.
+const PING: Duration = Duration::from_secs(30);
+const PONG: Duration = Duration::from_secs(20);
+
+/// Bytes of one request that are buffered for an upstream that does not read.
+const UNREAD: usize = 64 << 10;
+
+/// Connections that requests share, by origin.
+#[derive(Debug, Default)]
+pub(super) struct Shelf(Mutex<HashMap<Origin, Vec<Shared>>>);
+
+/// One of them.
+#[derive(Debug)]
+struct Shared {
+    sender: http2::SendRequest<super::body::Upload>,
+    task: AbortHandle,
+    streams: Arc<Streams>,
+}
+
+/// What a connection carries.
+#[derive(Debug)]
+struct Streams {
+    open: AtomicU32,
+    begun: AtomicU32,
+    /// Milliseconds from `born` to when the last request ended.
+    ended: AtomicU32,
+    born: Instant,
+}
+
+/// One request's place on a shared connection.
+#[derive(Debug)]
+pub(super) struct Stream(Arc<Streams>);
+
+impl Shelf {
+    /// A place on a connection to `origin` that carries less than it can, and has carried less than `most` requests.
+    pub(super) fn take(&self, origin: &Origin, most: u32) -> Option<(Connection, Stream)> {
+        let shelf = self.lock();
+        let fits = |it: &&Shared| {
+            let streams = &it.streams;
+            !it.sender.is_closed() && streams.open.load(Relaxed) < STREAMS && streams.begun.load(Relaxed) < most
+        };
+        shelf.get(origin)?.iter().find(fits).map(Shared::join)
+    }
+
+    /// Shares a new connection, and takes the first place on it.
+    pub(super) fn share(&self, origin: &Origin, connection: Connection) -> (Connection, Option<Stream>) {
+        let Sender::Http2(sender) = connection.sender else { return (connection, None) };
+        let streams = Streams {
+            open: AtomicU32::new(0),
+            begun: AtomicU32::new(0),
+            ended: AtomicU32::new(0),
+            born: Instant::now(),
+        };
+        let shared = Shared { sender, task: connection.task, streams: Arc::new(streams) };
+        let (connection, stream) = shared.join();
+        self.lock().entry(origin.clone()).or_default().push(shared);
+        (connection, Some(stream))
+    }
+
+    /// Closes connections that have carried nothing for `idle` at `now`, have carried `most` requests, or are closed.
+    pub(super) fn sweep(&self, now: Instant, idle: Duration, most: u32) {
+        self.lock().retain(|_, all| {
+            all.retain(|it| it.is_wanted(now, idle, most));
+            !all.is_empty()
+        });
+    }
+
+    /// How many connections carry nothing.
+    pub(super) fn idle(&self) -> usize {
+        self.lock().values().flatten().filter(|it| it.streams.open.load(Relaxed) == 0).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, Vec<Shared>>> {
+        // It holds no invariant that a panic could break.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn join(&self) -> (Connection, Stream) {
+        let begun = self.streams.begun.fetch_add(1, Relaxed);
+        self.streams.open.fetch_add(1, Relaxed);
+        let connection =
+            Connection { sender: Sender::Http2(self.sender.clone()), task: self.task.clone(), served: begun };
+        (connection, Stream(self.streams.clone()))
+    }
+
+    fn is_wanted(&self, now: Instant, idle: Duration, most: u32) -> bool {
+        if self.sender.is_closed() {
+            return false;
+        }
+        let streams = &self.streams;
+        let ended = streams.born + Duration::from_millis(streams.ended.load(Relaxed).into());
+        let rests = now.saturating_duration_since(ended) >= idle || streams.begun.load(Relaxed) >= most;
+        streams.open.load(Relaxed) > 0 || !rests
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let lived = u32::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u32::MAX);
+        self.0.ended.store(lived, Relaxed);
+        self.0.open.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Starts HTTP/2 on a stream.
+pub(super) async fn handshake<T>(stream: T) -> Result<Connection, Cause>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(MAX_RESPONSE_HEAD).unwrap_or(u32::MAX))
+        .max_send_buf_size(UNREAD)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(Cause::of_exchange)?;
+    let driving = tokio::spawn(async move {
+        // Whoever waits for a response or a body is told the error; nobody else wants it.
+        drop(connection.await);
+    });
+    Ok(Connection { sender: Sender::Http2(sender), task: driving.abort_handle(), served: 0 })
+}
+
+/// Puts a request for HTTP/1.1 into the form of HTTP/2: Host becomes `:authority`, and what is about a connection
+/// goes. (RFC 9113, sections 8.2.2 and 8.3.1)
+pub(super) fn convert<B>(request: &mut Request<B>, origin: &Origin) {
+    *request.version_mut() = Version::HTTP_2;
+    request.headers_mut().remove(CONNECTION);
+    let host = request.headers_mut().remove(HOST);
+    let authority = host.as_ref().map(HeaderValue::as_bytes).and_then(|it| Authority::try_from(it).ok());
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme =
+        Some(if matches!(origin.protocol, Protocol::Https(_)) { Scheme::HTTPS } else { Scheme::HTTP });
+    parts.authority = authority.or(parts.authority).or_else(|| Authority::try_from(&*origin.host).ok());
+    // It has a scheme, an authority and a path, unless nobody has named a host that can be one.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(target: &str, host: &str, expected: &str) {
+        let mut request = Request::builder()
+            .uri(target)
+            .header("host", host)
+            .header("connection", "keep-alive")
+            .header("te", "trailers")
+            .body(())
+            .unwrap();
+        convert(&mut request, &Origin::http("up.example", 80).over_http2());
+        assert_eq!(request.uri(), expected);
+        let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, ["te"]);
+        // A second try converts what has been converted.
+        convert(&mut request, &Origin::http("up.example", 80).over_http2());
+        assert_eq!(request.uri(), expected);
+    }
+
+    #[test]
+    fn host_becomes_the_authority() {
+        check("/a.B/C?x=1", "api.example:81", "http://api.example:81/a.B/C?x=1");
+        check("/", "[::1]:81", "http://[::1]:81/");
+        check("/", "not a host", "http://up.example/");
+    }
+}
