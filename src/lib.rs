@@ -15,6 +15,7 @@
 //! | [`openapi`] | SPECS: every dialect becomes one Api; knows no gateway |
 //! | [`mock`] | ANSWERS: which answer a request gets from an Api |
 //! | [`router`] | WHICH: picks a Route |
+//! | [`tls`] | WHO: certificates and keys, which is shown for a name, whom we trust |
 //! | [`upstream`] | OUT: keeps connections to upstreams |
 //! | [`plugin`] | STEPS: the contract, the chain, one file per plugin |
 //! | [`snapshot`] | NOW: everything a request needs, compiled, immutable |

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use serde_json::{Value, json};
 
 use super::{
-    Connection, Proxy, Tls, arrived_over_tls, forward::Way, new_exchange, redirect, refuse_grpc, router_request,
+    Connection, Proxy, Tls, arrived_over_tls, forward::Way, new_exchange, redirect, refuse_grpc,
+    router_request,
 };
 use crate::{
     body::Body,

@@ -177,7 +177,12 @@ fn provider(settings: &settings::Tls) -> Result<CryptoProvider, String> {
 }
 
 fn spoken() -> String {
-    CIPHERS.iter().map(|(_, name)| *name).filter(|name| !name.starts_with("TLS_")).collect::<Vec<_>>().join(":")
+    CIPHERS
+        .iter()
+        .map(|(_, name)| *name)
+        .filter(|name| !name.starts_with("TLS_"))
+        .collect::<Vec<_>>()
+        .join(":")
 }
 
 /// The ciphers that are spoken, and OpenSSL's names of them.

@@ -103,7 +103,8 @@ const VERSIONS: [&str; 6] = ["TLSv1.2", "TLSv1.3", "TLSv1.1", "TLSv1", "SSLv3", 
 pub(super) fn protocols(name: &str, text: &str) -> Result<Protocols, Fault> {
     let words: Vec<&str> = text.split_whitespace().collect();
     if let Some(word) = words.iter().find(|word| !VERSIONS.contains(word)) {
-        let guess = nearest(word, VERSIONS).map_or_else(String::new, |it| format!("; perhaps {it} was meant"));
+        let guess =
+            nearest(word, VERSIONS).map_or_else(String::new, |it| format!("; perhaps {it} was meant"));
         let help = format!("write one or both of `TLSv1.2 TLSv1.3`{guess}");
         return Err(Fault::new(format!("{name} has an invalid value: '{word}'"), help));
     }
@@ -138,7 +139,9 @@ pub(super) fn check(layers: &mut Layers, tls: &Tls) {
     for (given, certificates, keys) in all {
         let (many, of) = (given.certificates.len(), given.keys.len());
         let (there, missing) = if many > of { (certificates, keys) } else { (keys, certificates) };
-        let Some(origin) = layers.get(there).map(|it| it.origin.clone()).filter(|_| many != of) else { continue };
+        let Some(origin) = layers.get(there).map(|it| it.origin.clone()).filter(|_| many != of) else {
+            continue;
+        };
         let message = if many == 0 || of == 0 {
             format!("{missing} must be specified")
         } else {

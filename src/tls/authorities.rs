@@ -60,7 +60,8 @@ impl Authorities {
                 return Self::from_pem([&*read(name)?]).map_err(|why| format!("invalid certificate: {why}"));
             }
             let found = SYSTEM.iter().find_map(|path| std::fs::read_to_string(path).ok());
-            let text = found.ok_or_else(|| format!("the system has no authorities at {}", SYSTEM.join(", ")))?;
+            let text =
+                found.ok_or_else(|| format!("the system has no authorities at {}", SYSTEM.join(", ")))?;
             Self::of_system(&text)
         };
         let all: Vec<Self> = names.iter().map(one).collect::<Result<_, String>>()?;

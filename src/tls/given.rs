@@ -46,7 +46,10 @@ mod tests {
         fs::write(&file, &certificate).unwrap();
         let forms = [file.display().to_string(), BASE64_STANDARD.encode(&certificate), certificate];
         for form in forms {
-            assert_eq!(identities(&[form], std::slice::from_ref(&key)).as_deref(), Ok(&[expected.clone()][..]));
+            assert_eq!(
+                identities(&[form], std::slice::from_ref(&key)).as_deref(),
+                Ok(&[expected.clone()][..])
+            );
         }
         fs::remove_dir_all(&folder).unwrap();
         let wrong = identities(&["/nowhere/cert.pem".to_owned()], &[key]).unwrap_err();

@@ -70,7 +70,9 @@ impl Shelf {
         let shelf = self.lock();
         let fits = |it: &&Shared| {
             let streams = &it.streams;
-            !it.sender.is_closed() && streams.open.load(Relaxed) < STREAMS && streams.begun.load(Relaxed) < most
+            !it.sender.is_closed()
+                && streams.open.load(Relaxed) < STREAMS
+                && streams.begun.load(Relaxed) < most
         };
         shelf.get(origin)?.iter().find(fits).map(Shared::join)
     }

@@ -21,9 +21,9 @@ mod error;
 mod http2;
 mod pool;
 mod send;
-mod tls;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use error::{Cause, Failure};
 pub use pool::{Pool, PoolSettings};
