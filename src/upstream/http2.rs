@@ -67,14 +67,14 @@ pub(super) struct Stream(Arc<Streams>);
 impl Shelf {
     /// A place on a connection to `origin` that carries less than it can, and has carried less than `most` requests.
     pub(super) fn take(&self, origin: &Origin, most: u32) -> Option<(Connection, Stream)> {
-        let shelf = self.lock();
+        let all = self.lock();
         let fits = |it: &&Shared| {
             let streams = &it.streams;
             !it.sender.is_closed()
                 && streams.open.load(Relaxed) < STREAMS
                 && streams.begun.load(Relaxed) < most
         };
-        shelf.get(origin)?.iter().find(fits).map(Shared::join)
+        all.get(origin)?.iter().find(fits).map(Shared::join)
     }
 
     /// Shares a new connection, and takes the first place on it.

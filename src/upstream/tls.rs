@@ -44,6 +44,7 @@ pub struct Trust {
 impl TlsSettings {
     /// Takes certificates by `trust`, or without it any; shows `identity` to upstreams that ask for one.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "it cannot: ring speaks these versions")]
     pub fn new(trust: Option<Trust>, identity: Option<Identity>) -> Arc<Self> {
         let config = |protocol: &[&str]| {
             let config = ClientConfig::builder_with_provider(provider())
