@@ -4,6 +4,7 @@
 //! does not exist or exists twice. A phase runs when the one before found no error, and each says all it has to
 //! say at once.
 
+mod collect;
 mod migrate;
 mod resolve;
 #[cfg(test)]

@@ -3,13 +3,11 @@
 
 use std::collections::HashMap;
 
+use super::collect::Collector;
 use crate::{
     diag::Diagnostic,
     document::{Mapping, Path, Value},
-    entity::{
-        Consumer, ConsumerIndex, Entities, Plugin, Record, Route, RouteIndex, Scope, Service, ServiceIndex,
-        entity_id,
-    },
+    entity::{Entities, entity_id},
     schema::{Item, Kind},
 };
 
@@ -25,8 +23,10 @@ pub(super) fn resolve(items: Vec<Item>, now: i64) -> (Entities, Vec<Diagnostic>)
     };
     resolver.identify();
     resolver.refer();
-    let entities = if resolver.diagnostics.is_empty() { resolver.entities() } else { Entities::default() };
-    (entities, resolver.diagnostics)
+    if !resolver.diagnostics.is_empty() {
+        return (Entities::default(), resolver.diagnostics);
+    }
+    Collector::new(resolver.items).entities()
 }
 
 struct Resolver {
@@ -90,10 +90,11 @@ impl Resolver {
         if let Some(id) = record.get("id").and_then(Value::as_str) {
             return id.to_owned();
         }
-        // A parent fills its slot with its id, a reference with what is written: so do Kong's ids.
-        let slot = |field| match parent {
-            Some(parent) if parent.field == field => self.ids[parent.item].clone(),
-            _ => record.get(field).and_then(Value::as_str).unwrap_or_default().to_owned(),
+        // A reference fills its slot with what is written, a parent with its id: so do Kong's ids.
+        let slot = |field| match (record.get(field).and_then(Value::as_str), parent) {
+            (Some(written), _) => written.to_owned(),
+            (None, Some(parent)) if parent.field == field => self.ids[parent.item].clone(),
+            (None, _) => String::new(),
         };
         let text = |field| record.get(field).and_then(Value::as_str);
         let collection = entity.collection;
@@ -101,6 +102,7 @@ impl Resolver {
             "plugins" => text("name").map(|name| {
                 format!("plugins:*:{name}:{}:{}:{}", slot("route"), slot("service"), slot("consumer"))
             }),
+            "targets" => text("target").map(|target| format!("targets:*:{}:{target}", slot("upstream"))),
             "acls" => text("group").map(|group| format!("acls:*:{}:{group}", slot("consumer"))),
             "basicauth_credentials" => text("username").map(|it| format!("basicauth_credentials:*:{it}")),
             "consumers" => text("username").map(str::to_owned),
@@ -110,7 +112,9 @@ impl Resolver {
             // ours: Kong gives an entity without a name another id at each load. What it says, and how many say the
             // same before it, stays. A key is a secret, and ids are not.
             let mut record = record.clone();
-            record.remove("key");
+            for secret in ["key", "key_alt"] {
+                record.remove(secret);
+            }
             let parent = parent.map_or("", |parent| &self.ids[parent.item]);
             let text = format!("{parent} {}", Value::from(record).to_json());
             let before = unnamed.entry(text.clone()).or_default();
@@ -138,6 +142,9 @@ impl Resolver {
                 if known && record.get(stamp).is_none_or(Value::is_null) {
                     record.insert(stamp, self.now);
                 }
+            }
+            if let Some(complete) = self.items[n].entity.complete {
+                complete(&mut record);
             }
             self.items[n].record = record;
         }
@@ -170,62 +177,7 @@ impl Resolver {
         self.diagnostics.push(diagnostic);
         None
     }
-
-    fn entities(&mut self) -> Entities {
-        let mut entities = Entities::default();
-        let mut places: HashMap<String, usize> = HashMap::new();
-        let items = std::mem::take(&mut self.items).into_iter();
-        let records =
-            items.map(|item| Record { entity: item.entity, value: item.record.into(), at: item.path });
-        entities.records = records.collect();
-        let records = &entities.records;
-        let [services, routes, plugins, consumers] =
-            ["services", "routes", "plugins", "consumers"].map(|collection| take(records, collection));
-        for (record, path) in services {
-            places.insert(key("services", &record), entities.services.len());
-            entities.services.push(Service::new(&record, &path));
-        }
-        for (record, path) in routes {
-            places.insert(key("routes", &record), entities.routes.len());
-            let service = target("services", &record, "service", &places).map(ServiceIndex);
-            entities.routes.push(Route::new(&record, service, &path));
-        }
-        for (record, _) in consumers {
-            places.insert(key("consumers", &record), entities.consumers.len());
-            entities.consumers.push(Consumer::new(&record));
-        }
-        give_to_consumers(&mut entities.consumers, &entities.records, &places);
-        for (record, path) in plugins {
-            let scope = Scope {
-                route: target("routes", &record, "route", &places).map(RouteIndex),
-                service: target("services", &record, "service", &places).map(ServiceIndex),
-                consumer: target("consumers", &record, "consumer", &places).map(ConsumerIndex),
-            };
-            entities.plugins.push(Plugin::new(&record, scope, &path));
-        }
-        entities
-    }
 }
-
-/// Hands credentials and groups to whom they belong.
-fn give_to_consumers(consumers: &mut [Consumer], records: &[Record], places: &HashMap<String, usize>) {
-    let give: [(&str, Give); 3] = [
-        ("keyauth_credentials", Consumer::add_key),
-        ("basicauth_credentials", Consumer::add_password),
-        ("acls", Consumer::add_group),
-    ];
-    for (collection, add) in give {
-        for (record, _) in take(records, collection) {
-            let owner = target("consumers", &record, "consumer", places);
-            if let Some(consumer) = owner.and_then(|place| consumers.get_mut(place)) {
-                add(consumer, &record);
-            }
-        }
-    }
-}
-
-/// Hands one record to its Consumer.
-type Give = fn(&mut Consumer, &Value);
 
 /// The fields of a collection whose values are unique; references use the first one.
 fn unique_fields(collection: &str) -> &'static [&'static str] {
@@ -237,20 +189,4 @@ fn unique_fields(collection: &str) -> &'static [&'static str] {
         "acls" => &[],
         _ => &["name"],
     }
-}
-
-/// The records of a collection, in file order.
-fn take(records: &[Record], collection: &str) -> Vec<(Value, Path)> {
-    let these = records.iter().filter(|it| it.collection() == collection);
-    these.map(|it| (it.value.clone(), it.at.clone())).collect()
-}
-
-fn key(collection: &str, record: &Value) -> String {
-    format!("{collection} {}", record.get("id").and_then(Value::as_str).unwrap_or_default())
-}
-
-/// The place of the entity that a field refers to.
-fn target(collection: &str, record: &Value, field: &str, places: &HashMap<String, usize>) -> Option<usize> {
-    let reference = record.get(field)?;
-    places.get(&key(collection, reference)).copied()
 }

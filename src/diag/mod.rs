@@ -43,6 +43,8 @@ pub enum Mark {
     Value,
     /// Its key: an unknown field.
     Key,
+    /// The record as a whole: a rule across its fields.
+    Record,
     /// A byte of the document that ends the path, where there are no nodes yet.
     Byte(usize),
 }
@@ -62,13 +64,16 @@ pub struct Diagnostic {
     pub message: String,
     /// What would be right, when we know.
     pub help: Option<String>,
+    /// The field of the same record whose value makes this wrong, where another value would not.
+    pub given: Option<&'static str>,
 }
 
 impl Diagnostic {
     /// Something that makes the file unusable.
     pub fn error(path: Path, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { severity: Severity::Error, file: None, path, mark: Mark::Value, message, help: None }
+        let (severity, mark) = (Severity::Error, Mark::Value);
+        Self { severity, file: None, path, mark, message, help: None, given: None }
     }
 
     /// Something that the author should know.
@@ -93,6 +98,13 @@ impl Diagnostic {
     #[must_use]
     pub const fn key(mut self) -> Self {
         self.mark = Mark::Key;
+        self
+    }
+
+    /// The same complaint about the record as a whole.
+    #[must_use]
+    pub const fn record(mut self) -> Self {
+        self.mark = Mark::Record;
         self
     }
 

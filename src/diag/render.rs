@@ -98,7 +98,11 @@ fn may_hold_secret(line: &str, path: &str) -> bool {
     let words = ["credentials", "password", "secret"];
     let holds = |text: &str| words.iter().any(|word| text.contains(word));
     let key = line.trim_start_matches([' ', '-', '{']);
-    holds(line) || holds(path) || key.starts_with("key:") || key.starts_with("\"key\"")
+    holds(line) || holds(path) || path.starts_with("certificates[") || is_key(key)
+}
+
+fn is_key(line: &str) -> bool {
+    ["key:", "\"key\"", "key_alt:", "\"key_alt\""].iter().any(|it| line.starts_with(it))
 }
 
 /// `1 error`, `2 errors`.

@@ -11,8 +11,14 @@ use crate::{
 };
 
 /// What a Consumer may say.
-pub(super) const ENTITY: Entity =
-    Entity { collection: "consumers", fields: FIELDS, prepare: None, checks: &[some_name] };
+pub(super) const ENTITY: Entity = Entity {
+    collection: "consumers",
+    fields: FIELDS,
+    prepare: None,
+    complete: None,
+    conditions: &[],
+    checks: &[some_name],
+};
 
 const FIELDS: &[Field] = &[
     Field::new("id", Kind::Uuid),
@@ -43,6 +49,8 @@ pub(super) const KEY: Entity = Entity {
         Field::new("created_at", Kind::Integer),
     ],
     prepare: Some(generate_key),
+    complete: None,
+    conditions: &[],
     checks: &[],
 };
 
@@ -58,6 +66,8 @@ pub(super) const PASSWORD: Entity = Entity {
         Field::new("created_at", Kind::Integer),
     ],
     prepare: None,
+    complete: None,
+    conditions: &[],
     checks: &[],
 };
 
@@ -72,6 +82,8 @@ pub(super) const GROUP: Entity = Entity {
         Field::new("created_at", Kind::Integer),
     ],
     prepare: None,
+    complete: None,
+    conditions: &[],
     checks: &[],
 };
 

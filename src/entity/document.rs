@@ -1,6 +1,6 @@
 //! The top level of `kong.yaml`. (Kong: "Declarative configuration format".)
 
-use super::{consumer, plugin, route, service};
+use super::{certificate, consumer, plugin, route, service, target, upstream};
 use crate::schema::{Field, Kind, Rule};
 
 /// The format versions that can be read.
@@ -19,11 +19,11 @@ pub const DOCUMENT: &[Field] = &[
     Field::new("keyauth_credentials", Kind::Entities(|| &consumer::KEY, "")),
     Field::new("basicauth_credentials", Kind::Entities(|| &consumer::PASSWORD, "")),
     Field::new("acls", Kind::Entities(|| &consumer::GROUP, "")),
-    Field::new("upstreams", Kind::Unused),
-    Field::new("targets", Kind::Unused),
-    Field::new("certificates", Kind::Unused),
-    Field::new("snis", Kind::Unused),
-    Field::new("ca_certificates", Kind::Unused),
+    Field::new("upstreams", Kind::Entities(|| &upstream::ENTITY, "")),
+    Field::new("targets", Kind::Entities(|| &target::ENTITY, "")),
+    Field::new("certificates", Kind::Entities(|| &certificate::ENTITY, "")),
+    Field::new("snis", Kind::Entities(|| &certificate::SNI, "")),
+    Field::new("ca_certificates", Kind::Entities(|| &certificate::AUTHORITY, "")),
     Field::new("workspaces", Kind::Unused),
     Field::new("parameters", Kind::Unused),
     Field::new("vaults", Kind::Unused),

@@ -3,20 +3,29 @@
 //! A file here holds one entity: what its record may say (rows, read by `schema`), and its value. Nothing below
 //! `config` checks such a value again.
 
+mod certificate;
 mod consumer;
 mod document;
+mod healthchecks;
+mod hosts;
 mod id;
 mod names;
 mod plugin;
 mod route;
 mod service;
+mod target;
+mod upstream;
 
+pub use certificate::{CaCertificate, Certificate, Sni};
 pub use consumer::{Consumer, Group, KeyCredential, PasswordCredential};
 pub use document::{DOCUMENT, FORMAT_VERSIONS};
+pub use healthchecks::{ActiveChecks, CheckProtocol, Healthchecks, Limits, PassiveChecks};
 pub use id::entity_id;
 pub use plugin::{Plugin, Scope};
 pub use route::{Endpoint, PathHandling, Route};
 pub use service::Service;
+pub use target::Target;
+pub use upstream::{Algorithm, HashInput, Upstream};
 
 use std::fmt;
 
@@ -38,6 +47,16 @@ pub struct Entities {
     pub plugins: Vec<Plugin>,
     /// All consumers, in file order, with their credentials and groups.
     pub consumers: Vec<Consumer>,
+    /// All upstreams, in file order.
+    pub upstreams: Vec<Upstream>,
+    /// All targets, in file order.
+    pub targets: Vec<Target>,
+    /// All certificates, in file order.
+    pub certificates: Vec<Certificate>,
+    /// All server names, in file order.
+    pub snis: Vec<Sni>,
+    /// All trusted authorities, in file order.
+    pub ca_certificates: Vec<CaCertificate>,
     /// Every entity of every collection, in file order; one that holds others stands before them.
     pub records: Vec<Record>,
 }
@@ -71,10 +90,7 @@ impl Entities {
     /// Whether nothing is declared.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.services.is_empty()
-            && self.routes.is_empty()
-            && self.plugins.is_empty()
-            && self.consumers.is_empty()
+        self.records.is_empty()
     }
 }
 
@@ -96,6 +112,22 @@ pub struct RouteIndex(pub usize);
 /// Refers to a consumer by its place in [`Entities::consumers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConsumerIndex(pub usize);
+
+/// Refers to an upstream by its place in [`Entities::upstreams`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamIndex(pub usize);
+
+/// Refers to a target by its place in [`Entities::targets`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TargetIndex(pub usize);
+
+/// Refers to a certificate by its place in [`Entities::certificates`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CertificateIndex(pub usize);
+
+/// Refers to a trusted authority by its place in [`Entities::ca_certificates`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CaCertificateIndex(pub usize);
 
 /// The texts of a checked list; none if it is absent.
 fn texts(record: &Value, key: &str) -> Vec<String> {

@@ -1,6 +1,4 @@
-//! Rules that several entities share: names, tags, hosts, paths. Messages are Kong's.
-
-use std::net::IpAddr;
+//! Rules that several entities share: names, tags, paths. Messages are Kong's.
 
 use crate::{
     document::Value,
@@ -36,29 +34,22 @@ fn tag(value: &Value) -> Result<(), String> {
     ))
 }
 
-/// A host name or address, without a port.
-pub(super) fn host(value: &Value) -> Result<(), String> {
-    let host = value.as_str().unwrap_or_default();
-    if host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok() {
+/// The name of a header.
+pub(super) fn header_name(value: &Value) -> Result<(), String> {
+    let name = value.as_str().unwrap_or_default();
+    if !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_') {
         return Ok(());
     }
-    if let Some((name, port)) = host.rsplit_once(':')
-        && port.bytes().all(|it| it.is_ascii_digit())
-        && is_host_name(name)
-    {
-        return Err("must not have a port".to_owned());
-    }
-    if is_host_name(host) { Ok(()) } else { Err(format!("invalid value: {host}")) }
+    Err(format!("bad header name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"))
 }
 
-/// Labels of letters, digits, `-` and `_`, none empty but the last.
-pub(super) fn is_host_name(name: &str) -> bool {
-    let labels = name.strip_suffix('.').unwrap_or(name);
-    !labels.is_empty()
-        && labels.split('.').all(|label| {
-            let valid = label.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_');
-            valid && !label.is_empty() && !label.ends_with('-')
-        })
+/// The name of a cookie: a token. (RFC 6265, section 4.1.1.)
+pub(super) fn cookie_name(value: &Value) -> Result<(), String> {
+    let name = value.as_str().unwrap_or_default();
+    if name.bytes().all(|it| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it)) {
+        return Ok(());
+    }
+    Err(format!("bad cookie name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"))
 }
 
 /// The path of a Service.
@@ -102,16 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn names_hosts_and_paths() {
+    fn names_and_paths() {
         check(name, "Stock-Service_1.~ü", Ok(()));
         let message =
             "invalid value 'a b': the only accepted ascii characters are alphanumerics or ., -, _, and ~";
         check(name, "a b", Err(message));
-        check(host, "api_1.example.com", Ok(()));
-        check(host, "::1", Ok(()));
-        check(host, "example.com:80", Err("must not have a port"));
-        check(host, "bad_host!", Err("invalid value: bad_host!"));
-        check(host, "a..b", Err("invalid value: a..b"));
         check(path, "/a/%20b", Ok(()));
         check(path, "a", Err("should start with: /"));
         check(path, "/a//b", Err("must not have empty segments"));

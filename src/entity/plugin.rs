@@ -9,8 +9,14 @@ use crate::{
 };
 
 /// What a Plugin entry may say.
-pub(super) const ENTITY: Entity =
-    Entity { collection: "plugins", fields: FIELDS, prepare: None, checks: &[] };
+pub(super) const ENTITY: Entity = Entity {
+    collection: "plugins",
+    fields: FIELDS,
+    prepare: None,
+    complete: None,
+    conditions: &[],
+    checks: &[],
+};
 
 /// The protocols whose requests a plugin may see.
 const PROTOCOLS: &[&str] = &["grpc", "grpcs", "http", "https"];

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use super::{ServiceIndex, id, names, plugin, text, texts, truth, whole};
+use super::{ServiceIndex, hosts, id, names, plugin, text, texts, truth, whole};
 use crate::{
-    document::{Path, Value},
+    document::{Mapping, Path, Value},
     schema::{Complaint, Entity, Field, Kind, Rule},
     uri_path::prefix_is_normal,
 };
@@ -16,6 +16,8 @@ pub(super) const ENTITY: Entity = Entity {
     collection: "routes",
     fields: FIELDS,
     prepare: None,
+    complete: Some(complete),
+    conditions: &[],
     checks: &[one_family_of_protocols, an_expression_or_fields, something_to_match],
 };
 
@@ -35,7 +37,7 @@ const FIELDS: &[Field] = &[
         .default("[\"http\",\"https\"]")
         .rules(&[Rule::NotEmpty]),
     Field::new("methods", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(method)]))),
-    Field::new("hosts", Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(host_pattern)]))),
+    Field::new("hosts", Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(hosts::wildcard_host)]))),
     Field::new("paths", Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(route_path)]))),
     Field::new("headers", Kind::Map(&Field::item(Kind::Array(&Field::item(Kind::String)))))
         .rules(&[Rule::Holds(header_names)]),
@@ -49,7 +51,7 @@ const FIELDS: &[Field] = &[
     Field::new("preserve_host", Kind::Boolean).required().default("false"),
     Field::new("request_buffering", Kind::Boolean).required().default("true"),
     Field::new("response_buffering", Kind::Boolean).required().default("true"),
-    Field::new("snis", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(host_pattern)]))),
+    Field::new("snis", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(hosts::wildcard_host)]))),
     Field::new("sources", Kind::Set(ENDPOINTS)),
     Field::new("destinations", Kind::Set(ENDPOINTS)),
     Field::new("expression", Kind::String).of_expressions(),
@@ -146,21 +148,17 @@ impl Route {
             request_buffering: truth(record, "request_buffering"),
             response_buffering: truth(record, "response_buffering"),
             created_at: record.get("created_at").and_then(Value::as_i64),
-            record: complete(record),
+            record: record.clone(),
             at: at.clone(),
         }
     }
 }
 
 /// Only an expression has a priority; its default is not one for all routes.
-fn complete(record: &Value) -> Value {
-    match record.as_mapping().filter(|_| is_expression(record)) {
-        Some(members) if record.get("priority").is_none_or(Value::is_null) => {
-            let mut members = members.clone();
-            members.insert("priority", 0_i64);
-            members.into()
-        }
-        _ => record.clone(),
+fn complete(record: &mut Mapping) {
+    let given = |field| record.get(field).is_some_and(|it| !it.is_null());
+    if given("expression") && !given("priority") {
+        record.insert("priority", 0_i64);
     }
 }
 
@@ -196,26 +194,6 @@ fn method(value: &Value) -> Result<(), String> {
     }
 }
 
-fn host_pattern(value: &Value) -> Result<(), String> {
-    let host = value.as_str().unwrap_or_default();
-    if host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok() {
-        return Ok(());
-    }
-    let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
-    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
-        return Err(format!("invalid hostname: {host}"));
-    }
-    let plain = match name.matches('*').count() {
-        0 => name,
-        1 => name
-            .strip_prefix("*.")
-            .or_else(|| name.strip_suffix(".*"))
-            .ok_or_else(|| "invalid wildcard: must be placed at leftmost or rightmost label".to_owned())?,
-        _ => return Err("invalid wildcard: must have at most one wildcard".to_owned()),
-    };
-    if names::is_host_name(plain) { Ok(()) } else { Err(format!("invalid hostname: {host}")) }
-}
-
 fn route_path(value: &Value) -> Result<(), String> {
     let path = value.as_str().unwrap_or_default();
     if !path.starts_with('/') && !path.starts_with("~/") {
@@ -238,11 +216,7 @@ fn header_names(value: &Value) -> Result<(), String> {
                 "cannot contain 'host' header, which must be specified in the 'hosts' attribute".to_owned()
             );
         }
-        if name.is_empty() || !name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_') {
-            return Err(format!(
-                "bad header name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"
-            ));
-        }
+        names::header_name(&Value::from(name))?;
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{id, names, plugin, route, text, truth, whole};
+use super::{CaCertificateIndex, CertificateIndex, hosts, id, names, plugin, route, text, truth, whole};
 use crate::{
     document::{Mapping, Path, Value},
-    schema::{Complaint, Entity, Field, Kind, Rule},
+    schema::{Complaint, Condition, Entity, Field, Kind, Rule},
 };
 
 /// What a Service may say.
@@ -13,7 +13,9 @@ pub(super) const ENTITY: Entity = Entity {
     collection: "services",
     fields: FIELDS,
     prepare: Some(expand_url),
-    checks: &[path_needs_http, tls_fields_need_https],
+    complete: None,
+    conditions: CONDITIONS,
+    checks: &[],
 };
 
 const MILLISECONDS: &[Rule] = &[Rule::Between(1.0, 2_147_483_646.0)];
@@ -25,7 +27,7 @@ const FIELDS: &[Field] = &[
         .required()
         .default("\"http\"")
         .rules(&[Rule::OneOf(names::PROTOCOLS)]),
-    Field::new("host", Kind::String).required().rules(&[Rule::Holds(names::host)]),
+    Field::new("host", Kind::String).required().rules(&[Rule::Holds(hosts::host)]),
     Field::new("port", Kind::Integer).required().default("80").rules(&[Rule::Between(0.0, 65535.0)]),
     Field::new("path", Kind::String).rules(&[Rule::Holds(names::path)]),
     Field::new("retries", Kind::Integer).default("5").rules(&[Rule::Between(0.0, 32767.0)]),
@@ -42,6 +44,17 @@ const FIELDS: &[Field] = &[
     Field::new("updated_at", Kind::Integer),
     Field::new("routes", Kind::Entities(|| &route::ENTITY, "service")),
     Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "service")),
+];
+
+const TLS: &[&str] = &["https", "tls"];
+
+/// What a field must be where another has certain values, in Kong's order.
+const CONDITIONS: &[Condition] = &[
+    Condition::when("protocol", &["tcp", "tls", "udp", "grpc", "grpcs"]).forbids("path"),
+    Condition::unless("protocol", TLS).forbids("client_certificate"),
+    Condition::unless("protocol", TLS).forbids("tls_verify"),
+    Condition::unless("protocol", TLS).forbids("tls_verify_depth"),
+    Condition::unless("protocol", TLS).forbids("ca_certificates"),
 ];
 
 /// An API behind the gateway.
@@ -67,6 +80,14 @@ pub struct Service {
     pub write_timeout: u64,
     /// Milliseconds between two reads.
     pub read_timeout: u64,
+    /// The certificate that is shown to it.
+    pub client_certificate: Option<CertificateIndex>,
+    /// Whether its certificate must be valid; nothing said means as the settings say.
+    pub tls_verify: Option<bool>,
+    /// How many certificates may stand between its own and an authority, 0 to 64.
+    pub tls_verify_depth: Option<u8>,
+    /// The authorities that its certificate must come from; nothing said means those that the settings trust.
+    pub ca_certificates: Option<Vec<CaCertificateIndex>>,
     /// Whether its Routes take part.
     pub enabled: bool,
     /// The complete record, defaults filled in, as the Admin API shows it.
@@ -76,9 +97,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// The value of a checked record.
+    /// The value of a checked record, without certificates yet.
     #[must_use]
     pub fn new(record: &Value, at: &Path) -> Self {
+        let depth = record.get("tls_verify_depth").and_then(Value::as_i64);
         Self {
             id: id(record),
             name: text(record, "name"),
@@ -90,6 +112,10 @@ impl Service {
             connect_timeout: whole(record, "connect_timeout"),
             write_timeout: whole(record, "write_timeout"),
             read_timeout: whole(record, "read_timeout"),
+            client_certificate: None,
+            tls_verify: record.get("tls_verify").and_then(Value::as_bool),
+            tls_verify_depth: depth.and_then(|it| u8::try_from(it).ok()),
+            ca_certificates: None,
             enabled: truth(record, "enabled"),
             record: record.clone(),
             at: at.clone(),
@@ -143,26 +169,6 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), Complaint> {
         Some(Err(_)) => Err(Complaint::field("url", "value should be between 0 and 65535")
             .help("the port of the url is none")),
     }
-}
-
-fn path_needs_http(record: &Value) -> Option<Complaint> {
-    let protocol = record.get("protocol").and_then(Value::as_str)?;
-    let without = ["tcp", "tls", "udp", "grpc", "grpcs"].contains(&protocol);
-    let has_path = record.get("path").is_some_and(|it| !it.is_null());
-    (without && has_path).then(|| {
-        Complaint::field("path", "value must be null")
-            .help(format!("a service of protocol {protocol} has no path"))
-    })
-}
-
-fn tls_fields_need_https(record: &Value) -> Option<Complaint> {
-    let protocol = record.get("protocol").and_then(Value::as_str)?;
-    if protocol == "https" || protocol == "tls" {
-        return None;
-    }
-    let fields = ["client_certificate", "tls_verify", "tls_verify_depth", "ca_certificates"];
-    let given = fields.into_iter().find(|field| record.get(field).is_some_and(|it| !it.is_null()))?;
-    Some(Complaint::field(given, "value must be null").help("only services of protocol https or tls have it"))
 }
 
 #[cfg(test)]

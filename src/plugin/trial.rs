@@ -87,6 +87,8 @@ static ENTRY: Entity = Entity {
     collection: "plugins",
     fields: &[Field::new("name", Kind::String), Field::new("config", Kind::Config)],
     prepare: None,
+    complete: None,
+    conditions: &[],
     checks: &[],
 };
 

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Complaint, Entity, Field, Kind, Settings, nearest};
+use super::{Complaint, Entity, Field, Kind, Settings};
 use crate::{
     diag::Diagnostic,
-    document::{At, Mapping, Number, Path, Text, Value},
+    document::{At, Mapping, Path, Step, Text, Value},
 };
 
 /// What the plugins of this build may say, by name, and what its settings allow.
@@ -76,16 +76,13 @@ pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn Plugins) 
     checker.checked
 }
 
-struct Checker<'a> {
-    plugins: &'a dyn Plugins,
-    checked: Checked,
+pub(super) struct Checker<'a> {
+    pub(super) plugins: &'a dyn Plugins,
+    pub(super) checked: Checked,
     /// Names of fields and values of defaults: thousands of records share one text for each.
     names: HashMap<&'static str, Text>,
     defaults: HashMap<&'static str, Value>,
 }
-
-/// More complaints than this are not collected: nobody reads them, and a large file of another kind has one per line.
-const MOST_COMPLAINTS: usize = 500;
 
 impl Checker<'_> {
     /// A record with its defaults. Nested entities are left out and noted as items of their own, children of
@@ -139,28 +136,9 @@ impl Checker<'_> {
     }
 
     /// The fields that exist under these settings.
-    fn known(&self, fields: &'static [Field]) -> impl Iterator<Item = &'static Field> + use<> {
+    pub(super) fn known(&self, fields: &'static [Field]) -> impl Iterator<Item = &'static Field> + use<> {
         let expressions = self.plugins.expressions();
         fields.iter().filter(move |field| expressions || !field.of_expressions)
-    }
-
-    fn unknown(&mut self, key: &str, fields: &'static [Field], at: &At<'_>) {
-        if self.checked.diagnostics.len() > MOST_COMPLAINTS {
-            return;
-        }
-        let mut diagnostic = Diagnostic::error(at.key(key).path(), "unknown field").key();
-        let known: Vec<&str> = self.known(fields).map(|field| field.name).collect();
-        let names = || known.iter().copied().filter(|name| !name.starts_with('_'));
-        if let Some(near) = nearest(key, names()) {
-            diagnostic.message = format!("unknown field `{key}`, did you mean `{near}`?");
-        } else {
-            diagnostic.message = format!("unknown field `{key}`");
-            if known.len() <= 30 {
-                diagnostic =
-                    diagnostic.help(format!("known are: {}", names().collect::<Vec<_>>().join(", ")));
-            }
-        }
-        self.push(diagnostic);
     }
 
     /// A list of entities, each noted as an item.
@@ -196,16 +174,38 @@ impl Checker<'_> {
         let item = self.checked.items.len();
         self.checked.items.push(Item { entity, record: Mapping::default(), parent, path: at.path() });
         let before = self.checked.diagnostics.len();
-        let mut record = self.record(entity.fields, &prepared, at, Some(item));
-        if self.checked.diagnostics.len() == before {
-            // A rule across fields makes sense only where each field does.
-            let whole = Value::from(record);
-            for complaint in entity.checks.iter().filter_map(|check| check(&whole)) {
-                self.complaint(complaint, at);
+        let record = Value::from(self.record(entity.fields, &prepared, at, Some(item)));
+        let failed = self.failed(before, at);
+        for condition in entity.conditions {
+            if !failed.iter().any(|it| it == condition.given || it == condition.field)
+                && let Some(message) = condition.broken_by(&record)
+            {
+                self.condition(condition, message, &record, at);
             }
-            record = whole.into_mapping().unwrap_or_default();
         }
-        self.checked.items[item].record = record;
+        // A rule across fields makes sense only where these fields do.
+        let says = |complaint: &Complaint| {
+            !failed
+                .iter()
+                .any(|it| complaint.field == Some(it) || complaint.message.contains(&format!("'{it}'")))
+        };
+        for complaint in entity.checks.iter().filter_map(|check| check(&record)).filter(says) {
+            self.complaint(complaint, at);
+        }
+        self.checked.items[item].record = record.into_mapping().unwrap_or_default();
+    }
+
+    /// The fields of the record at `at` that something was said about since.
+    fn failed(&self, since: usize, at: &At<'_>) -> Vec<String> {
+        let here = at.path();
+        let complaints = self.checked.diagnostics.get(since..).unwrap_or_default();
+        let fields = complaints.iter().filter(|it| it.is_error()).filter_map(|it| {
+            match it.path.steps().get(here.steps().len()) {
+                Some(Step::Key(key)) => Some(key.clone()),
+                _ => None,
+            }
+        });
+        fields.collect()
     }
 
     fn config(&mut self, name: Option<&str>, value: &Value, at: &At<'_>) -> Value {
@@ -223,20 +223,6 @@ impl Checker<'_> {
             }
         }
         config
-    }
-
-    fn unknown_plugin(&mut self, name: &str, at: &At<'_>) {
-        let names = self.plugins.names();
-        let message = format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property");
-        let path = at.path().parent().key("name");
-        let help = if self.plugins.is_kongs(name) {
-            "Kong has this plugin, this version of mynah does not".to_owned()
-        } else if let Some(near) = nearest(name, names.iter().copied()) {
-            format!("did you mean `{near}`?")
-        } else {
-            format!("known are: {}", names.join(", "))
-        };
-        self.push(Diagnostic::error(path, message).help(help));
     }
 
     fn field(&mut self, field: &'static Field, value: &Value, at: &At<'_>) -> Value {
@@ -329,60 +315,5 @@ impl Checker<'_> {
                 Value::Null
             }
         }
-    }
-
-    fn wrong_kind(&mut self, kind: Kind, value: &Value, at: &At<'_>) {
-        let name = kind.name();
-        let article = if name.starts_with(['a', 'i']) { "an" } else { "a" };
-        let mut diagnostic = Diagnostic::error(at.path(), format!("expected {article} {name}"));
-        let help = match (kind, value) {
-            (Kind::String | Kind::Text | Kind::Uuid, Value::Number(number)) => {
-                Some(format!("found a number; quote it: \"{}\"", number.as_str()))
-            }
-            (Kind::Secret, Value::Number(_)) => Some("found a number; quote it".to_owned()),
-            (Kind::String | Kind::Text | Kind::Secret, Value::Bool(_)) => Some(
-                "found a boolean (unquoted yes, no, on and off are booleans in YAML 1.1); quote it"
-                    .to_owned(),
-            ),
-            (Kind::Integer | Kind::Number, Value::String(text)) if Number::new(text).is_some() => {
-                Some(format!("found a text; write it without quotes: {text}"))
-            }
-            (Kind::Boolean, Value::String(text)) if matches!(&**text, "true" | "false") => {
-                Some(format!("found a text; write it without quotes: {text}"))
-            }
-            (Kind::Integer | Kind::Number | Kind::Boolean, Value::String(_)) => {
-                Some("found a text".to_owned())
-            }
-            (Kind::Array(_) | Kind::Set(_), Value::String(text)) if text.len() < 60 => {
-                Some(format!("found a text; write a list: [{text}]"))
-            }
-            _ => None,
-        };
-        if let Some(help) = help {
-            diagnostic = diagnostic.help(help);
-        }
-        self.push(diagnostic);
-    }
-
-    fn complaint(&mut self, complaint: Complaint, at: &At<'_>) {
-        let path = complaint.field.map_or_else(|| at.path(), |field| at.key(field).path());
-        let mut diagnostic = Diagnostic::error(path, complaint.message);
-        diagnostic.help = complaint.help;
-        self.push(diagnostic);
-    }
-
-    fn push(&mut self, diagnostic: Diagnostic) {
-        match self.checked.diagnostics.len() {
-            MOST_COMPLAINTS => {
-                let message = "there are more complaints; these are enough to begin with";
-                self.checked.diagnostics.push(Diagnostic::error(Path::root(), message));
-            }
-            n if n < MOST_COMPLAINTS => self.checked.diagnostics.push(diagnostic),
-            _ => (),
-        }
-    }
-
-    fn complain(&mut self, at: &At<'_>, message: impl Into<String>) {
-        self.push(Diagnostic::error(at.path(), message));
     }
 }

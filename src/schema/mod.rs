@@ -4,10 +4,13 @@
 //! the Admin API.
 
 mod check;
+mod complain;
+mod condition;
 mod nearest;
 mod rule;
 
 pub use check::{Checked, Item, Parent, Plugins, check};
+pub use condition::{Condition, Must};
 pub use nearest::nearest;
 
 use crate::document::{Mapping, Value};
@@ -90,7 +93,11 @@ pub struct Entity {
     pub fields: &'static [Field],
     /// Rewrites shorthands before the fields are looked at.
     pub prepare: Option<Prepare>,
-    /// What must hold across fields, told of a complete record.
+    /// Fills in what follows from the fields, once they are checked and the id is given.
+    pub complete: Option<fn(&mut Mapping)>,
+    /// What one field must be where another has certain values.
+    pub conditions: &'static [Condition],
+    /// What else must hold across fields, told of a complete record.
     pub checks: &'static [fn(&Value) -> Option<Complaint>],
 }
 

@@ -1,5 +1,7 @@
 //! Consumers, their credentials and groups: what a file may say of them, and what becomes of it.
 
+mod upstreams;
+
 use super::*;
 use crate::schema::Settings;
 

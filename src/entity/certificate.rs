@@ -1,0 +1,211 @@
+//! Certificates that are shown, the server names they are shown for, and the authorities that are trusted.
+//! (Kong: Certificate, SNI and CA certificate objects.)
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use super::{CertificateIndex, hosts, id, names, service, text, upstream};
+use crate::{
+    document::{Path, Value},
+    schema::{Complaint, Entity, Field, Kind, Rule},
+};
+
+/// What a Certificate may say.
+pub(super) const ENTITY: Entity = Entity {
+    collection: "certificates",
+    fields: FIELDS,
+    prepare: None,
+    complete: None,
+    conditions: &[],
+    checks: &[both_alternatives],
+};
+
+const FIELDS: &[Field] = &[
+    Field::new("id", Kind::Uuid),
+    Field::new("cert", Kind::String).required().rules(&[Rule::Holds(certificate)]),
+    Field::new("key", Kind::Secret).required().rules(&[Rule::Holds(key)]),
+    Field::new("cert_alt", Kind::String).rules(&[Rule::Holds(certificate)]),
+    Field::new("key_alt", Kind::Secret).rules(&[Rule::Holds(key)]),
+    names::TAGS,
+    Field::new("created_at", Kind::Integer),
+    Field::new("updated_at", Kind::Integer),
+    Field::new("snis", Kind::Entities(|| &SNI, "certificate")),
+    Field::new("services", Kind::Entities(|| &service::ENTITY, "client_certificate")),
+    Field::new("upstreams", Kind::Entities(|| &upstream::ENTITY, "client_certificate")),
+];
+
+/// What a server name may say.
+pub(super) const SNI: Entity = Entity {
+    collection: "snis",
+    fields: &[
+        Field::new("id", Kind::Uuid),
+        Field::new("name", Kind::String).required().rules(&[Rule::Holds(hosts::wildcard_host)]),
+        Field::new("certificate", Kind::Foreign("certificates")).required(),
+        names::TAGS,
+        Field::new("created_at", Kind::Integer),
+        Field::new("updated_at", Kind::Integer),
+    ],
+    prepare: None,
+    complete: None,
+    conditions: &[],
+    checks: &[],
+};
+
+/// What a trusted authority may say.
+pub(super) const AUTHORITY: Entity = Entity {
+    collection: "ca_certificates",
+    fields: &[
+        Field::new("id", Kind::Uuid),
+        Field::new("cert", Kind::String).required().rules(&[Rule::Holds(certificate)]),
+        Field::new("cert_digest", Kind::String),
+        names::TAGS,
+        Field::new("created_at", Kind::Integer),
+        Field::new("updated_at", Kind::Integer),
+    ],
+    prepare: None,
+    complete: None,
+    conditions: &[],
+    checks: &[one_certificate],
+};
+
+/// A certificate with its key, to be shown to clients or upstreams.
+#[derive(Clone)]
+pub struct Certificate {
+    /// Its id, given or derived from what it says.
+    pub id: Uuid,
+    /// The certificate, and those that lead to an authority: PEM.
+    pub cert: String,
+    /// Its private key: PEM.
+    pub key: String,
+    /// One of another kind for the same names: PEM.
+    pub cert_alt: Option<String>,
+    /// The private key of that: PEM.
+    pub key_alt: Option<String>,
+    /// The complete record, the keys with it.
+    pub record: Value,
+    /// Where it stands in the file.
+    pub at: Path,
+}
+
+/// A server name that a Certificate is shown for. (RFC 6066, section 3.)
+#[derive(Clone, Debug)]
+pub struct Sni {
+    /// Its id, given or derived from its name.
+    pub id: Uuid,
+    /// `name`, `*.suffix`, `prefix.*`, or `*` for all.
+    pub name: String,
+    /// The Certificate.
+    pub certificate: CertificateIndex,
+    /// The complete record, as the Admin API shows it.
+    pub record: Value,
+    /// Where it stands in the file.
+    pub at: Path,
+}
+
+/// An authority that is trusted where an entity names it.
+#[derive(Clone, Debug)]
+pub struct CaCertificate {
+    /// Its id, given or derived from what it says.
+    pub id: Uuid,
+    /// Its certificate: PEM.
+    pub cert: String,
+    /// The SHA-256 of the certificate in hexadecimal, if the file says it.
+    pub cert_digest: Option<String>,
+    /// The complete record, as the Admin API shows it.
+    pub record: Value,
+    /// Where it stands in the file.
+    pub at: Path,
+}
+
+impl Certificate {
+    /// The value of a checked record.
+    #[must_use]
+    pub fn new(record: &Value, at: &Path) -> Self {
+        Self {
+            id: id(record),
+            cert: text(record, "cert").unwrap_or_default(),
+            key: text(record, "key").unwrap_or_default(),
+            cert_alt: text(record, "cert_alt"),
+            key_alt: text(record, "key_alt"),
+            record: record.clone(),
+            at: at.clone(),
+        }
+    }
+}
+
+impl Sni {
+    /// The value of a checked record that names `certificate`.
+    #[must_use]
+    pub fn new(record: &Value, certificate: CertificateIndex, at: &Path) -> Self {
+        Self {
+            id: id(record),
+            name: text(record, "name").unwrap_or_default(),
+            certificate,
+            record: record.clone(),
+            at: at.clone(),
+        }
+    }
+}
+
+impl CaCertificate {
+    /// The value of a checked record.
+    #[must_use]
+    pub fn new(record: &Value, at: &Path) -> Self {
+        Self {
+            id: id(record),
+            cert: text(record, "cert").unwrap_or_default(),
+            cert_digest: text(record, "cert_digest"),
+            record: record.clone(),
+            at: at.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate").field("id", &self.id).field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+const BEGIN: &str = "-----BEGIN ";
+
+fn certificate(value: &Value) -> Result<(), String> {
+    let text = value.as_str().unwrap_or_default();
+    let whole = ["CERTIFICATE-----", "X509 CERTIFICATE-----", "TRUSTED CERTIFICATE-----"]
+        .iter()
+        .any(|it| text.contains(&format!("{BEGIN}{it}")) && text.contains(&format!("-----END {it}")));
+    if whole || is_reference(text) {
+        Ok(())
+    } else {
+        Err("invalid certificate: it is no PEM text".to_owned())
+    }
+}
+
+fn key(value: &Value) -> Result<(), String> {
+    let text = value.as_str().unwrap_or_default();
+    let whole = text.split(BEGIN).skip(1).any(|rest| {
+        let kind = rest.split("-----").next().unwrap_or_default();
+        kind.ends_with("PRIVATE KEY") && rest.contains(&format!("-----END {kind}-----"))
+    });
+    if whole || is_reference(text) { Ok(()) } else { Err("invalid key: it is no PEM text".to_owned()) }
+}
+
+/// A reference to a vault is looked up when the value is needed.
+fn is_reference(text: &str) -> bool {
+    text.starts_with("{vault://") && text.ends_with('}')
+}
+
+fn both_alternatives(record: &Value) -> Option<Complaint> {
+    let given = |field| record.get(field).is_some_and(|it| !it.is_null());
+    (given("cert_alt") != given("key_alt")).then(|| {
+        Complaint::record("all or none of these fields must be set: 'cert_alt', 'key_alt'")
+            .help("a second certificate needs its own key")
+    })
+}
+
+fn one_certificate(record: &Value) -> Option<Complaint> {
+    let cert = record.get("cert").and_then(Value::as_str)?;
+    (cert.matches("-----BEGIN CERTIFICATE-----").count() > 1)
+        .then(|| Complaint::record("please submit only one certificate at a time"))
+}

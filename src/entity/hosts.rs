@@ -1,0 +1,140 @@
+//! Hosts: names and addresses, with or without a port. Messages are Kong's.
+
+use std::{fmt, net::IpAddr};
+
+use crate::document::Value;
+
+/// A host name, or an address.
+pub(super) enum Host<'a> {
+    /// A name.
+    Name(&'a str),
+    /// An address.
+    Ip(IpAddr),
+}
+
+impl fmt::Display for Host<'_> {
+    /// As Kong stores it: an IPv6 address in full and in brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Ip(IpAddr::V4(address)) => address.fmt(f),
+            Self::Ip(IpAddr::V6(address)) => {
+                for (n, segment) in address.segments().iter().enumerate() {
+                    write!(f, "{}{segment:04x}", if n == 0 { '[' } else { ':' })?;
+                }
+                f.write_str("]")
+            }
+        }
+    }
+}
+
+/// The host and the port of `host`, `host:port`, or an address; `None` if it is none of these.
+pub(super) fn split_host(text: &str) -> Option<(Host<'_>, Option<u16>)> {
+    if let Ok(address) = text.parse() {
+        return Some((Host::Ip(address), None));
+    }
+    if let Some((address, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let port = rest.strip_prefix(':').map(str::parse).transpose().ok()?;
+        let whole = rest.is_empty() || port.is_some();
+        return address.parse().ok().filter(|_| whole).map(|address| (Host::Ip(address), port));
+    }
+    let (name, port) = match text.split_once(':') {
+        Some((name, port)) => (name, Some(port.parse().ok()?)),
+        None => (text, None),
+    };
+    if let Ok(address) = name.parse() {
+        return Some((Host::Ip(address), port));
+    }
+    is_host_name(name).then_some((Host::Name(name), port))
+}
+
+/// A host name or address, without a port.
+pub(super) fn host(value: &Value) -> Result<(), String> {
+    let host = value.as_str().unwrap_or_default();
+    match split_host(host) {
+        Some((_, None)) => Ok(()),
+        Some((_, Some(_))) => Err("must not have a port".to_owned()),
+        None => Err(format!("invalid value: {host}")),
+    }
+}
+
+/// A host name or address; a port may follow.
+pub(super) fn host_with_optional_port(value: &Value) -> Result<(), String> {
+    let host = value.as_str().unwrap_or_default();
+    split_host(host).map(|_| ()).ok_or_else(|| format!("invalid value: {host}"))
+}
+
+/// A host name with at most one wildcard, as its first or last label; or an address. A port may follow.
+pub(super) fn wildcard_host(value: &Value) -> Result<(), String> {
+    let host = value.as_str().unwrap_or_default();
+    if host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return Err(format!("invalid hostname: {host}"));
+    }
+    let plain = match name.matches('*').count() {
+        0 => name,
+        1 => name
+            .strip_prefix("*.")
+            .or_else(|| name.strip_suffix(".*"))
+            .ok_or_else(|| "invalid wildcard: must be placed at leftmost or rightmost label".to_owned())?,
+        _ => return Err("invalid wildcard: must have at most one wildcard".to_owned()),
+    };
+    if is_host_name(plain) { Ok(()) } else { Err(format!("invalid hostname: {host}")) }
+}
+
+/// Labels of letters, digits, `-` and `_`, none empty but the last.
+fn is_host_name(name: &str) -> bool {
+    let labels = name.strip_suffix('.').unwrap_or(name);
+    !labels.is_empty()
+        && labels.split('.').all(|label| {
+            let valid = label.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_');
+            valid && !label.is_empty() && !label.ends_with('-')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(rule: fn(&Value) -> Result<(), String>, text: &str, expected: Result<(), &str>) {
+        assert_eq!(rule(&Value::from(text)), expected.map_err(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn hosts() {
+        check(host, "api_1.example.com", Ok(()));
+        check(host, "::1", Ok(()));
+        check(host, "example.com:80", Err("must not have a port"));
+        check(host, "bad_host!", Err("invalid value: bad_host!"));
+        check(host, "a..b", Err("invalid value: a..b"));
+        check(host_with_optional_port, "a:80", Ok(()));
+        check(host_with_optional_port, "a:b", Err("invalid value: a:b"));
+        check(wildcard_host, "*.a.com:80", Ok(()));
+        check(wildcard_host, "*", Err("invalid wildcard: must be placed at leftmost or rightmost label"));
+        check(wildcard_host, "*.a.*", Err("invalid wildcard: must have at most one wildcard"));
+    }
+
+    #[test]
+    fn hosts_are_split_from_their_ports() {
+        for (text, expected) in [
+            ("a.b", Some("a.b -")),
+            ("a.b:80", Some("a.b 80")),
+            ("10.0.0.1:81", Some("10.0.0.1 81")),
+            ("::1", Some("[0000:0000:0000:0000:0000:0000:0000:0001] -")),
+            ("[::1]:82", Some("[0000:0000:0000:0000:0000:0000:0000:0001] 82")),
+            ("[::1]x", None),
+            ("a:b:c", None),
+            ("a:99999", None),
+            ("a b", None),
+        ] {
+            let shown = split_host(text).map(|(host, port)| {
+                format!("{host} {}", port.map_or_else(|| "-".to_owned(), |port| port.to_string()))
+            });
+            assert_eq!(shown.as_deref(), expected, "{text}");
+        }
+    }
+}

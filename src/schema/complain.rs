@@ -1,0 +1,110 @@
+//! What the check says, and how it says it to people: what was found, and what would be right.
+
+use super::{Complaint, Condition, Field, Kind, check::Checker, nearest};
+use crate::{
+    diag::Diagnostic,
+    document::{At, Number, Path, Value},
+};
+
+/// More complaints than this are not collected: nobody reads them, and a large file of another kind has one per line.
+const MOST_COMPLAINTS: usize = 500;
+
+impl Checker<'_> {
+    pub(super) fn unknown(&mut self, key: &str, fields: &'static [Field], at: &At<'_>) {
+        if self.checked.diagnostics.len() > MOST_COMPLAINTS {
+            return;
+        }
+        let mut diagnostic = Diagnostic::error(at.key(key).path(), "unknown field").key();
+        let known: Vec<&str> = self.known(fields).map(|field| field.name).collect();
+        let names = || known.iter().copied().filter(|name| !name.starts_with('_'));
+        if let Some(near) = nearest(key, names()) {
+            diagnostic.message = format!("unknown field `{key}`, did you mean `{near}`?");
+        } else {
+            diagnostic.message = format!("unknown field `{key}`");
+            if known.len() <= 30 {
+                diagnostic =
+                    diagnostic.help(format!("known are: {}", names().collect::<Vec<_>>().join(", ")));
+            }
+        }
+        self.push(diagnostic);
+    }
+
+    pub(super) fn unknown_plugin(&mut self, name: &str, at: &At<'_>) {
+        let names = self.plugins.names();
+        let message = format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property");
+        let path = at.path().parent().key("name");
+        let help = if self.plugins.is_kongs(name) {
+            "Kong has this plugin, this version of mynah does not".to_owned()
+        } else if let Some(near) = nearest(name, names.iter().copied()) {
+            format!("did you mean `{near}`?")
+        } else {
+            format!("known are: {}", names.join(", "))
+        };
+        self.push(Diagnostic::error(path, message).help(help));
+    }
+
+    pub(super) fn wrong_kind(&mut self, kind: Kind, value: &Value, at: &At<'_>) {
+        let name = kind.name();
+        let article = if name.starts_with(['a', 'i']) { "an" } else { "a" };
+        let mut diagnostic = Diagnostic::error(at.path(), format!("expected {article} {name}"));
+        let help = match (kind, value) {
+            (Kind::String | Kind::Text | Kind::Uuid, Value::Number(number)) => {
+                Some(format!("found a number; quote it: \"{}\"", number.as_str()))
+            }
+            (Kind::Secret, Value::Number(_)) => Some("found a number; quote it".to_owned()),
+            (Kind::String | Kind::Text | Kind::Secret, Value::Bool(_)) => Some(
+                "found a boolean (unquoted yes, no, on and off are booleans in YAML 1.1); quote it"
+                    .to_owned(),
+            ),
+            (Kind::Integer | Kind::Number, Value::String(text)) if Number::new(text).is_some() => {
+                Some(format!("found a text; write it without quotes: {text}"))
+            }
+            (Kind::Boolean, Value::String(text)) if matches!(&**text, "true" | "false") => {
+                Some(format!("found a text; write it without quotes: {text}"))
+            }
+            (Kind::Integer | Kind::Number | Kind::Boolean, Value::String(_)) => {
+                Some("found a text".to_owned())
+            }
+            (Kind::Array(_) | Kind::Set(_), Value::String(text)) if text.len() < 60 => {
+                Some(format!("found a text; write a list: [{text}]"))
+            }
+            _ => None,
+        };
+        if let Some(help) = help {
+            diagnostic = diagnostic.help(help);
+        }
+        self.push(diagnostic);
+    }
+
+    pub(super) fn condition(&mut self, condition: &Condition, message: String, record: &Value, at: &At<'_>) {
+        let given = record.get(condition.given).and_then(Value::as_str).unwrap_or_default();
+        let mut diagnostic = Diagnostic::error(at.key(condition.field).path(), message)
+            .help(format!("because {} is {given}", condition.given));
+        diagnostic.given = Some(condition.given);
+        self.push(diagnostic);
+    }
+
+    pub(super) fn complaint(&mut self, complaint: Complaint, at: &At<'_>) {
+        let mut diagnostic = match complaint.field {
+            Some(field) => Diagnostic::error(at.key(field).path(), complaint.message),
+            None => Diagnostic::error(at.path(), complaint.message).record(),
+        };
+        diagnostic.help = complaint.help;
+        self.push(diagnostic);
+    }
+
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        match self.checked.diagnostics.len() {
+            MOST_COMPLAINTS => {
+                let message = "there are more complaints; these are enough to begin with";
+                self.checked.diagnostics.push(Diagnostic::error(Path::root(), message));
+            }
+            n if n < MOST_COMPLAINTS => self.checked.diagnostics.push(diagnostic),
+            _ => (),
+        }
+    }
+
+    pub(super) fn complain(&mut self, at: &At<'_>, message: impl Into<String>) {
+        self.push(Diagnostic::error(at.path(), message));
+    }
+}
