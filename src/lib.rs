@@ -15,18 +15,22 @@
 //! | [`openapi`] | SPECS: every dialect becomes one Api; knows no gateway |
 //! | [`mock`] | ANSWERS: which answer a request gets from an Api |
 //! | [`router`] | WHICH: picks a Route |
+//! | [`dns`] | NAMES: host names become addresses |
 //! | [`tls`] | WHO: certificates and keys, which is shown for a name, whom we trust |
 //! | [`upstream`] | OUT: keeps connections to upstreams |
+//! | [`balancer`] | WHERE: picks the peer of a request, and knows which peers work |
 //! | [`plugin`] | STEPS: the contract, the chain, one file per plugin |
 //! | [`snapshot`] | NOW: everything a request needs, compiled, immutable |
 //! | [`proxy`] | REQUEST: the life of a request |
 //! | [`control`] | NEXT: decides what is current: file watch, Admin API |
 //! | [`server`] | SOCKETS: listeners, connections, their orderly end |
 
+pub mod balancer;
 pub mod body;
 pub mod config;
 pub mod control;
 pub mod diag;
+pub mod dns;
 pub mod document;
 pub mod entity;
 pub mod mock;

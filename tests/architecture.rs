@@ -23,14 +23,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("openapi", &["diag", "document"]),
     ("mock", &["document", "openapi"]),
     ("router", &["diag", "document", "entity", "uri_path"]),
+    ("dns", &[]),
     ("tls", &[]),
     ("upstream", &["body", "tls"]),
+    ("balancer", &["body", "dns", "entity", "upstream"]),
     ("plugin", &["body", "diag", "document", "mock", "openapi", "reply", "request_id", "schema"]),
-    ("snapshot", &["config", "diag", "document", "entity", "plugin", "router", "tls", "upstream"]),
+    (
+        "snapshot",
+        &["balancer", "config", "diag", "document", "entity", "plugin", "router", "tls", "upstream"],
+    ),
     (
         "proxy",
         &[
+            "balancer",
             "body",
+            "dns",
             "document",
             "entity",
             "plugin",
@@ -45,7 +52,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "control",
-        &["body", "config", "diag", "document", "entity", "plugin", "proxy", "reply", "settings", "snapshot"],
+        &[
+            "balancer", "body", "config", "diag", "document", "entity", "plugin", "proxy", "reply",
+            "settings", "snapshot",
+        ],
     ),
     ("server", &["body", "control", "proxy", "settings", "snapshot", "tls"]),
 ];
@@ -57,7 +67,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("jsonschema", &["src/mock/validate/schema.rs", "src/openapi/sample/"]),
     ("serde_yaml", &["src/control/admin/config.rs", "src/openapi/body/"]),
     ("atc_router", &["src/router/expressions.rs", "src/router/facts.rs"]),
-    ("arc_swap", &["src/snapshot/live.rs"]),
+    ("arc_swap", &["src/snapshot/live.rs", "src/balancer/"]),
+    ("hickory_resolver", &["src/dns/query.rs"]),
     ("minijinja", &["src/plugin/mocking/"]),
     ("notify", &["src/control/watch/"]),
     ("annotate_snippets", &["src/diag/render.rs"]),
@@ -65,7 +76,20 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hyper_util", &["src/upstream/", "src/proxy/", "src/server/"]),
     ("rustls", &["src/tls/", "src/upstream/", "src/server/"]),
     ("rcgen", &["src/tls/"]),
-    ("tokio", &["src/upstream/", "src/plugin/", "src/proxy/", "src/control/", "src/server/", "src/command/"]),
+    (
+        "tokio",
+        &[
+            "src/dns/",
+            "src/upstream/",
+            "src/balancer/",
+            "src/snapshot/live.rs",
+            "src/plugin/",
+            "src/proxy/",
+            "src/control/",
+            "src/server/",
+            "src/command/",
+        ],
+    ),
     ("anyhow", &["src/main.rs", "src/command/"]),
     ("clap", &["src/main.rs", "src/command/"]),
 ];

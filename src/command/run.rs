@@ -71,7 +71,10 @@ fn listen(
     readiness: &Arc<Readiness>,
 ) -> Result<Vec<Listening>> {
     let live = control.live();
-    let proxy = Role::Proxy(Arc::new(Proxy::new(live.clone(), settings)));
+    let proxy = Arc::new(Proxy::new(live.clone(), settings));
+    let keeping = proxy.clone();
+    tokio::spawn(async move { keeping.keep().await });
+    let proxy = Role::Proxy(proxy);
     let admin = Arc::new(Admin::new(control.clone(), settings.clone(), readiness.clone()));
     let mut bound = Vec::new();
     let tls = &settings.tls;

@@ -10,6 +10,7 @@ use super::{
     milliseconds, tunnel,
 };
 use crate::{
+    balancer::{Asked, Hashed},
     body::Body,
     entity::Route,
     plugin::Exchange,
@@ -46,9 +47,12 @@ impl Proxy {
         let trailers = exchange.head.headers.get(header::TE).is_some_and(|it| it == "trailers");
         let upgrade = exchange.head.extensions.remove::<hyper::upgrade::OnUpgrade>();
         let (request, websocket) = self.request(exchange, route, destination, way);
+        let hashed = hash(exchange, destination);
+        let keep_host = route.preserve_host || exchange.upstream_host.is_some();
+        let mut choice = destination.balancer.choose(&self.resolver, &destination.origin, &hashed, keep_host);
         let handed_over = Instant::now();
         let proxy_latency = milliseconds(handed_over.duration_since(exchange.started));
-        let result = self.pool.send(&destination.origin, &destination.limits, request).await;
+        let result = self.pool.send_over(&mut choice, &destination.limits, request).await;
         let mut proxied = Proxied {
             version: Version::HTTP_11,
             upstream_latency: milliseconds(handed_over.elapsed()),
@@ -60,7 +64,10 @@ impl Proxy {
         };
         match result {
             Ok(answer) => {
-                let mut response = answer.response;
+                let mut response = answer.response.map(|body| choice.hold(body));
+                if let Some(cookie) = hashed.cookie {
+                    response.headers_mut().append(header::SET_COOKIE, cookie);
+                }
                 proxied.upstream_status = Some(response.status());
                 proxied.version = response.version();
                 if let Some(client) = upgrade.filter(|_| websocket) {
@@ -72,13 +79,12 @@ impl Proxy {
                 Outcome::Proxied(response)
             }
             Err(failure) => {
-                tracing::warn!(
-                    "{} {}: upstream {}:{}: {failure}",
-                    exchange.head.method,
-                    exchange.head.uri.path(),
-                    destination.origin.host(),
-                    destination.origin.port()
-                );
+                let (host, port) = (destination.origin.host(), destination.origin.port());
+                let place = choice
+                    .address()
+                    .map_or_else(|| format!("{host}:{port}"), |address| format!("{host} ({address})"));
+                let (method, path) = (&exchange.head.method, exchange.head.uri.path());
+                tracing::warn!("{method} {path}: upstream {place}: {failure}");
                 let (status, message) = (failure.cause.status(), failure.cause.message());
                 let reached = failure.cause.reached_upstream();
                 let phase = if reached { Phase::Proxy(self.error_format) } else { Phase::Access };
@@ -145,4 +151,20 @@ impl Proxy {
         // Every byte that a target may not hold has been encoded.
         PathAndQuery::try_from(target).map_or_else(|_| Uri::from_static("/"), Uri::from)
     }
+}
+
+/// What decides who gets a request, where that depends on the request.
+fn hash(exchange: &Exchange, destination: &Destination) -> Hashed {
+    if !destination.balancer.hashes() {
+        return Hashed::default();
+    }
+    let identity = exchange.identity.as_ref();
+    destination.balancer.hash(&Asked {
+        consumer: identity.map(|it| it.consumer.id.as_str().into()),
+        client: exchange.client.ip(),
+        headers: &exchange.head.headers,
+        path: &exchange.path,
+        query: exchange.head.uri.query(),
+        captures: &exchange.captures,
+    })
 }

@@ -7,12 +7,14 @@
 //! | what upstreams and clients are told in headers | `headers` |
 //! | what would become of a request, and why | `explain` |
 //! | who the client is behind trusted proxies | `client_address` |
+//! | how names are looked up | `names` |
 //! | two ends that speak another protocol from now on | `tunnel` |
 
 mod client_address;
 mod explain;
 mod forward;
 mod headers;
+mod names;
 mod tunnel;
 
 pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
@@ -30,7 +32,9 @@ use self::{
     headers::{HeaderTokens, produced_headers},
 };
 use crate::{
+    balancer::Keeper,
     body::Body,
+    dns::Resolver,
     entity::Route,
     plugin::{Chain, Exchange, Picks},
     reply::{self, Asked, Format, Phase},
@@ -47,6 +51,7 @@ use crate::{
 pub struct Proxy {
     live: Arc<Live>,
     pool: Pool,
+    resolver: Resolver,
     tokens: HeaderTokens,
     upstream_request_id: bool,
     real_ip: RealIp,
@@ -100,6 +105,7 @@ impl Proxy {
         Self {
             live,
             pool: Pool::new(pool),
+            resolver: Resolver::new(names::options(&settings.dns)),
             tokens: HeaderTokens::from(settings.headers),
             upstream_request_id: settings.upstream_request_id,
             real_ip: RealIp::from(settings),
@@ -115,6 +121,16 @@ impl Proxy {
                 ErrorType::Html => Format::Html,
                 ErrorType::Plain => Format::Plain,
             },
+        }
+    }
+
+    /// Keeps the Upstreams of every Snapshot up to date (their names, their health), until it is dropped.
+    pub async fn keep(&self) {
+        let mut keeper = Keeper::default();
+        loop {
+            let changed = self.live.changed();
+            keeper.keep(self.live.current().balancers(), &self.resolver, &self.pool);
+            changed.await;
         }
     }
 
@@ -139,7 +155,8 @@ impl Proxy {
             return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
         };
         exchange.matched = Some(step.matched.clone());
-        if !step.chain.steps().is_empty() {
+        let hashed = step.destination.as_ref().is_some_and(|it| it.balancer.wants_captures());
+        if hashed || !step.chain.steps().is_empty() {
             exchange.captures = captures(&found, &path);
         }
         if step.https_only && !arrived_over_tls(&exchange, who.trusted) {

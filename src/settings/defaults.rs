@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    AccessLog, ErrorType, Listener, LogLevel, PluginSelection, PortMaps, RealIpHeader, ResponseHeaders,
+    AccessLog, Dns, ErrorType, Listener, LogLevel, PluginSelection, PortMaps, RealIpHeader, ResponseHeaders,
     RouteMatchCalculation, RouterFlavor, Settings, Tls, TrustedIps,
 };
 
@@ -41,6 +41,7 @@ impl Default for Settings {
             upstream_keepalive_pool_size: 512,
             upstream_keepalive_max_requests: NonZeroU64::new(10_000),
             upstream_keepalive_idle_timeout: Some(Duration::from_mins(1)),
+            dns: Dns::default(),
             router_flavor: RouterFlavor::TraditionalCompatible,
             route_match_calculation: RouteMatchCalculation::Original,
             plugins: PluginSelection::default(),

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    Settings, SettingsError, Tls,
+    Settings, SettingsError, Tls, dns,
     error::{Fault, Origin},
     headers,
     layers::Layers,
@@ -107,6 +107,13 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("upstream_keepalive_pool_size", &mut it.upstream_keepalive_pool_size, value::count);
     layers.read("upstream_keepalive_max_requests", &mut it.upstream_keepalive_max_requests, value::limit);
     layers.read("upstream_keepalive_idle_timeout", &mut it.upstream_keepalive_idle_timeout, seconds_or_never);
+    layers.read("dns_resolver", &mut it.dns.resolver, dns::servers);
+    layers.read("dns_hostsfile", &mut it.dns.hosts_file, dns::file);
+    layers.read("dns_order", &mut it.dns.order, dns::order);
+    layers.read("dns_valid_ttl", &mut it.dns.valid_ttl, dns::some_time);
+    layers.read("dns_stale_ttl", &mut it.dns.stale_ttl, dns::time);
+    layers.read("dns_not_found_ttl", &mut it.dns.not_found_ttl, dns::time);
+    layers.read("dns_error_ttl", &mut it.dns.error_ttl, dns::time);
     layers.read("router_flavor", &mut it.router_flavor, word);
     layers.read("route_match_calculation", &mut it.route_match_calculation, word);
     layers.read("plugins", &mut it.plugins, value::plugins);

@@ -9,6 +9,7 @@
 mod choice;
 mod conf;
 mod defaults;
+mod dns;
 mod error;
 mod headers;
 mod layers;
@@ -22,6 +23,7 @@ mod value;
 pub use choice::{
     AccessLog, ErrorType, LogLevel, PluginSelection, RealIpHeader, RouteMatchCalculation, RouterFlavor,
 };
+pub use dns::{Dns, DnsOrder};
 pub use error::{Origin, SettingsError, Wrong};
 pub use headers::{ResponseHeader, ResponseHeaders};
 pub use listen::{Listener, SocketKeepAlive};
@@ -94,6 +96,8 @@ pub struct Settings {
     /// `upstream_keepalive_idle_timeout`: how long an idle connection is kept, in seconds; by default 60, and with
     /// `0` it is kept for ever.
     pub upstream_keepalive_idle_timeout: Option<Duration>,
+    /// `dns_*`: how names of upstreams are looked up.
+    pub dns: Dns,
     /// `router_flavor`: the router's dialect; by default `traditional_compatible`.
     pub router_flavor: RouterFlavor,
     /// `route_match_calculation`: whether ties between routes are broken as Kong does, or as its documentation says

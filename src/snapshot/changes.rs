@@ -21,6 +21,10 @@ pub fn changes(before: &Entities, after: &Entities) -> String {
     compare("service", &services(before), &services(after), &mut parts);
     compare("route", &routes(before), &routes(after), &mut parts);
     compare("plugin", &plugins(before), &plugins(after), &mut parts);
+    let upstreams = |it: &Entities| it.upstreams.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
+    let targets = |it: &Entities| it.targets.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
+    compare("upstream", &upstreams(before), &upstreams(after), &mut parts);
+    compare("target", &targets(before), &targets(after), &mut parts);
     let consumers = |it: &Entities| it.consumers.iter().map(whole).collect::<Vec<_>>();
     compare("consumer", &consumers(before), &consumers(after), &mut parts);
     if parts.is_empty() { "no entity changed".to_owned() } else { parts.join(", ") }
@@ -61,13 +65,16 @@ fn by_id(records: &[Value]) -> BTreeMap<&str, &Value> {
 }
 
 /// The time stamps are ours and say nothing about the file.
-fn differs(before: &Value, after: &Value) -> bool {
+pub(super) fn differs(before: &Value, after: &Value) -> bool {
     after
         .entries()
         .any(|(key, value)| !matches!(key, "created_at" | "updated_at") && before.get(key) != Some(value))
 }
 
 fn name(record: &Value) -> String {
-    let name = ["name", "username", "id"].iter().find_map(|field| record.get(field)).and_then(Value::as_str);
+    let name = ["name", "username", "target", "id"]
+        .iter()
+        .find_map(|field| record.get(field))
+        .and_then(Value::as_str);
     name.unwrap_or_else(|| record.get("id").and_then(Value::as_str).unwrap_or_default()).to_owned()
 }

@@ -11,8 +11,9 @@ use std::{
 use http::HeaderValue;
 use uuid::Uuid;
 
-use super::{Destination, Snapshot, Step, chains::Instances};
+use super::{Destination, Snapshot, Step, balancers::Balancers, chains::Instances};
 use crate::{
+    balancer::Balancer,
     config::{Config, EMPTY_HASH},
     diag::Diagnostic,
     document::{Path, Value},
@@ -32,6 +33,7 @@ pub struct Compiler {
     /// The plugins of the last Snapshot by id. One whose settings did not change is used again: its documents are
     /// not compiled twice, and its counters go on.
     kept: HashMap<Uuid, Kept>,
+    balancers: Balancers,
     named: Vec<PathBuf>,
 }
 
@@ -72,7 +74,14 @@ impl Compiler {
     /// Makes Snapshots whose plugins find their files in `specs`.
     #[must_use]
     pub fn new(specs: PathBuf, options: router::Options) -> Self {
-        Self { specs, options, generation: 0, kept: HashMap::new(), named: Vec::new() }
+        Self {
+            specs,
+            options,
+            generation: 0,
+            kept: HashMap::new(),
+            balancers: Balancers::default(),
+            named: Vec::new(),
+        }
     }
 
     /// The files beside the last configuration that it names, whether it could be used or not.
@@ -108,6 +117,7 @@ impl Compiler {
             steps: Vec::new(),
             global: Chain::default(),
             certificates: Certificates::default(),
+            balancers: Vec::new(),
         }
     }
 
@@ -162,7 +172,9 @@ impl Compiler {
             errors.extend(warnings);
             return Err(errors);
         }
-        let steps = steps(&entities, &instances, &consumers);
+        self.balancers = self.balancers.next(&entities);
+        let balancers = self.balancers.of(&entities);
+        let steps = steps(&entities, &instances, &consumers, &balancers);
         let global = instances.global();
         self.kept = kept;
         self.generation += 1;
@@ -178,6 +190,7 @@ impl Compiler {
             steps,
             global,
             certificates: Certificates::default(),
+            balancers,
         };
         Ok(Compiled { snapshot, warnings, files })
     }
@@ -202,9 +215,16 @@ impl Compiler {
     }
 }
 
-fn steps(entities: &Entities, instances: &Instances, consumers: &Arc<Consumers>) -> Vec<Step> {
-    let destinations: Vec<Arc<Destination>> =
-        entities.services.iter().map(|it| Arc::new(destination(it))).collect();
+fn steps(
+    entities: &Entities,
+    instances: &Instances,
+    consumers: &Arc<Consumers>,
+    balancers: &[Arc<Balancer>],
+) -> Vec<Step> {
+    let upstreams: HashMap<&str, &Arc<Balancer>> =
+        entities.upstreams.iter().map(|it| it.name.as_str()).zip(balancers).collect();
+    let one = |service: &Service| Arc::new(destination(service, upstreams.get(&*service.host).copied()));
+    let destinations: Vec<Arc<Destination>> = entities.services.iter().map(one).collect();
     let step = |(n, route): (usize, &Route)| Step {
         matched: Arc::new(matched(route, entities, consumers)),
         chain: instances.of_route(RouteIndex(n), route.service),
@@ -274,12 +294,11 @@ fn unknown_anonymous(entry: &Entry, consumers: &Consumers) -> Option<Diagnostic>
     Some(Diagnostic::warning(entry.at.key("config").key("anonymous"), message).help(help))
 }
 
-fn destination(service: &Service) -> Destination {
+/// `upstream` is what the host of the Service names, if it names an Upstream.
+fn destination(service: &Service, upstream: Option<&Arc<Balancer>>) -> Destination {
     let tls = matches!(service.protocol.as_str(), "https" | "grpcs" | "wss");
-    let bracketed =
-        if service.host.contains(':') { format!("[{}]", service.host) } else { service.host.clone() };
-    let usual = service.port == if tls { 443 } else { 80 };
-    let host = if usual { bracketed } else { format!("{bracketed}:{}", service.port) };
+    let of_host = || Arc::new(Balancer::of_host(&service.host, service.port));
+    let balancer = upstream.cloned().unwrap_or_else(of_host);
     Destination {
         origin: if tls {
             let verify = service.record.get("tls_verify").and_then(Value::as_bool).unwrap_or_default();
@@ -294,7 +313,8 @@ fn destination(service: &Service) -> Destination {
             read: Duration::from_millis(service.read_timeout),
             retries: service.retries,
         },
-        host: HeaderValue::try_from(host).unwrap_or_else(|_| HeaderValue::from_static("")),
+        host: balancer.first_host(tls).unwrap_or_else(|| HeaderValue::from_static("")),
+        balancer,
         path: service.path.clone().unwrap_or_else(|| "/".to_owned()),
     }
 }

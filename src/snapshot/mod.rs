@@ -3,6 +3,7 @@
 //! A configuration becomes a [`Snapshot`]; [`Live`] holds the current one. A request takes it once and keeps it to
 //! its last byte, so a reload never changes a request on its way.
 
+mod balancers;
 mod chains;
 mod changes;
 mod compile;
@@ -15,6 +16,7 @@ pub use live::Live;
 use std::{sync::Arc, time::SystemTime};
 
 use crate::{
+    balancer::Balancer,
     entity::{Entities, Route, RouteIndex, Service},
     plugin::{Chain, Matched},
     router::{self, Candidate, Key, Match, Request, Router},
@@ -39,6 +41,8 @@ pub struct Snapshot {
     steps: Vec<Step>,
     global: Chain,
     certificates: Certificates,
+    /// By place in [`Entities::upstreams`].
+    balancers: Vec<Arc<Balancer>>,
 }
 
 /// What happens to the requests of one Route.
@@ -59,11 +63,13 @@ pub struct Step {
 /// A Service, as the proxy needs it.
 #[derive(Debug)]
 pub struct Destination {
-    /// Whom to connect to.
+    /// How its peers are spoken to.
     pub origin: Origin,
+    /// Picks one of its peers.
+    pub balancer: Arc<Balancer>,
     /// How long, and how often.
     pub limits: Limits,
-    /// The Host header that the upstream gets.
+    /// The Host header that the upstream gets, as far as it is known before a peer is.
     pub host: http::HeaderValue,
     /// Put before the request's path; begins with `/`.
     pub path: String,
@@ -107,6 +113,12 @@ impl Snapshot {
     #[must_use]
     pub const fn certificates(&self) -> &Certificates {
         &self.certificates
+    }
+
+    /// What picks the peers of each Upstream, by place in [`Entities::upstreams`].
+    #[must_use]
+    pub fn balancers(&self) -> &[Arc<Balancer>] {
+        &self.balancers
     }
 
     /// Lets every plugin forget what requests have made it remember.

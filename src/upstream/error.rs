@@ -20,6 +20,8 @@ pub struct Failure {
 pub enum Cause {
     /// The host name has no address.
     NameResolution(io::Error),
+    /// There is no peer that works, or none at all.
+    NoPeer,
     /// The connection was refused or could not be made.
     Connect(io::Error),
     /// There was no connection within the Service's `connect_timeout`.
@@ -44,7 +46,7 @@ impl Cause {
     /// The status of the answer that the client gets.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NameResolution(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NameResolution(_) | Self::NoPeer => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout | Self::WriteTimeout | Self::ReadTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
             Self::Connect(_) | Self::Tls(_) | Self::Closed(_) | Self::Invalid(_) | Self::UnaskedUpgrade => {
@@ -55,12 +57,16 @@ impl Cause {
 
     /// The message of that answer, where it is not the status's default one.
     pub fn message(&self) -> Option<&'static str> {
-        matches!(self, Self::NameResolution(_)).then_some("name resolution failed")
+        match self {
+            Self::NameResolution(_) => Some("name resolution failed"),
+            Self::NoPeer => Some("failure to get a peer from the ring-balancer"),
+            _ => None,
+        }
     }
 
     /// Whether an upstream was looked for at all; if not, the answer carries no upstream latency.
     pub fn reached_upstream(&self) -> bool {
-        !matches!(self, Self::NameResolution(_))
+        !matches!(self, Self::NameResolution(_) | Self::NoPeer)
     }
 
     /// Sorts what hyper reports about an exchange.
@@ -85,6 +91,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NameResolution(error) => write!(out, "name resolution failed: {error}"),
+            Self::NoPeer => out.write_str("no target of the upstream works"),
             Self::Connect(error) => write!(out, "connect failed: {error}"),
             Self::ConnectTimeout => out.write_str("no connection within connect_timeout"),
             Self::Tls(error) => write!(out, "TLS handshake failed: {}", tls::reason(error)),

@@ -100,6 +100,11 @@ impl Shelf {
         });
     }
 
+    /// Takes no further requests to these origins; what is under way goes on.
+    pub(super) fn forget(&self, of: impl Fn(&Origin) -> bool) {
+        self.lock().retain(|origin, _| !of(origin));
+    }
+
     /// How many connections carry nothing.
     pub(super) fn idle(&self) -> usize {
         self.lock().values().flatten().filter(|it| it.streams.open.load(Relaxed) == 0).count()

@@ -11,6 +11,7 @@
 //! | [`connect`] | address, TCP, the start of HTTP |
 //! | [`http2`] | connections that many requests share |
 //! | [`tls`] | what is asked of certificates, and shown |
+//! | [`peers`] | where the tries of a request go |
 //! | [`send`] | tries, and when one may be repeated |
 //! | [`body`] | bodies in both directions, watched for stalls |
 //! | [`error`] | what can go wrong |
@@ -19,6 +20,7 @@ mod body;
 mod connect;
 mod error;
 mod http2;
+mod peers;
 mod pool;
 mod send;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod tests;
 mod tls;
 
 pub use error::{Cause, Failure};
+pub use peers::{Outcome, Peer, Peers, Place};
 pub use pool::{Pool, PoolSettings};
 pub use tls::{TlsSettings, Trust};
 

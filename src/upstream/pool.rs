@@ -93,6 +93,14 @@ impl Pool {
         own + self.shared.shelf.idle()
     }
 
+    /// Closes the idle connections to all origins of this kind.
+    pub fn close_idle(&self, of: impl Fn(&Origin) -> bool) {
+        for shard in &self.shared.shards {
+            lock(shard).retain(|origin, _| !of(origin));
+        }
+        self.shared.shelf.forget(of);
+    }
+
     /// Takes an idle connection to an origin, the most recently used first, or a place on one that is shared.
     pub(super) fn take(&self, origin: &Origin) -> Option<Lease> {
         if origin.is_http2() {

@@ -2,34 +2,36 @@
 //!
 //! | what failed | is repeated |
 //! |---|---|
-//! | making a connection | up to `retries` times, and until every address was tried once |
+//! | making a connection | up to `retries` times, and until every address of a host was tried once |
 //! | an exchange of which nothing was written | on a new connection |
 //! | an idle connection, before a response | on a new connection, if the method is idempotent and the body is in memory |
 //! | a new connection, before a response | the same, up to `retries` times |
 //! | a timeout of an exchange | never: the upstream may be at work on it |
 //! | an invalid response | never |
+//!
+//! Every try but one on a dead idle connection goes where [`Peers`] say, which hear how it ended.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header::UPGRADE};
+use http::{
+    HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
+    header::{HOST, UPGRADE},
+};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 
 use super::{
     Answer, Cause, Failure, Limits, Origin, Pool,
     body::{Download, Upload},
-    connect::{addresses, connect},
+    connect::connect,
     http2::convert,
+    peers::{Addresses, Peer, Peers},
     pool::Lease,
 };
 use crate::body::Body;
 
 impl Pool {
-    /// Sends a request and waits for the head of the response.
-    ///
-    /// The target has to be in origin form, and Host has to be set. Header fields go out as they are; the framing is
-    /// made here. The body of the answer fails when the upstream's body breaks off or stalls; dropping it early, or
-    /// dropping this future, closes the connection.
+    /// Sends a request to one origin; as [`Pool::send_over`], over all its addresses.
     ///
     /// # Errors
     /// A [`Failure`] says why no response came, and with which status to tell the client.
@@ -37,72 +39,114 @@ impl Pool {
         &self,
         origin: &Origin,
         limits: &Limits,
+        request: Request<Body>,
+    ) -> Result<Answer, Failure> {
+        self.send_over(&mut Addresses::new(origin, limits.connect), limits, request).await
+    }
+
+    /// Sends a request to one of several peers and waits for the head of the response.
+    ///
+    /// The target has to be in origin form, and Host has to be set. Header fields go out as they are, but for Host,
+    /// which a peer may want its own way; the framing is made here. The body of the answer fails when the upstream's
+    /// body breaks off or stalls; dropping it early, or dropping this future, closes the connection.
+    ///
+    /// # Errors
+    /// A [`Failure`] says why no response came, and with which status to tell the client.
+    pub async fn send_over<P: Peers>(
+        &self,
+        peers: &mut P,
+        limits: &Limits,
         mut request: Request<Body>,
     ) -> Result<Answer, Failure> {
         *request.version_mut() = Version::HTTP_11;
-        let mut tries = Tries { pool: self, origin, limits, addresses: Vec::new(), count: 0 };
+        let mut tries = Tries { pool: self, peers, limits, count: 0, again: None };
         let mut connecting = Duration::ZERO;
-        let mut idle = self.take(origin);
         loop {
-            let reused = idle.is_some();
-            let lease = match idle.take() {
-                Some(lease) => lease,
-                None => {
-                    let began = Instant::now();
-                    let lease = tries.connect().await;
-                    connecting += began.elapsed();
-                    lease.map_err(|cause| tries.failure(cause))?
-                }
-            };
+            let began = Instant::now();
+            let found = tries.connection().await.map_err(|cause| tries.failure(cause))?;
+            if !found.reused {
+                connecting += began.elapsed();
+            }
+            if let Some(host) = &found.peer.host {
+                request.headers_mut().insert(HOST, host.clone());
+            }
             let spare = Spare::of(&request);
             let began = Instant::now();
-            let (cause, unsent) = match exchange(lease, request, limits).await {
+            let (cause, unsent) = match exchange(found.lease, request, limits).await {
                 Ok(response) => {
                     let waiting = began.elapsed();
+                    tries.peers.ended(Ok((response.status(), waiting)));
                     return Ok(Answer { response, tries: tries.count, connecting, waiting });
                 }
                 Err(Lost { cause, unsent }) => (cause, unsent),
             };
-            let repeatable = matches!(cause, Cause::Closed(_)) && (reused || tries.left());
+            let repeatable = matches!(cause, Cause::Closed(_)) && (found.reused || tries.left());
             match unsent.map(|request| *request).or_else(|| spare.map(Spare::into_request)) {
                 Some(again) if repeatable => request = again,
-                _ => return Err(tries.failure(cause)),
+                _ => {
+                    tries.peers.ended(Err(&cause));
+                    return Err(tries.failure(cause));
+                }
+            }
+            if found.reused {
+                // The peer may be well: it closed a connection that nobody used.
+                tries.again = Some(found.peer);
+            } else {
+                tries.peers.ended(Err(&cause));
             }
         }
     }
 }
 
 /// The connections that were asked for.
-struct Tries<'a> {
+struct Tries<'a, P> {
     pool: &'a Pool,
-    origin: &'a Origin,
+    peers: &'a mut P,
     limits: &'a Limits,
-    addresses: Vec<SocketAddr>,
     count: u32,
+    /// The peer whose idle connection was dead: it gets a new one.
+    again: Option<Peer>,
 }
 
-impl Tries<'_> {
-    /// Makes a connection, over one address after the other.
-    async fn connect(&mut self) -> Result<Lease, Cause> {
-        if self.addresses.is_empty() {
-            self.addresses = addresses(self.origin, self.limits.connect).await?;
-        }
+/// A connection for one exchange.
+struct Found {
+    peer: Peer,
+    lease: Lease,
+    reused: bool,
+}
+
+impl<P: Peers> Tries<'_, P> {
+    /// Takes or makes a connection, to one peer after the other.
+    async fn connection(&mut self) -> Result<Found, Cause> {
         loop {
-            let turn = self.count as usize % self.addresses.len().max(1);
-            let Some(&address) = self.addresses.get(turn) else {
-                return Err(Cause::NameResolution(std::io::ErrorKind::NotFound.into()));
+            let peer = match self.again.take() {
+                Some(peer) => peer,
+                None => {
+                    let peer = self.peers.next().await?;
+                    if let Some(lease) = self.pool.take(&peer.origin) {
+                        return Ok(Found { peer, lease, reused: true });
+                    }
+                    peer
+                }
             };
             self.count += 1;
-            match connect(address, self.origin, self.limits.connect).await {
-                Ok(connection) => return Ok(self.pool.lend(self.origin, connection)),
-                Err(cause) if !self.left() => return Err(cause),
-                Err(_) => {}
+            match connect(peer.address, &peer.origin, self.limits.connect).await {
+                Ok(connection) => {
+                    let lease = self.pool.lend(&peer.origin, connection);
+                    return Ok(Found { peer, lease, reused: false });
+                }
+                Err(cause) => {
+                    self.peers.ended(Err(&cause));
+                    if !self.left() {
+                        return Err(cause);
+                    }
+                }
             }
         }
     }
 
     fn left(&self) -> bool {
-        self.count <= self.limits.retries || (self.count as usize) < self.addresses.len()
+        self.count <= self.limits.retries || (self.count as usize) < self.peers.width()
     }
 
     fn failure(&self, cause: Cause) -> Failure {

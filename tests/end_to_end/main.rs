@@ -6,28 +6,33 @@
 //! | `client`, `raw` | an HTTP client, and a bare connection where the bytes matter |
 //! | `secure`, `pem` | a client that speaks TLS, and certificates |
 //! | `upstream` | a service that records what it gets, and can stream, wait and break off |
+//! | `targets`, `nameserver` | services that say which of them was met; names whose addresses change |
 //! | the others | one for each thing that the gateway must do |
 #![expect(clippy::unwrap_used, reason = "here whatever cannot go on has failed")]
 
 mod admin;
 mod admin_config;
 mod bad_input;
+mod balancing;
 mod broken_files;
 mod client;
 mod command_line;
 mod config;
 mod consumers;
 mod cors;
+mod dns;
 mod documentation;
 mod explain;
 mod expressions;
 mod folder;
 mod gateway;
 mod guide;
+mod health;
 mod lint;
 mod mock_command;
 mod mocking;
 mod mocking_extensions;
+mod nameserver;
 mod pem;
 mod proxying;
 mod proxying_failures;
@@ -40,6 +45,7 @@ mod reload_specs;
 mod secure;
 mod settings;
 mod shutdown;
+mod targets;
 mod tls;
 mod upstream;
 

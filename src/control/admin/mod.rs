@@ -3,6 +3,7 @@
 mod config;
 mod debug;
 mod entities;
+mod health;
 mod node;
 
 use std::{sync::Arc, time::Instant};
@@ -54,6 +55,7 @@ impl Admin {
         let allowed: &[Method] = match segments.as_slice() {
             ["config"] => &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST],
             ["mock", "state"] => &[Method::DELETE, Method::OPTIONS],
+            ["upstreams", _, "targets", _, .., "healthy" | "unhealthy"] => &[Method::OPTIONS, Method::PUT],
             _ => &[Method::GET, Method::HEAD, Method::OPTIONS],
         };
         if !knows(&segments) {
@@ -76,6 +78,12 @@ impl Admin {
                 self.control.live().current().forget();
                 reply::empty(StatusCode::NO_CONTENT)
             }
+            ["upstreams", upstream, "health"] => {
+                self.health(upstream, request.uri().query().unwrap_or_default())
+            }
+            ["upstreams", upstream, "targets", target, address @ .., word @ ("healthy" | "unhealthy")] => {
+                self.set_health(upstream, target, address.first().copied(), *word == "healthy")
+            }
             _ => self.entities(&segments, request.uri().query().unwrap_or_default()),
         }
     }
@@ -85,7 +93,8 @@ fn knows(segments: &[&str]) -> bool {
     matches!(
         segments,
         [] | ["status" | "config"] | ["status", "ready"] | ["debug", "explain"] | ["mock", "state"]
-    ) || entities::knows(segments)
+    ) || health::knows(segments)
+        || entities::knows(segments)
 }
 
 /// The segments of a path; one slash at its end is tolerated, empty segments are not.

@@ -1,0 +1,191 @@
+//! The tries of one request: where each goes, and what comes of it.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::{
+    Balancer,
+    health::{Event, Witness},
+    peer::{Peer, State, clock},
+};
+use crate::{
+    body::{Body, BodyError},
+    dns::Resolver,
+    entity::Algorithm,
+    upstream::{self, Cause, Origin, Outcome, Peers},
+};
+
+/// The tries of one request.
+#[derive(Debug)]
+pub struct Choice<'a> {
+    balancer: &'a Arc<Balancer>,
+    resolver: &'a Resolver,
+    origin: &'a Origin,
+    hash: u32,
+    keep_host: bool,
+    /// The peer of the try that is under way, and when it began.
+    current: Option<(Arc<Peer>, Instant)>,
+    /// Those that failed.
+    tried: Vec<Arc<Peer>>,
+    open: Option<Open>,
+}
+
+/// An exchange that is under way counts for its peer until this is dropped.
+#[derive(Debug)]
+pub struct Open(Arc<State>);
+
+impl<'a> Choice<'a> {
+    pub(super) fn new(
+        balancer: &'a Arc<Balancer>,
+        resolver: &'a Resolver,
+        origin: &'a Origin,
+        hash: u32,
+        keep_host: bool,
+    ) -> Self {
+        let (current, tried, open) = (None, Vec::new(), None);
+        Self { balancer, resolver, origin, hash, keep_host, current, tried, open }
+    }
+
+    /// The address of the last try.
+    #[must_use]
+    pub fn address(&self) -> Option<std::net::SocketAddr> {
+        let last = self.current.as_ref().map(|(peer, _)| peer).or(self.tried.last());
+        last.map(|it| it.place.address)
+    }
+
+    /// What counts as under way for the peer that answered, if its algorithm counts: for as long as its body lasts.
+    #[must_use]
+    pub fn hold(self, body: Body) -> Body {
+        match self.open {
+            Some(open) if !http_body::Body::is_end_stream(&body) => Body::boxed(Held { body, _open: open }),
+            _ => body,
+        }
+    }
+
+    fn pick(&self) -> Option<Arc<Peer>> {
+        self.balancer.ring.load().pick(&self.balancer.turn, self.hash, &self.tried).cloned()
+    }
+
+    async fn find(&self) -> Result<Arc<Peer>, Cause> {
+        let balancer = self.balancer;
+        if balancer.takes_lookup() {
+            if balancer.ring.load().peers.is_empty() {
+                balancer.look_up(self.resolver).await;
+            } else {
+                let (balancer, resolver) = (balancer.clone(), self.resolver.clone());
+                tokio::spawn(async move { balancer.look_up(&resolver).await });
+            }
+        }
+        if let Some(peer) = self.pick() {
+            return Ok(peer);
+        }
+        if balancer.is_unresolved() {
+            // Someone else looks the names up, and will be done at about the same time.
+            balancer.look_up(self.resolver).await;
+        }
+        self.pick().ok_or_else(|| balancer.nobody())
+    }
+
+    fn measure(&self, peer: &Peer, began: Instant, outcome: Outcome<'_>) {
+        if self.balancer.plan.algorithm == Algorithm::Latency {
+            match outcome {
+                Ok((_, took)) => peer.state.latency.measure(took, clock()),
+                Err(_) => peer.state.latency.fail(began.elapsed(), clock()),
+            }
+        }
+    }
+}
+
+impl Peers for Choice<'_> {
+    async fn next(&mut self) -> Result<upstream::Peer, Cause> {
+        let peer = self.find().await?;
+        if self.balancer.plan.algorithm == Algorithm::LeastConnections {
+            self.open = Some(Open::new(&peer.state));
+        }
+        let found = upstream::Peer {
+            origin: self.origin.at(&peer.place),
+            address: peer.place.address,
+            host: (!self.keep_host).then(|| peer.host(self.origin.is_tls()).clone()),
+        };
+        self.current = Some((peer, Instant::now()));
+        Ok(found)
+    }
+
+    fn ended(&mut self, outcome: Outcome<'_>) {
+        let Some((peer, began)) = self.current.take() else { return };
+        self.measure(&peer, began, outcome);
+        if let Some(checks) = &self.balancer.plan.checks
+            && let Some(event) = event(outcome, &checks.passive.limits)
+        {
+            self.balancer.count(&peer, event, &checks.passive.limits, Witness::Request);
+        }
+        if outcome.is_err() {
+            self.tried.push(peer);
+        } else {
+            self.current = Some((peer, began));
+        }
+    }
+
+    fn width(&self) -> usize {
+        // The targets of an Upstream are tried as often as `retries` say; the addresses of one host are one target.
+        if self.balancer.plan.upstream.is_some() { 1 } else { self.balancer.ring.load().peers.len() }
+    }
+}
+
+/// What the end of a try says about its peer.
+fn event(outcome: Outcome<'_>, limits: &crate::entity::Limits) -> Option<Event> {
+    match outcome {
+        Ok((status, _)) => Event::of_status(status.as_u16(), limits),
+        Err(Cause::ConnectTimeout | Cause::WriteTimeout | Cause::ReadTimeout) => Some(Event::Timeout),
+        // The client's, or nobody's.
+        Err(Cause::RequestBody(_) | Cause::NameResolution(_) | Cause::NoPeer) => None,
+        Err(_) => Some(Event::TcpFailure),
+    }
+}
+
+impl Open {
+    fn new(state: &Arc<State>) -> Self {
+        state.open.fetch_add(1, Ordering::Relaxed);
+        Self(state.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A body, during which an exchange is under way.
+#[derive(Debug)]
+struct Held {
+    body: Body,
+    _open: Open,
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,81 @@
+//! What runs in the background for the Upstreams of the current Snapshot: lookups of names, checks, and the end of
+//! idle connections to peers that went down.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+
+use tokio::task::AbortHandle;
+
+use super::{Balancer, check::check_forever};
+use crate::{dns::Resolver, upstream::Pool};
+
+/// Keeps Upstreams up to date, for as long as it is there.
+#[derive(Debug, Default)]
+pub struct Keeper {
+    /// By where the balancer is in memory.
+    running: HashMap<usize, Running>,
+}
+
+/// The tasks of one Upstream; they end when this is dropped.
+#[derive(Debug)]
+struct Running {
+    /// As long as this is here, no other can be at its place.
+    _balancer: Arc<Balancer>,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Keeper {
+    /// From now on these are kept: what runs for others ends, what runs for these goes on. Must be called on the
+    /// runtime.
+    pub fn keep(&mut self, balancers: &[Arc<Balancer>], resolver: &Resolver, pool: &Pool) {
+        let place = |balancer: &Arc<Balancer>| Arc::as_ptr(balancer).addr();
+        let mut before = std::mem::take(&mut self.running);
+        for balancer in balancers {
+            let running =
+                before.remove(&place(balancer)).unwrap_or_else(|| Running::start(balancer, resolver, pool));
+            self.running.insert(place(balancer), running);
+        }
+    }
+}
+
+impl Running {
+    fn start(balancer: &Arc<Balancer>, resolver: &Resolver, pool: &Pool) -> Self {
+        let mut tasks = vec![
+            tokio::spawn(check_forever(balancer.clone(), true)).abort_handle(),
+            tokio::spawn(check_forever(balancer.clone(), false)).abort_handle(),
+            tokio::spawn(close_idle(balancer.clone(), pool.clone())).abort_handle(),
+        ];
+        if balancer.next_lookup().is_some() {
+            tasks.push(tokio::spawn(follow_names(balancer.clone(), resolver.clone())).abort_handle());
+        }
+        Self { _balancer: balancer.clone(), tasks }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn follow_names(balancer: Arc<Balancer>, resolver: Resolver) {
+    loop {
+        balancer.look_up(&resolver).await;
+        let Some(pause) = balancer.next_lookup() else { return };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Closes idle connections to peers that went down: they will be good for nothing when it is up again.
+async fn close_idle(balancer: Arc<Balancer>, pool: Pool) {
+    loop {
+        balancer.turned.notified().await;
+        let ring = balancer.ring.load_full();
+        let down: Vec<SocketAddr> =
+            ring.peers.iter().filter(|it| !it.works()).map(|it| it.place.address).collect();
+        if !down.is_empty() {
+            pool.close_idle(|origin| down.iter().any(|address| origin.is_at(*address)));
+        }
+    }
+}

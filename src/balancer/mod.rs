@@ -1,0 +1,222 @@
+//! WHERE: picks the peer of a request, among the targets of an Upstream or the addresses of a Service's host.
+//!
+//! A [`Balancer`] outlives the Snapshot that it was made for: a configuration in which its Upstream is the same takes
+//! it over, with all that it knows. Requests read a finished ring and a few atomic numbers; who changes something
+//! makes a new ring.
+//!
+//! | part | what it is for |
+//! |---|---|
+//! | [`ring`] | who takes part now, and how one is picked |
+//! | [`wheel`], [`consistent`], [`xxhash`] | round-robin by weight; consistent hashing |
+//! | [`peer`] | one address of a target, and what is known about it |
+//! | [`health`] | whether it works |
+//! | [`hash`] | what of a request is hashed |
+//! | [`choice`] | the tries of one request |
+//! | [`roster`] | names become addresses, addresses become a ring |
+//! | [`check`], [`keep`] | asking the targets again and again; what runs for an Upstream |
+//! | [`report`] | its state for the Admin API |
+
+mod check;
+mod choice;
+mod consistent;
+mod hash;
+mod health;
+mod keep;
+mod peer;
+mod report;
+mod ring;
+mod roster;
+mod wheel;
+mod xxhash;
+
+pub use choice::{Choice, Open};
+pub use hash::{Asked, Hashed};
+pub use health::{Event, Witness};
+pub use keep::Keeper;
+pub use report::{AddressReport, TargetReport, Verdict};
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize},
+    },
+};
+
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use self::{peer::Peer, ring::Ring, roster::Roster};
+use crate::{
+    dns::Resolver,
+    entity::{Algorithm, HashInput, Healthchecks, Target, Upstream},
+    upstream::Origin,
+};
+
+/// Picks the peers of requests.
+pub struct Balancer {
+    plan: Plan,
+    ring: ArcSwap<Ring>,
+    /// Counts requests.
+    turn: AtomicUsize,
+    roster: Mutex<Roster>,
+    /// When the names should be looked up again, on the clock of `peer`.
+    due: AtomicU64,
+    /// Tells that a peer went down or came back.
+    turned: Notify,
+}
+
+/// What a balancer was told.
+#[derive(Debug)]
+struct Plan {
+    /// The id of the Upstream; none for the host of a Service.
+    upstream: Option<Uuid>,
+    algorithm: Algorithm,
+    hash_on: HashInput,
+    hash_fallback: HashInput,
+    slots: u32,
+    host_header: Option<String>,
+    use_srv_name: bool,
+    checks: Option<Healthchecks>,
+    seats: Vec<Seat>,
+}
+
+/// A target, as the balancer needs it.
+#[derive(Debug)]
+struct Seat {
+    id: String,
+    /// `host:port`.
+    text: String,
+    host: String,
+    port: u16,
+    weight: u16,
+}
+
+impl Balancer {
+    /// One for an Upstream with these targets, which knows what `before` knows of the same addresses.
+    #[must_use]
+    pub fn of_upstream<'a>(
+        upstream: &Upstream,
+        targets: impl Iterator<Item = &'a Target>,
+        before: Option<&Self>,
+    ) -> Self {
+        let seat = |it: &Target| Seat {
+            id: it.id.to_string(),
+            text: it.target.clone(),
+            host: it.host.clone(),
+            port: it.port,
+            weight: it.weight,
+        };
+        let plan = Plan {
+            upstream: Some(upstream.id),
+            algorithm: match (upstream.algorithm, &upstream.hash_on) {
+                // There is nothing to hash.
+                (Algorithm::ConsistentHashing, HashInput::None) => Algorithm::RoundRobin,
+                (algorithm, _) => algorithm,
+            },
+            hash_on: upstream.hash_on.clone(),
+            hash_fallback: upstream.hash_fallback.clone(),
+            slots: upstream.slots,
+            host_header: upstream.host_header.clone(),
+            use_srv_name: upstream.use_srv_name,
+            checks: Some(upstream.healthchecks.clone()),
+            seats: targets.map(seat).collect(),
+        };
+        Self::new(plan, before)
+    }
+
+    /// One for the host of a Service: a name, or an address without brackets.
+    #[must_use]
+    pub fn of_host(host: &str, port: u16) -> Self {
+        let seat = Seat { id: String::new(), text: String::new(), host: host.to_owned(), port, weight: 100 };
+        let plan = Plan {
+            upstream: None,
+            algorithm: Algorithm::RoundRobin,
+            hash_on: HashInput::None,
+            hash_fallback: HashInput::None,
+            slots: 0,
+            host_header: None,
+            use_srv_name: false,
+            checks: None,
+            seats: vec![seat],
+        };
+        Self::new(plan, None)
+    }
+
+    fn new(plan: Plan, before: Option<&Self>) -> Self {
+        let roster = Roster::new(&plan, before.map(|it| it.roster()).as_deref());
+        let balancer = Self {
+            ring: ArcSwap::from_pointee(Ring::default()),
+            turn: AtomicUsize::new(0),
+            due: AtomicU64::new(roster.due()),
+            roster: Mutex::new(roster),
+            turned: Notify::new(),
+            plan,
+        };
+        balancer.renew_ring(&mut balancer.roster());
+        balancer
+    }
+
+    /// The id of its Upstream; none for the host of a Service.
+    #[must_use]
+    pub const fn upstream(&self) -> Option<Uuid> {
+        self.plan.upstream
+    }
+
+    /// The Host that its first target sees, as far as it is known without any DNS; none without a target.
+    #[must_use]
+    pub fn first_host(&self, tls: bool) -> Option<HeaderValue> {
+        let seat = self.plan.seats.first()?;
+        let address = SocketAddr::new(seat.address().unwrap_or(Ipv4Addr::UNSPECIFIED.into()), seat.port);
+        let host = self.plan.host_header.as_deref().unwrap_or(&seat.host);
+        Some(Peer::new(0, address, host, 1, Arc::default()).host(tls).clone())
+    }
+
+    /// Whether it has to be told what the Route's expression caught.
+    #[must_use]
+    pub const fn wants_captures(&self) -> bool {
+        matches!(self.plan.hash_on, HashInput::UriCapture(_))
+            || matches!(self.plan.hash_fallback, HashInput::UriCapture(_))
+    }
+
+    /// Whether the answer to a request depends on what it is asked.
+    #[must_use]
+    pub fn hashes(&self) -> bool {
+        self.plan.algorithm == Algorithm::ConsistentHashing
+    }
+
+    /// The hash of a request.
+    #[must_use]
+    pub fn hash(&self, asked: &Asked<'_>) -> Hashed {
+        Hashed::of([&self.plan.hash_on, &self.plan.hash_fallback], asked)
+    }
+
+    /// The tries of one request, which are made with the manners of `origin`. With `keep_host` peers see the Host
+    /// that the request has, else their own.
+    #[must_use]
+    pub fn choose<'a>(
+        self: &'a Arc<Self>,
+        resolver: &'a Resolver,
+        origin: &'a Origin,
+        hashed: &Hashed,
+        keep_host: bool,
+    ) -> Choice<'a> {
+        Choice::new(self, resolver, origin, hashed.hash, keep_host)
+    }
+}
+
+impl fmt::Debug for Balancer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Balancer").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+impl Seat {
+    /// Its address, if it is one and not a name.
+    fn address(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+}

@@ -1,0 +1,72 @@
+//! Names that a file knows: lines of an address and its names (hosts(5)).
+
+use std::{collections::HashMap, fs, net::IpAddr, path::Path};
+
+use super::Kind;
+
+/// The names of a file, in lower case.
+#[derive(Debug, Default)]
+pub(super) struct Hosts(HashMap<String, Vec<IpAddr>>);
+
+impl Hosts {
+    /// Reads a file; one that cannot be read knows nobody but `localhost`.
+    pub(super) fn read(path: &Path) -> Self {
+        Self::parse(&fs::read_to_string(path).unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut names: HashMap<String, Vec<IpAddr>> = HashMap::new();
+        for line in text.lines() {
+            let line = line.split('#').next().unwrap_or_default();
+            let mut words = line.split_ascii_whitespace();
+            let Some(address) = words.next().and_then(|word| word.parse().ok()) else { continue };
+            for name in words {
+                let all = names.entry(name.trim_end_matches('.').to_ascii_lowercase()).or_default();
+                if !all.contains(&address) {
+                    all.push(address);
+                }
+            }
+        }
+        let localhost = names.entry("localhost".to_owned()).or_default();
+        if !localhost.iter().any(IpAddr::is_ipv4) {
+            localhost.push(IpAddr::from([127, 0, 0, 1]));
+        }
+        Self(names)
+    }
+
+    /// The addresses of a name in lower case: of the first kind of `order` that it has any of, else all of them.
+    pub(super) fn find(&self, name: &str, order: &[Kind]) -> Option<(Kind, Vec<IpAddr>)> {
+        let all = self.0.get(name)?;
+        let of = |kind: Kind| -> Vec<IpAddr> {
+            all.iter().copied().filter(|it| it.is_ipv4() == (kind == Kind::A)).collect()
+        };
+        let kinds = order.iter().copied().chain([Kind::A, Kind::Aaaa]).filter(|kind| *kind != Kind::Srv);
+        kinds.map(|kind| (kind, of(kind))).find(|(_, found)| !found.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, name: &str, order: &[Kind], expected: &[&str]) {
+        let found = Hosts::parse(text).find(name, order).map(|(_, all)| all).unwrap_or_default();
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected, "{name} in {text:?}");
+    }
+
+    #[test]
+    fn a_file_knows_names() {
+        let text =
+            "# mine\n10.0.0.1 Shop.Test shop # the shop\n::1 six localhost\n10.0.0.2\tshop\nnonsense here\n";
+        check(text, "shop.test", &[Kind::A], &["10.0.0.1"]);
+        check(text, "shop", &[Kind::Srv, Kind::A], &["10.0.0.1", "10.0.0.2"]);
+        check(text, "six", &[Kind::A], &["::1"]);
+        check(text, "the", &[Kind::A], &[]);
+        check(text, "here", &[Kind::A], &[]);
+        check(text, "localhost", &[Kind::A], &["127.0.0.1"]);
+        check(text, "localhost", &[Kind::Aaaa, Kind::A], &["::1"]);
+        check("", "localhost", &[Kind::A], &["127.0.0.1"]);
+    }
+}

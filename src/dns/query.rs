@@ -1,0 +1,144 @@
+//! The one door to the resolver: records of one kind of one name, and how long they are good.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use super::{Fault, Kind, Options};
+
+/// Records of one kind.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    /// Addresses, for A and AAAA.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Hosts, for SRV.
+    pub(super) services: Vec<Srv>,
+    /// How long all of them are good.
+    pub(super) ttl: Duration,
+}
+
+/// An SRV record.
+#[derive(Debug)]
+pub(super) struct Srv {
+    pub(super) priority: u16,
+    pub(super) weight: u16,
+    pub(super) port: u16,
+    pub(super) name: Arc<str>,
+}
+
+#[cfg(feature = "dns")]
+pub(super) use of_our_own::Door;
+
+#[cfg(not(feature = "dns"))]
+pub(super) use of_the_system::Door;
+
+/// Asks name servers itself.
+#[cfg(feature = "dns")]
+mod of_our_own {
+    use hickory_resolver::{
+        Resolver, TokioResolver,
+        config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
+        net::{NetError, runtime::TokioRuntimeProvider},
+        proto::rr::{RData, RecordType},
+        system_conf::read_system_conf,
+    };
+
+    use super::{Arc, Duration, Fault, IpAddr, Kind, Options, Records, Srv};
+
+    pub(in crate::dns) struct Door(Result<TokioResolver, Arc<str>>);
+
+    impl Door {
+        /// One that asks the servers of `options`, or those of the system.
+        pub(in crate::dns) fn open(options: &Options) -> Self {
+            Self(resolver(options).map_err(|error| error.to_string().into()))
+        }
+
+        pub(in crate::dns) async fn query(&self, name: &str, kind: Kind) -> Result<Records, Fault> {
+            let resolver = self.0.as_ref().map_err(|why| Fault::Failed(why.clone()))?;
+            let of = match kind {
+                Kind::Srv => RecordType::SRV,
+                Kind::A => RecordType::A,
+                Kind::Aaaa => RecordType::AAAA,
+            };
+            let found = resolver.lookup(name, of).await.map_err(|error| {
+                if error.is_no_records_found() {
+                    Fault::NotFound
+                } else {
+                    Fault::Failed(error.to_string().into())
+                }
+            })?;
+            let mut records = Records { ttl: Duration::MAX, ..Records::default() };
+            for record in found.answers() {
+                // The names on the way to an address age, too.
+                records.ttl = records.ttl.min(Duration::from_secs(u64::from(record.ttl)));
+                match &record.data {
+                    RData::A(address) if kind == Kind::A => records.addresses.push(IpAddr::V4(address.0)),
+                    RData::AAAA(address) if kind == Kind::Aaaa => {
+                        records.addresses.push(IpAddr::V6(address.0));
+                    }
+                    RData::SRV(it) if kind == Kind::Srv => records.services.push(Srv {
+                        priority: it.priority,
+                        weight: it.weight,
+                        port: it.port,
+                        name: it.target.to_ascii().trim_end_matches('.').into(),
+                    }),
+                    _ => {}
+                }
+            }
+            Ok(records)
+        }
+    }
+
+    fn resolver(options: &Options) -> Result<TokioResolver, NetError> {
+        let system = read_system_conf();
+        let (mut config, mut resolving) = match system {
+            Ok(system) => system,
+            // Whoever names servers needs no file that does.
+            Err(_) if !options.servers.is_empty() => (ResolverConfig::default(), ResolverOpts::default()),
+            Err(error) => return Err(error),
+        };
+        if !options.servers.is_empty() {
+            let servers = options.servers.iter().map(|server| {
+                let mut it = NameServerConfig::udp_and_tcp(server.ip());
+                for connection in &mut it.connections {
+                    connection.port = server.port();
+                }
+                it
+            });
+            let (domain, search, _) = config.into_parts();
+            config = ResolverConfig::from_parts(domain, search, servers.collect());
+        }
+        // Both are ours.
+        resolving.use_hosts_file = ResolveHosts::Never;
+        resolving.cache_size = 0;
+        let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+        *builder.options_mut() = resolving;
+        builder.build()
+    }
+}
+
+/// Asks the system, which tells addresses only, and not for how long they are good.
+#[cfg(not(feature = "dns"))]
+mod of_the_system {
+    use super::{Duration, Fault, Kind, Options, Records};
+
+    pub(in crate::dns) struct Door;
+
+    impl Door {
+        pub(in crate::dns) fn open(_: &Options) -> Self {
+            Self
+        }
+
+        pub(in crate::dns) async fn query(&self, name: &str, kind: Kind) -> Result<Records, Fault> {
+            if kind == Kind::Srv {
+                return Err(Fault::NotFound);
+            }
+            let found = tokio::net::lookup_host((name, 0)).await;
+            let found = found.map_err(|error| Fault::Failed(error.to_string().into()))?;
+            let all = found.map(|it| it.ip()).filter(|it| it.is_ipv4() == (kind == Kind::A));
+            let addresses: Vec<_> = all.collect();
+            if addresses.is_empty() {
+                return Err(Fault::NotFound);
+            }
+            Ok(Records { addresses, ttl: Duration::from_secs(30), ..Records::default() })
+        }
+    }
+}

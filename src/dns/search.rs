@@ -1,0 +1,93 @@
+//! Which records are asked for, in which order, and what they make together.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{Answer, Fault, Host, Kind, Options, Service, hosts::Hosts, query::Door};
+
+/// Answers that may be used for no time at all are used for this long.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// What a file says does not age; this is as good as for ever.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// All that is needed to look a name up.
+pub(super) struct Search {
+    pub(super) options: Options,
+    hosts: Hosts,
+    door: Door,
+}
+
+impl Search {
+    pub(super) fn new(options: Options) -> Self {
+        Self { hosts: Hosts::read(&options.hosts_file), door: Door::open(&options), options }
+    }
+
+    /// Looks a name up: in the file, then by the kinds of records in their order, `last` first.
+    pub(super) async fn find(&self, name: &str, last: Option<Kind>) -> Result<Answer, Fault> {
+        if let Some((kind, addresses)) = self.hosts.find(name, &self.options.order) {
+            let hosts = addresses.into_iter().map(|ip| Host { ip, service: None }).collect();
+            return Ok(answer(kind, hosts, LONGEST));
+        }
+        let last = last.filter(|_| self.options.last_first);
+        let others = self.options.order.iter().copied().filter(|kind| Some(*kind) != last);
+        let mut worst = Fault::NotFound;
+        for kind in last.into_iter().chain(others) {
+            match self.of_kind(name, kind).await {
+                Ok(found) => return Ok(found),
+                Err(Fault::NotFound) => {}
+                // Some servers know nothing of SRV and say so in odd ways; the addresses decide.
+                Err(fault) => worst = fault,
+            }
+        }
+        Err(worst)
+    }
+
+    async fn of_kind(&self, name: &str, kind: Kind) -> Result<Answer, Fault> {
+        let records = self.door.query(name, kind).await?;
+        let mut ttl = records.ttl;
+        let mut hosts: Vec<Host> =
+            records.addresses.iter().map(|ip| Host { ip: *ip, service: None }).collect();
+        // Only the hosts of the best priority take part (RFC 2782).
+        let best = records.services.iter().map(|it| it.priority).min();
+        for service in records.services.iter().filter(|it| Some(it.priority) == best) {
+            let Ok((addresses, good)) = self.addresses(&service.name).await else { continue };
+            ttl = ttl.min(good);
+            hosts.extend(addresses.into_iter().map(|ip| Host {
+                ip,
+                service: Some(Service {
+                    port: service.port,
+                    weight: service.weight.max(1),
+                    name: Arc::clone(&service.name),
+                }),
+            }));
+        }
+        if hosts.is_empty() { Err(Fault::NotFound) } else { Ok(answer(kind, hosts, self.good_for(ttl))) }
+    }
+
+    /// The addresses of a host that an SRV record names.
+    async fn addresses(&self, name: &str) -> Result<(Vec<std::net::IpAddr>, Duration), Fault> {
+        if let Some((_, addresses)) = self.hosts.find(name, &self.options.order) {
+            return Ok((addresses, LONGEST));
+        }
+        let mut fault = Fault::NotFound;
+        for kind in [Kind::A, Kind::Aaaa] {
+            match self.door.query(&format!("{name}."), kind).await {
+                Ok(records) if !records.addresses.is_empty() => return Ok((records.addresses, records.ttl)),
+                Ok(_) => {}
+                Err(it) => fault = it,
+            }
+        }
+        Err(fault)
+    }
+
+    fn good_for(&self, ttl: Duration) -> Duration {
+        self.options.valid_ttl.unwrap_or(ttl).clamp(SHORTEST, LONGEST)
+    }
+}
+
+fn answer(kind: Kind, mut hosts: Vec<Host>, good: Duration) -> Answer {
+    hosts.sort_unstable();
+    hosts.dedup();
+    Answer { kind, hosts, expires: Instant::now() + good }
+}

@@ -1,0 +1,156 @@
+//! `dns_*`: how the names of upstreams are looked up.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::{error::Fault, value::list};
+
+/// How the names of upstreams are looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// `dns_resolver`: name servers in place of those of `/etc/resolv.conf`; by default none.
+    pub resolver: Vec<SocketAddr>,
+    /// `dns_hostsfile`: the file of names that are known without a query; by default `/etc/hosts`.
+    pub hosts_file: PathBuf,
+    /// `dns_order`: the kinds of records that are asked for; by default `LAST,SRV,A,CNAME`.
+    pub order: Vec<DnsOrder>,
+    /// `dns_valid_ttl`: how long answers are good, in place of what they say; by default they decide.
+    pub valid_ttl: Option<Duration>,
+    /// `dns_stale_ttl`: how long answers may be used after that; by default 3600 seconds.
+    pub stale_ttl: Duration,
+    /// `dns_not_found_ttl`: how long it is remembered that a name has no records; by default 30 seconds.
+    pub not_found_ttl: Duration,
+    /// `dns_error_ttl`: how long it is remembered that a lookup failed; by default one second.
+    pub error_ttl: Duration,
+}
+
+/// A kind of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DnsOrder {
+    /// What the name had last time.
+    Last,
+    /// Hosts and ports of a service.
+    Srv,
+    /// Addresses of IPv4.
+    A,
+    /// Addresses of IPv6.
+    Aaaa,
+    /// Another name.
+    Cname,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            resolver: Vec::new(),
+            hosts_file: PathBuf::from("/etc/hosts"),
+            order: vec![DnsOrder::Last, DnsOrder::Srv, DnsOrder::A, DnsOrder::Cname],
+            valid_ttl: None,
+            stale_ttl: Duration::from_hours(1),
+            not_found_ttl: Duration::from_secs(30),
+            error_ttl: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Reads name servers: addresses, each with a port or 53.
+pub(super) fn servers(name: &str, text: &str) -> Result<Vec<SocketAddr>, Fault> {
+    let server = |item: &str| {
+        let bare = || item.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        item.parse().or_else(|_| bare().map(|ip| SocketAddr::new(ip, 53))).map_err(|_| {
+            Fault::new(
+                format!(
+                    "{name} must be a comma separated list in the form of IPv4/6 or IPv4/6:port, got '{item}'"
+                ),
+                "write for instance `10.0.0.2, 10.0.0.3:8600, [fd00::2]:53`",
+            )
+        })
+    };
+    list(text).into_iter().map(server).collect()
+}
+
+/// Reads the path of a file.
+#[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
+pub(super) fn file(_: &str, text: &str) -> Result<PathBuf, Fault> {
+    Ok(PathBuf::from(text))
+}
+
+/// Reads an order of kinds of records.
+pub(super) fn order(name: &str, text: &str) -> Result<Vec<DnsOrder>, Fault> {
+    let kind = |item: &str| match item.to_ascii_uppercase().as_str() {
+        "LAST" => Ok(DnsOrder::Last),
+        "SRV" => Ok(DnsOrder::Srv),
+        "A" => Ok(DnsOrder::A),
+        "AAAA" => Ok(DnsOrder::Aaaa),
+        "CNAME" => Ok(DnsOrder::Cname),
+        _ => Err(Fault::new(
+            format!("{name}: invalid entry '{item}' (LAST, SRV, A, AAAA, CNAME)"),
+            "write for instance `LAST,SRV,A,CNAME`",
+        )),
+    };
+    list(text).into_iter().map(kind).collect()
+}
+
+/// Reads seconds, perhaps with a fraction.
+pub(super) fn time(name: &str, text: &str) -> Result<Duration, Fault> {
+    let seconds = text.parse::<f64>().ok().filter(|it| (0.0..=4e9).contains(it));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| {
+        Fault::new(
+            format!("{name} is not a time: '{text}'"),
+            "write seconds without a unit, such as `30` or `0.5`",
+        )
+    })
+}
+
+/// Reads seconds that replace those of answers.
+pub(super) fn some_time(name: &str, text: &str) -> Result<Option<Duration>, Fault> {
+    time(name, text).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T: std::fmt::Debug + PartialEq>(
+        read: fn(&str, &str) -> Result<T, Fault>,
+        text: &str,
+        expected: Result<T, &str>,
+    ) {
+        let read = read("name", text).map_err(|fault| fault.message);
+        assert_eq!(read, expected.map_err(str::to_owned), "{text:?}");
+    }
+
+    #[test]
+    fn servers_have_addresses_and_perhaps_ports() {
+        let all = |texts: &[&str]| Ok(texts.iter().map(|it| it.parse().unwrap()).collect());
+        check(servers, "10.0.0.2", all(&["10.0.0.2:53"]));
+        check(
+            servers,
+            "10.0.0.2:8600, ::1, [::1], [::1]:54",
+            all(&["10.0.0.2:8600", "[::1]:53", "[::1]:53", "[::1]:54"]),
+        );
+        let message =
+            "name must be a comma separated list in the form of IPv4/6 or IPv4/6:port, got 'dns.test'";
+        check(servers, "dns.test", Err(message));
+    }
+
+    #[test]
+    fn an_order_names_kinds() {
+        check(order, "last, SRV,A", Ok(vec![DnsOrder::Last, DnsOrder::Srv, DnsOrder::A]));
+        check(order, "A,MX", Err("name: invalid entry 'MX' (LAST, SRV, A, AAAA, CNAME)"));
+    }
+
+    #[test]
+    fn times_are_seconds() {
+        check(time, "30", Ok(Duration::from_secs(30)));
+        check(time, "0.5", Ok(Duration::from_millis(500)));
+        check(some_time, "7", Ok(Some(Duration::from_secs(7))));
+        for wrong in ["-1", "1s", "NaN", "1e99"] {
+            check(time, wrong, Err(&format!("name is not a time: '{wrong}'")));
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A Service whose host is an Upstream goes to its targets.
+
+use crate::{
+    client::Client,
+    gateway::{Gateway, Setup},
+    targets::{Target, ask, count, who},
+};
+
+/// A gateway with a Service on `/` and this Upstream.
+pub(crate) fn start(upstream: &str, targets: &[(&Target, u32)]) -> Gateway {
+    Setup::with(&config(upstream, targets)).run()
+}
+
+/// The same as a text.
+pub(crate) fn config(upstream: &str, targets: &[(&Target, u32)]) -> String {
+    let list: Vec<String> = targets
+        .iter()
+        .map(|(target, weight)| format!("{{target: '{}', weight: {weight}}}", target.address))
+        .collect();
+    format!(
+        "\
+_format_version: \"3.0\"
+services:
+- name: shop
+  host: shop.upstream
+  path: /base
+  connect_timeout: 5000
+  routes: [{{name: shop, paths: [/, '~/item/(?<id>[0-9]+)']}}]
+upstreams:
+- {{name: shop.upstream, {upstream}, targets: [{}]}}
+",
+        list.join(", ")
+    )
+}
+
+#[test]
+fn turns_follow_weights() {
+    let (a, b, c) = (Target::start("a"), Target::start("b"), Target::start("c"));
+    let gateway = start("slots: 10", &[(&a, 200), (&b, 100), (&c, 0)]);
+    let met = ask(&gateway, "/x", 30);
+    assert_eq!([count(&met, "a"), count(&met, "b"), count(&met, "c")], [20, 10, 0], "{met:?}");
+    let three = [met[0].as_str(), met[1].as_str(), met[2].as_str()];
+    assert_ne!(three, ["a", "a", "b"], "turns are spread");
+}
+
+#[test]
+fn a_target_sees_its_own_name_as_host() {
+    let target = Target::start("a");
+    let gateway = start("slots: 10", &[(&target, 100)]);
+    gateway.get("/x").is(200, &format!("a {}", target.address));
+    let port = target.address.port();
+    let gateway = start("host_header: shop.test", &[(&target, 100)]);
+    gateway.get("/x").is(200, &format!("a shop.test:{port}"));
+    let kept = config("host_header: shop.test", &[(&target, 100)])
+        .replace("name: shop,", "name: shop, preserve_host: true,");
+    let gateway = Setup::with(&kept).run();
+    gateway.ask("GET", "/x", &[("host", "mine.test")]).is(200, "a mine.test");
+}
+
+#[test]
+fn without_a_target_there_is_no_peer() {
+    let gateway = start("slots: 10", &[]);
+    let json = [("accept", "application/json")];
+    gateway.ask("GET", "/x", &json).says(503, "failure to get a peer from the ring-balancer");
+    let target = Target::start("a");
+    let gateway = start("slots: 10", &[(&target, 0)]);
+    let answer = gateway.ask("GET", "/x", &json);
+    answer.says(503, "failure to get a peer from the ring-balancer");
+    assert_eq!(answer.header("x-kong-upstream-latency"), "");
+}
+
+#[test]
+fn a_failed_try_goes_to_another_target() {
+    let (gone, a) = (Target::start("gone"), Target::start("a"));
+    let gateway = start("slots: 10", &[(&gone, 1000), (&a, 100)]);
+    gone.answer(0);
+    let met = ask(&gateway, "/x", 22);
+    assert_eq!(count(&met, "a"), 22, "{met:?}");
+    assert!(gone.requests() > 0);
+}
+
+#[test]
+fn what_may_have_been_done_is_not_sent_again() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start("slots: 10", &[(&a, 100), (&b, 100)]);
+    a.answer(0);
+    b.answer(0);
+    assert_eq!(gateway.post("/x", &[], b"once").status, 502);
+    assert_eq!(a.requests() + b.requests(), 1);
+    let before = a.requests() + b.requests();
+    assert_eq!(gateway.get("/x").status, 502);
+    assert_eq!(a.requests() + b.requests() - before, 6, "one try, and five retries");
+}
+
+/// Checks that requests with the same of this go to the same target, and others to others.
+#[track_caller]
+fn check_hash(upstream: &str, ask: impl Fn(&Gateway, u32) -> String) {
+    let targets = ["a", "b", "c", "d"].map(Target::start);
+    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
+    let gateway = start(upstream, &all);
+    let first: Vec<String> = (0..20).map(|n| ask(&gateway, n)).collect();
+    let again: Vec<String> = (0..20).map(|n| ask(&gateway, n)).collect();
+    assert_eq!(first, again, "{upstream}");
+    let mut met = first.clone();
+    met.sort_unstable();
+    met.dedup();
+    assert!(met.len() > 1 && met.iter().all(|it| it.len() == 1), "{upstream}: {first:?}");
+}
+
+#[test]
+fn equal_requests_go_to_the_same_target() {
+    check_hash("hash_on: header, hash_on_header: X-User", |gateway, n| {
+        who(gateway, "/x", &[("x-user", &n.to_string())])
+    });
+    check_hash("hash_on: path", |gateway, n| who(gateway, &format!("/{n}"), &[]));
+    check_hash("hash_on: query_arg, hash_on_query_arg: user", |gateway, n| {
+        who(gateway, &format!("/x?user={n}&q={n}"), &[])
+    });
+    check_hash("hash_on: uri_capture, hash_on_uri_capture: id", |gateway, n| {
+        who(gateway, &format!("/item/{n}"), &[])
+    });
+    check_hash("hash_on: cookie, hash_on_cookie: session", |gateway, n| {
+        who(gateway, "/x", &[("cookie", &format!("a=b; session={n}"))])
+    });
+    check_hash("hash_on: header, hash_on_header: X-A, hash_fallback: path", |gateway, n| {
+        who(gateway, &format!("/{n}"), &[])
+    });
+}
+
+#[test]
+fn clients_of_one_address_meet_one_target() {
+    let targets = ["a", "b", "c"].map(Target::start);
+    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
+    let gateway = start("hash_on: ip", &all);
+    let met = ask(&gateway, "/x", 10);
+    assert_eq!(count(&met, &met[0]), 10, "{met:?}");
+}
+
+#[test]
+fn who_has_no_cookie_gets_one_and_comes_back_with_it() {
+    let targets = ["a", "b", "c", "d"].map(Target::start);
+    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
+    let gateway = start("hash_on: cookie, hash_on_cookie: session, hash_on_cookie_path: /y", &all);
+    for _ in 0..10 {
+        let answer = gateway.get("/x");
+        let (cookie, rest) = answer.header("set-cookie").split_once(';').unwrap();
+        assert_eq!(rest, " Path=/y; SameSite=Lax; HttpOnly");
+        let again = gateway.ask("GET", "/x", &[("cookie", cookie)]);
+        assert_eq!(again.text().split(' ').next(), answer.text().split(' ').next());
+        assert_eq!(again.header("set-cookie"), "");
+    }
+}
+
+#[test]
+fn the_least_busy_target_is_met() {
+    let (busy, idle) = (crate::upstream::Upstream::start(), Target::start("idle"));
+    let list = format!("{{target: '{}'}}, {{target: '{}'}}", busy.address, idle.address);
+    let config =
+        config("algorithm: least-connections", &[]).replace("targets: []", &format!("targets: [{list}]"));
+    let gateway = Setup::with(&config).run();
+    // One request, whose body does not end, is under way at the one that is busy.
+    let url = gateway.url("/stream");
+    let streaming = std::thread::spawn(move || {
+        while Client::fresh().send("GET", &url, &[], None).unwrap().text().starts_with("idle") {}
+    });
+    busy.sees("it is busy", |seen| seen.requests == 1);
+    let met = ask(&gateway, "/x", 6);
+    assert_eq!(count(&met, "idle"), 6, "{met:?}");
+    busy.release();
+    streaming.join().unwrap();
+}
+
+#[test]
+fn the_fastest_target_is_met() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start("algorithm: latency", &[(&a, 100), (&b, 100)]);
+    b.answer(0);
+    ask(&gateway, "/x", 4);
+    b.answer(200);
+    // It failed, which is as bad as a second.
+    let met = ask(&gateway, "/x", 6);
+    assert_eq!(count(&met, "a"), 6, "{met:?}");
+}
+
+#[test]
+fn a_reload_brings_and_takes_targets() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start("slots: 10", &[(&a, 100)]);
+    assert_eq!(count(&ask(&gateway, "/x", 4), "a"), 4);
+    gateway.folder.write("kong.yaml", config("slots: 10", &[(&a, 100), (&b, 100)]));
+    crate::targets::settles(&gateway, "/x", &["a", "b"]);
+    gateway.folder.write("kong.yaml", config("slots: 10", &[(&b, 100)]));
+    crate::targets::settles(&gateway, "/x", &["b"]);
+}
+
+#[test]
+fn connections_are_kept_for_each_target() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start("slots: 10", &[(&a, 100), (&b, 100)]);
+    ask(&gateway, "/x", 10);
+    gateway.folder.write("kong.yaml", config("slots: 20", &[(&a, 100), (&b, 100)]));
+    gateway.logs("1 upstream changed");
+    ask(&gateway, "/x", 10);
+    assert_eq!([a.connections(), b.connections()], [1, 1], "the pool outlives a reload");
+}

@@ -1,0 +1,234 @@
+//! Names are looked up, remembered, and followed.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use mynah::dns::{Fault, Options, Resolver};
+
+use crate::{
+    eventually,
+    gateway::{Gateway, Setup},
+    nameserver::Nameserver,
+    targets::{Target, ask, count, settles},
+};
+
+/// Three targets on the same port of different addresses of this machine.
+fn three() -> (Vec<Target>, u16) {
+    let address = |n: u8| IpAddr::from(Ipv4Addr::new(127, 0, 0, n));
+    eventually("three targets have a port", || {
+        let first = Target::start_at("a", address(1), 0);
+        let port = first.address.port();
+        // Somebody else may have the port of the others.
+        let free = |n| std::net::TcpListener::bind((address(n), port)).is_ok();
+        if !free(2) || !free(3) {
+            return None;
+        }
+        let others = [("b", 2), ("c", 3)].map(|(name, n)| Target::start_at(name, address(n), port));
+        Some(([first].into_iter().chain(others).collect(), port))
+    })
+}
+
+/// A gateway that asks this server; `/host` goes to `shop.test`, `/up` to an Upstream with `more.test`.
+fn start(server: &Nameserver, port: u16, upstream: &str) -> Gateway {
+    let config = format!(
+        "\
+_format_version: \"3.0\"
+services:
+- {{name: host, host: shop.test, port: {port}, retries: 0, routes: [{{name: host, paths: [/host]}}]}}
+- {{name: up, host: up.upstream, routes: [{{name: up, paths: [/up]}}]}}
+upstreams:
+- {{name: up.upstream, {upstream}, targets: [{{target: 'more.test:{port}'}}]}}
+"
+    );
+    setup(server, &config).run()
+}
+
+fn setup(server: &Nameserver, config: &str) -> Setup {
+    Setup::with(config)
+        .file("hosts", "127.0.0.3 file.test\n")
+        .env("KONG_DNS_RESOLVER", &server.address.to_string())
+        .env("KONG_DNS_HOSTSFILE", "hosts")
+        .env("KONG_DNS_ERROR_TTL", "0.05")
+        .env("KONG_DNS_NOT_FOUND_TTL", "0.05")
+}
+
+#[test]
+fn every_address_of_a_name_has_its_turn() {
+    let (server, (_targets, port)) = (Nameserver::start(), three());
+    server.a("shop.test", 300, &["127.0.0.1", "127.0.0.2"]);
+    server.a("more.test", 300, &["127.0.0.2", "127.0.0.3"]);
+    let gateway = start(&server, port, "slots: 10");
+    let met = ask(&gateway, "/host", 10);
+    assert_eq!([count(&met, "a"), count(&met, "b")], [5, 5], "{met:?}");
+    let met = ask(&gateway, "/up", 10);
+    assert_eq!([count(&met, "b"), count(&met, "c")], [5, 5], "{met:?}");
+    assert_eq!(server.queries("shop.test"), 1, "one answer does for all requests");
+    gateway
+        .get("/up")
+        .is(200, &format!("{} more.test:{port}", if count(&met[..1], "b") == 1 { "b" } else { "c" }));
+}
+
+#[test]
+fn changes_are_followed_without_a_reload() {
+    let (server, (_targets, port)) = (Nameserver::start(), three());
+    server.a("shop.test", 1, &["127.0.0.1"]);
+    server.a("more.test", 1, &["127.0.0.1"]);
+    let gateway = start(&server, port, "slots: 10");
+    settles(&gateway, "/host", &["a"]);
+    settles(&gateway, "/up", &["a"]);
+    server.a("shop.test", 1, &["127.0.0.2"]);
+    server.a("more.test", 1, &["127.0.0.2", "127.0.0.3"]);
+    settles(&gateway, "/host", &["b"]);
+    settles(&gateway, "/up", &["b", "c"]);
+}
+
+#[test]
+fn an_old_answer_is_better_than_none() {
+    let (server, (_targets, port)) = (Nameserver::start(), three());
+    server.a("shop.test", 1, &["127.0.0.1"]);
+    server.a("more.test", 1, &["127.0.0.1"]);
+    let gateway = start(&server, port, "slots: 10");
+    settles(&gateway, "/host", &["a"]);
+    settles(&gateway, "/up", &["a"]);
+    server.fail(true);
+    let asked = server.queries("shop.test");
+    eventually("it was asked again, in vain", || {
+        settles(&gateway, "/host", &["a"]);
+        settles(&gateway, "/up", &["a"]);
+        (server.queries("shop.test") > asked + 2).then_some(())
+    });
+    server.fail(false);
+    server.a("shop.test", 1, &["127.0.0.2"]);
+    settles(&gateway, "/host", &["b"]);
+}
+
+#[test]
+fn a_name_that_comes_later_is_found() {
+    let (server, (_targets, port)) = (Nameserver::start(), three());
+    let gateway = start(&server, port, "slots: 10");
+    let json = [("accept", "application/json")];
+    gateway.ask("GET", "/host", &json).says(503, "name resolution failed");
+    gateway.ask("GET", "/up", &json).says(503, "failure to get a peer from the ring-balancer");
+    let health = gateway.admin("GET", "/upstreams/up.upstream/health").json();
+    assert_eq!(health["data"][0]["health"], "DNS_ERROR");
+    server.a("shop.test", 300, &["127.0.0.1"]);
+    server.a("more.test", 300, &["127.0.0.2"]);
+    eventually("both are found", || {
+        (gateway.get("/host").status == 200 && gateway.get("/up").status == 200).then_some(())
+    });
+}
+
+#[test]
+fn srv_records_say_port_and_weight() {
+    let server = Nameserver::start();
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let hosts = |other: u16| {
+        [
+            (1, 30, a.address.port(), "one.test"),
+            (1, 10, b.address.port(), "two.test"),
+            (2, 99, other, "none.test"),
+        ]
+    };
+    server.srv("shop.test", 300, &hosts(1));
+    server.srv("more.test", 300, &hosts(1));
+    server.a("one.test", 300, &["127.0.0.1"]);
+    server.a("two.test", 300, &["127.0.0.1"]);
+    server.a("none.test", 300, &["127.0.0.9"]);
+    let gateway = start(&server, 9, "use_srv_name: true");
+    for path in ["/host", "/up"] {
+        let met = ask(&gateway, path, 8);
+        assert_eq!([count(&met, "a"), count(&met, "b")], [6, 2], "{path}: {met:?}");
+    }
+    let mut hosts: Vec<String> = (0..8).map(|_| gateway.get("/up").text().to_owned()).collect();
+    hosts.sort();
+    hosts.dedup();
+    let of = |name: &str, target: &Target| format!("{name}:{}", target.address.port());
+    assert_eq!(hosts, [format!("a {}", of("one.test", &a)), format!("b {}", of("two.test", &b))]);
+    let mut hosts: Vec<String> = (0..8).map(|_| gateway.get("/host").text().to_owned()).collect();
+    hosts.sort();
+    hosts.dedup();
+    assert_eq!(hosts, [format!("a {}", of("shop.test", &a)), format!("b {}", of("shop.test", &b))]);
+}
+
+#[test]
+fn names_of_a_file_need_no_query() {
+    let (server, (_targets, port)) = (Nameserver::start(), three());
+    let config = format!(
+        "\
+_format_version: \"3.0\"
+services:
+- {{name: file, host: file.test, port: {port}, routes: [{{name: file, paths: [/file]}}]}}
+- {{name: local, host: localhost, port: {port}, routes: [{{name: local, paths: [/local]}}]}}
+"
+    );
+    let gateway = setup(&server, &config).run();
+    assert_eq!(ask(&gateway, "/file", 1), ["c"]);
+    assert_eq!(ask(&gateway, "/local", 1), ["a"]);
+    assert_eq!(server.queries("file.test") + server.queries("localhost"), 0);
+}
+
+fn resolver(server: &Nameserver) -> Resolver {
+    Resolver::new(Options { servers: vec![server.address], ..Options::default() })
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+#[test]
+fn one_query_does_for_all_who_ask() {
+    let server = Nameserver::start();
+    server.a("shop.test", 300, &["127.0.0.1"]);
+    let resolver = resolver(&server);
+    block_on(async {
+        let asking: Vec<_> = (0..50)
+            .map(|_| {
+                let resolver = resolver.clone();
+                tokio::spawn(async move { resolver.resolve("Shop.Test.").await })
+            })
+            .collect();
+        for answer in asking {
+            assert_eq!(answer.await.unwrap().unwrap().hosts.len(), 1);
+        }
+        assert_eq!(server.queries("shop.test"), 1);
+    });
+}
+
+#[test]
+fn that_there_is_nothing_is_remembered_too() {
+    let server = Nameserver::start();
+    let resolver = resolver(&server);
+    block_on(async {
+        assert_eq!(resolver.resolve("shop.test").await, Err(Fault::NotFound));
+        let asked = server.queries("shop.test");
+        server.a("shop.test", 300, &["127.0.0.1"]);
+        assert_eq!(resolver.resolve("shop.test").await, Err(Fault::NotFound));
+        assert_eq!(server.queries("shop.test"), asked);
+    });
+}
+
+#[test]
+fn an_answer_is_good_for_as_long_as_it_says() {
+    let server = Nameserver::start();
+    server.a("shop.test", 1000, &["127.0.0.1"]);
+    let told = Options {
+        servers: vec![server.address],
+        valid_ttl: Some(Duration::from_secs(7)),
+        ..Options::default()
+    };
+    for (resolver, expected) in [(resolver(&server), 1000), (Resolver::new(told), 7)] {
+        let answer = block_on(async { resolver.resolve("shop.test").await.unwrap() });
+        let left = answer.expires.saturating_duration_since(tokio::time::Instant::now());
+        assert!(
+            left <= Duration::from_secs(expected) && left > Duration::from_secs(expected / 2),
+            "{left:?}"
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! Targets that do not work get no requests, and get some again when they do.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::{
+    balancing::{config, start},
+    client::Client,
+    eventually,
+    gateway::{Gateway, Setup},
+    targets::{Target, ask, count, settles},
+};
+
+const ACTIVE: &str = "healthchecks: {active: {http_path: /check, headers: {x-probe: ['1']}, \
+    healthy: {interval: 0.02, successes: 1}, unhealthy: {interval: 0.02, http_failures: 2, tcp_failures: 2}}}";
+const PASSIVE: &str =
+    "healthchecks: {passive: {unhealthy: {http_failures: 2, tcp_failures: 2, timeouts: 1}}}";
+
+/// What the Admin API says of each target, in file order.
+#[track_caller]
+fn health(gateway: &Gateway) -> Vec<String> {
+    let answer = gateway.admin("GET", "/upstreams/shop.upstream/health").json();
+    let targets = answer["data"].as_array().unwrap();
+    targets.iter().map(|it| it["health"].as_str().unwrap().to_owned()).collect()
+}
+
+#[track_caller]
+fn becomes(gateway: &Gateway, expected: &[&str]) {
+    eventually(&format!("health is {expected:?}"), || (health(gateway) == expected).then_some(()));
+}
+
+#[track_caller]
+fn whole(gateway: &Gateway) -> Value {
+    gateway.admin("GET", "/upstreams/shop.upstream/health?balancer_health=1").json()["data"]["health"].clone()
+}
+
+#[track_caller]
+fn put(gateway: &Gateway, path: &str) -> u16 {
+    Client::fresh().send("PUT", &gateway.admin_url(path), &[], Some(b"")).unwrap().status
+}
+
+#[test]
+fn an_active_check_takes_a_target_out_and_brings_it_back() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start(ACTIVE, &[(&a, 100), (&b, 100)]);
+    becomes(&gateway, &["HEALTHY", "HEALTHY"]);
+    settles(&gateway, "/steady", &["a", "b"]);
+    b.answer(500);
+    becomes(&gateway, &["HEALTHY", "UNHEALTHY"]);
+    let met = ask(&gateway, "/steady", 6);
+    assert_eq!(count(&met, "a"), 6, "{met:?}");
+    gateway.logs("is unhealthy (HttpFailure, seen by a Check)");
+    b.answer(302);
+    becomes(&gateway, &["HEALTHY", "HEALTHY"]);
+    settles(&gateway, "/steady", &["a", "b"]);
+    assert!(a.checks() > 0);
+}
+
+#[test]
+fn an_active_check_sees_a_closed_port() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for kind in ["http", "tcp"] {
+        let a = Target::start("a");
+        let checks = ACTIVE.replace("active: {", &format!("active: {{type: {kind}, "));
+        let text = config(&checks, &[(&a, 100)])
+            .replace("targets: [", &format!("targets: [{{target: '{address}'}}, "));
+        let gateway = Setup::with(&text).run();
+        becomes(&gateway, &["UNHEALTHY", "HEALTHY"]);
+        let back = Target::start_at("back", address.ip(), address.port());
+        becomes(&gateway, &["HEALTHY", "HEALTHY"]);
+        settles(&gateway, "/steady", &["a", "back"]);
+        drop(back);
+    }
+}
+
+#[test]
+fn requests_that_fail_take_a_target_out_for_good() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start(PASSIVE, &[(&a, 100), (&b, 100)]);
+    b.answer(500);
+    eventually("requests to it have failed", || {
+        gateway.get("/x");
+        (health(&gateway) == ["HEALTHY", "UNHEALTHY"]).then_some(())
+    });
+    b.answer(200);
+    let before = b.requests();
+    assert_eq!(count(&ask(&gateway, "/x", 10), "a"), 10);
+    assert_eq!(b.requests(), before);
+    // Only a hand brings it back.
+    assert_eq!(put(&gateway, &format!("/upstreams/shop.upstream/targets/{}/healthy", b.address)), 204);
+    settles(&gateway, "/x", &["a", "b"]);
+}
+
+#[test]
+fn connections_that_fail_count_for_each_try() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start(PASSIVE, &[(&a, 100), (&b, 100)]);
+    b.answer(0);
+    eventually("tries at it have failed", || {
+        assert_eq!(gateway.get("/x").status, 200, "another try has an answer");
+        (health(&gateway) == ["HEALTHY", "UNHEALTHY"]).then_some(())
+    });
+    a.answer(0);
+    let json = [("accept", "application/json")];
+    eventually("nobody works", || (gateway.ask("GET", "/x", &json).status == 503).then_some(()));
+    gateway.ask("GET", "/x", &json).says(503, "failure to get a peer from the ring-balancer");
+    assert_eq!(whole(&gateway), "UNHEALTHY");
+}
+
+#[test]
+fn health_outlives_a_reload() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let targets = [(&a, 100), (&b, 100)];
+    let gateway = start(PASSIVE, &targets);
+    assert_eq!(put(&gateway, &format!("/upstreams/shop.upstream/targets/{}/unhealthy", b.address)), 204);
+    assert_eq!(health(&gateway), ["HEALTHY", "UNHEALTHY"]);
+    // The Upstream is the same: all goes on as it was.
+    gateway
+        .folder
+        .write("kong.yaml", config(PASSIVE, &targets).replace("name: shop,", "name: shop, tags: [new],"));
+    gateway.logs("1 route changed");
+    assert_eq!(health(&gateway), ["HEALTHY", "UNHEALTHY"]);
+    // It is another, with a target more; what is known of the others is kept.
+    let c = Target::start("c");
+    gateway.folder.write("kong.yaml", config(PASSIVE, &[(&c, 100), (&a, 100), (&b, 100)]));
+    becomes(&gateway, &["HEALTHY", "HEALTHY", "UNHEALTHY"]);
+    settles(&gateway, "/x", &["a", "c"]);
+}
+
+#[test]
+fn checks_end_with_their_upstream_and_outlive_other_changes() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start(ACTIVE, &[(&a, 100), (&b, 100)]);
+    eventually("both are checked", || (a.checks() > 0 && b.checks() > 0).then_some(()));
+    gateway.folder.write("kong.yaml", config(ACTIVE, &[(&a, 100)]));
+    becomes(&gateway, &["HEALTHY"]);
+    // A check may be under way; then they stop, while those of the other go on.
+    let (mut seen, mut quiet) = (b.checks(), 0);
+    eventually("checks of the one that is gone stop", || {
+        let mark = a.checks();
+        eventually("the other is checked", || (a.checks() > mark + 2).then_some(()));
+        quiet = if b.checks() == seen { quiet + 1 } else { 0 };
+        seen = b.checks();
+        (quiet == 3).then_some(())
+    });
+}
+
+#[test]
+fn below_a_threshold_all_are_refused() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start("healthchecks: {threshold: 60}", &[(&a, 100), (&b, 100)]);
+    assert_eq!((gateway.get("/x").status, whole(&gateway)), (200, "HEALTHCHECKS_OFF".into()));
+    let place = format!("/upstreams/shop.upstream/targets/{}", b.address);
+    assert_eq!(put(&gateway, &format!("{place}/{}/unhealthy", b.address)), 204);
+    assert_eq!((gateway.get("/x").status, whole(&gateway)), (503, "UNHEALTHY".into()));
+    assert_eq!(put(&gateway, &format!("{place}/healthy")), 204);
+    assert_eq!(gateway.get("/x").status, 200);
+}
+
+#[test]
+fn idle_connections_to_a_target_that_is_out_are_closed() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start("slots: 10", &[(&a, 100), (&b, 100)]);
+    ask(&gateway, "/x", 4);
+    assert_eq!([a.open(), b.open()], [1, 1]);
+    put(&gateway, &format!("/upstreams/shop.upstream/targets/{}/unhealthy", b.address));
+    eventually("its connection is closed", || (b.open() == 0).then_some(()));
+    assert_eq!(a.open(), 1);
+}
+
+#[test]
+fn the_admin_api_tells_in_kongs_shape() {
+    let a = Target::start("a");
+    let gateway = start(PASSIVE, &[(&a, 70)]);
+    let answer = gateway.admin("GET", "/upstreams/shop.upstream/health").json();
+    let target = &answer["data"][0];
+    let address =
+        serde_json::json!({ "ip": "127.0.0.1", "port": a.address.port(), "weight": 70, "health": "HEALTHY" });
+    assert_eq!((&target["target"], &target["weight"]), (&a.address.to_string().into(), &70.into()));
+    assert_eq!(target["health"], "HEALTHY");
+    assert_eq!(target["data"]["addresses"], Value::from(vec![address]));
+    assert_eq!(
+        target["data"]["weight"],
+        serde_json::json!({ "total": 70, "available": 70, "unavailable": 0 })
+    );
+    assert_eq!((&target["data"]["dns"], &target["data"]["nodeWeight"]), (&"A".into(), &70.into()));
+    assert!(answer["next"].is_null() && answer["node_id"].is_string(), "{answer}");
+    let id = target["id"].as_str().unwrap();
+    assert_eq!(put(&gateway, &format!("/upstreams/shop.upstream/targets/{id}/unhealthy")), 204);
+    assert_eq!(health(&gateway), ["UNHEALTHY"]);
+    for missing in ["/upstreams/none/targets/a:1/healthy", "/upstreams/shop.upstream/targets/b:1/healthy"] {
+        assert_eq!(put(&gateway, missing), 404, "{missing}");
+    }
+    assert_eq!(gateway.admin("GET", "/upstreams/none/health").status, 404);
+    assert_eq!(gateway.admin("POST", &format!("/upstreams/shop.upstream/targets/{id}/healthy")).status, 405);
+}
