@@ -55,6 +55,16 @@ impl Conditions {
             && self.destinations.is_empty()
     }
 
+    /// The methods, if nothing else is asked for and all of them are common.
+    pub(super) fn only_methods(&self) -> Option<CommonMethods> {
+        let only = self.methods.others.is_empty()
+            && self.server_names.is_empty()
+            && self.headers.is_empty()
+            && self.sources.is_empty()
+            && self.destinations.is_empty();
+        only.then_some(self.methods.common)
+    }
+
     /// What a request must have one of, for each criterion that a table can answer.
     pub(super) fn choices(&self) -> Vec<Choice<'_>> {
         let methods =
@@ -105,41 +115,57 @@ pub(super) struct Choice<'a> {
 /// A set of methods; the empty one stands for all.
 #[derive(Debug)]
 struct Methods {
-    /// Those of [`COMMON`], one bit each.
-    common: u16,
+    common: CommonMethods,
     others: Box<[String]>,
 }
 
-/// Methods that need no memory of their own.
+/// Those methods of [`COMMON`] whose bits are set: methods that need no memory of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct CommonMethods(u16);
+
 const COMMON: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
+
+impl CommonMethods {
+    /// The set of one method; empty if it is none of them.
+    fn of(method: &str) -> Self {
+        Self(COMMON.iter().position(|common| *common == method).map_or(0, |place| 1 << place))
+    }
+
+    pub(super) fn contain(self, method: &str) -> bool {
+        self.overlap(Self::of(method))
+    }
+
+    const fn overlap(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
 
 impl Methods {
     fn new(methods: &[String]) -> Self {
-        let common = methods.iter().fold(0, |set, method| set | Self::bit(method));
-        Self { common, others: methods.iter().filter(|method| Self::bit(method) == 0).cloned().collect() }
-    }
-
-    fn bit(method: &str) -> u16 {
-        COMMON.iter().position(|common| *common == method).map_or(0, |place| 1 << place)
+        let is_common = |method: &&String| CommonMethods::of(method) != CommonMethods::default();
+        Self {
+            common: CommonMethods(methods.iter().fold(0, |set, method| set | CommonMethods::of(method).0)),
+            others: methods.iter().filter(|method| !is_common(method)).cloned().collect(),
+        }
     }
 
     fn are_all(&self) -> bool {
-        self.common == 0 && self.others.is_empty()
+        self.common == CommonMethods::default() && self.others.is_empty()
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        let common = COMMON.into_iter().filter(|method| self.common & Self::bit(method) != 0);
+        let common = COMMON.into_iter().filter(|method| self.common.contain(method));
         common.chain(self.others.iter().map(String::as_str))
     }
 
     fn hold(&self, method: &str) -> bool {
-        self.are_all() || self.common & Self::bit(method) != 0 || self.others.iter().any(|it| it == method)
+        self.are_all() || self.common.contain(method) || self.others.iter().any(|it| it == method)
     }
 
     fn overlap(&self, other: &Self) -> bool {
         self.are_all()
             || other.are_all()
-            || self.common & other.common != 0
+            || self.common.overlap(other.common)
             || self.others.iter().any(|method| other.others.contains(method))
     }
 }

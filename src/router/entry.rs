@@ -8,7 +8,7 @@ use std::sync::Arc;
 use regex::bytes::Regex;
 use uuid::{Uuid, uuid};
 
-use super::conditions::Conditions;
+use super::conditions::{CommonMethods, Conditions};
 use super::hosts::HostPattern;
 use super::options::{Flavor, Options};
 use super::pattern::PathPattern;
@@ -27,6 +27,9 @@ pub(super) struct Entry {
     /// The only scheme it is for, if it is.
     scheme: Option<Scheme>,
     has_path: bool,
+    /// The methods, if these are all that its conditions ask for: then the conditions need not be looked at, which
+    /// stand elsewhere in memory.
+    methods: Option<CommonMethods>,
     /// Nothing if all requests meet them.
     pub(super) conditions: Option<Arc<Conditions>>,
     /// The expressions of which one must match; nothing if a literal is all that is asked.
@@ -43,9 +46,12 @@ pub(super) struct PathMatch<'a> {
 impl Entry {
     /// Matches all but the host; that the path begins with a literal of `literal` bytes is known.
     pub(super) fn matches(&self, request: &Request<'_>, literal: usize) -> Option<PathMatch<'_>> {
-        if self.scheme.is_some_and(|scheme| scheme != request.scheme)
-            || self.conditions.as_ref().is_some_and(|conditions| !conditions.hold(request))
-        {
+        let conditions_hold = match (self.methods, &self.conditions) {
+            (Some(methods), _) => methods.contain(request.method),
+            (None, Some(conditions)) => conditions.hold(request),
+            (None, None) => true,
+        };
+        if !conditions_hold || self.scheme.is_some_and(|scheme| scheme != request.scheme) {
             return None;
         }
         let Some(patterns) = &self.patterns else {
@@ -192,6 +198,7 @@ impl Splitter<'_> {
                 route: self.index,
                 scheme,
                 has_path: kind != PathKind::Absent,
+                methods: self.conditions.as_ref().and_then(|conditions| conditions.only_methods()),
                 conditions: self.conditions.clone(),
                 patterns: patterns.clone(),
             };

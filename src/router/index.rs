@@ -14,7 +14,7 @@ use super::Request;
 use super::conditions::Conditions;
 use super::hosts::{HostPattern, NamePattern};
 use super::postings::{Posting, Postings};
-use super::table::{Lengths, Table};
+use super::table::{Beginnings, Lengths, Table};
 
 /// Entries by host and literal. They are numbered by falling rank.
 #[derive(Debug, Default)]
@@ -96,7 +96,8 @@ impl Index {
         request: &Request<'_>,
         take: &mut dyn FnMut(Posting, usize) -> bool,
     ) {
-        let mut search = Search { index: self, request, limit: u32::MAX, take };
+        let path = Beginnings::new(request.path);
+        let mut search = Search { index: self, request, path, limit: u32::MAX, take };
         if let Some(host) = host {
             search.host(EXACT, Some(host));
             for length in self.suffixes.up_to(host.len()) {
@@ -114,6 +115,7 @@ impl Index {
 struct Search<'a, 'take> {
     index: &'a Index,
     request: &'a Request<'a>,
+    path: Beginnings<'a>,
     /// Only entries with a number below this matter.
     limit: u32,
     take: &'take mut dyn FnMut(Posting, usize) -> bool,
@@ -130,10 +132,9 @@ impl Search<'_, '_> {
         if bucket.best >= self.limit {
             return;
         }
-        let Self { index, request, limit, take } = self;
-        for length in bucket.lengths.up_to(request.path.len()) {
-            let literal = request.path.get(..length);
-            if let Some(postings) = literal.and_then(|it| index.literals.get(bucket.number, it)) {
+        let Self { index, request, path, limit, take } = self;
+        for length in bucket.lengths.up_to(path.text().len()) {
+            if let Some(postings) = index.literals.get_beginning(bucket.number, path, length) {
                 postings.search(request, limit, &mut |posting| take(posting, length));
             }
         }

@@ -1,20 +1,16 @@
 //! A table from texts to values, laid out so that a lookup touches little memory: what a large configuration costs
-//! is not hashing but waiting for memory.
-
-use std::hash::Hasher;
+//! is not hashing but waiting for memory. A row, with its text and its value, is one line of the cache.
 
 use hashbrown::HashTable;
-use rustc_hash::FxHasher;
 
 /// Values by text; tables with a number of their own share one.
 #[derive(Debug)]
 pub(super) struct Table<T> {
-    /// Positions of rows.
-    places: HashTable<u32>,
-    rows: Vec<Row<T>>,
+    rows: HashTable<Row<T>>,
 }
 
 #[derive(Debug)]
+#[repr(align(64))]
 struct Row<T> {
     text: Text,
     space: u32,
@@ -30,30 +26,26 @@ enum Text {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { places: HashTable::new(), rows: Vec::new() }
+        Self { rows: HashTable::new() }
     }
 }
 
 impl<T: Default> Table<T> {
     /// The value of a text in the table with the number `space`.
     pub(super) fn get(&self, space: u32, text: &[u8]) -> Option<&T> {
-        let place = self.place(hash(space, text), space, text)?;
-        self.rows.get(place as usize).map(|row| &row.value)
+        self.find(hash(space, text), space, text)
+    }
+
+    /// The value of the first `length` bytes of a text.
+    pub(super) fn get_beginning(&self, space: u32, text: &Beginnings<'_>, length: usize) -> Option<&T> {
+        self.find(text.hash(space, length), space, text.text.get(..length)?)
     }
 
     /// The same to be changed; a new one if there is none.
     pub(super) fn get_or_insert(&mut self, space: u32, text: &[u8]) -> &mut T {
-        let hashed = hash(space, text);
-        let place = self.place(hashed, space, text).unwrap_or_else(|| {
-            let place = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-            self.rows.push(Row { text: Text::new(text), space, value: T::default() });
-            let rows = &self.rows;
-            let again = |place: &u32| rows.get(*place as usize).map_or(0, Row::hash);
-            self.places.insert_unique(hashed, place, again);
-            place
-        });
-        // A place is that of a row: it was found by one, or made with one.
-        &mut self.rows[place as usize].value
+        let entry = self.rows.entry(hash(space, text), |row| row.is(space, text), Row::hash);
+        let row = entry.or_insert_with(|| Row { text: Text::new(text), space, value: T::default() });
+        &mut row.into_mut().value
     }
 
     /// All values, to be changed.
@@ -63,12 +55,11 @@ impl<T: Default> Table<T> {
 
     /// Gives back what was kept for growing.
     pub(super) fn shrink(&mut self) {
-        self.rows.shrink_to_fit();
+        self.rows.shrink_to_fit(Row::hash);
     }
 
-    fn place(&self, hashed: u64, space: u32, text: &[u8]) -> Option<u32> {
-        let is_it = |place: &u32| self.rows.get(*place as usize).is_some_and(|row| row.is(space, text));
-        self.places.find(hashed, is_it).copied()
+    fn find(&self, hashed: u64, space: u32, text: &[u8]) -> Option<&T> {
+        self.rows.find(hashed, |row| row.is(space, text)).map(|row| &row.value)
     }
 }
 
@@ -82,12 +73,70 @@ impl<T> Row<T> {
     }
 }
 
+/// A text, prepared so that the hash of each of its beginnings is one step.
+#[derive(Debug)]
+pub(super) struct Beginnings<'a> {
+    text: &'a [u8],
+    /// The words of the text, and the state before each of them.
+    words: [(u64, u64); WORDS],
+}
+
+impl<'a> Beginnings<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        let (mut words, mut state) = ([(0, 0); WORDS], 0);
+        for (place, bytes) in words.iter_mut().zip(text.chunks(WORD)) {
+            let word = word(bytes);
+            *place = (word, state);
+            state = mix(state, word);
+        }
+        if let Some(behind) = words.get_mut(text.len().div_ceil(WORD)) {
+            behind.1 = state;
+        }
+        Self { text, words }
+    }
+
+    /// The text itself.
+    pub(super) const fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    fn hash(&self, space: u32, length: usize) -> u64 {
+        match self.words.get(length / WORD) {
+            Some((word, state)) => finish(space, *state, word & !(u64::MAX << (8 * (length % WORD))), length),
+            None => hash(space, self.text.get(..length).unwrap_or_default()),
+        }
+    }
+}
+
+/// Bytes that are hashed at once.
+const WORD: usize = 8;
+
+/// Beginnings of more words than these are hashed from their start.
+const WORDS: usize = 9;
+
 /// Keys come from the file and never from a client, who so cannot make them collide.
 fn hash(space: u32, text: &[u8]) -> u64 {
-    let mut hasher = FxHasher::default();
-    hasher.write_u32(space);
-    hasher.write(text);
-    hasher.finish()
+    let words = text.chunks_exact(WORD);
+    let rest = word(words.remainder());
+    finish(space, words.map(word).fold(0, mix), rest, text.len())
+}
+
+/// What comes behind the last whole word, the length and the space come last: so beginnings share their states.
+fn finish(space: u32, state: u64, rest: u64, length: usize) -> u64 {
+    let last = (u64::from(space) << u32::BITS) ^ length as u64;
+    let hashed = mix(mix(state, rest), last);
+    // The upper bits are the good ones; the table takes the lower ones too.
+    hashed ^ (hashed >> u32::BITS)
+}
+
+/// The step of the Fx hash.
+const fn mix(state: u64, word: u64) -> u64 {
+    (state.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
+}
+
+/// At most eight bytes.
+fn word(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte))
 }
 
 impl Text {
@@ -115,30 +164,35 @@ impl Text {
 /// A set of lengths of texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lengths {
-    /// Those below 128, one bit each.
-    short: u128,
-    /// The others, long ones first.
-    long: Vec<usize>,
+    /// Those below 64, one bit each.
+    short: u64,
+    /// The others, long ones first; few sets have any, and rows are to be small.
+    #[expect(clippy::box_collection, reason = "a pointer is what there is room for")]
+    long: Option<Box<Vec<usize>>>,
 }
 
 impl Lengths {
     pub(super) fn insert(&mut self, length: usize) {
-        if length < 128 {
+        if length < 64 {
             self.short |= 1 << length;
-        } else if let Err(place) = self.long.binary_search_by(|known| length.cmp(known)) {
-            self.long.insert(place, length);
+            return;
+        }
+        let long = self.long.get_or_insert_default();
+        if let Err(place) = long.binary_search_by(|known| length.cmp(known)) {
+            long.insert(place, length);
         }
     }
 
     /// Those up to `most`, long ones first: these are likelier to belong to the best entry.
     pub(super) fn up_to(&self, most: usize) -> impl Iterator<Item = usize> {
-        let mut short = if most < 127 { self.short & ((1 << (most + 1)) - 1) } else { self.short };
+        let mut short = if most < 63 { self.short & ((1 << (most + 1)) - 1) } else { self.short };
         let bits = std::iter::from_fn(move || {
             let highest = short.checked_ilog2()?;
             short ^= 1 << highest;
             Some(highest as usize)
         });
-        self.long.iter().copied().filter(move |length| *length <= most).chain(bits)
+        let long = self.long.iter().flat_map(|long| long.iter());
+        long.copied().filter(move |length| *length <= most).chain(bits)
     }
 }
 
@@ -164,18 +218,40 @@ mod tests {
     }
 
     #[test]
+    fn beginnings_are_found_like_texts_of_their_own() {
+        let text: Vec<u8> = (0..200).collect();
+        let mut table = Table::<usize>::default();
+        for length in 0..=text.len() {
+            *table.get_or_insert(1, &text[..length]) = length;
+        }
+        for end in [0, 1, 7, 8, 9, 63, 64, 65, 71, 72, 73, 80, 200] {
+            let beginnings = Beginnings::new(&text[..end]);
+            for length in 0..=end {
+                assert_eq!(table.get_beginning(1, &beginnings, length), Some(&length), "{length} of {end}");
+                assert_eq!(table.get_beginning(2, &beginnings, length), None, "{length} of {end}");
+            }
+            assert_eq!(table.get_beginning(1, &beginnings, end + 1), None);
+        }
+    }
+
+    #[test]
+    fn a_row_is_one_line_of_the_cache() {
+        assert_eq!(size_of::<Row<[usize; 3]>>(), 64);
+    }
+
+    #[test]
     fn lengths_come_long_ones_first() {
         let mut lengths = Lengths::default();
-        for length in [0, 126, 5, 127, 128, 300, 129, 5] {
+        for length in [0, 62, 5, 63, 64, 300, 65, 5] {
             lengths.insert(length);
         }
         for (most, expected) in [
             (0, &[0][..]),
             (5, &[5, 0]),
-            (126, &[126, 5, 0]),
-            (127, &[127, 126, 5, 0]),
-            (129, &[129, 128, 127, 126, 5, 0]),
-            (usize::MAX, &[300, 129, 128, 127, 126, 5, 0]),
+            (62, &[62, 5, 0]),
+            (63, &[63, 62, 5, 0]),
+            (65, &[65, 64, 63, 62, 5, 0]),
+            (usize::MAX, &[300, 65, 64, 63, 62, 5, 0]),
         ] {
             assert_eq!(lengths.up_to(most).collect::<Vec<_>>(), expected, "{most}");
         }
