@@ -131,6 +131,11 @@ impl CommonMethods {
         Self(COMMON.iter().position(|common| *common == method).map_or(0, |place| 1 << place))
     }
 
+    /// Whether it stands for all methods, as the empty one does.
+    pub(super) fn are_all(self) -> bool {
+        self == Self::default()
+    }
+
     pub(super) fn contain(self, method: &str) -> bool {
         self.overlap(Self::of(method))
     }
@@ -150,7 +155,7 @@ impl Methods {
     }
 
     fn are_all(&self) -> bool {
-        self.common == CommonMethods::default() && self.others.is_empty()
+        self.common.are_all() && self.others.is_empty()
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {

@@ -20,16 +20,13 @@ use crate::entity::{Route, RouteIndex};
 /// Kong's name space for the ids of a route's parts.
 const PARTS: Uuid = uuid!("7f145bf9-0dce-4f91-98eb-debbce4b9f6b");
 
-/// One part of a route; small, since it is touched in each lookup.
+/// One part of a route.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) route: RouteIndex,
     /// The only scheme it is for, if it is.
     scheme: Option<Scheme>,
     has_path: bool,
-    /// The methods, if these are all that its conditions ask for: then the conditions need not be looked at, which
-    /// stand elsewhere in memory.
-    methods: Option<CommonMethods>,
     /// Nothing if all requests meet them.
     pub(super) conditions: Option<Arc<Conditions>>,
     /// The expressions of which one must match; nothing if a literal is all that is asked.
@@ -46,12 +43,9 @@ pub(super) struct PathMatch<'a> {
 impl Entry {
     /// Matches all but the host; that the path begins with a literal of `literal` bytes is known.
     pub(super) fn matches(&self, request: &Request<'_>, literal: usize) -> Option<PathMatch<'_>> {
-        let conditions_hold = match (self.methods, &self.conditions) {
-            (Some(methods), _) => methods.contain(request.method),
-            (None, Some(conditions)) => conditions.hold(request),
-            (None, None) => true,
-        };
-        if !conditions_hold || self.scheme.is_some_and(|scheme| scheme != request.scheme) {
+        if self.scheme.is_some_and(|scheme| scheme != request.scheme)
+            || self.conditions.as_ref().is_some_and(|conditions| !conditions.hold(request))
+        {
             return None;
         }
         let Some(patterns) = &self.patterns else {
@@ -59,6 +53,39 @@ impl Entry {
         };
         let (regex, length) = patterns.iter().find_map(|pattern| pattern.find(request.path))?;
         Some(PathMatch { prefix: Some(length), regex: Some(regex) })
+    }
+
+    /// All of it, if it asks for nothing but a host, a literal and methods.
+    pub(super) fn plain(&self) -> Option<Plain> {
+        let methods = match &self.conditions {
+            None => CommonMethods::default(),
+            Some(conditions) => conditions.only_methods()?,
+        };
+        let RouteIndex(route) = self.route;
+        let route = u32::try_from(route).ok()?;
+        let plain = self.scheme.is_none() && self.patterns.is_none();
+        plain.then_some(Plain { route, methods, has_path: self.has_path })
+    }
+}
+
+/// An entry that asks for nothing but a host, a literal and methods: most do. It is kept where it is found, since a
+/// look at the entry itself is a look elsewhere in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plain {
+    route: u32,
+    methods: CommonMethods,
+    has_path: bool,
+}
+
+impl Plain {
+    /// The same as [`Entry::matches`].
+    pub(super) fn matches(self, request: &Request<'_>, literal: usize) -> Option<PathMatch<'static>> {
+        let matches = self.methods.are_all() || self.methods.contain(request.method);
+        matches.then(|| PathMatch { prefix: self.has_path.then_some(literal), regex: None })
+    }
+
+    pub(super) const fn route(self) -> RouteIndex {
+        RouteIndex(self.route as usize)
     }
 }
 
@@ -198,7 +225,6 @@ impl Splitter<'_> {
                 route: self.index,
                 scheme,
                 has_path: kind != PathKind::Absent,
-                methods: self.conditions.as_ref().and_then(|conditions| conditions.only_methods()),
                 conditions: self.conditions.clone(),
                 patterns: patterns.clone(),
             };

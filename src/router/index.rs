@@ -165,7 +165,7 @@ mod tests {
     fn index(rows: &[(&str, &str)]) -> Index {
         let mut index = Index::default();
         for (number, (host, literal)) in rows.iter().enumerate() {
-            let posting = Posting { entry: u32::try_from(number).unwrap(), port: PortRule::Any };
+            let posting = Posting { entry: u32::try_from(number).unwrap(), port: PortRule::Any, plain: None };
             let pattern = HostPattern::parse(host);
             index.insert(Some(&pattern).filter(|_| !host.is_empty()), literal.as_bytes(), posting);
         }

@@ -12,7 +12,7 @@ use super::postings::{PortRule, Posting};
 use super::priority::Key;
 use super::{Request, Scheme};
 use crate::diag::Diagnostic;
-use crate::entity::Route;
+use crate::entity::{Route, RouteIndex};
 
 /// All routes of a configuration, compiled.
 #[derive(Debug)]
@@ -79,8 +79,8 @@ impl Router {
         if found.is_some() {
             return found;
         }
-        self.search(request, &mut |_, entry, PathMatch { prefix, regex }| {
-            found = Some(Match { route: entry.route, prefix, by: regex.map_or(By::Literal, By::Regex) });
+        self.search(request, &mut |_, route, PathMatch { prefix, regex }| {
+            found = Some(Match { route, prefix, by: regex.map_or(By::Literal, By::Regex) });
             true
         });
         found
@@ -90,9 +90,9 @@ impl Router {
     #[must_use]
     pub fn candidates(&self, request: &Request<'_>) -> Vec<Candidate<'_>> {
         let mut found = Vec::new();
-        self.search(request, &mut |number, entry, PathMatch { prefix, .. }| {
+        self.search(request, &mut |number, route, PathMatch { prefix, .. }| {
             if let Some(key) = self.keys.get(number as usize) {
-                found.push((number, Candidate { route: entry.route, prefix, key }));
+                found.push((number, Candidate { route, prefix, key }));
             }
             false
         });
@@ -112,7 +112,7 @@ impl Router {
     fn search<'a>(
         &'a self,
         request: &Request<'_>,
-        take: &mut dyn FnMut(u32, &'a Entry, PathMatch<'a>) -> bool,
+        take: &mut dyn FnMut(u32, RouteIndex, PathMatch<'a>) -> bool,
     ) {
         let host = request.host.and_then(HostName::parse);
         let named_port = host.as_ref().and_then(|host| host.port);
@@ -123,20 +123,27 @@ impl Router {
         };
         let name = host.as_ref().map(HostName::name);
         self.index.search(name, request, &mut |posting, literal| {
+            if !posting.port.accepts(named_port, default_port) {
+                return false;
+            }
+            if let Some(plain) = posting.plain {
+                let found = plain.matches(request, literal);
+                return found.is_some_and(|found| take(posting.entry, plain.route(), found));
+            }
             let Some(entry) = self.entries.get(posting.entry as usize) else { return false };
-            posting.port.accepts(named_port, default_port)
-                && entry.matches(request, literal).is_some_and(|found| take(posting.entry, entry, found))
+            entry.matches(request, literal).is_some_and(|found| take(posting.entry, entry.route, found))
         });
     }
 
     fn push(&mut self, draft: Draft) {
         let entry = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let plain = draft.entry.plain();
         for literal in &draft.literals {
             if draft.hosts.is_empty() {
-                self.index.insert(None, literal, Posting { entry, port: PortRule::Any });
+                self.index.insert(None, literal, Posting { entry, port: PortRule::Any, plain });
             }
             for host in draft.hosts.iter() {
-                self.index.insert(Some(host), literal, Posting { entry, port: self.port_rule(host) });
+                self.index.insert(Some(host), literal, Posting { entry, port: self.port_rule(host), plain });
             }
         }
         self.entries.push(draft.entry);

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::Request;
 use super::conditions::{Choice, Conditions};
+use super::entry::Plain;
 use super::table::Table;
 
 /// Where an entry stands in the index.
@@ -14,6 +15,8 @@ use super::table::Table;
 pub(super) struct Posting {
     pub(super) entry: u32,
     pub(super) port: PortRule,
+    /// The entry itself, if it is so simple.
+    pub(super) plain: Option<Plain>,
 }
 
 /// What a route's host says about the port.
@@ -200,7 +203,7 @@ mod tests {
         let conditions: Vec<_> = routes.iter().map(|fields| compile(fields).unwrap()).collect();
         let mut postings = Postings::default();
         for entry in 0..u32::try_from(routes.len()).unwrap() {
-            postings.push(Posting { entry, port: PortRule::Any });
+            postings.push(Posting { entry, port: PortRule::Any, plain: None });
         }
         postings.group(&|entry| conditions.get(entry as usize));
         let headers = HeaderMap::from_iter([(HeaderName::from_static("x-k"), "B".parse().unwrap())]);

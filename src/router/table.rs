@@ -199,6 +199,7 @@ impl Lengths {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::router::postings::Postings;
 
     #[test]
     fn a_text_has_one_value_in_each_space() {
@@ -237,6 +238,7 @@ mod tests {
     #[test]
     fn a_row_is_one_line_of_the_cache() {
         assert_eq!(size_of::<Row<[usize; 3]>>(), 64);
+        assert_eq!(size_of::<Row<Postings>>(), 64);
     }
 
     #[test]
