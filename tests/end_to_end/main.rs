@@ -32,6 +32,7 @@ mod lint;
 mod mock_command;
 mod mocking;
 mod mocking_extensions;
+mod mocking_together;
 mod nameserver;
 mod pem;
 mod proxying;
