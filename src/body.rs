@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::BoxBody};
 use hyper::body::Incoming;
@@ -40,6 +41,10 @@ pub enum BodyError {
     Connection(hyper::Error),
     /// Nothing arrived for as long as the Service's `read_timeout`.
     ReadTimeout,
+    /// It has more bytes than a client may send. (Kong: `client_max_body_size`.)
+    TooLarge,
+    /// The client paused for longer than it may. (nginx: `client_body_timeout`.)
+    ClientTimeout,
     /// Another source failed.
     Source(Box<dyn Error + Send + Sync>),
 }
@@ -121,11 +126,24 @@ impl http_body::Body for Body {
     }
 }
 
+impl BodyError {
+    /// The status of the answer to a request whose body broke off in this way.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Connection(_) | Self::ReadTimeout | Self::Source(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
 impl fmt::Display for BodyError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connection(error) => write!(out, "the body was cut off: {error}"),
             Self::ReadTimeout => out.write_str("the body stalled for longer than read_timeout"),
+            Self::TooLarge => out.write_str("the body is larger than client_max_body_size"),
+            Self::ClientTimeout => out.write_str("the client paused for longer than client_body_timeout"),
             Self::Source(error) => write!(out, "the body was cut off: {error}"),
         }
     }
@@ -135,7 +153,7 @@ impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Connection(error) => Some(error),
-            Self::ReadTimeout => None,
+            Self::ReadTimeout | Self::TooLarge | Self::ClientTimeout => None,
             Self::Source(error) => Some(&**error),
         }
     }

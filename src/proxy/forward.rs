@@ -2,16 +2,16 @@
 
 use std::{net::IpAddr, time::Instant};
 
-use http::{HeaderValue, Request, Uri, Version, header, uri::PathAndQuery};
+use http::{HeaderValue, Method, Request, Uri, Version, header, uri::PathAndQuery};
 
 use super::{
     Connection, Outcome, Proxy,
     headers::{self, Forwarding, Proxied, Scheme, forward_request_headers, response_headers},
-    milliseconds, tunnel,
+    milliseconds, request_body, tunnel,
 };
 use crate::{
     balancer::{Asked, Hashed},
-    body::Body,
+    body::{Body, BodyError},
     entity::Route,
     plugin::Exchange,
     reply::{self, Phase},
@@ -42,6 +42,10 @@ impl Proxy {
         destination: &Destination,
         way: &Way<'_>,
     ) -> Outcome {
+        if let Err(error) = self.read_ahead(exchange, route).await {
+            let id = exchange.request_id;
+            return Outcome::Produced(self.refusal(&exchange.asked(), error.status(), &id));
+        }
         let id = exchange.request_id.to_header();
         let version = exchange.head.version;
         let trailers = exchange.head.headers.get(header::TE).is_some_and(|it| it == "trailers");
@@ -99,6 +103,18 @@ impl Proxy {
         }
     }
 
+    /// Reads a small body before there is an upstream to wait for it, if the Route wants it so. (Kong: Route
+    /// `request_buffering`.) gRPC is a conversation, which nobody may wait for the end of.
+    async fn read_ahead(&self, exchange: &mut Exchange, route: &Route) -> Result<(), BodyError> {
+        let content_type = exchange.head.headers.get(header::CONTENT_TYPE);
+        let grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
+        if route.request_buffering && !grpc {
+            let body = std::mem::take(&mut exchange.body);
+            exchange.body = request_body::read_ahead(body, self.read_ahead).await?;
+        }
+        Ok(())
+    }
+
     /// What the upstream gets, and whether it asks for WebSocket.
     pub(super) fn request(
         &self,
@@ -129,12 +145,15 @@ impl Proxy {
                 stripped_prefix: stripped,
                 request_id: self.upstream_request_id.then(|| exchange.request_id.to_header()),
                 version: exchange.head.version,
-                upstream_host: exchange
-                    .upstream_host
-                    .clone()
-                    .or_else(|| (!route.preserve_host).then(|| destination.host.clone())),
+                upstream_host: exchange.upstream_host.clone().or_else(|| {
+                    // HTTP/1.1 has to name a host, also where the client's HTTP/1.0 did not.
+                    (!route.preserve_host || host.is_empty()).then(|| destination.host.clone())
+                }),
             },
         );
+        if *request.method() == Method::OPTIONS {
+            headers::count_forward(&mut fields);
+        }
         *request.headers_mut() = fields;
         (request, websocket)
     }

@@ -3,6 +3,8 @@
 //! | step | where |
 //! |---|---|
 //! | take the current Snapshot, find the Route, run its plugins | here |
+//! | refuse what no Route should see | `refuse` |
+//! | how the body of a request comes in | `request_body` |
 //! | send what no plugin answers to the Service | `forward` |
 //! | what upstreams and clients are told in headers | `headers` |
 //! | what would become of a request, and why | `explain` |
@@ -15,21 +17,26 @@ mod explain;
 mod forward;
 mod headers;
 mod names;
+mod refuse;
+mod request_body;
 mod tunnel;
 
 pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
 
 use std::{
     net::SocketAddr,
+    num::NonZeroU64,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
 
 use self::{
     client_address::RealIp,
     headers::{HeaderTokens, produced_headers},
+    refuse::{Bounds, goes_no_further},
+    request_body::Patience,
 };
 use crate::{
     balancer::Keeper,
@@ -37,13 +44,13 @@ use crate::{
     dns::Resolver,
     entity::Route,
     plugin::{Chain, Exchange, Picks},
-    reply::{self, Asked, Format, Phase},
+    reply::{self, Format},
     request_id::RequestId,
     router::{self, Flavor, Scheme},
     settings::{ErrorType, PortMaps, RouterFlavor, Settings},
     snapshot::{Live, Step},
     upstream::{Pool, PoolSettings},
-    uri_path::{is_absurd, normalize},
+    uri_path::normalize,
 };
 
 /// Takes requests through.
@@ -54,6 +61,10 @@ pub struct Proxy {
     resolver: Resolver,
     tokens: HeaderTokens,
     upstream_request_id: bool,
+    bounds: Bounds,
+    patience: Patience,
+    /// How much of a body is read ahead, if the Route wants it. (Kong: `client_body_buffer_size`.)
+    read_ahead: usize,
     real_ip: RealIp,
     port_maps: PortMaps,
     flavor: Flavor,
@@ -108,6 +119,12 @@ impl Proxy {
             resolver: Resolver::new(names::options(&settings.dns)),
             tokens: HeaderTokens::from(settings.headers),
             upstream_request_id: settings.upstream_request_id,
+            bounds: Bounds::from(settings),
+            patience: Patience {
+                most: settings.client_max_body_size.map(NonZeroU64::get),
+                pause: settings.client_body_timeout,
+            },
+            read_ahead: settings.client_body_buffer_size,
             real_ip: RealIp::from(settings),
             port_maps: settings.port_maps.clone(),
             flavor: match settings.router_flavor {
@@ -145,6 +162,7 @@ impl Proxy {
         let snapshot = self.live.current();
         let (mut head, body) = request.into_parts();
         use_authority_as_host(&mut head);
+        let body = self.patience.watch(body);
         let path = normalize(head.uri.path().as_bytes()).into_owned();
         let who = self.real_ip.client(connection.peer.ip(), &head.headers);
         let found = snapshot.find(&router_request(&head, &path, &connection));
@@ -190,6 +208,9 @@ impl Proxy {
         way: &forward::Way<'_>,
     ) -> Outcome {
         match &step.destination {
+            _ if goes_no_further(&exchange.head.method, &exchange.head.headers) => {
+                Outcome::Produced(reply::empty(StatusCode::OK))
+            }
             Some(destination) => self.forward(exchange, route, destination, way).await,
             None => {
                 let message = "no Service found with those values";
@@ -220,25 +241,6 @@ impl Proxy {
             self.tokens,
         );
         response
-    }
-
-    /// Requests that no Route should see. (RFC 9112, section 3.2; RFC 9110, section 9.3)
-    fn refuse(&self, request: &Request<Body>, id: &RequestId) -> Option<Response<Body>> {
-        let status = match *request.method() {
-            Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
-            Method::CONNECT => StatusCode::BAD_REQUEST,
-            _ if !request.uri().path().starts_with('/') => StatusCode::BAD_REQUEST,
-            _ if has_no_single_host(request) || has_odd_host(request) => StatusCode::BAD_REQUEST,
-            _ if is_odd(request.method()) || is_absurd(request.uri().path().as_bytes()) => {
-                StatusCode::BAD_REQUEST
-            }
-            _ => return None,
-        };
-        let asked =
-            Asked { method: request.method(), version: request.version(), headers: request.headers() };
-        let mut response = reply::error(&asked, Phase::Proxy(self.error_format), status, None, id);
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        Some(response)
     }
 }
 
@@ -289,26 +291,6 @@ fn captures(found: &router::Match<'_>, path: &[u8]) -> Vec<(String, String)> {
         .iter()
         .map(|it| (it.name.unwrap_or_default().to_owned(), it.value.map(text).unwrap_or_default()))
         .collect()
-}
-
-/// HTTP/1.1 names exactly one host.
-fn has_no_single_host(request: &Request<Body>) -> bool {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    match request.version() {
-        Version::HTTP_11 => hosts != 1,
-        _ => hosts > 1,
-    }
-}
-
-/// A host has no blanks, no slashes and no empty labels. (As nginx's.)
-fn has_odd_host(request: &Request<Body>) -> bool {
-    let host = request.headers().get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
-    host.iter().any(|byte| matches!(byte, 0..=b' ' | b'/' | 0x7f)) || host.windows(2).any(|two| two == b"..")
-}
-
-/// Methods that nobody has: they are letters in upper case. (As nginx's.)
-fn is_odd(method: &Method) -> bool {
-    !method.as_str().bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-'))
 }
 
 /// A target in absolute form, and `:authority` in HTTP/2, say the host better than Host does.

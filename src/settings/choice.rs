@@ -111,6 +111,19 @@ pub enum AccessLog {
     File(PathBuf),
 }
 
+/// How a line of an access log reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// As Kong's own: nginx's `combined`, and the id of the request.
+    Combined,
+    /// One JSON object.
+    Json,
+}
+
+impl Word for AccessLogFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("combined", Self::Combined), ("json", Self::Json)];
+}
+
 /// Where a trusted peer names the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RealIpHeader {

@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    AccessLog, Dns, ErrorType, Listener, LogLevel, PluginSelection, PortMaps, RealIpHeader, ResponseHeaders,
-    RouteMatchCalculation, RouterFlavor, Settings, Tls, TrustedIps,
+    AccessLog, AccessLogFormat, Dns, ErrorTemplates, ErrorType, HeaderBuffers, Listener, LogLevel,
+    PluginSelection, PortMaps, RealIpHeader, ResponseHeaders, RouteMatchCalculation, RouterFlavor, Settings,
+    Tls, TrustedIps,
 };
 
 impl Default for Settings {
@@ -28,15 +29,28 @@ impl Default for Settings {
             admin_writes: false,
             log_level: LogLevel::Notice,
             proxy_access_log: AccessLog::Stdout,
+            admin_access_log: AccessLog::Off,
+            access_log_format: AccessLogFormat::Combined,
+            access_log_query: false,
             headers: ResponseHeaders::default(),
             upstream_request_id: true,
             allow_debug_header: false,
             error_default_type: ErrorType::Plain,
+            error_templates: ErrorTemplates::default(),
             trusted_ips: TrustedIps::default(),
             real_ip_header: RealIpHeader::default(),
             real_ip_recursive: false,
             port_maps: PortMaps::default(),
             client_max_body_size: None,
+            client_body_buffer_size: 64 << 10,
+            large_client_header_buffers: HeaderBuffers::default(),
+            max_headers: 100,
+            client_header_timeout: Duration::from_secs(10),
+            client_body_timeout: Duration::from_mins(1),
+            send_timeout: Duration::from_mins(1),
+            keepalive_timeout: Some(Duration::from_secs(75)),
+            keepalive_requests: NonZeroU64::new(10_000),
+            worker_connections: None,
             graceful_timeout: Duration::from_secs(30),
             upstream_keepalive_pool_size: 512,
             upstream_keepalive_max_requests: NonZeroU64::new(10_000),

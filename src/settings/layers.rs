@@ -42,12 +42,13 @@ impl Layers {
         self.lay(entries);
     }
 
-    /// Lays the environment on top: what starts with `KONG_`.
+    /// Lays the environment on top: what starts with `KONG_`, or with `MYNAH_`, which counts more.
     pub(super) fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
         let mut entries: Vec<_> = variables
             .filter(|(variable, value)| !is_kubernetes_link(variable, value))
             .filter_map(|(variable, value)| {
-                let name = variable.strip_prefix("KONG_")?.to_ascii_lowercase();
+                let name = variable.strip_prefix("KONG_").or_else(|| variable.strip_prefix("MYNAH_"))?;
+                let name = name.to_ascii_lowercase();
                 Some((name, value, Origin::Environment(variable)))
             })
             .collect();

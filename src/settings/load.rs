@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    Settings, SettingsError, Tls, dns,
+    Settings, SettingsError, Tls, directive, dns,
     error::{Fault, Origin},
     headers,
     layers::Layers,
@@ -72,11 +72,13 @@ fn check(mut layers: Layers) -> Result<Loaded, SettingsError> {
         let warning = "declarative_config_string has no effect, as declarative_config names a file";
         layers.warnings.push(warning.into());
     }
-    if let Some(given) = layers.get("proxy_access_log")
-        && let [_, format, ..] = *given.text.split_ascii_whitespace().collect::<Vec<_>>()
-    {
-        let warning = format!("{}: the format '{format}' of the access log is ignored", given.origin);
-        layers.warnings.push(warning);
+    for name in ["proxy_access_log", "admin_access_log"] {
+        if let Some(given) = layers.get(name)
+            && let [_, format, ..] = *given.text.split_ascii_whitespace().collect::<Vec<_>>()
+        {
+            let warning = format!("{}: the format '{format}' of the access log is ignored", given.origin);
+            layers.warnings.push(warning);
+        }
     }
     Ok(Loaded { settings, warnings: layers.warnings })
 }
@@ -94,15 +96,23 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("admin_writes", &mut it.admin_writes, switch);
     layers.read("log_level", &mut it.log_level, word);
     layers.read("proxy_access_log", &mut it.proxy_access_log, access_log);
+    layers.read("admin_access_log", &mut it.admin_access_log, access_log);
+    layers.read("access_log_format", &mut it.access_log_format, word);
+    layers.read("access_log_query", &mut it.access_log_query, switch);
     layers.read("headers", &mut it.headers, headers::response);
     layers.read("headers_upstream", &mut it.upstream_request_id, headers::upstream_request_id);
     layers.read("allow_debug_header", &mut it.allow_debug_header, switch);
     layers.read("error_default_type", &mut it.error_default_type, word);
+    layers.read("error_template_html", &mut it.error_templates.html, text);
+    layers.read("error_template_json", &mut it.error_templates.json, text);
+    layers.read("error_template_plain", &mut it.error_templates.plain, text);
+    layers.read("error_template_xml", &mut it.error_templates.xml, text);
     layers.read("trusted_ips", &mut it.trusted_ips, network::trusted_ips);
     layers.read("real_ip_header", &mut it.real_ip_header, value::real_ip_header);
     layers.read("real_ip_recursive", &mut it.real_ip_recursive, switch);
     layers.read("port_maps", &mut it.port_maps, network::port_maps);
     layers.read("nginx_http_client_max_body_size", &mut it.client_max_body_size, value::size);
+    read_limits(layers, it);
     layers.read("graceful_timeout", &mut it.graceful_timeout, seconds);
     layers.read("upstream_keepalive_pool_size", &mut it.upstream_keepalive_pool_size, value::count);
     layers.read("upstream_keepalive_max_requests", &mut it.upstream_keepalive_max_requests, value::limit);
@@ -132,6 +142,23 @@ fn read_tls(layers: &mut Layers, it: &mut Tls) {
     layers.read("ssl_ciphers", &mut it.ciphers, tls::ciphers);
     layers.read("ssl_prefer_server_ciphers", &mut it.prefer_server_ciphers, switch);
     layers.read("ssl_session_tickets", &mut it.session_tickets, switch);
+}
+
+/// What clients may ask of the process.
+fn read_limits(layers: &mut Layers, it: &mut Settings) {
+    layers.read("nginx_http_client_body_buffer_size", &mut it.client_body_buffer_size, directive::bytes);
+    layers.read(
+        "nginx_http_large_client_header_buffers",
+        &mut it.large_client_header_buffers,
+        directive::buffers,
+    );
+    layers.read("max_headers", &mut it.max_headers, value::count);
+    layers.read("nginx_http_client_header_timeout", &mut it.client_header_timeout, directive::time);
+    layers.read("nginx_http_client_body_timeout", &mut it.client_body_timeout, directive::time);
+    layers.read("nginx_http_send_timeout", &mut it.send_timeout, directive::time);
+    layers.read("nginx_http_keepalive_timeout", &mut it.keepalive_timeout, directive::time_or_none);
+    layers.read("nginx_http_keepalive_requests", &mut it.keepalive_requests, value::limit);
+    layers.read("nginx_events_worker_connections", &mut it.worker_connections, directive::auto_or_count);
 }
 
 impl Layers {
@@ -232,7 +259,8 @@ mod tests {
         check_level(file, environment, overrides, LogLevel::Error);
         check_level("log_level = wrong", environment, "", LogLevel::Warn);
         check_level(file, "KONG_LOG_LEVEL=", "", LogLevel::Notice);
-        check_level(file, "kong_log_level=debug\nLOG_LEVEL=debug\nMYNAH_LOG=debug", "", LogLevel::Info);
+        check_level(file, "kong_log_level=debug\nLOG_LEVEL=debug\nLOG=debug", "", LogLevel::Info);
+        check_level("", "KONG_LOG_LEVEL=warn\nMYNAH_LOG_LEVEL=debug", "", LogLevel::Debug);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod choice;
 mod conf;
 mod defaults;
+mod directive;
 mod dns;
 mod error;
 mod headers;
@@ -21,8 +22,10 @@ mod tls;
 mod value;
 
 pub use choice::{
-    AccessLog, ErrorType, LogLevel, PluginSelection, RealIpHeader, RouteMatchCalculation, RouterFlavor,
+    AccessLog, AccessLogFormat, ErrorType, LogLevel, PluginSelection, RealIpHeader, RouteMatchCalculation,
+    RouterFlavor,
 };
+pub use directive::HeaderBuffers;
 pub use dns::{Dns, DnsOrder};
 pub use error::{Origin, SettingsError, Wrong};
 pub use headers::{ResponseHeader, ResponseHeaders};
@@ -36,6 +39,19 @@ use std::{
     path::PathBuf,
     time::Duration,
 };
+
+/// Files with the texts of error answers, by format.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorTemplates {
+    /// `error_template_html`.
+    pub html: Option<PathBuf>,
+    /// `error_template_json`.
+    pub json: Option<PathBuf>,
+    /// `error_template_plain`.
+    pub plain: Option<PathBuf>,
+    /// `error_template_xml`.
+    pub xml: Option<PathBuf>,
+}
 
 /// What the process is told, checked.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch that the user knows by its name")]
@@ -64,6 +80,12 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// `proxy_access_log`: where one line for each request goes; by default `/dev/stdout`.
     pub proxy_access_log: AccessLog,
+    /// `admin_access_log`: the same for requests to the Admin API and the status; by default `off` (Kong: a file).
+    pub admin_access_log: AccessLog,
+    /// `access_log_format`: how a line of these logs reads (ours); by default `combined`.
+    pub access_log_format: AccessLogFormat,
+    /// `access_log_query`: whether such a line shows queries, which may hold secrets (ours); by default it does not.
+    pub access_log_query: bool,
     /// `headers`: which headers are added to answers; by default `server_tokens, latency_tokens,
     /// X-Kong-Request-Id`.
     pub headers: ResponseHeaders,
@@ -73,6 +95,9 @@ pub struct Settings {
     pub allow_debug_header: bool,
     /// `error_default_type`: the type of error bodies for clients that ask for none; by default `text/plain`.
     pub error_default_type: ErrorType,
+    /// `error_template_html`, `..._json`, `..._plain`, `..._xml`: files with the text of error answers in one format,
+    /// in which the first `%s` stands for the message and the second for the id of the request; by default none.
+    pub error_templates: ErrorTemplates,
     /// `trusted_ips`: peers whose `X-Forwarded-*` headers are believed; by default nobody.
     pub trusted_ips: TrustedIps,
     /// `real_ip_header`: where a trusted peer names the client; by default `X-Real-IP`.
@@ -84,6 +109,29 @@ pub struct Settings {
     pub port_maps: PortMaps,
     /// `nginx_http_client_max_body_size`: the largest request body in bytes; by default (`0`) there is no limit.
     pub client_max_body_size: Option<NonZeroU64>,
+    /// `nginx_http_client_body_buffer_size`: how much of a request's body is read before its upstream is asked for,
+    /// if the Route wants it so; by default 64 KiB (Kong: 8 KiB, and the rest in a file).
+    pub client_body_buffer_size: usize,
+    /// `nginx_http_large_client_header_buffers`: how large the head of a request may be; by default `4 8k`.
+    pub large_client_header_buffers: HeaderBuffers,
+    /// `max_headers`: how many fields a request may have (ours); by default 100, which costs least.
+    pub max_headers: usize,
+    /// `nginx_http_client_header_timeout`: how long a client may take for the head of a request, and for its first
+    /// byte on a new connection; by default 10 seconds (nginx: 60).
+    pub client_header_timeout: Duration,
+    /// `nginx_http_client_body_timeout`: how long a client may pause in the body of a request; by default 60 seconds.
+    pub client_body_timeout: Duration,
+    /// `nginx_http_send_timeout`: how long a client may leave an answer unread; by default 60 seconds.
+    pub send_timeout: Duration,
+    /// `nginx_http_keepalive_timeout`: how long a connection is kept for the next request; by default 75 seconds, and
+    /// with `0` none is kept.
+    pub keepalive_timeout: Option<Duration>,
+    /// `nginx_http_keepalive_requests`: how many requests a connection serves; by default 10000, and with `0` there is
+    /// no limit.
+    pub keepalive_requests: Option<NonZeroU64>,
+    /// `nginx_events_worker_connections`: how many connections of clients may be open at once; by default (`auto`)
+    /// half of what the process may open.
+    pub worker_connections: Option<NonZeroUsize>,
     /// `graceful_timeout`: how long open requests may take to finish once the process is asked to stop, in whole
     /// seconds (ours); by default 30.
     pub graceful_timeout: Duration,

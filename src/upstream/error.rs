@@ -5,6 +5,7 @@ use std::{error::Error, fmt, io};
 use http::StatusCode;
 
 use super::tls;
+use crate::body::BodyError;
 
 /// A request that got no answer.
 #[derive(Debug)]
@@ -48,7 +49,10 @@ impl Cause {
         match self {
             Self::NameResolution(_) | Self::NoPeer => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout | Self::WriteTimeout | Self::ReadTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::RequestBody(_) => StatusCode::BAD_REQUEST,
+            Self::RequestBody(error) => {
+                let own = error.source().and_then(|it| it.downcast_ref::<BodyError>());
+                own.map_or(StatusCode::BAD_REQUEST, BodyError::status)
+            }
             Self::Connect(_) | Self::Tls(_) | Self::Closed(_) | Self::Invalid(_) | Self::UnaskedUpgrade => {
                 StatusCode::BAD_GATEWAY
             }

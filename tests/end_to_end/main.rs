@@ -49,6 +49,7 @@ mod shutdown;
 mod targets;
 mod tls;
 mod upstream;
+mod wire_requests;
 
 use std::time::{Duration, Instant};
 

@@ -11,7 +11,7 @@ use crate::{
 fn start() -> (Upstream, Gateway) {
     let upstream = Upstream::start();
     let config = format!(
-        "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/]}}]}}\n",
+        "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/], request_buffering: false}}]}}\n",
         upstream.address
     );
     let gateway = Setup::with(&config).run();

@@ -7,7 +7,7 @@ mod request;
 mod response;
 
 pub(crate) use hop_by_hop::{asks_for_websocket, strip_hop_by_hop};
-pub(crate) use request::{Forwarding, Scheme, forward_request_headers};
+pub(crate) use request::{Forwarding, Scheme, count_forward, forward_request_headers};
 pub(crate) use response::{HeaderTokens, Proxied, add_charset, produced_headers, response_headers};
 
 use http::{HeaderName, HeaderValue, Version};

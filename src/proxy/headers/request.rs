@@ -7,13 +7,13 @@ use std::{
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
-    header::{CONNECTION, COOKIE, EXPECT, HOST, UPGRADE},
+    header::{CONNECTION, COOKIE, EXPECT, HOST, MAX_FORWARDS, TE, UPGRADE},
 };
 
 use super::{
     X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PATH, X_FORWARDED_PORT, X_FORWARDED_PREFIX,
     X_FORWARDED_PROTO, X_KONG_REQUEST_ID, X_REAL_IP, append_item, append_via, asks_for_websocket,
-    strip_hop_by_hop,
+    hop_by_hop::lists, strip_hop_by_hop,
 };
 
 /// How a request came in.
@@ -59,17 +59,24 @@ pub(crate) struct Forwarding<'a> {
 /// Expect goes, as the gateway has met it itself. (Kong docs: Proxying, "Headers Forwarded to the upstream".)
 pub(crate) fn forward_request_headers(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) -> bool {
     let websocket = asks_for_websocket(headers, forwarding.version);
+    let te_is_named = forwarding.version == Version::HTTP_2 || lists(headers, &CONNECTION, "te");
     strip_hop_by_hop(headers);
     headers.remove(EXPECT);
     if forwarding.version == Version::HTTP_2 {
         join_cookies(headers);
     }
     if websocket {
-        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    } else {
-        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
     }
+    // Who sends TE has to name it, so that the next one takes it away (RFC 9110, section 10.1.4); where the client
+    // did not, it goes as it came, as Kong lets it.
+    let connection = match (websocket, te_is_named && headers.contains_key(TE)) {
+        (false, false) => "keep-alive",
+        (false, true) => "keep-alive, TE",
+        (true, false) => "keep-alive, Upgrade",
+        (true, true) => "keep-alive, Upgrade, TE",
+    };
+    headers.insert(CONNECTION, HeaderValue::from_static(connection));
     append_via(headers, forwarding.version);
     if let Some(host) = &forwarding.upstream_host {
         headers.insert(HOST, host.clone());
@@ -80,6 +87,14 @@ pub(crate) fn forward_request_headers(headers: &mut HeaderMap, forwarding: &Forw
     insert_addresses(headers, forwarding);
     insert_forwarded(headers, forwarding);
     websocket
+}
+
+/// Lets a request go one step less far, if it says how far. (RFC 9110, section 7.6.2)
+pub(crate) fn count_forward(headers: &mut HeaderMap) {
+    let left = headers.get(MAX_FORWARDS).and_then(|it| it.to_str().ok()?.parse::<u32>().ok());
+    if let Some(left) = left {
+        headers.insert(MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
+    }
 }
 
 /// Makes one field of the crumbs that HTTP/2 may send a Cookie in (RFC 9113, section 8.2.3).
@@ -283,11 +298,26 @@ mod tests {
     }
 
     #[test]
+    fn a_request_goes_as_far_as_it_says() {
+        for (says, passed) in [("5", "4"), ("0", "0"), ("many", "many")] {
+            let mut headers = HeaderMap::new();
+            headers.insert(MAX_FORWARDS, HeaderValue::from_static(says));
+            count_forward(&mut headers);
+            assert_eq!(headers[MAX_FORWARDS], passed);
+        }
+    }
+
+    #[test]
     fn only_websocket_passes_as_an_upgrade() {
         let ask = |protocol| [("connection", "Upgrade"), ("upgrade", protocol)];
         let websocket = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
         check(&plain(), &ask("websocket"), &websocket);
         check(&plain(), &ask("foo"), &[]);
         check(&plain(), &[("expect", "100-continue"), ("te", "trailers, gzip")], &[("te", "trailers")]);
+        let named = [("te", "trailers"), ("connection", "keep-alive, TE")];
+        check(&plain(), &[("connection", "close, TE"), ("te", "trailers, gzip")], &named);
+        let both = [("connection", "upgrade, te"), ("upgrade", "websocket"), ("te", "trailers")];
+        let connection = ("connection", "keep-alive, Upgrade, TE");
+        check(&plain(), &both, &[connection, ("upgrade", "websocket"), ("te", "trailers")]);
     }
 }

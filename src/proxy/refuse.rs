@@ -1,0 +1,265 @@
+//! Requests that no Route should see: malformed, misdirected, or larger than is allowed.
+//!
+//! | what | status | rule |
+//! |---|---|---|
+//! | TRACE | 405 | a proxy must not echo credentials (RFC 9110, section 9.3.8) |
+//! | CONNECT, a target that is no path | 400 | RFC 9112, section 3.2; statuses as Kong's |
+//! | no host, several, or one that is none | 400 | RFC 9112, section 3.2; RFC 3986, section 3.2.2 |
+//! | Host and `:authority` that differ | 400 | RFC 9113, section 8.3.1 |
+//! | a method that nobody has, a path beyond the root | 400 | as nginx |
+//! | a target that is too long | 414 | `large_client_header_buffers` |
+//! | fields that are too large, one or all | 400 | the same; nginx's own 494, which goes out as 400 |
+//! | a Content-Length beyond the limit | 413 | `client_max_body_size` |
+
+use std::net::Ipv6Addr;
+
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, HOST},
+};
+
+use super::Proxy;
+use crate::{
+    body::Body,
+    reply::{self, Asked, Phase, default_message},
+    request_id::RequestId,
+    settings::{HeaderBuffers, Settings},
+    uri_path::is_absurd,
+};
+
+/// The longest method; the longest registered one has 17 letters.
+const LONGEST_METHOD: usize = 64;
+
+/// nginx's code for fields that are too large.
+const FIELDS_TOO_LARGE: u16 = 494;
+
+/// How large a request may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    head: HeaderBuffers,
+    body: Option<u64>,
+}
+
+impl From<&Settings> for Bounds {
+    fn from(settings: &Settings) -> Self {
+        let body = settings.client_max_body_size.map(std::num::NonZeroU64::get);
+        Self { head: settings.large_client_header_buffers, body }
+    }
+}
+
+impl Proxy {
+    /// The answer to a request that no Route should see.
+    pub(super) fn refuse(&self, request: &Request<Body>, id: &RequestId) -> Option<Response<Body>> {
+        let status = fault(request, &self.bounds)?;
+        let asked =
+            Asked { method: request.method(), version: request.version(), headers: request.headers() };
+        Some(self.refusal(&asked, status, id))
+    }
+
+    /// An answer that ends the connection.
+    pub(super) fn refusal(&self, asked: &Asked<'_>, status: StatusCode, id: &RequestId) -> Response<Body> {
+        let phase = Phase::Proxy(self.error_format);
+        let mut response = if status.as_u16() == FIELDS_TOO_LARGE {
+            let message = default_message(status);
+            reply::error(asked, phase, StatusCode::BAD_REQUEST, Some(&message), id)
+        } else {
+            reply::error(asked, phase, status, None, id)
+        };
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+/// What is wrong with a request, as a status.
+fn fault(request: &Request<Body>, bounds: &Bounds) -> Option<StatusCode> {
+    let path = request.uri().path();
+    let status = match *request.method() {
+        Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
+        Method::CONNECT => StatusCode::BAD_REQUEST,
+        _ if !path.starts_with('/') || !names_one_host(request) => StatusCode::BAD_REQUEST,
+        _ if is_odd(request.method()) || is_absurd(path.as_bytes()) => StatusCode::BAD_REQUEST,
+        _ => return excess(request, bounds),
+    };
+    Some(status)
+}
+
+/// What is too large in a request.
+fn excess(request: &Request<Body>, bounds: &Bounds) -> Option<StatusCode> {
+    let HeaderBuffers { number, size } = bounds.head;
+    let target = request.uri().path_and_query().map_or(0, |it| it.as_str().len());
+    if target > size {
+        return Some(StatusCode::URI_TOO_LONG);
+    }
+    let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    let (largest, total) =
+        lines.fold((0, target), |(largest, total), line| (line.max(largest), line.saturating_add(total)));
+    if largest > size || total > size.saturating_mul(number) {
+        return StatusCode::from_u16(FIELDS_TOO_LARGE).ok();
+    }
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
+    let beyond = announced.zip(bounds.body).is_some_and(|(announced, most)| announced > most);
+    beyond.then_some(StatusCode::PAYLOAD_TOO_LARGE)
+}
+
+/// Whether a request says for which host it is, and only once. Before HTTP/1.1 it need not.
+fn names_one_host(request: &Request<Body>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (host, authority) = (hosts.next(), request.uri().authority());
+    let known = match request.version() {
+        Version::HTTP_2 => host.is_some() || authority.is_some(),
+        Version::HTTP_11 => host.is_some(),
+        _ => true,
+    };
+    let same = || match (request.version(), host, authority) {
+        (Version::HTTP_2, Some(host), Some(authority)) => {
+            host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+        }
+        _ => true,
+    };
+    known
+        && hosts.next().is_none()
+        && host.is_none_or(|it| is_host(it.as_bytes()))
+        && authority.is_none_or(|it| is_host(it.as_str().as_bytes()))
+        && same()
+}
+
+/// Whether this is a host of RFC 3986 (section 3.2.2) with or without a port, or empty. A comma is not taken, though
+/// the grammar has it: it is what becomes of two Host fields that somebody joined. (As nginx: no empty labels.)
+fn is_host(host: &[u8]) -> bool {
+    let (name, port) = match host {
+        [b'[', rest @ ..] => match rest.iter().position(|byte| *byte == b']') {
+            Some(end) => {
+                let (inside, port) = (&rest[..end], &rest[end + 1..]);
+                let is_address = std::str::from_utf8(inside).is_ok_and(|it| it.parse::<Ipv6Addr>().is_ok());
+                return is_address && (port.is_empty() || is_port(port));
+            }
+            None => return false,
+        },
+        _ => host.split_at(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())),
+    };
+    (port.is_empty() || is_port(port)) && is_name(name)
+}
+
+fn is_name(name: &[u8]) -> bool {
+    let mut rest = name;
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
+            (b'.', [b'.', ..]) => return false,
+            (
+                b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';'
+                | b'=',
+                _,
+            ) => after,
+            (letter, _) if letter.is_ascii_alphanumeric() => after,
+            _ => return false,
+        };
+    }
+    true
+}
+
+/// A colon and a number that a port can be; the number may be missing.
+fn is_port(port: &[u8]) -> bool {
+    let [b':', digits @ ..] = port else { return false };
+    let number = digits.iter().try_fold(0_u32, |number, digit| {
+        digit.is_ascii_digit().then(|| number.saturating_mul(10).saturating_add(u32::from(digit - b'0')))
+    });
+    number.is_some_and(|number| u16::try_from(number).is_ok())
+}
+
+/// Methods that nobody has: they are letters in upper case. (As nginx's.)
+fn is_odd(method: &Method) -> bool {
+    let name = method.as_str();
+    name.len() > LONGEST_METHOD
+        || !name.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-'))
+}
+
+/// Whether this is a request for the recipient itself: OPTIONS that may go no further.
+/// (RFC 9110, section 7.6.2)
+pub(super) fn goes_no_further(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS && headers.get(http::header::MAX_FORWARDS).is_some_and(|it| it == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(host: &str, expected: bool) {
+        assert_eq!(is_host(host.as_bytes()), expected, "{host}");
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+        for host in
+            ["a.example", "A_b~c", "a:", "a:0", "a:65535", "192.0.2.1:80", "[::1]", "[2001:db8::1]:8443"]
+        {
+            check(host, true);
+        }
+        for host in ["", "a.example.", "a%20b", "!$&'()*+;=", "xn--bcher-kva.example"] {
+            check(host, true);
+        }
+        for host in ["a b", "a,b", "a/b", "user@a", "a\"", "<a>", "a..b", "a?b", "a#b", "a\\b", "a%2", "a%zz"]
+        {
+            check(host, false);
+        }
+        for host in
+            ["a:65536", "a:99999999999", "a:b", "a:1:2", "::1", "[::1", "[a]", "[::1]x", "[::1]:x", "é"]
+        {
+            check(host, false);
+        }
+    }
+
+    /// Checks what is wrong with a GET of these fields, if 100 bytes a field, 300 in all and 5 of a body are allowed.
+    #[track_caller]
+    fn check_size(target: usize, fields: &[(&'static str, usize)], expected: Option<u16>) {
+        let bounds = Bounds { head: HeaderBuffers { number: 3, size: 100 }, body: Some(5) };
+        let mut request = Request::get(format!("/{}", "t".repeat(target - 1))).body(Body::Empty).unwrap();
+        request.headers_mut().insert("host", HeaderValue::from_static("a"));
+        for (name, size) in fields {
+            let value =
+                if *name == "content-length" { size.to_string() } else { "v".repeat(size - name.len()) };
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        assert_eq!(fault(&request, &bounds).map(|it| it.as_u16()), expected);
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused() {
+        check_size(100, &[("x", 100)], None);
+        check_size(101, &[], Some(414));
+        check_size(1, &[("x", 101)], Some(494));
+        check_size(100, &[("x", 100), ("x", 95)], None);
+        check_size(100, &[("x", 100), ("x", 96)], Some(494));
+        check_size(1, &[("content-length", 5)], None);
+        check_size(1, &[("content-length", 6)], Some(413));
+    }
+
+    /// Checks whether a request of HTTP/2 names its host.
+    #[track_caller]
+    fn check_two(target: &str, host: Option<&'static str>, expected: bool) {
+        let mut request = Request::get(target).version(Version::HTTP_2).body(Body::Empty).unwrap();
+        request.headers_mut().extend(host.map(|it| (HOST, HeaderValue::from_static(it))));
+        assert_eq!(names_one_host(&request), expected);
+    }
+
+    #[test]
+    fn in_http_2_the_authority_is_the_host() {
+        check_two("http://a.example/", None, true);
+        check_two("http://a.example/", Some("A.example"), true);
+        check_two("http://a.example/", Some("b.example"), false);
+        check_two("http://user@a.example/", None, false);
+        check_two("/", Some("a.example"), true);
+        check_two("/", None, false);
+    }
+
+    #[test]
+    fn a_method_is_a_short_word_in_capitals() {
+        for (method, odd) in [("GET", false), ("VERSION-CONTROL", false), ("M_SEARCH", false), ("get", true)]
+        {
+            assert_eq!(is_odd(&method.parse().unwrap()), odd, "{method}");
+        }
+        assert!(is_odd(&"G".repeat(65).parse().unwrap()));
+    }
+}

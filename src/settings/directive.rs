@@ -1,0 +1,123 @@
+//! How nginx writes values of its directives: times, sizes and buffers. Kong takes any of them as
+//! `nginx_http_<directive>` and `nginx_proxy_<directive>`; those that have a meaning here are settings.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use super::{error::Fault, value::size};
+
+/// How much room the head of a request gets. (nginx: `large_client_header_buffers`.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderBuffers {
+    /// How many times the size all fields may take together.
+    pub number: usize,
+    /// The most bytes of the target, and of one field.
+    pub size: usize,
+}
+
+impl Default for HeaderBuffers {
+    fn default() -> Self {
+        Self { number: 4, size: 8 << 10 }
+    }
+}
+
+/// Reads a time: numbers with the units `ms`, `s`, `m`, `h`, `d`; a bare number is seconds.
+pub(super) fn time(name: &str, text: &str) -> Result<Duration, Fault> {
+    parse_time(text).ok_or_else(|| {
+        Fault::new(
+            format!("{name} is not a time: '{text}'"),
+            "write seconds, or a number with a unit as `500ms`, `30s`, `1m` or `1h30m`",
+        )
+    })
+}
+
+/// Reads a time for which 0 means that there is none.
+pub(super) fn time_or_none(name: &str, text: &str) -> Result<Option<Duration>, Fault> {
+    // A second value of `keepalive_timeout` only fills a header that nobody reads.
+    let first = text.split_ascii_whitespace().next().unwrap_or_default();
+    Ok(Some(time(name, first)?).filter(|it| !it.is_zero()))
+}
+
+/// Reads a size in memory, which has to have an end.
+pub(super) fn bytes(name: &str, text: &str) -> Result<usize, Fault> {
+    let most = size(name, text)?.map_or(0, std::num::NonZeroU64::get);
+    Ok(usize::try_from(most).unwrap_or(usize::MAX))
+}
+
+/// Reads how many buffers of which size there are, as `4 8k`.
+pub(super) fn buffers(name: &str, text: &str) -> Result<HeaderBuffers, Fault> {
+    let wrong = || {
+        Fault::new(
+            format!("{name} is not a number and a size: '{text}'"),
+            "write how many buffers there are and how large each is, as `4 8k`",
+        )
+    };
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [number, each] = words[..] else { return Err(wrong()) };
+    let number = number.parse().ok().filter(|it: &usize| *it > 0).ok_or_else(wrong)?;
+    let size = bytes(name, each)?;
+    if size == 0 { Err(wrong()) } else { Ok(HeaderBuffers { number, size }) }
+}
+
+/// Reads how many there may be; `auto` leaves it to the process.
+pub(super) fn auto_or_count(name: &str, text: &str) -> Result<Option<NonZeroUsize>, Fault> {
+    match text {
+        "auto" => Ok(None),
+        _ => text.parse().map(Some).map_err(|_| {
+            Fault::new(format!("{name} is not a number: '{text}'"), "write `auto` or a number from 1")
+        }),
+    }
+}
+
+fn parse_time(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: u32 = rest[..digits].parse().ok()?;
+        let after = &rest[digits..];
+        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let unit = match &after[..letters] {
+            "ms" => Duration::from_millis(1),
+            "" | "s" => Duration::from_secs(1),
+            "m" => Duration::from_mins(1),
+            "h" => Duration::from_hours(1),
+            "d" => Duration::from_hours(24),
+            _ => return None,
+        };
+        total = total.checked_add(unit.checked_mul(number)?)?;
+        rest = &after[letters..];
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        let seconds = [("30", 30), ("30s", 30), ("1m", 60), ("1h30m", 5400), ("1d", 86_400), ("0", 0)];
+        for (text, expected) in seconds {
+            assert_eq!(time("name", text).ok(), Some(Duration::from_secs(expected)), "{text}");
+        }
+        assert_eq!(time("name", "500ms").ok(), Some(Duration::from_millis(500)));
+        for wrong in ["", "s", "1x", "-1", "1.5s", "99999999999s", "é"] {
+            assert!(time("name", wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(time_or_none("name", "0").ok(), Some(None));
+        assert_eq!(time_or_none("name", "75s 60s").ok(), Some(Some(Duration::from_secs(75))));
+    }
+
+    #[test]
+    fn buffers_have_a_number_and_a_size() {
+        let buffers = |text| buffers("name", text).ok().map(|it| (it.number, it.size));
+        assert_eq!(buffers("4 8k"), Some((4, 8192)));
+        assert_eq!(buffers("2 1m"), Some((2, 1 << 20)));
+        for wrong in ["", "4", "0 8k", "4 0", "4 8k 1", "x 8k", "4 8x"] {
+            assert_eq!(buffers(wrong), None, "{wrong}");
+        }
+        assert_eq!(auto_or_count("name", "auto").ok(), Some(None));
+        assert_eq!(auto_or_count("name", "7").ok(), Some(NonZeroUsize::new(7)));
+        assert!(auto_or_count("name", "0").is_err());
+    }
+}
