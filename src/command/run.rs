@@ -14,7 +14,8 @@ use mynah::{
     router,
     server::{self, Acceptor, Listening, Role, Stop, bind},
     settings::{Given, Listener, LogLevel, Settings},
-    snapshot::{Compiler, Snapshot},
+    snapshot::{Compiler, Snapshot, UpstreamTls},
+    tls::{self, Authorities},
 };
 use tracing::level_filters::LevelFilter;
 
@@ -26,7 +27,8 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let control = Control::new(Compiler::new(specs, options(&settings)));
+    let compiler = Compiler::new(specs, options(&settings)).with_upstream_tls(upstream_tls(&settings)?);
+    let control = Control::new(compiler);
     let loaded = match door.open().and_then(|source| control.load(&source)) {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -90,15 +92,32 @@ fn listen(
             let acceptor = || Acceptor::new(tls, given, live, it.http2).map_err(anyhow::Error::msg);
             let acceptor = it.tls.then(acceptor).transpose();
             let tls = acceptor.with_context(|| format!("cannot speak TLS on {} ({setting})", it.address))?;
-            bound.push(Listening { listener: bind(setting, it)?, role: role.clone(), tls });
+            let streams = settings.http2_streams.get();
+            bound.push(Listening { listener: bind(setting, it)?, role: role.clone(), tls, streams });
         }
     }
     Ok(bound)
 }
 
+/// How TLS is spoken with upstreams whose Service does not say.
+fn upstream_tls(settings: &Settings) -> Result<UpstreamTls> {
+    let given = &settings.tls;
+    let mut usual = UpstreamTls::default();
+    if !given.trusted.is_empty() {
+        let read = Authorities::given(&given.trusted).map_err(anyhow::Error::msg);
+        usual.authorities = read.context("lua_ssl_trusted_certificate cannot be used")?;
+    }
+    if given.client_ssl {
+        let read =
+            tls::identities(&given.client.certificates, &given.client.keys).map_err(anyhow::Error::msg);
+        usual.identity = read.context("client_ssl_cert cannot be used")?.into_iter().next();
+    }
+    Ok(usual)
+}
+
 /// What is served where.
 fn places(bound: &[Listening]) -> String {
-    let one = |Listening { listener, role, tls }: &Listening| {
+    let one = |Listening { listener, role, tls, .. }: &Listening| {
         let name = match role {
             Role::Proxy(_) => "proxy",
             Role::Admin(_) => "admin",

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    Listening,
+    Listening, http2,
     socket::{self, Abort, Aborted},
     tls::Acceptor,
 };
@@ -37,9 +37,6 @@ const EXHAUSTED: Duration = Duration::from_millis(20);
 
 /// How long a connection accepted at the very end has to be read from: one that has said nothing is closed.
 const FIRST_BYTES: Duration = Duration::from_millis(50);
-
-/// Bytes of responses that a stream of HTTP/2 buffers for a client that does not read.
-const UNREAD: usize = 64 << 10;
 
 /// What a listener answers with.
 #[derive(Clone, Debug)]
@@ -64,9 +61,9 @@ impl Role {
 
 /// Accepts connections until told to close, and returns those that are still open.
 pub async fn accept(listening: Listening, mut closing: watch::Receiver<bool>) -> GracefulShutdown {
-    let Listening { listener, role, tls } = listening;
+    let Listening { listener, role, tls, streams } = listening;
     let open = GracefulShutdown::new();
-    let how = How { role, tls, server: server() };
+    let how = How { role, tls, server: server(streams) };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -90,10 +87,10 @@ pub async fn accept(listening: Listening, mut closing: watch::Receiver<bool>) ->
     open
 }
 
-fn server() -> auto::Builder<TokioExecutor> {
+fn server(streams: u32) -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    server.http2().timer(TokioTimer::new()).max_send_buf_size(UNREAD).max_concurrent_streams(100);
+    http2::bound(&mut server, streams);
     server
 }
 

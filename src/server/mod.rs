@@ -2,6 +2,7 @@
 
 mod bind;
 mod connection;
+mod http2;
 mod socket;
 mod tls;
 
@@ -29,6 +30,8 @@ pub struct Listening {
     pub role: Role,
     /// Its TLS, if it speaks that.
     pub tls: Option<Acceptor>,
+    /// The most streams of HTTP/2 that a client may have open.
+    pub streams: u32,
 }
 
 /// Serves until a signal ends it, then lets requests on their way finish, for at most `grace`. Until they have, the

@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    num::NonZeroU64,
+    num::{NonZeroU32, NonZeroU64},
     time::Duration,
 };
 
@@ -25,6 +25,7 @@ impl Default for Settings {
             proxy_listen: listen(Ipv4Addr::UNSPECIFIED, 8000, 8443),
             admin_listen: listen(Ipv4Addr::LOCALHOST, 8001, 8444),
             status_listen: Vec::new(),
+            http2_streams: NonZeroU32::new(128).unwrap_or(NonZeroU32::MIN),
             tls: Tls::default(),
             admin_writes: false,
             log_level: LogLevel::Notice,

@@ -92,6 +92,7 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("proxy_listen", &mut it.proxy_listen, listeners);
     layers.read("admin_listen", &mut it.admin_listen, listeners);
     layers.read("status_listen", &mut it.status_listen, listeners);
+    layers.read("nginx_http_http2_max_concurrent_streams", &mut it.http2_streams, value::streams);
     read_tls(layers, &mut it.tls);
     layers.read("admin_writes", &mut it.admin_writes, switch);
     layers.read("log_level", &mut it.log_level, word);
@@ -142,6 +143,10 @@ fn read_tls(layers: &mut Layers, it: &mut Tls) {
     layers.read("ssl_ciphers", &mut it.ciphers, tls::ciphers);
     layers.read("ssl_prefer_server_ciphers", &mut it.prefer_server_ciphers, switch);
     layers.read("ssl_session_tickets", &mut it.session_tickets, switch);
+    layers.read("lua_ssl_trusted_certificate", &mut it.trusted, tls::pems);
+    layers.read("client_ssl", &mut it.client_ssl, switch);
+    layers.read("client_ssl_cert", &mut it.client.certificates, tls::pems);
+    layers.read("client_ssl_cert_key", &mut it.client.keys, tls::pems);
 }
 
 /// What clients may ask of the process.

@@ -35,7 +35,7 @@ pub use network::{Network, PortMaps, TrustedIps};
 pub use tls::{CipherSuite, Ciphers, Given, Protocols, Tls};
 
 use std::{
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
     time::Duration,
 };
@@ -71,6 +71,9 @@ pub struct Settings {
     pub admin_listen: Vec<Listener>,
     /// `status_listen`: where `/status` and `/metrics` are served to strangers; by default `off`, which is empty.
     pub status_listen: Vec<Listener>,
+    /// `nginx_http_http2_max_concurrent_streams`: how many streams of HTTP/2 a client may have open, at least 1; by
+    /// default 128, as nginx's.
+    pub http2_streams: NonZeroU32,
     /// How TLS is spoken: `ssl_cert` and its like.
     pub tls: Tls,
     /// `admin_writes`: whether entities may be written through the Admin API, which Kong refuses without a

@@ -29,6 +29,14 @@ pub struct Tls {
     pub prefer_server_ciphers: bool,
     /// `ssl_session_tickets`: whether clients get tickets to resume their sessions with; by default they do.
     pub session_tickets: bool,
+    /// `lua_ssl_trusted_certificate`: who vouches for upstreams whose Service names nobody: `system`, or what can be
+    /// given as a certificate; by default the public authorities, as browsers know them.
+    pub trusted: Vec<String>,
+    /// `client_ssl_cert`, `client_ssl_cert_key`: what upstreams are shown that ask, if the Service does not say, and
+    /// only with `client_ssl`; by default nothing.
+    pub client: Given,
+    /// `client_ssl`: whether upstreams are shown it; by default off.
+    pub client_ssl: bool,
 }
 
 /// Certificates and their keys, as they were given: paths, PEM or base64. As many keys as certificates.
@@ -86,6 +94,9 @@ impl Default for Tls {
             ciphers: Ciphers::default(),
             prefer_server_ciphers: true,
             session_tickets: true,
+            trusted: Vec::new(),
+            client: Given::default(),
+            client_ssl: false,
         }
     }
 }
@@ -135,6 +146,7 @@ pub(super) fn check(layers: &mut Layers, tls: &Tls) {
         (&tls.proxy, "ssl_cert", "ssl_cert_key"),
         (&tls.admin, "admin_ssl_cert", "admin_ssl_cert_key"),
         (&tls.status, "status_ssl_cert", "status_ssl_cert_key"),
+        (&tls.client, "client_ssl_cert", "client_ssl_cert_key"),
     ];
     for (given, certificates, keys) in all {
         let (many, of) = (given.certificates.len(), given.keys.len());
@@ -149,6 +161,13 @@ pub(super) fn check(layers: &mut Layers, tls: &Tls) {
         };
         let help = format!("give each of {certificates} its key at the same place of {keys}");
         layers.wrong.push(Fault::new(message, help).at(origin));
+    }
+    if tls.client_ssl
+        && tls.client.certificates.is_empty()
+        && let Some(origin) = layers.get("client_ssl").map(|it| it.origin.clone())
+    {
+        let help = "name it by client_ssl_cert, and its key by client_ssl_cert_key";
+        layers.wrong.push(Fault::new("client_ssl_cert must be specified".to_owned(), help).at(origin));
     }
 }
 

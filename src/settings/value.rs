@@ -1,7 +1,7 @@
 //! How values are read: words, switches, numbers, sizes and lists.
 
 use std::{
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
     time::Duration,
 };
@@ -104,6 +104,12 @@ pub(super) fn threads(name: &str, text: &str) -> Result<Option<NonZeroUsize>, Fa
             "write `auto` for one thread for each core, or a number from 1 to 1024",
         )
     })
+}
+
+/// Reads how many streams a client may have open.
+pub(super) fn streams(name: &str, text: &str) -> Result<NonZeroU32, Fault> {
+    let many = u32::try_from(number(name, text)?).ok().and_then(NonZeroU32::new);
+    many.ok_or_else(|| Fault::new(format!("{name} must be 1 or greater"), "write a number as `128`"))
 }
 
 /// Reads the place of an access log; a format after the place is left to the caller to warn about.

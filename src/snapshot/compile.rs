@@ -1,27 +1,21 @@
 //! Configurations become Snapshots: the router, a chain of plugins per Route, and where its requests go.
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{cell::RefCell, collections::HashMap, path::PathBuf, sync::Arc, time::SystemTime};
 
-use http::HeaderValue;
 use uuid::Uuid;
 
-use super::{Destination, Snapshot, Step, balancers::Balancers, chains::Instances};
+use super::{
+    Destination, Snapshot, Step, UpstreamTls, balancers::Balancers, chains::Instances, destinations, tls,
+};
 use crate::{
-    balancer::Balancer,
     config::{Config, EMPTY_HASH},
     diag::Diagnostic,
     document::{Path, Value},
-    entity::{Consumer, Entities, Plugin as Entry, Route, RouteIndex, Service},
+    entity::{Consumer, Entities, Plugin as Entry, Route, RouteIndex},
     plugin::{self, Chain, Consumers, Matched, Plugin, Setup},
     router::{self, Calculation, Flavor, Router},
     tls::Certificates,
-    upstream::{Limits, Origin, TlsSettings},
+    upstream::TlsSettings,
 };
 
 /// Makes Snapshots, and keeps what the next one can use again.
@@ -35,6 +29,9 @@ pub struct Compiler {
     kept: HashMap<Uuid, Kept>,
     balancers: Balancers,
     named: Vec<PathBuf>,
+    upstream_tls: UpstreamTls,
+    /// How TLS was spoken with the upstreams of the last Snapshot.
+    tls: Vec<Arc<TlsSettings>>,
 }
 
 /// A plugin that may be used again.
@@ -81,7 +78,15 @@ impl Compiler {
             kept: HashMap::new(),
             balancers: Balancers::default(),
             named: Vec::new(),
+            upstream_tls: UpstreamTls::default(),
+            tls: Vec::new(),
         }
+    }
+
+    /// Speaks TLS with upstreams like this, where their Service does not say.
+    #[must_use]
+    pub fn with_upstream_tls(self, upstream_tls: UpstreamTls) -> Self {
+        Self { upstream_tls, ..self }
     }
 
     /// The files beside the last configuration that it names, whether it could be used or not.
@@ -156,6 +161,8 @@ impl Compiler {
                 Err(complaints) => errors.extend(complaints),
             }
         }
+        let (certificates, wrong) = tls::Read::new(&entities);
+        errors.extend(wrong);
         let enabled = |route: &Route| {
             route.service.is_none_or(|service| entities.services.get(service.0).is_some_and(|it| it.enabled))
         };
@@ -174,8 +181,11 @@ impl Compiler {
         }
         self.balancers = self.balancers.next(&entities);
         let balancers = self.balancers.of(&entities);
-        let steps = steps(&entities, &instances, &consumers, &balancers);
+        self.tls = certificates.upstream_settings(&entities, &self.upstream_tls, &self.tls);
+        let destinations = destinations::of(&entities, &balancers, &self.tls);
+        let steps = steps(&entities, &instances, &consumers, &destinations);
         let global = instances.global();
+        let by_name = certificates.by_name(&entities.snis);
         self.kept = kept;
         self.generation += 1;
         files.sort_unstable();
@@ -189,7 +199,7 @@ impl Compiler {
             options: self.options,
             steps,
             global,
-            certificates: Certificates::default(),
+            certificates: by_name,
             balancers,
         };
         Ok(Compiled { snapshot, warnings, files })
@@ -219,12 +229,8 @@ fn steps(
     entities: &Entities,
     instances: &Instances,
     consumers: &Arc<Consumers>,
-    balancers: &[Arc<Balancer>],
+    destinations: &[Arc<Destination>],
 ) -> Vec<Step> {
-    let upstreams: HashMap<&str, &Arc<Balancer>> =
-        entities.upstreams.iter().map(|it| it.name.as_str()).zip(balancers).collect();
-    let one = |service: &Service| Arc::new(destination(service, upstreams.get(&*service.host).copied()));
-    let destinations: Vec<Arc<Destination>> = entities.services.iter().map(one).collect();
     let step = |(n, route): (usize, &Route)| Step {
         matched: Arc::new(matched(route, entities, consumers)),
         chain: instances.of_route(RouteIndex(n), route.service),
@@ -292,29 +298,4 @@ fn unknown_anonymous(entry: &Entry, consumers: &Consumers) -> Option<Diagnostic>
     let message = format!("no consumer has the id or username '{name}'");
     let help = "requests without a valid credential will be answered with 500";
     Some(Diagnostic::warning(entry.at.key("config").key("anonymous"), message).help(help))
-}
-
-/// `upstream` is what the host of the Service names, if it names an Upstream.
-fn destination(service: &Service, upstream: Option<&Arc<Balancer>>) -> Destination {
-    let tls = matches!(service.protocol.as_str(), "https" | "grpcs" | "wss");
-    let of_host = || Arc::new(Balancer::of_host(&service.host, service.port));
-    let balancer = upstream.cloned().unwrap_or_else(of_host);
-    Destination {
-        origin: if tls {
-            let verify = service.record.get("tls_verify").and_then(Value::as_bool).unwrap_or_default();
-            let tls = if verify { TlsSettings::verifying() } else { TlsSettings::trusting() };
-            Origin::https(&*service.host, service.port, &service.host, tls)
-        } else {
-            Origin::http(&*service.host, service.port)
-        },
-        limits: Limits {
-            connect: Duration::from_millis(service.connect_timeout),
-            write: Duration::from_millis(service.write_timeout),
-            read: Duration::from_millis(service.read_timeout),
-            retries: service.retries,
-        },
-        host: balancer.first_host(tls).unwrap_or_else(|| HeaderValue::from_static("")),
-        balancer,
-        path: service.path.clone().unwrap_or_else(|| "/".to_owned()),
-    }
 }

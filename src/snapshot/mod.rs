@@ -7,11 +7,14 @@ mod balancers;
 mod chains;
 mod changes;
 mod compile;
+mod destinations;
 mod live;
+mod tls;
 
 pub use changes::changes;
 pub use compile::{Compiled, Compiler};
 pub use live::Live;
+pub use tls::UpstreamTls;
 
 use std::{sync::Arc, time::SystemTime};
 

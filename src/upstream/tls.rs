@@ -213,11 +213,13 @@ pub(super) fn reason(error: &io::Error) -> String {
             "no trusted authority vouches for the certificate of the upstream".to_owned()
         }
         CertificateError::NotValidForName => "the certificate of the upstream is for another name".to_owned(),
-        CertificateError::NotValidForNameContext { expected, presented } => format!(
-            "the certificate of the upstream is not for {} but for {}",
-            expected.to_str(),
-            presented.join(", ")
-        ),
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            // They come as `DnsName("a.example")`.
+            let name = |it: &String| it.split('"').nth(1).unwrap_or(it).to_owned();
+            let names: Vec<String> = presented.iter().map(name).collect();
+            let expected = expected.to_str();
+            format!("the certificate of the upstream is not for {expected} but for {}", names.join(", "))
+        }
         CertificateError::Other(other) => other.to_string(),
         error => format!("the certificate of the upstream is not valid: {error}"),
     }

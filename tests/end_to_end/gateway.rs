@@ -175,6 +175,14 @@ impl Gateway {
         self.process.stderr.get()
     }
 
+    /// Bytes of memory that it holds.
+    #[track_caller]
+    pub(crate) fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    }
+
     /// Sends it a signal, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.process.child.id());

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `gateway`, `folder` | the binary, started in a folder of its own |
 //! | `client`, `raw` | an HTTP client, and a bare connection where the bytes matter |
-//! | `secure`, `pem` | a client that speaks TLS, and certificates |
+//! | `secure`, `pem`, `frames` | a client that speaks TLS, certificates, and HTTP/2 by hand |
 //! | `upstream` | a service that records what it gets, and can stream, wait and break off |
 //! | `targets`, `nameserver` | services that say which of them was met; names whose addresses change |
 //! | the others | one for each thing that the gateway must do |
@@ -25,9 +25,12 @@ mod documentation;
 mod explain;
 mod expressions;
 mod folder;
+mod frames;
 mod gateway;
+mod grpc;
 mod guide;
 mod health;
+mod http2;
 mod lint;
 mod mock_command;
 mod mocking;
@@ -48,6 +51,8 @@ mod settings;
 mod shutdown;
 mod targets;
 mod tls;
+mod tls_names;
+mod tls_upstream;
 mod upstream;
 mod wire_requests;
 

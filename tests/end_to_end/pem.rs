@@ -1,14 +1,63 @@
-//! Certificates for tests.
+//! Certificates for tests: of authorities, of servers and clients.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+
+/// An authority.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, PEM.
+#[derive(Default)]
 pub(crate) struct Signed {
     pub(crate) certificate: String,
     pub(crate) key: String,
     /// The certificate as it is shown in a handshake.
     pub(crate) der: Vec<u8>,
+    /// The key, PKCS #8.
+    pub(crate) key_der: Vec<u8>,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let params = authority(name);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// An authority that this one vouches for.
+    pub(crate) fn sub(&self, name: &str) -> Self {
+        Self(CertifiedIssuer::signed_by(authority(name), KeyPair::generate().unwrap(), &self.0).unwrap())
+    }
+
+    /// Its own certificate, PEM.
+    pub(crate) fn certificate(&self) -> String {
+        pem("CERTIFICATE", self.0.der())
+    }
+
+    pub(crate) fn der(&self) -> Vec<u8> {
+        self.0.der().to_vec()
+    }
+
+    /// A certificate for a server or a client of this name.
+    pub(crate) fn signs(&self, name: &str) -> Signed {
+        self.signs_as(&params(name))
+    }
+
+    /// One whose time is over.
+    pub(crate) fn signed_long_ago(&self, name: &str) -> Signed {
+        let mut params = params(name);
+        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        self.signs_as(&params)
+    }
+
+    fn signs_as(&self, params: &CertificateParams) -> Signed {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Signed::new(&certificate, &key)
+    }
 }
 
 impl Signed {
@@ -17,6 +66,7 @@ impl Signed {
             certificate: pem("CERTIFICATE", certificate.der()),
             key: pem("PRIVATE KEY", &key.serialize_der()),
             der: certificate.der().to_vec(),
+            key_der: key.serialize_der(),
         }
     }
 
@@ -27,11 +77,26 @@ impl Signed {
     }
 }
 
+/// A text as a block of YAML, its lines below a key at `indent`.
+pub(crate) fn block(text: &str, indent: usize) -> String {
+    let blanks = " ".repeat(indent);
+    let lines: Vec<String> = text.lines().map(|line| format!("{blanks}{line}")).collect();
+    format!("|\n{}", lines.join("\n"))
+}
+
 fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
 }
 

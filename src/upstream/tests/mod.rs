@@ -1,6 +1,7 @@
 //! What the pool does with real connections to a scripted upstream.
 
 mod failure;
+mod http2;
 mod reuse;
 mod tls;
 mod upgrade;

@@ -1,0 +1,61 @@
+//! Services become destinations: which balancer picks their peers, and how these are spoken to.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use http::HeaderValue;
+
+use super::Destination;
+use crate::{
+    balancer::Balancer,
+    entity::{Entities, Service},
+    upstream::{Limits, Origin, TlsSettings},
+};
+
+/// The destinations by the places of the Services. `balancers` are by the places of the Upstreams, `tls` by those of
+/// the Services.
+pub(super) fn of(
+    entities: &Entities,
+    balancers: &[Arc<Balancer>],
+    tls: &[Arc<TlsSettings>],
+) -> Vec<Arc<Destination>> {
+    let upstreams: HashMap<&str, &Arc<Balancer>> =
+        entities.upstreams.iter().map(|it| it.name.as_str()).zip(balancers).collect();
+    let one = |(service, tls): (&Service, &Arc<TlsSettings>)| {
+        Arc::new(destination(service, upstreams.get(&*service.host).copied(), tls))
+    };
+    entities.services.iter().zip(tls).map(one).collect()
+}
+
+/// `upstream` is what the host of the Service names, if it names an Upstream.
+fn destination(
+    service: &Service,
+    upstream: Option<&Arc<Balancer>>,
+    settings: &Arc<TlsSettings>,
+) -> Destination {
+    let tls = matches!(service.protocol.as_str(), "https" | "grpcs" | "wss");
+    let of_host = || Arc::new(Balancer::of_host(&service.host, service.port));
+    let balancer = upstream.cloned().unwrap_or_else(of_host);
+    Destination {
+        origin: origin(service, tls, settings),
+        limits: Limits {
+            connect: Duration::from_millis(service.connect_timeout),
+            write: Duration::from_millis(service.write_timeout),
+            read: Duration::from_millis(service.read_timeout),
+            retries: service.retries,
+        },
+        host: balancer.first_host(tls).unwrap_or_else(|| HeaderValue::from_static("")),
+        balancer,
+        path: service.path.clone().unwrap_or_else(|| "/".to_owned()),
+    }
+}
+
+/// Whom to connect to, and in which protocol.
+fn origin(service: &Service, tls: bool, settings: &Arc<TlsSettings>) -> Origin {
+    let origin = if tls {
+        Origin::https(&*service.host, service.port, &service.host, settings.clone())
+    } else {
+        Origin::http(&*service.host, service.port)
+    };
+    let grpc = matches!(service.protocol.as_str(), "grpc" | "grpcs");
+    if grpc { origin.over_http2() } else { origin }
+}

@@ -1,0 +1,165 @@
+//! Certificates of the configuration, compiled: what clients are shown, and how TLS is spoken with upstreams.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    diag::Diagnostic,
+    document::Path,
+    entity::{CaCertificate, Certificate, CertificateIndex, Entities, Service, Sni},
+    tls::{Authorities, Certificates, Fault, Identity, is_authority},
+    upstream::{TlsSettings, Trust},
+};
+
+/// How TLS is spoken with upstreams whose Service does not say.
+#[derive(Clone, Debug)]
+pub struct UpstreamTls {
+    /// Who vouches for upstreams. (Kong: `lua_ssl_trusted_certificate`.)
+    pub authorities: Authorities,
+    /// What is shown to upstreams that ask. (Kong: `client_ssl_cert`.)
+    pub identity: Option<Identity>,
+}
+
+impl Default for UpstreamTls {
+    fn default() -> Self {
+        Self { authorities: Authorities::public(), identity: None }
+    }
+}
+
+/// The certificates of one configuration, read.
+pub(super) struct Read {
+    /// By place in [`Entities::certificates`].
+    identities: Vec<Arc<[Identity]>>,
+    /// By place in [`Entities::ca_certificates`].
+    authorities: Vec<Option<Authorities>>,
+}
+
+impl Read {
+    /// Reads all certificates of a configuration; also says what is wrong with them.
+    pub(super) fn new(entities: &Entities) -> (Self, Vec<Diagnostic>) {
+        let mut wrong = Vec::new();
+        let identities = entities.certificates.iter().map(|it| identities(it, &mut wrong)).collect();
+        let authorities = entities.ca_certificates.iter().map(|it| authority(it, &mut wrong)).collect();
+        (Self { identities, authorities }, wrong)
+    }
+
+    /// What clients are shown, by the name that they ask for.
+    pub(super) fn by_name(&self, names: &[Sni]) -> Certificates {
+        let mut certificates = Certificates::default();
+        for it in names {
+            if let Some(identities) = self.identities.get(it.certificate.0).filter(|it| !it.is_empty()) {
+                certificates.add(&it.name, identities.clone());
+            }
+        }
+        certificates
+    }
+
+    /// How TLS is spoken with the upstream of each Service; settings that were used `before` are used again.
+    pub(super) fn upstream_settings(
+        &self,
+        entities: &Entities,
+        usual: &UpstreamTls,
+        before: &[Arc<TlsSettings>],
+    ) -> Vec<Arc<TlsSettings>> {
+        let mut all: Vec<Arc<TlsSettings>> = Vec::with_capacity(entities.services.len());
+        let mut last: Option<(Option<Trust>, Option<Identity>)> = None;
+        let upstreams: HashMap<&str, CertificateIndex> = entities
+            .upstreams
+            .iter()
+            .filter_map(|it| Some((it.name.as_str(), it.client_certificate?)))
+            .collect();
+        for service in &entities.services {
+            let asked = (self.trust(service, usual), self.identity(service, &upstreams, usual));
+            if let (Some(same), Some(settings)) = (&last, all.last().cloned())
+                && *same == asked
+            {
+                all.push(settings);
+                continue;
+            }
+            let settings = TlsSettings::new(asked.0.clone(), asked.1.clone());
+            let known = before.iter().chain(&all).find(|it| **it == settings).cloned();
+            all.push(known.unwrap_or(settings));
+            last = Some(asked);
+        }
+        all
+    }
+
+    /// Whose certificates are taken; none for anybody's.
+    fn trust(&self, service: &Service, usual: &UpstreamTls) -> Option<Trust> {
+        (service.tls_verify == Some(true)).then(|| Trust {
+            authorities: match &service.ca_certificates {
+                None => usual.authorities.clone(),
+                Some(named) => {
+                    let these = named.iter().filter_map(|it| self.authorities.get(it.0)?.clone());
+                    Authorities::all(&these.collect::<Vec<_>>())
+                }
+            },
+            depth: service.tls_verify_depth,
+        })
+    }
+
+    /// What is shown: what the Service says, else its Upstream, else the process's own. (Kong's order.)
+    fn identity(
+        &self,
+        service: &Service,
+        upstreams: &HashMap<&str, CertificateIndex>,
+        usual: &UpstreamTls,
+    ) -> Option<Identity> {
+        let named = service.client_certificate.or_else(|| upstreams.get(&*service.host).copied());
+        let own = named.and_then(|it| self.identities.get(it.0)?.first().cloned());
+        own.or_else(|| usual.identity.clone())
+    }
+}
+
+/// The certificate, and its alternative.
+fn identities(it: &Certificate, wrong: &mut Vec<Diagnostic>) -> Arc<[Identity]> {
+    let mut read: Vec<Identity> = Vec::new();
+    let pairs = [
+        (Some(&it.cert), Some(&it.key), ["cert", "key"], ""),
+        (it.cert_alt.as_ref(), it.key_alt.as_ref(), ["cert_alt", "key_alt"], "alternative "),
+    ];
+    for (certificate, key, fields, which) in pairs {
+        let (Some(certificate), Some(key)) = (certificate, key) else { continue };
+        match Identity::from_pem(certificate, key) {
+            Ok(identity) => read.push(identity),
+            Err(fault) => wrong.push(complain(&it.at, &fault, fields, which)),
+        }
+    }
+    let kind = |it: &Identity| it.certified().key.algorithm();
+    if let [one, other] = &*read
+        && kind(one) == kind(other)
+    {
+        let message = "certificate and alternative certificate need to have different type (e.g. RSA and ECDSA), \
+                       the provided certificates were both of the same type";
+        wrong.push(Diagnostic::error(it.at.key("cert_alt"), message));
+    }
+    read.into()
+}
+
+fn complain(at: &Path, fault: &Fault, [certificate, key]: [&str; 2], which: &str) -> Diagnostic {
+    match fault {
+        Fault::Certificate(_) => Diagnostic::error(at.key(certificate), fault.to_string()),
+        Fault::Key(_) => Diagnostic::error(at.key(key), fault.to_string()),
+        Fault::Mismatch => {
+            let help = format!("give {key} the private key that {certificate} was made for");
+            Diagnostic::error(at.key(certificate), format!("{which}{fault}")).help(help)
+        }
+    }
+}
+
+fn authority(it: &CaCertificate, wrong: &mut Vec<Diagnostic>) -> Option<Authorities> {
+    let at = it.at.key("cert");
+    let read = Authorities::from_pem([&*it.cert]).and_then(|read| Ok((read, is_authority(&it.cert)?)));
+    match read {
+        Ok((authorities, true)) => Some(authorities),
+        Ok((_, false)) => {
+            let message =
+                "certificate does not appear to be a CA because it is missing the \"CA\" basic constraint";
+            wrong.push(Diagnostic::error(at, message));
+            None
+        }
+        Err(why) => {
+            wrong.push(Diagnostic::error(at, format!("invalid certificate: {why}")));
+            None
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Certificates of `kong.yaml`, chosen by the name that a client asks for.
+
+use rustls::SignatureScheme;
+
+use crate::{
+    eventually,
+    gateway::{Gateway, Setup},
+    pem::{Signed, block},
+    secure::{Hello, Secure},
+};
+
+const RSA: (&str, &str) = (include_str!("rsa.pem"), include_str!("rsa.key"));
+
+/// A configuration of certificates with their names.
+fn config(certificates: &[(&Signed, &str)]) -> String {
+    let one = |(signed, names): &(&Signed, &str)| {
+        let names: Vec<String> = names.split(' ').map(|name| format!("{{name: '{name}'}}")).collect();
+        format!(
+            "- cert: {}\n  key: {}\n  snis: [{}]\n",
+            block(&signed.certificate, 4),
+            block(&signed.key, 4),
+            names.join(", ")
+        )
+    };
+    let all: String = certificates.iter().map(one).collect();
+    format!(
+        "_format_version: \"3.0\"\nroutes:\n- {{name: r, paths: [/], plugins: [{{name: request-termination}}]}}\ncertificates:\n{all}"
+    )
+}
+
+fn run(setup: Setup) -> Gateway {
+    setup.start(&["run", "--proxy-listen", "127.0.0.1:0 http2 ssl", "--admin-listen", "127.0.0.1:0"])
+}
+
+fn shown(gateway: &Gateway, server_name: Option<&'static str>) -> Vec<u8> {
+    let hello = Hello { server_name, ..Hello::default() };
+    Secure::connect(gateway.tls_address("proxy"), hello).unwrap().certificate()
+}
+
+#[test]
+fn the_narrowest_name_decides() {
+    let [exact, wild, ending, other] =
+        ["a.shop.example", "*.shop.example", "www.shop.*", "x"].map(Signed::by_itself);
+    let text = config(&[(&exact, "a.shop.example"), (&wild, "*.shop.example"), (&ending, "www.shop.*")]);
+    let setup =
+        Setup::with(&text).env("KONG_SSL_CERT", &other.certificate).env("KONG_SSL_CERT_KEY", &other.key);
+    let gateway = run(setup);
+    for (name, expected) in [
+        (Some("a.shop.example"), &exact),
+        (Some("A.SHOP.example"), &exact),
+        (Some("b.shop.example"), &wild),
+        (Some("a.b.shop.example"), &other),
+        (Some("shop.example"), &other),
+        (Some("www.shop.test"), &ending),
+        (Some("elsewhere.example"), &other),
+        (None, &other),
+    ] {
+        assert_eq!(shown(&gateway, name), expected.der, "{name:?}");
+    }
+}
+
+#[test]
+fn the_kind_of_key_is_chosen_by_what_the_client_understands() {
+    let elliptic = Signed::by_itself("a.example");
+    let text = format!(
+        "_format_version: \"3.0\"\ncertificates:\n- cert: {}\n  key: {}\n  cert_alt: {}\n  key_alt: {}\n  snis: [{{name: a.example}}]\n",
+        block(&elliptic.certificate, 4),
+        block(&elliptic.key, 4),
+        block(RSA.0, 4),
+        block(RSA.1, 4)
+    );
+    let gateway = run(Setup::with(&text));
+    let shown = |scheme, old| {
+        let hello = Hello { server_name: Some("a.example"), scheme, old, ..Hello::default() };
+        Secure::connect(gateway.tls_address("proxy"), hello).unwrap().certificate() == elliptic.der
+    };
+    for old in [false, true] {
+        assert!(shown(None, old));
+        assert!(shown(Some(SignatureScheme::ECDSA_NISTP256_SHA256), old));
+        assert!(!shown(Some(SignatureScheme::RSA_PSS_SHA256), old));
+    }
+}
+
+#[test]
+fn a_reload_swaps_certificates_and_closes_nothing() {
+    let (before, after) = (Signed::by_itself("a.example"), Signed::by_itself("a.example"));
+    let gateway = run(Setup::with(&config(&[(&before, "a.example")])));
+    let hello = Hello { server_name: Some("a.example"), ..Hello::default() };
+    let mut open = Secure::connect(gateway.tls_address("proxy"), hello).unwrap();
+    assert_eq!(open.certificate(), before.der);
+    let request = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    open.send(request);
+    open.until("unavailable");
+    gateway.folder.write("kong.yaml", config(&[(&after, "a.example")]));
+    eventually("the new certificate is shown", || {
+        (shown(&gateway, Some("a.example")) == after.der).then_some(())
+    });
+    open.send(request);
+    open.until("unavailable");
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_said_at_its_line() {
+    let (one, other) = (Signed::by_itself("one.example"), Signed::by_itself("other.example"));
+    let mixed = Signed { certificate: one.certificate.clone(), key: other.key, ..Signed::default() };
+    let broken = one.certificate.lines().nth(1).unwrap();
+    let cut = Signed {
+        certificate: one.certificate.replacen(broken, "A", 1),
+        key: one.key.clone(),
+        ..Signed::default()
+    };
+    let twice = format!(
+        "_format_version: \"3.0\"\ncertificates:\n- cert: {0}\n  key: {1}\n  cert_alt: {0}\n  key_alt: {1}\n",
+        block(&one.certificate, 4),
+        block(&one.key, 4)
+    );
+    let leaf =
+        format!("_format_version: \"3.0\"\nca_certificates:\n- cert: {}\n", block(&one.certificate, 4));
+    for (text, message, line) in [
+        (config(&[(&mixed, "a.example")]), "certificate does not match key", 5),
+        (config(&[(&cut, "a.example")]), "invalid certificate: what ", 5),
+        (twice, "need to have different type (e.g. RSA and ECDSA)", 0),
+        (leaf, "missing the \"CA\" basic constraint", 3),
+    ] {
+        let setup = Setup::with(&text);
+        let outcome = setup.call(&["check", "kong.yaml"]);
+        outcome.is_refusal(message);
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(line == 0 || said.contains(&format!("kong.yaml:{line}:")), "{said}");
+        assert!(!said.contains(&one.key.lines().nth(1).unwrap()[..20]), "a key is told: {said}");
+    }
+}

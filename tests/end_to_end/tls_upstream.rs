@@ -1,0 +1,179 @@
+//! TLS towards upstreams: whom the gateway believes, and what it shows.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use rustls::{
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::WebPkiClientVerifier,
+};
+
+use crate::{
+    gateway::{Gateway, Setup},
+    pem::{Authority, Signed, block},
+};
+
+/// Starts a service at localhost that shows a certificate, and asks for one that `clients` has signed. It answers with
+/// the number of the connection, the name it was asked for, and how many bytes the client's certificate has.
+fn start(signed: &Signed, chain: &[Vec<u8>], clients: &Authority) -> u16 {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(clients.der())).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let shown = std::iter::once(&signed.der).chain(chain).map(|der| CertificateDer::from(der.clone()));
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signed.key_der.clone()));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap())
+        .with_single_cert(shown.collect(), key)
+        .unwrap();
+    let (config, count) = (Arc::new(config), AtomicUsize::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let session = ServerConnection::new(config.clone()).unwrap();
+            let number = count.fetch_add(1, Ordering::Relaxed);
+            // A gateway that does not like the certificate breaks the connection; that is no failure of the service.
+            std::thread::spawn(move || drop(serve(StreamOwned::new(session, stream), number)));
+        }
+    });
+    port
+}
+
+fn serve(stream: StreamOwned<ServerConnection, std::net::TcpStream>, number: usize) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            if reader.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+        }
+        let session = &reader.get_ref().conn;
+        let client = session.peer_certificates().map_or(0, |it| it[0].len());
+        let text = format!("{number} {} {client}", session.server_name().unwrap_or("nobody"));
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        reader.get_mut().write_all(answer.as_bytes())?;
+    }
+}
+
+/// A configuration with an authority, and Services of which each line says what is asked of the upstream at `port`.
+fn config(authority: &Authority, client: &Signed, port: u16, services: &[&str]) -> String {
+    let one = |(n, fields): (usize, &&str)| {
+        format!(
+            "- {{name: s{n}, url: 'https://localhost:{port}', retries: 0, {fields}, routes: [{{name: r{n}, paths: [/s{n}]}}]}}\n"
+        )
+    };
+    let services: String = services.iter().enumerate().map(one).collect();
+    format!(
+        "_format_version: \"3.0\"\nca_certificates:\n- id: 11111111-1111-4111-8111-111111111111\n  cert: {}\n\
+         certificates:\n- id: 22222222-2222-4222-8222-222222222222\n  cert: {}\n  key: {}\nservices:\n{services}",
+        block(&authority.certificate(), 4),
+        block(&client.certificate, 4),
+        block(&client.key, 4),
+    )
+}
+
+const OURS: &str = "ca_certificates: [11111111-1111-4111-8111-111111111111]";
+const SHOWN: &str = "client_certificate: 22222222-2222-4222-8222-222222222222";
+
+#[track_caller]
+fn fails(gateway: &Gateway, path: &str, reason: &str) {
+    gateway.get(path).says(502, "An invalid response was received from the upstream server");
+    gateway.logs(reason);
+}
+
+#[test]
+fn certificates_are_believed_by_who_vouches_for_them() {
+    let authority = Authority::new("ours");
+    let port = start(&authority.signs("localhost"), &[], &authority);
+    let verified = format!("tls_verify: true, {OURS}");
+    let text = config(&authority, &authority.signs("c"), port, &["tags: []", "tls_verify: true", &verified]);
+    let gateway = Setup::with(&text).run();
+    assert_eq!(gateway.get("/s0").text(), "0 localhost 0");
+    fails(&gateway, "/s1", "no trusted authority vouches for the certificate of the upstream");
+    assert!(gateway.get("/s2").text().ends_with(" localhost 0"));
+}
+
+#[test]
+fn settings_say_who_vouches_and_what_is_shown() {
+    let authority = Authority::new("ours");
+    let port = start(&authority.signs("localhost"), &[], &authority);
+    let (own, usual) = (authority.signs("client.example"), authority.signs("the-gateway-itself.example"));
+    let text = config(&authority, &own, port, &["tls_verify: true", SHOWN]);
+    let gateway = Setup::with(&text)
+        .file("ca.pem", authority.certificate())
+        .env("KONG_LUA_SSL_TRUSTED_CERTIFICATE", "system, ca.pem")
+        .env("KONG_CLIENT_SSL", "on")
+        .env("KONG_CLIENT_SSL_CERT", &usual.certificate)
+        .env("KONG_CLIENT_SSL_CERT_KEY", &usual.key)
+        .run();
+    assert_eq!(gateway.get("/s0").text(), format!("0 localhost {}", usual.der.len()));
+    assert_eq!(gateway.get("/s1").text(), format!("1 localhost {}", own.der.len()));
+}
+
+#[test]
+fn connections_are_shared_only_by_equal_settings() {
+    let authority = Authority::new("ours");
+    let port = start(&authority.signs("localhost"), &[], &authority);
+    let client = authority.signs("client.example");
+    let both = format!("tls_verify: true, {OURS}, {SHOWN}");
+    let text = config(&authority, &client, port, &["tags: []", SHOWN, "tags: [x]", &both, SHOWN]);
+    let gateway = Setup::with(&text).run();
+    let seen = |path: &str| gateway.get(path).text().to_owned();
+    let shown = client.der.len();
+    assert_eq!(seen("/s0"), "0 localhost 0");
+    assert_eq!(seen("/s1"), format!("1 localhost {shown}"));
+    assert_eq!(seen("/s3"), format!("2 localhost {shown}"));
+    assert_eq!(seen("/s2"), "0 localhost 0", "as s0");
+    assert_eq!(seen("/s4"), format!("1 localhost {shown}"), "as s1");
+    gateway.folder.write("kong.yaml", format!("{text}\n"));
+    gateway.logs("(generation 2)");
+    assert_eq!(
+        seen("/s1"),
+        format!("1 localhost {shown}"),
+        "a reload that changes nothing keeps connections"
+    );
+}
+
+#[test]
+fn it_is_said_what_is_wrong_with_a_certificate() {
+    let authority = Authority::new("ours");
+    let sub = authority.sub("below ours");
+    let verified = format!("tls_verify: true, {OURS}");
+    for (signed, chain, fields, reason) in [
+        (authority.signs("other.example"), vec![], &*verified, "is not for localhost but for other.example"),
+        (
+            authority.signed_long_ago("localhost"),
+            vec![],
+            &verified,
+            "the certificate of the upstream has expired",
+        ),
+        (Signed::by_itself("localhost"), vec![], &verified, "no trusted authority vouches"),
+        (sub.signs("localhost"), vec![], &verified, "no trusted authority vouches"),
+        (
+            sub.signs("localhost"),
+            vec![sub.der()],
+            &format!("{verified}, tls_verify_depth: 0"),
+            "the chain of the upstream's certificate is longer than tls_verify_depth 0",
+        ),
+    ] {
+        let port = start(&signed, &chain, &authority);
+        let gateway = Setup::with(&config(&authority, &authority.signs("c"), port, &[fields])).run();
+        fails(&gateway, "/s0", reason);
+    }
+    let port = start(&sub.signs("localhost"), &[sub.der()], &authority);
+    let enough = format!("{verified}, tls_verify_depth: 1");
+    let gateway = Setup::with(&config(&authority, &authority.signs("c"), port, &[&enough, &verified])).run();
+    assert_eq!(["/s0", "/s1"].map(|path| gateway.get(path).status), [200, 200]);
+}
