@@ -1,12 +1,14 @@
 //! The tries of one request: where each goes, and what comes of it.
 
 use std::{
+    borrow::Cow,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
@@ -27,7 +29,7 @@ use crate::{
 pub struct Choice<'a> {
     balancer: &'a Arc<Balancer>,
     resolver: &'a Resolver,
-    origin: &'a Origin,
+    origin: Cow<'a, Origin>,
     hash: u32,
     keep_host: bool,
     /// The peer of the try that is under way, and when it began.
@@ -47,9 +49,13 @@ impl<'a> Choice<'a> {
         resolver: &'a Resolver,
         origin: &'a Origin,
         hash: u32,
-        keep_host: bool,
+        kept_host: Option<&HeaderValue>,
     ) -> Self {
-        let (current, tried, open) = (None, Vec::new(), None);
+        let (current, tried, open, keep_host) = (None, Vec::new(), None, kept_host.is_some());
+        let origin = match kept_host {
+            Some(host) if origin.is_tls() => Cow::Owned(origin.named(host)),
+            _ => Cow::Borrowed(origin),
+        };
         Self { balancer, resolver, origin, hash, keep_host, current, tried, open }
     }
 
@@ -70,7 +76,15 @@ impl<'a> Choice<'a> {
     }
 
     fn pick(&self) -> Option<Arc<Peer>> {
-        self.balancer.ring.load().pick(&self.balancer.turn, self.hash, &self.tried).cloned()
+        let balancer = self.balancer;
+        let pick = || balancer.ring.load().pick(&balancer.turn, self.hash, &self.tried).cloned();
+        let peer = pick()?;
+        if peer.works() {
+            return Some(peer);
+        }
+        // What is known about a peer is shared by the balancers before and after a reload: another one turned it over.
+        balancer.turned_over();
+        pick()
     }
 
     async fn find(&self) -> Result<Arc<Peer>, Cause> {
@@ -110,7 +124,7 @@ impl Peers for Choice<'_> {
             self.open = Some(Open::new(&peer.state));
         }
         let found = upstream::Peer {
-            origin: self.origin.at(&peer.place),
+            origin: self.origin.at(&peer.place, self.keep_host),
             address: peer.place.address,
             host: (!self.keep_host).then(|| peer.host(self.origin.is_tls()).clone()),
         };

@@ -39,6 +39,8 @@ impl Keeper {
 
 impl Running {
     fn start(balancer: &Arc<Balancer>, resolver: &Resolver, pool: &Pool) -> Self {
+        // A check of the one before may have turned a peer over since this one was made.
+        balancer.turned_over();
         let mut tasks = vec![
             tokio::spawn(check_forever(balancer.clone(), true)).abort_handle(),
             tokio::spawn(check_forever(balancer.clone(), false)).abort_handle(),

@@ -26,6 +26,8 @@ mod peer;
 mod report;
 mod ring;
 mod roster;
+#[cfg(test)]
+mod tests;
 mod wheel;
 mod xxhash;
 
@@ -194,17 +196,17 @@ impl Balancer {
         Hashed::of([&self.plan.hash_on, &self.plan.hash_fallback], asked)
     }
 
-    /// The tries of one request, which are made with the manners of `origin`. With `keep_host` peers see the Host
-    /// that the request has, else their own.
+    /// The tries of one request, which are made with the manners of `origin`. Peers see their own Host, unless the
+    /// request keeps this one.
     #[must_use]
     pub fn choose<'a>(
         self: &'a Arc<Self>,
         resolver: &'a Resolver,
         origin: &'a Origin,
         hashed: &Hashed,
-        keep_host: bool,
+        kept_host: Option<&HeaderValue>,
     ) -> Choice<'a> {
-        Choice::new(self, resolver, origin, hashed.hash, keep_host)
+        Choice::new(self, resolver, origin, hashed.hash, kept_host)
     }
 }
 

@@ -23,24 +23,45 @@ impl Search {
         Self { hosts: Hosts::read(&options.hosts_file), door: Door::open(&options), options }
     }
 
-    /// Looks a name up: in the file, then by the kinds of records in their order, `last` first.
+    /// Looks a name up: in the file, then by the kinds of records, `last` first and alone.
     pub(super) async fn find(&self, name: &str, last: Option<Kind>) -> Result<Answer, Fault> {
         if let Some((kind, addresses)) = self.hosts.find(name, &self.options.order) {
             let hosts = addresses.into_iter().map(|ip| Host { ip, service: None }).collect();
             return Ok(answer(kind, hosts, LONGEST));
         }
-        let last = last.filter(|_| self.options.last_first);
-        let others = self.options.order.iter().copied().filter(|kind| Some(*kind) != last);
-        let mut worst = Fault::NotFound;
-        for kind in last.into_iter().chain(others) {
-            match self.of_kind(name, kind).await {
-                Ok(found) => return Ok(found),
+        if let Some(last) = last.filter(|_| self.options.last_first) {
+            match self.of_kind(name, last).await {
                 Err(Fault::NotFound) => {}
-                // Some servers know nothing of SRV and say so in odd ways; the addresses decide.
+                found => return found,
+            }
+        }
+        // All at once: a server that knows nothing of SRV, and says nothing, holds up the addresses only once.
+        let (srv, a, aaaa) = tokio::join!(
+            self.if_wanted(name, Kind::Srv, last),
+            self.if_wanted(name, Kind::A, last),
+            self.if_wanted(name, Kind::Aaaa, last),
+        );
+        let mut found = [(Kind::Srv, srv), (Kind::A, a), (Kind::Aaaa, aaaa)];
+        let place = |kind: Kind| self.options.order.iter().position(|it| *it == kind);
+        found.sort_by_key(|(kind, _)| place(*kind));
+        let mut worst = Fault::NotFound;
+        for (_, found) in found {
+            match found {
+                Err(Fault::NotFound) => {}
                 Err(fault) => worst = fault,
+                found => return found,
             }
         }
         Err(worst)
+    }
+
+    /// What a name has of a kind that is in the order, and was not asked for already.
+    async fn if_wanted(&self, name: &str, kind: Kind, last: Option<Kind>) -> Result<Answer, Fault> {
+        let asked = self.options.last_first && last == Some(kind);
+        if asked || !self.options.order.contains(&kind) {
+            return Err(Fault::NotFound);
+        }
+        self.of_kind(name, kind).await
     }
 
     async fn of_kind(&self, name: &str, kind: Kind) -> Result<Answer, Fault> {

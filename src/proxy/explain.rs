@@ -149,7 +149,12 @@ impl Proxy {
             let connection = &connection;
             let way = Way { path: &path, prefix: found.prefix, prefix_text, connection, trusted };
             let (request, _) = self.request(&mut exchange, route, destination, &way);
-            let place = format!("{}:{}", destination.origin.host(), destination.origin.port());
+            let origin = &destination.origin;
+            let place = match destination.balancer.upstream() {
+                // Which of its targets is not known before.
+                Some(_) => origin.host().to_owned(),
+                None => format!("{}:{}", origin.host(), origin.port()),
+            };
             let request_line = format!("{} {place}{}", request.method(), request.uri());
             explanation.upstream =
                 Some(Forwarded { request: request_line, headers: fields(request.headers()) });

@@ -53,7 +53,8 @@ impl Proxy {
         let (request, websocket) = self.request(exchange, route, destination, way);
         let hashed = hash(exchange, destination);
         let keep_host = route.preserve_host || exchange.upstream_host.is_some();
-        let mut choice = destination.balancer.choose(&self.resolver, &destination.origin, &hashed, keep_host);
+        let kept_host = request.headers().get(header::HOST).filter(|_| keep_host);
+        let mut choice = destination.balancer.choose(&self.resolver, &destination.origin, &hashed, kept_host);
         let handed_over = Instant::now();
         let proxy_latency = milliseconds(handed_over.duration_since(exchange.started));
         let result = self.pool.send_over(&mut choice, &destination.limits, request).await;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode, uri::Authority};
 use rustls::pki_types::ServerName;
 
 use super::{Cause, Origin, Protocol, connect::addresses};
@@ -66,14 +66,30 @@ impl Place {
 }
 
 impl Origin {
-    /// The same manners towards another place.
+    /// The same manners towards another place; handshakes ask for the name of that place, unless `keep_name`.
     #[must_use]
-    pub fn at(&self, place: &Place) -> Self {
+    pub fn at(&self, place: &Place, keep_name: bool) -> Self {
         let mut protocol = self.protocol.clone();
-        if let Protocol::Https(tls) = &mut protocol {
+        if let Protocol::Https(tls) = &mut protocol
+            && !keep_name
+        {
             tls.server_name.clone_from(&place.server_name);
         }
         Self { host: place.host.clone(), port: place.address.port(), protocol }
+    }
+
+    /// The same, but handshakes ask for what this Host field names.
+    #[must_use]
+    pub fn named(&self, host: &HeaderValue) -> Self {
+        let mut origin = self.clone();
+        if let Protocol::Https(tls) = &mut origin.protocol {
+            let authority = host.to_str().ok().and_then(|it| it.parse::<Authority>().ok());
+            tls.server_name = authority.and_then(|it| {
+                let name = it.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+                ServerName::try_from(name).ok()
+            });
+        }
+        origin
     }
 
     /// Whether it is spoken to over TLS.

@@ -11,7 +11,7 @@
 //!
 //! Every try but one on a dead idle connection goes where [`Peers`] say, which hear how it ended.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 use http::{
     HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
@@ -122,7 +122,9 @@ impl<P: Peers> Tries<'_, P> {
             let peer = match self.again.take() {
                 Some(peer) => peer,
                 None => {
-                    let peer = self.peers.next().await?;
+                    let next = timeout(self.limits.connect, self.peers.next()).await;
+                    let peer =
+                        next.unwrap_or_else(|_| Err(Cause::NameResolution(ErrorKind::TimedOut.into())))?;
                     if let Some(lease) = self.pool.take(&peer.origin) {
                         return Ok(Found { peer, lease, reused: true });
                     }
@@ -204,7 +206,7 @@ async fn exchange(mut lease: Lease, request: Request<Body>, limits: &Limits) -> 
         convert(&mut request, lease.origin());
     }
     let Some(connection) = lease.begin(pace.clone()) else {
-        return Err(Cause::Connect(std::io::ErrorKind::NotConnected.into()).into());
+        return Err(Cause::Connect(ErrorKind::NotConnected.into()).into());
     };
     let sending = connection.sender.try_send_request(request);
     let sent = match pace {

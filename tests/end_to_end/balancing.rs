@@ -203,3 +203,50 @@ fn connections_are_kept_for_each_target() {
     ask(&gateway, "/x", 10);
     assert_eq!([a.connections(), b.connections()], [1, 1], "the pool outlives a reload");
 }
+
+#[test]
+fn targets_are_asked_over_tls_for_the_name_that_they_see() {
+    // Its routes are told apart by the server name of the handshake.
+    let inner = Setup::with(
+        "\
+_format_version: \"3.0\"
+routes:
+- {name: one, protocols: [https], snis: [one.test], plugins: [{name: request-termination, config: {message: one}}]}
+- {name: two, protocols: [https], snis: [two.test], plugins: [{name: request-termination, config: {message: two}}]}
+",
+    );
+    let inner = inner.start(&["run", "--proxy-listen", "127.0.0.1:0 ssl", "--admin-listen", "off"]);
+    let address =
+        inner.greeting.split("proxy https://").nth(1).unwrap().split([',', ';', ' ']).next().unwrap();
+    let text = config("host_header: one.test", &[])
+        .replace("targets: []", &format!("targets: [{{target: '{address}'}}]"))
+        .replace("path: /base", "protocol: https");
+    let gateway = Setup::with(&text).run();
+    gateway.ask("GET", "/x", &[("accept", "application/json")]).says(503, "one");
+    let gateway = Setup::with(&text.replace("name: shop,", "name: shop, preserve_host: true,")).run();
+    gateway.ask("GET", "/x", &[("host", "two.test")]).says(503, "two");
+}
+
+#[test]
+fn consumers_have_their_targets() {
+    let targets = ["a", "b", "c", "d"].map(Target::start);
+    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
+    let consumers: Vec<String> =
+        (0..8).map(|n| format!("{{username: user{n}, keyauth_credentials: [{{key: key{n}}}]}}")).collect();
+    let more = format!("plugins: [{{name: key-auth}}]\nconsumers: [{}]\n", consumers.join(", "));
+    let gateway = Setup::with(&(config("hash_on: consumer, hash_fallback: ip", &all) + &more)).run();
+    let ask = |n: u32| who(&gateway, "/x", &[("apikey", &format!("key{n}"))]);
+    let first: Vec<String> = (0..8).map(ask).collect();
+    assert_eq!(first, (0..8).map(ask).collect::<Vec<_>>());
+    assert!(first.iter().any(|it| *it != first[0]), "{first:?}");
+}
+
+#[test]
+fn explain_names_the_upstream() {
+    let target = Target::start("a");
+    let gateway = start("host_header: shop.test", &[(&target, 100)]);
+    let said = gateway.admin("GET", "/debug/explain?url=/x").json();
+    assert_eq!(said["upstream"]["request"], "GET shop.upstream/base/x");
+    let host = serde_json::json!(["host", format!("shop.test:{}", target.address.port())]);
+    assert!(said["upstream"]["headers"].as_array().unwrap().contains(&host), "{said}");
+}

@@ -109,6 +109,20 @@ fn connections_that_fail_count_for_each_try() {
 }
 
 #[test]
+fn requests_that_time_out_take_a_target_out() {
+    let (slow, a) = (crate::upstream::Upstream::start(), Target::start("a"));
+    let text = config(PASSIVE, &[(&a, 100)])
+        .replace("path: /base", "read_timeout: 100")
+        .replace("targets: [", &format!("targets: [{{target: '{}'}}, ", slow.address));
+    let gateway = Setup::with(&text).run();
+    let mut statuses = [gateway.get("/hold").status, gateway.get("/hold").status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 504], "what timed out is not tried again");
+    assert_eq!(health(&gateway), ["UNHEALTHY", "HEALTHY"]);
+    assert_eq!(count(&ask(&gateway, "/x", 4), "a"), 4);
+}
+
+#[test]
 fn health_outlives_a_reload() {
     let (a, b) = (Target::start("a"), Target::start("b"));
     let targets = [(&a, 100), (&b, 100)];

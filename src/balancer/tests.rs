@@ -1,0 +1,88 @@
+//! What holds between a reload and the next, and while peers come and go.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+use crate::upstream::{Cause, Peers};
+
+fn plan(targets: &[&str]) -> Plan {
+    let seat = |target: &&str| {
+        let (host, port) = target.rsplit_once(':').unwrap();
+        Seat {
+            id: String::new(),
+            text: (*target).to_owned(),
+            host: host.to_owned(),
+            port: port.parse().unwrap(),
+            weight: 100,
+        }
+    };
+    Plan {
+        upstream: Some(Uuid::nil()),
+        algorithm: Algorithm::RoundRobin,
+        hash_on: HashInput::None,
+        hash_fallback: HashInput::None,
+        slots: 10,
+        host_header: None,
+        use_srv_name: false,
+        checks: None,
+        seats: targets.iter().map(seat).collect(),
+    }
+}
+
+/// Where so many requests go.
+async fn met(balancer: &Arc<Balancer>, count: usize) -> Vec<String> {
+    let (resolver, origin) = (Resolver::default(), Origin::http("a.test", 80));
+    let mut met = Vec::new();
+    for _ in 0..count {
+        let mut choice = balancer.choose(&resolver, &origin, &Hashed::default(), None);
+        match choice.next().await {
+            Ok(peer) => met.push(peer.address.to_string()),
+            Err(cause) => {
+                assert!(matches!(cause, Cause::NoPeer), "{cause}");
+                met.push("nobody".to_owned());
+            }
+        }
+    }
+    met
+}
+
+const A: &str = "10.0.0.1:80";
+const B: &str = "10.0.0.2:80";
+
+#[tokio::test]
+async fn what_one_finds_out_holds_for_the_one_after_it() {
+    let before = Arc::new(Balancer::new(plan(&[A, B]), None));
+    let after = Arc::new(Balancer::new(plan(&[B, A]), Some(&before)));
+    assert_eq!(met(&after, 2).await, [B, A]);
+    assert!(before.set(B, None, false));
+    assert_eq!(met(&after, 2).await, [A, A], "a request that began before the reload has seen it fail");
+    let third = Arc::new(Balancer::new(plan(&[A, B]), Some(&after)));
+    assert_eq!(met(&third, 2).await, [A, A]);
+    assert!(third.set(B, None, true) && third.set(A, Some("10.0.0.1"), false));
+    assert_eq!(met(&third, 2).await, [B, B]);
+    assert!(third.set(B, Some(B), false));
+    assert_eq!(met(&third, 1).await, ["nobody"]);
+    assert!(!third.set(B, Some("10.0.0.9"), true) && !third.set("10.0.0.9:80", None, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_is_found_while_others_come_and_go() {
+    let balancer = Arc::new(Balancer::new(plan(&[A, B, "10.0.0.3:80"]), None));
+    let (turning, ended) = (balancer.clone(), Arc::new(AtomicBool::new(false)));
+    let end = ended.clone();
+    let turning = tokio::task::spawn_blocking(move || {
+        for n in 0..2000 {
+            turning.set(if n % 2 == 0 { A } else { B }, None, n % 3 == 0);
+        }
+        end.store(true, Ordering::Release);
+    });
+    while !ended.load(Ordering::Acquire) {
+        assert!(!met(&balancer, 20).await.contains(&"nobody".to_owned()));
+    }
+    turning.await.unwrap();
+    balancer.set(A, None, true);
+    balancer.set(B, None, true);
+    let mut met = met(&balancer, 3).await;
+    met.sort();
+    assert_eq!(met, [A, B, "10.0.0.3:80"]);
+}
