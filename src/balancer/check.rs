@@ -54,7 +54,9 @@ async fn check(balancer: &Balancer, peer: &Peer, pool: &Pool) {
     let Some(checks) = balancer.plan.checks.as_ref().map(|it| &it.active) else { return };
     let asked = async {
         match checks.protocol {
-            CheckProtocol::Http | CheckProtocol::Https => ask(checks, peer, pool).await,
+            CheckProtocol::Http | CheckProtocol::Https => {
+                ask(checks, peer, (pool, &balancer.plan.check_tls)).await
+            }
             // gRPC's own health protocol is asked for by nobody: a connection says enough.
             CheckProtocol::Tcp | CheckProtocol::Grpc | CheckProtocol::Grpcs => {
                 match TcpStream::connect(peer.place.address).await {
@@ -70,12 +72,15 @@ async fn check(balancer: &Balancer, peer: &Peer, pool: &Pool) {
     }
 }
 
-async fn ask(checks: &ActiveChecks, peer: &Peer, pool: &Pool) -> Option<Event> {
+async fn ask(
+    checks: &ActiveChecks,
+    peer: &Peer,
+    (pool, tls_settings): (&Pool, &Arc<TlsSettings>),
+) -> Option<Event> {
     let tls = checks.protocol == CheckProtocol::Https;
     let (ip, port) = (peer.place.address.ip().to_string(), peer.place.address.port());
     let origin = if tls {
-        let settings = if checks.verify { TlsSettings::verifying() } else { TlsSettings::trusting() };
-        Origin::https(ip, port, checks.sni.as_deref().unwrap_or(&peer.name), settings)
+        Origin::https(ip, port, checks.sni.as_deref().unwrap_or(&peer.name), tls_settings.clone())
     } else {
         Origin::http(ip, port)
     };

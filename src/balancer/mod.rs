@@ -55,7 +55,7 @@ use self::{peer::Peer, ring::Ring, roster::Roster};
 use crate::{
     dns::Resolver,
     entity::{Algorithm, HashInput, Healthchecks, Target, Upstream},
-    upstream::Origin,
+    upstream::{Origin, TlsSettings},
 };
 
 /// Picks the peers of requests.
@@ -83,6 +83,8 @@ struct Plan {
     host_header: Option<String>,
     use_srv_name: bool,
     checks: Option<Healthchecks>,
+    /// How TLS is spoken in checks.
+    check_tls: Arc<TlsSettings>,
     seats: Vec<Seat>,
 }
 
@@ -98,11 +100,13 @@ struct Seat {
 }
 
 impl Balancer {
-    /// One for an Upstream with these targets, which knows what `before` knows of the same addresses.
+    /// One for an Upstream with these targets, which knows what `before` knows of the same addresses. `check_tls` is
+    /// how TLS is spoken in its checks.
     #[must_use]
     pub fn of_upstream<'a>(
         upstream: &Upstream,
         targets: impl Iterator<Item = &'a Target>,
+        check_tls: Arc<TlsSettings>,
         before: Option<&Self>,
     ) -> Self {
         let seat = |it: &Target| Seat {
@@ -125,6 +129,7 @@ impl Balancer {
             host_header: upstream.host_header.clone(),
             use_srv_name: upstream.use_srv_name,
             checks: Some(upstream.healthchecks.clone()),
+            check_tls,
             seats: targets.map(seat).collect(),
         };
         Self::new(plan, before)
@@ -143,6 +148,7 @@ impl Balancer {
             host_header: None,
             use_srv_name: false,
             checks: None,
+            check_tls: TlsSettings::trusting(),
             seats: vec![seat],
         };
         Self::new(plan, None)

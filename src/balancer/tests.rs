@@ -25,6 +25,7 @@ fn plan(targets: &[&str]) -> Plan {
         host_header: None,
         use_srv_name: false,
         checks: None,
+        check_tls: TlsSettings::trusting(),
         seats: targets.iter().map(seat).collect(),
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     balancer::Balancer,
     document::Value,
     entity::{Entities, Target, Upstream},
+    upstream::TlsSettings,
 };
 
 /// The balancers of one configuration.
@@ -21,17 +22,24 @@ pub(super) struct Balancers(HashMap<Uuid, Kept>);
 struct Kept {
     upstream: Value,
     targets: Vec<Value>,
+    check_tls: Arc<TlsSettings>,
     balancer: Arc<Balancer>,
 }
 
 impl Balancers {
-    /// Those of a configuration that comes after this one.
-    pub(super) fn next(&self, entities: &Entities) -> Self {
+    /// Those of a configuration that comes after this one; `check_tls` says how TLS is spoken in checks.
+    pub(super) fn next(
+        &self,
+        entities: &Entities,
+        check_tls: impl Fn(&Upstream) -> Arc<TlsSettings>,
+    ) -> Self {
         let one = |upstream: &Upstream| {
+            let check_tls = check_tls(upstream);
             let targets = || targets(entities, upstream);
             let kept = self.0.get(&upstream.id);
             let same = kept.filter(|it| {
                 !differs(&it.upstream, &upstream.record)
+                    && it.check_tls == check_tls
                     && it.targets.len() == targets().count()
                     && it.targets.iter().zip(targets()).all(|(before, now)| !differs(before, &now.record))
             });
@@ -39,11 +47,11 @@ impl Balancers {
                 Some(kept) => kept.balancer.clone(),
                 None => {
                     let before = kept.map(|it| &*it.balancer);
-                    Arc::new(Balancer::of_upstream(upstream, targets(), before))
+                    Arc::new(Balancer::of_upstream(upstream, targets(), check_tls.clone(), before))
                 }
             };
             let targets = targets().map(|it| it.record.clone()).collect();
-            (upstream.id, Kept { upstream: upstream.record.clone(), targets, balancer })
+            (upstream.id, Kept { upstream: upstream.record.clone(), targets, check_tls, balancer })
         };
         Self(entities.upstreams.iter().map(one).collect())
     }

@@ -11,7 +11,7 @@ use crate::{
     config::{Config, EMPTY_HASH},
     diag::Diagnostic,
     document::{Path, Value},
-    entity::{Consumer, Entities, Plugin as Entry, Route, RouteIndex},
+    entity::{Consumer, Entities, Plugin as Entry, Route, RouteIndex, Upstream},
     plugin::{self, Chain, Consumers, Matched, Plugin, Setup},
     router::{self, Calculation, Flavor, Router},
     tls::Certificates,
@@ -179,7 +179,8 @@ impl Compiler {
             errors.extend(warnings);
             return Err(errors);
         }
-        self.balancers = self.balancers.next(&entities);
+        let check_tls = |it: &Upstream| certificates.check_settings(it, &self.upstream_tls);
+        self.balancers = self.balancers.next(&entities, check_tls);
         let balancers = self.balancers.of(&entities);
         self.tls = certificates.upstream_settings(&entities, &self.upstream_tls, &self.tls);
         let destinations = destinations::of(&entities, &balancers, &self.tls);

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     diag::Diagnostic,
     document::Path,
-    entity::{CaCertificate, Certificate, CertificateIndex, Entities, Service, Sni},
+    entity::{CaCertificate, Certificate, CertificateIndex, CheckProtocol, Entities, Service, Sni, Upstream},
     tls::{Authorities, Certificates, Fault, Identity, is_authority},
     upstream::{TlsSettings, Trust},
 };
@@ -81,6 +81,17 @@ impl Read {
             last = Some(asked);
         }
         all
+    }
+
+    /// How TLS is spoken in the active checks of an Upstream. (Kong: `https_verify_certificate`.)
+    pub(super) fn check_settings(&self, upstream: &Upstream, usual: &UpstreamTls) -> Arc<TlsSettings> {
+        let active = &upstream.healthchecks.active;
+        if active.protocol != CheckProtocol::Https {
+            return TlsSettings::trusting();
+        }
+        let trust = || Trust { authorities: usual.authorities.clone(), depth: None };
+        let own = upstream.client_certificate.and_then(|it| self.identities.get(it.0)?.first().cloned());
+        TlsSettings::new(active.verify.then(trust), own.or_else(|| usual.identity.clone()))
     }
 
     /// Whose certificates are taken; none for anybody's.

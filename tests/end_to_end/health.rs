@@ -9,6 +9,7 @@ use crate::{
     client::Client,
     eventually,
     gateway::{Gateway, Setup},
+    pem::Authority,
     targets::{Target, ask, count, settles},
 };
 
@@ -71,6 +72,37 @@ fn an_active_check_sees_a_closed_port() {
         becomes(&gateway, &["HEALTHY", "HEALTHY"]);
         settles(&gateway, "/steady", &["a", "back"]);
         drop(back);
+    }
+}
+
+#[test]
+fn an_active_check_over_tls_wants_a_certificate_that_is_vouched_for() {
+    let authority = Authority::new("Our Authority");
+    let signed = authority.signs("inner.test");
+    let inner = Setup::with("_format_version: '3.0'\nroutes: [{name: all, paths: [/], plugins: [{name: request-termination, config: {status_code: 200}}]}]\n")
+        .file("inner.pem", &signed.certificate)
+        .file("inner.key", &signed.key)
+        .env("KONG_SSL_CERT", "inner.pem")
+        .env("KONG_SSL_CERT_KEY", "inner.key");
+    let inner = inner.start(&["run", "--proxy-listen", "127.0.0.1:0 ssl", "--admin-listen", "off"]);
+    let target = format!("targets: [{{target: '{}'}}]", inner.tls_address("proxy"));
+    for (more, expected) in [
+        ("https_sni: inner.test", "HEALTHY"),
+        ("https_sni: other.test", "UNHEALTHY"),
+        ("https_sni: other.test, https_verify_certificate: false", "HEALTHY"),
+    ] {
+        let checks = ACTIVE.replace("active: {", &format!("active: {{type: https, {more}, "));
+        // What it begins with must not be what is expected in the end.
+        let gateway = Setup::with(&config(&checks, &[]).replace("targets: []", &target))
+            .file("ca.pem", authority.certificate())
+            .env("KONG_LUA_SSL_TRUSTED_CERTIFICATE", "ca.pem")
+            .run();
+        let place = format!("/upstreams/shop.upstream/targets/{}/unhealthy", inner.tls_address("proxy"));
+        assert_eq!(put(&gateway, &place), 204);
+        if expected == "UNHEALTHY" {
+            gateway.admin("PUT", &place.replace("unhealthy", "healthy"));
+        }
+        becomes(&gateway, &[expected]);
     }
 }
 
