@@ -5,6 +5,7 @@
 //! | TRACE | 405 | a proxy must not echo credentials (RFC 9110, section 9.3.8) |
 //! | CONNECT, a target that is no path | 400 | RFC 9112, section 3.2; statuses as Kong's |
 //! | no host, several, or one that is none | 400 | RFC 9112, section 3.2; RFC 3986, section 3.2.2 |
+//! | in HTTP/2, a field that begins or ends with a blank | 400 | RFC 9113, section 8.2.1 |
 //! | Host and `:authority` that differ | 400 | RFC 9113, section 8.3.1 |
 //! | a method that nobody has, a path beyond the root | 400 | as nginx |
 //! | a target that is too long | 414 | `large_client_header_buffers` |
@@ -77,10 +78,19 @@ fn fault(request: &Request<Body>, bounds: &Bounds) -> Option<StatusCode> {
         Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
         Method::CONNECT => StatusCode::BAD_REQUEST,
         _ if !path.starts_with('/') || !names_one_host(request) => StatusCode::BAD_REQUEST,
+        _ if request.version() == Version::HTTP_2 && has_blank_ends(request.headers()) => {
+            StatusCode::BAD_REQUEST
+        }
         _ if is_odd(request.method()) || is_absurd(path.as_bytes()) => StatusCode::BAD_REQUEST,
         _ => return excess(request, bounds),
     };
     Some(status)
+}
+
+/// Whether a value begins or ends with a blank, which HTTP/1.1 would cut off.
+fn has_blank_ends(headers: &HeaderMap) -> bool {
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    headers.values().any(|it| blank(it.as_bytes().first()) || blank(it.as_bytes().last()))
 }
 
 /// What is too large in a request.

@@ -90,7 +90,7 @@ impl Acceptor {
         &self,
         stream: TcpStream,
         wrap: impl FnOnce(TcpStream) -> S,
-    ) -> Option<(TlsStream<S>, Tls)>
+    ) -> Option<(Box<TlsStream<S>>, Tls)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -103,10 +103,11 @@ impl Acceptor {
             }
             self.0.accept(wrap(stream)).await.map(Some)
         };
-        match timeout(HANDSHAKE, shaking).await {
+        // In a box of its own, so that connections without TLS do not keep room for it.
+        match Box::pin(timeout(HANDSHAKE, shaking)).await {
             Ok(Ok(Some(stream))) => {
                 let agreed = agreed(&stream);
-                return Some((stream, agreed));
+                return Some((Box::new(stream), agreed));
             }
             Ok(Ok(None)) => tracing::debug!("{peer:?} spoke plain text to a TLS listener"),
             Ok(Err(error)) => tracing::debug!("TLS handshake with {peer:?} failed: {error}"),

@@ -25,6 +25,13 @@ pub fn changes(before: &Entities, after: &Entities) -> String {
     let targets = |it: &Entities| it.targets.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
     compare("upstream", &upstreams(before), &upstreams(after), &mut parts);
     compare("target", &targets(before), &targets(after), &mut parts);
+    let certificates = |it: &Entities| it.certificates.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
+    let server_names = |it: &Entities| it.snis.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
+    let authorities =
+        |it: &Entities| it.ca_certificates.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
+    compare("certificate", &certificates(before), &certificates(after), &mut parts);
+    compare("sni", &server_names(before), &server_names(after), &mut parts);
+    compare("ca certificate", &authorities(before), &authorities(after), &mut parts);
     let consumers = |it: &Entities| it.consumers.iter().map(whole).collect::<Vec<_>>();
     compare("consumer", &consumers(before), &consumers(after), &mut parts);
     if parts.is_empty() { "no entity changed".to_owned() } else { parts.join(", ") }

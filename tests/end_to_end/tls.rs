@@ -1,6 +1,9 @@
 //! Listeners that speak TLS.
 
-use std::io::Write;
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+};
 
 use crate::{
     gateway::{Gateway, Setup},
@@ -184,4 +187,42 @@ fn connections_over_tls_end_in_order() {
     upstream.release();
     session.until("\"target\":\"/hold\"");
     assert_eq!(gateway.outcome().code, Some(0));
+}
+
+/// Starts a service that switches protocols, and says back every line that it hears.
+fn start_echo() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        stream.write_all(switch.as_bytes()).unwrap();
+        for line in reader.lines() {
+            stream.write_all(format!("again {}\n", line.unwrap()).as_bytes()).unwrap();
+        }
+    });
+    port
+}
+
+#[test]
+fn a_websocket_passes_over_tls() {
+    let config = format!(
+        "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://127.0.0.1:{}', routes: [{{name: r, paths: [/]}}]}}\n",
+        start_echo()
+    );
+    let gateway = run(Setup::with(&config));
+    let mut session = connect(&gateway, Hello::default());
+    session
+        .send("GET /chat HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    assert!(session.until("\r\n\r\n").starts_with("HTTP/1.1 101 "));
+    for word in ["one", "two"] {
+        session.send(&format!("{word}\n"));
+        session.until(&format!("again {word}\n"));
+    }
 }

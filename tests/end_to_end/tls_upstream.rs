@@ -177,3 +177,15 @@ fn it_is_said_what_is_wrong_with_a_certificate() {
     let gateway = Setup::with(&config(&authority, &authority.signs("c"), port, &[&enough, &verified])).run();
     assert_eq!(["/s0", "/s1"].map(|path| gateway.get(path).status), [200, 200]);
 }
+
+#[test]
+fn a_host_that_is_preserved_is_the_name_that_is_asked_for() {
+    let authority = Authority::new("ours");
+    let port = start(&authority.signs("shop.example"), &[], &authority);
+    let fields = format!("tls_verify: true, {OURS}");
+    let text = config(&authority, &authority.signs("c"), port, &[&fields]);
+    let gateway = Setup::with(&text.replace("paths: [/s0]", "paths: [/s0], preserve_host: true")).run();
+    let answer = gateway.ask("GET", "/s0", &[("host", "shop.example:81")]);
+    assert_eq!(answer.text(), "0 shop.example 0");
+    fails(&gateway, "/s0", "is not for 127.0.0.1 but for shop.example");
+}
