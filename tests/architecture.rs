@@ -53,7 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "control",
         &[
-            "balancer", "body", "config", "diag", "document", "entity", "plugin", "proxy", "reply",
+            "balancer", "body", "config", "diag", "document", "entity", "plugin", "proxy", "reply", "schema",
             "settings", "snapshot",
         ],
     ),

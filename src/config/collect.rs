@@ -21,6 +21,22 @@ pub(super) struct Collector {
     warnings: Vec<Diagnostic>,
 }
 
+/// What is read and shown, and has no effect.
+const UNUSED: &[&str] = &[
+    "jwt_secrets",
+    "hmacauth_credentials",
+    "oauth2_credentials",
+    "oauth2_tokens",
+    "acme_storage",
+    "sessions",
+    "vaults",
+    "keys",
+    "key_sets",
+    "filter_chains",
+    "workspaces",
+    "parameters",
+];
+
 /// Hands one record to its Consumer.
 type Give = fn(&mut Consumer, &Value);
 
@@ -59,6 +75,7 @@ impl Collector {
             Some(Plugin::new(record, scope, at))
         });
         self.upstreams(&mut entities);
+        self.note_unused();
         entities.records = self.records;
         (entities, self.warnings)
     }
@@ -75,6 +92,15 @@ impl Collector {
         for (n, target) in entities.targets.iter().enumerate() {
             if let Some(upstream) = entities.upstreams.get_mut(target.upstream.0) {
                 upstream.targets.push(TargetIndex(n));
+            }
+        }
+    }
+
+    fn note_unused(&mut self) {
+        for collection in UNUSED {
+            if let Some(first) = self.records.iter().find(|it| it.collection() == *collection) {
+                let message = format!("'{collection}' are checked, but not used by this version of mynah");
+                self.warnings.push(Diagnostic::warning(first.at.clone(), message));
             }
         }
     }

@@ -5,18 +5,22 @@
 //! say at once.
 
 mod collect;
+mod deck;
 mod migrate;
+mod refusal;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+pub use refusal::{Refusal, refusal};
+
+use std::{borrow::Cow, sync::Arc};
 
 use md5::{Digest, Md5};
 
 use crate::{
     diag::{Diagnostic, Mark, Report, Source},
-    document::{self, Dialect, Path},
+    document::{self, Dialect, Path, Value},
     entity::{DOCUMENT, Entities},
     schema::{self, Plugins},
 };
@@ -35,44 +39,68 @@ pub struct Config {
 /// The hash of a configuration that declares nothing.
 pub const EMPTY_HASH: &str = "00000000000000000000000000000000";
 
+/// What besides Kong's own format may stand in a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Nothing: what Kong refuses is refused. So `POST /config` reads.
+    Kong,
+    /// What decK writes. So files are read.
+    #[default]
+    Deck,
+}
+
 /// Reads a declarative configuration. `plugins` knows what plugins may say; `now` is the Unix time in seconds that
 /// entities without one get.
 ///
 /// # Errors
 /// Every error of the first phase that found any, together with the warnings so far.
-pub fn parse(source: &Arc<Source>, plugins: &dyn Plugins, now: i64) -> Result<Config, Report> {
+pub fn parse(
+    source: &Arc<Source>,
+    format: Format,
+    plugins: &dyn Plugins,
+    now: i64,
+) -> Result<Config, Report> {
     let fail = |diagnostics| Report::new(source.clone(), diagnostics);
-    let document = match document::read(&source.text, Dialect::Kong) {
-        Ok(document) => document,
-        Err(error) => return Err(fail(vec![Diagnostic::syntax(Path::root(), &error)])),
+    let (value, mut diagnostics) = read(source, format).map_err(fail)?;
+    let checked = schema::check(DOCUMENT, &value, plugins);
+    let transform = value.get("_transform").and_then(Value::as_bool) != Some(false);
+    // A large file stands in memory once, not twice.
+    drop(value);
+    diagnostics.extend(checked.diagnostics);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostics.extend(resolve::dangling(checked.items));
+        return Err(fail(diagnostics));
+    }
+    let (entities, complaints) = resolve::resolve(checked.items, now, transform);
+    diagnostics.extend(complaints);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(fail(diagnostics));
+    }
+    let nothing = entities.is_empty();
+    let hash = if nothing { EMPTY_HASH.to_owned() } else { hash(source.text.as_bytes()) };
+    Ok(Config { entities, warnings: diagnostics, hash })
+}
+
+/// The document of a text, in Kong's own format 3.0, and what its author should know.
+fn read(source: &Source, format: Format) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let text = match format {
+        Format::Kong => Cow::Borrowed(&*source.text),
+        Format::Deck => deck::variables(&source.text, &mut diagnostics),
     };
-    let mut diagnostics: Vec<Diagnostic> = document.duplicates.iter().map(duplicate).collect();
+    let document = document::read(&text, Dialect::Kong)
+        .map_err(|error| vec![Diagnostic::syntax(Path::root(), &error)])?;
+    diagnostics.extend(document.duplicates.iter().map(duplicate));
     if let Some(byte) = document.next {
         let message = "another document follows; only the first one is read";
         let mark = Mark::Byte(byte);
         diagnostics.push(Diagnostic { mark, ..Diagnostic::warning(Path::root(), message) });
     }
-    let value = migrate::migrate(document.value);
-    let checked = schema::check(DOCUMENT, &value, plugins);
-    let transformed = value.get("_transform").and_then(document::Value::as_bool) == Some(false);
-    // A large file stands in memory once, not twice.
-    drop(value);
-    diagnostics.extend(checked.diagnostics);
-    if diagnostics.iter().any(Diagnostic::is_error) {
-        return Err(fail(diagnostics));
+    let mut value = migrate::migrate(document.value);
+    if format == Format::Deck {
+        value = deck::reduce(value, &mut diagnostics);
     }
-    let (entities, complaints) = resolve::resolve(checked.items, now);
-    diagnostics.extend(complaints);
-    if diagnostics.iter().any(Diagnostic::is_error) {
-        return Err(fail(diagnostics));
-    }
-    if transformed && entities.consumers.iter().any(|it| !it.passwords.is_empty()) {
-        let message = "has no effect: passwords in this file are read as passwords, not as hashes";
-        diagnostics.push(Diagnostic::warning(Path::root().key("_transform"), message));
-    }
-    let nothing = entities.is_empty();
-    let hash = if nothing { EMPTY_HASH.to_owned() } else { hash(source.text.as_bytes()) };
-    Ok(Config { entities, warnings: diagnostics, hash })
+    Ok((value, diagnostics))
 }
 
 /// Kong's hash of a configuration: MD5 of its text, in lower-case hexadecimal.

@@ -7,26 +7,45 @@ use super::collect::Collector;
 use crate::{
     diag::Diagnostic,
     document::{Mapping, Path, Value},
-    entity::{Entities, entity_id},
+    entity::{Entities, entity_id, password_hash},
     schema::{Item, Kind},
 };
 
-/// Turns checked items into entities.
-pub(super) fn resolve(items: Vec<Item>, now: i64) -> (Entities, Vec<Diagnostic>) {
-    let mut resolver = Resolver {
-        items,
-        now,
-        ids: Vec::new(),
-        unique: HashMap::new(),
-        found: HashMap::new(),
-        diagnostics: Vec::new(),
-    };
+/// Turns checked items into entities. `transform` says that passwords are passwords, not hashes yet.
+pub(super) fn resolve(items: Vec<Item>, now: i64, transform: bool) -> (Entities, Vec<Diagnostic>) {
+    let mut resolver = Resolver::new(items, now);
     resolver.identify();
     resolver.refer();
+    if transform {
+        resolver.hash_passwords();
+    }
     if !resolver.diagnostics.is_empty() {
         return (Entities::default(), resolver.diagnostics);
     }
     Collector::new(resolver.items).entities()
+}
+
+/// The references to nothing among items that may be wrong in other ways, too.
+pub(super) fn dangling(items: Vec<Item>) -> Vec<Diagnostic> {
+    let mut resolver = Resolver::new(items, 0);
+    resolver.identify();
+    resolver.diagnostics.clear();
+    resolver.refer();
+    // Where a document fails before its references are looked up, Kong says less of them.
+    let told = resolver.diagnostics.into_iter().map(|it| {
+        let path = it.path.key("id");
+        it.told(path, "missing primary key")
+    });
+    told.collect()
+}
+
+/// The ids that Kong derives for items, by where they stand.
+pub(super) fn derived_ids(items: Vec<Item>) -> HashMap<Path, String> {
+    let mut resolver = Resolver::new(items, 0);
+    resolver.identify();
+    let derived = |n: &usize| resolver.is_given(*n) || resolver.kongs_key(*n).is_some();
+    let all = (0..resolver.items.len()).filter(derived);
+    all.map(|n| (resolver.items[n].path.clone(), resolver.ids[n].clone())).collect()
 }
 
 struct Resolver {
@@ -42,6 +61,11 @@ struct Resolver {
 }
 
 impl Resolver {
+    fn new(items: Vec<Item>, now: i64) -> Self {
+        let (unique, found) = (HashMap::new(), HashMap::new());
+        Self { items, now, ids: Vec::new(), unique, found, diagnostics: Vec::new() }
+    }
+
     /// Gives every item its id, and refuses names and ids that stand twice.
     fn identify(&mut self) {
         let mut unnamed: HashMap<String, usize> = HashMap::new();
@@ -54,7 +78,8 @@ impl Resolver {
                 let message = format!(
                     "uniqueness violation: '{collection}' entity with primary key set to '{id}' already declared"
                 );
-                self.refuse_second(self.items[n].path.clone(), message, first);
+                let at = self.items[n].path.clone();
+                self.refuse_second(at.clone(), at, [message.clone(), message], first);
             }
             self.ids.push(id);
         }
@@ -64,25 +89,48 @@ impl Resolver {
     fn stands_twice(&mut self, n: usize) -> bool {
         let mut twice = false;
         let collection = self.items[n].entity.collection;
-        for field in unique_fields(collection) {
+        for (n_field, field) in unique_fields(collection).iter().enumerate() {
             let value = self.items[n].record.get(field).and_then(Value::as_str);
             let Some(value) = value.map(str::to_owned) else { continue };
-            // A key is a secret, and messages reach logs.
-            let shown = if *field == "key" { "the same value".to_owned() } else { format!("'{value}'") };
-            if let Some(first) = self.unique.insert((collection, field, value), n) {
-                let message = format!(
-                    "uniqueness violation: '{collection}' entity with {field} set to {shown} already declared"
-                );
-                self.refuse_second(self.items[n].path.key(field), message, first);
+            if let Some(first) = self.unique.insert((collection, field, value.clone()), n) {
+                let message = |shown: &str| {
+                    format!(
+                        "uniqueness violation: '{collection}' entity with {field} set to {shown} already declared"
+                    )
+                };
+                let told = message(&format!("'{value}'"));
+                // A key is a secret, and messages reach logs; who sent the document knows it.
+                let said = if *field == "key" { message("the same value") } else { told.clone() };
+                let at = self.items[n].path.clone();
+                // Kong keeps the place of the field that it finds entities by; for others it names the entity.
+                let place = if n_field == 0 {
+                    at.clone()
+                } else {
+                    self.by_name(n, &self.items[n].record).unwrap_or_else(|| at.clone())
+                };
+                self.refuse_second(at.key(field), place, [said, told], first);
                 twice = true;
             }
         }
         twice
     }
 
-    fn refuse_second(&mut self, at: Path, message: String, first: usize) {
+    /// Where Kong puts a complaint about an item that it knows by its name: `collection.name`.
+    fn by_name(&self, n: usize, record: &Mapping) -> Option<Path> {
+        let collection = self.items[n].entity.collection;
+        let field = unique_fields(collection).first().copied().unwrap_or("id");
+        let name = [field, "id"].into_iter().find_map(|field| record.get(field)?.as_str())?;
+        Some(Path::root().key(collection).key(name))
+    }
+
+    /// Complains of an item at `at`; machines are told the second message at `place`.
+    fn refuse_second(&mut self, at: Path, place: Path, [said, told]: [String; 2], first: usize) {
         let help = format!("the first one is {}", self.items[first].path);
-        self.diagnostics.push(Diagnostic::error(at, message).help(help));
+        self.diagnostics.push(Diagnostic::error(at, said).help(help).told(place, told));
+    }
+
+    fn is_given(&self, n: usize) -> bool {
+        self.items[n].record.get("id").is_some_and(|it| it.as_str().is_some())
     }
 
     fn id(&self, n: usize, unnamed: &mut HashMap<String, usize>) -> String {
@@ -90,29 +138,11 @@ impl Resolver {
         if let Some(id) = record.get("id").and_then(Value::as_str) {
             return id.to_owned();
         }
-        // A reference fills its slot with what is written, a parent with its id: so do Kong's ids.
-        let slot = |field| match (record.get(field).and_then(Value::as_str), parent) {
-            (Some(written), _) => written.to_owned(),
-            (None, Some(parent)) if parent.field == field => self.ids[parent.item].clone(),
-            (None, _) => String::new(),
-        };
-        let text = |field| record.get(field).and_then(Value::as_str);
-        let collection = entity.collection;
-        let named = match collection {
-            "plugins" => text("name").map(|name| {
-                format!("plugins:*:{name}:{}:{}:{}", slot("route"), slot("service"), slot("consumer"))
-            }),
-            "targets" => text("target").map(|target| format!("targets:*:{}:{target}", slot("upstream"))),
-            "acls" => text("group").map(|group| format!("acls:*:{}:{group}", slot("consumer"))),
-            "basicauth_credentials" => text("username").map(|it| format!("basicauth_credentials:*:{it}")),
-            "consumers" => text("username").map(str::to_owned),
-            _ => text("name").map(str::to_owned),
-        };
-        let key = named.unwrap_or_else(|| {
+        let key = self.kongs_key(n).unwrap_or_else(|| {
             // ours: Kong gives an entity without a name another id at each load. What it says, and how many say the
             // same before it, stays. A key is a secret, and ids are not.
             let mut record = record.clone();
-            for secret in ["key", "key_alt"] {
+            for secret in SECRETS {
                 record.remove(secret);
             }
             let parent = parent.map_or("", |parent| &self.ids[parent.item]);
@@ -121,7 +151,51 @@ impl Resolver {
             *before += 1;
             format!("{text}#{before}")
         });
-        entity_id(collection, &key).to_string()
+        entity_id(entity.collection, &key).to_string()
+    }
+
+    /// What Kong makes the id of an item from, if it does not make up another one each time.
+    fn kongs_key(&self, n: usize) -> Option<String> {
+        let Item { entity, record, parent, .. } = &self.items[n];
+        // A reference fills its slot with what is written, a parent with its id: so do Kong's ids.
+        let slot = |field| match (record.get(field).and_then(Value::as_str), parent) {
+            (Some(written), _) => written.to_owned(),
+            (None, Some(parent)) if parent.field == field => self.ids[parent.item].clone(),
+            (None, _) => String::new(),
+        };
+        let text = |field| record.get(field).and_then(Value::as_str).map(str::to_owned);
+        let collection = entity.collection;
+        Some(match collection {
+            "plugins" => {
+                let scope = format!("{}:{}:{}", slot("route"), slot("service"), slot("consumer"));
+                format!("plugins:*:{}:{scope}", text("name")?)
+            }
+            "targets" => format!("targets:*:{}:{}", slot("upstream"), text("target")?),
+            "acls" => format!("acls:*:{}:{}", slot("consumer"), text("group")?),
+            "basicauth_credentials" | "hmacauth_credentials" => {
+                format!("{collection}:*:{}", text("username")?)
+            }
+            "vaults" => format!("vaults:*:{}", text("prefix")?),
+            "keys" => format!("keys:*:{}:{}", text("kid")?, slot("set")),
+            "filter_chains" => format!("filter_chains:*:{}:{}", slot("route"), slot("service")),
+            "consumers" => text("username")?,
+            "keyauth_credentials" | "jwt_secrets" | "oauth2_credentials" | "sessions" | "acme_storage" => {
+                return None;
+            }
+            _ => text("name")?,
+        })
+    }
+
+    /// Passwords are kept as Kong keeps them: hashed with the id of their Consumer.
+    fn hash_passwords(&mut self) {
+        for item in self.items.iter_mut().filter(|it| it.entity.collection == "basicauth_credentials") {
+            let consumer = item.record.get("consumer").and_then(|it| it.get("id")).and_then(Value::as_str);
+            let consumer = consumer.unwrap_or_default().to_owned();
+            if let Some(password) = item.record.get("password").and_then(Value::as_str) {
+                let hash = password_hash(password.as_bytes(), &consumer);
+                item.record.insert("password", hash);
+            }
+        }
     }
 
     /// Puts `{id: ...}` where a reference is, and the id and time stamps into each record.
@@ -174,19 +248,31 @@ impl Resolver {
         if let Some(near) = crate::schema::nearest(name, known) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
+        if let Some(place) = self.by_name(n, record) {
+            diagnostic = diagnostic.listed(place);
+        }
         self.diagnostics.push(diagnostic);
         None
     }
 }
+
+/// Fields that no id may be made from.
+const SECRETS: [&str; 8] =
+    ["key", "key_alt", "secret", "client_id", "client_secret", "access_token", "session_id", "value"];
 
 /// The fields of a collection whose values are unique; references use the first one.
 fn unique_fields(collection: &str) -> &'static [&'static str] {
     match collection {
         "plugins" => &["instance_name"],
         "consumers" => &["username", "custom_id"],
-        "keyauth_credentials" => &["key"],
-        "basicauth_credentials" => &["username"],
-        "acls" => &[],
+        "keyauth_credentials" | "jwt_secrets" | "acme_storage" | "parameters" => &["key"],
+        "basicauth_credentials" | "hmacauth_credentials" => &["username"],
+        "ca_certificates" => &["cert_digest"],
+        "oauth2_credentials" => &["client_id"],
+        "oauth2_tokens" => &["access_token"],
+        "sessions" => &["session_id"],
+        "vaults" => &["prefix"],
+        "acls" | "targets" | "certificates" | "filter_chains" => &[],
         _ => &["name"],
     }
 }

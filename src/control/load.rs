@@ -9,7 +9,7 @@ use std::{
 
 use super::Mocked;
 use crate::{
-    config,
+    config::{self, Format},
     diag::{Diagnostic, Report, Source},
     document::Path,
     plugin::Bundled,
@@ -89,9 +89,17 @@ impl Control {
     /// # Errors
     /// Everything that is wrong with the text.
     pub fn load(&self, source: &Arc<Source>) -> Result<Loaded, Report> {
+        self.load_as(source, Format::Deck)
+    }
+
+    /// Makes a text of this format current, if it can be; else nothing changes.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text.
+    pub fn load_as(&self, source: &Arc<Source>, format: Format) -> Result<Loaded, Report> {
         let mut compiler = self.compiler.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.live.current();
-        let Compiled { snapshot, warnings, files } = compile(&mut compiler, source)?;
+        let Compiled { snapshot, warnings, files } = compile_as(&mut compiler, source, format)?;
         let changes = changes(&before.entities, &snapshot.entities);
         // Whoever is served the new version finds no old error in the state.
         let mut state = self.lock();
@@ -135,9 +143,13 @@ impl Control {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn compile(compiler: &mut Compiler, source: &Arc<Source>) -> Result<Compiled, Report> {
+    compile_as(compiler, source, Format::Deck)
+}
+
+fn compile_as(compiler: &mut Compiler, source: &Arc<Source>, format: Format) -> Result<Compiled, Report> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let plugins = Bundled { expressions: compiler.reads_expressions() };
-    let config = config::parse(source, &plugins, i64::try_from(now).unwrap_or_default())?;
+    let config = config::parse(source, format, &plugins, i64::try_from(now).unwrap_or_default())?;
     compiler.compile(config).map_err(|complaints| Report::new(source.clone(), complaints))
 }
 

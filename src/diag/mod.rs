@@ -3,8 +3,10 @@
 //! Whoever finds a fault makes a [`Diagnostic`] with the path of a node. A [`Report`] pairs the diagnostics with
 //! the texts they are about and draws them: for people as a compiler does, for machines as JSON.
 
+mod fields;
 mod render;
 
+pub use fields::{ENTITY, Telling, fields, lua};
 pub use render::{Style, plural};
 
 use std::{fmt, sync::Arc};
@@ -64,8 +66,8 @@ pub struct Diagnostic {
     pub message: String,
     /// What would be right, when we know.
     pub help: Option<String>,
-    /// The field of the same record whose value makes this wrong, where another value would not.
-    pub given: Option<&'static str>,
+    /// How Kong tells it to machines, if otherwise.
+    pub telling: Option<Box<Telling>>,
 }
 
 impl Diagnostic {
@@ -73,7 +75,7 @@ impl Diagnostic {
     pub fn error(path: Path, message: impl Into<String>) -> Self {
         let message = message.into();
         let (severity, mark) = (Severity::Error, Mark::Value);
-        Self { severity, file: None, path, mark, message, help: None, given: None }
+        Self { severity, file: None, path, mark, message, help: None, telling: None }
     }
 
     /// Something that the author should know.
@@ -228,6 +230,9 @@ impl Report {
         };
         let Position { line, column, .. } = self.position(first);
         let mut text = format!("{}:{line}:{column}: {}", self.source_of(first).name, first.message);
+        if let Some(help) = &first.help {
+            text = format!("{text}, {help}");
+        }
         let (errors, _) = self.count();
         if errors > 1 {
             text = format!("{text} (and {})", plural(errors - 1, "more error"));

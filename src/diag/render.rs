@@ -147,7 +147,7 @@ services:
             ],
         );
         insta::assert_snapshot!(report.draw(Style::Plain));
-        assert_eq!(report.summary(), "kong.yaml:4:3: unknown field (and 1 more error)");
+        assert_eq!(report.summary(), "kong.yaml:4:3: unknown field, did you mean `host`? (and 1 more error)");
         assert_eq!(report.to_json()[2]["line"], 13);
     }
 

@@ -4,9 +4,9 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::{id, names, plugin, text};
+use super::{credentials, id, names, plugin, text};
 use crate::{
-    document::{Mapping, Value},
+    document::Value,
     schema::{Complaint, Entity, Field, Kind},
 };
 
@@ -31,10 +31,9 @@ const FIELDS: &[Field] = &[
     Field::new("keyauth_credentials", Kind::Entities(|| &KEY, "consumer")),
     Field::new("basicauth_credentials", Kind::Entities(|| &PASSWORD, "consumer")),
     Field::new("acls", Kind::Entities(|| &GROUP, "consumer")),
-    Field::new("jwt_secrets", Kind::Unused),
-    Field::new("hmacauth_credentials", Kind::Unused),
-    Field::new("oauth2_credentials", Kind::Unused),
-    Field::new("mtls_auth_credentials", Kind::Unused),
+    Field::new("jwt_secrets", Kind::Entities(|| &credentials::JWT, "consumer")),
+    Field::new("hmacauth_credentials", Kind::Entities(|| &credentials::HMAC, "consumer")),
+    Field::new("oauth2_credentials", Kind::Entities(|| &credentials::OAUTH2, "consumer")),
 ];
 
 /// What a credential of `key-auth` may say.
@@ -48,8 +47,13 @@ pub(super) const KEY: Entity = Entity {
         names::TAGS,
         Field::new("created_at", Kind::Integer),
     ],
-    prepare: Some(generate_key),
-    complete: None,
+    prepare: Some(|given| Ok(credentials::make_up(given, &["key"]))),
+    // A life time is for databases; Kong shows none without one.
+    complete: Some(|record| {
+        if record.get("ttl").is_some_and(Value::is_null) {
+            record.remove("ttl");
+        }
+    }),
     conditions: &[],
     checks: &[],
 };
@@ -124,9 +128,9 @@ pub struct PasswordCredential {
     pub id: Uuid,
     /// The user name.
     pub username: String,
-    /// The password itself.
+    /// The hash of the password; see [`password_hash`](super::password_hash).
     pub password: String,
-    /// The complete record, the password with it.
+    /// The complete record, the hash with it.
     pub record: Value,
 }
 
@@ -195,14 +199,4 @@ fn some_name(record: &Value) -> Option<Complaint> {
         return None;
     }
     Some(Complaint::record("at least one of these fields must be non-empty: 'custom_id', 'username'"))
-}
-
-/// A credential without a key gets one that nobody can guess: 32 characters, anew at each load, as Kong's.
-#[expect(clippy::unnecessary_wraps, reason = "other entities refuse what they cannot expand")]
-fn generate_key(given: &Mapping) -> Result<Mapping, Complaint> {
-    let mut record = given.clone();
-    if record.get("key").is_none_or(Value::is_null) {
-        record.insert("key", Uuid::new_v4().simple().to_string());
-    }
-    Ok(record)
 }

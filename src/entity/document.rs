@@ -1,6 +1,6 @@
 //! The top level of `kong.yaml`. (Kong: "Declarative configuration format".)
 
-use super::{certificate, consumer, plugin, route, service, target, upstream};
+use super::{certificate, consumer, credentials, plugin, route, service, target, upstream, vault};
 use crate::schema::{Field, Kind, Rule};
 
 /// The format versions that can be read.
@@ -24,17 +24,17 @@ pub const DOCUMENT: &[Field] = &[
     Field::new("certificates", Kind::Entities(|| &certificate::ENTITY, "")),
     Field::new("snis", Kind::Entities(|| &certificate::SNI, "")),
     Field::new("ca_certificates", Kind::Entities(|| &certificate::AUTHORITY, "")),
-    Field::new("workspaces", Kind::Unused),
-    Field::new("parameters", Kind::Unused),
-    Field::new("vaults", Kind::Unused),
-    Field::new("key_sets", Kind::Unused),
-    Field::new("keys", Kind::Unused),
-    Field::new("filter_chains", Kind::Unused),
+    Field::new("workspaces", Kind::Entities(|| &vault::WORKSPACE, "")),
+    Field::new("parameters", Kind::Entities(|| &vault::PARAMETER, "")),
+    Field::new("vaults", Kind::Entities(|| &vault::ENTITY, "")),
+    Field::new("key_sets", Kind::Entities(|| &vault::KEY_SET, "")),
+    Field::new("keys", Kind::Entities(|| &vault::KEY, "")),
+    Field::new("filter_chains", Kind::Entities(|| &vault::FILTER_CHAIN, "")),
     Field::new("clustering_data_planes", Kind::Unused),
-    Field::new("jwt_secrets", Kind::Unused),
-    Field::new("hmacauth_credentials", Kind::Unused),
-    Field::new("oauth2_credentials", Kind::Unused),
-    Field::new("oauth2_tokens", Kind::Unused),
-    Field::new("acme_storage", Kind::Unused),
-    Field::new("sessions", Kind::Unused),
+    Field::new("jwt_secrets", Kind::Entities(|| &credentials::JWT, "")),
+    Field::new("hmacauth_credentials", Kind::Entities(|| &credentials::HMAC, "")),
+    Field::new("oauth2_credentials", Kind::Entities(|| &credentials::OAUTH2, "")),
+    Field::new("oauth2_tokens", Kind::Entities(|| &credentials::OAUTH2_TOKEN, "")),
+    Field::new("acme_storage", Kind::Entities(|| &credentials::ACME_STORAGE, "")),
+    Field::new("sessions", Kind::Entities(|| &credentials::SESSION, "")),
 ];

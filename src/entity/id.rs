@@ -1,4 +1,4 @@
-//! Ids of entities that the file gives none: Kong's own, so that a file keeps its ids when it moves here.
+//! Ids of entities that the file gives none, and hashes of passwords: Kong's own, so that a file keeps its ids when it moves here.
 
 use uuid::{Uuid, uuid};
 
@@ -10,6 +10,16 @@ const ROOT: Uuid = uuid!("fd02801f-0957-4a15-a55a-c8d9606f30b5");
 #[must_use]
 pub fn entity_id(collection: &str, key: &str) -> Uuid {
     Uuid::new_v5(&Uuid::new_v5(&ROOT, collection.as_bytes()), key.as_bytes())
+}
+
+/// The hash by which Kong keeps a password: SHA-1 of it and the id of its Consumer, in lower-case hexadecimal.
+/// (Kong: Basic Authentication plugin.)
+#[must_use]
+pub fn password_hash(password: &[u8], consumer: &str) -> String {
+    let mut hash = sha1_smol::Sha1::new();
+    hash.update(password);
+    hash.update(consumer.as_bytes());
+    hash.digest().to_string()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod consumer;
+mod credentials;
 mod document;
 mod healthchecks;
 mod hosts;
@@ -15,12 +16,13 @@ mod route;
 mod service;
 mod target;
 mod upstream;
+mod vault;
 
 pub use certificate::{CaCertificate, Certificate, Sni};
 pub use consumer::{Consumer, Group, KeyCredential, PasswordCredential};
 pub use document::{DOCUMENT, FORMAT_VERSIONS};
 pub use healthchecks::{ActiveChecks, CheckProtocol, Healthchecks, Limits, PassiveChecks};
-pub use id::entity_id;
+pub use id::{entity_id, password_hash};
 pub use plugin::{Plugin, Scope};
 pub use route::{Endpoint, PathHandling, Route};
 pub use service::Service;

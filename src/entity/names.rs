@@ -61,7 +61,7 @@ pub(super) fn path(value: &Value) -> Result<(), String> {
     if path.contains("//") {
         return Err("must not have empty segments".to_owned());
     }
-    if !path.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(c)) {
+    if !path.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/@!$&'()*+,;=%".contains(c)) {
         return Err(format!(
             "invalid path: '{path}' (characters outside of the reserved list of RFC 3986 found)"
         ));

@@ -25,7 +25,7 @@ const FIELDS: &[Field] = &[
     Field::new("id", Kind::Uuid),
     Field::new("name", Kind::String).required(),
     Field::new("instance_name", Kind::String).rules(&[Rule::Holds(names::name)]),
-    Field::new("config", Kind::Config),
+    Field::new("config", Kind::Config).required(),
     Field::new("protocols", Kind::Set(&Field::item(Kind::String).rules(&[Rule::OneOf(PROTOCOLS)])))
         .required()
         .default("[\"grpc\",\"grpcs\",\"http\",\"https\"]"),

@@ -2,7 +2,9 @@
 
 use uuid::Uuid;
 
-use super::{CaCertificateIndex, CertificateIndex, hosts, id, names, plugin, route, text, truth, whole};
+use super::{
+    CaCertificateIndex, CertificateIndex, hosts, id, names, plugin, route, text, truth, vault, whole,
+};
 use crate::{
     document::{Mapping, Path, Value},
     schema::{Complaint, Condition, Entity, Field, Kind, Rule},
@@ -44,6 +46,7 @@ const FIELDS: &[Field] = &[
     Field::new("updated_at", Kind::Integer),
     Field::new("routes", Kind::Entities(|| &route::ENTITY, "service")),
     Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "service")),
+    Field::new("filter_chains", Kind::Entities(|| &vault::FILTER_CHAIN, "service")),
 ];
 
 const TLS: &[&str] = &["https", "tls"];
@@ -134,41 +137,35 @@ fn expand_url(given: &Mapping) -> Result<Mapping, Complaint> {
             return Err(Complaint::field("url", message).help("such as http://example.com:8080/path"));
         }
     };
-    let Some((scheme, rest)) = url.split_once("://") else {
-        let help = format!("write the scheme too: http://{url}");
-        return Err(Complaint::field("url", "missing host in url").help(help));
-    };
-    if !names::PROTOCOLS.contains(&scheme) {
-        return Err(Complaint::field("url", format!("expected one of: {}", names::PROTOCOLS.join(", "))));
-    }
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", &url));
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    if scheme.is_empty() {
+        // Without a scheme all of it is a path; the rules of the fields say what is wrong with that.
+        record.remove("host");
+        record.insert("path", rest);
+        return Ok(record);
+    }
     let (authority, path) = rest.find('/').map_or((rest, None), |at| (&rest[..at], Some(&rest[at..])));
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (host, port) = split_port(authority)?;
-    if host.is_empty() {
-        return Err(
-            Complaint::field("url", "missing host in url").help("such as http://example.com:8080/path")
-        );
-    }
+    let (host, port) = split_port(authority);
     record.insert("protocol", scheme);
-    record.insert("host", host);
-    record.insert("port", i64::from(port.unwrap_or(if scheme == "https" { 443 } else { 80 })));
+    if host.is_empty() {
+        record.remove("host");
+    } else {
+        record.insert("host", host);
+    }
+    record.insert("port", port.unwrap_or(if scheme == "https" { 443 } else { 80 }));
     record.insert("path", path.map_or(Value::Null, Value::from));
     Ok(record)
 }
 
-fn split_port(authority: &str) -> Result<(&str, Option<u16>), Complaint> {
+fn split_port(authority: &str) -> (&str, Option<i64>) {
     let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let (host, port) = match bracketed {
         Some((host, rest)) => (host, rest.strip_prefix(':')),
         None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
     };
-    match port.filter(|port| !port.is_empty()).map(str::parse) {
-        None => Ok((host, None)),
-        Some(Ok(port)) => Ok((host, Some(port))),
-        Some(Err(_)) => Err(Complaint::field("url", "value should be between 0 and 65535")
-            .help("the port of the url is none")),
-    }
+    (host, port.filter(|port| !port.is_empty()).map(|port| port.parse().unwrap_or(-1)))
 }
 
 #[cfg(test)]
@@ -191,9 +188,9 @@ mod tests {
         check("https://a.example", Ok("https a.example 443 null"));
         check("http://a:8000/", Ok("http a 8000 /"));
         check("http://[::1]:81/x?q=1#f", Ok("http ::1 81 /x"));
-        check("example.com", Err("missing host in url"));
-        check("http://", Err("missing host in url"));
-        check("http://a:99999", Err("value should be between 0 and 65535"));
-        check("ftp://a", Err("expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp"));
+        check("example.com/foo", Ok("  9 example.com/foo"));
+        check("http://", Ok("http  80 null"));
+        check("http://a:99999", Ok("http a 99999 null"));
+        check("ftp://a", Ok("ftp a 80 null"));
     }
 }

@@ -16,7 +16,7 @@ pub(super) const DEF: Def = Def {
     name: "acl",
     priority: 950,
     per_consumer: false,
-    settings: Settings { fields: FIELDS, checks: &[some_list, one_list] },
+    settings: Settings { fields: FIELDS, checks: &[one_list, some_list] },
     compile,
 };
 
@@ -35,8 +35,8 @@ fn some_list(config: &Value) -> Option<Complaint> {
 
 fn one_list(config: &Value) -> Option<Complaint> {
     let given = |field| config.get(field).is_some_and(|it| !it.items().is_empty());
-    (given("allow") && given("deny")).then(|| {
-        Complaint::record("only one of these fields must be non-empty: 'config.allow', 'config.deny'")
+    (given("allow") == given("deny")).then(|| {
+        Complaint::record("exactly one of these fields must be non-empty: 'config.allow', 'config.deny'")
     })
 }
 

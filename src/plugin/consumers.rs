@@ -89,10 +89,10 @@ impl Consumers {
         self.keys.insert(key.to_owned(), identity);
     }
 
-    /// Gives a Consumer a user name and a password.
-    pub fn add_password(&mut self, consumer: &Arc<Consumer>, id: &str, username: &str, password: &str) {
+    /// Gives a Consumer a user name and the hash of a password: SHA-1 of the password and the Consumer's id.
+    pub fn add_password(&mut self, consumer: &Arc<Consumer>, id: &str, username: &str, hash: &str) {
         let identity = Identity::new(consumer, id, username);
-        self.passwords.insert(username.to_owned(), (password.as_bytes().to_vec(), identity));
+        self.passwords.insert(username.to_owned(), (hash.as_bytes().to_vec(), identity));
     }
 
     /// The Consumer with this id or username.
@@ -111,8 +111,16 @@ impl Consumers {
     #[must_use]
     pub fn with_password(&self, username: &str, password: &[u8]) -> Option<&Identity> {
         let (expected, identity) = self.passwords.get(username)?;
-        same(expected, password).then_some(identity)
+        same(expected, hash(password, &identity.consumer.id).as_bytes()).then_some(identity)
     }
+}
+
+/// SHA-1 of a password and the id of its Consumer, in lower-case hexadecimal.
+pub(super) fn hash(password: &[u8], consumer: &str) -> String {
+    let mut hash = sha1_smol::Sha1::new();
+    hash.update(password);
+    hash.update(consumer.as_bytes());
+    hash.digest().to_string()
 }
 
 impl Identity {
@@ -153,7 +161,7 @@ mod tests {
         let alice = consumers.add(named("1", "alice"));
         let bob = consumers.add(named("2", "1"));
         consumers.add_key(&alice, "k1", "secret");
-        consumers.add_password(&bob, "p1", "bob", "open sesame");
+        consumers.add_password(&bob, "p1", "bob", &hash(b"open sesame", "2"));
         consumers
     }
 

@@ -163,6 +163,10 @@ impl Plugins for Bundled {
         names
     }
 
+    fn per_consumer(&self, name: &str) -> bool {
+        find(name).is_none_or(|def| def.per_consumer)
+    }
+
     fn is_kongs(&self, name: &str) -> bool {
         KONGS.contains(&name) || name.starts_with("ai-")
     }

@@ -149,7 +149,8 @@ pub(super) fn consumers() -> Consumers {
     let groups = vec!["staff".to_owned(), "admins".to_owned()];
     let alice = all.add(Consumer { custom_id: Some("c-1".to_owned()), groups, ..named("a1", "alice") });
     all.add_key(&alice, "k1", "alice-key");
-    all.add_password(&alice, "p1", "al", "sesame");
+    let hash = super::consumers::hash(b"sesame", &alice.id);
+    all.add_password(&alice, "p1", "al", &hash);
     let bob = all.add(named("b1", "bob"));
     all.add_key(&bob, "k2", "bob-key");
     all.add(named("g1", "guest"));

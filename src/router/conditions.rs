@@ -215,7 +215,9 @@ impl HeaderRule {
                 None => patterns.push(HeaderPattern::Text(value.as_bytes().into())),
                 Some(expression) => match Pattern::anywhere(expression, options.compilation) {
                     Ok(pattern) => patterns.push(HeaderPattern::Expression(pattern)),
-                    Err(error) => diagnostics.push(super::invalid_regex(at().index(index), value, &error)),
+                    Err(error) => {
+                        diagnostics.push(super::invalid_regex(route, at().index(index), value, &error));
+                    }
                 },
             }
         }

@@ -199,7 +199,7 @@ impl Splitter<'_> {
                     }
                     Err(error) => {
                         let at = self.route.at.key("paths").index(position);
-                        diagnostics.push(super::invalid_regex(at, path, &error));
+                        diagnostics.push(super::invalid_regex(self.route, at, path, &error));
                         continue;
                     }
                 },

@@ -97,10 +97,34 @@ pub enum Scheme {
 }
 
 /// A complaint about a regular expression of a route.
-fn invalid_regex(at: Path, value: &str, error: &str) -> Diagnostic {
-    let complaint = Diagnostic::error(at, format!("invalid regex '{value}': {error}"));
+fn invalid_regex(route: &crate::entity::Route, at: Path, value: &str, error: &str) -> Diagnostic {
+    let mut complaint = Diagnostic::error(at, format!("invalid regex '{value}': {error}"));
+    if let Some(told) = told(route, value) {
+        // Kong compiles a route to one expression, and complains of that.
+        complaint = complaint.told(route.at.key("@entity").index(0), told);
+    }
     if error.contains("look-around") || error.contains("backreferences") {
         return complaint.help("write it without look-around and back-references, or as several paths");
     }
     complaint
+}
+
+/// What Kong's router says of a route whose path or header is an expression that cannot be compiled.
+fn told(route: &crate::entity::Route, value: &str) -> Option<String> {
+    let expression = value.strip_prefix('~').filter(|it| it.starts_with('/'))?;
+    let error = regex::Regex::new(&format!("^{expression}")).err()?;
+    let methods: Vec<String> =
+        route.methods.iter().map(|method| format!("http.method == \"{method}\"")).collect();
+    let before = if methods.is_empty() { String::new() } else { format!("({}) && ", methods.join(" || ")) };
+    let path = |path: &String| match path.strip_prefix('~') {
+        Some(expression) => format!("http.path ~ r#\"^{expression}\"#"),
+        None => format!("http.path ^= r#\"{path}\"#"),
+    };
+    let line = format!("{before}({})", route.paths.iter().map(path).collect::<Vec<_>>().join(" || "));
+    let literal = format!("r#\"^{expression}\"#");
+    let at = line.find(&literal)?;
+    let (column, width) = (line[..at].chars().count(), literal.chars().count());
+    let mark = format!("{}^{}^", " ".repeat(column), "-".repeat(width.saturating_sub(2)));
+    let place = format!(" --> 1:{}\n  |\n1 | {line}\n  | {mark}\n  |\n", column + 1);
+    Some(format!("Router Expression failed validation: {place}  = {error}"))
 }

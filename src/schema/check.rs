@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Complaint, Entity, Field, Kind, Settings};
+use super::{Entity, Field, Kind, Settings};
 use crate::{
     diag::Diagnostic,
     document::{At, Mapping, Path, Step, Text, Value},
@@ -18,6 +18,10 @@ pub trait Plugins {
     fn names(&self) -> Vec<&'static str>;
     /// Whether Kong has a plugin of this name.
     fn is_kongs(&self, name: &str) -> bool;
+    /// Whether the plugin with this name may be bound to a Consumer.
+    fn per_consumer(&self, _name: &str) -> bool {
+        true
+    }
     /// Whether routes may be expressions.
     fn expressions(&self) -> bool {
         false
@@ -98,6 +102,8 @@ impl Checker<'_> {
         let record = match value {
             Value::Mapping(record) => record,
             Value::Null => &empty,
+            // To Kong an empty list and an empty record are the same.
+            Value::Sequence(items) if items.is_empty() => &empty,
             _ => {
                 self.complain(at, "expected a record");
                 return Mapping::default();
@@ -119,6 +125,8 @@ impl Checker<'_> {
                 self.entities(entity(), back, given, &at, item);
             } else if given.is_null() && parent == Some(field.name) {
                 done.insert(field.name, Value::Null);
+            } else if given.is_null() && field.required && record.contains_key(field.name) {
+                self.complain(&at, "required field missing");
             } else if matches!(field.kind, Kind::Config) {
                 let name = record.get("name").and_then(Value::as_str);
                 let config = self.config(name, given, &at);
@@ -152,6 +160,7 @@ impl Checker<'_> {
     ) {
         match value {
             Value::Null => (),
+            Value::Mapping(none) if none.is_empty() => (),
             Value::Sequence(all) => {
                 for (n, value) in all.iter().enumerate() {
                     let parent = item.filter(|_| !back.is_empty()).map(|item| Parent { field: back, item });
@@ -163,36 +172,55 @@ impl Checker<'_> {
     }
 
     fn entity(&mut self, entity: &'static Entity, value: &Value, at: &At<'_>, parent: Option<Parent>) {
-        let Some(given) = value.as_mapping() else {
-            return self.complain(at, "expected a record");
+        let empty = Mapping::default();
+        let given = match value {
+            Value::Mapping(given) => given,
+            Value::Sequence(items) if items.is_empty() => &empty,
+            _ => return self.complain(at, "expected a record"),
         };
         let prepared = match entity.prepare.map(|prepare| prepare(given)) {
             Some(Ok(prepared)) => Value::from(prepared),
             Some(Err(complaint)) => return self.complaint(complaint, at),
-            None => value.clone(),
+            None => Value::from(given.clone()),
         };
         let item = self.checked.items.len();
         self.checked.items.push(Item { entity, record: Mapping::default(), parent, path: at.path() });
+        // Of a plugin that is not there nothing is known.
+        let plugin = plugin_name(entity, given);
+        if let Some(name) = plugin.filter(|name| self.plugins.settings(name).is_none()) {
+            return self.unknown_plugin(name, at);
+        }
         let before = self.checked.diagnostics.len();
         let record = Value::from(self.record(entity.fields, &prepared, at, Some(item)));
+        self.across(entity, &record, before, at);
+        if let Some(name) = plugin {
+            let bound = record.get("consumer").is_some_and(|it| !it.is_null())
+                || parent.is_some_and(|parent| parent.field == "consumer");
+            if bound && !self.plugins.per_consumer(name) {
+                self.no_consumer(name, at);
+            }
+        }
+        if let Some(shorthand) = given.get(SHORTHAND.0).and_then(Value::as_str) {
+            self.blame_shorthand(shorthand, before, at);
+        }
+        self.checked.items[item].record = record.into_mapping().unwrap_or_default();
+    }
+
+    /// What must hold across the fields of a record. A rule makes sense only where the fields that it names do.
+    fn across(&mut self, entity: &'static Entity, record: &Value, before: usize, at: &At<'_>) {
         let failed = self.failed(before, at);
         for condition in entity.conditions {
             if !failed.iter().any(|it| it == condition.given || it == condition.field)
-                && let Some(message) = condition.broken_by(&record)
+                && let Some(message) = condition.broken_by(record)
             {
-                self.condition(condition, message, &record, at);
+                self.condition(condition, message, record, at);
             }
         }
-        // A rule across fields makes sense only where these fields do.
-        let says = |complaint: &Complaint| {
-            !failed
-                .iter()
-                .any(|it| complaint.field == Some(it) || complaint.message.contains(&format!("'{it}'")))
-        };
-        for complaint in entity.checks.iter().filter_map(|check| check(&record)).filter(says) {
-            self.complaint(complaint, at);
+        for complaint in entity.checks.iter().filter_map(|check| check(record)) {
+            if !failed.iter().any(|it| complaint.is_about(it)) {
+                self.complaint(complaint, at);
+            }
         }
-        self.checked.items[item].record = record.into_mapping().unwrap_or_default();
     }
 
     /// The fields of the record at `at` that something was said about since.
@@ -210,16 +238,15 @@ impl Checker<'_> {
 
     fn config(&mut self, name: Option<&str>, value: &Value, at: &At<'_>) -> Value {
         // A plugin without a name is complained about at `name`.
-        let Some(name) = name else { return value.clone() };
-        let Some(settings) = self.plugins.settings(name) else {
-            self.unknown_plugin(name, at);
-            return value.clone();
-        };
+        let Some(settings) = name.and_then(|name| self.plugins.settings(name)) else { return value.clone() };
         let before = self.checked.diagnostics.len();
         let config = Value::from(self.record(settings.fields, value, at, None));
-        if self.checked.diagnostics.len() == before {
-            for complaint in settings.checks.iter().filter_map(|check| check(&config)) {
-                self.complaint(complaint, at);
+        let failed = self.failed(before, at);
+        let sound = self.checked.diagnostics.len() == before;
+        for complaint in settings.checks.iter().filter_map(|check| check(&config)) {
+            let of_entity = complaint.message.contains("'config.");
+            if sound || (of_entity && !failed.iter().any(|it| complaint.is_about(&format!("config.{it}")))) {
+                self.config_complaint(complaint, of_entity, at);
             }
         }
         config
@@ -271,6 +298,12 @@ impl Checker<'_> {
             (Kind::Foreign(_), Value::Mapping(reference)) => {
                 return self.reference(reference, at);
             }
+            (Kind::Array(_) | Kind::Set(_), Value::Mapping(none)) if none.is_empty() => {
+                return Value::from(Vec::new());
+            }
+            (Kind::Map(_), Value::Sequence(none)) if none.is_empty() => {
+                return Mapping::default().into();
+            }
             (Kind::Array(item), Value::Sequence(items)) => {
                 return self.items(item, items, at).into();
             }
@@ -289,7 +322,9 @@ impl Checker<'_> {
                     .map(|(key, value)| (key.to_owned(), self.field(item, value, &at.key(key))));
                 return mapped.collect::<Mapping>().into();
             }
-            (Kind::Record(fields), Value::Mapping(_)) => return self.record(fields, value, at, None).into(),
+            (Kind::Record(fields), Value::Mapping(_) | Value::Sequence(_)) => {
+                return self.record(fields, value, at, None).into();
+            }
             (Kind::Unused, Value::Sequence(items)) if items.is_empty() => (),
             (Kind::Unused, Value::Sequence(_)) => {
                 let message = "known to Kong, but not used by this version of mynah";
@@ -316,4 +351,13 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// A field that stands for others.
+pub(super) const SHORTHAND: (&str, [&str; 4]) = ("url", ["protocol", "host", "port", "path"]);
+
+/// The name of the plugin that a record configures, if it is one that does.
+fn plugin_name<'a>(entity: &Entity, record: &'a Mapping) -> Option<&'a str> {
+    let configures = entity.fields.iter().any(|field| matches!(field.kind, Kind::Config));
+    record.get("name").filter(|_| configures)?.as_str().filter(|name| !name.is_empty())
 }

@@ -1,8 +1,12 @@
 //! What the check says, and how it says it to people: what was found, and what would be right.
 
-use super::{Complaint, Condition, Field, Kind, check::Checker, nearest};
+use super::{
+    Complaint, Condition, Field, Kind,
+    check::{Checker, SHORTHAND},
+    nearest,
+};
 use crate::{
-    diag::Diagnostic,
+    diag::{Diagnostic, ENTITY, Telling},
     document::{At, Number, Path, Value},
 };
 
@@ -18,13 +22,9 @@ impl Checker<'_> {
         let known: Vec<&str> = self.known(fields).map(|field| field.name).collect();
         let names = || known.iter().copied().filter(|name| !name.starts_with('_'));
         if let Some(near) = nearest(key, names()) {
-            diagnostic.message = format!("unknown field `{key}`, did you mean `{near}`?");
-        } else {
-            diagnostic.message = format!("unknown field `{key}`");
-            if known.len() <= 30 {
-                diagnostic =
-                    diagnostic.help(format!("known are: {}", names().collect::<Vec<_>>().join(", ")));
-            }
+            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+        } else if known.len() <= 30 {
+            diagnostic = diagnostic.help(format!("known are: {}", names().collect::<Vec<_>>().join(", ")));
         }
         self.push(diagnostic);
     }
@@ -32,7 +32,7 @@ impl Checker<'_> {
     pub(super) fn unknown_plugin(&mut self, name: &str, at: &At<'_>) {
         let names = self.plugins.names();
         let message = format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property");
-        let path = at.path().parent().key("name");
+        let path = at.key("name").path();
         let help = if self.plugins.is_kongs(name) {
             "Kong has this plugin, this version of mynah does not".to_owned()
         } else if let Some(near) = nearest(name, names.iter().copied()) {
@@ -78,9 +78,9 @@ impl Checker<'_> {
 
     pub(super) fn condition(&mut self, condition: &Condition, message: String, record: &Value, at: &At<'_>) {
         let given = record.get(condition.given).and_then(Value::as_str).unwrap_or_default();
-        let mut diagnostic = Diagnostic::error(at.key(condition.field).path(), message)
-            .help(format!("because {} is {given}", condition.given));
-        diagnostic.given = Some(condition.given);
+        let diagnostic = Diagnostic::error(at.key(condition.field).path(), message)
+            .help(format!("because {} is {given}", condition.given))
+            .besides(condition.entity_message());
         self.push(diagnostic);
     }
 
@@ -90,7 +90,48 @@ impl Checker<'_> {
             None => Diagnostic::error(at.path(), complaint.message).record(),
         };
         diagnostic.help = complaint.help;
+        if let Some(besides) = complaint.besides {
+            diagnostic = diagnostic.besides(besides);
+        }
         self.push(diagnostic);
+    }
+
+    /// A rule across settings is one of the whole entry where it names them in full, else one of `config`.
+    pub(super) fn config_complaint(&mut self, complaint: Complaint, of_entity: bool, at: &At<'_>) {
+        let path = complaint.field.map_or_else(|| at.path(), |field| at.key(field).path());
+        let mut diagnostic = Diagnostic::error(path, complaint.message);
+        if of_entity {
+            diagnostic = diagnostic.listed(at.path().parent().key(ENTITY));
+        }
+        diagnostic.help = complaint.help;
+        self.push(diagnostic);
+    }
+
+    pub(super) fn no_consumer(&mut self, name: &str, at: &At<'_>) {
+        let help = format!("{name} runs before it is known which consumer a request comes from");
+        self.push(Diagnostic::error(at.key("consumer").path(), "value must be null").help(help));
+    }
+
+    /// Shows people the shorthand that they wrote, where one of the fields is wrong that it stands for.
+    pub(super) fn blame_shorthand(&mut self, url: &str, since: usize, at: &At<'_>) {
+        let (shorthand, fields) = SHORTHAND;
+        let help = if url.contains("://") {
+            "a url is such as http://example.com:8080/path".to_owned()
+        } else {
+            format!("write the scheme too: http://{url}")
+        };
+        let here = at.path();
+        for diagnostic in self.checked.diagnostics.iter_mut().skip(since) {
+            let Some(field) = fields.into_iter().find(|field| diagnostic.path == here.key(field)) else {
+                continue;
+            };
+            let (path, message) = (diagnostic.path.clone(), diagnostic.message.clone());
+            diagnostic.path = here.key(shorthand);
+            diagnostic.message = format!("{field}: {message}");
+            diagnostic.help = Some(help.clone());
+            let besides = diagnostic.telling.take().and_then(|it| it.besides);
+            diagnostic.telling = Some(Box::new(Telling { path, message, listed: false, besides }));
+        }
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {

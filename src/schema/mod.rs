@@ -113,17 +113,32 @@ pub struct Complaint {
     pub message: String,
     /// What would be right.
     pub help: Option<String>,
+    /// What Kong says of the record as a whole besides.
+    pub besides: Option<String>,
 }
 
 impl Complaint {
     /// A complaint about a record as a whole.
     pub fn record(message: impl Into<String>) -> Self {
-        Self { field: None, message: message.into(), help: None }
+        Self { field: None, message: message.into(), help: None, besides: None }
     }
 
     /// A complaint about one field of a record.
     pub fn field(field: &'static str, message: impl Into<String>) -> Self {
         Self { field: Some(field), ..Self::record(message) }
+    }
+
+    /// Whether it is about this field, among others.
+    #[must_use]
+    pub fn is_about(&self, field: &str) -> bool {
+        self.field == Some(field) || self.message.contains(&format!("'{field}'"))
+    }
+
+    /// The same with what Kong says of the record as a whole besides.
+    #[must_use]
+    pub fn besides(mut self, message: impl Into<String>) -> Self {
+        self.besides = Some(message.into());
+        self
     }
 
     /// The same with a hint.

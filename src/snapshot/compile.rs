@@ -141,7 +141,6 @@ impl Compiler {
         // An instance without a protocol sees no request.
         for entry in entities.plugins.iter().filter(|entry| entry.enabled && !entry.protocols.is_empty()) {
             let Some(def) = plugin::find(&entry.name) else { continue };
-            errors.extend(unfit_consumer(entry, def));
             warnings.extend(unknown_anonymous(entry, &consumers));
             match self.plugin(entry, def) {
                 Ok(made) => {
@@ -286,14 +285,6 @@ fn index(consumers: &[Consumer]) -> Consumers {
 }
 
 /// Plugins that find out who comes, or run before, cannot depend on it.
-fn unfit_consumer(entry: &Entry, def: &plugin::Def) -> Option<Diagnostic> {
-    if def.per_consumer || entry.scope.consumer.is_none() {
-        return None;
-    }
-    let help = format!("{} runs before it is known which consumer a request comes from", def.name);
-    Some(Diagnostic::error(entry.at.key("consumer"), "value must be null").help(help))
-}
-
 fn unknown_anonymous(entry: &Entry, consumers: &Consumers) -> Option<Diagnostic> {
     let name = entry.config.get("anonymous")?.as_str().filter(|name| consumers.named(name).is_none())?;
     let message = format!("no consumer has the id or username '{name}'");

@@ -120,7 +120,7 @@ x-defaults: &defaults
   retries: 1
 ";
     let refused = Setup::with(config).call(&["check", "kong.yaml"]);
-    refused.is_refusal("unknown field `x-defaults`");
+    refused.is_refusal("unknown field");
     let config = "\
 # a comment
 _format_version: \"3.0\"   # another

@@ -157,11 +157,11 @@ _format_version: \"3.0\"
 consumers:
 - username: a
   plugins: [{name: key-auth}]
-plugins:
-- name: basic-auth
-  config: {anonymous: nobody}
 ";
-    let outcome = Setup::with(text).call(&["check", "kong.yaml"]);
-    outcome.is_refusal("value must be null");
-    outcome.is_refusal("no consumer has the id or username 'nobody'");
+    Setup::with(text).call(&["check", "kong.yaml"]).is_refusal("value must be null");
+    let text =
+        "_format_version: \"3.0\"\nplugins:\n- name: basic-auth\n  config: {anonymous: nobody, realm: 1}\n";
+    Setup::with(text).call(&["check", "kong.yaml"]).is_refusal("expected a string");
+    let checked = Setup::with(&text.replace(", realm: 1", "")).call(&["check", "kong.yaml"]);
+    assert!(checked.stderr.contains("no consumer has the id or username 'nobody'"), "{checked:?}");
 }

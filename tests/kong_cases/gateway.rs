@@ -56,12 +56,24 @@ impl Gateway {
     pub(crate) fn load(&self, config: &Value) {
         let mut config = config.clone();
         config["_format_version"] = "3.0".into();
+        let (status, told) = self.send("/config", "application/json", &config.to_string());
+        assert_eq!(status, 201, "{told}");
+    }
+
+    /// Posts a text of YAML to the Admin API.
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, yaml: &str) -> (u16, Value) {
+        self.send(path, "text/yaml", yaml)
+    }
+
+    #[track_caller]
+    fn send(&self, path: &str, media_type: &str, body: &str) -> (u16, Value) {
         let mut agent = ureq::Agent::config_builder();
         agent = agent.http_status_as_error(false);
-        let request = agent.build().new_agent().post(format!("http://{}/config", self.admin));
-        let mut response = request.content_type("application/json").send(config.to_string()).unwrap();
+        let request = agent.build().new_agent().post(format!("http://{}{path}", self.admin));
+        let mut response = request.content_type(media_type).send(body).unwrap();
         let text = response.body_mut().read_to_string().unwrap();
-        assert_eq!(response.status(), 201, "{text}");
+        (response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cases` | a file of cases, and what an answer differs in from the one that was recorded |
 //! | `gateway` | the binary on free ports, and its Admin API |
+//! | `refusals` | configurations that cannot be used, and how that was told |
 //! | `connection` | one request, byte for byte, and its answer |
 //! | `echo` | the service behind the gateway: it answers with what it got, or misbehaves as it is asked to |
 //!
@@ -14,6 +15,7 @@ mod cases;
 mod connection;
 mod echo;
 mod gateway;
+mod refusals;
 
 use std::collections::BTreeMap;
 
@@ -49,6 +51,28 @@ fn routing() {
 #[test]
 fn which_of_two_routes_wins() {
     replay("router-pairs", include_str!("../kong-cases/router-pairs.json"));
+}
+
+#[test]
+fn configurations_that_cannot_be_used() {
+    let file: refusals::Refusals =
+        serde_json::from_str(include_str!("../kong-cases/declarative-errors.json")).unwrap();
+    let gateway = Gateway::start();
+    let waivers = waivers();
+    let mut wrong = Vec::new();
+    for case in &file.cases {
+        for (path, status, expected) in case.questions() {
+            let label = format!("declarative-errors/{}{}", case.name, path.trim_start_matches("/config"));
+            let (got, told) = gateway.post(path, &case.yaml);
+            let difference = refusals::difference((status, expected), got, &told);
+            match (difference, waivers.contains_key(&label)) {
+                (Some(difference), false) => wrong.push(format!("{label}: {difference}")),
+                (None, true) => wrong.push(format!("{label}: it agrees, and needs no waiver")),
+                _ => (),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these do not agree:\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -24,7 +24,7 @@ impl Plugins for Bare {
 
 fn parse_text(text: &str) -> Result<Config, Report> {
     let text = format!("_format_version: \"3.0\"\n{text}");
-    parse(&Source::new("kong.yaml", text), &Bare, 1)
+    parse(&Source::new("kong.yaml", text), Format::Deck, &Bare, 1)
 }
 
 /// What the one error says, and where.
@@ -46,13 +46,14 @@ fn nested_and_top_level_spellings_say_the_same() {
 keyauth_credentials: [{key: k, consumer: bob}]
 basicauth_credentials: [{username: u, password: p, consumer: def4f7d3-9863-5ad2-8fa9-c949bf26f55e}]
 acls: [{group: g, consumer: bob}, {group: h, consumer: {id: def4f7d3-9863-5ad2-8fa9-c949bf26f55e}}]";
+    let hash = crate::entity::password_hash(b"p", BOB);
     for text in [nested, flat] {
         let entities = parse_text(text).unwrap().entities;
         let [bob] = entities.consumers.as_slice() else { panic!("{text}") };
         assert_eq!(bob.id.to_string(), BOB);
         assert_eq!((bob.username.as_deref(), bob.custom_id.as_deref()), (Some("bob"), Some("b")));
         assert_eq!(bob.keys[0].key, "k");
-        assert_eq!((&*bob.passwords[0].username, &*bob.passwords[0].password), ("u", "p"));
+        assert_eq!((&*bob.passwords[0].username, &*bob.passwords[0].password), ("u", &*hash));
         assert_eq!(bob.groups.iter().map(|it| &*it.name).collect::<Vec<_>>(), ["g", "h"]);
         assert_eq!(bob.keys[0].record.get("consumer").unwrap().to_json(), format!("{{\"id\":\"{BOB}\"}}"));
     }
@@ -63,7 +64,7 @@ fn ids_are_kongs() {
     let text = "consumers: [{username: bob, basicauth_credentials: [{username: u, password: p}], acls: [{group: g}]}]";
     let entities = parse_text(text).unwrap().entities;
     let bob = &entities.consumers[0];
-    let id = |record: &document::Value| record.get("id").unwrap().as_str().unwrap().to_owned();
+    let id = |record: &Value| record.get("id").unwrap().as_str().unwrap().to_owned();
     let expected = |collection, key: &str| crate::entity::entity_id(collection, key).to_string();
     assert_eq!(id(&bob.groups[0].record), expected("acls", &format!("acls:*:{BOB}:g")));
     let key = "basicauth_credentials:*:u";
@@ -109,7 +110,7 @@ fn what_cannot_be_is_refused() {
         "consumers[0].keyauth_credentials[1].key: uniqueness violation: 'keyauth_credentials' entity with key set to the same value already declared",
     );
     refused("acls: [{group: g}]", "acls[0].consumer: required field missing");
-    refused("acls: [{consumer: a}]", "acls[0].group: required field missing");
+    refused("consumers: [{username: a}]\nacls: [{consumer: a}]", "acls[0].group: required field missing");
     refused(
         "consumers: [{username: a, basicauth_credentials: [{username: u}]}]",
         "consumers[0].basicauth_credentials[0].password: required field missing",
@@ -138,9 +139,8 @@ fn no_complaint_repeats_a_secret() {
 }
 
 #[test]
-fn hashes_are_no_passwords() {
+fn hashes_are_kept() {
     let text =
         "_transform: false\nconsumers: [{username: a, basicauth_credentials: [{username: u, password: p}]}]";
-    let warnings = parse_text(text).unwrap().warnings;
-    assert_eq!(warnings.iter().map(|it| it.path.to_string()).collect::<Vec<_>>(), ["_transform"]);
+    assert_eq!(parse_text(text).unwrap().entities.consumers[0].passwords[0].password, "p");
 }

@@ -10,10 +10,14 @@ use serde_json::json;
 use super::Admin;
 use crate::{
     body::Body,
+    config::{Format, Refusal, refusal},
     diag::{Report, Source},
     document::{Mapping, Value},
-    entity::Entities,
+    entity::{self, Entities, Record},
+    plugin::Bundled,
     reply,
+    schema::Kind,
+    settings::RouterFlavor,
 };
 
 /// A body larger than this is refused.
@@ -56,8 +60,9 @@ impl Admin {
         }
         let control = self.control.clone();
         let source = Source::new("POST /config", text);
+        let posted = source.clone();
         // Compiling takes the time it takes; the workers go on meanwhile.
-        match tokio::task::spawn_blocking(move || control.load(&source)).await {
+        match tokio::task::spawn_blocking(move || control.load_as(&posted, Format::Kong)).await {
             Ok(Ok(loaded)) => {
                 tracing::info!("the Admin API loaded a configuration: {}", loaded.changes);
                 reply::json(StatusCode::CREATED, by_id(&loaded.snapshot.entities).to_json())
@@ -67,7 +72,10 @@ impl Admin {
                     "the Admin API was given a configuration that cannot be used: {}",
                     report.summary()
                 );
-                refused(&report)
+                let plugins =
+                    Bundled { expressions: self.settings.router_flavor == RouterFlavor::Expressions };
+                let flatten = asked("flatten_errors", &["1", "true", "on", "yes"]);
+                refused(&report, refusal(&source, &report, &plugins, flatten))
             }
             Err(_) => reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
         }
@@ -130,33 +138,38 @@ async fn multipart(declared: &str, bytes: Bytes) -> Option<String> {
     None
 }
 
-fn refused(report: &Report) -> Response<Body> {
-    let text = json!({
-        "code": 14,
-        "name": "invalid declarative configuration",
-        "message": format!("declarative config is invalid: {}", report.summary()),
-        "diagnostics": report.to_json(),
-    });
-    reply::json(StatusCode::BAD_REQUEST, text.to_string())
+/// Kong's error object, and where all faults stand.
+fn refused(report: &Report, refusal: Refusal) -> Response<Body> {
+    let mut text: Mapping = [
+        ("code", Value::from(14)),
+        ("name", Value::from("invalid declarative configuration")),
+        ("message", Value::from(refusal.message)),
+        ("fields", refusal.fields),
+    ]
+    .into_iter()
+    .collect();
+    if let Some(flattened) = refusal.flattened {
+        text.insert("flattened_errors", flattened);
+    }
+    // ours: with help, and with lines and columns.
+    text.insert("diagnostics", Value::from(&report.to_json()));
+    reply::json(StatusCode::BAD_REQUEST, Value::from(text).to_json())
 }
 
-/// The collections with their records.
-fn collections(entities: &Entities) -> [(&'static str, Vec<&Value>); 3] {
-    [
-        ("services", entities.services.iter().map(|it| &it.record).collect()),
-        ("routes", entities.routes.iter().map(|it| &it.record).collect()),
-        ("plugins", entities.plugins.iter().map(|it| &it.record).collect()),
-    ]
+/// The collections that hold something, with their records, in Kong's order.
+fn collections(entities: &Entities) -> impl Iterator<Item = (&'static str, Vec<&Record>)> {
+    entity::DOCUMENT.iter().filter(|field| matches!(field.kind, Kind::Entities(..))).filter_map(|field| {
+        let these = entities.records.iter().filter(|it| it.collection() == field.name);
+        let records: Vec<&Record> = these.collect();
+        (!records.is_empty()).then_some((field.name, records))
+    })
 }
 
 fn by_id(entities: &Entities) -> Value {
     let mut all = Mapping::default();
     for (name, records) in collections(entities) {
-        let keyed = records.iter().filter_map(|it| Some((it.get("id")?.as_str()?.to_owned(), (*it).clone())));
-        let keyed: Mapping = keyed.collect();
-        if !keyed.is_empty() {
-            all.insert(name, keyed);
-        }
+        let keyed = records.into_iter().map(|it| (it.id().to_owned(), it.value.clone()));
+        all.insert(name, keyed.collect::<Mapping>());
     }
     all.into()
 }
@@ -166,9 +179,7 @@ fn export(entities: &Entities) -> Value {
     let mut document: Mapping =
         [("_format_version", Value::from("3.0")), ("_transform", Value::from(false))].into_iter().collect();
     for (name, records) in collections(entities) {
-        if !records.is_empty() {
-            document.insert(name, records.into_iter().map(flat).collect::<Vec<_>>());
-        }
+        document.insert(name, records.into_iter().map(flat).collect::<Vec<_>>());
     }
     document.into()
 }
@@ -196,10 +207,13 @@ impl Serialize for Written<'_> {
 }
 
 /// References by id, and nothing that is unset.
-fn flat(record: &Value) -> Value {
-    let set = record.entries().filter(|(_, value)| !value.is_null());
+fn flat(record: &Record) -> Value {
+    let is_reference = |key: &str| {
+        record.entity.fields.iter().any(|it| it.name == key && matches!(it.kind, Kind::Foreign(_)))
+    };
+    let set = record.value.entries().filter(|(_, value)| !value.is_null());
     let flat = set.map(|(key, value)| {
-        let id = matches!(key, "service" | "route" | "consumer").then(|| value.get("id")).flatten();
+        let id = value.get("id").filter(|_| is_reference(key));
         (key.to_owned(), id.unwrap_or(value).clone())
     });
     flat.collect::<Mapping>().into()

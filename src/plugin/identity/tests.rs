@@ -196,13 +196,8 @@ fn settings_are_checked() {
     for (def, config, expected) in [
         (
             &acl::DEF,
-            "{}",
-            "config: at least one of these fields must be non-empty: 'config.allow', 'config.deny'",
-        ),
-        (
-            &acl::DEF,
             "{allow: [a], deny: [b]}",
-            "config: only one of these fields must be non-empty: 'config.allow', 'config.deny'",
+            "config: exactly one of these fields must be non-empty: 'config.allow', 'config.deny'",
         ),
         (&key_auth::DEF, "{key_names: []}", "config.key_names: length must be at least 1"),
         (
@@ -214,4 +209,8 @@ fn settings_are_checked() {
     ] {
         assert_eq!(trial::complaints(def, config), [expected], "{config}");
     }
+    let lists = |which: &str| {
+        format!("config: {which} one of these fields must be non-empty: 'config.allow', 'config.deny'")
+    };
+    assert_eq!(trial::complaints(&acl::DEF, "{}"), [lists("exactly"), lists("at least")]);
 }

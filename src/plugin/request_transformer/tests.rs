@@ -107,7 +107,7 @@ fn settings_are_checked() {
             "{add: {body: ['a:b']}, dots_in_keys: false}",
             "config.dots_in_keys: nested members of a body are not supported by this version of mynah",
         ),
-        ("{add: {cookies: ['a:b']}}", "config.add.cookies: unknown field `cookies`"),
+        ("{add: {cookies: ['a:b']}}", "config.add.cookies: unknown field"),
     ] {
         assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
     }

@@ -4,25 +4,39 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use super::{ServiceIndex, hosts, id, names, plugin, text, texts, truth, whole};
+mod pattern;
+mod rules;
+
+use super::{ServiceIndex, hosts, id, names, plugin, text, texts, truth, vault, whole};
 use crate::{
     document::{Mapping, Path, Value},
-    schema::{Complaint, Entity, Field, Kind, Rule},
-    uri_path::prefix_is_normal,
+    schema::{Entity, Field, Kind, Rule},
 };
 
 /// What a Route may say.
 pub(super) const ENTITY: Entity = Entity {
     collection: "routes",
     fields: FIELDS,
-    prepare: None,
+    prepare: Some(rules::known_protocol),
     complete: Some(complete),
     conditions: &[],
-    checks: &[one_family_of_protocols, an_expression_or_fields, something_to_match],
+    checks: &[
+        rules::one_family_of_protocols,
+        rules::an_expression_or_fields,
+        |it| rules::without(it, "methods"),
+        |it| rules::without(it, "hosts"),
+        |it| rules::without(it, "headers"),
+        |it| rules::without(it, "paths"),
+        |it| rules::without(it, "sources"),
+        |it| rules::without(it, "destinations"),
+        |it| rules::without(it, "strip_path"),
+        rules::snis_need_tls,
+        rules::something_to_match,
+    ],
 };
 
 const ENDPOINTS: &Field = &Field::item(Kind::Record(&[
-    Field::new("ip", Kind::String).rules(&[Rule::Holds(address)]),
+    Field::new("ip", Kind::String).rules(&[Rule::Holds(rules::address)]),
     Field::new("port", Kind::Integer).rules(&[Rule::Between(0.0, 65535.0)]),
 ]));
 
@@ -36,11 +50,11 @@ const FIELDS: &[Field] = &[
         .required()
         .default("[\"http\",\"https\"]")
         .rules(&[Rule::NotEmpty]),
-    Field::new("methods", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(method)]))),
+    Field::new("methods", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(rules::method)]))),
     Field::new("hosts", Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(hosts::wildcard_host)]))),
-    Field::new("paths", Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(route_path)]))),
+    Field::new("paths", Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(rules::route_path)]))),
     Field::new("headers", Kind::Map(&Field::item(Kind::Array(&Field::item(Kind::String)))))
-        .rules(&[Rule::Holds(header_names)]),
+        .rules(&[Rule::Holds(rules::header_names)]),
     Field::new("https_redirect_status_code", Kind::Integer)
         .required()
         .default("426")
@@ -61,6 +75,7 @@ const FIELDS: &[Field] = &[
     Field::new("created_at", Kind::Integer),
     Field::new("updated_at", Kind::Integer),
     Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "route")),
+    Field::new("filter_chains", Kind::Entities(|| &vault::FILTER_CHAIN, "route")),
 ];
 
 /// A rule that picks requests for a Service.
@@ -178,115 +193,6 @@ fn network(text: &str) -> Option<(IpAddr, u8)> {
     let most = if address.is_ipv4() { 32 } else { 128 };
     let bits = bits.map_or(Some(most), |bits| bits.parse().ok().filter(|bits| *bits <= most))?;
     Some((address, bits))
-}
-
-fn address(value: &Value) -> Result<(), String> {
-    let text = value.as_str().unwrap_or_default();
-    network(text).map(|_| ()).ok_or_else(|| format!("invalid ip or cidr range: '{text}'"))
-}
-
-fn method(value: &Value) -> Result<(), String> {
-    let method = value.as_str().unwrap_or_default();
-    if method.bytes().all(|it| it.is_ascii_uppercase()) {
-        Ok(())
-    } else {
-        Err(format!("invalid value: {method}"))
-    }
-}
-
-fn route_path(value: &Value) -> Result<(), String> {
-    let path = value.as_str().unwrap_or_default();
-    if !path.starts_with('/') && !path.starts_with("~/") {
-        return Err("should start with: / (fixed path) or ~/ (regex path)".to_owned());
-    }
-    if path.contains("//") {
-        return Err("must not have empty segments".to_owned());
-    }
-    names::percent(path)?;
-    if path.starts_with('~') {
-        return Ok(());
-    }
-    prefix_is_normal(path).map_err(|normal| format!("non-normalized path, consider use '{normal}' instead"))
-}
-
-fn header_names(value: &Value) -> Result<(), String> {
-    for (name, _) in value.entries() {
-        if name.eq_ignore_ascii_case("host") {
-            return Err(
-                "cannot contain 'host' header, which must be specified in the 'hosts' attribute".to_owned()
-            );
-        }
-        names::header_name(&Value::from(name))?;
-    }
-    Ok(())
-}
-
-/// The families of protocols; one Route is of one.
-const FAMILIES: [&[&str]; 4] =
-    [&["http", "https"], &["tcp", "tls", "udp"], &["tls_passthrough"], &["grpc", "grpcs"]];
-
-fn one_family_of_protocols(record: &Value) -> Option<Complaint> {
-    let protocols = texts(record, "protocols");
-    let family =
-        FAMILIES.iter().find(|family| protocols.first().is_some_and(|it| family.contains(&it.as_str())))?;
-    if protocols.iter().all(|it| family.contains(&it.as_str())) {
-        return None;
-    }
-    let message = "these sets are mutually exclusive: ('http', 'https'), ('tcp', 'tls', 'udp')";
-    Some(Complaint::field("protocols", message).help("split it into one route per family"))
-}
-
-/// The fields that an expression takes the place of.
-const MATCHING: [&str; 7] = ["methods", "hosts", "headers", "paths", "snis", "sources", "destinations"];
-
-fn an_expression_or_fields(record: &Value) -> Option<Complaint> {
-    let has_number = |field| record.get(field).is_some_and(|it| !it.is_null() && it.as_i64() != Some(0));
-    if is_expression(record) {
-        let field = MATCHING.into_iter().find(|field| !fields_absent(record, &[field]));
-        let field = field.or_else(|| has_number("regex_priority").then_some("regex_priority"))?;
-        let complaint = Complaint::field(field, "cannot be set together with 'expression'");
-        return Some(complaint.help("say it in the expression"));
-    }
-    let message = "cannot be set without 'expression'";
-    record.get("priority").is_some_and(|it| !it.is_null()).then(|| Complaint::field("priority", message))
-}
-
-fn is_expression(record: &Value) -> bool {
-    record.get("expression").is_some_and(|it| !it.is_null())
-}
-
-fn something_to_match(record: &Value) -> Option<Complaint> {
-    if is_expression(record) {
-        return None;
-    }
-    let protocols = texts(record, "protocols");
-    let has = |protocol: &str| protocols.iter().any(|it| it == protocol);
-    let (fields, when): (&[&str], &str) = if has("https") {
-        (&["methods", "hosts", "headers", "paths", "snis"], "https'")
-    } else if has("http") {
-        (&["methods", "hosts", "headers", "paths"], "http'")
-    } else if has("grpcs") {
-        (&["hosts", "headers", "paths", "snis"], "grpcs'")
-    } else if has("grpc") {
-        (&["hosts", "headers", "paths"], "grpc'")
-    } else if has("tls_passthrough") {
-        return fields_absent(record, &["snis"])
-            .then(|| Complaint::record("must set snis when 'protocols' is 'tls_passthrough'"));
-    } else {
-        (&["sources", "destinations", "snis"], "tcp', 'tls' or 'udp'")
-    };
-    fields_absent(record, fields).then(|| {
-        let names: Vec<String> = fields.iter().map(|field| format!("'{field}'")).collect();
-        Complaint::record(format!("must set one of {} when 'protocols' is '{when}", names.join(", ")))
-    })
-}
-
-fn fields_absent(record: &Value, fields: &[&str]) -> bool {
-    fields.iter().all(|field| match record.get(field) {
-        Some(Value::Sequence(items)) => items.is_empty(),
-        Some(Value::Mapping(members)) => members.is_empty(),
-        _ => true,
-    })
 }
 
 /// One entry of `sources` or `destinations`: an address, a port, or both.

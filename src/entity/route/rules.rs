@@ -1,0 +1,170 @@
+//! What must hold of a Route's fields, and across them. Messages are Kong's.
+
+use super::{
+    super::{names, texts},
+    network, pattern,
+};
+use crate::{
+    document::{Mapping, Value},
+    schema::Complaint,
+    uri_path::prefix_is_normal,
+};
+
+pub(super) fn address(value: &Value) -> Result<(), String> {
+    let text = value.as_str().unwrap_or_default();
+    network(text).map(|_| ()).ok_or_else(|| format!("invalid ip or cidr range: '{text}'"))
+}
+
+pub(super) fn method(value: &Value) -> Result<(), String> {
+    let method = value.as_str().unwrap_or_default();
+    if method.bytes().all(|it| it.is_ascii_uppercase()) {
+        Ok(())
+    } else {
+        Err(format!("invalid value: {method}"))
+    }
+}
+
+pub(super) fn route_path(value: &Value) -> Result<(), String> {
+    let path = value.as_str().unwrap_or_default();
+    if !path.starts_with('/') && !path.starts_with("~/") {
+        return Err("should start with: / (fixed path) or ~/ (regex path)".to_owned());
+    }
+    if path.contains("//") {
+        return Err("must not have empty segments".to_owned());
+    }
+    names::percent(path)?;
+    if let Some(expression) = path.strip_prefix('~') {
+        return pattern::compiles(expression);
+    }
+    prefix_is_normal(path).map_err(|normal| format!("non-normalized path, consider use '{normal}' instead"))
+}
+
+pub(super) fn header_names(value: &Value) -> Result<(), String> {
+    for (name, _) in value.entries() {
+        if name.eq_ignore_ascii_case("host") {
+            return Err(
+                "cannot contain 'host' header, which must be specified in the 'hosts' attribute".to_owned()
+            );
+        }
+        names::header_name(&Value::from(name))?;
+    }
+    Ok(())
+}
+
+/// The families of protocols; one Route is of one.
+const FAMILIES: [&[&str]; 4] =
+    [&["http", "https"], &["tcp", "tls", "udp"], &["tls_passthrough"], &["grpc", "grpcs"]];
+
+pub(super) fn one_family_of_protocols(record: &Value) -> Option<Complaint> {
+    let protocols = texts(record, "protocols");
+    let family =
+        FAMILIES.iter().find(|family| protocols.first().is_some_and(|it| family.contains(&it.as_str())))?;
+    if protocols.iter().all(|it| family.contains(&it.as_str())) {
+        return None;
+    }
+    let message = "these sets are mutually exclusive: ('http', 'https'), ('tcp', 'tls', 'udp')";
+    Some(Complaint::field("protocols", message).help("split it into one route per family"))
+}
+
+/// The first protocol decides what else a Route may say: without one that is known, nothing can be said of the rest.
+/// What speaks gRPC keeps its path.
+pub(super) fn known_protocol(given: &Mapping) -> Result<Mapping, Complaint> {
+    let mut record = given.clone();
+    let first = match given.get("protocols") {
+        Some(Value::Sequence(all)) => all.first().map_or("nil", |it| it.as_str().unwrap_or_default()),
+        _ => return Ok(record),
+    };
+    if first == "nil" || (!first.is_empty() && !names::PROTOCOLS.contains(&first)) {
+        return Err(Complaint::field("protocols", format!("unknown type: {first}"))
+            .help(format!("known are: {}", names::PROTOCOLS.join(", "))));
+    }
+    if first.starts_with("grpc") && !given.contains_key("strip_path") {
+        record.insert("strip_path", false);
+    }
+    Ok(record)
+}
+
+/// Forbids a field that has no meaning for the protocols of a Route.
+pub(super) fn without(record: &Value, field: &'static str) -> Option<Complaint> {
+    let protocols = texts(record, "protocols");
+    let family = FAMILIES
+        .iter()
+        .position(|family| protocols.first().is_some_and(|it| family.contains(&it.as_str())))?;
+    let when = match (family, field) {
+        (0, "sources" | "destinations") => "'http' or 'https'",
+        (3, "methods" | "sources" | "destinations" | "strip_path") => "'grpc' or 'grpcs'",
+        (1 | 2, "methods" | "hosts" | "headers" | "paths") => "'tcp', 'tls', 'tls_passthrough' or 'udp'",
+        _ => return None,
+    };
+    let given = match record.get(field)? {
+        Value::Null => false,
+        Value::Bool(truth) => *truth,
+        _ => true,
+    };
+    given.then(|| Complaint::field(field, format!("cannot set '{field}' when 'protocols' is {when}")))
+}
+
+/// Server names are known of TLS only.
+pub(super) fn snis_need_tls(record: &Value) -> Option<Complaint> {
+    let protocols = texts(record, "protocols");
+    let tls = ["grpcs", "https", "tls", "tls_passthrough"];
+    let given = record.get("snis").is_some_and(|it| !it.items().is_empty());
+    (given && !protocols.iter().any(|it| tls.contains(&it.as_str()))).then(|| {
+        let message =
+            "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'";
+        Complaint::field("snis", "length must be 0").besides(message).help("only TLS has server names")
+    })
+}
+
+/// The fields that an expression takes the place of.
+const MATCHING: [&str; 7] = ["methods", "hosts", "headers", "paths", "snis", "sources", "destinations"];
+
+pub(super) fn an_expression_or_fields(record: &Value) -> Option<Complaint> {
+    let has_number = |field| record.get(field).is_some_and(|it| !it.is_null() && it.as_i64() != Some(0));
+    if is_expression(record) {
+        let field = MATCHING.into_iter().find(|field| !fields_absent(record, &[field]));
+        let field = field.or_else(|| has_number("regex_priority").then_some("regex_priority"))?;
+        let complaint = Complaint::field(field, "cannot be set together with 'expression'");
+        return Some(complaint.help("say it in the expression"));
+    }
+    let message = "cannot be set without 'expression'";
+    record.get("priority").is_some_and(|it| !it.is_null()).then(|| Complaint::field("priority", message))
+}
+
+fn is_expression(record: &Value) -> bool {
+    record.get("expression").is_some_and(|it| !it.is_null())
+}
+
+pub(super) fn something_to_match(record: &Value) -> Option<Complaint> {
+    if is_expression(record) {
+        return None;
+    }
+    let protocols = texts(record, "protocols");
+    let has = |protocol: &str| protocols.iter().any(|it| it == protocol);
+    let (fields, when): (&[&str], &str) = if has("https") {
+        (&["methods", "hosts", "headers", "paths", "snis"], "https'")
+    } else if has("http") {
+        (&["methods", "hosts", "headers", "paths"], "http'")
+    } else if has("grpcs") {
+        (&["hosts", "headers", "paths", "snis"], "grpcs'")
+    } else if has("grpc") {
+        (&["hosts", "headers", "paths"], "grpc'")
+    } else if has("tls_passthrough") {
+        return fields_absent(record, &["snis"])
+            .then(|| Complaint::record("must set snis when 'protocols' is 'tls_passthrough'"));
+    } else {
+        (&["sources", "destinations", "snis"], "tcp', 'tls' or 'udp'")
+    };
+    fields_absent(record, fields).then(|| {
+        let names: Vec<String> = fields.iter().map(|field| format!("'{field}'")).collect();
+        Complaint::record(format!("must set one of {} when 'protocols' is '{when}", names.join(", ")))
+    })
+}
+
+fn fields_absent(record: &Value, fields: &[&str]) -> bool {
+    fields.iter().all(|field| match record.get(field) {
+        Some(Value::Sequence(items)) => items.is_empty(),
+        Some(Value::Mapping(members)) => members.is_empty(),
+        _ => true,
+    })
+}
