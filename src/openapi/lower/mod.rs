@@ -26,7 +26,7 @@ use crate::{
 use super::{Api, Library, Location, Version};
 use complaints::{Complaints, Here};
 pub(super) use examples::{literal, value_of};
-pub(super) use parameters::schema_of_swagger2;
+pub(super) use swagger2::schema_of_swagger2;
 
 /// Understands a document: any dialect becomes one [`Api`].
 ///

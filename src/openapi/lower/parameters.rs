@@ -1,12 +1,9 @@
 //! Parameters, and the ways in which lists and objects are written in them.
 
-use crate::{
-    document::{Mapping, Text, Value},
-    openapi::{
-        Node, Version,
-        api::{In, Parameter, RequestBody, Style},
-        version::brief,
-    },
+use crate::openapi::{
+    Node, Version,
+    api::{In, Parameter, RequestBody, Style},
+    version::brief,
 };
 
 use super::{Here, Lowering, swagger2};
@@ -71,7 +68,7 @@ impl Lowering<'_> {
         };
         let swagger = self.version == Version::Swagger2;
         let (style, explode) =
-            if swagger { style_of_swagger2(node, location) } else { style_of_v3(node, location) };
+            if swagger { swagger2::style_of_swagger2(node, location) } else { style_of_v3(node, location) };
         let content = node.get("content").filter(|_| !swagger).and_then(|content| {
             self.media_of_v3(&content, &here.key("content")).into_iter().next().map(Box::new)
         });
@@ -82,7 +79,7 @@ impl Lowering<'_> {
             allow_empty: node.flag("allowEmptyValue").unwrap_or(false),
             style,
             explode,
-            schema: if swagger { Some(schema_of_swagger2(node)) } else { node.get("schema") },
+            schema: if swagger { Some(swagger2::schema_of_swagger2(node)) } else { node.get("schema") },
             content,
             examples: if swagger { Vec::new() } else { self.examples(node, here) },
         })
@@ -105,25 +102,4 @@ fn style_of_v3(node: &Node, location: In) -> (Style, bool) {
         },
     };
     (style, node.flag("explode").unwrap_or(style == Style::Form))
-}
-
-/// `collectionFormat` in the words of OpenAPI 3 (Swagger 2.0, "Parameter Object").
-pub(super) fn style_of_swagger2(node: &Node, location: In) -> (Style, bool) {
-    match node.text("collectionFormat") {
-        Some("multi") => (Style::Form, true),
-        Some("ssv") => (Style::SpaceDelimited, false),
-        Some("tsv") => (Style::TabDelimited, false),
-        Some("pipes") => (Style::PipeDelimited, false),
-        _ if matches!(location, In::Path | In::Header) => (Style::Simple, false),
-        _ => (Style::Form, false),
-    }
-}
-
-/// The schema that a parameter of Swagger 2.0 is, without the words that mean something else in a schema.
-pub(in crate::openapi) fn schema_of_swagger2(node: &Node) -> Node {
-    let words = node.value.entries().filter(|(key, _)| {
-        !matches!(*key, "name" | "in" | "required" | "collectionFormat" | "allowEmptyValue")
-    });
-    let schema: Mapping = words.map(|(key, value)| (Text::from(key), value.clone())).collect();
-    node.beside(&Value::from(schema))
 }

@@ -1,4 +1,5 @@
-//! What only Swagger 2.0 writes this way: `produces` and `consumes`, bodies and forms among the parameters.
+//! What only Swagger 2.0 writes this way: `produces` and `consumes`, parameters that are schemas, and bodies and forms
+//! among them.
 
 use crate::{
     document::{Mapping, Text, Value},
@@ -9,10 +10,7 @@ use crate::{
     },
 };
 
-use super::{
-    Here, Lowering, literal,
-    parameters::{schema_of_swagger2, style_of_swagger2},
-};
+use super::{Here, Lowering, literal};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -109,6 +107,27 @@ fn filled(field: &Node, schema: Value) -> Value {
         }
         words => words.map(Value::from).unwrap_or_default(),
     }
+}
+
+/// `collectionFormat` in the words of OpenAPI 3 (Swagger 2.0, "Parameter Object").
+pub(super) fn style_of_swagger2(node: &Node, location: In) -> (Style, bool) {
+    match node.text("collectionFormat") {
+        Some("multi") => (Style::Form, true),
+        Some("ssv") => (Style::SpaceDelimited, false),
+        Some("tsv") => (Style::TabDelimited, false),
+        Some("pipes") => (Style::PipeDelimited, false),
+        _ if matches!(location, In::Path | In::Header) => (Style::Simple, false),
+        _ => (Style::Form, false),
+    }
+}
+
+/// The schema that a parameter of Swagger 2.0 is, without the words that mean something else in a schema.
+pub(in crate::openapi) fn schema_of_swagger2(node: &Node) -> Node {
+    let words = node.value.entries().filter(|(key, _)| {
+        !matches!(*key, "name" | "in" | "required" | "collectionFormat" | "allowEmptyValue")
+    });
+    let schema: Mapping = words.map(|(key, value)| (Text::from(key), value.clone())).collect();
+    node.beside(&Value::from(schema))
 }
 
 /// The body that some of the parameters describe.
