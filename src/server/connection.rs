@@ -53,8 +53,9 @@ impl Role {
     async fn answer(&self, request: Request<Incoming>, connection: Connection) -> Response<Body> {
         match self {
             Self::Proxy(proxy) => proxy.answer(request.map(Body::from), connection).await,
-            Self::Admin(admin) => admin.answer(request.map(Body::from)).await,
-            Self::Status(admin) => admin.status_answer(request.map(Body::from)).await,
+            // In a box, or the room that these need would be moved about for each request of a proxy.
+            Self::Admin(admin) => Box::pin(admin.answer(request.map(Body::from))).await,
+            Self::Status(admin) => Box::pin(admin.status_answer(request.map(Body::from))).await,
         }
     }
 }

@@ -132,7 +132,8 @@ impl<P: Peers> Tries<'_, P> {
                 }
             };
             self.count += 1;
-            match connect(peer.address, &peer.origin, self.limits.connect).await {
+            // In a box: most requests need no new connection, and none of the room that making one takes.
+            match Box::pin(connect(peer.address, &peer.origin, self.limits.connect)).await {
                 Ok(connection) => {
                     let lease = self.pool.lend(&peer.origin, connection);
                     return Ok(Found { peer, lease, reused: false });

@@ -179,3 +179,12 @@ impl hyper::body::Body for Odd {
         }
     }
 }
+
+/// What is kept for a request while an upstream is at work on it.
+#[test]
+fn a_request_on_its_way_needs_little_room() {
+    let (pool, origin) = (Pool::new(PoolSettings::default()), Origin::http("127.0.0.1", 80));
+    let limits = Limits::default();
+    let room = size_of_val(&pool.send(&origin, &limits, Request::new(Body::Empty)));
+    assert!(room <= 4096, "{room} bytes");
+}
