@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::vault::Vaults;
 use crate::{
     diag::Diagnostic,
     document::{Path, Value},
@@ -29,7 +30,6 @@ const UNUSED: &[&str] = &[
     "oauth2_tokens",
     "acme_storage",
     "sessions",
-    "vaults",
     "keys",
     "key_sets",
     "filter_chains",
@@ -55,6 +55,7 @@ impl Collector {
                 .all("ca_certificates", |_, record, at| Some(CaCertificate::new(record, at))),
             ..Entities::default()
         };
+        self.open_vaults(&mut entities);
         entities.snis = self.all("snis", |it, record, at| {
             let certificate = it.place("certificates", record, "certificate").map(CertificateIndex)?;
             Some(Sni::new(record, certificate, at))
@@ -92,6 +93,26 @@ impl Collector {
         for (n, target) in entities.targets.iter().enumerate() {
             if let Some(upstream) = entities.upstreams.get_mut(target.upstream.0) {
                 upstream.targets.push(TargetIndex(n));
+            }
+        }
+    }
+
+    /// Certificates and keys that stand in a vault; records go on showing the reference.
+    fn open_vaults(&mut self, entities: &mut Entities) {
+        let vaults = Vaults::new(&self.records);
+        for it in &mut entities.certificates {
+            let alternatives = [("cert_alt", it.cert_alt.as_mut()), ("key_alt", it.key_alt.as_mut())];
+            let texts = [("cert", Some(&mut it.cert)), ("key", Some(&mut it.key))];
+            for (field, text) in texts.into_iter().chain(alternatives) {
+                let Some(text) = text else { continue };
+                match vaults.resolve(text, |name| std::env::var(name).ok()) {
+                    Some(value) => *text = value,
+                    None => {
+                        let message = format!("unable to resolve reference {text}");
+                        self.warnings.push(Diagnostic::warning(it.at.key(field), message));
+                        text.clear();
+                    }
+                }
             }
         }
     }

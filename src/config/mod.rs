@@ -6,12 +6,16 @@
 
 mod collect;
 mod deck;
+mod lint;
 mod migrate;
+mod parts;
 mod refusal;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod vault;
 
+pub use parts::relocate;
 pub use refusal::{Refusal, refusal};
 
 use std::{borrow::Cow, sync::Arc};
@@ -76,6 +80,9 @@ pub fn parse(
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(fail(diagnostics));
     }
+    if format == Format::Deck {
+        diagnostics.extend(lint::lint(&entities));
+    }
     let nothing = entities.is_empty();
     let hash = if nothing { EMPTY_HASH.to_owned() } else { hash(source.text.as_bytes()) };
     Ok(Config { entities, warnings: diagnostics, hash })
@@ -83,6 +90,10 @@ pub fn parse(
 
 /// The document of a text, in Kong's own format 3.0, and what its author should know.
 fn read(source: &Source, format: Format) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
+    if source.parts.is_empty() { read_one(source, format) } else { parts::read(source, format) }
+}
+
+fn read_one(source: &Source, format: Format) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let text = match format {
         Format::Kong => Cow::Borrowed(&*source.text),

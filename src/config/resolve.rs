@@ -126,7 +126,11 @@ impl Resolver {
     /// Complains of an item at `at`; machines are told the second message at `place`.
     fn refuse_second(&mut self, at: Path, place: Path, [said, told]: [String; 2], first: usize) {
         let help = format!("the first one is {}", self.items[first].path);
-        self.diagnostics.push(Diagnostic::error(at, said).help(help).told(place, told));
+        let mut diagnostic = Diagnostic::error(at, said).help(help).told(place, told);
+        if let Some(telling) = &mut diagnostic.telling {
+            telling.first = Some(self.items[first].path.clone());
+        }
+        self.diagnostics.push(diagnostic);
     }
 
     fn is_given(&self, n: usize) -> bool {

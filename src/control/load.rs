@@ -7,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::Mocked;
+use super::{Mocked, folder};
 use crate::{
     config::{self, Format},
     diag::{Diagnostic, Report, Source},
@@ -149,15 +149,46 @@ pub fn compile(compiler: &mut Compiler, source: &Arc<Source>) -> Result<Compiled
 fn compile_as(compiler: &mut Compiler, source: &Arc<Source>, format: Format) -> Result<Compiled, Report> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let plugins = Bundled { expressions: compiler.reads_expressions() };
-    let config = config::parse(source, format, &plugins, i64::try_from(now).unwrap_or_default())?;
-    compiler.compile(config).map_err(|complaints| Report::new(source.clone(), complaints))
+    let config = config::parse(source, format, &plugins, i64::try_from(now).unwrap_or_default());
+    let made = match config.map(|config| compiler.compile(config)) {
+        Ok(made) => made,
+        Err(report) => Err(report.diagnostics().to_vec()),
+    };
+    match made {
+        Ok(mut made) => {
+            config::relocate(source, &mut made.warnings);
+            Ok(made)
+        }
+        Err(mut complaints) => {
+            config::relocate(source, &mut complaints);
+            Err(Report::new(source.clone(), complaints))
+        }
+    }
 }
 
-/// Reads the file of a configuration.
+/// Reads the file of a configuration, or its files: those of a folder, or all that a pattern is for.
 ///
 /// # Errors
-/// It cannot be read, or is no text; the report says why and what to do.
+/// One cannot be read, or is no text; the report says why and what to do.
 pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
+    match folder::files(path) {
+        None => read_file(path),
+        Some(files) if files.is_empty() => {
+            let diagnostic = Diagnostic::error(
+                Path::root(),
+                "no configuration is in here: it is a directory without one, or a pattern for no file",
+            )
+            .help("put files into it whose names end with .yaml, .yml or .json");
+            Err(Report::new(Source::new(path.display().to_string(), ""), vec![diagnostic]))
+        }
+        Some(files) => {
+            let parts = files.iter().map(|file| read_file(file)).collect::<Result<Vec<_>, _>>()?;
+            Ok(Source::of_parts(path.display().to_string(), parts))
+        }
+    }
+}
+
+fn read_file(path: &FilePath) -> Result<Arc<Source>, Report> {
     let name = path.display().to_string();
     let fail = |message: String, help: &str| {
         let diagnostic = Diagnostic::error(Path::root(), message).help(help);
@@ -233,6 +264,13 @@ impl Door {
             }
             Self::Nothing => Ok(Source::new("(empty)", "_format_version: \"3.0\"\n")),
         }
+    }
+
+    /// The files to watch: the one, or all that its folder or pattern stands for now.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let Some(file) = self.file() else { return Vec::new() };
+        folder::files(file).filter(|files| !files.is_empty()).unwrap_or_else(|| vec![file.to_owned()])
     }
 
     /// The file to watch, if there is one.

@@ -1,6 +1,7 @@
 //! NEXT: decides what is current: the watched file, SIGHUP, the Admin API.
 
 pub mod admin;
+mod folder;
 pub mod load;
 mod mocked;
 mod readiness;

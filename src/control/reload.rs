@@ -57,7 +57,7 @@ impl Reloader {
 
     fn watched(&self) -> Vec<PathBuf> {
         let beside = self.files.iter().chain(&self.missed).cloned();
-        self.door.file().map(PathBuf::from).into_iter().chain(beside).collect()
+        self.door.files().into_iter().chain(beside).collect()
     }
 
     /// Whether a file was saved between the first load and the first look of the watcher. (What is current may come

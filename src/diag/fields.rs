@@ -17,6 +17,8 @@ pub struct Telling {
     pub listed: bool,
     /// What it tells of the record as a whole besides.
     pub besides: Option<String>,
+    /// The node that says the same already, where something stands twice.
+    pub first: Option<Path>,
 }
 
 impl Diagnostic {
@@ -25,7 +27,7 @@ impl Diagnostic {
     pub fn told(mut self, path: Path, message: impl Into<String>) -> Self {
         let message = message.into();
         let besides = self.telling.take().and_then(|it| it.besides);
-        self.telling = Some(Box::new(Telling { path, message, listed: false, besides }));
+        self.telling = Some(Box::new(Telling { path, message, listed: false, besides, first: None }));
         self
     }
 
@@ -33,7 +35,7 @@ impl Diagnostic {
     #[must_use]
     pub fn listed(mut self, path: Path) -> Self {
         let message = self.message.clone();
-        self.telling = Some(Box::new(Telling { path, message, listed: true, besides: None }));
+        self.telling = Some(Box::new(Telling { path, message, listed: true, besides: None, first: None }));
         self
     }
 

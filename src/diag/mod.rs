@@ -29,12 +29,20 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// The files that it was put together from, in their order, if it was.
+    pub parts: Vec<Arc<Self>>,
 }
 
 impl Source {
     /// Pairs a name with a text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into() })
+        Arc::new(Self { name: name.into(), text: text.into(), parts: Vec::new() })
+    }
+
+    /// Puts files together that make one configuration.
+    pub fn of_parts(name: impl Into<String>, parts: Vec<Arc<Self>>) -> Arc<Self> {
+        let texts: Vec<&str> = parts.iter().map(|it| it.text.as_str()).collect();
+        Arc::new(Self { name: name.into(), text: texts.join("\n---\n"), parts })
     }
 }
 

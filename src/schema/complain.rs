@@ -130,7 +130,8 @@ impl Checker<'_> {
             diagnostic.message = format!("{field}: {message}");
             diagnostic.help = Some(help.clone());
             let besides = diagnostic.telling.take().and_then(|it| it.besides);
-            diagnostic.telling = Some(Box::new(Telling { path, message, listed: false, besides }));
+            diagnostic.telling =
+                Some(Box::new(Telling { path, message, listed: false, besides, first: None }));
         }
     }
 

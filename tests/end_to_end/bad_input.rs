@@ -37,8 +37,8 @@ fn a_file_that_is_not_there() {
 fn a_directory() {
     let setup = Setup::new();
     std::fs::create_dir(setup.folder.at("kong.yaml")).unwrap();
-    run(&setup).is_refusal("cannot read the configuration: it is a directory");
-    setup.call(&["check", "kong.yaml"]).is_refusal("name the file inside it");
+    run(&setup).is_refusal("it is a directory without one");
+    setup.call(&["check", "kong.yaml"]).is_refusal("put files into it whose names end with .yaml");
 }
 
 #[test]

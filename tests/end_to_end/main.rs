@@ -37,6 +37,7 @@ mod mocking;
 mod mocking_extensions;
 mod mocking_together;
 mod nameserver;
+mod parts;
 mod pem;
 mod proxying;
 mod proxying_failures;

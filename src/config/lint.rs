@@ -1,0 +1,158 @@
+//! What can be loaded, and yet is hardly what its author means: warnings.
+
+use std::{collections::HashMap, fmt::Write};
+
+use crate::{
+    diag::Diagnostic,
+    document::Value,
+    entity::{Entities, Route},
+};
+
+/// Everything that looks like a mistake in a configuration without errors.
+pub(super) fn lint(entities: &Entities) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for route in &entities.routes {
+        paths(route, &mut found);
+    }
+    repeated_routes(&entities.routes, &mut found);
+    idle_plugins(entities, &mut found);
+    clear_secrets(entities, &mut found);
+    found
+}
+
+/// Templates and regular expressions among prefixes, where each character stands for itself.
+fn paths(route: &Route, found: &mut Vec<Diagnostic>) {
+    let prefixes = route.paths.iter().enumerate().filter(|(_, path)| path.starts_with('/'));
+    for (n, path) in prefixes {
+        let at = route.at.key("paths").index(n);
+        if let Some(expression) = template(path) {
+            let message = format!("`{path}` matches its braces only: paths of routes have no templates");
+            found.push(Diagnostic::warning(at, message).help(format!("write it as `{expression}`")));
+        } else if looks_like_expression(path) {
+            let message = format!("`{path}` is a prefix, in which each character stands for itself");
+            found.push(Diagnostic::warning(at, message).help(format!("an expression is `~{path}`")));
+        }
+    }
+}
+
+/// The expression that a path with parameters in braces means.
+fn template(path: &str) -> Option<String> {
+    let mut expression = String::from("~");
+    let mut rest = path;
+    let mut parameters = 0;
+    while let Some((before, (name, after))) =
+        rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+    {
+        let valid = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
+        // `{2,3}` repeats what is before it.
+        if !valid || !before.ends_with('/') || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        let name: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+        let _ = write!(expression, "{before}(?<{name}>[^/]+)");
+        parameters += 1;
+        rest = after;
+    }
+    (parameters > 0).then(|| format!("{expression}{rest}$"))
+}
+
+/// Whether a path holds what makes sense in expressions only.
+fn looks_like_expression(path: &str) -> bool {
+    let marks = ["\\d", "\\w", "\\s", "\\.", "\\/", ".*", ".+", "[^", "(?", "[0-9", "[a-z", "[A-Z"];
+    marks.iter().any(|mark| path.contains(mark)) || (path.len() > 1 && path.ends_with('$'))
+}
+
+/// Routes that ask for the same as one that stands before them.
+fn repeated_routes(routes: &[Route], found: &mut Vec<Diagnostic>) {
+    let mut first: HashMap<String, &Route> = HashMap::new();
+    for route in routes.iter().filter(|it| it.expression.is_none()) {
+        let sorted = |items: &[String]| {
+            let mut items = items.to_vec();
+            items.sort_unstable();
+            items
+        };
+        let asks = format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
+            sorted(&route.protocols),
+            sorted(&route.methods),
+            sorted(&route.hosts),
+            sorted(&route.paths),
+            route.headers,
+            sorted(&route.snis),
+            route.sources,
+            route.destinations,
+            route.regex_priority
+        );
+        let Some(before) = first.get(&asks) else {
+            first.insert(asks, route);
+            continue;
+        };
+        let name = before.name.as_deref().map_or_else(|| before.at.to_string(), |it| format!("`{it}`"));
+        let message = format!("this route never matches: {name} asks for the same and stands before it");
+        found.push(
+            Diagnostic::warning(route.at.clone(), message).help("remove one, or ask for something else"),
+        );
+    }
+}
+
+/// Plugins that see no request, since none of their route is of a protocol that they are for.
+fn idle_plugins(entities: &Entities, found: &mut Vec<Diagnostic>) {
+    for plugin in entities.plugins.iter().filter(|it| it.enabled) {
+        let route = plugin.scope.route.and_then(|it| entities.routes.get(it.0));
+        let Some(route) =
+            route.filter(|route| !route.protocols.iter().any(|it| plugin.protocols.contains(it)))
+        else {
+            continue;
+        };
+        let message = format!(
+            "this plugin never runs: it is for {}, its route for {}",
+            plugin.protocols.join(", "),
+            route.protocols.join(", ")
+        );
+        found.push(Diagnostic::warning(plugin.at.key("protocols"), message));
+    }
+}
+
+/// Private keys in a file that others may read.
+fn clear_secrets(entities: &Entities, found: &mut Vec<Diagnostic>) {
+    for certificate in &entities.certificates {
+        let key = certificate.record.get("key").and_then(Value::as_str).unwrap_or_default();
+        if key.starts_with("{vault://") {
+            continue;
+        }
+        let message = "a private key stands in clear in the configuration";
+        let help = "keep it in the environment: {vault://env/my-key}";
+        found.push(Diagnostic::warning(certificate.at.key("key"), message).help(help));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_told_as_expressions() {
+        for (path, expected) in [
+            ("/users/{id}", Some("~/users/(?<id>[^/]+)$")),
+            ("/a/{user-id}/b", Some("~/a/(?<user_id>[^/]+)/b$")),
+            ("/a{2,3}", None),
+            ("/a", None),
+        ] {
+            assert_eq!(template(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn expressions_are_told_from_prefixes() {
+        for (path, expected) in [
+            ("/re/\\d+", true),
+            ("/tasks$", true),
+            ("/a/.*", true),
+            ("/a.b", false),
+            ("/a(b)", false),
+            ("/", false),
+        ] {
+            assert_eq!(looks_like_expression(path), expected, "{path}");
+        }
+    }
+}
