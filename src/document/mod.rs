@@ -4,6 +4,7 @@
 //! are understood elsewhere. Values carry no places: whoever complains names the [`Path`] of a node, and
 //! [`locate`] walks the text a second time, only when something is wrong.
 
+pub mod edit;
 mod json;
 mod locate;
 mod mapping;

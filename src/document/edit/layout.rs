@@ -1,0 +1,244 @@
+//! Where every node of a text stands, with what an editor has to know: its delimiter, its style, its anchor.
+
+use std::ops::Range;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span};
+
+use super::super::yaml;
+use crate::document::Step;
+
+/// A node of the text.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// Just behind the `:`, `-`, `,` or bracket before it; its anchor and tag stand from here on.
+    pub(super) lead: usize,
+    /// Where its content begins.
+    pub(super) start: usize,
+    /// Where its content ends: no comment, no blank line.
+    pub(super) end: usize,
+    /// The number of its anchor; 0 for none.
+    pub(super) anchor: usize,
+    pub(super) shape: Shape,
+}
+
+#[derive(Debug)]
+pub(super) enum Shape {
+    Scalar,
+    /// It stands for the node with this anchor.
+    Alias(usize),
+    Sequence {
+        flow: bool,
+        items: Vec<Node>,
+    },
+    Mapping {
+        flow: bool,
+        entries: Vec<Entry>,
+    },
+}
+
+/// A key and its value.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) key: Range<usize>,
+    pub(super) name: String,
+    pub(super) value: Node,
+}
+
+impl Node {
+    /// Whether it stands between brackets.
+    pub(super) const fn is_flow(&self) -> bool {
+        matches!(self.shape, Shape::Sequence { flow: true, .. } | Shape::Mapping { flow: true, .. })
+    }
+
+    /// The child that a step leads to; of equal keys the last one, which counts.
+    pub(super) fn child(&self, step: &Step) -> Option<&Self> {
+        match (&self.shape, step) {
+            (Shape::Sequence { items, .. }, Step::Index(n)) => items.get(*n),
+            (Shape::Mapping { entries, .. }, Step::Key(key)) => {
+                entries.iter().rfind(|entry| entry.name == *key).map(|entry| &entry.value)
+            }
+            _ => None,
+        }
+    }
+
+    /// Calls `visit` with this node and every one below it, and the steps that lead there.
+    pub(super) fn each<'a>(&'a self, steps: &mut Vec<Step>, visit: &mut dyn FnMut(&'a Self, &[Step])) {
+        visit(self, steps);
+        let mut below = |step: Step, child: &'a Self, steps: &mut Vec<Step>| {
+            steps.push(step);
+            child.each(steps, visit);
+            steps.pop();
+        };
+        match &self.shape {
+            Shape::Sequence { items, .. } => {
+                for (n, item) in items.iter().enumerate() {
+                    below(Step::Index(n), item, steps);
+                }
+            }
+            Shape::Mapping { entries, .. } => {
+                for entry in entries {
+                    below(Step::Key(entry.name.clone()), &entry.value, steps);
+                }
+            }
+            Shape::Scalar | Shape::Alias(_) => (),
+        }
+    }
+}
+
+/// Reads the layout of the first document of a text that is known to be one.
+pub(super) fn read(text: &str) -> Option<Node> {
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut reader = Reader { text, start, cursor: start, open: Vec::new(), root: None };
+    for item in Parser::new_from_str_with_options(&text[start..], yaml::reading()) {
+        let (event, span) = item.ok()?;
+        if matches!(event, Event::DocumentEnd) {
+            break;
+        }
+        reader.event(&event, span)?;
+    }
+    let end = text.len();
+    Some(reader.root.unwrap_or(Node { lead: end, start: end, end, anchor: 0, shape: Shape::Scalar }))
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    start: usize,
+    /// What comes before this has been read.
+    cursor: usize,
+    open: Vec<Open>,
+    root: Option<Node>,
+}
+
+struct Open {
+    node: Node,
+    key: Option<(Range<usize>, String)>,
+}
+
+impl Reader<'_> {
+    fn event(&mut self, event: &Event<'_>, span: Span) -> Option<()> {
+        let range = span.byte_range().unwrap_or(0..0);
+        let range = range.start + self.start..range.end + self.start;
+        match event {
+            Event::Scalar(text, style, anchor, _) => {
+                if self.awaits_key() {
+                    self.key(range, text.to_string());
+                } else {
+                    let node = self.scalar(range, *style, text, *anchor);
+                    self.add(node);
+                }
+            }
+            Event::Alias(id) => {
+                if self.awaits_key() {
+                    // Its name would have to be looked up; no key of ours is written like that.
+                    self.key(range, String::new());
+                } else {
+                    let lead = self.lead();
+                    let node = Node {
+                        lead,
+                        start: range.start,
+                        end: range.end,
+                        anchor: 0,
+                        shape: Shape::Alias(*id),
+                    };
+                    self.add(node);
+                }
+            }
+            Event::SequenceStart(style, anchor, _) => {
+                let shape = Shape::Sequence { flow: is_flow(*style), items: Vec::new() };
+                self.begin(range, *anchor, shape);
+            }
+            Event::MappingStart(style, anchor, _) => {
+                let shape = Shape::Mapping { flow: is_flow(*style), entries: Vec::new() };
+                self.begin(range, *anchor, shape);
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Open { mut node, .. } = self.open.pop()?;
+                node.end = if node.is_flow() { range.end } else { self.cursor };
+                self.add(node);
+            }
+            _ => (),
+        }
+        Some(())
+    }
+
+    fn awaits_key(&self) -> bool {
+        let open = self.open.last();
+        open.is_some_and(|open| open.key.is_none() && matches!(open.node.shape, Shape::Mapping { .. }))
+    }
+
+    fn key(&mut self, range: Range<usize>, name: String) {
+        self.cursor = range.end;
+        if let Some(open) = self.open.last_mut() {
+            open.key = Some((range, name));
+        }
+    }
+
+    fn scalar(&self, range: Range<usize>, style: ScalarStyle, content: &str, anchor: usize) -> Node {
+        let lead = self.lead();
+        let (mut start, mut end) = (range.start.max(lead), range.end.max(lead));
+        if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            let head = self.text.get(lead..start).unwrap_or_default();
+            // `|+` keeps the blank lines behind it; else they belong to nobody.
+            if !head.contains("|+") && !head.contains(">+") {
+                end = start + self.text.get(start..end).unwrap_or_default().trim_end().len();
+            }
+        } else if range.is_empty() && content == "~" {
+            (start, end) = (lead, lead);
+        }
+        Node { lead, start, end, anchor, shape: Shape::Scalar }
+    }
+
+    fn begin(&mut self, range: Range<usize>, anchor: usize, shape: Shape) {
+        let lead = self.lead();
+        let node = Node { lead, start: range.start.max(lead), end: range.end, anchor, shape };
+        self.cursor = if node.is_flow() { range.end } else { lead };
+        self.open.push(Open { node, key: None });
+    }
+
+    fn add(&mut self, node: Node) {
+        self.cursor = node.end;
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return;
+        };
+        match &mut open.node.shape {
+            Shape::Sequence { items, .. } => items.push(node),
+            Shape::Mapping { entries, .. } => {
+                if let Some((key, name)) = open.key.take() {
+                    entries.push(Entry { key, name, value: node });
+                }
+            }
+            Shape::Scalar | Shape::Alias(_) => (),
+        }
+    }
+
+    /// Just behind the delimiter of the node that comes next.
+    fn lead(&self) -> usize {
+        let delimiter = match self.open.last().map(|open| &open.node.shape) {
+            Some(Shape::Sequence { flow: false, .. }) => b'-',
+            Some(Shape::Mapping { .. }) => b':',
+            Some(Shape::Sequence { flow: true, .. }) => b',',
+            _ => return self.cursor,
+        };
+        self.delimiter(delimiter).map_or(self.cursor, |at| at + 1)
+    }
+
+    /// The next `wanted`, with only blanks, comments and properties before it.
+    fn delimiter(&self, wanted: u8) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let mut at = self.cursor;
+        loop {
+            match *bytes.get(at)? {
+                byte if byte == wanted => return Some(at),
+                b' ' | b'\t' | b'\r' | b'\n' => at += 1,
+                b'#' => at += bytes.get(at..)?.iter().position(|it| *it == b'\n')?,
+                b'&' | b'!' | b'?' => at += bytes.get(at..)?.iter().position(u8::is_ascii_whitespace)?,
+                _ => return None,
+            }
+        }
+    }
+}
+
+fn is_flow(style: granit_parser::StructureStyle) -> bool {
+    style == granit_parser::StructureStyle::Flow
+}

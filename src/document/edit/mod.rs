@@ -1,0 +1,75 @@
+//! One change of a YAML or JSON text, as its author would have made it: comments, order, quotes, anchors and blank
+//! lines stay as they are, and only what has to change does.
+//!
+//! A second reading of the text tells where its nodes stand ([`layout`]); a change becomes a few replacements of
+//! ranges ([`place`]), the new parts in the style of their neighbours ([`write`]). Nodes that aliases repeat are
+//! written out at the aliases before they change, so that a change is only made where it was asked for. Whoever
+//! edits reads the result again: what it says decides, not what this meant.
+
+mod layout;
+mod place;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fmt;
+
+use super::{Path, Step, Value};
+use place::Editor;
+
+/// One change of a document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// The node at this path says this; keys that lead there are made.
+    Set(Path, Value),
+    /// The list at this path, which is made if there is none, has one more item at its end.
+    Push(Path, Value),
+    /// The node at this path, and its key, are gone.
+    Remove(Path),
+}
+
+/// A change that cannot be made in this text, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unchangeable(pub &'static str);
+
+impl fmt::Display for Unchangeable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Change {
+    /// The node that changes.
+    #[must_use]
+    pub const fn path(&self) -> &Path {
+        match self {
+            Self::Set(path, _) | Self::Push(path, _) | Self::Remove(path) => path,
+        }
+    }
+}
+
+/// The text with the change made; `document` is what the text says.
+///
+/// # Errors
+/// The text has no place for the change.
+pub fn edit(text: &str, document: &Value, change: &Change) -> Result<String, Unchangeable> {
+    // Each round writes out one alias on the way; there are not more of them than steps.
+    let mut text = text.to_owned();
+    for _ in 0..=change.path().steps().len() {
+        let editor = Editor::new(&text, document)?;
+        match editor.alias_on_the_way(change) {
+            Some(alias) => text = editor.write_out(&alias)?,
+            None => return editor.change(change),
+        }
+    }
+    Err(Unchangeable("it stands behind too many aliases"))
+}
+
+/// The node that steps lead to.
+fn node<'a>(document: &'a Value, steps: &[Step]) -> Option<&'a Value> {
+    steps.iter().try_fold(document, |value, step| match step {
+        Step::Key(key) => value.get(key),
+        Step::Index(n) => value.items().get(*n),
+        Step::Inside => None,
+    })
+}

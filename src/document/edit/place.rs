@@ -1,0 +1,427 @@
+//! Where a change goes: which ranges of the text are replaced by what.
+
+use std::{collections::HashMap, ops::Range};
+
+use super::{
+    Change, Unchangeable,
+    layout::{Entry, Node, Shape, read},
+    node,
+    write::{Style, blanks},
+};
+use crate::document::{Mapping, Step, Value};
+
+/// Changes one text, once.
+pub(super) struct Editor<'a> {
+    text: &'a str,
+    document: &'a Value,
+    root: Node,
+    style: Style,
+    newline: &'static str,
+}
+
+/// A range of the text, and what stands there instead.
+type Splice = (Range<usize>, String);
+
+impl<'a> Editor<'a> {
+    pub(super) fn new(text: &'a str, document: &'a Value) -> Result<Self, Unchangeable> {
+        let root = read(text).ok_or(Unchangeable("it cannot be read"))?;
+        let json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']);
+        let newline =
+            if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) { "\r\n" } else { "\n" };
+        let mut editor = Self { text, document, root, style: Style { dash: 0, json }, newline };
+        editor.style.dash = editor.dash();
+        Ok(editor)
+    }
+
+    /// The steps to the first alias on the way to what changes.
+    pub(super) fn alias_on_the_way(&self, change: &Change) -> Option<Vec<Step>> {
+        let steps = change.path().steps();
+        let is_alias = |node: &Node| matches!(node.shape, Shape::Alias(_));
+        let mut here = &self.root;
+        for (n, step) in steps.iter().enumerate() {
+            if is_alias(here) {
+                return Some(steps[..n].to_vec());
+            }
+            here = here.child(step)?;
+        }
+        // A node that goes as a whole may be an alias; a list that gets an item may not.
+        (matches!(change, Change::Push(..)) && is_alias(here)).then(|| steps.to_vec())
+    }
+
+    /// The text with what an alias stands for in its place.
+    pub(super) fn write_out(&self, steps: &[Step]) -> Result<String, Unchangeable> {
+        let value = node(self.document, steps).ok_or(Unchangeable("an alias stands for nothing"))?;
+        Ok(self.apply(self.set(steps, value)?))
+    }
+
+    pub(super) fn change(&self, change: &Change) -> Result<String, Unchangeable> {
+        let mut splices = match change {
+            Change::Set(path, value) => self.set(path.steps(), value)?,
+            Change::Push(path, value) => self.push(path.steps(), value)?,
+            Change::Remove(path) => self.remove(path.steps())?,
+        };
+        splices.extend(self.aliases_of(change)?);
+        Ok(self.apply(splices))
+    }
+
+    fn apply(&self, mut splices: Vec<Splice>) -> String {
+        splices.sort_by_key(|(range, _)| range.start);
+        let mut text = String::with_capacity(self.text.len() + 256);
+        let mut done = 0;
+        for (range, with) in splices {
+            text.push_str(&self.text[done..range.start]);
+            if self.newline == "\n" {
+                text.push_str(&with);
+            } else {
+                text.push_str(&with.replace('\n', self.newline));
+            }
+            done = range.end;
+        }
+        text.push_str(&self.text[done..]);
+        text
+    }
+
+    /// Aliases elsewhere of nodes that change: they are written out, so that they go on saying what they said.
+    fn aliases_of(&self, change: &Change) -> Result<Vec<Splice>, Unchangeable> {
+        let path = change.path().steps();
+        let goes = |steps: &[Step]| !matches!(change, Change::Push(..)) && steps.starts_with(path);
+        let mut anchors: HashMap<usize, Vec<Step>> = HashMap::new();
+        let mut aliases = Vec::new();
+        self.root.each(&mut Vec::new(), &mut |node, steps| {
+            if node.anchor > 0 && (path.starts_with(steps) || goes(steps)) {
+                anchors.insert(node.anchor, steps.to_vec());
+            }
+            if let Shape::Alias(anchor) = node.shape
+                && !goes(steps)
+                && let Some(steps) = anchors.get(&anchor)
+            {
+                aliases.push((node.start..node.end, steps.clone()));
+            }
+        });
+        let written = aliases.into_iter().map(|(range, steps)| {
+            let value = node(self.document, &steps).ok_or(Unchangeable("an alias stands for nothing"))?;
+            Ok((range, self.style.flow(value)))
+        });
+        written.collect()
+    }
+
+    fn set(&self, steps: &[Step], value: &Value) -> Result<Vec<Splice>, Unchangeable> {
+        let mut here = &self.root;
+        for (n, step) in steps.iter().enumerate() {
+            let Some(child) = here.child(step) else {
+                let Step::Key(key) = step else { return Err(Unchangeable("the list has no such item")) };
+                // A merge key may have brought it: what it says goes on to hold.
+                let value = with(node(self.document, &steps[..=n]), &steps[n + 1..], value)?;
+                return self.insert(here, &steps[..n], key, &value);
+            };
+            here = child;
+        }
+        Ok(vec![self.replace(here, self.parent(steps), value)])
+    }
+
+    /// The node that holds the one at the end of the steps.
+    fn parent(&self, steps: &[Step]) -> Option<&Node> {
+        let (_, before) = steps.split_last()?;
+        before.iter().try_fold(&self.root, |node, step| node.child(step))
+    }
+
+    fn replace(&self, old: &Node, parent: Option<&Node>, value: &Value) -> Splice {
+        let Some(parent) = parent else {
+            return (old.start..old.end, self.style.flow(value));
+        };
+        let behind = &self.text[old.lead..old.start];
+        match &parent.shape {
+            Shape::Mapping { flow: false, entries } => {
+                let column = entries.first().map_or(0, |entry| self.column(entry.key.start));
+                let new = self.style.value(value, column);
+                self.replace_value(old, behind, &new)
+            }
+            Shape::Sequence { flow: false, .. } => {
+                let column = self.column(old.lead.saturating_sub(1));
+                let item = self.style.item(value, column);
+                (old.lead..self.solid(old), item.strip_prefix('-').unwrap_or(&item).to_owned())
+            }
+            _ => {
+                let from = self.content(old);
+                let close = from == old.lead && matches!(parent.shape, Shape::Mapping { .. });
+                (from..old.end, format!("{}{}", if close { " " } else { "" }, self.style.flow(value)))
+            }
+        }
+    }
+
+    /// A value behind its key; a comment beside the key stays there.
+    fn replace_value(&self, old: &Node, behind: &str, new: &str) -> Splice {
+        let end = self.solid(old);
+        let first = behind.lines().next().unwrap_or_default();
+        let comment = first.find('#').filter(|at| first[..*at].trim().is_empty() && behind.contains('\n'));
+        match (comment, new.strip_prefix('\n')) {
+            (Some(_), Some(lines)) => {
+                let line = behind.find('\n').map_or(old.lead, |at| old.lead + at + 1);
+                (line..end.max(line), lines.to_owned())
+            }
+            (Some(at), None) => {
+                let comment = first[at..].trim_end();
+                (old.lead..end, format!("{new} {comment}"))
+            }
+            (None, _) => (old.lead..end, new.to_owned()),
+        }
+    }
+
+    /// A new key of the mapping that the steps lead to.
+    fn insert(
+        &self,
+        here: &Node,
+        steps: &[Step],
+        key: &str,
+        value: &Value,
+    ) -> Result<Vec<Splice>, Unchangeable> {
+        match &here.shape {
+            Shape::Mapping { flow: true, entries } => {
+                let last = entries.last().map(|it| (it.key.start, it.value.end));
+                Ok(vec![self.into_flow(here, last, Some(key), value)])
+            }
+            Shape::Mapping { flow: false, entries } => {
+                let Some(after) = self.neighbour(entries, value) else {
+                    return Err(Unchangeable("an empty mapping has no place"));
+                };
+                let column = self.column(entries.first().map_or(0, |it| it.key.start));
+                let places = entries.iter().map(|it| (it.key.start, it.value.end));
+                let gap = if steps.is_empty() && is_long(value) { self.gap(places) } else { "" };
+                let entry = self.style.entry(key, value, column);
+                Ok(vec![self.below(&after.value, &format!("{gap}{}{entry}", blanks(column)))])
+            }
+            Shape::Scalar => {
+                let mapping: Mapping = [(key, value.clone())].into_iter().collect();
+                self.fill(here, steps, &mapping.into())
+            }
+            _ => Err(Unchangeable("there is a list where a mapping should be")),
+        }
+    }
+
+    /// A collection in the place of nothing.
+    fn fill(&self, here: &Node, steps: &[Step], value: &Value) -> Result<Vec<Splice>, Unchangeable> {
+        if node(self.document, steps).is_some_and(|it| !it.is_null()) {
+            return Err(Unchangeable("there is a scalar where a collection should be"));
+        }
+        let parent = self.parent(steps);
+        match value {
+            Value::Mapping(entries) if parent.is_none() => {
+                let lines: Vec<String> =
+                    entries.iter().map(|(key, value)| self.style.entry(key, value, 0)).collect();
+                let gap = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { "\n" };
+                Ok(vec![(self.text.len()..self.text.len(), format!("{gap}{}\n", lines.join("\n")))])
+            }
+            _ => Ok(vec![self.replace(here, parent, value)]),
+        }
+    }
+
+    /// The entry that a new one goes below: a short one below the last short one, so that it does not end up behind
+    /// long lists; a long one at the end.
+    fn neighbour<'n>(&self, entries: &'n [Entry], value: &Value) -> Option<&'n Entry> {
+        let short = |entry: &&Entry| !self.text[entry.key.start..entry.value.end].contains('\n');
+        let last_short = if is_long(value) { None } else { entries.iter().rfind(short) };
+        last_short.or(entries.last())
+    }
+
+    fn push(&self, steps: &[Step], value: &Value) -> Result<Vec<Splice>, Unchangeable> {
+        let items = node(self.document, steps).map(Value::items).unwrap_or_default();
+        let list = Value::from(items.iter().chain([value]).cloned().collect::<Vec<_>>());
+        let found = steps.iter().try_fold(&self.root, |node, step| node.child(step));
+        let Some(here) = found else { return self.set(steps, &list) };
+        match &here.shape {
+            Shape::Sequence { flow: false, items } if !items.is_empty() => {
+                let last = &items[items.len() - 1];
+                let column = self.column(last.lead.saturating_sub(1));
+                let gap = self.gap(items.iter().map(|it| (it.lead.saturating_sub(1), it.end)));
+                let item = self.style.item(value, column);
+                Ok(vec![self.below(last, &format!("{gap}{}{item}", blanks(column)))])
+            }
+            Shape::Sequence { items, .. } => {
+                let parent = self.parent(steps);
+                if items.is_empty() && parent.is_some_and(|it| !it.is_flow()) {
+                    return Ok(vec![self.replace(here, parent, &list)]);
+                }
+                let last = items.last().map(|it| (self.content(it), it.end));
+                Ok(vec![self.into_flow(here, last, None, value)])
+            }
+            Shape::Scalar => self.fill(here, steps, &list),
+            _ => Err(Unchangeable("there is something else where a list should be")),
+        }
+    }
+
+    /// One more member between brackets, on a line of its own where the last one (from, to) is.
+    fn into_flow(
+        &self,
+        here: &Node,
+        last: Option<(usize, usize)>,
+        key: Option<&str>,
+        value: &Value,
+    ) -> Splice {
+        let line = last.map(|(from, _)| self.line(from));
+        let column = last.zip(line).and_then(|((from, _), line)| {
+            self.text[line..from].chars().all(|c| c == ' ').then_some(from - line)
+        });
+        let text = match (key, column) {
+            (Some(key), Some(column)) if self.style.json => {
+                format!("{}: {}", Value::from(key).to_json(), self.style.json_lines(value, Some(column)))
+            }
+            (None, Some(column)) if self.style.json => self.style.json_lines(value, Some(column)),
+            (Some(key), _) => self.style.flow_entry(key, value),
+            (None, _) => self.style.flow(value),
+        };
+        match (last, column) {
+            (None, _) => {
+                let inside = here.start + 1;
+                (inside..here.end.saturating_sub(1).max(inside), text)
+            }
+            (Some((_, to)), None) => (to..to, format!(", {text}")),
+            (Some((_, to)), Some(column)) => (to..to, format!(",\n{}{text}", blanks(column))),
+        }
+    }
+
+    fn remove(&self, steps: &[Step]) -> Result<Vec<Splice>, Unchangeable> {
+        let none = Unchangeable("there is no such node");
+        let here = steps.iter().try_fold(&self.root, |node, step| node.child(step));
+        if here.is_none() && node(self.document, steps).is_some() {
+            // A merge key brings it; what stands beside that key wins.
+            return self.set(steps, &Value::Null);
+        }
+        let (Some(parent), Some(step)) = (self.parent(steps), steps.last()) else { return Err(none) };
+        let outer = self.parent(&steps[..steps.len() - 1]);
+        // Each child: where it begins with its dash or key, and where it ends.
+        let (flow, children, wanted): (bool, Vec<(usize, usize)>, Vec<usize>) = match (&parent.shape, step) {
+            (Shape::Sequence { flow, items }, Step::Index(n)) if *n < items.len() => {
+                let from = |it: &Node| if *flow { self.content(it) } else { it.lead.saturating_sub(1) };
+                (*flow, items.iter().map(|it| (from(it), it.end)).collect(), vec![*n])
+            }
+            (Shape::Mapping { flow, entries }, Step::Key(key)) => {
+                let these = entries.iter().enumerate().filter(|(_, it)| it.name == *key);
+                let these: Vec<usize> = these.map(|(n, _)| n).collect();
+                (*flow, entries.iter().map(|it| (it.key.start, it.value.end)).collect(), these)
+            }
+            _ => return Err(none),
+        };
+        if wanted.is_empty() {
+            return Err(none);
+        }
+        if wanted.len() == children.len() {
+            let empty = match parent.shape {
+                Shape::Sequence { .. } => Value::from(Vec::new()),
+                _ => Mapping::default().into(),
+            };
+            return Ok(vec![self.replace(parent, outer, &empty)]);
+        }
+        Ok(wanted.into_iter().map(|n| (self.removed(flow, &children, n), String::new())).collect())
+    }
+
+    /// The range that goes with the child at `n`.
+    fn removed(&self, flow: bool, children: &[(usize, usize)], n: usize) -> Range<usize> {
+        let (from, to) = children[n];
+        let next = children.get(n + 1).map(|it| it.0);
+        if flow {
+            return match (next, n.checked_sub(1).map(|n| children[n].1)) {
+                (Some(next), _) => from..next,
+                (None, Some(before)) => before..to,
+                (None, None) => from..to,
+            };
+        }
+        let line = self.line(from);
+        if !self.text[line..from].trim().is_empty() {
+            // It shares its line with the dash of the list that it begins.
+            return from..next.unwrap_or(to);
+        }
+        let end = self.next_line(to);
+        let blank_before = line > 0 && self.text[self.line(line - 1)..line].trim().is_empty();
+        let rest = &self.text[end..];
+        let blank_behind = rest.is_empty() || rest.lines().next().is_some_and(|it| it.trim().is_empty());
+        // Of two blank lines that would meet, one is enough.
+        let start = if blank_before && blank_behind { self.line(line - 1) } else { line };
+        start..end
+    }
+
+    /// Where a node begins, with its anchor and tag.
+    fn content(&self, node: &Node) -> usize {
+        let behind = &self.text[node.lead..node.start];
+        node.lead + behind.len() - behind.trim_start().len()
+    }
+
+    /// Where a node ends, without the blank lines that it keeps.
+    fn solid(&self, node: &Node) -> usize {
+        node.lead + self.text[node.lead..node.end].trim_end().len()
+    }
+
+    /// New lines below a node, and below the comment beside it.
+    fn below(&self, node: &Node, lines: &str) -> Splice {
+        let at = self.next_line(node.end);
+        let at_line_start = at > 0 && self.text[..at].ends_with('\n');
+        if at_line_start { (at..at, format!("{lines}\n")) } else { (at..at, format!("\n{lines}\n")) }
+    }
+
+    /// Where the line after this byte begins; where the byte stands at the beginning of one, that one.
+    fn next_line(&self, byte: usize) -> usize {
+        if byte > 0 && self.text[..byte].ends_with('\n') {
+            return byte;
+        }
+        self.text[byte..].find('\n').map_or(self.text.len(), |at| byte + at + 1)
+    }
+
+    /// Where the line of this byte begins.
+    fn line(&self, byte: usize) -> usize {
+        self.text[..byte].rfind('\n').map_or(0, |at| at + 1)
+    }
+
+    fn column(&self, byte: usize) -> usize {
+        self.text[self.line(byte)..byte].trim_start_matches('\u{feff}').chars().count()
+    }
+
+    /// A line break, if a blank line stands before the last of these.
+    fn gap(&self, all: impl DoubleEndedIterator<Item = (usize, usize)>) -> &'static str {
+        let mut from_last = all.rev();
+        let (Some((from, _)), Some((_, to))) = (from_last.next(), from_last.next()) else { return "" };
+        let between = self.text.get(to..from).unwrap_or_default().replace('\r', "");
+        if between.contains("\n\n") { "\n" } else { "" }
+    }
+
+    /// By how much the first list stands to the right of its key.
+    fn dash(&self) -> usize {
+        let mut found = None;
+        self.root.each(&mut Vec::new(), &mut |node, _| {
+            let Shape::Mapping { flow: false, entries } = &node.shape else { return };
+            for entry in entries {
+                if let Shape::Sequence { flow: false, items } = &entry.value.shape
+                    && let Some(first) = items.first()
+                    && found.is_none()
+                {
+                    let key = self.column(entry.key.start);
+                    found = self.column(first.lead.saturating_sub(1)).checked_sub(key);
+                }
+            }
+        });
+        found.unwrap_or(0)
+    }
+}
+
+/// Whether a value takes lines of its own.
+fn is_long(value: &Value) -> bool {
+    !value.items().is_empty() || value.entries().next().is_some()
+}
+
+/// What `base` says with another value at the end of the steps.
+fn with(base: Option<&Value>, steps: &[Step], value: &Value) -> Result<Value, Unchangeable> {
+    match steps.split_first() {
+        None => Ok(value.clone()),
+        Some((Step::Key(key), rest)) => {
+            let mut mapping = base.and_then(Value::as_mapping).cloned().unwrap_or_default();
+            let inner = with(mapping.get(key), rest, value)?;
+            mapping.insert(key.as_str(), inner);
+            Ok(mapping.into())
+        }
+        Some((Step::Index(n), rest)) => {
+            let mut items = base.map(Value::items).unwrap_or_default().to_vec();
+            let Some(item) = items.get_mut(*n) else { return Err(Unchangeable("the list has no such item")) };
+            *item = with(Some(item), rest, value)?;
+            Ok(items.into())
+        }
+        Some((Step::Inside, _)) => Err(Unchangeable("it is inside a text")),
+    }
+}

@@ -1,0 +1,253 @@
+//! Changes and their texts, and the law: what changes in the text is what was asked for, and nothing else.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::document::{Dialect, Mapping, read};
+
+fn at(path: &str) -> Path {
+    path.split('.').filter(|it| !it.is_empty()).fold(Path::root(), |path, step| match step.parse() {
+        Ok(n) => path.index(n),
+        Err(_) => path.key(step),
+    })
+}
+
+fn value(yaml: &str) -> Value {
+    read(yaml, Dialect::Kong).unwrap().value
+}
+
+fn set(path: &str, yaml: &str) -> Change {
+    Change::Set(at(path), value(yaml))
+}
+
+fn push(path: &str, yaml: &str) -> Change {
+    Change::Push(at(path), value(yaml))
+}
+
+fn remove(path: &str) -> Change {
+    Change::Remove(at(path))
+}
+
+/// Checks the text that a change makes.
+#[track_caller]
+fn check(text: &str, change: &Change, expected: &str) {
+    let edited = edit(text, &value(text), change).unwrap();
+    assert_eq!(edited, expected, "{change:?}");
+}
+
+const TEXT: &str = "\
+_format_version: \"3.0\" # v
+
+services:
+# first
+- name: a   # the a
+  host: h
+
+# second
+- name: b
+  routes:
+    - name: r
+      paths: [ /x, \"/y\" ]   # list
+  # tail
+plugins: []
+";
+
+/// Checks a change of [`TEXT`] that replaces one piece of it.
+#[track_caller]
+fn check_piece(change: &Change, old: &str, new: &str) {
+    assert!(TEXT.contains(old));
+    check(TEXT, change, &TEXT.replace(old, new));
+}
+
+#[test]
+fn a_block_keeps_what_is_not_changed() {
+    check_piece(&set("services.0.host", "new"), "host: h\n", "host: new\n");
+    check_piece(&set("services.0.host", "'on'"), "host: h\n", "host: 'on'\n");
+    check_piece(&set("services.0.name", "z"), "name: a   # the a", "name: z   # the a");
+    check_piece(&set("services.0.port", "8080"), "host: h\n", "host: h\n  port: 8080\n");
+    check_piece(&set("services.1.enabled", "false"), "- name: b\n", "- name: b\n  enabled: false\n");
+    check_piece(&set("services.0.tags", "[x, 'y']"), "host: h\n", "host: h\n  tags:\n  - x\n  - 'y'\n");
+    check_piece(
+        &push("services", "{name: c, routes: [{name: q, paths: [/q]}]}"),
+        "# list\n",
+        "# list\n\n- name: c\n  routes:\n  - name: q\n    paths:\n    - /q\n",
+    );
+    check_piece(&push("plugins", "{name: cors}"), "plugins: []\n", "plugins:\n- name: cors\n");
+    check_piece(&push("services.1.routes.0.paths", "/z"), ", \"/y\" ]", ", \"/y\", /z ]");
+    check_piece(&push("services.1.routes.0.paths", "'a, b'"), ", \"/y\" ]", ", \"/y\", 'a, b' ]");
+    check_piece(&remove("services.1.routes.0.paths.0"), "[ /x, \"/y\" ]", "[ \"/y\" ]");
+    check_piece(&remove("services.0.name"), "name: a   # the a\n  host: h", "host: h");
+    check_piece(&remove("services.0"), "- name: a   # the a\n  host: h\n", "");
+    check_piece(&remove("services.0.host"), "  host: h\n", "");
+    check_piece(
+        &remove("services.1.routes.0"),
+        "  routes:\n    - name: r\n      paths: [ /x, \"/y\" ]   # list\n",
+        "  routes: []   # list\n",
+    );
+}
+
+#[test]
+fn other_styles_are_kept_too() {
+    check("a:\r\n- b: 1\r\n", &set("a.0.c", "[x]"), "a:\r\n- b: 1\r\n  c:\r\n  - x\r\n");
+    check("a:\n- b: 1", &set("a.0.c", "2"), "a:\n- b: 1\n  c: 2\n");
+    check("", &set("a.b", "1"), "a:\n  b: 1\n");
+    check("# only this\n", &push("a", "1"), "# only this\na:\n- 1\n");
+    check("a:\n  b: # why\n    c: 1\n", &set("a.b", "{d: 2}"), "a:\n  b: # why\n    d: 2\n");
+    check("a:\n  b:   # why\nc: 1\n", &set("a.b", "2"), "a:\n  b: 2   # why\nc: 1\n");
+    check("a: |\n  x\n\nb: 1\n", &set("c", "2"), "a: |\n  x\n\nb: 1\nc: 2\n");
+    check("a: {b: 1}\n", &set("a.c", "{d: [x, 'y z']}"), "a: {b: 1, c: {d: [x, 'y z']}}\n");
+    check("a: {}\n", &set("a.c", "2"), "a: {c: 2}\n");
+    check("a: [\n  x,\n  y # z\n]\n", &push("a", "w"), "a: [\n  x,\n  y,\n  w # z\n]\n");
+    check("a: 1\nb: 2\na: 3\n", &set("a", "4"), "a: 1\nb: 2\na: 4\n");
+    check("a: 1\nb: 2\na: 3\n", &remove("a"), "b: 2\n");
+    check("- - a\n  - b\n", &push("0", "c"), "- - a\n  - b\n  - c\n");
+}
+
+#[test]
+fn json_stays_json() {
+    check(
+        r#"{"a": [ {"b": 1} ]}"#,
+        &push("a", "{c: no, d: x}"),
+        r#"{"a": [ {"b": 1}, {"c": false, "d": "x"} ]}"#,
+    );
+    check(r#"{"a":{}}"#, &set("a.b", "é"), r#"{"a":{"b": "é"}}"#);
+    check(
+        "{\n  \"a\": [\n    {\n      \"b\": 1\n    }\n  ]\n}\n",
+        &push("a", "{c: [1]}"),
+        "{\n  \"a\": [\n    {\n      \"b\": 1\n    },\n    {\n      \"c\": [\n        1\n      ]\n    }\n  ]\n}\n",
+    );
+    check("{\n  \"a\": 1\n}\n", &set("b", "2"), "{\n  \"a\": 1,\n  \"b\": 2\n}\n");
+    check("{\"a\": 1, \"b\": 2}", &remove("b"), "{\"a\": 1}");
+}
+
+#[test]
+fn a_change_is_made_where_it_was_asked_for_only() {
+    check("a: &x [1]\nb: *x\n", &push("a", "2"), "a: &x [1, 2]\nb: [1]\n");
+    check("a: &x [1]\nb: *x\n", &push("b", "2"), "a: &x [1]\nb:\n- 1\n- 2\n");
+    check("a: &x {k: 1}\nb: *x\n", &set("b.k", "2"), "a: &x {k: 1}\nb:\n  k: 2\n");
+    check("a: &x {k: 1}\nb:\n  <<: *x\n", &set("a.k", "2"), "a: &x {k: 2}\nb:\n  <<: {k: 1}\n");
+    check("a: &x {k: 1}\nb:\n  <<: *x\n", &remove("b.k"), "a: &x {k: 1}\nb:\n  <<: *x\n  k: null\n");
+    check("a: [&x 1, 2]\nb: *x\n", &remove("a.0"), "a: [2]\nb: 1\n");
+}
+
+/// What becomes of the node at the end of some steps; none if there is no way to it.
+fn go(value: &Value, steps: &[Step], end: &dyn Fn(Option<&Value>) -> Option<Value>) -> Option<Option<Value>> {
+    let Some((step, rest)) = steps.split_first() else { return Some(end(Some(value))) };
+    let below = |child: Option<&Value>| match child {
+        None if rest.is_empty() => Some(end(None)),
+        child => go(child.unwrap_or(&Value::Null), rest, end),
+    };
+    match (step, value) {
+        (Step::Key(key), Value::Mapping(_) | Value::Null) => {
+            let mut mapping = value.as_mapping().cloned().unwrap_or_default();
+            match below(mapping.get(key))? {
+                Some(child) => drop(mapping.insert(key.as_str(), child)),
+                None => drop(mapping.remove(key)),
+            }
+            Some(Some(mapping.into()))
+        }
+        (Step::Index(n), Value::Sequence(items)) => {
+            let mut items = items.to_vec();
+            match below(items.get(*n))? {
+                Some(child) => items[*n] = child,
+                None => drop(items.remove(*n)),
+            }
+            Some(Some(items.into()))
+        }
+        _ => None,
+    }
+}
+
+/// What a document says after a change.
+fn changed(document: &Value, change: &Change) -> Option<Value> {
+    match change {
+        Change::Set(path, value) => go(document, path.steps(), &|_| Some(value.clone()))?,
+        Change::Remove(path) => go(document, path.steps(), &|_| None)?,
+        Change::Push(path, value) => go(document, path.steps(), &|list| {
+            let items = list.map(Value::items).unwrap_or_default();
+            Some(items.iter().chain([value]).cloned().collect::<Vec<_>>().into())
+        })?,
+    }
+}
+
+fn scalars() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(|it| Value::from(i64::from(it))),
+        "[a-z/.:# ~'\"\\\\{},*&!%@|>\n-]{0,12}".prop_map(Value::from),
+        prop::sample::select(vec!["on", "12:30", "~", "0x1", "é\u{2028}", "a\nb\n", "- x", "k: v", "?"])
+            .prop_map(Value::from),
+    ]
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    scalars().prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::vec(("[a-d]|on|: x", inner), 0..3)
+                .prop_map(|all| all.into_iter().collect::<Mapping>().into()),
+        ]
+    })
+}
+
+/// Every node of a document.
+fn paths(value: &Value, path: &Path, all: &mut Vec<(Path, bool)>) {
+    all.push((path.clone(), matches!(value, Value::Sequence(_) | Value::Null)));
+    for (key, child) in value.entries() {
+        paths(child, &path.key(key), all);
+    }
+    for (n, child) in value.items().iter().enumerate() {
+        paths(child, &path.index(n), all);
+    }
+}
+
+const TEXTS: &[&str] = &[
+    TEXT,
+    "services:\n  - &s\n    name: a # x\n    tags: &t [p, q]\n\n  - name: b\n    tags: *t\n    config:\n      k: |\n        one\n\n        two\n\n# end\n",
+    "{\n  \"a\": [\n    {\"b\": 1, \"c\": []}\n  ],\n  \"d\": {}, \"e\": \"x\"\n}\n",
+    "a: {b: [x, {y: z}], c: , d: 'q'} # end\ne:\nf: >-\n  folded\n  text\ng: \"a\n  b\"\n",
+    "- a\n- - b\n  - c\n-\n  d: 1\n- # why\n  e: 2\n",
+    "base: &b\n  k: 1\n  l: [x]\nother:\n  <<: *b\n  m: 2\nlast: *b\n",
+    "a:\r\n- b: |+\r\n    x\r\n\r\n- c\r\n",
+];
+
+proptest! {
+    #[test]
+    fn what_was_asked_for_changes_and_nothing_else(
+        text in prop::sample::select(TEXTS.to_vec()),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..4, "[a-z]", values()), 1..6),
+    ) {
+        let mut text = text.to_owned();
+        for (which, kind, key, new) in changes {
+            let document = value(&text);
+            let mut all = Vec::new();
+            paths(&document, &Path::root(), &mut all);
+            let (path, is_list) = which.get(&all).clone();
+            let is_root = path.steps().is_empty();
+            let change = match kind {
+                0 if is_list && !is_root => Change::Push(path, new),
+                1 if !is_root => Change::Remove(path),
+                2 if !is_root => Change::Set(path, new),
+                _ => Change::Set(path.key(&key), new),
+            };
+            let Some(expected) = changed(&document, &change) else { continue };
+            match edit(&text, &document, &change) {
+                Ok(edited) => {
+                    let said = read(&edited, Dialect::Kong);
+                    prop_assert!(said.is_ok(), "{change:?}\n{text}\n->\n{edited}\n{said:?}");
+                    let said = said.unwrap().value;
+                    // A key that is merged in cannot be taken out; it is unset where it was.
+                    let unset = Change::Set(change.path().clone(), Value::Null);
+                    let expected = match change {
+                        Change::Remove(_) if said != expected => changed(&document, &unset).unwrap(),
+                        _ => expected,
+                    };
+                    prop_assert_eq!(&said, &expected, "{:?}\n{}\n->\n{}", change, text, edited);
+                    text = edited;
+                }
+                Err(why) => prop_assert!(document.is_null() || !text.is_empty(), "{why}"),
+            }
+        }
+    }
+}
