@@ -28,7 +28,7 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
         tracing::warn!("{warning}");
     }
     let compiler = Compiler::new(specs, options(&settings)).with_upstream_tls(upstream_tls(&settings)?);
-    let control = Control::new(compiler);
+    let control = Control::new(compiler).behind(door);
     let loaded = match door.open().and_then(|source| control.load(&source)) {
         Ok(loaded) => loaded,
         Err(report) => {

@@ -1,6 +1,7 @@
 //! Who may publish a Snapshot: a file, a text, the Admin API. Three doors, one corridor.
 
 use std::{
+    collections::HashMap,
     fmt, io,
     path::{Path as FilePath, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,7 +12,8 @@ use super::{Mocked, folder};
 use crate::{
     config::{self, Format},
     diag::{Diagnostic, Report, Source},
-    document::Path,
+    document::{Path, Value},
+    entity::Entities,
     plugin::Bundled,
     snapshot::{Compiled, Compiler, Live, Snapshot, changes},
 };
@@ -23,8 +25,11 @@ const MOST_BYTES: u64 = 256 << 20;
 #[derive(Debug)]
 pub struct Control {
     live: Arc<Live>,
-    compiler: Mutex<Compiler>,
+    /// Loads and writes stand in line for it.
+    pub(super) compiler: Mutex<Compiler>,
     state: Mutex<State>,
+    /// The file that is loaded and written, if it is one.
+    file: Option<PathBuf>,
 }
 
 /// How the last loads went.
@@ -34,6 +39,8 @@ pub struct State {
     pub source: Option<String>,
     /// The hash of its text.
     pub hash: Option<String>,
+    /// Its text, where it stands in no file.
+    pub text: Option<Arc<Source>>,
     /// Why the last try failed, if it did.
     pub last_error: Option<Failure>,
     /// How often a configuration was made current.
@@ -69,7 +76,25 @@ impl Control {
     #[must_use]
     pub fn new(compiler: Compiler) -> Self {
         let live = Live::new(compiler.empty());
-        Self { live, compiler: Mutex::new(compiler), state: Mutex::default() }
+        Self { live, compiler: Mutex::new(compiler), state: Mutex::default(), file: None }
+    }
+
+    /// The same, for what comes through this door: a file is where writes are saved.
+    #[must_use]
+    pub fn behind(mut self, door: &Door) -> Self {
+        self.file = if let Door::File(path) = door { Some(path.clone()) } else { None };
+        self
+    }
+
+    /// The file that is loaded and written, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&FilePath> {
+        self.file.as_deref()
+    }
+
+    /// The file that a text came from.
+    pub(super) fn file_of(&self, source: &Source) -> Option<&FilePath> {
+        self.file().filter(|it| it.display().to_string() == source.name)
     }
 
     /// The current Snapshot and those to come.
@@ -98,19 +123,61 @@ impl Control {
     /// Everything that is wrong with the text.
     pub fn load_as(&self, source: &Arc<Source>, format: Format) -> Result<Loaded, Report> {
         let mut compiler = self.compiler.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = self.load_with(&mut compiler, source, format)?;
+        // A plugin that is used again begins again, too.
+        loaded.snapshot.forget();
+        Ok(loaded)
+    }
+
+    /// Makes what is behind a door current, if it can be and is not: what was written here is.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, and the text, if it could be read.
+    pub fn load_news(&self, door: &Door) -> Result<Option<Loaded>, (Option<Arc<Source>>, Report)> {
+        // Read while nobody writes, so that no older text follows a newer one.
+        let mut compiler = self.compiler.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = door.open().map_err(|report| (None, report))?;
+        let state = self.state();
+        let is_current = state.hash == Some(config::hash(source.text.as_bytes()))
+            && state.last_error.is_none()
+            && state.text.is_none();
+        if is_current && !compiler.is_outdated() {
+            return Ok(None);
+        }
+        match self.load_with(&mut compiler, &source, Format::Deck) {
+            Ok(loaded) => {
+                loaded.snapshot.forget();
+                Ok(Some(loaded))
+            }
+            Err(report) => Err((Some(source), report)),
+        }
+    }
+
+    pub(super) fn load_with(
+        &self,
+        compiler: &mut Compiler,
+        source: &Arc<Source>,
+        format: Format,
+    ) -> Result<Loaded, Report> {
         let before = self.live.current();
-        let Compiled { snapshot, warnings, files } = compile_as(&mut compiler, source, format)?;
+        let made = compile_as(compiler, source, format)?;
+        Ok(self.publish(&before, source, made))
+    }
+
+    /// Makes a Snapshot of this text current.
+    pub(super) fn publish(&self, before: &Snapshot, source: &Arc<Source>, compiled: Compiled) -> Loaded {
+        let Compiled { mut snapshot, warnings, files } = compiled;
         let changes = changes(&before.entities, &snapshot.entities);
+        keep_stamps(&before.entities, &mut snapshot.entities);
         // Whoever is served the new version finds no old error in the state.
         let mut state = self.lock();
         let snapshot = self.live.publish(snapshot);
-        // A plugin that is used again begins again, too.
-        snapshot.forget();
         state.source = Some(source.name.clone());
         state.hash = Some(config::hash(source.text.as_bytes()));
+        state.text = if self.file_of(source).is_some() { None } else { Some(source.clone()) };
         state.last_error = None;
         state.loads += 1;
-        Ok(Loaded { snapshot, warnings: Report::new(source.clone(), warnings), changes, files })
+        Loaded { snapshot, warnings: Report::new(source.clone(), warnings), changes, files }
     }
 
     /// The files beside the last configuration that it names, whether it could be used or not.
@@ -138,6 +205,38 @@ impl Control {
     }
 }
 
+/// Entities that say what they said before have been made when they were made, and changed when they were changed.
+fn keep_stamps(before: &Entities, after: &mut Entities) {
+    let known: HashMap<(&str, &str), &Value> =
+        before.records.iter().map(|it| ((it.collection(), it.id()), &it.value)).collect();
+    let now = unix_time();
+    for record in &mut after.records {
+        let Some(old) = known.get(&(record.collection(), record.id())) else { continue };
+        let stamp = |key: &str| record.value.get(key).and_then(Value::as_f64);
+        // A time that the text gives is not the time of this load.
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
+        let of_load = stamp("created_at").is_some_and(|at| (at - now as f64).abs() < 5.0);
+        let same = super::write::same(old, &record.value);
+        if same && of_load {
+            record.value = (*old).clone();
+            continue;
+        }
+        let mut mapping = record.value.as_mapping().cloned().unwrap_or_default();
+        for (key, keep) in [("created_at", of_load), ("updated_at", same)] {
+            if keep && let Some(at) = old.get(key) {
+                mapping.insert(key, at.clone());
+            }
+        }
+        record.value = mapping.into();
+    }
+}
+
+/// Seconds since 1970.
+fn unix_time() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+    i64::try_from(now).unwrap_or_default()
+}
+
 /// Reads, checks and compiles a configuration.
 ///
 /// # Errors
@@ -147,9 +246,8 @@ pub fn compile(compiler: &mut Compiler, source: &Arc<Source>) -> Result<Compiled
 }
 
 fn compile_as(compiler: &mut Compiler, source: &Arc<Source>, format: Format) -> Result<Compiled, Report> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let plugins = Bundled { expressions: compiler.reads_expressions() };
-    let config = config::parse(source, format, &plugins, i64::try_from(now).unwrap_or_default());
+    let config = config::parse(source, format, &plugins, unix_time());
     let made = match config.map(|config| compiler.compile(config)) {
         Ok(made) => made,
         Err(report) => Err(report.diagnostics().to_vec()),

@@ -7,6 +7,7 @@ mod mocked;
 mod readiness;
 pub mod reload;
 pub mod watch;
+pub mod write;
 
 pub use load::{Control, Door, Loaded};
 pub use mocked::{Document, Mocked};

@@ -42,15 +42,17 @@ impl Reloader {
     pub async fn run(mut self) -> std::io::Result<()> {
         let mut watcher = Watcher::new(self.watched()).await?;
         if self.is_behind() {
-            self.reload().await;
+            self.reload(false).await;
             watcher.watch(self.watched());
         }
         loop {
             tokio::select! {
-                _ = watcher.changed() => (),
-                _ = self.hangup.recv() => tracing::info!("SIGHUP: loading {} again", self.door),
+                _ = watcher.changed() => self.reload(false).await,
+                _ = self.hangup.recv() => {
+                    tracing::info!("SIGHUP: loading {} again", self.door);
+                    self.reload(true).await;
+                }
             }
-            self.reload().await;
             watcher.watch(self.watched());
         }
     }
@@ -67,13 +69,13 @@ impl Reloader {
         now != self.first || self.control.is_outdated()
     }
 
-    async fn reload(&mut self) {
+    /// Loads what has changed; `asked` for it, all of it.
+    async fn reload(&mut self, asked: bool) {
         let mut tried: Option<Option<Arc<Source>>> = None;
         loop {
             let (control, door) = (self.control.clone(), self.door.clone());
             // Reading and compiling take the time they take; the workers go on meanwhile.
-            let Ok((source, result)) = tokio::task::spawn_blocking(move || load(&control, &door)).await
-            else {
+            let Ok(result) = tokio::task::spawn_blocking(move || load(&control, &door, asked)).await else {
                 tracing::error!(
                     "loading {} stopped half-way; the last good configuration goes on",
                     self.door
@@ -82,12 +84,16 @@ impl Reloader {
             };
             match result {
                 Ok(loaded) => {
-                    report(&self.door, &loaded);
-                    self.files = loaded.files;
+                    // What the Admin API has written itself is current; it may name other files.
+                    self.files =
+                        loaded.as_ref().map_or_else(|| self.control.named_files(), |it| it.files.clone());
                     self.missed.clear();
+                    if let Some(loaded) = loaded {
+                        report(&self.door, &loaded);
+                    }
                     return;
                 }
-                Err(failure) if tried.as_ref() == Some(&source) => {
+                Err((source, failure)) if tried.as_ref() == Some(&source) => {
                     let (errors, _) = failure.count();
                     let count = plural(errors, "error");
                     tracing::error!(
@@ -98,7 +104,7 @@ impl Reloader {
                     self.missed = self.control.named_files();
                     return;
                 }
-                Err(_) => {
+                Err((source, _)) => {
                     tried = Some(source);
                     tokio::time::sleep(SECOND_LOOK).await;
                 }
@@ -107,13 +113,15 @@ impl Reloader {
     }
 }
 
-fn load(control: &Control, door: &Door) -> (Option<Arc<Source>>, Result<Loaded, Report>) {
-    let source = match door.open() {
-        Ok(source) => source,
-        Err(report) => return (None, Err(report)),
-    };
-    let result = control.load(&source);
-    (Some(source), result)
+type Failed = (Option<Arc<Source>>, Report);
+
+fn load(control: &Control, door: &Door, asked: bool) -> Result<Option<Loaded>, Failed> {
+    if !asked {
+        return control.load_news(door);
+    }
+    let source = door.open().map_err(|report| (None, report))?;
+    let loaded = control.load(&source).map_err(|report| (Some(source), report))?;
+    Ok(Some(loaded))
 }
 
 /// Says in the log what a load changed, and what the author should know.

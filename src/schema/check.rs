@@ -270,7 +270,7 @@ impl Checker<'_> {
         let value = self.value(field.kind, value, at);
         if self.checked.diagnostics.len() == before {
             for rule in field.rules {
-                if let Err(message) = rule.holds(&value) {
+                if let Err(message) = rule.check(&value) {
                     self.complain(at, message);
                     break;
                 }

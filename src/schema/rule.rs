@@ -8,7 +8,7 @@ impl Rule {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn holds(&self, value: &Value) -> Result<(), String> {
+    pub fn check(&self, value: &Value) -> Result<(), String> {
         match self {
             Self::OneOf(all) => {
                 let fits = value.as_str().is_some_and(|it| all.contains(&it));

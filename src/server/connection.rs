@@ -54,7 +54,10 @@ impl Role {
         match self {
             Self::Proxy(proxy) => proxy.answer(request.map(Body::from), connection).await,
             // In a box, or the room that these need would be moved about for each request of a proxy.
-            Self::Admin(admin) => Box::pin(admin.answer(request.map(Body::from))).await,
+            Self::Admin(admin) => {
+                let local = connection.local.ip().to_canonical().is_loopback();
+                Box::pin(admin.answer(request.map(Body::from), local)).await
+            }
             Self::Status(admin) => Box::pin(admin.status_answer(request.map(Body::from))).await,
         }
     }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    Settings, SettingsError, Tls, directive, dns,
+    Settings, SettingsError, Tls, admin, directive, dns,
     error::{Fault, Origin},
     headers,
     layers::Layers,
@@ -95,6 +95,8 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("nginx_http_http2_max_concurrent_streams", &mut it.http2_streams, value::streams);
     read_tls(layers, &mut it.tls);
     layers.read("admin_writes", &mut it.admin_writes, switch);
+    layers.read("admin_token", &mut it.admin_token, admin::token);
+    layers.read("admin_gui_url", &mut it.admin_gui_url, admin::origins);
     layers.read("log_level", &mut it.log_level, word);
     layers.read("proxy_access_log", &mut it.proxy_access_log, access_log);
     layers.read("admin_access_log", &mut it.admin_access_log, access_log);

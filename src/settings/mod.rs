@@ -6,6 +6,7 @@
 //!
 //! A new setting is a row in `names`, a field here, its default in `defaults`, and a line in `load`.
 
+mod admin;
 mod choice;
 mod conf;
 mod defaults;
@@ -21,6 +22,7 @@ mod network;
 mod tls;
 mod value;
 
+pub use admin::Token;
 pub use choice::{
     AccessLog, AccessLogFormat, ErrorType, LogLevel, PluginSelection, RealIpHeader, RouteMatchCalculation,
     RouterFlavor,
@@ -77,8 +79,13 @@ pub struct Settings {
     /// How TLS is spoken: `ssl_cert` and its like.
     pub tls: Tls,
     /// `admin_writes`: whether entities may be written through the Admin API, which Kong refuses without a
-    /// database (ours); by default off.
+    /// database (ours); by default on.
     pub admin_writes: bool,
+    /// `admin_token`, or `MYNAH_ADMIN_TOKEN`: what every client of the Admin API has to show (ours); by default
+    /// nothing.
+    pub admin_token: Option<Token>,
+    /// `admin_gui_url`: the origins of pages that may use the Admin API; by default none may.
+    pub admin_gui_url: Vec<String>,
     /// `log_level`: the least grave message that is logged; by default `notice`.
     pub log_level: LogLevel,
     /// `proxy_access_log`: where one line for each request goes; by default `/dev/stdout`.

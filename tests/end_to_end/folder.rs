@@ -28,6 +28,11 @@ impl Folder {
         self.0.join(name)
     }
 
+    /// What a file says.
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.at(name)).unwrap()
+    }
+
     /// Writes a file in place, and the folders on the way to it.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.at(name);

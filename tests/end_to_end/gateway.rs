@@ -158,6 +158,22 @@ impl Gateway {
         Client::fresh().send(method, &self.admin_url(path), &[], None).unwrap()
     }
 
+    /// Sends a form to the Admin API.
+    #[track_caller]
+    pub(crate) fn admin_form(&self, method: &str, path: &str, form: &str) -> Answer {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        Client::fresh().send(method, &self.admin_url(path), &headers, Some(form.as_bytes())).unwrap()
+    }
+
+    /// Sends JSON to the Admin API.
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "tests write it in place")]
+    pub(crate) fn admin_json(&self, method: &str, path: &str, json: Value) -> Answer {
+        let headers = [("content-type", "application/json")];
+        let text = json.to_string();
+        Client::fresh().send(method, &self.admin_url(path), &headers, Some(text.as_bytes())).unwrap()
+    }
+
     /// `GET /status` of the Admin API.
     #[track_caller]
     pub(crate) fn status(&self) -> Value {

@@ -12,6 +12,11 @@
 
 mod admin;
 mod admin_config;
+mod admin_laws;
+mod admin_safety;
+mod admin_tutorial;
+mod admin_writes;
+mod admin_writes_files;
 mod bad_input;
 mod balancing;
 mod broken_files;

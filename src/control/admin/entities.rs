@@ -1,177 +1,276 @@
-//! Lists of entities, and one of them by id or name; all read-only in this version.
+//! Entities by their paths: lists, one by id or name, those below another, and the parent of one.
+//! (Kong: Admin API reference.)
 
-use http::{Method, Response, StatusCode};
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
+use uuid::Uuid;
 
-use super::{Admin, not_found};
+use super::{
+    Admin,
+    collections::{self, Collection},
+    input::Input,
+    pages::Asked,
+    plan::by,
+    refusal::Refusal,
+};
 use crate::{
     body::Body,
     document::{Mapping, Value},
-    entity::{Consumer, Entities},
+    entity::{Entities, Record},
     reply,
+    schema::{Entity, Kind},
 };
 
-const COLLECTIONS: &[&str] =
-    &["services", "routes", "plugins", "consumers", "key-auths", "basic-auths", "acls"];
+/// What a path names.
+#[derive(Clone, Debug)]
+pub(super) enum Resource {
+    /// All entities of a collection.
+    All(&'static Entity),
+    /// A collection of which there are none.
+    Nothing,
+    /// An entity of which there is none.
+    Nobody,
+    /// One entity, by id or name.
+    One(Key),
+    /// The entities that refer to one with this field.
+    Below(Key, &'static Entity, &'static str),
+    /// One of them.
+    OneBelow(Key, Key, &'static str),
+    /// The entity that a field of another refers to.
+    Parent(Key, &'static str, &'static Entity),
+}
 
-/// The collections, and whether one can stand below another.
-pub(super) fn knows(segments: &[&str]) -> bool {
-    match segments {
-        [collection] | [collection, _] => COLLECTIONS.contains(collection),
-        ["services", _, child] => matches!(*child, "routes" | "plugins"),
-        ["routes", _, child] => matches!(*child, "plugins" | "service"),
-        ["consumers", _, child] => matches!(*child, "plugins" | "key-auth" | "basic-auth" | "acls"),
-        _ => false,
+/// Names one entity of a collection.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub(super) entity: &'static Entity,
+    /// As it stands in the path, decoded.
+    pub(super) text: String,
+}
+
+impl Key {
+    fn new(entity: &'static Entity, segment: &str) -> Option<Self> {
+        Some(Self { entity, text: percent_decode_str(segment).decode_utf8().ok()?.into_owned() })
+    }
+
+    /// Whether it is an id, and no name.
+    pub(super) fn is_id(&self) -> bool {
+        self.text.len() == 36 && Uuid::parse_str(&self.text).is_ok()
+    }
+
+    /// The entity, if there is one.
+    pub(super) fn find<'a>(&self, entities: &'a Entities) -> Option<&'a Record> {
+        let collection = self.entity.collection;
+        if self.is_id() {
+            return by(entities, collection, "id", &self.text);
+        }
+        if collection == "certificates" {
+            let sni = by(entities, "snis", "name", &self.text)?;
+            let id = sni.value.get("certificate").and_then(|it| it.get("id")).and_then(Value::as_str)?;
+            return by(entities, collection, "id", id);
+        }
+        by(entities, collection, collections::name_field(collection)?, &self.text)
+    }
+
+    /// One of those whose field refers to this parent. Below a parent, names need not be unique elsewhere.
+    pub(super) fn find_below<'a>(
+        &self,
+        entities: &'a Entities,
+        field: &str,
+        parent: &str,
+    ) -> Option<&'a Record> {
+        let name = if self.is_id() { "id" } else { collections::name_field(self.entity.collection)? };
+        let mut all = entities.records.iter().filter(|it| it.collection() == self.entity.collection);
+        all.find(|it| {
+            it.value.get(name).and_then(Value::as_str) == Some(&self.text)
+                && it.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str) == Some(parent)
+        })
+    }
+
+    /// Whether it can be an id or a name at all.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        let Some(name) = collections::name_field(self.entity.collection).filter(|_| !self.is_id()) else {
+            return Ok(());
+        };
+        let field = self.entity.fields.iter().find(|it| it.name == name);
+        let rules = field.map(|it| it.rules).unwrap_or_default();
+        let text = Value::from(self.text.as_str());
+        match rules.iter().find_map(|rule| rule.check(&text).err()) {
+            Some(message) => Err(Refusal::InvalidName(message)),
+            None => Ok(()),
+        }
     }
 }
 
-/// Kong's answer to a write without a database.
-pub(super) fn refuse_write(segments: &[&str], method: &Method, allowed: &[Method]) -> Response<Body> {
-    let writes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-    if allowed.contains(&Method::POST) || !writes.contains(method) || !knows(segments) {
-        return reply::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
+/// What a path names, if it is one of entities.
+pub(super) fn resource(segments: &[&str]) -> Option<Resource> {
+    let first = collections::top(segments.first()?)?;
+    let Collection::Known(entity) = first else {
+        return match segments.len() {
+            1 => Some(Resource::Nothing),
+            2 => Some(Resource::Nobody),
+            _ => None,
+        };
+    };
+    match *segments {
+        [_] => Some(Resource::All(entity)),
+        [_, key] => Key::new(entity, key).map(Resource::One),
+        [_, key, name] => {
+            let key = Key::new(entity, key)?;
+            if let Some((child, field)) = collections::child(entity, name) {
+                return Some(Resource::Below(key, child, field));
+            }
+            let (field, parent) = collections::parent(entity, name)?;
+            Some(Resource::Parent(key, field, parent))
+        }
+        [_, key, name, below] => {
+            let (child, field) = collections::child(entity, name)?;
+            // All targets there are, and no target of that name.
+            if (child.collection, below) == ("targets", "all") {
+                return Some(Resource::Below(Key::new(entity, key)?, child, field));
+            }
+            Some(Resource::OneBelow(Key::new(entity, key)?, Key::new(child, below)?, field))
+        }
+        _ => None,
     }
-    let collection = match segments {
-        [_, _, "service"] => "services",
-        [_, _, "key-auth"] | ["key-auths", ..] => "keyauth_credentials",
-        [_, _, "basic-auth"] | ["basic-auths", ..] => "basicauth_credentials",
-        [_, _, child] => child,
-        [collection, ..] => collection,
-        [] => "",
-    };
-    let by_name = match segments {
-        [_, key] if uuid::Uuid::parse_str(key).is_ok() => String::new(),
-        [collection, _] => format!(" by '{}'", name_field(collection)),
-        _ => String::new(),
-    };
-    let verb = match *method {
-        Method::POST => "create",
-        Method::PUT => "create or update",
-        Method::PATCH => "update",
-        _ => "remove",
-    };
-    let message = format!("cannot {verb} '{collection}' entities{by_name} when not using a database");
-    let text = serde_json::json!({ "code": 12, "name": "operation unsupported", "message": message });
-    reply::json(StatusCode::METHOD_NOT_ALLOWED, text.to_string())
+}
+
+impl Resource {
+    /// The methods that it knows, in Kong's order.
+    pub(super) fn methods(&self) -> &'static [Method] {
+        const LIST: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST];
+        const ONE: &[Method] =
+            &[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS, Method::PATCH, Method::PUT];
+        const PARENT: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::PATCH, Method::PUT];
+        match self {
+            Self::All(_) | Self::Nothing | Self::Below(..) => LIST,
+            Self::One(_) | Self::Nobody | Self::OneBelow(..) => ONE,
+            Self::Parent(..) => PARENT,
+        }
+    }
 }
 
 impl Admin {
-    pub(super) fn entities(&self, segments: &[&str], query: &str) -> Response<Body> {
-        let snapshot = self.control.live().current();
-        let entities = &snapshot.entities;
-        match segments {
-            [collection] => list(records(entities, collection), query),
-            [collection, key] => found(one(entities, collection, key)),
-            ["routes", key, "service"] => {
-                let service = one(entities, "routes", key).and_then(|route| id_of(route.get("service")?));
-                found(service.and_then(|id| one(entities, "services", &id)))
+    /// Answers a request for entities.
+    pub(super) async fn entities(
+        self: &Arc<Self>,
+        resource: Resource,
+        request: Request<Body>,
+    ) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let result = if matches!(head.method, Method::GET | Method::HEAD) {
+            let snapshot = self.control.live().current();
+            Self::read(&resource, &snapshot.entities, head.uri.path(), head.uri.query().unwrap_or_default())
+        } else {
+            match Input::read(&head.headers, body).await {
+                Ok(input) => self.write(resource, head.method, input).await,
+                Err(refusal) => Err(refusal),
             }
-            [collection, key, children] => {
-                let Some(id) = one(entities, collection, key).and_then(|it| id_of(&it)) else {
-                    return not_found();
-                };
-                let back = collection.trim_end_matches('s');
-                let all = records(entities, children).into_iter();
-                let of = |it: &Value| it.get(back).and_then(id_of).as_deref() == Some(&id);
-                list(all.filter(of).collect(), query)
+        };
+        result.unwrap_or_else(Refusal::answer)
+    }
+
+    fn read(
+        resource: &Resource,
+        entities: &Entities,
+        path: &str,
+        query: &str,
+    ) -> Result<Response<Body>, Refusal> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        match resource {
+            Resource::Nobody => Err(Refusal::not_found()),
+            Resource::Nothing => Ok(Asked::read(query)?.page(Vec::new(), path, false)),
+            Resource::All(entity) => {
+                let all = entities.records.iter().filter(|it| it.collection() == entity.collection);
+                let mut all: Vec<Value> = all.map(|it| shown(it, entities)).collect();
+                if entity.collection == "consumers" {
+                    by_custom_id(&mut all, query)?;
+                }
+                Ok(Asked::read(query)?.page(all, path, false))
             }
-            _ => not_found(),
+            Resource::One(key) => {
+                key.check()?;
+                Ok(one(key.find(entities).ok_or_else(|| nobody(key))?, entities))
+            }
+            Resource::Below(key, child, field) => {
+                let parent = key.find(entities).ok_or_else(Refusal::not_found)?;
+                let refers =
+                    |it: &&Record| it.collection() == child.collection && refers_to(it, field, parent.id());
+                let all = entities.records.iter().filter(refers).map(|it| shown(it, entities)).collect();
+                Ok(Asked::read(query)?.page(all, path, true))
+            }
+            Resource::OneBelow(parent, key, field) => {
+                let parent = parent.find(entities).ok_or_else(Refusal::not_found)?;
+                let found = key.find_below(entities, field, parent.id());
+                Ok(one(found.ok_or_else(Refusal::not_found)?, entities))
+            }
+            Resource::Parent(key, field, parent) => {
+                let child = key.find(entities).ok_or_else(Refusal::not_found)?;
+                let id = child.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str);
+                let found = id.and_then(|id| by(entities, parent.collection, "id", id));
+                Ok(one(found.ok_or_else(Refusal::not_found)?, entities))
+            }
         }
     }
 }
 
-fn records(entities: &Entities, collection: &str) -> Vec<Value> {
-    let mut all: Vec<Value> = match collection {
-        "services" => entities.services.iter().map(|it| it.record.clone()).collect(),
-        "routes" => entities.routes.iter().map(|it| it.record.clone()).collect(),
-        "plugins" => entities.plugins.iter().map(|it| it.record.clone()).collect(),
-        "consumers" => entities.consumers.iter().map(|it| it.record.clone()).collect(),
-        "key-auth" | "key-auths" => of_consumers(entities, |it| records_of(&it.keys, |it| &it.record)),
-        "basic-auth" | "basic-auths" => of_consumers(entities, |it| {
-            let all = records_of(&it.passwords, |it| &it.record).into_iter();
-            all.map(without_password).collect()
-        }),
-        _ => of_consumers(entities, |it| records_of(&it.groups, |it| &it.record)),
-    };
-    all.sort_by_key(id_of);
-    all
+fn one(record: &Record, entities: &Entities) -> Response<Body> {
+    reply::json(StatusCode::OK, shown(record, entities).to_json())
 }
 
-fn of_consumers(entities: &Entities, records: fn(&Consumer) -> Vec<Value>) -> Vec<Value> {
-    entities.consumers.iter().flat_map(records).collect()
-}
-
-fn records_of<T>(all: &[T], record: fn(&T) -> &Value) -> Vec<Value> {
-    all.iter().map(|it| record(it).clone()).collect()
-}
-
-/// Kong shows a hash here, which is a secret too.
-fn without_password(record: Value) -> Value {
-    let mut record = record.into_mapping().unwrap_or_default();
-    record.insert("password", "[REDACTED]");
-    record.into()
-}
-
-fn id_of(record: &Value) -> Option<String> {
-    record.get("id").and_then(Value::as_str).map(str::to_owned)
-}
-
-/// The entity with this id, or this name (for plugins: this instance name, for consumers: this username).
-fn one(entities: &Entities, collection: &str, key: &str) -> Option<Value> {
-    let key = percent_decode_str(key).decode_utf8().ok()?;
-    let name = name_field(collection);
-    let is = |record: &Value| {
-        [("id"), name].iter().any(|field| record.get(field).and_then(Value::as_str) == Some(&*key))
-    };
-    records(entities, collection).into_iter().find(is)
-}
-
-/// The field by which entities of a collection can be found besides their id.
-fn name_field(collection: &str) -> &'static str {
-    match collection {
-        "plugins" => "instance_name",
-        "consumers" | "basic-auths" => "username",
-        "key-auths" => "key",
-        _ => "name",
+fn nobody(key: &Key) -> Refusal {
+    if key.entity.collection == "certificates" && !key.is_id() {
+        return Refusal::Plain(StatusCode::NOT_FOUND, "SNI not found".to_owned());
     }
+    Refusal::not_found()
 }
 
-fn found(record: Option<Value>) -> Response<Body> {
-    record.map_or_else(not_found, |record| reply::json(StatusCode::OK, record.to_json()))
+/// Whether a field of a record refers to this id.
+pub(super) fn refers_to(record: &Record, field: &str, id: &str) -> bool {
+    record.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str) == Some(id)
 }
 
-/// One page of a list. (Kong: Admin API, pagination.)
-fn list(records: Vec<Value>, query: &str) -> Response<Body> {
-    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let parameter =
-        |name: &str| query.iter().rev().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
-    let size = match parameter("size").map(str::parse::<usize>) {
-        None => 100,
-        Some(Ok(size)) if (1..=1000).contains(&size) => size,
-        Some(Ok(_)) => return wrong_size("size must be an integer between 1 and 1000"),
-        Some(Err(_)) => return wrong_size("size must be a number"),
-    };
-    let from = match parameter("offset").map(str::parse::<usize>) {
-        None => 0,
-        Some(Ok(from)) => from,
-        Some(Err(_)) => {
-            let message = format!("'{}' is not a valid offset", parameter("offset").unwrap_or_default());
-            let text = serde_json::json!({ "code": 7, "name": "invalid offset", "message": message });
-            return reply::json(StatusCode::BAD_REQUEST, text.to_string());
+/// A record as it is answered with.
+pub(super) fn shown(record: &Record, entities: &Entities) -> Value {
+    let unused =
+        |key: &str| record.entity.fields.iter().any(|it| it.name == key && matches!(it.kind, Kind::Unused));
+    let has_unused = record.entity.fields.iter().any(|it| matches!(it.kind, Kind::Unused));
+    let mut shown: Mapping = match record.collection() {
+        "basicauth_credentials" | "certificates" => record.value.as_mapping().cloned().unwrap_or_default(),
+        _ if has_unused => {
+            let used = record.value.entries().filter(|(key, _)| !unused(key));
+            used.map(|(key, value)| (key.to_owned(), value.clone())).collect()
         }
+        _ => return record.value.clone(),
     };
-    let end = from.saturating_add(size);
-    let more = end < records.len();
-    let page: Vec<Value> = records.into_iter().skip(from).take(size).collect();
-    let mut answer: Mapping = [("data", Value::from(page)), ("next", Value::Null)].into_iter().collect();
-    if more {
-        answer.insert("next", format!("?offset={end}&size={size}"));
-        answer.insert("offset", end.to_string());
+    match record.collection() {
+        // Kong shows a hash here, which is a secret too.
+        "basicauth_credentials" => drop(shown.insert("password", "[REDACTED]")),
+        "certificates" => {
+            let refers =
+                |it: &&Record| it.collection() == "snis" && refers_to(it, "certificate", record.id());
+            let names = entities.records.iter().filter(refers);
+            let mut names: Vec<Value> = names.filter_map(|it| it.value.get("name").cloned()).collect();
+            names.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+            shown.insert("snis", names);
+        }
+        _ => (),
     }
-    reply::json(StatusCode::OK, Value::from(answer).to_json())
+    shown.into()
 }
 
-fn wrong_size(message: &str) -> Response<Body> {
-    let text = serde_json::json!({ "code": 9, "name": "invalid size", "message": message });
-    reply::json(StatusCode::BAD_REQUEST, text.to_string())
+/// `GET /consumers?custom_id=...`: the one who has it.
+fn by_custom_id(all: &mut Vec<Value>, query: &str) -> Result<(), Refusal> {
+    let Some((_, wanted)) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "custom_id")
+    else {
+        return Ok(());
+    };
+    if wanted.is_empty() {
+        let message = "custom_id must be an unempty string".to_owned();
+        return Err(Refusal::Plain(StatusCode::BAD_REQUEST, message));
+    }
+    all.retain(|it| it.get("custom_id").and_then(Value::as_str) == Some(&*wanted));
+    Ok(())
 }

@@ -1,17 +1,43 @@
-//! The Admin API: what is current, and `POST /config` to change it. (Kong: Admin API reference.)
+//! The Admin API: what is current, and how it is changed. (Kong: Admin API reference.)
+//!
+//! | part | is for |
+//! |---|---|
+//! | `guard` | who may ask |
+//! | `entities`, `pages`, `collections` | paths of entities, lists, and which entities there are |
+//! | `write`, `rules`, `plan`, `item`, `checked`, `input`, `form` | from a body to a change of the text |
+//! | `config` | the whole text, out and in |
+//! | `schemas`, `tags`, `node`, `metrics`, `debug` | questions |
+//! | `refusal` | Kong's error objects |
 
+mod checked;
+mod collections;
 mod config;
 mod debug;
 mod entities;
+mod form;
+mod guard;
 mod health;
+mod input;
+mod item;
+mod metrics;
 mod node;
+mod pages;
+mod plan;
+mod refusal;
+mod rules;
+mod schemas;
+mod tags;
+mod write;
 
 use std::{sync::Arc, time::Instant};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use percent_encoding::percent_decode_str;
 
 use super::Control;
 use crate::{body::Body, reply, settings::Settings};
+use entities::Resource;
+use refusal::Refusal;
 
 /// Answers the requests of the Admin API.
 #[derive(Debug)]
@@ -30,71 +56,123 @@ impl Admin {
         Self { control, settings, ready, node_id: uuid::Uuid::new_v4(), started: Instant::now() }
     }
 
-    /// Answers one request of the Admin API.
-    pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
+    /// Answers one request of the Admin API; `local` says that it came over the loopback interface.
+    pub async fn answer(self: &Arc<Self>, request: Request<Body>, local: bool) -> Response<Body> {
         let started = Instant::now();
         let head_only = request.method() == Method::HEAD;
-        let response = self.route(request).await;
+        let origin = guard::allowed_origin(request.headers(), &self.settings);
+        let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+        let mut response = match guard::refused(&request, &self.settings, local) {
+            Some(refusal) => refusal,
+            None => self.route(request).await,
+        };
+        if let Some(origin) = origin {
+            guard::share(&mut response, origin, asked);
+        }
         finish(response, started, head_only)
     }
 
     /// Answers one request of the status listener: the few questions that change nothing.
-    pub async fn status_answer(&self, request: Request<Body>) -> Response<Body> {
+    pub async fn status_answer(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let started = Instant::now();
         let head_only = request.method() == Method::HEAD;
         let response = match segments(request.uri().path()).as_deref() {
-            Some(["status"] | ["status", "ready"]) => self.route(request).await,
+            Some(["status", "ready"]) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+                self.ready()
+            }
+            Some(["status" | "metrics"]) => self.route(request).await,
             _ => not_found(),
         };
         finish(response, started, head_only)
     }
 
-    async fn route(&self, request: Request<Body>) -> Response<Body> {
+    async fn route(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let Some(segments) = segments(&path) else { return not_found() };
-        let allowed: &[Method] = match segments.as_slice() {
-            ["config"] => &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST],
-            ["mock", "state"] => &[Method::DELETE, Method::OPTIONS],
-            ["upstreams", _, "targets", _, .., "healthy" | "unhealthy"] => &[Method::OPTIONS, Method::PUT],
-            _ => &[Method::GET, Method::HEAD, Method::OPTIONS],
-        };
-        if !knows(&segments) {
-            return not_found();
-        }
+        let resource = entities::resource(&segments);
+        // Kong has `/status/ready` on the status listener only; who has none asks here.
+        let readiness = self.settings.status_listen.is_empty();
+        let known = methods(&segments, readiness).or_else(|| resource.as_ref().map(Resource::methods));
+        let Some(allowed) = known else { return not_found() };
         if request.method() == Method::OPTIONS {
             return options(allowed);
         }
         if !allowed.contains(request.method()) {
-            return entities::refuse_write(&segments, request.method(), allowed);
+            return reply::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
         }
-        match segments.as_slice() {
-            [] => self.node(),
-            ["status"] => self.status(),
-            ["status", "ready"] => self.ready(),
-            ["config"] if request.method() == Method::POST => self.post_config(request).await,
-            ["config"] => self.config(),
-            ["debug", "explain"] => self.explain(request.uri().query().unwrap_or_default()),
-            ["mock", "state"] => {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        match (segments.as_slice(), resource) {
+            ([], _) => self.node(),
+            (["status"], _) => self.status(&query),
+            (["status", "ready"], _) => self.ready(),
+            (["status", "dns"], _) => {
+                reply::message(StatusCode::NOT_IMPLEMENTED, "not implemented with the legacy DNS client")
+            }
+            (["config"], _) if request.method() == Method::POST => self.post_config(request).await,
+            (["config"], _) => self.config(),
+            (["debug", "explain"], _) => self.explain(&query),
+            (["mock", "state"], _) => {
                 self.control.live().current().forget();
                 reply::empty(StatusCode::NO_CONTENT)
             }
-            ["upstreams", upstream, "health"] => {
-                self.health(upstream, request.uri().query().unwrap_or_default())
+            (["upstreams", upstream, "health"], _) => self.health(upstream, &query),
+            (
+                ["upstreams", upstream, "targets", target, address @ .., word @ ("healthy" | "unhealthy")],
+                _,
+            ) => self.set_health(upstream, target, address.first().copied(), *word == "healthy"),
+            (["tags"], _) => self.tags(None, &path, &query).unwrap_or_else(Refusal::answer),
+            (["tags", tag], _) => {
+                let tag = percent_decode_str(tag).decode_utf8_lossy();
+                self.tags(Some(&tag), &path, &query).unwrap_or_else(Refusal::answer)
             }
-            ["upstreams", upstream, "targets", target, address @ .., word @ ("healthy" | "unhealthy")] => {
-                self.set_health(upstream, target, address.first().copied(), *word == "healthy")
+            (["endpoints"], _) => Self::endpoints(),
+            (["metrics"], _) => self.metrics(),
+            (["plugins", "enabled"], _) => Self::enabled_plugins(),
+            (["plugins", "schema", name], _) => self.settings_schema(name),
+            (["schemas", names @ ..], _) => self.schemas(names, request).await,
+            (["clustering", _], _) => reply::message(
+                StatusCode::BAD_REQUEST,
+                "this endpoint is only available when Kong is configured to run as Control Plane for the cluster",
+            ),
+            (["debug", _, "log-level"], _) => {
+                let level = format!("{:?}", self.settings.log_level).to_lowercase();
+                reply::message(StatusCode::OK, &format!("log level: {level}"))
             }
-            _ => self.entities(&segments, request.uri().query().unwrap_or_default()),
+            (["debug", _, "log-level", _], _) => reply::message(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "cannot change log level when not using a database",
+            ),
+            (["cache", ..], _) if request.method() == Method::DELETE => reply::empty(StatusCode::NO_CONTENT),
+            (_, Some(resource)) => self.entities(resource, request).await,
+            (_, None) => not_found(),
         }
     }
 }
 
-fn knows(segments: &[&str]) -> bool {
-    matches!(
-        segments,
-        [] | ["status" | "config"] | ["status", "ready"] | ["debug", "explain"] | ["mock", "state"]
-    ) || health::knows(segments)
-        || entities::knows(segments)
+/// The methods of a path that is none of entities, if there is one.
+fn methods(path: &[&str], readiness: bool) -> Option<&'static [Method]> {
+    Some(match path {
+        ["status", "ready"] if !readiness => return None,
+        []
+        | ["status" | "tags" | "endpoints" | "metrics"]
+        | ["status", "dns" | "ready"]
+        | ["tags" | "schemas", _]
+        | ["plugins", "enabled"]
+        | ["plugins", "schema", _]
+        | ["clustering", "data-planes" | "status"]
+        | ["debug", "explain"]
+        | ["debug", "node", "log-level"]
+        | ["schemas", "vaults", _]
+        | ["upstreams", _, "health"] => &[Method::GET, Method::HEAD, Method::OPTIONS],
+        ["schemas", "plugins", name] if *name != "validate" => &[Method::GET, Method::HEAD, Method::OPTIONS],
+        ["schemas", _, "validate"] => &[Method::OPTIONS, Method::POST],
+        ["config"] => &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST],
+        ["mock", "state"] | ["cache"] => &[Method::DELETE, Method::OPTIONS],
+        ["cache", _] => &[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS],
+        ["debug", "node" | "cluster", "log-level", _] => &[Method::OPTIONS, Method::PUT],
+        path if health::knows(path) => &[Method::OPTIONS, Method::PUT],
+        _ => return None,
+    })
 }
 
 /// The segments of a path; one slash at its end is tolerated, empty segments are not.

@@ -38,7 +38,16 @@ impl Admin {
         reply::json(StatusCode::OK, text.to_string())
     }
 
-    pub(super) fn status(&self) -> Response<Body> {
+    pub(super) fn status(&self, query: &str) -> Response<Body> {
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let bad = |message: &str| reply::message(StatusCode::BAD_REQUEST, message);
+            if name == "unit" && !matches!(&*value, "k" | "K" | "m" | "M" | "g" | "G") {
+                return bad(&format!("invalid unit '{value}' (expected 'k/K', 'm/M', or 'g/G')"));
+            }
+            if name == "scale" && value.parse::<f64>().is_ok_and(|it| it < 0.0) {
+                return bad("scale must be equal or greater than 0");
+            }
+        }
         let state = self.control.state();
         let snapshot = self.control.live().current();
         let last_error = state.last_error.as_ref().map(|failure| {
@@ -58,6 +67,7 @@ impl Admin {
                 "failures": state.failures,
                 "last_error": last_error,
             },
+            "memory": { "workers_lua_vms": [], "lua_shared_dicts": {} },
             "server": { "uptime_seconds": self.started.elapsed().as_secs() },
         });
         reply::json(StatusCode::OK, text.to_string())

@@ -50,6 +50,15 @@ impl Node {
         matches!(self.shape, Shape::Sequence { flow: true, .. } | Shape::Mapping { flow: true, .. })
     }
 
+    /// Whether it is a list or a mapping of nothing.
+    pub(super) const fn is_empty(&self) -> bool {
+        match &self.shape {
+            Shape::Sequence { items, .. } => items.is_empty(),
+            Shape::Mapping { entries, .. } => entries.is_empty(),
+            Shape::Scalar | Shape::Alias(_) => false,
+        }
+    }
+
     /// The child that a step leads to; of equal keys the last one, which counts.
     pub(super) fn child(&self, step: &Step) -> Option<&Self> {
         match (&self.shape, step) {

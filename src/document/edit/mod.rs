@@ -2,12 +2,13 @@
 //! lines stay as they are, and only what has to change does.
 //!
 //! A second reading of the text tells where its nodes stand ([`layout`]); a change becomes a few replacements of
-//! ranges ([`place`]), the new parts in the style of their neighbours ([`write`]). Nodes that aliases repeat are
+//! ranges ([`place`], [`removal`]), the new parts in the style of their neighbours ([`write`]). Nodes that aliases repeat are
 //! written out at the aliases before they change, so that a change is only made where it was asked for. Whoever
 //! edits reads the result again: what it says decides, not what this meant.
 
 mod layout;
 mod place;
+mod removal;
 #[cfg(test)]
 mod tests;
 mod write;

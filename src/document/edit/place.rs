@@ -12,15 +12,15 @@ use crate::document::{Mapping, Step, Value};
 
 /// Changes one text, once.
 pub(super) struct Editor<'a> {
-    text: &'a str,
-    document: &'a Value,
-    root: Node,
+    pub(super) text: &'a str,
+    pub(super) document: &'a Value,
+    pub(super) root: Node,
     style: Style,
     newline: &'static str,
 }
 
 /// A range of the text, and what stands there instead.
-type Splice = (Range<usize>, String);
+pub(super) type Splice = (Range<usize>, String);
 
 impl<'a> Editor<'a> {
     pub(super) fn new(text: &'a str, document: &'a Value) -> Result<Self, Unchangeable> {
@@ -105,7 +105,7 @@ impl<'a> Editor<'a> {
         written.collect()
     }
 
-    fn set(&self, steps: &[Step], value: &Value) -> Result<Vec<Splice>, Unchangeable> {
+    pub(super) fn set(&self, steps: &[Step], value: &Value) -> Result<Vec<Splice>, Unchangeable> {
         let mut here = &self.root;
         for (n, step) in steps.iter().enumerate() {
             let Some(child) = here.child(step) else {
@@ -119,27 +119,41 @@ impl<'a> Editor<'a> {
         Ok(vec![self.replace(here, self.parent(steps), value)])
     }
 
-    /// The node that holds the one at the end of the steps.
-    fn parent(&self, steps: &[Step]) -> Option<&Node> {
-        let (_, before) = steps.split_last()?;
-        before.iter().try_fold(&self.root, |node, step| node.child(step))
+    /// The node at the end of the steps.
+    pub(super) fn find(&self, steps: &[Step]) -> Option<&Node> {
+        steps.iter().try_fold(&self.root, |node, step| node.child(step))
     }
 
-    fn replace(&self, old: &Node, parent: Option<&Node>, value: &Value) -> Splice {
+    /// The node that holds the one at the end of the steps.
+    pub(super) fn parent(&self, steps: &[Step]) -> Option<&Node> {
+        self.find(steps.split_last()?.1)
+    }
+
+    pub(super) fn replace(&self, old: &Node, parent: Option<&Node>, value: &Value) -> Splice {
         let Some(parent) = parent else {
             return (old.start..old.end, self.style.flow(value));
         };
-        let behind = &self.text[old.lead..old.start];
+        let brackets = if old.is_flow() && !old.is_empty() && is_long(value) {
+            self.style.flow(value)
+        } else {
+            String::new()
+        };
+        // What fitted between brackets goes on to, if it still does.
+        let brackets = format!(" {brackets}");
+        let fits = (2..80).contains(&brackets.len());
         match &parent.shape {
+            Shape::Mapping { flow: false, .. } | Shape::Sequence { flow: false, .. } if fits => {
+                self.replace_value(old, &brackets)
+            }
             Shape::Mapping { flow: false, entries } => {
                 let column = entries.first().map_or(0, |entry| self.column(entry.key.start));
                 let new = self.style.value(value, column);
-                self.replace_value(old, behind, &new)
+                self.replace_value(old, &new)
             }
             Shape::Sequence { flow: false, .. } => {
                 let column = self.column(old.lead.saturating_sub(1));
                 let item = self.style.item(value, column);
-                (old.lead..self.solid(old), item.strip_prefix('-').unwrap_or(&item).to_owned())
+                self.replace_value(old, item.strip_prefix('-').unwrap_or(&item))
             }
             _ => {
                 let from = self.content(old);
@@ -149,22 +163,26 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// A value behind its key; a comment beside the key stays there.
-    fn replace_value(&self, old: &Node, behind: &str, new: &str) -> Splice {
+    /// What stands behind a key or a dash; comments beside it stay, on its first line if there are more of them.
+    fn replace_value(&self, old: &Node, new: &str) -> Splice {
         let end = self.solid(old);
-        let first = behind.lines().next().unwrap_or_default();
-        let comment = first.find('#').filter(|at| first[..*at].trim().is_empty() && behind.contains('\n'));
-        match (comment, new.strip_prefix('\n')) {
-            (Some(_), Some(lines)) => {
-                let line = behind.find('\n').map_or(old.lead, |at| old.lead + at + 1);
-                (line..end.max(line), lines.to_owned())
-            }
-            (Some(at), None) => {
-                let comment = first[at..].trim_end();
-                (old.lead..end, format!("{new} {comment}"))
-            }
-            (None, _) => (old.lead..end, new.to_owned()),
+        let behind = &self.text[old.lead..old.start.min(end).max(old.lead)];
+        let head = behind.lines().next().filter(|_| behind.contains('\n')).unwrap_or_default().trim();
+        let head = if head.starts_with('#') { head } else { "" };
+        let rest = &self.text[end..];
+        let line = rest.split(['\r', '\n']).next().unwrap_or_default();
+        let tail = if line.trim_start().starts_with('#') { line.trim() } else { "" };
+        let Some((first, below)) = new.split_once('\n') else {
+            let head = if head.is_empty() { String::new() } else { format!(" {head}") };
+            return (old.lead..end, format!("{new}{head}"));
+        };
+        // Behind a text of several lines a comment would be a part of it.
+        let end = if tail.is_empty() { end } else { end + line.trim_end().len() };
+        let mut lines = first.to_owned();
+        for comment in [head, tail].into_iter().filter(|it| !it.is_empty()) {
+            lines.extend([" ", comment]);
         }
+        (old.lead..end, format!("{lines}\n{below}"))
     }
 
     /// A new key of the mapping that the steps lead to.
@@ -178,7 +196,7 @@ impl<'a> Editor<'a> {
         match &here.shape {
             Shape::Mapping { flow: true, entries } => {
                 let last = entries.last().map(|it| (it.key.start, it.value.end));
-                Ok(vec![self.into_flow(here, last, Some(key), value)])
+                Ok(vec![self.between_brackets(here, last, Some(key), value)])
             }
             Shape::Mapping { flow: false, entries } => {
                 let Some(after) = self.neighbour(entries, value) else {
@@ -225,32 +243,31 @@ impl<'a> Editor<'a> {
 
     fn push(&self, steps: &[Step], value: &Value) -> Result<Vec<Splice>, Unchangeable> {
         let items = node(self.document, steps).map(Value::items).unwrap_or_default();
-        let list = Value::from(items.iter().chain([value]).cloned().collect::<Vec<_>>());
-        let found = steps.iter().try_fold(&self.root, |node, step| node.child(step));
-        let Some(here) = found else { return self.set(steps, &list) };
+        let whole = Value::from(items.iter().chain([value]).cloned().collect::<Vec<_>>());
+        let Some(here) = self.find(steps) else { return self.set(steps, &whole) };
         match &here.shape {
             Shape::Sequence { flow: false, items } if !items.is_empty() => {
                 let last = &items[items.len() - 1];
                 let column = self.column(last.lead.saturating_sub(1));
                 let gap = self.gap(items.iter().map(|it| (it.lead.saturating_sub(1), it.end)));
-                let item = self.style.item(value, column);
-                Ok(vec![self.below(last, &format!("{gap}{}{item}", blanks(column)))])
+                let added = self.style.item(value, column);
+                Ok(vec![self.below(last, &format!("{gap}{}{added}", blanks(column)))])
             }
             Shape::Sequence { items, .. } => {
                 let parent = self.parent(steps);
                 if items.is_empty() && parent.is_some_and(|it| !it.is_flow()) {
-                    return Ok(vec![self.replace(here, parent, &list)]);
+                    return Ok(vec![self.replace(here, parent, &whole)]);
                 }
                 let last = items.last().map(|it| (self.content(it), it.end));
-                Ok(vec![self.into_flow(here, last, None, value)])
+                Ok(vec![self.between_brackets(here, last, None, value)])
             }
-            Shape::Scalar => self.fill(here, steps, &list),
+            Shape::Scalar => self.fill(here, steps, &whole),
             _ => Err(Unchangeable("there is something else where a list should be")),
         }
     }
 
     /// One more member between brackets, on a line of its own where the last one (from, to) is.
-    fn into_flow(
+    fn between_brackets(
         &self,
         here: &Node,
         last: Option<(usize, usize)>,
@@ -263,9 +280,9 @@ impl<'a> Editor<'a> {
         });
         let text = match (key, column) {
             (Some(key), Some(column)) if self.style.json => {
-                format!("{}: {}", Value::from(key).to_json(), self.style.json_lines(value, Some(column)))
+                format!("{}: {}", Value::from(key).to_json(), Style::json_lines(value, Some(column)))
             }
-            (None, Some(column)) if self.style.json => self.style.json_lines(value, Some(column)),
+            (None, Some(column)) if self.style.json => Style::json_lines(value, Some(column)),
             (Some(key), _) => self.style.flow_entry(key, value),
             (None, _) => self.style.flow(value),
         };
@@ -279,68 +296,8 @@ impl<'a> Editor<'a> {
         }
     }
 
-    fn remove(&self, steps: &[Step]) -> Result<Vec<Splice>, Unchangeable> {
-        let none = Unchangeable("there is no such node");
-        let here = steps.iter().try_fold(&self.root, |node, step| node.child(step));
-        if here.is_none() && node(self.document, steps).is_some() {
-            // A merge key brings it; what stands beside that key wins.
-            return self.set(steps, &Value::Null);
-        }
-        let (Some(parent), Some(step)) = (self.parent(steps), steps.last()) else { return Err(none) };
-        let outer = self.parent(&steps[..steps.len() - 1]);
-        // Each child: where it begins with its dash or key, and where it ends.
-        let (flow, children, wanted): (bool, Vec<(usize, usize)>, Vec<usize>) = match (&parent.shape, step) {
-            (Shape::Sequence { flow, items }, Step::Index(n)) if *n < items.len() => {
-                let from = |it: &Node| if *flow { self.content(it) } else { it.lead.saturating_sub(1) };
-                (*flow, items.iter().map(|it| (from(it), it.end)).collect(), vec![*n])
-            }
-            (Shape::Mapping { flow, entries }, Step::Key(key)) => {
-                let these = entries.iter().enumerate().filter(|(_, it)| it.name == *key);
-                let these: Vec<usize> = these.map(|(n, _)| n).collect();
-                (*flow, entries.iter().map(|it| (it.key.start, it.value.end)).collect(), these)
-            }
-            _ => return Err(none),
-        };
-        if wanted.is_empty() {
-            return Err(none);
-        }
-        if wanted.len() == children.len() {
-            let empty = match parent.shape {
-                Shape::Sequence { .. } => Value::from(Vec::new()),
-                _ => Mapping::default().into(),
-            };
-            return Ok(vec![self.replace(parent, outer, &empty)]);
-        }
-        Ok(wanted.into_iter().map(|n| (self.removed(flow, &children, n), String::new())).collect())
-    }
-
-    /// The range that goes with the child at `n`.
-    fn removed(&self, flow: bool, children: &[(usize, usize)], n: usize) -> Range<usize> {
-        let (from, to) = children[n];
-        let next = children.get(n + 1).map(|it| it.0);
-        if flow {
-            return match (next, n.checked_sub(1).map(|n| children[n].1)) {
-                (Some(next), _) => from..next,
-                (None, Some(before)) => before..to,
-                (None, None) => from..to,
-            };
-        }
-        let line = self.line(from);
-        if !self.text[line..from].trim().is_empty() {
-            // It shares its line with the dash of the list that it begins.
-            return from..next.unwrap_or(to);
-        }
-        let end = self.next_line(to);
-        let blank_before = line > 0 && self.text[self.line(line - 1)..line].trim().is_empty();
-        let rest = &self.text[end..];
-        let blank_behind = rest.is_empty() || rest.lines().next().is_some_and(|it| it.trim().is_empty());
-        // Of two blank lines that would meet, one is enough.
-        let start = if blank_before && blank_behind { self.line(line - 1) } else { line };
-        start..end
-    }
-
     /// Where a node begins, with its anchor and tag.
-    fn content(&self, node: &Node) -> usize {
+    pub(super) fn content(&self, node: &Node) -> usize {
         let behind = &self.text[node.lead..node.start];
         node.lead + behind.len() - behind.trim_start().len()
     }
@@ -358,7 +315,7 @@ impl<'a> Editor<'a> {
     }
 
     /// Where the line after this byte begins; where the byte stands at the beginning of one, that one.
-    fn next_line(&self, byte: usize) -> usize {
+    pub(super) fn next_line(&self, byte: usize) -> usize {
         if byte > 0 && self.text[..byte].ends_with('\n') {
             return byte;
         }
@@ -366,7 +323,7 @@ impl<'a> Editor<'a> {
     }
 
     /// Where the line of this byte begins.
-    fn line(&self, byte: usize) -> usize {
+    pub(super) fn line(&self, byte: usize) -> usize {
         self.text[..byte].rfind('\n').map_or(0, |at| at + 1)
     }
 

@@ -94,6 +94,11 @@ fn other_styles_are_kept_too() {
     check("# only this\n", &push("a", "1"), "# only this\na:\n- 1\n");
     check("a:\n  b: # why\n    c: 1\n", &set("a.b", "{d: 2}"), "a:\n  b: # why\n    d: 2\n");
     check("a:\n  b:   # why\nc: 1\n", &set("a.b", "2"), "a:\n  b: 2   # why\nc: 1\n");
+    check("a: 1  # why\n", &set("a", "\"x\\ny\\n\""), "a: | # why\n  x\n  y\n");
+    check("a: [1]  # why\n", &set("a", "[2]"), "a: [2]  # why\n");
+    check("a: [1]  # why\n", &set("a", "5"), "a: 5  # why\n");
+    check("a: [1]  # why\n", &remove("a.0"), "a: []  # why\n");
+    check("- {a: 1} # why\n- b\n", &set("0", "{c: 1, d: 2}"), "- {c: 1, d: 2} # why\n- b\n");
     check("a: |\n  x\n\nb: 1\n", &set("c", "2"), "a: |\n  x\n\nb: 1\nc: 2\n");
     check("a: {b: 1}\n", &set("a.c", "{d: [x, 'y z']}"), "a: {b: 1, c: {d: [x, 'y z']}}\n");
     check("a: {}\n", &set("a.c", "2"), "a: {c: 2}\n");
@@ -131,6 +136,10 @@ fn a_change_is_made_where_it_was_asked_for_only() {
 }
 
 /// What becomes of the node at the end of some steps; none if there is no way to it.
+#[expect(
+    clippy::option_option,
+    reason = "one says whether there is a way, the other whether there is a node"
+)]
 fn go(value: &Value, steps: &[Step], end: &dyn Fn(Option<&Value>) -> Option<Value>) -> Option<Option<Value>> {
     let Some((step, rest)) = steps.split_first() else { return Some(end(Some(value))) };
     let below = |child: Option<&Value>| match child {

@@ -1,5 +1,7 @@
 //! Values as text: lines of a block, or one flow of brackets; strings so that YAML 1.1 and 1.2 read them alike.
 
+use std::fmt::Write as _;
+
 use crate::document::{Dialect, Mapping, Value, read, scalar};
 
 /// How a text is written, as its author has it.
@@ -53,7 +55,7 @@ impl Style {
     /// The same between brackets, on one line.
     pub(super) fn flow(self, value: &Value) -> String {
         if self.json {
-            return self.json_lines(value, None);
+            return Self::json_lines(value, None);
         }
         match value {
             Value::Sequence(items) => {
@@ -77,7 +79,7 @@ impl Style {
     }
 
     /// JSON, on one line or with each member on its own, behind so many blanks.
-    pub(super) fn json_lines(self, value: &Value, column: Option<usize>) -> String {
+    pub(super) fn json_lines(value: &Value, column: Option<usize>) -> String {
         let inner = column.map(|column| column + 2);
         let (before, between, after) = match (column, inner) {
             (Some(column), Some(inner)) => (
@@ -89,12 +91,12 @@ impl Style {
         };
         match value {
             Value::Sequence(items) if !items.is_empty() => {
-                let items: Vec<String> = items.iter().map(|item| self.json_lines(item, inner)).collect();
+                let items: Vec<String> = items.iter().map(|item| Self::json_lines(item, inner)).collect();
                 format!("[{before}{}{after}]", items.join(&between))
             }
             Value::Mapping(entries) if !entries.is_empty() => {
                 let entry = |(key, value): (&str, &Value)| {
-                    format!("{}: {}", Value::from(key).to_json(), self.json_lines(value, inner))
+                    format!("{}: {}", Value::from(key).to_json(), Self::json_lines(value, inner))
                 };
                 let entries: Vec<String> = entries.iter().map(entry).collect();
                 format!("{{{before}{}{after}}}", entries.join(&between))
@@ -158,7 +160,8 @@ fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     for c in Value::from(text).to_json().chars() {
         if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
             out.push(c);
         }

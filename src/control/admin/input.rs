@@ -1,0 +1,96 @@
+//! The body of a write: JSON, or a form of either kind, as a record. (Kong: Admin API, "Supported content types".)
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyDataStream, BodyExt as _, Full, LengthLimitError, Limited};
+
+use super::{form, refusal::Refusal};
+use crate::{
+    body::Body,
+    document::{Mapping, Value},
+    schema::{Entity, Plugins},
+};
+
+/// A body larger than this is refused: Kong's own limit for its Admin API is of that size.
+const MOST_BYTES: usize = 10 << 20;
+/// More fields than this are refused, as at Kong.
+const MOST_FIELDS: usize = 1000;
+
+/// A body that was read.
+#[derive(Clone, Debug)]
+pub(super) enum Input {
+    /// A record, its values as they are.
+    Json(Mapping),
+    /// Names and texts, in their order.
+    Form(Vec<(String, String)>),
+}
+
+impl Input {
+    /// Reads a body.
+    pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Refusal> {
+        let bytes = match Limited::new(body, MOST_BYTES).collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"));
+            }
+            Err(_) => return Err(plain(StatusCode::BAD_REQUEST, "the body ended before its end")),
+        };
+        let declared = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+        let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match media_type.as_str() {
+            "" if bytes.is_empty() => Ok(Self::Json(Mapping::default())),
+            "application/json" => json(&bytes),
+            "application/x-www-form-urlencoded" => {
+                fields(form_urlencoded::parse(&bytes).into_owned().take(MOST_FIELDS + 1).collect())
+            }
+            "multipart/form-data" => fields(multipart(declared, bytes).await?),
+            _ => Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")),
+        }
+    }
+
+    /// The record that it describes, as one of this entity.
+    pub(super) fn record(&self, entity: &Entity, plugins: &dyn Plugins, plugin: Option<&str>) -> Mapping {
+        match self {
+            Self::Json(record) => record.clone(),
+            Self::Form(pairs) => form::record(pairs.iter().cloned(), entity, plugins, plugin),
+        }
+    }
+}
+
+fn plain(status: StatusCode, message: &str) -> Refusal {
+    Refusal::Plain(status, message.to_owned())
+}
+
+fn json(bytes: &Bytes) -> Result<Input, Refusal> {
+    let broken = || plain(StatusCode::BAD_REQUEST, "Cannot parse JSON body");
+    let value: Value = serde_json::from_slice(bytes).map_err(|_| broken())?;
+    match value {
+        Value::Mapping(_) => Ok(Input::Json(value.into_mapping().unwrap_or_default())),
+        _ => Err(plain(StatusCode::BAD_REQUEST, "expected a JSON object")),
+    }
+}
+
+fn fields(pairs: Vec<(String, String)>) -> Result<Input, Refusal> {
+    if pairs.len() > MOST_FIELDS {
+        return Err(plain(StatusCode::BAD_REQUEST, "Too many arguments"));
+    }
+    Ok(Input::Form(pairs))
+}
+
+async fn multipart(declared: &str, bytes: Bytes) -> Result<Vec<(String, String)>, Refusal> {
+    let broken = |_| plain(StatusCode::BAD_REQUEST, "Cannot parse multipart body");
+    let boundary = multer::parse_boundary(declared).map_err(broken)?;
+    let mut parts = multer::Multipart::new(BodyDataStream::new(Full::new(bytes)), boundary);
+    let mut pairs = Vec::new();
+    while let Some(part) = parts.next_field().await.map_err(broken)? {
+        let name = part.name().unwrap_or_default().to_owned();
+        let text = part.bytes().await.map_err(broken)?;
+        let text = String::from_utf8(text.to_vec())
+            .map_err(|_| plain(StatusCode::BAD_REQUEST, "a field of the form is no text in UTF-8"))?;
+        pairs.push((name, text));
+        if pairs.len() > MOST_FIELDS {
+            break;
+        }
+    }
+    Ok(pairs)
+}

@@ -1,0 +1,79 @@
+//! How an entity is written in a file: what is set, and nothing that goes without saying.
+
+use crate::{
+    document::{Mapping, Value},
+    schema::{Entity, Field, Kind},
+};
+
+/// Whether a field can be written: who it is, and when it was changed, is nobody's to say.
+pub(super) fn is_written(field: &Field) -> bool {
+    let stamp = matches!(field.name, "id" | "updated_at");
+    !stamp && !field.name.starts_with('_') && !matches!(field.kind, Kind::Entities(..) | Kind::Unused)
+}
+
+/// The value of a field that nobody sets.
+pub(super) fn default(field: &Field) -> Value {
+    let default = field.default.and_then(|json| serde_json::from_str(json).ok());
+    default.unwrap_or_default()
+}
+
+/// The same without members that are unset.
+pub(super) fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Mapping(entries) => {
+            let set = entries.iter().filter(|(_, value)| !value.is_null());
+            set.map(|(key, value)| (key.to_owned(), without_nulls(value))).collect::<Mapping>().into()
+        }
+        Value::Sequence(items) => items.iter().map(without_nulls).collect::<Vec<_>>().into(),
+        other => other.clone(),
+    }
+}
+
+/// An item of a file that says a record, and goes on to hold what was nested in it.
+pub(super) fn rewritten(entity: &Entity, written: &Value, wanted: &Mapping, old: &Mapping) -> Value {
+    let mut item = Mapping::default();
+    if written.get("id").is_some() {
+        item.insert("id", wanted.get("id").or(old.get("id")).cloned().unwrap_or_default());
+    }
+    for field in entity.fields.iter().filter(|it| is_written(it) && it.name != "created_at") {
+        let value = wanted.get(field.name).cloned().unwrap_or_default();
+        // What does not change is said as it was: by a name, a variable, a password instead of its hash.
+        if let Some(written) =
+            written.get(field.name).filter(|_| wanted.get(field.name) == old.get(field.name))
+        {
+            item.insert(field.name, written.clone());
+            continue;
+        }
+        match field.kind {
+            Kind::Foreign(_) if written.get(field.name).is_none() => (),
+            Kind::Foreign(_) => {
+                if let Some(id) = value.get("id") {
+                    item.insert(field.name, id.clone());
+                }
+            }
+            _ if value != default(field) => drop(item.insert(field.name, without_nulls(&value))),
+            _ => (),
+        }
+    }
+    for (key, value) in written.entries() {
+        let nested = entity
+            .fields
+            .iter()
+            .any(|it| it.name == key && matches!(it.kind, Kind::Entities(..) | Kind::Unused));
+        if nested || key.starts_with('_') || key == "created_at" {
+            item.insert(key, value.clone());
+        }
+    }
+    item.into()
+}
+
+/// What a service says, as the URL that stands for it.
+pub(super) fn url(service: &Mapping) -> String {
+    let text = |key: &str| service.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (protocol, host) = (text("protocol"), text("host"));
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let usual = if protocol == "https" { 443 } else { 80 };
+    let port = service.get("port").and_then(Value::as_i64).filter(|it| *it != usual);
+    let port = port.map(|it| format!(":{it}")).unwrap_or_default();
+    format!("{protocol}://{host}{port}{}", text("path"))
+}

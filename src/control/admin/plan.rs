@@ -1,0 +1,341 @@
+//! What a write means for the text: which of its nodes change, so that it declares what was asked for.
+
+use uuid::Uuid;
+
+use super::{
+    collections,
+    item::{default, is_written, rewritten, url, without_nulls},
+    refusal::Refusal,
+};
+use crate::{
+    control::write::{Plan, Wanted},
+    document::{Mapping, Path, Step, Value, edit::Change},
+    entity::{Entities, Record},
+    schema::{Entity, Field, Kind, Plugins},
+};
+
+/// What is current: what it declares, and the text that says so.
+#[derive(Clone, Copy)]
+pub(super) struct Current<'a> {
+    pub(super) entities: &'a Entities,
+    pub(super) document: &'a Value,
+    pub(super) plugins: &'a dyn Plugins,
+}
+
+impl<'a> Current<'a> {
+    /// The entity with this id.
+    pub(super) fn by_id(&self, collection: &str, id: &str) -> Option<&'a Record> {
+        by(self.entities, collection, "id", id)
+    }
+
+    /// What the text says at a place.
+    fn written(&self, at: &Path) -> Option<&'a Value> {
+        at.steps().iter().try_fold(self.document, |value, step| match step {
+            Step::Key(key) => value.get(key),
+            Step::Index(n) => value.items().get(*n),
+            Step::Inside => None,
+        })
+    }
+
+    /// A new entity: `record` is complete, `given` is what was said of it, and `names` are the server names of a new
+    /// certificate.
+    pub(super) fn create(
+        &self,
+        entity: &'static Entity,
+        record: Mapping,
+        given: &Mapping,
+        names: &[Value],
+    ) -> Plan {
+        let (list, back) = self.place(entity, &record);
+        let mut item = Mapping::default();
+        if given.get("id").is_none_or(Value::is_null) && !has_lasting_id(entity, &record) {
+            item.insert("id", Uuid::new_v4().to_string());
+        }
+        for (key, value) in given.iter().filter(|(key, value)| !value.is_null() && *key != "updated_at") {
+            item.insert(key, without_nulls(value));
+        }
+        // Keys that are made up would be made up again at the next load.
+        if matches!(entity.collection, "keyauth_credentials" | "jwt_secrets") {
+            for key in ["key", "secret"] {
+                if let Some(value) = record.get(key).filter(|it| !it.is_null()) {
+                    item.insert(key, value.clone());
+                }
+            }
+        }
+        for (field, collection) in collections::foreign(entity) {
+            if item.remove(field).is_some() && back != Some(field) {
+                let id = reference(&record, field);
+                item.insert(field, self.name_of(collection, id));
+            }
+        }
+        if !names.is_empty() {
+            let one = |name: &Value| Value::from([("name", name.clone())].into_iter().collect::<Mapping>());
+            item.insert("snis", names.iter().map(one).collect::<Vec<_>>());
+        }
+        let mut record = record;
+        match item.get("id") {
+            Some(id) => drop(record.insert("id", id.clone())),
+            None => drop(record.remove("id")),
+        }
+        let at = list.index(self.written(&list).map(Value::items).unwrap_or_default().len());
+        Plan {
+            changes: vec![Change::Push(list, item.into())],
+            wanted: Some(Wanted { collection: entity.collection, at, record: record.into() }),
+            nested: names.len(),
+            ..Plan::default()
+        }
+    }
+
+    /// The list that a new entity goes into, and the field that need not be written there.
+    fn place(&self, entity: &'static Entity, record: &Mapping) -> (Path, Option<&'static str>) {
+        let top = Path::root().key(entity.collection);
+        let parents: Vec<(&'static str, &'static str)> = collections::foreign(entity)
+            .filter(|(field, _)| record.get(field).is_some_and(|it| !it.is_null()))
+            .collect();
+        let &[(field, collection)] = parents.as_slice() else { return (top, None) };
+        let Some(parent) = self.by_id(collection, reference(record, field)) else { return (top, None) };
+        let nested = parent.entity.fields.iter().find(|it| match it.kind {
+            Kind::Entities(child, back) => child().collection == entity.collection && back == field,
+            _ => false,
+        });
+        let Some(nested) = nested else { return (top, None) };
+        let list = parent.at.key(nested.name);
+        // A file that has such entities at its top has the next one there, too.
+        let has = |at: &Path| self.written(at).is_some_and(|it| !it.items().is_empty());
+        if has(&top) && !has(&list) { (top, None) } else { (list, Some(field)) }
+    }
+
+    /// What a reference at the top of a file says: a name where there is one.
+    fn name_of(&self, collection: &str, id: &str) -> Value {
+        let parent = self.by_id(collection, id);
+        let named = parent.zip(collections::name_field(collection));
+        let name = named.and_then(|(parent, field)| parent.value.get(field)).and_then(Value::as_str);
+        Value::from(name.unwrap_or(id))
+    }
+
+    /// Another record for an entity.
+    pub(super) fn update(&self, current: &Record, wanted: Mapping, given: &Mapping) -> Plan {
+        let entity = current.entity;
+        let old = current.value.as_mapping().cloned().unwrap_or_default();
+        let written = self.written(&current.at);
+        let moves = collections::foreign(entity).find(|(field, _)| {
+            let nested = written.is_some_and(|it| it.get(field).is_none_or(Value::is_null));
+            nested && old.get(field) != wanted.get(field) && old.get(field).is_some_and(|it| !it.is_null())
+        });
+        let record = Value::from(wanted.clone());
+        if moves.is_some() {
+            return self.relocate(current, wanted);
+        }
+        let mut changes = Vec::new();
+        let difference = Difference { entity, old: &old, wanted: &wanted, given };
+        self.differences(&difference, entity.fields, &current.at, written, &mut changes);
+        if let Some(written) = written {
+            shorthand(&difference, &current.at, written, &mut changes);
+        }
+        if changes.is_empty() {
+            return Plan {
+                wanted: Some(Wanted {
+                    collection: entity.collection,
+                    at: current.at.clone(),
+                    record: current.value.clone(),
+                }),
+                ..Plan::default()
+            };
+        }
+        changes.extend(self.renamed(current, &wanted));
+        let instead = written.map(|written| {
+            let item = rewritten(entity, written, &wanted, &old);
+            let mut all = vec![Change::Set(current.at.clone(), item)];
+            all.extend(self.renamed(current, &wanted));
+            all
+        });
+        let wanted = Some(Wanted { collection: entity.collection, at: current.at.clone(), record });
+        Plan { changes, instead, wanted, ..Plan::default() }
+    }
+
+    fn differences(
+        &self,
+        all: &Difference<'_>,
+        fields: &'static [Field],
+        at: &Path,
+        written: Option<&Value>,
+        changes: &mut Vec<Change>,
+    ) {
+        let unset = Value::Null;
+        for field in fields.iter().filter(|it| is_written(it)) {
+            let (old, wanted) =
+                (all.old.get(field.name).unwrap_or(&unset), all.wanted.get(field.name).unwrap_or(&unset));
+            if old == wanted {
+                continue;
+            }
+            let at = at.key(field.name);
+            let given = all.given.get(field.name).filter(|it| !it.is_null());
+            let inner = match field.kind {
+                Kind::Record(fields) => Some(fields),
+                Kind::Config => all
+                    .wanted
+                    .get("name")
+                    .filter(|name| all.old.get("name") == Some(*name))
+                    .and_then(Value::as_str)
+                    .and_then(|name| self.plugins.settings(name))
+                    .map(|it| it.fields),
+                _ => None,
+            };
+            if let (Some(fields), Some(old), Some(wanted)) = (inner, old.as_mapping(), wanted.as_mapping()) {
+                let empty = Mapping::default();
+                let given = given.and_then(Value::as_mapping).unwrap_or(&empty);
+                let below = Difference { entity: all.entity, old, wanted, given };
+                self.differences(&below, fields, &at, written.and_then(|it| it.get(field.name)), changes);
+                continue;
+            }
+            let is_there = written.is_some_and(|it| it.get(field.name).is_some());
+            if let Kind::Foreign(collection) = field.kind {
+                match wanted.get("id").and_then(Value::as_str) {
+                    Some(id) => changes.push(Change::Set(at, self.name_of(collection, id))),
+                    None if is_there => changes.push(Change::Remove(at)),
+                    None => (),
+                }
+            } else if let Some(given) = given {
+                changes.push(Change::Set(at, without_nulls(given)));
+            } else if *wanted != default(field) {
+                changes.push(Change::Set(at, without_nulls(wanted)));
+            } else if is_there {
+                changes.push(Change::Remove(at));
+            }
+        }
+    }
+
+    /// References by a name that changes.
+    fn renamed(&self, current: &Record, wanted: &Mapping) -> Vec<Change> {
+        let Some(field) = collections::name_field(current.collection()) else { return Vec::new() };
+        let (old, new) = (current.value.get(field), wanted.get(field));
+        let Some(old) = old.filter(|it| Some(*it) != new && !it.is_null()) else { return Vec::new() };
+        let new = new.filter(|it| !it.is_null()).cloned().unwrap_or_else(|| current.id().into());
+        let mut changes = Vec::new();
+        for record in &self.entities.records {
+            for (field, to) in collections::foreign(record.entity) {
+                let at = record.at.key(field);
+                if to == current.collection() && self.written(&at) == Some(old) {
+                    changes.push(Change::Set(at, new.clone()));
+                }
+            }
+        }
+        changes
+    }
+
+    /// An entity that stood inside its parent, and has another one now.
+    fn relocate(&self, current: &Record, wanted: Mapping) -> Plan {
+        let entity = current.entity;
+        let old = current.value.as_mapping().cloned().unwrap_or_default();
+        let written = self.written(&current.at).cloned().unwrap_or_default();
+        let mut item = rewritten(entity, &written, &wanted, &old).into_mapping().unwrap_or_default();
+        let (list, back) = self.place(entity, &wanted);
+        for (field, collection) in collections::foreign(entity) {
+            item.remove(field);
+            let id = reference(&wanted, field);
+            if back != Some(field) && !id.is_empty() {
+                item.insert(field, self.name_of(collection, id));
+            }
+        }
+        let at = list.index(self.written(&list).map(Value::items).unwrap_or_default().len());
+        let all = vec![Change::Push(list, item.into()), Change::Remove(current.at.clone())];
+        let wanted = Some(Wanted { collection: entity.collection, at, record: wanted.into() });
+        Plan { changes: all, wanted, ..Plan::default() }
+    }
+
+    /// An entity goes, and with it what is nothing without it.
+    pub(super) fn delete(&self, current: &Record) -> Result<Plan, Refusal> {
+        let mut gone: Vec<&Record> = vec![current];
+        let mut next = 0;
+        while let Some(parent) = gone.get(next).copied() {
+            next += 1;
+            for record in &self.entities.records {
+                for (field, to) in collections::foreign(record.entity) {
+                    let refers = to == parent.collection()
+                        && record.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str)
+                            == Some(parent.id());
+                    if !refers || gone.iter().any(|it| std::ptr::eq(*it, record)) {
+                        continue;
+                    }
+                    if !collections::goes_with(record.entity, field) {
+                        return Err(Refusal::Referenced(record.collection(), parent.collection()));
+                    }
+                    gone.push(record);
+                }
+            }
+        }
+        // The last ones first, so that the places of the others stay; what is inside another goes with it.
+        let mut places: Vec<&Path> = gone.iter().map(|it| &it.at).collect();
+        places.sort_by_key(|at| std::cmp::Reverse(order(at)));
+        let mut changes = Vec::new();
+        for at in places {
+            let inside = gone.iter().any(|it| it.at != *at && at.steps().starts_with(it.at.steps()));
+            if !inside {
+                changes.push(Change::Remove(at.clone()));
+            }
+        }
+        let gone = gone.iter().map(|it| (it.collection(), it.id().to_owned())).collect();
+        Ok(Plan { changes, gone, ..Plan::default() })
+    }
+}
+
+/// Two records of an entity, and what was said to get from one to the other.
+struct Difference<'a> {
+    entity: &'static Entity,
+    old: &'a Mapping,
+    wanted: &'a Mapping,
+    given: &'a Mapping,
+}
+
+/// The entity of a collection whose field says this.
+pub(super) fn by<'a>(
+    entities: &'a Entities,
+    collection: &str,
+    field: &str,
+    text: &str,
+) -> Option<&'a Record> {
+    let says = |it: &&Record| it.value.get(field).and_then(Value::as_str) == Some(text);
+    entities.records.iter().filter(|it| it.collection() == collection).find(says)
+}
+
+/// The id that a field of a record refers to; empty if to nothing.
+fn reference<'a>(record: &'a Mapping, field: &str) -> &'a str {
+    record.get(field).and_then(|it| it.get("id")).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether the id that a file gives an entity lasts as long as its name.
+fn has_lasting_id(entity: &Entity, record: &Mapping) -> bool {
+    let field = match entity.collection {
+        // What is written at the top of a file counts as it is written, and nothing else would tell two apart.
+        "keyauth_credentials" | "jwt_secrets" | "certificates" | "ca_certificates" => return false,
+        "plugins" => "name",
+        other => collections::name_field(other).unwrap_or("name"),
+    };
+    record.get(field).is_some_and(|it| !it.is_null())
+}
+
+/// The order of nodes in a document, lists by their numbers.
+fn order(at: &Path) -> Vec<(String, usize)> {
+    let step = |step: &Step| match step {
+        Step::Key(key) => (key.clone(), 0),
+        Step::Index(n) => (String::new(), *n),
+        Step::Inside => (String::new(), 0),
+    };
+    at.steps().iter().map(step).collect()
+}
+
+/// A `url` in the text goes on to be one: it wins over the fields that it stands for.
+fn shorthand(all: &Difference<'_>, at: &Path, written: &Value, changes: &mut Vec<Change>) {
+    const PARTS: [&str; 4] = ["protocol", "host", "port", "path"];
+    if all.entity.prepare.is_none() || written.get("url").is_none_or(Value::is_null) {
+        return;
+    }
+    let is_part = |change: &Change| PARTS.iter().any(|part| *change.path() == at.key(part));
+    let touched = changes.iter().any(is_part);
+    changes.retain(|change| !is_part(change));
+    if let Some(url) = all.given.get("url").filter(|it| !it.is_null()) {
+        changes.push(Change::Set(at.key("url"), url.clone()));
+    } else if touched {
+        changes.push(Change::Set(at.key("url"), url(all.wanted).into()));
+    }
+}

@@ -1,0 +1,159 @@
+//! What must hold between a record and all others: who it refers to is there, nobody else has what only one may
+//! have. (Kong: Admin API, foreign keys and unique fields.)
+
+use super::{
+    collections,
+    entities::refers_to,
+    plan::{Current, by},
+    refusal::Refusal,
+};
+use crate::{
+    document::{Mapping, Value},
+    entity::{Entities, Record},
+    schema::Entity,
+};
+
+/// References by name become references by id; a text is none here.
+pub(super) fn resolve(
+    current: &Current<'_>,
+    entity: &'static Entity,
+    given: &mut Mapping,
+) -> Result<(), Refusal> {
+    for (field, collection) in collections::foreign(entity) {
+        let missing = || Refusal::field(field, one("id", "missing primary key"));
+        let Some(value) = given.get(field).cloned().filter(|it| !it.is_null()) else { continue };
+        let Some(reference) = value.as_mapping().filter(|it| !it.is_empty()) else { return Err(missing()) };
+        if reference.get("id").is_some() {
+            continue;
+        }
+        let Some(parent) = collections::entity(collection) else { continue };
+        let unique: Vec<&str> = collections::unique_fields(parent).collect();
+        let Some((key, text)) = reference.iter().find(|(key, _)| unique.contains(key)) else {
+            let key = reference.keys().next().unwrap_or_default();
+            return Err(Refusal::field(field, one(key, "unknown field")));
+        };
+        let found = by(current.entities, collection, key, text.as_str().unwrap_or_default());
+        let Some(found) = found else {
+            let by = [(key, text.clone())].into_iter().collect();
+            return Err(Refusal::Unresolved { field: field.to_owned(), collection, by });
+        };
+        given.insert(field, [("id", Value::from(found.id()))].into_iter().collect::<Mapping>());
+    }
+    Ok(())
+}
+
+fn one(key: &str, text: &str) -> Mapping {
+    [(key, Value::from(text))].into_iter().collect()
+}
+
+/// Whether everything that is referred to is there.
+pub(super) fn references_exist(
+    current: &Current<'_>,
+    entity: &'static Entity,
+    record: &Mapping,
+) -> Result<(), Refusal> {
+    for (field, collection) in collections::foreign(entity) {
+        let Some(id) = record.get(field).and_then(|it| it.get("id")).and_then(Value::as_str) else {
+            continue;
+        };
+        if current.by_id(collection, id).is_none() {
+            return Err(Refusal::Foreign { field: field.to_owned(), collection, id: id.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether nobody else has what only one may have.
+pub(super) fn is_unique(
+    entities: &Entities,
+    entity: &Entity,
+    record: &Mapping,
+    own: Option<&str>,
+) -> Result<(), Refusal> {
+    let others =
+        || entities.records.iter().filter(|it| it.collection() == entity.collection && Some(it.id()) != own);
+    if let Some(id) = record.get("id").and_then(Value::as_str).filter(|_| own.is_none())
+        && others().any(|it| it.id().eq_ignore_ascii_case(id))
+    {
+        return Err(Refusal::PrimaryKey(id.to_owned()));
+    }
+    let together = collections::unique_together(entity.collection);
+    let known: Vec<&str> =
+        together.iter().copied().filter(|it| entity.fields.iter().any(|field| field.name == *it)).collect();
+    let has = |other: &Record, field: &str| {
+        other.value.get(field).unwrap_or(&Value::Null) == record.get(field).unwrap_or(&Value::Null)
+    };
+    if !known.is_empty() && others().any(|it| known.iter().all(|field| has(it, field))) {
+        let values = known.iter().map(|it| (*it, record.get(it).cloned().unwrap_or_default()));
+        return Err(Refusal::Unique(values.collect()));
+    }
+    for field in collections::unique_fields(entity) {
+        let Some(value) = record.get(field).filter(|it| !it.is_null()) else { continue };
+        if others().any(|it| it.value.get(field) == Some(value)) {
+            return Err(Refusal::Unique([(field, value.clone())].into_iter().collect()));
+        }
+    }
+    Ok(())
+}
+
+/// A plugin sees requests of its Route, or of a Route of its Service. (Kong checks this here, and not in files.)
+pub(super) fn suits_route(entities: &Entities, entity: &Entity, record: &Mapping) -> Result<(), Refusal> {
+    if entity.collection != "plugins" {
+        return Ok(());
+    }
+    let own = record.get("protocols").map(Value::items).unwrap_or_default();
+    let shares = |route: &Record| {
+        let all = route.value.get("protocols").map(Value::items).unwrap_or_default();
+        all.iter().any(|it| own.contains(it))
+    };
+    let id = |field: &str| record.get(field).and_then(|it| it.get("id")).and_then(Value::as_str);
+    if let Some(route) = id("route").and_then(|id| by(entities, "routes", "id", id)) {
+        if !shares(route) {
+            return Err(Refusal::field("protocols", "must match the associated route's protocols"));
+        }
+    } else if let Some(service) = id("service") {
+        let mut routes = entities.records.iter().filter(|it| it.collection() == "routes");
+        let mut of_service = routes.by_ref().filter(|it| refers_to(it, "service", service)).peekable();
+        if of_service.peek().is_some() && !of_service.any(shares) {
+            let message = "must match the protocols of at least one route pointing to this Plugin's service";
+            return Err(Refusal::field("protocols", message));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the server names out of what is said of a certificate: they are entities of their own. Those of one that is
+/// there are changed at `/snis`.
+pub(super) fn server_names(
+    entities: &Entities,
+    entity: &Entity,
+    given: &mut Mapping,
+    own: Option<&Record>,
+) -> Result<Vec<Value>, Refusal> {
+    if entity.collection != "certificates" {
+        return Ok(Vec::new());
+    }
+    let names = match given.remove("snis").unwrap_or_default() {
+        only @ Value::String(_) => vec![only].into(),
+        names => names,
+    };
+    if !names.is_null() && names.as_sequence().is_none() {
+        return Err(Refusal::field("snis", "expected a set"));
+    }
+    for name in names.items() {
+        let Some(text) = name.as_str() else { return Err(Refusal::field("snis", "expected a string")) };
+        let Some(sni) = by(entities, "snis", "name", text) else {
+            if own.is_some() {
+                return Err(Refusal::field("snis", "server names of a certificate are changed at /snis"));
+            }
+            continue;
+        };
+        let owner = sni.value.get("certificate").and_then(|it| it.get("id")).and_then(Value::as_str);
+        let owner = owner.unwrap_or_default();
+        if own.is_none_or(|own| own.id() != owner) {
+            let message = format!("{text} already associated with existing certificate '{owner}'");
+            return Err(Refusal::field("snis", message));
+        }
+    }
+    Ok(names.items().to_vec())
+}

@@ -1,0 +1,175 @@
+//! `/schemas`: what entities and plugins may say, in Kong's notation of its own schemas; forms are drawn from it.
+//! (Kong: Admin API, "Retrieve Entity Schema" and "Validate a configuration against a schema".)
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode};
+use serde_json::{Map, Value as Json, json};
+
+use super::{Admin, checked::checked, collections, input::Input, not_found, refusal::Refusal};
+use crate::{
+    body::Body,
+    plugin::{self, Bundled},
+    reply,
+    schema::{Entity, Field, Kind, Plugins, Rule},
+    settings::RouterFlavor,
+};
+
+impl Admin {
+    /// What the rest of a path below `/schemas` names; none if nothing.
+    pub(super) async fn schemas(self: &Arc<Self>, names: &[&str], request: Request<Body>) -> Response<Body> {
+        let plugins = self.plugins();
+        let reads = request.method() != Method::POST;
+        match names {
+            [name, "validate"] if !reads => {
+                self.validate(name, request).await.unwrap_or_else(Refusal::answer)
+            }
+            ["plugins", name] if reads => plugin_schema(name, &plugins),
+            ["vaults", name] if reads => none("vault", name),
+            [name] if reads => match collections::entity(name) {
+                Some(entity) => reply::json(StatusCode::OK, described(entity, None).to_string()),
+                None => none("entity", name),
+            },
+            _ => not_found(),
+        }
+    }
+
+    pub(super) fn plugins(&self) -> Bundled {
+        Bundled { expressions: self.settings.router_flavor == RouterFlavor::Expressions }
+    }
+
+    /// The older form: only what `config` may say.
+    pub(super) fn settings_schema(&self, name: &str) -> Response<Body> {
+        match self.plugins().settings(name) {
+            Some(settings) => {
+                reply::json(StatusCode::OK, json!({ "fields": list(settings.fields) }).to_string())
+            }
+            None => reply::message(StatusCode::NOT_FOUND, &format!("No plugin named '{name}'")),
+        }
+    }
+
+    async fn validate(
+        self: &Arc<Self>,
+        name: &str,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Refusal> {
+        let Some(entity) = collections::entity(name) else { return Ok(none("entity", name)) };
+        let (head, body) = request.into_parts();
+        let input = Input::read(&head.headers, body).await?;
+        let plugins = self.plugins();
+        let mut given = input.record(entity, &plugins, None);
+        given.remove("updated_at");
+        checked(entity, &given, &plugins)?;
+        Ok(reply::message(StatusCode::OK, "schema validation successful"))
+    }
+}
+
+fn none(kind: &str, name: &str) -> Response<Body> {
+    reply::message(StatusCode::NOT_FOUND, &format!("No {kind} named '{name}'"))
+}
+
+fn plugin_schema(name: &str, plugins: &dyn Plugins) -> Response<Body> {
+    let Some((settings, entity)) = plugins.settings(name).zip(collections::entity("plugins")) else {
+        return none("plugin", name);
+    };
+    let per_consumer = plugin::find(name).is_none_or(|def| def.per_consumer);
+    let mut schema = described(entity, Some((name, settings.fields)));
+    if !per_consumer && let Some(fields) = schema["fields"].as_array_mut() {
+        for field in fields.iter_mut().filter(|it| it.get("consumer").is_some()) {
+            field["consumer"]["eq"] = Json::Null;
+        }
+    }
+    reply::json(StatusCode::OK, schema.to_string())
+}
+
+fn described(entity: &Entity, plugin: Option<(&str, &'static [Field])>) -> Json {
+    let fields: Vec<Json> = entity
+        .fields
+        .iter()
+        .filter(|it| !matches!(it.kind, Kind::Entities(..) | Kind::Unused))
+        .map(|field| {
+            let mut facts = facts(field);
+            let unique = collections::unique_fields(entity).any(|it| it == field.name);
+            if unique {
+                facts.insert("unique".into(), true.into());
+            }
+            match (field.name, plugin) {
+                ("id", _) => drop(facts.insert("auto".into(), true.into())),
+                ("created_at" | "updated_at", _) => {
+                    facts.insert("auto".into(), true.into());
+                    facts.insert("timestamp".into(), true.into());
+                }
+                ("config", Some((_, fields))) => {
+                    facts.insert("required".into(), true.into());
+                    facts.insert("fields".into(), list(fields));
+                }
+                ("name", Some((name, _))) => drop(facts.insert("eq".into(), name.into())),
+                _ => (),
+            }
+            named(field.name, facts)
+        })
+        .collect();
+    let mut schema = json!({ "fields": fields, "entity_checks": [] });
+    if let Some((name, _)) = plugin {
+        schema["name"] = name.into();
+    }
+    schema
+}
+
+fn named(name: &str, facts: Map<String, Json>) -> Json {
+    Json::Object([(name.to_owned(), Json::Object(facts))].into_iter().collect())
+}
+
+fn list(fields: &'static [Field]) -> Json {
+    fields.iter().map(|field| named(field.name, facts(field))).collect()
+}
+
+/// What a row says, in Kong's words.
+fn facts(field: &Field) -> Map<String, Json> {
+    let mut facts = Map::new();
+    let kind = if matches!(field.kind, Kind::Any) { "json" } else { field.kind.name() };
+    facts.insert("type".into(), kind.into());
+    if field.required {
+        facts.insert("required".into(), true.into());
+    }
+    if let Some(default) = field.default.and_then(|json| serde_json::from_str(json).ok()) {
+        facts.insert("default".into(), default);
+    }
+    match field.kind {
+        Kind::Text => drop(facts.insert("len_min".into(), 0.into())),
+        Kind::Secret => drop(facts.insert("encrypted".into(), true.into())),
+        Kind::Uuid => drop(facts.insert("uuid".into(), true.into())),
+        Kind::Array(item) | Kind::Set(item) => {
+            facts.insert("elements".into(), Json::Object(self::facts(item)));
+        }
+        Kind::Map(item) => {
+            facts.insert("keys".into(), json!({ "type": "string" }));
+            facts.insert("values".into(), Json::Object(self::facts(item)));
+        }
+        Kind::Record(fields) => {
+            facts.insert("required".into(), true.into());
+            facts.insert("fields".into(), list(fields));
+        }
+        Kind::Foreign(to) => drop(facts.insert("reference".into(), to.into())),
+        _ => (),
+    }
+    for rule in field.rules {
+        match rule {
+            Rule::OneOf(all) => drop(facts.insert("one_of".into(), json!(all))),
+            Rule::OneOfNumbers(all) => drop(facts.insert("one_of".into(), json!(all))),
+            Rule::Between(low, high) => {
+                facts.insert("between".into(), json!([number(*low), number(*high)]));
+            }
+            Rule::NotEmpty => drop(facts.insert("len_min".into(), 1.into())),
+            Rule::Holds(_) => (),
+        }
+    }
+    facts
+}
+
+/// A whole number without a fraction.
+fn number(number: f64) -> Json {
+    #[expect(clippy::cast_possible_truncation, reason = "in range and whole: the test before says so")]
+    let whole = (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64);
+    whole.map_or_else(|| json!(number), Json::from)
+}
