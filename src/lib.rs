@@ -10,6 +10,9 @@
 //! | [`schema`] | MAY: what a record may say, one row per field |
 //! | [`entity`] | WORDS: Service, Route, Plugin, ... as values that cannot be wrong |
 //! | [`config`] | FILE: from the text of `kong.yaml` to Entities |
+//! | [`json_schema`] | EDIT: what the file may say, told to editors |
+//! | [`export`] | OUT: from Entities to a text of `kong.yaml` |
+//! | [`compare`] | CHANGED: what is different between two files |
 //! | [`body`], [`request_id`], [`reply`] | the body type, the id of a request, the gateway's own answers |
 //! | [`settings`] | TOLD: what the process is told, under Kong's names |
 //! | [`openapi`] | SPECS: every dialect becomes one Api; knows no gateway |
@@ -27,12 +30,15 @@
 
 pub mod balancer;
 pub mod body;
+pub mod compare;
 pub mod config;
 pub mod control;
 pub mod diag;
 pub mod dns;
 pub mod document;
 pub mod entity;
+pub mod export;
+pub mod json_schema;
 pub mod mock;
 pub mod openapi;
 pub mod plugin;

@@ -17,7 +17,7 @@ use mynah::{
     settings::{Settings, SettingsError},
 };
 
-use command::{check::Format, lint::Demands, run};
+use command::{check::Format, export::Notation, lint::Demands, run};
 
 /// A DB-less, Kong-compatible API gateway that mocks what is not built yet.
 #[derive(Debug, Parser)]
@@ -46,6 +46,12 @@ enum Command {
     Mock(Mock),
     /// Check OpenAPI documents: exit code 0, or 1 and everything that is wrong
     Lint(Lint),
+    /// Print a JSON Schema of configurations, for editors
+    Schema,
+    /// Print a configuration with all defaults, entity by entity; it can be loaded again, by Kong too
+    Export(Export),
+    /// Say what is different between two configurations: exit code 0 for nothing, 1 for something, 2 for trouble
+    Diff(Diff),
 }
 
 #[derive(Debug, Args)]
@@ -101,6 +107,32 @@ struct Explain {
     #[arg(long, value_name = "DIR")]
     specs: Option<PathBuf>,
     /// How the explanation is printed
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    /// The configuration, YAML or JSON [default: `KONG_DECLARATIVE_CONFIG`, else ./kong.yaml or ./kong.yml]
+    file: Option<PathBuf>,
+    /// The folder of OpenAPI documents that plugins name [default: specs beside FILE]
+    #[arg(long, value_name = "DIR")]
+    specs: Option<PathBuf>,
+    /// How the configuration is printed
+    #[arg(long, value_enum, default_value = "yaml")]
+    format: Notation,
+}
+
+#[derive(Debug, Args)]
+struct Diff {
+    /// The first configuration
+    before: PathBuf,
+    /// The second configuration
+    after: PathBuf,
+    /// The folder of OpenAPI documents that plugins name [default: specs beside each file]
+    #[arg(long, value_name = "DIR")]
+    specs: Option<PathBuf>,
+    /// How the differences are printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -169,6 +201,7 @@ fn main() -> ExitCode {
     match execute(Cli::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.is::<Trouble>() => ExitCode::from(2),
         Err(error) => {
             // Wrong settings are a list, and each of them says that it is an error.
             let prefix = if error.is::<SettingsError>() { "" } else { "error: " };
@@ -177,6 +210,18 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Nothing could be compared, and why has been said.
+#[derive(Debug)]
+struct Trouble;
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("one of the files cannot be used")
+    }
+}
+
+impl std::error::Error for Trouble {}
 
 fn execute(command: Command) -> Result<bool> {
     match command {
@@ -231,6 +276,27 @@ fn execute(command: Command) -> Result<bool> {
             }
             let demands = Demands { strict: flags.strict, deny_warnings: flags.deny_warnings };
             Ok(command::lint::lint(&flags.specifications, demands, flags.format))
+        }
+        Command::Schema => {
+            command::schema::schema();
+            Ok(true)
+        }
+        Command::Export(flags) => {
+            let overrides = [
+                ("declarative_config", flags.file.map(|file| file.display().to_string())),
+                ("specs_dir", flags.specs.map(|folder| folder.display().to_string())),
+            ];
+            let (settings, _) = settings(overrides, None)?;
+            let door = door(&settings)?;
+            let specs = specs(&settings, &door);
+            Ok(command::export::export(&door, specs, run::options(&settings), flags.format))
+        }
+        Command::Diff(flags) => {
+            let (settings, _) = settings([], None)?;
+            let files = [&*flags.before, &*flags.after];
+            let options = run::options(&settings);
+            let same = command::diff::diff(files, flags.specs.as_deref(), options, flags.format);
+            same.ok_or_else(|| Trouble.into())
         }
     }
 }

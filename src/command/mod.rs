@@ -2,9 +2,12 @@
 
 pub(crate) mod bulk;
 pub(crate) mod check;
+pub(crate) mod diff;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod lint;
 pub(crate) mod run;
+pub(crate) mod schema;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 

@@ -12,6 +12,7 @@ mod number;
 mod path;
 mod scalar;
 mod value;
+mod write;
 mod yaml;
 
 pub use locate::{Located, locate, locate_all};

@@ -22,6 +22,7 @@ mod balancing;
 mod broken_files;
 mod client;
 mod command_line;
+mod commands;
 mod config;
 mod consumers;
 mod cors;

@@ -1,0 +1,241 @@
+//! EDIT: what a document may say, as one JSON Schema for editors; the rows of `schema` in other words.
+//!
+//! Draft 7, which the language servers of editors understand best. What rows say by code (`Holds`, checks across
+//! fields) is left to `mynah check`: the schema accepts every document that can be used, and some that cannot.
+
+mod descriptions;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    document::Mapping,
+    schema::{Entity, Field, Kind, Plugins, Rule},
+};
+
+/// The JSON Schema of documents with these fields at their top.
+#[must_use]
+pub fn json_schema(fields: &'static [Field], plugins: &dyn Plugins) -> Json {
+    let mut describer = Describer { plugins, entities: Vec::new() };
+    let mut schema = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Declarative configuration of an API gateway (Kong's format 3.0)",
+    });
+    let mut definitions = Map::new();
+    if let Json::Object(members) = &mut schema {
+        members.extend(describer.record("", fields, &[]));
+        if let Some(Json::Object(properties)) = members.get_mut("properties") {
+            let words =
+                OF_DECK.iter().map(|word| ((*word).to_owned(), json!({ "description": "decK's own" })));
+            properties.extend(words);
+        }
+        // Definitions name further entities while they are written.
+        let mut next = 0;
+        while let Some(entity) = describer.entities.get(next).copied() {
+            definitions.insert(entity.collection.to_owned(), describer.entity(entity));
+            next += 1;
+        }
+        for name in plugins.names() {
+            let Some(settings) = plugins.settings(name) else { continue };
+            let mut config = describer.record(name, settings.fields, &[]);
+            if !config.contains_key("required") {
+                config.insert("type".to_owned(), json!(["object", "null"]));
+            }
+            definitions.insert(config_name(name), config.into());
+        }
+        members.insert("definitions".to_owned(), definitions.into());
+    }
+    schema
+}
+
+fn config_name(plugin: &str) -> String {
+    format!("config-{plugin}")
+}
+
+/// The shorthand of a Service, and what need not be there beside it.
+const SHORTHAND: (&str, &str, &str) = ("services", "url", "host");
+
+/// What decK's files say besides at their top.
+const OF_DECK: &[&str] = &[
+    "_info",
+    "_plugin_configs",
+    "_workspace",
+    "_konnect",
+    "consumer_groups",
+    "partials",
+    "custom_entities",
+    "service_packages",
+    "rbac_roles",
+    "licenses",
+    "cloned_plugins",
+    "custom_plugins",
+    "event_hooks",
+];
+
+/// Writes rows as schemas.
+struct Describer<'a> {
+    plugins: &'a dyn Plugins,
+    /// The entities that are named so far.
+    entities: Vec<&'static Entity>,
+}
+
+impl Describer<'_> {
+    fn entity(&mut self, entity: &'static Entity) -> Json {
+        // What the entity makes up for itself nobody has to write.
+        let filled = entity.prepare.and_then(|prepare| prepare(&Mapping::default()).ok()).unwrap_or_default();
+        let (collection, shorthand, besides) = SHORTHAND;
+        let has_shorthand = entity.collection == collection;
+        let mut optional: Vec<&str> = filled.keys().collect();
+        if has_shorthand {
+            optional.push(besides);
+        }
+        let mut schema = self.record(entity.collection, entity.fields, &optional);
+        if let (true, Some(Json::Object(properties))) = (has_shorthand, schema.get_mut("properties")) {
+            let description = "stands for protocol, host, port and path at once";
+            let url = json!({ "type": ["string", "null"], "format": "uri", "description": description });
+            properties.insert(shorthand.to_owned(), url);
+            let either = json!([{ "required": [shorthand] }, { "required": [besides] }]);
+            schema.insert("anyOf".to_owned(), either);
+        }
+        if entity.fields.iter().any(|field| matches!(field.kind, Kind::Config)) {
+            self.plugin(&mut schema);
+        }
+        schema.into()
+    }
+
+    /// Tells the settings of each plugin by its name.
+    fn plugin(&self, schema: &mut Map<String, Json>) {
+        let names = self.plugins.names();
+        let choices = names.iter().map(|name| {
+            let needs = self.plugins.settings(name).is_some_and(|settings| {
+                settings.fields.iter().any(|field| field.required && field.default.is_none())
+            });
+            let mut then = json!({
+                "properties": { "config": { "$ref": format!("#/definitions/{}", config_name(name)) } },
+            });
+            if needs {
+                then["required"] = json!(["config"]);
+            }
+            json!({ "if": { "properties": { "name": { "const": name } }, "required": ["name"] }, "then": then })
+        });
+        schema.insert("allOf".to_owned(), choices.collect::<Vec<_>>().into());
+        if let Some(properties) = schema.get_mut("properties") {
+            properties["name"]["enum"] = names.clone().into();
+            properties["_config"] = json!({ "type": "string", "description": "decK's own: shared settings" });
+        }
+    }
+
+    /// A mapping with these fields; those of an entity that refer to another may be said by where it stands.
+    fn record(&mut self, owner: &str, fields: &'static [Field], optional: &[&str]) -> Map<String, Json> {
+        let mut properties = Map::new();
+        for field in fields {
+            let mut schema = self.field(owner, field);
+            if let (Some(text), Json::Object(members)) = (descriptions::of(owner, field.name), &mut schema) {
+                members.insert("description".to_owned(), text.into());
+            }
+            properties.insert(field.name.to_owned(), schema);
+        }
+        properties.entry("_comment").or_insert_with(|| json!({ "type": ["string", "null"] }));
+        properties.entry("_ignore").or_insert_with(|| json!({ "type": ["array", "null"] }));
+        let must = |field: &&Field| {
+            field.required
+                && field.default.is_none()
+                && !matches!(field.kind, Kind::Foreign(_) | Kind::Record(_) | Kind::Config)
+                && !optional.contains(&field.name)
+        };
+        let required: Vec<&str> = fields.iter().filter(must).map(|field| field.name).collect();
+        let mut schema = Map::new();
+        schema.insert("type".to_owned(), "object".into());
+        schema.insert("properties".to_owned(), properties.into());
+        schema.insert("additionalProperties".to_owned(), false.into());
+        if !required.is_empty() {
+            schema.insert("required".to_owned(), required.into());
+        }
+        schema
+    }
+
+    fn field(&mut self, owner: &str, field: &'static Field) -> Json {
+        let mut schema = self.kind(owner, field.kind);
+        let Json::Object(members) = &mut schema else { return schema };
+        for rule in field.rules {
+            add_rule(rule, members);
+        }
+        if let Some(default) = field.default.and_then(|json| serde_json::from_str(json).ok()) {
+            members.insert("default".to_owned(), default);
+        }
+        // A field without a value is one that is not there.
+        if !field.required && !field.name.is_empty() {
+            allow_null(members);
+        }
+        schema
+    }
+
+    fn kind(&mut self, owner: &str, kind: Kind) -> Json {
+        match kind {
+            Kind::String | Kind::Secret => json!({ "type": "string", "minLength": 1 }),
+            Kind::Text => json!({ "type": "string" }),
+            Kind::Uuid => json!({ "type": "string", "pattern": "^[0-9a-fA-F-]{36}$" }),
+            Kind::Integer => json!({ "type": "integer" }),
+            Kind::Number => json!({ "type": "number" }),
+            Kind::Boolean => json!({ "type": "boolean" }),
+            Kind::Array(item) | Kind::Set(item) => {
+                json!({ "type": "array", "items": self.field(owner, item) })
+            }
+            Kind::Map(item) => json!({ "type": "object", "additionalProperties": self.field(owner, item) }),
+            Kind::Record(fields) => self.record(owner, fields, &[]).into(),
+            Kind::Entities(entity, back) => self.nested(entity(), back),
+            Kind::Foreign(_) => json!({
+                "type": ["string", "object"],
+                "properties": { "id": { "type": "string" } },
+                "required": ["id"],
+                "additionalProperties": false,
+            }),
+            Kind::Config => json!({ "type": "object" }),
+            Kind::Unused => json!({ "type": "array" }),
+            Kind::Any => json!({}),
+        }
+    }
+
+    /// A list of entities; where none stands above them, they have to say what they belong to.
+    fn nested(&mut self, entity: &'static Entity, back: &str) -> Json {
+        if !self.entities.iter().any(|it| it.collection == entity.collection) {
+            self.entities.push(entity);
+        }
+        let one = json!({ "$ref": format!("#/definitions/{}", entity.collection) });
+        let owners = entity.fields.iter().filter(|it| it.required && matches!(it.kind, Kind::Foreign(_)));
+        let owners: Vec<&str> = owners.filter(|it| it.name != back).map(|it| it.name).collect();
+        if owners.is_empty() {
+            return json!({ "type": "array", "items": one });
+        }
+        json!({ "type": "array", "items": { "allOf": [one, { "required": owners }] } })
+    }
+}
+
+fn add_rule(rule: &Rule, schema: &mut Map<String, Json>) {
+    match rule {
+        Rule::OneOf(all) => drop(schema.insert("enum".to_owned(), json!(all))),
+        Rule::OneOfNumbers(all) => drop(schema.insert("enum".to_owned(), json!(all))),
+        Rule::Between(low, high) => {
+            for (keyword, bound) in [("minimum", *low), ("maximum", *high)] {
+                schema.insert(keyword.to_owned(), number(bound));
+            }
+        }
+        Rule::NotEmpty => drop(schema.insert("minItems".to_owned(), 1.into())),
+        Rule::Holds(_) => (),
+    }
+}
+
+/// A bound, as people write it.
+fn number(bound: f64) -> Json {
+    format!("{bound}").parse().map_or_else(|_| json!(bound), Json::Number)
+}
+
+fn allow_null(schema: &mut Map<String, Json>) {
+    if let Some(Json::Array(all)) = schema.get_mut("enum") {
+        all.push(Json::Null);
+    }
+    match schema.get_mut("type") {
+        Some(Json::Array(types)) => types.push("null".into()),
+        Some(one) => *one = json!([one.take(), "null"]),
+        None => (),
+    }
+}
