@@ -17,6 +17,7 @@
 //! | [`settings`] | TOLD: what the process is told, under Kong's names |
 //! | [`openapi`] | SPECS: every dialect becomes one Api; knows no gateway |
 //! | [`mock`] | ANSWERS: which answer a request gets from an Api |
+//! | [`import`] | IN: from an Api to a text of `kong.yaml` |
 //! | [`router`] | WHICH: picks a Route |
 //! | [`dns`] | NAMES: host names become addresses |
 //! | [`tls`] | WHO: certificates and keys, which is shown for a name, whom we trust |
@@ -38,6 +39,7 @@ pub mod dns;
 pub mod document;
 pub mod entity;
 pub mod export;
+pub mod import;
 pub mod json_schema;
 pub mod mock;
 pub mod openapi;

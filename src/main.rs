@@ -17,7 +17,14 @@ use mynah::{
     settings::{Settings, SettingsError},
 };
 
-use command::{check::Format, export::Notation, lint::Demands, run};
+use command::{
+    check::Format,
+    diff::Trouble,
+    flags::{Diff, Export, Import},
+    import::Wishes,
+    lint::Demands,
+    run,
+};
 
 /// A DB-less, Kong-compatible API gateway that mocks what is not built yet.
 #[derive(Debug, Parser)]
@@ -46,6 +53,11 @@ enum Command {
     Mock(Mock),
     /// Check OpenAPI documents: exit code 0, or 1 and everything that is wrong
     Lint(Lint),
+    /// Turn OpenAPI documents into a configuration: a service for each, a route for each operation
+    ///
+    /// Names, tags, paths and x-kong-... extensions are those of the public converters. What cannot be said in a
+    /// configuration is told on stderr.
+    Import(Import),
     /// Print a JSON Schema of configurations, for editors
     Schema,
     /// Print a configuration with all defaults, entity by entity; it can be loaded again, by Kong too
@@ -107,32 +119,6 @@ struct Explain {
     #[arg(long, value_name = "DIR")]
     specs: Option<PathBuf>,
     /// How the explanation is printed
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct Export {
-    /// The configuration, YAML or JSON [default: `KONG_DECLARATIVE_CONFIG`, else ./kong.yaml or ./kong.yml]
-    file: Option<PathBuf>,
-    /// The folder of OpenAPI documents that plugins name [default: specs beside FILE]
-    #[arg(long, value_name = "DIR")]
-    specs: Option<PathBuf>,
-    /// How the configuration is printed
-    #[arg(long, value_enum, default_value = "yaml")]
-    format: Notation,
-}
-
-#[derive(Debug, Args)]
-struct Diff {
-    /// The first configuration
-    before: PathBuf,
-    /// The second configuration
-    after: PathBuf,
-    /// The folder of OpenAPI documents that plugins name [default: specs beside each file]
-    #[arg(long, value_name = "DIR")]
-    specs: Option<PathBuf>,
-    /// How the differences are printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -211,18 +197,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Nothing could be compared, and why has been said.
-#[derive(Debug)]
-struct Trouble;
-
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("one of the files cannot be used")
-    }
-}
-
-impl std::error::Error for Trouble {}
-
 fn execute(command: Command) -> Result<bool> {
     match command {
         Command::Run(flags) => {
@@ -277,27 +251,51 @@ fn execute(command: Command) -> Result<bool> {
             let demands = Demands { strict: flags.strict, deny_warnings: flags.deny_warnings };
             Ok(command::lint::lint(&flags.specifications, demands, flags.format))
         }
+        Command::Import(flags) => flags.import(),
         Command::Schema => {
             command::schema::schema();
             Ok(true)
         }
-        Command::Export(flags) => {
-            let overrides = [
-                ("declarative_config", flags.file.map(|file| file.display().to_string())),
-                ("specs_dir", flags.specs.map(|folder| folder.display().to_string())),
-            ];
-            let (settings, _) = settings(overrides, None)?;
-            let door = door(&settings)?;
-            let specs = specs(&settings, &door);
-            Ok(command::export::export(&door, specs, run::options(&settings), flags.format))
-        }
-        Command::Diff(flags) => {
-            let (settings, _) = settings([], None)?;
-            let files = [&*flags.before, &*flags.after];
-            let options = run::options(&settings);
-            let same = command::diff::diff(files, flags.specs.as_deref(), options, flags.format);
-            same.ok_or_else(|| Trouble.into())
-        }
+        Command::Export(flags) => flags.export(),
+        Command::Diff(flags) => flags.diff(),
+    }
+}
+
+impl Import {
+    fn import(self) -> Result<bool> {
+        let (settings, _) = settings([], None)?;
+        let wishes = Wishes {
+            security: self.security.unwrap_or(self.mock.is_none()),
+            mock: self.mock,
+            tags: self.tags,
+            specs: self.specs,
+            output: self.output,
+            notation: self.format,
+        };
+        command::import::import(&self.specifications, wishes, run::options(&settings))
+    }
+}
+
+impl Export {
+    fn export(self) -> Result<bool> {
+        let overrides = [
+            ("declarative_config", self.file.map(|file| file.display().to_string())),
+            ("specs_dir", self.specs.map(|folder| folder.display().to_string())),
+        ];
+        let (settings, _) = settings(overrides, None)?;
+        let door = door(&settings)?;
+        let specs = specs(&settings, &door);
+        Ok(command::export::export(&door, specs, run::options(&settings), self.format))
+    }
+}
+
+impl Diff {
+    fn diff(&self) -> Result<bool> {
+        let (settings, _) = settings([], None)?;
+        let files = [&*self.before, &*self.after];
+        let options = run::options(&settings);
+        let same = command::diff::diff(files, self.specs.as_deref(), options, self.format);
+        same.ok_or_else(|| Trouble.into())
     }
 }
 

@@ -24,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("request_id", &[]),
     ("reply", &["body", "document", "request_id"]),
     ("openapi", &["diag", "document"]),
+    ("import", &["diag", "document", "openapi", "schema", "uri_path"]),
     ("mock", &["document", "openapi"]),
     ("router", &["diag", "document", "entity", "uri_path"]),
     ("dns", &[]),

@@ -1,6 +1,6 @@
 //! `mynah diff A B`: what is different between two configurations.
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use mynah::{
     compare::{Change, Difference, FieldChange, differences},
@@ -17,6 +17,18 @@ use super::{check::Format, draw, say};
 
 /// A value longer than this is cut short for people.
 const MOST_CHARACTERS: usize = 70;
+
+/// Nothing could be compared, and why has been said.
+#[derive(Debug)]
+pub(crate) struct Trouble;
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one of the files cannot be used")
+    }
+}
+
+impl std::error::Error for Trouble {}
 
 /// Prints what is different; `None` if one of the files cannot be used, else whether they are the same.
 pub(crate) fn diff(

@@ -7,7 +7,6 @@ use std::{
 
 use mynah::{
     control::{Door, load::compile},
-    diag::Report,
     document::Value,
     export::export as document,
     router,
@@ -26,11 +25,11 @@ pub(crate) enum Notation {
 }
 
 impl Notation {
-    /// Prints a document.
-    pub(crate) fn print(self, document: &Value) {
+    /// The text of a document, with a line break at its end.
+    pub(crate) fn text(self, document: &Value) -> String {
         match self {
-            Self::Yaml => say(document.to_yaml().trim_end_matches('\n')),
-            Self::Json => say(format_args!("{:#}", serde_json::Value::from(document))),
+            Self::Yaml => document.to_yaml(),
+            Self::Json => format!("{:#}\n", serde_json::Value::from(document)),
         }
     }
 }
@@ -39,13 +38,9 @@ impl Notation {
 pub(crate) fn export(door: &Door, specs: PathBuf, options: router::Options, notation: Notation) -> bool {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let since = i64::try_from(since).unwrap_or(i64::MAX);
-    let opened = door.open();
-    let compiled =
-        opened.and_then(|source| Ok((compile(&mut Compiler::new(specs, options), &source)?, source)));
-    match compiled {
-        Ok((compiled, source)) => {
-            draw(&Report::new(source, compiled.warnings));
-            notation.print(&document(&compiled.snapshot.entities, since));
+    match door.open().and_then(|source| compile(&mut Compiler::new(specs, options), &source)) {
+        Ok(compiled) => {
+            say(notation.text(&document(&compiled.snapshot.entities, since)).trim_end_matches('\n'));
             true
         }
         Err(report) => {

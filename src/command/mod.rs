@@ -5,6 +5,8 @@ pub(crate) mod check;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod flags;
+pub(crate) mod import;
 pub(crate) mod lint;
 pub(crate) mod run;
 pub(crate) mod schema;

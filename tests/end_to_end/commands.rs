@@ -40,6 +40,7 @@ consumers:
 - username: bob
   custom_id: b-1
   keyauth_credentials: [{key: secret-of-bob}]
+  basicauth_credentials: [{username: bob, password: hunter2}]
   acls: [{group: admins}]
 acls:
 - {group: users, consumer: bob}

@@ -37,6 +37,7 @@ mod grpc;
 mod guide;
 mod health;
 mod http2;
+mod import;
 mod lint;
 mod mock_command;
 mod mocking;

@@ -1,0 +1,304 @@
+//! One document, operation by operation: which Service serves it, and which Route leads there.
+
+use std::collections::HashMap;
+
+use super::{
+    Complaints, Options, Specification,
+    level::{Level, Plugin},
+    names::{Names, slug},
+    pattern::{self, Pattern},
+    security::Security,
+    service::Service,
+};
+use crate::{
+    diag::Diagnostic,
+    document::{Mapping, Path, Step, Value},
+    openapi::{Library, Node, Operation, Version},
+    schema::Plugins,
+};
+
+/// One document on its way.
+pub(super) struct Importer<'a> {
+    specification: &'a Specification,
+    options: &'a Options,
+    plugins: &'a dyn Plugins,
+    names: &'a mut Names,
+    /// What the document says as a whole.
+    level: Level,
+    name: String,
+    tags: Vec<Value>,
+    groups: Vec<Group>,
+    /// Places in `groups`, by the path that the group is for.
+    of_paths: HashMap<Path, usize>,
+    pub(super) complaints: Complaints,
+}
+
+/// A Service and the Routes that lead to it.
+struct Group {
+    service: Service,
+    /// The routes, and the plugins that ask for credentials there.
+    routes: Vec<(Mapping, Vec<Value>, Vec<Mapping>)>,
+}
+
+impl<'a> Importer<'a> {
+    pub(super) fn new(
+        specification: &'a Specification,
+        options: &'a Options,
+        plugins: &'a dyn Plugins,
+        names: &'a mut Names,
+    ) -> Self {
+        let api = &specification.api;
+        let mut complaints = Complaints::default();
+        let root = Path::root();
+        let level = Level::read(&api.library, &api.library.root(), &root, api.version, &mut complaints);
+        let stem = specification.file.rsplit_once('.').map_or(&*specification.file, |(stem, _)| stem);
+        let given = [level.name.as_deref().unwrap_or_default(), &api.title, stem, "api"];
+        let name = given.into_iter().map(slug).find(|it| !it.is_empty()).unwrap_or_default();
+        let tags = tags(specification, options, &level);
+        let of_paths = HashMap::new();
+        let groups = Vec::new();
+        let mut importer =
+            Self { specification, options, plugins, names, level, name, tags, groups, of_paths, complaints };
+        importer.name = importer.names.service(&importer.name);
+        let service = Service::new(importer.name.clone(), &[&importer.level]);
+        importer.groups.push(Group { service, routes: Vec::new() });
+        importer
+    }
+
+    pub(super) fn operations(&mut self) {
+        let api = &self.specification.api;
+        let security = Security::new(api);
+        for operation in &api.operations {
+            let Some(pattern) = pattern::of(&operation.template) else {
+                let message = format!("no route can match the path {}", operation.template);
+                self.complaints.add(Diagnostic::warning(operation.path.parent(), message).key());
+                continue;
+            };
+            let asked = if self.options.security {
+                security.plugins(&operation.security, &operation.path, &mut self.complaints)
+            } else {
+                Vec::new()
+            };
+            self.operation(operation, &pattern, asked);
+        }
+    }
+
+    fn operation(&mut self, operation: &Operation, pattern: &Pattern, asked: Vec<Mapping>) {
+        let place = operation.path.parent();
+        let path = self.level(&place);
+        let own = self.level(&operation.path);
+        let path_name = match &path.name {
+            Some(name) => slug(name),
+            None => slug(&operation.template),
+        };
+        let method = operation.method.as_str();
+        let own_name = match (&own.name, &operation.operation_id) {
+            (Some(name), _) | (None, Some(name)) => slug(name),
+            (None, None) => joined(&[&path_name, &method.to_ascii_lowercase()]),
+        };
+        let name = joined(&[&self.name, &own_name]);
+        let group =
+            self.group(&place, &joined(&[&self.name, &path_name]), &path, &operation.path, &name, &own);
+        let mut plugins = path.plugins.clone();
+        for (name, plugin) in &own.plugins {
+            plugins.retain(|(it, _)| it != name);
+            plugins.push((name.clone(), plugin.clone()));
+        }
+        let defaults = own.route.as_ref().or(path.route.as_ref()).or(self.level.route.as_ref()).cloned();
+        let route = self.route(&name, method, pattern, defaults.as_ref());
+        let plugins = self.entries(&plugins);
+        if let Some(group) = self.groups.get_mut(group) {
+            group.routes.push((route, plugins, asked));
+        }
+    }
+
+    /// What is said at a place of the document.
+    fn level(&mut self, at: &Path) -> Level {
+        let api = &self.specification.api;
+        match node(&api.library, at) {
+            Some(node) => Level::read(&api.library, &node, at, api.version, &mut self.complaints),
+            None => Level::default(),
+        }
+    }
+
+    /// The group of an operation: that of the document, unless its path or itself says where else it is served.
+    fn group(
+        &mut self,
+        path_at: &Path,
+        path_name: &str,
+        path: &Level,
+        at: &Path,
+        name: &str,
+        own: &Level,
+    ) -> usize {
+        let (at, name) = match (own.is_elsewhere(), path.is_elsewhere()) {
+            (true, _) => (at, name),
+            (false, true) => (path_at, path_name),
+            (false, false) => return 0,
+        };
+        if let Some(place) = self.of_paths.get(at) {
+            return *place;
+        }
+        let levels = [own, path, &self.level];
+        // A path is served elsewhere for all its operations.
+        let levels = if own.is_elsewhere() { &levels[..] } else { &levels[1..] };
+        let service = Service::new(self.names.service(name), levels);
+        self.groups.push(Group { service, routes: Vec::new() });
+        self.of_paths.insert(at.clone(), self.groups.len() - 1);
+        self.groups.len() - 1
+    }
+
+    fn route(&mut self, name: &str, method: &str, pattern: &Pattern, defaults: Option<&Mapping>) -> Mapping {
+        let mut route = Mapping::default();
+        route.insert("name", self.names.route(name));
+        route.insert("methods", vec![Value::from(method)]);
+        route.insert("paths", vec![Value::from(&*pattern.path)]);
+        route.insert("strip_path", false);
+        // What is said letter by letter goes before what has parameters.
+        route.insert("regex_priority", if pattern.has_parameters { 100_i64 } else { 200 });
+        route.insert("tags", self.tags.clone());
+        for (key, value) in defaults.into_iter().flat_map(Mapping::iter) {
+            if !matches!(key, "id" | "name" | "methods" | "paths" | "service" | "plugins") {
+                route.insert(key, value.clone());
+            }
+        }
+        route
+    }
+
+    /// Entries for the plugins that this build has; of the others it is said that they are left out.
+    fn entries(&mut self, plugins: &[(String, Plugin)]) -> Vec<Value> {
+        let mut entries = Vec::new();
+        for (name, plugin) in plugins {
+            if self.plugins.settings(name).is_none() {
+                let message =
+                    format!("the plugin '{name}' is left out: this version of mynah does not have it");
+                self.complaints.add(Diagnostic::warning(plugin.at.clone(), message).key());
+                continue;
+            }
+            let mut entry: Mapping = [("name", Value::from(&**name))].into_iter().collect();
+            entry.insert("tags", self.tags.clone());
+            for (key, value) in plugin.entry.iter().filter(|(key, _)| !matches!(*key, "id" | "name")) {
+                entry.insert(key, value.clone());
+            }
+            if name == MOCKING {
+                entry.insert("config", self.mocking(entry.get("config")));
+            }
+            entries.push(entry.into());
+        }
+        entries
+    }
+
+    /// Settings of the plugin that mocks; it mocks this document unless told another.
+    fn mocking(&self, given: Option<&Value>) -> Mapping {
+        let (setting, document) = &self.specification.document;
+        let mut config = given.and_then(Value::as_mapping).cloned().unwrap_or_default();
+        if !["api_specification", "api_specification_filename"].iter().any(|it| config.contains_key(it)) {
+            config.insert(*setting, &**document);
+        }
+        config
+    }
+
+    /// The Services with all that belongs to them, and their Upstreams.
+    pub(super) fn finish(&mut self) -> Vec<(Mapping, Option<Mapping>)> {
+        let mut plugins = self.level.plugins.clone();
+        if self.options.mock && !plugins.iter().any(|(name, _)| name == MOCKING) {
+            let mocking = Plugin { entry: Mapping::default(), at: Path::root() };
+            plugins.push((MOCKING.to_owned(), mocking));
+        }
+        let plugins = self.entries(&plugins);
+        let groups = std::mem::take(&mut self.groups);
+        let several = groups.len() > 1;
+        let mut finished = Vec::new();
+        for group in groups {
+            if several && group.routes.is_empty() {
+                continue;
+            }
+            if !self.options.mock {
+                group.service.warn(&mut self.complaints);
+            }
+            let (mut service, upstream) = group.service.entries(self.names, &self.tags);
+            self.add_plugins(&mut service, plugins.clone(), group.routes);
+            finished.push((service, upstream));
+        }
+        finished
+    }
+
+    /// Credentials are asked for at the Service where all its Routes ask alike, else at each Route.
+    fn add_plugins(
+        &self,
+        service: &mut Mapping,
+        mut plugins: Vec<Value>,
+        routes: Vec<(Mapping, Vec<Value>, Vec<Mapping>)>,
+    ) {
+        let first = routes.first().map(|(.., asked)| asked.clone()).unwrap_or_default();
+        let alike = routes.iter().all(|(.., asked)| *asked == first);
+        if alike {
+            self.add(&mut plugins, &first);
+        }
+        let routes = routes.into_iter().map(|(mut route, mut own, asked)| {
+            if !alike {
+                self.add(&mut own, &asked);
+            }
+            if !own.is_empty() {
+                route.insert("plugins", own);
+            }
+            route.into()
+        });
+        let routes: Vec<Value> = routes.collect();
+        if !plugins.is_empty() {
+            service.insert("plugins", plugins);
+        }
+        service.insert("routes", routes);
+    }
+
+    /// Adds plugins that are not said otherwise.
+    fn add(&self, plugins: &mut Vec<Value>, more: &[Mapping]) {
+        for entry in more {
+            let name = entry.get("name");
+            if !plugins.iter().any(|it| it.get("name") == name) {
+                let mut entry = entry.clone();
+                entry.insert("tags", self.tags.clone());
+                plugins.push(entry.into());
+            }
+        }
+    }
+}
+
+/// The plugin that answers from a document.
+const MOCKING: &str = "mocking";
+
+/// The tags of every entity.
+fn tags(specification: &Specification, options: &Options, level: &Level) -> Vec<Value> {
+    if !options.tags.is_empty() {
+        return options.tags.iter().map(|it| Value::from(&**it)).collect();
+    }
+    if let Some(tags) = &level.tags {
+        return tags.clone();
+    }
+    let edition = if specification.api.version == Version::Swagger2 { "OAS2" } else { "OAS3" };
+    let file: String = specification
+        .file
+        .chars()
+        .map(|c| if matches!(c, ',' | '/') || c.is_control() { '-' } else { c })
+        .collect();
+    vec![Value::from(format!("{edition}_import")), Value::from(format!("{edition}file_{file}"))]
+}
+
+/// A name of several parts.
+fn joined(parts: &[&str]) -> String {
+    let parts: Vec<&str> = parts.iter().copied().filter(|it| !it.is_empty()).collect();
+    parts.join("_")
+}
+
+/// The node at a place, through the references on the way.
+fn node(library: &Library, at: &Path) -> Option<Node> {
+    let mut node = library.root();
+    for step in at.steps() {
+        if node.get("$ref").is_some() {
+            node = library.resolve(&node).ok()?;
+        }
+        let Step::Key(key) = step else { return None };
+        node = node.get(key)?;
+    }
+    if node.get("$ref").is_some() { library.resolve(&node).ok() } else { Some(node) }
+}

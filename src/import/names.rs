@@ -1,0 +1,79 @@
+//! Names that Kong accepts, each once. (Kong: Service and Route objects, `name`.)
+
+use std::collections::HashSet;
+
+/// The names that are taken.
+#[derive(Default)]
+pub(super) struct Names {
+    services: HashSet<String>,
+    routes: HashSet<String>,
+    upstreams: HashSet<String>,
+}
+
+impl Names {
+    pub(super) fn service(&mut self, name: &str) -> String {
+        unique(name, &mut self.services)
+    }
+
+    pub(super) fn route(&mut self, name: &str) -> String {
+        unique(name, &mut self.routes)
+    }
+
+    /// A name of an Upstream, which is a host name.
+    pub(super) fn upstream(&mut self, name: &str) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        let host: String = name.chars().map(plain).collect();
+        unique(host.trim_matches(['-', '.']), &mut self.upstreams)
+    }
+}
+
+/// The name, or the first of `name_2`, `name_3`, ... that is free.
+fn unique(name: &str, taken: &mut HashSet<String>) -> String {
+    let mut all = std::iter::once(name.to_owned()).chain((2_u64..).map(|n| format!("{name}_{n}")));
+    // There are more numbers than names.
+    let free = all.find(|it| !taken.contains(it)).unwrap_or_default();
+    taken.insert(free.clone());
+    free
+}
+
+/// Lower-case letters and digits; whatever else is a hyphen between them.
+pub(super) fn slug(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_alphanumeric() || c == '_' {
+            out.extend(c.to_lowercase().filter(|c| c.is_alphanumeric() || *c == '_'));
+        } else if !out.is_empty() && !out.ends_with('-') {
+            out.push('-');
+        }
+    }
+    out.truncate(out.trim_end_matches('-').len());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs() {
+        for (text, expected) in [
+            ("Weird Paths & Names (v2)", "weird-paths-names-v2"),
+            ("getPetById", "getpetbyid"),
+            ("/pets/{petId}/toys", "pets-petid-toys"),
+            ("/", ""),
+            ("Überweisung", "überweisung"),
+            ("GET /stock/historical", "get-stock-historical"),
+        ] {
+            assert_eq!(slug(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_numbered() {
+        let mut names = Names::default();
+        let all = ["a", "a", "a_2", "a"].map(|it| names.route(it));
+        assert_eq!(all, ["a", "a_2", "a_2_2", "a_3"]);
+        assert_eq!(names.service("a"), "a");
+        assert_eq!(names.upstream("über.upstream"), "ber.upstream");
+    }
+}

@@ -1,0 +1,115 @@
+//! A Service, and the Upstream that it goes to where an API has several servers.
+
+use super::{Complaints, level::Level, names::Names, servers::Server};
+use crate::{
+    diag::Diagnostic,
+    document::{Mapping, Path, Value},
+};
+
+/// What a Service is made from.
+pub(super) struct Service {
+    name: String,
+    servers: Vec<Server>,
+    defaults: Mapping,
+    upstream: Option<Mapping>,
+    /// Where the document says where it is.
+    at: Path,
+}
+
+impl Service {
+    /// A Service of which each thing is said by the first of `levels` that says it.
+    pub(super) fn new(name: String, levels: &[&Level]) -> Self {
+        let all = || levels.iter();
+        let served = all().find(|it| !it.servers.is_empty());
+        Self {
+            name,
+            servers: served.map(|it| it.servers.clone()).unwrap_or_default(),
+            defaults: all().find_map(|it| it.service.clone()).unwrap_or_default(),
+            upstream: all().find_map(|it| it.upstream.clone()),
+            at: served.map(|it| it.at.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// The servers whose host is known; each host and port once.
+    fn hosts(&self) -> Vec<(&str, &Server)> {
+        let mut all: Vec<(&str, &Server)> = Vec::new();
+        for server in &self.servers {
+            let Some(host) = server.host.as_deref() else { continue };
+            if !all.iter().any(|(it, other)| *it == host && other.port == server.port) {
+                all.push((host, server));
+            }
+        }
+        all
+    }
+
+    /// Says what cannot be said by a Service.
+    pub(super) fn warn(&self, complaints: &mut Complaints) {
+        let hosts = self.hosts();
+        if hosts.is_empty() && !self.defaults.contains_key("host") {
+            let message = format!("no server has a host: the service '{}' goes to localhost", self.name);
+            let help = "say where the API is: servers: [{url: https://api.example.com}]";
+            complaints.add(Diagnostic::warning(self.at.clone(), message).help(help));
+        }
+        let unlike = |one: &Server, other: &Server| one.protocol != other.protocol || one.path != other.path;
+        if let [(_, first), rest @ ..] = &*hosts
+            && rest.iter().any(|(_, it)| unlike(first, it))
+        {
+            let message = format!(
+                "the servers of '{}' are all reached by the protocol and path of the first",
+                self.name
+            );
+            complaints.add(Diagnostic::warning(self.at.clone(), message));
+        }
+    }
+
+    /// The Service without its routes and plugins, and its Upstream if it has one.
+    pub(super) fn entries(&self, names: &mut Names, tags: &[Value]) -> (Mapping, Option<Mapping>) {
+        let hosts = self.hosts();
+        let first = hosts.first().map(|(_, server)| *server).or(self.servers.first());
+        let protocol = first.map_or("http", |it| it.protocol);
+        let several = hosts.len() > 1 || self.upstream.is_some();
+        let upstream =
+            (several && !self.defaults.contains_key("host")).then(|| self.upstream(&hosts, names, tags));
+        let mut service: Mapping = [("name", Value::from(&*self.name))].into_iter().collect();
+        service.insert("protocol", protocol);
+        let name = upstream.as_ref().and_then(|it| it.get("name")).cloned();
+        let host = hosts.first().map_or("localhost", |(host, _)| host);
+        service.insert("host", name.unwrap_or_else(|| host.into()));
+        service.insert("port", first.map_or(80, |it| i64::from(it.port)));
+        if let Some(path) = first.map(|it| &*it.path).filter(|it| !it.is_empty()) {
+            service.insert("path", path);
+        }
+        service.insert("tags", tags.to_vec());
+        for (key, value) in self.defaults.iter() {
+            if !matches!(key, "id" | "name" | "routes" | "plugins") {
+                service.insert(key, value.clone());
+            }
+        }
+        (service, upstream)
+    }
+
+    fn upstream(&self, hosts: &[(&str, &Server)], names: &mut Names, tags: &[Value]) -> Mapping {
+        let name = names.upstream(&format!("{}.upstream", self.name));
+        let mut upstream: Mapping = [("name", Value::from(name))].into_iter().collect();
+        upstream.insert("tags", tags.to_vec());
+        for (key, value) in self.upstream.iter().flat_map(Mapping::iter) {
+            if !matches!(key, "id" | "name") {
+                upstream.insert(key, value.clone());
+            }
+        }
+        if !upstream.contains_key("targets") {
+            let target = |text: String| {
+                let target: Mapping =
+                    [("target", Value::from(text)), ("tags", tags.to_vec().into())].into_iter().collect();
+                Value::from(target)
+            };
+            let mut targets: Vec<Value> =
+                hosts.iter().map(|(host, server)| target(format!("{host}:{}", server.port))).collect();
+            if targets.is_empty() {
+                targets.push(target("localhost:80".to_owned()));
+            }
+            upstream.insert("targets", targets);
+        }
+        upstream
+    }
+}
