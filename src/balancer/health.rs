@@ -3,7 +3,10 @@
 //! All of it is one word, so that counting needs no lock. A success forgets all failures, a failure all successes;
 //! the count that reaches its limit turns the state over. (Kong: "Health checks and circuit breakers".)
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use crate::entity::Limits;
 
@@ -27,6 +30,26 @@ pub enum Witness {
     Check,
     /// A request: it cannot.
     Request,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Success => "a good answer",
+            Self::HttpFailure => "a bad answer",
+            Self::TcpFailure => "no connection, or one that broke",
+            Self::Timeout => "no answer in time",
+        })
+    }
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Check => "check",
+            Self::Request => "request",
+        })
+    }
 }
 
 /// The state of one peer.

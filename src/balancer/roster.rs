@@ -125,9 +125,9 @@ impl Balancer {
         if peer.state.health.count(event, limits, witness) {
             let (name, address) = (&peer.name, peer.place.address);
             if peer.works() {
-                tracing::info!("{name} ({address}) is healthy again");
+                tracing::info!("target {name} ({address}) is healthy again");
             } else {
-                tracing::warn!("{name} ({address}) is unhealthy ({event:?}, seen by a {witness:?})");
+                tracing::warn!("target {name} ({address}) is unhealthy: {event}, seen by a {witness}");
             }
             self.turned_over();
         }

@@ -51,7 +51,7 @@ fn an_active_check_takes_a_target_out_and_brings_it_back() {
     becomes(&gateway, &["HEALTHY", "UNHEALTHY"]);
     let met = ask(&gateway, "/steady", 6);
     assert_eq!(count(&met, "a"), 6, "{met:?}");
-    gateway.logs("is unhealthy (HttpFailure, seen by a Check)");
+    gateway.logs("is unhealthy: a bad answer, seen by a check");
     b.answer(302);
     becomes(&gateway, &["HEALTHY", "HEALTHY"]);
     settles(&gateway, "/steady", &["a", "b"]);
