@@ -113,8 +113,9 @@ fn what_is_wrong_changes_nothing() {
     let gateway = Setup::with(BEFORE).run();
     let hash = gateway.status()["configuration_hash"].clone();
     let wrong = "_format_version: \"3.0\"\nservices:\n- {name: c, hots: x}\n";
-    let answer = post(&gateway, "", "text/yaml", wrong);
+    let answer = post(&gateway, "?diagnostics=1", "text/yaml", wrong);
     assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(post(&gateway, "", "text/yaml", wrong).json()["diagnostics"].is_null(), "Kong has no such key");
     let told = answer.json();
     assert_eq!((&told["code"], &told["name"]), (&json!(14), &json!("invalid declarative configuration")));
     assert_eq!(told["diagnostics"][0]["line"], 3);

@@ -11,7 +11,7 @@ use super::Admin;
 use crate::{
     body::Body,
     config::{Format, Refusal, refusal},
-    diag::{Report, Source},
+    diag::Source,
     document::{Mapping, Value},
     entity::{self, Entities, Record},
     plugin::Bundled,
@@ -75,7 +75,12 @@ impl Admin {
                 let plugins =
                     Bundled { expressions: self.settings.router_flavor == RouterFlavor::Expressions };
                 let flatten = asked("flatten_errors", &["1", "true", "on", "yes"]);
-                refused(&report, refusal(&source, &report, &plugins, flatten))
+                let mut text = refused(refusal(&source, &report, &plugins, flatten));
+                if asked("diagnostics", &["1"]) {
+                    // ours: with help, and with lines and columns.
+                    text.insert("diagnostics", Value::from(&report.to_json()));
+                }
+                reply::json(StatusCode::BAD_REQUEST, Value::from(text).to_json())
             }
             Err(_) => reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
         }
@@ -113,7 +118,7 @@ async fn text(headers: &HeaderMap, bytes: Bytes) -> Result<String, Refused> {
             let value: Value = serde_json::from_slice(&bytes).map_err(|_| Refused::Json)?;
             match value.get("config").and_then(Value::as_str) {
                 Some(config) => Ok(config.to_owned()),
-                None if value.get("_format_version").is_some() => plain(&bytes),
+                None if value.as_mapping().is_some() => plain(&bytes),
                 None => Err(Refused::Nothing),
             }
         }
@@ -123,6 +128,7 @@ async fn text(headers: &HeaderMap, bytes: Bytes) -> Result<String, Refused> {
             field.map(|(_, value)| value.into_owned()).ok_or(Refused::Nothing)
         }
         "multipart/form-data" => multipart(declared, bytes).await.ok_or(Refused::Nothing),
+        "" if bytes.is_empty() => Err(Refused::Nothing),
         _ => Err(Refused::MediaType),
     }
 }
@@ -138,8 +144,8 @@ async fn multipart(declared: &str, bytes: Bytes) -> Option<String> {
     None
 }
 
-/// Kong's error object, and where all faults stand.
-fn refused(report: &Report, refusal: Refusal) -> Response<Body> {
+/// Kong's error object.
+fn refused(refusal: Refusal) -> Mapping {
     let mut text: Mapping = [
         ("code", Value::from(14)),
         ("name", Value::from("invalid declarative configuration")),
@@ -151,9 +157,7 @@ fn refused(report: &Report, refusal: Refusal) -> Response<Body> {
     if let Some(flattened) = refusal.flattened {
         text.insert("flattened_errors", flattened);
     }
-    // ours: with help, and with lines and columns.
-    text.insert("diagnostics", Value::from(&report.to_json()));
-    reply::json(StatusCode::BAD_REQUEST, Value::from(text).to_json())
+    text
 }
 
 /// The collections that hold something, with their records, in Kong's order.
