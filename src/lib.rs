@@ -15,6 +15,7 @@
 //! | [`compare`] | CHANGED: what is different between two files |
 //! | [`body`], [`request_id`], [`reply`] | the body type, the id of a request, the gateway's own answers |
 //! | [`settings`] | TOLD: what the process is told, under Kong's names |
+//! | [`access_log`] | LINES: one for each request, written by a thread of its own |
 //! | [`openapi`] | SPECS: every dialect becomes one Api; knows no gateway |
 //! | [`mock`] | ANSWERS: which answer a request gets from an Api |
 //! | [`import`] | IN: from an Api to a text of `kong.yaml` |
@@ -29,6 +30,7 @@
 //! | [`control`] | NEXT: decides what is current: file watch, Admin API |
 //! | [`server`] | SOCKETS: listeners, connections, their orderly end |
 
+pub mod access_log;
 pub mod balancer;
 pub mod body;
 pub mod compare;

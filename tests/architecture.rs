@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("settings", &["schema"]),
     ("body", &[]),
     ("request_id", &[]),
+    ("access_log", &["request_id", "settings"]),
     ("reply", &["body", "document", "request_id"]),
     ("openapi", &["diag", "document"]),
     ("import", &["diag", "document", "openapi", "schema", "uri_path"]),
@@ -39,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "proxy",
         &[
+            "access_log",
             "balancer",
             "body",
             "dns",
@@ -61,7 +63,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "settings", "snapshot",
         ],
     ),
-    ("server", &["body", "control", "proxy", "settings", "snapshot", "tls"]),
+    ("server", &["access_log", "body", "control", "proxy", "settings", "snapshot", "tls", "request_id"]),
 ];
 
 /// A library, and the only places that may name it.

@@ -4,10 +4,12 @@ use std::{
     io::{IsTerminal, stderr},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use mynah::{
+    access_log::AccessLog,
     control::{Control, Door, Readiness, admin::Admin, reload, reload::Reloader},
     diag::plural,
     proxy::Proxy,
@@ -43,11 +45,12 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
         runtime.worker_threads(threads.get());
     }
     let runtime = runtime.enable_all().build().context("cannot start the runtime")?;
-    let grace = settings.graceful_timeout;
+    let logs = Logs::open(&settings)?;
+    let settings = Arc::new(settings);
     let finished = runtime.block_on(async {
         let control = Arc::new(control);
         let readiness = Arc::new(Readiness::default());
-        let bound = listen(&Arc::new(settings), &control, &readiness)?;
+        let bound = listen(&settings, &control, &readiness, &logs)?;
         // Who reads the first line may send a signal at once.
         let stop = Stop::new().context("cannot listen for signals")?;
         let reloader = Reloader::new(control, door.clone(), loaded.files.clone())
@@ -59,7 +62,8 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
                 tracing::error!("changes of the configuration are not seen: {error}");
             }
         });
-        server::serve(bound, stop, readiness, grace).await;
+        server::serve(bound, stop, readiness, &settings, logs.admin.clone()).await;
+        logs.flush();
         Ok(())
     });
     // What the runtime still waits for is not worth waiting for: requests have had their grace.
@@ -71,9 +75,10 @@ fn listen(
     settings: &Arc<Settings>,
     control: &Arc<Control>,
     readiness: &Arc<Readiness>,
+    logs: &Logs,
 ) -> Result<Vec<Listening>> {
     let live = control.live();
-    let proxy = Arc::new(Proxy::new(live.clone(), settings));
+    let proxy = Arc::new(Proxy::new(live.clone(), settings).logging(logs.proxy.clone()));
     let keeping = proxy.clone();
     tokio::spawn(async move { keeping.keep().await });
     let proxy = Role::Proxy(proxy);
@@ -113,6 +118,32 @@ fn upstream_tls(settings: &Settings) -> Result<UpstreamTls> {
         usual.identity = read.context("client_ssl_cert cannot be used")?.into_iter().next();
     }
     Ok(usual)
+}
+
+/// Where requests are told.
+struct Logs {
+    proxy: Option<Arc<AccessLog>>,
+    admin: Option<Arc<AccessLog>>,
+}
+
+impl Logs {
+    fn open(settings: &Settings) -> Result<Self> {
+        let open = |name, place| {
+            AccessLog::open(place, settings.access_log_format, settings.access_log_query)
+                .with_context(|| format!("cannot write the access log ({name})"))
+        };
+        Ok(Self {
+            proxy: open("proxy_access_log", &settings.proxy_access_log)?,
+            admin: open("admin_access_log", &settings.admin_access_log)?,
+        })
+    }
+
+    /// Waits until all has been written, unless nobody reads it.
+    fn flush(&self) {
+        for log in [&self.proxy, &self.admin].into_iter().flatten() {
+            log.flush(Duration::from_millis(200));
+        }
+    }
 }
 
 /// What is served where.

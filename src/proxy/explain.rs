@@ -8,9 +8,10 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::{
-    Connection, Proxy, Tls, arrived_over_tls, forward::Way, new_exchange, redirect, refuse_grpc,
+    Connection, Proxy, Stage, Tls, arrived_over_tls, forward::Way, new_exchange, redirect, refuse_grpc,
     router_request,
 };
 use crate::{
@@ -110,7 +111,8 @@ impl Proxy {
         let port = request.uri().port_u16().unwrap_or(if tls { 443 } else { 80 });
         let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-        let connection = Connection { peer, local, tls: tls.then(|| agreed(request.uri().host())) };
+        let tls_agreed = tls.then(|| agreed(request.uri().host()));
+        let connection = Connection { peer, local, tls: tls_agreed, stage: watch::channel(Stage::Open).1 };
         let request = with_host(request).map(|()| Body::Empty);
         let id = RequestId::random();
         let refused = self.refuse(&request, &id).map(|it| it.status().as_u16());

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Instant};
 use http::{HeaderValue, Method, Request, Uri, Version, header, uri::PathAndQuery};
 
 use super::{
-    Connection, Outcome, Proxy,
+    Connection, Hop, Outcome, Proxy,
     headers::{self, Forwarding, Proxied, Scheme, forward_request_headers, response_headers},
     milliseconds, request_body, tunnel,
 };
@@ -67,6 +67,7 @@ impl Proxy {
             trailers,
             upgrade: false,
         };
+        let hop = Hop { proxy: proxied.proxy_latency, waiting: proxied.upstream_latency };
         match result {
             Ok(answer) => {
                 let mut response = answer.response.map(|body| choice.hold(body));
@@ -76,12 +77,17 @@ impl Proxy {
                 proxied.upstream_status = Some(response.status());
                 proxied.version = response.version();
                 if let Some(client) = upgrade.filter(|_| websocket) {
-                    proxied.upgrade = tunnel::open(client, &mut response);
+                    proxied.upgrade = tunnel::open(
+                        client,
+                        &mut response,
+                        destination.limits.read,
+                        way.connection.stage.clone(),
+                    );
                 }
                 *response.version_mut() = version;
                 response_headers(response.headers_mut(), &proxied, self.tokens);
                 headers::add_charset(response.headers_mut());
-                Outcome::Proxied(response)
+                Outcome::Proxied(response, hop)
             }
             Err(failure) => {
                 let (host, port) = (destination.origin.host(), destination.origin.port());
@@ -99,7 +105,7 @@ impl Proxy {
                     return Outcome::Produced(response);
                 }
                 response_headers(response.headers_mut(), &proxied, self.tokens);
-                Outcome::Proxied(response)
+                Outcome::Proxied(response, hop)
             }
         }
     }
@@ -129,7 +135,7 @@ impl Proxy {
         *request.method_mut() = exchange.head.method.clone();
         *request.uri_mut() = self.target(exchange, route, destination, way);
         let mut fields = exchange.head.headers.clone();
-        let Connection { peer, local, tls } = way.connection;
+        let Connection { peer, local, tls, .. } = way.connection;
         let host = fields.get(header::HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
         let stripped = way.prefix_text.filter(|_| route.strip_path);
         let client: IpAddr = exchange.client.ip();

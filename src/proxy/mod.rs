@@ -4,10 +4,12 @@
 //! |---|---|
 //! | take the current Snapshot, find the Route, run its plugins | here |
 //! | refuse what no Route should see | `refuse` |
+//! | refuse or redirect what comes in the wrong protocol | `protocol` |
 //! | how the body of a request comes in | `request_body` |
 //! | send what no plugin answers to the Service | `forward` |
 //! | what upstreams and clients are told in headers | `headers` |
 //! | what would become of a request, and why | `explain` |
+//! | what the access log is told | `log` |
 //! | who the client is behind trusted proxies | `client_address` |
 //! | how names are looked up | `names` |
 //! | two ends that speak another protocol from now on | `tunnel` |
@@ -16,7 +18,9 @@ mod client_address;
 mod explain;
 mod forward;
 mod headers;
+mod log;
 mod names;
+mod protocol;
 mod refuse;
 mod request_body;
 mod tunnel;
@@ -30,15 +34,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use tokio::sync::watch;
 
 use self::{
-    client_address::RealIp,
+    client_address::{Client, RealIp},
     headers::{HeaderTokens, produced_headers},
+    log::{label, milliseconds, tell},
+    protocol::{arrived_over_tls, redirect, refuse_grpc},
     refuse::{Bounds, goes_no_further},
     request_body::Patience,
 };
 use crate::{
+    access_log::{self, About, AccessLog, Line},
     balancer::Keeper,
     body::Body,
     dns::Resolver,
@@ -48,7 +56,7 @@ use crate::{
     request_id::RequestId,
     router::{self, Flavor, Scheme},
     settings::{ErrorType, PortMaps, RouterFlavor, Settings},
-    snapshot::{Live, Step},
+    snapshot::{Destination, Live, Step},
     upstream::{Pool, PoolSettings},
     uri_path::normalize,
 };
@@ -70,6 +78,18 @@ pub struct Proxy {
     flavor: Flavor,
     /// The format of errors for clients that have no wish.
     error_format: Format,
+    log: Option<Arc<AccessLog>>,
+}
+
+/// How far a process that is to end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It is not to end.
+    Open,
+    /// What has begun may finish.
+    Draining,
+    /// What has not finished by now is cut off.
+    Over,
 }
 
 /// The connection that a request came over.
@@ -81,6 +101,8 @@ pub struct Connection {
     pub local: SocketAddr,
     /// What was agreed on, if it is over TLS.
     pub tls: Option<Tls>,
+    /// Tells when the process ends; whoever holds it is waited for.
+    pub stage: watch::Receiver<Stage>,
 }
 
 /// What a client and a listener agreed on in a handshake.
@@ -99,7 +121,16 @@ enum Outcome {
     /// The gateway made it.
     Produced(Response<Body>),
     /// An upstream gave it, or was to give it.
-    Proxied(Response<Body>),
+    Proxied(Response<Body>, Hop),
+}
+
+/// How long the way to an upstream took, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Hop {
+    /// From the request's arrival to handing it over.
+    proxy: u64,
+    /// From then to the head of the response.
+    waiting: u64,
 }
 
 impl Proxy {
@@ -138,7 +169,21 @@ impl Proxy {
                 ErrorType::Html => Format::Html,
                 ErrorType::Plain => Format::Plain,
             },
+            log: None,
         }
+    }
+
+    /// Tells of every request in this log.
+    #[must_use]
+    pub fn logging(mut self, log: Option<Arc<AccessLog>>) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Where requests are told.
+    #[must_use]
+    pub fn access_log(&self) -> Option<&Arc<AccessLog>> {
+        self.log.as_ref()
     }
 
     /// Keeps the Upstreams of every Snapshot up to date (their names, their health), until it is dropped.
@@ -151,11 +196,40 @@ impl Proxy {
         }
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Body>, connection: Connection) -> Response<Body> {
+    /// Answers one request; the line of the access log is complete but for the body.
+    pub async fn answer(
+        &self,
+        request: Request<Body>,
+        connection: &Connection,
+    ) -> (Response<Body>, Option<Line>) {
         let started = Instant::now();
         let id = RequestId::random();
+        let who = self.real_ip.client(connection.peer.ip(), request.headers());
+        let mut line = self.log.as_ref().map(|log| {
+            let asked = access_log::Asked {
+                client: who.address,
+                method: request.method(),
+                target: request.uri(),
+                version: request.version(),
+                headers: request.headers(),
+                id: &id,
+            };
+            log.line(&asked, started)
+        });
+        let response = self.respond(request, connection, who, (started, id), &mut line).await;
+        (response, line)
+    }
+
+    async fn respond(
+        &self,
+        request: Request<Body>,
+        connection: &Connection,
+        who: Client,
+        (started, id): (Instant, RequestId),
+        line: &mut Option<Line>,
+    ) -> Response<Body> {
         if let Some(refusal) = self.refuse(&request, &id) {
+            tell(line, &refusal, About::default());
             return self.produced(refusal, started, &id);
         }
         // One Snapshot for the whole request, whatever is published meanwhile.
@@ -164,13 +238,12 @@ impl Proxy {
         use_authority_as_host(&mut head);
         let body = self.patience.watch(body);
         let path = normalize(head.uri.path().as_bytes()).into_owned();
-        let who = self.real_ip.client(connection.peer.ip(), &head.headers);
-        let found = snapshot.find(&router_request(&head, &path, &connection));
+        let found = snapshot.find(&router_request(&head, &path, connection));
         let client = SocketAddr::new(who.address, connection.peer.port());
         let mut exchange = new_exchange((head, body), &path, client, connection.tls.is_some(), started, id);
         let Some((found, route, step)) = found else {
             let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");
-            return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
+            return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, line);
         };
         exchange.matched = Some(step.matched.clone());
         let hashed = step.destination.as_ref().is_some_and(|it| it.balancer.wants_captures());
@@ -180,10 +253,10 @@ impl Proxy {
         if step.https_only && !arrived_over_tls(&exchange, who.trusted) {
             // Kong decides this before it looks for the Route's plugins.
             let response = redirect(&exchange, route);
-            return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
+            return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, line);
         }
         if let Some(response) = step.grpc.then(|| refuse_grpc(&exchange)).flatten() {
-            return self.finish(Outcome::Produced(response), snapshot.global(), &exchange);
+            return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, line);
         }
         let outcome = if let Some(response) = step.chain.access(&mut exchange).await {
             Outcome::Produced(response)
@@ -192,13 +265,13 @@ impl Proxy {
                 path: &path,
                 prefix: found.prefix,
                 prefix_text: found.prefix_text(&path),
-                connection: &connection,
+                connection,
                 trusted: who.trusted,
             };
             // In a box: the room that it needs would be moved about for the requests that plugins answer, too.
             Box::pin(self.serve(&mut exchange, route, step, &way)).await
         };
-        self.finish(outcome, &step.chain, &exchange)
+        self.finish(outcome, &step.chain, step.destination.as_deref(), &exchange, line)
     }
 
     async fn serve(
@@ -220,18 +293,37 @@ impl Proxy {
         }
     }
 
-    /// Runs the header filters, and tells of the answer in its headers.
-    fn finish(&self, outcome: Outcome, chain: &Chain, exchange: &Exchange) -> Response<Body> {
-        match outcome {
-            Outcome::Proxied(mut response) => {
+    /// Runs the header filters, and tells of the answer in its headers and in the log.
+    fn finish(
+        &self,
+        outcome: Outcome,
+        chain: &Chain,
+        destination: Option<&Destination>,
+        exchange: &Exchange,
+        line: &mut Option<Line>,
+    ) -> Response<Body> {
+        let (response, hop) = match outcome {
+            Outcome::Proxied(mut response, hop) => {
                 chain.header_filter(exchange, &mut response);
-                response
+                (response, Some(hop))
             }
             Outcome::Produced(mut response) => {
                 chain.header_filter(exchange, &mut response);
-                self.produced(response, exchange.started, &exchange.request_id)
+                (self.produced(response, exchange.started, &exchange.request_id), None)
             }
-        }
+        };
+        let matched =
+            exchange.matched.as_deref().filter(|_| self.log.as_ref().is_some_and(|it| it.tells_about()));
+        let upstream = destination.filter(|_| hop.is_some()).map(|it| (it.origin.host(), it.origin.port()));
+        let about = About {
+            route: matched.and_then(|it| label(&it.route_record)),
+            service: matched.and_then(|it| label(&it.service_record)),
+            upstream,
+            proxy: hop.map(|it| it.proxy),
+            waiting: hop.map(|it| it.waiting),
+        };
+        tell(line, &response, about);
+        response
     }
 
     fn produced(&self, mut response: Response<Body>, started: Instant, id: &RequestId) -> Response<Body> {
@@ -305,56 +397,6 @@ fn use_authority_as_host(head: &mut Parts) {
     }
 }
 
-/// Whether the client spoke TLS, to us or to a trusted proxy.
-fn arrived_over_tls(exchange: &Exchange, trusted: bool) -> bool {
-    let forwarded = || exchange.head.headers.get("x-forwarded-proto").filter(|_| trusted);
-    exchange.tls || forwarded().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https"))
-}
-
-/// Refuses what is no gRPC, and gRPC over a protocol that cannot carry it. (Kong: "Proxying", gRPC.)
-fn refuse_grpc(exchange: &Exchange) -> Option<Response<Body>> {
-    let head = &exchange.head;
-    let content_type = head.headers.get(header::CONTENT_TYPE);
-    if !content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc")) {
-        let message = "Non-gRPC request matched gRPC route";
-        return Some(exchange.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
-    if head.version == Version::HTTP_2 {
-        return None;
-    }
-    let mut response = exchange.error(StatusCode::UPGRADE_REQUIRED, "Please use HTTP2 protocol");
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("HTTP/2"));
-    Some(response)
-}
-
-/// Sends a client from http to https. (Kong: Route object, `https_redirect_status_code`.)
-fn redirect(exchange: &Exchange, route: &Route) -> Response<Body> {
-    let status =
-        StatusCode::from_u16(route.https_redirect_status_code).unwrap_or(StatusCode::UPGRADE_REQUIRED);
-    if status == StatusCode::UPGRADE_REQUIRED {
-        let mut response = exchange.error(status, "Please use HTTPS protocol");
-        let headers = response.headers_mut();
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(header::UPGRADE, HeaderValue::from_static("TLS/1.2, HTTP/1.1"));
-        return response;
-    }
-    let head = &exchange.head;
-    let host = head.headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let host = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(host, _)| host);
-    let target = head.uri.path_and_query().map_or("/", |it| it.as_str());
-    let mut response = reply::page(&exchange.asked(), status);
-    if let Ok(location) = HeaderValue::from_str(&format!("https://{host}{target}")) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,8 +408,9 @@ mod tests {
         let live = Live::new(Compiler::new("specs".into(), Options::default()).empty());
         let proxy = Proxy::new(live, &Settings::default());
         let here = SocketAddr::from(([127, 0, 0, 1], 80));
-        let connection = Connection { peer: here, local: here, tls: None };
-        let room = size_of_val(&proxy.answer(Request::new(Body::Empty), connection));
-        assert!(room <= 2048, "{room} bytes");
+        let stage = watch::channel(Stage::Open).1;
+        let connection = Connection { peer: here, local: here, tls: None, stage };
+        let room = size_of_val(&proxy.answer(Request::new(Body::Empty), &connection));
+        assert!(room <= 2560, "{room} bytes");
     }
 }

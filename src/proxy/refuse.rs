@@ -57,6 +57,18 @@ impl Proxy {
         Some(self.refusal(&asked, status, id))
     }
 
+    /// The answer to what cannot even be read as a request.
+    pub fn unreadable(&self, status: StatusCode, id: &RequestId) -> Response<Body> {
+        let (method, headers) = (Method::GET, HeaderMap::new());
+        let asked = Asked { method: &method, version: Version::HTTP_11, headers: &headers };
+        let response = match status.as_u16() {
+            505 => reply::page(&asked, status),
+            431 => self.refusal(&asked, StatusCode::from_u16(FIELDS_TOO_LARGE).unwrap_or(status), id),
+            _ => self.refusal(&asked, status, id),
+        };
+        self.produced(response, std::time::Instant::now(), id)
+    }
+
     /// An answer that ends the connection.
     pub(super) fn refusal(&self, asked: &Asked<'_>, status: StatusCode, id: &RequestId) -> Response<Body> {
         let phase = Phase::Proxy(self.error_format);

@@ -2,24 +2,34 @@
 
 mod bind;
 mod connection;
+mod descriptors;
 mod http2;
+mod pulse;
+mod session;
 mod socket;
 mod tls;
+mod wire;
 
 pub use bind::{BindError, bind};
-pub use connection::{Role, accept};
+pub use connection::Role;
 pub use tls::Acceptor;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
     task::JoinSet,
+    time::timeout,
 };
 
-use crate::control::Readiness;
+use self::connection::{Ground, accept};
+use crate::{access_log::AccessLog, control::Readiness, proxy::Stage, settings::Settings};
+
+/// How many connections the Admin API and the status have; they answer also when the proxy has none left.
+const ADMIN_CONNECTIONS: usize = 256;
+
+/// How long tunnels have to say that they end.
+const FAREWELL: Duration = Duration::from_millis(300);
 
 /// A listener that is bound, and how it serves.
 #[derive(Debug)]
@@ -34,51 +44,70 @@ pub struct Listening {
     pub streams: u32,
 }
 
-/// Serves until a signal ends it, then lets requests on their way finish, for at most `grace`. Until they have, the
-/// Admin API and the status answer: who asks whether this is ready hears that it is not.
+/// Serves until a signal ends it, then lets requests on their way finish, for at most `graceful_timeout`. Until they
+/// have, the Admin API and the status answer: who asks whether this is ready hears that it is not. Requests of these
+/// two are told in `log`.
 ///
 /// All signals of [`Stop`] do the same; a second one ends the wait.
-pub async fn serve(bound: Vec<Listening>, mut stop: Stop, readiness: Arc<Readiness>, grace: Duration) {
-    let (mut proxies, mut others) = (Listeners::new(), Listeners::new());
+pub async fn serve(
+    bound: Vec<Listening>,
+    mut stop: Stop,
+    readiness: Arc<Readiness>,
+    settings: &Settings,
+    log: Option<Arc<AccessLog>>,
+) {
+    let room = descriptors::connections();
+    let most = settings.worker_connections.map_or(room, std::num::NonZeroUsize::get);
+    let mut proxies = Listeners::new(Ground::new(settings, most, None));
+    let mut others = Listeners::new(Ground::new(settings, ADMIN_CONNECTIONS, log));
     for listening in bound {
         let group = if matches!(listening.role, Role::Proxy(_)) { &mut proxies } else { &mut others };
-        group.accepting.spawn(accept(listening, group.closing.subscribe()));
+        group.accepting.spawn(accept(listening, Arc::clone(&group.ground)));
     }
     let name = stop.signal().await;
     readiness.drain();
+    let grace = settings.graceful_timeout;
     tracing::info!("{name}: no new connections; requests on their way have {} s to finish", grace.as_secs());
-    let finish = async {
+    let grounds = [Arc::clone(&proxies.ground), Arc::clone(&others.ground)];
+    let mut finish = pin!(async {
         proxies.close().await;
         others.close().await;
-    };
+    });
     tokio::select! {
-        () = finish => tracing::info!("all requests have finished"),
+        () = finish.as_mut() => return tracing::info!("all requests have finished"),
         () = tokio::time::sleep(grace) => tracing::warn!("the grace is over; open requests are cut off"),
         name = stop.signal() => tracing::warn!("{name}: open requests are cut off"),
     }
+    for ground in grounds {
+        ground.stage.send_replace(Stage::Over);
+    }
+    // Only tunnels have something to say to that.
+    let _ = timeout(FAREWELL, finish).await;
 }
 
 /// Listeners that close together.
 struct Listeners {
-    accepting: JoinSet<GracefulShutdown>,
-    closing: watch::Sender<bool>,
+    accepting: JoinSet<()>,
+    ground: Arc<Ground>,
+    watching: JoinSet<()>,
 }
 
 impl Listeners {
-    fn new() -> Self {
-        Self { accepting: JoinSet::new(), closing: watch::Sender::new(false) }
+    fn new(ground: Ground) -> Self {
+        let ground = Arc::new(ground);
+        let mut watching = JoinSet::new();
+        let watched = Arc::clone(&ground);
+        watching.spawn(async move { watched.pulses.watch().await });
+        Self { accepting: JoinSet::new(), ground, watching }
     }
 
     /// Accepts no more connections, and waits until those that are open have ended.
     async fn close(mut self) {
-        self.closing.send_replace(true);
-        let mut ending = JoinSet::new();
-        while let Some(listener) = self.accepting.join_next().await {
-            if let Ok(open) = listener {
-                ending.spawn(open.shutdown());
-            }
-        }
-        while ending.join_next().await.is_some() {}
+        self.ground.stage.send_replace(Stage::Draining);
+        while self.accepting.join_next().await.is_some() {}
+        self.ground.pulses.drain();
+        self.ground.stage.closed().await;
+        drop(self.watching);
     }
 }
 

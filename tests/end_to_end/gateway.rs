@@ -199,6 +199,11 @@ impl Gateway {
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
     }
 
+    /// What it has said on standard output so far.
+    pub(crate) fn said(&self) -> String {
+        self.process.stdout.get()
+    }
+
     /// Sends it a signal, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.process.child.id());

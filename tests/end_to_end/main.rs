@@ -10,6 +10,7 @@
 //! | the others | one for each thing that the gateway must do |
 #![expect(clippy::unwrap_used, reason = "here whatever cannot go on has failed")]
 
+mod access_log;
 mod admin;
 mod admin_config;
 mod admin_laws;
@@ -38,6 +39,7 @@ mod guide;
 mod health;
 mod http2;
 mod import;
+mod keep_alive;
 mod lint;
 mod mock_command;
 mod mocking;

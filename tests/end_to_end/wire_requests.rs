@@ -79,6 +79,24 @@ fn a_target_is_a_path_or_a_whole_uri() {
 }
 
 #[test]
+fn what_cannot_be_read_is_answered_in_the_gateway_s_words() {
+    let (upstream, gateway) = start();
+    let requests = [
+        ("nonsense", 400),
+        ("GET / HTTP/1.1\r\nHost : a", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nA\0: b", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2", 400),
+        ("GET / HTTP/2.0\r\nHost: a", 505),
+    ];
+    for (request, status) in requests {
+        refuses(&gateway, &upstream, &format!("{request}\r\n\r\n"), status);
+    }
+    let many = "X: 1\r\n".repeat(101);
+    refuses(&gateway, &upstream, &format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 400);
+}
+
+#[test]
 fn what_is_too_large_is_refused() {
     let (upstream, gateway) = start();
     let long = "a".repeat(9000);

@@ -86,6 +86,13 @@ impl Admin {
         finish(response, started, head_only)
     }
 
+    /// Answers what cannot be read as a request.
+    #[must_use]
+    pub fn unreadable(&self, status: StatusCode) -> Response<Body> {
+        let message = reply::default_message(status);
+        finish(reply::message(status, &message), Instant::now(), false)
+    }
+
     async fn route(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let Some(segments) = segments(&path) else { return not_found() };

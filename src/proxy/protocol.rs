@@ -1,0 +1,51 @@
+//! What a Route asks of the protocol that a request came in: https, gRPC.
+
+use http::{HeaderValue, Response, StatusCode, Version, header};
+
+use crate::{body::Body, entity::Route, plugin::Exchange, reply};
+
+/// Whether the client spoke TLS, to us or to a trusted proxy.
+pub(super) fn arrived_over_tls(exchange: &Exchange, trusted: bool) -> bool {
+    let forwarded = || exchange.head.headers.get("x-forwarded-proto").filter(|_| trusted);
+    exchange.tls || forwarded().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
+/// Refuses what is no gRPC, and gRPC over a protocol that cannot carry it. (Kong: "Proxying", gRPC.)
+pub(super) fn refuse_grpc(exchange: &Exchange) -> Option<Response<Body>> {
+    let head = &exchange.head;
+    let content_type = head.headers.get(header::CONTENT_TYPE);
+    if !content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc")) {
+        let message = "Non-gRPC request matched gRPC route";
+        return Some(exchange.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    if head.version == Version::HTTP_2 {
+        return None;
+    }
+    let mut response = exchange.error(StatusCode::UPGRADE_REQUIRED, "Please use HTTP2 protocol");
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("HTTP/2"));
+    Some(response)
+}
+
+/// Sends a client from http to https. (Kong: Route object, `https_redirect_status_code`.)
+pub(super) fn redirect(exchange: &Exchange, route: &Route) -> Response<Body> {
+    let status =
+        StatusCode::from_u16(route.https_redirect_status_code).unwrap_or(StatusCode::UPGRADE_REQUIRED);
+    if status == StatusCode::UPGRADE_REQUIRED {
+        let mut response = exchange.error(status, "Please use HTTPS protocol");
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("TLS/1.2, HTTP/1.1"));
+        return response;
+    }
+    let head = &exchange.head;
+    let host = head.headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let host = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(host, _)| host);
+    let target = head.uri.path_and_query().map_or("/", |it| it.as_str());
+    let mut response = reply::page(&exchange.asked(), status);
+    if let Ok(location) = HeaderValue::from_str(&format!("https://{host}{target}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}

@@ -1,0 +1,273 @@
+//! What each connection is doing, so that one that does nothing for too long can be ended.
+//!
+//! A connection notes a change of what it does with one store of a coarse time; a single task looks at all of them
+//! twice a second. So nobody sets a timer for each request.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::settings::Settings;
+
+/// How often connections are looked at, and the unit of all times here.
+const TICK: Duration = Duration::from_millis(500);
+
+/// How many idle connections make room when there is none. (As nginx's.)
+const RELIEF: usize = 32;
+
+/// How many ticks a connection may stay as it is.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    head: u32,
+    idle: u32,
+    unread: u32,
+}
+
+/// All connections of a process.
+#[derive(Debug)]
+pub(super) struct Pulses {
+    now: Arc<AtomicU32>,
+    patience: Patience,
+    all: Mutex<Vec<Arc<Pulse>>>,
+}
+
+/// What one connection is doing.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    now: Arc<AtomicU32>,
+    /// Requests that are being answered.
+    answering: AtomicU32,
+    /// Whether a part of the next request has come; a new connection owes one.
+    owes: AtomicBool,
+    /// Since when it has been so.
+    since: AtomicU32,
+    /// Since when the client reads nothing; 0 if it does.
+    unread: AtomicU32,
+    cut: AtomicBool,
+    told: Notify,
+}
+
+/// How a connection is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// After the requests that are being answered.
+    Orderly,
+    /// At once.
+    Cut,
+}
+
+impl Pulses {
+    /// No connections yet.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let never = Duration::MAX;
+        let patience = Patience {
+            head: ticks(settings.client_header_timeout),
+            idle: ticks(settings.keepalive_timeout.unwrap_or(never)),
+            unread: ticks(settings.send_timeout),
+        };
+        // Time begins at 1, as 0 says that nothing is unread.
+        Self { now: Arc::new(AtomicU32::new(1)), patience, all: Mutex::default() }
+    }
+
+    /// Takes a new connection in.
+    pub(super) fn begin(&self) -> Arc<Pulse> {
+        let pulse = Arc::new(Pulse {
+            now: Arc::clone(&self.now),
+            answering: AtomicU32::new(0),
+            owes: AtomicBool::new(true),
+            since: AtomicU32::new(self.now.load(Relaxed)),
+            unread: AtomicU32::new(0),
+            cut: AtomicBool::new(false),
+            told: Notify::new(),
+        });
+        self.lock().push(Arc::clone(&pulse));
+        pulse
+    }
+
+    /// Looks at all connections, for as long as it is polled.
+    pub(super) async fn watch(&self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.tick();
+        }
+    }
+
+    /// Lets some idle connections end, so that others can begin.
+    pub(super) fn relieve(&self) {
+        let all = self.lock();
+        all.iter().filter(|it| it.is_idle()).take(RELIEF).for_each(|it| it.end(Ending::Orderly));
+    }
+
+    /// Lets all connections end after what they are doing.
+    pub(super) fn drain(&self) {
+        self.lock().iter().for_each(|it| it.end(Ending::Orderly));
+    }
+
+    fn tick(&self) {
+        let now = self.now.fetch_add(1, Relaxed).wrapping_add(1);
+        // Only this list still knows those that have ended.
+        let mut all = self.lock();
+        all.retain(|it| Arc::strong_count(it) > 1);
+        for pulse in &*all {
+            if let Some(ending) = pulse.overdue(now, self.patience) {
+                pulse.end(ending);
+            }
+        }
+        if all.capacity() > 1024 && all.len() < all.capacity() / 4 {
+            all.shrink_to_fit();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Pulse>>> {
+        // A list of handles holds no invariant that a panic could break.
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pulse {
+    /// Bytes have come; tells whether they are of a new request, as far as can be told.
+    pub(super) fn received(&self) -> bool {
+        if self.is_idle() {
+            self.since.store(self.now.load(Relaxed), Relaxed);
+            self.owes.store(true, Relaxed);
+        }
+        self.answering.load(Relaxed) == 0
+    }
+
+    /// The head of a request has come.
+    pub(super) fn asked(&self) {
+        self.owes.store(false, Relaxed);
+        self.answering.fetch_add(1, Relaxed);
+    }
+
+    /// An answer has ended.
+    pub(super) fn answered(&self) {
+        self.since.store(self.now.load(Relaxed), Relaxed);
+        self.answering.fetch_sub(1, Relaxed);
+    }
+
+    /// The client has read something, or has not.
+    pub(super) fn wrote(&self, something: bool) {
+        let unread = self.unread.load(Relaxed);
+        if something && unread != 0 {
+            self.unread.store(0, Relaxed);
+        } else if !something && unread == 0 {
+            self.unread.store(self.now.load(Relaxed), Relaxed);
+        }
+    }
+
+    /// Waits until it is told to end.
+    pub(super) async fn ending(&self) -> Ending {
+        self.told.notified().await;
+        if self.cut.load(Relaxed) { Ending::Cut } else { Ending::Orderly }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.answering.load(Relaxed) == 0 && !self.owes.load(Relaxed)
+    }
+
+    /// Tells it to end.
+    pub(super) fn end(&self, ending: Ending) {
+        if ending == Ending::Cut {
+            self.cut.store(true, Relaxed);
+        }
+        self.told.notify_one();
+    }
+
+    /// Whether it has done nothing for too long, at this time.
+    fn overdue(&self, now: u32, patience: Patience) -> Option<Ending> {
+        let age = |since: u32| now.wrapping_sub(since);
+        let unread = self.unread.load(Relaxed);
+        if unread != 0 && age(unread) > patience.unread {
+            return Some(Ending::Cut);
+        }
+        if self.answering.load(Relaxed) > 0 {
+            return None;
+        }
+        let quiet = age(self.since.load(Relaxed));
+        if self.owes.load(Relaxed) {
+            (quiet > patience.head).then_some(Ending::Cut)
+        } else {
+            (quiet > patience.idle).then_some(Ending::Orderly)
+        }
+    }
+}
+
+fn ticks(time: Duration) -> u32 {
+    u32::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Head 10 ticks, idle 20, unread 30.
+    fn pulses() -> Pulses {
+        let patience = Patience { head: 10, idle: 20, unread: 30 };
+        Pulses { now: Arc::new(AtomicU32::new(1)), patience, all: Mutex::default() }
+    }
+
+    /// Checks after how many ticks a connection that has done this has to end, and how.
+    #[track_caller]
+    fn check(does: impl Fn(&Pulse), expected: Option<(u32, Ending)>) {
+        let pulses = pulses();
+        let pulse = pulses.begin();
+        does(&pulse);
+        let found = (1..100).find_map(|ticks| Some((ticks, pulse.overdue(1 + ticks, pulses.patience)?)));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_connection_that_does_nothing_ends() {
+        check(|_| (), Some((11, Ending::Cut)));
+        check(|pulse| assert!(pulse.received()), Some((11, Ending::Cut)));
+        check(Pulse::asked, None);
+        let once = |pulse: &Pulse| {
+            pulse.asked();
+            pulse.answered();
+        };
+        check(once, Some((21, Ending::Orderly)));
+        let again = |pulse: &Pulse| {
+            once(pulse);
+            assert!(pulse.received());
+        };
+        check(again, Some((11, Ending::Cut)));
+        let unread = |pulse: &Pulse| {
+            pulse.asked();
+            pulse.wrote(false);
+        };
+        check(unread, Some((31, Ending::Cut)));
+        let read = |pulse: &Pulse| {
+            unread(pulse);
+            pulse.wrote(true);
+        };
+        check(read, None);
+    }
+
+    #[test]
+    fn connections_that_ended_are_forgotten() {
+        let pulses = pulses();
+        let (one, two) = (pulses.begin(), pulses.begin());
+        drop(one);
+        pulses.tick();
+        assert_eq!(pulses.lock().len(), 1);
+        drop(two);
+        pulses.tick();
+        assert!(pulses.lock().is_empty());
+    }
+
+    #[test]
+    fn times_are_rounded_up() {
+        assert_eq!(ticks(Duration::from_millis(501)), 2);
+        assert_eq!(ticks(Duration::from_secs(10)), 20);
+        assert_eq!(ticks(Duration::MAX), u32::MAX);
+    }
+}

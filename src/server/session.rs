@@ -1,0 +1,186 @@
+//! One connection and its requests: each is counted while it is answered, and told in the access log.
+
+use std::{
+    io::Write,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header::CONNECTION};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{
+    Role,
+    pulse::{Ending, Pulse},
+    socket::{Abort, Aborted},
+};
+use crate::{
+    access_log::{About, AccessLog, Asked, Line},
+    body::{Body, BodyError, Reset},
+    proxy::Connection,
+    request_id::RequestId,
+};
+
+/// A connection, for as long as it is open.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) role: Role,
+    pub(super) connection: Connection,
+    pub(super) abort: Abort,
+    pub(super) pulse: Arc<Pulse>,
+    /// Where requests of the Admin API are told; the proxy has its own.
+    pub(super) log: Option<Arc<AccessLog>>,
+    pub(super) served: AtomicU64,
+    /// How many requests it serves. (nginx: `keepalive_requests`.)
+    pub(super) most: Option<u64>,
+}
+
+/// The body of an answer on its way out.
+pub(super) struct Sent {
+    body: Body,
+    ticket: Ticket,
+}
+
+/// The time from a request to the end of its answer.
+struct Ticket {
+    session: Arc<Session>,
+    line: Option<Line>,
+}
+
+impl Session {
+    /// Answers one request.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Sent>, Aborted> {
+        let mut ticket = Ticket::new(&self);
+        let version = request.version();
+        let request = request.map(Body::from);
+        let mut response = match &self.role {
+            Role::Proxy(proxy) => {
+                let (response, line) = proxy.answer(request, &self.connection).await;
+                ticket.line = line;
+                response
+            }
+            Role::Admin(admin) | Role::Status(admin) => {
+                ticket.line = self.log.as_ref().map(|log| line(log, &request, &self.connection));
+                let local = self.connection.local.ip().to_canonical().is_loopback();
+                // In a box, or the room that these need would be moved about for each request of a proxy.
+                let response = match &self.role {
+                    Role::Status(_) => Box::pin(admin.status_answer(request)).await,
+                    _ => Box::pin(admin.answer(request, local)).await,
+                };
+                if let Some(line) = &mut ticket.line {
+                    line.answered(response.status().as_u16(), About::default());
+                }
+                response
+            }
+        };
+        if response.extensions().get::<Reset>().is_some() {
+            if version < Version::HTTP_2 {
+                self.abort.abort();
+            }
+            return Err(Aborted);
+        }
+        if self.most.is_some_and(|most| self.served.fetch_add(1, Relaxed) + 1 >= most) {
+            self.is_the_last(version, &mut response);
+        }
+        Ok(response.map(|body| Sent { body, ticket }))
+    }
+
+    /// Ends the connection with this answer.
+    fn is_the_last(&self, version: Version, response: &mut Response<Body>) {
+        if version == Version::HTTP_2 {
+            self.pulse.end(Ending::Orderly);
+        } else if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
+    /// The answer to what could not be read, as bytes; `fields` are further fields, with the empty line after them.
+    pub(super) fn refusal(&self, status: StatusCode, fields: &[u8]) -> Vec<u8> {
+        let id = RequestId::random();
+        let (response, log) = match &self.role {
+            Role::Proxy(proxy) => (proxy.unreadable(status, &id), proxy.access_log()),
+            Role::Admin(admin) | Role::Status(admin) => (admin.unreadable(status), self.log.as_ref()),
+        };
+        let (head, body) = response.into_parts();
+        let Body::Full(text) = body else { return Vec::new() };
+        if let Some(log) = log {
+            log.unreadable(self.connection.peer.ip(), head.status.as_u16(), text.len() as u64, &id);
+        }
+        let mut bytes = Vec::with_capacity(512);
+        let reason = head.status.canonical_reason().unwrap_or_default();
+        // Writing into memory cannot fail.
+        let _ =
+            write!(bytes, "HTTP/1.1 {} {reason}\r\ncontent-length: {}\r\n", head.status.as_u16(), text.len());
+        for (name, value) in head.headers.iter().filter(|(name, _)| **name != CONNECTION) {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"connection: close\r\n");
+        bytes.extend_from_slice(fields);
+        bytes.extend_from_slice(&text);
+        bytes
+    }
+}
+
+fn line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &Connection) -> Line {
+    let asked = Asked {
+        client: connection.peer.ip(),
+        method: request.method(),
+        target: request.uri(),
+        version: request.version(),
+        headers: request.headers(),
+        id: &RequestId::random(),
+    };
+    log.line(&asked, Instant::now())
+}
+
+impl Ticket {
+    fn new(session: &Arc<Session>) -> Self {
+        session.pulse.asked();
+        Self { session: Arc::clone(session), line: None }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.session.pulse.answered();
+    }
+}
+
+impl hyper::body::Body for Sent {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let (Poll::Ready(Some(Ok(frame))), Some(line)) = (&polled, &mut self.ticket.line)
+            && let Some(data) = frame.data_ref()
+        {
+            line.sent(data.len() as u64);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,91 @@
+//! The access log: one line for each request, when its answer has ended.
+
+use serde_json::Value;
+
+use crate::{
+    eventually,
+    gateway::{Gateway, Setup},
+    raw::Raw,
+    upstream::Upstream,
+};
+
+fn start(environment: &[(&str, &str)]) -> (Upstream, Gateway) {
+    let upstream = Upstream::start();
+    let config = format!(
+        "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/]}}]}}\n",
+        upstream.address
+    );
+    let setup = Setup::with(&config);
+    let gateway = environment.iter().fold(setup, |setup, (name, value)| setup.env(name, value)).run();
+    (upstream, gateway)
+}
+
+/// The first line that says this.
+#[track_caller]
+fn line(gateway: &Gateway, text: &str) -> String {
+    eventually(&format!("the log says {text:?}"), || {
+        gateway.said().lines().find(|line| line.contains(text)).map(str::to_owned)
+    })
+}
+
+#[test]
+fn a_line_is_nginx_s_with_the_id_and_without_the_query() {
+    let (_upstream, gateway) = start(&[]);
+    let answer =
+        gateway.ask("GET", "/a?key=secret", &[("user-agent", "me"), ("referer", "http://b/?c=secret")]);
+    let line = line(&gateway, "GET /a");
+    let (size, id) = (answer.text().len(), answer.header("x-kong-request-id"));
+    assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
+    let end = format!("\"GET /a HTTP/1.1\" 200 {size} \"http://b/\" \"me\" kong_request_id: \"{id}\"");
+    assert!(line.ends_with(&end), "{line}");
+}
+
+#[test]
+fn json_tells_what_became_of_a_request() {
+    let (upstream, gateway) = start(&[("MYNAH_ACCESS_LOG_FORMAT", "json"), ("MYNAH_ACCESS_LOG_QUERY", "on")]);
+    gateway.get("/a?b=c");
+    let told: Value = serde_json::from_str(&line(&gateway, "/a?b=c")).unwrap();
+    assert_eq!((&told["status"], &told["route"], &told["service"]), (&200.into(), &"r".into(), &"s".into()));
+    assert_eq!(told["upstream"], upstream.address.to_string());
+    for number in ["bytes", "latency", "proxy_latency", "upstream_latency"] {
+        assert!(told[number].is_u64(), "{told}");
+    }
+}
+
+#[test]
+fn what_has_no_answer_is_told_too() {
+    let (upstream, gateway) = start(&[]);
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    raw.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    upstream.sees("the request arrives", |seen| seen.requests == 1);
+    drop(raw);
+    line(&gateway, "\"GET /hold HTTP/1.1\" 499 0 ");
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    raw.send("nonsense\r\n\r\n");
+    raw.until("Bad request");
+    line(&gateway, "] \"\" 400 ");
+}
+
+#[test]
+fn it_goes_where_it_is_told_to() {
+    let (_upstream, gateway) = start(&[("KONG_PROXY_ACCESS_LOG", "access.log")]);
+    gateway.get("/a");
+    let file = gateway.folder.at("access.log");
+    let lines = || std::fs::read_to_string(&file).unwrap_or_default();
+    eventually("the file has a line", || lines().contains("GET /a").then_some(()));
+    assert!(!gateway.said().contains("GET /a"));
+    std::fs::rename(&file, gateway.folder.at("access.log.1")).unwrap();
+    gateway.get("/b");
+    eventually("a new file has the next line", || lines().contains("GET /b").then_some(()));
+    assert!(!lines().contains("GET /a"));
+}
+
+#[test]
+fn it_can_be_off_and_the_admin_api_has_its_own() {
+    let environment = [("KONG_PROXY_ACCESS_LOG", "off"), ("KONG_ADMIN_ACCESS_LOG", "/dev/stdout")];
+    let (_upstream, gateway) = start(&environment);
+    gateway.get("/a");
+    gateway.admin("GET", "/status");
+    line(&gateway, "\"GET /status HTTP/1.1\" 200 ");
+    assert!(!gateway.said().contains("GET /a"));
+}
