@@ -42,19 +42,6 @@ use std::{
     time::Duration,
 };
 
-/// Files with the texts of error answers, by format.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ErrorTemplates {
-    /// `error_template_html`.
-    pub html: Option<PathBuf>,
-    /// `error_template_json`.
-    pub json: Option<PathBuf>,
-    /// `error_template_plain`.
-    pub plain: Option<PathBuf>,
-    /// `error_template_xml`.
-    pub xml: Option<PathBuf>,
-}
-
 /// What the process is told, checked.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch that the user knows by its name")]
 #[derive(Clone, Debug, PartialEq)]
@@ -105,9 +92,6 @@ pub struct Settings {
     pub allow_debug_header: bool,
     /// `error_default_type`: the type of error bodies for clients that ask for none; by default `text/plain`.
     pub error_default_type: ErrorType,
-    /// `error_template_html`, `..._json`, `..._plain`, `..._xml`: files with the text of error answers in one format,
-    /// in which the first `%s` stands for the message and the second for the id of the request; by default none.
-    pub error_templates: ErrorTemplates,
     /// `trusted_ips`: peers whose `X-Forwarded-*` headers are believed; by default nobody.
     pub trusted_ips: TrustedIps,
     /// `real_ip_header`: where a trusted peer names the client; by default `X-Real-IP`.
