@@ -23,6 +23,8 @@ mod names;
 mod protocol;
 mod refuse;
 mod request_body;
+#[cfg(test)]
+mod tests;
 mod tunnel;
 
 pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
@@ -394,23 +396,5 @@ fn use_authority_as_host(head: &mut Parts) {
         if let Ok(host) = HeaderValue::from_str(host) {
             head.headers.insert(header::HOST, host);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{router::Options, snapshot::Compiler};
-
-    /// What is moved into its place for every request.
-    #[test]
-    fn a_request_needs_little_room() {
-        let live = Live::new(Compiler::new("specs".into(), Options::default()).empty());
-        let proxy = Proxy::new(live, &Settings::default());
-        let here = SocketAddr::from(([127, 0, 0, 1], 80));
-        let stage = watch::channel(Stage::Open).1;
-        let connection = Connection { peer: here, local: here, tls: None, stage };
-        let room = size_of_val(&proxy.answer(Request::new(Body::Empty), &connection));
-        assert!(room <= 2560, "{room} bytes");
     }
 }
