@@ -35,7 +35,7 @@ pub use choice::{Choice, Open};
 pub use hash::{Asked, Hashed};
 pub use health::{Event, Witness};
 pub use keep::Keeper;
-pub use report::{AddressReport, TargetReport, Verdict};
+pub use report::{AddressReport, NotSet, TargetReport, Verdict};
 
 use std::{
     fmt,

@@ -49,6 +49,15 @@ pub struct AddressReport {
     pub verdict: Verdict,
 }
 
+/// Why nothing can be said of a target by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSet {
+    /// There is no such target, or it has no such address.
+    Absent,
+    /// The Upstream has no checks, active or passive.
+    Unchecked,
+}
+
 impl Verdict {
     /// Kong's word for it.
     #[must_use]
@@ -123,12 +132,26 @@ impl Balancer {
     }
 
     /// Says of a target (its id, or `host:port`), or of one address of it (with or without a port), whether it
-    /// works, until checks find otherwise; false if there is no such target or address.
-    pub fn set(&self, target: &str, address: Option<&str>, works: bool) -> bool {
-        let seats = self.plan.seats.iter();
-        let Some(place) = seats.clone().position(|it| it.id == target || it.text == target) else {
-            return false;
-        };
+    /// works, until checks find otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is said if there is no such target or address, or if nobody checks: then no state is kept. (Kong:
+    /// Admin API, "Set target as healthy".)
+    pub fn set(&self, target: &str, address: Option<&str>, works: bool) -> Result<(), NotSet> {
+        let place = self.place_of(target).ok_or(NotSet::Absent)?;
+        if !self.is_checked() {
+            return Err(NotSet::Unchecked);
+        }
+        if self.put(place, address, works) { Ok(()) } else { Err(NotSet::Absent) }
+    }
+
+    pub(super) fn place_of(&self, target: &str) -> Option<usize> {
+        self.plan.seats.iter().position(|it| it.id == target || it.text == target)
+    }
+
+    /// Turns the addresses of a target over; false if it has none of this name.
+    pub(super) fn put(&self, place: usize, address: Option<&str>, works: bool) -> bool {
         let ring = self.ring.load_full();
         let of_target = ring.peers.iter().filter(|it| it.target == place);
         let named = |at: SocketAddr| match address {

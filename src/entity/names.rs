@@ -11,7 +11,7 @@ pub(super) const PROTOCOLS: &[&str] =
 
 /// The labels of an entity.
 pub(super) const TAGS: Field =
-    Field::new("tags", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(tag)])));
+    Field::new("tags", Kind::Set(&Field::item(Kind::String).required().rules(&[Rule::Holds(tag)])));
 
 /// Letters, digits, `. - _ ~` and whatever is beyond ASCII.
 pub(super) fn name(value: &Value) -> Result<(), String> {

@@ -44,7 +44,8 @@ fn says_who_it_is() {
     assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
     assert!(answer.header("x-kong-admin-latency").parse::<u64>().is_ok(), "{answer:?}");
     let node = answer.json();
-    assert_eq!(node["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!((&node["version"], &node["edition"]), (&json!("3.9.3"), &json!("community")));
+    assert_eq!(node["mynah"]["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(node["configuration"]["database"], "off");
     assert_eq!(node["configuration"]["declarative_config"], "kong.yaml");
     assert_eq!(node["plugins"]["enabled_in_cluster"], json!(["cors"]));

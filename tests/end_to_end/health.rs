@@ -195,8 +195,9 @@ fn checks_end_with_their_upstream_and_outlive_other_changes() {
 #[test]
 fn below_a_threshold_all_are_refused() {
     let (a, b) = (Target::start("a"), Target::start("b"));
-    let gateway = start("healthchecks: {threshold: 60}", &[(&a, 100), (&b, 100)]);
-    assert_eq!((gateway.get("/x").status, whole(&gateway)), (200, "HEALTHCHECKS_OFF".into()));
+    let checks = PASSIVE.replace("{passive:", "{threshold: 60, passive:");
+    let gateway = start(&checks, &[(&a, 100), (&b, 100)]);
+    assert_eq!((gateway.get("/x").status, whole(&gateway)), (200, "HEALTHY".into()));
     let place = format!("/upstreams/shop.upstream/targets/{}", b.address);
     assert_eq!(put(&gateway, &format!("{place}/{}/unhealthy", b.address)), 204);
     assert_eq!((gateway.get("/x").status, whole(&gateway)), (503, "UNHEALTHY".into()));
@@ -205,12 +206,23 @@ fn below_a_threshold_all_are_refused() {
 }
 
 #[test]
+fn without_checks_nothing_is_said_by_hand() {
+    let a = Target::start("a");
+    let gateway = start("healthchecks: {threshold: 60}", &[(&a, 100)]);
+    assert_eq!((gateway.get("/x").status, whole(&gateway)), (200, "HEALTHCHECKS_OFF".into()));
+    let place = gateway.admin_url(&format!("/upstreams/shop.upstream/targets/{}/unhealthy", a.address));
+    let answer = Client::fresh().send("PUT", &place, &[], Some(b"")).unwrap();
+    answer.says(400, "no healthchecker found for shop.upstream");
+    assert_eq!((gateway.get("/x").status, whole(&gateway)), (200, "HEALTHCHECKS_OFF".into()));
+}
+
+#[test]
 fn idle_connections_to_a_target_that_is_out_are_closed() {
     let (a, b) = (Target::start("a"), Target::start("b"));
-    let gateway = start("slots: 10", &[(&a, 100), (&b, 100)]);
+    let gateway = start(PASSIVE, &[(&a, 100), (&b, 100)]);
     ask(&gateway, "/x", 4);
     assert_eq!([a.open(), b.open()], [1, 1]);
-    put(&gateway, &format!("/upstreams/shop.upstream/targets/{}/unhealthy", b.address));
+    assert_eq!(put(&gateway, &format!("/upstreams/shop.upstream/targets/{}/unhealthy", b.address)), 204);
     eventually("its connection is closed", || (b.open() == 0).then_some(()));
     assert_eq!(a.open(), 1);
 }

@@ -165,3 +165,32 @@ fn scrub(value: &Value) -> Value {
 fn items(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
+
+/// Lists of objects have no order.
+pub(crate) fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(sorted).collect();
+            if items.iter().all(Value::is_object) {
+                items.sort_by_key(canonical);
+            }
+            items.into()
+        }
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| (key.clone(), sorted(value))).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<String> =
+                members.iter().map(|(key, value)| format!("{key}={}", canonical(value))).collect();
+            members.sort_unstable();
+            members.join(";")
+        }
+        other => other.to_string(),
+    }
+}

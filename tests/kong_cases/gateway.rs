@@ -21,10 +21,16 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts one that has nothing to do yet.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, told more.
+    pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
         let listen = "127.0.0.1:0, 127.0.0.1:0 http2 ssl";
         command.args(["run", "--proxy-listen", listen, "--admin-listen", "127.0.0.1:0"]);
         command.env_clear().env("KONG_DECLARATIVE_CONFIG_STRING", "_format_version: \"3.0\"");
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let mut greeting = String::new();
@@ -49,6 +55,10 @@ impl Gateway {
 
     pub(crate) fn tls_port(&self) -> &str {
         &self.tls_port
+    }
+
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
     }
 
     /// Loads a configuration.

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::cases::sorted;
+
 /// A file of configurations.
 #[derive(Deserialize)]
 pub(crate) struct Refusals {
@@ -48,35 +50,4 @@ pub(crate) fn difference(expected: (u16, Option<&Value>), status: u16, told: &Va
     let differs = |key: &&str| sorted(&told[*key]) != sorted(&expected[*key]);
     let key = keys.into_iter().find(|key| differs(key))?;
     Some(format!("{key}: {} in place of {}", told[key], expected[key]))
-}
-
-/// Lists of objects have no order.
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => {
-            let mut items: Vec<Value> = items.iter().map(sorted).collect();
-            if items.iter().all(Value::is_object) {
-                items.sort_by_key(canonical);
-            }
-            items.into()
-        }
-        Value::Object(members) => members
-            .iter()
-            .map(|(key, value)| (key.clone(), sorted(value)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        other => other.clone(),
-    }
-}
-
-fn canonical(value: &Value) -> String {
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<String> =
-                members.iter().map(|(key, value)| format!("{key}={}", canonical(value))).collect();
-            members.sort_unstable();
-            members.join(";")
-        }
-        other => other.to_string(),
-    }
 }

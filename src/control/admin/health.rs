@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Admin, not_found};
 use crate::{
-    balancer::{AddressReport, Balancer, TargetReport},
+    balancer::{AddressReport, Balancer, NotSet, TargetReport},
     body::Body,
     document::Value,
     entity::{Entities, Upstream},
@@ -54,9 +54,15 @@ impl Admin {
     ) -> Response<Body> {
         let snapshot = self.control.live().current();
         let (target, address) = (decoded(target), address.map(decoded));
-        let is_set = find(&snapshot, upstream)
-            .is_some_and(|(_, balancer)| balancer.set(&target, address.as_deref(), works));
-        if is_set { reply::empty(StatusCode::NO_CONTENT) } else { not_found() }
+        let Some((upstream, balancer)) = find(&snapshot, upstream) else { return not_found() };
+        match balancer.set(&target, address.as_deref(), works) {
+            Ok(()) => reply::empty(StatusCode::NO_CONTENT),
+            Err(NotSet::Absent) => not_found(),
+            Err(NotSet::Unchecked) => {
+                let message = format!("no healthchecker found for {}", upstream.name);
+                reply::message(StatusCode::BAD_REQUEST, &message)
+            }
+        }
     }
 }
 

@@ -12,6 +12,10 @@ use crate::{
     settings::{Listener, RouterFlavor, Settings},
 };
 
+/// The version of Kong whose Admin API is spoken here: by it clients such as decK and the Ingress Controller decide
+/// what they may ask for.
+const KONG: &str = "3.9.3";
+
 impl Admin {
     pub(super) fn node(&self) -> Response<Body> {
         let snapshot = self.control.live().current();
@@ -26,8 +30,9 @@ impl Admin {
         in_use.sort_unstable();
         in_use.dedup();
         let text = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "edition": "mynah",
+            "version": KONG,
+            "edition": "community",
+            "mynah": { "version": env!("CARGO_PKG_VERSION") },
             "tagline": "Welcome to mynah",
             "hostname": hostname(),
             "node_id": self.node_id.to_string(),

@@ -170,6 +170,6 @@ fn facts(field: &Field) -> Map<String, Json> {
 /// A whole number without a fraction.
 fn number(number: f64) -> Json {
     #[expect(clippy::cast_possible_truncation, reason = "in range and whole: the test before says so")]
-    let whole = (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64);
+    let whole = (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64);
     whole.map_or_else(|| json!(number), Json::from)
 }

@@ -1,0 +1,179 @@
+//! Questions to the Admin API without a database, and what a real Kong answered.
+//!
+//! Left out are what differs from one time or one node to the next, and the fields of the answer for pages of other
+//! sites. Of schemas, the facts that forms are drawn from have to be there; ours say more.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{cases::sorted, connection::Answer};
+
+/// Members that differ from one time to the next.
+const VARYING: &[&str] = &["created_at", "updated_at", "offset", "next", "request_id"];
+
+/// What forms need to know of a field.
+const FACTS: &[&str] =
+    &["type", "required", "default", "one_of", "between", "reference", "unique", "uuid", "auto", "timestamp"];
+
+/// A file of questions about one configuration.
+#[derive(Deserialize)]
+pub(crate) struct Questions {
+    pub config: Value,
+    pub cases: Vec<Question>,
+}
+
+/// One question.
+#[derive(Deserialize)]
+pub(crate) struct Question {
+    /// What it is about.
+    pub name: String,
+    request: Request,
+    response: Response,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    method: String,
+    path: String,
+    headers: Option<Map<String, Value>>,
+    body: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    status: u16,
+    headers: Vec<(String, String)>,
+    json: Option<Value>,
+}
+
+impl Question {
+    /// The request, one character per byte.
+    pub(crate) fn raw(&self, host: &str) -> String {
+        let Request { method, path, headers, body } = &self.request;
+        let mut head = vec![
+            format!("{method} {path} HTTP/1.1"),
+            format!("Host: {host}"),
+            "Connection: close".to_owned(),
+        ];
+        head.extend(
+            headers.iter().flatten().map(|(name, value)| format!("{name}: {}", value.as_str().unwrap())),
+        );
+        let body = match body {
+            None => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(json) => {
+                head.push("Content-Type: application/json".to_owned());
+                json.to_string()
+            }
+        };
+        assert!(body.is_ascii(), "{body}");
+        format!("{}\r\nContent-Length: {}\r\n\r\n{body}", head.join("\r\n"), body.len())
+    }
+
+    /// What an answer differs in from the one that was recorded.
+    pub(crate) fn differences(&self, answer: &Answer) -> Vec<String> {
+        let expected = &self.response;
+        let mut found = Vec::new();
+        if answer.status != expected.status {
+            found.push(format!("status {}, expected {}: {}", answer.status, expected.status, answer.body));
+        }
+        for name in ["content-type", "allow"] {
+            let want: Vec<&str> = expected
+                .headers
+                .iter()
+                .filter(|(it, _)| it.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.as_str())
+                .collect();
+            if answer.values(name) != want {
+                found.push(format!("{name} {:?}, expected {want:?}", answer.values(name)));
+            }
+        }
+        if let (Some(want), true) = (&expected.json, found.is_empty()) {
+            let told = serde_json::from_str(&answer.body).unwrap_or_default();
+            match self.request.path.as_str() {
+                "/" => node(&told, want, &mut found),
+                path if path.starts_with("/schemas/") && want.get("fields").is_some_and(Value::is_array) => {
+                    schema("", &told, want, &mut found);
+                }
+                _ if scrubbed(&told) != scrubbed(want) => found.push(format!("{told}, expected {want}")),
+                _ => (),
+            }
+        }
+        found
+    }
+}
+
+/// What clients read of `/`: the rest is about one machine, or about what Kong is made of.
+fn node(told: &Value, want: &Value, found: &mut Vec<String>) {
+    let mut same = |at: &str, read: fn(&Value) -> Value| {
+        let (ours, theirs) = [told, want].map(|it| it.pointer(at).map(read)).into();
+        if ours != theirs {
+            found.push(format!("{at} {ours:?}, expected {theirs:?}"));
+        }
+    };
+    for at in ["/edition", "/configuration/database", "/configuration/role", "/configuration/router_flavor"] {
+        same(at, Value::clone);
+    }
+    same("/plugins/enabled_in_cluster", sorted_texts);
+    for name in ["cors", "request-termination", "correlation-id", "key-auth", "acl", "request-transformer"] {
+        same(&format!("/plugins/available_on_server/{name}/priority"), Value::clone);
+    }
+    for at in ["/version", "/tagline", "/hostname", "/node_id", "/pids/master"] {
+        same(at, |value| value.is_string().into());
+    }
+    for at in ["/configuration/proxy_listeners/0", "/configuration/admin_listeners/0"] {
+        for key in ["ip", "port", "ssl", "listener"] {
+            same(&format!("{at}/{key}"), |value| value.is_null().into());
+        }
+    }
+}
+
+fn sorted_texts(list: &Value) -> Value {
+    let mut texts: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    texts.sort_unstable();
+    texts.into()
+}
+
+/// The facts of a schema, as far as Kong says them.
+fn schema(at: &str, told: &Value, want: &Value, found: &mut Vec<String>) {
+    for field in want["fields"].as_array().into_iter().flatten() {
+        let (name, want) = field.as_object().and_then(|it| it.iter().next()).unwrap();
+        let ours = told["fields"].as_array().into_iter().flatten().find_map(|it| it.get(name));
+        match ours {
+            None => found.push(format!("{at}{name} is missing")),
+            Some(ours) => facts(&format!("{at}{name}"), ours, want, found),
+        }
+    }
+}
+
+fn facts(at: &str, ours: &Value, want: &Value, found: &mut Vec<String>) {
+    for fact in FACTS.iter().filter(|it| want.get(**it).is_some_and(|it| !it.is_null())) {
+        if ours[*fact] != want[*fact] {
+            found.push(format!("{at}.{fact} {}, expected {}", ours[*fact], want[*fact]));
+        }
+    }
+    for part in ["elements", "keys", "values"] {
+        if let Some(want) = want.get(part) {
+            facts(&format!("{at}.{part}"), &ours[part], want, found);
+        }
+    }
+    schema(&format!("{at}."), ours, want, found);
+}
+
+/// A body without what varies, its lists of objects in an order of their own.
+fn scrubbed(value: &Value) -> Value {
+    let mut value = sorted(value);
+    scrub(&mut value);
+    value
+}
+
+fn scrub(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|key, _| !VARYING.contains(&key.as_str()));
+            members.values_mut().for_each(scrub);
+        }
+        Value::Array(items) => items.iter_mut().for_each(scrub),
+        _ => (),
+    }
+}
