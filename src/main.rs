@@ -23,7 +23,7 @@ use command::{
     flags::{Diff, Export, Import},
     import::Wishes,
     lint::Demands,
-    run,
+    run::{self, Reading},
 };
 
 /// A DB-less, Kong-compatible API gateway that mocks what is not built yet.
@@ -241,8 +241,8 @@ fn execute(command: Command) -> Result<bool> {
         }
         Command::Check(flags) => {
             let (settings, _) = settings([], None)?;
-            let options = run::options(&settings);
-            Ok(command::check::check(&flags.files, flags.specs.as_deref(), options, flags.format))
+            let reading = Reading::new(&settings);
+            Ok(command::check::check(&flags.files, flags.specs.as_deref(), reading, flags.format))
         }
         Command::Lint(flags) => {
             if let Some(place) = &flags.bulk {
@@ -285,7 +285,7 @@ impl Export {
         let (settings, _) = settings(overrides, None)?;
         let door = door(&settings)?;
         let specs = specs(&settings, &door);
-        Ok(command::export::export(&door, specs, run::options(&settings), self.format))
+        Ok(command::export::export(&door, specs, Reading::new(&settings), self.format))
     }
 }
 
@@ -293,8 +293,8 @@ impl Diff {
     fn diff(&self) -> Result<bool> {
         let (settings, _) = settings([], None)?;
         let files = [&*self.before, &*self.after];
-        let options = run::options(&settings);
-        let same = command::diff::diff(files, self.specs.as_deref(), options, self.format);
+        let reading = Reading::new(&settings);
+        let same = command::diff::diff(files, self.specs.as_deref(), reading, self.format);
         same.ok_or_else(|| Trouble.into())
     }
 }

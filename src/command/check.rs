@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use mynah::{
-    control::load::{compile, read},
+    control::read,
     diag::{Report, plural},
-    router,
-    snapshot::Compiler,
 };
 use serde_json::Value;
 
-use super::{draw, say};
+use super::{draw, run::Reading, say};
 
 /// How the findings are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -22,16 +20,11 @@ pub(crate) enum Format {
 }
 
 /// Checks every file; true if all can be used.
-pub(crate) fn check(
-    files: &[PathBuf],
-    specs: Option<&Path>,
-    options: router::Options,
-    format: Format,
-) -> bool {
+pub(crate) fn check(files: &[PathBuf], specs: Option<&Path>, reading: Reading, format: Format) -> bool {
     let mut all = Vec::new();
     let mut good = true;
     for file in files {
-        let (report, summary) = one(file, specs, options);
+        let (report, summary) = one(file, specs, reading);
         let (errors, warnings) = report.count();
         good &= errors == 0;
         match format {
@@ -58,13 +51,13 @@ pub(crate) fn check(
 }
 
 /// What is to be said about a file, and what it declares if it can be used.
-fn one(file: &Path, specs: Option<&Path>, options: router::Options) -> (Report, Option<String>) {
+fn one(file: &Path, specs: Option<&Path>, reading: Reading) -> (Report, Option<String>) {
     let source = match read(file) {
         Ok(source) => source,
         Err(report) => return (report, None),
     };
     let specs = specs.map_or_else(|| super::run::specs_beside(file), Path::to_path_buf);
-    match compile(&mut Compiler::new(specs, options), &source) {
+    match reading.compile(specs, &source) {
         Ok(compiled) => {
             let summary = super::run::summary(&compiled.snapshot);
             (Report::new(source, compiled.warnings), Some(summary))

@@ -4,16 +4,15 @@ use std::{fmt, path::Path};
 
 use mynah::{
     compare::{Change, Difference, FieldChange, differences},
-    control::load::{compile, read},
+    control::read,
     diag::Report,
     document::Value,
     plugin::Bundled,
-    router,
-    snapshot::{Compiled, Compiler},
+    snapshot::Compiled,
 };
 use serde_json::{Value as Json, json};
 
-use super::{check::Format, draw, say};
+use super::{check::Format, draw, run::Reading, say};
 
 /// A value longer than this is cut short for people.
 const MOST_CHARACTERS: usize = 70;
@@ -34,10 +33,10 @@ impl std::error::Error for Trouble {}
 pub(crate) fn diff(
     files: [&Path; 2],
     specs: Option<&Path>,
-    options: router::Options,
+    reading: Reading,
     format: Format,
 ) -> Option<bool> {
-    let [before, after] = files.map(|file| load(file, specs, options).inspect_err(draw).ok());
+    let [before, after] = files.map(|file| load(file, specs, reading).inspect_err(draw).ok());
     let (before, after) = (before?, after?);
     let plugins = Bundled { expressions: true };
     let all = differences(&before.snapshot.entities, &after.snapshot.entities, &plugins);
@@ -48,9 +47,9 @@ pub(crate) fn diff(
     Some(all.is_empty())
 }
 
-fn load(file: &Path, specs: Option<&Path>, options: router::Options) -> Result<Compiled, Report> {
+fn load(file: &Path, specs: Option<&Path>, reading: Reading) -> Result<Compiled, Report> {
     let specs = specs.map_or_else(|| super::run::specs_beside(file), Path::to_path_buf);
-    compile(&mut Compiler::new(specs, options), &read(file)?)
+    reading.compile(specs, &read(file)?)
 }
 
 fn tell(Difference { collection, name, change }: &Difference) {

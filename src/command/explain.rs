@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 
 use mynah::{
-    control::{Control, Door},
+    control::Door,
     diag::plural,
     proxy::{Explanation, Proxy, Question},
     settings::Settings,
     snapshot::Compiler,
 };
 
-use super::{check::Format, draw, run, say};
+use super::{
+    check::Format,
+    draw,
+    run::{self, Reading},
+    say,
+};
 
 /// Explains a request; false if the configuration cannot be used, and why has been said.
 pub(crate) fn explain(
@@ -20,7 +25,7 @@ pub(crate) fn explain(
     question: Question,
     format: Format,
 ) -> bool {
-    let control = Control::new(Compiler::new(specs, run::options(settings)));
+    let control = Reading::new(settings).control(Compiler::new(specs, run::options(settings)));
     let loaded = match door.open().and_then(|source| control.load(&source)) {
         Ok(loaded) => loaded,
         Err(report) => {

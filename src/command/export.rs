@@ -5,15 +5,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use mynah::{
-    control::{Door, load::compile},
-    document::Value,
-    export::export as document,
-    router,
-    snapshot::Compiler,
-};
+use mynah::{control::Door, document::Value, export::export as document};
 
-use super::{draw, say};
+use super::{draw, run::Reading, say};
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -35,10 +29,10 @@ impl Notation {
 }
 
 /// Prints what is behind the door; false if it cannot be used, and why has been said.
-pub(crate) fn export(door: &Door, specs: PathBuf, options: router::Options, notation: Notation) -> bool {
+pub(crate) fn export(door: &Door, specs: PathBuf, reading: Reading, notation: Notation) -> bool {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let since = i64::try_from(since).unwrap_or(i64::MAX);
-    match door.open().and_then(|source| compile(&mut Compiler::new(specs, options), &source)) {
+    match door.open().and_then(|source| reading.compile(specs, &source)) {
         Ok(compiled) => {
             say(notation.text(&document(&compiled.snapshot.entities, since)).trim_end_matches('\n'));
             true

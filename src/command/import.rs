@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use mynah::{
-    control::load::{compile, read},
+    config,
+    control::{load::compile, read},
     diag::{Diagnostic, Report, Source},
     document::{self, Dialect},
     import::{Imported, Options, Specification, import as convert},
@@ -63,7 +64,7 @@ pub(crate) fn import(files: &[PathBuf], wishes: Wishes, options: router::Options
     let text = wishes.notation.text(&document);
     // Extensions are the author's own words: they are checked as if they stood in a configuration.
     let made = Source::new("(the imported configuration)", text.clone());
-    if let Err(report) = compile(&mut Compiler::new(wishes.specs, options), &made) {
+    if let Err(report) = compile(&mut Compiler::new(wishes.specs, options), &made, config::Format::Deck) {
         draw(&report);
         return Ok(false);
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mynah::{
-    control::load::read,
+    control::read,
     diag::{Diagnostic, Report, plural},
     document::{self, Dialect},
     openapi::{self, Location},

@@ -10,13 +10,14 @@ use std::{
 use anyhow::{Context, Result};
 use mynah::{
     access_log::AccessLog,
-    control::{Control, Door, Readiness, admin::Admin, reload, reload::Reloader},
-    diag::plural,
+    config::Format,
+    control::{Control, Door, Readiness, admin::Admin, load::compile, reload, reload::Reloader},
+    diag::{Report, Source, plural},
     proxy::Proxy,
     router,
     server::{self, Acceptor, Listening, Role, Stop, bind},
     settings::{Given, Listener, LogLevel, Settings},
-    snapshot::{Compiler, Snapshot, UpstreamTls},
+    snapshot::{Compiled, Compiler, Snapshot, UpstreamTls},
     tls::{self, Authorities},
 };
 use tracing::level_filters::LevelFilter;
@@ -30,7 +31,7 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
         tracing::warn!("{warning}");
     }
     let compiler = Compiler::new(specs, options(&settings)).with_upstream_tls(upstream_tls(&settings)?);
-    let control = Control::new(compiler).behind(door);
+    let control = Reading::new(&settings).control(compiler).behind(door);
     let loaded = match door.open().and_then(|source| control.load(&source)) {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -176,6 +177,29 @@ pub(crate) fn summary(snapshot: &Snapshot) -> String {
 /// The folder of OpenAPI documents beside a configuration.
 pub(crate) fn specs_beside(file: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join("specs")
+}
+
+/// How configurations are read and compiled.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    options: router::Options,
+    format: Format,
+}
+
+impl Reading {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self { options: options(settings), format: Format::of_files(settings.env_substitution) }
+    }
+
+    /// Checks and compiles a configuration whose plugins find their files in `specs`.
+    pub(crate) fn compile(self, specs: PathBuf, source: &Arc<Source>) -> Result<Compiled, Report> {
+        compile(&mut Compiler::new(specs, self.options), source, self.format)
+    }
+
+    /// What makes configurations current.
+    pub(crate) fn control(self, compiler: Compiler) -> Control {
+        Control::new(compiler).reading(self.format)
+    }
 }
 
 /// How the router works.

@@ -1,7 +1,5 @@
-//! What decK adds to Kong's format, so that its files just load: variables, defaults, tags, shared settings of
-//! plugins, and what only a control plane understands. (decK: "Configuration file".)
-
-use std::borrow::Cow;
+//! What decK adds to Kong's format, so that its files just load: defaults, tags, shared settings of plugins, and what
+//! only a control plane understands. (decK: "Configuration file".)
 
 use crate::{
     diag::Diagnostic,
@@ -36,51 +34,6 @@ const COLLECTIONS: &[(&str, &str)] = &[
     ("ca_certificates", "ca_certificate"),
     ("vaults", "vault"),
 ];
-
-/// Puts environment variables where `${{ env "DECK_..." }}` stands; comments stay as they are.
-pub(super) fn variables<'a>(text: &'a str, diagnostics: &mut Vec<Diagnostic>) -> Cow<'a, str> {
-    if !text.contains("${{") {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        if line.trim_start().starts_with('#') {
-            out.push_str(line);
-            continue;
-        }
-        let mut rest = line;
-        while let Some((before, (inside, after))) =
-            rest.split_once("${{").and_then(|(before, rest)| Some((before, rest.split_once("}}")?)))
-        {
-            out.push_str(before);
-            match value(inside) {
-                Ok(value) => out.push_str(&value),
-                Err(message) => diagnostics.push(Diagnostic::error(Path::root(), message)),
-            }
-            rest = after;
-        }
-        out.push_str(rest);
-    }
-    Cow::Owned(out)
-}
-
-/// The value of an expression: `env "NAME"`, on which `toBool`, `toInt` or `toFloat` may work.
-fn value(expression: &str) -> Result<String, String> {
-    let words: Vec<&str> = expression.split(['|', ' ', '(', ')']).filter(|it| !it.is_empty()).collect();
-    let name = match words.as_slice() {
-        ["env", name]
-        | ["env", name, "toBool" | "toInt" | "toFloat"]
-        | ["toBool" | "toInt" | "toFloat", "env", name] => name.trim_matches(['"', '`', '\'']),
-        _ => return Err(format!("`{}` is not understood; write `env \"DECK_...\"`", expression.trim())),
-    };
-    if !name.starts_with("DECK_") {
-        return Err(format!(
-            "environment variables in the state file must be prefixed with 'DECK_', found: '{name}'"
-        ));
-    }
-    std::env::var(name)
-        .map_err(|_| format!("environment variable '{name}' present in state file but not set"))
-}
 
 /// The document in Kong's own format: defaults, tags and shared settings where they belong, the rest left out.
 pub(super) fn reduce(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Value {

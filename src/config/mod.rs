@@ -6,6 +6,7 @@
 
 mod collect;
 mod deck;
+mod environment;
 mod lint;
 mod migrate;
 mod parts;
@@ -15,16 +16,17 @@ mod resolve;
 mod tests;
 mod vault;
 
+pub use environment::{escaped, is_substituted, written};
 pub use parts::relocate;
 pub use refusal::{Refusal, refusal};
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use md5::{Digest, Md5};
 
 use crate::{
     diag::{Diagnostic, Mark, Report, Source},
-    document::{self, Dialect, Path, Value},
+    document::{Path, Value},
     entity::{DOCUMENT, Entities},
     schema::{self, Plugins},
 };
@@ -51,6 +53,16 @@ pub enum Format {
     /// What decK writes. So files are read.
     #[default]
     Deck,
+    /// The same, and `${NAME}` is the environment variable of that name. So files are read if that is asked for.
+    Environment,
+}
+
+impl Format {
+    /// How files are read; `substitution` says whether `${NAME}` is an environment variable.
+    #[must_use]
+    pub const fn of_files(substitution: bool) -> Self {
+        if substitution { Self::Environment } else { Self::Deck }
+    }
 }
 
 /// Reads a declarative configuration. `plugins` knows what plugins may say; `now` is the Unix time in seconds that
@@ -80,7 +92,7 @@ pub fn parse(
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(fail(diagnostics));
     }
-    if format == Format::Deck {
+    if format != Format::Kong {
         diagnostics.extend(lint::lint(&entities));
     }
     let nothing = entities.is_empty();
@@ -94,13 +106,12 @@ fn read(source: &Source, format: Format) -> Result<(Value, Vec<Diagnostic>), Vec
 }
 
 fn read_one(source: &Source, format: Format) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut diagnostics = Vec::new();
-    let text = match format {
-        Format::Kong => Cow::Borrowed(&*source.text),
-        Format::Deck => deck::variables(&source.text, &mut diagnostics),
-    };
-    let document = document::read(&text, Dialect::Kong)
+    let (document, mut diagnostics) = environment::read(&source.text, format)
         .map_err(|error| vec![Diagnostic::syntax(Path::root(), &error)])?;
+    // What a value that is missing would have to be is not worth a word.
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
+    }
     diagnostics.extend(document.duplicates.iter().map(duplicate));
     if let Some(byte) = document.next {
         let message = "another document follows; only the first one is read";
@@ -108,7 +119,7 @@ fn read_one(source: &Source, format: Format) -> Result<(Value, Vec<Diagnostic>),
         diagnostics.push(Diagnostic { mark, ..Diagnostic::warning(Path::root(), message) });
     }
     let mut value = migrate::migrate(document.value);
-    if format == Format::Deck {
+    if format != Format::Kong {
         value = deck::reduce(value, &mut diagnostics);
     }
     Ok((value, diagnostics))

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Format, read_one};
+use super::{Format, environment::written, read_one};
 use crate::{
     diag::{Diagnostic, Source},
     document::{Mapping, Path, Step, Value},
@@ -87,7 +87,8 @@ struct Places<'a>(Vec<(&'a Arc<Source>, Mapping)>);
 impl<'a> Places<'a> {
     fn new(source: &'a Source) -> Self {
         let read = |part: &'a Arc<Source>| {
-            let value = read_one(part, Format::Kong).map(|(value, _)| value).unwrap_or_default();
+            // Only where things stand matters here.
+            let value = written(&part.text, Format::Deck).unwrap_or_default();
             (part, value.into_mapping().unwrap_or_default())
         };
         Self(source.parts.iter().map(read).collect())

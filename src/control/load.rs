@@ -2,24 +2,20 @@
 
 use std::{
     collections::HashMap,
-    fmt, io,
     path::{Path as FilePath, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{Mocked, folder};
+use super::Door;
 use crate::{
     config::{self, Format},
-    diag::{Diagnostic, Report, Source},
-    document::{Path, Value},
+    diag::{Report, Source},
+    document::Value,
     entity::Entities,
     plugin::Bundled,
     snapshot::{Compiled, Compiler, Live, Snapshot, changes},
 };
-
-/// A text larger than this is refused before it is read: a configuration is not.
-const MOST_BYTES: u64 = 256 << 20;
 
 /// Makes configurations current, one at a time, and remembers how that went.
 #[derive(Debug)]
@@ -30,6 +26,8 @@ pub struct Control {
     state: Mutex<State>,
     /// The file that is loaded and written, if it is one.
     file: Option<PathBuf>,
+    /// How files are read.
+    files: Format,
 }
 
 /// How the last loads went.
@@ -41,6 +39,8 @@ pub struct State {
     pub hash: Option<String>,
     /// Its text, where it stands in no file.
     pub text: Option<Arc<Source>>,
+    /// How its text is read.
+    pub format: Format,
     /// Why the last try failed, if it did.
     pub last_error: Option<Failure>,
     /// How often a configuration was made current.
@@ -76,7 +76,14 @@ impl Control {
     #[must_use]
     pub fn new(compiler: Compiler) -> Self {
         let live = Live::new(compiler.empty());
-        Self { live, compiler: Mutex::new(compiler), state: Mutex::default(), file: None }
+        let files = Format::default();
+        Self { live, compiler: Mutex::new(compiler), state: Mutex::default(), file: None, files }
+    }
+
+    /// The same, reading files like this.
+    #[must_use]
+    pub fn reading(self, files: Format) -> Self {
+        Self { files, ..self }
     }
 
     /// The same, for what comes through this door: a file is where writes are saved.
@@ -114,7 +121,7 @@ impl Control {
     /// # Errors
     /// Everything that is wrong with the text.
     pub fn load(&self, source: &Arc<Source>) -> Result<Loaded, Report> {
-        self.load_as(source, Format::Deck)
+        self.load_as(source, self.files)
     }
 
     /// Makes a text of this format current, if it can be; else nothing changes.
@@ -144,7 +151,7 @@ impl Control {
         if is_current && !compiler.is_outdated() {
             return Ok(None);
         }
-        match self.load_with(&mut compiler, &source, Format::Deck) {
+        match self.load_with(&mut compiler, &source, self.files) {
             Ok(loaded) => {
                 loaded.snapshot.forget();
                 Ok(Some(loaded))
@@ -160,12 +167,23 @@ impl Control {
         format: Format,
     ) -> Result<Loaded, Report> {
         let before = self.live.current();
-        let made = compile_as(compiler, source, format)?;
-        Ok(self.publish(&before, source, made))
+        let made = compile(compiler, source, format)?;
+        Ok(self.publish(&before, source, format, made))
+    }
+
+    /// How files are read.
+    pub(super) const fn files_format(&self) -> Format {
+        self.files
     }
 
     /// Makes a Snapshot of this text current.
-    pub(super) fn publish(&self, before: &Snapshot, source: &Arc<Source>, compiled: Compiled) -> Loaded {
+    pub(super) fn publish(
+        &self,
+        before: &Snapshot,
+        source: &Arc<Source>,
+        format: Format,
+        compiled: Compiled,
+    ) -> Loaded {
         let Compiled { mut snapshot, warnings, files } = compiled;
         let changes = changes(&before.entities, &snapshot.entities);
         keep_stamps(&before.entities, &mut snapshot.entities);
@@ -175,6 +193,7 @@ impl Control {
         state.source = Some(source.name.clone());
         state.hash = Some(config::hash(source.text.as_bytes()));
         state.text = if self.file_of(source).is_some() { None } else { Some(source.clone()) };
+        state.format = format;
         state.last_error = None;
         state.loads += 1;
         Loaded { snapshot, warnings: Report::new(source.clone(), warnings), changes, files }
@@ -241,11 +260,7 @@ fn unix_time() -> i64 {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn compile(compiler: &mut Compiler, source: &Arc<Source>) -> Result<Compiled, Report> {
-    compile_as(compiler, source, Format::Deck)
-}
-
-fn compile_as(compiler: &mut Compiler, source: &Arc<Source>, format: Format) -> Result<Compiled, Report> {
+pub fn compile(compiler: &mut Compiler, source: &Arc<Source>, format: Format) -> Result<Compiled, Report> {
     let plugins = Bundled { expressions: compiler.reads_expressions() };
     let config = config::parse(source, format, &plugins, unix_time());
     let made = match config.map(|config| compiler.compile(config)) {
@@ -260,136 +275,6 @@ fn compile_as(compiler: &mut Compiler, source: &Arc<Source>, format: Format) -> 
         Err(mut complaints) => {
             config::relocate(source, &mut complaints);
             Err(Report::new(source.clone(), complaints))
-        }
-    }
-}
-
-/// Reads the file of a configuration, or its files: those of a folder, or all that a pattern is for.
-///
-/// # Errors
-/// One cannot be read, or is no text; the report says why and what to do.
-pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
-    match folder::files(path) {
-        None => read_file(path),
-        Some(files) if files.is_empty() => {
-            let diagnostic = Diagnostic::error(
-                Path::root(),
-                "no configuration is in here: it is a directory without one, or a pattern for no file",
-            )
-            .help("put files into it whose names end with .yaml, .yml or .json");
-            Err(Report::new(Source::new(path.display().to_string(), ""), vec![diagnostic]))
-        }
-        Some(files) => {
-            let parts = files.iter().map(|file| read_file(file)).collect::<Result<Vec<_>, _>>()?;
-            Ok(Source::of_parts(path.display().to_string(), parts))
-        }
-    }
-}
-
-fn read_file(path: &FilePath) -> Result<Arc<Source>, Report> {
-    let name = path.display().to_string();
-    let fail = |message: String, help: &str| {
-        let diagnostic = Diagnostic::error(Path::root(), message).help(help);
-        Report::new(Source::new(&*name, ""), vec![diagnostic])
-    };
-    let bytes = match bytes(path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let help = match error.kind() {
-                io::ErrorKind::NotFound => "name a file that exists, or copy kong.yaml.example to kong.yaml",
-                io::ErrorKind::PermissionDenied => "allow the user that mynah runs as to read it",
-                io::ErrorKind::IsADirectory => "name the file inside it",
-                _ => "check the file",
-            };
-            return Err(fail(format!("cannot read the configuration: {error}"), help));
-        }
-    };
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(name, text)),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
-            Err(fail(
-                format!("not UTF-8: byte {at}, on line {line}, begins no character"),
-                "save the file as UTF-8",
-            ))
-        }
-    }
-}
-
-fn bytes(path: &FilePath) -> io::Result<Vec<u8>> {
-    let facts = std::fs::metadata(path)?;
-    if facts.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
-    }
-    if !facts.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    if facts.len() > MOST_BYTES {
-        return Err(io::Error::other(format!("it has {} bytes, more than {MOST_BYTES}", facts.len())));
-    }
-    std::fs::read(path)
-}
-
-/// Where the configuration comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Door {
-    /// A file; it is watched.
-    File(PathBuf),
-    /// A text, from `KONG_DECLARATIVE_CONFIG_STRING`.
-    Text(String),
-    /// OpenAPI documents, to be mocked as a whole; they are watched.
-    Mocked(Mocked),
-    /// Nothing: empty until the Admin API brings one.
-    Nothing,
-}
-
-impl Door {
-    /// The text behind it.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn open(&self) -> Result<Arc<Source>, Report> {
-        match self {
-            Self::File(path) => read(path),
-            Self::Text(text) => Ok(Source::new("KONG_DECLARATIVE_CONFIG_STRING", &**text)),
-            Self::Mocked(mocked) => {
-                // The plugin reads them again, from inside their folder; here they only have to be readable.
-                for document in &mocked.documents {
-                    read(&document.file)?;
-                }
-                Ok(mocked.configuration())
-            }
-            Self::Nothing => Ok(Source::new("(empty)", "_format_version: \"3.0\"\n")),
-        }
-    }
-
-    /// The files to watch: the one, or all that its folder or pattern stands for now.
-    #[must_use]
-    pub fn files(&self) -> Vec<PathBuf> {
-        let Some(file) = self.file() else { return Vec::new() };
-        folder::files(file).filter(|files| !files.is_empty()).unwrap_or_else(|| vec![file.to_owned()])
-    }
-
-    /// The file to watch, if there is one.
-    #[must_use]
-    pub fn file(&self) -> Option<&FilePath> {
-        match self {
-            Self::File(path) => Some(path),
-            // The others are files that the plugins name.
-            Self::Mocked(mocked) => mocked.documents.first().map(|it| it.file.as_path()),
-            Self::Text(_) | Self::Nothing => None,
-        }
-    }
-}
-
-impl fmt::Display for Door {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Mocked(mocked) => mocked.fmt(f),
-            Self::Text(_) => f.write_str("KONG_DECLARATIVE_CONFIG_STRING"),
-            Self::Nothing => f.write_str("an empty configuration"),
         }
     }
 }

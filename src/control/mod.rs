@@ -1,6 +1,7 @@
 //! NEXT: decides what is current: the watched file, SIGHUP, the Admin API.
 
 pub mod admin;
+mod door;
 mod folder;
 pub mod load;
 mod mocked;
@@ -9,6 +10,7 @@ pub mod reload;
 pub mod watch;
 pub mod write;
 
-pub use load::{Control, Door, Loaded};
+pub use door::{Door, read};
+pub use load::{Control, Loaded};
 pub use mocked::{Document, Mocked};
 pub use readiness::Readiness;

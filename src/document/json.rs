@@ -8,7 +8,7 @@ use std::{
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Dialect, Document, Mapping, Number, SyntaxError, Text, Value, yaml};
+use super::{Document, Mapping, Number, SyntaxError, Text, Value};
 
 /// The key under which `serde_json` hands over a number whose digits are kept (its feature `arbitrary_precision`).
 const NUMBER: &str = "$serde_json::private::Number";
@@ -20,7 +20,7 @@ pub(super) fn read(text: &str) -> Result<Document, SyntaxError> {
     match Node(&keys).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)) {
         Ok(value) => {
             // Where such a key stands is worth a second reading: it is rare.
-            let again = |it: bool| it.then(|| yaml::read(text, Dialect::Specification).ok()).flatten();
+            let again = |it: bool| it.then(|| super::read_yaml(text).ok()).flatten();
             let duplicates = again(keys.twice.get()).map(|it| it.duplicates).unwrap_or_default();
             Ok(Document { value, duplicates, next: None })
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::{Path, Step, yaml};
+use super::{Covered, Path, Step, yaml};
 
 /// Where a node stands, in bytes of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +153,8 @@ impl Frame {
 
 /// The nodes that `wanted` lead to, or their nearest ancestors, and their styles if they are scalars.
 fn walk(text: &str, wanted: &[&[Step]]) -> Vec<(Located, Option<ScalarStyle>)> {
+    let covered = Covered::new(text);
+    let text = covered.text();
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let whole = |exact| Located { key: None, value: 0..0, exact };
     let mut walks: Vec<Walk<'_>> = wanted

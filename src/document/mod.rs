@@ -5,6 +5,7 @@
 //! [`locate`] walks the text a second time, only when something is wrong.
 
 pub mod edit;
+mod expression;
 mod json;
 mod locate;
 mod mapping;
@@ -15,6 +16,7 @@ mod value;
 mod write;
 mod yaml;
 
+pub use expression::Covered;
 pub use locate::{Located, locate, locate_all};
 pub use mapping::Mapping;
 pub use number::Number;
@@ -59,17 +61,83 @@ pub struct SyntaxError {
 /// # Errors
 /// The text is neither. The complaint is JSON's where the text ends like JSON, else YAML's.
 pub fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError> {
+    read_as(text, dialect, None)
+}
+
+/// Has other texts for some of a document's scalars.
+pub trait Replace {
+    /// What is to stand where a value stands, if anything else: text where it is in quotes, else what that text is.
+    fn value(&mut self, text: &str, at: &Path) -> Option<String>;
+
+    /// What is to stand where a key of the mapping at this path stands, if anything else.
+    fn key(&mut self, text: &str, at: &Path) -> Option<String>;
+}
+
+/// The same for a text whose scalars may stand for something else: those that hold a `$` or a [`Covered`] expression.
+///
+/// # Errors
+/// As [`read`]; the complaints show what is written.
+pub fn read_replacing(
+    text: &str,
+    dialect: Dialect,
+    replace: &mut dyn Replace,
+) -> Result<Document, SyntaxError> {
+    read_as(text, dialect, Some(replace))
+}
+
+fn read_as(
+    text: &str,
+    dialect: Dialect,
+    mut replace: Option<&mut dyn Replace>,
+) -> Result<Document, SyntaxError> {
     let body = text.trim_start_matches('\u{feff}').trim_start();
     if body.starts_with(['{', '[']) {
         match json::read(text) {
-            Ok(document) => return Ok(document),
+            Ok(mut document) => {
+                if let Some(replace) = replace.as_deref_mut().filter(|_| may_be_replaced(text)) {
+                    document.value = replaced(&document.value, &Path::root(), replace);
+                }
+                return Ok(document);
+            }
             Err(error) => {
-                return yaml::read(text, dialect)
+                return yaml::read(text, dialect, replace)
                     .map_err(|other| if body.trim_end().ends_with(['}', ']']) { error } else { other });
             }
         }
     }
-    yaml::read(text, dialect)
+    yaml::read(text, dialect, replace)
+}
+
+/// The text as YAML, whatever it begins with.
+fn read_yaml(text: &str) -> Result<Document, SyntaxError> {
+    yaml::read(text, Dialect::Specification, None)
+}
+
+/// Whether a scalar, or a text, may hold what is replaced.
+fn may_be_replaced(text: &str) -> bool {
+    text.contains('$') || expression::has_cover(text)
+}
+
+/// A document of JSON, whose texts are all in quotes, with the others in their place.
+fn replaced(value: &Value, at: &Path, replace: &mut dyn Replace) -> Value {
+    match value {
+        Value::String(text) if may_be_replaced(text) => {
+            replace.value(text, at).map_or_else(|| value.clone(), Value::from)
+        }
+        Value::Sequence(items) => {
+            let each = items.iter().enumerate();
+            each.map(|(n, item)| replaced(item, &at.index(n), replace)).collect::<Vec<_>>().into()
+        }
+        Value::Mapping(mapping) => {
+            let mut all = Mapping::default();
+            for (key, value) in mapping.iter() {
+                let other = if may_be_replaced(key) { replace.key(key, at) } else { None };
+                all.insert(other.as_deref().unwrap_or(key), replaced(value, &at.key(key), replace));
+            }
+            all.into()
+        }
+        _ => value.clone(),
+    }
 }
 
 /// Nodes that a text may expand to when its aliases are followed, for a text of `bytes`.

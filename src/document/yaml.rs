@@ -3,17 +3,23 @@
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag, options};
 
 use super::{
-    Dialect, Document, Mapping, Path, SyntaxError, Text, Value, expansion_limit, path::Step, scalar,
+    Dialect, Document, Mapping, Path, Replace, SyntaxError, Text, Value, expansion_limit, may_be_replaced,
+    path::Step, scalar,
 };
 
 /// Nodes may stand this deep: deeper than anything written by people, shallow enough for any stack.
 const DEPTH: usize = 128;
 
 /// Reads the first document of the text, as Kong does.
-pub(super) fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError> {
+pub(super) fn read(
+    text: &str,
+    dialect: Dialect,
+    replace: Option<&mut dyn Replace>,
+) -> Result<Document, SyntaxError> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut builder = Builder {
         dialect,
+        replace,
         limit: expansion_limit(text.len()),
         open: Vec::new(),
         anchors: Vec::new(),
@@ -66,8 +72,9 @@ struct Built {
     weight: u64,
 }
 
-struct Builder {
+struct Builder<'a> {
     dialect: Dialect,
+    replace: Option<&'a mut dyn Replace>,
     limit: u64,
     open: Vec<Frame>,
     /// By anchor id; ids count up from one. A node is missing while it is still open.
@@ -87,7 +94,7 @@ enum Content {
     Mapping { done: Mapping, merged: Vec<Value>, key: Option<Text> },
 }
 
-impl Builder {
+impl Builder<'_> {
     /// Takes one event; true when the document is complete.
     fn event(&mut self, event: Event<'_>) -> Result<bool, String> {
         match event {
@@ -95,7 +102,8 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 if self.awaits_key() {
                     // A key is its text, whatever type that text would have: `200`, `on` and `null` are names.
-                    self.name(anchor, &text.into());
+                    let other = self.replaced(&text, Builder::path, |it, at| it.key(&text, at));
+                    self.name(anchor, &other.map_or_else(|| text.into(), Text::from));
                 } else {
                     let value = self.scalar(&text, style, tag.as_deref())?;
                     self.add(anchor, Built { weight: 1 + text.len() as u64 / 64, value })?;
@@ -128,15 +136,32 @@ impl Builder {
         matches!(self.open.last(), Some(Frame { content: Content::Mapping { key: None, .. }, .. }))
     }
 
-    fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
+        let other = self.replaced(text, Builder::here, |it, at| it.value(text, at));
+        let written = text;
+        let text = other.as_deref().unwrap_or(text);
         if let Some(name) = tag.and_then(Tag::core_suffix) {
             return scalar::tagged(name, text, self.dialect)
-                .ok_or_else(|| format!("`{text}` is not what its tag `!!{name}` says"));
+                .ok_or_else(|| format!("`{written}` is not what its tag `!!{name}` says"));
         }
         if tag.is_some() || style != ScalarStyle::Plain {
             return Ok(Value::from(text));
         }
         Ok(scalar::plain(text, self.dialect))
+    }
+
+    /// What takes the place of a scalar at a place, if anything does.
+    fn replaced(
+        &mut self,
+        text: &str,
+        at: impl Fn(&Self) -> Path,
+        ask: impl Fn(&mut dyn Replace, &Path) -> Option<String>,
+    ) -> Option<String> {
+        if !may_be_replaced(text) {
+            return None;
+        }
+        let at = self.replace.is_some().then(|| at(self))?;
+        ask(*self.replace.as_mut()?, &at)
     }
 
     fn start(&mut self, anchor: usize, content: Content) -> Result<(), String> {
@@ -208,6 +233,16 @@ impl Builder {
         }
     }
 
+    /// Where the next value stands.
+    fn here(&self) -> Path {
+        let path = self.path();
+        match self.open.last().map(|it| &it.content) {
+            Some(Content::Sequence(items)) => path.index(items.len()),
+            Some(Content::Mapping { key, .. }) => path.key(key.as_deref().unwrap_or_default()),
+            None => path,
+        }
+    }
+
     /// Where the innermost open node stands.
     fn path(&self) -> Path {
         let mut path = Path::root();
@@ -248,6 +283,10 @@ fn merge(mut done: Mapping, merged: &[Value]) -> Result<Mapping, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError> {
+        super::read(text, dialect, None)
+    }
 
     #[track_caller]
     fn check(text: &str, json: &str) {

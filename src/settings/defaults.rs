@@ -20,6 +20,7 @@ impl Default for Settings {
         Self {
             declarative_config: None,
             declarative_config_string: None,
+            env_substitution: false,
             specs_dir: None,
             proxy_listen: listen(Ipv4Addr::UNSPECIFIED, 8000, 8443),
             admin_listen: listen(Ipv4Addr::LOCALHOST, 8001, 8444),

@@ -88,6 +88,7 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("role", &mut (), role);
     layers.read("declarative_config", &mut it.declarative_config, text);
     layers.read("declarative_config_string", &mut it.declarative_config_string, text);
+    layers.read("env_substitution", &mut it.env_substitution, switch);
     layers.read("specs_dir", &mut it.specs_dir, text);
     layers.read("proxy_listen", &mut it.proxy_listen, listeners);
     layers.read("admin_listen", &mut it.admin_listen, listeners);

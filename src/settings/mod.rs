@@ -50,6 +50,8 @@ pub struct Settings {
     pub declarative_config: Option<PathBuf>,
     /// `declarative_config_string`: the same as text; never set together with the file, which wins.
     pub declarative_config_string: Option<String>,
+    /// `env_substitution`: whether `${NAME}` in the configuration is an environment variable (ours); by default off.
+    pub env_substitution: bool,
     /// `specs_dir`: the folder that API documents named by plugins are read from (ours); by default none is told
     /// and the caller decides.
     pub specs_dir: Option<PathBuf>,

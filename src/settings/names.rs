@@ -32,6 +32,7 @@ pub(super) const SUPPORTED: &[Row] = &[
     row("role", "traditional"),
     row("declarative_config", ""),
     row("declarative_config_string", ""),
+    row("env_substitution", "off"),
     row("specs_dir", ""),
     row("proxy_listen", "0.0.0.0:8000, 0.0.0.0:8443 http2 ssl"),
     row("admin_listen", "127.0.0.1:8001, 127.0.0.1:8444 http2 ssl"),

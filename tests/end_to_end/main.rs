@@ -64,6 +64,7 @@ mod tls;
 mod tls_names;
 mod tls_upstream;
 mod upstream;
+mod variables;
 mod wire_requests;
 
 use std::time::{Duration, Instant};

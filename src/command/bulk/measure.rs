@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Instant};
 
 use mynah::{
-    control::load::read,
+    control::read,
     diag::{Diagnostic, Report},
     document::{self, Dialect},
     mock::{

@@ -5,25 +5,24 @@
 //! saved since is made current first, and the write is decided on that.
 
 mod file;
+mod variables;
 mod verify;
 
 use std::sync::{Arc, PoisonError};
 
-use super::{
-    Control,
-    load::{compile, read},
-};
+use super::{Control, load::compile, read};
 use crate::{
     config::{self, Format},
     diag::{Report, Source},
     document::{
-        self, Dialect, Path, Value,
+        Path, Value,
         edit::{Change, edit},
     },
     entity::Entities,
     snapshot::{Compiled, Compiler, Snapshot},
 };
 use file::Unsaved;
+use variables::escaped;
 use verify::Difference;
 pub(super) use verify::same;
 
@@ -96,9 +95,9 @@ impl Control {
                 return Err(WriteError::ReadOnly(format!("{} is several files; edit those", source.name)));
             }
             let before = self.live().current();
-            let document = document::read(&source.text, Dialect::Kong)
-                .map_err(|error| WriteError::Conflict(error.message))?
-                .value;
+            let format = self.state().format;
+            let document =
+                config::written(&source.text, format).map_err(|error| WriteError::Conflict(error.message))?;
             let plan = decide(&before.entities, &document).map_err(WriteError::Refused)?;
             if plan.changes.is_empty() && plan.gone.is_empty() {
                 let record = plan.wanted.map(|wanted| wanted.record);
@@ -107,7 +106,8 @@ impl Control {
             if let Some(file) = self.file_of(&source) {
                 file::may_write(file).map_err(WriteError::ReadOnly)?;
             }
-            let (new, made, record) = make::<E>(&mut compiler, &source, &document, &plan, &before.entities)?;
+            let text = Text { source: &source, format, document: &document };
+            let (new, made, record) = make::<E>(&mut compiler, text, &plan, &before.entities)?;
             if let Some(file) = self.file_of(&source) {
                 match file::replace(file, source.text.as_bytes(), new.text.as_bytes()) {
                     Ok(()) => (),
@@ -115,7 +115,7 @@ impl Control {
                     Err(Unsaved::Failed(why)) => return Err(WriteError::ReadOnly(why)),
                 }
             }
-            let loaded = self.publish(&before, &new, made);
+            let loaded = self.publish(&before, &new, format, made);
             let record = record.and_then(|at| {
                 let all = &loaded.snapshot.entities.records;
                 all.iter().find(|it| it.at == at).map(|it| it.value.clone())
@@ -134,7 +134,7 @@ impl Control {
         let file = self.file().ok_or("what is current comes from several files; edit those")?;
         let source = read(file).map_err(|report| report.summary())?;
         if Some(config::hash(source.text.as_bytes())) != state.hash {
-            self.load_with(compiler, &source, Format::Deck).map_err(|report| {
+            self.load_with(compiler, &source, self.files_format()).map_err(|report| {
                 format!("the file was changed, and cannot be used as it is: {}", report.summary())
             })?;
         }
@@ -142,17 +142,24 @@ impl Control {
     }
 }
 
+/// What is current, as it is written.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    source: &'a Arc<Source>,
+    format: Format,
+    document: &'a Value,
+}
+
 /// The text after a plan, compiled, and where the entity stands.
 fn make<E>(
     compiler: &mut Compiler,
-    source: &Arc<Source>,
-    document: &Value,
+    text: Text<'_>,
     plan: &Plan,
     before: &Entities,
 ) -> Result<(Arc<Source>, Compiled, Option<Path>), WriteError<E>> {
     let mut why = WriteError::Conflict(String::new());
     for changes in [Some(&plan.changes), plan.instead.as_ref()].into_iter().flatten() {
-        match attempt(compiler, source, document, plan, changes, before) {
+        match attempt(compiler, text, plan, changes, before) {
             Ok(done) => return Ok(done),
             // What the finer changes have to say is nearer to what was asked.
             Err(error) if matches!(&why, WriteError::Conflict(text) if text.is_empty()) => why = error,
@@ -164,27 +171,30 @@ fn make<E>(
 
 fn attempt<E>(
     compiler: &mut Compiler,
-    source: &Arc<Source>,
-    document: &Value,
+    Text { source, format, document }: Text<'_>,
     plan: &Plan,
     changes: &[Change],
     before: &Entities,
 ) -> Result<(Arc<Source>, Compiled, Option<Path>), WriteError<E>> {
     let mut text = source.text.clone();
     let mut said = Some(document.clone());
-    let mut todo = changes.to_vec();
+    let mut todo = match format {
+        Format::Environment => escaped(changes, document),
+        Format::Kong | Format::Deck => changes.to_vec(),
+    };
     for _ in 0..ROUNDS {
         for change in todo.drain(..) {
             let document = match said.take() {
                 Some(document) => document,
-                None => reread::<E>(&text)?,
+                None => reread::<E>(&text, format)?,
             };
             text = edit(&text, &document, &change)
                 .map_err(|why| WriteError::Conflict(format!("the text has no place for it: {why}")))?;
         }
         let new = Source::new(source.name.clone(), text.clone());
         let at = plan.wanted.as_ref().map(|wanted| wanted.at.clone());
-        let made = compile(compiler, &new).map_err(|report| WriteError::Invalid(report, at.clone()))?;
+        let made =
+            compile(compiler, &new, format).map_err(|report| WriteError::Invalid(report, at.clone()))?;
         match verify::verify(before, &made.snapshot.entities, plan) {
             Ok(()) => return Ok((new, made, at)),
             Err(Difference::Ids(ids)) => {
@@ -197,8 +207,7 @@ fn attempt<E>(
     Err(WriteError::Conflict("ids would not stay as they are".to_owned()))
 }
 
-fn reread<E>(text: &str) -> Result<Value, WriteError<E>> {
-    let read = document::read(text, Dialect::Kong);
-    read.map(|document| document.value)
+fn reread<E>(text: &str, format: Format) -> Result<Value, WriteError<E>> {
+    config::written(text, format)
         .map_err(|error| WriteError::Conflict(format!("the text has no place for it: {}", error.message)))
 }

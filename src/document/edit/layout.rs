@@ -5,7 +5,7 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::super::yaml;
-use crate::document::Step;
+use crate::document::{Covered, Step};
 
 /// A node of the text.
 #[derive(Debug)]
@@ -94,8 +94,10 @@ impl Node {
     }
 }
 
-/// Reads the layout of the first document of a text that is known to be one.
+/// Reads the layout of the first document of a text that is known to be one, but for what decK puts into it.
 pub(super) fn read(text: &str) -> Option<Node> {
+    let covered = Covered::new(text);
+    let text = covered.text();
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut reader = Reader { text, start, cursor: start, open: Vec::new(), root: None };
     for item in Parser::new_from_str_with_options(&text[start..], yaml::reading()) {

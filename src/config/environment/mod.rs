@@ -1,0 +1,255 @@
+//! Values from the environment: in every file decK's `${{ env "DECK_NAME" }}`, and where it was asked for `${NAME}`.
+//!
+//! They take the place of scalars after the text was read, so that no value changes what the text is. What took its
+//! place is typed as the text itself would be: in quotes it is a text, else whatever YAML takes it for.
+
+mod substitute;
+
+use super::Format;
+use crate::{
+    diag::Diagnostic,
+    document::{self, Covered, Dialect, Document, Path, Replace, SyntaxError, Value},
+};
+use substitute::{Fault, substitute};
+pub use substitute::{escaped, is_substituted};
+
+/// The value of a variable, if it is set.
+///
+/// # Errors
+/// It is no text.
+type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Fault>;
+
+/// Reads a text, with all that stands for something else in its place, and what is wrong with that.
+pub(super) fn read(text: &str, format: Format) -> Result<(Document, Vec<Diagnostic>), SyntaxError> {
+    read_with(text, format, &variable)
+}
+
+fn read_with(
+    text: &str,
+    format: Format,
+    lookup: Lookup<'_>,
+) -> Result<(Document, Vec<Diagnostic>), SyntaxError> {
+    if format == Format::Kong {
+        return document::read(text, Dialect::Kong).map(|document| (document, Vec::new()));
+    }
+    let covered = Covered::new(text);
+    let mut values = Values { covered: &covered, format, lookup, diagnostics: Vec::new() };
+    let document = document::read_replacing(covered.text(), Dialect::Kong, &mut values)?;
+    Ok((document, values.diagnostics))
+}
+
+/// Reads a text as it is written: what stands for something else stands for itself.
+///
+/// # Errors
+/// It is no document.
+pub fn written(text: &str, format: Format) -> Result<Value, SyntaxError> {
+    if format == Format::Kong {
+        return document::read(text, Dialect::Kong).map(|document| document.value);
+    }
+    let covered = Covered::new(text);
+    document::read_replacing(covered.text(), Dialect::Kong, &mut Written(&covered)).map(|it| it.value)
+}
+
+fn variable(name: &str) -> Result<Option<String>, Fault> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(no_text(name)),
+    }
+}
+
+fn no_text(name: &str) -> Fault {
+    Fault {
+        message: format!("environment variable '{name}' is not UTF-8"),
+        help: "set it to a text".to_owned(),
+    }
+}
+
+struct Values<'a> {
+    covered: &'a Covered<'a>,
+    format: Format,
+    lookup: Lookup<'a>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Values<'_> {
+    fn of_deck(&mut self, text: &str, at: &Path) -> String {
+        let (covered, lookup) = (self.covered, self.lookup);
+        covered.restore(text, |expression| {
+            expression_value(expression, lookup).unwrap_or_else(|fault| {
+                self.diagnostics.push(fault.at(at.clone()));
+                String::new()
+            })
+        })
+    }
+}
+
+impl Replace for Values<'_> {
+    fn value(&mut self, text: &str, at: &Path) -> Option<String> {
+        let substituted = match self.format {
+            Format::Environment => substitute(text, self.lookup),
+            Format::Deck | Format::Kong => Ok(None),
+        };
+        let text = match &substituted {
+            Ok(other) => other.as_deref().unwrap_or(text),
+            Err(fault) => {
+                self.diagnostics.push(fault.at(at.clone()));
+                text
+            }
+        };
+        Some(self.of_deck(text, at))
+    }
+
+    fn key(&mut self, text: &str, at: &Path) -> Option<String> {
+        Some(self.of_deck(text, at))
+    }
+}
+
+/// What is written.
+struct Written<'a>(&'a Covered<'a>);
+
+impl Replace for Written<'_> {
+    fn value(&mut self, text: &str, _at: &Path) -> Option<String> {
+        let restored = self.0.restore(text, str::to_owned);
+        (restored != text).then_some(restored)
+    }
+
+    fn key(&mut self, text: &str, at: &Path) -> Option<String> {
+        self.value(text, at)
+    }
+}
+
+/// The value of decK's `${{ env "NAME" }}`, on which `toBool`, `toInt`, `toFloat` or `indent N` may work: a node has the
+/// type and the indentation of its place anyway.
+fn expression_value(expression: &str, lookup: Lookup<'_>) -> Result<String, Fault> {
+    let inside = expression.trim_start_matches("${{").trim_end_matches("}}").trim();
+    let words: Vec<&str> = inside.split(['|', ' ', '(', ')']).filter(|it| !it.is_empty()).collect();
+    let name = match words.as_slice() {
+        ["env", name]
+        | ["env", name, "toBool" | "toInt" | "toFloat"]
+        | ["toBool" | "toInt" | "toFloat", "env", name]
+        | ["env", name, "indent", _]
+        | ["indent", _, "env", name] => name.trim_matches(['"', '`', '\'']),
+        _ => {
+            return Err(Fault {
+                message: format!("`{inside}` is not understood"),
+                help: "write `env \"DECK_...\"`".to_owned(),
+            });
+        }
+    };
+    if !name.starts_with("DECK_") {
+        return Err(Fault {
+            message: format!(
+                "environment variables in the state file must be prefixed with 'DECK_', found: '{name}'"
+            ),
+            help: format!("set DECK_{name}, and name that"),
+        });
+    }
+    lookup(name)?.ok_or_else(|| Fault {
+        message: format!("environment variable '{name}' present in state file but not set"),
+        help: "set it where mynah is started".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(name: &str) -> Result<Option<String>, Fault> {
+        Ok(match name {
+            "PORT" | "DECK_PORT" => Some("8080"),
+            "TEXT" | "DECK_TEXT" => Some("a: [b]\n# \"c' ${PORT}"),
+            "EMPTY" => Some(""),
+            "BYTES" => return Err(no_text(name)),
+            _ => None,
+        }
+        .map(str::to_owned))
+    }
+
+    #[track_caller]
+    fn check(text: &str, format: Format, expected: &str) {
+        let (document, diagnostics) = read_with(text, format, &lookup).unwrap();
+        assert_eq!(diagnostics, [], "{text}");
+        assert_eq!(document.value.to_json(), expected, "{text}");
+    }
+
+    const TEXT: &str = r#""a: [b]\n# \"c' ${PORT}""#;
+
+    #[test]
+    fn values_are_typed_as_the_text_would_be() {
+        for (text, expected) in [
+            ("a: ${PORT}", r#"{"a":8080}"#),
+            ("a: '${PORT}'", r#"{"a":"8080"}"#),
+            ("a: !!str ${PORT}", r#"{"a":"8080"}"#),
+            ("a: !!int '${PORT}'", r#"{"a":8080}"#),
+            ("a: ${PORT}1", r#"{"a":80801}"#),
+            ("a: x$PORT", r#"{"a":"x8080"}"#),
+            ("a: ${EMPTY}", r#"{"a":null}"#),
+            ("a: '${EMPTY}'", r#"{"a":""}"#),
+            ("a: ${EMPTY:-off}", r#"{"a":false}"#),
+            ("a: ${UNSET:-${PORT}}", r#"{"a":8080}"#),
+            ("a: &x ${PORT}\nb: *x", r#"{"a":8080,"b":8080}"#),
+            ("a: [\"${PORT}\", b]", r#"{"a":["8080","b"]}"#),
+            ("${PORT}: a", r#"{"${PORT}":"a"}"#),
+            ("{\"a\": \"${PORT}\", \"$PORT\": [\"$$PORT\"]}", r#"{"a":"8080","$PORT":["$PORT"]}"#),
+            ("a: |\n  x: ${PORT}\n", r#"{"a":"x: 8080\n"}"#),
+        ] {
+            check(text, Format::Environment, expected);
+        }
+        check("a: ${TEXT}", Format::Environment, &format!("{{\"a\":{TEXT}}}"));
+        check("a: ${PORT}", Format::Deck, r#"{"a":"${PORT}"}"#);
+    }
+
+    #[test]
+    fn expressions_of_deck_stand_anywhere_in_a_scalar() {
+        for format in [Format::Deck, Format::Environment] {
+            for (text, expected) in [
+                ("a: ${{ env \"DECK_PORT\" }}", r#"{"a":8080}"#),
+                ("a: \"${{ env \"DECK_PORT\" }}\"", r#"{"a":"8080"}"#),
+                ("a: [${{ env \"DECK_PORT\" }}, '${{ env 'DECK_PORT' }}x']", r#"{"a":[8080,"8080x"]}"#),
+                ("a: ${{ env \"DECK_PORT\" | toInt }}", r#"{"a":8080}"#),
+                ("a: |-\n  ${{ indent 2 (env \"DECK_PORT\") }}", r#"{"a":"8080"}"#),
+                ("a${{ env \"DECK_PORT\" }}: b", r#"{"a8080":"b"}"#),
+                ("# ${{ env \"DECK_UNSET\" }}\na: b", r#"{"a":"b"}"#),
+                ("{\"a\": \"${{ env \"DECK_PORT\" }}\"}", r#"{"a":"8080"}"#),
+            ] {
+                check(text, format, expected);
+            }
+            check("a: ${{ env \"DECK_TEXT\" }}", format, &format!("{{\"a\":{TEXT}}}"));
+        }
+        check("a: '${{ env \"DECK_PORT\" }}'", Format::Kong, r#"{"a":"${{ env \"DECK_PORT\" }}"}"#);
+    }
+
+    #[test]
+    fn what_is_wrong_has_a_place_and_no_value() {
+        for (text, expected) in [
+            ("a: [x, '-${UNSET}']", "a[1]: environment variable 'UNSET' is not set"),
+            ("a: '${BYTES}'", "a: environment variable 'BYTES' is not UTF-8"),
+            ("a: {b: $UNSET}", "a.b: environment variable 'UNSET' is not set"),
+            ("{\"a\": {\"b\": \"${UNSET}\"}}", "a.b: environment variable 'UNSET' is not set"),
+            (
+                "a: ${{ env \"DECK_UNSET\" }}",
+                "a: environment variable 'DECK_UNSET' present in state file but not set",
+            ),
+            (
+                "a: ${{ env \"PORT\" }}",
+                "a: environment variables in the state file must be prefixed with 'DECK_', found: 'PORT'",
+            ),
+            ("a: ${{ now }}", "a: `now` is not understood"),
+        ] {
+            let (_, diagnostics) = read_with(text, Format::Environment, &lookup).unwrap();
+            let all: Vec<String> =
+                diagnostics.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+            assert_eq!(all, [expected], "{text}");
+        }
+        let error = read_with("a: !!int ${TEXT}", Format::Environment, &lookup).unwrap_err();
+        assert_eq!(error.message, "`${TEXT}` is not what its tag `!!int` says");
+    }
+
+    #[test]
+    fn what_is_written_is_what_stands_there() {
+        let text = "a: \"${{ env \"DECK_PORT\" }}\"\nb: ${PORT}\n";
+        let value = written(text, Format::Environment).unwrap();
+        assert_eq!(value.to_json(), r#"{"a":"${{ env \"DECK_PORT\" }}","b":"${PORT}"}"#);
+    }
+}

@@ -1,0 +1,146 @@
+//! Where a configuration comes from, and its text.
+
+use std::{
+    fmt, io,
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+};
+
+use super::{Mocked, folder};
+use crate::{
+    diag::{Diagnostic, Report, Source},
+    document::Path,
+};
+
+/// A text larger than this is refused before it is read: a configuration is not.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// Reads the file of a configuration, or its files: those of a folder, or all that a pattern is for.
+///
+/// # Errors
+/// One cannot be read, or is no text; the report says why and what to do.
+pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
+    match folder::files(path) {
+        None => read_file(path),
+        Some(files) if files.is_empty() => {
+            let diagnostic = Diagnostic::error(
+                Path::root(),
+                "no configuration is in here: it is a directory without one, or a pattern for no file",
+            )
+            .help("put files into it whose names end with .yaml, .yml or .json");
+            Err(Report::new(Source::new(path.display().to_string(), ""), vec![diagnostic]))
+        }
+        Some(files) => {
+            let parts = files.iter().map(|file| read_file(file)).collect::<Result<Vec<_>, _>>()?;
+            Ok(Source::of_parts(path.display().to_string(), parts))
+        }
+    }
+}
+
+fn read_file(path: &FilePath) -> Result<Arc<Source>, Report> {
+    let name = path.display().to_string();
+    let fail = |message: String, help: &str| {
+        let diagnostic = Diagnostic::error(Path::root(), message).help(help);
+        Report::new(Source::new(&*name, ""), vec![diagnostic])
+    };
+    let bytes = match bytes(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let help = match error.kind() {
+                io::ErrorKind::NotFound => "name a file that exists, or copy kong.yaml.example to kong.yaml",
+                io::ErrorKind::PermissionDenied => "allow the user that mynah runs as to read it",
+                io::ErrorKind::IsADirectory => "name the file inside it",
+                _ => "check the file",
+            };
+            return Err(fail(format!("cannot read the configuration: {error}"), help));
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
+            Err(fail(
+                format!("not UTF-8: byte {at}, on line {line}, begins no character"),
+                "save the file as UTF-8",
+            ))
+        }
+    }
+}
+
+fn bytes(path: &FilePath) -> io::Result<Vec<u8>> {
+    let facts = std::fs::metadata(path)?;
+    if facts.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
+    if !facts.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    if facts.len() > MOST_BYTES {
+        return Err(io::Error::other(format!("it has {} bytes, more than {MOST_BYTES}", facts.len())));
+    }
+    std::fs::read(path)
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// A file; it is watched.
+    File(PathBuf),
+    /// A text, from `KONG_DECLARATIVE_CONFIG_STRING`.
+    Text(String),
+    /// OpenAPI documents, to be mocked as a whole; they are watched.
+    Mocked(Mocked),
+    /// Nothing: empty until the Admin API brings one.
+    Nothing,
+}
+
+impl Door {
+    /// The text behind it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn open(&self) -> Result<Arc<Source>, Report> {
+        match self {
+            Self::File(path) => read(path),
+            Self::Text(text) => Ok(Source::new("KONG_DECLARATIVE_CONFIG_STRING", &**text)),
+            Self::Mocked(mocked) => {
+                // The plugin reads them again, from inside their folder; here they only have to be readable.
+                for document in &mocked.documents {
+                    read(&document.file)?;
+                }
+                Ok(mocked.configuration())
+            }
+            Self::Nothing => Ok(Source::new("(empty)", "_format_version: \"3.0\"\n")),
+        }
+    }
+
+    /// The files to watch: the one, or all that its folder or pattern stands for now.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let Some(file) = self.file() else { return Vec::new() };
+        folder::files(file).filter(|files| !files.is_empty()).unwrap_or_else(|| vec![file.to_owned()])
+    }
+
+    /// The file to watch, if there is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&FilePath> {
+        match self {
+            Self::File(path) => Some(path),
+            // The others are files that the plugins name.
+            Self::Mocked(mocked) => mocked.documents.first().map(|it| it.file.as_path()),
+            Self::Text(_) | Self::Nothing => None,
+        }
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Mocked(mocked) => mocked.fmt(f),
+            Self::Text(_) => f.write_str("KONG_DECLARATIVE_CONFIG_STRING"),
+            Self::Nothing => f.write_str("an empty configuration"),
+        }
+    }
+}
