@@ -1,8 +1,7 @@
 //! What a lookup costs: by shape and number of routes, beside Kong's engine and a radix tree, from one run.
 //!
 //! `cargo bench --bench router` prints nanoseconds per lookup, then the same as ratios: only these mean anything
-//! on another machine. `-- quick` leaves out
-//! what takes long.
+//! on another machine. `-- quick` leaves out what takes long; any other words are shapes, the only ones then.
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 #![expect(clippy::unwrap_used, reason = "here whatever cannot go on has failed")]
 
@@ -46,10 +45,14 @@ struct Cost {
 }
 
 fn main() {
-    let quick = std::env::args().any(|it| it == "quick");
+    let (options, wanted): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|it| it == "quick" || it.starts_with('-'));
+    let quick = options.iter().any(|it| it == "quick");
     println!("{:30} {:>7} {:>9} {:>9} {:>10} {:>10}", "", "routes", "hit ns", "miss ns", "build ms", "MiB");
     let mut all = BTreeMap::new();
-    for shape in SHAPES {
+    for shape in
+        SHAPES.into_iter().filter(|it| wanted.is_empty() || wanted.iter().any(|name| name == it.name()))
+    {
         for size in SIZES {
             let drawn = Drawn::new(shape, size, REQUESTS);
             let mut say = |engine: &'static str, cost: Cost| {

@@ -8,13 +8,15 @@
 //! ```
 //!
 //! A lookup costs a hash for each length of a known suffix, prefix or literal; the number of routes does not
-//! matter, but for the time that memory takes. It allocates nothing and takes no lock.
+//! matter, but for the time that memory takes. It allocates nothing and takes no lock. The literals of a host with
+//! few stand side by side on a shelf, all others in one table.
 
 use super::Request;
 use super::conditions::Conditions;
 use super::hosts::{HostPattern, NamePattern};
 use super::postings::{Posting, Postings};
-use super::table::{Beginnings, Lengths, Table};
+use super::shelf::{self, Place, Shelves, Where};
+use super::table::{Beginnings, Lengths, Row, Table};
 
 /// Entries by host and literal. They are numbered by falling rank.
 #[derive(Debug, Default)]
@@ -24,8 +26,10 @@ pub(super) struct Index {
     suffixes: Lengths,
     prefixes: Lengths,
     any: Bucket,
-    /// In the space that is the number of the bucket.
+    /// Those of any host, and of hosts with many, in the space that is the number of the bucket.
     literals: Table<Postings>,
+    /// Those of hosts with few.
+    shelves: Shelves<Postings>,
     buckets: u32,
 }
 
@@ -37,15 +41,25 @@ const PREFIX: u32 = 2;
 #[derive(Debug)]
 struct Bucket {
     lengths: Lengths,
-    /// 0 for any host, else from 1.
-    number: u32,
+    /// Until all is inserted a space of the table: 0 for any host, else from 1.
+    place: Place,
     /// The number of the best entry.
     best: u32,
 }
 
 impl Default for Bucket {
     fn default() -> Self {
-        Self { lengths: Lengths::default(), number: 0, best: u32::MAX }
+        Self { lengths: Lengths::default(), place: Place::default(), best: u32::MAX }
+    }
+}
+
+impl Bucket {
+    /// The space in the table, while its rows are there.
+    fn space(&self) -> u32 {
+        match self.place.get() {
+            Where::Table(space) => space,
+            Where::Shelf(_) => 0,
+        }
     }
 }
 
@@ -67,23 +81,46 @@ impl Index {
                     }
                 };
                 let bucket = self.hosts.get_or_insert(space, text);
-                if bucket.number == 0 {
+                if bucket.place == Place::default() {
                     self.buckets += 1;
-                    bucket.number = self.buckets;
+                    bucket.place = Place::table(self.buckets);
                 }
                 bucket
             }
         };
         bucket.best = bucket.best.min(posting.entry);
         bucket.lengths.insert(literal.len());
-        self.literals.get_or_insert(bucket.number, literal).push(posting);
+        self.literals.get_or_insert(bucket.space(), literal).push(posting);
     }
 
     /// Groups what shares a host and a literal, once all is inserted; `conditions` knows what an entry asks for.
     pub(super) fn finish<'a>(&mut self, conditions: &dyn Fn(u32) -> Option<&'a Conditions>) {
         self.literals.values_mut().for_each(|postings| postings.group(conditions));
+        self.fill_shelves();
+        self.shelves.shrink();
         self.literals.shrink();
         self.hosts.shrink();
+    }
+
+    fn fill_shelves(&mut self) {
+        let mut counts = vec![0_usize; self.buckets as usize + 1];
+        self.literals.spaces().for_each(|space| counts[space as usize] += 1);
+        let few =
+            |space: u32| space != 0 && counts.get(space as usize).is_some_and(|count| *count <= shelf::MOST);
+        let mut rows = self.literals.extract(few);
+        rows.sort_unstable_by_key(Row::label);
+        let mut rows = rows.into_iter().peekable();
+        let mut buckets: Vec<&mut Bucket> =
+            self.hosts.values_mut().filter(|bucket| few(bucket.space())).collect();
+        buckets.sort_unstable_by_key(|bucket| bucket.space());
+        for bucket in buckets {
+            let space = bucket.space();
+            let own = std::iter::from_fn(|| rows.next_if(|row| row.label() == space)).collect();
+            match self.shelves.add(own) {
+                Ok(place) => bucket.place = place,
+                Err(rows) => rows.into_iter().for_each(|row| self.literals.put_back(row)),
+            }
+        }
     }
 
     /// Calls `take` with postings whose host matches and whose literal begins the path, and with the length of
@@ -133,8 +170,13 @@ impl Search<'_, '_> {
             return;
         }
         let Self { index, request, path, limit, take } = self;
+        let place = bucket.place.get();
         for length in bucket.lengths.up_to(path.text().len()) {
-            if let Some(postings) = index.literals.get_beginning(bucket.number, path, length) {
+            let found = match place {
+                Where::Shelf(shelf) => index.shelves.get(shelf, path, length),
+                Where::Table(space) => index.literals.get_beginning(space, path, length),
+            };
+            if let Some(postings) = found {
                 postings.search(request, limit, &mut |posting| take(posting, length));
             }
         }

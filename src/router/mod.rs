@@ -11,7 +11,7 @@
 //! | `hosts`, `pattern`, `conditions` | what a route asks of a request |
 //! | `entry` | a route, split into parts of one rank |
 //! | `expressions`, `facts` | routes that are expressions, and what these know of a request |
-//! | `index`, `postings`, `table` | from host and path to entries |
+//! | `index`, `postings`, `table`, `shelf` | from host and path to entries |
 //! | `lookup`, `found` | the [`Router`], and what it finds |
 //! | `rule` | why one rank is higher, in words |
 //! | `conflicts` | pairs of routes that the two calculations rank differently |
@@ -46,6 +46,7 @@ mod priority;
 mod rule;
 #[cfg(test)]
 mod rules;
+mod shelf;
 mod table;
 #[cfg(test)]
 mod ties;

@@ -9,13 +9,18 @@ pub(super) struct Table<T> {
     rows: HashTable<Row<T>>,
 }
 
+/// A text and its value.
 #[derive(Debug)]
 #[repr(align(64))]
-struct Row<T> {
+pub(super) struct Row<T> {
     text: Text,
-    space: u32,
+    /// Of a row in a table, its space; elsewhere whatever number it is looked up by.
+    label: u32,
     value: T,
 }
+
+/// The space of texts that belong to none.
+pub(super) const ANY: u32 = 0;
 
 /// A text that stands in its row if it is short: most paths and hosts are.
 #[derive(Debug)]
@@ -44,8 +49,23 @@ impl<T: Default> Table<T> {
     /// The same to be changed; a new one if there is none.
     pub(super) fn get_or_insert(&mut self, space: u32, text: &[u8]) -> &mut T {
         let entry = self.rows.entry(hash(space, text), |row| row.is(space, text), Row::hash);
-        let row = entry.or_insert_with(|| Row { text: Text::new(text), space, value: T::default() });
+        let row = entry.or_insert_with(|| Row::new(space, text, T::default()));
         &mut row.into_mut().value
+    }
+
+    /// The space of each row.
+    pub(super) fn spaces(&self) -> impl Iterator<Item = u32> {
+        self.rows.iter().map(|row| row.label)
+    }
+
+    /// Takes out the rows of which `wanted` says so by their space.
+    pub(super) fn extract(&mut self, wanted: impl Fn(u32) -> bool) -> Vec<Row<T>> {
+        self.rows.extract_if(|row| wanted(row.label)).collect()
+    }
+
+    /// Puts back a row that was taken out.
+    pub(super) fn put_back(&mut self, row: Row<T>) {
+        self.rows.insert_unique(row.hash(), row, Row::hash);
     }
 
     /// All values, to be changed.
@@ -64,12 +84,30 @@ impl<T: Default> Table<T> {
 }
 
 impl<T> Row<T> {
-    fn is(&self, space: u32, text: &[u8]) -> bool {
-        self.space == space && self.text.as_bytes() == text
+    pub(super) fn new(label: u32, text: &[u8], value: T) -> Self {
+        Self { text: Text::new(text), label, value }
+    }
+
+    pub(super) const fn label(&self) -> u32 {
+        self.label
+    }
+
+    /// The same with a label that is made of the hash of its text in the space [`ANY`].
+    pub(super) fn relabelled(self, label: impl Fn(u64) -> u32) -> Self {
+        Self { label: label(hash(ANY, self.text.as_bytes())), ..self }
+    }
+
+    /// The value, if this row has that label and that text.
+    pub(super) fn value_of(&self, label: u32, text: &[u8]) -> Option<&T> {
+        self.is(label, text).then_some(&self.value)
+    }
+
+    fn is(&self, label: u32, text: &[u8]) -> bool {
+        self.label == label && self.text.as_bytes() == text
     }
 
     fn hash(&self) -> u64 {
-        hash(self.space, self.text.as_bytes())
+        hash(self.label, self.text.as_bytes())
     }
 }
 
@@ -100,7 +138,8 @@ impl<'a> Beginnings<'a> {
         self.text
     }
 
-    fn hash(&self, space: u32, length: usize) -> u64 {
+    /// The hash of the first `length` bytes in a space.
+    pub(super) fn hash(&self, space: u32, length: usize) -> u64 {
         match self.words.get(length / WORD) {
             Some((word, state)) => finish(space, *state, word & !(u64::MAX << (8 * (length % WORD))), length),
             None => hash(space, self.text.get(..length).unwrap_or_default()),
