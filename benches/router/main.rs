@@ -9,6 +9,7 @@ mod shapes;
 
 use std::{
     alloc::System,
+    cell::RefCell,
     collections::BTreeMap,
     hint::black_box,
     time::{Duration, Instant},
@@ -53,9 +54,18 @@ fn main() {
     for shape in
         SHAPES.into_iter().filter(|it| wanted.is_empty() || wanted.iter().any(|name| name == it.name()))
     {
-        for size in SIZES {
-            let drawn = Drawn::new(shape, size, REQUESTS);
-            let mut say = |engine: &'static str, cost: Cost| {
+        let drawn = SIZES.map(|size| Drawn::new(shape, size, REQUESTS));
+        let mut costs = vec![("mynah", mynah(&drawn))];
+        if shape == Shape::Prefix {
+            costs.push(("matchit", drawn.iter().map(matchit).collect()));
+        }
+        if shape.is_comparable() {
+            // At 100,000 routes it needs tens of milliseconds for each lookup.
+            let most = if quick { 1_000 } else { 10_000 };
+            costs.push(("atc-router", drawn.iter().filter(|it| it.routes.len() <= most).map(atc).collect()));
+        }
+        for (engine, costs) in costs {
+            for (size, cost) in SIZES.into_iter().zip(costs) {
                 let name = format!("{} {engine}", shape.name());
                 let (build, size_in_memory) = (cost.build.as_secs_f64() * 1e3, mebibytes(cost.bytes));
                 println!(
@@ -63,14 +73,6 @@ fn main() {
                     cost.hit, cost.miss
                 );
                 all.insert((shape.name(), engine, size), cost);
-            };
-            say("mynah", mynah(&drawn));
-            if shape == Shape::Prefix {
-                say("matchit", matchit(&drawn));
-            }
-            // At 100,000 routes it needs tens of milliseconds for each lookup.
-            if size <= if quick { 1_000 } else { 10_000 } && shape.is_comparable() {
-                say("atc-router", atc(&drawn));
             }
         }
     }
@@ -113,11 +115,30 @@ fn ratios(all: &BTreeMap<(&'static str, &'static str, usize), Cost>) {
     }
 }
 
-fn mynah(drawn: &Drawn) -> Cost {
-    let (router, cost) = built(|| Router::new(&drawn.routes, &|_| true, Options::default()).0);
-    let found = |asked: &Asked| asked.ask(&router);
-    assert!(drawn.hits.iter().all(found) && !drawn.misses.iter().any(found));
-    Cost { hit: time(&drawn.hits, found), miss: time(&drawn.misses, found), ..cost }
+/// The sizes take turns, so that what else the machine does meanwhile falls upon all of them.
+fn mynah(drawn: &[Drawn]) -> Vec<Cost> {
+    let found = |router: &Router, asked: &Asked| asked.ask(router);
+    let built: Vec<_> = drawn
+        .iter()
+        .map(|drawn| built(|| Router::new(&drawn.routes, &|_| true, Options::default()).0))
+        .collect();
+    for (drawn, (router, _)) in drawn.iter().zip(&built) {
+        assert!(drawn.hits.iter().all(|it| found(router, it)));
+        assert!(!drawn.misses.iter().any(|it| found(router, it)));
+    }
+    let mut rounds = vec![[(0.0, 0.0); ROUNDS]; drawn.len()];
+    for number in 0..ROUNDS {
+        for ((drawn, (router, _)), rounds) in drawn.iter().zip(&built).zip(&mut rounds) {
+            let round = |asked: &[Asked]| round(asked, &mut 0, |it| found(router, it));
+            rounds[number] = (round(&drawn.hits), round(&drawn.misses));
+        }
+    }
+    let cost = |((_, cost), rounds): ((Router, Cost), [(f64, f64); ROUNDS])| Cost {
+        hit: median(rounds.map(|(hit, _)| hit)),
+        miss: median(rounds.map(|(_, miss)| miss)),
+        ..cost
+    };
+    built.into_iter().zip(rounds).map(cost).collect()
 }
 
 fn matchit(drawn: &Drawn) -> Cost {
@@ -146,8 +167,8 @@ fn atc(drawn: &Drawn) -> Cost {
         router
     });
     let measure = |all: &[Asked]| {
-        let mut contexts: Vec<_> = all.iter().take(256).map(|it| context(&schema, it)).collect();
-        time_mut(&mut contexts, |context| router.execute(context))
+        let contexts: Vec<_> = all.iter().take(256).map(|it| RefCell::new(context(&schema, it))).collect();
+        time(&contexts, |context| router.execute(&mut context.borrow_mut()))
     };
     Cost { hit: measure(&drawn.hits), miss: measure(&drawn.misses), ..cost }
 }
@@ -178,34 +199,25 @@ fn built<T>(make: impl FnOnce() -> T) -> (T, Cost) {
 }
 
 fn time<T>(all: &[T], mut ask: impl FnMut(&T) -> bool) -> f64 {
-    let mut all: Vec<&T> = all.iter().collect();
-    time_mut(&mut all, |it| ask(it))
+    let mut next = 0;
+    median([(); ROUNDS].map(|()| round(all, &mut next, &mut ask)))
 }
 
-/// Nanoseconds for each: the median of some rounds.
-fn time_mut<T>(all: &mut [T], mut ask: impl FnMut(&mut T) -> bool) -> f64 {
-    // Regular expressions are compiled when they are first used.
-    let start = Instant::now();
-    for it in all.iter_mut() {
-        black_box(ask(black_box(it)));
-        if start.elapsed() > Duration::from_secs(1) {
-            break;
+/// Nanoseconds for each, in one round from `next` on.
+fn round<T>(all: &[T], next: &mut usize, mut ask: impl FnMut(&T) -> bool) -> f64 {
+    let (start, mut asked) = (Instant::now(), 0_u32);
+    while start.elapsed() < ROUND {
+        // The clock is read once for some lookups, or what it costs would count.
+        for _ in 0..SOME {
+            black_box(ask(black_box(&all[*next])));
+            *next = (*next + 1) % all.len();
         }
+        asked += SOME;
     }
-    let mut rounds = [0.0; ROUNDS];
-    let mut next = 0;
-    for round in &mut rounds {
-        let (start, mut asked) = (Instant::now(), 0_u32);
-        while start.elapsed() < ROUND {
-            // The clock is read once for some lookups, or what it costs would count.
-            for _ in 0..SOME {
-                black_box(ask(black_box(&mut all[next])));
-                next = (next + 1) % all.len();
-            }
-            asked += SOME;
-        }
-        *round = start.elapsed().as_secs_f64() * 1e9 / f64::from(asked);
-    }
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(asked)
+}
+
+fn median(mut rounds: [f64; ROUNDS]) -> f64 {
     rounds.sort_by(f64::total_cmp);
     rounds[ROUNDS / 2]
 }

@@ -173,7 +173,7 @@ impl Search<'_, '_> {
         let place = bucket.place.get();
         for length in bucket.lengths.up_to(path.text().len()) {
             let found = match place {
-                Where::Shelf(shelf) => index.shelves.get(shelf, path, length),
+                Where::Shelf(on) => index.shelves.get(on, path, length),
                 Where::Table(space) => index.literals.get_beginning(space, path, length),
             };
             if let Some(postings) = found {

@@ -71,25 +71,25 @@ impl<T: Default> Shelves<T> {
     /// Rows stand in the order of their labels, each as near behind its own place as it can, and a free place stands
     /// at the end.
     pub(super) fn add(&mut self, rows: Vec<Row<T>>) -> Result<Place, Vec<Row<T>>> {
-        let shelf = Shelf { start: self.rows.len(), count: rows.len() };
-        let (Some(place), 1..=MOST) = (Place::shelf(shelf), shelf.count) else { return Err(rows) };
+        let new = Shelf { start: self.rows.len(), count: rows.len() };
+        let (Some(place), 1..=MOST) = (Place::shelf(new), new.count) else { return Err(rows) };
         let mut rows: Vec<_> = rows.into_iter().map(|row| row.relabelled(label)).collect();
         rows.sort_unstable_by_key(Row::label);
         for row in rows {
-            let own = self.rows.len().max(shelf.place(row.label()));
+            let own = self.rows.len().max(new.place(row.label()));
             self.rows.resize_with(own, || Row::new(FREE, b"", T::default()));
             self.rows.push(row);
         }
-        let end = (self.rows.len() + 1).max(shelf.start + shelf.places());
+        let end = (self.rows.len() + 1).max(new.start + new.places());
         self.rows.resize_with(end, || Row::new(FREE, b"", T::default()));
         Ok(place)
     }
 
     /// The value of the first `length` bytes of a text on a shelf.
-    pub(super) fn get(&self, shelf: Shelf, text: &Beginnings<'_>, length: usize) -> Option<&T> {
+    pub(super) fn get(&self, on: Shelf, text: &Beginnings<'_>, length: usize) -> Option<&T> {
         let label = label(text.hash(ANY, length));
         let text = text.text().get(..length)?;
-        let rows = self.rows.get(shelf.place(label)..)?;
+        let rows = self.rows.get(on.place(label)..)?;
         rows.iter().take_while(|row| row.label() <= label).find_map(|row| row.value_of(label, text))
     }
 
@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn too_many_rows_and_none_are_given_back() {
         let mut shelves = Shelves::default();
-        let rows = |count: usize| (0..count).map(|number| row(number.to_string().as_bytes(), number)).collect();
+        let rows =
+            |count: usize| (0..count).map(|number| row(number.to_string().as_bytes(), number)).collect();
         assert!(shelves.add(rows(MOST)).is_ok());
         for count in [0, MOST + 1] {
             assert_eq!(shelves.add(rows(count)).map_err(|rows| rows.len()), Err(count));
@@ -168,7 +169,9 @@ mod tests {
 
     #[test]
     fn labels_below_the_greatest_stay() {
-        for (hash, expected) in [(0, 0), (u64::MAX, FREE - 1), (7 << 32, 7), (u64::from(FREE - 1) << 32, FREE - 1)] {
+        for (hash, expected) in
+            [(0, 0), (u64::MAX, FREE - 1), (7 << 32, 7), (u64::from(FREE - 1) << 32, FREE - 1)]
+        {
             assert_eq!(label(hash), expected);
         }
     }
