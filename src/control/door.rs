@@ -115,11 +115,14 @@ impl Door {
         }
     }
 
-    /// The files to watch: the one, or all that its folder or pattern stands for now.
+    /// The files to watch: the one, or all that its folder or pattern stands for now, and the folder itself.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         let Some(file) = self.file() else { return Vec::new() };
-        folder::files(file).filter(|files| !files.is_empty()).unwrap_or_else(|| vec![file.to_owned()])
+        match folder::files(file).zip(folder::folder(file)) {
+            None => vec![file.to_owned()],
+            Some((files, folder)) => files.into_iter().chain([folder.to_owned()]).collect(),
+        }
     }
 
     /// The file to watch, if there is one.

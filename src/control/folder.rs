@@ -7,18 +7,28 @@ use std::{
 
 /// The files that a path stands for, in the order of their names; `None` if it is the path of one file.
 pub(super) fn files(path: &Path) -> Option<Vec<PathBuf>> {
-    let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
-    if path.is_dir() {
+    let folder = folder(path)?;
+    if folder == path {
         return Some(entries(path, |name| {
             let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
             matches!(ending, "yaml" | "yml" | "json")
         }));
     }
-    if name.contains(['*', '?']) && !path.exists() {
-        let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return Some(entries(folder, |file| matches(name.as_bytes(), file.as_bytes())));
+    let pattern = name(path);
+    Some(entries(folder, |file| matches(pattern.as_bytes(), file.as_bytes())))
+}
+
+/// The folder in which those files are, and new ones may come to be; `None` if it is the path of one file.
+pub(super) fn folder(path: &Path) -> Option<&Path> {
+    if path.is_dir() {
+        return Some(path);
     }
-    None
+    let is_pattern = name(path).contains(['*', '?']) && !path.exists();
+    is_pattern.then(|| path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|it| it.to_str()).unwrap_or_default()
 }
 
 /// The files of a folder whose names are wanted; hidden ones never are.

@@ -136,14 +136,23 @@ impl Control {
         Ok(loaded)
     }
 
-    /// Makes what is behind a door current, if it can be and is not: what was written here is.
+    /// Makes what is behind a door current, if it can be and is not (what was written here is), and if `holds` says
+    /// afterwards that what was read is whole.
     ///
     /// # Errors
     /// Everything that is wrong with it, and the text, if it could be read.
-    pub fn load_news(&self, door: &Door) -> Result<Option<Loaded>, (Option<Arc<Source>>, Report)> {
-        // Read while nobody writes, so that no older text follows a newer one.
+    pub fn load_news(
+        &self,
+        door: &Door,
+        holds: &dyn Fn() -> bool,
+    ) -> Result<Option<Loaded>, (Option<Arc<Source>>, Report)> {
+        // Read while nobody writes here, so that no older text follows a newer one.
         let mut compiler = self.compiler.lock().unwrap_or_else(PoisonError::into_inner);
-        let source = door.open().map_err(|report| (None, report))?;
+        let opened = door.open();
+        if !holds() {
+            return Ok(None);
+        }
+        let source = opened.map_err(|report| (None, report))?;
         let state = self.state();
         let is_current = state.hash == Some(config::hash(source.text.as_bytes()))
             && state.last_error.is_none()

@@ -4,7 +4,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Control, Door, Loaded, watch::Watcher};
+use super::{
+    Control, Door, Loaded,
+    watch::{Seen, Watcher},
+};
 use crate::diag::{Report, Source, plural};
 
 /// A file that cannot be used is read once more after this time: it may be half written.
@@ -42,15 +45,16 @@ impl Reloader {
     pub async fn run(mut self) -> std::io::Result<()> {
         let mut watcher = Watcher::new(self.watched()).await?;
         if self.is_behind() {
-            self.reload(false).await;
+            watcher.quiet().await;
+            self.reload(Some(watcher.seen())).await;
             watcher.watch(self.watched());
         }
         loop {
             tokio::select! {
-                _ = watcher.changed() => self.reload(false).await,
+                _ = watcher.changed() => self.reload(Some(watcher.seen())).await,
                 _ = self.hangup.recv() => {
                     tracing::info!("SIGHUP: loading {} again", self.door);
-                    self.reload(true).await;
+                    self.reload(None).await;
                 }
             }
             watcher.watch(self.watched());
@@ -69,13 +73,15 @@ impl Reloader {
         now != self.first || self.control.is_outdated()
     }
 
-    /// Loads what has changed; `asked` for it, all of it.
-    async fn reload(&mut self, asked: bool) {
+    /// Loads what has changed, unless it no longer is what the watcher has seen and will tell of again; asked for it,
+    /// without a watcher, all of it.
+    async fn reload(&mut self, seen: Option<Seen>) {
         let mut tried: Option<Option<Arc<Source>>> = None;
         loop {
-            let (control, door) = (self.control.clone(), self.door.clone());
+            let (control, door, seen) = (self.control.clone(), self.door.clone(), seen.clone());
             // Reading and compiling take the time they take; the workers go on meanwhile.
-            let Ok(result) = tokio::task::spawn_blocking(move || load(&control, &door, asked)).await else {
+            let Ok(result) = tokio::task::spawn_blocking(move || load(&control, &door, seen.as_ref())).await
+            else {
                 tracing::error!(
                     "loading {} stopped half-way; the last good configuration goes on",
                     self.door
@@ -115,9 +121,9 @@ impl Reloader {
 
 type Failed = (Option<Arc<Source>>, Report);
 
-fn load(control: &Control, door: &Door, asked: bool) -> Result<Option<Loaded>, Failed> {
-    if !asked {
-        return control.load_news(door);
+fn load(control: &Control, door: &Door, seen: Option<&Seen>) -> Result<Option<Loaded>, Failed> {
+    if let Some(seen) = seen {
+        return control.load_news(door, &|| seen.holds());
     }
     let source = door.open().map_err(|report| (None, report))?;
     let loaded = control.load(&source).map_err(|report| (Some(source), report))?;

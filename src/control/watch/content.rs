@@ -8,7 +8,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What a file says: the hash and the length of its text, or none if there is nothing to be read.
+/// What a file says: the hash and the length of its text, or none if there is nothing to be read. A folder says the names
+/// in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Content(Option<(u64, u64)>);
 
@@ -38,7 +39,7 @@ impl Content {
     }
 }
 
-/// How a file looks from outside: as long as this is the same, its content most likely is.
+/// How a file looks from outside (of a folder: which names are in it): as long as this is the same, its content most likely is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     length: u64,
@@ -51,7 +52,14 @@ pub(super) struct Stamp {
 impl Stamp {
     /// Looks at what the path leads to; none if it leads nowhere.
     pub(super) fn look(path: &Path) -> Option<Self> {
-        fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
+        let metadata = fs::metadata(path).ok()?;
+        if metadata.is_dir() { Some(Self::of_folder(path, &metadata)) } else { Some(Self::of(&metadata)) }
+    }
+
+    /// What happens to hidden files in a folder changes its times, and means nothing.
+    fn of_folder(path: &Path, metadata: &Metadata) -> Self {
+        let names = names(path).ok().and_then(|Content(names)| names).unwrap_or_default();
+        Self { length: names.0, modified: None, changed: None, identity: Identity::of(metadata) }
     }
 
     fn of(metadata: &Metadata) -> Self {
@@ -114,10 +122,15 @@ pub(super) struct Observation {
 }
 
 impl Observation {
-    /// Reads the file that the path leads to. What is no regular file (a directory, a pipe) says nothing.
+    /// Reads the file or the folder that the path leads to. What is neither (a pipe) says nothing.
     pub(super) fn make(path: &Path) -> Self {
         let absent = || Self { stamp: Stamp::look(path), content: Content::ABSENT };
-        if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        let metadata = fs::metadata(path);
+        if metadata.as_ref().is_ok_and(Metadata::is_dir) {
+            let content = names(path).unwrap_or(Content::ABSENT);
+            return Self { stamp: Stamp::look(path), content };
+        }
+        if !metadata.is_ok_and(|metadata| metadata.is_file()) {
             return absent();
         }
         let read = || -> io::Result<Self> {
@@ -128,4 +141,17 @@ impl Observation {
         };
         read().unwrap_or_else(|_| absent())
     }
+}
+
+/// The names in a folder; hidden ones are for tools.
+fn names(folder: &Path) -> io::Result<Content> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name().into_encoded_bytes();
+        if !name.starts_with(b".") {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Content::read(&*names.join(&0))
 }

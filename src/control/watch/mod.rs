@@ -18,6 +18,7 @@ use std::{io, path::PathBuf, sync::mpsc};
 
 use tokio::sync::{oneshot, watch};
 
+use content::Stamp;
 use events::Signal;
 use worker::{Report, Senses};
 
@@ -28,7 +29,20 @@ pub struct Change {
     pub files: Vec<PathBuf>,
 }
 
-/// Watches a set of files.
+/// How files looked when they were last reported: nobody was writing them then.
+#[derive(Clone, Debug)]
+pub struct Seen(Vec<(PathBuf, Option<Stamp>)>);
+
+impl Seen {
+    /// Whether they still look like that. Whoever reads files and asks afterwards knows that no half of one was read;
+    /// whatever is different by now will be reported.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.0.iter().all(|(path, stamp)| Stamp::look(path) == *stamp)
+    }
+}
+
+/// Watches a set of files, and of folders for the names in them.
 ///
 /// The caller loads the files after it made the watcher and after each [`Change`]. Whatever happens to them while
 /// it loads is reported by the next call of [`Watcher::changed`], even if the content is the same again in the end,
@@ -73,6 +87,24 @@ impl Watcher {
         self.loading = true;
         self.signal(Signal::Files(files, done));
         replaced
+    }
+
+    /// Waits until nobody writes the files, as far as that can be told. What has happened to them until then is for the
+    /// caller to read now, and is not reported.
+    pub async fn quiet(&mut self) {
+        let (done, quiet) = oneshot::channel();
+        self.loading = true;
+        self.signal(Signal::Quiet(done));
+        // A worker that is gone is noticed where its reports are awaited.
+        let _ = quiet.await;
+        self.acknowledged = self.reports.borrow_and_update().revision;
+    }
+
+    /// How the files looked when they were last reported.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        let report = self.reports.borrow();
+        Seen(report.files.iter().map(|file| (file.path.clone(), file.stamp())).collect())
     }
 
     /// Waits until the content of a file differs from what it was when this was last reported.

@@ -10,8 +10,8 @@ use std::{
 /// More symbolic links than Linux follows on one path.
 const LINKS: usize = 40;
 
-/// Adds the directory of the file and those of all symbolic links on the way to it. Where the way ends early, the
-/// last directory that exists stands for the rest.
+/// Adds the directory of the file and those of all symbolic links on the way to it, and the file itself if it is a
+/// directory. Where the way ends early, the last directory that exists stands for the rest.
 pub(super) fn add_directories(file: &Path, directories: &mut BTreeSet<PathBuf>) -> io::Result<()> {
     let mut way = reversed(&std::path::absolute(file)?);
     let mut here = PathBuf::new();
@@ -29,6 +29,9 @@ pub(super) fn add_directories(file: &Path, directories: &mut BTreeSet<PathBuf>) 
                     }
                     way.extend(reversed(&fs::read_link(&next)?));
                 } else if kind.is_err() || way.is_empty() {
+                    if kind.is_ok_and(|kind| kind.is_dir()) {
+                        directories.insert(next);
+                    }
                     directories.insert(here);
                     return Ok(());
                 } else {

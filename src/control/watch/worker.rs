@@ -19,13 +19,17 @@ use super::{
     places::add_directories,
 };
 
-/// Nobody writes for this long: then it is worth to read.
-const QUIET: Duration = Duration::from_millis(50);
-/// Who writes on and on is read in between after this long.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// Who has a file open and has begun to write it may take this long to close it: what is read before that may be
-/// the half of a configuration, and valid all the same.
+/// Nothing happens for so many turns: then it is worth to read. Turns and not one wait, so that on a busy machine those
+/// who write, and those who tell of it, have had their turns, too.
+const QUIET: u32 = 5;
+const TURN: Duration = Duration::from_millis(10);
+/// Who has a file open and has begun to write it may pause this long: what is read before it is closed may be the half
+/// of a configuration, and valid all the same. Who writes without telling may take this long in all.
 const WRITING: Duration = Duration::from_secs(3);
+/// Who writes on and on is read in between after this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A text that changes while it is read is read again, so often.
+const LOOKS: u32 = 3;
 /// How often files are looked at from outside, events or not.
 const GLANCE: Duration = Duration::from_millis(250);
 /// How often files are read in any case.
@@ -85,6 +89,10 @@ pub(super) struct Watched {
 }
 
 impl Watched {
+    pub(super) const fn stamp(&self) -> Option<Stamp> {
+        self.seen.stamp
+    }
+
     #[cfg(test)]
     pub(super) const fn content(&self) -> Content {
         self.seen.content
@@ -128,7 +136,7 @@ struct Worker {
     glance: Duration,
     /// The directories that are watched, and which they were.
     armed: BTreeMap<PathBuf, Identity>,
-    /// Since when one of the files is being written, if it is.
+    /// When one of the files was last written, if it is still open.
     writing: Option<Instant>,
     /// Whether the user knows that directories cannot be watched.
     warned: bool,
@@ -160,6 +168,13 @@ impl Worker {
                     // A caller that gave up waiting settles again.
                     let _ = done.send(());
                 }
+                Some(Signal::Quiet(done)) => {
+                    let rearm = self.wait_for_quiet(false);
+                    self.look(rearm);
+                    self.report(self.revision);
+                    // A caller that gave up waiting asks again.
+                    let _ = done.send(());
+                }
                 Some(Signal::Stop) => return,
                 None if self.glance() => {
                     let rearm = self.wait_for_quiet(false);
@@ -184,29 +199,45 @@ impl Worker {
         }
     }
 
-    /// Waits until no event has come for a while and no file is being written, but not for ever; true if one of
-    /// the events asks to rearm.
+    /// Waits until nothing has happened to the files for a while and none is being written, but not for ever; true if
+    /// one of the events asks to rearm.
     fn wait_for_quiet(&mut self, mut rearm: bool) -> bool {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let now = Instant::now();
-            let patience = end.saturating_duration_since(now);
-            let writing = self.writing.map(|since| (since + WRITING).saturating_duration_since(now));
-            let wait = writing.unwrap_or_else(|| patience.min(QUIET));
-            match self.signals.recv_timeout(wait) {
+        let begin = Instant::now();
+        let mut stamps = self.stamps();
+        let mut quiet = 0;
+        let mut turn = begin + TURN;
+        while quiet < QUIET {
+            let end = match self.writing {
+                Some(last) => (last + WRITING).min(begin + PATIENCE),
+                None => turn,
+            };
+            match self.signals.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(Signal::Event { rearm: another, written }) => {
                     rearm |= another;
                     self.note(written);
                 }
                 Ok(signal) => self.postponed.push_back(signal),
-                Err(_) => break,
+                Err(_) if self.writing.is_some() => break,
+                Err(_) => {}
             }
-            if self.writing.is_none() && patience.is_zero() {
-                break;
+            if self.writing.is_some() {
+                (quiet, turn) = (0, Instant::now() + TURN);
+            } else if Instant::now() >= turn {
+                let now = self.stamps();
+                quiet = if now == stamps { quiet + 1 } else { 0 };
+                (stamps, turn) = (now, Instant::now() + TURN);
+                if begin.elapsed() >= WRITING && quiet == 0 {
+                    break;
+                }
             }
         }
         self.writing = None;
         rearm
+    }
+
+    /// How the files look from outside.
+    fn stamps(&self) -> Vec<Option<Stamp>> {
+        self.files.iter().map(|file| Stamp::look(&file.path)).collect()
     }
 
     /// Notes whether one of the files is being written.
@@ -219,7 +250,7 @@ impl Worker {
         };
         if self.files.iter().any(is_watched) {
             self.writing = match writer {
-                Writer::Writes => self.writing.or_else(|| Some(Instant::now())),
+                Writer::Writes => Some(Instant::now()),
                 Writer::Closed => None,
             };
         }
@@ -228,7 +259,7 @@ impl Worker {
     /// Ends the time in which the caller reads, unless there is news for it to read.
     fn settle(&mut self, acknowledged: u64) {
         let mut rearm = false;
-        if self.glance() {
+        if self.writing.is_some() || self.glance() {
             rearm = self.wait_for_quiet(false);
         }
         self.caller_reads_since = SystemTime::now();
@@ -242,18 +273,24 @@ impl Worker {
     }
 
     /// Reads all files and reports what is new.
-    fn look(&mut self, rearm: bool) {
-        // Watches first, then the files: what happens in between is seen by the watches.
-        self.arm(rearm);
+    fn look(&mut self, mut rearm: bool) {
         let revision = self.revision + 1;
         let mut news = false;
-        for file in &mut self.files {
-            let seen = Observation::make(&file.path);
-            if seen.content != file.seen.content || (self.caller_reads && seen.stamp != file.seen.stamp) {
-                file.revision = revision;
-                news = true;
+        for _ in 0..LOOKS {
+            // Watches first, then the files: what happens in between is seen by the watches.
+            self.arm(rearm);
+            for file in &mut self.files {
+                let seen = Observation::make(&file.path);
+                if seen.content != file.seen.content || (self.caller_reads && seen.stamp != file.seen.stamp) {
+                    file.revision = revision;
+                    news = true;
+                }
+                file.seen = seen;
             }
-            file.seen = seen;
+            if !self.glance() {
+                break;
+            }
+            rearm = self.wait_for_quiet(false);
         }
         self.next_read = Instant::now() + READ;
         if news {
