@@ -1,6 +1,6 @@
 //! What can be loaded, and yet is hardly what its author means: warnings.
 
-use std::{collections::HashMap, fmt::Write};
+use std::fmt::Write;
 
 use crate::{
     diag::Diagnostic,
@@ -14,7 +14,6 @@ pub(super) fn lint(entities: &Entities) -> Vec<Diagnostic> {
     for route in &entities.routes {
         paths(route, &mut found);
     }
-    repeated_routes(&entities.routes, &mut found);
     idle_plugins(entities, &mut found);
     clear_secrets(entities, &mut found);
     found
@@ -60,39 +59,6 @@ fn template(path: &str) -> Option<String> {
 fn looks_like_expression(path: &str) -> bool {
     let marks = ["\\d", "\\w", "\\s", "\\.", "\\/", ".*", ".+", "[^", "(?", "[0-9", "[a-z", "[A-Z"];
     marks.iter().any(|mark| path.contains(mark)) || (path.len() > 1 && path.ends_with('$'))
-}
-
-/// Routes that ask for the same as one that stands before them.
-fn repeated_routes(routes: &[Route], found: &mut Vec<Diagnostic>) {
-    let mut first: HashMap<String, &Route> = HashMap::new();
-    for route in routes.iter().filter(|it| it.expression.is_none()) {
-        let sorted = |items: &[String]| {
-            let mut items = items.to_vec();
-            items.sort_unstable();
-            items
-        };
-        let asks = format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
-            sorted(&route.protocols),
-            sorted(&route.methods),
-            sorted(&route.hosts),
-            sorted(&route.paths),
-            route.headers,
-            sorted(&route.snis),
-            route.sources,
-            route.destinations,
-            route.regex_priority
-        );
-        let Some(before) = first.get(&asks) else {
-            first.insert(asks, route);
-            continue;
-        };
-        let name = before.name.as_deref().map_or_else(|| before.at.to_string(), |it| format!("`{it}`"));
-        let message = format!("this route never matches: {name} asks for the same and stands before it");
-        found.push(
-            Diagnostic::warning(route.at.clone(), message).help("remove one, or ask for something else"),
-        );
-    }
 }
 
 /// Plugins that see no request, since none of their route is of a protocol that they are for.

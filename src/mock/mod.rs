@@ -184,6 +184,18 @@ impl Mock {
         self.operations.find(method, path)
     }
 
+    /// Whether a path that begins so could lead to an operation, whatever its method; in doubt it could.
+    #[must_use]
+    pub fn may_find(&self, beginning: &[u8]) -> bool {
+        self.operations.may_find(&self.api, beginning)
+    }
+
+    /// The first path that leads to an operation, as a template.
+    #[must_use]
+    pub fn first_path(&self) -> Option<String> {
+        self.operations.first_path(&self.api)
+    }
+
     /// The values of the path parameters of an operation, decoded: name and text.
     #[must_use]
     pub fn path_values(&self, operation: usize, path: &str) -> Vec<(&str, String)> {

@@ -79,6 +79,29 @@ impl Operations {
         Err(refusal)
     }
 
+    /// Whether a path that begins so could be one of an operation.
+    pub(super) fn may_find(&self, api: &Api, beginning: &[u8]) -> bool {
+        // How much a slash at the end counts is not for here to say; neither is what is encoded.
+        let beginning = beginning.strip_suffix(b"/").unwrap_or(beginning);
+        if api.operations.is_empty() || beginning.contains(&b'%') {
+            return true;
+        }
+        let templates = self.bases.iter().flat_map(|base| {
+            api.operations.iter().map(move |operation| format!("{base}{}", operation.template))
+        });
+        templates.into_iter().any(|template| {
+            let text = template.split(['{', '%', '#', '?']).next().unwrap_or_default();
+            let is_open = text.len() < template.len();
+            text.as_bytes().starts_with(beginning) || (is_open && beginning.starts_with(text.as_bytes()))
+        })
+    }
+
+    /// The path of the first operation, as a template.
+    pub(super) fn first_path(&self, api: &Api) -> Option<String> {
+        let base = self.bases.first()?;
+        api.operations.first().map(|operation| format!("{base}{}", operation.template))
+    }
+
     /// The values of an operation's path parameters.
     pub(super) fn path_values(&self, operation: usize, path: &str) -> Vec<(&str, String)> {
         let values = |rest: &str| -> Vec<_> {

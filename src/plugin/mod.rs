@@ -111,6 +111,12 @@ pub trait Plugin: Send + Sync {
     /// as it was; counters of limits are not.
     fn forget(&self) {}
 
+    /// If it has something for certain paths only, and no path that begins with one of these is among them: a path that
+    /// is, in words.
+    fn out_of_reach(&self, _beginnings: &mut dyn FnMut() -> Vec<Vec<u8>>) -> Option<String> {
+        None
+    }
+
     /// On every response, whoever made it.
     fn header_filter(&self, _exchange: &Exchange, _response: &mut Response) {}
 }

@@ -85,6 +85,26 @@ impl Conditions {
             && any_contains(&self.destinations, request.destination)
     }
 
+    /// Whether every request that meets `other`, or every request at all, surely meets these, too.
+    pub(super) fn follow_from(&self, other: Option<&Self>) -> bool {
+        let Some(other) = other else { return self.are_none() };
+        let methods = self.methods.are_all()
+            || (!other.methods.are_all() && other.methods.names().all(|it| self.methods.hold(it)));
+        let known = |name: &NamePattern| self.server_names.iter().any(|mine| mine.contains(name));
+        let server_names = self.server_names.is_empty()
+            || (!other.server_names.is_empty()
+                && (!self.wants_tls || other.wants_tls)
+                && other.server_names.iter().all(known));
+        let endpoints = |mine: &[Endpoint], other: &[Endpoint]| {
+            mine.is_empty() || (!other.is_empty() && other.iter().all(|it| mine.contains(it)))
+        };
+        methods
+            && server_names
+            && self.headers.iter().all(|mine| other.headers.iter().any(|it| mine.follows_from(it)))
+            && endpoints(&self.sources, &other.sources)
+            && endpoints(&self.destinations, &other.destinations)
+    }
+
     /// Whether it looks as if one request could meet both.
     pub(super) fn overlap(&self, other: &Self) -> bool {
         let server_names = !self.names_servers()
@@ -241,6 +261,17 @@ impl HeaderRule {
                 HeaderPattern::Expression(pattern) => pattern.is_match(line.as_bytes()),
             })
         })
+    }
+
+    /// Whether a line that holds the other surely holds this.
+    fn follows_from(&self, other: &Self) -> bool {
+        let same = |mine: &HeaderPattern, other: &HeaderPattern| match (mine, other) {
+            (HeaderPattern::Text(mine), HeaderPattern::Text(other)) => mine.eq_ignore_ascii_case(other),
+            (HeaderPattern::Expression(mine), HeaderPattern::Expression(other)) => mine.is_same(other),
+            _ => false,
+        };
+        self.name == other.name
+            && other.values.iter().all(|value| self.values.iter().any(|mine| same(mine, value)))
     }
 
     /// Whether one line can have a value of both; two lines of one name are not thought of.

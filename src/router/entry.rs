@@ -30,7 +30,7 @@ pub(super) struct Entry {
     /// Nothing if all requests meet them.
     pub(super) conditions: Option<Arc<Conditions>>,
     /// The expressions of which one must match; nothing if a literal is all that is asked.
-    patterns: Option<Arc<[PathPattern]>>,
+    pub(super) patterns: Option<Arc<[PathPattern]>>,
 }
 
 /// What an entry found in a path.
@@ -53,6 +53,12 @@ impl Entry {
         };
         let (regex, length) = patterns.iter().find_map(|pattern| pattern.find(request.path))?;
         Some(PathMatch { prefix: Some(length), regex: Some(regex) })
+    }
+
+    /// Whether a request that meets `other` but for its host and its path surely meets this one, too.
+    pub(super) fn asks_no_more_than(&self, other: &Self) -> bool {
+        (self.scheme.is_none() || self.scheme == other.scheme)
+            && self.conditions.as_ref().is_none_or(|mine| mine.follow_from(other.conditions.as_deref()))
     }
 
     /// All of it, if it asks for nothing but a host, a literal and methods.

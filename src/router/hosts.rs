@@ -41,6 +41,16 @@ impl NamePattern {
         }
     }
 
+    /// Whether every name that matches `other` surely matches this, too.
+    pub(super) fn contains(&self, other: &Self) -> bool {
+        match (self, other) {
+            (pattern, Self::Exact(name)) => pattern.matches(name),
+            (Self::Suffix(mine), Self::Suffix(other)) => other.ends_with(mine),
+            (Self::Prefix(mine), Self::Prefix(other)) => other.starts_with(mine),
+            _ => false,
+        }
+    }
+
     /// Whether some name matches both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
@@ -63,6 +73,11 @@ impl HostPattern {
     pub(super) fn parse(text: &str) -> Self {
         let (name, port) = split_port(text.as_bytes());
         Self { name: NamePattern::parse(name), port }
+    }
+
+    /// Whether every host and port that match `other` surely match this, too.
+    pub(super) fn contains(&self, other: &Self) -> bool {
+        self.name.contains(&other.name) && (self.port.is_none() || self.port == other.port)
     }
 
     /// Whether some host and port match both.

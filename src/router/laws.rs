@@ -252,4 +252,28 @@ proptest! {
             prop_assert_eq!(foretold || before == after, true, "{}: {:?}", message, asked);
         }
     }
+
+    #[test]
+    fn a_route_that_is_told_to_never_match_never_does(
+        mut routes in prop::collection::vec(some_route(), 2..8),
+        requests in prop::collection::vec(some_request(), 1..20),
+    ) {
+        for (number, fields) in routes.iter_mut().enumerate() {
+            fields["name"] = number.to_string().into();
+        }
+        let routes: Vec<_> = routes.iter().map(route).collect();
+        for flavor in [Flavor::TraditionalCompatible, Flavor::Traditional] {
+            for calculation in [Calculation::Original, Calculation::Strict] {
+                let options = Options { flavor, calculation, ..Options::default() };
+                let (compiled, _) = Router::new(&routes, &|_| true, options);
+                let told: Vec<_> = shadowed(&routes, &|_| true, options).into_iter().map(|it| it.path).collect();
+                for asked in &requests {
+                    let headers = asked.headers();
+                    let Some(found) = compiled.find(&asked.request(&headers)) else { continue };
+                    let winner = &routes[found.route.0];
+                    prop_assert!(!told.contains(&winner.at), "{:?} {:?}", winner, asked);
+                }
+            }
+        }
+    }
 }

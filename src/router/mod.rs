@@ -15,6 +15,7 @@
 //! | `lookup`, `found` | the [`Router`], and what it finds |
 //! | `rule` | why one rank is higher, in words |
 //! | `conflicts` | pairs of routes that the two calculations rank differently |
+//! | `shadows` | routes that never match, since others match all that they do |
 //! | `path` | the path for the upstream |
 //!
 //! It is better than Kong's on purpose in these points:
@@ -46,6 +47,7 @@ mod priority;
 mod rule;
 #[cfg(test)]
 mod rules;
+mod shadows;
 mod shelf;
 mod table;
 #[cfg(test)]
@@ -56,7 +58,9 @@ pub use found::{Candidate, Capture, Match};
 pub use lookup::Router;
 pub use options::{Calculation, Compilation, Flavor, Options};
 pub use path::join;
+pub use pattern::beginning;
 pub use priority::Key;
+pub use shadows::shadowed;
 
 use std::net::SocketAddr;
 

@@ -38,6 +38,16 @@ impl PathPattern {
         &self.literal
     }
 
+    /// Whether both are written alike.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.pattern.is_same(&other.pattern)
+    }
+
+    /// Whether everything that begins with the literal surely matches.
+    pub(super) fn matches_all_beginnings(&self) -> bool {
+        parse(&self.pattern.source, false).is_ok_and(|syntax| is_open(&syntax))
+    }
+
     /// The expression and the length of its match.
     pub(super) fn find(&self, path: &[u8]) -> Option<(&Regex, usize)> {
         if !path.starts_with(&self.literal) {
@@ -55,6 +65,11 @@ impl Pattern {
     /// What is wrong with the expression.
     pub(super) fn anywhere(expression: &str, compilation: Compilation) -> Result<Self, String> {
         Self::new(expression.to_owned(), true, compilation).map(|(pattern, _)| pattern)
+    }
+
+    /// Whether both are written alike.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.source, self.ignores_case) == (&other.source, other.ignores_case)
     }
 
     pub(super) fn is_match(&self, text: &[u8]) -> bool {
@@ -109,6 +124,30 @@ fn size(syntax: &Hir) -> usize {
         }
         HirKind::Concat(parts) | HirKind::Alternation(parts) => {
             parts.iter().map(size).fold(0, usize::saturating_add)
+        }
+    }
+}
+
+/// Whether an expression is a text from the start on, and whatever follows it may be missing.
+fn is_open(syntax: &Hir) -> bool {
+    let HirKind::Concat(parts) = syntax.kind() else { return false };
+    let Some((start, rest)) = parts.split_first() else { return false };
+    let is_text = |part: &&Hir| matches!(part.kind(), HirKind::Literal(_));
+    let may_be_missing = |part: &Hir| {
+        let properties = part.properties();
+        properties.minimum_len() == Some(0) && properties.look_set().is_empty()
+    };
+    matches!(start.kind(), HirKind::Look(Look::Start)) && rest.iter().skip_while(is_text).all(may_be_missing)
+}
+
+/// What every path that a Route's path is for begins with: all of a prefix, the first text of an expression.
+#[must_use]
+pub fn beginning(path: &str) -> Box<[u8]> {
+    match path.strip_prefix('~') {
+        None => path.as_bytes().into(),
+        // One that cannot be read is refused elsewhere.
+        Some(expression) => {
+            PathPattern::new(expression, Compilation::OnFirstUse).map(|it| it.literal).unwrap_or_default()
         }
     }
 }

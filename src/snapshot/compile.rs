@@ -5,7 +5,8 @@ use std::{cell::RefCell, collections::HashMap, path::PathBuf, sync::Arc, time::S
 use uuid::Uuid;
 
 use super::{
-    Destination, Snapshot, Step, UpstreamTls, balancers::Balancers, chains::Instances, destinations, tls,
+    Destination, Snapshot, Step, UpstreamTls, balancers::Balancers, chains::Instances, destinations, reach,
+    tls,
 };
 use crate::{
     config::{Config, EMPTY_HASH},
@@ -145,6 +146,7 @@ impl Compiler {
             match self.plugin(entry, def) {
                 Ok(made) => {
                     warnings.extend(made.warnings.iter().cloned());
+                    warnings.extend(reach::out_of_reach(entry, &*made.plugin, &entities.routes));
                     files.extend(made.files.iter().map(|(path, _)| path.clone()));
                     instances.add(entry.scope, def, made.plugin.clone());
                     kept.insert(
@@ -169,6 +171,7 @@ impl Compiler {
         let (wrong, notes): (Vec<_>, Vec<_>) = complaints.into_iter().partition(Diagnostic::is_error);
         errors.extend(wrong);
         warnings.extend(notes);
+        warnings.extend(router::shadowed(&entities.routes, &enabled, self.options));
         if self.options.flavor == Flavor::TraditionalCompatible
             && self.options.calculation == Calculation::Original
         {

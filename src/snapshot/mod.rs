@@ -9,6 +9,7 @@ mod changes;
 mod compile;
 mod destinations;
 mod live;
+mod reach;
 mod tls;
 
 pub use changes::changes;

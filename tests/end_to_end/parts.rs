@@ -1,6 +1,10 @@
 //! A configuration in several files, and what is said of files that can be loaded and are probably wrong.
 
-use crate::gateway::Setup;
+use crate::{
+    eventually,
+    gateway::{Gateway, Setup},
+    reload_edits::update_config_map,
+};
 
 const ONE: &str = "_format_version: \"3.0\"\nservices:\n- {name: a, host: a.example}\n";
 const TWO: &str = "_format_version: \"3.0\"\nservices:\n- name: b\n  host: b.example\nroutes:\n- {name: r, paths: [/], service: a}\n";
@@ -47,6 +51,80 @@ fn a_folder_is_served() {
     assert!(gateway.greeting.contains("2 services, 1 route"), "{}", gateway.greeting);
 }
 
+/// Runs the gateway with a configuration in several files.
+fn run(setup: Setup, files: &str) -> Gateway {
+    let setup = setup.env("KONG_DECLARATIVE_CONFIG", files);
+    setup.start(&["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+}
+
+/// Waits until these services are there, and no others.
+#[track_caller]
+fn declares(gateway: &Gateway, expected: &[&str]) {
+    eventually(&format!("the services are {expected:?}"), || {
+        let all = gateway.admin("GET", "/services").json();
+        let names = all["data"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        (names == expected).then_some(())
+    });
+}
+
+#[test]
+fn files_come_and_go() {
+    let other = ONE.replace("name: a", "name: c");
+    for files in ["conf.d", "conf.d/*.yaml"] {
+        let setup = Setup::new().file("conf.d/a.yaml", ONE);
+        let gateway = run(setup, files);
+        declares(&gateway, &["a"]);
+        gateway.folder.write("conf.d/c.yaml", &other);
+        declares(&gateway, &["a", "c"]);
+        gateway.folder.write("conf.d/c.yaml", other.replace("name: c", "name: d"));
+        declares(&gateway, &["a", "d"]);
+        gateway.folder.write("conf.d/.e.yaml", "[");
+        gateway.folder.write("conf.d/notes.txt", "[");
+        std::fs::rename(gateway.folder.at("conf.d/c.yaml"), gateway.folder.at("conf.d/c.off")).unwrap();
+        declares(&gateway, &["a"]);
+        std::fs::rename(gateway.folder.at("conf.d/c.off"), gateway.folder.at("conf.d/b.yaml")).unwrap();
+        declares(&gateway, &["a", "d"]);
+        std::fs::remove_file(gateway.folder.at("conf.d/a.yaml")).unwrap();
+        declares(&gateway, &["d"]);
+        assert_eq!(gateway.status()["configuration"]["last_error"], serde_json::Value::Null);
+        // Without any, the last configuration goes on.
+        std::fs::remove_file(gateway.folder.at("conf.d/b.yaml")).unwrap();
+        gateway.logs("no configuration is in here");
+        declares(&gateway, &["d"]);
+        gateway.folder.write("conf.d/a.yaml", ONE);
+        declares(&gateway, &["a"]);
+    }
+}
+
+#[test]
+fn a_mounted_folder_is_updated() {
+    let file = |name: &str| ONE.replace("name: a", &format!("name: {name}"));
+    let setup = Setup::new();
+    update_config_map(&setup.folder, 1, &[("a.yaml", file("a"))]);
+    let gateway = run(setup, ".");
+    declares(&gateway, &["a"]);
+    update_config_map(&gateway.folder, 2, &[("a.yaml", file("a")), ("b.yaml", file("b"))]);
+    declares(&gateway, &["a", "b"]);
+    update_config_map(&gateway.folder, 3, &[("b.yaml", file("c"))]);
+    std::fs::remove_file(gateway.folder.at("a.yaml")).unwrap();
+    declares(&gateway, &["c"]);
+}
+
+#[test]
+fn several_files_are_not_written() {
+    let setup = Setup::new().file("conf.d/a.yaml", ONE).file("conf.d/b.yaml", TWO);
+    let gateway = run(setup, "conf.d");
+    let refused = gateway.admin_form("PATCH", "/services/a", "retries=1");
+    assert_eq!(refused.status, 405, "{}", refused.text());
+    assert_eq!(refused.json()["why"], "conf.d is several files; edit those");
+    assert_eq!(
+        (gateway.folder.read("conf.d/a.yaml"), gateway.folder.read("conf.d/b.yaml")),
+        (ONE.into(), TWO.into())
+    );
+}
+
 /// What is said of a configuration that can be loaded.
 #[track_caller]
 fn check(text: &str, expected: &str) {
@@ -61,12 +139,38 @@ fn what_is_probably_wrong_is_told() {
     check("routes: [{name: r, paths: ['/re/\\d+']}]", "an expression is `~/re/\\d+`");
     check(
         "routes: [{name: r, paths: [/a]}, {name: s, paths: [/a]}]",
-        "this route never matches: `r` asks for the same and stands before it",
+        "this route never matches: `r` matches all that it does, and goes before it: they rank the same, and its id",
     );
     check(
         "routes: [{name: r, paths: [/a], protocols: [http], plugins: [{name: cors, protocols: [grpc]}]}]",
         "this plugin never runs: it is for grpc, its route for http",
     );
+    let mock = |route: &str, config: &str| {
+        let document = "{openapi: 3.0.3, info: {title: t, version: v}, servers: [{url: /v1}], paths: {\"/stock/{id}\": {get: {}}, /b: {}}}";
+        format!(
+            "routes: [{{name: r, paths: [{route}], plugins: [{{name: mocking, config: {{api_specification: '{document}'{config}}}}}]}}]"
+        )
+    };
+    let lost = "no request of its routes is one of its document: they are for";
+    check(&mock("/mock", ""), lost);
+    check(&mock("/v1/stock", ""), lost);
+    check(&mock("'~/mock/.*'", ""), lost);
+    check(&mock("/stock", ", include_base_path: true"), lost);
+    for (route, config) in [
+        ("/", ""),
+        ("/stock", ""),
+        ("/stock/", ""),
+        ("/stock/1/2", ""),
+        ("/mock, /st", ""),
+        ("'~/stock/\\d+$'", ""),
+        ("'~/(a|b)'", ""),
+        ("/v1/stock", ", include_base_path: true"),
+        ("/x/stock", ", include_base_path: true, custom_base_path: /x"),
+    ] {
+        let text = format!("_format_version: \"3.0\"\n{}\n", mock(route, config));
+        let checked = Setup::with(&text).call(&["check", "kong.yaml"]);
+        assert!(checked.code == Some(0) && !checked.stderr.contains(lost), "{route}: {checked:?}");
+    }
 }
 
 #[test]

@@ -129,6 +129,14 @@ impl Plugin for Mocking {
         }
     }
 
+    fn out_of_reach(&self, beginnings: &mut dyn FnMut() -> Vec<Vec<u8>>) -> Option<String> {
+        let beginnings = beginnings();
+        if beginnings.is_empty() || beginnings.iter().any(|it| self.mock.may_find(it)) {
+            return None;
+        }
+        self.mock.first_path().map(|path| format!("`{path}`"))
+    }
+
     fn forget(&self) {
         self.state.iter().for_each(State::forget);
     }
