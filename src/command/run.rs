@@ -13,7 +13,8 @@ use mynah::{
     config::Format,
     control::{Control, Door, Readiness, admin::Admin, load::compile, reload, reload::Reloader},
     diag::{Report, Source, plural},
-    proxy::Proxy,
+    proxy::{self, Proxy},
+    reply::Templates,
     router,
     server::{self, Acceptor, Listening, Role, Stop, bind},
     settings::{Given, Listener, LogLevel, Settings},
@@ -79,7 +80,8 @@ fn listen(
     logs: &Logs,
 ) -> Result<Vec<Listening>> {
     let live = control.live();
-    let proxy = Arc::new(Proxy::new(live.clone(), settings).logging(logs.proxy.clone()));
+    let proxy = Proxy::new(live.clone(), settings).logging(logs.proxy.clone());
+    let proxy = Arc::new(proxy.with_templates(templates(settings)?));
     let keeping = proxy.clone();
     tokio::spawn(async move { keeping.keep().await });
     let proxy = Role::Proxy(proxy);
@@ -103,6 +105,17 @@ fn listen(
         }
     }
     Ok(bound)
+}
+
+/// What the bodies of errors look like, where files say it.
+fn templates(settings: &Settings) -> Result<Templates> {
+    let mut templates = Templates::default();
+    for (name, of, file) in settings.error_templates.given() {
+        let place = || format!("{name}: {} is no template of errors", file.display());
+        let text = std::fs::read_to_string(file).with_context(place)?;
+        templates.set(proxy::format(of), &text).with_context(place)?;
+    }
+    Ok(templates)
 }
 
 /// How TLS is spoken with upstreams whose Service does not say.

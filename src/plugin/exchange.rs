@@ -9,7 +9,7 @@ use super::{Consumers, Identity, Picks};
 use crate::{
     body::Body,
     document::Value,
-    reply::{self, Asked, Phase},
+    reply::{self, Asked, Phase, Templates},
     request_id::RequestId,
 };
 
@@ -63,8 +63,11 @@ impl Exchange {
 
     /// What of the request shapes an answer.
     #[must_use]
-    pub const fn asked(&self) -> Asked<'_> {
-        Asked { method: &self.head.method, version: self.head.version, headers: &self.head.headers }
+    pub fn asked(&self) -> Asked<'_> {
+        let Parts { method, version, headers, extensions, .. } = &self.head;
+        // There, they take no room of requests that have none.
+        let templates = extensions.get::<Arc<Templates>>().map(|it| &**it);
+        Asked { method, version: *version, headers, templates }
     }
 
     /// Puts a query in place of the one that the target has; an empty one takes it away.

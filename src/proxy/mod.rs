@@ -3,6 +3,7 @@
 //! | step | where |
 //! |---|---|
 //! | take the current Snapshot, find the Route, run its plugins | here |
+//! | what of a request the router and plugins are told | `arrival` |
 //! | refuse what no Route should see | `refuse` |
 //! | refuse or redirect what comes in the wrong protocol | `protocol` |
 //! | how the body of a request comes in | `request_body` |
@@ -14,6 +15,7 @@
 //! | how names are looked up | `names` |
 //! | two ends that speak another protocol from now on | `tunnel` |
 
+mod arrival;
 mod client_address;
 mod explain;
 mod forward;
@@ -36,10 +38,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{Request, Response, StatusCode};
 use tokio::sync::watch;
 
 use self::{
+    arrival::{captures, new_exchange, router_request, use_authority_as_host},
     client_address::{Client, RealIp},
     headers::{HeaderTokens, produced_headers},
     log::{label, milliseconds, tell},
@@ -53,10 +56,10 @@ use crate::{
     body::Body,
     dns::Resolver,
     entity::Route,
-    plugin::{Chain, Exchange, Picks},
-    reply::{self, Format},
+    plugin::{Chain, Exchange},
+    reply::{self, Format, Templates},
     request_id::RequestId,
-    router::{self, Flavor, Scheme},
+    router::Flavor,
     settings::{ErrorType, PortMaps, RouterFlavor, Settings},
     snapshot::{Destination, Live, Step},
     upstream::{Pool, PoolSettings},
@@ -80,6 +83,8 @@ pub struct Proxy {
     flavor: Flavor,
     /// The format of errors for clients that have no wish.
     error_format: Format,
+    /// What errors look like, where the user has said it.
+    templates: Option<Arc<Templates>>,
     log: Option<Arc<AccessLog>>,
 }
 
@@ -135,6 +140,17 @@ struct Hop {
     waiting: u64,
 }
 
+/// The format of a media type.
+#[must_use]
+pub const fn format(of: ErrorType) -> Format {
+    match of {
+        ErrorType::Json => Format::Json,
+        ErrorType::Xml => Format::Xml,
+        ErrorType::Html => Format::Html,
+        ErrorType::Plain => Format::Plain,
+    }
+}
+
 impl Proxy {
     /// Serves what is current in `live`.
     #[must_use]
@@ -165,14 +181,17 @@ impl Proxy {
                 RouterFlavor::TraditionalCompatible => Flavor::TraditionalCompatible,
                 RouterFlavor::Expressions => Flavor::Expressions,
             },
-            error_format: match settings.error_default_type {
-                ErrorType::Json => Format::Json,
-                ErrorType::Xml => Format::Xml,
-                ErrorType::Html => Format::Html,
-                ErrorType::Plain => Format::Plain,
-            },
+            error_format: format(settings.error_default_type),
+            templates: None,
             log: None,
         }
+    }
+
+    /// Lets errors look like this. (Kong: `error_template_html` and its like.)
+    #[must_use]
+    pub fn with_templates(mut self, templates: Templates) -> Self {
+        self.templates = (!templates.is_empty()).then(|| Arc::new(templates));
+        self
     }
 
     /// Tells of every request in this log.
@@ -243,6 +262,9 @@ impl Proxy {
         let found = snapshot.find(&router_request(&head, &path, connection));
         let client = SocketAddr::new(who.address, connection.peer.port());
         let mut exchange = new_exchange((head, body), &path, client, connection.tls.is_some(), started, id);
+        if let Some(templates) = &self.templates {
+            exchange.head.extensions.insert(Arc::clone(templates));
+        }
         let Some((found, route, step)) = found else {
             let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");
             return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, line);
@@ -336,65 +358,5 @@ impl Proxy {
             self.tokens,
         );
         response
-    }
-}
-
-fn router_request<'a>(head: &'a Parts, path: &'a [u8], connection: &'a Connection) -> router::Request<'a> {
-    router::Request {
-        method: head.method.as_str(),
-        host: head.headers.get(header::HOST).map(HeaderValue::as_bytes),
-        path,
-        query: head.uri.query(),
-        headers: &head.headers,
-        scheme: if connection.tls.is_some() { Scheme::Https } else { Scheme::Http },
-        sni: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
-        source: connection.peer,
-        destination: connection.local,
-    }
-}
-
-fn new_exchange(
-    (head, body): (Parts, Body),
-    path: &[u8],
-    client: SocketAddr,
-    tls: bool,
-    started: Instant,
-    request_id: RequestId,
-) -> Exchange {
-    Exchange {
-        path: String::from_utf8_lossy(path).into_owned(),
-        head,
-        body,
-        client,
-        tls,
-        started,
-        request_id,
-        matched: None,
-        captures: Vec::new(),
-        upstream_path: None,
-        identity: None,
-        picks: Picks::default(),
-        upstream_host: None,
-    }
-}
-
-/// What the groups of the Route's expression caught; none if a prefix matched.
-fn captures(found: &router::Match<'_>, path: &[u8]) -> Vec<(String, String)> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let groups = found.captures(path);
-    groups
-        .iter()
-        .map(|it| (it.name.unwrap_or_default().to_owned(), it.value.map(text).unwrap_or_default()))
-        .collect()
-}
-
-/// A target in absolute form, and `:authority` in HTTP/2, say the host better than Host does.
-/// (RFC 9112, section 3.2.2; RFC 9113, section 8.3.1)
-fn use_authority_as_host(head: &mut Parts) {
-    if let Some(authority) = head.uri.authority() {
-        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-        if let Ok(host) = HeaderValue::from_str(host) {
-            head.headers.insert(header::HOST, host);
-        }
     }
 }

@@ -52,15 +52,20 @@ impl Proxy {
     /// The answer to a request that no Route should see.
     pub(super) fn refuse(&self, request: &Request<Body>, id: &RequestId) -> Option<Response<Body>> {
         let status = fault(request, &self.bounds)?;
-        let asked =
-            Asked { method: request.method(), version: request.version(), headers: request.headers() };
+        let asked = Asked {
+            method: request.method(),
+            version: request.version(),
+            headers: request.headers(),
+            templates: self.templates.as_deref(),
+        };
         Some(self.refusal(&asked, status, id))
     }
 
     /// The answer to what cannot even be read as a request.
     pub fn unreadable(&self, status: StatusCode, id: &RequestId) -> Response<Body> {
         let (method, headers) = (Method::GET, HeaderMap::new());
-        let asked = Asked { method: &method, version: Version::HTTP_11, headers: &headers };
+        let templates = self.templates.as_deref();
+        let asked = Asked { method: &method, version: Version::HTTP_11, headers: &headers, templates };
         let response = match status.as_u16() {
             505 => reply::page(&asked, status),
             431 => self.refusal(&asked, StatusCode::from_u16(FIELDS_TOO_LARGE).unwrap_or(status), id),

@@ -1,10 +1,12 @@
 //! REPLY: the answers that the gateway makes itself.
 
 mod negotiated;
+mod template;
 #[cfg(test)]
 mod tests;
 
 pub use negotiated::{Asked, Exit, Format, Phase, default_message, error, exit, page};
+pub use template::{Templates, TooMuchRoom};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};

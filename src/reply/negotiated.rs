@@ -11,6 +11,7 @@ use http::{
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
+use super::Templates;
 use crate::{body::Body, request_id::RequestId};
 
 /// The formats of an error answer.
@@ -37,6 +38,8 @@ pub struct Asked<'a> {
     pub version: Version,
     /// Its fields, for Accept and Content-Type.
     pub headers: &'a HeaderMap,
+    /// What errors look like, where the user has said it.
+    pub templates: Option<&'a Templates>,
 }
 
 /// Which part of the gateway gives an answer.
@@ -75,6 +78,10 @@ pub fn error(
         return grpc(status, message);
     }
     let format = asked.format(phase);
+    if let Some(template) = asked.templates.and_then(|it| it.of(format)) {
+        let text = template.fill(&format.escape(message), id);
+        return asked.respond(status, Some(format.content_type()), text.into());
+    }
     let text = match format {
         Format::Json => {
             format!("{{\n  \"message\":{},\n  \"request_id\":\"{id}\"\n}}", json_string(message))
@@ -199,6 +206,18 @@ impl Format {
             "text/plain" | "text/*" => Self::Plain,
             "application/grpc" => Self::Grpc,
             _ => Self::Json,
+        }
+    }
+
+    /// A message as it may stand in a text of this format; in JSON, between quotes.
+    fn escape(self, message: &str) -> Cow<'_, str> {
+        match self {
+            Self::Json => {
+                let quoted = json_string(message);
+                Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
+            }
+            Self::Html | Self::Xml => Cow::Owned(escape(message)),
+            Self::Plain | Self::Grpc => Cow::Borrowed(message),
         }
     }
 

@@ -7,7 +7,7 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 
-use super::negotiated::*;
+use super::{Templates, negotiated::*};
 use crate::{body::Body, request_id::RequestId};
 
 const MESSAGE: &str = "no Route matched with those values";
@@ -40,7 +40,7 @@ fn check(
     expected: &str,
 ) {
     let headers = fields(sent);
-    let asked = Asked { method: &Method::GET, version: Version::HTTP_11, headers: &headers };
+    let asked = Asked { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
     let status = if phase == Phase::Access { StatusCode::NOT_FOUND } else { StatusCode::BAD_GATEWAY };
     let response = error(&asked, phase, status, message, &id());
     assert_eq!(response.status(), status);
@@ -129,9 +129,52 @@ fn a_message_is_escaped_for_its_format() {
 }
 
 #[test]
+fn the_user_says_what_errors_look_like() {
+    let mut templates = Templates::default();
+    let texts = [
+        (Format::Json, "{\"error\": {\"text\": \"%s\", \"id\": \"%s\"}}", JSON),
+        (Format::Html, "<p style='width: 100%'>%s</p>%s", HTML),
+        (Format::Xml, "<e><m>%s</m><i>%s</i></e>", XML),
+        (Format::Plain, "%s!", PLAIN),
+    ];
+    for (format, text, _) in texts {
+        templates.set(format, text).unwrap();
+    }
+    let expected = [
+        "{\"error\": {\"text\": \"a \\\"<b>\\\"\", \"id\": \"<id>\"}}",
+        "<p style='width: 100%'>a &#34;&#60;b&#62;&#34;</p><id>",
+        "<e><m>a &#34;&#60;b&#62;&#34;</m><i><id></i></e>",
+        "a \"<b>\"!",
+    ];
+    for ((_, _, content_type), expected) in texts.into_iter().zip(expected) {
+        let headers = fields(&[("accept", content_type)]);
+        let asked = Asked {
+            method: &Method::GET,
+            version: Version::HTTP_11,
+            headers: &headers,
+            templates: Some(&templates),
+        };
+        let response = error(&asked, PROXY, StatusCode::BAD_GATEWAY, Some("a \"<b>\""), &id());
+        let (text, found) = read(response);
+        assert_eq!(text.replace(id().as_str(), "<id>"), expected);
+        assert_eq!(found.as_deref(), Some(content_type));
+    }
+    let headers = HeaderMap::new();
+    let asked = Asked {
+        method: &Method::GET,
+        version: Version::HTTP_11,
+        headers: &headers,
+        templates: Some(&templates),
+    };
+    let (text, _) = read(exit(&asked, StatusCode::BAD_GATEWAY, Exit::Message("x")));
+    assert_eq!(text, "{\"message\":\"x\"}", "who answers with an exit has chosen its words");
+}
+
+#[test]
 fn head_gets_the_length_of_the_body_that_get_would_have_had() {
     let headers = HeaderMap::new();
-    let asked = Asked { method: &Method::HEAD, version: Version::HTTP_11, headers: &headers };
+    let asked =
+        Asked { method: &Method::HEAD, version: Version::HTTP_11, headers: &headers, templates: None };
     let response = error(&asked, Phase::Access, StatusCode::NOT_FOUND, Some(MESSAGE), &id());
     let length = pretty(MESSAGE).replace("<id>", id().as_str()).len();
     assert_eq!(response.headers()[CONTENT_LENGTH], length.to_string());
@@ -141,7 +184,7 @@ fn head_gets_the_length_of_the_body_that_get_would_have_had() {
 #[test]
 fn a_grpc_request_gets_its_status_in_the_fields() {
     let headers = fields(&[("content-type", "application/grpc+proto")]);
-    let asked = Asked { method: &Method::POST, version: Version::HTTP_2, headers: &headers };
+    let asked = Asked { method: &Method::POST, version: Version::HTTP_2, headers: &headers, templates: None };
     let table = [(400, 3), (401, 16), (402, 3), (403, 7), (404, 5), (409, 6), (418, 3), (429, 8), (499, 1)];
     for (status, code) in table.into_iter().chain([(500, 13), (501, 12), (502, 13), (503, 14), (504, 4)]) {
         let status = StatusCode::from_u16(status).unwrap();
@@ -159,7 +202,7 @@ fn a_grpc_request_gets_its_status_in_the_fields() {
 #[test]
 fn an_exit_is_compact_or_raw() {
     let headers = fields(&[("accept", "text/html")]);
-    let asked = Asked { method: &Method::GET, version: Version::HTTP_11, headers: &headers };
+    let asked = Asked { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
     let answer = |exit_body| read(exit(&asked, StatusCode::SERVICE_UNAVAILABLE, exit_body));
     let json = Some(JSON.to_owned());
     assert_eq!(
@@ -175,7 +218,7 @@ fn an_exit_is_compact_or_raw() {
 #[test]
 fn a_page_says_its_status() {
     let headers = HeaderMap::new();
-    let asked = Asked { method: &Method::GET, version: Version::HTTP_11, headers: &headers };
+    let asked = Asked { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
     let table = [
         (301, "301 Moved Permanently", "text/html"),
         (302, "302 Found", "text/html"),

@@ -1,6 +1,6 @@
 //! Choices: the types of settings that pick one of a few things.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::HeaderName;
 
@@ -96,6 +96,30 @@ impl Word for ErrorType {
         ("text/html", Self::Html),
         ("text/plain", Self::Plain),
     ];
+}
+
+/// Files that say what error bodies look like. (Kong: `error_template_html` and its like.)
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorTemplates([Option<PathBuf>; 4]);
+
+impl ErrorTemplates {
+    const OF: [(&str, ErrorType); 4] = [
+        ("error_template_html", ErrorType::Html),
+        ("error_template_json", ErrorType::Json),
+        ("error_template_xml", ErrorType::Xml),
+        ("error_template_plain", ErrorType::Plain),
+    ];
+
+    /// Those that are given: the name of the setting, the type of the bodies, and the file.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, ErrorType, &Path)> {
+        let all = Self::OF.into_iter().zip(&self.0);
+        all.filter_map(|((name, of), file)| Some((name, of, file.as_deref()?)))
+    }
+
+    /// All, to be filled in.
+    pub(super) fn all(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<PathBuf>)> {
+        Self::OF.into_iter().map(|(name, _)| name).zip(&mut self.0)
+    }
 }
 
 /// Where one line for each request goes.

@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    AccessLog, AccessLogFormat, Dns, ErrorType, HeaderBuffers, Listener, LogLevel, PluginSelection, PortMaps,
-    RealIpHeader, ResponseHeaders, RouteMatchCalculation, RouterFlavor, Settings, Tls, TrustedIps,
+    AccessLog, AccessLogFormat, Dns, ErrorTemplates, ErrorType, HeaderBuffers, Listener, LogLevel,
+    PluginSelection, PortMaps, RealIpHeader, ResponseHeaders, RouteMatchCalculation, RouterFlavor, Settings,
+    Tls, TrustedIps,
 };
 
 impl Default for Settings {
@@ -39,6 +40,7 @@ impl Default for Settings {
             upstream_request_id: true,
             allow_debug_header: false,
             error_default_type: ErrorType::Plain,
+            error_templates: ErrorTemplates::default(),
             trusted_ips: TrustedIps::default(),
             real_ip_header: RealIpHeader::default(),
             real_ip_recursive: false,

@@ -107,6 +107,9 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("headers_upstream", &mut it.upstream_request_id, headers::upstream_request_id);
     layers.read("allow_debug_header", &mut it.allow_debug_header, switch);
     layers.read("error_default_type", &mut it.error_default_type, word);
+    for (name, template) in it.error_templates.all() {
+        layers.read(name, template, text);
+    }
     layers.read("trusted_ips", &mut it.trusted_ips, network::trusted_ips);
     layers.read("real_ip_header", &mut it.real_ip_header, value::real_ip_header);
     layers.read("real_ip_recursive", &mut it.real_ip_recursive, switch);

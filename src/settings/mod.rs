@@ -24,8 +24,8 @@ mod value;
 
 pub use admin::Token;
 pub use choice::{
-    AccessLog, AccessLogFormat, ErrorType, LogLevel, PluginSelection, RealIpHeader, RouteMatchCalculation,
-    RouterFlavor,
+    AccessLog, AccessLogFormat, ErrorTemplates, ErrorType, LogLevel, PluginSelection, RealIpHeader,
+    RouteMatchCalculation, RouterFlavor,
 };
 pub use directive::HeaderBuffers;
 pub use dns::{Dns, DnsOrder};
@@ -94,6 +94,8 @@ pub struct Settings {
     pub allow_debug_header: bool,
     /// `error_default_type`: the type of error bodies for clients that ask for none; by default `text/plain`.
     pub error_default_type: ErrorType,
+    /// `error_template_html` and its like: files that say what error bodies look like; by default none.
+    pub error_templates: ErrorTemplates,
     /// `trusted_ips`: peers whose `X-Forwarded-*` headers are believed; by default nobody.
     pub trusted_ips: TrustedIps,
     /// `real_ip_header`: where a trusted peer names the client; by default `X-Real-IP`.

@@ -94,3 +94,49 @@ fn wrong_values_are_told_all_at_once() {
     refused.is_refusal("database is 'postgres', but mynah is DB-less and uses no database");
     insta::assert_snapshot!(refused.stderr);
 }
+
+#[test]
+fn files_say_what_errors_look_like() {
+    let config = "_format_version: \"3.0\"\nservices:\n- {name: s, url: 'http://127.0.0.1:1', retries: 0, routes: [{name: r, paths: [/]}]}\n";
+    let gateway = Setup::with(config)
+        .file("e.html", "<title>Sorry</title><p>%s</p><small>%s</small>")
+        .file("e.json", "{\"errors\": [{\"detail\": \"%s\", \"id\": \"%s\"}]}")
+        .file("e.xml", "<sorry id='%s'/>")
+        .file("e.txt", "100%% sorry: %s\n")
+        .env("KONG_ERROR_TEMPLATE_HTML", "e.html")
+        .env("KONG_ERROR_TEMPLATE_JSON", "e.json")
+        .env("KONG_ERROR_TEMPLATE_XML", "e.xml")
+        .env("KONG_ERROR_TEMPLATE_PLAIN", "e.txt")
+        .run();
+    let said = "An invalid response was received from the upstream server";
+    for (accept, content_type, expected) in [
+        ("text/html", "text/html", format!("<title>Sorry</title><p>{said}</p><small><id></small>")),
+        (
+            "application/json",
+            "application/json",
+            format!("{{\"errors\": [{{\"detail\": \"{said}\", \"id\": \"<id>\"}}]}}"),
+        ),
+        ("application/xml", "application/xml", format!("<sorry id='{said}'/>")),
+        ("text/plain", "text/plain", format!("100% sorry: {said}\n")),
+    ] {
+        let answer = gateway.ask("GET", "/", &[("accept", accept)]);
+        assert_eq!(answer.status, 502);
+        assert_eq!(answer.header("content-type"), format!("{content_type}; charset=utf-8"));
+        assert_eq!(answer.text().replace(answer.header("x-kong-request-id"), "<id>"), expected);
+    }
+    let mut raw = crate::raw::Raw::connect(gateway.address("proxy"));
+    raw.send("nonsense\r\n\r\n");
+    let answer = raw.rest();
+    assert!(answer.ends_with("\r\n\r\n100% sorry: Bad request\n"), "{answer}");
+}
+
+#[test]
+fn a_template_that_is_none_is_told_at_the_start() {
+    let run = ["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "off"];
+    let setup = Setup::with(EMPTY).env("KONG_ERROR_TEMPLATE_HTML", "missing.html");
+    setup.call(&run).is_refusal("error_template_html: missing.html is no template of errors: No such file");
+    let setup = Setup::with(EMPTY).file("e.txt", "%s %s %s").env("KONG_ERROR_TEMPLATE_PLAIN", "e.txt");
+    setup
+        .call(&run)
+        .is_refusal("error_template_plain: e.txt is no template of errors: it has 3 places (`%s`)");
+}

@@ -1,0 +1,129 @@
+//! Error bodies in the user's own words, in place of ours. (Kong: `error_template_html` and its like.)
+
+use std::fmt;
+
+use super::Format;
+use crate::request_id::RequestId;
+
+/// Templates of error bodies; a format without one has ours.
+#[derive(Clone, Debug, Default)]
+pub struct Templates(Vec<(Format, Template)>);
+
+/// A text with room for a message and the id of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Template {
+    pieces: Vec<Piece>,
+    /// Bytes of all texts.
+    length: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Piece {
+    Text(Box<str>),
+    Message,
+    Id,
+}
+
+/// A template that has room for more than there is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMuchRoom {
+    places: usize,
+}
+
+impl Templates {
+    /// Takes the template of a format: the first `%s` in it stands for the message, the second for the id of the
+    /// request, and `%%` for a percent sign; any other percent sign is one.
+    ///
+    /// # Errors
+    /// More than two `%s`.
+    pub fn set(&mut self, format: Format, text: &str) -> Result<(), TooMuchRoom> {
+        self.0.push((format, Template::new(text)?));
+        Ok(())
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn of(&self, format: Format) -> Option<&Template> {
+        self.0.iter().find(|(it, _)| *it == format).map(|(_, template)| template)
+    }
+}
+
+impl Template {
+    fn new(text: &str) -> Result<Self, TooMuchRoom> {
+        let (mut pieces, mut plain, mut places) = (Vec::new(), String::new(), 0);
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('%') {
+            plain.push_str(before);
+            rest = after;
+            if let Some(after) = rest.strip_prefix('s') {
+                pieces.push(Piece::Text(std::mem::take(&mut plain).into()));
+                pieces.push(if places == 0 { Piece::Message } else { Piece::Id });
+                places += 1;
+                rest = after;
+            } else {
+                plain.push('%');
+                rest = rest.strip_prefix('%').unwrap_or(rest);
+            }
+        }
+        pieces.push(Piece::Text((plain + rest).into()));
+        if places > 2 {
+            return Err(TooMuchRoom { places });
+        }
+        let length = pieces.iter().map(|it| if let Piece::Text(text) = it { text.len() } else { 0 }).sum();
+        Ok(Self { pieces, length })
+    }
+
+    /// The body; `message` is already escaped for its format.
+    pub(super) fn fill(&self, message: &str, id: &RequestId) -> String {
+        let id = id.as_str();
+        let mut body = String::with_capacity(self.length + message.len() + id.len());
+        for piece in &self.pieces {
+            body.push_str(match piece {
+                Piece::Text(text) => text,
+                Piece::Message => message,
+                Piece::Id => id,
+            });
+        }
+        body
+    }
+}
+
+impl fmt::Display for TooMuchRoom {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "it has {} places (`%s`), where there is only a message and the id of the request",
+            self.places
+        )
+    }
+}
+
+impl std::error::Error for TooMuchRoom {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&str, usize>) {
+        let id = RequestId::from(7);
+        let filled = Template::new(text).map(|it| it.fill("m%s", &id).replace(id.as_str(), "<id>"));
+        assert_eq!(filled, expected.map(str::to_owned).map_err(|places| TooMuchRoom { places }), "{text}");
+    }
+
+    #[test]
+    fn a_template_has_room_for_a_message_and_an_id() {
+        check("", Ok(""));
+        check("sorry", Ok("sorry"));
+        check("%s", Ok("m%s"));
+        check("a %s b %s c", Ok("a m%s b <id> c"));
+        check("%s%s", Ok("m%s<id>"));
+        check("width: 100%; 5%% of %S %s%", Ok("width: 100%; 5% of %S m%s%"));
+        check("%%s %s", Ok("%s m%s"));
+        check("%s %s %s", Err(3));
+    }
+}
