@@ -15,6 +15,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 mod vault;
+mod web_socket;
 
 pub use environment::{escaped, is_substituted, written};
 pub use parts::relocate;
@@ -50,7 +51,7 @@ pub const EMPTY_HASH: &str = "00000000000000000000000000000000";
 pub enum Format {
     /// Nothing: what Kong refuses is refused. So `POST /config` reads.
     Kong,
-    /// What decK writes. So files are read.
+    /// What decK writes, and the protocols of Kong's Enterprise gateway. So files are read.
     #[default]
     Deck,
     /// The same, and `${NAME}` is the environment variable of that name. So files are read if that is asked for.
@@ -121,6 +122,7 @@ fn read_one(source: &Source, format: Format) -> Result<(Value, Vec<Diagnostic>),
     let mut value = migrate::migrate(document.value);
     if format != Format::Kong {
         value = deck::reduce(value, &mut diagnostics);
+        value = web_socket::plain(value, &mut diagnostics);
     }
     Ok((value, diagnostics))
 }
