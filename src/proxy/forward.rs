@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Instant};
 use http::{HeaderValue, Method, Request, Uri, Version, header, uri::PathAndQuery};
 
 use super::{
-    Connection, Hop, Outcome, Proxy,
+    Connection, Hop, Outcome, Proxy, extended_connect,
     headers::{self, Forwarding, Proxied, Scheme, forward_request_headers, response_headers},
     milliseconds, request_body, tunnel,
 };
@@ -71,12 +71,13 @@ impl Proxy {
         match result {
             Ok(answer) => {
                 let mut response = answer.response.map(|body| choice.hold(body));
+                let understood = extended_connect::is_understood(&exchange.head, &response);
                 if let Some(cookie) = hashed.cookie {
                     response.headers_mut().append(header::SET_COOKIE, cookie);
                 }
                 proxied.upstream_status = Some(response.status());
                 proxied.version = response.version();
-                if let Some(client) = upgrade.filter(|_| websocket) {
+                if let Some(client) = upgrade.filter(|_| websocket && understood) {
                     proxied.upgrade = tunnel::open(
                         client,
                         &mut response,
@@ -87,6 +88,9 @@ impl Proxy {
                 *response.version_mut() = version;
                 response_headers(response.headers_mut(), &proxied, self.tokens);
                 headers::add_charset(response.headers_mut());
+                if proxied.upgrade {
+                    extended_connect::open(&exchange.head, &mut response);
+                }
                 Outcome::Proxied(response, hop)
             }
             Err(failure) => {

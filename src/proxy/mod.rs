@@ -14,10 +14,12 @@
 //! | who the client is behind trusted proxies | `client_address` |
 //! | how names are looked up | `names` |
 //! | two ends that speak another protocol from now on | `tunnel` |
+//! | how WebSocket begins in HTTP/2 | `extended_connect` |
 
 mod arrival;
 mod client_address;
 mod explain;
+mod extended_connect;
 mod forward;
 mod headers;
 mod log;
@@ -57,7 +59,7 @@ use crate::{
     dns::Resolver,
     entity::Route,
     plugin::{Chain, Exchange},
-    reply::{self, Format, Templates},
+    reply::{self, Format, Phase, Templates},
     request_id::RequestId,
     router::Flavor,
     settings::{ErrorType, PortMaps, RouterFlavor, Settings},
@@ -220,11 +222,12 @@ impl Proxy {
     /// Answers one request; the line of the access log is complete but for the body.
     pub async fn answer(
         &self,
-        request: Request<Body>,
+        mut request: Request<Body>,
         connection: &Connection,
     ) -> (Response<Body>, Option<Line>) {
         let started = Instant::now();
         let id = RequestId::random();
+        extended_connect::shake_hands(&mut request);
         let who = self.real_ip.client(connection.peer.ip(), request.headers());
         let mut line = self.log.as_ref().map(|log| {
             let asked = access_log::Asked {
@@ -326,7 +329,7 @@ impl Proxy {
         exchange: &Exchange,
         line: &mut Option<Line>,
     ) -> Response<Body> {
-        let (response, hop) = match outcome {
+        let (mut response, hop) = match outcome {
             Outcome::Proxied(mut response, hop) => {
                 chain.header_filter(exchange, &mut response);
                 (response, Some(hop))
@@ -336,6 +339,12 @@ impl Proxy {
                 (self.produced(response, exchange.started, &exchange.request_id), None)
             }
         };
+        if extended_connect::misleads(&exchange.head, &response) {
+            let phase = Phase::Proxy(self.error_format);
+            let error =
+                reply::error(&exchange.asked(), phase, StatusCode::BAD_GATEWAY, None, &exchange.request_id);
+            response = self.produced(error, exchange.started, &exchange.request_id);
+        }
         let matched =
             exchange.matched.as_deref().filter(|_| self.log.as_ref().is_some_and(|it| it.tells_about()));
         let upstream = destination.filter(|_| hop.is_some()).map(|it| (it.origin.host(), it.origin.port()));

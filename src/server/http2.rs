@@ -34,6 +34,8 @@ pub(super) fn bound(server: &mut auto::Builder<TokioExecutor>, streams: u32) {
     server
         .http2()
         .timer(TokioTimer::new())
+        // WebSocket (RFC 8441).
+        .enable_connect_protocol()
         .max_concurrent_streams(streams)
         .max_header_list_size(FIELDS)
         .max_pending_accept_reset_streams(RESETS)

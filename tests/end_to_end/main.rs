@@ -5,6 +5,7 @@
 //! | `gateway`, `folder` | the binary, started in a folder of its own |
 //! | `client`, `raw` | an HTTP client, and a bare connection where the bytes matter |
 //! | `secure`, `pem`, `frames` | a client that speaks TLS, certificates, and HTTP/2 by hand |
+//! | `web_socket_peer` | both ends of a WebSocket, frame by frame |
 //! | `upstream` | a service that records what it gets, and can stream, wait and break off |
 //! | `targets`, `nameserver` | services that say which of them was met; names whose addresses change |
 //! | the others | one for each thing that the gateway must do |
@@ -65,6 +66,9 @@ mod tls_names;
 mod tls_upstream;
 mod upstream;
 mod variables;
+mod web_socket;
+mod web_socket_http2;
+mod web_socket_peer;
 mod wire_requests;
 
 use std::time::{Duration, Instant};

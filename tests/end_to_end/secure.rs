@@ -76,6 +76,22 @@ impl Secure {
     }
 }
 
+impl Read for Secure {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Secure {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// A client that takes any certificate.
 pub(crate) fn config(hello: Hello) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -35,9 +35,9 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Whether a request asks to speak WebSocket from now on (RFC 6455, section 4.1). Every other upgrade is ignored,
-/// h2c above all.
+/// h2c above all. In HTTP/2 there are no such fields but those of `extended_connect`.
 pub(crate) fn asks_for_websocket(headers: &HeaderMap, version: Version) -> bool {
-    version == Version::HTTP_11
+    matches!(version, Version::HTTP_11 | Version::HTTP_2)
         && headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
         && lists(headers, &CONNECTION, "upgrade")
 }
