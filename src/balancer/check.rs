@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Balancer,
+    Balancer, grpc_health,
     health::{Event, Witness},
     peer::Peer,
 };
@@ -54,15 +54,12 @@ async fn check(balancer: &Balancer, peer: &Peer, pool: &Pool) {
     let Some(checks) = balancer.plan.checks.as_ref().map(|it| &it.active) else { return };
     let asked = async {
         match checks.protocol {
-            CheckProtocol::Http | CheckProtocol::Https => {
+            CheckProtocol::Tcp => match TcpStream::connect(peer.place.address).await {
+                Ok(_) => Some(Event::Success),
+                Err(_) => Some(Event::TcpFailure),
+            },
+            CheckProtocol::Http | CheckProtocol::Https | CheckProtocol::Grpc | CheckProtocol::Grpcs => {
                 ask(checks, peer, (pool, &balancer.plan.check_tls)).await
-            }
-            // gRPC's own health protocol is asked for by nobody: a connection says enough.
-            CheckProtocol::Tcp | CheckProtocol::Grpc | CheckProtocol::Grpcs => {
-                match TcpStream::connect(peer.place.address).await {
-                    Ok(_) => Some(Event::Success),
-                    Err(_) => Some(Event::TcpFailure),
-                }
             }
         }
     };
@@ -77,15 +74,27 @@ async fn ask(
     peer: &Peer,
     (pool, tls_settings): (&Pool, &Arc<TlsSettings>),
 ) -> Option<Event> {
-    let tls = checks.protocol == CheckProtocol::Https;
+    let tls = matches!(checks.protocol, CheckProtocol::Https | CheckProtocol::Grpcs);
+    let grpc = matches!(checks.protocol, CheckProtocol::Grpc | CheckProtocol::Grpcs);
     let (ip, port) = (peer.place.address.ip().to_string(), peer.place.address.port());
     let origin = if tls {
         Origin::https(ip, port, checks.sni.as_deref().unwrap_or(&peer.name), tls_settings.clone())
     } else {
         Origin::http(ip, port)
     };
+    let origin = if grpc { origin.over_http2() } else { origin };
     let limits = Limits { connect: checks.timeout, write: checks.timeout, read: checks.timeout, retries: 0 };
-    match pool.send(&origin, &limits, question(checks, peer, tls)).await {
+    let mut request = question(checks, peer, tls);
+    if grpc {
+        grpc_health::ask(&mut request);
+    }
+    let answer = pool.send(&origin, &limits, request).await;
+    if grpc {
+        // Or it would be shared with the next question.
+        pool.close_idle(|it| *it == origin);
+    }
+    match answer {
+        Ok(answer) if grpc => Some(grpc_health::judge(answer.response).await),
         Ok(answer) => Event::of_status(answer.response.status().as_u16(), &checks.limits),
         Err(failure) => match failure.cause {
             Cause::ConnectTimeout | Cause::WriteTimeout | Cause::ReadTimeout => Some(Event::Timeout),

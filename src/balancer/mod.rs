@@ -14,11 +14,13 @@
 //! | [`choice`] | the tries of one request |
 //! | [`roster`] | names become addresses, addresses become a ring |
 //! | [`check`], [`keep`] | asking the targets again and again; what runs for an Upstream |
+//! | [`grpc_health`] | the question that servers of gRPC are asked |
 //! | [`report`] | its state for the Admin API |
 
 mod check;
 mod choice;
 mod consistent;
+mod grpc_health;
 mod hash;
 mod health;
 mod keep;

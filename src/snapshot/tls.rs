@@ -83,15 +83,18 @@ impl Read {
         all
     }
 
-    /// How TLS is spoken in the active checks of an Upstream. (Kong: `https_verify_certificate`.)
+    /// How TLS is spoken in the active checks of an Upstream. (Kong: `https_verify_certificate`.) Those of gRPC take any
+    /// certificate, as its Services do.
     pub(super) fn check_settings(&self, upstream: &Upstream, usual: &UpstreamTls) -> Arc<TlsSettings> {
         let active = &upstream.healthchecks.active;
-        if active.protocol != CheckProtocol::Https {
-            return TlsSettings::trusting();
-        }
+        let verifies = match active.protocol {
+            CheckProtocol::Https => active.verify,
+            CheckProtocol::Grpcs => false,
+            _ => return TlsSettings::trusting(),
+        };
         let trust = || Trust { authorities: usual.authorities.clone(), depth: None };
         let own = upstream.client_certificate.and_then(|it| self.identities.get(it.0)?.first().cloned());
-        TlsSettings::new(active.verify.then(trust), own.or_else(|| usual.identity.clone()))
+        TlsSettings::new(verifies.then(trust), own.or_else(|| usual.identity.clone()))
     }
 
     /// Whose certificates are taken; none for anybody's.

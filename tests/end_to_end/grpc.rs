@@ -180,7 +180,7 @@ async fn start(tls: bool) -> SocketAddr {
     address
 }
 
-fn acceptor() -> TlsAcceptor {
+pub(crate) fn acceptor() -> TlsAcceptor {
     let own = Signed::by_itself("localhost");
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(own.key_der));
     let mut config =

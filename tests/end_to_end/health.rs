@@ -27,7 +27,7 @@ fn health(gateway: &Gateway) -> Vec<String> {
 }
 
 #[track_caller]
-fn becomes(gateway: &Gateway, expected: &[&str]) {
+pub(crate) fn becomes(gateway: &Gateway, expected: &[&str]) {
     eventually(&format!("health is {expected:?}"), || (health(gateway) == expected).then_some(()));
 }
 

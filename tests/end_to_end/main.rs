@@ -36,6 +36,7 @@ mod folder;
 mod frames;
 mod gateway;
 mod grpc;
+mod grpc_health;
 mod guide;
 mod health;
 mod http2;
