@@ -3,7 +3,7 @@
 use crate::{
     client::Client,
     gateway::{Gateway, Setup},
-    targets::{Target, ask, count, who},
+    targets::{Target, ask, count},
 };
 
 /// A gateway with a Service on `/` and this Upstream.
@@ -92,65 +92,6 @@ fn what_may_have_been_done_is_not_sent_again() {
     assert_eq!(a.requests() + b.requests() - before, 6, "one try, and five retries");
 }
 
-/// Checks that requests with the same of this go to the same target, and others to others.
-#[track_caller]
-fn check_hash(upstream: &str, ask: impl Fn(&Gateway, u32) -> String) {
-    let targets = ["a", "b", "c", "d"].map(Target::start);
-    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
-    let gateway = start(upstream, &all);
-    let first: Vec<String> = (0..20).map(|n| ask(&gateway, n)).collect();
-    let again: Vec<String> = (0..20).map(|n| ask(&gateway, n)).collect();
-    assert_eq!(first, again, "{upstream}");
-    let mut met = first.clone();
-    met.sort_unstable();
-    met.dedup();
-    assert!(met.len() > 1 && met.iter().all(|it| it.len() == 1), "{upstream}: {first:?}");
-}
-
-#[test]
-fn equal_requests_go_to_the_same_target() {
-    check_hash("hash_on: header, hash_on_header: X-User", |gateway, n| {
-        who(gateway, "/x", &[("x-user", &n.to_string())])
-    });
-    check_hash("hash_on: path", |gateway, n| who(gateway, &format!("/{n}"), &[]));
-    check_hash("hash_on: query_arg, hash_on_query_arg: user", |gateway, n| {
-        who(gateway, &format!("/x?user={n}&q={n}"), &[])
-    });
-    check_hash("hash_on: uri_capture, hash_on_uri_capture: id", |gateway, n| {
-        who(gateway, &format!("/item/{n}"), &[])
-    });
-    check_hash("hash_on: cookie, hash_on_cookie: session", |gateway, n| {
-        who(gateway, "/x", &[("cookie", &format!("a=b; session={n}"))])
-    });
-    check_hash("hash_on: header, hash_on_header: X-A, hash_fallback: path", |gateway, n| {
-        who(gateway, &format!("/{n}"), &[])
-    });
-}
-
-#[test]
-fn clients_of_one_address_meet_one_target() {
-    let targets = ["a", "b", "c"].map(Target::start);
-    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
-    let gateway = start("hash_on: ip", &all);
-    let met = ask(&gateway, "/x", 10);
-    assert_eq!(count(&met, &met[0]), 10, "{met:?}");
-}
-
-#[test]
-fn who_has_no_cookie_gets_one_and_comes_back_with_it() {
-    let targets = ["a", "b", "c", "d"].map(Target::start);
-    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
-    let gateway = start("hash_on: cookie, hash_on_cookie: session, hash_on_cookie_path: /y", &all);
-    for _ in 0..10 {
-        let answer = gateway.get("/x");
-        let (cookie, rest) = answer.header("set-cookie").split_once(';').unwrap();
-        assert_eq!(rest, " Path=/y; SameSite=Lax; HttpOnly");
-        let again = gateway.ask("GET", "/x", &[("cookie", cookie)]);
-        assert_eq!(again.text().split(' ').next(), answer.text().split(' ').next());
-        assert_eq!(again.header("set-cookie"), "");
-    }
-}
-
 #[test]
 fn the_least_busy_target_is_met() {
     let (busy, idle) = (crate::upstream::Upstream::start(), Target::start("idle"));
@@ -225,20 +166,6 @@ routes:
     gateway.ask("GET", "/x", &[("accept", "application/json")]).says(503, "one");
     let gateway = Setup::with(&text.replace("name: shop,", "name: shop, preserve_host: true,")).run();
     gateway.ask("GET", "/x", &[("host", "two.test")]).says(503, "two");
-}
-
-#[test]
-fn consumers_have_their_targets() {
-    let targets = ["a", "b", "c", "d"].map(Target::start);
-    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
-    let consumers: Vec<String> =
-        (0..8).map(|n| format!("{{username: user{n}, keyauth_credentials: [{{key: key{n}}}]}}")).collect();
-    let more = format!("plugins: [{{name: key-auth}}]\nconsumers: [{}]\n", consumers.join(", "));
-    let gateway = Setup::with(&(config("hash_on: consumer, hash_fallback: ip", &all) + &more)).run();
-    let ask = |n: u32| who(&gateway, "/x", &[("apikey", &format!("key{n}"))]);
-    let first: Vec<String> = (0..8).map(ask).collect();
-    assert_eq!(first, (0..8).map(ask).collect::<Vec<_>>());
-    assert!(first.iter().any(|it| *it != first[0]), "{first:?}");
 }
 
 #[test]

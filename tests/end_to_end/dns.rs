@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Three targets on the same port of different addresses of this machine.
-fn three() -> (Vec<Target>, u16) {
+pub(crate) fn three() -> (Vec<Target>, u16) {
     let address = |n: u8| IpAddr::from(Ipv4Addr::new(127, 0, 0, n));
     eventually("three targets have a port", || {
         let first = Target::start_at("a", address(1), 0);

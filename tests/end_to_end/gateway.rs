@@ -211,8 +211,19 @@ impl Gateway {
     /// Bytes of memory that it holds.
     #[track_caller]
     pub(crate) fn memory(&self) -> usize {
+        self.of_status("VmRSS:")
+    }
+
+    /// The most bytes of memory that it has held so far.
+    #[track_caller]
+    pub(crate) fn peak_memory(&self) -> usize {
+        self.of_status("VmHWM:")
+    }
+
+    #[track_caller]
+    fn of_status(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
     }
 

@@ -1,8 +1,9 @@
-//! A little name server: it answers from a table that can change, over UDP (RFC 1035, section 4).
+//! A little name server: it answers from a table that can change, over UDP and TCP (RFC 1035, section 4).
 
 use std::{
     collections::HashMap,
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    io::{Read, Write},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     sync::{Arc, Mutex},
 };
 
@@ -18,24 +19,49 @@ struct Table {
     records: HashMap<(String, u16), Records>,
     queries: Vec<(String, u16)>,
     fails: bool,
+    /// Whether answers are too long for UDP.
+    truncates: bool,
+    /// Questions that came over TCP.
+    over_tcp: usize,
 }
 
 /// The time to live in seconds, and what each record says.
 type Records = (u32, Vec<Vec<u8>>);
 
+/// A record of an answer: whose it is, its type, time to live and data.
+type Answered = (String, u16, u32, Vec<u8>);
+
 const A: u16 = 1;
+const CNAME: u16 = 5;
+const AAAA: u16 = 28;
 const SRV: u16 = 33;
 
 impl Nameserver {
     pub(crate) fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (socket, listener) = crate::eventually("a port is free for UDP and TCP", || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let listener = TcpListener::bind(socket.local_addr().unwrap()).ok()?;
+            Some((socket, listener))
+        });
         let address = socket.local_addr().unwrap();
         let table: Arc<Mutex<Table>> = Arc::default();
+        let talking = table.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let table = talking.clone();
+                // Who asked may have gone.
+                std::thread::spawn(move || drop(talk(stream, &table)));
+            }
+        });
         let answering = table.clone();
         std::thread::spawn(move || {
             let mut query = [0; 512];
             while let Ok((length, from)) = socket.recv_from(&mut query) {
-                let answer = answering.lock().unwrap().answer(&query[..length]);
+                let answer = {
+                    let mut table = answering.lock().unwrap();
+                    let truncates = table.truncates;
+                    table.answer(&query[..length], truncates)
+                };
                 // Who asked may have gone.
                 let _ = socket.send_to(&answer, from);
             }
@@ -43,10 +69,29 @@ impl Nameserver {
         Self { address, table }
     }
 
-    /// From now on a name has these addresses; none takes it away.
+    /// From now on a name has these addresses, all of one kind; none takes it away.
     pub(crate) fn a(&self, name: &str, ttl: u32, addresses: &[&str]) {
-        let octets = |it: &&str| it.parse::<Ipv4Addr>().unwrap().octets().to_vec();
-        self.put(name, A, ttl, addresses.iter().map(octets).collect());
+        let octets = |it: &&str| match it.parse().unwrap() {
+            IpAddr::V4(it) => it.octets().to_vec(),
+            IpAddr::V6(it) => it.octets().to_vec(),
+        };
+        let kind = if addresses.iter().any(|it| it.contains(':')) { AAAA } else { A };
+        self.put(name, kind, ttl, addresses.iter().map(octets).collect());
+    }
+
+    /// From now on a name is another name for this one.
+    pub(crate) fn cname(&self, name: &str, ttl: u32, other: &str) {
+        self.put(name, CNAME, ttl, vec![labels(other)]);
+    }
+
+    /// From now on all answers are too long for UDP.
+    pub(crate) fn truncate(&self) {
+        self.table.lock().unwrap().truncates = true;
+    }
+
+    /// How many questions came over TCP.
+    pub(crate) fn over_tcp(&self) -> usize {
+        self.table.lock().unwrap().over_tcp
     }
 
     /// From now on a name has these hosts: priority, weight, port, name.
@@ -79,26 +124,24 @@ impl Nameserver {
 }
 
 impl Table {
-    fn answer(&mut self, query: &[u8]) -> Vec<u8> {
+    fn answer(&mut self, query: &[u8], truncated: bool) -> Vec<u8> {
         let (name, end) = read_name(query);
         let kind = u16::from_be_bytes([query[end], query[end + 1]]);
         self.queries.push((name.clone(), kind));
-        let found = self.records.get(&(name.clone(), kind)).filter(|(_, all)| !all.is_empty());
         let exists = self.records.iter().any(|((it, _), (_, all))| *it == name && !all.is_empty());
-        let code = if self.fails {
-            2
-        } else if exists {
-            0
-        } else {
-            3
+        let code = match (self.fails, exists) {
+            (true, _) => 2,
+            (false, true) => 0,
+            (false, false) => 3,
         };
-        let (ttl, records) = found.filter(|_| code == 0).cloned().unwrap_or_default();
+        let records = if code == 0 && !truncated { self.find(&name, kind) } else { Vec::new() };
         let mut answer = query[..2].to_vec();
         // A response of a server that recurses, with one question and nothing beside the answers.
-        answer.extend([0x81, 0x80 | code, 0, 1, 0, u8::try_from(records.len()).unwrap(), 0, 0, 0, 0]);
+        let flags = if truncated { 0x83 } else { 0x81 };
+        answer.extend([flags, 0x80 | code, 0, 1, 0, u8::try_from(records.len()).unwrap(), 0, 0, 0, 0]);
         answer.extend(&query[12..end + 4]);
-        for record in &records {
-            answer.extend([0xC0, 12]);
+        for (owner, kind, ttl, record) in &records {
+            answer.extend(labels(owner));
             answer.extend(kind.to_be_bytes());
             answer.extend([0, 1]);
             answer.extend(ttl.to_be_bytes());
@@ -107,14 +150,57 @@ impl Table {
         }
         answer
     }
+
+    /// What a name has of a kind, and the other names on the way there.
+    fn find(&self, name: &str, kind: u16) -> Vec<Answered> {
+        let (mut found, mut name) = (Vec::new(), name.to_owned());
+        // More names on one way would be a circle.
+        for _ in 0..10 {
+            let mut add = |kind| {
+                let (ttl, all) = self.records.get(&(name.clone(), kind))?;
+                found.extend(all.iter().map(|it| (name.clone(), kind, *ttl, it.clone())));
+                all.first()
+            };
+            if add(kind).is_some() {
+                break;
+            }
+            match add(CNAME) {
+                Some(other) => name = read_labels(other, 0).0,
+                None => break,
+            }
+        }
+        found
+    }
+}
+
+/// Answers the questions of one connection, each after its length. (RFC 1035, section 4.2.2)
+fn talk(mut stream: TcpStream, table: &Mutex<Table>) -> std::io::Result<()> {
+    loop {
+        let mut length = [0; 2];
+        stream.read_exact(&mut length)?;
+        let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut query)?;
+        let answer = {
+            let mut table = table.lock().unwrap();
+            table.over_tcp += 1;
+            table.answer(&query, false)
+        };
+        let length = u16::try_from(answer.len()).unwrap().to_be_bytes();
+        stream.write_all(&[&length[..], &answer].concat())?;
+    }
 }
 
 /// The name in a question, and where it ends.
 fn read_name(query: &[u8]) -> (String, usize) {
-    let (mut labels, mut at) = (Vec::new(), 12);
-    while query[at] > 0 {
-        let end = at + 1 + usize::from(query[at]);
-        labels.push(String::from_utf8_lossy(&query[at + 1..end]).to_ascii_lowercase());
+    read_labels(query, 12)
+}
+
+/// The name that begins at this place, and where it ends.
+fn read_labels(bytes: &[u8], mut at: usize) -> (String, usize) {
+    let mut labels = Vec::new();
+    while bytes[at] > 0 {
+        let end = at + 1 + usize::from(bytes[at]);
+        labels.push(String::from_utf8_lossy(&bytes[at + 1..end]).to_ascii_lowercase());
         at = end;
     }
     (labels.join("."), at + 1)

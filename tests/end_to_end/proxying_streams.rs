@@ -3,6 +3,7 @@
 use crate::{
     client::Client,
     eventually,
+    frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, fields},
     gateway::{Gateway, Setup},
     raw::Raw,
     upstream::Upstream,
@@ -27,6 +28,38 @@ fn the_first_part_of_an_answer_does_not_wait_for_the_second() {
     assert!(!raw.received.contains("second"));
     upstream.release();
     raw.until("second\n");
+}
+
+/// Server-sent events (HTML, section 9.2), in HTTP/1.1 and HTTP/2, whatever the route says of buffering.
+#[test]
+fn an_event_arrives_before_the_next_is_sent() {
+    for (buffering, http2) in [(true, false), (false, false), (true, true), (false, true)] {
+        let upstream = Upstream::start();
+        let config = format!(
+            "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/], response_buffering: {buffering}}}]}}\n",
+            upstream.address
+        );
+        let gateway = Setup::with(&config).run();
+        if http2 {
+            let mut frames = Frames::connect(gateway.address("proxy"), &[]);
+            let head =
+                [(":method", "GET"), (":scheme", "http"), (":authority", "a.example"), (":path", "/events")];
+            frames.send(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&head));
+            for number in 1..=5 {
+                upstream.release();
+                let data = std::iter::from_fn(|| frames.next()).find(|it| it.kind == DATA).unwrap();
+                assert_eq!(data.payload, format!("id: {number}\ndata: event {number}\n\n").as_bytes());
+            }
+        } else {
+            let mut raw = Raw::connect(gateway.address("proxy"));
+            raw.send("GET /events HTTP/1.1\r\nHost: a.example\r\nAccept: text/event-stream\r\n\r\n");
+            raw.until("content-type: text/event-stream\r\n");
+            for number in 1..=5 {
+                upstream.release();
+                raw.until(&format!("data: event {number}\n\n"));
+            }
+        }
+    }
 }
 
 #[test]

@@ -23,16 +23,22 @@ use crate::{
 /// Starts a service at localhost that shows a certificate, and asks for one that `clients` has signed. It answers with
 /// the number of the connection, the name it was asked for, and how many bytes the client's certificate has.
 fn start(signed: &Signed, chain: &[Vec<u8>], clients: &Authority) -> u16 {
+    start_with(signed, chain, clients, false)
+}
+
+/// The same; one that is `strict` does not speak with who shows none.
+fn start_with(signed: &Signed, chain: &[Vec<u8>], clients: &Authority, strict: bool) -> u16 {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(clients.der())).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let verifier = if strict { verifier } else { verifier.allow_unauthenticated() };
     let shown = std::iter::once(&signed.der).chain(chain).map(|der| CertificateDer::from(der.clone()));
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signed.key_der.clone()));
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap())
+        .with_client_cert_verifier(verifier.build().unwrap())
         .with_single_cert(shown.collect(), key)
         .unwrap();
     let (config, count) = (Arc::new(config), AtomicUsize::new(0));
@@ -120,6 +126,75 @@ fn settings_say_who_vouches_and_what_is_shown() {
         .run();
     assert_eq!(gateway.get("/s0").text(), format!("0 localhost {}", usual.der.len()));
     assert_eq!(gateway.get("/s1").text(), format!("1 localhost {}", own.der.len()));
+}
+
+/// What a Service says goes before what its Upstream says, and that before the settings.
+#[test]
+fn an_upstream_says_what_its_targets_are_shown() {
+    let authority = Authority::new("ours");
+    let [of_service, of_upstream, usual] =
+        ["of.service", "of.the.upstream", "of.the.gateway.itself"].map(|it| authority.signs(it));
+    let port = start_with(&authority.signs("localhost"), &[], &authority, true);
+    let service = |name: &str, host: &str, fields: &str| {
+        format!(
+            "- {{name: {name}, protocol: https, host: {host}, port: 1, retries: 0, {fields} routes: [{{name: {name}, paths: [/{name}]}}]}}\n"
+        )
+    };
+    let text = format!(
+        "_format_version: \"3.0\"\ncertificates:\n- id: 22222222-2222-4222-8222-222222222222\n  cert: {}\n  key: {}\n\
+         - id: 33333333-3333-4333-8333-333333333333\n  cert: {}\n  key: {}\n\
+         ca_certificates:\n- id: 11111111-1111-4111-8111-111111111111\n  cert: {}\n\
+         upstreams:\n- name: with\n  client_certificate: 33333333-3333-4333-8333-333333333333\n  \
+         targets: [{{target: 'localhost:{port}'}}]\n- name: without\n  targets: [{{target: 'localhost:{port}'}}]\n\
+         services:\n{}{}{}{}",
+        block(&of_service.certificate, 4),
+        block(&of_service.key, 4),
+        block(&of_upstream.certificate, 4),
+        block(&of_upstream.key, 4),
+        block(&authority.certificate(), 4),
+        service("both", "with", &format!("{SHOWN},")),
+        service("upstream", "with", ""),
+        service("verified", "with", &format!("tls_verify: true, {OURS},")),
+        service("neither", "without", ""),
+    );
+    let gateway = Setup::with(&text).run();
+    for (path, shown) in [("/both", &of_service), ("/upstream", &of_upstream), ("/verified", &of_upstream)] {
+        let seen = gateway.get(path).text().to_owned();
+        assert!(seen.ends_with(&format!(" localhost {}", shown.der.len())), "{path}: {seen}");
+    }
+    assert_eq!(gateway.get("/neither").status, 502);
+    let gateway = Setup::with(&text)
+        .env("KONG_CLIENT_SSL", "on")
+        .env("KONG_CLIENT_SSL_CERT", &usual.certificate)
+        .env("KONG_CLIENT_SSL_CERT_KEY", &usual.key)
+        .run();
+    for (path, shown) in [("/both", &of_service), ("/upstream", &of_upstream), ("/neither", &usual)] {
+        let seen = gateway.get(path).text().to_owned();
+        assert!(seen.ends_with(&format!(" localhost {}", shown.der.len())), "{path}: {seen}");
+    }
+}
+
+/// The name that is verified is the target's, and with a `host_header` or `preserve_host` that of the Host.
+#[test]
+fn a_target_has_to_be_who_its_host_says() {
+    let authority = Authority::new("ours");
+    let port = start(&authority.signs("shop.example"), &[], &authority);
+    let text = |upstream: &str| {
+        format!(
+            "_format_version: \"3.0\"\nca_certificates:\n- id: 11111111-1111-4111-8111-111111111111\n  cert: {}\n\
+             upstreams:\n- {{name: u, {upstream} targets: [{{target: 'localhost:{port}'}}]}}\n\
+             services:\n- {{name: s, protocol: https, host: u, retries: 0, tls_verify: true, {OURS}, \
+             routes: [{{name: r, paths: [/r]}}, {{name: p, paths: [/p], preserve_host: true}}]}}\n",
+            block(&authority.certificate(), 4)
+        )
+    };
+    let gateway = Setup::with(&text("host_header: shop.example,")).run();
+    assert_eq!(gateway.get("/r").text(), "0 shop.example 0");
+    fails(&gateway, "/p", "is not for 127.0.0.1 but for shop.example");
+    let gateway = Setup::with(&text("")).run();
+    fails(&gateway, "/r", "is not for localhost but for shop.example");
+    let kept = gateway.ask("GET", "/p", &[("host", "shop.example")]);
+    assert!(kept.text().ends_with(" shop.example 0"), "{kept:?}");
 }
 
 #[test]

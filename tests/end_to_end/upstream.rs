@@ -3,6 +3,7 @@
 //! | segment | what it does |
 //! |---|---|
 //! | `stream` | sends `first`, then waits for a release, then sends `second` |
+//! | `events` | sends an event each time it is released, as `text/event-stream` |
 //! | `hold` | waits for a release before it answers |
 //! | `reset` | closes the connection instead of answering |
 //! | `large` | answers ten million bytes |
@@ -131,6 +132,10 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     match head.uri.path().rsplit('/').next().unwrap() {
         "reset" => return Err(Broken),
         "stream" => drop(tokio::spawn(stream_two(sender, shared))),
+        "events" => {
+            let _ = response.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
+            drop(tokio::spawn(stream_events(sender, shared)));
+        }
         "large" => drop(tokio::spawn(stream_many(sender))),
         "broken" => {
             let _ = response.headers_mut().insert("content-length", "100".parse().unwrap());
@@ -164,6 +169,15 @@ async fn stream_two(sender: Sender<Bytes>, shared: Arc<Shared>) {
     let _ = sender.send(Bytes::from_static(b"first\n")).await;
     shared.released.acquire().await.unwrap().forget();
     let _ = sender.send(Bytes::from_static(b"second\n")).await;
+}
+
+async fn stream_events(sender: Sender<Bytes>, shared: Arc<Shared>) {
+    for number in 1.. {
+        shared.released.acquire().await.unwrap().forget();
+        if sender.send(format!("id: {number}\ndata: event {number}\n\n").into()).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn stream_many(sender: Sender<Bytes>) {

@@ -1,0 +1,163 @@
+//! What name servers may answer: names of names, addresses of both kinds, answers too long for UDP; and in which order
+//! they are asked for what.
+
+use crate::{
+    dns::three,
+    eventually,
+    gateway::{Gateway, Setup},
+    nameserver::Nameserver,
+    targets::{Target, ask, count, settles},
+};
+
+/// A gateway that asks this server; `/host` goes to `shop.test`, `/up` to an Upstream with that target.
+fn start(server: &Nameserver, port: u16, settings: &[(&str, &str)]) -> Gateway {
+    let config = format!(
+        "\
+_format_version: \"3.0\"
+services:
+- {{name: host, host: shop.test, port: {port}, retries: 0, routes: [{{name: host, paths: [/host]}}]}}
+- {{name: up, host: up.upstream, retries: 0, routes: [{{name: up, paths: [/up]}}]}}
+upstreams:
+- {{name: up.upstream, targets: [{{target: 'shop.test:{port}'}}]}}
+"
+    );
+    let setup = Setup::with(&config)
+        .file("hosts", "127.0.0.1 file.test\n")
+        .env("KONG_DNS_RESOLVER", &server.address.to_string())
+        .env("KONG_DNS_HOSTSFILE", "hosts")
+        .env("KONG_DNS_ERROR_TTL", "0.05")
+        .env("KONG_DNS_NOT_FOUND_TTL", "0.05");
+    settings.iter().fold(setup, |setup, (name, value)| setup.env(name, value)).run()
+}
+
+/// Checks that both the Service's host and the Upstream's target are this one.
+#[track_caller]
+fn both_meet(gateway: &Gateway, name: &str) {
+    for path in ["/host", "/up"] {
+        settles(gateway, path, &[name]);
+    }
+}
+
+#[test]
+fn names_of_names_are_followed() {
+    let (server, a) = (Nameserver::start(), Target::start("a"));
+    server.cname("shop.test", 300, "first.test");
+    server.cname("first.test", 300, "second.test");
+    server.a("second.test", 300, &["127.0.0.1"]);
+    both_meet(&start(&server, a.address.port(), &[]), "a");
+}
+
+/// The shortest lifetime on the way counts: a name that is given to another host is followed there.
+#[test]
+fn a_name_that_is_given_away_is_followed() {
+    let (server, (_targets, port)) = (Nameserver::start(), three());
+    server.a("one.test", 300, &["127.0.0.1"]);
+    server.a("two.test", 300, &["127.0.0.2"]);
+    server.cname("shop.test", 1, "one.test");
+    let gateway = start(&server, port, &[]);
+    both_meet(&gateway, "a");
+    server.cname("shop.test", 1, "two.test");
+    both_meet(&gateway, "b");
+}
+
+#[test]
+fn a_circle_of_names_has_no_address() {
+    let server = Nameserver::start();
+    server.cname("shop.test", 300, "other.test");
+    server.cname("other.test", 300, "shop.test");
+    let gateway = start(&server, 9, &[]);
+    let json = [("accept", "application/json")];
+    gateway.ask("GET", "/host", &json).says(503, "name resolution failed");
+    gateway.ask("GET", "/up", &json).says(503, "failure to get a peer from the ring-balancer");
+}
+
+#[test]
+fn an_answer_that_is_too_long_for_udp_is_asked_for_over_tcp() {
+    let (server, a) = (Nameserver::start(), Target::start("a"));
+    server.a("shop.test", 300, &["127.0.0.1"]);
+    server.truncate();
+    both_meet(&start(&server, a.address.port(), &[]), "a");
+    assert!(server.over_tcp() > 0);
+}
+
+#[test]
+fn addresses_of_ipv6_are_asked_for_if_the_order_has_them() {
+    let server = Nameserver::start();
+    let six = Target::start_at("six", "::1".parse().unwrap(), 0);
+    server.a("shop.test", 300, &["::1"]);
+    let port = six.address.port();
+    let json = [("accept", "application/json")];
+    start(&server, port, &[]).ask("GET", "/host", &json).says(503, "name resolution failed");
+    both_meet(&start(&server, port, &[("KONG_DNS_ORDER", "SRV,A,AAAA")]), "six");
+}
+
+#[test]
+fn the_first_kind_of_records_in_the_order_counts() {
+    let server = Nameserver::start();
+    let four = Target::start("four");
+    let port = four.address.port();
+    let Ok(listener) = std::net::TcpListener::bind(("::1", port)) else {
+        // Somebody else has this port; another run will do.
+        return;
+    };
+    drop(listener);
+    let _six = Target::start_at("six", "::1".parse().unwrap(), port);
+    let srv = Target::start("srv");
+    server.a("shop.test", 300, &["127.0.0.1"]);
+    server.a("shop.test", 300, &["::1"]);
+    server.srv("shop.test", 300, &[(1, 1, srv.address.port(), "localhost")]);
+    for (order, name) in [("LAST,SRV,A,CNAME", "srv"), ("A,AAAA,SRV", "four"), ("AAAA,A", "six")] {
+        both_meet(&start(&server, port, &[("KONG_DNS_ORDER", order)]), name);
+    }
+}
+
+#[test]
+fn a_record_of_weight_zero_has_a_share_too() {
+    let server = Nameserver::start();
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    server.srv(
+        "shop.test",
+        300,
+        &[(1, 3, a.address.port(), "localhost"), (1, 0, b.address.port(), "localhost")],
+    );
+    let gateway = start(&server, 9, &[]);
+    for path in ["/host", "/up"] {
+        let met = ask(&gateway, path, 8);
+        assert_eq!([count(&met, "a"), count(&met, "b")], [6, 2], "{path}: {met:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_gone_is_passed_over() {
+    let (server, a) = (Nameserver::start(), Target::start("a"));
+    server.a("shop.test", 300, &["127.0.0.1"]);
+    let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let both = format!("{gone}, {}", server.address);
+    both_meet(&start(&server, a.address.port(), &[("KONG_DNS_RESOLVER", &both)]), "a");
+}
+
+#[test]
+fn a_name_that_is_gone_is_gone() {
+    let (server, a) = (Nameserver::start(), Target::start("a"));
+    server.a("shop.test", 1, &["127.0.0.1"]);
+    let gateway = start(&server, a.address.port(), &[]);
+    both_meet(&gateway, "a");
+    server.a("shop.test", 1, &[]);
+    for path in ["/host", "/up"] {
+        eventually("it is answered with 503", || (gateway.get(path).status == 503).then_some(()));
+    }
+    server.a("shop.test", 1, &["127.0.0.1"]);
+    both_meet(&gateway, "a");
+}
+
+#[test]
+fn nobody_to_ask_is_no_answer() {
+    let server = Nameserver::start();
+    let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let gateway = start(&server, 9, &[("KONG_DNS_RESOLVER", &gone)]);
+    let json = [("accept", "application/json")];
+    gateway.ask("GET", "/host", &json).says(503, "name resolution failed");
+    let answer = gateway.ask("GET", "/up", &json);
+    answer.says(503, "failure to get a peer from the ring-balancer");
+    assert_eq!(answer.header("x-kong-upstream-latency"), "");
+}

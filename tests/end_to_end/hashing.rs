@@ -1,0 +1,168 @@
+//! Equal requests meet the same target, by whatever they are hashed, and few meet another one when targets change.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    balancing::{config, start},
+    eventually,
+    gateway::{Gateway, Setup},
+    targets::{Target, ask, count, who},
+};
+
+/// A request of the client with this number: a path with what its route catches, and header fields.
+type Request = fn(u32) -> (String, Vec<(&'static str, String)>);
+
+/// What a request may have of a client: everything, or only what the name says.
+const ALL: Request = |n| {
+    let fields = vec![("x-user", format!("u{n}")), ("cookie", format!("a=b; session=s{n}"))];
+    (format!("/item/{n}?user=q{n}&user=r{n}&page={n}"), fields)
+};
+const PATH: Request = |n| (format!("/{n}"), vec![]);
+const CAPTURE: Request = |n| (format!("/item/{n}"), vec![]);
+const QUERY: Request = |n| (format!("/x?page={n}&user=q{n}"), vec![]);
+const HEADER: Request = |n| ("/x".into(), vec![("x-user", format!("u{n}"))]);
+const COOKIE: Request = |n| ("/x".into(), vec![("cookie", format!("session=s{n}"))]);
+const NOTHING: Request = |_| ("/x".into(), vec![]);
+
+/// How the clients of a gateway are spread over the targets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Spread {
+    /// Each has its own.
+    Wide,
+    /// All have the same.
+    None,
+}
+
+/// Gives each of these clients to whom it meets.
+fn met(gateway: &Gateway, clients: u32, request: Request) -> Vec<String> {
+    let one = |n| {
+        let (path, fields) = request(n);
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        who(gateway, &path, &fields)
+    };
+    (0..clients).map(one).collect()
+}
+
+#[test]
+fn equal_requests_meet_the_same_target() {
+    let targets = ["a", "b", "c", "d"].map(Target::start);
+    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
+    let header = "hash_on: header, hash_on_header: X-User";
+    let query = "hash_on: query_arg, hash_on_query_arg: user";
+    let capture = "hash_on: uri_capture, hash_on_uri_capture: id";
+    let cookie = "hash_on: cookie, hash_on_cookie: session";
+    let table: [(&str, &str, Request, Spread); 24] = [
+        (header, "", HEADER, Spread::Wide),
+        (header, "", NOTHING, Spread::None),
+        (query, "", QUERY, Spread::Wide),
+        (query, "", HEADER, Spread::None),
+        (capture, "", CAPTURE, Spread::Wide),
+        (capture, "", NOTHING, Spread::None),
+        (cookie, "", COOKIE, Spread::Wide),
+        ("hash_on: path", "", PATH, Spread::Wide),
+        ("hash_on: path", "", QUERY, Spread::None),
+        ("hash_on: ip", "", ALL, Spread::None),
+        ("hash_on: consumer", "", ALL, Spread::None),
+        // What a request has not, the fallback is taken of.
+        (header, "hash_fallback: path", PATH, Spread::Wide),
+        (header, "hash_fallback: ip", PATH, Spread::None),
+        (header, "hash_fallback: query_arg, hash_fallback_query_arg: user", QUERY, Spread::Wide),
+        (header, "hash_fallback: uri_capture, hash_fallback_uri_capture: id", CAPTURE, Spread::Wide),
+        (header, "hash_fallback: header, hash_fallback_header: Cookie", COOKIE, Spread::Wide),
+        (header, "hash_fallback: cookie, hash_on_cookie: session", COOKIE, Spread::Wide),
+        (header, "hash_fallback: consumer", PATH, Spread::None),
+        (query, "hash_fallback: header, hash_fallback_header: X-User", HEADER, Spread::Wide),
+        (capture, "hash_fallback: header, hash_fallback_header: X-User", HEADER, Spread::Wide),
+        ("hash_on: consumer", "hash_fallback: header, hash_fallback_header: X-User", HEADER, Spread::Wide),
+        ("hash_on: consumer", "hash_fallback: cookie, hash_on_cookie: session", COOKIE, Spread::Wide),
+        // What it has goes before the fallback.
+        ("hash_on: path", "hash_fallback: header, hash_fallback_header: X-User", HEADER, Spread::None),
+        ("hash_on: ip", "hash_fallback: path", PATH, Spread::None),
+    ];
+    for (on, fallback, request, spread) in table {
+        let fields = if fallback.is_empty() { on.to_owned() } else { format!("{on}, {fallback}") };
+        let gateway = start(&fields, &all);
+        let first = met(&gateway, 16, request);
+        assert_eq!(first, met(&gateway, 16, request), "{fields}");
+        let different: BTreeSet<&String> = first.iter().collect();
+        let found = if different.len() > 1 { Spread::Wide } else { Spread::None };
+        assert_eq!(found, spread, "{fields}: {first:?}");
+        assert!(different.iter().all(|it| it.len() == 1), "{fields}: {first:?}");
+    }
+}
+
+#[test]
+fn the_algorithm_alone_hashes_nothing() {
+    let (a, b) = (Target::start("a"), Target::start("b"));
+    let gateway = start("algorithm: consistent-hashing", &[(&a, 100), (&b, 100)]);
+    let met = ask(&gateway, "/x", 10);
+    assert_eq!(count(&met, "a"), 5, "there is nothing to hash, so that all have their turn: {met:?}");
+}
+
+#[test]
+fn who_has_no_cookie_gets_one_and_comes_back_with_it() {
+    let targets = ["a", "b", "c", "d"].map(Target::start);
+    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
+    for fields in [
+        "hash_on: cookie, hash_on_cookie: session, hash_on_cookie_path: /y",
+        "hash_on: header, hash_on_header: X-User, hash_fallback: cookie, hash_on_cookie: session, hash_on_cookie_path: /y",
+    ] {
+        let gateway = start(fields, &all);
+        for _ in 0..10 {
+            let answer = gateway.get("/x");
+            let (cookie, rest) = answer.header("set-cookie").split_once(';').unwrap();
+            assert_eq!(rest, " Path=/y; SameSite=Lax; HttpOnly");
+            let again = gateway.ask("GET", "/x", &[("cookie", cookie)]);
+            assert_eq!(again.text().split(' ').next(), answer.text().split(' ').next());
+            assert_eq!(again.header("set-cookie"), "");
+        }
+    }
+}
+
+#[test]
+fn consumers_have_their_targets() {
+    let targets = ["a", "b", "c", "d"].map(Target::start);
+    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
+    let consumers: Vec<String> =
+        (0..8).map(|n| format!("{{username: user{n}, keyauth_credentials: [{{key: key{n}}}]}}")).collect();
+    let more = format!("plugins: [{{name: key-auth}}]\nconsumers: [{}]\n", consumers.join(", "));
+    let gateway = Setup::with(&(config("hash_on: consumer, hash_fallback: ip", &all) + &more)).run();
+    let ask = |n: u32| who(&gateway, "/x", &[("apikey", &format!("key{n}"))]);
+    let first: Vec<String> = (0..8).map(ask).collect();
+    assert_eq!(first, (0..8).map(ask).collect::<Vec<_>>());
+    assert!(first.iter().any(|it| *it != first[0]), "{first:?}");
+}
+
+/// A target that comes takes its share from the others; one that goes, or is down, gives its own to them. Nobody else
+/// moves.
+#[test]
+fn few_clients_move_when_targets_change() {
+    const CLIENTS: u32 = 60;
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(Target::start);
+    let fields = "hash_on: header, hash_on_header: X-User";
+    let three = [(&a, 100), (&b, 100), (&c, 100)];
+    let gateway = start(fields, &three);
+    let before = met(&gateway, CLIENTS, HEADER);
+    assert!(["a", "b", "c"].iter().all(|name| count(&before, name) > 0), "{before:?}");
+
+    gateway.folder.write("kong.yaml", config(fields, &[(&d, 100), (&c, 100), (&a, 100), (&b, 100)]));
+    gateway.logs("(generation 2)");
+    let more = met(&gateway, CLIENTS, HEADER);
+    for (old, new) in before.iter().zip(&more) {
+        assert!(old == new || new == "d", "a client of {old} moved to {new}");
+    }
+    let moved = count(&more, "d");
+    assert!((1..CLIENTS as usize / 2).contains(&moved), "{moved} of {CLIENTS} moved");
+
+    let place = format!("/upstreams/shop.upstream/targets/{}/unhealthy", d.address);
+    let put = crate::client::Client::fresh().send("PUT", &gateway.admin_url(&place), &[], Some(b""));
+    assert_eq!(put.unwrap().status, 204);
+    assert_eq!(met(&gateway, CLIENTS, HEADER), before, "as if it were not there");
+
+    gateway.folder.write("kong.yaml", config(fields, &[(&b, 100), (&c, 100)]));
+    eventually("a is gone", || (gateway.log().contains("(generation 3)")).then_some(()));
+    let fewer = met(&gateway, CLIENTS, HEADER);
+    for (old, new) in before.iter().zip(&fewer) {
+        assert!(old == new || old == "a", "a client of {old} moved to {new}");
+    }
+}
