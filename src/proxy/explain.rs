@@ -10,10 +10,7 @@ use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{
-    Connection, Proxy, Stage, Tls, arrived_over_tls, forward::Way, new_exchange, redirect, refuse_grpc,
-    router_request,
-};
+use super::{Connection, Proxy, Stage, Tls, forward::Way, new_exchange, protocol, router_request};
 use crate::{
     body::Body,
     entity::Route,
@@ -238,11 +235,8 @@ fn planned(chain: &Chain) -> Vec<Planned> {
 
 /// What the gateway answers itself before plugins run, or in place of an upstream that there is not.
 fn self_made(exchange: &Exchange, route: &Route, step: &Step, trusted: bool) -> Option<(u16, &'static str)> {
-    if step.https_only && !arrived_over_tls(exchange, trusted) {
-        return Some((redirect(exchange, route).status().as_u16(), "the route is for https only"));
-    }
-    if let Some(refused) = step.grpc.then(|| refuse_grpc(exchange)).flatten() {
-        return Some((refused.status().as_u16(), "the route is for gRPC only"));
+    if let Some((refused, reason)) = protocol::refuse(exchange, route, step, trusted) {
+        return Some((refused.status().as_u16(), reason));
     }
     step.destination.is_none().then_some((503, "the route has no service"))
 }

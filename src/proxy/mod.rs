@@ -48,7 +48,6 @@ use self::{
     client_address::{Client, RealIp},
     headers::{HeaderTokens, produced_headers},
     log::{label, milliseconds, tell},
-    protocol::{arrived_over_tls, redirect, refuse_grpc},
     refuse::{Bounds, goes_no_further},
     request_body::Patience,
 };
@@ -277,12 +276,8 @@ impl Proxy {
         if hashed || !step.chain.steps().is_empty() {
             exchange.captures = captures(&found, &path);
         }
-        if step.https_only && !arrived_over_tls(&exchange, who.trusted) {
+        if let Some((response, _)) = protocol::refuse(&exchange, route, step, who.trusted) {
             // Kong decides this before it looks for the Route's plugins.
-            let response = redirect(&exchange, route);
-            return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, line);
-        }
-        if let Some(response) = step.grpc.then(|| refuse_grpc(&exchange)).flatten() {
             return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, line);
         }
         let outcome = if let Some(response) = step.chain.access(&mut exchange).await {

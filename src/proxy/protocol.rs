@@ -2,16 +2,34 @@
 
 use http::{HeaderValue, Response, StatusCode, Version, header};
 
-use crate::{body::Body, entity::Route, plugin::Exchange, reply};
+use crate::{body::Body, entity::Route, plugin::Exchange, reply, snapshot::Step};
+
+/// The status of gRPC for a call that was given up.
+const CANCELLED: u16 = 1;
+
+/// The answer to a request that came in a protocol which its Route is not for, and why.
+pub(super) fn refuse(
+    exchange: &Exchange,
+    route: &Route,
+    step: &Step,
+    trusted: bool,
+) -> Option<(Response<Body>, &'static str)> {
+    let insecure = step.https_only && !arrived_over_tls(exchange, trusted);
+    if step.grpc {
+        return refuse_grpc(exchange, insecure).map(|it| (it, "the route is for gRPC only"));
+    }
+    insecure.then(|| (redirect(exchange, route), "the route is for https only"))
+}
 
 /// Whether the client spoke TLS, to us or to a trusted proxy.
-pub(super) fn arrived_over_tls(exchange: &Exchange, trusted: bool) -> bool {
+fn arrived_over_tls(exchange: &Exchange, trusted: bool) -> bool {
     let forwarded = || exchange.head.headers.get("x-forwarded-proto").filter(|_| trusted);
     exchange.tls || forwarded().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
-/// Refuses what is no gRPC, and gRPC over a protocol that cannot carry it. (Kong: "Proxying", gRPC.)
-pub(super) fn refuse_grpc(exchange: &Exchange) -> Option<Response<Body>> {
+/// Refuses what is no gRPC, and gRPC over a protocol that cannot carry it, or that is `insecure`. (Kong: "Proxying",
+/// gRPC.)
+fn refuse_grpc(exchange: &Exchange, insecure: bool) -> Option<Response<Body>> {
     let head = &exchange.head;
     let content_type = head.headers.get(header::CONTENT_TYPE);
     if !content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc")) {
@@ -19,7 +37,8 @@ pub(super) fn refuse_grpc(exchange: &Exchange) -> Option<Response<Body>> {
         return Some(exchange.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     if head.version == Version::HTTP_2 {
-        return None;
+        let message = "gRPC request matched gRPCs route";
+        return insecure.then(|| reply::grpc(StatusCode::OK, CANCELLED, message));
     }
     let mut response = exchange.error(StatusCode::UPGRADE_REQUIRED, "Please use HTTP2 protocol");
     let headers = response.headers_mut();
@@ -29,7 +48,7 @@ pub(super) fn refuse_grpc(exchange: &Exchange) -> Option<Response<Body>> {
 }
 
 /// Sends a client from http to https. (Kong: Route object, `https_redirect_status_code`.)
-pub(super) fn redirect(exchange: &Exchange, route: &Route) -> Response<Body> {
+fn redirect(exchange: &Exchange, route: &Route) -> Response<Body> {
     let status =
         StatusCode::from_u16(route.https_redirect_status_code).unwrap_or(StatusCode::UPGRADE_REQUIRED);
     if status == StatusCode::UPGRADE_REQUIRED {

@@ -5,7 +5,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use negotiated::{Asked, Exit, Format, Phase, default_message, error, exit, page};
+pub use negotiated::{Asked, Exit, Format, Phase, default_message, error, exit, grpc, page};
 pub use template::{Templates, TooMuchRoom};
 
 use bytes::Bytes;

@@ -75,7 +75,7 @@ pub fn error(
     let default = default_message(status);
     let message = message.unwrap_or(&default);
     if asked.is_grpc() {
-        return grpc(status, message);
+        return grpc(status, grpc_status(status), message);
     }
     let format = asked.format(phase);
     if let Some(template) = asked.templates.and_then(|it| it.of(format)) {
@@ -99,7 +99,7 @@ pub fn error(
 /// An answer in compact JSON, or as it is.
 pub fn exit(asked: &Asked<'_>, status: StatusCode, body: Exit<'_>) -> Response<Body> {
     match body {
-        Exit::Message(message) if asked.is_grpc() => grpc(status, message),
+        Exit::Message(message) if asked.is_grpc() => grpc(status, grpc_status(status), message),
         Exit::Message(message) => {
             let text = format!("{{\"message\":{}}}", json_string(message));
             asked.respond(status, Some(Format::Json.content_type()), text.into())
@@ -249,9 +249,9 @@ fn preferred<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Format {
     best.1
 }
 
-/// A gRPC answer without messages: its status stands in the header fields.
+/// A gRPC answer without messages: its status, and `code` as that of gRPC, stand in the header fields.
 /// (gRPC over HTTP/2, "Trailers-Only".)
-fn grpc(status: StatusCode, message: &str) -> Response<Body> {
+pub fn grpc(status: StatusCode, code: u16, message: &str) -> Response<Body> {
     // What a gRPC message may hold plainly: printable ASCII, but not the percent sign itself.
     const ESCAPED: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%');
     let message = percent_encoding::utf8_percent_encode(message, ESCAPED).to_string();
@@ -259,7 +259,7 @@ fn grpc(status: StatusCode, message: &str) -> Response<Body> {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", HeaderValue::from(grpc_status(status)));
+    headers.insert("grpc-status", HeaderValue::from(code));
     if let Ok(message) = HeaderValue::from_str(&message) {
         headers.insert("grpc-message", message);
     }

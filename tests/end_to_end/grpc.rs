@@ -301,6 +301,16 @@ async fn the_gateway_s_own_errors_are_grpc_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_route_of_grpcs_is_not_for_plain_text() {
+    let text = "_format_version: \"3.0\"\nservices:\n- {name: s, protocol: grpc, host: 127.0.0.1, port: 1, retries: 0, \
+                routes: [{name: r, protocols: [grpcs], hosts: [api.example]}]}\n";
+    let gateway = Setup::with(text).run();
+    let stream = TcpStream::connect(gateway.address("proxy")).await.unwrap();
+    let error = say(&mut handshake(stream, "http://api.example").await, "x").await.unwrap_err();
+    assert_eq!((error.code(), error.message()), (Code::Cancelled, "gRPC request matched gRPCs route"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_streams() {
     for protocol in ["grpc", "grpcs"] {
         let (_gateway, mut client) = through(protocol).await;
