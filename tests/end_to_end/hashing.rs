@@ -139,7 +139,8 @@ fn consumers_have_their_targets() {
 fn few_clients_move_when_targets_change() {
     const CLIENTS: u32 = 60;
     let [a, b, c, d] = ["a", "b", "c", "d"].map(Target::start);
-    let fields = "hash_on: header, hash_on_header: X-User";
+    let fields =
+        "hash_on: header, hash_on_header: X-User, healthchecks: {passive: {unhealthy: {http_failures: 1}}}";
     let three = [(&a, 100), (&b, 100), (&c, 100)];
     let gateway = start(fields, &three);
     let before = met(&gateway, CLIENTS, HEADER);
