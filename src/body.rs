@@ -38,7 +38,7 @@ pub struct Reset;
 #[derive(Debug)]
 pub enum BodyError {
     /// The connection that brought it broke, or its framing was wrong.
-    Connection(hyper::Error),
+    Connection(Box<dyn Error + Send + Sync>),
     /// Nothing arrived for as long as the Service's `read_timeout`.
     ReadTimeout,
     /// It has more bytes than a client may send. (Kong: `client_max_body_size`.)
@@ -102,7 +102,7 @@ impl http_body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Self::Incoming(body) => Pin::new(body).poll_frame(context).map_err(BodyError::Connection),
+            Self::Incoming(body) => Pin::new(body).poll_frame(context).map_err(BodyError::connection),
             Self::Boxed(body) => Pin::new(body).poll_frame(context),
         }
     }
@@ -127,6 +127,11 @@ impl http_body::Body for Body {
 }
 
 impl BodyError {
+    /// A connection that broke, or brought what nobody can read.
+    pub fn connection(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Connection(error.into())
+    }
+
     /// The status of the answer to a request whose body broke off in this way.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -140,11 +145,10 @@ impl BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connection(error) => write!(out, "the body was cut off: {error}"),
             Self::ReadTimeout => out.write_str("the body stalled for longer than read_timeout"),
             Self::TooLarge => out.write_str("the body is larger than client_max_body_size"),
             Self::ClientTimeout => out.write_str("the client paused for longer than client_body_timeout"),
-            Self::Source(error) => write!(out, "the body was cut off: {error}"),
+            Self::Connection(error) | Self::Source(error) => write!(out, "the body was cut off: {error}"),
         }
     }
 }
@@ -152,9 +156,8 @@ impl fmt::Display for BodyError {
 impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Connection(error) => Some(error),
             Self::ReadTimeout | Self::TooLarge | Self::ClientTimeout => None,
-            Self::Source(error) => Some(&**error),
+            Self::Connection(error) | Self::Source(error) => Some(&**error),
         }
     }
 }

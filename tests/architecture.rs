@@ -78,6 +78,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("minijinja", &["src/plugin/mocking/"]),
     ("notify", &["src/control/watch/"]),
     ("annotate_snippets", &["src/diag/render.rs"]),
+    ("httparse", &["src/upstream/http1/"]),
     ("hyper", &["src/body.rs", "src/upstream/", "src/proxy/", "src/server/"]),
     ("hyper_util", &["src/upstream/", "src/proxy/", "src/server/"]),
     ("rustls", &["src/tls/", "src/upstream/", "src/server/"]),

@@ -77,13 +77,12 @@ impl Proxy {
                 }
                 proxied.upstream_status = Some(response.status());
                 proxied.version = response.version();
-                if let Some(client) = upgrade.filter(|_| websocket && understood) {
-                    proxied.upgrade = tunnel::open(
-                        client,
-                        &mut response,
-                        destination.limits.read,
-                        way.connection.stage.clone(),
-                    );
+if let Some((client, upstream)) =
+                    upgrade.filter(|_| websocket && understood).zip(answer.switched)
+                {
+                    proxied.upgrade = true;
+                    let stage = way.connection.stage.clone();
+                    tunnel::open(client, upstream, destination.limits.read, stage);
                 }
                 *response.version_mut() = version;
                 response_headers(response.headers_mut(), &proxied, self.tokens);

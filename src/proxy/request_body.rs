@@ -114,7 +114,7 @@ impl hyper::body::Body for Watched {
         self.waiting = false;
         Poll::Ready(match polled {
             Some(Ok(frame)) => Some(self.count(frame)),
-            Some(Err(error)) => Some(Err(BodyError::Connection(error))),
+            Some(Err(error)) => Some(Err(BodyError::connection(error))),
             None => None,
         })
     }

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use http::{Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -17,7 +16,7 @@ use tokio::{
 };
 
 use super::Stage;
-use crate::body::Body;
+use crate::upstream::Switched;
 
 /// A WebSocket frame that closes with 1001, "going away". (RFC 6455, sections 5.5.1 and 7.4.1)
 const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
@@ -30,26 +29,16 @@ const FAREWELL: Duration = Duration::from_millis(200);
 
 const BUFFER: usize = 8 << 10;
 
-/// Ties the client's connection to the upstream's, if the upstream switched; tells whether it did. `quiet` is how long
-/// both ends may be silent. (Kong: Service `read_timeout`.)
-pub(super) fn open(
-    client: OnUpgrade,
-    response: &mut Response<Body>,
-    quiet: Duration,
-    stage: watch::Receiver<Stage>,
-) -> bool {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return false;
-    }
-    let Some(upstream) = response.extensions_mut().remove::<OnUpgrade>() else { return false };
+/// Ties the client's connection to the upstream's. `quiet` is how long both ends may be silent. (Kong: Service
+/// `read_timeout`.)
+pub(super) fn open(client: OnUpgrade, upstream: Switched, quiet: Duration, stage: watch::Receiver<Stage>) {
     tokio::spawn(async move {
-        // The client's end is ready once our 101 is written, so the upstream's is waited for first.
-        let (Ok(upstream), Ok(client)) = (upstream.await, client.await) else { return };
-        if let Err(error) = carry(TokioIo::new(client), TokioIo::new(upstream), quiet, stage).await {
+        // The client's end is ready once our 101 is written.
+        let Ok(client) = client.await else { return };
+        if let Err(error) = carry(TokioIo::new(client), upstream, quiet, stage).await {
             tracing::debug!("a tunnel ended: {error}");
         }
     });
-    true
 }
 
 async fn carry<C, U>(

@@ -34,13 +34,13 @@ pub enum Cause {
     /// The request was written, and no response came within `read_timeout`.
     ReadTimeout,
     /// The connection was closed or reset before a response.
-    Closed(hyper::Error),
+    Closed(Box<dyn Error + Send + Sync>),
     /// The response was not HTTP, or more of it than is allowed.
-    Invalid(hyper::Error),
+    Invalid(Box<dyn Error + Send + Sync>),
     /// The upstream switched protocols and was not asked to.
     UnaskedUpgrade,
     /// The body of the request broke off: the client is to blame.
-    RequestBody(hyper::Error),
+    RequestBody(Box<dyn Error + Send + Sync>),
 }
 
 impl Cause {
@@ -50,7 +50,7 @@ impl Cause {
             Self::NameResolution(_) | Self::NoPeer => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout | Self::WriteTimeout | Self::ReadTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestBody(error) => {
-                let own = error.source().and_then(|it| it.downcast_ref::<BodyError>());
+                let own = error.downcast_ref().or_else(|| error.source()?.downcast_ref());
                 own.map_or(StatusCode::BAD_REQUEST, BodyError::status)
             }
             Self::Connect(_) | Self::Tls(_) | Self::Closed(_) | Self::Invalid(_) | Self::UnaskedUpgrade => {
@@ -76,12 +76,17 @@ impl Cause {
     /// Sorts what hyper reports about an exchange.
     pub(super) fn of_exchange(error: hyper::Error) -> Self {
         if error.is_parse() {
-            Self::Invalid(error)
+            Self::Invalid(error.into())
         } else if error.is_user() && !error.is_canceled() {
-            Self::RequestBody(error)
+            Self::RequestBody(error.into())
         } else {
-            Self::Closed(error)
+            Self::Closed(error.into())
         }
+    }
+
+    /// A response that breaks the rules.
+    pub(super) fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Invalid(error.into())
     }
 }
 

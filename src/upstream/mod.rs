@@ -1,28 +1,29 @@
 //! OUT: keeps connections to upstreams, and sends requests over them.
 //!
 //! [`Pool::send`] takes an idle connection or makes one, writes the request and waits for the head of the response.
-//! It is built on hyper's connections and not on its pooling client, for three rules of a gateway: timeouts belong
-//! to a Service; a request that met a connection closed meanwhile is sent again if, and only if, that is safe; and
-//! a client that leaves takes its upstream connection with it.
+//! It has three rules of a gateway: timeouts belong to a Service; a request that met a connection closed meanwhile is
+//! sent again if, and only if, that is safe; and a client that leaves takes its upstream connection with it.
 //!
 //! | part | what it is for |
 //! |---|---|
 //! | [`pool`] | idle connections and their loan |
-//! | [`connect`] | address, TCP, the start of HTTP |
+//! | [`connect`] | address, TCP, TLS |
+//! | [`stream`] | the bytes of a connection |
+//! | [`http1`] | one request and its response on a connection |
 //! | [`http2`] | connections that many requests share |
 //! | [`tls`] | what is asked of certificates, and shown |
 //! | [`peers`] | where the tries of a request go |
 //! | [`send`] | tries, and when one may be repeated |
-//! | [`body`] | bodies in both directions, watched for stalls |
 //! | [`error`] | what can go wrong |
 
-mod body;
 mod connect;
 mod error;
+mod http1;
 mod http2;
 mod peers;
 mod pool;
 mod send;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -30,6 +31,7 @@ mod tls;
 pub use error::{Cause, Failure};
 pub use peers::{Outcome, Peer, Peers, Place};
 pub use pool::{Pool, PoolSettings};
+pub use stream::Switched;
 pub use tls::{TlsSettings, Trust};
 
 use std::{sync::Arc, time::Duration};
@@ -136,8 +138,10 @@ impl Default for Limits {
 /// What an upstream answered.
 #[derive(Debug)]
 pub struct Answer {
-    /// The response as it came. A 101 carries [`hyper::upgrade::OnUpgrade`] in its extensions.
+    /// The response as it came.
     pub response: http::Response<Body>,
+    /// The upstream's end of the connection, if the response is a 101.
+    pub switched: Option<Switched>,
     /// How many connections were asked for; 0 if the first idle one did.
     pub tries: u32,
     /// The time until a connection was there, over all tries; zero if an idle one was.

@@ -1,7 +1,8 @@
 //! Idle connections, kept per origin, and the loan of one of them.
 //!
-//! The shelf is cut into shards and a thread starts its search at its own, so that threads rarely meet, and a
-//! request is likely to meet the connection whose task runs on the same thread. (Kong's pool is per worker, too.)
+//! The shelf is cut into shards and a thread starts its search at its own, so that threads rarely meet. (Kong's pool
+//! is per worker, too.) Nobody waits for an idle connection: whether its upstream has closed it is seen when it is
+//! taken, and once a second.
 
 use std::{
     collections::HashMap,
@@ -11,19 +12,20 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{
     Origin,
-    body::Pace,
-    connect::{Connection, Sender},
+    connect::Connection,
+    http1::Link,
     http2::{Shelf, Stream},
 };
 
 /// How many parts the shelf has.
 const SHARDS: usize = 16;
-/// How long a connection may take to finish an exchange whose response was read completely.
-const SETTLING: Duration = Duration::from_secs(1);
+
+/// How often is looked for connections that have been closed or idle for too long, at least.
+const SWEEP: Duration = Duration::from_secs(1);
 
 thread_local! {
     static SHARD: usize = {
@@ -69,8 +71,24 @@ type Shard = HashMap<Origin, Vec<Idle>>;
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    link: Link,
     since: Instant,
+}
+
+/// A connection for one exchange.
+#[derive(Debug)]
+pub(super) enum Lease {
+    /// Nobody else has it. Dropping the link closes it.
+    Own(Link, Home),
+    /// A place on one that others use, too.
+    Shared(Stream),
+}
+
+/// Where a connection goes after an exchange.
+#[derive(Debug)]
+pub(super) struct Home {
+    origin: Origin,
+    shared: Arc<Shared>,
 }
 
 impl Pool {
@@ -102,44 +120,58 @@ impl Pool {
     }
 
     /// Takes an idle connection to an origin, the most recently used first, or a place on one that is shared.
-    pub(super) fn take(&self, origin: &Origin) -> Option<Lease> {
+    pub(super) fn take(&self, origin: &Origin, now: Instant) -> Option<Lease> {
         if origin.is_http2() {
-            let (connection, stream) = self.shared.shelf.take(origin, self.shared.settings.max_requests)?;
-            return Some(self.lease(origin, connection, Some(stream)));
+            return self.shared.shelf.take(origin, self.shared.settings.max_requests).map(Lease::Shared);
         }
         let own = SHARD.with(|shard| *shard);
         let (before, after) = self.shared.shards.split_at(own);
-        let now = Instant::now();
         after.iter().chain(before).find_map(|shard| {
             let mut shard = lock(shard);
             let idle = shard.get_mut(origin)?;
-            while let Some(candidate) = idle.pop() {
-                if self.shared.is_fresh(&candidate, now) {
-                    return Some(self.lease(origin, candidate.connection, None));
+            while let Some(mut candidate) = idle.pop() {
+                if self.shared.is_fresh(&mut candidate, now) {
+                    return Some(Lease::Own(candidate.link, self.home(origin)));
                 }
             }
             None
         })
     }
 
-    /// Lends a connection that is not on the shelf.
+    /// Lends a new connection.
     pub(super) fn lend(&self, origin: &Origin, connection: Connection) -> Lease {
-        if !matches!(connection.sender, Sender::Http2(_)) {
-            return self.lease(origin, connection, None);
+        match connection {
+            Connection::Http1(link) => Lease::Own(link, self.home(origin)),
+            Connection::Http2(connection) => {
+                self.shared.sweep_from_now();
+                Lease::Shared(self.shared.shelf.share(origin, connection))
+            }
         }
-        self.shared.sweep_from_now();
-        let (connection, stream) = self.shared.shelf.share(origin, connection);
-        self.lease(origin, connection, stream)
     }
 
-    fn lease(&self, origin: &Origin, connection: Connection, stream: Option<Stream>) -> Lease {
-        Lease {
-            stream,
-            connection: Some(connection),
-            origin: origin.clone(),
-            shared: Arc::clone(&self.shared),
-            upload: None,
+    fn home(&self, origin: &Origin) -> Home {
+        Home { origin: origin.clone(), shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl Home {
+    /// Takes a connection back, in place of the one unused for longest if there are too many.
+    pub(super) fn put(self, link: Link) {
+        let Self { origin, shared } = self;
+        let settings = &shared.settings;
+        if link.served >= settings.max_requests || settings.idle_per_origin == 0 {
+            return;
         }
+        shared.sweep_from_now();
+        let idle = Idle { link, since: Instant::now() };
+        let own = SHARD.with(|shard| *shard);
+        let surplus = {
+            let mut shard = lock(&shared.shards[own]);
+            let kept = shard.entry(origin).or_default();
+            kept.push(idle);
+            (kept.len() > settings.idle_per_origin).then(|| kept.remove(0))
+        };
+        drop(surplus);
     }
 }
 
@@ -150,37 +182,19 @@ impl Default for Pool {
 }
 
 impl Shared {
-    fn is_fresh(&self, idle: &Idle, now: Instant) -> bool {
-        idle.connection.sender.is_ready()
-            && now.saturating_duration_since(idle.since) < self.settings.idle_timeout
+    fn is_fresh(&self, idle: &mut Idle, now: Instant) -> bool {
+        now.saturating_duration_since(idle.since) < self.settings.idle_timeout && idle.link.is_quiet()
     }
 
     fn sweep_from_now(self: &Arc<Self>) {
         self.sweeping.call_once(|| drop(tokio::spawn(sweep_forever(Arc::downgrade(self)))));
     }
 
-    /// Puts a connection on the shelf, in place of the one unused for longest if it is full.
-    fn put(self: &Arc<Self>, origin: Origin, connection: Connection) {
-        if connection.served >= self.settings.max_requests || self.settings.idle_per_origin == 0 {
-            return;
-        }
-        self.sweep_from_now();
-        let idle = Idle { connection, since: Instant::now() };
-        let own = SHARD.with(|shard| *shard);
-        let surplus = {
-            let mut shard = lock(&self.shards[own]);
-            let kept = shard.entry(origin).or_default();
-            kept.push(idle);
-            (kept.len() > self.settings.idle_per_origin).then(|| kept.remove(0))
-        };
-        drop(surplus);
-    }
-
     /// Closes connections that have been idle for too long at `now`, or that the upstream closed.
     pub(super) fn sweep(&self, now: Instant) {
         for shard in &self.shards {
             lock(shard).retain(|_, idle| {
-                idle.retain(|candidate| self.is_fresh(candidate, now));
+                idle.retain_mut(|candidate| self.is_fresh(candidate, now));
                 !idle.is_empty()
             });
         }
@@ -191,7 +205,7 @@ impl Shared {
 /// Sweeps for as long as a handle of the pool exists.
 async fn sweep_forever(pool: Weak<Shared>) {
     while let Some(period) = pool.upgrade().map(|shared| shared.settings.idle_timeout / 4) {
-        tokio::time::sleep(period.max(Duration::from_millis(10))).await;
+        tokio::time::sleep(period.clamp(Duration::from_millis(10), SWEEP)).await;
         if let Some(shared) = pool.upgrade() {
             shared.sweep(Instant::now());
         }
@@ -201,72 +215,4 @@ async fn sweep_forever(pool: Weak<Shared>) {
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     // A shard holds no invariant that a panic could break.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The loan of a connection for one exchange. Dropping it closes the connection at once, or leaves a shared one to
-/// the others.
-#[derive(Debug)]
-pub(super) struct Lease {
-    /// The place on a connection that others use, too.
-    stream: Option<Stream>,
-    connection: Option<Connection>,
-    origin: Origin,
-    shared: Arc<Shared>,
-    upload: Option<Arc<Pace>>,
-}
-
-impl Lease {
-    /// The connection, for the one exchange; `upload` tells when its request is written.
-    pub(super) fn begin(&mut self, upload: Option<Arc<Pace>>) -> Option<&mut Connection> {
-        self.upload = upload;
-        self.connection.as_mut()
-    }
-
-    /// Leaves the connection to whoever holds its upgrade.
-    pub(super) fn upgraded(mut self) {
-        self.connection = None;
-    }
-
-    /// Whom the connection leads to.
-    pub(super) const fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    /// Whether others use the connection, too.
-    pub(super) const fn is_shared(&self) -> bool {
-        self.stream.is_some()
-    }
-
-    /// Keeps the connection for the next exchange, if it is fit for one.
-    pub(super) fn give_back(mut self) {
-        if self.stream.is_some() {
-            return;
-        }
-        if self.upload.as_ref().is_some_and(|pace| !pace.is_done()) {
-            return;
-        }
-        let Some(mut connection) = self.connection.take() else { return };
-        connection.served += 1;
-        let origin = self.origin.clone();
-        if connection.sender.is_ready() {
-            self.shared.put(origin, connection);
-        } else if !connection.sender.is_closed() {
-            // The connection's task has not yet noticed that the exchange is over.
-            let shared = Arc::clone(&self.shared);
-            tokio::spawn(async move {
-                match timeout(SETTLING, connection.sender.ready()).await {
-                    Ok(Ok(())) => shared.put(origin, connection),
-                    Ok(Err(_)) | Err(_) => connection.task.abort(),
-                }
-            });
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take().filter(|_| self.stream.is_none()) {
-            connection.task.abort();
-        }
-    }
 }

@@ -14,17 +14,17 @@
 use std::{io::ErrorKind, time::Duration};
 
 use http::{
-    HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
+    Request, Response, Version,
     header::{HOST, UPGRADE},
+    request::Parts,
 };
-use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Answer, Cause, Failure, Limits, Origin, Pool,
-    body::{Download, Upload},
+    Answer, Cause, Failure, Limits, Origin, Pool, Switched,
     connect::connect,
-    http2::convert,
+    http1::{self, Answered},
+    http2,
     peers::{Addresses, Peer, Peers},
     pool::Lease,
 };
@@ -59,30 +59,35 @@ impl Pool {
         mut request: Request<Body>,
     ) -> Result<Answer, Failure> {
         *request.version_mut() = Version::HTTP_11;
+        let (mut head, mut body) = request.into_parts();
         let mut tries = Tries { pool: self, peers, limits, count: 0, again: None };
         let mut connecting = Duration::ZERO;
         loop {
             let began = Instant::now();
-            let found = tries.connection().await.map_err(|cause| tries.failure(cause))?;
-            if !found.reused {
-                connecting += began.elapsed();
-            }
+            let found = tries.connection(began).await.map_err(|cause| tries.failure(cause))?;
+            let handed_over = if found.reused { began } else { Instant::now() };
+            connecting += handed_over.duration_since(began);
             if let Some(host) = &found.peer.host {
-                request.headers_mut().insert(HOST, host.clone());
+                head.headers.insert(HOST, host.clone());
             }
-            let spare = Spare::of(&request);
-            let began = Instant::now();
-            let (cause, unsent) = match exchange(found.lease, request, limits).await {
-                Ok(response) => {
-                    let waiting = began.elapsed();
-                    tries.peers.ended(Ok((response.status(), waiting)));
-                    return Ok(Answer { response, tries: tries.count, connecting, waiting });
-                }
-                Err(Lost { cause, unsent }) => (cause, unsent),
-            };
+            let spare = body.replay();
+            let Lost { cause, unsent } =
+                match exchange(found.lease, &found.peer, (&head, body), limits, handed_over).await {
+                    Ok((response, switched)) => {
+                        let waiting = handed_over.elapsed();
+                        tries.peers.ended(Ok((response.status(), waiting)));
+                        return Ok(Answer { response, switched, tries: tries.count, connecting, waiting });
+                    }
+                    Err(lost) => lost,
+                };
             let repeatable = matches!(cause, Cause::Closed(_)) && (found.reused || tries.left());
-            match unsent.map(|request| *request).or_else(|| spare.map(Spare::into_request)) {
-                Some(again) if repeatable => request = again,
+            let again = match unsent {
+                Unsent::Body(body) => Some(body),
+                Unsent::Head => spare,
+                Unsent::Nothing => spare.filter(|_| head.method.is_idempotent()),
+            };
+            match again {
+                Some(again) if repeatable => body = again,
                 _ => {
                     tries.peers.ended(Err(&cause));
                     return Err(tries.failure(cause));
@@ -117,7 +122,7 @@ struct Found {
 
 impl<P: Peers> Tries<'_, P> {
     /// Takes or makes a connection, to one peer after the other.
-    async fn connection(&mut self) -> Result<Found, Cause> {
+    async fn connection(&mut self, now: Instant) -> Result<Found, Cause> {
         loop {
             let peer = match self.again.take() {
                 Some(peer) => peer,
@@ -125,7 +130,7 @@ impl<P: Peers> Tries<'_, P> {
                     let next = timeout(self.limits.connect, self.peers.next()).await;
                     let peer =
                         next.unwrap_or_else(|_| Err(Cause::NameResolution(ErrorKind::TimedOut.into())))?;
-                    if let Some(lease) = self.pool.take(&peer.origin) {
+                    if let Some(lease) = self.pool.take(&peer.origin, now) {
                         return Ok(Found { peer, lease, reused: true });
                     }
                     peer
@@ -157,94 +162,62 @@ impl<P: Peers> Tries<'_, P> {
     }
 }
 
-/// A copy of a request that may be sent twice (RFC 9110, section 9.2.2).
-struct Spare {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-}
-
-impl Spare {
-    fn of(request: &Request<Body>) -> Option<Self> {
-        if !request.method().is_idempotent() {
-            return None;
-        }
-        let body = request.body().replay()?;
-        let headers = request.headers().clone();
-        Some(Self { method: request.method().clone(), uri: request.uri().clone(), headers, body })
-    }
-
-    fn into_request(self) -> Request<Body> {
-        let mut request = Request::new(self.body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
-    }
-}
-
 /// An exchange that gave no response.
 struct Lost {
     cause: Cause,
-    /// The request, if nothing of it was written.
-    unsent: Option<Box<Request<Body>>>,
+    unsent: Unsent,
+}
+
+/// What of a request was not written.
+enum Unsent {
+    /// Nothing of it was; its body is still there.
+    Body(Body),
+    /// Nothing of it was, but some of the body may have been taken.
+    Head,
+    /// Some of it was: it may be repeated if it is idempotent. (RFC 9110, section 9.2.2)
+    Nothing,
 }
 
 impl From<Cause> for Lost {
     fn from(cause: Cause) -> Self {
-        Self { cause, unsent: None }
+        Self { cause, unsent: Unsent::Nothing }
     }
 }
 
 /// Writes a request and waits for the head of its response.
-async fn exchange(mut lease: Lease, request: Request<Body>, limits: &Limits) -> Result<Response<Body>, Lost> {
-    let upgrade = request.headers().contains_key(UPGRADE);
-    let (head, body) = request.into_parts();
-    let (upload, pace) = Upload::new(body);
-    let mut request = Request::from_parts(head, upload);
-    if lease.is_shared() {
-        convert(&mut request, lease.origin());
-    }
-    let Some(connection) = lease.begin(pace.clone()) else {
-        return Err(Cause::Connect(ErrorKind::NotConnected.into()).into());
-    };
-    let sending = connection.sender.try_send_request(request);
-    let sent = match pace {
-        None => timeout(limits.read, sending).await.map_err(|_| Cause::ReadTimeout)?,
-        Some(pace) => tokio::select! {
-            biased;
-            sent = sending => sent,
-            cause = pace.stalled(limits) => return Err(cause.into()),
-        },
-    };
-    let response = sent.map_err(|mut error| Lost {
-        unsent: error.take_message().map(|request| Box::new(request.map(Upload::into_body))),
-        cause: Cause::of_exchange(error.into_error()),
-    })?;
-    wrap(response, lease, upgrade, limits)
-}
-
-/// Ties a response to its connection.
-fn wrap(
-    response: Response<Incoming>,
+async fn exchange(
     lease: Lease,
-    upgrade: bool,
+    peer: &Peer,
+    (head, body): (&Parts, Body),
     limits: &Limits,
-) -> Result<Response<Body>, Lost> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        if !upgrade {
-            return Err(Cause::UnaskedUpgrade.into());
+    now: Instant,
+) -> Result<(Response<Body>, Option<Switched>), Lost> {
+    match lease {
+        Lease::Own(link, home) => {
+            let answered = http1::send(link, home, (head, body), limits, now).await.map_err(|lost| Lost {
+                cause: lost.cause,
+                unsent: if lost.unsent { Unsent::Head } else { Unsent::Nothing },
+            })?;
+            match answered {
+                Answered::Response(response) => Ok((response, None)),
+                Answered::Switched(..) if !head.headers.contains_key(UPGRADE) => {
+                    Err(Cause::UnaskedUpgrade.into())
+                }
+                Answered::Switched(response, switched) => Ok((response, Some(switched))),
+            }
         }
-        lease.upgraded();
-        return Ok(response.map(|_| Body::Empty));
+        Lease::Shared(stream) => {
+            let mut request = Request::new(body);
+            *request.method_mut() = head.method.clone();
+            *request.uri_mut() = head.uri.clone();
+            *request.headers_mut() = head.headers.clone();
+            // In a box: few requests go this way, and it takes more room.
+            let sent = Box::pin(http2::send(stream, &peer.origin, request, limits)).await;
+            let response = sent.map_err(|lost| Lost {
+                cause: lost.cause,
+                unsent: lost.unsent.map_or(Unsent::Nothing, Unsent::Body),
+            })?;
+            Ok((response, None))
+        }
     }
-    Ok(response.map(|incoming| {
-        if hyper::body::Body::is_end_stream(&incoming) {
-            lease.give_back();
-            Body::Empty
-        } else {
-            Body::boxed(Download::new(incoming, lease, limits.read))
-        }
-    }))
 }

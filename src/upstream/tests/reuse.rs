@@ -89,7 +89,8 @@ async fn an_answer_before_the_end_of_the_request_closes_the_connection() {
 
 #[tokio::test]
 async fn only_so_many_connections_stay_idle() {
-    let upstream = Upstream::start(&[&[Act::Answer(OK)]]).await;
+    // A body that has come whole would let its connection go at once.
+    let upstream = Upstream::start(&[&[Act::Answer(CHUNKED)]]).await;
     let pool = Pool::new(PoolSettings { idle_per_origin: 2, ..PoolSettings::default() });
     let mut answers = Vec::new();
     for _ in 0..4 {

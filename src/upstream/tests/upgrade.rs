@@ -1,7 +1,5 @@
 //! What becomes of a 101.
 
-use hyper_util::rt::TokioIo;
-
 use super::*;
 
 const SWITCH: &str =
@@ -17,7 +15,7 @@ async fn a_switch_that_was_asked_for_leaves_a_tunnel() {
     let answer = pool.send(&upstream.origin(), &patient(), asking).await.unwrap();
     assert_eq!(answer.response.status(), 101);
     assert_eq!(answer.response.headers()["upgrade"], "websocket");
-    let mut tunnel = TokioIo::new(hyper::upgrade::on(answer.response).await.unwrap());
+    let mut tunnel = answer.switched.unwrap();
     let mut greeting = [0; 5];
     tunnel.read_exact(&mut greeting).await.unwrap();
     assert_eq!(&greeting, b"hello");

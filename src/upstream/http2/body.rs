@@ -1,8 +1,8 @@
-//! Bodies on their way to and from an upstream, watched for stalls.
+//! Bodies on their way to and from an upstream in HTTP/2, watched for stalls.
 //!
 //! [`Upload`] wraps the request's body and notes its pace, so that whoever waits for the response can tell an
 //! upstream that takes no data from a client that sends none. [`Download`] wraps the response's body: it ends a
-//! stall after `read_timeout`, gives the connection back after the last byte, and closes it when dropped before.
+//! stall after `read_timeout`, and keeps the request's place on the connection until then.
 
 use std::{
     pin::Pin,
@@ -19,7 +19,10 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Limits, error::Cause, pool::Lease};
+use super::{
+    super::{Limits, error::Cause},
+    Stream,
+};
 use crate::body::{Body, BodyError};
 
 /// The largest piece of a block that is written at once; smaller ones make the pace of a slow upstream visible.
@@ -109,11 +112,6 @@ impl Pace {
         self.waits_for.store(waits_for, Ordering::Release);
     }
 
-    /// Whether all of the body was handed to the connection.
-    pub(super) fn is_done(&self) -> bool {
-        self.waits_for.load(Ordering::Acquire) == NOTHING
-    }
-
     /// Waits until the upstream has taken no data for `write`, or has not answered for `read` after all of it.
     pub(super) async fn stalled(&self, limits: &Limits) -> Cause {
         let shortest = limits.read.min(limits.write);
@@ -139,7 +137,7 @@ impl Pace {
 #[derive(Debug)]
 pub(super) struct Download {
     incoming: Incoming,
-    lease: Option<Lease>,
+    stream: Option<Stream>,
     read_timeout: Duration,
     stall: Option<Pin<Box<Sleep>>>,
     waiting: bool,
@@ -147,8 +145,8 @@ pub(super) struct Download {
 
 impl Download {
     /// Wraps a body that is not at its end.
-    pub(super) fn new(incoming: Incoming, lease: Lease, read_timeout: Duration) -> Self {
-        Self { incoming, lease: Some(lease), read_timeout, stall: None, waiting: false }
+    pub(super) fn new(incoming: Incoming, stream: Stream, read_timeout: Duration) -> Self {
+        Self { incoming, stream: Some(stream), read_timeout, stall: None, waiting: false }
     }
 
     /// Waits for the next byte, but no longer than `read_timeout`.
@@ -161,7 +159,7 @@ impl Download {
         if stall.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
-        self.lease = None;
+        self.stream = None;
         Poll::Ready(Some(Err(BodyError::ReadTimeout)))
     }
 }
@@ -179,16 +177,10 @@ impl hyper::body::Body for Download {
             Poll::Ready(polled) => polled,
         };
         self.waiting = false;
-        match &polled {
-            Some(Err(_)) => self.lease = None,
-            Some(Ok(_)) if !self.incoming.is_end_stream() => {}
-            Some(Ok(_)) | None => {
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
-                }
-            }
+        if !matches!(polled, Some(Ok(_))) || self.incoming.is_end_stream() {
+            self.stream = None;
         }
-        Poll::Ready(polled.map(|frame| frame.map_err(BodyError::Connection)))
+        Poll::Ready(polled.map(|frame| frame.map_err(BodyError::connection)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -253,7 +245,8 @@ mod tests {
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut pieces = Vec::new();
         while let Poll::Ready(Some(frame)) = Pin::new(&mut upload).poll_frame(&mut context) {
-            pieces.push((frame.unwrap().into_data().unwrap().len(), pace.is_done()));
+            let done = pace.waits_for.load(Ordering::Acquire) == NOTHING;
+            pieces.push((frame.unwrap().into_data().unwrap().len(), done));
         }
         assert_eq!(pieces, [(PIECE, false), (PIECE, false), (1, true)]);
         assert!(Upload::new(Body::Empty).1.is_none());

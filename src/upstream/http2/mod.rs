@@ -1,4 +1,6 @@
-//! Connections in HTTP/2: many requests share one, and it stays when one of them ends early.
+//! HTTP/2 with an upstream: many requests share a connection, and it stays when one of them ends early.
+
+mod body;
 
 use std::{
     collections::HashMap,
@@ -10,7 +12,7 @@ use std::{
 };
 
 use http::{
-    HeaderValue, Request, Uri, Version,
+    HeaderValue, Request, Response, StatusCode, Uri, Version,
     header::{CONNECTION, HOST},
     uri::{Authority, Scheme},
 };
@@ -18,15 +20,12 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    task::AbortHandle,
-    time::Instant,
+    time::{Instant, timeout},
 };
 
-use super::{
-    Origin, Protocol,
-    connect::{Connection, MAX_RESPONSE_HEAD, Sender},
-    error::Cause,
-};
+use self::body::{Download, Upload};
+use super::{Limits, Origin, Protocol, error::Cause, http1::MAX_HEAD};
+use crate::body::Body;
 
 /// The most requests that a connection carries at a time; further ones open another. (As many as most servers allow.)
 const STREAMS: u32 = 100;
@@ -42,11 +41,14 @@ const UNREAD: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Shelf(Mutex<HashMap<Origin, Vec<Shared>>>);
 
+/// A new connection, which nobody shares yet.
+#[derive(Debug)]
+pub(super) struct Connection(http2::SendRequest<Upload>);
+
 /// One of them.
 #[derive(Debug)]
 struct Shared {
-    sender: http2::SendRequest<super::body::Upload>,
-    task: AbortHandle,
+    sender: http2::SendRequest<Upload>,
     streams: Arc<Streams>,
 }
 
@@ -62,11 +64,22 @@ struct Streams {
 
 /// One request's place on a shared connection.
 #[derive(Debug)]
-pub(super) struct Stream(Arc<Streams>);
+pub(super) struct Stream {
+    sender: http2::SendRequest<Upload>,
+    streams: Arc<Streams>,
+}
+
+/// A request that got no response.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) cause: Cause,
+    /// Its body, if nothing of the request was written.
+    pub(super) unsent: Option<Body>,
+}
 
 impl Shelf {
     /// A place on a connection to `origin` that carries less than it can, and has carried less than `most` requests.
-    pub(super) fn take(&self, origin: &Origin, most: u32) -> Option<(Connection, Stream)> {
+    pub(super) fn take(&self, origin: &Origin, most: u32) -> Option<Stream> {
         let all = self.lock();
         let fits = |it: &&Shared| {
             let streams = &it.streams;
@@ -78,18 +91,17 @@ impl Shelf {
     }
 
     /// Shares a new connection, and takes the first place on it.
-    pub(super) fn share(&self, origin: &Origin, connection: Connection) -> (Connection, Option<Stream>) {
-        let Sender::Http2(sender) = connection.sender else { return (connection, None) };
+    pub(super) fn share(&self, origin: &Origin, Connection(sender): Connection) -> Stream {
         let streams = Streams {
             open: AtomicU32::new(0),
             begun: AtomicU32::new(0),
             ended: AtomicU32::new(0),
             born: Instant::now(),
         };
-        let shared = Shared { sender, task: connection.task, streams: Arc::new(streams) };
-        let (connection, stream) = shared.join();
+        let shared = Shared { sender, streams: Arc::new(streams) };
+        let stream = shared.join();
         self.lock().entry(origin.clone()).or_default().push(shared);
-        (connection, Some(stream))
+        stream
     }
 
     /// Closes connections that have carried nothing for `idle` at `now`, have carried `most` requests, or are closed.
@@ -117,12 +129,10 @@ impl Shelf {
 }
 
 impl Shared {
-    fn join(&self) -> (Connection, Stream) {
-        let begun = self.streams.begun.fetch_add(1, Relaxed);
+    fn join(&self) -> Stream {
+        self.streams.begun.fetch_add(1, Relaxed);
         self.streams.open.fetch_add(1, Relaxed);
-        let connection =
-            Connection { sender: Sender::Http2(self.sender.clone()), task: self.task.clone(), served: begun };
-        (connection, Stream(self.streams.clone()))
+        Stream { sender: self.sender.clone(), streams: self.streams.clone() }
     }
 
     fn is_wanted(&self, now: Instant, idle: Duration, most: u32) -> bool {
@@ -138,9 +148,9 @@ impl Shared {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let lived = u32::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u32::MAX);
-        self.0.ended.store(lived, Relaxed);
-        self.0.open.fetch_sub(1, Relaxed);
+        let lived = u32::try_from(self.streams.born.elapsed().as_millis()).unwrap_or(u32::MAX);
+        self.streams.ended.store(lived, Relaxed);
+        self.streams.open.fetch_sub(1, Relaxed);
     }
 }
 
@@ -151,23 +161,60 @@ where
 {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(MAX_RESPONSE_HEAD).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
         .max_send_buf_size(UNREAD)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(Cause::of_exchange)?;
-    let driving = tokio::spawn(async move {
+    tokio::spawn(async move {
         // Whoever waits for a response or a body is told the error; nobody else wants it.
         drop(connection.await);
     });
-    Ok(Connection { sender: Sender::Http2(sender), task: driving.abort_handle(), served: 0 })
+    Ok(Connection(sender))
+}
+
+/// Sends a request and waits for the head of its response.
+pub(super) async fn send(
+    mut stream: Stream,
+    origin: &Origin,
+    request: Request<Body>,
+    limits: &Limits,
+) -> Result<Response<Body>, Lost> {
+    let (head, body) = request.into_parts();
+    let (upload, pace) = Upload::new(body);
+    let mut request = Request::from_parts(head, upload);
+    convert(&mut request, origin);
+    let lost = |cause| Lost { cause, unsent: None };
+    let sending = stream.sender.try_send_request(request);
+    let sent = match pace {
+        None => timeout(limits.read, sending).await.map_err(|_| lost(Cause::ReadTimeout))?,
+        Some(pace) => tokio::select! {
+            biased;
+            sent = sending => sent,
+            cause = pace.stalled(limits) => return Err(lost(cause)),
+        },
+    };
+    let response = sent.map_err(|mut error| Lost {
+        unsent: error.take_message().map(|request| request.into_body().into_body()),
+        cause: Cause::of_exchange(error.into_error()),
+    })?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(lost(Cause::UnaskedUpgrade));
+    }
+    Ok(response.map(|incoming| {
+        if hyper::body::Body::is_end_stream(&incoming) {
+            Body::Empty
+        } else {
+            Body::boxed(Download::new(incoming, stream, limits.read))
+        }
+    }))
 }
 
 /// Puts a request for HTTP/1.1 into the form of HTTP/2: Host becomes `:authority`, and what is about a connection
 /// goes. (RFC 9113, sections 8.2.2 and 8.3.1)
-pub(super) fn convert<B>(request: &mut Request<B>, origin: &Origin) {
+fn convert<B>(request: &mut Request<B>, origin: &Origin) {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(CONNECTION);
     let host = request.headers_mut().remove(HOST);

@@ -1,0 +1,248 @@
+//! Bodies in chunks, as they come in. (RFC 9112, section 7.1)
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::Invalid;
+
+/// The most bytes of all chunk extensions of a body, and of its trailers.
+const MAX_EXTRA: usize = 16 * 1024;
+
+/// The most trailer fields.
+const MAX_TRAILERS: usize = 100;
+
+/// How far a body has been read.
+#[derive(Debug, Default)]
+pub(super) struct Chunked {
+    state: State,
+    /// The size of the chunk, or what is left of it.
+    size: u64,
+    /// How many bytes of extensions and blanks there were.
+    extra: usize,
+    trailers: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Before the first digit of a size.
+    #[default]
+    Start,
+    Size,
+    /// After a blank: no digit may come any more.
+    Blank,
+    Extension,
+    SizeEnd,
+    Data,
+    DataReturn,
+    DataEnd,
+    Trailers,
+    Done,
+}
+
+/// What has been read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Data(Bytes),
+    Trailers(HeaderMap),
+    End,
+}
+
+impl Chunked {
+    /// Whether the last byte was read.
+    pub(super) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Takes the next part from the front of what was read; none if more has to be read.
+    pub(super) fn take(&mut self, read: &mut Bytes) -> Result<Option<Part>, Invalid> {
+        loop {
+            match self.state {
+                State::Done => return Ok(Some(Part::End)),
+                State::Data if !read.is_empty() => {
+                    let length = usize::try_from(self.size).map_or(read.len(), |size| size.min(read.len()));
+                    self.size -= length as u64;
+                    if self.size == 0 {
+                        self.state = State::DataReturn;
+                    }
+                    return Ok(Some(Part::Data(read.split_to(length))));
+                }
+                State::Trailers if !read.is_empty() => {
+                    if let Some(part) = self.trailers(read)? {
+                        return Ok(Some(part));
+                    }
+                }
+                state => {
+                    let Some(byte) = read.first().copied() else { return Ok(None) };
+                    read.advance(1);
+                    self.state = self.step(state, byte)?;
+                }
+            }
+        }
+    }
+
+    /// What comes after one byte of what is around the data.
+    fn step(&mut self, state: State, byte: u8) -> Result<State, Invalid> {
+        Ok(match (state, byte) {
+            (State::Start | State::Size, digit) if digit.is_ascii_hexdigit() => {
+                let digit = char::from(digit).to_digit(16).unwrap_or_default();
+                let size = self.size.checked_mul(16).and_then(|it| it.checked_add(u64::from(digit)));
+                self.size = size.ok_or(Invalid::Chunk)?;
+                State::Size
+            }
+            (State::Size | State::Blank | State::Extension, b'\r') => State::SizeEnd,
+            (State::Size | State::Blank, b' ' | b'\t') => self.count_extra(State::Blank)?,
+            (State::Size | State::Blank, b';') => State::Extension,
+            (State::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.count_extra(State::Extension)?,
+            (State::SizeEnd, b'\n') if self.size == 0 => State::Trailers,
+            (State::SizeEnd, b'\n') => State::Data,
+            (State::DataReturn, b'\r') => State::DataEnd,
+            (State::DataEnd, b'\n') => State::Start,
+            _ => return Err(Invalid::Chunk),
+        })
+    }
+
+    fn count_extra(&mut self, state: State) -> Result<State, Invalid> {
+        self.extra += 1;
+        if self.extra > MAX_EXTRA { Err(Invalid::Chunk) } else { Ok(state) }
+    }
+
+    /// Reads lines up to the empty one.
+    fn trailers(&mut self, read: &mut Bytes) -> Result<Option<Part>, Invalid> {
+        while let Some(byte) = read.first().copied() {
+            read.advance(1);
+            self.trailers.push(byte);
+            if self.trailers == b"\r\n" {
+                self.state = State::Done;
+                return Ok(Some(Part::End));
+            }
+            if self.trailers.ends_with(b"\r\n\r\n") {
+                self.state = State::Done;
+                return fields(&self.trailers).map(|it| Some(Part::Trailers(it)));
+            }
+            if self.trailers.len() > MAX_EXTRA {
+                return Err(Invalid::Trailers);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn fields(text: &[u8]) -> Result<HeaderMap, Invalid> {
+    let mut room = [httparse::EMPTY_HEADER; MAX_TRAILERS];
+    let Ok(httparse::Status::Complete((_, found))) = httparse::parse_headers(text, &mut room) else {
+        return Err(Invalid::Trailers);
+    };
+    let mut trailers = HeaderMap::with_capacity(found.len());
+    for field in found {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Invalid::Trailers)?;
+        let value = HeaderValue::from_bytes(field.value).map_err(|_| Invalid::Trailers)?;
+        trailers.append(name, value);
+    }
+    Ok(trailers)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is read of a body that comes in pieces of this size: its data, its trailers, and what comes after it.
+    fn read(text: &[u8], piece: usize) -> Result<(Vec<u8>, HeaderMap, Vec<u8>), Invalid> {
+        let (mut chunked, mut data, mut trailers) = (Chunked::default(), Vec::new(), HeaderMap::new());
+        let mut rest = Bytes::copy_from_slice(text);
+        loop {
+            let mut came = rest.split_to(piece.min(rest.len()));
+            assert!(!came.is_empty(), "there is no end in {text:?}");
+            while let Some(part) = chunked.take(&mut came)? {
+                match part {
+                    Part::Data(bytes) => data.extend_from_slice(&bytes),
+                    Part::Trailers(fields) => trailers = fields,
+                    Part::End => {}
+                }
+                if chunked.is_done() {
+                    return Ok((data, trailers, [came, rest].concat()));
+                }
+            }
+        }
+    }
+
+    /// Checks that a body is read so, however it comes.
+    #[track_caller]
+    fn check(text: &str, data: &str, trailers: &[(&'static str, &str)], rest: &str) {
+        let fields: HeaderMap =
+            trailers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        for piece in 1..=text.len() {
+            let found = read(text.as_bytes(), piece).unwrap();
+            assert_eq!(found, (data.into(), fields.clone(), rest.into()), "{text:?} in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_put_together() {
+        check("2\r\nok\r\n0\r\n\r\n", "ok", &[], "");
+        check("1\r\no\r\n00A\r\n0123456789\r\n0\r\n\r\nHTTP", "o0123456789", &[], "HTTP");
+        check("2;a=\"b\"\r\nok\r\n0 \r\n\r\n", "ok", &[], "");
+        check("2\t;a\r\nok\r\n000\r\nx-sum: 1\r\nx: 2\r\n\r\n", "ok", &[("x-sum", "1"), ("x", "2")], "");
+    }
+
+    #[test]
+    fn what_is_not_as_it_must_be_is_refused() {
+        for text in [
+            "\r\n",
+            "g\r\n",
+            "-1\r\n",
+            "0x2\r\nok",
+            " 2\r\nok",
+            "2 2\r\nok",
+            "2\nok",
+            "2\r\rok",
+            "2\r\nok0\r\n",
+            "2\r\nokk\r\n",
+            "2\r\nok\n0\r\n",
+            "2;a\nb\r\nok",
+            "2;a\0\r\nok",
+            "10000000000000000\r\n",
+            "0\r\na b\r\n\r\n",
+            "0\r\n: b\r\n\r\n",
+            "0\r\na : b\r\n\r\n",
+        ] {
+            for piece in [1, text.len()] {
+                assert!(read(text.as_bytes(), piece).is_err(), "{text:?}");
+            }
+        }
+        let long = format!("2;{}\r\nok\r\n", "x".repeat(MAX_EXTRA + 1));
+        assert!(matches!(read(long.as_bytes(), 1000), Err(Invalid::Chunk)));
+        let long = format!("0\r\nx: {}\r\n\r\n", "x".repeat(MAX_EXTRA));
+        assert!(matches!(read(long.as_bytes(), 1000), Err(Invalid::Trailers)));
+    }
+
+    proptest! {
+        #[test]
+        fn however_a_body_is_cut_it_is_the_same(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..8),
+            piece in 1_usize..60,
+        ) {
+            let mut text = Vec::new();
+            for chunk in &chunks {
+                text.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                text.extend_from_slice(chunk);
+                text.extend_from_slice(b"\r\n");
+            }
+            text.extend_from_slice(b"0\r\n\r\n");
+            let (data, trailers, rest) = read(&text, piece).unwrap();
+            prop_assert_eq!(data, chunks.concat());
+            prop_assert!(trailers.is_empty() && rest.is_empty());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
+            let (mut chunked, mut read) = (Chunked::default(), Bytes::from(text));
+            while let Ok(Some(part)) = chunked.take(&mut read) {
+                if part == Part::End || chunked.is_done() {
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! HTTP/1.1 with an upstream: one request and its response on one connection, driven by whoever waits for them.
+//!
+//! There is no task behind a connection: the request's own task writes, reads and keeps the time, so that nothing is
+//! handed over, and a connection that waits for its next request is a socket and nothing else. What a client may get
+//! wrong is hyper's business; what an upstream may get wrong is refused here.
+//!
+//! | part | what it is for |
+//! |---|---|
+//! | [`request`] | the request on its way out |
+//! | [`response`] | the head of the response, and what it says about its body |
+//! | [`chunked`] | bodies in chunks |
+//! | [`alarm`] | timeouts |
+
+mod alarm;
+mod chunked;
+mod request;
+mod response;
+
+use std::{
+    error::Error,
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, Response, StatusCode, request::Parts};
+use http_body::{Frame, SizeHint};
+use tokio::{io::AsyncReadExt, time::Instant};
+
+pub(super) use self::response::MAX_HEAD;
+use self::{
+    alarm::Alarm,
+    chunked::{Chunked, Part},
+    request::{Obstacle, Outgoing, Stage},
+    response::{Head, Length},
+};
+use super::{
+    Limits,
+    error::Cause,
+    pool::Home,
+    stream::{Stream, Switched},
+};
+use crate::body::{Body, BodyError};
+
+/// How much is read at a time, and how much once an upstream has more to say.
+const READ: usize = 8 * 1024;
+const READ_MOST: usize = 64 * 1024;
+
+/// A connection that carries one request at a time.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: Stream,
+    alarm: Alarm,
+    /// How many requests it has answered.
+    pub(super) served: u32,
+}
+
+/// A response that is not HTTP, or more of it than is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Invalid {
+    Head(httparse::Error),
+    TooLarge,
+    Status,
+    Field,
+    TransferEncoding,
+    ContentLength,
+    Chunk,
+    Trailers,
+}
+
+/// What a request came to.
+#[derive(Debug)]
+pub(super) enum Answered {
+    Response(Response<Body>),
+    /// The upstream has switched protocols.
+    Switched(Response<Body>, Switched),
+}
+
+/// A request that got no response.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) cause: Cause,
+    /// Whether not a byte of it was written.
+    pub(super) unsent: bool,
+}
+
+/// A request on its way and the response to it.
+#[derive(Debug)]
+struct Exchange {
+    link: Link,
+    home: Home,
+    outgoing: Outgoing,
+    /// What has been read and is not understood yet.
+    read: Bytes,
+    /// Where more is read to.
+    room: BytesMut,
+    /// How much is read at a time.
+    appetite: usize,
+    patience: Patience,
+}
+
+/// How long is waited for an upstream.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    write: Duration,
+    read: Duration,
+}
+
+/// The body of a response on its way in. Dropping it before its end closes the connection.
+#[derive(Debug)]
+struct Download {
+    /// None once the body has ended.
+    exchange: Option<Exchange>,
+    ahead: Ahead,
+    keep_alive: bool,
+    /// Since when nothing has come.
+    waits_since: Option<Instant>,
+}
+
+/// What is still to come of a body.
+#[derive(Debug)]
+enum Ahead {
+    Length(u64),
+    Chunked(Chunked),
+    UntilClose,
+}
+
+impl Link {
+    /// A connection that has carried nothing yet.
+    pub(super) const fn new(stream: Stream) -> Self {
+        Self { stream, alarm: Alarm::new(), served: 0 }
+    }
+
+    /// Whether it can take a request, as far as is known.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.stream.is_quiet()
+    }
+}
+
+/// Sends a request over a connection that belongs to `home`, and waits for the head of the response. The connection
+/// goes home as soon as the response has been read, or is closed if it cannot be used again.
+pub(super) async fn send(
+    link: Link,
+    home: Home,
+    (head, body): (&Parts, Body),
+    limits: &Limits,
+    now: Instant,
+) -> Result<Answered, Lost> {
+    let mut exchange = Exchange {
+        link,
+        home,
+        outgoing: Outgoing::new(head, body, now),
+        read: Bytes::new(),
+        room: BytesMut::new(),
+        appetite: READ,
+        patience: Patience { write: limits.write, read: limits.read },
+    };
+    match poll_fn(|context| exchange.poll_head(&head.method, context)).await {
+        Ok(head) => exchange.answer(head),
+        Err(cause) => Err(Lost { cause, unsent: exchange.outgoing.is_unsent() }),
+    }
+}
+
+impl Exchange {
+    /// Writes the request, as far as the upstream takes it, and reads the head of its final response.
+    fn poll_head(&mut self, method: &Method, context: &mut Context<'_>) -> Poll<Result<Head, Cause>> {
+        // An upstream that takes no more may have said why.
+        let obstacle = match self.outgoing.poll(&mut self.link.stream, context) {
+            Poll::Ready(Err(Obstacle::Connection(error))) => Some(error),
+            Poll::Ready(Err(Obstacle::Body(error))) => {
+                return Poll::Ready(Err(Cause::RequestBody(error.into())));
+            }
+            Poll::Ready(Ok(())) | Poll::Pending => None,
+        };
+        let closed = loop {
+            match self.poll_read(context) {
+                Poll::Ready(Ok(0)) => break io::ErrorKind::UnexpectedEof.into(),
+                Poll::Ready(Err(error)) => break error,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending if obstacle.is_some() => break io::ErrorKind::BrokenPipe.into(),
+                Poll::Pending => return self.poll_patience(context).map(Err),
+            }
+            while let Some(head) = response::parse(&mut self.read, method).map_err(Cause::invalid)? {
+                let status = head.response.status();
+                if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+                    return Poll::Ready(Ok(head));
+                }
+            }
+        };
+        Poll::Ready(Err(Cause::Closed(obstacle.unwrap_or(closed).into())))
+    }
+
+    /// Waits until whoever is to do something has had the time for it.
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<Cause> {
+        let (stage, since) = self.outgoing.pace();
+        let (deadline, cause) = match stage {
+            Stage::Upstream => (since + self.patience.write, Cause::WriteTimeout),
+            Stage::Done => (since + self.patience.read, Cause::ReadTimeout),
+            // The client's pace is the server's concern.
+            Stage::Client => return Poll::Pending,
+        };
+        self.link.alarm.poll(deadline, context).map(|()| cause)
+    }
+
+    /// Reads some more; 0 at the end of the connection.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if !self.read.is_empty() && self.room.is_empty() {
+            // What is incomplete has to be in one piece.
+            self.room = BytesMut::from(std::mem::take(&mut self.read));
+        }
+        let known = self.room.len();
+        if self.room.capacity() - known < self.appetite / 2 {
+            self.room.reserve(self.appetite);
+        }
+        let capacity = self.room.capacity();
+        let came = ready!(pin!(self.link.stream.read_buf(&mut self.room)).poll(context))?;
+        if self.room.len() == capacity {
+            self.appetite = READ_MOST.min(self.appetite * 2);
+        }
+        self.read = self.room.split().freeze();
+        Poll::Ready(Ok(came))
+    }
+
+    /// Makes a response of what came.
+    fn answer(mut self, head: Head) -> Result<Answered, Lost> {
+        let Head { response, length, keep_alive } = head;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let switched = Switched::new(self.read, self.link.stream);
+            return Ok(Answered::Switched(response.map(|()| Body::Empty), switched));
+        }
+        let ahead = match length {
+            Length::Known(length) => match usize::try_from(length) {
+                Ok(length) if length <= self.read.len() => {
+                    let body = Body::full(self.read.split_to(length));
+                    self.end(keep_alive);
+                    return Ok(Answered::Response(response.map(|()| body)));
+                }
+                _ => Ahead::Length(length),
+            },
+            Length::Chunked => Ahead::Chunked(Chunked::default()),
+            Length::UntilClose => Ahead::UntilClose,
+        };
+        let body = Download { exchange: Some(self), ahead, keep_alive, waits_since: None };
+        Ok(Answered::Response(response.map(|()| Body::boxed(body))))
+    }
+
+    /// Lets the connection go home, if it can be used again: nothing is left in it on either side.
+    fn end(mut self, keep_alive: bool) {
+        if keep_alive && self.read.is_empty() && self.outgoing.is_done() {
+            self.link.alarm.rest();
+            self.link.served += 1;
+            self.home.put(self.link);
+        }
+    }
+}
+
+impl Download {
+    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
+        let Some(exchange) = &mut self.exchange else { return Poll::Ready(Ok(None)) };
+        match exchange.outgoing.poll(&mut exchange.link.stream, context) {
+            Poll::Ready(Err(Obstacle::Body(error))) => return Poll::Ready(Err(error)),
+            // It has answered already; there is no need to take the rest.
+            Poll::Ready(Err(Obstacle::Connection(_))) => exchange.outgoing.give_up(),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        loop {
+            if let Some(part) = self.ahead.take(&mut exchange.read).map_err(BodyError::connection)? {
+                self.waits_since = None;
+                return Poll::Ready(Ok(match part {
+                    Part::Data(data) => Some(Frame::data(data)),
+                    Part::Trailers(trailers) => Some(Frame::trailers(trailers)),
+                    Part::End => None,
+                }));
+            }
+            let Poll::Ready(came) = exchange.poll_read(context) else { break };
+            if came.map_err(BodyError::connection)? == 0 {
+                let whole = matches!(self.ahead, Ahead::UntilClose);
+                let broken = || BodyError::connection(io::Error::from(io::ErrorKind::UnexpectedEof));
+                return Poll::Ready(if whole { Ok(None) } else { Err(broken()) });
+            }
+        }
+        let since = *self.waits_since.get_or_insert_with(Instant::now);
+        exchange
+            .link
+            .alarm
+            .poll(since + exchange.patience.read, context)
+            .map(|()| Err(BodyError::ReadTimeout))
+    }
+}
+
+impl Ahead {
+    /// Takes the next part from the front of what was read; none if more has to be read.
+    fn take(&mut self, read: &mut Bytes) -> Result<Option<Part>, Invalid> {
+        match self {
+            Self::Chunked(chunked) => chunked.take(read),
+            Self::Length(0) => Ok(Some(Part::End)),
+            _ if read.is_empty() => Ok(None),
+            Self::UntilClose => Ok(Some(Part::Data(std::mem::take(read)))),
+            Self::Length(left) => {
+                let length = usize::try_from(*left).map_or(read.len(), |left| left.min(read.len()));
+                *left -= length as u64;
+                Ok(Some(Part::Data(read.split_to(length))))
+            }
+        }
+    }
+
+    /// Whether nothing more is to come.
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Length(left) => *left == 0,
+            Self::Chunked(chunked) => chunked.is_done(),
+            Self::UntilClose => false,
+        }
+    }
+}
+
+impl http_body::Body for Download {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let part = ready!(self.poll_part(context));
+        let ended = matches!(part, Ok(None)) || self.ahead.is_done();
+        if part.is_err() {
+            self.exchange = None;
+        } else if let Some(exchange) = self.exchange.take_if(|_| ended) {
+            exchange.end(self.keep_alive);
+        }
+        Poll::Ready(part.transpose())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.exchange.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.ahead {
+            Ahead::Length(left) => SizeHint::with_exact(left),
+            Ahead::Chunked(_) | Ahead::UntilClose => SizeHint::default(),
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Head(error) => return error.fmt(out),
+            Self::TooLarge => "the head is too large",
+            Self::Status => "the status is invalid",
+            Self::Field => "a field is invalid",
+            Self::TransferEncoding => "HTTP/1.0 has no Transfer-Encoding",
+            Self::ContentLength => "the Content-Length is invalid",
+            Self::Chunk => "a chunk is invalid",
+            Self::Trailers => "the trailers are invalid",
+        })
+    }
+}
+
+impl Error for Invalid {}
