@@ -32,8 +32,8 @@ pub struct Choice<'a> {
     origin: Cow<'a, Origin>,
     hash: u32,
     keep_host: bool,
-    /// The peer of the try that is under way, and when it began.
-    current: Option<(Arc<Peer>, Instant)>,
+    /// The peer of the try that is under way, and when it began, if its algorithm asks.
+    current: Option<(Arc<Peer>, Option<Instant>)>,
     /// Those that failed.
     tried: Vec<Arc<Peer>>,
     open: Option<Open>,
@@ -107,8 +107,9 @@ impl<'a> Choice<'a> {
         self.pick().ok_or_else(|| balancer.nobody())
     }
 
-    fn measure(&self, peer: &Peer, began: Instant, outcome: Outcome<'_>) {
-        if self.balancer.plan.algorithm == Algorithm::Latency {
+    /// Takes in how long a try took, if that is asked.
+    fn measure(peer: &Peer, began: Option<Instant>, outcome: Outcome<'_>) {
+        if let Some(began) = began {
             match outcome {
                 Ok((_, took)) => peer.state.latency.measure(took, clock()),
                 Err(_) => peer.state.latency.fail(began.elapsed(), clock()),
@@ -128,13 +129,14 @@ impl Peers for Choice<'_> {
             address: peer.place.address,
             host: (!self.keep_host).then(|| peer.host(self.origin.is_tls()).clone()),
         };
-        self.current = Some((peer, Instant::now()));
+        let measured = self.balancer.plan.algorithm == Algorithm::Latency;
+        self.current = Some((peer, measured.then(Instant::now)));
         Ok(found)
     }
 
     fn ended(&mut self, outcome: Outcome<'_>) {
         let Some((peer, began)) = self.current.take() else { return };
-        self.measure(&peer, began, outcome);
+        Self::measure(&peer, began, outcome);
         if let Some(checks) = &self.balancer.plan.checks
             && let Some(event) = event(outcome, &checks.passive.limits)
         {

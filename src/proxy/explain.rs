@@ -6,11 +6,15 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use http::{HeaderValue, Request, Uri, header};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Connection, Proxy, Stage, Tls, forward::Way, new_exchange, protocol, router_request};
+use super::{
+    Connection, Proxy, Stage, Tls,
+    forward::{Outbound, Way},
+    new_exchange, protocol, router_request,
+};
 use crate::{
     body::Body,
     entity::Route,
@@ -18,6 +22,7 @@ use crate::{
     request_id::RequestId,
     router::Candidate,
     snapshot::{Snapshot, Step},
+    upstream::Head,
     uri_path::normalize,
 };
 
@@ -109,14 +114,15 @@ impl Proxy {
         let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         let tls_agreed = tls.then(|| agreed(request.uri().host()));
-        let connection = Connection { peer, local, tls: tls_agreed, stage: watch::channel(Stage::Open).1 };
+        let connection = Connection::new(peer, local, tls_agreed, watch::channel(Stage::Open).1);
         let request = with_host(request).map(|()| Body::Empty);
         let id = RequestId::random();
         let refused = self.refuse(&request, &id).map(|it| it.status().as_u16());
         let (head, body) = request.into_parts();
         let path = normalize(head.uri.path().as_bytes()).into_owned();
-        let trusted = self.real_ip.client(peer.ip(), &head.headers).trusted;
-        let mut exchange = new_exchange((head, body), &path, peer, tls, Instant::now(), id);
+        let who = self.real_ip.client(peer.ip(), &head.headers);
+        let trusted = who.trusted;
+        let exchange = new_exchange((head, body), &path, peer, tls, Instant::now(), id);
         let host = exchange.head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
         let line = format!(
             "{} {}{}",
@@ -145,18 +151,17 @@ impl Proxy {
         explanation.answer = self_made(&exchange, route, step, trusted);
         if let (None, Some(destination)) = (explanation.answer, &step.destination) {
             let prefix_text = found.prefix_text(&path);
-            let connection = &connection;
-            let way = Way { path: &path, prefix: found.prefix, prefix_text, connection, trusted };
-            let (request, _) = self.request(&mut exchange, route, destination, &way);
+            let (connection, client) = (&connection, connection.address_of(who));
+            let way = Way { path: &path, prefix: found.prefix, prefix_text, connection, trusted, client };
+            let head = self.head(&exchange, route, destination, &way);
             let origin = &destination.origin;
             let place = match destination.balancer.upstream() {
                 // Which of its targets is not known before.
                 Some(_) => origin.host().to_owned(),
                 None => format!("{}:{}", origin.host(), origin.port()),
             };
-            let request_line = format!("{} {place}{}", request.method(), request.uri());
-            explanation.upstream =
-                Some(Forwarded { request: request_line, headers: fields(request.headers()) });
+            let request = format!("{} {place}{}", head.method, head.target);
+            explanation.upstream = Some(Forwarded { request, headers: fields(&head) });
         }
         explanation
     }
@@ -241,7 +246,10 @@ fn self_made(exchange: &Exchange, route: &Route, step: &Step, trusted: bool) -> 
     step.destination.is_none().then_some((503, "the route has no service"))
 }
 
-fn fields(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+fn fields(head: &Outbound<'_>) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    head.give_fields(None, &mut |name, value| {
+        fields.push((name.to_owned(), String::from_utf8_lossy(value).into_owned()));
+    });
+    fields
 }

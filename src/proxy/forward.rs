@@ -1,22 +1,23 @@
 //! What no plugin answers goes to the Service, and its answer comes back.
 
-use std::{net::IpAddr, time::Instant};
+use std::{borrow::Cow, time::Instant};
 
-use http::{HeaderValue, Method, Request, Uri, Version, header, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, Version, header, uri::PathAndQuery};
 
 use super::{
     Connection, Hop, Outcome, Proxy, extended_connect,
-    headers::{self, Forwarding, Proxied, Scheme, forward_request_headers, response_headers},
+    headers::{self, Forwarding, Proxied, Scheme, asks_for_websocket, response_headers},
     milliseconds, request_body, tunnel,
 };
 use crate::{
     balancer::{Asked, Hashed},
-    body::{Body, BodyError},
+    body::BodyError,
     entity::Route,
     plugin::Exchange,
     reply::{self, Phase},
     router::join,
     snapshot::Destination,
+    upstream::Head,
     uri_path::encode,
 };
 
@@ -32,6 +33,36 @@ pub(super) struct Way<'a> {
     pub(super) connection: &'a Connection,
     /// Whether the peer's word about the client counts.
     pub(super) trusted: bool,
+    /// The address of the client.
+    pub(super) client: Cow<'a, str>,
+}
+
+/// What the upstream gets, but for the body.
+#[derive(Debug)]
+pub(super) struct Outbound<'a> {
+    pub(super) method: &'a Method,
+    pub(super) target: PathAndQuery,
+    /// The fields that the client sent.
+    headers: &'a HeaderMap,
+    forwarding: Forwarding<'a>,
+}
+
+impl Head for Outbound<'_> {
+    fn method(&self) -> &Method {
+        self.method
+    }
+
+    fn target(&self) -> &str {
+        self.target.as_str()
+    }
+
+    fn upgrades(&self) -> bool {
+        self.forwarding.websocket
+    }
+
+    fn give_fields(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8])) {
+        self.forwarding.give_fields(self.headers, host, give);
+    }
 }
 
 impl Proxy {
@@ -50,18 +81,21 @@ impl Proxy {
         let version = exchange.head.version;
         let trailers = exchange.head.headers.get(header::TE).is_some_and(|it| it == "trailers");
         let upgrade = exchange.head.extensions.remove::<hyper::upgrade::OnUpgrade>();
-        let (request, websocket) = self.request(exchange, route, destination, way);
+        let body = std::mem::take(&mut exchange.body);
+        let exchange = &*exchange;
+        let head = self.head(exchange, route, destination, way);
         let hashed = hash(exchange, destination);
         let keep_host = route.preserve_host || exchange.upstream_host.is_some();
-        let kept_host = request.headers().get(header::HOST).filter(|_| keep_host);
+        let host = head.forwarding.upstream_host.as_ref().or_else(|| exchange.head.headers.get(header::HOST));
+        let kept_host = host.filter(|_| keep_host);
         let mut choice = destination.balancer.choose(&self.resolver, &destination.origin, &hashed, kept_host);
         let handed_over = Instant::now();
-        let proxy_latency = milliseconds(handed_over.duration_since(exchange.started));
-        let result = self.pool.send_over(&mut choice, &destination.limits, request).await;
+        let result = self.pool.send_over(&mut choice, &destination.limits, &head, body).await;
+        let came = result.as_ref().map_or_else(|_| Instant::now(), |answer| answer.came.into_std());
         let mut proxied = Proxied {
             version: Version::HTTP_11,
-            upstream_latency: milliseconds(handed_over.elapsed()),
-            proxy_latency,
+            upstream_latency: milliseconds(came.duration_since(handed_over)),
+            proxy_latency: milliseconds(handed_over.duration_since(exchange.started)),
             upstream_status: None,
             request_id: id,
             trailers,
@@ -77,8 +111,8 @@ impl Proxy {
                 }
                 proxied.upstream_status = Some(response.status());
                 proxied.version = response.version();
-if let Some((client, upstream)) =
-                    upgrade.filter(|_| websocket && understood).zip(answer.switched)
+                if let Some((client, upstream)) =
+                    upgrade.filter(|_| head.upgrades() && understood).zip(answer.switched)
                 {
                     proxied.upgrade = true;
                     let stage = way.connection.stage.clone();
@@ -125,51 +159,50 @@ if let Some((client, upstream)) =
         Ok(())
     }
 
-    /// What the upstream gets, and whether it asks for WebSocket.
-    pub(super) fn request(
+    /// What the upstream gets.
+    pub(super) fn head<'a>(
         &self,
-        exchange: &mut Exchange,
+        exchange: &'a Exchange,
         route: &Route,
         destination: &Destination,
-        way: &Way<'_>,
-    ) -> (Request<Body>, bool) {
-        let body = std::mem::replace(&mut exchange.body, Body::Empty);
-        let mut request = Request::new(body);
-        *request.method_mut() = exchange.head.method.clone();
-        *request.uri_mut() = self.target(exchange, route, destination, way);
-        let mut fields = exchange.head.headers.clone();
-        let Connection { peer, local, tls, .. } = way.connection;
-        let host = fields.get(header::HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
-        let stripped = way.prefix_text.filter(|_| route.strip_path);
-        let client: IpAddr = exchange.client.ip();
-        let websocket = forward_request_headers(
-            &mut fields,
-            &Forwarding {
-                peer: peer.ip(),
+        way: &'a Way<'_>,
+    ) -> Outbound<'a> {
+        let headers = &exchange.head.headers;
+        let Connection { local, tls, .. } = way.connection;
+        let host = headers.get(header::HOST).map_or("", |host| host.to_str().unwrap_or_default());
+        Outbound {
+            method: &exchange.head.method,
+            target: self.target(exchange, route, destination, way),
+            headers,
+            forwarding: Forwarding {
+                peer: &way.connection.address,
                 trusted: way.trusted,
-                client,
+                client: &way.client,
                 scheme: if tls.is_some() { Scheme::Https } else { Scheme::Http },
-                host: host.to_str().unwrap_or_default(),
+                host,
                 port: self.port_maps.public(local.port()),
                 raw_path: exchange.head.uri.path(),
-                stripped_prefix: stripped,
-                request_id: self.upstream_request_id.then(|| exchange.request_id.to_header()),
+                stripped_prefix: way.prefix_text.filter(|_| route.strip_path),
+                request_id: self.upstream_request_id.then(|| exchange.request_id.as_str()),
                 version: exchange.head.version,
                 upstream_host: exchange.upstream_host.clone().or_else(|| {
                     // HTTP/1.1 has to name a host, also where the client's HTTP/1.0 did not.
                     (!route.preserve_host || host.is_empty()).then(|| destination.host.clone())
                 }),
+                websocket: asks_for_websocket(headers, exchange.head.version),
+                counted: exchange.head.method == Method::OPTIONS,
             },
-        );
-        if *request.method() == Method::OPTIONS {
-            headers::count_forward(&mut fields);
         }
-        *request.headers_mut() = fields;
-        (request, websocket)
     }
 
     /// The target that the upstream gets: the Service's path and the request's, and the query byte for byte.
-    fn target(&self, exchange: &Exchange, route: &Route, destination: &Destination, way: &Way<'_>) -> Uri {
+    fn target(
+        &self,
+        exchange: &Exchange,
+        route: &Route,
+        destination: &Destination,
+        way: &Way<'_>,
+    ) -> PathAndQuery {
         let handling = self.flavor.path_handling(route.path_handling);
         let joined = join(Some(&destination.path), way.path, way.prefix, route.strip_path, handling);
         let mut target = exchange.upstream_path.clone().unwrap_or_else(|| encode(&joined).into_owned());
@@ -178,7 +211,7 @@ if let Some((client, upstream)) =
             target.push_str(query);
         }
         // Every byte that a target may not hold has been encoded.
-        PathAndQuery::try_from(target).map_or_else(|_| Uri::from_static("/"), Uri::from)
+        PathAndQuery::try_from(target).unwrap_or(PathAndQuery::from_static("/"))
     }
 }
 

@@ -34,6 +34,7 @@ mod tunnel;
 pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     num::NonZeroU64,
     sync::Arc,
@@ -111,6 +112,8 @@ pub struct Connection {
     pub tls: Option<Tls>,
     /// Tells when the process ends; whoever holds it is waited for.
     pub stage: watch::Receiver<Stage>,
+    /// The address of the other end, as a text: every request tells it.
+    address: Box<str>,
 }
 
 /// What a client and a listener agreed on in a handshake.
@@ -122,6 +125,24 @@ pub struct Tls {
     pub version: &'static str,
     /// The cipher, under OpenSSL's name.
     pub cipher: &'static str,
+}
+
+impl Connection {
+    /// A connection between these two.
+    #[must_use]
+    pub fn new(peer: SocketAddr, local: SocketAddr, tls: Option<Tls>, stage: watch::Receiver<Stage>) -> Self {
+        let address = peer.ip().to_canonical().to_string().into();
+        Self { peer, local, tls, stage, address }
+    }
+
+    /// The address of a client that came over it.
+    fn address_of(&self, client: Client) -> Cow<'_, str> {
+        if client.address == self.peer.ip().to_canonical() {
+            Cow::Borrowed(&self.address)
+        } else {
+            Cow::Owned(client.address.to_string())
+        }
+    }
 }
 
 /// How the answer to a request came about: it decides which headers tell of it.
@@ -289,6 +310,7 @@ impl Proxy {
                 prefix_text: found.prefix_text(&path),
                 connection,
                 trusted: who.trusted,
+                client: connection.address_of(who),
             };
             // In a box: the room that it needs would be moved about for the requests that plugins answer, too.
             Box::pin(self.serve(&mut exchange, route, step, &way)).await

@@ -10,7 +10,7 @@ fn a_request_needs_little_room() {
     let proxy = Proxy::new(live, &Settings::default());
     let here = SocketAddr::from(([127, 0, 0, 1], 80));
     let stage = watch::channel(Stage::Open).1;
-    let connection = Connection { peer: here, local: here, tls: None, stage };
+    let connection = Connection::new(here, here, None, stage);
     let room = size_of_val(&proxy.answer(Request::new(Body::Empty), &connection));
     assert!(room <= 2560, "{room} bytes");
 }

@@ -179,12 +179,12 @@ fn begin(stream: TcpStream, peer: SocketAddr, how: &How, permit: Option<OwnedSem
         let wrap = |stream| socket::abortable(stream, abort.clone());
         match &how.tls {
             None => {
-                let connection = Connection { peer, local, tls: None, stage };
+                let connection = Connection::new(peer, local, None, stage);
                 serve(wrap(stream), &how, session(&how, connection, abort.clone(), pulse)).await;
             }
             Some(acceptor) => {
                 let Some((stream, tls)) = acceptor.accept(stream, wrap).await else { return };
-                let connection = Connection { peer, local, tls: Some(tls), stage };
+                let connection = Connection::new(peer, local, Some(tls), stage);
                 serve(stream, &how, session(&how, connection, abort.clone(), pulse)).await;
             }
         }
@@ -213,6 +213,7 @@ where
     let mut serving = pin!(how.server.serve_connection_with_upgrades(wire, service));
     loop {
         tokio::select! {
+            biased;
             ended = serving.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!("connection from {peer} ended: {error}");

@@ -12,12 +12,14 @@
 //! | [`http1`] | one request and its response on a connection |
 //! | [`http2`] | connections that many requests share |
 //! | [`tls`] | what is asked of certificates, and shown |
+//! | [`head`] | what a request says |
 //! | [`peers`] | where the tries of a request go |
 //! | [`send`] | tries, and when one may be repeated |
 //! | [`error`] | what can go wrong |
 
 mod connect;
 mod error;
+mod head;
 mod http1;
 mod http2;
 mod peers;
@@ -29,6 +31,7 @@ mod tests;
 mod tls;
 
 pub use error::{Cause, Failure};
+pub use head::Head;
 pub use peers::{Outcome, Peer, Peers, Place};
 pub use pool::{Pool, PoolSettings};
 pub use stream::Switched;
@@ -37,6 +40,7 @@ pub use tls::{TlsSettings, Trust};
 use std::{sync::Arc, time::Duration};
 
 use rustls::pki_types::ServerName;
+use tokio::time::Instant;
 
 use crate::body::Body;
 
@@ -144,8 +148,6 @@ pub struct Answer {
     pub switched: Option<Switched>,
     /// How many connections were asked for; 0 if the first idle one did.
     pub tries: u32,
-    /// The time until a connection was there, over all tries; zero if an idle one was.
-    pub connecting: Duration,
-    /// The time from writing the request to the head of the response, in the last try.
-    pub waiting: Duration,
+    /// When the head of the response came.
+    pub came: Instant,
 }

@@ -11,18 +11,21 @@
 //!
 //! Every try but one on a dead idle connection goes where [`Peers`] say, which hear how it ended.
 
-use std::{io::ErrorKind, time::Duration};
-
-use http::{
-    Request, Response, Version,
-    header::{HOST, UPGRADE},
-    request::Parts,
+use std::{
+    future::{Future, poll_fn},
+    io::ErrorKind,
+    pin::pin,
+    task::Poll,
+    time::Duration,
 };
+
+use http::{Request, Response};
 use tokio::time::{Instant, timeout};
 
 use super::{
     Answer, Cause, Failure, Limits, Origin, Pool, Switched,
     connect::connect,
+    head::{Head, Said},
     http1::{self, Answered},
     http2,
     peers::{Addresses, Peer, Peers},
@@ -41,50 +44,45 @@ impl Pool {
         limits: &Limits,
         request: Request<Body>,
     ) -> Result<Answer, Failure> {
-        self.send_over(&mut Addresses::new(origin, limits.connect), limits, request).await
+        let (head, body) = request.into_parts();
+        self.send_over(&mut Addresses::new(origin, limits.connect), limits, &head, body).await
     }
 
     /// Sends a request to one of several peers and waits for the head of the response.
     ///
-    /// The target has to be in origin form, and Host has to be set. Header fields go out as they are, but for Host,
-    /// which a peer may want its own way; the framing is made here. The body of the answer fails when the upstream's
+    /// Host has to be among the fields. The framing is made here. The body of the answer fails when the upstream's
     /// body breaks off or stalls; dropping it early, or dropping this future, closes the connection.
     ///
     /// # Errors
     /// A [`Failure`] says why no response came, and with which status to tell the client.
-    pub async fn send_over<P: Peers>(
+    pub async fn send_over<P: Peers, H: Head>(
         &self,
         peers: &mut P,
         limits: &Limits,
-        mut request: Request<Body>,
+        head: &H,
+        mut body: Body,
     ) -> Result<Answer, Failure> {
-        *request.version_mut() = Version::HTTP_11;
-        let (mut head, mut body) = request.into_parts();
         let mut tries = Tries { pool: self, peers, limits, count: 0, again: None };
-        let mut connecting = Duration::ZERO;
         loop {
             let began = Instant::now();
             let found = tries.connection(began).await.map_err(|cause| tries.failure(cause))?;
             let handed_over = if found.reused { began } else { Instant::now() };
-            connecting += handed_over.duration_since(began);
-            if let Some(host) = &found.peer.host {
-                head.headers.insert(HOST, host.clone());
-            }
             let spare = body.replay();
-            let Lost { cause, unsent } =
-                match exchange(found.lease, &found.peer, (&head, body), limits, handed_over).await {
-                    Ok((response, switched)) => {
-                        let waiting = handed_over.elapsed();
-                        tries.peers.ended(Ok((response.status(), waiting)));
-                        return Ok(Answer { response, switched, tries: tries.count, connecting, waiting });
-                    }
-                    Err(lost) => lost,
-                };
+            let said = Said { head, host: found.peer.host.as_ref() };
+            let sent = exchange(found.lease, &found.peer.origin, (&said, body), limits, handed_over).await;
+            let Lost { cause, unsent } = match sent {
+                Ok((response, switched)) => {
+                    let came = Instant::now();
+                    tries.peers.ended(Ok((response.status(), came.duration_since(handed_over))));
+                    return Ok(Answer { response, switched, tries: tries.count, came });
+                }
+                Err(lost) => lost,
+            };
             let repeatable = matches!(cause, Cause::Closed(_)) && (found.reused || tries.left());
             let again = match unsent {
                 Unsent::Body(body) => Some(body),
                 Unsent::Head => spare,
-                Unsent::Nothing => spare.filter(|_| head.method.is_idempotent()),
+                Unsent::Nothing => spare.filter(|_| head.method().is_idempotent()),
             };
             match again {
                 Some(again) if repeatable => body = again,
@@ -127,9 +125,7 @@ impl<P: Peers> Tries<'_, P> {
             let peer = match self.again.take() {
                 Some(peer) => peer,
                 None => {
-                    let next = timeout(self.limits.connect, self.peers.next()).await;
-                    let peer =
-                        next.unwrap_or_else(|_| Err(Cause::NameResolution(ErrorKind::TimedOut.into())))?;
+                    let peer = in_time(self.peers.next(), self.limits.connect).await?;
                     if let Some(lease) = self.pool.take(&peer.origin, now) {
                         return Ok(Found { peer, lease, reused: true });
                     }
@@ -162,6 +158,18 @@ impl<P: Peers> Tries<'_, P> {
     }
 }
 
+/// Waits for a peer, but no longer than this. Mostly it is known at once, and no timer is needed.
+async fn in_time(next: impl Future<Output = Result<Peer, Cause>>, limit: Duration) -> Result<Peer, Cause> {
+    let mut next = pin!(next);
+    match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
+        Poll::Ready(peer) => peer,
+        Poll::Pending => {
+            let late = |_| Err(Cause::NameResolution(ErrorKind::TimedOut.into()));
+            timeout(limit, next).await.unwrap_or_else(late)
+        }
+    }
+}
+
 /// An exchange that gave no response.
 struct Lost {
     cause: Cause,
@@ -185,34 +193,28 @@ impl From<Cause> for Lost {
 }
 
 /// Writes a request and waits for the head of its response.
-async fn exchange(
+async fn exchange<H: Head>(
     lease: Lease,
-    peer: &Peer,
-    (head, body): (&Parts, Body),
+    origin: &Origin,
+    (said, body): (&Said<'_, H>, Body),
     limits: &Limits,
     now: Instant,
 ) -> Result<(Response<Body>, Option<Switched>), Lost> {
     match lease {
         Lease::Own(link, home) => {
-            let answered = http1::send(link, home, (head, body), limits, now).await.map_err(|lost| Lost {
+            let answered = http1::send(link, home, (said, body), limits, now).await.map_err(|lost| Lost {
                 cause: lost.cause,
                 unsent: if lost.unsent { Unsent::Head } else { Unsent::Nothing },
             })?;
             match answered {
                 Answered::Response(response) => Ok((response, None)),
-                Answered::Switched(..) if !head.headers.contains_key(UPGRADE) => {
-                    Err(Cause::UnaskedUpgrade.into())
-                }
+                Answered::Switched(..) if !said.head.upgrades() => Err(Cause::UnaskedUpgrade.into()),
                 Answered::Switched(response, switched) => Ok((response, Some(switched))),
             }
         }
         Lease::Shared(stream) => {
-            let mut request = Request::new(body);
-            *request.method_mut() = head.method.clone();
-            *request.uri_mut() = head.uri.clone();
-            *request.headers_mut() = head.headers.clone();
             // In a box: few requests go this way, and it takes more room.
-            let sent = Box::pin(http2::send(stream, &peer.origin, request, limits)).await;
+            let sent = Box::pin(http2::send(stream, origin, (said, body), limits)).await;
             let response = sent.map_err(|lost| Lost {
                 cause: lost.cause,
                 unsent: lost.unsent.map_or(Unsent::Nothing, Unsent::Body),

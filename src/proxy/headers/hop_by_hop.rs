@@ -2,25 +2,46 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
-    header::{CONNECTION, CONTENT_LENGTH, Entry, HOST, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE},
 };
 
 use super::{KEEP_ALIVE, PROXY, PROXY_CONNECTION};
 
+/// The fields that a sender wants to end with its connection.
+#[derive(Debug)]
+pub(super) struct Nominated(Vec<HeaderName>);
+
 /// Removes what belongs to the connection that a message came over: Connection and the fields it names, Keep-Alive,
-/// Proxy-Connection, Transfer-Encoding, Upgrade, and TE but for `trailers`.
-///
-/// A peer cannot have Host, Content-Length or an X-Forwarded field removed by naming it: these say how far a message
-/// reaches, where it goes and whence it came. Two more fields go for safety: Proxy (which CGI programs take for
-/// their own setting), and names that programs take for framing because they read `_` as `-`.
+/// Proxy-Connection, Transfer-Encoding, Upgrade, and TE but for `trailers`. Two more fields go for safety: Proxy
+/// (which CGI programs take for their own setting), and names that programs take for framing because they read `_` as
+/// `-`.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let trailers = lists(headers, &TE, "trailers");
-    if let Entry::Occupied(connection) = headers.entry(CONNECTION) {
-        let (_, values) = connection.remove_entry_mult();
-        let nominating: Vec<HeaderValue> = values.filter(|value| !is_plain(value)).collect();
-        for value in &nominating {
-            remove_named(headers, value);
-        }
+    // Most messages have few of these, and looking at all names costs less than looking each of these up.
+    let is_one = |name: &HeaderName| {
+        matches!(
+            name.as_str(),
+            "connection"
+                | "keep-alive"
+                | "proxy-connection"
+                | "transfer-encoding"
+                | "upgrade"
+                | "proxy"
+                | "te"
+                | "transfer_encoding"
+                | "content_length"
+        )
+    };
+    let found = headers.keys().filter(|name| is_one(name)).count();
+    if found == 0 {
+        return;
+    }
+    let nominated = Nominated::by(headers);
+    if headers.remove(CONNECTION).is_some() && found == 1 && nominated.0.is_empty() {
+        return;
+    }
+    let trailers = headers.get_all(TE).iter().any(|value| lists(value, "trailers"));
+    for name in nominated.0 {
+        headers.remove(name);
     }
     for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY] {
         headers.remove(name);
@@ -34,17 +55,37 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+impl Nominated {
+    /// Those that Connection names. A peer cannot name Host, Content-Length or an X-Forwarded field: these say how far
+    /// a message reaches, where it goes and whence it came.
+    pub(super) fn by(headers: &HeaderMap) -> Self {
+        let mut nominated = Vec::new();
+        for value in headers.get_all(CONNECTION).iter().filter(|value| !is_plain(value)) {
+            let names = value.as_bytes().split(|byte| *byte == b',');
+            nominated.extend(names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()));
+        }
+        nominated.retain(|name| {
+            *name != HOST && *name != CONTENT_LENGTH && !name.as_str().starts_with("x-forwarded-")
+        });
+        Self(nominated)
+    }
+
+    pub(super) fn has(&self, name: &HeaderName) -> bool {
+        self.0.contains(name)
+    }
+}
+
 /// Whether a request asks to speak WebSocket from now on (RFC 6455, section 4.1). Every other upgrade is ignored,
 /// h2c above all. In HTTP/2 there are no such fields but those of `extended_connect`.
 pub(crate) fn asks_for_websocket(headers: &HeaderMap, version: Version) -> bool {
     matches!(version, Version::HTTP_11 | Version::HTTP_2)
         && headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-        && lists(headers, &CONNECTION, "upgrade")
+        && headers.get_all(CONNECTION).iter().any(|value| lists(value, "upgrade"))
 }
 
 /// Whether a list has an item, in any case; parameters of the item do not matter.
-pub(super) fn lists(headers: &HeaderMap, name: &HeaderName, item: &str) -> bool {
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+pub(super) fn lists(value: &HeaderValue, item: &str) -> bool {
+    value.to_str().is_ok_and(|value| {
         value
             .split(',')
             .any(|own| own.split(';').next().is_some_and(|own| own.trim().eq_ignore_ascii_case(item)))
@@ -56,16 +97,6 @@ fn is_plain(value: &HeaderValue) -> bool {
     [b"keep-alive".as_slice(), b"close", b"upgrade"]
         .iter()
         .any(|it| value.as_bytes().eq_ignore_ascii_case(it))
-}
-
-fn remove_named(headers: &mut HeaderMap, connection: &HeaderValue) {
-    for named in connection.as_bytes().split(|byte| *byte == b',') {
-        let Ok(name) = HeaderName::from_bytes(named.trim_ascii()) else { continue };
-        let protected = name == HOST || name == CONTENT_LENGTH || name.as_str().starts_with("x-forwarded-");
-        if !protected {
-            headers.remove(name);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use http::{
     HeaderMap, HeaderValue, StatusCode, Version,
-    header::{CONNECTION, CONTENT_TYPE, SERVER, TRAILER, UPGRADE},
+    header::{CONNECTION, CONTENT_TYPE, Entry, SERVER, TRAILER, UPGRADE, VIA},
 };
 
 use super::{
     PRODUCT, X_ACCEL_EXPIRES, X_KONG_PROXY_LATENCY, X_KONG_REQUEST_ID, X_KONG_RESPONSE_LATENCY,
-    X_KONG_UPSTREAM_LATENCY, X_KONG_UPSTREAM_STATUS, append_via, strip_hop_by_hop,
+    X_KONG_UPSTREAM_LATENCY, X_KONG_UPSTREAM_STATUS, strip_hop_by_hop, via,
 };
 use crate::settings::{ResponseHeader, ResponseHeaders};
 
@@ -96,19 +96,47 @@ pub(crate) fn response_headers(headers: &mut HeaderMap, proxied: &Proxied, token
         headers.insert(SERVER, HeaderValue::from_static(PRODUCT));
     }
     if tokens.upstream_latency {
-        headers.insert(X_KONG_UPSTREAM_LATENCY, HeaderValue::from(proxied.upstream_latency));
+        headers.insert(X_KONG_UPSTREAM_LATENCY, milliseconds(proxied.upstream_latency));
     }
     if tokens.proxy_latency {
-        headers.insert(X_KONG_PROXY_LATENCY, HeaderValue::from(proxied.proxy_latency));
+        headers.insert(X_KONG_PROXY_LATENCY, milliseconds(proxied.proxy_latency));
     }
     if let Some(status) = proxied.upstream_status.filter(|_| tokens.upstream_status) {
         headers.insert(X_KONG_UPSTREAM_STATUS, HeaderValue::from(status.as_u16()));
     }
     if tokens.via {
-        append_via(headers, proxied.version);
+        append_via(headers, via(proxied.version));
     }
     if tokens.request_id {
         headers.insert(X_KONG_REQUEST_ID, proxied.request_id.clone());
+    }
+}
+
+/// A time as a value; most of them are short.
+fn milliseconds(time: u64) -> HeaderValue {
+    static SHORT: [HeaderValue; 5] = [
+        HeaderValue::from_static("0"),
+        HeaderValue::from_static("1"),
+        HeaderValue::from_static("2"),
+        HeaderValue::from_static("3"),
+        HeaderValue::from_static("4"),
+    ];
+    let short = usize::try_from(time).ok().and_then(|time| SHORT.get(time));
+    short.cloned().unwrap_or_else(|| HeaderValue::from(time))
+}
+
+/// Appends the gateway to Via; several lines become one.
+fn append_via(headers: &mut HeaderMap, own: &'static str) {
+    match headers.entry(VIA) {
+        Entry::Vacant(none) => {
+            none.insert(HeaderValue::from_static(own));
+        }
+        Entry::Occupied(mut lines) => {
+            let others = lines.iter().map(HeaderValue::as_bytes).filter(|line| !line.is_empty());
+            let list: Vec<&[u8]> = others.chain([own.as_bytes()]).collect();
+            let value = HeaderValue::from_bytes(&list.join(&b", "[..]));
+            lines.insert(value.unwrap_or(HeaderValue::from_static(own)));
+        }
     }
 }
 
@@ -121,7 +149,7 @@ pub(crate) fn produced_headers(
     tokens: HeaderTokens,
 ) {
     if tokens.response_latency {
-        headers.insert(X_KONG_RESPONSE_LATENCY, HeaderValue::from(response_latency));
+        headers.insert(X_KONG_RESPONSE_LATENCY, milliseconds(response_latency));
     }
     if tokens.server {
         headers.insert(SERVER, HeaderValue::from_static(PRODUCT));

@@ -27,7 +27,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Response, StatusCode, request::Parts};
+use http::{Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use tokio::{io::AsyncReadExt, time::Instant};
 
@@ -36,11 +36,12 @@ use self::{
     alarm::Alarm,
     chunked::{Chunked, Part},
     request::{Obstacle, Outgoing, Stage},
-    response::{Head, Length},
+    response::{Length, Received},
 };
 use super::{
     Limits,
     error::Cause,
+    head::{Head, Said},
     pool::Home,
     stream::{Stream, Switched},
 };
@@ -143,31 +144,31 @@ impl Link {
 
 /// Sends a request over a connection that belongs to `home`, and waits for the head of the response. The connection
 /// goes home as soon as the response has been read, or is closed if it cannot be used again.
-pub(super) async fn send(
+pub(super) async fn send<H: Head>(
     link: Link,
     home: Home,
-    (head, body): (&Parts, Body),
+    (said, body): (&Said<'_, H>, Body),
     limits: &Limits,
     now: Instant,
 ) -> Result<Answered, Lost> {
     let mut exchange = Exchange {
         link,
         home,
-        outgoing: Outgoing::new(head, body, now),
+        outgoing: Outgoing::new(said, body, now),
         read: Bytes::new(),
         room: BytesMut::new(),
         appetite: READ,
         patience: Patience { write: limits.write, read: limits.read },
     };
-    match poll_fn(|context| exchange.poll_head(&head.method, context)).await {
-        Ok(head) => exchange.answer(head),
+    match poll_fn(|context| exchange.poll_head(said.head.method(), context)).await {
+        Ok(head) => Ok(exchange.answer(head)),
         Err(cause) => Err(Lost { cause, unsent: exchange.outgoing.is_unsent() }),
     }
 }
 
 impl Exchange {
     /// Writes the request, as far as the upstream takes it, and reads the head of its final response.
-    fn poll_head(&mut self, method: &Method, context: &mut Context<'_>) -> Poll<Result<Head, Cause>> {
+    fn poll_head(&mut self, method: &Method, context: &mut Context<'_>) -> Poll<Result<Received, Cause>> {
         // An upstream that takes no more may have said why.
         let obstacle = match self.outgoing.poll(&mut self.link.stream, context) {
             Poll::Ready(Err(Obstacle::Connection(error))) => Some(error),
@@ -226,18 +227,18 @@ impl Exchange {
     }
 
     /// Makes a response of what came.
-    fn answer(mut self, head: Head) -> Result<Answered, Lost> {
-        let Head { response, length, keep_alive } = head;
+    fn answer(mut self, head: Received) -> Answered {
+        let Received { response, length, keep_alive } = head;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let switched = Switched::new(self.read, self.link.stream);
-            return Ok(Answered::Switched(response.map(|()| Body::Empty), switched));
+            return Answered::Switched(response.map(|()| Body::Empty), switched);
         }
         let ahead = match length {
             Length::Known(length) => match usize::try_from(length) {
                 Ok(length) if length <= self.read.len() => {
                     let body = Body::full(self.read.split_to(length));
                     self.end(keep_alive);
-                    return Ok(Answered::Response(response.map(|()| body)));
+                    return Answered::Response(response.map(|()| body));
                 }
                 _ => Ahead::Length(length),
             },
@@ -245,7 +246,7 @@ impl Exchange {
             Length::UntilClose => Ahead::UntilClose,
         };
         let body = Download { exchange: Some(self), ahead, keep_alive, waits_since: None };
-        Ok(Answered::Response(response.map(|()| Body::boxed(body))))
+        Answered::Response(response.map(|()| Body::boxed(body)))
     }
 
     /// Lets the connection go home, if it can be used again: nothing is left in it on either side.

@@ -13,7 +13,6 @@ use http::{
         AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST,
         MAX_FORWARDS, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
     },
-    request::Parts,
 };
 use http_body::Body as _;
 use tokio::{io::AsyncWrite, time::Instant};
@@ -21,7 +20,10 @@ use tokio::{io::AsyncWrite, time::Instant};
 use super::response::decimal;
 use crate::{
     body::{Body, BodyError},
-    upstream::stream::Stream,
+    upstream::{
+        head::{Head, Said},
+        stream::Stream,
+    },
 };
 
 /// What most heads have room in.
@@ -81,9 +83,9 @@ pub(super) enum Obstacle {
 
 impl Outgoing {
     /// Prepares a request, to be written from now on.
-    pub(super) fn new(head: &Parts, body: Body, now: Instant) -> Self {
+    pub(super) fn new<H: Head>(said: &Said<'_, H>, body: Body, now: Instant) -> Self {
         let mut lead = Vec::with_capacity(HEAD);
-        let framing = write_head(&mut lead, head, &body);
+        let (framing, trailers) = write_head(&mut lead, said, &body);
         Self {
             lead,
             written: 0,
@@ -91,7 +93,7 @@ impl Outgoing {
             tail: b"",
             body,
             framing,
-            trailers: if framing == Framing::Chunked { announced(&head.headers) } else { Vec::new() },
+            trailers,
             stage: Stage::Upstream,
             step: now,
             begun: false,
@@ -232,27 +234,26 @@ impl Outgoing {
     }
 }
 
-/// Writes a head, and says how the body is to be framed. (RFC 9112, section 6)
-fn write_head(into: &mut Vec<u8>, head: &Parts, body: &Body) -> Framing {
-    into.extend_from_slice(head.method.as_str().as_bytes());
-    let target = head.uri.path_and_query().map_or("/", |it| it.as_str());
+/// Writes a head; says how the body is to be framed (RFC 9112, section 6), and which trailers may follow.
+fn write_head<H: Head>(into: &mut Vec<u8>, said: &Said<'_, H>, body: &Body) -> (Framing, Vec<HeaderName>) {
+    into.extend_from_slice(said.head.method().as_str().as_bytes());
+    let target = said.head.target();
     into.extend_from_slice(if target.starts_with(['/', '*']) { b" " } else { b" /" });
     into.extend_from_slice(target.as_bytes());
     into.extend_from_slice(b" HTTP/1.1\r\n");
-    let mut announced = None;
-    for (name, value) in &head.headers {
-        if *name == CONTENT_LENGTH {
-            announced = Some(value);
-        } else if *name != TRANSFER_ENCODING {
-            write_field(into, name.as_str(), value.as_bytes());
+    let (mut announced, mut trailers) = (None, Vec::new());
+    said.give_fields(&mut |name, value| match name {
+        "content-length" => announced = announced.or_else(|| decimal(value)),
+        "transfer-encoding" => {}
+        _ => {
+            if name == "trailer" {
+                trailers.extend(names(value));
+            }
+            write_field(into, name, value);
         }
-    }
+    });
     let ended = body.is_end_stream();
-    let length = if ended {
-        announced.map(|_| 0)
-    } else {
-        body.size_hint().exact().or_else(|| announced.and_then(|it| decimal(it.as_bytes())))
-    };
+    let length = if ended { announced.map(|_| 0) } else { body.size_hint().exact().or(announced) };
     if let Some(length) = length {
         // Writing into memory cannot fail.
         let _ = write!(into, "content-length: {length}\r\n");
@@ -260,11 +261,12 @@ fn write_head(into: &mut Vec<u8>, head: &Parts, body: &Body) -> Framing {
         into.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
     into.extend_from_slice(b"\r\n");
-    match length {
+    let framing = match length {
         _ if ended => Framing::Ended,
         Some(length) => Framing::Length(length),
         None => Framing::Chunked,
-    }
+    };
+    (framing, trailers)
 }
 
 fn write_field(into: &mut Vec<u8>, name: &str, value: &[u8]) {
@@ -277,7 +279,7 @@ fn write_field(into: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 /// The trailers that a head announces, but for those that say how a message is to be read.
 /// (RFC 9110, section 6.5.1)
-fn announced(headers: &HeaderMap) -> Vec<HeaderName> {
+fn names(trailer: &[u8]) -> impl Iterator<Item = HeaderName> {
     const NEVER: [HeaderName; 12] = [
         AUTHORIZATION,
         CACHE_CONTROL,
@@ -292,12 +294,10 @@ fn announced(headers: &HeaderMap) -> Vec<HeaderName> {
         TRAILER,
         TRANSFER_ENCODING,
     ];
-    let lines = headers.get_all(TRAILER).iter();
-    let names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let names = trailer.split(|byte| *byte == b',');
     names
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
         .filter(|name| !NEVER.contains(name))
-        .collect()
 }
 
 #[cfg(test)]
@@ -345,7 +345,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let mut outgoing = Outgoing::new(&head, body, Instant::now());
+        let mut outgoing = Outgoing::new(&Said { head: &head, host: None }, body, Instant::now());
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut text = Vec::new();
         loop {
@@ -391,7 +391,8 @@ mod tests {
     #[test]
     fn a_body_that_is_shorter_than_it_says_is_no_body() {
         let (head, ()) = Request::post("/").header("content-length", "3").body(()).unwrap().into_parts();
-        let mut outgoing = Outgoing::new(&head, pieces(&["ab"], &[]), Instant::now());
+        let mut outgoing =
+            Outgoing::new(&Said { head: &head, host: None }, pieces(&["ab"], &[]), Instant::now());
         let mut context = Context::from_waker(std::task::Waker::noop());
         assert!(matches!(outgoing.poll_piece(&mut context), Poll::Ready(Ok(()))));
         outgoing.advance(outgoing.lead.len() + 2);

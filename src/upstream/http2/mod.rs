@@ -24,7 +24,12 @@ use tokio::{
 };
 
 use self::body::{Download, Upload};
-use super::{Limits, Origin, Protocol, error::Cause, http1::MAX_HEAD};
+use super::{
+    Limits, Origin, Protocol,
+    error::Cause,
+    head::{Head, Said},
+    http1::MAX_HEAD,
+};
 use crate::body::Body;
 
 /// The most requests that a connection carries at a time; further ones open another. (As many as most servers allow.)
@@ -176,17 +181,19 @@ where
 }
 
 /// Sends a request and waits for the head of its response.
-pub(super) async fn send(
+pub(super) async fn send<H: Head>(
     mut stream: Stream,
     origin: &Origin,
-    request: Request<Body>,
+    (said, body): (&Said<'_, H>, Body),
     limits: &Limits,
 ) -> Result<Response<Body>, Lost> {
-    let (head, body) = request.into_parts();
-    let (upload, pace) = Upload::new(body);
-    let mut request = Request::from_parts(head, upload);
-    convert(&mut request, origin);
     let lost = |cause| Lost { cause, unsent: None };
+    let (upload, pace) = Upload::new(body);
+    let mut request = Request::new(upload);
+    *request.method_mut() = said.head.method().clone();
+    *request.uri_mut() = said.head.target().parse().unwrap_or_default();
+    *request.headers_mut() = said.to_map();
+    convert(&mut request, origin);
     let sending = stream.sender.try_send_request(request);
     let sent = match pace {
         None => timeout(limits.read, sending).await.map_err(|_| lost(Cause::ReadTimeout))?,

@@ -115,7 +115,7 @@ async fn connections_that_carry_nothing_are_closed() {
         let answer = pool.send(&upstream.origin, &LIMITS, ask("/x")).await.unwrap();
         assert_eq!(text(answer).await.unwrap(), expected);
     }
-    let later = tokio::time::Instant::now() + Duration::from_mins(2);
+    let later = Instant::now() + Duration::from_mins(2);
     pool.shared.sweep(later);
     assert_eq!(pool.idle(), 0);
 }

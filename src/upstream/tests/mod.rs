@@ -1,6 +1,7 @@
 //! What the pool does with real connections to a scripted upstream.
 
 mod failure;
+mod http1;
 mod http2;
 mod reuse;
 mod tls;
@@ -153,7 +154,7 @@ async fn text(answer: Answer) -> Result<String, BodyError> {
 async fn emptied(pool: &Pool) {
     while pool.idle() > 0 {
         tokio::task::yield_now().await;
-        pool.shared.sweep(tokio::time::Instant::now());
+        pool.shared.sweep(Instant::now());
     }
 }
 

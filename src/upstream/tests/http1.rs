@@ -1,0 +1,113 @@
+//! What an upstream may say in HTTP/1.1, and what becomes of it.
+
+use super::*;
+
+const KEPT: &str = "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok";
+const EARLY: &str = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n\
+     HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const TRAILERS: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n\
+     2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n";
+
+/// Checks what is read of a response: its status, its body, and how many connections stay.
+async fn check(method: &str, script: &'static [&'static [Act]], status: u16, body: &str, idle: usize) {
+    let upstream = Upstream::start(script).await;
+    let pool = Pool::default();
+    let answer = pool.send(&upstream.origin(), &patient(), request(method, Body::Empty)).await.unwrap();
+    assert_eq!(answer.response.status(), status);
+    assert_eq!(text(answer).await.unwrap(), body);
+    assert_eq!(pool.idle(), idle);
+}
+
+#[tokio::test]
+async fn interim_responses_are_passed_over() {
+    check("GET", &[&[Act::Answer(EARLY)]], 200, "ok", 1).await;
+}
+
+#[tokio::test]
+async fn a_body_ends_where_its_head_says() {
+    check("GET", &[&[Act::Close("HTTP/1.1 200 OK\r\n\r\nuntil the end")]], 200, "until the end", 0).await;
+    check("GET", &[&[Act::Close("HTTP/1.0 200 OK\r\n\r\nuntil the end")]], 200, "until the end", 0).await;
+    check("HEAD", &[&[Act::Answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")]], 200, "", 1).await;
+    check("GET", &[&[Act::Answer("HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n")]], 304, "", 1)
+        .await;
+    check("GET", &[&[Act::Answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")]], 200, "", 1).await;
+    check("GET", &[&[Act::Answer("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok")]], 200, "ok", 0).await;
+    check("GET", &[&[Act::Answer(KEPT)]], 200, "ok", 1).await;
+}
+
+#[tokio::test]
+async fn trailers_come_after_the_body() {
+    let upstream = Upstream::start(&[&[Act::Answer(TRAILERS)]]).await;
+    let pool = Pool::default();
+    let answer = pool.send(&upstream.origin(), &patient(), get()).await.unwrap();
+    let collected = answer.response.into_body().collect().await.unwrap();
+    assert_eq!(collected.trailers().unwrap()["x-sum"], "1");
+    assert_eq!(collected.to_bytes(), "ok");
+    assert_eq!(pool.idle(), 1);
+}
+
+#[tokio::test]
+async fn a_large_body_comes_whole() {
+    let body = "0123456789abcdef".repeat(1 << 16);
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let script: &'static [Act] = vec![Act::Answer(Box::leak(head.into_boxed_str()))].leak();
+    check("GET", vec![script].leak(), 200, &body, 1).await;
+}
+
+#[tokio::test]
+async fn what_an_upstream_says_before_it_hangs_up_is_heard() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = Origin::http("127.0.0.1", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; 1024]).await.unwrap();
+        let refusal = b"HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno";
+        stream.write_all(refusal).await.unwrap();
+        stream.shutdown().await.unwrap();
+        // It takes what is on its way, and no more.
+        let _ = tokio::io::copy(&mut stream.take(1 << 20), &mut tokio::io::sink()).await;
+    });
+    let large = Body::full(vec![b'x'; 64 << 20]);
+    let answer = Pool::default().send(&origin, &patient(), request("POST", large)).await.unwrap();
+    assert_eq!(answer.response.status(), 413);
+    assert_eq!(text(answer).await.unwrap(), "no");
+}
+
+#[tokio::test]
+async fn both_bodies_may_be_on_their_way_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = Origin::http("127.0.0.1", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let request = read_request(&mut stream).await.unwrap();
+        assert!(request.ends_with("transfer-encoding: chunked\r\n\r\n"), "{request}");
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 19\r\n\r\n").await.unwrap();
+        // It sends back what comes, as it comes.
+        let mut echo = [0; 19];
+        stream.read_exact(&mut echo).await.unwrap();
+        stream.write_all(&echo).await.unwrap();
+    });
+    let (told, pieces) = unbounded_channel();
+    let sent = request("POST", Body::boxed(Piecemeal(pieces)));
+    let answer = Pool::default().send(&origin, &patient(), sent).await.unwrap();
+    for piece in ["abcd", "efgh"] {
+        told.send(Bytes::from_static(piece.as_bytes())).unwrap();
+    }
+    drop(told);
+    assert_eq!(text(answer).await.unwrap(), "4\r\nabcd\r\n4\r\nefgh\r\n0");
+}
+
+/// A request body that is told piece by piece.
+struct Piecemeal(UnboundedReceiver<Bytes>);
+
+impl hyper::body::Body for Piecemeal {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
