@@ -1,7 +1,9 @@
-//! Moments as the two formats write them, in UTC.
+//! Moments as the two formats write them, in UTC: most lines are of the same second as the one before, so that what
+//! was written for it serves again.
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
+    io::Write,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -9,36 +11,64 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A moment, by calendar and clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) year: u64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment {
+    year: u64,
     /// 1 to 12.
-    pub(super) month: u64,
-    pub(super) day: u64,
-    pub(super) hour: u64,
-    pub(super) minute: u64,
-    pub(super) second: u64,
-    pub(super) millisecond: u32,
+    month: u64,
+    day: u64,
+    hour: u64,
+    minute: u64,
+    second: u64,
+}
+
+/// A second, as both formats write it.
+#[derive(Default)]
+struct Written {
+    second: u64,
+    combined: Vec<u8>,
+    json: Vec<u8>,
 }
 
 thread_local! {
-    /// The last second that was asked for: most lines are of the same one.
-    static LAST: Cell<(u64, Moment)> = const { Cell::new((0, Moment::EPOCH)) };
+    static LAST: RefCell<Written> = RefCell::default();
+}
+
+/// Writes this moment as nginx does in `combined`: `26/Nov/2026:22:17:13 +0000`.
+pub(super) fn write_combined(text: &mut Vec<u8>) {
+    let (second, _) = now();
+    LAST.with_borrow_mut(|last| text.extend_from_slice(&last.of(second).combined));
+}
+
+/// Writes this moment as RFC 3339 has it: `2026-11-26T22:17:13.042Z`.
+pub(super) fn write_json(text: &mut Vec<u8>) {
+    let (second, millisecond) = now();
+    LAST.with_borrow_mut(|last| text.extend_from_slice(&last.of(second).json));
+    // Writing into memory cannot fail.
+    let _ = write!(text, ".{millisecond:03}Z");
+}
+
+fn now() -> (u64, u32) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (since.as_secs(), since.subsec_millis())
+}
+
+impl Written {
+    fn of(&mut self, second: u64) -> &Self {
+        if self.second != second || self.json.is_empty() {
+            let Moment { year, month, day, hour, minute, second: seconds } = Moment::of(second);
+            let name = usize::try_from(month.wrapping_sub(1)).ok().and_then(|place| MONTHS.get(place));
+            let name = name.copied().unwrap_or("???");
+            self.combined =
+                format!("{day:02}/{name}/{year}:{hour:02}:{minute:02}:{seconds:02} +0000").into_bytes();
+            self.json = format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{seconds:02}").into_bytes();
+            self.second = second;
+        }
+        self
+    }
 }
 
 impl Moment {
-    const EPOCH: Self = Self { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, millisecond: 0 };
-
-    /// This moment.
-    pub(super) fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (seconds, millisecond) = (since.as_secs(), since.subsec_millis());
-        let (last, moment) = LAST.get();
-        let moment = if last == seconds { moment } else { Self::of(seconds) };
-        LAST.set((seconds, moment));
-        Self { millisecond, ..moment }
-    }
-
     /// The moment so many seconds after 1970 began. (The civil calendar, with years that begin in March, so that a
     /// leap day is the last of its year.)
     fn of(seconds: u64) -> Self {
@@ -56,14 +86,7 @@ impl Moment {
             hour: rest / 3600,
             minute: rest / 60 % 60,
             second: rest % 60,
-            millisecond: 0,
         }
-    }
-
-    /// The month as three letters.
-    pub(super) fn month_name(&self) -> &'static str {
-        let place = usize::try_from(self.month.wrapping_sub(1)).unwrap_or(0);
-        MONTHS.get(place).copied().unwrap_or("???")
     }
 }
 
@@ -73,7 +96,7 @@ mod tests {
 
     #[track_caller]
     fn check(seconds: u64, expected: (u64, u64, u64, u64, u64, u64)) {
-        let Moment { year, month, day, hour, minute, second, .. } = Moment::of(seconds);
+        let Moment { year, month, day, hour, minute, second } = Moment::of(seconds);
         assert_eq!((year, month, day, hour, minute, second), expected);
     }
 
@@ -85,6 +108,19 @@ mod tests {
         check(951_868_800, (2000, 3, 1, 0, 0, 0));
         check(1_798_761_599, (2026, 12, 31, 23, 59, 59));
         check(4_107_542_400, (2100, 3, 1, 0, 0, 0));
-        assert_eq!(Moment::of(1_798_761_599).month_name(), "Dec");
+    }
+
+    #[test]
+    fn a_second_is_written_in_two_ways() {
+        let mut written = Written::default();
+        for (second, combined, json) in [
+            (0, "01/Jan/1970:00:00:00 +0000", "1970-01-01T00:00:00"),
+            (1_798_761_599, "31/Dec/2026:23:59:59 +0000", "2026-12-31T23:59:59"),
+            (1_798_761_599, "31/Dec/2026:23:59:59 +0000", "2026-12-31T23:59:59"),
+        ] {
+            let written = written.of(second);
+            assert_eq!(String::from_utf8_lossy(&written.combined), combined);
+            assert_eq!(String::from_utf8_lossy(&written.json), json);
+        }
     }
 }

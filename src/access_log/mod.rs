@@ -9,14 +9,13 @@ mod writer;
 
 use std::{
     io::{self, Write},
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::{HeaderMap, HeaderName, Method, Uri, Version, header};
 
-use self::{clock::Moment, writer::Writer};
+use self::writer::Writer;
 use crate::{
     request_id::RequestId,
     settings::{self, AccessLogFormat},
@@ -36,8 +35,8 @@ pub struct AccessLog {
 /// What of a request is logged.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// Who sent it.
-    pub client: IpAddr,
+    /// The address of who sent it.
+    pub client: &'a str,
     /// Its method.
     pub method: &'a Method,
     /// Its target.
@@ -108,15 +107,14 @@ impl AccessLog {
         let mut text = Vec::with_capacity(256);
         let place = match self.format {
             AccessLogFormat::Combined => combined(&mut text, asked, self.query),
-            AccessLogFormat::Json => json(&mut text, asked, self.query),
+            // Writing into memory cannot fail.
+            AccessLogFormat::Json => json(&mut text, asked, self.query).unwrap_or_default(),
         };
-        // Writing into memory cannot fail.
-        let place = place.unwrap_or_default();
         Line { log: Arc::clone(self), text, place, started, status: CLIENT_LEFT, bytes: 0 }
     }
 
     /// Writes the line of a request that could not be read.
-    pub fn unreadable(self: &Arc<Self>, client: IpAddr, status: u16, bytes: u64, id: &RequestId) {
+    pub fn unreadable(self: &Arc<Self>, client: &str, status: u16, bytes: u64, id: &RequestId) {
         let (headers, target, method) = (HeaderMap::new(), Uri::default(), Method::default());
         let asked = Asked {
             client,
@@ -169,16 +167,17 @@ impl Drop for Line {
 }
 
 /// As nginx's `combined`, and the id of the request as Kong adds it.
-fn combined(text: &mut Vec<u8>, asked: &Asked<'_>, query: bool) -> io::Result<usize> {
-    let Moment { year, day, hour, minute, second, .. } = Moment::now();
-    let month = Moment::now().month_name();
-    write!(text, "{} - - [", asked.client)?;
-    write!(text, "{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000] \"")?;
+fn combined(text: &mut Vec<u8>, asked: &Asked<'_>, query: bool) -> usize {
+    text.extend_from_slice(asked.client.as_bytes());
+    text.extend_from_slice(b" - - [");
+    clock::write_combined(text);
+    text.extend_from_slice(b"] \"");
     if asked.version != Version::HTTP_09 {
         escape(text, asked.method.as_str().as_bytes());
         text.push(b' ');
         escape(text, target(asked.target, query).as_bytes());
-        write!(text, " {}", protocol(asked.version))?;
+        text.push(b' ');
+        text.extend_from_slice(protocol(asked.version).as_bytes());
     }
     text.extend_from_slice(b"\" ");
     let place = text.len();
@@ -189,16 +188,13 @@ fn combined(text: &mut Vec<u8>, asked: &Asked<'_>, query: bool) -> io::Result<us
     text.extend_from_slice(b"\" kong_request_id: \"");
     text.extend_from_slice(asked.id.as_str().as_bytes());
     text.push(b'"');
-    Ok(place)
+    place
 }
 
 fn json(text: &mut Vec<u8>, asked: &Asked<'_>, query: bool) -> io::Result<usize> {
-    let Moment { year, month, day, hour, minute, second, millisecond } = Moment::now();
-    write!(
-        text,
-        "{{\"time\":\"{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z\""
-    )?;
-    write!(text, ",\"request_id\":\"{}\",\"client_ip\":\"{}\"", asked.id, asked.client)?;
+    text.extend_from_slice(b"{\"time\":\"");
+    clock::write_json(text);
+    write!(text, "\",\"request_id\":\"{}\",\"client_ip\":\"{}\"", asked.id, asked.client)?;
     if asked.version != Version::HTTP_09 {
         member(text, "method", asked.method.as_str().as_bytes())?;
         member(text, "path", target(asked.target, query).as_bytes())?;
@@ -264,15 +260,17 @@ fn protocol(version: Version) -> &'static str {
 
 /// Writes bytes so that they cannot end a line or a string. (As nginx's.)
 fn escape(text: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        match byte {
-            b'"' | b'\\' | 0..=31 | 127..=255 => {
-                // Writing into memory cannot fail.
-                let _ = write!(text, "\\x{byte:02X}");
-            }
-            _ => text.push(*byte),
-        }
+    let dangerous = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=31 | 127..=255);
+    let mut rest = bytes;
+    while let Some((plain, [byte, after @ ..])) =
+        rest.iter().position(dangerous).map(|place| rest.split_at(place))
+    {
+        text.extend_from_slice(plain);
+        // Writing into memory cannot fail.
+        let _ = write!(text, "\\x{byte:02X}");
+        rest = after;
     }
+    text.extend_from_slice(rest);
 }
 
 #[cfg(test)]
@@ -280,8 +278,7 @@ mod tests {
     use super::*;
 
     fn asked<'a>(target: &'a Uri, headers: &'a HeaderMap, id: &'a RequestId) -> Asked<'a> {
-        let client = IpAddr::from([192, 0, 2, 1]);
-        Asked { client, method: &Method::GET, target, version: Version::HTTP_11, headers, id }
+        Asked { client: "192.0.2.1", method: &Method::GET, target, version: Version::HTTP_11, headers, id }
     }
 
     fn headers() -> HeaderMap {
@@ -300,10 +297,10 @@ mod tests {
         let mut text = Vec::new();
         let place = match format {
             AccessLogFormat::Combined => combined(&mut text, &asked, query),
-            AccessLogFormat::Json => json(&mut text, &asked, query),
+            AccessLogFormat::Json => json(&mut text, &asked, query).unwrap(),
         };
         let text = String::from_utf8(text).unwrap();
-        let (first, second) = text.split_at(place.unwrap());
+        let (first, second) = text.split_at(place);
         let first = first.split_once(if query { "] " } else { "Z\"" }).map_or(first, |(_, rest)| rest);
         assert!(first.ends_with(before), "{first}");
         assert_eq!(second, after);

@@ -135,6 +135,12 @@ impl Connection {
         Self { peer, local, tls, stage, address }
     }
 
+    /// The address of the other end.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The address of a client that came over it.
     fn address_of(&self, client: Client) -> Cow<'_, str> {
         if client.address == self.peer.ip().to_canonical() {
@@ -251,7 +257,7 @@ impl Proxy {
         let who = self.real_ip.client(connection.peer.ip(), request.headers());
         let mut line = self.log.as_ref().map(|log| {
             let asked = access_log::Asked {
-                client: who.address,
+                client: &connection.address_of(who),
                 method: request.method(),
                 target: request.uri(),
                 version: request.version(),

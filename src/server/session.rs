@@ -114,7 +114,7 @@ impl Session {
         let (head, body) = response.into_parts();
         let Body::Full(text) = body else { return Vec::new() };
         if let Some(log) = log {
-            log.unreadable(self.connection.peer.ip(), head.status.as_u16(), text.len() as u64, &id);
+            log.unreadable(self.connection.address(), head.status.as_u16(), text.len() as u64, &id);
         }
         let mut bytes = Vec::with_capacity(512);
         let reason = head.status.canonical_reason().unwrap_or_default();
@@ -136,7 +136,7 @@ impl Session {
 
 fn line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &Connection) -> Line {
     let asked = Asked {
-        client: connection.peer.ip(),
+        client: connection.address(),
         method: request.method(),
         target: request.uri(),
         version: request.version(),
