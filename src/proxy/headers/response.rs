@@ -6,8 +6,8 @@ use http::{
 };
 
 use super::{
-    PRODUCT, X_ACCEL_EXPIRES, X_KONG_PROXY_LATENCY, X_KONG_REQUEST_ID, X_KONG_RESPONSE_LATENCY,
-    X_KONG_UPSTREAM_LATENCY, X_KONG_UPSTREAM_STATUS, strip_hop_by_hop, via,
+    PRODUCT, VIA_1_0, VIA_1_1, VIA_2, X_ACCEL_EXPIRES, X_KONG_PROXY_LATENCY, X_KONG_REQUEST_ID,
+    X_KONG_RESPONSE_LATENCY, X_KONG_UPSTREAM_LATENCY, X_KONG_UPSTREAM_STATUS, strip_hop_by_hop,
 };
 use crate::settings::{ResponseHeader, ResponseHeaders};
 
@@ -93,7 +93,7 @@ pub(crate) fn response_headers(headers: &mut HeaderMap, proxied: &Proxied, token
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
     if tokens.server && !headers.contains_key(SERVER) {
-        headers.insert(SERVER, HeaderValue::from_static(PRODUCT));
+        headers.insert(SERVER, const { HeaderValue::from_static(PRODUCT) });
     }
     if tokens.upstream_latency {
         headers.insert(X_KONG_UPSTREAM_LATENCY, milliseconds(proxied.upstream_latency));
@@ -105,7 +105,7 @@ pub(crate) fn response_headers(headers: &mut HeaderMap, proxied: &Proxied, token
         headers.insert(X_KONG_UPSTREAM_STATUS, HeaderValue::from(status.as_u16()));
     }
     if tokens.via {
-        append_via(headers, via(proxied.version));
+        append_via(headers, proxied.version);
     }
     if tokens.request_id {
         headers.insert(X_KONG_REQUEST_ID, proxied.request_id.clone());
@@ -126,16 +126,21 @@ fn milliseconds(time: u64) -> HeaderValue {
 }
 
 /// Appends the gateway to Via; several lines become one.
-fn append_via(headers: &mut HeaderMap, own: &'static str) {
+fn append_via(headers: &mut HeaderMap, received: Version) {
+    let own = match received {
+        Version::HTTP_2 => const { HeaderValue::from_static(VIA_2) },
+        Version::HTTP_10 => const { HeaderValue::from_static(VIA_1_0) },
+        _ => const { HeaderValue::from_static(VIA_1_1) },
+    };
     match headers.entry(VIA) {
         Entry::Vacant(none) => {
-            none.insert(HeaderValue::from_static(own));
+            none.insert(own);
         }
         Entry::Occupied(mut lines) => {
             let others = lines.iter().map(HeaderValue::as_bytes).filter(|line| !line.is_empty());
             let list: Vec<&[u8]> = others.chain([own.as_bytes()]).collect();
             let value = HeaderValue::from_bytes(&list.join(&b", "[..]));
-            lines.insert(value.unwrap_or(HeaderValue::from_static(own)));
+            lines.insert(value.unwrap_or(own));
         }
     }
 }
@@ -152,7 +157,7 @@ pub(crate) fn produced_headers(
         headers.insert(X_KONG_RESPONSE_LATENCY, milliseconds(response_latency));
     }
     if tokens.server {
-        headers.insert(SERVER, HeaderValue::from_static(PRODUCT));
+        headers.insert(SERVER, const { HeaderValue::from_static(PRODUCT) });
     }
     if tokens.request_id {
         headers.insert(X_KONG_REQUEST_ID, request_id.clone());
@@ -164,20 +169,22 @@ pub(crate) fn produced_headers(
 pub(crate) fn add_charset(headers: &mut HeaderMap) {
     let Some(bare) = headers.get_mut(CONTENT_TYPE) else { return };
     let full = match bare.as_bytes() {
-        b"text/plain" => "text/plain; charset=UTF-8",
-        b"text/html" => "text/html; charset=UTF-8",
-        b"text/xml" => "text/xml; charset=UTF-8",
-        b"application/javascript" => "application/javascript; charset=UTF-8",
-        b"application/rss+xml" => "application/rss+xml; charset=UTF-8",
-        b"text/vnd.wap.wml" => "text/vnd.wap.wml; charset=UTF-8",
+        b"text/plain" => const { HeaderValue::from_static("text/plain; charset=UTF-8") },
+        b"text/html" => const { HeaderValue::from_static("text/html; charset=UTF-8") },
+        b"text/xml" => const { HeaderValue::from_static("text/xml; charset=UTF-8") },
+        b"application/javascript" => {
+            const { HeaderValue::from_static("application/javascript; charset=UTF-8") }
+        }
+        b"application/rss+xml" => const { HeaderValue::from_static("application/rss+xml; charset=UTF-8") },
+        b"text/vnd.wap.wml" => const { HeaderValue::from_static("text/vnd.wap.wml; charset=UTF-8") },
         _ => return,
     };
-    *bare = HeaderValue::from_static(full);
+    *bare = full;
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::VIA_1_1, *};
+    use super::*;
 
     fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
