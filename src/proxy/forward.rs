@@ -175,7 +175,7 @@ impl Proxy {
             target: self.target(exchange, route, destination, way),
             headers,
             forwarding: Forwarding {
-                peer: &way.connection.address,
+                peer: way.connection.address(),
                 trusted: way.trusted,
                 client: &way.client,
                 scheme: if tls.is_some() { Scheme::Https } else { Scheme::Http },

@@ -6,6 +6,7 @@
 //! | what of a request the router and plugins are told | `arrival` |
 //! | refuse what no Route should see | `refuse` |
 //! | refuse or redirect what comes in the wrong protocol | `protocol` |
+//! | what it came over | `connection` |
 //! | how the body of a request comes in | `request_body` |
 //! | send what no plugin answers to the Service | `forward` |
 //! | what upstreams and clients are told in headers | `headers` |
@@ -18,6 +19,7 @@
 
 mod arrival;
 mod client_address;
+mod connection;
 mod explain;
 mod extended_connect;
 mod forward;
@@ -31,10 +33,10 @@ mod request_body;
 mod tests;
 mod tunnel;
 
+pub use connection::{Connection, Stage, Tls};
 pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
 
 use std::{
-    borrow::Cow,
     net::SocketAddr,
     num::NonZeroU64,
     sync::Arc,
@@ -42,7 +44,6 @@ use std::{
 };
 
 use http::{Request, Response, StatusCode};
-use tokio::sync::watch;
 
 use self::{
     arrival::{captures, new_exchange, router_request, use_authority_as_host},
@@ -88,67 +89,6 @@ pub struct Proxy {
     /// What errors look like, where the user has said it.
     templates: Option<Arc<Templates>>,
     log: Option<Arc<AccessLog>>,
-}
-
-/// How far a process that is to end has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// It is not to end.
-    Open,
-    /// What has begun may finish.
-    Draining,
-    /// What has not finished by now is cut off.
-    Over,
-}
-
-/// The connection that a request came over.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    /// The other end.
-    pub peer: SocketAddr,
-    /// Our end.
-    pub local: SocketAddr,
-    /// What was agreed on, if it is over TLS.
-    pub tls: Option<Tls>,
-    /// Tells when the process ends; whoever holds it is waited for.
-    pub stage: watch::Receiver<Stage>,
-    /// The address of the other end, as a text: every request tells it.
-    address: Box<str>,
-}
-
-/// What a client and a listener agreed on in a handshake.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    /// The name that the client asked for, in lower case.
-    pub server_name: Option<Arc<str>>,
-    /// The version, such as `TLSv1.3`.
-    pub version: &'static str,
-    /// The cipher, under OpenSSL's name.
-    pub cipher: &'static str,
-}
-
-impl Connection {
-    /// A connection between these two.
-    #[must_use]
-    pub fn new(peer: SocketAddr, local: SocketAddr, tls: Option<Tls>, stage: watch::Receiver<Stage>) -> Self {
-        let address = peer.ip().to_canonical().to_string().into();
-        Self { peer, local, tls, stage, address }
-    }
-
-    /// The address of the other end.
-    #[must_use]
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// The address of a client that came over it.
-    fn address_of(&self, client: Client) -> Cow<'_, str> {
-        if client.address == self.peer.ip().to_canonical() {
-            Cow::Borrowed(&self.address)
-        } else {
-            Cow::Owned(client.address.to_string())
-        }
-    }
 }
 
 /// How the answer to a request came about: it decides which headers tell of it.

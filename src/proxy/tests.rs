@@ -1,5 +1,7 @@
 //! What a request costs before anything is done with it.
 
+use tokio::sync::watch;
+
 use super::*;
 use crate::{router::Options, snapshot::Compiler};
 

@@ -1,0 +1,68 @@
+//! What requests come over: a connection and its two ends, and how long it may last.
+
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+
+use tokio::sync::watch;
+
+use super::client_address::Client;
+
+/// How far a process that is to end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It is not to end.
+    Open,
+    /// What has begun may finish.
+    Draining,
+    /// What has not finished by now is cut off.
+    Over,
+}
+
+/// The connection that a request came over.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// What was agreed on, if it is over TLS.
+    pub tls: Option<Tls>,
+    /// Tells when the process ends; whoever holds it is waited for.
+    pub stage: watch::Receiver<Stage>,
+    /// The address of the other end, as a text: every request tells it.
+    address: Box<str>,
+}
+
+/// What a client and a listener agreed on in a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The name that the client asked for, in lower case.
+    pub server_name: Option<Arc<str>>,
+    /// The version, such as `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher, under OpenSSL's name.
+    pub cipher: &'static str,
+}
+
+impl Connection {
+    /// A connection between these two.
+    #[must_use]
+    pub fn new(peer: SocketAddr, local: SocketAddr, tls: Option<Tls>, stage: watch::Receiver<Stage>) -> Self {
+        let address = peer.ip().to_canonical().to_string().into();
+        Self { peer, local, tls, stage, address }
+    }
+
+    /// The address of the other end.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The address of a client that came over it.
+    pub(super) fn address_of(&self, client: Client) -> Cow<'_, str> {
+        if client.address == self.peer.ip().to_canonical() {
+            Cow::Borrowed(&self.address)
+        } else {
+            Cow::Owned(client.address.to_string())
+        }
+    }
+}
