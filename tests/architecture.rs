@@ -32,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("upstream", &["body", "tls"]),
     ("balancer", &["body", "dns", "entity", "upstream"]),
-    ("plugin", &["body", "diag", "document", "mock", "openapi", "reply", "request_id", "schema"]),
+    ("plugin", &["body", "diag", "document", "mock", "openapi", "reply", "request_id", "schema", "tls"]),
     (
         "snapshot",
         &["balancer", "config", "diag", "document", "entity", "plugin", "router", "tls", "upstream"],

@@ -24,7 +24,6 @@ pub(super) struct Collector {
 
 /// What is read and shown, and has no effect.
 const UNUSED: &[&str] = &[
-    "jwt_secrets",
     "hmacauth_credentials",
     "oauth2_credentials",
     "oauth2_tokens",
@@ -38,7 +37,7 @@ const UNUSED: &[&str] = &[
 ];
 
 /// Hands one record to its Consumer.
-type Give = fn(&mut Consumer, &Value);
+type Give = fn(&mut Consumer, &Value, &Path);
 
 impl Collector {
     pub(super) fn new(items: Vec<Item>) -> Self {
@@ -149,16 +148,17 @@ impl Collector {
 
     /// Hands credentials and groups to whom they belong.
     fn give_to_consumers(&mut self, consumers: &mut [Consumer]) {
-        let give: [(&str, Give); 3] = [
-            ("keyauth_credentials", Consumer::add_key),
-            ("basicauth_credentials", Consumer::add_password),
-            ("acls", Consumer::add_group),
+        let give: [(&str, Give); 4] = [
+            ("keyauth_credentials", |it, record, _| it.add_key(record)),
+            ("basicauth_credentials", |it, record, _| it.add_password(record)),
+            ("jwt_secrets", Consumer::add_jwt),
+            ("acls", |it, record, _| it.add_group(record)),
         ];
         for (collection, add) in give {
-            for (record, _) in self.of(collection) {
+            for (record, at) in self.of(collection) {
                 let owner = self.place("consumers", &record, "consumer");
                 if let Some(consumer) = owner.and_then(|place| consumers.get_mut(place)) {
-                    add(consumer, &record);
+                    add(consumer, &record, &at);
                 }
             }
         }

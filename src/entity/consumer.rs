@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{credentials, id, names, plugin, text};
 use crate::{
-    document::Value,
+    document::{Path, Value},
     schema::{Complaint, Entity, Field, Kind},
 };
 
@@ -104,6 +104,8 @@ pub struct Consumer {
     pub keys: Vec<KeyCredential>,
     /// Its user names and passwords, in file order.
     pub passwords: Vec<PasswordCredential>,
+    /// Its keys for tokens, in file order.
+    pub jwts: Vec<JwtCredential>,
     /// Its groups, in file order.
     pub groups: Vec<Group>,
     /// The complete record, as the Admin API shows it.
@@ -134,6 +136,23 @@ pub struct PasswordCredential {
     pub record: Value,
 }
 
+/// A key for `jwt`.
+#[derive(Clone)]
+pub struct JwtCredential {
+    /// Its id.
+    pub id: Uuid,
+    /// The name under which tokens say that it has signed them.
+    pub key: String,
+    /// The algorithm of its signatures, such as `RS256`.
+    pub algorithm: String,
+    /// What signs with `HS256`, `HS384` and `HS512`.
+    pub secret: String,
+    /// What verifies the signatures of other algorithms, PEM.
+    pub public_key: Option<String>,
+    /// Where it stands in the file.
+    pub at: Path,
+}
+
 /// A group that a Consumer belongs to.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -153,6 +172,7 @@ impl Consumer {
             custom_id: text(record, "custom_id"),
             keys: Vec::new(),
             passwords: Vec::new(),
+            jwts: Vec::new(),
             groups: Vec::new(),
             record: record.clone(),
         }
@@ -174,6 +194,18 @@ impl Consumer {
         });
     }
 
+    /// Gives it a key for tokens, which stands at `at`.
+    pub fn add_jwt(&mut self, record: &Value, at: &Path) {
+        self.jwts.push(JwtCredential {
+            id: id(record),
+            key: text(record, "key").unwrap_or_default(),
+            algorithm: text(record, "algorithm").unwrap_or_default(),
+            secret: text(record, "secret").unwrap_or_default(),
+            public_key: text(record, "rsa_public_key"),
+            at: at.clone(),
+        });
+    }
+
     /// Takes it into a group.
     pub fn add_group(&mut self, record: &Value) {
         let name = text(record, "group").unwrap_or_default();
@@ -190,6 +222,12 @@ impl fmt::Debug for KeyCredential {
 impl fmt::Debug for PasswordCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordCredential").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for JwtCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtCredential").field("key", &self.key).finish_non_exhaustive()
     }
 }
 

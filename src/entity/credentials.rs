@@ -1,4 +1,4 @@
-//! Credentials of Consumers beyond keys and passwords, for plugins that may come: what they may say.
+//! Credentials of Consumers beyond keys and passwords, some of them for plugins that may come: what they may say.
 //! (Kong: the schemas of the JWT, HMAC and OAuth 2.0 plugins.)
 
 use uuid::Uuid;

@@ -19,7 +19,7 @@ mod upstream;
 mod vault;
 
 pub use certificate::{CaCertificate, Certificate, Sni};
-pub use consumer::{Consumer, Group, KeyCredential, PasswordCredential};
+pub use consumer::{Consumer, Group, JwtCredential, KeyCredential, PasswordCredential};
 pub use document::{DOCUMENT, FORMAT_VERSIONS};
 pub use healthchecks::{ActiveChecks, CheckProtocol, Healthchecks, Limits, PassiveChecks};
 pub use id::{entity_id, password_hash};

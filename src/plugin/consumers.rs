@@ -4,6 +4,8 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use http::HeaderValue;
 
+use super::JwtKey;
+
 /// All Consumers of a configuration, indexed; made once at load.
 #[derive(Default)]
 pub struct Consumers {
@@ -12,6 +14,7 @@ pub struct Consumers {
     names: HashMap<String, usize>,
     keys: HashMap<String, Identity>,
     passwords: HashMap<String, (Vec<u8>, Identity)>,
+    jwts: HashMap<String, (JwtKey, Identity)>,
 }
 
 /// Someone who uses the APIs.
@@ -95,6 +98,12 @@ impl Consumers {
         self.passwords.insert(username.to_owned(), (hash.as_bytes().to_vec(), identity));
     }
 
+    /// Gives a Consumer a key that signs tokens, known by the name `key`.
+    pub fn add_jwt(&mut self, consumer: &Arc<Consumer>, id: &str, key: &str, verifier: JwtKey) {
+        let identity = Identity::new(consumer, id, key);
+        self.jwts.insert(key.to_owned(), (verifier, identity));
+    }
+
     /// The Consumer with this id or username.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Arc<Consumer>> {
@@ -105,6 +114,12 @@ impl Consumers {
     #[must_use]
     pub fn with_key(&self, key: &str) -> Option<&Identity> {
         self.keys.get(key)
+    }
+
+    /// Whose tokens name this key, and what verifies them.
+    #[must_use]
+    pub fn with_jwt(&self, key: &str) -> Option<(&JwtKey, &Identity)> {
+        self.jwts.get(key).map(|(verifier, identity)| (verifier, identity))
     }
 
     /// Whose user name and password these are. How long it takes says nothing of how much of the password is right.

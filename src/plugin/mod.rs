@@ -12,6 +12,7 @@ mod cors;
 mod exchange;
 mod identity;
 mod ip_restriction;
+mod jwt;
 mod key_auth;
 mod mocking;
 mod rate_limiting;
@@ -28,6 +29,7 @@ mod whole_body;
 pub use chain::{Chain, Overlay, Picks, Step};
 pub use consumers::{Consumer, Consumers, Credential, Identity, Told};
 pub use exchange::{Exchange, Matched, Response};
+pub use jwt::{JwtKey, KeyFault};
 
 use std::{
     cell::RefCell,
@@ -51,6 +53,7 @@ pub static ALL: &[Def] = &[
     correlation_id::DEF,
     cors::DEF,
     ip_restriction::DEF,
+    jwt::DEF,
     key_auth::DEF,
     mocking::DEF,
     rate_limiting::DEF,

@@ -45,6 +45,9 @@ fn whole(consumer: &Consumer) -> Value {
     let passwords = consumer.passwords.iter();
     let passwords = passwords.flat_map(|it| [&it.username, &it.password]).map(|it| Value::from(it.as_str()));
     record.insert("passwords", passwords.collect::<Vec<_>>());
+    let jwts = consumer.jwts.iter();
+    let jwts = jwts.flat_map(|it| [&it.key, &it.algorithm, &it.secret].into_iter().chain(&it.public_key));
+    record.insert("jwts", jwts.map(|it| Value::from(it.as_str())).collect::<Vec<_>>());
     let groups = consumer.groups.iter().map(|it| Value::from(it.name.as_str()));
     record.insert("groups", groups.collect::<Vec<_>>());
     record.into()

@@ -5,14 +5,14 @@ use std::{cell::RefCell, collections::HashMap, path::PathBuf, sync::Arc, time::S
 use uuid::Uuid;
 
 use super::{
-    Destination, Snapshot, Step, UpstreamTls, balancers::Balancers, chains::Instances, destinations, reach,
-    tls,
+    Destination, Snapshot, Step, UpstreamTls, balancers::Balancers, chains::Instances, consumers,
+    destinations, reach, tls,
 };
 use crate::{
     config::{Config, EMPTY_HASH},
     diag::Diagnostic,
     document::{Path, Value},
-    entity::{Consumer, Entities, Plugin as Entry, Route, RouteIndex, Upstream},
+    entity::{Entities, Plugin as Entry, Route, RouteIndex, Upstream},
     plugin::{self, Chain, Consumers, Matched, Plugin, Setup},
     router::{self, Calculation, Flavor, Router},
     tls::Certificates,
@@ -136,7 +136,11 @@ impl Compiler {
         let mut errors = Vec::new();
         let mut kept = HashMap::new();
         let mut instances = Instances::default();
-        let consumers = Arc::new(index(&entities.consumers));
+        let (consumers, notes) = consumers::index(&entities.consumers);
+        let consumers = Arc::new(consumers);
+        let (wrong, notes): (Vec<_>, Vec<_>) = notes.into_iter().partition(Diagnostic::is_error);
+        errors.extend(wrong);
+        warnings.extend(notes);
         let mut files = Vec::new();
         self.named.clear();
         // An instance without a protocol sees no request.
@@ -257,34 +261,6 @@ fn matched(route: &Route, entities: &Entities, consumers: &Arc<Consumers>) -> Ma
         service_record: service.map(|it| it.record.clone()).unwrap_or_default(),
         consumers: consumers.clone(),
     }
-}
-
-/// Consumers as plugins look them up.
-fn index(consumers: &[Consumer]) -> Consumers {
-    let mut index = Consumers::default();
-    for it in consumers {
-        let mut groups: Vec<String> = Vec::new();
-        for group in &it.groups {
-            if !groups.contains(&group.name) {
-                groups.push(group.name.clone());
-            }
-        }
-        let consumer = index.add(plugin::Consumer {
-            id: it.id.to_string(),
-            username: it.username.clone(),
-            custom_id: it.custom_id.clone(),
-            groups,
-            ..plugin::Consumer::default()
-        });
-        for key in &it.keys {
-            index.add_key(&consumer, &key.id.to_string(), &key.key);
-        }
-        for credential in &it.passwords {
-            let id = credential.id.to_string();
-            index.add_password(&consumer, &id, &credential.username, &credential.password);
-        }
-    }
-    index
 }
 
 /// Plugins that find out who comes, or run before, cannot depend on it.

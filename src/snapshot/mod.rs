@@ -7,6 +7,7 @@ mod balancers;
 mod chains;
 mod changes;
 mod compile;
+mod consumers;
 mod destinations;
 mod live;
 mod reach;

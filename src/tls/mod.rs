@@ -8,6 +8,7 @@
 //! | [`names`] | certificates by the name that a client asks for |
 //! | [`authorities`] | who vouches for certificates |
 //! | [`generated`] | the certificate of a gateway that was given none |
+//! | [`public_key`] | the key that somebody signs with, from PEM |
 //! | [`given`] | certificates that settings name: a file, PEM, or base64 |
 
 mod authorities;
@@ -15,12 +16,14 @@ mod generated;
 mod given;
 mod identity;
 mod names;
+mod public_key;
 
 pub use authorities::{Authorities, is_authority};
 pub use generated::self_signed;
 pub use given::{identities, read};
 pub use identity::{Fault, Identity};
 pub use names::{Certificates, choose};
+pub use public_key::{KeyKind, PublicKey};
 
 use std::sync::{Arc, LazyLock};
 

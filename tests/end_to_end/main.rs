@@ -68,6 +68,7 @@ mod targets;
 mod tls;
 mod tls_names;
 mod tls_upstream;
+mod tokens;
 mod upstream;
 mod variables;
 mod web_socket;

@@ -39,18 +39,29 @@ impl Gate {
         self.anonymous.is_some() && shown()
     }
 
+    /// What tells a client which credentials it is asked for.
+    pub(super) const fn challenge(&self) -> &HeaderValue {
+        &self.challenge
+    }
+
     /// Refuses with 401, or lets in as the Consumer that stands for those who show nothing.
     pub(super) fn refuse<'a>(&self, exchange: &mut Exchange, message: &str) -> Flow<'a> {
-        let Some(anonymous) = &self.anonymous else {
-            let mut response = exchange.error(StatusCode::UNAUTHORIZED, message);
-            response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
-            return Flow::Respond(response);
-        };
+        if let Some(flow) = self.stand_in(exchange) {
+            return flow;
+        }
+        let mut response = exchange.error(StatusCode::UNAUTHORIZED, message);
+        response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
+        Flow::Respond(response)
+    }
+
+    /// Lets in as the Consumer that stands for those who show nothing, if there is to be one.
+    pub(super) fn stand_in<'a>(&self, exchange: &mut Exchange) -> Option<Flow<'a>> {
+        let anonymous = self.anonymous.as_deref()?;
         let Some(consumer) = exchange.consumers().and_then(|all| all.named(anonymous)).cloned() else {
             let message = "An unexpected error occurred";
-            return Flow::Respond(exchange.error(StatusCode::INTERNAL_SERVER_ERROR, message));
+            return Some(Flow::Respond(exchange.error(StatusCode::INTERNAL_SERVER_ERROR, message)));
         };
-        admit(exchange, Identity { consumer, credential: None })
+        Some(admit(exchange, Identity { consumer, credential: None }))
     }
 }
 

@@ -1,0 +1,141 @@
+//! What the signature of a token is verified with. (RFC 7518, section 3; RFC 8037, section 3.1.)
+
+use base64::{
+    Engine,
+    alphabet::{STANDARD, URL_SAFE},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use ring::{
+    hmac,
+    signature::{self, UnparsedPublicKey, VerificationAlgorithm},
+};
+
+use crate::tls::{KeyKind, PublicKey};
+
+/// The key of a credential of `jwt`, and the algorithm that it is for.
+#[derive(Debug)]
+pub struct JwtKey {
+    algorithm: String,
+    verifier: Verifier,
+}
+
+#[derive(Debug)]
+enum Verifier {
+    /// A secret as it stands, and what it says in Base64, if it is that.
+    Secret(Box<Secret>),
+    /// A public key.
+    Public(UnparsedPublicKey<Vec<u8>>),
+    /// Nothing: every token is refused.
+    Nothing,
+}
+
+#[derive(Debug)]
+struct Secret {
+    plain: hmac::Key,
+    decoded: Option<hmac::Key>,
+}
+
+/// Why a key does not do what it is meant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyFault {
+    /// What is wrong with the public key.
+    PublicKey(String),
+    /// Why tokens of its algorithm cannot be verified.
+    Algorithm(String),
+}
+
+/// Why a token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The key cannot verify anything.
+    Key,
+    /// The signature is not that of the key.
+    Signature,
+}
+
+impl JwtKey {
+    /// The key of a credential: of `HS...` the secret, of the others the public key, PEM.
+    ///
+    /// # Errors
+    /// The public key cannot be read, or is not of a kind that the algorithm is for.
+    pub fn new(algorithm: &str, secret: &str, public_key: Option<&str>) -> Result<Self, KeyFault> {
+        let verifier = match hash(algorithm) {
+            Some(hash) => Verifier::Secret(Box::new(Secret {
+                plain: hmac::Key::new(hash, secret.as_bytes()),
+                decoded: decode(secret).map(|secret| hmac::Key::new(hash, &secret)),
+            })),
+            None => Verifier::Public(public(algorithm, public_key)?),
+        };
+        Ok(Self { algorithm: algorithm.to_owned(), verifier })
+    }
+
+    /// A key that refuses every token of its algorithm.
+    #[must_use]
+    pub fn none(algorithm: &str) -> Self {
+        Self { algorithm: algorithm.to_owned(), verifier: Verifier::Nothing }
+    }
+
+    /// The only algorithm whose tokens are taken.
+    pub(super) fn algorithm(&self) -> &str {
+        &self.algorithm
+    }
+
+    /// Checks a signature; `decoded` says that the secret is written in Base64.
+    pub(super) fn verify(&self, signed: &[u8], signature: &[u8], decoded: bool) -> Result<(), Refused> {
+        let verified = match &self.verifier {
+            Verifier::Secret(secret) => {
+                let key = if decoded { secret.decoded.as_ref() } else { Some(&secret.plain) };
+                hmac::verify(key.ok_or(Refused::Key)?, signed, signature)
+            }
+            Verifier::Public(key) => key.verify(signed, signature),
+            Verifier::Nothing => return Err(Refused::Key),
+        };
+        verified.map_err(|_| Refused::Signature)
+    }
+}
+
+fn hash(algorithm: &str) -> Option<hmac::Algorithm> {
+    Some(match algorithm {
+        "HS256" => hmac::HMAC_SHA256,
+        "HS384" => hmac::HMAC_SHA384,
+        "HS512" => hmac::HMAC_SHA512,
+        _ => return None,
+    })
+}
+
+fn public(algorithm: &str, pem: Option<&str>) -> Result<UnparsedPublicKey<Vec<u8>>, KeyFault> {
+    use signature as s;
+    let (kind, verification): (_, &'static dyn VerificationAlgorithm) = match algorithm {
+        "RS256" => (KeyKind::Rsa, &s::RSA_PKCS1_2048_8192_SHA256),
+        "RS384" => (KeyKind::Rsa, &s::RSA_PKCS1_2048_8192_SHA384),
+        "RS512" => (KeyKind::Rsa, &s::RSA_PKCS1_2048_8192_SHA512),
+        "PS256" => (KeyKind::Rsa, &s::RSA_PSS_2048_8192_SHA256),
+        "PS384" => (KeyKind::Rsa, &s::RSA_PSS_2048_8192_SHA384),
+        "PS512" => (KeyKind::Rsa, &s::RSA_PSS_2048_8192_SHA512),
+        "ES256" => (KeyKind::P256, &s::ECDSA_P256_SHA256_FIXED),
+        "ES384" => (KeyKind::P384, &s::ECDSA_P384_SHA384_FIXED),
+        "EdDSA" => (KeyKind::Ed25519, &s::ED25519),
+        _ => {
+            let message = format!("signatures of {algorithm} cannot be verified by this version of mynah");
+            return Err(KeyFault::Algorithm(message));
+        }
+    };
+    let Some(pem) = pem else {
+        return Err(KeyFault::Algorithm(format!("there is no public key to verify {algorithm} with")));
+    };
+    let key = PublicKey::from_pem(pem).map_err(|why| KeyFault::PublicKey(format!("invalid key: {why}")))?;
+    if key.kind != kind {
+        let (is, needed) = (key.kind.name(), kind.name());
+        let message = format!("invalid key: it is one of {is}, and {algorithm} needs one of {needed}");
+        return Err(KeyFault::PublicKey(message));
+    }
+    Ok(UnparsedPublicKey::new(verification, key.bits))
+}
+
+/// Decodes Base64 of either alphabet; padding may be missing.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    const CONFIG: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
+    GeneralPurpose::new(alphabet, CONFIG).decode(text).ok()
+}

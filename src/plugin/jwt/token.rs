@@ -1,0 +1,101 @@
+//! A token, taken apart: a JSON Web Signature in compact form. (RFC 7515, section 7.1; RFC 7519.)
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
+
+/// A token whose signature nobody has checked yet.
+#[derive(Debug, PartialEq)]
+pub(super) struct Token<'a> {
+    pub(super) header: Map<String, Value>,
+    pub(super) claims: Map<String, Value>,
+    /// What is signed.
+    pub(super) signed: &'a str,
+    pub(super) signature: Vec<u8>,
+}
+
+/// Takes a token apart, or says why it is none.
+pub(super) fn read(text: &str) -> Result<Token<'_>, &'static str> {
+    let (signed, signature) = text.rsplit_once('.').ok_or(SHAPE)?;
+    let (header, claims) = signed.split_once('.').filter(|(_, it)| !it.contains('.')).ok_or(SHAPE)?;
+    let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok();
+    let object = |part: &str| serde_json::from_slice(&decode(part)?).ok();
+    let header: Map<String, Value> = object(header).ok_or("its header is no JSON object in Base64")?;
+    let claims = object(claims).ok_or("its claims are no JSON object in Base64")?;
+    let signature = decode(signature).ok_or("its signature is no Base64")?;
+    // Who does not understand what is critical must refuse it. (RFC 7515, section 4.1.11.)
+    if header.contains_key("crit") {
+        return Err("its header has critical members, and none is understood");
+    }
+    Ok(Token { header, claims, signed, signature })
+}
+
+const SHAPE: &str = "it has not three parts";
+
+impl Token<'_> {
+    /// The algorithm that it says it is signed with.
+    pub(super) fn algorithm(&self) -> Option<&str> {
+        self.header.get("alg").and_then(Value::as_str)
+    }
+
+    /// A member of the claims, or else of the header.
+    pub(super) fn member(&self, name: &str) -> Option<&Value> {
+        let given = |all: &'_ Map<String, Value>| all.get(name).is_some_and(|it| !it.is_null());
+        let all = if given(&self.claims) { &self.claims } else { &self.header };
+        all.get(name).filter(|it| !it.is_null())
+    }
+
+    /// A claim that is a time, in seconds since 1970. (RFC 7519, section 2, `NumericDate`.)
+    pub(super) fn time(&self, claim: &str) -> Option<f64> {
+        self.claims.get(claim)?.as_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encode(text: &str) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(text)
+    }
+
+    #[test]
+    fn what_is_no_token_says_why() {
+        let (header, claims) = (encode("{\"alg\":\"HS256\"}"), encode("{\"iss\":\"a\"}"));
+        let critical = encode("{\"alg\":\"HS256\",\"crit\":[\"b64\"],\"b64\":false}");
+        let header_is_none = "its header is no JSON object in Base64";
+        let claims_are_none = "its claims are no JSON object in Base64";
+        for (text, expected) in [
+            (format!("{header}.{claims}.AAAA"), ""),
+            (format!("{header}.{claims}.AAA="), ""),
+            (format!("{header}.{claims}."), ""),
+            (String::new(), SHAPE),
+            ("a".to_owned(), SHAPE),
+            (format!("{header}.{claims}"), SHAPE),
+            (format!("{header}.{claims}.AAAA.AAAA"), SHAPE),
+            (format!("?.{claims}.AAAA"), header_is_none),
+            (format!("{}.{claims}.AAAA", encode("[1]")), header_is_none),
+            (format!("{header}.{}.AAAA", encode("{")), claims_are_none),
+            (format!("{header}.{}.AAAA", encode("1")), claims_are_none),
+            (format!("{header}.{claims}.A*"), "its signature is no Base64"),
+            (format!("{critical}.{claims}.AAAA"), "its header has critical members, and none is understood"),
+        ] {
+            assert_eq!(read(&text).err().unwrap_or_default(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn claims_come_before_the_header() {
+        let text = |header: &str, claims: &str| format!("{}.{}.", encode(header), encode(claims));
+        for (header, claims, expected) in [
+            ("{\"iss\":\"h\"}", "{\"iss\":\"c\"}", Some("c")),
+            ("{\"iss\":\"h\"}", "{}", Some("h")),
+            ("{\"iss\":\"h\"}", "{\"iss\":null}", Some("h")),
+            ("{}", "{\"iss\":\"\"}", Some("")),
+            ("{}", "{}", None),
+        ] {
+            let text = text(header, claims);
+            let token = read(&text).unwrap();
+            assert_eq!(token.member("iss").and_then(Value::as_str), expected, "{header} {claims}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Consumers, compiled: what they show is looked up by what it says, and keys are read.
+
+use crate::{
+    diag::Diagnostic,
+    entity::{Consumer, JwtCredential},
+    plugin::{self, Consumers, JwtKey, KeyFault},
+};
+
+/// Consumers as plugins look them up, and what is wrong with their credentials.
+pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
+    let mut index = Consumers::default();
+    let mut wrong = Vec::new();
+    for it in consumers {
+        let mut groups: Vec<String> = Vec::new();
+        for group in &it.groups {
+            if !groups.contains(&group.name) {
+                groups.push(group.name.clone());
+            }
+        }
+        let consumer = index.add(plugin::Consumer {
+            id: it.id.to_string(),
+            username: it.username.clone(),
+            custom_id: it.custom_id.clone(),
+            groups,
+            ..plugin::Consumer::default()
+        });
+        for key in &it.keys {
+            index.add_key(&consumer, &key.id.to_string(), &key.key);
+        }
+        for credential in &it.passwords {
+            let id = credential.id.to_string();
+            index.add_password(&consumer, &id, &credential.username, &credential.password);
+        }
+        for credential in &it.jwts {
+            let key = jwt_key(credential, &mut wrong);
+            index.add_jwt(&consumer, &credential.id.to_string(), &credential.key, key);
+        }
+    }
+    (index, wrong)
+}
+
+fn jwt_key(credential: &JwtCredential, wrong: &mut Vec<Diagnostic>) -> JwtKey {
+    let JwtCredential { algorithm, secret, public_key, at, .. } = credential;
+    JwtKey::new(algorithm, secret, public_key.as_deref()).unwrap_or_else(|fault| {
+        wrong.push(match fault {
+            KeyFault::PublicKey(message) => Diagnostic::error(at.key("rsa_public_key"), message),
+            KeyFault::Algorithm(message) => Diagnostic::warning(at.key("algorithm"), message)
+                .help("requests with its tokens will be answered with 401"),
+        });
+        JwtKey::none(algorithm)
+    })
+}

@@ -1,0 +1,153 @@
+//! A public key, from PEM: of which kind it is, and its bits. (RFC 7468, section 13; RFC 5280, section 4.1.)
+
+use rustls::pki_types::{
+    AlgorithmIdentifier, SubjectPublicKeyInfoDer, alg_id,
+    pem::{self, PemObject},
+};
+
+/// A public key that somebody signs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    /// What it is for.
+    pub kind: KeyKind,
+    /// Of RSA an `RSAPublicKey` (RFC 8017, appendix A.1.1), of a curve its point.
+    pub bits: Vec<u8>,
+}
+
+/// The kinds of public keys that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// RSA, of 2048 to 8192 bits.
+    Rsa,
+    /// The curve P-256.
+    P256,
+    /// The curve P-384.
+    P384,
+    /// Ed25519.
+    Ed25519,
+}
+
+impl PublicKey {
+    /// Reads a `-----BEGIN PUBLIC KEY-----`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_pem(text: &str) -> Result<Self, String> {
+        let info = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
+            pem::Error::NoItemsFound => "there is no `-----BEGIN PUBLIC KEY-----` in it".to_owned(),
+            _ => "it is no PEM".to_owned(),
+        })?;
+        let (algorithm, bits) = parts(&info).ok_or("it is no SubjectPublicKeyInfo")?;
+        let kind = KINDS.iter().find(|(_, it)| it.as_ref() == algorithm).map(|(kind, _)| *kind);
+        let kind = kind.ok_or("it is of another kind than RSA, P-256, P-384 and Ed25519")?;
+        let broken = || format!("it is no public key of {}", kind.name());
+        match kind {
+            KeyKind::Rsa => {
+                let length = modulus_bits(bits).ok_or_else(broken)?;
+                if !(2048..=8192).contains(&length) {
+                    return Err(format!("it is an RSA key of {length} bits; 2048 to 8192 are allowed"));
+                }
+            }
+            KeyKind::P256 if bits.len() != 65 || bits.first() != Some(&UNCOMPRESSED) => return Err(broken()),
+            KeyKind::P384 if bits.len() != 97 || bits.first() != Some(&UNCOMPRESSED) => return Err(broken()),
+            KeyKind::Ed25519 if bits.len() != 32 => return Err(broken()),
+            _ => (),
+        }
+        Ok(Self { kind, bits: bits.to_vec() })
+    }
+}
+
+impl KeyKind {
+    /// Its name in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rsa => "RSA",
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::Ed25519 => "Ed25519",
+        }
+    }
+}
+
+const KINDS: [(KeyKind, AlgorithmIdentifier); 4] = [
+    (KeyKind::Rsa, alg_id::RSA_ENCRYPTION),
+    (KeyKind::P256, alg_id::ECDSA_P256),
+    (KeyKind::P384, alg_id::ECDSA_P384),
+    (KeyKind::Ed25519, alg_id::ED25519),
+];
+
+/// How a point begins that is written with both its coordinates. (SEC 1, section 2.3.3.)
+const UNCOMPRESSED: u8 = 4;
+
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const SEQUENCE: u8 = 0x30;
+
+/// The algorithm and the bits of a `SubjectPublicKeyInfo`.
+fn parts(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (info, rest) = element(SEQUENCE, der)?;
+    let (algorithm, key) = element(SEQUENCE, info)?;
+    let (bits, after) = element(BIT_STRING, key)?;
+    // A key is whole bytes: no bit of the last one is unused.
+    let bits = bits.strip_prefix(&[0])?;
+    (rest.is_empty() && after.is_empty()).then_some((algorithm, bits))
+}
+
+/// How many bits the modulus of an `RSAPublicKey` has.
+fn modulus_bits(der: &[u8]) -> Option<usize> {
+    let (key, rest) = element(SEQUENCE, der)?;
+    let (modulus, exponent) = element(INTEGER, key)?;
+    let (_, after) = element(INTEGER, exponent)?;
+    let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+    let first = modulus.first().filter(|first| **first > 0 && rest.is_empty() && after.is_empty())?;
+    Some(modulus.len() * 8 - first.leading_zeros() as usize)
+}
+
+/// The content of the element of this tag that DER begins with, and what follows it. (X.690, section 8.1.)
+fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = match der.strip_prefix(&[tag])? {
+        [length @ 0..=0x7f, rest @ ..] | [0x81, length, rest @ ..] => (usize::from(*length), rest),
+        [0x82, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+        _ => return None,
+    };
+    rest.split_at_checked(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_end_where_they_say() {
+        for (der, expected) in [
+            (&[0x30, 2, 5, 6, 7][..], Some((&[5, 6][..], &[7][..]))),
+            (&[0x30, 0x81, 1, 5], Some((&[5], &[]))),
+            (&[0x30, 0x82, 0, 1, 5, 6], Some((&[5], &[6]))),
+            (&[0x30, 0], Some((&[], &[]))),
+            (&[0x30, 3, 5, 6], None),
+            (&[0x30, 0x83, 0, 0, 1, 5], None),
+            (&[0x30, 0x80, 5, 0, 0], None),
+            (&[0x31, 0], None),
+            (&[0x30], None),
+            (&[], None),
+        ] {
+            assert_eq!(element(SEQUENCE, der), expected, "{der:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_says_why() {
+        let why = |text: &str| PublicKey::from_pem(text).unwrap_err();
+        let pem = |base64: &str| format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n");
+        assert_eq!(why("secret"), "there is no `-----BEGIN PUBLIC KEY-----` in it");
+        assert_eq!(why("-----BEGIN PUBLIC KEY-----\nMAA=\n"), "it is no PEM");
+        assert_eq!(why(&pem("MAA=")), "it is no SubjectPublicKeyInfo");
+        let unused_bits = "MAswBQYDK2VwAwIBAQ==";
+        assert_eq!(why(&pem(unused_bits)), "it is no SubjectPublicKeyInfo");
+        let ed448 = "MAswBQYDK2VxAwIAAQ==";
+        assert_eq!(why(&pem(ed448)), "it is of another kind than RSA, P-256, P-384 and Ed25519");
+        let too_short = "MAswBQYDK2VwAwIAAQ==";
+        assert_eq!(why(&pem(too_short)), "it is no public key of Ed25519");
+    }
+}
