@@ -1,13 +1,14 @@
 //! Certificates that are shown, the server names they are shown for, and the authorities that are trusted.
 //! (Kong: Certificate, SNI and CA certificate objects.)
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
+use base64::Engine as _;
 use uuid::Uuid;
 
 use super::{CertificateIndex, hosts, id, names, service, text, upstream};
 use crate::{
-    document::{Path, Value},
+    document::{Mapping, Path, Value},
     schema::{Complaint, Entity, Field, Kind, Rule},
 };
 
@@ -63,7 +64,7 @@ pub(super) const AUTHORITY: Entity = Entity {
         Field::new("created_at", Kind::Integer),
         Field::new("updated_at", Kind::Integer),
     ],
-    prepare: None,
+    prepare: Some(|given| Ok(with_digest(given))),
     complete: None,
     conditions: &[],
     checks: &[one_certificate],
@@ -110,7 +111,7 @@ pub struct CaCertificate {
     pub id: Uuid,
     /// Its certificate: PEM.
     pub cert: String,
-    /// The SHA-256 of the certificate in hexadecimal, if the file says it.
+    /// The SHA-256 of the certificate in hexadecimal, which no two of them share; `None` if it is in a vault.
     pub cert_digest: Option<String>,
     /// The complete record, as the Admin API shows it.
     pub record: Value,
@@ -194,6 +195,30 @@ fn key(value: &Value) -> Result<(), String> {
 /// A reference to a vault is looked up when the value is needed.
 fn is_reference(text: &str) -> bool {
     text.starts_with("{vault://") && text.ends_with('}')
+}
+
+/// The record with Kong's digest of its certificate, by which two are told apart, whatever it says itself.
+/// (Kong: CA certificate object, `cert_digest`.)
+fn with_digest(given: &Mapping) -> Mapping {
+    let mut record = given.clone();
+    if let Some(der) = given.get("cert").and_then(Value::as_str).and_then(der) {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &der);
+        let hex = digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        record.insert("cert_digest", hex);
+    }
+    record
+}
+
+/// The bytes of the first certificate of a PEM text. (RFC 7468, section 3.)
+fn der(pem: &str) -> Option<Vec<u8>> {
+    let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----")?;
+    let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
+    let body: String = body.split_whitespace().collect();
+    base64::engine::general_purpose::STANDARD.decode(body).ok()
 }
 
 fn both_alternatives(record: &Value) -> Option<Complaint> {

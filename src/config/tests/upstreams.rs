@@ -82,6 +82,28 @@ upstreams: [{{name: u, client_certificate: {ID}}}]"
 }
 
 #[test]
+fn authorities_are_told_apart_by_their_digests() {
+    // The one byte of the certificate, hashed; what the file says of it does not count.
+    const DIGEST: &str = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
+    let text =
+        format!("ca_certificates: [{{id: {ID}, {CERT}, cert_digest: x}}, {{cert: \"{{vault://env/ca}}\"}}]");
+    let entities = parse_text(&text).unwrap().entities;
+    let digests: Vec<_> = entities.ca_certificates.iter().map(|it| it.cert_digest.as_deref()).collect();
+    assert_eq!(digests, [Some(DIGEST), None]);
+    assert_eq!(
+        entities.ca_certificates[0].record.get("cert_digest").and_then(crate::document::Value::as_str),
+        Some(DIGEST)
+    );
+    refused(
+        &format!("ca_certificates: [{{id: {ID}, {CERT}}}, {{{CERT}}}]"),
+        &format!(
+            "ca_certificates[1].cert_digest: uniqueness violation: 'ca_certificates' entity with cert_digest set to \
+             '{DIGEST}' already declared"
+        ),
+    );
+}
+
+#[test]
 fn an_authority_that_is_not_there_is_said() {
     let text = format!("services: [{{name: s, url: https://a.com, ca_certificates: [{ID}]}}]");
     let warnings = parse_text(&text).unwrap().warnings;

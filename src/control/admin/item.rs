@@ -5,9 +5,9 @@ use crate::{
     schema::{Entity, Field, Kind},
 };
 
-/// Whether a field can be written: who it is, and when it was changed, is nobody's to say.
+/// Whether a field can be written: who it is, when it was changed and what follows from others is nobody's to say.
 pub(super) fn is_written(field: &Field) -> bool {
-    let stamp = matches!(field.name, "id" | "updated_at");
+    let stamp = matches!(field.name, "id" | "updated_at" | "cert_digest");
     !stamp && !field.name.starts_with('_') && !matches!(field.kind, Kind::Entities(..) | Kind::Unused)
 }
 
