@@ -230,6 +230,9 @@ impl Worker {
                     break;
                 }
             }
+            if begin.elapsed() >= PATIENCE {
+                break;
+            }
         }
         self.writing = None;
         rearm
