@@ -16,6 +16,7 @@
 //! | [`body`], [`request_id`], [`reply`] | the body type, the id of a request, the gateway's own answers |
 //! | [`settings`] | TOLD: what the process is told, under Kong's names |
 //! | [`access_log`] | LINES: one for each request, written by a thread of its own |
+//! | [`metrics`] | COUNTS: what became of the requests of each Route, told to Prometheus |
 //! | [`openapi`] | SPECS: every dialect becomes one Api; knows no gateway |
 //! | [`mock`] | ANSWERS: which answer a request gets from an Api |
 //! | [`import`] | IN: from an Api to a text of `kong.yaml` |
@@ -43,6 +44,7 @@ pub mod entity;
 pub mod export;
 pub mod import;
 pub mod json_schema;
+pub mod metrics;
 pub mod mock;
 pub mod openapi;
 pub mod plugin;

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("body", &[]),
     ("request_id", &[]),
     ("access_log", &["request_id", "settings"]),
+    ("metrics", &["body"]),
     ("reply", &["body", "document", "request_id"]),
     ("openapi", &["diag", "document"]),
     ("import", &["diag", "document", "openapi", "schema", "uri_path"]),
@@ -32,10 +33,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("upstream", &["body", "tls"]),
     ("balancer", &["body", "dns", "entity", "upstream"]),
-    ("plugin", &["body", "diag", "document", "mock", "openapi", "reply", "request_id", "schema", "tls"]),
+    (
+        "plugin",
+        &["body", "diag", "document", "metrics", "mock", "openapi", "reply", "request_id", "schema", "tls"],
+    ),
     (
         "snapshot",
-        &["balancer", "config", "diag", "document", "entity", "plugin", "router", "tls", "upstream"],
+        &[
+            "balancer", "config", "diag", "document", "entity", "metrics", "plugin", "router", "tls",
+            "upstream",
+        ],
     ),
     (
         "proxy",
@@ -46,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "dns",
             "document",
             "entity",
+            "metrics",
             "plugin",
             "reply",
             "request_id",
@@ -59,11 +67,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "control",
         &[
-            "balancer", "body", "config", "diag", "document", "entity", "plugin", "proxy", "reply", "schema",
-            "settings", "snapshot",
+            "balancer", "body", "config", "diag", "document", "entity", "metrics", "plugin", "proxy",
+            "reply", "schema", "settings", "snapshot",
         ],
     ),
-    ("server", &["access_log", "body", "control", "proxy", "settings", "snapshot", "tls", "request_id"]),
+    (
+        "server",
+        &["access_log", "body", "control", "metrics", "proxy", "settings", "snapshot", "tls", "request_id"],
+    ),
 ];
 
 /// A library, and the only places that may name it.

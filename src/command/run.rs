@@ -13,6 +13,7 @@ use mynah::{
     config::Format,
     control::{Control, Door, Readiness, admin::Admin, load::compile, reload, reload::Reloader},
     diag::{Report, Source, plural},
+    metrics::Connections,
     proxy::{self, Proxy},
     reply::Templates,
     router,
@@ -52,7 +53,8 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
     let finished = runtime.block_on(async {
         let control = Arc::new(control);
         let readiness = Arc::new(Readiness::default());
-        let bound = listen(&settings, &control, &readiness, &logs)?;
+        let connections = Connections::default();
+        let bound = listen(&settings, &control, (&readiness, &connections), &logs)?;
         // Who reads the first line may send a signal at once.
         let stop = Stop::new().context("cannot listen for signals")?;
         let reloader = Reloader::new(control, door.clone(), loaded.files.clone())
@@ -64,7 +66,7 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
                 tracing::error!("changes of the configuration are not seen: {error}");
             }
         });
-        server::serve(bound, stop, readiness, &settings, logs.admin.clone()).await;
+        server::serve(bound, stop, readiness, &settings, logs.admin.clone(), &connections).await;
         logs.flush();
         Ok(())
     });
@@ -76,7 +78,7 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
 fn listen(
     settings: &Arc<Settings>,
     control: &Arc<Control>,
-    readiness: &Arc<Readiness>,
+    (readiness, connections): (&Arc<Readiness>, &Connections),
     logs: &Logs,
 ) -> Result<Vec<Listening>> {
     let live = control.live();
@@ -85,7 +87,8 @@ fn listen(
     let keeping = proxy.clone();
     tokio::spawn(async move { keeping.keep().await });
     let proxy = Role::Proxy(proxy);
-    let admin = Arc::new(Admin::new(control.clone(), settings.clone(), readiness.clone()));
+    let admin = Admin::new(control.clone(), settings.clone(), readiness.clone(), connections.clone());
+    let admin = Arc::new(admin);
     let mut bound = Vec::new();
     let tls = &settings.tls;
     let all: [(&'static str, &[Listener], Role, &Given); 3] = [

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{Exchange, Flow, Plugin, Response};
+use crate::metrics::Groups;
 
 /// Plugins by falling priority; one of each name, and in its place what some Consumers get instead.
 #[derive(Clone, Default)]
@@ -46,6 +47,13 @@ impl Chain {
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// What its plugins want to be counted of requests.
+    #[must_use]
+    pub fn counts(&self) -> Groups {
+        let plugins = self.steps.iter().filter_map(|step| step.plugin.as_ref());
+        plugins.fold(Groups::default(), |groups, plugin| groups.and(plugin.counts()))
     }
 
     /// Runs the access phase until a plugin answers. A step sees the Consumer that the steps before it found.

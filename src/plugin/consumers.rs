@@ -65,6 +65,14 @@ pub struct Credential {
     pub identifier: HeaderValue,
 }
 
+impl Consumer {
+    /// What it is called: its username, or else its own id, or else ours.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.username.as_deref().or(self.custom_id.as_deref()).unwrap_or(&self.id)
+    }
+}
+
 impl Consumers {
     /// Takes one in; its place is the number of those before it.
     pub fn add(&mut self, consumer: Consumer) -> Arc<Consumer> {

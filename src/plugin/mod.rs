@@ -15,6 +15,7 @@ mod ip_restriction;
 mod jwt;
 mod key_auth;
 mod mocking;
+mod prometheus;
 mod rate_limiting;
 mod request_size_limiting;
 mod request_termination;
@@ -43,6 +44,7 @@ use std::{
 use crate::{
     diag::Diagnostic,
     document::{Path, Value},
+    metrics::Groups,
     schema::{Plugins, Settings},
 };
 
@@ -56,6 +58,7 @@ pub static ALL: &[Def] = &[
     jwt::DEF,
     key_auth::DEF,
     mocking::DEF,
+    prometheus::DEF,
     rate_limiting::DEF,
     request_size_limiting::DEF,
     request_termination::DEF,
@@ -118,6 +121,11 @@ pub trait Plugin: Send + Sync {
     /// is, in words.
     fn out_of_reach(&self, _beginnings: &mut dyn FnMut() -> Vec<Vec<u8>>) -> Option<String> {
         None
+    }
+
+    /// What it wants to be counted of the requests of its Routes.
+    fn counts(&self) -> Groups {
+        Groups::default()
     }
 
     /// On every response, whoever made it.

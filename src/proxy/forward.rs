@@ -92,16 +92,20 @@ impl Proxy {
         let handed_over = Instant::now();
         let result = self.pool.send_over(&mut choice, &destination.limits, &head, body).await;
         let came = result.as_ref().map_or_else(|_| Instant::now(), |answer| answer.came.into_std());
+        let hop = Hop {
+            proxy: handed_over.duration_since(exchange.started),
+            waiting: came.duration_since(handed_over),
+            answered: result.is_ok(),
+        };
         let mut proxied = Proxied {
             version: Version::HTTP_11,
-            upstream_latency: milliseconds(came.duration_since(handed_over)),
-            proxy_latency: milliseconds(handed_over.duration_since(exchange.started)),
+            upstream_latency: milliseconds(hop.waiting),
+            proxy_latency: milliseconds(hop.proxy),
             upstream_status: None,
             request_id: id,
             trailers,
             upgrade: false,
         };
-        let hop = Hop { proxy: proxied.proxy_latency, waiting: proxied.upstream_latency };
         match result {
             Ok(answer) => {
                 let mut response = answer.response.map(|body| choice.hold(body));

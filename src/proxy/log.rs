@@ -1,4 +1,4 @@
-//! What the access log is told of an answer.
+//! What is told of a request when it is over: a line of the access log, and the counters of its Route.
 
 use std::time::Duration;
 
@@ -8,15 +8,41 @@ use crate::{
     access_log::{About, Line},
     body::{Body, Reset},
     document::Value,
+    metrics::Count,
 };
 
-/// Tells the log of an answer; one that the client never sees (a reset) has nginx's status for that.
-pub(super) fn tell(line: &mut Option<Line>, response: &Response<Body>, about: About<'_>) {
-    const NOTHING: u16 = 444;
-    if let Some(line) = line {
-        let reset = response.extensions().get::<Reset>().is_some();
-        line.answered(if reset { NOTHING } else { response.status().as_u16() }, about);
+/// What is told of a request; dropping it tells it.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Its line of the access log.
+    pub line: Option<Line>,
+    /// What its Route counts of it.
+    pub(super) count: Option<Count>,
+}
+
+impl Told {
+    /// Notes bytes of the body of the answer.
+    pub fn sent(&mut self, bytes: u64) {
+        if let Some(line) = &mut self.line {
+            line.sent(bytes);
+        }
+        if let Some(count) = &mut self.count {
+            count.sent(bytes);
+        }
     }
+
+    /// Tells the log of an answer.
+    pub(super) fn answered(&mut self, response: &Response<Body>, about: About<'_>) {
+        if let Some(line) = &mut self.line {
+            line.answered(status(response), about);
+        }
+    }
+}
+
+/// The status of an answer; one that the client never sees (a reset) has nginx's for that.
+pub(super) fn status(response: &Response<Body>) -> u16 {
+    const NOTHING: u16 = 444;
+    if response.extensions().get::<Reset>().is_some() { NOTHING } else { response.status().as_u16() }
 }
 
 /// What an entity is called: by its name, or else by its id.

@@ -11,7 +11,7 @@
 //! | send what no plugin answers to the Service | `forward` |
 //! | what upstreams and clients are told in headers | `headers` |
 //! | what would become of a request, and why | `explain` |
-//! | what the access log is told | `log` |
+//! | what the access log and the counters are told | `log` |
 //! | who the client is behind trusted proxies | `client_address` |
 //! | how names are looked up | `names` |
 //! | two ends that speak another protocol from now on | `tunnel` |
@@ -35,6 +35,7 @@ mod tunnel;
 
 pub use connection::{Connection, Stage, Tls};
 pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
+pub use log::Told;
 
 use std::{
     net::SocketAddr,
@@ -49,16 +50,17 @@ use self::{
     arrival::{captures, new_exchange, router_request, use_authority_as_host},
     client_address::{Client, RealIp},
     headers::{HeaderTokens, produced_headers},
-    log::{label, milliseconds, tell},
+    log::{label, milliseconds, status},
     refuse::{Bounds, goes_no_further},
     request_body::Patience,
 };
 use crate::{
-    access_log::{self, About, AccessLog, Line},
+    access_log::{self, About, AccessLog},
     balancer::Keeper,
     body::Body,
     dns::Resolver,
     entity::Route,
+    metrics::{Answered, Source},
     plugin::{Chain, Exchange},
     reply::{self, Format, Phase, Templates},
     request_id::RequestId,
@@ -99,13 +101,15 @@ enum Outcome {
     Proxied(Response<Body>, Hop),
 }
 
-/// How long the way to an upstream took, in milliseconds.
+/// The way to an upstream.
 #[derive(Clone, Copy, Debug)]
 struct Hop {
     /// From the request's arrival to handing it over.
-    proxy: u64,
+    proxy: Duration,
     /// From then to the head of the response.
-    waiting: u64,
+    waiting: Duration,
+    /// Whether the upstream answered.
+    answered: bool,
 }
 
 /// The format of a media type.
@@ -185,17 +189,17 @@ impl Proxy {
         }
     }
 
-    /// Answers one request; the line of the access log is complete but for the body.
+    /// Answers one request; what is told of it is complete but for the body.
     pub async fn answer(
         &self,
         mut request: Request<Body>,
         connection: &Connection,
-    ) -> (Response<Body>, Option<Line>) {
+    ) -> (Response<Body>, Told) {
         let started = Instant::now();
         let id = RequestId::random();
         extended_connect::shake_hands(&mut request);
         let who = self.real_ip.client(connection.peer.ip(), request.headers());
-        let mut line = self.log.as_ref().map(|log| {
+        let line = self.log.as_ref().map(|log| {
             let asked = access_log::Asked {
                 client: &connection.address_of(who),
                 method: request.method(),
@@ -206,8 +210,9 @@ impl Proxy {
             };
             log.line(&asked, started)
         });
-        let response = self.respond(request, connection, who, (started, id), &mut line).await;
-        (response, line)
+        let mut told = Told { line, count: None };
+        let response = self.respond(request, connection, who, (started, id), &mut told).await;
+        (response, told)
     }
 
     async fn respond(
@@ -216,10 +221,10 @@ impl Proxy {
         connection: &Connection,
         who: Client,
         (started, id): (Instant, RequestId),
-        line: &mut Option<Line>,
+        told: &mut Told,
     ) -> Response<Body> {
         if let Some(refusal) = self.refuse(&request, &id) {
-            tell(line, &refusal, About::default());
+            told.answered(&refusal, About::default());
             return self.produced(refusal, started, &id);
         }
         // One Snapshot for the whole request, whatever is published meanwhile.
@@ -236,16 +241,21 @@ impl Proxy {
         }
         let Some((found, route, step)) = found else {
             let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");
-            return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, line);
+            return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, told);
         };
         exchange.matched = Some(step.matched.clone());
+        if let Some(counting) = &step.counting {
+            let mut count = counting.request(&exchange.head, started);
+            exchange.body = count.receive(std::mem::take(&mut exchange.body));
+            told.count = Some(count);
+        }
         let hashed = step.destination.as_ref().is_some_and(|it| it.balancer.wants_captures());
         if hashed || !step.chain.steps().is_empty() {
             exchange.captures = captures(&found, &path);
         }
         if let Some((response, _)) = protocol::refuse(&exchange, route, step, who.trusted) {
             // Kong decides this before it looks for the Route's plugins.
-            return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, line);
+            return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, told);
         }
         let outcome = if let Some(response) = step.chain.access(&mut exchange).await {
             Outcome::Produced(response)
@@ -261,7 +271,7 @@ impl Proxy {
             // In a box: the room that it needs would be moved about for the requests that plugins answer, too.
             Box::pin(self.serve(&mut exchange, route, step, &way)).await
         };
-        self.finish(outcome, &step.chain, step.destination.as_deref(), &exchange, line)
+        self.finish(outcome, &step.chain, step.destination.as_deref(), &exchange, told)
     }
 
     async fn serve(
@@ -290,7 +300,7 @@ impl Proxy {
         chain: &Chain,
         destination: Option<&Destination>,
         exchange: &Exchange,
-        line: &mut Option<Line>,
+        told: &mut Told,
     ) -> Response<Body> {
         let (mut response, hop) = match outcome {
             Outcome::Proxied(mut response, hop) => {
@@ -315,10 +325,22 @@ impl Proxy {
             route: matched.and_then(|it| label(&it.route_record)),
             service: matched.and_then(|it| label(&it.service_record)),
             upstream,
-            proxy: hop.map(|it| it.proxy),
-            waiting: hop.map(|it| it.waiting),
+            proxy: hop.map(|it| milliseconds(it.proxy)),
+            waiting: hop.map(|it| milliseconds(it.waiting)),
         };
-        tell(line, &response, about);
+        told.answered(&response, about);
+        if let Some(count) = &mut told.count {
+            if let Some(identity) = &exchange.identity {
+                count.comes_from(identity.consumer.place, identity.consumer.label());
+            }
+            let answered = Answered {
+                status: status(&response),
+                source: if hop.is_some_and(|it| it.answered) { Source::Service } else { Source::Kong },
+                own: hop.map_or_else(|| exchange.started.elapsed(), |it| it.proxy),
+                upstream: hop.map(|it| it.waiting),
+            };
+            count.answered(answered, &response);
+        }
         response
     }
 

@@ -31,6 +31,7 @@ use super::{
 use crate::{
     access_log::AccessLog,
     control::admin::Admin,
+    metrics::Group,
     proxy::{Connection, Proxy, Stage},
     settings::Settings,
 };
@@ -76,11 +77,17 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// For at most `connections` at a time; requests of the Admin API are told in `log`.
-    pub(super) fn new(settings: &Settings, connections: usize, log: Option<Arc<AccessLog>>) -> Self {
+    /// For at most `connections` at a time; requests of the Admin API are told in `log`, and what connections do is
+    /// noted in `noted`.
+    pub(super) fn new(
+        settings: &Settings,
+        connections: usize,
+        log: Option<Arc<AccessLog>>,
+        noted: &Arc<Group>,
+    ) -> Self {
         let head = settings.large_client_header_buffers;
         Self {
-            pulses: Pulses::new(settings),
+            pulses: Pulses::new(settings, Arc::clone(noted)),
             gate: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
             stage: watch::Sender::new(Stage::Open),
             log,

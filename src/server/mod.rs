@@ -23,7 +23,9 @@ use tokio::{
 };
 
 use self::connection::{Ground, accept};
-use crate::{access_log::AccessLog, control::Readiness, proxy::Stage, settings::Settings};
+use crate::{
+    access_log::AccessLog, control::Readiness, metrics::Connections, proxy::Stage, settings::Settings,
+};
 
 /// How many connections the Admin API and the status have; they answer also when the proxy has none left.
 const ADMIN_CONNECTIONS: usize = 256;
@@ -46,7 +48,7 @@ pub struct Listening {
 
 /// Serves until a signal ends it, then lets requests on their way finish, for at most `graceful_timeout`. Until they
 /// have, the Admin API and the status answer: who asks whether this is ready hears that it is not. Requests of these
-/// two are told in `log`.
+/// two are told in `log`; what all connections are doing is noted in `connections`.
 ///
 /// All signals of [`Stop`] do the same; a second one ends the wait.
 pub async fn serve(
@@ -55,11 +57,13 @@ pub async fn serve(
     readiness: Arc<Readiness>,
     settings: &Settings,
     log: Option<Arc<AccessLog>>,
+    connections: &Connections,
 ) {
     let room = descriptors::connections();
     let most = settings.worker_connections.map_or(room, std::num::NonZeroUsize::get);
-    let mut proxies = Listeners::new(Ground::new(settings, most, None));
-    let mut others = Listeners::new(Ground::new(settings, ADMIN_CONNECTIONS, log));
+    let mut proxies = Listeners::new(Ground::new(settings, most, None, &connections.proxy));
+    let ground = Ground::new(settings, ADMIN_CONNECTIONS, log, &connections.admin);
+    let mut others = Listeners::new(ground);
     for listening in bound {
         let group = if matches!(listening.role, Role::Proxy(_)) { &mut proxies } else { &mut others };
         group.accepting.spawn(accept(listening, Arc::clone(&group.ground)));

@@ -6,14 +6,17 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use tokio::sync::Notify;
 
-use crate::settings::Settings;
+use crate::{
+    metrics::{Doing, Group},
+    settings::Settings,
+};
 
 /// How often connections are looked at, and the unit of all times here.
 const TICK: Duration = Duration::from_millis(500);
@@ -35,6 +38,10 @@ pub(super) struct Pulses {
     now: Arc<AtomicU32>,
     patience: Patience,
     all: Mutex<Vec<Arc<Pulse>>>,
+    accepted: AtomicU64,
+    /// Requests of connections that have ended.
+    past: AtomicU64,
+    noted: Arc<Group>,
 }
 
 /// What one connection is doing.
@@ -43,6 +50,8 @@ pub(super) struct Pulse {
     now: Arc<AtomicU32>,
     /// Requests that are being answered.
     answering: AtomicU32,
+    /// Requests that were ever begun.
+    requests: AtomicU64,
     /// Whether a part of the next request has come; a new connection owes one.
     owes: AtomicBool,
     /// Since when it has been so.
@@ -63,8 +72,8 @@ pub(super) enum Ending {
 }
 
 impl Pulses {
-    /// No connections yet.
-    pub(super) fn new(settings: &Settings) -> Self {
+    /// No connections yet; what they are doing is noted in `noted`.
+    pub(super) fn new(settings: &Settings, noted: Arc<Group>) -> Self {
         let never = Duration::MAX;
         let patience = Patience {
             head: ticks(settings.client_header_timeout),
@@ -72,7 +81,12 @@ impl Pulses {
             unread: ticks(settings.send_timeout),
         };
         // Time begins at 1, as 0 says that nothing is unread.
-        Self { now: Arc::new(AtomicU32::new(1)), patience, all: Mutex::default() }
+        Self::with(patience, noted)
+    }
+
+    fn with(patience: Patience, noted: Arc<Group>) -> Self {
+        let (accepted, past) = Default::default();
+        Self { now: Arc::new(AtomicU32::new(1)), patience, all: Mutex::default(), accepted, past, noted }
     }
 
     /// Takes a new connection in.
@@ -80,6 +94,7 @@ impl Pulses {
         let pulse = Arc::new(Pulse {
             now: Arc::clone(&self.now),
             answering: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
             owes: AtomicBool::new(true),
             since: AtomicU32::new(self.now.load(Relaxed)),
             unread: AtomicU32::new(0),
@@ -87,6 +102,7 @@ impl Pulses {
             told: Notify::new(),
         });
         self.lock().push(Arc::clone(&pulse));
+        self.accepted.fetch_add(1, Relaxed);
         pulse
     }
 
@@ -115,12 +131,22 @@ impl Pulses {
         let now = self.now.fetch_add(1, Relaxed).wrapping_add(1);
         // Only this list still knows those that have ended.
         let mut all = self.lock();
-        all.retain(|it| Arc::strong_count(it) > 1);
+        all.retain(|it| {
+            let goes_on = Arc::strong_count(it) > 1;
+            if !goes_on {
+                self.past.fetch_add(it.requests.load(Relaxed), Relaxed);
+            }
+            goes_on
+        });
+        let (accepted, requests) = (self.accepted.load(Relaxed), self.past.load(Relaxed));
+        let mut doing = Doing { accepted, requests, ..Doing::default() };
         for pulse in &*all {
+            pulse.tell(&mut doing);
             if let Some(ending) = pulse.overdue(now, self.patience) {
                 pulse.end(ending);
             }
         }
+        self.noted.note(doing);
         if all.capacity() > 1024 && all.len() < all.capacity() / 4 {
             all.shrink_to_fit();
         }
@@ -146,6 +172,7 @@ impl Pulse {
     pub(super) fn asked(&self) {
         self.owes.store(false, Relaxed);
         self.answering.fetch_add(1, Relaxed);
+        self.requests.fetch_add(1, Relaxed);
     }
 
     /// An answer has ended.
@@ -172,6 +199,17 @@ impl Pulse {
 
     fn is_idle(&self) -> bool {
         self.answering.load(Relaxed) == 0 && !self.owes.load(Relaxed)
+    }
+
+    /// Adds what it is doing.
+    fn tell(&self, doing: &mut Doing) {
+        doing.requests += self.requests.load(Relaxed);
+        let place = match (self.answering.load(Relaxed), self.owes.load(Relaxed)) {
+            (0, true) => &mut doing.reading,
+            (0, false) => &mut doing.waiting,
+            _ => &mut doing.writing,
+        };
+        *place += 1;
     }
 
     /// Tells it to end.
@@ -208,11 +246,12 @@ fn ticks(time: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Connections;
 
     /// Head 10 ticks, idle 20, unread 30.
     fn pulses() -> Pulses {
         let patience = Patience { head: 10, idle: 20, unread: 30 };
-        Pulses { now: Arc::new(AtomicU32::new(1)), patience, all: Mutex::default() }
+        Pulses::with(patience, Arc::default())
     }
 
     /// Checks after how many ticks a connection that has done this has to end, and how.
@@ -262,6 +301,24 @@ mod tests {
         drop(two);
         pulses.tick();
         assert!(pulses.lock().is_empty());
+    }
+
+    #[test]
+    fn what_connections_do_is_noted() {
+        let pulses = pulses();
+        let [ended, idle, busy, _new] = [(); 4].map(|()| pulses.begin());
+        for pulse in [&ended, &idle, &busy, &busy] {
+            pulse.asked();
+        }
+        idle.answered();
+        drop(ended);
+        let noted = Connections { proxy: pulses.noted.clone(), ..Connections::default() };
+        assert_eq!(noted.doing(), Doing::default());
+        for _ in 0..2 {
+            pulses.tick();
+            let expected = Doing { accepted: 4, requests: 4, reading: 1, writing: 1, waiting: 1 };
+            assert_eq!(noted.doing(), expected);
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     access_log::{About, AccessLog, Asked, Line},
     body::{Body, BodyError, Reset},
-    proxy::Connection,
+    proxy::{Connection, Told},
     request_id::RequestId,
 };
 
@@ -51,7 +51,7 @@ pub(super) struct Sent {
 /// The time from a request to the end of its answer.
 struct Ticket {
     session: Arc<Session>,
-    line: Option<Line>,
+    told: Told,
 }
 
 impl Session {
@@ -65,19 +65,19 @@ impl Session {
         let request = request.map(Body::from);
         let mut response = match &self.role {
             Role::Proxy(proxy) => {
-                let (response, line) = proxy.answer(request, &self.connection).await;
-                ticket.line = line;
+                let (response, told) = proxy.answer(request, &self.connection).await;
+                ticket.told = told;
                 response
             }
             Role::Admin(admin) | Role::Status(admin) => {
-                ticket.line = self.log.as_ref().map(|log| line(log, &request, &self.connection));
+                ticket.told.line = self.log.as_ref().map(|log| line(log, &request, &self.connection));
                 let local = self.connection.local.ip().to_canonical().is_loopback();
                 // In a box, or the room that these need would be moved about for each request of a proxy.
                 let response = match &self.role {
                     Role::Status(_) => Box::pin(admin.status_answer(request)).await,
                     _ => Box::pin(admin.answer(request, local)).await,
                 };
-                if let Some(line) = &mut ticket.line {
+                if let Some(line) = &mut ticket.told.line {
                     line.answered(response.status().as_u16(), About::default());
                 }
                 response
@@ -149,7 +149,7 @@ fn line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &Connection) 
 impl Ticket {
     fn new(session: &Arc<Session>) -> Self {
         session.pulse.asked();
-        Self { session: Arc::clone(session), line: None }
+        Self { session: Arc::clone(session), told: Told::default() }
     }
 }
 
@@ -168,10 +168,10 @@ impl hyper::body::Body for Sent {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let (Poll::Ready(Some(Ok(frame))), Some(line)) = (&polled, &mut self.ticket.line)
+        if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
-            line.sent(data.len() as u64);
+            self.ticket.told.sent(data.len() as u64);
         }
         polled
     }

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::HashMap, path::PathBuf, sync::Arc, time::S
 use uuid::Uuid;
 
 use super::{
-    Destination, Snapshot, Step, UpstreamTls, balancers::Balancers, chains::Instances, consumers,
+    Destination, Snapshot, Step, UpstreamTls, balancers::Balancers, chains::Instances, consumers, counting,
     destinations, reach, tls,
 };
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     diag::Diagnostic,
     document::{Path, Value},
     entity::{Entities, Plugin as Entry, Route, RouteIndex, Upstream},
+    metrics::Groups,
     plugin::{self, Chain, Consumers, Matched, Plugin, Setup},
     router::{self, Calculation, Flavor, Router},
     tls::Certificates,
@@ -29,6 +30,7 @@ pub struct Compiler {
     /// not compiled twice, and its counters go on.
     kept: HashMap<Uuid, Kept>,
     balancers: Balancers,
+    counters: counting::Kept,
     named: Vec<PathBuf>,
     upstream_tls: UpstreamTls,
     /// How TLS was spoken with the upstreams of the last Snapshot.
@@ -78,6 +80,7 @@ impl Compiler {
             generation: 0,
             kept: HashMap::new(),
             balancers: Balancers::default(),
+            counters: counting::Kept::default(),
             named: Vec::new(),
             upstream_tls: UpstreamTls::default(),
             tls: Vec::new(),
@@ -124,6 +127,7 @@ impl Compiler {
             global: Chain::default(),
             certificates: Certificates::default(),
             balancers: Vec::new(),
+            counted: Groups::default(),
         }
     }
 
@@ -190,8 +194,9 @@ impl Compiler {
         let balancers = self.balancers.of(&entities);
         self.tls = certificates.upstream_settings(&entities, &self.upstream_tls, &self.tls);
         let destinations = destinations::of(&entities, &balancers, &self.tls);
-        let steps = steps(&entities, &instances, &consumers, &destinations);
+        let mut steps = steps(&entities, &instances, &consumers, &destinations);
         let global = instances.global();
+        let counted = self.counters.next(&entities, &mut steps, &global);
         let by_name = certificates.by_name(&entities.snis);
         self.kept = kept;
         self.generation += 1;
@@ -208,6 +213,7 @@ impl Compiler {
             global,
             certificates: by_name,
             balancers,
+            counted,
         };
         Ok(Compiled { snapshot, warnings, files })
     }
@@ -244,6 +250,7 @@ fn steps(
         destination: route.service.and_then(|service| destinations.get(service.0).cloned()),
         https_only: is_of(route, &["https", "grpcs"]) && !is_of(route, &["http", "grpc"]),
         grpc: is_of(route, &["grpc", "grpcs"]),
+        counting: None,
     };
     entities.routes.iter().enumerate().map(step).collect()
 }

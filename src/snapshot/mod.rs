@@ -8,6 +8,7 @@ mod chains;
 mod changes;
 mod compile;
 mod consumers;
+mod counting;
 mod destinations;
 mod live;
 mod reach;
@@ -23,6 +24,7 @@ use std::{sync::Arc, time::SystemTime};
 use crate::{
     balancer::Balancer,
     entity::{Entities, Route, RouteIndex, Service},
+    metrics::{Counting, Groups},
     plugin::{Chain, Matched},
     router::{self, Candidate, Key, Match, Request, Router},
     tls::Certificates,
@@ -48,6 +50,7 @@ pub struct Snapshot {
     certificates: Certificates,
     /// By place in [`Entities::upstreams`].
     balancers: Vec<Arc<Balancer>>,
+    counted: Groups,
 }
 
 /// What happens to the requests of one Route.
@@ -63,6 +66,8 @@ pub struct Step {
     pub https_only: bool,
     /// Whether requests are gRPC.
     pub grpc: bool,
+    /// How requests are counted, if they are.
+    pub counting: Option<Arc<Counting>>,
 }
 
 /// A Service, as the proxy needs it.
@@ -124,6 +129,17 @@ impl Snapshot {
     #[must_use]
     pub fn balancers(&self) -> &[Arc<Balancer>] {
         &self.balancers
+    }
+
+    /// What any plugin wants to be counted.
+    #[must_use]
+    pub const fn counted(&self) -> Groups {
+        self.counted
+    }
+
+    /// How the requests of each Route are counted that are counted.
+    pub fn countings(&self) -> impl Iterator<Item = &Counting> {
+        self.steps.iter().filter_map(|step| step.counting.as_deref())
     }
 
     /// Lets every plugin forget what requests have made it remember.

@@ -46,6 +46,7 @@ mod import;
 mod keep_alive;
 mod large_bodies;
 mod lint;
+mod metrics;
 mod mock_command;
 mod mocking;
 mod mocking_extensions;

@@ -1,54 +1,197 @@
-//! `/metrics`: what the node knows of itself, for Prometheus, under Kong's names where they mean the same.
-//! (Kong: Prometheus plugin, "Available metrics".)
+//! `/metrics`: what the node knows of itself and of its requests, for Prometheus, under Kong's names where they mean
+//! the same. (Kong: Prometheus plugin, "Available metrics".)
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
 use super::Admin;
-use crate::{body::Body, reply};
+use crate::{
+    balancer::Verdict,
+    body::Body,
+    metrics::{Counting, Exposition, Kind},
+    reply,
+    snapshot::Snapshot,
+};
+
+/// Everything is in Kong's only workspace.
+const WORKSPACE: (&str, &str) = ("workspace", "default");
 
 impl Admin {
     pub(super) fn metrics(&self) -> Response<Body> {
-        let state = self.control.state();
         let snapshot = self.control.live().current();
-        let mut text = String::new();
-        let mut metric = |name: &str, kind: &str, help: &str, samples: &[(String, f64)]| {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-            for (labels, value) in samples {
-                let _ = writeln!(text, "{name}{labels} {value}");
-            }
-        };
-        let only = |value: f64| vec![(String::new(), value)];
-        let node = format!("{{node_id=\"{}\",version=\"{}\"}}", self.node_id, env!("CARGO_PKG_VERSION"));
-        metric("kong_node_info", "gauge", "Kong Node metadata information", &[(node, 1.0)]);
-        metric(
-            "kong_datastore_reachable",
-            "gauge",
-            "Datastore reachable from Kong, 0 is unreachable",
-            &only(1.0),
-        );
-        let draining = f64::from(u8::from(self.ready.is_draining()));
-        metric("mynah_draining", "gauge", "Whether the last requests are being served", &only(draining));
-        let uptime = self.started.elapsed().as_secs_f64().floor();
-        metric("mynah_uptime_seconds", "gauge", "Seconds since the start", &only(uptime));
-        #[expect(clippy::cast_precision_loss, reason = "counters of loads are small")]
-        let (loads, failures, generation) =
-            (state.loads as f64, state.failures as f64, snapshot.generation as f64);
-        metric("mynah_config_loads_total", "counter", "Configurations made current", &only(loads));
-        metric("mynah_config_failures_total", "counter", "Configurations refused", &only(failures));
-        metric("mynah_config_generation", "gauge", "The current configuration", &only(generation));
-        let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
-        for record in &snapshot.entities.records {
-            *counts.entry(record.collection()).or_default() += 1.0;
+        let mut text = Exposition::default();
+        self.node_metrics(&mut text);
+        self.configuration_metrics(&mut text, &snapshot);
+        process_metrics(&mut text);
+        request_metrics(&mut text, &snapshot);
+        latency_metrics(&mut text, &snapshot);
+        if snapshot.counted().upstream_health {
+            health_metrics(&mut text, &snapshot);
         }
-        let counts: Vec<(String, f64)> =
-            counts.into_iter().map(|(name, count)| (format!("{{entity=\"{name}\"}}"), count)).collect();
-        metric("mynah_entities", "gauge", "Entities that are declared", &counts);
-        let mut response = reply::json(StatusCode::OK, text);
+        let mut response = reply::json(StatusCode::OK, text.into_text());
         let kind = HeaderValue::from_static("text/plain; charset=UTF-8");
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response
     }
+
+    fn node_metrics(&self, text: &mut Exposition) {
+        let id = self.node_id.to_string();
+        text.metric("kong_node_info", Kind::Gauge, "Kong Node metadata information");
+        text.sample("kong_node_info", &[("node_id", &id), ("version", env!("CARGO_PKG_VERSION"))], 1);
+        let help = "Datastore reachable from Kong, 0 is unreachable";
+        text.single("kong_datastore_reachable", Kind::Gauge, help, 1);
+        let doing = self.connections.doing();
+        let name = "kong_nginx_connections_total";
+        text.metric(name, Kind::Gauge, "Number of connections by subsystem");
+        for (state, value) in [
+            ("accepted", doing.accepted),
+            ("active", doing.active()),
+            ("handled", doing.accepted),
+            ("reading", doing.reading),
+            ("total", doing.requests),
+            ("waiting", doing.waiting),
+            ("writing", doing.writing),
+        ] {
+            text.sample(name, &[("node_id", &id), ("subsystem", "http"), ("state", state)], value);
+        }
+        let name = "kong_nginx_requests_total";
+        text.metric(name, Kind::Gauge, "Total number of requests");
+        text.sample(name, &[("node_id", &id), ("subsystem", "http")], doing.requests);
+        let draining = u8::from(self.ready.is_draining());
+        text.single("mynah_draining", Kind::Gauge, "Whether the last requests are being served", draining);
+        let uptime = self.started.elapsed().as_secs();
+        text.single("mynah_uptime_seconds", Kind::Gauge, "Seconds since the start", uptime);
+    }
+
+    fn configuration_metrics(&self, text: &mut Exposition, snapshot: &Snapshot) {
+        let state = self.control.state();
+        let (loads, failures) = (state.loads, state.failures);
+        text.single("mynah_config_loads_total", Kind::Counter, "Configurations made current", loads);
+        text.single("mynah_config_failures_total", Kind::Counter, "Configurations refused", failures);
+        let generation = snapshot.generation;
+        text.single("mynah_config_generation", Kind::Gauge, "The current configuration", generation);
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for record in &snapshot.entities.records {
+            *counts.entry(record.collection()).or_default() += 1;
+        }
+        text.metric("mynah_entities", Kind::Gauge, "Entities that are declared");
+        for (name, count) in counts {
+            text.sample("mynah_entities", &[("entity", name)], count);
+        }
+    }
+}
+
+/// What Prometheus' own libraries tell of a process, as far as the system says it.
+/// (Prometheus: "Writing client libraries", process metrics.)
+fn process_metrics(text: &mut Exposition) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let resident = resident.and_then(|it| it.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    if let Some(kib) = resident {
+        let name = "process_resident_memory_bytes";
+        text.single(name, Kind::Gauge, "Resident memory size in bytes", kib << 10);
+    }
+    if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        text.single("process_open_fds", Kind::Gauge, "Number of open file descriptors", open.count());
+    }
+}
+
+fn request_metrics(text: &mut Exposition, snapshot: &Snapshot) {
+    let told: Vec<_> = snapshot.countings().map(|it| (it, it.counters().requests())).collect();
+    let name = "kong_http_requests_total";
+    if told.iter().any(|(counting, _)| counting.groups().statuses) {
+        text.metric(name, Kind::Counter, "HTTP status codes per consumer/service/route in Kong");
+    }
+    for (counting, requests) in told.iter().filter(|(counting, _)| counting.groups().statuses) {
+        let [service, route] = labels(counting);
+        for one in requests {
+            for ((code, source), count) in &one.statuses {
+                let code = code.to_string();
+                let consumer = ("consumer", one.consumer.as_str());
+                let all = [service, route, ("code", &code), ("source", source), WORKSPACE, consumer];
+                text.sample(name, &all, count);
+            }
+        }
+    }
+    let name = "kong_bandwidth_bytes";
+    if told.iter().any(|(counting, _)| counting.groups().bandwidth) {
+        text.metric(name, Kind::Counter, "Total bandwidth (ingress/egress) throughput in bytes");
+    }
+    for (counting, requests) in told.iter().filter(|(counting, _)| counting.groups().bandwidth) {
+        let [service, route] = labels(counting);
+        for one in requests.iter().filter(|it| it.ingress > 0) {
+            for (direction, bytes) in [("ingress", one.ingress), ("egress", one.egress)] {
+                let consumer = ("consumer", one.consumer.as_str());
+                let all = [service, route, ("direction", direction), WORKSPACE, consumer];
+                text.sample(name, &all, bytes);
+            }
+        }
+    }
+}
+
+fn latency_metrics(text: &mut Exposition, snapshot: &Snapshot) {
+    let timed = snapshot.countings().filter(|it| it.groups().latencies);
+    let told: Vec<_> = timed.map(|it| (labels(it), it.counters().latencies())).collect();
+    if told.is_empty() {
+        return;
+    }
+    for (name, help, at) in [
+        ("kong_kong_latency_ms", "Latency added by Kong in ms for each service/route in Kong", 0),
+        (
+            "kong_upstream_latency_ms",
+            "Latency added by upstream response in ms for each service/route in Kong",
+            1,
+        ),
+        (
+            "kong_request_latency_ms",
+            "Total latency incurred during requests in ms for each service/route in Kong",
+            2,
+        ),
+    ] {
+        text.metric(name, Kind::Histogram, help);
+        for ([service, route], latencies) in &told {
+            let observed = [&latencies.own, &latencies.upstream, &latencies.request][at];
+            if observed.count > 0 {
+                text.histogram(name, &[*service, *route, WORKSPACE], observed);
+            }
+        }
+    }
+}
+
+fn health_metrics(text: &mut Exposition, snapshot: &Snapshot) {
+    let name = "kong_upstream_target_health";
+    text.metric(
+        name,
+        Kind::Gauge,
+        "Health status of targets of upstream. States = healthchecks_off|healthy|unhealthy|dns_error, value is 1 when \
+         state is populated.",
+    );
+    for (upstream, balancer) in snapshot.entities.upstreams.iter().zip(snapshot.balancers()) {
+        for target in balancer.report() {
+            let place = format!("{}:{}", target.host, target.port);
+            let mut addresses: Vec<(String, Verdict)> =
+                target.addresses.iter().map(|it| (it.address.to_string(), it.verdict)).collect();
+            if addresses.is_empty() {
+                addresses.push((String::new(), target.verdict));
+            }
+            for (address, verdict) in addresses {
+                for state in [Verdict::Unchecked, Verdict::Healthy, Verdict::Unhealthy, Verdict::NoAddress] {
+                    let labels = [
+                        ("upstream", upstream.name.as_str()),
+                        ("target", &place),
+                        ("address", &address),
+                        ("state", &state.name().to_ascii_lowercase()),
+                        ("subsystem", "http"),
+                    ];
+                    text.sample(name, &labels, u8::from(state == verdict));
+                }
+            }
+        }
+    }
+}
+
+fn labels(counting: &Counting) -> [(&'static str, &str); 2] {
+    let counters = counting.counters();
+    [("service", &counters.service), ("route", &counters.route)]
 }

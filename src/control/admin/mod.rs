@@ -35,7 +35,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
 use super::Control;
-use crate::{body::Body, reply, settings::Settings};
+use crate::{body::Body, metrics::Connections, reply, settings::Settings};
 use entities::Resource;
 use refusal::Refusal;
 
@@ -45,15 +45,22 @@ pub struct Admin {
     control: Arc<Control>,
     settings: Arc<Settings>,
     ready: Arc<super::Readiness>,
+    connections: Connections,
     node_id: uuid::Uuid,
     started: Instant,
 }
 
 impl Admin {
-    /// Answers from this control.
+    /// Answers from this control; what `connections` do is told.
     #[must_use]
-    pub fn new(control: Arc<Control>, settings: Arc<Settings>, ready: Arc<super::Readiness>) -> Self {
-        Self { control, settings, ready, node_id: uuid::Uuid::new_v4(), started: Instant::now() }
+    pub fn new(
+        control: Arc<Control>,
+        settings: Arc<Settings>,
+        ready: Arc<super::Readiness>,
+        connections: Connections,
+    ) -> Self {
+        let (node_id, started) = (uuid::Uuid::new_v4(), Instant::now());
+        Self { control, settings, ready, connections, node_id, started }
     }
 
     /// Answers one request of the Admin API; `local` says that it came over the loopback interface.

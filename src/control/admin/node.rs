@@ -73,9 +73,24 @@ impl Admin {
                 "last_error": last_error,
             },
             "memory": { "workers_lua_vms": [], "lua_shared_dicts": {} },
-            "server": { "uptime_seconds": self.started.elapsed().as_secs() },
+            "server": self.server(),
         });
         reply::json(StatusCode::OK, text.to_string())
+    }
+
+    /// What nginx would tell of its connections.
+    fn server(&self) -> Value {
+        let doing = self.connections.doing();
+        json!({
+            "connections_accepted": doing.accepted,
+            "connections_active": doing.active(),
+            "connections_handled": doing.accepted,
+            "connections_reading": doing.reading,
+            "connections_waiting": doing.waiting,
+            "connections_writing": doing.writing,
+            "total_requests": doing.requests,
+            "uptime_seconds": self.started.elapsed().as_secs(),
+        })
     }
 
     pub(super) fn ready(&self) -> Response<Body> {

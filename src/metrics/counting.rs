@@ -1,0 +1,348 @@
+//! What is counted of the requests of a Route, and one request that is being counted: dropping it counts it, so that
+//! nobody can forget to, and a client that leaves before there is an answer is counted with nginx's 499.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, request::Parts};
+use http_body::{Body as _, Frame, SizeHint};
+
+use super::{
+    Groups, Source,
+    counters::Counters,
+    histogram::{OWN, WHOLE},
+    sharded::Sharded,
+    traffic::Traffic,
+};
+use crate::body::{Body, BodyError};
+
+/// nginx's status of a request whose client left before an answer.
+const CLIENT_LEFT: u16 = 499;
+
+/// Where one Consumer is counted, once it has come.
+type OfConsumer = OnceLock<Arc<Sharded<Traffic>>>;
+
+/// How the requests of one Route are counted, in one Snapshot.
+pub struct Counting {
+    groups: Groups,
+    counters: Arc<Counters>,
+    /// How many Consumers there are.
+    known: usize,
+    /// Where each Consumer is counted, by its place; made as they come.
+    consumers: OnceLock<Box<[OfConsumer]>>,
+}
+
+/// One request that is being counted.
+#[derive(Debug)]
+pub struct Count {
+    counting: Arc<Counting>,
+    consumer: Option<Arc<Sharded<Traffic>>>,
+    started: Instant,
+    own: Duration,
+    upstream: Option<Duration>,
+    status: u16,
+    source: Source,
+    received: u64,
+    /// What comes of a body whose length is not known before.
+    arriving: Option<Arc<AtomicU64>>,
+    sent: u64,
+}
+
+/// How an answer came about.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    /// The status that the client gets.
+    pub status: u16,
+    /// Who made it.
+    pub source: Source,
+    /// How long the gateway took.
+    pub own: Duration,
+    /// How long the upstream took, if it was asked.
+    pub upstream: Option<Duration>,
+}
+
+impl Counting {
+    /// Counts this of the requests of a Route, where so many Consumers are known.
+    #[must_use]
+    pub fn new(groups: Groups, counters: Arc<Counters>, known: usize) -> Self {
+        Self { groups, counters, known, consumers: OnceLock::new() }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub const fn groups(&self) -> Groups {
+        self.groups
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub const fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Begins to count a request that came at this time.
+    #[must_use]
+    pub fn request(self: &Arc<Self>, head: &Parts, started: Instant) -> Count {
+        Count {
+            counting: Arc::clone(self),
+            consumer: None,
+            started,
+            own: Duration::ZERO,
+            upstream: None,
+            status: CLIENT_LEFT,
+            source: Source::Kong,
+            received: if self.groups.bandwidth { request_head(head) } else { 0 },
+            arriving: None,
+            sent: 0,
+        }
+    }
+
+    fn consumer(&self, place: usize, name: &str) -> Option<&Arc<Sharded<Traffic>>> {
+        let all = self.consumers.get_or_init(|| (0..self.known).map(|_| OnceLock::new()).collect());
+        Some(all.get(place)?.get_or_init(|| self.counters.of_consumer(name)))
+    }
+}
+
+impl fmt::Debug for Counting {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Counting").field("groups", &self.groups).finish_non_exhaustive()
+    }
+}
+
+impl Count {
+    /// Counts the bytes of the body of the request.
+    #[must_use]
+    pub fn receive(&mut self, body: Body) -> Body {
+        if !self.counting.groups.bandwidth {
+            return body;
+        }
+        if let Some(length) = body.size_hint().exact() {
+            self.received += length;
+            return body;
+        }
+        let arrived = Arc::default();
+        self.arriving = Some(Arc::clone(&arrived));
+        Body::boxed(Arriving { body, arrived })
+    }
+
+    /// Notes from which Consumer it is: its place and its name.
+    pub fn comes_from(&mut self, place: usize, name: &str) {
+        if self.counting.groups.per_consumer {
+            self.consumer = self.counting.consumer(place, name).cloned();
+        }
+    }
+
+    /// Notes what the answer is, and how it came about.
+    pub fn answered<B>(&mut self, answered: Answered, response: &Response<B>) {
+        let Answered { status, source, own, upstream } = answered;
+        (self.status, self.source, self.own, self.upstream) = (status, source, own, upstream);
+        if self.counting.groups.bandwidth {
+            self.sent += response_head(response);
+        }
+    }
+
+    /// Notes bytes of the body of the answer.
+    pub const fn sent(&mut self, bytes: u64) {
+        self.sent += bytes;
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        let Groups { statuses, latencies, bandwidth, .. } = self.counting.groups;
+        let shard = self.counting.counters.all.mine();
+        let traffic = self.consumer.as_deref().map_or(&shard.traffic, Sharded::mine);
+        if statuses {
+            traffic.answered(self.status, self.source);
+        }
+        if bandwidth {
+            let arrived = self.arriving.as_deref().map_or(0, |it| it.load(Relaxed));
+            traffic.moved(self.received + arrived, self.sent);
+        }
+        if latencies {
+            shard.own.observe(OWN, self.own);
+            if let Some(upstream) = self.upstream {
+                shard.upstream.observe(WHOLE, upstream);
+            }
+            shard.request.observe(WHOLE, self.started.elapsed());
+        }
+    }
+}
+
+/// The bytes of a head as HTTP/1.1 has it.
+fn request_head(head: &Parts) -> u64 {
+    let target = head.uri.path_and_query().map_or(1, |it| it.as_str().len());
+    let line = head.method.as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
+    (line + fields(&head.headers)) as u64
+}
+
+fn response_head<B>(response: &Response<B>) -> u64 {
+    let reason = response.status().canonical_reason().unwrap_or_default().len();
+    ("HTTP/1.1 200 \r\n".len() + reason + fields(response.headers())) as u64
+}
+
+fn fields(headers: &HeaderMap) -> usize {
+    let all: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    all + 2
+}
+
+/// A body of a request, whose bytes are counted as they come.
+struct Arriving {
+    body: Body,
+    arrived: Arc<AtomicU64>,
+}
+
+impl http_body::Body for Arriving {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.arrived.fetch_add(data.len() as u64, Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use http::Request;
+
+    use super::*;
+
+    const ALL: Groups = Groups {
+        per_consumer: true,
+        statuses: true,
+        latencies: true,
+        bandwidth: true,
+        upstream_health: false,
+    };
+
+    fn counting(groups: Groups, counters: &Arc<Counters>) -> Arc<Counting> {
+        Arc::new(Counting::new(groups, Arc::clone(counters), 2))
+    }
+
+    fn head() -> Parts {
+        Request::get("/a?b").header("host", "x").body(()).unwrap().into_parts().0
+    }
+
+    /// Counts a request that a Service answered with this status.
+    fn count(counting: &Arc<Counting>, consumer: Option<(usize, &str)>, status: u16) {
+        let mut count = counting.request(&head(), Instant::now());
+        if let Some((place, name)) = consumer {
+            count.comes_from(place, name);
+        }
+        let (own, upstream) = (Duration::from_millis(2), Some(Duration::from_millis(30)));
+        let answered = Answered { status, source: Source::Service, own, upstream };
+        count.answered(answered, &Response::builder().status(status).body(()).unwrap());
+        count.sent(100);
+    }
+
+    #[test]
+    fn a_request_is_counted_when_it_is_over() {
+        let counters = Arc::new(Counters::new("s".to_owned(), "r".to_owned()));
+        let counting = counting(ALL, &counters);
+        let pending = counting.request(&head(), Instant::now());
+        count(&counting, None, 200);
+        count(&counting, None, 200);
+        assert_eq!(counters.requests()[0].statuses, BTreeMap::from([((200, "service"), 2)]));
+        drop(pending);
+        assert_eq!(counters.requests()[0].statuses[&(499, "kong")], 1);
+        let latencies = counters.latencies();
+        assert_eq!((latencies.own.count, latencies.upstream.count, latencies.request.count), (3, 2, 3));
+        assert_eq!((latencies.own.sum, latencies.upstream.sum), (4000, 60_000));
+        let received = "GET /a?b HTTP/1.1\r\nhost: x\r\n\r\n".len() as u64;
+        let sent = "HTTP/1.1 200 OK\r\n\r\n".len() as u64 + 100;
+        let told = &counters.requests()[0];
+        assert_eq!((told.ingress, told.egress), (3 * received, 2 * sent));
+    }
+
+    #[test]
+    fn consumers_are_told_apart_where_that_is_wanted() {
+        let counters = Arc::new(Counters::default());
+        let first = counting(ALL, &counters);
+        count(&first, Some((1, "alice")), 200);
+        count(&first, None, 401);
+        // After a reload she stands elsewhere.
+        let second = counting(ALL, &counters);
+        count(&second, Some((0, "alice")), 200);
+        // Nobody stands there.
+        count(&second, Some((9, "carol")), 200);
+        let told = counters.requests();
+        let statuses: Vec<_> = told.iter().map(|it| (it.consumer.as_str(), it.statuses.clone())).collect();
+        let nobody = BTreeMap::from([((200, "service"), 1), ((401, "service"), 1)]);
+        assert_eq!(statuses, [("", nobody), ("alice", BTreeMap::from([((200, "service"), 2)]))]);
+        let together = counting(Groups { per_consumer: false, ..ALL }, &counters);
+        count(&together, Some((0, "alice")), 200);
+        assert_eq!(counters.requests()[0].statuses[&(200, "service")], 2);
+    }
+
+    #[test]
+    fn what_nobody_wants_is_not_counted() {
+        let counters = Arc::new(Counters::default());
+        let groups = Groups { statuses: true, ..Groups::default() };
+        count(&counting(groups, &counters), None, 204);
+        let told = &counters.requests()[0];
+        assert_eq!((told.ingress, told.egress, counters.latencies().request.count), (0, 0, 0));
+    }
+
+    /// A body in pieces, as one that comes in chunks.
+    struct Pieces(Vec<&'static str>);
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            Poll::Ready(self.0.pop().map(|it| Ok(Frame::data(Bytes::from_static(it.as_bytes())))))
+        }
+    }
+
+    fn read(mut body: Body) -> usize {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut read = 0;
+        while let Poll::Ready(Some(frame)) = Pin::new(&mut body).poll_frame(&mut context) {
+            read += frame.unwrap().into_data().unwrap().len();
+        }
+        read
+    }
+
+    #[test]
+    fn a_body_is_counted_by_its_length_or_as_it_comes() {
+        let counters = Arc::new(Counters::default());
+        let counting = counting(ALL, &counters);
+        for body in [Body::full("12345"), Body::boxed(Pieces(vec!["ab", "cde"]))] {
+            let mut count = counting.request(&head(), Instant::now());
+            assert_eq!(read(count.receive(body)), 5);
+        }
+        assert_eq!(counters.requests()[0].ingress, 2 * (request_head(&head()) + 5));
+    }
+}

@@ -1,0 +1,122 @@
+//! The text that Prometheus reads. (Prometheus: "Exposition formats", text format 0.0.4.)
+
+use std::fmt::{Display, Write as _};
+
+use super::Observed;
+
+/// A text of metrics.
+#[derive(Clone, Debug, Default)]
+pub struct Exposition(String);
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A number that only grows.
+    Counter,
+    /// A number that comes and goes.
+    Gauge,
+    /// Numbers in buckets.
+    Histogram,
+}
+
+impl Exposition {
+    /// Begins a metric: all its samples follow. `help` is one line.
+    pub fn metric(&mut self, name: &str, kind: Kind, help: &str) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        // Writing into memory cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// One sample.
+    pub fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.0.push_str(name);
+        for (n, (label, value)) in labels.iter().enumerate() {
+            self.0.push(if n == 0 { '{' } else { ',' });
+            self.0.push_str(label);
+            self.0.push_str("=\"");
+            self.escaped(value);
+            self.0.push('"');
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        // Writing into memory cannot fail.
+        let _ = writeln!(self.0, " {value}");
+    }
+
+    /// A metric with one sample, without labels.
+    pub fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+        self.metric(name, kind, help);
+        self.sample(name, &[], value);
+    }
+
+    /// The samples of a histogram, in milliseconds.
+    pub fn histogram(&mut self, name: &str, labels: &[(&str, &str)], observed: &Observed) {
+        let bucket = format!("{name}_bucket");
+        let mut sample = |bound: &str, count: u64| {
+            let mut all = labels.to_vec();
+            all.push(("le", bound));
+            self.sample(&bucket, &all, count);
+        };
+        for (bound, within) in observed.bounds.iter().zip(&observed.within) {
+            sample(&bound.to_string(), *within);
+        }
+        sample("+Inf", observed.count);
+        self.sample(&format!("{name}_count"), labels, observed.count);
+        self.sample(&format!("{name}_sum"), labels, observed.sum_in_milliseconds());
+    }
+
+    fn escaped(&mut self, value: &str) {
+        for letter in value.chars() {
+            match letter {
+                '\\' => self.0.push_str("\\\\"),
+                '"' => self.0.push_str("\\\""),
+                '\n' => self.0.push_str("\\n"),
+                letter => self.0.push(letter),
+            }
+        }
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_the_text_of_the_specification() {
+        let mut text = Exposition::default();
+        text.single("up", Kind::Gauge, "Whether it is up", 1);
+        text.metric("bytes", Kind::Counter, "Bytes");
+        text.sample("bytes", &[("to", "a\\b \"c\"\nd é"), ("from", "")], 12.5);
+        text.metric("took", Kind::Histogram, "Times");
+        let observed = Observed { bounds: &[1, 25], within: vec![2, 3], count: 4, sum: 61_500 };
+        text.histogram("took", &[("route", "r")], &observed);
+        assert_eq!(
+            text.into_text(),
+            r#"# HELP up Whether it is up
+# TYPE up gauge
+up 1
+# HELP bytes Bytes
+# TYPE bytes counter
+bytes{to="a\\b \"c\"\nd é",from=""} 12.5
+# HELP took Times
+# TYPE took histogram
+took_bucket{route="r",le="1"} 2
+took_bucket{route="r",le="25"} 3
+took_bucket{route="r",le="+Inf"} 4
+took_count{route="r"} 4
+took_sum{route="r"} 61.5
+"#
+        );
+    }
+}
