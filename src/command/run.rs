@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use mynah::{
     access_log::AccessLog,
     config::Format,
-    control::{Control, Door, Readiness, admin::Admin, load::compile, reload, reload::Reloader},
+    control::{Control, Door, Readiness, Verbosity, admin::Admin, load::compile, reload, reload::Reloader},
     diag::{Report, Source, plural},
     metrics::Connections,
     proxy::{self, Proxy},
@@ -19,16 +19,17 @@ use mynah::{
     router,
     server::{self, Acceptor, Listening, Role, Stop, bind},
     settings::{Given, Listener, LogLevel, Settings},
-    snapshot::{Compiled, Compiler, Snapshot, UpstreamTls},
+    snapshot::{Compiled, Compiler, Live, Snapshot, UpstreamTls},
     tls::{self, Authorities},
 };
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{draw, say};
 
 /// Runs the gateway until a signal ends it; false if it could not start, and why has been said.
 pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[String]) -> Result<bool> {
-    log(settings.log_level);
+    let verbosity = log(settings.log_level);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -54,7 +55,9 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
         let control = Arc::new(control);
         let readiness = Arc::new(Readiness::default());
         let connections = Connections::default();
-        let bound = listen(&settings, &control, (&readiness, &connections), &logs)?;
+        let (readying, told) = (readiness.clone(), connections.clone());
+        let admin = Admin::new(control.clone(), settings.clone(), readying, told, verbosity);
+        let bound = listen(&settings, control.live(), &Arc::new(admin), &logs)?;
         // Who reads the first line may send a signal at once.
         let stop = Stop::new().context("cannot listen for signals")?;
         let reloader = Reloader::new(control, door.clone(), loaded.files.clone())
@@ -75,26 +78,18 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
     finished.map(|()| true)
 }
 
-fn listen(
-    settings: &Arc<Settings>,
-    control: &Arc<Control>,
-    (readiness, connections): (&Arc<Readiness>, &Connections),
-    logs: &Logs,
-) -> Result<Vec<Listening>> {
-    let live = control.live();
+fn listen(settings: &Settings, live: &Arc<Live>, admin: &Arc<Admin>, logs: &Logs) -> Result<Vec<Listening>> {
     let proxy = Proxy::new(live.clone(), settings).logging(logs.proxy.clone());
     let proxy = Arc::new(proxy.with_templates(templates(settings)?));
     let keeping = proxy.clone();
     tokio::spawn(async move { keeping.keep().await });
     let proxy = Role::Proxy(proxy);
-    let admin = Admin::new(control.clone(), settings.clone(), readiness.clone(), connections.clone());
-    let admin = Arc::new(admin);
     let mut bound = Vec::new();
     let tls = &settings.tls;
     let all: [(&'static str, &[Listener], Role, &Given); 3] = [
         ("proxy_listen", &settings.proxy_listen, proxy, &tls.proxy),
         ("admin_listen", &settings.admin_listen, Role::Admin(admin.clone()), &tls.admin),
-        ("status_listen", &settings.status_listen, Role::Status(admin), &tls.status),
+        ("status_listen", &settings.status_listen, Role::Status(admin.clone()), &tls.status),
     ];
     for (setting, listeners, role, given) in all {
         for it in listeners {
@@ -235,18 +230,23 @@ pub(crate) fn options(settings: &Settings) -> router::Options {
     }
 }
 
-fn log(level: LogLevel) {
-    let level = match level {
+/// Begins to log; what is returned changes how much.
+fn log(level: LogLevel) -> Arc<Verbosity> {
+    let filter = |level| match level {
         LogLevel::Debug => LevelFilter::DEBUG,
         // A notice of Kong's is what an operator wants to see; so is what is logged here as info.
         LogLevel::Info | LogLevel::Notice => LevelFilter::INFO,
         LogLevel::Warn => LevelFilter::WARN,
         _ => LevelFilter::ERROR,
     };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
+    let (layer, reload) = tracing_subscriber::reload::Layer::new(filter(level));
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(stderr().is_terminal())
-        .with_writer(stderr)
-        .init();
+        .with_writer(stderr);
+    tracing_subscriber::registry().with(layer).with(lines).init();
+    Verbosity::new(level, move |level| {
+        // It fails only after the log itself is gone.
+        let _ = reload.reload(filter(level));
+    })
 }

@@ -7,6 +7,7 @@ pub mod load;
 mod mocked;
 mod readiness;
 pub mod reload;
+mod verbosity;
 pub mod watch;
 pub mod write;
 
@@ -14,3 +15,4 @@ pub use door::{Door, read};
 pub use load::{Control, Loaded};
 pub use mocked::{Document, Mocked};
 pub use readiness::Readiness;
+pub use verbosity::Verbosity;

@@ -44,6 +44,20 @@ impl Word for LogLevel {
     ];
 }
 
+impl LogLevel {
+    /// Kong's word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, level)| *level == self).map_or("", |(word, _)| word)
+    }
+
+    /// The level of this word, if there is one.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(it, _)| *it == word).map(|(_, level)| *level)
+    }
+}
+
 /// The router's dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouterFlavor {

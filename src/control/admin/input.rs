@@ -48,6 +48,14 @@ impl Input {
         }
     }
 
+    /// Whether it says something of this field.
+    pub(super) fn names(&self, field: &str) -> bool {
+        match self {
+            Self::Json(record) => record.get(field).is_some(),
+            Self::Form(pairs) => pairs.iter().any(|(name, _)| name == field),
+        }
+    }
+
     /// The record that it describes, as one of this entity.
     pub(super) fn record(&self, entity: &Entity, plugins: &dyn Plugins, plugin: Option<&str>) -> Mapping {
         match self {

@@ -46,21 +46,23 @@ pub struct Admin {
     settings: Arc<Settings>,
     ready: Arc<super::Readiness>,
     connections: Connections,
+    verbosity: Arc<super::Verbosity>,
     node_id: uuid::Uuid,
     started: Instant,
 }
 
 impl Admin {
-    /// Answers from this control; what `connections` do is told.
+    /// Answers from this control; what `connections` do is told, and `verbosity` is changed on request.
     #[must_use]
     pub fn new(
         control: Arc<Control>,
         settings: Arc<Settings>,
         ready: Arc<super::Readiness>,
         connections: Connections,
+        verbosity: Arc<super::Verbosity>,
     ) -> Self {
         let (node_id, started) = (uuid::Uuid::new_v4(), Instant::now());
-        Self { control, settings, ready, connections, node_id, started }
+        Self { control, settings, ready, connections, verbosity, node_id, started }
     }
 
     /// Answers one request of the Admin API; `local` says that it came over the loopback interface.
@@ -148,14 +150,9 @@ impl Admin {
                 StatusCode::BAD_REQUEST,
                 "this endpoint is only available when Kong is configured to run as Control Plane for the cluster",
             ),
-            (["debug", _, "log-level"], _) => {
-                let level = format!("{:?}", self.settings.log_level).to_lowercase();
-                reply::message(StatusCode::OK, &format!("log level: {level}"))
-            }
-            (["debug", _, "log-level", _], _) => reply::message(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "cannot change log level when not using a database",
-            ),
+            (["debug", _, "log-level"], _) => self.log_level(),
+            (["debug", "node", "log-level", level], _) => self.set_log_level(level, &query),
+            (["debug", _, "log-level", _], _) => Self::no_log_level(),
             (["cache", ..], _) if request.method() == Method::DELETE => reply::empty(StatusCode::NO_CONTENT),
             (_, Some(resource)) => self.entities(resource, request).await,
             (_, None) => not_found(),
@@ -176,9 +173,10 @@ fn methods(path: &[&str], readiness: bool) -> Option<&'static [Method]> {
         | ["clustering", "data-planes" | "status"]
         | ["debug", "explain"]
         | ["debug", "node", "log-level"]
-        | ["schemas", "vaults", _]
         | ["upstreams", _, "health"] => &[Method::GET, Method::HEAD, Method::OPTIONS],
-        ["schemas", "plugins", name] if *name != "validate" => &[Method::GET, Method::HEAD, Method::OPTIONS],
+        ["schemas", "plugins" | "vaults", name] if *name != "validate" => {
+            &[Method::GET, Method::HEAD, Method::OPTIONS]
+        }
         ["schemas", _, "validate"] => &[Method::OPTIONS, Method::POST],
         ["config"] => &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST],
         ["mock", "state"] | ["cache"] => &[Method::DELETE, Method::OPTIONS],

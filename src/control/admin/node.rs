@@ -108,7 +108,7 @@ impl Admin {
 /// The settings of the process, as far as those who ask the Admin API read them.
 fn configuration(settings: &Settings) -> Value {
     let listeners = |all: &[Listener]| -> Vec<Value> {
-        let one = |it: &Listener| json!({ "ip": it.address.ip(), "port": it.address.port(), "ssl": it.tls, "listener": it.address.to_string() });
+        let one = |it: &Listener| json!({ "ip": it.address.ip(), "port": it.address.port(), "ssl": it.tls, "http2": it.http2, "listener": it.address.to_string() });
         all.iter().map(one).collect()
     };
     json!({
@@ -123,6 +123,9 @@ fn configuration(settings: &Settings) -> Value {
         "proxy_listeners": listeners(&settings.proxy_listen),
         "admin_listeners": listeners(&settings.admin_listen),
         "status_listeners": listeners(&settings.status_listen),
+        "admin_gui_listeners": [],
+        "admin_gui_url": settings.admin_gui_url,
+        "log_level": settings.log_level.name(),
     })
 }
 

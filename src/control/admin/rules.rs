@@ -23,7 +23,9 @@ pub(super) fn resolve(
         let missing = || Refusal::field(field, one("id", "missing primary key"));
         let Some(value) = given.get(field).cloned().filter(|it| !it.is_null()) else { continue };
         let Some(reference) = value.as_mapping().filter(|it| !it.is_empty()) else { return Err(missing()) };
-        if reference.get("id").is_some() {
+        if let Some(id) = reference.get("id").cloned() {
+            // What else is said of the parent is its own affair.
+            given.insert(field, [("id", id)].into_iter().collect::<Mapping>());
             continue;
         }
         let Some(parent) = collections::entity(collection) else { continue };

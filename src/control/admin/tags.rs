@@ -48,6 +48,7 @@ impl Admin {
             "/clustering/data-planes",
             "/clustering/status",
             "/config",
+            "/debug/cluster/log-level/{log_level}",
             "/debug/explain",
             "/debug/node/log-level",
             "/debug/node/log-level/{log_level}",

@@ -150,8 +150,9 @@ impl Wish {
             Resource::OneBelow(parent, key, field) => {
                 let parent = parent.find(entities).ok_or_else(Refusal::not_found)?;
                 let found = key.find_below(entities, field, parent.id());
-                let exists = self.method == Method::PUT && key.entity.collection != "targets";
-                if found.is_none() && !exists {
+                // Kong has no target made under its own address; clients that give ids rely on those.
+                let whole = key.entity.collection != "targets" || key.is_id() && self.input.names("target");
+                if found.is_none() && !(whole && self.method == Method::PUT) {
                     return Err(Refusal::not_found());
                 }
                 self.one(current, key, found, Some((field, parent)))
