@@ -167,7 +167,8 @@ fn scrubbed(value: &Value) -> Value {
     value
 }
 
-fn scrub(value: &mut Value) {
+/// Takes what varies out of a body.
+pub(crate) fn scrub(value: &mut Value) {
     match value {
         Value::Object(members) => {
             members.retain(|key, _| !VARYING.contains(&key.as_str()));

@@ -183,7 +183,8 @@ pub(crate) fn sorted(value: &Value) -> Value {
     }
 }
 
-fn canonical(value: &Value) -> String {
+/// A text that is the same for equal values, whatever the order of their members.
+pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(members) => {
             let mut members: Vec<String> =

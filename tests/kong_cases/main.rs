@@ -5,6 +5,7 @@
 //! | `cases` | a file of cases, and what an answer differs in from the one that was recorded |
 //! | `gateway` | the binary on free ports, and its Admin API |
 //! | `admin` | questions to the Admin API |
+//! | `writes` | writes through the Admin API, one after the other |
 //! | `refusals` | configurations that cannot be used, and how that was told |
 //! | `connection` | one request, byte for byte, and its answer |
 //! | `echo` | the service behind the gateway: it answers with what it got, or misbehaves as it is asked to |
@@ -18,6 +19,7 @@ mod connection;
 mod echo;
 mod gateway;
 mod refusals;
+mod writes;
 
 use std::collections::BTreeMap;
 
@@ -82,6 +84,23 @@ fn the_admin_api_without_writes() {
     for case in &file.cases {
         let answer = connection::send(gateway.admin(), &case.raw(&gateway.admin().to_string())).unwrap();
         tally.count(&case.name, &case.differences(&answer));
+    }
+    tally.close();
+}
+
+#[test]
+fn the_admin_api_with_writes() {
+    let file: writes::Writes = serde_json::from_str(include_str!("../kong-cases/admin-writes.json")).unwrap();
+    let mut tally = Tally::of("admin-writes");
+    for set in &file.sets {
+        let gateway = Gateway::start_with(&[("KONG_STATUS_LISTEN", "127.0.0.1:0")]);
+        gateway.load(&set.config);
+        let mut ids = writes::Ids::new();
+        for case in &set.cases {
+            let raw = case.raw(&gateway.admin().to_string(), &ids);
+            let answer = connection::send(gateway.admin(), &raw).unwrap();
+            tally.count(&format!("{}/{}", set.name, case.name), &case.differences(&answer, &mut ids));
+        }
     }
     tally.close();
 }

@@ -1,0 +1,157 @@
+//! Writes through the Admin API, and what a real Kong with a database answered.
+//!
+//! Ids and keys that are made up differ each time: an id of the file stands for the one that was first met in its place.
+
+use std::collections::BTreeMap;
+
+use regex::{Captures, Regex};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{admin::scrub, cases::canonical, connection::Answer};
+
+/// A file of sets.
+#[derive(Deserialize)]
+pub(crate) struct Writes {
+    pub sets: Vec<Set>,
+}
+
+/// Requests that are made one after the other, beginning with a configuration.
+#[derive(Deserialize)]
+pub(crate) struct Set {
+    pub name: String,
+    pub config: Value,
+    pub cases: Vec<Write>,
+}
+
+/// One request.
+#[derive(Deserialize)]
+pub(crate) struct Write {
+    pub name: String,
+    request: Request,
+    response: Response,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    method: String,
+    path: String,
+    headers: Option<Map<String, Value>>,
+    body: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    status: u16,
+    json: Option<Value>,
+    allow: Option<String>,
+}
+
+/// Which ids of ours those of the file stand for.
+pub(crate) struct Ids {
+    met: BTreeMap<String, String>,
+    form: Regex,
+}
+
+impl Ids {
+    pub(crate) fn new() -> Self {
+        let form = Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap();
+        Self { met: BTreeMap::new(), form }
+    }
+
+    /// A text of the file with our ids.
+    fn ours(&self, text: &str) -> String {
+        let one = |found: &Captures<'_>| self.met.get(&found[0]).map_or(&found[0], String::as_str).to_owned();
+        self.form.replace_all(text, one).into_owned()
+    }
+
+    fn is_id(&self, text: &str) -> bool {
+        text.len() == 36 && self.form.is_match(text)
+    }
+
+    fn without(&self, value: &Value) -> String {
+        self.form.replace_all(&canonical(value), "").into_owned()
+    }
+
+    /// Notes what differs between a value of the file and one of ours.
+    fn compare(&mut self, at: &str, want: &Value, have: &Value, found: &mut Vec<String>) {
+        match (want, have) {
+            (Value::Object(want), Value::Object(have)) => {
+                // A lifetime has no effect here, and runs out there.
+                for (key, value) in want.iter().filter(|(key, _)| *key != "ttl") {
+                    match have.get(key) {
+                        Some(have) => self.compare(&format!("{at}.{key}"), value, have, found),
+                        None => found.push(format!("{at}.{key} is missing, expected {value}")),
+                    }
+                }
+                let more = have.iter().filter(|(key, _)| *key != "ttl" && !want.contains_key(*key));
+                found.extend(more.map(|(key, value)| format!("{at}.{key} is {value}, expected none")));
+            }
+            (Value::Array(want), Value::Array(have)) if want.len() == have.len() => {
+                let (mut want, mut have) = (want.clone(), have.clone());
+                if want.iter().all(Value::is_object) {
+                    // They come in the order of their ids.
+                    want.sort_by_key(|it| self.without(it));
+                    have.sort_by_key(|it| self.without(it));
+                }
+                for (n, (want, have)) in want.iter().zip(&have).enumerate() {
+                    self.compare(&format!("{at}[{n}]"), want, have, found);
+                }
+            }
+            (Value::String(want), Value::String(have)) if self.is_id(want) && self.is_id(have) => {
+                let expected = self.met.entry(want.clone()).or_insert_with(|| have.clone());
+                if expected != have {
+                    found.push(format!("{at} {have}, expected {expected}"));
+                }
+            }
+            (Value::String(want), Value::String(have)) if is_made_up(want) && is_made_up(have) => (),
+            (Value::String(want), Value::String(have)) if self.ours(want) == *have => (),
+            (Value::Number(want), Value::Number(have)) if want.as_f64() == have.as_f64() => (),
+            (want, have) if want == have => (),
+            _ => found.push(format!("{at} {have}, expected {want}")),
+        }
+    }
+}
+
+/// Whether this is a key or secret that nobody gave.
+fn is_made_up(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|it| it.is_ascii_alphanumeric())
+}
+
+impl Write {
+    /// The request, one character per byte.
+    pub(crate) fn raw(&self, host: &str, ids: &Ids) -> String {
+        let Request { method, path, headers, body } = &self.request;
+        let mut head = vec![
+            format!("{method} {} HTTP/1.1", ids.ours(path)),
+            format!("Host: {host}"),
+            "Connection: close".to_owned(),
+        ];
+        let fields = headers.iter().flatten();
+        head.extend(fields.map(|(name, value)| format!("{name}: {}", value.as_str().unwrap())));
+        let body = ids.ours(body.as_deref().unwrap_or_default());
+        let text = format!("{}\r\nContent-Length: {}\r\n\r\n{body}", head.join("\r\n"), body.len());
+        text.bytes().map(char::from).collect()
+    }
+
+    /// What an answer differs in from the one that was recorded.
+    pub(crate) fn differences(&self, answer: &Answer, ids: &mut Ids) -> Vec<String> {
+        let expected = &self.response;
+        if answer.status != expected.status {
+            return vec![format!("status {}, expected {}: {}", answer.status, expected.status, answer.body)];
+        }
+        let mut found = Vec::new();
+        if let Some(allow) = &expected.allow
+            && answer.values("allow") != [allow]
+        {
+            found.push(format!("allow {:?}, expected {allow}", answer.values("allow")));
+        }
+        if let Some(want) = &expected.json {
+            let (mut want, mut have) = (want.clone(), serde_json::from_str(&answer.body).unwrap_or_default());
+            scrub(&mut want);
+            scrub(&mut have);
+            ids.compare("", &want, &have, &mut found);
+        }
+        found
+    }
+}
