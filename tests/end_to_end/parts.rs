@@ -195,3 +195,22 @@ services:
     assert_eq!((&plugin["config"]["max_age"], &plugin["config"]["credentials"]), (&5.into(), &true.into()));
     Setup::with(text).call(&["check", "kong.yaml"]).is_refusal("environment variable 'DECK_NAME' present");
 }
+
+/// `ws` and `wss` are of Kong's Enterprise gateway: files may have them, `POST /config` refuses them as the open-source
+/// gateway does.
+#[test]
+fn files_of_the_enterprise_gateway_load() {
+    check(
+        "services: [{host: h, protocol: wss, routes: [{name: r, paths: [/a], protocols: [ws, wss]}]}]",
+        "`ws` and `wss` are read as `http` and `https`",
+    );
+    let text = "_format_version: \"3.0\"\nservices: [{name: s, url: 'wss://h/a'}]\n";
+    let gateway = Setup::with(text).run();
+    let service = gateway.admin("GET", "/services/s").json();
+    assert_eq!((&service["protocol"], &service["port"]), (&"https".into(), &443.into()));
+    let config =
+        serde_json::json!({ "_format_version": "3.0", "services": [{ "host": "h", "protocol": "ws" }] });
+    let refused = gateway.admin_json("POST", "/config", config);
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("expected one of: grpc, grpcs, http, https, tcp"), "{}", refused.text());
+}
