@@ -23,7 +23,7 @@ use mynah::{
     tls::{self, Authorities},
 };
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{draw, say};
 
@@ -99,7 +99,8 @@ fn listen(settings: &Settings, live: &Arc<Live>, admin: &Arc<Admin>, logs: &Logs
             let acceptor = it.tls.then(acceptor).transpose();
             let tls = acceptor.with_context(|| format!("cannot speak TLS on {} ({setting})", it.address))?;
             let streams = settings.http2_streams.get();
-            bound.push(Listening { listener: bind(setting, it)?, role: role.clone(), tls, streams });
+            let (listener, role) = (bind(setting, it)?, role.clone());
+            bound.push(Listening { listener, role, tls, streams, proxy_protocol: it.proxy_protocol });
         }
     }
     Ok(bound)
@@ -232,12 +233,17 @@ pub(crate) fn options(settings: &Settings) -> router::Options {
 
 /// Begins to log; what is returned changes how much.
 fn log(level: LogLevel) -> Arc<Verbosity> {
-    let filter = |level| match level {
-        LogLevel::Debug => LevelFilter::DEBUG,
-        // A notice of Kong's is what an operator wants to see; so is what is logged here as info.
-        LogLevel::Info | LogLevel::Notice => LevelFilter::INFO,
-        LogLevel::Warn => LevelFilter::WARN,
-        _ => LevelFilter::ERROR,
+    let filter = |level| {
+        let level = match level {
+            LogLevel::Debug => LevelFilter::DEBUG,
+            // A notice of Kong's is what an operator wants to see; so is what is logged here as info.
+            LogLevel::Info | LogLevel::Notice => LevelFilter::INFO,
+            LogLevel::Warn => LevelFilter::WARN,
+            _ => LevelFilter::ERROR,
+        };
+        // The library of HTTP/2 warns of each wrong frame, so that any client could fill a disk.
+        let frames = if level == LevelFilter::DEBUG { level } else { LevelFilter::ERROR };
+        Targets::new().with_default(level).with_target("h2", frames)
     };
     let (layer, reload) = tracing_subscriber::reload::Layer::new(filter(level));
     let lines = tracing_subscriber::fmt::layer()

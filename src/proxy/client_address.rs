@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
 use crate::settings::{RealIpHeader, Settings, TrustedIps};
 
@@ -13,8 +13,8 @@ use crate::settings::{RealIpHeader, Settings, TrustedIps};
 pub(super) struct RealIp {
     /// Peers whose word counts; none by default. (Kong: `trusted_ips`.)
     pub(super) trusted: TrustedIps,
-    /// The field in which they say it. (Kong: `real_ip_header`.)
-    pub(super) header: HeaderName,
+    /// Where they say it. (Kong: `real_ip_header`.)
+    pub(super) told_in: RealIpHeader,
     /// Whether to go on past trusted addresses in that field. (Kong: `real_ip_recursive`.)
     pub(super) recursive: bool,
 }
@@ -30,24 +30,29 @@ pub(super) struct Client {
 
 impl From<&Settings> for RealIp {
     fn from(settings: &Settings) -> Self {
-        let header = match &settings.real_ip_header {
-            RealIpHeader::Header(name) => name.clone(),
-            // Listeners with that protocol stay closed, so no connection brings such a word.
-            RealIpHeader::ProxyProtocol => HeaderName::from_static("x-real-ip"),
-        };
-        Self { trusted: settings.trusted_ips.clone(), header, recursive: settings.real_ip_recursive }
+        Self {
+            trusted: settings.trusted_ips.clone(),
+            told_in: settings.real_ip_header.clone(),
+            recursive: settings.real_ip_recursive,
+        }
     }
 }
 
 impl RealIp {
-    /// Finds out who the client is.
-    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+    /// Finds out who the client is; `announced` is what the PROXY protocol says.
+    pub(super) fn client(&self, peer: IpAddr, announced: Option<IpAddr>, headers: &HeaderMap) -> Client {
         let peer = peer.to_canonical();
         if self.trusted.is_empty() || !self.trusts(peer) {
             return Client { address: peer, trusted: false };
         }
+        let header = match &self.told_in {
+            RealIpHeader::Header(name) => name,
+            RealIpHeader::ProxyProtocol => {
+                return Client { address: announced.unwrap_or(peer).to_canonical(), trusted: true };
+            }
+        };
         let mut address = peer;
-        let lines = headers.get_all(&self.header).iter().rev().filter_map(|line| line.to_str().ok());
+        let lines = headers.get_all(header).iter().rev().filter_map(|line| line.to_str().ok());
         for item in lines.flat_map(|line| line.rsplit([',', ' '])).filter(|item| !item.is_empty()) {
             let Some(claimed) = parse(item) else { break };
             address = claimed;
@@ -78,7 +83,7 @@ mod tests {
     /// Checks who the client is, behind 127.0.0.1 and 10.0.0.0/8.
     #[track_caller]
     fn check(recursive: bool, peer: &str, lines: &[&str], expected: &str, believed: bool) {
-        let header = HeaderName::from_static("x-forwarded-for");
+        let header = http::HeaderName::from_static("x-forwarded-for");
         let overrides = [
             ("trusted_ips", "127.0.0.1,10.0.0.0/8".to_owned()),
             ("real_ip_header", header.to_string()),
@@ -90,7 +95,7 @@ mod tests {
         for line in lines {
             headers.append(&header, line.parse().unwrap());
         }
-        let client = real_ip.client(peer.parse().unwrap(), &headers);
+        let client = real_ip.client(peer.parse().unwrap(), None, &headers);
         assert_eq!(client, Client { address: expected.parse().unwrap(), trusted: believed });
     }
 
@@ -111,5 +116,23 @@ mod tests {
         check(true, "127.0.0.1", &list, "198.51.100.2", true);
         check(true, "127.0.0.1", &["10.0.0.1, 10.0.0.2"], "10.0.0.1", true);
         check(true, "127.0.0.1", &["192.0.2.1, nonsense, 10.0.0.2"], "10.0.0.2", true);
+    }
+
+    #[test]
+    fn the_proxy_protocol_counts_if_it_is_asked_for() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-real-ip", "192.0.2.1".parse().unwrap());
+        for (told_in, peer, announced, expected) in [
+            ("proxy_protocol", "127.0.0.1", Some("198.51.100.2"), "198.51.100.2"),
+            ("proxy_protocol", "127.0.0.1", None, "127.0.0.1"),
+            ("proxy_protocol", "203.0.113.9", Some("198.51.100.2"), "203.0.113.9"),
+            ("X-Real-IP", "127.0.0.1", Some("198.51.100.2"), "192.0.2.1"),
+        ] {
+            let overrides = [("trusted_ips", "127.0.0.1".to_owned()), ("real_ip_header", told_in.to_owned())];
+            let settings = Settings::load(&overrides, std::iter::empty(), None).unwrap().settings;
+            let client = RealIp::from(&settings).client(address(peer), announced.map(address), &headers);
+            assert_eq!(client.address, address(expected), "{told_in} {peer} {announced:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::client_address::Client;
 
@@ -22,12 +22,16 @@ pub enum Stage {
 pub struct Connection {
     /// The other end.
     pub peer: SocketAddr,
+    /// The client for whom it speaks, if it says so in the PROXY protocol.
+    pub announced: Option<SocketAddr>,
     /// Our end.
     pub local: SocketAddr,
     /// What was agreed on, if it is over TLS.
     pub tls: Option<Tls>,
     /// Tells when the process ends; whoever holds it is waited for.
     pub stage: watch::Receiver<Stage>,
+    /// Its place among those that may be open at a time; it is free for another once nobody holds it.
+    pub place: Option<Arc<OwnedSemaphorePermit>>,
     /// The address of the other end, as a text: every request tells it.
     address: Box<str>,
 }
@@ -44,11 +48,23 @@ pub struct Tls {
 }
 
 impl Connection {
-    /// A connection between these two.
+    /// A connection between these two, which takes no place among those that may be open.
     #[must_use]
     pub fn new(peer: SocketAddr, local: SocketAddr, tls: Option<Tls>, stage: watch::Receiver<Stage>) -> Self {
         let address = peer.ip().to_canonical().to_string().into();
-        Self { peer, local, tls, stage, address }
+        Self { peer, announced: None, local, tls, stage, place: None, address }
+    }
+
+    /// The same, speaking for this client.
+    #[must_use]
+    pub fn speaking_for(self, announced: Option<SocketAddr>) -> Self {
+        Self { announced, ..self }
+    }
+
+    /// The same, at this place.
+    #[must_use]
+    pub fn at(self, place: Option<Arc<OwnedSemaphorePermit>>) -> Self {
+        Self { place, ..self }
     }
 
     /// The address of the other end.

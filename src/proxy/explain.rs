@@ -120,7 +120,7 @@ impl Proxy {
         let refused = self.refuse(&request, &id).map(|it| it.status().as_u16());
         let (head, body) = request.into_parts();
         let path = normalize(head.uri.path().as_bytes()).into_owned();
-        let who = self.real_ip.client(peer.ip(), &head.headers);
+        let who = self.real_ip.client(peer.ip(), None, &head.headers);
         let trusted = who.trusted;
         let exchange = new_exchange((head, body), &path, peer, tls, Instant::now(), id);
         let host = exchange.head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();

@@ -119,8 +119,7 @@ impl Proxy {
                     upgrade.filter(|_| head.upgrades() && understood).zip(answer.switched)
                 {
                     proxied.upgrade = true;
-                    let stage = way.connection.stage.clone();
-                    tunnel::open(client, upstream, destination.limits.read, stage);
+                    tunnel::open(client, upstream, destination.limits.read, way.connection);
                 }
                 *response.version_mut() = version;
                 response_headers(response.headers_mut(), &proxied, self.tokens);

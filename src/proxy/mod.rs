@@ -44,7 +44,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 
 use self::{
     arrival::{captures, new_exchange, router_request, use_authority_as_host},
@@ -198,21 +198,34 @@ impl Proxy {
         let started = Instant::now();
         let id = RequestId::random();
         extended_connect::shake_hands(&mut request);
-        let who = self.real_ip.client(connection.peer.ip(), request.headers());
-        let line = self.log.as_ref().map(|log| {
-            let asked = access_log::Asked {
-                client: &connection.address_of(who),
-                method: request.method(),
-                target: request.uri(),
-                version: request.version(),
-                headers: request.headers(),
-                id: &id,
-            };
-            log.line(&asked, started)
-        });
-        let mut told = Told { line, count: None };
+        let who = self.who(connection, request.headers());
+        let mut told = Told { line: self.line(&request, (connection, who), started, &id), count: None };
         let response = self.respond(request, connection, who, (started, id), &mut told).await;
         (response, told)
+    }
+
+    /// Who the client is, as far as is known.
+    fn who(&self, connection: &Connection, headers: &HeaderMap) -> Client {
+        self.real_ip.client(connection.peer.ip(), connection.announced.map(|it| it.ip()), headers)
+    }
+
+    fn line(
+        &self,
+        request: &Request<Body>,
+        (connection, who): (&Connection, Client),
+        started: Instant,
+        id: &RequestId,
+    ) -> Option<access_log::Line> {
+        let log = self.log.as_ref()?;
+        let asked = access_log::Asked {
+            client: &connection.address_of(who),
+            method: request.method(),
+            target: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+            id,
+        };
+        Some(log.line(&asked, started))
     }
 
     async fn respond(

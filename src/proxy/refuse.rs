@@ -6,21 +6,24 @@
 //! | CONNECT, a target that is no path | 400 | RFC 9112, section 3.2; statuses as Kong's |
 //! | no host, several, or one that is none | 400 | RFC 9112, section 3.2; RFC 3986, section 3.2.2 |
 //! | in HTTP/2, a field that begins or ends with a blank | 400 | RFC 9113, section 8.2.1 |
+//! | in HTTP/2, a scheme that is none, a target without a path | 400 | RFC 9113, section 8.3.1 |
+//! | in HTTP/2, more fields than `max_headers` | 400 | in HTTP/1.1 they are not even read |
 //! | Host and `:authority` that differ | 400 | RFC 9113, section 8.3.1 |
 //! | a method that nobody has, a path beyond the root | 400 | as nginx |
 //! | a target that is too long | 414 | `large_client_header_buffers` |
 //! | fields that are too large, one or all | 400 | the same; nginx's own 494, which goes out as 400 |
 //! | a Content-Length beyond the limit | 413 | `client_max_body_size` |
 
-use std::net::Ipv6Addr;
+use std::{net::Ipv6Addr, time::Instant};
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, HOST},
+    header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, RETRY_AFTER},
 };
 
-use super::Proxy;
+use super::{Connection, Proxy, Told};
 use crate::{
+    access_log::About,
     body::Body,
     reply::{self, Asked, Phase, default_message},
     request_id::RequestId,
@@ -38,13 +41,14 @@ const FIELDS_TOO_LARGE: u16 = 494;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     head: HeaderBuffers,
+    fields: usize,
     body: Option<u64>,
 }
 
 impl From<&Settings> for Bounds {
     fn from(settings: &Settings) -> Self {
         let body = settings.client_max_body_size.map(std::num::NonZeroU64::get);
-        Self { head: settings.large_client_header_buffers, body }
+        Self { head: settings.large_client_header_buffers, fields: settings.max_headers, body }
     }
 }
 
@@ -52,13 +56,16 @@ impl Proxy {
     /// The answer to a request that no Route should see.
     pub(super) fn refuse(&self, request: &Request<Body>, id: &RequestId) -> Option<Response<Body>> {
         let status = fault(request, &self.bounds)?;
-        let asked = Asked {
+        Some(self.refusal(&self.asked(request), status, id))
+    }
+
+    fn asked<'a>(&'a self, request: &'a Request<Body>) -> Asked<'a> {
+        Asked {
             method: request.method(),
             version: request.version(),
             headers: request.headers(),
             templates: self.templates.as_deref(),
-        };
-        Some(self.refusal(&asked, status, id))
+        }
     }
 
     /// The answer to what cannot even be read as a request.
@@ -71,7 +78,22 @@ impl Proxy {
             431 => self.refusal(&asked, StatusCode::from_u16(FIELDS_TOO_LARGE).unwrap_or(status), id),
             _ => self.refusal(&asked, status, id),
         };
-        self.produced(response, std::time::Instant::now(), id)
+        self.produced(response, Instant::now(), id)
+    }
+
+    /// The answer to a request while there are too many others, and what is told of it.
+    pub fn overloaded(&self, request: &Request<Body>, connection: &Connection) -> (Response<Body>, Told) {
+        let (started, id) = (Instant::now(), RequestId::random());
+        let who = self.who(connection, request.headers());
+        let line = self.line(request, (connection, who), started, &id);
+        let mut told = Told { line, count: None };
+        let (phase, message) = (Phase::Proxy(self.error_format), "Too many requests at a time");
+        let (asked, status) = (self.asked(request), StatusCode::SERVICE_UNAVAILABLE);
+        let mut response = reply::error(&asked, phase, status, Some(message), &id);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        let response = self.produced(response, started, &id);
+        told.answered(&response, About::default());
+        (response, told)
     }
 
     /// An answer that ends the connection.
@@ -95,13 +117,27 @@ fn fault(request: &Request<Body>, bounds: &Bounds) -> Option<StatusCode> {
         Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
         Method::CONNECT => StatusCode::BAD_REQUEST,
         _ if !path.starts_with('/') || !names_one_host(request) => StatusCode::BAD_REQUEST,
-        _ if request.version() == Version::HTTP_2 && has_blank_ends(request.headers()) => {
-            StatusCode::BAD_REQUEST
-        }
+        _ if request.version() == Version::HTTP_2 && is_malformed(request, bounds) => StatusCode::BAD_REQUEST,
         _ if is_odd(request.method()) || is_absurd(path.as_bytes()) => StatusCode::BAD_REQUEST,
         _ => return excess(request, bounds),
     };
     Some(status)
+}
+
+/// Whether a request is one that HTTP/2 can carry and HTTP/1.1 cannot.
+fn is_malformed(request: &Request<Body>, bounds: &Bounds) -> bool {
+    let (uri, headers) = (request.uri(), request.headers());
+    let has_path = uri.path_and_query().is_some_and(|it| it.as_str().starts_with('/'));
+    let scheme = uri.scheme_str().map(str::as_bytes);
+    !has_path
+        || scheme.is_some_and(|it| !it.first().is_some_and(u8::is_ascii_alphabetic))
+        || has_blank_ends(headers)
+        || (headers.len() > bounds.fields && fields(headers) > bounds.fields)
+}
+
+/// How many fields there are; the crumbs of a cookie are one. (RFC 9113, section 8.2.3)
+fn fields(headers: &HeaderMap) -> usize {
+    headers.len() - headers.get_all(COOKIE).iter().skip(1).count()
 }
 
 /// Whether a value begins or ends with a blank, which HTTP/1.1 would cut off.
@@ -134,7 +170,7 @@ fn names_one_host(request: &Request<Body>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     let (host, authority) = (hosts.next(), request.uri().authority());
     let known = match request.version() {
-        Version::HTTP_2 => host.is_some() || authority.is_some(),
+        Version::HTTP_2 => host.is_some_and(|it| !it.is_empty()) || authority.is_some(),
         Version::HTTP_11 => host.is_some(),
         _ => true,
     };
@@ -241,7 +277,7 @@ mod tests {
     /// Checks what is wrong with a GET of these fields, if 100 bytes a field, 300 in all and 5 of a body are allowed.
     #[track_caller]
     fn check_size(target: usize, fields: &[(&'static str, usize)], expected: Option<u16>) {
-        let bounds = Bounds { head: HeaderBuffers { number: 3, size: 100 }, body: Some(5) };
+        let bounds = Bounds { head: HeaderBuffers { number: 3, size: 100 }, fields: 100, body: Some(5) };
         let mut request = Request::get(format!("/{}", "t".repeat(target - 1))).body(Body::Empty).unwrap();
         request.headers_mut().insert("host", HeaderValue::from_static("a"));
         for (name, size) in fields {
@@ -279,6 +315,29 @@ mod tests {
         check_two("http://user@a.example/", None, false);
         check_two("/", Some("a.example"), true);
         check_two("/", None, false);
+        check_two("/", Some(""), false);
+    }
+
+    /// Checks what is wrong with a request of HTTP/2 that has these further fields, if three are allowed.
+    #[track_caller]
+    fn check_form(target: &str, fields: &[(&'static str, &'static str)], expected: Option<u16>) {
+        let bounds = Bounds { head: HeaderBuffers::default(), fields: 3, body: None };
+        let mut request = Request::get(target).version(Version::HTTP_2).body(Body::Empty).unwrap();
+        for (name, value) in fields {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        assert_eq!(fault(&request, &bounds).map(|it| it.as_u16()), expected, "{target} {fields:?}");
+    }
+
+    #[test]
+    fn in_http_2_what_cannot_be_passed_on_is_refused() {
+        check_form("http://a/", &[("x", "1"), ("y", "1"), ("z", "1")], None);
+        check_form("http://a/", &[("x", "1"), ("x", "1"), ("x", "1"), ("x", "1")], Some(400));
+        check_form("http://a/", &[("x", "1"), ("cookie", "a"), ("cookie", "b"), ("cookie", "c")], None);
+        check_form("http://a/", &[("x", " 1")], Some(400));
+        check_form("1http://a/", &[], Some(400));
+        check_form("ftp://a/", &[], None);
+        check_form("http://a?q", &[], Some(400));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::headers::strip_trailers;
 use crate::body::{Body, BodyError};
 
 /// What a client may do with the body of a request.
@@ -92,11 +93,21 @@ impl Watched {
         stall.as_mut().poll(context).map(|()| Some(Err(BodyError::ClientTimeout)))
     }
 
-    fn count(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+    /// Counts data; leaves out of trailers what may not stand in them.
+    fn take(&mut self, frame: Frame<Bytes>) -> Option<Result<Frame<Bytes>, BodyError>> {
         if let (Some(left), Some(data)) = (&mut self.left, frame.data_ref()) {
-            *left = left.checked_sub(data.len() as u64).ok_or(BodyError::TooLarge)?;
+            match left.checked_sub(data.len() as u64) {
+                Some(less) => *left = less,
+                None => return Some(Err(BodyError::TooLarge)),
+            }
         }
-        Ok(frame)
+        match frame.into_trailers() {
+            Ok(mut trailers) => {
+                strip_trailers(&mut trailers);
+                (!trailers.is_empty()).then(|| Ok(Frame::trailers(trailers)))
+            }
+            Err(data) => Some(Ok(data)),
+        }
     }
 }
 
@@ -113,7 +124,7 @@ impl hyper::body::Body for Watched {
         };
         self.waiting = false;
         Poll::Ready(match polled {
-            Some(Ok(frame)) => Some(self.count(frame)),
+            Some(Ok(frame)) => self.take(frame),
             Some(Err(error)) => Some(Err(BodyError::connection(error))),
             None => None,
         })

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::Stage;
+use super::{Connection, Stage};
 use crate::upstream::Switched;
 
 /// A WebSocket frame that closes with 1001, "going away". (RFC 6455, sections 5.5.1 and 7.4.1)
@@ -30,9 +30,11 @@ const FAREWELL: Duration = Duration::from_millis(200);
 const BUFFER: usize = 8 << 10;
 
 /// Ties the client's connection to the upstream's. `quiet` is how long both ends may be silent. (Kong: Service
-/// `read_timeout`.)
-pub(super) fn open(client: OnUpgrade, upstream: Switched, quiet: Duration, stage: watch::Receiver<Stage>) {
+/// `read_timeout`.) Until it ends, the client's connection keeps its place among those that may be open.
+pub(super) fn open(client: OnUpgrade, upstream: Switched, quiet: Duration, connection: &Connection) {
+    let (stage, place) = (connection.stage.clone(), connection.place.clone());
     tokio::spawn(async move {
+        let _place = place;
         // The client's end is ready once our 101 is written.
         let Ok(client) = client.await else { return };
         if let Err(error) = carry(TokioIo::new(client), upstream, quiet, stage).await {

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    num::NonZeroUsize,
     pin::pin,
     sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
@@ -22,6 +23,8 @@ use tokio::{
 
 use super::{
     Listening, http2,
+    load::Load,
+    proxy_protocol::{self, Told},
     pulse::{Ending, Pulse, Pulses},
     session::Session,
     socket::{self, Abort},
@@ -69,19 +72,24 @@ pub(super) struct Ground {
     /// A permit for each connection that may be open.
     pub(super) gate: Arc<Semaphore>,
     pub(super) stage: watch::Sender<Stage>,
+    /// The requests of all connections, if there may only be so many.
+    load: Option<Arc<Load>>,
     log: Option<Arc<AccessLog>>,
     keep_alive: bool,
     most_requests: Option<u64>,
     max_headers: usize,
     largest_head: usize,
+    /// How long a header of the PROXY protocol may take.
+    first_bytes: Duration,
 }
 
 impl Ground {
-    /// For at most `connections` at a time; requests of the Admin API are told in `log`, and what connections do is
-    /// noted in `noted`.
+    /// For at most `connections` and `requests` at a time; requests of the Admin API are told in `log`, and what
+    /// connections do is noted in `noted`.
     pub(super) fn new(
         settings: &Settings,
         connections: usize,
+        requests: Option<NonZeroUsize>,
         log: Option<Arc<AccessLog>>,
         noted: &Arc<Group>,
     ) -> Self {
@@ -90,11 +98,13 @@ impl Ground {
             pulses: Pulses::new(settings, Arc::clone(noted)),
             gate: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
             stage: watch::Sender::new(Stage::Open),
+            load: requests.map(|most| Arc::new(Load::new(most))),
             log,
             keep_alive: settings.keepalive_timeout.is_some(),
             most_requests: settings.keepalive_requests.map(std::num::NonZeroU64::get),
             max_headers: settings.max_headers,
             largest_head: head.size.saturating_mul(head.number),
+            first_bytes: settings.client_header_timeout,
         }
     }
 
@@ -131,9 +141,11 @@ impl Ground {
 
 /// Accepts connections until told to close.
 pub(super) async fn accept(listening: Listening, ground: Arc<Ground>) {
-    let Listening { listener, role, tls, streams } = listening;
+    let Listening { listener, role, tls, streams, proxy_protocol } = listening;
     let mut stage = ground.stage.subscribe();
-    let how = How { role, tls, server: ground.server(streams), ground };
+    let either = ground.server(streams);
+    let servers = Arc::new(Servers { http2: either.clone().http2_only(), either });
+    let how = How { role, tls, proxy_protocol, servers, ground };
     let mut told: Option<Instant> = None;
     while let Some(permit) = how.ground.room(&mut stage).await {
         let accepted = tokio::select! {
@@ -170,32 +182,72 @@ async fn accept_last(listener: TcpListener, how: &How) {
 struct How {
     role: Role,
     tls: Option<Acceptor>,
-    server: auto::Builder<TokioExecutor>,
+    proxy_protocol: bool,
+    servers: Arc<Servers>,
     ground: Arc<Ground>,
 }
 
-fn begin(stream: TcpStream, peer: SocketAddr, how: &How, permit: Option<OwnedSemaphorePermit>) {
+/// What is spoken on a connection.
+struct Servers {
+    /// What its first bytes say.
+    either: auto::Builder<TokioExecutor>,
+    /// HTTP/2, as was agreed on.
+    http2: auto::Builder<TokioExecutor>,
+}
+
+fn begin(mut stream: TcpStream, peer: SocketAddr, how: &How, permit: Option<OwnedSemaphorePermit>) {
     // Without it small answers wait for the client's acknowledgement.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let (how, pulse) = (how.clone(), how.ground.pulses.begin());
     let stage = how.ground.stage.subscribe();
+    let place = permit.map(Arc::new);
     tokio::spawn(async move {
-        let _permit = permit;
+        let mut announced = None;
+        if how.proxy_protocol {
+            // In a box, as the others do not keep room for it.
+            match Box::pin(announcement(&mut stream, peer, local, how.ground.first_bytes)).await {
+                Some(told) => announced = told.source(),
+                None => return,
+            }
+        }
         let abort = Abort::default();
         let wrap = |stream| socket::abortable(stream, abort.clone());
         match &how.tls {
             None => {
-                let connection = Connection::new(peer, local, None, stage);
-                serve(wrap(stream), &how, session(&how, connection, abort.clone(), pulse)).await;
+                let connection = Connection::new(peer, local, None, stage).speaking_for(announced).at(place);
+                let session = session(&how, connection, abort.clone(), pulse);
+                serve(wrap(stream), &how.servers.either, session).await;
             }
             Some(acceptor) => {
                 let Some((stream, tls)) = acceptor.accept(stream, wrap).await else { return };
-                let connection = Connection::new(peer, local, Some(tls), stage);
-                serve(stream, &how, session(&how, connection, abort.clone(), pulse)).await;
+                let connection =
+                    Connection::new(peer, local, Some(tls), stage).speaking_for(announced).at(place);
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let server = if http2 { &how.servers.http2 } else { &how.servers.either };
+                serve(stream, server, session(&how, connection, abort.clone(), pulse)).await;
             }
         }
     });
+}
+
+/// What the PROXY protocol says at the beginning of a connection; none if it says nothing that can be understood.
+async fn announcement(
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    local: SocketAddr,
+    limit: Duration,
+) -> Option<Told> {
+    match timeout(limit, proxy_protocol::receive(stream)).await {
+        Ok(Ok(told)) => return Some(told),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => tracing::warn!(
+            "connection from {peer} to {local}, whose flag proxy_protocol asks for a PROXY header, closed: {error}"
+        ),
+        // Nobody but a health check connects and says nothing.
+        Ok(Err(error)) => tracing::debug!("connection from {peer} ended before its PROXY header: {error}"),
+        Err(_) => tracing::debug!("connection from {peer} closed: its PROXY header took too long"),
+    }
+    None
 }
 
 fn session(how: &How, connection: Connection, abort: Abort, pulse: Arc<Pulse>) -> Arc<Session> {
@@ -207,17 +259,18 @@ fn session(how: &How, connection: Connection, abort: Abort, pulse: Arc<Pulse>) -
         log: how.ground.log.clone(),
         served: AtomicU64::new(0),
         most: how.ground.most_requests,
+        load: how.ground.load.clone(),
     })
 }
 
-async fn serve<S>(stream: S, how: &How, session: Arc<Session>)
+async fn serve<S>(stream: S, server: &auto::Builder<TokioExecutor>, session: Arc<Session>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let wire = TokioIo::new(Wire::new(stream, Arc::clone(&session)));
     let (peer, pulse) = (session.connection.peer, Arc::clone(&session.pulse));
     let service = service_fn(move |request| Arc::clone(&session).answer(request));
-    let mut serving = pin!(how.server.serve_connection_with_upgrades(wire, service));
+    let mut serving = pin!(server.serve_connection_with_upgrades(wire, service));
     loop {
         tokio::select! {
             biased;

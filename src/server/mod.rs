@@ -3,7 +3,10 @@
 mod bind;
 mod connection;
 mod descriptors;
+mod frames;
 mod http2;
+mod load;
+pub mod proxy_protocol;
 mod pulse;
 mod session;
 mod socket;
@@ -14,7 +17,7 @@ pub use bind::{BindError, bind};
 pub use connection::Role;
 pub use tls::Acceptor;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -44,6 +47,8 @@ pub struct Listening {
     pub tls: Option<Acceptor>,
     /// The most streams of HTTP/2 that a client may have open.
     pub streams: u32,
+    /// Whether connections begin with the PROXY protocol.
+    pub proxy_protocol: bool,
 }
 
 /// Serves until a signal ends it, then lets requests on their way finish, for at most `graceful_timeout`. Until they
@@ -60,9 +65,11 @@ pub async fn serve(
     connections: &Connections,
 ) {
     let room = descriptors::connections();
-    let most = settings.worker_connections.map_or(room, std::num::NonZeroUsize::get);
-    let mut proxies = Listeners::new(Ground::new(settings, most, None, &connections.proxy));
-    let ground = Ground::new(settings, ADMIN_CONNECTIONS, log, &connections.admin);
+    let most = settings.worker_connections.map_or(room, NonZeroUsize::get);
+    // Each request may need a connection to an upstream.
+    let requests = settings.concurrent_requests.or(NonZeroUsize::new(room));
+    let mut proxies = Listeners::new(Ground::new(settings, most, requests, None, &connections.proxy));
+    let ground = Ground::new(settings, ADMIN_CONNECTIONS, None, log, &connections.admin);
     let mut others = Listeners::new(ground);
     for listening in bound {
         let group = if matches!(listening.role, Role::Proxy(_)) { &mut proxies } else { &mut others };

@@ -1,7 +1,8 @@
 //! What each connection is doing, so that one that does nothing for too long can be ended.
 //!
 //! A connection notes a change of what it does with one store of a coarse time; a single task looks at all of them
-//! twice a second. So nobody sets a timer for each request.
+//! four times a second. So nobody sets a timer for each request, and a connection ends at its time or up to two ticks
+//! earlier, but not later.
 
 use std::{
     sync::{
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     metrics::{Doing, Group},
@@ -19,12 +20,12 @@ use crate::{
 };
 
 /// How often connections are looked at, and the unit of all times here.
-const TICK: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(250);
 
 /// How many idle connections make room when there is none. (As nginx's.)
 const RELIEF: usize = 32;
 
-/// How many ticks a connection may stay as it is.
+/// After how many ticks a connection that stays as it is has to end.
 #[derive(Clone, Copy, Debug)]
 struct Patience {
     head: u32,
@@ -108,11 +109,14 @@ impl Pulses {
 
     /// Looks at all connections, for as long as it is polled.
     pub(super) async fn watch(&self) {
+        let began = Instant::now();
         let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            self.tick();
+            // By the clock, so that ticks that were missed count, too.
+            let passed = began.elapsed().as_millis() / TICK.as_millis();
+            self.tick(u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1));
         }
     }
 
@@ -127,8 +131,8 @@ impl Pulses {
         self.lock().iter().for_each(|it| it.end(Ending::Orderly));
     }
 
-    fn tick(&self) {
-        let now = self.now.fetch_add(1, Relaxed).wrapping_add(1);
+    fn tick(&self, now: u32) {
+        self.now.store(now, Relaxed);
         // Only this list still knows those that have ended.
         let mut all = self.lock();
         all.retain(|it| {
@@ -166,6 +170,18 @@ impl Pulse {
             self.owes.store(true, Relaxed);
         }
         self.answering.load(Relaxed) == 0
+    }
+
+    /// A client of HTTP/2 has begun the head of a request.
+    pub(super) fn begins(&self) {
+        self.since.store(self.now.load(Relaxed), Relaxed);
+        self.owes.store(true, Relaxed);
+    }
+
+    /// It has finished that head, or is connected: nothing is expected of it.
+    pub(super) fn settles(&self) {
+        self.since.store(self.now.load(Relaxed), Relaxed);
+        self.owes.store(false, Relaxed);
     }
 
     /// The head of a request has come.
@@ -224,7 +240,7 @@ impl Pulse {
     fn overdue(&self, now: u32, patience: Patience) -> Option<Ending> {
         let age = |since: u32| now.wrapping_sub(since);
         let unread = self.unread.load(Relaxed);
-        if unread != 0 && age(unread) > patience.unread {
+        if unread != 0 && age(unread) >= patience.unread {
             return Some(Ending::Cut);
         }
         if self.answering.load(Relaxed) > 0 {
@@ -232,15 +248,19 @@ impl Pulse {
         }
         let quiet = age(self.since.load(Relaxed));
         if self.owes.load(Relaxed) {
-            (quiet > patience.head).then_some(Ending::Cut)
+            (quiet >= patience.head).then_some(Ending::Cut)
+        } else if quiet >= patience.idle.saturating_add(patience.head) {
+            // It was told, and does not let go.
+            Some(Ending::Cut)
         } else {
-            (quiet > patience.idle).then_some(Ending::Orderly)
+            (quiet >= patience.idle).then_some(Ending::Orderly)
         }
     }
 }
 
+/// Not less than two, as the first one may be over at once.
 fn ticks(time: Duration) -> u32 {
-    u32::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u32::MAX)
+    u32::try_from((time.as_millis() / TICK.as_millis()).max(2)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -266,29 +286,40 @@ mod tests {
 
     #[test]
     fn a_connection_that_does_nothing_ends() {
-        check(|_| (), Some((11, Ending::Cut)));
-        check(|pulse| assert!(pulse.received()), Some((11, Ending::Cut)));
+        check(|_| (), Some((10, Ending::Cut)));
+        check(|pulse| assert!(pulse.received()), Some((10, Ending::Cut)));
         check(Pulse::asked, None);
         let once = |pulse: &Pulse| {
             pulse.asked();
             pulse.answered();
         };
-        check(once, Some((21, Ending::Orderly)));
+        check(once, Some((20, Ending::Orderly)));
         let again = |pulse: &Pulse| {
             once(pulse);
             assert!(pulse.received());
         };
-        check(again, Some((11, Ending::Cut)));
+        check(again, Some((10, Ending::Cut)));
         let unread = |pulse: &Pulse| {
             pulse.asked();
             pulse.wrote(false);
         };
-        check(unread, Some((31, Ending::Cut)));
+        check(unread, Some((30, Ending::Cut)));
         let read = |pulse: &Pulse| {
             unread(pulse);
             pulse.wrote(true);
         };
         check(read, None);
+        check(Pulse::settles, Some((20, Ending::Orderly)));
+        let head = |pulse: &Pulse| {
+            pulse.settles();
+            pulse.begins();
+        };
+        check(head, Some((10, Ending::Cut)));
+        let pulses = pulses();
+        let pulse = pulses.begin();
+        pulse.settles();
+        assert_eq!(pulse.overdue(1 + 29, pulses.patience), Some(Ending::Orderly));
+        assert_eq!(pulse.overdue(1 + 30, pulses.patience), Some(Ending::Cut), "it was told");
     }
 
     #[test]
@@ -296,10 +327,10 @@ mod tests {
         let pulses = pulses();
         let (one, two) = (pulses.begin(), pulses.begin());
         drop(one);
-        pulses.tick();
+        pulses.tick(2);
         assert_eq!(pulses.lock().len(), 1);
         drop(two);
-        pulses.tick();
+        pulses.tick(3);
         assert!(pulses.lock().is_empty());
     }
 
@@ -314,17 +345,18 @@ mod tests {
         drop(ended);
         let noted = Connections { proxy: pulses.noted.clone(), ..Connections::default() };
         assert_eq!(noted.doing(), Doing::default());
-        for _ in 0..2 {
-            pulses.tick();
+        for now in 2..4 {
+            pulses.tick(now);
             let expected = Doing { accepted: 4, requests: 4, reading: 1, writing: 1, waiting: 1 };
             assert_eq!(noted.doing(), expected);
         }
     }
 
     #[test]
-    fn times_are_rounded_up() {
-        assert_eq!(ticks(Duration::from_millis(501)), 2);
-        assert_eq!(ticks(Duration::from_secs(10)), 20);
+    fn times_are_rounded_down() {
+        assert_eq!(ticks(Duration::from_millis(999)), 3);
+        assert_eq!(ticks(Duration::from_millis(1)), 2);
+        assert_eq!(ticks(Duration::from_secs(10)), 40);
         assert_eq!(ticks(Duration::MAX), u32::MAX);
     }
 }

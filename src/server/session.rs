@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 
 use super::{
     Role,
+    load::{Load, Share},
     pulse::{Ending, Pulse},
     socket::{Abort, Aborted},
 };
@@ -40,6 +41,8 @@ pub(super) struct Session {
     pub(super) served: AtomicU64,
     /// How many requests it serves. (nginx: `keepalive_requests`.)
     pub(super) most: Option<u64>,
+    /// All requests of the proxy; the Admin API answers also when it has no room for more.
+    pub(super) load: Option<Arc<Load>>,
 }
 
 /// The body of an answer on its way out.
@@ -52,6 +55,7 @@ pub(super) struct Sent {
 struct Ticket {
     session: Arc<Session>,
     told: Told,
+    share: Option<Share>,
 }
 
 impl Session {
@@ -63,9 +67,20 @@ impl Session {
         let mut ticket = Ticket::new(&self);
         let version = request.version();
         let request = request.map(Body::from);
+        let has_room = match &self.load {
+            Some(load) => {
+                ticket.share = load.enter();
+                ticket.share.is_some()
+            }
+            None => true,
+        };
         let mut response = match &self.role {
             Role::Proxy(proxy) => {
-                let (response, told) = proxy.answer(request, &self.connection).await;
+                let (response, told) = if has_room {
+                    proxy.answer(request, &self.connection).await
+                } else {
+                    proxy.overloaded(&request, &self.connection)
+                };
                 ticket.told = told;
                 response
             }
@@ -149,7 +164,7 @@ fn line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &Connection) 
 impl Ticket {
     fn new(session: &Arc<Session>) -> Self {
         session.pulse.asked();
-        Self { session: Arc::clone(session), told: Told::default() }
+        Self { session: Arc::clone(session), told: Told::default(), share: None }
     }
 }
 

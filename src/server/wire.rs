@@ -1,5 +1,5 @@
-//! The bytes of a connection, between its socket or TLS and the HTTP library: how they tell what the client does, and
-//! in which words the library's own refusals go out.
+//! The bytes of a connection, between its socket or TLS and the HTTP library: how they tell what the client does, in
+//! which words the library's own refusals go out, and (see `frames`) what is added to HTTP/2.
 //!
 //! hyper answers what it cannot read with a bare head (400, 414, 431). Such a head is known by its form, as no answer
 //! of ours begins so, and the gateway's own answer goes out in its place.
@@ -14,7 +14,10 @@ use std::{
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::session::Session;
+use super::{
+    frames::{Frames, News, is_http2},
+    session::Session,
+};
 
 /// How hyper's own refusals go on after the status.
 const BARE: &[u8] = b"\r\nconnection: close\r\ncontent-length: 0\r\n";
@@ -23,15 +26,59 @@ const BARE: &[u8] = b"\r\nconnection: close\r\ncontent-length: 0\r\n";
 pub(super) struct Wire<S> {
     stream: S,
     session: Arc<Session>,
+    speaks: Speaks,
     /// What came last was a request line in a version that nobody speaks.
     odd_version: bool,
     /// What goes out in place of the library's words, and how much of it is written.
     refusal: Option<(Vec<u8>, usize)>,
 }
 
+/// What a client speaks.
+enum Speaks {
+    /// So many bytes have come that begin HTTP/2.
+    Unknown(usize),
+    Http1,
+    Http2(Box<Reading>),
+}
+
+/// HTTP/2 on its way in.
+struct Reading {
+    frames: Frames,
+    /// What is passed on before anything else is read, and how much of it has been.
+    ready: Vec<u8>,
+    given: usize,
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(super) fn new(stream: S, session: Arc<Session>) -> Self {
-        Self { stream, session, odd_version: false, refusal: None }
+        Self { stream, session, speaks: Speaks::Unknown(0), odd_version: false, refusal: None }
+    }
+
+    /// Looks at bytes that have come, the last ones of `buffer`; false if none of them may be passed on yet.
+    fn take_in(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        if let Speaks::Unknown(seen) = self.speaks {
+            match is_http2(seen, new) {
+                Some(true) => self.speaks = Speaks::Http2(Box::new(Reading::after(seen))),
+                Some(false) => self.speaks = Speaks::Http1,
+                None => self.speaks = Speaks::Unknown(seen + new.len()),
+            }
+        }
+        let pulse = &self.session.pulse;
+        let Speaks::Http2(reading) = &mut self.speaks else {
+            if pulse.received() {
+                self.odd_version = is_of_odd_version(new);
+            }
+            return true;
+        };
+        let same = reading.frames.read(new, &mut reading.ready);
+        match reading.frames.news() {
+            Some(News::Begun) => pulse.begins(),
+            Some(News::Settled) => pulse.settles(),
+            None => {}
+        }
+        buffer.set_filled(before + same);
+        reading.give(buffer) || same > 0
     }
 
     /// Writes our words; as soon as that is done, `length` bytes of the library's are done with.
@@ -68,6 +115,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
+impl Reading {
+    fn after(preface: usize) -> Self {
+        Self { frames: Frames::after(preface), ready: Vec::new(), given: 0 }
+    }
+
+    /// Passes on what is ready, as far as there is room; false if nothing is.
+    fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        let rest = self.ready.get(self.given..).unwrap_or_default();
+        let part = rest.get(..rest.len().min(buffer.remaining())).unwrap_or_default();
+        buffer.put_slice(part);
+        self.given += part.len();
+        let any = !part.is_empty();
+        if self.given == self.ready.len() {
+            self.ready.clear();
+            self.given = 0;
+        }
+        any
+    }
+}
+
 /// The status of a head that is hyper's own refusal, and the rest of its fields.
 fn bare_refusal(bytes: &[u8]) -> Option<(StatusCode, &[u8])> {
     let rest = bytes.strip_prefix(b"HTTP/1.1 ").or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?;
@@ -98,13 +165,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let new = buffer.filled().get(before..).unwrap_or_default();
-        if !new.is_empty() && self.session.pulse.received() {
-            self.odd_version = is_of_odd_version(new);
+        if let Speaks::Http2(reading) = &mut self.speaks
+            && reading.give(buffer)
+        {
+            return Poll::Ready(Ok(()));
         }
-        polled
+        loop {
+            let before = buffer.filled().len();
+            let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+            if buffer.filled().len() == before || self.take_in(buffer, before) {
+                return polled;
+            }
+        }
     }
 }
 

@@ -166,6 +166,7 @@ fn read_limits(layers: &mut Layers, it: &mut Settings) {
     layers.read("nginx_http_keepalive_timeout", &mut it.keepalive_timeout, directive::time_or_none);
     layers.read("nginx_http_keepalive_requests", &mut it.keepalive_requests, value::limit);
     layers.read("nginx_events_worker_connections", &mut it.worker_connections, directive::auto_or_count);
+    layers.read("max_concurrent_requests", &mut it.concurrent_requests, directive::auto_or_count);
 }
 
 impl Layers {

@@ -130,6 +130,9 @@ pub struct Settings {
     /// `nginx_events_worker_connections`: how many connections of clients may be open at once; by default (`auto`)
     /// half of what the process may open.
     pub worker_connections: Option<NonZeroUsize>,
+    /// `max_concurrent_requests`: how many requests of the proxy are answered at a time (ours); by default (`auto`) half
+    /// of the files that the process may open, as each may need a connection to an upstream.
+    pub concurrent_requests: Option<NonZeroUsize>,
     /// `graceful_timeout`: how long open requests may take to finish once the process is asked to stop, in whole
     /// seconds (ours); by default 30.
     pub graceful_timeout: Duration,

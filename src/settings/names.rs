@@ -115,6 +115,7 @@ pub(super) const SUPPORTED: &[Row] = &[
         default: "10000",
     },
     row("nginx_events_worker_connections", "auto"),
+    row("max_concurrent_requests", "auto"),
     row("graceful_timeout", "30"),
     row("upstream_keepalive_pool_size", "512"),
     row("upstream_keepalive_max_requests", "10000"),

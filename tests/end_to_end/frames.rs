@@ -9,10 +9,12 @@ use crate::PATIENCE;
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 
 pub(crate) const END_STREAM: u8 = 1;
@@ -40,7 +42,7 @@ pub(crate) struct Frame {
 /// What became of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It was answered: the first digit of the status, or 0 if that is not told by a number of the static table.
+    /// It was answered with this status; 1 if that is told by the dynamic table.
     Answered(u16, Vec<u8>),
     /// It was reset, with this error.
     Reset(u32),
@@ -151,7 +153,7 @@ pub(crate) fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     block
 }
 
-/// The status that a block of fields begins with, if it stands in the static table. (RFC 7541, appendix A)
+/// The status that a block of fields begins with; 1 if it stands in the dynamic table. (RFC 7541, appendix A)
 fn status_of(block: &[u8]) -> u16 {
     let sizes = block.iter().take_while(|byte| **byte & 0xe0 == 0x20).count();
     match block.get(sizes) {
@@ -161,6 +163,29 @@ fn status_of(block: &[u8]) -> u16 {
         Some(0x8c) => 400,
         Some(0x8d) => 404,
         Some(0x8e) => 500,
+        // A literal of that name.
+        Some(0x48 | 0x18 | 0x08) => number(&block[sizes + 1..]),
         _ => 1,
     }
+}
+
+/// Three digits, as they are or in Huffman's code. (RFC 7541, appendix B)
+fn number(text: &[u8]) -> u16 {
+    let length = usize::from(text[0] & 0x7f);
+    let text_of = &text[1..=length];
+    if text[0] & 0x80 == 0 {
+        return std::str::from_utf8(text_of).unwrap().parse().unwrap();
+    }
+    let bits = text_of.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (32 - 8 * length);
+    let (mut rest, mut number) = (bits, 0);
+    for _ in 0..3 {
+        // 0 to 2 have five bits, the others six.
+        let (digit, width) = match rest >> 27 {
+            small @ 0..=2 => (small, 5),
+            _ => ((rest >> 26) - 0b01_1001 + 3, 6),
+        };
+        number = number * 10 + digit;
+        rest <<= width;
+    }
+    u16::try_from(number).unwrap()
 }

@@ -32,8 +32,14 @@ pub(crate) struct Secure(StreamOwned<ClientConnection, TcpStream>);
 impl Secure {
     /// Shakes hands.
     pub(crate) fn connect(address: &str, hello: Hello) -> Result<Self, std::io::Error> {
+        Self::behind(address, "", hello)
+    }
+
+    /// Sends something first, then shakes hands.
+    pub(crate) fn behind(address: &str, first: &str, hello: Hello) -> Result<Self, std::io::Error> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(first.as_bytes())?;
         let name = ServerName::try_from(hello.server_name.unwrap_or("nobody.example")).unwrap();
         let mut session = ClientConnection::new(Arc::new(config(hello)), name).unwrap();
         session.complete_io(&mut stream)?;

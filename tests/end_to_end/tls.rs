@@ -190,7 +190,7 @@ fn connections_over_tls_end_in_order() {
 }
 
 /// Starts a service that switches protocols, and says back every line that it hears.
-fn start_echo() -> u16 {
+pub(crate) fn start_echo() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

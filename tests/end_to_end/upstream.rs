@@ -52,8 +52,9 @@ pub(crate) struct Upstream {
 /// What has happened so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// Requests whose head has come.
+    /// Requests whose head has come, and those of them whose body ended well.
     pub(crate) requests: usize,
+    pub(crate) whole: usize,
     /// Bytes of bodies.
     pub(crate) bytes: usize,
     /// Connections made, and those of them that are open.
@@ -127,6 +128,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         shared.note(|seen| seen.bytes += data.len());
         received.extend_from_slice(&data);
     }
+    shared.note(|seen| seen.whole += 1);
     let (sender, frames) = channel(1);
     let mut response = Response::new(Content::Frames(frames));
     match head.uri.path().rsplit('/').next().unwrap() {

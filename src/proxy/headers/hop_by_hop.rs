@@ -2,7 +2,11 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
-    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{
+        AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+        CONTENT_TYPE, COOKIE, EXPECT, HOST, MAX_FORWARDS, PROXY_AUTHORIZATION, RANGE, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
+    },
 };
 
 use super::{KEEP_ALIVE, PROXY, PROXY_CONNECTION};
@@ -73,6 +77,35 @@ impl Nominated {
     pub(super) fn has(&self, name: &HeaderName) -> bool {
         self.0.contains(name)
     }
+}
+
+/// Removes from trailers what says how a message is framed, where it goes, who sends it, or how its content is read:
+/// whoever merges trailers into the fields before them would be misled. (RFC 9110, section 6.5.1)
+pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
+    for name in
+        [CONTENT_LENGTH, TRANSFER_ENCODING, TE, TRAILER, CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, UPGRADE]
+    {
+        trailers.remove(name);
+    }
+    for name in [HOST, EXPECT, MAX_FORWARDS, RANGE, CACHE_CONTROL, AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE]
+    {
+        trailers.remove(name);
+    }
+    for name in [CONTENT_ENCODING, CONTENT_TYPE, CONTENT_RANGE, PROXY] {
+        trailers.remove(name);
+    }
+    let joined: Vec<HeaderName> =
+        trailers.keys().filter(|name| is_taken_for_another(name)).cloned().collect();
+    for name in joined {
+        trailers.remove(name);
+    }
+}
+
+/// Whether a name is one of those that say whence a request came, or is read as framing by programs that take `_` for
+/// `-`.
+fn is_taken_for_another(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("x-forwarded-") || matches!(name, "x-real-ip" | "content_length" | "transfer_encoding")
 }
 
 /// Whether a request asks to speak WebSocket from now on (RFC 6455, section 4.1). Every other upgrade is ignored,
@@ -161,6 +194,23 @@ mod tests {
         let fields = [("host", "a"), ("content-length", "1"), ("x-forwarded-for", "192.0.2.1")];
         let nomination = ("connection", "Host, Content-Length, X-Forwarded-For");
         check(&[&fields[..], &[nomination]].concat(), &fields);
+    }
+
+    #[test]
+    fn trailers_say_nothing_that_is_for_the_head() {
+        let mut trailers = map(&[
+            ("trailer", ""),
+            ("content-length", "3"),
+            ("transfer_encoding", "chunked"),
+            ("host", "evil.example"),
+            ("authorization", "Basic x"),
+            ("x-forwarded-for", "192.0.2.1"),
+            ("cookie", "a=b"),
+            ("x-sum", "1"),
+            ("grpc-status", "0"),
+        ]);
+        strip_trailers(&mut trailers);
+        assert_eq!(trailers, map(&[("x-sum", "1"), ("grpc-status", "0")]));
     }
 
     #[test]

@@ -6,8 +6,8 @@ mod hop_by_hop;
 mod request;
 mod response;
 
-pub(crate) use hop_by_hop::asks_for_websocket;
 use hop_by_hop::strip_hop_by_hop;
+pub(crate) use hop_by_hop::{asks_for_websocket, strip_trailers};
 pub(crate) use request::{Forwarding, Scheme};
 pub(crate) use response::{HeaderTokens, Proxied, add_charset, produced_headers, response_headers};
 
