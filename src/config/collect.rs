@@ -1,11 +1,13 @@
 //! Records become entities: each in its list, references as places in the other lists.
 
-use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::vault::Vaults;
 use crate::{
     diag::Diagnostic,
-    document::{Path, Value},
+    document::{Path, Text, Value},
     entity::{
         CaCertificate, CaCertificateIndex, Certificate, CertificateIndex, Consumer, ConsumerIndex, Entities,
         Plugin, Record, Route, RouteIndex, Scope, Service, ServiceIndex, Sni, Target, TargetIndex, Upstream,
@@ -15,10 +17,11 @@ use crate::{
 };
 
 /// Makes entities of records whose references are ids that exist.
-pub(super) struct Collector {
+pub(super) struct Collector<'a> {
     records: Vec<Record>,
+    past: &'a Entities,
     /// Places by collection and id.
-    places: HashMap<String, usize>,
+    places: FxHashMap<(&'static str, Text), usize>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -39,11 +42,11 @@ const UNUSED: &[&str] = &[
 /// Hands one record to its Consumer.
 type Give = fn(&mut Consumer, &Value, &Path);
 
-impl Collector {
-    pub(super) fn new(items: Vec<Item>) -> Self {
-        let record = |item: Item| Record { entity: item.entity, value: item.record.into(), at: item.path };
+impl<'a> Collector<'a> {
+    pub(super) fn new(items: Vec<Item>, past: &'a Entities) -> Self {
+        let record = |item: Item| Record { entity: item.entity, value: item.record, at: item.path };
         let records = items.into_iter().map(record).collect();
-        Self { records, places: HashMap::new(), warnings: Vec::new() }
+        Self { records, past, places: FxHashMap::default(), warnings: Vec::new() }
     }
 
     /// All entities, and what their author should know. What refers stands after what it refers to.
@@ -59,20 +62,25 @@ impl Collector {
             let certificate = it.place("certificates", record, "certificate").map(CertificateIndex)?;
             Some(Sni::new(record, certificate, at))
         });
-        entities.services = self.all("services", |it, record, at| Some(it.service(record, at)));
+        let known = by_record(&self.past.services, |it| &it.record);
+        entities.services = self.all("services", |it, record, at| Some(it.service(record, at, &known)));
+        let known = by_record(&self.past.routes, |it| &it.record);
         entities.routes = self.all("routes", |it, record, at| {
             let service = it.place("services", record, "service").map(ServiceIndex);
-            Some(Route::new(record, service, at))
+            let same = known_as(&known, record, |it| it.service == service && it.at == *at);
+            Some(same.unwrap_or_else(|| Arc::new(Route::new(record, service, at))))
         });
         entities.consumers = self.all("consumers", |_, record, _| Some(Consumer::new(record)));
         self.give_to_consumers(&mut entities.consumers);
+        let known = by_record(&self.past.plugins, |it| &it.record);
         entities.plugins = self.all("plugins", |it, record, at| {
             let scope = Scope {
                 route: it.place("routes", record, "route").map(RouteIndex),
                 service: it.place("services", record, "service").map(ServiceIndex),
                 consumer: it.place("consumers", record, "consumer").map(ConsumerIndex),
             };
-            Some(Plugin::new(record, scope, at))
+            let same = known_as(&known, record, |it| it.scope == scope && it.at == *at);
+            Some(same.unwrap_or_else(|| Arc::new(Plugin::new(record, scope, at))))
         });
         self.upstreams(&mut entities);
         self.note_unused();
@@ -125,15 +133,20 @@ impl Collector {
         }
     }
 
-    fn service(&mut self, record: &Value, at: &Path) -> Service {
+    fn service(&mut self, record: &Value, at: &Path, known: &ByRecord<'_, Service>) -> Arc<Service> {
+        let refers = |field: &str| record.get(field).is_some_and(|it| !it.is_null());
+        let alone = !refers("client_certificate") && !refers("ca_certificates");
+        if alone && let Some(same) = known_as(known, record, |it| it.at == *at) {
+            return same;
+        }
         let mut service = Service::new(record, at);
         service.client_certificate =
             self.place("certificates", record, "client_certificate").map(CertificateIndex);
         let named = record.get("ca_certificates").filter(|it| !it.is_null()).map(Value::items);
         service.ca_certificates = named.map(|ids| {
             let place = |(n, id): (usize, &Value)| {
-                let id = id.as_str().unwrap_or_default();
-                let place = self.places.get(&key("ca_certificates", id)).copied();
+                let id = id.as_text().cloned().unwrap_or_default();
+                let place = self.places.get(&("ca_certificates", id.clone())).copied();
                 if place.is_none() {
                     let message = format!("no such entry in 'ca_certificates': {id}");
                     let warning = Diagnostic::warning(at.key("ca_certificates").index(n), message);
@@ -143,7 +156,7 @@ impl Collector {
             };
             ids.iter().enumerate().filter_map(place).collect()
         });
-        service
+        Arc::new(service)
     }
 
     /// Hands credentials and groups to whom they belong.
@@ -155,10 +168,12 @@ impl Collector {
             ("acls", |it, record, _| it.add_group(record)),
         ];
         for (collection, add) in give {
-            for (record, at) in self.of(collection) {
-                let owner = self.place("consumers", &record, "consumer");
+            for Record { value: record, at, .. } in
+                self.records.iter().filter(|it| it.collection() == collection)
+            {
+                let owner = self.place("consumers", record, "consumer");
                 if let Some(consumer) = owner.and_then(|place| consumers.get_mut(place)) {
-                    add(consumer, &record, &at);
+                    add(consumer, record, at);
                 }
             }
         }
@@ -171,32 +186,35 @@ impl Collector {
         make: impl Fn(&mut Self, &Value, &Path) -> Option<T>,
     ) -> Vec<T> {
         let mut all = Vec::new();
-        for (record, path) in self.of(collection) {
-            if let Some(entity) = make(self, &record, &path) {
-                self.places.insert(key(collection, id(&record)), all.len());
+        for n in 0..self.records.len() {
+            if self.records[n].collection() != collection {
+                continue;
+            }
+            let Record { value, at, .. } = self.records[n].clone();
+            if let Some(entity) = make(self, &value, &at) {
+                let id = value.get("id").and_then(Value::as_text).cloned().unwrap_or_default();
+                self.places.insert((collection, id), all.len());
                 all.push(entity);
             }
         }
         all
     }
 
-    /// The records of a collection, in file order.
-    fn of(&self, collection: &str) -> Vec<(Value, Path)> {
-        let these = self.records.iter().filter(|it| it.collection() == collection);
-        these.map(|it| (it.value.clone(), it.at.clone())).collect()
-    }
-
     /// The place of the entity that a field refers to.
-    fn place(&self, collection: &str, record: &Value, field: &str) -> Option<usize> {
-        let reference = record.get(field)?;
-        self.places.get(&key(collection, id(reference))).copied()
+    fn place(&self, collection: &'static str, record: &Value, field: &str) -> Option<usize> {
+        let id = record.get(field)?.get("id")?.as_text()?;
+        self.places.get(&(collection, id.clone())).copied()
     }
 }
 
-fn key(collection: &str, id: &str) -> String {
-    format!("{collection} {id}")
+/// Entities of before, by where their records stand in memory.
+type ByRecord<'a, T> = FxHashMap<usize, &'a Arc<T>>;
+
+fn by_record<T>(all: &[Arc<T>], record: fn(&T) -> &Value) -> ByRecord<'_, T> {
+    all.iter().filter_map(|it| Some((record(it).address()?, it))).collect()
 }
 
-fn id(record: &Value) -> &str {
-    record.get("id").and_then(Value::as_str).unwrap_or_default()
+/// The entity of before that was made from this record, if what else it was made from is the same.
+fn known_as<T>(known: &ByRecord<'_, T>, record: &Value, is_same: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+    known.get(&record.address()?).filter(|it| is_same(it)).map(|it| Arc::clone(it))
 }

@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// Everything that looks like a mistake in a configuration without errors.
-pub(super) fn lint(entities: &Entities) -> Vec<Diagnostic> {
+#[must_use]
+pub fn lint(entities: &Entities) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for route in &entities.routes {
         paths(route, &mut found);

@@ -10,6 +10,7 @@ mod environment;
 mod lint;
 mod migrate;
 mod parts;
+mod past;
 mod refusal;
 mod resolve;
 #[cfg(test)]
@@ -18,7 +19,9 @@ mod vault;
 mod web_socket;
 
 pub use environment::{escaped, is_substituted, written};
+pub use lint::lint;
 pub use parts::relocate;
+pub use past::Origin;
 pub use refusal::{Refusal, refusal};
 
 use std::sync::Arc;
@@ -27,10 +30,12 @@ use md5::{Digest, Md5};
 
 use crate::{
     diag::{Diagnostic, Mark, Report, Source},
-    document::{Path, Value},
+    document::{Layout, Path, Value, share},
     entity::{DOCUMENT, Entities},
     schema::{self, Plugins},
 };
+use past::Past;
+use resolve::Resolved;
 
 /// A declarative configuration that can be used.
 #[derive(Clone, Debug)]
@@ -41,6 +46,8 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
     /// Kong's hash of it; see [`hash`].
     pub hash: String,
+    /// What it was read from.
+    pub origin: Origin,
 }
 
 /// The hash of a configuration that declares nothing.
@@ -66,8 +73,23 @@ impl Format {
     }
 }
 
-/// Reads a declarative configuration. `plugins` knows what plugins may say; `now` is the Unix time in seconds that
-/// entities without one get.
+/// How declarative configurations are read.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// What may stand in them besides Kong's own format.
+    pub format: Format,
+    /// What plugins may say.
+    pub plugins: &'a dyn Plugins,
+    /// The Unix time in seconds that entities without one get.
+    pub now: i64,
+    /// The configuration before, and what it was read from: what is written as it was is taken from there.
+    pub before: Option<(&'a Entities, &'a Origin)>,
+    /// Whether it is noted where nodes stand, for whoever is going to write.
+    pub layout: bool,
+}
+
+/// Reads a declarative configuration by itself. `plugins` knows what plugins may say; `now` is the Unix time in
+/// seconds that entities without one get.
 ///
 /// # Errors
 /// Every error of the first phase that found any, together with the warnings so far.
@@ -77,54 +99,93 @@ pub fn parse(
     plugins: &dyn Plugins,
     now: i64,
 ) -> Result<Config, Report> {
-    let fail = |diagnostics| Report::new(source.clone(), diagnostics);
-    let (value, mut diagnostics) = read(source, format).map_err(fail)?;
-    let checked = schema::check(DOCUMENT, &value, plugins);
-    let transform = value.get("_transform").and_then(Value::as_bool) != Some(false);
-    // A large file stands in memory once, not twice.
-    drop(value);
-    diagnostics.extend(checked.diagnostics);
-    if diagnostics.iter().any(Diagnostic::is_error) {
-        diagnostics.extend(resolve::dangling(checked.items));
-        return Err(fail(diagnostics));
-    }
-    let (entities, complaints) = resolve::resolve(checked.items, now, transform);
-    diagnostics.extend(complaints);
-    if diagnostics.iter().any(Diagnostic::is_error) {
-        return Err(fail(diagnostics));
-    }
+    let mut config = Reader { format, plugins, now, before: None, layout: false }.parse(source)?;
     if format != Format::Kong {
-        diagnostics.extend(lint::lint(&entities));
+        config.warnings.extend(lint(&config.entities));
     }
-    let nothing = entities.is_empty();
-    let hash = if nothing { EMPTY_HASH.to_owned() } else { hash(source.text.as_bytes()) };
-    Ok(Config { entities, warnings: diagnostics, hash })
+    Ok(config)
 }
 
-/// The document of a text, in Kong's own format 3.0, and what its author should know.
-fn read(source: &Source, format: Format) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
-    if source.parts.is_empty() { read_one(source, format) } else { parts::read(source, format) }
+impl Reader<'_> {
+    /// Reads a declarative configuration.
+    ///
+    /// # Errors
+    /// Every error of the first phase that found any, together with the warnings so far.
+    pub fn parse(&self, source: &Arc<Source>) -> Result<Config, Report> {
+        let fail = |diagnostics| Report::new(source.clone(), diagnostics);
+        let (nothing, nobody) = (Origin::default(), Entities::default());
+        let (entities, origin) = self.before.unwrap_or((&nobody, &nothing));
+        let Read { value, document, is_verbatim, layout, mut diagnostics } =
+            read(source, self.format, origin, self.layout).map_err(fail)?;
+        let past = Past::new(entities, origin);
+        let checked = schema::check_after(DOCUMENT, &value, self.plugins, &past);
+        let transform = value.get("_transform").and_then(Value::as_bool) != Some(false);
+        diagnostics.extend(checked.diagnostics);
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            diagnostics.extend(resolve::dangling(checked.items));
+            return Err(fail(diagnostics));
+        }
+        let Resolved { entities, nodes, diagnostics: complaints } =
+            resolve::resolve(checked.items, self.now, transform, &past);
+        diagnostics.extend(complaints);
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(fail(diagnostics));
+        }
+        let text_hash = hash(source.text.as_bytes());
+        let hash = if entities.is_empty() { EMPTY_HASH.to_owned() } else { text_hash.clone() };
+        let origin = Origin { hash: text_hash, document, is_verbatim, value, layout, nodes };
+        Ok(Config { entities, warnings: diagnostics, hash, origin })
+    }
 }
 
-fn read_one(source: &Source, format: Format) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let (document, mut diagnostics) = environment::read(&source.text, format)
-        .map_err(|error| vec![Diagnostic::syntax(Path::root(), &error)])?;
+/// A document as it was read.
+#[derive(Default)]
+struct Read {
+    /// In Kong's own format 3.0.
+    value: Value,
+    /// Before it became that.
+    document: Value,
+    /// Whether that is what is written, and no value came from the environment.
+    is_verbatim: bool,
+    layout: Option<Arc<Layout>>,
+    /// What its author should know.
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// The document of a text, in Kong's own format 3.0; what it shares with the one `before` is that one's.
+fn read(source: &Source, format: Format, before: &Origin, layout: bool) -> Result<Read, Vec<Diagnostic>> {
+    if !source.parts.is_empty() {
+        let (value, diagnostics) = parts::read(source, format)?;
+        return Ok(Read { value: share(&value, &before.value), diagnostics, ..Read::default() });
+    }
+    read_one(source, format, before, layout)
+}
+
+fn read_one(source: &Source, format: Format, before: &Origin, layout: bool) -> Result<Read, Vec<Diagnostic>> {
+    let is_verbatim = environment::is_verbatim(&source.text, format);
+    let (read, layout, mut diagnostics) =
+        environment::read(&source.text, format, &before.document, layout && is_verbatim)
+            .map_err(|error| vec![Diagnostic::syntax(Path::root(), &error)])?;
     // What a value that is missing would have to be is not worth a word.
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
-    diagnostics.extend(document.duplicates.iter().map(duplicate));
-    if let Some(byte) = document.next {
+    diagnostics.extend(read.duplicates.iter().map(duplicate));
+    if let Some(byte) = read.next {
         let message = "another document follows; only the first one is read";
         let mark = Mark::Byte(byte);
         diagnostics.push(Diagnostic { mark, ..Diagnostic::warning(Path::root(), message) });
     }
-    let mut value = migrate::migrate(document.value);
+    let document = read.value;
+    let mut value = migrate::migrate(document.clone());
     if format != Format::Kong {
         value = deck::reduce(value, &mut diagnostics);
         value = web_socket::plain(value, &mut diagnostics);
     }
-    Ok((value, diagnostics))
+    if value.address() != document.address() {
+        value = share(&value, &before.value);
+    }
+    Ok(Read { value, document, is_verbatim, layout: layout.map(Arc::new), diagnostics })
 }
 
 /// Kong's hash of a configuration: MD5 of its text, in lower-case hexadecimal.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Format, environment::written, read_one};
+use super::{Format, Origin, Read, environment::written, read_one};
 use crate::{
     diag::{Diagnostic, Source},
     document::{Mapping, Path, Step, Value},
@@ -15,8 +15,8 @@ pub(super) fn read(source: &Source, format: Format) -> Result<(Value, Vec<Diagno
     let mut diagnostics = Vec::new();
     let mut said: Vec<(String, &Arc<Source>)> = Vec::new();
     for part in &source.parts {
-        let value = match read_one(part, format) {
-            Ok((value, complaints)) => {
+        let value = match read_one(part, format, &Origin::default(), false) {
+            Ok(Read { value, diagnostics: complaints, .. }) => {
                 diagnostics.extend(complaints.into_iter().map(|it| it.in_file(part)));
                 value
             }
@@ -110,18 +110,10 @@ impl<'a> Places<'a> {
             let here = top.get(key).map_or(0, |it| it.items().len());
             if *index < before + here {
                 let start = Path::root().key(key).index(index - before);
-                return Some(((*file).clone(), extended(start, path.steps().get(2..).unwrap_or_default())));
+                return Some(((*file).clone(), start.join(path.steps().get(2..).unwrap_or_default())));
             }
             before += here;
         }
         None
     }
-}
-
-fn extended(start: Path, steps: &[Step]) -> Path {
-    steps.iter().fold(start, |path, step| match step {
-        Step::Key(key) => path.key(key),
-        Step::Index(index) => path.index(*index),
-        Step::Inside => path.inside(),
-    })
 }

@@ -1,33 +1,58 @@
 //! Names get their meaning: checked records get their ids, references find what they name, and what exists twice
 //! is refused.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::collect::Collector;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use uuid::Uuid;
+
+use super::{
+    collect::Collector,
+    past::{Node, Past},
+};
+
 use crate::{
     diag::Diagnostic,
-    document::{Mapping, Path, Value},
-    entity::{Entities, entity_id, password_hash},
+    document::{Mapping, Path, Text, Value},
+    entity::{Entities, entity_id, password_hash, says_the_same},
     schema::{Item, Kind},
 };
 
+/// What checked items become.
+#[derive(Default)]
+pub(super) struct Resolved {
+    pub(super) entities: Entities,
+    /// What each of its records was read from.
+    pub(super) nodes: Vec<Node>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
 /// Turns checked items into entities. `transform` says that passwords are passwords, not hashes yet.
-pub(super) fn resolve(items: Vec<Item>, now: i64, transform: bool) -> (Entities, Vec<Diagnostic>) {
-    let mut resolver = Resolver::new(items, now);
+pub(super) fn resolve(items: Vec<Item>, now: i64, transform: bool, past: &Past<'_>) -> Resolved {
+    let mut resolver = Resolver::new(items);
     resolver.identify();
     resolver.refer();
     if transform {
         resolver.hash_passwords();
     }
     if !resolver.diagnostics.is_empty() {
-        return (Entities::default(), resolver.diagnostics);
+        return Resolved { diagnostics: resolver.diagnostics, ..Resolved::default() };
     }
-    Collector::new(resolver.items).entities()
+    resolver.stamp(now, past);
+    let node = |(n, it): (usize, &Item)| Node {
+        written: it.written.clone(),
+        parent: it.parent,
+        // A password becomes a hash, for a Consumer that it does not name.
+        lasts: !it.noted && !resolver.counted.contains(&n) && it.entity.collection != "basicauth_credentials",
+    };
+    let nodes = resolver.items.iter().enumerate().map(node).collect();
+    let (entities, diagnostics) = Collector::new(resolver.items, past.entities).entities();
+    Resolved { entities, nodes, diagnostics }
 }
 
 /// The references to nothing among items that may be wrong in other ways, too.
 pub(super) fn dangling(items: Vec<Item>) -> Vec<Diagnostic> {
-    let mut resolver = Resolver::new(items, 0);
+    let mut resolver = Resolver::new(items);
     resolver.identify();
     resolver.diagnostics.clear();
     resolver.refer();
@@ -41,29 +66,40 @@ pub(super) fn dangling(items: Vec<Item>) -> Vec<Diagnostic> {
 
 /// The ids that Kong derives for items, by where they stand.
 pub(super) fn derived_ids(items: Vec<Item>) -> HashMap<Path, String> {
-    let mut resolver = Resolver::new(items, 0);
+    let mut resolver = Resolver::new(items);
     resolver.identify();
     let derived = |n: &usize| resolver.is_given(*n) || resolver.kongs_key(*n).is_some();
     let all = (0..resolver.items.len()).filter(derived);
-    all.map(|n| (resolver.items[n].path.clone(), resolver.ids[n].clone())).collect()
+    all.map(|n| (resolver.items[n].path.clone(), resolver.ids[n].to_string())).collect()
 }
 
 struct Resolver {
     items: Vec<Item>,
-    now: i64,
     /// The id of each item.
-    ids: Vec<String>,
+    ids: Vec<Text>,
+    /// Items whose ids depend on how many say the same before them.
+    counted: HashSet<usize>,
     /// Items by collection, unique field and its value.
-    unique: HashMap<(&'static str, &'static str, String), usize>,
+    unique: FxHashMap<(&'static str, &'static str, Text), usize>,
+    /// The key `id`, shared by all references.
+    id_key: Text,
     /// Items by collection and id.
-    found: HashMap<(&'static str, String), usize>,
+    found: FxHashMap<(&'static str, Text), usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Resolver {
-    fn new(items: Vec<Item>, now: i64) -> Self {
-        let (unique, found) = (HashMap::new(), HashMap::new());
-        Self { items, now, ids: Vec::new(), unique, found, diagnostics: Vec::new() }
+    fn new(items: Vec<Item>) -> Self {
+        let many = items.len();
+        Self {
+            items,
+            ids: Vec::with_capacity(many),
+            counted: HashSet::new(),
+            unique: FxHashMap::with_capacity_and_hasher(many, FxBuildHasher),
+            id_key: "id".into(),
+            found: FxHashMap::with_capacity_and_hasher(many, FxBuildHasher),
+            diagnostics: Vec::new(),
+        }
     }
 
     /// Gives every item its id, and refuses names and ids that stand twice.
@@ -90,8 +126,8 @@ impl Resolver {
         let mut twice = false;
         let collection = self.items[n].entity.collection;
         for (n_field, field) in unique_fields(collection).iter().enumerate() {
-            let value = self.items[n].record.get(field).and_then(Value::as_str);
-            let Some(value) = value.map(str::to_owned) else { continue };
+            let value = self.items[n].record.get(field).and_then(Value::as_text);
+            let Some(value) = value.cloned() else { continue };
             if let Some(first) = self.unique.insert((collection, field, value.clone()), n) {
                 let message = |shown: &str| {
                     format!(
@@ -116,7 +152,7 @@ impl Resolver {
     }
 
     /// Where Kong puts a complaint about an item that it knows by its name: `collection.name`.
-    fn by_name(&self, n: usize, record: &Mapping) -> Option<Path> {
+    fn by_name(&self, n: usize, record: &Value) -> Option<Path> {
         let collection = self.items[n].entity.collection;
         let field = unique_fields(collection).first().copied().unwrap_or("id");
         let name = [field, "id"].into_iter().find_map(|field| record.get(field)?.as_str())?;
@@ -134,18 +170,20 @@ impl Resolver {
     }
 
     fn is_given(&self, n: usize) -> bool {
-        self.items[n].record.get("id").is_some_and(|it| it.as_str().is_some())
+        self.items[n].record.get("id").and_then(Value::as_text).is_some()
     }
 
-    fn id(&self, n: usize, unnamed: &mut HashMap<String, usize>) -> String {
+    /// The id of an item; one of before has it in its record.
+    fn id(&mut self, n: usize, unnamed: &mut HashMap<String, usize>) -> Text {
         let Item { entity, record, parent, .. } = &self.items[n];
-        if let Some(id) = record.get("id").and_then(Value::as_str) {
-            return id.to_owned();
+        if let Some(id) = record.get("id").and_then(Value::as_text) {
+            return id.clone();
         }
+        let collection = entity.collection;
         let key = self.kongs_key(n).unwrap_or_else(|| {
             // ours: Kong gives an entity without a name another id at each load. What it says, and how many say the
             // same before it, stays. A key is a secret, and ids are not.
-            let mut record = record.clone();
+            let mut record = record.as_mapping().cloned().unwrap_or_default();
             for secret in SECRETS {
                 record.remove(secret);
             }
@@ -153,9 +191,11 @@ impl Resolver {
             let text = format!("{parent} {}", Value::from(record).to_json());
             let before = unnamed.entry(text.clone()).or_default();
             *before += 1;
+            self.counted.insert(n);
             format!("{text}#{before}")
         });
-        entity_id(entity.collection, &key).to_string()
+        let mut buffer = Uuid::encode_buffer();
+        (&*entity_id(collection, &key).hyphenated().encode_lower(&mut buffer)).into()
     }
 
     /// What Kong makes the id of an item from, if it does not make up another one each time.
@@ -164,7 +204,7 @@ impl Resolver {
         // A reference fills its slot with what is written, a parent with its id: so do Kong's ids.
         let slot = |field| match (record.get(field).and_then(Value::as_str), parent) {
             (Some(written), _) => written.to_owned(),
-            (None, Some(parent)) if parent.field == field => self.ids[parent.item].clone(),
+            (None, Some(parent)) if parent.field == field => self.ids[parent.item].to_string(),
             (None, _) => String::new(),
         };
         let text = |field| record.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -194,60 +234,98 @@ impl Resolver {
     fn hash_passwords(&mut self) {
         for item in self.items.iter_mut().filter(|it| it.entity.collection == "basicauth_credentials") {
             let consumer = item.record.get("consumer").and_then(|it| it.get("id")).and_then(Value::as_str);
-            let consumer = consumer.unwrap_or_default().to_owned();
             if let Some(password) = item.record.get("password").and_then(Value::as_str) {
-                let hash = password_hash(password.as_bytes(), &consumer);
-                item.record.insert("password", hash);
+                let hash = password_hash(password.as_bytes(), consumer.unwrap_or_default());
+                let mut record = take(&mut item.record);
+                record.insert("password", hash);
+                item.record = record.into();
             }
         }
     }
 
-    /// Puts `{id: ...}` where a reference is, and the id and time stamps into each record.
+    /// Puts `{id: ...}` where a reference is, and the id into each record. What was known before has both, and changes
+    /// only if a name leads elsewhere.
     fn refer(&mut self) {
         for n in 0..self.items.len() {
-            let mut record = std::mem::take(&mut self.items[n].record);
+            let record = std::mem::take(&mut self.items[n].record);
+            let mut found: Vec<(&'static str, Text)> = Vec::new();
             for field in self.items[n].entity.fields {
                 if let Kind::Foreign(collection) = field.kind
                     && let Some(id) = self.reference(n, &record, field.name, collection)
+                    && record.get(field.name).and_then(|it| it.get("id")).and_then(Value::as_text)
+                        != Some(&id)
                 {
-                    let reference: Mapping = [("id", Value::from(id))].into_iter().collect();
-                    record.insert(field.name, reference);
+                    found.push((field.name, id));
                 }
             }
-            record.insert("id", self.ids[n].as_str());
-            for stamp in ["created_at", "updated_at"] {
-                let known = self.items[n].entity.fields.iter().any(|field| field.name == stamp);
-                if known && record.get(stamp).is_none_or(Value::is_null) {
-                    record.insert(stamp, self.now);
+            let is_known = self.items[n].before.is_some();
+            if is_known && found.is_empty() {
+                self.items[n].record = record;
+                continue;
+            }
+            let mut record = record.into_mapping().unwrap_or_default();
+            for (field, id) in found {
+                let id = (self.id_key.clone(), Value::String(id));
+                record.insert(field, Mapping::of_different_keys(vec![id]));
+            }
+            if is_known {
+                self.items[n].before = None;
+                if self.items[n].written.get("updated_at").is_none_or(Value::is_null) {
+                    record.insert("updated_at", Value::Null);
                 }
             }
+            record.insert("id", Value::String(self.ids[n].clone()));
             if let Some(complete) = self.items[n].entity.complete {
                 complete(&mut record);
             }
-            self.items[n].record = record;
+            self.items[n].record = record.into();
+        }
+    }
+
+    /// When entities were made and changed, where the text does not say: those that were there have been made when
+    /// they were made, and those that say what they said were not changed.
+    fn stamp(&mut self, now: i64, past: &Past<'_>) {
+        let now = Value::from(now);
+        for item in self.items.iter_mut().filter(|it| it.before.is_none()) {
+            let open = |stamp: &&str| item.record.get(stamp).is_some_and(Value::is_null);
+            let open: Vec<&str> = ["created_at", "updated_at"].into_iter().filter(open).collect();
+            let id = item.record.get("id").and_then(Value::as_str).unwrap_or_default();
+            let old = past.by_id(item.entity.collection, id).map(|it| &it.value);
+            let same = old.is_some_and(|old| says_the_same(old, &item.record));
+            let mut record = take(&mut item.record);
+            for stamp in open {
+                let kept = old.filter(|_| same || stamp == "created_at").and_then(|it| it.get(stamp));
+                record.insert(stamp, kept.filter(|it| !it.is_null()).unwrap_or(&now).clone());
+            }
+            let record = Value::from(record);
+            item.record = old.filter(|old| **old == record).cloned().unwrap_or(record);
         }
     }
 
     fn reference(
         &mut self,
         n: usize,
-        record: &Mapping,
+        record: &Value,
         field: &'static str,
         collection: &'static str,
-    ) -> Option<String> {
-        let Item { parent, path, .. } = &self.items[n];
+    ) -> Option<Text> {
+        let Item { parent, path, written, before, .. } = &self.items[n];
         if let Some(parent) = parent.filter(|parent| parent.field == field) {
             return Some(self.ids[parent.item].clone());
         }
-        let name = record.get(field)?.as_str()?;
+        // What was known before has an id in its record; the text may say a name.
+        let name = match before {
+            None => record.get(field)?.as_text()?,
+            Some(_) => written.get(field).map(|it| it.get("id").unwrap_or(it))?.as_text()?,
+        };
         let by = unique_fields(collection).first().copied().unwrap_or("name");
-        let named = self.unique.get(&(collection, by, name.to_owned()));
-        if let Some(item) = named.or_else(|| self.found.get(&(collection, name.to_owned()))) {
+        let named = self.unique.get(&(collection, by, name.clone()));
+        if let Some(item) = named.or_else(|| self.found.get(&(collection, name.clone()))) {
             return Some(self.ids[*item].clone());
         }
         let message = format!("invalid reference '{field}: {name}' (no such entry in '{collection}')");
         let these = self.unique.keys().filter(|(it, field, _)| *it == collection && *field == by);
-        let known: Vec<&str> = these.map(|(.., name)| name.as_str()).collect();
+        let known: Vec<&str> = these.map(|(.., name)| &**name).collect();
         let mut diagnostic = Diagnostic::error(path.key(field), message);
         if let Some(near) = crate::schema::nearest(name, known) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
@@ -258,6 +336,11 @@ impl Resolver {
         self.diagnostics.push(diagnostic);
         None
     }
+}
+
+/// The members of a record, to be changed and put back.
+fn take(record: &mut Value) -> Mapping {
+    std::mem::take(record).into_mapping().unwrap_or_default()
 }
 
 /// Fields that no id may be made from.

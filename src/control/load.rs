@@ -1,7 +1,6 @@
 //! Who may publish a Snapshot: a file, a text, the Admin API. Three doors, one corridor.
 
 use std::{
-    collections::HashMap,
     path::{Path as FilePath, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -9,10 +8,8 @@ use std::{
 
 use super::Door;
 use crate::{
-    config::{self, Format},
+    config::{self, Format, Reader},
     diag::{Report, Source},
-    document::Value,
-    entity::Entities,
     plugin::Bundled,
     snapshot::{Compiled, Compiler, Live, Snapshot, changes},
 };
@@ -176,7 +173,8 @@ impl Control {
         format: Format,
     ) -> Result<Loaded, Report> {
         let before = self.live.current();
-        let made = compile(compiler, source, format)?;
+        let reading = Reading { format, before: &before, advise: format != Format::Kong, layout: false };
+        let made = reading.compile(compiler, source)?;
         Ok(self.publish(&before, source, format, made))
     }
 
@@ -193,14 +191,13 @@ impl Control {
         format: Format,
         compiled: Compiled,
     ) -> Loaded {
-        let Compiled { mut snapshot, warnings, files } = compiled;
+        let Compiled { snapshot, warnings, files } = compiled;
         let changes = changes(&before.entities, &snapshot.entities);
-        keep_stamps(&before.entities, &mut snapshot.entities);
         // Whoever is served the new version finds no old error in the state.
         let mut state = self.lock();
         let snapshot = self.live.publish(snapshot);
         state.source = Some(source.name.clone());
-        state.hash = Some(config::hash(source.text.as_bytes()));
+        state.hash = Some(snapshot.origin.hash.clone());
         state.text = if self.file_of(source).is_some() { None } else { Some(source.clone()) };
         state.format = format;
         state.last_error = None;
@@ -233,57 +230,57 @@ impl Control {
     }
 }
 
-/// Entities that say what they said before have been made when they were made, and changed when they were changed.
-fn keep_stamps(before: &Entities, after: &mut Entities) {
-    let known: HashMap<(&str, &str), &Value> =
-        before.records.iter().map(|it| ((it.collection(), it.id()), &it.value)).collect();
-    let now = unix_time();
-    for record in &mut after.records {
-        let Some(old) = known.get(&(record.collection(), record.id())) else { continue };
-        let stamp = |key: &str| record.value.get(key).and_then(Value::as_f64);
-        // A time that the text gives is not the time of this load.
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-        let of_load = stamp("created_at").is_some_and(|at| (at - now as f64).abs() < 5.0);
-        let same = super::write::same(old, &record.value);
-        if same && of_load {
-            record.value = (*old).clone();
-            continue;
-        }
-        let mut mapping = record.value.as_mapping().cloned().unwrap_or_default();
-        for (key, keep) in [("created_at", of_load), ("updated_at", same)] {
-            if keep && let Some(at) = old.get(key) {
-                mapping.insert(key, at.clone());
-            }
-        }
-        record.value = mapping.into();
-    }
-}
-
 /// Seconds since 1970.
 fn unix_time() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     i64::try_from(now).unwrap_or_default()
 }
 
-/// Reads, checks and compiles a configuration.
+/// Reads, checks and compiles a configuration by itself.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn compile(compiler: &mut Compiler, source: &Arc<Source>, format: Format) -> Result<Compiled, Report> {
-    let plugins = Bundled { expressions: compiler.reads_expressions() };
-    let config = config::parse(source, format, &plugins, unix_time());
-    let made = match config.map(|config| compiler.compile(config)) {
-        Ok(made) => made,
-        Err(report) => Err(report.diagnostics().to_vec()),
-    };
-    match made {
-        Ok(mut made) => {
-            config::relocate(source, &mut made.warnings);
-            Ok(made)
-        }
-        Err(mut complaints) => {
-            config::relocate(source, &mut complaints);
-            Err(Report::new(source.clone(), complaints))
+    let before = &compiler.empty();
+    Reading { format, before, advise: format != Format::Kong, layout: false }.compile(compiler, source)
+}
+
+/// How a configuration is read.
+pub(super) struct Reading<'a> {
+    pub(super) format: Format,
+    /// What is current: what does not change is taken from there.
+    pub(super) before: &'a Snapshot,
+    /// Whether somebody will be told of what looks like a mistake and can be used.
+    pub(super) advise: bool,
+    /// Whether it is noted where its nodes stand, for the next write.
+    pub(super) layout: bool,
+}
+
+impl Reading<'_> {
+    /// Reads, checks and compiles a configuration.
+    pub(super) fn compile(&self, compiler: &mut Compiler, source: &Arc<Source>) -> Result<Compiled, Report> {
+        let plugins = Bundled { expressions: compiler.reads_expressions() };
+        let reader = Reader {
+            format: self.format,
+            plugins: &plugins,
+            now: unix_time(),
+            before: Some((&self.before.entities, &self.before.origin)),
+            layout: self.layout,
+        };
+        let made = match reader.parse(source).map(|config| compiler.compile(config, self.before, self.advise))
+        {
+            Ok(made) => made,
+            Err(report) => Err(report.diagnostics().to_vec()),
+        };
+        match made {
+            Ok(mut made) => {
+                config::relocate(source, &mut made.warnings);
+                Ok(made)
+            }
+            Err(mut complaints) => {
+                config::relocate(source, &mut complaints);
+                Err(Report::new(source.clone(), complaints))
+            }
         }
     }
 }

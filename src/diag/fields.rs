@@ -213,7 +213,7 @@ impl Node {
                     *self = Self::Map(numbered.map(|(n, item)| ((n + 1).to_string(), item)).collect());
                 }
                 match self {
-                    Self::Map(members) => Some(members.entry(key.clone()).or_insert_with(Self::nothing)),
+                    Self::Map(members) => Some(members.entry(key.to_string()).or_insert_with(Self::nothing)),
                     _ => None,
                 }
             }

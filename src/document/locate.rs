@@ -237,7 +237,7 @@ impl Walk<'_> {
                 let fits = open.depth.is_some_and(|depth| match self.wanted.get(depth) {
                     Some(Step::Index(n)) => !open.mapping && *n == open.next,
                     Some(Step::Key(wanted)) => {
-                        open.key.as_ref().is_some_and(|(key, _)| open.mapping && key == wanted)
+                        open.key.as_ref().is_some_and(|(key, _)| open.mapping && **key == **wanted)
                     }
                     _ => false,
                 });

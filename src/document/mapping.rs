@@ -9,7 +9,8 @@ use super::{Text, Value};
 pub struct Mapping {
     entries: Vec<(Text, Value)>,
     /// Positions by key, once a walk along the entries would be slower.
-    positions: Option<HashMap<Text, u32>>,
+    #[expect(clippy::box_collection, reason = "few mappings have any, and all are to be small")]
+    positions: Option<Box<HashMap<Text, u32>>>,
 }
 
 /// Up to this many keys a walk is as fast as a search.
@@ -20,6 +21,14 @@ impl Mapping {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.position(key).map(|n| &self.entries[n].1)
+    }
+
+    /// The same, looked for at this place first.
+    pub(super) fn get_near(&self, place: usize, key: &str) -> Option<&Value> {
+        match self.entries.get(place) {
+            Some((here, value)) if **here == *key => Some(value),
+            _ => self.get(key),
+        }
     }
 
     /// Whether there is such a key.
@@ -38,6 +47,11 @@ impl Mapping {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Keys and values in the order of the text, as they are kept.
+    pub(super) fn entries(&self) -> &[(Text, Value)] {
+        &self.entries
     }
 
     /// Keys and values in the order of the text.
@@ -60,18 +74,35 @@ impl Mapping {
             positions.insert(key.clone(), index(self.entries.len()));
         }
         self.entries.push((key, value));
+        self.index();
+        None
+    }
+
+    /// The mapping of entries whose keys are known to be different: nobody looks.
+    #[must_use]
+    pub fn of_different_keys(entries: Vec<(Text, Value)>) -> Self {
+        let mut mapping = Self { entries, positions: None };
+        mapping.index();
+        mapping.shrink();
+        mapping
+    }
+
+    /// Notes the positions of keys once there are many.
+    fn index(&mut self) {
         if self.positions.is_none() && self.entries.len() > WALKED {
             let numbered = self.entries.iter().enumerate();
-            self.positions = Some(numbered.map(|(n, (key, _))| (key.clone(), index(n))).collect());
+            let positions = numbered.map(|(n, (key, _))| (key.clone(), index(n))).collect();
+            self.positions = Some(Box::new(positions));
         }
-        None
     }
 
     /// Takes `key` out.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let at = self.position(key)?;
         let (_, value) = self.entries.remove(at);
-        *self = std::mem::take(&mut self.entries).into_iter().collect();
+        if self.positions.take().is_some() {
+            self.index();
+        }
         Some(value)
     }
 

@@ -12,15 +12,18 @@ mod mapping;
 mod number;
 mod path;
 mod scalar;
+mod share;
 mod value;
 mod write;
 mod yaml;
 
+pub use edit::Layout;
 pub use expression::Covered;
 pub use locate::{Located, locate, locate_all};
 pub use mapping::Mapping;
 pub use number::Number;
 pub use path::{At, Path, Step};
+pub use share::share;
 pub use value::{Text, Value};
 
 /// The rules by which plain YAML scalars get their types.
@@ -85,10 +88,40 @@ pub fn read_replacing(
     read_as(text, dialect, Some(replace))
 }
 
-fn read_as(
+/// Reads a text after another one: what did not change is the node that it was `before`. With `layout` it is noted, in
+/// the same reading, where its nodes stand; a text that is JSON would have to be read a second time for that.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_after(
     text: &str,
     dialect: Dialect,
+    before: &Value,
+    layout: bool,
+    replace: Option<&mut dyn Replace>,
+) -> Result<(Document, Option<Layout>), SyntaxError> {
+    let mut draft = layout.then(|| edit::Draft::new(text));
+    let mut document = read_noting(text, dialect, before, replace, &mut |event, span| {
+        if let Some(draft) = &mut draft {
+            draft.event(event, span);
+        }
+    })?;
+    // Items may have moved within their list.
+    document.value = share(&document.value, before);
+    Ok((document, draft.and_then(edit::Draft::finish)))
+}
+
+fn read_as(text: &str, dialect: Dialect, replace: Option<&mut dyn Replace>) -> Result<Document, SyntaxError> {
+    read_noting(text, dialect, &Value::Null, replace, &mut |_, _| ())
+}
+
+/// The same; `note` is told of what is read as YAML.
+fn read_noting(
+    text: &str,
+    dialect: Dialect,
+    before: &Value,
     mut replace: Option<&mut dyn Replace>,
+    note: &mut dyn FnMut(&yaml::Event<'_>, &yaml::Span),
 ) -> Result<Document, SyntaxError> {
     let body = text.trim_start_matches('\u{feff}').trim_start();
     if body.starts_with(['{', '[']) {
@@ -100,12 +133,12 @@ fn read_as(
                 return Ok(document);
             }
             Err(error) => {
-                return yaml::read(text, dialect, replace)
+                return yaml::read_after(text, dialect, before, replace, note)
                     .map_err(|other| if body.trim_end().ends_with(['}', ']']) { error } else { other });
             }
         }
     }
-    yaml::read(text, dialect, replace)
+    yaml::read_after(text, dialect, before, replace, note)
 }
 
 /// The text as YAML, whatever it begins with.

@@ -1,34 +1,39 @@
 //! The address of a node: `services[0].routes[1].paths[0]`, and on into a document inside a string:
 //! `config.api_specification » paths./x.get`.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
+
+use super::Text;
 
 /// One step down a document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Into a mapping, by key.
-    Key(String),
+    Key(Text),
     /// Into a sequence, by position.
     Index(usize),
     /// Into the text of a string that is a document itself.
     Inside,
 }
 
-/// The steps from the root of a document to one node.
+/// The steps from the root of a document to one node. A clone costs a counter: thousands of entities keep theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Path(Vec<Step>);
+pub struct Path(
+    /// None for the root, never an empty list.
+    Option<Arc<[Step]>>,
+);
 
 impl Path {
     /// The root of a document.
     #[must_use]
     pub const fn root() -> Self {
-        Self(Vec::new())
+        Self(None)
     }
 
     /// The child called `key`.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
-        self.step(Step::Key(key.to_owned()))
+        self.step(Step::Key(key.into()))
     }
 
     /// The child at `index`.
@@ -46,13 +51,13 @@ impl Path {
     /// The node that holds this one; the root holds itself.
     #[must_use]
     pub fn parent(&self) -> Self {
-        Self(self.0.split_last().map_or_else(Vec::new, |(_, parent)| parent.to_vec()))
+        self.steps().split_last().map_or_else(Self::root, |(_, parent)| parent.iter().cloned().collect())
     }
 
     /// The steps from the root.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// The same node as a place to walk on from.
@@ -61,18 +66,33 @@ impl Path {
         At::Path(self)
     }
 
-    fn step(&self, step: Step) -> Self {
-        let mut steps = Vec::with_capacity(self.0.len() + 1);
-        steps.extend_from_slice(&self.0);
-        steps.push(step);
-        Self(steps)
+    /// The node that some more steps lead to.
+    #[must_use]
+    pub fn join(&self, steps: &[Step]) -> Self {
+        if steps.is_empty() {
+            return self.clone();
+        }
+        self.steps().iter().chain(steps).cloned().collect()
+    }
+
+    /// The child that a step leads to.
+    #[must_use]
+    pub fn step(&self, step: Step) -> Self {
+        self.steps().iter().cloned().chain([step]).collect()
+    }
+}
+
+impl FromIterator<Step> for Path {
+    fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
+        let steps: Arc<[Step]> = steps.into_iter().collect();
+        Self(Some(steps).filter(|it| !it.is_empty()))
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut dot = "";
-        for step in &self.0 {
+        for step in self.steps() {
             match step {
                 Step::Key(key) => write!(f, "{dot}{key}")?,
                 Step::Inside => f.write_str(" » ")?,
@@ -118,13 +138,10 @@ impl<'a> At<'a> {
         loop {
             here = match here {
                 At::Path(path) => {
-                    steps.reverse();
-                    let mut all = path.0.clone();
-                    all.append(&mut steps);
-                    return Path(all);
+                    return path.steps().iter().cloned().chain(steps.into_iter().rev()).collect();
                 }
                 At::Key(parent, key) => {
-                    steps.push(Step::Key(key.to_owned()));
+                    steps.push(Step::Key(key.into()));
                     *parent
                 }
                 At::Index(parent, index) => {

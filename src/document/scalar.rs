@@ -7,13 +7,15 @@ use super::{Dialect, Number, Value};
 
 /// The value of a plain scalar.
 pub(super) fn plain(text: &str, dialect: Dialect) -> Value {
+    typed(text, dialect).unwrap_or_else(|| Value::from(text))
+}
+
+/// The value of a plain scalar that is more than a text.
+pub(super) fn typed(text: &str, dialect: Dialect) -> Option<Value> {
     if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
-        return Value::Null;
+        return Some(Value::Null);
     }
-    if let Some(it) = boolean(text, dialect) {
-        return Value::Bool(it);
-    }
-    number(text, dialect).map_or_else(|| Value::from(text), Value::Number)
+    boolean(text, dialect).map(Value::Bool).or_else(|| number(text, dialect).map(Value::Number))
 }
 
 /// The value of a scalar with one of YAML's own tags, such as `!!int "5"`; `None` if the tag does not fit.

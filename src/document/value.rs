@@ -11,7 +11,7 @@ use super::{Mapping, Number};
 pub type Text = Arc<str>;
 
 /// One node of a document.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub enum Value {
     /// Nothing: `null`, `~`, or a key without a value.
     #[default]
@@ -28,6 +28,21 @@ pub enum Value {
     Mapping(Arc<Mapping>),
 }
 
+impl PartialEq for Value {
+    /// The order of keys does not count. What is shared is equal without a look at it.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Bool(one), Self::Bool(other)) => one == other,
+            (Self::Number(one), Self::Number(other)) => one == other,
+            (Self::String(one), Self::String(other)) => one == other,
+            (Self::Sequence(one), Self::Sequence(other)) => Arc::ptr_eq(one, other) || one == other,
+            (Self::Mapping(one), Self::Mapping(other)) => Arc::ptr_eq(one, other) || one == other,
+            _ => false,
+        }
+    }
+}
+
 impl Value {
     /// The value of `key`, if this is a mapping that has it.
     #[must_use]
@@ -38,6 +53,12 @@ impl Value {
     /// The text, if this is one.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
+        if let Self::String(text) = self { Some(text) } else { None }
+    }
+
+    /// The text, if this is one, to be shared.
+    #[must_use]
+    pub const fn as_text(&self) -> Option<&Text> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
 
@@ -75,6 +96,13 @@ impl Value {
     #[must_use]
     pub fn into_mapping(self) -> Option<Mapping> {
         if let Self::Mapping(mapping) = self { Some(Arc::unwrap_or_clone(mapping)) } else { None }
+    }
+
+    /// Where the keys and values stand in memory, if this is a mapping: the same for what is shared, and for nothing
+    /// else that is there at the same time.
+    #[must_use]
+    pub fn address(&self) -> Option<usize> {
+        if let Self::Mapping(mapping) = self { Some(Arc::as_ptr(mapping).addr()) } else { None }
     }
 
     /// Whether there is nothing here.

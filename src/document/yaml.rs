@@ -1,14 +1,20 @@
 //! YAML to values, from the events of the YAML library. The only file that knows it, beside [`super::locate`].
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag, options};
+use std::collections::HashSet;
+
+pub(super) use granit_parser::{Event, Span};
+use granit_parser::{Options, Parser, ScalarStyle, ScanError, Tag, options};
 
 use super::{
     Dialect, Document, Mapping, Path, Replace, SyntaxError, Text, Value, expansion_limit, may_be_replaced,
-    path::Step, scalar,
+    path::Step, scalar, share::is_same,
 };
 
 /// Nodes may stand this deep: deeper than anything written by people, shallow enough for any stack.
 const DEPTH: usize = 128;
+
+/// More different keys than this are not looked for again: they are names of their own.
+const MOST_NAMES: usize = 4096;
 
 /// Reads the first document of the text, as Kong does.
 pub(super) fn read(
@@ -16,20 +22,37 @@ pub(super) fn read(
     dialect: Dialect,
     replace: Option<&mut dyn Replace>,
 ) -> Result<Document, SyntaxError> {
+    read_after(text, dialect, &Value::Null, replace, &mut |_, _| ())
+}
+
+/// The same; what is said where it was said `before` is not kept twice. `note` is told of every event of that
+/// document, and where it stands behind a byte order mark.
+pub(super) fn read_after(
+    text: &str,
+    dialect: Dialect,
+    before: &Value,
+    replace: Option<&mut dyn Replace>,
+    note: &mut dyn FnMut(&Event<'_>, &Span),
+) -> Result<Document, SyntaxError> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut builder = Builder {
         dialect,
+        before,
         replace,
         limit: expansion_limit(text.len()),
         open: Vec::new(),
         anchors: Vec::new(),
         duplicates: Vec::new(),
         root: None,
+        names: HashSet::new(),
     };
     let mut events = Parser::new_from_str_with_options(&text[start..], reading());
     for item in events.by_ref() {
         let stop = match item {
-            Ok((event, span)) => builder.event(event).map_err(|message| (at(&span), message)),
+            Ok((event, span)) => {
+                note(&event, &span);
+                builder.event(event).map_err(|message| (at(&span), message))
+            }
             Err(error) => Err(scan_error(&error)),
         };
         match stop {
@@ -72,18 +95,24 @@ struct Built {
     weight: u64,
 }
 
-struct Builder<'a> {
+struct Builder<'a, 'r> {
     dialect: Dialect,
-    replace: Option<&'a mut dyn Replace>,
+    /// What was said before.
+    before: &'a Value,
+    replace: Option<&'r mut dyn Replace>,
     limit: u64,
-    open: Vec<Frame>,
+    open: Vec<Frame<'a>>,
     /// By anchor id; ids count up from one. A node is missing while it is still open.
     anchors: Vec<Option<Built>>,
     duplicates: Vec<Path>,
     root: Option<Value>,
+    /// Keys that were read: thousands of records share one text for each.
+    names: HashSet<Text>,
 }
 
-struct Frame {
+struct Frame<'a> {
+    /// What was said here before.
+    before: Option<&'a Value>,
     anchor: usize,
     weight: u64,
     content: Content,
@@ -94,7 +123,7 @@ enum Content {
     Mapping { done: Mapping, merged: Vec<Value>, key: Option<Text> },
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a, '_> {
     /// Takes one event; true when the document is complete.
     fn event(&mut self, event: Event<'_>) -> Result<bool, String> {
         match event {
@@ -103,7 +132,8 @@ impl Builder<'_> {
                 if self.awaits_key() {
                     // A key is its text, whatever type that text would have: `200`, `on` and `null` are names.
                     let other = self.replaced(&text, Builder::path, |it, at| it.key(&text, at));
-                    self.name(anchor, &other.map_or_else(|| text.into(), Text::from));
+                    let text = self.shared(other.as_deref().unwrap_or(&text));
+                    self.name(anchor, text);
                 } else {
                     let value = self.scalar(&text, style, tag.as_deref())?;
                     self.add(anchor, Built { weight: 1 + text.len() as u64 / 64, value })?;
@@ -116,7 +146,7 @@ impl Builder<'_> {
                 if !self.awaits_key() {
                     self.add(0, known)?;
                 } else if let Some(key) = known.value.as_str() {
-                    self.name(0, &key.into());
+                    self.name(0, key.into());
                 } else {
                     return Err("a key has to be a text".to_owned());
                 }
@@ -145,9 +175,28 @@ impl Builder<'_> {
                 .ok_or_else(|| format!("`{written}` is not what its tag `!!{name}` says"));
         }
         if tag.is_some() || style != ScalarStyle::Plain {
-            return Ok(Value::from(text));
+            return Ok(self.text(text));
         }
-        Ok(scalar::plain(text, self.dialect))
+        Ok(scalar::typed(text, self.dialect).unwrap_or_else(|| self.text(text)))
+    }
+
+    /// A text, the one of before if it was said here.
+    fn text(&self, text: &str) -> Value {
+        match self.said_before() {
+            Some(value) if value.as_str() == Some(text) => value.clone(),
+            _ => Value::from(text),
+        }
+    }
+
+    /// What was said before where the next node stands.
+    fn said_before(&self) -> Option<&'a Value> {
+        let Some(Frame { before, content, .. }) = self.open.last() else { return Some(self.before) };
+        match content {
+            Content::Sequence(items) => before.as_ref()?.items().get(items.len()),
+            Content::Mapping { done, key, .. } => {
+                before.as_ref()?.as_mapping()?.get_near(done.len(), key.as_deref()?)
+            }
+        }
     }
 
     /// What takes the place of a scalar at a place, if anything does.
@@ -157,10 +206,10 @@ impl Builder<'_> {
         at: impl Fn(&Self) -> Path,
         ask: impl Fn(&mut dyn Replace, &Path) -> Option<String>,
     ) -> Option<String> {
-        if !may_be_replaced(text) {
+        if self.replace.is_none() || !may_be_replaced(text) {
             return None;
         }
-        let at = self.replace.is_some().then(|| at(self))?;
+        let at = at(self);
         ask(*self.replace.as_mut()?, &at)
     }
 
@@ -168,12 +217,13 @@ impl Builder<'_> {
         if self.awaits_key() {
             return Err("a key has to be a text".to_owned());
         }
-        self.open.push(Frame { anchor, weight: 1, content });
+        let before = self.said_before();
+        self.open.push(Frame { before, anchor, weight: 1, content });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), String> {
-        let Some(Frame { anchor, weight, content }) = self.open.pop() else { return Ok(()) };
+        let Some(Frame { before, anchor, weight, content }) = self.open.pop() else { return Ok(()) };
         let value = match content {
             Content::Sequence(mut items) => {
                 items.shrink_to_fit();
@@ -181,21 +231,31 @@ impl Builder<'_> {
             }
             Content::Mapping { done, merged, .. } => Value::from(merge(done, &merged)?),
         };
+        let value = before.filter(|before| is_same(&value, before)).cloned().unwrap_or(value);
         self.add(anchor, Built { value, weight })
     }
 
-    fn name(&mut self, anchor: usize, text: &Text) {
+    /// A text for a key, the same for equal ones.
+    fn shared(&mut self, text: &str) -> Text {
+        if let Some(known) = self.names.get(text) {
+            return known.clone();
+        }
+        let new = Text::from(text);
+        if self.names.len() < MOST_NAMES {
+            self.names.insert(new.clone());
+        }
+        new
+    }
+
+    fn name(&mut self, anchor: usize, text: Text) {
         self.remember(anchor, || Built { value: Value::String(text.clone()), weight: 1 });
-        let path =
-            if let Some(Frame { content: Content::Mapping { done, key, .. }, .. }) = self.open.last_mut() {
-                let twice = &**text != "<<" && done.contains_key(text);
-                *key = Some(text.clone());
-                twice
-            } else {
-                false
-            };
-        if path {
-            self.duplicates.push(self.path().key(text));
+        let Some(Frame { content: Content::Mapping { done, key, .. }, .. }) = self.open.last_mut() else {
+            return;
+        };
+        let twice = &*text != "<<" && done.contains_key(&text);
+        *key = Some(text.clone());
+        if twice {
+            self.duplicates.push(self.path().step(Step::Key(text)));
         }
     }
 
@@ -249,13 +309,9 @@ impl Builder<'_> {
         for pair in self.open.windows(2) {
             let step = match &pair[0].content {
                 Content::Sequence(items) => Step::Index(items.len()),
-                Content::Mapping { key, .. } => Step::Key(key.as_deref().unwrap_or_default().to_owned()),
+                Content::Mapping { key, .. } => Step::Key(key.clone().unwrap_or_default()),
             };
-            path = match step {
-                Step::Index(n) => path.index(n),
-                Step::Key(key) => path.key(&key),
-                Step::Inside => path,
-            };
+            path = path.step(step);
         }
         path
     }

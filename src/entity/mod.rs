@@ -29,7 +29,7 @@ pub use service::Service;
 pub use target::Target;
 pub use upstream::{Algorithm, HashInput, Upstream};
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use uuid::Uuid;
 
@@ -38,15 +38,16 @@ use crate::{
     schema::Entity,
 };
 
-/// Everything one document declares, references resolved.
+/// Everything one document declares, references resolved. What there are many of is shared with the configuration
+/// before, where it did not change.
 #[derive(Clone, Debug, Default)]
 pub struct Entities {
     /// All services, in file order.
-    pub services: Vec<Service>,
+    pub services: Vec<Arc<Service>>,
     /// All routes, in file order.
-    pub routes: Vec<Route>,
+    pub routes: Vec<Arc<Route>>,
     /// All plugins of every scope, in file order.
-    pub plugins: Vec<Plugin>,
+    pub plugins: Vec<Arc<Plugin>>,
     /// All consumers, in file order, with their credentials and groups.
     pub consumers: Vec<Consumer>,
     /// All upstreams, in file order.
@@ -94,6 +95,16 @@ impl Entities {
     pub const fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
+}
+
+/// Whether two complete records say the same; when they were made and changed is not what they say.
+#[must_use]
+pub fn says_the_same(one: &Value, other: &Value) -> bool {
+    let covers = |one: &Value, other: &Value| {
+        let says = one.entries().filter(|(key, _)| !matches!(*key, "created_at" | "updated_at"));
+        says.into_iter().all(|(key, value)| other.get(key).unwrap_or(&Value::Null) == value)
+    };
+    one.address() == other.address() || (covers(one, other) && covers(other, one))
 }
 
 impl fmt::Debug for Record {

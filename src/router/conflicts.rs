@@ -3,6 +3,7 @@
 //! Whoever moves from one calculation to the other sees requests change their route for just these pairs. Routes
 //! are grouped by literal, host and rank first, so that only those are compared which may meet and differ.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -29,7 +30,8 @@ const MOST_COMPARISONS: usize = 1_000_000;
 /// Whether two regular expressions can match one path is not known; they are taken to if the texts they begin
 /// with allow it.
 #[must_use]
-pub fn conflicts(routes: &[Route], enabled: &dyn Fn(&Route) -> bool) -> Vec<Diagnostic> {
+pub fn conflicts(routes: &[impl Borrow<Route>], enabled: &dyn Fn(&Route) -> bool) -> Vec<Diagnostic> {
+    let routes = &*routes.iter().map(Borrow::borrow).collect::<Vec<&Route>>();
     let drafts = entry::compile(routes, enabled, Options::default(), &mut Vec::new());
     let contend = |draft| Contender::new(routes, draft);
     let contenders: Vec<_> = drafts.iter().filter_map(contend).collect();
@@ -63,7 +65,7 @@ impl Ranks {
 }
 
 impl<'a> Contender<'a> {
-    fn new(routes: &[Route], draft: &'a Draft) -> Option<Self> {
+    fn new(routes: &[&Route], draft: &'a Draft) -> Option<Self> {
         let route = routes.get(draft.entry.route.0)?;
         let rank = |calculation| priority::priority(route, draft.kind, calculation);
         let ranks = Ranks { strict: rank(Calculation::Strict), original: rank(Calculation::Original) };
@@ -204,7 +206,7 @@ impl Search {
         true
     }
 
-    fn report(self, routes: &[Route]) -> Vec<Diagnostic> {
+    fn report(self, routes: &[&Route]) -> Vec<Diagnostic> {
         let pairs = self.pairs.iter().take(MOST_WARNINGS);
         let mut warnings: Vec<_> = pairs
             .filter_map(|(winner, loser)| Some(warning(routes.get(*winner)?, routes.get(*loser)?)))

@@ -110,7 +110,7 @@ pub(super) struct Draft {
 
 /// Compiles all routes that are for HTTP, are no expressions and that `enabled` wants; what is wrong with one leaves out only that.
 pub(super) fn compile(
-    routes: &[Route],
+    routes: &[&Route],
     enabled: &dyn Fn(&Route) -> bool,
     options: Options,
     diagnostics: &mut Vec<Diagnostic>,

@@ -52,7 +52,7 @@ pub(super) struct Caught<'a> {
 impl Expressions {
     /// Compiles the expressions of routes that `wanted` wants; one that is wrong is left out.
     pub(super) fn compile(
-        routes: &[Route],
+        routes: &[&Route],
         wanted: &dyn Fn(&Route) -> bool,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {

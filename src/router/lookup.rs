@@ -1,5 +1,6 @@
 //! The Router itself: compiled once, then asked for each request.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 
 use super::entry::{self, Draft, Entry, PathMatch};
@@ -34,10 +35,11 @@ impl Router {
     /// What is wrong is returned beside the router, which does without just that: an invalid expression, regular
     /// expression or header name.
     pub fn new(
-        routes: &[Route],
+        routes: &[impl Borrow<Route>],
         enabled: &dyn Fn(&Route) -> bool,
         options: Options,
     ) -> (Self, Vec<Diagnostic>) {
+        let routes = &*routes.iter().map(Borrow::borrow).collect::<Vec<&Route>>();
         let mut diagnostics = Vec::new();
         let mut drafts = entry::compile(routes, enabled, options, &mut diagnostics);
         // Stable: of equal keys, the first in the file wins.

@@ -3,6 +3,7 @@
 //! Only what is certain is told. A part of a route, one of its hosts and one of its paths, is covered by a single entry
 //! of another route that asks for no more and ranks higher; a route whose parts are all covered never wins.
 
+use std::borrow::Borrow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
@@ -22,7 +23,12 @@ const MOST_COMPARISONS: usize = 1_000_000;
 /// Warns of every route that never wins, whatever the request, with the one that goes before it and why. Routes that
 /// are expressions are not looked at, and nothing is said of them.
 #[must_use]
-pub fn shadowed(routes: &[Route], enabled: &dyn Fn(&Route) -> bool, options: Options) -> Vec<Diagnostic> {
+pub fn shadowed(
+    routes: &[impl Borrow<Route>],
+    enabled: &dyn Fn(&Route) -> bool,
+    options: Options,
+) -> Vec<Diagnostic> {
+    let routes = &*routes.iter().map(Borrow::borrow).collect::<Vec<&Route>>();
     let mut drafts = entry::compile(routes, enabled, options, &mut Vec::new());
     // The order of the router: of equal keys, the first in the file wins.
     drafts.sort_by(|a, b| b.key.cmp(&a.key));

@@ -1,10 +1,9 @@
 //! A document against its rows: notes every mistake, fills every default, and lays nested entities flat.
 
-use std::collections::HashMap;
-
+use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
-use super::{Entity, Field, Kind, Settings};
+use super::{Before, Checked, Entity, Field, Item, Kind, Parent, Settings};
 use crate::{
     diag::Diagnostic,
     document::{At, Mapping, Path, Step, Text, Value},
@@ -28,41 +27,25 @@ pub trait Plugins {
     }
 }
 
-/// One entity of the document, its nested entities taken out.
-#[derive(Clone, Debug)]
-pub struct Item {
-    /// What it is.
-    pub entity: &'static Entity,
-    /// Its complete record; references are still as written.
-    pub record: Mapping,
-    /// The entity that it was nested in.
-    pub parent: Option<Parent>,
-    /// Where it stands.
-    pub path: Path,
-}
-
-/// The entity that another one was nested in.
-#[derive(Clone, Copy, Debug)]
-pub struct Parent {
-    /// The field of the nested entity that refers to it.
-    pub field: &'static str,
-    /// Its place in [`Checked::items`].
-    pub item: usize,
-}
-
-/// A document after its check.
-#[derive(Debug, Default)]
-pub struct Checked {
-    /// All entities; one that holds others stands before them.
-    pub items: Vec<Item>,
-    /// What is wrong. If there are errors, the items are not to be used.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
 /// Checks a whole document against the fields of its top level.
 pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn Plugins) -> Checked {
-    let mut checker =
-        Checker { plugins, checked: Checked::default(), names: HashMap::new(), defaults: HashMap::new() };
+    check_after(fields, document, plugins, &())
+}
+
+/// The same; entities of the top level that were there `before` need no second look.
+pub fn check_after(
+    fields: &'static [Field],
+    document: &Value,
+    plugins: &dyn Plugins,
+    before: &dyn Before,
+) -> Checked {
+    let mut checker = Checker {
+        plugins,
+        before,
+        checked: Checked::default(),
+        names: FxHashMap::default(),
+        defaults: FxHashMap::default(),
+    };
     let root = Path::root();
     if document.as_mapping().is_none() {
         let found = if document.is_null() {
@@ -82,10 +65,11 @@ pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn Plugins) 
 
 pub(super) struct Checker<'a> {
     pub(super) plugins: &'a dyn Plugins,
+    before: &'a dyn Before,
     pub(super) checked: Checked,
     /// Names of fields and values of defaults: thousands of records share one text for each.
-    names: HashMap<&'static str, Text>,
-    defaults: HashMap<&'static str, Value>,
+    names: FxHashMap<&'static str, Text>,
+    defaults: FxHashMap<&'static str, Value>,
 }
 
 impl Checker<'_> {
@@ -117,26 +101,27 @@ impl Checker<'_> {
         }
         // Where an entity stands says what it belongs to.
         let parent = item.and_then(|item| self.checked.items[item].parent).map(|parent| parent.field);
-        let mut done = Mapping::default();
+        let held = |field: &&Field| !matches!(field.kind, Kind::Entities(..));
+        let mut done = Vec::with_capacity(self.known(fields).filter(held).count());
         for field in self.known(fields) {
             let given = record.get(field.name).unwrap_or(&Value::Null);
             let at = at.key(field.name);
             if let Kind::Entities(entity, back) = field.kind {
                 self.entities(entity(), back, given, &at, item);
             } else if given.is_null() && parent == Some(field.name) {
-                done.insert(field.name, Value::Null);
+                done.push((self.name(field.name), Value::Null));
             } else if given.is_null() && field.required && record.contains_key(field.name) {
                 self.complain(&at, "required field missing");
             } else if matches!(field.kind, Kind::Config) {
                 let name = record.get("name").and_then(Value::as_str);
                 let config = self.config(name, given, &at);
-                done.insert(self.name(field.name), config);
+                done.push((self.name(field.name), config));
             } else {
                 let value = self.field(field, given, &at);
-                done.insert(self.name(field.name), value);
+                done.push((self.name(field.name), value));
             }
         }
-        done
+        Mapping::of_different_keys(done)
     }
 
     fn name(&mut self, name: &'static str) -> Text {
@@ -162,13 +147,46 @@ impl Checker<'_> {
             Value::Null => (),
             Value::Mapping(none) if none.is_empty() => (),
             Value::Sequence(all) => {
+                let parent = item.filter(|_| !back.is_empty()).map(|item| Parent { field: back, item });
+                // The steps to the list are the same for all.
+                let list = at.path();
                 for (n, value) in all.iter().enumerate() {
-                    let parent = item.filter(|_| !back.is_empty()).map(|item| Parent { field: back, item });
-                    self.entity(entity, value, &at.index(n), parent);
+                    if parent.is_none()
+                        && let Some(known) = self.before.items(entity, value)
+                    {
+                        self.take(known, &list, n);
+                        continue;
+                    }
+                    let (first, said) = (self.checked.items.len(), self.checked.diagnostics.len());
+                    self.entity(entity, value, &list.at().index(n), parent);
+                    if self.checked.diagnostics.len() > said {
+                        self.checked.items[first..].iter_mut().for_each(|it| it.noted = true);
+                    }
                 }
             }
             _ => self.complain(at, "expected an array"),
         }
+    }
+
+    /// Notes an entity that is known, and those nested in it, at its place in the list.
+    fn take(&mut self, known: Vec<Item>, list: &Path, n: usize) {
+        let first = self.checked.items.len();
+        let depth = list.steps().len() + 1;
+        let stays = |it: &Item| {
+            it.path.steps().starts_with(list.steps())
+                && it.path.steps().get(depth - 1) == Some(&Step::Index(n))
+        };
+        let stay = known.first().is_some_and(stays);
+        let here = if stay { Path::root() } else { list.index(n) };
+        self.checked.items.extend(known.into_iter().map(|mut it| {
+            if !stay {
+                it.path = here.join(it.path.steps().get(depth..).unwrap_or_default());
+            }
+            if let Some(parent) = &mut it.parent {
+                parent.item += first;
+            }
+            it
+        }));
     }
 
     fn entity(&mut self, entity: &'static Entity, value: &Value, at: &At<'_>, parent: Option<Parent>) {
@@ -181,10 +199,18 @@ impl Checker<'_> {
         let prepared = match entity.prepare.map(|prepare| prepare(given)) {
             Some(Ok(prepared)) => Value::from(prepared),
             Some(Err(complaint)) => return self.complaint(complaint, at),
-            None => Value::from(given.clone()),
+            None => value.clone(),
         };
         let item = self.checked.items.len();
-        self.checked.items.push(Item { entity, record: Mapping::default(), parent, path: at.path() });
+        self.checked.items.push(Item {
+            entity,
+            record: Mapping::default().into(),
+            parent,
+            path: at.path(),
+            written: value.clone(),
+            before: None,
+            noted: false,
+        });
         // Of a plugin that is not there nothing is known.
         let plugin = plugin_name(entity, given);
         if let Some(name) = plugin.filter(|name| self.plugins.settings(name).is_none()) {
@@ -203,7 +229,7 @@ impl Checker<'_> {
         if let Some(shorthand) = given.get(SHORTHAND.0).and_then(Value::as_str) {
             self.blame_shorthand(shorthand, before, at);
         }
-        self.checked.items[item].record = record.into_mapping().unwrap_or_default();
+        self.checked.items[item].record = record;
     }
 
     /// What must hold across the fields of a record. A rule makes sense only where the fields that it names do.
@@ -225,11 +251,14 @@ impl Checker<'_> {
 
     /// The fields of the record at `at` that something was said about since.
     fn failed(&self, since: usize, at: &At<'_>) -> Vec<String> {
-        let here = at.path();
         let complaints = self.checked.diagnostics.get(since..).unwrap_or_default();
+        if complaints.is_empty() {
+            return Vec::new();
+        }
+        let here = at.path();
         let fields = complaints.iter().filter(|it| it.is_error()).filter_map(|it| {
             match it.path.steps().get(here.steps().len()) {
-                Some(Step::Key(key)) => Some(key.clone()),
+                Some(Step::Key(key)) => Some(key.to_string()),
                 _ => None,
             }
         });
@@ -292,6 +321,8 @@ impl Checker<'_> {
             | (Kind::Number, Value::Number(_))
             | (Kind::Any, _) => (),
             (Kind::Integer, Value::Number(number)) => match number.as_i64() {
+                // Digits that are those of the whole number already are shared.
+                Some(_) if is_canonical(number.as_str()) => (),
                 Some(whole) => return Value::from(whole),
                 None => self.complain(at, "expected an integer"),
             },
@@ -351,6 +382,11 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Whether a number in JSON's notation is how we write a whole number.
+fn is_canonical(digits: &str) -> bool {
+    digits != "-0" && digits.bytes().all(|it| it.is_ascii_digit() || it == b'-')
 }
 
 /// A field that stands for others.

@@ -6,11 +6,13 @@
 mod check;
 mod complain;
 mod condition;
+mod item;
 mod nearest;
 mod rule;
 
-pub use check::{Checked, Item, Parent, Plugins, check};
+pub use check::{Plugins, check, check_after};
 pub use condition::{Condition, Must};
+pub use item::{Before, Checked, Item, Parent};
 pub use nearest::nearest;
 
 use crate::document::{Mapping, Value};

@@ -3,6 +3,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use rustc_hash::FxHashMap;
+
 use crate::{
     entity::{ConsumerIndex, RouteIndex, Scope, ServiceIndex},
     plugin::{Chain, Def, Overlay, Plugin, Step},
@@ -10,7 +12,7 @@ use crate::{
 
 /// All instances, by what they are bound to besides Consumers.
 #[derive(Default)]
-pub(super) struct Instances(HashMap<(Option<RouteIndex>, Option<ServiceIndex>), Bound>);
+pub(super) struct Instances(FxHashMap<(Option<RouteIndex>, Option<ServiceIndex>), Bound>);
 
 /// Instances that are bound to the same Route and Service.
 #[derive(Default)]
@@ -64,6 +66,9 @@ impl Instances {
         let of_service = service.map(|_| (None, service));
         let of_route = Some((Some(route), None));
         let bound = |key: Option<_>| key.and_then(|key| self.0.get(&key));
+        if self.0.is_empty() {
+            return Chain::default();
+        }
         let mut steps: HashMap<&'static str, Step> = HashMap::new();
         for bound in [Some((None, None)), of_service, of_route, both].into_iter().filter_map(bound) {
             for it in &bound.all {

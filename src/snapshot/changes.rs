@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashSet;
+
 use crate::{
     diag::plural,
     document::Value,
@@ -15,23 +17,22 @@ const NAMED: usize = 5;
 #[must_use]
 pub fn changes(before: &Entities, after: &Entities) -> String {
     let mut parts = Vec::new();
-    let services = |it: &Entities| it.services.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
-    let routes = |it: &Entities| it.routes.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
-    let plugins = |it: &Entities| it.plugins.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
-    compare("service", &services(before), &services(after), &mut parts);
-    compare("route", &routes(before), &routes(after), &mut parts);
-    compare("plugin", &plugins(before), &plugins(after), &mut parts);
-    let upstreams = |it: &Entities| it.upstreams.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
-    let targets = |it: &Entities| it.targets.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
-    compare("upstream", &upstreams(before), &upstreams(after), &mut parts);
-    compare("target", &targets(before), &targets(after), &mut parts);
-    let certificates = |it: &Entities| it.certificates.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
-    let server_names = |it: &Entities| it.snis.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
-    let authorities =
-        |it: &Entities| it.ca_certificates.iter().map(|it| it.record.clone()).collect::<Vec<_>>();
-    compare("certificate", &certificates(before), &certificates(after), &mut parts);
-    compare("sni", &server_names(before), &server_names(after), &mut parts);
-    compare("ca certificate", &authorities(before), &authorities(after), &mut parts);
+    for (collection, what) in [
+        ("services", "service"),
+        ("routes", "route"),
+        ("plugins", "plugin"),
+        ("upstreams", "upstream"),
+        ("targets", "target"),
+        ("certificates", "certificate"),
+        ("snis", "sni"),
+        ("ca_certificates", "ca certificate"),
+    ] {
+        let these = |it: &'_ Entities| -> Vec<Value> {
+            let these = it.records.iter().filter(|it| it.collection() == collection);
+            these.map(|it| it.value.clone()).collect()
+        };
+        compare(what, &these(before), &these(after), &mut parts);
+    }
     let consumers = |it: &Entities| it.consumers.iter().map(whole).collect::<Vec<_>>();
     compare("consumer", &consumers(before), &consumers(after), &mut parts);
     if parts.is_empty() { "no entity changed".to_owned() } else { parts.join(", ") }
@@ -54,7 +55,12 @@ fn whole(consumer: &Consumer) -> Value {
 }
 
 fn compare(what: &str, before: &[Value], after: &[Value], parts: &mut Vec<String>) {
-    let (before, after) = (by_id(before), by_id(after));
+    // What stands in memory where it stood before needs no second look.
+    let unchanged: FxHashSet<usize> = before.iter().filter_map(Value::address).collect();
+    let mut rest: FxHashSet<usize> = after.iter().filter_map(Value::address).collect();
+    let after = by_id(after, |it| !unchanged.contains(&it));
+    rest.retain(|it| unchanged.contains(it));
+    let before = by_id(before, |it| !rest.contains(&it));
     let added = after.iter().filter(|(id, _)| !before.contains_key(*id)).map(|(_, it)| name(it)).collect();
     let removed = before.iter().filter(|(id, _)| !after.contains_key(*id)).map(|(_, it)| name(it)).collect();
     let changed = after.iter().filter(|(id, it)| before.get(*id).is_some_and(|old| differs(old, it)));
@@ -70,8 +76,9 @@ fn compare(what: &str, before: &[Value], after: &[Value], parts: &mut Vec<String
     }
 }
 
-fn by_id(records: &[Value]) -> BTreeMap<&str, &Value> {
-    records.iter().filter_map(|it| Some((it.get("id")?.as_str()?, it))).collect()
+fn by_id(records: &[Value], is_open: impl Fn(usize) -> bool) -> BTreeMap<&str, &Value> {
+    let open = records.iter().filter(|it| it.address().is_none_or(&is_open));
+    open.filter_map(|it| Some((it.get("id")?.as_str()?, it))).collect()
 }
 
 /// The time stamps are ours and say nothing about the file.

@@ -1,6 +1,8 @@
 //! Configurations become Snapshots: the router, a chain of plugins per Route, and where its requests go.
 
-use std::{cell::RefCell, collections::HashMap, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    cell::RefCell, collections::HashMap, path::PathBuf, sync::Arc, thread::ScopedJoinHandle, time::SystemTime,
+};
 
 use uuid::Uuid;
 
@@ -9,9 +11,8 @@ use super::{
     destinations, reach, tls,
 };
 use crate::{
-    config::{Config, EMPTY_HASH},
+    config::{self, Config, EMPTY_HASH, Origin},
     diag::Diagnostic,
-    document::{Path, Value},
     entity::{Entities, Plugin as Entry, Route, RouteIndex, Upstream},
     metrics::Groups,
     plugin::{self, Chain, Consumers, Matched, Plugin, Setup},
@@ -39,9 +40,7 @@ pub struct Compiler {
 
 /// A plugin that may be used again.
 struct Kept {
-    name: String,
-    at: Path,
-    config: Value,
+    entry: Arc<Entry>,
     made: Made,
 }
 
@@ -55,7 +54,7 @@ struct Made {
 
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Kept").field("name", &self.entry.name).finish_non_exhaustive()
     }
 }
 
@@ -115,15 +114,19 @@ impl Compiler {
     /// The Snapshot of a configuration that declares nothing.
     #[must_use]
     pub fn empty(&self) -> Snapshot {
-        let (router, _) = Router::new(&[], &|_| true, self.options);
+        let none: [Route; 0] = [];
+        let (router, _) = Router::new(&none, &|_| true, self.options);
         Snapshot {
             hash: EMPTY_HASH.to_owned(),
             generation: 0,
             loaded_at: SystemTime::now(),
             entities: Entities::default(),
-            router,
+            origin: Origin::default(),
+            router: Arc::new(router),
+            router_notes: Vec::new(),
             options: self.options,
             steps: Vec::new(),
+            destinations: Vec::new(),
             global: Chain::default(),
             certificates: Certificates::default(),
             balancers: Vec::new(),
@@ -131,13 +134,66 @@ impl Compiler {
         }
     }
 
-    /// Makes a Snapshot.
+    /// Makes a Snapshot; what it shares with the one before is that one's. `advise` says that its author wants to be
+    /// told of what looks like a mistake and can be used.
     ///
     /// # Errors
     /// Everything that keeps the configuration from being used, at its place. What was kept stays as it was.
-    pub fn compile(&mut self, config: Config) -> Result<Compiled, Vec<Diagnostic>> {
-        let Config { entities, mut warnings, hash } = config;
-        let mut errors = Vec::new();
+    pub fn compile(
+        &mut self,
+        config: Config,
+        before: &Snapshot,
+        advise: bool,
+    ) -> Result<Compiled, Vec<Diagnostic>> {
+        let Config { entities, mut warnings, hash, origin } = config;
+        let (options, all) = (self.options, &entities);
+        // What needs no plugin is made beside them.
+        let (parts, routing, found) = std::thread::scope(|scope| {
+            let routing = scope.spawn(|| router_of(all, options, before));
+            let found = advise.then(|| scope.spawn(|| advice(all, options)));
+            let parts = self.parts(all, before);
+            (parts, joined(routing), found.map(joined))
+        });
+        let (router, complaints) = routing;
+        let (wrong, router_notes): (Vec<_>, Vec<_>) = complaints.into_iter().partition(Diagnostic::is_error);
+        let mut errors = parts.errors;
+        errors.extend(wrong);
+        warnings.extend(parts.warnings);
+        warnings.extend(router_notes.iter().cloned());
+        warnings.extend(found.into_iter().flatten());
+        if !errors.is_empty() {
+            errors.extend(warnings);
+            return Err(errors);
+        }
+        self.balancers = parts.balancers;
+        self.tls = parts.tls;
+        self.kept = parts.kept;
+        self.generation += 1;
+        let balancers = self.balancers.of(&entities);
+        let mut steps = parts.steps;
+        let counted = self.counters.next(&entities, &mut steps, &parts.global);
+        let snapshot = Snapshot {
+            hash,
+            generation: self.generation,
+            loaded_at: SystemTime::now(),
+            entities,
+            origin,
+            router,
+            router_notes,
+            options,
+            steps,
+            destinations: parts.destinations,
+            global: parts.global,
+            certificates: parts.certificates,
+            balancers,
+            counted,
+        };
+        Ok(Compiled { snapshot, warnings, files: parts.files })
+    }
+
+    /// Everything but the router.
+    fn parts(&mut self, entities: &Entities, before: &Snapshot) -> Parts {
+        let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         let mut kept = HashMap::new();
         let mut instances = Instances::default();
         let (consumers, notes) = consumers::index(&entities.consumers);
@@ -157,73 +213,30 @@ impl Compiler {
                     warnings.extend(reach::out_of_reach(entry, &*made.plugin, &entities.routes));
                     files.extend(made.files.iter().map(|(path, _)| path.clone()));
                     instances.add(entry.scope, def, made.plugin.clone());
-                    kept.insert(
-                        entry.id,
-                        Kept {
-                            name: entry.name.clone(),
-                            at: entry.at.clone(),
-                            config: entry.config.clone(),
-                            made,
-                        },
-                    );
+                    kept.insert(entry.id, Kept { entry: entry.clone(), made });
                 }
                 Err(complaints) => errors.extend(complaints),
             }
         }
-        let (certificates, wrong) = tls::Read::new(&entities);
-        errors.extend(wrong);
-        let enabled = |route: &Route| {
-            route.service.is_none_or(|service| entities.services.get(service.0).is_some_and(|it| it.enabled))
-        };
-        let (router, complaints) = Router::new(&entities.routes, &enabled, self.options);
-        let (wrong, notes): (Vec<_>, Vec<_>) = complaints.into_iter().partition(Diagnostic::is_error);
-        errors.extend(wrong);
-        warnings.extend(notes);
-        warnings.extend(router::shadowed(&entities.routes, &enabled, self.options));
-        if self.options.flavor == Flavor::TraditionalCompatible
-            && self.options.calculation == Calculation::Original
-        {
-            warnings.extend(router::conflicts(&entities.routes, &enabled));
-        }
-        if !errors.is_empty() {
-            errors.extend(warnings);
-            return Err(errors);
-        }
-        let check_tls = |it: &Upstream| certificates.check_settings(it, &self.upstream_tls);
-        self.balancers = self.balancers.next(&entities, check_tls);
-        let balancers = self.balancers.of(&entities);
-        self.tls = certificates.upstream_settings(&entities, &self.upstream_tls, &self.tls);
-        let destinations = destinations::of(&entities, &balancers, &self.tls);
-        let mut steps = steps(&entities, &instances, &consumers, &destinations);
-        let global = instances.global();
-        let counted = self.counters.next(&entities, &mut steps, &global);
-        let by_name = certificates.by_name(&entities.snis);
-        self.kept = kept;
-        self.generation += 1;
         files.sort_unstable();
         files.dedup();
-        let snapshot = Snapshot {
-            hash,
-            generation: self.generation,
-            loaded_at: SystemTime::now(),
-            entities,
-            router,
-            options: self.options,
-            steps,
-            global,
-            certificates: by_name,
-            balancers,
-            counted,
-        };
-        Ok(Compiled { snapshot, warnings, files })
+        let (certificates, wrong) = tls::Read::new(entities);
+        errors.extend(wrong);
+        let check_tls = |it: &Upstream| certificates.check_settings(it, &self.upstream_tls);
+        let balancers = self.balancers.next(entities, check_tls);
+        let tls = certificates.upstream_settings(entities, &self.upstream_tls, &self.tls);
+        let destinations = destinations::of(entities, &balancers.of(entities), &tls, before);
+        let steps = steps(entities, &instances, &consumers, &destinations);
+        let (global, certificates) = (instances.global(), certificates.by_name(&entities.snis));
+        Parts { errors, warnings, files, kept, balancers, tls, destinations, steps, global, certificates }
     }
 
     fn plugin(&mut self, entry: &Entry, def: &plugin::Def) -> Result<Made, Vec<Diagnostic>> {
         if let Some(kept) = self.kept.get(&entry.id)
-            && kept.name == entry.name
-            && kept.config == entry.config
+            && kept.entry.name == entry.name
+            && kept.entry.config == entry.config
             // What was said about it names the place where it stood.
-            && (kept.at == entry.at || kept.made.warnings.is_empty())
+            && (kept.entry.at == entry.at || kept.made.warnings.is_empty())
             && kept.made.files.iter().all(|(path, hash)| plugin::file_hash(path) == Some(*hash))
         {
             return Ok(kept.made.clone());
@@ -238,13 +251,70 @@ impl Compiler {
     }
 }
 
+/// What a thread made; where it panics, so does this one.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// What a configuration becomes besides its router.
+struct Parts {
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+    files: Vec<PathBuf>,
+    kept: HashMap<Uuid, Kept>,
+    balancers: Balancers,
+    tls: Vec<Arc<TlsSettings>>,
+    destinations: Vec<Arc<Destination>>,
+    steps: Vec<Step>,
+    global: Chain,
+    certificates: Certificates,
+}
+
+/// The router of a configuration, that of the one before if its Routes are the same, and what is to be said about it.
+fn router_of(
+    entities: &Entities,
+    options: router::Options,
+    before: &Snapshot,
+) -> (Arc<Router>, Vec<Diagnostic>) {
+    if asks_the_same(&before.entities, entities) {
+        return (before.router.clone(), before.router_notes.clone());
+    }
+    let (router, complaints) = Router::new(&entities.routes, &|route| takes_part(route, entities), options);
+    (Arc::new(router), complaints)
+}
+
+/// Whether the Service of a Route, if it has one, is enabled.
+fn takes_part(route: &Route, entities: &Entities) -> bool {
+    route.service.is_none_or(|service| entities.services.get(service.0).is_some_and(|it| it.enabled))
+}
+
+/// What looks like a mistake in a configuration that can be used.
+fn advice(entities: &Entities, options: router::Options) -> Vec<Diagnostic> {
+    let mut found = config::lint(entities);
+    let enabled = |route: &Route| takes_part(route, entities);
+    found.extend(router::shadowed(&entities.routes, &enabled, options));
+    if options.flavor == Flavor::TraditionalCompatible && options.calculation == Calculation::Original {
+        found.extend(router::conflicts(&entities.routes, &enabled));
+    }
+    found
+}
+
+/// Whether the Routes that take part ask for the same in both configurations.
+fn asks_the_same(before: &Entities, now: &Entities) -> bool {
+    let same_routes = before.routes.iter().zip(&now.routes).all(|(before, now)| Arc::ptr_eq(before, now));
+    let same_services =
+        before.services.iter().zip(&now.services).all(|(before, now)| before.enabled == now.enabled);
+    // A Service that is new at the end is that of no Route which was there.
+    same_routes && same_services && before.routes.len() == now.routes.len()
+}
+
 fn steps(
     entities: &Entities,
     instances: &Instances,
     consumers: &Arc<Consumers>,
     destinations: &[Arc<Destination>],
 ) -> Vec<Step> {
-    let step = |(n, route): (usize, &Route)| Step {
+    let step = |(n, route): (usize, &Arc<Route>)| Step {
         matched: Arc::new(matched(route, entities, consumers)),
         chain: instances.of_route(RouteIndex(n), route.service),
         destination: route.service.and_then(|service| destinations.get(service.0).cloned()),

@@ -3,8 +3,9 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use http::HeaderValue;
+use rustc_hash::FxHashMap;
 
-use super::Destination;
+use super::{Destination, Snapshot};
 use crate::{
     balancer::Balancer,
     entity::{Entities, Service},
@@ -12,16 +13,28 @@ use crate::{
 };
 
 /// The destinations by the places of the Services. `balancers` are by the places of the Upstreams, `tls` by those of
-/// the Services.
+/// the Services. A Service that is the one before goes where it went, and what is known of its host goes on.
 pub(super) fn of(
     entities: &Entities,
     balancers: &[Arc<Balancer>],
     tls: &[Arc<TlsSettings>],
+    before: &Snapshot,
 ) -> Vec<Arc<Destination>> {
     let upstreams: HashMap<&str, &Arc<Balancer>> =
         entities.upstreams.iter().map(|it| it.name.as_str()).zip(balancers).collect();
-    let one = |(service, tls): (&Service, &Arc<TlsSettings>)| {
-        Arc::new(destination(service, upstreams.get(&*service.host).copied(), tls))
+    let place = |service: &Arc<Service>| Arc::as_ptr(service).addr();
+    let known: FxHashMap<usize, &Arc<Destination>> =
+        before.entities.services.iter().map(place).zip(&before.destinations).collect();
+    let one = |(service, tls): (&Arc<Service>, &Arc<TlsSettings>)| {
+        let upstream = upstreams.get(&*service.host).copied();
+        let same = known.get(&place(service)).filter(|it| {
+            it.tls == *tls
+                && match upstream {
+                    Some(upstream) => Arc::ptr_eq(&it.balancer, upstream),
+                    None => it.balancer.upstream().is_none(),
+                }
+        });
+        same.map_or_else(|| Arc::new(destination(service, upstream, tls)), |it| Arc::clone(it))
     };
     entities.services.iter().zip(tls).map(one).collect()
 }
@@ -37,6 +50,7 @@ fn destination(
     let balancer = upstream.cloned().unwrap_or_else(of_host);
     Destination {
         origin: origin(service, tls, settings),
+        tls: settings.clone(),
         limits: Limits {
             connect: Duration::from_millis(service.connect_timeout),
             write: Duration::from_millis(service.write_timeout),

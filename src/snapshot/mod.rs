@@ -10,6 +10,8 @@ mod compile;
 mod consumers;
 mod counting;
 mod destinations;
+#[cfg(test)]
+mod laws;
 mod live;
 mod reach;
 mod tls;
@@ -23,12 +25,14 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     balancer::Balancer,
+    config::Origin,
+    diag::Diagnostic,
     entity::{Entities, Route, RouteIndex, Service},
     metrics::{Counting, Groups},
     plugin::{Chain, Matched},
     router::{self, Candidate, Key, Match, Request, Router},
     tls::Certificates,
-    upstream::{Limits, Origin},
+    upstream::{self, Limits, TlsSettings},
 };
 
 /// Everything a request needs.
@@ -42,10 +46,16 @@ pub struct Snapshot {
     pub loaded_at: SystemTime,
     /// What the configuration declares.
     pub entities: Entities,
-    router: Router,
+    /// What that was read from.
+    pub origin: Origin,
+    router: Arc<Router>,
+    /// What its author should know about the router.
+    router_notes: Vec<Diagnostic>,
     options: router::Options,
     /// By place in [`Entities::routes`].
     steps: Vec<Step>,
+    /// By place in [`Entities::services`].
+    destinations: Vec<Arc<Destination>>,
     global: Chain,
     certificates: Certificates,
     /// By place in [`Entities::upstreams`].
@@ -74,7 +84,9 @@ pub struct Step {
 #[derive(Debug)]
 pub struct Destination {
     /// How its peers are spoken to.
-    pub origin: Origin,
+    pub origin: upstream::Origin,
+    /// How TLS is spoken with them, if it is.
+    pub tls: Arc<TlsSettings>,
     /// Picks one of its peers.
     pub balancer: Arc<Balancer>,
     /// How long, and how often.
@@ -92,7 +104,7 @@ impl Snapshot {
         let found = self.router.find(request)?;
         let RouteIndex(route) = found.route;
         let (route, step) = self.entities.routes.get(route).zip(self.steps.get(route))?;
-        Some((found, route, step))
+        Some((found, &**route, step))
     }
 
     /// All Routes that match a request, the one that gets it first.
@@ -102,7 +114,7 @@ impl Snapshot {
         all.filter_map(|candidate| {
             let RouteIndex(route) = candidate.route;
             let (route, step) = self.entities.routes.get(route).zip(self.steps.get(route))?;
-            Some((candidate, route, step))
+            Some((candidate, &**route, step))
         })
         .collect()
     }
@@ -154,6 +166,6 @@ impl Snapshot {
     /// The Service of a Route.
     #[must_use]
     pub fn service(&self, route: &Route) -> Option<&Service> {
-        self.entities.services.get(route.service?.0)
+        self.entities.services.get(route.service?.0).map(|it| &**it)
     }
 }

@@ -1,5 +1,7 @@
 //! A linter: plugins that have something for certain paths only, and none of their Routes leads there.
 
+use std::sync::Arc;
+
 use crate::{
     diag::Diagnostic,
     entity::{Plugin as Entry, Route, RouteIndex},
@@ -9,12 +11,12 @@ use crate::{
 
 /// A warning, if no path of the plugin's Routes can be one that it knows. One for every request is not looked at: it sees
 /// those that no Route takes, too.
-pub(super) fn out_of_reach(entry: &Entry, plugin: &dyn Plugin, routes: &[Route]) -> Option<Diagnostic> {
+pub(super) fn out_of_reach(entry: &Entry, plugin: &dyn Plugin, routes: &[Arc<Route>]) -> Option<Diagnostic> {
     let (route, service) = (entry.scope.route, entry.scope.service);
     if route.is_none() && service.is_none() {
         return None;
     }
-    let here = |(n, it): &(usize, &Route)| {
+    let here = |(n, it): &(usize, &Arc<Route>)| {
         route.is_none_or(|route| route == RouteIndex(*n)) && (service.is_none() || it.service == service)
     };
     let mut beginnings = Vec::new();

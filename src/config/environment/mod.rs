@@ -8,7 +8,7 @@ mod substitute;
 use super::Format;
 use crate::{
     diag::Diagnostic,
-    document::{self, Covered, Dialect, Document, Path, Replace, SyntaxError, Value},
+    document::{self, Covered, Dialect, Document, Layout, Path, Replace, SyntaxError, Value},
 };
 use substitute::{Fault, substitute};
 pub use substitute::{escaped, is_substituted};
@@ -20,22 +20,41 @@ pub use substitute::{escaped, is_substituted};
 type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Fault>;
 
 /// Reads a text, with all that stands for something else in its place, and what is wrong with that.
-pub(super) fn read(text: &str, format: Format) -> Result<(Document, Vec<Diagnostic>), SyntaxError> {
-    read_with(text, format, &variable)
+/// What is as it was `before` is shared with that; with `layout` it is noted where the nodes stand.
+pub(super) fn read(
+    text: &str,
+    format: Format,
+    before: &Value,
+    layout: bool,
+) -> Result<(Document, Option<Layout>, Vec<Diagnostic>), SyntaxError> {
+    read_with(text, format, &variable, before, layout)
 }
 
 fn read_with(
     text: &str,
     format: Format,
     lookup: Lookup<'_>,
-) -> Result<(Document, Vec<Diagnostic>), SyntaxError> {
+    before: &Value,
+    layout: bool,
+) -> Result<(Document, Option<Layout>, Vec<Diagnostic>), SyntaxError> {
     if format == Format::Kong {
-        return document::read(text, Dialect::Kong).map(|document| (document, Vec::new()));
+        let (document, layout) = document::read_after(text, Dialect::Kong, before, layout, None)?;
+        return Ok((document, layout, Vec::new()));
     }
     let covered = Covered::new(text);
     let mut values = Values { covered: &covered, format, lookup, diagnostics: Vec::new() };
-    let document = document::read_replacing(covered.text(), Dialect::Kong, &mut values)?;
-    Ok((document, values.diagnostics))
+    let (document, layout) =
+        document::read_after(covered.text(), Dialect::Kong, before, layout, Some(&mut values))?;
+    Ok((document, layout, values.diagnostics))
+}
+
+/// Whether a text has nothing in it that could stand for something else.
+pub(super) fn is_verbatim(text: &str, format: Format) -> bool {
+    match format {
+        Format::Kong => true,
+        Format::Deck => !text.contains("${{"),
+        Format::Environment => !text.contains('$'),
+    }
 }
 
 /// Reads a text as it is written: what stands for something else stands for itself.
@@ -168,7 +187,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, format: Format, expected: &str) {
-        let (document, diagnostics) = read_with(text, format, &lookup).unwrap();
+        let (document, _, diagnostics) = read_with(text, format, &lookup, &Value::Null, false).unwrap();
         assert_eq!(diagnostics, [], "{text}");
         assert_eq!(document.value.to_json(), expected, "{text}");
     }
@@ -237,12 +256,14 @@ mod tests {
             ),
             ("a: ${{ now }}", "a: `now` is not understood"),
         ] {
-            let (_, diagnostics) = read_with(text, Format::Environment, &lookup).unwrap();
+            let (_, _, diagnostics) =
+                read_with(text, Format::Environment, &lookup, &Value::Null, false).unwrap();
             let all: Vec<String> =
                 diagnostics.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
             assert_eq!(all, [expected], "{text}");
         }
-        let error = read_with("a: !!int ${TEXT}", Format::Environment, &lookup).unwrap_err();
+        let error =
+            read_with("a: !!int ${TEXT}", Format::Environment, &lookup, &Value::Null, false).unwrap_err();
         assert_eq!(error.message, "`${TEXT}` is not what its tag `!!int` says");
     }
 

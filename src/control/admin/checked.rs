@@ -20,18 +20,18 @@ pub(super) fn checked(
     for field in entity.fields.iter().filter(|it| matches!(it.kind, Kind::Entities(..) | Kind::Unused)) {
         // What a file nests is an entity of its own here.
         if record.remove(field.name).is_some_and(|it| !it.is_null()) {
-            note(&mut fields, &[Step::Key(field.name.to_owned())], "unknown field");
+            note(&mut fields, &[Step::Key(field.name.into())], "unknown field");
         }
     }
     for name in ["_comment", "_ignore"] {
         if record.remove(name).is_some() {
-            note(&mut fields, &[Step::Key(name.to_owned())], "unknown field");
+            note(&mut fields, &[Step::Key(name.into())], "unknown field");
         }
     }
     for field in entity.fields.iter().filter(|it| it.required && it.default.is_some()) {
         // What is unset on purpose has no default.
         if record.get(field.name).is_some_and(Value::is_null) {
-            note(&mut fields, &[Step::Key(field.name.to_owned())], "required field missing");
+            note(&mut fields, &[Step::Key(field.name.into())], "required field missing");
         }
     }
     let per_consumer =
@@ -40,7 +40,7 @@ pub(super) fn checked(
         && per_consumer == Some(false)
         && record.get("consumer").is_some_and(|it| !it.is_null())
     {
-        note(&mut fields, &[Step::Key("consumer".to_owned())], "value must be null");
+        note(&mut fields, &[Step::Key("consumer".into())], "value must be null");
     }
     let document: Mapping = [
         ("_format_version", Value::from("3.0")),
@@ -61,7 +61,8 @@ pub(super) fn checked(
     if !fields.is_empty() {
         return Err(Refusal::Schema(fields));
     }
-    let mut record = done.items.into_iter().next().map(|it| it.record).unwrap_or_default();
+    let mut record =
+        done.items.into_iter().next().and_then(|it| it.record.into_mapping()).unwrap_or_default();
     for (field, _) in collections::foreign(entity) {
         if let Some(id @ Value::String(_)) = record.get(field).cloned() {
             record.insert(field, [("id", id)].into_iter().collect::<Mapping>());
@@ -109,7 +110,7 @@ fn with(old: Option<&Value>, steps: &[Step], message: &str) -> Value {
         Step::Key(key) => {
             let mut mapping = old.and_then(Value::as_mapping).cloned().unwrap_or_default();
             let inner = with(mapping.get(key), rest, message);
-            mapping.insert(key.as_str(), inner);
+            mapping.insert(key.clone(), inner);
             mapping.into()
         }
         Step::Index(n) => {

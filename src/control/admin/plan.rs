@@ -317,7 +317,7 @@ fn has_lasting_id(entity: &Entity, record: &Mapping) -> bool {
 /// The order of nodes in a document, lists by their numbers.
 fn order(at: &Path) -> Vec<(String, usize)> {
     let step = |step: &Step| match step {
-        Step::Key(key) => (key.clone(), 0),
+        Step::Key(key) => (key.to_string(), 0),
         Step::Index(n) => (String::new(), *n),
         Step::Inside => (String::new(), 0),
     };

@@ -25,28 +25,51 @@ pub(super) fn may_write(path: &Path) -> Result<(), String> {
     OpenOptions::new().write(true).open(&target).map(drop).map_err(|error| why(path, &error))
 }
 
-/// Puts `new` in the place of `old`: written beside it, flushed, and renamed. A link stays, and what it leads to is
-/// replaced; owner and permissions stay.
-pub(super) fn replace(path: &Path, old: &[u8], new: &[u8]) -> Result<(), Unsaved> {
+/// A new text beside its file, flushed; gone again if it is not put in the place of the old one.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    path: PathBuf,
+    target: PathBuf,
+    beside: PathBuf,
+}
+
+/// Writes a new text beside its file.
+///
+/// # Errors
+/// The system refused it.
+pub(super) fn prepare(path: &Path, new: &[u8]) -> Result<Prepared, Unsaved> {
     let failed = |error: io::Error| Unsaved::Failed(why(path, &error));
     let target = target(path).map_err(failed)?;
-    let folder = target.parent().unwrap_or(Path::new("/")).to_owned();
-    let beside = beside(&target);
-    let saved = save(&target, &beside, new).map_err(failed).and_then(|()| {
+    let prepared = Prepared { path: path.to_owned(), beside: beside(&target), target };
+    save(&prepared.target, &prepared.beside, new).map_err(failed)?;
+    Ok(prepared)
+}
+
+impl Prepared {
+    /// Puts the text in the place of `old` by a rename. A link stays, and what it leads to is replaced; owner and
+    /// permissions stay.
+    ///
+    /// # Errors
+    /// Somebody else has saved the file, or the system refused it.
+    pub(super) fn replace(self, old: &[u8]) -> Result<(), Unsaved> {
+        let failed = |error: io::Error| Unsaved::Failed(why(&self.path, &error));
         // As late as can be: what an editor has saved in between is not written over.
-        if fs::read(&target).map_err(failed)? != old {
+        if fs::read(&self.target).map_err(failed)? != old {
             return Err(Unsaved::Changed);
         }
-        fs::rename(&beside, &target).map_err(failed)
-    });
-    if saved.is_err() {
-        // It may not even have been made.
-        let _ = fs::remove_file(&beside);
-        return saved;
+        fs::rename(&self.beside, &self.target).map_err(failed)?;
+        // The new name itself has to reach the disk; where folders cannot be flushed, nothing is lost but the write.
+        let folder = self.target.parent().unwrap_or(Path::new("/"));
+        let _ = File::open(folder).and_then(|it| it.sync_all());
+        Ok(())
     }
-    // The new name itself has to reach the disk; where folders cannot be flushed, nothing is lost but the write.
-    let _ = File::open(folder).and_then(|it| it.sync_all());
-    Ok(())
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // It may have been renamed, or not even have been made.
+        let _ = fs::remove_file(&self.beside);
+    }
 }
 
 fn save(target: &Path, beside: &Path, text: &[u8]) -> io::Result<()> {
@@ -105,11 +128,12 @@ mod tests {
         fs::write(&real, "old").unwrap();
         fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
         symlink("real/kong.yaml", &link).unwrap();
-        replace(&link, b"old", b"new").unwrap();
+        prepare(&link, b"new").unwrap().replace(b"old").unwrap();
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
-        assert!(matches!(replace(&link, b"old", b"newer"), Err(Unsaved::Changed)));
+        assert!(matches!(prepare(&link, b"newer").unwrap().replace(b"old"), Err(Unsaved::Changed)));
+        drop(prepare(&link, b"newest").unwrap());
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.join("real")).unwrap().count(), 1);
         fs::remove_dir_all(folder).unwrap();

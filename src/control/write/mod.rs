@@ -10,21 +10,20 @@ mod verify;
 
 use std::sync::{Arc, PoisonError};
 
-use super::{Control, load::compile, read};
+use super::{Control, load::Reading, read};
 use crate::{
     config::{self, Format},
     diag::{Report, Source},
     document::{
-        Path, Value,
+        Layout, Path, Value,
         edit::{Change, edit},
     },
     entity::Entities,
     snapshot::{Compiled, Compiler, Snapshot},
 };
-use file::Unsaved;
+use file::{Prepared, Unsaved};
 use variables::escaped;
 use verify::Difference;
-pub(super) use verify::same;
 
 /// What a write does to the text, and what the text declares afterwards.
 #[derive(Clone, Debug, Default)]
@@ -96,27 +95,37 @@ impl Control {
             }
             let before = self.live().current();
             let format = self.state().format;
-            let document =
-                config::written(&source.text, format).map_err(|error| WriteError::Conflict(error.message))?;
-            let plan = decide(&before.entities, &document).map_err(WriteError::Refused)?;
+            // The text is that of what is current.
+            let said = Said::by(&before).map_or_else(|| Said::read(&source.text, format), Ok);
+            let said = said.map_err(WriteError::Conflict)?;
+            let plan = decide(&before.entities, &said.document).map_err(WriteError::Refused)?;
             if plan.changes.is_empty() && plan.gone.is_empty() {
                 let record = plan.wanted.map(|wanted| wanted.record);
                 return Ok(Written { snapshot: before, record });
             }
-            if let Some(file) = self.file_of(&source) {
+            let file = self.file_of(&source);
+            if let Some(file) = file {
                 file::may_write(file).map_err(WriteError::ReadOnly)?;
             }
-            let text = Text { source: &source, format, document: &document };
-            let (new, made, record) = make::<E>(&mut compiler, text, &plan, &before.entities)?;
-            if let Some(file) = self.file_of(&source) {
-                match file::replace(file, source.text.as_bytes(), new.text.as_bytes()) {
-                    Ok(()) => (),
-                    Err(Unsaved::Changed) => continue,
-                    Err(Unsaved::Failed(why)) => return Err(WriteError::ReadOnly(why)),
-                }
+            let mut attempt = Attempt {
+                compiler: &mut compiler,
+                source: &source,
+                format,
+                file,
+                said: &said,
+                plan: &plan,
+                before: &before,
+            };
+            let Made { source: new, compiled, prepared, at } = attempt.make::<E>()?;
+            match prepared.map_or(Ok(()), |it| it?.replace(source.text.as_bytes())) {
+                Ok(()) => (),
+                Err(Unsaved::Changed) => continue,
+                Err(Unsaved::Failed(why)) => return Err(WriteError::ReadOnly(why)),
             }
-            let loaded = self.publish(&before, &new, format, made);
-            let record = record.and_then(|at| {
+            let loaded = self.publish(&before, &new, format, compiled);
+            // Whoever waits for the answer need not wait until what was current is taken apart.
+            let _ = std::thread::Builder::new().spawn(move || drop((before, said)));
+            let record = at.and_then(|at| {
                 let all = &loaded.snapshot.entities.records;
                 all.iter().find(|it| it.at == at).map(|it| it.value.clone())
             });
@@ -142,72 +151,107 @@ impl Control {
     }
 }
 
-/// What is current, as it is written.
-#[derive(Clone, Copy)]
-struct Text<'a> {
+/// What a text says, and where, if that is known.
+#[derive(Clone)]
+struct Said {
+    document: Value,
+    layout: Option<Arc<Layout>>,
+}
+
+impl Said {
+    /// What the text says that this was made from, if it says so itself.
+    fn by(snapshot: &Snapshot) -> Option<Self> {
+        let origin = Some(&snapshot.origin).filter(|it| it.is_verbatim)?;
+        Some(Self { document: origin.document.clone(), layout: origin.layout.clone() })
+    }
+
+    fn read(text: &str, format: Format) -> Result<Self, String> {
+        let document = config::written(text, format).map_err(|error| error.message)?;
+        Ok(Self { document, layout: None })
+    }
+}
+
+/// A write on its way from a plan to a text that can be saved.
+struct Attempt<'a> {
+    compiler: &'a mut Compiler,
     source: &'a Arc<Source>,
     format: Format,
-    document: &'a Value,
+    /// Where the text is saved, if it comes from a file.
+    file: Option<&'a std::path::Path>,
+    said: &'a Said,
+    plan: &'a Plan,
+    before: &'a Snapshot,
 }
 
-/// The text after a plan, compiled, and where the entity stands.
-fn make<E>(
-    compiler: &mut Compiler,
-    text: Text<'_>,
-    plan: &Plan,
-    before: &Entities,
-) -> Result<(Arc<Source>, Compiled, Option<Path>), WriteError<E>> {
-    let mut why = WriteError::Conflict(String::new());
-    for changes in [Some(&plan.changes), plan.instead.as_ref()].into_iter().flatten() {
-        match attempt(compiler, text, plan, changes, before) {
-            Ok(done) => return Ok(done),
-            // What the finer changes have to say is nearer to what was asked.
-            Err(error) if matches!(&why, WriteError::Conflict(text) if text.is_empty()) => why = error,
-            Err(_) => (),
-        }
-    }
-    Err(why)
+/// A write that only has to be saved.
+struct Made {
+    source: Arc<Source>,
+    compiled: Compiled,
+    /// The text beside its file, or why it is not there.
+    prepared: Option<Result<Prepared, Unsaved>>,
+    /// Where the entity stands.
+    at: Option<Path>,
 }
 
-fn attempt<E>(
-    compiler: &mut Compiler,
-    Text { source, format, document }: Text<'_>,
-    plan: &Plan,
-    changes: &[Change],
-    before: &Entities,
-) -> Result<(Arc<Source>, Compiled, Option<Path>), WriteError<E>> {
-    let mut text = source.text.clone();
-    let mut said = Some(document.clone());
-    let mut todo = match format {
-        Format::Environment => escaped(changes, document),
-        Format::Kong | Format::Deck => changes.to_vec(),
-    };
-    for _ in 0..ROUNDS {
-        for change in todo.drain(..) {
-            let document = match said.take() {
-                Some(document) => document,
-                None => reread::<E>(&text, format)?,
-            };
-            text = edit(&text, &document, &change)
-                .map_err(|why| WriteError::Conflict(format!("the text has no place for it: {why}")))?;
-        }
-        let new = Source::new(source.name.clone(), text.clone());
-        let at = plan.wanted.as_ref().map(|wanted| wanted.at.clone());
-        let made =
-            compile(compiler, &new, format).map_err(|report| WriteError::Invalid(report, at.clone()))?;
-        match verify::verify(before, &made.snapshot.entities, plan) {
-            Ok(()) => return Ok((new, made, at)),
-            Err(Difference::Ids(ids)) => {
-                let fix = |(at, id): (Path, String)| Change::Set(at.key("id"), Value::from(id));
-                todo = ids.into_iter().map(fix).collect();
+impl Attempt<'_> {
+    fn make<E>(&mut self) -> Result<Made, WriteError<E>> {
+        let mut why = WriteError::Conflict(String::new());
+        for changes in [Some(&self.plan.changes), self.plan.instead.as_ref()].into_iter().flatten() {
+            match self.change(changes) {
+                Ok(done) => return Ok(done),
+                // What the finer changes have to say is nearer to what was asked.
+                Err(error) if matches!(&why, WriteError::Conflict(text) if text.is_empty()) => why = error,
+                Err(_) => (),
             }
-            Err(Difference::Other(why)) => return Err(WriteError::Conflict(why)),
         }
+        Err(why)
     }
-    Err(WriteError::Conflict("ids would not stay as they are".to_owned()))
-}
 
-fn reread<E>(text: &str, format: Format) -> Result<Value, WriteError<E>> {
-    config::written(text, format)
-        .map_err(|error| WriteError::Conflict(format!("the text has no place for it: {}", error.message)))
+    fn change<E>(&mut self, changes: &[Change]) -> Result<Made, WriteError<E>> {
+        let no_place = |why: String| WriteError::Conflict(format!("the text has no place for it: {why}"));
+        let mut text = self.source.text.clone();
+        let mut said = Some(self.said.clone());
+        let mut todo = match self.format {
+            Format::Environment => escaped(changes, &self.said.document),
+            Format::Kong | Format::Deck => changes.to_vec(),
+        };
+        for _ in 0..ROUNDS {
+            for change in todo.drain(..) {
+                let Said { document, layout } = match said.take() {
+                    Some(said) => said,
+                    None => Said::read(&text, self.format).map_err(no_place)?,
+                };
+                text = edit(&text, &document, layout, &change).map_err(|why| no_place(why.to_string()))?;
+            }
+            let new = Source::new(self.source.name.clone(), text.clone());
+            let at = self.plan.wanted.as_ref().map(|wanted| wanted.at.clone());
+            let (compiled, prepared) = self.compile(&new);
+            let compiled = compiled.map_err(|report| WriteError::Invalid(report, at.clone()))?;
+            match verify::verify(&self.before.entities, &compiled.snapshot.entities, self.plan) {
+                Ok(()) => return Ok(Made { source: new, compiled, prepared, at }),
+                Err(Difference::Ids(ids)) => {
+                    let fix = |(at, id): (Path, String)| Change::Set(at.key("id"), Value::from(id));
+                    todo = ids.into_iter().map(fix).collect();
+                }
+                Err(Difference::Other(why)) => return Err(WriteError::Conflict(why)),
+            }
+        }
+        Err(WriteError::Conflict("ids would not stay as they are".to_owned()))
+    }
+
+    /// Compiles the text, and puts it beside its file meanwhile: a disk takes its time.
+    fn compile(
+        &mut self,
+        new: &Arc<Source>,
+    ) -> (Result<Compiled, Report>, Option<Result<Prepared, Unsaved>>) {
+        let Self { compiler, file, format, before, .. } = self;
+        let reading = Reading { format: *format, before, advise: false, layout: true };
+        std::thread::scope(|scope| {
+            let prepare = |file| scope.spawn(move || file::prepare(file, new.text.as_bytes()));
+            let prepared = file.map(prepare);
+            let compiled = reading.compile(compiler, new);
+            let stopped = || Err(Unsaved::Failed("writing stopped half-way".to_owned()));
+            (compiled, prepared.map(|it| it.join().unwrap_or_else(|_| stopped())))
+        })
+    }
 }

@@ -1,12 +1,14 @@
 //! Whether a text declares exactly what a write was to lead to: what decides is what the text says, not what its
 //! editor meant.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Plan;
 use crate::{
     document::{Path, Step, Value, edit::Change},
-    entity::{Entities, Record},
+    entity::{Entities, Record, says_the_same},
 };
 
 /// What is not as it should be.
@@ -20,9 +22,15 @@ pub(super) enum Difference {
 
 /// Compares what was declared, and what is, with what a plan wants.
 pub(super) fn verify(before: &Entities, after: &Entities, plan: &Plan) -> Result<(), Difference> {
-    let by_id: HashMap<(&str, &str), &Record> =
-        after.records.iter().map(|it| ((it.collection(), it.id()), it)).collect();
-    let by_place = || after.records.iter().map(|it| (&it.at, it)).collect::<HashMap<_, _>>();
+    // What stands in memory where it stood before says what it said.
+    let address = |it: &Record| it.value.address();
+    let old: FxHashSet<usize> = before.records.iter().filter_map(address).collect();
+    let kept: FxHashSet<usize> =
+        after.records.iter().filter_map(address).filter(|it| old.contains(it)).collect();
+    let is_kept = |it: &Record| address(it).is_some_and(|it| kept.contains(&it));
+    let new = after.records.iter().filter(|it| !is_kept(it));
+    let by_id: FxHashMap<(&str, &str), &Record> = new.map(|it| ((it.collection(), it.id()), it)).collect();
+    let by_place = || after.records.iter().map(|it| (&it.at, it)).collect::<FxHashMap<_, _>>();
     let gone: HashSet<(&str, &str)> =
         plan.gone.iter().map(|(collection, id)| (*collection, id.as_str())).collect();
     let wanted = plan.wanted.as_ref().map(|it| (it.collection, id(&it.record)));
@@ -35,8 +43,11 @@ pub(super) fn verify(before: &Entities, after: &Entities, plan: &Plan) -> Result
             continue;
         }
         stay += 1;
+        if is_kept(old) {
+            continue;
+        }
         match by_id.get(&key) {
-            Some(new) if same(&old.value, &new.value) => (),
+            Some(new) if says_the_same(&old.value, &new.value) => (),
             Some(_) => changed = Some(format!("{} '{}' would change, too", key.0, key.1)),
             None => {
                 let at = moved(&old.at, &plan.changes);
@@ -55,7 +66,7 @@ pub(super) fn verify(before: &Entities, after: &Entities, plan: &Plan) -> Result
         let id = id(&it.record);
         if !id.is_empty() && new.id() != id {
             ids.push((it.at.clone(), id.to_owned()));
-        } else if !same(
+        } else if !fits(
             &without_password(it.collection, &it.record),
             &without_password(it.collection, &new.value),
         ) {
@@ -93,17 +104,17 @@ fn without_password(collection: &str, record: &Value) -> Value {
     record.into()
 }
 
-/// Whether two records say the same; when they were made and changed is not what they say.
-pub(in crate::control) fn same(one: &Value, other: &Value) -> bool {
-    let says = |key: &str| !matches!(key, "created_at" | "updated_at");
-    let id_is_open = one.get("id").is_none_or(Value::is_null);
-    one.entries()
-        .filter(|(key, _)| says(key))
-        .all(|(key, value)| (key == "id" && id_is_open) || other.get(key).unwrap_or(&Value::Null) == value)
-        && other
-            .entries()
-            .filter(|(key, _)| says(key))
-            .all(|(key, value)| (key == "id" && id_is_open) || value.is_null() || one.get(key).is_some())
+/// Whether a record says what was wanted of it, which may leave its id open.
+fn fits(wanted: &Value, record: &Value) -> bool {
+    if wanted.get("id").is_some_and(|it| !it.is_null()) {
+        return says_the_same(wanted, record);
+    }
+    let without = |it: &Value| {
+        let mut mapping = it.as_mapping().cloned().unwrap_or_default();
+        mapping.remove("id");
+        Value::from(mapping)
+    };
+    says_the_same(&without(wanted), &without(record))
 }
 
 /// Where a node stands after the changes.
@@ -119,11 +130,7 @@ fn moved(at: &Path, changes: &[Change]) -> Path {
             steps[list.len()] = Step::Index(n - 1);
         }
     }
-    steps.iter().fold(Path::root(), |path, step| match step {
-        Step::Key(key) => path.key(key),
-        Step::Index(n) => path.index(*n),
-        Step::Inside => path.inside(),
-    })
+    steps.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,19 @@
 //! Where every node of a text stands, with what an editor has to know: its delimiter, its style, its anchor.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::super::yaml;
-use crate::document::{Covered, Step};
+use crate::document::{Covered, Step, Text};
+
+/// Where the nodes of one text stand.
+#[derive(Debug)]
+pub struct Layout {
+    pub(super) root: Node,
+    /// Whether there is a node that aliases could repeat.
+    pub(super) has_anchors: bool,
+}
 
 /// A node of the text.
 #[derive(Debug)]
@@ -40,7 +48,7 @@ pub(super) enum Shape {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) key: Range<usize>,
-    pub(super) name: String,
+    pub(super) name: Text,
     pub(super) value: Node,
 }
 
@@ -95,44 +103,71 @@ impl Node {
 }
 
 /// Reads the layout of the first document of a text that is known to be one, but for what decK puts into it.
-pub(super) fn read(text: &str) -> Option<Node> {
+pub(super) fn read(text: &str) -> Option<Layout> {
     let covered = Covered::new(text);
     let text = covered.text();
-    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = Reader { text, start, cursor: start, open: Vec::new(), root: None };
+    let mut draft = Draft::new(text);
+    let start = draft.start;
     for item in Parser::new_from_str_with_options(&text[start..], yaml::reading()) {
         let (event, span) = item.ok()?;
         if matches!(event, Event::DocumentEnd) {
             break;
         }
-        reader.event(&event, span)?;
+        draft.event(&event, &span);
     }
-    let end = text.len();
-    Some(reader.root.unwrap_or(Node { lead: end, start: end, end, anchor: 0, shape: Shape::Scalar }))
+    if draft.root.is_none() && !draft.is_broken {
+        let end = text.len();
+        draft.root = Some(Node { lead: end, start: end, end, anchor: 0, shape: Shape::Scalar });
+    }
+    draft.finish()
 }
 
-struct Reader<'a> {
+/// A layout that is being read.
+pub(in crate::document) struct Draft<'a> {
     text: &'a str,
     start: usize,
     /// What comes before this has been read.
     cursor: usize,
     open: Vec<Open>,
     root: Option<Node>,
+    /// Names of keys: thousands of mappings share one text for each.
+    names: HashSet<Text>,
+    /// Whether events came that make no document.
+    is_broken: bool,
+    has_anchors: bool,
 }
 
 struct Open {
     node: Node,
-    key: Option<(Range<usize>, String)>,
+    key: Option<(Range<usize>, Text)>,
 }
 
-impl Reader<'_> {
-    fn event(&mut self, event: &Event<'_>, span: Span) -> Option<()> {
+impl<'a> Draft<'a> {
+    pub(in crate::document) fn new(text: &'a str) -> Self {
+        let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let (open, names) = (Vec::new(), HashSet::new());
+        Self { text, start, cursor: start, open, root: None, names, is_broken: false, has_anchors: false }
+    }
+
+    /// The layout, once the document has ended; none if there was no node.
+    pub(in crate::document) fn finish(self) -> Option<Layout> {
+        let root = self.root.filter(|_| !self.is_broken)?;
+        Some(Layout { root, has_anchors: self.has_anchors })
+    }
+
+    /// Takes one event.
+    pub(in crate::document) fn event(&mut self, event: &Event<'_>, span: &Span) {
+        self.is_broken |= self.take(event, span).is_none();
+    }
+
+    fn take(&mut self, event: &Event<'_>, span: &Span) -> Option<()> {
         let range = span.byte_range().unwrap_or(0..0);
         let range = range.start + self.start..range.end + self.start;
         match event {
             Event::Scalar(text, style, anchor, _) => {
                 if self.awaits_key() {
-                    self.key(range, text.to_string());
+                    let name = self.name(text);
+                    self.key(range, name);
                 } else {
                     let node = self.scalar(range, *style, text, *anchor);
                     self.add(node);
@@ -141,7 +176,7 @@ impl Reader<'_> {
             Event::Alias(id) => {
                 if self.awaits_key() {
                     // Its name would have to be looked up; no key of ours is written like that.
-                    self.key(range, String::new());
+                    self.key(range, Text::default());
                 } else {
                     let lead = self.lead();
                     let node = Node {
@@ -177,7 +212,16 @@ impl Reader<'_> {
         open.is_some_and(|open| open.key.is_none() && matches!(open.node.shape, Shape::Mapping { .. }))
     }
 
-    fn key(&mut self, range: Range<usize>, name: String) {
+    fn name(&mut self, text: &str) -> Text {
+        if let Some(known) = self.names.get(text) {
+            return known.clone();
+        }
+        let new = Text::from(text);
+        self.names.insert(new.clone());
+        new
+    }
+
+    fn key(&mut self, range: Range<usize>, name: Text) {
         self.cursor = range.end;
         if let Some(open) = self.open.last_mut() {
             open.key = Some((range, name));
@@ -207,6 +251,7 @@ impl Reader<'_> {
     }
 
     fn add(&mut self, node: Node) {
+        self.has_anchors |= node.anchor > 0;
         self.cursor = node.end;
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);

@@ -13,9 +13,11 @@ mod removal;
 mod tests;
 mod write;
 
-use std::fmt;
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::{Path, Step, Value};
+pub(super) use layout::Draft;
+pub use layout::Layout;
 use place::Editor;
 
 /// One change of a document.
@@ -49,17 +51,26 @@ impl Change {
     }
 }
 
-/// The text with the change made; `document` is what the text says.
+/// The text with the change made; `document` is what the text says, and `layout` where, if that is known.
 ///
 /// # Errors
 /// The text has no place for the change.
-pub fn edit(text: &str, document: &Value, change: &Change) -> Result<String, Unchangeable> {
+pub fn edit(
+    text: &str,
+    document: &Value,
+    layout: Option<Arc<Layout>>,
+    change: &Change,
+) -> Result<String, Unchangeable> {
     // Each round writes out one alias on the way; there are not more of them than steps.
-    let mut text = text.to_owned();
+    let (mut text, mut layout) = (Cow::Borrowed(text), layout);
     for _ in 0..=change.path().steps().len() {
-        let editor = Editor::new(&text, document)?;
+        let layout = match layout.take() {
+            Some(known) => known,
+            None => Arc::new(layout::read(&text).ok_or(Unchangeable("it cannot be read"))?),
+        };
+        let editor = Editor::new(&text, document, &layout);
         match editor.alias_on_the_way(change) {
-            Some(alias) => text = editor.write_out(&alias)?,
+            Some(alias) => text = Cow::Owned(editor.write_out(&alias)?),
             None => return editor.change(change),
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, ops::Range};
 
 use super::{
     Change, Unchangeable,
-    layout::{Entry, Node, Shape, read},
+    layout::{Entry, Layout, Node, Shape},
     node,
     write::{Style, blanks},
 };
@@ -14,7 +14,8 @@ use crate::document::{Mapping, Step, Value};
 pub(super) struct Editor<'a> {
     pub(super) text: &'a str,
     pub(super) document: &'a Value,
-    pub(super) root: Node,
+    pub(super) root: &'a Node,
+    has_anchors: bool,
     style: Style,
     newline: &'static str,
 }
@@ -23,21 +24,22 @@ pub(super) struct Editor<'a> {
 pub(super) type Splice = (Range<usize>, String);
 
 impl<'a> Editor<'a> {
-    pub(super) fn new(text: &'a str, document: &'a Value) -> Result<Self, Unchangeable> {
-        let root = read(text).ok_or(Unchangeable("it cannot be read"))?;
+    pub(super) fn new(text: &'a str, document: &'a Value, layout: &'a Layout) -> Self {
+        let Layout { root, has_anchors } = layout;
         let json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']);
         let newline =
             if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) { "\r\n" } else { "\n" };
-        let mut editor = Self { text, document, root, style: Style { dash: 0, json }, newline };
+        let mut editor =
+            Self { text, document, root, has_anchors: *has_anchors, style: Style { dash: 0, json }, newline };
         editor.style.dash = editor.dash();
-        Ok(editor)
+        editor
     }
 
     /// The steps to the first alias on the way to what changes.
     pub(super) fn alias_on_the_way(&self, change: &Change) -> Option<Vec<Step>> {
         let steps = change.path().steps();
         let is_alias = |node: &Node| matches!(node.shape, Shape::Alias(_));
-        let mut here = &self.root;
+        let mut here = self.root;
         for (n, step) in steps.iter().enumerate() {
             if is_alias(here) {
                 return Some(steps[..n].to_vec());
@@ -83,6 +85,9 @@ impl<'a> Editor<'a> {
 
     /// Aliases elsewhere of nodes that change: they are written out, so that they go on saying what they said.
     fn aliases_of(&self, change: &Change) -> Result<Vec<Splice>, Unchangeable> {
+        if !self.has_anchors {
+            return Ok(Vec::new());
+        }
         let path = change.path().steps();
         let goes = |steps: &[Step]| !matches!(change, Change::Push(..)) && steps.starts_with(path);
         let mut anchors: HashMap<usize, Vec<Step>> = HashMap::new();
@@ -106,7 +111,7 @@ impl<'a> Editor<'a> {
     }
 
     pub(super) fn set(&self, steps: &[Step], value: &Value) -> Result<Vec<Splice>, Unchangeable> {
-        let mut here = &self.root;
+        let mut here = self.root;
         for (n, step) in steps.iter().enumerate() {
             let Some(child) = here.child(step) else {
                 let Step::Key(key) = step else { return Err(Unchangeable("the list has no such item")) };
@@ -121,7 +126,7 @@ impl<'a> Editor<'a> {
 
     /// The node at the end of the steps.
     pub(super) fn find(&self, steps: &[Step]) -> Option<&Node> {
-        steps.iter().try_fold(&self.root, |node, step| node.child(step))
+        steps.iter().try_fold(self.root, |node, step| node.child(step))
     }
 
     /// The node that holds the one at the end of the steps.
@@ -341,20 +346,22 @@ impl<'a> Editor<'a> {
 
     /// By how much the first list stands to the right of its key.
     fn dash(&self) -> usize {
-        let mut found = None;
-        self.root.each(&mut Vec::new(), &mut |node, _| {
-            let Shape::Mapping { flow: false, entries } = &node.shape else { return };
-            for entry in entries {
-                if let Shape::Sequence { flow: false, items } = &entry.value.shape
-                    && let Some(first) = items.first()
-                    && found.is_none()
-                {
+        self.dash_below(self.root).unwrap_or(0)
+    }
+
+    fn dash_below(&self, node: &Node) -> Option<usize> {
+        match &node.shape {
+            Shape::Sequence { items, .. } => items.iter().find_map(|it| self.dash_below(it)),
+            Shape::Mapping { flow: true, .. } | Shape::Scalar | Shape::Alias(_) => None,
+            Shape::Mapping { flow: false, entries } => {
+                let own = entries.iter().find_map(|entry| {
+                    let Shape::Sequence { flow: false, items } = &entry.value.shape else { return None };
                     let key = self.column(entry.key.start);
-                    found = self.column(first.lead.saturating_sub(1)).checked_sub(key);
-                }
+                    self.column(items.first()?.lead.saturating_sub(1)).checked_sub(key)
+                });
+                own.or_else(|| entries.iter().find_map(|it| self.dash_below(&it.value)))
             }
-        });
-        found.unwrap_or(0)
+        }
     }
 }
 
@@ -370,7 +377,7 @@ fn with(base: Option<&Value>, steps: &[Step], value: &Value) -> Result<Value, Un
         Some((Step::Key(key), rest)) => {
             let mut mapping = base.and_then(Value::as_mapping).cloned().unwrap_or_default();
             let inner = with(mapping.get(key), rest, value)?;
-            mapping.insert(key.as_str(), inner);
+            mapping.insert(key.clone(), inner);
             Ok(mapping.into())
         }
         Some((Step::Index(n), rest)) => {

@@ -16,7 +16,7 @@ impl Editor<'_> {
     pub(super) fn remove(&self, steps: &[Step]) -> Result<Vec<Splice>, Unchangeable> {
         let none = Unchangeable("there is no such node");
         let is_written = self.find(steps).is_some();
-        let has_merges = |it: &Node| matches!(&it.shape, Shape::Mapping { entries, .. } if entries.iter().any(|it| it.name == "<<"));
+        let has_merges = |it: &Node| matches!(&it.shape, Shape::Mapping { entries, .. } if entries.iter().any(|it| &*it.name == "<<"));
         let merged = !is_written || self.parent(steps).is_some_and(has_merges);
         if merged && node(self.document, steps).is_some() {
             // A merge key brings it, or would bring it back; what stands beside that key wins.

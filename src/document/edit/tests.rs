@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::{Dialect, Mapping, read};
+use crate::document::{Dialect, Mapping, read, read_after};
 
 fn at(path: &str) -> Path {
     path.split('.').filter(|it| !it.is_empty()).fold(Path::root(), |path, step| match step.parse() {
@@ -31,7 +31,7 @@ fn remove(path: &str) -> Change {
 /// Checks the text that a change makes.
 #[track_caller]
 fn check(text: &str, change: &Change, expected: &str) {
-    let edited = edit(text, &value(text), change).unwrap();
+    let edited = edit(text, &value(text), None, change).unwrap();
     assert_eq!(edited, expected, "{change:?}");
 }
 
@@ -150,7 +150,7 @@ fn go(value: &Value, steps: &[Step], end: &dyn Fn(Option<&Value>) -> Option<Valu
         (Step::Key(key), Value::Mapping(_) | Value::Null) => {
             let mut mapping = value.as_mapping().cloned().unwrap_or_default();
             match below(mapping.get(key))? {
-                Some(child) => drop(mapping.insert(key.as_str(), child)),
+                Some(child) => drop(mapping.insert(key.clone(), child)),
                 None => drop(mapping.remove(key)),
             }
             Some(Some(mapping.into()))
@@ -241,7 +241,11 @@ proptest! {
                 _ => Change::Set(path.key(&key), new),
             };
             let Some(expected) = changed(&document, &change) else { continue };
-            match edit(&text, &document, &change) {
+            let edited = edit(&text, &document, None, &change);
+            // It does not matter whether the layout came with the document.
+            let (_, layout) = read_after(&text, Dialect::Kong, &document, true, None).unwrap();
+            prop_assert_eq!(&edited, &edit(&text, &document, layout.map(Arc::new), &change));
+            match edited {
                 Ok(edited) => {
                     let said = read(&edited, Dialect::Kong);
                     prop_assert!(said.is_ok(), "{change:?}\n{text}\n->\n{edited}\n{said:?}");

@@ -196,7 +196,7 @@ fn network(text: &str) -> Option<(IpAddr, u8)> {
 }
 
 /// One entry of `sources` or `destinations`: an address, a port, or both.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// An address and how many of its leading bits count.
     pub ip: Option<(IpAddr, u8)>,

@@ -2,7 +2,7 @@
 
 use crate::{
     diag::Diagnostic,
-    document::{Dialect, Path, Step, Value, read},
+    document::{Dialect, Path, Value, read},
     openapi::{
         Api, Node,
         sample::{Direction, Fault, Sampler},
@@ -56,11 +56,7 @@ impl Visit for Examples<'_> {
         };
         let mut complaint =
             claim.place.complain(severity, format!("this {word} breaks its schema: {}", first.message));
-        complaint.path = first.at.steps().iter().fold(complaint.path, |path, step| match step {
-            Step::Key(key) => path.key(key),
-            Step::Index(index) => path.index(*index),
-            Step::Inside => path.inside(),
-        });
+        complaint.path = complaint.path.join(first.at.steps());
         self.complaints.add(match more {
             [] => complaint,
             more => complaint.help(others(more)),

@@ -2,7 +2,7 @@
 
 use crate::{
     diag::Diagnostic,
-    document::{At, Path, Step},
+    document::{At, Path},
     openapi::{Library, Node, library::Place},
 };
 
@@ -48,11 +48,7 @@ impl<'a> Here<'a> {
     fn path(&self, library: &Library) -> Path {
         let path = self.at.path();
         let Some(place) = self.behind else { return path };
-        path.steps().iter().fold(library.path_of(place), |path, step| match step {
-            Step::Key(key) => path.key(key),
-            Step::Index(index) => path.index(*index),
-            Step::Inside => path.inside(),
-        })
+        library.path_of(place).join(path.steps())
     }
 }
 

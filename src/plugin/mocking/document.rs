@@ -26,7 +26,7 @@ impl Placed {
     pub(super) fn place(&self, mut diagnostic: Diagnostic) -> Diagnostic {
         if diagnostic.file.is_none() {
             match self {
-                Self::Inside(at) => diagnostic.path = below(at, &diagnostic.path),
+                Self::Inside(at) => diagnostic.path = at.join(diagnostic.path.steps()),
                 Self::File(source) => diagnostic.file = Some(source.clone()),
             }
         }
@@ -91,15 +91,6 @@ fn lower(
     let known = api.library.files().map(|path| (path.to_owned(), file_hash(path).unwrap_or_default()));
     setup.files.borrow_mut().extend(known);
     Ok((api, placed))
-}
-
-/// The same node, in a document that stands inside another one.
-fn below(outer: &Path, inner: &Path) -> Path {
-    inner.steps().iter().fold(outer.clone(), |path, step| match step {
-        document::Step::Key(key) => path.key(key),
-        document::Step::Index(n) => path.index(*n),
-        document::Step::Inside => path.inside(),
-    })
 }
 
 /// Reads a file whose real place is inside a folder.
