@@ -123,10 +123,11 @@ fn seen(made: &Result<Compiled, Vec<Diagnostic>>) -> String {
         .map(|it| format!("{} at {}: {}", it.collection(), it.at, it.value.to_json()))
         .collect();
     let step = |it: &Step| {
-        let Step { chain, destination, matched, https_only, grpc } = it;
+        let Step { chain, destination, matched, https_only, grpc, counting } = it;
+        let counted = counting.is_some();
         let Matched { route, route_record, service, service_record, .. } = &**matched;
         format!(
-            "{chain:?} {destination:?} {route} {route_record:?} {service:?} {service_record:?} {https_only} {grpc}"
+            "{chain:?} {destination:?} {route} {route_record:?} {service:?} {service_record:?} {https_only} {grpc} {counted}"
         )
     };
     let steps: Vec<String> = snapshot.steps.iter().map(step).collect();
