@@ -26,6 +26,10 @@ use command::{
     run::{self, Reading},
 };
 
+/// The system's would keep what a replaced Snapshot and closed connections have left.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A DB-less, Kong-compatible API gateway that mocks what is not built yet.
 #[derive(Debug, Parser)]
 #[command(version, about, propagate_version = true, arg_required_else_help = true)]
