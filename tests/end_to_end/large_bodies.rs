@@ -30,7 +30,7 @@ fn size() -> usize {
 }
 
 /// How much memory the gateway may have taken at any time: less than half of a body.
-const MEMORY: usize = 48 << 20;
+const MEMORY: usize = 64 << 20;
 
 const BLOCK: &[u8] = &[b'x'; 64 << 10];
 
