@@ -29,7 +29,7 @@ fn size() -> usize {
     *SIZE
 }
 
-/// How much memory the gateway may have taken at any time: less than half of a body.
+/// How much memory the gateway may have taken at any time: at most half of a body.
 const MEMORY: usize = 64 << 20;
 
 const BLOCK: &[u8] = &[b'x'; 64 << 10];
