@@ -1,9 +1,12 @@
-//! What a request says to an upstream.
+//! What a request says to an upstream, and how much an upstream may say before a body.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, header::HOST, header::UPGRADE, request::Parts,
     uri::PathAndQuery,
 };
+
+/// The longest head of a response, in bytes.
+pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 /// The head of a request. It is read anew for every try, as each peer may want another Host.
 pub trait Head: Sync {

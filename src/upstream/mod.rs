@@ -6,7 +6,7 @@
 //!
 //! | part | what it is for |
 //! |---|---|
-//! | [`pool`] | idle connections and their loan |
+//! | [`pool`] | connections to all origins and their loan |
 //! | [`connect`] | address, TCP, TLS |
 //! | [`stream`] | the bytes of a connection |
 //! | [`http1`] | one request and its response on a connection |
@@ -33,7 +33,7 @@ mod tls;
 pub use error::{Cause, Failure};
 pub use head::Head;
 pub use peers::{Outcome, Peer, Peers, Place};
-pub use pool::{Pool, PoolSettings};
+pub use pool::Pool;
 pub use stream::Switched;
 pub use tls::{TlsSettings, Trust};
 
@@ -116,6 +116,23 @@ impl Origin {
     /// The port that is connected to.
     pub fn port(&self) -> u16 {
         self.port
+    }
+}
+
+/// How long connections are kept. The defaults are Kong's (`upstream_keepalive_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// The most idle connections to one origin that a worker keeps; 0 keeps none.
+    pub idle_per_origin: usize,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// How many requests one connection serves.
+    pub max_requests: u32,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self { idle_per_origin: 512, idle_timeout: Duration::from_mins(1), max_requests: 10_000 }
     }
 }
 

@@ -136,6 +136,11 @@ impl Library {
         reference::place(root, fragment)
     }
 
+    /// The reference that the node is, if it is one that can be followed.
+    pub(in crate::openapi) fn reference_of<'a>(&self, node: &'a Node) -> Option<&'a Text> {
+        self.reference(node).and_then(Result::ok)
+    }
+
     fn reference<'a>(&self, node: &'a Node) -> Option<Result<&'a Text, ReferenceError>> {
         reference::of(&node.value, self.version.siblings_count())
     }

@@ -3,26 +3,43 @@
 
 use std::collections::HashSet;
 
-use super::valid::{Evaluator, reference};
-use crate::{document::Value, openapi::Node};
+use super::pattern::Patterns;
+use crate::{
+    document::Value,
+    openapi::{Library, Node},
+};
+
+/// A value, and how to ask about it.
+pub(super) struct Spoken<'a, F> {
+    pub(super) library: &'a Library,
+    pub(super) patterns: &'a Patterns,
+    pub(super) value: &'a Value,
+    /// Whether it is valid by a schema that stands this deep.
+    pub(super) holds: F,
+}
 
 /// Whether the schema itself speaks about the property.
-pub(super) fn declares(on: &Evaluator<'_>, schema: &Node, key: &str) -> bool {
+pub(super) fn declares(patterns: &Patterns, schema: &Node, key: &str) -> bool {
     let named = schema.value.get("properties").is_some_and(|it| it.get(key).is_some());
     named
-        || schema.value.get("patternProperties").is_some_and(|patterns| {
-            patterns.entries().any(|(pattern, _)| on.patterns.compiled(pattern).matches(key))
-        })
+        || schema
+            .value
+            .get("patternProperties")
+            .is_some_and(|all| all.entries().any(|(pattern, _)| patterns.compiled(pattern).matches(key)))
 }
 
 /// The properties that the schema, or a schema in it that is valid for the value, speaks about.
 /// (JSON Schema 2020-12, section 11.3.)
-pub(super) fn properties(on: &Evaluator<'_>, schema: &Node, value: &Value, depth: u32) -> HashSet<String> {
+pub(super) fn properties<F: Fn(&Node, u32) -> bool>(
+    of: &Spoken<'_, F>,
+    schema: &Node,
+    depth: u32,
+) -> HashSet<String> {
     let mut all = HashSet::new();
-    collect(on, schema, value, depth, &mut |part| {
+    of.collect(schema, depth, &mut |part| {
         let open = part.value.get("additionalProperties").is_some();
-        for (key, _) in value.entries() {
-            if open || declares(on, part, key) {
+        for (key, _) in of.value.entries() {
+            if open || declares(of.patterns, part, key) {
                 all.insert(key.to_owned());
             }
         }
@@ -31,9 +48,9 @@ pub(super) fn properties(on: &Evaluator<'_>, schema: &Node, value: &Value, depth
 }
 
 /// How many items from the first on the schema, or a schema in it, speaks about.
-pub(super) fn items(on: &Evaluator<'_>, schema: &Node, value: &Value, depth: u32) -> usize {
+pub(super) fn items<F: Fn(&Node, u32) -> bool>(of: &Spoken<'_, F>, schema: &Node, depth: u32) -> usize {
     let mut count = 0;
-    collect(on, schema, value, depth, &mut |part| {
+    of.collect(schema, depth, &mut |part| {
         let fixed = part.value.get("prefixItems").map_or(0, |it| it.items().len());
         let all = part.value.get("items").is_some();
         count = count.max(if all { usize::MAX } else { fixed });
@@ -41,36 +58,39 @@ pub(super) fn items(on: &Evaluator<'_>, schema: &Node, value: &Value, depth: u32
     count
 }
 
-fn collect(on: &Evaluator<'_>, schema: &Node, value: &Value, depth: u32, each: &mut dyn FnMut(&Node)) {
-    if depth > 32 || schema.value.as_mapping().is_none() {
-        return;
-    }
-    if reference(on.library, schema).is_some()
-        && let Ok(target) = on.library.resolve(schema)
-    {
-        collect(on, &target, value, depth + 1, each);
-    }
-    each(schema);
-    for keyword in ["allOf", "anyOf", "oneOf"] {
-        for part in schema.get(keyword).iter().flat_map(Node::items) {
-            if on.check(&part, value, depth + 1) {
-                collect(on, &part, value, depth + 1, each);
+impl<F: Fn(&Node, u32) -> bool> Spoken<'_, F> {
+    /// Gives the schema, and all in it that are valid for the value.
+    fn collect(&self, schema: &Node, depth: u32, each: &mut dyn FnMut(&Node)) {
+        if depth > 32 || schema.value.as_mapping().is_none() {
+            return;
+        }
+        if self.library.reference_of(schema).is_some()
+            && let Ok(target) = self.library.resolve(schema)
+        {
+            self.collect(&target, depth + 1, each);
+        }
+        each(schema);
+        for keyword in ["allOf", "anyOf", "oneOf"] {
+            for part in schema.get(keyword).iter().flat_map(Node::items) {
+                if (self.holds)(&part, depth + 1) {
+                    self.collect(&part, depth + 1, each);
+                }
             }
         }
-    }
-    if let Some(condition) = schema.get("if") {
-        let holds = on.check(&condition, value, depth + 1);
-        if holds {
-            collect(on, &condition, value, depth + 1, each);
+        if let Some(condition) = schema.get("if") {
+            let holds = (self.holds)(&condition, depth + 1);
+            if holds {
+                self.collect(&condition, depth + 1, each);
+            }
+            if let Some(next) = schema.get(if holds { "then" } else { "else" }) {
+                self.collect(&next, depth + 1, each);
+            }
         }
-        if let Some(next) = schema.get(if holds { "then" } else { "else" }) {
-            collect(on, &next, value, depth + 1, each);
-        }
-    }
-    if let Some(dependent) = schema.value.get("dependentSchemas") {
-        for (key, part) in dependent.entries() {
-            if value.get(key).is_some() {
-                collect(on, &schema.beside(part), value, depth + 1, each);
+        if let Some(dependent) = schema.value.get("dependentSchemas") {
+            for (key, part) in dependent.entries() {
+                if self.value.get(key).is_some() {
+                    self.collect(&schema.beside(part), depth + 1, each);
+                }
             }
         }
     }

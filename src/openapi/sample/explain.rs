@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::valid::{DEPTH, Evaluator, Rule, reference};
+use super::valid::{DEPTH, Evaluator, Rule};
 use crate::{
     document::{At, Path, Value},
     openapi::{Node, Version, version::brief},
@@ -53,7 +53,7 @@ impl Explaining<'_> {
             push(out, at, "false", "nothing is allowed here".to_owned());
         }
         let Some(keywords) = schema.value.as_mapping() else { return };
-        if reference(self.on.library, schema).is_some() {
+        if self.on.library.reference_of(schema).is_some() {
             if let Ok(target) = self.on.library.resolve(schema)
                 && !self.on.check(&target, value, depth)
             {
@@ -98,14 +98,14 @@ impl Explaining<'_> {
             }
             "additionalProperties" | "unevaluatedProperties" if it.value != Value::Bool(false) => {
                 for (key, value) in value.entries() {
-                    if !super::evaluated::declares(self.on, schema, key) {
+                    if !super::evaluated::declares(self.on.patterns, schema, key) {
                         part(it, value, at.key(key), out);
                     }
                 }
             }
             "additionalProperties" => {
                 for (key, _) in value.entries() {
-                    if !super::evaluated::declares(self.on, schema, key) {
+                    if !super::evaluated::declares(self.on.patterns, schema, key) {
                         push(out, at.key(key), keyword, format!("`{}` is not allowed here", brief(key)));
                     }
                 }

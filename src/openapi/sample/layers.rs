@@ -6,7 +6,6 @@ use super::{
     Stop,
     negate::negate,
     place::{Place, Reference},
-    valid::reference,
 };
 use crate::{
     document::{Mapping, Text, Value},
@@ -121,7 +120,7 @@ impl Layers {
             Value::Mapping(_) => (),
             _ => return Ok(()),
         }
-        let Some(text) = reference(context.library, schema) else {
+        let Some(text) = context.library.reference_of(schema) else {
             return self.expand(schema, owner, level, context, place);
         };
         if context.library.version() == Version::OpenApi31 {

@@ -75,8 +75,7 @@ impl Direction {
         };
         let says = |it: &Node| it.value.get(flag).and_then(Value::as_bool) == Some(true);
         says(schema)
-            || valid::reference(library, schema).is_some()
-                && library.resolve(schema).is_ok_and(|it| says(&it))
+            || library.reference_of(schema).is_some() && library.resolve(schema).is_ok_and(|it| says(&it))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Schemas for what another schema forbids: `not {minimum: 0}` is a number below zero.
 
-use super::valid::{reference, size};
+use super::valid::size;
 use crate::{
     document::{Mapping, Number, Value},
     openapi::{Library, Node},
@@ -23,7 +23,7 @@ fn collect(library: &Library, schema: &Node, depth: u32, ways: &mut Vec<(u8, Nod
     if depth > DEPTH {
         return;
     }
-    if reference(library, schema).is_some() {
+    if library.reference_of(schema).is_some() {
         if let Ok(target) = library.resolve(schema) {
             collect(library, &target, depth + 1, ways);
         }

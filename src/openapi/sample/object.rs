@@ -12,7 +12,6 @@ use super::{
     place::Place,
     rules::Rules,
     search::Generation,
-    valid::reference,
 };
 use crate::{
     document::{Mapping, Text, Value},
@@ -65,7 +64,7 @@ impl Generation<'_> {
     /// An empty object, where a plain sample would go round a second time and may be empty.
     pub(super) fn cut_short(&self, schemas: &[Node], place: &Place<'_>) -> Option<Value> {
         let [schema] = schemas else { return None };
-        let text = reference(self.library, schema).filter(|_| self.plain)?;
+        let text = self.library.reference_of(schema).filter(|_| self.plain)?;
         if place.visits(&(schema.file, text.clone())) < 2 {
             return None;
         }
@@ -132,7 +131,7 @@ impl Generation<'_> {
         let mut rest = Vec::new();
         for layer in &layers.all {
             let schema = &layer.schema;
-            if declares(&self.strict, schema, name) {
+            if declares(self.patterns, schema, name) {
                 schemas.extend(schema.get("properties").and_then(|it| it.get(name)));
                 for (pattern, it) in schema.get("patternProperties").iter().flat_map(Node::entries) {
                     if self.patterns.compiled(pattern).matches(name) {
@@ -146,7 +145,7 @@ impl Generation<'_> {
             }
         }
         let spoken = layers.all.iter().any(|layer| {
-            declares(&self.strict, &layer.schema, name)
+            declares(self.patterns, &layer.schema, name)
                 || layer.schema.value.get("additionalProperties").is_some()
         });
         if !spoken {

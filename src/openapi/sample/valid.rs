@@ -5,9 +5,15 @@
 
 use std::{cell::Cell, collections::HashSet};
 
-use super::{Direction, decimal::Decimal, evaluated, fits::fits, pattern::Patterns};
+use super::{
+    Direction,
+    decimal::Decimal,
+    evaluated::{self, Spoken},
+    fits::fits,
+    pattern::Patterns,
+};
 use crate::{
-    document::{Text, Value},
+    document::Value,
     openapi::{Library, Node, Version},
 };
 
@@ -55,7 +61,7 @@ impl<'a> Evaluator<'a> {
         match &schema.value {
             Value::Bool(it) => *it,
             Value::Mapping(keywords) => {
-                if reference(self.library, schema).is_some() {
+                if self.library.reference_of(schema).is_some() {
                     let target =
                         self.library.resolve(schema).is_ok_and(|it| !self.check(&it, value, depth + 1));
                     if target {
@@ -70,15 +76,6 @@ impl<'a> Evaluator<'a> {
             }
             _ => true,
         }
-    }
-}
-
-/// The reference that the schema is, if it is one.
-pub(super) fn reference<'a>(library: &Library, schema: &'a Node) -> Option<&'a Text> {
-    let dynamic = || schema.value.get("$dynamicRef").filter(|_| library.version() == Version::OpenApi31);
-    match schema.value.get("$ref").or_else(dynamic) {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
     }
 }
 
@@ -161,6 +158,15 @@ impl Rule<'_> {
         self.on.check(schema, value, self.depth)
     }
 
+    fn spoken(&self) -> Spoken<'_, impl Fn(&Node, u32) -> bool> {
+        Spoken {
+            library: self.on.library,
+            patterns: self.on.patterns,
+            value: self.value,
+            holds: |schema: &Node, depth| self.on.check(schema, self.value, depth),
+        }
+    }
+
     fn has_type(&self, rule: &Value) -> bool {
         let nullable = match self.on.library.version() {
             Version::Swagger2 => "x-nullable",
@@ -237,7 +243,7 @@ impl Rule<'_> {
                     .contains(&found)
             }
             "unevaluatedItems" => {
-                let known = evaluated::items(self.on, self.schema, self.value, self.depth);
+                let known = evaluated::items(&self.spoken(), self.schema, self.depth);
                 items.iter().skip(known).all(|it| self.passes(rule, it))
             }
             _ => true,
@@ -260,10 +266,9 @@ impl Rule<'_> {
                 let pattern = self.on.patterns.compiled(pattern);
                 self.value.entries().all(|(key, it)| !pattern.matches(key) || self.passes(&schema, it))
             }),
-            "additionalProperties" => self
-                .value
-                .entries()
-                .all(|(key, it)| evaluated::declares(self.on, self.schema, key) || self.passes(rule, it)),
+            "additionalProperties" => self.value.entries().all(|(key, it)| {
+                evaluated::declares(self.on.patterns, self.schema, key) || self.passes(rule, it)
+            }),
             "propertyNames" => self.value.entries().all(|(key, _)| self.passes(rule, &Value::from(key))),
             "dependentRequired" | "dependentSchemas" | "dependencies" => {
                 rule.entries().all(|(key, dependent)| {
@@ -275,7 +280,7 @@ impl Rule<'_> {
                 })
             }
             "unevaluatedProperties" => {
-                let known = evaluated::properties(self.on, self.schema, self.value, self.depth);
+                let known = evaluated::properties(&self.spoken(), self.schema, self.depth);
                 self.value.entries().all(|(key, it)| known.contains(key) || self.passes(rule, it))
             }
             _ => true,

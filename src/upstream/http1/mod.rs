@@ -9,12 +9,16 @@
 //! | [`request`] | the request on its way out |
 //! | [`response`] | the head of the response, and what it says about its body |
 //! | [`chunked`] | bodies in chunks |
+//! | [`link`] | a connection |
+//! | [`shelf`] | connections that wait for a request |
 //! | [`alarm`] | timeouts |
 
 mod alarm;
 mod chunked;
+mod link;
 mod request;
 mod response;
+mod shelf;
 
 use std::{
     error::Error,
@@ -31,34 +35,26 @@ use http::{Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use tokio::{io::AsyncReadExt, time::Instant};
 
-pub(super) use self::response::MAX_HEAD;
 use self::{
-    alarm::Alarm,
     chunked::{Chunked, Part},
     request::{Obstacle, Outgoing, Stage},
     response::{Length, Received},
+};
+pub(super) use self::{
+    link::Link,
+    shelf::{Home, Shelf},
 };
 use super::{
     Limits,
     error::Cause,
     head::{Head, Said},
-    pool::Home,
-    stream::{Stream, Switched},
+    stream::Switched,
 };
 use crate::body::{Body, BodyError};
 
 /// How much is read at a time, and how much once an upstream has more to say.
 const READ: usize = 8 * 1024;
 const READ_MOST: usize = 64 * 1024;
-
-/// A connection that carries one request at a time.
-#[derive(Debug)]
-pub(super) struct Link {
-    stream: Stream,
-    alarm: Alarm,
-    /// How many requests it has answered.
-    pub(super) served: u32,
-}
 
 /// A response that is not HTTP, or more of it than is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,18 +124,6 @@ enum Ahead {
     Length(u64),
     Chunked(Chunked),
     UntilClose,
-}
-
-impl Link {
-    /// A connection that has carried nothing yet.
-    pub(super) const fn new(stream: Stream) -> Self {
-        Self { stream, alarm: Alarm::new(), served: 0 }
-    }
-
-    /// Whether it can take a request, as far as is known.
-    pub(super) fn is_quiet(&mut self) -> bool {
-        self.stream.is_quiet()
-    }
 }
 
 /// Sends a request over a connection that belongs to `home`, and waits for the head of the response. The connection

@@ -9,9 +9,7 @@ use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::Invalid;
-
-/// The longest head of a response, in bytes.
-pub(in crate::upstream) const MAX_HEAD: usize = 64 * 1024;
+use crate::upstream::head::MAX_HEAD;
 
 /// The most fields of a response.
 const MAX_FIELDS: usize = 100;

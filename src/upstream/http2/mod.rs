@@ -27,8 +27,7 @@ use self::body::{Download, Upload};
 use super::{
     Limits, Origin, Protocol,
     error::Cause,
-    head::{Head, Said},
-    http1::MAX_HEAD,
+    head::{Head, MAX_HEAD, Said},
 };
 use crate::body::Body;
 

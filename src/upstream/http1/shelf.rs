@@ -1,0 +1,127 @@
+//! Idle connections, kept per origin.
+//!
+//! The shelf is cut into shards and a thread starts its search at its own, so that threads rarely meet. (Kong's pool
+//! is per worker, too.) Nobody waits for an idle connection: whether its upstream has closed it is seen when it is
+//! taken, and when the shelf is swept.
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use hashbrown::HashMap;
+use tokio::time::Instant;
+
+use super::link::Link;
+use crate::upstream::{Origin, PoolSettings};
+
+/// How many parts the shelf has.
+const SHARDS: usize = 16;
+
+thread_local! {
+    static SHARD: usize = {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(thread::current().id());
+        usize::try_from(hash % SHARDS as u64).unwrap_or(0)
+    };
+}
+
+/// The idle connections of all origins.
+#[derive(Debug)]
+pub(in crate::upstream) struct Shelf {
+    settings: PoolSettings,
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+/// Idle connections, the most recently used ones last.
+type Shard = HashMap<Origin, Vec<Idle>>;
+
+#[derive(Debug)]
+struct Idle {
+    link: Link,
+    since: Instant,
+}
+
+/// Where a connection goes after an exchange.
+#[derive(Debug)]
+pub(in crate::upstream) struct Home {
+    origin: Origin,
+    shelf: Arc<Shelf>,
+}
+
+impl Shelf {
+    pub(in crate::upstream) fn new(settings: PoolSettings) -> Self {
+        Self { settings, shards: Default::default() }
+    }
+
+    /// How many connections are idle.
+    pub(in crate::upstream) fn idle(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).values().map(Vec::len).sum::<usize>()).sum()
+    }
+
+    /// Takes the connection to an origin that was used most recently.
+    pub(in crate::upstream) fn take(&self, origin: &Origin, now: Instant) -> Option<Link> {
+        let own = SHARD.with(|shard| *shard);
+        let (before, after) = self.shards.split_at(own);
+        after.iter().chain(before).find_map(|shard| {
+            let mut shard = lock(shard);
+            let idle = shard.get_mut(origin)?;
+            while let Some(mut candidate) = idle.pop() {
+                if self.is_fresh(&mut candidate, now) {
+                    return Some(candidate.link);
+                }
+            }
+            None
+        })
+    }
+
+    /// Closes the connections to all origins of this kind.
+    pub(in crate::upstream) fn forget(&self, of: impl Fn(&Origin) -> bool) {
+        for shard in &self.shards {
+            lock(shard).retain(|origin, _| !of(origin));
+        }
+    }
+
+    /// Closes connections that have been idle for too long at `now`, or that the upstream closed.
+    pub(in crate::upstream) fn sweep(&self, now: Instant) {
+        for shard in &self.shards {
+            lock(shard).retain(|_, idle| {
+                idle.retain_mut(|candidate| self.is_fresh(candidate, now));
+                !idle.is_empty()
+            });
+        }
+    }
+
+    fn is_fresh(&self, idle: &mut Idle, now: Instant) -> bool {
+        now.saturating_duration_since(idle.since) < self.settings.idle_timeout && idle.link.is_quiet()
+    }
+}
+
+impl Home {
+    pub(in crate::upstream) fn new(origin: &Origin, shelf: &Arc<Shelf>) -> Self {
+        Self { origin: origin.clone(), shelf: Arc::clone(shelf) }
+    }
+
+    /// Takes a connection back, in place of the one unused for longest if there are too many.
+    pub(super) fn put(self, link: Link) {
+        let Self { origin, shelf } = self;
+        let settings = &shelf.settings;
+        if link.served >= settings.max_requests || settings.idle_per_origin == 0 {
+            return;
+        }
+        let idle = Idle { link, since: Instant::now() };
+        let own = SHARD.with(|shard| *shard);
+        let surplus = {
+            let mut shard = lock(&shelf.shards[own]);
+            let kept = shard.entry(origin).or_default();
+            kept.push(idle);
+            (kept.len() > settings.idle_per_origin).then(|| kept.remove(0))
+        };
+        drop(surplus);
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // A shard holds no invariant that a panic could break.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
