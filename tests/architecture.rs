@@ -82,7 +82,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("granit_parser", &["src/document/"]),
     ("openapiv3", &["src/openapi/strict.rs"]),
     ("jsonschema", &["src/mock/validate/schema.rs", "src/openapi/sample/"]),
-    ("serde_yaml", &["src/control/admin/config.rs", "src/openapi/body/"]),
+    ("serde_yaml", &["src/openapi/body/"]),
     ("atc_router", &["src/router/expressions.rs", "src/router/facts.rs"]),
     ("arc_swap", &["src/snapshot/live.rs", "src/balancer/"]),
     ("hickory_resolver", &["src/dns/query.rs"]),

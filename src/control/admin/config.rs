@@ -4,7 +4,6 @@
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyDataStream, BodyExt, Full, LengthLimitError, Limited};
-use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::Admin;
@@ -13,7 +12,7 @@ use crate::{
     config::{Format, Refusal, refusal},
     diag::Source,
     document::{Mapping, Value},
-    entity::{self, Entities, Record},
+    entity::{Entities, Record},
     plugin::Bundled,
     reply,
     schema::Kind,
@@ -27,13 +26,7 @@ impl Admin {
     /// The running configuration as YAML, complete: defaults filled in, references by id.
     pub(super) fn config(&self) -> Response<Body> {
         let snapshot = self.control.live().current();
-        match serde_yaml::to_string(&Written(&export(&snapshot.entities))) {
-            Ok(text) => reply::json(StatusCode::OK, json!({ "config": text }).to_string()),
-            Err(error) => {
-                tracing::error!("cannot write the configuration as YAML: {error}");
-                reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
-            }
-        }
+        reply::json(StatusCode::OK, json!({ "config": export(&snapshot.entities).to_yaml() }).to_string())
     }
 
     /// Makes the configuration in the body current, if it can be.
@@ -162,10 +155,10 @@ fn refused(refusal: Refusal) -> Mapping {
 
 /// The collections that hold something, with their records, in Kong's order.
 fn collections(entities: &Entities) -> impl Iterator<Item = (&'static str, Vec<&Record>)> {
-    entity::DOCUMENT.iter().filter(|field| matches!(field.kind, Kind::Entities(..))).filter_map(|field| {
-        let these = entities.records.iter().filter(|it| it.collection() == field.name);
+    super::collections::entities().filter_map(|entity| {
+        let these = entities.records.iter().filter(|it| it.collection() == entity.collection);
         let records: Vec<&Record> = these.collect();
-        (!records.is_empty()).then_some((field.name, records))
+        (!records.is_empty()).then_some((entity.collection, records))
     })
 }
 
@@ -186,28 +179,6 @@ fn export(entities: &Entities) -> Value {
         document.insert(name, records.into_iter().map(flat).collect::<Vec<_>>());
     }
     document.into()
-}
-
-/// A value as YAML writes it.
-struct Written<'a>(&'a Value);
-
-impl Serialize for Written<'_> {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Null => out.serialize_unit(),
-            Value::Bool(it) => out.serialize_bool(*it),
-            // By way of serde_json a number would be a mapping: it keeps its digits under a key of its own.
-            Value::Number(number) => match number.as_i64() {
-                Some(whole) => out.serialize_i64(whole),
-                None => out.serialize_f64(number.as_f64()),
-            },
-            Value::String(text) => out.serialize_str(text),
-            Value::Sequence(items) => out.collect_seq(items.iter().map(Written)),
-            Value::Mapping(mapping) => {
-                out.collect_map(mapping.iter().map(|(key, value)| (key, Written(value))))
-            }
-        }
-    }
 }
 
 /// References by id, and nothing that is unset.
