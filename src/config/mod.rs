@@ -22,7 +22,7 @@ pub use environment::{escaped, is_substituted, written};
 pub use lint::lint;
 pub use parts::relocate;
 pub use past::Origin;
-pub use refusal::{Refusal, refusal};
+pub use refusal::{Refusal, in_kongs_words, refusal};
 
 use std::sync::Arc;
 

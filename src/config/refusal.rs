@@ -50,15 +50,19 @@ const OPENSSL: [(&str, &str); 2] = [
     ),
 ];
 
-/// The complaints in Kong's words, where people are told others.
-fn told(report: &Report) -> Vec<Diagnostic> {
-    let mut all = report.diagnostics().to_vec();
-    for diagnostic in &mut all {
+/// The same complaints in Kong's words, where people are told others.
+#[must_use]
+pub fn in_kongs_words(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    for diagnostic in &mut diagnostics {
         if let Some((_, kongs)) = OPENSSL.iter().find(|(ours, _)| diagnostic.message == *ours) {
             (*kongs).clone_into(&mut diagnostic.message);
         }
     }
-    all
+    diagnostics
+}
+
+fn told(report: &Report) -> Vec<Diagnostic> {
+    in_kongs_words(report.diagnostics().to_vec())
 }
 
 /// What Kong says of a text that is no document.

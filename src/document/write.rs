@@ -80,7 +80,9 @@ fn write_items(items: &[Value], indent: usize, out: &mut String) {
 fn write_scalar(value: &Value, indent: usize, out: &mut String) {
     match value {
         Value::String(text) => write_text(text, indent, out),
-        // Nothing, truth values, numbers, and what is empty are JSON.
+        // As Kong writes it.
+        Value::Null => out.push('~'),
+        // Truth values, numbers, and what is empty are JSON.
         other => other.write_json(out),
     }
 }
@@ -171,7 +173,7 @@ mod tests {
             r#"{"services":[{"name":"a","tags":["x","y"],"paths":["~/a/(?<b>[^#?/]+)$"]},{}],"b":[[1,2],[]]}"#,
             "services:\n- name: a\n  tags:\n  - x\n  - 'y'\n  paths:\n  - '~/a/(?<b>[^#?/]+)$'\n- {}\nb:\n- - 1\n  - 2\n- []\n",
         );
-        check(r#"{"a":{"b":{"c":null}}}"#, "a:\n  b:\n    c: null\n");
+        check(r#"{"a":{"b":{"c":null}}}"#, "a:\n  b:\n    c: ~\n");
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod tls;
 pub use changes::changes;
 pub use compile::{Compiled, Compiler};
 pub use live::Live;
-pub use tls::UpstreamTls;
+pub use tls::{UpstreamTls, certificate_faults};
 
 use std::{sync::Arc, time::SystemTime};
 

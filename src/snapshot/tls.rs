@@ -3,9 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    diag::Diagnostic,
-    document::Path,
-    entity::{CaCertificate, Certificate, CertificateIndex, CheckProtocol, Entities, Service, Sni, Upstream},
+    diag::{Diagnostic, ENTITY},
+    document::{Path, Value},
+    entity::{
+        CaCertificate, Certificate, CertificateIndex, CheckProtocol, Entities, Record, Service, Sni, Upstream,
+    },
     tls::{Authorities, Certificates, Fault, Identity, is_authority},
     upstream::{TlsSettings, Trust},
 };
@@ -124,6 +126,21 @@ impl Read {
     }
 }
 
+/// What is wrong with the certificates that this record holds, if it is one that holds some. What a vault holds is
+/// not looked at.
+#[must_use]
+pub fn certificate_faults(record: &Record) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    let in_vault = |(_, value): (&str, &Value)| value.as_str().is_some_and(|it| it.starts_with("{vault://"));
+    match record.collection() {
+        _ if record.value.entries().any(in_vault) => (),
+        "certificates" => drop(identities(&Certificate::new(&record.value, &record.at), &mut wrong)),
+        "ca_certificates" => drop(authority(&CaCertificate::new(&record.value, &record.at), &mut wrong)),
+        _ => (),
+    }
+    wrong
+}
+
 /// The certificate, and its alternative.
 fn identities(it: &Certificate, wrong: &mut Vec<Diagnostic>) -> Arc<[Identity]> {
     let mut read: Vec<Identity> = Vec::new();
@@ -144,7 +161,7 @@ fn identities(it: &Certificate, wrong: &mut Vec<Diagnostic>) -> Arc<[Identity]> 
     {
         let message = "certificate and alternative certificate need to have different type (e.g. RSA and ECDSA), \
                        the provided certificates were both of the same type";
-        wrong.push(Diagnostic::error(it.at.key("cert_alt"), message));
+        wrong.push(Diagnostic::error(it.at.key("cert_alt"), message).listed(it.at.key(ENTITY)));
     }
     read.into()
 }
@@ -155,7 +172,9 @@ fn complain(at: &Path, fault: &Fault, [certificate, key]: [&str; 2], which: &str
         Fault::Key(_) => Diagnostic::error(at.key(key), fault.to_string()),
         Fault::Mismatch => {
             let help = format!("give {key} the private key that {certificate} was made for");
-            Diagnostic::error(at.key(certificate), format!("{which}{fault}")).help(help)
+            let complaint = Diagnostic::error(at.key(certificate), format!("{which}{fault}")).help(help);
+            // Kong tells it of the record as a whole.
+            complaint.listed(at.key(ENTITY))
         }
     }
 }
@@ -168,7 +187,7 @@ fn authority(it: &CaCertificate, wrong: &mut Vec<Diagnostic>) -> Option<Authorit
         Ok((_, false)) => {
             let message =
                 "certificate does not appear to be a CA because it is missing the \"CA\" basic constraint";
-            wrong.push(Diagnostic::error(at, message));
+            wrong.push(Diagnostic::error(at, message).listed(it.at.key(ENTITY)));
             None
         }
         Err(why) => {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     client::{Answer, Client},
     gateway::{Gateway, Setup},
+    pem::{Signed, block},
 };
 
 const BEFORE: &str = "_format_version: \"3.0\"\nservices:\n- {name: before, url: http://a.example}\n";
@@ -50,18 +51,38 @@ fn takes_every_form_that_kong_takes() {
     check("application/x-www-form-urlencoded", &format!("config={escaped}"));
 }
 
+const LISTS: [&str; 16] = [
+    "/services",
+    "/routes",
+    "/plugins",
+    "/consumers",
+    "/key-auths",
+    "/basic-auths",
+    "/acls",
+    "/jwts",
+    "/hmac-auths",
+    "/oauth2",
+    "/upstreams",
+    "/upstreams/up/targets",
+    "/certificates",
+    "/snis",
+    "/vaults",
+    "/keys",
+];
+
 /// Checks that what is given out declares the same.
 #[track_caller]
 fn check_export(setup: Setup) {
     let gateway = setup.run();
     let shown = |path: &str| gateway.admin("GET", path).json();
-    let before = ["/services", "/routes", "/plugins"].map(shown);
+    let before = LISTS.map(shown);
     let exported = shown("/config");
     let text = exported["config"].as_str().unwrap();
-    assert!(text.starts_with("_format_version: \"3.0\"\n"), "{text}");
+    assert!(text.contains("  tags: ~\n"), "what is unset is said: {text}");
+    assert!(text.starts_with("_format_version: '3.0'\n_transform: false\n"), "{text}");
     let answer = post(&gateway, "", "text/yaml", text);
     assert_eq!(answer.status, 201, "{}\n{text}", answer.text());
-    assert_eq!(["/services", "/routes", "/plugins"].map(shown), before, "{text}");
+    assert_eq!(LISTS.map(shown), before, "{text}");
     assert_eq!(shown("/config")["config"], text);
 }
 
@@ -82,6 +103,34 @@ services:
     - {name: cors, config: {origins: ['*'], max_age: 1.5, credentials: true}}
 ";
     check_export(Setup::with(config));
+    let signed = Signed::by_itself("a.example");
+    let (cert, key) = (block(&signed.certificate, 4), block(&signed.key, 4));
+    let config = format!(
+        "\
+_format_version: \"3.0\"
+upstreams:
+- name: up
+  targets: [{{target: a.example, weight: 5}}]
+consumers:
+- username: bob
+  keyauth_credentials: [{{key: k}}]
+  basicauth_credentials: [{{username: u, password: p}}]
+  acls: [{{group: g}}]
+  jwt_secrets: [{{key: j, secret: s}}]
+  hmacauth_credentials: [{{username: h, secret: s}}]
+  oauth2_credentials: [{{name: app, redirect_uris: [http://x.example]}}]
+vaults:
+- {{name: env, prefix: my-env, config: {{prefix: X_}}}}
+key_sets:
+- name: ks
+  keys: [{{name: k, kid: '1', jwk: '{{\"kty\":\"oct\",\"kid\":\"1\",\"k\":\"AAAA\"}}'}}]
+certificates:
+- cert: {cert}
+  key: {key}
+  snis: [{{name: a.example}}]
+"
+    );
+    check_export(Setup::with(&config));
     check_export(
         Setup::with(include_str!("../../kong.yaml.example"))
             .file("specs/petstore-3.0.json", include_str!("../../specs/petstore-3.0.json")),

@@ -13,6 +13,7 @@
 
 mod access_log;
 mod admin;
+mod admin_certificates;
 mod admin_config;
 mod admin_laws;
 mod admin_safety;

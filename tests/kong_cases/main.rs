@@ -92,12 +92,13 @@ fn the_admin_api_without_writes() {
 fn the_admin_api_with_writes() {
     let file: writes::Writes = serde_json::from_str(include_str!("../kong-cases/admin-writes.json")).unwrap();
     let mut tally = Tally::of("admin-writes");
+    let pems = writes::Pems::new();
     for set in &file.sets {
         let gateway = Gateway::start_with(&[("KONG_STATUS_LISTEN", "127.0.0.1:0")]);
         gateway.load(&set.config);
         let mut ids = writes::Ids::new();
         for case in &set.cases {
-            let raw = case.raw(&gateway.admin().to_string(), &ids);
+            let raw = case.raw(&gateway.admin().to_string(), &ids, &pems);
             let answer = connection::send(gateway.admin(), &raw).unwrap();
             tally.count(&format!("{}/{}", set.name, case.name), &case.differences(&answer, &mut ids));
         }

@@ -1,9 +1,12 @@
 //! Writes through the Admin API, and what a real Kong with a database answered.
 //!
 //! Ids and keys that are made up differ each time: an id of the file stands for the one that was first met in its place.
+//! Certificates are made here: `<a.crt>` stands for one, and `<PEM>` for any.
 
 use std::collections::BTreeMap;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use regex::{Captures, Regex};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -105,12 +108,54 @@ impl Ids {
                 }
             }
             (Value::String(want), Value::String(have)) if is_made_up(want) && is_made_up(have) => (),
+            (Value::String(want), Value::String(have))
+                if want == "<PEM>" && have.starts_with("-----BEGIN ") => {}
+            (Value::String(want), Value::String(have)) if undigested(want) == undigested(have) => (),
             (Value::String(want), Value::String(have)) if self.ours(want) == *have => (),
             (Value::Number(want), Value::Number(have)) if want.as_f64() == have.as_f64() => (),
             (want, have) if want == have => (),
             _ => found.push(format!("{at} {have}, expected {want}")),
         }
     }
+}
+
+/// A text without the digests of certificates.
+fn undigested(text: &str) -> String {
+    let digests = Regex::new("[0-9a-f]{64}").unwrap();
+    digests.replace_all(text, "<digest>").into_owned()
+}
+
+/// Certificates and keys by the names that bodies have for them: `a` is a server's, `ca` an authority's.
+pub(crate) struct Pems(Vec<(&'static str, String)>);
+
+impl Pems {
+    pub(crate) fn new() -> Self {
+        let of = |name: &str, is_ca: IsCa| {
+            let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+            params.is_ca = is_ca;
+            let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+            (pem("CERTIFICATE", issuer.der()), pem("PRIVATE KEY", &issuer.key().serialize_der()))
+        };
+        let (certificate, key) = of("a.example", IsCa::NoCa);
+        let (authority, its_key) = of("ca.example", IsCa::Ca(BasicConstraints::Unconstrained));
+        Self(vec![("<a.crt>", certificate), ("<a.key>", key), ("<ca.crt>", authority), ("<ca.key>", its_key)])
+    }
+
+    /// A body with the certificates that it names.
+    fn put_into(&self, mut body: String, is_form: bool) -> String {
+        for (name, pem) in &self.0 {
+            let escaped =
+                |pem: &str| pem.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02x}"));
+            let text = if is_form { escaped(pem) } else { pem.clone() };
+            body = body.replace(name, &text);
+        }
+        body
+    }
+}
+
+fn pem(kind: &str, der: &[u8]) -> String {
+    let text = BASE64_STANDARD.encode(der);
+    format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n")
 }
 
 /// Whether this is a key or secret that nobody gave.
@@ -120,7 +165,7 @@ fn is_made_up(text: &str) -> bool {
 
 impl Write {
     /// The request, one character per byte.
-    pub(crate) fn raw(&self, host: &str, ids: &Ids) -> String {
+    pub(crate) fn raw(&self, host: &str, ids: &Ids, pems: &Pems) -> String {
         let Request { method, path, headers, body } = &self.request;
         let mut head = vec![
             format!("{method} {} HTTP/1.1", ids.ours(path)),
@@ -129,7 +174,8 @@ impl Write {
         ];
         let fields = headers.iter().flatten();
         head.extend(fields.map(|(name, value)| format!("{name}: {}", value.as_str().unwrap())));
-        let body = ids.ours(body.as_deref().unwrap_or_default());
+        let is_form = head.iter().any(|it| it.ends_with("x-www-form-urlencoded"));
+        let body = pems.put_into(ids.ours(body.as_deref().unwrap_or_default()), is_form);
         let text = format!("{}\r\nContent-Length: {}\r\n\r\n{body}", head.join("\r\n"), body.len());
         text.bytes().map(char::from).collect()
     }

@@ -2,11 +2,13 @@
 
 use super::{collections, refusal::Refusal};
 use crate::{
+    config::in_kongs_words,
     diag::{self, Diagnostic},
     document::{Mapping, Path, Step, Value},
-    entity::DOCUMENT,
+    entity::{DOCUMENT, Record},
     plugin,
     schema::{Entity, Kind, Plugins, check},
+    snapshot::certificate_faults,
 };
 
 /// The complete record of what was given, references as `{id: ...}`.
@@ -50,7 +52,7 @@ pub(super) fn checked(
     .collect();
     let done = check(DOCUMENT, &document.into(), plugins);
     let at = Path::root().key(entity.collection).index(0);
-    complain(&mut fields, &done.diagnostics, &at);
+    complain(&mut fields, &in_kongs_words(done.diagnostics), &at);
     // Of a map Kong says what is wrong with a value, and not with which.
     for field in entity.fields.iter().filter(|it| matches!(it.kind, Kind::Map(_))) {
         let inner = fields.get(field.name).and_then(Value::as_mapping).and_then(|it| it.iter().next());
@@ -71,7 +73,9 @@ pub(super) fn checked(
     if let Some(complete) = entity.complete {
         complete(&mut record);
     }
-    Ok(record)
+    let whole = Record { entity, value: record.clone().into(), at };
+    complain(&mut fields, &certificate_faults(&whole), &whole.at);
+    if fields.is_empty() { Ok(record) } else { Err(Refusal::Schema(fields)) }
 }
 
 /// Notes what diagnostics say about the record at `at`.

@@ -23,7 +23,7 @@ use crate::{
 const MOST_BYTES: usize = 64 << 20;
 
 impl Admin {
-    /// The running configuration as YAML, complete: defaults filled in, references by id.
+    /// The running configuration as YAML, complete: defaults filled in, `~` where nothing is set, references by id.
     pub(super) fn config(&self) -> Response<Body> {
         let snapshot = self.control.live().current();
         reply::json(StatusCode::OK, json!({ "config": export(&snapshot.entities).to_yaml() }).to_string())
@@ -181,13 +181,12 @@ fn export(entities: &Entities) -> Value {
     document.into()
 }
 
-/// References by id, and nothing that is unset.
+/// A record with its references by id, as a file has them.
 fn flat(record: &Record) -> Value {
     let is_reference = |key: &str| {
         record.entity.fields.iter().any(|it| it.name == key && matches!(it.kind, Kind::Foreign(_)))
     };
-    let set = record.value.entries().filter(|(_, value)| !value.is_null());
-    let flat = set.map(|(key, value)| {
+    let flat = record.value.entries().map(|(key, value)| {
         let id = value.get("id").filter(|_| is_reference(key));
         (key.to_owned(), id.unwrap_or(value).clone())
     });

@@ -220,7 +220,8 @@ fn one(record: &Record, entities: &Entities) -> Response<Body> {
     reply::json(StatusCode::OK, shown(record, entities).to_json())
 }
 
-fn nobody(key: &Key) -> Refusal {
+/// What is said of one that is not there.
+pub(super) fn nobody(key: &Key) -> Refusal {
     if key.entity.collection == "certificates" && !key.is_id() {
         return Refusal::Plain(StatusCode::NOT_FOUND, "SNI not found".to_owned());
     }

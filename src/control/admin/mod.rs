@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `guard` | who may ask |
 //! | `entities`, `pages`, `collections` | paths of entities, lists, and which entities there are |
-//! | `write`, `rules`, `plan`, `item`, `checked`, `input`, `form` | from a body to a change of the text |
+//! | `input`, `form`, `checked` | from a body to a record |
+//! | `write`, `wish`, `rules`, `server_names`, `plan`, `item` | from a record to a change of the text |
 //! | `config` | the whole text, out and in |
 //! | `schemas`, `tags`, `node`, `metrics`, `debug` | questions |
 //! | `refusal` | Kong's error objects |
@@ -26,7 +27,9 @@ mod plan;
 mod refusal;
 mod rules;
 mod schemas;
+mod server_names;
 mod tags;
+mod wish;
 mod write;
 
 use std::{sync::Arc, time::Instant};

@@ -123,39 +123,3 @@ pub(super) fn suits_route(entities: &Entities, entity: &Entity, record: &Mapping
     }
     Ok(())
 }
-
-/// Takes the server names out of what is said of a certificate: they are entities of their own. Those of one that is
-/// there are changed at `/snis`.
-pub(super) fn server_names(
-    entities: &Entities,
-    entity: &Entity,
-    given: &mut Mapping,
-    own: Option<&Record>,
-) -> Result<Vec<Value>, Refusal> {
-    if entity.collection != "certificates" {
-        return Ok(Vec::new());
-    }
-    let names = match given.remove("snis").unwrap_or_default() {
-        only @ Value::String(_) => vec![only].into(),
-        names => names,
-    };
-    if !names.is_null() && names.as_sequence().is_none() {
-        return Err(Refusal::field("snis", "expected a set"));
-    }
-    for name in names.items() {
-        let Some(text) = name.as_str() else { return Err(Refusal::field("snis", "expected a string")) };
-        let Some(sni) = by(entities, "snis", "name", text) else {
-            if own.is_some() {
-                return Err(Refusal::field("snis", "server names of a certificate are changed at /snis"));
-            }
-            continue;
-        };
-        let owner = sni.value.get("certificate").and_then(|it| it.get("id")).and_then(Value::as_str);
-        let owner = owner.unwrap_or_default();
-        if own.is_none_or(|own| own.id() != owner) {
-            let message = format!("{text} already associated with existing certificate '{owner}'");
-            return Err(Refusal::field("snis", message));
-        }
-    }
-    Ok(names.items().to_vec())
-}

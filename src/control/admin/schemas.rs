@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Admin, checked::checked, collections, input::Input, not_found, refusal::Refusal};
+use super::{Admin, checked::checked, collections, input::Input, not_found, refusal::Refusal, server_names};
 use crate::{
     body::Body,
     plugin::{self, Bundled},
@@ -59,7 +59,8 @@ impl Admin {
         let plugins = self.plugins();
         let mut given = input.record(entity, &plugins, None);
         given.remove("updated_at");
-        checked(entity, &given, &plugins)?;
+        let names = server_names::taken_from(entity, &mut given);
+        server_names::beside(names, checked(entity, &given, &plugins))?;
         Ok(reply::message(StatusCode::OK, "schema validation successful"))
     }
 }

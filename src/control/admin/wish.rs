@@ -1,0 +1,306 @@
+//! What a write asks for: what Kong checks, in its order, and what comes of it. (Kong: Admin API reference.)
+
+use http::{Method, StatusCode};
+
+use super::{
+    checked::{checked, merged},
+    collections,
+    entities::{Key, Resource, nobody},
+    input::Input,
+    plan::{Current, by},
+    refusal::Refusal,
+    rules::{is_unique, references_exist, resolve, suits_route},
+    server_names::{self, Names},
+};
+use crate::{
+    control::write::Plan,
+    document::{Mapping, Value},
+    entity::Record,
+    plugin::Bundled,
+    schema::Entity,
+};
+
+/// A write to be made: decided each time it is tried.
+pub(super) struct Wish {
+    pub(super) resource: Resource,
+    pub(super) method: Method,
+    pub(super) input: Input,
+    pub(super) plugins: Bundled,
+    /// Whether writes are made at all.
+    pub(super) allowed: bool,
+}
+
+/// What a wish comes to.
+pub(super) enum Verdict {
+    /// A write.
+    Plan(Box<Plan>),
+    /// Nothing is left to do.
+    Done,
+    /// A new parent for an entity: two writes.
+    Parent(Box<Plan>),
+}
+
+impl Resource {
+    /// The entity that a write is about.
+    pub(super) fn entity(&self) -> &'static Entity {
+        match self {
+            Self::All(entity) | Self::Below(_, entity, _) | Self::Parent(_, _, entity) => entity,
+            Self::One(key) | Self::OneBelow(_, key, _) => key.entity,
+            Self::Nothing | Self::Nobody => &NOBODY,
+        }
+    }
+}
+
+/// What a collection that is not used has.
+static NOBODY: Entity =
+    Entity { collection: "", fields: &[], prepare: None, complete: None, conditions: &[], checks: &[] };
+
+impl Wish {
+    /// What is to be written, as things are.
+    pub(super) fn decide(&self, current: &Current<'_>) -> Result<Verdict, Refusal> {
+        let entities = current.entities;
+        match &self.resource {
+            Resource::Nothing | Resource::Nobody => Err(Refusal::Plain(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this version does not use these entities".to_owned(),
+            )),
+            Resource::All(entity) => self.create(current, entity, None),
+            Resource::Below(key, child, field) => {
+                let parent = key.find(entities).ok_or_else(Refusal::not_found)?;
+                self.create(current, child, Some((field, parent)))
+            }
+            Resource::One(key) => {
+                key.check()?;
+                let found = key.find(entities);
+                self.one(current, key, found, None)
+            }
+            Resource::OneBelow(parent, key, field) => {
+                let parent = parent.find(entities).ok_or_else(Refusal::not_found)?;
+                let found = key.find_below(entities, field, parent.id());
+                // Kong has no target made under its own address; clients that give ids rely on those.
+                let whole = key.entity.collection != "targets" || key.is_id() && self.input.names("target");
+                if found.is_none() && !(whole && self.method == Method::PUT) {
+                    return Err(Refusal::not_found());
+                }
+                self.one(current, key, found, Some((field, parent)))
+            }
+            Resource::Parent(key, field, parent) => {
+                let child = key.find(entities).ok_or_else(Refusal::not_found)?;
+                let id = child.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str);
+                let found = id.and_then(|id| by(entities, parent.collection, "id", id));
+                if found.is_none() && self.method == Method::PUT {
+                    return match self.create(current, parent, None)? {
+                        Verdict::Plan(plan) => Ok(Verdict::Parent(plan)),
+                        other => Ok(other),
+                    };
+                }
+                let found = found.ok_or_else(Refusal::not_found)?;
+                let key = Key { entity: parent, text: found.id().to_owned() };
+                self.one(current, &key, Some(found), None)
+            }
+        }
+    }
+
+    /// A change of one entity, or its end.
+    fn one(
+        &self,
+        current: &Current<'_>,
+        key: &Key,
+        found: Option<&Record>,
+        parent: Option<(&'static str, &Record)>,
+    ) -> Result<Verdict, Refusal> {
+        let entity = key.entity;
+        match self.method {
+            Method::DELETE => {
+                let Some(found) = found else {
+                    // By a server name the certificate is looked up first.
+                    let by_name = entity.collection == "certificates" && !key.is_id();
+                    return if by_name { Err(nobody(key)) } else { Ok(Verdict::Done) };
+                };
+                self.may("remove", key)?;
+                Ok(Verdict::Plan(Box::new(current.delete(found)?)))
+            }
+            Method::PATCH => {
+                let found = found.ok_or_else(|| absent(key))?;
+                self.patch(current, key, found)
+            }
+            _ => match found {
+                Some(found) => self.replace(current, key, found, parent),
+                None => {
+                    let mut given = self.given(entity, None);
+                    name(&mut given, key);
+                    self.create_from(current, entity, given, parent, Some(key))
+                }
+            },
+        }
+    }
+
+    /// Whether writes are made, asked when nothing else is wrong, as Kong does.
+    fn may(&self, verb: &str, key: &Key) -> Result<(), Refusal> {
+        if self.allowed {
+            return Ok(());
+        }
+        Err(Refusal::Unsupported { message: self.unsupported(verb, Some(key)), why: None })
+    }
+
+    pub(super) fn unsupported(&self, verb: &str, key: Option<&Key>) -> String {
+        let collection = self.resource.entity().collection;
+        let named = key.filter(|key| !key.is_id() && !matches!(self.resource, Resource::OneBelow(..)));
+        let by = named.and_then(|key| collections::name_field(key.entity.collection));
+        let by = by.map(|field| format!(" by '{field}'")).unwrap_or_default();
+        format!("cannot {verb} '{collection}' entities{by} when not using a database")
+    }
+
+    fn given(&self, entity: &'static Entity, plugin: Option<&str>) -> Mapping {
+        let mut given = self.input.record(entity, &self.plugins, plugin);
+        // What is shown in place of a password is no password.
+        if given.get("password").and_then(Value::as_str) == Some("[REDACTED]") {
+            given.remove("password");
+        }
+        given
+    }
+
+    fn create(
+        &self,
+        current: &Current<'_>,
+        entity: &'static Entity,
+        parent: Option<(&'static str, &Record)>,
+    ) -> Result<Verdict, Refusal> {
+        self.create_from(current, entity, self.given(entity, None), parent, None)
+    }
+
+    fn create_from(
+        &self,
+        current: &Current<'_>,
+        entity: &'static Entity,
+        mut given: Mapping,
+        parent: Option<(&'static str, &Record)>,
+        key: Option<&Key>,
+    ) -> Result<Verdict, Refusal> {
+        given.remove("updated_at");
+        if let Some((field, parent)) = parent {
+            given.insert(field, [("id", Value::from(parent.id()))].into_iter().collect::<Mapping>());
+        }
+        let names = server_names::taken_from(entity, &mut given);
+        resolve(current, entity, &mut given)?;
+        let (mut names, record) = server_names::beside(names, checked(entity, &given, &self.plugins))?;
+        if !self.allowed {
+            let verb = if key.is_some() { "create or update" } else { "create" };
+            let message = self.unsupported(verb, key);
+            return Err(Refusal::Unsupported { message, why: None });
+        }
+        if let Some(key) = key {
+            server_names::with_own(&mut names, key);
+        }
+        references_exist(current, entity, &record)?;
+        is_unique(current.entities, entity, &record, None)?;
+        suits_route(current.entities, entity, &record)?;
+        server_names::are_free(current.entities, &names, None)?;
+        let names = names.unwrap_or_default();
+        Ok(Verdict::Plan(Box::new(current.create(entity, record, &given, &names))))
+    }
+
+    fn patch(&self, current: &Current<'_>, key: &Key, found: &Record) -> Result<Verdict, Refusal> {
+        let entity = key.entity;
+        let plugin = found.value.get("name").and_then(Value::as_str);
+        let mut given = self.given(entity, plugin);
+        for unwritable in ["id", "updated_at"] {
+            given.remove(unwritable);
+        }
+        let names = server_names::taken_from(entity, &mut given);
+        resolve(current, entity, &mut given)?;
+        let old = found.value.as_mapping().cloned().unwrap_or_default();
+        let merged = merged(&old, &given);
+        let change = Change { whole: &merged, given: &given, names, verb: "update" };
+        self.change(current, key, found, change)
+    }
+
+    fn replace(
+        &self,
+        current: &Current<'_>,
+        key: &Key,
+        found: &Record,
+        parent: Option<(&'static str, &Record)>,
+    ) -> Result<Verdict, Refusal> {
+        let entity = key.entity;
+        let mut given = self.given(entity, None);
+        given.remove("updated_at");
+        name(&mut given, key);
+        let mut names = server_names::taken_from(entity, &mut given);
+        if let Ok(names @ Some(_)) = &mut names {
+            server_names::with_own(names, key);
+        }
+        given.insert("id", found.id());
+        if let Some((field, parent)) = parent {
+            given.insert(field, [("id", Value::from(parent.id()))].into_iter().collect::<Mapping>());
+        }
+        // A target is who it is; only its weight and tags change.
+        if entity.collection == "targets" && given.get("target").is_none() {
+            given.insert("target", found.value.get("target").cloned().unwrap_or_default());
+        }
+        resolve(current, entity, &mut given)?;
+        let change = Change { whole: &given, given: &given, names, verb: "create or update" };
+        self.change(current, key, found, change)
+    }
+
+    fn change(
+        &self,
+        current: &Current<'_>,
+        key: &Key,
+        found: &Record,
+        change: Change<'_>,
+    ) -> Result<Verdict, Refusal> {
+        let entity = key.entity;
+        let Change { whole, given, names, verb } = change;
+        let (names, mut record) = server_names::beside(names, checked(entity, whole, &self.plugins))?;
+        record.insert("id", found.id());
+        let created_at = found.value.get("created_at").cloned();
+        if let Some(at) = created_at.filter(|_| record.get("created_at").is_some_and(Value::is_null)) {
+            record.insert("created_at", at);
+        }
+        if let Some(at) = found.value.get("updated_at").cloned() {
+            record.insert("updated_at", at);
+        }
+        self.may(verb, key)?;
+        references_exist(current, entity, &record)?;
+        is_unique(current.entities, entity, &record, Some(found.id()))?;
+        suits_route(current.entities, entity, &record)?;
+        server_names::are_free(current.entities, &names, Some(found))?;
+        let mut given = given.clone();
+        given.remove("id");
+        let mut plan = current.update(found, record, &given);
+        current.rename(found, &names, &mut plan);
+        Ok(Verdict::Plan(Box::new(plan)))
+    }
+}
+
+/// What an entity shall say.
+struct Change<'a> {
+    /// All of it.
+    whole: &'a Mapping,
+    /// What was said of it now.
+    given: &'a Mapping,
+    /// The server names of a certificate, or what is wrong with them.
+    names: Result<Names, Value>,
+    /// What Kong calls it.
+    verb: &'static str,
+}
+
+/// The id or name in the path wins over the one in the body.
+fn name(given: &mut Mapping, key: &Key) {
+    if key.is_id() {
+        given.insert("id", key.text.as_str());
+    } else if let Some(field) = collections::name_field(key.entity.collection) {
+        given.insert(field, key.text.as_str());
+        given.remove("id");
+    }
+}
+
+fn absent(key: &Key) -> Refusal {
+    match collections::name_field(key.entity.collection) {
+        _ if key.entity.collection == "plugins" => Refusal::not_found(),
+        _ if key.is_id() => Refusal::Absent { field: "id", value: key.text.clone() },
+        Some(field) => Refusal::Absent { field, value: key.text.clone() },
+        None => nobody(key),
+    }
+}
