@@ -7,7 +7,6 @@ use serde_json::json;
 use crate::{
     client::Client,
     eventually,
-    folder::Folder,
     gateway::{Gateway, Setup},
 };
 
@@ -137,49 +136,5 @@ fn whoever_is_killed_leaves_the_old_text_or_the_new_one() {
             expected.extend([format!("- name: w{n}\n").as_str(), "  host: w.example\n"]);
         }
         assert_eq!(text, expected);
-    }
-}
-
-/// What is beside `kong.yaml` while it is written.
-const BESIDE: &str = ".kong.yaml.mynah-new";
-
-/// Checks that a write is made, whatever was left behind, and that nothing of that stays.
-#[track_caller]
-fn goes_on(folder: Folder, text: &str) -> Folder {
-    let gateway = Setup::in_folder(folder).run();
-    assert_eq!(saved(&gateway), text);
-    assert_eq!(gateway.admin("GET", "/services/a").json()["retries"], 5);
-    let answer = gateway.admin_form("PATCH", "/services/a", "retries=2");
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(saved(&gateway), text.replace("host: a.example\n", "host: a.example\n  retries: 2\n"));
-    assert!(!gateway.folder.at(BESIDE).exists());
-    let Gateway { folder, .. } = gateway;
-    folder
-}
-
-#[test]
-fn whoever_is_killed_in_the_middle_of_a_write_leaves_the_old_text() {
-    let text = format!("{CONFIG}{}", "# what is long is written bit by bit\n".repeat(100));
-    for blocks in [0, 1, 3] {
-        let setup = Setup::with(&text).largest_file(blocks);
-        let mut gateway = setup.run();
-        let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let url = gateway.admin_url("/services/a");
-        let answer = Client::fresh().send("PATCH", &url, &headers, Some(b"retries=1"));
-        assert!(answer.is_err(), "{answer:?}");
-        eventually("the system has killed it", || gateway.has_ended().then_some(()));
-        let left = gateway.folder.read(BESIDE);
-        assert!(left.len() < text.len() && left.len() <= blocks as usize * 1024, "{} bytes", left.len());
-        let Gateway { folder, .. } = gateway;
-        goes_on(folder, &text);
-    }
-}
-
-#[test]
-fn what_a_write_has_left_behind_is_no_configuration() {
-    let whole = CONFIG.replace("host: a.example\n", "host: a.example\n  retries: 1\n");
-    for length in [0, 1, whole.len() / 2, whole.len()] {
-        let setup = Setup::with(CONFIG).file(BESIDE, &whole[..length]);
-        goes_on(setup.folder, CONFIG);
     }
 }

@@ -22,8 +22,6 @@ use crate::{
 pub(crate) struct Setup {
     pub(crate) folder: Folder,
     environment: Vec<(String, String)>,
-    /// The most blocks of 512 bytes that a file may have; who writes more is killed by the system.
-    largest_file: Option<u32>,
 }
 
 /// A gateway that runs, until it is dropped.
@@ -61,7 +59,7 @@ impl Setup {
 
     /// Begins with what is there.
     pub(crate) const fn in_folder(folder: Folder) -> Self {
-        Self { folder, environment: Vec::new(), largest_file: None }
+        Self { folder, environment: Vec::new() }
     }
 
     /// Begins with this `kong.yaml`.
@@ -76,12 +74,6 @@ impl Setup {
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Kills the process as soon as it writes more than so many blocks of 512 bytes into a file.
-    pub(crate) const fn largest_file(mut self, blocks: u32) -> Self {
-        self.largest_file = Some(blocks);
         self
     }
 
@@ -111,11 +103,7 @@ impl Setup {
     }
 
     fn spawn(&self, arguments: &[&str]) -> Process {
-        let binary = env!("CARGO_BIN_EXE_mynah");
-        let mut command = Command::new(if self.largest_file.is_some() { "/bin/sh" } else { binary });
-        if let Some(blocks) = self.largest_file {
-            command.args(["-c", &format!("ulimit -f {blocks} && exec \"$0\" \"$@\""), binary]);
-        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

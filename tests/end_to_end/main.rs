@@ -85,6 +85,8 @@ mod web_socket;
 mod web_socket_http2;
 mod web_socket_peer;
 mod wire_requests;
+#[cfg(target_os = "linux")]
+mod write_faults;
 
 use std::time::{Duration, Instant};
 

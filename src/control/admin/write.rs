@@ -109,6 +109,10 @@ impl Wish {
                 };
                 Refusal::Unsupported { message: self.unsupported(verb, key), why: Some(why) }
             }
+            WriteError::Unsaved(why) => {
+                tracing::error!("{why}");
+                Refusal::Plain(StatusCode::INTERNAL_SERVER_ERROR, why)
+            }
             WriteError::Conflict(why) => Refusal::Plain(StatusCode::CONFLICT, why),
             WriteError::Invalid(report, at) => {
                 let at = at.unwrap_or_default();

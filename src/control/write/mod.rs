@@ -65,8 +65,10 @@ pub struct Written {
 pub enum WriteError<E> {
     /// Who decides has refused it.
     Refused(E),
-    /// The text cannot be saved where it came from.
+    /// The text is not to be saved where it came from.
     ReadOnly(String),
+    /// The system could not save it.
+    Unsaved(String),
     /// The configuration could not be used afterwards; the place is that of the entity.
     Invalid(Report, Option<Path>),
     /// The text has no room for it, or cannot be read any more.
@@ -104,8 +106,9 @@ impl Control {
                 return Ok(Written { snapshot: before, record });
             }
             let file = self.file_of(&source);
-            if let Some(file) = file {
-                file::may_write(file).map_err(WriteError::ReadOnly)?;
+            if let Some(Err(why)) = file.map(file::may_write) {
+                why.ends()?;
+                continue;
             }
             let mut attempt = Attempt {
                 compiler: &mut compiler,
@@ -117,10 +120,9 @@ impl Control {
                 before: &before,
             };
             let Made { source: new, compiled, prepared, at } = attempt.make::<E>()?;
-            match prepared.map_or(Ok(()), |it| it?.replace(source.text.as_bytes())) {
-                Ok(()) => (),
-                Err(Unsaved::Changed) => continue,
-                Err(Unsaved::Failed(why)) => return Err(WriteError::ReadOnly(why)),
+            if let Err(why) = prepared.map_or(Ok(()), |it| it?.replace(source.text.as_bytes())) {
+                why.ends()?;
+                continue;
             }
             let loaded = self.publish(&before, &new, format, compiled);
             // Whoever waits for the answer need not wait until what was current is taken apart.
@@ -148,6 +150,17 @@ impl Control {
             })?;
         }
         Ok(source)
+    }
+}
+
+impl Unsaved {
+    /// Whether that ends a write: what somebody else has saved is what it begins again with.
+    fn ends<E>(self) -> Result<(), WriteError<E>> {
+        match self {
+            Self::Changed => Ok(()),
+            Self::ReadOnly(why) => Err(WriteError::ReadOnly(why)),
+            Self::Failed(why) => Err(WriteError::Unsaved(why)),
+        }
     }
 }
 

@@ -1,0 +1,224 @@
+//! A write of the Admin API that is stopped, or fails, at each of its steps in turn: the process is killed, the disk is
+//! full, the folder is not ours. Steps are calls of the system (`faults.c`); the gateway knows nothing of tests.
+
+use std::{fs, os::unix::fs::symlink, path::PathBuf, process::Command, sync::OnceLock};
+
+use crate::{
+    client::{Answer, Client},
+    eventually,
+    folder::Folder,
+    gateway::{Gateway, Setup},
+};
+
+const OLD: &str = "_format_version: \"3.0\"\nservices:\n- name: a # the first\n  host: a.example\n";
+const NEW: &str =
+    "_format_version: \"3.0\"\nservices:\n- name: a # the first\n  host: a.example\n  retries: 1\n";
+
+/// What is beside `kong.yaml` while it is written.
+const BESIDE: &str = ".kong.yaml.mynah-new";
+
+/// Steps before which the file is the old one, and those before which it is the new one.
+const BEFORE: &[&str] = &["remove", "create", "permissions", "write", "half", "flush", "exchange", "rename"];
+const AFTER: &[&str] = &["read back", "flush folder", "remove", "answer"];
+
+/// No write has so many steps.
+const MANY: usize = 40;
+
+/// What comes between a gateway and the system.
+fn faults() -> &'static str {
+    static LIBRARY: OnceLock<String> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let library =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/faults.c");
+        // Some dependencies are made by the same compiler.
+        let mut compiler = Command::new("cc");
+        let made =
+            compiler.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).args([source, "-ldl"]).status();
+        assert!(made.is_ok_and(|it| it.success()), "{source} is not C to this compiler");
+        library.to_str().unwrap().to_owned()
+    })
+}
+
+/// A gateway that fails at a step, its file in a folder of its own, behind a link.
+fn gateway(step: usize, environment: &[(&str, &str)]) -> Gateway {
+    let setup = Setup::new().file("real/kong.yaml", OLD);
+    symlink("real/kong.yaml", setup.folder.at("kong.yaml")).unwrap();
+    let setup = setup.env("LD_PRELOAD", faults()).env("FAULT_STEP", &step.to_string());
+    environment.iter().fold(setup, |setup, (name, value)| setup.env(name, value)).run()
+}
+
+fn patch(gateway: &Gateway, retries: u8) -> Result<Answer, String> {
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let form = format!("retries={retries}");
+    let url = gateway.admin_url("/services/a");
+    Client::fresh().send("PATCH", &url, &headers, Some(form.as_bytes())).map_err(|error| error.to_string())
+}
+
+/// The steps that were made, up to the one that was to fail, or to the answer.
+#[track_caller]
+fn steps(gateway: &Gateway, failing: usize) -> Vec<String> {
+    let step = |line: &str| Some(line.strip_prefix("step ")?.split_once(": ")?.1.to_owned());
+    eventually("the steps are told", || {
+        let all: Vec<String> = gateway.log().lines().filter_map(step).collect();
+        (all.len() > failing || all.last().is_some_and(|it| it == "answer")).then_some(all)
+    })
+}
+
+fn saved(folder: &Folder) -> String {
+    assert!(fs::symlink_metadata(folder.at("kong.yaml")).unwrap().is_symlink());
+    folder.read("real/kong.yaml")
+}
+
+fn is_left(folder: &Folder) -> bool {
+    folder.at(&format!("real/{BESIDE}")).exists()
+}
+
+/// Checks that a gateway starts with what is there, makes a write, and leaves nothing behind.
+#[track_caller]
+fn goes_on(folder: Folder, text: &str) {
+    let gateway = Setup::in_folder(folder).run();
+    let retries = if text == OLD { 5 } else { 1 };
+    assert_eq!(gateway.admin("GET", "/services/a").json()["retries"], retries);
+    assert_eq!(gateway.admin("GET", "/services").json()["data"].as_array().unwrap().len(), 1);
+    let answer = patch(&gateway, 2).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(saved(&gateway.folder), NEW.replace("retries: 1", "retries: 2"));
+    assert!(!is_left(&gateway.folder));
+}
+
+/// Kills a gateway at each step of a write; the names of the steps.
+fn killed(environment: &[(&str, &str)]) -> Vec<String> {
+    for step in 0..MANY {
+        let mut gateway = gateway(step, environment);
+        let answer = patch(&gateway, 1);
+        let all = steps(&gateway, step);
+        if answer.is_ok() {
+            assert_eq!(all.len(), step);
+            return all;
+        }
+        eventually("it is killed", || gateway.has_ended().then_some(()));
+        let (last, before) = all.split_last().unwrap();
+        let is_saved = before.iter().any(|it| it == "exchange" || it == "rename");
+        let expected = if is_saved { NEW } else { OLD };
+        assert!(if is_saved { AFTER } else { BEFORE }.contains(&last.as_str()), "{all:?}");
+        let Gateway { folder, .. } = gateway;
+        assert_eq!(saved(&folder), expected, "{all:?}");
+        goes_on(folder, expected);
+    }
+    panic!("a write has more than {MANY} steps")
+}
+
+#[test]
+fn whoever_is_killed_at_any_step_leaves_the_old_text_or_the_new_one() {
+    let all = killed(&[]);
+    let expected = [
+        "remove",
+        "create",
+        "permissions",
+        "write",
+        "half",
+        "flush",
+        "exchange",
+        "read back",
+        "flush folder",
+        "remove",
+        "answer",
+    ];
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn so_does_whoever_is_killed_where_files_cannot_change_places() {
+    let all = killed(&[("FAULT_PLAIN", "1")]);
+    let expected = [
+        "remove",
+        "create",
+        "permissions",
+        "write",
+        "half",
+        "flush",
+        "rename",
+        "flush folder",
+        "remove",
+        "answer",
+    ];
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn what_a_write_has_left_behind_is_no_configuration() {
+    for length in [0, 1, NEW.len() / 2, NEW.len()] {
+        let setup = Setup::new().file("real/kong.yaml", OLD).file(&format!("real/{BESIDE}"), &NEW[..length]);
+        symlink("real/kong.yaml", setup.folder.at("kong.yaml")).unwrap();
+        goes_on(setup.folder, OLD);
+    }
+}
+
+/// Lets each step of a write fail in turn with this error.
+#[track_caller]
+fn fails(error: &str, status: u16, said: &str) {
+    for step in 0..MANY {
+        let gateway = gateway(step, &[("FAULT_ERROR", error)]);
+        let answer = patch(&gateway, 1);
+        let all = steps(&gateway, step);
+        if all.len() <= step {
+            assert_eq!(answer.unwrap().status, 200);
+            return;
+        }
+        let failed = all[step].as_str();
+        let is_late = all[..step].iter().any(|it| it == "exchange") && failed != "read back";
+        let expected = if is_late { NEW } else { OLD };
+        match answer {
+            // A connection that cannot be written to is given up.
+            Err(_) => assert_eq!(failed, "answer"),
+            Ok(answer) if is_late => assert_eq!(answer.status, 200, "{failed}: {}", answer.text()),
+            Ok(answer) => {
+                assert_eq!(answer.status, status, "{failed}: {}", answer.text());
+                assert!(
+                    answer.text().contains("kong.yaml cannot be written: "),
+                    "{failed}: {}",
+                    answer.text()
+                );
+                assert!(answer.text().contains(said), "{failed}: {}", answer.text());
+            }
+        }
+        assert_eq!(saved(&gateway.folder), expected, "{failed}");
+        assert_eq!(is_left(&gateway.folder), is_late && failed == "remove", "{failed}");
+        let retries = if is_late { 1 } else { 5 };
+        assert_eq!(gateway.admin("GET", "/services/a").json()["retries"], retries, "{failed}");
+        // The next one is made.
+        assert_eq!(patch(&gateway, 2).unwrap().status, 200, "{failed}");
+        assert_eq!(saved(&gateway.folder), NEW.replace("retries: 1", "retries: 2"), "{failed}");
+        assert!(!is_left(&gateway.folder), "{failed}");
+    }
+    panic!("a write has more than {MANY} steps")
+}
+
+const EIO: &str = "5";
+const EACCES: &str = "13";
+const EBUSY: &str = "16";
+const ENOSPC: &str = "28";
+const EROFS: &str = "30";
+
+#[test]
+fn a_full_disk_is_told_and_nothing_has_changed() {
+    fails(ENOSPC, 500, "No space left on device");
+}
+
+#[test]
+fn a_broken_disk_is_told_and_nothing_has_changed() {
+    fails(EIO, 500, "Input/output error");
+}
+
+#[test]
+fn a_folder_that_is_not_ours_is_a_file_that_is_not_written() {
+    for (error, said) in [(EACCES, "Permission denied"), (EROFS, "Read-only file system")] {
+        fails(error, 405, said);
+    }
+}
+
+#[test]
+fn a_file_that_is_mounted_by_itself_is_not_written_and_told_how_it_could_be() {
+    fails(EBUSY, 405, "mount the folder that it is in");
+}
