@@ -35,7 +35,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("balancer", &["body", "dns", "entity", "upstream"]),
     (
         "plugin",
-        &["body", "diag", "document", "metrics", "mock", "openapi", "reply", "request_id", "schema", "tls"],
+        &[
+            "body",
+            "diag",
+            "document",
+            "metrics",
+            "mock",
+            "openapi",
+            "reply",
+            "request_id",
+            "schema",
+            "tls",
+            "upstream",
+        ],
     ),
     (
         "snapshot",

@@ -53,6 +53,7 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
     let settings = Arc::new(settings);
     let finished = runtime.block_on(async {
         let control = Arc::new(control);
+        let live = control.live().clone();
         let readiness = Arc::new(Readiness::default());
         let connections = Connections::default();
         let (readying, told) = (readiness.clone(), connections.clone());
@@ -70,6 +71,10 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
             }
         });
         server::serve(bound, stop, readiness, &settings, logs.admin.clone(), &connections).await;
+        let left = live.current().outbox().flush(DELIVERY).await;
+        if left > 0 {
+            tracing::warn!("entries of plugins that log are not delivered: {left}");
+        }
         logs.flush();
         Ok(())
     });
@@ -132,6 +137,9 @@ fn upstream_tls(settings: &Settings) -> Result<UpstreamTls> {
     }
     Ok(usual)
 }
+
+/// How long an end waits for what plugins have still to deliver.
+const DELIVERY: Duration = Duration::from_secs(5);
 
 /// Where requests are told.
 struct Logs {

@@ -11,6 +11,8 @@ pub struct Chain {
     steps: Vec<Step>,
     /// Whether any Consumer gets something of its own.
     varies: bool,
+    /// Whether any plugin wants to be told of requests that are over.
+    logs: bool,
 }
 
 /// One plugin in its place.
@@ -40,6 +42,8 @@ impl Chain {
         // Equal priorities run in reverse order of their names. (Kong: "Plugin priority".)
         let place = self.steps.partition_point(|it| (it.priority, it.name) > (step.priority, step.name));
         self.varies |= step.overlay.is_some();
+        let own = step.overlay.iter().flat_map(|overlay| overlay.values());
+        self.logs |= step.plugin.iter().chain(own).any(|plugin| plugin.logs());
         self.steps.insert(place, step);
     }
 
@@ -79,12 +83,29 @@ impl Chain {
     /// Runs the header filter phase of every plugin that had its turn, and of those that an answer kept from it.
     /// (Kong: "Plugin development", plugin contexts.)
     pub fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
-        for (n, step) in self.steps.iter().enumerate() {
-            let consumer = exchange.picks.0.get(n).copied().unwrap_or_else(|| exchange.consumer());
-            if let Some(plugin) = step.plugin_for(consumer) {
-                plugin.header_filter(exchange, response);
-            }
+        for plugin in self.picked(exchange) {
+            plugin.header_filter(exchange, response);
         }
+    }
+
+    /// Whether any plugin wants to be told of requests that are over.
+    #[must_use]
+    pub const fn logs(&self) -> bool {
+        self.logs
+    }
+
+    /// The plugins that are told when a request is over, in the order they are.
+    #[must_use]
+    pub fn loggers(&self, exchange: &Exchange) -> Vec<Arc<dyn Plugin>> {
+        self.picked(exchange).filter(|plugin| plugin.logs()).cloned().collect()
+    }
+
+    /// The plugins of a request: those that had their turn, and those that an answer kept from it.
+    fn picked<'a>(&'a self, exchange: &'a Exchange) -> impl Iterator<Item = &'a Arc<dyn Plugin>> {
+        self.steps.iter().enumerate().filter_map(|(n, step)| {
+            let consumer = exchange.picks.0.get(n).copied().unwrap_or_else(|| exchange.consumer());
+            step.plugin_of(consumer)
+        })
     }
 }
 
@@ -92,9 +113,13 @@ impl Step {
     /// What runs here for a Consumer; no Consumer is known without authentication.
     #[must_use]
     pub fn plugin_for(&self, consumer: Option<usize>) -> Option<&dyn Plugin> {
+        self.plugin_of(consumer).map(|plugin| &**plugin)
+    }
+
+    fn plugin_of(&self, consumer: Option<usize>) -> Option<&Arc<dyn Plugin>> {
         let own =
             consumer.zip(self.overlay.as_deref()).and_then(|(consumer, overlay)| overlay.get(&consumer));
-        own.or(self.plugin.as_ref()).map(|plugin| &**plugin)
+        own.or(self.plugin.as_ref())
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use http::HeaderValue;
 
 use super::JwtKey;
+use crate::document::Value;
 
 /// All Consumers of a configuration, indexed; made once at load.
 #[derive(Default)]
@@ -32,6 +33,8 @@ pub struct Consumer {
     pub groups: Vec<String>,
     /// What the upstream is told of it.
     pub told: Told,
+    /// The Consumer as the Admin API shows it.
+    pub record: Value,
 }
 
 /// A Consumer in headers; none for what it does not have, or what no header can say.

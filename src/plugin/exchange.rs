@@ -1,11 +1,15 @@
 //! One request on its way through the plugins.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use http::{HeaderValue, StatusCode, Uri, request::Parts};
 use uuid::Uuid;
 
-use super::{Consumers, Identity, Picks};
+use super::{Consumers, Identity, Picks, Sent};
 use crate::{
     body::Body,
     document::Value,
@@ -46,6 +50,8 @@ pub struct Exchange {
     pub picks: Picks,
     /// The `Host` that the upstream gets in place of its own name.
     pub upstream_host: Option<HeaderValue>,
+    /// What an upstream was asked, for plugins that log; none if they do not, or if a plugin answered.
+    pub sent: Option<Arc<Mutex<Sent>>>,
 }
 
 impl Exchange {

@@ -9,7 +9,10 @@ mod chain;
 mod consumers;
 mod correlation_id;
 mod cors;
+mod delivery;
 mod exchange;
+mod file_log;
+mod http_log;
 mod identity;
 mod ip_restriction;
 mod jwt;
@@ -17,6 +20,7 @@ mod key_auth;
 mod mocking;
 mod prometheus;
 mod rate_limiting;
+mod record;
 mod request_size_limiting;
 mod request_termination;
 mod request_transformer;
@@ -29,8 +33,10 @@ mod whole_body;
 
 pub use chain::{Chain, Overlay, Picks, Step};
 pub use consumers::{Consumer, Consumers, Credential, Identity, Told};
+pub use delivery::Outbox;
 pub use exchange::{Exchange, Matched, Response};
 pub use jwt::{JwtKey, KeyFault};
+pub use record::{Answer, Record, Sent, Try};
 
 use std::{
     cell::RefCell,
@@ -54,6 +60,8 @@ pub static ALL: &[Def] = &[
     basic_auth::DEF,
     correlation_id::DEF,
     cors::DEF,
+    file_log::DEF,
+    http_log::DEF,
     ip_restriction::DEF,
     jwt::DEF,
     key_auth::DEF,
@@ -97,6 +105,8 @@ pub struct Setup<'a> {
     /// The files that the plugin was made from, with the hash of what they said; a change to one of them makes the
     /// plugin anew.
     pub files: &'a RefCell<Vec<(PathBuf, u64)>>,
+    /// Where what is delivered after requests is counted until it is.
+    pub outbox: &'a Outbox,
 }
 
 impl std::fmt::Debug for Setup<'_> {
@@ -130,6 +140,15 @@ pub trait Plugin: Send + Sync {
 
     /// On every response, whoever made it.
     fn header_filter(&self, _exchange: &Exchange, _response: &mut Response) {}
+
+    /// Whether it wants to be told of requests that are over.
+    fn logs(&self) -> bool {
+        false
+    }
+
+    /// After the last byte of an answer was sent, or when its client has left. Nobody waits for it, and it must not
+    /// wait: what takes time belongs to a queue.
+    fn log(&self, _record: &Record) {}
 }
 
 /// What a plugin wants done next.

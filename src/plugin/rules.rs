@@ -34,6 +34,18 @@ pub(super) const STATUS: Rule = Rule::Between(100.0, 599.0);
 /// A list of texts.
 pub(super) const TEXTS: Kind = Kind::Array(&Field::item(Kind::String));
 
+/// Fields of a log that Lua makes.
+pub(super) const LUA_FIELDS: Field =
+    Field::new("custom_fields_by_lua", Kind::Map(&Field::item(Kind::String)));
+
+/// Complains of fields that Lua is to make: nothing here speaks it.
+pub(super) fn no_lua_fields(config: &Value) -> Option<Complaint> {
+    config.get(LUA_FIELDS.name)?.entries().next()?;
+    let message = "Lua is not part of mynah, so nothing can make these fields";
+    let help = "leave it out; what an entry tells is in docs/plugins.md";
+    Some(Complaint::field(LUA_FIELDS.name, message).help(help))
+}
+
 /// Complains unless one of these fields is there.
 pub(super) fn at_least_one(config: &Value, fields: &[&str]) -> Option<Complaint> {
     let given =

@@ -15,7 +15,7 @@ use http::Request;
 use http_body::Frame;
 use http_body_util::BodyExt;
 
-use super::{Consumer, Consumers, Def, Exchange, Flow, Matched, Picks, Plugin, Response, Setup};
+use super::{Consumer, Consumers, Def, Exchange, Flow, Matched, Outbox, Picks, Plugin, Response, Setup};
 use crate::{
     body::{Body, BodyError},
     diag::Diagnostic,
@@ -47,6 +47,7 @@ pub(super) struct Checked {
     config: Value,
     pub(super) warnings: RefCell<Vec<Diagnostic>>,
     files: RefCell<Vec<(PathBuf, u64)>>,
+    outbox: Outbox,
 }
 
 impl Checked {
@@ -58,6 +59,7 @@ impl Checked {
             specs: std::path::Path::new("."),
             warnings: &self.warnings,
             files: &self.files,
+            outbox: &self.outbox,
         }
     }
 }
@@ -74,7 +76,7 @@ fn checked(def: &'static Def, config: &str) -> Result<Checked, Vec<String>> {
         return Err(draw(&checked.diagnostics));
     }
     let config = checked.items[0].record.get("config").cloned().unwrap_or_default();
-    Ok(Checked { config, warnings: RefCell::default(), files: RefCell::default() })
+    Ok(Checked { config, warnings: RefCell::default(), files: RefCell::default(), outbox: Outbox::default() })
 }
 
 /// One `place: message` each.
@@ -134,6 +136,7 @@ pub(super) fn request(text: &str) -> Exchange {
         identity: None,
         picks: Picks::default(),
         upstream_host: None,
+        sent: None,
     }
 }
 
@@ -147,7 +150,12 @@ pub(super) fn consumers() -> Consumers {
         ..Consumer::default()
     };
     let groups = vec!["staff".to_owned(), "admins".to_owned()];
-    let alice = all.add(Consumer { custom_id: Some("c-1".to_owned()), groups, ..named("a1", "alice") });
+    let alice = all.add(Consumer {
+        custom_id: Some("c-1".to_owned()),
+        groups,
+        record: json("{\"username\": \"alice\"}"),
+        ..named("a1", "alice")
+    });
     all.add_key(&alice, "k1", "alice-key");
     let hash = super::consumers::hash(b"sesame", &alice.id);
     all.add_password(&alice, "p1", "al", &hash);

@@ -31,15 +31,22 @@ pub(super) fn router_request<'a>(
     }
 }
 
+/// When a request came, and from whom.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) client: SocketAddr,
+    pub(super) started: Instant,
+    pub(super) id: RequestId,
+}
+
 /// The request as plugins see it.
 pub(super) fn new_exchange(
     (head, body): (Parts, Body),
     path: &[u8],
-    client: SocketAddr,
     tls: bool,
-    started: Instant,
-    request_id: RequestId,
+    arrival: Arrival,
 ) -> Exchange {
+    let Arrival { client, started, id } = arrival;
     Exchange {
         path: String::from_utf8_lossy(path).into_owned(),
         head,
@@ -47,13 +54,14 @@ pub(super) fn new_exchange(
         client,
         tls,
         started,
-        request_id,
+        request_id: id,
         matched: None,
         captures: Vec::new(),
         upstream_path: None,
         identity: None,
         picks: Picks::default(),
         upstream_host: None,
+        sent: None,
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     Connection, Proxy, Stage, Tls,
+    arrival::Arrival,
     forward::{Outbound, Way},
     new_exchange, protocol, router_request,
 };
@@ -122,7 +123,8 @@ impl Proxy {
         let path = normalize(head.uri.path().as_bytes()).into_owned();
         let who = self.real_ip.client(peer.ip(), None, &head.headers);
         let trusted = who.trusted;
-        let exchange = new_exchange((head, body), &path, peer, tls, Instant::now(), id);
+        let arrival = Arrival { client: peer, started: Instant::now(), id };
+        let exchange = new_exchange((head, body), &path, tls, arrival);
         let host = exchange.head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
         let line = format!(
             "{} {}{}",

@@ -7,7 +7,9 @@ use http::{HeaderMap, HeaderValue, Method, Version, header, uri::PathAndQuery};
 use super::{
     Connection, Hop, Outcome, Proxy, extended_connect,
     headers::{self, Forwarding, Proxied, Scheme, asks_for_websocket, response_headers},
-    milliseconds, request_body, tunnel,
+    milliseconds, request_body,
+    tries::Noted,
+    tunnel,
 };
 use crate::{
     balancer::{Asked, Hashed},
@@ -88,7 +90,8 @@ impl Proxy {
         let keep_host = route.preserve_host || exchange.upstream_host.is_some();
         let host = head.forwarding.upstream_host.as_ref().or_else(|| exchange.head.headers.get(header::HOST));
         let kept_host = host.filter(|_| keep_host);
-        let mut choice = destination.balancer.choose(&self.resolver, &destination.origin, &hashed, kept_host);
+        let peers = destination.balancer.choose(&self.resolver, &destination.origin, &hashed, kept_host);
+        let mut choice = Noted::new(peers, exchange.sent.as_deref(), head.target.as_str());
         let handed_over = Instant::now();
         let result = self.pool.send_over(&mut choice, &destination.limits, &head, body).await;
         let came = result.as_ref().map_or_else(|_| Instant::now(), |answer| answer.came.into_std());
@@ -106,6 +109,7 @@ impl Proxy {
             trailers,
             upgrade: false,
         };
+        let choice = choice.finish(hop, &result);
         match result {
             Ok(answer) => {
                 let mut response = answer.response.map(|body| choice.hold(body));

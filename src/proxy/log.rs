@@ -1,14 +1,17 @@
-//! What is told of a request when it is over: a line of the access log, and the counters of its Route.
+//! What is told of a request when it is over: a line of the access log, the counters of its Route, and what plugins
+//! log.
 
 use std::time::Duration;
 
 use http::Response;
 
+use super::{Hop, logged::Logged};
 use crate::{
     access_log::{About, Line},
     body::{Body, Reset},
     document::Value,
-    metrics::Count,
+    metrics::{Answered, Count, Source},
+    plugin::Exchange,
 };
 
 /// What is told of a request; dropping it tells it.
@@ -18,6 +21,8 @@ pub struct Told {
     pub line: Option<Line>,
     /// What its Route counts of it.
     pub(super) count: Option<Count>,
+    /// The plugins that log it.
+    pub(super) logged: Option<Box<Logged>>,
 }
 
 impl Told {
@@ -29,6 +34,9 @@ impl Told {
         if let Some(count) = &mut self.count {
             count.sent(bytes);
         }
+        if let Some(logged) = &mut self.logged {
+            logged.sent(bytes);
+        }
     }
 
     /// Tells the log of an answer.
@@ -36,6 +44,21 @@ impl Told {
         if let Some(line) = &mut self.line {
             line.answered(status(response), about);
         }
+    }
+
+    /// Tells the counters of an answer.
+    pub(super) fn counted(&mut self, response: &Response<Body>, exchange: &Exchange, hop: Option<Hop>) {
+        let Some(count) = &mut self.count else { return };
+        if let Some(identity) = &exchange.identity {
+            count.comes_from(identity.consumer.place, identity.consumer.label());
+        }
+        let answered = Answered {
+            status: status(response),
+            source: if hop.is_some_and(|it| it.answered) { Source::Service } else { Source::Kong },
+            own: hop.map_or_else(|| exchange.started.elapsed(), |it| it.proxy),
+            upstream: hop.map(|it| it.waiting),
+        };
+        count.answered(answered, response);
     }
 }
 

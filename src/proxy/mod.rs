@@ -12,6 +12,7 @@
 //! | what upstreams and clients are told in headers | `headers` |
 //! | what would become of a request, and why | `explain` |
 //! | what the access log and the counters are told | `log` |
+//! | what plugins are told when a request is over | `logged`, `tries` |
 //! | who the client is behind trusted proxies | `client_address` |
 //! | how names are looked up | `names` |
 //! | two ends that speak another protocol from now on | `tunnel` |
@@ -25,12 +26,14 @@ mod extended_connect;
 mod forward;
 mod headers;
 mod log;
+mod logged;
 mod names;
 mod protocol;
 mod refuse;
 mod request_body;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod tunnel;
 
 pub use connection::{Connection, Stage, Tls};
@@ -47,10 +50,11 @@ use std::{
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use self::{
-    arrival::{captures, new_exchange, router_request, use_authority_as_host},
+    arrival::{Arrival, captures, new_exchange, router_request, use_authority_as_host},
     client_address::{Client, RealIp},
     headers::{HeaderTokens, produced_headers},
-    log::{label, milliseconds, status},
+    log::{label, milliseconds},
+    logged::Visit,
     refuse::{Bounds, goes_no_further},
     request_body::Patience,
 };
@@ -60,7 +64,6 @@ use crate::{
     body::Body,
     dns::Resolver,
     entity::Route,
-    metrics::{Answered, Source},
     plugin::{Chain, Exchange},
     reply::{self, Format, Phase, Templates},
     request_id::RequestId,
@@ -199,7 +202,8 @@ impl Proxy {
         let id = RequestId::random();
         extended_connect::shake_hands(&mut request);
         let who = self.who(connection, request.headers());
-        let mut told = Told { line: self.line(&request, (connection, who), started, &id), count: None };
+        let line = self.line(&request, (connection, who), started, &id);
+        let mut told = Told { line, ..Told::default() };
         let response = self.respond(request, connection, who, (started, id), &mut told).await;
         (response, told)
     }
@@ -242,35 +246,30 @@ impl Proxy {
         }
         // One Snapshot for the whole request, whatever is published meanwhile.
         let snapshot = self.live.current();
-        let (mut head, body) = request.into_parts();
-        use_authority_as_host(&mut head);
-        let body = self.patience.watch(body);
-        let path = normalize(head.uri.path().as_bytes()).into_owned();
-        let found = snapshot.find(&router_request(&head, &path, connection));
-        let client = SocketAddr::new(who.address, connection.peer.port());
-        let mut exchange = new_exchange((head, body), &path, client, connection.tls.is_some(), started, id);
-        if let Some(templates) = &self.templates {
-            exchange.head.extensions.insert(Arc::clone(templates));
-        }
+        let path = normalize(request.uri().path().as_bytes()).into_owned();
+        let arrival = Arrival { client: SocketAddr::new(who.address, connection.peer.port()), started, id };
+        let mut visit = self.visit(request, &path, snapshot.global(), connection, arrival);
+        let found = snapshot.find(&router_request(&visit.head, &path, connection));
         let Some((found, route, step)) = found else {
-            let response = exchange.error(StatusCode::NOT_FOUND, "no Route matched with those values");
-            return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, told);
+            let response = visit.error(StatusCode::NOT_FOUND, "no Route matched with those values");
+            return self.finish(Outcome::Produced(response), None, visit, told);
         };
-        exchange.matched = Some(step.matched.clone());
+        visit.matched = Some(step.matched.clone());
         if let Some(counting) = &step.counting {
-            let mut count = counting.request(&exchange.head, started);
-            exchange.body = count.receive(std::mem::take(&mut exchange.body));
+            let mut count = counting.request(&visit.head, started);
+            visit.body = count.receive(std::mem::take(&mut visit.body));
             told.count = Some(count);
         }
         let hashed = step.destination.as_ref().is_some_and(|it| it.balancer.wants_captures());
         if hashed || !step.chain.steps().is_empty() {
-            exchange.captures = captures(&found, &path);
+            visit.captures = captures(&found, &path);
         }
-        if let Some((response, _)) = protocol::refuse(&exchange, route, step, who.trusted) {
+        if let Some((response, _)) = protocol::refuse(&visit, route, step, who.trusted) {
             // Kong decides this before it looks for the Route's plugins.
-            return self.finish(Outcome::Produced(response), snapshot.global(), None, &exchange, told);
+            return self.finish(Outcome::Produced(response), None, visit, told);
         }
-        let outcome = if let Some(response) = step.chain.access(&mut exchange).await {
+        visit.enter(&step.chain);
+        let outcome = if let Some(response) = step.chain.access(&mut visit).await {
             Outcome::Produced(response)
         } else {
             let way = forward::Way {
@@ -282,9 +281,30 @@ impl Proxy {
                 client: connection.address_of(who),
             };
             // In a box: the room that it needs would be moved about for the requests that plugins answer, too.
-            Box::pin(self.serve(&mut exchange, route, step, &way)).await
+            Box::pin(self.serve(&mut visit, route, step, &way)).await
         };
-        self.finish(outcome, &step.chain, step.destination.as_deref(), &exchange, told)
+        self.finish(outcome, step.destination.as_deref(), visit, told)
+    }
+
+    /// The request as its chain sees it.
+    ///
+    /// Not in [`Self::respond`]: what is moved there keeps its room until the answer is there.
+    fn visit<'a>(
+        &'a self,
+        request: Request<Body>,
+        path: &[u8],
+        chain: &'a Chain,
+        connection: &'a Connection,
+        arrival: Arrival,
+    ) -> Visit<'a> {
+        let (mut head, body) = request.into_parts();
+        use_authority_as_host(&mut head);
+        if let Some(templates) = &self.templates {
+            head.extensions.insert(Arc::clone(templates));
+        }
+        let body = self.patience.watch(body);
+        let exchange = new_exchange((head, body), path, connection.tls.is_some(), arrival);
+        Visit::new(exchange, chain, connection, &self.port_maps)
     }
 
     async fn serve(
@@ -298,7 +318,10 @@ impl Proxy {
             _ if goes_no_further(&exchange.head.method, &exchange.head.headers) => {
                 Outcome::Produced(reply::empty(StatusCode::OK))
             }
-            Some(destination) => self.forward(exchange, route, destination, way).await,
+            Some(destination) => {
+                exchange.sent = step.chain.logs().then(Arc::default);
+                self.forward(exchange, route, destination, way).await
+            }
             None => {
                 let message = "no Service found with those values";
                 Outcome::Produced(exchange.error(StatusCode::SERVICE_UNAVAILABLE, message))
@@ -310,11 +333,12 @@ impl Proxy {
     fn finish(
         &self,
         outcome: Outcome,
-        chain: &Chain,
         destination: Option<&Destination>,
-        exchange: &Exchange,
+        mut visit: Visit<'_>,
         told: &mut Told,
     ) -> Response<Body> {
+        let chain = visit.chain();
+        let exchange = &*visit;
         let (mut response, hop) = match outcome {
             Outcome::Proxied(mut response, hop) => {
                 chain.header_filter(exchange, &mut response);
@@ -342,18 +366,8 @@ impl Proxy {
             waiting: hop.map(|it| milliseconds(it.waiting)),
         };
         told.answered(&response, about);
-        if let Some(count) = &mut told.count {
-            if let Some(identity) = &exchange.identity {
-                count.comes_from(identity.consumer.place, identity.consumer.label());
-            }
-            let answered = Answered {
-                status: status(&response),
-                source: if hop.is_some_and(|it| it.answered) { Source::Service } else { Source::Kong },
-                own: hop.map_or_else(|| exchange.started.elapsed(), |it| it.proxy),
-                upstream: hop.map(|it| it.waiting),
-            };
-            count.answered(answered, &response);
-        }
+        told.counted(&response, exchange, hop);
+        told.logged = visit.close(Some(&response));
         response
     }
 

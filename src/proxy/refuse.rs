@@ -86,7 +86,7 @@ impl Proxy {
         let (started, id) = (Instant::now(), RequestId::random());
         let who = self.who(connection, request.headers());
         let line = self.line(request, (connection, who), started, &id);
-        let mut told = Told { line, count: None };
+        let mut told = Told { line, ..Told::default() };
         let (phase, message) = (Phase::Proxy(self.error_format), "Too many requests at a time");
         let (asked, status) = (self.asked(request), StatusCode::SERVICE_UNAVAILABLE);
         let mut response = reply::error(&asked, phase, status, Some(message), &id);

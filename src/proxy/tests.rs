@@ -14,5 +14,5 @@ fn a_request_needs_little_room() {
     let stage = watch::channel(Stage::Open).1;
     let connection = Connection::new(here, here, None, stage);
     let room = size_of_val(&proxy.answer(Request::new(Body::Empty), &connection));
-    assert!(room <= 3072, "{room} bytes");
+    assert!(room <= 2560, "{room} bytes");
 }

@@ -15,7 +15,7 @@ use crate::{
     diag::Diagnostic,
     entity::{Entities, Plugin as Entry, Route, RouteIndex, Upstream},
     metrics::Groups,
-    plugin::{self, Chain, Consumers, Matched, Plugin, Setup},
+    plugin::{self, Chain, Consumers, Matched, Outbox, Plugin, Setup},
     router::{self, Calculation, Flavor, Router},
     tls::Certificates,
     upstream::TlsSettings,
@@ -36,6 +36,7 @@ pub struct Compiler {
     upstream_tls: UpstreamTls,
     /// How TLS was spoken with the upstreams of the last Snapshot.
     tls: Vec<Arc<TlsSettings>>,
+    outbox: Outbox,
 }
 
 /// A plugin that may be used again.
@@ -83,6 +84,7 @@ impl Compiler {
             named: Vec::new(),
             upstream_tls: UpstreamTls::default(),
             tls: Vec::new(),
+            outbox: Outbox::default(),
         }
     }
 
@@ -131,6 +133,7 @@ impl Compiler {
             certificates: Certificates::default(),
             balancers: Vec::new(),
             counted: Groups::default(),
+            outbox: self.outbox.clone(),
         }
     }
 
@@ -187,6 +190,7 @@ impl Compiler {
             certificates: parts.certificates,
             balancers,
             counted,
+            outbox: self.outbox.clone(),
         };
         Ok(Compiled { snapshot, warnings, files: parts.files })
     }
@@ -243,8 +247,14 @@ impl Compiler {
         }
         let (files, warnings) = (RefCell::default(), RefCell::default());
         let at = entry.at.key("config");
-        let setup =
-            Setup { config: &entry.config, at, specs: &self.specs, warnings: &warnings, files: &files };
+        let setup = Setup {
+            config: &entry.config,
+            at,
+            specs: &self.specs,
+            warnings: &warnings,
+            files: &files,
+            outbox: &self.outbox,
+        };
         let plugin = (def.compile)(&setup);
         self.named.extend(files.borrow().iter().map(|(path, _)| path.clone()));
         Ok(Made { plugin: plugin?, files: files.into_inner(), warnings: warnings.into_inner() })

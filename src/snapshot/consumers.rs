@@ -22,6 +22,7 @@ pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
             username: it.username.clone(),
             custom_id: it.custom_id.clone(),
             groups,
+            record: it.record.clone(),
             ..plugin::Consumer::default()
         });
         for key in &it.keys {

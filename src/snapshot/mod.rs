@@ -29,7 +29,7 @@ use crate::{
     diag::Diagnostic,
     entity::{Entities, Route, RouteIndex, Service},
     metrics::{Counting, Groups},
-    plugin::{Chain, Matched},
+    plugin::{Chain, Matched, Outbox},
     router::{self, Candidate, Key, Match, Request, Router},
     tls::Certificates,
     upstream::{self, Limits, TlsSettings},
@@ -61,6 +61,7 @@ pub struct Snapshot {
     /// By place in [`Entities::upstreams`].
     balancers: Vec<Arc<Balancer>>,
     counted: Groups,
+    outbox: Outbox,
 }
 
 /// What happens to the requests of one Route.
@@ -152,6 +153,12 @@ impl Snapshot {
     /// How the requests of each Route are counted that are counted.
     pub fn countings(&self) -> impl Iterator<Item = &Counting> {
         self.steps.iter().filter_map(|step| step.counting.as_deref())
+    }
+
+    /// What plugins of this and all former Snapshots have still to deliver.
+    #[must_use]
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Lets every plugin forget what requests have made it remember.

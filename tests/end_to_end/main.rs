@@ -7,6 +7,7 @@
 //! | `secure`, `pem`, `frames` | a client that speaks TLS, certificates, and HTTP/2 by hand |
 //! | `web_socket_peer` | both ends of a WebSocket, frame by frame |
 //! | `upstream` | a service that records what it gets, and can stream, wait and break off |
+//! | `collector` | a server that takes logs |
 //! | `targets`, `nameserver` | services that say which of them was met; names whose addresses change |
 //! | the others | one for each thing that the gateway must do |
 #![expect(clippy::unwrap_used, reason = "here whatever cannot go on has failed")]
@@ -28,6 +29,7 @@ mod client_aio_kong;
 mod client_deck;
 mod client_ingress_controller;
 mod client_kong_manager;
+mod collector;
 mod command_line;
 mod commands;
 mod config;
@@ -53,6 +55,7 @@ mod keep_alive;
 mod large_bodies;
 mod lint;
 mod log_level;
+mod logs;
 mod metrics;
 mod mock_command;
 mod mocking;

@@ -1,0 +1,82 @@
+//! All that is still to be delivered, whichever plugin has it: a process that ends waits for it.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
+
+/// A handle to what is still to be delivered; a clone is another one to the same.
+#[derive(Clone)]
+pub struct Outbox(Arc<Shared>);
+
+struct Shared {
+    waiting: AtomicUsize,
+    /// Something was delivered, or given up.
+    settled: Notify,
+    ending: watch::Sender<bool>,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        let (ending, _) = watch::channel(false);
+        Self(Arc::new(Shared { waiting: AtomicUsize::new(0), settled: Notify::new(), ending }))
+    }
+}
+
+impl Outbox {
+    /// Has everything delivered at once, and waits for that, but not longer than `limit`.
+    ///
+    /// Returns how many entries are left.
+    pub async fn flush(&self, limit: Duration) -> usize {
+        self.0.ending.send_replace(true);
+        let empty = async {
+            loop {
+                let settled = self.0.settled.notified();
+                if self.waiting() == 0 {
+                    return;
+                }
+                settled.await;
+            }
+        };
+        // Whether the time was enough is seen in what is left.
+        let _ = timeout(limit, empty).await;
+        self.waiting()
+    }
+
+    /// How many entries are still to be delivered.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(SeqCst)
+    }
+
+    pub(super) fn take_in(&self) {
+        self.0.waiting.fetch_add(1, SeqCst);
+    }
+
+    pub(super) fn settle(&self, entries: usize) {
+        self.0.waiting.fetch_sub(entries, SeqCst);
+        self.0.settled.notify_waiters();
+    }
+
+    /// Returns when the process is about to end.
+    pub(super) async fn ending(&self) {
+        let mut ending = self.0.ending.subscribe();
+        // The sender is in `self`: it is not gone.
+        let _ = ending.wait_for(|ending| *ending).await;
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("waiting", &self.waiting()).finish()
+    }
+}

@@ -1,0 +1,126 @@
+//! FILE LOG: writes an entry for each request into a file. (Kong: File Log plugin.)
+
+use std::{
+    fs::{File, OpenOptions},
+    future::Future,
+    io::{self, Write},
+    path::PathBuf,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::{
+    Def, Plugin, Record, Setup,
+    delivery::{self, Queue, Sink},
+    rules,
+};
+use crate::{
+    diag::Diagnostic,
+    schema::{Field, Kind, Settings},
+};
+
+/// The plugin in the table.
+pub(super) const DEF: Def = Def {
+    name: "file-log",
+    priority: 9,
+    per_consumer: true,
+    settings: Settings { fields: FIELDS, checks: &[rules::no_lua_fields] },
+    compile,
+};
+
+const FIELDS: &[Field] = &[
+    Field::new("path", Kind::String).required(),
+    Field::new("reopen", Kind::Boolean).required().default("false"),
+    rules::LUA_FIELDS,
+];
+
+/// What is written together goes at once; what cannot be written is lost, and said so.
+const QUEUE: delivery::Settings = delivery::Settings {
+    batch: 1000,
+    pause: Duration::from_millis(20),
+    entries: 100_000,
+    bytes: 32 << 20,
+    patience: Duration::ZERO,
+    first_pause: Duration::from_secs(1),
+    longest_pause: Duration::from_secs(1),
+    beside: false,
+};
+
+struct FileLog(Queue<Place>);
+
+/// A file that entries are added to.
+struct Place {
+    path: PathBuf,
+    reopen: bool,
+    file: Arc<Mutex<Option<File>>>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let place = Place {
+        path: rules::text(setup.config, "path").unwrap_or_default().into(),
+        reopen: rules::truth(setup.config, "reopen"),
+        file: Arc::default(),
+    };
+    Ok(Arc::new(FileLog(Queue::new(place, QUEUE, setup.outbox))))
+}
+
+impl Plugin for FileLog {
+    fn logs(&self) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record) {
+        self.0.leave(record.entry().clone());
+    }
+}
+
+impl Sink for Place {
+    fn name(&self) -> String {
+        format!("file-log to {}", self.path.display())
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        batch: &'a [Bytes],
+    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
+        let mut lines = Vec::with_capacity(batch.iter().map(|entry| entry.len() + 1).sum());
+        for entry in batch {
+            lines.extend_from_slice(entry);
+            lines.push(b'\n');
+        }
+        let (path, reopen, file) = (self.path.clone(), self.reopen, Arc::clone(&self.file));
+        Box::pin(async move {
+            // Disks can be slow, and pipes full: a worker must not wait for them.
+            let writing = tokio::task::spawn_blocking(move || {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                let written = write(&path, reopen, &mut file, &lines);
+                if written.is_err() {
+                    *file = None;
+                }
+                written
+            });
+            writing.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        })
+    }
+}
+
+fn write(path: &std::path::Path, reopen: bool, file: &mut Option<File>, lines: &[u8]) -> io::Result<()> {
+    // They may be sockets, which cannot be opened by these names.
+    match path.to_str() {
+        Some("/dev/stdout") => return io::stdout().lock().write_all(lines),
+        Some("/dev/stderr") => return io::stderr().lock().write_all(lines),
+        _ => (),
+    }
+    if reopen {
+        *file = None;
+    }
+    let open = match file.take() {
+        Some(open) => open,
+        None => OpenOptions::new().create(true).append(true).open(path)?,
+    };
+    file.insert(open).write_all(lines)
+}

@@ -1,0 +1,102 @@
+//! The URL of a server, taken apart. (RFC 3986, section 3.)
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AUTHORIZATION, HOST},
+    uri::{Authority, Scheme, Uri},
+};
+use percent_encoding::percent_decode_str;
+
+use crate::upstream::{Origin, TlsSettings};
+
+/// Where requests go, and what they say of it.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) origin: Origin,
+    /// Path and query.
+    pub(super) target: String,
+    /// Host, and the user of the URL.
+    pub(super) fields: HeaderMap,
+    /// The URL without its user and its query: what a log may show.
+    pub(super) shown: String,
+}
+
+impl Endpoint {
+    /// Takes a URL apart, or says why it cannot be used.
+    pub(super) fn read(url: &str) -> Result<Self, &'static str> {
+        let uri: Uri = url.parse().map_err(|_| "it is no URL")?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err("missing host in url");
+        };
+        let tls = *scheme == Scheme::HTTPS;
+        if !tls && *scheme != Scheme::HTTP {
+            return Err("its scheme is neither http nor https");
+        }
+        let host = authority.host();
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        if name.is_empty() {
+            return Err("missing host in url");
+        }
+        let port = authority.port_u16();
+        let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+        if port.is_none() && place.len() > host.len() + 1 {
+            return Err("its port is no number up to 65535");
+        }
+        let place = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let mut fields = HeaderMap::new();
+        fields.insert(HOST, HeaderValue::try_from(&place).map_err(|_| "its host cannot be used")?);
+        fields.extend(user(authority).map(|value| (AUTHORIZATION, value)));
+        let origin = if tls {
+            // Kong does not ask who the server is, either.
+            Origin::https(name, port.unwrap_or(443), name, TlsSettings::trusting())
+        } else {
+            Origin::http(name, port.unwrap_or(80))
+        };
+        let target = uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
+        Ok(Self { origin, target, fields, shown: format!("{scheme}://{place}{}", uri.path()) })
+    }
+}
+
+/// The user and the password of a URL, as Basic authentication. (RFC 7617.)
+fn user(authority: &Authority) -> Option<HeaderValue> {
+    let (user, _) = authority.as_str().rsplit_once('@')?;
+    let decoded: Vec<u8> = percent_decode_str(user).collect();
+    let mut value = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(decoded))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let read = |url: &str| match Endpoint::read(url) {
+            Ok(it) => {
+                let field = |name| it.fields.get(name).map_or("-", |it: &HeaderValue| it.to_str().unwrap());
+                let (host, port) = (it.origin.host(), it.origin.port());
+                let tls = if it.origin.is_tls() { "tls" } else { "plain" };
+                let (target, shown) = (&it.target, &it.shown);
+                format!("{tls} {host} {port} {} {} {target} {shown}", field(HOST), field(AUTHORIZATION))
+            }
+            Err(why) => why.to_owned(),
+        };
+        for (url, expected) in [
+            ("http://logs:9880/kong", "plain logs 9880 logs:9880 - /kong http://logs:9880/kong"),
+            ("http://logs", "plain logs 80 logs - / http://logs/"),
+            ("https://logs/?key=secret", "tls logs 443 logs - /?key=secret https://logs/"),
+            ("http://[::1]:80/", "plain ::1 80 [::1]:80 - / http://[::1]:80/"),
+            ("http://a:%3Ab@logs/", "plain logs 80 logs Basic YTo6Yg== / http://logs/"),
+            ("logs:9880", "missing host in url"),
+            ("/logs", "missing host in url"),
+            ("ftp://logs/", "its scheme is neither http nor https"),
+            ("http://logs:99999/", "its port is no number up to 65535"),
+            ("http://a b/", "it is no URL"),
+            ("", "it is no URL"),
+        ] {
+            assert_eq!(read(url), expected, "{url}");
+        }
+    }
+}

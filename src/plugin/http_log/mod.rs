@@ -1,0 +1,147 @@
+//! HTTP LOG: sends an entry for each request to a server. (Kong: HTTP Log plugin.)
+
+mod endpoint;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+
+use self::endpoint::Endpoint;
+use super::{
+    Def, Plugin, Record, Setup,
+    delivery::{Queue, Sink},
+    rules,
+};
+use crate::{
+    body::Body,
+    diag::Diagnostic,
+    document::Value,
+    upstream::{Limits, Origin, Pool, PoolSettings},
+};
+
+/// The plugin in the table.
+pub(super) const DEF: Def =
+    Def { name: "http-log", priority: 12, per_consumer: true, settings: settings::SETTINGS, compile };
+
+struct HttpLog(Queue<Server>);
+
+/// Where entries are sent, and how.
+struct Server {
+    name: String,
+    origin: Origin,
+    target: String,
+    method: Method,
+    fields: HeaderMap,
+    limits: Limits,
+    pool: Pool,
+    /// Whether a batch has one entry, which is then sent as it is.
+    single: bool,
+}
+
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let config = setup.config;
+    let queue = settings::queue(config, setup);
+    let url = rules::text(config, "http_endpoint").unwrap_or_default();
+    let wrong = |field: &str, message: String| vec![Diagnostic::error(setup.at.key(field), message)];
+    let endpoint = Endpoint::read(&url).map_err(|why| wrong("http_endpoint", why.to_owned()))?;
+    let timeout = settings::milliseconds(config, "timeout");
+    let pool =
+        PoolSettings { idle_timeout: settings::milliseconds(config, "keepalive"), ..PoolSettings::default() };
+    let method = rules::text(config, "method").and_then(|it| it.parse().ok()).unwrap_or(Method::POST);
+    let server = Server {
+        name: format!("http-log to {}", endpoint.shown),
+        origin: endpoint.origin,
+        target: endpoint.target,
+        method,
+        fields: fields(config, endpoint.fields, setup)?,
+        limits: Limits { connect: timeout, write: timeout, read: timeout, retries: 0 },
+        pool: Pool::new(pool),
+        single: queue.batch == 1,
+    };
+    Ok(Arc::new(HttpLog(Queue::new(server, queue, setup.outbox))))
+}
+
+/// The fields of each request, whose names and values are checked here.
+fn fields(config: &Value, mut fields: HeaderMap, setup: &Setup<'_>) -> Result<HeaderMap, Vec<Diagnostic>> {
+    let content_type = rules::text(config, "content_type").and_then(|it| HeaderValue::try_from(it).ok());
+    fields.insert(header::CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("application/json")));
+    let mut wrong = Vec::new();
+    for (name, value) in config.get("headers").into_iter().flat_map(Value::entries) {
+        let read = (HeaderName::try_from(name), HeaderValue::try_from(value.as_str().unwrap_or_default()));
+        if let (Ok(name), Ok(value)) = read {
+            fields.insert(name, value);
+        } else {
+            let at = setup.at.key("headers").key(name);
+            wrong.push(Diagnostic::error(at, "this cannot be the name or the value of a header"));
+        }
+    }
+    if wrong.is_empty() { Ok(fields) } else { Err(wrong) }
+}
+
+impl Plugin for HttpLog {
+    fn logs(&self) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record) {
+        self.0.leave(record.entry().clone());
+    }
+}
+
+impl Sink for Server {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        batch: &'a [Bytes],
+    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
+        Box::pin(async move {
+            let mut request = Request::new(Body::full(self.body(batch)));
+            *request.method_mut() = self.method.clone();
+            *request.uri_mut() = self.target.parse().unwrap_or_default();
+            *request.headers_mut() = self.fields.clone();
+            let answer = self.pool.send(&self.origin, &self.limits, request).await;
+            let answer = answer.map_err(|failure| failure.to_string())?;
+            let status = answer.response.status();
+            // A connection whose answer was read to its end can be used again.
+            let rest = answer.response.into_body();
+            let read =
+                http_body_util::BodyExt::collect(http_body_util::Limited::new(rest, MOST_OF_AN_ANSWER));
+            drop(read.await);
+            if status.is_success() { Ok(()) } else { Err(format!("the server answers {status}")) }
+        })
+    }
+}
+
+/// The most bytes of an answer that are read.
+const MOST_OF_AN_ANSWER: usize = 64 << 10;
+
+impl Server {
+    /// One entry as it is, several as a list.
+    fn body(&self, batch: &[Bytes]) -> Bytes {
+        match batch {
+            [one] if self.single => one.clone(),
+            _ => {
+                let mut list =
+                    Vec::with_capacity(batch.iter().map(|entry| entry.len() + 1).sum::<usize>() + 2);
+                for (n, entry) in batch.iter().enumerate() {
+                    list.push(if n == 0 { b'[' } else { b',' });
+                    list.extend_from_slice(entry);
+                }
+                list.push(b']');
+                list.into()
+            }
+        }
+    }
+}
+
+/// Of a length in milliseconds that is no number, none.
+fn duration(milliseconds: f64) -> Duration {
+    Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or(Duration::MAX)
+}

@@ -1,0 +1,90 @@
+//! What the settings of the HTTP log become, and how batches are written.
+
+use super::*;
+use crate::plugin::{delivery, trial};
+
+fn queue(config: &str) -> delivery::Settings {
+    let checked = trial::config(&DEF, config);
+    settings::queue(checked.setup().config, &checked.setup())
+}
+
+#[test]
+fn queues_behave_as_they_are_told() {
+    let usual = delivery::Settings {
+        batch: 1,
+        pause: Duration::from_secs(1),
+        entries: 10_000,
+        bytes: usize::MAX,
+        patience: Duration::from_mins(1),
+        first_pause: Duration::from_millis(10),
+        longest_pause: Duration::from_mins(1),
+        beside: false,
+    };
+    let endpoint = |rest: &str| format!("{{http_endpoint: 'http://logs/', {rest}}}");
+    assert_eq!(queue(&endpoint("")), usual);
+    let told = "queue: {max_batch_size: 5, max_coalescing_delay: 0.5, max_entries: 9, max_bytes: 1000, \
+                max_retry_time: 7, initial_retry_delay: 0.1, max_retry_delay: 3, concurrency_limit: -1}";
+    let expected = delivery::Settings {
+        batch: 5,
+        pause: Duration::from_millis(500),
+        entries: 9,
+        bytes: 1000,
+        patience: Duration::from_secs(7),
+        first_pause: Duration::from_millis(100),
+        longest_pause: Duration::from_secs(3),
+        beside: true,
+    };
+    assert_eq!(queue(&endpoint(told)), expected);
+    let old = "queue_size: 4, flush_timeout: 2, retry_count: 10";
+    assert_eq!(
+        queue(&endpoint(old)),
+        delivery::Settings { batch: 4, pause: Duration::from_secs(2), ..usual }
+    );
+    assert_eq!(queue(&endpoint("flush_timeout: 2")), usual, "one entry waits for no other");
+}
+
+#[test]
+fn several_entries_are_a_list() {
+    let body = |single: bool, batch: &[&'static str]| {
+        let server = Server {
+            name: String::new(),
+            origin: Origin::http("logs", 80),
+            target: "/".to_owned(),
+            method: Method::POST,
+            fields: HeaderMap::new(),
+            limits: Limits::default(),
+            pool: Pool::new(PoolSettings::default()),
+            single,
+        };
+        let batch: Vec<Bytes> = batch.iter().map(|it| Bytes::from_static(it.as_bytes())).collect();
+        String::from_utf8(server.body(&batch).to_vec()).unwrap()
+    };
+    assert_eq!(body(true, &["{\"a\":1}"]), "{\"a\":1}");
+    assert_eq!(body(false, &["{\"a\":1}"]), "[{\"a\":1}]");
+    assert_eq!(body(false, &["{}", "{\"b\":2}"]), "[{},{\"b\":2}]");
+}
+
+#[test]
+fn settings_are_checked() {
+    for (config, expected) in [
+        ("{}", "config.http_endpoint: required field missing"),
+        ("{http_endpoint: logs}", "config.http_endpoint: missing host in url"),
+        ("{http_endpoint: 'http://a/', method: GET}", "config.method: expected one of: POST, PUT, PATCH"),
+        (
+            "{http_endpoint: 'http://a/', queue: {max_batch_size: 0}}",
+            "config.queue.max_batch_size: value should be between 1 and 1000000",
+        ),
+        (
+            "{http_endpoint: 'http://a/', headers: {a b: c}}",
+            "config.headers.a b: this cannot be the name or the value of a header",
+        ),
+        (
+            "{http_endpoint: 'http://a/', custom_fields_by_lua: {a: return 1}}",
+            "config.custom_fields_by_lua: Lua is not part of mynah, so nothing can make these fields",
+        ),
+    ] {
+        let found = trial::complaints(&DEF, config);
+        assert_eq!(found.iter().map(|it| it.replace('"', "")).collect::<Vec<_>>(), [expected], "{config}");
+    }
+    assert!(trial::complaints(&DEF, "{http_endpoint: 'http://a/', custom_fields_by_lua: {}}").is_empty());
+}

@@ -1,0 +1,351 @@
+//! What is known of a request when it is over, and the entry of a log that tells it.
+//! (Kong: the log serializer; "Plugin Development Kit", `kong.log.serialize`.)
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, Method, StatusCode, Uri,
+    header::{AUTHORIZATION, PROXY_AUTHORIZATION},
+};
+
+use super::{Identity, Matched};
+use crate::{
+    document::{Mapping, Value},
+    request_id::RequestId,
+};
+
+/// A request that is over.
+#[derive(Debug)]
+pub struct Record {
+    /// Its id.
+    pub id: RequestId,
+    /// Its method.
+    pub method: Method,
+    /// Its target, as the client wrote it but for what plugins changed.
+    pub target: Uri,
+    /// Its fields, as the client wrote them but for what plugins changed.
+    pub fields: HeaderMap,
+    /// The scheme, host and port that it was sent to.
+    pub place: String,
+    /// The bytes of its head and body.
+    pub size: u64,
+    /// Version and cipher of its TLS.
+    pub tls: Option<(&'static str, &'static str)>,
+    /// Who sent it: the client, behind trusted proxies if there are any.
+    pub client: IpAddr,
+    /// When its head had arrived: milliseconds since 1970.
+    pub started: u64,
+    /// The Route that it matched, with its Service.
+    pub matched: Option<Arc<Matched>>,
+    /// Who it came from.
+    pub identity: Option<Identity>,
+    /// What an upstream was asked.
+    pub sent: Option<Sent>,
+    /// The answer; none if the client left before there was one.
+    pub answer: Option<Answer>,
+    /// The time from its arrival to its end.
+    pub took: Duration,
+    entry: OnceLock<Bytes>,
+}
+
+/// What an upstream was asked.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// The target.
+    pub target: String,
+    /// Each try, the last one last.
+    pub tries: Vec<Try>,
+    /// From the arrival of the request to handing it over, in milliseconds.
+    pub before: u64,
+    /// From then to the head of the answer, in milliseconds.
+    pub waiting: u64,
+    /// The status that the upstream answered; none if it did not.
+    pub status: Option<StatusCode>,
+}
+
+/// One connection that a request was to go over.
+#[derive(Clone, Copy, Debug)]
+pub struct Try {
+    /// Where it went.
+    pub address: SocketAddr,
+    /// When its peer was picked: time since 1970.
+    pub picked: Duration,
+    /// How long that took.
+    pub picking: Duration,
+    /// Whether it went over a connection that stood already.
+    pub kept: bool,
+    /// The status to tell the client if it failed.
+    pub failed: Option<StatusCode>,
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status; 444 if the client never saw it.
+    pub status: u16,
+    /// Its fields.
+    pub fields: HeaderMap,
+    /// The bytes of its body that were sent.
+    pub body: u64,
+    /// From the arrival of the request to the head of the answer, in milliseconds.
+    pub head_after: u64,
+}
+
+/// What stands in the place of fields that hold credentials.
+const REDACTED: &str = "REDACTED";
+
+/// The id of the one workspace that Kong has without a database.
+const WORKSPACE: &str = "0dc6f45b-8f8d-40d2-a504-473544ee190b";
+
+/// nginx's status of a request whose client left before an answer.
+const CLIENT_LEFT: u16 = 499;
+
+impl Record {
+    /// A record of a request that got no answer yet; what else is known is filled in.
+    #[must_use]
+    pub fn new(id: RequestId, method: Method, target: Uri, fields: HeaderMap, client: IpAddr) -> Self {
+        Self {
+            id,
+            method,
+            target,
+            fields,
+            place: String::new(),
+            size: 0,
+            tls: None,
+            client,
+            started: 0,
+            matched: None,
+            identity: None,
+            sent: None,
+            answer: None,
+            took: Duration::ZERO,
+            entry: OnceLock::new(),
+        }
+    }
+
+    /// The bytes of a head with these fields, and a first line of `first` bytes.
+    #[must_use]
+    pub fn head_size(first: usize, fields: &HeaderMap) -> u64 {
+        let lines = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+        (first + "\r\n\r\n".len() + lines.sum::<usize>()) as u64
+    }
+
+    /// Its entry in a log, JSON in one line without an end; made when it is first asked for.
+    #[must_use]
+    pub fn entry(&self) -> &Bytes {
+        self.entry.get_or_init(|| Value::from(self.value()).to_json().into())
+    }
+
+    fn value(&self) -> Mapping {
+        let mut entry = Mapping::default();
+        entry.insert("request", self.request());
+        entry.insert("response", self.response());
+        entry.insert("latencies", self.latencies());
+        let sent = self.sent.as_ref();
+        let tries = sent.map(|it| it.tries.iter().map(attempt).collect::<Vec<_>>());
+        entry.insert("tries", tries.unwrap_or_default());
+        if let Some(sent) = sent {
+            entry.insert("upstream_uri", &*sent.target);
+        }
+        let upstream = sent.and_then(|it| it.status).map(|it| it.as_u16().to_string());
+        entry.insert("upstream_status", upstream.as_deref().unwrap_or_default());
+        entry.insert("source", if upstream.is_some() { "upstream" } else { "kong" });
+        if let Some(matched) = self.matched.as_deref() {
+            entry.insert("route", matched.route_record.clone());
+            if !matched.service_record.is_null() {
+                entry.insert("service", matched.service_record.clone());
+            }
+        }
+        if let Some(identity) = &self.identity {
+            entry.insert("consumer", identity.consumer.record.clone());
+            if let Some(credential) = identity.credential.as_deref() {
+                let who = [("id", &*credential.id), ("consumer_id", &*identity.consumer.id)];
+                let who: Mapping = who.into_iter().map(|(key, value)| (key, Value::from(value))).collect();
+                entry.insert("authenticated_entity", who);
+            }
+        }
+        entry.insert("client_ip", self.client.to_string());
+        entry.insert("started_at", number(self.started));
+        entry.insert("workspace", WORKSPACE);
+        entry.insert("workspace_name", "default");
+        entry
+    }
+
+    fn request(&self) -> Mapping {
+        let target = self.target.path_and_query().map_or("/", |it| it.as_str());
+        let mut request = Mapping::default();
+        request.insert("id", self.id.as_str());
+        request.insert("method", self.method.as_str());
+        request.insert("uri", target);
+        request.insert("url", format!("{}{target}", self.place));
+        request.insert("querystring", query(self.target.query().unwrap_or_default()));
+        request.insert("headers", fields(&self.fields));
+        request.insert("size", number(self.size));
+        if let Some((version, cipher)) = self.tls {
+            let tls = [("version", version), ("cipher", cipher), ("client_verify", "NONE")];
+            let tls: Mapping = tls.into_iter().map(|(key, value)| (key, Value::from(value))).collect();
+            request.insert("tls", tls);
+        }
+        request
+    }
+
+    fn response(&self) -> Mapping {
+        let mut response = Mapping::default();
+        let Some(answer) = &self.answer else {
+            response.insert("status", i64::from(CLIENT_LEFT));
+            response.insert("headers", Mapping::default());
+            response.insert("size", 0);
+            return response;
+        };
+        response.insert("status", i64::from(answer.status));
+        response.insert("headers", fields(&answer.fields));
+        let reason =
+            StatusCode::from_u16(answer.status).ok().and_then(|it| it.canonical_reason()).unwrap_or_default();
+        let first = "HTTP/1.1 200 ".len() + reason.len();
+        response.insert("size", number(Self::head_size(first, &answer.fields) + answer.body));
+        response
+    }
+
+    /// In milliseconds: in the gateway, at the upstream, altogether, and receiving the answer of the upstream.
+    fn latencies(&self) -> Mapping {
+        let total = milliseconds(self.took);
+        let head = self.answer.as_ref().map_or(total, |it| it.head_after);
+        let sent = self.sent.as_ref();
+        let mut latencies = Mapping::default();
+        latencies.insert("request", number(total));
+        latencies.insert("kong", number(sent.map_or(total, |it| it.before)));
+        latencies.insert("proxy", sent.map_or(Value::from(-1), |it| number(it.waiting)));
+        latencies.insert("receive", number(if sent.is_some() { total.saturating_sub(head) } else { 0 }));
+        latencies
+    }
+}
+
+fn attempt(it: &Try) -> Value {
+    let mut one = Mapping::default();
+    one.insert("ip", it.address.ip().to_string());
+    one.insert("port", i64::from(it.address.port()));
+    one.insert("balancer_start", number(milliseconds(it.picked)));
+    one.insert("balancer_start_ns", number(nanoseconds(it.picked)));
+    one.insert("balancer_latency", number(milliseconds(it.picking)));
+    one.insert("balancer_latency_ns", number(nanoseconds(it.picking)));
+    one.insert("keepalive", it.kept);
+    if let Some(status) = it.failed {
+        one.insert("state", "failed");
+        one.insert("code", i64::from(status.as_u16()));
+    }
+    one.into()
+}
+
+/// Fields by name: a text, or a list of texts where there are several.
+fn fields(all: &HeaderMap) -> Mapping {
+    let secret = |name: &HeaderName| [AUTHORIZATION, PROXY_AUTHORIZATION].contains(name);
+    let members = all.keys().map(|name| {
+        let text = |value: &http::HeaderValue| {
+            if secret(name) {
+                return Value::from(REDACTED);
+            }
+            Value::from(&*String::from_utf8_lossy(value.as_bytes()))
+        };
+        (name.as_str(), one_or_all(all.get_all(name).iter().map(text).collect()))
+    });
+    members.collect()
+}
+
+/// Arguments by name; one without a value is `true`, one that stands several times a list.
+fn query(text: &str) -> Mapping {
+    let mut all: indexmap::IndexMap<String, Vec<Value>> = indexmap::IndexMap::new();
+    for part in text.split('&').filter(|part| !part.is_empty()) {
+        let Some((name, value)) = form_urlencoded::parse(part.as_bytes()).next() else { continue };
+        let value = if part.contains('=') { Value::from(&*value) } else { Value::from(true) };
+        all.entry(name.into_owned()).or_default().push(value);
+    }
+    all.into_iter().map(|(name, values)| (name, one_or_all(values))).collect()
+}
+
+fn one_or_all(mut values: Vec<Value>) -> Value {
+    if values.len() == 1 { values.remove(0) } else { values.into() }
+}
+
+fn number(whole: u64) -> Value {
+    Value::Number(whole.into())
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::trial;
+
+    fn record() -> Record {
+        let exchange = trial::request("GET /a?b=1&b=2&c&d=\nhost: h\nauthorization: Basic YTpi\nx: 1\nx: 2");
+        let head = exchange.head;
+        let mut record =
+            Record::new(exchange.request_id, head.method, head.uri, head.headers, exchange.client.ip());
+        record.place = "http://h:8000".to_owned();
+        record.size = 90;
+        record.started = 1_700_000_000_000;
+        record.took = Duration::from_millis(9);
+        record
+    }
+
+    fn answered(record: &mut Record) {
+        let mut fields = HeaderMap::new();
+        fields.insert("a", "b".parse().unwrap());
+        record.answer = Some(Answer { status: 200, fields, body: 100, head_after: 7 });
+    }
+
+    #[test]
+    fn a_request_that_a_plugin_answered() {
+        let mut record = record();
+        record.tls = Some(("TLSv1.3", "TLS_AES_128_GCM_SHA256"));
+        answered(&mut record);
+        insta::assert_snapshot!(std::str::from_utf8(record.entry()).unwrap());
+    }
+
+    #[test]
+    fn a_request_that_went_on() {
+        let mut record = record();
+        let matched = trial::matched();
+        record.matched = Some(Arc::new(Matched {
+            route: matched.route,
+            route_record: trial::json("{\"name\": \"r\"}"),
+            service: None,
+            service_record: trial::json("{\"name\": \"s\"}"),
+            consumers: matched.consumers.clone(),
+        }));
+        record.identity = matched.consumers.with_key("alice-key").cloned();
+        let one = Try {
+            address: "192.0.2.1:80".parse().unwrap(),
+            picked: Duration::from_millis(1_700_000_000_001),
+            picking: Duration::from_micros(1500),
+            kept: false,
+            failed: Some(StatusCode::BAD_GATEWAY),
+        };
+        record.sent = Some(Sent {
+            target: "/x/a?b=1".to_owned(),
+            tries: vec![one, Try { kept: true, failed: None, ..one }],
+            before: 2,
+            waiting: 4,
+            status: Some(StatusCode::CREATED),
+        });
+        answered(&mut record);
+        insta::assert_snapshot!(std::str::from_utf8(record.entry()).unwrap());
+    }
+
+    #[test]
+    fn a_request_whose_client_left() {
+        insta::assert_snapshot!(std::str::from_utf8(record().entry()).unwrap());
+    }
+}

@@ -1,0 +1,197 @@
+//! Requests that plugins are told of when they are over: when the last byte of the answer is sent, or the client has
+//! left.
+
+use std::{
+    mem,
+    ops::{Deref, DerefMut},
+    pin::Pin,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::{Instant, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use http::{Response, header::HOST};
+use http_body::{Frame, SizeHint};
+
+use super::{
+    Connection,
+    log::{milliseconds, status},
+};
+use crate::{
+    body::{Body, BodyError},
+    plugin::{Answer, Chain, Exchange, Plugin, Record},
+    settings::PortMaps,
+};
+
+/// A request with the plugins that are told of it; dropping it tells them.
+pub(super) struct Logged {
+    record: Record,
+    started: Instant,
+    /// Bytes of the body of the request.
+    received: Arc<AtomicU64>,
+    loggers: Vec<Arc<dyn Plugin>>,
+}
+
+impl Logged {
+    /// Notes bytes of the body of the answer.
+    pub(super) fn sent(&mut self, bytes: u64) {
+        if let Some(answer) = &mut self.record.answer {
+            answer.body += bytes;
+        }
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        self.record.took = self.started.elapsed();
+        self.record.size += self.received.load(Relaxed);
+        for plugin in &self.loggers {
+            plugin.log(&self.record);
+        }
+    }
+}
+
+impl std::fmt::Debug for Logged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Logged").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+/// A request on its way through its chain. If it is dropped before [`Visit::close`], its client has left.
+pub(super) struct Visit<'a> {
+    exchange: Exchange,
+    chain: &'a Chain,
+    connection: &'a Connection,
+    ports: &'a PortMaps,
+    received: Option<Arc<AtomicU64>>,
+    closed: bool,
+}
+
+impl<'a> Visit<'a> {
+    pub(super) fn new(
+        exchange: Exchange,
+        chain: &'a Chain,
+        connection: &'a Connection,
+        ports: &'a PortMaps,
+    ) -> Self {
+        Self { exchange, chain, connection, ports, received: None, closed: false }
+    }
+
+    /// The plugins of its Route are those that count from now on.
+    pub(super) fn enter(&mut self, chain: &'a Chain) {
+        self.chain = chain;
+        if chain.logs() && !matches!(self.exchange.body, Body::Empty) {
+            let received = Arc::new(AtomicU64::new(0));
+            let body = mem::take(&mut self.exchange.body);
+            self.exchange.body = Body::boxed(Counted { body, received: received.clone() });
+            self.received = Some(received);
+        }
+    }
+
+    pub(super) const fn chain(&self) -> &'a Chain {
+        self.chain
+    }
+
+    /// What is to be told when the answer has ended, if anybody wants to be; nothing is left of the request then.
+    pub(super) fn close(&mut self, response: Option<&Response<Body>>) -> Option<Box<Logged>> {
+        if mem::replace(&mut self.closed, true) || !self.chain.logs() {
+            return None;
+        }
+        let loggers = self.chain.loggers(&self.exchange);
+        if loggers.is_empty() {
+            return None;
+        }
+        let exchange = &mut self.exchange;
+        let started = exchange.started;
+        let place = place(exchange, self.connection, self.ports);
+        let head = &mut exchange.head;
+        let (method, fields) = (mem::take(&mut head.method), mem::take(&mut head.headers));
+        let target = head.uri.path_and_query().map_or(1, |it| it.as_str().len());
+        let first = method.as_str().len() + target + "  HTTP/1.1".len();
+        let size = Record::head_size(first, &fields);
+        let client = exchange.client.ip();
+        let mut record = Record::new(exchange.request_id, method, mem::take(&mut head.uri), fields, client);
+        record.place = place;
+        record.size = size;
+        record.tls = self.connection.tls.as_ref().map(|tls| (tls.version, tls.cipher));
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default();
+        record.started = milliseconds(now.saturating_sub(started.elapsed()));
+        record.matched = exchange.matched.take();
+        record.identity = exchange.identity.take();
+        record.sent =
+            exchange.sent.take().map(|it| mem::take(&mut *it.lock().unwrap_or_else(PoisonError::into_inner)));
+        record.answer = response.map(|it| Answer {
+            status: status(it),
+            fields: it.headers().clone(),
+            body: 0,
+            head_after: milliseconds(started.elapsed()),
+        });
+        let received = self.received.take().unwrap_or_default();
+        Some(Box::new(Logged { record, started, received, loggers }))
+    }
+}
+
+impl Deref for Visit<'_> {
+    type Target = Exchange;
+
+    fn deref(&self) -> &Exchange {
+        &self.exchange
+    }
+}
+
+impl DerefMut for Visit<'_> {
+    fn deref_mut(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        drop(self.close(None));
+    }
+}
+
+/// The scheme, the host and the port that a request was sent to.
+fn place(exchange: &Exchange, connection: &Connection, ports: &PortMaps) -> String {
+    let scheme = if exchange.tls { "https" } else { "http" };
+    let host = exchange.head.headers.get(HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    // An IPv6 address has colons of its own, in brackets.
+    let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
+    format!("{scheme}://{name}:{}", ports.public(connection.local.port()))
+}
+
+/// A body whose bytes are counted.
+struct Counted {
+    body: Body,
+    received: Arc<AtomicU64>,
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.received.fetch_add(data.len() as u64, Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,75 @@
+//! The tries of a request, noted for the logs that tell them.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Instant, UNIX_EPOCH},
+};
+
+use super::{Hop, log::milliseconds};
+use crate::{
+    plugin::{Sent, Try},
+    upstream::{self, Cause, Failure, Outcome, Peer, Peers},
+};
+
+/// Peers that are watched while a request tries them.
+pub(super) struct Noted<'a, P> {
+    pub(super) peers: P,
+    /// What is noted; none if nobody wants to know it.
+    sent: Option<&'a Mutex<Sent>>,
+}
+
+impl<'a, P> Noted<'a, P> {
+    /// Watches the tries of a request with this target.
+    pub(super) fn new(peers: P, sent: Option<&'a Mutex<Sent>>, target: &str) -> Self {
+        if let Some(sent) = sent {
+            target.clone_into(&mut lock(sent).target);
+        }
+        Self { peers, sent }
+    }
+
+    /// Notes how long it took, and what the upstream answered, if it did.
+    pub(super) fn finish(self, hop: Hop, result: &Result<upstream::Answer, Failure>) -> P {
+        if let Some(sent) = self.sent {
+            let mut sent = lock(sent);
+            sent.before = milliseconds(hop.proxy);
+            sent.waiting = milliseconds(hop.waiting);
+            sent.status = result.as_ref().ok().map(|answer| answer.response.status());
+            let connections = result.as_ref().map_or_else(|failure| failure.tries, |answer| answer.tries);
+            // All tries before the last one have asked for a connection.
+            let kept = sent.tries.len() > connections as usize;
+            if let Some(last) = sent.tries.last_mut() {
+                last.kept = kept;
+            }
+        }
+        self.peers
+    }
+}
+
+impl<P: Peers> Peers for Noted<'_, P> {
+    async fn next(&mut self) -> Result<Peer, Cause> {
+        let Some(sent) = self.sent else { return self.peers.next().await };
+        let (picked, began) = (UNIX_EPOCH.elapsed().unwrap_or_default(), Instant::now());
+        let peer = self.peers.next().await?;
+        let one = Try { address: peer.address, picked, picking: began.elapsed(), kept: false, failed: None };
+        lock(sent).tries.push(one);
+        Ok(peer)
+    }
+
+    fn ended(&mut self, outcome: Outcome<'_>) {
+        if let (Some(sent), Err(cause)) = (self.sent, outcome)
+            && let Some(last) = lock(sent).tries.last_mut()
+        {
+            last.failed = Some(cause.status());
+        }
+        self.peers.ended(outcome);
+    }
+
+    fn width(&self) -> usize {
+        self.peers.width()
+    }
+}
+
+fn lock(sent: &Mutex<Sent>) -> MutexGuard<'_, Sent> {
+    // Noting a number does not panic.
+    sent.lock().unwrap_or_else(PoisonError::into_inner)
+}
