@@ -70,7 +70,7 @@ fn unreadable(source: &Source, report: &Report) -> Option<Value> {
     let first = report.diagnostics().iter().find(|it| it.is_error())?;
     let is_root = first.path.steps().is_empty();
     let message = match first.mark {
-        Mark::Byte(_) if is_root => libyaml(&first.message, source, &report.position(first)),
+        Mark::Byte(byte) if is_root => libyaml(&first.message, source, &report.position(first), byte),
         _ if is_root && first.message == "expected an object" => first.message.clone(),
         _ => return None,
     };
@@ -80,14 +80,19 @@ fn unreadable(source: &Source, report: &Report) -> Option<Value> {
 
 /// A syntax error in the words of Kong's YAML library, with its line and the number of characters before it. What
 /// is left open is noticed at the end.
-fn libyaml(message: &str, source: &Source, position: &Position) -> String {
+fn libyaml(message: &str, source: &Source, position: &Position, byte: usize) -> String {
     let text = source.text.trim_end();
     let place = |position: &Position| format!("{}:{}", position.line, position.column - 1);
     let end = || {
         let last = text.rsplit('\n').next().unwrap_or_default().chars().count();
         format!("{}:{last}", text.matches('\n').count() + 1)
     };
-    match message {
+    // The library has a context, which Kong leaves out.
+    let problem = match message.split_once(", ") {
+        Some((context, problem)) if context.starts_with("while ") => problem,
+        _ => message,
+    };
+    match problem {
         "unclosed bracket '['" | "unclosed bracket '{'" => {
             let problem = match (text.ends_with(['[', '{', ',']), message.contains('[')) {
                 (true, _) => "node content",
@@ -97,14 +102,50 @@ fn libyaml(message: &str, source: &Source, position: &Position) -> String {
             format!("{}: did not find expected {problem}", end())
         }
         "unclosed quote" => format!("{}: found unexpected end of stream", end()),
-        // The library has a context, which Kong leaves out.
-        other => match other.split_once(", ") {
-            Some((context, problem)) if context.starts_with("while ") => {
-                format!("{}: {problem}", place(position))
-            }
-            _ => format!("{}: {other}", place(position)),
-        },
+        "found a tab" => {
+            format!("{}: found a tab character that violates indentation", tab(&source.text, byte))
+        }
+        other if other.starts_with("tabs disallowed") => {
+            format!(
+                "{}: found character that cannot start any token",
+                tab(&source.text, byte.saturating_sub(1))
+            )
+        }
+        "found unknown anchor" => {
+            let name = source.text.get(byte..).unwrap_or_default().trim_start_matches('*');
+            let name = name.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').next();
+            format!("{}: invalid reference: {}", place(position), name.unwrap_or_default())
+        }
+        "misplaced bracket" => format!("{}: did not find expected node content", place(position)),
+        other if other.starts_with("mismatched bracket") => mismatched(text, byte),
+        other if other.starts_with("unexpected character") => {
+            format!("{}: found character that cannot start any token", place(position))
+        }
+        other => format!("{}: {other}", place(position)),
     }
+}
+
+/// A list or mapping that ends with the other's bracket, told at that: something is missing before it.
+fn mismatched(text: &str, byte: usize) -> String {
+    let open = text.get(byte..).unwrap_or_default();
+    let (wrong, other) = if open.starts_with('[') { ('}', "',' or ']'") } else { (']', "',' or '}'") };
+    let inside = open.get(1..).and_then(|rest| rest.split(wrong).next()).unwrap_or_default();
+    let problem =
+        if inside.trim().is_empty() || inside.trim_end().ends_with(',') { "node content" } else { other };
+    format!("{}: did not find expected {problem}", place_of(text, byte + 1 + inside.len()))
+}
+
+/// The place of the first tab from a byte on.
+fn tab(text: &str, byte: usize) -> String {
+    let rest = text.get(byte..).unwrap_or_default();
+    place_of(text, byte + rest.find('\t').unwrap_or_default())
+}
+
+/// The line of a byte, and the number of characters before it there.
+fn place_of(text: &str, byte: usize) -> String {
+    let before = text.get(..byte).unwrap_or_default();
+    let column = before.chars().rev().take_while(|it| *it != '\n').count();
+    format!("{}:{column}", before.matches('\n').count() + 1)
 }
 
 fn flattened(source: &Source, report: &Report, plugins: &dyn Plugins) -> Refusal {
@@ -149,7 +190,7 @@ struct Flattener {
 }
 
 impl Flattener {
-    /// The faulty entities of a list, the last one first; each after those that it holds.
+    /// The faulty entities of a list, of the document's own the last one first; each after those that it holds.
     fn list(
         &mut self,
         entity: &'static Entity,
@@ -158,8 +199,12 @@ impl Flattener {
         at: &Path,
         parent: Option<(&'static str, &str)>,
     ) {
-        for (n, faults) in faults.iter().enumerate().rev() {
-            if let Some(item) = items.get(n).filter(|_| !faults.is_null()) {
+        let mut told: Vec<_> = faults.iter().enumerate().filter(|(_, faults)| !faults.is_null()).collect();
+        if at.steps().len() == 1 {
+            told.reverse();
+        }
+        for (n, faults) in told {
+            if let Some(item) = items.get(n) {
                 self.entity(entity, item, faults, &at.index(n), parent);
             }
         }
@@ -185,6 +230,7 @@ impl Flattener {
                 own.remove(field.name);
             }
         }
+        self.referred(entity, &record, &mut own);
         let mut errors = Vec::new();
         if let Some(message) = faults.as_str() {
             errors.push(error(None, message));
@@ -202,6 +248,27 @@ impl Flattener {
         }
         self.flat.push(account(entity, record, id, errors));
     }
+
+    /// A reference that is a faulty record is an entity to Kong.
+    fn referred(&mut self, entity: &'static Entity, record: &Mapping, own: &mut Mapping) {
+        for field in entity.fields {
+            let Kind::Foreign(collection) = field.kind else { continue };
+            let (Some(Value::Mapping(given)), Some(Value::Mapping(faults)), Some(entity)) =
+                (record.get(field.name), own.get(field.name), entity_of(collection))
+            else {
+                continue;
+            };
+            let mut errors = Vec::new();
+            spread(&Value::Mapping(faults.clone()), "", &mut errors);
+            self.flat.push(account(entity, Mapping::clone(given), None, errors));
+            own.remove(field.name);
+        }
+    }
+}
+
+/// The entities of a collection.
+fn entity_of(collection: &str) -> Option<&'static Entity> {
+    collections(DOCUMENT).map(|(_, entity, _)| entity).find(|it| it.collection == collection)
 }
 
 /// What is told of one entity.

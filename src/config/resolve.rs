@@ -32,6 +32,9 @@ pub(super) fn resolve(items: Vec<Item>, now: i64, transform: bool, past: &Past<'
     let mut resolver = Resolver::new(items);
     resolver.identify();
     resolver.refer();
+    if resolver.diagnostics.is_empty() {
+        resolver.diagnostics = std::mem::take(&mut resolver.later);
+    }
     if transform {
         resolver.hash_passwords();
     }
@@ -86,6 +89,8 @@ struct Resolver {
     /// Items by collection and id.
     found: FxHashMap<(&'static str, Text), usize>,
     diagnostics: Vec<Diagnostic>,
+    /// What is said if nothing else is wrong: Kong looks at these fields last.
+    later: Vec<Diagnostic>,
 }
 
 impl Resolver {
@@ -99,6 +104,7 @@ impl Resolver {
             id_key: "id".into(),
             found: FxHashMap::with_capacity_and_hasher(many, FxBuildHasher),
             diagnostics: Vec::new(),
+            later: Vec::new(),
         }
     }
 
@@ -115,7 +121,8 @@ impl Resolver {
                     "uniqueness violation: '{collection}' entity with primary key set to '{id}' already declared"
                 );
                 let at = self.items[n].path.clone();
-                self.refuse_second(at.clone(), at, [message.clone(), message], first);
+                let refusal = self.refuse_second(at.clone(), at, [message.clone(), message], first);
+                self.diagnostics.push(refusal);
             }
             self.ids.push(id);
         }
@@ -139,13 +146,15 @@ impl Resolver {
                 let said = if *field == "key" { message("the same value") } else { told.clone() };
                 let at = self.items[n].path.clone();
                 // Kong keeps the place of the field that it finds entities by; for others it names the entity.
-                let place = if n_field == 0 {
-                    at.clone()
+                if n_field == 0 {
+                    let refusal = self.refuse_second(at.key(field), at, [said, told], first);
+                    self.diagnostics.push(refusal);
+                    twice = true;
                 } else {
-                    self.by_name(n, &self.items[n].record).unwrap_or_else(|| at.clone())
-                };
-                self.refuse_second(at.key(field), place, [said, told], first);
-                twice = true;
+                    let place = self.by_name(n, &self.items[n].record).unwrap_or_else(|| at.clone());
+                    let refusal = self.refuse_second(at.key(field), place, [said, told], first);
+                    self.later.push(refusal);
+                }
             }
         }
         twice
@@ -160,13 +169,13 @@ impl Resolver {
     }
 
     /// Complains of an item at `at`; machines are told the second message at `place`.
-    fn refuse_second(&mut self, at: Path, place: Path, [said, told]: [String; 2], first: usize) {
+    fn refuse_second(&self, at: Path, place: Path, [said, told]: [String; 2], first: usize) -> Diagnostic {
         let help = format!("the first one is {}", self.items[first].path);
         let mut diagnostic = Diagnostic::error(at, said).help(help).told(place, told);
         if let Some(telling) = &mut diagnostic.telling {
             telling.first = Some(self.items[first].path.clone());
         }
-        self.diagnostics.push(diagnostic);
+        diagnostic
     }
 
     fn is_given(&self, n: usize) -> bool {
@@ -270,7 +279,7 @@ impl Resolver {
             }
             if is_known {
                 self.items[n].before = None;
-                if self.items[n].written.get("updated_at").is_none_or(Value::is_null) {
+                if record.contains_key("updated_at") {
                     record.insert("updated_at", Value::Null);
                 }
             }
@@ -282,12 +291,14 @@ impl Resolver {
         }
     }
 
-    /// When entities were made and changed, where the text does not say: those that were there have been made when
-    /// they were made, and those that say what they said were not changed.
+    /// When entities were made, where the text does not say, and changed, whatever it says: those that were there have
+    /// been made when they were made, and those that say what they said were not changed.
     fn stamp(&mut self, now: i64, past: &Past<'_>) {
         let now = Value::from(now);
         for item in self.items.iter_mut().filter(|it| it.before.is_none()) {
-            let open = |stamp: &&str| item.record.get(stamp).is_some_and(Value::is_null);
+            let open = |stamp: &&str| {
+                item.record.get(stamp).is_some_and(|it| it.is_null() || *stamp == "updated_at")
+            };
             let open: Vec<&str> = ["created_at", "updated_at"].into_iter().filter(open).collect();
             let id = item.record.get("id").and_then(Value::as_str).unwrap_or_default();
             let old = past.by_id(item.entity.collection, id).map(|it| &it.value);

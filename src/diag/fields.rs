@@ -15,8 +15,8 @@ pub struct Telling {
     pub message: String,
     /// Whether several such complaints are a list there.
     pub listed: bool,
-    /// What it tells of the record as a whole besides.
-    pub besides: Option<String>,
+    /// What it tells of a record as a whole besides: where that is, and what it is.
+    pub besides: Option<(Path, String)>,
     /// The node that says the same already, where something stands twice.
     pub first: Option<Path>,
 }
@@ -39,13 +39,13 @@ impl Diagnostic {
         self
     }
 
-    /// The same complaint, with what Kong tells machines of the record as a whole besides.
+    /// The same complaint, with what Kong tells machines of the record at `path` as a whole besides.
     #[must_use]
-    pub fn besides(self, message: impl Into<String>) -> Self {
-        let (path, said) = (self.path.clone(), self.message.clone());
-        let mut told = self.told(path, said);
+    pub fn besides(self, path: Path, message: impl Into<String>) -> Self {
+        let (at, said) = (self.path.clone(), self.message.clone());
+        let mut told = self.told(at, said);
         if let Some(telling) = &mut told.telling {
-            telling.besides = Some(message.into());
+            telling.besides = Some((path, message.into()));
         }
         told
     }
@@ -77,8 +77,8 @@ pub fn fields(diagnostics: &[Diagnostic]) -> Value {
         } else {
             tree.put(path.steps(), message);
         }
-        if let Some(besides) = diagnostic.telling.as_ref().and_then(|it| it.besides.as_ref()) {
-            tree.list(&path.parent().key(ENTITY), besides);
+        if let Some((record, besides)) = diagnostic.telling.as_ref().and_then(|it| it.besides.as_ref()) {
+            tree.list(&record.key(ENTITY), besides);
         }
     }
     tree.into_value()
@@ -260,7 +260,7 @@ mod tests {
         let services = Path::root().key("services");
         let (first, second) = (services.index(0), services.index(1));
         let path = error(&second.key("path"), "value must be null")
-            .besides("failed conditional validation given value of field 'protocol'");
+            .besides(second.clone(), "failed conditional validation given value of field 'protocol'");
         let all = [
             error(&second.key("tags").index(1), "no tag"),
             path,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{credentials, id, names, plugin, text};
 use crate::{
     document::{Path, Value},
-    schema::{Complaint, Entity, Field, Kind},
+    schema::{Complaint, Entity, Field, Kind, Rule},
 };
 
 /// What a Consumer may say.
@@ -43,7 +43,7 @@ pub(super) const KEY: Entity = Entity {
         Field::new("id", Kind::Uuid),
         Field::new("key", Kind::Secret).required(),
         Field::new("consumer", Kind::Foreign("consumers")).required(),
-        Field::new("ttl", Kind::Integer),
+        Field::new("ttl", Kind::Integer).rules(&[Rule::Between(0.0, 100_000_000.0)]),
         names::TAGS,
         Field::new("created_at", Kind::Integer),
     ],

@@ -73,6 +73,7 @@ pub(super) const OAUTH2: Entity = Entity {
             .rules(&[Rule::OneOf(&["confidential", "public"])]),
         names::TAGS,
         Field::new("created_at", Kind::Integer),
+        Field::new("oauth2_tokens", Kind::Entities(|| &OAUTH2_TOKEN, "credential")),
     ],
     prepare: Some(|given| Ok(make_up(given, &["client_id", "client_secret"]))),
     complete: None,

@@ -67,7 +67,7 @@ pub(super) fn host_with_optional_port(value: &Value) -> Result<(), String> {
 /// A host name with at most one wildcard, as its first or last label; or an address. A port may follow.
 pub(super) fn wildcard_host(value: &Value) -> Result<(), String> {
     let host = value.as_str().unwrap_or_default();
-    if host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok() {
+    if matches!(split_host(host), Some((Host::Ip(_), _))) {
         return Ok(());
     }
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
@@ -114,6 +114,8 @@ mod tests {
         check(host_with_optional_port, "a:80", Ok(()));
         check(host_with_optional_port, "a:b", Err("invalid value: a:b"));
         check(wildcard_host, "*.a.com:80", Ok(()));
+        check(wildcard_host, "[::1]:80", Ok(()));
+        check(wildcard_host, "[::1", Err("invalid hostname: [::1"));
         check(wildcard_host, "*", Err("invalid wildcard: must be placed at leftmost or rightmost label"));
         check(wildcard_host, "*.a.*", Err("invalid wildcard: must have at most one wildcard"));
     }

@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use super::{
-    CaCertificateIndex, CertificateIndex, hosts, id, names, plugin, route, text, truth, vault, whole,
+    CaCertificateIndex, CertificateIndex, credentials, hosts, id, names, plugin, route, text, truth, vault,
+    whole,
 };
 use crate::{
     document::{Mapping, Path, Value},
@@ -47,6 +48,7 @@ const FIELDS: &[Field] = &[
     Field::new("routes", Kind::Entities(|| &route::ENTITY, "service")),
     Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "service")),
     Field::new("filter_chains", Kind::Entities(|| &vault::FILTER_CHAIN, "service")),
+    Field::new("oauth2_tokens", Kind::Entities(|| &credentials::OAUTH2_TOKEN, "service")),
 ];
 
 const TLS: &[&str] = &["https", "tls"];
@@ -137,17 +139,26 @@ fn expand_url(given: &Mapping) -> Result<Mapping, Complaint> {
             return Err(Complaint::field("url", message).help("such as http://example.com:8080/path"));
         }
     };
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", &url));
+    // The parts of RFC 3986, appendix B.
+    let (scheme, rest) = url.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).unwrap_or(("", &url));
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    if scheme.is_empty() {
-        // Without a scheme all of it is a path; the rules of the fields say what is wrong with that.
+    let Some(rest) = rest.strip_prefix("//") else {
+        // All of it is a path; the rules of the fields say what is wrong with that.
         record.remove("host");
         record.insert("path", rest);
+        if !scheme.is_empty() {
+            record.insert("protocol", scheme);
+        }
         return Ok(record);
-    }
+    };
     let (authority, path) = rest.find('/').map_or((rest, None), |at| (&rest[..at], Some(&rest[at..])));
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let (host, port) = split_port(authority);
+    let scheme = match (scheme, port) {
+        ("", Some(443)) => "https",
+        ("", _) => "http",
+        (given, _) => given,
+    };
     record.insert("protocol", scheme);
     if host.is_empty() {
         record.remove("host");
@@ -157,6 +168,12 @@ fn expand_url(given: &Mapping) -> Result<Mapping, Complaint> {
     record.insert("port", port.unwrap_or(if scheme == "https" { 443 } else { 80 }));
     record.insert("path", path.map_or(Value::Null, Value::from));
     Ok(record)
+}
+
+/// Whether a text is a scheme. (RFC 3986, section 3.1.)
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it))
 }
 
 fn split_port(authority: &str) -> (&str, Option<i64>) {
@@ -189,6 +206,9 @@ mod tests {
         check("http://a:8000/", Ok("http a 8000 /"));
         check("http://[::1]:81/x?q=1#f", Ok("http ::1 81 /x"));
         check("example.com/foo", Ok("  9 example.com/foo"));
+        check("//a/b", Ok("http a 80 /b"));
+        check("//a:443", Ok("https a 443 null"));
+        check("localhost:8080", Ok("localhost  9 8080"));
         check("http://", Ok("http  80 null"));
         check("http://a:99999", Ok("http a 99999 null"));
         check("ftp://a", Ok("ftp a 80 null"));

@@ -220,7 +220,7 @@ fn add_rule(rule: &Rule, schema: &mut Map<String, Json>) {
             }
         }
         Rule::NotEmpty => drop(schema.insert("minItems".to_owned(), 1.into())),
-        Rule::Holds(_) => (),
+        Rule::Holds(_) | Rule::Across(_) => (),
     }
 }
 

@@ -116,6 +116,10 @@ fn invalid_regex(route: &crate::entity::Route, at: Path, value: &str, error: &st
 
 /// What Kong's router says of a route whose path or header is an expression that cannot be compiled.
 fn told(route: &crate::entity::Route, value: &str) -> Option<String> {
+    if let Some(expression) = value.strip_prefix("~*") {
+        let error = regex::Regex::new(expression).err()?;
+        return Some(format!("Router Expression failed validation: {error}"));
+    }
     let expression = value.strip_prefix('~').filter(|it| it.starts_with('/'))?;
     let error = regex::Regex::new(&format!("^{expression}")).err()?;
     let methods: Vec<String> =

@@ -1,7 +1,8 @@
 //! A document against its rows: notes every mistake, fills every default, and lays nested entities flat.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
-use uuid::Uuid;
 
 use super::{Before, Checked, Entity, Field, Item, Kind, Parent, Settings};
 use crate::{
@@ -69,13 +70,13 @@ pub(super) struct Checker<'a> {
     pub(super) checked: Checked,
     /// Names of fields and values of defaults: thousands of records share one text for each.
     names: FxHashMap<&'static str, Text>,
-    defaults: FxHashMap<&'static str, Value>,
+    pub(super) defaults: FxHashMap<&'static str, Value>,
 }
 
 impl Checker<'_> {
     /// A record with its defaults. Nested entities are left out and noted as items of their own, children of
     /// `item`.
-    fn record(
+    pub(super) fn record(
         &mut self,
         fields: &'static [Field],
         value: &Value,
@@ -93,10 +94,13 @@ impl Checker<'_> {
                 return Mapping::default();
             }
         };
-        for key in record.keys() {
-            let known = self.known(fields).any(|field| field.name == key);
-            if !known && key != "_comment" && key != "_ignore" {
-                self.unknown(key, fields, at);
+        for (key, value) in record.iter() {
+            if self.known(fields).any(|field| field.name == key) {
+                continue;
+            }
+            match NOTES.iter().find(|note| item.is_some() && note.name == key) {
+                Some(note) => drop(self.field(note, value, &at.key(key))),
+                None => self.unknown(key, fields, at),
             }
         }
         // Where an entity stands says what it belongs to.
@@ -218,7 +222,7 @@ impl Checker<'_> {
         }
         let before = self.checked.diagnostics.len();
         let record = Value::from(self.record(entity.fields, &prepared, at, Some(item)));
-        self.across(entity, &record, before, at);
+        self.across(entity, &nested(entity, &record, parent), before, at);
         if let Some(name) = plugin {
             let bound = record.get("consumer").is_some_and(|it| !it.is_null())
                 || parent.is_some_and(|parent| parent.field == "consumer");
@@ -280,114 +284,11 @@ impl Checker<'_> {
         }
         config
     }
-
-    fn field(&mut self, field: &'static Field, value: &Value, at: &At<'_>) -> Value {
-        if value.is_null() {
-            if let Some(json) = field.default {
-                let parse = || serde_json::from_str(json).unwrap_or_default();
-                return self.defaults.entry(json).or_insert_with(parse).clone();
-            }
-            if let Kind::Record(fields) = field.kind {
-                return self.record(fields, value, at, None).into();
-            }
-            if field.required {
-                self.complain(at, "required field missing");
-            }
-            return Value::Null;
-        }
-        let before = self.checked.diagnostics.len();
-        let value = self.value(field.kind, value, at);
-        if self.checked.diagnostics.len() == before {
-            for rule in field.rules {
-                if let Err(message) = rule.check(&value) {
-                    self.complain(at, message);
-                    break;
-                }
-            }
-        }
-        value
-    }
-
-    fn value(&mut self, kind: Kind, value: &Value, at: &At<'_>) -> Value {
-        match (kind, value) {
-            (Kind::String | Kind::Secret, Value::String(text)) if text.is_empty() => {
-                self.complain(at, "length must be at least 1");
-            }
-            (Kind::Uuid, Value::String(text)) if text.len() != 36 || Uuid::parse_str(text).is_err() => {
-                self.complain(at, "expected a valid UUID");
-            }
-            (Kind::String | Kind::Text | Kind::Secret | Kind::Uuid | Kind::Foreign(_), Value::String(_))
-            | (Kind::Boolean, Value::Bool(_))
-            | (Kind::Number, Value::Number(_))
-            | (Kind::Any, _) => (),
-            (Kind::Integer, Value::Number(number)) => match number.as_i64() {
-                // Digits that are those of the whole number already are shared.
-                Some(_) if is_canonical(number.as_str()) => (),
-                Some(whole) => return Value::from(whole),
-                None => self.complain(at, "expected an integer"),
-            },
-            (Kind::Foreign(_), Value::Mapping(reference)) => {
-                return self.reference(reference, at);
-            }
-            (Kind::Array(_) | Kind::Set(_), Value::Mapping(none)) if none.is_empty() => {
-                return Value::from(Vec::new());
-            }
-            (Kind::Map(_), Value::Sequence(none)) if none.is_empty() => {
-                return Mapping::default().into();
-            }
-            (Kind::Array(item), Value::Sequence(items)) => {
-                return self.items(item, items, at).into();
-            }
-            (Kind::Set(item), Value::Sequence(items)) => {
-                let mut seen: Vec<Value> = Vec::new();
-                for item in self.items(item, items, at) {
-                    if !seen.contains(&item) {
-                        seen.push(item);
-                    }
-                }
-                return seen.into();
-            }
-            (Kind::Map(item), Value::Mapping(members)) => {
-                let mapped = members
-                    .iter()
-                    .map(|(key, value)| (key.to_owned(), self.field(item, value, &at.key(key))));
-                return mapped.collect::<Mapping>().into();
-            }
-            (Kind::Record(fields), Value::Mapping(_) | Value::Sequence(_)) => {
-                return self.record(fields, value, at, None).into();
-            }
-            (Kind::Unused, Value::Sequence(items)) if items.is_empty() => (),
-            (Kind::Unused, Value::Sequence(_)) => {
-                let message = "known to Kong, but not used by this version of mynah";
-                self.push(Diagnostic::warning(at.path(), message).key());
-            }
-            (kind, _) => self.wrong_kind(kind, value, at),
-        }
-        value.clone()
-    }
-
-    fn items(&mut self, field: &'static Field, items: &[Value], at: &At<'_>) -> Vec<Value> {
-        items.iter().enumerate().map(|(n, item)| self.field(field, item, &at.index(n))).collect()
-    }
-
-    /// `{id: ...}` is the one mapping that refers to an entity.
-    fn reference(&mut self, reference: &Mapping, at: &At<'_>) -> Value {
-        match reference.get("id") {
-            Some(id @ Value::String(_)) if reference.len() == 1 => id.clone(),
-            _ => {
-                let diagnostic = Diagnostic::error(at.key("id").path(), "missing primary key")
-                    .help("a reference is the name or the id of an entity as a text, or `{id: ...}`");
-                self.push(diagnostic);
-                Value::Null
-            }
-        }
-    }
 }
 
-/// Whether a number in JSON's notation is how we write a whole number.
-fn is_canonical(digits: &str) -> bool {
-    digits != "-0" && digits.bytes().all(|it| it.is_ascii_digit() || it == b'-')
-}
+/// What every entity may say for its readers. (Kong: "Declarative configuration format".)
+const NOTES: [Field; 2] =
+    [Field::new("_comment", Kind::Text), Field::new("_ignore", Kind::Array(&Field::item(Kind::Any)))];
 
 /// A field that stands for others.
 pub(super) const SHORTHAND: (&str, [&str; 4]) = ("url", ["protocol", "host", "port", "path"]);
@@ -396,4 +297,17 @@ pub(super) const SHORTHAND: (&str, [&str; 4]) = ("url", ["protocol", "host", "po
 fn plugin_name<'a>(entity: &Entity, record: &'a Mapping) -> Option<&'a str> {
     let configures = entity.fields.iter().any(|field| matches!(field.kind, Kind::Config));
     record.get("name").filter(|_| configures)?.as_str().filter(|name| !name.is_empty())
+}
+
+/// The record as the rules across its fields see it: where it stands says what it refers to, if one of them asks.
+fn nested<'a>(entity: &Entity, record: &'a Value, parent: Option<Parent>) -> Cow<'a, Value> {
+    let asked = parent.filter(|parent| entity.conditions.iter().any(|it| it.field == parent.field));
+    match (asked, record.as_mapping()) {
+        (Some(parent), Some(fields)) => {
+            let mut fields = fields.clone();
+            fields.insert(parent.field, true);
+            Cow::Owned(fields.into())
+        }
+        _ => Cow::Borrowed(record),
+    }
 }

@@ -80,7 +80,7 @@ impl Checker<'_> {
         let given = record.get(condition.given).and_then(Value::as_str).unwrap_or_default();
         let diagnostic = Diagnostic::error(at.key(condition.field).path(), message)
             .help(format!("because {} is {given}", condition.given))
-            .besides(condition.entity_message());
+            .besides(at.path(), condition.entity_message());
         self.push(diagnostic);
     }
 
@@ -91,7 +91,7 @@ impl Checker<'_> {
         };
         diagnostic.help = complaint.help;
         if let Some(besides) = complaint.besides {
-            diagnostic = diagnostic.besides(besides);
+            diagnostic = diagnostic.besides(at.path(), besides);
         }
         self.push(diagnostic);
     }
@@ -102,9 +102,27 @@ impl Checker<'_> {
         let mut diagnostic = Diagnostic::error(path, complaint.message);
         if of_entity {
             diagnostic = diagnostic.listed(at.path().parent().key(ENTITY));
+        } else if let Some(besides) = complaint.besides {
+            diagnostic = diagnostic.besides(at.path().parent(), besides);
         }
         diagnostic.help = complaint.help;
         self.push(diagnostic);
+    }
+
+    /// Of a map Kong says what is wrong with a value, and not with which.
+    pub(super) fn tell_at_map(&mut self, since: usize, map: &At<'_>) {
+        let map = map.path();
+        let depth = map.steps().len();
+        for diagnostic in self.checked.diagnostics.iter_mut().skip(since) {
+            let (path, message) = match &diagnostic.telling {
+                Some(telling) => (&telling.path, &telling.message),
+                None => (&diagnostic.path, &diagnostic.message),
+            };
+            if path.steps().starts_with(map.steps()) {
+                let path = map.join(path.steps().get(depth + 1..).unwrap_or_default());
+                *diagnostic = diagnostic.clone().told(path, message.clone());
+            }
+        }
     }
 
     pub(super) fn no_consumer(&mut self, name: &str, at: &At<'_>) {

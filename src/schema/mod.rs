@@ -9,6 +9,7 @@ mod condition;
 mod item;
 mod nearest;
 mod rule;
+mod value;
 
 pub use check::{Plugins, check, check_after};
 pub use condition::{Condition, Must};
@@ -84,6 +85,8 @@ pub enum Rule {
     NotEmpty,
     /// Something only code can say; it returns what is wrong.
     Holds(fn(&Value) -> Result<(), String>),
+    /// Something across the fields of a record.
+    Across(fn(&Value) -> Option<Complaint>),
 }
 
 /// A kind of entity: its collection, its fields, and what must hold across them.

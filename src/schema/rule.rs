@@ -31,6 +31,7 @@ impl Rule {
                 }
             }
             Self::Holds(holds) => holds(value),
+            Self::Across(across) => across(value).map_or(Ok(()), |complaint| Err(complaint.message)),
         }
     }
 }

@@ -150,6 +150,10 @@ fn identities(it: &Certificate, wrong: &mut Vec<Diagnostic>) -> Arc<[Identity]> 
     ];
     for (certificate, key, fields, which) in pairs {
         let (Some(certificate), Some(key)) = (certificate, key) else { continue };
+        // What a vault does not have is empty: a warning tells of it, and the certificate is shown to nobody.
+        if certificate.is_empty() || key.is_empty() {
+            continue;
+        }
         match Identity::from_pem(certificate, key) {
             Ok(identity) => read.push(identity),
             Err(fault) => wrong.push(complain(&it.at, &fault, fields, which)),

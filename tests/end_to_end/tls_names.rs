@@ -3,6 +3,7 @@
 use rustls::SignatureScheme;
 
 use crate::{
+    client::Client,
     eventually,
     gateway::{Gateway, Setup},
     pem::{Signed, block},
@@ -129,4 +130,24 @@ fn what_is_wrong_with_a_certificate_is_said_at_its_line() {
         assert!(line == 0 || said.contains(&format!("kong.yaml:{line}:")), "{said}");
         assert!(!said.contains(&one.key.lines().nth(1).unwrap()[..20]), "a key is told: {said}");
     }
+}
+
+#[test]
+fn machines_are_told_of_certificates_as_kong_tells_them() {
+    let gateway = run(Setup::with("_format_version: \"3.0\"\n"));
+    let post = |text: &str| {
+        let url = gateway.admin_url("/config");
+        Client::fresh().send("POST", &url, &[("content-type", "text/yaml")], Some(text.as_bytes())).unwrap()
+    };
+    let (one, other) = (Signed::by_itself("one.example"), Signed::by_itself("other.example"));
+    let mixed = Signed { certificate: one.certificate, key: other.key, ..Signed::default() };
+    let answer = post(&config(&[(&mixed, "a.example")]));
+    let told = answer.json()["fields"]["certificates"][0]["@entity"].clone();
+    assert_eq!((answer.status, told), (400, serde_json::json!(["certificate does not match key"])));
+    // What a vault does not have is no fault of the document; the certificate is shown to nobody.
+    let text = "_format_version: \"3.0\"\ncertificates:\n- cert: '{vault://env/no-such-certificate}'\n  \
+                key: '{vault://env/no-such-key}'\n  snis: [{name: a.example}]\n";
+    let usual = shown(&gateway, None);
+    assert_eq!(post(text).status, 201);
+    assert_eq!(shown(&gateway, Some("a.example")), usual);
 }

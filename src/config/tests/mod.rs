@@ -1,5 +1,6 @@
 //! Consumers, their credentials and groups: what a file may say of them, and what becomes of it.
 
+mod machines;
 mod upstreams;
 
 use super::*;

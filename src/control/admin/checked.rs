@@ -53,13 +53,6 @@ pub(super) fn checked(
     let done = check(DOCUMENT, &document.into(), plugins);
     let at = Path::root().key(entity.collection).index(0);
     complain(&mut fields, &in_kongs_words(done.diagnostics), &at);
-    // Of a map Kong says what is wrong with a value, and not with which.
-    for field in entity.fields.iter().filter(|it| matches!(it.kind, Kind::Map(_))) {
-        let inner = fields.get(field.name).and_then(Value::as_mapping).and_then(|it| it.iter().next());
-        if let Some(complaint) = inner.map(|(_, complaint)| complaint.clone()) {
-            fields.insert(field.name, complaint);
-        }
-    }
     if !fields.is_empty() {
         return Err(Refusal::Schema(fields));
     }

@@ -162,7 +162,7 @@ fn facts(field: &Field) -> Map<String, Json> {
                 facts.insert("between".into(), json!([number(*low), number(*high)]));
             }
             Rule::NotEmpty => drop(facts.insert("len_min".into(), 1.into())),
-            Rule::Holds(_) => (),
+            Rule::Holds(_) | Rule::Across(_) => (),
         }
     }
     facts

@@ -38,7 +38,8 @@ pub(super) const ENTITY: Entity = Entity {
 const ENDPOINTS: &Field = &Field::item(Kind::Record(&[
     Field::new("ip", Kind::String).rules(&[Rule::Holds(rules::address)]),
     Field::new("port", Kind::Integer).rules(&[Rule::Between(0.0, 65535.0)]),
-]));
+]))
+.rules(&[Rule::Across(rules::some_endpoint)]);
 
 /// The highest `priority`: 46 bits, exact as a floating point number too.
 const HIGHEST_PRIORITY: f64 = 70_368_744_177_663.0;

@@ -11,25 +11,38 @@ use regex_syntax::ast::{ErrorKind, parse::Parser};
 /// Kong's message.
 pub(super) fn compiles(expression: &str) -> Result<(), String> {
     let Err(error) = Parser::new().parse(expression) else { return Ok(()) };
-    let Some(reason) = reason(error.kind()) else { return Ok(()) };
-    // What was left open is noticed at the end; all else where it stands.
-    let open = matches!(error.kind(), ErrorKind::ClassUnclosed | ErrorKind::GroupUnclosed);
-    let rest = expression.get(error.span().start.offset..).filter(|_| !open);
-    let place = match rest {
-        Some(rest) if !rest.is_empty() => format!("in \"{expression}\" at \"{rest}\""),
-        _ => format!("in \"{expression}\""),
+    let rest = expression.get(error.span().start.offset..).unwrap_or_default();
+    let Some(reason) = reason(error.kind(), rest) else { return Ok(()) };
+    // What was left open is noticed at the end, and an escape once it is read; all else where it stands.
+    let open = matches!(
+        error.kind(),
+        ErrorKind::ClassUnclosed | ErrorKind::GroupUnclosed | ErrorKind::EscapeUnrecognized
+    );
+    let place = if open || rest.is_empty() {
+        format!("in \"{expression}\"")
+    } else {
+        format!("in \"{expression}\" at \"{rest}\"")
     };
     Err(format!("invalid regex: '{expression}' (PCRE returned: pcre2_compile() failed: {reason} {place})"))
 }
 
-/// PCRE2's words; none for what it does not mind.
-const fn reason(kind: &ErrorKind) -> Option<&'static str> {
+/// PCRE2's words for what goes wrong before `rest`; none for what it does not mind.
+fn reason(kind: &ErrorKind, rest: &str) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::ClassUnclosed => "missing terminating ] for character class",
         ErrorKind::ClassRangeInvalid => "range out of order in character class",
         ErrorKind::GroupUnclosed => "missing closing parenthesis",
         ErrorKind::GroupUnopened => "unmatched closing parenthesis",
         ErrorKind::GroupNameEmpty => "subpattern name expected",
+        ErrorKind::GroupNameInvalid if rest.starts_with(|c: char| c.is_ascii_digit()) => {
+            "subpattern name must start with a non-digit"
+        }
+        ErrorKind::GroupNameInvalid => "syntax error in subpattern name (missing terminator?)",
+        ErrorKind::EscapeUnrecognized
+            if rest.chars().nth(1).is_some_and(|it| UNKNOWN_ESCAPES.contains(it)) =>
+        {
+            "unrecognized character follows \\"
+        }
         ErrorKind::GroupNameDuplicate { .. } => {
             "two named subpatterns have the same name (PCRE2_DUPNAMES not set)"
         }
@@ -40,6 +53,9 @@ const fn reason(kind: &ErrorKind) -> Option<&'static str> {
     })
 }
 
+/// The letters that mean nothing to PCRE2 after a backslash. (pcre2pattern, "Backslash".)
+const UNKNOWN_ESCAPES: &str = "FIiJjLlMmOqTUuYy";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,13 +65,19 @@ mod tests {
         for (expression, expected) in [
             ("/a([", "missing terminating ] for character class in \"/a([\""),
             ("/(x", "missing closing parenthesis in \"/(x\""),
+            (
+                "/(?<a-b>x)",
+                "syntax error in subpattern name (missing terminator?) in \"/(?<a-b>x)\" at \"-b>x)\"",
+            ),
+            ("/(?<1>x)", "subpattern name must start with a non-digit in \"/(?<1>x)\" at \"1>x)\""),
+            ("/\\y", "unrecognized character follows \\ in \"/\\y\""),
             ("/[z-a]", "range out of order in character class in \"/[z-a]\" at \"z-a]\""),
         ] {
             let message =
                 format!("invalid regex: '{expression}' (PCRE returned: pcre2_compile() failed: {expected})");
             assert_eq!(compiles(expression), Err(message));
         }
-        for expression in ["/a(?=b)", r"/(a)\1", "/a++", r"/\d+/(?<id>x)"] {
+        for expression in ["/\\Qa\\E", "/a(?=b)", r"/(a)\1", "/a++", r"/\d+/(?<id>x)"] {
             assert_eq!(compiles(expression), Ok(()), "{expression}");
         }
     }

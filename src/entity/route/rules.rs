@@ -55,15 +55,27 @@ pub(super) fn header_names(value: &Value) -> Result<(), String> {
 const FAMILIES: [&[&str]; 4] =
     [&["http", "https"], &["tcp", "tls", "udp"], &["tls_passthrough"], &["grpc", "grpcs"]];
 
-pub(super) fn one_family_of_protocols(record: &Value) -> Option<Complaint> {
+/// The families that protocols are of.
+fn families(protocols: &[String]) -> impl Iterator<Item = usize> {
+    let has = |family: &[&str]| protocols.iter().any(|it| family.contains(&it.as_str()));
+    (0..FAMILIES.len()).filter(move |it| has(FAMILIES[*it]))
+}
+
+/// The family of a Route; none if there are several, of which one complaint is enough.
+fn family(record: &Value) -> Option<usize> {
     let protocols = texts(record, "protocols");
-    let family =
-        FAMILIES.iter().find(|family| protocols.first().is_some_and(|it| family.contains(&it.as_str())))?;
-    if protocols.iter().all(|it| family.contains(&it.as_str())) {
-        return None;
-    }
-    let message = "these sets are mutually exclusive: ('http', 'https'), ('tcp', 'tls', 'udp')";
-    Some(Complaint::field("protocols", message).help("split it into one route per family"))
+    let mut families = families(&protocols);
+    families.next().filter(|_| families.next().is_none())
+}
+
+pub(super) fn one_family_of_protocols(record: &Value) -> Option<Complaint> {
+    let sets: Vec<String> = families(&texts(record, "protocols"))
+        .map(|family| format!("('{}')", FAMILIES[family].join("', '")))
+        .collect();
+    (sets.len() > 1).then(|| {
+        let message = format!("these sets are mutually exclusive: {}", sets.join(", "));
+        Complaint::field("protocols", message).help("split it into one route per family")
+    })
 }
 
 /// The first protocol decides what else a Route may say: without one that is known, nothing can be said of the rest.
@@ -86,11 +98,7 @@ pub(super) fn known_protocol(given: &Mapping) -> Result<Mapping, Complaint> {
 
 /// Forbids a field that has no meaning for the protocols of a Route.
 pub(super) fn without(record: &Value, field: &'static str) -> Option<Complaint> {
-    let protocols = texts(record, "protocols");
-    let family = FAMILIES
-        .iter()
-        .position(|family| protocols.first().is_some_and(|it| family.contains(&it.as_str())))?;
-    let when = match (family, field) {
+    let when = match (family(record)?, field) {
         (0, "sources" | "destinations") => "'http' or 'https'",
         (3, "methods" | "sources" | "destinations" | "strip_path") => "'grpc' or 'grpcs'",
         (1 | 2, "methods" | "hosts" | "headers" | "paths") => "'tcp', 'tls', 'tls_passthrough' or 'udp'",
@@ -104,10 +112,18 @@ pub(super) fn without(record: &Value, field: &'static str) -> Option<Complaint> 
     given.then(|| Complaint::field(field, format!("cannot set '{field}' when 'protocols' is {when}")))
 }
 
+/// An entry of `sources` or `destinations` says something.
+pub(super) fn some_endpoint(record: &Value) -> Option<Complaint> {
+    let given = |field| record.get(field).is_some_and(|it| !it.is_null());
+    (!given("ip") && !given("port"))
+        .then(|| Complaint::record("at least one of these fields must be non-empty: 'ip', 'port'"))
+}
+
 /// Server names are known of TLS only.
 pub(super) fn snis_need_tls(record: &Value) -> Option<Complaint> {
     let protocols = texts(record, "protocols");
     let tls = ["grpcs", "https", "tls", "tls_passthrough"];
+    family(record)?;
     let given = record.get("snis").is_some_and(|it| !it.items().is_empty());
     (given && !protocols.iter().any(|it| tls.contains(&it.as_str()))).then(|| {
         let message =
@@ -139,6 +155,7 @@ pub(super) fn something_to_match(record: &Value) -> Option<Complaint> {
     if is_expression(record) {
         return None;
     }
+    family(record)?;
     let protocols = texts(record, "protocols");
     let has = |protocol: &str| protocols.iter().any(|it| it == protocol);
     let (fields, when): (&[&str], &str) = if has("https") {

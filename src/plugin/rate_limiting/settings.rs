@@ -89,6 +89,8 @@ fn path_is_named(config: &Value) -> Option<Complaint> {
 
 fn needs(config: &Value, subject: &str, field: &'static str) -> Option<Complaint> {
     let text = |key| config.get(key).and_then(Value::as_str);
-    (text("limit_by") == Some(subject) && text(field).is_none())
-        .then(|| Complaint::field(field, "required field missing"))
+    (text("limit_by") == Some(subject) && text(field).is_none()).then(|| {
+        let message = "failed conditional validation given value of field 'config.limit_by'";
+        Complaint::field(field, "required field missing").besides(message)
+    })
 }

@@ -1,0 +1,126 @@
+//! Values by their kind: what a field says, with its default, and what its items say.
+
+use uuid::Uuid;
+
+use super::{Field, Kind, Rule, check::Checker};
+use crate::{
+    diag::Diagnostic,
+    document::{At, Mapping, Value},
+};
+
+impl Checker<'_> {
+    pub(super) fn field(&mut self, field: &'static Field, value: &Value, at: &At<'_>) -> Value {
+        if value.is_null() {
+            if let Some(json) = field.default {
+                let parse = || serde_json::from_str(json).unwrap_or_default();
+                return self.defaults.entry(json).or_insert_with(parse).clone();
+            }
+            if let Kind::Record(fields) = field.kind {
+                return self.record(fields, value, at, None).into();
+            }
+            if field.required {
+                self.complain(at, "required field missing");
+            }
+            return Value::Null;
+        }
+        let before = self.checked.diagnostics.len();
+        let value = self.value(field.kind, value, at);
+        if self.checked.diagnostics.len() == before {
+            for rule in field.rules {
+                if let Rule::Across(across) = rule {
+                    if let Some(complaint) = across(&value) {
+                        self.complaint(complaint, at);
+                        break;
+                    }
+                } else if let Err(message) = rule.check(&value) {
+                    self.complain(at, message);
+                    break;
+                }
+            }
+        }
+        value
+    }
+
+    fn value(&mut self, kind: Kind, value: &Value, at: &At<'_>) -> Value {
+        match (kind, value) {
+            (Kind::String | Kind::Secret, Value::String(text)) if text.is_empty() => {
+                self.complain(at, "length must be at least 1");
+            }
+            (Kind::Uuid, Value::String(text)) if text.len() != 36 || Uuid::parse_str(text).is_err() => {
+                self.complain(at, "expected a valid UUID");
+            }
+            (Kind::String | Kind::Text | Kind::Secret | Kind::Uuid | Kind::Foreign(_), Value::String(_))
+            | (Kind::Boolean, Value::Bool(_))
+            | (Kind::Number, Value::Number(_))
+            | (Kind::Any, _) => (),
+            (Kind::Integer, Value::Number(number)) => match number.as_i64() {
+                // Digits that are those of the whole number already are shared.
+                Some(_) if is_canonical(number.as_str()) => (),
+                Some(whole) => return Value::from(whole),
+                None => self.complain(at, "expected an integer"),
+            },
+            (Kind::Foreign(_), Value::Mapping(reference)) => {
+                return self.reference(reference, at);
+            }
+            (Kind::Array(_) | Kind::Set(_), Value::Mapping(none)) if none.is_empty() => {
+                return Value::from(Vec::new());
+            }
+            (Kind::Map(_), Value::Sequence(none)) if none.is_empty() => {
+                return Mapping::default().into();
+            }
+            (Kind::Array(item), Value::Sequence(items)) => {
+                return self.items(item, items, at).into();
+            }
+            (Kind::Set(item), Value::Sequence(items)) => {
+                let mut seen: Vec<Value> = Vec::new();
+                for item in self.items(item, items, at) {
+                    if !seen.contains(&item) {
+                        seen.push(item);
+                    }
+                }
+                return seen.into();
+            }
+            (Kind::Map(item), Value::Mapping(members)) => {
+                let said = self.checked.diagnostics.len();
+                let mapped: Mapping = members
+                    .iter()
+                    .map(|(key, value)| (key.to_owned(), self.field(item, value, &at.key(key))))
+                    .collect();
+                self.tell_at_map(said, at);
+                return mapped.into();
+            }
+            (Kind::Record(fields), Value::Mapping(_) | Value::Sequence(_)) => {
+                return self.record(fields, value, at, None).into();
+            }
+            (Kind::Unused, Value::Sequence(items)) if items.is_empty() => (),
+            (Kind::Unused, Value::Sequence(_)) => {
+                let message = "known to Kong, but not used by this version of mynah";
+                self.push(Diagnostic::warning(at.path(), message).key());
+            }
+            (kind, _) => self.wrong_kind(kind, value, at),
+        }
+        value.clone()
+    }
+
+    fn items(&mut self, field: &'static Field, items: &[Value], at: &At<'_>) -> Vec<Value> {
+        items.iter().enumerate().map(|(n, item)| self.field(field, item, &at.index(n))).collect()
+    }
+
+    /// `{id: ...}` is the one mapping that refers to an entity.
+    fn reference(&mut self, reference: &Mapping, at: &At<'_>) -> Value {
+        match reference.get("id") {
+            Some(id @ Value::String(_)) if reference.len() == 1 => id.clone(),
+            _ => {
+                let diagnostic = Diagnostic::error(at.key("id").path(), "missing primary key")
+                    .help("a reference is the name or the id of an entity as a text, or `{id: ...}`");
+                self.push(diagnostic);
+                Value::Null
+            }
+        }
+    }
+}
+
+/// Whether a number in JSON's notation is how we write a whole number.
+fn is_canonical(digits: &str) -> bool {
+    digits != "-0" && digits.bytes().all(|it| it.is_ascii_digit() || it == b'-')
+}
