@@ -102,6 +102,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("notify", &["src/control/watch/"]),
     ("annotate_snippets", &["src/diag/render.rs"]),
     ("httparse", &["src/upstream/http1/"]),
+    ("redis", &["src/plugin/rate_limiting/"]),
     ("hyper", &["src/body.rs", "src/upstream/", "src/proxy/", "src/server/"]),
     ("hyper_util", &["src/upstream/", "src/proxy/", "src/server/"]),
     ("rustls", &["src/tls/", "src/upstream/", "src/server/"]),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::vault::Vaults;
+use super::vault::{self, Vaults};
 use crate::{
     diag::Diagnostic,
     document::{Path, Text, Value},
@@ -13,13 +13,14 @@ use crate::{
         Plugin, Record, Route, RouteIndex, Scope, Service, ServiceIndex, Sni, Target, TargetIndex, Upstream,
         UpstreamIndex,
     },
-    schema::Item,
+    schema::{Item, Plugins},
 };
 
 /// Makes entities of records whose references are ids that exist.
 pub(super) struct Collector<'a> {
     records: Vec<Record>,
     past: &'a Entities,
+    plugins: &'a dyn Plugins,
     /// Places by collection and id.
     places: FxHashMap<(&'static str, Text), usize>,
     warnings: Vec<Diagnostic>,
@@ -43,10 +44,10 @@ const UNUSED: &[&str] = &[
 type Give = fn(&mut Consumer, &Value, &Path);
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(items: Vec<Item>, past: &'a Entities) -> Self {
+    pub(super) fn new(items: Vec<Item>, past: &'a Entities, plugins: &'a dyn Plugins) -> Self {
         let record = |item: Item| Record { entity: item.entity, value: item.record, at: item.path };
         let records = items.into_iter().map(record).collect();
-        Self { records, past, places: FxHashMap::default(), warnings: Vec::new() }
+        Self { records, past, plugins, places: FxHashMap::default(), warnings: Vec::new() }
     }
 
     /// All entities, and what their author should know. What refers stands after what it refers to.
@@ -72,7 +73,10 @@ impl<'a> Collector<'a> {
         });
         entities.consumers = self.all("consumers", |_, record, _| Some(Consumer::new(record)));
         self.give_to_consumers(&mut entities.consumers);
-        let known = by_record(&self.past.plugins, |it| &it.record);
+        let vaults = Vaults::new(&self.records);
+        let past: &[Arc<Plugin>] =
+            if vaults == Vaults::new(&self.past.records) { &self.past.plugins } else { &[] };
+        let known = by_record(past, |it| &it.record);
         entities.plugins = self.all("plugins", |it, record, at| {
             let scope = Scope {
                 route: it.place("routes", record, "route").map(RouteIndex),
@@ -80,7 +84,11 @@ impl<'a> Collector<'a> {
                 consumer: it.place("consumers", record, "consumer").map(ConsumerIndex),
             };
             let same = known_as(&known, record, |it| it.scope == scope && it.at == *at);
-            Some(same.unwrap_or_else(|| Arc::new(Plugin::new(record, scope, at))))
+            Some(same.unwrap_or_else(|| {
+                let mut plugin = Plugin::new(record, scope, at);
+                it.reveal(&mut plugin, &vaults);
+                Arc::new(plugin)
+            }))
         });
         self.upstreams(&mut entities);
         self.note_unused();
@@ -121,6 +129,22 @@ impl<'a> Collector<'a> {
                     }
                 }
             }
+        }
+    }
+
+    /// Puts what is in vaults into the settings of a plugin; its record goes on showing the references.
+    fn reveal(&mut self, plugin: &mut Plugin, vaults: &Vaults) {
+        let Some(settings) = self.plugins.settings(&plugin.name) else { return };
+        let at = plugin.at.key("config");
+        let revealed = vault::reveal(settings.fields, &plugin.config, &at, &mut |text, at| {
+            vaults.resolve(text, |name| std::env::var(name).ok()).unwrap_or_else(|| {
+                let message = format!("unable to resolve reference {text}");
+                self.warnings.push(Diagnostic::warning(at.clone(), message));
+                String::new()
+            })
+        });
+        if let Some(revealed) = revealed {
+            plugin.config = revealed;
         }
     }
 

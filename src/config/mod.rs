@@ -126,7 +126,7 @@ impl Reader<'_> {
             return Err(fail(diagnostics));
         }
         let Resolved { entities, nodes, diagnostics: complaints } =
-            resolve::resolve(checked.items, self.now, transform, &past);
+            resolve::resolve(checked.items, self.plugins, self.now, transform, &past);
         diagnostics.extend(complaints);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(fail(diagnostics));

@@ -15,7 +15,7 @@ use crate::{
     diag::Diagnostic,
     document::{Mapping, Path, Text, Value},
     entity::{Entities, entity_id, password_hash, says_the_same},
-    schema::{Item, Kind},
+    schema::{Item, Kind, Plugins},
 };
 
 /// What checked items become.
@@ -28,7 +28,13 @@ pub(super) struct Resolved {
 }
 
 /// Turns checked items into entities. `transform` says that passwords are passwords, not hashes yet.
-pub(super) fn resolve(items: Vec<Item>, now: i64, transform: bool, past: &Past<'_>) -> Resolved {
+pub(super) fn resolve(
+    items: Vec<Item>,
+    plugins: &dyn Plugins,
+    now: i64,
+    transform: bool,
+    past: &Past<'_>,
+) -> Resolved {
     let mut resolver = Resolver::new(items);
     resolver.identify();
     resolver.refer();
@@ -49,7 +55,7 @@ pub(super) fn resolve(items: Vec<Item>, now: i64, transform: bool, past: &Past<'
         lasts: !it.noted && !resolver.counted.contains(&n) && it.entity.collection != "basicauth_credentials",
     };
     let nodes = resolver.items.iter().enumerate().map(node).collect();
-    let (entities, diagnostics) = Collector::new(resolver.items, past.entities).entities();
+    let (entities, diagnostics) = Collector::new(resolver.items, past.entities, plugins).entities();
     Resolved { entities, nodes, diagnostics }
 }
 

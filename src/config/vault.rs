@@ -1,8 +1,13 @@
 //! References to vaults: `{vault://env/my-key}` stands for an environment variable. (Kong: "Secrets management".)
 
-use crate::{document::Value, entity::Record};
+use crate::{
+    document::{Mapping, Path, Value},
+    entity::Record,
+    schema::{Field, Kind},
+};
 
 /// The vaults of a configuration: each prefix, and what names of its variables begin with.
+#[derive(PartialEq, Eq)]
 pub(super) struct Vaults(Vec<(String, String)>);
 
 impl Vaults {
@@ -36,9 +41,80 @@ impl Vaults {
     }
 }
 
+/// Settings with what `open` makes of the references in them, and where they stand; nothing if there are none.
+pub(super) fn reveal(
+    fields: &[Field],
+    settings: &Value,
+    at: &Path,
+    open: &mut dyn FnMut(&str, &Path) -> String,
+) -> Option<Value> {
+    let known = fields.iter().map(|field| (field.name, field));
+    members(&mut { known }, settings.as_mapping()?, at, open)
+}
+
+fn members<'a>(
+    fields: &mut dyn Iterator<Item = (&'a str, &'a Field)>,
+    mapping: &Mapping,
+    at: &Path,
+    open: &mut dyn FnMut(&str, &Path) -> String,
+) -> Option<Value> {
+    let mut revealed: Option<Mapping> = None;
+    for (name, field) in fields.filter(|(_, field)| may_refer(field)) {
+        let Some(value) = mapping.get(name) else { continue };
+        let at = at.key(name);
+        let found = match (field.kind, value) {
+            (_, Value::String(text)) if field.is_reference(value) => Some(open(text, &at).into()),
+            (Kind::Record(fields), _) => reveal(fields, value, &at, open),
+            (Kind::Map(item), Value::Mapping(all)) => {
+                members(&mut all.keys().map(|it| (it, item)), all, &at, open)
+            }
+            _ => None,
+        };
+        if let Some(found) = found {
+            revealed.get_or_insert_with(|| mapping.clone()).insert(name, found);
+        }
+    }
+    revealed.map(Value::from)
+}
+
+/// Whether references may stand in values of a field.
+fn may_refer(field: &Field) -> bool {
+    field.referenceable
+        || match field.kind {
+            Kind::Record(fields) => fields.iter().any(may_refer),
+            Kind::Map(item) => may_refer(item),
+            _ => false,
+        }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::{Dialect, read};
+
+    #[test]
+    fn what_settings_refer_to_takes_the_place_of_references() {
+        const REDIS: &[Field] =
+            &[Field::new("host", Kind::String), Field::new("password", Kind::Text).referenceable()];
+        const FIELDS: &[Field] = &[
+            Field::new("redis", Kind::Record(REDIS)),
+            Field::new("headers", Kind::Map(&Field::item(Kind::String).referenceable())),
+        ];
+        let text = r#"{"redis":{"host":"{vault://env/a}","password":"{vault://env/b}"},"headers":{"x":"{vault://env/c}","y":"d"}}"#;
+        let settings = read(text, Dialect::Kong).unwrap().value;
+        let mut met = Vec::new();
+        let revealed = reveal(FIELDS, &settings, &Path::root().key("config"), &mut |text, at| {
+            met.push(format!("{at} {text}"));
+            text.to_uppercase()
+        });
+        assert_eq!(
+            revealed.unwrap().to_json(),
+            r#"{"redis":{"host":"{vault://env/a}","password":"{VAULT://ENV/B}"},"headers":{"x":"{VAULT://ENV/C}","y":"d"}}"#
+        );
+        assert_eq!(met, ["config.redis.password {vault://env/b}", "config.headers.x {vault://env/c}"]);
+        let plain = read(r#"{"redis":{"password":"p"}}"#, Dialect::Kong).unwrap().value;
+        assert!(reveal(FIELDS, &plain, &Path::root(), &mut |_, _| unreachable!()).is_none());
+    }
 
     #[test]
     fn references_name_variables() {

@@ -47,6 +47,8 @@ use std::{
     sync::Arc,
 };
 
+use uuid::Uuid;
+
 use crate::{
     diag::Diagnostic,
     document::{Path, Value},
@@ -94,6 +96,8 @@ pub type Compile = fn(&Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>>;
 
 /// What a plugin is made from.
 pub struct Setup<'a> {
+    /// Its own id, by which nodes that share a configuration know it.
+    pub id: Uuid,
     /// Its settings, checked, defaults filled in.
     pub config: &'a Value,
     /// Where its settings stand.

@@ -54,6 +54,7 @@ impl Checked {
     /// What a plugin is made from.
     pub(super) fn setup(&self) -> Setup<'_> {
         Setup {
+            id: uuid::Uuid::nil(),
             config: &self.config,
             at: Path::root().key("config"),
             specs: std::path::Path::new("."),

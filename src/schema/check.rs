@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-use super::{Before, Checked, Entity, Field, Item, Kind, Parent, Settings};
+use super::{Before, Checked, Entity, Field, Item, Kind, Parent, Settings, spelling};
 use crate::{
     diag::Diagnostic,
     document::{At, Mapping, Path, Step, Text, Value},
@@ -230,7 +230,7 @@ impl Checker<'_> {
                 self.no_consumer(name, at);
             }
         }
-        if let Some(shorthand) = given.get(SHORTHAND.0).and_then(Value::as_str) {
+        if let Some(shorthand) = given.get(spelling::SHORTHAND.0).and_then(Value::as_str) {
             self.blame_shorthand(shorthand, before, at);
         }
         self.checked.items[item].record = record;
@@ -273,7 +273,8 @@ impl Checker<'_> {
         // A plugin without a name is complained about at `name`.
         let Some(settings) = name.and_then(|name| self.plugins.settings(name)) else { return value.clone() };
         let before = self.checked.diagnostics.len();
-        let config = Value::from(self.record(settings.fields, value, at, None));
+        let config = self.record(settings.fields, value, at, None);
+        let config = Value::from(spelling::settle(settings.fields, value, config));
         let failed = self.failed(before, at);
         let sound = self.checked.diagnostics.len() == before;
         for complaint in settings.checks.iter().filter_map(|check| check(&config)) {
@@ -289,9 +290,6 @@ impl Checker<'_> {
 /// What every entity may say for its readers. (Kong: "Declarative configuration format".)
 const NOTES: [Field; 2] =
     [Field::new("_comment", Kind::Text), Field::new("_ignore", Kind::Array(&Field::item(Kind::Any)))];
-
-/// A field that stands for others.
-pub(super) const SHORTHAND: (&str, [&str; 4]) = ("url", ["protocol", "host", "port", "path"]);
 
 /// The name of the plugin that a record configures, if it is one that does.
 fn plugin_name<'a>(entity: &Entity, record: &'a Mapping) -> Option<&'a str> {

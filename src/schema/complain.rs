@@ -1,10 +1,6 @@
 //! What the check says, and how it says it to people: what was found, and what would be right.
 
-use super::{
-    Complaint, Condition, Field, Kind,
-    check::{Checker, SHORTHAND},
-    nearest,
-};
+use super::{Complaint, Condition, Field, Kind, check::Checker, nearest, spelling::SHORTHAND};
 use crate::{
     diag::{Diagnostic, ENTITY, Telling},
     document::{At, Number, Path, Value},
@@ -98,7 +94,8 @@ impl Checker<'_> {
 
     /// A rule across settings is one of the whole entry where it names them in full, else one of `config`.
     pub(super) fn config_complaint(&mut self, complaint: Complaint, of_entity: bool, at: &At<'_>) {
-        let path = complaint.field.map_or_else(|| at.path(), |field| at.key(field).path());
+        let steps = complaint.field.into_iter().flat_map(|field| field.split('.'));
+        let path = steps.fold(at.path(), |path, step| path.key(step));
         let mut diagnostic = Diagnostic::error(path, complaint.message);
         if of_entity {
             diagnostic = diagnostic.listed(at.path().parent().key(ENTITY));

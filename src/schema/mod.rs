@@ -9,6 +9,7 @@ mod condition;
 mod item;
 mod nearest;
 mod rule;
+mod spelling;
 mod value;
 
 pub use check::{Plugins, check, check_after};
@@ -33,6 +34,10 @@ pub struct Field {
     pub rules: &'static [Rule],
     /// Whether it exists only where routes may be expressions.
     pub of_expressions: bool,
+    /// Whether a reference to a vault may stand for its value.
+    pub referenceable: bool,
+    /// The steps to the field of the same settings that it is an older spelling of; none if it speaks for itself.
+    pub stands_for: &'static [&'static str],
 }
 
 /// The kinds of values, named as Kong names them.
@@ -112,7 +117,7 @@ pub type Prepare = fn(&Mapping) -> Result<Mapping, Complaint>;
 /// What a check across fields has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
-    /// The field to point at; none means the record.
+    /// The field to point at, or the steps to it with dots between them; none means the record.
     pub field: Option<&'static str>,
     /// What is wrong.
     pub message: String,
@@ -167,7 +172,16 @@ impl Field {
     /// An optional field.
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, required: false, default: None, rules: &[], of_expressions: false }
+        Self {
+            name,
+            kind,
+            required: false,
+            default: None,
+            rules: &[],
+            of_expressions: false,
+            referenceable: false,
+            stands_for: &[],
+        }
     }
 
     /// An item of a list or map.
@@ -187,6 +201,27 @@ impl Field {
     #[must_use]
     pub const fn of_expressions(mut self) -> Self {
         self.of_expressions = true;
+        self
+    }
+
+    /// The same field, whose value a reference to a vault may stand for. (Kong: "Secrets management".)
+    #[must_use]
+    pub const fn referenceable(mut self) -> Self {
+        self.referenceable = true;
+        self
+    }
+
+    /// Whether a value is a reference to a vault, where one may stand.
+    #[must_use]
+    pub fn is_reference(&self, value: &Value) -> bool {
+        let is = |it: &str| it.starts_with("{vault://") && it.ends_with('}');
+        self.referenceable && value.as_str().is_some_and(is)
+    }
+
+    /// The same field as an older spelling of another one of the settings of a plugin.
+    #[must_use]
+    pub const fn stands_for(mut self, steps: &'static [&'static str]) -> Self {
+        self.stands_for = steps;
         self
     }
 

@@ -23,6 +23,9 @@ impl Checker<'_> {
             }
             return Value::Null;
         }
+        if field.is_reference(value) {
+            return value.clone();
+        }
         let before = self.checked.diagnostics.len();
         let value = self.value(field.kind, value, at);
         if self.checked.diagnostics.len() == before {

@@ -248,6 +248,7 @@ impl Compiler {
         let (files, warnings) = (RefCell::default(), RefCell::default());
         let at = entry.at.key("config");
         let setup = Setup {
+            id: entry.id,
             config: &entry.config,
             at,
             specs: &self.specs,

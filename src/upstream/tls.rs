@@ -19,6 +19,8 @@ use rustls::{
     server::ParsedCertificate,
     sign::SingleCertAndKey,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use webpki::{EndEntityCert, KeyUsage};
 
 use crate::tls::{Authorities, Identity, provider};
@@ -82,6 +84,20 @@ impl TlsSettings {
             TlsSettings::new(Some(Trust { authorities: Authorities::public(), depth: None }), None)
         });
         VERIFYING.clone()
+    }
+
+    /// Speaks TLS with a server that is not asked for HTTP. `name` is what its certificate has to be for, if that is
+    /// asked.
+    ///
+    /// # Errors
+    /// `name` is neither a name nor an address, or the handshake fails.
+    pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        name: &str,
+        stream: S,
+    ) -> io::Result<TlsStream<S>> {
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(self.http1.clone()).connect(name, stream).await
     }
 
     pub(super) const fn client(&self, http2: bool) -> &Arc<ClientConfig> {

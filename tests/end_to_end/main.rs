@@ -76,6 +76,7 @@ mod reload_invalid;
 mod reload_specs;
 mod secure;
 mod settings;
+mod shared_limits;
 mod shutdown;
 mod targets;
 mod tls;

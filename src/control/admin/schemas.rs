@@ -133,6 +133,9 @@ fn facts(field: &Field) -> Map<String, Json> {
     if field.required {
         facts.insert("required".into(), true.into());
     }
+    if field.referenceable {
+        facts.insert("referenceable".into(), true.into());
+    }
     if let Some(default) = field.default.and_then(|json| serde_json::from_str(json).ok()) {
         facts.insert("default".into(), default);
     }

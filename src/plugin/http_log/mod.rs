@@ -29,6 +29,11 @@ pub(super) const DEF: Def =
 
 struct HttpLog(Queue<Server>);
 
+/// A log that has nowhere to send entries.
+struct Silent;
+
+impl Plugin for Silent {}
+
 /// Where entries are sent, and how.
 struct Server {
     name: String,
@@ -46,6 +51,10 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let config = setup.config;
     let queue = settings::queue(config, setup);
     let url = rules::text(config, "http_endpoint").unwrap_or_default();
+    if url.is_empty() {
+        // A reference to nothing, which is warned of: requests go on without being told of.
+        return Ok(Arc::new(Silent));
+    }
     let wrong = |field: &str, message: String| vec![Diagnostic::error(setup.at.key(field), message)];
     let endpoint = Endpoint::read(&url).map_err(|why| wrong("http_endpoint", why.to_owned()))?;
     let timeout = settings::milliseconds(config, "timeout");

@@ -15,10 +15,10 @@ pub(super) const SETTINGS: Settings = Settings { fields: FIELDS, checks: &[rules
 
 const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
 const TYPES: &[&str] = &["application/json", "application/json; charset=utf-8"];
-const HEADERS: Kind = Kind::Map(&Field::item(Kind::Secret));
+const HEADERS: Kind = Kind::Map(&Field::item(Kind::Secret).referenceable());
 
 const FIELDS: &[Field] = &[
-    Field::new("http_endpoint", Kind::Secret).required().rules(&[Rule::Holds(url)]),
+    Field::new("http_endpoint", Kind::Secret).required().referenceable().rules(&[Rule::Holds(url)]),
     Field::new("method", Kind::String).default("\"POST\"").rules(&[Rule::OneOf(METHODS)]),
     Field::new("content_type", Kind::String).default("\"application/json\"").rules(&[Rule::OneOf(TYPES)]),
     Field::new("timeout", Kind::Number).default("10000"),

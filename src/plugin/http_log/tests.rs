@@ -9,6 +9,13 @@ fn queue(config: &str) -> delivery::Settings {
 }
 
 #[test]
+fn a_reference_to_a_vault_need_be_no_url() {
+    trial::config(&DEF, "{http_endpoint: '{vault://env/endpoint}', headers: {x-key: '{vault://env/key}'}}");
+    let complaints = trial::complaints(&DEF, "{http_endpoint: 'ftp://x'}");
+    assert_eq!(complaints, ["config.http_endpoint: its scheme is neither http nor https"]);
+}
+
+#[test]
 fn queues_behave_as_they_are_told() {
     let usual = delivery::Settings {
         batch: 1,

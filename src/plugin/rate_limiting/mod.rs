@@ -1,9 +1,10 @@
 //! RATE LIMITING: lets a client in so many times per second, minute, hour, day, month and year.
-//! (Kong: Rate Limiting plugin, policy `local`.)
+//! (Kong: Rate Limiting plugin, policies `local` and `redis`.)
 //!
-//! Windows are fixed; counters are this node's own and count before the upstream is asked, so that no burst
-//! overshoots.
+//! Windows are fixed; counters are this node's own or shared in a Redis, and count before the upstream is asked, so
+//! that no burst overshoots.
 
+mod central;
 mod counters;
 mod period;
 mod settings;
@@ -16,7 +17,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 
 use super::{Def, Exchange, Flow, Plugin, Response, Setup, rules};
 use crate::{diag::Diagnostic, document::Value};
-use counters::{Counters, Identifier};
+use central::Central;
+use counters::{Counters, Identifier, Usage};
 use period::{PERIODS, Period};
 
 /// The plugin in the table.
@@ -32,10 +34,19 @@ struct RateLimiting {
     limits: Vec<(Period, u64)>,
     headers: Vec<(HeaderName, HeaderName)>,
     subject: Subject,
-    counters: Counters,
+    counting: Counting,
+    /// Whether requests that cannot be counted are let in.
+    fault_tolerant: bool,
     hide_client_headers: bool,
     error_code: StatusCode,
     error_message: String,
+}
+
+/// Where requests are counted.
+enum Counting {
+    Here(Box<Counters>),
+    /// In a Redis.
+    There(Box<Central>),
 }
 
 /// What tells clients apart. A request without it is told apart by its address.
@@ -67,12 +78,16 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
 impl RateLimiting {
     fn new(setup: &Setup<'_>) -> Result<Self, Vec<Diagnostic>> {
         let text = |field| rules::text(setup.config, field);
-        if let Some(policy) = text("policy").filter(|it| it != "local") {
-            let message = format!("policy '{policy}' is not part of this version of mynah");
-            let help =
-                "use `policy: local`: each node counts for itself; divide the limits by the number of nodes";
-            return Err(vec![Diagnostic::error(setup.at.key("policy"), message).help(help)]);
-        }
+        let counting = match text("policy").as_deref() {
+            Some("redis") => Counting::There(Box::new(Central::new(setup))),
+            Some("cluster") => {
+                let message = "policy 'cluster' needs a database, and there is none";
+                let help = "use `policy: redis`, which counts for all nodes, or `policy: local`, by which each \
+                            node counts for itself: divide the limits by the number of nodes";
+                return Err(vec![Diagnostic::error(setup.at.key("policy"), message).help(help)]);
+            }
+            _ => Counting::Here(Box::new(Counters::new())),
+        };
         let limit = |period: Period| setup.config.get(period.name()).and_then(Value::as_f64);
         let limits: Vec<(Period, u64)> =
             PERIODS.into_iter().filter_map(|period| Some((period, whole(limit(period)?)))).collect();
@@ -93,7 +108,8 @@ impl RateLimiting {
             headers: limits.iter().map(|(period, _)| period.headers()).collect(),
             limits,
             subject,
-            counters: Counters::new(),
+            counting,
+            fault_tolerant: rules::truth(setup.config, "fault_tolerant"),
             hide_client_headers: rules::truth(setup.config, "hide_client_headers"),
             error_code: code
                 .and_then(|it| StatusCode::from_u16(it).ok())
@@ -102,9 +118,8 @@ impl RateLimiting {
         })
     }
 
-    /// Counts a request that came at `now`, Unix time in seconds.
-    fn decide(&self, exchange: &Exchange, now: u64) -> Decision {
-        let usage = self.counters.count(self.identifier(exchange), &self.limits, now);
+    /// What becomes of a request that came at `now`, Unix time in seconds.
+    fn decision(&self, usage: &Usage, now: u64) -> Decision {
         let remaining: Vec<u64> = self
             .limits
             .iter()
@@ -160,16 +175,40 @@ impl RateLimiting {
     }
 }
 
-impl Plugin for RateLimiting {
-    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
-        let decision = self.decide(exchange, now);
-        let allowed = decision.allowed;
-        exchange.head.extensions.insert(decision);
-        if allowed {
+impl RateLimiting {
+    /// Lets a request in or refuses it, and keeps why for the headers of its answer.
+    fn settle<'a>(&self, exchange: &mut Exchange, usage: &Usage, now: u64) -> Flow<'a> {
+        exchange.head.extensions.insert(self.decision(usage, now));
+        if usage.allowed {
             return Flow::Continue;
         }
         Flow::Respond(exchange.error(self.error_code, &self.error_message))
+    }
+
+    /// Counts a request in the Redis.
+    async fn settle_there<'a>(&self, central: &Central, exchange: &mut Exchange, now: u64) -> Flow<'a> {
+        let asked = central.ask(self.identifier(exchange), &self.limits, now);
+        match central.count(asked, &self.limits).await {
+            Ok(usage) => self.settle(exchange, &usage, now),
+            Err(_) if self.fault_tolerant => Flow::Continue,
+            Err(_) => {
+                let message = "An unexpected error occurred";
+                Flow::Respond(exchange.error(StatusCode::INTERNAL_SERVER_ERROR, message))
+            }
+        }
+    }
+}
+
+impl Plugin for RateLimiting {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        match &self.counting {
+            Counting::Here(counters) => {
+                let usage = counters.count(self.identifier(exchange), &self.limits, now);
+                self.settle(exchange, &usage, now)
+            }
+            Counting::There(central) => Flow::Later(Box::pin(self.settle_there(central, exchange, now))),
+        }
     }
 
     fn header_filter(&self, exchange: &Exchange, response: &mut Response) {

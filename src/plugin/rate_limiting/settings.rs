@@ -8,8 +8,10 @@ use crate::{
 };
 
 /// The settings.
-pub(super) const SETTINGS: Settings =
-    Settings { fields: FIELDS, checks: &[some_limit, longer_is_more, header_is_named, path_is_named] };
+pub(super) const SETTINGS: Settings = Settings {
+    fields: FIELDS,
+    checks: &[some_limit, longer_is_more, header_is_named, path_is_named, redis_is_named],
+};
 
 const LIMIT: &[Rule] = &[Rule::Holds(rules::above_zero)];
 const SUBJECTS: &[&str] = &["consumer", "credential", "ip", "service", "header", "path"];
@@ -34,23 +36,23 @@ const FIELDS: &[Field] = &[
     Field::new("error_code", Kind::Number).default("429").rules(&[rules::STATUS]),
     Field::new("error_message", Kind::String).default("\"API rate limit exceeded\""),
     Field::new("sync_rate", Kind::Number).required().default("-1"),
-    Field::new("redis_host", Kind::String),
-    Field::new("redis_port", Kind::Integer),
-    Field::new("redis_username", Kind::String),
-    Field::new("redis_password", Kind::Text),
-    Field::new("redis_database", Kind::Integer),
-    Field::new("redis_timeout", Kind::Number),
-    Field::new("redis_ssl", Kind::Boolean),
-    Field::new("redis_ssl_verify", Kind::Boolean),
-    Field::new("redis_server_name", Kind::String),
+    Field::new("redis_host", Kind::String).stands_for(&["redis", "host"]),
+    Field::new("redis_port", Kind::Integer).stands_for(&["redis", "port"]),
+    Field::new("redis_username", Kind::String).stands_for(&["redis", "username"]),
+    Field::new("redis_password", Kind::Text).stands_for(&["redis", "password"]),
+    Field::new("redis_database", Kind::Integer).stands_for(&["redis", "database"]),
+    Field::new("redis_timeout", Kind::Number).stands_for(&["redis", "timeout"]),
+    Field::new("redis_ssl", Kind::Boolean).stands_for(&["redis", "ssl"]),
+    Field::new("redis_ssl_verify", Kind::Boolean).stands_for(&["redis", "ssl_verify"]),
+    Field::new("redis_server_name", Kind::String).stands_for(&["redis", "server_name"]),
 ];
 
 const REDIS: &[Field] = &[
     Field::new("host", Kind::String),
     Field::new("port", Kind::Integer).default("6379").rules(&[Rule::Between(0.0, 65535.0)]),
     Field::new("timeout", Kind::Integer).default("2000"),
-    Field::new("username", Kind::String),
-    Field::new("password", Kind::Text),
+    Field::new("username", Kind::String).referenceable(),
+    Field::new("password", Kind::Text).referenceable(),
     Field::new("database", Kind::Integer).default("0"),
     Field::new("ssl", Kind::Boolean).default("false"),
     Field::new("ssl_verify", Kind::Boolean).default("false"),
@@ -85,6 +87,16 @@ fn header_is_named(config: &Value) -> Option<Complaint> {
 
 fn path_is_named(config: &Value) -> Option<Complaint> {
     needs(config, "path", "path")
+}
+
+fn redis_is_named(config: &Value) -> Option<Complaint> {
+    let host = config.get("redis").and_then(|it| it.get("host")).unwrap_or(&Value::Null);
+    let asked = config.get("policy").and_then(Value::as_str) == Some("redis");
+    (asked && host.is_null()).then(|| {
+        Complaint::field("redis.host", "required field missing")
+            .besides("failed conditional validation given value of field 'config.policy'")
+            .help("the policy `redis` counts on a server: name it, as in `redis: {host: redis.example.com}`")
+    })
 }
 
 fn needs(config: &Value, subject: &str, field: &'static str) -> Option<Complaint> {

@@ -6,6 +6,13 @@ use crate::{plugin::trial, reply};
 /// 2026-01-15T12:00:15Z.
 const NOON: u64 = 1_768_478_415;
 
+/// Counts a request here.
+#[track_caller]
+fn decide(plugin: &RateLimiting, exchange: &Exchange, now: u64) -> Decision {
+    let Counting::Here(counters) = &plugin.counting else { panic!("it counts elsewhere") };
+    plugin.decision(&counters.count(plugin.identifier(exchange), &plugin.limits, now), now)
+}
+
 /// One line per request that comes so many seconds after [`NOON`]: remaining of each limit | limit, remaining and
 /// reset of the tightest | whether it was let in.
 #[track_caller]
@@ -13,7 +20,7 @@ fn check(config: &str, requests: &[(u64, &str, &str)]) {
     let setup = trial::config(&DEF, config);
     let plugin = RateLimiting::new(&setup.setup()).unwrap();
     for (n, (seconds, request, expected)) in requests.iter().enumerate() {
-        let decision = plugin.decide(&trial::request(request), NOON + seconds);
+        let decision = decide(&plugin, &trial::request(request), NOON + seconds);
         let mut headers = HeaderMap::new();
         plugin.write(&decision, &mut headers);
         let value = |name: &HeaderName| headers[name].to_str().unwrap().to_owned();
@@ -102,10 +109,10 @@ fn settings_are_checked() {
         ),
         ("{second: 5, limit_by: header}", "config.header_name: required field missing"),
         ("{second: 5, limit_by: path}", "config.path: required field missing"),
-        ("{second: 5, policy: redis}", "config.policy: policy 'redis' is not part of this version of mynah"),
+        ("{second: 5, policy: redis}", "config.redis.host: required field missing"),
         (
             "{second: 5, policy: cluster}",
-            "config.policy: policy 'cluster' is not part of this version of mynah",
+            "config.policy: policy 'cluster' needs a database, and there is none",
         ),
         (
             "{second: 5, limit_by: moon}",
@@ -125,7 +132,7 @@ fn consumers_and_credentials_are_told_apart() {
             let mut exchange = trial::request("GET /");
             exchange.client = format!("{address}:1").parse().unwrap();
             exchange.identity = key.map(|key| trial::consumers().with_key(key).unwrap().clone());
-            plugin.decide(&exchange, NOON).allowed
+            decide(&plugin, &exchange, NOON).allowed
         });
         each.collect()
     };
@@ -140,4 +147,26 @@ fn consumers_and_credentials_are_told_apart() {
         decide("{minute: 1, limit_by: ip}", &[(here, Some("alice-key")), (here, None)]),
         [true, false]
     );
+}
+
+#[test]
+fn older_spellings_say_the_same() {
+    for (config, expected) in [
+        ("redis_host: r", "r 6379 r 6379"),
+        ("redis: {host: r, port: 1}", "r 1 r 1"),
+        ("redis: {host: new}, redis_host: old, redis_port: 2", "new 2 new 2"),
+        ("policy: local", "null 6379 null 6379"),
+    ] {
+        let setup = trial::config(&DEF, &format!("{{minute: 1, {config}}}"));
+        let config_value = setup.setup().config;
+        let redis = config_value.get("redis").unwrap();
+        let said = [
+            redis.get("host"),
+            redis.get("port"),
+            config_value.get("redis_host"),
+            config_value.get("redis_port"),
+        ];
+        let said = said.map(|it| it.unwrap().to_json().replace('"', "")).join(" ");
+        assert_eq!(said, expected, "{config}");
+    }
 }
