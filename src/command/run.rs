@@ -65,6 +65,8 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
             .context("cannot listen for signals")?;
         say(format_args!("{}; {} from {door}", places(&bound), summary(&loaded.snapshot)));
         reload::report(door, &loaded);
+        // It is to go as soon as another one is current.
+        drop(loaded);
         tokio::spawn(async move {
             if let Err(error) = reloader.run().await {
                 tracing::error!("changes of the configuration are not seen: {error}");

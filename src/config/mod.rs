@@ -18,7 +18,7 @@ mod tests;
 mod vault;
 mod web_socket;
 
-pub use environment::{escaped, is_substituted, written};
+pub use environment::{escaped, is_substituted, read_changed, written};
 pub use lint::lint;
 pub use parts::relocate;
 pub use past::Origin;
@@ -30,7 +30,7 @@ use md5::{Digest, Md5};
 
 use crate::{
     diag::{Diagnostic, Mark, Report, Source},
-    document::{Layout, Path, Value, share},
+    document::{Known, Layout, Path, Value, share},
     entity::{DOCUMENT, Entities},
     schema::{self, Plugins},
 };
@@ -86,6 +86,8 @@ pub struct Reader<'a> {
     pub before: Option<(&'a Entities, &'a Origin)>,
     /// Whether it is noted where nodes stand, for whoever is going to write.
     pub layout: bool,
+    /// What is known of the text before: what is different is read, and no more.
+    pub known: Option<Known<'a>>,
 }
 
 /// Reads a declarative configuration by itself. `plugins` knows what plugins may say; `now` is the Unix time in
@@ -99,7 +101,8 @@ pub fn parse(
     plugins: &dyn Plugins,
     now: i64,
 ) -> Result<Config, Report> {
-    let mut config = Reader { format, plugins, now, before: None, layout: false }.parse(source)?;
+    let mut config =
+        Reader { format, plugins, now, before: None, layout: false, known: None }.parse(source)?;
     if format != Format::Kong {
         config.warnings.extend(lint(&config.entities));
     }
@@ -115,8 +118,9 @@ impl Reader<'_> {
         let fail = |diagnostics| Report::new(source.clone(), diagnostics);
         let (nothing, nobody) = (Origin::default(), Entities::default());
         let (entities, origin) = self.before.unwrap_or((&nobody, &nothing));
-        let Read { value, document, is_verbatim, layout, mut diagnostics } =
-            read(source, self.format, origin, self.layout).map_err(fail)?;
+        let Read { value, document, is_verbatim, is_plain, layout, mut diagnostics } =
+            read(source, self.format, origin, Noted { layout: self.layout, known: self.known })
+                .map_err(fail)?;
         let past = Past::new(entities, origin);
         let checked = schema::check_after(DOCUMENT, &value, self.plugins, &past);
         let transform = value.get("_transform").and_then(Value::as_bool) != Some(false);
@@ -133,7 +137,7 @@ impl Reader<'_> {
         }
         let text_hash = hash(source.text.as_bytes());
         let hash = if entities.is_empty() { EMPTY_HASH.to_owned() } else { text_hash.clone() };
-        let origin = Origin { hash: text_hash, document, is_verbatim, value, layout, nodes };
+        let origin = Origin { hash: text_hash, document, is_verbatim, is_plain, value, layout, nodes };
         Ok(Config { entities, warnings: diagnostics, hash, origin })
     }
 }
@@ -147,29 +151,47 @@ struct Read {
     document: Value,
     /// Whether that is what is written, and no value came from the environment.
     is_verbatim: bool,
+    /// Whether no key stands twice, and no other document follows.
+    is_plain: bool,
     layout: Option<Arc<Layout>>,
     /// What its author should know.
     diagnostics: Vec<Diagnostic>,
 }
 
 /// The document of a text, in Kong's own format 3.0; what it shares with the one `before` is that one's.
-fn read(source: &Source, format: Format, before: &Origin, layout: bool) -> Result<Read, Vec<Diagnostic>> {
+fn read(source: &Source, format: Format, before: &Origin, noted: Noted<'_>) -> Result<Read, Vec<Diagnostic>> {
     if !source.parts.is_empty() {
         let (value, diagnostics) = parts::read(source, format)?;
         return Ok(Read { value: share(&value, &before.value), diagnostics, ..Read::default() });
     }
-    read_one(source, format, before, layout)
+    read_one(source, format, before, noted)
 }
 
-fn read_one(source: &Source, format: Format, before: &Origin, layout: bool) -> Result<Read, Vec<Diagnostic>> {
+/// Whether it is noted where nodes stand, and what of that is known of the text before.
+#[derive(Clone, Copy, Default)]
+struct Noted<'a> {
+    layout: bool,
+    known: Option<Known<'a>>,
+}
+
+fn read_one(
+    source: &Source,
+    format: Format,
+    before: &Origin,
+    noted: Noted<'_>,
+) -> Result<Read, Vec<Diagnostic>> {
     let is_verbatim = environment::is_verbatim(&source.text, format);
-    let (read, layout, mut diagnostics) =
-        environment::read(&source.text, format, &before.document, layout && is_verbatim)
-            .map_err(|error| vec![Diagnostic::syntax(Path::root(), &error)])?;
+    let changed = |known| read_changed(&source.text, format, known);
+    let (read, layout, mut diagnostics) = match noted.known.and_then(changed) {
+        Some((document, layout)) => (document, Some(layout), Vec::new()),
+        None => environment::read(&source.text, format, &before.document, noted.layout && is_verbatim)
+            .map_err(|error| vec![Diagnostic::syntax(Path::root(), &error)])?,
+    };
     // What a value that is missing would have to be is not worth a word.
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
+    let is_plain = read.duplicates.is_empty() && read.next.is_none();
     diagnostics.extend(read.duplicates.iter().map(duplicate));
     if let Some(byte) = read.next {
         let message = "another document follows; only the first one is read";
@@ -185,7 +207,7 @@ fn read_one(source: &Source, format: Format, before: &Origin, layout: bool) -> R
     if value.address() != document.address() {
         value = share(&value, &before.value);
     }
-    Ok(Read { value, document, is_verbatim, layout: layout.map(Arc::new), diagnostics })
+    Ok(Read { value, document, is_verbatim, is_plain, layout: layout.map(Arc::new), diagnostics })
 }
 
 /// Kong's hash of a configuration: MD5 of its text, in lower-case hexadecimal.

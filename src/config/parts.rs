@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Format, Origin, Read, environment::written, read_one};
+use super::{Format, Noted, Origin, Read, environment::written, read_one};
 use crate::{
     diag::{Diagnostic, Source},
     document::{Mapping, Path, Step, Value},
@@ -15,7 +15,7 @@ pub(super) fn read(source: &Source, format: Format) -> Result<(Value, Vec<Diagno
     let mut diagnostics = Vec::new();
     let mut said: Vec<(String, &Arc<Source>)> = Vec::new();
     for part in &source.parts {
-        let value = match read_one(part, format, &Origin::default(), false) {
+        let value = match read_one(part, format, &Origin::default(), Noted::default()) {
             Ok(Read { value, diagnostics: complaints, .. }) => {
                 diagnostics.extend(complaints.into_iter().map(|it| it.in_file(part)));
                 value

@@ -8,7 +8,7 @@ use std::{cell::OnceCell, ops::Range, sync::Arc};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::{
-    document::{Layout, Value},
+    document::{Known, Layout, Value},
     entity::{Entities, Record},
     schema::{Before, Entity, Item, Parent},
 };
@@ -22,12 +22,22 @@ pub struct Origin {
     pub document: Value,
     /// Whether that is what is written, and no value came from the environment.
     pub is_verbatim: bool,
+    /// Whether no key stands twice, and no other document follows.
+    pub is_plain: bool,
     /// The same in Kong's own format 3.0.
     pub(super) value: Value,
     /// Where its text says so, if that was noted.
     pub layout: Option<Arc<Layout>>,
     /// By place in [`Entities::records`].
     pub(super) nodes: Vec<Node>,
+}
+
+impl Origin {
+    /// What is known of its text for whoever reads the next one, if that may be known from a part of it.
+    #[must_use]
+    pub fn known<'a>(&'a self, text: &'a str, layout: &'a Layout) -> Option<Known<'a>> {
+        (self.is_verbatim && self.is_plain).then_some(Known { text, value: &self.document, layout })
+    }
 }
 
 /// What an entity was read from.

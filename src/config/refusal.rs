@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Format, Origin, read, resolve};
+use super::{Format, Noted, Origin, read, resolve};
 use crate::{
     diag::{Diagnostic, ENTITY, Mark, Position, Report, Source, fields, lua},
     document::{Mapping, Path, Value},
@@ -152,8 +152,9 @@ fn flattened(source: &Source, report: &Report, plugins: &dyn Plugins) -> Refusal
     let tree = fields(&told(report));
     // Ids are derived once every field is right, and looked at for what stands twice.
     let late = report.diagnostics().iter().any(|it| it.message.starts_with("uniqueness violation"));
-    let document =
-        read(source, Format::Kong, &Origin::default(), false).map(|it| it.value).unwrap_or_default();
+    let document = read(source, Format::Kong, &Origin::default(), Noted::default())
+        .map(|it| it.value)
+        .unwrap_or_default();
     let checked = schema::check(DOCUMENT, &document, plugins);
     let ids = if late { resolve::derived_ids(checked.items) } else { HashMap::new() };
     let mut flattener = Flattener { ids, flat: Vec::new() };

@@ -10,6 +10,7 @@ use super::Door;
 use crate::{
     config::{self, Format, Reader},
     diag::{Report, Source},
+    document::Known,
     plugin::Bundled,
     snapshot::{Compiled, Compiler, Live, Snapshot, changes},
 };
@@ -34,8 +35,10 @@ pub struct State {
     pub source: Option<String>,
     /// The hash of its text.
     pub hash: Option<String>,
-    /// Its text, where it stands in no file.
+    /// Its text.
     pub text: Option<Arc<Source>>,
+    /// Whether that stands in the file that is loaded and written.
+    pub is_file: bool,
     /// How its text is read.
     pub format: Format,
     /// Why the last try failed, if it did.
@@ -151,9 +154,9 @@ impl Control {
         }
         let source = opened.map_err(|report| (None, report))?;
         let state = self.state();
-        let is_current = state.hash == Some(config::hash(source.text.as_bytes()))
+        let is_current = state.text.as_ref().is_some_and(|it| it.text == source.text)
             && state.last_error.is_none()
-            && state.text.is_none();
+            && state.is_file;
         if is_current && !compiler.is_outdated() {
             return Ok(None);
         }
@@ -173,7 +176,8 @@ impl Control {
         format: Format,
     ) -> Result<Loaded, Report> {
         let before = self.live.current();
-        let reading = Reading { format, before: &before, advise: format != Format::Kong, layout: false };
+        let reading =
+            Reading { format, before: &before, advise: format != Format::Kong, layout: false, known: None };
         let made = reading.compile(compiler, source)?;
         Ok(self.publish(&before, source, format, made))
     }
@@ -198,7 +202,8 @@ impl Control {
         let snapshot = self.live.publish(snapshot);
         state.source = Some(source.name.clone());
         state.hash = Some(snapshot.origin.hash.clone());
-        state.text = if self.file_of(source).is_some() { None } else { Some(source.clone()) };
+        state.text = Some(source.clone());
+        state.is_file = self.file_of(source).is_some();
         state.format = format;
         state.last_error = None;
         state.loads += 1;
@@ -242,7 +247,8 @@ fn unix_time() -> i64 {
 /// Everything that is wrong with it.
 pub fn compile(compiler: &mut Compiler, source: &Arc<Source>, format: Format) -> Result<Compiled, Report> {
     let before = &compiler.empty();
-    Reading { format, before, advise: format != Format::Kong, layout: false }.compile(compiler, source)
+    Reading { format, before, advise: format != Format::Kong, layout: false, known: None }
+        .compile(compiler, source)
 }
 
 /// How a configuration is read.
@@ -254,6 +260,8 @@ pub(super) struct Reading<'a> {
     pub(super) advise: bool,
     /// Whether it is noted where its nodes stand, for the next write.
     pub(super) layout: bool,
+    /// What is known of the text of what is current.
+    pub(super) known: Option<Known<'a>>,
 }
 
 impl Reading<'_> {
@@ -266,6 +274,7 @@ impl Reading<'_> {
             now: unix_time(),
             before: Some((&self.before.entities, &self.before.origin)),
             layout: self.layout,
+            known: self.known,
         };
         let made = match reader.parse(source).map(|config| compiler.compile(config, self.before, self.advise))
         {

@@ -4,6 +4,7 @@
 //! are understood elsewhere. Values carry no places: whoever complains names the [`Path`] of a node, and
 //! [`locate`] walks the text a second time, only when something is wrong.
 
+mod changed;
 pub mod edit;
 mod expression;
 mod json;
@@ -17,6 +18,7 @@ mod value;
 mod write;
 mod yaml;
 
+pub use changed::{Known, read_changed};
 pub use edit::Layout;
 pub use expression::Covered;
 pub use locate::{Located, locate, locate_all};

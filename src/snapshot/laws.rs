@@ -104,6 +104,7 @@ fn read(text: &str, before: &Snapshot, compiler: &mut Compiler) -> Result<Compil
         now: 0,
         before: Some((&before.entities, &before.origin)),
         layout: false,
+        known: None,
     };
     let config =
         reader.parse(&Source::new("kong.yaml", text)).map_err(|it: Report| it.diagnostics().to_vec())?;

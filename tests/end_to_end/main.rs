@@ -16,6 +16,7 @@ mod access_log;
 mod admin;
 mod admin_certificates;
 mod admin_config;
+mod admin_crowd;
 mod admin_laws;
 mod admin_safety;
 mod admin_tutorial;

@@ -8,7 +8,7 @@ mod substitute;
 use super::Format;
 use crate::{
     diag::Diagnostic,
-    document::{self, Covered, Dialect, Document, Layout, Path, Replace, SyntaxError, Value},
+    document::{self, Covered, Dialect, Document, Known, Layout, Path, Replace, SyntaxError, Value},
 };
 use substitute::{Fault, substitute};
 pub use substitute::{escaped, is_substituted};
@@ -46,6 +46,12 @@ fn read_with(
     let (document, layout) =
         document::read_after(covered.text(), Dialect::Kong, before, layout, Some(&mut values))?;
     Ok((document, layout, values.diagnostics))
+}
+
+/// Reads a text of which the one before is known; none if all of it has to be read.
+#[must_use]
+pub fn read_changed(text: &str, format: Format, known: Known<'_>) -> Option<(Document, Layout)> {
+    if is_verbatim(text, format) { document::read_changed(text, Dialect::Kong, known) } else { None }
 }
 
 /// Whether a text has nothing in it that could stand for something else.

@@ -71,6 +71,10 @@ impl Admin {
         text.single("mynah_config_failures_total", Kind::Counter, "Configurations refused", failures);
         let generation = snapshot.generation;
         text.single("mynah_config_generation", Kind::Gauge, "The current configuration", generation);
+        let held = self.control.live().held();
+        let what =
+            "Configurations in memory: the current one, and those that requests on their way still use";
+        text.single("mynah_configs_held", Kind::Gauge, what, held);
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for record in &snapshot.entities.records {
             *counts.entry(record.collection()).or_default() += 1;

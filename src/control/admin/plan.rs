@@ -142,12 +142,14 @@ impl<'a> Current<'a> {
                 ..Plan::default()
             };
         }
-        changes.extend(self.renamed(current, &wanted));
+        let mut renamed = self.renamed(current, &wanted);
+        if needs_id(entity, &wanted, &renamed) {
+            renamed.push(Change::Set(current.at.key("id"), current.id().into()));
+        }
+        changes.extend(renamed.iter().cloned());
         let instead = written.map(|written| {
             let item = rewritten(entity, written, &wanted, &old);
-            let mut all = vec![Change::Set(current.at.clone(), item)];
-            all.extend(self.renamed(current, &wanted));
-            all
+            [vec![Change::Set(current.at.clone(), item)], renamed].concat()
         });
         let wanted = Some(Wanted { collection: entity.collection, at: current.at.clone(), record });
         Plan { changes, instead, wanted, ..Plan::default() }
@@ -238,9 +240,13 @@ impl<'a> Current<'a> {
             }
         }
         let at = list.index(self.written(&list).map(Value::items).unwrap_or_default().len());
-        let all = vec![Change::Push(list, item.into()), Change::Remove(current.at.clone())];
+        let mut changes = self.renamed(current, &wanted);
+        if needs_id(entity, &wanted, &changes) {
+            item.insert("id", current.id());
+        }
+        changes.extend([Change::Push(list, item.into()), Change::Remove(current.at.clone())]);
         let wanted = Some(Wanted { collection: entity.collection, at, record: wanted.into() });
-        Plan { changes: all, wanted, ..Plan::default() }
+        Plan { changes, wanted, from: Some(current.at.clone()), ..Plan::default() }
     }
 
     /// An entity goes, and with it what is nothing without it.
@@ -312,6 +318,12 @@ fn has_lasting_id(entity: &Entity, record: &Mapping) -> bool {
         other => collections::name_field(other).unwrap_or("name"),
     };
     record.get(field).is_some_and(|it| !it.is_null())
+}
+
+/// Whether those that refer to an entity by its name do so by its id from now on, so that it has to be there.
+fn needs_id(entity: &Entity, wanted: &Mapping, renamed: &[Change]) -> bool {
+    let name = collections::name_field(entity.collection).and_then(|field| wanted.get(field));
+    !renamed.is_empty() && name.is_none_or(Value::is_null)
 }
 
 /// The order of nodes in a document, lists by their numbers.

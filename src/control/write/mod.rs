@@ -5,23 +5,29 @@
 //! saved since is made current first, and the write is decided on that.
 
 mod file;
+mod settled;
 mod variables;
 mod verify;
 
 use std::sync::{Arc, PoisonError};
 
-use super::{Control, load::Reading, read};
+use super::{
+    Control,
+    load::{Reading, State},
+    read,
+};
 use crate::{
     config::{self, Format},
     diag::{Report, Source},
     document::{
-        Layout, Path, Value,
+        Known, Layout, Path, Value,
         edit::{Change, edit},
     },
     entity::Entities,
     snapshot::{Compiled, Compiler, Snapshot},
 };
 use file::{Prepared, Unsaved};
+use settled::settled;
 use variables::escaped;
 use verify::Difference;
 
@@ -34,6 +40,8 @@ pub struct Plan {
     pub instead: Option<Vec<Change>>,
     /// The entity that is created or changed.
     pub wanted: Option<Wanted>,
+    /// Where it stood, with all that is nested in it, if it is to stand elsewhere.
+    pub from: Option<Path>,
     /// How many entities come with it, nested in it.
     pub nested: usize,
     /// The collections and ids of the entities that go.
@@ -98,7 +106,7 @@ impl Control {
             let before = self.live().current();
             let format = self.state().format;
             // The text is that of what is current.
-            let said = Said::by(&before).map_or_else(|| Said::read(&source.text, format), Ok);
+            let said = Said::by(&before, &source.text).map_or_else(|| Said::read(&source.text, format), Ok);
             let said = said.map_err(WriteError::Conflict)?;
             let plan = decide(&before.entities, &said.document).map_err(WriteError::Refused)?;
             if plan.changes.is_empty() && plan.gone.is_empty() {
@@ -116,6 +124,7 @@ impl Control {
                 format,
                 file,
                 said: &said,
+                known: said.layout.as_deref().and_then(|it| before.origin.known(&source.text, it)),
                 plan: &plan,
                 before: &before,
             };
@@ -138,13 +147,15 @@ impl Control {
 
     /// The text of what is current. A file that was saved by somebody else is made current first.
     fn text(&self, compiler: &mut Compiler) -> Result<Arc<Source>, String> {
-        let state = self.state();
-        if let Some(text) = state.text {
-            return Ok(text);
+        let State { text: current, is_file, .. } = self.state();
+        if let Some(text) = current.as_ref().filter(|_| !is_file) {
+            return Ok(text.clone());
         }
         let file = self.file().ok_or("what is current comes from several files; edit those")?;
-        let source = read(file).map_err(|report| report.summary())?;
-        if Some(config::hash(source.text.as_bytes())) != state.hash {
+        let is_current = |it: &Source| current.as_ref().is_some_and(|current| current.text == it.text);
+        let source = read(file).ok().filter(|it| is_current(it));
+        let source = source.map_or_else(|| settled(file), Ok).map_err(|report| report.summary())?;
+        if !is_current(&source) {
             self.load_with(compiler, &source, self.files_format()).map_err(|report| {
                 format!("the file was changed, and cannot be used as it is: {}", report.summary())
             })?;
@@ -172,10 +183,12 @@ struct Said {
 }
 
 impl Said {
-    /// What the text says that this was made from, if it says so itself.
-    fn by(snapshot: &Snapshot) -> Option<Self> {
+    /// What the `text` says that this was made from, if it says so itself.
+    fn by(snapshot: &Snapshot, text: &str) -> Option<Self> {
         let origin = Some(&snapshot.origin).filter(|it| it.is_verbatim)?;
-        Some(Self { document: origin.document.clone(), layout: origin.layout.clone() })
+        // Who loads a file does not note it.
+        let layout = origin.layout.clone().or_else(|| Layout::of(text).map(Arc::new));
+        Some(Self { document: origin.document.clone(), layout })
     }
 
     fn read(text: &str, format: Format) -> Result<Self, String> {
@@ -192,6 +205,8 @@ struct Attempt<'a> {
     /// Where the text is saved, if it comes from a file.
     file: Option<&'a std::path::Path>,
     said: &'a Said,
+    /// What is known of the text before the write.
+    known: Option<Known<'a>>,
     plan: &'a Plan,
     before: &'a Snapshot,
 }
@@ -232,7 +247,7 @@ impl Attempt<'_> {
             for change in todo.drain(..) {
                 let Said { document, layout } = match said.take() {
                     Some(said) => said,
-                    None => Said::read(&text, self.format).map_err(no_place)?,
+                    None => self.said_by(&text).map_err(no_place)?,
                 };
                 text = edit(&text, &document, layout, &change).map_err(|why| no_place(why.to_string()))?;
             }
@@ -252,13 +267,21 @@ impl Attempt<'_> {
         Err(WriteError::Conflict("ids would not stay as they are".to_owned()))
     }
 
+    /// What the text says after the first of several changes.
+    fn said_by(&self, text: &str) -> Result<Said, String> {
+        match self.known.and_then(|it| config::read_changed(text, self.format, it)) {
+            Some((document, layout)) => Ok(Said { document: document.value, layout: Some(Arc::new(layout)) }),
+            None => Said::read(text, self.format),
+        }
+    }
+
     /// Compiles the text, and puts it beside its file meanwhile: a disk takes its time.
     fn compile(
         &mut self,
         new: &Arc<Source>,
     ) -> (Result<Compiled, Report>, Option<Result<Prepared, Unsaved>>) {
-        let Self { compiler, file, format, before, .. } = self;
-        let reading = Reading { format: *format, before, advise: false, layout: true };
+        let Self { compiler, file, format, before, known, .. } = self;
+        let reading = Reading { format: *format, before, advise: false, layout: true, known: *known };
         std::thread::scope(|scope| {
             let prepare = |file| scope.spawn(move || file::prepare(file, new.text.as_bytes()));
             let prepared = file.map(prepare);

@@ -50,7 +50,7 @@ pub(super) fn verify(before: &Entities, after: &Entities, plan: &Plan) -> Result
             Some(new) if says_the_same(&old.value, &new.value) => (),
             Some(_) => changed = Some(format!("{} '{}' would change, too", key.0, key.1)),
             None => {
-                let at = moved(&old.at, &plan.changes);
+                let at = moved(&old.at, plan);
                 if by_place().get(&at).is_none_or(|it| it.collection() != key.0) {
                     return Err(other(&format!("{} '{}' would be lost", key.0, key.1)));
                 }
@@ -118,9 +118,14 @@ fn fits(wanted: &Value, record: &Value) -> bool {
 }
 
 /// Where a node stands after the changes.
-fn moved(at: &Path, changes: &[Change]) -> Path {
+fn moved(at: &Path, plan: &Plan) -> Path {
     let mut steps = at.steps().to_vec();
-    for change in changes {
+    if let Some((from, wanted)) = plan.from.as_ref().zip(plan.wanted.as_ref())
+        && let Some(inside) = steps.strip_prefix(from.steps())
+    {
+        steps = [wanted.at.steps(), inside].concat();
+    }
+    for change in &plan.changes {
         let Change::Remove(removed) = change else { continue };
         let Some((Step::Index(gone), list)) = removed.steps().split_last() else { continue };
         if let Some(Step::Index(n)) = steps.get(list.len())
@@ -135,14 +140,31 @@ fn moved(at: &Path, changes: &[Change]) -> Path {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Wanted, *};
 
     #[test]
     fn what_stands_behind_a_removed_item_moves_up() {
         let at = |n| Path::root().key("services").index(n).key("routes").index(0);
         let gone = |n| Change::Remove(Path::root().key("services").index(n));
-        assert_eq!(moved(&at(3), &[gone(1)]), at(2));
-        assert_eq!(moved(&at(3), &[gone(4), gone(1), gone(0)]), at(1));
-        assert_eq!(moved(&at(1), &[gone(2)]), at(1));
+        let plan = |changes: &[Change]| Plan { changes: changes.to_vec(), ..Plan::default() };
+        assert_eq!(moved(&at(3), &plan(&[gone(1)])), at(2));
+        assert_eq!(moved(&at(3), &plan(&[gone(4), gone(1), gone(0)])), at(1));
+        assert_eq!(moved(&at(1), &plan(&[gone(2)])), at(1));
+    }
+
+    #[test]
+    fn what_is_inside_an_entity_moves_with_it() {
+        let route = |service, n| Path::root().key("services").index(service).key("routes").index(n);
+        let wanted = Wanted { collection: "routes", at: route(1, 4), record: Value::Null };
+        let plan = Plan {
+            changes: vec![Change::Remove(route(0, 2))],
+            wanted: Some(wanted),
+            from: Some(route(0, 2)),
+            ..Plan::default()
+        };
+        let plugin = |at: Path| at.key("plugins").index(0);
+        assert_eq!(moved(&plugin(route(0, 2)), &plan), plugin(route(1, 4)));
+        assert_eq!(moved(&plugin(route(0, 3)), &plan), plugin(route(0, 2)));
+        assert_eq!(moved(&plugin(route(0, 1)), &plan), plugin(route(0, 1)));
     }
 }

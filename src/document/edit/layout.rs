@@ -8,7 +8,7 @@ use super::super::yaml;
 use crate::document::{Covered, Step, Text};
 
 /// Where the nodes of one text stand.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Layout {
     pub(super) root: Node,
     /// Whether there is a node that aliases could repeat.
@@ -16,7 +16,7 @@ pub struct Layout {
 }
 
 /// A node of the text.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Node {
     /// Just behind the `:`, `-`, `,` or bracket before it; its anchor and tag stand from here on.
     pub(super) lead: usize,
@@ -29,7 +29,7 @@ pub(super) struct Node {
     pub(super) shape: Shape,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Shape {
     Scalar,
     /// It stands for the node with this anchor.
@@ -45,7 +45,7 @@ pub(super) enum Shape {
 }
 
 /// A key and its value.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Entry {
     pub(super) key: Range<usize>,
     pub(super) name: Text,

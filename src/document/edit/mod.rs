@@ -6,6 +6,7 @@
 //! written out at the aliases before they change, so that a change is only made where it was asked for. Whoever
 //! edits reads the result again: what it says decides, not what this meant.
 
+mod again;
 mod layout;
 mod place;
 mod removal;
@@ -16,6 +17,7 @@ mod write;
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::{Path, Step, Value};
+pub(super) use again::Pieces;
 pub(super) use layout::Draft;
 pub use layout::Layout;
 use place::Editor;

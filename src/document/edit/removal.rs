@@ -45,9 +45,22 @@ impl Editor<'_> {
                 Shape::Sequence { .. } => Value::from(Vec::new()),
                 _ => Mapping::default().into(),
             };
-            return Ok(vec![self.replace(parent, outer, &empty)]);
+            let mut splices = vec![self.replace(parent, outer, &empty)];
+            if !flow && outer.is_some() {
+                splices.extend(self.comments_above(parent));
+            }
+            return Ok(splices);
         }
         Ok(wanted.into_iter().map(|n| (self.removed(flow, &children, n), String::new())).collect())
+    }
+
+    /// The lines of comments between the key of a block and its first child, below what takes the place of the block.
+    fn comments_above(&self, block: &Node) -> Option<Splice> {
+        let lines = self.text.get(block.lead..block.start)?.lines().skip(1);
+        let comments: Vec<&str> = lines.filter(|line| line.trim_start().starts_with('#')).collect();
+        let at = self.next_line(block.end);
+        let gap = if self.text[..at].ends_with('\n') { "" } else { "\n" };
+        (!comments.is_empty()).then(|| (at..at, format!("{gap}{}\n", comments.join("\n"))))
     }
 
     /// The range that goes with the child at `n`.

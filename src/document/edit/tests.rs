@@ -98,6 +98,8 @@ fn other_styles_are_kept_too() {
     check("a: [1]  # why\n", &set("a", "[2]"), "a: [2]  # why\n");
     check("a: [1]  # why\n", &set("a", "5"), "a: 5  # why\n");
     check("a: [1]  # why\n", &remove("a.0"), "a: []  # why\n");
+    check("a: # of a\n# why\n- b # of b\nc: 1\n", &remove("a.0"), "a: [] # of a # of b\n# why\nc: 1\n");
+    check("a:\r\n  # why\r\n\r\n  # so\r\n  - b", &remove("a.0"), "a: []\r\n  # why\r\n  # so\r\n");
     check("- {a: 1} # why\n- b\n", &set("0", "{c: 1, d: 2}"), "- {c: 1, d: 2} # why\n- b\n");
     check("a: |\n  x\n\nb: 1\n", &set("c", "2"), "a: |\n  x\n\nb: 1\nc: 2\n");
     check("a: {b: 1}\n", &set("a.c", "{d: [x, 'y z']}"), "a: {b: 1, c: {d: [x, 'y z']}}\n");
