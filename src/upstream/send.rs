@@ -4,6 +4,7 @@
 //! |---|---|
 //! | making a connection | up to `retries` times, and until every address of a host was tried once |
 //! | an exchange of which nothing was written | on a new connection |
+//! | one that an upstream of HTTP/2 says it did not look at | the same, if no more than 64 KiB of the body have gone |
 //! | an idle connection, before a response | on a new connection, if the method is idempotent and the body is in memory |
 //! | a new connection, before a response | the same, up to `retries` times |
 //! | a timeout of an exchange | never: the upstream may be at work on it |

@@ -64,6 +64,15 @@ impl Frames {
         frames
     }
 
+    /// The other end: what comes first has been read, and settings are sent.
+    pub(crate) fn accept(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut frames = Self { stream, closed: false };
+        frames.read(&mut [0; PREFACE.len()]);
+        frames.send(SETTINGS, 0, 0, &[]);
+        frames
+    }
+
     pub(crate) fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         self.write(&frame(kind, flags, stream, payload));
     }
@@ -73,6 +82,12 @@ impl Frames {
         if self.stream.write_all(bytes).is_err() {
             self.closed = true;
         }
+    }
+
+    /// Ends the connection so that everything that was sent arrives: what comes is read, or the end is a reset.
+    pub(crate) fn hang_up(mut self) {
+        self.closed |= self.stream.shutdown(std::net::Shutdown::Write).is_err();
+        while self.next().is_some() {}
     }
 
     /// The next frame; none at the end of the connection.

@@ -51,6 +51,7 @@ mod hashing;
 mod health;
 mod http2;
 mod http2_connections;
+mod http2_refused;
 mod import;
 mod keep_alive;
 mod large_bodies;

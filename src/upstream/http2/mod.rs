@@ -1,6 +1,7 @@
 //! HTTP/2 with an upstream: many requests share a connection, and it stays when one of them ends early.
 
 mod body;
+mod kept;
 
 use std::{
     collections::HashMap,
@@ -23,7 +24,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use self::body::{Download, Upload};
+use self::{
+    body::{Download, Upload},
+    kept::{Kept, is_untouched},
+};
 use super::{
     Limits, Origin, Protocol,
     error::Cause,
@@ -77,7 +81,7 @@ pub(super) struct Stream {
 #[derive(Debug)]
 pub(super) struct Lost {
     pub(super) cause: Cause,
-    /// Its body, if nothing of the request was written.
+    /// Its body, if nothing of the request was written or looked at.
     pub(super) unsent: Option<Body>,
 }
 
@@ -187,6 +191,7 @@ pub(super) async fn send<H: Head>(
     limits: &Limits,
 ) -> Result<Response<Body>, Lost> {
     let lost = |cause| Lost { cause, unsent: None };
+    let (kept, body) = Kept::of(body);
     let (upload, pace) = Upload::new(body);
     let mut request = Request::new(upload);
     *request.method_mut() = said.head.method().clone();
@@ -202,9 +207,11 @@ pub(super) async fn send<H: Head>(
             cause = pace.stalled(limits) => return Err(lost(cause)),
         },
     };
-    let response = sent.map_err(|mut error| Lost {
-        unsent: error.take_message().map(|request| request.into_body().into_body()),
-        cause: Cause::of_exchange(error.into_error()),
+    let response = sent.map_err(|mut error| {
+        let unsent = error.take_message().map(|request| request.into_body().into_body());
+        let error = error.into_error();
+        let again = || if is_untouched(&error) { kept.again() } else { None };
+        Lost { unsent: unsent.or_else(again), cause: Cause::of_exchange(error) }
     })?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(lost(Cause::UnaskedUpgrade));

@@ -1,0 +1,138 @@
+//! Upstreams of HTTP/2 that turn a request away: it goes again if they say that they did not look at it, and only then.
+
+use std::{
+    net::TcpListener,
+    sync::{Arc, Mutex},
+};
+
+use crate::{
+    frames::{
+        ACK, DATA, END_HEADERS, END_STREAM, End, Frames, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS,
+        WINDOW_UPDATE, fields,
+    },
+    gateway::{Gateway, Setup},
+};
+
+/// What an upstream does with the first request of all; it echoes the bodies of the others.
+#[derive(Clone, Copy, Debug)]
+enum First {
+    /// Resets its stream, with this error.
+    Reset(u32),
+    /// Goes away, with the number of the last stream that it looks at, and keeps the connection or closes it.
+    GoAway { last: u32, closes: bool },
+}
+
+/// An upstream that turns its first request away, and how many requests have come to it.
+fn start(first: First) -> (u16, Arc<Mutex<usize>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let counted = Arc::clone(&counted);
+            std::thread::spawn(move || serve(Frames::accept(stream.unwrap()), first, &counted));
+        }
+    });
+    (port, count)
+}
+
+fn serve(mut frames: Frames, first: First, count: &Mutex<usize>) {
+    let (mut stream, mut body) = (0, Vec::new());
+    while let Some(frame) = frames.next() {
+        match frame.kind {
+            SETTINGS if frame.flags & ACK == 0 => frames.send(SETTINGS, ACK, 0, &[]),
+            PING if frame.flags & ACK == 0 => frames.send(PING, ACK, 0, &frame.payload),
+            HEADERS => (stream, body) = (frame.stream, Vec::new()),
+            DATA => {
+                let more = u32::try_from(frame.payload.len()).unwrap().to_be_bytes();
+                for of in [0, frame.stream].into_iter().filter(|_| !frame.payload.is_empty()) {
+                    frames.send(WINDOW_UPDATE, 0, of, &more);
+                }
+                body.extend(frame.payload);
+            }
+            _ => continue,
+        }
+        if !matches!(frame.kind, HEADERS | DATA) || frame.flags & END_STREAM == 0 {
+            continue;
+        }
+        let nth = {
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            *count
+        };
+        match first {
+            First::Reset(error) if nth == 1 => frames.send(RST_STREAM, 0, stream, &error.to_be_bytes()),
+            First::GoAway { last, closes } if nth == 1 => {
+                frames.send(GOAWAY, 0, 0, &[last.to_be_bytes(), [0; 4]].concat());
+                if closes {
+                    return frames.hang_up();
+                }
+            }
+            _ => {
+                frames.send(HEADERS, END_HEADERS, stream, &[0x88]);
+                for piece in body.chunks(16_000) {
+                    frames.send(DATA, 0, stream, piece);
+                }
+                frames.send(DATA, END_STREAM, stream, &[]);
+            }
+        }
+    }
+}
+
+/// Sends a call of gRPC, its message in two frames.
+fn call(gateway: &Gateway, message: &[u8]) -> End {
+    let head = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "a.example"),
+        (":path", "/x.Y/Z"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ];
+    let mut frames = Frames::connect(gateway.address("proxy"), &[]);
+    frames.send(HEADERS, END_HEADERS, 1, &fields(&head));
+    let (one, other) = message.split_at(message.len() / 2);
+    for piece in one.chunks(16_000) {
+        frames.send(DATA, 0, 1, piece);
+    }
+    let mut pieces = other.chunks(16_000).peekable();
+    while let Some(piece) = pieces.next() {
+        frames.send(DATA, if pieces.peek().is_none() { END_STREAM } else { 0 }, 1, piece);
+    }
+    frames.end_of(1)
+}
+
+/// Checks what becomes of a call, and how often it comes to the upstream.
+#[track_caller]
+fn check(first: First, message: &[u8], answered: bool, expected: usize) {
+    let (port, count) = start(first);
+    let config = format!(
+        "_format_version: \"3.0\"\nservices:\n- name: s\n  url: 'grpc://127.0.0.1:{port}'\n  routes:\n  - {{name: r, paths: [/], protocols: [grpc]}}\n"
+    );
+    let gateway = Setup::with(&config).run();
+    match call(&gateway, message) {
+        End::Answered(200, body) if answered => assert_eq!(body, message, "{first:?}"),
+        End::Answered(502, _) if !answered => {}
+        other => panic!("{first:?}: {other:?}"),
+    }
+    assert_eq!(*count.lock().unwrap(), expected, "{first:?}");
+}
+
+#[test]
+fn what_an_upstream_did_not_look_at_goes_again() {
+    // REFUSED_STREAM (RFC 9113, section 8.7), and streams beyond the last one (section 6.8).
+    for first in
+        [First::Reset(7), First::GoAway { last: 0, closes: false }, First::GoAway { last: 0, closes: true }]
+    {
+        check(first, b"a message", true, 2);
+        check(first, &vec![b'm'; 40_000], true, 2);
+    }
+}
+
+#[test]
+fn what_it_may_have_looked_at_does_not() {
+    // INTERNAL_ERROR, and an end after the stream.
+    check(First::Reset(2), b"a message", false, 1);
+    check(First::GoAway { last: 1, closes: true }, b"a message", false, 1);
+}
