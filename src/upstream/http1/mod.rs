@@ -165,7 +165,8 @@ impl Exchange {
             match self.poll_read(context) {
                 Poll::Ready(Ok(0)) => break io::ErrorKind::UnexpectedEof.into(),
                 Poll::Ready(Err(error)) => break error,
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(came)) if response::is_due(&self.read, came) => {}
+                Poll::Ready(Ok(_)) => continue,
                 Poll::Pending if obstacle.is_some() => break io::ErrorKind::BrokenPipe.into(),
                 Poll::Pending => return self.poll_patience(context).map(Err),
             }

@@ -32,6 +32,15 @@ pub(super) enum Length {
     UntilClose,
 }
 
+/// Whether it is time to look at a head of which the last `came` bytes are new: it begins, a line of it has ended, or
+/// it is too large. So a head that comes byte by byte is looked at once for each line.
+pub(super) fn is_due(read: &[u8], came: usize) -> bool {
+    let new = &read[read.len().saturating_sub(came)..];
+    // Blank lines before a head are no lines of it.
+    let begun = || read.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+    new.len() == read.len() || read.len() >= MAX_HEAD || (new.contains(&b'\n') && begun())
+}
+
 /// Takes the head of a response to `method` from the front of what was read; none if it is not complete.
 pub(super) fn parse(read: &mut Bytes, method: &Method) -> Result<Option<Received>, Invalid> {
     let mut fields = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
@@ -195,6 +204,18 @@ mod tests {
         let old = "HTTP/1.0 200 OK\r\ncontent-length: 0\r\n";
         check(&format!("{old}\r\n"), Some((200, Length::Known(0), false, "")));
         check(&format!("{old}connection: keep-alive\r\n\r\n"), Some((200, Length::Known(0), true, "")));
+    }
+
+    #[test]
+    fn a_head_in_small_pieces_is_looked_at_once_for_each_line() {
+        let looks = |text: &str| {
+            (1..=text.len()).filter(|end| is_due(&text.as_bytes()[..*end], 1)).collect::<Vec<_>>()
+        };
+        // At its first byte, and at the end of each line.
+        assert_eq!(looks(&with("a: b\r\n")), [1, 17, 23, 25]);
+        assert_eq!(looks(&format!("{}H", "\r\n".repeat(50))), [1]);
+        let long = "x".repeat(MAX_HEAD + 1);
+        assert_eq!(looks(&long), [1, MAX_HEAD, MAX_HEAD + 1]);
     }
 
     /// Checks why a response is refused.

@@ -55,6 +55,26 @@ async fn a_large_body_comes_whole() {
 }
 
 #[tokio::test]
+async fn a_head_that_comes_byte_by_byte_is_understood() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = Origin::http("127.0.0.1", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        read_request(&mut stream).await.unwrap();
+        let heads = "\r\nHTTP/1.1 103 Early Hints\r\na: b\r\n\r\nHTTP/1.1 201 Created\ncontent-length: 2\n\n";
+        for byte in heads.bytes() {
+            stream.write_all(&[byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        stream.write_all(b"ok").await.unwrap();
+    });
+    let answer = Pool::default().send(&origin, &patient(), request("GET", Body::Empty)).await.unwrap();
+    assert_eq!(answer.response.status(), 201);
+    assert_eq!(text(answer).await.unwrap(), "ok");
+}
+
+#[tokio::test]
 async fn what_an_upstream_says_before_it_hangs_up_is_heard() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = Origin::http("127.0.0.1", listener.local_addr().unwrap().port());
