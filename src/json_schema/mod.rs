@@ -71,6 +71,8 @@ const OF_DECK: &[&str] = &[
     "event_hooks",
 ];
 
+const UUID: &str = "^[0-9a-fA-F-]{36}$";
+
 /// Writes rows as schemas.
 struct Describer<'a> {
     plugins: &'a dyn Plugins,
@@ -159,6 +161,10 @@ impl Describer<'_> {
         for rule in field.rules {
             add_rule(rule, members);
         }
+        if matches!(owner, "services" | "routes" | "plugins") {
+            allow_web_socket(members);
+        }
+        allow_variables(field.kind, members);
         if let Some(default) = field.default.and_then(|json| serde_json::from_str(json).ok()) {
             members.insert("default".to_owned(), default);
         }
@@ -173,7 +179,7 @@ impl Describer<'_> {
         match kind {
             Kind::String | Kind::Secret => json!({ "type": "string", "minLength": 1 }),
             Kind::Text => json!({ "type": "string" }),
-            Kind::Uuid => json!({ "type": "string", "pattern": "^[0-9a-fA-F-]{36}$" }),
+            Kind::Uuid => json!({ "type": "string", "pattern": UUID }),
             Kind::Integer => json!({ "type": "integer" }),
             Kind::Number => json!({ "type": "number" }),
             Kind::Boolean => json!({ "type": "boolean" }),
@@ -224,14 +230,52 @@ fn add_rule(rule: &Rule, schema: &mut Map<String, Json>) {
     }
 }
 
+/// Where `http` and `https` may stand, files may say `ws` and `wss`.
+fn allow_web_socket(schema: &mut Map<String, Json>) {
+    if let Some(Json::Array(all)) = schema.get_mut("enum")
+        && all.contains(&json!("http"))
+        && all.contains(&json!("https"))
+    {
+        all.extend([json!("ws"), json!("wss")]);
+    }
+}
+
+/// A text that stands for a value: `${NAME}`, `$NAME`, decK's `${{ env "DECK_NAME" }}`.
+const VARIABLE: &str = r"\$(\{|[A-Z_])";
+
+/// The same, or what Kong's YAML takes for a boolean; editors read another one, in which it is a text.
+const BOOLEAN: &str = r"\$(\{|[A-Z_])|^(yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$";
+
+/// A variable may stand for any scalar. Keywords for numbers do not look at texts, nor `pattern` at numbers.
+fn allow_variables(kind: Kind, schema: &mut Map<String, Json>) {
+    if let Some(all) = schema.remove("enum") {
+        schema.remove("type");
+        schema
+            .insert("anyOf".to_owned(), json!([{ "enum": all }, { "type": "string", "pattern": VARIABLE }]));
+        return;
+    }
+    let (name, pattern) = match kind {
+        Kind::Integer => ("integer", VARIABLE),
+        Kind::Number => ("number", VARIABLE),
+        Kind::Boolean => ("boolean", BOOLEAN),
+        Kind::Uuid => {
+            schema.insert("pattern".to_owned(), format!("{VARIABLE}|{UUID}").into());
+            return;
+        }
+        _ => return,
+    };
+    schema.insert("type".to_owned(), json!([name, "string"]));
+    schema.insert("pattern".to_owned(), pattern.into());
+}
+
 /// A bound, as people write it.
 fn number(bound: f64) -> Json {
     format!("{bound}").parse().map_or_else(|_| json!(bound), Json::Number)
 }
 
 fn allow_null(schema: &mut Map<String, Json>) {
-    if let Some(Json::Array(all)) = schema.get_mut("enum") {
-        all.push(Json::Null);
+    if let Some(Json::Array(all)) = schema.get_mut("anyOf") {
+        all.push(json!({ "type": "null" }));
     }
     match schema.get_mut("type") {
         Some(Json::Array(types)) => types.push("null".into()),

@@ -207,6 +207,14 @@ impl Plugins for Bundled {
         find(name).is_none_or(|def| def.per_consumer)
     }
 
+    fn instead_of(&self, name: &str) -> Option<&'static str> {
+        let runs_lua = matches!(name, "pre-function" | "post-function");
+        runs_lua.then_some(
+            "Lua does not run here; what most such functions do is done by request-transformer, \
+             response-transformer and request-termination",
+        )
+    }
+
     fn is_kongs(&self, name: &str) -> bool {
         KONGS.contains(&name) || name.starts_with("ai-")
     }

@@ -18,6 +18,10 @@ pub trait Plugins {
     fn names(&self) -> Vec<&'static str>;
     /// Whether Kong has a plugin of this name.
     fn is_kongs(&self, name: &str) -> bool;
+    /// What to do without a plugin of Kong's that there will never be, if anything is known.
+    fn instead_of(&self, _name: &str) -> Option<&'static str> {
+        None
+    }
     /// Whether the plugin with this name may be bound to a Consumer.
     fn per_consumer(&self, _name: &str) -> bool {
         true

@@ -29,7 +29,9 @@ impl Checker<'_> {
         let names = self.plugins.names();
         let message = format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property");
         let path = at.key("name").path();
-        let help = if self.plugins.is_kongs(name) {
+        let help = if let Some(instead) = self.plugins.instead_of(name) {
+            instead.to_owned()
+        } else if self.plugins.is_kongs(name) {
             "Kong has this plugin, this version of mynah does not".to_owned()
         } else if let Some(near) = nearest(name, names.iter().copied()) {
             format!("did you mean `{near}`?")

@@ -77,6 +77,53 @@ fn the_schema_accepts_what_can_be_used() {
 }
 
 #[test]
+fn the_schema_accepts_what_stands_for_a_value() {
+    let text = "\
+_format_version: \"3.0\"
+services:
+- {name: a, host: h, port: '${PORT}', retries: '$RETRIES', enabled: '${{ env \"DECK_ON\" }}', protocol: '${PROTOCOL}'}
+- {name: b, host: h, protocol: wss, tls_verify: '${VERIFY:-off}', id: '${ID}', connect_timeout: '${{ env \"DECK_T\" }}'}
+- {name: c, url: 'ws://h', read_timeout: '${A}${B}'}
+routes:
+- {name: r, service: a, protocols: [ws, wss, https], paths: ['/${NAME}'], https_redirect_status_code: '${CODE}'}
+plugins:
+- {name: cors, protocols: [ws], config: {max_age: '${AGE}', credentials: '${{ env \"DECK_C\" }}', methods: ['${METHOD}']}}
+upstreams:
+- {name: u, slots: '$SLOTS', algorithm: '${ALGORITHM}', targets: [{target: '${HOST}:80', weight: '${WEIGHT}'}]}
+";
+    // Editors read YAML 1.2, where this is a text.
+    let yaml = text.replace("paths:", "strip_path: 'off', paths:");
+    for text in [text, &yaml] {
+        assert_eq!(faults(&Setup::new(), text), Vec::<String>::new(), "{text}");
+    }
+    for (right, wrong) in [
+        ("'${PORT}'", "'8080'"),
+        ("'${PORT}'", "99999"),
+        ("'${{ env \"DECK_ON\" }}'", "'enabled'"),
+        ("protocol: wss", "protocol: wws"),
+        ("'${METHOD}'", "get"),
+        ("'${ID}'", "'1'"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        assert_ne!(faults(&Setup::new(), &text.replace(right, wrong)), Vec::<String>::new(), "{wrong}");
+    }
+}
+
+#[test]
+fn who_misses_lua_is_told_what_there_is() {
+    for name in ["pre-function", "post-function"] {
+        let text =
+            format!("_format_version: \"3.0\"\nplugins:\n- name: {name}\n  config: {{access: ['x()']}}\n");
+        let outcome = Setup::with(&text).call(&["check", "kong.yaml"]);
+        outcome.is_refusal(&format!("plugin '{name}' not enabled"));
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        for other in ["request-transformer", "response-transformer", "request-termination"] {
+            assert!(said.contains(other), "{said}");
+        }
+    }
+}
+
+#[test]
 fn the_schema_refuses_what_is_misspelt() {
     let setup = Setup::new();
     for (wrong, right) in [
