@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use crate::{
     diag::Diagnostic,
-    document::Value,
     entity::{Entities, Route},
 };
 
@@ -16,7 +15,6 @@ pub fn lint(entities: &Entities) -> Vec<Diagnostic> {
         paths(route, &mut found);
     }
     idle_plugins(entities, &mut found);
-    clear_secrets(entities, &mut found);
     found
 }
 
@@ -77,19 +75,6 @@ fn idle_plugins(entities: &Entities, found: &mut Vec<Diagnostic>) {
             route.protocols.join(", ")
         );
         found.push(Diagnostic::warning(plugin.at.key("protocols"), message));
-    }
-}
-
-/// Private keys in a file that others may read.
-fn clear_secrets(entities: &Entities, found: &mut Vec<Diagnostic>) {
-    for certificate in &entities.certificates {
-        let key = certificate.record.get("key").and_then(Value::as_str).unwrap_or_default();
-        if key.starts_with("{vault://") {
-            continue;
-        }
-        let message = "a private key stands in clear in the configuration";
-        let help = "keep it in the environment: {vault://env/my-key}";
-        found.push(Diagnostic::warning(certificate.at.key("key"), message).help(help));
     }
 }
 

@@ -13,6 +13,7 @@ mod parts;
 mod past;
 mod refusal;
 mod resolve;
+mod secrets;
 #[cfg(test)]
 mod tests;
 mod vault;
@@ -135,10 +136,24 @@ impl Reader<'_> {
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(fail(diagnostics));
         }
+        if self.format != Format::Kong {
+            let written = || as_written(source, self.format, is_verbatim, &value);
+            diagnostics.extend(secrets::in_clear(&value, &entities.records, &nodes, self.plugins, &written));
+        }
         let text_hash = hash(source.text.as_bytes());
         let hash = if entities.is_empty() { EMPTY_HASH.to_owned() } else { text_hash.clone() };
         let origin = Origin { hash: text_hash, document, is_verbatim, is_plain, value, layout, nodes };
         Ok(Config { entities, warnings: diagnostics, hash, origin })
+    }
+}
+
+/// The document without the values of variables; none if it is in several files, of which one has variables.
+fn as_written(source: &Source, format: Format, is_verbatim: bool, value: &Value) -> Option<Value> {
+    let parts_are_verbatim = || source.parts.iter().all(|it| environment::is_verbatim(&it.text, format));
+    match (is_verbatim, source.parts.is_empty()) {
+        (true, _) => Some(value.clone()),
+        (false, true) => written(&source.text, format).ok(),
+        (false, false) => parts_are_verbatim().then(|| value.clone()),
     }
 }
 

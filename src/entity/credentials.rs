@@ -56,7 +56,9 @@ pub(super) const HMAC: Entity = Entity {
     checks: &[],
 };
 
-/// What an application of `oauth2` may say.
+/// What an application of `oauth2` may say. `name`, `client_id`, `client_secret`, `redirect_uris`, `hash_secret` and `tags`
+/// are those of public documentation (Pulumi registry, `kong.ConsumerOauth2`); for `client_type` no page was found, nor
+/// for what makes a redirect URI a wrong one.
 pub(super) const OAUTH2: Entity = Entity {
     collection: "oauth2_credentials",
     fields: &[
@@ -81,7 +83,7 @@ pub(super) const OAUTH2: Entity = Entity {
     checks: &[],
 };
 
-/// What a token of `oauth2` may say.
+/// What a token of `oauth2` may say. No public page of its fields was found: they are not verified.
 pub(super) const OAUTH2_TOKEN: Entity = Entity {
     collection: "oauth2_tokens",
     fields: &[
@@ -105,7 +107,7 @@ pub(super) const OAUTH2_TOKEN: Entity = Entity {
     checks: &[],
 };
 
-/// What `acme` may keep.
+/// What `acme` may keep. No public page of its fields was found: they are not verified.
 pub(super) const ACME_STORAGE: Entity = Entity {
     collection: "acme_storage",
     fields: &[
@@ -120,7 +122,7 @@ pub(super) const ACME_STORAGE: Entity = Entity {
     checks: &[],
 };
 
-/// What `session` may keep.
+/// What `session` may keep. No public page of its fields was found: they are not verified.
 pub(super) const SESSION: Entity = Entity {
     collection: "sessions",
     fields: &[

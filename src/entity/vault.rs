@@ -66,7 +66,8 @@ pub(super) const KEY: Entity = Entity {
     checks: &[some_key],
 };
 
-/// What a chain of filters may say.
+/// What a chain of filters may say. (Kong docs: "WebAssembly", filter chain, and "Proxy-Wasm filter configuration": a
+/// filter's `config` is a text, or anything where the filter has a schema.)
 pub(super) const FILTER_CHAIN: Entity = Entity {
     collection: "filter_chains",
     fields: &[
@@ -94,7 +95,7 @@ pub(super) const FILTER_CHAIN: Entity = Entity {
     checks: &[],
 };
 
-/// What a workspace may say.
+/// What a workspace may say. No public page of its fields was found: they are not verified.
 pub(super) const WORKSPACE: Entity = Entity {
     collection: "workspaces",
     fields: &[
@@ -112,7 +113,7 @@ pub(super) const WORKSPACE: Entity = Entity {
     checks: &[],
 };
 
-/// What a parameter may say.
+/// What a parameter may say. No public page of its fields was found: they are not verified.
 pub(super) const PARAMETER: Entity = Entity {
     collection: "parameters",
     fields: &[

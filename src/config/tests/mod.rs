@@ -1,6 +1,7 @@
 //! Consumers, their credentials and groups: what a file may say of them, and what becomes of it.
 
 mod machines;
+mod secrets;
 mod upstreams;
 
 use super::*;

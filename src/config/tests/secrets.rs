@@ -1,0 +1,87 @@
+//! The one warning of secrets that stand in a file in clear.
+
+use super::*;
+use crate::schema::{Field, Kind, Settings};
+
+/// One plugin, with a cache.
+struct Caching;
+
+impl Plugins for Caching {
+    fn settings(&self, _name: &str) -> Option<Settings> {
+        const CACHE: Kind = Kind::Record(&[Field::new("password", Kind::Text)]);
+        const FIELDS: &[Field] = &[Field::new("redis", CACHE), Field::new("endpoint", Kind::Secret)];
+        Some(Settings { fields: FIELDS, checks: &[] })
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        vec!["caching"]
+    }
+
+    fn is_kongs(&self, _name: &str) -> bool {
+        false
+    }
+}
+
+/// What is said of secrets in a file, and where; nothing if nothing is.
+fn said(text: &str, format: Format) -> Option<String> {
+    let text = format!("_format_version: \"3.0\"\n{text}");
+    let config = parse(&Source::new("kong.yaml", text), format, &Caching, 1).unwrap();
+    let told = config.warnings.iter().find(|it| it.message.contains("in clear"))?;
+    let everything = format!("{told:?}");
+    assert!(!everything.contains("hunter2"), "{everything}");
+    Some(format!("{}: {}", told.path, told.message))
+}
+
+#[test]
+fn secrets_in_clear_are_one_warning() {
+    let some = |text| Some(text);
+    for (text, expected) in [
+        (
+            "consumers: [{username: a, keyauth_credentials: [{key: hunter2}, {key: hunter21}],
+              jwt_secrets: [{key: name, secret: hunter2}]}]
+plugins: [{name: caching, config: {redis: {password: hunter2}, endpoint: 'http://a.example/@b'}}]",
+            some(
+                "consumers[0].keyauth_credentials[0].key: 4 secrets stand in clear in the configuration: \
+                 2 in keyauth_credentials, 1 in jwt_secrets, 1 in the plugin caching",
+            ),
+        ),
+        (
+            "consumers: [{username: a}]\nbasicauth_credentials: [{consumer: a, username: u, password: hunter2}]",
+            some(
+                "basicauth_credentials[0].password: 1 secret stands in clear in the configuration: \
+                 1 in basicauth_credentials",
+            ),
+        ),
+        // What is made up stands nowhere, a reference is none, and neither is a hash.
+        (
+            "consumers: [{username: a, keyauth_credentials: [{}], hmacauth_credentials: [{username: u}]}]",
+            None,
+        ),
+        (
+            "certificates: [{cert: '{vault://env/a}', key: '{vault://env/b}'}]\nkeys: [{kid: k, pem: {public_key: k}}]",
+            None,
+        ),
+        (
+            "_transform: false
+consumers: [{username: a, basicauth_credentials: [{username: u, password: hunter2}]}]",
+            None,
+        ),
+        // Whoever means it says so.
+        ("_ignore: [clear-secrets]\nconsumers: [{username: a, keyauth_credentials: [{key: hunter2}]}]", None),
+    ] {
+        assert_eq!(said(text, Format::Deck).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_comes_from_the_environment_is_not_in_clear() {
+    let keys = |keys: &str| format!("consumers: [{{username: a, keyauth_credentials: [{keys}]}}]");
+    let variable = keys("{key: '${NOT_SET:-hunter2}'}");
+    assert_eq!(said(&variable, Format::Environment), None);
+    assert!(said(&variable, Format::Deck).is_some(), "there, it is a text");
+    let both = keys("{key: '${NOT_SET:-hunter2}'}, {key: hunter21}");
+    let told = said(&both, Format::Environment).unwrap();
+    assert!(told.starts_with("consumers[0].keyauth_credentials[1].key: 1 secret stands"), "{told}");
+    // What a machine sends holds all secrets, and nobody reads of it.
+    assert_eq!(said(&keys("{key: hunter2}"), Format::Kong), None);
+}
