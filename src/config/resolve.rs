@@ -157,7 +157,7 @@ impl Resolver {
                     self.diagnostics.push(refusal);
                     twice = true;
                 } else {
-                    let place = self.by_name(n, &self.items[n].record).unwrap_or_else(|| at.clone());
+                    let place = self.by_name(n, &self.items[n].written).unwrap_or_else(|| at.clone());
                     let refusal = self.refuse_second(at.key(field), place, [said, told], first);
                     self.later.push(refusal);
                 }
@@ -347,7 +347,7 @@ impl Resolver {
         if let Some(near) = crate::schema::nearest(name, known) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
-        if let Some(place) = self.by_name(n, record) {
+        if let Some(place) = self.by_name(n, &self.items[n].written) {
             diagnostic = diagnostic.listed(place);
         }
         self.diagnostics.push(diagnostic);
