@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use mynah::{
     config,
     control::{load::compile, read},
-    diag::{Diagnostic, Report, Source},
+    diag::{Diagnostic, Report, Severity, Source},
     document::{self, Dialect},
     import::{Imported, Options, Specification, import as convert},
     openapi::{self, Location},
@@ -65,8 +65,11 @@ pub(crate) fn import(files: &[PathBuf], wishes: Wishes, options: router::Options
     // Extensions are the author's own words: they are checked as if they stood in a configuration.
     let made = Source::new("(the imported configuration)", text.clone());
     if let Err(report) = compile(&mut Compiler::new(wishes.specs, options), &made, config::Format::Deck) {
+        let Some(report) = only_files_are_missing(&report, &made) else {
+            draw(&report);
+            return Ok(false);
+        };
         draw(&report);
-        return Ok(false);
     }
     if let Some(file) = wishes.output {
         std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
@@ -74,6 +77,19 @@ pub(crate) fn import(files: &[PathBuf], wishes: Wishes, options: router::Options
         super::say(text.trim_end_matches('\n'));
     }
     Ok(true)
+}
+
+/// The warnings in place of errors, if all that is wrong is that files are not there: they may be where the configuration
+/// will be loaded.
+fn only_files_are_missing(report: &Report, made: &std::sync::Arc<Source>) -> Option<Report> {
+    let mut all = report.diagnostics().to_vec();
+    for complaint in all.iter_mut().filter(|it| it.is_error()) {
+        if !complaint.message.starts_with("cannot read '") {
+            return None;
+        }
+        complaint.severity = Severity::Warning;
+    }
+    Some(Report::new(made.clone(), all))
 }
 
 fn specification(file: &Path, wishes: &Wishes) -> Result<(std::sync::Arc<Source>, Specification), Report> {

@@ -56,8 +56,8 @@ pub(super) const HMAC: Entity = Entity {
     checks: &[],
 };
 
-/// What an application of `oauth2` may say. `name`, `client_id`, `client_secret`, `redirect_uris`, `hash_secret` and `tags`
-/// are those of public documentation (Pulumi registry, `kong.ConsumerOauth2`); for `client_type` no page was found, nor
+/// What an application of `oauth2` may say. `name`, `client_id`, `client_secret`, `redirect_uris` and `tags` are those of
+/// public documentation (Pulumi registry, `kong.ConsumerOauth2`); for `client_type` and `hash_secret` no page was found, nor
 /// for what makes a redirect URI a wrong one.
 pub(super) const OAUTH2: Entity = Entity {
     collection: "oauth2_credentials",

@@ -172,3 +172,18 @@ fn what_cannot_be_imported_is_told() {
     refused.is_refusal("origin");
     assert_eq!(refused.stdout, "");
 }
+
+#[test]
+fn a_document_that_a_mock_names_may_come_later() {
+    let text = "openapi: 3.0.3\ninfo: {title: Stock, version: '1'}\nservers: [{url: 'http://a.example'}]\n\
+                x-kong-plugin-mocking: {config: {api_specification_filename: later.yaml}}\n\
+                paths: {/stock: {get: {responses: {'200': {description: all}}}}}\n";
+    let wrong = text.replace("later.yaml}", "later.yaml, random_delay: 5}");
+    let setup = Setup::new().file("stock.yaml", text).file("wrong.yaml", wrong);
+    let outcome = setup.call(&["import", "stock.yaml"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stdout.contains("api_specification_filename: later.yaml"), "{outcome:?}");
+    assert!(outcome.stderr.contains("warning: cannot read 'later.yaml'"), "{outcome:?}");
+    // What is wrong in any other way is not written.
+    setup.call(&["import", "wrong.yaml"]).is_refusal("expected a boolean");
+}
