@@ -12,7 +12,7 @@ use crate::{
     diag::{Report, Source},
     document::Known,
     plugin::Bundled,
-    snapshot::{Compiled, Compiler, Live, Snapshot, changes},
+    snapshot::{Checker, Compiled, Compiler, Live, Snapshot, changes},
 };
 
 /// Makes configurations current, one at a time, and remembers how that went.
@@ -26,6 +26,7 @@ pub struct Control {
     file: Option<PathBuf>,
     /// How files are read.
     files: Format,
+    checker: Checker,
 }
 
 /// How the last loads went.
@@ -76,8 +77,8 @@ impl Control {
     #[must_use]
     pub fn new(compiler: Compiler) -> Self {
         let live = Live::new(compiler.empty());
-        let files = Format::default();
-        Self { live, compiler: Mutex::new(compiler), state: Mutex::default(), file: None, files }
+        let (files, checker) = (Format::default(), compiler.checker());
+        Self { live, compiler: Mutex::new(compiler), state: Mutex::default(), file: None, files, checker }
     }
 
     /// The same, reading files like this.
@@ -91,6 +92,12 @@ impl Control {
     pub fn behind(mut self, door: &Door) -> Self {
         self.file = if let Door::File(path) = door { Some(path.clone()) } else { None };
         self
+    }
+
+    /// Looks at single records as a load does.
+    #[must_use]
+    pub const fn checker(&self) -> Checker {
+        self.checker
     }
 
     /// The file that is loaded and written, if it is one.

@@ -7,8 +7,8 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    Destination, Snapshot, Step, UpstreamTls, balancers::Balancers, chains::Instances, consumers, counting,
-    destinations, reach, tls,
+    Checker, Destination, Snapshot, Step, UpstreamTls, balancers::Balancers, chains::Instances, consumers,
+    counting, destinations, reach, tls,
 };
 use crate::{
     config::{self, Config, EMPTY_HASH, Origin},
@@ -71,6 +71,12 @@ pub struct Compiled {
 }
 
 impl Compiler {
+    /// Looks at single records as this does.
+    #[must_use]
+    pub const fn checker(&self) -> Checker {
+        Checker::new(self.options)
+    }
+
     /// Makes Snapshots whose plugins find their files in `specs`.
     #[must_use]
     pub fn new(specs: PathBuf, options: router::Options) -> Self {

@@ -6,6 +6,7 @@
 mod balancers;
 mod chains;
 mod changes;
+mod checker;
 mod compile;
 mod consumers;
 mod counting;
@@ -17,9 +18,10 @@ mod reach;
 mod tls;
 
 pub use changes::changes;
+pub use checker::Checker;
 pub use compile::{Compiled, Compiler};
 pub use live::Live;
-pub use tls::{UpstreamTls, certificate_faults};
+pub use tls::UpstreamTls;
 
 use std::{sync::Arc, time::SystemTime};
 

@@ -4,10 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     diag::{Diagnostic, ENTITY},
-    document::{Path, Value},
-    entity::{
-        CaCertificate, Certificate, CertificateIndex, CheckProtocol, Entities, Record, Service, Sni, Upstream,
-    },
+    document::Path,
+    entity::{CaCertificate, Certificate, CertificateIndex, CheckProtocol, Entities, Service, Sni, Upstream},
     tls::{Authorities, Certificates, Fault, Identity, is_authority},
     upstream::{TlsSettings, Trust},
 };
@@ -126,23 +124,8 @@ impl Read {
     }
 }
 
-/// What is wrong with the certificates that this record holds, if it is one that holds some. What a vault holds is
-/// not looked at.
-#[must_use]
-pub fn certificate_faults(record: &Record) -> Vec<Diagnostic> {
-    let mut wrong = Vec::new();
-    let in_vault = |(_, value): (&str, &Value)| value.as_str().is_some_and(|it| it.starts_with("{vault://"));
-    match record.collection() {
-        _ if record.value.entries().any(in_vault) => (),
-        "certificates" => drop(identities(&Certificate::new(&record.value, &record.at), &mut wrong)),
-        "ca_certificates" => drop(authority(&CaCertificate::new(&record.value, &record.at), &mut wrong)),
-        _ => (),
-    }
-    wrong
-}
-
 /// The certificate, and its alternative.
-fn identities(it: &Certificate, wrong: &mut Vec<Diagnostic>) -> Arc<[Identity]> {
+pub(super) fn identities(it: &Certificate, wrong: &mut Vec<Diagnostic>) -> Arc<[Identity]> {
     let mut read: Vec<Identity> = Vec::new();
     let pairs = [
         (Some(&it.cert), Some(&it.key), ["cert", "key"], ""),
@@ -183,7 +166,8 @@ fn complain(at: &Path, fault: &Fault, [certificate, key]: [&str; 2], which: &str
     }
 }
 
-fn authority(it: &CaCertificate, wrong: &mut Vec<Diagnostic>) -> Option<Authorities> {
+/// The authority, if the certificate is one's.
+pub(super) fn authority(it: &CaCertificate, wrong: &mut Vec<Diagnostic>) -> Option<Authorities> {
     let at = it.at.key("cert");
     let read = Authorities::from_pem([&*it.cert]).and_then(|read| Ok((read, is_authority(&it.cert)?)));
     match read {

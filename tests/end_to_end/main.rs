@@ -18,6 +18,8 @@ mod admin_certificates;
 mod admin_config;
 mod admin_crowd;
 mod admin_laws;
+mod admin_paths;
+mod admin_read_only;
 mod admin_safety;
 mod admin_tutorial;
 mod admin_writes;

@@ -8,7 +8,7 @@ use crate::{
     entity::{DOCUMENT, Record},
     plugin,
     schema::{Entity, Kind, Plugins, check},
-    snapshot::certificate_faults,
+    snapshot::Checker,
 };
 
 /// The complete record of what was given, references as `{id: ...}`.
@@ -16,6 +16,7 @@ pub(super) fn checked(
     entity: &'static Entity,
     given: &Mapping,
     plugins: &dyn Plugins,
+    checker: Checker,
 ) -> Result<Mapping, Refusal> {
     let mut fields = Mapping::default();
     let mut record = given.clone();
@@ -67,7 +68,7 @@ pub(super) fn checked(
         complete(&mut record);
     }
     let whole = Record { entity, value: record.clone().into(), at };
-    complain(&mut fields, &certificate_faults(&whole), &whole.at);
+    complain(&mut fields, &checker.faults(&whole), &whole.at);
     if fields.is_empty() { Ok(record) } else { Err(Refusal::Schema(fields)) }
 }
 

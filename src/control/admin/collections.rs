@@ -16,8 +16,7 @@ pub(super) enum Collection {
 }
 
 /// Collections of the file that have no endpoint of their own.
-const HIDDEN: &[&str] =
-    &["targets", "workspaces", "parameters", "clustering_data_planes", "sessions", "acme_storage"];
+const HIDDEN: &[&str] = &["targets", "workspaces", "parameters", "clustering_data_planes", "sessions"];
 
 /// Names that are not those of the file: of the collection, below a Consumer, and in the file.
 const NAMES: &[(&str, &str, &str)] = &[
@@ -93,7 +92,9 @@ pub(super) fn name_field(collection: &str) -> Option<&'static str> {
     Some(match collection {
         "plugins" => "instance_name",
         "consumers" | "basicauth_credentials" | "hmacauth_credentials" => "username",
-        "keyauth_credentials" | "jwt_secrets" => "key",
+        "keyauth_credentials" | "jwt_secrets" | "acme_storage" => "key",
+        "oauth2_credentials" => "client_id",
+        "oauth2_tokens" => "access_token",
         "acls" => "group",
         "vaults" => "prefix",
         "targets" => "target",
@@ -107,7 +108,9 @@ pub(super) fn unique_fields(entity: &Entity) -> impl Iterator<Item = &'static st
     let names: &'static [&'static str] = match entity.collection {
         "plugins" => &["instance_name"],
         "consumers" => &["username", "custom_id"],
-        "keyauth_credentials" | "jwt_secrets" => &["key"],
+        "keyauth_credentials" | "jwt_secrets" | "acme_storage" => &["key"],
+        "oauth2_credentials" => &["client_id"],
+        "oauth2_tokens" => &["access_token", "refresh_token"],
         "basicauth_credentials" | "hmacauth_credentials" => &["username"],
         "acls" | "targets" | "certificates" => &[],
         "ca_certificates" => &["cert_digest"],
@@ -116,6 +119,18 @@ pub(super) fn unique_fields(entity: &Entity) -> impl Iterator<Item = &'static st
     };
     let fields = entity.fields;
     names.iter().copied().filter(move |name| fields.iter().any(|field| field.name == *name))
+}
+
+/// Fields of an entity that are made up where nobody says them, anew at each load.
+pub(super) fn made_up(collection: &str) -> &'static [&'static str] {
+    match collection {
+        "keyauth_credentials" => &["key"],
+        "jwt_secrets" => &["key", "secret"],
+        "hmacauth_credentials" => &["secret"],
+        "oauth2_credentials" => &["client_id", "client_secret"],
+        "oauth2_tokens" => &["access_token"],
+        _ => &[],
+    }
 }
 
 /// Fields of an entity whose values together no other entity of the collection may have, in Kong's order.

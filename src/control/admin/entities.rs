@@ -57,7 +57,7 @@ impl Key {
 
     /// Whether it is an id, and no name.
     pub(super) fn is_id(&self) -> bool {
-        self.text.len() == 36 && Uuid::parse_str(&self.text).is_ok()
+        is_id(&self.text)
     }
 
     /// The entity, if there is one.
@@ -218,6 +218,11 @@ impl Admin {
 
 fn one(record: &Record, entities: &Entities) -> Response<Body> {
     reply::json(StatusCode::OK, shown(record, entities).to_json())
+}
+
+/// Whether a text is an id, as Kong writes them.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() == 36 && Uuid::parse_str(text).is_ok()
 }
 
 /// What is said of one that is not there.

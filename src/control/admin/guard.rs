@@ -28,16 +28,11 @@ pub(super) fn refused(request: &Request<Body>, settings: &Settings, local: bool)
 }
 
 /// Lets the pages of a configured origin read the answer.
-pub(super) fn share(response: &mut Response<Body>, origin: HeaderValue, asked: Option<HeaderValue>) {
+pub(super) fn share(response: &mut Response<Body>, origin: HeaderValue) {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(methods) = headers.get(header::ALLOW).cloned() {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-        let asked = asked.unwrap_or(HeaderValue::from_static("Content-Type"));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
-    }
 }
 
 /// The origin of the request, if its pages may read answers.

@@ -89,16 +89,20 @@ impl Admin {
 /// What Prometheus' own libraries tell of a process, as far as the system says it.
 /// (Prometheus: "Writing client libraries", process metrics.)
 fn process_metrics(text: &mut Exposition) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let resident = resident.and_then(|it| it.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    if let Some(kib) = resident {
+    if let Some(kib) = resident_kib() {
         let name = "process_resident_memory_bytes";
         text.single(name, Kind::Gauge, "Resident memory size in bytes", kib << 10);
     }
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
         text.single("process_open_fds", Kind::Gauge, "Number of open file descriptors", open.count());
     }
+}
+
+/// The memory that the process holds, in KiB, where the system tells it.
+pub(super) fn resident_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    resident.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
 fn request_metrics(text: &mut Exposition, snapshot: &Snapshot) {

@@ -38,7 +38,12 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
 use super::Control;
-use crate::{body::Body, metrics::Connections, reply, settings::Settings};
+use crate::{
+    body::Body,
+    metrics::Connections,
+    reply,
+    settings::{ResponseHeader, ResponseHeaders, Settings},
+};
 use entities::Resource;
 use refusal::Refusal;
 
@@ -73,15 +78,14 @@ impl Admin {
         let started = Instant::now();
         let head_only = request.method() == Method::HEAD;
         let origin = guard::allowed_origin(request.headers(), &self.settings);
-        let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
         let mut response = match guard::refused(&request, &self.settings, local) {
             Some(refusal) => refusal,
             None => self.route(request).await,
         };
         if let Some(origin) = origin {
-            guard::share(&mut response, origin, asked);
+            guard::share(&mut response, origin);
         }
-        finish(response, started, head_only)
+        finish(response, self.settings.headers, started, head_only)
     }
 
     /// Answers one request of the status listener: the few questions that change nothing.
@@ -95,14 +99,14 @@ impl Admin {
             Some(["status" | "metrics"]) => self.route(request).await,
             _ => not_found(),
         };
-        finish(response, started, head_only)
+        finish(response, self.settings.headers, started, head_only)
     }
 
     /// Answers what cannot be read as a request.
     #[must_use]
     pub fn unreadable(&self, status: StatusCode) -> Response<Body> {
         let message = reply::default_message(status);
-        finish(reply::message(status, &message), Instant::now(), false)
+        finish(reply::message(status, &message), self.settings.headers, Instant::now(), false)
     }
 
     async fn route(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
@@ -114,7 +118,7 @@ impl Admin {
         let known = methods(&segments, readiness).or_else(|| resource.as_ref().map(Resource::methods));
         let Some(allowed) = known else { return not_found() };
         if request.method() == Method::OPTIONS {
-            return options(allowed);
+            return options(allowed, request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS));
         }
         if !allowed.contains(request.method()) {
             return reply::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
@@ -146,6 +150,7 @@ impl Admin {
             }
             (["endpoints"], _) => Self::endpoints(),
             (["metrics"], _) => self.metrics(),
+            (["timers"], _) => Self::timers(),
             (["plugins", "enabled"], _) => Self::enabled_plugins(),
             (["plugins", "schema", name], _) => self.settings_schema(name),
             (["schemas", names @ ..], _) => self.schemas(names, request).await,
@@ -168,7 +173,7 @@ fn methods(path: &[&str], readiness: bool) -> Option<&'static [Method]> {
     Some(match path {
         ["status", "ready"] if !readiness => return None,
         []
-        | ["status" | "tags" | "endpoints" | "metrics"]
+        | ["status" | "tags" | "endpoints" | "metrics" | "timers"]
         | ["status", "dns" | "ready"]
         | ["tags" | "schemas", _]
         | ["plugins", "enabled"]
@@ -205,20 +210,36 @@ fn not_found() -> Response<Body> {
     reply::message(StatusCode::NOT_FOUND, "Not found")
 }
 
-fn options(allowed: &[Method]) -> Response<Body> {
+/// The methods that are allowed. A page may use them only where its origin is let in ([`guard::share`]).
+fn options(allowed: &[Method], asked: Option<&HeaderValue>) -> Response<Body> {
     let mut response = reply::empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
     let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
     if let Ok(names) = HeaderValue::from_str(&names.join(", ")) {
-        response.headers_mut().insert(header::ALLOW, names);
+        headers.insert(header::ALLOW, names.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, names);
     }
+    let asked = asked.cloned().unwrap_or(HeaderValue::from_static("Content-Type"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
     response
 }
 
-fn finish(mut response: Response<Body>, started: Instant, head_only: bool) -> Response<Body> {
+/// Adds what every answer has; `tokens` are the headers that are wanted.
+fn finish(
+    mut response: Response<Body>,
+    tokens: ResponseHeaders,
+    started: Instant,
+    head_only: bool,
+) -> Response<Body> {
     let headers = response.headers_mut();
-    let latency = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    headers.insert("x-kong-admin-latency", latency.into());
-    headers.insert(header::SERVER, HeaderValue::from_static(concat!("mynah/", env!("CARGO_PKG_VERSION"))));
+    if tokens.contains(ResponseHeader::AdminLatency) {
+        let latency = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        headers.insert("x-kong-admin-latency", latency.into());
+    }
+    if tokens.contains(ResponseHeader::Server) {
+        let name = HeaderValue::from_static(concat!("mynah/", env!("CARGO_PKG_VERSION")));
+        headers.insert(header::SERVER, name);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if head_only {

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::Admin;
+use super::{Admin, metrics::resident_kib};
 use crate::{
     body::Body,
     plugin, reply,
@@ -36,23 +36,33 @@ impl Admin {
             "tagline": "Welcome to mynah",
             "hostname": hostname(),
             "node_id": self.node_id.to_string(),
-            "pids": { "master": std::process::id() },
+            "lua_version": "none",
+            "pids": { "master": std::process::id(), "workers": [std::process::id()] },
+            "timers": { "running": 0, "pending": 0 },
             "plugins": { "available_on_server": available, "enabled_in_cluster": in_use },
             "configuration": configuration(&self.settings),
         });
         reply::json(StatusCode::OK, text.to_string())
     }
 
+    /// The timers of Kong's scripts, of which there are none here. (Kong: Admin API, "Retrieve runtime debugging info".)
+    pub(super) fn timers() -> Response<Body> {
+        let text = json!({
+            "worker": { "id": 0, "count": 1 },
+            "stats": {
+                "sys": { "total": 0, "runs": 0, "running": 0, "pending": 0, "waiting": 0 },
+                "timers": {},
+                "flamegraph": { "running": "", "pending": "", "elapsed_time": "" },
+            },
+        });
+        reply::json(StatusCode::OK, text.to_string())
+    }
+
     pub(super) fn status(&self, query: &str) -> Response<Body> {
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let bad = |message: &str| reply::message(StatusCode::BAD_REQUEST, message);
-            if name == "unit" && !matches!(&*value, "k" | "K" | "m" | "M" | "g" | "G") {
-                return bad(&format!("invalid unit '{value}' (expected 'k/K', 'm/M', or 'g/G')"));
-            }
-            if name == "scale" && value.parse::<f64>().is_ok_and(|it| it < 0.0) {
-                return bad("scale must be equal or greater than 0");
-            }
-        }
+        let sizes = match Sizes::read(query) {
+            Ok(sizes) => sizes,
+            Err(message) => return reply::message(StatusCode::BAD_REQUEST, &message),
+        };
         let state = self.control.state();
         let snapshot = self.control.live().current();
         let last_error = state.last_error.as_ref().map(|failure| {
@@ -72,7 +82,14 @@ impl Admin {
                 "failures": state.failures,
                 "last_error": last_error,
             },
-            "memory": { "workers_lua_vms": [], "lua_shared_dicts": {} },
+            // The memory of the process, where Kong tells that of its scripts.
+            "memory": {
+                "workers_lua_vms": resident_kib()
+                    .map(|kib| json!({ "pid": std::process::id(), "http_allocated_gc": sizes.write(kib) }))
+                    .into_iter()
+                    .collect::<Vec<_>>(),
+                "lua_shared_dicts": {},
+            },
             "server": self.server(),
         });
         reply::json(StatusCode::OK, text.to_string())
@@ -105,14 +122,78 @@ impl Admin {
     }
 }
 
+/// How sizes of memory are written. (Kong: Admin API, "Retrieve node status", `unit` and `scale`.)
+struct Sizes {
+    unit: &'static str,
+    /// The unit in KiB.
+    kib: u32,
+    digits: usize,
+}
+
+impl Sizes {
+    /// What a query asks for; by default MiB with two digits.
+    fn read(query: &str) -> Result<Self, String> {
+        let mut sizes = Self { unit: "MiB", kib: 1 << 10, digits: 2 };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match (&*name, &*value) {
+                ("unit", "k" | "K") => (sizes.unit, sizes.kib) = ("KiB", 1),
+                ("unit", "m" | "M") => (sizes.unit, sizes.kib) = ("MiB", 1 << 10),
+                ("unit", "g" | "G") => (sizes.unit, sizes.kib) = ("GiB", 1 << 20),
+                ("unit", other) => {
+                    return Err(format!("invalid unit '{other}' (expected 'k/K', 'm/M', or 'g/G')"));
+                }
+                ("scale", text) => match text.parse::<f64>() {
+                    Ok(number) if number < 0.0 => {
+                        return Err("scale must be equal or greater than 0".to_owned());
+                    }
+                    // More digits than this say nothing of a whole number of KiB.
+                    _ => sizes.digits = text.parse().map_or(2, |digits: usize| digits.min(12)),
+                },
+                _ => (),
+            }
+        }
+        Ok(sizes)
+    }
+
+    fn write(&self, kib: u64) -> String {
+        let kib = u32::try_from(kib).unwrap_or(u32::MAX);
+        format!("{:.*} {}", self.digits, f64::from(kib) / f64::from(self.kib), self.unit)
+    }
+}
+
 /// The settings of the process, as far as those who ask the Admin API read them.
 fn configuration(settings: &Settings) -> Value {
     let listeners = |all: &[Listener]| -> Vec<Value> {
         let one = |it: &Listener| json!({ "ip": it.address.ip(), "port": it.address.port(), "ssl": it.tls, "http2": it.http2, "listener": it.address.to_string() });
         all.iter().map(one).collect()
     };
+    let listens = |all: &[Listener]| -> Vec<String> {
+        let one = |it: &Listener| {
+            let flags = [(it.tls, " ssl"), (it.http2, " http2"), (it.proxy_protocol, " proxy_protocol")];
+            let flags = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| *flag);
+            format!("{}{}", it.address, flags.collect::<String>())
+        };
+        all.iter().map(one).collect()
+    };
+    let plugins: serde_json::Map<String, Value> = plugin::ALL
+        .iter()
+        .filter(|def| settings.plugins.allows(def.name))
+        .map(|def| (def.name.to_owned(), true.into()))
+        .collect();
     json!({
         "database": "off",
+        "proxy_listen": listens(&settings.proxy_listen),
+        "admin_listen": listens(&settings.admin_listen),
+        "status_listen": listens(&settings.status_listen),
+        "admin_gui_listen": [],
+        "loaded_plugins": plugins,
+        "upstream_keepalive_pool_size": settings.upstream_keepalive_pool_size,
+        "upstream_keepalive_max_requests":
+            settings.upstream_keepalive_max_requests.map_or(0, std::num::NonZeroU64::get),
+        "upstream_keepalive_idle_timeout":
+            settings.upstream_keepalive_idle_timeout.map_or(0, |it| it.as_secs()),
+        "allow_debug_header": settings.allow_debug_header,
+        "anonymous_reports": false,
         "role": "traditional",
         "router_flavor": match settings.router_flavor {
             RouterFlavor::Traditional => "traditional",

@@ -37,15 +37,17 @@ impl Asked {
             |name: &str| query.iter().rev().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
         let mut asked = Self::default();
         if let Some(text) = last("size") {
-            let whole = text.parse().ok().filter(|it| (1..=1000).contains(it));
-            asked.size = Some(whole.ok_or_else(|| {
-                let number = text.parse::<f64>().is_ok();
-                size(if number {
-                    "size must be an integer between 1 and 1000"
-                } else {
-                    "size must be a number"
-                })
-            })?);
+            let number: f64 = text.trim().parse().map_err(|_| size("size must be a number"))?;
+            if number.fract() != 0.0 || !(1.0..=1000.0).contains(&number) {
+                return Err(size("size must be an integer between 1 and 1000"));
+            }
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole and in range: the test before says so"
+            )]
+            let whole = number as usize;
+            asked.size = Some(whole);
         }
         if let Some(text) = last("offset") {
             asked.from = Some(offset(text)?);

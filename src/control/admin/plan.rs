@@ -54,12 +54,9 @@ impl<'a> Current<'a> {
         for (key, value) in given.iter().filter(|(key, value)| !value.is_null() && *key != "updated_at") {
             item.insert(key, without_nulls(value));
         }
-        // Keys that are made up would be made up again at the next load.
-        if matches!(entity.collection, "keyauth_credentials" | "jwt_secrets") {
-            for key in ["key", "secret"] {
-                if let Some(value) = record.get(key).filter(|it| !it.is_null()) {
-                    item.insert(key, value.clone());
-                }
+        for key in collections::made_up(entity.collection) {
+            if let Some(value) = record.get(key).filter(|it| !it.is_null()) {
+                item.insert(*key, value.clone());
             }
         }
         for (field, collection) in collections::foreign(entity) {
@@ -313,7 +310,12 @@ fn reference<'a>(record: &'a Mapping, field: &str) -> &'a str {
 fn has_lasting_id(entity: &Entity, record: &Mapping) -> bool {
     let field = match entity.collection {
         // What is written at the top of a file counts as it is written, and nothing else would tell two apart.
-        "keyauth_credentials" | "jwt_secrets" | "certificates" | "ca_certificates" => return false,
+        "keyauth_credentials"
+        | "jwt_secrets"
+        | "oauth2_credentials"
+        | "acme_storage"
+        | "certificates"
+        | "ca_certificates" => return false,
         "plugins" => "name",
         other => collections::name_field(other).unwrap_or("name"),
     };

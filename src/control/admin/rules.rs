@@ -3,7 +3,7 @@
 
 use super::{
     collections,
-    entities::refers_to,
+    entities::{is_id, refers_to},
     plan::{Current, by},
     refusal::Refusal,
 };
@@ -24,6 +24,15 @@ pub(super) fn resolve(
         let Some(value) = given.get(field).cloned().filter(|it| !it.is_null()) else { continue };
         let Some(reference) = value.as_mapping().filter(|it| !it.is_empty()) else { return Err(missing()) };
         if let Some(id) = reference.get("id").cloned() {
+            let fault = match &id {
+                Value::Null => return Err(missing()),
+                Value::String(id) if is_id(id) => None,
+                Value::String(_) => Some("expected a valid UUID"),
+                _ => Some("expected a string"),
+            };
+            if let Some(fault) = fault {
+                return Err(Refusal::field(field, one("id", fault)));
+            }
             // What else is said of the parent is its own affair.
             given.insert(field, [("id", id)].into_iter().collect::<Mapping>());
             continue;

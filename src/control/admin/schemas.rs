@@ -25,6 +25,8 @@ impl Admin {
                 self.validate(name, request).await.unwrap_or_else(Refusal::answer)
             }
             ["plugins", name] if reads => plugin_schema(name, &plugins),
+            // The only vault that Kong's open-source gateway has.
+            ["vaults", "env"] if reads => vault_schema(),
             ["vaults", name] if reads => none("vault", name),
             [name] if reads => match collections::entity(name) {
                 Some(entity) => reply::json(StatusCode::OK, described(entity, None).to_string()),
@@ -60,13 +62,21 @@ impl Admin {
         let mut given = input.record(entity, &plugins, None);
         given.remove("updated_at");
         let names = server_names::taken_from(entity, &mut given);
-        server_names::beside(names, checked(entity, &given, &plugins))?;
+        server_names::beside(names, checked(entity, &given, &plugins, self.control.checker()))?;
         Ok(reply::message(StatusCode::OK, "schema validation successful"))
     }
 }
 
 fn none(kind: &str, name: &str) -> Response<Body> {
     reply::message(StatusCode::NOT_FOUND, &format!("No {kind} named '{name}'"))
+}
+
+/// What a vault of environment variables may say.
+fn vault_schema() -> Response<Body> {
+    let Some(entity) = collections::entity("vaults") else { return none("vault", "env") };
+    let mut schema = described(entity, None);
+    schema["name"] = "env".into();
+    reply::json(StatusCode::OK, schema.to_string())
 }
 
 fn plugin_schema(name: &str, plugins: &dyn Plugins) -> Response<Body> {

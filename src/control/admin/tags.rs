@@ -63,8 +63,10 @@ impl Admin {
             "/schemas/{db_entity_name}/validate",
             "/schemas/{name}",
             "/status",
+            "/status/dns",
             "/tags",
             "/tags/{tags}",
+            "/timers",
         ];
         let mut all: Vec<String> = fixed.iter().map(|it| (*it).to_owned()).collect();
         for field in

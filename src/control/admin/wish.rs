@@ -18,6 +18,7 @@ use crate::{
     entity::Record,
     plugin::Bundled,
     schema::Entity,
+    snapshot::Checker,
 };
 
 /// A write to be made: decided each time it is tried.
@@ -26,9 +27,14 @@ pub(super) struct Wish {
     pub(super) method: Method,
     pub(super) input: Input,
     pub(super) plugins: Bundled,
-    /// Whether writes are made at all.
-    pub(super) allowed: bool,
+    pub(super) checker: Checker,
+    /// Why no writes are made, if that is known before; Kong's refusal alone where they are forbidden.
+    pub(super) read_only: Option<ReadOnly>,
 }
+
+/// No writes are made; and why, if there is more to say than that.
+#[derive(Clone, Debug)]
+pub(super) struct ReadOnly(pub(super) Option<String>);
 
 /// What a wish comes to.
 pub(super) enum Verdict {
@@ -137,10 +143,12 @@ impl Wish {
 
     /// Whether writes are made, asked when nothing else is wrong, as Kong does.
     fn may(&self, verb: &str, key: &Key) -> Result<(), Refusal> {
-        if self.allowed {
-            return Ok(());
-        }
-        Err(Refusal::Unsupported { message: self.unsupported(verb, Some(key)), why: None })
+        self.may_with(verb, Some(key))
+    }
+
+    fn may_with(&self, verb: &str, key: Option<&Key>) -> Result<(), Refusal> {
+        let Some(ReadOnly(why)) = self.read_only.clone() else { return Ok(()) };
+        Err(Refusal::Unsupported { message: self.unsupported(verb, key), why })
     }
 
     pub(super) fn unsupported(&self, verb: &str, key: Option<&Key>) -> String {
@@ -183,12 +191,9 @@ impl Wish {
         }
         let names = server_names::taken_from(entity, &mut given);
         resolve(current, entity, &mut given)?;
-        let (mut names, record) = server_names::beside(names, checked(entity, &given, &self.plugins))?;
-        if !self.allowed {
-            let verb = if key.is_some() { "create or update" } else { "create" };
-            let message = self.unsupported(verb, key);
-            return Err(Refusal::Unsupported { message, why: None });
-        }
+        let (mut names, record) =
+            server_names::beside(names, checked(entity, &given, &self.plugins, self.checker))?;
+        self.may_with(if key.is_some() { "create or update" } else { "create" }, key)?;
         if let Some(key) = key {
             server_names::with_own(&mut names, key);
         }
@@ -252,7 +257,8 @@ impl Wish {
     ) -> Result<Verdict, Refusal> {
         let entity = key.entity;
         let Change { whole, given, names, verb } = change;
-        let (names, mut record) = server_names::beside(names, checked(entity, whole, &self.plugins))?;
+        let (names, mut record) =
+            server_names::beside(names, checked(entity, whole, &self.plugins, self.checker))?;
         record.insert("id", found.id());
         let created_at = found.value.get("created_at").cloned();
         if let Some(at) = created_at.filter(|_| record.get("created_at").is_some_and(Value::is_null)) {

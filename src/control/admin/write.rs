@@ -11,7 +11,7 @@ use super::{
     input::Input,
     plan::Current,
     refusal::Refusal,
-    wish::{Verdict, Wish},
+    wish::{ReadOnly, Verdict, Wish},
 };
 use crate::{
     body::Body,
@@ -40,8 +40,16 @@ impl Admin {
 
     fn make(&self, resource: Resource, method: Method, input: Input) -> Result<Response<Body>, Refusal> {
         let created = method == Method::POST;
-        let wish =
-            Wish { resource, method, input, plugins: self.plugins(), allowed: self.settings.admin_writes };
+        let read_only = if self.settings.admin_writes {
+            self.control.why_read_only().map(|why| ReadOnly(Some(why)))
+        } else {
+            Some(ReadOnly(None))
+        };
+        let (plugins, checker) = (self.plugins(), self.control.checker());
+        let wish = Wish { resource, method, input, plugins, checker, read_only };
+        if wish.read_only.is_some() {
+            return self.decline(&wish);
+        }
         let decided = Cell::new(false);
         let result = self.control.write(|entities, document| {
             let current = Current { entities, document, plugins: &wish.plugins };
@@ -67,6 +75,19 @@ impl Admin {
         Ok(reply::json(status, shown(&record, &snapshot.entities).to_json()))
     }
 
+    /// Answers a write where none are made: what is wrong with it is told first, as at Kong.
+    fn decline(&self, wish: &Wish) -> Result<Response<Body>, Refusal> {
+        let snapshot = self.control.live().current();
+        let document = Value::Null;
+        let current = Current { entities: &snapshot.entities, document: &document, plugins: &wish.plugins };
+        match wish.decide(&current)? {
+            Verdict::Done => Ok(reply::empty(StatusCode::NO_CONTENT)),
+            Verdict::Plan(_) | Verdict::Parent(_) => {
+                Err(wish.refusal(WriteError::ReadOnly("no writes are made".to_owned())))
+            }
+        }
+    }
+
     /// Makes the entity that was written the parent of the one in the path.
     fn link(&self, wish: &Wish, written: &Written) -> Result<(), Refusal> {
         let Resource::Parent(child, field, _) = &wish.resource else { return Ok(()) };
@@ -78,7 +99,8 @@ impl Admin {
             method: Method::PATCH,
             input: Input::Json(given),
             plugins: self.plugins(),
-            allowed: true,
+            checker: self.control.checker(),
+            read_only: None,
         };
         let result = self.control.write(|entities, document| {
             let current = Current { entities, document, plugins: &link.plugins };

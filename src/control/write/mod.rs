@@ -83,6 +83,10 @@ pub enum WriteError<E> {
     Conflict(String),
 }
 
+fn several(name: &str) -> String {
+    format!("{name} is several files; edit those")
+}
+
 /// How often a write begins again because the file was saved by somebody else meanwhile.
 const ATTEMPTS: usize = 5;
 /// How often ids are written out so that they stay.
@@ -101,7 +105,7 @@ impl Control {
         for _ in 0..ATTEMPTS {
             let source = self.text(&mut compiler).map_err(WriteError::Conflict)?;
             if !source.parts.is_empty() {
-                return Err(WriteError::ReadOnly(format!("{} is several files; edit those", source.name)));
+                return Err(WriteError::ReadOnly(several(&source.name)));
             }
             let before = self.live().current();
             let format = self.state().format;
@@ -143,6 +147,21 @@ impl Control {
             return Ok(Written { snapshot: loaded.snapshot, record });
         }
         Err(WriteError::Conflict("somebody else goes on saving the file".to_owned()))
+    }
+
+    /// Why no write can be saved, as far as that can be told before one is made.
+    #[must_use]
+    pub fn why_read_only(&self) -> Option<String> {
+        let State { text, is_file, .. } = self.state();
+        if let Some(text) = text.filter(|it| !it.parts.is_empty()) {
+            return Some(several(&text.name));
+        }
+        let file = self.file().filter(|_| is_file)?;
+        match file::may_write(file) {
+            Err(Unsaved::ReadOnly(why)) => Some(why),
+            // What else there is to say, the write says.
+            _ => None,
+        }
     }
 
     /// The text of what is current. A file that was saved by somebody else is made current first.
