@@ -142,6 +142,7 @@ fn what_is_wrong_with_certificates_and_names() {
         (post, good(json!(["x.example", "a.example"])), taken.clone()),
         (put, good(json!(["a.example"])), taken),
         (post, good(json!(5)), json!({"snis": "expected a set"})),
+        (post, good(json!("x.example")), json!({"snis": "expected a set"})),
         (
             post,
             both("x", &other.key, json!(["ok.example", "bad name", 5])),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::gateway::Setup;
+use crate::{client::Client, gateway::Setup};
 
 const CONFIG: &str = "\
 _format_version: \"3.0\"
@@ -241,10 +241,31 @@ fn a_reference_is_an_id_or_a_name_that_is_there() {
             (400, &json!(code), &complaint)
         );
     }
+    let answer =
+        gateway.admin_json("POST", "/schemas/routes/validate", json!({"paths": ["/a"], "service": "s"}));
+    assert_eq!(answer.json()["fields"]["service"], json!({"id": "missing primary key"}));
     let answer = gateway.admin_json("POST", "/schemas/routes/validate", json!({"paths": ["~/(?!x)"]}));
     let told = answer.json();
     assert!(
         told["fields"]["@entity"][0].as_str().unwrap().starts_with("Router Expression failed validation"),
         "{told}"
     );
+}
+
+#[test]
+fn what_is_below_one_parent_is_not_below_another() {
+    let gateway =
+        Setup::with(&CONFIG.replace("consumers:", "- {name: other, host: o.example}\nconsumers:")).run();
+    let id = gateway.admin("GET", "/routes/r").json()["id"].as_str().unwrap().to_owned();
+    for key in ["r", &id] {
+        for method in ["GET", "PUT", "PATCH", "DELETE"] {
+            let path = format!("/services/other/routes/{key}");
+            gateway.admin_json(method, &path, json!({"paths": ["/x"]})).says(404, "Not found");
+        }
+    }
+    // What goes has nothing to say, whatever is said of it.
+    let headers = [("content-type", "application/json")];
+    let answer =
+        Client::fresh().send("DELETE", &gateway.admin_url("/routes/r"), &headers, Some(b"")).unwrap();
+    assert_eq!(answer.status, 204);
 }

@@ -21,6 +21,7 @@ mod admin_laws;
 mod admin_paths;
 mod admin_read_only;
 mod admin_safety;
+mod admin_schemas;
 mod admin_tutorial;
 mod admin_writes;
 mod admin_writes_files;

@@ -74,6 +74,13 @@ impl Key {
         by(entities, collection, collections::name_field(collection)?, &self.text)
     }
 
+    /// Whether somebody has it who is the only one to have it.
+    pub(super) fn is_taken(&self, entities: &Entities) -> bool {
+        let name = collections::name_field(self.entity.collection);
+        let is_unique = collections::unique_fields(self.entity).any(|it| Some(it) == name);
+        (self.is_id() || is_unique) && self.find(entities).is_some()
+    }
+
     /// One of those whose field refers to this parent. Below a parent, names need not be unique elsewhere.
     pub(super) fn find_below<'a>(
         &self,
@@ -164,7 +171,12 @@ impl Admin {
             let snapshot = self.control.live().current();
             Self::read(&resource, &snapshot.entities, head.uri.path(), head.uri.query().unwrap_or_default())
         } else {
-            match Input::read(&head.headers, body).await {
+            // What goes has nothing to say.
+            let input = match head.method {
+                Method::DELETE => Ok(Input::default()),
+                _ => Input::read(&head.headers, body).await,
+            };
+            match input {
                 Ok(input) => self.write(resource, head.method, input).await,
                 Err(refusal) => Err(refusal),
             }

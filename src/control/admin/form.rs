@@ -143,6 +143,9 @@ fn value(kind: Option<Kind>, part: Part) -> Value {
             }
         }
         (Some(Kind::Array(item) | Kind::Set(item)), Part::List(items)) => list(Some(item.kind), items),
+        // The server names of a certificate, of which there may be one.
+        (Some(Kind::Entities(..)), Part::Text(text)) if !text.is_empty() => vec![Value::from(text)].into(),
+        (Some(Kind::Entities(..)), Part::List(items)) => list(None, items),
         (Some(Kind::Map(item)), Part::Named(parts)) => parts
             .into_iter()
             .map(|(name, part)| (name, value(Some(item.kind), part)))
@@ -229,6 +232,8 @@ mod tests {
             "service.name=s1&regex_priority=5",
             r#"{"service":{"name":"s1"},"regex_priority":5}"#,
         );
+        check("certificates", "snis=a.example", r#"{"snis":["a.example"]}"#);
+        check("certificates", "snis[]=a&snis[]=b", r#"{"snis":["a","b"]}"#);
         check("routes", "service.id=1", r#"{"service":{"id":"1"}}"#);
         check(
             "plugins",

@@ -25,6 +25,12 @@ pub(super) enum Input {
     Form(Vec<(String, String)>),
 }
 
+impl Default for Input {
+    fn default() -> Self {
+        Self::Json(Mapping::default())
+    }
+}
+
 impl Input {
     /// Reads a body.
     pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Refusal> {
@@ -38,7 +44,7 @@ impl Input {
         let declared = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
         let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match media_type.as_str() {
-            "" if bytes.is_empty() => Ok(Self::Json(Mapping::default())),
+            "" if bytes.is_empty() => Ok(Self::default()),
             "application/json" => json(&bytes),
             "application/x-www-form-urlencoded" => {
                 fields(form_urlencoded::parse(&bytes).into_owned().take(MOST_FIELDS + 1).collect())

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Admin, checked::checked, collections, input::Input, not_found, refusal::Refusal, server_names};
+use super::{
+    Admin, checked::checked, collections, input::Input, not_found, plan::Current, refusal::Refusal,
+    rules::resolve, server_names,
+};
 use crate::{
     body::Body,
+    document::{Mapping, Value},
     plugin::{self, Bundled},
     reply,
-    schema::{Entity, Field, Kind, Plugins, Rule},
+    schema::{Complaint, Condition, Entity, Field, Kind, Must, Plugins, Rule},
     settings::RouterFlavor,
 };
 
@@ -29,7 +33,7 @@ impl Admin {
             ["vaults", "env"] if reads => vault_schema(),
             ["vaults", name] if reads => none("vault", name),
             [name] if reads => match collections::entity(name) {
-                Some(entity) => reply::json(StatusCode::OK, described(entity, None).to_string()),
+                Some(entity) => reply::json(StatusCode::OK, described(entity).to_string()),
                 None => none("entity", name),
             },
             _ => not_found(),
@@ -44,7 +48,7 @@ impl Admin {
     pub(super) fn settings_schema(&self, name: &str) -> Response<Body> {
         match self.plugins().settings(name) {
             Some(settings) => {
-                reply::json(StatusCode::OK, json!({ "fields": list(settings.fields) }).to_string())
+                reply::json(StatusCode::OK, json!({ "fields": list(settings.fields, false) }).to_string())
             }
             None => reply::message(StatusCode::NOT_FOUND, &format!("No plugin named '{name}'")),
         }
@@ -62,6 +66,10 @@ impl Admin {
         let mut given = input.record(entity, &plugins, None);
         given.remove("updated_at");
         let names = server_names::taken_from(entity, &mut given);
+        let snapshot = self.control.live().current();
+        let document = Value::Null;
+        let current = Current { entities: &snapshot.entities, document: &document, plugins: &plugins };
+        resolve(&current, entity, &mut given)?;
         server_names::beside(names, checked(entity, &given, &plugins, self.control.checker()))?;
         Ok(reply::message(StatusCode::OK, "schema validation successful"))
     }
@@ -74,69 +82,104 @@ fn none(kind: &str, name: &str) -> Response<Body> {
 /// What a vault of environment variables may say.
 fn vault_schema() -> Response<Body> {
     let Some(entity) = collections::entity("vaults") else { return none("vault", "env") };
-    let mut schema = described(entity, None);
+    let mut schema = described(entity);
     schema["name"] = "env".into();
     reply::json(StatusCode::OK, schema.to_string())
 }
 
+/// As Kong tells it of a plugin: whose requests it sees, of which protocols, and its settings.
 fn plugin_schema(name: &str, plugins: &dyn Plugins) -> Response<Body> {
     let Some((settings, entity)) = plugins.settings(name).zip(collections::entity("plugins")) else {
         return none("plugin", name);
     };
     let per_consumer = plugin::find(name).is_none_or(|def| def.per_consumer);
-    let mut schema = described(entity, Some((name, settings.fields)));
-    if !per_consumer && let Some(fields) = schema["fields"].as_array_mut() {
-        for field in fields.iter_mut().filter(|it| it.get("consumer").is_some()) {
-            field["consumer"]["eq"] = Json::Null;
+    let mut fields = Vec::new();
+    for field in entity.fields {
+        let mut told = facts(field, true);
+        match field.name {
+            "consumer" if !per_consumer => drop(told.insert("eq".into(), Json::Null)),
+            "protocols" => (),
+            "config" => {
+                told.insert("required".into(), true.into());
+                told.insert("fields".into(), list(settings.fields, false));
+            }
+            _ => continue,
         }
+        fields.push(named(field.name, told));
     }
-    reply::json(StatusCode::OK, schema.to_string())
+    let checks = needed(settings.checks, "config.");
+    reply::json(StatusCode::OK, json!({ "fields": fields, "entity_checks": checks }).to_string())
 }
 
-fn described(entity: &Entity, plugin: Option<(&str, &'static [Field])>) -> Json {
-    let fields: Vec<Json> = entity
-        .fields
-        .iter()
-        .filter(|it| !matches!(it.kind, Kind::Entities(..) | Kind::Unused))
+fn described(entity: &Entity) -> Json {
+    let shown = entity.fields.iter().filter(|it| !matches!(it.kind, Kind::Entities(..) | Kind::Unused));
+    let mut fields: Vec<Json> = shown
         .map(|field| {
-            let mut facts = facts(field);
-            let unique = collections::unique_fields(entity).any(|it| it == field.name);
-            if unique {
+            let mut facts = facts(field, true);
+            if collections::unique_fields(entity).any(|it| it == field.name) {
                 facts.insert("unique".into(), true.into());
             }
-            match (field.name, plugin) {
-                ("id", _) => drop(facts.insert("auto".into(), true.into())),
-                ("created_at" | "updated_at", _) => {
+            if entity.collection == "certificates" && matches!(field.kind, Kind::String | Kind::Secret) {
+                facts.insert("referenceable".into(), true.into());
+            }
+            match field.name {
+                "id" => drop(facts.insert("auto".into(), true.into())),
+                "created_at" | "updated_at" => {
                     facts.insert("auto".into(), true.into());
                     facts.insert("timestamp".into(), true.into());
                 }
-                ("config", Some((_, fields))) => {
-                    facts.insert("required".into(), true.into());
-                    facts.insert("fields".into(), list(fields));
-                }
-                ("name", Some((name, _))) => drop(facts.insert("eq".into(), name.into())),
                 _ => (),
             }
             named(field.name, facts)
         })
         .collect();
-    let mut schema = json!({ "fields": fields, "entity_checks": [] });
-    if let Some((name, _)) = plugin {
-        schema["name"] = name.into();
+    if entity.collection == "certificates" {
+        fields.push(json!({ "snis": { "type": "set", "elements": { "type": "string", "len_min": 1 } } }));
     }
-    schema
+    let mut checks: Vec<Json> = entity.conditions.iter().map(conditional).collect();
+    checks.extend(needed(entity.checks, ""));
+    json!({ "fields": fields, "entity_checks": checks })
+}
+
+/// A condition in Kong's notation.
+fn conditional(condition: &Condition) -> Json {
+    let given = if condition.unless { "not_one_of" } else { "one_of" };
+    let must = match condition.must {
+        Must::BeThere => json!({ "required": true }),
+        Must::BeNull => json!({ "eq": null }),
+        Must::BeOneOf(values) => json!({ "one_of": values }),
+    };
+    json!({ "conditional": {
+        "if_field": condition.given,
+        "if_match": { given: condition.values },
+        "then_field": condition.field,
+        "then_match": must,
+    } })
+}
+
+/// The fields that must not all be missing, in Kong's notation: what the checks say where there is nothing.
+fn needed(checks: &[fn(&Value) -> Option<Complaint>], below: &str) -> Vec<Json> {
+    let nothing = Value::from(Mapping::default());
+    let one = |check: &fn(&Value) -> Option<Complaint>| {
+        let message = check(&nothing)?.message;
+        let (kind, names) = message.split_once(" of these fields must be non-empty: ")?;
+        let kind = if kind == "exactly one" { "only_one_of" } else { "at_least_one_of" };
+        let name = |name: &str| format!("{below}{}", name.trim_matches('\'').trim_start_matches("config."));
+        Some(json!({ kind: names.split(", ").map(name).collect::<Vec<_>>() }))
+    };
+    checks.iter().filter_map(one).collect()
 }
 
 fn named(name: &str, facts: Map<String, Json>) -> Json {
     Json::Object([(name.to_owned(), Json::Object(facts))].into_iter().collect())
 }
 
-fn list(fields: &'static [Field]) -> Json {
-    fields.iter().map(|field| named(field.name, facts(field))).collect()
+fn list(fields: &'static [Field], of_entity: bool) -> Json {
+    fields.iter().map(|field| named(field.name, facts(field, of_entity))).collect()
 }
 
-/// What a row says, in Kong's words.
-fn facts(field: &Field) -> Map<String, Json> {
+/// What a row says, in Kong's words. That a text must not be empty is told of entities, not of settings.
+fn facts(field: &Field, of_entity: bool) -> Map<String, Json> {
     let mut facts = Map::new();
     let kind = if matches!(field.kind, Kind::Any) { "json" } else { field.kind.name() };
     facts.insert("type".into(), kind.into());
@@ -149,20 +192,23 @@ fn facts(field: &Field) -> Map<String, Json> {
     if let Some(default) = field.default.and_then(|json| serde_json::from_str(json).ok()) {
         facts.insert("default".into(), default);
     }
+    if of_entity && matches!(field.kind, Kind::String | Kind::Secret | Kind::Uuid) {
+        facts.insert("len_min".into(), 1.into());
+    }
     match field.kind {
         Kind::Text => drop(facts.insert("len_min".into(), 0.into())),
         Kind::Secret => drop(facts.insert("encrypted".into(), true.into())),
         Kind::Uuid => drop(facts.insert("uuid".into(), true.into())),
         Kind::Array(item) | Kind::Set(item) => {
-            facts.insert("elements".into(), Json::Object(self::facts(item)));
+            facts.insert("elements".into(), Json::Object(self::facts(item, of_entity)));
         }
         Kind::Map(item) => {
             facts.insert("keys".into(), json!({ "type": "string" }));
-            facts.insert("values".into(), Json::Object(self::facts(item)));
+            facts.insert("values".into(), Json::Object(self::facts(item, of_entity)));
         }
         Kind::Record(fields) => {
             facts.insert("required".into(), true.into());
-            facts.insert("fields".into(), list(fields));
+            facts.insert("fields".into(), list(fields, of_entity));
         }
         Kind::Foreign(to) => drop(facts.insert("reference".into(), to.into())),
         _ => (),

@@ -28,8 +28,6 @@ pub(super) fn taken_from(entity: &Entity, given: &mut Mapping) -> Result<Names, 
     let all = match given.remove("snis") {
         None => return Ok(None),
         Some(Value::Null) => return Ok(Some(Vec::new())),
-        // A form has one name like this.
-        Some(only @ Value::String(_)) => vec![only],
         Some(Value::Sequence(all)) => all.to_vec(),
         Some(_) => return Err("expected a set".into()),
     };

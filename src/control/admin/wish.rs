@@ -85,7 +85,9 @@ impl Wish {
                 let found = key.find_below(entities, field, parent.id());
                 // Kong has no target made under its own address; clients that give ids rely on those.
                 let whole = key.entity.collection != "targets" || key.is_id() && self.input.names("target");
-                if found.is_none() && !(whole && self.method == Method::PUT) {
+                // One that belongs to another parent is not this one's.
+                let is_new = whole && self.method == Method::PUT && !key.is_taken(entities);
+                if found.is_none() && !is_new {
                     return Err(Refusal::not_found());
                 }
                 self.one(current, key, found, Some((field, parent)))
