@@ -1,5 +1,5 @@
 //! The commands of the Mocking tutorial, word for word but for the port, with curl and with `HTTPie`; and those of
-//! `docs/admin-api.md`, which says what the file says afterwards.
+//! `README.md` and `docs/admin-api.md`, which say what the file says afterwards.
 
 use std::process::Command;
 
@@ -102,6 +102,27 @@ fn with_httpie() {
     );
     assert!(run(&gateway, &off).contains("200"));
     assert_eq!(gateway.folder.read("kong.yaml"), AFTERWARDS);
+}
+
+#[test]
+fn the_readme_says_what_the_file_says() {
+    if !has("curl") {
+        return;
+    }
+    let readme = include_str!("../../README.md");
+    let tour = readme.split("\n## Admin API\n").nth(1).unwrap();
+    let block = |start: &str, n: usize| tour.split(start).nth(n).unwrap().split("```").next().unwrap();
+    let spec = include_str!("../../specs/stock-0.1.json");
+    let gateway = Setup::with(EMPTY).file("specs/stock-0.1.json", spec).run();
+    let commands: Vec<&str> = block("```sh\n", 2).lines().collect();
+    assert_eq!(commands.len(), 6, "{commands:?}");
+    for line in commands {
+        let id = if line.contains("PLUGIN_ID") { id_of_the_mock(&gateway) } else { String::new() };
+        let answer = run(&gateway, &line.replace("curl ", "curl -sf ").replace("PLUGIN_ID", &id));
+        assert!(!line.contains("localhost:8000") || answer.contains("AAPL"), "{answer}");
+    }
+    assert_eq!(gateway.folder.read("kong.yaml"), block("```yaml\n", 1));
+    assert_eq!(AFTERWARDS, block("```yaml\n", 1));
 }
 
 #[test]
