@@ -1,15 +1,12 @@
 //! What is told of a request when it is over: a line of the access log, the counters of its Route, and what plugins
 //! log.
 
-use std::time::Duration;
-
 use http::Response;
 
-use super::{Hop, logged::Logged};
+use super::{Hop, figures::status, logged::Logged};
 use crate::{
     access_log::{About, Line},
-    body::{Body, Reset},
-    document::Value,
+    body::Body,
     metrics::{Answered, Count, Source},
     plugin::Exchange,
 };
@@ -60,21 +57,4 @@ impl Told {
         };
         count.answered(answered, response);
     }
-}
-
-/// The status of an answer; one that the client never sees (a reset) has nginx's for that.
-pub(super) fn status(response: &Response<Body>) -> u16 {
-    const NOTHING: u16 = 444;
-    if response.extensions().get::<Reset>().is_some() { NOTHING } else { response.status().as_u16() }
-}
-
-/// What an entity is called: by its name, or else by its id.
-pub(super) fn label(record: &Value) -> Option<&str> {
-    let text = |key| record.get(key).and_then(Value::as_str);
-    text("name").or_else(|| text("id"))
-}
-
-/// Whole milliseconds.
-pub(super) fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -19,7 +19,7 @@ use http_body::{Frame, SizeHint};
 
 use super::{
     Connection,
-    log::{milliseconds, status},
+    figures::{milliseconds, status},
 };
 use crate::{
     body::{Body, BodyError},

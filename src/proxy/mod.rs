@@ -13,6 +13,7 @@
 //! | what would become of a request, and why | `explain` |
 //! | what the access log and the counters are told | `log` |
 //! | what plugins are told when a request is over | `logged`, `tries` |
+//! | in which figures they are told it | `figures` |
 //! | who the client is behind trusted proxies | `client_address` |
 //! | how names are looked up | `names` |
 //! | two ends that speak another protocol from now on | `tunnel` |
@@ -23,6 +24,7 @@ mod client_address;
 mod connection;
 mod explain;
 mod extended_connect;
+mod figures;
 mod forward;
 mod headers;
 mod log;
@@ -52,8 +54,8 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use self::{
     arrival::{Arrival, captures, new_exchange, router_request, use_authority_as_host},
     client_address::{Client, RealIp},
+    figures::{label, milliseconds},
     headers::{HeaderTokens, produced_headers},
-    log::{label, milliseconds},
     logged::Visit,
     refuse::{Bounds, goes_no_further},
     request_body::Patience,

@@ -5,7 +5,7 @@ use std::{
     time::{Instant, UNIX_EPOCH},
 };
 
-use super::{Hop, log::milliseconds};
+use super::{Hop, figures::milliseconds};
 use crate::{
     plugin::{Sent, Try},
     upstream::{self, Cause, Failure, Outcome, Peer, Peers},
