@@ -125,11 +125,12 @@ pub(super) fn scalar(value: &Value) -> String {
 
 /// Several lines as a literal block whose lines stand at this column; none if they would not be read back.
 fn literal(text: &str, column: usize) -> Option<String> {
-    // Whoever ends with blank lines would take those of the file, too.
-    if !text.contains('\n') || text.starts_with([' ', '\t', '\n']) || text.ends_with("\n\n") {
+    let (body, chomping) = text.strip_suffix('\n').map_or((text, "-"), |body| (body, ""));
+    // A blank line at the end would be one of those between the entries of the file.
+    let ends_blank = body.rsplit('\n').next().is_none_or(|line| line.trim().is_empty());
+    if !text.contains('\n') || text.starts_with([' ', '\t', '\n']) || ends_blank {
         return None;
     }
-    let (body, chomping) = text.strip_suffix('\n').map_or((text, "-"), |body| (body, ""));
     let line = |line: &str| if line.is_empty() { String::new() } else { format!("{}{line}", blanks(column)) };
     let lines: Vec<String> = body.split('\n').map(line).collect();
     let block = format!("|{chomping}\n{}", lines.join("\n"));
@@ -248,6 +249,8 @@ mod tests {
         let entry = |text: &str| style.entry("k", &Value::from(text), 0);
         assert_eq!(entry("a: 1\nb: 2\n"), "k: |\n  a: 1\n  b: 2");
         assert_eq!(entry("a\n\nb"), "k: |-\n  a\n\n  b");
+        assert_eq!(entry("a\n "), "k: \"a\\n \"");
+        assert_eq!(entry("a\n\n"), "k: \"a\\n\\n\"");
         assert_eq!(entry(" a\nb"), "k: \" a\\nb\"");
         assert_eq!(entry("a\r\nb"), "k: \"a\\r\\nb\"");
     }
