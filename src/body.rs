@@ -7,6 +7,10 @@ use std::{
     error::Error,
     fmt,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 
@@ -62,6 +66,12 @@ impl Body {
         B: http_body::Body<Data = Bytes, Error = BodyError> + Send + Sync + 'static,
     {
         Self::Boxed(body.boxed())
+    }
+
+    /// The same body; its bytes are added to `count` as they are read.
+    #[must_use]
+    pub fn counted(self, count: Arc<AtomicU64>) -> Self {
+        Self::boxed(Counted { body: self, count })
     }
 
     /// A second body with the same content, if it can be had without reading this one.
@@ -159,6 +169,38 @@ impl Error for BodyError {
             Self::ReadTimeout | Self::TooLarge | Self::ClientTimeout => None,
             Self::Connection(error) | Self::Source(error) => Some(&**error),
         }
+    }
+}
+
+/// A body whose bytes are counted.
+struct Counted {
+    body: Body,
+    count: Arc<AtomicU64>,
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.count.fetch_add(data.len() as u64, Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -3,18 +3,15 @@
 
 use std::{
     fmt,
-    pin::Pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use http::{HeaderMap, Response, request::Parts};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::Body as _;
 
 use super::{
     Groups, Source,
@@ -23,7 +20,7 @@ use super::{
     sharded::Sharded,
     traffic::Traffic,
 };
-use crate::body::{Body, BodyError};
+use crate::body::Body;
 
 /// nginx's status of a request whose client left before an answer.
 const CLIENT_LEFT: u16 = 499;
@@ -131,7 +128,7 @@ impl Count {
         }
         let arrived = Arc::default();
         self.arriving = Some(Arc::clone(&arrived));
-        Body::boxed(Arriving { body, arrived })
+        body.counted(arrived)
     }
 
     /// Notes from which Consumer it is: its place and its name.
@@ -195,45 +192,20 @@ fn fields(headers: &HeaderMap) -> usize {
     all + 2
 }
 
-/// A body of a request, whose bytes are counted as they come.
-struct Arriving {
-    body: Body,
-    arrived: Arc<AtomicU64>,
-}
-
-impl http_body::Body for Arriving {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.arrived.fetch_add(data.len() as u64, Relaxed);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{
+        collections::BTreeMap,
+        pin::Pin,
+        task::{Context, Poll},
+    };
 
+    use bytes::Bytes;
     use http::Request;
+    use http_body::Frame;
 
     use super::*;
+    use crate::body::BodyError;
 
     const ALL: Groups = Groups {
         per_consumer: true,

@@ -4,25 +4,21 @@
 use std::{
     mem,
     ops::{Deref, DerefMut},
-    pin::Pin,
     sync::{
         Arc, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll},
     time::{Instant, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
 use http::{Response, header::HOST};
-use http_body::{Frame, SizeHint};
 
 use super::{
     Connection,
     figures::{milliseconds, status},
 };
 use crate::{
-    body::{Body, BodyError},
+    body::Body,
     plugin::{Answer, Chain, Exchange, Plugin, Record},
     settings::PortMaps,
 };
@@ -87,7 +83,7 @@ impl<'a> Visit<'a> {
         if chain.logs() && !matches!(self.exchange.body, Body::Empty) {
             let received = Arc::new(AtomicU64::new(0));
             let body = mem::take(&mut self.exchange.body);
-            self.exchange.body = Body::boxed(Counted { body, received: received.clone() });
+            self.exchange.body = body.counted(received.clone());
             self.received = Some(received);
         }
     }
@@ -162,36 +158,4 @@ fn place(exchange: &Exchange, connection: &Connection, ports: &PortMaps) -> Stri
     // An IPv6 address has colons of its own, in brackets.
     let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
     format!("{scheme}://{name}:{}", ports.public(connection.local.port()))
-}
-
-/// A body whose bytes are counted.
-struct Counted {
-    body: Body,
-    received: Arc<AtomicU64>,
-}
-
-impl http_body::Body for Counted {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.received.fetch_add(data.len() as u64, Relaxed);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
