@@ -4,6 +4,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`budget`] | Budgets of work that a client or a document can make large |
 //! | [`document`] | TEXT: YAML and JSON as an ordered tree, and where each node stands |
 //! | [`diag`] | WHERE: what is wrong, at which node, drawn on the text |
 //! | [`uri_path`] | PATHS: how the path of a request is read and written |
@@ -34,6 +35,7 @@
 pub mod access_log;
 pub mod balancer;
 pub mod body;
+pub mod budget;
 pub mod compare;
 pub mod config;
 pub mod control;

@@ -10,10 +10,11 @@ use std::{
 
 /// A module may use itself and those beside it; a row may only name rows above it.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("document", &[]),
+    ("budget", &[]),
+    ("document", &["budget"]),
     ("diag", &["document"]),
     ("uri_path", &[]),
-    ("schema", &["diag", "document"]),
+    ("schema", &["budget", "diag", "document"]),
     ("entity", &["document", "schema", "uri_path"]),
     ("config", &["diag", "document", "entity", "schema", "uri_path"]),
     ("json_schema", &["document", "schema"]),
@@ -25,9 +26,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("access_log", &["request_id", "settings"]),
     ("metrics", &["body"]),
     ("reply", &["body", "document", "request_id"]),
-    ("openapi", &["diag", "document"]),
+    ("openapi", &["budget", "diag", "document"]),
     ("import", &["diag", "document", "openapi", "schema", "uri_path"]),
-    ("mock", &["document", "openapi"]),
+    ("mock", &["budget", "document", "openapi"]),
     ("router", &["diag", "document", "entity", "uri_path"]),
     ("dns", &[]),
     ("tls", &[]),
@@ -37,6 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "plugin",
         &[
             "body",
+            "budget",
             "diag",
             "document",
             "metrics",
@@ -52,8 +54,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "snapshot",
         &[
-            "balancer", "config", "diag", "document", "entity", "metrics", "plugin", "router", "tls",
-            "upstream",
+            "balancer", "budget", "config", "diag", "document", "entity", "metrics", "plugin", "router",
+            "tls", "upstream",
         ],
     ),
     (
@@ -62,6 +64,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "access_log",
             "balancer",
             "body",
+            "budget",
             "dns",
             "document",
             "entity",
@@ -79,8 +82,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "control",
         &[
-            "balancer", "body", "config", "diag", "document", "entity", "metrics", "plugin", "proxy",
-            "reply", "schema", "settings", "snapshot",
+            "balancer", "body", "budget", "config", "diag", "document", "entity", "metrics", "plugin",
+            "proxy", "reply", "schema", "settings", "snapshot",
         ],
     ),
     (
@@ -110,6 +113,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
+            "src/budget/pool.rs",
             "src/dns/",
             "src/upstream/",
             "src/balancer/",

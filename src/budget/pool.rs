@@ -1,0 +1,122 @@
+//! Pool of threads for work that may take over a millisecond, with a bounded queue.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::{Budget, Cancellation, Exhausted, Limits};
+
+/// Runs long work beside the threads that serve requests: a few pieces at once, a bounded number waiting, each cancelled
+/// when the future that waits for it is dropped. Clones share their bounds.
+#[derive(Clone, Debug)]
+pub struct WorkPool {
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// Too much work waits already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overloaded;
+
+/// Cancels a piece of work whose result is no longer awaited.
+struct CancelOnDrop(Cancellation);
+
+impl WorkPool {
+    /// A pool that runs at most `running` pieces of work at once, and lets at most `waiting` more wait.
+    #[must_use]
+    pub fn new(running: usize, waiting: usize) -> Self {
+        Self {
+            running: Arc::new(Semaphore::new(running)),
+            waiting: Arc::new(Semaphore::new(running + waiting)),
+        }
+    }
+
+    /// Runs `work` in a budget of `limits`, whose time begins when it does.
+    ///
+    /// # Errors
+    /// [`Overloaded`] if too much work waits already. Inside, [`Exhausted::Cancelled`] if the work panicked or the
+    /// process is about to end.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        limits: Limits,
+        work: impl FnOnce(&Budget) -> T + Send + 'static,
+    ) -> Result<Result<T, Exhausted>, Overloaded> {
+        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| Overloaded)?;
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&self.running).acquire_owned().await else { return Err(Overloaded) };
+        let cancellation = Cancellation::default();
+        let guard = CancelOnDrop(cancellation.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            // Held for as long as the work runs, also if its result is no longer awaited.
+            let _held = (place, permit);
+            work(&Budget::cancelled_by(limits, cancellation))
+        });
+        let result = task.await.map_err(|error| {
+            tracing::error!("work beside requests failed: {error}");
+            Exhausted::Cancelled
+        });
+        drop(guard);
+        Ok(result)
+    }
+}
+
+impl Default for WorkPool {
+    /// As many pieces at once as there are processors, 64 waiting for each.
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::new(processors, 64 * processors)
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { steps: u64::MAX, bytes: 0, depth: 0, time: Duration::from_secs(600) };
+
+    #[tokio::test]
+    async fn work_ends_when_its_result_is_no_longer_awaited() {
+        let pool = WorkPool::new(1, 0);
+        let (sender, ended) = mpsc::channel();
+        let started = Arc::new(tokio::sync::Notify::new());
+        let working = started.clone();
+        let task = tokio::spawn({
+            let pool = pool.clone();
+            async move {
+                let work = move |budget: &Budget| {
+                    working.notify_one();
+                    while budget.spend(1).is_ok() {}
+                    sender.send(budget.exhausted()).unwrap();
+                };
+                pool.run(LIMITS, work).await
+            }
+        });
+        started.notified().await;
+        assert!(matches!(pool.run(LIMITS, |_| ()).await, Err(Overloaded)));
+        task.abort();
+        let exhausted = tokio::task::spawn_blocking(move || ended.recv().unwrap()).await.unwrap();
+        assert_eq!(exhausted, Some(Exhausted::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_the_work_and_frees_its_place() {
+        let pool = WorkPool::new(1, 0);
+        let panicked = pool
+            .run(LIMITS, |_| {
+                if true {
+                    panic!("as intended")
+                }
+            })
+            .await;
+        assert_eq!(panicked, Ok(Err(Exhausted::Cancelled)));
+        assert_eq!(pool.run(LIMITS, |_| 1).await, Ok(Ok(1)));
+    }
+}
