@@ -50,6 +50,7 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
+    budget::WorkPool,
     diag::Diagnostic,
     document::{Path, Value},
     metrics::Groups,
@@ -111,6 +112,8 @@ pub struct Setup<'a> {
     pub files: &'a RefCell<Vec<(PathBuf, u64)>>,
     /// Where what is delivered after requests is counted until it is.
     pub outbox: &'a Outbox,
+    /// Where work runs that may take over a millisecond; all plugins of the process share it.
+    pub pool: &'a WorkPool,
 }
 
 impl std::fmt::Debug for Setup<'_> {

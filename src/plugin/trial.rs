@@ -18,6 +18,7 @@ use http_body_util::BodyExt;
 use super::{Consumer, Consumers, Def, Exchange, Flow, Matched, Outbox, Picks, Plugin, Response, Setup};
 use crate::{
     body::{Body, BodyError},
+    budget::WorkPool,
     diag::Diagnostic,
     document::{Dialect, Path, Value, read},
     request_id::RequestId,
@@ -48,6 +49,7 @@ pub(super) struct Checked {
     pub(super) warnings: RefCell<Vec<Diagnostic>>,
     files: RefCell<Vec<(PathBuf, u64)>>,
     outbox: Outbox,
+    pool: WorkPool,
 }
 
 impl Checked {
@@ -61,6 +63,7 @@ impl Checked {
             warnings: &self.warnings,
             files: &self.files,
             outbox: &self.outbox,
+            pool: &self.pool,
         }
     }
 }
@@ -77,7 +80,13 @@ fn checked(def: &'static Def, config: &str) -> Result<Checked, Vec<String>> {
         return Err(draw(&checked.diagnostics));
     }
     let config = checked.items[0].record.get("config").cloned().unwrap_or_default();
-    Ok(Checked { config, warnings: RefCell::default(), files: RefCell::default(), outbox: Outbox::default() })
+    Ok(Checked {
+        config,
+        warnings: RefCell::default(),
+        files: RefCell::default(),
+        outbox: Outbox::default(),
+        pool: WorkPool::default(),
+    })
 }
 
 /// One `place: message` each.

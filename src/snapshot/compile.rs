@@ -11,6 +11,7 @@ use super::{
     counting, destinations, reach, tls,
 };
 use crate::{
+    budget::WorkPool,
     config::{self, Config, EMPTY_HASH, Origin},
     diag::Diagnostic,
     entity::{Entities, Plugin as Entry, Route, RouteIndex, Upstream},
@@ -37,6 +38,7 @@ pub struct Compiler {
     /// How TLS was spoken with the upstreams of the last Snapshot.
     tls: Vec<Arc<TlsSettings>>,
     outbox: Outbox,
+    pool: WorkPool,
 }
 
 /// A plugin that may be used again.
@@ -91,6 +93,7 @@ impl Compiler {
             upstream_tls: UpstreamTls::default(),
             tls: Vec::new(),
             outbox: Outbox::default(),
+            pool: WorkPool::default(),
         }
     }
 
@@ -261,6 +264,7 @@ impl Compiler {
             warnings: &warnings,
             files: &files,
             outbox: &self.outbox,
+            pool: &self.pool,
         };
         let plugin = (def.compile)(&setup);
         self.named.extend(files.borrow().iter().map(|(path, _)| path.clone()));
