@@ -197,7 +197,7 @@ impl std::error::Error for Exhausted {}
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { steps: 10, bytes: 100, depth: 2, time: Duration::from_secs(600) };
+    const LIMITS: Limits = Limits { steps: 10, bytes: 100, depth: 2, time: Duration::from_mins(10) };
 
     #[test]
     fn each_bound_ends_the_work_for_good() {
