@@ -4,8 +4,10 @@
 //! the work, and so does its cancellation. Work that may take over a millisecond runs in a [`WorkPool`], not on the
 //! threads that serve requests.
 
+mod memory;
 mod pool;
 
+pub use memory::{MemoryBudget, MemoryExhausted, Reservation};
 pub use pool::{Overloaded, WorkPool};
 
 use std::{

@@ -10,10 +10,12 @@ use std::{
 use anyhow::{Context, Result};
 use mynah::{
     access_log::AccessLog,
+    body::BodyBuffers,
     config::Format,
     control::{Control, Door, Readiness, Verbosity, admin::Admin, load::compile, reload, reload::Reloader},
     diag::{Report, Source, plural},
     metrics::Connections,
+    plugin::Resources,
     proxy::{self, Proxy},
     reply::Templates,
     router,
@@ -33,7 +35,9 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let compiler = Compiler::new(specs, options(&settings)).with_upstream_tls(upstream_tls(&settings)?);
+    let compiler = Compiler::new(specs, options(&settings))
+        .with_upstream_tls(upstream_tls(&settings)?)
+        .with_resources(resources(&settings));
     let control = Reading::new(&settings).control(compiler).behind(door);
     let loaded = match door.open().and_then(|source| control.load(&source)) {
         Ok(loaded) => loaded,
@@ -122,6 +126,14 @@ fn templates(settings: &Settings) -> Result<Templates> {
         templates.set(proxy::format(of), &text).with_context(place)?;
     }
     Ok(templates)
+}
+
+/// What plugins share.
+fn resources(settings: &Settings) -> Resources {
+    Resources {
+        buffers: BodyBuffers::new(settings.body_memory, settings.client_body_timeout),
+        ..Resources::default()
+    }
 }
 
 /// How TLS is spoken with upstreams whose Service does not say.

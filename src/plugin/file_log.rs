@@ -65,7 +65,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         reopen: rules::truth(setup.config, "reopen"),
         file: Arc::default(),
     };
-    Ok(Arc::new(FileLog(Queue::new(place, QUEUE, setup.outbox))))
+    Ok(Arc::new(FileLog(Queue::new(place, QUEUE, &setup.resources.outbox))))
 }
 
 impl Plugin for FileLog {

@@ -2,19 +2,19 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, StatusCode,
+    HeaderName, HeaderValue, Method,
     header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
 };
 
 use super::{
     Def, Exchange, Flow, Plugin, Setup,
     identity::{Gate, admit},
-    rules,
-    whole_body::{self, Unread},
+    rules, whole_body,
 };
 use crate::{
-    body::Body,
+    body::{Body, BodyBuffers},
     diag::Diagnostic,
     schema::{Field, Kind, Rule, Settings},
 };
@@ -50,6 +50,7 @@ struct KeyAuth {
     places: Places,
     run_on_preflight: bool,
     gate: Gate,
+    buffers: BodyBuffers,
 }
 
 /// Where to look for a key.
@@ -81,6 +82,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         },
         run_on_preflight: truth("run_on_preflight"),
         gate: Gate::new(setup, "Key"),
+        buffers: setup.resources.buffers.clone(),
     }))
 }
 
@@ -99,16 +101,20 @@ impl Plugin for KeyAuth {
 impl KeyAuth {
     async fn decide_with_body<'a>(&'a self, exchange: &'a mut Exchange, kind: ContentKind) -> Flow<'a> {
         let body = std::mem::replace(&mut exchange.body, Body::Empty);
-        match whole_body::read(body, LIMIT).await {
+        match self.buffers.read_whole(body, LIMIT).await {
             Ok(bytes) => {
+                let _room = match kind {
+                    ContentKind::Json => match whole_body::room_for_json(&self.buffers, &bytes) {
+                        Ok(room) => Some(room),
+                        Err(error) => return Flow::Respond(whole_body::refusal(exchange, &error)),
+                    },
+                    ContentKind::Form => None,
+                };
                 let content = Content::new(kind, &bytes);
                 set_body(exchange, Body::full(bytes));
                 self.decide(exchange, content)
             }
-            Err(Unread::TooLarge) => {
-                Flow::Respond(exchange.error(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"))
-            }
-            Err(Unread::Broken) => Flow::Respond(exchange.error(StatusCode::BAD_REQUEST, "Bad request")),
+            Err(error) => Flow::Respond(whole_body::refusal(exchange, &error)),
         }
     }
 
@@ -198,6 +204,11 @@ fn without(text: &str, name: &str) -> String {
     text.split('&').filter(is_other).collect::<Vec<_>>().join("&")
 }
 
+/// The text of a form.
+fn text(form: &[u8]) -> &str {
+    std::str::from_utf8(form).unwrap_or_default()
+}
+
 fn set_body(exchange: &mut Exchange, body: Body) {
     let length = http_body::Body::size_hint(&body).exact().unwrap_or_default();
     exchange.head.headers.remove(TRANSFER_ENCODING);
@@ -208,7 +219,8 @@ fn set_body(exchange: &mut Exchange, body: Body) {
 /// A body in which keys can be found.
 enum Content {
     Json(serde_json::Map<String, serde_json::Value>),
-    Form(String),
+    /// It is text.
+    Form(Bytes),
 }
 
 #[derive(Clone, Copy)]
@@ -228,16 +240,16 @@ impl Content {
         form.then_some(ContentKind::Form)
     }
 
-    fn new(kind: ContentKind, bytes: &[u8]) -> Option<Self> {
+    fn new(kind: ContentKind, bytes: &Bytes) -> Option<Self> {
         match kind {
             ContentKind::Json => serde_json::from_slice(bytes).ok().map(Self::Json),
-            ContentKind::Form => std::str::from_utf8(bytes).ok().map(|text| Self::Form(text.to_owned())),
+            ContentKind::Form => std::str::from_utf8(bytes).ok().map(|_| Self::Form(bytes.clone())),
         }
     }
 
     fn shown(&self, name: &str) -> Shown<'_> {
         match self {
-            Self::Form(text) => Shown::of(arguments(text, name)),
+            Self::Form(bytes) => Shown::of(arguments(text(bytes), name)),
             Self::Json(members) => match members.get(name) {
                 Some(serde_json::Value::String(text)) => Shown::One(Cow::Borrowed(text)),
                 Some(serde_json::Value::Array(_) | serde_json::Value::Object(_)) => Shown::Several,
@@ -249,9 +261,9 @@ impl Content {
     /// The bytes of the same body without a name; none if it has no such name.
     fn without(self, name: &str) -> Option<Vec<u8>> {
         match self {
-            Self::Form(text) => {
-                arguments(&text, name).next()?;
-                Some(without(&text, name).into_bytes())
+            Self::Form(bytes) => {
+                arguments(text(&bytes), name).next()?;
+                Some(without(text(&bytes), name).into_bytes())
             }
             Self::Json(mut members) => {
                 members.shift_remove(name)?;

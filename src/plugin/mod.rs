@@ -24,6 +24,7 @@ mod record;
 mod request_size_limiting;
 mod request_termination;
 mod request_transformer;
+mod resources;
 mod response_transformer;
 mod rewrite;
 mod rules;
@@ -37,6 +38,7 @@ pub use delivery::Outbox;
 pub use exchange::{Exchange, Matched, Response};
 pub use jwt::{JwtKey, KeyFault};
 pub use record::{Answer, Record, Sent, Try};
+pub use resources::Resources;
 
 use std::{
     cell::RefCell,
@@ -110,8 +112,8 @@ pub struct Setup<'a> {
     /// The files that the plugin was made from, with the hash of what they said; a change to one of them makes the
     /// plugin anew.
     pub files: &'a RefCell<Vec<(PathBuf, u64)>>,
-    /// Where what is delivered after requests is counted until it is.
-    pub outbox: &'a Outbox,
+    /// What all plugins share.
+    pub resources: &'a Resources,
     /// Where work runs that may take over a millisecond; all plugins of the process share it.
     pub pool: &'a WorkPool,
 }

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use http::{StatusCode, header};
 use http_body::Body as _;
 
-use super::{
-    Def, Exchange, Flow, Plugin, Response, Setup, rules,
-    whole_body::{self, Unread},
-};
+use super::{Def, Exchange, Flow, Plugin, Response, Setup, rules, whole_body};
 use crate::{
-    body::Body,
+    body::{Body, BodyBuffers, BodyError},
     diag::Diagnostic,
     schema::{Field, Kind, Rule, Settings},
 };
@@ -23,6 +20,9 @@ pub(super) const DEF: Def = Def {
     settings: Settings { fields: FIELDS, checks: &[] },
     compile,
 };
+
+/// How many bytes of a body are read before it goes upstream.
+const AHEAD: usize = 64 << 10;
 
 const FIELDS: &[Field] = &[
     Field::new("allowed_payload_size", Kind::Integer).default("128"),
@@ -38,6 +38,7 @@ struct RequestSizeLimiting {
     /// In bytes.
     limit: u64,
     require_content_length: bool,
+    buffers: BodyBuffers,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
@@ -51,6 +52,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     Ok(Arc::new(RequestSizeLimiting {
         limit: u64::try_from(size).unwrap_or_default().saturating_mul(unit),
         require_content_length: rules::truth(setup.config, "require_content_length"),
+        buffers: setup.resources.buffers.clone(),
     }))
 }
 
@@ -68,23 +70,44 @@ impl Plugin for RequestSizeLimiting {
             let message = "A valid Content-Length header is required";
             return Flow::Respond(exchange.error(StatusCode::LENGTH_REQUIRED, message));
         }
-        Flow::Later(Box::pin(self.measure(exchange)))
+        if exchange.body.size_hint().lower() > self.limit {
+            return Flow::Respond(too_large(exchange));
+        }
+        if matches!(exchange.body, Body::Full(_)) {
+            return Flow::Continue;
+        }
+        exchange.body = std::mem::take(&mut exchange.body).limited(self.limit);
+        if is_conversation(exchange) {
+            return Flow::Continue;
+        }
+        Flow::Later(Box::pin(self.look_ahead(exchange)))
     }
 }
 
 impl RequestSizeLimiting {
-    /// A body of unknown length must be seen whole before any of it may go upstream.
-    async fn measure<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let body = std::mem::replace(&mut exchange.body, Body::Empty);
-        match whole_body::read(body, self.limit).await {
-            Ok(bytes) => {
-                exchange.body = Body::Full(bytes);
+    /// Refuses a body that is too large before any of it goes upstream, if that is seen in its beginning. A larger one
+    /// is counted while it passes.
+    async fn look_ahead<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let body = std::mem::take(&mut exchange.body);
+        match self.buffers.read_ahead(body, AHEAD).await {
+            Ok(body) => {
+                exchange.body = body;
                 Flow::Continue
             }
-            Err(Unread::TooLarge) => Flow::Respond(too_large(exchange)),
-            Err(Unread::Broken) => Flow::Respond(exchange.error(StatusCode::BAD_REQUEST, "Bad request")),
+            Err(BodyError::OverLimit) => Flow::Respond(too_large(exchange)),
+            Err(error) => Flow::Respond(whole_body::refusal(exchange, &error)),
         }
     }
+}
+
+/// Whether the end of a body may wait for the beginning of its answer: in gRPC, and where a Route asks for it. (Kong:
+/// Route `request_buffering`.)
+fn is_conversation(exchange: &Exchange) -> bool {
+    let content_type = exchange.head.headers.get(header::CONTENT_TYPE);
+    let grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
+    let route = exchange.matched.as_deref().map(|it| &it.route_record);
+    let buffered = route.and_then(|it| it.get("request_buffering")?.as_bool());
+    grpc || buffered == Some(false)
 }
 
 /// A client that asked before it sent is told that its expectation fails.

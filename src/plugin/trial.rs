@@ -15,10 +15,9 @@ use http::Request;
 use http_body::Frame;
 use http_body_util::BodyExt;
 
-use super::{Consumer, Consumers, Def, Exchange, Flow, Matched, Outbox, Picks, Plugin, Response, Setup};
+use super::{Consumer, Consumers, Def, Exchange, Flow, Matched, Picks, Plugin, Resources, Response, Setup};
 use crate::{
     body::{Body, BodyError},
-    budget::WorkPool,
     diag::Diagnostic,
     document::{Dialect, Path, Value, read},
     request_id::RequestId,
@@ -48,8 +47,7 @@ pub(super) struct Checked {
     config: Value,
     pub(super) warnings: RefCell<Vec<Diagnostic>>,
     files: RefCell<Vec<(PathBuf, u64)>>,
-    outbox: Outbox,
-    pool: WorkPool,
+    pub(super) resources: Resources,
 }
 
 impl Checked {
@@ -62,8 +60,8 @@ impl Checked {
             specs: std::path::Path::new("."),
             warnings: &self.warnings,
             files: &self.files,
-            outbox: &self.outbox,
-            pool: &self.pool,
+            resources: &self.resources,
+            pool: &self.resources.pool,
         }
     }
 }
@@ -84,8 +82,7 @@ fn checked(def: &'static Def, config: &str) -> Result<Checked, Vec<String>> {
         config,
         warnings: RefCell::default(),
         files: RefCell::default(),
-        outbox: Outbox::default(),
-        pool: WorkPool::default(),
+        resources: Resources::default(),
     })
 }
 
@@ -235,5 +232,5 @@ pub(super) fn json(text: &str) -> Value {
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }

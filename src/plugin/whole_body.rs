@@ -1,35 +1,63 @@
-//! A body as a whole: what plugins that must see all of it read, up to a limit.
+//! Bodies as a whole, for plugins that must see all of one: the room for what is read from it, and refusals.
 
-use bytes::{Bytes, BytesMut};
-use http_body::Body as _;
-use http_body_util::BodyExt;
+use http::{HeaderValue, header::RETRY_AFTER};
 
-use crate::body::Body;
+use super::{Exchange, Response};
+use crate::{
+    body::{BodyBuffers, BodyError},
+    budget::Reservation,
+};
 
-/// Why a body is not there as a whole.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unread {
-    /// It has more bytes than the limit.
-    TooLarge,
-    /// Its sender stopped before its end.
-    Broken,
+/// What one value of a JSON text takes as a tree, in bytes: 72 by itself, which are more while a list grows; and a member
+/// of an object has a name, a hash and a place in a table.
+const JSON_VALUE: usize = 160;
+
+/// The answer to a request whose body could not be read.
+pub(super) fn refusal(exchange: &Exchange, error: &BodyError) -> Response {
+    let message = error.message().unwrap_or(match error {
+        BodyError::TooLarge => "Payload too large",
+        BodyError::ClientTimeout => "Request body timeout",
+        _ => "Bad request",
+    });
+    let mut response = exchange.error(error.status(), message);
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
-/// Reads a body to its end, but no more than `limit` bytes.
-pub(super) async fn read(mut body: Body, limit: u64) -> Result<Bytes, Unread> {
-    if body.size_hint().lower() > limit {
-        return Err(Unread::TooLarge);
+/// Reserves room for the tree of a JSON text, which may be a hundred times as large as the text.
+///
+/// # Errors
+/// If there is no room now, or never can be.
+pub(super) fn room_for_json(buffers: &BodyBuffers, text: &[u8]) -> Result<Reservation, BodyError> {
+    // Those in strings are counted, too: the tree is not larger than that.
+    let begins_value = |byte: &&u8| matches!(byte, b',' | b'[' | b'{');
+    let values = text.iter().filter(begins_value).count() + 1;
+    let size = values.saturating_mul(JSON_VALUE).saturating_add(text.len());
+    let memory = buffers.memory();
+    if size > memory.most() {
+        return Err(BodyError::TooLarge);
     }
-    if let Body::Full(bytes) = body {
-        return Ok(bytes);
+    memory.reserve(size).map_err(|_| BodyError::NoRoom)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_text_of_many_small_values_needs_far_more_room_than_it_has_bytes() {
+        let buffers = BodyBuffers::new(1 << 20, Duration::from_mins(1));
+        let room = |text: &str| room_for_json(&buffers, text.as_bytes()).map(|room| room.bytes());
+        assert!(room("{\"a\":[1,2]}").is_ok_and(|it| it < 2000));
+        assert!(matches!(room(&format!("[{}0]", "0,".repeat(10_000))), Err(BodyError::TooLarge)));
+        let held = buffers.memory().reserve(1 << 20);
+        assert!(matches!(room("{}"), Err(BodyError::NoRoom)));
+        drop(held);
+        assert!(room("{}").is_ok());
+        assert_eq!(buffers.memory().held(), 0);
     }
-    let mut all = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
-        if (all.len() + data.len()) as u64 > limit {
-            return Err(Unread::TooLarge);
-        }
-        all.extend_from_slice(&data);
-    }
-    Ok(all.freeze())
 }

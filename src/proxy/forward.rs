@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Version, header, uri::PathAndQuery};
 use super::{
     Connection, Hop, Outcome, Proxy, extended_connect,
     headers::{self, Forwarding, Proxied, Scheme, asks_for_websocket, response_headers},
-    milliseconds, request_body,
+    milliseconds,
     tries::Noted,
     tunnel,
 };
@@ -77,7 +77,7 @@ impl Proxy {
     ) -> Outcome {
         if let Err(error) = self.read_ahead(exchange, route).await {
             let id = exchange.request_id;
-            return Outcome::Produced(self.refusal(&exchange.asked(), error.status(), &id));
+            return Outcome::Produced(self.broken(&exchange.asked(), &error, &id));
         }
         let id = exchange.request_id.to_header();
         let version = exchange.head.version;
@@ -161,7 +161,7 @@ impl Proxy {
         let grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
         if route.request_buffering && !grpc {
             let body = std::mem::take(&mut exchange.body);
-            exchange.body = request_body::read_ahead(body, self.read_ahead).await?;
+            exchange.body = self.buffers.read_ahead(body, self.read_ahead).await?;
         }
         Ok(())
     }

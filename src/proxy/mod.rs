@@ -63,7 +63,7 @@ use self::{
 use crate::{
     access_log::{self, About, AccessLog},
     balancer::Keeper,
-    body::Body,
+    body::{Body, BodyBuffers},
     dns::Resolver,
     entity::Route,
     plugin::{Chain, Exchange},
@@ -88,6 +88,8 @@ pub struct Proxy {
     patience: Patience,
     /// How much of a body is read ahead, if the Route wants it. (Kong: `client_body_buffer_size`.)
     read_ahead: usize,
+    /// The memory for bodies that are held, which plugins use, too.
+    buffers: BodyBuffers,
     real_ip: RealIp,
     port_maps: PortMaps,
     flavor: Flavor,
@@ -140,7 +142,6 @@ impl Proxy {
                 .map_or(u32::MAX, |most| u32::try_from(most.get()).unwrap_or(u32::MAX)),
         };
         Self {
-            live,
             pool: Pool::new(pool),
             resolver: Resolver::new(names::options(&settings.dns)),
             tokens: HeaderTokens::from(settings.headers),
@@ -151,6 +152,8 @@ impl Proxy {
                 pause: settings.client_body_timeout,
             },
             read_ahead: settings.client_body_buffer_size,
+            buffers: live.current().resources().buffers.clone(),
+            live,
             real_ip: RealIp::from(settings),
             port_maps: settings.port_maps.clone(),
             flavor: match settings.router_flavor {

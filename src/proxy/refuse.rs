@@ -24,7 +24,7 @@ use http::{
 use super::{Connection, Proxy, Told};
 use crate::{
     access_log::About,
-    body::Body,
+    body::{Body, BodyError},
     reply::{self, Asked, Phase, default_message},
     request_id::RequestId,
     settings::{HeaderBuffers, Settings},
@@ -94,6 +94,17 @@ impl Proxy {
         let response = self.produced(response, started, &id);
         told.answered(&response, About::default());
         (response, told)
+    }
+
+    /// The answer to a request whose body broke off; it ends the connection.
+    pub(super) fn broken(&self, asked: &Asked<'_>, error: &BodyError, id: &RequestId) -> Response<Body> {
+        let Some(message) = error.message() else { return self.refusal(asked, error.status(), id) };
+        let mut response = reply::error(asked, Phase::Access, error.status(), Some(message), id);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if let Some(seconds) = error.retry_after() {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 
     /// An answer that ends the connection.

@@ -47,6 +47,7 @@ impl Default for Settings {
             port_maps: PortMaps::default(),
             client_max_body_size: None,
             client_body_buffer_size: 64 << 10,
+            body_memory: 256 << 20,
             large_client_header_buffers: HeaderBuffers::default(),
             max_headers: 100,
             client_header_timeout: Duration::from_secs(10),

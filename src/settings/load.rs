@@ -159,6 +159,7 @@ fn read_limits(layers: &mut Layers, it: &mut Settings) {
         &mut it.large_client_header_buffers,
         directive::buffers,
     );
+    layers.read("max_body_memory", &mut it.body_memory, directive::bytes);
     layers.read("max_headers", &mut it.max_headers, value::count);
     layers.read("nginx_http_client_header_timeout", &mut it.client_header_timeout, directive::time);
     layers.read("nginx_http_client_body_timeout", &mut it.client_body_timeout, directive::time);

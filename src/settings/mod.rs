@@ -110,6 +110,9 @@ pub struct Settings {
     /// `nginx_http_client_body_buffer_size`: how much of a request's body is read before its upstream is asked for,
     /// if the Route wants it so; by default 64 KiB (Kong: 8 KiB, and the rest in a file).
     pub client_body_buffer_size: usize,
+    /// `max_body_memory`: how many bytes of bodies are held at a time, for all requests together (ours); by default
+    /// 256 MiB.
+    pub body_memory: usize,
     /// `nginx_http_large_client_header_buffers`: how large the head of a request may be; by default `4 8k`.
     pub large_client_header_buffers: HeaderBuffers,
     /// `max_headers`: how many fields a request may have (ours); by default 100, which costs least.

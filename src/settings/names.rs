@@ -96,6 +96,7 @@ pub(super) const SUPPORTED: &[Row] = &[
         aliases: &["nginx_proxy_large_client_header_buffers"],
         default: "4 8k",
     },
+    row("max_body_memory", "256m"),
     row("max_headers", "100"),
     Row {
         name: "nginx_http_client_header_timeout",

@@ -11,12 +11,11 @@ use super::{
     counting, destinations, reach, tls,
 };
 use crate::{
-    budget::WorkPool,
     config::{self, Config, EMPTY_HASH, Origin},
     diag::Diagnostic,
     entity::{Entities, Plugin as Entry, Route, RouteIndex, Upstream},
     metrics::Groups,
-    plugin::{self, Chain, Consumers, Matched, Outbox, Plugin, Setup},
+    plugin::{self, Chain, Consumers, Matched, Plugin, Resources, Setup},
     router::{self, Calculation, Flavor, Router},
     tls::Certificates,
     upstream::TlsSettings,
@@ -37,8 +36,7 @@ pub struct Compiler {
     upstream_tls: UpstreamTls,
     /// How TLS was spoken with the upstreams of the last Snapshot.
     tls: Vec<Arc<TlsSettings>>,
-    outbox: Outbox,
-    pool: WorkPool,
+    resources: Resources,
 }
 
 /// A plugin that may be used again.
@@ -92,8 +90,7 @@ impl Compiler {
             named: Vec::new(),
             upstream_tls: UpstreamTls::default(),
             tls: Vec::new(),
-            outbox: Outbox::default(),
-            pool: WorkPool::default(),
+            resources: Resources::default(),
         }
     }
 
@@ -101,6 +98,12 @@ impl Compiler {
     #[must_use]
     pub fn with_upstream_tls(self, upstream_tls: UpstreamTls) -> Self {
         Self { upstream_tls, ..self }
+    }
+
+    /// Lets its plugins use these resources.
+    #[must_use]
+    pub fn with_resources(self, resources: Resources) -> Self {
+        Self { resources, ..self }
     }
 
     /// The files beside the last configuration that it names, whether it could be used or not.
@@ -142,7 +145,7 @@ impl Compiler {
             certificates: Certificates::default(),
             balancers: Vec::new(),
             counted: Groups::default(),
-            outbox: self.outbox.clone(),
+            resources: self.resources.clone(),
         }
     }
 
@@ -199,7 +202,7 @@ impl Compiler {
             certificates: parts.certificates,
             balancers,
             counted,
-            outbox: self.outbox.clone(),
+            resources: self.resources.clone(),
         };
         Ok(Compiled { snapshot, warnings, files: parts.files })
     }
@@ -263,8 +266,8 @@ impl Compiler {
             specs: &self.specs,
             warnings: &warnings,
             files: &files,
-            outbox: &self.outbox,
-            pool: &self.pool,
+            resources: &self.resources,
+            pool: &self.resources.pool,
         };
         let plugin = (def.compile)(&setup);
         self.named.extend(files.borrow().iter().map(|(path, _)| path.clone()));

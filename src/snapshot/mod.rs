@@ -31,7 +31,7 @@ use crate::{
     diag::Diagnostic,
     entity::{Entities, Route, RouteIndex, Service},
     metrics::{Counting, Groups},
-    plugin::{Chain, Matched, Outbox},
+    plugin::{Chain, Matched, Outbox, Resources},
     router::{self, Candidate, Key, Match, Request, Router},
     tls::Certificates,
     upstream::{self, Limits, TlsSettings},
@@ -63,7 +63,7 @@ pub struct Snapshot {
     /// By place in [`Entities::upstreams`].
     balancers: Vec<Arc<Balancer>>,
     counted: Groups,
-    outbox: Outbox,
+    resources: Resources,
 }
 
 /// What happens to the requests of one Route.
@@ -160,7 +160,13 @@ impl Snapshot {
     /// What plugins of this and all former Snapshots have still to deliver.
     #[must_use]
     pub const fn outbox(&self) -> &Outbox {
-        &self.outbox
+        &self.resources.outbox
+    }
+
+    /// What its plugins share with those of all Snapshots.
+    #[must_use]
+    pub const fn resources(&self) -> &Resources {
+        &self.resources
     }
 
     /// Lets every plugin forget what requests have made it remember.

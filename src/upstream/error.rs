@@ -49,14 +49,17 @@ impl Cause {
         match self {
             Self::NameResolution(_) | Self::NoPeer => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout | Self::WriteTimeout | Self::ReadTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::RequestBody(error) => {
-                let own = error.downcast_ref().or_else(|| error.source()?.downcast_ref());
-                own.map_or(StatusCode::BAD_REQUEST, BodyError::status)
-            }
+            Self::RequestBody(_) => self.body_error().map_or(StatusCode::BAD_REQUEST, BodyError::status),
             Self::Connect(_) | Self::Tls(_) | Self::Closed(_) | Self::Invalid(_) | Self::UnaskedUpgrade => {
                 StatusCode::BAD_GATEWAY
             }
         }
+    }
+
+    /// Why the body of the request broke off, if that is what went wrong.
+    fn body_error(&self) -> Option<&BodyError> {
+        let Self::RequestBody(error) = self else { return None };
+        error.downcast_ref().or_else(|| error.source()?.downcast_ref())
     }
 
     /// The message of that answer, where it is not the status's default one.
@@ -64,6 +67,7 @@ impl Cause {
         match self {
             Self::NameResolution(_) => Some("name resolution failed"),
             Self::NoPeer => Some("failure to get a peer from the ring-balancer"),
+            Self::RequestBody(_) => self.body_error()?.message(),
             _ => None,
         }
     }

@@ -27,6 +27,7 @@ mod admin_writes;
 mod admin_writes_files;
 mod bad_input;
 mod balancing;
+mod body_memory;
 mod broken_files;
 mod client;
 mod client_aio_kong;

@@ -62,6 +62,17 @@ impl Admin {
         text.single("mynah_draining", Kind::Gauge, "Whether the last requests are being served", draining);
         let uptime = self.started.elapsed().as_secs();
         text.single("mynah_uptime_seconds", Kind::Gauge, "Seconds since the start", uptime);
+        self.memory_metrics(text);
+    }
+
+    /// The budgets of memory that requests share.
+    fn memory_metrics(&self, text: &mut Exposition) {
+        let snapshot = self.control.live().current();
+        let bodies = snapshot.resources().buffers.memory();
+        let help = "Bytes of bodies that are held, of at most max_body_memory";
+        text.single("mynah_body_memory_bytes", Kind::Gauge, help, bodies.held());
+        let help = "Bodies for which max_body_memory had no room";
+        text.single("mynah_body_memory_refused_total", Kind::Counter, help, bodies.refused());
     }
 
     fn configuration_metrics(&self, text: &mut Exposition, snapshot: &Snapshot) {

@@ -71,7 +71,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         pool: Pool::new(pool),
         single: queue.batch == 1,
     };
-    Ok(Arc::new(HttpLog(Queue::new(server, queue, setup.outbox))))
+    Ok(Arc::new(HttpLog(Queue::new(server, queue, &setup.resources.outbox))))
 }
 
 /// The fields of each request, whose names and values are checked here.

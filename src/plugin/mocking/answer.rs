@@ -2,14 +2,11 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 
-use super::{
-    super::{Response, whole_body::Unread},
-    templates,
-};
+use super::{super::Response, templates};
 use crate::{
-    body::Body,
+    body::{Body, BodyError},
     mock::{Answer, Mock, Origin, Refusal},
     reply,
 };
@@ -55,11 +52,17 @@ pub(super) fn template_failed(error: &minijinja::Error) -> Response {
 }
 
 /// The answer to a request whose body is not there as a whole.
-pub(super) fn unread(unread: &Unread) -> Response {
-    match unread {
-        Unread::TooLarge => reply::message(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large for a mock"),
-        Unread::Broken => reply::message(StatusCode::BAD_REQUEST, "the body was cut off"),
+pub(super) fn unread(error: &BodyError) -> Response {
+    let message = error.message().unwrap_or(match error {
+        BodyError::TooLarge => "the body is too large for a mock",
+        BodyError::ClientTimeout => "the body came too slowly",
+        _ => "the body was cut off",
+    });
+    let mut response = reply::message(error.status(), message);
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response
 }
 
 /// The messages are those of Kong's public documentation where it has some.

@@ -3,11 +3,11 @@
 use http::Method;
 
 use super::{
-    super::{Exchange, Flow, Response, whole_body},
-    Mocking, manners,
+    super::{Exchange, Flow, Response},
+    Mocking, answer, manners,
 };
 use crate::{
-    body::Body,
+    body::{Body, BodyError},
     mock::{Making, Problem},
 };
 
@@ -22,14 +22,15 @@ impl Mocking {
             return self.checked(exchange);
         }
         Flow::Later(Box::pin(async move {
-            match whole_body::read(std::mem::take(&mut exchange.body), LIMIT).await {
+            match self.buffers.read_whole(std::mem::take(&mut exchange.body), LIMIT).await {
                 Ok(bytes) => exchange.body = Body::full(bytes),
-                Err(whole_body::Unread::TooLarge) => {
+                Err(BodyError::TooLarge) => {
                     return Flow::Respond(manners::respond(&Problem::too_large()));
                 }
-                Err(whole_body::Unread::Broken) => {
-                    return Flow::Respond(self.manners.misunderstood("the body was cut off"));
+                Err(error @ (BodyError::OverLimit | BodyError::NoRoom | BodyError::ClientTimeout)) => {
+                    return Flow::Respond(answer::unread(&error));
                 }
+                Err(_) => return Flow::Respond(self.manners.misunderstood("the body was cut off")),
             }
             self.checked(exchange)
         }))

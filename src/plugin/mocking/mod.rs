@@ -48,8 +48,9 @@ use self::{
     steer::Steering,
     templates::{Context, Templates},
 };
-use super::{Def, Exchange, Flow, Plugin, Response, Setup, whole_body};
+use super::{Def, Exchange, Flow, Plugin, Response, Setup};
 use crate::{
+    body::BodyBuffers,
     diag::Diagnostic,
     mock::{Answer, Asked, Chosen, Making, Mock, Refusal},
     openapi::{Api, Operation},
@@ -77,6 +78,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         faults: Faults::of(&config),
         dice: config.seed.map_or(Source::Random, Source::seeded),
         seed: config.seed,
+        buffers: setup.resources.buffers.clone(),
     }))
 }
 
@@ -101,6 +103,7 @@ struct Mocking {
     faults: Faults,
     dice: Source,
     seed: Option<u64>,
+    buffers: BodyBuffers,
 }
 
 /// A request, as far as it has been understood.
@@ -161,9 +164,9 @@ impl Mocking {
             Some(Fault::Reset) => after(delay, faults::reset()),
             Some(Fault::Status(status)) => after(delay, self.fail(status, &call)),
             None if self.reads_bodies(&call) => Flow::Later(Box::pin(async move {
-                let response = match whole_body::read(std::mem::take(body), MOST_BODY).await {
+                let response = match self.buffers.read_whole(std::mem::take(body), MOST_BODY).await {
                     Ok(body) => self.respond(&call, &body),
-                    Err(unread) => answer::unread(&unread),
+                    Err(error) => answer::unread(&error),
                 };
                 after(delay, response)
             })),

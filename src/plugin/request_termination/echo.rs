@@ -1,10 +1,11 @@
 //! The request as JSON, for those who wonder what arrives.
 
+use bytes::Bytes;
 use form_urlencoded::parse;
 use http::{HeaderMap, header};
 
 use crate::{
-    body::Body,
+    body::{Body, BodyBuffers, BodyError},
     document::{Mapping, Value},
     plugin::{Exchange, whole_body},
 };
@@ -13,9 +14,17 @@ use crate::{
 const LIMIT: u64 = 1 << 20;
 
 /// What was asked, and what the router made of it. Takes the body.
-pub(super) async fn echo(exchange: &mut Exchange, message: Option<&str>) -> String {
+pub(super) async fn echo(
+    exchange: &mut Exchange,
+    message: Option<&str>,
+    buffers: &BodyBuffers,
+) -> Result<Bytes, BodyError> {
     let body = std::mem::replace(&mut exchange.body, Body::Empty);
-    let raw = whole_body::read(body, LIMIT).await.ok().filter(|raw| !raw.is_empty());
+    let raw = match buffers.read_whole(body, LIMIT).await {
+        Err(BodyError::NoRoom) => return Err(BodyError::NoRoom),
+        raw => raw.ok().filter(|raw| !raw.is_empty()),
+    };
+    let _room = raw.as_deref().map(|raw| whole_body::room_for_json(buffers, raw)).transpose()?;
     let raw = raw.map(|raw| String::from_utf8_lossy(&raw).into_owned());
     let head = &exchange.head;
     let host = head.uri.authority().map(http::uri::Authority::as_str);
@@ -47,7 +56,8 @@ pub(super) async fn echo(exchange: &mut Exchange, message: Option<&str>) -> Stri
     ]
     .into_iter()
     .collect();
-    Value::from(answer).to_json()
+    // It may be several times as large as the body, and its client need not read it.
+    buffers.hold(Value::from(answer).to_json().into_bytes())
 }
 
 /// A body that is JSON or a form.

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::{Def, Exchange, Flow, Plugin, Setup, rules};
+use super::{Def, Exchange, Flow, Plugin, Setup, rules, whole_body};
 use crate::{
+    body::BodyBuffers,
     diag::Diagnostic,
     document::Value,
     reply::{self, Exit},
@@ -59,6 +60,7 @@ struct RequestTermination {
     status: StatusCode,
     trigger: Option<Trigger>,
     answer: Answer,
+    buffers: BodyBuffers,
 }
 
 /// A name that must be there, as a header or as a parameter of the query.
@@ -92,7 +94,8 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     };
     let trigger =
         text("trigger").map(|name| Trigger { header: HeaderName::try_from(&name).ok(), parameter: name });
-    Ok(Arc::new(RequestTermination { status, trigger, answer }))
+    let buffers = setup.resources.buffers.clone();
+    Ok(Arc::new(RequestTermination { status, trigger, answer, buffers }))
 }
 
 fn media_type(text: Option<String>, setup: &Setup<'_>) -> Result<Option<HeaderValue>, Vec<Diagnostic>> {
@@ -119,8 +122,11 @@ impl Plugin for RequestTermination {
             Answer::Usual => return Flow::Respond(status::answer(self.status, exchange)),
             Answer::Echo(message) => {
                 return Flow::Later(Box::pin(async move {
-                    let text = echo::echo(exchange, message.as_deref()).await;
-                    Flow::Respond(reply::json(self.status, text))
+                    let echoed = echo::echo(exchange, message.as_deref(), &self.buffers).await;
+                    Flow::Respond(match echoed {
+                        Ok(text) => reply::json(self.status, text),
+                        Err(error) => whole_body::refusal(exchange, &error),
+                    })
                 }));
             }
         };

@@ -13,8 +13,9 @@ mod token;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING},
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -23,10 +24,10 @@ use super::{
     Def, Exchange, Flow, Plugin, Setup,
     rewrite::{self, Entry, Reader, Rules},
     rules::{self, TEXTS},
-    whole_body::{self, Unread},
+    whole_body,
 };
 use crate::{
-    body::Body,
+    body::{Body, BodyBuffers, BodyError},
     diag::Diagnostic,
     document::Value,
     schema::{Field, Kind, Rule, Settings},
@@ -96,6 +97,7 @@ struct RequestTransformer {
     headers: Rules<HeaderName, Header>,
     body: Rules<String, Template>,
     query: Rules<String, Template>,
+    buffers: BodyBuffers,
 }
 
 /// The value of a header.
@@ -124,7 +126,8 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         return Err(complaints);
     }
     let method = rules::text(setup.config, "http_method").and_then(|it| it.parse().ok());
-    Ok(Arc::new(RequestTransformer { method, path, headers, body, query }))
+    let buffers = setup.resources.buffers.clone();
+    Ok(Arc::new(RequestTransformer { method, path, headers, body, query, buffers }))
 }
 
 fn header(entry: &Entry<'_>) -> Result<Header, Diagnostic> {
@@ -173,29 +176,31 @@ impl RequestTransformer {
 
     async fn transform_body<'a>(&'a self, exchange: &'a mut Exchange, format: Format) -> Flow<'a> {
         let body = std::mem::replace(&mut exchange.body, Body::Empty);
-        let bytes = match whole_body::read(body, LIMIT).await {
+        let read = self.buffers.read_whole(body, LIMIT).await;
+        let bytes = match read.and_then(|bytes| self.transformed(bytes, format, exchange)) {
             Ok(bytes) => bytes,
-            Err(unread) => {
-                let (status, message) = match unread {
-                    Unread::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
-                    Unread::Broken => (StatusCode::BAD_REQUEST, "Bad request"),
-                };
-                return Flow::Respond(exchange.error(status, message));
-            }
+            Err(error) => return Flow::Respond(whole_body::refusal(exchange, &error)),
         };
-        let changed = match format {
-            Format::Json => self.transform_json(&bytes, exchange),
-            Format::Form => std::str::from_utf8(&bytes)
-                .ok()
-                .map(|text| arguments::rewrite(text, &self.body, exchange).into_bytes()),
-        };
-        let bytes = changed.map_or(bytes, Into::into);
         let headers = &mut exchange.head.headers;
         headers.remove(TRANSFER_ENCODING);
         headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         exchange.body = if bytes.is_empty() { Body::Empty } else { Body::Full(bytes) };
         self.transform_query(exchange);
         Flow::Continue
+    }
+
+    /// What becomes of a body.
+    fn transformed(&self, bytes: Bytes, format: Format, exchange: &Exchange) -> Result<Bytes, BodyError> {
+        let changed = match format {
+            Format::Json => {
+                let _room = whole_body::room_for_json(&self.buffers, &bytes)?;
+                self.transform_json(&bytes, exchange)
+            }
+            Format::Form => std::str::from_utf8(&bytes)
+                .ok()
+                .map(|text| arguments::rewrite(text, &self.body, exchange).into_bytes()),
+        };
+        changed.map_or(Ok(bytes), |changed| self.buffers.hold(changed))
     }
 
     /// A JSON object with its members changed; none if it is no object.

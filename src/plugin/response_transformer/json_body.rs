@@ -7,13 +7,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
-use http_body_util::BodyExt;
 
 use crate::{
-    body::{Body, BodyError},
-    plugin::rewrite::Rules,
+    body::{Body, BodyBuffers, BodyError, Held},
+    plugin::{rewrite::Rules, whole_body},
 };
 
 type Json = Rules<String, serde_json::Value>;
@@ -22,33 +21,35 @@ type Json = Rules<String, serde_json::Value>;
 const LIMIT: usize = 64 << 20;
 
 /// The body that `rules` make of `body`. What is no JSON object stays as it is.
-pub(super) fn transformed(body: Body, rules: Arc<Json>) -> Body {
-    match body {
-        Body::Empty => Body::Empty,
-        Body::Full(bytes) => Body::Full(apply(bytes, &rules)),
-        body => {
-            Body::Boxed(Transformed { body, rules, seen: BytesMut::new(), state: State::Reading }.boxed())
+pub(super) fn transformed(body: Body, rules: Arc<Json>, buffers: &BodyBuffers) -> Body {
+    match &body {
+        Body::Empty => return body,
+        Body::Full(bytes) => {
+            if let Ok(changed) = apply(bytes.clone(), &rules, buffers) {
+                return Body::full(changed);
+            }
         }
+        Body::Incoming(_) | Body::Boxed(_) => {}
     }
+    let (seen, buffers) = (buffers.held(LIMIT), buffers.clone());
+    Body::boxed(Transformed { body, rules, buffers, seen: Some(seen), next: VecDeque::new() })
 }
 
-fn apply(bytes: Bytes, rules: &Json) -> Bytes {
-    let Ok(serde_json::Value::Object(mut members)) = serde_json::from_slice(&bytes) else { return bytes };
+fn apply(bytes: Bytes, rules: &Json, buffers: &BodyBuffers) -> Result<Bytes, BodyError> {
+    let _room = whole_body::room_for_json(buffers, &bytes)?;
+    let Ok(serde_json::Value::Object(mut members)) = serde_json::from_slice(&bytes) else { return Ok(bytes) };
     rules.apply_json(&mut members, serde_json::Value::clone);
-    serde_json::to_vec(&members).map_or(bytes, Bytes::from)
+    serde_json::to_vec(&members).map_or(Ok(bytes), |changed| buffers.hold(changed))
 }
 
 struct Transformed {
     body: Body,
     rules: Arc<Json>,
-    seen: BytesMut,
-    state: State,
-}
-
-enum State {
-    Reading,
-    /// These frames come next; then the body, if it is not at its end.
-    Sending(VecDeque<Frame<Bytes>>),
+    buffers: BodyBuffers,
+    /// What has come, until it has been changed.
+    seen: Option<Held>,
+    /// These frames come next, then the body, if it is not at its end.
+    next: VecDeque<Frame<Bytes>>,
 }
 
 impl HttpBody for Transformed {
@@ -60,35 +61,37 @@ impl HttpBody for Transformed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        loop {
-            if let State::Sending(frames) = &mut this.state {
-                return match frames.pop_front() {
-                    Some(frame) => Poll::Ready(Some(Ok(frame))),
-                    None => Pin::new(&mut this.body).poll_frame(cx),
-                };
-            }
+        while let Some(seen) = &mut this.seen {
             match ready!(Pin::new(&mut this.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
-                Some(Ok(data)) => {
-                    this.seen.extend_from_slice(&data);
-                    if this.seen.len() > LIMIT {
-                        this.send(false, None);
-                    }
-                }
-                Some(Err(trailers)) => this.send(true, Some(trailers)),
+                Some(Ok(data)) if seen.len() + data.len() > LIMIT => this.pass(data),
+                Some(Ok(data)) => seen.append(&data)?,
+                Some(Err(trailers)) => this.change(Some(trailers))?,
                 None => {
                     this.body = Body::Empty;
-                    this.send(true, None);
+                    this.change(None)?;
                 }
             }
+        }
+        match this.next.pop_front() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => Pin::new(&mut this.body).poll_frame(cx),
         }
     }
 }
 
 impl Transformed {
-    fn send(&mut self, whole: bool, last: Option<Frame<Bytes>>) {
-        let seen = std::mem::take(&mut self.seen).freeze();
-        let seen = if whole { apply(seen, &self.rules) } else { seen };
-        let data = (!seen.is_empty()).then(|| Frame::data(seen));
-        self.state = State::Sending(data.into_iter().chain(last).collect());
+    /// Sends what has come, changed.
+    fn change(&mut self, last: Option<Frame<Bytes>>) -> Result<(), BodyError> {
+        let seen = self.seen.take().map(Held::into_bytes).unwrap_or_default();
+        let changed = apply(seen, &self.rules, &self.buffers)?;
+        let data = (!changed.is_empty()).then(|| Frame::data(changed));
+        self.next = data.into_iter().chain(last).collect();
+        Ok(())
+    }
+
+    /// Sends what has come as it is: it is too large.
+    fn pass(&mut self, data: Bytes) {
+        let seen = self.seen.take().map(Held::into_bytes);
+        self.next = seen.into_iter().chain([data]).map(Frame::data).collect();
     }
 }

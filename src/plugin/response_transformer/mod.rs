@@ -18,7 +18,7 @@ use super::{
     rules::TEXTS,
 };
 use crate::{
-    body::Body,
+    body::{Body, BodyBuffers},
     diag::Diagnostic,
     document::Value,
     schema::{Field, Kind, Rule, Settings},
@@ -50,6 +50,7 @@ const FIELDS: &[Field] = &[
 struct ResponseTransformer {
     headers: Rules<HeaderName, HeaderValue>,
     json: Arc<Rules<String, serde_json::Value>>,
+    buffers: BodyBuffers,
 }
 
 fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
@@ -59,7 +60,8 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     if !reader.complaints.is_empty() {
         return Err(reader.complaints);
     }
-    Ok(Arc::new(ResponseTransformer { headers, json: Arc::new(json) }))
+    let buffers = setup.resources.buffers.clone();
+    Ok(Arc::new(ResponseTransformer { headers, json: Arc::new(json), buffers }))
 }
 
 /// The value of an entry, of the kind that stands at the same place of `json_types`.
@@ -82,7 +84,7 @@ impl Plugin for ResponseTransformer {
         }
         response.headers_mut().remove(CONTENT_LENGTH);
         let body = std::mem::replace(response.body_mut(), Body::Empty);
-        *response.body_mut() = json_body::transformed(body, self.json.clone());
+        *response.body_mut() = json_body::transformed(body, self.json.clone(), &self.buffers);
     }
 }
 

@@ -3,6 +3,11 @@
 //! Most bodies are empty, or a prebuilt block that is cloned by handle; those two cost no allocation. A body that
 //! passes through is hyper's own, or anything else in a box.
 
+mod buffers;
+mod limited;
+
+pub use buffers::{BodyBuffers, Held};
+
 use std::{
     error::Error,
     fmt,
@@ -47,6 +52,10 @@ pub enum BodyError {
     ReadTimeout,
     /// It has more bytes than a client may send. (Kong: `client_max_body_size`.)
     TooLarge,
+    /// It has more bytes than a plugin lets pass. (Kong: Request Size Limiting plugin.)
+    OverLimit,
+    /// The bodies that are held leave no room for it.
+    NoRoom,
     /// The client paused for longer than it may. (nginx: `client_body_timeout`.)
     ClientTimeout,
     /// Another source failed.
@@ -72,6 +81,12 @@ impl Body {
     #[must_use]
     pub fn counted(self, count: Arc<AtomicU64>) -> Self {
         Self::boxed(Counted { body: self, count })
+    }
+
+    /// The same body, which fails with [`BodyError::OverLimit`] once it has more bytes than this.
+    #[must_use]
+    pub fn limited(self, most: u64) -> Self {
+        Self::boxed(limited::Limited::new(self, most))
     }
 
     /// A second body with the same content, if it can be had without reading this one.
@@ -145,10 +160,33 @@ impl BodyError {
     /// The status of the answer to a request whose body broke off in this way.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge | Self::OverLimit => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Connection(_) | Self::ReadTimeout | Self::Source(_) => StatusCode::BAD_REQUEST,
         }
+    }
+}
+
+impl BodyError {
+    /// The message of that answer, where it is not the status's default one.
+    #[must_use]
+    pub fn message(&self) -> Option<&'static str> {
+        match self {
+            Self::OverLimit => Some("Request size limit exceeded"),
+            Self::NoRoom => Some("Too many request bodies at a time"),
+            Self::TooLarge
+            | Self::ClientTimeout
+            | Self::Connection(_)
+            | Self::ReadTimeout
+            | Self::Source(_) => None,
+        }
+    }
+
+    /// After how many seconds the request may be sent again, if it may.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        matches!(self, Self::NoRoom).then_some(1)
     }
 }
 
@@ -157,6 +195,8 @@ impl fmt::Display for BodyError {
         match self {
             Self::ReadTimeout => out.write_str("the body stalled for longer than read_timeout"),
             Self::TooLarge => out.write_str("the body is larger than client_max_body_size"),
+            Self::OverLimit => out.write_str("the body is larger than request-size-limiting allows"),
+            Self::NoRoom => out.write_str("the bodies that are held leave no room (max_body_memory)"),
             Self::ClientTimeout => out.write_str("the client paused for longer than client_body_timeout"),
             Self::Connection(error) | Self::Source(error) => write!(out, "the body was cut off: {error}"),
         }
@@ -166,7 +206,7 @@ impl fmt::Display for BodyError {
 impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::ReadTimeout | Self::TooLarge | Self::ClientTimeout => None,
+            Self::ReadTimeout | Self::TooLarge | Self::OverLimit | Self::NoRoom | Self::ClientTimeout => None,
             Self::Connection(error) | Self::Source(error) => Some(&**error),
         }
     }

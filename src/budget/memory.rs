@@ -1,0 +1,154 @@
+//! Budget of memory that many pieces of work share: bytes are reserved before they are held.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+/// Bytes that may be held at a time, all together. Clones share them.
+#[derive(Clone, Debug)]
+pub struct MemoryBudget(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    most: usize,
+    held: AtomicUsize,
+    refused: AtomicU64,
+}
+
+/// Bytes that are reserved, until it is dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    budget: MemoryBudget,
+    bytes: usize,
+}
+
+/// All of the budget is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryExhausted;
+
+impl MemoryBudget {
+    /// A budget of `most` bytes.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Shared { most, held: AtomicUsize::new(0), refused: AtomicU64::new(0) }))
+    }
+
+    /// How many bytes may be held.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.0.most
+    }
+
+    /// How many bytes are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.0.held.load(Relaxed)
+    }
+
+    /// How many reservations were refused.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Relaxed)
+    }
+
+    /// A reservation of no bytes, which may grow.
+    #[must_use]
+    pub fn reservation(&self) -> Reservation {
+        Reservation { budget: self.clone(), bytes: 0 }
+    }
+
+    /// Reserves bytes.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub fn reserve(&self, bytes: usize) -> Result<Reservation, MemoryExhausted> {
+        let mut reservation = self.reservation();
+        reservation.grow(bytes)?;
+        Ok(reservation)
+    }
+}
+
+impl Reservation {
+    /// How many bytes are reserved.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Reserves further bytes.
+    ///
+    /// # Errors
+    /// If they do not fit; what was reserved stays.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), MemoryExhausted> {
+        let Shared { most, held, refused } = &*self.budget.0;
+        let fits = |held: usize| held.checked_add(bytes).filter(|sum| sum <= most);
+        if held.fetch_update(Relaxed, Relaxed, fits).is_err() {
+            refused.fetch_add(1, Relaxed);
+            return Err(MemoryExhausted);
+        }
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Releases bytes that are no longer held.
+    pub fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.budget.0.held.fetch_sub(bytes, Relaxed);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.shrink(self.bytes);
+    }
+}
+
+impl fmt::Display for MemoryExhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the shared budget of memory is exhausted")
+    }
+}
+
+impl std::error::Error for MemoryExhausted {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reservations_share_one_bound() {
+        let budget = MemoryBudget::new(100);
+        let mut first = budget.reserve(60).unwrap();
+        let mut second = budget.clone().reserve(40).unwrap();
+        assert_eq!((first.grow(1), budget.held(), budget.refused()), (Err(MemoryExhausted), 100, 1));
+        assert!(budget.reserve(usize::MAX).is_err());
+        second.shrink(30);
+        assert_eq!(first.grow(25), Ok(()));
+        assert_eq!((first.bytes(), second.bytes(), budget.held()), (85, 10, 95));
+        second.shrink(1000);
+        drop(first);
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn nothing_is_lost_between_threads() {
+        let budget = MemoryBudget::new(3);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        let held = budget.reserve(1);
+                        assert!(budget.held() <= 3);
+                        drop(held);
+                    }
+                });
+            }
+        });
+        assert_eq!(budget.held(), 0);
+    }
+}
