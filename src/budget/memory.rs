@@ -124,7 +124,7 @@ mod tests {
     fn reservations_share_one_bound() {
         let budget = MemoryBudget::new(100);
         let mut first = budget.reserve(60).unwrap();
-        let mut second = budget.clone().reserve(40).unwrap();
+        let mut second = budget.reserve(40).unwrap();
         assert_eq!((first.grow(1), budget.held(), budget.refused()), (Err(MemoryExhausted), 100, 1));
         assert!(budget.reserve(usize::MAX).is_err());
         second.shrink(30);
