@@ -20,7 +20,7 @@ use mynah::{
     reply::Templates,
     router,
     server::{self, Acceptor, Listening, Role, Stop, bind},
-    settings::{Given, Listener, LogLevel, Settings},
+    settings::{ClientCertificates, Given, Listener, LogLevel, Settings, VerifyClient},
     snapshot::{Compiled, Compiler, Live, Snapshot, UpstreamTls},
     tls::{self, Authorities},
 };
@@ -34,6 +34,13 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
     let verbosity = log(settings.log_level);
     for warning in warnings {
         tracing::warn!("{warning}");
+    }
+    for listener in open_admin_listeners(&settings) {
+        tracing::warn!(
+            "the Admin API on {} is open to everybody who reaches this address: set MYNAH_ADMIN_TOKEN, ask for client \
+             certificates (nginx_admin_ssl_verify_client), or listen on 127.0.0.1 (admin_listen)",
+            listener.address
+        );
     }
     let compiler = Compiler::new(specs, options(&settings))
         .with_upstream_tls(upstream_tls(&settings)?)
@@ -89,6 +96,15 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
     finished.map(|()| true)
 }
 
+/// Where other machines reach the Admin API without a token and without a certificate.
+fn open_admin_listeners(settings: &Settings) -> impl Iterator<Item = &Listener> {
+    let is_guarded = settings.admin_token.is_some();
+    let asks = settings.tls.admin_clients.verify == VerifyClient::Required;
+    settings.admin_listen.iter().filter(move |listener| {
+        !is_guarded && !(asks && listener.tls) && !listener.address.ip().to_canonical().is_loopback()
+    })
+}
+
 fn listen(settings: &Settings, live: &Arc<Live>, admin: &Arc<Admin>, logs: &Logs) -> Result<Vec<Listening>> {
     let proxy = Proxy::new(live.clone(), settings).logging(logs.proxy.clone());
     let proxy = Arc::new(proxy.with_templates(templates(settings)?));
@@ -97,16 +113,17 @@ fn listen(settings: &Settings, live: &Arc<Live>, admin: &Arc<Admin>, logs: &Logs
     let proxy = Role::Proxy(proxy);
     let mut bound = Vec::new();
     let tls = &settings.tls;
-    let all: [(&'static str, &[Listener], Role, &Given); 3] = [
-        ("proxy_listen", &settings.proxy_listen, proxy, &tls.proxy),
-        ("admin_listen", &settings.admin_listen, Role::Admin(admin.clone()), &tls.admin),
-        ("status_listen", &settings.status_listen, Role::Status(admin.clone()), &tls.status),
+    let [admin, status] = [Role::Admin(admin.clone()), Role::Status(admin.clone())];
+    let all: [(&'static str, &[Listener], Role, &Given, &ClientCertificates); 3] = [
+        ("proxy_listen", &settings.proxy_listen, proxy, &tls.proxy, &tls.proxy_clients),
+        ("admin_listen", &settings.admin_listen, admin, &tls.admin, &tls.admin_clients),
+        ("status_listen", &settings.status_listen, status, &tls.status, &tls.status_clients),
     ];
-    for (setting, listeners, role, given) in all {
+    for (setting, listeners, role, given, clients) in all {
         for it in listeners {
             // The names of the configuration are those of the proxy's clients.
             let live = matches!(role, Role::Proxy(_)).then(|| live.clone());
-            let acceptor = || Acceptor::new(tls, given, live, it.http2).map_err(anyhow::Error::msg);
+            let acceptor = || Acceptor::new(tls, given, clients, live, it.http2).map_err(anyhow::Error::msg);
             let acceptor = it.tls.then(acceptor).transpose();
             let tls = acceptor.with_context(|| format!("cannot speak TLS on {} ({setting})", it.address))?;
             let streams = settings.http2_streams.get();

@@ -89,7 +89,7 @@ impl Session {
                 let local = self.connection.local.ip().to_canonical().is_loopback();
                 // In a box, or the room that these need would be moved about for each request of a proxy.
                 let response = match &self.role {
-                    Role::Status(_) => Box::pin(admin.status_answer(request)).await,
+                    Role::Status(_) => Box::pin(admin.status_answer(request, local)).await,
                     _ => Box::pin(admin.answer(request, local)).await,
                 };
                 if let Some(line) = &mut ticket.told.line {

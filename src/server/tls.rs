@@ -18,7 +18,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
     proxy::Tls,
-    settings::{self, CipherSuite as Suite, Given},
+    settings::{self, CipherSuite as Suite, ClientCertificates, Given, VerifyClient},
     snapshot::Live,
     tls::{self, Identity, choose},
 };
@@ -52,13 +52,14 @@ struct Shown {
 
 impl Acceptor {
     /// Speaks TLS as `settings` say, shows `given` or else a generated certificate, and with `live` those that the
-    /// current Snapshot has for a client's server name. With `http2`, clients may choose it. (RFC 7301)
+    /// current Snapshot has for a client's server name; asks clients for certificates as `clients` say. With `http2`, clients may choose it. (RFC 7301)
     ///
     /// # Errors
     /// A certificate cannot be read, or there is no cipher left to speak.
     pub fn new(
         settings: &settings::Tls,
         given: &Given,
+        clients: &ClientCertificates,
         live: Option<Arc<Live>>,
         http2: bool,
     ) -> Result<Self, String> {
@@ -68,11 +69,19 @@ impl Acceptor {
             tls::identities(&given.certificates, &given.keys)?
         };
         let versions = versions(settings);
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider(settings)?))
+        let builder = ServerConfig::builder_with_provider(Arc::new(provider(settings)?))
             .with_protocol_versions(&versions)
-            .map_err(|_| "no cipher is left for ssl_protocols with ssl_cipher_suite".to_owned())?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Shown { live, others }));
+            .map_err(|_| "no cipher is left for ssl_protocols with ssl_cipher_suite".to_owned())?;
+        let builder = match clients.verify {
+            VerifyClient::Off => builder.with_no_client_auth(),
+            verify => builder.with_client_cert_verifier(tls::client_verifier(
+                &clients.authorities,
+                &clients.revocation_lists,
+                clients.depth,
+                verify == VerifyClient::Required,
+            )?),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(Shown { live, others }));
         config.ignore_client_order = settings.prefer_server_ciphers;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         if http2 {
@@ -156,7 +165,7 @@ fn agreed<S>(stream: &TlsStream<S>) -> Tls {
 }
 
 fn versions(settings: &settings::Tls) -> Vec<&'static SupportedProtocolVersion> {
-    let modern = settings.cipher_suite == Suite::Modern && settings.protocols.tls13;
+    let modern = settings.cipher_suite == Suite::Modern;
     let all = [(settings.protocols.tls13, &TLS13), (settings.protocols.tls12 && !modern, &TLS12)];
     all.into_iter().filter_map(|(spoken, version)| spoken.then_some(version)).collect()
 }

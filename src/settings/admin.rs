@@ -33,6 +33,63 @@ pub(super) fn token(_: &str, text: &str) -> Result<Option<Token>, Fault> {
     Ok(Some(Token(text.to_owned())))
 }
 
+/// A host name, or all names below one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPattern(String);
+
+impl HostPattern {
+    /// Whether a host, in lower case, is meant: exactly, or below `*.example.com`, or any by `*`.
+    #[must_use]
+    pub fn matches(&self, host: &str) -> bool {
+        match self.0.strip_prefix('*') {
+            Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+            None => self.0 == host,
+        }
+    }
+}
+
+impl From<&str> for HostPattern {
+    fn from(text: &str) -> Self {
+        Self(text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase())
+    }
+}
+
+/// Reads a list of names of hosts.
+pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<HostPattern>, Fault> {
+    let one = |host: &str| {
+        let plain = host.strip_prefix("*.").unwrap_or(host);
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let sound = host == "*" || (!plain.is_empty() && plain.bytes().all(is_name));
+        let help =
+            "write names as `kong.example.com, *.corp.example`, without a scheme and a port; `*` is any";
+        if sound {
+            Ok(HostPattern::from(host))
+        } else {
+            Err(Fault::new(format!("{name} has an invalid name of a host: '{host}'"), help))
+        }
+    };
+    list(text).into_iter().map(one).collect()
+}
+
+/// Reads URLs of the Admin API, whose scheme may be left out, as names of hosts. (Kong: `admin_gui_api_url`.)
+pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, Fault> {
+    let one = |url: &str| {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let help = "write a URL as `https://kong.example.com:8444`";
+        if host.is_empty() || host.contains(['*', '@']) {
+            return Err(Fault::new(format!("{name} has an invalid url: '{url}'"), help));
+        }
+        Ok(HostPattern::from(host))
+    };
+    list(text).into_iter().map(one).collect()
+}
+
 /// Reads a list of URLs as origins: scheme, host and port, without a path.
 pub(super) fn origins(name: &str, text: &str) -> Result<Vec<String>, Fault> {
     let origin = |url: &str| {
@@ -62,6 +119,29 @@ mod tests {
             assert!(!token.is(wrong), "{wrong}");
         }
         assert_eq!(format!("{token:?}"), "Token(***)");
+    }
+
+    #[test]
+    fn hosts_are_names_or_patterns() {
+        for (pattern, host, expected) in [
+            ("kong.example", "kong.example", true),
+            ("KONG.example.", "kong.example", true),
+            ("kong.example", "a.kong.example", false),
+            ("*.corp.example", "a.corp.example", true),
+            ("*.corp.example", "corp.example", false),
+            ("*.corp.example", "acorp.example", false),
+            ("*", "anything", true),
+        ] {
+            let read = hosts("admin_allowed_hosts", pattern).unwrap();
+            assert_eq!(read[0].matches(host), expected, "{host} by {pattern}");
+        }
+        for wrong in ["http://a", "a:8001", "a*", "*a", "a b", "*."] {
+            assert!(hosts("admin_allowed_hosts", wrong).is_err(), "{wrong}");
+        }
+        let urls =
+            api_urls("admin_gui_api_url", "https://a.example:8444/x, b.example:8001, [::1]:8001").unwrap();
+        assert_eq!(urls, ["a.example", "b.example", "::1"].map(HostPattern::from));
+        assert!(api_urls("admin_gui_api_url", "http://").is_err());
     }
 
     #[test]

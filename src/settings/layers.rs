@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
+
 use super::{
     conf,
     error::{Fault, Origin, Wrong},
+    guards,
     names::{Known, lookup, suggest},
 };
 
@@ -19,8 +22,8 @@ pub(super) struct Given {
 #[derive(Debug, Default)]
 pub(super) struct Layers {
     given: BTreeMap<&'static str, Given>,
-    /// Known settings that are not supported, in words that say where they stand.
-    unsupported: Vec<String>,
+    /// Known settings that are not supported, each as its topmost layer gives it.
+    unsupported: IndexMap<String, Given>,
     pub(super) warnings: Vec<String>,
     pub(super) wrong: Vec<Wrong>,
 }
@@ -76,10 +79,18 @@ impl Layers {
         self.given.get(name).filter(|given| !given.text.is_empty())
     }
 
-    /// One warning for all that is not supported, as there may be dozens.
-    pub(super) fn warn_of_unsupported(&mut self) {
-        if !self.unsupported.is_empty() {
-            let names = self.unsupported.join(", ");
+    /// Refuses what guards and is not supported; one warning for all else that is not, as there may be dozens.
+    pub(super) fn judge_unsupported(&mut self) {
+        let mut ignored = Vec::new();
+        for (name, given) in &self.unsupported {
+            if let Some(fault) = guards::refuse(name, &given.text) {
+                self.wrong.push(fault.at(given.origin.clone()));
+            } else if !asks_for_nothing(&given.text) {
+                ignored.push(described(name, &given.origin));
+            }
+        }
+        if !ignored.is_empty() {
+            let names = ignored.join(", ");
             self.warnings.push(format!("known to Kong but not supported, and ignored: {names}"));
         }
     }
@@ -90,12 +101,20 @@ impl Layers {
         for (name, value, origin) in entries {
             match lookup(&name) {
                 Some(Known::Supported(name)) => {
-                    self.given.insert(name, Given { text: value.trim().to_owned(), origin });
+                    let text = value.trim().to_owned();
+                    if name == "admin_token" && text.is_empty() && origin != Origin::CommandLine {
+                        self.wrong.push(empty_token().at(origin.clone()));
+                    }
+                    self.given.insert(name, Given { text, origin });
                 }
                 Some(Known::Meaningless) => {}
-                Some(Known::Unsupported) if asks_for_nothing(&value) => {}
-                Some(Known::Unsupported) => self.unsupported.push(described(&name, &origin)),
-                None => self.warnings.push(unknown(&name, &origin)),
+                Some(Known::Unsupported) => {
+                    self.unsupported.insert(name, Given { text: value.trim().to_owned(), origin });
+                }
+                None => match suggest(&name).filter(|near| guards::must_not_be_misspelt(near)) {
+                    Some(near) => self.wrong.push(misspelt(&name, near).at(origin)),
+                    None => self.warnings.push(unknown(&name, &origin)),
+                },
             }
         }
     }
@@ -111,6 +130,18 @@ fn known_by_own_name(name: &str) -> Option<Known> {
 /// Whether a value only says that something missing is not wanted.
 fn asks_for_nothing(value: &str) -> bool {
     matches!(value.trim(), "" | "off" | "false")
+}
+
+/// A variable of a secret that does not exist is empty as well, and must not open the Admin API.
+fn empty_token() -> Fault {
+    let help = "give it a value, or remove it if the Admin API is to be open to all who reach it";
+    Fault::new("admin_token is empty", help)
+}
+
+/// A name that may be meant to guard.
+fn misspelt(name: &str, near: &str) -> Fault {
+    let help = format!("write `{near}`, or remove it if that was not meant");
+    Fault::new(format!("{name} is no setting, and {near}, which guards, may be meant"), help)
 }
 
 fn described(name: &str, origin: &Origin) -> String {

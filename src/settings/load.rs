@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    Settings, SettingsError, Tls, admin, directive, dns,
+    Settings, SettingsError, Tls, admin, client_certificates, directive, dns,
     error::{Fault, Origin},
     headers,
     layers::Layers,
@@ -51,7 +51,7 @@ impl Settings {
         }
         layers.environment(environment);
         layers.command_line(overrides);
-        layers.warn_of_unsupported();
+        layers.judge_unsupported();
         check(layers)
     }
 }
@@ -65,6 +65,7 @@ fn check(mut layers: Layers) -> Result<Loaded, SettingsError> {
     let mut settings = Settings::default();
     read_all(&mut layers, &mut settings);
     tls::check(&mut layers, &settings.tls);
+    client_certificates::check(&mut layers, &settings);
     if !layers.wrong.is_empty() {
         return Err(SettingsError { wrong: layers.wrong });
     }
@@ -95,8 +96,13 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("status_listen", &mut it.status_listen, listeners);
     layers.read("nginx_http_http2_max_concurrent_streams", &mut it.http2_streams, value::streams);
     read_tls(layers, &mut it.tls);
+    client_certificates::read(layers, it);
     layers.read("admin_writes", &mut it.admin_writes, switch);
     layers.read("admin_token", &mut it.admin_token, admin::token);
+    layers.read("admin_allowed_hosts", &mut it.admin_allowed_hosts, admin::hosts);
+    let mut urls = Vec::new();
+    layers.read("admin_gui_api_url", &mut urls, admin::api_urls);
+    it.admin_allowed_hosts.append(&mut urls);
     layers.read("admin_gui_url", &mut it.admin_gui_url, admin::origins);
     layers.read("log_level", &mut it.log_level, word);
     layers.read("proxy_access_log", &mut it.proxy_access_log, access_log);
@@ -115,6 +121,7 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("real_ip_recursive", &mut it.real_ip_recursive, switch);
     layers.read("port_maps", &mut it.port_maps, network::port_maps);
     layers.read("nginx_http_client_max_body_size", &mut it.client_max_body_size, value::size);
+    layers.read("nginx_admin_client_max_body_size", &mut it.admin_max_body_size, value::size);
     read_limits(layers, it);
     layers.read("graceful_timeout", &mut it.graceful_timeout, seconds);
     layers.read("upstream_keepalive_pool_size", &mut it.upstream_keepalive_pool_size, value::count);
@@ -172,7 +179,7 @@ fn read_limits(layers: &mut Layers, it: &mut Settings) {
 
 impl Layers {
     /// Reads what is given for a setting into its place, which holds the default.
-    fn read<T>(
+    pub(super) fn read<T>(
         &mut self,
         name: &'static str,
         place: &mut T,
@@ -243,7 +250,7 @@ mod tests {
         layers
             .environment(pairs(environment).map(|(variable, value)| (variable.to_owned(), value.to_owned())));
         layers.command_line(&overrides);
-        layers.warn_of_unsupported();
+        layers.judge_unsupported();
         check(layers)
     }
 

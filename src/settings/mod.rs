@@ -8,11 +8,13 @@
 
 mod admin;
 mod choice;
+mod client_certificates;
 mod conf;
 mod defaults;
 mod directive;
 mod dns;
 mod error;
+mod guards;
 mod headers;
 mod layers;
 mod listen;
@@ -22,11 +24,12 @@ mod network;
 mod tls;
 mod value;
 
-pub use admin::Token;
+pub use admin::{HostPattern, Token};
 pub use choice::{
     AccessLog, AccessLogFormat, ErrorTemplates, ErrorType, LogLevel, PluginSelection, RealIpHeader,
     RouteMatchCalculation, RouterFlavor,
 };
+pub use client_certificates::{ClientCertificates, VerifyClient};
 pub use directive::HeaderBuffers;
 pub use dns::{Dns, DnsOrder};
 pub use error::{Origin, SettingsError, Wrong};
@@ -73,6 +76,9 @@ pub struct Settings {
     /// `admin_token`, or `MYNAH_ADMIN_TOKEN`: what every client of the Admin API has to show (ours); by default
     /// nothing.
     pub admin_token: Option<Token>,
+    /// `admin_allowed_hosts` (ours) and `admin_gui_api_url`: further names that the Admin API and the status are asked
+    /// for by; by default none.
+    pub admin_allowed_hosts: Vec<HostPattern>,
     /// `admin_gui_url`: the origins of pages that may use the Admin API; by default none may.
     pub admin_gui_url: Vec<String>,
     /// `log_level`: the least grave message that is logged; by default `notice`.
@@ -107,6 +113,9 @@ pub struct Settings {
     pub port_maps: PortMaps,
     /// `nginx_http_client_max_body_size`: the largest request body in bytes; by default (`0`) there is no limit.
     pub client_max_body_size: Option<NonZeroU64>,
+    /// `nginx_admin_client_max_body_size`: the largest body of a request of the Admin API in bytes, below the bounds that
+    /// it has anyway; by default nothing more.
+    pub admin_max_body_size: Option<NonZeroU64>,
     /// `nginx_http_client_body_buffer_size`: how much of a request's body is read before its upstream is asked for,
     /// if the Route wants it so; by default 64 KiB (Kong: 8 KiB, and the rest in a file).
     pub client_body_buffer_size: usize,

@@ -1,6 +1,6 @@
 //! Every setting that Kong knows, and what becomes of it here.
 
-use super::value::nearest;
+use super::{guards, value::nearest};
 
 /// What becomes of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,30 @@ pub(super) const SUPPORTED: &[Row] = &[
     row("client_ssl_cert", ""),
     row("client_ssl_cert_key", ""),
     Row { name: "ssl_session_tickets", aliases: &["nginx_http_ssl_session_tickets"], default: "on" },
+    row("nginx_http_ssl_verify_client", "off"),
+    row("nginx_http_ssl_client_certificate", ""),
+    row("nginx_http_ssl_trusted_certificate", ""),
+    row("nginx_http_ssl_verify_depth", "1"),
+    row("nginx_http_ssl_crl", ""),
+    row("nginx_proxy_ssl_verify_client", "off"),
+    row("nginx_proxy_ssl_client_certificate", ""),
+    row("nginx_proxy_ssl_trusted_certificate", ""),
+    row("nginx_proxy_ssl_verify_depth", "1"),
+    row("nginx_proxy_ssl_crl", ""),
+    row("nginx_admin_ssl_verify_client", "off"),
+    row("nginx_admin_ssl_client_certificate", ""),
+    row("nginx_admin_ssl_trusted_certificate", ""),
+    row("nginx_admin_ssl_verify_depth", "1"),
+    row("nginx_admin_ssl_crl", ""),
+    row("nginx_status_ssl_verify_client", "off"),
+    row("nginx_status_ssl_client_certificate", ""),
+    row("nginx_status_ssl_trusted_certificate", ""),
+    row("nginx_status_ssl_verify_depth", "1"),
+    row("nginx_status_ssl_crl", ""),
     row("admin_writes", "on"),
     row("admin_token", ""),
+    row("admin_allowed_hosts", ""),
+    row("admin_gui_api_url", ""),
     row("admin_gui_url", ""),
     row("log_level", "notice"),
     row("proxy_access_log", "/dev/stdout"),
@@ -91,6 +113,7 @@ pub(super) const SUPPORTED: &[Row] = &[
         aliases: &["nginx_proxy_client_body_buffer_size", "client_body_buffer_size"],
         default: "64k",
     },
+    row("nginx_admin_client_max_body_size", "0"),
     Row {
         name: "nginx_http_large_client_header_buffers",
         aliases: &["nginx_proxy_large_client_header_buffers"],
@@ -190,7 +213,6 @@ const MEANINGLESS: &[&str] = &[
 
 /// Settings about what is missing.
 const UNSUPPORTED: &[&str] = &[
-    "admin_gui_api_url",
     "admin_gui_csp_header",
     "admin_gui_listen",
     "admin_gui_path",
@@ -212,7 +234,6 @@ const UNSUPPORTED: &[&str] = &[
     "cluster_server_name",
     "cluster_use_proxy",
     "concurrency_timeout",
-    "lua_ssl_protocols",
     "lua_ssl_verify_depth",
     "opentelemetry_tracing",
     "opentelemetry_tracing_sampling_rate",
@@ -233,7 +254,6 @@ const UNSUPPORTED: &[&str] = &[
     "stream_listen",
     "tracing_instrumentations",
     "tracing_sampling_rate",
-    "vaults",
     "wasm",
     "wasm_dynamic_module",
     "wasm_filters",
@@ -261,7 +281,7 @@ pub(super) fn lookup(name: &str) -> Option<Known> {
     if MEANINGLESS.contains(&name) {
         return Some(Known::Meaningless);
     }
-    if UNSUPPORTED.contains(&name) {
+    if UNSUPPORTED.contains(&name) || guards::is_guard(name) {
         return Some(Known::Unsupported);
     }
     FAMILIES.iter().find(|(start, _)| name.starts_with(start)).map(|(_, known)| *known)
@@ -270,7 +290,8 @@ pub(super) fn lookup(name: &str) -> Option<Known> {
 /// The setting that a mistyped name was probably meant to be.
 pub(super) fn suggest(name: &str) -> Option<&'static str> {
     let supported = SUPPORTED.iter().map(|row| row.name);
-    nearest(name, supported.chain(UNSUPPORTED.iter().copied()).chain(MEANINGLESS.iter().copied()))
+    let others = UNSUPPORTED.iter().copied().chain(MEANINGLESS.iter().copied()).chain(guards::names());
+    nearest(name, supported.chain(others))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{
+    ClientCertificates,
     choice::Word,
     error::Fault,
     layers::Layers,
@@ -19,6 +20,12 @@ pub struct Tls {
     pub admin: Given,
     /// `status_ssl_cert`, `status_ssl_cert_key`: the same for the status listener.
     pub status: Given,
+    /// What the proxy asks of certificates of clients.
+    pub proxy_clients: ClientCertificates,
+    /// The same for the Admin API.
+    pub admin_clients: ClientCertificates,
+    /// The same for the status listener.
+    pub status_clients: ClientCertificates,
     /// `ssl_protocols`: the versions of TLS; by default `TLSv1.2 TLSv1.3`. Older ones are not spoken.
     pub protocols: Protocols,
     /// `ssl_cipher_suite`: which ciphers are spoken; by default `intermediate`.
@@ -89,6 +96,9 @@ impl Default for Tls {
             proxy: Given::default(),
             admin: Given::default(),
             status: Given::default(),
+            proxy_clients: ClientCertificates::default(),
+            admin_clients: ClientCertificates::default(),
+            status_clients: ClientCertificates::default(),
             protocols: Protocols { tls12: true, tls13: true },
             cipher_suite: CipherSuite::Intermediate,
             ciphers: Ciphers::default(),

@@ -7,11 +7,13 @@
 //! | [`identity`] | a certificate with its key, from PEM |
 //! | [`names`] | certificates by the name that a client asks for |
 //! | [`authorities`] | who vouches for certificates |
+//! | [`client_certificates`] | verification of the certificates of clients |
 //! | [`generated`] | the certificate of a gateway that was given none |
 //! | [`public_key`] | the key that somebody signs with, from PEM |
 //! | [`given`] | certificates that settings name: a file, PEM, or base64 |
 
 mod authorities;
+mod client_certificates;
 mod generated;
 mod given;
 mod identity;
@@ -19,6 +21,7 @@ mod names;
 mod public_key;
 
 pub use authorities::{Authorities, is_authority};
+pub use client_certificates::client_verifier;
 pub use generated::self_signed;
 pub use given::{identities, read};
 pub use identity::{Fault, Identity};

@@ -14,6 +14,7 @@
 
 mod access_log;
 mod admin;
+mod admin_access;
 mod admin_certificates;
 mod admin_config;
 mod admin_crowd;
@@ -31,6 +32,7 @@ mod body_memory;
 mod broken_files;
 mod client;
 mod client_aio_kong;
+mod client_certificates;
 mod client_deck;
 mod client_ingress_controller;
 mod client_kong_manager;

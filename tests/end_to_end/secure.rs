@@ -46,6 +46,29 @@ impl Secure {
         Ok(Self(StreamOwned::new(session, stream)))
     }
 
+    /// Shakes hands with a configuration that is changed first.
+    pub(crate) fn with(
+        address: &str,
+        hello: Hello,
+        change: impl FnOnce(ClientConfig) -> ClientConfig,
+    ) -> Result<Self, std::io::Error> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let name = ServerName::try_from(hello.server_name.unwrap_or("nobody.example")).unwrap();
+        let mut session = ClientConnection::new(Arc::new(change(config(hello))), name).unwrap();
+        session.complete_io(&mut stream)?;
+        Ok(Self(StreamOwned::new(session, stream)))
+    }
+
+    /// Sends a request, and reads to the end of the connection. In TLS 1.3 a server refuses a client's certificate only
+    /// after the handshake is over for the client. (RFC 8446, section 4.4)
+    pub(crate) fn exchange(&mut self, request: &str) -> Result<String, std::io::Error> {
+        self.0.write_all(request.as_bytes())?;
+        let mut received = Vec::new();
+        self.0.read_to_end(&mut received)?;
+        Ok(String::from_utf8_lossy(&received).into_owned())
+    }
+
     /// The certificate that it was shown.
     pub(crate) fn certificate(&self) -> Vec<u8> {
         self.0.conn.peer_certificates().unwrap()[0].to_vec()

@@ -1,30 +1,80 @@
-//! Who may ask: no page of another site, no name that was bound to this address for an attack, nobody without the
-//! token where there is one. All of it before anything else is looked at.
+//! Access rules of the Admin API and of the status listener: names of the host, origins of pages, and the token.
+//!
+//! A browser is the attacker's tool here. A page of another site reaches the API either under its own name, which a
+//! DNS server of the attacker binds to the API's address (DNS rebinding), or as a request across origins. Against the
+//! first, only hosts are answered that no public DNS server can bind; against the second, `Origin` and
+//! `Sec-Fetch-Site` are checked for every method.
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use std::net::IpAddr;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, uri::Authority,
+};
 
 use crate::{body::Body, reply, settings::Settings};
 
-/// Why a request is refused, if it is. `local` says that it came over the loopback interface.
+/// Suffixes of names that are never delegated in the public DNS: Kubernetes Services, and the private-use domain
+/// (ICANN resolution 2024.07.29.06).
+const PRIVATE_SUFFIXES: [&str; 3] = [".svc", ".cluster.local", ".internal"];
+
+/// Headers of every answer: none of them is a page, and no page may show one or keep one.
+const ANSWER_HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// Refuses a request of the Admin API that may not be answered. `local` says that it came over the loopback interface.
 pub(super) fn refused(request: &Request<Body>, settings: &Settings, local: bool) -> Option<Response<Body>> {
     let headers = request.headers();
-    if local && !host(request).is_some_and(|host| is_local(host) || is_configured(host, settings)) {
-        let message = "this Admin API listens on the loopback interface, and this Host is no name of it";
-        return Some(reply::message(StatusCode::FORBIDDEN, message));
+    let host = match requested_host(request) {
+        Ok(host) => host,
+        Err(ambiguity) => return Some(reply::message(StatusCode::BAD_REQUEST, ambiguity)),
+    };
+    let token = settings.admin_token.as_ref();
+    let shows_token = token.is_some_and(|token| shown(headers).is_some_and(|shown| token.is(shown)));
+    // A page that is bound to this address by DNS rebinding does not know the token.
+    if !shows_token && !host.as_ref().is_some_and(|host| is_known(host, settings, local)) {
+        return Some(unknown_host(local));
     }
-    if is_foreign(request, settings) {
-        let message = "pages of other sites may not use the Admin API; admin_gui_url names those that may";
-        return Some(reply::message(StatusCode::FORBIDDEN, message));
+    if is_foreign(headers, host.as_ref(), settings) {
+        return Some(foreign_page());
     }
-    let token = settings.admin_token.as_ref()?;
+    token?;
     // A browser asks first without it; the answer tells only which methods there are.
     let preflight = request.method() == Method::OPTIONS && allowed_origin(headers, settings).is_some();
-    if preflight || shown(headers).is_some_and(|it| token.is(it)) {
+    if preflight || shows_token {
         return None;
     }
     let mut response = reply::message(StatusCode::UNAUTHORIZED, "Unauthorized");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Some(response)
+}
+
+/// Refuses a request of the status listener that may not be answered. Probes of HTTP/1.0 have no Host; no browser
+/// sends such a request.
+pub(super) fn refused_status(
+    request: &Request<Body>,
+    settings: &Settings,
+    local: bool,
+) -> Option<Response<Body>> {
+    let host = match requested_host(request) {
+        Ok(host) => host,
+        Err(ambiguity) => return Some(reply::message(StatusCode::BAD_REQUEST, ambiguity)),
+    };
+    if host.as_ref().is_some_and(|host| !is_known(host, settings, local)) {
+        return Some(unknown_host(local));
+    }
+    is_foreign(request.headers(), host.as_ref(), settings).then(foreign_page)
+}
+
+/// Adds the headers that every answer has.
+pub(super) fn protect(headers: &mut HeaderMap) {
+    for (name, value) in ANSWER_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }
 
 /// Lets the pages of a configured origin read the answer.
@@ -37,86 +87,158 @@ pub(super) fn share(response: &mut Response<Body>, origin: HeaderValue) {
 
 /// The origin of the request, if its pages may read answers.
 pub(super) fn allowed_origin(headers: &HeaderMap, settings: &Settings) -> Option<HeaderValue> {
-    let origin = headers.get(header::ORIGIN)?;
+    let origin = only(headers, &header::ORIGIN)?;
     let text = origin.to_str().ok()?.to_ascii_lowercase();
     settings.admin_gui_url.contains(&text).then(|| origin.clone())
 }
 
+fn unknown_host(local: bool) -> Response<Body> {
+    let message = if local {
+        "this Admin API listens on the loopback interface, and this Host is no name of it; admin_allowed_hosts names \
+         others"
+    } else {
+        "this Host is no known name of the Admin API; admin_allowed_hosts names others"
+    };
+    reply::message(StatusCode::FORBIDDEN, message)
+}
+
+fn foreign_page() -> Response<Body> {
+    let message = "pages of other sites may not use the Admin API; admin_gui_url names those that may";
+    reply::message(StatusCode::FORBIDDEN, message)
+}
+
 /// The token that a request shows.
 fn shown(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok()).and_then(|it| {
-        let (scheme, token) = it.split_once(' ')?;
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    bearer.or_else(|| headers.get("kong-admin-token").and_then(|it| it.to_str().ok()))
+    bearer.or_else(|| headers.get("kong-admin-token").and_then(|value| value.to_str().ok()))
 }
 
 /// Whether the page that asks belongs to another site, as far as the browser says.
-fn is_foreign(request: &Request<Body>, settings: &Settings) -> bool {
-    let headers = request.headers();
+fn is_foreign(headers: &HeaderMap, host: Option<&Authority>, settings: &Settings) -> bool {
     if allowed_origin(headers, settings).is_some() {
         return false;
     }
-    if let Some(origin) = headers.get(header::ORIGIN) {
-        let origin = origin.to_str().unwrap_or_default();
-        let authority = origin.split_once("://").map(|(_, authority)| authority);
-        return authority.is_none() || authority != authority_of(request);
+    if headers.contains_key(header::ORIGIN) {
+        let origin = only(headers, &header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        let authority = origin.and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+        let own = authority.zip(host).is_some_and(|(authority, host)| host == authority);
+        if !own {
+            return true;
+        }
     }
-    let site = headers.get("sec-fetch-site").and_then(|it| it.to_str().ok());
-    site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
+    headers.get_all("sec-fetch-site").iter().any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
 }
 
-/// Host and port that the request is for.
-fn authority_of(request: &Request<Body>) -> Option<&str> {
-    let named = request.headers().get(header::HOST).and_then(|it| it.to_str().ok());
-    named.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
+/// The value of a header that stands once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut all = headers.get_all(name).iter();
+    all.next().filter(|_| all.next().is_none())
 }
 
-/// The same without the port.
-fn host(request: &Request<Body>) -> Option<&str> {
-    let authority = authority_of(request)?;
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|it| it.is_ascii_digit()) && !host.is_empty() => Some(host),
-        _ => Some(authority),
+/// Host and port that the request is for; none if it does not say.
+///
+/// # Errors
+/// It says so twice, and not the same. (RFC 9112, section 3.2; RFC 9113, section 8.3.1.)
+fn requested_host(request: &Request<Body>) -> Result<Option<Authority>, &'static str> {
+    const AMBIGUOUS: &str = "the Host of this request is ambiguous";
+    let headers = request.headers();
+    let field = match only(headers, &header::HOST) {
+        None if headers.contains_key(header::HOST) => return Err(AMBIGUOUS),
+        Some(host) if host.is_empty() => None,
+        Some(host) => Some(Authority::try_from(host.as_bytes()).map_err(|_| "the Host is no host and port")?),
+        None => None,
+    };
+    let target = request.uri().authority().cloned();
+    let scheme = request.uri().scheme_str();
+    if let (Some(field), Some(target)) = (&field, &target)
+        && !is_same(field, target, scheme)
+    {
+        return Err(AMBIGUOUS);
     }
+    let host = field.or(target);
+    if host.as_ref().is_some_and(|host| host.as_str().contains('@')) {
+        return Err("the Host is no host and port");
+    }
+    Ok(host)
 }
 
-/// Whether a name can only mean this machine.
-fn is_local(host: &str) -> bool {
-    let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let address = host.parse::<std::net::IpAddr>().is_ok_and(|it| it.to_canonical().is_loopback());
-    address || host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
+/// Whether two authorities are the same, for a scheme with its usual port.
+fn is_same(one: &Authority, other: &Authority, scheme: Option<&str>) -> bool {
+    let port = |authority: &Authority| {
+        authority.port_u16().or(match scheme {
+            Some("http") => Some(80),
+            Some("https") => Some(443),
+            _ => None,
+        })
+    };
+    one.host().eq_ignore_ascii_case(other.host()) && port(one) == port(other)
 }
 
-/// Whether a name stands in the settings: where the Admin API listens, or in the URL of a page that uses it.
+/// Whether a page of another site cannot have this name: an address, a name that the public DNS does not have, or
+/// one of the settings. On the loopback interface only names of this machine are expected.
+fn is_known(authority: &Authority, settings: &Settings, local: bool) -> bool {
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let host = host.strip_suffix('.').unwrap_or(&host);
+    if host == "localhost" || host.ends_with(".localhost") || is_configured(host, settings) {
+        return true;
+    }
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return !local || address.to_canonical().is_loopback();
+    }
+    !local && !host.is_empty() && is_private_name(host)
+}
+
+/// Whether the public DNS has no such name: it has no dot, or a suffix that is not delegated.
+fn is_private_name(host: &str) -> bool {
+    !host.contains('.') || PRIVATE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
+}
+
+/// Whether a name stands in the settings: as one of the Admin API, where it listens, or in the URL of a page that uses
+/// it.
 fn is_configured(host: &str, settings: &Settings) -> bool {
-    let listens = settings.admin_listen.iter().any(|it| {
-        let address = it.address.ip();
-        !address.is_unspecified() && address.to_string() == host.trim_matches(['[', ']'])
+    let is_listener = settings.admin_listen.iter().chain(&settings.status_listen).any(|listener| {
+        let address = listener.address.ip();
+        !address.is_unspecified() && address.to_string() == host
     });
-    let pages = settings.admin_gui_url.iter().any(|origin| {
-        let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
-        authority.rsplit_once(':').map_or(authority, |(name, _)| name).eq_ignore_ascii_case(host)
+    let is_page = settings.admin_gui_url.iter().any(|origin| {
+        let authority =
+            origin.split_once("://").and_then(|(_, authority)| authority.parse::<Authority>().ok());
+        authority.is_some_and(|authority| authority.host().trim_matches(['[', ']']) == host)
     });
-    listens || pages
+    is_listener || is_page || settings.admin_allowed_hosts.iter().any(|allowed| allowed.matches(host))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::HostPattern;
 
     #[track_caller]
     fn check(method: &str, headers: &[(&str, &str)], local: bool, expected: Option<u16>) {
+        check_target(method, "/services", headers, local, expected);
+    }
+
+    #[track_caller]
+    fn check_target(
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        local: bool,
+        expected: Option<u16>,
+    ) {
         let admin_gui_url = vec!["http://manager.example:8002".to_owned()];
-        let settings = Settings { admin_gui_url, ..Settings::default() };
-        let mut request = Request::builder().method(method).uri("/services");
+        let admin_allowed_hosts = ["kong.example", "*.corp.example"].map(HostPattern::from).to_vec();
+        let settings = Settings { admin_gui_url, admin_allowed_hosts, ..Settings::default() };
+        let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::Empty).unwrap();
         let status = refused(&request, &settings, local).map(|it| it.status().as_u16());
-        assert_eq!(status, expected, "{method} {headers:?}");
+        assert_eq!(status, expected, "{method} {target} {headers:?}");
     }
 
     #[test]
@@ -137,11 +259,110 @@ mod tests {
     }
 
     #[test]
+    fn only_names_that_no_public_dns_server_has_reach_other_addresses() {
+        for host in [
+            "10.0.0.1:8001",
+            "[fd00::1]:8001",
+            "localhost:8001",
+            "kong",
+            "kong:8001",
+            "kong-admin.kong.svc",
+            "kong-admin.kong.svc.cluster.local:8444",
+            "kong.example",
+            "KONG.example.:8001",
+            "a.corp.example",
+            "a.b.corp.example",
+            "manager.example:8001",
+        ] {
+            for method in ["GET", "POST", "DELETE"] {
+                check(method, &[("host", host)], false, None);
+            }
+        }
+        for host in [
+            "evil.example",
+            "evil.example:8001",
+            "corp.example",
+            "xcorp.example",
+            "kong.example.evil.example",
+            "10.0.0.1.evil.example",
+            "svc.example",
+            "internal.example",
+            "kong.local",
+            "",
+        ] {
+            for method in ["GET", "POST", "OPTIONS"] {
+                check(method, &[("host", host)], false, Some(403));
+                // The same origin does not help a page that is bound to this address.
+                let origin = format!("http://{host}");
+                check(method, &[("host", host), ("origin", &origin)], false, Some(403));
+            }
+        }
+        check("GET", &[], false, Some(403));
+    }
+
+    #[test]
+    fn a_request_is_for_one_host() {
+        for local in [true, false] {
+            check("GET", &[("host", "localhost"), ("host", "localhost")], local, Some(400));
+            check("GET", &[("host", "localhost"), ("host", "evil.example")], local, Some(400));
+            check("GET", &[("host", "a b")], local, Some(400));
+            check("GET", &[("host", "evil@localhost")], local, Some(400));
+            check_target("GET", "http://localhost/", &[("host", "evil.example")], local, Some(400));
+            check_target("GET", "http://evil.example/", &[("host", "localhost")], local, Some(400));
+            check_target("GET", "http://localhost:8001/", &[("host", "localhost:8002")], local, Some(400));
+            check_target("GET", "http://localhost:80/", &[("host", "LOCALHOST")], local, None);
+            check_target("GET", "http://evil.example/", &[], local, Some(403));
+        }
+    }
+
+    #[test]
+    fn the_token_is_known_to_no_page() {
+        let admin_token = Settings::load(&[("admin_token", "s3cret".to_owned())], std::iter::empty(), None)
+            .unwrap()
+            .settings
+            .admin_token;
+        let settings = Settings { admin_token, ..Settings::default() };
+        for (host, token, origin, expected) in [
+            ("kong.elsewhere.example", "s3cret", None, None),
+            ("kong.elsewhere.example", "wrong", None, Some(403)),
+            ("localhost", "wrong", None, Some(401)),
+            ("localhost", "s3cret", Some("http://evil.example"), Some(403)),
+        ] {
+            let request = Request::builder().uri("/").header("host", host).header("kong-admin-token", token);
+            let request =
+                origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
+            let request = request.body(Body::Empty).unwrap();
+            let status = refused(&request, &settings, false).map(|it| it.status().as_u16());
+            assert_eq!(status, expected, "{host} {token} {origin:?}");
+        }
+    }
+
+    #[test]
+    fn the_status_is_for_probes_and_not_for_pages() {
+        let check = |headers: &[(&str, &str)], expected: Option<u16>| {
+            let request = headers.iter().fold(Request::builder().uri("/status"), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+            let request = request.body(Body::Empty).unwrap();
+            let status = refused_status(&request, &Settings::default(), false).map(|it| it.status().as_u16());
+            assert_eq!(status, expected, "{headers:?}");
+        };
+        check(&[], None);
+        check(&[("host", "10.1.2.3:8100")], None);
+        check(&[("host", "kong-status.kong.svc")], None);
+        check(&[("host", "evil.example")], Some(403));
+        check(&[("host", "10.1.2.3"), ("origin", "http://evil.example")], Some(403));
+        check(&[("host", "10.1.2.3"), ("sec-fetch-site", "cross-site")], Some(403));
+        check(&[("host", "a"), ("host", "b")], Some(400));
+    }
+
+    #[test]
     fn pages_of_other_sites_are_refused() {
         let host = ("host", "localhost:8001");
         for (name, value, expected) in [
             ("origin", "http://evil.example", Some(403)),
             ("origin", "null", Some(403)),
+            ("origin", "", Some(403)),
             ("origin", "http://localhost:3000", Some(403)),
             ("origin", "http://localhost:8001", None),
             ("origin", "http://manager.example:8002", None),
@@ -150,10 +371,14 @@ mod tests {
             ("sec-fetch-site", "same-origin", None),
             ("sec-fetch-site", "none", None),
         ] {
-            for method in ["GET", "POST", "OPTIONS"] {
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
                 check(method, &[host, (name, value)], true, expected);
                 check(method, &[host, (name, value)], false, expected);
             }
         }
+        let twice = [host, ("origin", "http://localhost:8001"), ("origin", "http://evil.example")];
+        check("POST", &twice, true, Some(403));
+        let both = [host, ("origin", "http://localhost:8001"), ("sec-fetch-site", "cross-site")];
+        check("POST", &both, true, Some(403));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | part | is for |
 //! |---|---|
-//! | `guard` | who may ask |
+//! | `guard` | access: names of the host, origins of pages, the token |
 //! | `entities`, `pages`, `collections` | paths of entities, lists, and which entities there are |
 //! | `input`, `form`, `checked` | from a body to a record |
 //! | `write`, `wish`, `rules`, `server_names`, `plan`, `item` | from a record to a change of the text |
@@ -35,6 +35,7 @@ mod write;
 use std::{sync::Arc, time::Instant};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use percent_encoding::percent_decode_str;
 
 use super::Control;
@@ -80,7 +81,10 @@ impl Admin {
         let origin = guard::allowed_origin(request.headers(), &self.settings);
         let mut response = match guard::refused(&request, &self.settings, local) {
             Some(refusal) => refusal,
-            None => self.route(request).await,
+            None => match self.bound(request).await {
+                Ok(request) => self.route(request).await,
+                Err(refusal) => refusal,
+            },
         };
         if let Some(origin) = origin {
             guard::share(&mut response, origin);
@@ -89,9 +93,12 @@ impl Admin {
     }
 
     /// Answers one request of the status listener: the few questions that change nothing.
-    pub async fn status_answer(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
+    pub async fn status_answer(self: &Arc<Self>, request: Request<Body>, local: bool) -> Response<Body> {
         let started = Instant::now();
         let head_only = request.method() == Method::HEAD;
+        if let Some(refusal) = guard::refused_status(&request, &self.settings, local) {
+            return finish(refusal, self.settings.headers, started, head_only);
+        }
         let response = match segments(request.uri().path()).as_deref() {
             Some(["status", "ready"]) if matches!(*request.method(), Method::GET | Method::HEAD) => {
                 self.ready()
@@ -107,6 +114,20 @@ impl Admin {
     pub fn unreadable(&self, status: StatusCode) -> Response<Body> {
         let message = reply::default_message(status);
         finish(reply::message(status, &message), self.settings.headers, Instant::now(), false)
+    }
+
+    /// Reads a body that settings bound; each path has a bound of its own besides.
+    async fn bound(&self, request: Request<Body>) -> Result<Request<Body>, Response<Body>> {
+        let Some(most) = self.settings.admin_max_body_size else { return Ok(request) };
+        let (head, body) = request.into_parts();
+        let most = usize::try_from(most.get()).unwrap_or(usize::MAX);
+        match Limited::new(body, most).collect().await {
+            Ok(collected) => Ok(Request::from_parts(head, Body::Full(collected.to_bytes()))),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(reply::message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"))
+            }
+            Err(_) => Err(reply::message(StatusCode::BAD_REQUEST, "the body ended before its end")),
+        }
     }
 
     async fn route(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
@@ -240,8 +261,7 @@ fn finish(
         let name = HeaderValue::from_static(concat!("mynah/", env!("CARGO_PKG_VERSION")));
         headers.insert(header::SERVER, name);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    guard::protect(headers);
     if head_only {
         let length = http_body::Body::size_hint(response.body()).exact();
         if let Some(length) = length {

@@ -1,0 +1,168 @@
+//! Verification of certificates that clients show to a listener. (nginx: `ssl_verify_client`; RFC 5280, section 6.)
+
+use std::{fmt, sync::Arc};
+
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime, pem::PemObject},
+    server::{
+        WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+};
+use webpki::{EndEntityCert, KeyUsage};
+
+use super::{Authorities, given::read, provider};
+
+/// Verifies certificates of clients: an authority vouches for each, over a chain of at most `depth` others.
+#[derive(Debug)]
+struct DepthVerifier {
+    inner: Arc<dyn ClientCertVerifier>,
+    authorities: Authorities,
+    depth: u8,
+}
+
+/// A chain that is longer than `ssl_verify_depth` allows.
+#[derive(Debug)]
+struct ChainTooLong(u8);
+
+/// Makes a verifier from what settings name: authorities, revocation lists, the most certificates between a client's
+/// and an authority's, and whether a client has to show one.
+///
+/// # Errors
+/// A file cannot be read, or holds no certificate or revocation list.
+pub fn client_verifier(
+    authorities: &[String],
+    revocation_lists: &[String],
+    depth: u8,
+    required: bool,
+) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let authorities = Authorities::given(authorities)?;
+    let mut builder = WebPkiClientVerifier::builder_with_provider(authorities.store().clone(), provider());
+    if !revocation_lists.is_empty() {
+        let mut lists = Vec::new();
+        for given in revocation_lists {
+            lists.extend(revocation_lists_of(given)?);
+        }
+        // As nginx: each certificate of a chain needs the list of its issuer, and one that is not too old.
+        builder = builder.with_crls(lists).enforce_revocation_expiration();
+    }
+    if !required {
+        builder = builder.allow_unauthenticated();
+    }
+    let inner = builder.build().map_err(|error| error.to_string())?;
+    Ok(Arc::new(DepthVerifier { inner, authorities, depth }))
+}
+
+fn revocation_lists_of(given: &str) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let text = read(given)?;
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(text.as_bytes()).collect();
+    let lists = lists.map_err(|_| "a revocation list is no PEM".to_owned())?;
+    if lists.is_empty() {
+        return Err("there is no `-----BEGIN X509 CRL-----` in a revocation list".to_owned());
+    }
+    Ok(lists)
+}
+
+impl DepthVerifier {
+    fn check_depth(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        // A chain cannot be longer than what was sent.
+        if intermediates.len() <= usize::from(self.depth) {
+            return Ok(());
+        }
+        let too_long =
+            || Error::from(CertificateError::Other(OtherError(Arc::new(ChainTooLong(self.depth)))));
+        let is_short = |path: &webpki::VerifiedPath<'_>| match path.intermediate_certificates().count() {
+            length if length <= usize::from(self.depth) => Ok(()),
+            _ => Err(webpki::Error::MaximumPathDepthExceeded),
+        };
+        let certificate = EndEntityCert::try_from(certificate).map_err(|_| too_long())?;
+        let algorithms = provider().signature_verification_algorithms.all;
+        let (anchors, usage) = (self.authorities.anchors(), KeyUsage::client_auth());
+        certificate
+            .verify_for_usage(algorithms, anchors, intermediates, now, usage, None, Some(&is_short))
+            .map(drop)
+            .map_err(|_| too_long())
+    }
+}
+
+impl ClientCertVerifier for DepthVerifier {
+    fn offer_client_auth(&self) -> bool {
+        self.inner.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.inner.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.inner.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.inner.verify_client_cert(certificate, intermediates, now)?;
+        self.check_depth(certificate, intermediates, now)?;
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+impl fmt::Display for ChainTooLong {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "the chain of the client's certificate is longer than ssl_verify_depth {}", self.0)
+    }
+}
+
+impl std::error::Error for ChainTooLong {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let verifier = |authorities: &[&str], lists: &[&str]| {
+            let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+            client_verifier(&owned(authorities), &owned(lists), 1, true).map(drop).unwrap_err()
+        };
+        let missing = verifier(&["/nowhere/ca.pem"], &[]);
+        assert!(missing.contains("cannot read /nowhere/ca.pem: "), "{missing}");
+        let (authority, _) = super::super::generated::signed_by_itself(&["a.example"]);
+        let missing = verifier(&[&authority], &["/nowhere/crl.pem"]);
+        assert!(missing.starts_with("cannot read /nowhere/crl.pem: "), "{missing}");
+        let none = verifier(&[&authority], &[&authority]);
+        assert_eq!(none, "there is no `-----BEGIN X509 CRL-----` in a revocation list");
+    }
+}

@@ -1,0 +1,202 @@
+//! Certificates of clients at the proxy, the Admin API and the status listener.
+
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+
+use crate::{
+    gateway::{Gateway, Setup},
+    pem::{Authority, Signed},
+    secure::{Hello, Secure},
+};
+
+const CONFIG: &str = "_format_version: \"3.0\"\nservices: []\n";
+
+/// A gateway whose listeners speak TLS, and TLS alone.
+fn run(setup: Setup) -> Gateway {
+    let flags = [
+        "--proxy-listen",
+        "127.0.0.1:0 ssl",
+        "--admin-listen",
+        "127.0.0.1:0 ssl",
+        "--status-listen",
+        "127.0.0.1:0 ssl",
+    ];
+    setup.start(&[&["run"][..], &flags].concat())
+}
+
+/// Whether a client that shows this gets an answer.
+fn is_answered(gateway: &Gateway, name: &str, shown: &[&Signed], old: bool) -> bool {
+    let hello = Hello { old, ..Hello::default() };
+    let request = "GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    let config = |config: ClientConfig| with_certificate(config, shown);
+    let Ok(mut session) = Secure::with(gateway.tls_address(name), hello, config) else { return false };
+    session.exchange(request).is_ok_and(|answer| answer.starts_with("HTTP/1.1 "))
+}
+
+fn with_certificate(mut config: ClientConfig, shown: &[&Signed]) -> ClientConfig {
+    if let Some(first) = shown.first() {
+        let chain = shown.iter().map(|it| CertificateDer::from(it.der.clone())).collect();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(first.key_der.clone()));
+        let provider = rustls::crypto::ring::default_provider();
+        let key = rustls::sign::CertifiedKey::from_der(chain, key, &provider).unwrap();
+        config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(key));
+    }
+    config
+}
+
+#[test]
+fn a_listener_that_wants_a_certificate_answers_nobody_without() {
+    let (authority, other) = (Authority::new("ours"), Authority::new("another"));
+    let (good, foreign) = (authority.signs("client"), other.signs("client"));
+    let (expired, alone) = (authority.signed_long_ago("client"), Signed::by_itself("client"));
+    for (name, block) in [("proxy", "PROXY"), ("admin", "ADMIN"), ("status", "STATUS")] {
+        for how in ["on", "optional"] {
+            let setup = Setup::with(CONFIG)
+                .file("ca.pem", authority.certificate())
+                .env(&format!("KONG_NGINX_{block}_SSL_VERIFY_CLIENT"), how)
+                .env(&format!("KONG_NGINX_{block}_SSL_CLIENT_CERTIFICATE"), "ca.pem");
+            let gateway = run(setup);
+            for old in [false, true] {
+                for (shown, expected) in [
+                    (&[&good][..], true),
+                    (&[], how == "optional"),
+                    (&[&foreign], false),
+                    (&[&expired], false),
+                    (&[&alone], false),
+                ] {
+                    let answered = is_answered(&gateway, name, shown, old);
+                    assert_eq!(answered, expected, "{name}, {how}, {} shown, old: {old}", shown.len());
+                }
+            }
+            // The others are as they were.
+            for unasked in ["proxy", "admin", "status"].into_iter().filter(|it| *it != name) {
+                assert!(is_answered(&gateway, unasked, &[], false), "{unasked}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_directive_of_all_listeners_holds_for_each() {
+    let authority = Authority::new("ours");
+    let client = authority.signs("client");
+    let setup = Setup::with(CONFIG).file("ca.pem", authority.certificate()).file(
+        "my.conf",
+        "nginx_http_ssl_verify_client = on\nnginx_http_ssl_trusted_certificate = ca.pem\n\
+             nginx_status_ssl_verify_client = off\n",
+    );
+    let flags = [
+        "run",
+        "-c",
+        "my.conf",
+        "--proxy-listen",
+        "127.0.0.1:0 ssl",
+        "--admin-listen",
+        "127.0.0.1:0 ssl",
+        "--status-listen",
+        "127.0.0.1:0 ssl",
+    ];
+    let gateway = setup.start(&flags);
+    for name in ["proxy", "admin"] {
+        assert!(is_answered(&gateway, name, &[&client], false), "{name}");
+        assert!(!is_answered(&gateway, name, &[], false), "{name}");
+    }
+    assert!(is_answered(&gateway, "status", &[], false));
+}
+
+#[test]
+fn chains_have_a_depth() {
+    let root = Authority::new("root");
+    let (middle, low) = {
+        let middle = root.sub("middle");
+        let low = middle.sub("low");
+        (middle, low)
+    };
+    let chain = |authority: &Authority| Signed { der: authority.der(), ..Signed::default() };
+    let (by_root, by_middle, by_low) = (root.signs("a"), middle.signs("b"), low.signs("c"));
+    let (middle, low) = (chain(&middle), chain(&low));
+    for (depth, expected) in
+        [("0", [true, false, false]), ("", [true, true, false]), ("2", [true, true, true])]
+    {
+        let setup = Setup::with(CONFIG)
+            .env("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "on")
+            .env("KONG_NGINX_ADMIN_SSL_CLIENT_CERTIFICATE", &root.certificate())
+            .env("KONG_NGINX_ADMIN_SSL_VERIFY_DEPTH", depth);
+        let gateway = run(setup);
+        let answered = [
+            is_answered(&gateway, "admin", &[&by_root], false),
+            is_answered(&gateway, "admin", &[&by_middle, &middle], false),
+            is_answered(&gateway, "admin", &[&by_low, &low, &middle], false),
+        ];
+        assert_eq!(answered, expected, "depth {depth:?}");
+    }
+}
+
+#[test]
+fn revoked_certificates_are_refused() {
+    let authority = Authority::new("ours");
+    let (good, revoked) =
+        (authority.signs_with_serial("client", 7), authority.signs_with_serial("client", 8));
+    let setup = Setup::with(CONFIG)
+        .file("crl.pem", authority.revokes(8))
+        .env("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "on")
+        .env("KONG_NGINX_ADMIN_SSL_CLIENT_CERTIFICATE", &authority.certificate())
+        .env("KONG_NGINX_ADMIN_SSL_CRL", "crl.pem");
+    let gateway = run(setup);
+    assert!(is_answered(&gateway, "admin", &[&good], false));
+    assert!(!is_answered(&gateway, "admin", &[&revoked], false));
+}
+
+#[test]
+fn what_cannot_guard_does_not_start() {
+    let certificate = Authority::new("ours").certificate();
+    let tls = "127.0.0.1:0 ssl";
+    for (variables, listen, message) in [
+        (
+            &[("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "on")][..],
+            tls,
+            "nginx_admin_ssl_verify_client asks for certificates of clients, and no authority is named for them",
+        ),
+        (
+            &[
+                ("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "on"),
+                ("KONG_NGINX_ADMIN_SSL_CLIENT_CERTIFICATE", "/nowhere/ca.pem"),
+            ],
+            tls,
+            "cannot read /nowhere/ca.pem",
+        ),
+        (
+            &[
+                ("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "on"),
+                ("KONG_NGINX_ADMIN_SSL_CLIENT_CERTIFICATE", certificate.as_str()),
+            ],
+            "0.0.0.0:0, 127.0.0.1:0 ssl",
+            "nginx_admin_ssl_verify_client is 'on', but 0.0.0.0:0 of admin_listen speaks plain HTTP",
+        ),
+        (
+            &[
+                ("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "on"),
+                ("KONG_NGINX_ADMIN_SSL_CLIENT_CERTIFICATE", certificate.as_str()),
+            ],
+            "127.0.0.1:0",
+            "nginx_admin_ssl_verify_client is 'on', but no listener of admin_listen speaks TLS",
+        ),
+        (&[("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "optional_no_ca")], tls, "'optional_no_ca'"),
+        (&[("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "yes")], tls, "has an invalid value: 'yes'"),
+        (&[("KONG_ENFORCE_RBAC", "on")], tls, "enforce_rbac is 'on', which guards something"),
+        (&[("KONG_NGINX_ADMIN_ALLOW", "10.0.0.0/8")], tls, "nginx_admin_allow is '10.0.0.0/8'"),
+        (&[("KONG_NGINX_PROXY_SSL_UNHEARD_OF", "1")], tls, "nginx_proxy_ssl_unheard_of is '1'"),
+        (&[("MYNAH_ADMIN_TOKEN", "")], tls, "admin_token is empty"),
+        (&[("MYNAH_ADMIN_TOKENS", "s3cret")], tls, "admin_tokens is no setting, and admin_token"),
+        (&[("KONG_ENFORCE_RBCA", "on")], tls, "enforce_rbca is no setting, and enforce_rbac"),
+    ] {
+        let setup = variables.iter().fold(Setup::with(CONFIG), |setup, (name, value)| setup.env(name, value));
+        let refused = setup.call(&["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", listen]);
+        refused.is_refusal(message);
+        assert!(!refused.stderr.contains("s3cret"), "{}", refused.stderr);
+    }
+}
