@@ -5,12 +5,12 @@ use libfuzzer_sys::fuzz_target;
 use mynah::{
     config::parse,
     diag::{Source, Style},
-    plugin::Bundled,
+    plugin::{Bundled, EnabledPlugins},
 };
 
 fuzz_target!(|text: &str| {
     let source = Source::new("kong.yaml", text);
-    if let Err(report) = parse(&source, &Bundled { expressions: true }, 0) {
+    if let Err(report) = parse(&source, &Bundled { expressions: true, enabled: EnabledPlugins::ALL }, 0) {
         assert!(!report.is_empty());
         let _ = report.draw(Style::Plain);
     }

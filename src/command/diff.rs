@@ -7,7 +7,7 @@ use mynah::{
     control::read,
     diag::Report,
     document::Value,
-    plugin::Bundled,
+    plugin::{Bundled, EnabledPlugins},
     snapshot::Compiled,
 };
 use serde_json::{Value as Json, json};
@@ -38,7 +38,7 @@ pub(crate) fn diff(
 ) -> Option<bool> {
     let [before, after] = files.map(|file| load(file, specs, reading).inspect_err(draw).ok());
     let (before, after) = (before?, after?);
-    let plugins = Bundled { expressions: true };
+    let plugins = Bundled { expressions: true, enabled: EnabledPlugins::ALL };
     let all = differences(&before.snapshot.entities, &after.snapshot.entities, &plugins);
     match format {
         Format::Json => say(Json::Array(all.iter().map(to_json).collect())),

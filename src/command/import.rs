@@ -10,7 +10,7 @@ use mynah::{
     document::{self, Dialect},
     import::{Imported, Options, Specification, import as convert},
     openapi::{self, Location},
-    plugin::Bundled,
+    plugin::{Bundled, EnabledPlugins},
     router,
     snapshot::Compiler,
 };
@@ -57,7 +57,8 @@ pub(crate) fn import(files: &[PathBuf], wishes: Wishes, options: router::Options
         return Ok(false);
     }
     let asked = Options { mock: wishes.mock.is_some(), security: wishes.security, tags: wishes.tags };
-    let Imported { document, warnings } = convert(&specifications, &asked, &Bundled { expressions: false });
+    let Imported { document, warnings } =
+        convert(&specifications, &asked, &Bundled { expressions: false, enabled: EnabledPlugins::ALL });
     for (source, warnings) in sources.into_iter().zip(warnings) {
         draw(&Report::new(source, warnings));
     }

@@ -15,7 +15,7 @@ use mynah::{
     control::{Control, Door, Readiness, Verbosity, admin::Admin, load::compile, reload, reload::Reloader},
     diag::{Report, Source, plural},
     metrics::Connections,
-    plugin::Resources,
+    plugin::{EnabledPlugins, Resources},
     proxy::{self, Proxy},
     reply::Templates,
     router,
@@ -43,6 +43,7 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
         );
     }
     let compiler = Compiler::new(specs, options(&settings))
+        .with_plugins(enabled(&settings))
         .with_upstream_tls(upstream_tls(&settings)?)
         .with_resources(resources(&settings));
     let control = Reading::new(&settings).control(compiler).behind(door);
@@ -101,7 +102,8 @@ fn open_admin_listeners(settings: &Settings) -> impl Iterator<Item = &Listener> 
     let is_guarded = settings.admin_token.is_some();
     let asks = settings.tls.admin_clients.verify == VerifyClient::Required;
     settings.admin_listen.iter().filter(move |listener| {
-        !is_guarded && !(asks && listener.tls) && !listener.address.ip().to_canonical().is_loopback()
+        let asks = asks && listener.tls;
+        !is_guarded && !asks && !listener.address.ip().to_canonical().is_loopback()
     })
 }
 
@@ -235,22 +237,30 @@ pub(crate) fn specs_beside(file: &Path) -> PathBuf {
 pub(crate) struct Reading {
     options: router::Options,
     format: Format,
+    enabled: EnabledPlugins,
 }
 
 impl Reading {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { options: options(settings), format: Format::of_files(settings.env_substitution) }
+        let format = Format::of_files(settings.env_substitution);
+        Self { options: options(settings), format, enabled: enabled(settings) }
     }
 
     /// Checks and compiles a configuration whose plugins find their files in `specs`.
     pub(crate) fn compile(self, specs: PathBuf, source: &Arc<Source>) -> Result<Compiled, Report> {
-        compile(&mut Compiler::new(specs, self.options), source, self.format)
+        let mut compiler = Compiler::new(specs, self.options).with_plugins(self.enabled);
+        compile(&mut compiler, source, self.format)
     }
 
     /// What makes configurations current.
     pub(crate) fn control(self, compiler: Compiler) -> Control {
         Control::new(compiler).reading(self.format)
     }
+}
+
+/// Which plugins may be used.
+fn enabled(settings: &Settings) -> EnabledPlugins {
+    EnabledPlugins::only(|name| settings.plugins.allows(name))
 }
 
 /// How the router works.

@@ -1,10 +1,17 @@
 //! `mynah schema`: what a configuration may say, as a JSON Schema for editors.
 
-use mynah::{entity::DOCUMENT, json_schema::json_schema, plugin::Bundled};
+use mynah::{
+    entity::DOCUMENT,
+    json_schema::json_schema,
+    plugin::{Bundled, EnabledPlugins},
+};
 
 use super::say;
 
 /// Prints the schema.
 pub(crate) fn schema() {
-    say(format_args!("{:#}", json_schema(DOCUMENT, &Bundled { expressions: true })));
+    say(format_args!(
+        "{:#}",
+        json_schema(DOCUMENT, &Bundled { expressions: true, enabled: EnabledPlugins::ALL })
+    ));
 }

@@ -11,7 +11,6 @@ use crate::{
     config::{self, Format, Reader},
     diag::{Report, Source},
     document::Known,
-    plugin::Bundled,
     snapshot::{Checker, Compiled, Compiler, Live, Snapshot, changes},
 };
 
@@ -274,7 +273,7 @@ pub(super) struct Reading<'a> {
 impl Reading<'_> {
     /// Reads, checks and compiles a configuration.
     pub(super) fn compile(&self, compiler: &mut Compiler, source: &Arc<Source>) -> Result<Compiled, Report> {
-        let plugins = Bundled { expressions: compiler.reads_expressions() };
+        let plugins = compiler.plugins();
         let reader = Reader {
             format: self.format,
             plugins: &plugins,

@@ -195,15 +195,47 @@ pub fn find(name: &str) -> Option<&'static Def> {
 pub struct Bundled {
     /// Whether routes may be expressions.
     pub expressions: bool,
+    /// Which of the plugins may be used.
+    pub enabled: EnabledPlugins,
+}
+
+/// Which plugins of this build may be used: a bit for each of [`ALL`]. (Kong: `plugins`.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnabledPlugins(u64);
+
+const _: () = assert!(ALL.len() <= 64, "a bit for each plugin");
+
+impl EnabledPlugins {
+    /// All of them.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Those whose names are allowed.
+    #[must_use]
+    pub fn only(allows: impl Fn(&str) -> bool) -> Self {
+        let bits = ALL.iter().enumerate().filter(|(_, def)| allows(def.name)).map(|(bit, _)| 1 << bit);
+        Self(bits.fold(0, |all, bit: u64| all | bit))
+    }
+
+    fn contains(self, name: &str) -> bool {
+        let bit = ALL.iter().position(|def| def.name == name);
+        bit.is_some_and(|bit| self.0 & (1 << bit) != 0)
+    }
+}
+
+impl Default for EnabledPlugins {
+    fn default() -> Self {
+        Self::ALL
+    }
 }
 
 impl Plugins for Bundled {
     fn settings(&self, name: &str) -> Option<Settings> {
-        find(name).map(|def| def.settings)
+        find(name).filter(|def| self.enabled.contains(def.name)).map(|def| def.settings)
     }
 
     fn names(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = ALL.iter().map(|def| def.name).collect();
+        let all = ALL.iter().map(|def| def.name);
+        let mut names: Vec<_> = all.filter(|name| self.enabled.contains(name)).collect();
         names.sort_unstable();
         names
     }
@@ -213,6 +245,9 @@ impl Plugins for Bundled {
     }
 
     fn instead_of(&self, name: &str) -> Option<&'static str> {
+        if find(name).is_some() && !self.enabled.contains(name) {
+            return Some("the setting `plugins` (KONG_PLUGINS) does not name it");
+        }
         let runs_lua = matches!(name, "pre-function" | "post-function");
         runs_lua.then_some(
             "Lua does not run here; what most such functions do is done by request-transformer, \

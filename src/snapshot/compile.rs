@@ -15,7 +15,7 @@ use crate::{
     diag::Diagnostic,
     entity::{Entities, Plugin as Entry, Route, RouteIndex, Upstream},
     metrics::Groups,
-    plugin::{self, Chain, Consumers, Matched, Plugin, Resources, Setup},
+    plugin::{self, Bundled, Chain, Consumers, EnabledPlugins, Matched, Plugin, Resources, Setup},
     router::{self, Calculation, Flavor, Router},
     tls::Certificates,
     upstream::TlsSettings,
@@ -37,6 +37,7 @@ pub struct Compiler {
     /// How TLS was spoken with the upstreams of the last Snapshot.
     tls: Vec<Arc<TlsSettings>>,
     resources: Resources,
+    enabled: EnabledPlugins,
 }
 
 /// A plugin that may be used again.
@@ -91,6 +92,7 @@ impl Compiler {
             upstream_tls: UpstreamTls::default(),
             tls: Vec::new(),
             resources: Resources::default(),
+            enabled: EnabledPlugins::ALL,
         }
     }
 
@@ -112,10 +114,16 @@ impl Compiler {
         &self.named
     }
 
-    /// Whether its routes may be expressions.
+    /// Reads no other plugins than these.
     #[must_use]
-    pub fn reads_expressions(&self) -> bool {
-        self.options.flavor == Flavor::Expressions
+    pub fn with_plugins(self, enabled: EnabledPlugins) -> Self {
+        Self { enabled, ..self }
+    }
+
+    /// The plugins that it reads, and whether routes may be expressions.
+    #[must_use]
+    pub const fn plugins(&self) -> Bundled {
+        Bundled { expressions: matches!(self.options.flavor, Flavor::Expressions), enabled: self.enabled }
     }
 
     /// Whether a file that the last Snapshot was made from says something else by now.

@@ -10,7 +10,7 @@ use crate::{
     config::{Format, Reader},
     diag::{Diagnostic, Report, Source},
     document::Value,
-    plugin::Bundled,
+    plugin::{Bundled, EnabledPlugins},
 };
 
 /// The items of each section of a configuration.
@@ -100,7 +100,7 @@ impl Edit {
 fn read(text: &str, before: &Snapshot, compiler: &mut Compiler) -> Result<Compiled, Vec<Diagnostic>> {
     let reader = Reader {
         format: Format::Deck,
-        plugins: &Bundled { expressions: false },
+        plugins: &Bundled { expressions: false, enabled: EnabledPlugins::ALL },
         now: 0,
         before: Some((&before.entities, &before.origin)),
         layout: false,

@@ -9,7 +9,7 @@ use mynah::{
     config::{self, Format},
     diag::Source,
     document::Value,
-    plugin::Bundled,
+    plugin::{Bundled, EnabledPlugins},
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -65,8 +65,13 @@ type Declared = BTreeMap<String, String>;
 /// What the file declares, by collection and id, without times and passwords.
 fn declared(text: &str) -> Declared {
     let source: Arc<Source> = Source::new("kong.yaml", text);
-    let config = config::parse(&source, Format::Deck, &Bundled { expressions: false }, 0)
-        .unwrap_or_else(|report| panic!("{report}\n{text}"));
+    let config = config::parse(
+        &source,
+        Format::Deck,
+        &Bundled { expressions: false, enabled: EnabledPlugins::ALL },
+        0,
+    )
+    .unwrap_or_else(|report| panic!("{report}\n{text}"));
     let records = config.entities.records.iter();
     records.map(|it| (format!("{} {}", it.collection(), it.id()), said(&it.value))).collect()
 }

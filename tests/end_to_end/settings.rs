@@ -140,3 +140,28 @@ fn a_template_that_is_none_is_told_at_the_start() {
         .call(&run)
         .is_refusal("error_template_plain: e.txt is no template of errors: it has 3 places (`%s`)");
 }
+
+#[test]
+fn plugins_that_the_setting_leaves_out_cannot_be_used() {
+    let config = "_format_version: \"3.0\"\nplugins:\n- name: cors\n";
+    for (plugins, expected) in
+        [("bundled", true), ("cors, key-auth", true), ("key-auth", false), ("off", false)]
+    {
+        let checked = Setup::with(config).env("KONG_PLUGINS", plugins).call(&["check", "kong.yaml"]);
+        assert_eq!(checked.code == Some(0), expected, "{plugins}: {checked:?}");
+        if !expected {
+            checked.is_refusal("plugin 'cors' not enabled; add it to the 'plugins' configuration property");
+            checked.is_refusal("the setting `plugins` (KONG_PLUGINS) does not name it");
+        }
+    }
+    let gateway = Setup::with(EMPTY).env("KONG_PLUGINS", "key-auth").run();
+    let form = |path: &str| gateway.admin_form("POST", path, "name=cors").status;
+    assert_eq!((form("/plugins"), form("/schemas/plugins/validate")), (400, 400));
+    let posted = gateway.admin_json(
+        "POST",
+        "/config",
+        serde_json::json!({"_format_version": "3.0", "plugins": [{"name": "cors"}]}),
+    );
+    assert_eq!(posted.status, 400);
+    assert_eq!(gateway.admin_form("POST", "/plugins", "name=key-auth").status, 201);
+}

@@ -13,10 +13,8 @@ use crate::{
     diag::Source,
     document::{Mapping, Value},
     entity::{Entities, Record},
-    plugin::Bundled,
     reply,
     schema::Kind,
-    settings::RouterFlavor,
 };
 
 /// A body larger than this is refused.
@@ -65,8 +63,7 @@ impl Admin {
                     "the Admin API was given a configuration that cannot be used: {}",
                     report.summary()
                 );
-                let plugins =
-                    Bundled { expressions: self.settings.router_flavor == RouterFlavor::Expressions };
+                let plugins = self.plugins();
                 let flatten = asked("flatten_errors", &["1", "true", "on", "yes"]);
                 let mut text = refused(refusal(&source, &report, &plugins, flatten));
                 if asked("diagnostics", &["1"]) {

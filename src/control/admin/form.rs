@@ -198,12 +198,20 @@ fn number(text: &str) -> Option<Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{control::admin::collections::entity, plugin::Bundled};
+    use crate::{
+        control::admin::collections::entity,
+        plugin::{Bundled, EnabledPlugins},
+    };
 
     #[track_caller]
     fn check(collection: &str, form: &str, expected: &str) {
         let pairs = form_urlencoded::parse(form.as_bytes()).into_owned();
-        let record = record(pairs, entity(collection).unwrap(), &Bundled { expressions: false }, None);
+        let record = record(
+            pairs,
+            entity(collection).unwrap(),
+            &Bundled { expressions: false, enabled: EnabledPlugins::ALL },
+            None,
+        );
         assert_eq!(Value::from(record).to_json(), expected, "{form}");
     }
 
@@ -248,7 +256,12 @@ mod tests {
     fn odd_names_do_no_harm() {
         for form in ["a[=1", "]=1", ".=1", "=1", "a.b=1&a=2", "a=1&a.b=2", "a[]=1&a.b=2", "a[1][2][3]=x"] {
             let pairs = form_urlencoded::parse(form.as_bytes()).into_owned();
-            drop(record(pairs, entity("services").unwrap(), &Bundled { expressions: false }, None));
+            drop(record(
+                pairs,
+                entity("services").unwrap(),
+                &Bundled { expressions: false, enabled: EnabledPlugins::ALL },
+                None,
+            ));
         }
     }
 }

@@ -231,7 +231,7 @@ mod tests {
     ) {
         let admin_gui_url = vec!["http://manager.example:8002".to_owned()];
         let admin_allowed_hosts = ["kong.example", "*.corp.example"].map(HostPattern::from).to_vec();
-        let settings = Settings { admin_gui_url, admin_allowed_hosts, ..Settings::default() };
+        let settings = Settings { admin_allowed_hosts, admin_gui_url, ..Settings::default() };
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);

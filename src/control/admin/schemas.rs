@@ -13,7 +13,7 @@ use super::{
 use crate::{
     body::Body,
     document::{Mapping, Value},
-    plugin::{self, Bundled},
+    plugin::{self, Bundled, EnabledPlugins},
     reply,
     schema::{Complaint, Condition, Entity, Field, Kind, Must, Plugins, Rule},
     settings::RouterFlavor,
@@ -41,7 +41,8 @@ impl Admin {
     }
 
     pub(super) fn plugins(&self) -> Bundled {
-        Bundled { expressions: self.settings.router_flavor == RouterFlavor::Expressions }
+        let enabled = EnabledPlugins::only(|name| self.settings.plugins.allows(name));
+        Bundled { expressions: self.settings.router_flavor == RouterFlavor::Expressions, enabled }
     }
 
     /// The older form: only what `config` may say.
