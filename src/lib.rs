@@ -7,6 +7,8 @@
 //! | [`budget`] | Budgets of work that a client or a document can make large |
 //! | [`document`] | TEXT: YAML and JSON as an ordered tree, and where each node stands |
 //! | [`diag`] | WHERE: what is wrong, at which node, drawn on the text |
+//! | [`ip_network`] | Blocks of IP addresses |
+//! | [`request_head`] | Heads of requests: what the client said, and what goes upstream in its place |
 //! | [`uri_path`] | PATHS: how the path of a request is read and written |
 //! | [`schema`] | MAY: what a record may say, one row per field |
 //! | [`entity`] | WORDS: Service, Route, Plugin, ... as values that cannot be wrong |
@@ -45,6 +47,7 @@ pub mod document;
 pub mod entity;
 pub mod export;
 pub mod import;
+pub mod ip_network;
 pub mod json_schema;
 pub mod metrics;
 pub mod mock;
@@ -52,6 +55,7 @@ pub mod openapi;
 pub mod plugin;
 pub mod proxy;
 pub mod reply;
+pub mod request_head;
 pub mod request_id;
 pub mod router;
 pub mod schema;

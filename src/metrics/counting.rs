@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, Response, request::Parts};
+use http::{HeaderMap, Response};
 use http_body::Body as _;
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     sharded::Sharded,
     traffic::Traffic,
 };
-use crate::body::Body;
+use crate::{body::Body, request_head::ClientHead};
 
 /// nginx's status of a request whose client left before an answer.
 const CLIENT_LEFT: u16 = 499;
@@ -88,7 +88,7 @@ impl Counting {
 
     /// Begins to count a request that came at this time.
     #[must_use]
-    pub fn request(self: &Arc<Self>, head: &Parts, started: Instant) -> Count {
+    pub fn request(self: &Arc<Self>, head: &ClientHead, started: Instant) -> Count {
         Count {
             counting: Arc::clone(self),
             consumer: None,
@@ -176,10 +176,10 @@ impl Drop for Count {
 }
 
 /// The bytes of a head as HTTP/1.1 has it.
-fn request_head(head: &Parts) -> u64 {
-    let target = head.uri.path_and_query().map_or(1, |it| it.as_str().len());
-    let line = head.method.as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
-    (line + fields(&head.headers)) as u64
+fn request_head(head: &ClientHead) -> u64 {
+    let target = head.target().path_and_query().map_or(1, |it| it.as_str().len());
+    let line = head.method().as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
+    (line + fields(head.fields())) as u64
 }
 
 fn response_head<B>(response: &Response<B>) -> u64 {
@@ -219,8 +219,9 @@ mod tests {
         Arc::new(Counting::new(groups, Arc::clone(counters), 2))
     }
 
-    fn head() -> Parts {
-        Request::get("/a?b").header("host", "x").body(()).unwrap().into_parts().0
+    fn head() -> ClientHead {
+        let request = Request::get("/a?b").header("host", "x").body(()).unwrap();
+        ClientHead::new(request.into_parts().0, false).0
     }
 
     /// Counts a request that a Service answered with this status.

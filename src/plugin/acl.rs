@@ -69,11 +69,8 @@ impl Plugin for Acl {
         if listed == self.deny {
             return Flow::Respond(exchange.error(StatusCode::FORBIDDEN, "You cannot consume this service"));
         }
-        let headers = &mut exchange.head.headers;
-        match consumer.told.groups.as_ref().filter(|_| !self.hide_groups_header) {
-            Some(groups) => drop(headers.insert(CONSUMER_GROUPS, groups.clone())),
-            // A client does not say itself what groups it belongs to.
-            None => drop(headers.remove(CONSUMER_GROUPS)),
+        if let Some(groups) = consumer.told.groups.as_ref().filter(|_| !self.hide_groups_header) {
+            exchange.upstream.set_field(CONSUMER_GROUPS, groups.clone());
         }
         Flow::Continue
     }

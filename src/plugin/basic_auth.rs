@@ -42,14 +42,14 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
 
 impl Plugin for BasicAuth {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        if self.hide_credentials {
+            exchange.upstream.remove_field(PROXY_AUTHORIZATION);
+            exchange.upstream.remove_field(AUTHORIZATION);
+        }
         if self.gate.is_open(exchange) {
             return Flow::Continue;
         }
         let identity = identity(exchange);
-        if self.hide_credentials {
-            exchange.head.headers.remove(PROXY_AUTHORIZATION);
-            exchange.head.headers.remove(AUTHORIZATION);
-        }
         match identity {
             Some(identity) => admit(exchange, identity),
             None => self.gate.refuse(exchange, "Unauthorized"),
@@ -61,7 +61,7 @@ impl Plugin for BasicAuth {
 fn identity(exchange: &Exchange) -> Option<Identity> {
     let consumers = exchange.consumers()?;
     [PROXY_AUTHORIZATION, AUTHORIZATION].iter().find_map(|name| {
-        let (username, password) = credentials(exchange.head.headers.get(name)?.as_bytes())?;
+        let (username, password) = credentials(exchange.head().field(name)?.as_bytes())?;
         consumers.with_password(&username, &password).cloned()
     })
 }

@@ -67,7 +67,7 @@ impl Plugin for CorrelationId {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         if self.given(exchange).is_none() {
             let id = self.generator.next(exchange);
-            exchange.head.headers.insert(&self.header, id);
+            exchange.upstream.set_field(self.header.clone(), id);
         }
         Flow::Continue
     }
@@ -82,7 +82,7 @@ impl Plugin for CorrelationId {
 
 impl CorrelationId {
     fn given<'a>(&self, exchange: &'a Exchange) -> Option<&'a HeaderValue> {
-        exchange.head.headers.get(&self.header).filter(|id| !id.is_empty())
+        exchange.upstream_field(&self.header).filter(|id| !id.is_empty())
     }
 }
 
@@ -125,7 +125,10 @@ mod tests {
                 text.to_owned()
             }
         };
-        assert_eq!((id(&exchange.head.headers).as_str(), id(response.headers()).as_str()), (upstream, back));
+        assert_eq!(
+            (id(&exchange.edited_fields()).as_str(), id(response.headers()).as_str()),
+            (upstream, back)
+        );
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! One request on its way through the plugins.
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Instant,
 };
 
-use http::{HeaderValue, StatusCode, Uri, request::Parts};
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header::HOST};
 use uuid::Uuid;
 
 use super::{Consumers, Identity, Picks, Sent};
@@ -14,17 +16,25 @@ use crate::{
     body::Body,
     document::Value,
     reply::{self, Asked, Phase, Templates},
+    request_head::{ClientHead, UpstreamRequest},
     request_id::RequestId,
 };
 
 /// A response, ours or an upstream's.
 pub type Response = http::Response<Body>;
 
-/// What plugins see of a request, and may change of it before it goes upstream.
+/// What plugins see of a request, and may say to the upstream.
+///
+/// What the client said is in [`Exchange::head`] and stays as it is; what goes upstream in its place is in
+/// [`Exchange::upstream`]. A plugin that acts on a field reads [`Exchange::upstream_field`]: there, a client cannot
+/// speak for the gateway. Credentials are read from the client's head.
 #[derive(Debug)]
 pub struct Exchange {
-    /// Method, target and headers; what the upstream gets is made of these.
-    pub head: Parts,
+    head: ClientHead,
+    /// What goes upstream in place of what the client said.
+    pub upstream: UpstreamRequest,
+    /// What else came with the request, or is kept with it.
+    pub extensions: Extensions,
     /// The body, if nobody has taken it.
     pub body: Body,
     /// The request path in normal form: what the Route was matched against.
@@ -42,19 +52,136 @@ pub struct Exchange {
     /// What the groups of the Route's path expression caught, in their order: name (empty if it has none) and
     /// text.
     pub captures: Vec<(String, String)>,
-    /// The path that the upstream gets in place of the one that the Route and its Service make, percent-encoded.
-    pub upstream_path: Option<String>,
     /// Who it comes from, as soon as a plugin has found out.
     pub identity: Option<Identity>,
     /// Whom the steps of its chain knew.
     pub picks: Picks,
-    /// The `Host` that the upstream gets in place of its own name.
-    pub upstream_host: Option<HeaderValue>,
     /// What an upstream was asked, for plugins that log; none if they do not, or if a plugin answered.
     pub sent: Option<Arc<Mutex<Sent>>>,
+    /// The client's fields with changes, for a plugin that holds on to them.
+    edited: Option<Box<HeaderMap>>,
+}
+
+/// From whom a request came, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// The client, behind trusted proxies if there are any.
+    pub client: SocketAddr,
+    /// Whether it came over TLS.
+    pub tls: bool,
+    /// When its head had arrived.
+    pub started: Instant,
+    /// Its id.
+    pub request_id: RequestId,
 }
 
 impl Exchange {
+    /// A request that has arrived, with its path in normal form.
+    #[must_use]
+    pub fn new(
+        (head, extensions): (ClientHead, Extensions),
+        body: Body,
+        path: String,
+        origin: Origin,
+    ) -> Self {
+        let Origin { client, tls, started, request_id } = origin;
+        Self {
+            head,
+            upstream: UpstreamRequest::default(),
+            extensions,
+            body,
+            path,
+            client,
+            tls,
+            started,
+            request_id,
+            matched: None,
+            captures: Vec::new(),
+            identity: None,
+            picks: Picks::default(),
+            sent: None,
+            edited: None,
+        }
+    }
+
+    /// What the client said.
+    #[must_use]
+    pub const fn head(&self) -> &ClientHead {
+        &self.head
+    }
+
+    /// The client's request with the changes that plugins have made, and its body, which may be taken meanwhile.
+    #[must_use]
+    pub fn split(&mut self) -> (EditedRequest<'_>, &mut Body) {
+        if let Cow::Owned(fields) = edited_fields(&self.head, &self.upstream) {
+            self.edited = Some(Box::new(fields));
+        }
+        let request = EditedRequest {
+            method: self.upstream.method().unwrap_or(self.head.method()),
+            path: &self.path,
+            query: upstream_query(&self.head, &self.upstream),
+            fields: self.edited.as_deref().unwrap_or(self.head.fields()),
+        };
+        (request, &mut self.body)
+    }
+
+    /// The method that goes upstream.
+    #[must_use]
+    pub fn upstream_method(&self) -> &Method {
+        self.upstream.method().unwrap_or(self.head.method())
+    }
+
+    /// The query that goes upstream.
+    #[must_use]
+    pub fn upstream_query(&self) -> Option<&str> {
+        upstream_query(&self.head, &self.upstream)
+    }
+
+    /// The values of a field that goes upstream, but for those that the gateway adds last (Via, X-Forwarded-* and
+    /// what is about the connection).
+    pub fn upstream_values(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
+        let edits = self.upstream.edits();
+        let host = self.upstream.host().filter(|_| *name == HOST);
+        let client = host.is_none() && self.head.fields().contains_key(name) && !edits.replaces(name);
+        let client = client && self.head.passes(name, &self.head.nominated());
+        let sent = self.head.fields().get_all(name).into_iter().filter(move |_| client);
+        let changed = edits.values().filter(move |(edited, _)| **edited == *name).map(|(_, value)| value);
+        host.into_iter().chain(sent).chain(changed)
+    }
+
+    /// The first value of a field that goes upstream.
+    #[must_use]
+    pub fn upstream_field(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.upstream_values(name).next()
+    }
+
+    /// The client's fields with the changes that plugins have made: what logs and mocks show. Nothing is copied if
+    /// there are none.
+    #[must_use]
+    pub fn edited_fields(&self) -> Cow<'_, HeaderMap> {
+        edited_fields(&self.head, &self.upstream)
+    }
+
+    /// Puts a body in place of the client's.
+    pub fn set_body(&mut self, bytes: impl Into<Bytes>) {
+        let bytes = bytes.into();
+        self.upstream.set_content_length(bytes.len() as u64);
+        self.body = Body::full(bytes);
+    }
+
+    /// Its head as logs show it; nothing is left of it here. What plugins have hidden from the upstream stays hidden.
+    pub(crate) fn take_head(&mut self) -> TakenHead {
+        let (method, target, mut fields) = std::mem::take(&mut self.head).into_parts();
+        let upstream = std::mem::take(&mut self.upstream);
+        let first = method.as_str().len()
+            + target.path_and_query().map_or(1, |target| target.as_str().len())
+            + "  HTTP/1.1".len();
+        let size = super::Record::head_size(first, &fields);
+        upstream.apply(&mut fields);
+        let target = upstream.query().map_or(target.clone(), |query| with_query(target, query));
+        TakenHead { method: upstream.method().cloned().unwrap_or(method), target, fields, size }
+    }
+
     /// The place of the Consumer that it comes from, if one is known.
     #[must_use]
     pub fn consumer(&self) -> Option<usize> {
@@ -70,21 +197,10 @@ impl Exchange {
     /// What of the request shapes an answer.
     #[must_use]
     pub fn asked(&self) -> Asked<'_> {
-        let Parts { method, version, headers, extensions, .. } = &self.head;
         // There, they take no room of requests that have none.
-        let templates = extensions.get::<Arc<Templates>>().map(|it| &**it);
-        Asked { method, version: *version, headers, templates }
-    }
-
-    /// Puts a query in place of the one that the target has; an empty one takes it away.
-    pub fn set_query(&mut self, query: &str) {
-        let uri = &self.head.uri;
-        let target = if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) };
-        let mut parts = uri.clone().into_parts();
-        parts.path_and_query = target.parse().ok();
-        if let Ok(uri) = Uri::from_parts(parts) {
-            self.head.uri = uri;
-        }
+        let templates = self.extensions.get::<Arc<Templates>>().map(|it| &**it);
+        let head = &self.head;
+        Asked { method: head.method(), version: head.version(), headers: head.fields(), templates }
     }
 
     /// An error in the form that the client accepts, with the id of the request: how Kong's router and most of its
@@ -93,6 +209,55 @@ impl Exchange {
     pub fn error(&self, status: StatusCode, message: &str) -> Response {
         reply::error(&self.asked(), Phase::Access, status, Some(message), &self.request_id)
     }
+}
+
+/// The client's request with the changes of plugins.
+#[derive(Clone, Copy, Debug)]
+pub struct EditedRequest<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path in normal form.
+    pub path: &'a str,
+    /// The query.
+    pub query: Option<&'a str>,
+    /// The fields.
+    pub fields: &'a HeaderMap,
+}
+
+/// The head of a request that is over, for logs.
+#[derive(Debug)]
+pub(crate) struct TakenHead {
+    /// The method that went upstream.
+    pub(crate) method: Method,
+    /// The client's target; the query is the one that went upstream.
+    pub(crate) target: Uri,
+    /// The client's fields with the changes of plugins.
+    pub(crate) fields: HeaderMap,
+    /// How many bytes the client sent of it.
+    pub(crate) size: u64,
+}
+
+fn upstream_query<'a>(head: &'a ClientHead, upstream: &'a UpstreamRequest) -> Option<&'a str> {
+    match upstream.query() {
+        Some(query) => Some(query).filter(|query| !query.is_empty()),
+        None => head.query(),
+    }
+}
+
+fn edited_fields<'a>(head: &'a ClientHead, upstream: &UpstreamRequest) -> Cow<'a, HeaderMap> {
+    if upstream.keeps_fields() {
+        return Cow::Borrowed(head.fields());
+    }
+    let mut fields = head.fields().clone();
+    upstream.apply(&mut fields);
+    Cow::Owned(fields)
+}
+
+/// A target with another query. One that would be longer than any target can be stays without a query.
+fn with_query(target: Uri, query: &str) -> Uri {
+    let path = target.path().to_owned();
+    let text = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
+    text.parse().or_else(|_| path.parse()).unwrap_or_default()
 }
 
 /// A Route and its Service; made once at load, shared by the requests that match.

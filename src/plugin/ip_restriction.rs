@@ -8,6 +8,7 @@ use super::{Def, Exchange, Flow, Plugin, Setup, rules};
 use crate::{
     diag::Diagnostic,
     document::Value,
+    ip_network::IpNetwork,
     schema::{Complaint, Field, Kind, Rule, Settings},
 };
 
@@ -35,12 +36,12 @@ fn some_list(config: &Value) -> Option<Complaint> {
 
 fn network(value: &Value) -> Result<(), String> {
     let text = value.as_str().unwrap_or_default();
-    if Network::new(text).is_some() { Ok(()) } else { Err(format!("invalid ip or cidr range: '{text}'")) }
+    if IpNetwork::parse(text).is_some() { Ok(()) } else { Err(format!("invalid ip or cidr range: '{text}'")) }
 }
 
 struct IpRestriction {
-    allow: Vec<Network>,
-    deny: Vec<Network>,
+    allow: Vec<IpNetwork>,
+    deny: Vec<IpNetwork>,
     status: StatusCode,
     message: Option<String>,
 }
@@ -48,7 +49,7 @@ struct IpRestriction {
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let networks =
-        |field| rules::texts(setup.config, field).filter_map(|(_, text)| Network::new(text)).collect();
+        |field| rules::texts(setup.config, field).filter_map(|(_, text)| IpNetwork::parse(text)).collect();
     let status = rules::whole(setup.config, "status").and_then(|it| u16::try_from(it).ok());
     Ok(Arc::new(IpRestriction {
         allow: networks("allow"),
@@ -77,42 +78,8 @@ impl Plugin for IpRestriction {
 
 impl IpRestriction {
     fn lets_in(&self, client: IpAddr) -> bool {
-        let within = |networks: &[Network]| networks.iter().any(|network| network.contains(client));
+        let within = |networks: &[IpNetwork]| networks.iter().any(|network| network.contains(client));
         !within(&self.deny) && (self.allow.is_empty() || within(&self.allow))
-    }
-}
-
-/// An address, or all that begin with the same bits. (RFC 4632, section 3.1; RFC 4291, section 2.3.)
-#[derive(Clone, Copy, Debug)]
-struct Network {
-    base: IpAddr,
-    /// How many bits at the end are free.
-    free: u32,
-}
-
-impl Network {
-    fn new(text: &str) -> Option<Self> {
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length)),
-            None => (text, None),
-        };
-        let base: IpAddr = address.parse().ok()?;
-        let bits = if base.is_ipv4() { 32 } else { 128 };
-        let length: u32 = match length {
-            Some(length) if length.bytes().all(|it| it.is_ascii_digit()) => length.parse().ok()?,
-            Some(_) => return None,
-            None => bits,
-        };
-        Some(Self { base, free: bits.checked_sub(length)? })
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        let differs = match (self.base, address) {
-            (IpAddr::V4(base), IpAddr::V4(it)) => u128::from(base.to_bits() ^ it.to_bits()),
-            (IpAddr::V6(base), IpAddr::V6(it)) => base.to_bits() ^ it.to_bits(),
-            _ => return false,
-        };
-        differs.checked_shr(self.free).unwrap_or_default() == 0
     }
 }
 
@@ -145,6 +112,9 @@ mod tests {
         check("{deny: [0.0.0.0/0]}", "10.1.2.3", refused);
         check("{deny: ['::/0']}", "10.1.2.3", None);
         check("{deny: [10.1.2.2/31]}", "::ffff:10.1.2.3", refused);
+        check("{deny: ['::ffff:10.0.0.0/104']}", "10.1.2.3", refused);
+        check("{deny: ['::ffff:10.1.2.3']}", "10.1.2.3", refused);
+        check("{allow: ['::ffff:10.0.0.0/104']}", "10.1.2.3", None);
         check("{deny: ['2001:db8::/32']}", "2001:db9::1", None);
         let config = "{deny: ['2001:db8::/32'], status: 418, message: go away}";
         check(config, "2001:db8:1::1", Some((418, "go away")));

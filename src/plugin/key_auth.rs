@@ -3,13 +3,10 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use http::{
-    HeaderName, HeaderValue, Method,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
-};
+use http::{HeaderName, Method, header::CONTENT_TYPE};
 
 use super::{
-    Def, Exchange, Flow, Plugin, Setup,
+    Def, Exchange, Flow, Identity, Plugin, Setup,
     identity::{Gate, admit},
     rules, whole_body,
 };
@@ -88,8 +85,11 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
 
 impl Plugin for KeyAuth {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let passes = !self.run_on_preflight && exchange.head.method == Method::OPTIONS;
+        let passes = !self.run_on_preflight && *exchange.head().method() == Method::OPTIONS;
         if passes || self.gate.is_open(exchange) {
+            if self.hide_credentials {
+                self.hide(exchange, None);
+            }
             return Flow::Continue;
         }
         let kind = if self.places.body { Content::kind(exchange) } else { None };
@@ -111,7 +111,7 @@ impl KeyAuth {
                     ContentKind::Form => None,
                 };
                 let content = Content::new(kind, &bytes);
-                set_body(exchange, Body::full(bytes));
+                exchange.set_body(bytes);
                 self.decide(exchange, content)
             }
             Err(error) => Flow::Respond(whole_body::refusal(exchange, &error)),
@@ -119,24 +119,48 @@ impl KeyAuth {
     }
 
     fn decide<'a>(&self, exchange: &mut Exchange, content: Option<Content>) -> Flow<'a> {
+        let decision = self.find(exchange, content.as_ref());
+        if self.hide_credentials {
+            self.hide(exchange, content);
+        }
+        match decision {
+            Ok(identity) => admit(exchange, identity),
+            Err(message) => self.gate.refuse(exchange, message),
+        }
+    }
+
+    /// Who shows a key, or why the request is refused.
+    fn find(&self, exchange: &Exchange, content: Option<&Content>) -> Result<Identity, &'static str> {
         for (name, header) in &self.names {
-            match self.shown(exchange, content.as_ref(), name, header.as_ref()) {
+            match self.shown(exchange, content, name, header.as_ref()) {
                 Shown::Nothing => (),
-                Shown::Several => return self.gate.refuse(exchange, "Duplicate API key found"),
+                Shown::Several => return Err("Duplicate API key found"),
                 Shown::One(key) if key.is_empty() => break,
                 Shown::One(key) => {
                     let identity = exchange.consumers().and_then(|all| all.with_key(&key)).cloned();
-                    if self.hide_credentials {
-                        hide(exchange, content, name, header.as_ref());
-                    }
-                    return match identity {
-                        Some(identity) => admit(exchange, identity),
-                        None => self.gate.refuse(exchange, "Unauthorized"),
-                    };
+                    return identity.ok_or("Unauthorized");
                 }
             }
         }
-        self.gate.refuse(exchange, "No API key found in request")
+        Err("No API key found in request")
+    }
+
+    /// Takes keys out of what goes upstream, under every name and wherever they could be, also those of a request
+    /// that is let in without one.
+    fn hide(&self, exchange: &mut Exchange, content: Option<Content>) {
+        let query = exchange.head().query().unwrap_or_default();
+        let shows = |name: &String| arguments(query, name).next().is_some();
+        if self.names.iter().any(|(name, _)| shows(name)) {
+            let query = self.names.iter().fold(query.to_owned(), |query, (name, _)| without(&query, name));
+            exchange.upstream.set_query(&query);
+        }
+        for header in self.names.iter().filter_map(|(_, header)| header.as_ref()) {
+            exchange.upstream.remove_field(header.clone());
+        }
+        let names = self.names.iter().map(|(name, _)| name.as_str());
+        if let Some(bytes) = content.and_then(|content| content.without(names)) {
+            exchange.set_body(bytes);
+        }
     }
 
     /// The header comes before the query, the query before the body.
@@ -149,11 +173,11 @@ impl KeyAuth {
     ) -> Shown<'a> {
         let mut shown = Shown::Nothing;
         if let Some(header) = header.filter(|_| self.places.header) {
-            let values = exchange.head.headers.get_all(header).iter();
+            let values = exchange.head().fields().get_all(header).iter();
             shown = Shown::of(values.map(|it| String::from_utf8_lossy(it.as_bytes())));
         }
         if self.places.query && matches!(shown, Shown::Nothing) {
-            let query = exchange.head.uri.query().unwrap_or_default();
+            let query = exchange.head().query().unwrap_or_default();
             shown = Shown::of(arguments(query, name));
         }
         if let (Shown::Nothing, Some(content)) = (&shown, content) {
@@ -180,21 +204,6 @@ fn arguments<'a>(text: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>
     pairs.filter(move |(it, _)| *it == name).map(|(_, value)| value)
 }
 
-/// Takes a key out of a request wherever a key could be.
-fn hide(exchange: &mut Exchange, content: Option<Content>, name: &str, header: Option<&HeaderName>) {
-    if let Some(header) = header {
-        exchange.head.headers.remove(header);
-    }
-    let query = exchange.head.uri.query();
-    if let Some(query) = query.filter(|query| arguments(query, name).next().is_some()) {
-        let query = without(query, name);
-        exchange.set_query(&query);
-    }
-    if let Some(bytes) = content.and_then(|content| content.without(name)) {
-        set_body(exchange, Body::full(bytes));
-    }
-}
-
 /// The parts of a query or a form with other names, byte for byte.
 fn without(text: &str, name: &str) -> String {
     let is_other = |part: &&str| {
@@ -207,13 +216,6 @@ fn without(text: &str, name: &str) -> String {
 /// The text of a form.
 fn text(form: &[u8]) -> &str {
     std::str::from_utf8(form).unwrap_or_default()
-}
-
-fn set_body(exchange: &mut Exchange, body: Body) {
-    let length = http_body::Body::size_hint(&body).exact().unwrap_or_default();
-    exchange.head.headers.remove(TRANSFER_ENCODING);
-    exchange.head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    exchange.body = body;
 }
 
 /// A body in which keys can be found.
@@ -232,7 +234,7 @@ enum ContentKind {
 impl Content {
     /// What a request says its body is; none if no key can be in it.
     fn kind(exchange: &Exchange) -> Option<ContentKind> {
-        let media_type = exchange.head.headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
+        let media_type = exchange.head().field(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
         if media_type.eq_ignore_ascii_case("application/json") {
             return Some(ContentKind::Json);
         }
@@ -258,15 +260,17 @@ impl Content {
         }
     }
 
-    /// The bytes of the same body without a name; none if it has no such name.
-    fn without(self, name: &str) -> Option<Vec<u8>> {
+    /// The bytes of the same body without these names; none if it has no such name.
+    fn without<'a>(self, names: impl Iterator<Item = &'a str> + Clone) -> Option<Vec<u8>> {
         match self {
             Self::Form(bytes) => {
-                arguments(text(&bytes), name).next()?;
-                Some(without(text(&bytes), name).into_bytes())
+                let form = text(&bytes);
+                names.clone().find(|name| arguments(form, name).next().is_some())?;
+                Some(names.fold(form.to_owned(), |form, name| without(&form, name)).into_bytes())
             }
             Self::Json(mut members) => {
-                members.shift_remove(name)?;
+                names.clone().find(|name| members.contains_key(*name))?;
+                names.for_each(|name| drop(members.shift_remove(name)));
                 serde_json::to_vec(&members).ok()
             }
         }

@@ -35,7 +35,7 @@ mod whole_body;
 pub use chain::{Chain, Overlay, Picks, Step};
 pub use consumers::{Consumer, Consumers, Credential, Identity, Told};
 pub use delivery::Outbox;
-pub use exchange::{Exchange, Matched, Response};
+pub use exchange::{EditedRequest, Exchange, Matched, Origin, Response};
 pub use jwt::{JwtKey, KeyFault};
 pub use record::{Answer, Record, Sent, Try};
 pub use resources::Resources;

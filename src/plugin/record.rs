@@ -289,10 +289,11 @@ mod tests {
     use crate::plugin::trial;
 
     fn record() -> Record {
-        let exchange = trial::request("GET /a?b=1&b=2&c&d=\nhost: h\nauthorization: Basic YTpi\nx: 1\nx: 2");
-        let head = exchange.head;
+        let request = "GET /a?b=1&b=2&c&d=\nhost: h\nauthorization: Basic YTpi\nx: 1\nx: 2";
+        let mut exchange = trial::request(request);
+        let head = exchange.take_head();
         let mut record =
-            Record::new(exchange.request_id, head.method, head.uri, head.headers, exchange.client.ip());
+            Record::new(exchange.request_id, head.method, head.target, head.fields, exchange.client.ip());
         record.place = "http://h:8000".to_owned();
         record.size = 90;
         record.started = 1_700_000_000_000;

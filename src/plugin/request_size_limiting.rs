@@ -58,7 +58,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
 
 impl Plugin for RequestSizeLimiting {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let length = exchange.head.headers.get(header::CONTENT_LENGTH);
+        let length = exchange.head().field(header::CONTENT_LENGTH);
         if let Some(length) = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok()) {
             return if length > self.limit { Flow::Respond(too_large(exchange)) } else { Flow::Continue };
         }
@@ -103,7 +103,7 @@ impl RequestSizeLimiting {
 /// Whether the end of a body may wait for the beginning of its answer: in gRPC, and where a Route asks for it. (Kong:
 /// Route `request_buffering`.)
 fn is_conversation(exchange: &Exchange) -> bool {
-    let content_type = exchange.head.headers.get(header::CONTENT_TYPE);
+    let content_type = exchange.head().field(header::CONTENT_TYPE);
     let grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
     let route = exchange.matched.as_deref().map(|it| &it.route_record);
     let buffered = route.and_then(|it| it.get("request_buffering")?.as_bool());
@@ -112,7 +112,7 @@ fn is_conversation(exchange: &Exchange) -> bool {
 
 /// A client that asked before it sent is told that its expectation fails.
 fn too_large(exchange: &Exchange) -> Response {
-    let expect = exchange.head.headers.get(header::EXPECT);
+    let expect = exchange.head().field(header::EXPECT);
     let asked = expect.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     let status = if asked { StatusCode::EXPECTATION_FAILED } else { StatusCode::PAYLOAD_TOO_LARGE };
     exchange.error(status, "Request size limit exceeded")

@@ -1,8 +1,8 @@
 //! Rules of both transformers: what to take out, rename, replace, add and append, in this order.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
-use super::{Setup, rules};
+use super::{Exchange, Response, Setup, rules};
 use crate::{
     diag::Diagnostic,
     document::{Path, Value},
@@ -144,50 +144,108 @@ impl<K, V> Rules<K, V> {
 }
 
 impl<V> Rules<HeaderName, V> {
-    /// Applies the rules to the headers that `headers` finds in `message`; a value that renders to none is left out.
-    pub(super) fn apply<T>(
-        &self,
-        message: &mut T,
-        headers: fn(&mut T) -> &mut HeaderMap,
-        render: impl Fn(&V, &T) -> Option<HeaderValue>,
-    ) {
+    /// Applies the rules to the fields of a message; a value that renders to none is left out.
+    pub(super) fn apply<T: Fields>(&self, message: &mut T, render: impl Fn(&V, &T) -> Option<HeaderValue>) {
         for name in &self.remove {
-            headers(message).remove(name);
+            message.remove_field(name);
         }
         for (old, new) in &self.rename {
-            rename(headers(message), old, new);
+            rename(message, old, new);
         }
         for (name, value) in &self.replace {
-            if headers(message).contains_key(name)
+            if message.has_field(name)
                 && let Some(value) = render(value, message)
             {
-                headers(message).insert(name, value);
+                message.set_field(name, value);
             }
         }
         for (name, value) in &self.add {
-            if !headers(message).contains_key(name)
+            if !message.has_field(name)
                 && let Some(value) = render(value, message)
             {
-                headers(message).insert(name, value);
+                message.set_field(name, value);
             }
         }
         for (name, value) in &self.append {
             if let Some(value) = render(value, message) {
-                headers(message).append(name, value);
+                message.append_field(name, value);
             }
         }
     }
 }
 
-fn rename(headers: &mut HeaderMap, old: &HeaderName, new: &HeaderName) {
-    let values: Vec<HeaderValue> = headers.get_all(old).iter().cloned().collect();
+/// A message whose fields can be changed.
+pub(super) trait Fields {
+    /// All values of a field.
+    fn field_values(&self, name: &HeaderName) -> Vec<HeaderValue>;
+
+    /// Whether it has a field.
+    fn has_field(&self, name: &HeaderName) -> bool;
+
+    /// Puts a value in place of those that a field has.
+    fn set_field(&mut self, name: &HeaderName, value: HeaderValue);
+
+    /// Adds a value to those that a field has.
+    fn append_field(&mut self, name: &HeaderName, value: HeaderValue);
+
+    /// Takes a field away.
+    fn remove_field(&mut self, name: &HeaderName);
+}
+
+impl Fields for Response {
+    fn field_values(&self, name: &HeaderName) -> Vec<HeaderValue> {
+        self.headers().get_all(name).iter().cloned().collect()
+    }
+
+    fn has_field(&self, name: &HeaderName) -> bool {
+        self.headers().contains_key(name)
+    }
+
+    fn set_field(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.headers_mut().insert(name, value);
+    }
+
+    fn append_field(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.headers_mut().append(name, value);
+    }
+
+    fn remove_field(&mut self, name: &HeaderName) {
+        self.headers_mut().remove(name);
+    }
+}
+
+/// What goes upstream: the client's fields that pass, and the changes that were made before.
+impl Fields for Exchange {
+    fn field_values(&self, name: &HeaderName) -> Vec<HeaderValue> {
+        self.upstream_values(name).cloned().collect()
+    }
+
+    fn has_field(&self, name: &HeaderName) -> bool {
+        self.upstream_field(name).is_some()
+    }
+
+    fn set_field(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.upstream.set_field(name.clone(), value);
+    }
+
+    fn append_field(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.upstream.append_field(name.clone(), value);
+    }
+
+    fn remove_field(&mut self, name: &HeaderName) {
+        self.upstream.remove_field(name.clone());
+    }
+}
+
+fn rename(message: &mut impl Fields, old: &HeaderName, new: &HeaderName) {
+    let values = message.field_values(old);
     if values.is_empty() {
         return;
     }
-    headers.remove(old);
-    headers.remove(new);
+    message.remove_field(old);
+    message.remove_field(new);
     for value in values {
-        headers.append(new, value);
+        message.append_field(new, value);
     }
 }
 

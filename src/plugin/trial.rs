@@ -15,11 +15,12 @@ use http::Request;
 use http_body::Frame;
 use http_body_util::BodyExt;
 
-use super::{Consumer, Consumers, Def, Exchange, Flow, Matched, Picks, Plugin, Resources, Response, Setup};
+use super::{Consumer, Consumers, Def, Exchange, Flow, Matched, Origin, Plugin, Resources, Response, Setup};
 use crate::{
     body::{Body, BodyError},
     diag::Diagnostic,
     document::{Dialect, Path, Value, read},
+    request_head::ClientHead,
     request_id::RequestId,
     schema::{Entity, Field, Kind, Plugins, Settings, check},
 };
@@ -129,22 +130,16 @@ pub(super) fn request(text: &str) -> Exchange {
         request = request.header(name, value.trim());
     }
     let (head, ()) = request.body(()).unwrap().into_parts();
-    Exchange {
-        path: head.uri.path().to_owned(),
-        head,
-        body: if body.is_empty() { Body::Empty } else { Body::Full(Bytes::copy_from_slice(body.as_bytes())) },
+    let path = head.uri.path().to_owned();
+    let body =
+        if body.is_empty() { Body::Empty } else { Body::Full(Bytes::copy_from_slice(body.as_bytes())) };
+    let origin = Origin {
         client: "192.0.2.7:40000".parse().unwrap(),
         tls: false,
         started: Instant::now(),
         request_id: RequestId::from_bits(7),
-        matched: None,
-        captures: Vec::new(),
-        upstream_path: None,
-        identity: None,
-        picks: Picks::default(),
-        upstream_host: None,
-        sent: None,
-    }
+    };
+    Exchange::new(ClientHead::new(head, false), body, path, origin)
 }
 
 /// The Consumers of tests: `alice` (id `a1`, custom id `c-1`) with the key `alice-key`, the password `sesame` and the

@@ -122,13 +122,12 @@ impl Proxy {
         let (head, body) = request.into_parts();
         let path = normalize(head.uri.path().as_bytes()).into_owned();
         let who = self.real_ip.client(peer.ip(), None, &head.headers);
-        let trusted = who.trusted;
-        let arrival = Arrival { client: peer, started: Instant::now(), id };
-        let exchange = new_exchange((head, body), &path, tls, arrival);
-        let host = exchange.head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+        let arrival = Arrival { client: who, started: Instant::now(), id };
+        let exchange = new_exchange((head, body), &path, &connection, arrival);
+        let host = exchange.head().host().as_bytes();
         let line = format!(
             "{} {}{}",
-            exchange.head.method,
+            exchange.head().method(),
             String::from_utf8_lossy(host),
             String::from_utf8_lossy(&path)
         );
@@ -142,7 +141,7 @@ impl Proxy {
         if explanation.answer.is_some() {
             return explanation;
         }
-        let asked = router_request(&exchange.head, &path, &connection);
+        let asked = router_request(exchange.head(), &path, &connection);
         explanation.routes = contenders(&snapshot.candidates(&asked), snapshot, &path);
         let Some((found, route, step)) = snapshot.find(&asked) else {
             explanation.plugins = planned(snapshot.global());
@@ -150,12 +149,15 @@ impl Proxy {
             return explanation;
         };
         explanation.plugins = planned(&step.chain);
-        explanation.answer = self_made(&exchange, route, step, trusted);
+        explanation.answer = self_made(&exchange, route, step);
         if let (None, Some(destination)) = (explanation.answer, &step.destination) {
             let prefix_text = found.prefix_text(&path);
             let (connection, client) = (&connection, connection.address_of(who));
-            let way = Way { path: &path, prefix: found.prefix, prefix_text, connection, trusted, client };
-            let head = self.head(&exchange, route, destination, &way);
+            let way = Way { path: &path, prefix: found.prefix, prefix_text, connection, client };
+            let Ok(head) = self.head(&exchange, route, destination, &way) else {
+                explanation.answer = Some((414, "the target is too long for the upstream"));
+                return explanation;
+            };
             let origin = &destination.origin;
             let place = match destination.balancer.upstream() {
                 // Which of its targets is not known before.
@@ -241,8 +243,8 @@ fn planned(chain: &Chain) -> Vec<Planned> {
 }
 
 /// What the gateway answers itself before plugins run, or in place of an upstream that there is not.
-fn self_made(exchange: &Exchange, route: &Route, step: &Step, trusted: bool) -> Option<(u16, &'static str)> {
-    if let Some((refused, reason)) = protocol::refuse(exchange, route, step, trusted) {
+fn self_made(exchange: &Exchange, route: &Route, step: &Step) -> Option<(u16, &'static str)> {
+    if let Some((refused, reason)) = protocol::refuse(exchange, route, step) {
         return Some((refused.status().as_u16(), reason));
     }
     step.destination.is_none().then_some((503, "the route has no service"))

@@ -3,14 +3,13 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Version,
+    Extensions, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
-    request::Parts,
 };
 use hyper::ext::Protocol;
 use rand::RngExt;
 
-use crate::body::Body;
+use crate::{body::Body, request_head::ClientHead};
 
 /// What is sent of a key in the answer to it, after the key. (RFC 6455, section 1.3)
 const ACCEPTING: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -45,11 +44,11 @@ pub(super) fn shake_hands(request: &mut Request<Body>) {
 
 /// Whether the upstream has understood the handshake that was made here; a client that made its own sees to that
 /// itself.
-pub(super) fn is_understood(asked: &Parts, answer: &Response<Body>) -> bool {
-    if asked.extensions.get::<Extended>().is_none() {
+pub(super) fn is_understood(asked: &ClientHead, extensions: &Extensions, answer: &Response<Body>) -> bool {
+    if extensions.get::<Extended>().is_none() {
         return true;
     }
-    let key = asked.headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
+    let key = asked.field(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
     let mut digest = sha1_smol::Sha1::from(key);
     digest.update(ACCEPTING.as_bytes());
     let expected = BASE64_STANDARD.encode(digest.digest().bytes());
@@ -57,8 +56,8 @@ pub(super) fn is_understood(asked: &Parts, answer: &Response<Body>) -> bool {
 }
 
 /// Answers CONNECT with what was an answer to the handshake: the tunnel is open.
-pub(super) fn open(asked: &Parts, answer: &mut Response<Body>) {
-    if asked.extensions.get::<Extended>().is_none() {
+pub(super) fn open(asked: &Extensions, answer: &mut Response<Body>) {
+    if asked.get::<Extended>().is_none() {
         return;
     }
     *answer.status_mut() = StatusCode::OK;
@@ -69,9 +68,9 @@ pub(super) fn open(asked: &Parts, answer: &mut Response<Body>) {
 }
 
 /// Whether an answer to CONNECT would say that a tunnel is open where there is none.
-pub(super) fn misleads(asked: &Parts, answer: &Response<Body>) -> bool {
+pub(super) fn misleads(asked: &Extensions, answer: &Response<Body>) -> bool {
     let status = answer.status();
-    asked.extensions.get::<Extended>().is_some()
+    asked.get::<Extended>().is_some()
         && (status.is_success() || status.is_informational())
         && answer.extensions().get::<Opens>().is_none()
 }
@@ -114,11 +113,11 @@ mod tests {
         shake_hands(&mut asked);
         // The key and its answer of RFC 6455, section 1.3.
         asked.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
-        let asked = asked.into_parts().0;
+        let (head, asked) = ClientHead::new(asked.into_parts().0, false);
         for (accept, expected) in [("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", true), ("else", false)] {
             let answer = Response::builder().status(101).header(SEC_WEBSOCKET_ACCEPT, accept);
             let mut answer = answer.header(UPGRADE, "websocket").body(Body::Empty).unwrap();
-            assert_eq!(is_understood(&asked, &answer), expected);
+            assert_eq!(is_understood(&head, &asked, &answer), expected);
             assert!(misleads(&asked, &answer));
             open(&asked, &mut answer);
             assert_eq!((answer.status().as_u16(), answer.headers().len()), (200, 0));

@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, time::Instant};
 
-use http::{HeaderMap, HeaderValue, Method, Version, header, uri::PathAndQuery};
+use http::{HeaderValue, Method, StatusCode, Version, header, uri::PathAndQuery};
 
 use super::{
     Connection, Hop, Outcome, Proxy, extended_connect,
-    headers::{self, Forwarding, Proxied, Scheme, asks_for_websocket, response_headers},
-    milliseconds,
+    headers::{self, DeniedTrailers, Forwarding, Proxied, Scheme, response_headers},
+    milliseconds, request_body,
     tries::Noted,
     tunnel,
 };
@@ -17,6 +17,7 @@ use crate::{
     entity::Route,
     plugin::Exchange,
     reply::{self, Phase},
+    request_head::{ClientHead, UpstreamRequest},
     router::join,
     snapshot::Destination,
     upstream::Head,
@@ -33,8 +34,6 @@ pub(super) struct Way<'a> {
     pub(super) prefix_text: Option<&'a [u8]>,
     /// The connection that it came over.
     pub(super) connection: &'a Connection,
-    /// Whether the peer's word about the client counts.
-    pub(super) trusted: bool,
     /// The address of the client.
     pub(super) client: Cow<'a, str>,
 }
@@ -44,8 +43,8 @@ pub(super) struct Way<'a> {
 pub(super) struct Outbound<'a> {
     pub(super) method: &'a Method,
     pub(super) target: PathAndQuery,
-    /// The fields that the client sent.
-    headers: &'a HeaderMap,
+    client: &'a ClientHead,
+    upstream: &'a UpstreamRequest,
     forwarding: Forwarding<'a>,
 }
 
@@ -63,7 +62,7 @@ impl Head for Outbound<'_> {
     }
 
     fn give_fields(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8])) {
-        self.forwarding.give_fields(self.headers, host, give);
+        self.forwarding.give_fields(self.client, self.upstream, host, give);
     }
 }
 
@@ -80,16 +79,19 @@ impl Proxy {
             return Outcome::Produced(self.broken(&exchange.asked(), &error, &id));
         }
         let id = exchange.request_id.to_header();
-        let version = exchange.head.version;
-        let trailers = exchange.head.headers.get(header::TE).is_some_and(|it| it == "trailers");
-        let upgrade = exchange.head.extensions.remove::<hyper::upgrade::OnUpgrade>();
+        let version = exchange.head().version();
+        let upgrade = exchange.extensions.remove::<hyper::upgrade::OnUpgrade>();
         let body = std::mem::take(&mut exchange.body);
         let exchange = &*exchange;
-        let head = self.head(exchange, route, destination, way);
+        let head = match self.head(exchange, route, destination, way) {
+            Ok(head) => head,
+            Err(status) => return Outcome::Produced(exchange.error(status, "the target is too long")),
+        };
+        let denied = DeniedTrailers::of(exchange.head(), exchange.upstream.edits());
+        let body = request_body::without_trailers(body, denied);
         let hashed = hash(exchange, destination);
-        let keep_host = route.preserve_host || exchange.upstream_host.is_some();
-        let host = head.forwarding.upstream_host.as_ref().or_else(|| exchange.head.headers.get(header::HOST));
-        let kept_host = host.filter(|_| keep_host);
+        let host = head.forwarding.upstream_host.as_ref().or_else(|| exchange.head().field(header::HOST));
+        let kept_host = host.filter(|_| route.preserve_host || exchange.upstream.host().is_some());
         let peers = destination.balancer.choose(&self.resolver, &destination.origin, &hashed, kept_host);
         let mut choice = Noted::new(peers, exchange.sent.as_deref(), head.target.as_str());
         let handed_over = Instant::now();
@@ -106,14 +108,15 @@ impl Proxy {
             proxy_latency: milliseconds(hop.proxy),
             upstream_status: None,
             request_id: id,
-            trailers,
+            trailers: head.forwarding.trailers,
             upgrade: false,
         };
         let choice = choice.finish(hop, &result);
         match result {
             Ok(answer) => {
                 let mut response = answer.response.map(|body| choice.hold(body));
-                let understood = extended_connect::is_understood(&exchange.head, &response);
+                let understood =
+                    extended_connect::is_understood(exchange.head(), &exchange.extensions, &response);
                 if let Some(cookie) = hashed.cookie {
                     response.headers_mut().append(header::SET_COOKIE, cookie);
                 }
@@ -129,7 +132,7 @@ impl Proxy {
                 response_headers(response.headers_mut(), &proxied, self.tokens);
                 headers::add_charset(response.headers_mut());
                 if proxied.upgrade {
-                    extended_connect::open(&exchange.head, &mut response);
+                    extended_connect::open(&exchange.extensions, &mut response);
                 }
                 Outcome::Proxied(response, hop)
             }
@@ -138,7 +141,7 @@ impl Proxy {
                 let place = choice
                     .address()
                     .map_or_else(|| format!("{host}:{port}"), |address| format!("{host} ({address})"));
-                let (method, path) = (&exchange.head.method, exchange.head.uri.path());
+                let (method, path) = (exchange.head().method(), exchange.head().path());
                 tracing::warn!("{method} {path}: upstream {place}: {failure}");
                 let (status, message) = (failure.cause.status(), failure.cause.message());
                 let reached = failure.cause.reached_upstream();
@@ -157,7 +160,7 @@ impl Proxy {
     /// Reads a small body before there is an upstream to wait for it, if the Route wants it so. (Kong: Route
     /// `request_buffering`.) gRPC is a conversation, which nobody may wait for the end of.
     async fn read_ahead(&self, exchange: &mut Exchange, route: &Route) -> Result<(), BodyError> {
-        let content_type = exchange.head.headers.get(header::CONTENT_TYPE);
+        let content_type = exchange.upstream_field(&header::CONTENT_TYPE);
         let grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
         if route.request_buffering && !grpc {
             let body = std::mem::take(&mut exchange.body);
@@ -167,58 +170,67 @@ impl Proxy {
     }
 
     /// What the upstream gets.
+    ///
+    /// # Errors
+    /// The status for a target that cannot be written.
     pub(super) fn head<'a>(
         &self,
         exchange: &'a Exchange,
         route: &Route,
         destination: &Destination,
         way: &'a Way<'_>,
-    ) -> Outbound<'a> {
-        let headers = &exchange.head.headers;
+    ) -> Result<Outbound<'a>, StatusCode> {
+        let (client, upstream) = (exchange.head(), &exchange.upstream);
         let Connection { local, tls, .. } = way.connection;
-        let host = headers.get(header::HOST).map_or("", |host| host.to_str().unwrap_or_default());
-        Outbound {
-            method: &exchange.head.method,
-            target: self.target(exchange, route, destination, way),
-            headers,
+        // HTTP/1.1 has to name a host, also where the client's HTTP/1.0 did not, or where a plugin has removed it.
+        let keeps_host =
+            route.preserve_host && !client.host().is_empty() && !upstream.edits().replaces(&header::HOST);
+        Ok(Outbound {
+            method: exchange.upstream_method(),
+            target: self.target(exchange, route, destination, way)?,
+            client,
+            upstream,
             forwarding: Forwarding {
                 peer: way.connection.address(),
-                trusted: way.trusted,
                 client: &way.client,
                 scheme: if tls.is_some() { Scheme::Https } else { Scheme::Http },
-                host,
                 port: self.port_maps.public(local.port()),
-                raw_path: exchange.head.uri.path(),
                 stripped_prefix: way.prefix_text.filter(|_| route.strip_path),
                 request_id: self.upstream_request_id.then(|| exchange.request_id.as_str()),
-                version: exchange.head.version,
-                upstream_host: exchange.upstream_host.clone().or_else(|| {
-                    // HTTP/1.1 has to name a host, also where the client's HTTP/1.0 did not.
-                    (!route.preserve_host || host.is_empty()).then(|| destination.host.clone())
-                }),
-                websocket: asks_for_websocket(headers, exchange.head.version),
-                counted: exchange.head.method == Method::OPTIONS,
+                upstream_host: upstream
+                    .host()
+                    .cloned()
+                    .or_else(|| (!keeps_host).then(|| destination.host.clone())),
+                websocket: client.asks_for_websocket(),
+                trailers: client.accepts_trailers(),
             },
-        }
+        })
     }
 
     /// The target that the upstream gets: the Service's path and the request's, and the query byte for byte.
+    ///
+    /// All of it has been encoded for a target, so that its length is the only obstacle; there is no other target to
+    /// fall back on.
     fn target(
         &self,
         exchange: &Exchange,
         route: &Route,
         destination: &Destination,
         way: &Way<'_>,
-    ) -> PathAndQuery {
+    ) -> Result<PathAndQuery, StatusCode> {
         let handling = self.flavor.path_handling(route.path_handling);
-        let joined = join(Some(&destination.path), way.path, way.prefix, route.strip_path, handling);
-        let mut target = exchange.upstream_path.clone().unwrap_or_else(|| encode(&joined).into_owned());
-        if let Some(query) = exchange.head.uri.query() {
+        let mut target = match exchange.upstream.path() {
+            Some(path) => path.to_owned(),
+            None => {
+                let joined = join(Some(&destination.path), way.path, way.prefix, route.strip_path, handling);
+                encode(&joined).into_owned()
+            }
+        };
+        if let Some(query) = exchange.upstream_query() {
             target.push('?');
             target.push_str(query);
         }
-        // Every byte that a target may not hold has been encoded.
-        PathAndQuery::try_from(target).unwrap_or(PathAndQuery::from_static("/"))
+        PathAndQuery::try_from(target).map_err(|_| StatusCode::URI_TOO_LONG)
     }
 }
 
@@ -231,9 +243,9 @@ fn hash(exchange: &Exchange, destination: &Destination) -> Hashed {
     destination.balancer.hash(&Asked {
         consumer: identity.map(|it| it.consumer.id.as_str().into()),
         client: exchange.client.ip(),
-        headers: &exchange.head.headers,
+        headers: &exchange.edited_fields(),
         path: &exchange.path,
-        query: exchange.head.uri.query(),
+        query: exchange.upstream_query(),
         captures: &exchange.captures,
     })
 }

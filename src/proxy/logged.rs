@@ -11,7 +11,7 @@ use std::{
     time::{Instant, UNIX_EPOCH},
 };
 
-use http::{Response, header::HOST};
+use http::Response;
 
 use super::{
     Connection,
@@ -104,15 +104,11 @@ impl<'a> Visit<'a> {
         let exchange = &mut self.exchange;
         let started = exchange.started;
         let place = place(exchange, self.connection, self.ports);
-        let head = &mut exchange.head;
-        let (method, fields) = (mem::take(&mut head.method), mem::take(&mut head.headers));
-        let target = head.uri.path_and_query().map_or(1, |it| it.as_str().len());
-        let first = method.as_str().len() + target + "  HTTP/1.1".len();
-        let size = Record::head_size(first, &fields);
+        let head = exchange.take_head();
         let client = exchange.client.ip();
-        let mut record = Record::new(exchange.request_id, method, mem::take(&mut head.uri), fields, client);
+        let mut record = Record::new(exchange.request_id, head.method, head.target, head.fields, client);
         record.place = place;
-        record.size = size;
+        record.size = head.size;
         record.tls = self.connection.tls.as_ref().map(|tls| (tls.version, tls.cipher));
         let now = UNIX_EPOCH.elapsed().unwrap_or_default();
         record.started = milliseconds(now.saturating_sub(started.elapsed()));
@@ -154,8 +150,6 @@ impl Drop for Visit<'_> {
 /// The scheme, the host and the port that a request was sent to.
 fn place(exchange: &Exchange, connection: &Connection, ports: &PortMaps) -> String {
     let scheme = if exchange.tls { "https" } else { "http" };
-    let host = exchange.head.headers.get(HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    // An IPv6 address has colons of its own, in brackets.
-    let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
+    let name = exchange.head().authority().host();
     format!("{scheme}://{name}:{}", ports.public(connection.local.port()))
 }

@@ -43,7 +43,6 @@ pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
 pub use log::Told;
 
 use std::{
-    net::SocketAddr,
     num::NonZeroU64,
     sync::Arc,
     time::{Duration, Instant},
@@ -52,7 +51,7 @@ use std::{
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use self::{
-    arrival::{Arrival, captures, new_exchange, router_request, use_authority_as_host},
+    arrival::{Arrival, captures, new_exchange, router_request},
     client_address::{Client, RealIp},
     figures::{label, milliseconds},
     headers::{HeaderTokens, produced_headers},
@@ -252,16 +251,16 @@ impl Proxy {
         // One Snapshot for the whole request, whatever is published meanwhile.
         let snapshot = self.live.current();
         let path = normalize(request.uri().path().as_bytes()).into_owned();
-        let arrival = Arrival { client: SocketAddr::new(who.address, connection.peer.port()), started, id };
+        let arrival = Arrival { client: who, started, id };
         let mut visit = self.visit(request, &path, snapshot.global(), connection, arrival);
-        let found = snapshot.find(&router_request(&visit.head, &path, connection));
+        let found = snapshot.find(&router_request(visit.head(), &path, connection));
         let Some((found, route, step)) = found else {
             let response = visit.error(StatusCode::NOT_FOUND, "no Route matched with those values");
             return self.finish(Outcome::Produced(response), None, visit, told);
         };
         visit.matched = Some(step.matched.clone());
         if let Some(counting) = &step.counting {
-            let mut count = counting.request(&visit.head, started);
+            let mut count = counting.request(visit.head(), started);
             visit.body = count.receive(std::mem::take(&mut visit.body));
             told.count = Some(count);
         }
@@ -269,7 +268,7 @@ impl Proxy {
         if hashed || !step.chain.steps().is_empty() {
             visit.captures = captures(&found, &path);
         }
-        if let Some((response, _)) = protocol::refuse(&visit, route, step, who.trusted) {
+        if let Some((response, _)) = protocol::refuse(&visit, route, step) {
             // Kong decides this before it looks for the Route's plugins.
             return self.finish(Outcome::Produced(response), None, visit, told);
         }
@@ -282,7 +281,6 @@ impl Proxy {
                 prefix: found.prefix,
                 prefix_text: found.prefix_text(&path),
                 connection,
-                trusted: who.trusted,
                 client: connection.address_of(who),
             };
             // In a box: the room that it needs would be moved about for the requests that plugins answer, too.
@@ -303,12 +301,11 @@ impl Proxy {
         arrival: Arrival,
     ) -> Visit<'a> {
         let (mut head, body) = request.into_parts();
-        use_authority_as_host(&mut head);
         if let Some(templates) = &self.templates {
             head.extensions.insert(Arc::clone(templates));
         }
         let body = self.patience.watch(body);
-        let exchange = new_exchange((head, body), path, connection.tls.is_some(), arrival);
+        let exchange = new_exchange((head, body), path, connection, arrival);
         Visit::new(exchange, chain, connection, &self.port_maps)
     }
 
@@ -320,9 +317,7 @@ impl Proxy {
         way: &forward::Way<'_>,
     ) -> Outcome {
         match &step.destination {
-            _ if goes_no_further(&exchange.head.method, &exchange.head.headers) => {
-                Outcome::Produced(reply::empty(StatusCode::OK))
-            }
+            _ if goes_no_further(exchange.head()) => Outcome::Produced(reply::empty(StatusCode::OK)),
             Some(destination) => {
                 exchange.sent = step.chain.logs().then(Arc::default);
                 self.forward(exchange, route, destination, way).await
@@ -354,7 +349,7 @@ impl Proxy {
                 (self.produced(response, exchange.started, &exchange.request_id), None)
             }
         };
-        if extended_connect::misleads(&exchange.head, &response) {
+        if extended_connect::misleads(&exchange.extensions, &response) {
             let phase = Phase::Proxy(self.error_format);
             let error =
                 reply::error(&exchange.asked(), phase, StatusCode::BAD_GATEWAY, None, &exchange.request_id);

@@ -12,9 +12,8 @@ pub(super) fn refuse(
     exchange: &Exchange,
     route: &Route,
     step: &Step,
-    trusted: bool,
 ) -> Option<(Response<Body>, &'static str)> {
-    let insecure = step.https_only && !arrived_over_tls(exchange, trusted);
+    let insecure = step.https_only && !arrived_over_tls(exchange);
     if step.grpc {
         return refuse_grpc(exchange, insecure).map(|it| (it, "the route is for gRPC only"));
     }
@@ -22,21 +21,22 @@ pub(super) fn refuse(
 }
 
 /// Whether the client spoke TLS, to us or to a trusted proxy.
-fn arrived_over_tls(exchange: &Exchange, trusted: bool) -> bool {
-    let forwarded = || exchange.head.headers.get("x-forwarded-proto").filter(|_| trusted);
+fn arrived_over_tls(exchange: &Exchange) -> bool {
+    let head = exchange.head();
+    let forwarded = || head.field("x-forwarded-proto").filter(|_| head.is_trusted());
     exchange.tls || forwarded().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 /// Refuses what is no gRPC, and gRPC over a protocol that cannot carry it, or that is `insecure`. (Kong: "Proxying",
 /// gRPC.)
 fn refuse_grpc(exchange: &Exchange, insecure: bool) -> Option<Response<Body>> {
-    let head = &exchange.head;
-    let content_type = head.headers.get(header::CONTENT_TYPE);
+    let head = exchange.head();
+    let content_type = head.field(header::CONTENT_TYPE);
     if !content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc")) {
         let message = "Non-gRPC request matched gRPC route";
         return Some(exchange.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    if head.version == Version::HTTP_2 {
+    if head.version() == Version::HTTP_2 {
         let message = "gRPC request matched gRPCs route";
         return insecure.then(|| reply::grpc(StatusCode::OK, CANCELLED, message));
     }
@@ -58,10 +58,8 @@ fn redirect(exchange: &Exchange, route: &Route) -> Response<Body> {
         headers.insert(header::UPGRADE, HeaderValue::from_static("TLS/1.2, HTTP/1.1"));
         return response;
     }
-    let head = &exchange.head;
-    let host = head.headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let host = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(host, _)| host);
-    let target = head.uri.path_and_query().map_or("/", |it| it.as_str());
+    let host = exchange.head().authority().host();
+    let target = exchange.head().target().path_and_query().map_or("/", |it| it.as_str());
     let mut response = reply::page(&exchange.asked(), status);
     if let Ok(location) = HeaderValue::from_str(&format!("https://{host}{target}")) {
         response.headers_mut().insert(header::LOCATION, location);

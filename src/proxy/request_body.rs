@@ -11,7 +11,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::headers::strip_trailers;
+use super::headers::{DeniedTrailers, strip_trailers};
 use crate::body::{Body, BodyError};
 
 /// What a client may do with the body of a request.
@@ -32,12 +32,26 @@ struct Watched {
     waiting: bool,
 }
 
+/// A body whose trailers are those that the head allows.
+struct Pruned {
+    body: Body,
+    denied: DeniedTrailers,
+}
+
 impl Patience {
     /// Watches a body that is still to come.
     pub(super) fn watch(self, body: Body) -> Body {
         let Body::Incoming(incoming) = body else { return body };
         let Self { most, pause } = self;
         Body::boxed(Watched { incoming, left: most, pause, stall: None, waiting: false })
+    }
+}
+
+/// The same body without these trailers. One that is in memory has none.
+pub(super) fn without_trailers(body: Body, denied: Option<DeniedTrailers>) -> Body {
+    match (body, denied) {
+        (body @ (Body::Incoming(_) | Body::Boxed(_)), Some(denied)) => Body::boxed(Pruned { body, denied }),
+        (body, _) => body,
     }
 }
 
@@ -95,5 +109,32 @@ impl hyper::body::Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+impl hyper::body::Body for Pruned {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        Pin::new(&mut this.body).poll_frame(context).map_ok(|frame| match frame.into_trailers() {
+            Ok(mut trailers) => {
+                this.denied.strip(&mut trailers);
+                Frame::trailers(trailers)
+            }
+            Err(data) => data,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

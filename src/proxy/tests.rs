@@ -2,6 +2,8 @@
 
 use tokio::sync::watch;
 
+use std::net::SocketAddr;
+
 use super::*;
 use crate::{router::Options, snapshot::Compiler};
 

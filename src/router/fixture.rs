@@ -1,6 +1,6 @@
 //! Routes and recorded cases for the tests of this module.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Request, Scheme};
 use crate::document::Path;
 use crate::entity::{Endpoint, PathHandling, Route, entity_id};
+use crate::ip_network::IpNetwork;
 
 /// A section of the recorded cases.
 pub(super) fn recorded(section: &str) -> Vec<Value> {
@@ -69,15 +70,10 @@ fn texts(list: &Value) -> Vec<String> {
 }
 
 fn endpoints(list: &Value) -> Vec<Endpoint> {
-    let parse = |text: &str| {
-        let (ip, bits) = text.split_once('/').unwrap_or((text, ""));
-        let ip: IpAddr = ip.parse().unwrap();
-        (ip, bits.parse().unwrap_or(if ip.is_ipv4() { 32 } else { 128 }))
-    };
     let items = list.as_array().into_iter().flatten();
     items
         .map(|item| Endpoint {
-            ip: item["ip"].as_str().map(parse),
+            ip: item["ip"].as_str().and_then(IpNetwork::parse),
             port: item["port"].as_u64().map(|port| u16::try_from(port).unwrap()),
         })
         .collect()

@@ -72,7 +72,7 @@ pub(super) struct HostPattern {
 impl HostPattern {
     pub(super) fn parse(text: &str) -> Self {
         let (name, port) = split_port(text.as_bytes());
-        Self { name: NamePattern::parse(name), port }
+        Self { name: NamePattern::parse(without_root(name)), port }
     }
 
     /// Whether every host and port that match `other` surely match this, too.
@@ -96,9 +96,11 @@ pub(super) struct HostName {
 }
 
 impl HostName {
-    /// Reads a Host header; nothing if it is longer than any name of a host.
+    /// Reads a Host header; nothing if it is longer than any name of a host. `a.test.` and `a.test` are one name
+    /// (RFC 1034, section 3.1): with or without the dot of the root it meets the same routes.
     pub(super) fn parse(header: &[u8]) -> Option<Self> {
         let (name, port) = split_port(header);
+        let name = without_root(name);
         let mut bytes = [0; LONGEST];
         let place = bytes.get_mut(..name.len())?;
         place.copy_from_slice(name);
@@ -109,6 +111,11 @@ impl HostName {
     pub(super) fn name(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
+}
+
+/// A name without the dot of the DNS root.
+fn without_root(name: &[u8]) -> &[u8] {
+    name.strip_suffix(b".").unwrap_or(name)
 }
 
 /// Splits `name:port`, `[address]:port`, or either without a port. (RFC 3986, section 3.2.2.)
@@ -180,6 +187,17 @@ mod tests {
     fn a_header_longer_than_any_name_is_no_host() {
         assert!(HostName::parse(&[b'a'; 255]).is_some());
         assert!(HostName::parse(&[b'a'; 256]).is_none());
+    }
+
+    #[test]
+    fn the_dot_of_the_root_makes_no_difference() {
+        for header in ["a.test", "A.TEST.", "a.test.:80", "a.test:80"] {
+            let host = HostName::parse(header.as_bytes()).unwrap();
+            assert_eq!(host.name(), b"a.test", "{header}");
+            for pattern in ["a.test", "a.test.", "*.test", "*.test.", "a.*"] {
+                assert!(HostPattern::parse(pattern).name.matches(host.name()), "{pattern} {header}");
+            }
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub use error::{Origin, SettingsError, Wrong};
 pub use headers::{ResponseHeader, ResponseHeaders};
 pub use listen::{Listener, SocketKeepAlive};
 pub use load::{Loaded, supported};
-pub use network::{Network, PortMaps, TrustedIps};
+pub use network::{PortMaps, TrustedIps};
 pub use tls::{CipherSuite, Ciphers, Given, Protocols, Tls};
 
 use std::{

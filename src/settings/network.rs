@@ -1,59 +1,15 @@
 //! `trusted_ips` and `port_maps`: what stands between the clients and the listeners.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv6Addr},
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{error::Fault, value::list};
-
-/// A block of addresses, as CIDR notation (RFC 4632) names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// The first address, all of IPv4 mapped into IPv6 (RFC 4291, section 2.5.5.2).
-    base: u128,
-    mask: u128,
-}
-
-impl Network {
-    /// Reads an address, which is a block of one, or a block `ADDRESS/LENGTH`; host bits are ignored.
-    fn parse(text: &str) -> Option<Self> {
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        let width: u8 = if address.is_ipv4() { 32 } else { 128 };
-        let length = match length {
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
-            Some(_) => return None,
-            None => width,
-        };
-        let host_bits = u32::from(width.checked_sub(length)?);
-        let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
-        Some(Self { base: number(address) & mask, mask })
-    }
-
-    /// Whether the address is in the block; an IPv4 address that came in over an IPv6 socket counts as IPv4.
-    #[must_use]
-    pub fn contains(self, address: IpAddr) -> bool {
-        number(address) & self.mask == self.base
-    }
-}
-
-fn number(address: IpAddr) -> u128 {
-    let address: Ipv6Addr = match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    };
-    address.to_bits()
-}
+use crate::ip_network::IpNetwork;
 
 /// Whom to believe about the client of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedIps {
     /// Blocks of peers.
-    pub networks: Vec<Network>,
+    pub networks: Vec<IpNetwork>,
     /// Whether peers on UNIX sockets are trusted (`unix:`).
     pub unix: bool,
 }
@@ -88,7 +44,7 @@ impl PortMaps {
 pub(super) fn trusted_ips(name: &str, text: &str) -> Result<TrustedIps, Fault> {
     let mut trusted = TrustedIps::default();
     for item in list(text) {
-        match Network::parse(item) {
+        match IpNetwork::parse(item) {
             Some(network) => trusted.networks.push(network),
             None if item == "unix:" => trusted.unix = true,
             None => {
@@ -151,6 +107,7 @@ mod tests {
             ("fd00::/8", "fe80::1", false),
             ("::1", "::1", true),
             ("10.0.0.0/8", "::ffff:10.0.0.1", true),
+            ("::ffff:10.0.0.0/104", "10.0.0.1", true),
             ("192.0.2.0/24, 198.51.100.0/24", "198.51.100.255", true),
             ("unix:", "127.0.0.1", false),
         ] {

@@ -1,7 +1,5 @@
 //! A Route: a rule that picks requests for a Service. (Kong: Route object.)
 
-use std::net::IpAddr;
-
 use uuid::Uuid;
 
 mod pattern;
@@ -10,6 +8,7 @@ mod rules;
 use super::{ServiceIndex, hosts, id, names, plugin, text, texts, truth, vault, whole};
 use crate::{
     document::{Mapping, Path, Value},
+    ip_network::IpNetwork,
     schema::{Entity, Field, Kind, Rule},
 };
 
@@ -181,26 +180,17 @@ fn complete(record: &mut Mapping) {
 fn endpoints(record: &Value, key: &str) -> Vec<Endpoint> {
     let items = record.get(key).map(Value::items).unwrap_or_default();
     let one = |item: &Value| Endpoint {
-        ip: item.get("ip").and_then(Value::as_str).and_then(network),
+        ip: item.get("ip").and_then(Value::as_str).and_then(IpNetwork::parse),
         port: item.get("port").and_then(Value::as_i64).and_then(|it| u16::try_from(it).ok()),
     };
     items.iter().map(one).collect()
 }
 
-/// An address, or an address and a prefix length.
-fn network(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let address: IpAddr = address.parse().ok()?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.map_or(Some(most), |bits| bits.parse().ok().filter(|bits| *bits <= most))?;
-    Some((address, bits))
-}
-
 /// One entry of `sources` or `destinations`: an address, a port, or both.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// An address and how many of its leading bits count.
-    pub ip: Option<(IpAddr, u8)>,
+    /// A block of addresses.
+    pub ip: Option<IpNetwork>,
     /// A port.
     pub port: Option<u16>,
 }

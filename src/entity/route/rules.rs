@@ -2,17 +2,18 @@
 
 use super::{
     super::{names, texts},
-    network, pattern,
+    pattern,
 };
 use crate::{
     document::{Mapping, Value},
+    ip_network::IpNetwork,
     schema::Complaint,
     uri_path::prefix_is_normal,
 };
 
 pub(super) fn address(value: &Value) -> Result<(), String> {
     let text = value.as_str().unwrap_or_default();
-    network(text).map(|_| ()).ok_or_else(|| format!("invalid ip or cidr range: '{text}'"))
+    IpNetwork::parse(text).map(|_| ()).ok_or_else(|| format!("invalid ip or cidr range: '{text}'"))
 }
 
 pub(super) fn method(value: &Value) -> Result<(), String> {

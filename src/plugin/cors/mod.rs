@@ -118,7 +118,7 @@ impl Plugin for Cors {
         if self.preflight_continue || !is_preflight(exchange) {
             return Flow::Continue;
         }
-        Flow::Respond(self.preflight(&exchange.head.headers))
+        Flow::Respond(self.preflight(exchange.head().fields()))
     }
 
     fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
@@ -126,7 +126,7 @@ impl Plugin for Cors {
         if is_preflight(exchange) {
             return;
         }
-        let origin = origin(&exchange.head.headers);
+        let origin = origin(exchange.head().fields());
         if origin.is_none() && !self.allow_origin_absent {
             return;
         }
@@ -189,8 +189,8 @@ fn origin(request: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 fn is_preflight(exchange: &Exchange) -> bool {
-    let headers = &exchange.head.headers;
-    exchange.head.method == Method::OPTIONS
+    let headers = exchange.head().fields();
+    *exchange.head().method() == Method::OPTIONS
         && origin(headers).is_some()
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }

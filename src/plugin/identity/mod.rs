@@ -65,12 +65,13 @@ impl Gate {
     }
 }
 
-/// Lets a request in, and tells the upstream who sends it; what the client says of itself is not passed on.
+/// Lets a request in, and tells the upstream who sends it; what the client says of itself is not passed on, and what
+/// another plugin has told before does not count any more.
 pub(super) fn admit<'a>(exchange: &mut Exchange, identity: Identity) -> Flow<'a> {
-    let headers = &mut exchange.head.headers;
+    let upstream = &mut exchange.upstream;
     let mut tell = |name: HeaderName, value: Option<&HeaderValue>| match value {
-        Some(value) => drop(headers.insert(name, value.clone())),
-        None => drop(headers.remove(name)),
+        Some(value) => upstream.set_field(name, value.clone()),
+        None => upstream.revert_field(&name),
     };
     let told = &identity.consumer.told;
     let credential = identity.credential.as_deref().map(|it| &it.identifier);

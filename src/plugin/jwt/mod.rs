@@ -107,7 +107,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
 
 impl Plugin for Jwt {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let passes = !self.run_on_preflight && exchange.head.method == Method::OPTIONS;
+        let passes = !self.run_on_preflight && *exchange.head().method() == Method::OPTIONS;
         if passes || self.gate.is_open(exchange) {
             return Flow::Continue;
         }
@@ -182,11 +182,11 @@ impl Jwt {
     /// The token that a request shows, in its query, its cookies or its headers; where it is does not matter, but
     /// there may be no other.
     fn shown<'a>(&self, exchange: &'a Exchange) -> Result<Option<Cow<'a, str>>, Refusal> {
-        let query = exchange.head.uri.query().filter(|_| !self.parameters.is_empty()).unwrap_or_default();
+        let query = exchange.head().query().filter(|_| !self.parameters.is_empty()).unwrap_or_default();
         let arguments = form_urlencoded::parse(query.as_bytes())
             .filter(|(name, _)| self.parameters.iter().any(|it| it == name))
             .map(|(_, value)| value);
-        let fields = |name| exchange.head.headers.get_all(name).iter().filter_map(|it| it.to_str().ok());
+        let fields = |name| exchange.head().fields().get_all(name).iter().filter_map(|it| it.to_str().ok());
         let cookies = fields(&COOKIE)
             .filter(|_| !self.cookies.is_empty())
             .flat_map(|text| text.split(';'))

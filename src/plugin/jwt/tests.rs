@@ -232,7 +232,10 @@ fn answer(config: &str, request: &str) -> String {
     let plugin = trial::plugin(&DEF, config);
     let mut exchange = exchange(request);
     let Some(response) = trial::access(&*plugin, &mut exchange) else {
-        let value = |name: &str| exchange.head.headers.get(name).map_or("-", |it| it.to_str().unwrap());
+        let value = |name: &'static str| {
+            let field = exchange.upstream_field(&http::HeaderName::from_static(name));
+            field.map_or("-", |it| it.to_str().unwrap())
+        };
         return ["x-consumer-username", "x-credential-identifier", "x-anonymous-consumer"]
             .map(value)
             .join(" ");

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{
-    super::{Exchange, Flow, Response},
+    super::{EditedRequest, Exchange, Flow, Response},
     Mocking, answer, manners,
 };
 use crate::{
@@ -45,22 +45,24 @@ impl Mocking {
 
     /// What a request gets that breaks the rules of its operation.
     fn objection(&self, exchange: &Exchange) -> Option<Response> {
-        let head = &exchange.head;
-        let path = exchange.path.as_str();
+        let (method, path) = (exchange.upstream_method(), exchange.path.as_str());
+        let fields = exchange.edited_fields();
+        let query = exchange.upstream_query();
+        let request = EditedRequest { method, path, query, fields: &fields };
         // What has no operation is refused with the reason, later.
-        let operation = self.mock.find(&head.method, path).ok()?;
+        let operation = self.mock.find(method, path).ok()?;
         let body: &[u8] = match &exchange.body {
-            Body::Full(bytes) if head.method != Method::HEAD => bytes,
+            Body::Full(bytes) if *method != Method::HEAD => bytes,
             _ => &[],
         };
-        let request = (&head.headers, head.uri.query(), body);
-        let violations = self.mock.violations(operation, path, request, self.manners.extent);
+        let message = (&*fields, query, body);
+        let violations = self.mock.violations(operation, path, message, self.manners.extent);
         if violations.is_empty() {
             return None;
         }
-        let steering = self.manners.steering(head).ok()?;
+        let steering = self.manners.steering(request).ok()?;
         let making = self.manners.making(Making::default());
-        let asked = steering.asked(&head.method, path, making);
+        let asked = steering.asked(method, path, making);
         Some(self.manners.object(&self.mock, operation, &violations, &asked))
     }
 }

@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
-    super::{Exchange, Response},
+    super::{EditedRequest, Exchange, Response},
     answer,
     settings::Config,
     steer::Steering,
@@ -64,7 +64,7 @@ impl Manners {
 
     /// The path by which the operation is looked for: parts that are empty are not overlooked in Prism's profile.
     pub(super) fn path(self, exchange: &Exchange) -> Option<String> {
-        let sent = exchange.head.uri.path();
+        let sent = exchange.head().path();
         if self.profile != Profile::Prism || !sent.contains("//") {
             return None;
         }
@@ -76,20 +76,20 @@ impl Manners {
     }
 
     /// What a request asks for.
-    pub(super) fn steering(self, head: &Parts) -> Result<Steering<'_>, &'static str> {
-        let mut steering = Steering::read(&head.headers)?;
-        self.steer(&mut steering, head)?;
+    pub(super) fn steering(self, request: EditedRequest<'_>) -> Result<Steering<'_>, &'static str> {
+        let mut steering = Steering::read(request.fields)?;
+        self.steer(&mut steering, request)?;
         Ok(steering)
     }
 
     /// Adds what the query asks for, as Prism's does, to what the headers do.
-    fn steer(self, steering: &mut Steering<'_>, head: &Parts) -> Result<(), &'static str> {
+    fn steer(self, steering: &mut Steering<'_>, request: EditedRequest<'_>) -> Result<(), &'static str> {
         if self.profile != Profile::Prism {
             return Ok(());
         }
-        let query = head.uri.query().filter(|it| it.contains("__"));
+        let query = request.query.filter(|it| it.contains("__"));
         // Prism heeds one of the two.
-        let query = query.filter(|_| !head.headers.contains_key(PREFER));
+        let query = query.filter(|_| !request.fields.contains_key(PREFER));
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*name {
                 "__code" if steering.status.is_none() => steering.status = Some(value.into_owned().into()),

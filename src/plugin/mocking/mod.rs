@@ -36,7 +36,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{StatusCode, request::Parts};
+use http::StatusCode;
 
 use self::{
     delay::Latency,
@@ -48,7 +48,7 @@ use self::{
     steer::Steering,
     templates::{Context, Templates},
 };
-use super::{Def, Exchange, Flow, Plugin, Response, Setup};
+use super::{Def, EditedRequest, Exchange, Flow, Plugin, Response, Setup};
 use crate::{
     body::BodyBuffers,
     diag::Diagnostic,
@@ -108,8 +108,7 @@ struct Mocking {
 
 /// A request, as far as it has been understood.
 struct Call<'a> {
-    head: &'a Parts,
-    path: &'a str,
+    request: EditedRequest<'a>,
     steering: Steering<'a>,
     operation: Result<usize, Refusal>,
 }
@@ -122,13 +121,13 @@ impl Plugin for Mocking {
         if let Some(path) = self.manners.path(exchange) {
             exchange.path = path;
         }
-        let live = || self.is_live(&self.mock.find(&exchange.head.method, &exchange.path));
+        let live = || self.is_live(&self.mock.find(exchange.upstream_method(), &exchange.path));
         if self.manners.checks() && !live() { self.check(exchange) } else { self.answer(exchange) }
     }
 
     fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
         if self.manners.cors {
-            open::allow(&exchange.head.headers, response.headers_mut());
+            open::allow(exchange.head().fields(), response.headers_mut());
         }
     }
 
@@ -147,19 +146,18 @@ impl Plugin for Mocking {
 
 impl Mocking {
     fn answer<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let Exchange { head, path, body, .. } = exchange;
-        let (head, path) = (&*head, path.as_str());
-        let operation = self.mock.find(&head.method, path);
+        let (request, body) = exchange.split();
+        let operation = self.mock.find(request.method, request.path);
         if self.is_live(&operation) {
             return Flow::Continue;
         }
-        let steering = match self.manners.steering(head) {
+        let steering = match self.manners.steering(request) {
             Ok(steering) => steering,
             Err(wrong) => return Flow::Respond(self.manners.misunderstood(wrong)),
         };
         let mut dice = self.dice.dice();
         let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut dice));
-        let call = Call { head, path, steering, operation };
+        let call = Call { request, steering, operation };
         match self.faults.draw(&mut dice) {
             Some(Fault::Reset) => after(delay, faults::reset()),
             Some(Fault::Status(status)) => after(delay, self.fail(status, &call)),
@@ -229,8 +227,8 @@ impl Mocking {
     ) -> Response {
         let templates = self.templates.as_ref().filter(|it| it.concern(chosen.operation));
         let filled = templates.and_then(|templates| {
-            let path = self.mock.path_values(chosen.operation, call.path);
-            let mut context = Context::new(call.head, path, body, SystemTime::now(), dice);
+            let path = self.mock.path_values(chosen.operation, call.request.path);
+            let mut context = Context::new(call.request, path, body, SystemTime::now(), dice);
             templates.render(chosen, &mut context)
         });
         let answer = match filled {
@@ -267,7 +265,7 @@ impl Mocking {
 impl Call<'_> {
     /// The request, as the choice of an answer sees it.
     fn asked(&self, making: Making) -> Asked<'_> {
-        self.steering.asked(&self.head.method, self.path, making)
+        self.steering.asked(self.request.method, self.request.path, making)
     }
 }
 

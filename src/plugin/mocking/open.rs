@@ -14,9 +14,9 @@ use crate::reply;
 
 /// The answer to a preflight.
 pub(super) fn preflight(exchange: &Exchange) -> Option<Response> {
-    let sent = &exchange.head.headers;
+    let sent = exchange.head().fields();
     let method = sent.get(ACCESS_CONTROL_REQUEST_METHOD)?;
-    if exchange.head.method != Method::OPTIONS || !sent.contains_key(ORIGIN) {
+    if *exchange.head().method() != Method::OPTIONS || !sent.contains_key(ORIGIN) {
         return None;
     }
     let mut response = reply::empty(StatusCode::NO_CONTENT);

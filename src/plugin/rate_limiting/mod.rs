@@ -150,7 +150,7 @@ impl RateLimiting {
                 .and_then(|matched| matched.service_record.get("id")?.as_str())
                 .map_or(address, Identifier::Text),
             Subject::Header(name) => {
-                let value = exchange.head.headers.get(name).and_then(|it| it.to_str().ok());
+                let value = exchange.upstream_field(name).and_then(|it| it.to_str().ok());
                 value.filter(|it| !it.is_empty()).map_or(address, Identifier::Text)
             }
         }
@@ -178,7 +178,7 @@ impl RateLimiting {
 impl RateLimiting {
     /// Lets a request in or refuses it, and keeps why for the headers of its answer.
     fn settle<'a>(&self, exchange: &mut Exchange, usage: &Usage, now: u64) -> Flow<'a> {
-        exchange.head.extensions.insert(self.decision(usage, now));
+        exchange.extensions.insert(self.decision(usage, now));
         if usage.allowed {
             return Flow::Continue;
         }
@@ -215,7 +215,7 @@ impl Plugin for RateLimiting {
         if self.hide_client_headers {
             return;
         }
-        if let Some(decision) = exchange.head.extensions.get::<Decision>() {
+        if let Some(decision) = exchange.extensions.get::<Decision>() {
             self.write(decision, response.headers_mut());
         }
     }

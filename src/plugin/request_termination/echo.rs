@@ -26,24 +26,19 @@ pub(super) async fn echo(
     };
     let _room = raw.as_deref().map(|raw| whole_body::room_for_json(buffers, raw)).transpose()?;
     let raw = raw.map(|raw| String::from_utf8_lossy(&raw).into_owned());
-    let head = &exchange.head;
-    let host = head.uri.authority().map(http::uri::Authority::as_str);
-    let host = host.or_else(|| head.headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
-    let (name, port) = match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => (name, port.parse().ok()),
-        _ => (host, None),
-    };
+    let (head, fields) = (exchange.head(), exchange.edited_fields());
+    let authority = head.authority();
     let matched = exchange.matched.as_deref();
     let request: Mapping = [
         ("scheme", Value::from(if exchange.tls { "https" } else { "http" })),
-        ("host", Value::from(name)),
-        ("port", port.unwrap_or(if exchange.tls { 443 } else { 80 }).into()),
-        ("headers", headers(&head.headers)),
-        ("query", pairs(head.uri.query().unwrap_or_default())),
-        ("body", raw.as_deref().map_or(Value::Null, |raw| body_of(raw, &head.headers))),
+        ("host", Value::from(authority.host())),
+        ("port", i64::from(authority.port().unwrap_or(if exchange.tls { 443 } else { 80 })).into()),
+        ("headers", headers(&fields)),
+        ("query", pairs(exchange.upstream_query().unwrap_or_default())),
+        ("body", raw.as_deref().map_or(Value::Null, |raw| body_of(raw, &fields))),
         ("raw_body", raw.map_or(Value::Null, Value::from)),
-        ("method", Value::from(head.method.as_str())),
-        ("path", Value::from(head.uri.path())),
+        ("method", Value::from(exchange.upstream_method().as_str())),
+        ("path", Value::from(head.path())),
         ("uri_captures", captures(exchange)),
     ]
     .into_iter()

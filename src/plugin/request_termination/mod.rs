@@ -136,8 +136,8 @@ impl Plugin for RequestTermination {
 
 impl Trigger {
     fn is_in(&self, exchange: &Exchange) -> bool {
-        let header = self.header.as_ref().is_some_and(|name| exchange.head.headers.contains_key(name));
-        let query = exchange.head.uri.query().unwrap_or_default();
+        let header = self.header.as_ref().is_some_and(|name| exchange.upstream_field(name).is_some());
+        let query = exchange.upstream_query().unwrap_or_default();
         header || form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == self.parameter)
     }
 }

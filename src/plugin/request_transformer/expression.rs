@@ -77,10 +77,10 @@ impl Expression {
             Self::Literal(Lua::Text(text)) => Lua::Text(Cow::Borrowed(text)),
             Self::Literal(literal) => literal.clone(),
             Self::Header(name) => {
-                let header = exchange.head.headers.get(name).and_then(|it| it.to_str().ok());
+                let header = exchange.upstream_field(name).and_then(|it| it.to_str().ok());
                 header.map_or(Lua::Nil, |text| Lua::Text(Cow::Borrowed(text)))
             }
-            Self::Parameter(name) => parameter(exchange.head.uri.query().unwrap_or_default(), name),
+            Self::Parameter(name) => parameter(exchange.upstream_query().unwrap_or_default(), name),
             Self::Capture(name) => capture(exchange.captures.iter().find(|(it, _)| it == name)),
             Self::Group(place) => capture(place.checked_sub(1).and_then(|n| exchange.captures.get(n))),
             Self::Not(it) => Lua::Boolean(!value(it).is_true()),

@@ -15,10 +15,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING},
+    HeaderName, HeaderValue, Method,
+    header::{CONTENT_TYPE, HOST},
 };
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{
     Def, Exchange, Flow, Plugin, Setup,
@@ -29,7 +28,8 @@ use super::{
 use crate::{
     body::{Body, BodyBuffers, BodyError},
     diag::Diagnostic,
-    document::Value,
+    document::{Path, Value},
+    request_head::Authority,
     schema::{Field, Kind, Rule, Settings},
 };
 use template::Template;
@@ -76,21 +76,6 @@ fn method(value: &Value) -> Result<(), String> {
 /// A body of more bytes cannot be changed.
 const LIMIT: u64 = 64 << 20;
 
-/// What a path may not hold as it is. (RFC 3986, section 3.3.)
-const UNSAFE: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
-
 struct RequestTransformer {
     method: Option<Method>,
     path: Option<Template>,
@@ -113,6 +98,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let body = reader.rules("body", rewrite::any_name, template);
     let query = reader.rules("querystring", rewrite::any_name, template);
     let mut complaints = reader.complaints;
+    complaints.extend(wrong_hosts(&headers, &setup.at));
     let path = setup.config.get("replace").and_then(|it| it.get("uri")?.as_str()).and_then(|text| {
         let at = setup.at.key("replace").key("uri");
         let entry = Entry { rule: "replace", place: 0, value: text, at };
@@ -130,6 +116,23 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     Ok(Arc::new(RequestTransformer { method, path, headers, body, query, buffers }))
 }
 
+/// Values of Host that are no hosts; those that depend on a request are checked when they are known.
+fn wrong_hosts<'a>(
+    rules: &'a Rules<HeaderName, Header>,
+    at: &'a Path,
+) -> impl Iterator<Item = Diagnostic> + 'a {
+    let lists = [("replace", &rules.replace), ("add", &rules.add), ("append", &rules.append)];
+    lists.into_iter().flat_map(move |(rule, list)| {
+        list.iter().filter_map(move |(name, value)| match value {
+            Header::Fixed(value) if *name == HOST && Authority::parse(value.as_bytes()).is_none() => {
+                let message = format!("{value:?} is not a host with or without a port");
+                Some(Diagnostic::error(at.key(rule).key("headers"), message))
+            }
+            _ => None,
+        })
+    })
+}
+
 fn header(entry: &Entry<'_>) -> Result<Header, Diagnostic> {
     if entry.value.contains("$(") {
         return Template::new(entry.value.trim(), entry).map(Header::Template);
@@ -140,14 +143,14 @@ fn header(entry: &Entry<'_>) -> Result<Header, Diagnostic> {
 impl Plugin for RequestTransformer {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         if let Some(path) = &self.path {
-            let path = utf8_percent_encode(&path.render(exchange), UNSAFE).to_string();
-            exchange.upstream_path = Some(path);
+            let path = path.render(exchange).into_owned();
+            exchange.upstream.set_path(&path);
         }
         if let Some(method) = &self.method {
-            exchange.head.method = method.clone();
+            exchange.upstream.set_method(method.clone());
         }
         self.transform_headers(exchange);
-        let format = if self.body.is_empty() { None } else { Format::of(&exchange.head.headers) };
+        let format = if self.body.is_empty() { None } else { Format::of(exchange) };
         let Some(format) = format else {
             self.transform_query(exchange);
             return Flow::Continue;
@@ -158,20 +161,10 @@ impl Plugin for RequestTransformer {
 
 impl RequestTransformer {
     fn transform_headers(&self, exchange: &mut Exchange) {
-        let host = exchange.head.headers.get(HOST).cloned();
-        self.headers.apply(
-            exchange,
-            |exchange| &mut exchange.head.headers,
-            |value, exchange| match value {
-                Header::Fixed(value) => Some(value.clone()),
-                Header::Template(template) => HeaderValue::from_str(template.render(exchange).trim()).ok(),
-            },
-        );
-        // The upstream's own name would take the place of one that the settings ask for.
-        let now = exchange.head.headers.get(HOST);
-        if now != host.as_ref() {
-            exchange.upstream_host = now.cloned();
-        }
+        self.headers.apply(exchange, |value, exchange| match value {
+            Header::Fixed(value) => Some(value.clone()),
+            Header::Template(template) => HeaderValue::from_str(template.render(exchange).trim()).ok(),
+        });
     }
 
     async fn transform_body<'a>(&'a self, exchange: &'a mut Exchange, format: Format) -> Flow<'a> {
@@ -181,10 +174,7 @@ impl RequestTransformer {
             Ok(bytes) => bytes,
             Err(error) => return Flow::Respond(whole_body::refusal(exchange, &error)),
         };
-        let headers = &mut exchange.head.headers;
-        headers.remove(TRANSFER_ENCODING);
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-        exchange.body = if bytes.is_empty() { Body::Empty } else { Body::Full(bytes) };
+        exchange.set_body(bytes);
         self.transform_query(exchange);
         Flow::Continue
     }
@@ -215,9 +205,9 @@ impl RequestTransformer {
         if self.query.is_empty() {
             return;
         }
-        let query = exchange.head.uri.query().unwrap_or_default();
+        let query = exchange.upstream_query().unwrap_or_default();
         let query = arguments::rewrite(query, &self.query, exchange);
-        exchange.set_query(&query);
+        exchange.upstream.set_query(&query);
     }
 }
 
@@ -229,8 +219,8 @@ enum Format {
 }
 
 impl Format {
-    fn of(headers: &HeaderMap) -> Option<Self> {
-        let media_type = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
+    fn of(exchange: &Exchange) -> Option<Self> {
+        let media_type = exchange.upstream_field(&CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
         if media_type.eq_ignore_ascii_case("application/json") {
             return Some(Self::Json);
         }

@@ -10,11 +10,11 @@ fn check(config: &str, request: &str, expected: &str) {
     let mut exchange = trial::request(request);
     exchange.captures = vec![("id".to_owned(), "4 2".to_owned())];
     assert!(trial::access(&*plugin, &mut exchange).is_none());
-    let head = &exchange.head;
-    let mut lines = vec![format!("{} {}", head.method, head.uri)];
-    lines.extend(exchange.upstream_path.iter().map(|path| format!("path {path}")));
-    lines.extend(exchange.upstream_host.iter().map(|host| format!("host {}", host.to_str().unwrap())));
-    lines.extend(trial::headers(&head.headers));
+    let query = exchange.upstream_query().map_or_else(String::new, |query| format!("?{query}"));
+    let mut lines = vec![format!("{} {}{query}", exchange.upstream_method(), exchange.head().path())];
+    lines.extend(exchange.upstream.path().map(|path| format!("path {path}")));
+    lines.extend(exchange.upstream.host().map(|host| format!("host {}", host.to_str().unwrap())));
+    lines.extend(trial::headers(&exchange.edited_fields()));
     let body = trial::text(exchange.body);
     let body = if body.is_empty() { body } else { format!("\n\n{body}") };
     assert_eq!(format!("{}{body}", lines.join("\n")), expected, "{config}");
@@ -47,6 +47,51 @@ fn headers() {
         "GET /\nhost b.test\nhost: b.test",
     );
     check("{add: {headers: ['a: $(query_params.q)']}}", "GET /?q=x%0Ay", "GET /?q=x%0Ay");
+}
+
+#[test]
+fn a_host_made_of_a_request_is_a_host_or_left_as_it_was() {
+    let host = "{replace: {headers: ['Host: $(query_params.h)']}}";
+    for (query, expected) in [
+        ("h=b.test:81", "host b.test:81\nhost: b.test:81"),
+        ("h=evil%20x", "host: a.test"),
+        ("h=b.test%0D%0Ax:y", "host: a.test"),
+        ("h=b.test/x", "host: a.test"),
+        ("h=u@b.test", "host: a.test"),
+        ("", "host: a.test"),
+    ] {
+        check(
+            host,
+            &format!("GET /?{query}\nhost: a.test"),
+            &format!("GET /?{query}\n{expected}").replace("?\n", "?\n"),
+        );
+    }
+}
+
+#[test]
+fn paths_begin_with_a_slash() {
+    let path = "{replace: {uri: '$(query_params.p)'}}";
+    for (given, expected) in [
+        ("%2Fa", "/a"),
+        ("a", "/a"),
+        ("*", "/*"),
+        ("", "/"),
+        ("%2Fa%0D%0A%23b%20%C3%A9", "/a%0D%0A%23b%20%C3%A9"),
+    ] {
+        check(path, &format!("GET /?p={given}"), &format!("GET /?p={given}\npath {expected}"));
+    }
+}
+
+#[test]
+fn rules_act_on_what_goes_upstream() {
+    let told = "{add: {headers: ['x-seen:$(headers.x_consumer_username)']}}";
+    let forged = "GET /\nx-consumer-username: admin\nconnection: x-hop\nx-hop: 1";
+    let left = "GET /\nx-consumer-username: admin\nconnection: x-hop\nx-hop: 1\nx-seen: ";
+    check(told, forged, left);
+    let plugin = trial::plugin(&DEF, "{rename: {headers: ['x-consumer-username:x-user', 'x-hop:x-b']}}");
+    let mut exchange = trial::request(forged);
+    assert!(trial::access(&*plugin, &mut exchange).is_none());
+    assert!(exchange.upstream.edits().is_empty(), "what does not go upstream cannot be renamed");
 }
 
 #[test]
@@ -95,6 +140,10 @@ fn settings_are_checked() {
     for (config, expected) in [
         ("{http_method: get}", "config.http_method: invalid value: get"),
         ("{add: {headers: ['a b:c']}}", "config.add.headers[0]: 'a b' is not a valid header"),
+        (
+            "{replace: {headers: ['Host: evil x']}}",
+            "config.replace.headers: \"evil x\" is not a host with or without a port",
+        ),
         (
             "{add: {headers: ['a:b', 'x:$(os.exit())']}}",
             "config.add.headers[1]: cannot use `$(os.exit())`: `os` is not known",

@@ -78,7 +78,7 @@ fn json_value(config: &Value, entry: &Entry<'_>) -> Result<serde_json::Value, Di
 
 impl Plugin for ResponseTransformer {
     fn header_filter(&self, _exchange: &Exchange, response: &mut Response) {
-        self.headers.apply(response, http::Response::headers_mut, |value, _| Some(value.clone()));
+        self.headers.apply(response, |value, _| Some(value.clone()));
         if self.json.is_empty() || !is_json(response.headers()) {
             return;
         }

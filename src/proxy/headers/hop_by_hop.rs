@@ -1,7 +1,7 @@
 //! Fields that speak about one connection and end with it. (RFC 9110, section 7.6.1)
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Version,
+    HeaderMap, HeaderName, HeaderValue,
     header::{
         AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
         CONTENT_TYPE, COOKIE, EXPECT, HOST, MAX_FORWARDS, PROXY_AUTHORIZATION, RANGE, TE, TRAILER,
@@ -10,10 +10,7 @@ use http::{
 };
 
 use super::{KEEP_ALIVE, PROXY, PROXY_CONNECTION};
-
-/// The fields that a sender wants to end with its connection.
-#[derive(Debug)]
-pub(super) struct Nominated(Vec<HeaderName>);
+use crate::request_head::{Claim, ClientHead, HeaderEdits, NominatedFields, is_look_alike};
 
 /// Removes what belongs to the connection that a message came over: Connection and the fields it names, Keep-Alive,
 /// Proxy-Connection, Transfer-Encoding, Upgrade, and TE but for `trailers`. Two more fields go for safety: Proxy
@@ -39,12 +36,12 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if found == 0 {
         return;
     }
-    let nominated = Nominated::by(headers);
-    if headers.remove(CONNECTION).is_some() && found == 1 && nominated.0.is_empty() {
+    let nominated = NominatedFields::of(headers);
+    if headers.remove(CONNECTION).is_some() && found == 1 && nominated.is_empty() {
         return;
     }
     let trailers = headers.get_all(TE).iter().any(|value| lists(value, "trailers"));
-    for name in nominated.0 {
+    for name in nominated.into_names() {
         headers.remove(name);
     }
     for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY] {
@@ -56,26 +53,6 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     } else {
         headers.remove(TE);
-    }
-}
-
-impl Nominated {
-    /// Those that Connection names. A peer cannot name Host, Content-Length or an X-Forwarded field: these say how far
-    /// a message reaches, where it goes and whence it came.
-    pub(super) fn by(headers: &HeaderMap) -> Self {
-        let mut nominated = Vec::new();
-        for value in headers.get_all(CONNECTION).iter().filter(|value| !is_plain(value)) {
-            let names = value.as_bytes().split(|byte| *byte == b',');
-            nominated.extend(names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()));
-        }
-        nominated.retain(|name| {
-            *name != HOST && *name != CONTENT_LENGTH && !name.as_str().starts_with("x-forwarded-")
-        });
-        Self(nominated)
-    }
-
-    pub(super) fn has(&self, name: &HeaderName) -> bool {
-        self.0.contains(name)
     }
 }
 
@@ -94,30 +71,41 @@ pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
     for name in [CONTENT_ENCODING, CONTENT_TYPE, CONTENT_RANGE, PROXY] {
         trailers.remove(name);
     }
-    let joined: Vec<HeaderName> =
-        trailers.keys().filter(|name| is_taken_for_another(name)).cloned().collect();
-    for name in joined {
+    // No trailer may say what only the gateway or a trusted peer says in a head.
+    let claimed: Vec<HeaderName> =
+        trailers.keys().filter(|name| Claim::of(name.as_str()) != Claim::Free).cloned().collect();
+    for name in claimed {
         trailers.remove(name);
     }
 }
 
-/// Whether a name is one of those that say whence a request came, or is read as framing by programs that take `_` for
-/// `-`.
-fn is_taken_for_another(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("x-forwarded-") || matches!(name, "x-real-ip" | "content_length" | "transfer_encoding")
-}
+/// Names that trailers of one request may not have, as the field of the head does not go upstream as the client said
+/// it: a plugin has changed it, or Connection nominates it.
+#[derive(Debug)]
+pub(crate) struct DeniedTrailers(Vec<HeaderName>);
 
-/// Whether a request asks to speak WebSocket from now on (RFC 6455, section 4.1). Every other upgrade is ignored,
-/// h2c above all. In HTTP/2 there are no such fields but those of `extended_connect`.
-pub(crate) fn asks_for_websocket(headers: &HeaderMap, version: Version) -> bool {
-    matches!(version, Version::HTTP_11 | Version::HTTP_2)
-        && headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-        && headers.get_all(CONNECTION).iter().any(|value| lists(value, "upgrade"))
+impl DeniedTrailers {
+    /// Those of a request; none if every trailer may pass.
+    pub(crate) fn of(head: &ClientHead, edits: &HeaderEdits) -> Option<Self> {
+        let mut names = head.nominated().into_names();
+        names.extend(edits.names().cloned());
+        (!names.is_empty()).then_some(Self(names))
+    }
+
+    /// Removes them, and what programs take for them.
+    pub(crate) fn strip(&self, trailers: &mut HeaderMap) {
+        let denies = |name: &HeaderName| {
+            self.0.iter().any(|denied| denied == name || is_look_alike(name.as_str(), denied.as_str()))
+        };
+        let denied: Vec<HeaderName> = trailers.keys().filter(|name| denies(name)).cloned().collect();
+        for name in denied {
+            trailers.remove(name);
+        }
+    }
 }
 
 /// Whether a list has an item, in any case; parameters of the item do not matter.
-pub(super) fn lists(value: &HeaderValue, item: &str) -> bool {
+fn lists(value: &HeaderValue, item: &str) -> bool {
     value.to_str().is_ok_and(|value| {
         value
             .split(',')
@@ -125,16 +113,10 @@ pub(super) fn lists(value: &HeaderValue, item: &str) -> bool {
     })
 }
 
-/// Whether a Connection value names no field that would have to be looked for.
-fn is_plain(value: &HeaderValue) -> bool {
-    [b"keep-alive".as_slice(), b"close", b"upgrade"]
-        .iter()
-        .any(|it| value.as_bytes().eq_ignore_ascii_case(it))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request_head::UpstreamRequest;
 
     fn map(fields: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -205,6 +187,11 @@ mod tests {
             ("host", "evil.example"),
             ("authorization", "Basic x"),
             ("x-forwarded-for", "192.0.2.1"),
+            ("x-real-ip", "192.0.2.1"),
+            ("forwarded", "for=192.0.2.1"),
+            ("x-consumer-username", "admin"),
+            ("x_consumer_groups", "admins"),
+            ("x-kong-request-id", "1"),
             ("cookie", "a=b"),
             ("x-sum", "1"),
             ("grpc-status", "0"),
@@ -214,23 +201,23 @@ mod tests {
     }
 
     #[test]
+    fn trailers_say_nothing_that_a_plugin_has_changed() {
+        let request = http::Request::get("/").header("connection", "x-hop").body(()).unwrap();
+        let (head, _) = ClientHead::new(request.into_parts().0, false);
+        let mut upstream = UpstreamRequest::default();
+        upstream.set_field(HeaderName::from_static("x-tenant"), HeaderValue::from_static("a"));
+        upstream.remove_field(HeaderName::from_static("apikey"));
+        let denied = DeniedTrailers::of(&head, upstream.edits()).unwrap();
+        let mut trailers =
+            map(&[("x-tenant", "b"), ("x_tenant", "b"), ("apikey", "k"), ("x-hop", "1"), ("x-sum", "1")]);
+        denied.strip(&mut trailers);
+        assert_eq!(trailers, map(&[("x-sum", "1")]));
+    }
+
+    #[test]
     fn te_keeps_trailers_only() {
         check(&[("te", "trailers"), ("connection", "TE")], &[("te", "trailers")]);
         check(&[("te", "gzip;q=0.5, Trailers")], &[("te", "trailers")]);
         check(&[("te", "gzip"), ("te", "deflate")], &[]);
-    }
-
-    #[test]
-    fn only_a_complete_request_for_websocket_is_one() {
-        let table = [
-            (vec![("connection", "Upgrade"), ("upgrade", "websocket")], Version::HTTP_11, true),
-            (vec![("connection", "keep-alive, upgrade"), ("upgrade", "WebSocket")], Version::HTTP_11, true),
-            (vec![("connection", "Upgrade"), ("upgrade", "websocket")], Version::HTTP_10, false),
-            (vec![("upgrade", "websocket")], Version::HTTP_11, false),
-            (vec![("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c")], Version::HTTP_11, false),
-        ];
-        for (fields, version, expected) in table {
-            assert_eq!(asks_for_websocket(&map(&fields), version), expected, "{fields:?}");
-        }
     }
 }

@@ -3,11 +3,13 @@
 //! All functions are pure: they know neither connection nor configuration.
 
 mod hop_by_hop;
+#[cfg(test)]
+mod properties;
 mod request;
 mod response;
 
 use hop_by_hop::strip_hop_by_hop;
-pub(crate) use hop_by_hop::{asks_for_websocket, strip_trailers};
+pub(crate) use hop_by_hop::{DeniedTrailers, strip_trailers};
 pub(crate) use request::{Forwarding, Scheme};
 pub(crate) use response::{HeaderTokens, Proxied, add_charset, produced_headers, response_headers};
 

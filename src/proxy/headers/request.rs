@@ -1,20 +1,17 @@
 //! Fields towards the upstream: who asked, for what, over which way.
 //!
-//! They are not put together as a map: whoever writes them gets one after the other, so that the fields of the client
-//! stay where they are and nothing is copied twice.
+//! They are not put together as a map: they are written one after the other, so that the fields of the client stay
+//! where they are and nothing is copied twice.
 
 use std::io::{Cursor, Write};
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Version,
-    header::{CONNECTION, COOKIE, HOST, TE, VIA},
+    HeaderMap, HeaderName, HeaderValue, Method, Version,
+    header::{COOKIE, HOST, TE, VIA},
 };
 
-use super::{
-    X_FORWARDED_FOR,
-    hop_by_hop::{Nominated, lists},
-    via,
-};
+use super::{X_FORWARDED_FOR, via};
+use crate::request_head::{ClientHead, UpstreamRequest};
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,36 +27,27 @@ pub(crate) enum Scheme {
 pub(crate) struct Forwarding<'a> {
     /// The address of the peer of the connection.
     pub(crate) peer: &'a str,
-    /// Whether the peer is trusted, and so the X-Forwarded fields it sent.
-    pub(crate) trusted: bool,
     /// The address of the client: the peer, or whom a trusted peer speaks for.
     pub(crate) client: &'a str,
     /// How the request came in.
     pub(crate) scheme: Scheme,
-    /// The host that the request is for; a port is cut off.
-    pub(crate) host: &'a str,
     /// The port that the client used: the listener's, if no port map says otherwise.
     pub(crate) port: u16,
-    /// The path as it came, not normalised, without the query.
-    pub(crate) raw_path: &'a str,
     /// What `strip_path` took away from the path, if anything.
     pub(crate) stripped_prefix: Option<&'a [u8]>,
-    /// The value of X-Kong-Request-Id; none leaves the field alone. (Kong: option `headers_upstream`.)
+    /// The value of X-Kong-Request-Id; none leaves it out. (Kong: option `headers_upstream`.)
     pub(crate) request_id: Option<&'a str>,
-    /// The protocol that the request was received in.
-    pub(crate) version: Version,
     /// The Host that the upstream gets; none keeps the client's. (Kong: Route `preserve_host`.)
     pub(crate) upstream_host: Option<HeaderValue>,
     /// Whether the request asks for WebSocket, and so goes on as such.
     pub(crate) websocket: bool,
-    /// Whether Max-Forwards counts: it goes one step less far. (RFC 9110, section 7.6.2)
-    pub(crate) counted: bool,
+    /// Whether the client accepts trailers.
+    pub(crate) trailers: bool,
 }
 
 /// What of a client's fields is said anew.
 #[derive(Default)]
 struct Seen {
-    te_trailers: bool,
     via: bool,
     forwarded_for: bool,
     crumbs: u32,
@@ -72,25 +60,43 @@ const OFFERED: [&str; 5] =
     ["x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-path", "x-forwarded-prefix"];
 
 impl Forwarding<'_> {
-    /// Gives the fields that the upstream gets in place of those that the client sent. `host` stands in place of
-    /// Host.
+    /// Gives the fields that the upstream gets: those of the client that pass and that no plugin has changed, those of
+    /// the gateway, and those of plugins. `host` stands in place of Host.
     ///
     /// Hop-by-hop fields go, the gateway is appended to Via, and the connection is kept alive. An untrusted peer's
     /// X-Forwarded fields are replaced, except that X-Forwarded-For always grows by the peer; a trusted peer's are
     /// kept. Expect goes, as the gateway has met it itself. (Kong docs: Proxying, "Headers Forwarded to the upstream".)
     pub(crate) fn give_fields(
         &self,
-        headers: &HeaderMap,
+        head: &ClientHead,
+        upstream: &UpstreamRequest,
         host: Option<&HeaderValue>,
         give: &mut impl FnMut(&str, &[u8]),
     ) {
-        match host.or(self.upstream_host.as_ref()) {
-            Some(host) => give("host", host.as_bytes()),
-            None => headers.get_all(HOST).iter().for_each(|host| give("host", host.as_bytes())),
+        let host = host.or(self.upstream_host.as_ref());
+        if let Some(host) = host.or_else(|| head.field(HOST)) {
+            give("host", host.as_bytes());
         }
-        let seen = self.give_passing(headers, give);
-        self.give_own(headers, &seen, give);
-        self.give_forwarded(&seen, give);
+        let seen = give_passing(head, upstream, give);
+        self.give_own(head, &seen, give);
+        self.give_forwarded(head, &seen, give);
+        for (name, value) in upstream.edits().values().filter(|(name, _)| !self.is_own(name)) {
+            give(name.as_str(), value.as_bytes());
+        }
+        if let Some(length) = upstream.content_length() {
+            give_number("content-length", length, give);
+        }
+    }
+
+    /// Whether the gateway alone says what a field is: the framing of the message and the connection, and what it has
+    /// to say of the request's way. (Kong: changes of plugins to them have no effect either.)
+    fn is_own(&self, name: &HeaderName) -> bool {
+        match name.as_str() {
+            "host" | "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
+            | "te" | "expect" | "content-length" | "via" | "x-forwarded-for" | "x-real-ip" => true,
+            "x-kong-request-id" => self.request_id.is_some(),
+            name => OFFERED.contains(&name),
+        }
     }
 
     /// Whether a request may go on as an upgrade; every other one than to WebSocket is ignored.
@@ -103,78 +109,25 @@ impl Forwarding<'_> {
         }
     }
 
-    /// The client's fields that are passed on as they came.
-    fn give_passing(&self, headers: &HeaderMap, give: &mut impl FnMut(&str, &[u8])) -> Seen {
-        let nominated = Nominated::by(headers);
-        let mut seen = Seen::default();
-        for (name, value) in headers {
-            let text = name.as_str();
-            if text != "te" && nominated.has(name) {
-                continue;
-            }
-            let passes = match text {
-                "host" | "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding"
-                | "upgrade" | "proxy" | "transfer_encoding" | "content_length" | "expect" | "x-real-ip" => {
-                    false
-                }
-                "te" => {
-                    seen.te_trailers |= lists(value, "trailers");
-                    false
-                }
-                "via" => {
-                    seen.via = true;
-                    false
-                }
-                "x-forwarded-for" => {
-                    seen.forwarded_for = true;
-                    false
-                }
-                "x-kong-request-id" => self.request_id.is_none(),
-                "cookie" if self.version == Version::HTTP_2 => {
-                    seen.crumbs += 1;
-                    false
-                }
-                "max-forwards" if self.counted => {
-                    give_counted(text, value, give);
-                    false
-                }
-                _ if text.starts_with("x-forwarded-") => {
-                    let kept = OFFERED.iter().position(|it| *it == text).map(|place| &mut seen.kept[place]);
-                    kept.is_none_or(|kept| {
-                        *kept = self.trusted;
-                        self.trusted
-                    })
-                }
-                _ => true,
-            };
-            if passes {
-                give(text, value.as_bytes());
-            }
-        }
-        seen
-    }
-
     /// What is about this hop, and the lists that the gateway appends to.
-    fn give_own(&self, headers: &HeaderMap, seen: &Seen, give: &mut impl FnMut(&str, &[u8])) {
+    fn give_own(&self, head: &ClientHead, seen: &Seen, give: &mut impl FnMut(&str, &[u8])) {
         // Who sends TE has to name it, so that the next one takes it away (RFC 9110, section 10.1.4); where the client
         // did not, it goes as it came, as Kong lets it.
-        let te_is_named = seen.te_trailers
-            && (self.version == Version::HTTP_2
-                || headers.get_all(CONNECTION).iter().any(|value| lists(value, "te")));
-        give("connection", self.connection(te_is_named));
+        give("connection", self.connection(self.trailers && head.nominates_te()));
         if self.websocket {
             give("upgrade", b"websocket");
         }
-        if seen.te_trailers {
+        if self.trailers {
             give(TE.as_str(), b"trailers");
         }
+        let fields = head.fields();
         if seen.via {
-            give("via", &list(headers, &VIA, b", ", via(self.version)));
+            give("via", &list(fields, &VIA, b", ", via(head.version())));
         } else {
-            give("via", via(self.version).as_bytes());
+            give("via", via(head.version()).as_bytes());
         }
         if seen.forwarded_for {
-            give("x-forwarded-for", &list(headers, &X_FORWARDED_FOR, b", ", self.peer));
+            give("x-forwarded-for", &list(fields, &X_FORWARDED_FOR, b", ", self.peer));
         } else {
             give("x-forwarded-for", self.client.as_bytes());
         }
@@ -184,24 +137,24 @@ impl Forwarding<'_> {
         }
         if seen.crumbs > 0 {
             // HTTP/2 may send a Cookie in crumbs. (RFC 9113, section 8.2.3)
-            give("cookie", &list(headers, &COOKIE, b"; ", ""));
+            give("cookie", &list(fields, &COOKIE, b"; ", ""));
         }
     }
 
     /// The fields that a trusted peer may have set already.
-    fn give_forwarded(&self, seen: &Seen, give: &mut impl FnMut(&str, &[u8])) {
+    fn give_forwarded(&self, head: &ClientHead, seen: &Seen, give: &mut impl FnMut(&str, &[u8])) {
         let [proto, host, port, path, prefix] = seen.kept;
         if !proto {
             give(OFFERED[0], if self.scheme == Scheme::Https { b"https" } else { b"http" });
         }
         if !host {
-            give_host(OFFERED[1], self.host, give);
+            give_host(OFFERED[1], head.authority().host_without_root(), give);
         }
         if !port {
             give_number(OFFERED[2], self.port.into(), give);
         }
         if !path {
-            give(OFFERED[3], self.raw_path.as_bytes());
+            give(OFFERED[3], head.path().as_bytes());
         }
         // As it was matched: decoded.
         if let Some(stripped) = self.stripped_prefix.filter(|it| !prefix && may_be_value(it)) {
@@ -210,29 +163,58 @@ impl Forwarding<'_> {
     }
 }
 
+/// The client's fields that are passed on as they came.
+fn give_passing(head: &ClientHead, upstream: &UpstreamRequest, give: &mut impl FnMut(&str, &[u8])) -> Seen {
+    let (nominated, edits) = (head.nominated(), upstream.edits());
+    // In OPTIONS it counts the steps that are left. (RFC 9110, section 7.6.2)
+    let counted = *head.method() == Method::OPTIONS;
+    let mut seen = Seen::default();
+    for (name, value) in head.fields() {
+        if !head.passes(name, &nominated) {
+            continue;
+        }
+        match name.as_str() {
+            "host" | "x-real-ip" => (),
+            "via" => seen.via = true,
+            "x-forwarded-for" => seen.forwarded_for = true,
+            "content-length" if upstream.content_length().is_some() => (),
+            text if let Some(place) = offered(text) => {
+                seen.kept[place] = true;
+                give(text, value.as_bytes());
+            }
+            _ if edits.replaces(name) => (),
+            "cookie" if head.version() == Version::HTTP_2 => seen.crumbs += 1,
+            text @ "max-forwards" if counted => give_counted(text, value, give),
+            text => give(text, value.as_bytes()),
+        }
+    }
+    seen
+}
+
+/// The place of a field among those that a trusted peer may have set.
+fn offered(name: &str) -> Option<usize> {
+    let is_one = name.starts_with("x-forwarded-");
+    OFFERED.iter().position(|offered| is_one && *offered == name)
+}
+
 /// Lets a request go one step less far, if it says how far.
 fn give_counted(name: &str, value: &HeaderValue, give: &mut impl FnMut(&str, &[u8])) {
     match value.to_str().ok().and_then(|it| it.parse::<u32>().ok()) {
-        Some(left) => give_number(name, left.saturating_sub(1), give),
+        Some(left) => give_number(name, left.saturating_sub(1).into(), give),
         None => give(name, value.as_bytes()),
     }
 }
 
-fn give_number(name: &str, number: u32, give: &mut impl FnMut(&str, &[u8])) {
-    let mut text = Cursor::new([0; 10]);
+fn give_number(name: &str, number: u64, give: &mut impl FnMut(&str, &[u8])) {
+    let mut text = Cursor::new([0; 20]);
     // There is room for every number.
     let _ = write!(text, "{number}");
     let length = usize::try_from(text.position()).unwrap_or(0);
     give(name, text.get_ref().get(..length).unwrap_or_default());
 }
 
-/// Gives a host in lower case, without its port and without the dot of the root. (As nginx's `$host`.)
+/// Gives a host in lower case.
 fn give_host(name: &str, host: &str, give: &mut impl FnMut(&str, &[u8])) {
-    let end = match host.rfind(':') {
-        Some(colon) if !host[colon..].contains(']') => colon,
-        _ => host.len(),
-    };
-    let host = host[..end].strip_suffix('.').unwrap_or(&host[..end]);
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         give(name, host.to_ascii_lowercase().as_bytes());
     } else {
@@ -260,27 +242,34 @@ fn list(headers: &HeaderMap, name: &HeaderName, between: &[u8], item: &str) -> V
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{VIA_1_1, asks_for_websocket},
-        *,
-    };
+    use http::Request;
+
+    use super::{super::VIA_1_1, *};
+
+    /// A client's head, but for its fields.
+    #[derive(Clone, Copy)]
+    struct Arrival<'a> {
+        method: &'a str,
+        target: &'a str,
+        version: Version,
+        trusted: bool,
+    }
+
+    const ARRIVAL: Arrival<'static> =
+        Arrival { method: "GET", target: "/e/a", version: Version::HTTP_11, trusted: false };
 
     /// A plain request from 127.0.0.1 for /e/a to a Service at 127.0.0.1:29000, whose Route strips /e.
     fn plain() -> Forwarding<'static> {
         Forwarding {
             peer: "127.0.0.1",
-            trusted: false,
             client: "127.0.0.1",
             scheme: Scheme::Http,
-            host: "localhost",
             port: 28000,
-            raw_path: "/e/a",
             stripped_prefix: Some(b"/e"),
             request_id: Some("0123"),
-            version: Version::HTTP_11,
             upstream_host: Some(HeaderValue::from_static("127.0.0.1:29000")),
             websocket: false,
-            counted: false,
+            trailers: false,
         }
     }
 
@@ -302,13 +291,30 @@ mod tests {
     /// Checks that the upstream gets [`EXPECTED`], but for `differences`; an empty value stands for no field.
     #[track_caller]
     fn check(forwarding: &Forwarding<'_>, sent: &[(&str, &str)], differences: &[(&'static str, &str)]) {
-        let mut headers = HeaderMap::new();
-        for (name, value) in sent {
-            headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        check_arrival(ARRIVAL, forwarding, sent, differences);
+    }
+
+    /// Checks what the upstream gets of a request for localhost, if no other host is sent.
+    #[track_caller]
+    fn check_arrival(
+        arrival: Arrival<'_>,
+        forwarding: &Forwarding<'_>,
+        sent: &[(&str, &str)],
+        differences: &[(&'static str, &str)],
+    ) {
+        let mut request = Request::builder().method(arrival.method).uri(arrival.target);
+        request = request.version(arrival.version);
+        if !sent.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "localhost");
         }
-        let websocket = asks_for_websocket(&headers, forwarding.version);
+        for (name, value) in sent {
+            request = request.header(*name, *value);
+        }
+        let (head, _) = ClientHead::new(request.body(()).unwrap().into_parts().0, arrival.trusted);
+        let (websocket, trailers) = (head.asks_for_websocket(), head.accepts_trailers());
+        let forwarding = Forwarding { websocket, trailers, ..forwarding.clone() };
         let mut given = HeaderMap::new();
-        Forwarding { websocket, ..forwarding.clone() }.give_fields(&headers, None, &mut |name, value| {
+        forwarding.give_fields(&head, &UpstreamRequest::default(), None, &mut |name, value| {
             given.append(
                 HeaderName::from_bytes(name.as_bytes()).unwrap(),
                 HeaderValue::from_bytes(value).unwrap(),
@@ -341,17 +347,19 @@ mod tests {
     fn the_upstream_is_told_who_asked_for_what() {
         check(&plain(), &[("host", "localhost")], &[]);
         check(&Forwarding { scheme: Scheme::Https, ..plain() }, &[], &[("x-forwarded-proto", "https")]);
-        check(&Forwarding { host: "Shop.Test:8443", ..plain() }, &[], &[("x-forwarded-host", "shop.test")]);
-        check(&Forwarding { host: "[::1]:80", ..plain() }, &[], &[("x-forwarded-host", "[::1]")]);
+        for (host, told) in
+            [("Shop.Test:8443", "shop.test"), ("shop.test.", "shop.test"), ("[::1]:80", "[::1]")]
+        {
+            check(&plain(), &[("host", host)], &[("x-forwarded-host", told)]);
+        }
         check(&Forwarding { stripped_prefix: Some(b"/"), ..plain() }, &[], &[("x-forwarded-prefix", "")]);
         check(&Forwarding { stripped_prefix: None, ..plain() }, &[], &[("x-forwarded-prefix", "")]);
-        check(&Forwarding { raw_path: "/%7Ea//b", ..plain() }, &[], &[("x-forwarded-path", "/%7Ea//b")]);
-        check(&Forwarding { upstream_host: None, ..plain() }, &[("host", "A:1")], &[("host", "A:1")]);
-        check(
-            &Forwarding { request_id: None, ..plain() },
-            &[("x-kong-request-id", "abc")],
-            &[("x-kong-request-id", "abc")],
-        );
+        let raw = Arrival { target: "/%7Ea//b", ..ARRIVAL };
+        check_arrival(raw, &plain(), &[], &[("x-forwarded-path", "/%7Ea//b")]);
+        let own_host = [("host", "A:1"), ("x-forwarded-host", "a")];
+        check(&Forwarding { upstream_host: None, ..plain() }, &[("host", "A:1")], &own_host);
+        let no_id = Forwarding { request_id: None, ..plain() };
+        check(&no_id, &[("x-kong-request-id", "abc")], &[("x-kong-request-id", "")]);
     }
 
     #[test]
@@ -364,7 +372,8 @@ mod tests {
 
     #[test]
     fn a_trusted_peer_can() {
-        let forwarding = Forwarding { trusted: true, client: "8.8.8.8", ..plain() };
+        let forwarding = Forwarding { client: "8.8.8.8", ..plain() };
+        let trusted = Arrival { trusted: true, ..ARRIVAL };
         let via = format!("1.1 client, {VIA_1_1}");
         let expected = [
             ("x-forwarded-for", "9.9.9.9, 127.0.0.1"),
@@ -376,8 +385,9 @@ mod tests {
             ("x-real-ip", "8.8.8.8"),
             ("via", &via),
         ];
-        check(&forwarding, &CLAIMS, &expected);
-        check(&forwarding, &[], &[("x-forwarded-for", "8.8.8.8"), ("x-real-ip", "8.8.8.8")]);
+        check_arrival(trusted, &forwarding, &CLAIMS, &expected);
+        let alone = [("x-forwarded-for", "8.8.8.8"), ("x-real-ip", "8.8.8.8")];
+        check_arrival(trusted, &forwarding, &[], &alone);
     }
 
     #[test]
@@ -386,7 +396,7 @@ mod tests {
             [(Version::HTTP_10, "1.0"), (Version::HTTP_11, "1.1"), (Version::HTTP_2, "2")]
         {
             let via = format!("{received} mynah/{}", env!("CARGO_PKG_VERSION"));
-            check(&Forwarding { version, ..plain() }, &[], &[("via", &via)]);
+            check_arrival(Arrival { version, ..ARRIVAL }, &plain(), &[], &[("via", &via)]);
         }
     }
 
@@ -395,14 +405,15 @@ mod tests {
         let crumbs = [("cookie", "a=1"), ("cookie", "b=2")];
         let version = Version::HTTP_2;
         let via = format!("2 mynah/{}", env!("CARGO_PKG_VERSION"));
-        check(&Forwarding { version, ..plain() }, &crumbs, &[("cookie", "a=1; b=2"), ("via", &via)]);
+        let joined = [("cookie", "a=1; b=2"), ("via", &*via)];
+        check_arrival(Arrival { version, ..ARRIVAL }, &plain(), &crumbs, &joined);
     }
 
     #[test]
     fn a_request_goes_as_far_as_it_says() {
         for (says, passed) in [("5", "4"), ("0", "0"), ("many", "many")] {
-            let counted = Forwarding { counted: true, ..plain() };
-            check(&counted, &[("max-forwards", says)], &[("max-forwards", passed)]);
+            let counted = Arrival { method: "OPTIONS", ..ARRIVAL };
+            check_arrival(counted, &plain(), &[("max-forwards", says)], &[("max-forwards", passed)]);
             check(&plain(), &[("max-forwards", says)], &[("max-forwards", says)]);
         }
     }
@@ -411,7 +422,8 @@ mod tests {
     fn a_peer_may_want_another_host() {
         let mut hosts = Vec::new();
         let other = HeaderValue::from_static("other");
-        plain().give_fields(&HeaderMap::new(), Some(&other), &mut |name, value| {
+        let (head, upstream) = (ClientHead::default(), UpstreamRequest::default());
+        plain().give_fields(&head, &upstream, Some(&other), &mut |name, value| {
             hosts.extend((name == "host").then(|| value.to_vec()));
         });
         assert_eq!(hosts, [b"other"]);

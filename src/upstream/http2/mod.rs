@@ -195,9 +195,13 @@ pub(super) async fn send<H: Head>(
     let (upload, pace) = Upload::new(body);
     let mut request = Request::new(upload);
     *request.method_mut() = said.head.method().clone();
-    *request.uri_mut() = said.head.target().parse().unwrap_or_default();
     *request.headers_mut() = said.to_map();
-    convert(&mut request, origin);
+    let written = said.head.target().parse().map_err(http::Error::from).and_then(|target| {
+        *request.uri_mut() = target;
+        convert(&mut request, origin)
+    });
+    // Another target in its place would be another request.
+    written.map_err(|error| lost(Cause::Invalid(error.into())))?;
     let sending = stream.sender.try_send_request(request);
     let sent = match pace {
         None => timeout(limits.read, sending).await.map_err(|_| lost(Cause::ReadTimeout))?,
@@ -227,7 +231,7 @@ pub(super) async fn send<H: Head>(
 
 /// Puts a request for HTTP/1.1 into the form of HTTP/2: Host becomes `:authority`, and what is about a connection
 /// goes. (RFC 9113, sections 8.2.2 and 8.3.1)
-fn convert<B>(request: &mut Request<B>, origin: &Origin) {
+fn convert<B>(request: &mut Request<B>, origin: &Origin) -> Result<(), http::Error> {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(CONNECTION);
     let host = request.headers_mut().remove(HOST);
@@ -236,8 +240,9 @@ fn convert<B>(request: &mut Request<B>, origin: &Origin) {
     parts.scheme =
         Some(if matches!(origin.protocol, Protocol::Https(_)) { Scheme::HTTPS } else { Scheme::HTTP });
     parts.authority = authority.or(parts.authority).or_else(|| Authority::try_from(&*origin.host).ok());
-    // It has a scheme, an authority and a path, unless nobody has named a host that can be one.
-    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    // It has a scheme, an authority and a path, unless the host of the origin cannot be one.
+    *request.uri_mut() = Uri::from_parts(parts)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -253,12 +258,12 @@ mod tests {
             .header("te", "trailers")
             .body(())
             .unwrap();
-        convert(&mut request, &Origin::http("up.example", 80).over_http2());
+        convert(&mut request, &Origin::http("up.example", 80).over_http2()).unwrap();
         assert_eq!(request.uri(), expected);
         let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
         assert_eq!(names, ["te"]);
         // A second try converts what has been converted.
-        convert(&mut request, &Origin::http("up.example", 80).over_http2());
+        convert(&mut request, &Origin::http("up.example", 80).over_http2()).unwrap();
         assert_eq!(request.uri(), expected);
     }
 

@@ -2,11 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::request::Parts;
 use minijinja::Value as Seen;
 
 use super::super::dice::Dice;
-use crate::document::Value;
+use crate::{document::Value, plugin::EditedRequest};
 
 /// What the templates of one answer can see.
 pub(in super::super) struct Context<'a, 'd> {
@@ -18,21 +17,21 @@ pub(in super::super) struct Context<'a, 'd> {
 impl<'a, 'd> Context<'a, 'd> {
     /// Of a request: its head, the values of its path, and its body.
     pub(in super::super) fn new(
-        head: &Parts,
+        request: EditedRequest<'_>,
         path: Vec<(&str, String)>,
         body: &[u8],
         now: SystemTime,
         dice: &'a mut Dice<'d>,
     ) -> Self {
-        let query = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+        let query = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
         // The first of several counts.
         let query: Vec<_> = query.map(|(name, value)| (name.into_owned(), Seen::from(&*value))).collect();
-        let headers = head.headers.keys().filter_map(|name| {
-            let value = head.headers.get(name)?;
+        let headers = request.fields.keys().filter_map(|name| {
+            let value = request.fields.get(name)?;
             Some((name.to_string(), Seen::from(&*String::from_utf8_lossy(value.as_bytes()))))
         });
         let request = Seen::from_pairs([
-            ("method", Seen::from(head.method.as_str())),
+            ("method", Seen::from(request.method.as_str())),
             ("path", Seen::from_pairs(path.into_iter().map(|(name, it)| (name.to_owned(), Seen::from(it))))),
             ("query", Seen::from_pairs(query.into_iter().rev())),
             ("headers", Seen::from_pairs(headers)),

@@ -1,0 +1,24 @@
+//! Heads of requests: what the client sent, which never changes, and what the gateway and plugins make of it.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `client_head` | [`ClientHead`]: method, target and fields as the client sent them |
+//! | `upstream_request` | [`UpstreamRequest`]: what goes upstream in their place |
+//! | `header_edits` | [`HeaderEdits`]: changes to the client's fields |
+//! | `field_names` | names that only the gateway may send upstream, and names that programs take for them |
+//! | `nominated` | fields that a Connection field removes |
+//! | `authority` | hosts and ports |
+
+mod authority;
+mod client_head;
+mod field_names;
+mod header_edits;
+mod nominated;
+mod upstream_request;
+
+pub use authority::Authority;
+pub use client_head::ClientHead;
+pub use field_names::{Claim, is_look_alike};
+pub use header_edits::HeaderEdits;
+pub use nominated::NominatedFields;
+pub use upstream_request::{InvalidHost, UpstreamRequest};

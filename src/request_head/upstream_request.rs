@@ -1,0 +1,202 @@
+//! What goes upstream in place of what the client said.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header::HOST};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::{Authority, HeaderEdits};
+
+/// What a path may not hold as it is. (RFC 3986, section 3.3)
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// What a query may not hold as it is. (RFC 3986, section 3.4) What the client sent and is passed on byte for byte has
+/// been through a stricter reader.
+const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+
+/// What the gateway and plugins say to the upstream; where they say nothing, the client's word counts. All of it can
+/// stand in a message: nothing here ends a line or the target.
+#[derive(Debug, Default)]
+pub struct UpstreamRequest {
+    method: Option<Method>,
+    path: Option<String>,
+    query: Option<String>,
+    host: Option<HeaderValue>,
+    content_length: Option<u64>,
+    edits: HeaderEdits,
+}
+
+/// A value that is no `uri-host [":" port]`, or an empty one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidHost;
+
+impl UpstreamRequest {
+    /// Changes the method.
+    pub fn set_method(&mut self, method: Method) {
+        self.method = Some(method);
+    }
+
+    /// Changes the path, in place of the one that the Route and its Service make. What a path may not hold is
+    /// encoded, and it begins with a slash.
+    pub fn set_path(&mut self, path: &str) {
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        self.path = Some(format!("{slash}{}", utf8_percent_encode(path, PATH)));
+    }
+
+    /// Changes the query; an empty one takes it away. What a query may not hold is encoded.
+    pub fn set_query(&mut self, query: &str) {
+        self.query = Some(utf8_percent_encode(query, QUERY).to_string());
+    }
+
+    /// Changes the Host.
+    ///
+    /// # Errors
+    /// It is none; the Host stays.
+    pub fn set_host(&mut self, host: HeaderValue) -> Result<(), InvalidHost> {
+        let is_host = Authority::parse(host.as_bytes()).is_some_and(|authority| !authority.host().is_empty());
+        if !is_host {
+            return Err(InvalidHost);
+        }
+        self.edits.revert(&HOST);
+        self.host = Some(host);
+        Ok(())
+    }
+
+    /// Announces the length of a body that takes the place of the client's.
+    pub const fn set_content_length(&mut self, length: u64) {
+        self.content_length = Some(length);
+    }
+
+    /// Puts a value in place of all that a field has. A Host that is none is left out, with a line in the log.
+    pub fn set_field(&mut self, name: HeaderName, value: HeaderValue) {
+        if name != HOST {
+            self.edits.set(name, value);
+        } else if self.set_host(value.clone()).is_err() {
+            tracing::warn!("the Host {value:?} of a plugin is not a host; the upstream gets the one before");
+        }
+    }
+
+    /// Adds a value to those that a field has; there is one Host.
+    pub fn append_field(&mut self, name: HeaderName, value: HeaderValue) {
+        if name != HOST {
+            self.edits.append(name, value);
+        }
+    }
+
+    /// Takes a field away; without a Host the upstream gets its own.
+    pub fn remove_field(&mut self, name: HeaderName) {
+        if name == HOST {
+            self.host = None;
+        }
+        self.edits.remove(name);
+    }
+
+    /// Takes changes of a field back.
+    pub fn revert_field(&mut self, name: &HeaderName) {
+        self.edits.revert(name);
+    }
+
+    /// The method, if it is changed.
+    #[must_use]
+    pub const fn method(&self) -> Option<&Method> {
+        self.method.as_ref()
+    }
+
+    /// The path, if it is changed; percent-encoded.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// The query, if it is changed; an empty one is none.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// The Host, if a plugin has set one.
+    #[must_use]
+    pub const fn host(&self) -> Option<&HeaderValue> {
+        self.host.as_ref()
+    }
+
+    /// The length of the body, if that is changed.
+    #[must_use]
+    pub const fn content_length(&self) -> Option<u64> {
+        self.content_length
+    }
+
+    /// The changes of fields.
+    #[must_use]
+    pub const fn edits(&self) -> &HeaderEdits {
+        &self.edits
+    }
+
+    /// Whether the fields of the client are those of the request.
+    #[must_use]
+    pub const fn keeps_fields(&self) -> bool {
+        self.edits.is_empty() && self.host.is_none() && self.content_length.is_none()
+    }
+
+    /// Makes the changes in the client's fields.
+    pub fn apply(&self, fields: &mut HeaderMap) {
+        self.edits.apply(fields);
+        if let Some(host) = &self.host {
+            fields.insert(HOST, host.clone());
+        }
+        if let Some(length) = self.content_length {
+            fields.remove(http::header::TRANSFER_ENCODING);
+            fields.insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::uri::PathAndQuery;
+
+    use super::*;
+
+    #[test]
+    fn a_host_is_checked() {
+        for (host, fits) in [
+            ("a.example:81", true),
+            ("[::1]:81", true),
+            ("evil x", false),
+            ("a/b", false),
+            ("user@a", false),
+            (":80", false),
+            ("", false),
+        ] {
+            let mut request = UpstreamRequest::default();
+            request.set_field(HOST, HeaderValue::from_static("before.example"));
+            request.set_field(HOST, host.parse().unwrap());
+            let expected = if fits { host } else { "before.example" };
+            assert_eq!(request.host().unwrap(), expected, "{host}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_path_and_query_can_stand_in_a_target(path in ".{0,40}", query in ".{0,40}") {
+            let mut request = UpstreamRequest::default();
+            request.set_path(&path);
+            request.set_query(&query);
+            let target = format!("{}?{}", request.path().unwrap(), request.query().unwrap());
+            let read: PathAndQuery = target.parse().unwrap();
+            assert_eq!(read.as_str(), target);
+            assert_eq!(read.path(), request.path().unwrap());
+            assert!(target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic()));
+        }
+    }
+}
