@@ -178,7 +178,7 @@ impl Exchange {
             + "  HTTP/1.1".len();
         let size = super::Record::head_size(first, &fields);
         upstream.apply(&mut fields);
-        let target = upstream.query().map_or(target.clone(), |query| with_query(target, query));
+        let target = upstream.query().map(|query| with_query(&target, query)).unwrap_or(target);
         TakenHead { method: upstream.method().cloned().unwrap_or(method), target, fields, size }
     }
 
@@ -254,7 +254,7 @@ fn edited_fields<'a>(head: &'a ClientHead, upstream: &UpstreamRequest) -> Cow<'a
 }
 
 /// A target with another query. One that would be longer than any target can be stays without a query.
-fn with_query(target: Uri, query: &str) -> Uri {
+fn with_query(target: &Uri, query: &str) -> Uri {
     let path = target.path().to_owned();
     let text = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
     text.parse().or_else(|_| path.parse()).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! What no plugin answers goes to the Service, and its answer comes back.
 
-use std::{borrow::Cow, time::Instant};
+use std::{borrow::Cow, net::SocketAddr, time::Instant};
 
 use http::{HeaderValue, Method, StatusCode, Version, header, uri::PathAndQuery};
 
@@ -20,7 +20,7 @@ use crate::{
     request_head::{ClientHead, UpstreamRequest},
     router::join,
     snapshot::Destination,
-    upstream::Head,
+    upstream::{Failure, Head},
     uri_path::encode,
 };
 
@@ -87,7 +87,7 @@ impl Proxy {
             Ok(head) => head,
             Err(status) => return Outcome::Produced(exchange.error(status, "the target is too long")),
         };
-        let denied = DeniedTrailers::of(exchange.head(), exchange.upstream.edits());
+        let denied = || DeniedTrailers::of(exchange.head(), exchange.upstream.edits());
         let body = request_body::without_trailers(body, denied);
         let hashed = hash(exchange, destination);
         let host = head.forwarding.upstream_host.as_ref().or_else(|| exchange.head().field(header::HOST));
@@ -136,25 +136,33 @@ impl Proxy {
                 }
                 Outcome::Proxied(response, hop)
             }
-            Err(failure) => {
-                let (host, port) = (destination.origin.host(), destination.origin.port());
-                let place = choice
-                    .address()
-                    .map_or_else(|| format!("{host}:{port}"), |address| format!("{host} ({address})"));
-                let (method, path) = (exchange.head().method(), exchange.head().path());
-                tracing::warn!("{method} {path}: upstream {place}: {failure}");
-                let (status, message) = (failure.cause.status(), failure.cause.message());
-                let reached = failure.cause.reached_upstream();
-                let phase = if reached { Phase::Proxy(self.error_format) } else { Phase::Access };
-                let mut response =
-                    reply::error(&exchange.asked(), phase, status, message, &exchange.request_id);
-                if !reached {
-                    return Outcome::Produced(response);
-                }
-                response_headers(response.headers_mut(), &proxied, self.tokens);
-                Outcome::Proxied(response, hop)
-            }
+            Err(failure) => self.failed(exchange, &failure, destination, choice.address(), &proxied, hop),
         }
+    }
+
+    /// The answer to a request that got none from the upstream.
+    fn failed(
+        &self,
+        exchange: &Exchange,
+        failure: &Failure,
+        destination: &Destination,
+        address: Option<SocketAddr>,
+        proxied: &Proxied,
+        hop: Hop,
+    ) -> Outcome {
+        let (host, port) = (destination.origin.host(), destination.origin.port());
+        let place = address.map_or_else(|| format!("{host}:{port}"), |address| format!("{host} ({address})"));
+        let (method, path) = (exchange.head().method(), exchange.head().path());
+        tracing::warn!("{method} {path}: upstream {place}: {failure}");
+        let (status, message) = (failure.cause.status(), failure.cause.message());
+        let reached = failure.cause.reached_upstream();
+        let phase = if reached { Phase::Proxy(self.error_format) } else { Phase::Access };
+        let mut response = reply::error(&exchange.asked(), phase, status, message, &exchange.request_id);
+        if !reached {
+            return Outcome::Produced(response);
+        }
+        response_headers(response.headers_mut(), proxied, self.tokens);
+        Outcome::Proxied(response, hop)
     }
 
     /// Reads a small body before there is an upstream to wait for it, if the Route wants it so. (Kong: Route

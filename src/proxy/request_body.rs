@@ -48,10 +48,13 @@ impl Patience {
 }
 
 /// The same body without these trailers. One that is in memory has none.
-pub(super) fn without_trailers(body: Body, denied: Option<DeniedTrailers>) -> Body {
-    match (body, denied) {
-        (body @ (Body::Incoming(_) | Body::Boxed(_)), Some(denied)) => Body::boxed(Pruned { body, denied }),
-        (body, _) => body,
+pub(super) fn without_trailers(body: Body, denied: impl FnOnce() -> Option<DeniedTrailers>) -> Body {
+    if matches!(body, Body::Empty | Body::Full(_)) {
+        return body;
+    }
+    match denied() {
+        Some(denied) => Body::boxed(Pruned { body, denied }),
+        None => body,
     }
 }
 

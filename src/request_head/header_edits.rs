@@ -75,16 +75,14 @@ impl HeaderEdits {
         self.0.iter().map(|edit| &edit.name)
     }
 
-    /// Makes the changes in a map.
+    /// Makes the changes in the client's fields, for logs and mocks: what the client said stays, also under names that
+    /// look like those of a change, but what was removed is gone in every spelling.
     pub(super) fn apply(&self, fields: &mut HeaderMap) {
-        if self.is_empty() {
-            return;
-        }
-        let look_alikes: Vec<HeaderName> = fields
-            .keys()
-            .filter(|name| self.names().any(|edited| is_look_alike(name.as_str(), edited.as_str())))
-            .cloned()
-            .collect();
+        let removed = |name: &HeaderName| {
+            let removals = self.0.iter().filter(|edit| matches!(edit.change, Change::Remove));
+            removals.into_iter().any(|edit| is_look_alike(name.as_str(), edit.name.as_str()))
+        };
+        let look_alikes: Vec<HeaderName> = fields.keys().filter(|name| removed(name)).cloned().collect();
         for name in look_alikes {
             fields.remove(name);
         }

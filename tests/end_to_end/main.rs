@@ -91,6 +91,7 @@ mod tls;
 mod tls_names;
 mod tls_upstream;
 mod tokens;
+mod trust;
 mod upstream;
 mod variables;
 mod web_socket;

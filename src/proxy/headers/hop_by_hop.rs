@@ -94,10 +94,10 @@ impl DeniedTrailers {
 
     /// Removes them, and what programs take for them.
     pub(crate) fn strip(&self, trailers: &mut HeaderMap) {
-        let denies = |name: &HeaderName| {
+        let is_refused = |name: &HeaderName| {
             self.0.iter().any(|denied| denied == name || is_look_alike(name.as_str(), denied.as_str()))
         };
-        let denied: Vec<HeaderName> = trailers.keys().filter(|name| denies(name)).cloned().collect();
+        let denied: Vec<HeaderName> = trailers.keys().filter(|name| is_refused(name)).cloned().collect();
         for name in denied {
             trailers.remove(name);
         }

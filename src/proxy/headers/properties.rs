@@ -99,10 +99,10 @@ fn upstream(changes: &[Change]) -> UpstreamRequest {
     for change in changes {
         match change {
             Change::Set(name, value) => {
-                upstream.set_field(HeaderName::from_static(name), value.parse().unwrap())
+                upstream.set_field(HeaderName::from_static(name), value.parse().unwrap());
             }
             Change::Append(name, value) => {
-                upstream.append_field(HeaderName::from_static(name), value.parse().unwrap())
+                upstream.append_field(HeaderName::from_static(name), value.parse().unwrap());
             }
             Change::Remove(name) => upstream.remove_field(HeaderName::from_static(name)),
         }
