@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use libfuzzer_sys::fuzz_target;
 use mynah::{
     body::Body,
-    upstream::{Limits, Origin, Pool, PoolSettings},
+    upstream::{Cause, Limits, Origin, Pool, PoolSettings},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -26,11 +26,11 @@ static LISTENER: LazyLock<TcpListener> =
     LazyLock::new(|| RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).expect("there is a free port"));
 
 /// What is read: a status (with the fields, the body and the trailers as far as they came, and whether all did), or the
-/// status that a client is told instead.
+/// status that a client is told instead and whether the response was invalid (then it is not asked for again).
 #[derive(Debug, PartialEq)]
 enum Read {
     Response { status: u16, fields: HeaderMap, body: Vec<u8>, trailers: Option<HeaderMap>, whole: bool },
-    Failure(u16),
+    Failure { status: u16, invalid: bool },
 }
 
 // A byte for the method, one for how many pieces there are, the size of each, and what the upstream says.
@@ -76,7 +76,7 @@ async fn read(method: &Method, said: &[u8], sizes: &[u8]) -> Read {
             Err(failure) => {
                 let status = failure.cause.status().as_u16();
                 assert_ne!(status, 504, "it waits for nothing that comes: {failure:?}");
-                Read::Failure(status)
+                Read::Failure { status, invalid: matches!(failure.cause, Cause::Invalid(_)) }
             }
         }
     };

@@ -13,12 +13,14 @@
 //! | [`http2`] | connections that many requests share |
 //! | [`tls`] | what is asked of certificates, and shown |
 //! | [`head`] | what a request says |
+//! | [`framing`] | what a response says about its body |
 //! | [`peers`] | where the tries of a request go |
 //! | [`send`] | tries, and when one may be repeated |
 //! | [`error`] | what can go wrong |
 
 mod connect;
 mod error;
+mod framing;
 mod head;
 mod http1;
 mod http2;

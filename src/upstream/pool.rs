@@ -43,7 +43,7 @@ impl Pool {
             shared: Arc::new(Shared {
                 settings,
                 http1: Arc::new(http1::Shelf::new(settings)),
-                http2: http2::Shelf::default(),
+                http2: http2::Shelf::new(settings),
                 sweeping: Once::new(),
             }),
         }
@@ -63,7 +63,7 @@ impl Pool {
     /// Takes an idle connection to an origin, the most recently used first, or a place on one that is shared.
     pub(super) fn take(&self, origin: &Origin, now: Instant) -> Option<Lease> {
         if origin.is_http2() {
-            self.shared.http2.take(origin, self.shared.settings.max_requests).map(Lease::Shared)
+            self.shared.http2.take(origin).map(Lease::Shared)
         } else {
             self.shared.http1.take(origin, now).map(|link| self.own(link, origin))
         }
@@ -97,7 +97,7 @@ impl Shared {
     /// Closes connections that have been idle for too long at `now`, or that the upstream closed.
     pub(super) fn sweep(&self, now: Instant) {
         self.http1.sweep(now);
-        self.http2.sweep(now, self.settings.idle_timeout, self.settings.max_requests);
+        self.http2.sweep(now);
     }
 }
 

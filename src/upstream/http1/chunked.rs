@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Invalid;
 
-/// The most bytes of all chunk extensions of a body, and of its trailers.
+/// The most bytes of all chunk extensions and leading zeros of a body, and of its trailers.
 const MAX_EXTRA: usize = 16 * 1024;
 
 /// The most trailer fields.
@@ -17,7 +17,7 @@ pub(super) struct Chunked {
     state: State,
     /// The size of the chunk, or what is left of it.
     size: u64,
-    /// How many bytes of extensions and blanks there were.
+    /// How many bytes of extensions, blanks and leading zeros there were.
     extra: usize,
     trailers: Vec<u8>,
 }
@@ -87,7 +87,7 @@ impl Chunked {
                 let digit = char::from(digit).to_digit(16).unwrap_or_default();
                 let size = self.size.checked_mul(16).and_then(|it| it.checked_add(u64::from(digit)));
                 self.size = size.ok_or(Invalid::Chunk)?;
-                State::Size
+                if self.size == 0 { self.count_extra(State::Size)? } else { State::Size }
             }
             (State::Size | State::Blank | State::Extension, b'\r') => State::SizeEnd,
             (State::Size | State::Blank, b' ' | b'\t') => self.count_extra(State::Blank)?,
@@ -110,6 +110,10 @@ impl Chunked {
     fn trailers(&mut self, read: &mut Bytes) -> Result<Option<Part>, Invalid> {
         while let Some(byte) = read.first().copied() {
             read.advance(1);
+            // The parser of fields takes a bare line feed for the end of a line, and two of them for the last one.
+            if byte == b'\n' && self.trailers.last() != Some(&b'\r') {
+                return Err(Invalid::Trailers);
+            }
             self.trailers.push(byte);
             if self.trailers == b"\r\n" {
                 self.state = State::Done;
@@ -129,9 +133,12 @@ impl Chunked {
 
 fn fields(text: &[u8]) -> Result<HeaderMap, Invalid> {
     let mut room = [httparse::EMPTY_HEADER; MAX_TRAILERS];
-    let Ok(httparse::Status::Complete((_, found))) = httparse::parse_headers(text, &mut room) else {
+    let Ok(httparse::Status::Complete((end, found))) = httparse::parse_headers(text, &mut room) else {
         return Err(Invalid::Trailers);
     };
+    if end != text.len() {
+        return Err(Invalid::Trailers);
+    }
     let mut trailers = HeaderMap::with_capacity(found.len());
     for field in found {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Invalid::Trailers)?;
@@ -206,6 +213,13 @@ mod tests {
             "0\r\na b\r\n\r\n",
             "0\r\n: b\r\n\r\n",
             "0\r\na : b\r\n\r\n",
+            "0\r\na: b\n\nxyz\r\n\r\n",
+            "0\r\na: b\n\r\n\r\n",
+            "0\r\n\n\r\n\r\n",
+            "0\r\na: b\r\n c\r\n\r\n",
+            "0\r\na: \r b\r\n\r\n",
+            "0\r\na: \0\r\n\r\n",
+            "0\n\n",
         ] {
             for piece in [1, text.len()] {
                 assert!(read(text.as_bytes(), piece).is_err(), "{text:?}");
@@ -213,6 +227,10 @@ mod tests {
         }
         let long = format!("2;{}\r\nok\r\n", "x".repeat(MAX_EXTRA + 1));
         assert!(matches!(read(long.as_bytes(), 1000), Err(Invalid::Chunk)));
+        let zeros = format!("{}2\r\nok\r\n", "0".repeat(MAX_EXTRA + 1));
+        assert!(matches!(read(zeros.as_bytes(), 1000), Err(Invalid::Chunk)));
+        let many = format!("0\r\n{}\r\n", "x: 1\r\n".repeat(MAX_TRAILERS + 1));
+        assert!(matches!(read(many.as_bytes(), 1000), Err(Invalid::Trailers)));
         let long = format!("0\r\nx: {}\r\n\r\n", "x".repeat(MAX_EXTRA));
         assert!(matches!(read(long.as_bytes(), 1000), Err(Invalid::Trailers)));
     }
@@ -233,6 +251,37 @@ mod tests {
             let (data, trailers, rest) = read(&text, piece).unwrap();
             prop_assert_eq!(data, chunks.concat());
             prop_assert!(trailers.is_empty() && rest.is_empty());
+        }
+
+        #[test]
+        fn however_any_bytes_are_cut_they_are_the_same(
+            words in prop::collection::vec(
+                prop::sample::select(vec![
+                    "0", "2", "A", "\r\n", "\r", "\n", ";a", " ", "ok", "x: 1", "0\r\n", "\r\n\r\n", "HTTP/1.1 200 OK\r\n",
+                ]),
+                0..16,
+            ),
+            piece in 1_usize..20,
+        ) {
+            // Data, trailers and rest, or an error, or neither: all that came before an error came in any case.
+            let taken = |piece: usize| {
+                let text = words.concat();
+                let (mut chunked, mut data, mut left) = (Chunked::default(), Vec::new(), Vec::new());
+                for came in text.as_bytes().chunks(piece) {
+                    let mut came = Bytes::copy_from_slice(came);
+                    while !chunked.is_done() {
+                        match chunked.take(&mut came) {
+                            Ok(Some(Part::Data(bytes))) => data.extend_from_slice(&bytes),
+                            Ok(Some(_)) => {}
+                            Ok(None) => break,
+                            Err(error) => return (data, left, Some(error)),
+                        }
+                    }
+                    left.extend_from_slice(&came);
+                }
+                (data, left, None)
+            };
+            prop_assert_eq!(taken(piece), taken(1000));
         }
 
         #[test]

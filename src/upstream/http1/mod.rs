@@ -38,7 +38,7 @@ use tokio::{io::AsyncReadExt, time::Instant};
 use self::{
     chunked::{Chunked, Part},
     request::{Obstacle, Outgoing, Stage},
-    response::{Length, Received},
+    response::{Heads, Received},
 };
 pub(super) use self::{
     link::Link,
@@ -47,6 +47,7 @@ pub(super) use self::{
 use super::{
     Limits,
     error::Cause,
+    framing::{InvalidFraming, Length},
     head::{Head, Said},
     stream::Switched,
 };
@@ -63,8 +64,8 @@ pub(super) enum Invalid {
     TooLarge,
     Status,
     Field,
-    TransferEncoding,
-    ContentLength,
+    Framing(InvalidFraming),
+    Interim,
     Chunk,
     Trailers,
 }
@@ -98,6 +99,7 @@ struct Exchange {
     /// How much is read at a time.
     appetite: usize,
     patience: Patience,
+    heads: Heads,
 }
 
 /// How long is waited for an upstream.
@@ -143,6 +145,7 @@ pub(super) async fn send<H: Head>(
         room: BytesMut::new(),
         appetite: READ,
         patience: Patience { write: limits.write, read: limits.read },
+        heads: Heads::default(),
     };
     match poll_fn(|context| exchange.poll_head(said.head.method(), context)).await {
         Ok(head) => Ok(exchange.answer(head)),
@@ -161,23 +164,25 @@ impl Exchange {
             }
             Poll::Ready(Ok(())) | Poll::Pending => None,
         };
-        let closed = loop {
-            match self.poll_read(context) {
-                Poll::Ready(Ok(0)) => break io::ErrorKind::UnexpectedEof.into(),
-                Poll::Ready(Err(error)) => break error,
-                Poll::Ready(Ok(came)) if response::is_due(&self.read, came) => {}
-                Poll::Ready(Ok(_)) => continue,
-                Poll::Pending if obstacle.is_some() => break io::ErrorKind::BrokenPipe.into(),
+        loop {
+            let (came, closed) = match self.poll_read(context) {
+                Poll::Ready(Ok(0)) => (0, Some(io::ErrorKind::UnexpectedEof.into())),
+                Poll::Ready(Ok(came)) => (came, None),
+                Poll::Ready(Err(error)) => (0, Some(error)),
+                Poll::Pending if obstacle.is_some() => (0, Some(io::ErrorKind::BrokenPipe.into())),
                 Poll::Pending => return self.poll_patience(context).map(Err),
+            };
+            if closed.is_some() {
+                self.keep_read();
             }
-            while let Some(head) = response::parse(&mut self.read, method).map_err(Cause::invalid)? {
-                let status = head.response.status();
-                if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
-                    return Poll::Ready(Ok(head));
-                }
+            let head = self.heads.take(&mut self.read, came, method, closed.is_some());
+            if let Some(head) = head.map_err(Cause::invalid)? {
+                return Poll::Ready(Ok(head));
             }
-        };
-        Poll::Ready(Err(Cause::Closed(obstacle.unwrap_or(closed).into())))
+            if let Some(closed) = closed {
+                return Poll::Ready(Err(Cause::Closed(obstacle.unwrap_or(closed).into())));
+            }
+        }
     }
 
     /// Waits until whoever is to do something has had the time for it.
@@ -211,6 +216,13 @@ impl Exchange {
         Poll::Ready(Ok(came))
     }
 
+    /// Takes what has been read back from where more was to be read to.
+    fn keep_read(&mut self) {
+        if self.read.is_empty() {
+            self.read = self.room.split().freeze();
+        }
+    }
+
     /// Makes a response of what came.
     fn answer(mut self, head: Received) -> Answered {
         let Received { response, length, keep_alive } = head;
@@ -236,6 +248,13 @@ impl Exchange {
 
     /// Lets the connection go home, if it can be used again: nothing is left in it on either side.
     fn end(mut self, keep_alive: bool) {
+        if !self.read.is_empty() {
+            // They may be an answer to a request that was never made, and are not taken for one.
+            let (place, excess) = (self.home.place(), self.read.len());
+            tracing::warn!(
+                "upstream {place} sent {excess} bytes after the end of its response; the connection is closed"
+            );
+        }
         if keep_alive && self.read.is_empty() && self.outgoing.is_done() {
             self.link.alarm.rest();
             self.link.served += 1;
@@ -334,6 +353,12 @@ impl http_body::Body for Download {
     }
 }
 
+impl From<InvalidFraming> for Invalid {
+    fn from(error: InvalidFraming) -> Self {
+        Self::Framing(error)
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
@@ -341,8 +366,8 @@ impl fmt::Display for Invalid {
             Self::TooLarge => "the head is too large",
             Self::Status => "the status is invalid",
             Self::Field => "a field is invalid",
-            Self::TransferEncoding => "HTTP/1.0 has no Transfer-Encoding",
-            Self::ContentLength => "the Content-Length is invalid",
+            Self::Framing(error) => return error.fmt(out),
+            Self::Interim => "there are too many interim responses",
             Self::Chunk => "a chunk is invalid",
             Self::Trailers => "the trailers are invalid",
         })

@@ -17,10 +17,10 @@ use http::{
 use http_body::Body as _;
 use tokio::{io::AsyncWrite, time::Instant};
 
-use super::response::decimal;
 use crate::{
     body::{Body, BodyError},
     upstream::{
+        framing::decimal,
         head::{Head, Said},
         stream::Stream,
     },

@@ -2,17 +2,28 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version,
+    HeaderName, HeaderValue, Method, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::Invalid;
-use crate::upstream::head::MAX_HEAD;
+use crate::upstream::{
+    framing::{FramingFields, Length},
+    head::MAX_HEAD,
+};
 
 /// The most fields of a response.
 const MAX_FIELDS: usize = 100;
+
+/// The most interim responses before the final one. (RFC 9110, section 15.2)
+const MAX_INTERIM: u32 = 100;
+
+/// What every head begins with, after blank lines.
+const BEGIN: &[u8] = b"HTTP/1.";
+
+type Room<'a> = [std::mem::MaybeUninit<httparse::Header<'a>>; MAX_FIELDS];
 
 /// A head that has been understood.
 #[derive(Debug)]
@@ -23,34 +34,86 @@ pub(super) struct Received {
     pub(super) keep_alive: bool,
 }
 
-/// How the end of a body is known. (RFC 9112, section 6.3)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Length {
-    Known(u64),
-    Chunked,
-    /// It ends with the connection.
-    UntilClose,
+/// The heads that come in answer to one request: interim ones, and the final one.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    interim: u32,
 }
 
-/// Whether it is time to look at a head of which the last `came` bytes are new: it begins, a line of it has ended, or
-/// it is too large. So a head that comes byte by byte is looked at once for each line.
-pub(super) fn is_due(read: &[u8], came: usize) -> bool {
-    let new = &read[read.len().saturating_sub(came)..];
+impl Heads {
+    /// Takes the final head from the front of what was read, of which the last `came` bytes are new; none if it is not
+    /// complete. Nothing more will be read if `is_all`.
+    pub(super) fn take(
+        &mut self,
+        read: &mut Bytes,
+        came: usize,
+        method: &Method,
+        is_all: bool,
+    ) -> Result<Option<Received>, Invalid> {
+        if !is_all && !is_due(read, came) {
+            return Ok(None);
+        }
+        while let Some(head) = parse(read, method, is_all)? {
+            let status = head.response.status();
+            if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(Some(head));
+            }
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err(Invalid::Interim);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether it is time to look at a head of which the last `came` bytes are new: it begins, a line of it has ended, it
+/// turns out to be none, or it is too large. So a head that comes byte by byte is looked at once for each line.
+fn is_due(read: &[u8], came: usize) -> bool {
+    let known = read.len().saturating_sub(came);
+    let new = &read[known..];
     // Blank lines before a head are no lines of it.
     let begun = || read.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
-    new.len() == read.len() || read.len() >= MAX_HEAD || (new.contains(&b'\n') && begun())
+    new.len() == read.len()
+        || read.len() >= MAX_HEAD
+        || (new.contains(&b'\n') && begun())
+        || deviation(read).is_some_and(|at| at >= known)
 }
 
-/// Takes the head of a response to `method` from the front of what was read; none if it is not complete.
-pub(super) fn parse(read: &mut Bytes, method: &Method) -> Result<Option<Received>, Invalid> {
-    let mut fields = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
+/// Where the first byte stands that no head has there.
+fn deviation(read: &[u8]) -> Option<usize> {
+    let mut begin = 0;
+    loop {
+        match &read[begin..] {
+            [b'\n', ..] => begin += 1,
+            [b'\r', b'\n', ..] => begin += 2,
+            [b'\r', _, ..] => return Some(begin + 1),
+            rest => {
+                let differs = rest.iter().zip(BEGIN).position(|(found, expected)| found != expected);
+                return differs.filter(|_| rest != b"\r").map(|at| begin + at);
+            }
+        }
+    }
+}
+
+/// Takes the head of a response to `method` from the front of what was read; none if it is not complete. Nothing more
+/// will be read if `is_all`.
+///
+/// What comes out depends on the bytes alone and not on how they were cut: while more may come, only what stands in
+/// complete lines is judged, and only within the longest head that is allowed.
+fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Received>, Invalid> {
+    let window = &read[..read.len().min(MAX_HEAD)];
+    let mut room: Room<'_> = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
-    let config = ParserConfig::default();
-    let end = match config.parse_response_with_uninit_headers(&mut parsed, read, &mut fields) {
-        Ok(Status::Complete(end)) if end <= MAX_HEAD => end,
+    let end = match ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, window, &mut room)
+    {
+        Ok(Status::Complete(end)) => end,
         Ok(Status::Partial) if read.len() < MAX_HEAD => return Ok(None),
-        Ok(_) => return Err(Invalid::TooLarge),
-        Err(error) => return Err(Invalid::Head(error)),
+        Ok(Status::Partial) => return Err(Invalid::TooLarge),
+        Err(error) if is_all || read.len() >= MAX_HEAD || is_wrong(window) => {
+            return Err(Invalid::Head(error));
+        }
+        Err(_) => return Ok(None),
     };
     let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| Invalid::Status)?;
@@ -62,7 +125,7 @@ pub(super) fn parse(read: &mut Bytes, method: &Method) -> Result<Option<Received
     {
         response.extensions_mut().insert(reason);
     }
-    let mut ends = Ends::of(version);
+    let (mut ends, mut framing) = (Ends::of(version), FramingFields::default());
     let headers = response.headers_mut();
     // A gateway adds some of its own.
     headers.reserve(parsed.headers.len() + 8);
@@ -70,15 +133,35 @@ pub(super) fn parse(read: &mut Bytes, method: &Method) -> Result<Option<Received
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Invalid::Field)?;
         let value =
             HeaderValue::from_maybe_shared(read.slice_ref(field.value)).map_err(|_| Invalid::Field)?;
-        if name == CONNECTION {
-            ends.read(&value);
+        match name {
+            TRANSFER_ENCODING => {
+                framing.add_coding(&value, version)?;
+                continue;
+            }
+            CONTENT_LENGTH => framing.add_length(&value)?,
+            CONNECTION => ends.read(&value),
+            _ => {}
         }
         headers.append(name, value);
     }
-    let length = length(response.status(), version, response.headers(), method)?;
+    let framing = framing.framing(status, method);
+    if !framing.keeps_length {
+        headers.remove(CONTENT_LENGTH);
+    }
     *read = read.slice(end..);
-    let keep_alive = !ends.closes && length != Length::UntilClose;
-    Ok(Some(Received { response, length, keep_alive }))
+    let keep_alive = !ends.closes && !framing.is_suspect && framing.length != Length::UntilClose;
+    Ok(Some(Received { response, length: framing.length, keep_alive }))
+}
+
+/// Whether there is a fault that further bytes cannot mend, as far as complete lines show it.
+#[cold]
+fn is_wrong(window: &[u8]) -> bool {
+    let lines = window.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let mut room: Room<'_> = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let lines =
+        ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, &window[..lines], &mut room);
+    lines.is_err() || deviation(window).is_some()
 }
 
 /// Whether a connection ends with a response. (RFC 9112, section 9.3)
@@ -104,47 +187,6 @@ impl Ends {
     }
 }
 
-fn length(
-    status: StatusCode,
-    version: Version,
-    headers: &HeaderMap,
-    method: &Method,
-) -> Result<Length, Invalid> {
-    if status.is_informational()
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        || *method == Method::HEAD
-    {
-        return Ok(Length::Known(0));
-    }
-    if let Some(last) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
-        if version == Version::HTTP_10 {
-            return Err(Invalid::TransferEncoding);
-        }
-        let coding = last.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
-        let chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
-        return Ok(if chunked { Length::Chunked } else { Length::UntilClose });
-    }
-    let mut known = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        for one in value.as_bytes().split(|byte| *byte == b',') {
-            let one = decimal(one.trim_ascii()).ok_or(Invalid::ContentLength)?;
-            if known.replace(one).is_some_and(|other| other != one) {
-                return Err(Invalid::ContentLength);
-            }
-        }
-    }
-    Ok(known.map_or(Length::UntilClose, Length::Known))
-}
-
-/// A number of digits alone.
-pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
-    let add = |number: u64, digit: &u8| {
-        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    };
-    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -155,7 +197,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Option<(u16, Length, bool, &str)>) {
         let mut read = Bytes::copy_from_slice(text.as_bytes());
-        let head = parse(&mut read, &Method::GET).unwrap();
+        let head = parse(&mut read, &Method::GET, false).unwrap();
         let found = head.map(|it| (it.response.status().as_u16(), it.length, it.keep_alive));
         let rest = String::from_utf8(read.to_vec()).unwrap();
         assert_eq!(
@@ -173,21 +215,50 @@ mod tests {
     fn a_head_is_taken_when_it_is_complete() {
         check("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n", None);
         check(&with("content-length: 4\r\n"), Some((200, Length::Known(4), true, "rest")));
-        check(
-            &with("Content-Length: 4, 4\r\ncontent-length: 4\r\n"),
-            Some((200, Length::Known(4), true, "rest")),
-        );
         check(&with(""), Some((200, Length::UntilClose, false, "rest")));
         check("HTTP/1.1 204\r\n\r\n", Some((204, Length::Known(0), true, "")));
     }
 
     #[test]
-    fn the_last_coding_and_not_a_length_ends_a_body() {
+    fn chunked_is_the_only_coding() {
         let chunked = Some((200, Length::Chunked, true, "rest"));
-        check(&with("transfer-encoding: chunked\r\ncontent-length: 4\r\n"), chunked);
-        check(&with("transfer-encoding: gzip, Chunked\r\n"), chunked);
-        check(&with("transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n"), chunked);
-        check(&with("transfer-encoding: chunked, gzip\r\n"), Some((200, Length::UntilClose, false, "rest")));
+        check(&with("transfer-encoding: chunked\r\n"), chunked);
+        check(&with("Transfer-Encoding:\t Chunked \r\n"), chunked);
+        for coding in ["gzip", "gzip, chunked", "chunked, gzip", "chunked\r\ntransfer-encoding: chunked"] {
+            let refused = "the Transfer-Encoding is not chunked alone";
+            check_invalid(&with(&format!("transfer-encoding: {coding}\r\n")), refused);
+        }
+        for (first, second) in [
+            ("transfer-encoding: chunked", "content-length: 4"),
+            ("content-length: 4", "transfer-encoding: chunked"),
+        ] {
+            let both = "there are both a Content-Length and a Transfer-Encoding";
+            check_invalid(&with(&format!("{first}\r\n{second}\r\n")), both);
+        }
+    }
+
+    /// Checks which framing fields are left of a head, and whether the connection stays.
+    #[track_caller]
+    fn check_left(method: &Method, text: &str, expected: &[(&str, &str)], stays: bool) {
+        let head = parse(&mut Bytes::copy_from_slice(text.as_bytes()), method, false).unwrap().unwrap();
+        let headers = head.response.headers().iter();
+        let left: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        assert_eq!((&*left, head.keep_alive), (expected, stays), "{text:?}");
+    }
+
+    #[test]
+    fn framing_fields_are_left_where_they_speak_of_a_body() {
+        let length: &[_] = &[("content-length", "4")];
+        let head = |status: &str, fields: &str| format!("HTTP/1.1 {status}\r\n{fields}\r\n\r\n");
+        for status in ["200 OK", "304 Not Modified"] {
+            check_left(&Method::HEAD, &head(status, "content-length: 4"), length, true);
+        }
+        check_left(&Method::GET, &head("304 Not Modified", "content-length: 4"), length, true);
+        check_left(&Method::GET, &head("204 No Content", "content-length: 4"), &[], false);
+        check_left(&Method::GET, &head("204 No Content", "content-length: 0"), &[], true);
+        check_left(&Method::GET, &head("101 Switching Protocols", "content-length: 0"), &[], true);
+        check_left(&Method::GET, &head("200 OK", "transfer-encoding: chunked"), &[], true);
+        check_left(&Method::HEAD, &head("200 OK", "transfer-encoding: chunked"), &[], true);
     }
 
     #[test]
@@ -221,14 +292,18 @@ mod tests {
     /// Checks why a response is refused.
     #[track_caller]
     fn check_invalid(text: &str, expected: &str) {
-        let refused = parse(&mut Bytes::copy_from_slice(text.as_bytes()), &Method::GET).unwrap_err();
+        let refused = parse(&mut Bytes::copy_from_slice(text.as_bytes()), &Method::GET, false).unwrap_err();
         assert_eq!(refused.to_string(), expected, "{text:?}");
     }
 
     #[test]
     fn what_can_be_read_in_two_ways_is_refused() {
-        for value in ["1\r\ncontent-length: 2", "1, 2", "+1", "0x1", "", "18446744073709551616", "1 2"] {
+        for value in ["1, 2", "1, 1", "+1", "0x1", "", "18446744073709551616", "1 2", "01"] {
             check_invalid(&with(&format!("content-length: {value}\r\n")), "the Content-Length is invalid");
+        }
+        for second in ["1", "2"] {
+            let fields = format!("content-length: 1\r\ncontent-length: {second}\r\n");
+            check_invalid(&with(&fields), "there are several Content-Length fields");
         }
         check_invalid(
             "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -245,15 +320,113 @@ mod tests {
     #[test]
     fn a_reason_of_its_own_is_kept() {
         let mut read = Bytes::from_static(b"HTTP/1.1 200 Fine\r\n\r\n");
-        let head = parse(&mut read, &Method::GET).unwrap().unwrap();
+        let head = parse(&mut read, &Method::GET, false).unwrap().unwrap();
         assert_eq!(head.response.extensions().get::<ReasonPhrase>().unwrap().as_bytes(), b"Fine");
+    }
+
+    /// What becomes of bytes that come in these pieces, after which the connection ends or does not: a status and what
+    /// follows the head, an error, or nothing.
+    fn outcome(pieces: &[&[u8]], ends: bool) -> Result<Option<(u16, Length, Vec<u8>)>, Invalid> {
+        let (mut heads, mut read) = (Heads::default(), Bytes::new());
+        let mut head = None;
+        for piece in pieces {
+            read = [&read[..], piece].concat().into();
+            if head.is_none() && !piece.is_empty() {
+                head = heads.take(&mut read, piece.len(), &Method::GET, false)?;
+            }
+        }
+        if head.is_none() && ends {
+            head = heads.take(&mut read, 0, &Method::GET, true)?;
+        }
+        Ok(head.map(|it| (it.response.status().as_u16(), it.length, read.to_vec())))
+    }
+
+    /// Checks that bytes have one outcome, however they are cut, and after each of their beginnings.
+    fn check_cuts(text: &[u8]) {
+        for length in 0..=text.len() {
+            let text = &text[..length];
+            for ends in [false, true] {
+                let whole = outcome(&[text], ends);
+                for cut in 0..length {
+                    let (first, second) = text.split_at(cut);
+                    assert_eq!(outcome(&[first, second], ends), whole, "{text:?} cut at {cut}");
+                }
+                let bytes: Vec<&[u8]> = text.chunks(1).collect();
+                assert_eq!(outcome(&bytes, ends), whole, "{text:?} byte by byte");
+            }
+        }
+    }
+
+    #[test]
+    fn however_a_head_is_cut_its_outcome_is_the_same() {
+        for text in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n0123456789",
+            "HTTP/1.1 200 OK\r\na b",
+            "HTTP/1.1 200 OK\r\na b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na: b\n\r\nHTTP/1.1 400 Bad Request\r\n\r\n",
+            "HTTP/1.1 200 OK\na: \0\n\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\na: b\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\n0\r\n\r\n",
+            "\r\n\n\r\nHTTP/1.0 200\r\n\r\n",
+            "\r\r\nHTTP/1.0 200\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\nconnection: close\r\n\r\nrest",
+            "HTTP/1.1 200 OK\r\ncontent-length: 4\r\ncontent-length: 4\r\n\r\n0123",
+            "HTTP/1.2 200 OK\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+            "HTTP/1.1 200 O\x7fK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n: b\r\n\r\n",
+            "HTTP/2 200\r\n\r\n",
+            "SSH-2.0-OpenSSH_9.9\r\n",
+            "\x15\x03\x03\0\x02\x02\x50",
+        ] {
+            check_cuts(text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn interim_responses_are_counted() {
+        let interim = "HTTP/1.1 103 Early Hints\r\na: b\r\n\r\n";
+        let text = |count: usize| format!("{}HTTP/1.1 200 OK\r\n\r\n", interim.repeat(count));
+        let most = MAX_INTERIM as usize;
+        for cut in [1, 7, interim.len(), interim.len() + 1, 100_000] {
+            let check = |text: &str| outcome(&text.as_bytes().chunks(cut).collect::<Vec<_>>(), false);
+            assert!(check(&text(most)).unwrap().is_some());
+            assert_eq!(check(&text(most + 1)), Err(Invalid::Interim));
+        }
     }
 
     proptest! {
         #[test]
+        fn however_bytes_are_cut_their_outcome_is_the_same(
+            words in prop::collection::vec(
+                prop::sample::select(vec![
+                    "HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 C\r\n\r\n", "HTTP/1.", "\r", "\n", "\r\n", ":", " ", "a: b",
+                    "\r\n\r\n", "content-length: 4\r\n", "transfer-encoding: chunked\r\n", "\0", "\t", "é", "0",
+                ]),
+                0..12,
+            ),
+            cuts in prop::collection::vec(1_usize..30, 1..8),
+            ends: bool,
+        ) {
+            let text = words.concat();
+            let (mut rest, mut pieces) = (text.as_bytes(), Vec::new());
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (piece, more) = rest.split_at((*cut).min(rest.len()));
+                pieces.push(piece);
+                rest = more;
+            }
+            prop_assert_eq!(outcome(&pieces, ends), outcome(&[text.as_bytes()], ends));
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut read = Bytes::from([b"HTTP/1.1 200 OK\r\n".as_slice(), &bytes].concat());
-            let _ = parse(&mut read, &Method::GET);
+            let _ = parse(&mut read, &Method::GET, true);
         }
 
         #[test]
@@ -262,10 +435,10 @@ mod tests {
             let whole = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
             for end in 0..whole.len() {
                 let mut read = Bytes::copy_from_slice(&whole.as_bytes()[..end]);
-                prop_assert!(parse(&mut read, &Method::GET).unwrap().is_none());
+                prop_assert!(parse(&mut read, &Method::GET, false).unwrap().is_none());
             }
             let mut read = Bytes::from(whole);
-            let head = parse(&mut read, &Method::GET).unwrap().unwrap();
+            let head = parse(&mut read, &Method::GET, false).unwrap().unwrap();
             prop_assert_eq!(head.response.headers().len(), values.len());
             prop_assert!(read.is_empty());
         }

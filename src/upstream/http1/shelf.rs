@@ -5,6 +5,7 @@
 //! taken, and when the shelf is swept.
 
 use std::{
+    fmt,
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -64,31 +65,37 @@ impl Shelf {
         let own = SHARD.with(|shard| *shard);
         let (before, after) = self.shards.split_at(own);
         after.iter().chain(before).find_map(|shard| {
-            let mut shard = lock(shard);
-            let idle = shard.get_mut(origin)?;
-            while let Some(mut candidate) = idle.pop() {
+            loop {
+                // What has gone stale is closed outside of the lock.
+                let mut candidate = lock(shard).get_mut(origin)?.pop()?;
                 if self.is_fresh(&mut candidate, now) {
                     return Some(candidate.link);
                 }
             }
-            None
         })
     }
 
     /// Closes the connections to all origins of this kind.
     pub(in crate::upstream) fn forget(&self, of: impl Fn(&Origin) -> bool) {
         for shard in &self.shards {
-            lock(shard).retain(|origin, _| !of(origin));
+            let closed: Vec<_> = lock(shard).extract_if(|origin, _| of(origin)).collect();
+            drop(closed);
         }
     }
 
     /// Closes connections that have been idle for too long at `now`, or that the upstream closed.
+    ///
+    /// To ask whether one is quiet reads from it, but asks the system only if the runtime has been told of an event
+    /// there: the lock is held for a look at each connection, and for a call only for those that are to be closed.
     pub(in crate::upstream) fn sweep(&self, now: Instant) {
         for shard in &self.shards {
+            let mut stale = Vec::new();
             lock(shard).retain(|_, idle| {
-                idle.retain_mut(|candidate| self.is_fresh(candidate, now));
+                stale.extend(idle.extract_if(.., |candidate| !self.is_fresh(candidate, now)));
                 !idle.is_empty()
             });
+            // Closing is a call to the system for each: it is done outside of the lock.
+            drop(stale);
         }
     }
 
@@ -100,6 +107,11 @@ impl Shelf {
 impl Home {
     pub(in crate::upstream) fn new(origin: &Origin, shelf: &Arc<Shelf>) -> Self {
         Self { origin: origin.clone(), shelf: Arc::clone(shelf) }
+    }
+
+    /// The host and port that it leads to.
+    pub(super) fn place(&self) -> impl fmt::Display {
+        format!("{}:{}", self.origin.host, self.origin.port)
     }
 
     /// Takes a connection back, in place of the one unused for longest if there are too many.

@@ -14,7 +14,7 @@ use std::{
 
 use http::{
     HeaderValue, Request, Response, StatusCode, Uri, Version,
-    header::{CONNECTION, HOST},
+    header::{CONNECTION, CONTENT_LENGTH, HOST},
     uri::{Authority, Scheme},
 };
 use hyper::client::conn::http2;
@@ -29,8 +29,9 @@ use self::{
     kept::{Kept, is_untouched},
 };
 use super::{
-    Limits, Origin, Protocol,
+    Limits, Origin, PoolSettings, Protocol,
     error::Cause,
+    framing::FramingFields,
     head::{Head, MAX_HEAD, Said},
 };
 use crate::body::Body;
@@ -46,8 +47,11 @@ const PONG: Duration = Duration::from_secs(20);
 const UNREAD: usize = 64 << 10;
 
 /// Connections that requests share, by origin.
-#[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<HashMap<Origin, Vec<Shared>>>);
+#[derive(Debug)]
+pub(super) struct Shelf {
+    settings: PoolSettings,
+    all: Mutex<HashMap<Origin, Vec<Shared>>>,
+}
 
 /// A new connection, which nobody shares yet.
 #[derive(Debug)]
@@ -86,8 +90,13 @@ pub(super) struct Lost {
 }
 
 impl Shelf {
-    /// A place on a connection to `origin` that carries less than it can, and has carried less than `most` requests.
-    pub(super) fn take(&self, origin: &Origin, most: u32) -> Option<Stream> {
+    pub(super) fn new(settings: PoolSettings) -> Self {
+        Self { settings, all: Mutex::default() }
+    }
+
+    /// A place on a connection to `origin` that carries less than it can, and has carried fewer requests than it may.
+    pub(super) fn take(&self, origin: &Origin) -> Option<Stream> {
+        let most = self.settings.max_requests;
         let all = self.lock();
         let fits = |it: &&Shared| {
             let streams = &it.streams;
@@ -108,14 +117,23 @@ impl Shelf {
         };
         let shared = Shared { sender, streams: Arc::new(streams) };
         let stream = shared.join();
-        self.lock().entry(origin.clone()).or_default().push(shared);
+        if self.settings.idle_per_origin > 0 {
+            self.lock().entry(origin.clone()).or_default().push(shared);
+        }
         stream
     }
 
-    /// Closes connections that have carried nothing for `idle` at `now`, have carried `most` requests, or are closed.
-    pub(super) fn sweep(&self, now: Instant, idle: Duration, most: u32) {
+    /// Closes connections that have carried nothing for too long at `now`, have carried as many requests as they may,
+    /// or are closed; and of those that carry nothing all but as many as may be kept, the first ones.
+    pub(super) fn sweep(&self, now: Instant) {
+        let PoolSettings { idle_per_origin, idle_timeout, max_requests } = self.settings;
         self.lock().retain(|_, all| {
-            all.retain(|it| it.is_wanted(now, idle, most));
+            all.retain(|it| it.is_wanted(now, idle_timeout, max_requests));
+            let mut kept = 0;
+            all.retain(|it| {
+                kept += usize::from(it.is_idle());
+                !it.is_idle() || kept <= idle_per_origin
+            });
             !all.is_empty()
         });
     }
@@ -127,16 +145,20 @@ impl Shelf {
 
     /// How many connections carry nothing.
     pub(super) fn idle(&self) -> usize {
-        self.lock().values().flatten().filter(|it| it.streams.open.load(Relaxed) == 0).count()
+        self.lock().values().flatten().filter(|it| it.is_idle()).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Origin, Vec<Shared>>> {
         // It holds no invariant that a panic could break.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shared {
+    fn is_idle(&self) -> bool {
+        self.streams.open.load(Relaxed) == 0
+    }
+
     fn join(&self) -> Stream {
         self.streams.begun.fetch_add(1, Relaxed);
         self.streams.open.fetch_add(1, Relaxed);
@@ -211,7 +233,7 @@ pub(super) async fn send<H: Head>(
             cause = pace.stalled(limits) => return Err(lost(cause)),
         },
     };
-    let response = sent.map_err(|mut error| {
+    let mut response = sent.map_err(|mut error| {
         let unsent = error.take_message().map(|request| request.into_body().into_body());
         let error = error.into_error();
         let again = || if is_untouched(&error) { kept.again() } else { None };
@@ -219,6 +241,11 @@ pub(super) async fn send<H: Head>(
     })?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(lost(Cause::UnaskedUpgrade));
+    }
+    let framing =
+        FramingFields::of(response.headers(), Version::HTTP_2).map_err(|it| lost(Cause::invalid(it)))?;
+    if !framing.framing(response.status(), said.head.method()).keeps_length {
+        response.headers_mut().remove(CONTENT_LENGTH);
     }
     Ok(response.map(|incoming| {
         if hyper::body::Body::is_end_stream(&incoming) {

@@ -1,0 +1,256 @@
+//! The framing of a response: what its head says about its body, understood once. (RFC 9112, section 6.3)
+//!
+//! An upstream's framing fields end here. Of Transfer-Encoding nothing is left; Content-Length is left only where it
+//! is one plain number and the response has, or would have, a body of that length. What can be read in two ways is
+//! refused: a client, or a cache before it, might read it in the other way.
+
+use std::{error::Error, fmt};
+
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+
+/// The framing fields of a head, as they are met.
+#[derive(Debug, Default)]
+pub(super) struct FramingFields {
+    chunked: bool,
+    length: Option<u64>,
+}
+
+/// The body of a response, as its head announces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Framing {
+    pub(super) length: Length,
+    /// Whether the Content-Length is one that a client may see.
+    pub(super) keeps_length: bool,
+    /// Whether bytes may follow that belong to no response: a body is announced where there is none.
+    pub(super) is_suspect: bool,
+}
+
+/// How the end of a body is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    Known(u64),
+    Chunked,
+    /// It ends with the connection.
+    UntilClose,
+}
+
+/// Framing that can be read in several ways, or in none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InvalidFraming {
+    ContentLength,
+    ContentLengthTwice,
+    TransferEncoding,
+    Old,
+    Both,
+}
+
+impl FramingFields {
+    /// Those of a head whose fields are in a map.
+    pub(super) fn of(headers: &HeaderMap, version: Version) -> Result<Self, InvalidFraming> {
+        let mut fields = Self::default();
+        for value in headers.get_all(TRANSFER_ENCODING) {
+            fields.add_coding(value, version)?;
+        }
+        for value in headers.get_all(CONTENT_LENGTH) {
+            fields.add_length(value)?;
+        }
+        Ok(fields)
+    }
+
+    /// Takes a Content-Length.
+    pub(super) fn add_length(&mut self, value: &HeaderValue) -> Result<(), InvalidFraming> {
+        let length = plain_number(value.as_bytes()).ok_or(InvalidFraming::ContentLength)?;
+        match self.length.replace(length) {
+            Some(_) => Err(InvalidFraming::ContentLengthTwice),
+            None if self.chunked => Err(InvalidFraming::Both),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a Transfer-Encoding. Other codings than `chunked` were not asked for, as no TE goes to an upstream.
+    pub(super) fn add_coding(&mut self, value: &HeaderValue, version: Version) -> Result<(), InvalidFraming> {
+        if version == Version::HTTP_10 {
+            return Err(InvalidFraming::Old);
+        }
+        if self.chunked || !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            return Err(InvalidFraming::TransferEncoding);
+        }
+        self.chunked = true;
+        if self.length.is_some() { Err(InvalidFraming::Both) } else { Ok(()) }
+    }
+
+    /// The body of a response to `method`.
+    pub(super) fn framing(&self, status: StatusCode, method: &Method) -> Framing {
+        let Self { chunked, length } = *self;
+        let never_has_body = status.is_informational() || status == StatusCode::NO_CONTENT;
+        if never_has_body || status == StatusCode::NOT_MODIFIED || *method == Method::HEAD {
+            // A length without a body is what the body of a GET would have. (RFC 9110, section 8.6)
+            let is_suspect = match (never_has_body, *method == Method::HEAD) {
+                (true, _) => chunked || length.is_some_and(|it| it > 0),
+                (false, true) => false,
+                (false, false) => chunked,
+            };
+            return Framing { length: Length::Known(0), keeps_length: !never_has_body, is_suspect };
+        }
+        let length = match length {
+            Some(length) => Length::Known(length),
+            None if chunked => Length::Chunked,
+            None => Length::UntilClose,
+        };
+        Framing { length, keeps_length: true, is_suspect: false }
+    }
+}
+
+/// A number of digits alone, as it is usually written: nothing before, between or after them, and no zeros in front,
+/// which some readers take for octal.
+fn plain_number(digits: &[u8]) -> Option<u64> {
+    match digits {
+        [b'0', _, ..] => None,
+        _ => decimal(digits),
+    }
+}
+
+/// A number of digits alone.
+pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+    let add = |number: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
+}
+
+impl fmt::Display for InvalidFraming {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::ContentLength => "the Content-Length is invalid",
+            Self::ContentLengthTwice => "there are several Content-Length fields",
+            Self::TransferEncoding => "the Transfer-Encoding is not chunked alone",
+            Self::Old => "HTTP/1.0 has no Transfer-Encoding",
+            Self::Both => "there are both a Content-Length and a Transfer-Encoding",
+        })
+    }
+}
+
+impl Error for InvalidFraming {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+    }
+
+    /// Checks why framing fields are refused, in whatever order they stand.
+    #[track_caller]
+    fn check_invalid(sent: &[(&'static str, &'static str)], expected: InvalidFraming) {
+        assert_eq!(FramingFields::of(&fields(sent), Version::HTTP_11).unwrap_err(), expected, "{sent:?}");
+        let mut in_order = FramingFields::default();
+        let taken = sent.iter().try_for_each(|(name, value)| match *name {
+            "content-length" => in_order.add_length(&HeaderValue::from_static(value)),
+            _ => in_order.add_coding(&HeaderValue::from_static(value), Version::HTTP_11),
+        });
+        assert!(taken.is_err(), "{sent:?}");
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        use InvalidFraming as It;
+        const CL: &str = "content-length";
+        const TE: &str = "transfer-encoding";
+        for value in [
+            "",
+            "x",
+            "4, 4",
+            "4,4",
+            "4,",
+            ",4",
+            "0004",
+            "00",
+            "+4",
+            "-4",
+            "4.0",
+            "4 4",
+            "4;",
+            "0x4",
+            "4e1",
+            "18446744073709551616",
+            "99999999999999999999999",
+        ] {
+            check_invalid(&[(CL, value)], It::ContentLength);
+            let mut length = FramingFields::default();
+            assert_eq!(length.add_length(&HeaderValue::from_static(value)), Err(It::ContentLength));
+        }
+        check_invalid(&[(CL, "4"), (CL, "4")], It::ContentLengthTwice);
+        check_invalid(&[(CL, "4"), (CL, "5")], It::ContentLengthTwice);
+        for value in [
+            "",
+            "gzip",
+            "gzip, chunked",
+            "chunked, gzip",
+            "chunked, chunked",
+            "chunked;q=1",
+            "identity",
+            "chunked,",
+            ",chunked",
+            "x-chunked",
+            "chunked chunked",
+            "\"chunked\"",
+            "chunke",
+            "trailers",
+        ] {
+            check_invalid(&[(TE, value)], It::TransferEncoding);
+        }
+        check_invalid(&[(TE, "chunked"), (TE, "chunked")], It::TransferEncoding);
+        check_invalid(&[(TE, "gzip"), (TE, "chunked")], It::TransferEncoding);
+        for length in ["0", "4", "40"] {
+            check_invalid(&[(TE, "chunked"), (CL, length)], It::Both);
+            check_invalid(&[(CL, length), (TE, "chunked")], It::Both);
+        }
+        check_invalid(&[(TE, "chunked"), (CL, "x")], It::ContentLength);
+        let old = FramingFields::of(&fields(&[(TE, "chunked")]), Version::HTTP_10);
+        assert_eq!(old.unwrap_err(), It::Old);
+    }
+
+    /// Checks what is understood of the framing of a response.
+    #[track_caller]
+    fn check(
+        method: &str,
+        status: u16,
+        sent: &[(&'static str, &'static str)],
+        expected: (Length, bool, bool),
+    ) {
+        let found = FramingFields::of(&fields(sent), Version::HTTP_11).unwrap();
+        let status = StatusCode::from_u16(status).unwrap();
+        let Framing { length, keeps_length, is_suspect } = found.framing(status, &method.parse().unwrap());
+        assert_eq!((length, keeps_length, is_suspect), expected, "{method} {status} {sent:?}");
+    }
+
+    #[test]
+    fn the_method_and_the_status_say_whether_there_is_a_body() {
+        let four = [("content-length", "4")];
+        let chunked = [("transfer-encoding", "Chunked")];
+        check("GET", 200, &four, (Length::Known(4), true, false));
+        check("GET", 200, &chunked, (Length::Chunked, true, false));
+        check("GET", 200, &[], (Length::UntilClose, true, false));
+        check(
+            "GET",
+            200,
+            &[("content-length", "18446744073709551615")],
+            (Length::Known(u64::MAX), true, false),
+        );
+        check("HEAD", 200, &four, (Length::Known(0), true, false));
+        check("HEAD", 200, &chunked, (Length::Known(0), true, false));
+        check("GET", 304, &four, (Length::Known(0), true, false));
+        check("GET", 304, &chunked, (Length::Known(0), true, true));
+        for status in [100, 103, 101, 204] {
+            check("GET", status, &[], (Length::Known(0), false, false));
+            check("GET", status, &[("content-length", "0")], (Length::Known(0), false, false));
+            check("GET", status, &four, (Length::Known(0), false, true));
+            check("HEAD", status, &chunked, (Length::Known(0), false, true));
+        }
+    }
+}
