@@ -94,11 +94,16 @@ impl RequestSizeLimiting {
                 exchange.body = body;
                 Flow::Continue
             }
-            Err(BodyError::OverLimit) => Flow::Respond(too_large(exchange)),
+            // Its client has been told to go on already, if it asked: that its expectation fails would contradict it.
+            Err(BodyError::OverLimit) => {
+                Flow::Respond(exchange.error(StatusCode::PAYLOAD_TOO_LARGE, MESSAGE))
+            }
             Err(error) => Flow::Respond(whole_body::refusal(exchange, &error)),
         }
     }
 }
+
+const MESSAGE: &str = "Request size limit exceeded";
 
 /// Whether the end of a body may wait for the beginning of its answer: in gRPC, and where a Route asks for it. (Kong:
 /// Route `request_buffering`.)
@@ -115,7 +120,7 @@ fn too_large(exchange: &Exchange) -> Response {
     let expect = exchange.head().field(header::EXPECT);
     let asked = expect.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     let status = if asked { StatusCode::EXPECTATION_FAILED } else { StatusCode::PAYLOAD_TOO_LARGE };
-    exchange.error(status, "Request size limit exceeded")
+    exchange.error(status, MESSAGE)
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ mod tunnel;
 pub use connection::{Connection, Stage, Tls};
 pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
 pub use log::Told;
+pub use refuse::wrong_coding;
 
 use std::{
     num::NonZeroU64,

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | TRACE | 405 | a proxy must not echo credentials (RFC 9110, section 9.3.8) |
 //! | CONNECT, a target that is no path | 400 | RFC 9112, section 3.2; statuses as Kong's |
+//! | a Transfer-Encoding other than `chunked` | 501, or 400 if `chunked` is not applied once and last | RFC 9112, section 6.1 |
 //! | no host, several, or one that is none | 400 | RFC 9112, section 3.2; RFC 3986, section 3.2.2 |
 //! | in HTTP/2, a field that begins or ends with a blank | 400 | RFC 9113, section 8.2.1 |
 //! | in HTTP/2, a scheme that is none, a target without a path | 400 | RFC 9113, section 8.3.1 |
@@ -18,7 +19,7 @@ use std::time::Instant;
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, MAX_FORWARDS, RETRY_AFTER},
+    header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, MAX_FORWARDS, RETRY_AFTER, TRANSFER_ENCODING},
 };
 
 use super::{Connection, Proxy, Told};
@@ -129,11 +130,34 @@ fn fault(request: &Request<Body>, bounds: &Bounds) -> Option<StatusCode> {
         Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
         Method::CONNECT => StatusCode::BAD_REQUEST,
         _ if !path.starts_with('/') || !names_one_host(request) => StatusCode::BAD_REQUEST,
+        _ if let Some(status) = wrong_coding(request) => status,
         _ if request.version() == Version::HTTP_2 && is_malformed(request, bounds) => StatusCode::BAD_REQUEST,
         _ if is_odd(request.method()) || is_absurd(path.as_bytes()) => StatusCode::BAD_REQUEST,
         _ => return excess(request, bounds),
     };
     Some(status)
+}
+
+/// The status of the answer to a request whose body comes in a coding that is not undone here. It would have to be
+/// undone: a coding is between two neighbours, and an upstream would take the body for the content.
+pub fn wrong_coding(request: &Request<Body>) -> Option<StatusCode> {
+    if matches!(request.body(), Body::Empty) {
+        return None;
+    }
+    let mut values = request.headers().get_all(TRANSFER_ENCODING).iter();
+    let (first, more) = (values.next()?, values.next());
+    if more.is_none() && first.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        return None;
+    }
+    let codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    let codings = codings.flat_map(|it| it.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let (mut count, mut is_last) = (0, false);
+    for coding in codings {
+        is_last = coding.eq_ignore_ascii_case(b"chunked");
+        count += u32::from(is_last);
+    }
+    let is_framed = count == 1 && is_last;
+    Some(if is_framed { StatusCode::NOT_IMPLEMENTED } else { StatusCode::BAD_REQUEST })
 }
 
 /// Whether a request is one that HTTP/2 can carry and HTTP/1.1 cannot.
@@ -239,6 +263,29 @@ mod tests {
         check_size(100, &[("x", 100), ("x", 96)], Some(494));
         check_size(1, &[("content-length", 5)], None);
         check_size(1, &[("content-length", 6)], Some(413));
+    }
+
+    #[test]
+    fn chunked_is_the_only_coding_of_a_request() {
+        for (codings, expected) in [
+            (&["chunked"][..], None),
+            (&["Chunked"], None),
+            (&["gzip, chunked"], Some(501)),
+            (&["gzip", "chunked"], Some(501)),
+            (&["identity, chunked"], Some(501)),
+            (&["chunked;q=1, chunked"], Some(501)),
+            (&[", chunked"], Some(501)),
+            (&["chunked, chunked"], Some(400)),
+            (&["chunked", "chunked"], Some(400)),
+            (&["chunked, gzip"], Some(400)),
+            (&["gzip"], Some(400)),
+        ] {
+            let mut request = Request::post("/").body(Body::full("x")).unwrap();
+            for coding in codings {
+                request.headers_mut().append("transfer-encoding", HeaderValue::from_static(coding));
+            }
+            assert_eq!(wrong_coding(&request).map(|it| it.as_u16()), expected, "{codings:?}");
+        }
     }
 
     /// Checks whether a request of HTTP/2 names its host.

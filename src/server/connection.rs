@@ -26,7 +26,7 @@ use super::{
     load::Load,
     proxy_protocol::{self, Told},
     pulse::{Ending, Pulse, Pulses},
-    session::Session,
+    session::{Outgoing, Session},
     socket::{self, Abort},
     tls::Acceptor,
     wire::Wire,
@@ -114,12 +114,13 @@ impl Ground {
         server
             .http1()
             .header_read_timeout(None)
+            .auto_date_header(false)
             .keep_alive(self.keep_alive)
             .max_buf_size(READ_BUFFER.max(self.largest_head.saturating_mul(2)));
         if self.max_headers != Settings::default().max_headers {
             server.http1().max_headers(self.max_headers);
         }
-        http2::bound(&mut server, streams);
+        http2::bound(&mut server, streams, self.largest_head);
         server
     }
 
@@ -260,6 +261,7 @@ fn session(how: &How, connection: Connection, abort: Abort, pulse: Arc<Pulse>) -
         served: AtomicU64::new(0),
         most: how.ground.most_requests,
         load: how.ground.load.clone(),
+        outgoing: Outgoing::default(),
     })
 }
 
@@ -269,7 +271,8 @@ where
 {
     let wire = TokioIo::new(Wire::new(stream, Arc::clone(&session)));
     let (peer, pulse) = (session.connection.peer, Arc::clone(&session.pulse));
-    let service = service_fn(move |request| Arc::clone(&session).answer(request));
+    let answering = Arc::clone(&session);
+    let service = service_fn(move |request| Arc::clone(&answering).answer(request));
     let mut serving = pin!(server.serve_connection_with_upgrades(wire, service));
     loop {
         tokio::select! {
@@ -277,6 +280,7 @@ where
             ended = serving.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!("connection from {peer} ended: {error}");
+                    session.outgoing.note_error(&*error);
                 }
                 return;
             }

@@ -66,14 +66,13 @@ pub(super) enum News {
 }
 
 /// Whether a connection speaks HTTP/2 that goes on like this after so many bytes of the preface; none if it is too
-/// early to tell.
+/// early to tell. Only the whole preface tells: `PRI` may be a method of HTTP/1.1, whose body is no frames.
 pub(super) fn is_http2(before: usize, bytes: &[u8]) -> Option<bool> {
     let length = bytes.len().min(PREFACE.len().saturating_sub(before));
     if bytes.get(..length) != PREFACE.get(before..before + length) {
         return Some(false);
     }
-    // No method of HTTP/1.1 begins like this.
-    (before + length > 3).then_some(true)
+    (before + length == PREFACE.len()).then_some(true)
 }
 
 impl Frames {
@@ -357,9 +356,14 @@ mod tests {
     fn http_2_begins_like_nothing_else() {
         for (before, bytes, expected) in [
             (0, PREFACE, Some(true)),
-            (0, b"PRI ", Some(true)),
+            (0, b"PRI ", None),
             (0, b"PRI", None),
-            (3, b" * HT", Some(true)),
+            (3, b" * HT", None),
+            (0, &PREFACE[..23], None),
+            (23, b"\nrest", Some(true)),
+            (4, &PREFACE[4..], Some(true)),
+            (0, b"PRI * HTTP/1.1\r\n", Some(false)),
+            (4, b"/ HTTP/1.1\r\n", Some(false)),
             (3, b"C", Some(false)),
             (0, b"", None),
             (0, b"POST / HTTP/1.1", Some(false)),

@@ -1,8 +1,11 @@
 //! SOCKETS: listeners, connections, and their orderly end.
 
 mod bind;
+mod broken;
+mod clock;
 mod connection;
 mod descriptors;
+mod farewell;
 mod frames;
 mod http2;
 mod load;

@@ -1,23 +1,28 @@
 //! One connection and its requests: each is counted while it is answered, and told in the access log.
 
 use std::{
+    error::Error,
     io::Write,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Instant,
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header::CONNECTION};
+use http::{
+    HeaderValue, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, DATE},
+};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{
     Role,
+    broken::{Break, Flush},
     load::{Load, Share},
     pulse::{Ending, Pulse},
     socket::{Abort, Aborted},
@@ -25,7 +30,7 @@ use super::{
 use crate::{
     access_log::{About, AccessLog, Asked, Line},
     body::{Body, BodyError, Reset},
-    proxy::{Connection, Told},
+    proxy::{Connection, Told, wrong_coding},
     request_id::RequestId,
 };
 
@@ -43,12 +48,53 @@ pub(super) struct Session {
     pub(super) most: Option<u64>,
     /// All requests of the proxy; the Admin API answers also when it has no room for more.
     pub(super) load: Option<Arc<Load>>,
+    pub(super) outgoing: Outgoing,
+}
+
+/// What is on its way to a client of HTTP/1.1.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    pub(super) flush: Flush,
+    /// Whether the last request had a body: its client may still be sending that when the answer is written.
+    uploads: AtomicBool,
+    /// Whether another protocol is spoken now, whose bytes are no answers.
+    tunnel: AtomicBool,
+    /// Whether what could not be read was a request in a version that is not spoken.
+    odd_version: AtomicBool,
+}
+
+impl Outgoing {
+    pub(super) fn uploads(&self) -> bool {
+        self.uploads.load(Relaxed)
+    }
+
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Relaxed)
+    }
+
+    /// Notes why the library gave the connection up.
+    pub(super) fn note_error(&self, error: &(dyn Error + 'static)) {
+        // It has no other way to say so; tests hold these words.
+        let odd_version = error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(|it| it.is_parse() && it.to_string().contains("version"));
+        self.odd_version.store(odd_version, Relaxed);
+    }
+
+    pub(super) fn is_of_odd_version(&self) -> bool {
+        self.odd_version.load(Relaxed)
+    }
 }
 
 /// The body of an answer on its way out.
 pub(super) struct Sent {
     body: Body,
     ticket: Ticket,
+    is_http2: bool,
+    /// The length of what a 304 speaks of, which the library writes only if the body has it.
+    unsent: Option<u64>,
+    /// Why it breaks off, once it does.
+    broken: Option<Break>,
 }
 
 /// The time from a request to the end of its answer.
@@ -67,6 +113,8 @@ impl Session {
         let mut ticket = Ticket::new(&self);
         let version = request.version();
         let request = request.map(Body::from);
+        let uploads = version == Version::HTTP_11 && !matches!(request.body(), Body::Empty);
+        self.outgoing.uploads.store(uploads, Relaxed);
         let has_room = match &self.load {
             Some(load) => {
                 ticket.share = load.enter();
@@ -89,6 +137,11 @@ impl Session {
                 let local = self.connection.local.ip().to_canonical().is_loopback();
                 // In a box, or the room that these need would be moved about for each request of a proxy.
                 let response = match &self.role {
+                    _ if let Some(status) = wrong_coding(&request) => {
+                        let mut response = admin.unreadable(status);
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                        response
+                    }
                     Role::Status(_) => Box::pin(admin.status_answer(request, local)).await,
                     _ => Box::pin(admin.answer(request, local)).await,
                 };
@@ -107,7 +160,17 @@ impl Session {
         if self.most.is_some_and(|most| self.served.fetch_add(1, Relaxed) + 1 >= most) {
             self.is_the_last(version, &mut response);
         }
-        Ok(response.map(|body| Sent { body, ticket }))
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.outgoing.tunnel.store(true, Relaxed);
+        }
+        response.headers_mut().entry(DATE).or_insert_with(|| self.pulse.date());
+        let is_http2 = version == Version::HTTP_2;
+        let unsent = if response.status() == StatusCode::NOT_MODIFIED && !is_http2 {
+            response.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok())
+        } else {
+            None
+        };
+        Ok(response.map(|body| Sent { body, ticket, is_http2, unsent, broken: None }))
     }
 
     /// Ends the connection with this answer.
@@ -119,14 +182,15 @@ impl Session {
         }
     }
 
-    /// The answer to what could not be read, as bytes; `fields` are further fields, with the empty line after them.
-    pub(super) fn refusal(&self, status: StatusCode, fields: &[u8]) -> Vec<u8> {
+    /// The answer to what could not be read, as bytes.
+    pub(super) fn refusal(&self, status: StatusCode) -> Vec<u8> {
         let id = RequestId::random();
         let (response, log) = match &self.role {
             Role::Proxy(proxy) => (proxy.unreadable(status, &id), proxy.access_log()),
             Role::Admin(admin) | Role::Status(admin) => (admin.unreadable(status), self.log.as_ref()),
         };
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
+        head.headers.insert(DATE, self.pulse.date());
         let Body::Full(text) = body else { return Vec::new() };
         if let Some(log) = log {
             log.unreadable(self.connection.address(), head.status.as_u16(), text.len() as u64, &id);
@@ -142,8 +206,7 @@ impl Session {
             bytes.extend_from_slice(value.as_bytes());
             bytes.extend_from_slice(b"\r\n");
         }
-        bytes.extend_from_slice(b"connection: close\r\n");
-        bytes.extend_from_slice(fields);
+        bytes.extend_from_slice(b"connection: close\r\n\r\n");
         bytes.extend_from_slice(&text);
         bytes
     }
@@ -182,20 +245,30 @@ impl hyper::body::Body for Sent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.ticket.told.sent(data.len() as u64);
+        let Self { body, ticket, is_http2, broken, .. } = &mut *self;
+        if broken.is_none() {
+            match Pin::new(body).poll_frame(context) {
+                Poll::Ready(Some(Err(error))) => *broken = Some(Break::new(error, *is_http2)),
+                polled => {
+                    if let Poll::Ready(Some(Ok(frame))) = &polled
+                        && let Some(data) = frame.data_ref()
+                    {
+                        ticket.told.sent(data.len() as u64);
+                    }
+                    return polled;
+                }
+            }
         }
-        polled
+        let flush = &ticket.session.outgoing.flush;
+        broken.as_mut().map_or(Poll::Ready(None), |it| it.poll(flush, context))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        // What broke off has no end.
+        self.broken.is_none() && self.unsent.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.unsent.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
     }
 }

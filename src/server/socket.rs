@@ -41,6 +41,11 @@ impl Abort {
     pub(super) fn abort(&self) {
         self.0.store(true, Relaxed);
     }
+
+    /// Whether the stream is to be cut.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 impl Drop for Socket {

@@ -1,20 +1,23 @@
 //! The bytes of a connection, between its socket or TLS and the HTTP library: how they tell what the client does, in
 //! which words the library's own refusals go out, and (see `frames`) what is added to HTTP/2.
 //!
-//! hyper answers what it cannot read with a bare head (400, 414, 431). Such a head is known by its form, as no answer
-//! of ours begins so, and the gateway's own answer goes out in its place.
+//! hyper answers what it cannot read with a bare head (400, 414, 431), and closes the connection. Which bytes are such
+//! an answer is not seen in them, as an upstream's may look the same, but in what came before: the library writes
+//! while no request has been handed over that was not answered, and written, in full. Its head is thrown away, and the
+//! gateway's own answer goes out when the library has let go of the connection (see `farewell`).
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
+    farewell,
     frames::{Frames, News, is_http2},
     session::Session,
 };
@@ -23,14 +26,19 @@ use super::{
 const BARE: &[u8] = b"\r\nconnection: close\r\ncontent-length: 0\r\n";
 
 /// A stream that is watched.
-pub(super) struct Wire<S> {
-    stream: S,
+pub(super) struct Wire<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    /// None once it is dropped.
+    stream: Option<S>,
     session: Arc<Session>,
     speaks: Speaks,
-    /// What came last was a request line in a version that nobody speaks.
-    odd_version: bool,
-    /// What goes out in place of the library's words, and how much of it is written.
-    refusal: Option<(Vec<u8>, usize)>,
+    /// How many requests had been begun when all answers to them were written.
+    written: u64,
+    /// With which status the library has refused what it could not read.
+    refused: Option<StatusCode>,
+    /// Whether the library has ended our direction.
+    has_ended: bool,
+    /// Whether nothing more comes from the client.
+    is_left: bool,
 }
 
 /// What a client speaks.
@@ -49,9 +57,21 @@ struct Reading {
     given: usize,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire<S> {
     pub(super) fn new(stream: S, session: Arc<Session>) -> Self {
-        Self { stream, session, speaks: Speaks::Unknown(0), odd_version: false, refusal: None }
+        Self {
+            stream: Some(stream),
+            session,
+            speaks: Speaks::Unknown(0),
+            written: 0,
+            refused: None,
+            has_ended: false,
+            is_left: false,
+        }
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut S>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Looks at bytes that have come, the last ones of `buffer`; false if none of them may be passed on yet.
@@ -66,9 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         let pulse = &self.session.pulse;
         let Speaks::Http2(reading) = &mut self.speaks else {
-            if pulse.received() {
-                self.odd_version = is_of_odd_version(new);
-            }
+            pulse.received();
             return true;
         };
         let same = reading.frames.read(new, &mut reading.ready);
@@ -81,33 +99,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         reading.give(buffer) || same > 0
     }
 
-    /// Writes our words; as soon as that is done, `length` bytes of the library's are done with.
-    fn poll_refusal(&mut self, context: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
-        while let Some((words, written)) = &mut self.refusal {
-            let rest = words.get(*written..).unwrap_or_default();
-            if rest.is_empty() {
-                self.refusal = None;
-                break;
-            }
-            match Pin::new(&mut self.stream).poll_write(context, rest) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(more)) => *written += more,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
+    /// Whether these bytes, which the library is about to write, are a refusal of its own. They are not looked at unless
+    /// they can be nothing else.
+    fn is_refusal(&mut self, bytes: &[u8]) -> bool {
+        if self.refused.is_none()
+            && self.session.pulse.requests_at_rest() == Some(self.written)
+            && !matches!(self.speaks, Speaks::Http2(_))
+            && !self.session.outgoing.is_tunnel()
+        {
+            self.refused = bare_refusal(bytes);
         }
-        Poll::Ready(Ok(length))
+        self.refused.is_some()
     }
 
-    /// Whether our words go out in place of these.
-    fn replaces(&mut self, bytes: &[u8]) -> bool {
-        if self.refusal.is_none()
-            && let Some((status, date)) = bare_refusal(bytes)
-        {
-            let status = if self.odd_version { StatusCode::HTTP_VERSION_NOT_SUPPORTED } else { status };
-            self.refusal = Some((self.session.refusal(status, date), 0));
+    /// All that the library had to write has been written.
+    fn flushed(&mut self, context: &Context<'_>) {
+        if let Some(requests) = self.session.pulse.requests_at_rest() {
+            self.written = requests;
         }
-        self.refusal.is_some()
+        if self.session.outgoing.flush.note() {
+            context.waker().wake_by_ref();
+        }
+    }
+
+    /// Whether the client may still be sending, or has sent what was not read.
+    fn is_heard(&mut self) -> bool {
+        if self.is_left {
+            return false;
+        }
+        let mut byte = [0; 1];
+        let mut context = Context::from_waker(Waker::noop());
+        let mut buffer = ReadBuf::new(&mut byte);
+        self.session.outgoing.uploads()
+            || self.stream().is_ok_and(|stream| {
+                matches!(stream.poll_read(&mut context, &mut buffer), Poll::Ready(Ok(())))
+                    && !buffer.filled().is_empty()
+            })
     }
 
     fn note(&self, written: &Poll<io::Result<usize>>) {
@@ -135,8 +162,8 @@ impl Reading {
     }
 }
 
-/// The status of a head that is hyper's own refusal, and the rest of its fields.
-fn bare_refusal(bytes: &[u8]) -> Option<(StatusCode, &[u8])> {
+/// The status of a head that is hyper's own refusal.
+fn bare_refusal(bytes: &[u8]) -> Option<StatusCode> {
     let rest = bytes.strip_prefix(b"HTTP/1.1 ").or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?;
     let status = StatusCode::from_bytes(rest.get(..3)?).ok()?;
     if !matches!(status.as_u16(), 400 | 414 | 431) {
@@ -146,20 +173,10 @@ fn bare_refusal(bytes: &[u8]) -> Option<(StatusCode, &[u8])> {
     let fields = rest.get(line..)?.strip_prefix(BARE)?;
     let is_date_alone = fields.starts_with(b"date: ")
         && fields.strip_suffix(b"\r\n\r\n").is_some_and(|date| !date.contains(&b'\n'));
-    (is_date_alone || fields == b"\r\n").then_some((status, fields))
+    (is_date_alone || fields == b"\r\n").then_some(status)
 }
 
-/// Whether these bytes begin with the line of a request in another version than 1.0 and 1.1.
-fn is_of_odd_version(bytes: &[u8]) -> bool {
-    let line = bytes.iter().position(|byte| *byte == b'\n').and_then(|end| bytes.get(..end));
-    let Some([.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor]) = line.map(<[u8]>::trim_ascii_end)
-    else {
-        return false;
-    };
-    major.is_ascii_digit() && minor.is_ascii_digit() && !matches!((major, minor), (b'1', b'0' | b'1'))
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -172,24 +189,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         }
         loop {
             let before = buffer.filled().len();
-            let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-            if buffer.filled().len() == before || self.take_in(buffer, before) {
+            let polled = self.stream()?.poll_read(context, buffer);
+            if buffer.filled().len() == before {
+                self.is_left |= polled.is_ready();
+                return polled;
+            }
+            if self.take_in(buffer, before) {
                 return polled;
             }
         }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Wire<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.replaces(bytes) {
-            return self.poll_refusal(context, bytes.len());
+        if self.is_refusal(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
         }
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let written = self.stream()?.poll_write(context, bytes);
         self.note(&written);
         written
     }
@@ -199,26 +220,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(first) = slices.iter().find(|slice| !slice.is_empty())
-            && self.replaces(first)
-        {
-            return self.poll_refusal(context, first.len());
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        if first.is_some_and(|first| self.is_refusal(first)) {
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        let written = self.stream()?.poll_write_vectored(context, slices);
         self.note(&written);
         written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = self.stream()?.poll_flush(context);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.flushed(context);
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        if self.refused.is_some() {
+            // There is something to say yet.
+            return Poll::Ready(Ok(()));
+        }
+        self.has_ended = true;
+        self.stream()?.poll_shutdown(context)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.as_ref().is_some_and(S::is_write_vectored)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Wire<S> {
+    fn drop(&mut self) {
+        let session = &self.session;
+        if matches!(self.speaks, Speaks::Http2(_))
+            || session.pulse.is_cut()
+            || session.abort.is_set()
+            || session.outgoing.is_tunnel()
+        {
+            return;
+        }
+        let status = self.refused.map(|status| {
+            if session.outgoing.is_of_odd_version() { StatusCode::HTTP_VERSION_NOT_SUPPORTED } else { status }
+        });
+        let is_ended = self.has_ended || session.outgoing.flush.is_done();
+        if (status.is_some() || (is_ended && self.is_heard()))
+            && let Some(stream) = self.stream.take()
+        {
+            farewell::begin(stream, Arc::clone(&self.session), status);
+        }
     }
 }
 
@@ -233,7 +284,7 @@ mod tests {
             |status: &str| format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n{date}");
         let check = |text: &str, expected: Option<u16>| {
             let found = bare_refusal(text.as_bytes());
-            assert_eq!(found.map(|(status, _)| status.as_u16()), expected, "{text}");
+            assert_eq!(found.map(|it| it.as_u16()), expected, "{text}");
         };
         check(&bare("400 Bad Request"), Some(400));
         check(&bare("414 URI Too Long"), Some(414));
@@ -243,19 +294,5 @@ mod tests {
         check("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", None);
         check("HTTP/1.1 400", None);
         check("PRI * HTTP/2.0\r\n\r\n", None);
-    }
-
-    #[test]
-    fn versions_other_than_one_are_odd() {
-        for (text, odd) in [
-            ("GET / HTTP/2.0\r\nHost: a\r\n", true),
-            ("GET / HTTP/1.2\r\n", true),
-            ("GET / HTTP/1.1\r\n", false),
-            ("GET / HTTP/1.0\n", false),
-            ("GET / HTTP/2.0", false),
-            ("GET /\r\n", false),
-        ] {
-            assert_eq!(is_of_odd_version(text.as_bytes()), odd, "{text:?}");
-        }
     }
 }
