@@ -6,6 +6,7 @@
 //! | `client`, `raw` | an HTTP client, and a bare connection where the bytes matter |
 //! | `secure`, `pem`, `frames` | a client that speaks TLS, certificates, and HTTP/2 by hand |
 //! | `web_socket_peer` | both ends of a WebSocket, frame by frame |
+//! | `scripted` | a service that writes what it is told to, byte for byte |
 //! | `upstream` | a service that records what it gets, and can stream, wait and break off |
 //! | `collector` | a server that takes logs |
 //! | `targets`, `nameserver` | services that say which of them was met; names whose addresses change |
@@ -29,6 +30,7 @@ mod admin_writes_files;
 mod bad_input;
 mod balancing;
 mod body_memory;
+mod broken_answers;
 mod broken_files;
 mod client;
 mod client_aio_kong;
@@ -49,6 +51,7 @@ mod explain;
 mod expressions;
 mod folder;
 mod frames;
+mod framing;
 mod gateway;
 mod grpc;
 mod grpc_health;
@@ -64,6 +67,7 @@ mod large_bodies;
 mod lint;
 mod log_level;
 mod logs;
+mod look_alikes;
 mod metrics;
 mod mock_command;
 mod mocking;
@@ -82,6 +86,7 @@ mod reload;
 mod reload_edits;
 mod reload_invalid;
 mod reload_specs;
+mod scripted;
 mod secure;
 mod settings;
 mod shared_limits;
