@@ -5,12 +5,13 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header::HOST};
 use uuid::Uuid;
 
 use super::{Def, Exchange, Flow, Plugin, Response, Setup, rules};
 use crate::{
     diag::Diagnostic,
+    request_head::frames_message,
     schema::{Field, Kind, Rule, Settings},
 };
 
@@ -54,6 +55,10 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let name = rules::text(setup.config, "header_name").unwrap_or_default();
     let header = HeaderName::try_from(name)
         .map_err(|_| vec![Diagnostic::error(setup.at.key("header_name"), "not the name of a header")])?;
+    if frames_message(header.as_str()) || header == HOST {
+        let message = format!("'{header}' frames messages, and cannot hold an id");
+        return Err(vec![Diagnostic::error(setup.at.key("header_name"), message)]);
+    }
     let generator = match rules::text(setup.config, "generator").as_deref() {
         Some("uuid") => Generator::Uuid,
         Some("tracker") => Generator::Tracker(AtomicU64::new(0)),
@@ -153,6 +158,8 @@ mod tests {
         let message =
             "config.header_name: bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'";
         assert_eq!(trial::complaints(&DEF, "{header_name: 'a b'}"), [message]);
+        let message = "config.header_name: 'content-length' frames messages, and cannot hold an id";
+        assert_eq!(trial::complaints(&DEF, "{header_name: Content-Length}"), [message]);
         let message = "config.generator: expected one of: uuid, uuid#counter, tracker";
         assert_eq!(trial::complaints(&DEF, "{generator: dice}"), [message]);
     }

@@ -6,6 +6,7 @@ use super::{Exchange, Response, Setup, rules};
 use crate::{
     diag::Diagnostic,
     document::{Path, Value},
+    request_head::frames_message,
 };
 
 /// The rules about one part of a message: its headers, its query, its body.
@@ -192,6 +193,8 @@ pub(super) trait Fields {
     fn remove_field(&mut self, name: &HeaderName);
 }
 
+/// An answer. The fields that frame it follow from its body and its connection, whatever the settings say: a length that
+/// is not that of the body would make a part of it another answer.
 impl Fields for Response {
     fn field_values(&self, name: &HeaderName) -> Vec<HeaderValue> {
         self.headers().get_all(name).iter().cloned().collect()
@@ -202,11 +205,15 @@ impl Fields for Response {
     }
 
     fn set_field(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.headers_mut().insert(name, value);
+        if !frames_message(name.as_str()) {
+            self.headers_mut().insert(name, value);
+        }
     }
 
     fn append_field(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.headers_mut().append(name, value);
+        if !frames_message(name.as_str()) {
+            self.headers_mut().append(name, value);
+        }
     }
 
     fn remove_field(&mut self, name: &HeaderName) {

@@ -40,6 +40,7 @@ mod tunnel;
 
 pub use connection::{Connection, Stage, Tls};
 pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
+pub(crate) use headers::strip_answer_trailers;
 pub use log::Told;
 pub use refuse::wrong_coding;
 

@@ -57,6 +57,22 @@ impl Claim {
     }
 }
 
+/// Whether a field says where a message ends, or what becomes of its connection: only what writes the message can say
+/// that. The name is in lower case.
+#[must_use]
+pub fn frames_message(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "content-length"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
 /// Whether a program may take this name for another one: it differs in characters that are neither letters nor
 /// digits, and has one that is no hyphen. Both names are in lower case.
 #[must_use]

@@ -18,7 +18,7 @@ mod upstream_request;
 
 pub use authority::Authority;
 pub use client_head::ClientHead;
-pub use field_names::{Claim, is_look_alike};
+pub use field_names::{Claim, frames_message, is_look_alike};
 pub use header_edits::HeaderEdits;
 pub use nominated::NominatedFields;
 pub use upstream_request::{InvalidHost, UpstreamRequest};

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     access_log::{About, AccessLog, Asked, Line},
     body::{Body, BodyError, Reset},
-    proxy::{Connection, Told, wrong_coding},
+    proxy::{Connection, Told, strip_answer_trailers, wrong_coding},
     request_id::RequestId,
 };
 
@@ -250,12 +250,14 @@ impl hyper::body::Body for Sent {
             match Pin::new(body).poll_frame(context) {
                 Poll::Ready(Some(Err(error))) => *broken = Some(Break::new(error, *is_http2)),
                 polled => {
-                    if let Poll::Ready(Some(Ok(frame))) = &polled
-                        && let Some(data) = frame.data_ref()
-                    {
-                        ticket.told.sent(data.len() as u64);
-                    }
-                    return polled;
+                    return polled.map_ok(|mut frame| {
+                        if let Some(data) = frame.data_ref() {
+                            ticket.told.sent(data.len() as u64);
+                        } else if let Some(trailers) = frame.trailers_mut() {
+                            strip_answer_trailers(trailers);
+                        }
+                        frame
+                    });
                 }
             }
         }

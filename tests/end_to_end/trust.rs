@@ -14,7 +14,7 @@ use crate::{
     raw::Raw,
 };
 
-/// A service that hands over every request as it came, byte for byte, and answers each with 200.
+/// A service that hands over every request as it came, byte for byte, and answers all in the same way.
 struct Recorder {
     address: SocketAddr,
     requests: Receiver<String>,
@@ -22,6 +22,10 @@ struct Recorder {
 
 impl Recorder {
     fn start() -> Self {
+        Self::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    }
+
+    fn answering(answer: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, requests) = channel();
@@ -29,7 +33,6 @@ impl Recorder {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let request = whole(&mut stream);
-                let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
                 let _ = stream.write_all(answer.as_bytes());
                 if sender.send(request).is_err() {
                     return;
@@ -482,4 +485,66 @@ fn logs_show_what_the_client_said_but_no_hidden_credentials() {
     assert_eq!(fields["x-consumer-username"], "alice");
     assert_eq!(entry["request"]["uri"], "/members?a=1");
     assert!(!entry.to_string().contains("alice-key"), "{entry:#}");
+}
+
+#[test]
+fn settings_of_plugins_do_not_frame_answers() {
+    let recorder =
+        Recorder::answering("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
+    let rules = [
+        "replace: {headers: ['Content-Length:3']}",
+        "append: {headers: ['Content-Length:99']}",
+        "remove: {headers: [content-length]}, add: {headers: ['Content-Length:0']}",
+        "add: {headers: ['Transfer-Encoding:chunked', 'Connection:upgrade', 'Upgrade:h2c', 'Keep-Alive:x']}",
+        "rename: {headers: ['Date:Content-Length']}",
+    ];
+    let route = |n: usize, rules: &str, more: &str| {
+        format!(
+            "  - name: r{n}{}\n    paths: [/r{n}{}]\n    plugins: [{{name: response-transformer, config: {{{rules}}}}}{more}]\n",
+            more.len(),
+            if more.is_empty() { "" } else { "/own" }
+        )
+    };
+    let own =
+        ", {name: request-termination, config: {status_code: 200, body: hello, content_type: text/plain}}";
+    let routes: String =
+        rules.iter().enumerate().map(|(n, rules)| route(n, rules, "") + &route(n, rules, own)).collect();
+    let config = format!(
+        "_format_version: \"3.0\"\nservices:\n- name: s\n  url: http://{}\n  routes:\n{routes}",
+        recorder.address
+    );
+    let gateway = Setup::with(&config).run();
+    let mut raw = Raw::connect(gateway.address("proxy"));
+    for n in 0..rules.len() {
+        for path in [format!("/r{n}"), format!("/r{n}/own")] {
+            raw.received.clear();
+            raw.send(&format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+            raw.until("hello");
+            let head = raw.received.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();
+            let lengths: Vec<&str> = head.lines().filter(|line| line.starts_with("content-length")).collect();
+            let chunked = head.contains("transfer-encoding: chunked");
+            assert!(chunked != (lengths == ["content-length: 5"]), "{path}: {head}");
+            assert!(!head.contains("upgrade") && !head.contains("keep-alive: x"), "{path}: {head}");
+            if chunked {
+                raw.until("0\r\n\r\n");
+            }
+        }
+    }
+}
+
+#[test]
+fn trailers_of_an_answer_do_not_speak_for_the_gateway() {
+    let answer = "HTTP/1.1 200 OK\r\nTrailer: X-Kong-Request-Id, Via, Set-Cookie, X-Sum\r\nTransfer-Encoding: chunked\r\n\
+                  Connection: close\r\n\r\n1\r\na\r\n0\r\nX-Kong-Request-Id: forged\r\nVia: forged\r\nSet-Cookie: forged\r\n\
+                  X-Sum: 1\r\n\r\n";
+    let recorder = Recorder::answering(answer);
+    let gateway = Setup::with(&config(&recorder)).run();
+    for te in ["trailers", "Trailers"] {
+        let mut raw = Raw::connect(gateway.address("proxy"));
+        raw.send(&format!(
+            "GET /bare HTTP/1.1\r\nHost: a.example\r\nTE: {te}\r\nConnection: TE, close\r\n\r\n"
+        ));
+        let received = raw.rest();
+        assert!(received.ends_with("\r\n\r\n1\r\na\r\n0\r\nx-sum: 1\r\n\r\n"), "{te}: {received}");
+    }
 }

@@ -4,12 +4,15 @@ use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
         AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-        CONTENT_TYPE, COOKIE, EXPECT, HOST, MAX_FORWARDS, PROXY_AUTHORIZATION, RANGE, TE, TRAILER,
-        TRANSFER_ENCODING, UPGRADE,
+        CONTENT_TYPE, COOKIE, EXPECT, HOST, LOCATION, MAX_FORWARDS, PROXY_AUTHORIZATION, RANGE, SERVER,
+        SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
     },
 };
 
-use super::{KEEP_ALIVE, PROXY, PROXY_CONNECTION};
+use super::{
+    KEEP_ALIVE, PROXY, PROXY_CONNECTION, X_KONG_PROXY_LATENCY, X_KONG_REQUEST_ID, X_KONG_RESPONSE_LATENCY,
+    X_KONG_UPSTREAM_LATENCY, X_KONG_UPSTREAM_STATUS,
+};
 use crate::request_head::{Claim, ClientHead, HeaderEdits, NominatedFields, is_look_alike};
 
 /// Removes what belongs to the connection that a message came over: Connection and the fields it names, Keep-Alive,
@@ -56,25 +59,53 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes from trailers what says how a message is framed, where it goes, who sends it, or how its content is read:
-/// whoever merges trailers into the fields before them would be misled. (RFC 9110, section 6.5.1)
+/// Fields that say how a message is framed, where it goes, who sends it, or how its content is read: a recipient that
+/// merges trailers into the fields before them would be misled. (RFC 9110, section 6.5.1)
+const HEAD_ONLY: [HeaderName; 20] = [
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    TE,
+    TRAILER,
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    UPGRADE,
+    HOST,
+    EXPECT,
+    MAX_FORWARDS,
+    RANGE,
+    CACHE_CONTROL,
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    COOKIE,
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    CONTENT_RANGE,
+    PROXY,
+];
+
+/// Removes from the trailers of a request what belongs into a head only, and what only the gateway or a trusted peer
+/// says there; also names that programs take for those.
 pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
-    for name in
-        [CONTENT_LENGTH, TRANSFER_ENCODING, TE, TRAILER, CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, UPGRADE]
-    {
-        trailers.remove(name);
-    }
-    for name in [HOST, EXPECT, MAX_FORWARDS, RANGE, CACHE_CONTROL, AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE]
-    {
-        trailers.remove(name);
-    }
-    for name in [CONTENT_ENCODING, CONTENT_TYPE, CONTENT_RANGE, PROXY] {
-        trailers.remove(name);
-    }
-    // No trailer may say what only the gateway or a trusted peer says in a head.
-    let claimed: Vec<HeaderName> =
-        trailers.keys().filter(|name| Claim::of(name.as_str()) != Claim::Free).cloned().collect();
-    for name in claimed {
+    retain(trailers, |name| Claim::of(name.as_str()) == Claim::Free && !is_head_only(name));
+}
+
+/// Removes from the trailers of an answer what belongs into a head only, and what the gateway says in the head of the
+/// answer.
+pub(crate) fn strip_answer_trailers(trailers: &mut HeaderMap) {
+    const OWN: [HeaderName; 5] =
+        [X_KONG_REQUEST_ID, X_KONG_UPSTREAM_LATENCY, X_KONG_PROXY_LATENCY, X_KONG_UPSTREAM_STATUS, VIA];
+    const OF_ANSWERS: [HeaderName; 4] = [SERVER, SET_COOKIE, LOCATION, X_KONG_RESPONSE_LATENCY];
+    retain(trailers, |name| !is_head_only(name) && !OWN.contains(name) && !OF_ANSWERS.contains(name));
+}
+
+fn is_head_only(name: &HeaderName) -> bool {
+    HEAD_ONLY.iter().any(|known| known == name || is_look_alike(name.as_str(), known.as_str()))
+}
+
+fn retain(trailers: &mut HeaderMap, may_stay: impl Fn(&HeaderName) -> bool) {
+    let refused: Vec<HeaderName> = trailers.keys().filter(|name| !may_stay(name)).cloned().collect();
+    for name in refused {
         trailers.remove(name);
     }
 }
@@ -97,10 +128,7 @@ impl DeniedTrailers {
         let is_refused = |name: &HeaderName| {
             self.0.iter().any(|denied| denied == name || is_look_alike(name.as_str(), denied.as_str()))
         };
-        let denied: Vec<HeaderName> = trailers.keys().filter(|name| is_refused(name)).cloned().collect();
-        for name in denied {
-            trailers.remove(name);
-        }
+        retain(trailers, |name| !is_refused(name));
     }
 }
 
@@ -192,12 +220,29 @@ mod tests {
             ("x-consumer-username", "admin"),
             ("x_consumer_groups", "admins"),
             ("x-kong-request-id", "1"),
+            ("content_type", "a/b"),
+            ("proxy_authorization", "Basic x"),
             ("cookie", "a=b"),
             ("x-sum", "1"),
             ("grpc-status", "0"),
         ]);
         strip_trailers(&mut trailers);
         assert_eq!(trailers, map(&[("x-sum", "1"), ("grpc-status", "0")]));
+    }
+
+    #[test]
+    fn trailers_of_answers_say_nothing_that_the_gateway_says() {
+        let mut trailers = map(&[
+            ("x-kong-request-id", "forged"),
+            ("x-kong-proxy-latency", "0"),
+            ("via", "1.1 evil"),
+            ("set-cookie", "a=b"),
+            ("content-length", "3"),
+            ("grpc-status", "0"),
+            ("x-sum", "1"),
+        ]);
+        strip_answer_trailers(&mut trailers);
+        assert_eq!(trailers, map(&[("grpc-status", "0"), ("x-sum", "1")]));
     }
 
     #[test]

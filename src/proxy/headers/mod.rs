@@ -9,7 +9,7 @@ mod request;
 mod response;
 
 use hop_by_hop::strip_hop_by_hop;
-pub(crate) use hop_by_hop::{DeniedTrailers, strip_trailers};
+pub(crate) use hop_by_hop::{DeniedTrailers, strip_answer_trailers, strip_trailers};
 pub(crate) use request::{Forwarding, Scheme};
 pub(crate) use response::{HeaderTokens, Proxied, add_charset, produced_headers, response_headers};
 

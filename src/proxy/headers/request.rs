@@ -11,7 +11,7 @@ use http::{
 };
 
 use super::{X_FORWARDED_FOR, via};
-use crate::request_head::{ClientHead, UpstreamRequest};
+use crate::request_head::{ClientHead, UpstreamRequest, frames_message};
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +92,9 @@ impl Forwarding<'_> {
     /// to say of the request's way. (Kong: changes of plugins to them have no effect either.)
     fn is_own(&self, name: &HeaderName) -> bool {
         match name.as_str() {
-            "host" | "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
-            | "te" | "expect" | "content-length" | "via" | "x-forwarded-for" | "x-real-ip" => true,
+            "host" | "expect" | "via" | "x-forwarded-for" | "x-real-ip" => true,
             "x-kong-request-id" => self.request_id.is_some(),
-            name => OFFERED.contains(&name),
+            name => frames_message(name) || OFFERED.contains(&name),
         }
     }
 
