@@ -35,10 +35,11 @@ impl Checker {
                 wrong = Router::new(&[route], &|_| true, self.options).1;
             }
             _ if value.entries().any(in_vault) => (),
-            "certificates" => drop(tls::identities(&Certificate::new(value, at), &mut wrong)),
+            "certificates" => drop(tls::identities(&Certificate::new(value, at), &[], &mut wrong)),
             "ca_certificates" => drop(tls::authority(&CaCertificate::new(value, at), &mut wrong)),
             _ => (),
         }
+        wrong.retain(Diagnostic::is_error);
         wrong
     }
 }

@@ -244,8 +244,10 @@ impl Compiler {
         }
         files.sort_unstable();
         files.dedup();
-        let (certificates, wrong) = tls::Read::new(entities);
+        let (certificates, complaints) = tls::Read::new(entities);
+        let (wrong, notes): (Vec<_>, Vec<_>) = complaints.into_iter().partition(Diagnostic::is_error);
         errors.extend(wrong);
+        warnings.extend(notes);
         let check_tls = |it: &Upstream| certificates.check_settings(it, &self.upstream_tls);
         let balancers = self.balancers.next(entities, check_tls);
         let tls = certificates.upstream_settings(entities, &self.upstream_tls, &self.tls);

@@ -4,9 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     diag::{Diagnostic, ENTITY},
-    document::Path,
     entity::{CaCertificate, Certificate, CertificateIndex, CheckProtocol, Entities, Service, Sni, Upstream},
-    tls::{Authorities, Certificates, Fault, Identity, is_authority},
+    tls::{Authorities, Certificates, Fault, Identity, KeyType, is_authority},
     upstream::{TlsSettings, Trust},
 };
 
@@ -34,10 +33,16 @@ pub(super) struct Read {
 }
 
 impl Read {
-    /// Reads all certificates of a configuration; also says what is wrong with them.
+    /// Reads all certificates of a configuration; also says what is wrong with them, and which of them cannot be shown.
     pub(super) fn new(entities: &Entities) -> (Self, Vec<Diagnostic>) {
         let mut wrong = Vec::new();
-        let identities = entities.certificates.iter().map(|it| identities(it, &mut wrong)).collect();
+        let mut names: HashMap<usize, Vec<&str>> = HashMap::new();
+        for sni in &entities.snis {
+            names.entry(sni.certificate.0).or_default().push(&sni.name);
+        }
+        let names = |n| names.get(&n).map(Vec::as_slice).unwrap_or_default();
+        let certificates = entities.certificates.iter().enumerate();
+        let identities = certificates.map(|(n, it)| identities(it, names(n), &mut wrong)).collect();
         let authorities = entities.ca_certificates.iter().map(|it| authority(it, &mut wrong)).collect();
         (Self { identities, authorities }, wrong)
     }
@@ -124,9 +129,10 @@ impl Read {
     }
 }
 
-/// The certificate, and its alternative.
-pub(super) fn identities(it: &Certificate, wrong: &mut Vec<Diagnostic>) -> Arc<[Identity]> {
+/// The certificate, and its alternative, as far as they can be shown.
+pub(super) fn identities(it: &Certificate, names: &[&str], wrong: &mut Vec<Diagnostic>) -> Arc<[Identity]> {
     let mut read: Vec<Identity> = Vec::new();
+    let mut kinds: Vec<KeyType> = Vec::new();
     let pairs = [
         (Some(&it.cert), Some(&it.key), ["cert", "key"], ""),
         (it.cert_alt.as_ref(), it.key_alt.as_ref(), ["cert_alt", "key_alt"], "alternative "),
@@ -138,13 +144,22 @@ pub(super) fn identities(it: &Certificate, wrong: &mut Vec<Diagnostic>) -> Arc<[
             continue;
         }
         match Identity::from_pem(certificate, key) {
-            Ok(identity) => read.push(identity),
-            Err(fault) => wrong.push(complain(&it.at, &fault, fields, which)),
+            Ok(identity) => {
+                for remark in identity.remarks() {
+                    let message = format!("{which}certificate {}: {remark}", named(it, names));
+                    wrong.push(Diagnostic::warning(it.at.key(fields[0]), message));
+                }
+                kinds.push(identity.kind());
+                read.push(identity);
+            }
+            Err(fault) => {
+                kinds.extend(fault.unservable());
+                wrong.push(complain(it, &fault, fields, which, names));
+            }
         }
     }
-    let kind = |it: &Identity| it.certified().key.algorithm();
-    if let [one, other] = &*read
-        && kind(one) == kind(other)
+    if let [one, other] = &*kinds
+        && one == other
     {
         let message = "certificate and alternative certificate need to have different type (e.g. RSA and ECDSA), \
                        the provided certificates were both of the same type";
@@ -153,15 +168,39 @@ pub(super) fn identities(it: &Certificate, wrong: &mut Vec<Diagnostic>) -> Arc<[
     read.into()
 }
 
-fn complain(at: &Path, fault: &Fault, [certificate, key]: [&str; 2], which: &str) -> Diagnostic {
+/// How a certificate is called in a warning: its id, and the names that clients ask for.
+fn named(it: &Certificate, names: &[&str]) -> String {
+    let more = if names.len() > MOST_NAMES { ", ..." } else { "" };
+    match names.get(..names.len().min(MOST_NAMES)) {
+        None | Some([]) => it.id.to_string(),
+        Some(some) => format!("{} ({}{more})", it.id, some.join(", ")),
+    }
+}
+
+/// How many names a warning tells.
+const MOST_NAMES: usize = 3;
+
+fn complain(
+    it: &Certificate,
+    fault: &Fault,
+    [certificate, key]: [&str; 2],
+    which: &str,
+    names: &[&str],
+) -> Diagnostic {
+    let at = &it.at;
     match fault {
         Fault::Certificate(_) => Diagnostic::error(at.key(certificate), fault.to_string()),
         Fault::Key(_) => Diagnostic::error(at.key(key), fault.to_string()),
-        Fault::Mismatch => {
-            let help = format!("give {key} the private key that {certificate} was made for");
-            let complaint = Diagnostic::error(at.key(certificate), format!("{which}{fault}")).help(help);
+        Fault::Mismatch(help) => {
+            let usual = || format!("give {key} the private key that {certificate} was made for");
+            let complaint = Diagnostic::error(at.key(certificate), format!("{which}{fault}"));
             // Kong tells it of the record as a whole.
-            complaint.listed(at.key(ENTITY))
+            complaint.help(help.clone().unwrap_or_else(usual)).listed(at.key(ENTITY))
+        }
+        Fault::Unservable(..) => {
+            let message = format!("{which}certificate {} is not shown: {fault}", named(it, names));
+            Diagnostic::warning(at.key(certificate), message)
+                .help("clients that ask for its names are shown ssl_cert or the generated certificate, upstreams none")
         }
     }
 }
@@ -175,7 +214,9 @@ pub(super) fn authority(it: &CaCertificate, wrong: &mut Vec<Diagnostic>) -> Opti
         Ok((_, false)) => {
             let message =
                 "certificate does not appear to be a CA because it is missing the \"CA\" basic constraint";
-            wrong.push(Diagnostic::error(at, message).listed(it.at.key(ENTITY)));
+            let help =
+                "a certificate of version 1, or of a server, can be trusted by lua_ssl_trusted_certificate";
+            wrong.push(Diagnostic::error(at, message).help(help).listed(it.at.key(ENTITY)));
             None
         }
         Err(why) => {

@@ -1,14 +1,36 @@
 //! Whom we trust: authorities that vouch for certificates.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
-use rustls::{RootCertStore, pki_types::TrustAnchor};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, TrustAnchor},
+};
 
-use super::{given::read, identity::chain};
+use super::{
+    given::read,
+    pem,
+    x509::{Certificate, NAME_CONSTRAINTS},
+};
 
 /// Authorities. A clone is another handle to the same ones.
 #[derive(Clone, Debug)]
-pub struct Authorities(Arc<RootCertStore>);
+pub struct Authorities(Arc<Trusted>);
+
+#[derive(Debug)]
+struct Trusted {
+    store: Arc<RootCertStore>,
+    /// Until when each of the store is valid, in seconds since 1970; those that came without their certificate have no end.
+    ends: Vec<i64>,
+    /// The certificates that came: each vouches for itself, too.
+    certificates: Vec<Vec<u8>>,
+}
+
+/// What is said of a text without a certificate.
+pub(super) const MISSING: &str = "there is no `-----BEGIN CERTIFICATE-----` in it";
 
 /// Where systems keep the authorities that they trust; the first file there counts.
 const SYSTEM: &[&str] = &[
@@ -20,19 +42,20 @@ const SYSTEM: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-/// The object identifier of the basic constraints, as a certificate encodes it. (RFC 5280, section 4.2.1.9)
-const BASIC_CONSTRAINTS: &[u8] = &[6, 3, 0x55, 0x1d, 0x13];
-
-/// `cA TRUE`, the same way.
-const IS_AUTHORITY: &[u8] = &[1, 1, 0xff];
-
 impl Authorities {
     /// The public ones, that browsers trust.
     #[must_use]
     pub fn public() -> Self {
-        static PUBLIC: LazyLock<Arc<RootCertStore>> =
-            LazyLock::new(|| Arc::new(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }));
-        Self(PUBLIC.clone())
+        static PUBLIC: LazyLock<Authorities> = LazyLock::new(|| {
+            let anchors = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
+            Authorities::new(anchors.map(|anchor| (anchor, i64::MAX)).collect(), Vec::new())
+        });
+        PUBLIC.clone()
+    }
+
+    fn new(anchors: Vec<(TrustAnchor<'static>, i64)>, certificates: Vec<Vec<u8>>) -> Self {
+        let (roots, ends) = anchors.into_iter().unzip();
+        Self(Arc::new(Trusted { store: Arc::new(RootCertStore { roots }), ends, certificates }))
     }
 
     /// Those of PEM texts, each of which is one certificate or more.
@@ -40,13 +63,24 @@ impl Authorities {
     /// # Errors
     /// A text holds none, or one that cannot be read.
     pub fn from_pem<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
-        let mut store = RootCertStore::empty();
+        let mut all = Vec::new();
         for text in texts {
-            for certificate in chain(text)? {
-                store.add(certificate).map_err(|_| "what it encodes is no X.509 certificate".to_owned())?;
+            let read = pem::certificates(text);
+            if read.is_empty() {
+                return Err(MISSING.to_owned());
+            }
+            for certificate in read {
+                let certificate = certificate?;
+                let anchor = anchor(&certificate).ok_or("what it encodes is no X.509 certificate")?;
+                all.push((anchor, certificate));
             }
         }
-        Ok(Self(Arc::new(store)))
+        Ok(Self::of(all))
+    }
+
+    fn of(all: Vec<((TrustAnchor<'static>, i64), Vec<u8>)>) -> Self {
+        let (anchors, certificates) = all.into_iter().unzip();
+        Self::new(anchors, certificates)
     }
 
     /// Those that a setting names: `system`, or what can be given as a certificate. (Kong:
@@ -71,33 +105,75 @@ impl Authorities {
     /// All of several.
     #[must_use]
     pub fn all(several: &[Self]) -> Self {
-        let roots = several.iter().flat_map(|it| it.0.roots.iter().cloned()).collect();
-        Self(Arc::new(RootCertStore { roots }))
+        let (mut anchors, mut certificates) = (Vec::new(), Vec::new());
+        for it in several {
+            anchors.extend(it.0.store.roots.iter().cloned().zip(it.0.ends.iter().copied()));
+            certificates.extend(it.0.certificates.iter().cloned());
+        }
+        Self::new(anchors, certificates)
     }
 
     /// What a system trusts may be too old to be read; the others count.
     fn of_system(text: &str) -> Result<Self, String> {
-        let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(chain(text)?);
-        Ok(Self(Arc::new(store)))
+        let read = pem::certificates(text);
+        if read.is_empty() {
+            return Err(MISSING.to_owned());
+        }
+        let usable = |it: Result<Vec<u8>, _>| it.ok().and_then(|der| Some((anchor(&der)?, der)));
+        Ok(Self::of(read.into_iter().filter_map(usable).collect()))
     }
 
     /// The authorities, as chains are built on them.
     #[must_use]
-    pub const fn store(&self) -> &Arc<RootCertStore> {
-        &self.0
+    pub fn store(&self) -> &Arc<RootCertStore> {
+        &self.0.store
     }
 
     /// Their names and keys.
     #[must_use]
     pub fn anchors(&self) -> &[TrustAnchor<'static>] {
-        &self.0.roots
+        &self.0.store.roots
     }
+
+    /// Those that have not expired at a time, in seconds since 1970: others vouch for nothing.
+    pub(super) fn valid(&self, now: i64) -> Cow<'_, RootCertStore> {
+        if self.0.ends.iter().all(|end| *end >= now) {
+            return Cow::Borrowed(&self.0.store);
+        }
+        let anchors = self.0.store.roots.iter().zip(&self.0.ends);
+        let valid = anchors.filter(|(_, end)| **end >= now).map(|(anchor, _)| anchor.clone());
+        Cow::Owned(RootCertStore { roots: valid.collect() })
+    }
+
+    /// Whether this very certificate is among them.
+    pub(super) fn contains(&self, certificate: &[u8]) -> bool {
+        self.0.certificates.iter().any(|it| it == certificate)
+    }
+}
+
+/// The name and the key of an authority, and until when it is valid.
+fn anchor(der: &[u8]) -> Option<(TrustAnchor<'static>, i64)> {
+    let read = Certificate::read(der)?;
+    if let Ok(anchor) = webpki::anchor_from_trusted_cert(&CertificateDer::from(der)) {
+        return Some((anchor.to_owned(), read.not_after));
+    }
+    // Older certificates break rules that an authority's own need not keep. One that limits names is not guessed at.
+    read.extension(NAME_CONSTRAINTS).is_none().then(|| {
+        let anchor = TrustAnchor {
+            subject: read.subject.to_vec().into(),
+            subject_public_key_info: read.key.content.to_vec().into(),
+            name_constraints: None,
+        };
+        (anchor, read.not_after)
+    })
 }
 
 impl PartialEq for Authorities {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.roots == other.0.roots
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.0.store.roots == other.0.store.roots
+                && self.0.ends == other.0.ends
+                && self.0.certificates == other.0.certificates)
     }
 }
 
@@ -108,13 +184,9 @@ impl Eq for Authorities {}
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn is_authority(text: &str) -> Result<bool, String> {
-    let chain = chain(text)?;
-    let der: &[u8] = chain.first().map(AsRef::as_ref).unwrap_or_default();
-    let at = der.windows(BASIC_CONSTRAINTS.len()).position(|it| it == BASIC_CONSTRAINTS);
-    // The value follows, within a few bytes: perhaps `critical`, then an octet string of a sequence.
-    let value = at.and_then(|at| der.get(at + BASIC_CONSTRAINTS.len()..)).unwrap_or_default();
-    let value = value.strip_prefix(IS_AUTHORITY).unwrap_or(value);
-    Ok(value.get(4..7) == Some(IS_AUTHORITY))
+    let first = pem::certificates(text).into_iter().next().ok_or(MISSING)??;
+    let certificate = Certificate::read(&first).ok_or("what it encodes is no X.509 certificate")?;
+    Ok(certificate.is_authority())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The certificate of a gateway that was given none.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::{Fault, Identity};
 
@@ -11,7 +11,11 @@ use super::{Fault, Identity};
 /// The system has no random numbers.
 pub fn self_signed() -> Result<Identity, Fault> {
     let (certificate, key) = generate().map_err(|error| Fault::Certificate(error.to_string()))?;
-    Identity::new(vec![certificate.der().clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key)))
+    Identity::from_pem(&pem("CERTIFICATE", certificate.der()), &pem("PRIVATE KEY", &key))
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
 }
 
 fn generate() -> Result<(rcgen::Certificate, Vec<u8>), rcgen::Error> {
@@ -26,12 +30,8 @@ fn generate() -> Result<(rcgen::Certificate, Vec<u8>), rcgen::Error> {
 /// A certificate for these names and its key, both PEM.
 #[cfg(test)]
 pub(crate) fn signed_by_itself(names: &[&str]) -> (String, String) {
-    use base64::prelude::{BASE64_STANDARD, Engine};
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let own = rcgen::generate_simple_self_signed(names).unwrap();
-    let pem = |kind: &str, der: &[u8]| {
-        format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", BASE64_STANDARD.encode(der))
-    };
     (pem("CERTIFICATE", own.cert.der()), pem("PRIVATE KEY", &own.signing_key.serialize_der()))
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-use super::Identity;
+use super::{Fault, Identity};
 
 /// The PEM text that a setting gives.
 ///
@@ -21,15 +21,36 @@ pub fn read(given: &str) -> Result<String, String> {
     }
 }
 
-/// The certificates that settings give, each with the key at the same place.
+/// The certificates that settings give, each with the key at the same place. Those that no handshake is made with are
+/// left out, which the log tells.
 ///
 /// # Errors
-/// One cannot be read or used.
+/// One cannot be read, or none can be shown.
 pub fn identities(certificates: &[String], keys: &[String]) -> Result<Vec<Identity>, String> {
-    let one = |(certificate, key): (&String, &String)| {
-        Identity::from_pem(&read(certificate)?, &read(key)?).map_err(|fault| fault.to_string())
-    };
-    certificates.iter().zip(keys).map(one).collect()
+    let mut shown = Vec::new();
+    let mut left_out = Vec::new();
+    for (certificate, key) in certificates.iter().zip(keys) {
+        // What is given may be the certificate itself.
+        let name = if certificate.contains("-----BEGIN ") { "the certificate" } else { certificate };
+        match Identity::from_pem(&read(certificate)?, &read(key)?) {
+            Ok(identity) => {
+                for remark in identity.remarks() {
+                    tracing::warn!("{name}: {remark}");
+                }
+                shown.push(identity);
+            }
+            Err(Fault::Unservable(_, why)) => left_out.push(format!("{name} cannot be shown: {why}")),
+            Err(Fault::Mismatch(Some(help))) => return Err(format!("{}; {help}", Fault::Mismatch(None))),
+            Err(fault) => return Err(fault.to_string()),
+        }
+    }
+    if shown.is_empty() && !left_out.is_empty() {
+        return Err(format!("{}; give one of those kinds, or several parted by commas", left_out.join("; ")));
+    }
+    for why in &left_out {
+        tracing::warn!("{why}");
+    }
+    Ok(shown)
 }
 
 #[cfg(test)]

@@ -2,62 +2,76 @@
 
 use std::{fmt, sync::Arc};
 
-use rustls::{
-    Error, InconsistentKeys,
-    pki_types::{
-        CertificateDer, PrivateKeyDer,
-        pem::{self, PemObject},
-    },
-    sign::CertifiedKey,
-};
+use ring::digest::{SHA256, digest};
+use rustls::{pki_types::CertificateDer, sign::CertifiedKey};
 
-use super::provider;
+use super::{
+    pem,
+    private_key::{KeyType, PrivateKey},
+    signing::{SigningFault, prepare},
+    x509::Certificate,
+};
 
 /// A certificate, those that lead from it to an authority, and its private key.
 #[derive(Clone)]
 pub struct Identity {
     certified: Arc<CertifiedKey>,
-    /// The key as it was read: two identities with the same certificates and key are equal.
-    key: Arc<PrivateKeyDer<'static>>,
+    kind: KeyType,
+    /// The SHA-256 of the key as it was read: two identities with the same certificates and key are equal.
+    key: [u8; 32],
+    remarks: Arc<[String]>,
 }
 
-/// What is wrong with a certificate or its key. The words are Kong's.
+/// What is wrong with a certificate or its key. Kong's words, where it has some.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The certificate cannot be read, and why.
     Certificate(String),
     /// The private key cannot be read, and why.
     Key(String),
-    /// The key belongs to another certificate.
-    Mismatch,
+    /// The key belongs to another certificate, and what to do if that can be told.
+    Mismatch(Option<String>),
+    /// Both can be read and belong together, but cannot be shown in a handshake: the type of the key, and why.
+    Unservable(KeyType, String),
 }
 
 impl Identity {
     /// Reads the certificate, which may be followed by its chain, and the key, both PEM.
     ///
     /// # Errors
-    /// One of them cannot be read, or they do not belong together.
+    /// One of them cannot be read, they do not belong together, or there is no handshake for their kind.
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, Fault> {
-        let chain = chain(certificate).map_err(Fault::Certificate)?;
-        let key = private_key(key).map_err(Fault::Key)?;
-        Self::new(chain, key)
-    }
-
-    pub(super) fn new(
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Self, Fault> {
-        let kept = Arc::new(key.clone_key());
-        let signing = provider().key_provider.load_private_key(key);
-        let signing = signing.map_err(|error| Fault::Key(told(&error)))?;
-        let certified = CertifiedKey::new(chain, signing);
-        match certified.keys_match() {
-            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
-                Ok(Self { certified: Arc::new(certified), key: kept })
+        let mut read = pem::certificates(certificate).into_iter();
+        let first = read.next().ok_or_else(|| Fault::Certificate(super::authorities::MISSING.to_owned()))?;
+        let first = first.map_err(|why| Fault::Certificate(why.to_owned()))?;
+        let not_encoded = || Fault::Certificate("what it encodes is no X.509 certificate".to_owned());
+        let leaf = Certificate::read(&first).ok_or_else(not_encoded)?;
+        let private = PrivateKey::from_pem(key).map_err(Fault::Key)?;
+        let (mut rest, mut remarks) = (Vec::new(), Vec::new());
+        for (n, it) in read.enumerate() {
+            match it.ok().filter(|der| Certificate::read(der).is_some()) {
+                Some(der) => rest.push(der),
+                // As OpenSSL reads it, only the first one counts when a configuration is checked.
+                None => remarks
+                    .push(format!("certificate {} of its chain cannot be read, and is left out", n + 2)),
             }
-            Err(Error::InconsistentKeys(_)) => Err(Fault::Mismatch),
-            Err(error) => Err(Fault::Certificate(told(&error))),
         }
+        let signing = prepare(&private, &leaf.key).map_err(|fault| match fault {
+            SigningFault::Mismatch => Fault::Mismatch(owner(&private, &rest)),
+            SigningFault::Unsupported(why) => Fault::Unservable(private.kind, why),
+        })?;
+        if signing.is_slow {
+            let remark = "each handshake takes a processor up to a tenth of a second with its key of RSA; with one of P-256, \
+                          or of RSA with 2048 bits, it takes a millisecond";
+            remarks.push(remark.to_owned());
+        }
+        let chain = std::iter::once(first).chain(rest).map(CertificateDer::from).collect();
+        Ok(Self {
+            certified: Arc::new(CertifiedKey::new(chain, signing.key)),
+            kind: private.kind,
+            key: digest_of(key),
+            remarks: remarks.into(),
+        })
     }
 
     /// What is shown in a handshake.
@@ -71,45 +85,39 @@ impl Identity {
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.certified.cert
     }
-}
 
-/// Reads one certificate or more of a PEM text.
-pub(super) fn chain(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
-    match read {
-        Ok(chain) if chain.is_empty() => Err("there is no `-----BEGIN CERTIFICATE-----` in it".to_owned()),
-        Ok(chain) => Ok(chain),
-        Err(error) => Err(broken(&error)),
+    /// The type of its key.
+    #[must_use]
+    pub const fn kind(&self) -> KeyType {
+        self.kind
+    }
+
+    /// What its owner should know of it.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 }
 
-fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, String> {
-    if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err("it is encrypted, and nobody can be asked for the passphrase".to_owned());
-    }
-    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
-        pem::Error::NoItemsFound => "there is no `-----BEGIN ... PRIVATE KEY-----` in it".to_owned(),
-        error => broken(&error),
-    })
-}
-
-/// What is wrong with a PEM text; never a part of it, for that may be a key.
-fn broken(error: &pem::Error) -> String {
-    match error {
-        pem::Error::MissingSectionEnd { .. } => "its `-----END` is missing".to_owned(),
-        pem::Error::Base64Decode(_) => "what stands between BEGIN and END is not base64".to_owned(),
-        _ => "it is no PEM text".to_owned(),
+impl Fault {
+    /// The type of the key, of a certificate that can only not be shown.
+    #[must_use]
+    pub const fn unservable(&self) -> Option<KeyType> {
+        if let Self::Unservable(kind, _) = self { Some(*kind) } else { None }
     }
 }
 
-fn told(error: &Error) -> String {
-    match error {
-        Error::InvalidCertificate(rustls::CertificateError::BadEncoding) => {
-            "what it encodes is no X.509 certificate".to_owned()
-        }
-        Error::General(text) => text.clone(),
-        error => error.to_string(),
-    }
+fn digest_of(text: &str) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    bytes
+}
+
+/// What to do if the key is that of another certificate of the same text.
+fn owner(key: &PrivateKey, rest: &[Vec<u8>]) -> Option<String> {
+    let owns = |der: &Vec<u8>| Certificate::read(der).is_some_and(|it| prepare(key, &it.key).is_ok());
+    let place = rest.iter().position(owns)? + 2;
+    Some(format!("put certificate {place} of this text first: the key is that one's"))
 }
 
 impl PartialEq for Identity {
@@ -132,53 +140,10 @@ impl fmt::Display for Fault {
         match self {
             Self::Certificate(why) => write!(out, "invalid certificate: {why}"),
             Self::Key(why) => write!(out, "invalid key: {why}"),
-            Self::Mismatch => out.write_str("certificate does not match key"),
+            Self::Mismatch(_) => out.write_str("certificate does not match key"),
+            Self::Unservable(_, why) => out.write_str(why),
         }
     }
 }
 
 impl std::error::Error for Fault {}
-
-#[cfg(test)]
-mod tests {
-    use super::{super::generated::signed_by_itself, *};
-
-    #[track_caller]
-    fn check(certificate: &str, key: &str, expected: Result<(), &str>) {
-        let read = Identity::from_pem(certificate, key).map(drop).map_err(|fault| fault.to_string());
-        assert_eq!(read, expected.map_err(str::to_owned));
-    }
-
-    #[test]
-    fn a_certificate_needs_its_own_key() {
-        let (certificate, key) = signed_by_itself(&["a.example"]);
-        let (_, other) = signed_by_itself(&["a.example"]);
-        check(&certificate, &key, Ok(()));
-        check(&format!("{key}{certificate}"), &format!("{certificate}{key}"), Ok(()));
-        check(&certificate, &other, Err("certificate does not match key"));
-        let none = "invalid certificate: there is no `-----BEGIN CERTIFICATE-----` in it";
-        check("x", &key, Err(none));
-        check(&key, &key, Err(none));
-        check(&certificate, "", Err("invalid key: there is no `-----BEGIN ... PRIVATE KEY-----` in it"));
-        check(
-            &certificate,
-            "-----BEGIN ENCRYPTED PRIVATE KEY-----",
-            Err("invalid key: it is encrypted, and nobody can be asked for the passphrase"),
-        );
-        let half = &certificate[..certificate.len() / 2];
-        check(half, &key, Err("invalid certificate: its `-----END` is missing"));
-        let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        check(empty, &key, Err("invalid certificate: what it encodes is no X.509 certificate"));
-        let wrong = "-----BEGIN CERTIFICATE-----\n*\n-----END CERTIFICATE-----\n";
-        check(wrong, &key, Err("invalid certificate: what stands between BEGIN and END is not base64"));
-    }
-
-    #[test]
-    fn the_same_pem_is_the_same_identity() {
-        let (certificate, key) = signed_by_itself(&["a.example"]);
-        let read = || Identity::from_pem(&certificate, &key).unwrap();
-        assert_eq!(read(), read());
-        let (certificate, key) = signed_by_itself(&["a.example"]);
-        assert_ne!(read(), Identity::from_pem(&certificate, &key).unwrap());
-    }
-}

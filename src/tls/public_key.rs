@@ -5,6 +5,8 @@ use rustls::pki_types::{
     pem::{self, PemObject},
 };
 
+use super::der::{BIT_STRING, INTEGER, SEQUENCE, bit_length, element};
+
 /// A public key that somebody signs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
@@ -80,10 +82,6 @@ const KINDS: [(KeyKind, AlgorithmIdentifier); 4] = [
 /// How a point begins that is written with both its coordinates. (SEC 1, section 2.3.3.)
 const UNCOMPRESSED: u8 = 4;
 
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const SEQUENCE: u8 = 0x30;
-
 /// The algorithm and the bits of a `SubjectPublicKeyInfo`.
 fn parts(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (info, rest) = element(SEQUENCE, der)?;
@@ -99,42 +97,14 @@ fn modulus_bits(der: &[u8]) -> Option<usize> {
     let (key, rest) = element(SEQUENCE, der)?;
     let (modulus, exponent) = element(INTEGER, key)?;
     let (_, after) = element(INTEGER, exponent)?;
-    let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
-    let first = modulus.first().filter(|first| **first > 0 && rest.is_empty() && after.is_empty())?;
-    Some(modulus.len() * 8 - first.leading_zeros() as usize)
-}
-
-/// The content of the element of this tag that DER begins with, and what follows it. (X.690, section 8.1.)
-fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = match der.strip_prefix(&[tag])? {
-        [length @ 0..=0x7f, rest @ ..] | [0x81, length, rest @ ..] => (usize::from(*length), rest),
-        [0x82, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
-        _ => return None,
-    };
-    rest.split_at_checked(length)
+    let plain = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+    let whole = plain.first().is_some_and(|first| *first > 0) && rest.is_empty() && after.is_empty();
+    whole.then(|| bit_length(modulus))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn elements_end_where_they_say() {
-        for (der, expected) in [
-            (&[0x30, 2, 5, 6, 7][..], Some((&[5, 6][..], &[7][..]))),
-            (&[0x30, 0x81, 1, 5], Some((&[5], &[]))),
-            (&[0x30, 0x82, 0, 1, 5, 6], Some((&[5], &[6]))),
-            (&[0x30, 0], Some((&[], &[]))),
-            (&[0x30, 3, 5, 6], None),
-            (&[0x30, 0x83, 0, 0, 1, 5], None),
-            (&[0x30, 0x80, 5, 0, 0], None),
-            (&[0x31, 0], None),
-            (&[0x30], None),
-            (&[], None),
-        ] {
-            assert_eq!(element(SEQUENCE, der), expected, "{der:?}");
-        }
-    }
 
     #[test]
     fn what_is_no_key_says_why() {

@@ -8,22 +8,14 @@ use std::{
 };
 
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError,
-    SignatureScheme,
-    client::{
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-        verify_server_cert_signed_by_trust_anchor, verify_server_name,
-    },
-    crypto::{verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-    server::ParsedCertificate,
-    sign::SingleCertAndKey,
+    AlertDescription as Alert, CertificateError, ClientConfig, Error, PeerIncompatible, PeerMisbehaved,
+    pki_types::ServerName, sign::SingleCertAndKey,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
-use webpki::{EndEntityCert, KeyUsage};
 
-use crate::tls::{Authorities, Identity, provider};
+pub use crate::tls::Trust;
+use crate::tls::{Authorities, Identity, Verifier, provider};
 
 /// How TLS is spoken with an upstream. Equal settings share connections.
 pub struct TlsSettings {
@@ -32,15 +24,6 @@ pub struct TlsSettings {
     hash: u64,
     http1: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
-}
-
-/// Whose certificates are taken. (Kong: Service `tls_verify`, `ca_certificates`, `tls_verify_depth`.)
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trust {
-    /// Who has to vouch for a certificate.
-    pub authorities: Authorities,
-    /// The most certificates between it and an authority; none for as many as there are.
-    pub depth: Option<u8>,
 }
 
 impl TlsSettings {
@@ -127,124 +110,121 @@ impl fmt::Debug for TlsSettings {
     }
 }
 
-/// Takes certificates by their authorities, or any whose key the peer holds.
-#[derive(Debug)]
-struct Verifier(Option<Trust>);
-
-/// A chain that is longer than `tls_verify_depth` allows.
-#[derive(Debug)]
-struct TooLong(u8);
-
-impl Verifier {
-    fn check_depth(
-        trust: &Trust,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<(), Error> {
-        // A chain cannot be longer than what was sent.
-        let Some(depth) = trust.depth.filter(|depth| intermediates.len() > usize::from(*depth)) else {
-            return Ok(());
-        };
-        let short = |path: &webpki::VerifiedPath<'_>| match path.intermediate_certificates().count() {
-            length if length <= usize::from(depth) => Ok(()),
-            _ => Err(webpki::Error::MaximumPathDepthExceeded),
-        };
-        let too_long = || Error::from(CertificateError::Other(OtherError(Arc::new(TooLong(depth)))));
-        let certificate = EndEntityCert::try_from(certificate).map_err(|_| too_long())?;
-        let algorithms = provider().signature_verification_algorithms.all;
-        let anchors = trust.authorities.anchors();
-        let usage = KeyUsage::server_auth();
-        certificate
-            .verify_for_usage(algorithms, anchors, intermediates, now, usage, None, Some(&short))
-            .map(drop)
-            .map_err(|_| too_long())
-    }
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        _: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        if let Some(trust) = &self.0 {
-            let parsed = ParsedCertificate::try_from(certificate)?;
-            let algorithms = provider().signature_verification_algorithms.all;
-            let store = trust.authorities.store();
-            verify_server_cert_signed_by_trust_anchor(&parsed, store, intermediates, now, algorithms)?;
-            Self::check_depth(trust, certificate, intermediates, now)?;
-            verify_server_name(&parsed, name)?;
-        }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &provider().signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
 /// Says why a handshake failed.
 pub(super) fn reason(error: &io::Error) -> String {
-    let error = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(Error::InvalidCertificate(error)) => error,
-        Some(Error::AlertReceived(
-            AlertDescription::CertificateRequired
-            | AlertDescription::HandshakeFailure
-            | AlertDescription::BadCertificate,
-        )) => return format!("{error}; the upstream may want a client certificate"),
-        _ => return error.to_string(),
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(error) => reason_of(error),
+        None => error.to_string(),
+    }
+}
+
+fn reason_of(error: &Error) -> String {
+    let text = match error {
+        Error::InvalidCertificate(error) => return reason_of_certificate(error),
+        Error::AlertReceived(alert) => return reason_of_alert(*alert),
+        Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
+            "the upstream speaks an older version of TLS than 1.2"
+        }
+        Error::PeerIncompatible(_) => "the upstream and the gateway have no way of TLS in common",
+        Error::PeerMisbehaved(PeerMisbehaved::SignedKxWithWrongAlgorithm) => {
+            "the upstream signs in a way that is not supported in TLS 1.2; with a key of RSA-PSS it has to speak TLS 1.3"
+        }
+        Error::PeerMisbehaved(_) => "the upstream does not keep to the rules of TLS",
+        Error::InvalidMessage(_)
+        | Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. } => "what the upstream sent is no handshake of TLS",
+        Error::NoCertificatesPresented => "the upstream shows no certificate",
+        Error::DecryptError => "what the upstream sent cannot be decrypted",
+        Error::PeerSentOversizedRecord => "the upstream sent a record that is larger than TLS allows",
+        Error::NoApplicationProtocol => "the upstream speaks no protocol that was asked for by ALPN",
+        Error::General(text) => text,
+        _ => "the handshake cannot go on",
     };
-    match error {
+    text.to_owned()
+}
+
+fn reason_of_certificate(error: &CertificateError) -> String {
+    let text = match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the certificate of the upstream has expired".to_owned()
+            "the certificate of the upstream has expired"
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the certificate of the upstream is not valid yet".to_owned()
+            "the certificate of the upstream is not valid yet"
         }
         CertificateError::UnknownIssuer => {
-            "no trusted authority vouches for the certificate of the upstream".to_owned()
+            "no trusted authority vouches for the certificate of the upstream: name its authority in ca_certificates of \
+             the Service, or in lua_ssl_trusted_certificate"
         }
-        CertificateError::NotValidForName => "the certificate of the upstream is for another name".to_owned(),
+        CertificateError::NotValidForName => "the certificate of the upstream is for another name",
         CertificateError::NotValidForNameContext { expected, presented } => {
             // They come as `DnsName("a.example")`.
             let name = |it: &String| it.split('"').nth(1).unwrap_or(it).to_owned();
             let names: Vec<String> = presented.iter().map(name).collect();
             let expected = expected.to_str();
-            format!("the certificate of the upstream is not for {expected} but for {}", names.join(", "))
+            return format!(
+                "the certificate of the upstream is not for {expected} but for {}",
+                names.join(", ")
+            );
         }
-        CertificateError::Other(other) => other.to_string(),
-        error => format!("the certificate of the upstream is not valid: {error}"),
-    }
+        CertificateError::BadEncoding => {
+            "what the upstream shows is no X.509 certificate that can be verified"
+        }
+        CertificateError::BadSignature => {
+            "a signature in the chain of the upstream's certificate or in its handshake is wrong, or made with a key of RSA \
+             under 2048 bits"
+        }
+        CertificateError::UnhandledCriticalExtension => {
+            "the certificate of the upstream has an extension that is not supported and must not be ignored"
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "the certificate of the upstream is for another use than that of a server"
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "a certificate in the chain of the upstream is signed in a way that is not supported, as with SHA-1 or an \
+             unusual curve"
+        }
+        CertificateError::Other(other) => return other.to_string(),
+        _ => "the certificate of the upstream does not keep to the rules",
+    };
+    text.to_owned()
 }
 
-impl fmt::Display for TooLong {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "the chain of the upstream's certificate is longer than tls_verify_depth {}", self.0)
-    }
+/// What an upstream says that ends a handshake, in the words of RFC 8446, section 6.2.
+fn reason_of_alert(alert: Alert) -> String {
+    let name = match alert {
+        Alert::HandshakeFailure => "handshake_failure",
+        Alert::BadCertificate => "bad_certificate",
+        Alert::UnsupportedCertificate => "unsupported_certificate",
+        Alert::CertificateRevoked => "certificate_revoked",
+        Alert::CertificateExpired => "certificate_expired",
+        Alert::CertificateUnknown => "certificate_unknown",
+        Alert::CertificateRequired => "certificate_required",
+        Alert::UnknownCA => "unknown_ca",
+        Alert::AccessDenied => "access_denied",
+        Alert::IllegalParameter => "illegal_parameter",
+        Alert::DecodeError => "decode_error",
+        Alert::DecryptError => "decrypt_error",
+        Alert::ProtocolVersion => "protocol_version",
+        Alert::InsufficientSecurity => "insufficient_security",
+        Alert::InternalError => "internal_error",
+        Alert::UnexpectedMessage => "unexpected_message",
+        Alert::UnrecognisedName => "unrecognized_name",
+        Alert::NoApplicationProtocol => "no_application_protocol",
+        Alert::MissingExtension => "missing_extension",
+        other => return format!("the upstream ended the handshake with alert {}", u8::from(other)),
+    };
+    let hint = match alert {
+        Alert::HandshakeFailure => {
+            "; the upstream may want a client certificate, or show one of a kind that is not supported (Ed448, DSA, \
+             secp256k1, P-224)"
+        }
+        Alert::CertificateRequired | Alert::BadCertificate => "; the upstream may want a client certificate",
+        Alert::UnknownCA | Alert::CertificateUnknown | Alert::UnsupportedCertificate => {
+            "; the upstream refuses the client certificate"
+        }
+        Alert::UnrecognisedName => "; the upstream knows no such server name",
+        _ => "",
+    };
+    format!("the upstream ended the handshake with the alert {name}{hint}")
 }
-
-impl std::error::Error for TooLong {}
