@@ -115,6 +115,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hyper_util", &["src/upstream/", "src/proxy/", "src/server/"]),
     ("rustls", &["src/tls/", "src/upstream/", "src/server/"]),
     ("rcgen", &["src/tls/"]),
+    ("rsa", &["src/tls/"]),
+    ("p521", &["src/tls/"]),
     (
         "tokio",
         &[

@@ -80,7 +80,8 @@ impl TlsSettings {
         stream: S,
     ) -> io::Result<TlsStream<S>> {
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-        TlsConnector::from(self.http1.clone()).connect(name, stream).await
+        let connected = TlsConnector::from(self.http1.clone()).connect(name, stream).await;
+        connected.map_err(|error| io::Error::new(error.kind(), reason(&error)))
     }
 
     pub(super) const fn client(&self, http2: bool) -> &Arc<ClientConfig> {
