@@ -2,6 +2,7 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+COPY lease ./lease
 COPY src ./src
 # The C library is linked in, so that the image below needs nothing.
 ENV RUSTFLAGS="-C target-feature=+crt-static"

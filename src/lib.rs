@@ -5,6 +5,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`budget`] | Budgets of work that a client or a document can make large |
+//! | [`file_read`] | FILES: whole contents of regular files that no process is writing |
 //! | [`document`] | TEXT: YAML and JSON as an ordered tree, and where each node stands |
 //! | [`diag`] | WHERE: what is wrong, at which node, drawn on the text |
 //! | [`ip_network`] | Blocks of IP addresses |
@@ -46,6 +47,7 @@ pub mod dns;
 pub mod document;
 pub mod entity;
 pub mod export;
+pub mod file_read;
 pub mod import;
 pub mod ip_network;
 pub mod json_schema;

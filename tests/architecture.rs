@@ -11,6 +11,7 @@ use std::{
 /// A module may use itself and those beside it; a row may only name rows above it.
 const LAYERS: &[(&str, &[&str])] = &[
     ("budget", &[]),
+    ("file_read", &[]),
     ("document", &["budget"]),
     ("diag", &["document"]),
     ("ip_network", &[]),
@@ -28,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("access_log", &["request_id", "settings"]),
     ("metrics", &["body", "request_head"]),
     ("reply", &["body", "document", "request_id"]),
-    ("openapi", &["budget", "diag", "document"]),
+    ("openapi", &["budget", "diag", "document", "file_read"]),
     ("import", &["diag", "document", "openapi", "schema", "uri_path"]),
     ("mock", &["budget", "document", "openapi"]),
     ("router", &["diag", "document", "entity", "ip_network", "uri_path"]),
@@ -43,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "budget",
             "diag",
             "document",
+            "file_read",
             "ip_network",
             "metrics",
             "mock",
@@ -58,8 +60,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "snapshot",
         &[
-            "balancer", "budget", "config", "diag", "document", "entity", "metrics", "plugin", "router",
-            "tls", "upstream",
+            "balancer",
+            "budget",
+            "config",
+            "diag",
+            "document",
+            "entity",
+            "file_read",
+            "metrics",
+            "plugin",
+            "router",
+            "tls",
+            "upstream",
         ],
     ),
     (
@@ -87,8 +99,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "control",
         &[
-            "balancer", "body", "budget", "config", "diag", "document", "entity", "metrics", "plugin",
-            "proxy", "reply", "schema", "settings", "snapshot",
+            "balancer",
+            "body",
+            "budget",
+            "config",
+            "diag",
+            "document",
+            "entity",
+            "file_read",
+            "metrics",
+            "plugin",
+            "proxy",
+            "reply",
+            "schema",
+            "settings",
+            "snapshot",
         ],
     ),
     (
@@ -117,6 +142,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rcgen", &["src/tls/"]),
     ("rsa", &["src/tls/"]),
     ("p521", &["src/tls/"]),
+    ("mynah_lease", &["src/file_read/"]),
     (
         "tokio",
         &[
@@ -135,6 +161,21 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ),
     ("anyhow", &["src/main.rs", "src/command/"]),
     ("clap", &["src/main.rs", "src/command/"]),
+];
+
+/// How a file could be read past `file_read`, and so while a process is writing it.
+const READS: &[&str] = &["fs::read(", "fs::read_to_string(", "File::open("];
+
+/// Those who may: what they read is no part of a configuration, or is read once, before anything is served.
+const MAY_READ: &[(&str, &str)] = &[
+    ("src/file_read/", "reads files for all others"),
+    ("src/settings/load.rs", "kong.conf, read once"),
+    ("src/tls/", "what settings name, read once"),
+    ("src/command/run.rs", "templates of errors, read once"),
+    ("src/dns/hosts.rs", "/etc/hosts"),
+    ("src/control/admin/", "/proc"),
+    ("src/command/bulk/", "/proc"),
+    ("src/control/write/file.rs", "opens the folder, to lock it"),
 ];
 
 /// No file is longer than this, its tests aside.
@@ -180,6 +221,24 @@ fn libraries_stay_behind_their_doors() {
                 if code.contains(&format!("{library}::")) && !code.contains(&format!("_{library}::")) {
                     broken.push(format!("{name}:{}: {library} is for {places:?}", n + 1));
                 }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn files_of_a_configuration_are_read_in_one_place() {
+    let mut broken = Vec::new();
+    for (file, text) in sources() {
+        let name = file.display().to_string();
+        if is_of_tests(&file) || MAY_READ.iter().any(|(place, _)| name.starts_with(place)) {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for (n, line) in code.lines().enumerate() {
+            if READS.iter().any(|it| line.contains(it)) {
+                broken.push(format!("{name}:{}: files are read by file_read::FileReader", n + 1));
             }
         }
     }

@@ -26,7 +26,8 @@ pub(crate) fn explain(
     format: Format,
 ) -> bool {
     let control = Reading::new(settings).control(Compiler::new(specs, run::options(settings)));
-    let loaded = match door.open().and_then(|source| control.load(&source)) {
+    let control = control.behind(door);
+    let loaded = match control.start() {
         Ok(loaded) => loaded,
         Err(report) => {
             draw(&report);

@@ -32,7 +32,7 @@ impl Notation {
 pub(crate) fn export(door: &Door, specs: PathBuf, reading: Reading, notation: Notation) -> bool {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let since = i64::try_from(since).unwrap_or(i64::MAX);
-    match door.open().and_then(|source| reading.compile(specs, &source)) {
+    match door.read().and_then(|source| reading.compile(specs, &source)) {
         Ok(compiled) => {
             say(notation.text(&document(&compiled.snapshot.entities, since)).trim_end_matches('\n'));
             true

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use mynah::{
     config,
-    control::{load::compile, read},
+    control::{compile, read},
     diag::{Diagnostic, Report, Severity, Source},
     document::{self, Dialect},
     import::{Imported, Options, Specification, import as convert},

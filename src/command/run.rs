@@ -12,7 +12,7 @@ use mynah::{
     access_log::AccessLog,
     body::BodyBuffers,
     config::Format,
-    control::{Control, Door, Readiness, Verbosity, admin::Admin, load::compile, reload, reload::Reloader},
+    control::{Control, Door, Readiness, Verbosity, admin::Admin, compile, reload, reload::Reloader},
     diag::{Report, Source, plural},
     metrics::Connections,
     plugin::{EnabledPlugins, Resources},
@@ -47,7 +47,7 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
         .with_upstream_tls(upstream_tls(&settings)?)
         .with_resources(resources(&settings));
     let control = Reading::new(&settings).control(compiler).behind(door);
-    let loaded = match door.open().and_then(|source| control.load(&source)) {
+    let loaded = match control.start() {
         Ok(loaded) => loaded,
         Err(report) => {
             draw(&report);
@@ -73,8 +73,7 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
         let bound = listen(&settings, control.live(), &Arc::new(admin), &logs)?;
         // Who reads the first line may send a signal at once.
         let stop = Stop::new().context("cannot listen for signals")?;
-        let reloader = Reloader::new(control, door.clone(), loaded.files.clone())
-            .context("cannot listen for signals")?;
+        let reloader = Reloader::new(control, door.clone()).context("cannot listen for signals")?;
         say(format_args!("{}; {} from {door}", places(&bound), summary(&loaded.snapshot)));
         reload::report(door, &loaded);
         // It is to go as soon as another one is current.

@@ -4,24 +4,37 @@ use std::{
     fmt, io,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{Mocked, folder};
 use crate::{
     diag::{Diagnostic, Report, Source},
     document::Path,
+    file_read::{FileReader, patiently},
 };
 
 /// A text larger than this is refused before it is read: a configuration is not.
-const MOST_BYTES: u64 = 256 << 20;
+pub(super) const MOST_BYTES: u64 = 256 << 20;
+
+/// A command waits so long for a file that is being written.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Reads the file of a configuration, or its files, for a command: one that is being written is waited for.
+///
+/// # Errors
+/// As [`read_by`].
+pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
+    patiently(PATIENCE, |reader| read_by(reader, path)).0
+}
 
 /// Reads the file of a configuration, or its files: those of a folder, or all that a pattern is for.
 ///
 /// # Errors
 /// One cannot be read, or is no text; the report says why and what to do.
-pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
+fn read_by(reader: &FileReader, path: &FilePath) -> Result<Arc<Source>, Report> {
     match folder::files(path) {
-        None => read_file(path),
+        None => read_file(reader, path),
         Some(files) if files.is_empty() => {
             let diagnostic = Diagnostic::error(
                 Path::root(),
@@ -31,25 +44,27 @@ pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
             Err(Report::new(Source::new(path.display().to_string(), ""), vec![diagnostic]))
         }
         Some(files) => {
-            let parts = files.iter().map(|file| read_file(file)).collect::<Result<Vec<_>, _>>()?;
+            let parts = files.iter().map(|file| read_file(reader, file)).collect::<Result<Vec<_>, _>>()?;
             Ok(Source::of_parts(path.display().to_string(), parts))
         }
     }
 }
 
-fn read_file(path: &FilePath) -> Result<Arc<Source>, Report> {
+fn read_file(reader: &FileReader, path: &FilePath) -> Result<Arc<Source>, Report> {
     let name = path.display().to_string();
     let fail = |message: String, help: &str| {
         let diagnostic = Diagnostic::error(Path::root(), message).help(help);
         Report::new(Source::new(&*name, ""), vec![diagnostic])
     };
-    let bytes = match bytes(path) {
+    let bytes = match reader.read(path, MOST_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => {
             let help = match error.kind() {
                 io::ErrorKind::NotFound => "name a file that exists, or copy kong.yaml.example to kong.yaml",
                 io::ErrorKind::PermissionDenied => "allow the user that mynah runs as to read it",
                 io::ErrorKind::IsADirectory => "name the file inside it",
+                io::ErrorKind::WouldBlock => "close the file, or put a complete one in its place by a rename",
+                io::ErrorKind::FileTooLarge => "split it: the limit is not one of a setting",
                 _ => "check the file",
             };
             return Err(fail(format!("cannot read the configuration: {error}"), help));
@@ -68,20 +83,6 @@ fn read_file(path: &FilePath) -> Result<Arc<Source>, Report> {
     }
 }
 
-fn bytes(path: &FilePath) -> io::Result<Vec<u8>> {
-    let facts = std::fs::metadata(path)?;
-    if facts.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
-    }
-    if !facts.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    if facts.len() > MOST_BYTES {
-        return Err(io::Error::other(format!("it has {} bytes, more than {MOST_BYTES}", facts.len())));
-    }
-    std::fs::read(path)
-}
-
 /// Where the configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Door {
@@ -96,18 +97,26 @@ pub enum Door {
 }
 
 impl Door {
+    /// The text behind it, for a command: a file that is being written is waited for.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn read(&self) -> Result<Arc<Source>, Report> {
+        patiently(PATIENCE, |reader| self.open(reader)).0
+    }
+
     /// The text behind it.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn open(&self) -> Result<Arc<Source>, Report> {
+    pub fn open(&self, reader: &FileReader) -> Result<Arc<Source>, Report> {
         match self {
-            Self::File(path) => read(path),
+            Self::File(path) => read_by(reader, path),
             Self::Text(text) => Ok(Source::new("KONG_DECLARATIVE_CONFIG_STRING", &**text)),
             Self::Mocked(mocked) => {
                 // The plugin reads them again, from inside their folder; here they only have to be readable.
                 for document in &mocked.documents {
-                    read(&document.file)?;
+                    read_by(reader, &document.file)?;
                 }
                 Ok(mocked.configuration())
             }

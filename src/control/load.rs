@@ -1,61 +1,61 @@
-//! Who may publish a Snapshot: a file, a text, the Admin API. Three doors, one corridor.
+//! Control over what is current: files, texts and the Admin API come through here, one at a time.
 
 use std::{
     path::{Path as FilePath, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    time::Duration,
 };
 
-use super::Door;
+use super::{
+    Door,
+    current::{Candidate, Current, Looks, Place, State, Version, unfinished_report},
+    cut,
+    reading::Reading,
+};
 use crate::{
-    config::{self, Format, Reader},
+    config::Format,
     diag::{Report, Source},
-    document::Known,
+    file_read::{FileReader, Unfinished, patiently},
     snapshot::{Checker, Compiled, Compiler, Live, Snapshot, changes},
 };
+
+/// A version that may have been cut off is loaded once it is unchanged for so long.
+const HOLD: Duration = Duration::from_secs(5);
+
+/// A start waits so long for a file that is being written.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How a comparison is asked for.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// What the door has is loaded even if it is no news.
+    is_forced: bool,
+    /// Files beside the configuration are read even if they look as they did.
+    is_thorough: bool,
+}
+
+impl Asked {
+    const ANYWAY: Self = Self { is_forced: true, is_thorough: true };
+    const IF_NEW: Self = Self { is_forced: false, is_thorough: true };
+    const BEFORE_WRITE: Self = Self { is_forced: false, is_thorough: false };
+}
 
 /// Makes configurations current, one at a time, and remembers how that went.
 #[derive(Debug)]
 pub struct Control {
-    live: Arc<Live>,
+    current: Current,
     /// Loads and writes stand in line for it.
-    pub(super) compiler: Mutex<Compiler>,
-    state: Mutex<State>,
-    /// The file that is loaded and written, if it is one.
-    file: Option<PathBuf>,
+    compiler: Mutex<Compiler>,
+    /// What is loaded, and written if it is a file.
+    door: Option<Door>,
     /// How files are read.
     files: Format,
     checker: Checker,
-}
-
-/// How the last loads went.
-#[derive(Clone, Debug, Default)]
-pub struct State {
-    /// The name of what is current.
-    pub source: Option<String>,
-    /// The hash of its text.
-    pub hash: Option<String>,
-    /// Its text.
-    pub text: Option<Arc<Source>>,
-    /// Whether that stands in the file that is loaded and written.
-    pub is_file: bool,
-    /// How its text is read.
-    pub format: Format,
-    /// Why the last try failed, if it did.
-    pub last_error: Option<Failure>,
-    /// How often a configuration was made current.
-    pub loads: u64,
-    /// How often one was refused.
-    pub failures: u64,
-}
-
-/// A configuration that was refused.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// When.
-    pub at: SystemTime,
-    /// Everything that is wrong with it.
-    pub report: Report,
+    /// Whether events of the file system say that a writer has not closed its file.
+    writing: Arc<AtomicBool>,
+    hold: Duration,
+    #[cfg(test)]
+    without_leases: bool,
 }
 
 /// A configuration that is current now.
@@ -67,17 +67,52 @@ pub struct Loaded {
     pub warnings: Report,
     /// What is different from before, in words.
     pub changes: String,
-    /// The files beside the configuration that it was made from.
-    pub files: Vec<PathBuf>,
+}
+
+/// What came of comparing what is live with what the door has.
+#[derive(Debug)]
+pub enum Reconciled {
+    /// They are the same, or what is live replaced it in memory.
+    Same,
+    /// What the door has is live now.
+    Loaded(Loaded),
+    /// What the door has cannot be used. It counts as a failure at the second sight.
+    Refused {
+        /// Everything that is wrong with it.
+        report: Report,
+        /// Whether it was refused before.
+        is_failure: bool,
+    },
+    /// What the door has is not loaded yet, since it may be incomplete.
+    Pending(Report),
+}
+
+/// A text that was not made current.
+#[derive(Debug)]
+pub enum PostError {
+    /// It cannot be used.
+    Refused(Report),
+    /// A file that it names is being written.
+    Unfinished(Report),
 }
 
 impl Control {
     /// Begins with an empty configuration.
     #[must_use]
     pub fn new(compiler: Compiler) -> Self {
-        let live = Live::new(compiler.empty());
+        let current = Current::new(Live::new(compiler.empty()));
         let (files, checker) = (Format::default(), compiler.checker());
-        Self { live, compiler: Mutex::new(compiler), state: Mutex::default(), file: None, files, checker }
+        Self {
+            current,
+            compiler: Mutex::new(compiler),
+            door: None,
+            files,
+            checker,
+            writing: Arc::default(),
+            hold: HOLD,
+            #[cfg(test)]
+            without_leases: false,
+        }
     }
 
     /// The same, reading files like this.
@@ -88,9 +123,14 @@ impl Control {
 
     /// The same, for what comes through this door: a file is where writes are saved.
     #[must_use]
-    pub fn behind(mut self, door: &Door) -> Self {
-        self.file = if let Door::File(path) = door { Some(path.clone()) } else { None };
-        self
+    pub fn behind(self, door: &Door) -> Self {
+        Self { door: Some(door.clone()), ..self }
+    }
+
+    /// The same where the system cannot tell who has a file open.
+    #[cfg(test)]
+    pub(super) fn without_leases(self, hold: Duration) -> Self {
+        Self { hold, without_leases: true, ..self }
     }
 
     /// Looks at single records as a load does.
@@ -102,200 +142,198 @@ impl Control {
     /// The file that is loaded and written, if it is one.
     #[must_use]
     pub fn file(&self) -> Option<&FilePath> {
-        self.file.as_deref()
-    }
-
-    /// The file that a text came from.
-    pub(super) fn file_of(&self, source: &Source) -> Option<&FilePath> {
-        self.file().filter(|it| it.display().to_string() == source.name)
+        match &self.door {
+            Some(Door::File(path)) => Some(path),
+            _ => None,
+        }
     }
 
     /// The current Snapshot and those to come.
     #[must_use]
     pub const fn live(&self) -> &Arc<Live> {
-        &self.live
+        self.current.live()
     }
 
     /// How the last loads went.
     #[must_use]
     pub fn state(&self) -> State {
-        self.lock().clone()
+        self.current.state()
     }
 
-    /// Makes a text current, if it can be; else nothing changes.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the text.
-    pub fn load(&self, source: &Arc<Source>) -> Result<Loaded, Report> {
-        self.load_as(source, self.files)
+    /// Where it is told whether events of the file system say that a writer has not closed its file.
+    #[must_use]
+    pub const fn writing(&self) -> &Arc<AtomicBool> {
+        &self.writing
     }
 
-    /// Makes a text of this format current, if it can be; else nothing changes.
+    /// Makes what the door has current for the first time; a file that is being written is waited for.
     ///
     /// # Errors
-    /// Everything that is wrong with the text.
-    pub fn load_as(&self, source: &Arc<Source>, format: Format) -> Result<Loaded, Report> {
-        let mut compiler = self.compiler.lock().unwrap_or_else(PoisonError::into_inner);
-        let loaded = self.load_with(&mut compiler, source, format)?;
+    /// Everything that is wrong with it.
+    pub fn start(&self) -> Result<Loaded, Report> {
+        let attempt = |reader: &FileReader| self.reconcile_by(&mut self.turn(), Asked::ANYWAY, reader);
+        let (result, _) = patiently(START_PATIENCE, attempt);
+        match result {
+            Reconciled::Loaded(loaded) => Ok(loaded),
+            Reconciled::Refused { report, .. } | Reconciled::Pending(report) => Err(report),
+            // It was asked for in any case; there is nothing else that it could be.
+            Reconciled::Same => Err(Report::new(Source::new("(empty)", ""), Vec::new())),
+        }
+    }
+
+    /// Compares what is live with what the door has, and makes that live if it is something else and can be used.
+    /// `is_forced` asks for it in any case, also if something replaced it in memory. It may take a while, and blocks.
+    pub fn reconcile(&self, is_forced: bool) -> Reconciled {
+        let asked = if is_forced { Asked::ANYWAY } else { Asked::IF_NEW };
+        self.reconcile_by(&mut self.turn(), asked, &self.reader())
+    }
+
+    /// The same for a write, which has its turn. Files beside the configuration that look as they did are not read.
+    pub(super) fn reconcile_for_write(&self, compiler: &mut Compiler) -> Reconciled {
+        self.reconcile_by(compiler, Asked::BEFORE_WRITE, &self.reader())
+    }
+
+    fn reconcile_by(&self, compiler: &mut Compiler, asked: Asked, reader: &FileReader) -> Reconciled {
+        let Some(door) = &self.door else { return Reconciled::Same };
+        let is_forced = asked.is_forced || self.state().pending.is_some_and(|it| it.is_forced);
+        let pending = |it: &Unfinished| Reconciled::Pending(self.current.postpone(it, is_forced));
+        // Before anything is read: what happens meanwhile is different from it.
+        let (door_looks, looks) = (Looks::of(door.files()), Looks::of(Self::paths(door, compiler)));
+        let opened = door.open(reader);
+        if let Some(unfinished) = reader.unfinished() {
+            return pending(&unfinished);
+        }
+        let version = Version::new(opened.as_ref().ok().cloned(), door_looks);
+        let candidate = self.current.compare(&version, self.files, is_forced, self.hold);
+        let is_known = !asked.is_thorough && self.current.are_known(&looks);
+        let is_outdated = !is_known && compiler.is_outdated(reader);
+        if let Some(unfinished) = reader.unfinished() {
+            return pending(&unfinished);
+        }
+        let (source, format, place) = match (candidate, opened) {
+            (Candidate::Live | Candidate::Memory(..), _) if !is_outdated => {
+                self.current.settle(looks);
+                return Reconciled::Same;
+            }
+            (Candidate::Memory(source, format), _) => (source, format, Place::Memory),
+            (Candidate::Held, _) => {
+                // What was held back is told as it was.
+                return self.current.held().map_or(Reconciled::Same, Reconciled::Pending);
+            }
+            (_, Ok(source)) => (source, self.files, Place::Door),
+            (_, Err(report)) => {
+                let is_failure = self.current.refuse(None, &report, Some(looks));
+                return Reconciled::Refused { report, is_failure };
+            }
+        };
+        let before = self.live().current();
+        let made = Self::compile(compiler, &source, format, &before, reader);
+        if let Some(unfinished) = reader.unfinished() {
+            return pending(&unfinished);
+        }
+        // Files that are named now and were not before have not been looked at yet.
+        let looks =
+            Some(looks).filter(|it| it.paths().eq(Self::paths(door, compiler).iter().map(PathBuf::as_path)));
+        let made = match made {
+            Ok(made) => made,
+            Err(report) => {
+                let is_failure = self.current.refuse(Some(source), &report, looks);
+                return Reconciled::Refused { report, is_failure };
+            }
+        };
+        if reader.is_unproven() && !self.current.was_held(&source, self.hold) {
+            let (text, entities) = (self.state().text, &made.snapshot.entities);
+            if let Some(lost) = cut::lost((&before.entities, text.as_ref()), (entities, &source)) {
+                return Reconciled::Pending(self.current.hold(&source, &lost, self.hold, is_forced));
+            }
+        }
+        let loaded = self.publish(compiler, &before, &source, format, place, made);
         // A plugin that is used again begins again, too.
+        loaded.snapshot.forget();
+        Reconciled::Loaded(loaded)
+    }
+
+    /// Makes a text current in memory, in the place of what the door has. It may take a while, and blocks.
+    ///
+    /// # Errors
+    /// It cannot be used, and nothing changes.
+    pub fn post(&self, source: &Arc<Source>, format: Format) -> Result<Loaded, PostError> {
+        let mut compiler = self.turn();
+        let (before, reader) = (self.live().current(), self.reader());
+        let made = Self::compile(&mut compiler, source, format, &before, &reader);
+        if let Some(unfinished) = reader.unfinished() {
+            return Err(PostError::Unfinished(unfinished_report(&unfinished)));
+        }
+        let made = made.map_err(PostError::Refused)?;
+        let loaded = self.publish(&mut compiler, &before, source, format, Place::Memory, made);
         loaded.snapshot.forget();
         Ok(loaded)
     }
 
-    /// Makes what is behind a door current, if it can be and is not (what was written here is), and if `holds` says
-    /// afterwards that what was read is whole.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, and the text, if it could be read.
-    pub fn load_news(
-        &self,
-        door: &Door,
-        holds: &dyn Fn() -> bool,
-    ) -> Result<Option<Loaded>, (Option<Arc<Source>>, Report)> {
-        // Read while nobody writes here, so that no older text follows a newer one.
-        let mut compiler = self.compiler.lock().unwrap_or_else(PoisonError::into_inner);
-        let opened = door.open();
-        if !holds() {
-            return Ok(None);
-        }
-        let source = opened.map_err(|report| (None, report))?;
-        let state = self.state();
-        let is_current = state.text.as_ref().is_some_and(|it| it.text == source.text)
-            && state.last_error.is_none()
-            && state.is_file;
-        if is_current && !compiler.is_outdated() {
-            return Ok(None);
-        }
-        match self.load_with(&mut compiler, &source, self.files) {
-            Ok(loaded) => {
-                loaded.snapshot.forget();
-                Ok(Some(loaded))
-            }
-            Err(report) => Err((Some(source), report)),
-        }
-    }
-
-    pub(super) fn load_with(
-        &self,
+    fn compile(
         compiler: &mut Compiler,
         source: &Arc<Source>,
         format: Format,
-    ) -> Result<Loaded, Report> {
-        let before = self.live.current();
-        let reading =
-            Reading { format, before: &before, advise: format != Format::Kong, layout: false, known: None };
-        let made = reading.compile(compiler, source)?;
-        Ok(self.publish(&before, source, format, made))
-    }
-
-    /// How files are read.
-    pub(super) const fn files_format(&self) -> Format {
-        self.files
+        before: &Snapshot,
+        reader: &FileReader,
+    ) -> Result<Compiled, Report> {
+        let advise = format != Format::Kong;
+        Reading { format, before, advise, layout: false, known: None, reader }.compile(compiler, source)
     }
 
     /// Makes a Snapshot of this text current.
     pub(super) fn publish(
         &self,
+        compiler: &mut Compiler,
         before: &Snapshot,
         source: &Arc<Source>,
         format: Format,
-        compiled: Compiled,
+        place: Place,
+        mut made: Compiled,
     ) -> Loaded {
-        let Compiled { snapshot, warnings, files } = compiled;
+        compiler.adopt(&mut made);
+        let Compiled { snapshot, warnings, .. } = made;
         let changes = changes(&before.entities, &snapshot.entities);
-        // Whoever is served the new version finds no old error in the state.
-        let mut state = self.lock();
-        let snapshot = self.live.publish(snapshot);
-        state.source = Some(source.name.clone());
-        state.hash = Some(snapshot.origin.hash.clone());
-        state.text = Some(source.clone());
-        state.is_file = self.file_of(source).is_some();
-        state.format = format;
-        state.last_error = None;
-        state.loads += 1;
-        Loaded { snapshot, warnings: Report::new(source.clone(), warnings), changes, files }
+        let snapshot = self.current.publish(snapshot, source, format, place);
+        Loaded { snapshot, warnings: Report::new(source.clone(), warnings), changes }
     }
 
-    /// The files beside the last configuration that it names, whether it could be used or not.
-    #[must_use]
-    pub fn named_files(&self) -> Vec<PathBuf> {
-        self.compiler.lock().unwrap_or_else(PoisonError::into_inner).named().to_vec()
-    }
-
-    /// Whether a file beside the configuration says something else than when it was loaded.
-    #[must_use]
-    pub fn is_outdated(&self) -> bool {
-        self.compiler.lock().unwrap_or_else(PoisonError::into_inner).is_outdated()
-    }
-
-    /// Notes that the configuration which should be current was refused.
-    pub fn refused(&self, report: Report) {
-        let mut state = self.lock();
-        state.failures += 1;
-        state.last_error = Some(Failure { at: SystemTime::now(), report });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that holds this lock can stop half-way.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Seconds since 1970.
-fn unix_time() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
-    i64::try_from(now).unwrap_or_default()
-}
-
-/// Reads, checks and compiles a configuration by itself.
-///
-/// # Errors
-/// Everything that is wrong with it.
-pub fn compile(compiler: &mut Compiler, source: &Arc<Source>, format: Format) -> Result<Compiled, Report> {
-    let before = &compiler.empty();
-    Reading { format, before, advise: format != Format::Kong, layout: false, known: None }
-        .compile(compiler, source)
-}
-
-/// How a configuration is read.
-pub(super) struct Reading<'a> {
-    pub(super) format: Format,
-    /// What is current: what does not change is taken from there.
-    pub(super) before: &'a Snapshot,
-    /// Whether somebody will be told of what looks like a mistake and can be used.
-    pub(super) advise: bool,
-    /// Whether it is noted where its nodes stand, for the next write.
-    pub(super) layout: bool,
-    /// What is known of the text of what is current.
-    pub(super) known: Option<Known<'a>>,
-}
-
-impl Reading<'_> {
-    /// Reads, checks and compiles a configuration.
-    pub(super) fn compile(&self, compiler: &mut Compiler, source: &Arc<Source>) -> Result<Compiled, Report> {
-        let plugins = compiler.plugins();
-        let reader = Reader {
-            format: self.format,
-            plugins: &plugins,
-            now: unix_time(),
-            before: Some((&self.before.entities, &self.before.origin)),
-            layout: self.layout,
-            known: self.known,
-        };
-        let made = match reader.parse(source).map(|config| compiler.compile(config, self.before, self.advise))
-        {
-            Ok(made) => made,
-            Err(report) => Err(report.diagnostics().to_vec()),
-        };
-        match made {
-            Ok(mut made) => {
-                config::relocate(source, &mut made.warnings);
-                Ok(made)
-            }
-            Err(mut complaints) => {
-                config::relocate(source, &mut complaints);
-                Err(Report::new(source.clone(), complaints))
-            }
+    /// How the files look, if what is live was not compared with them since they look so. It blocks.
+    pub(super) fn news(&self) -> Option<Looks> {
+        match self.current.compared() {
+            Some(compared) => Some(compared.again()).filter(|now| *now != compared),
+            None => Some(Looks::of(self.door.as_ref().map(Door::files).unwrap_or_default())),
         }
+    }
+
+    /// The files that a reload has to follow: those of the door, and those beside it that are used or were named last.
+    /// It blocks.
+    #[must_use]
+    pub fn watched(&self) -> Vec<PathBuf> {
+        self.door.as_ref().map(|door| Self::paths(door, &self.turn())).unwrap_or_default()
+    }
+
+    fn paths(door: &Door, compiler: &Compiler) -> Vec<PathBuf> {
+        let mut paths = door.files();
+        paths.extend(compiler.files().chain(compiler.named()).cloned());
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
+    /// A reader for one load, to which the text of what is live is no news.
+    pub(super) fn reader(&self) -> FileReader {
+        let reader = FileReader::default().listening(self.writing.clone());
+        #[cfg(test)]
+        let reader = if self.without_leases { reader.without_leases() } else { reader };
+        match self.state().text {
+            Some(text) => reader.expecting(text),
+            None => reader,
+        }
+    }
+
+    pub(super) fn turn(&self) -> MutexGuard<'_, Compiler> {
+        // Whoever stopped half-way has made nothing current.
+        self.compiler.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,18 +1,25 @@
 //! NEXT: decides what is current: the watched file, SIGHUP, the Admin API.
 
 pub mod admin;
+mod current;
+mod cut;
 mod door;
 mod folder;
 pub mod load;
 mod mocked;
 mod readiness;
+mod reading;
 pub mod reload;
+#[cfg(test)]
+mod tests;
 mod verbosity;
 pub mod watch;
 pub mod write;
 
+pub use current::{Failure, Pending, State};
 pub use door::{Door, read};
-pub use load::{Control, Loaded};
+pub use load::{Control, Loaded, PostError, Reconciled};
 pub use mocked::{Document, Mocked};
 pub use readiness::Readiness;
+pub use reading::compile;
 pub use verbosity::Verbosity;

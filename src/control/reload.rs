@@ -1,41 +1,44 @@
-//! Keeps what is current in step with the file: on every change, and on SIGHUP.
+//! Reloader of files: has what is live compared with them when they change, on SIGHUP, and from time to time.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
-use super::{
-    Control, Door, Loaded,
-    watch::{Seen, Watcher},
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::spawn_blocking,
+    time::{Interval, MissedTickBehavior, interval},
 };
-use crate::diag::{Report, Source, plural};
+
+use super::{Control, Door, Loaded, Reconciled, current::Looks, watch::Watcher};
+use crate::diag::plural;
 
 /// A file that cannot be used is read once more after this time: it may be half written.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
 
-/// Reloads a configuration whenever its files change.
+/// How often it is looked whether files look as they did when they were compared with what is live. The watcher tells
+/// sooner; but what it tells of is what differs from what it saw last, which need not be what is live.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// Has what is live compared with files whenever these change.
 #[derive(Debug)]
 pub struct Reloader {
     control: Arc<Control>,
     door: Door,
-    /// The files beside the configuration that it was made from.
-    files: Vec<PathBuf>,
-    /// Those that a configuration names which was refused since: it can be used once they are right.
-    missed: Vec<PathBuf>,
-    /// The hash of what was loaded first.
-    first: Option<String>,
     hangup: Signal,
+    glances: Interval,
+    /// How the files looked at the last glance, if they are news: once they look so twice, they are read.
+    news: Option<Looks>,
 }
 
 impl Reloader {
-    /// Reloads what came through `door`; `files` are those beside it that it was made from. From now on SIGHUP does
-    /// not end the process. Must be called on the runtime.
+    /// Reloads what comes through `door`. From now on SIGHUP does not end the process. Must be called on the runtime.
     ///
     /// # Errors
     /// The signal cannot be listened for.
-    pub fn new(control: Arc<Control>, door: Door, files: Vec<PathBuf>) -> std::io::Result<Self> {
-        let (first, hangup) = (control.state().hash, signal(SignalKind::hangup())?);
-        Ok(Self { control, door, files, missed: Vec::new(), first, hangup })
+    pub fn new(control: Arc<Control>, door: Door) -> std::io::Result<Self> {
+        let hangup = signal(SignalKind::hangup())?;
+        let mut glances = interval(GLANCE);
+        glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self { control, door, hangup, glances, news: None })
     }
 
     /// Runs until the process ends.
@@ -43,91 +46,75 @@ impl Reloader {
     /// # Errors
     /// There is no thread for the watcher.
     pub async fn run(mut self) -> std::io::Result<()> {
-        let mut watcher = Watcher::new(self.watched()).await?;
-        if self.is_behind() {
-            watcher.quiet().await;
-            self.reload(Some(watcher.seen())).await;
-            watcher.watch(self.watched());
-        }
+        let mut watcher = Watcher::telling(self.watched().await, self.control.writing().clone()).await?;
         loop {
-            tokio::select! {
-                _ = watcher.changed() => self.reload(Some(watcher.seen())).await,
+            let is_forced = tokio::select! {
+                _ = watcher.changed() => false,
                 _ = self.hangup.recv() => {
                     tracing::info!("SIGHUP: loading {} again", self.door);
-                    self.reload(None).await;
+                    true
                 }
-            }
-            watcher.watch(self.watched());
+                _ = self.glances.tick() => {
+                    if !self.has_news().await {
+                        continue;
+                    }
+                    false
+                }
+            };
+            self.reload(is_forced).await;
+            watcher.watch(self.watched().await);
         }
     }
 
-    fn watched(&self) -> Vec<PathBuf> {
-        let beside = self.files.iter().chain(&self.missed).cloned();
-        self.door.files().into_iter().chain(beside).collect()
+    async fn watched(&self) -> Vec<std::path::PathBuf> {
+        self.beside(Control::watched).await.unwrap_or_default()
     }
 
-    /// Whether a file was saved between the first load and the first look of the watcher. (What is current may come
-    /// from the Admin API by now: that counts until the file changes.)
-    fn is_behind(&self) -> bool {
-        let now = self.door.open().ok().map(|source| crate::config::hash(source.text.as_bytes()));
-        now != self.first || self.control.is_outdated()
+    /// Whether there is something to be read that the watcher need not tell of.
+    async fn has_news(&mut self) -> bool {
+        if self.control.state().pending.is_some() {
+            return true;
+        }
+        let news = self.beside(Control::news).await.flatten();
+        let is_stable = news.is_some() && news == self.news;
+        self.news = news.filter(|_| !is_stable);
+        is_stable
     }
 
-    /// Loads what has changed, unless it no longer is what the watcher has seen and will tell of again; asked for it,
-    /// without a watcher, all of it.
-    async fn reload(&mut self, seen: Option<Seen>) {
-        let mut tried: Option<Option<Arc<Source>>> = None;
+    /// Runs what takes the time it takes beside the workers; none if it stopped half-way.
+    async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Control) -> T + Send + 'static,
+    ) -> Option<T> {
+        let control = self.control.clone();
+        spawn_blocking(move || work(&control)).await.ok()
+    }
+
+    async fn reload(&mut self, is_forced: bool) {
         loop {
-            let (control, door, seen) = (self.control.clone(), self.door.clone(), seen.clone());
-            // Reading and compiling take the time they take; the workers go on meanwhile.
-            let Ok(result) = tokio::task::spawn_blocking(move || load(&control, &door, seen.as_ref())).await
-            else {
-                tracing::error!(
-                    "loading {} stopped half-way; the last good configuration goes on",
-                    self.door
-                );
-                return;
-            };
-            match result {
-                Ok(loaded) => {
-                    // What the Admin API has written itself is current; it may name other files.
-                    self.files =
-                        loaded.as_ref().map_or_else(|| self.control.named_files(), |it| it.files.clone());
-                    self.missed.clear();
-                    if let Some(loaded) = loaded {
-                        report(&self.door, &loaded);
-                    }
-                    return;
-                }
-                Err((source, failure)) if tried.as_ref() == Some(&source) => {
-                    let (errors, _) = failure.count();
+            match self.beside(move |control| control.reconcile(is_forced)).await {
+                Some(Reconciled::Same | Reconciled::Pending(_)) => return,
+                Some(Reconciled::Loaded(loaded)) => return report(&self.door, &loaded),
+                Some(Reconciled::Refused { report, is_failure: true }) => {
+                    let (errors, _) = report.count();
                     let count = plural(errors, "error");
                     tracing::error!(
-                        "{} has {count}; the last good configuration goes on\n{failure}",
+                        "{} has {count}; the last good configuration goes on\n{report}",
                         self.door
                     );
-                    self.control.refused(failure);
-                    self.missed = self.control.named_files();
                     return;
                 }
-                Err((source, _)) => {
-                    tried = Some(source);
-                    tokio::time::sleep(SECOND_LOOK).await;
+                Some(Reconciled::Refused { .. }) => tokio::time::sleep(SECOND_LOOK).await,
+                None => {
+                    tracing::error!(
+                        "loading {} stopped half-way; the last good configuration goes on",
+                        self.door
+                    );
+                    return;
                 }
             }
         }
     }
-}
-
-type Failed = (Option<Arc<Source>>, Report);
-
-fn load(control: &Control, door: &Door, seen: Option<&Seen>) -> Result<Option<Loaded>, Failed> {
-    if let Some(seen) = seen {
-        return control.load_news(door, &|| seen.holds());
-    }
-    let source = door.open().map_err(|report| (None, report))?;
-    let loaded = control.load(&source).map_err(|report| (Some(source), report))?;
-    Ok(Some(loaded))
 }
 
 /// Says in the log what a load changed, and what the author should know.

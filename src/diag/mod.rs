@@ -46,6 +46,12 @@ impl Source {
     }
 }
 
+impl AsRef<[u8]> for Source {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
 /// Which part of a node a complaint is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {

@@ -8,15 +8,15 @@ use std::{
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Document, Mapping, Number, SyntaxError, Text, Value};
+use super::{Dialect, Document, Mapping, Number, SyntaxError, Text, Value};
 
 /// The key under which `serde_json` hands over a number whose digits are kept (its feature `arbitrary_precision`).
 const NUMBER: &str = "$serde_json::private::Number";
 
-pub(super) fn read(text: &str) -> Result<Document, SyntaxError> {
+pub(super) fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut reader = serde_json::Deserializer::from_str(&text[start..]);
-    let keys = Keys::default();
+    let keys = Keys::of(dialect);
     match Node(&keys).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)) {
         Ok(value) => {
             // Where such a key stands is worth a second reading: it is rare.
@@ -44,19 +44,33 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Node(&Keys::default()).deserialize(deserializer)
+        Node(&Keys::of(Dialect::Kong)).deserialize(deserializer)
     }
 }
 
 /// The keys seen so far: a large document has few different ones, so equal ones share their text.
-#[derive(Default)]
 struct Keys {
     known: RefCell<HashSet<Text>>,
     /// Whether a key stood twice in one object.
     twice: Cell<bool>,
+    dialect: Dialect,
+    /// How many more nodes may come.
+    left: Cell<u64>,
 }
 
 impl Keys {
+    fn of(dialect: Dialect) -> Self {
+        let (known, twice) = (RefCell::default(), Cell::default());
+        Self { known, twice, dialect, left: Cell::new(dialect.most_nodes()) }
+    }
+
+    /// Counts a node.
+    fn count<E: Error>(&self) -> Result<(), E> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| E::custom(self.dialect.too_many()))?;
+        self.left.set(left);
+        Ok(())
+    }
+
     fn share(&self, key: &str) -> Text {
         let mut keys = self.known.borrow_mut();
         if let Some(known) = keys.get(key) {
@@ -137,6 +151,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut all = Vec::new();
         while let Some(item) = items.next_element_seed(self)? {
+            self.0.count()?;
             all.push(item);
         }
         Ok(Value::Sequence(all.into()))
@@ -151,6 +166,7 @@ impl<'de> Visitor<'de> for Node<'_> {
                     .map(Value::Number)
                     .ok_or_else(|| A::Error::custom("invalid number"));
             }
+            self.0.count()?;
             if mapping.insert(key, members.next_value_seed(self)?).is_some() {
                 self.0.twice.set(true);
             }
@@ -168,21 +184,31 @@ mod tests {
     #[test]
     fn order_and_digits_are_kept() {
         let text = r#"{"z":1.50,"a":[12345678901234567890,1e+3,-0.0],"10":{},"9":"\ud83c\udf89"}"#;
-        assert_eq!(read(text).unwrap().value.to_json(), text.replace("\\ud83c\\udf89", "🎉"));
+        assert_eq!(read(text, Dialect::Kong).unwrap().value.to_json(), text.replace("\\ud83c\\udf89", "🎉"));
     }
 
     #[test]
     fn the_last_of_equal_keys_is_taken_and_noted() {
-        let document = read(r#"{"s":[{"a":1,"b":2,"a":3}]}"#).unwrap();
+        let document = read(r#"{"s":[{"a":1,"b":2,"a":3}]}"#, Dialect::Kong).unwrap();
         assert_eq!(document.value.to_json(), r#"{"s":[{"a":3,"b":2}]}"#);
         assert_eq!(document.duplicates, [crate::document::Path::root().key("s").index(0).key("a")]);
     }
 
     #[test]
+    fn nodes_are_counted() {
+        let most = usize::try_from(Dialect::Kong.most_nodes()).unwrap();
+        let text = |n: usize| format!("[{}0]", "0,".repeat(n - 1));
+        assert!(read(&text(most), Dialect::Kong).is_ok());
+        let error = read(&text(most + 1), Dialect::Kong).unwrap_err();
+        assert_eq!(error.message, "this document has more than 2000000 nodes, the most that are read");
+        assert!(read(&text(most + 1), Dialect::Specification).is_ok());
+    }
+
+    #[test]
     fn errors_have_a_place() {
-        let error = read("{\n  \"a\": 1\n  \"b\": 2\n}").unwrap_err();
+        let error = read("{\n  \"a\": 1\n  \"b\": 2\n}", Dialect::Kong).unwrap_err();
         assert_eq!((error.byte, error.message.as_str()), (13, "expected `,` or `}`"));
-        assert!(read(&"[".repeat(100_000)).is_err(), "depth is bounded");
-        assert_eq!(read("\u{feff}{}").unwrap().value.to_json(), "{}");
+        assert!(read(&"[".repeat(100_000), Dialect::Kong).is_err(), "depth is bounded");
+        assert_eq!(read("\u{feff}{}", Dialect::Kong).unwrap().value.to_json(), "{}");
     }
 }

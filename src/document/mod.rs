@@ -127,13 +127,15 @@ fn read_noting(
 ) -> Result<Document, SyntaxError> {
     let body = text.trim_start_matches('\u{feff}').trim_start();
     if body.starts_with(['{', '[']) {
-        match json::read(text) {
+        match json::read(text, dialect) {
             Ok(mut document) => {
                 if let Some(replace) = replace.as_deref_mut().filter(|_| may_be_replaced(text)) {
                     document.value = replaced(&document.value, &Path::root(), replace);
                 }
                 return Ok(document);
             }
+            // As YAML it has no fewer.
+            Err(error) if error.message == dialect.too_many() => return Err(error),
             Err(error) => {
                 return yaml::read_after(text, dialect, before, replace, note)
                     .map_err(|other| if body.trim_end().ends_with(['}', ']']) { error } else { other });
@@ -172,6 +174,23 @@ fn replaced(value: &Value, at: &Path, replace: &mut dyn Replace) -> Value {
             all.into()
         }
         _ => value.clone(),
+    }
+}
+
+impl Dialect {
+    /// How many nodes a document may have: what is made of each takes time and memory.
+    #[must_use]
+    pub const fn most_nodes(self) -> u64 {
+        match self {
+            Self::Kong => 2_000_000,
+            Self::Specification => 8_000_000,
+        }
+    }
+
+    /// What is said of a document that has more.
+    #[must_use]
+    pub fn too_many(self) -> String {
+        format!("this document has more than {} nodes, the most that are read", self.most_nodes())
     }
 }
 

@@ -267,6 +267,9 @@ impl<'a> Builder<'a, '_> {
             return Ok(());
         };
         frame.weight = frame.weight.saturating_add(weight);
+        if frame.weight > self.dialect.most_nodes() {
+            return Err(self.dialect.too_many());
+        }
         if frame.weight > self.limit {
             return Err(
                 "the aliases of this document expand to more nodes than a document of its size may have"

@@ -40,14 +40,7 @@ pub use jwt::{JwtKey, KeyFault};
 pub use record::{Answer, Record, Sent, Try};
 pub use resources::Resources;
 
-use std::{
-    cell::RefCell,
-    future::Future,
-    hash::{DefaultHasher, Hasher},
-    path::PathBuf,
-    pin::Pin,
-    sync::Arc,
-};
+use std::{cell::RefCell, future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
 use uuid::Uuid;
 
@@ -55,6 +48,7 @@ use crate::{
     budget::WorkPool,
     diag::Diagnostic,
     document::{Path, Value},
+    file_read::FileReader,
     metrics::Groups,
     schema::{Plugins, Settings},
 };
@@ -116,6 +110,8 @@ pub struct Setup<'a> {
     pub resources: &'a Resources,
     /// Where work runs that may take over a millisecond; all plugins of the process share it.
     pub pool: &'a WorkPool,
+    /// Reads files.
+    pub reader: &'a FileReader,
 }
 
 impl std::fmt::Debug for Setup<'_> {
@@ -170,18 +166,13 @@ pub enum Flow<'a> {
     Later(Pin<Box<dyn Future<Output = Flow<'a>> + Send + 'a>>),
 }
 
-/// The hash of a text that a plugin was made from.
-#[must_use]
-pub fn text_hash(text: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(text);
-    hasher.finish()
-}
+/// No file that a plugin is made from is larger than this.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// The hash of what a file says now; `None` if it cannot be read.
 #[must_use]
-pub fn file_hash(path: &std::path::Path) -> Option<u64> {
-    std::fs::read(path).ok().map(|text| text_hash(&text))
+pub fn file_hash(path: &std::path::Path, reader: &FileReader) -> Option<u64> {
+    reader.hash(path, MOST_BYTES)
 }
 
 /// The plugin called `name`.

@@ -20,6 +20,7 @@ use crate::{
     body::{Body, BodyError},
     diag::Diagnostic,
     document::{Dialect, Path, Value, read},
+    file_read::FileReader,
     request_head::ClientHead,
     request_id::RequestId,
     schema::{Entity, Field, Kind, Plugins, Settings, check},
@@ -49,6 +50,7 @@ pub(super) struct Checked {
     pub(super) warnings: RefCell<Vec<Diagnostic>>,
     files: RefCell<Vec<(PathBuf, u64)>>,
     pub(super) resources: Resources,
+    reader: FileReader,
 }
 
 impl Checked {
@@ -63,6 +65,7 @@ impl Checked {
             files: &self.files,
             resources: &self.resources,
             pool: &self.resources.pool,
+            reader: &self.reader,
         }
     }
 }
@@ -83,6 +86,7 @@ fn checked(def: &'static Def, config: &str) -> Result<Checked, Vec<String>> {
         config,
         warnings: RefCell::default(),
         files: RefCell::default(),
+        reader: FileReader::default(),
         resources: Resources::default(),
     })
 }

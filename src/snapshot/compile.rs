@@ -7,15 +7,20 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    Checker, Destination, Snapshot, Step, UpstreamTls, balancers::Balancers, chains::Instances, consumers,
-    counting, destinations, reach, tls,
+    Checker, Destination, Snapshot, Step, UpstreamTls,
+    balancers::Balancers,
+    chains::Instances,
+    consumers, destinations, reach,
+    reusable::{Kept, Made, Reusable},
+    tls,
 };
 use crate::{
     config::{self, Config, EMPTY_HASH, Origin},
     diag::Diagnostic,
     entity::{Entities, Plugin as Entry, Route, RouteIndex, Upstream},
+    file_read::FileReader,
     metrics::Groups,
-    plugin::{self, Bundled, Chain, Consumers, EnabledPlugins, Matched, Plugin, Resources, Setup},
+    plugin::{self, Bundled, Chain, Consumers, EnabledPlugins, Matched, Resources, Setup},
     router::{self, Calculation, Flavor, Router},
     tls::Certificates,
     upstream::TlsSettings,
@@ -27,37 +32,12 @@ pub struct Compiler {
     specs: PathBuf,
     options: router::Options,
     generation: u64,
-    /// The plugins of the last Snapshot by id. One whose settings did not change is used again: its documents are
-    /// not compiled twice, and its counters go on.
-    kept: HashMap<Uuid, Kept>,
-    balancers: Balancers,
-    counters: counting::Kept,
+    /// Of the Snapshot that is current, and of no other: what was compiled and not adopted leaves no trace.
+    reusable: Reusable,
     named: Vec<PathBuf>,
     upstream_tls: UpstreamTls,
-    /// How TLS was spoken with the upstreams of the last Snapshot.
-    tls: Vec<Arc<TlsSettings>>,
     resources: Resources,
     enabled: EnabledPlugins,
-}
-
-/// A plugin that may be used again.
-struct Kept {
-    entry: Arc<Entry>,
-    made: Made,
-}
-
-/// A plugin, what it was made from, and what was said about it.
-#[derive(Clone)]
-struct Made {
-    plugin: Arc<dyn Plugin>,
-    files: Vec<(PathBuf, u64)>,
-    warnings: Vec<Diagnostic>,
-}
-
-impl std::fmt::Debug for Kept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("name", &self.entry.name).finish_non_exhaustive()
-    }
 }
 
 /// A Snapshot, and what came to light while it was made.
@@ -69,6 +49,7 @@ pub struct Compiled {
     pub warnings: Vec<Diagnostic>,
     /// The files beside the configuration that it was made from.
     pub files: Vec<PathBuf>,
+    pub(super) reusable: Reusable,
 }
 
 impl Compiler {
@@ -85,12 +66,9 @@ impl Compiler {
             specs,
             options,
             generation: 0,
-            kept: HashMap::new(),
-            balancers: Balancers::default(),
-            counters: counting::Kept::default(),
+            reusable: Reusable::default(),
             named: Vec::new(),
             upstream_tls: UpstreamTls::default(),
-            tls: Vec::new(),
             resources: Resources::default(),
             enabled: EnabledPlugins::ALL,
         }
@@ -126,11 +104,22 @@ impl Compiler {
         Bundled { expressions: matches!(self.options.flavor, Flavor::Expressions), enabled: self.enabled }
     }
 
-    /// Whether a file that the last Snapshot was made from says something else by now.
+    /// The files beside the configuration that the current Snapshot was made from.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.reusable.plugins.values().flat_map(|kept| &kept.made.files).map(|(path, _)| path)
+    }
+
+    /// Whether a file that the current Snapshot was made from says something else by now.
     #[must_use]
-    pub fn is_outdated(&self) -> bool {
-        let mut files = self.kept.values().flat_map(|kept| &kept.made.files);
-        files.any(|(path, hash)| plugin::file_hash(path).unwrap_or_default() != *hash)
+    pub fn is_outdated(&self, reader: &FileReader) -> bool {
+        let mut files = self.reusable.plugins.values().flat_map(|kept| &kept.made.files);
+        files.any(|(path, hash)| plugin::file_hash(path, reader).unwrap_or_default() != *hash)
+    }
+
+    /// Takes note that this becomes the current configuration: what it shares with the next one is used again.
+    pub fn adopt(&mut self, compiled: &mut Compiled) {
+        self.reusable = std::mem::take(&mut compiled.reusable);
+        self.generation = compiled.snapshot.generation;
     }
 
     /// The Snapshot of a configuration that declares nothing.
@@ -157,16 +146,18 @@ impl Compiler {
         }
     }
 
-    /// Makes a Snapshot; what it shares with the one before is that one's. `advise` says that its author wants to be
-    /// told of what looks like a mistake and can be used.
+    /// Makes a Snapshot, which becomes current once it is [adopted](Self::adopt) and published; what it shares with the
+    /// one before is that one's. `advise` says that its author wants to be told of what looks like a mistake and can be
+    /// used.
     ///
     /// # Errors
-    /// Everything that keeps the configuration from being used, at its place. What was kept stays as it was.
+    /// Everything that keeps the configuration from being used, at its place.
     pub fn compile(
         &mut self,
         config: Config,
         before: &Snapshot,
         advise: bool,
+        reader: &FileReader,
     ) -> Result<Compiled, Vec<Diagnostic>> {
         let Config { entities, mut warnings, hash, origin } = config;
         let (options, all) = (self.options, &entities);
@@ -174,7 +165,7 @@ impl Compiler {
         let (parts, routing, found) = std::thread::scope(|scope| {
             let routing = scope.spawn(|| router_of(all, options, before));
             let found = advise.then(|| scope.spawn(|| advice(all, options)));
-            let parts = self.parts(all, before);
+            let parts = self.parts(all, before, reader);
             (parts, joined(routing), found.map(joined))
         });
         let (router, complaints) = routing;
@@ -188,16 +179,14 @@ impl Compiler {
             errors.extend(warnings);
             return Err(errors);
         }
-        self.balancers = parts.balancers;
-        self.tls = parts.tls;
-        self.kept = parts.kept;
-        self.generation += 1;
-        let balancers = self.balancers.of(&entities);
+        let balancers = parts.balancers.of(&entities);
         let mut steps = parts.steps;
-        let counted = self.counters.next(&entities, &mut steps, &parts.global);
+        let (counters, counted) = self.reusable.counters.next(&entities, &mut steps, &parts.global);
+        let reusable =
+            Reusable { plugins: parts.plugins, balancers: parts.balancers, counters, tls: parts.tls };
         let snapshot = Snapshot {
             hash,
-            generation: self.generation,
+            generation: self.generation + 1,
             loaded_at: SystemTime::now(),
             entities,
             origin,
@@ -212,13 +201,13 @@ impl Compiler {
             counted,
             resources: self.resources.clone(),
         };
-        Ok(Compiled { snapshot, warnings, files: parts.files })
+        Ok(Compiled { snapshot, warnings, files: parts.files, reusable })
     }
 
     /// Everything but the router.
-    fn parts(&mut self, entities: &Entities, before: &Snapshot) -> Parts {
+    fn parts(&mut self, entities: &Entities, before: &Snapshot, reader: &FileReader) -> Parts {
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-        let mut kept = HashMap::new();
+        let mut plugins = HashMap::new();
         let mut instances = Instances::default();
         let (consumers, notes) = consumers::index(&entities.consumers);
         let consumers = Arc::new(consumers);
@@ -231,13 +220,13 @@ impl Compiler {
         for entry in entities.plugins.iter().filter(|entry| entry.enabled && !entry.protocols.is_empty()) {
             let Some(def) = plugin::find(&entry.name) else { continue };
             warnings.extend(unknown_anonymous(entry, &consumers));
-            match self.plugin(entry, def) {
+            match self.plugin(entry, def, reader) {
                 Ok(made) => {
                     warnings.extend(made.warnings.iter().cloned());
                     warnings.extend(reach::out_of_reach(entry, &*made.plugin, &entities.routes));
                     files.extend(made.files.iter().map(|(path, _)| path.clone()));
                     instances.add(entry.scope, def, made.plugin.clone());
-                    kept.insert(entry.id, Kept { entry: entry.clone(), made });
+                    plugins.insert(entry.id, Kept { entry: entry.clone(), made });
                 }
                 Err(complaints) => errors.extend(complaints),
             }
@@ -249,21 +238,26 @@ impl Compiler {
         errors.extend(wrong);
         warnings.extend(notes);
         let check_tls = |it: &Upstream| certificates.check_settings(it, &self.upstream_tls);
-        let balancers = self.balancers.next(entities, check_tls);
-        let tls = certificates.upstream_settings(entities, &self.upstream_tls, &self.tls);
+        let balancers = self.reusable.balancers.next(entities, check_tls);
+        let tls = certificates.upstream_settings(entities, &self.upstream_tls, &self.reusable.tls);
         let destinations = destinations::of(entities, &balancers.of(entities), &tls, before);
         let steps = steps(entities, &instances, &consumers, &destinations);
         let (global, certificates) = (instances.global(), certificates.by_name(&entities.snis));
-        Parts { errors, warnings, files, kept, balancers, tls, destinations, steps, global, certificates }
+        Parts { errors, warnings, files, plugins, balancers, tls, destinations, steps, global, certificates }
     }
 
-    fn plugin(&mut self, entry: &Entry, def: &plugin::Def) -> Result<Made, Vec<Diagnostic>> {
-        if let Some(kept) = self.kept.get(&entry.id)
+    fn plugin(
+        &mut self,
+        entry: &Entry,
+        def: &plugin::Def,
+        reader: &FileReader,
+    ) -> Result<Made, Vec<Diagnostic>> {
+        if let Some(kept) = self.reusable.plugins.get(&entry.id)
             && kept.entry.name == entry.name
             && kept.entry.config == entry.config
             // What was said about it names the place where it stood.
             && (kept.entry.at == entry.at || kept.made.warnings.is_empty())
-            && kept.made.files.iter().all(|(path, hash)| plugin::file_hash(path) == Some(*hash))
+            && kept.made.files.iter().all(|(path, hash)| plugin::file_hash(path, reader) == Some(*hash))
         {
             return Ok(kept.made.clone());
         }
@@ -278,6 +272,7 @@ impl Compiler {
             files: &files,
             resources: &self.resources,
             pool: &self.resources.pool,
+            reader,
         };
         let plugin = (def.compile)(&setup);
         self.named.extend(files.borrow().iter().map(|(path, _)| path.clone()));
@@ -295,7 +290,7 @@ struct Parts {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     files: Vec<PathBuf>,
-    kept: HashMap<Uuid, Kept>,
+    plugins: HashMap<Uuid, Kept>,
     balancers: Balancers,
     tls: Vec<Arc<TlsSettings>>,
     destinations: Vec<Arc<Destination>>,

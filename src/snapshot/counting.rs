@@ -16,7 +16,7 @@ pub(super) struct Kept(HashMap<(String, String), Arc<Counters>>);
 impl Kept {
     /// Gives each Route that is to be counted its counters; those of Routes that are gone are forgotten. What any
     /// plugin wants to be counted is returned, also of those that only see requests without a Route.
-    pub(super) fn next(&mut self, entities: &Entities, steps: &mut [Step], global: &Chain) -> Groups {
+    pub(super) fn next(&self, entities: &Entities, steps: &mut [Step], global: &Chain) -> (Self, Groups) {
         let mut next = HashMap::new();
         let mut all = global.counts();
         for (route, step) in entities.routes.iter().zip(steps) {
@@ -26,15 +26,16 @@ impl Kept {
                 continue;
             }
             let names = names(entities, route);
-            let counters = self.0.remove(&names).unwrap_or_else(|| {
+            // Of two Routes that are called the same, the first one goes on.
+            let before = self.0.get(&names).filter(|_| !next.contains_key(&names));
+            let counters = before.cloned().unwrap_or_else(|| {
                 let (service, route) = names.clone();
                 Arc::new(Counters::new(service, route))
             });
             next.insert(names, Arc::clone(&counters));
             step.counting = Some(Arc::new(Counting::new(groups, counters, entities.consumers.len())));
         }
-        self.0 = next;
-        all
+        (Self(next), all)
     }
 }
 

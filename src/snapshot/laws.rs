@@ -10,6 +10,7 @@ use crate::{
     config::{Format, Reader},
     diag::{Diagnostic, Report, Source},
     document::Value,
+    file_read::FileReader,
     plugin::{Bundled, EnabledPlugins},
 };
 
@@ -108,12 +109,14 @@ fn read(text: &str, before: &Snapshot, compiler: &mut Compiler) -> Result<Compil
     };
     let config =
         reader.parse(&Source::new("kong.yaml", text)).map_err(|it: Report| it.diagnostics().to_vec())?;
-    compiler.compile(config, before, true)
+    let mut made = compiler.compile(config, before, true, &FileReader::default())?;
+    compiler.adopt(&mut made);
+    Ok(made)
 }
 
 /// Everything that a request or the Admin API could see of a configuration.
 fn seen(made: &Result<Compiled, Vec<Diagnostic>>) -> String {
-    let Compiled { snapshot, warnings, files } = match made {
+    let Compiled { snapshot, warnings, files, .. } = match made {
         Ok(made) => made,
         Err(complaints) => return format!("{complaints:#?}"),
     };

@@ -15,6 +15,7 @@ mod destinations;
 mod laws;
 mod live;
 mod reach;
+mod reusable;
 mod tls;
 
 pub use changes::changes;

@@ -86,6 +86,7 @@ mod proxying_failures;
 mod proxying_streams;
 mod raw;
 mod reload;
+mod reload_doors;
 mod reload_edits;
 mod reload_invalid;
 mod reload_specs;

@@ -1,17 +1,27 @@
 //! `GET` and `POST /config`: the declarative configuration as a text, out and in.
 //! (Kong: Admin API, "Declarative configuration".)
 
+use std::{sync::Arc, time::Instant};
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use http_body_util::{BodyDataStream, BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyDataStream, Full};
 use serde_json::json;
+use tokio::runtime::Handle;
 
-use super::Admin;
+use super::{
+    Admin,
+    input::is_too_many,
+    refusal::Refusal,
+    upload::Upload,
+    write::{PATIENCE, PAUSE},
+};
 use crate::{
     body::Body,
-    config::{Format, Refusal, refusal},
+    config::{self, Format, refusal},
+    control::PostError,
     diag::Source,
-    document::{Mapping, Value},
+    document::{Dialect, Mapping, Value},
     entity::{Entities, Record},
     reply,
     schema::Kind,
@@ -28,53 +38,63 @@ impl Admin {
     }
 
     /// Makes the configuration in the body current, if it can be.
-    pub(super) async fn post_config(&self, request: Request<Body>) -> Response<Body> {
+    pub(super) async fn post_config(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().to_owned();
-        let bytes = match Limited::new(body, MOST_BYTES).collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return reply::message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large");
-            }
-            Err(_) => return reply::message(StatusCode::BAD_REQUEST, "the body ended before its end"),
+        let Upload { bytes, room: _room } = match self.uploads.read(body, MOST_BYTES).await {
+            Ok(upload) => upload,
+            Err(refusal) => return refusal.answer(),
         };
-        let text = match text(&head.headers, bytes).await {
-            Ok(text) => text,
-            Err(refused) => return refused.answer(),
+        let read = self.beside(move |_| {
+            let source = Source::new("POST /config", text(&head.headers, bytes)?);
+            Ok((config::hash(source.text.as_bytes()), source))
+        });
+        let (hash, source) = match read.await {
+            Ok(Ok(read)) => read,
+            Ok(Err(refused)) => return Refused::answer(&refused),
+            Err(refusal) => return refusal.answer(),
         };
-        let asked = |name: &str, yes: &[&str]| {
-            form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && yes.contains(&&*value))
-        };
-        let running = self.control.live().current();
-        if asked("check_hash", &["1"]) && crate::config::hash(text.as_bytes()) == running.hash {
+        if asked(&query, "check_hash", &["1"]) && hash == self.control.live().current().hash {
             return reply::empty(StatusCode::NOT_MODIFIED);
         }
-        let control = self.control.clone();
-        let source = Source::new("POST /config", text);
-        let posted = source.clone();
-        // Compiling takes the time it takes; the workers go on meanwhile.
-        match tokio::task::spawn_blocking(move || control.load_as(&posted, Format::Kong)).await {
-            Ok(Ok(loaded)) => {
-                tracing::info!("the Admin API loaded a configuration: {}", loaded.changes);
-                reply::json(StatusCode::CREATED, by_id(&loaded.snapshot.entities).to_json())
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let (query, source) = (query.clone(), source.clone());
+            match self.in_turn(move |admin| admin.post(&source, &query)).await {
+                Ok(Err(Refusal::Unfinished(_))) if Instant::now() < end => tokio::time::sleep(PAUSE).await,
+                Ok(answer) => return answer.unwrap_or_else(Refusal::answer),
+                Err(refusal) => return refusal.answer(),
             }
-            Ok(Err(report)) => {
+        }
+    }
+
+    fn post(&self, source: &Arc<Source>, query: &str) -> Result<Response<Body>, Refusal> {
+        match self.control.post(source, Format::Kong) {
+            Ok(loaded) => {
+                tracing::info!("the Admin API loaded a configuration: {}", loaded.changes);
+                Ok(reply::json(StatusCode::CREATED, by_id(&loaded.snapshot.entities).to_json()))
+            }
+            Err(PostError::Unfinished(report)) => Err(Refusal::Unfinished(report.summary())),
+            Err(PostError::Refused(report)) => {
                 tracing::warn!(
                     "the Admin API was given a configuration that cannot be used: {}",
                     report.summary()
                 );
-                let plugins = self.plugins();
-                let flatten = asked("flatten_errors", &["1", "true", "on", "yes"]);
-                let mut text = refused(refusal(&source, &report, &plugins, flatten));
-                if asked("diagnostics", &["1"]) {
+                let flatten = asked(query, "flatten_errors", &["1", "true", "on", "yes"]);
+                let mut text = refused(refusal(source, &report, &self.plugins(), flatten));
+                if asked(query, "diagnostics", &["1"]) {
                     // ours: with help, and with lines and columns.
                     text.insert("diagnostics", Value::from(&report.to_json()));
                 }
-                reply::json(StatusCode::BAD_REQUEST, Value::from(text).to_json())
+                Ok(reply::json(StatusCode::BAD_REQUEST, Value::from(text).to_json()))
             }
-            Err(_) => reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
         }
     }
+}
+
+/// Whether an argument of the query has one of these values.
+fn asked(query: &str, name: &str, yes: &[&str]) -> bool {
+    form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && yes.contains(&&*value))
 }
 
 /// A body that holds no configuration.
@@ -83,6 +103,8 @@ enum Refused {
     Nothing,
     /// It says that it is JSON, and is not.
     Json,
+    /// It has too many nodes.
+    TooMany,
     /// It is of a type that holds none.
     MediaType,
 }
@@ -90,6 +112,9 @@ enum Refused {
 impl Refused {
     fn answer(&self) -> Response<Body> {
         let (status, message) = match self {
+            Self::TooMany => {
+                return reply::message(StatusCode::BAD_REQUEST, &Dialect::Kong.too_many());
+            }
             Self::Nothing => (StatusCode::BAD_REQUEST, "expected a declarative configuration"),
             Self::Json => (StatusCode::BAD_REQUEST, "Cannot parse JSON body"),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
@@ -99,13 +124,14 @@ impl Refused {
 }
 
 /// The configuration that a body holds, whatever way it is sent.
-async fn text(headers: &HeaderMap, bytes: Bytes) -> Result<String, Refused> {
+fn text(headers: &HeaderMap, bytes: Bytes) -> Result<String, Refused> {
     let declared = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let plain = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Refused::Nothing);
     match media_type.as_str() {
         "application/json" => {
-            let value: Value = serde_json::from_slice(&bytes).map_err(|_| Refused::Json)?;
+            let value: Value = serde_json::from_slice(&bytes)
+                .map_err(|error| if is_too_many(&error) { Refused::TooMany } else { Refused::Json })?;
             match value.get("config").and_then(Value::as_str) {
                 Some(config) => Ok(config.to_owned()),
                 None if value.as_mapping().is_some() => plain(&bytes),
@@ -117,7 +143,9 @@ async fn text(headers: &HeaderMap, bytes: Bytes) -> Result<String, Refused> {
             let field = form_urlencoded::parse(&bytes).find(|(key, _)| key == "config");
             field.map(|(_, value)| value.into_owned()).ok_or(Refused::Nothing)
         }
-        "multipart/form-data" => multipart(declared, bytes).await.ok_or(Refused::Nothing),
+        "multipart/form-data" => {
+            Handle::current().block_on(multipart(declared, bytes)).ok_or(Refused::Nothing)
+        }
         "" if bytes.is_empty() => Err(Refused::Nothing),
         _ => Err(Refused::MediaType),
     }
@@ -135,7 +163,7 @@ async fn multipart(declared: &str, bytes: Bytes) -> Option<String> {
 }
 
 /// Kong's error object.
-fn refused(refusal: Refusal) -> Mapping {
+fn refused(refusal: config::Refusal) -> Mapping {
     let mut text: Mapping = [
         ("code", Value::from(14)),
         ("name", Value::from("invalid declarative configuration")),

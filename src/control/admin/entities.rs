@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
 use super::{
     Admin,
     collections::{self, Collection},
-    input::Input,
+    input::{self, Input},
     pages::Asked,
     plan::by,
     refusal::Refusal,
+    upload::{Room, Upload},
 };
 use crate::{
     body::Body,
@@ -169,19 +170,34 @@ impl Admin {
         let (head, body) = request.into_parts();
         let result = if matches!(head.method, Method::GET | Method::HEAD) {
             let snapshot = self.control.live().current();
-            Self::read(&resource, &snapshot.entities, head.uri.path(), head.uri.query().unwrap_or_default())
+            let read = move || {
+                let query = head.uri.query().unwrap_or_default();
+                Self::read(&resource, &snapshot.entities, head.uri.path(), query)
+            };
+            self.beside(move |_| read()).await.and_then(|it| it)
         } else {
             // What goes has nothing to say.
             let input = match head.method {
-                Method::DELETE => Ok(Input::default()),
-                _ => Input::read(&head.headers, body).await,
+                Method::DELETE => Ok((Input::default(), None)),
+                _ => self.input(head.headers, body).await,
             };
             match input {
-                Ok(input) => self.write(resource, head.method, input).await,
+                Ok((input, _room)) => self.write(resource, head.method, input).await,
                 Err(refusal) => Err(refusal),
             }
         };
         result.unwrap_or_else(Refusal::answer)
+    }
+
+    /// Reads the body of a request.
+    pub(super) async fn input(
+        self: &Arc<Self>,
+        headers: HeaderMap,
+        body: Body,
+    ) -> Result<(Input, Option<Room>), Refusal> {
+        let Upload { bytes, room } = self.uploads.read(body, input::MOST_BYTES).await?;
+        let parsed = self.beside(move |_| Input::parse(&headers, &bytes)).await.and_then(|it| it);
+        parsed.map(|input| (input, Some(room)))
     }
 
     fn read(

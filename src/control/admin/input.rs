@@ -2,17 +2,17 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyDataStream, BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyDataStream, Full};
+use tokio::runtime::Handle;
 
 use super::{form, refusal::Refusal};
 use crate::{
-    body::Body,
-    document::{Mapping, Value},
+    document::{Dialect, Mapping, Value},
     schema::{Entity, Plugins},
 };
 
 /// A body larger than this is refused: Kong's own limit for its Admin API is of that size.
-const MOST_BYTES: usize = 10 << 20;
+pub(super) const MOST_BYTES: usize = 10 << 20;
 /// More fields than this are refused, as at Kong.
 const MOST_FIELDS: usize = 1000;
 
@@ -32,24 +32,17 @@ impl Default for Input {
 }
 
 impl Input {
-    /// Reads a body.
-    pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Refusal> {
-        let bytes = match Limited::new(body, MOST_BYTES).collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"));
-            }
-            Err(_) => return Err(plain(StatusCode::BAD_REQUEST, "the body ended before its end")),
-        };
+    /// Reads the bytes of a body. It may take a while, and blocks.
+    pub(super) fn parse(headers: &HeaderMap, bytes: &Bytes) -> Result<Self, Refusal> {
         let declared = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
         let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match media_type.as_str() {
             "" if bytes.is_empty() => Ok(Self::default()),
-            "application/json" => json(&bytes),
+            "application/json" => json(bytes),
             "application/x-www-form-urlencoded" => {
-                fields(form_urlencoded::parse(&bytes).into_owned().take(MOST_FIELDS + 1).collect())
+                fields(form_urlencoded::parse(bytes).into_owned().take(MOST_FIELDS + 1).collect())
             }
-            "multipart/form-data" => fields(multipart(declared, bytes).await?),
+            "multipart/form-data" => fields(Handle::current().block_on(multipart(declared, bytes.clone()))?),
             _ => Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")),
         }
     }
@@ -75,9 +68,18 @@ fn plain(status: StatusCode, message: &str) -> Refusal {
     Refusal::Plain(status, message.to_owned())
 }
 
+/// Whether JSON was not read because it has too many nodes.
+pub(super) fn is_too_many(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with(&Dialect::Kong.too_many())
+}
+
 fn json(bytes: &Bytes) -> Result<Input, Refusal> {
-    let broken = || plain(StatusCode::BAD_REQUEST, "Cannot parse JSON body");
-    let value: Value = serde_json::from_slice(bytes).map_err(|_| broken())?;
+    let broken = |error: serde_json::Error| {
+        let too_many = Dialect::Kong.too_many();
+        let message = if is_too_many(&error) { &too_many } else { "Cannot parse JSON body" };
+        plain(StatusCode::BAD_REQUEST, message)
+    };
+    let value: Value = serde_json::from_slice(bytes).map_err(broken)?;
     match value {
         Value::Mapping(_) => Ok(Input::Json(value.into_mapping().unwrap_or_default())),
         _ => Err(plain(StatusCode::BAD_REQUEST, "expected a JSON object")),

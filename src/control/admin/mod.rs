@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `guard` | access: names of the host, origins of pages, the token |
 //! | `entities`, `pages`, `collections` | paths of entities, lists, and which entities there are |
-//! | `input`, `form`, `checked` | from a body to a record |
+//! | `upload`, `input`, `form`, `checked` | from a body to a record |
+//! | `beside` | what is done beside the threads that serve requests |
 //! | `write`, `wish`, `rules`, `server_names`, `plan`, `item` | from a record to a change of the text |
 //! | `config` | the whole text, out and in |
 //! | `schemas`, `tags`, `node`, `metrics`, `debug` | questions |
 //! | `refusal` | Kong's error objects |
 
+mod beside;
 mod checked;
 mod collections;
 mod config;
@@ -29,13 +31,13 @@ mod rules;
 mod schemas;
 mod server_names;
 mod tags;
+mod upload;
 mod wish;
 mod write;
 
 use std::{sync::Arc, time::Instant};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use percent_encoding::percent_decode_str;
 
 use super::Control;
@@ -58,6 +60,8 @@ pub struct Admin {
     verbosity: Arc<super::Verbosity>,
     node_id: uuid::Uuid,
     started: Instant,
+    work: beside::Work,
+    uploads: upload::Uploads,
 }
 
 impl Admin {
@@ -71,7 +75,9 @@ impl Admin {
         verbosity: Arc<super::Verbosity>,
     ) -> Self {
         let (node_id, started) = (uuid::Uuid::new_v4(), Instant::now());
-        Self { control, settings, ready, connections, verbosity, node_id, started }
+        let (work, uploads) =
+            (beside::Work::default(), upload::Uploads::bounded_by(settings.admin_max_body_size));
+        Self { control, settings, ready, connections, verbosity, node_id, started, work, uploads }
     }
 
     /// Answers one request of the Admin API; `local` says that it came over the loopback interface.
@@ -81,10 +87,7 @@ impl Admin {
         let origin = guard::allowed_origin(request.headers(), &self.settings);
         let mut response = match guard::refused(&request, &self.settings, local) {
             Some(refusal) => refusal,
-            None => match self.bound(request).await {
-                Ok(request) => self.route(request).await,
-                Err(refusal) => refusal,
-            },
+            None => self.route(request).await,
         };
         if let Some(origin) = origin {
             guard::share(&mut response, origin);
@@ -116,18 +119,12 @@ impl Admin {
         finish(reply::message(status, &message), self.settings.headers, Instant::now(), false)
     }
 
-    /// Reads a body that settings bound; each path has a bound of its own besides.
-    async fn bound(&self, request: Request<Body>) -> Result<Request<Body>, Response<Body>> {
-        let Some(most) = self.settings.admin_max_body_size else { return Ok(request) };
-        let (head, body) = request.into_parts();
-        let most = usize::try_from(most.get()).unwrap_or(usize::MAX);
-        match Limited::new(body, most).collect().await {
-            Ok(collected) => Ok(Request::from_parts(head, Body::Full(collected.to_bytes()))),
-            Err(error) if error.is::<LengthLimitError>() => {
-                Err(reply::message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"))
-            }
-            Err(_) => Err(reply::message(StatusCode::BAD_REQUEST, "the body ended before its end")),
-        }
+    /// Answers with what takes longer the larger the configuration is.
+    async fn answer_beside(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Response<Body> + Send + 'static,
+    ) -> Response<Body> {
+        self.beside(work).await.unwrap_or_else(Refusal::answer)
     }
 
     async fn route(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
@@ -147,30 +144,35 @@ impl Admin {
         let query = request.uri().query().unwrap_or_default().to_owned();
         match (segments.as_slice(), resource) {
             ([], _) => self.node(),
-            (["status"], _) => self.status(&query),
+            // Errors are shown with their places, however many there are.
+            (["status"], _) => self.answer_beside(move |admin| admin.status(&query)).await,
             (["status", "ready"], _) => self.ready(),
             (["status", "dns"], _) => {
                 reply::message(StatusCode::NOT_IMPLEMENTED, "not implemented with the legacy DNS client")
             }
             (["config"], _) if request.method() == Method::POST => self.post_config(request).await,
-            (["config"], _) => self.config(),
-            (["debug", "explain"], _) => self.explain(&query),
+            (["config"], _) => self.answer_beside(Self::config).await,
+            (["debug", "explain"], _) => self.answer_beside(move |admin| admin.explain(&query)).await,
             (["mock", "state"], _) => {
                 self.control.live().current().forget();
                 reply::empty(StatusCode::NO_CONTENT)
             }
-            (["upstreams", upstream, "health"], _) => self.health(upstream, &query),
+            (["upstreams", upstream, "health"], _) => {
+                let upstream = (*upstream).to_owned();
+                self.answer_beside(move |admin| admin.health(&upstream, &query)).await
+            }
             (
                 ["upstreams", upstream, "targets", target, address @ .., word @ ("healthy" | "unhealthy")],
                 _,
             ) => self.set_health(upstream, target, address.first().copied(), *word == "healthy"),
-            (["tags"], _) => self.tags(None, &path, &query).unwrap_or_else(Refusal::answer),
-            (["tags", tag], _) => {
-                let tag = percent_decode_str(tag).decode_utf8_lossy();
-                self.tags(Some(&tag), &path, &query).unwrap_or_else(Refusal::answer)
+            (["tags", tag @ ..], _) if tag.len() < 2 => {
+                let tag = tag.first().map(|it| percent_decode_str(it).decode_utf8_lossy().into_owned());
+                let path = path.clone();
+                let tags = move |admin: &Self| admin.tags(tag.as_deref(), &path, &query);
+                self.answer_beside(move |admin| tags(admin).unwrap_or_else(Refusal::answer)).await
             }
             (["endpoints"], _) => Self::endpoints(),
-            (["metrics"], _) => self.metrics(),
+            (["metrics"], _) => self.answer_beside(Self::metrics).await,
             (["timers"], _) => Self::timers(),
             (["plugins", "enabled"], _) => Self::enabled_plugins(),
             (["plugins", "schema", name], _) => self.settings_schema(name),

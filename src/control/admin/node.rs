@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Admin, metrics::resident_kib};
 use crate::{
     body::Body,
+    diag::Report,
     plugin, reply,
     settings::{Listener, RouterFlavor, Settings},
 };
@@ -15,6 +16,10 @@ use crate::{
 /// The version of Kong whose Admin API is spoken here: by it clients such as decK and the Ingress Controller decide
 /// what they may ask for.
 const KONG: &str = "3.9.3";
+
+/// Why what is current is not what the file says.
+const REPLACED: &str =
+    "POST /config has replaced it in memory; the file counts again once it is saved, or after SIGHUP";
 
 impl Admin {
     pub(super) fn node(&self) -> Response<Body> {
@@ -65,12 +70,15 @@ impl Admin {
         };
         let state = self.control.state();
         let snapshot = self.control.live().current();
-        let last_error = state.last_error.as_ref().map(|failure| {
-            json!({
-                "at": seconds(failure.at),
-                "message": failure.report.summary(),
-                "diagnostics": failure.report.to_json(),
-            })
+        let told = |at: SystemTime, report: &Report| json!({ "at": seconds(at), "message": report.summary(), "diagnostics": report.to_json() });
+        let pending = state.pending.as_ref().map(|it| told(it.at, &it.report));
+        // What is not loaded yet is a reason why the file and what is live differ, too.
+        let failure = state.last_error.as_ref().map(|it| told(it.at, &it.report));
+        let last_error = pending.clone().or(failure);
+        let file = self.control.file().map(|file| {
+            let why = state.over.is_some().then_some(REPLACED);
+            let is_current = why.is_none() && last_error.is_none();
+            json!({ "name": file.display().to_string(), "is_current": is_current, "replaced": why })
         });
         let text = json!({
             "configuration_hash": snapshot.hash,
@@ -81,6 +89,8 @@ impl Admin {
                 "loads": state.loads,
                 "failures": state.failures,
                 "last_error": last_error,
+                "pending": pending,
+                "file": file,
             },
             // The memory of the process, where Kong tells that of its scripts.
             "memory": {

@@ -33,6 +33,8 @@ pub(super) enum Refusal {
     Unresolved { field: String, collection: &'static str, by: Mapping },
     /// Another code.
     Coded { code: i64, name: &'static str, message: String },
+    /// A file is being written; why that matters, and what to do.
+    Unfinished(String),
     /// Just a message.
     Plain(StatusCode, String),
 }
@@ -110,6 +112,7 @@ impl Refusal {
                 (bad, object(13, "foreign keys unresolved", message, fields(one(&field, Value::from(inner)))))
             }
             Self::Coded { code, name, message } => (bad, object(code, name, message, None)),
+            Self::Unfinished(why) => return reply::message(StatusCode::CONFLICT, &why),
             Self::Plain(status, message) => return reply::message(status, &message),
         };
         reply::json(status, text)

@@ -62,7 +62,11 @@ impl Admin {
     ) -> Result<Response<Body>, Refusal> {
         let Some(entity) = collections::entity(name) else { return Ok(none("entity", name)) };
         let (head, body) = request.into_parts();
-        let input = Input::read(&head.headers, body).await?;
+        let (input, _room) = self.input(head.headers, body).await?;
+        self.beside(move |admin| admin.validated(entity, &input)).await.and_then(|it| it)
+    }
+
+    fn validated(&self, entity: &'static Entity, input: &Input) -> Result<Response<Body>, Refusal> {
         let plugins = self.plugins();
         let mut given = input.record(entity, &plugins, None);
         given.remove("updated_at");

@@ -1,6 +1,10 @@
 //! Writes of entities: made in the text, and answered as Kong does. (Kong: Admin API reference.)
 
-use std::{cell::Cell, sync::Arc};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{Method, Response, StatusCode};
 
@@ -17,9 +21,13 @@ use crate::{
     body::Body,
     control::write::{Plan, WriteError, Written},
     document::{Mapping, Path, Value},
-    entity::Record,
-    reply,
+    entity::{Entities, Record},
+    file_read, reply,
 };
+
+/// A write waits so long for a file that is being written, and so long between two looks at it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 impl Admin {
     /// Makes a write, and answers with what came of it.
@@ -29,13 +37,20 @@ impl Admin {
         method: Method,
         input: Input,
     ) -> Result<Response<Body>, Refusal> {
-        let admin = self.clone();
-        // Compiling takes the time it takes; the workers go on meanwhile.
-        let task = tokio::task::spawn_blocking(move || admin.make(resource, method, input));
-        task.await.unwrap_or_else(|_| {
-            let message = "An unexpected error occurred".to_owned();
-            Err(Refusal::Plain(StatusCode::INTERNAL_SERVER_ERROR, message))
-        })
+        let asked = Arc::new((resource, method, input));
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let asked = asked.clone();
+            let make = move |admin: &Self| {
+                let (resource, method, input) = &*asked;
+                admin.make(resource.clone(), method.clone(), input.clone())
+            };
+            match self.in_turn(make).await? {
+                // Others have their turn meanwhile.
+                Err(Refusal::Unfinished(_)) if Instant::now() < end => tokio::time::sleep(PAUSE).await,
+                result => return result,
+            }
+        }
     }
 
     fn make(&self, resource: Resource, method: Method, input: Input) -> Result<Response<Body>, Refusal> {
@@ -102,14 +117,21 @@ impl Admin {
             checker: self.control.checker(),
             read_only: None,
         };
-        let result = self.control.write(|entities, document| {
+        let decide = |entities: &Entities, document: &Value| {
             let current = Current { entities, document, plugins: &link.plugins };
             match link.decide(&current)? {
                 Verdict::Plan(plan) | Verdict::Parent(plan) => Ok(*plan),
                 Verdict::Done => Ok(Plan::default()),
             }
-        });
-        result.map(drop).map_err(|error| link.refusal(error))
+        };
+        // The first half is made: it cannot begin again.
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.control.write(decide) {
+                Err(WriteError::Unfinished(_)) if Instant::now() < end => file_read::wait(PAUSE),
+                result => return result.map(drop).map_err(|error| link.refusal(error)),
+            }
+        }
     }
 }
 
@@ -136,6 +158,7 @@ impl Wish {
                 Refusal::Plain(StatusCode::INTERNAL_SERVER_ERROR, why)
             }
             WriteError::Conflict(why) => Refusal::Plain(StatusCode::CONFLICT, why),
+            WriteError::Unfinished(why) => Refusal::Unfinished(why),
             WriteError::Invalid(report, at) => {
                 let at = at.unwrap_or_default();
                 let (here, elsewhere): (Vec<_>, Vec<_>) = report

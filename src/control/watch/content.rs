@@ -1,12 +1,14 @@
 //! What a file says, as a hash, and how it looks from outside.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, Metadata},
     hash::{DefaultHasher, Hasher as _},
-    io,
+    io::{self, Read as _},
     path::Path,
     time::{Duration, SystemTime},
 };
+
+use crate::{control::door::MOST_BYTES, file_read};
 
 /// What a file says: the hash and the length of its text, or none if there is nothing to be read. A folder says the names
 /// in it.
@@ -41,7 +43,7 @@ impl Content {
 
 /// How a file looks from outside (of a folder: which names are in it): as long as this is the same, its content most likely is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(in crate::control) struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
     /// The time of the last change of any kind, which no program can set (`ctime`).
@@ -51,9 +53,15 @@ pub(super) struct Stamp {
 
 impl Stamp {
     /// Looks at what the path leads to; none if it leads nowhere.
-    pub(super) fn look(path: &Path) -> Option<Self> {
+    pub(in crate::control) fn look(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         if metadata.is_dir() { Some(Self::of_folder(path, &metadata)) } else { Some(Self::of(&metadata)) }
+    }
+
+    /// Whether it is the same file, and nobody has written it, as far as that can be told; its permissions may be others.
+    pub(in crate::control) fn is_of_the_same_file(&self, other: &Self) -> bool {
+        let facts = |it: &Self| (it.length, it.modified, it.identity);
+        facts(self) == facts(other)
     }
 
     /// What happens to hidden files in a folder changes its times, and means nothing.
@@ -130,14 +138,15 @@ impl Observation {
             let content = names(path).unwrap_or(Content::ABSENT);
             return Self { stamp: Stamp::look(path), content };
         }
-        if !metadata.is_ok_and(|metadata| metadata.is_file()) {
-            return absent();
-        }
         let read = || -> io::Result<Self> {
-            let file = File::open(path)?;
+            let file = file_read::open(path)?;
             // The stamp is taken first, so that a text which changes while it is read is read again.
-            let stamp = Some(Stamp::of(&file.metadata()?));
-            Ok(Self { stamp, content: Content::read(file)? })
+            let facts = file.metadata()?;
+            let stamp = Some(Stamp::of(&facts));
+            if facts.len() > MOST_BYTES {
+                return Ok(Self { stamp, content: Content(Some((0, facts.len()))) });
+            }
+            Ok(Self { stamp, content: Content::read(file.take(MOST_BYTES))? })
         };
         read().unwrap_or_else(|_| absent())
     }

@@ -27,8 +27,6 @@ pub(super) enum Signal {
     /// The caller has read what it wanted to read after the report of this revision; answer when what happened
     /// meanwhile is reported.
     Settle(u64, oneshot::Sender<()>),
-    /// Answer when nobody writes the files, and they have been read.
-    Quiet(oneshot::Sender<()>),
     /// The caller is gone.
     Stop,
 }

@@ -14,11 +14,15 @@ mod places;
 mod tests;
 mod worker;
 
-use std::{io, path::PathBuf, sync::mpsc};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool, mpsc},
+};
 
 use tokio::sync::{oneshot, watch};
 
-use content::Stamp;
+pub(super) use content::Stamp;
 use events::Signal;
 use worker::{Report, Senses};
 
@@ -27,19 +31,6 @@ use worker::{Report, Senses};
 pub struct Change {
     /// Their paths as they were given, at least one; a file that cannot be read (any more) is among them.
     pub files: Vec<PathBuf>,
-}
-
-/// How files looked when they were last reported: nobody was writing them then.
-#[derive(Clone, Debug)]
-pub struct Seen(Vec<(PathBuf, Option<Stamp>)>);
-
-impl Seen {
-    /// Whether they still look like that. Whoever reads files and asks afterwards knows that no half of one was read;
-    /// whatever is different by now will be reported.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        self.0.iter().all(|(path, stamp)| Stamp::look(path) == *stamp)
-    }
 }
 
 /// Watches a set of files, and of folders for the names in them.
@@ -64,11 +55,24 @@ impl Watcher {
     /// # Errors
     /// The system may refuse another thread.
     pub async fn new(files: Vec<PathBuf>) -> io::Result<Self> {
-        Self::start(files, Senses::EventsAndPolling).await
+        Self::telling(files, Arc::default()).await
     }
 
+    /// The same, telling all the time whether a writer has not closed one of the files yet, as far as events say so.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub async fn telling(files: Vec<PathBuf>, writing: Arc<AtomicBool>) -> io::Result<Self> {
+        Self::begin(files, Senses::EventsAndPolling, writing).await
+    }
+
+    #[cfg(test)]
     async fn start(files: Vec<PathBuf>, senses: Senses) -> io::Result<Self> {
-        let (signals, reports) = worker::spawn(senses)?;
+        Self::begin(files, senses, Arc::default()).await
+    }
+
+    async fn begin(files: Vec<PathBuf>, senses: Senses, writing: Arc<AtomicBool>) -> io::Result<Self> {
+        let (signals, reports) = worker::spawn(senses, writing)?;
         let mut watcher = Self { signals, reports, acknowledged: 0, loading: true };
         // A worker that is gone is noticed where its reports are awaited.
         let _ = watcher.replace(files).await;
@@ -87,24 +91,6 @@ impl Watcher {
         self.loading = true;
         self.signal(Signal::Files(files, done));
         replaced
-    }
-
-    /// Waits until nobody writes the files, as far as that can be told. What has happened to them until then is for the
-    /// caller to read now, and is not reported.
-    pub async fn quiet(&mut self) {
-        let (done, quiet) = oneshot::channel();
-        self.loading = true;
-        self.signal(Signal::Quiet(done));
-        // A worker that is gone is noticed where its reports are awaited.
-        let _ = quiet.await;
-        self.acknowledged = self.reports.borrow_and_update().revision;
-    }
-
-    /// How the files looked when they were last reported.
-    #[must_use]
-    pub fn seen(&self) -> Seen {
-        let report = self.reports.borrow();
-        Seen(report.files.iter().map(|file| (file.path.clone(), file.stamp())).collect())
     }
 
     /// Waits until the content of a file differs from what it was when this was last reported.

@@ -5,7 +5,10 @@ use std::{
     io::Write as _,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -283,32 +286,21 @@ async fn a_folder_says_the_names_in_it() {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a thread of a test serves nobody")]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(10));
-}
-
 #[tokio::test]
-async fn a_file_is_quiet_once_its_writer_has_closed_it() {
+async fn a_writer_that_has_not_closed_its_file_is_told_of() {
     let folder = Folder::new();
     let file = folder.write("kong.yaml", "");
-    let mut watcher = Watcher::new(vec![file.clone()]).await.unwrap();
+    let writing = Arc::new(AtomicBool::new(false));
+    let mut watcher = Watcher::telling(vec![file.clone()], writing.clone()).await.unwrap();
     let mut writer = File::create(&file).unwrap();
     writeln!(writer, "line").unwrap();
-    let write = tokio::task::spawn_blocking(move || {
-        for _ in 1..20 {
-            pause();
-            writeln!(writer, "line").unwrap();
-        }
-    });
-    watcher.quiet().await;
-    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 20);
-    assert!(watcher.seen().holds());
-    write.await.unwrap();
-    folder.write("kong.yaml", "other");
-    assert!(!watcher.seen().holds());
-    sees(&mut watcher, &file, Content::of("other")).await;
-    assert!(watcher.seen().holds());
+    while !writing.load(Ordering::Acquire) {
+        tokio::task::yield_now().await;
+    }
+    writeln!(writer, "line").unwrap();
+    drop(writer);
+    sees(&mut watcher, &file, Content::of("line\nline\n")).await;
+    assert!(!writing.load(Ordering::Acquire));
 }
 
 #[tokio::test]

@@ -5,7 +5,11 @@ use std::{
     ffi::OsString,
     io,
     path::{Path, PathBuf},
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -89,10 +93,6 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) const fn stamp(&self) -> Option<Stamp> {
-        self.seen.stamp
-    }
-
     #[cfg(test)]
     pub(super) const fn content(&self) -> Content {
         self.seen.content
@@ -100,7 +100,10 @@ impl Watched {
 }
 
 /// Starts the thread, with nothing to watch yet.
-pub(super) fn spawn(senses: Senses) -> io::Result<(Sender<Signal>, watch::Receiver<Report>)> {
+pub(super) fn spawn(
+    senses: Senses,
+    told: Arc<AtomicBool>,
+) -> io::Result<(Sender<Signal>, watch::Receiver<Report>)> {
     let (sender, signals) = mpsc::channel();
     let (reports, receiver) = watch::channel(Report::default());
     let events = sender.clone();
@@ -113,6 +116,7 @@ pub(super) fn spawn(senses: Senses) -> io::Result<(Sender<Signal>, watch::Receiv
             glance: senses.glance(),
             armed: BTreeMap::new(),
             writing: None,
+            told,
             warned: false,
             files: Vec::new(),
             revision: 0,
@@ -138,6 +142,8 @@ struct Worker {
     armed: BTreeMap<PathBuf, Identity>,
     /// When one of the files was last written, if it is still open.
     writing: Option<Instant>,
+    /// Where it is told whether there is one.
+    told: Arc<AtomicBool>,
     /// Whether the user knows that directories cannot be watched.
     warned: bool,
     files: Vec<Watched>,
@@ -166,13 +172,6 @@ impl Worker {
                 Some(Signal::Settle(acknowledged, done)) => {
                     self.settle(acknowledged);
                     // A caller that gave up waiting settles again.
-                    let _ = done.send(());
-                }
-                Some(Signal::Quiet(done)) => {
-                    let rearm = self.wait_for_quiet(false);
-                    self.look(rearm);
-                    self.report(self.revision);
-                    // A caller that gave up waiting asks again.
                     let _ = done.send(());
                 }
                 Some(Signal::Stop) => return,
@@ -234,7 +233,7 @@ impl Worker {
                 break;
             }
         }
-        self.writing = None;
+        self.set_writing(None);
         rearm
     }
 
@@ -252,11 +251,16 @@ impl Worker {
             file.path.file_name() == Some(&name) || behind.is_some_and(|path| path.file_name() == Some(&name))
         };
         if self.files.iter().any(is_watched) {
-            self.writing = match writer {
+            self.set_writing(match writer {
                 Writer::Writes => Some(Instant::now()),
                 Writer::Closed => None,
-            };
+            });
         }
+    }
+
+    fn set_writing(&mut self, writing: Option<Instant>) {
+        self.writing = writing;
+        self.told.store(writing.is_some(), Ordering::Release);
     }
 
     /// Ends the time in which the caller reads, unless there is news for it to read.

@@ -1,14 +1,21 @@
 //! A file with a new text: the old one whole, or the new one whole, whatever happens in between.
 //!
 //! The new text stands beside the file until it is flushed. Then the two change places in one step, and what stood in
-//! the place of the file decides: if it is not the text from which the new one was made, it goes back. So there is no
-//! instant between a last look and a rename in which what somebody else has saved could be lost.
+//! the place of the file decides: if it is not the text from which the new one was made, or is open for writing, it goes
+//! back. So there is no instant between a last look and a rename in which what another process has saved could be lost,
+//! and none that writes into a file which is gone.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
+};
+
+use crate::{
+    control::door::MOST_BYTES,
+    file_read::{self, FileReader},
 };
 
 /// Why a text was not saved.
@@ -31,9 +38,20 @@ const TURN: Duration = Duration::from_millis(5);
 /// # Errors
 /// Why not.
 pub(super) fn may_write(path: &Path) -> Result<(), Unsaved> {
-    let open = |target| OpenOptions::new().write(true).open(target);
     // A file that its owner has made read-only is meant to be.
-    target(path).and_then(open).map(drop).map_err(|error| unsaved(path, &error))
+    target(path).and_then(|target| may_be_opened(&target)).map_err(|error| unsaved(path, &error))
+}
+
+/// Asked without opening it: a FIFO would wait, and for other gateways the file would be one that is being written.
+#[cfg(unix)]
+fn may_be_opened(target: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    Ok(accessat(CWD, target, Access::WRITE_OK, AtFlags::EACCESS)?)
+}
+
+#[cfg(not(unix))]
+fn may_be_opened(target: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).open(target).map(drop)
 }
 
 /// A new text beside its file, flushed; gone again if it is not put in the place of the old one.
@@ -67,16 +85,18 @@ impl Prepared {
     /// Somebody else has saved the file, or the system refused it.
     pub(super) fn replace(self, old: &[u8]) -> Result<(), Unsaved> {
         let failed = |error: io::Error| match error.kind() {
-            ErrorKind::NotFound => Unsaved::Changed,
+            // What is being written is looked at again.
+            ErrorKind::NotFound | ErrorKind::WouldBlock => Unsaved::Changed,
             _ => unsaved(&self.path, &error),
         };
         // A link may lead elsewhere by now.
         let is_there = target(&self.path).map_err(failed)? == self.target;
-        if !is_there || fs::read(&self.target).map_err(failed)? != old {
+        let read = |path| FileReader::default().expecting(Arc::new(old.to_owned())).read(path, MOST_BYTES);
+        if !is_there || read(&self.target).map_err(failed)? != old {
             return Err(Unsaved::Changed);
         }
         if self.exchange().map_err(failed)? {
-            let replaced = fs::read(&self.beside);
+            let replaced = read(&self.beside);
             if replaced.as_ref().ok().is_none_or(|it| it != old) {
                 let newest = replaced.as_ref().map_or(old, |it| it);
                 self.give_back(newest.to_owned()).map_err(failed)?;
@@ -135,7 +155,7 @@ impl Prepared {
         let mut placed = self.text.clone();
         loop {
             self.exchange()?;
-            let replaced = fs::read(&self.beside)?;
+            let replaced = file_read::as_it_is(&self.beside, MOST_BYTES)?;
             if replaced == placed {
                 return Ok(());
             }

@@ -1,20 +1,21 @@
 //! A write through the Admin API: decided on what is current, made in its text, checked, saved, and only then
 //! current. Whoever reads their write sees it, and a write that fails has changed nothing.
 //!
-//! Writes and loads stand in one line ([`Control`]'s compiler). A write reads the file afresh: what an editor has
-//! saved since is made current first, and the write is decided on that.
+//! Writes and loads stand in one line ([`Control`]'s compiler). A write begins with the comparison that every load makes:
+//! what an editor has saved since is made current first, and the write is decided on that; a file that is being written
+//! is not written over.
 
 mod file;
-mod settled;
 mod variables;
 mod verify;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{
     Control,
-    load::{Reading, State},
-    read,
+    current::{Place, State, unfinished_report},
+    load::Reconciled,
+    reading::Reading,
 };
 use crate::{
     config::{self, Format},
@@ -24,10 +25,10 @@ use crate::{
         edit::{Change, edit},
     },
     entity::Entities,
+    file_read::FileReader,
     snapshot::{Compiled, Compiler, Snapshot},
 };
 use file::{Prepared, Unsaved};
-use settled::settled;
 use variables::escaped;
 use verify::Difference;
 
@@ -81,6 +82,8 @@ pub enum WriteError<E> {
     Invalid(Report, Option<Path>),
     /// The text has no room for it, or cannot be read any more.
     Conflict(String),
+    /// A file is being written; why that matters, and what to do.
+    Unfinished(String),
 }
 
 fn several(name: &str) -> String {
@@ -101,14 +104,25 @@ impl Control {
         &self,
         decide: impl Fn(&Entities, &Value) -> Result<Plan, E>,
     ) -> Result<Written, WriteError<E>> {
-        let mut compiler = self.compiler.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut compiler = self.turn();
         for _ in 0..ATTEMPTS {
-            let source = self.text(&mut compiler).map_err(WriteError::Conflict)?;
+            match self.reconcile_for_write(&mut compiler) {
+                Reconciled::Same | Reconciled::Loaded(_) => (),
+                Reconciled::Pending(report) => return Err(WriteError::Unfinished(report.summary())),
+                Reconciled::Refused { report, .. } => {
+                    let why = report.summary();
+                    return Err(WriteError::Conflict(format!(
+                        "the file was changed, and cannot be used as it is: {why}"
+                    )));
+                }
+            }
+            let (before, state) = (self.live().current(), self.state());
+            let (Some(source), format) = (state.text, state.format) else {
+                return Err(WriteError::Conflict("there is no configuration yet".to_owned()));
+            };
             if !source.parts.is_empty() {
                 return Err(WriteError::ReadOnly(several(&source.name)));
             }
-            let before = self.live().current();
-            let format = self.state().format;
             // The text is that of what is current.
             let said = Said::by(&before, &source.text).map_or_else(|| Said::read(&source.text, format), Ok);
             let said = said.map_err(WriteError::Conflict)?;
@@ -117,12 +131,15 @@ impl Control {
                 let record = plan.wanted.map(|wanted| wanted.record);
                 return Ok(Written { snapshot: before, record });
             }
-            let file = self.file_of(&source);
+            // What replaced the file in memory is edited in memory.
+            let file = self.file().filter(|_| state.over.is_none());
             if let Some(Err(why)) = file.map(file::may_write) {
                 why.ends()?;
                 continue;
             }
+            let reader = self.reader();
             let mut attempt = Attempt {
+                reader: &reader,
                 compiler: &mut compiler,
                 source: &source,
                 format,
@@ -132,12 +149,17 @@ impl Control {
                 plan: &plan,
                 before: &before,
             };
-            let Made { source: new, compiled, prepared, at } = attempt.make::<E>()?;
+            let made = attempt.make::<E>();
+            if let Some(unfinished) = reader.unfinished() {
+                return Err(WriteError::Unfinished(unfinished_report(&unfinished).summary()));
+            }
+            let Made { source: new, compiled, prepared, at } = made?;
             if let Err(why) = prepared.map_or(Ok(()), |it| it?.replace(source.text.as_bytes())) {
                 why.ends()?;
                 continue;
             }
-            let loaded = self.publish(&before, &new, format, compiled);
+            let place = if file.is_some() { Place::Door } else { Place::Memory };
+            let loaded = self.publish(&mut compiler, &before, &new, format, place, compiled);
             // Whoever waits for the answer need not wait until what was current is taken apart.
             let _ = std::thread::Builder::new().spawn(move || drop((before, said)));
             let record = at.and_then(|at| {
@@ -152,34 +174,16 @@ impl Control {
     /// Why no write can be saved, as far as that can be told before one is made.
     #[must_use]
     pub fn why_read_only(&self) -> Option<String> {
-        let State { text, is_file, .. } = self.state();
+        let State { text, over, .. } = self.state();
         if let Some(text) = text.filter(|it| !it.parts.is_empty()) {
             return Some(several(&text.name));
         }
-        let file = self.file().filter(|_| is_file)?;
+        let file = self.file().filter(|_| over.is_none())?;
         match file::may_write(file) {
             Err(Unsaved::ReadOnly(why)) => Some(why),
             // What else there is to say, the write says.
             _ => None,
         }
-    }
-
-    /// The text of what is current. A file that was saved by somebody else is made current first.
-    fn text(&self, compiler: &mut Compiler) -> Result<Arc<Source>, String> {
-        let State { text: current, is_file, .. } = self.state();
-        if let Some(text) = current.as_ref().filter(|_| !is_file) {
-            return Ok(text.clone());
-        }
-        let file = self.file().ok_or("what is current comes from several files; edit those")?;
-        let is_current = |it: &Source| current.as_ref().is_some_and(|current| current.text == it.text);
-        let source = read(file).ok().filter(|it| is_current(it));
-        let source = source.map_or_else(|| settled(file), Ok).map_err(|report| report.summary())?;
-        if !is_current(&source) {
-            self.load_with(compiler, &source, self.files_format()).map_err(|report| {
-                format!("the file was changed, and cannot be used as it is: {}", report.summary())
-            })?;
-        }
-        Ok(source)
     }
 }
 
@@ -218,6 +222,7 @@ impl Said {
 
 /// A write on its way from a plan to a text that can be saved.
 struct Attempt<'a> {
+    reader: &'a FileReader,
     compiler: &'a mut Compiler,
     source: &'a Arc<Source>,
     format: Format,
@@ -299,8 +304,8 @@ impl Attempt<'_> {
         &mut self,
         new: &Arc<Source>,
     ) -> (Result<Compiled, Report>, Option<Result<Prepared, Unsaved>>) {
-        let Self { compiler, file, format, before, known, .. } = self;
-        let reading = Reading { format: *format, before, advise: false, layout: true, known: *known };
+        let Self { reader, compiler, file, format, before, known, .. } = self;
+        let reading = Reading { format: *format, before, advise: false, layout: true, known: *known, reader };
         std::thread::scope(|scope| {
             let prepare = |file| scope.spawn(move || file::prepare(file, new.text.as_bytes()));
             let prepared = file.map(prepare);

@@ -1,14 +1,13 @@
 //! The files that references may reach: inside one directory, regular, of bounded size, and never over a network.
 
 use std::{
-    fs::{self, File},
-    io::Read,
+    fs,
     path::{Component, Path, PathBuf},
 };
 
 use percent_encoding::percent_decode_str;
 
-use crate::openapi::version::brief;
+use crate::{file_read::FileReader, openapi::version::brief};
 
 /// How large one file may be, in bytes.
 pub(super) const FILE_LIMIT: u64 = 16 << 20;
@@ -24,6 +23,8 @@ pub struct Location {
     document: Option<PathBuf>,
     /// The directory that its relative references start from, and the one that none may leave.
     directories: Option<(PathBuf, PathBuf)>,
+    /// Reads the files that are referred to.
+    reader: FileReader,
 }
 
 impl Location {
@@ -36,7 +37,7 @@ impl Location {
     /// A document without a file: its relative references start from `base` and may not leave `specs`.
     #[must_use]
     pub fn text(base: impl Into<PathBuf>, specs: impl Into<PathBuf>) -> Self {
-        Self { document: None, directories: Some((base.into(), specs.into())) }
+        Self { directories: Some((base.into(), specs.into())), ..Self::default() }
     }
 
     /// A document read from `file`: relative references start from its directory and may not leave `specs`.
@@ -45,7 +46,13 @@ impl Location {
         let file = file.into();
         // The parent of a bare name is the empty path, which the file system does not know.
         let base = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-        Self { document: Some(file), directories: Some((base, specs.into())) }
+        Self { document: Some(file), directories: Some((base, specs.into())), reader: FileReader::default() }
+    }
+
+    /// The same; what it refers to is read by this reader.
+    #[must_use]
+    pub fn read_by(self, reader: &FileReader) -> Self {
+        Self { reader: reader.clone(), ..self }
     }
 }
 
@@ -53,6 +60,7 @@ impl Location {
 pub(super) struct Reader {
     base: PathBuf,
     specs: Option<PathBuf>,
+    files: FileReader,
     left: u64,
     count: usize,
 }
@@ -63,6 +71,7 @@ impl Reader {
         Self {
             base: fs::canonicalize(&base).unwrap_or(base),
             specs: location.directories.is_some().then(|| fs::canonicalize(&specs).unwrap_or(specs)),
+            files: location.reader.clone(),
             left: TOTAL_LIMIT,
             count: 0,
         }
@@ -109,23 +118,12 @@ impl Reader {
         if self.count > COUNT_LIMIT {
             return Err(format!("the document refers to more than {COUNT_LIMIT} files"));
         }
-        let before = fs::metadata(path).map_err(|error| reason(&error))?;
-        // Asked before opening: opening a FIFO waits for its writer.
-        if !before.is_file() {
+        if !fs::metadata(path).map_err(|error| reason(&error))?.is_file() {
             return Err(String::from("it is not a regular file"));
         }
-        let file = File::open(path).map_err(|error| reason(&error))?;
-        if !file.metadata().map_err(|error| reason(&error))?.is_file() {
-            return Err(String::from("it is not a regular file"));
-        }
-        let limit = FILE_LIMIT.min(self.left);
-        let mut bytes = Vec::new();
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
+        let bytes = self.files.read(path, FILE_LIMIT).map_err(|error| reason(&error))?;
         let size = bytes.len() as u64;
-        if size > FILE_LIMIT {
-            return Err(format!("it is larger than {} MiB", FILE_LIMIT >> 20));
-        }
-        if size > limit {
+        if size > self.left {
             return Err(format!(
                 "the files of this document are larger than {} MiB together",
                 TOTAL_LIMIT >> 20
@@ -180,6 +178,7 @@ fn reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => String::from("there is no such file"),
         std::io::ErrorKind::PermissionDenied => String::from("reading the file is not permitted"),
+        std::io::ErrorKind::FileTooLarge => error.to_string(),
         _ => error.to_string().to_lowercase(),
     }
 }

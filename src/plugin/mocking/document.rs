@@ -3,12 +3,13 @@
 use std::{path::Path as FilePath, sync::Arc};
 
 use super::{
-    super::{Setup, file_hash, text_hash},
+    super::{MOST_BYTES, Setup, file_hash},
     settings::Config,
 };
 use crate::{
     diag::{Diagnostic, Source},
     document::{self, Dialect, Document, Path},
+    file_read::text_hash,
     openapi::{self, Api, Location},
 };
 
@@ -48,7 +49,8 @@ fn inline(text: &str, setup: &Setup<'_>) -> Result<(Api, Placed), Vec<Diagnostic
     let at = setup.at.key("api_specification").inside();
     let document = document::read(text, Dialect::Specification)
         .map_err(|error| vec![Diagnostic::syntax(at.clone(), &error)])?;
-    lower(document, &Location::text(setup.specs, setup.specs), setup, Placed::Inside(at))
+    let location = Location::text(setup.specs, setup.specs).read_by(setup.reader);
+    lower(document, &location, setup, Placed::Inside(at))
 }
 
 /// A document of its own, in the folder of specs, which no name may leave.
@@ -58,7 +60,7 @@ fn file(name: &str, setup: &Setup<'_>) -> Result<(Api, Placed), Vec<Diagnostic>>
     let path = setup.specs.join(name);
     // Noted even if it cannot be read: once it can be, the plugin can be made.
     setup.files.borrow_mut().push((path.clone(), 0));
-    let bytes = read_inside(&path, setup.specs).map_err(|error| {
+    let bytes = read_inside(&path, setup).map_err(|error| {
         let folder = setup.specs.display();
         refuse(format!("cannot read '{name}': {error}"), format!("the name is that of a file in {folder}"))
     })?;
@@ -71,7 +73,8 @@ fn file(name: &str, setup: &Setup<'_>) -> Result<(Api, Placed), Vec<Diagnostic>>
     let placed = Placed::File(source.clone());
     let document = document::read(&source.text, Dialect::Specification)
         .map_err(|error| vec![placed.place(Diagnostic::syntax(Path::root(), &error))])?;
-    lower(document, &Location::file(&path, setup.specs), setup, placed)
+    let location = Location::file(&path, setup.specs).read_by(setup.reader);
+    lower(document, &location, setup, placed)
 }
 
 fn lower(
@@ -88,21 +91,24 @@ fn lower(
     let (api, complaints) =
         openapi::lower(document.value, location).map_err(|error| vec![placed.place(error)])?;
     warnings.extend(complaints.into_iter().map(|it| placed.place(it)));
-    let known = api.library.files().map(|path| (path.to_owned(), file_hash(path).unwrap_or_default()));
+    // That of what was read, and not of what the file may say by now.
+    let read = |path| setup.reader.hash_read(path).or_else(|| file_hash(path, setup.reader));
+    let hash = |path| read(path).unwrap_or_default();
+    let known = api.library.files().map(|path| (path.to_owned(), hash(path)));
     setup.files.borrow_mut().extend(known);
     Ok((api, placed))
 }
 
-/// Reads a file whose real place is inside a folder.
-fn read_inside(path: &FilePath, folder: &FilePath) -> std::io::Result<Vec<u8>> {
-    let (path, folder) = (path.canonicalize()?, folder.canonicalize()?);
+/// Reads a file whose real place is inside the folder of specs.
+fn read_inside(path: &FilePath, setup: &Setup<'_>) -> std::io::Result<Vec<u8>> {
+    let (path, folder) = (path.canonicalize()?, setup.specs.canonicalize()?);
     if !path.starts_with(&folder) {
         return Err(std::io::Error::other("it is outside the folder of specs"));
     }
     if !path.is_file() {
         return Err(std::io::Error::other("it is no regular file"));
     }
-    std::fs::read(path)
+    setup.reader.read(&path, MOST_BYTES)
 }
 
 #[cfg(test)]
