@@ -33,6 +33,7 @@ use self::{
     validate::{Checks, Extent, Sent},
 };
 use crate::{
+    budget::{Budget, Exhausted},
     document::Value,
     openapi::{Api, Media, sample::Mode},
 };
@@ -258,16 +259,19 @@ impl Mock {
     }
 
     /// Everything that is wrong with a request to an operation that [`Self::find`] found.
-    #[must_use]
+    ///
+    /// # Errors
+    /// The budget is exhausted: the request has not been checked.
     pub fn violations(
         &self,
         operation: usize,
         path: &str,
         (headers, query, body): (&HeaderMap, Option<&str>, &[u8]),
         extent: Extent,
-    ) -> Vec<Violation> {
+        budget: &Budget,
+    ) -> Result<Vec<Violation>, Exhausted> {
         let path = self.operations.path_texts(operation, path);
-        self.checks.request(&self.api, operation, &Sent { headers, query, path, body }, extent)
+        self.checks.request(&self.api, operation, &Sent { headers, query, path, body }, extent, budget)
     }
 
     /// What the document itself answers to a request with these violations, if it does: an example is heeded where

@@ -19,6 +19,7 @@ pub mod negotiate;
 pub mod paths;
 pub mod sample;
 mod strict;
+pub mod validator;
 mod version;
 
 pub use api::{Api, Example, Header, Media, Operation, Parameter, RequestBody, Response, StatusKey};

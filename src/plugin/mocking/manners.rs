@@ -208,6 +208,13 @@ fn tell(response: &mut Response, objections: &[Violation], flaws: &[Violation]) 
     }
 }
 
+/// The answer to a request that cannot be checked now.
+pub(super) fn overloaded() -> Response {
+    let mut response = respond(&Problem::overloaded());
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 /// A problem as a response.
 pub(super) fn respond(problem: &Problem) -> Response {
     let mut response = reply::json(problem.status, problem.to_json().to_string());

@@ -51,6 +51,7 @@ use self::{
 use super::{Def, EditedRequest, Exchange, Flow, Plugin, Response, Setup};
 use crate::{
     body::BodyBuffers,
+    budget::WorkPool,
     diag::Diagnostic,
     mock::{Answer, Asked, Chosen, Making, Mock, Refusal},
     openapi::{Api, Operation},
@@ -67,7 +68,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let config = Config::read(setup)?;
     let (api, placed) = document::api(&config, setup)?;
     let templates = config.templates.then(|| Templates::new(&api, &placed)).transpose()?;
-    let mock = Mock::new(Arc::new(api), config.options());
+    let mock = Arc::new(Mock::new(Arc::new(api), config.options()));
     Ok(Arc::new(Mocking {
         live: live(&config, mock.api()),
         state: config.stateful.then(|| State::new(mock.api())),
@@ -79,6 +80,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         dice: config.seed.map_or(Source::Random, Source::seeded),
         seed: config.seed,
         buffers: setup.resources.buffers.clone(),
+        pool: setup.pool.clone(),
     }))
 }
 
@@ -93,7 +95,7 @@ fn live(config: &Config, api: &Api) -> Option<HashSet<usize>> {
 }
 
 struct Mocking {
-    mock: Mock,
+    mock: Arc<Mock>,
     manners: Manners,
     /// The operations that go to the real service, if those go there that the document lacks.
     live: Option<HashSet<usize>>,
@@ -104,6 +106,7 @@ struct Mocking {
     dice: Source,
     seed: Option<u64>,
     buffers: BodyBuffers,
+    pool: WorkPool,
 }
 
 /// A request, as far as it has been understood.
