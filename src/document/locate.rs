@@ -175,8 +175,16 @@ struct Wanted {
     parent: usize,
     keys: HashMap<Text, usize>,
     indices: HashMap<usize, usize>,
-    /// Where it stands, if it was seen: its key, the node itself, and its style.
-    seen: Option<(Option<Range<usize>>, Range<usize>, Option<ScalarStyle>)>,
+    /// Where it stands, if it was seen.
+    seen: Option<Seen>,
+}
+
+/// Where a node stands: its key, and the node itself with its style.
+#[derive(Clone)]
+struct Seen {
+    key: Option<Range<usize>>,
+    value: Range<usize>,
+    style: Option<ScalarStyle>,
 }
 
 struct Open {
@@ -211,7 +219,7 @@ impl Walk {
     fn nearest(&self, end: usize) -> (Located, Option<ScalarStyle>) {
         let mut at = end;
         loop {
-            if let Some((key, value, style)) = self.tree[at].seen.clone() {
+            if let Some(Seen { key, value, style }) = self.tree[at].seen.clone() {
                 return (Located { key, value, exact: at == end }, style);
             }
             if at == 0 {
@@ -250,7 +258,7 @@ impl Walk {
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let closed = self.open.pop().and_then(|open| open.wanted);
-                if let Some((_, value, _)) = closed.and_then(|at| self.tree[at].seen.as_mut()) {
+                if let Some(Seen { value, .. }) = closed.and_then(|at| self.tree[at].seen.as_mut()) {
                     value.end = range.end.max(value.start);
                 }
                 self.complete();
@@ -273,7 +281,7 @@ impl Walk {
             }
         };
         if let Some(at) = at {
-            self.tree[at].seen = Some((key, range, style));
+            self.tree[at].seen = Some(Seen { key, value: range, style });
         }
         at
     }

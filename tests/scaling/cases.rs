@@ -508,7 +508,7 @@ pub(crate) const OF_PLUGINS: &[Case] = &[
 /// What is wrong, many times over; and what is neither an entity nor a setting.
 pub(crate) const OTHERS: &[Case] = &[
     case(" unknown fields of the document", |n| {
-        document(&members(n, |i| format!("\"servicez{i}\": 1")).trim_matches(['{', '}']).to_owned())
+        document(members(n, |i| format!("\"servicez{i}\": 1")).trim_matches(['{', '}']))
     }),
     case(" unknown fields of an entity", |n| {
         document(&format!("\"services\": [{}]", members(n, |i| format!("\"hosst{i}\": 1"))))
@@ -581,7 +581,7 @@ pub(crate) const OTHERS: &[Case] = &[
     case(" anchors and aliases", |n| {
         format!(
             "_format_version: \"3.0\"\n_ignore:\n{}",
-            (0..n).map(|i| format!("- &a{i} x\n- *a{i}\n")).collect::<String>()
+            (0..n).map(|i| format!("- &a{i} x\n- *a{i}\n")).collect::<Vec<_>>().concat()
         )
     }),
     case(" one alias", |n| {

@@ -38,10 +38,10 @@ fn cost(case: &Case, items: usize) -> Duration {
     let mut compiler = Compiler::new(PathBuf::from("specs"), Options::default());
     let before = used();
     match compile(&mut compiler, &source, Format::of_files(false)) {
-        Ok(compiled) => drop(compiled.warnings),
+        Ok(made) => drop(made.warnings),
         Err(report) => drop((report.draw(Style::Plain), report.to_json())),
     }
-    used() - before
+    used().saturating_sub(before)
 }
 
 fn wanted(case: &Case) -> bool {
@@ -56,7 +56,7 @@ fn check(cases: &[Case]) {
         let (few, many) = (cost(case, items), cost(case, 4 * items));
         let ratio = many.as_secs_f64() / few.max(Duration::from_millis(1)).as_secs_f64();
         if std::env::var("TIMES").is_ok() {
-            println!("{ratio:6.1} {few:10.1?} {many:10.1?} {}", case.name);
+            eprintln!("{ratio:6.1} {few:10.1?} {many:10.1?} {}", case.name);
         }
         if many > LEAST && ratio > MOST && cost(case, 4 * items) > few.mul_f64(MOST) {
             slow.push(format!("{}: {items} cost {few:.1?}, four times as many {many:.1?}", case.name));
@@ -87,7 +87,7 @@ fn lists(prefix: &str, fields: &[Field], all: &mut Vec<String>) {
         match field.kind {
             Kind::Record(fields) => lists(&name, fields, all),
             Kind::Array(_) | Kind::Set(_) | Kind::Map(_) | Kind::Entities(..) | Kind::Unused => {
-                all.push(name)
+                all.push(name);
             }
             _ => (),
         }
@@ -137,7 +137,7 @@ fn every_list_has_its_case() {
         name.starts_with("plugin:request-transformer.")
             || name.starts_with("plugin:response-transformer.")
             || name.ends_with("custom_fields_by_lua")
-            || name.ends_with(".tags")
+            || name.rsplit('.').next() == Some("tags")
     };
     let has_case = |name: &String| {
         OF_ENTITIES.iter().chain(OF_PLUGINS).any(|case| case.name == name) || stands_for(name)
