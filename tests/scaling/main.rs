@@ -11,7 +11,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use cases::{Case, OF_ENTITIES, OF_PLUGINS, OTHERS};
 use mynah::{
     config::Format,
-    control::load::compile,
+    control::compile,
     diag::{Source, Style},
     entity::DOCUMENT,
     plugin,
