@@ -38,7 +38,6 @@ mod hosts;
 mod index;
 #[cfg(test)]
 mod laws;
-mod literals;
 mod lookup;
 mod options;
 mod path;
