@@ -126,7 +126,9 @@ const LAYERS: &[(&str, &[&str])] = &[
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("granit_parser", &["src/document/"]),
     ("openapiv3", &["src/openapi/strict.rs"]),
-    ("jsonschema", &["src/mock/validate/schema.rs", "src/openapi/sample/"]),
+    ("jsonschema", &["src/openapi/validator/format.rs", "src/openapi/sample/"]),
+    ("jsonschema_regex", &["src/openapi/validator/pattern.rs"]),
+    ("fancy_regex", &["src/openapi/validator/pattern.rs"]),
     ("serde_yaml", &["src/openapi/body/"]),
     ("atc_router", &["src/router/expressions.rs", "src/router/facts.rs"]),
     ("arc_swap", &["src/snapshot/live.rs", "src/balancer/"]),
@@ -147,7 +149,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         "tokio",
         &[
             "src/body/buffers.rs",
-            "src/budget/",
+            "src/budget/pool.rs",
             "src/dns/",
             "src/upstream/",
             "src/balancer/",

@@ -1,9 +1,11 @@
 //! What decK adds to Kong's format, so that its files just load: defaults, tags, shared settings of plugins, and what
 //! only a control plane understands. (decK: "Configuration file".)
 
+use std::cell::Cell;
+
 use crate::{
     diag::Diagnostic,
-    document::{Mapping, Path, Value},
+    document::{Mapping, Path, Value, distinct},
 };
 
 /// What decK knows and no data plane of Kong: read over, with a note.
@@ -55,18 +57,41 @@ pub(super) fn reduce(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Valu
         tags: info.get("select_tags").cloned().unwrap_or_default(),
         defaults: info.get("defaults").cloned().unwrap_or_default(),
         configs,
+        added: Cell::new(0),
     };
     reducer.collections(&mut top, &Path::root(), diagnostics);
     top.into()
 }
 
+/// All entities together get at most so many values of defaults, tags and shared settings: a file has few bytes for what
+/// each of its entities is given.
+const MOST_ADDED: usize = 4_000_000;
+
 struct Reducer {
     tags: Value,
     defaults: Value,
     configs: Value,
+    /// How many values were given to entities so far.
+    added: Cell<usize>,
 }
 
 impl Reducer {
+    /// Counts values that an entity is given; false, and an error once, if there are too many.
+    fn may_add(&self, value: &Value, at: &Path, diagnostics: &mut Vec<Diagnostic>) -> bool {
+        let added = self.added.get();
+        if added > MOST_ADDED {
+            return false;
+        }
+        self.added.set(added + size(value, MOST_ADDED - added));
+        if self.added.get() > MOST_ADDED {
+            let message =
+                format!("defaults, tags and shared settings add more than {MOST_ADDED} values to entities");
+            diagnostics.push(Diagnostic::error(at.clone(), message));
+            return false;
+        }
+        true
+    }
+
     /// Changes every entity below a record.
     fn collections(&self, record: &mut Mapping, at: &Path, diagnostics: &mut Vec<Diagnostic>) {
         for (collection, kind) in COLLECTIONS {
@@ -88,27 +113,46 @@ impl Reducer {
         {
             let name = name.as_str().unwrap_or_default();
             match self.configs.get(name) {
-                Some(shared) => {
+                Some(shared) if self.may_add(shared, at, diagnostics) => {
                     let own = record.get("config").cloned().unwrap_or_default();
                     record.insert("config", merged(shared, &own));
                 }
+                Some(_) => {}
                 None => {
                     let message = format!("_plugin_config \"{name}\" not found");
                     diagnostics.push(Diagnostic::error(at.key("_config"), message));
                 }
             }
         }
-        if let Some(defaults) = self.defaults.get(kind) {
+        if let Some(defaults) = self.defaults.get(kind)
+            && self.may_add(defaults, at, diagnostics)
+        {
             record = merged(defaults, &record.into()).into_mapping().unwrap_or_default();
         }
-        if !self.tags.items().is_empty() {
+        if !self.tags.items().is_empty() && self.may_add(&self.tags, at, diagnostics) {
             let own = record.get("tags").map(Value::items).unwrap_or_default();
             let tags: Vec<Value> = own.iter().chain(self.tags.items()).cloned().collect();
-            record.insert("tags", tags);
+            record.insert("tags", distinct(tags));
         }
         self.collections(&mut record, at, diagnostics);
         record.into()
     }
+}
+
+/// How many values a value holds, itself among them; more than `most` are not counted to their end.
+fn size(value: &Value, most: usize) -> usize {
+    let mut total = 1;
+    let mut count = |value: &Value| {
+        if total <= most {
+            total += size(value, most - total);
+        }
+    };
+    match value {
+        Value::Sequence(items) => items.iter().for_each(&mut count),
+        Value::Mapping(members) => members.iter().for_each(|(_, value)| count(value)),
+        _ => (),
+    }
+    total
 }
 
 /// One record over another: what it says counts, at every depth.

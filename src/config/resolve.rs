@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use hashbrown::HashMap as SeededMap;
 use uuid::Uuid;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 
 use crate::{
-    diag::Diagnostic,
+    diag::{Diagnostic, push_bounded},
     document::{Mapping, Path, Text, Value},
     entity::{Entities, entity_id, password_hash, says_the_same},
     schema::{Item, Kind, Plugins},
@@ -89,11 +89,11 @@ struct Resolver {
     /// Items whose ids depend on how many say the same before them.
     counted: HashSet<usize>,
     /// Items by collection, unique field and its value.
-    unique: FxHashMap<(&'static str, &'static str, Text), usize>,
+    unique: SeededMap<(&'static str, &'static str, Text), usize>,
     /// The key `id`, shared by all references.
     id_key: Text,
     /// Items by collection and id.
-    found: FxHashMap<(&'static str, Text), usize>,
+    found: SeededMap<(&'static str, Text), usize>,
     diagnostics: Vec<Diagnostic>,
     /// What is said if nothing else is wrong: Kong looks at these fields last.
     later: Vec<Diagnostic>,
@@ -106,9 +106,9 @@ impl Resolver {
             items,
             ids: Vec::with_capacity(many),
             counted: HashSet::new(),
-            unique: FxHashMap::with_capacity_and_hasher(many, FxBuildHasher),
+            unique: SeededMap::with_capacity(many),
             id_key: "id".into(),
-            found: FxHashMap::with_capacity_and_hasher(many, FxBuildHasher),
+            found: SeededMap::with_capacity(many),
             diagnostics: Vec::new(),
             later: Vec::new(),
         }
@@ -128,7 +128,7 @@ impl Resolver {
                 );
                 let at = self.items[n].path.clone();
                 let refusal = self.refuse_second(at.clone(), at, [message.clone(), message], first);
-                self.diagnostics.push(refusal);
+                push_bounded(&mut self.diagnostics, refusal);
             }
             self.ids.push(id);
         }
@@ -154,12 +154,12 @@ impl Resolver {
                 // Kong keeps the place of the field that it finds entities by; for others it names the entity.
                 if n_field == 0 {
                     let refusal = self.refuse_second(at.key(field), at, [said, told], first);
-                    self.diagnostics.push(refusal);
+                    push_bounded(&mut self.diagnostics, refusal);
                     twice = true;
                 } else {
                     let place = self.by_name(n, &self.items[n].written).unwrap_or_else(|| at.clone());
                     let refusal = self.refuse_second(at.key(field), place, [said, told], first);
-                    self.later.push(refusal);
+                    push_bounded(&mut self.later, refusal);
                 }
             }
         }
@@ -341,19 +341,25 @@ impl Resolver {
             return Some(self.ids[*item].clone());
         }
         let message = format!("invalid reference '{field}: {name}' (no such entry in '{collection}')");
-        let these = self.unique.keys().filter(|(it, field, _)| *it == collection && *field == by);
-        let known: Vec<&str> = these.map(|(.., name)| &**name).collect();
         let mut diagnostic = Diagnostic::error(path.key(field), message);
-        if let Some(near) = crate::schema::nearest(name, known) {
-            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+        // To look for a near word costs a comparison with each name.
+        if self.diagnostics.len() < GUESSES {
+            let these = self.unique.keys().filter(|(it, field, _)| *it == collection && *field == by);
+            let known = these.map(|(.., name)| &**name);
+            if let Some(near) = crate::schema::nearest(name, known) {
+                diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+            }
         }
         if let Some(place) = self.by_name(n, &self.items[n].written) {
             diagnostic = diagnostic.listed(place);
         }
-        self.diagnostics.push(diagnostic);
+        push_bounded(&mut self.diagnostics, diagnostic);
         None
     }
 }
+
+/// Of this many references to nothing it is said what was probably meant.
+const GUESSES: usize = 20;
 
 /// The members of a record, to be changed and put back.
 fn take(record: &mut Value) -> Mapping {

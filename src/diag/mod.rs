@@ -143,6 +143,21 @@ impl Diagnostic {
     }
 }
 
+/// More complaints than this are not collected: nobody reads them, and a large file of another kind has one per line.
+pub const MOST_COMPLAINTS: usize = 500;
+
+/// Collects a complaint, or once there are enough of them, one more that says so.
+pub fn push_bounded(complaints: &mut Vec<Diagnostic>, complaint: Diagnostic) {
+    match complaints.len() {
+        MOST_COMPLAINTS => {
+            let message = "there are more complaints; these are enough to begin with";
+            complaints.push(Diagnostic::error(Path::root(), message));
+        }
+        n if n < MOST_COMPLAINTS => complaints.push(complaint),
+        _ => (),
+    }
+}
+
 /// Where a complaint points to, for people and editors; lines and columns count from one, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
@@ -154,19 +169,43 @@ pub struct Position {
     pub bytes: std::ops::Range<usize>,
 }
 
-impl Position {
-    fn new(text: &str, located: &Located, mark: Mark) -> Self {
-        let bytes = match (&located.key, mark) {
-            (Some(key), Mark::Key) if located.exact => key.clone(),
-            _ => located.node(text),
+/// The bytes that a complaint underlines.
+fn underlined(text: &str, located: &Located, mark: Mark) -> std::ops::Range<usize> {
+    match (&located.key, mark) {
+        (Some(key), Mark::Key) if located.exact => key.clone(),
+        _ => located.node(text),
+    }
+}
+
+/// Counts lines and columns of places in a text, in the order of the text, so that it is walked once.
+struct LineCounter<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+    column: usize,
+}
+
+impl<'a> LineCounter<'a> {
+    const fn new(text: &'a str) -> Self {
+        Self { text, at: 0, line: 1, column: 1 }
+    }
+
+    /// The line and column of a place, which is not before the last one.
+    fn count_to(&mut self, byte: usize) -> (usize, usize) {
+        let passed = self.text.get(self.at..byte).unwrap_or_default();
+        let rest = match passed.rfind('\n') {
+            Some(newline) => {
+                self.line += passed.bytes().filter(|byte| *byte == b'\n').count();
+                self.column = 1;
+                &passed[newline + 1..]
+            }
+            None => passed,
         };
-        let before = &text[..bytes.start];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1,
-            bytes,
-        }
+        // A byte order mark is not part of the first line.
+        let rest = if self.at == 0 { rest.trim_start_matches('\u{feff}') } else { rest };
+        self.column += rest.chars().count();
+        self.at = byte.max(self.at);
+        (self.line, self.column)
     }
 }
 
@@ -228,8 +267,15 @@ impl Report {
             let same = |n: &usize| std::ptr::eq(self.source_of(&diagnostics[*n]), source);
             let here: Vec<usize> = (first..diagnostics.len()).filter(same).collect();
             let wanted: Vec<_> = here.iter().map(|n| diagnostics[*n].place()).collect();
-            for (n, located) in here.into_iter().zip(locate_all(&source.text, &wanted)) {
-                places[n] = Some(Position::new(&source.text, &located, diagnostics[n].mark));
+            let located = here.into_iter().zip(locate_all(&source.text, &wanted));
+            let mut located: Vec<_> = located
+                .map(|(n, located)| (n, underlined(&source.text, &located, diagnostics[n].mark)))
+                .collect();
+            located.sort_by_key(|(_, bytes)| bytes.start);
+            let mut counter = LineCounter::new(&source.text);
+            for (n, bytes) in located {
+                let (line, column) = counter.count_to(bytes.start);
+                places[n] = Some(Position { line, column, bytes });
             }
         }
         places.into_iter().flatten().collect()

@@ -1,10 +1,10 @@
 //! The way from a [`Path`] back to a place in the text: a second walk, taken only when something is wrong.
 
-use std::ops::Range;
+use std::{borrow::Cow, collections::HashMap, ops::Range};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::{Covered, Path, Step, yaml};
+use super::{Covered, Path, Step, Text, yaml};
 
 /// Where a node stands, in bytes of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,49 +37,50 @@ pub fn locate(text: &str, path: &Path, byte: Option<usize>) -> Located {
     locate_all(text, &[(path, byte)]).pop().unwrap_or(Located { key: None, value: 0..0, exact: false })
 }
 
-/// The same for several nodes, in one walk.
+/// The same for several nodes; each text, and each text inside a string, is walked once.
 #[must_use]
 pub fn locate_all(text: &str, wanted: &[(&Path, Option<usize>)]) -> Vec<Located> {
     let parts = |path: &Path| -> Vec<Vec<Step>> {
         path.steps().split(|step| *step == Step::Inside).map(<[Step]>::to_vec).collect()
     };
     let parts: Vec<Vec<Vec<Step>>> = wanted.iter().map(|(path, _)| parts(path)).collect();
-    let firsts: Vec<&[Step]> = parts.iter().map(|parts| parts[0].as_slice()).collect();
-    let found = walk(text, &firsts);
-    let one = |(n, (located, style)): (usize, (Located, Option<ScalarStyle>))| match (
-        wanted[n].1,
-        &parts[n][1..],
-    ) {
-        (Some(byte), []) => at(text, byte),
-        (_, []) => located,
-        (byte, inner) => inside(text, &located, style, inner, byte),
-    };
-    found.into_iter().enumerate().map(one).collect()
+    let wanted: Vec<Inner<'_>> =
+        parts.iter().zip(wanted).map(|(parts, (_, byte))| (parts.as_slice(), *byte)).collect();
+    locate_within(&Frame::whole(text), &wanted)
 }
 
-/// Goes on inside the text of the string that was found.
-fn inside(
-    text: &str,
-    found: &Located,
-    style: Option<ScalarStyle>,
-    parts: &[Vec<Step>],
-    byte: Option<usize>,
-) -> Located {
-    let (mut located, mut style) = (found.clone(), style);
-    let mut outer = Frame::whole(text);
-    for (n, steps) in parts.iter().enumerate() {
-        // Only a literal block keeps the lines of the document that it holds.
-        let Some(frame) = outer.block(&located.value, style) else {
-            return outer.out(&located, false);
-        };
-        outer = frame;
-        (located, style) = match byte.filter(|_| n + 1 == parts.len()) {
-            Some(byte) => (at(&outer.text, byte), None),
-            None => walk(&outer.text, &[steps]).pop().unwrap_or((located, None)),
-        };
+/// The steps to a node, parted where they go into a string; and a byte of the text that they end in, if one is meant.
+type Inner<'a> = (&'a [Vec<Step>], Option<usize>);
+
+/// The places of nodes of a frame, in the outermost text.
+fn locate_within(frame: &Frame<'_>, wanted: &[Inner<'_>]) -> Vec<Located> {
+    let first = |(parts, _): &Inner<'_>| parts.first().cloned().unwrap_or_default();
+    let firsts: Vec<Vec<Step>> = wanted.iter().map(first).collect();
+    let firsts: Vec<&[Step]> = firsts.iter().map(Vec::as_slice).collect();
+    let found = walk(&frame.text, &firsts);
+    let mut all = Vec::with_capacity(wanted.len());
+    let mut strings: HashMap<&[Step], Vec<usize>> = HashMap::new();
+    for (n, ((parts, byte), (located, _))) in wanted.iter().zip(&found).enumerate() {
+        match byte {
+            _ if parts.len() > 1 => strings.entry(firsts[n]).or_default().push(n),
+            Some(byte) => {
+                all.push(frame.out(&at(&frame.text, *byte), true));
+                continue;
+            }
+            None => {}
+        }
+        all.push(frame.out(located, located.exact && parts.len() == 1));
     }
-    let exact = located.exact;
-    outer.out(&located, exact)
+    for places in strings.into_values() {
+        let Some((located, style)) = places.first().and_then(|n| found.get(*n)) else { continue };
+        // Only a literal block keeps the lines of the document that it holds.
+        let Some(inner) = frame.block(&located.value, *style) else { continue };
+        let rest: Vec<Inner<'_>> = places.iter().map(|n| (&wanted[*n].0[1..], wanted[*n].1)).collect();
+        for (n, located) in places.into_iter().zip(locate_within(&inner, &rest)) {
+            all[n] = located;
+        }
+    }
+    all
 }
 
 /// The word at a byte.
@@ -94,28 +95,19 @@ fn at(text: &str, byte: usize) -> Located {
 }
 
 /// A document and how it lies in the text that holds it.
-struct Frame {
-    text: String,
-    /// For each line of the document: where it starts here, and where in the outermost text.
+struct Frame<'a> {
+    text: Cow<'a, str>,
+    /// For each line of the document: where it starts here, and where in the outermost text; none for that itself.
     lines: Vec<(usize, usize)>,
 }
 
-impl Frame {
-    fn whole(text: &str) -> Self {
-        let mut start = 0;
-        let lines = text
-            .split_inclusive('\n')
-            .map(|line| {
-                let here = start;
-                start += line.len();
-                (here, here)
-            })
-            .collect();
-        Self { text: text.to_owned(), lines }
+impl<'a> Frame<'a> {
+    const fn whole(text: &'a str) -> Self {
+        Self { text: Cow::Borrowed(text), lines: Vec::new() }
     }
 
     /// The document inside the literal block scalar at `place`.
-    fn block(&self, place: &Range<usize>, style: Option<ScalarStyle>) -> Option<Self> {
+    fn block(&self, place: &Range<usize>, style: Option<ScalarStyle>) -> Option<Frame<'static>> {
         if style != Some(ScalarStyle::Literal) {
             return None;
         }
@@ -137,7 +129,7 @@ impl Frame {
             text.push_str(&line[cut..]);
             at += line.len();
         }
-        Some(Self { text, lines: starts })
+        Some(Frame { text: Cow::Owned(text), lines: starts })
     }
 
     fn outermost(&self, byte: usize) -> usize {
@@ -156,41 +148,87 @@ fn walk(text: &str, wanted: &[&[Step]]) -> Vec<(Located, Option<ScalarStyle>)> {
     let covered = Covered::new(text);
     let text = covered.text();
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let whole = |exact| Located { key: None, value: 0..0, exact };
-    let mut walks: Vec<Walk<'_>> = wanted
-        .iter()
-        .map(|it| Walk { wanted: it, best: (0, whole(it.is_empty()), None), open: Vec::new(), start })
-        .collect();
+    let mut walk = Walk { tree: vec![Wanted::default()], open: Vec::new(), start };
+    let ends: Vec<usize> = wanted.iter().map(|steps| walk.want(steps)).collect();
     for item in Parser::new_from_str_with_options(&text[start..], yaml::reading()) {
         let Ok((event, span)) = item else { break };
         if matches!(event, Event::DocumentEnd) {
             break;
         }
         // Of a key that stands twice the last one counts, so the walk goes on to the end.
-        for walk in &mut walks {
-            walk.event(&event, span);
-        }
+        walk.event(&event, span);
     }
-    walks.into_iter().map(|walk| (walk.best.1, walk.best.2)).collect()
+    ends.into_iter().map(|end| walk.nearest(end)).collect()
 }
 
-struct Walk<'a> {
-    wanted: &'a [Step],
-    /// How many wanted steps the best node so far matches, where it is, and its style.
-    best: (usize, Located, Option<ScalarStyle>),
+/// One walk along a text, for all nodes that are wanted of it: what an event costs does not depend on their number.
+struct Walk {
+    /// The nodes that are wanted and those on the way to them; the first one is the root.
+    tree: Vec<Wanted>,
     open: Vec<Open>,
     start: usize,
 }
 
+/// A node that is wanted, or on the way to one.
+#[derive(Default)]
+struct Wanted {
+    parent: usize,
+    keys: HashMap<Text, usize>,
+    indices: HashMap<usize, usize>,
+    /// Where it stands, if it was seen.
+    seen: Option<Seen>,
+}
+
+/// Where a node stands: its key, and the node itself with its style.
+#[derive(Clone)]
+struct Seen {
+    key: Option<Range<usize>>,
+    value: Range<usize>,
+    style: Option<ScalarStyle>,
+}
+
 struct Open {
-    /// How many wanted steps lead here, if this node is on the way.
-    depth: Option<usize>,
+    /// Its place in the tree, if this node is on the way to one that is wanted.
+    wanted: Option<usize>,
     key: Option<(String, Range<usize>)>,
     next: usize,
     mapping: bool,
 }
 
-impl Walk<'_> {
+impl Walk {
+    /// Adds a node to those that are wanted; returns its place in the tree.
+    fn want(&mut self, steps: &[Step]) -> usize {
+        let mut at = 0;
+        for step in steps {
+            let new = self.tree.len();
+            let next = match step {
+                Step::Key(key) => *self.tree[at].keys.entry(key.clone()).or_insert(new),
+                Step::Index(index) => *self.tree[at].indices.entry(*index).or_insert(new),
+                // No step into a string is part of one walk.
+                Step::Inside => return at,
+            };
+            if next == new {
+                self.tree.push(Wanted { parent: at, ..Wanted::default() });
+            }
+            at = next;
+        }
+        at
+    }
+
+    /// Where a node stands, or else its nearest ancestor that was seen.
+    fn nearest(&self, end: usize) -> (Located, Option<ScalarStyle>) {
+        let mut at = end;
+        loop {
+            if let Some(Seen { key, value, style }) = self.tree[at].seen.clone() {
+                return (Located { key, value, exact: at == end }, style);
+            }
+            if at == 0 {
+                return (Located { key: None, value: 0..0, exact: end == 0 }, None);
+            }
+            at = self.tree[at].parent;
+        }
+    }
+
     fn event(&mut self, event: &Event<'_>, span: Span) {
         let range = span.byte_range().unwrap_or(0..0);
         let range = range.start + self.start..range.end + self.start;
@@ -198,7 +236,7 @@ impl Walk<'_> {
             Event::Scalar(text, style, ..) => {
                 if let Some(open) = self.open.last_mut().filter(|open| open.mapping && open.key.is_none()) {
                     // Off the way only that there is a key matters.
-                    let name = if open.depth.is_some() { text.to_string() } else { String::new() };
+                    let name = if open.wanted.is_some() { text.to_string() } else { String::new() };
                     open.key = Some((name, range));
                     return;
                 }
@@ -214,14 +252,14 @@ impl Walk<'_> {
                 self.complete();
             }
             Event::SequenceStart(..) | Event::MappingStart(..) => {
-                let depth = self.node(range, None);
+                let wanted = self.node(range, None);
                 let mapping = matches!(event, Event::MappingStart(..));
-                self.open.push(Open { depth, key: None, next: 0, mapping });
+                self.open.push(Open { wanted, key: None, next: 0, mapping });
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let closed = self.open.pop().and_then(|open| open.depth);
-                if closed == Some(self.best.0) {
-                    self.best.1.value.end = range.end.max(self.best.1.value.start);
+                let closed = self.open.pop().and_then(|open| open.wanted);
+                if let Some(Seen { value, .. }) = closed.and_then(|at| self.tree[at].seen.as_mut()) {
+                    value.end = range.end.max(value.start);
                 }
                 self.complete();
             }
@@ -229,28 +267,23 @@ impl Walk<'_> {
         }
     }
 
-    /// Visits a node; how many wanted steps lead to it, if it is on the way.
+    /// Visits a node; its place in the tree, if it is on the way to one that is wanted.
     fn node(&mut self, range: Range<usize>, style: Option<ScalarStyle>) -> Option<usize> {
-        let (depth, key) = match self.open.last() {
+        let (at, key) = match self.open.last() {
             None => (Some(0), None),
             Some(open) => {
-                let fits = open.depth.is_some_and(|depth| match self.wanted.get(depth) {
-                    Some(Step::Index(n)) => !open.mapping && *n == open.next,
-                    Some(Step::Key(wanted)) => {
-                        open.key.as_ref().is_some_and(|(key, _)| open.mapping && **key == **wanted)
-                    }
-                    _ => false,
-                });
-                (
-                    open.depth.filter(|_| fits).map(|depth| depth + 1),
-                    open.key.as_ref().map(|(_, at)| at.clone()),
-                )
+                let child = |at: usize| match &open.key {
+                    Some((key, _)) if open.mapping => self.tree[at].keys.get(key.as_str()).copied(),
+                    _ if open.mapping => None,
+                    _ => self.tree[at].indices.get(&open.next).copied(),
+                };
+                (open.wanted.and_then(child), open.key.as_ref().map(|(_, at)| at.clone()))
             }
         };
-        if let Some(depth) = depth.filter(|depth| *depth >= self.best.0) {
-            self.best = (depth, Located { key, value: range, exact: depth == self.wanted.len() }, style);
+        if let Some(at) = at {
+            self.tree[at].seen = Some(Seen { key, value: range, style });
         }
-        depth
+        at
     }
 
     /// A node is complete: its parent is ready for the next one.

@@ -5,6 +5,7 @@
 //! [`locate`] walks the text a second time, only when something is wrong.
 
 mod changed;
+mod distinct;
 pub mod edit;
 mod expression;
 mod json;
@@ -19,6 +20,7 @@ mod write;
 mod yaml;
 
 pub use changed::{Known, read_changed};
+pub use distinct::distinct;
 pub use edit::Layout;
 pub use expression::Covered;
 pub use locate::{Located, locate, locate_all};

@@ -5,7 +5,10 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Asked, Refusal, validate::Violation};
-use crate::openapi::{Operation, StatusKey};
+use crate::{
+    budget::Exhausted,
+    openapi::{Operation, StatusKey},
+};
 
 /// Whose manners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -202,6 +205,27 @@ impl Problem {
     #[must_use]
     pub fn of_wish(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "UNPROCESSABLE_ENTITY", "Invalid request", detail)
+    }
+
+    /// A request that has not been checked, because that would have taken too much. It is refused in both profiles:
+    /// what is not checked is not valid.
+    #[must_use]
+    pub fn of_unchecked(why: Exhausted) -> Self {
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "REQUEST_TOO_COMPLEX",
+            "Invalid request",
+            "Checking your request would take more work than is allowed, so it was not finished.",
+        );
+        problem.list(&[Violation::unchecked(Vec::new(), why)], None);
+        problem
+    }
+
+    /// A request that cannot be checked now, because too many others are.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        let detail = "Too many requests are being checked. Send yours again later.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_CHECKS", "Overloaded", detail)
     }
 
     /// A body that is larger than what is read.

@@ -19,6 +19,7 @@ pub mod negotiate;
 pub mod paths;
 pub mod sample;
 mod strict;
+pub mod validator;
 mod version;
 
 pub use api::{Api, Example, Header, Media, Operation, Parameter, RequestBody, Response, StatusKey};
@@ -26,6 +27,6 @@ pub use library::{Library, Location, Node, ReferenceError};
 pub use lint::lint;
 pub use lower::lower;
 pub use negotiate::{Choice, Offers, negotiate};
-pub use paths::{Found, Match, Paths, is_plain};
+pub use paths::{Found, Match, Paths};
 pub use strict::strict;
 pub use version::Version;

@@ -1,6 +1,6 @@
 //! ACL: lets in by the groups of a Consumer. (Kong: ACL plugin.)
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use http::{HeaderName, StatusCode};
 
@@ -41,7 +41,7 @@ fn one_list(config: &Value) -> Option<Complaint> {
 }
 
 struct Acl {
-    groups: Vec<String>,
+    groups: HashSet<String>,
     /// Whether the groups are those that are kept out.
     deny: bool,
     hide_groups_header: bool,
@@ -50,7 +50,7 @@ struct Acl {
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let groups = |field| rules::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
-    let allow: Vec<String> = groups("allow");
+    let allow: HashSet<String> = groups("allow");
     let deny = allow.is_empty();
     Ok(Arc::new(Acl {
         groups: if deny { groups("deny") } else { allow },

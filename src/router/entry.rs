@@ -10,6 +10,7 @@ use uuid::{Uuid, uuid};
 
 use super::conditions::{CommonMethods, Conditions};
 use super::hosts::HostPattern;
+use super::literals::FoundLiterals;
 use super::options::{Flavor, Options};
 use super::pattern::PathPattern;
 use super::priority::{Key, PathKind};
@@ -42,7 +43,12 @@ pub(super) struct PathMatch<'a> {
 
 impl Entry {
     /// Matches all but the host; that the path begins with a literal of `literal` bytes is known.
-    pub(super) fn matches(&self, request: &Request<'_>, literal: usize) -> Option<PathMatch<'_>> {
+    pub(super) fn matches(
+        &self,
+        request: &Request<'_>,
+        literal: usize,
+        literals: &mut FoundLiterals<'_>,
+    ) -> Option<PathMatch<'_>> {
         if self.scheme.is_some_and(|scheme| scheme != request.scheme)
             || self.conditions.as_ref().is_some_and(|conditions| !conditions.hold(request))
         {
@@ -51,7 +57,8 @@ impl Entry {
         let Some(patterns) = &self.patterns else {
             return Some(PathMatch { prefix: self.has_path.then_some(literal), regex: None });
         };
-        let (regex, length) = patterns.iter().find_map(|pattern| pattern.find(request.path))?;
+        let mut candidates = patterns.iter().filter(|pattern| literals.may_match(pattern));
+        let (regex, length) = candidates.find_map(|pattern| pattern.find(request.path))?;
         Some(PathMatch { prefix: Some(length), regex: Some(regex) })
     }
 

@@ -8,6 +8,7 @@ use super::expressions::Expressions;
 use super::found::{By, Candidate, Match};
 use super::hosts::{HostName, HostPattern};
 use super::index::Index;
+use super::literals::{FoundLiterals, LiteralFilter};
 use super::options::{Flavor, Options};
 use super::postings::{PortRule, Posting};
 use super::priority::Key;
@@ -26,6 +27,8 @@ pub struct Router {
     /// Their ranks.
     keys: Vec<Key>,
     index: Index,
+    /// Tells which regular expressions cannot match a path; none if there are few.
+    literals: Option<LiteralFilter>,
 }
 
 impl Router {
@@ -57,10 +60,13 @@ impl Router {
             entries: Vec::with_capacity(drafts.len()),
             keys: Vec::with_capacity(drafts.len()),
             index: Index::default(),
+            literals: None,
         };
         for draft in drafts {
             compiled.push(draft);
         }
+        let patterns = compiled.entries.iter().filter_map(|entry| entry.patterns.as_deref()).flatten();
+        compiled.literals = LiteralFilter::new(patterns);
         let Self { index, entries, .. } = &mut compiled;
         index.finish(&|entry| entries.get(entry as usize)?.conditions.as_deref());
         (compiled, diagnostics)
@@ -69,8 +75,9 @@ impl Router {
     /// The route that gets a request, if any does: of all that match, the one of the highest rank.
     ///
     /// The work does not grow with the number of routes, but for those that are expressions, and for those that
-    /// share one host and one path and that neither a method nor the value of a header tells apart. Nothing is allocated, but by a regular expression that
-    /// is used for the first time in a thread.
+    /// share one host and one path and that neither a method nor the value of a header tells apart. Of regular
+    /// expressions that share one, those are run whose own texts the path holds. Nothing is allocated, but for these
+    /// texts where there are many expressions, and by an expression that is used for the first time in a thread.
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<Match<'_>> {
         let mut found = None;
@@ -124,6 +131,7 @@ impl Router {
             (Flavor::Traditional, Scheme::Https) => 443,
         };
         let name = host.as_ref().map(HostName::name);
+        let mut literals = FoundLiterals::new(self.literals.as_ref(), request.path);
         self.index.search(name, request, &mut |posting, literal| {
             if !posting.port.accepts(named_port, default_port) {
                 return false;
@@ -133,7 +141,9 @@ impl Router {
                 return found.is_some_and(|found| take(posting.entry, plain.route(), found));
             }
             let Some(entry) = self.entries.get(posting.entry as usize) else { return false };
-            entry.matches(request, literal).is_some_and(|found| take(posting.entry, entry.route, found))
+            entry
+                .matches(request, literal, &mut literals)
+                .is_some_and(|found| take(posting.entry, entry.route, found))
         });
     }
 

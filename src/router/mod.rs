@@ -38,6 +38,7 @@ mod hosts;
 mod index;
 #[cfg(test)]
 mod laws;
+mod literals;
 mod lookup;
 mod options;
 mod path;

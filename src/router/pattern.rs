@@ -21,6 +21,10 @@ pub(super) struct Pattern {
 pub(super) struct PathPattern {
     pattern: Pattern,
     literal: Box<[u8]>,
+    /// Texts that every match holds, behind the one that it begins with.
+    required: Box<[Box<[u8]>]>,
+    /// The number of one of them in the [`LiteralFilter`](super::literals::LiteralFilter).
+    number: OnceLock<usize>,
 }
 
 impl PathPattern {
@@ -30,7 +34,26 @@ impl PathPattern {
     /// What is wrong with the expression.
     pub(super) fn new(expression: &str, compilation: Compilation) -> Result<Self, String> {
         let (pattern, syntax) = Pattern::new(format!("^{expression}"), false, compilation)?;
-        Ok(Self { pattern, literal: literal_prefix(&syntax).into_boxed_slice() })
+        let literal = literal_prefix(&syntax).into_boxed_slice();
+        let mut runs = LiteralRuns::default();
+        runs.collect(&syntax);
+        let required = runs.finish(&literal);
+        Ok(Self { pattern, literal, required, number: OnceLock::new() })
+    }
+
+    /// Texts that every match holds.
+    pub(super) fn required(&self) -> impl Iterator<Item = &[u8]> {
+        self.required.iter().map(|literal| &**literal)
+    }
+
+    /// Notes which text of a filter is this one's; the first number stays.
+    pub(super) fn set_literal_number(&self, number: usize) {
+        self.number.get_or_init(|| number);
+    }
+
+    /// The number of the text that a path must hold, if there is one.
+    pub(super) fn literal_number(&self) -> Option<usize> {
+        self.number.get().copied()
     }
 
     /// The text that every match begins with.
@@ -173,6 +196,48 @@ fn collect_literal(syntax: &Hir, literal: &mut Vec<u8>) -> bool {
         HirKind::Capture(capture) => collect_literal(&capture.sub, literal),
         HirKind::Concat(parts) => parts.iter().all(|part| collect_literal(part, literal)),
         _ => false,
+    }
+}
+
+/// Collects texts that every match of an expression holds, each as long as can be.
+#[derive(Default)]
+struct LiteralRuns {
+    done: Vec<Box<[u8]>>,
+    current: Vec<u8>,
+}
+
+impl LiteralRuns {
+    /// Shorter texts tell too little.
+    const SHORTEST: usize = 2;
+
+    /// Walks the parts that no match is without. The depth is bounded by the parser's own limit on nesting.
+    fn collect(&mut self, syntax: &Hir) {
+        match syntax.kind() {
+            HirKind::Empty | HirKind::Look(_) => {}
+            HirKind::Literal(text) => self.current.extend_from_slice(&text.0),
+            HirKind::Capture(capture) => self.collect(&capture.sub),
+            HirKind::Concat(parts) => parts.iter().for_each(|part| self.collect(part)),
+            HirKind::Repetition(repetition) if repetition.min > 0 => {
+                self.end_run();
+                self.collect(&repetition.sub);
+                self.end_run();
+            }
+            HirKind::Repetition(_) | HirKind::Class(_) | HirKind::Alternation(_) => self.end_run(),
+        }
+    }
+
+    fn end_run(&mut self) {
+        let run = std::mem::take(&mut self.current);
+        if run.len() >= Self::SHORTEST {
+            self.done.push(run.into_boxed_slice());
+        }
+    }
+
+    /// The texts but for the one that the index looks up anyway.
+    fn finish(mut self, prefix: &[u8]) -> Box<[Box<[u8]>]> {
+        self.end_run();
+        self.done.retain(|run| **run != *prefix);
+        self.done.into_boxed_slice()
     }
 }
 

@@ -2,12 +2,9 @@
 
 use super::{Complaint, Condition, Field, Kind, check::Checker, nearest, spelling::SHORTHAND};
 use crate::{
-    diag::{Diagnostic, ENTITY, Telling},
-    document::{At, Number, Path, Value},
+    diag::{Diagnostic, ENTITY, MOST_COMPLAINTS, Telling, push_bounded},
+    document::{At, Number, Value},
 };
-
-/// More complaints than this are not collected: nobody reads them, and a large file of another kind has one per line.
-const MOST_COMPLAINTS: usize = 500;
 
 impl Checker<'_> {
     pub(super) fn unknown(&mut self, key: &str, fields: &'static [Field], at: &At<'_>) {
@@ -153,14 +150,7 @@ impl Checker<'_> {
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
-        match self.checked.diagnostics.len() {
-            MOST_COMPLAINTS => {
-                let message = "there are more complaints; these are enough to begin with";
-                self.checked.diagnostics.push(Diagnostic::error(Path::root(), message));
-            }
-            n if n < MOST_COMPLAINTS => self.checked.diagnostics.push(diagnostic),
-            _ => (),
-        }
+        push_bounded(&mut self.checked.diagnostics, diagnostic);
     }
 
     pub(super) fn complain(&mut self, at: &At<'_>, message: impl Into<String>) {

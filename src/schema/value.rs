@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{Field, Kind, Rule, check::Checker};
 use crate::{
     diag::Diagnostic,
-    document::{At, Mapping, Value},
+    document::{At, Mapping, Value, distinct},
 };
 
 impl Checker<'_> {
@@ -75,13 +75,7 @@ impl Checker<'_> {
                 return self.items(item, items, at).into();
             }
             (Kind::Set(item), Value::Sequence(items)) => {
-                let mut seen: Vec<Value> = Vec::new();
-                for item in self.items(item, items, at) {
-                    if !seen.contains(&item) {
-                        seen.push(item);
-                    }
-                }
-                return seen.into();
+                return distinct(self.items(item, items, at)).into();
             }
             (Kind::Map(item), Value::Mapping(members)) => {
                 let said = self.checked.diagnostics.len();

@@ -14,9 +14,13 @@ use tokio::{
 };
 
 use super::session::Session;
+use crate::proxy::Stage;
 
 /// How long it takes at most. (nginx: `lingering_time`)
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// The same when the process is ending.
+const LONGEST_AT_THE_END: Duration = Duration::from_secs(1);
 
 /// How long a client may pause. (nginx: `lingering_timeout`)
 const PAUSE: Duration = Duration::from_secs(5);
@@ -35,8 +39,12 @@ where
     // Without a runtime the process is ending, and all connections with it.
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(async move {
-            let farewell = timeout(LONGEST, say(stream, &session, refusal));
+            let is_open = *session.connection.stage.borrow() == Stage::Open;
+            let longest = if is_open { LONGEST } else { LONGEST_AT_THE_END };
+            let farewell = timeout(longest, say(stream, &session, refusal));
             tokio::select! {
+                // What there is to say is said in any case, if the client takes it.
+                biased;
                 _ = farewell => {}
                 // It has to make room, or the process ends.
                 _ = session.pulse.ending() => {}

@@ -1,5 +1,7 @@
 //! Consumers, compiled: what they show is looked up by what it says, and keys are read.
 
+use std::collections::HashSet;
+
 use crate::{
     diag::Diagnostic,
     entity::{Consumer, JwtCredential},
@@ -11,12 +13,9 @@ pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
     let mut index = Consumers::default();
     let mut wrong = Vec::new();
     for it in consumers {
-        let mut groups: Vec<String> = Vec::new();
-        for group in &it.groups {
-            if !groups.contains(&group.name) {
-                groups.push(group.name.clone());
-            }
-        }
+        let mut seen = HashSet::new();
+        let groups = it.groups.iter().filter(|group| seen.insert(group.name.as_str()));
+        let groups = groups.map(|group| group.name.clone()).collect();
         let consumer = index.add(plugin::Consumer {
             id: it.id.to_string(),
             username: it.username.clone(),

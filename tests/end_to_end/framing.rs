@@ -330,9 +330,9 @@ fn an_upload_that_breaks_off_is_never_whole() {
                     frames.send(DATA, 0, 1, b"only");
                     crate::pause(50);
                     frames.send(DATA, END_STREAM, 1, b"-part");
+                    frames.end_of(1);
                 }
             }
-            frames.end_of(1);
         });
         let (_, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}"));
         assert!(text.contains(&format!("\r\ncontent-length: {length}\r\n")), "{text}");

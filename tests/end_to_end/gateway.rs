@@ -208,6 +208,16 @@ impl Gateway {
         self.of_status("VmHWM:")
     }
 
+    /// Time of processors that it has used so far, in hundredths of a second.
+    #[track_caller]
+    pub(crate) fn processor_time(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        // Fields 14 and 15 (proc_pid_stat(5)).
+        let ticks = |n: usize| fields[n].parse::<u64>().unwrap();
+        ticks(11) + ticks(12)
+    }
+
     #[track_caller]
     fn of_status(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id())).unwrap();

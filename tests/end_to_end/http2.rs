@@ -221,6 +221,29 @@ fn a_head_may_not_be_too_large() {
 }
 
 #[test]
+fn a_head_may_be_as_large_as_the_setting_says() {
+    let config = "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: [/]\n  plugins:\n  - name: request-termination\n    \
+         config: {status_code: 200, message: hi}\n";
+    let gateway = Setup::with(config).env("KONG_NGINX_HTTP_LARGE_CLIENT_HEADER_BUFFERS", "4 64k").run();
+    for (count, status) in [(3, 200), (5, 400)] {
+        let large: Vec<(String, String)> =
+            (0..count).map(|n| (format!("x{n}"), "v".repeat(60_000))).collect();
+        let more: Vec<(&str, &str)> = large.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let block = fields(&with(&GET, &more));
+        let mut frames = Frames::connect(gateway.address("proxy"), &[]);
+        let mut pieces = block.chunks(16_000).enumerate().peekable();
+        while let Some((nth, piece)) = pieces.next() {
+            let last = if pieces.peek().is_none() { END_HEADERS } else { 0 };
+            let (kind, flags) =
+                if nth == 0 { (HEADERS, END_STREAM) } else { (crate::frames::CONTINUATION, 0) };
+            frames.send(kind, flags | last, 1, piece);
+        }
+        let end = frames.end_of(1);
+        assert!(matches!(end, End::Answered(found, _) if found == status), "{status}: {end:?}");
+    }
+}
+
+#[test]
 fn windows_have_rules() {
     let (_upstream, gateway) = start();
     // (RFC 9113, section 6.9; FLOW_CONTROL_ERROR is 3)

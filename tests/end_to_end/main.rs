@@ -71,6 +71,7 @@ mod log_level;
 mod logs;
 mod look_alikes;
 mod metrics;
+mod mock_checks;
 mod mock_command;
 mod mocking;
 mod mocking_extensions;

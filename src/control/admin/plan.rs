@@ -1,5 +1,7 @@
 //! What a write means for the text: which of its nodes change, so that it declares what was asked for.
 
+use std::collections::{HashMap, HashSet};
+
 use uuid::Uuid;
 
 use super::{
@@ -248,35 +250,43 @@ impl<'a> Current<'a> {
 
     /// An entity goes, and with it what is nothing without it.
     pub(super) fn delete(&self, current: &Record) -> Result<Plan, Refusal> {
-        let mut gone: Vec<&Record> = vec![current];
-        let mut next = 0;
-        while let Some(parent) = gone.get(next).copied() {
-            next += 1;
-            for record in &self.entities.records {
-                for (field, to) in collections::foreign(record.entity) {
-                    let refers = to == parent.collection()
-                        && record.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str)
-                            == Some(parent.id());
-                    if !refers || gone.iter().any(|it| std::ptr::eq(*it, record)) {
-                        continue;
-                    }
-                    if !collections::goes_with(record.entity, field) {
-                        return Err(Refusal::Referenced(record.collection(), parent.collection()));
-                    }
-                    gone.push(record);
+        // Who refers to an entity, by the collection and the id of that.
+        let mut referring: HashMap<(&str, &str), Vec<(&Record, &'static str)>> = HashMap::new();
+        for record in &self.entities.records {
+            for (field, to) in collections::foreign(record.entity) {
+                let id = record.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str);
+                if let Some(id) = id {
+                    referring.entry((to, id)).or_default().push((record, field));
                 }
             }
         }
-        // The last ones first, so that the places of the others stay; what is inside another goes with it.
-        let mut places: Vec<&Path> = gone.iter().map(|it| &it.at).collect();
-        places.sort_by_key(|at| std::cmp::Reverse(order(at)));
-        let mut changes = Vec::new();
-        for at in places {
-            let inside = gone.iter().any(|it| it.at != *at && at.steps().starts_with(it.at.steps()));
-            if !inside {
-                changes.push(Change::Remove(at.clone()));
+        let mut gone: Vec<&Record> = vec![current];
+        let mut places: HashSet<&Path> = HashSet::from([&current.at]);
+        let mut next = 0;
+        while let Some(parent) = gone.get(next).copied() {
+            next += 1;
+            for (record, field) in referring.remove(&(parent.collection(), parent.id())).unwrap_or_default() {
+                if places.contains(&record.at) {
+                    continue;
+                }
+                if !collections::goes_with(record.entity, field) {
+                    return Err(Refusal::Referenced(record.collection(), parent.collection()));
+                }
+                places.insert(&record.at);
+                gone.push(record);
             }
         }
+        // The last ones first, so that the places of the others stay; what is inside another goes with it.
+        let is_inside = |at: &Path| {
+            let mut outer = at.parent();
+            while !outer.steps().is_empty() && !places.contains(&outer) {
+                outer = outer.parent();
+            }
+            !outer.steps().is_empty()
+        };
+        let mut outermost: Vec<&Path> = gone.iter().map(|it| &it.at).filter(|at| !is_inside(at)).collect();
+        outermost.sort_by_cached_key(|at| std::cmp::Reverse(order(at)));
+        let changes = outermost.into_iter().cloned().map(Change::Remove).collect();
         let gone = gone.iter().map(|it| (it.collection(), it.id().to_owned())).collect();
         Ok(Plan { changes, gone, ..Plan::default() })
     }

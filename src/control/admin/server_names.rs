@@ -1,15 +1,17 @@
 //! The server names of a certificate: plain texts here, entities of their own in a file.
 //! (Kong: Certificate object, `snis`.)
 
+use std::collections::{HashMap, HashSet};
+
 use super::{
     collections,
     entities::{Key, refers_to},
-    plan::{Current, by},
+    plan::Current,
     refusal::Refusal,
 };
 use crate::{
     control::write::Plan,
-    document::{Mapping, Value, edit::Change},
+    document::{Mapping, Value, distinct, edit::Change},
     entity::{Entities, Record},
     schema::Entity,
 };
@@ -35,13 +37,7 @@ pub(super) fn taken_from(entity: &Entity, given: &mut Mapping) -> Result<Names, 
     if let Some(last) = faults.iter().rposition(|it| !it.is_null()) {
         return Err(faults.into_iter().take(last + 1).collect::<Vec<_>>().into());
     }
-    let mut names: Vec<Value> = Vec::new();
-    for name in all {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    Ok(Some(names))
+    Ok(Some(distinct(all)))
 }
 
 /// Why this cannot be a server name.
@@ -83,8 +79,13 @@ pub(super) fn with_own(names: &mut Names, key: &Key) {
 
 /// Whether none of the names is another certificate's.
 pub(super) fn are_free(entities: &Entities, names: &Names, own: Option<&Record>) -> Result<(), Refusal> {
+    if names.as_ref().is_none_or(Vec::is_empty) {
+        return Ok(());
+    }
+    let all = entities.records.iter().filter(|record| record.collection() == "snis");
+    let by_name: HashMap<&str, &Record> = all.filter_map(|record| Some((name_of(record)?, record))).collect();
     for name in names.iter().flatten().filter_map(Value::as_str) {
-        let Some(sni) = by(entities, "snis", "name", name) else { continue };
+        let Some(sni) = by_name.get(name) else { continue };
         let owner = sni.value.get("certificate").and_then(|it| it.get("id")).and_then(Value::as_str);
         let owner = owner.unwrap_or_default();
         if own.is_none_or(|own| own.id() != owner) {
@@ -95,18 +96,24 @@ pub(super) fn are_free(entities: &Entities, names: &Names, own: Option<&Record>)
     Ok(())
 }
 
+fn name_of(record: &Record) -> Option<&str> {
+    record.value.get("name").and_then(Value::as_str)
+}
+
 impl Current<'_> {
     /// Gives a certificate these names and no others.
     pub(super) fn rename(&self, certificate: &Record, names: &Names, plan: &mut Plan) {
         let Some(names) = names else { return };
         let own = |it: &&Record| it.collection() == "snis" && refers_to(it, "certificate", certificate.id());
+        let wanted: HashSet<&str> = names.iter().filter_map(Value::as_str).collect();
         let (kept, gone): (Vec<&Record>, Vec<&Record>) = self
             .entities
             .records
             .iter()
             .filter(own)
-            .partition(|it| it.value.get("name").is_some_and(|name| names.contains(name)));
-        let is_new = |name: &&Value| !kept.iter().any(|it| it.value.get("name") == Some(*name));
+            .partition(|it| name_of(it).is_some_and(|name| wanted.contains(name)));
+        let kept: HashSet<&str> = kept.into_iter().filter_map(name_of).collect();
+        let is_new = |name: &&Value| name.as_str().is_none_or(|name| !kept.contains(name));
         let Some(entity) = collections::entity("snis") else { return };
         let mut changes = Vec::new();
         for name in names.iter().filter(is_new) {

@@ -5,6 +5,7 @@
 //! what an editor has saved since is made current first, and the write is decided on that; a file that is being written
 //! is not written over.
 
+mod condense;
 mod file;
 mod variables;
 mod verify;
@@ -28,6 +29,7 @@ use crate::{
     file_read::FileReader,
     snapshot::{Compiled, Compiler, Snapshot},
 };
+use condense::condensed;
 use file::{Prepared, Unsaved};
 use variables::escaped;
 use verify::Difference;
@@ -267,6 +269,7 @@ impl Attempt<'_> {
             Format::Environment => escaped(changes, &self.said.document),
             Format::Kong | Format::Deck => changes.to_vec(),
         };
+        todo = condensed(todo, &self.said.document);
         for _ in 0..ROUNDS {
             for change in todo.drain(..) {
                 let Said { document, layout } = match said.take() {
@@ -284,6 +287,10 @@ impl Attempt<'_> {
                 Err(Difference::Ids(ids)) => {
                     let fix = |(at, id): (Path, String)| Change::Set(at.key("id"), Value::from(id));
                     todo = ids.into_iter().map(fix).collect();
+                    if let Ok(read) = self.said_by(&text) {
+                        todo = condensed(todo, &read.document);
+                        said = Some(read);
+                    }
                 }
                 Err(Difference::Other(why)) => return Err(WriteError::Conflict(why)),
             }

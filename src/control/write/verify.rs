@@ -1,7 +1,7 @@
 //! Whether a text declares exactly what a write was to lead to: what decides is what the text says, not what its
 //! editor meant.
 
-use std::collections::HashSet;
+use std::{cell::OnceCell, collections::HashSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -30,7 +30,9 @@ pub(super) fn verify(before: &Entities, after: &Entities, plan: &Plan) -> Result
     let is_kept = |it: &Record| address(it).is_some_and(|it| kept.contains(&it));
     let new = after.records.iter().filter(|it| !is_kept(it));
     let by_id: FxHashMap<(&str, &str), &Record> = new.map(|it| ((it.collection(), it.id()), it)).collect();
-    let by_place = || after.records.iter().map(|it| (&it.at, it)).collect::<FxHashMap<_, _>>();
+    let places = OnceCell::new();
+    let by_place =
+        || places.get_or_init(|| after.records.iter().map(|it| (&it.at, it)).collect::<FxHashMap<_, _>>());
     let gone: HashSet<(&str, &str)> =
         plan.gone.iter().map(|(collection, id)| (*collection, id.as_str())).collect();
     let wanted = plan.wanted.as_ref().map(|it| (it.collection, id(&it.record)));

@@ -1,12 +1,29 @@
 //! Whether the body of a request is one that its operation takes.
 
+use std::borrow::Cow;
+
 use http::header::CONTENT_TYPE;
 use serde_json::Value as Json;
 
-use super::{Checks, Sent, Violation, form, violation::Side};
-use crate::openapi::{Api, Media, Offers, negotiate, sample::Direction};
+use super::{Checks, Sent, Violation, coerce::coerce, form, json, style::Pairs, violation::Side};
+use crate::{
+    budget::{Budget, Exhausted},
+    openapi::{Api, Media, Offers, negotiate, sample::Direction, validator::Shape},
+};
 
 const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Why a body has no value.
+enum Unread {
+    Wrong(Vec<Violation>),
+    Exhausted(Exhausted),
+}
+
+impl From<Exhausted> for Unread {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::Exhausted(exhausted)
+    }
+}
 
 /// Everything that is wrong with the body.
 pub(super) fn check(
@@ -15,19 +32,20 @@ pub(super) fn check(
     operation: usize,
     sent: &Sent<'_>,
     violations: &mut Vec<Violation>,
-) {
+    budget: &Budget,
+) -> Result<(), Exhausted> {
     let Some(declared) = &api.operations[operation].request_body else {
         if !sent.body.is_empty() {
             let message = "No supported content types, but request included a non-empty body";
             violations.push(Violation::with_status(place(), 415, message));
         }
-        return;
+        return Ok(());
     };
     if sent.body.is_empty() {
         if declared.required {
             violations.push(Violation::word(place(), "required", "Body parameter is required"));
         }
-        return;
+        return Ok(());
     }
     let content_type = sent.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
     let types = declared.media.iter().map(|it| it.media_type.as_str());
@@ -38,23 +56,30 @@ pub(super) fn check(
     let Some((n, media)) = chosen.and_then(|n| Some((n, declared.media.get(n)?))) else {
         let message = format!("Supported content types: {}", types.collect::<Vec<_>>().join(","));
         violations.push(Violation::with_status(place(), 415, message));
-        return;
+        return Ok(());
     };
-    let schema = media.schema.as_ref().and_then(|node| {
-        checks.schema(&checks.operations[operation].bodies[n], api, node, Direction::Request)
-    });
-    let bundle = schema.as_ref().map_or(&Json::Bool(true), |it| &it.bundle);
-    let value = match read(media, content_type.unwrap_or(&media.media_type), sent.body, bundle) {
-        Ok(value) => value,
-        Err(mut wrong) => {
-            violations.append(&mut wrong);
-            return;
+    let schema = match &media.schema {
+        Some(node) => {
+            let slot = &checks.operations[operation].bodies[n];
+            Some(checks.schema(slot, api, node, Direction::Request, budget)?)
         }
+        None => None,
+    };
+    let shape = schema.as_ref().map(|it| it.shape());
+    let content_type = content_type.unwrap_or(&media.media_type);
+    let value = match read(media, content_type, sent.body, shape, budget) {
+        Ok(value) => value,
+        Err(Unread::Wrong(mut wrong)) => {
+            violations.append(&mut wrong);
+            return Ok(());
+        }
+        Err(Unread::Exhausted(exhausted)) => return Err(exhausted),
     };
     if let (Some(value), Some(schema)) = (value, schema) {
-        let faults = schema.faults(&value).into_iter();
-        violations.extend(faults.map(|it| Violation::of(Side::Request, "body", None, it)));
+        let errors = schema.errors(&value, budget)?.into_iter();
+        violations.extend(errors.map(|it| Violation::of(Side::Request, "body", None, it)));
     }
+    Ok(())
 }
 
 fn place() -> Vec<String> {
@@ -66,33 +91,55 @@ fn read(
     media: &Media,
     content_type: &str,
     body: &[u8],
-    bundle: &Json,
-) -> Result<Option<Json>, Vec<Violation>> {
+    shape: Option<Shape<'_>>,
+    budget: &Budget,
+) -> Result<Option<Json>, Unread> {
+    let wrong =
+        |status, message: String| Unread::Wrong(vec![Violation::with_status(place(), status, message)]);
     let essence = essence(content_type);
     if is_json(&essence) {
-        return serde_json::from_slice(body).map(Some).map_err(|error| {
-            vec![Violation::with_status(place(), 400, format!("Request body is not JSON: {error}"))]
-        });
+        let value = json::parse(body, budget)?;
+        return value.map(Some).map_err(|error| wrong(400, format!("Request body is not JSON: {error}")));
     }
-    let (fields, kind) = if essence == FORM {
-        (form::encoded(&String::from_utf8_lossy(body)), form::Kind::Encoded)
-    } else if essence == "multipart/form-data" {
+    let encoding = media.encoding.as_ref();
+    let object = |fields: &Pairs<'_>| {
+        let wrong = form::reserved(fields, encoding);
+        if !wrong.is_empty() {
+            return Err(Unread::Wrong(wrong));
+        }
+        Ok(Some(form::value(fields, shape, encoding, budget)?))
+    };
+    if essence == FORM {
+        return object(&Pairs::read(&text(body, budget)?, budget)?);
+    }
+    if essence == "multipart/form-data" {
         let Some(boundary) = boundary(content_type) else {
             let message = "Boundary parameter for multipart/form-data is not defined in the request header";
-            return Err(vec![Violation::with_status(place(), 415, message)]);
+            return Err(wrong(415, message.to_owned()));
         };
-        (form::multipart(body, &boundary), form::Kind::Multipart)
-    } else if essence.starts_with("text/") && essence != "text/xml" {
-        let text = String::from_utf8_lossy(body).into_owned();
-        return Ok(Some(super::coerce::Place::root(bundle).coerce(text.into())));
-    } else {
-        return Ok(None);
-    };
-    let wrong = form::reserved(&fields, media.encoding.as_ref());
-    if !wrong.is_empty() {
-        return Err(wrong);
+        // Parts are copied, and what has to be is percent-encoded.
+        budget.allocate(body.len().saturating_mul(4))?;
+        let Some(fields) = form::multipart(&text(body, budget)?, &boundary) else {
+            return Err(wrong(400, format!("Request body has more than {} parts", form::MAX_PARTS)));
+        };
+        let pairs = fields.iter().map(|(name, text)| (name.clone(), text.as_str())).collect();
+        return object(&Pairs::new(pairs));
     }
-    Ok(Some(form::value(&fields, kind, bundle, media.encoding.as_ref())))
+    if essence.starts_with("text/") && essence != "text/xml" {
+        let text = Json::String(text(body, budget)?.into_owned());
+        return Ok(Some(match shape {
+            Some(shape) => coerce(shape, text, budget)?,
+            None => text,
+        }));
+    }
+    Ok(None)
+}
+
+/// The body as a text.
+fn text<'a>(body: &'a [u8], budget: &Budget) -> Result<Cow<'a, str>, Exhausted> {
+    budget.spend(body.len() as u64 / 16)?;
+    budget.allocate(body.len().saturating_mul(3))?;
+    Ok(String::from_utf8_lossy(body))
 }
 
 /// A media type without its parameters, in lower case.

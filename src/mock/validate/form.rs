@@ -1,33 +1,39 @@
 //! Forms: the fields of an encoded or a multipart body, and the object that they make up.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value as Json};
 
 use super::{
     Violation,
-    coerce::Place,
-    style::{Pair, Written, decoded_form, pairs},
+    coerce::coerce,
+    style::{Pairs, Written, decoded_form},
 };
-use crate::openapi::{Node, api::Style};
+use crate::{
+    budget::{Budget, Exhausted},
+    openapi::{
+        Node,
+        api::Style,
+        validator::{Layers, Shape, Types},
+    },
+};
 
 /// Characters that RFC 3986 reserves (section 2.2). A plus sign is a space in a form.
 const RESERVED: &[char] = &['/', '?', '#', '[', ']', '@', '!', '$', '&', '\'', '(', ')', '*', ',', ';', '='];
-/// More parts than this in one multipart body are not read.
-const PARTS: usize = 1_000;
+/// Parts of one multipart body.
+pub(super) const MAX_PARTS: usize = 1_000;
 
-/// The fields of an encoded form.
-pub(super) fn encoded(body: &str) -> Vec<(String, String)> {
-    pairs(body).into_iter().map(|(name, text)| (name, text.to_owned())).collect()
-}
-
-/// The fields of a multipart body, each percent-encoded where it has to be to stay as it is.
-/// (RFC 7578; RFC 2046, section 5.1.)
-pub(super) fn multipart(body: &[u8], boundary: &str) -> Vec<(String, String)> {
-    let text = String::from_utf8_lossy(body);
+/// The fields of a multipart body, each percent-encoded where it has to be to stay as it is; nothing if there are more
+/// than [`MAX_PARTS`]. (RFC 7578; RFC 2046, section 5.1.)
+pub(super) fn multipart(body: &str, boundary: &str) -> Option<Vec<(String, String)>> {
     let delimiter = format!("--{boundary}");
     let mut fields = Vec::new();
-    for part in text.split(delimiter.as_str()).skip(1).take(PARTS) {
+    for (n, part) in body.split(delimiter.as_str()).skip(1).enumerate() {
         if part.starts_with("--") {
             break;
+        }
+        if n == MAX_PARTS {
+            return None;
         }
         let part = part.trim_start_matches([' ', '\t']);
         let part = part.strip_prefix("\r\n").or_else(|| part.strip_prefix('\n')).unwrap_or(part);
@@ -36,10 +42,10 @@ pub(super) fn multipart(body: &[u8], boundary: &str) -> Vec<(String, String)> {
         };
         let content = content.strip_suffix("\r\n").or_else(|| content.strip_suffix('\n')).unwrap_or(content);
         if let Some(name) = head.lines().find_map(field_name) {
-            fields.push((name, content.to_owned()));
+            fields.push((name, escaped(content)));
         }
     }
-    fields
+    Some(fields)
 }
 
 /// The name in a `Content-Disposition`.
@@ -54,21 +60,12 @@ fn field_name(line: &str) -> Option<String> {
     })
 }
 
-/// How fields are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Percent-encoded, a plus sign for a space.
-    Encoded,
-    /// As they are.
-    Multipart,
-}
-
 /// The violations of what `encoding` says of characters.
-pub(super) fn reserved(fields: &[(String, String)], encoding: Option<&Node>) -> Vec<Violation> {
+pub(super) fn reserved(fields: &Pairs<'_>, encoding: Option<&Node>) -> Vec<Violation> {
     let told = encoding.into_iter().flat_map(Node::entries);
     let strict = told.filter(|(_, it)| it.flag("allowReserved") == Some(false));
     strict
-        .filter(|(name, _)| fields.iter().any(|(field, text)| field == name && text.contains(RESERVED)))
+        .filter(|(name, _)| fields.texts(name).iter().any(|text| text.contains(RESERVED)))
         .map(|(name, _)| Violation {
             location: vec!["body".to_owned(), name.to_owned()],
             code: None,
@@ -79,45 +76,51 @@ pub(super) fn reserved(fields: &[(String, String)], encoding: Option<&Node>) -> 
 }
 
 /// The object that the fields make up, its texts as what the schema wants.
-pub(super) fn value(fields: &[(String, String)], kind: Kind, bundle: &Json, encoding: Option<&Node>) -> Json {
-    let place = Place::root(bundle);
-    let declared = place.properties();
-    // What is sent as it is stays so: it is encoded once, since what follows decodes it.
-    let raw: Vec<(String, String)> = match kind {
-        Kind::Encoded => Vec::new(),
-        Kind::Multipart => fields.iter().map(|(name, text)| (name.clone(), escaped(text))).collect(),
-    };
-    let fields = if kind == Kind::Encoded { fields } else { &raw };
-    let pairs: Vec<Pair<'_>> = fields.iter().map(|(name, text)| (name.clone(), text.as_str())).collect();
+pub(super) fn value(
+    fields: &Pairs<'_>,
+    shape: Option<Shape<'_>>,
+    encoding: Option<&Node>,
+    budget: &Budget,
+) -> Result<Json, Exhausted> {
+    let layers = shape.map(|it| it.layers(budget)).transpose()?;
+    let declared = layers.as_ref().map(Layers::properties).unwrap_or_default();
+    let property = |name: &str| layers.as_ref().and_then(|it| it.property(name));
     let mut members = Map::new();
-    let mut used: Vec<&str> = Vec::new();
     for name in &declared {
-        let property = place.property(name);
+        budget.spend(1 + layers.as_ref().map_or(0, Layers::count))?;
+        let property = property(name);
         let said = encoding.and_then(|it| it.get(name));
         let style = said.as_ref().and_then(|it| it.text("style")).map_or(Style::Form, style);
         let explode = said.as_ref().and_then(|it| it.flag("explode")).unwrap_or(style == Style::Form);
-        let types = property.map(Place::types).unwrap_or_default();
+        let types = property.map(Shape::types).unwrap_or_default();
         // An object in a form is JSON, unless a style is given.
-        let types = if types.object() && said.is_none() { Place::root(&Json::Null).types() } else { types };
-        let properties = property.map(Place::properties).unwrap_or_default();
+        let types = if types.object() && said.is_none() { Types::default() } else { types };
+        let properties = match property {
+            Some(property) if types.object() => property.layers(budget)?.properties(),
+            _ => Vec::new(),
+        };
         let written = Written { name, style, explode, types, properties: &properties };
-        if let Some(value) = written.among(&pairs) {
-            members.insert(name.clone(), value);
-            used.push(name);
+        if let Some(value) = written.among(fields, budget)? {
+            members.insert((*name).to_owned(), value);
         }
     }
-    if members.is_empty() && !pairs.is_empty() {
+    if members.is_empty() && !fields.is_empty() {
         // Nothing of what was sent is known, so a list that is wanted was written wrong rather than left out.
-        let lists = declared.iter().filter(|it| place.property(it).is_some_and(|it| it.types().array()));
-        members.extend(lists.map(|it| (it.clone(), Json::from(""))));
+        let lists = declared.iter().filter(|it| property(it).is_some_and(|it| it.types().array()));
+        members.extend(lists.map(|it| ((*it).to_owned(), Json::from(""))));
     }
-    for (name, text) in &pairs {
-        let known = used.contains(&name.as_str()) || declared.contains(name) || name.contains('[');
-        if !known {
+    let declared: HashSet<&str> = declared.into_iter().collect();
+    for (name, text) in fields.iter() {
+        budget.spend(1)?;
+        if !declared.contains(name.as_str()) && !name.contains('[') {
+            budget.allocate(text.len())?;
             members.insert(name.clone(), decoded_form(text).into());
         }
     }
-    place.coerce(members.into())
+    match shape {
+        Some(shape) => coerce(shape, members.into(), budget),
+        None => Ok(members.into()),
+    }
 }
 
 fn escaped(text: &str) -> String {
@@ -139,26 +142,43 @@ fn style(word: &str) -> Style {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::trial, *};
+
+    fn pairs(fields: &[(String, String)]) -> Pairs<'_> {
+        Pairs::new(fields.iter().map(|(name, text)| (name.clone(), text.as_str())).collect())
+    }
+
+    #[track_caller]
+    fn object(fields: &Pairs<'_>, schema: &Json) -> Json {
+        let validator = trial::validator(schema);
+        value(fields, Some(validator.shape()), None, &trial::budget()).unwrap()
+    }
 
     #[test]
     fn parts_of_a_multipart_body_are_fields() {
         let body = "--x\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n5\r\n\
                     --x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a;b\"\r\n\
                     Content-Type: text/plain\r\n\r\na\r\n\r\nb%+\r\n--x--\r\nrest";
-        let fields = multipart(body.as_bytes(), "x");
+        let fields = multipart(body, "x").unwrap();
         assert_eq!(
             fields,
-            [("id".to_owned(), "5".to_owned()), ("file".to_owned(), "a\r\n\r\nb%+".to_owned())]
+            [("id".to_owned(), "5".to_owned()), ("file".to_owned(), "a%0D%0A%0D%0Ab%25%2B".to_owned())]
         );
         let schema = json!({"properties": {"id": {"type": "integer"}, "file": {"type": "string"}}});
-        let found = value(&fields, Kind::Multipart, &schema, None);
-        assert_eq!(found, json!({"id": 5, "file": "a\r\n\r\nb%+"}));
+        assert_eq!(object(&pairs(&fields), &schema), json!({"id": 5, "file": "a\r\n\r\nb%+"}));
+    }
+
+    #[test]
+    fn a_body_of_too_many_parts_is_not_read() {
+        let part = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n5\r\n";
+        assert!(multipart(&(part.repeat(MAX_PARTS) + "--x--"), "x").is_some());
+        assert_eq!(multipart(&(part.repeat(MAX_PARTS + 1) + "--x--"), "x"), None);
     }
 
     #[track_caller]
     fn check(body: &str, schema: &Json, expected: &Json) {
-        assert_eq!(value(&encoded(body), Kind::Encoded, schema, None), *expected, "{body}");
+        let fields = Pairs::read(body, &trial::budget()).unwrap();
+        assert_eq!(object(&fields, schema), *expected, "{body}");
     }
 
     #[test]

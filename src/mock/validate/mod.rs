@@ -1,41 +1,58 @@
 //! CHECKS: what is wrong with a request by its operation, and with an answer by its schema.
 //!
-//! Values are checked by the crate `jsonschema`, on schemas that [`crate::openapi::bundle`] wrote in the words of
-//! 2020-12. Each is compiled when it is first needed, and kept as long as there is room. What is told is told as
-//! Prism does, code by code and text by text, so that clients' tests go on working.
+//! Values are checked by [`crate::openapi::validator`]. A schema is compiled when it is first needed, and kept as long
+//! as there is room. Violations are told as Prism does, code by code and text by text, so that clients' tests go on
+//! working. All work on a request is charged to one budget; a request that exhausts it has not been checked, and is
+//! refused.
 //!
 //! | file | what it is about |
 //! |---|---|
 //! | `security` | proofs that are missing |
 //! | `parameters`, `style` | path, query, headers and cookies, and how values are written there |
-//! | `body`, `form` | bodies: JSON, forms, texts |
+//! | `body`, `form`, `json` | bodies: JSON, forms, texts |
 //! | `coerce` | texts as the numbers, truth values and lists that a schema wants |
-//! | `schema` | one compiled schema, and the words of its faults |
 //! | `violation` | one thing that is wrong, and where |
 
 mod body;
 mod coerce;
 mod form;
+mod json;
 mod parameters;
-mod schema;
 mod security;
 mod style;
+#[cfg(test)]
+mod trial;
 mod violation;
 
 pub use violation::{Code, Violation};
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use http::HeaderMap;
 
-use self::{schema::Schema, violation::Side};
-use crate::openapi::{Api, Node, sample::Direction};
+use self::violation::Side;
+use crate::{
+    budget::{Budget, Exhausted, Limits},
+    openapi::{
+        Api, Node,
+        sample::Direction,
+        validator::{PatternCache, Validator},
+    },
+};
 
 /// Schemas that are kept compiled, for all operations of a document together.
 const ROOM: usize = 200_000;
+/// Violations of one request that are told.
+const MAX_VIOLATIONS: usize = 1_000;
+/// How much work the check of an answer may be. It is made once for each answer that is kept, to inform.
+const RESPONSE_LIMITS: Limits =
+    Limits { steps: 2_000_000, bytes: 64 << 20, depth: 600, time: Duration::from_millis(500) };
 
 /// Stands for a part of the path that is empty, so that the operation is found and the parameter missed.
 pub const ABSENT: &str = "%00";
@@ -67,10 +84,11 @@ pub struct Extent {
 pub(super) struct Checks {
     operations: Vec<Prepared>,
     kept: AtomicUsize,
+    patterns: PatternCache,
 }
 
-/// A place for a compiled schema; nothing inside if it cannot be compiled.
-type Slot = OnceLock<Option<Arc<Schema>>>;
+/// A place for a compiled schema.
+type Slot = OnceLock<Arc<Validator>>;
 
 #[derive(Debug)]
 struct Prepared {
@@ -88,7 +106,7 @@ impl Checks {
             bodies: slots(operation.request_body.as_ref().map_or(0, |it| it.media.len())),
             responses: operation.responses.iter().map(|it| slots(it.media.len())).collect(),
         });
-        Self { operations: prepared.collect(), kept: AtomicUsize::new(0) }
+        Self { operations: prepared.collect(), kept: AtomicUsize::new(0), patterns: PatternCache::default() }
     }
 
     /// Everything that is wrong with a request to an operation: security first, then body, headers, query, path.
@@ -98,16 +116,18 @@ impl Checks {
         operation: usize,
         sent: &Sent<'_>,
         extent: Extent,
-    ) -> Vec<Violation> {
+        budget: &Budget,
+    ) -> Result<Vec<Violation>, Exhausted> {
         let mut violations = Vec::new();
         if extent.security {
             violations.extend(security::check(api, &api.operations[operation], sent));
         }
         if extent.messages {
-            body::check(self, api, operation, sent, &mut violations);
-            parameters::check(self, api, operation, sent, &mut violations);
+            body::check(self, api, operation, sent, &mut violations, budget)?;
+            parameters::check(self, api, operation, sent, &mut violations, budget)?;
+            violations.truncate(MAX_VIOLATIONS);
         }
-        violations
+        Ok(violations)
     }
 
     /// Everything that is wrong with the body of an answer, as far as a schema can say.
@@ -118,37 +138,58 @@ impl Checks {
         content_type: &str,
         bytes: &[u8],
     ) -> Vec<Violation> {
+        self.response_within(api, place, content_type, bytes, &Budget::new(RESPONSE_LIMITS))
+            .unwrap_or_else(|exhausted| vec![Violation::unchecked(vec!["body".to_owned()], exhausted)])
+    }
+
+    fn response_within(
+        &self,
+        api: &Api,
+        place: [usize; 3],
+        content_type: &str,
+        bytes: &[u8],
+        budget: &Budget,
+    ) -> Result<Vec<Violation>, Exhausted> {
         let [operation, response, media] = place;
         let declared = &api.operations[operation].responses[response].media[media];
         let essence = body::essence(content_type);
         let value = if body::is_json(&essence) {
-            serde_json::from_slice(bytes).ok()
+            json::parse(bytes, budget)?.ok()
         } else if essence == "text/plain" {
             // Only a text can be wrong here: anything else was written in another notation.
             std::str::from_utf8(bytes).ok().map(serde_json::Value::from)
         } else {
             None
         };
-        let (Some(value), Some(node)) = (value, &declared.schema) else { return Vec::new() };
+        let (Some(mut value), Some(node)) = (value, &declared.schema) else { return Ok(Vec::new()) };
         let slot = &self.operations[operation].responses[response][media];
-        let Some(schema) = self.schema(slot, api, node, Direction::Response) else { return Vec::new() };
-        let value =
-            if essence == "text/plain" { coerce::Place::root(&schema.bundle).coerce(value) } else { value };
-        schema.faults(&value).into_iter().map(|it| Violation::of(Side::Response, "body", None, it)).collect()
+        let schema = self.schema(slot, api, node, Direction::Response, budget)?;
+        if essence == "text/plain" {
+            value = coerce::coerce(schema.shape(), value, budget)?;
+        }
+        let errors = schema.errors(&value, budget)?.into_iter();
+        Ok(errors.map(|it| Violation::of(Side::Response, "body", None, it)).collect())
     }
 
     /// The compiled schema of a place.
-    fn schema(&self, slot: &Slot, api: &Api, node: &Node, direction: Direction) -> Option<Arc<Schema>> {
+    fn schema(
+        &self,
+        slot: &Slot,
+        api: &Api,
+        node: &Node,
+        direction: Direction,
+        budget: &Budget,
+    ) -> Result<Arc<Validator>, Exhausted> {
         if let Some(known) = slot.get() {
-            return known.clone();
+            return Ok(known.clone());
         }
-        let schema = Schema::new(&api.library, node, direction).map(Arc::new);
-        let nodes = schema.as_ref().map_or(0, |it| it.nodes);
-        if self.kept.fetch_add(nodes, Ordering::Relaxed) + nodes <= ROOM {
-            return slot.get_or_init(|| schema).clone();
+        let schema = Arc::new(Validator::new(&api.library, node, direction, &self.patterns, budget)?);
+        let count = schema.schemas();
+        if self.kept.fetch_add(count, Ordering::Relaxed) + count <= ROOM {
+            return Ok(slot.get_or_init(|| schema).clone());
         }
         // There is no room for more: this one is made again when it is needed again.
-        self.kept.fetch_sub(nodes, Ordering::Relaxed);
-        schema
+        self.kept.fetch_sub(count, Ordering::Relaxed);
+        Ok(schema)
     }
 }

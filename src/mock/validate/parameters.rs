@@ -5,15 +5,19 @@ use serde_json::Value as Json;
 
 use super::{
     Checks, Sent, Violation,
-    coerce::Place,
-    schema::Schema,
-    style::{Pair, Written, decoded, decoded_form, pairs},
+    coerce::coerce,
+    json,
+    style::{Pair, Pairs, Written, decoded, decoded_form},
     violation::Side,
 };
-use crate::openapi::{
-    Api, Parameter,
-    api::{In, Style},
-    sample::Direction,
+use crate::{
+    budget::{Budget, Exhausted},
+    openapi::{
+        Api, Parameter,
+        api::{In, Style},
+        sample::Direction,
+        validator::{KeywordError, Shape, Validator},
+    },
 };
 
 /// The parts of a request, in the order in which they are told.
@@ -27,18 +31,20 @@ pub(super) fn check(
     operation: usize,
     sent: &Sent<'_>,
     violations: &mut Vec<Violation>,
-) {
+    budget: &Budget,
+) -> Result<(), Exhausted> {
     let parameters = &api.operations[operation].parameters;
     if parameters.is_empty() {
-        return;
+        return Ok(());
     }
-    let query = pairs(sent.query.unwrap_or_default());
+    let query = Pairs::read(sent.query.unwrap_or_default(), budget)?;
     let lines = sent.headers.get_all(COOKIE).iter().filter_map(|it| it.to_str().ok());
     let cookies: Vec<Pair<'_>> = lines
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
+    let cookies = Pairs::new(cookies);
     for (location, part) in PARTS {
         let mut wrong = Vec::new();
         for (n, parameter) in parameters.iter().enumerate().filter(|(_, it)| it.location == location) {
@@ -47,26 +53,33 @@ pub(super) fn check(
             }
             let media = parameter.content.as_ref();
             let node = media.map_or(parameter.schema.as_ref(), |it| it.schema.as_ref());
-            let schema = node.and_then(|node| {
-                checks.schema(&checks.operations[operation].parameters[n], api, node, Direction::Request)
-            });
-            let bundle = schema.as_ref().map_or(&Json::Bool(true), |it| &it.bundle);
-            match value(parameter, sent, &query, &cookies, bundle) {
+            budget.spend(1)?;
+            let slot = &checks.operations[operation].parameters[n];
+            let schema = match node {
+                Some(node) => Some(checks.schema(slot, api, node, Direction::Request, budget)?),
+                None => None,
+            };
+            let shape = schema.as_deref().map(Validator::shape);
+            match value(parameter, sent, (&query, &cookies), shape, budget)? {
                 Given::Nothing if parameter.required => {
                     let message = format!("Request {part} must have required property '{}'", parameter.name);
                     violations.push(Violation::word(vec![part.to_owned()], "required", message));
                 }
                 Given::Nothing | Given::Empty => (),
                 Given::Value(value) => {
-                    let faults = schema.map(|schema| faults(&schema, &value)).unwrap_or_default();
+                    let errors = match &schema {
+                        Some(schema) => errors(schema, value, budget)?,
+                        None => Vec::new(),
+                    };
                     let name = Some(&*parameter.name);
-                    wrong.extend(faults.into_iter().map(|it| Violation::of(Side::Request, part, name, it)));
+                    wrong.extend(errors.into_iter().map(|it| Violation::of(Side::Request, part, name, it)));
                 }
             }
         }
         // What is missing stands before what is wrong.
         violations.append(&mut wrong);
     }
+    Ok(())
 }
 
 /// Header parameters of these names say nothing. (OpenAPI 3.0.3, "Parameter Object".)
@@ -78,17 +91,18 @@ fn is_of_http(parameter: &Parameter) -> bool {
 }
 
 /// What is wrong with a value, read as what its schema wants.
-fn faults(schema: &Schema, value: &Json) -> Vec<super::schema::Fault> {
-    let read = Place::root(&schema.bundle).coerce(value.clone());
-    let faults = schema.faults(&read);
+fn errors(schema: &Validator, value: Json, budget: &Budget) -> Result<Vec<KeywordError>, Exhausted> {
+    let text = if let Json::String(text) = &value { Some(text.clone()) } else { None };
+    let errors = schema.errors(&coerce(schema.shape(), value, budget)?, budget)?;
     // Where texts are allowed among others, `5` may still have to be a number.
-    match value {
-        Json::String(text) if !faults.is_empty() => match serde_json::from_str::<Json>(text) {
-            Ok(other) if !other.is_string() && schema.allows(&other) => Vec::new(),
-            _ => faults,
-        },
-        _ => faults,
+    if let Some(text) = text.filter(|_| !errors.is_empty())
+        && let Ok(other) = json::parse(text.as_bytes(), budget)?
+        && !other.is_string()
+        && schema.is_valid(&other, budget)?
+    {
+        return Ok(Vec::new());
     }
+    Ok(errors)
 }
 
 /// What a request has for a parameter.
@@ -102,17 +116,21 @@ enum Given {
 fn value(
     parameter: &Parameter,
     sent: &Sent<'_>,
-    query: &[Pair<'_>],
-    cookies: &[Pair<'_>],
-    bundle: &Json,
-) -> Given {
-    let place = Place::root(bundle);
-    let properties = place.properties();
+    (query, cookies): (&Pairs<'_>, &Pairs<'_>),
+    shape: Option<Shape<'_>>,
+    budget: &Budget,
+) -> Result<Given, Exhausted> {
+    let types = shape.map(Shape::types).unwrap_or_default();
+    let properties = match shape {
+        Some(shape) if types.object() => shape.layers(budget)?.properties(),
+        _ => Vec::new(),
+    };
+    budget.spend(properties.len() as u64)?;
     let written = Written {
         name: &parameter.name,
         style: parameter.style,
         explode: parameter.explode,
-        types: place.types(),
+        types,
         properties: &properties,
     };
     let text = match parameter.location {
@@ -120,29 +138,36 @@ fn value(
             let found = sent.path.iter().find(|(name, _)| **name == *parameter.name);
             match found.filter(|(_, text)| !text.is_empty() && *text != super::ABSENT) {
                 Some((_, text)) => *text,
-                None => return Given::Nothing,
+                None => return Ok(Given::Nothing),
             }
         }
         In::Header => match sent.headers.get(&*parameter.name).and_then(|it| it.to_str().ok()) {
             Some(text) => text,
-            None => return Given::Nothing,
+            None => return Ok(Given::Nothing),
         },
-        In::Query => return among(parameter, &written, query),
-        In::Cookie => return among(parameter, &written, cookies),
+        In::Query => return among(parameter, &written, query, budget),
+        In::Cookie => return among(parameter, &written, cookies, budget),
     };
     let decode = if parameter.location == In::Path { decoded } else { str::to_owned };
     if parameter.content.is_some() {
-        return Given::Value(json(decode(text)));
+        return Ok(Given::Value(json_or_text(decode(text), budget)?));
     }
-    Given::Value(written.alone(text, decode))
+    Ok(Given::Value(written.alone(text, decode)))
 }
 
-fn among(parameter: &Parameter, written: &Written<'_>, pairs: &[Pair<'_>]) -> Given {
+fn among(
+    parameter: &Parameter,
+    written: &Written<'_>,
+    pairs: &Pairs<'_>,
+    budget: &Budget,
+) -> Result<Given, Exhausted> {
     if parameter.content.is_some() {
-        let found = pairs.iter().find(|(name, _)| **name == *parameter.name);
-        return found.map_or(Given::Nothing, |(_, text)| Given::Value(json(decoded_form(text))));
+        return match pairs.texts(&parameter.name).first() {
+            Some(text) => Ok(Given::Value(json_or_text(decoded_form(text), budget)?)),
+            None => Ok(Given::Nothing),
+        };
     }
-    match written.among(pairs) {
+    Ok(match written.among(pairs, budget)? {
         // A name without a value is none, unless the document says otherwise.
         Some(Json::String(text)) if text.is_empty() => {
             if parameter.allow_empty {
@@ -161,10 +186,10 @@ fn among(parameter: &Parameter, written: &Written<'_>, pairs: &[Pair<'_>]) -> Gi
             Given::Value(Json::Object(serde_json::Map::new()))
         }
         None => Given::Nothing,
-    }
+    })
 }
 
 /// The value of a parameter that is written in a media type, which is JSON nearly always.
-fn json(text: String) -> Json {
-    serde_json::from_str(&text).unwrap_or(Json::String(text))
+fn json_or_text(text: String, budget: &Budget) -> Result<Json, Exhausted> {
+    Ok(json::parse(text.as_bytes(), budget)?.unwrap_or(Json::String(text)))
 }

@@ -3,25 +3,78 @@
 //!
 //! Texts are split before they are decoded, so that an encoded separator stays a part of its item.
 
-use serde_json::{Map, Value as Json};
+use std::collections::{HashMap, HashSet};
 
 use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value as Json};
 
-use super::coerce::Types;
-use crate::openapi::api::Style;
+use crate::{
+    budget::{Budget, Exhausted},
+    openapi::{api::Style, validator::Types},
+};
+
+/// Pairs up to this number are looked through; more of them are found by name.
+const FEW: usize = 16;
+/// What a pair takes, in bytes, beside its texts.
+const PAIR: usize = 160;
 
 /// A name and its text, the text still encoded.
 pub(super) type Pair<'a> = (String, &'a str);
 
-/// The pairs of a query or an encoded form.
-pub(super) fn pairs(text: &str) -> Vec<Pair<'_>> {
-    text.split('&')
-        .filter(|it| !it.is_empty())
-        .map(|pair| {
+/// The pairs of a query, of cookies or of a form.
+pub(super) struct Pairs<'a> {
+    all: Vec<Pair<'a>>,
+    /// Positions by the name up to its first bracket, if there are many.
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl<'a> Pairs<'a> {
+    pub(super) fn new(all: Vec<Pair<'a>>) -> Self {
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        if all.len() > FEW {
+            for (n, (name, _)) in all.iter().enumerate() {
+                by_name.entry(stem(name).to_owned()).or_default().push(n);
+            }
+        }
+        Self { all, by_name }
+    }
+
+    /// The pairs of a query or an encoded form.
+    pub(super) fn read(text: &'a str, budget: &Budget) -> Result<Self, Exhausted> {
+        let count = text.bytes().filter(|byte| *byte == b'&').count();
+        budget.spend(count as u64)?;
+        budget.allocate((count * PAIR).saturating_add(text.len()))?;
+        let pairs = text.split('&').filter(|it| !it.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decoded_form(name), value)
-        })
-        .collect()
+        });
+        Ok(Self::new(pairs.collect()))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Pair<'a>> {
+        self.all.iter()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The pairs whose name begins like this one, up to its first bracket.
+    fn like(&self, name: &str) -> impl Iterator<Item = &Pair<'a>> {
+        let found =
+            (self.all.len() > FEW).then(|| self.by_name.get(stem(name)).map_or(&[][..], Vec::as_slice));
+        let few = if found.is_none() { self.all.as_slice() } else { &[] };
+        found.unwrap_or_default().iter().filter_map(|n| self.all.get(*n)).chain(few)
+    }
+
+    /// The texts of a name.
+    pub(super) fn texts(&self, name: &str) -> Vec<&'a str> {
+        self.like(name).filter(|(it, _)| it == name).map(|(_, text)| *text).collect()
+    }
+}
+
+fn stem(name: &str) -> &str {
+    name.split_once('[').map_or(name, |(stem, _)| stem)
 }
 
 /// A text without percent-encoding.
@@ -42,25 +95,32 @@ pub(super) struct Written<'a> {
     pub(super) explode: bool,
     pub(super) types: Types,
     /// The properties of an object, which an exploded one has instead of its name.
-    pub(super) properties: &'a [String],
+    pub(super) properties: &'a [&'a str],
 }
 
 impl Written<'_> {
     /// The value among the pairs of a query, of cookies or of a form; nothing if it is not there.
-    pub(super) fn among(&self, pairs: &[Pair<'_>]) -> Option<Json> {
+    pub(super) fn among(&self, pairs: &Pairs<'_>, budget: &Budget) -> Result<Option<Json>, Exhausted> {
         if self.style == Style::DeepObject {
-            return deep(self.name, pairs);
+            return deep(self.name, pairs, budget);
         }
         if self.types.object() && self.explode && self.style == Style::Form {
+            budget.spend((pairs.all.len() + self.properties.len()) as u64)?;
+            let properties: HashSet<&str> = self.properties.iter().copied().collect();
             let members: Map<String, Json> = pairs
                 .iter()
-                .filter(|(name, _)| self.properties.contains(name))
+                .filter(|(name, _)| properties.contains(name.as_str()))
                 .map(|(name, text)| (name.clone(), decoded_form(text).into()))
                 .collect();
-            return (!members.is_empty()).then(|| members.into());
+            return Ok((!members.is_empty()).then(|| members.into()));
         }
-        let texts: Vec<&str> =
-            pairs.iter().filter(|(name, _)| name == self.name).map(|(_, it)| *it).collect();
+        let texts = pairs.texts(self.name);
+        budget.spend(texts.len() as u64)?;
+        budget.allocate(texts.iter().map(|text| text.len() + text.split(',').count() * PAIR).sum())?;
+        Ok(self.of_texts(&texts))
+    }
+
+    fn of_texts(&self, texts: &[&str]) -> Option<Json> {
         let last = *texts.last()?;
         if self.types.array() {
             if self.explode {
@@ -71,7 +131,7 @@ impl Written<'_> {
         if self.types.object() {
             return Some(object(&split(last, self.style), decoded_form));
         }
-        match texts.as_slice() {
+        match texts {
             [one] => Some(decoded_form(one).into()),
             several => Some(several.iter().map(|it| Json::from(decoded_form(it))).collect()),
         }
@@ -157,18 +217,22 @@ fn exploded(parts: &[&str], decode: fn(&str) -> String) -> Json {
     members.collect::<Map<String, Json>>().into()
 }
 
-/// `color[R]=100&color[G]=200`, to any depth.
-fn deep(name: &str, pairs: &[Pair<'_>]) -> Option<Json> {
+/// `color[R]=100&color[G]=200`.
+fn deep(name: &str, pairs: &Pairs<'_>, budget: &Budget) -> Result<Option<Json>, Exhausted> {
     const DEPTH: usize = 16;
     let mut whole = Json::Object(Map::new());
     let mut found = false;
-    for (key, text) in pairs {
+    for (key, text) in pairs.like(name) {
+        budget.spend(1)?;
         let Some(rest) = key.strip_prefix(name).filter(|it| it.starts_with('[')) else { continue };
-        let steps: Vec<&str> =
-            rest.split('[').skip(1).map(|it| it.trim_end_matches(']')).take(DEPTH).collect();
+        let steps = rest.split('[').skip(1).map(|it| it.trim_end_matches(']'));
         found = true;
         let mut here = &mut whole;
-        for step in steps {
+        for (depth, step) in steps.enumerate() {
+            if depth == DEPTH {
+                return Err(Exhausted::Depth);
+            }
+            budget.allocate(PAIR)?;
             if !here.is_object() {
                 *here = Json::Object(Map::new());
             }
@@ -184,27 +248,31 @@ fn deep(name: &str, pairs: &[Pair<'_>]) -> Option<Json> {
             other => *other = Json::Array(vec![other.take(), value]),
         }
     }
-    found.then_some(whole)
+    Ok(found.then_some(whole))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{super::coerce::Place, *};
+    use super::{super::trial, *};
 
-    fn written<'a>(schema: &Json, style: Style, explode: bool, properties: &'a [String]) -> Written<'a> {
-        Written { name: "color", style, explode, types: Place::root(schema).types(), properties }
+    fn written<'a>(schema: &Json, style: Style, explode: bool, properties: &'a [&'a str]) -> Written<'a> {
+        let types = trial::validator(schema).shape().types();
+        Written { name: "color", style, explode, types, properties }
     }
 
     #[track_caller]
     fn check(kind: &str, style: Style, explode: bool, text: &str, expected: &Json) {
-        let properties = ["R".to_owned(), "G".to_owned()];
+        let properties = ["R", "G"];
         let schema = json!({ "type": kind });
         let written = written(&schema, style, explode, &properties);
         let found = match style {
             Style::Simple | Style::Label | Style::Matrix => Some(written.alone(text, decoded)),
-            _ => written.among(&pairs(text)),
+            _ => {
+                let pairs = Pairs::read(text, &trial::budget()).unwrap();
+                written.among(&pairs, &trial::budget()).unwrap()
+            }
         };
         assert_eq!(found.unwrap_or_default(), *expected, "{kind} {style:?} {explode} {text}");
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::schema::Fault;
+use crate::{budget::Exhausted, openapi::validator::KeywordError};
 
 /// One thing that is wrong with a request or a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,18 +67,24 @@ impl Violation {
         Self { location, code: Some(Code::Status(status)), message: message.into(), challenges: Vec::new() }
     }
 
+    /// A check that was not made, because it would have taken too much.
+    #[must_use]
+    pub fn unchecked(location: Vec<String>, why: Exhausted) -> Self {
+        Self::word(location, "budget", format!("The check was not finished: {why}"))
+    }
+
     /// A fault of a value in a part of a message: `body`, `query`, `path`, `header`, `cookie`; `name` is that of
     /// the parameter.
-    pub(super) fn of(side: Side, part: &str, name: Option<&str>, fault: Fault) -> Self {
-        let steps: Vec<String> = name.map(str::to_owned).into_iter().chain(fault.path).collect();
+    pub(super) fn of(side: Side, part: &str, name: Option<&str>, error: KeywordError) -> Self {
+        let steps: Vec<String> = name.map(str::to_owned).into_iter().chain(error.path).collect();
         let side = match side {
             Side::Request => "Request",
             Side::Response => "Response",
         };
         let kind = if part == "body" { "property" } else { "parameter" };
         let place = if steps.is_empty() { String::new() } else { format!("{kind} {} ", steps.join(".")) };
-        let message = format!("{side} {part} {place}{}", fault.message);
+        let message = format!("{side} {part} {place}{}", error.message);
         let location = std::iter::once(part.to_owned()).chain(steps).collect();
-        Self::word(location, &fault.code, message)
+        Self::word(location, error.keyword, message)
     }
 }

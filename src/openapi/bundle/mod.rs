@@ -6,20 +6,27 @@
 mod circles;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use self::values::{bounds, byte, count, names_by_key, number};
 use super::{Library, Node, Version, sample::Direction};
-use crate::document::{Text, Value};
+use crate::{
+    budget::{Budget, Exhausted},
+    document::{Text, Value},
+};
 
-/// Schemas may stand this deep in one another; below, everything is allowed.
+/// Schemas may stand this deep in one another; below, everything is allowed, and the bundle is not complete.
 const DEPTH: u32 = 64;
-/// Schemas in one bundle; what goes beyond allows everything.
-const NODES: usize = 20_000;
-/// What `format: byte` looks like. (Prism reads it so; the text is part of its violations.)
-const BYTE: &str = r"^[\w\d+\/=]*$";
+/// Schemas in one bundle of an answer; what goes beyond allows everything. Answers are checked to inform.
+const RESPONSE_NODES: usize = 20_000;
+/// Schemas in one bundle of a request, which is checked to guard: a bundle that is not complete is none.
+const REQUEST_NODES: usize = 200_000;
+/// What a schema is charged for, in steps.
+const STEPS: u64 = 16;
 
 /// A schema, with what it refers to under `$defs`.
 #[derive(Clone, Debug)]
@@ -32,10 +39,24 @@ pub struct Bundle {
 
 impl Bundle {
     /// Bundles a schema; `direction` says which properties nobody can require.
-    #[must_use]
-    pub fn new(library: &Library, schema: &Node, direction: Direction) -> Self {
-        let mut bundler =
-            Bundler { library, direction, known: HashMap::new(), waiting: Vec::new(), nodes: 0 };
+    ///
+    /// # Errors
+    /// The budget is exhausted, or a schema of a request is too large or too deep to be bundled as a whole.
+    pub fn new(
+        library: &Library,
+        schema: &Node,
+        direction: Direction,
+        budget: &Budget,
+    ) -> Result<Self, Exhausted> {
+        let mut bundler = Bundler {
+            library,
+            direction,
+            known: HashMap::new(),
+            waiting: Vec::new(),
+            nodes: 0,
+            incomplete: None,
+            budget,
+        };
         let mut edges = vec![Vec::new()];
         let mut schemas = vec![bundler.lower(schema, 0, Some(&mut edges[0]))];
         while schemas.len() <= bundler.waiting.len() {
@@ -43,6 +64,12 @@ impl Bundle {
             let mut inner = Vec::new();
             schemas.push(bundler.lower(&target, 0, Some(&mut inner)));
             edges.push(inner);
+        }
+        if let Some(exhausted) = budget.exhausted() {
+            return Err(exhausted);
+        }
+        if let (Some(why), Direction::Request) = (bundler.incomplete, direction) {
+            return Err(why);
         }
         circles::open(&mut schemas, &edges);
         let mut schemas = schemas.into_iter();
@@ -56,7 +83,7 @@ impl Bundle {
             }
             root => root,
         };
-        Self { schema, nodes: bundler.nodes }
+        Ok(Self { schema, nodes: bundler.nodes })
     }
 }
 
@@ -67,6 +94,9 @@ struct Bundler<'a> {
     known: HashMap<(u32, Text), usize>,
     waiting: Vec<Node>,
     nodes: usize,
+    /// Why something was left out, if it was.
+    incomplete: Option<Exhausted>,
+    budget: &'a Budget,
 }
 
 /// What a keyword holds.
@@ -133,7 +163,16 @@ type Beside<'a> = Option<&'a mut Vec<usize>>;
 impl Bundler<'_> {
     fn lower(&mut self, schema: &Node, depth: u32, mut beside: Beside<'_>) -> Json {
         self.nodes += 1;
-        if depth > DEPTH || self.nodes > NODES {
+        let most = match self.direction {
+            Direction::Request => REQUEST_NODES,
+            Direction::Response => RESPONSE_NODES,
+        };
+        if depth > DEPTH || self.nodes > most {
+            let why = if depth > DEPTH { Exhausted::Depth } else { Exhausted::Bytes };
+            self.incomplete.get_or_insert(why);
+            return Json::Bool(true);
+        }
+        if self.budget.spend(STEPS).is_err() {
             return Json::Bool(true);
         }
         match &schema.value {
@@ -236,6 +275,9 @@ impl Bundler<'_> {
 
     fn choices(&self, schema: &Node, out: &mut Map<String, Json>) {
         let Some([first, rest @ ..]) = schema.value.get("enum").and_then(Value::as_sequence) else { return };
+        if self.budget.spend(rest.len() as u64).is_err() {
+            return;
+        }
         let mut all: Vec<Json> = vec![first.into()];
         all.extend(rest.iter().map(Json::from));
         if self.nullable(schema) && !all.contains(&Json::Null) {
@@ -321,46 +363,5 @@ impl Bundler<'_> {
         if let Some(Json::Object(lists)) = lists.filter(|_| !out.contains_key("dependentRequired")) {
             out.insert("dependentRequired".to_owned(), lists.into());
         }
-    }
-}
-
-fn number(value: &Value, keyword: &str) -> Option<Json> {
-    let Value::Number(_) = value else { return None };
-    let lawful = keyword != "multipleOf" || value.as_f64().is_some_and(|it| it > 0.0);
-    lawful.then(|| value.into())
-}
-
-fn count(value: &Value) -> Option<Json> {
-    let whole = value.as_f64().filter(|it| *it >= 0.0 && it.fract() == 0.0)?;
-    // A bound beyond this one is none.
-    value.as_i64().map(Json::from).or_else(|| (whole > 0.0).then(|| json!(i64::MAX)))
-}
-
-fn names_by_key(value: &Value) -> Json {
-    let lists = value.entries().filter_map(|(key, names)| {
-        let mut list: Vec<&str> = names.as_sequence()?.iter().filter_map(Value::as_str).collect();
-        list.sort_unstable();
-        list.dedup();
-        Some((key.to_owned(), Json::from(list)))
-    });
-    lists.collect::<Map<String, Json>>().into()
-}
-
-/// Before 3.1 `exclusiveMinimum` was a flag beside `minimum`.
-fn bounds(out: &mut Map<String, Json>, schema: &Node) {
-    for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
-        if schema.flag(flag) == Some(true)
-            && let Some(limit) = out.remove(bound)
-        {
-            out.insert(flag.to_owned(), limit);
-        }
-    }
-}
-
-fn byte(out: &mut Map<String, Json>) {
-    if out.get("format").is_some_and(|it| it == "byte") && !out.contains_key("pattern") {
-        let format = out.remove("format");
-        out.insert("pattern".to_owned(), BYTE.into());
-        out.extend(format.map(|it| ("format".to_owned(), it)));
     }
 }

@@ -1,7 +1,10 @@
 //! Schemas of every dialect, in the words of 2020-12.
 
-use super::*;
+use std::time::Duration;
+
+use super::{values::BYTE, *};
 use crate::{
+    budget::Limits,
     document::{Dialect, read},
     openapi::Location,
 };
@@ -15,7 +18,8 @@ fn check(version: &str, schema: &str, expected: &Json) {
     let document = read(&text, Dialect::Specification).unwrap();
     let (library, _) = Library::new(document.value, &Location::alone());
     let schema = library.root().get("schema").unwrap();
-    let bundle = Bundle::new(&library, &schema, Direction::Request);
+    let limits = Limits { steps: 1 << 20, bytes: 0, depth: 0, time: Duration::from_mins(10) };
+    let bundle = Bundle::new(&library, &schema, Direction::Request, &Budget::new(limits)).unwrap();
     assert_eq!(bundle.schema, *expected, "{text}");
 }
 

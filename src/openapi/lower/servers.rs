@@ -1,5 +1,7 @@
 //! Where the paths of a document start: the path part of `basePath` or of the servers' URLs.
 
+use std::collections::HashSet;
+
 use crate::openapi::{Node, Version};
 
 /// The base paths of a document, without a slash at the end, each once; `""` where it names none.
@@ -8,10 +10,11 @@ pub(super) fn base_paths(root: &Node, version: Version) -> Vec<String> {
     if version == Version::Swagger2 {
         paths.push(plain(root.text("basePath").unwrap_or_default()));
     } else {
+        let mut seen = HashSet::new();
         for server in root.get("servers").iter().flat_map(Node::items) {
             let Some(url) = server.text("url") else { continue };
             let path = path_of(&filled(url, &server));
-            if let Some(path) = path.filter(|path| !paths.contains(path)) {
+            if let Some(path) = path.filter(|path| seen.insert(path.clone())) {
                 paths.push(path);
             }
         }

@@ -105,6 +105,9 @@ fn is_text(entry: &str) -> bool {
 /// Whether an entry is a text, `*` or an expression of any dialect.
 pub(super) fn is_expression(entry: &Value) -> Result<(), String> {
     let entry = entry.as_str().unwrap_or_default();
+    if is_text(entry) {
+        return Ok(());
+    }
     match expression(entry) {
         Err(error) if entry != "*" && !is_beyond(&error) => Err(format!("'{entry}' is not a valid regex")),
         _ => Ok(()),

@@ -1,5 +1,8 @@
 //! Requests that are checked before they are answered.
 
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
 use http::Method;
 
 use super::{
@@ -8,14 +11,19 @@ use super::{
 };
 use crate::{
     body::{Body, BodyError},
-    mock::{Detached, Making, Problem, Violation},
+    budget::{Budget, Limits, Overloaded},
+    mock::{Making, Problem, Violation},
 };
 
 /// Bodies are read up to this many bytes.
 const LIMIT: u64 = 10 << 20;
-
-/// An answer to a request that breaks rules, still to be made, and the rules.
-type Objection = (Detached, Making, Vec<Violation>);
+/// A body up to this many bytes may be checked at once.
+const SMALL: usize = 8 << 10;
+/// What may be done at once: well below a millisecond.
+const AT_ONCE: Limits = Limits { steps: 10_000, bytes: 1 << 20, depth: 256, time: Duration::from_millis(5) };
+/// What may be done in the pool for one request.
+const IN_POOL: Limits =
+    Limits { steps: 20_000_000, bytes: 128 << 20, depth: 600, time: Duration::from_secs(2) };
 
 impl Mocking {
     /// Checks a request, and answers it if it may be answered.
@@ -39,48 +47,73 @@ impl Mocking {
         }))
     }
 
+    /// Small requests are checked at once; what takes longer is checked in the pool, for as long as its client waits.
     fn checked<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        match self.objection(exchange) {
-            Some(Ok(response)) => Flow::Respond(response),
-            Some(Err((chosen, making, violations))) => Flow::Later(Box::pin(async move {
-                let answer = self.mock.make_later(&self.pool, &chosen, making).await;
-                Flow::Respond(match answer {
-                    Ok(answer) => self.manners.answer(answer, &violations),
-                    Err(unmade) => answer::unmade(unmade),
-                })
-            })),
+        let (method, path) = (exchange.upstream_method(), exchange.path.as_str());
+        // What has no operation is refused with the reason, later.
+        let Ok(operation) = self.mock.find(method, path) else { return self.answer(exchange) };
+        let (fields, query, extent) =
+            (exchange.edited_fields(), exchange.upstream_query(), self.manners.extent);
+        let body = match &exchange.body {
+            Body::Full(bytes) if *method != Method::HEAD => bytes.clone(),
+            _ => Bytes::new(),
+        };
+        if body.len() <= SMALL {
+            let message = (&*fields, query, &*body);
+            let violations = self.mock.violations(operation, path, message, extent, &Budget::new(AT_ONCE));
+            if let Ok(violations) = violations {
+                drop(fields);
+                return self.checked_as(exchange, operation, &violations);
+            }
+        }
+        let (mock, path, fields) = (Arc::clone(&self.mock), path.to_owned(), fields.into_owned());
+        let query = query.map(str::to_owned);
+        let check = move |budget: &Budget| {
+            mock.violations(operation, &path, (&fields, query.as_deref(), &body), extent, budget)
+        };
+        Flow::Later(Box::pin(async move {
+            match self.pool.run(IN_POOL, check).await {
+                Ok(Ok(Ok(violations))) => self.checked_as(exchange, operation, &violations),
+                Ok(Ok(Err(why)) | Err(why)) => Flow::Respond(manners::respond(&Problem::of_unchecked(why))),
+                Err(Overloaded) => Flow::Respond(manners::overloaded()),
+            }
+        }))
+    }
+
+    /// Answers a request with these violations.
+    fn checked_as<'a>(
+        &'a self,
+        exchange: &'a mut Exchange,
+        operation: usize,
+        violations: &[Violation],
+    ) -> Flow<'a> {
+        match self.objection(exchange, operation, violations) {
+            Some(response) => Flow::Respond(response),
             None => self.answer(exchange),
         }
     }
 
     /// What a request gets that breaks the rules of its operation.
-    fn objection(&self, exchange: &Exchange) -> Option<Result<Response, Objection>> {
-        let (method, path) = (exchange.upstream_method(), exchange.path.as_str());
-        let fields = exchange.edited_fields();
-        let query = exchange.upstream_query();
-        let request = EditedRequest { method, path, query, fields: &fields };
-        // What has no operation is refused with the reason, later.
-        let operation = self.mock.find(method, path).ok()?;
-        let body: &[u8] = match &exchange.body {
-            Body::Full(bytes) if *method != Method::HEAD => bytes,
-            _ => &[],
-        };
-        let message = (&*fields, query, body);
-        let violations = self.mock.violations(operation, path, message, self.manners.extent);
+    fn objection(&self, exchange: &Exchange, operation: usize, violations: &[Violation]) -> Option<Response> {
         if violations.is_empty() {
             return None;
         }
+        let (method, path) = (exchange.upstream_method(), exchange.path.as_str());
+        let fields = exchange.edited_fields();
+        let request = EditedRequest { method, path, query: exchange.upstream_query(), fields: &fields };
         let steering = self.manners.steering(request).ok()?;
         let making = self.manners.making(Making::default());
         let asked = steering.asked(method, path, making);
-        let objection = self.manners.object(&self.mock, operation, &violations, &asked);
-        Some(objection.map_err(|chosen| (chosen.detached(), making, violations)))
+        Some(self.manners.object(&self.mock, operation, violations, &asked))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{super::trial, tests::plugin};
+    use super::super::{
+        super::trial,
+        tests::{ask, plugin},
+    };
 
     const DOCUMENT: &str = "
 openapi: 3.0.3
@@ -189,5 +222,49 @@ components: {securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}}
             "GET /pets/1?__code=400\nX-Kong-Mocking-Status-Code: 500\n\n",
             "404 {\"message\":\"Corresponding path and method spec does not exist in API Specification\"}",
         );
+    }
+
+    /// A schema that takes as many steps as there are branches times items.
+    fn large(branches: usize) -> String {
+        let choices = (0..branches).map(|n| format!("{{const: {n}}},")).collect::<Vec<_>>().concat();
+        format!(
+            "
+openapi: 3.0.3
+info: {{title: t, version: v}}
+paths:
+  /large:
+    post:
+      requestBody: {{content: {{application/json: {{schema: {{items: {{oneOf: [{choices}]}}}}}}}}}}
+      responses:
+        '201': {{description: made, content: {{application/json: {{example: made}}}}}}
+        '422': {{description: wrong, content: {{application/json: {{example: own words}}}}}}
+"
+        )
+    }
+
+    /// Status and body of the answer to a list of zeros.
+    fn send(settings: &str, branches: usize, items: usize) -> (u16, String) {
+        let list = format!("[{}0]", "0,".repeat(items));
+        let request = format!("POST /large\nContent-Type: application/json\n\n{list}");
+        let (status, body, _) = ask(&*plugin(&large(branches), settings), &request);
+        (status, body)
+    }
+
+    #[test]
+    fn what_takes_longer_is_checked_in_the_pool() {
+        assert_eq!(send(KONG, 100, 10), (201, "\"made\"".to_owned()));
+        assert_eq!(send(KONG, 100, 1_000), (201, "\"made\"".to_owned()));
+        assert_eq!(send(KONG, 1, 10_000), (201, "\"made\"".to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_checked_is_refused() {
+        for profile in [KONG, PRISM] {
+            let (status, body) = send(profile, 1_000, 50_000);
+            assert_eq!(status, 422, "{body}");
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["type"], "urn:mynah:errors#REQUEST_TOO_COMPLEX");
+            assert_eq!(body["validation"][0]["code"], "budget");
+        }
     }
 }

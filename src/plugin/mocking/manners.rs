@@ -156,21 +156,18 @@ impl Manners {
     }
 
     /// What a request with violations gets: what the document has for it in Prism's profile, or a problem.
-    ///
-    /// # Errors
-    /// What the document has is still to be made.
     pub(super) fn object(
         self,
         mock: &Mock,
         operation: usize,
         violations: &[Violation],
         asked: &Asked<'_>,
-    ) -> Result<Response, Chosen<'static>> {
+    ) -> Response {
         if self.profile == Profile::Kong {
-            return Ok(respond(&Problem::of_violations(violations, true)));
+            return respond(&Problem::of_violations(violations, true));
         }
-        Ok(match mock.objection(operation, violations, asked) {
-            Ok(Some(chosen)) => return Err(chosen),
+        match mock.objection(operation, violations, asked) {
+            Ok(Some(chosen)) => self.answer(mock.make(&chosen, asked.making), violations),
             Ok(None) => {
                 let mut response = respond(&Problem::of_violations(violations, false));
                 tell(&mut response, violations, &[]);
@@ -181,7 +178,7 @@ impl Manners {
                 let media_type = found.ok().flatten().and_then(|it| media_type(mock, &it));
                 respond(&Problem::of_refusal(&refusal, asked, media_type))
             }
-        })
+        }
     }
 }
 
@@ -209,6 +206,13 @@ fn tell(response: &mut Response, objections: &[Violation], flaws: &[Violation]) 
     if let Ok(text) = HeaderValue::try_from(text) {
         response.headers_mut().insert(VIOLATIONS, text);
     }
+}
+
+/// The answer to a request that cannot be checked now.
+pub(super) fn overloaded() -> Response {
+    let mut response = respond(&Problem::overloaded());
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// A problem as a response.

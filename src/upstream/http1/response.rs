@@ -17,7 +17,7 @@ use crate::upstream::{
 /// The most fields of a response.
 const MAX_FIELDS: usize = 100;
 
-/// The most interim responses before the final one. (RFC 9110, section 15.2)
+/// The most interim responses before the final one; together they are no larger than a head. (RFC 9110, section 15.2)
 const MAX_INTERIM: u32 = 100;
 
 /// What every head begins with, after blank lines.
@@ -38,6 +38,7 @@ pub(super) struct Received {
 #[derive(Debug, Default)]
 pub(super) struct Heads {
     interim: u32,
+    interim_bytes: usize,
 }
 
 impl Heads {
@@ -53,17 +54,19 @@ impl Heads {
         if !is_all && !is_due(read, came) {
             return Ok(None);
         }
-        while let Some(head) = parse(read, method, is_all)? {
+        loop {
+            let length = read.len();
+            let Some(head) = parse(read, method, is_all)? else { return Ok(None) };
             let status = head.response.status();
             if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Some(head));
             }
             self.interim += 1;
-            if self.interim > MAX_INTERIM {
+            self.interim_bytes += length - read.len();
+            if self.interim > MAX_INTERIM || self.interim_bytes > MAX_HEAD {
                 return Err(Invalid::Interim);
             }
         }
-        Ok(None)
     }
 }
 
@@ -394,6 +397,12 @@ mod tests {
             let check = |text: &str| outcome(&text.as_bytes().chunks(cut).collect::<Vec<_>>(), false);
             assert!(check(&text(most)).unwrap().is_some());
             assert_eq!(check(&text(most + 1)), Err(Invalid::Interim));
+        }
+        let large = format!("HTTP/1.1 103 Early Hints\r\na: {}\r\n\r\n", "b".repeat(MAX_HEAD / 2));
+        for cut in [1000, 100_000, 200_000] {
+            let check = |text: &str| outcome(&text.as_bytes().chunks(cut).collect::<Vec<_>>(), false);
+            assert_eq!(check(&large), Ok(None));
+            assert_eq!(check(&large.repeat(2)), Err(Invalid::Interim));
         }
     }
 

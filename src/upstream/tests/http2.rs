@@ -121,6 +121,24 @@ async fn connections_that_carry_nothing_are_closed() {
 }
 
 #[tokio::test]
+async fn no_more_idle_connections_are_kept_than_may_be() {
+    for (kept, idle, after_sweep) in [(0, 0, 0), (1, 2, 1), (5, 2, 2)] {
+        let upstream = Shared::start().await;
+        let pool = Pool::new(PoolSettings { idle_per_origin: kept, ..PoolSettings::default() });
+        let send = || async { text(pool.send(&upstream.origin, &LIMITS, ask("/x")).await.unwrap()).await };
+        // Neither finds a connection of the other.
+        let (one, other) = tokio::join!(send(), send());
+        assert!(one.is_ok() && other.is_ok());
+        assert_eq!((upstream.connections.load(Ordering::Relaxed), pool.idle()), (2, idle));
+        pool.shared.sweep(Instant::now());
+        assert_eq!(pool.idle(), after_sweep);
+        send().await.unwrap();
+        let expected = if kept == 0 { 3 } else { 2 };
+        assert_eq!(upstream.connections.load(Ordering::Relaxed), expected, "{kept}");
+    }
+}
+
+#[tokio::test]
 async fn an_upstream_of_http_1_answers_nothing_that_is_understood() {
     let upstream = Upstream::start(&[&[Act::Close("HTTP/1.1 400 Bad Request\r\n\r\n")]]).await;
     let origin = upstream.origin().over_http2();

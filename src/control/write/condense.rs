@@ -1,0 +1,175 @@
+//! Many changes of one text as few: each change costs a reading of the text, so that thousands one by one would hold
+//! the lock of writes for minutes.
+
+use crate::document::{Mapping, Path, Step, Value, edit::Change};
+
+/// Up to this many changes are made one by one, each with the comments around it kept.
+const ONE_BY_ONE: usize = 32;
+
+/// The same changes, or where there are many, one for each top-level list that they are in: the smallest node that
+/// holds all of them says what it says after them. Comments inside that node are lost. `document` is what the text says.
+pub(super) fn condensed(changes: Vec<Change>, document: &Value) -> Vec<Change> {
+    if changes.len() <= ONE_BY_ONE {
+        return changes;
+    }
+    let mut groups: Vec<(Option<Step>, Vec<Change>)> = Vec::new();
+    for change in changes {
+        let first = change.path().steps().first().cloned();
+        match groups.iter_mut().find(|(step, _)| *step == first) {
+            Some((_, group)) => group.push(change),
+            None => groups.push((first, vec![change])),
+        }
+    }
+    groups.into_iter().flat_map(|(_, group)| condensed_group(group, document)).collect()
+}
+
+fn condensed_group(changes: Vec<Change>, document: &Value) -> Vec<Change> {
+    if changes.len() <= ONE_BY_ONE {
+        return changes;
+    }
+    let at = holder(&changes);
+    if at.steps().is_empty() {
+        return changes;
+    }
+    let Some(value) = at.steps().iter().try_fold(document, step_into) else { return changes };
+    let mut node = Node::of(value);
+    let depth = at.steps().len();
+    for change in &changes {
+        let steps = change.path().steps().get(depth..).unwrap_or_default();
+        if node.change(steps, change).is_none() {
+            return changes;
+        }
+    }
+    vec![Change::Set(at, node.value())]
+}
+
+/// The smallest node that holds all that changes.
+fn holder(changes: &[Change]) -> Path {
+    let inside = |change: &Change| match change {
+        // A list is itself what holds a new item.
+        Change::Push(list, _) => list.steps().to_vec(),
+        Change::Set(at, _) | Change::Remove(at) => at.parent().steps().to_vec(),
+    };
+    let mut common: Option<Vec<Step>> = None;
+    for steps in changes.iter().map(inside) {
+        let known = common.get_or_insert_with(|| steps.clone());
+        let same = known.iter().zip(&steps).take_while(|(one, other)| one == other).count();
+        known.truncate(same);
+    }
+    common.unwrap_or_default().into_iter().collect()
+}
+
+fn step_into<'a>(value: &'a Value, step: &Step) -> Option<&'a Value> {
+    match step {
+        Step::Key(key) => value.get(key),
+        Step::Index(index) => value.items().get(*index),
+        Step::Inside => None,
+    }
+}
+
+/// A node that changes: what is on the way to a change can be changed in place, the rest is shared.
+enum Node {
+    Sequence(Vec<Self>),
+    Mapping(Mapping),
+    Shared(Value),
+}
+
+impl Node {
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::Sequence(items) => Self::Sequence(items.iter().cloned().map(Self::Shared).collect()),
+            Value::Mapping(members) => Self::Mapping(Mapping::clone(members)),
+            other => Self::Shared(other.clone()),
+        }
+    }
+
+    fn value(self) -> Value {
+        match self {
+            Self::Sequence(items) => items.into_iter().map(Self::value).collect::<Vec<_>>().into(),
+            Self::Mapping(members) => members.into(),
+            Self::Shared(value) => value,
+        }
+    }
+
+    /// Makes a change at the end of these steps; none if there is no place for it.
+    fn change(&mut self, steps: &[Step], change: &Change) -> Option<()> {
+        if let Self::Shared(value) = self {
+            *self = Self::of(value);
+        }
+        match (&mut *self, steps, change) {
+            (Self::Sequence(items), [], Change::Push(_, value)) => items.push(Self::Shared(value.clone())),
+            (Self::Shared(Value::Null), [], Change::Push(_, value)) => {
+                *self = Self::Sequence(vec![Self::Shared(value.clone())]);
+            }
+            (_, [], Change::Set(_, value)) => *self = Self::Shared(value.clone()),
+            (Self::Sequence(items), [Step::Index(index)], Change::Remove(_)) => {
+                if *index >= items.len() {
+                    return None;
+                }
+                items.remove(*index);
+            }
+            (Self::Sequence(items), [Step::Index(index), rest @ ..], _) => {
+                items.get_mut(*index)?.change(rest, change)?;
+            }
+            (Self::Mapping(members), [Step::Key(key)], Change::Remove(_)) => drop(members.remove(key)?),
+            (Self::Mapping(members), [Step::Key(key), rest @ ..], _) => {
+                let mut member = Self::of(members.get(key).unwrap_or(&Value::Null));
+                member.change(rest, change)?;
+                members.insert(key.clone(), member.value());
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Dialect, edit, read};
+
+    const TEXT: &str =
+        "services:\n- name: a\n  host: a\n- name: b\n  host: b\nroutes:\n- name: r\n  hosts: [x]\n";
+
+    /// What the text says after the changes, made one by one.
+    fn one_by_one(changes: &[Change]) -> Value {
+        let mut text = TEXT.to_owned();
+        for change in changes {
+            let document = read(&text, Dialect::Kong).unwrap().value;
+            text = edit::edit(&text, &document, None, change).unwrap();
+        }
+        read(&text, Dialect::Kong).unwrap().value
+    }
+
+    #[test]
+    fn few_changes_stay_as_they_are() {
+        let changes = vec![Change::Remove(Path::root().key("services").index(0))];
+        assert_eq!(condensed(changes.clone(), &Value::Null), changes);
+    }
+
+    #[test]
+    fn many_changes_are_one_and_lead_to_the_same() {
+        let services = Path::root().key("services");
+        let hosts = Path::root().key("routes").index(0).key("hosts");
+        let service =
+            |n: usize| -> Value { serde_json::from_str(&format!("{{\"name\": \"n{n}\"}}")).unwrap() };
+        let mut changes: Vec<Change> = (0..40).map(|n| Change::Push(services.clone(), service(n))).collect();
+        changes.extend((0..40).map(|n| Change::Push(hosts.clone(), Value::from(format!("h{n}")))));
+        changes.extend((0..40).rev().map(|n| Change::Remove(hosts.index(n))));
+        changes.push(Change::Set(services.index(1).key("host"), "other".into()));
+        changes.push(Change::Remove(services.index(0).key("host")));
+        changes.push(Change::Remove(services.index(0)));
+        let document = read(TEXT, Dialect::Kong).unwrap().value;
+        let few = condensed(changes.clone(), &document);
+        let places: Vec<String> = few.iter().map(|change| change.path().to_string()).collect();
+        assert_eq!(places, ["services", "routes[0].hosts"]);
+        assert_eq!(one_by_one(&few), one_by_one(&changes));
+    }
+
+    #[test]
+    fn what_has_no_place_is_left_to_the_editor() {
+        let nowhere = Path::root().key("services").index(9).key("x");
+        let changes: Vec<Change> = (0..40).map(|_| Change::Remove(nowhere.clone())).collect();
+        assert_eq!(condensed(changes.clone(), &read(TEXT, Dialect::Kong).unwrap().value), changes);
+    }
+}

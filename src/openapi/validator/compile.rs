@@ -1,0 +1,344 @@
+//! Compiler from bundles to programs.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value as Json};
+
+use super::{
+    equality::{self, Keys, Known},
+    format::Format,
+    number::Decimal,
+    pattern::PatternCache,
+    program::{Bound, Enumeration, Id, Keyword, Length, Members, Program, Schema},
+    value::Types,
+};
+use crate::budget::{Budget, Exhausted};
+
+/// References that are followed to find the types of a schema.
+const TYPES_DEPTH: u32 = 64;
+/// What a compiled schema takes, in bytes, on average.
+const SCHEMA_BYTES: usize = 256;
+
+impl Program {
+    /// Compiles a bundle. (See [`crate::openapi::bundle`] for the form that it has.)
+    pub(super) fn new(bundle: &Json, cache: &PatternCache, budget: &Budget) -> Result<Self, Exhausted> {
+        let mut compiler = Compiler {
+            program: Self {
+                schemas: Vec::new(),
+                patterns: Vec::new(),
+                formats: Vec::new(),
+                keys: Keys::default(),
+                asks_again: false,
+            },
+            cache,
+            patterns: HashMap::new(),
+            formats: HashMap::new(),
+            definitions: HashMap::new(),
+            references: HashMap::new(),
+            budget,
+        };
+        compiler.program.schemas.push(Schema::default());
+        let definitions: Vec<(&String, &Json)> =
+            bundle.get("$defs").and_then(Json::as_object).into_iter().flatten().collect();
+        for (name, _) in &definitions {
+            let id = compiler.reserve()?;
+            compiler.definitions.insert(name, id);
+        }
+        compiler.fill(0, bundle)?;
+        for (name, schema) in definitions {
+            if let Some(id) = compiler.definitions.get(name.as_str()).copied() {
+                compiler.fill(id, schema)?;
+            }
+        }
+        Ok(compiler.finish())
+    }
+}
+
+struct Compiler<'a> {
+    program: Program,
+    cache: &'a PatternCache,
+    patterns: HashMap<&'a str, u32>,
+    formats: HashMap<&'a str, Option<u32>>,
+    definitions: HashMap<&'a str, Id>,
+    /// How many keywords refer to each definition.
+    references: HashMap<Id, u32>,
+    budget: &'a Budget,
+}
+
+impl<'a> Compiler<'a> {
+    fn reserve(&mut self) -> Result<Id, Exhausted> {
+        self.budget.spend(4)?;
+        self.budget.allocate(SCHEMA_BYTES)?;
+        let id = Id::try_from(self.program.schemas.len()).map_err(|_| Exhausted::Bytes)?;
+        self.program.schemas.push(Schema::default());
+        Ok(id)
+    }
+
+    fn schema(&mut self, schema: &'a Json) -> Result<Id, Exhausted> {
+        let id = self.reserve()?;
+        self.fill(id, schema)?;
+        Ok(id)
+    }
+
+    fn fill(&mut self, id: Id, schema: &'a Json) -> Result<(), Exhausted> {
+        let _level = self.budget.descend()?;
+        let place = id as usize;
+        match schema {
+            Json::Bool(false) => self.program.schemas[place].is_false = true,
+            Json::Object(members) => {
+                let mut keywords = Vec::new();
+                self.leaves(members, &mut keywords)?;
+                self.of_parts(members, &mut keywords)?;
+                self.beside(members, &mut keywords)?;
+                self.program.schemas[place].keywords = keywords;
+            }
+            _ => (),
+        }
+        Ok(())
+    }
+
+    /// Keywords without subschemas.
+    fn leaves(&mut self, members: &'a Map<String, Json>, out: &mut Vec<Keyword>) -> Result<(), Exhausted> {
+        if let Some(value) = members.get("type") {
+            let single = std::slice::from_ref(value);
+            let names = value.as_array().map_or(single, Vec::as_slice).iter().filter_map(Json::as_str);
+            let types = names.clone().fold(Types::default(), |all, name| all.with(Types::named(name)));
+            if !types.is_empty() {
+                out.push(Keyword::Type(types, names.collect::<Vec<_>>().join(",").into()));
+            }
+        }
+        if let Some(value) = members.get("const") {
+            out.push(Keyword::Const(Box::new(value.clone())));
+        }
+        if let Some(values) = members.get("enum").and_then(Json::as_array) {
+            let mut by_hash: HashMap<u64, Vec<u32>, Keys> = HashMap::default();
+            for (value, n) in values.iter().zip(0..) {
+                let hash = equality::hash(value, &self.program.keys, &mut Known::new(), self.budget)?;
+                by_hash.entry(hash).or_default().push(n);
+            }
+            out.push(Keyword::Enum(Box::new(Enumeration { values: values.clone(), by_hash })));
+        }
+        for (word, bound) in [
+            ("minimum", Bound::Minimum),
+            ("maximum", Bound::Maximum),
+            ("exclusiveMinimum", Bound::ExclusiveMinimum),
+            ("exclusiveMaximum", Bound::ExclusiveMaximum),
+        ] {
+            if let Some(Json::Number(number)) = members.get(word) {
+                out.push(Keyword::Bound(bound, number.as_str().into()));
+            }
+        }
+        if let Some(Json::Number(number)) = members.get("multipleOf") {
+            out.push(Keyword::MultipleOf(number.as_str().into()));
+        }
+        for (word, length) in [
+            ("minLength", Length::LeastCharacters),
+            ("maxLength", Length::MostCharacters),
+            ("minItems", Length::LeastItems),
+            ("maxItems", Length::MostItems),
+            ("minProperties", Length::LeastMembers),
+            ("maxProperties", Length::MostMembers),
+        ] {
+            if let Some(bound) = count(members.get(word)) {
+                out.push(Keyword::Length(length, bound));
+            }
+        }
+        if let Some(names) = members.get("required").and_then(Json::as_array) {
+            out.push(Keyword::Required(texts(names)));
+        }
+        if let Some(lists) = members.get("dependentRequired").and_then(Json::as_object) {
+            let lists =
+                lists.iter().filter_map(|(name, it)| Some((name.as_str().into(), texts(it.as_array()?))));
+            out.push(Keyword::DependentRequired(lists.collect()));
+        }
+        if let Some(pattern) = members.get("pattern").and_then(Json::as_str) {
+            out.push(Keyword::Pattern(self.pattern(pattern)));
+        }
+        if let Some(format) = members.get("format").and_then(Json::as_str)
+            && let Some(n) = self.format(format)
+        {
+            out.push(Keyword::Format(n));
+        }
+        if members.get("uniqueItems") == Some(&Json::Bool(true)) {
+            out.push(Keyword::UniqueItems);
+        }
+        Ok(())
+    }
+
+    /// Keywords whose subschemas are applied to parts of the value.
+    fn of_parts(&mut self, members: &'a Map<String, Json>, out: &mut Vec<Keyword>) -> Result<(), Exhausted> {
+        let of = |word: &str| members.get(word);
+        let (properties, patterns) = (of("properties"), of("patternProperties"));
+        let additional = of("additionalProperties");
+        if properties.is_some() || patterns.is_some() || additional.is_some() {
+            let mut all = Members {
+                closed: additional == Some(&Json::Bool(false)),
+                named: properties.is_some(),
+                ..Members::default()
+            };
+            for (name, schema) in properties.and_then(Json::as_object).into_iter().flatten() {
+                all.properties.insert(name.as_str().into(), self.schema(schema)?);
+            }
+            for (pattern, schema) in patterns.and_then(Json::as_object).into_iter().flatten() {
+                all.patterns.push((self.pattern(pattern), self.schema(schema)?));
+            }
+            all.additional = additional.map(|schema| self.schema(schema)).transpose()?;
+            out.push(Keyword::Members(Box::new(all)));
+        }
+        if let Some(schema) = of("propertyNames") {
+            out.push(Keyword::PropertyNames(self.schema(schema)?));
+        }
+        let (first, rest) = (of("prefixItems").and_then(Json::as_array), of("items"));
+        if first.is_some() || rest.is_some() {
+            let first =
+                first.into_iter().flatten().map(|schema| self.schema(schema)).collect::<Result<_, _>>()?;
+            out.push(Keyword::Items { first, rest: rest.map(|schema| self.schema(schema)).transpose()? });
+        }
+        if let Some(schema) = of("contains") {
+            let (least, most) = (count(of("minContains")), count(of("maxContains")));
+            let schema = self.schema(schema)?;
+            out.push(Keyword::Contains { schema, least: least.unwrap_or(1), most });
+        }
+        Ok(())
+    }
+
+    /// Keywords whose subschemas are applied to the same value.
+    fn beside(&mut self, members: &'a Map<String, Json>, out: &mut Vec<Keyword>) -> Result<(), Exhausted> {
+        let of = |word: &str| members.get(word);
+        if let Some(schemas) = of("dependentSchemas").and_then(Json::as_object) {
+            let all = schemas.iter().map(|(name, it)| Ok((name.as_str().into(), self.schema(it)?)));
+            let all = all.collect::<Result<_, Exhausted>>()?;
+            out.push(Keyword::DependentSchemas(all));
+        }
+        for (word, keyword) in [
+            ("allOf", Keyword::AllOf as fn(Box<[Id]>) -> Keyword),
+            ("anyOf", Keyword::AnyOf),
+            ("oneOf", Keyword::OneOf),
+        ] {
+            if let Some(schemas) = of(word).and_then(Json::as_array) {
+                let all = schemas.iter().map(|schema| self.schema(schema)).collect::<Result<_, _>>()?;
+                out.push(keyword(all));
+            }
+        }
+        if let Some(schema) = of("not") {
+            out.push(Keyword::Not(self.schema(schema)?));
+        }
+        if let Some(condition) = of("if") {
+            let condition = self.schema(condition)?;
+            let then = of("then").map(|schema| self.schema(schema)).transpose()?;
+            let otherwise = of("else").map(|schema| self.schema(schema)).transpose()?;
+            out.push(Keyword::If { condition, then, otherwise });
+        }
+        for (word, keyword) in [
+            ("unevaluatedProperties", Keyword::UnevaluatedProperties as fn(Id) -> Keyword),
+            ("unevaluatedItems", Keyword::UnevaluatedItems),
+        ] {
+            if let Some(schema) = of(word) {
+                self.program.asks_again = true;
+                out.push(keyword(self.schema(schema)?));
+            }
+        }
+        let name = of("$ref").and_then(Json::as_str).and_then(|it| it.strip_prefix("#/$defs/"));
+        if let Some(target) = name.and_then(|name| self.definitions.get(name).copied()) {
+            *self.references.entry(target).or_default() += 1;
+            out.push(Keyword::Reference(target));
+        }
+        Ok(())
+    }
+
+    fn pattern(&mut self, source: &'a str) -> u32 {
+        let (patterns, cache) = (&mut self.program.patterns, self.cache);
+        *self.patterns.entry(source).or_insert_with(|| {
+            patterns.push(cache.pattern(source));
+            number_of(patterns.len())
+        })
+    }
+
+    fn format(&mut self, name: &'a str) -> Option<u32> {
+        let formats = &mut self.program.formats;
+        *self.formats.entry(name).or_insert_with(|| {
+            formats.push(Format::new(name)?);
+            Some(number_of(formats.len()))
+        })
+    }
+
+    fn finish(self) -> Program {
+        let mut program = self.program;
+        for (id, count) in self.references {
+            let schema = &mut program.schemas[id as usize];
+            schema.keeps_results = count > 1 && schema.keywords.iter().any(Keyword::has_subschemas);
+        }
+        let mut known = vec![None; program.schemas.len()];
+        for id in 0..number_of(program.schemas.len() + 1) {
+            types(&program, id, &mut known, 0);
+        }
+        for (schema, types) in program.schemas.iter_mut().zip(known) {
+            schema.types = types.unwrap_or_default();
+        }
+        program
+    }
+}
+
+/// The types of a schema: its own, else those of its parts, else what its keywords suggest.
+fn types(program: &Program, id: Id, known: &mut Vec<Option<Types>>, depth: u32) -> Types {
+    if let Some(types) = known[id as usize] {
+        return types;
+    }
+    if depth > TYPES_DEPTH {
+        return Types::default();
+    }
+    // Of a schema that is asked again on the way, nothing is known.
+    known[id as usize] = Some(Types::default());
+    let mut own = Types::default();
+    let (mut all, mut either) = (Types::default(), Types::default());
+    let mut suggested = Types::default();
+    for keyword in &program.schema(id).keywords {
+        match keyword {
+            Keyword::Type(types, _) => own = *types,
+            Keyword::Reference(target) => {
+                let target = types(program, *target, known, depth + 1);
+                if !target.is_empty() {
+                    all = target;
+                }
+            }
+            Keyword::AllOf(parts) if all.is_empty() => {
+                let mut parts = parts.iter().map(|part| types(program, *part, known, depth + 1));
+                all = parts.find(|it| !it.is_empty()).unwrap_or_default();
+            }
+            Keyword::AnyOf(parts) | Keyword::OneOf(parts) => {
+                let parts = parts.iter().map(|part| types(program, *part, known, depth + 1));
+                either = parts.fold(either, Types::with);
+            }
+            Keyword::Members(members) if members.named => suggested = Types::OBJECTS,
+            Keyword::Items { .. } if suggested.is_empty() => suggested = Types::LISTS,
+            _ => (),
+        }
+    }
+    let found = [own, all, either, suggested].into_iter().find(|it| !it.is_empty()).unwrap_or_default();
+    known[id as usize] = Some(found);
+    found
+}
+
+/// The number of the last of so many.
+fn number_of(length: usize) -> u32 {
+    u32::try_from(length.saturating_sub(1)).unwrap_or(u32::MAX)
+}
+
+fn texts(values: &[Json]) -> Box<[Box<str>]> {
+    values.iter().filter_map(Json::as_str).map(Box::from).collect()
+}
+
+/// A whole number that is not negative; one without bounds is the greatest.
+fn count(value: Option<&Json>) -> Option<u64> {
+    let Json::Number(number) = value? else { return None };
+    let decimal = Decimal::parse(number.as_str());
+    if !decimal.is_whole() || number.as_str().starts_with('-') {
+        return None;
+    }
+    if let Some(count) = number.as_u64() {
+        return Some(count);
+    }
+    // `2.0` and `2e0` are whole, too; what is beyond all bounds is none.
+    let text = format!("{:.0}", number.as_f64()?);
+    Some(text.parse().unwrap_or(u64::MAX))
+}

@@ -1,0 +1,147 @@
+//! Work that grows with lists: four times as many items cost about four times as much, whatever the list.
+//!
+//! What is measured is the processor time of the thread, so that other work on the machine does not count. A list is
+//! quadratic if four times the items cost sixteen times as much; the bound in between leaves room for noise. `ITEMS`
+//! sets another number of items, `ONLY` picks cases by a part of their name, `TIMES` prints all times.
+
+mod cases;
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use cases::{Case, OF_ENTITIES, OF_PLUGINS, OTHERS};
+use mynah::{
+    config::Format,
+    control::compile,
+    diag::{Source, Style},
+    entity::DOCUMENT,
+    plugin,
+    router::Options,
+    schema::{Entity, Field, Kind},
+    snapshot::Compiler,
+};
+
+/// How much more four times the items may cost.
+const MOST: f64 = 9.0;
+
+/// Below this, times say nothing.
+const LEAST: Duration = Duration::from_millis(60);
+
+/// The processor time that this thread has used. (proc(5), `schedstat`)
+fn used() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or_default())
+}
+
+/// What it costs to check and compile a document, and to tell what is wrong with it.
+fn cost(case: &Case, items: usize) -> Duration {
+    let source = Source::new("kong.yaml", (case.text)(items));
+    let mut compiler = Compiler::new(PathBuf::from("specs"), Options::default());
+    let before = used();
+    match compile(&mut compiler, &source, Format::of_files(false)) {
+        Ok(made) => drop(made.warnings),
+        Err(report) => drop((report.draw(Style::Plain), report.to_json())),
+    }
+    used().saturating_sub(before)
+}
+
+fn wanted(case: &Case) -> bool {
+    std::env::var("ONLY").map_or(true, |only| case.name.contains(&only))
+}
+
+#[track_caller]
+fn check(cases: &[Case]) {
+    let items = std::env::var("ITEMS").ok().and_then(|it| it.parse().ok()).unwrap_or(1000);
+    let mut slow = Vec::new();
+    for case in cases.iter().filter(|case| wanted(case)) {
+        let (few, many) = (cost(case, items), cost(case, 4 * items));
+        let ratio = many.as_secs_f64() / few.max(Duration::from_millis(1)).as_secs_f64();
+        if std::env::var("TIMES").is_ok() {
+            eprintln!("{ratio:6.1} {few:10.1?} {many:10.1?} {}", case.name);
+        }
+        if many > LEAST && ratio > MOST && cost(case, 4 * items) > few.mul_f64(MOST) {
+            slow.push(format!("{}: {items} cost {few:.1?}, four times as many {many:.1?}", case.name));
+        }
+    }
+    assert!(slow.is_empty(), "\n{}", slow.join("\n"));
+}
+
+#[test]
+fn lists_of_entities_cost_what_they_are_long() {
+    check(OF_ENTITIES);
+}
+
+#[test]
+fn lists_of_settings_cost_what_they_are_long() {
+    check(OF_PLUGINS);
+}
+
+#[test]
+fn mistakes_and_documents_cost_what_they_are_long() {
+    check(OTHERS);
+}
+
+/// Adds the names of all lists and maps among these fields.
+fn lists(prefix: &str, fields: &[Field], all: &mut Vec<String>) {
+    for field in fields {
+        let name = if prefix.is_empty() { field.name.to_owned() } else { format!("{prefix}.{}", field.name) };
+        match field.kind {
+            Kind::Record(fields) => lists(&name, fields, all),
+            Kind::Array(_) | Kind::Set(_) | Kind::Map(_) | Kind::Entities(..) | Kind::Unused => {
+                all.push(name);
+            }
+            _ => (),
+        }
+    }
+}
+
+/// Lists that can hold one sound item, or none: what grows is the number of complaints.
+const MISTAKEN: [&str; 8] = [
+    "services.ca_certificates",
+    "services.filter_chains",
+    "services.oauth2_tokens",
+    "routes.filter_chains",
+    "oauth2_tokens",
+    "certificates.services",
+    "ca_certificates",
+    "keys.pem",
+];
+
+#[test]
+fn cases_are_sound_but_for_those_of_mistakes() {
+    let mut wrong = Vec::new();
+    for case in OF_ENTITIES.iter().chain(OF_PLUGINS).filter(|case| !MISTAKEN.contains(&case.name)) {
+        let source = Source::new("kong.yaml", (case.text)(2));
+        let mut compiler = Compiler::new(PathBuf::from("specs"), Options::default());
+        if let Err(report) = compile(&mut compiler, &source, Format::of_files(false)) {
+            wrong.push(format!("{}: {}", case.name, report.summary()));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_list_has_its_case() {
+    let mut all = Vec::new();
+    lists("", DOCUMENT, &mut all);
+    for field in DOCUMENT {
+        let Kind::Entities(entity, _) = field.kind else { continue };
+        let entity: &Entity = entity();
+        lists(entity.collection, entity.fields, &mut all);
+    }
+    let mut settings = Vec::new();
+    for def in plugin::ALL {
+        lists(&format!("plugin:{}", def.name), def.settings.fields, &mut settings);
+    }
+    // One row of each of these tables stands for the others: they are read by the same code.
+    let stands_for = |name: &str| {
+        name.starts_with("plugin:request-transformer.")
+            || name.starts_with("plugin:response-transformer.")
+            || name.ends_with("custom_fields_by_lua")
+            || name.rsplit('.').next() == Some("tags")
+    };
+    let has_case = |name: &String| {
+        OF_ENTITIES.iter().chain(OF_PLUGINS).any(|case| case.name == name) || stands_for(name)
+    };
+    let missing: Vec<&String> = all.iter().chain(&settings).filter(|name| !has_case(name)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
