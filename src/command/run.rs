@@ -35,6 +35,13 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    if let Some(user) = settings.worker_user.as_ref().filter(|user| *user != "root")
+        && rustix::process::geteuid().is_root()
+    {
+        tracing::warn!(
+            "nginx_main_user names the user {user}, but this process runs as root and stays so: start it as {user}"
+        );
+    }
     for listener in open_admin_listeners(&settings) {
         tracing::warn!(
             "the Admin API on {} is open to everybody who reaches this address: set MYNAH_ADMIN_TOKEN, ask for client \

@@ -1,6 +1,11 @@
 //! Who may come: Consumers, found by what they show, and who a request comes from.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use http::HeaderValue;
 
@@ -13,7 +18,8 @@ pub struct Consumers {
     all: Vec<Arc<Consumer>>,
     /// By id, and by username.
     names: HashMap<String, usize>,
-    keys: HashMap<String, Identity>,
+    /// Keys, and when they expire, in Unix time.
+    keys: HashMap<String, (Identity, Option<u64>)>,
     passwords: HashMap<String, (Vec<u8>, Identity)>,
     jwts: HashMap<String, (JwtKey, Identity)>,
 }
@@ -98,9 +104,10 @@ impl Consumers {
     }
 
     /// Gives a Consumer a key.
-    pub fn add_key(&mut self, consumer: &Arc<Consumer>, id: &str, key: &str) {
+    /// Until `expires`, in Unix time, if it does. (Kong: Key Authentication plugin, `ttl`.)
+    pub fn add_key(&mut self, consumer: &Arc<Consumer>, id: &str, key: &str, expires: Option<u64>) {
         let identity = Identity::new(consumer, id, id);
-        self.keys.insert(key.to_owned(), identity);
+        self.keys.insert(key.to_owned(), (identity, expires));
     }
 
     /// Gives a Consumer a user name and the hash of a password: SHA-1 of the password and the Consumer's id.
@@ -121,10 +128,16 @@ impl Consumers {
         self.all.get(*self.names.get(name)?)
     }
 
-    /// Whose key this is.
+    /// Whose key this is, unless its time is over.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Option<&Identity> {
-        self.keys.get(key)
+        let (identity, expires) = self.keys.get(key)?;
+        let is_over = |expires: u64| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            // A clock before 1970 tells nothing, so that no key is good.
+            now.map_or(true, |now| now.as_secs() >= expires)
+        };
+        (!expires.is_some_and(is_over)).then_some(identity)
     }
 
     /// Whose tokens name this key, and what verifies them.
@@ -186,7 +199,9 @@ mod tests {
         };
         let alice = consumers.add(named("1", "alice"));
         let bob = consumers.add(named("2", "1"));
-        consumers.add_key(&alice, "k1", "secret");
+        consumers.add_key(&alice, "k1", "secret", None);
+        consumers.add_key(&alice, "k3", "over", Some(1_000_000_000));
+        consumers.add_key(&alice, "k4", "later", Some(4_000_000_000));
         consumers.add_password(&bob, "p1", "bob", &hash(b"open sesame", "2"));
         consumers
     }
@@ -196,6 +211,13 @@ mod tests {
         let place = |name: &str| consumers().named(name).map(|it| it.place);
         for (name, expected) in [("1", Some(0)), ("2", Some(1)), ("alice", Some(0)), ("x", None)] {
             assert_eq!(place(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_good_until_its_time_is_over() {
+        for (key, expected) in [("secret", true), ("over", false), ("later", true)] {
+            assert_eq!(consumers().with_key(key).is_some(), expected, "{key}");
         }
     }
 

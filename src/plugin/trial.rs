@@ -162,11 +162,11 @@ pub(super) fn consumers() -> Consumers {
         record: json("{\"username\": \"alice\"}"),
         ..named("a1", "alice")
     });
-    all.add_key(&alice, "k1", "alice-key");
+    all.add_key(&alice, "k1", "alice-key", None);
     let hash = super::consumers::hash(b"sesame", &alice.id);
     all.add_password(&alice, "p1", "al", &hash);
     let bob = all.add(named("b1", "bob"));
-    all.add_key(&bob, "k2", "bob-key");
+    all.add_key(&bob, "k2", "bob-key", None);
     all.add(named("g1", "guest"));
     all
 }

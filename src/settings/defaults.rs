@@ -67,6 +67,7 @@ impl Default for Settings {
             router_flavor: RouterFlavor::TraditionalCompatible,
             route_match_calculation: RouteMatchCalculation::Original,
             plugins: PluginSelection::default(),
+            worker_user: None,
             worker_threads: None,
         }
     }

@@ -137,6 +137,7 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("router_flavor", &mut it.router_flavor, word);
     layers.read("route_match_calculation", &mut it.route_match_calculation, word);
     layers.read("plugins", &mut it.plugins, value::plugins);
+    layers.read("nginx_main_user", &mut it.worker_user, user);
     layers.read("nginx_worker_processes", &mut it.worker_threads, value::threads);
 }
 
@@ -204,6 +205,12 @@ impl Layers {
 #[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
 fn text<T: for<'a> From<&'a str>>(_: &str, text: &str) -> Result<Option<T>, Fault> {
     Ok(Some(text.into()))
+}
+
+/// Reads the name of a user, before that of a group.
+#[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
+fn user(_: &str, text: &str) -> Result<Option<String>, Fault> {
+    Ok(text.split_ascii_whitespace().next().map(str::to_owned))
 }
 
 fn database(name: &str, text: &str) -> Result<(), Fault> {

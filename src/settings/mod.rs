@@ -166,6 +166,8 @@ pub struct Settings {
     pub route_match_calculation: RouteMatchCalculation,
     /// `plugins`: which plugins may be used; by default `bundled`.
     pub plugins: PluginSelection,
+    /// `nginx_main_user`: the user that a process of root is to become, which this one does not; by default none is named.
+    pub worker_user: Option<String>,
     /// `nginx_worker_processes`: how many threads serve, 1 to 1024; by default (`auto`) one for each core.
     pub worker_threads: Option<NonZeroUsize>,
 }

@@ -154,6 +154,7 @@ pub(super) const SUPPORTED: &[Row] = &[
     row("router_flavor", "traditional_compatible"),
     row("route_match_calculation", "original"),
     row("plugins", "bundled"),
+    Row { name: "nginx_main_user", aliases: &["nginx_user"], default: "" },
     Row { name: "nginx_worker_processes", aliases: &["nginx_main_worker_processes"], default: "auto" },
 ];
 
@@ -187,9 +188,7 @@ const MEANINGLESS: &[&str] = &[
     "nginx_http_lua_regex_cache_max_entries",
     "nginx_http_lua_regex_match_limit",
     "nginx_main_daemon",
-    "nginx_main_user",
     "nginx_main_worker_rlimit_nofile",
-    "nginx_user",
     "node_id",
     "openresty_path",
     "prefix",

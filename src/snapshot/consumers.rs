@@ -4,9 +4,17 @@ use std::collections::HashSet;
 
 use crate::{
     diag::Diagnostic,
+    document::Value,
     entity::{Consumer, JwtCredential},
     plugin::{self, Consumers, JwtKey, KeyFault},
 };
+
+/// When a key expires, in Unix time: `ttl` seconds after it was made; without a `ttl`, or with 0, never.
+fn expires(record: &Value) -> Option<u64> {
+    let seconds = |field| record.get(field).and_then(Value::as_i64).and_then(|it| u64::try_from(it).ok());
+    let ttl = seconds("ttl").filter(|ttl| *ttl > 0)?;
+    Some(seconds("created_at").unwrap_or_default().saturating_add(ttl))
+}
 
 /// Consumers as plugins look them up, and what is wrong with their credentials.
 pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
@@ -25,7 +33,7 @@ pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
             ..plugin::Consumer::default()
         });
         for key in &it.keys {
-            index.add_key(&consumer, &key.id.to_string(), &key.key);
+            index.add_key(&consumer, &key.id.to_string(), &key.key, expires(&key.record));
         }
         for credential in &it.passwords {
             let id = credential.id.to_string();

@@ -165,3 +165,13 @@ consumers:
     let checked = Setup::with(&text.replace(", realm: 1", "")).call(&["check", "kong.yaml"]);
     assert!(checked.stderr.contains("no consumer has the id or username 'nobody'"), "{checked:?}");
 }
+
+#[test]
+fn a_key_ends_with_its_ttl() {
+    let upstream = Upstream::start();
+    let keys = "[{key: alice-key, created_at: 1000000000, ttl: 60}, {key: young-key, ttl: 3600}, {key: lasting-key, ttl: 0}]";
+    let gateway = Setup::with(&config(&upstream.address.to_string(), keys)).run();
+    for (key, expected) in [("alice-key", 401), ("young-key", 200), ("lasting-key", 200)] {
+        assert_eq!(gateway.ask("GET", "/closed", &[("apikey", key)]).status, expected, "{key}");
+    }
+}
