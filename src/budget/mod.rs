@@ -58,7 +58,7 @@ pub struct Budget {
     bytes: Cell<usize>,
     depth: Cell<u32>,
     deadline: Option<Instant>,
-    cancellation: Cancellation,
+    cancellation: Option<Cancellation>,
     until_look: Cell<u64>,
     exhausted: Cell<Option<Exhausted>>,
 }
@@ -75,12 +75,16 @@ impl Budget {
     /// A budget of these bounds; its time begins now.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self::cancelled_by(limits, Cancellation::default())
+        Self::of(limits, None)
     }
 
     /// The same, which `cancellation` ends as well.
     #[must_use]
     pub fn cancelled_by(limits: Limits, cancellation: Cancellation) -> Self {
+        Self::of(limits, Some(cancellation))
+    }
+
+    fn of(limits: Limits, cancellation: Option<Cancellation>) -> Self {
         Self {
             steps: Cell::new(limits.steps),
             bytes: Cell::new(limits.bytes),
@@ -138,7 +142,7 @@ impl Budget {
     /// If time has run out, if the work was cancelled, or if the budget was exhausted before.
     pub fn look(&self) -> Result<(), Exhausted> {
         self.check()?;
-        if self.cancellation.is_cancelled() {
+        if self.cancellation.as_ref().is_some_and(Cancellation::is_cancelled) {
             return self.end(Exhausted::Cancelled);
         }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {

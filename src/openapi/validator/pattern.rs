@@ -197,7 +197,7 @@ fn backtrack(
         if work > most {
             break;
         }
-        budget.spend(1 + (work * length >> 7))?;
+        budget.spend(1 + ((work * length) >> 7))?;
         budget.look()?;
         let started = Instant::now();
         let Some(regex) = attempt_at.get_or_init(|| attempt(pattern, limit)) else { break };
