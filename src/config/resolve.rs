@@ -344,8 +344,9 @@ impl Resolver {
         let mut diagnostic = Diagnostic::error(path.key(field), message);
         // To look for a near word costs a comparison with each name.
         if self.diagnostics.len() < GUESSES {
-            let these = self.unique.keys().filter(|(it, field, _)| *it == collection && *field == by);
-            let known = these.map(|(.., name)| &**name);
+            // In the order of the file, so that the same file is told the same.
+            let these = self.items.iter().filter(|item| item.entity.collection == collection);
+            let known = these.filter_map(|item| item.record.get(by).and_then(Value::as_str));
             if let Some(near) = crate::schema::nearest(name, known) {
                 diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
             }
