@@ -149,7 +149,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         "tokio",
         &[
             "src/body/buffers.rs",
-            "src/budget/pool.rs",
+            "src/budget/",
             "src/dns/",
             "src/upstream/",
             "src/balancer/",

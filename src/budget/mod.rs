@@ -5,10 +5,14 @@
 //! threads that serve requests.
 
 mod memory;
+mod once;
 mod pool;
+mod stack;
 
 pub use memory::{MemoryBudget, MemoryExhausted, Reservation};
+pub use once::Once;
 pub use pool::{Overloaded, WorkPool};
+pub use stack::Stack;
 
 use std::{
     cell::Cell,
@@ -112,6 +116,11 @@ impl Budget {
             }
         }
         Ok(())
+    }
+
+    /// The bytes that are left.
+    pub const fn bytes_left(&self) -> usize {
+        self.bytes.get()
     }
 
     /// Charges bytes.

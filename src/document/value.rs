@@ -143,6 +143,37 @@ impl Value {
         out
     }
 
+    /// Whether the compact JSON is not longer than this; looks no further than it has to.
+    #[must_use]
+    pub fn fits_json(&self, bytes: usize) -> bool {
+        let mut left = bytes;
+        let mut open = vec![self];
+        while let Some(value) = open.pop() {
+            let (own, parts) = match value {
+                Self::Number(number) => (number.as_str().len(), 0),
+                // What is escaped takes up to six bytes.
+                Self::String(text) => (text.len() + escapes(text, left), 0),
+                Self::Sequence(items) => (2 + items.len(), items.len()),
+                Self::Mapping(mapping) => {
+                    let keys = mapping.iter().map(|(key, _)| key.len() + escapes(key, left) + 4);
+                    (2 + keys.sum::<usize>(), mapping.len())
+                }
+                _ => (4, 0),
+            };
+            // Every part takes a byte at least.
+            match left.checked_sub(own) {
+                Some(rest) if rest >= parts => left = rest,
+                _ => return false,
+            }
+            match value {
+                Self::Sequence(items) => open.extend(items.iter()),
+                Self::Mapping(mapping) => open.extend(mapping.iter().map(|(_, value)| value)),
+                _ => (),
+            }
+        }
+        true
+    }
+
     /// Appends compact JSON to `out`.
     pub fn write_json(&self, out: &mut String) {
         match self {
@@ -175,6 +206,17 @@ impl Value {
             }
         }
     }
+}
+
+/// How many bytes escapes add at most, and the quotes; a text that is too long anyway is not looked at.
+fn escapes(text: &str, left: usize) -> usize {
+    if text.len() > left {
+        return 2;
+    }
+    2 + text
+        .bytes()
+        .map(|byte| if byte < 0x20 { 5 } else { usize::from(matches!(byte, b'"' | b'\\')) })
+        .sum::<usize>()
 }
 
 /// Appends `text` as a JSON string, escaped no more than RFC 8259, section 7 asks for.

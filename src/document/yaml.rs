@@ -13,6 +13,9 @@ use super::{
 /// Nodes may stand this deep: deeper than anything written by people, shallow enough for any stack.
 const DEPTH: usize = 128;
 
+/// Keys that stand twice are not noted beyond this many.
+const MOST_DUPLICATES: usize = 1000;
+
 /// More different keys than this are not looked for again: they are names of their own.
 const MOST_NAMES: usize = 4096;
 
@@ -88,11 +91,12 @@ fn at(span: &Span) -> usize {
     span.byte_range().map_or(0, |range| range.start)
 }
 
-/// A node, and how many nodes it is once its aliases are followed.
+/// A node, and how many nodes and levels it has once its aliases are followed.
 #[derive(Clone)]
 struct Built {
     value: Value,
     weight: u64,
+    height: usize,
 }
 
 struct Builder<'a, 'r> {
@@ -115,6 +119,7 @@ struct Frame<'a> {
     before: Option<&'a Value>,
     anchor: usize,
     weight: u64,
+    height: usize,
     content: Content,
 }
 
@@ -136,7 +141,7 @@ impl<'a> Builder<'a, '_> {
                     self.name(anchor, text);
                 } else {
                     let value = self.scalar(&text, style, tag.as_deref())?;
-                    self.add(anchor, Built { weight: 1 + text.len() as u64 / 64, value })?;
+                    self.add(anchor, Built { weight: 1 + text.len() as u64 / 64, height: 0, value })?;
                 }
             }
             Event::Alias(id) => {
@@ -218,12 +223,12 @@ impl<'a> Builder<'a, '_> {
             return Err("a key has to be a text".to_owned());
         }
         let before = self.said_before();
-        self.open.push(Frame { before, anchor, weight: 1, content });
+        self.open.push(Frame { before, anchor, weight: 1, height: 0, content });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), String> {
-        let Some(Frame { before, anchor, weight, content }) = self.open.pop() else { return Ok(()) };
+        let Some(Frame { before, anchor, weight, height, content }) = self.open.pop() else { return Ok(()) };
         let value = match content {
             Content::Sequence(mut items) => {
                 items.shrink_to_fit();
@@ -232,7 +237,7 @@ impl<'a> Builder<'a, '_> {
             Content::Mapping { done, merged, .. } => Value::from(merge(done, &merged)?),
         };
         let value = before.filter(|before| is_same(&value, before)).cloned().unwrap_or(value);
-        self.add(anchor, Built { value, weight })
+        self.add(anchor, Built { value, weight, height })
     }
 
     /// A text for a key, the same for equal ones.
@@ -248,20 +253,20 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn name(&mut self, anchor: usize, text: Text) {
-        self.remember(anchor, || Built { value: Value::String(text.clone()), weight: 1 });
+        self.remember(anchor, || Built { value: Value::String(text.clone()), weight: 1, height: 0 });
         let Some(Frame { content: Content::Mapping { done, key, .. }, .. }) = self.open.last_mut() else {
             return;
         };
         let twice = &*text != "<<" && done.contains_key(&text);
         *key = Some(text.clone());
-        if twice {
+        if twice && self.duplicates.len() < MOST_DUPLICATES {
             self.duplicates.push(self.path().step(Step::Key(text)));
         }
     }
 
     fn add(&mut self, anchor: usize, built: Built) -> Result<(), String> {
         self.remember(anchor, || built.clone());
-        let Built { value, weight } = built;
+        let Built { value, weight, height } = built;
         let Some(frame) = self.open.last_mut() else {
             self.root = Some(value);
             return Ok(());
@@ -275,6 +280,10 @@ impl<'a> Builder<'a, '_> {
                 "the aliases of this document expand to more nodes than a document of its size may have"
                     .to_owned(),
             );
+        }
+        frame.height = frame.height.max(height + 1);
+        if frame.height > DEPTH {
+            return Err("the aliases of this document nest its nodes too deeply".to_owned());
         }
         match &mut frame.content {
             Content::Sequence(items) => items.push(value),
@@ -406,6 +415,11 @@ mod tests {
         assert!(read(&laughs, Dialect::Kong).unwrap_err().message.contains("expand"));
         let quadratic = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 20_000].join(", "));
         assert!(read(&quadratic, Dialect::Kong).unwrap_err().message.contains("expand"));
+        let mut tower = String::from("a0: &a0 {a: 1}\n");
+        for n in 1..2000 {
+            tower = format!("{tower}a{n}: &a{n} {{a: [[[[[[[[*a{}]]]]]]]]}}\n", n - 1);
+        }
+        assert!(read(&tower, Dialect::Kong).unwrap_err().message.contains("too deeply"));
         assert!(read(&"[".repeat(20_000), Dialect::Kong).is_err());
         assert!(read(&"- ".repeat(20_000), Dialect::Kong).is_err());
     }

@@ -7,11 +7,12 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 use super::{Chosen, Making, Violation};
 use crate::{
+    budget::{Budget, Exhausted},
     document::Value,
     openapi::{
         Api, Header, Media, Response,
         body::{Body, Renderer, Source},
-        sample::{Mode, Sampler},
+        sample::Sampler,
     },
 };
 
@@ -34,44 +35,63 @@ pub(super) struct Canned {
     headers: HeaderMap,
     body: Bytes,
     flaws: Arc<[Violation]>,
+    /// Whether the schema asked for too long a search, so that the value is a small one.
+    pub(super) reduced: bool,
+}
+
+/// Steps of all samples of header fields of one answer.
+const HEADER_STEPS: u64 = 200_000;
+/// A field is no longer than this: no client reads more.
+const LONGEST_FIELD: usize = 16 * 1024;
+
+/// How an answer is made: the document, the wishes, and the bounds.
+#[derive(Clone, Copy)]
+pub(super) struct Recipe<'a> {
+    pub(super) api: &'a Api,
+    pub(super) making: Making,
+    pub(super) budget: &'a Budget,
 }
 
 impl Canned {
     /// The answer of a response without a body.
-    pub(super) fn empty(api: &Api, response: &Response) -> Self {
-        let headers = declared_headers(api, response, Mode::Stable);
-        Self { headers, body: Bytes::new(), flaws: Arc::default() }
+    pub(super) fn empty(recipe: Recipe<'_>, response: &Response) -> Result<Self, Exhausted> {
+        let headers = declared_headers(recipe, response)?;
+        Ok(Self { headers, body: Bytes::new(), flaws: Arc::default(), reduced: false })
     }
 
     /// The answer that was chosen: of an example, or of a sample of the schema if there is none.
-    pub(super) fn new(api: &Api, response: &Response, chosen: &Chosen<'_>, making: Making) -> Self {
+    pub(super) fn new(
+        recipe: Recipe<'_>,
+        response: &Response,
+        chosen: &Chosen<'_>,
+    ) -> Result<Self, Exhausted> {
         let Some(media) = chosen.media.and_then(|media| response.media.get(media)) else {
-            return Self::empty(api, response);
+            return Self::empty(recipe, response);
         };
-        Self::of(api, response, body(api, media, chosen.example, chosen.concrete, making), making)
+        let (body, reduced) = body(recipe, media, chosen.example, chosen.concrete)?;
+        Ok(Self { reduced, ..Self::of(recipe, response, body)? })
     }
 
     /// The answer that was chosen, with another value as its body.
     pub(super) fn of_value(
-        api: &Api,
+        recipe: Recipe<'_>,
         response: &Response,
         chosen: &Chosen<'_>,
-        making: Making,
         value: &Value,
-    ) -> Self {
+    ) -> Result<Self, Exhausted> {
         let Some(media) = chosen.media.and_then(|media| response.media.get(media)) else {
-            return Self::empty(api, response);
+            return Self::empty(recipe, response);
         };
-        let body = render(api, media, chosen.concrete, making, value, Source::Example);
-        Self::of(api, response, body, making)
+        let body = render(recipe, media, chosen.concrete, value, Source::Example)?;
+        Self::of(recipe, response, body)
     }
 
-    fn of(api: &Api, response: &Response, body: Body, making: Making) -> Self {
-        let mut headers = declared_headers(api, response, making.mode);
+    fn of(recipe: Recipe<'_>, response: &Response, body: Body) -> Result<Self, Exhausted> {
+        let mut headers = declared_headers(recipe, response)?;
         if let Ok(value) = HeaderValue::from_str(&body.content_type) {
             headers.insert(CONTENT_TYPE, value);
         }
-        Self { headers, body: body.bytes, flaws: Arc::default() }
+        Ok(Self { headers, body: body.bytes, flaws: Arc::default(), reduced: false })
     }
 
     /// The same with what `judge` says of its content type and its bytes.
@@ -86,47 +106,48 @@ impl Canned {
     }
 }
 
-fn body(api: &Api, media: &Media, example: Option<usize>, concrete: Option<&str>, making: Making) -> Body {
+fn body(
+    recipe: Recipe<'_>,
+    media: &Media,
+    example: Option<usize>,
+    concrete: Option<&str>,
+) -> Result<(Body, bool), Exhausted> {
     let external = example.and_then(|n| media.examples.get(n)?.external.clone());
     if let Some(bytes) = external {
         let content_type = concrete.unwrap_or_else(|| usual(&media.media_type, None)).to_owned();
-        return Body { content_type, bytes };
+        return Ok((Body { content_type, bytes }, false));
     }
-    let Some((value, source)) = value(api, media, example, making) else {
-        let renderer = Renderer::new(&api.library).charset(making.charset);
-        return renderer.undescribed(concrete.unwrap_or_else(|| usual(&media.media_type, None)));
-    };
-    render(api, media, concrete, making, &value, source)
-}
-
-/// What a body says, by an example or by the schema.
-pub(super) fn value(
-    api: &Api,
-    media: &Media,
-    example: Option<usize>,
-    making: Making,
-) -> Option<(Value, Source)> {
     if let Some(example) = example.and_then(|n| media.examples.get(n)) {
-        return Some((example.value.value.clone(), Source::Example));
+        let body = render(recipe, media, concrete, &example.value.value, Source::Example)?;
+        return Ok((body, false));
     }
-    let sampler = Sampler::new(&api.library).mode(making.mode).examples(!making.fresh).plain(making.plain);
-    media.schema.as_ref().map(|schema| (sampler.sample(schema).value, Source::Sample))
+    let Some(schema) = &media.schema else {
+        let renderer = Renderer::new(&recipe.api.library, recipe.budget).charset(recipe.making.charset);
+        let body = renderer.undescribed(concrete.unwrap_or_else(|| usual(&media.media_type, None)));
+        return Ok((body, false));
+    };
+    let Making { mode, fresh, plain, .. } = recipe.making;
+    let sampler = Sampler::new(&recipe.api.library).mode(mode).examples(!fresh).plain(plain);
+    let sample = sampler.within(recipe.budget).sample(schema);
+    recipe.budget.look()?;
+    let body = render(recipe, media, concrete, &sample.value, Source::Sample)?;
+    Ok((body, sample.reduced))
 }
 
 fn render(
-    api: &Api,
+    recipe: Recipe<'_>,
     media: &Media,
     concrete: Option<&str>,
-    making: Making,
     value: &Value,
     source: Source,
-) -> Body {
-    let mut renderer = Renderer::new(&api.library).charset(making.charset);
-    if let Some(name) = making.xml_root {
+) -> Result<Body, Exhausted> {
+    let mut renderer = Renderer::new(&recipe.api.library, recipe.budget).charset(recipe.making.charset);
+    if let Some(name) = recipe.making.xml_root {
         renderer = renderer.xml_root(name);
     }
     let media_type = concrete.unwrap_or_else(|| usual(&media.media_type, Some(value)));
-    renderer.render(media_type, value, media.schema.as_ref(), media.encoding.as_ref(), source).body
+    let body = renderer.render(media_type, value, media.schema.as_ref(), media.encoding.as_ref(), source);
+    body.map(|it| it.body)
 }
 
 /// The type that is sent where the document has a wildcard and the client has no wish.
@@ -141,32 +162,49 @@ fn usual<'a>(media_type: &'a str, value: Option<&Value>) -> &'a str {
 }
 
 /// The fields that the response declares, each with its example, or a sample of its schema.
-fn declared_headers(api: &Api, response: &Response, mode: Mode) -> HeaderMap {
+fn declared_headers(recipe: Recipe<'_>, response: &Response) -> Result<HeaderMap, Exhausted> {
+    let budget = recipe.budget;
     // Room for those that the gateway adds.
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 8);
+    let sampler = Sampler::new(&recipe.api.library).mode(recipe.making.mode).within(budget);
     for header in &response.headers {
         let value = match (&header.example, &header.schema) {
             (Some(example), _) => example.value.clone(),
-            (None, Some(schema)) => Sampler::new(&api.library).mode(mode).sample(schema).value,
-            (None, None) => continue,
+            (None, Some(schema)) if sampler.effort() < HEADER_STEPS => sampler.sample_field(schema).value,
+            _ => continue,
         };
-        if let Ok(value) = HeaderValue::from_str(&simple(header, &value)) {
+        // One that is too long is left out, as one that is no text for a field is.
+        let Some(text) = simple(header, &value) else { continue };
+        if let Ok(value) = HeaderValue::from_str(&text) {
             headers.insert(header.name.clone(), value);
         }
+        budget.spend(8)?;
     }
-    headers
+    budget.look()?;
+    Ok(headers)
 }
 
 /// A value in the style `simple`, the one of header fields. (OpenAPI 3.0.3, "Style Values".)
-fn simple(header: &Header, value: &Value) -> String {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_json(), str::to_owned);
-    let parts: Vec<String> = match value {
-        Value::Sequence(items) => items.iter().map(plain).collect(),
+fn simple(header: &Header, value: &Value) -> Option<String> {
+    let mut text = String::new();
+    let mut add = |start: &str, value: &Value| {
+        text.push_str(start);
+        match value.as_str() {
+            Some(it) if it.len() <= LONGEST_FIELD => text.push_str(it),
+            Some(_) => return false,
+            None if !value.fits_json(LONGEST_FIELD) => return false,
+            None => value.write_json(&mut text),
+        }
+        text.len() <= LONGEST_FIELD
+    };
+    let comma = |n: usize| if n == 0 { "" } else { "," };
+    let is_short = match value {
+        Value::Sequence(items) => items.iter().enumerate().all(|(n, it)| add(comma(n), it)),
         Value::Mapping(members) => {
             let equals = if header.explode { "=" } else { "," };
-            members.iter().map(|(key, value)| format!("{key}{equals}{}", plain(value))).collect()
+            members.iter().enumerate().all(|(n, (key, it))| add(&format!("{}{key}{equals}", comma(n)), it))
         }
-        scalar => vec![plain(scalar)],
+        scalar => add("", scalar),
     };
-    parts.join(",")
+    is_short.then_some(text)
 }

@@ -8,33 +8,34 @@
 //! | `operation` | which operation a method and a path mean, below which base path |
 //! | `choice` | which status, media type and example |
 //! | `canned` | the answer itself: header fields and bytes |
+//! | `make` | where it is made: at once, or in a pool of threads |
 //! | `survey` | every answer of a document, held against its schema |
 //! | `profile` | whose manners: Kong's or Prism's |
 //! | `validate` | what is wrong with a request, or with an answer |
 
 mod canned;
 mod choice;
+mod make;
 mod operation;
 mod profile;
 pub mod survey;
 pub mod validate;
 
 pub use canned::Answer;
+pub use make::{Detached, Maker, Unmade};
 pub use profile::{Problem, Profile};
 pub use validate::Violation;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use self::{
-    canned::Canned,
-    operation::{Kitchen, Operations},
+    operation::Operations,
     validate::{Checks, Extent, Sent},
 };
 use crate::{
     budget::{Budget, Exhausted},
-    document::Value,
     openapi::{Api, Media, sample::Mode},
 };
 
@@ -168,13 +169,20 @@ impl Mock {
         &self.api
     }
 
-    /// Answers a request. `dice` gives a random number below its argument.
+    /// Answers a request, on a thread that may take its time. `dice` gives a random number below its argument.
     ///
     /// # Errors
     /// Why there is no answer.
     pub fn answer(&self, asked: &Asked<'_>, dice: &mut dyn FnMut(usize) -> usize) -> Result<Answer, Refusal> {
         let operation = self.find(asked.method, asked.path)?;
-        Ok(self.make(&self.choose(operation, asked, dice)?, asked.making))
+        let chosen = self.choose(operation, asked, dice)?;
+        self.make(&chosen, asked.making).map_err(|unmade| Refusal::Broken(unmade.to_string()))
+    }
+
+    /// Operations that are never found, as only what follows a `#` or `?` tells them from others.
+    #[must_use]
+    pub fn shadowed(&self) -> Vec<usize> {
+        self.operations.shadowed(&self.api)
     }
 
     /// The position of the operation that a method and a path mean.
@@ -239,19 +247,6 @@ impl Mock {
         Ok(chosen)
     }
 
-    /// The answer that was chosen.
-    #[must_use]
-    pub fn make(&self, chosen: &Chosen<'_>, making: Making) -> Answer {
-        let usual = self.options.seed.map_or(Mode::Stable, Mode::Seeded);
-        let kitchen = Kitchen { api: &self.api, checks: &self.checks, profile: self.options.profile };
-        let mut answer =
-            self.operations.answer(&kitchen, chosen, making, making.mode == usual && !making.fresh);
-        if kitchen.profile == Profile::Prism && self.api.operations[chosen.operation].deprecated {
-            answer.headers.insert(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"));
-        }
-        answer
-    }
-
     /// Whose manners the answers have.
     #[must_use]
     pub const fn profile(&self) -> Profile {
@@ -303,20 +298,6 @@ impl Mock {
         chosen.media = Some(n);
         chosen.example = choice::example(&media[n], wanted, &self.options, &mut |_| 0)?;
         Ok(Some(chosen))
-    }
-
-    /// The answer that was chosen, with another value as its body.
-    #[must_use]
-    pub fn make_with(&self, chosen: &Chosen<'_>, making: Making, value: &Value) -> Answer {
-        let response = &self.api.operations[chosen.operation].responses[chosen.response];
-        Canned::of_value(&self.api, response, chosen, making, value).answer(chosen.status)
-    }
-
-    /// What the body of an answer says; none if it says nothing that is a value.
-    #[must_use]
-    pub fn value(&self, chosen: &Chosen<'_>, making: Making) -> Option<Value> {
-        let media = self.media(chosen)?;
-        canned::value(&self.api, media, chosen.example, making).map(|(value, _)| value)
     }
 
     /// Where the body of an answer comes from.

@@ -1,16 +1,19 @@
 //! The operations of a document, prepared: paths, offers, and a place for every answer.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::{
     Chosen, Making, Options, Profile, Refusal,
-    canned::{Answer, Canned},
+    canned::{Canned, Recipe},
     validate::Checks,
 };
-use crate::openapi::{Api, Found, Offers, Paths, Response, negotiate};
+use crate::{
+    budget::{Budget, Exhausted, Once},
+    openapi::{Api, Found, Offers, Operation, Paths, Response, is_plain, negotiate},
+};
 
 /// All operations.
 #[derive(Debug)]
@@ -26,14 +29,19 @@ pub(super) struct Operations {
 struct Prepared {
     offers: Offers,
     media: Vec<Answers>,
-    empty: OnceLock<Canned>,
+    empty: Kept,
+    /// Whether it was said that a schema asks for too long a search.
+    told: AtomicBool,
 }
+
+/// An answer that is made when it is first asked for, or why it cannot be made; those who ask meanwhile wait for it.
+pub(super) type Kept = Once<Result<Canned, Exhausted>>;
 
 /// The answers in one media type, each made when it is first asked for.
 #[derive(Debug)]
 struct Answers {
-    examples: Vec<OnceLock<Canned>>,
-    sample: OnceLock<Canned>,
+    examples: Vec<Kept>,
+    sample: Kept,
 }
 
 /// What answers are made with.
@@ -42,6 +50,7 @@ pub(super) struct Kitchen<'a> {
     pub(super) api: &'a Api,
     pub(super) checks: &'a Checks,
     pub(super) profile: Profile,
+    pub(super) budget: &'a Budget,
 }
 
 /// What client and document agree on.
@@ -64,6 +73,12 @@ impl Operations {
         let prepared =
             api.operations.iter().map(|it| it.responses.iter().map(Prepared::new).collect()).collect();
         Self { paths: Paths::new(&api.operations), bases, prepared }
+    }
+
+    /// Operations that have the method and the path of another one: only what follows a `#` or `?` tells them apart.
+    pub(super) fn shadowed(&self, api: &Api) -> Vec<usize> {
+        let unreachable = self.paths.unreachable().iter().copied();
+        unreachable.filter(|n| !is_plain(&api.operations[*n].template)).collect()
     }
 
     /// The position of the operation that a method and a path mean.
@@ -146,61 +161,71 @@ impl Operations {
         }
     }
 
-    /// The answer that was chosen; one that is `kept` is made once.
-    pub(super) fn answer(
+    /// Where the answer that was chosen is kept, if it is one that is made once. There is no end to the types that
+    /// clients name for a wildcard of the document, nor to seeds.
+    pub(super) fn place(&self, chosen: &Chosen<'_>, kept: bool) -> Option<&Kept> {
+        let prepared = &self.prepared[chosen.operation][chosen.response];
+        let Some(media) = chosen.media else { return Some(&prepared.empty) };
+        if chosen.concrete.is_some() || !kept {
+            return None;
+        }
+        let answers = &prepared.media[media];
+        Some(chosen.example.map_or(&answers.sample, |example| &answers.examples[example]))
+    }
+
+    /// Whether nothing was said yet about a schema that asks for too long a search; from then on there was.
+    fn is_news(&self, chosen: &Chosen<'_>) -> bool {
+        !self.prepared[chosen.operation][chosen.response].told.swap(true, Relaxed)
+    }
+
+    /// Makes the answer that was chosen.
+    pub(super) fn cook(
         &self,
         kitchen: &Kitchen<'_>,
         chosen: &Chosen<'_>,
         making: Making,
-        kept: bool,
-    ) -> Answer {
-        let api = kitchen.api;
-        let declared = &api.operations[chosen.operation].responses[chosen.response];
-        let prepared = &self.prepared[chosen.operation][chosen.response];
-        let Some(media) = chosen.media else {
-            return prepared.empty.get_or_init(|| Canned::empty(api, declared)).answer(chosen.status);
-        };
-        let make = || kitchen.cook(declared, chosen, making);
-        if chosen.concrete.is_some() || !kept {
-            // There is no end to the types that clients name for a wildcard of the document, nor to seeds.
-            return make().answer(chosen.status);
+    ) -> Result<Canned, Exhausted> {
+        let operation = &kitchen.api.operations[chosen.operation];
+        let canned = kitchen.cook(&operation.responses[chosen.response], chosen, making)?;
+        if canned.reduced && self.is_news(chosen) {
+            let Operation { method, template, .. } = operation;
+            tracing::warn!(
+                "{method} {template}: the schema of the {} asks for too long a search, so its answer is a small value",
+                chosen.status.as_str()
+            );
         }
-        let answers = &prepared.media[media];
-        let place = chosen.example.map_or(&answers.sample, |example| &answers.examples[example]);
-        place.get_or_init(make).answer(chosen.status)
+        Ok(canned)
     }
 }
 
 impl Kitchen<'_> {
-    fn cook(&self, declared: &Response, chosen: &Chosen<'_>, making: Making) -> Canned {
+    fn cook(&self, declared: &Response, chosen: &Chosen<'_>, making: Making) -> Result<Canned, Exhausted> {
         let root = (self.profile == Profile::Prism).then_some("xml");
-        let canned = Canned::new(
-            self.api,
-            declared,
-            chosen,
-            Making { xml_root: root, plain: root.is_some(), ..making },
-        );
-        match (self.profile, chosen.media) {
+        let making = Making { xml_root: root, plain: root.is_some(), ..making };
+        let recipe = Recipe { api: self.api, making, budget: self.budget };
+        let canned = Canned::new(recipe, declared, chosen)?;
+        Ok(match (self.profile, chosen.media) {
             (Profile::Prism, Some(media)) => {
                 let place = [chosen.operation, chosen.response, media];
                 canned
                     .judged(|content_type, bytes| self.checks.response(self.api, place, content_type, bytes))
             }
             _ => canned,
-        }
+        })
     }
 }
 
 impl Prepared {
     fn new(response: &Response) -> Self {
         let answers = |examples: usize| Answers {
-            examples: std::iter::repeat_with(OnceLock::new).take(examples).collect(),
-            sample: OnceLock::new(),
+            examples: std::iter::repeat_with(Kept::new).take(examples).collect(),
+            sample: Kept::new(),
         };
         Self {
             offers: Offers::new(response.media.iter().map(|media| media.media_type.as_str())),
             media: response.media.iter().map(|media| answers(media.examples.len())).collect(),
-            empty: OnceLock::new(),
+            empty: Kept::new(),
+            told: AtomicBool::new(false),
         }
     }
 }

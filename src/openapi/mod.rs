@@ -27,6 +27,6 @@ pub use library::{Library, Location, Node, ReferenceError};
 pub use lint::lint;
 pub use lower::lower;
 pub use negotiate::{Choice, Offers, negotiate};
-pub use paths::{Found, Match, Paths};
+pub use paths::{Found, Match, Paths, is_plain};
 pub use strict::strict;
 pub use version::Version;

@@ -1,7 +1,8 @@
 //! Forms: `application/x-www-form-urlencoded` and `multipart/*`, by OpenAPI's encoding object.
 
-use super::{file, text::plain};
+use super::{file, output::Output};
 use crate::{
+    budget::Exhausted,
     document::Value,
     openapi::{Library, Node},
 };
@@ -16,18 +17,22 @@ pub(super) fn boundary_of(text: &str) -> &str {
 }
 
 /// Names and values as a browser sends them; an object in an object is JSON, or by `deepObject` several names.
-pub(super) fn urlencoded(value: &Value, encoding: Option<&Node>) -> String {
+pub(super) fn urlencoded(
+    value: &Value,
+    encoding: Option<&Node>,
+    out: &mut Output<'_>,
+) -> Result<(), Exhausted> {
     if value.as_mapping().is_none() {
-        return plain(value);
+        return out.plain(value);
     }
-    let mut form = form_urlencoded::Serializer::new(String::new());
+    let mut form = Form { out, is_first: true };
     for (name, value) in value.entries() {
         let rule = encoding.and_then(|it| it.get(name));
         let style = rule.as_ref().and_then(|it| it.value.get("style")).and_then(Value::as_str);
         let explode = rule.as_ref().and_then(|it| it.value.get("explode")).and_then(Value::as_bool);
         match value {
             Value::Sequence(items) if explode.unwrap_or(matches!(style, None | Some("form"))) => {
-                form.extend_pairs(items.iter().map(|item| (name, plain(item))));
+                items.iter().try_for_each(|item| form.pair(&[name], &[item], ""))?;
             }
             Value::Sequence(items) => {
                 let separator = match style {
@@ -35,17 +40,42 @@ pub(super) fn urlencoded(value: &Value, encoding: Option<&Node>) -> String {
                     Some("pipeDelimited") => "|",
                     _ => ",",
                 };
-                form.append_pair(name, &items.iter().map(plain).collect::<Vec<_>>().join(separator));
+                form.pair(&[name], &items.iter().collect::<Vec<_>>(), separator)?;
             }
             Value::Mapping(members) if style == Some("deepObject") => {
-                form.extend_pairs(members.iter().map(|(key, it)| (format!("{name}[{key}]"), plain(it))));
+                members.iter().try_for_each(|(key, it)| form.pair(&[name, "[", key, "]"], &[it], ""))?;
             }
-            other => {
-                form.append_pair(name, &plain(other));
-            }
+            other => form.pair(&[name], &[other], "")?,
         }
     }
-    form.finish()
+    Ok(())
+}
+
+/// Pairs of a form.
+struct Form<'a, 'b> {
+    out: &'a mut Output<'b>,
+    is_first: bool,
+}
+
+impl Form<'_, '_> {
+    fn pair(&mut self, name: &[&str], values: &[&Value], separator: &str) -> Result<(), Exhausted> {
+        self.out.text(if self.is_first { "" } else { "&" })?;
+        self.is_first = false;
+        name.iter().try_for_each(|part| self.encoded(part))?;
+        self.out.text("=")?;
+        for (n, value) in values.iter().enumerate() {
+            if n > 0 {
+                self.encoded(separator)?;
+            }
+            let text = self.out.plain_of(value)?;
+            self.encoded(&text)?;
+        }
+        Ok(())
+    }
+
+    fn encoded(&mut self, text: &str) -> Result<(), Exhausted> {
+        form_urlencoded::byte_serialize(text.as_bytes()).try_for_each(|part| self.out.text(part))
+    }
 }
 
 /// The members as parts (RFC 7578); of a list every item is one.
@@ -53,11 +83,10 @@ pub(super) fn multipart(
     library: &Library,
     essence: &str,
     value: &Value,
-    schema: Option<&Node>,
-    encoding: Option<&Node>,
-) -> Vec<u8> {
+    (schema, encoding): (Option<&Node>, Option<&Node>),
+    out: &mut Output<'_>,
+) -> Result<(), Exhausted> {
     let schema = schema.and_then(|it| library.resolve_schema(it).ok());
-    let mut out = Vec::new();
     for (name, value) in value.entries() {
         let property = schema.as_ref().and_then(|it| it.get("properties")?.get(name));
         let property = property.and_then(|it| library.resolve_schema(&it).ok());
@@ -67,11 +96,10 @@ pub(super) fn multipart(
         let item = item.and_then(|it| library.resolve_schema(&it).ok()).or(property);
         for value in value.as_sequence().unwrap_or(std::slice::from_ref(value)) {
             let part = Part { essence, name, value, schema: item.as_ref(), content };
-            part.write(&mut out);
+            part.write(out)?;
         }
     }
-    out.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
-    out
+    out.texts(&["--", BOUNDARY, "--\r\n"])
 }
 
 struct Part<'a> {
@@ -83,7 +111,7 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Output<'_>) -> Result<(), Exhausted> {
         let says = |key: &str, word: &str| {
             self.schema.and_then(|it| it.value.get(key)).and_then(Value::as_str) == Some(word)
         };
@@ -97,20 +125,23 @@ impl Part<'_> {
             (_, true) => Some("application/json"),
             _ => None,
         });
-        let mut head = format!("--{BOUNDARY}\r\n");
+        out.texts(&["--", BOUNDARY, "\r\n"])?;
         if self.essence == "multipart/form-data" {
+            out.reserve(self.name.len())?;
             let name = self.name.replace('"', "%22").replace(['\r', '\n'], "");
             let file = if binary { "; filename=\"file\"" } else { "" };
-            head.extend(["Content-Disposition: form-data; name=\"", &name, "\"", file, "\r\n"]);
+            out.texts(&["Content-Disposition: form-data; name=\"", &name, "\"", file, "\r\n"])?;
         }
         if let Some(content) = content {
-            head.extend(["Content-Type: ", &content.replace(['\r', '\n'], ""), "\r\n"]);
+            out.reserve(content.len())?;
+            out.texts(&["Content-Type: ", &content.replace(['\r', '\n'], ""), "\r\n"])?;
         }
-        head.push_str("\r\n");
-        out.extend_from_slice(head.as_bytes());
-        let bytes = content.filter(|_| binary).and_then(file::of);
-        out.extend_from_slice(bytes.unwrap_or(plain(self.value).as_bytes()));
-        out.extend_from_slice(b"\r\n");
+        out.text("\r\n")?;
+        match content.filter(|_| binary).and_then(file::of) {
+            Some(bytes) => out.bytes(bytes)?,
+            None => out.plain(self.value)?,
+        }
+        out.text("\r\n")
     }
 }
 
@@ -118,7 +149,7 @@ impl Part<'_> {
 mod tests {
     use super::*;
     use crate::document::{Dialect, read};
-    use crate::openapi::Location;
+    use crate::openapi::{Location, body::tests::budget};
 
     fn node(text: &str) -> Node {
         Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 }
@@ -128,7 +159,10 @@ mod tests {
     fn encoding_is_followed() {
         let value = node("{a: [1, 2], b: {c: 1}, d: [x, y]}").value;
         let encoding = node("{a: {explode: false}, b: {style: deepObject}, d: {style: pipeDelimited}}");
-        assert_eq!(urlencoded(&value, Some(&encoding)), "a=1%2C2&b%5Bc%5D=1&d=x%7Cy");
+        let budget = budget();
+        let mut out = Output::new(&budget);
+        urlencoded(&value, Some(&encoding), &mut out).unwrap();
+        assert_eq!(&*out.finish(), b"a=1%2C2&b%5Bc%5D=1&d=x%7Cy");
     }
 
     #[test]
@@ -137,7 +171,11 @@ mod tests {
         let schema = node("{properties: {photo: {type: string, format: binary}}}");
         let encoding = node("{photo: {contentType: 'image/gif, image/png'}}");
         let library = Library::new(Value::Null, &Location::alone()).0;
-        let bytes = multipart(&library, "multipart/form-data", &value, Some(&schema), Some(&encoding));
+        let budget = budget();
+        let mut out = Output::new(&budget);
+        multipart(&library, "multipart/form-data", &value, (Some(&schema), Some(&encoding)), &mut out)
+            .unwrap();
+        let bytes = out.finish();
         let text = String::from_utf8_lossy(&bytes);
         for part in [
             "name=\"id\"\r\n\r\n7\r\n",

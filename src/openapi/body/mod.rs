@@ -5,6 +5,7 @@
 
 pub(in crate::openapi) mod file;
 mod form;
+mod output;
 mod text;
 mod xml;
 
@@ -12,7 +13,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
 use super::{Library, Node, sample::Sampler};
-use crate::document::{Dialect, Value, read};
+use crate::{
+    budget::{Budget, Exhausted},
+    document::{Dialect, Value, read},
+};
+use output::Output;
 
 /// Bytes, and what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,15 +50,16 @@ pub enum Source {
 #[derive(Clone, Copy)]
 pub struct Renderer<'a> {
     library: &'a Library,
+    budget: &'a Budget,
     charset: bool,
     xml_root: Option<&'a str>,
 }
 
 impl<'a> Renderer<'a> {
-    /// A renderer for the documents of a library.
+    /// A renderer for the documents of a library; `budget` bounds how long a body may be.
     #[must_use]
-    pub const fn new(library: &'a Library) -> Self {
-        Self { library, charset: false, xml_root: None }
+    pub const fn new(library: &'a Library, budget: &'a Budget) -> Self {
+        Self { library, budget, charset: false, xml_root: None }
     }
 
     /// Whether `application/json` is sent as `application/json; charset=utf-8`, as Kong does.
@@ -81,7 +87,9 @@ impl<'a> Renderer<'a> {
     ///
     /// `schema` is what the value was made from or belongs to, not yet resolved, so that its name is known;
     /// `encoding` is the map of that name of OpenAPI's media type object, for forms.
-    #[must_use]
+    ///
+    /// # Errors
+    /// The budget has no room for the body.
     pub fn render(
         &self,
         media_type: &str,
@@ -89,46 +97,50 @@ impl<'a> Renderer<'a> {
         schema: Option<&Node>,
         encoding: Option<&Node>,
         source: Source,
-    ) -> Rendered {
+    ) -> Result<Rendered, Exhausted> {
         let essence = essence(media_type);
+        let mut out = Output::new(self.budget);
         let mut content_type = self.content_type(media_type);
         let mut notes = Vec::new();
         let written = value.as_str().filter(|_| source == Source::Example);
-        let bytes: Bytes = match Family::of(&essence) {
-            Family::Json => self.meant(value, schema, source).to_json().into(),
+        match Family::of(&essence) {
+            Family::Json => out.json(&self.meant(value, schema, source)?)?,
             Family::Multipart => {
-                let (boundary, bytes) = match written {
-                    Some(text) => (form::boundary_of(text), text.to_owned().into()),
+                let boundary = match written {
+                    Some(text) => {
+                        out.text(text)?;
+                        form::boundary_of(text)
+                    }
                     None => {
-                        (form::BOUNDARY, form::multipart(self.library, &essence, value, schema, encoding))
+                        form::multipart(self.library, &essence, value, (schema, encoding), &mut out)?;
+                        form::BOUNDARY
                     }
                 };
                 if !content_type.contains("boundary=") {
                     content_type = format!("{content_type}; boundary={boundary}");
                 }
-                bytes.into()
             }
             _ if self.is_binary(&essence, schema, source) => match value.as_str() {
-                Some(text) if source == Source::Example => decoded(&essence, text),
-                _ => Bytes::from_static(file::of(&essence).or_else(|| file::of(OCTETS)).unwrap_or_default()),
+                Some(text) if source == Source::Example => decoded(&essence, text, &mut out)?,
+                _ => out.bytes(file::of(&essence).or_else(|| file::of(OCTETS)).unwrap_or_default())?,
             },
-            _ if written.is_some() => decoded(&essence, written.unwrap_or_default()),
-            Family::Xml => xml::document(self.library, value, schema, self.xml_root).into(),
-            Family::Form => form::urlencoded(value, encoding).into(),
-            Family::Yaml => text::yaml(value).into(),
-            Family::Lines => text::lines(value, &essence).into(),
-            Family::Events => text::events(value).into(),
-            Family::Csv => text::csv(value).into(),
+            _ if written.is_some() => decoded(&essence, written.unwrap_or_default(), &mut out)?,
+            Family::Xml => xml::document(self.library, value, schema, self.xml_root, &mut out)?,
+            Family::Form => form::urlencoded(value, encoding, &mut out)?,
+            Family::Yaml => text::yaml(value, &mut out)?,
+            Family::Lines => text::lines(value, &essence, &mut out)?,
+            Family::Events => text::events(value, &mut out)?,
+            Family::Csv => text::csv(value, &mut out)?,
             Family::Other => {
                 if matches!(value, Value::Mapping(_) | Value::Sequence(_)) {
                     notes.push(format!(
                         "an object or a list has no form as `{essence}`, so it is sent as JSON"
                     ));
                 }
-                text::plain(value).into()
+                out.plain(value)?;
             }
-        };
-        Rendered { body: Body { content_type, bytes }, notes }
+        }
+        Ok(Rendered { body: Body { content_type, bytes: out.finish() }, notes })
     }
 
     fn content_type(&self, media_type: &str) -> String {
@@ -139,22 +151,26 @@ impl<'a> Renderer<'a> {
     }
 
     /// Documents write JSON as text now and then: what the text says is sent, if that is what the schema wants.
-    fn meant(&self, value: &Value, schema: Option<&Node>, source: Source) -> Value {
-        let Some(text) = value.as_str().filter(|_| source == Source::Example) else { return value.clone() };
+    fn meant(&self, value: &Value, schema: Option<&Node>, source: Source) -> Result<Value, Exhausted> {
+        let Some(text) = value.as_str().filter(|_| source == Source::Example) else {
+            return Ok(value.clone());
+        };
+        self.budget.spend(text.len() as u64 / 64)?;
         // The specification's YAML would take plain words for JSON.
         if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
-            return value.clone();
+            return Ok(value.clone());
         }
-        let Ok(said) = read(text, Dialect::Specification) else { return value.clone() };
+        let Ok(said) = read(text, Dialect::Specification) else { return Ok(value.clone()) };
         let wanted = match schema {
             Some(schema) => {
-                let sampler = Sampler::new(self.library);
+                let sampler = Sampler::new(self.library).within(self.budget);
                 !sampler.valid(schema, value) && sampler.valid(schema, &said.value)
                     || is_open(schema) && is_collection(&said.value)
             }
             None => is_collection(&said.value),
         };
-        if wanted { said.value } else { value.clone() }
+        self.budget.look()?;
+        Ok(if wanted { said.value } else { value.clone() })
     }
 
     /// Whether the body is bytes rather than text.
@@ -185,10 +201,11 @@ const fn is_collection(value: &Value) -> bool {
 }
 
 /// The bytes of a text that is base64 of a file of the type; else its own.
-fn decoded(essence: &str, text: &str) -> Bytes {
+fn decoded(essence: &str, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
+    out.reserve(text.len())?;
     match STANDARD.decode(text.trim()) {
-        Ok(bytes) if file::begins(essence, &bytes) => bytes.into(),
-        _ => text.to_owned().into(),
+        Ok(bytes) if file::begins(essence, &bytes) => out.bytes(&bytes),
+        _ => out.text(text),
     }
 }
 
@@ -235,14 +252,21 @@ impl Family {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openapi::Location;
+    use crate::{budget::Limits, openapi::Location};
+
+    pub(super) fn budget() -> Budget {
+        let time = std::time::Duration::from_mins(10);
+        Budget::new(Limits { steps: u64::MAX, bytes: 1 << 20, depth: 100, time })
+    }
 
     #[track_caller]
     fn render(media_type: &str, value: &str, schema: Option<&str>, source: Source) -> Rendered {
         let node = |text: &str| Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
         let library = Library::new(Value::Null, &Location::alone()).0;
         let schema = schema.map(node);
-        Renderer::new(&library).render(media_type, &node(value).value, schema.as_ref(), None, source)
+        let budget = budget();
+        let renderer = Renderer::new(&library, &budget);
+        renderer.render(media_type, &node(value).value, schema.as_ref(), None, source).unwrap()
     }
 
     #[track_caller]
@@ -303,7 +327,8 @@ mod tests {
         let text = render("image/png", "c3RyaW5n", None, Source::Example).body;
         assert_eq!(&*text.bytes, b"c3RyaW5n");
         let library = Library::new(Value::Null, &Location::alone()).0;
-        let renderer = Renderer::new(&library).charset(true);
+        let budget = budget();
+        let renderer = Renderer::new(&library, &budget).charset(true);
         assert!(file::begins("application/pdf", &renderer.undescribed("application/pdf").bytes));
         let empty = renderer.undescribed("application/json");
         assert_eq!((&*empty.bytes, &*empty.content_type), (&b""[..], "application/json; charset=utf-8"));

@@ -5,7 +5,11 @@ use serde::{
     ser::{SerializeMap, SerializeSeq},
 };
 
-use crate::document::{Mapping, Value};
+use super::output::Output;
+use crate::{
+    budget::Exhausted,
+    document::{Mapping, Value},
+};
 
 /// The value as plain text; what is no scalar as JSON.
 pub(super) fn plain(value: &Value) -> String {
@@ -17,67 +21,108 @@ pub(super) fn plain(value: &Value) -> String {
 }
 
 /// The value as YAML.
-pub(super) fn yaml(value: &Value) -> String {
+pub(super) fn yaml(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
+    // Its writer has no bounds of its own: a tree of this depth is indented so often at most.
+    let (bytes, lines, depth) = extent(value, out)?;
+    out.reserve(bytes.saturating_mul(2).saturating_add(lines.saturating_mul(2 * depth)))?;
     // JSON is YAML, should the writer ever refuse.
-    serde_yaml::to_string(&Yaml(value)).unwrap_or_else(|_| value.to_json())
+    match serde_yaml::to_string(&Yaml(value)) {
+        Ok(text) => out.text(&text),
+        Err(_) => out.json(value),
+    }
 }
 
 /// One line of JSON per item; for `json-seq` each behind a record separator (RFC 7464, section 2.2).
-pub(super) fn lines(value: &Value, essence: &str) -> String {
+pub(super) fn lines(value: &Value, essence: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
     let start = if essence.ends_with("json-seq") { "\u{1e}" } else { "" };
-    let mut out = String::new();
     for item in items(value) {
-        out.push_str(start);
-        item.write_json(&mut out);
-        out.push('\n');
+        out.text(start)?;
+        out.json(item)?;
+        out.text("\n")?;
     }
-    out
+    Ok(())
 }
 
 /// One event per item (HTML, section 9.2.6).
-pub(super) fn events(value: &Value) -> String {
-    let mut out = String::new();
+pub(super) fn events(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
     for item in items(value) {
-        for line in plain(item).split('\n') {
-            out.push_str("data: ");
-            out.push_str(line);
-            out.push('\n');
+        for line in out.plain_of(item)?.split('\n') {
+            out.texts(&["data: ", line, "\n"])?;
         }
-        out.push('\n');
+        out.text("\n")?;
     }
-    out
+    Ok(())
 }
 
 /// Rows of a table (RFC 4180); the keys of the first object head it.
-pub(super) fn csv(value: &Value) -> String {
+pub(super) fn csv(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
     let rows = items(value);
     let head: Vec<&str> =
         rows.first().and_then(Value::as_mapping).into_iter().flat_map(Mapping::keys).collect();
-    let mut out = String::new();
     if !head.is_empty() {
-        line(&mut out, head.iter().map(|key| (*key).to_owned()));
+        for (n, key) in head.iter().enumerate() {
+            cell(n, key, out)?;
+        }
+        out.text("\r\n")?;
     }
     for row in rows {
         match row {
             Value::Mapping(mapping) if !head.is_empty() => {
-                line(&mut out, head.iter().map(|key| mapping.get(key).map(plain).unwrap_or_default()));
+                for (n, key) in head.iter().enumerate() {
+                    let text = mapping.get(key).map(|it| out.plain_of(it)).transpose()?;
+                    cell(n, &text.unwrap_or_default(), out)?;
+                }
             }
-            Value::Sequence(cells) => line(&mut out, cells.iter().map(plain)),
-            other => line(&mut out, std::iter::once(plain(other))),
+            Value::Sequence(cells) => {
+                for (n, it) in cells.iter().enumerate() {
+                    let text = out.plain_of(it)?;
+                    cell(n, &text, out)?;
+                }
+            }
+            other => {
+                let text = out.plain_of(other)?;
+                cell(0, &text, out)?;
+            }
         }
+        out.text("\r\n")?;
     }
-    out
+    Ok(())
 }
 
-fn line(out: &mut String, cells: impl Iterator<Item = String>) {
-    let cells: Vec<String> = cells
-        .map(|cell| {
-            let special = cell.contains(['"', ',', '\n', '\r']);
-            if special { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
-        })
-        .collect();
-    out.push_str(&cells.join(","));
-    out.push_str("\r\n");
+fn cell(n: usize, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
+    out.text(if n == 0 { "" } else { "," })?;
+    if text.contains(['"', ',', '\n', '\r']) {
+        out.texts(&["\"", &text.replace('"', "\"\""), "\""])
+    } else {
+        out.text(text)
+    }
+}
+
+/// How many bytes of text a value has, how many lines it may be written in, and how deep it is.
+fn extent(value: &Value, out: &mut Output<'_>) -> Result<(usize, usize, usize), Exhausted> {
+    let (mut bytes, mut lines, mut deepest) = (0_usize, 0_usize, 1_usize);
+    let mut open = vec![(value, 1_usize)];
+    while let Some((value, depth)) = open.pop() {
+        deepest = deepest.max(depth);
+        let own = match value {
+            Value::String(text) => {
+                lines += text.bytes().filter(|byte| *byte == b'\n').count();
+                text.len() + 4
+            }
+            Value::Number(number) => number.as_str().len() + 2,
+            Value::Mapping(mapping) => mapping.iter().map(|(key, _)| key.len() + 4).sum(),
+            _ => 8,
+        };
+        lines += 1;
+        bytes += own;
+        out.reserve(bytes)?;
+        match value {
+            Value::Sequence(items) => open.extend(items.iter().map(|it| (it, depth + 1))),
+            Value::Mapping(mapping) => open.extend(mapping.iter().map(|(_, it)| (it, depth + 1))),
+            _ => (),
+        }
+    }
+    Ok((bytes, lines, deepest))
 }
 
 fn items(value: &Value) -> &[Value] {

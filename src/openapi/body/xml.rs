@@ -1,12 +1,16 @@
 //! XML by OpenAPI's xml object: names, attributes, wrapped lists, namespaces (OpenAPI 3.1, section 4.8.26).
 
+use super::output::Output;
 use crate::{
-    document::Value,
+    budget::Exhausted,
+    document::{Mapping, Value},
     openapi::{Library, Node, sample::last_segment},
 };
 
 /// Schemas may stand this deep in one another.
 const DEPTH: u32 = 64;
+/// Schemas that are looked at for one property.
+const VISITS: u32 = 200;
 
 /// The value as a document; `root` names its element where the schema does not.
 pub(super) fn document(
@@ -14,8 +18,10 @@ pub(super) fn document(
     value: &Value,
     schema: Option<&Node>,
     root: Option<&str>,
-) -> String {
-    let mut writer = Writer { library, out: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned() };
+    out: &mut Output<'_>,
+) -> Result<(), Exhausted> {
+    out.text("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
+    let mut writer = Writer { library, out };
     let component = schema.and_then(|it| it.value.get("$ref")).and_then(Value::as_str).map(last_segment);
     let schema = schema.and_then(|it| library.resolve_schema(it).ok());
     let name = Name::of(schema.as_ref(), root.or(component).unwrap_or("root"));
@@ -25,14 +31,13 @@ pub(super) fn document(
             let item = schema.as_ref().and_then(|it| it.get("items"));
             let component = item.as_ref().and_then(|it| it.value.get("$ref")).and_then(Value::as_str);
             let component = component.map_or_else(|| "item".to_owned(), |it| last_segment(it).to_owned());
-            writer.open(&name);
-            writer.out.push('>');
-            writer.items(items, item.as_ref(), &component, 1);
-            writer.close(&name);
+            writer.open(&name)?;
+            writer.out.text(">")?;
+            writer.items(items, item.as_ref(), &component, 1)?;
+            writer.close(&name)
         }
         None => writer.element(&name, value, schema.as_ref(), 0),
     }
-    writer.out
 }
 
 /// The name of an element or attribute.
@@ -59,93 +64,123 @@ impl Name {
     }
 }
 
-struct Writer<'a> {
+struct Writer<'a, 'b> {
     library: &'a Library,
-    out: String,
+    out: &'a mut Output<'b>,
 }
 
-impl Writer<'_> {
-    fn open(&mut self, name: &Name) {
-        self.out.push('<');
-        self.out.push_str(&name.qualified);
-        self.out.push_str(&name.declaration);
+impl Writer<'_, '_> {
+    fn open(&mut self, name: &Name) -> Result<(), Exhausted> {
+        self.out.texts(&["<", &name.qualified, &name.declaration])
     }
 
-    fn close(&mut self, name: &Name) {
-        self.out.push_str("</");
-        self.out.push_str(&name.qualified);
-        self.out.push('>');
+    fn close(&mut self, name: &Name) -> Result<(), Exhausted> {
+        self.out.texts(&["</", &name.qualified, ">"])
     }
 
-    fn element(&mut self, name: &Name, value: &Value, schema: Option<&Node>, depth: u32) {
-        self.open(name);
+    fn element(
+        &mut self,
+        name: &Name,
+        value: &Value,
+        schema: Option<&Node>,
+        depth: u32,
+    ) -> Result<(), Exhausted> {
+        self.open(name)?;
         if value.is_null() || depth > DEPTH {
-            self.out.push_str("/>");
-            return;
+            return self.out.text("/>");
         }
         let mut children = Vec::new();
         for (key, value) in value.entries() {
-            let property = schema.and_then(|it| self.property(it, key, 0));
+            let property = match schema {
+                Some(schema) => self.property(schema, key, 0, &mut { VISITS })?,
+                None => None,
+            };
             let attribute = property.as_ref().and_then(|it| it.value.get("xml")?.get("attribute")?.as_bool());
             if attribute == Some(true) {
                 let name = Name::of(property.as_ref(), key);
-                let text = escaped(&super::text::plain(value));
-                self.out.extend([&*name.declaration, " ", &name.qualified, "=\"", &text, "\""]);
+                let text = self.out.plain_of(value)?;
+                self.out.texts(&[&name.declaration, " ", &name.qualified, "=\"", &escaped(&text), "\""])?;
             } else {
                 children.push((key, value, property));
             }
         }
-        self.out.push('>');
+        self.out.text(">")?;
         for (key, value, property) in children {
-            self.member(key, value, property.as_ref(), depth + 1);
+            self.member(key, value, property.as_ref(), depth + 1)?;
         }
         match value {
             Value::Mapping(_) => (),
-            Value::Sequence(items) => self.items(items, None, "item", depth + 1),
-            scalar => self.out.push_str(&escaped(&super::text::plain(scalar))),
+            Value::Sequence(items) => self.items(items, None, "item", depth + 1)?,
+            scalar => {
+                let text = self.out.plain_of(scalar)?;
+                self.out.text(&escaped(&text))?;
+            }
         }
-        self.close(name);
+        self.close(name)
     }
 
-    fn member(&mut self, key: &str, value: &Value, schema: Option<&Node>, depth: u32) {
+    fn member(
+        &mut self,
+        key: &str,
+        value: &Value,
+        schema: Option<&Node>,
+        depth: u32,
+    ) -> Result<(), Exhausted> {
         let name = Name::of(schema, key);
         let Some(items) = value.as_sequence() else {
-            self.element(&name, value, schema, depth);
-            return;
+            return self.element(&name, value, schema, depth);
         };
         let item = schema.and_then(|it| it.get("items"));
         let wrapped = schema.and_then(|it| it.value.get("xml")?.get("wrapped")?.as_bool()) == Some(true);
-        if wrapped {
-            self.open(&name);
-            self.out.push('>');
-            let local = name.qualified.rsplit(':').next().unwrap_or(key).to_owned();
-            self.items(items, item.as_ref(), &local, depth + 1);
-            self.close(&name);
-        } else {
-            self.items(items, item.as_ref(), key, depth);
+        if !wrapped {
+            return self.items(items, item.as_ref(), key, depth);
         }
+        self.open(&name)?;
+        self.out.text(">")?;
+        let local = name.qualified.rsplit(':').next().unwrap_or(key).to_owned();
+        self.items(items, item.as_ref(), &local, depth + 1)?;
+        self.close(&name)
     }
 
-    fn items(&mut self, items: &[Value], schema: Option<&Node>, default: &str, depth: u32) {
+    fn items(
+        &mut self,
+        items: &[Value],
+        schema: Option<&Node>,
+        default: &str,
+        depth: u32,
+    ) -> Result<(), Exhausted> {
         let schema = schema.and_then(|it| self.library.resolve_schema(it).ok());
         let name = Name::of(schema.as_ref(), default);
-        for item in items {
-            self.element(&name, item, schema.as_ref(), depth);
-        }
+        items.iter().try_for_each(|item| self.element(&name, item, schema.as_ref(), depth))
     }
 
     /// The schema of a property, wherever the parts of the schema keep it.
-    fn property(&self, schema: &Node, key: &str, depth: u32) -> Option<Node> {
+    fn property(
+        &self,
+        schema: &Node,
+        key: &str,
+        depth: u32,
+        visits: &mut u32,
+    ) -> Result<Option<Node>, Exhausted> {
+        let Some(left) = visits.checked_sub(1) else { return Ok(None) };
+        *visits = left;
+        let size = schema.value.as_mapping().map_or(0, Mapping::len);
+        self.out.spend(1 + size as u64 / 16)?;
         if depth > 8 {
-            return None;
+            return Ok(None);
         }
-        let schema = self.library.resolve_schema(schema).ok()?;
+        let Ok(schema) = self.library.resolve_schema(schema) else { return Ok(None) };
         if let Some(property) = schema.get("properties").and_then(|it| it.get(key)) {
-            return self.library.resolve_schema(&property).ok();
+            return Ok(self.library.resolve_schema(&property).ok());
         }
-        let parts = ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|keyword| schema.get(keyword));
-        let mut parts = parts.flat_map(|it| it.items().collect::<Vec<_>>());
-        parts.find_map(|part| self.property(&part, key, depth + 1))
+        for parts in ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|keyword| schema.get(keyword)) {
+            for part in parts.items() {
+                if let Some(found) = self.property(&part, key, depth + 1, visits)? {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -179,7 +214,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::document::{Dialect, read};
-    use crate::openapi::Location;
+    use crate::openapi::{Location, body::tests::budget};
 
     #[track_caller]
     fn check(value: &str, schema: Option<&str>, expected: &str) {
@@ -187,7 +222,10 @@ mod tests {
         let root =
             read("{S: {Pet: {type: object, properties: {id: {type: integer, xml: {attribute: true}}}}}}");
         let schema = schema.map(|it| Node { value: read(it), file: 0 });
-        let text = document(&Library::new(root, &Location::alone()).0, &read(value), schema.as_ref(), None);
+        let (library, budget) = (Library::new(root, &Location::alone()).0, budget());
+        let mut out = Output::new(&budget);
+        document(&library, &read(value), schema.as_ref(), None, &mut out).unwrap();
+        let text = String::from_utf8(out.finish().to_vec()).unwrap();
         assert_eq!(text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), Some(expected));
     }
 

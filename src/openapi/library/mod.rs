@@ -13,7 +13,7 @@ mod schema;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -114,6 +114,24 @@ impl Library {
     /// A reference leads nowhere, in a circle, or into a file that was not read.
     pub fn resolve(&self, node: &Node) -> Result<Node, ReferenceError> {
         self.follow(node).map(|(node, _)| node)
+    }
+
+    /// As [`Self::resolve`], without the node: `known` are references that lead somewhere, by the file they stand in.
+    fn check(&self, node: &Node, known: &mut HashSet<(u32, Text)>) -> Result<(), ReferenceError> {
+        let mut hops = HOPS;
+        let mut here = node.clone();
+        let mut passed = Vec::new();
+        while let Some(reference) = self.reference(&here) {
+            let reference = reference?.clone();
+            let place = (here.file, reference.clone());
+            if known.contains(&place) {
+                break;
+            }
+            here = self.target(&reference, here.file, &mut hops)?;
+            passed.push(place);
+        }
+        known.extend(passed);
+        Ok(())
     }
 
     /// As [`Self::resolve`], and where the last reference led to, if there was one.

@@ -162,6 +162,7 @@ impl Loading {
     }
 
     fn check_references(&mut self) {
+        let mut known = HashSet::new();
         for file in 0..self.collected.len() {
             for (text, at) in std::mem::take(&mut self.collected[file].references) {
                 let Some(at) = at else { continue };
@@ -169,7 +170,7 @@ impl Loading {
                     return;
                 }
                 let node = Node { value: reference_to(&text), file: u32::try_from(file).unwrap_or(u32::MAX) };
-                if let Err(error) = self.library.resolve(&node) {
+                if let Err(error) = self.library.check(&node, &mut known) {
                     self.complain(file, at, error.to_string());
                 }
             }

@@ -5,7 +5,7 @@
 //! encoded slash stays inside its segment.
 //!
 //! Some documents tell operations apart by what follows a `#` or `?` in their templates. That is no part of a
-//! path: of several such operations the first one answers.
+//! path: the operation of the plain template answers, or failing that the first one of them.
 
 mod segment;
 mod trie;
@@ -18,6 +18,7 @@ use std::ops::Range;
 use http::Method;
 
 use super::Operation;
+pub use segment::is_plain;
 use segment::{Segment, decoded, segments};
 use trie::{Leaf, Trie};
 
@@ -53,19 +54,21 @@ impl Paths {
     /// Prepares the paths of operations. Broken operations are found, too.
     #[must_use]
     pub fn new(operations: &[Operation]) -> Self {
-        let mut paths = Self { trie: Trie::default(), templates: Vec::new(), unreachable: Vec::new() };
-        for (n, operation) in operations.iter().enumerate() {
-            let template = Segment::of_template(&operation.template);
-            if !paths.trie.insert(&template, &operation.method, n) {
+        let templates = operations.iter().map(|it| Segment::of_template(&it.template)).collect();
+        let mut paths = Self { trie: Trie::default(), templates, unreachable: Vec::new() };
+        let (plain, others): (Vec<usize>, Vec<usize>) =
+            (0..operations.len()).partition(|n| is_plain(&operations[*n].template));
+        for n in plain.into_iter().chain(others) {
+            if !paths.trie.insert(&paths.templates[n], &operations[n].method, n) {
                 paths.unreachable.push(n);
             }
-            paths.templates.push(template);
         }
+        paths.unreachable.sort_unstable();
         paths.trie.sort();
         paths
     }
 
-    /// Operations that are never found because an earlier one has the same method and the same path.
+    /// Operations that are never found because another one has the same method and the same path.
     #[must_use]
     pub fn unreachable(&self) -> &[usize] {
         &self.unreachable

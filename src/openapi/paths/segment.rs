@@ -179,6 +179,12 @@ fn split(path: &str) -> Vec<&str> {
     found
 }
 
+/// Whether a template is a path and nothing else: no `#` or `?` and what follows it.
+#[must_use]
+pub fn is_plain(template: &str) -> bool {
+    without_suffix(template).len() == template.len()
+}
+
 fn without_suffix(template: &str) -> &str {
     &template[..outside_braces(template, b"#?").next().unwrap_or(template.len())]
 }

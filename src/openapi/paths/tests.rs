@@ -131,6 +131,21 @@ fn what_follows_a_hash_or_a_question_mark_is_no_path() {
     check(amazon, "POST /", "POST /#X-Amz-Target=A.B");
     check(amazon, "/q", "GET /q?x={y}");
     assert_eq!(Paths::new(&operations(amazon)).unreachable(), [1, 3]);
+    let plain = &[
+        "POST /m#op=b",
+        "POST /m",
+        "GET /q?op=b",
+        "GET /q?op=a",
+        "GET /q",
+        "PUT /m#x",
+        "GET /{a}#b",
+        "GET /{c}",
+    ];
+    check(plain, "POST /m", "POST /m");
+    check(plain, "/q", "GET /q");
+    check(plain, "PUT /m", "PUT /m#x");
+    check(plain, "/x", "GET /{c} c=x");
+    assert_eq!(Paths::new(&operations(plain)).unreachable(), [0, 2, 3, 6]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ const TURNS: usize = 40;
 impl Generation<'_> {
     pub(super) fn array(&mut self, layers: &Layers, rules: &Rules, place: &Place<'_>) -> Result<Value, Stop> {
         let wanted = contained(layers);
-        let fixed = layers.all.iter().map(|layer| fixed(&layer.schema).len()).max().unwrap_or(0);
+        let fixed = layers.all.iter().map(|layer| fixed_count(&layer.schema)).max().unwrap_or(0);
         let open = self.item(layers, fixed).is_some();
         // Where no further item may stand, those asked for are among the first.
         let start = if open { fixed } else { 0 };
@@ -36,9 +36,13 @@ impl Generation<'_> {
         for n in 0..count {
             if n >= DIFFERENT.max(start + wanted.len())
                 && !rules.unique
-                && let Some(last) = items.last()
+                && let Some(last) = items.last().cloned()
             {
-                items.push(last.clone());
+                match self.weigh(&last) {
+                    Ok(()) => items.push(last),
+                    Err(_) if n >= least || self.makes_do() => break,
+                    Err(stop) => return Err(stop),
+                }
                 continue;
             }
             let extra = n.checked_sub(start).and_then(|n| wanted.get(n));
@@ -54,7 +58,7 @@ impl Generation<'_> {
             };
             match found {
                 Ok(item) => items.push(item),
-                Err(_) if n >= least => break,
+                Err(_) if n >= least || self.makes_do() => break,
                 Err(stop) => return Err(stop),
             }
         }
@@ -101,14 +105,13 @@ impl Generation<'_> {
     fn item(&self, layers: &Layers, n: usize) -> Option<Vec<Node>> {
         let mut schemas = Vec::new();
         for layer in &layers.all {
-            let fixed = fixed(&layer.schema);
-            if let Some(schema) = fixed.get(n) {
-                schemas.push(schema.clone());
+            if let Some(schema) = fixed(&layer.schema, n) {
+                schemas.push(schema);
                 continue;
             }
             let listed = layer.schema.value.get("items").is_some_and(|it| it.as_sequence().is_some());
             schemas.extend(layer.schema.get(if listed { "additionalItems" } else { "items" }));
-            if fixed.is_empty() || layer.schema.value.get("items").is_none() {
+            if fixed_count(&layer.schema) == 0 || layer.schema.value.get("items").is_none() {
                 schemas.extend(layer.schema.get("unevaluatedItems").filter(|_| !self.is_listed(layers, n)));
             }
         }
@@ -119,16 +122,28 @@ impl Generation<'_> {
     #[expect(clippy::unused_self, reason = "reads with its neighbours")]
     fn is_listed(&self, layers: &Layers, n: usize) -> bool {
         layers.all.iter().any(|layer| {
-            fixed(&layer.schema).len() > n
+            fixed_count(&layer.schema) > n
                 || layer.schema.value.get("items").is_some_and(|it| it.as_mapping().is_some())
         })
     }
 }
 
 /// The schemas of the first items; a list in `items` before 2020-12.
-fn fixed(schema: &Node) -> Vec<Node> {
-    let list = schema.get("prefixItems").or_else(|| schema.get("items"));
-    list.iter().flat_map(Node::items).collect()
+fn fixed_list(schema: &Node) -> &[Value] {
+    schema
+        .value
+        .get("prefixItems")
+        .or_else(|| schema.value.get("items"))
+        .map(Value::items)
+        .unwrap_or_default()
+}
+
+fn fixed_count(schema: &Node) -> usize {
+    fixed_list(schema).len()
+}
+
+fn fixed(schema: &Node, n: usize) -> Option<Node> {
+    fixed_list(schema).get(n).map(|it| schema.beside(it))
 }
 
 /// A schema for every item that `contains` asks for.
@@ -137,7 +152,7 @@ fn contained(layers: &Layers) -> Vec<Node> {
     for layer in &layers.all {
         if let Some(schema) = layer.schema.get("contains") {
             let count = layer.schema.value.get("minContains").and_then(size).unwrap_or(1).min(NODES);
-            all.extend(std::iter::repeat_n(schema, count));
+            all.extend(std::iter::repeat_n(schema, count.min(NODES.saturating_sub(all.len()))));
         }
     }
     all

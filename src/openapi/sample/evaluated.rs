@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::pattern::Patterns;
+use super::{effort::Effort, pattern::Patterns};
 use crate::{
     document::Value,
     openapi::{Library, Node},
@@ -14,6 +14,7 @@ pub(super) struct Spoken<'a, F> {
     pub(super) library: &'a Library,
     pub(super) patterns: &'a Patterns,
     pub(super) value: &'a Value,
+    pub(super) effort: &'a Effort<'a>,
     /// Whether it is valid by a schema that stands this deep.
     pub(super) holds: F,
 }
@@ -61,7 +62,8 @@ pub(super) fn items<F: Fn(&Node, u32) -> bool>(of: &Spoken<'_, F>, schema: &Node
 impl<F: Fn(&Node, u32) -> bool> Spoken<'_, F> {
     /// Gives the schema, and all in it that are valid for the value.
     fn collect(&self, schema: &Node, depth: u32, each: &mut dyn FnMut(&Node)) {
-        if depth > 32 || schema.value.as_mapping().is_none() {
+        let goes_on = self.effort.spend(1) && self.effort.has_stack();
+        if depth > 32 || !goes_on || schema.value.as_mapping().is_none() {
             return;
         }
         if self.library.reference_of(schema).is_some()

@@ -46,7 +46,7 @@ impl Explaining<'_> {
     fn schema(self, schema: &Node, value: &Value, at: At<'_>, depth: u32, out: &mut Vec<Fault>) {
         let Some(left) = self.work.get().checked_sub(1) else { return };
         self.work.set(left);
-        if depth > DEPTH || out.len() >= MOST {
+        if depth > DEPTH || out.len() >= MOST || !self.on.effort.has_stack() {
             return;
         }
         if schema.value == Value::Bool(false) {

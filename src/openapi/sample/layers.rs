@@ -1,6 +1,6 @@
 //! A schema taken apart: `$ref` and `allOf` become one flat list, and what leaves a choice is kept as a choice.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, rc::Rc};
 
 use super::{
     Stop,
@@ -54,7 +54,7 @@ pub(super) struct Context<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layers {
     pub(super) all: Vec<Layer>,
-    pub(super) choices: VecDeque<Choice>,
+    pub(super) choices: VecDeque<Rc<Choice>>,
     /// Ways of exclusive choices that were not taken.
     pub(super) excluded: Vec<Node>,
     pub(super) references: Vec<Reference>,
@@ -89,9 +89,19 @@ impl Layers {
         Ok(())
     }
 
+    /// How much there is to copy for another way.
+    pub(super) fn size(&self) -> usize {
+        self.all.len() + self.choices.len() + self.excluded.len() + self.references.len() + self.tags.len()
+    }
+
+    /// How many ways the choices have.
+    pub(super) fn ways(&self) -> usize {
+        self.choices.iter().map(|choice| choice.ways.len()).sum()
+    }
+
     /// Demands that `schema` does not hold.
     pub(super) fn forbid(&mut self, schema: &Node, context: Context<'_>) {
-        self.choices.push_back(denial(schema, context.library, 0));
+        self.choices.push_back(Rc::new(denial(schema, context.library, 0)));
     }
 
     /// The values of a keyword in all schemas that have it.
@@ -200,7 +210,7 @@ impl Layers {
                 .collect();
             if !ways.is_empty() {
                 branches = true;
-                self.choices.push_back(Choice { ways, exclusive: keyword == "oneOf", level });
+                self.choices.push_back(Rc::new(Choice { ways, exclusive: keyword == "oneOf", level }));
             }
         }
         if let (Some(discriminator), Some(owner), false) = (discriminator, owner, branches) {
@@ -214,7 +224,7 @@ impl Layers {
     fn conditions(&mut self, schema: &Node, level: u8, context: Context<'_>) {
         let way = |schemas: Vec<Node>| Way { schemas, tag: None };
         if let Some(rule) = schema.get("not") {
-            self.choices.push_back(denial(&rule, context.library, level));
+            self.choices.push_back(Rc::new(denial(&rule, context.library, level)));
         }
         if let Some(condition) = schema.get("if") {
             let (then, other) = (schema.get("then"), schema.get("else"));
@@ -223,7 +233,7 @@ impl Layers {
                 ways.push(way(std::iter::once(denied).chain(other.clone()).collect()));
             }
             ways.push(way(other.into_iter().collect()));
-            self.choices.push_back(Choice { ways, exclusive: false, level });
+            self.choices.push_back(Rc::new(Choice { ways, exclusive: false, level }));
         }
         for keyword in ["dependentRequired", "dependentSchemas", "dependencies"] {
             for (key, dependent) in schema.get(keyword).iter().flat_map(Node::entries) {
@@ -233,7 +243,7 @@ impl Layers {
                 };
                 let absent = schema.beside(&one("properties", one(key, Value::Bool(false))));
                 let ways = vec![way(vec![demanded]), way(vec![absent])];
-                self.choices.push_back(Choice { ways, exclusive: false, level });
+                self.choices.push_back(Rc::new(Choice { ways, exclusive: false, level }));
             }
         }
     }

@@ -5,15 +5,18 @@
 //! puts every one to the schema it is for ([`valid`]). All dice are thrown by place, so the same document always
 //! gives the same sample.
 
+mod account;
 mod array;
 mod decimal;
 mod dice;
 mod ecma;
+mod effort;
 mod evaluated;
 mod explain;
 mod fits;
 mod format;
 mod hint;
+mod infer;
 #[cfg(test)]
 mod laws;
 mod layers;
@@ -22,24 +25,42 @@ mod number;
 mod object;
 mod pattern;
 mod place;
+#[cfg(test)]
+mod recursion;
 mod rules;
 mod scalar;
 mod search;
+mod smallest;
 #[cfg(test)]
 mod tests;
 mod valid;
+mod written;
 
+use effort::Effort;
 pub use explain::Fault;
 pub(in crate::openapi) use layers::last_segment;
 use pattern::Patterns;
 use place::Place;
-use search::Generation;
+use search::{Generation, Nested};
+use smallest::Smallest;
 use valid::Evaluator;
 
 use std::cell::Cell;
 
 use super::{Library, Node};
-use crate::document::{Mapping, Value};
+use crate::{
+    budget::{Budget, Stack},
+    document::{Mapping, Value},
+};
+
+/// Steps of one search for a sample. A step is about a microsecond.
+const SEARCH: u64 = 400_000;
+/// Steps of the search for a small value where the other one found none in time.
+const FALLBACK: u64 = 100_000;
+/// Steps of one search for the value of a header field.
+const FIELD: u64 = 20_000;
+/// Steps of one question whether a value is valid; one that takes more is answered with yes.
+const QUESTION: u64 = 2_000_000;
 
 /// How values are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +109,8 @@ pub struct Sample {
     pub notes: Vec<String>,
     /// Whether the value is valid by the schema.
     pub valid: bool,
+    /// Whether the search took too many steps, so that the value is smaller than it would be otherwise.
+    pub reduced: bool,
 }
 
 /// Makes samples for the schemas of one library.
@@ -98,17 +121,42 @@ pub struct Sampler<'a> {
     examples: bool,
     plain: bool,
     patterns: Patterns,
-    /// Schemas that were looked at for all answers so far.
+    /// Steps taken for all answers so far.
     effort: Cell<u64>,
+    /// The bounds of all that is made with it.
+    budget: Option<&'a Budget>,
+    stack: Stack,
 }
 
 impl<'a> Sampler<'a> {
     /// A sampler for stable samples of responses.
     #[must_use]
     pub fn new(library: &'a Library) -> Self {
-        let (mode, direction) = (Mode::Stable, Direction::Response);
-        let (patterns, effort) = (Patterns::default(), Cell::new(0));
-        Self { library, mode, direction, examples: true, plain: false, patterns, effort }
+        Self {
+            library,
+            mode: Mode::Stable,
+            direction: Direction::Response,
+            examples: true,
+            plain: false,
+            patterns: Patterns::default(),
+            effort: Cell::new(0),
+            budget: None,
+            stack: Stack::here(),
+        }
+    }
+
+    /// Ends as soon as this budget is exhausted; what is made then is of no use.
+    #[must_use]
+    pub const fn within(mut self, budget: &'a Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// Takes no more of the stack than this.
+    #[must_use]
+    pub const fn stack(mut self, stack: Stack) -> Self {
+        self.stack = stack;
+        self
     }
 
     /// Chooses values in another way.
@@ -143,9 +191,13 @@ impl<'a> Sampler<'a> {
     /// Whether a value is valid by a schema, its formats included.
     #[must_use]
     pub fn valid(&self, schema: &Node, value: &Value) -> bool {
-        let evaluator = self.evaluator();
-        let valid = evaluator.valid(schema, value);
-        self.count(&evaluator);
+        self.valid_in(schema, value, QUESTION)
+    }
+
+    fn valid_in(&self, schema: &Node, value: &Value, steps: u64) -> bool {
+        let effort = self.effort_of(steps);
+        let valid = self.evaluator(&effort).valid(schema, value);
+        self.count(&effort);
         valid
     }
 
@@ -155,70 +207,147 @@ impl<'a> Sampler<'a> {
         if self.valid(schema, value) {
             return Vec::new();
         }
-        let evaluator = self.evaluator();
-        let faults = explain::explain(&evaluator, schema, value);
-        self.count(&evaluator);
+        let effort = self.effort_of(QUESTION);
+        let faults = explain::explain(&self.evaluator(&effort), schema, value);
+        self.count(&effort);
         faults
     }
 
-    /// How many schemas were looked at so far, for whoever asks much and has an end.
+    /// How many steps were taken so far, for a caller that asks much and has an end.
     #[must_use]
     pub const fn effort(&self) -> u64 {
         self.effort.get()
     }
 
-    fn count(&self, evaluator: &Evaluator<'_>) {
-        self.effort.set(self.effort.get() + u64::from(evaluator.spent()));
+    fn count(&self, effort: &Effort<'_>) {
+        self.effort.set(self.effort.get() + effort.taken());
     }
 
     /// A value for the schema. It is valid if the schema can be satisfied at all, but for schemas that ask for
     /// more than a sample has room for, or that only a long search could satisfy; then the notes say so.
     #[must_use]
     pub fn sample(&self, schema: &Node) -> Sample {
-        let (random, seed) = match self.mode {
-            Mode::Stable => (false, 0),
-            Mode::Seeded(seed) => (true, seed),
-        };
-        let schemas = std::slice::from_ref(schema);
-        let mut notes = Vec::new();
-        for forgiving in [false, true] {
-            let mut generation = self.generation(random, forgiving);
-            let solved = generation.solve(schemas, &Place::root(seed));
-            self.count(&generation.strict);
-            self.count(&generation.lenient);
-            if let Ok(value) = solved {
-                notes.append(&mut generation.notes);
-                let valid = self.valid(schema, &value);
-                if !valid {
-                    notes.push("no value was found that fits this schema".to_owned());
-                }
-                return Sample { value, notes, valid };
-            }
-        }
-        notes.push("no value was found that fits this schema".to_owned());
-        Sample { value: Mapping::default().into(), notes, valid: false }
+        self.sample_in(schema, SEARCH)
     }
 
-    fn generation(&self, random: bool, forgiving: bool) -> Generation<'_> {
+    /// The same for a header field, which is no place for a long search.
+    #[must_use]
+    pub fn sample_field(&self, schema: &Node) -> Sample {
+        self.sample_in(schema, FIELD)
+    }
+
+    fn sample_in(&self, schema: &Node, steps: u64) -> Sample {
+        let schemas = std::slice::from_ref(schema);
+        let smallest = Smallest::new(self, self.effort_of(steps.min(FALLBACK)));
+        let searched = self.searched(schema, &smallest, steps);
+        let mut sample = match searched {
+            Ok(sample) if sample.valid => sample,
+            // The root alone with all that it may have, then the least of it, then whatever comes near.
+            Ok(sample) => self.small(schema, &smallest, steps).unwrap_or(sample),
+            Err(reduced) => {
+                let small = self.small(schema, &smallest, steps);
+                let near = || self.attempt(schemas, Nested::Known(&smallest), true, steps.min(FALLBACK)).ok();
+                let near = || near().map(|(value, notes)| self.judged(schema, value, (notes, steps)));
+                let nothing = || self.judged(schema, Mapping::default().into(), (Vec::new(), steps));
+                Sample { reduced, ..small.or_else(near).unwrap_or_else(nothing) }
+            }
+        };
+        self.effort.set(self.effort.get() + smallest.taken());
+        if sample.reduced {
+            sample
+                .notes
+                .push("the schema asks for too long a search, so the value is a small one".to_owned());
+        }
+        if !sample.valid {
+            sample.notes.push("no value was found that fits this schema".to_owned());
+        }
+        sample
+    }
+
+    /// A small value that is valid.
+    fn small(&self, schema: &Node, smallest: &Smallest<'_>, steps: u64) -> Option<Sample> {
+        let schemas = std::slice::from_ref(schema);
+        let root = self.attempt(schemas, Nested::Known(smallest), false, steps.min(FALLBACK)).ok();
+        let root =
+            root.map(|(value, notes)| self.judged(schema, value, (notes, steps))).filter(|it| it.valid);
+        root.or_else(|| {
+            let least = smallest.of(schemas).map(|value| self.judged(schema, value, (Vec::new(), steps)));
+            least.filter(|it| it.valid)
+        })
+    }
+
+    /// The value that a search finds, and failing that one that does not fit everywhere. Else whether there was not
+    /// enough time.
+    fn searched(&self, schema: &Node, smallest: &Smallest<'_>, steps: u64) -> Result<Sample, bool> {
+        for forgiving in [false, true] {
+            match self.attempt(std::slice::from_ref(schema), Nested::Searched(smallest), forgiving, steps) {
+                Ok((value, notes)) => return Ok(self.judged(schema, value, (notes, steps))),
+                Err(Stop::Spent) => return Err(true),
+                Err(_) => (),
+            }
+        }
+        Err(false)
+    }
+
+    fn attempt(
+        &self,
+        schemas: &[Node],
+        nested: Nested<'_>,
+        forgiving: bool,
+        steps: u64,
+    ) -> Result<(Value, Vec<String>), Stop> {
+        let seed = match self.mode {
+            Mode::Stable => 0,
+            Mode::Seeded(seed) => seed,
+        };
+        let effort = self.effort_of(steps);
+        let mut generation = self.generation(&effort, nested, forgiving);
+        generation.random = self.mode != Mode::Stable;
+        generation.top = true;
+        let found = generation.solve(schemas, &Place::root(seed));
+        let notes = generation.notes;
+        self.count(&effort);
+        found.map(|value| (value, notes))
+    }
+
+    fn judged(&self, schema: &Node, value: Value, (notes, steps): (Vec<String>, u64)) -> Sample {
+        let valid = self.valid_in(schema, &value, steps);
+        Sample { value, notes, valid, reduced: false }
+    }
+
+    fn generation<'b>(
+        &'b self,
+        effort: &'b Effort<'b>,
+        nested: Nested<'b>,
+        forgiving: bool,
+    ) -> Generation<'b> {
         Generation {
             library: self.library,
             direction: self.direction,
-            random,
+            random: false,
             examples: self.examples,
             plain: self.plain,
             forgiving,
             patterns: &self.patterns,
-            strict: self.evaluator(),
-            lenient: self.evaluator().without_formats(),
+            strict: self.evaluator(effort),
+            lenient: self.evaluator(effort).without_formats(),
             notes: Vec::new(),
             nodes: 0,
             bytes: 0,
             work: 0,
+            effort,
+            nested,
+            top: false,
+            missing: Vec::new(),
         }
     }
 
-    fn evaluator(&self) -> Evaluator<'_> {
-        Evaluator::new(self.library, self.direction, &self.patterns)
+    fn evaluator<'b>(&'b self, effort: &'b Effort<'b>) -> Evaluator<'b> {
+        Evaluator::new(self.library, self.direction, &self.patterns, effort)
+    }
+
+    fn effort_of(&self, steps: u64) -> Effort<'a> {
+        Effort::new(steps, self.budget, self.stack)
     }
 }
 
@@ -229,4 +358,6 @@ enum Stop {
     Impossible,
     /// The way went too deep; a shorter one may lead somewhere.
     Cut,
+    /// No step is left.
+    Spent,
 }

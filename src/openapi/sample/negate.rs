@@ -8,30 +8,39 @@ use crate::{
 
 /// `not`s in `not`s are followed this deep.
 const DEPTH: u32 = 8;
+/// More ways than this are not collected.
+const WAYS: usize = 512;
+/// More schemas than this are not looked at for them.
+const VISITS: u32 = 2_000;
 
 const TYPES: [&str; 6] = ["string", "number", "object", "array", "boolean", "null"];
 
 /// Ways to be invalid by `schema`, the least surprising first. They are hints: none is sure to do.
 pub(super) fn negate(library: &Library, schema: &Node) -> Vec<Node> {
     let mut ways = Vec::new();
-    collect(library, schema, 0, &mut ways);
+    collect(library, schema, 0, &mut { VISITS }, &mut ways);
     ways.sort_by_key(|(rank, _)| *rank);
     ways.into_iter().map(|(_, node)| node).collect()
 }
 
-fn collect(library: &Library, schema: &Node, depth: u32, ways: &mut Vec<(u8, Node)>) {
-    if depth > DEPTH {
+fn collect(library: &Library, schema: &Node, depth: u32, visits: &mut u32, ways: &mut Vec<(u8, Node)>) {
+    let Some(left) = visits.checked_sub(1) else { return };
+    *visits = left;
+    if depth > DEPTH || ways.len() > WAYS {
         return;
     }
     if library.reference_of(schema).is_some() {
         if let Ok(target) = library.resolve(schema) {
-            collect(library, &target, depth + 1, ways);
+            collect(library, &target, depth + 1, visits, ways);
         }
         return;
     }
     for (keyword, rule) in schema.entries() {
+        if ways.len() > WAYS {
+            return;
+        }
         match keyword {
-            "allOf" => rule.items().for_each(|it| collect(library, &it, depth + 1, ways)),
+            "allOf" => rule.items().for_each(|it| collect(library, &it, depth + 1, visits, ways)),
             "anyOf" | "oneOf" => {
                 let all: Vec<Value> = rule.value.items().iter().map(not).collect();
                 ways.push((3, at(schema, [("allOf", all.into())])));

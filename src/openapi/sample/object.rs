@@ -11,7 +11,7 @@ use super::{
     pattern::Lengths,
     place::Place,
     rules::Rules,
-    search::Generation,
+    search::{Generation, Nested},
 };
 use crate::{
     document::{Mapping, Text, Value},
@@ -85,11 +85,15 @@ impl Generation<'_> {
         let mut members =
             Members { values: HashMap::new(), order: declared.clone(), known, most: rules.properties.most };
         for name in &required {
-            let value = self.property(layers, name, place)?;
-            members.insert(name, value);
+            match self.property(layers, name, place) {
+                Ok(value) => members.insert(name, value),
+                Err(_) if self.makes_do() => (),
+                Err(stop) => return Err(stop),
+            }
         }
         let tags: Vec<Text> = layers.tags.iter().map(|(name, _)| name.clone()).collect();
-        let optional = tags.iter().chain(&declared).filter(|name| !required.contains(*name));
+        let needed: HashSet<&Text> = required.iter().collect();
+        let optional = tags.iter().chain(&declared).filter(|name| !needed.contains(name));
         for name in optional {
             if members.is_full() || self.is_lean() {
                 break;
@@ -108,8 +112,16 @@ impl Generation<'_> {
         Ok(members.finish())
     }
 
+    /// Whether what cannot be made is left out, as nothing better is to be had.
+    pub(super) const fn makes_do(&self) -> bool {
+        self.forgiving && matches!(self.nested, Nested::Known(_))
+    }
+
     /// The value of one property; `Impossible` if it may not be there.
     fn property(&mut self, layers: &Layers, name: &str, place: &Place<'_>) -> Result<Value, Stop> {
+        if !self.effort.spend_each(layers.size(), 2) {
+            return Err(Stop::Spent);
+        }
         let schemas = self.schemas_of(layers, name).ok_or(Stop::Impossible)?;
         let tag = layers.tags.iter().filter(|(property, _)| **property == *name).flat_map(|(_, names)| names);
         for name in tag {
@@ -134,6 +146,9 @@ impl Generation<'_> {
             if declares(self.patterns, schema, name) {
                 schemas.extend(schema.get("properties").and_then(|it| it.get(name)));
                 for (pattern, it) in schema.get("patternProperties").iter().flat_map(Node::entries) {
+                    if !self.effort.spend(1) {
+                        return None;
+                    }
                     if self.patterns.compiled(pattern).matches(name) {
                         schemas.push(it);
                     }
@@ -157,9 +172,10 @@ impl Generation<'_> {
     /// The required names, but for properties that do not travel in this direction.
     fn required(&self, layers: &Layers) -> Vec<Text> {
         let mut names: Vec<Text> = Vec::new();
+        let mut seen = HashSet::new();
         for name in layers.values("required").flat_map(Value::items) {
             if let Value::String(name) = name
-                && !names.contains(name)
+                && seen.insert(name)
                 && !self.is_hidden(layers, name)
             {
                 names.push(name.clone());
@@ -224,13 +240,13 @@ impl Generation<'_> {
             }
         }
         for turn in 0..least.saturating_add(NAMES) {
-            if members.values.len() >= least {
-                return Ok(());
+            if members.values.len() >= least || self.effort.is_spent() {
+                break;
             }
             let name = self.free_name(layers, turn, place);
             self.extra(layers, name, place, members);
         }
-        if members.values.len() >= least { Ok(()) } else { Err(Stop::Impossible) }
+        if members.values.len() >= least || self.makes_do() { Ok(()) } else { Err(Stop::Impossible) }
     }
 
     /// A name for a property that the document does not name.

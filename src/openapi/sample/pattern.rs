@@ -3,7 +3,11 @@
 //! Ours instead of `rand_regex`: that one refuses anchors, takes `\d` for every digit of Unicode and has no notion
 //! of a wanted length.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+};
 
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
@@ -13,22 +17,34 @@ use crate::document::Text;
 
 /// Texts grow no longer than this for a pattern's sake, in characters.
 const LONGEST: usize = 64 * 1024;
+/// Patterns are no longer than this; one that is says nothing here.
+const WRITTEN: usize = 32 * 1024;
 /// Compiled patterns may need this much memory.
 const SIZE: usize = 32 << 20;
+/// States that a pattern may have once its repetitions are written out; a compiled one has a few for each.
+const STATES: u64 = 400_000;
+/// States that all patterns of one sample may have.
+const ALL_STATES: u64 = 1_000_000;
+/// Letters and rounds of one text.
+const ROUNDS: u32 = 1_000_000;
 /// Letters that a generous class such as `.` is filled with: one of every kind that passwords are asked for.
 const MIXED: [char; 8] = ['a', 'B', '3', 'x', '7', 'Q', '!', 'k'];
 
 /// The patterns met so far.
 #[derive(Default)]
-pub(super) struct Patterns(RefCell<HashMap<Text, Rc<Pattern>>>);
+pub(super) struct Patterns {
+    known: RefCell<HashMap<Text, Rc<Pattern>>>,
+    /// The states of them all.
+    states: Cell<u64>,
+}
 
 impl Patterns {
     pub(super) fn compiled(&self, pattern: &str) -> Rc<Pattern> {
-        if let Some(known) = self.0.borrow().get(pattern) {
+        if let Some(known) = self.known.borrow().get(pattern) {
             return Rc::clone(known);
         }
-        let new = Rc::new(Pattern::new(pattern));
-        self.0.borrow_mut().insert(pattern.into(), Rc::clone(&new));
+        let new = Rc::new(Pattern::new(pattern, &self.states));
+        self.known.borrow_mut().insert(pattern.into(), Rc::clone(&new));
         new
     }
 }
@@ -58,13 +74,24 @@ impl Lengths {
 }
 
 impl Pattern {
-    fn new(pattern: &str) -> Self {
+    /// Reads a pattern; `states` counts what all of them need together.
+    fn new(pattern: &str, states: &Cell<u64>) -> Self {
+        if pattern.len() > WRITTEN {
+            return Self { tests: Vec::new(), tree: None, exact: false };
+        }
         let translated = ecma::translate(pattern);
         let tree = regex_syntax::parse(&translated.text).ok();
         let all = std::iter::once((true, translated.text)).chain(translated.looks);
         let mut exact = !translated.inexact;
         let mut tests = Vec::new();
         for (wanted, text) in all {
+            let needed = regex_syntax::parse(&text).map_or(u64::MAX, |tree| states_of(&tree));
+            let sum = states.get().saturating_add(needed);
+            if needed > STATES || sum > ALL_STATES {
+                exact = false;
+                continue;
+            }
+            states.set(sum);
             match RegexBuilder::new(&text).size_limit(SIZE).build() {
                 Ok(regex) => tests.push((wanted, regex)),
                 Err(_) => exact = false,
@@ -88,8 +115,14 @@ impl Pattern {
         // Six characters more than needed read well; after that anything within the bounds is tried.
         let wish = if attempt < 2 { 6 } else { 1 + dice.below(24) };
         let wanted = lengths.least.max(shortest.max(wish)).min(lengths.most).min(LONGEST);
-        let mut writer =
-            Writer { out: String::new(), room: wanted - shortest.min(wanted), mixed: attempt % 2 == 1, dice };
+        let mut writer = Writer {
+            out: String::new(),
+            length: 0,
+            rounds: ROUNDS,
+            room: wanted - shortest.min(wanted),
+            mixed: attempt % 2 == 1,
+            dice,
+        };
         writer.write(tree);
         let mut out = writer.out;
         let missing = lengths.least.saturating_sub(out.chars().count()).min(LONGEST);
@@ -111,6 +144,22 @@ fn ends(tree: &Hir, look: Look) -> bool {
     }
 }
 
+/// About how many states a compiled pattern has: its repetitions are written out.
+fn states_of(tree: &Hir) -> u64 {
+    let sum = |parts: &[Hir]| parts.iter().map(states_of).fold(1, u64::saturating_add);
+    match tree.kind() {
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(Class::Bytes(_)) => 1,
+        HirKind::Literal(literal) => literal.0.len() as u64,
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len() as u64,
+        HirKind::Repetition(repetition) => {
+            let times = u64::from(repetition.max.unwrap_or(repetition.min).max(1));
+            states_of(&repetition.sub).saturating_mul(times)
+        }
+        HirKind::Capture(capture) => states_of(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => sum(parts),
+    }
+}
+
 /// The length of the shortest match, in characters.
 fn shortest(tree: &Hir) -> usize {
     match tree.kind() {
@@ -128,6 +177,10 @@ fn shortest(tree: &Hir) -> usize {
 
 struct Writer<'a> {
     out: String,
+    /// Letters written.
+    length: usize,
+    /// Letters and rounds that may still come.
+    rounds: u32,
     /// How many characters beyond the shortest match may still come.
     room: usize,
     /// Whether letters of all kinds are wanted.
@@ -137,11 +190,17 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn write(&mut self, tree: &Hir) {
+        self.rounds = self.rounds.saturating_sub(1);
         match tree.kind() {
             HirKind::Empty | HirKind::Look(_) => (),
-            HirKind::Literal(literal) => self.out.push_str(&String::from_utf8_lossy(&literal.0)),
+            HirKind::Literal(literal) => {
+                let text = String::from_utf8_lossy(&literal.0);
+                self.length += text.chars().count();
+                self.out.push_str(&text);
+            }
             HirKind::Class(class) => {
                 if let Some(letter) = self.letter(class) {
+                    self.length += 1;
                     self.out.push(letter);
                 }
             }
@@ -157,7 +216,7 @@ impl Writer<'_> {
                 let more = spare.min(self.room / each);
                 self.room -= more * each;
                 for _ in 0..(least.saturating_add(more)).min(LONGEST) {
-                    if self.out.len() > 4 * LONGEST {
+                    if self.out.len() > 4 * LONGEST || self.rounds == 0 {
                         return;
                     }
                     self.write(&repetition.sub);
@@ -188,7 +247,7 @@ impl Writer<'_> {
         };
         let has = |letter: &char| ranges.iter().any(|(low, high)| (low..=high).contains(&letter));
         if self.mixed {
-            let length = self.out.chars().count();
+            let length = self.length;
             let turn = (0..MIXED.len()).map(|n| MIXED[(length + n) % MIXED.len()]).find(has);
             if turn.is_some() {
                 return turn;
@@ -211,7 +270,7 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, least: usize, most: usize) {
-        let compiled = Pattern::new(pattern);
+        let compiled = Pattern::new(pattern, &Cell::default());
         let lengths = Lengths { least, most };
         let found = (0..32).find_map(|attempt| {
             let text = compiled.write(lengths, attempt, &mut Dice::new(attempt as u64))?;
@@ -259,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_judged() {
-        let pattern = Pattern::new(r"(a)\1");
+        let pattern = Pattern::new(r"(a)\1", &Cell::default());
         assert!(!pattern.exact && pattern.matches("anything"));
         assert_eq!(pattern.write(Lengths { least: 0, most: 9 }, 0, &mut Dice::new(0)), None);
     }

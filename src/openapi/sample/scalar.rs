@@ -13,7 +13,7 @@ use super::{
     pattern::Lengths,
     place::Place,
     rules::Rules,
-    search::Generation,
+    search::{BYTES, Generation},
 };
 use crate::{
     document::{Text, Value},
@@ -68,6 +68,12 @@ impl Generation<'_> {
         lengths.most = lengths.most.max(if self.forgiving { lengths.least } else { 0 });
         if lengths.least > lengths.most {
             return Err(Stop::Impossible);
+        }
+        if !self.effort.spend_each(lengths.least, 64) {
+            return Err(Stop::Spent);
+        }
+        if self.bytes.saturating_add(lengths.least) > BYTES {
+            return Err(Stop::Cut);
         }
         let text = Words { generation: self, rules, lengths, place };
         let encoded = text.encoded(layers);
@@ -146,12 +152,17 @@ impl Words<'_, '_> {
 
     /// A text along one of the patterns that matches all of them.
     fn patterned(&self, formatted: bool) -> Option<String> {
+        let effort = self.generation.effort;
         (0..ATTEMPTS).find_map(|attempt| {
             self.rules.patterns.iter().find_map(|pattern| {
+                if !effort.spend(1) {
+                    return None;
+                }
                 let compiled = self.generation.patterns.compiled(pattern);
                 // Where many texts are wanted, later ones are tried at once.
                 let attempt = attempt + 2 * (self.place.turn as usize).min(16);
                 let text = compiled.write(self.lengths, attempt, &mut self.dice(attempt))?;
+                effort.spend_each(text.len() * (1 + self.rules.patterns.len()), 16);
                 (self.matches(&text) && (!formatted || self.is_formatted(&text))).then_some(text)
             })
         })

@@ -1,15 +1,18 @@
 //! The search for a value that fits all the schemas at a place: choices one way after the other, each value tested.
 
-use std::cell::Cell;
+use std::{cell::Cell, rc::Rc};
 
 use super::{
     Direction, Stop,
     dice::Dice,
-    layers::{Context, Layers},
+    effort::Effort,
+    infer::{infer, is_intricate},
+    layers::{Choice, Context, Layers},
     pattern::Patterns,
     place::Place,
     rules::{Kind, Rules},
-    valid::{Evaluator, equal},
+    smallest::Smallest,
+    valid::Evaluator,
 };
 use crate::{
     document::Value,
@@ -21,9 +24,9 @@ pub(super) const NODES: usize = 20_000;
 /// Above this many values a schema is not entered a second time.
 const WIDE: usize = 2_000;
 /// Bytes of text in one sample.
-const BYTES: usize = 4 << 20;
+pub(super) const BYTES: usize = 2 << 20;
 /// Values made for one sample, with those thrown away.
-const WORK: usize = 200_000;
+pub(super) const WORK: usize = 200_000;
 /// Collections may stand this deep.
 const DEPTH: u32 = 64;
 /// A reference may lead to itself this often.
@@ -37,26 +40,6 @@ const LUCK: u32 = 32;
 
 /// After this many values of one kind another kind is tried.
 const FEW: usize = 8;
-
-/// Keywords after which a collection has to be tested as a whole.
-const INTRICATE: [&str; 16] = [
-    "oneOf",
-    "anyOf",
-    "not",
-    "if",
-    "enum",
-    "const",
-    "contains",
-    "uniqueItems",
-    "propertyNames",
-    "dependentRequired",
-    "dependentSchemas",
-    "dependencies",
-    "unevaluatedProperties",
-    "unevaluatedItems",
-    "patternProperties",
-    "minProperties",
-];
 
 /// One sample in the making.
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
@@ -78,11 +61,36 @@ pub(super) struct Generation<'a> {
     pub(super) nodes: usize,
     pub(super) bytes: usize,
     pub(super) work: usize,
+    pub(super) effort: &'a Effort<'a>,
+    pub(super) nested: Nested<'a>,
+    /// Whether the whole sample is made here, and not one part of it.
+    pub(super) top: bool,
+    /// The schemas of parts that are not known yet.
+    pub(super) missing: Vec<Vec<Node>>,
+}
+
+/// Where the values of nested places come from.
+#[derive(Clone, Copy)]
+pub(super) enum Nested<'a> {
+    /// From a search of their own; from the small ones when the effort runs short.
+    Searched(&'a Smallest<'a>),
+    /// From the small ones that are known.
+    Known(&'a Smallest<'a>),
+}
+
+/// A choice of which some ways were taken already.
+struct Open {
+    /// What applies whichever way is taken.
+    layers: Layers,
+    choice: Rc<Choice>,
+    /// The way that is taken first.
+    start: usize,
+    taken: usize,
 }
 
 /// What a value has to fit, and how much may be tried for it.
-struct Goal<'a> {
-    schemas: &'a [Node],
+pub(super) struct Goal<'a> {
+    pub(super) schemas: &'a [Node],
     /// Whole ways that may still be tried.
     tries: Cell<u32>,
     /// Single choices that may still be made.
@@ -92,7 +100,21 @@ struct Goal<'a> {
 impl<'a> Generation<'a> {
     /// A value that fits all of the schemas.
     pub(super) fn solve(&mut self, schemas: &[Node], place: &Place<'_>) -> Result<Value, Stop> {
-        if place.depth >= DEPTH || self.work > 2 * WORK || self.nodes > 2 * NODES || self.bytes > BYTES {
+        if !self.effort.spend(1 + schemas.len() as u64) {
+            return Err(Stop::Spent);
+        }
+        match self.nested {
+            Nested::Known(smallest) if place.depth > 1 - u32::from(self.top) => {
+                return self.part(smallest, schemas);
+            }
+            Nested::Searched(smallest) if self.effort.is_short() && !place.is_root() => {
+                let value = smallest.of(schemas).ok_or(Stop::Impossible)?;
+                self.weigh(&value)?;
+                return Ok(value);
+            }
+            _ => (),
+        }
+        if place.depth >= DEPTH || self.work > 2 * WORK || self.is_full() || !self.effort.has_stack() {
             self.note(place, "the sample is cut here: it grew too large");
             return Err(Stop::Cut);
         }
@@ -106,6 +128,9 @@ impl<'a> Generation<'a> {
         for broken in std::mem::take(&mut layers.broken) {
             self.note(place, &broken);
         }
+        if !self.effort.spend_each(layers.size() + layers.ways(), 8) {
+            return Err(Stop::Spent);
+        }
         let tries = Cell::new(if self.work > WORK { 1 } else { TRIES });
         let goal = Goal { schemas, tries, steps: Cell::new(STEPS) };
         let found = added.and_then(|()| self.search(layers, &goal, place));
@@ -114,11 +139,6 @@ impl<'a> Generation<'a> {
             self.notes.truncate(before.2);
         }
         found
-    }
-
-    /// Whether only what has to be there is still wanted.
-    pub(super) const fn is_lean(&self) -> bool {
-        self.nodes > NODES || self.bytes > BYTES / 2 || self.work > WORK
     }
 
     pub(super) fn note(&mut self, place: &Place<'_>, note: &str) {
@@ -134,34 +154,52 @@ impl<'a> Generation<'a> {
         Context { library: self.library, visits }
     }
 
-    fn search(&mut self, mut layers: Layers, goal: &Goal<'_>, place: &Place<'_>) -> Result<Value, Stop> {
-        let Some(choice) = layers.choices.pop_front() else { return self.leaf(&layers, goal, place) };
+    /// Goes through the choices, one way after the other, without recursion: a place may have hundreds of them.
+    fn search(&mut self, layers: Layers, goal: &Goal<'_>, place: &Place<'_>) -> Result<Value, Stop> {
         let mut stop = Stop::Impossible;
+        let mut open: Vec<Open> = Vec::new();
+        let mut next = Some(layers);
+        loop {
+            if let Some(mut layers) = next.take() {
+                match layers.choices.pop_front() {
+                    Some(choice) => open.push(self.opened(layers, choice, place)),
+                    None => match self.leaf(&layers, goal, place) {
+                        Err(Stop::Spent) => return Err(Stop::Spent),
+                        Err(other) => stop = stop.max(other),
+                        found => return found,
+                    },
+                }
+            }
+            let Some(here) = open.last_mut() else { return Err(stop) };
+            let count = here.choice.ways.len();
+            if here.taken == count || goal.tries.get() == 0 || goal.steps.get() == 0 {
+                open.pop();
+                continue;
+            }
+            let way = (here.start + here.taken) % count;
+            here.taken += 1;
+            goal.steps.set(goal.steps.get() - 1);
+            self.work += 1;
+            let mut layers = here.layers.clone();
+            let taken = layers.take(&here.choice, way, self.context(), place);
+            if !self.effort.spend_each(8 + layers.size() + layers.ways(), 8) {
+                return Err(Stop::Spent);
+            }
+            if let Err(other) = taken {
+                stop = stop.max(other);
+            } else if self.forgiving || !Rules::of(&layers, self.library.version()).is_empty() {
+                next = Some(layers);
+            }
+        }
+    }
+
+    fn opened(&self, layers: Layers, choice: Rc<Choice>, place: &Place<'_>) -> Open {
         let count = choice.ways.len();
         let chance = if self.random { Dice::new(place.seed).below(count) } else { 0 };
         let turn = place.turn as usize;
         // With every round the ways move on by one, so that each way meets odd turns and even ones.
         let start = chance + turn + turn / count.max(1);
-        for n in 0..count {
-            if goal.tries.get() == 0 || goal.steps.get() == 0 {
-                break;
-            }
-            goal.steps.set(goal.steps.get() - 1);
-            self.work += 1;
-            let mut next = layers.clone();
-            if let Err(other) = next.take(&choice, (start + n) % count, self.context(), place) {
-                stop = stop.max(other);
-                continue;
-            }
-            if !self.forgiving && Rules::of(&next, self.library.version()).is_empty() {
-                continue;
-            }
-            match self.search(next, goal, place) {
-                Err(other) => stop = stop.max(other),
-                found => return found,
-            }
-        }
-        Err(stop)
+        Open { layers, choice, start, taken: 0 }
     }
 
     /// All choices are made: the author's values, then our own.
@@ -169,6 +207,9 @@ impl<'a> Generation<'a> {
         goal.tries.set(goal.tries.get().saturating_sub(1));
         let written = self.written(layers);
         let count = written.values.len();
+        if !self.effort.spend_each(8 + layers.size() + count, 8) {
+            return Err(Stop::Spent);
+        }
         let chance = if self.random { Dice::new(place.seed).below(count) } else { 0 };
         let turn = chance + place.turn as usize;
         let turn = if written.closed && count > 0 { turn % count } else { turn };
@@ -176,13 +217,16 @@ impl<'a> Generation<'a> {
         let closed = if written.closed || self.random { early } else { &[] };
         for value in late.iter().chain(closed) {
             if let Some(value) = self.fitting(value, goal, written.closed) {
-                self.count(&value);
+                self.weigh(&value)?;
                 return Ok(value);
             }
             self.blame(layers, value, place);
+            if self.effort.is_spent() {
+                return Err(Stop::Spent);
+            }
         }
         if written.closed {
-            let first = written.values.first().filter(|_| self.forgiving).cloned();
+            let first = written.values.first().filter(|_| self.forgiving).map(|it| (*it).clone());
             return first.ok_or(Stop::Impossible);
         }
         let rules = Rules::of(layers, self.library.version());
@@ -198,6 +242,7 @@ impl<'a> Generation<'a> {
         }
         for kind in kinds {
             match self.attempts(kind, layers, &rules, goal, place) {
+                Err(Stop::Spent) => return Err(Stop::Spent),
                 Err(other) => stop = stop.max(other),
                 found => return found,
             }
@@ -223,6 +268,9 @@ impl<'a> Generation<'a> {
             self.work += 1;
             let simple = !scalar && layers.all.len() == 1 && !is_intricate(layers);
             if simple || goal.schemas.iter().all(|schema| self.strict.valid(schema, &value)) {
+                if self.effort.is_spent() {
+                    return Err(Stop::Spent);
+                }
                 self.count(&value);
                 return Ok(value);
             }
@@ -231,10 +279,12 @@ impl<'a> Generation<'a> {
             {
                 (self.nodes, self.bytes) = (before.0, before.1);
                 self.notes.truncate(before.2);
-                if goal.tries.get() > 0
-                    && let Ok(value) = self.search(refined, goal, place)
-                {
-                    return Ok(value);
+                if goal.tries.get() > 0 && self.effort.has_stack() {
+                    match self.search(refined, goal, place) {
+                        Err(Stop::Spent) => return Err(Stop::Spent),
+                        Err(_) => (),
+                        found => return found,
+                    }
                 }
             }
             if self.forgiving {
@@ -276,117 +326,5 @@ impl<'a> Generation<'a> {
             refined.forbid(schema, self.context());
         }
         Some(refined)
-    }
-
-    /// The value, or what its author will have meant, if it fits.
-    fn fitting(&self, value: &Value, goal: &Goal<'_>, closed: bool) -> Option<Value> {
-        let fits = |value: &Value| {
-            goal.schemas.iter().all(|schema| self.strict.valid(schema, value))
-                // Nothing but these values is allowed, so their format is what they are.
-                || closed && goal.schemas.iter().all(|schema| self.lenient.valid(schema, value))
-        };
-        if fits(value) {
-            return Some(value.clone());
-        }
-        // YAML takes an unquoted `12345` for a number, and people quote numbers.
-        let meant = match value {
-            Value::Number(number) => Value::from(number.as_str()),
-            Value::Bool(it) => Value::from(it.to_string()),
-            Value::String(text) => serde_json::from_str::<Value>(text)
-                .ok()
-                .filter(|it| matches!(it, Value::Number(_) | Value::Bool(_)))?,
-            _ => return None,
-        };
-        fits(&meant).then_some(meant)
-    }
-
-    /// The values that the document itself gives, in the order of their worth.
-    fn written(&self, layers: &Layers) -> Written {
-        let mut sorted: Vec<_> = layers.all.iter().collect();
-        sorted.sort_by_key(|layer| layer.level);
-        let each =
-            |keyword: &'static str| sorted.iter().filter_map(move |layer| layer.schema.value.get(keyword));
-        let mut values: Vec<Value> = Vec::new();
-        let mut add = |value: &Value| {
-            if !values.iter().any(|it| equal(it, value)) {
-                values.push(value.clone());
-            }
-        };
-        if self.examples {
-            each("example").for_each(&mut add);
-            each("examples").for_each(|it| it.items().iter().for_each(&mut add));
-        }
-        each("const").for_each(&mut add);
-        if self.examples {
-            each("default").for_each(&mut add);
-        }
-        each("enum").for_each(|it| it.items().iter().for_each(&mut add));
-        let closed = each("const").next().is_some() || each("enum").any(|it| it.as_sequence().is_some());
-        Written { values, closed }
-    }
-
-    /// Says so where an example breaks the very schema that it stands in.
-    fn blame(&mut self, layers: &Layers, value: &Value, place: &Place<'_>) {
-        let wrong = layers.all.iter().any(|layer| {
-            ["example", "default"].iter().any(|it| layer.schema.value.get(it) == Some(value))
-                && !self.strict.valid(&layer.schema, value)
-        });
-        if wrong && place.turn == 0 {
-            self.note(place, "an example or default does not fit its own schema, so another value was made");
-        }
-    }
-
-    /// Takes a value to the account of the sample.
-    fn count(&mut self, value: &Value) {
-        self.nodes += 1;
-        self.bytes += match value {
-            Value::String(text) => text.len() + 3,
-            Value::Mapping(mapping) => mapping.iter().map(|(key, _)| key.len() + 4).sum(),
-            _ => 4,
-        };
-    }
-}
-
-/// The author's values, and whether no others are allowed.
-struct Written {
-    values: Vec<Value>,
-    closed: bool,
-}
-
-fn is_intricate(layers: &Layers) -> bool {
-    INTRICATE.iter().any(|keyword| layers.values(keyword).next().is_some())
-}
-
-/// The kind that keywords without a type suggest.
-fn infer(layers: &Layers, place: &Place<'_>) -> Kind {
-    let has = |keywords: &[&str]| keywords.iter().any(|keyword| layers.values(keyword).next().is_some());
-    let number =
-        |it: &Value| it.as_str().is_some_and(|it| ["int32", "int64", "float", "double"].contains(&it));
-    if has(&[
-        "properties",
-        "required",
-        "additionalProperties",
-        "minProperties",
-        "maxProperties",
-        "patternProperties",
-        "propertyNames",
-        "dependentRequired",
-        "dependentSchemas",
-        "discriminator",
-        "unevaluatedProperties",
-    ]) {
-        Kind::Object
-    } else if has(&["items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"]) {
-        Kind::Array
-    } else if has(&["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"])
-        || layers.values("format").any(number)
-    {
-        Kind::Number
-    } else if has(&["pattern", "minLength", "maxLength", "format", "contentEncoding", "contentMediaType"]) {
-        Kind::String
-    } else if place.is_root() {
-        Kind::Object
-    } else {
-        Kind::Null
     }
 }

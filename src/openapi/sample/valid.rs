@@ -3,24 +3,23 @@
 //! Ours instead of the `jsonschema` crate, because sampling asks about every part of a schema and every branch of a
 //! choice, across documents and in three dialects: compiling each of those would take longer than all the rest.
 
-use std::{cell::Cell, collections::HashSet};
+use std::collections::HashSet;
 
 use super::{
     Direction,
     decimal::Decimal,
+    effort::Effort,
     evaluated::{self, Spoken},
     fits::fits,
     pattern::Patterns,
 };
 use crate::{
-    document::Value,
+    document::{Mapping, Value},
     openapi::{Library, Node, Version},
 };
 
 /// Schemas may stand this deep in one another.
 pub(super) const DEPTH: u32 = 100;
-/// Schemas looked at for one question; a question that takes more is answered with yes.
-const FUEL: u32 = 2_000_000;
 
 /// Asks about the schemas of one library.
 pub(super) struct Evaluator<'a> {
@@ -29,22 +28,23 @@ pub(super) struct Evaluator<'a> {
     pub(super) patterns: &'a Patterns,
     /// Whether texts have to be of their formats.
     pub(super) formats: bool,
-    pub(super) fuel: Cell<u32>,
+    /// What may be spent; a question that takes more is answered with yes.
+    pub(super) effort: &'a Effort<'a>,
 }
 
 impl<'a> Evaluator<'a> {
-    pub(super) const fn new(library: &'a Library, direction: Direction, patterns: &'a Patterns) -> Self {
-        Self { library, direction, patterns, formats: true, fuel: Cell::new(FUEL) }
+    pub(super) const fn new(
+        library: &'a Library,
+        direction: Direction,
+        patterns: &'a Patterns,
+        effort: &'a Effort<'a>,
+    ) -> Self {
+        Self { library, direction, patterns, formats: true, effort }
     }
 
     pub(super) const fn without_formats(mut self) -> Self {
         self.formats = false;
         self
-    }
-
-    /// Schemas looked at so far.
-    pub(super) fn spent(&self) -> u32 {
-        FUEL - self.fuel.get()
     }
 
     /// Whether the value is valid by the schema.
@@ -53,11 +53,9 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn check(&self, schema: &Node, value: &Value, depth: u32) -> bool {
-        let fuel = self.fuel.get();
-        if depth > DEPTH || fuel == 0 {
+        if depth > DEPTH || !self.effort.spend(1) || !self.effort.has_stack() {
             return true;
         }
-        self.fuel.set(fuel - 1);
         match &schema.value {
             Value::Bool(it) => *it,
             Value::Mapping(keywords) => {
@@ -127,6 +125,11 @@ pub(super) struct Rule<'a> {
 impl Rule<'_> {
     /// Whether one of its keywords holds.
     pub(super) fn holds(&self, keyword: &str, rule: &Node) -> bool {
+        // What a keyword lists is gone through.
+        let listed = rule.value.items().len() + rule.value.as_mapping().map_or(0, Mapping::len);
+        if !self.on.effort.spend_each(listed, 8) {
+            return true;
+        }
         match keyword {
             "type" => self.has_type(&rule.value),
             "enum" => rule.value.as_sequence().is_none_or(|all| all.iter().any(|it| equal(it, self.value))),
@@ -163,6 +166,7 @@ impl Rule<'_> {
             library: self.on.library,
             patterns: self.on.patterns,
             value: self.value,
+            effort: self.on.effort,
             holds: |schema: &Node, depth| self.on.check(schema, self.value, depth),
         }
     }
@@ -205,6 +209,9 @@ impl Rule<'_> {
     }
 
     fn text(&self, keyword: &str, text: &str, rule: &Value) -> bool {
+        if !self.on.effort.spend_each(text.len(), 64) {
+            return true;
+        }
         match (keyword, rule) {
             ("minLength", _) => text.chars().count() >= size(rule).unwrap_or(0),
             ("maxLength", _) => text.chars().count() <= size(rule).unwrap_or(usize::MAX),
@@ -215,13 +222,20 @@ impl Rule<'_> {
     }
 
     fn array(&self, keyword: &str, items: &[Value], rule: &Node) -> bool {
+        if !self.on.effort.spend_each(items.len(), 8) {
+            return true;
+        }
         let count = || size(&rule.value);
         match keyword {
             "minItems" => items.len() >= count().unwrap_or(0),
             "maxItems" => items.len() <= count().unwrap_or(usize::MAX),
             "uniqueItems" => {
                 let mut seen = HashSet::new();
-                rule.value.as_bool() != Some(true) || items.iter().all(|it| seen.insert(canonical(it)))
+                rule.value.as_bool() != Some(true)
+                    || items.iter().all(|it| {
+                        let text = canonical(it);
+                        !self.on.effort.spend_each(text.len(), 64) || seen.insert(text)
+                    })
             }
             "prefixItems" => rule.items().zip(items).all(|(schema, it)| self.passes(&schema, it)),
             // Before 2020-12 a list of schemas stood here.
@@ -251,8 +265,11 @@ impl Rule<'_> {
     }
 
     fn object(&self, keyword: &str, rule: &Node) -> bool {
+        if !self.on.effort.spend_each(self.value.as_mapping().map_or(0, Mapping::len), 4) {
+            return true;
+        }
         let has = |key: &str| self.value.get(key).is_some();
-        let length = self.value.as_mapping().map_or(0, crate::document::Mapping::len);
+        let length = self.value.as_mapping().map_or(0, Mapping::len);
         match keyword {
             "required" => {
                 rule.value.items().iter().filter_map(Value::as_str).all(|key| has(key) || self.unseen(key))
@@ -263,11 +280,17 @@ impl Rule<'_> {
                 .entries()
                 .all(|(key, schema)| self.value.get(key).is_none_or(|it| self.passes(&schema, it))),
             "patternProperties" => rule.entries().all(|(pattern, schema)| {
+                if !self.on.effort.spend_each(length, 2) {
+                    return true;
+                }
                 let pattern = self.on.patterns.compiled(pattern);
                 self.value.entries().all(|(key, it)| !pattern.matches(key) || self.passes(&schema, it))
             }),
             "additionalProperties" => self.value.entries().all(|(key, it)| {
-                evaluated::declares(self.on.patterns, self.schema, key) || self.passes(rule, it)
+                let patterns = self.schema.value.get("patternProperties").and_then(Value::as_mapping);
+                !self.on.effort.spend_each(patterns.map_or(0, Mapping::len), 2)
+                    || evaluated::declares(self.on.patterns, self.schema, key)
+                    || self.passes(rule, it)
             }),
             "propertyNames" => self.value.entries().all(|(key, _)| self.passes(rule, &Value::from(key))),
             "dependentRequired" | "dependentSchemas" | "dependencies" => {

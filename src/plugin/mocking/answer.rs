@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 use super::{super::Response, templates};
 use crate::{
     body::{Body, BodyError},
-    mock::{Answer, Mock, Origin, Refusal},
+    mock::{Answer, Mock, Origin, Refusal, Unmade},
     reply,
 };
 
@@ -49,6 +49,15 @@ pub(super) fn source(origin: Origin<'_>) -> Cow<'_, str> {
 pub(super) fn template_failed(error: &minijinja::Error) -> Response {
     let message = format!("the template of this example failed: {}", templates::reason(error));
     reply::message(StatusCode::INTERNAL_SERVER_ERROR, &message)
+}
+
+/// The answer where none could be made.
+pub(super) fn unmade(unmade: Unmade) -> Response {
+    let mut response = reply::message(unmade.status(), &unmade.to_string());
+    if unmade == Unmade::Overloaded {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 /// The answer to a request whose body is not there as a whole.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     body::{Body, BodyError},
     budget::{Budget, Limits, Overloaded},
-    mock::{Making, Problem, Violation},
+    mock::{Detached, Making, Problem, Violation},
 };
 
 /// Bodies are read up to this many bytes.
@@ -24,6 +24,9 @@ const AT_ONCE: Limits = Limits { steps: 10_000, bytes: 1 << 20, depth: 256, time
 /// What may be done in the pool for one request.
 const IN_POOL: Limits =
     Limits { steps: 20_000_000, bytes: 128 << 20, depth: 600, time: Duration::from_secs(2) };
+
+/// An answer to a request that breaks rules, still to be made.
+type Objection = (Detached, Making);
 
 impl Mocking {
     /// Checks a request, and answers it if it may be answered.
@@ -63,7 +66,7 @@ impl Mocking {
             let violations = self.mock.violations(operation, path, message, extent, &Budget::new(AT_ONCE));
             if let Ok(violations) = violations {
                 drop(fields);
-                return self.checked_as(exchange, operation, &violations);
+                return self.checked_as(exchange, operation, violations);
             }
         }
         let (mock, path, fields) = (Arc::clone(&self.mock), path.to_owned(), fields.into_owned());
@@ -73,7 +76,7 @@ impl Mocking {
         };
         Flow::Later(Box::pin(async move {
             match self.pool.run(IN_POOL, check).await {
-                Ok(Ok(Ok(violations))) => self.checked_as(exchange, operation, &violations),
+                Ok(Ok(Ok(violations))) => self.checked_as(exchange, operation, violations),
                 Ok(Ok(Err(why)) | Err(why)) => Flow::Respond(manners::respond(&Problem::of_unchecked(why))),
                 Err(Overloaded) => Flow::Respond(manners::overloaded()),
             }
@@ -85,16 +88,28 @@ impl Mocking {
         &'a self,
         exchange: &'a mut Exchange,
         operation: usize,
-        violations: &[Violation],
+        violations: Vec<Violation>,
     ) -> Flow<'a> {
-        match self.objection(exchange, operation, violations) {
-            Some(response) => Flow::Respond(response),
+        match self.objection(exchange, operation, &violations) {
+            Some(Ok(response)) => Flow::Respond(response),
+            Some(Err((chosen, making))) => Flow::Later(Box::pin(async move {
+                let answer = self.mock.make_later(&self.pool, &chosen, making).await;
+                Flow::Respond(match answer {
+                    Ok(answer) => self.manners.answer(answer, &violations),
+                    Err(unmade) => answer::unmade(unmade),
+                })
+            })),
             None => self.answer(exchange),
         }
     }
 
     /// What a request gets that breaks the rules of its operation.
-    fn objection(&self, exchange: &Exchange, operation: usize, violations: &[Violation]) -> Option<Response> {
+    fn objection(
+        &self,
+        exchange: &Exchange,
+        operation: usize,
+        violations: &[Violation],
+    ) -> Option<Result<Response, Objection>> {
         if violations.is_empty() {
             return None;
         }
@@ -104,7 +119,8 @@ impl Mocking {
         let steering = self.manners.steering(request).ok()?;
         let making = self.manners.making(Making::default());
         let asked = steering.asked(method, path, making);
-        Some(self.manners.object(&self.mock, operation, violations, &asked))
+        let objection = self.manners.object(&self.mock, operation, violations, &asked);
+        Some(objection.map_err(|chosen| (chosen.detached(), making)))
     }
 }
 

@@ -156,18 +156,21 @@ impl Manners {
     }
 
     /// What a request with violations gets: what the document has for it in Prism's profile, or a problem.
+    ///
+    /// # Errors
+    /// What the document has is still to be made.
     pub(super) fn object(
         self,
         mock: &Mock,
         operation: usize,
         violations: &[Violation],
         asked: &Asked<'_>,
-    ) -> Response {
+    ) -> Result<Response, Chosen<'static>> {
         if self.profile == Profile::Kong {
-            return respond(&Problem::of_violations(violations, true));
+            return Ok(respond(&Problem::of_violations(violations, true)));
         }
-        match mock.objection(operation, violations, asked) {
-            Ok(Some(chosen)) => self.answer(mock.make(&chosen, asked.making), violations),
+        Ok(match mock.objection(operation, violations, asked) {
+            Ok(Some(chosen)) => return Err(chosen),
             Ok(None) => {
                 let mut response = respond(&Problem::of_violations(violations, false));
                 tell(&mut response, violations, &[]);
@@ -178,7 +181,7 @@ impl Manners {
                 let media_type = found.ok().flatten().and_then(|it| media_type(mock, &it));
                 respond(&Problem::of_refusal(&refusal, asked, media_type))
             }
-        }
+        })
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `manners` | whose manners they have: Kong's or Prism's |
 //! | `checked` | requests that are checked before they are answered |
 //! | `open` | CORS as Prism has it |
+//! | `responder` | responses: at once, or on a thread of the pool |
 //! | `state` | items that requests create, change and remove |
 //! | `templates` | examples that are made from the request |
 //! | `faults` | what happens in place of an answer, on purpose |
@@ -24,40 +25,38 @@ mod document;
 mod faults;
 mod manners;
 mod open;
+mod responder;
 mod settings;
 mod state;
 mod steer;
 mod templates;
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::StatusCode;
 
 use self::{
     delay::Latency,
-    dice::{Dice, Source},
+    dice::Source,
     faults::{Fault, Faults},
     manners::Manners,
+    responder::{Beside, Made, OwnedRequest, Responder},
     settings::{Config, Passthrough},
-    state::{Outcome, State, Task},
+    state::State,
     steer::Steering,
-    templates::{Context, Templates},
+    templates::Templates,
 };
 use super::{Def, EditedRequest, Exchange, Flow, Plugin, Response, Setup};
 use crate::{
     body::BodyBuffers,
-    budget::WorkPool,
+    budget::{Budget, WorkPool},
     diag::Diagnostic,
-    mock::{Answer, Asked, Chosen, Making, Mock, Refusal},
+    mock::{Asked, Making, Mock, Refusal, Unmade},
     openapi::{Api, Operation},
-    reply,
 };
 
+/// The most operations that are named because they are never found.
+const MOST_SHADOWED: usize = 20;
 /// The most bytes of a request's body that are read.
 const MOST_BODY: u64 = 1 << 20;
 
@@ -69,18 +68,29 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let (api, placed) = document::api(&config, setup)?;
     let templates = config.templates.then(|| Templates::new(&api, &placed)).transpose()?;
     let mock = Arc::new(Mock::new(Arc::new(api), config.options()));
-    Ok(Arc::new(Mocking {
-        live: live(&config, mock.api()),
+    for n in mock.shadowed().into_iter().take(MOST_SHADOWED) {
+        let message = "this operation is never found: what follows a `#` or `?` is no part of a path, and another operation has this path and method";
+        let warning = Diagnostic::warning(mock.api().operations[n].path.clone(), message).key();
+        setup.warnings.borrow_mut().push(placed.place(warning));
+    }
+    let manners = Manners::of(&config);
+    let responder = Arc::new(Responder {
         state: config.stateful.then(|| State::new(mock.api())),
         templates,
-        mock,
-        manners: Manners::of(&config),
-        latency: config.latency(),
-        faults: Faults::of(&config),
+        mock: Arc::clone(&mock),
+        manners,
         dice: config.seed.map_or(Source::Random, Source::seeded),
         seed: config.seed,
-        buffers: setup.resources.buffers.clone(),
+    });
+    Ok(Arc::new(Mocking {
+        live: live(&config, mock.api()),
+        responder,
         pool: setup.pool.clone(),
+        mock,
+        manners,
+        latency: config.latency(),
+        faults: Faults::of(&config),
+        buffers: setup.resources.buffers.clone(),
     }))
 }
 
@@ -97,16 +107,14 @@ fn live(config: &Config, api: &Api) -> Option<HashSet<usize>> {
 struct Mocking {
     mock: Arc<Mock>,
     manners: Manners,
+    responder: Arc<Responder>,
+    /// Where answers are made that take longer than a request may keep others waiting.
+    pool: WorkPool,
     /// The operations that go to the real service, if those go there that the document lacks.
     live: Option<HashSet<usize>>,
-    state: Option<State>,
-    templates: Option<Templates>,
     latency: Latency,
     faults: Faults,
-    dice: Source,
-    seed: Option<u64>,
     buffers: BodyBuffers,
-    pool: WorkPool,
 }
 
 /// A request, as far as it has been understood.
@@ -143,7 +151,7 @@ impl Plugin for Mocking {
     }
 
     fn forget(&self) {
-        self.state.iter().for_each(State::forget);
+        self.responder.state.iter().for_each(State::forget);
     }
 }
 
@@ -158,110 +166,60 @@ impl Mocking {
             Ok(steering) => steering,
             Err(wrong) => return Flow::Respond(self.manners.misunderstood(wrong)),
         };
-        let mut dice = self.dice.dice();
+        let mut dice = self.responder.dice.dice();
         let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut dice));
         let call = Call { request, steering, operation };
         match self.faults.draw(&mut dice) {
-            Some(Fault::Reset) => after(delay, faults::reset()),
-            Some(Fault::Status(status)) => after(delay, self.fail(status, &call)),
-            None if self.reads_bodies(&call) => Flow::Later(Box::pin(async move {
+            Some(Fault::Reset) => return after(delay, faults::reset()),
+            Some(Fault::Status(status)) => return self.made(delay, self.responder.fail(status, &call)),
+            None => (),
+        }
+        match self.responder.beside(&call) {
+            None => match self.responder.respond_at_once(&call) {
+                Some(made) => self.made(delay, made),
+                None => Flow::Later(Box::pin(async move {
+                    after(delay, self.respond_later(&call, Bytes::new()).await)
+                })),
+            },
+            Some(Beside::WithoutBody) => {
+                Flow::Later(Box::pin(
+                    async move { after(delay, self.respond_later(&call, Bytes::new()).await) },
+                ))
+            }
+            Some(Beside::WithBody) => Flow::Later(Box::pin(async move {
                 let response = match self.buffers.read_whole(std::mem::take(body), MOST_BODY).await {
-                    Ok(body) => self.respond(&call, &body),
+                    Ok(body) => self.respond_later(&call, body).await,
                     Err(error) => answer::unread(&error),
                 };
                 after(delay, response)
             })),
-            None => after(delay, self.respond(&call, &Bytes::new())),
+        }
+    }
+
+    /// A response, once its answer is made.
+    fn made(&self, delay: Duration, made: Made) -> Flow<'_> {
+        match made {
+            Made::Ready(response) => after(delay, response),
+            Made::Chosen(wanted) => Flow::Later(Box::pin(async move {
+                let answer = self.mock.make_later(&self.pool, &wanted.chosen, wanted.making).await;
+                after(delay, self.responder.finished(&wanted, answer))
+            })),
+        }
+    }
+
+    /// The response to a request, made in the pool.
+    async fn respond_later(&self, call: &Call<'_>, body: Bytes) -> Response {
+        let (responder, request) = (Arc::clone(&self.responder), OwnedRequest::of(call.request));
+        let work = move |_: &Budget| responder.respond(request.edited(), &body);
+        match self.pool.run(state::LIMITS, work).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(why)) => answer::unmade(Unmade::Exhausted(why)),
+            Err(overloaded) => answer::unmade(overloaded.into()),
         }
     }
 
     fn is_live(&self, operation: &Result<usize, Refusal>) -> bool {
         self.live.as_ref().is_some_and(|live| operation.as_ref().map_or(true, |it| live.contains(it)))
-    }
-
-    /// What the state has to do for a request.
-    fn task(&self, call: &Call<'_>) -> Option<Task<'_>> {
-        let operation = call.operation.as_ref().ok().filter(|_| !call.steering.names_an_answer());
-        self.state.as_ref()?.task(&self.mock, *operation?)
-    }
-
-    /// Whether the answer depends on the body of the request.
-    fn reads_bodies(&self, call: &Call<'_>) -> bool {
-        let templates = || {
-            self.templates.as_ref().zip(call.operation.as_ref().ok()).is_some_and(|(it, n)| it.concern(*n))
-        };
-        self.task(call).map_or_else(templates, |task| task.role.reads_a_body())
-    }
-
-    /// A fault, in the words of the document if it has some for this status.
-    fn fail(&self, status: StatusCode, call: &Call<'_>) -> Response {
-        let code = status.as_str();
-        let asked = Asked { status: Some(code), example: None, ..call.asked(Making::default()) };
-        let operation = call.operation.clone();
-        let chosen = operation.and_then(|it| self.mock.choose(it, &asked, &mut |_| 0));
-        match &chosen {
-            Ok(chosen) => self.explained(call, chosen, "fault", self.mock.make(chosen, asked.making)),
-            Err(_) => reply::message(status, status.canonical_reason().unwrap_or("a fault was asked for")),
-        }
-    }
-
-    fn respond(&self, call: &Call<'_>, body: &Bytes) -> Response {
-        let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), Dice::Own);
-        let making = self.manners.making(call.steering.making(self.seed, &mut dice));
-        let asked = call.asked(making);
-        let result = match self.task(call) {
-            Some(task) => self.keep(task, call, &asked, body),
-            None => call.operation.clone().and_then(|operation| {
-                let chosen = self.mock.choose(operation, &asked, &mut |below| dice.below(below))?;
-                Ok(self.make(call, &chosen, making, body, &mut dice))
-            }),
-        };
-        result.unwrap_or_else(|refusal| self.manners.refuse(&refusal, &self.mock, &asked))
-    }
-
-    /// The answer that was chosen, its template filled in if it is one.
-    fn make(
-        &self,
-        call: &Call<'_>,
-        chosen: &Chosen<'_>,
-        making: Making,
-        body: &[u8],
-        dice: &mut Dice<'_>,
-    ) -> Response {
-        let templates = self.templates.as_ref().filter(|it| it.concern(chosen.operation));
-        let filled = templates.and_then(|templates| {
-            let path = self.mock.path_values(chosen.operation, call.request.path);
-            let mut context = Context::new(call.request, path, body, SystemTime::now(), dice);
-            templates.render(chosen, &mut context)
-        });
-        let answer = match filled {
-            None => self.mock.make(chosen, making),
-            Some(Ok(value)) => self.mock.make_with(chosen, making, &value),
-            Some(Err(error)) => return answer::template_failed(&error),
-        };
-        self.explained(call, chosen, &answer::source(self.mock.origin(chosen)), answer)
-    }
-
-    /// Does with the state what a request asks for.
-    fn keep(
-        &self,
-        task: Task<'_>,
-        call: &Call<'_>,
-        asked: &Asked<'_>,
-        body: &Bytes,
-    ) -> Result<Response, Refusal> {
-        match task.run(&self.mock, asked, body)? {
-            Outcome::Answer(chosen, answer) => Ok(self.explained(call, &chosen, "state", answer)),
-            Outcome::Refused(status, message) => Ok(reply::message(status, message)),
-        }
-    }
-
-    fn explained(&self, call: &Call<'_>, chosen: &Chosen<'_>, source: &str, answer: Answer) -> Response {
-        let mut response = self.manners.answer(answer, &[]);
-        if call.steering.explain {
-            answer::explain(&mut response, &self.mock, chosen.operation, source);
-        }
-        response
     }
 }
 

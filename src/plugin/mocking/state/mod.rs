@@ -20,15 +20,22 @@ pub(super) use task::{Outcome, Task};
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use http::Method;
 
 use self::{resource::Resource, store::Store};
 use crate::{
+    budget::Limits,
     mock::Mock,
     openapi::{Api, Operation, StatusKey},
 };
+
+/// The work for one request. Bodies, items and answers have bounds of their own; the time is for machines that are slow
+/// beyond measure.
+pub(super) const LIMITS: Limits =
+    Limits { steps: u64::MAX, bytes: usize::MAX, depth: 256, time: Duration::from_secs(20) };
 
 /// What requests have made.
 #[derive(Debug)]
@@ -79,6 +86,17 @@ impl State {
         Self { resources, entries, store: Mutex::default() }
     }
 
+    /// What an operation does with a collection or an item, if it is about one.
+    pub(super) fn role(&self, operation: usize) -> Option<Role> {
+        self.entries.get(&operation).map(|entry| entry.role)
+    }
+
+    /// Whether it is known what the items of an operation look like.
+    pub(super) fn is_ready(&self, operation: usize) -> bool {
+        let resource = self.entries.get(&operation).and_then(|entry| self.resources.get(entry.resource));
+        resource.is_some_and(Resource::is_ready)
+    }
+
     /// What an operation has to do here, if anything.
     pub(super) fn task(&self, mock: &Mock, operation: usize) -> Option<Task<'_>> {
         let Entry { resource, role, success } = self.entries.get(&operation)?;
@@ -92,6 +110,11 @@ impl State {
     /// Forgets everything; what the document's examples say is there again.
     pub(super) fn forget(&self) {
         *self.lock() = Store::default();
+    }
+
+    /// The items, unless another request holds them and this one is not to wait.
+    fn look(&self, waits: bool) -> Option<MutexGuard<'_, Store>> {
+        if waits { Some(self.lock()) } else { self.store.try_lock().ok() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {

@@ -2,7 +2,11 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use super::{Role, success};
+use super::{
+    Role,
+    store::{MOST_ITEMS, name},
+    success,
+};
 use crate::{
     document::{Mapping, Value},
     openapi::{Api, Library, Media, Node, sample::Sampler},
@@ -34,10 +38,19 @@ pub(super) struct Shape {
     pub(super) kind: KeyKind,
     /// The items that are there at first.
     pub(super) seeds: Vec<Value>,
+    /// Their positions by name.
+    by_name: HashMap<String, usize>,
     /// How a list of them is written; none if the document has no such list.
     pub(super) envelope: Option<Envelope>,
     /// What an item must have, and what it has if nobody says something else.
     pub(super) required: Mapping,
+}
+
+impl Shape {
+    /// The item of the document with this name.
+    pub(super) fn seed(&self, name: &str) -> Option<&Value> {
+        self.seeds.get(*self.by_name.get(name)?)
+    }
 }
 
 /// What names an item.
@@ -83,6 +96,11 @@ pub(super) fn find(api: &Api) -> Vec<Resource> {
 }
 
 impl Resource {
+    /// Whether its shape is known.
+    pub(super) fn is_ready(&self) -> bool {
+        self.shape.get().is_some()
+    }
+
     pub(super) fn shape(&self, api: &Api) -> &Shape {
         self.shape.get_or_init(|| self.find_shape(api))
     }
@@ -97,7 +115,7 @@ impl Resource {
             Some(Sampler::new(library).sample(schema).value)
         });
         let (envelope, items) = listed.as_ref().map_or((None, &[][..]), split);
-        let seeds = if has_example { items } else { &[] };
+        let seeds = if has_example { &items[..items.len().min(MOST_ITEMS)] } else { &[] };
         let seeds: Vec<Value> = seeds.iter().filter(|it| it.as_mapping().is_some()).cloned().collect();
         let of_list = || member_schema(library, list?.schema.as_ref()?, envelope.as_ref()?);
         let of = |role| self.media(api, role).and_then(|media| media.schema.clone());
@@ -110,7 +128,11 @@ impl Resource {
         let kind = if number { KeyKind::Integer } else { KeyKind::Text };
         let seeds = named(&seeds, &key, kind);
         let required = schema.as_ref().map(|it| required(library, it)).unwrap_or_default();
-        Shape { key, kind, seeds, envelope, required }
+        let mut by_name = HashMap::new();
+        for (n, seed) in seeds.iter().enumerate() {
+            by_name.entry(name(seed, &key).unwrap_or_default()).or_insert(n);
+        }
+        Shape { key, kind, seeds, by_name, envelope, required }
     }
 
     /// The property that names an item: the one called as the parameter, else `id`.

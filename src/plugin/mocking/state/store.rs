@@ -8,10 +8,16 @@ use super::resource::{KeyKind, Shape};
 use crate::document::{Number, Value};
 
 /// The most items, of all collections together.
-const MOST_ITEMS: usize = 10_000;
+pub(super) const MOST_ITEMS: usize = 10_000;
+
+/// Numbers that are tried for a new item.
+const MOST_NAMES: i64 = 10_001;
 
 /// The most bytes that they have as JSON.
 const MOST_BYTES: usize = 16 << 20;
+
+/// The largest number that is counted up to: the largest that every client can read.
+const LARGEST: i64 = (1 << 53) - 1;
 
 /// Collections by their path. One that nothing has been written to is not here: its items are the shape's seeds.
 #[derive(Debug, Default)]
@@ -51,7 +57,7 @@ impl Store {
     pub(super) fn item(&self, path: &str, shape: &Shape, name: &str) -> Option<Value> {
         match self.collections.get(path) {
             Some(collection) => collection.items.get(name).cloned(),
-            None => shape.seeds.iter().find(|it| name_of(it, shape).as_deref() == Some(name)).cloned(),
+            None => shape.seed(name).cloned(),
         }
     }
 
@@ -64,7 +70,8 @@ impl Store {
         self.make_room(path, shape, 1, size(item))?;
         let collection = self.collection(path, shape);
         if let Some(number) = item.get(&shape.key).and_then(Value::as_i64) {
-            collection.next = collection.next.max(number.saturating_add(1));
+            let counted = Some(number).filter(|it| *it < LARGEST);
+            collection.next = collection.next.max(counted.map_or(0, |it| it + 1));
         }
         collection.items.insert(name, item.clone());
         Ok(())
@@ -101,7 +108,11 @@ impl Store {
             KeyKind::Text => uuid::Uuid::new_v4().to_string().into(),
             KeyKind::Integer => {
                 let next = self.collections.get(path).map_or_else(|| next(shape), |it| it.next);
-                Value::Number(Number::from(next))
+                let is_free = |number: &i64| self.item(path, shape, &number.to_string()).is_none();
+                // Past the largest number the gaps are filled: there are fewer items than numbers tried here.
+                let tried = std::iter::once(next).chain(1..=MOST_NAMES);
+                let free = tried.filter(|number| *number <= LARGEST).find(is_free);
+                Value::Number(Number::from(free.unwrap_or(next)))
             }
         }
     }
@@ -135,15 +146,20 @@ impl Store {
     }
 }
 
-/// The number after the largest of the seeds.
+/// The number after the largest of the seeds, up to the largest that is counted.
 fn next(shape: &Shape) -> i64 {
     let numbers = shape.seeds.iter().filter_map(|it| it.get(&shape.key)?.as_i64());
-    numbers.max().unwrap_or_default().saturating_add(1).max(1)
+    numbers.filter(|it| *it < LARGEST).max().unwrap_or_default().saturating_add(1).max(1)
 }
 
 /// What an item is called in paths.
 fn name_of(item: &Value, shape: &Shape) -> Option<String> {
-    match item.get(&shape.key)? {
+    name(item, &shape.key)
+}
+
+/// The same, by the property that names it.
+pub(super) fn name(item: &Value, key: &str) -> Option<String> {
+    match item.get(key)? {
         Value::String(text) => Some(text.to_string()),
         Value::Number(number) => Some(number.as_str().to_owned()),
         _ => None,

@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use super::{Role, State, resource::Shape, store::Unwritten};
 use crate::{
     document::{Mapping, Value},
-    mock::{Answer, Asked, Chosen, Mock, Refusal},
+    mock::{Answer, Asked, Chosen, Maker, Refusal, Unmade},
 };
 
 /// What a request does.
@@ -24,24 +24,24 @@ pub(in super::super) struct Task<'a> {
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment, and the large one is the usual one")]
 pub(in super::super) enum Outcome<'a> {
     /// An answer of the document.
-    Answer(Chosen<'a>, Answer),
+    Answer(Chosen<'a>, Result<Answer, Unmade>),
     /// What the document has no answer for.
     Refused(StatusCode, &'static str),
 }
 
 impl<'a> Task<'a> {
-    /// Does it.
+    /// Does it; none if it reads, and the answer takes longer than `maker` may.
     ///
     /// # Errors
     /// The document has no answer to a success that the client accepts; nothing has been done then.
     pub(in super::super) fn run(
         self,
-        mock: &Mock,
+        maker: Maker<'_>,
         asked: &Asked<'a>,
         body: &[u8],
-    ) -> Result<Outcome<'a>, Refusal> {
+    ) -> Result<Option<Outcome<'a>>, Refusal> {
         let chosen =
-            mock.choose(self.operation, &Asked { status: Some(self.success), ..*asked }, &mut |_| 0)?;
+            maker.mock.choose(self.operation, &Asked { status: Some(self.success), ..*asked }, &mut |_| 0)?;
         let path = asked.path.trim_end_matches('/');
         let (collection, last) = match self.role {
             Role::List | Role::Create => (path, ""),
@@ -53,35 +53,40 @@ impl<'a> Task<'a> {
             match object(body) {
                 Some(object) => given = object,
                 None => {
-                    return Ok(Outcome::Refused(StatusCode::BAD_REQUEST, "the body should be a JSON object"));
+                    let message = "the body should be a JSON object";
+                    return Ok(Some(Outcome::Refused(StatusCode::BAD_REQUEST, message)));
                 }
             }
         }
         let done = match self.role {
-            Role::List => Ok(self.list(collection)),
-            Role::Read => self.read(collection, &name),
+            Role::List | Role::Read => {
+                let Some(store) = self.state.look(!maker.at_once) else { return Ok(None) };
+                match self.role {
+                    Role::List => {
+                        let items = store.list(collection, self.shape);
+                        drop(store);
+                        Ok(self.shape.envelope.as_ref().map(|it| it.wrap(items)))
+                    }
+                    _ => store.item(collection, self.shape, &name).map(Some).ok_or(Unwritten::Missing),
+                }
+            }
             Role::Create => self.create(collection, given),
             Role::Replace | Role::Change => self.write(collection, &name, given),
             Role::Remove => self.state.lock().remove(collection, self.shape, &name).map(|()| None),
         };
         match done {
-            Ok(None) => Ok(Outcome::Answer(chosen, mock.make(&chosen, asked.making))),
+            Ok(None) => Ok(maker.make(&chosen, asked.making).map(|answer| Outcome::Answer(chosen, answer))),
             Ok(Some(value)) => {
-                let mut answer = mock.make_with(&chosen, asked.making, &value);
-                self.locate(&mut answer, collection, &value);
-                Ok(Outcome::Answer(chosen, answer))
+                let answer = maker.make_with(&chosen, asked.making, &value);
+                Ok(answer.map(|mut answer| {
+                    if let Ok(answer) = &mut answer {
+                        self.locate(answer, collection, &value);
+                    }
+                    Outcome::Answer(chosen, answer)
+                }))
             }
-            Err(unwritten) => Ok(self.fail(mock, asked, unwritten)),
+            Err(unwritten) => Ok(self.fail(maker, asked, unwritten)),
         }
-    }
-
-    fn list(self, collection: &str) -> Option<Value> {
-        let items = self.state.lock().list(collection, self.shape);
-        self.shape.envelope.as_ref().map(|it| it.wrap(items))
-    }
-
-    fn read(self, collection: &str, name: &str) -> Result<Option<Value>, Unwritten> {
-        self.state.lock().item(collection, self.shape, name).map(Some).ok_or(Unwritten::Missing)
     }
 
     fn create(self, collection: &str, mut given: Mapping) -> Result<Option<Value>, Unwritten> {
@@ -142,7 +147,7 @@ impl<'a> Task<'a> {
     }
 
     /// An error, in the words of the document if it has some.
-    fn fail(self, mock: &Mock, asked: &Asked<'a>, unwritten: Unwritten) -> Outcome<'a> {
+    fn fail(self, maker: Maker<'_>, asked: &Asked<'a>, unwritten: Unwritten) -> Option<Outcome<'a>> {
         let (code, status, message) = match unwritten {
             Unwritten::Missing => ("404", StatusCode::NOT_FOUND, "there is no such item"),
             Unwritten::Taken => ("409", StatusCode::CONFLICT, "there is such an item already"),
@@ -151,9 +156,9 @@ impl<'a> Task<'a> {
             }
         };
         let asked = Asked { status: Some(code), ..*asked };
-        match mock.choose(self.operation, &asked, &mut |_| 0) {
-            Ok(chosen) => Outcome::Answer(chosen, mock.make(&chosen, asked.making)),
-            Err(_) => Outcome::Refused(status, message),
+        match maker.mock.choose(self.operation, &asked, &mut |_| 0) {
+            Ok(chosen) => Some(Outcome::Answer(chosen, maker.make(&chosen, asked.making)?)),
+            Err(_) => Some(Outcome::Refused(status, message)),
         }
     }
 }

@@ -153,6 +153,26 @@ fn there_is_an_end_to_it() {
 }
 
 #[test]
+fn numbers_do_not_run_out() {
+    let pets = pets();
+    let ask = |text: &str| {
+        let response = trial::access(&*pets, &mut trial::request(text)).unwrap();
+        (response.status().as_u16(), trial::text(response.into_body()))
+    };
+    for largest in
+        ["9223372036854775807", "9007199254740991", "9007199254740990", "1e300", "-9223372036854775808"]
+    {
+        assert_eq!(ask(&format!("POST /pets\n\n{{\"id\":{largest}}}")).0, 201, "{largest}");
+        for _ in 0..20 {
+            let (status, body) = ask("POST /pets\n\n{}");
+            assert_eq!(status, 201, "{largest} {body}");
+        }
+    }
+    assert_eq!(ask("GET /pets/9223372036854775807").0, 200);
+    assert_eq!(ask("POST /pets\n\n{\"id\":9223372036854775807}").0, 409);
+}
+
+#[test]
 fn collections_without_items_are_none() {
     let plugin = plugin(PETS, "stateful: false");
     check(&plugin, "DELETE /pets/1", 200, "");

@@ -15,19 +15,26 @@ mod tests;
 
 pub(super) use context::Context;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::document::Placed;
 use crate::{
+    budget::{Budget, Exhausted, Limits},
     diag::Diagnostic,
     document::{Mapping, Path, Text, Value},
     mock::Chosen,
     openapi::Api,
 };
 
-/// Steps that one text may take; memory is bounded by them, too.
+/// All texts of one example: their bytes, and their time.
+const EXAMPLE: Limits = Limits { steps: u64::MAX, bytes: 16 << 20, depth: 256, time: Duration::from_secs(5) };
+
+/// Steps that one text may take; every byte that it makes is paid from them, too.
 const FUEL: u64 = 50_000;
 
 /// How deep an example is looked into.
@@ -102,25 +109,44 @@ impl Templates {
         context: &mut Context<'_, '_>,
     ) -> Option<Result<Value, Error>> {
         let place = (chosen.operation, chosen.response, chosen.media?, chosen.example?);
-        Some(self.fill(self.examples.get(&place)?, context))
+        let budget = Budget::new(EXAMPLE);
+        Some(self.fill(self.examples.get(&place)?, context, &budget))
     }
 
-    fn fill(&self, template: &Template, context: &mut Context<'_, '_>) -> Result<Value, Error> {
+    fn fill(
+        &self,
+        template: &Template,
+        context: &mut Context<'_, '_>,
+        budget: &Budget,
+    ) -> Result<Value, Error> {
+        let too_much =
+            |why: Exhausted| Error::new(ErrorKind::OutOfFuel, format!("the example as a whole: {why}"));
+        budget.look().map_err(too_much)?;
         Ok(match template {
             Template::Fixed(value) => value.clone(),
-            Template::Text(name) => self.environment.get_template(name)?.render(context.next())?.into(),
+            Template::Text(name) => {
+                let text = self.environment.get_template(name)?.render(context.next())?;
+                budget.allocate(text.len()).map_err(too_much)?;
+                text.into()
+            }
             Template::Expression(name) => {
                 let captured = self.environment.get_template(name)?.render_captured(context.next())?;
                 let value = captured.state().lookup(VALUE).unwrap_or_default();
-                serde_json::to_value(value).map_or(Value::Null, |it| Value::from(&it))
+                let value = serde_json::to_value(value).map_or(Value::Null, |it| Value::from(&it));
+                if !value.fits_json(budget.bytes_left()) {
+                    budget.allocate(usize::MAX).map_err(too_much)?;
+                }
+                budget.allocate(value.to_json().len()).map_err(too_much)?;
+                value
             }
             Template::Sequence(items) => {
                 let items: Result<Vec<Value>, Error> =
-                    items.iter().map(|item| self.fill(item, context)).collect();
+                    items.iter().map(|item| self.fill(item, context, budget)).collect();
                 items?.into()
             }
             Template::Mapping(members) => {
-                let filled = members.iter().map(|(key, it)| Ok((key.clone(), self.fill(it, context)?)));
+                let filled =
+                    members.iter().map(|(key, it)| Ok((key.clone(), self.fill(it, context, budget)?)));
                 filled.collect::<Result<Mapping, Error>>()?.into()
             }
         })

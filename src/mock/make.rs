@@ -1,0 +1,250 @@
+//! The making of answers: at once if that is quick, else beside the threads that serve requests.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::{
+    Answer, Chosen, Making, Mock, Profile,
+    canned::{Canned, Recipe},
+    operation::{Kept, Kitchen},
+};
+use crate::{
+    budget::{Budget, Exhausted, Limits, Overloaded, WorkPool},
+    document::Value,
+    openapi::sample::Mode,
+};
+
+/// What is made at once takes about a millisecond at most.
+const AT_ONCE: Limits = Limits { steps: 4_000, bytes: 64 << 10, depth: 256, time: Duration::from_millis(20) };
+/// What is made in the pool. The steps bound it; the time is for machines that are slow beyond measure.
+const IN_POOL: Limits =
+    Limits { steps: 8_000_000, bytes: 64 << 20, depth: 256, time: Duration::from_secs(20) };
+
+/// Why an answer was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmade {
+    /// Too many others are being made.
+    Overloaded,
+    /// It is larger or takes longer than any answer may.
+    Exhausted(Exhausted),
+}
+
+/// Makes answers where the caller is: on a thread that serves requests, or on one that may take its time.
+#[derive(Clone, Copy, Debug)]
+pub struct Maker<'a> {
+    /// What answers are made of.
+    pub mock: &'a Mock,
+    /// Whether only what takes about a millisecond is made.
+    pub at_once: bool,
+}
+
+/// A choice that outlives the request it was made for.
+#[derive(Clone, Debug)]
+pub struct Detached {
+    chosen: Chosen<'static>,
+    concrete: Option<Box<str>>,
+}
+
+impl Detached {
+    /// The choice.
+    #[must_use]
+    pub fn chosen(&self) -> Chosen<'_> {
+        Chosen { concrete: self.concrete.as_deref(), ..self.chosen }
+    }
+}
+
+impl Maker<'_> {
+    /// The answer that was chosen; none if that takes longer than it may.
+    #[must_use]
+    pub fn make(self, chosen: &Chosen<'_>, making: Making) -> Option<Result<Answer, Unmade>> {
+        if self.at_once {
+            self.mock.make_at_once(chosen, making)
+        } else {
+            Some(self.mock.make(chosen, making))
+        }
+    }
+
+    /// The same, with another value as its body.
+    #[must_use]
+    pub fn make_with(
+        self,
+        chosen: &Chosen<'_>,
+        making: Making,
+        value: &Value,
+    ) -> Option<Result<Answer, Unmade>> {
+        if self.at_once {
+            self.mock.make_with_at_once(chosen, making, value)
+        } else {
+            Some(self.mock.make_with(chosen, making, value))
+        }
+    }
+}
+
+impl Chosen<'_> {
+    /// The same choice, without the request.
+    #[must_use]
+    pub fn detached(&self) -> Detached {
+        let Chosen { operation, response, status, media, example, concrete } = *self;
+        let chosen = Chosen { operation, response, status, media, example, concrete: None };
+        Detached { chosen, concrete: concrete.map(Box::from) }
+    }
+}
+
+impl Mock {
+    /// The answer that was chosen, on a thread that may take its time.
+    ///
+    /// # Errors
+    /// It is larger or takes longer than any answer may.
+    pub fn make(&self, chosen: &Chosen<'_>, making: Making) -> Result<Answer, Unmade> {
+        if let Some(ready) = self.ready(chosen, making) {
+            return ready;
+        }
+        let canned = self.canned(chosen, making, &Budget::new(IN_POOL));
+        Ok(self.kept(canned?, chosen, making))
+    }
+
+    /// The answer that was chosen, if it is there already or made within about a millisecond.
+    #[must_use]
+    pub fn make_at_once(&self, chosen: &Chosen<'_>, making: Making) -> Option<Result<Answer, Unmade>> {
+        self.ready(chosen, making).or_else(|| {
+            // To hold an answer against its schema may take longer.
+            let is_judged = self.profile() == Profile::Prism && chosen.media.is_some();
+            let canned =
+                if is_judged { None } else { self.canned(chosen, making, &Budget::new(AT_ONCE)).ok() };
+            canned.map(|canned| Ok(self.kept(canned, chosen, making)))
+        })
+    }
+
+    /// The answer that was chosen, made in the pool. Those who want the same one wait for it together.
+    ///
+    /// # Errors
+    /// It was not made.
+    pub async fn make_later(
+        self: &Arc<Self>,
+        pool: &WorkPool,
+        chosen: &Detached,
+        making: Making,
+    ) -> Result<Answer, Unmade> {
+        let make = || async {
+            let (mock, chosen) = (Arc::clone(self), chosen.clone());
+            let work = move |budget: &Budget| mock.canned(&chosen.chosen(), making, budget);
+            match pool.run(IN_POOL, work).await?.and_then(|canned| canned) {
+                Err(why @ (Exhausted::Time | Exhausted::Cancelled)) => Err(Unmade::Exhausted(why)),
+                // The next try would take the same steps.
+                made => Ok(made),
+            }
+        };
+        let chosen = chosen.chosen();
+        let answer = match self.place(&chosen, making) {
+            Some(place) => {
+                let kept = place.get_or_try_init(make).await?.as_ref();
+                kept.map(|it| it.answer(chosen.status)).map_err(|why| *why)
+            }
+            None => make().await?.map(|it| it.answer(chosen.status)),
+        };
+        Ok(self.signed(answer?, &chosen))
+    }
+
+    /// The answer that was chosen, with another value as its body, on a thread that may take its time.
+    ///
+    /// # Errors
+    /// It is larger than any answer may be.
+    pub fn make_with(&self, chosen: &Chosen<'_>, making: Making, value: &Value) -> Result<Answer, Unmade> {
+        self.with(chosen, making, value, IN_POOL)
+    }
+
+    /// The same, if it is made within about a millisecond.
+    #[must_use]
+    pub fn make_with_at_once(
+        &self,
+        chosen: &Chosen<'_>,
+        making: Making,
+        value: &Value,
+    ) -> Option<Result<Answer, Unmade>> {
+        self.with(chosen, making, value, AT_ONCE).ok().map(Ok)
+    }
+
+    fn with(
+        &self,
+        chosen: &Chosen<'_>,
+        making: Making,
+        value: &Value,
+        limits: Limits,
+    ) -> Result<Answer, Unmade> {
+        let budget = Budget::new(limits);
+        let recipe = Recipe { api: &self.api, making, budget: &budget };
+        let response = &self.api.operations[chosen.operation].responses[chosen.response];
+        Ok(Canned::of_value(recipe, response, chosen, value)?.answer(chosen.status))
+    }
+
+    fn canned(&self, chosen: &Chosen<'_>, making: Making, budget: &Budget) -> Result<Canned, Exhausted> {
+        let kitchen = Kitchen { api: &self.api, checks: &self.checks, profile: self.options.profile, budget };
+        self.operations.cook(&kitchen, chosen, making)
+    }
+
+    fn place(&self, chosen: &Chosen<'_>, making: Making) -> Option<&Kept> {
+        let usual = self.options.seed.map_or(Mode::Stable, Mode::Seeded);
+        self.operations.place(chosen, making.mode == usual && !making.fresh)
+    }
+
+    fn ready(&self, chosen: &Chosen<'_>, making: Making) -> Option<Result<Answer, Unmade>> {
+        let made = self.place(chosen, making)?.get()?.as_ref();
+        Some(match made {
+            Ok(canned) => Ok(self.signed(canned.answer(chosen.status), chosen)),
+            Err(why) => Err(Unmade::Exhausted(*why)),
+        })
+    }
+
+    /// Keeps an answer for those who ask later, if it is one that is kept.
+    fn kept(&self, canned: Canned, chosen: &Chosen<'_>, making: Making) -> Answer {
+        let answer = canned.answer(chosen.status);
+        if let Some(place) = self.place(chosen, making) {
+            // Another thread may have been as quick, or be at it: the two are the same.
+            let _ = place.set(Ok(canned));
+        }
+        self.signed(answer, chosen)
+    }
+
+    fn signed(&self, mut answer: Answer, chosen: &Chosen<'_>) -> Answer {
+        if self.options.profile == Profile::Prism && self.api.operations[chosen.operation].deprecated {
+            answer.headers.insert(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"));
+        }
+        answer
+    }
+}
+
+impl Unmade {
+    /// The status of the response that says so.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Exhausted(Exhausted::Bytes) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl From<Exhausted> for Unmade {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::Exhausted(exhausted)
+    }
+}
+
+impl From<Overloaded> for Unmade {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
+    }
+}
+
+impl fmt::Display for Unmade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overloaded => f.write_str("too many answers are being made; try again"),
+            Self::Exhausted(Exhausted::Bytes) => {
+                write!(f, "the answer of the API specification is larger than {} MiB", IN_POOL.bytes >> 20)
+            }
+            Self::Exhausted(why) => write!(f, "the answer was not made: {why}"),
+        }
+    }
+}
