@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`budget`] | Budgets of work that a client or a document can make large |
 //! | [`file_read`] | FILES: whole contents of regular files that no process is writing |
+//! | [`supervise`] | A panic ends the work that it happened in, and nothing else |
 //! | [`document`] | TEXT: YAML and JSON as an ordered tree, and where each node stands |
 //! | [`diag`] | WHERE: what is wrong, at which node, drawn on the text |
 //! | [`ip_network`] | Blocks of IP addresses |
@@ -64,6 +65,7 @@ pub mod schema;
 pub mod server;
 pub mod settings;
 pub mod snapshot;
+pub mod supervise;
 pub mod tls;
 pub mod upstream;
 pub mod uri_path;

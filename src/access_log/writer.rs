@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::settings::AccessLog as Place;
+use crate::{settings::AccessLog as Place, supervise::supervise_thread};
 
 /// How long lines are collected before they are written together.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -52,7 +52,10 @@ impl Writer {
         };
         let shared = Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new() });
         let own = Arc::clone(&shared);
-        thread::Builder::new().name("access-log".to_owned()).spawn(move || own.write(sink))?;
+        thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+            let mut sink = sink;
+            supervise_thread("the access log", || own.write(&mut sink));
+        })?;
         Ok(Some(Self { shared }))
     }
 
@@ -94,7 +97,7 @@ impl Shared {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this thread serves nobody")]
-    fn write(&self, mut sink: Sink) {
+    fn write(&self, sink: &mut Sink) {
         let mut batch = Vec::new();
         loop {
             let (lost, closed) = {

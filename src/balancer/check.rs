@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderName, HeaderValue, Request, header::HOST};
 use tokio::{
     net::TcpStream,
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{MissedTickBehavior, interval, timeout},
 };
 
@@ -37,16 +37,38 @@ pub(super) async fn check_forever(balancer: Arc<Balancer>, working: bool) {
     loop {
         ticks.tick().await;
         let peers = balancer.ring.load().peers.clone();
-        let mut asking = JoinSet::new();
-        for peer in peers.into_iter().filter(|it| it.works() == working) {
-            if asking.len() >= checks.concurrency as usize {
-                // One that panicked has said nothing.
-                let _ = asking.join_next().await;
-            }
+        let asked = peers.into_iter().filter(|it| it.works() == working);
+        let check = |peer: Arc<Peer>| {
             let (balancer, pool) = (balancer.clone(), pool.clone());
-            asking.spawn(async move { check(&balancer, &peer, &pool).await });
+            async move { check(&balancer, &peer, &pool).await }
+        };
+        check_all(asked, checks.concurrency as usize, check).await;
+    }
+}
+
+/// Checks some peers, so many at a time.
+async fn check_all<T, F>(peers: impl Iterator<Item = T>, at_a_time: usize, check: impl Fn(T) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut asking = JoinSet::new();
+    for peer in peers {
+        if asking.len() >= at_a_time {
+            asking.join_next().await.into_iter().for_each(note);
         }
-        asking.join_all().await;
+        asking.spawn(check(peer));
+    }
+    while let Some(asked) = asking.join_next().await {
+        note(asked);
+    }
+}
+
+/// Notes how a check ended: one that panicked has said nothing about its peer.
+fn note(asked: Result<(), JoinError>) {
+    if let Err(error) = asked
+        && error.is_panic()
+    {
+        tracing::error!("an active check stopped half-way: {error}");
     }
 }
 
@@ -119,4 +141,28 @@ fn question(checks: &ActiveChecks, peer: &Peer, tls: bool) -> Request<Body> {
         }
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_check_that_panics_ends_no_other() {
+        for at_a_time in [1, 3, 10] {
+            let checked = Arc::new(AtomicUsize::new(0));
+            let check = |peer| {
+                let checked = checked.clone();
+                async move {
+                    tokio::task::yield_now().await;
+                    assert!(peer % 4 != 0, "as intended");
+                    checked.fetch_add(1, Relaxed);
+                }
+            };
+            check_all(0..8, at_a_time, check).await;
+            assert_eq!(checked.load(Relaxed), 6);
+        }
+    }
 }

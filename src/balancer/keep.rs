@@ -6,7 +6,7 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 use tokio::task::AbortHandle;
 
 use super::{Balancer, check::check_forever};
-use crate::{dns::Resolver, upstream::Pool};
+use crate::{dns::Resolver, supervise::supervise, upstream::Pool};
 
 /// Keeps Upstreams up to date, for as long as it is there.
 #[derive(Debug, Default)]
@@ -41,14 +41,21 @@ impl Running {
     fn start(balancer: &Arc<Balancer>, resolver: &Resolver, pool: &Pool) -> Self {
         // A check of the one before may have turned a peer over since this one was made.
         balancer.turned_over();
-        let mut tasks = vec![
-            tokio::spawn(check_forever(balancer.clone(), true)).abort_handle(),
-            tokio::spawn(check_forever(balancer.clone(), false)).abort_handle(),
-            tokio::spawn(close_idle(balancer.clone(), pool.clone())).abort_handle(),
-        ];
-        if balancer.next_lookup().is_some() {
-            tasks.push(tokio::spawn(follow_names(balancer.clone(), resolver.clone())).abort_handle());
-        }
+        let checking = |working| {
+            let balancer = balancer.clone();
+            tokio::spawn(supervise("active checks", move || check_forever(balancer.clone(), working)))
+        };
+        let closing = {
+            let (balancer, pool) = (balancer.clone(), pool.clone());
+            tokio::spawn(supervise("idle connections", move || close_idle(balancer.clone(), pool.clone())))
+        };
+        let following = balancer.next_lookup().map(|_| {
+            let (balancer, resolver) = (balancer.clone(), resolver.clone());
+            let follow = move || follow_names(balancer.clone(), resolver.clone());
+            tokio::spawn(supervise("names of targets", follow))
+        });
+        let tasks = [checking(true), checking(false), closing].into_iter().chain(following);
+        let tasks = tasks.map(|task| task.abort_handle()).collect();
         Self { _balancer: balancer.clone(), tasks }
     }
 }

@@ -166,9 +166,19 @@ impl Balancer {
             let resolver = resolver.clone();
             lookups.spawn(async move { (n, resolver.resolve(&host).await) });
         }
-        let found = lookups.join_all().await;
-        let now = clock();
+        let mut found = Vec::with_capacity(lookups.len());
         let mut due = NEVER;
+        while let Some(looked_up) = lookups.join_next().await {
+            match looked_up {
+                Ok(looked_up) => found.push(looked_up),
+                // It is looked up again soon.
+                Err(error) => {
+                    tracing::error!("the lookup of a target stopped half-way: {error}");
+                    due = clock() + PAUSE;
+                }
+            }
+        }
+        let now = clock();
         let mut roster = self.roster();
         let mut changed = false;
         for (n, found) in found {

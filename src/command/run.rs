@@ -22,6 +22,7 @@ use mynah::{
     server::{self, Acceptor, Listening, Role, Stop, bind},
     settings::{ClientCertificates, Given, Listener, LogLevel, Settings, VerifyClient},
     snapshot::{Compiled, Compiler, Live, Snapshot, UpstreamTls},
+    supervise::supervise,
     tls::{self, Authorities},
 };
 use tracing::level_filters::LevelFilter;
@@ -117,7 +118,10 @@ fn listen(settings: &Settings, live: &Arc<Live>, admin: &Arc<Admin>, logs: &Logs
     let proxy = Proxy::new(live.clone(), settings).logging(logs.proxy.clone());
     let proxy = Arc::new(proxy.with_templates(templates(settings)?));
     let keeping = proxy.clone();
-    tokio::spawn(async move { keeping.keep().await });
+    tokio::spawn(supervise("upstreams", move || {
+        let keeping = keeping.clone();
+        async move { keeping.keep().await }
+    }));
     let proxy = Role::Proxy(proxy);
     let mut bound = Vec::new();
     let tls = &settings.tls;
@@ -306,6 +310,8 @@ fn log(level: LogLevel) -> Arc<Verbosity> {
         .with_ansi(stderr().is_terminal())
         .with_writer(stderr);
     tracing_subscriber::registry().with(layer).with(lines).init();
+    // Where it happened is known here only; what becomes of it is told where it is caught.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     Verbosity::new(level, move |level| {
         // It fails only after the log itself is gone.
         let _ = reload.reload(filter(level));

@@ -1,18 +1,21 @@
 //! Reloader of files: has what is live compared with them when they change, on SIGHUP, and from time to time.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::spawn_blocking,
-    time::{Interval, MissedTickBehavior, interval},
+    time::{Interval, MissedTickBehavior, interval, sleep},
 };
 
 use super::{Control, Door, Loaded, Reconciled, current::Looks, watch::Watcher};
-use crate::diag::plural;
+use crate::{diag::plural, supervise::catch_future};
 
 /// A file that cannot be used is read once more after this time: it may be half written.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
+
+/// How long a reloader that panicked waits before it begins again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether files look as they did when they were compared with what is live. The watcher tells
 /// sooner; but what it tells of is what differs from what it saw last, which need not be what is live.
@@ -46,6 +49,18 @@ impl Reloader {
     /// # Errors
     /// There is no thread for the watcher.
     pub async fn run(mut self) -> std::io::Result<()> {
+        loop {
+            match catch_future(pin!(self.follow())).await {
+                Ok(ended) => return ended,
+                Err(panicked) => {
+                    tracing::error!("the reloader of the configuration {panicked}; it begins again")
+                }
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn follow(&mut self) -> std::io::Result<()> {
         let mut watcher = Watcher::telling(self.watched().await, self.control.writing().clone()).await?;
         loop {
             let is_forced = tokio::select! {
@@ -104,7 +119,7 @@ impl Reloader {
                     );
                     return;
                 }
-                Some(Reconciled::Refused { .. }) => tokio::time::sleep(SECOND_LOOK).await,
+                Some(Reconciled::Refused { .. }) => sleep(SECOND_LOOK).await,
                 None => {
                     tracing::error!(
                         "loading {} stopped half-way; the last good configuration goes on",

@@ -3,7 +3,9 @@
 use std::{
     collections::HashMap,
     fmt,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -12,6 +14,10 @@ use tokio::{
 };
 
 use super::{Answer, Fault, Kind, Options, search::Search};
+use crate::supervise::catch_future;
+
+/// From so many names on, those of former configurations are forgotten.
+const MOST_NAMES: usize = 4096;
 
 /// Looks names up, and remembers. A clone is another handle to the same memory.
 #[derive(Clone)]
@@ -35,6 +41,15 @@ struct Name {
     /// The lookup that is on its way.
     flight: Option<Receiver<Option<Found>>>,
     last: Option<Kind>,
+}
+
+impl Name {
+    /// Whether anything is known that is worth keeping.
+    fn is_of_use(&self, now: Instant, stale_ttl: Duration) -> bool {
+        let is_good = self.good.as_ref().is_some_and(|it| now < it.expires + stale_ttl);
+        let is_bad = self.failed.as_ref().is_some_and(|(_, until)| now < *until);
+        is_good || is_bad || self.flight.is_some()
+    }
 }
 
 /// What a lookup gave.
@@ -72,6 +87,9 @@ impl Resolver {
     fn look(&self, name: &str) -> Known {
         let now = Instant::now();
         let mut names = lock(&self.shared.names);
+        if names.len() >= MOST_NAMES && !names.contains_key(name) {
+            names.retain(|_, it| it.is_of_use(now, self.shared.options.stale_ttl));
+        }
         let known = names.entry(name.into()).or_default();
         if let Some(good) = known.good.as_ref().filter(|it| now < it.expires) {
             return Known::Now(Ok(good.clone()));
@@ -80,14 +98,19 @@ impl Resolver {
         if let Some((fault, _)) = known.failed.clone().filter(|(_, until)| now < *until) {
             return Known::Now(stale.ok_or(fault));
         }
-        let flight = match &known.flight {
+        // One whose task is gone is on its way no more.
+        let flight = match known.flight.as_ref().filter(|it| it.has_changed().is_ok()) {
             Some(flight) => flight.clone(),
             None => {
                 let (landed, flight) = watch::channel(None);
                 known.flight = Some(flight.clone());
                 let (resolver, name, last) = (self.clone(), Arc::from(name), known.last);
                 tokio::spawn(async move {
-                    let found = resolver.search().find(&name, last).await;
+                    let found = catch_future(pin!(async { resolver.search().find(&name, last).await })).await;
+                    let found = found.unwrap_or_else(|panicked| {
+                        tracing::error!("the lookup of {name} {panicked}");
+                        Err(Fault::Failed(panicked.to_string().into()))
+                    });
                     landed.send_replace(Some(resolver.note(&name, found)));
                 });
                 flight
@@ -144,4 +167,36 @@ impl fmt::Debug for Resolver {
 fn lock(names: &Mutex<HashMap<Arc<str>, Name>>) -> MutexGuard<'_, HashMap<Arc<str>, Name>> {
     // Every entry is whole at any time.
     names.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lookup_whose_task_is_gone_is_made_again() {
+        let resolver = Resolver::default();
+        let (landed, flight) = watch::channel(None);
+        lock(&resolver.shared.names)
+            .insert("localhost".into(), Name { flight: Some(flight), ..Name::default() });
+        drop(landed);
+        let Known::Later(again) = resolver.look("localhost") else { panic!("nothing is known of it") };
+        assert!(again.has_changed().is_ok(), "it is on its way");
+        assert_ne!(resolver.resolve("localhost").await, Err(Fault::Failed("the lookup was given up".into())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_of_former_configurations_are_forgotten() {
+        let resolver = Resolver::new(Options { hosts_file: "/nowhere".into(), ..Options::default() });
+        let until = Instant::now();
+        {
+            let mut names = lock(&resolver.shared.names);
+            for n in 0..MOST_NAMES {
+                let failed = Some((Fault::NotFound, until));
+                names.insert(n.to_string().into(), Name { failed, ..Name::default() });
+            }
+        }
+        drop(resolver.look("another"));
+        assert_eq!(lock(&resolver.shared.names).len(), 1);
+    }
 }

@@ -18,6 +18,8 @@ mod ip_restriction;
 mod jwt;
 mod key_auth;
 mod mocking;
+#[cfg(test)]
+mod panics;
 mod prometheus;
 mod rate_limiting;
 mod record;
@@ -178,6 +180,10 @@ pub fn file_hash(path: &std::path::Path, reader: &FileReader) -> Option<u64> {
 /// The plugin called `name`.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Def> {
+    #[cfg(test)]
+    if name == panics::DEF.name {
+        return Some(&panics::DEF);
+    }
     ALL.iter().find(|def| def.name == name)
 }
 

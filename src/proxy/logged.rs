@@ -21,6 +21,7 @@ use crate::{
     body::Body,
     plugin::{Answer, Chain, Exchange, Plugin, Record},
     settings::PortMaps,
+    supervise::catch,
 };
 
 /// A request with the plugins that are told of it; dropping it tells them.
@@ -46,7 +47,9 @@ impl Drop for Logged {
         self.record.took = self.started.elapsed();
         self.record.size += self.received.load(Relaxed);
         for plugin in &self.loggers {
-            plugin.log(&self.record);
+            if let Err(panicked) = catch(|| plugin.log(&self.record)) {
+                tracing::error!("a plugin that logs {panicked}");
+            }
         }
     }
 }

@@ -46,6 +46,7 @@ pub use refuse::wrong_coding;
 
 use std::{
     num::NonZeroU64,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -73,6 +74,7 @@ use crate::{
     router::Flavor,
     settings::{ErrorType, PortMaps, RouterFlavor, Settings},
     snapshot::{Destination, Live, Step},
+    supervise::catch_future,
     upstream::{Pool, PoolSettings},
     uri_path::normalize,
 };
@@ -210,7 +212,12 @@ impl Proxy {
         let who = self.who(connection, request.headers());
         let line = self.line(&request, (connection, who), started, &id);
         let mut told = Told { line, ..Told::default() };
-        let response = self.respond(request, connection, who, (started, id), &mut told).await;
+        let responded = {
+            let responding = pin!(self.respond(request, connection, who, (started, id), &mut told));
+            catch_future(responding).await
+        };
+        let response =
+            responded.unwrap_or_else(|panicked| self.panicked(&panicked, (started, &id), &mut told));
         (response, told)
     }
 

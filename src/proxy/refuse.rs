@@ -30,6 +30,7 @@ use crate::{
     request_head::{Authority, ClientHead},
     request_id::RequestId,
     settings::{HeaderBuffers, Settings},
+    supervise::Panicked,
     uri_path::is_absurd,
 };
 
@@ -96,6 +97,27 @@ impl Proxy {
         let response = self.produced(response, started, &id);
         told.answered(&response, About::default());
         (response, told)
+    }
+
+    /// The answer to a request whose own answer panicked half-way: nothing of the request is left.
+    pub(super) fn panicked(
+        &self,
+        panicked: &Panicked,
+        (started, id): (Instant, &RequestId),
+        told: &mut Told,
+    ) -> Response<Body> {
+        tracing::error!("request {id} is answered with 500: it {panicked}");
+        let asked = Asked {
+            method: &Method::GET,
+            version: Version::HTTP_11,
+            headers: &HeaderMap::new(),
+            templates: self.templates.as_deref(),
+        };
+        let phase = Phase::Proxy(self.error_format);
+        let response = reply::error(&asked, phase, StatusCode::INTERNAL_SERVER_ERROR, None, id);
+        let response = self.produced(response, started, id);
+        told.answered(&response, About::default());
+        response
     }
 
     /// The answer to a request whose body broke off; it ends the connection.

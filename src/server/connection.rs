@@ -37,6 +37,7 @@ use crate::{
     metrics::Group,
     proxy::{Connection, Proxy, Stage},
     settings::Settings,
+    supervise::supervise,
 };
 
 /// How long to wait when the process has no file descriptor left for a connection.
@@ -143,18 +144,24 @@ impl Ground {
 /// Accepts connections until told to close.
 pub(super) async fn accept(listening: Listening, ground: Arc<Ground>) {
     let Listening { listener, role, tls, streams, proxy_protocol } = listening;
-    let mut stage = ground.stage.subscribe();
+    let stage = ground.stage.subscribe();
     let either = ground.server(streams);
     let servers = Arc::new(Servers { http2: either.clone().http2_only(), either });
     let how = How { role, tls, proxy_protocol, servers, ground };
+    supervise("a listener", || accept_while_open(&listener, &how, stage.clone())).await;
+    accept_last(listener, &how).await;
+}
+
+/// Returns once no more connections are accepted.
+async fn accept_while_open(listener: &TcpListener, how: &How, mut stage: watch::Receiver<Stage>) {
     let mut told: Option<Instant> = None;
     while let Some(permit) = how.ground.room(&mut stage).await {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stage.changed() => break,
+            _ = stage.changed() => return,
         };
         match accepted {
-            Ok((stream, peer)) => begin(stream, peer, &how, Some(permit)),
+            Ok((stream, peer)) => begin(stream, peer, how, Some(permit)),
             Err(error) if is_of_one_connection(&error) => (),
             Err(error) => {
                 if told.is_none_or(|told| told.elapsed() > TELLING) {
@@ -166,7 +173,6 @@ pub(super) async fn accept(listening: Listening, ground: Arc<Ground>) {
             }
         }
     }
-    accept_last(listener, &how).await;
 }
 
 /// The system has accepted these for us already; their clients know of no end.

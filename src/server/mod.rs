@@ -13,6 +13,8 @@ pub mod proxy_protocol;
 mod pulse;
 mod session;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod wire;
 
@@ -25,12 +27,13 @@ use std::{num::NonZeroUsize, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use self::connection::{Ground, accept};
 use crate::{
     access_log::AccessLog, control::Readiness, metrics::Connections, proxy::Stage, settings::Settings,
+    supervise::supervise,
 };
 
 /// How many connections the Admin API and the status have; they answer also when the proxy has none left.
@@ -110,8 +113,11 @@ impl Listeners {
     fn new(ground: Ground) -> Self {
         let ground = Arc::new(ground);
         let mut watching = JoinSet::new();
-        let watched = Arc::clone(&ground);
-        watching.spawn(async move { watched.pulses.watch().await });
+        let (watched, began) = (Arc::clone(&ground), Instant::now());
+        watching.spawn(supervise("the clock of connections", move || {
+            let watched = Arc::clone(&watched);
+            async move { watched.pulses.watch(began).await }
+        }));
         Self { accepting: JoinSet::new(), ground, watching }
     }
 

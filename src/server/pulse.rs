@@ -108,9 +108,8 @@ impl Pulses {
         pulse
     }
 
-    /// Looks at all connections, for as long as it is polled.
-    pub(super) async fn watch(&self) {
-        let began = Instant::now();
+    /// Looks at all connections, for as long as it is polled; time is counted from `began`.
+    pub(super) async fn watch(&self, began: Instant) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {

@@ -31,7 +31,9 @@ use crate::{
     access_log::{About, AccessLog, Asked, Line},
     body::{Body, BodyError, Reset},
     proxy::{Connection, Told, strip_answer_trailers, wrong_coding},
+    reply,
     request_id::RequestId,
+    supervise::{catch, catch_future},
 };
 
 /// A connection, for as long as it is open.
@@ -136,15 +138,21 @@ impl Session {
                 ticket.told.line = self.log.as_ref().map(|log| line(log, &request, &self.connection));
                 let local = self.connection.local.ip().to_canonical().is_loopback();
                 // In a box, or the room that these need would be moved about for each request of a proxy.
-                let response = match &self.role {
+                let answered = match &self.role {
                     _ if let Some(status) = wrong_coding(&request) => {
                         let mut response = admin.unreadable(status);
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                        response
+                        Ok(response)
                     }
-                    Role::Status(_) => Box::pin(admin.status_answer(request, local)).await,
-                    _ => Box::pin(admin.answer(request, local)).await,
+                    Role::Status(_) => {
+                        catch_future(Box::pin(admin.status_answer(request, local)).as_mut()).await
+                    }
+                    _ => catch_future(Box::pin(admin.answer(request, local)).as_mut()).await,
                 };
+                let response = answered.unwrap_or_else(|panicked| {
+                    tracing::error!("a request to the Admin API {panicked}");
+                    reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
+                });
                 if let Some(line) = &mut ticket.told.line {
                     line.answered(response.status().as_u16(), About::default());
                 }
@@ -247,7 +255,12 @@ impl hyper::body::Body for Sent {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Self { body, ticket, is_http2, broken, .. } = &mut *self;
         if broken.is_none() {
-            match Pin::new(body).poll_frame(context) {
+            let polled = catch(|| Pin::new(&mut *body).poll_frame(context)).unwrap_or_else(|panicked| {
+                tracing::error!("an answer is broken off: its body {panicked}");
+                *body = Body::Empty;
+                Poll::Ready(Some(Err(BodyError::Source(panicked.into()))))
+            });
+            match polled {
                 Poll::Ready(Some(Err(error))) => *broken = Some(Break::new(error, *is_http2)),
                 polled => {
                     return polled.map_ok(|mut frame| {

@@ -8,6 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Origin, PoolSettings, connect::Connection, http1, http2};
+use crate::supervise::supervise;
 
 /// How often is looked for connections that have been closed or idle for too long, at least.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -91,7 +92,10 @@ impl Default for Pool {
 
 impl Shared {
     fn sweep_from_now(self: &Arc<Self>) {
-        self.sweeping.call_once(|| drop(tokio::spawn(sweep_forever(Arc::downgrade(self)))));
+        self.sweeping.call_once(|| {
+            let pool = Arc::downgrade(self);
+            drop(tokio::spawn(supervise("idle connections", move || sweep_forever(pool.clone()))));
+        });
     }
 
     /// Closes connections that have been idle for too long at `now`, or that the upstream closed.

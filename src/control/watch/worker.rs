@@ -22,6 +22,7 @@ use super::{
     events::{Signal, Writer, notifier},
     places::add_directories,
 };
+use crate::supervise::supervise_thread;
 
 /// Nothing happens for so many turns: then it is worth to read. Turns and not one wait, so that on a busy machine those
 /// who write, and those who tell of it, have had their turns, too.
@@ -109,7 +110,7 @@ pub(super) fn spawn(
     let events = sender.clone();
     let run = move || {
         let notifier = if senses.events() { notifier(events) } else { None };
-        let worker = Worker {
+        let mut worker = Worker {
             signals,
             postponed: VecDeque::new(),
             notifier,
@@ -125,7 +126,7 @@ pub(super) fn spawn(
             next_read: Instant::now() + READ,
             reports,
         };
-        worker.run();
+        supervise_thread("the watcher of files", || worker.run());
     };
     thread::Builder::new().name("mynah-watch".into()).spawn(run)?;
     Ok((sender, receiver))
@@ -156,7 +157,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self) {
+    fn run(&mut self) {
         loop {
             match self.next(self.glance) {
                 Some(Signal::Event { rearm, written }) => {

@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::Outbox;
+use crate::supervise::{catch, catch_future};
 
 /// How a queue behaves. (Kong: `config.queue` of plugins.)
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -189,10 +190,16 @@ impl<S: Sink> Shared<S> {
         self.outbox.settle(batch.len());
     }
 
+    /// A delivery that panicked has failed.
+    async fn try_once(&self, batch: &[Bytes]) -> Result<(), String> {
+        let delivering = catch(|| self.sink.deliver(batch)).map_err(|panicked| panicked.to_string());
+        catch_future(delivering?.as_mut()).await.unwrap_or_else(|panicked| Err(panicked.to_string()))
+    }
+
     async fn deliver(&self, batch: &[Bytes]) {
         let Settings { patience, first_pause, longest_pause, .. } = self.settings;
         let (began, mut pause) = (Instant::now(), first_pause);
-        while let Err(why) = self.sink.deliver(batch).await {
+        while let Err(why) = self.try_once(batch).await {
             let (name, count) = (self.sink.name(), batch.len());
             if began.elapsed() + pause > patience {
                 tracing::error!("{name}: a batch of {count} is lost: {why}");
@@ -321,6 +328,50 @@ mod tests {
             sleep(Duration::from_secs(1)).await;
         });
         assert_eq!(*kept.batches.lock().unwrap(), ["a", "b", "e"]);
+    }
+
+    /// Panics at the first of each two deliveries.
+    #[derive(Clone, Default)]
+    struct Panics(Kept, Arc<Mutex<usize>>);
+
+    impl Sink for Panics {
+        fn name(&self) -> String {
+            "test".to_owned()
+        }
+
+        fn deliver<'a>(
+            &'a self,
+            batch: &'a [Bytes],
+        ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
+            let tries = {
+                let mut tries = self.1.lock().unwrap();
+                *tries += 1;
+                *tries
+            };
+            Box::pin(async move {
+                assert!(tries % 2 == 0, "as intended");
+                self.0.deliver(batch).await
+            })
+        }
+    }
+
+    #[test]
+    fn a_delivery_that_panics_has_failed_and_the_queue_goes_on() {
+        for beside in [false, true] {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+            let (sink, outbox) = (Panics::default(), Outbox::default());
+            let settings = Settings { batch: 1, beside, ..SETTINGS };
+            let queue = Queue::new(sink.clone(), settings, &outbox);
+            runtime.unwrap().block_on(async {
+                for entry in ["a", "b"] {
+                    queue.leave(Bytes::from_static(entry.as_bytes()));
+                    sleep(Duration::from_secs(5)).await;
+                }
+            });
+            assert_eq!(*sink.0.batches.lock().unwrap(), ["a", "b"]);
+            assert_eq!(outbox.waiting(), 0);
+        }
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! `panics`, a plugin of tests: panics in the phase that its settings name.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::Frame;
+
+use super::{Def, Exchange, Flow, Plugin, Record, Response, Setup, rules};
+use crate::{
+    body::{Body, BodyError},
+    diag::Diagnostic,
+    schema::{Field, Kind, Settings},
+};
+
+pub(super) static DEF: Def = Def {
+    name: "panics",
+    priority: 5,
+    per_consumer: false,
+    settings: Settings { fields: &[Field::new("phase", Kind::String).required()], checks: &[] },
+    compile,
+};
+
+struct Panics(String);
+
+struct PanickingBody;
+
+#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    Ok(Arc::new(Panics(rules::text(setup.config, "phase").unwrap_or_default())))
+}
+
+impl Panics {
+    fn reach(&self, phase: &str) {
+        assert!(self.0 != phase, "as intended, in {phase}");
+    }
+}
+
+impl Plugin for Panics {
+    fn access<'a>(&'a self, _: &'a mut Exchange) -> Flow<'a> {
+        self.reach("access");
+        Flow::Later(Box::pin(async {
+            tokio::task::yield_now().await;
+            self.reach("later");
+            Flow::Continue
+        }))
+    }
+
+    fn header_filter(&self, _: &Exchange, response: &mut Response) {
+        self.reach("header_filter");
+        if self.0 == "body" {
+            *response.body_mut() = Body::boxed(PanickingBody);
+        }
+    }
+
+    fn logs(&self) -> bool {
+        true
+    }
+
+    fn log(&self, _: &Record) {
+        self.reach("log");
+    }
+}
+
+impl http_body::Body for PanickingBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        panic!("as intended, in a body")
+    }
+}

@@ -1,0 +1,144 @@
+//! Supervision: a panic is logged, ends the piece of work that it happened in, and nothing else.
+//!
+//! | what panics | what becomes of it |
+//! |---|---|
+//! | a task or thread that lives as long as the process | it begins again, after a pause ([`supervise`], [`supervise_thread`]) |
+//! | one piece of work of many: a request, a check, a delivery | it has failed ([`catch`], [`catch_future`]) |
+
+use std::{
+    any::Any,
+    error::Error,
+    fmt,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+/// The pause before a task begins again; each one is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A piece of work panicked, with this message.
+#[derive(Debug)]
+pub struct Panicked(String);
+
+/// Does a piece of work. What it uses has to be in order, or dropped, also after it stopped half-way.
+///
+/// # Errors
+/// If it panicked.
+pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked::from(&*panic))
+}
+
+/// Waits for a piece of work, as [`catch`] does it. One that panicked must not be polled again.
+///
+/// # Errors
+/// If it panicked.
+pub async fn catch_future<F: Future + ?Sized>(mut work: Pin<&mut F>) -> Result<F::Output, Panicked> {
+    poll_fn(|context| match catch(|| work.as_mut().poll(context)) {
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    })
+    .await
+}
+
+/// Runs a task until it returns; one that panics is begun again.
+pub async fn supervise<F: Future<Output = ()>>(name: &str, mut begin: impl FnMut() -> F) {
+    let mut pauses = Pauses::default();
+    while let Err(panicked) = catch_future(pin!(begin())).await {
+        tokio::time::sleep(pauses.next(name, &panicked)).await;
+    }
+}
+
+/// Does the same on this thread, which serves no requests.
+#[expect(clippy::disallowed_methods, reason = "this thread serves no requests")]
+pub fn supervise_thread(name: &str, mut run: impl FnMut()) {
+    let mut pauses = Pauses::default();
+    while let Err(panicked) = catch(&mut run) {
+        std::thread::sleep(pauses.next(name, &panicked));
+    }
+}
+
+/// How long to wait before a task begins again.
+struct Pauses {
+    next: Duration,
+    began: Instant,
+}
+
+impl Pauses {
+    fn next(&mut self, name: &str, panicked: &Panicked) -> Duration {
+        if self.began.elapsed() > LONGEST_PAUSE {
+            self.next = FIRST_PAUSE;
+        }
+        let pause = self.next;
+        self.next = (pause * 2).min(LONGEST_PAUSE);
+        self.began = Instant::now() + pause;
+        tracing::error!("{name}: {panicked}; it begins again in {} ms", pause.as_millis());
+        pause
+    }
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self { next: FIRST_PAUSE, began: Instant::now() }
+    }
+}
+
+impl From<&(dyn Any + Send)> for Panicked {
+    fn from(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self(text.unwrap_or("without a message").to_owned())
+    }
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.0)
+    }
+}
+
+impl Error for Panicked {}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_with_its_message() {
+        assert_eq!(catch(|| 1).unwrap(), 1);
+        let text = "of a text".to_owned();
+        assert_eq!(catch(|| panic!("{text}")).unwrap_err().to_string(), "panicked: of a text");
+        assert_eq!(catch(|| panic!("plain")).unwrap_err().to_string(), "panicked: plain");
+        let odd = catch(|| std::panic::panic_any(1)).unwrap_err();
+        assert_eq!(odd.to_string(), "panicked: without a message");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_begins_again_until_it_returns() {
+        let began = Cell::new(0);
+        let task = || async {
+            began.set(began.get() + 1);
+            tokio::task::yield_now().await;
+            assert!(began.get() == 4, "as intended");
+        };
+        supervise("test", task).await;
+        assert_eq!(began.get(), 4);
+    }
+
+    #[test]
+    fn a_thread_goes_on_with_what_it_has() {
+        let mut left = vec![1, 2, 3];
+        supervise_thread("test", || {
+            while let Some(next) = left.pop() {
+                assert!(next != 2, "as intended");
+            }
+        });
+        assert!(left.is_empty());
+    }
+}
