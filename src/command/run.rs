@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use mynah::{
     access_log::AccessLog,
     body::BodyBuffers,
+    budget::MemoryBudget,
     config::Format,
     control::{Control, Door, Readiness, Verbosity, admin::Admin, compile, reload, reload::Reloader},
     diag::{Report, Source, plural},
@@ -161,6 +162,8 @@ fn templates(settings: &Settings) -> Result<Templates> {
 fn resources(settings: &Settings) -> Resources {
     Resources {
         buffers: BodyBuffers::new(settings.body_memory, settings.client_body_timeout),
+        counters: MemoryBudget::new(settings.rate_limiting_memory),
+        ipv6_prefix: settings.rate_limiting_ipv6_prefix,
         ..Resources::default()
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     schema::{Field, Kind, Settings},
 };
 
-pub(super) static DEF: Def = Def {
+pub(super) const DEF: Def = Def {
     name: "panics",
     priority: 5,
     per_consumer: false,

@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// A listener of a proxy whose paths name the phase in which their plugin panics; `/fine` does not.
+#[expect(clippy::default_trait_access, reason = "the router is not for this module")]
 async fn start() -> TcpStream {
     let phases = ["access", "later", "header_filter", "body", "log", "fine"];
     let route = |phase| {

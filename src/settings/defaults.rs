@@ -50,6 +50,8 @@ impl Default for Settings {
             admin_max_body_size: None,
             client_body_buffer_size: 64 << 10,
             body_memory: 256 << 20,
+            rate_limiting_memory: 64 << 20,
+            rate_limiting_ipv6_prefix: 128,
             large_client_header_buffers: HeaderBuffers::default(),
             max_headers: 100,
             client_header_timeout: Duration::from_secs(10),

@@ -43,6 +43,16 @@ pub(super) fn bytes(name: &str, text: &str) -> Result<usize, Fault> {
     Ok(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
+/// Reads how many bits of an IPv6 address count.
+pub(super) fn prefix(name: &str, text: &str) -> Result<u8, Fault> {
+    text.parse().ok().filter(|it| (1..=128).contains(it)).ok_or_else(|| {
+        Fault::new(
+            format!("{name} is not a number of bits: '{text}'"),
+            "write a number from 1 to 128, as `64`",
+        )
+    })
+}
+
 /// Reads how many buffers of which size there are, as `4 8k`.
 pub(super) fn buffers(name: &str, text: &str) -> Result<HeaderBuffers, Fault> {
     let wrong = || {

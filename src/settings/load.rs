@@ -168,6 +168,8 @@ fn read_limits(layers: &mut Layers, it: &mut Settings) {
         directive::buffers,
     );
     layers.read("max_body_memory", &mut it.body_memory, directive::bytes);
+    layers.read("max_rate_limiting_memory", &mut it.rate_limiting_memory, directive::bytes);
+    layers.read("rate_limiting_ipv6_prefix", &mut it.rate_limiting_ipv6_prefix, directive::prefix);
     layers.read("max_headers", &mut it.max_headers, value::count);
     layers.read("nginx_http_client_header_timeout", &mut it.client_header_timeout, directive::time);
     layers.read("nginx_http_client_body_timeout", &mut it.client_body_timeout, directive::time);

@@ -122,6 +122,11 @@ pub struct Settings {
     /// `max_body_memory`: how many bytes of bodies are held at a time, for all requests together (ours); by default
     /// 256 MiB.
     pub body_memory: usize,
+    /// `max_rate_limiting_memory`: how many bytes counters of clients take, for all `rate-limiting` plugins together
+    /// (ours); by default 64 MiB.
+    pub rate_limiting_memory: usize,
+    /// `rate_limiting_ipv6_prefix`: how many bits of an IPv6 address tell clients apart, 1 to 128 (ours); by default all.
+    pub rate_limiting_ipv6_prefix: u8,
     /// `nginx_http_large_client_header_buffers`: how large the head of a request may be; by default `4 8k`.
     pub large_client_header_buffers: HeaderBuffers,
     /// `max_headers`: how many fields a request may have (ours); by default 100, which costs least.

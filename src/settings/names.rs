@@ -120,6 +120,8 @@ pub(super) const SUPPORTED: &[Row] = &[
         default: "4 8k",
     },
     row("max_body_memory", "256m"),
+    row("max_rate_limiting_memory", "64m"),
+    row("rate_limiting_ipv6_prefix", "128"),
     row("max_headers", "100"),
     Row {
         name: "nginx_http_client_header_timeout",

@@ -72,6 +72,9 @@ impl Admin {
         let help = "Bytes of bodies that are held, of at most max_body_memory";
         text.single("mynah_body_memory_bytes", Kind::Gauge, help, bodies.held());
         let help = "Bodies for which max_body_memory had no room";
+        let counters = snapshot.resources().counters.held();
+        let what = "Bytes of counters of clients, of at most max_rate_limiting_memory";
+        text.single("mynah_rate_limiting_memory_bytes", Kind::Gauge, what, counters);
         text.single("mynah_body_memory_refused_total", Kind::Counter, help, bodies.refused());
     }
 

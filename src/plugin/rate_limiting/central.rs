@@ -28,6 +28,9 @@ use crate::{
     upstream::TlsSettings,
 };
 
+/// A longer text stands in a key by its digest, in bytes.
+const LONGEST_KEY: usize = 128;
+
 /// How long a server that could not be reached is left alone.
 const REST: Duration = Duration::from_secs(1);
 
@@ -101,6 +104,7 @@ impl Central {
     pub(super) fn ask(&self, identifier: Identifier<'_>, limits: &[(Period, u64)], now: u64) -> Asked {
         let client = match identifier {
             Identifier::Address(address) => address.to_string(),
+            Identifier::Text(text) if text.len() > LONGEST_KEY => digest(text),
             Identifier::Text(text) => text.to_owned(),
         };
         let key = |&(period, _): &(Period, u64)| {
@@ -179,6 +183,12 @@ impl Central {
         // It holds no invariant that a panic could break.
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A short text that stands for a long one, the same on all nodes.
+fn digest(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().fold("sha256-".to_owned(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 impl Server {

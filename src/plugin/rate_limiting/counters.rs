@@ -1,13 +1,19 @@
-//! COUNTERS: how often each client came in each window, on this node.
+//! Counters of clients in fixed windows, on this node.
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasher, RandomState},
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
-use super::period::{PERIODS, Period};
+use super::{
+    period::{PERIODS, Period},
+    table::{Limits, Table},
+};
+use crate::budget::MemoryBudget;
 
 /// Whom a counter is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,108 +33,73 @@ pub(super) struct Usage {
     pub(super) counts: [u64; PERIODS.len()],
 }
 
-/// Counters of clients in fixed windows. Several threads may count at once.
+/// Counters of clients. Several threads may count at once.
 pub(super) struct Counters {
     hasher: RandomState,
-    shards: [Mutex<Shard>; SHARDS],
+    tables: [Mutex<Table>; TABLES],
+    memory: MemoryBudget,
+    /// When was last told that there is no room, and how often there was none since.
+    told: AtomicU64,
+    untold: AtomicU64,
 }
 
-const SHARDS: usize = 16;
+/// As one table grows, requests that need another one do not wait.
+pub(super) const TABLES: usize = 64;
 
-/// So many clients may be known to one shard; further ones are let in uncounted until windows end.
-const ROOM: usize = 1 << 16;
-
-#[derive(Default)]
-struct Shard {
-    addresses: HashMap<IpAddr, Windows>,
-    texts: HashMap<Box<str>, Windows>,
-    /// Sweep when there are so many clients again.
-    sweep_at: usize,
-    /// When the last sweep was.
-    swept: u64,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Windows {
-    windows: [Window; PERIODS.len()],
-}
-
-#[derive(Clone, Copy, Default)]
-struct Window {
-    start: u64,
-    count: u64,
-}
+/// How often is told that there is no room, in seconds.
+const TELLING: u64 = 10;
 
 impl Counters {
-    /// No counters yet.
-    pub(super) fn new() -> Self {
-        Self { hasher: RandomState::new(), shards: std::array::from_fn(|_| Mutex::default()) }
-    }
-
-    /// Counts a request at `now` (Unix time in seconds) unless a limit is reached; a refused one counts nowhere.
-    pub(super) fn count(&self, identifier: Identifier<'_>, limits: &[(Period, u64)], now: u64) -> Usage {
-        #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
-        let shard = self.hasher.hash_one(identifier) as usize % SHARDS;
-        // A thread that panicked between two additions has spoilt one count at most.
-        let mut shard = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
-        shard.count(identifier, limits, now)
-    }
-}
-
-impl Shard {
-    fn count(&mut self, identifier: Identifier<'_>, limits: &[(Period, u64)], now: u64) -> Usage {
-        let known = match identifier {
-            Identifier::Address(address) => self.addresses.get_mut(&address),
-            Identifier::Text(text) => self.texts.get_mut(text),
-        };
-        if let Some(windows) = known {
-            return windows.count(limits, now);
+    /// No counters yet, of clients that have so many limits; they share `memory` with those of other plugins.
+    pub(super) fn new(limits: usize, memory: &MemoryBudget) -> Self {
+        Self {
+            hasher: RandomState::new(),
+            tables: std::array::from_fn(|_| Mutex::new(Table::new(limits))),
+            memory: memory.clone(),
+            told: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
         }
-        let mut windows = Windows::default();
-        let usage = windows.count(limits, now);
-        if self.has_room(limits, now) {
-            match identifier {
-                Identifier::Address(address) => drop(self.addresses.insert(address, windows)),
-                Identifier::Text(text) => drop(self.texts.insert(text.into(), windows)),
-            }
+    }
+
+    /// Counts a request at `now` (Unix time in seconds) unless a limit is reached; a refused one counts nowhere. None if
+    /// there is no room to count it.
+    pub(super) fn count(
+        &self,
+        identifier: Identifier<'_>,
+        limits: &[(Period, u64)],
+        now: u64,
+    ) -> Option<Usage> {
+        let key = self.key(identifier);
+        #[expect(clippy::cast_possible_truncation, reason = "any bits of the key will do")]
+        let table = (key >> 64) as usize % TABLES;
+        let usage = {
+            // A thread that panicked between two additions has spoilt one count at most.
+            let mut table = self.tables[table].lock().unwrap_or_else(PoisonError::into_inner);
+            table.count(key, &Limits::at(limits, now), &self.memory)
+        };
+        if usage.is_none() {
+            self.tell(now);
         }
         usage
     }
 
-    /// Forgets clients whose windows are over when there are many, at most once a second.
-    fn has_room(&mut self, limits: &[(Period, u64)], now: u64) -> bool {
-        let clients = |shard: &Self| shard.addresses.len() + shard.texts.len();
-        if clients(self) >= self.sweep_at.max(1024) && now > self.swept {
-            self.addresses.retain(|_, windows| windows.is_open(limits, now));
-            self.texts.retain(|_, windows| windows.is_open(limits, now));
-            self.swept = now;
-            self.sweep_at = (clients(self) * 2).min(ROOM);
-        }
-        clients(self) < ROOM
-    }
-}
-
-impl Windows {
-    fn count(&mut self, limits: &[(Period, u64)], now: u64) -> Usage {
-        let mut allowed = true;
-        for &(period, limit) in limits {
-            let window = &mut self.windows[period as usize];
-            let start = period.start(now);
-            if window.start != start {
-                *window = Window { start, count: 0 };
-            }
-            allowed &= window.count < limit;
-        }
-        if allowed {
-            for &(period, _) in limits {
-                self.windows[period as usize].count += 1;
-            }
-        }
-        Usage { allowed, counts: self.windows.map(|window| window.count) }
+    /// What stands for a client: 128 bits, so that no two clients meet by chance, of a keyed hash (SipHash), so that
+    /// none can find another one to meet.
+    fn key(&self, identifier: Identifier<'_>) -> u128 {
+        let half = |which: u8| u128::from(self.hasher.hash_one((which, identifier)));
+        half(0) << 64 | half(1)
     }
 
-    fn is_open(&self, limits: &[(Period, u64)], now: u64) -> bool {
-        limits.iter().any(|&(period, _)| self.windows[period as usize].start == period.start(now))
+    fn tell(&self, now: u64) {
+        self.untold.fetch_add(1, Relaxed);
+        let told = self.told.load(Relaxed);
+        if now >= told + TELLING && self.told.compare_exchange(told, now, Relaxed, Relaxed).is_ok() {
+            let requests = self.untold.swap(0, Relaxed);
+            tracing::warn!(
+                "rate-limiting: requests of new clients that cannot be counted: {requests}; the counters of clients \
+                 that have reached a limit leave no room (max_rate_limiting_memory)"
+            );
+        }
     }
 }
 
@@ -136,41 +107,144 @@ impl Windows {
 mod tests {
     use super::*;
 
+    const LARGE: usize = 64 << 20;
+
+    fn counters(limits: &[(Period, u64)], memory: usize) -> Counters {
+        Counters::new(limits.len(), &MemoryBudget::new(memory))
+    }
+
+    /// What the tables take, in bytes.
+    fn size(counters: &Counters) -> usize {
+        counters.tables.iter().map(|it| it.lock().unwrap().size()).sum()
+    }
+
+    fn clients(counters: &Counters, limits: &[(Period, u64)], now: u64) -> usize {
+        let limits = Limits::at(limits, now);
+        counters.tables.iter().map(|it| it.lock().unwrap().clients(&limits)).sum()
+    }
+
+    /// The identity that client `n` shows, of so many bytes.
+    fn identity(n: usize, bytes: usize) -> String {
+        format!("{n:0>bytes$}")
+    }
+
     #[test]
     fn no_more_than_the_limit_pass_however_many_count_at_once() {
-        let counters = Counters::new();
         let limits = [(Period::Minute, 100)];
+        let counters = counters(&limits, LARGE);
         let passed: usize = std::thread::scope(|scope| {
-            let count =
-                || (0..50).filter(|_| counters.count(Identifier::Text("x"), &limits, 60).allowed).count();
+            let count = || {
+                let asked = (0..50).map(|_| counters.count(Identifier::Text("x"), &limits, 60).unwrap());
+                asked.filter(|usage| usage.allowed).count()
+            };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(passed, 100);
-        assert!(counters.count(Identifier::Text("x"), &limits, 120).allowed);
-        assert!(counters.count(Identifier::Text("y"), &limits, 60).allowed);
+        assert!(counters.count(Identifier::Text("x"), &limits, 120).unwrap().allowed);
+        assert!(counters.count(Identifier::Text("y"), &limits, 60).unwrap().allowed);
     }
 
     #[test]
-    fn clients_are_forgotten_when_their_windows_end() {
-        let mut shard = Shard::default();
+    fn an_address_is_not_the_text_that_names_it() {
         let limits = [(Period::Minute, 1)];
-        for n in 0..2000 {
-            shard.count(Identifier::Text(&n.to_string()), &limits, n / 40);
+        let counters = counters(&limits, LARGE);
+        let address = Identifier::Address("192.0.2.1".parse().unwrap());
+        for identifier in [address, Identifier::Text("192.0.2.1"), Identifier::Text("192.0.2.2")] {
+            assert!(counters.count(identifier, &limits, 60).unwrap().allowed);
+            assert!(!counters.count(identifier, &limits, 60).unwrap().allowed);
         }
-        assert_eq!(shard.texts.len(), 2000);
-        shard.sweep_at = 2000;
-        shard.count(Identifier::Text("last"), &limits, 60);
-        assert_eq!(shard.texts.len(), 1);
     }
 
     #[test]
-    fn memory_is_bounded() {
-        let mut shard = Shard::default();
-        let limits = [(Period::Year, 1)];
-        for n in 0..ROOM + 10 {
-            assert!(shard.count(Identifier::Text(&n.to_string()), &limits, 1).allowed);
+    fn every_client_is_counted_while_there_is_room() {
+        let limits = [(Period::Minute, 2), (Period::Hour, 3)];
+        let counters = counters(&limits, LARGE);
+        for (round, now, allowed) in [(1, 3600, true), (2, 3601, true), (3, 3602, false), (4, 3660, true)] {
+            for n in 0..50_000 {
+                let usage = counters.count(Identifier::Text(&n.to_string()), &limits, now).unwrap();
+                assert_eq!(usage.allowed, allowed, "client {n}, round {round}");
+            }
         }
-        assert_eq!(shard.texts.len(), ROOM);
+    }
+
+    #[test]
+    fn the_largest_flood_of_new_clients_takes_no_more_than_its_memory() {
+        let limits = [(Period::Hour, 10)];
+        let counters = counters(&limits, 4 << 20);
+        let text = identity(0, 7000);
+        for n in 0..1_200_000_usize {
+            // The end of a long text differs; hashing all of it is not what is tested here.
+            let text = if n < 1000 { identity(n, 7000) } else { n.to_string() };
+            assert!(counters.count(Identifier::Text(&text), &limits, 3600).unwrap().allowed);
+        }
+        assert!(counters.count(Identifier::Text(&text), &limits, 3600).is_some());
+        let (size, held) = (size(&counters), counters.memory.held());
+        assert!(held <= 4 << 20, "{held}");
+        assert!(size <= (4 << 20) + TABLES * 32 * 36, "{size}");
+        assert!(clients(&counters, &limits, 3600) > (2 << 20) / 36, "nearly all places are used");
+    }
+
+    #[test]
+    fn a_client_that_reached_its_limit_stays_refused_during_a_flood() {
+        let limits = [(Period::Hour, 10)];
+        let counters = counters(&limits, 1 << 20);
+        let spent: Vec<String> = (0..500).map(|n| format!("spent {n}")).collect();
+        let busy: Vec<String> = (0..500).map(|n| format!("busy {n}")).collect();
+        for _ in 0..10 {
+            for client in &spent {
+                assert!(counters.count(Identifier::Text(client), &limits, 3600).unwrap().allowed);
+            }
+        }
+        for _ in 0..5 {
+            for client in &busy {
+                counters.count(Identifier::Text(client), &limits, 3600).unwrap();
+            }
+        }
+        for n in 0..300_000 {
+            let client = format!("flood {n}");
+            assert!(counters.count(Identifier::Text(&client), &limits, 3600).unwrap().allowed);
+        }
+        for client in &spent {
+            assert!(!counters.count(Identifier::Text(client), &limits, 3601).unwrap().allowed, "{client}");
+        }
+        for client in &busy {
+            // One that has used more than the flood is counted on.
+            let usage = counters.count(Identifier::Text(client), &limits, 3601).unwrap();
+            assert_eq!(usage.counts[Period::Hour as usize], 6, "{client}");
+        }
+    }
+
+    #[test]
+    fn without_room_a_new_client_is_not_counted_until_windows_end() {
+        let limits = [(Period::Minute, 1)];
+        let counters = counters(&limits, 0);
+        let all: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+        let counted = |now| {
+            let each = all.iter().map(|it| counters.count(Identifier::Text(it), &limits, now));
+            each.flatten().filter(|usage| usage.allowed).count()
+        };
+        let first = counted(60);
+        assert_eq!(first, TABLES * 32, "those that need no memory of the budget");
+        assert_eq!(counted(61), 0);
+        assert_eq!(counted(120), first);
+    }
+
+    #[test]
+    fn memory_is_given_back_when_windows_have_ended() {
+        let limits = [(Period::Minute, 1)];
+        let counters = counters(&limits, LARGE);
+        for n in 0..100_000 {
+            counters.count(Identifier::Text(&n.to_string()), &limits, 60).unwrap();
+        }
+        assert!(counters.memory.held() > 100_000 * 36);
+        for n in 0..10_000 {
+            counters.count(Identifier::Text(&n.to_string()), &limits, 180).unwrap();
+        }
+        assert!(counters.memory.held() < 3 << 20, "{}", counters.memory.held());
+        assert_eq!(clients(&counters, &limits, 180), 10_000);
+        let memory = counters.memory.clone();
+        drop(counters);
+        assert_eq!(memory.held(), 0);
     }
 }

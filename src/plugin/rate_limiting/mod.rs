@@ -8,10 +8,15 @@ mod central;
 mod counters;
 mod period;
 mod settings;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::UNIX_EPOCH};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+    time::UNIX_EPOCH,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 
@@ -35,6 +40,8 @@ struct RateLimiting {
     headers: Vec<(HeaderName, HeaderName)>,
     subject: Subject,
     counting: Counting,
+    /// How many bits of an IPv6 address tell clients apart.
+    ipv6_prefix: u8,
     /// Whether requests that cannot be counted are let in.
     fault_tolerant: bool,
     hide_client_headers: bool,
@@ -86,7 +93,11 @@ impl RateLimiting {
                             node counts for itself: divide the limits by the number of nodes";
                 return Err(vec![Diagnostic::error(setup.at.key("policy"), message).help(help)]);
             }
-            _ => Counting::Here(Box::new(Counters::new())),
+            _ => {
+                let limits =
+                    PERIODS.iter().filter(|it| setup.config.get(it.name()).is_some_and(|it| !it.is_null()));
+                Counting::Here(Box::new(Counters::new(limits.count(), &setup.resources.counters)))
+            }
         };
         let limit = |period: Period| setup.config.get(period.name()).and_then(Value::as_f64);
         let limits: Vec<(Period, u64)> =
@@ -109,6 +120,7 @@ impl RateLimiting {
             limits,
             subject,
             counting,
+            ipv6_prefix: setup.resources.ipv6_prefix,
             fault_tolerant: rules::truth(setup.config, "fault_tolerant"),
             hide_client_headers: rules::truth(setup.config, "hide_client_headers"),
             error_code: code
@@ -133,7 +145,7 @@ impl RateLimiting {
     }
 
     fn identifier<'a>(&self, exchange: &'a Exchange) -> Identifier<'a> {
-        let address = Identifier::Address(exchange.client.ip());
+        let address = Identifier::Address(self.network(exchange.client.ip()));
         let identity = exchange.identity.as_ref();
         match &self.subject {
             Subject::Path(path) if exchange.path == *path => Identifier::Text(&exchange.path),
@@ -153,6 +165,17 @@ impl RateLimiting {
                 let value = exchange.upstream_field(name).and_then(|it| it.to_str().ok());
                 value.filter(|it| !it.is_empty()).map_or(address, Identifier::Text)
             }
+        }
+    }
+
+    /// The network of an address whose addresses count as one client.
+    fn network(&self, address: IpAddr) -> IpAddr {
+        match address {
+            IpAddr::V6(address) if self.ipv6_prefix < 128 && address.to_ipv4_mapped().is_none() => {
+                let kept = u128::MAX.checked_shl(128 - u32::from(self.ipv6_prefix)).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & kept))
+            }
+            address => address,
         }
     }
 
@@ -190,12 +213,17 @@ impl RateLimiting {
         let asked = central.ask(self.identifier(exchange), &self.limits, now);
         match central.count(asked, &self.limits).await {
             Ok(usage) => self.settle(exchange, &usage, now),
-            Err(_) if self.fault_tolerant => Flow::Continue,
-            Err(_) => {
-                let message = "An unexpected error occurred";
-                Flow::Respond(exchange.error(StatusCode::INTERNAL_SERVER_ERROR, message))
-            }
+            Err(_) => self.uncounted(exchange),
         }
+    }
+
+    /// What becomes of a request that cannot be counted.
+    fn uncounted<'a>(&self, exchange: &Exchange) -> Flow<'a> {
+        if self.fault_tolerant {
+            return Flow::Continue;
+        }
+        let message = "An unexpected error occurred";
+        Flow::Respond(exchange.error(StatusCode::INTERNAL_SERVER_ERROR, message))
     }
 }
 
@@ -203,10 +231,10 @@ impl Plugin for RateLimiting {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
         match &self.counting {
-            Counting::Here(counters) => {
-                let usage = counters.count(self.identifier(exchange), &self.limits, now);
-                self.settle(exchange, &usage, now)
-            }
+            Counting::Here(counters) => match counters.count(self.identifier(exchange), &self.limits, now) {
+                Some(usage) => self.settle(exchange, &usage, now),
+                None => self.uncounted(exchange),
+            },
             Counting::There(central) => Flow::Later(Box::pin(self.settle_there(central, exchange, now))),
         }
     }

@@ -10,7 +10,7 @@ const NOON: u64 = 1_768_478_415;
 #[track_caller]
 fn decide(plugin: &RateLimiting, exchange: &Exchange, now: u64) -> Decision {
     let Counting::Here(counters) = &plugin.counting else { panic!("it counts elsewhere") };
-    plugin.decision(&counters.count(plugin.identifier(exchange), &plugin.limits, now), now)
+    plugin.decision(&counters.count(plugin.identifier(exchange), &plugin.limits, now).unwrap(), now)
 }
 
 /// One line per request that comes so many seconds after [`NOON`]: remaining of each limit | limit, remaining and
@@ -168,5 +168,46 @@ fn older_spellings_say_the_same() {
         ];
         let said = said.map(|it| it.unwrap().to_json().replace('"', "")).join(" ");
         assert_eq!(said, expected, "{config}");
+    }
+}
+
+#[test]
+fn what_there_is_no_room_to_count_is_let_in_or_refused() {
+    for (config, status) in [("", None), (", fault_tolerant: false", Some(500))] {
+        let mut setup =
+            trial::config(&DEF, &format!("{{year: 1, limit_by: header, header_name: X-Key{config}}}"));
+        setup.resources.counters = crate::budget::MemoryBudget::new(0);
+        let plugin = RateLimiting::new(&setup.setup()).unwrap();
+        let answers: Vec<Option<u16>> = (0..10_000)
+            .map(|n| {
+                let mut exchange = trial::request(&format!("GET /\nX-Key: {n}"));
+                trial::access(&plugin, &mut exchange).map(|it| it.status().as_u16())
+            })
+            .collect();
+        assert_eq!(answers[0], None, "the first have room");
+        assert_eq!(answers.last(), Some(&status));
+    }
+}
+
+#[test]
+fn networks_of_ipv6_may_count_as_one_client() {
+    for (prefix, client, other, same) in [
+        (128, "2001:db8::1", "2001:db8::2", false),
+        (64, "2001:db8::1", "2001:db8::ffff:0:0:1", true),
+        (64, "2001:db8::1", "2001:db8:0:1::1", false),
+        (56, "2001:db8::1", "2001:db8:0:1::1", true),
+        (64, "192.0.2.1", "192.0.2.2", false),
+        (1, "2001:db8::1", "3001::1", true),
+    ] {
+        let mut setup = trial::config(&DEF, "{minute: 1, limit_by: ip}");
+        setup.resources.ipv6_prefix = prefix;
+        let plugin = RateLimiting::new(&setup.setup()).unwrap();
+        let ask = |address: &str| {
+            let mut exchange = trial::request("GET /");
+            exchange.client = std::net::SocketAddr::new(address.parse().unwrap(), 1);
+            decide(&plugin, &exchange, NOON).allowed
+        };
+        assert!(ask(client));
+        assert_eq!(!ask(other), same, "/{prefix} {client} {other}");
     }
 }
