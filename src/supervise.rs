@@ -9,10 +9,10 @@ use std::{
     any::Any,
     error::Error,
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    task::Poll,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -33,16 +33,25 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
 }
 
 /// Waits for a piece of work, as [`catch`] does it. One that panicked must not be polled again.
-///
-/// # Errors
-/// If it panicked.
-pub async fn catch_future<F: Future + ?Sized>(mut work: Pin<&mut F>) -> Result<F::Output, Panicked> {
-    poll_fn(|context| match catch(|| work.as_mut().poll(context)) {
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(panicked) => Poll::Ready(Err(panicked)),
-    })
-    .await
+pub const fn catch_future<F: Future + ?Sized>(work: Pin<&mut F>) -> Caught<'_, F> {
+    Caught(work)
+}
+
+/// A piece of work whose panic is an error.
+#[derive(Debug)]
+#[must_use = "it does nothing unless it is awaited"]
+pub struct Caught<'a, F: ?Sized>(Pin<&'a mut F>);
+
+impl<F: Future + ?Sized> Future for Caught<'_, F> {
+    type Output = Result<F::Output, Panicked>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch(|| self.0.as_mut().poll(context)) {
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panicked) => Poll::Ready(Err(panicked)),
+        }
+    }
 }
 
 /// Runs a task until it returns; one that panics is begun again.

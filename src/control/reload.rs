@@ -53,7 +53,7 @@ impl Reloader {
             match catch_future(pin!(self.follow())).await {
                 Ok(ended) => return ended,
                 Err(panicked) => {
-                    tracing::error!("the reloader of the configuration {panicked}; it begins again")
+                    tracing::error!("the reloader of the configuration {panicked}; it begins again");
                 }
             }
             sleep(PAUSE).await;

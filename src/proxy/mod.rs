@@ -212,12 +212,12 @@ impl Proxy {
         let who = self.who(connection, request.headers());
         let line = self.line(&request, (connection, who), started, &id);
         let mut told = Told { line, ..Told::default() };
+        let arrival = Arrival { client: who, started, id };
         let responded = {
-            let responding = pin!(self.respond(request, connection, who, (started, id), &mut told));
+            let responding = pin!(self.respond(request, connection, &arrival, &mut told));
             catch_future(responding).await
         };
-        let response =
-            responded.unwrap_or_else(|panicked| self.panicked(&panicked, (started, &id), &mut told));
+        let response = responded.unwrap_or_else(|panicked| self.panicked(&panicked, &arrival, &mut told));
         (response, told)
     }
 
@@ -249,19 +249,17 @@ impl Proxy {
         &self,
         request: Request<Body>,
         connection: &Connection,
-        who: Client,
-        (started, id): (Instant, RequestId),
+        arrival: &Arrival,
         told: &mut Told,
     ) -> Response<Body> {
-        if let Some(refusal) = self.refuse(&request, &id) {
+        if let Some(refusal) = self.refuse(&request, &arrival.id) {
             told.answered(&refusal, About::default());
-            return self.produced(refusal, started, &id);
+            return self.produced(refusal, arrival.started, &arrival.id);
         }
         // One Snapshot for the whole request, whatever is published meanwhile.
         let snapshot = self.live.current();
         let path = normalize(request.uri().path().as_bytes()).into_owned();
-        let arrival = Arrival { client: who, started, id };
-        let mut visit = self.visit(request, &path, snapshot.global(), connection, arrival);
+        let mut visit = self.visit(request, &path, snapshot.global(), connection, *arrival);
         let found = snapshot.find(&router_request(visit.head(), &path, connection));
         let Some((found, route, step)) = found else {
             let response = visit.error(StatusCode::NOT_FOUND, "no Route matched with those values");
@@ -269,7 +267,7 @@ impl Proxy {
         };
         visit.matched = Some(step.matched.clone());
         if let Some(counting) = &step.counting {
-            let mut count = counting.request(visit.head(), started);
+            let mut count = counting.request(visit.head(), arrival.started);
             visit.body = count.receive(std::mem::take(&mut visit.body));
             told.count = Some(count);
         }
@@ -290,7 +288,7 @@ impl Proxy {
                 prefix: found.prefix,
                 prefix_text: found.prefix_text(&path),
                 connection,
-                client: connection.address_of(who),
+                client: connection.address_of(arrival.client),
             };
             // In a box: the room that it needs would be moved about for the requests that plugins answer, too.
             Box::pin(self.serve(&mut visit, route, step, &way)).await

@@ -22,7 +22,7 @@ use http::{
     header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, MAX_FORWARDS, RETRY_AFTER, TRANSFER_ENCODING},
 };
 
-use super::{Connection, Proxy, Told};
+use super::{Arrival, Connection, Proxy, Told};
 use crate::{
     access_log::About,
     body::{Body, BodyError},
@@ -100,12 +100,8 @@ impl Proxy {
     }
 
     /// The answer to a request whose own answer panicked half-way: nothing of the request is left.
-    pub(super) fn panicked(
-        &self,
-        panicked: &Panicked,
-        (started, id): (Instant, &RequestId),
-        told: &mut Told,
-    ) -> Response<Body> {
+    pub(super) fn panicked(&self, panicked: &Panicked, arrival: &Arrival, told: &mut Told) -> Response<Body> {
+        let Arrival { started, id, .. } = arrival;
         tracing::error!("request {id} is answered with 500: it {panicked}");
         let asked = Asked {
             method: &Method::GET,
@@ -115,7 +111,7 @@ impl Proxy {
         };
         let phase = Phase::Proxy(self.error_format);
         let response = reply::error(&asked, phase, StatusCode::INTERNAL_SERVER_ERROR, None, id);
-        let response = self.produced(response, started, id);
+        let response = self.produced(response, *started, id);
         told.answered(&response, About::default());
         response
     }

@@ -83,7 +83,7 @@ impl Counters {
         usage
     }
 
-    /// What stands for a client: 128 bits, so that no two clients meet by chance, of a keyed hash (SipHash), so that
+    /// What stands for a client: 128 bits, so that no two clients meet by chance, of a keyed hash (`SipHash`), so that
     /// none can find another one to meet.
     fn key(&self, identifier: Identifier<'_>) -> u128 {
         let half = |which: u8| u128::from(self.hasher.hash_one((which, identifier)));
