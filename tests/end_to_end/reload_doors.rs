@@ -186,3 +186,65 @@ fn a_configuration_of_too_many_nodes_is_refused_while_others_are_answered() {
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert!(answer.text().contains("more than 2000000 nodes"), "{}", answer.text());
 }
+
+/// A sequence of numbers that is the same every time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % most
+    }
+}
+
+/// Whatever interleaves: soon afterwards the file is live, or it is told why not. The law that asks more often stands beside
+/// the code (`src/control/tests`).
+#[test]
+fn the_file_is_live_or_it_is_told_why_not() {
+    for seed in 0..3 {
+        let gateway = Setup::with(&whole()).run();
+        let (file, editor) = (gateway.folder.at("kong.yaml"), gateway.folder.at("editor"));
+        let config = gateway.admin_url("/config");
+        let mut numbers = Numbers(seed);
+        for n in 0..12 {
+            let text =
+                if numbers.below(5) == 0 { "routes: [".to_owned() } else { format!("# {n}\n{}", whole()) };
+            match numbers.below(6) {
+                0 => fs::write(&file, text).unwrap(),
+                1 => {
+                    let mut writer = half_written(&gateway);
+                    pause(numbers.below(100));
+                    writer.write_all(GUARD.as_bytes()).unwrap();
+                }
+                2 => {
+                    fs::write(&editor, if numbers.below(2) == 0 { whole() } else { text }).unwrap();
+                    fs::rename(&editor, &file).unwrap();
+                }
+                3 => gateway.signal("HUP"),
+                4 => {
+                    let user = json!({ "username": format!("u{n}") });
+                    let status = gateway.admin_json("POST", "/consumers", user).status;
+                    assert!([201, 409].contains(&status), "{status}");
+                }
+                _ => {
+                    let headers = [("content-type", "text/yaml")];
+                    Client::fresh().send("POST", &config, &headers, Some(whole().as_bytes())).unwrap();
+                }
+            }
+            is_guarded(&gateway);
+        }
+        eventually("the file is live, or it is told why not", || {
+            let status = gateway.status();
+            let live = status["configuration_hash"].as_str().unwrap().to_owned();
+            let said = hex(&fs::read(&file).unwrap());
+            let is_told = status["configuration"]["file"]["is_current"] == false;
+            (live == said || is_told).then_some(())
+        });
+        is_guarded(&gateway);
+    }
+}
+
+fn hex(text: &[u8]) -> String {
+    use md5::Digest as _;
+    md5::Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
