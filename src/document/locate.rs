@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap, ops::Range};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::{Covered, Path, Step, Text, yaml};
+use super::{Covered, Dialect, Path, Step, Text, yaml};
 
 /// Where a node stands, in bytes of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,10 @@ fn locate_within(frame: &Frame<'_>, wanted: &[Inner<'_>]) -> Vec<Located> {
     let first = |(parts, _): &Inner<'_>| parts.first().cloned().unwrap_or_default();
     let firsts: Vec<Vec<Step>> = wanted.iter().map(first).collect();
     let firsts: Vec<&[Step]> = firsts.iter().map(Vec::as_slice).collect();
-    let found = walk(&frame.text, &firsts);
+    // Where only bytes are asked for, there is nothing to walk to.
+    let are_bytes = wanted.iter().all(|(parts, byte)| byte.is_some() && parts.len() == 1);
+    let nowhere = || (Located { key: None, value: 0..0, exact: false }, None);
+    let found = if are_bytes { vec![nowhere(); wanted.len()] } else { walk(&frame.text, &firsts) };
     let mut all = Vec::with_capacity(wanted.len());
     let mut strings: HashMap<&[Step], Vec<usize>> = HashMap::new();
     for (n, ((parts, byte), (located, _))) in wanted.iter().zip(&found).enumerate() {
@@ -150,7 +153,9 @@ fn walk(text: &str, wanted: &[&[Step]]) -> Vec<(Located, Option<ScalarStyle>)> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut walk = Walk { tree: vec![Wanted::default()], open: Vec::new(), start };
     let ends: Vec<usize> = wanted.iter().map(|steps| walk.want(steps)).collect();
-    for item in Parser::new_from_str_with_options(&text[start..], yaml::reading()) {
+    // A text of more nodes was not read, and is not walked through either.
+    let most = usize::try_from(Dialect::Specification.most_nodes()).unwrap_or(usize::MAX);
+    for item in Parser::new_from_str_with_options(&text[start..], yaml::reading()).take(most) {
         let Ok((event, span)) = item else { break };
         if matches!(event, Event::DocumentEnd) {
             break;
