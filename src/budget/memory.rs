@@ -94,6 +94,14 @@ impl Reservation {
         Ok(())
     }
 
+    /// Takes some of these bytes into a reservation of their own.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { budget: self.budget.clone(), bytes }
+    }
+
     /// Releases bytes that are no longer held.
     pub fn shrink(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
@@ -131,7 +139,11 @@ mod tests {
         assert_eq!(first.grow(25), Ok(()));
         assert_eq!((first.bytes(), second.bytes(), budget.held()), (85, 10, 95));
         second.shrink(1000);
+        let part = first.split(80);
+        assert_eq!((first.bytes(), part.bytes(), budget.held()), (5, 80, 85));
         drop(first);
+        assert_eq!(budget.held(), 80);
+        drop(part);
         assert_eq!(budget.held(), 0);
     }
 

@@ -14,6 +14,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::budget::MemoryBudget;
+
 /// A handle to what is still to be delivered; a clone is another one to the same.
 #[derive(Clone)]
 pub struct Outbox(Arc<Shared>);
@@ -23,16 +25,32 @@ struct Shared {
     /// Something was delivered, or given up.
     settled: Notify,
     ending: watch::Sender<bool>,
+    /// What entries take that wait or are on their way, in all queues.
+    memory: MemoryBudget,
 }
+
+/// How many bytes entries take that are still to be delivered; of more, the oldest are lost.
+const MOST: usize = 64 << 20;
 
 impl Default for Outbox {
     fn default() -> Self {
-        let (ending, _) = watch::channel(false);
-        Self(Arc::new(Shared { waiting: AtomicUsize::new(0), settled: Notify::new(), ending }))
+        Self::of_size(MOST)
     }
 }
 
 impl Outbox {
+    /// One with room for so many bytes.
+    pub(super) fn of_size(most: usize) -> Self {
+        let (ending, _) = watch::channel(false);
+        let (waiting, settled) = (AtomicUsize::new(0), Notify::new());
+        Self(Arc::new(Shared { waiting, settled, ending, memory: MemoryBudget::new(most) }))
+    }
+
+    /// The memory for entries.
+    pub(super) fn memory(&self) -> &MemoryBudget {
+        &self.0.memory
+    }
+
     /// Has everything delivered at once, and waits for that, but not longer than `limit`.
     ///
     /// Returns how many entries are left.

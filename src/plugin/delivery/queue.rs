@@ -18,7 +18,10 @@ use tokio::{
 };
 
 use super::Outbox;
-use crate::supervise::{catch, catch_future};
+use crate::{
+    budget::Reservation,
+    supervise::{catch, catch_future},
+};
 
 /// How a queue behaves. (Kong: `config.queue` of plugins.)
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,9 +68,10 @@ struct Shared<S> {
     full: Notify,
 }
 
-#[derive(Default)]
 struct Waiting {
     entries: VecDeque<Bytes>,
+    /// The memory that they take, which all queues share.
+    counted: Reservation,
     /// How many are delivered beside one another.
     beside: usize,
     /// Of both.
@@ -79,7 +83,15 @@ struct Waiting {
 
 impl<S: Sink> Queue<S> {
     pub(in crate::plugin) fn new(sink: S, settings: Settings, outbox: &Outbox) -> Self {
-        let (waiting, full) = (Mutex::default(), Notify::new());
+        let waiting = Mutex::new(Waiting {
+            entries: VecDeque::new(),
+            counted: outbox.memory().reservation(),
+            beside: 0,
+            bytes: 0,
+            lost: 0,
+            running: false,
+        });
+        let full = Notify::new();
         Self(Arc::new(Shared { sink, settings, outbox: outbox.clone(), waiting, full }))
     }
 
@@ -89,14 +101,21 @@ impl<S: Sink> Queue<S> {
         let shared = &self.0;
         let Settings { batch, entries, bytes, .. } = shared.settings;
         let mut waiting = shared.lock();
+        let mut lost = 0;
+        while waiting.counted.grow(entry.len()).is_err() {
+            lost += 1;
+            if waiting.lose_oldest().is_none() {
+                // Other queues, or what is on its way, take all there is.
+                waiting.lost += lost;
+                drop(waiting);
+                shared.outbox.settle(lost - 1);
+                return;
+            }
+        }
         waiting.bytes += entry.len();
         waiting.entries.push_back(entry);
         shared.outbox.take_in();
-        let mut lost = 0;
-        while waiting.is_over(entries, bytes)
-            && let Some(oldest) = waiting.entries.pop_front()
-        {
-            waiting.bytes -= oldest.len();
+        while waiting.is_over(entries, bytes) && waiting.lose_oldest().is_some() {
             lost += 1;
         }
         waiting.lost += lost;
@@ -115,6 +134,13 @@ impl<S: Sink> Queue<S> {
 }
 
 impl Waiting {
+    fn lose_oldest(&mut self) -> Option<()> {
+        let oldest = self.entries.pop_front()?;
+        self.bytes -= oldest.len();
+        self.counted.shrink(oldest.len());
+        Some(())
+    }
+
     /// Forgets entries that were taken.
     fn landed(&mut self, batch: &[Bytes]) {
         self.beside -= batch.len();
@@ -137,15 +163,17 @@ impl<S: Sink> Shared<S> {
     async fn run(self: Arc<Self>) {
         while self.goes_on() {
             self.collect().await;
-            let batch = self.take();
+            let (batch, counted) = self.take();
             if self.settings.beside {
                 let own = Arc::clone(&self);
                 tokio::spawn(async move {
                     own.settle(&batch).await;
                     own.lock().landed(&batch);
+                    drop(counted);
                 });
             } else {
                 self.settle(&batch).await;
+                drop(counted);
             }
         }
     }
@@ -169,11 +197,13 @@ impl<S: Sink> Shared<S> {
         }
     }
 
-    fn take(&self) -> Vec<Bytes> {
+    /// The next batch, and the memory that it takes.
+    fn take(&self) -> (Vec<Bytes>, Reservation) {
         let mut waiting = self.lock();
         let lost = mem::take(&mut waiting.lost);
         let count = waiting.entries.len().min(self.settings.batch);
         let batch: Vec<Bytes> = waiting.entries.drain(..count).collect();
+        let counted = waiting.counted.split(batch.iter().map(Bytes::len).sum());
         waiting.beside += count;
         if !self.settings.beside {
             waiting.landed(&batch);
@@ -182,7 +212,7 @@ impl<S: Sink> Shared<S> {
         if lost > 0 {
             tracing::warn!("{}: too many entries wait; lost are {lost}", self.sink.name());
         }
-        batch
+        (batch, counted)
     }
 
     async fn settle(&self, batch: &[Bytes]) {
@@ -289,6 +319,34 @@ mod tests {
         check(Settings { bytes: 2, ..SETTINGS }, 0, 4, 20, ("2 3", 0));
         // One that is too large by itself is not lost.
         check(Settings { bytes: 0, ..SETTINGS }, 0, 4, 20, ("3", 0));
+    }
+
+    #[test]
+    fn all_queues_share_one_budget_of_memory() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let outbox = Outbox::of_size(8);
+        let settings = Settings { batch: 100, entries: 100, ..SETTINGS };
+        let (first, second) = (Kept::default(), Kept::default());
+        let queues = [&first, &second].map(|kept| Queue::new(kept.clone(), settings, &outbox));
+        runtime.unwrap().block_on(async {
+            for entry in ["aa", "bb", "cc"] {
+                queues[0].leave(Bytes::from_static(entry.as_bytes()));
+            }
+            for entry in ["dd", "ee", "ffff"] {
+                queues[1].leave(Bytes::from_static(entry.as_bytes()));
+            }
+            assert_eq!(
+                (outbox.memory().held(), outbox.waiting()),
+                (6, 3),
+                "dd and ee are lost, and ffff has no room"
+            );
+            queues[0].leave(Bytes::from_static(b"gg"));
+            queues[0].leave(Bytes::from_static(b"hh"));
+            sleep(Duration::from_secs(11)).await;
+        });
+        assert_eq!(*first.batches.lock().unwrap(), ["bb cc gg hh"]);
+        assert_eq!(*second.batches.lock().unwrap(), [""; 0]);
+        assert_eq!((outbox.memory().held(), outbox.waiting()), (0, 0));
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::body::{Body, BodyError};
 /// How much of a body is kept, at most.
 const MOST: usize = 64 << 10;
 
+/// In how many parts, at most: each takes room of its own, however small it is.
+const MOST_PARTS: usize = 256;
+
 /// Whether an upstream reset a stream before it looked at it, or has gone away before it came to it.
 pub(super) fn is_untouched(error: &hyper::Error) -> bool {
     let found = error.source().and_then(|it| it.downcast_ref::<h2::Error>());
@@ -102,7 +105,7 @@ impl Passing {
         } else if let Some(trailers) = frame.trailers_ref() {
             gone.push(Part::Trailers(trailers.clone()));
         }
-        if self.size > MOST {
+        if self.size > MOST || gone.len() > MOST_PARTS {
             self.gone = None;
         }
     }
@@ -206,6 +209,8 @@ mod tests {
         check(pieces(&[3, 4]), 2, Some(7));
         check(pieces(&[MOST, 4]), 1, Some(MOST + 4));
         check(pieces(&[MOST, 4]), 2, None);
+        check(pieces(&[1; MOST_PARTS + 1]), MOST_PARTS, Some(MOST_PARTS + 1));
+        check(pieces(&[1; MOST_PARTS + 1]), MOST_PARTS + 1, None);
     }
 
     #[test]
