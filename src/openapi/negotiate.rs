@@ -20,6 +20,8 @@ pub struct Choice<'a> {
 
 #[derive(Clone, Debug)]
 struct Offer {
+    /// `type/subtype` in lower case, if it is one that a client can name.
+    name: Option<String>,
     kind: String,
     subtype: String,
     parameters: Vec<(String, String)>,
@@ -45,6 +47,13 @@ impl Offers {
         self.offers.iter().map(|offer| format!("{}/{}", offer.kind, offer.subtype)).collect()
     }
 
+    /// The first offer that a whole Accept field names, which has neither a second range nor parameters: nothing fits
+    /// better. Most clients ask so, and reading the field costs more than the rest of an answer.
+    fn named(&self, accept: &str) -> Option<usize> {
+        let is_named = |name: &String| name.eq_ignore_ascii_case(accept);
+        self.offers.iter().position(|offer| offer.name.as_ref().is_some_and(is_named))
+    }
+
     /// What a client gets that wants nothing in particular: JSON, then `*/*`, then what stands first.
     fn unasked(&self) -> Option<usize> {
         (0..self.offers.len()).max_by_key(|n| (self.offers[*n].rank(), std::cmp::Reverse(*n)))
@@ -60,7 +69,9 @@ impl Offer {
             .filter_map(|part| part.split_once('='))
             .map(|(name, value)| (name.trim().to_ascii_lowercase(), unquoted(value).to_ascii_lowercase()))
             .collect();
-        Self { kind: kind.to_owned(), subtype: subtype.to_owned(), parameters }
+        let is_concrete = kind != "*" && subtype != "*" && is_token(kind) && is_token(subtype);
+        let (kind, subtype) = (kind.to_owned(), subtype.to_owned());
+        Self { name: is_concrete.then_some(name), kind, subtype, parameters }
     }
 
     /// The order where a client has no preference.
@@ -115,6 +126,9 @@ impl Offer {
 #[must_use]
 pub fn negotiate<'a>(accept: Option<&'a str>, offers: &Offers) -> Option<Choice<'a>> {
     let accept = accept.unwrap_or_default();
+    if let Some(offer) = offers.named(accept) {
+        return Some(Choice { offer, concrete: None });
+    }
     if ranges(accept).next().is_none() {
         return offers.unasked().map(|offer| Choice { offer, concrete: None });
     }
@@ -370,6 +384,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_field_that_names_an_offer_is_answered_as_if_it_had_been_read(
+            types in prop::collection::vec("(a|\\*|b c)/(x|y|\\*|x,y)(;v=1)?", 1..5),
+            accept in "(a|A|\\*)/(x|y|X|\\*)",
+        ) {
+            let offers = Offers::new(types.iter().map(String::as_str));
+            let read = choose(&accept, &offers, true).or_else(|| choose(&accept, &offers, false));
+            if let Some(offer) = offers.named(&accept) {
+                prop_assert_eq!(read, Some(Choice { offer, concrete: None }));
+            }
+        }
+
         #[test]
         fn a_choice_is_an_offer_whose_type_is_legal(accept in "[a-z*/;,=q.0-9 \"\\\\]{0,60}") {
             let offers = Offers::new(["a/b", "a/*", "*/*", "application/json;q=a"]);

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     balancer::{Asked, Hashed},
-    body::BodyError,
+    body::{Body, BodyError},
     entity::Route,
     plugin::Exchange,
     reply::{self, Phase},
@@ -168,6 +168,9 @@ impl Proxy {
     /// Reads a small body before there is an upstream to wait for it, if the Route wants it so. (Kong: Route
     /// `request_buffering`.) gRPC is a conversation, which nobody may wait for the end of.
     async fn read_ahead(&self, exchange: &mut Exchange, route: &Route) -> Result<(), BodyError> {
+        if matches!(exchange.body, Body::Empty) {
+            return Ok(());
+        }
         let content_type = exchange.upstream_field(&header::CONTENT_TYPE);
         let grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
         if route.request_buffering && !grpc {
@@ -227,11 +230,19 @@ impl Proxy {
         way: &Way<'_>,
     ) -> Result<PathAndQuery, StatusCode> {
         let handling = self.flavor.path_handling(route.path_handling);
+        let client = exchange.head();
         let mut target = match exchange.upstream.path() {
             Some(path) => path.to_owned(),
             None => {
                 let joined = join(Some(&destination.path), way.path, way.prefix, route.strip_path, handling);
-                encode(&joined).into_owned()
+                let path = encode(&joined);
+                if path == client.path()
+                    && exchange.upstream.query().is_none()
+                    && let Some(same) = client.target().path_and_query()
+                {
+                    return Ok(same.clone());
+                }
+                path.into_owned()
             }
         };
         if let Some(query) = exchange.upstream_query() {
