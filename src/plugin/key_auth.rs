@@ -11,7 +11,7 @@ use super::{
     rules, whole_body,
 };
 use crate::{
-    body::{Body, BodyBuffers},
+    body::{Body, BodyBuffers, BodyError},
     diag::Diagnostic,
     schema::{Field, Kind, Rule, Settings},
 };
@@ -88,7 +88,7 @@ impl Plugin for KeyAuth {
         let passes = !self.run_on_preflight && *exchange.head().method() == Method::OPTIONS;
         if passes || self.gate.is_open(exchange) {
             if self.hide_credentials {
-                self.hide(exchange, None);
+                self.hide(exchange);
             }
             return Flow::Continue;
         }
@@ -121,7 +121,10 @@ impl KeyAuth {
     fn decide<'a>(&self, exchange: &mut Exchange, content: Option<Content>) -> Flow<'a> {
         let decision = self.find(exchange, content.as_ref());
         if self.hide_credentials {
-            self.hide(exchange, content);
+            self.hide(exchange);
+            if let Err(error) = self.hide_in_body(exchange, content) {
+                return Flow::Respond(whole_body::refusal(exchange, &error));
+            }
         }
         match decision {
             Ok(identity) => admit(exchange, identity),
@@ -147,7 +150,7 @@ impl KeyAuth {
 
     /// Takes keys out of what goes upstream, under every name and wherever they could be, also those of a request
     /// that is let in without one.
-    fn hide(&self, exchange: &mut Exchange, content: Option<Content>) {
+    fn hide(&self, exchange: &mut Exchange) {
         let query = exchange.head().query().unwrap_or_default();
         let shows = |name: &String| arguments(query, name).next().is_some();
         if self.names.iter().any(|(name, _)| shows(name)) {
@@ -157,10 +160,15 @@ impl KeyAuth {
         for header in self.names.iter().filter_map(|(_, header)| header.as_ref()) {
             exchange.upstream.remove_field(header.clone());
         }
+    }
+
+    /// Takes keys out of a body that was searched.
+    fn hide_in_body(&self, exchange: &mut Exchange, content: Option<Content>) -> Result<(), BodyError> {
         let names = self.names.iter().map(|(name, _)| name.as_str());
         if let Some(bytes) = content.and_then(|content| content.without(names)) {
-            exchange.set_body(bytes);
+            exchange.set_body(self.buffers.hold(bytes)?);
         }
+        Ok(())
     }
 
     /// The header comes before the query, the query before the body.
