@@ -29,8 +29,14 @@ impl<'a> Editor<'a> {
         let json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']);
         let newline =
             if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) { "\r\n" } else { "\n" };
-        let mut editor =
-            Self { text, document, root, has_anchors: *has_anchors, style: Style { dash: 0, json }, newline };
+        let mut editor = Self {
+            text,
+            document,
+            root,
+            has_anchors: *has_anchors,
+            style: Style { dash: 0, json, literals: true },
+            newline,
+        };
         editor.style.dash = editor.dash();
         editor
     }
@@ -152,12 +158,12 @@ impl<'a> Editor<'a> {
             }
             Shape::Mapping { flow: false, entries } => {
                 let column = entries.first().map_or(0, |entry| self.column(entry.key.start));
-                let new = self.style.value(value, column);
+                let new = self.style_above(self.solid(old)).value(value, column);
                 self.replace_value(old, &new)
             }
             Shape::Sequence { flow: false, .. } => {
                 let column = self.column(old.lead.saturating_sub(1));
-                let item = self.style.item(value, column);
+                let item = self.style_above(self.solid(old)).item(value, column);
                 self.replace_value(old, item.strip_prefix('-').unwrap_or(&item))
             }
             _ => {
@@ -210,7 +216,7 @@ impl<'a> Editor<'a> {
                 let column = self.column(entries.first().map_or(0, |it| it.key.start));
                 let places = entries.iter().map(|it| (it.key.start, it.value.end));
                 let gap = if steps.is_empty() && is_long(value) { self.gap(places) } else { "" };
-                let entry = self.style.entry(key, value, column);
+                let entry = self.style_above(after.value.end).entry(key, value, column);
                 Ok(vec![self.below(&after.value, &format!("{gap}{}{entry}", blanks(column)))])
             }
             Shape::Scalar => {
@@ -255,7 +261,7 @@ impl<'a> Editor<'a> {
                 let last = &items[items.len() - 1];
                 let column = self.column(last.lead.saturating_sub(1));
                 let gap = self.gap(items.iter().map(|it| (it.lead.saturating_sub(1), it.end)));
-                let added = self.style.item(value, column);
+                let added = self.style_above(last.end).item(value, column);
                 Ok(vec![self.below(last, &format!("{gap}{}{added}", blanks(column)))])
             }
             Shape::Sequence { items, .. } => {
@@ -310,6 +316,15 @@ impl<'a> Editor<'a> {
     /// Where a node ends, without the blank lines that it keeps.
     fn solid(&self, node: &Node) -> usize {
         node.lead + self.text[node.lead..node.end].trim_end().len()
+    }
+
+    /// The style of what is written up to the line of this byte: an indented comment below would become a part of a
+    /// literal block.
+    fn style_above(&self, byte: usize) -> Style {
+        let mut below = self.text[self.next_line(byte)..].lines();
+        let is_comment = |line: &str| line.starts_with([' ', '\t']) && line.trim_start().starts_with('#');
+        let literals = !below.find(|line| !line.trim().is_empty()).is_some_and(is_comment);
+        Style { literals, ..self.style }
     }
 
     /// New lines below a node, and below the comment beside it.

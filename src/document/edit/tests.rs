@@ -213,6 +213,17 @@ fn paths(value: &Value, path: &Path, all: &mut Vec<(Path, bool)>) {
     }
 }
 
+#[test]
+fn an_indented_comment_below_does_not_become_a_part_of_a_text() {
+    let text = "services:\n  - a\n  # tail\nx: 1\n";
+    check(text, &Change::Set(at("services"), "\\\n".into()), "services: \"\\\\\\n\"\n  # tail\nx: 1\n");
+    let unindented = "services:\n  - a\n# tail\nx: 1\n";
+    check(unindented, &Change::Set(at("services"), "b\n".into()), "services: |\n  b\n# tail\nx: 1\n");
+    let nested = "a:\n  k: 1\n    # tail\n";
+    check(nested, &Change::Set(at("a.l"), "b\n".into()), "a:\n  k: 1\n  l: \"b\\n\"\n    # tail\n");
+}
+
+/// Texts of several styles.
 const TEXTS: &[&str] = &[
     TEXT,
     "services:\n  - &s\n    name: a # x\n    tags: &t [p, q]\n\n  - name: b\n    tags: *t\n    config:\n      k: |\n        one\n\n        two\n\n# end\n",

@@ -11,6 +11,8 @@ pub(super) struct Style {
     pub(super) dash: usize,
     /// Whether keys and texts in brackets are quoted, as JSON wants it.
     pub(super) json: bool,
+    /// Whether a text of several lines is written as a literal block.
+    pub(super) literals: bool,
 }
 
 impl Style {
@@ -31,7 +33,10 @@ impl Style {
             Value::Mapping(entries) if !entries.is_empty() => {
                 format!("\n{}{}", blanks(column + 2), self.entries(entries, column + 2))
             }
-            Value::String(text) => format!(" {}", literal(text, column + 2).unwrap_or_else(|| scalar(value))),
+            Value::String(text) => {
+                let block = literal(text, column + 2).filter(|_| self.literals);
+                format!(" {}", block.unwrap_or_else(|| scalar(value)))
+            }
             _ => format!(" {}", self.flow(value)),
         }
     }
@@ -245,7 +250,7 @@ mod tests {
 
     #[test]
     fn lines_become_a_block() {
-        let style = Style { dash: 0, json: false };
+        let style = Style { dash: 0, json: false, literals: true };
         let entry = |text: &str| style.entry("k", &Value::from(text), 0);
         assert_eq!(entry("a: 1\nb: 2\n"), "k: |\n  a: 1\n  b: 2");
         assert_eq!(entry("a\n\nb"), "k: |-\n  a\n\n  b");
