@@ -152,18 +152,18 @@ impl<'a> Editor<'a> {
         // What fitted between brackets goes on to, if it still does.
         let brackets = format!(" {brackets}");
         let fits = (2..80).contains(&brackets.len());
+        let style = self.style_above(self.solid(old));
         match &parent.shape {
             Shape::Mapping { flow: false, .. } | Shape::Sequence { flow: false, .. } if fits => {
                 self.replace_value(old, &brackets)
             }
             Shape::Mapping { flow: false, entries } => {
                 let column = entries.first().map_or(0, |entry| self.column(entry.key.start));
-                let new = self.style_above(self.solid(old)).value(value, column);
-                self.replace_value(old, &new)
+                self.replace_value(old, &style.value(value, column))
             }
             Shape::Sequence { flow: false, .. } => {
                 let column = self.column(old.lead.saturating_sub(1));
-                let item = self.style_above(self.solid(old)).item(value, column);
+                let item = style.item(value, column);
                 self.replace_value(old, item.strip_prefix('-').unwrap_or(&item))
             }
             _ => {
@@ -318,13 +318,8 @@ impl<'a> Editor<'a> {
         node.lead + self.text[node.lead..node.end].trim_end().len()
     }
 
-    /// The style of what is written up to the line of this byte: an indented comment below would become a part of a
-    /// literal block.
     fn style_above(&self, byte: usize) -> Style {
-        let mut below = self.text[self.next_line(byte)..].lines();
-        let is_comment = |line: &str| line.starts_with([' ', '\t']) && line.trim_start().starts_with('#');
-        let literals = !below.find(|line| !line.trim().is_empty()).is_some_and(is_comment);
-        Style { literals, ..self.style }
+        self.style.above(&self.text[self.next_line(byte)..])
     }
 
     /// New lines below a node, and below the comment beside it.

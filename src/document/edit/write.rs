@@ -16,6 +16,13 @@ pub(super) struct Style {
 }
 
 impl Style {
+    /// The style of lines above this text: an indented comment would become a part of a literal block.
+    pub(super) fn above(self, below: &str) -> Self {
+        let is_comment = |line: &str| line.starts_with([' ', '\t']) && line.trim_start().starts_with('#');
+        let literals = !below.lines().find(|line| !line.trim().is_empty()).is_some_and(is_comment);
+        Self { literals, ..self }
+    }
+
     /// `key: value`, and what follows below, each line but the first with `column` blanks before it; no line break
     /// at its end.
     pub(super) fn entry(self, key: &str, value: &Value, column: usize) -> String {
