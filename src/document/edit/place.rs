@@ -144,11 +144,8 @@ impl<'a> Editor<'a> {
         let Some(parent) = parent else {
             return (old.start..old.end, self.style.flow(value));
         };
-        let brackets = if old.is_flow() && !old.is_empty() && is_long(value) {
-            self.style.flow(value)
-        } else {
-            String::new()
-        };
+        let stays_flow = old.is_flow() && !old.is_empty() && is_long(value);
+        let brackets = if stays_flow { self.style.flow(value) } else { String::new() };
         // What fitted between brackets goes on to, if it still does.
         let brackets = format!(" {brackets}");
         let fits = (2..80).contains(&brackets.len());
