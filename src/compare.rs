@@ -7,25 +7,25 @@ use std::collections::HashMap;
 
 use crate::{
     document::Value,
-    entity::{Entities, Record},
-    export::{Names, collections},
-    schema::{Field, Kind, Plugins},
+    entity::{Entities, EntityRecord},
+    export::{EntityNames, collections},
+    schema::{Field, FieldKind, PluginSchemas},
 };
 
 /// One entity that is not the same on both sides.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Difference {
+pub struct EntityDifference {
     /// The collection that it belongs to.
     pub collection: &'static str,
     /// What it is called, its owner before it: `bob/admins`, `cors (route r)`.
     pub name: String,
     /// What became of it.
-    pub change: Change,
+    pub change: EntityChange,
 }
 
 /// What became of an entity.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum EntityChange {
     /// It is only on the second side.
     Added,
     /// It is only on the first side.
@@ -49,19 +49,23 @@ pub struct FieldChange {
 
 /// What is different, in the order of a document: what is gone or changed first, then what is new.
 #[must_use]
-pub fn differences(before: &Entities, after: &Entities, plugins: &dyn Plugins) -> Vec<Difference> {
-    let (first, second) = (Side::new(before), Side::new(after));
+pub fn differences(
+    before: &Entities,
+    after: &Entities,
+    plugins: &dyn PluginSchemas,
+) -> Vec<EntityDifference> {
+    let (first, second) = (ConfigSide::new(before), ConfigSide::new(after));
     collections().flat_map(|entity| collection(entity.collection, &first, &second, plugins)).collect()
 }
 
 fn collection(
     collection: &'static str,
-    first: &Side<'_>,
-    second: &Side<'_>,
-    plugins: &dyn Plugins,
-) -> Vec<Difference> {
+    first: &ConfigSide<'_>,
+    second: &ConfigSide<'_>,
+    plugins: &dyn PluginSchemas,
+) -> Vec<EntityDifference> {
     let (before, mut after) = (first.entities(collection), second.entities(collection));
-    let mut partners: Vec<Option<Called<'_>>> = Vec::new();
+    let mut partners: Vec<Option<NamedEntity<'_>>> = Vec::new();
     for one in &before {
         let place = after.iter().position(|it| it.key == one.key);
         partners.push(place.map(|place| after.remove(place)));
@@ -76,44 +80,48 @@ fn collection(
     let mut all = Vec::new();
     for (one, partner) in before.into_iter().zip(partners) {
         let change = match partner {
-            None => Change::Removed,
+            None => EntityChange::Removed,
             Some(other) => {
-                let sides = Sides { first, second, plugins };
+                let sides = ConfigPair { first, second, plugins };
                 let changed = sides.record(one.record, other.record);
                 if changed.is_empty() {
                     continue;
                 }
-                Change::Changed(changed)
+                EntityChange::Changed(changed)
             }
         };
-        all.push(Difference { collection, name: one.shown, change });
+        all.push(EntityDifference { collection, name: one.shown, change });
     }
-    all.extend(after.into_iter().map(|it| Difference { collection, name: it.shown, change: Change::Added }));
+    all.extend(after.into_iter().map(|it| EntityDifference {
+        collection,
+        name: it.shown,
+        change: EntityChange::Added,
+    }));
     all
 }
 
 /// One of the two configurations.
-struct Side<'a> {
+struct ConfigSide<'a> {
     entities: &'a Entities,
-    names: Names<'a>,
+    names: EntityNames<'a>,
 }
 
 /// An entity and what it is called.
-struct Called<'a> {
-    record: &'a Record,
+struct NamedEntity<'a> {
+    record: &'a EntityRecord,
     /// By which it is found on the other side.
     key: String,
     /// What people are shown.
     shown: String,
 }
 
-impl<'a> Side<'a> {
+impl<'a> ConfigSide<'a> {
     fn new(entities: &'a Entities) -> Self {
-        Self { entities, names: Names::of(entities) }
+        Self { entities, names: EntityNames::of(entities) }
     }
 
     /// The entities of a collection; of those that are called the same, the later ones are numbered.
-    fn entities(&self, collection: &str) -> Vec<Called<'a>> {
+    fn entities(&self, collection: &str) -> Vec<NamedEntity<'a>> {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let these = self.entities.records.iter().filter(|it| it.collection() == collection);
         let called = these.map(|record| {
@@ -124,13 +132,13 @@ impl<'a> Side<'a> {
                 key = format!("{key} #{n}");
                 shown = format!("{shown} #{n}");
             }
-            Called { record, key, shown }
+            NamedEntity { record, key, shown }
         });
         called.collect()
     }
 
     /// By what an entity is found, and what it is called; a secret only finds it.
-    fn called(&self, record: &Record) -> (String, String) {
+    fn called(&self, record: &EntityRecord) -> (String, String) {
         let text = |field: &str| self.text(record, field);
         let id = || record.id().to_owned();
         let name = match record.collection() {
@@ -150,7 +158,7 @@ impl<'a> Side<'a> {
         }
     }
 
-    fn plugin(&self, record: &Record) -> String {
+    fn plugin(&self, record: &EntityRecord) -> String {
         let scope = ["route", "service", "consumer"];
         let scope = scope.iter().filter_map(|field| Some(format!("{field} {}", self.text(record, field)?)));
         let scope: Vec<String> = scope.collect();
@@ -159,7 +167,7 @@ impl<'a> Side<'a> {
     }
 
     /// The text of a field, or the name of what it refers to.
-    fn text(&self, record: &Record, name: &str) -> Option<String> {
+    fn text(&self, record: &EntityRecord, name: &str) -> Option<String> {
         let field = record.entity.fields.iter().find(|field| field.name == name)?;
         self.value(field, &record.value).as_str().map(str::to_owned)
     }
@@ -172,14 +180,14 @@ impl<'a> Side<'a> {
 }
 
 /// Both configurations, field by field.
-struct Sides<'a> {
-    first: &'a Side<'a>,
-    second: &'a Side<'a>,
-    plugins: &'a dyn Plugins,
+struct ConfigPair<'a> {
+    first: &'a ConfigSide<'a>,
+    second: &'a ConfigSide<'a>,
+    plugins: &'a dyn PluginSchemas,
 }
 
-impl Sides<'_> {
-    fn record(&self, before: &Record, after: &Record) -> Vec<FieldChange> {
+impl ConfigPair<'_> {
+    fn record(&self, before: &EntityRecord, after: &EntityRecord) -> Vec<FieldChange> {
         let mut changed = Vec::new();
         let name = after.value.get("name").and_then(Value::as_str).unwrap_or_default();
         self.fields(before.entity.fields, "", name, [&before.value, &after.value], &mut changed);
@@ -199,8 +207,8 @@ impl Sides<'_> {
             let name = format!("{above}{}", field.name);
             let values = [self.first.value(field, before), self.second.value(field, after)];
             let inner = match field.kind {
-                Kind::Record(fields) => Some(fields),
-                Kind::Config => self.plugins.settings(plugin).map(|settings| settings.fields),
+                FieldKind::Record(fields) => Some(fields),
+                FieldKind::Config => self.plugins.settings(plugin).map(|settings| settings.fields),
                 _ => None,
             };
             if let Some(inner) = inner {
@@ -208,15 +216,15 @@ impl Sides<'_> {
                 self.fields(inner, &format!("{name}."), plugin, [before, after], changed);
             } else if !is_same(field.kind, &values) {
                 let [before, after] = values;
-                let secret = matches!(field.kind, Kind::Secret);
+                let secret = matches!(field.kind, FieldKind::Secret);
                 changed.push(FieldChange { field: name, before, after, secret });
             }
         }
     }
 }
 
-fn is_same(kind: Kind, [before, after]: &[Value; 2]) -> bool {
-    if let (Kind::Set(_), Value::Sequence(first), Value::Sequence(second)) = (kind, before, after) {
+fn is_same(kind: FieldKind, [before, after]: &[Value; 2]) -> bool {
+    if let (FieldKind::Set(_), Value::Sequence(first), Value::Sequence(second)) = (kind, before, after) {
         let within =
             |some: &[Value], all: &[Value]| some.iter().all(|it| all.iter().any(|it2| equal(it, it2)));
         return within(first, second) && within(second, first);

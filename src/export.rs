@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use crate::{
     document::{Mapping, Value},
     entity::{DOCUMENT, Entities},
-    schema::{Entity, Field, Kind},
+    schema::{EntitySchema, Field, FieldKind},
 };
 
 /// The complete document. Time stamps from `since` on (Unix time in seconds) are those of its loading, not of its
 /// author, and left out.
 #[must_use]
 pub fn export(entities: &Entities, since: i64) -> Value {
-    let names = Names::of(entities);
+    let names = EntityNames::of(entities);
     // Passwords are exported as they are kept.
     let start = [("_format_version", Value::from("3.0")), ("_transform", Value::from(false))];
     let mut document: Mapping = start.into_iter().collect();
@@ -31,14 +31,14 @@ pub fn export(entities: &Entities, since: i64) -> Value {
 }
 
 /// The kinds of entities that a document can declare, in its order.
-pub(crate) fn collections() -> impl Iterator<Item = &'static Entity> {
+pub(crate) fn collections() -> impl Iterator<Item = &'static EntitySchema> {
     DOCUMENT.iter().filter_map(|field| match field.kind {
-        Kind::Entities(entity, _) => Some(entity()),
+        FieldKind::Entities(entity, _) => Some(entity()),
         _ => None,
     })
 }
 
-fn record(value: &Value, entity: &'static Entity, names: &Names<'_>, since: i64) -> Mapping {
+fn record(value: &Value, entity: &'static EntitySchema, names: &EntityNames<'_>, since: i64) -> Mapping {
     let kept =
         value.entries().filter(|(key, value)| !value.is_null() && !is_stamp_of_load(key, value, since));
     let written = kept.map(|(key, value)| {
@@ -68,12 +68,12 @@ fn set(value: &Value) -> Value {
 }
 
 /// What entities are called, by collection and id.
-pub(crate) struct Names<'a>(HashMap<(&'static str, &'a str), &'a str>);
+pub(crate) struct EntityNames<'a>(HashMap<(&'static str, &'a str), &'a str>);
 
-impl<'a> Names<'a> {
+impl<'a> EntityNames<'a> {
     /// The names of all entities that have one.
     pub(crate) fn of(entities: &'a Entities) -> Self {
-        let name = |it: &'a crate::entity::Record| {
+        let name = |it: &'a crate::entity::EntityRecord| {
             let field = if it.collection() == "consumers" { "username" } else { "name" };
             let name = it.value.get(field).and_then(Value::as_str)?;
             (it.collection() != "plugins").then_some(((it.collection(), it.id()), name))
@@ -83,7 +83,7 @@ impl<'a> Names<'a> {
 
     /// A reference by name, else by id, if the field is one that refers.
     pub(crate) fn reference(&self, field: &Field, value: &Value) -> Option<Value> {
-        let Kind::Foreign(collection) = field.kind else { return None };
+        let FieldKind::Foreign(collection) = field.kind else { return None };
         let id = value.get("id")?.as_str()?;
         Some(self.0.get(&(collection, id)).copied().unwrap_or(id).into())
     }

@@ -12,18 +12,18 @@ use std::{
 use anyhow::{Result, bail};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use mynah::{
-    control::{Document, Door, Mocked},
-    proxy::Question,
+    control::{ConfigSource, MockConfig, MockedDocument},
+    proxy::ExplainRequest,
     settings::{Settings, SettingsError},
 };
 
 use command::{
-    check::Format,
-    diff::Trouble,
-    flags::{Diff, Export, Import},
-    import::Wishes,
-    lint::Demands,
-    run::{self, Reading},
+    check::FindingsFormat,
+    diff::DiffFailed,
+    flags::{DiffArgs, ExportArgs, ImportArgs},
+    import::ImportOptions,
+    lint::LintOptions,
+    run::{self, CompileOptions},
 };
 
 /// The system's would keep what a replaced Snapshot and closed connections have left.
@@ -43,35 +43,35 @@ enum Command {
     /// Run the gateway in the foreground; it reloads whenever the file changes
     ///
     /// Settings are taken from flags, then from KONG_* in the environment, then from kong.conf, then from defaults.
-    Run(Run),
+    Run(RunArgs),
     /// Check configurations: exit code 0, or 1 and everything that is wrong
-    Check(Check),
+    Check(CheckArgs),
     /// Say what would become of a request, and why: routes, plugins, what the upstream gets; nothing is sent
-    Explain(Explain),
+    Explain(ExplainArgs),
     /// Serve OpenAPI documents as mocks; it reloads whenever one of them changes
     ///
     /// Requests are checked by the document; what is wrong with them is answered as application/problem+json, or by
     /// the document's own 401, 415, 422 or 400. A request chooses its answer by `Prefer: code=404, example=cat,
     /// dynamic=true`, by __code=404&__example=cat&__dynamic=true in its query, or by X-Kong-Mocking-* headers.
     /// Flags are those of Prism where it has them.
-    Mock(Mock),
+    Mock(MockArgs),
     /// Check OpenAPI documents: exit code 0, or 1 and everything that is wrong
-    Lint(Lint),
+    Lint(LintArgs),
     /// Turn OpenAPI documents into a configuration: a service for each, a route for each operation
     ///
     /// Names, tags, paths and x-kong-... extensions are those of the public converters. What cannot be said in a
     /// configuration is told on stderr.
-    Import(Import),
+    Import(ImportArgs),
     /// Print a JSON Schema of configurations, for editors
     Schema,
     /// Print a configuration with all defaults, entity by entity; it can be loaded again, by Kong too
-    Export(Export),
+    Export(ExportArgs),
     /// Say what is different between two configurations: exit code 0 for nothing, 1 for something, 2 for trouble
-    Diff(Diff),
+    Diff(DiffArgs),
 }
 
 #[derive(Debug, Args)]
-struct Run {
+struct RunArgs {
     /// The configuration, YAML or JSON [default: `KONG_DECLARATIVE_CONFIG`, else ./kong.yaml or ./kong.yml]
     file: Option<PathBuf>,
     /// The folder of OpenAPI documents that plugins name [default: specs beside FILE]
@@ -95,7 +95,7 @@ struct Run {
 }
 
 #[derive(Debug, Args)]
-struct Check {
+struct CheckArgs {
     /// The configurations, YAML or JSON
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -104,11 +104,11 @@ struct Check {
     specs: Option<PathBuf>,
     /// How the findings are printed
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: FindingsFormat,
 }
 
 #[derive(Debug, Args)]
-struct Explain {
+struct ExplainArgs {
     /// The method, such as GET
     method: String,
     /// The URL that a client would ask for, or a path alone
@@ -124,12 +124,12 @@ struct Explain {
     specs: Option<PathBuf>,
     /// How the explanation is printed
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: FindingsFormat,
 }
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-struct Mock {
+struct MockArgs {
     /// OpenAPI or Swagger documents, JSON or YAML; /PREFIX=SPEC serves one below a prefix, so that there may be several
     #[arg(value_name = "SPEC", required = true)]
     specifications: Vec<OsString>,
@@ -169,7 +169,7 @@ struct Mock {
 }
 
 #[derive(Debug, Args)]
-struct Lint {
+struct LintArgs {
     /// The OpenAPI or Swagger documents, JSON or YAML
     #[arg(required_unless_present = "bulk", value_name = "SPEC")]
     specifications: Vec<PathBuf>,
@@ -184,14 +184,14 @@ struct Lint {
     bulk: Option<PathBuf>,
     /// How the findings are printed
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: FindingsFormat,
 }
 
 fn main() -> ExitCode {
     match execute(Cli::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) if error.is::<Trouble>() => ExitCode::from(2),
+        Err(error) if error.is::<DiffFailed>() => ExitCode::from(2),
         Err(error) => {
             // Wrong settings are a list, and each of them says that it is an error.
             let prefix = if error.is::<SettingsError>() { "" } else { "error: " };
@@ -229,7 +229,7 @@ fn execute(command: Command) -> Result<bool> {
             let (settings, warnings) = settings(overrides, None)?;
             let mocked = flags.mocked()?;
             let folder = mocked.folder();
-            run::run(settings, &Door::Mocked(mocked), folder, &warnings)
+            run::run(settings, &ConfigSource::Mocked(mocked), folder, &warnings)
         }
         Command::Explain(flags) => {
             let overrides = [
@@ -240,19 +240,20 @@ fn execute(command: Command) -> Result<bool> {
             let door = door(&settings)?;
             let specs = specs(&settings, &door);
             let headers = flags.headers.iter().map(String::as_str);
-            let question = Question::new(&flags.method, &flags.url, headers).map_err(anyhow::Error::msg)?;
+            let question =
+                ExplainRequest::new(&flags.method, &flags.url, headers).map_err(anyhow::Error::msg)?;
             Ok(command::explain::explain(&settings, &door, specs, question, flags.format))
         }
         Command::Check(flags) => {
             let (settings, _) = settings([], None)?;
-            let reading = Reading::new(&settings);
+            let reading = CompileOptions::new(&settings);
             Ok(command::check::check(&flags.files, flags.specs.as_deref(), reading, flags.format))
         }
         Command::Lint(flags) => {
             if let Some(place) = &flags.bulk {
                 return command::bulk::bulk(place, flags.format);
             }
-            let demands = Demands { strict: flags.strict, deny_warnings: flags.deny_warnings };
+            let demands = LintOptions { strict: flags.strict, deny_warnings: flags.deny_warnings };
             Ok(command::lint::lint(&flags.specifications, demands, flags.format))
         }
         Command::Import(flags) => flags.import(),
@@ -265,10 +266,10 @@ fn execute(command: Command) -> Result<bool> {
     }
 }
 
-impl Import {
+impl ImportArgs {
     fn import(self) -> Result<bool> {
         let (settings, _) = settings([], None)?;
-        let wishes = Wishes {
+        let wishes = ImportOptions {
             security: self.security.unwrap_or(self.mock.is_none()),
             mock: self.mock,
             tags: self.tags,
@@ -280,7 +281,7 @@ impl Import {
     }
 }
 
-impl Export {
+impl ExportArgs {
     fn export(self) -> Result<bool> {
         let overrides = [
             ("declarative_config", self.file.map(|file| file.display().to_string())),
@@ -289,24 +290,25 @@ impl Export {
         let (settings, _) = settings(overrides, None)?;
         let door = door(&settings)?;
         let specs = specs(&settings, &door);
-        Ok(command::export::export(&door, specs, Reading::new(&settings), self.format))
+        Ok(command::export::export(&door, specs, CompileOptions::new(&settings), self.format))
     }
 }
 
-impl Diff {
+impl DiffArgs {
     fn diff(&self) -> Result<bool> {
         let (settings, _) = settings([], None)?;
         let files = [&*self.before, &*self.after];
-        let reading = Reading::new(&settings);
+        let reading = CompileOptions::new(&settings);
         let same = command::diff::diff(files, self.specs.as_deref(), reading, self.format);
-        same.ok_or_else(|| Trouble.into())
+        same.ok_or_else(|| DiffFailed.into())
     }
 }
 
-impl Mock {
+impl MockArgs {
     /// What is to be served.
-    fn mocked(self) -> Result<Mocked> {
-        let documents: Vec<Document> = self.specifications.iter().map(|it| Document::parse(it)).collect();
+    fn mocked(self) -> Result<MockConfig> {
+        let documents: Vec<MockedDocument> =
+            self.specifications.iter().map(|it| MockedDocument::parse(it)).collect();
         for (n, document) in documents.iter().enumerate() {
             if documents[..n].iter().any(|it| it.prefix == document.prefix) {
                 bail!(
@@ -316,7 +318,7 @@ impl Mock {
                 );
             }
         }
-        Ok(Mocked {
+        Ok(MockConfig {
             documents,
             validate: !self.no_validate,
             security: !self.no_security,
@@ -341,22 +343,22 @@ fn settings<const N: usize>(
 }
 
 /// The folder of the files that plugins name.
-fn specs(settings: &Settings, door: &Door) -> PathBuf {
+fn specs(settings: &Settings, door: &ConfigSource) -> PathBuf {
     let beside = door.file().map(run::specs_beside);
     settings.specs_dir.clone().or(beside).unwrap_or_else(|| PathBuf::from("specs"))
 }
 
 /// Where the configuration comes from.
-fn door(settings: &Settings) -> Result<Door> {
+fn door(settings: &Settings) -> Result<ConfigSource> {
     if let Some(file) = &settings.declarative_config {
-        return Ok(Door::File(file.clone()));
+        return Ok(ConfigSource::File(file.clone()));
     }
     if let Some(text) = &settings.declarative_config_string {
-        return Ok(Door::Text(text.clone()));
+        return Ok(ConfigSource::Text(text.clone()));
     }
     let usual = ["kong.yaml", "kong.yml"].map(PathBuf::from).into_iter().find(|file| file.exists());
     match usual {
-        Some(file) => Ok(Door::File(file)),
+        Some(file) => Ok(ConfigSource::File(file)),
         None => bail!(
             "no configuration: there is no ./kong.yaml and no ./kong.yml\n\
              help: name one (mynah run FILE), set KONG_DECLARATIVE_CONFIG, or copy kong.yaml.example to kong.yaml"

@@ -17,10 +17,10 @@ use std::{
 use mynah::{
     document::{Dialect, read},
     mock::{
-        Mock, Options,
-        survey::{Case, Origin, cases},
+        Mock, MockOptions,
+        survey::{AuditCase, AuditSource, cases},
     },
-    openapi::{Api, Location, lower},
+    openapi::{Api, LibraryLocation, lower},
 };
 use serde_json::Value as Json;
 
@@ -31,7 +31,7 @@ use judge::{Judge, load};
 struct Answers {
     examples: usize,
     samples: usize,
-    wrong: Vec<(Origin, String)>,
+    wrong: Vec<(AuditSource, String)>,
 }
 
 fn uri(path: &Path) -> String {
@@ -53,17 +53,17 @@ fn judge_of(file: &Path, api: &Api) -> Judge {
 /// All JSON answers of a document, judged.
 fn answers(file: &Path, specs: &Path) -> Answers {
     let (document, _) = load(file).unwrap();
-    let (api, _) = lower(document, &Location::file(file, specs)).unwrap();
+    let (api, _) = lower(document, &LibraryLocation::file(file, specs)).unwrap();
     let judge = judge_of(file, &api);
-    let mock = Mock::new(Arc::new(api), Options::default());
+    let mock = Mock::new(Arc::new(api), MockOptions::default());
     let mut answers = Answers::default();
     for case in cases(mock.api()).iter().filter(|it| it.schema().is_some()) {
         match case.origin() {
-            Origin::Example => answers.examples += 1,
+            AuditSource::Example => answers.examples += 1,
             _ => answers.samples += 1,
         }
         if let Err(reason) = check(case, &mock, &judge, file) {
-            let Case { operation, status, .. } = case;
+            let AuditCase { operation, status, .. } = case;
             let place = format!("{} {} {} {status}", file.display(), operation.method, operation.template);
             answers.wrong.push((case.origin(), format!("{place} ({:?}): {reason}", case.origin())));
         }
@@ -71,7 +71,7 @@ fn answers(file: &Path, specs: &Path) -> Answers {
     answers
 }
 
-fn check(case: &Case<'_>, mock: &Mock, judge: &Judge, file: &Path) -> Result<(), String> {
+fn check(case: &AuditCase<'_>, mock: &Mock, judge: &Judge, file: &Path) -> Result<(), String> {
     let body = case.answer(mock).map_err(|refusal| format!("{refusal:?}"))?;
     let body: Json = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
     let schema = case.schema().unwrap();
@@ -117,7 +117,7 @@ fn every_answer_of_every_document_of_this_repository_is_valid() {
 fn the_judge_finds_what_is_wrong() {
     for file in ["specs/petstore-3.0.json", "tests/documents/separate-2.0/spec/swagger.json"].map(Path::new) {
         let (document, _) = load(file).unwrap();
-        let (api, _) = lower(document, &Location::file(file, "tests/documents")).unwrap();
+        let (api, _) = lower(document, &LibraryLocation::file(file, "tests/documents")).unwrap();
         let judge = judge_of(file, &api);
         for case in cases(&api).iter().filter(|it| it.schema().is_some()) {
             let schema = &case.schema().unwrap().value;
@@ -134,7 +134,7 @@ fn every_sample_of_other_documents_is_valid() {
         let found = answers(&file, &folder);
         examples += found.examples;
         samples += found.samples;
-        wrong.extend(found.wrong.into_iter().filter(|(origin, _)| *origin == Origin::Sample));
+        wrong.extend(found.wrong.into_iter().filter(|(origin, _)| *origin == AuditSource::Sample));
     }
     let wrong: Vec<String> = wrong.into_iter().map(|(_, it)| it).collect();
     eprintln!("{examples} examples, {samples} samples, {} samples wrong", wrong.len());

@@ -10,7 +10,7 @@ use std::{
 
 use mynah::{
     document::{Dialect, Value, read},
-    openapi::{Api, Found, Location, Paths, lower},
+    openapi::{Api, LibraryLocation, PathLookup, PathTable, lower},
 };
 
 fn here() -> PathBuf {
@@ -20,7 +20,7 @@ fn here() -> PathBuf {
 /// Lowers a file; answers how many operations, broken ones and complaints there are.
 fn counts(file: &Path, specs: &Path) -> (usize, usize, usize) {
     let value = read(&fs::read_to_string(file).unwrap(), Dialect::Specification).unwrap().value;
-    let (api, complaints) = lower(value, &Location::file(file, specs)).unwrap();
+    let (api, complaints) = lower(value, &LibraryLocation::file(file, specs)).unwrap();
     resolve_everything(&api);
     let broken = api.operations.iter().filter(|it| it.broken.is_some()).count();
     (api.operations.len(), broken, complaints.len())
@@ -28,13 +28,13 @@ fn counts(file: &Path, specs: &Path) -> (usize, usize, usize) {
 
 /// Every operation is found by its own path, and every schema is there.
 fn resolve_everything(api: &Api) {
-    let paths = Paths::new(&api.operations);
+    let paths = PathTable::new(&api.operations);
     for (n, operation) in api.operations.iter().enumerate() {
         if paths.unreachable().contains(&n) || operation.broken.is_some() {
             continue;
         }
         let found = paths.find(&operation.method, operation.template.split(['#', '?']).next().unwrap());
-        assert!(matches!(found, Found::Match(_)), "{} {}", operation.method, operation.template);
+        assert!(matches!(found, PathLookup::Match(_)), "{} {}", operation.method, operation.template);
         for media in operation.responses.iter().flat_map(|it| &it.media) {
             if let Some(schema) = &media.schema {
                 api.library.resolve_schema(schema).unwrap();
@@ -86,7 +86,7 @@ fn other_documents_are_understood() {
 fn the_stock_document_of_the_tutorial() {
     let text = fs::read_to_string(here().join("specs/stock-0.1.json")).unwrap();
     let value = read(&text, Dialect::Specification).unwrap().value;
-    let (api, complaints) = lower(value, &Location::alone()).unwrap();
+    let (api, complaints) = lower(value, &LibraryLocation::alone()).unwrap();
     assert_eq!(complaints, []);
     let historical = api.operations.iter().find(|it| it.template == "/stock/historical").unwrap();
     let media = &historical.response(200).unwrap().media;
@@ -105,7 +105,7 @@ fn check_hostile(schemas: &str, complaints: usize) {
         assert_eq!(complaints, usize::MAX, "this was not read");
         return;
     };
-    let (api, found) = lower(document.value, &Location::alone()).unwrap();
+    let (api, found) = lower(document.value, &LibraryLocation::alone()).unwrap();
     assert_eq!(found.len(), complaints, "{found:#?}");
     assert_eq!(api.operations.len(), 1);
     let schema = api.operations[0].responses[0].media[0].schema.as_ref().unwrap();
@@ -149,8 +149,8 @@ fn twenty_thousand_paths_are_found_as_fast_as_one() {
     let items = lines(20_000, |n| format!("  /p{n}/{{id}}: {{get: {{responses: {{'200': {{}}}}}}}}"));
     let value: Value =
         read(&format!("openapi: 3.0.3\npaths:\n{items}"), Dialect::Specification).unwrap().value;
-    let (api, _) = lower(value, &Location::alone()).unwrap();
-    let paths = Paths::new(&api.operations);
-    let Found::Match(found) = paths.find(&http::Method::GET, "/p19999/1") else { panic!() };
+    let (api, _) = lower(value, &LibraryLocation::alone()).unwrap();
+    let paths = PathTable::new(&api.operations);
+    let PathLookup::Match(found) = paths.find(&http::Method::GET, "/p19999/1") else { panic!() };
     assert_eq!(found.operation, 19_999);
 }

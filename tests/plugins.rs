@@ -2,13 +2,13 @@
 
 use mynah::{
     plugin,
-    schema::{Field, Kind},
+    schema::{Field, FieldKind},
 };
 
 /// The beginning of a field's row in the table of its plugin, and those of the fields in it.
 fn rows(prefix: &str, field: &Field, all: &mut Vec<String>) {
     let name = format!("{prefix}{}", field.name);
-    if let Kind::Record(fields) = field.kind {
+    if let FieldKind::Record(fields) = field.kind {
         for field in fields {
             rows(&format!("{name}."), field, all);
         }
@@ -22,9 +22,9 @@ fn rows(prefix: &str, field: &Field, all: &mut Vec<String>) {
     all.push(format!("| `{name}` | {} | {default} |", kind(&field.kind)).replace("|  |", "| |"));
 }
 
-fn kind(kind: &Kind) -> String {
+fn kind(kind: &FieldKind) -> String {
     match kind {
-        Kind::Array(item) | Kind::Set(item) | Kind::Map(item) => {
+        FieldKind::Array(item) | FieldKind::Set(item) | FieldKind::Map(item) => {
             format!("{} of {}", kind.name(), self::kind(&item.kind))
         }
         other => other.name().to_owned(),

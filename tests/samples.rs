@@ -13,8 +13,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use mynah::{
     document::Value,
     openapi::{
-        Library, Location, Node,
-        sample::{Mode, Sampler},
+        DocumentLibrary, DocumentNode, LibraryLocation,
+        sample::{Sampler, SamplingMode},
     },
 };
 
@@ -43,15 +43,15 @@ fn collect(value: &Value, pointer: &str, found: &mut Vec<(String, Value)>) {
 }
 
 /// How many samples there are, and what is wrong with which.
-fn judged(path: &Path, mode: Mode, examples: bool) -> (usize, Vec<String>) {
+fn judged(path: &Path, mode: SamplingMode, examples: bool) -> (usize, Vec<String>) {
     let Some((document, version)) = load(path) else { return (0, Vec::new()) };
     let judge = Judge::new(&document, version);
-    let location = Location::file(path, path.parent().unwrap());
-    let library = Library::new(document.clone(), &location).0;
+    let location = LibraryLocation::file(path, path.parent().unwrap());
+    let library = DocumentLibrary::new(document.clone(), &location).0;
     let sampler = Sampler::new(&library).mode(mode).examples(examples);
     let (mut count, mut wrong) = (0, Vec::new());
     for (pointer, schema) in schemas(&document) {
-        let sample = sampler.sample(&Node { value: schema, file: 0 });
+        let sample = sampler.sample(&DocumentNode { value: schema, file: 0 });
         count += 1;
         let place = format!("{} {pointer}", path.file_name().unwrap().to_string_lossy());
         match judge.errors(&pointer, &sample.value) {
@@ -75,7 +75,11 @@ fn every_response_of_every_document_gets_a_valid_sample() {
         let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
         files.sort();
         for file in files.iter().filter(|it| it.is_file()) {
-            for (mode, examples) in [(Mode::Stable, true), (Mode::Stable, false), (Mode::Seeded(7), false)] {
+            for (mode, examples) in [
+                (SamplingMode::Stable, true),
+                (SamplingMode::Stable, false),
+                (SamplingMode::Seeded(7), false),
+            ] {
                 let (count, found) = judged(file, mode, examples);
                 total += count;
                 wrong.extend(found.into_iter().map(|it| format!("{mode:?} {it}")));
@@ -90,13 +94,19 @@ fn every_response_of_every_document_gets_a_valid_sample() {
 fn every_property_of_the_torture_document_is_right() {
     let (document, version) = load(Path::new("tests/documents/torture.yaml")).unwrap();
     let judge = Judge::new(&document, version);
-    let library = Library::new(document.clone(), &Location::alone()).0;
+    let library = DocumentLibrary::new(document.clone(), &LibraryLocation::alone()).0;
     let (pointer, schema) =
         schemas(&document).into_iter().find(|(pointer, _)| pointer.starts_with("/paths/~1fmt/")).unwrap();
-    for mode in [Mode::Stable, Mode::Seeded(1), Mode::Seeded(2), Mode::Seeded(3)] {
+    for mode in
+        [SamplingMode::Stable, SamplingMode::Seeded(1), SamplingMode::Seeded(2), SamplingMode::Seeded(3)]
+    {
         let sampler = Sampler::new(&library).mode(mode);
-        let sample = sampler.sample(&Node { value: schema.clone(), file: 0 });
-        assert_eq!(sample, sampler.sample(&Node { value: schema.clone(), file: 0 }), "the same every time");
+        let sample = sampler.sample(&DocumentNode { value: schema.clone(), file: 0 });
+        assert_eq!(
+            sample,
+            sampler.sample(&DocumentNode { value: schema.clone(), file: 0 }),
+            "the same every time"
+        );
         let mut count = 0;
         for (name, property) in schema.get("properties").unwrap().entries() {
             let Some(value) = sample.value.get(name) else {
@@ -116,7 +126,7 @@ fn every_property_of_the_torture_document_is_right() {
             count += 1;
         }
         assert_eq!(count, 53);
-        if mode == Mode::Stable && std::env::var("SAMPLE_PRINT").is_ok() {
+        if mode == SamplingMode::Stable && std::env::var("SAMPLE_PRINT").is_ok() {
             eprintln!("{}", sample.value.to_json());
         }
     }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use atc_router::{ast, context::Context, schema::Schema};
-use mynah::router::{Options, Router};
+use mynah::router::{Router, RouterOptions};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 use shapes::{Asked, Drawn, SHAPES, Shape};
@@ -120,7 +120,7 @@ fn mynah(drawn: &[Drawn]) -> Vec<Cost> {
     let found = |router: &Router, asked: &Asked| asked.ask(router);
     let built: Vec<_> = drawn
         .iter()
-        .map(|drawn| built(|| Router::new(&drawn.routes, &|_| true, Options::default()).0))
+        .map(|drawn| built(|| Router::new(&drawn.routes, &|_| true, RouterOptions::default()).0))
         .collect();
     for (drawn, (router, _)) in drawn.iter().zip(&built) {
         assert!(drawn.hits.iter().all(|it| found(router, it)));

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mynah::{
-    document::{Path, Value},
+    document::{NodePath, Value},
     entity::{PathHandling, Route, entity_id},
-    router::{Request, Router, Scheme},
+    router::{Router, RouterRequest, Scheme},
 };
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 
@@ -156,7 +156,7 @@ fn bare(number: usize) -> Route {
         response_buffering: true,
         created_at: None,
         record: Value::Null,
-        at: Path::root(),
+        at: NodePath::root(),
     }
 }
 
@@ -215,7 +215,7 @@ impl Asked {
     }
 
     pub(crate) fn ask(&self, router: &Router) -> bool {
-        let request = Request {
+        let request = RouterRequest {
             method: self.method,
             host: Some(self.host.as_bytes()),
             path: self.path.as_bytes(),

@@ -3,11 +3,11 @@
 
 use http::HeaderValue;
 use libfuzzer_sys::fuzz_target;
-use mynah::openapi::{Offers, negotiate};
+use mynah::openapi::{MediaTypeOffers, negotiate};
 
 fuzz_target!(|input: (String, Vec<String>)| {
     let (accept, types) = input;
-    let offers = Offers::new(types.iter().take(16).map(String::as_str));
+    let offers = MediaTypeOffers::new(types.iter().take(16).map(String::as_str));
     let types = types.len().min(16);
     for accept in [Some(&*accept), None] {
         if let Some(choice) = negotiate(accept, &offers) {

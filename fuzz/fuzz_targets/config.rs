@@ -4,14 +4,14 @@
 use libfuzzer_sys::fuzz_target;
 use mynah::{
     config::parse,
-    diag::{Source, Style},
-    plugin::{Bundled, EnabledPlugins},
+    diag::{SourceFile, RenderStyle},
+    plugin::{BundledPlugins, EnabledPlugins},
 };
 
 fuzz_target!(|text: &str| {
-    let source = Source::new("kong.yaml", text);
-    if let Err(report) = parse(&source, &Bundled { expressions: true, enabled: EnabledPlugins::ALL }, 0) {
+    let source = SourceFile::new("kong.yaml", text);
+    if let Err(report) = parse(&source, &BundledPlugins { expressions: true, enabled: EnabledPlugins::ALL }, 0) {
         assert!(!report.is_empty());
-        let _ = report.draw(Style::Plain);
+        let _ = report.draw(RenderStyle::Plain);
     }
 });

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use mynah::{
     document::{Dialect, read},
-    mock::{Mock, Options, survey::cases},
-    openapi::{Location, lint},
+    mock::{Mock, MockOptions, survey::cases},
+    openapi::{LibraryLocation, lint},
 };
 
 /// Answers that are asked for: a document of the fuzzer is small, but may have many.
@@ -15,8 +15,8 @@ const ANSWERS: usize = 8;
 
 fuzz_target!(|text: &str| {
     let Ok(document) = read(text, Dialect::Specification) else { return };
-    let Ok((api, _)) = lint(document.value, &Location::alone(), false) else { return };
-    let mock = Mock::new(Arc::new(api), Options::default());
+    let Ok((api, _)) = lint(document.value, &LibraryLocation::alone(), false) else { return };
+    let mock = Mock::new(Arc::new(api), MockOptions::default());
     for case in cases(mock.api()).iter().take(ANSWERS) {
         let _ = case.answer(&mock);
     }

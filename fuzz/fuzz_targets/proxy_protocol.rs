@@ -2,14 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mynah::server::proxy_protocol::{Beginning, parse};
+use mynah::server::proxy_protocol::{ConnectionPrefix, parse};
 
 fuzz_target!(|bytes: &[u8]| {
     match parse(bytes) {
-        Ok(Beginning::Whole(told, length)) => {
-            assert_eq!(parse(&bytes[..length]), Ok(Beginning::Whole(told, length)));
+        Ok(ConnectionPrefix::Whole(told, length)) => {
+            assert_eq!(parse(&bytes[..length]), Ok(ConnectionPrefix::Whole(told, length)));
         }
-        Ok(Beginning::Part(least)) => assert!(bytes.len() < least && least <= 4096),
+        Ok(ConnectionPrefix::Part(least)) => assert!(bytes.len() < least && least <= 4096),
         Err(_) => {}
     }
 });

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use libfuzzer_sys::fuzz_target;
 use mynah::{
     body::Body,
-    upstream::{Cause, Limits, Origin, Pool, PoolSettings},
+    upstream::{FailureCause, UpstreamTimeouts, UpstreamOrigin, ConnectionPool, PoolSettings},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -64,19 +64,19 @@ async fn read(method: &Method, said: &[u8], sizes: &[u8]) -> Read {
         write(&mut stream, said, sizes).await;
     };
     let ask = async {
-        let origin = Origin::http("127.0.0.1", port);
+        let origin = UpstreamOrigin::http("127.0.0.1", port);
         let long = Duration::from_secs(20);
-        let limits = Limits { connect: long, write: long, read: long, retries: 0 };
+        let limits = UpstreamTimeouts { connect: long, write: long, read: long, retries: 0 };
         let mut request = Request::new(Body::Empty);
         *request.method_mut() = method.clone();
         request.headers_mut().insert(HOST, "a".parse().expect("it is a host"));
-        let pool = Pool::new(PoolSettings { idle_per_origin: 0, ..PoolSettings::default() });
+        let pool = ConnectionPool::new(PoolSettings { idle_per_origin: 0, ..PoolSettings::default() });
         match pool.send(&origin, &limits, request).await {
             Ok(answer) => finish(answer.response).await,
             Err(failure) => {
                 let status = failure.cause.status().as_u16();
                 assert_ne!(status, 504, "it waits for nothing that comes: {failure:?}");
-                Read::Failure { status, invalid: matches!(failure.cause, Cause::Invalid(_)) }
+                Read::Failure { status, invalid: matches!(failure.cause, FailureCause::Invalid(_)) }
             }
         }
     };

@@ -12,7 +12,7 @@ const MONTHS: [&str; 12] =
 
 /// A moment, by calendar and clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Moment {
+struct CalendarTime {
     year: u64,
     /// 1 to 12.
     month: u64,
@@ -24,14 +24,14 @@ struct Moment {
 
 /// A second, as both formats write it.
 #[derive(Default)]
-struct Written {
+struct FormattedSecond {
     second: u64,
     combined: Vec<u8>,
     json: Vec<u8>,
 }
 
 thread_local! {
-    static LAST: RefCell<Written> = RefCell::default();
+    static LAST: RefCell<FormattedSecond> = RefCell::default();
 }
 
 /// Writes this moment as nginx does in `combined`: `26/Nov/2026:22:17:13 +0000`.
@@ -53,10 +53,10 @@ fn now() -> (u64, u32) {
     (since.as_secs(), since.subsec_millis())
 }
 
-impl Written {
+impl FormattedSecond {
     fn of(&mut self, second: u64) -> &Self {
         if self.second != second || self.json.is_empty() {
-            let Moment { year, month, day, hour, minute, second: seconds } = Moment::of(second);
+            let CalendarTime { year, month, day, hour, minute, second: seconds } = CalendarTime::of(second);
             let name = usize::try_from(month.wrapping_sub(1)).ok().and_then(|place| MONTHS.get(place));
             let name = name.copied().unwrap_or("???");
             self.combined =
@@ -68,7 +68,7 @@ impl Written {
     }
 }
 
-impl Moment {
+impl CalendarTime {
     /// The moment so many seconds after 1970 began. (The civil calendar, with years that begin in March, so that a
     /// leap day is the last of its year.)
     fn of(seconds: u64) -> Self {
@@ -96,7 +96,7 @@ mod tests {
 
     #[track_caller]
     fn check(seconds: u64, expected: (u64, u64, u64, u64, u64, u64)) {
-        let Moment { year, month, day, hour, minute, second } = Moment::of(seconds);
+        let CalendarTime { year, month, day, hour, minute, second } = CalendarTime::of(seconds);
         assert_eq!((year, month, day, hour, minute, second), expected);
     }
 
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_second_is_written_in_two_ways() {
-        let mut written = Written::default();
+        let mut written = FormattedSecond::default();
         for (second, combined, json) in [
             (0, "01/Jan/1970:00:00:00 +0000", "1970-01-01T00:00:00"),
             (1_798_761_599, "31/Dec/2026:23:59:59 +0000", "2026-12-31T23:59:59"),

@@ -15,7 +15,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, Method, Uri, Version, header};
 
-use self::writer::Writer;
+use self::writer::LogWriter;
 use crate::{
     request_id::RequestId,
     settings::{self, AccessLogFormat},
@@ -27,14 +27,14 @@ const CLIENT_LEFT: u16 = 499;
 /// A log of requests.
 #[derive(Debug)]
 pub struct AccessLog {
-    writer: Writer,
+    writer: LogWriter,
     format: AccessLogFormat,
     query: bool,
 }
 
 /// What of a request is logged.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct RequestFields<'a> {
     /// The address of who sent it.
     pub client: &'a str,
     /// Its method.
@@ -51,7 +51,7 @@ pub struct Asked<'a> {
 
 /// What only the format `json` tells.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct About<'a> {
+pub struct RouteFields<'a> {
     /// The name or id of the Route.
     pub route: Option<&'a str>,
     /// The name or id of the Service.
@@ -66,7 +66,7 @@ pub struct About<'a> {
 
 /// One line to be; dropping it writes it.
 #[derive(Debug)]
-pub struct Line {
+pub struct LogLine {
     log: Arc<AccessLog>,
     text: Vec<u8>,
     /// Where in the text the status and the size belong.
@@ -82,11 +82,11 @@ impl AccessLog {
     /// # Errors
     /// A file cannot be opened, or there can be no further thread.
     pub fn open(
-        place: &settings::AccessLog,
+        place: &settings::AccessLogTarget,
         format: AccessLogFormat,
         query: bool,
     ) -> io::Result<Option<Arc<Self>>> {
-        let writer = Writer::open(place)?;
+        let writer = LogWriter::open(place)?;
         Ok(writer.map(|writer| Arc::new(Self { writer, format, query })))
     }
 
@@ -103,20 +103,20 @@ impl AccessLog {
 
     /// Begins the line of a request.
     #[must_use]
-    pub fn line(self: &Arc<Self>, asked: &Asked<'_>, started: Instant) -> Line {
+    pub fn line(self: &Arc<Self>, asked: &RequestFields<'_>, started: Instant) -> LogLine {
         let mut text = Vec::with_capacity(256);
         let place = match self.format {
             AccessLogFormat::Combined => combined(&mut text, asked, self.query),
             // Writing into memory cannot fail.
             AccessLogFormat::Json => json(&mut text, asked, self.query).unwrap_or_default(),
         };
-        Line { log: Arc::clone(self), text, place, started, status: CLIENT_LEFT, bytes: 0 }
+        LogLine { log: Arc::clone(self), text, place, started, status: CLIENT_LEFT, bytes: 0 }
     }
 
     /// Writes the line of a request that could not be read.
     pub fn unreadable(self: &Arc<Self>, client: &str, status: u16, bytes: u64, id: &RequestId) {
         let (headers, target, method) = (HeaderMap::new(), Uri::default(), Method::default());
-        let asked = Asked {
+        let asked = RequestFields {
             client,
             method: &method,
             target: &target,
@@ -125,14 +125,14 @@ impl AccessLog {
             id,
         };
         let mut line = self.line(&asked, Instant::now());
-        line.answered(status, About::default());
+        line.answered(status, RouteFields::default());
         line.sent(bytes);
     }
 }
 
-impl Line {
+impl LogLine {
     /// Notes what the answer is, and how it came about.
-    pub fn answered(&mut self, status: u16, about: About<'_>) {
+    pub fn answered(&mut self, status: u16, about: RouteFields<'_>) {
         self.status = status;
         if self.log.format == AccessLogFormat::Json {
             // Writing into memory cannot fail.
@@ -146,7 +146,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for LogLine {
     fn drop(&mut self) {
         let Self { log, text, place, started, status, bytes } = self;
         let (before, after) = text.split_at(*place);
@@ -167,7 +167,7 @@ impl Drop for Line {
 }
 
 /// As nginx's `combined`, and the id of the request as Kong adds it.
-fn combined(text: &mut Vec<u8>, asked: &Asked<'_>, query: bool) -> usize {
+fn combined(text: &mut Vec<u8>, asked: &RequestFields<'_>, query: bool) -> usize {
     text.extend_from_slice(asked.client.as_bytes());
     text.extend_from_slice(b" - - [");
     clock::write_combined(text);
@@ -191,7 +191,7 @@ fn combined(text: &mut Vec<u8>, asked: &Asked<'_>, query: bool) -> usize {
     place
 }
 
-fn json(text: &mut Vec<u8>, asked: &Asked<'_>, query: bool) -> io::Result<usize> {
+fn json(text: &mut Vec<u8>, asked: &RequestFields<'_>, query: bool) -> io::Result<usize> {
     text.extend_from_slice(b"{\"time\":\"");
     clock::write_json(text);
     write!(text, "\",\"request_id\":\"{}\",\"client_ip\":\"{}\"", asked.id, asked.client)?;
@@ -212,7 +212,7 @@ fn json(text: &mut Vec<u8>, asked: &Asked<'_>, query: bool) -> io::Result<usize>
     Ok(text.len())
 }
 
-fn json_about(text: &mut Vec<u8>, about: About<'_>) -> io::Result<()> {
+fn json_about(text: &mut Vec<u8>, about: RouteFields<'_>) -> io::Result<()> {
     for (name, value) in [("route", about.route), ("service", about.service)] {
         if let Some(value) = value {
             member(text, name, value.as_bytes())?;
@@ -235,7 +235,7 @@ fn member(text: &mut Vec<u8>, name: &str, value: &[u8]) -> io::Result<()> {
     Ok(serde_json::to_writer(text, &String::from_utf8_lossy(value))?)
 }
 
-fn field<'a>(asked: &Asked<'a>, name: &HeaderName) -> Option<&'a [u8]> {
+fn field<'a>(asked: &RequestFields<'a>, name: &HeaderName) -> Option<&'a [u8]> {
     asked.headers.get(name).map(http::HeaderValue::as_bytes)
 }
 
@@ -244,7 +244,7 @@ fn target(uri: &Uri, query: bool) -> &str {
 }
 
 /// The page that the client came from, which has a query of its own.
-fn referer<'a>(asked: &Asked<'a>, query: bool) -> &'a [u8] {
+fn referer<'a>(asked: &RequestFields<'a>, query: bool) -> &'a [u8] {
     let whole = field(asked, &header::REFERER).unwrap_or(b"-");
     let end = whole.iter().position(|byte| matches!(byte, b'?' | b'#')).filter(|_| !query);
     end.and_then(|end| whole.get(..end)).unwrap_or(whole)
@@ -277,8 +277,15 @@ fn escape(text: &mut Vec<u8>, bytes: &[u8]) {
 mod tests {
     use super::*;
 
-    fn asked<'a>(target: &'a Uri, headers: &'a HeaderMap, id: &'a RequestId) -> Asked<'a> {
-        Asked { client: "192.0.2.1", method: &Method::GET, target, version: Version::HTTP_11, headers, id }
+    fn asked<'a>(target: &'a Uri, headers: &'a HeaderMap, id: &'a RequestId) -> RequestFields<'a> {
+        RequestFields {
+            client: "192.0.2.1",
+            method: &Method::GET,
+            target,
+            version: Version::HTTP_11,
+            headers,
+            id,
+        }
     }
 
     fn headers() -> HeaderMap {
@@ -320,8 +327,12 @@ mod tests {
              \"user_agent\":\"a \\\"quoted\\\" one\",\"referer\":\"https://a.example/page\"";
         check(AccessLogFormat::Json, false, before, "");
         let mut text = b"{\"a\":1".to_vec();
-        let about =
-            About { route: Some("r"), upstream: Some(("u", 80)), waiting: Some(2), ..About::default() };
+        let about = RouteFields {
+            route: Some("r"),
+            upstream: Some(("u", 80)),
+            waiting: Some(2),
+            ..RouteFields::default()
+        };
         json_about(&mut text, about).unwrap();
         assert_eq!(text, b"{\"a\":1,\"route\":\"r\",\"upstream\":\"u:80\",\"upstream_latency\":2");
     }

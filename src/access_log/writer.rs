@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{settings::AccessLog as Place, supervise::supervise_thread};
+use crate::{settings::AccessLogTarget as Place, supervise::supervise_thread};
 
 /// How long lines are collected before they are written together.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -19,26 +19,26 @@ const MOST: usize = 8 << 20;
 
 /// The sending end.
 #[derive(Debug)]
-pub(super) struct Writer {
-    shared: Arc<Shared>,
+pub(super) struct LogWriter {
+    shared: Arc<WriterQueue>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    waiting: Mutex<Waiting>,
+struct WriterQueue {
+    waiting: Mutex<PendingLines>,
     /// There are lines where there were none, or all have been written, or no more will come.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct PendingLines {
     lines: Vec<u8>,
     lost: u64,
     closed: bool,
     writing: bool,
 }
 
-impl Writer {
+impl LogWriter {
     /// Writes to this place from now on; none for no place.
     ///
     /// # Errors
@@ -46,11 +46,11 @@ impl Writer {
     pub(super) fn open(place: &Place) -> io::Result<Option<Self>> {
         let sink = match place {
             Place::Off => return Ok(None),
-            Place::Stdout => Sink::Stdout,
-            Place::Stderr => Sink::Stderr,
-            Place::File(path) => Sink::File(open(path)?, path.clone()),
+            Place::Stdout => LogOutput::Stdout,
+            Place::Stderr => LogOutput::Stderr,
+            Place::File(path) => LogOutput::File(open(path)?, path.clone()),
         };
-        let shared = Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(WriterQueue { waiting: Mutex::default(), changed: Condvar::new() });
         let own = Arc::clone(&shared);
         thread::Builder::new().name("access-log".to_owned()).spawn(move || {
             let mut sink = sink;
@@ -77,31 +77,31 @@ impl Writer {
     /// Waits until what was left is written, but not for ever.
     pub(super) fn flush(&self, limit: Duration) {
         let waiting = self.shared.lock();
-        let idle = |waiting: &mut Waiting| !waiting.lines.is_empty() || waiting.writing;
+        let idle = |waiting: &mut PendingLines| !waiting.lines.is_empty() || waiting.writing;
         // Whether the time was enough makes no difference to a process that ends.
         drop(self.shared.changed.wait_timeout_while(waiting, limit, idle));
     }
 }
 
-impl Drop for Writer {
+impl Drop for LogWriter {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+impl WriterQueue {
+    fn lock(&self) -> MutexGuard<'_, PendingLines> {
         // A panic cannot leave half a line behind: rendering into memory does not panic.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this thread serves nobody")]
-    fn write(&self, sink: &mut Sink) {
+    fn write(&self, sink: &mut LogOutput) {
         let mut batch = Vec::new();
         loop {
             let (lost, closed) = {
-                let idle = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.closed;
+                let idle = |waiting: &mut PendingLines| waiting.lines.is_empty() && !waiting.closed;
                 let waiting = self.changed.wait_while(self.lock(), idle);
                 let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
                 std::mem::swap(&mut waiting.lines, &mut batch);
@@ -129,13 +129,13 @@ impl Shared {
 }
 
 /// Where lines go.
-enum Sink {
+enum LogOutput {
     Stdout,
     Stderr,
     File(File, PathBuf),
 }
 
-impl Sink {
+impl LogOutput {
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
             Self::Stdout => {

@@ -11,13 +11,13 @@ use tokio::{
 
 use super::{
     Balancer, grpc_health,
-    health::{Event, Witness},
-    peer::Peer,
+    health::{HealthEvent, HealthSource},
+    peer::TargetPeer,
 };
 use crate::{
     body::Body,
     entity::{ActiveChecks, CheckProtocol},
-    upstream::{Cause, Limits, Origin, Pool, PoolSettings, TlsSettings},
+    upstream::{ConnectionPool, FailureCause, PoolSettings, TlsSettings, UpstreamOrigin, UpstreamTimeouts},
 };
 
 /// The shortest pause between two rounds.
@@ -31,14 +31,14 @@ pub(super) async fn check_forever(balancer: Arc<Balancer>, working: bool) {
         return;
     }
     // Every question is asked over a connection of its own.
-    let pool = Pool::new(PoolSettings { idle_per_origin: 0, ..PoolSettings::default() });
+    let pool = ConnectionPool::new(PoolSettings { idle_per_origin: 0, ..PoolSettings::default() });
     let mut ticks = interval(every.max(SHORTEST));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let peers = balancer.ring.load().peers.clone();
         let asked = peers.into_iter().filter(|it| it.works() == working);
-        let check = |peer: Arc<Peer>| {
+        let check = |peer: Arc<TargetPeer>| {
             let (balancer, pool) = (balancer.clone(), pool.clone());
             async move { check(&balancer, &peer, &pool).await }
         };
@@ -72,40 +72,41 @@ fn note(asked: Result<(), JoinError>) {
     }
 }
 
-async fn check(balancer: &Balancer, peer: &Peer, pool: &Pool) {
+async fn check(balancer: &Balancer, peer: &TargetPeer, pool: &ConnectionPool) {
     let Some(checks) = balancer.plan.checks.as_ref().map(|it| &it.active) else { return };
     let asked = async {
         match checks.protocol {
             CheckProtocol::Tcp => match TcpStream::connect(peer.place.address).await {
-                Ok(_) => Some(Event::Success),
-                Err(_) => Some(Event::TcpFailure),
+                Ok(_) => Some(HealthEvent::Success),
+                Err(_) => Some(HealthEvent::TcpFailure),
             },
             CheckProtocol::Http | CheckProtocol::Https | CheckProtocol::Grpc | CheckProtocol::Grpcs => {
                 ask(checks, peer, (pool, &balancer.plan.check_tls)).await
             }
         }
     };
-    let event = timeout(checks.timeout, asked).await.unwrap_or(Some(Event::Timeout));
+    let event = timeout(checks.timeout, asked).await.unwrap_or(Some(HealthEvent::Timeout));
     if let Some(event) = event {
-        balancer.count(peer, event, &checks.limits, Witness::Check);
+        balancer.count(peer, event, &checks.limits, HealthSource::Check);
     }
 }
 
 async fn ask(
     checks: &ActiveChecks,
-    peer: &Peer,
-    (pool, tls_settings): (&Pool, &Arc<TlsSettings>),
-) -> Option<Event> {
+    peer: &TargetPeer,
+    (pool, tls_settings): (&ConnectionPool, &Arc<TlsSettings>),
+) -> Option<HealthEvent> {
     let tls = matches!(checks.protocol, CheckProtocol::Https | CheckProtocol::Grpcs);
     let grpc = matches!(checks.protocol, CheckProtocol::Grpc | CheckProtocol::Grpcs);
     let (ip, port) = (peer.place.address.ip().to_string(), peer.place.address.port());
     let origin = if tls {
-        Origin::https(ip, port, checks.sni.as_deref().unwrap_or(&peer.name), tls_settings.clone())
+        UpstreamOrigin::https(ip, port, checks.sni.as_deref().unwrap_or(&peer.name), tls_settings.clone())
     } else {
-        Origin::http(ip, port)
+        UpstreamOrigin::http(ip, port)
     };
     let origin = if grpc { origin.over_http2() } else { origin };
-    let limits = Limits { connect: checks.timeout, write: checks.timeout, read: checks.timeout, retries: 0 };
+    let limits =
+        UpstreamTimeouts { connect: checks.timeout, write: checks.timeout, read: checks.timeout, retries: 0 };
     let mut request = question(checks, peer, tls);
     if grpc {
         grpc_health::ask(&mut request);
@@ -117,15 +118,17 @@ async fn ask(
     }
     match answer {
         Ok(answer) if grpc => Some(grpc_health::judge(answer.response).await),
-        Ok(answer) => Event::of_status(answer.response.status().as_u16(), &checks.limits),
+        Ok(answer) => HealthEvent::of_status(answer.response.status().as_u16(), &checks.limits),
         Err(failure) => match failure.cause {
-            Cause::ConnectTimeout | Cause::WriteTimeout | Cause::ReadTimeout => Some(Event::Timeout),
-            _ => Some(Event::TcpFailure),
+            FailureCause::ConnectTimeout | FailureCause::WriteTimeout | FailureCause::ReadTimeout => {
+                Some(HealthEvent::Timeout)
+            }
+            _ => Some(HealthEvent::TcpFailure),
         },
     }
 }
 
-fn question(checks: &ActiveChecks, peer: &Peer, tls: bool) -> Request<Body> {
+fn question(checks: &ActiveChecks, peer: &TargetPeer, tls: bool) -> Request<Body> {
     let mut request = Request::new(Body::Empty);
     *request.uri_mut() = checks.path.parse().unwrap_or_default();
     let fields = request.headers_mut();

@@ -14,40 +14,40 @@ use tokio::time::Instant;
 
 use super::{
     Balancer,
-    health::{Event, Witness},
-    peer::{Peer, State, clock},
+    health::{HealthEvent, HealthSource},
+    peer::{PeerState, TargetPeer, clock},
 };
 use crate::{
     body::{Body, BodyError},
-    dns::Resolver,
+    dns::DnsResolver,
     entity::Algorithm,
-    upstream::{self, Cause, Origin, Outcome, Peers},
+    upstream::{self, FailureCause, Peers, TryOutcome, UpstreamOrigin},
 };
 
 /// The tries of one request.
 #[derive(Debug)]
-pub struct Choice<'a> {
+pub struct Attempts<'a> {
     balancer: &'a Arc<Balancer>,
-    resolver: &'a Resolver,
-    origin: Cow<'a, Origin>,
+    resolver: &'a DnsResolver,
+    origin: Cow<'a, UpstreamOrigin>,
     hash: u32,
     keep_host: bool,
     /// The peer of the try that is under way, and when it began, if its algorithm asks.
-    current: Option<(Arc<Peer>, Option<Instant>)>,
+    current: Option<(Arc<TargetPeer>, Option<Instant>)>,
     /// Those that failed.
-    tried: Vec<Arc<Peer>>,
-    open: Option<Open>,
+    tried: Vec<Arc<TargetPeer>>,
+    open: Option<InFlightGuard>,
 }
 
 /// An exchange that is under way counts for its peer until this is dropped.
 #[derive(Debug)]
-pub struct Open(Arc<State>);
+pub struct InFlightGuard(Arc<PeerState>);
 
-impl<'a> Choice<'a> {
+impl<'a> Attempts<'a> {
     pub(super) fn new(
         balancer: &'a Arc<Balancer>,
-        resolver: &'a Resolver,
-        origin: &'a Origin,
+        resolver: &'a DnsResolver,
+        origin: &'a UpstreamOrigin,
         hash: u32,
         kept_host: Option<&HeaderValue>,
     ) -> Self {
@@ -70,12 +70,14 @@ impl<'a> Choice<'a> {
     #[must_use]
     pub fn hold(self, body: Body) -> Body {
         match self.open {
-            Some(open) if !http_body::Body::is_end_stream(&body) => Body::boxed(Held { body, _open: open }),
+            Some(open) if !http_body::Body::is_end_stream(&body) => {
+                Body::boxed(InFlightBody { body, _open: open })
+            }
             _ => body,
         }
     }
 
-    fn pick(&self) -> Option<Arc<Peer>> {
+    fn pick(&self) -> Option<Arc<TargetPeer>> {
         let balancer = self.balancer;
         let pick = || balancer.ring.load().pick(&balancer.turn, self.hash, &self.tried).cloned();
         let peer = pick()?;
@@ -87,7 +89,7 @@ impl<'a> Choice<'a> {
         pick()
     }
 
-    async fn find(&self) -> Result<Arc<Peer>, Cause> {
+    async fn find(&self) -> Result<Arc<TargetPeer>, FailureCause> {
         let balancer = self.balancer;
         if balancer.takes_lookup() {
             if balancer.ring.load().peers.is_empty() {
@@ -108,7 +110,7 @@ impl<'a> Choice<'a> {
     }
 
     /// Takes in how long a try took, if that is asked.
-    fn measure(peer: &Peer, began: Option<Instant>, outcome: Outcome<'_>) {
+    fn measure(peer: &TargetPeer, began: Option<Instant>, outcome: TryOutcome<'_>) {
         if let Some(began) = began {
             match outcome {
                 Ok((_, took)) => peer.state.latency.measure(took, clock()),
@@ -118,11 +120,11 @@ impl<'a> Choice<'a> {
     }
 }
 
-impl Peers for Choice<'_> {
-    async fn next(&mut self) -> Result<upstream::Peer, Cause> {
+impl Peers for Attempts<'_> {
+    async fn next(&mut self) -> Result<upstream::Peer, FailureCause> {
         let peer = self.find().await?;
         if self.balancer.plan.algorithm == Algorithm::LeastConnections {
-            self.open = Some(Open::new(&peer.state));
+            self.open = Some(InFlightGuard::new(&peer.state));
         }
         let found = upstream::Peer {
             origin: self.origin.at(&peer.place, self.keep_host),
@@ -134,13 +136,13 @@ impl Peers for Choice<'_> {
         Ok(found)
     }
 
-    fn ended(&mut self, outcome: Outcome<'_>) {
+    fn ended(&mut self, outcome: TryOutcome<'_>) {
         let Some((peer, began)) = self.current.take() else { return };
         Self::measure(&peer, began, outcome);
         if let Some(checks) = &self.balancer.plan.checks
             && let Some(event) = event(outcome, &checks.passive.limits)
         {
-            self.balancer.count(&peer, event, &checks.passive.limits, Witness::Request);
+            self.balancer.count(&peer, event, &checks.passive.limits, HealthSource::Request);
         }
         if outcome.is_err() {
             self.tried.push(peer);
@@ -156,24 +158,26 @@ impl Peers for Choice<'_> {
 }
 
 /// What the end of a try says about its peer.
-fn event(outcome: Outcome<'_>, limits: &crate::entity::Limits) -> Option<Event> {
+fn event(outcome: TryOutcome<'_>, limits: &crate::entity::HealthThresholds) -> Option<HealthEvent> {
     match outcome {
-        Ok((status, _)) => Event::of_status(status.as_u16(), limits),
-        Err(Cause::ConnectTimeout | Cause::WriteTimeout | Cause::ReadTimeout) => Some(Event::Timeout),
+        Ok((status, _)) => HealthEvent::of_status(status.as_u16(), limits),
+        Err(FailureCause::ConnectTimeout | FailureCause::WriteTimeout | FailureCause::ReadTimeout) => {
+            Some(HealthEvent::Timeout)
+        }
         // The client's, or nobody's.
-        Err(Cause::RequestBody(_) | Cause::NameResolution(_) | Cause::NoPeer) => None,
-        Err(_) => Some(Event::TcpFailure),
+        Err(FailureCause::RequestBody(_) | FailureCause::NameResolution(_) | FailureCause::NoPeer) => None,
+        Err(_) => Some(HealthEvent::TcpFailure),
     }
 }
 
-impl Open {
-    fn new(state: &Arc<State>) -> Self {
+impl InFlightGuard {
+    fn new(state: &Arc<PeerState>) -> Self {
         state.open.fetch_add(1, Ordering::Relaxed);
         Self(state.clone())
     }
 }
 
-impl Drop for Open {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
@@ -181,12 +185,12 @@ impl Drop for Open {
 
 /// A body, during which an exchange is under way.
 #[derive(Debug)]
-struct Held {
+struct InFlightBody {
     body: Body,
-    _open: Open,
+    _open: InFlightGuard,
 }
 
-impl http_body::Body for Held {
+impl http_body::Body for InFlightBody {
     type Data = Bytes;
     type Error = BodyError;
 

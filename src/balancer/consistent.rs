@@ -12,13 +12,13 @@ const FEWEST_PLACES: u32 = 1000;
 
 /// A ring of peers.
 #[derive(Debug, Default)]
-pub(super) struct Consistent {
+pub(super) struct HashRing {
     places: u32,
     /// Place and peer, by place.
     points: Vec<(u32, u32)>,
 }
 
-impl Consistent {
+impl HashRing {
     /// A ring with `slots` places of peers with these addresses and weights; only those that are `available` get
     /// hashes, but all count for how many points each has.
     pub(super) fn new(slots: u32, peers: &[(SocketAddr, u32)], available: impl Fn(usize) -> bool) -> Self {
@@ -56,21 +56,21 @@ mod tests {
         (0..count).map(|n| (SocketAddr::from(([10, 0, 0, n], 8000)), weight)).collect()
     }
 
-    fn address(ring: &Consistent, peers: &[(SocketAddr, u32)], hash: u32) -> SocketAddr {
+    fn address(ring: &HashRing, peers: &[(SocketAddr, u32)], hash: u32) -> SocketAddr {
         peers[ring.around(hash).next().unwrap() as usize].0
     }
 
     #[test]
     fn nobody_is_there_without_peers() {
-        assert_eq!(Consistent::new(10, &[], |_| true).around(7).next(), None);
-        assert_eq!(Consistent::new(10, &peers(3, 100), |_| false).around(7).next(), None);
+        assert_eq!(HashRing::new(10, &[], |_| true).around(7).next(), None);
+        assert_eq!(HashRing::new(10, &peers(3, 100), |_| false).around(7).next(), None);
     }
 
     #[test]
     fn every_peer_gets_about_its_share() {
         let mut peers = peers(4, 100);
         peers[0].1 = 300;
-        let ring = Consistent::new(10_000, &peers, |_| true);
+        let ring = HashRing::new(10_000, &peers, |_| true);
         let mut got = [0; 4];
         for n in 0..60_000_u32 {
             got[ring.around(xxh32(&n.to_le_bytes())).next().unwrap() as usize] += 1;
@@ -87,9 +87,9 @@ mod tests {
             let gone = usize::from(leaves % count);
             let mut fewer = all.clone();
             let (left, _) = fewer.remove(gone);
-            let before = Consistent::new(10_000, &all, |_| true);
-            let after = Consistent::new(10_000, &fewer, |_| true);
-            let down = Consistent::new(10_000, &all, |n| n != gone);
+            let before = HashRing::new(10_000, &all, |_| true);
+            let after = HashRing::new(10_000, &fewer, |_| true);
+            let down = HashRing::new(10_000, &all, |n| n != gone);
             for hash in hashes {
                 let old = address(&before, &all, hash);
                 let new = address(&after, &fewer, hash);
@@ -102,7 +102,7 @@ mod tests {
         fn the_order_of_peers_does_not_matter(count in 2u8..12, hashes in proptest::collection::vec(any::<u32>(), 50)) {
             let all = peers(count, 100);
             let reversed: Vec<_> = all.iter().rev().copied().collect();
-            let (one, other) = (Consistent::new(1000, &all, |_| true), Consistent::new(1000, &reversed, |_| true));
+            let (one, other) = (HashRing::new(1000, &all, |_| true), HashRing::new(1000, &reversed, |_| true));
             for hash in hashes {
                 prop_assert_eq!(address(&one, &all, hash), address(&other, &reversed, hash));
             }

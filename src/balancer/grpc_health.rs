@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
 
-use super::health::Event;
+use super::health::HealthEvent;
 use crate::body::Body;
 
 /// A message of no bytes: not compressed, and its length.
@@ -32,17 +32,17 @@ pub(super) fn ask(request: &mut Request<Body>) {
 
 /// What an answer says. A server that does not implement the question speaks gRPC, at least: Kong, which only
 /// connects, takes it for one that works.
-pub(super) async fn judge(response: Response<Body>) -> Event {
+pub(super) async fn judge(response: Response<Body>) -> HealthEvent {
     let (head, body) = response.into_parts();
     if head.status != StatusCode::OK {
-        return Event::HttpFailure;
+        return HealthEvent::HttpFailure;
     }
-    let Ok(body) = Limited::new(body, MOST).collect().await else { return Event::TcpFailure };
+    let Ok(body) = Limited::new(body, MOST).collect().await else { return HealthEvent::TcpFailure };
     let trailers = body.trailers().cloned().unwrap_or_default();
     match status(&trailers).or_else(|| status(&head.headers)) {
-        Some(UNIMPLEMENTED) => Event::Success,
-        Some(OK) if serving(&body.to_bytes()) == Some(SERVING) => Event::Success,
-        _ => Event::HttpFailure,
+        Some(UNIMPLEMENTED) => HealthEvent::Success,
+        Some(OK) if serving(&body.to_bytes()) == Some(SERVING) => HealthEvent::Success,
+        _ => HealthEvent::HttpFailure,
     }
 }
 
@@ -109,13 +109,13 @@ mod tests {
     fn a_status_counts_wherever_it_stands() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let table = [
-            (200, "0", &[0, 0, 0, 0, 2, 0x08, 1][..], Event::Success),
-            (200, "0", &[0, 0, 0, 0, 2, 0x08, 2], Event::HttpFailure),
-            (200, "0", &[], Event::HttpFailure),
-            (200, "12", &[], Event::Success),
-            (200, "14", &[], Event::HttpFailure),
-            (200, "", &[0, 0, 0, 0, 2, 0x08, 1], Event::HttpFailure),
-            (503, "0", &[0, 0, 0, 0, 2, 0x08, 1], Event::HttpFailure),
+            (200, "0", &[0, 0, 0, 0, 2, 0x08, 1][..], HealthEvent::Success),
+            (200, "0", &[0, 0, 0, 0, 2, 0x08, 2], HealthEvent::HttpFailure),
+            (200, "0", &[], HealthEvent::HttpFailure),
+            (200, "12", &[], HealthEvent::Success),
+            (200, "14", &[], HealthEvent::HttpFailure),
+            (200, "", &[0, 0, 0, 0, 2, 0x08, 1], HealthEvent::HttpFailure),
+            (503, "0", &[0, 0, 0, 0, 2, 0x08, 1], HealthEvent::HttpFailure),
         ];
         for (code, status, body, expected) in table {
             let response = Response::builder().status(code).header("grpc-status", status);

@@ -10,7 +10,7 @@ use crate::entity::HashInput;
 
 /// What of a request may be hashed.
 #[derive(Clone, Debug)]
-pub struct Asked<'a> {
+pub struct HashableRequest<'a> {
     /// The id of the Consumer, else of the credential, that it comes from.
     pub consumer: Option<Cow<'a, str>>,
     /// The client's address.
@@ -27,15 +27,15 @@ pub struct Asked<'a> {
 
 /// A hash, and what the client has to be told so that it comes again with the same one.
 #[derive(Clone, Debug, Default)]
-pub struct Hashed {
+pub struct RequestHash {
     pub(super) hash: u32,
     /// The value of a Set-Cookie header.
     pub cookie: Option<HeaderValue>,
 }
 
-impl Hashed {
+impl RequestHash {
     /// The hash of the first of the inputs that the request has; of nothing if it has none.
-    pub(super) fn of(inputs: [&HashInput; 2], asked: &Asked<'_>) -> Self {
+    pub(super) fn of(inputs: [&HashInput; 2], asked: &HashableRequest<'_>) -> Self {
         for input in inputs {
             if let Some(value) = value(input, asked) {
                 return Self { hash: xxh32(&value), cookie: None };
@@ -50,7 +50,7 @@ impl Hashed {
     }
 }
 
-fn value<'a>(input: &HashInput, asked: &'a Asked<'_>) -> Option<Cow<'a, [u8]>> {
+fn value<'a>(input: &HashInput, asked: &'a HashableRequest<'_>) -> Option<Cow<'a, [u8]>> {
     let text = |text: &'a str| Cow::Borrowed(text.as_bytes());
     match input {
         HashInput::None => None,
@@ -109,7 +109,7 @@ mod tests {
     fn check(first: &HashInput, second: &HashInput, expected: &str) {
         let headers = headers();
         let captures = [("id".to_owned(), "7".to_owned()), (String::new(), "x".to_owned())];
-        let asked = Asked {
+        let asked = HashableRequest {
             consumer: Some("alice".into()),
             client: [10, 0, 0, 9].into(),
             headers: &headers,
@@ -117,7 +117,7 @@ mod tests {
             query: Some("q=b&q=a%20c&r="),
             captures: &captures,
         };
-        let hashed = Hashed::of([first, second], &asked);
+        let hashed = RequestHash::of([first, second], &asked);
         assert_eq!((hashed.hash, hashed.cookie), (xxh32(expected.as_bytes()), None), "{first:?} {second:?}");
     }
 
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn who_has_no_cookie_gets_one() {
         let headers = HeaderMap::new();
-        let asked = Asked {
+        let asked = HashableRequest {
             consumer: None,
             client: [10, 0, 0, 9].into(),
             headers: &headers,
@@ -152,7 +152,7 @@ mod tests {
             captures: &[],
         };
         let input = HashInput::Cookie { name: "s".into(), path: "/x".into() };
-        let hashed = Hashed::of([&input, &HashInput::None], &asked);
+        let hashed = RequestHash::of([&input, &HashInput::None], &asked);
         let cookie = hashed.cookie.unwrap().to_str().unwrap().to_owned();
         let (pair, rest) = cookie.split_once("; ").unwrap();
         assert_eq!(rest, "Path=/x; SameSite=Lax; HttpOnly");

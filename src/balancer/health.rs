@@ -8,11 +8,11 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::entity::Limits;
+use crate::entity::HealthThresholds;
 
 /// Something that was seen of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum HealthEvent {
     /// A good answer.
     Success,
     /// A bad answer.
@@ -25,14 +25,14 @@ pub enum Event {
 
 /// Who saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Witness {
+pub enum HealthSource {
     /// A check: it may bring a peer back.
     Check,
     /// A request: it cannot.
     Request,
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for HealthEvent {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Success => "a good answer",
@@ -43,7 +43,7 @@ impl fmt::Display for Event {
     }
 }
 
-impl fmt::Display for Witness {
+impl fmt::Display for HealthSource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Check => "check",
@@ -54,15 +54,15 @@ impl fmt::Display for Witness {
 
 /// The state of one peer.
 #[derive(Debug, Default)]
-pub(super) struct Health(AtomicU64);
+pub(super) struct PeerHealth(AtomicU64);
 
 /// The bit of a peer that does not work; below it four counters of eight bits each.
 const DOWN: u64 = 1 << 32;
 const MOST: u64 = 255;
 
-impl Event {
+impl HealthEvent {
     /// What an answer with this status is; none if it says nothing.
-    pub(super) fn of_status(status: u16, limits: &Limits) -> Option<Self> {
+    pub(super) fn of_status(status: u16, limits: &HealthThresholds) -> Option<Self> {
         if limits.healthy_statuses.contains(&status) {
             Some(Self::Success)
         } else if limits.unhealthy_statuses.contains(&status) {
@@ -81,7 +81,7 @@ impl Event {
         }
     }
 
-    const fn limit(self, limits: &Limits) -> u64 {
+    const fn limit(self, limits: &HealthThresholds) -> u64 {
         let limit = match self {
             Self::Success => limits.successes,
             Self::HttpFailure => limits.http_failures,
@@ -92,13 +92,13 @@ impl Event {
     }
 }
 
-impl Health {
+impl PeerHealth {
     pub(super) fn works(&self) -> bool {
         self.0.load(Ordering::Acquire) & DOWN == 0
     }
 
     /// Counts what was seen; tells whether the state turned over.
-    pub(super) fn count(&self, event: Event, limits: &Limits, witness: Witness) -> bool {
+    pub(super) fn count(&self, event: HealthEvent, limits: &HealthThresholds, witness: HealthSource) -> bool {
         let mut word = self.0.load(Ordering::Acquire);
         loop {
             let next = after(word, event, event.limit(limits), witness);
@@ -120,12 +120,12 @@ impl Health {
 }
 
 /// The word after an event whose limit is `limit`; 0 means that it never changes the state.
-fn after(word: u64, event: Event, limit: u64, witness: Witness) -> u64 {
+fn after(word: u64, event: HealthEvent, limit: u64, witness: HealthSource) -> u64 {
     let down = word & DOWN;
-    let success = event == Event::Success;
+    let success = event == HealthEvent::Success;
     // What the event contradicts is forgotten.
     let kept = if success { word & MOST } else { word & !(DOWN | MOST) };
-    let counts = limit > 0 && success == (down != 0) && (!success || witness == Witness::Check);
+    let counts = limit > 0 && success == (down != 0) && (!success || witness == HealthSource::Check);
     if !counts {
         return down | kept;
     }
@@ -142,8 +142,8 @@ mod tests {
 
     use super::*;
 
-    fn limits() -> Limits {
-        Limits {
+    fn limits() -> HealthThresholds {
+        HealthThresholds {
             successes: 2,
             healthy_statuses: vec![200],
             tcp_failures: 3,
@@ -153,21 +153,22 @@ mod tests {
         }
     }
 
-    fn event(letter: char) -> Event {
+    fn event(letter: char) -> HealthEvent {
         match letter.to_ascii_lowercase() {
-            's' => Event::Success,
-            'h' => Event::HttpFailure,
-            't' => Event::TcpFailure,
-            _ => Event::Timeout,
+            's' => HealthEvent::Success,
+            'h' => HealthEvent::HttpFailure,
+            't' => HealthEvent::TcpFailure,
+            _ => HealthEvent::Timeout,
         }
     }
 
     /// Capital letters are what checks saw, small ones what requests did.
     #[track_caller]
     fn check(events: &str, works: bool) {
-        let health = Health::default();
+        let health = PeerHealth::default();
         for letter in events.chars() {
-            let witness = if letter.is_ascii_uppercase() { Witness::Check } else { Witness::Request };
+            let witness =
+                if letter.is_ascii_uppercase() { HealthSource::Check } else { HealthSource::Request };
             health.count(event(letter), &limits(), witness);
         }
         assert_eq!(health.works(), works, "{events}");
@@ -195,38 +196,39 @@ mod tests {
 
     #[test]
     fn a_limit_of_zero_changes_nothing() {
-        let none = Limits { successes: 0, tcp_failures: 0, timeouts: 0, http_failures: 0, ..limits() };
-        let health = Health::default();
+        let none =
+            HealthThresholds { successes: 0, tcp_failures: 0, timeouts: 0, http_failures: 0, ..limits() };
+        let health = PeerHealth::default();
         for letter in "hhhttttoooo".repeat(100).chars() {
-            assert!(!health.count(event(letter), &none, Witness::Check));
+            assert!(!health.count(event(letter), &none, HealthSource::Check));
         }
         assert!(health.put(false) && !health.put(false));
-        assert!(!health.count(Event::Success, &none, Witness::Check));
+        assert!(!health.count(HealthEvent::Success, &none, HealthSource::Check));
         assert!(!health.works());
         assert!(health.put(true) && health.works());
     }
 
     #[test]
     fn a_status_is_good_bad_or_says_nothing() {
-        assert_eq!(Event::of_status(200, &limits()), Some(Event::Success));
-        assert_eq!(Event::of_status(500, &limits()), Some(Event::HttpFailure));
-        assert_eq!(Event::of_status(404, &limits()), None);
+        assert_eq!(HealthEvent::of_status(200, &limits()), Some(HealthEvent::Success));
+        assert_eq!(HealthEvent::of_status(500, &limits()), Some(HealthEvent::HttpFailure));
+        assert_eq!(HealthEvent::of_status(404, &limits()), None);
     }
 
     proptest! {
         /// The state is that of a model which counts in plain numbers.
         #[test]
         fn the_word_is_as_good_as_plain_counters(events in "[shtoSHTO]{0,60}", most in 1u32..5) {
-            let limits = Limits { successes: most, tcp_failures: most, timeouts: 1, http_failures: 2, ..limits() };
-            let health = Health::default();
+            let limits = HealthThresholds { successes: most, tcp_failures: most, timeouts: 1, http_failures: 2, ..limits() };
+            let health = PeerHealth::default();
             let (mut up, mut good, mut bad) = (true, 0, [0, 0, 0]);
             for letter in events.chars() {
-                let witness = if letter.is_ascii_uppercase() { Witness::Check } else { Witness::Request };
+                let witness = if letter.is_ascii_uppercase() { HealthSource::Check } else { HealthSource::Request };
                 health.count(event(letter), &limits, witness);
                 match letter.to_ascii_lowercase() {
                     's' => {
                         bad = [0; 3];
-                        if !up && witness == Witness::Check {
+                        if !up && witness == HealthSource::Check {
                             good += 1;
                             if good == most { (up, good) = (true, 0); }
                         }

@@ -6,39 +6,40 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 use tokio::task::AbortHandle;
 
 use super::{Balancer, check::check_forever};
-use crate::{dns::Resolver, supervise::supervise, upstream::Pool};
+use crate::{dns::DnsResolver, supervise::supervise, upstream::ConnectionPool};
 
 /// Keeps Upstreams up to date, for as long as it is there.
 #[derive(Debug, Default)]
-pub struct Keeper {
+pub struct BackgroundTasks {
     /// By where the balancer is in memory.
-    running: HashMap<usize, Running>,
+    running: HashMap<usize, UpstreamTasks>,
 }
 
 /// The tasks of one Upstream; they end when this is dropped.
 #[derive(Debug)]
-struct Running {
+struct UpstreamTasks {
     /// As long as this is here, no other can be at its place.
     _balancer: Arc<Balancer>,
     tasks: Vec<AbortHandle>,
 }
 
-impl Keeper {
+impl BackgroundTasks {
     /// From now on these are kept: what runs for others ends, what runs for these goes on. Must be called on the
     /// runtime.
-    pub fn keep(&mut self, balancers: &[Arc<Balancer>], resolver: &Resolver, pool: &Pool) {
+    pub fn keep(&mut self, balancers: &[Arc<Balancer>], resolver: &DnsResolver, pool: &ConnectionPool) {
         let place = |balancer: &Arc<Balancer>| Arc::as_ptr(balancer).addr();
         let mut before = std::mem::take(&mut self.running);
         for balancer in balancers {
-            let running =
-                before.remove(&place(balancer)).unwrap_or_else(|| Running::start(balancer, resolver, pool));
+            let running = before
+                .remove(&place(balancer))
+                .unwrap_or_else(|| UpstreamTasks::start(balancer, resolver, pool));
             self.running.insert(place(balancer), running);
         }
     }
 }
 
-impl Running {
-    fn start(balancer: &Arc<Balancer>, resolver: &Resolver, pool: &Pool) -> Self {
+impl UpstreamTasks {
+    fn start(balancer: &Arc<Balancer>, resolver: &DnsResolver, pool: &ConnectionPool) -> Self {
         // A check of the one before may have turned a peer over since this one was made.
         balancer.turned_over();
         let checking = |working| {
@@ -60,7 +61,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for UpstreamTasks {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
@@ -68,7 +69,7 @@ impl Drop for Running {
     }
 }
 
-async fn follow_names(balancer: Arc<Balancer>, resolver: Resolver) {
+async fn follow_names(balancer: Arc<Balancer>, resolver: DnsResolver) {
     loop {
         balancer.look_up(&resolver).await;
         let Some(pause) = balancer.next_lookup() else { return };
@@ -77,7 +78,7 @@ async fn follow_names(balancer: Arc<Balancer>, resolver: Resolver) {
 }
 
 /// Closes idle connections to peers that went down: they will be good for nothing when it is up again.
-async fn close_idle(balancer: Arc<Balancer>, pool: Pool) {
+async fn close_idle(balancer: Arc<Balancer>, pool: ConnectionPool) {
     loop {
         balancer.turned.notified().await;
         let ring = balancer.ring.load_full();

@@ -33,11 +33,11 @@ mod tests;
 mod wheel;
 mod xxhash;
 
-pub use choice::{Choice, Open};
-pub use hash::{Asked, Hashed};
-pub use health::{Event, Witness};
-pub use keep::Keeper;
-pub use report::{AddressReport, NotSet, TargetReport, Verdict};
+pub use choice::{Attempts, InFlightGuard};
+pub use hash::{HashableRequest, RequestHash};
+pub use health::{HealthEvent, HealthSource};
+pub use keep::BackgroundTasks;
+pub use report::{AddressReport, ReportedHealth, SetHealthError, TargetReport};
 
 use std::{
     fmt,
@@ -53,20 +53,20 @@ use http::HeaderValue;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use self::{peer::Peer, ring::Ring, roster::Roster};
+use self::{peer::TargetPeer, ring::PeerRing, roster::TargetSet};
 use crate::{
-    dns::Resolver,
+    dns::DnsResolver,
     entity::{Algorithm, HashInput, Healthchecks, Target, Upstream},
-    upstream::{Origin, TlsSettings},
+    upstream::{TlsSettings, UpstreamOrigin},
 };
 
 /// Picks the peers of requests.
 pub struct Balancer {
-    plan: Plan,
-    ring: ArcSwap<Ring>,
+    plan: BalancerConfig,
+    ring: ArcSwap<PeerRing>,
     /// Counts requests.
     turn: AtomicUsize,
-    roster: Mutex<Roster>,
+    roster: Mutex<TargetSet>,
     /// When the names should be looked up again, on the clock of `peer`.
     due: AtomicU64,
     /// Tells that a peer went down or came back.
@@ -75,7 +75,7 @@ pub struct Balancer {
 
 /// What a balancer was told.
 #[derive(Debug)]
-struct Plan {
+struct BalancerConfig {
     /// The id of the Upstream; none for the host of a Service.
     upstream: Option<Uuid>,
     algorithm: Algorithm,
@@ -87,12 +87,12 @@ struct Plan {
     checks: Option<Healthchecks>,
     /// How TLS is spoken in checks.
     check_tls: Arc<TlsSettings>,
-    seats: Vec<Seat>,
+    seats: Vec<TargetSpec>,
 }
 
 /// A target, as the balancer needs it.
 #[derive(Debug)]
-struct Seat {
+struct TargetSpec {
     id: String,
     /// `host:port`.
     text: String,
@@ -111,14 +111,14 @@ impl Balancer {
         check_tls: Arc<TlsSettings>,
         before: Option<&Self>,
     ) -> Self {
-        let seat = |it: &Target| Seat {
+        let seat = |it: &Target| TargetSpec {
             id: it.id.to_string(),
             text: it.target.clone(),
             host: it.host.clone(),
             port: it.port,
             weight: it.weight,
         };
-        let plan = Plan {
+        let plan = BalancerConfig {
             upstream: Some(upstream.id),
             algorithm: match (upstream.algorithm, &upstream.hash_on) {
                 // There is nothing to hash.
@@ -140,8 +140,9 @@ impl Balancer {
     /// One for the host of a Service: a name, or an address without brackets.
     #[must_use]
     pub fn of_host(host: &str, port: u16) -> Self {
-        let seat = Seat { id: String::new(), text: String::new(), host: host.to_owned(), port, weight: 100 };
-        let plan = Plan {
+        let seat =
+            TargetSpec { id: String::new(), text: String::new(), host: host.to_owned(), port, weight: 100 };
+        let plan = BalancerConfig {
             upstream: None,
             algorithm: Algorithm::RoundRobin,
             hash_on: HashInput::None,
@@ -156,10 +157,10 @@ impl Balancer {
         Self::new(plan, None)
     }
 
-    fn new(plan: Plan, before: Option<&Self>) -> Self {
-        let roster = Roster::new(&plan, before.map(|it| it.roster()).as_deref());
+    fn new(plan: BalancerConfig, before: Option<&Self>) -> Self {
+        let roster = TargetSet::new(&plan, before.map(|it| it.roster()).as_deref());
         let balancer = Self {
-            ring: ArcSwap::from_pointee(Ring::default()),
+            ring: ArcSwap::from_pointee(PeerRing::default()),
             turn: AtomicUsize::new(0),
             due: AtomicU64::new(roster.due()),
             roster: Mutex::new(roster),
@@ -182,7 +183,7 @@ impl Balancer {
         let seat = self.plan.seats.first()?;
         let address = SocketAddr::new(seat.address().unwrap_or(Ipv4Addr::UNSPECIFIED.into()), seat.port);
         let host = self.plan.host_header.as_deref().unwrap_or(&seat.host);
-        Some(Peer::new(0, address, host, 1, Arc::default()).host(tls).clone())
+        Some(TargetPeer::new(0, address, host, 1, Arc::default()).host(tls).clone())
     }
 
     /// Whether it has to be told what the Route's expression caught.
@@ -200,8 +201,8 @@ impl Balancer {
 
     /// The hash of a request.
     #[must_use]
-    pub fn hash(&self, asked: &Asked<'_>) -> Hashed {
-        Hashed::of([&self.plan.hash_on, &self.plan.hash_fallback], asked)
+    pub fn hash(&self, asked: &HashableRequest<'_>) -> RequestHash {
+        RequestHash::of([&self.plan.hash_on, &self.plan.hash_fallback], asked)
     }
 
     /// The tries of one request, which are made with the manners of `origin`. Peers see their own Host, unless the
@@ -209,12 +210,12 @@ impl Balancer {
     #[must_use]
     pub fn choose<'a>(
         self: &'a Arc<Self>,
-        resolver: &'a Resolver,
-        origin: &'a Origin,
-        hashed: &Hashed,
+        resolver: &'a DnsResolver,
+        origin: &'a UpstreamOrigin,
+        hashed: &RequestHash,
         kept_host: Option<&HeaderValue>,
-    ) -> Choice<'a> {
-        Choice::new(self, resolver, origin, hashed.hash, kept_host)
+    ) -> Attempts<'a> {
+        Attempts::new(self, resolver, origin, hashed.hash, kept_host)
     }
 }
 
@@ -224,7 +225,7 @@ impl fmt::Debug for Balancer {
     }
 }
 
-impl Seat {
+impl TargetSpec {
     /// Its address, if it is one and not a name.
     fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()

@@ -11,41 +11,41 @@ use std::{
 
 use http::HeaderValue;
 
-use super::health::Health;
-use crate::upstream::Place;
+use super::health::PeerHealth;
+use crate::upstream::Endpoint;
 
 /// One address of a target.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(super) struct TargetPeer {
     /// Which of the targets, by its place.
     pub(super) target: usize,
     /// Its name, as the Host header says it (without a port).
     pub(super) name: Arc<str>,
-    pub(super) place: Place,
+    pub(super) place: Endpoint,
     /// Its part of the traffic beside the others; never 0.
     pub(super) weight: u32,
-    pub(super) state: Arc<State>,
+    pub(super) state: Arc<PeerState>,
     /// The Host that it sees, over TLS and without.
     hosts: [HeaderValue; 2],
 }
 
 /// What is known about a peer; it outlives the peer where a new one stands for the same address of the same name.
 #[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) health: Health,
+pub(super) struct PeerState {
+    pub(super) health: PeerHealth,
     /// How many exchanges are under way; counted for least-connections only.
     pub(super) open: AtomicU32,
-    pub(super) latency: Latency,
+    pub(super) latency: LatencyAverage,
 }
 
-impl Peer {
+impl TargetPeer {
     /// `host` is what the Host header says: a name, or an address, perhaps with a port of its own.
     pub(super) fn new(
         target: usize,
         address: SocketAddr,
         host: &str,
         weight: u32,
-        state: Arc<State>,
+        state: Arc<PeerState>,
     ) -> Self {
         let own_port = !host.starts_with('[') && host.matches(':').count() == 1 || host.contains("]:");
         let text = if own_port || host.starts_with('[') || !host.contains(':') {
@@ -62,7 +62,7 @@ impl Peer {
         Self {
             target,
             name: name.into(),
-            place: Place::new(address, name),
+            place: Endpoint::new(address, name),
             weight,
             state,
             hosts: [value(80), value(443)],
@@ -81,7 +81,7 @@ impl Peer {
 
 /// How long a peer takes: a moving average in which the past counts for less and less, and peaks at once.
 #[derive(Debug, Default)]
-pub(super) struct Latency {
+pub(super) struct LatencyAverage {
     /// Seconds, as the bits of an `f64`.
     average: AtomicU64,
     /// Milliseconds from the first measurement of the process to the last one here.
@@ -93,7 +93,7 @@ const DECAY: f64 = 10.0;
 /// A try that fails is as bad as one that takes this long.
 const FAILED: Duration = Duration::from_secs(1);
 
-impl Latency {
+impl LatencyAverage {
     /// The average by now, in seconds; it falls while nothing is measured, so that a slow peer gets another chance.
     pub(super) fn now(&self, now: u64) -> f64 {
         let elapsed = now.saturating_sub(self.at.load(Ordering::Relaxed));
@@ -132,7 +132,7 @@ mod tests {
 
     #[track_caller]
     fn check(host: &str, port: u16, plain: &str, tls: &str) {
-        let peer = Peer::new(0, SocketAddr::from(([10, 0, 0, 1], port)), host, 1, Arc::default());
+        let peer = TargetPeer::new(0, SocketAddr::from(([10, 0, 0, 1], port)), host, 1, Arc::default());
         assert_eq!([peer.host(false), peer.host(true)], [plain, tls], "{host} {port}");
     }
 
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_average_rises_at_once_and_falls_slowly() {
-        let latency = Latency::default();
+        let latency = LatencyAverage::default();
         let milliseconds = |it: f64| (it * 1000.0).round();
         let check = |now: u64, expected: f64| {
             assert!((milliseconds(latency.now(now)) - expected).abs() < 0.5, "{}", latency.now(now));

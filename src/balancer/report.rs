@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Balancer, Seat, ring::Ring};
+use super::{Balancer, TargetSpec, ring::PeerRing};
 
 /// What is said about a target or an address. (Kong: Admin API, "Show Upstream health for node".)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReportedHealth {
     /// It works, as far as checks know.
     Healthy,
     /// It does not.
@@ -31,7 +31,7 @@ pub struct TargetReport {
     /// The kind of records that its name has; `A` for addresses.
     pub dns: &'static str,
     /// The state of the whole.
-    pub verdict: Verdict,
+    pub verdict: ReportedHealth,
     /// Its addresses, as far as they take part.
     pub addresses: Vec<AddressReport>,
 }
@@ -46,19 +46,19 @@ pub struct AddressReport {
     /// Whether it works.
     pub works: bool,
     /// What is said about it.
-    pub verdict: Verdict,
+    pub verdict: ReportedHealth,
 }
 
 /// Why nothing can be said of a target by hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotSet {
+pub enum SetHealthError {
     /// There is no such target, or it has no such address.
     Absent,
     /// The Upstream has no checks, active or passive.
     Unchecked,
 }
 
-impl Verdict {
+impl ReportedHealth {
     /// Kong's word for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -80,7 +80,7 @@ impl Balancer {
         seats.map(|(n, seat)| self.report_of(n, seat, &ring)).collect()
     }
 
-    fn report_of(&self, n: usize, seat: &Seat, ring: &Ring) -> TargetReport {
+    fn report_of(&self, n: usize, seat: &TargetSpec, ring: &PeerRing) -> TargetReport {
         let addresses: Vec<AddressReport> = ring
             .peers
             .iter()
@@ -93,8 +93,8 @@ impl Balancer {
             .collect();
         let found = self.roster().name(n).and_then(|it| it.found.clone());
         let verdict = match (&found, addresses.is_empty()) {
-            (Some(Err(_)), _) => Verdict::NoAddress,
-            (_, true) => Verdict::Unchecked,
+            (Some(Err(_)), _) => ReportedHealth::NoAddress,
+            (_, true) => ReportedHealth::Unchecked,
             (_, false) => self.verdict(addresses.iter().any(|it| it.works)),
         };
         TargetReport {
@@ -110,15 +110,15 @@ impl Balancer {
 
     /// The state of the whole: whether requests find a peer.
     #[must_use]
-    pub fn verdict_of_all(&self) -> Verdict {
+    pub fn verdict_of_all(&self) -> ReportedHealth {
         self.verdict(self.ring.load().is_open())
     }
 
-    fn verdict(&self, works: bool) -> Verdict {
+    fn verdict(&self, works: bool) -> ReportedHealth {
         match (works, self.is_checked()) {
-            (false, _) => Verdict::Unhealthy,
-            (true, true) => Verdict::Healthy,
-            (true, false) => Verdict::Unchecked,
+            (false, _) => ReportedHealth::Unhealthy,
+            (true, true) => ReportedHealth::Healthy,
+            (true, false) => ReportedHealth::Unchecked,
         }
     }
 
@@ -138,12 +138,12 @@ impl Balancer {
     ///
     /// Nothing is said if there is no such target or address, or if nobody checks: then no state is kept. (Kong:
     /// Admin API, "Set target as healthy".)
-    pub fn set(&self, target: &str, address: Option<&str>, works: bool) -> Result<(), NotSet> {
-        let place = self.place_of(target).ok_or(NotSet::Absent)?;
+    pub fn set(&self, target: &str, address: Option<&str>, works: bool) -> Result<(), SetHealthError> {
+        let place = self.place_of(target).ok_or(SetHealthError::Absent)?;
         if !self.is_checked() {
-            return Err(NotSet::Unchecked);
+            return Err(SetHealthError::Unchecked);
         }
-        if self.put(place, address, works) { Ok(()) } else { Err(NotSet::Absent) }
+        if self.put(place, address, works) { Ok(()) } else { Err(SetHealthError::Absent) }
     }
 
     pub(super) fn place_of(&self, target: &str) -> Option<usize> {

@@ -10,30 +10,30 @@ use std::{
 };
 
 use super::{
-    consistent::Consistent,
-    peer::{Peer, clock},
+    consistent::HashRing,
+    peer::{TargetPeer, clock},
     wheel,
 };
 use crate::entity::Algorithm;
 
 /// Peers, and the order among them.
 #[derive(Debug, Default)]
-pub(super) struct Ring {
-    pub(super) peers: Vec<Arc<Peer>>,
-    order: Order,
+pub(super) struct PeerRing {
+    pub(super) peers: Vec<Arc<TargetPeer>>,
+    order: PickOrder,
     /// Whether as much of the weight works as has to.
     open: bool,
 }
 
 /// How one is picked.
 #[derive(Debug)]
-enum Order {
+enum PickOrder {
     /// The next turn of a wheel.
     Wheel(Vec<u32>),
     /// The best of all that work.
     Best(Best, Vec<u32>),
     /// The next one below a hash.
-    Consistent(Consistent),
+    Consistent(HashRing),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,29 +42,29 @@ enum Best {
     Latency,
 }
 
-impl Default for Order {
+impl Default for PickOrder {
     fn default() -> Self {
         Self::Wheel(Vec::new())
     }
 }
 
-impl Ring {
+impl PeerRing {
     /// A ring of those peers that work. Unless more than `threshold` per cent of the weight do, nobody is picked.
-    pub(super) fn new(algorithm: Algorithm, slots: u32, peers: Vec<Arc<Peer>>, threshold: f64) -> Self {
+    pub(super) fn new(algorithm: Algorithm, slots: u32, peers: Vec<Arc<TargetPeer>>, threshold: f64) -> Self {
         // One look at each: whoever changes meanwhile asks for a new ring.
         let works: Vec<bool> = peers.iter().map(|it| it.works()).collect();
         let working = || (0_u32..).zip(&works).filter(|(_, works)| **works).map(|(n, _)| n).collect();
         let order = match algorithm {
             Algorithm::RoundRobin => {
-                let weight = |(peer, works): (&Arc<Peer>, &bool)| if *works { peer.weight } else { 0 };
-                Order::Wheel(wheel::turns(&peers.iter().zip(&works).map(weight).collect::<Vec<_>>()))
+                let weight = |(peer, works): (&Arc<TargetPeer>, &bool)| if *works { peer.weight } else { 0 };
+                PickOrder::Wheel(wheel::turns(&peers.iter().zip(&works).map(weight).collect::<Vec<_>>()))
             }
-            Algorithm::LeastConnections => Order::Best(Best::LeastConnections, working()),
-            Algorithm::Latency => Order::Best(Best::Latency, working()),
+            Algorithm::LeastConnections => PickOrder::Best(Best::LeastConnections, working()),
+            Algorithm::Latency => PickOrder::Best(Best::Latency, working()),
             Algorithm::ConsistentHashing => {
                 let all: Vec<(SocketAddr, u32)> =
                     peers.iter().map(|it| (it.place.address, it.weight)).collect();
-                Order::Consistent(Consistent::new(slots, &all, |n| works.get(n).is_some_and(|it| *it)))
+                PickOrder::Consistent(HashRing::new(slots, &all, |n| works.get(n).is_some_and(|it| *it)))
             }
         };
         let all = peers.iter().zip(&works);
@@ -80,31 +80,36 @@ impl Ring {
     }
 
     /// A peer for a request, if possible none of those that it has tried; `turn` counts requests.
-    pub(super) fn pick(&self, turn: &AtomicUsize, hash: u32, tried: &[Arc<Peer>]) -> Option<&Arc<Peer>> {
+    pub(super) fn pick(
+        &self,
+        turn: &AtomicUsize,
+        hash: u32,
+        tried: &[Arc<TargetPeer>],
+    ) -> Option<&Arc<TargetPeer>> {
         if !self.open {
             return None;
         }
-        let new = |peer: &Arc<Peer>| !tried.iter().any(|it| Arc::ptr_eq(&it.state, &peer.state));
+        let new = |peer: &Arc<TargetPeer>| !tried.iter().any(|it| Arc::ptr_eq(&it.state, &peer.state));
         match &self.order {
-            Order::Wheel(turns) => {
+            PickOrder::Wheel(turns) => {
                 let first = next(turn, turns.len());
                 let (before, after) = turns.split_at_checked(first)?;
                 self.first_of(after.iter().chain(before), tried, new)
             }
-            Order::Consistent(consistent) => {
+            PickOrder::Consistent(consistent) => {
                 let best = consistent.around(hash).next();
                 let mut others = consistent.around(hash).filter_map(|n| self.peers.get(n as usize));
                 if tried.is_empty() { self.peers.get(best? as usize) } else { others.find(|it| new(it)) }
                     .or_else(|| self.peers.get(best? as usize))
             }
-            Order::Best(best, places) => {
+            PickOrder::Best(best, places) => {
                 // Among equals, all have their turn.
                 let first = next(turn, places.len());
                 let (before, after) = places.split_at_checked(first)?;
                 let all = || after.iter().chain(before).filter_map(|n| self.peers.get(*n as usize));
                 let now = clock();
-                let cost = |peer: &&Arc<Peer>| best.cost(peer, now);
-                let least = |a: &&Arc<Peer>, b: &&Arc<Peer>| cost(a).total_cmp(&cost(b));
+                let cost = |peer: &&Arc<TargetPeer>| best.cost(peer, now);
+                let least = |a: &&Arc<TargetPeer>, b: &&Arc<TargetPeer>| cost(a).total_cmp(&cost(b));
                 all().filter(|it| new(it)).min_by(least).or_else(|| all().min_by(least))
             }
         }
@@ -113,9 +118,9 @@ impl Ring {
     fn first_of<'a>(
         &'a self,
         mut places: impl Iterator<Item = &'a u32> + Clone,
-        tried: &[Arc<Peer>],
-        new: impl Fn(&Arc<Peer>) -> bool,
-    ) -> Option<&'a Arc<Peer>> {
+        tried: &[Arc<TargetPeer>],
+        new: impl Fn(&Arc<TargetPeer>) -> bool,
+    ) -> Option<&'a Arc<TargetPeer>> {
         let first = self.peers.get(*places.clone().next()? as usize);
         if tried.is_empty() {
             return first;
@@ -125,7 +130,7 @@ impl Ring {
 }
 
 impl Best {
-    fn cost(self, peer: &Peer, now: u64) -> f64 {
+    fn cost(self, peer: &TargetPeer, now: u64) -> f64 {
         let weight = f64::from(peer.weight);
         match self {
             Self::LeastConnections => (f64::from(peer.state.open.load(Ordering::Relaxed)) + 1.0) / weight,
@@ -148,16 +153,16 @@ mod tests {
 
     use super::*;
 
-    fn peers(weights: &[u32]) -> Vec<Arc<Peer>> {
+    fn peers(weights: &[u32]) -> Vec<Arc<TargetPeer>> {
         let peer = |(n, weight): (usize, &u32)| {
             let address = SocketAddr::from(([10, 0, 0, u8::try_from(n).unwrap()], 8000));
-            Arc::new(Peer::new(n, address, "a.test", *weight, Arc::default()))
+            Arc::new(TargetPeer::new(n, address, "a.test", *weight, Arc::default()))
         };
         weights.iter().enumerate().map(peer).collect()
     }
 
     /// The targets that so many requests get.
-    fn picks(ring: &Ring, count: usize) -> Vec<usize> {
+    fn picks(ring: &PeerRing, count: usize) -> Vec<usize> {
         let turn = AtomicUsize::new(0);
         let pick = |n: usize| ring.pick(&turn, u32::try_from(n * 7919).unwrap(), &[]).unwrap().target;
         (0..count).map(pick).collect()
@@ -174,22 +179,22 @@ mod tests {
     fn nobody_is_picked_where_nobody_works() {
         for algorithm in ALL {
             let turn = AtomicUsize::new(3);
-            assert!(Ring::new(algorithm, 10, Vec::new(), 0.0).pick(&turn, 7, &[]).is_none());
+            assert!(PeerRing::new(algorithm, 10, Vec::new(), 0.0).pick(&turn, 7, &[]).is_none());
             let peers = peers(&[100, 100]);
             for peer in &peers {
                 peer.state.health.put(false);
             }
-            assert!(Ring::new(algorithm, 10, peers, 0.0).pick(&turn, 7, &[]).is_none(), "{algorithm:?}");
+            assert!(PeerRing::new(algorithm, 10, peers, 0.0).pick(&turn, 7, &[]).is_none(), "{algorithm:?}");
         }
     }
 
     #[test]
     fn turns_follow_weights() {
-        let ring = Ring::new(Algorithm::RoundRobin, 10, peers(&[200, 100]), 0.0);
+        let ring = PeerRing::new(Algorithm::RoundRobin, 10, peers(&[200, 100]), 0.0);
         assert_eq!(picks(&ring, 6), [0, 1, 0, 0, 1, 0]);
         let peers = peers(&[200, 100, 100]);
         peers[0].state.health.put(false);
-        assert_eq!(picks(&Ring::new(Algorithm::RoundRobin, 10, peers, 0.0), 4), [1, 2, 1, 2]);
+        assert_eq!(picks(&PeerRing::new(Algorithm::RoundRobin, 10, peers, 0.0), 4), [1, 2, 1, 2]);
     }
 
     #[test]
@@ -197,7 +202,7 @@ mod tests {
         for (threshold, expected) in [(0.0, true), (49.0, true), (50.0, false), (100.0, false)] {
             let peers = peers(&[100, 100]);
             peers[0].state.health.put(false);
-            let ring = Ring::new(Algorithm::RoundRobin, 10, peers, threshold);
+            let ring = PeerRing::new(Algorithm::RoundRobin, 10, peers, threshold);
             assert_eq!(ring.pick(&AtomicUsize::new(0), 0, &[]).is_some(), expected, "{threshold}");
         }
     }
@@ -205,7 +210,7 @@ mod tests {
     #[test]
     fn the_least_busy_is_picked() {
         let peers = peers(&[100, 200, 100]);
-        let ring = Ring::new(Algorithm::LeastConnections, 10, peers.clone(), 0.0);
+        let ring = PeerRing::new(Algorithm::LeastConnections, 10, peers.clone(), 0.0);
         let turn = AtomicUsize::new(0);
         let mut order = Vec::new();
         for _ in 0..8 {
@@ -222,7 +227,7 @@ mod tests {
     #[test]
     fn the_fastest_is_picked() {
         let peers = peers(&[100, 100, 100]);
-        let ring = Ring::new(Algorithm::Latency, 10, peers.clone(), 0.0);
+        let ring = PeerRing::new(Algorithm::Latency, 10, peers.clone(), 0.0);
         for (peer, took) in peers.iter().zip([300, 100, 200]) {
             peer.state.latency.measure(Duration::from_millis(took), clock());
         }
@@ -236,9 +241,9 @@ mod tests {
         #[test]
         fn tries_go_to_all_before_they_repeat(weights in proptest::collection::vec(1u32..300, 1..6), hash in any::<u32>(), turn in 0usize..99) {
             for algorithm in ALL {
-                let ring = Ring::new(algorithm, 1000, peers(&weights), 0.0);
+                let ring = PeerRing::new(algorithm, 1000, peers(&weights), 0.0);
                 let turn = AtomicUsize::new(turn);
-                let mut tried: Vec<Arc<Peer>> = Vec::new();
+                let mut tried: Vec<Arc<TargetPeer>> = Vec::new();
                 for _ in &weights {
                     let peer = ring.pick(&turn, hash, &tried).unwrap();
                     prop_assert!(!tried.iter().any(|it| it.target == peer.target), "{:?}", algorithm);

@@ -10,15 +10,15 @@ use std::{
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
-    Balancer, Plan, Seat,
-    health::{Event, Witness},
-    peer::{Peer, State, clock},
-    ring::Ring,
+    Balancer, BalancerConfig, TargetSpec,
+    health::{HealthEvent, HealthSource},
+    peer::{PeerState, TargetPeer, clock},
+    ring::PeerRing,
 };
 use crate::{
-    dns::{Answer, Fault, Resolver},
-    entity::Limits,
-    upstream::Cause,
+    dns::{DnsAnswer, DnsError, DnsResolver},
+    entity::HealthThresholds,
+    upstream::FailureCause,
 };
 
 /// A name is looked up no sooner than this after the last time: the answer may still be on its way.
@@ -28,29 +28,29 @@ const NEVER: u64 = u64::MAX;
 
 /// What is known about the targets.
 #[derive(Debug)]
-pub(super) struct Roster {
+pub(super) struct TargetSet {
     /// By the places of the targets; none for those that are addresses.
-    names: Vec<Option<Name>>,
+    names: Vec<Option<TargetName>>,
     /// What is known about addresses, by the name of their target.
-    states: HashMap<(String, SocketAddr), Arc<State>>,
+    states: HashMap<(String, SocketAddr), Arc<PeerState>>,
 }
 
 /// What a target's name stands for.
 #[derive(Clone, Debug)]
-pub(super) struct Name {
+pub(super) struct TargetName {
     host: String,
     /// None before the first lookup.
-    pub(super) found: Option<Result<Arc<Answer>, Fault>>,
+    pub(super) found: Option<Result<Arc<DnsAnswer>, DnsError>>,
 }
 
-impl Roster {
-    pub(super) fn new(plan: &Plan, before: Option<&Self>) -> Self {
+impl TargetSet {
+    pub(super) fn new(plan: &BalancerConfig, before: Option<&Self>) -> Self {
         let known = |host: &str| {
             let names = before.into_iter().flat_map(|it| it.names.iter().flatten());
             names.filter(|it| it.host == host).find_map(|it| it.found.clone())
         };
-        let name = |seat: &Seat| {
-            let name = || Name { host: seat.host.clone(), found: known(&seat.host) };
+        let name = |seat: &TargetSpec| {
+            let name = || TargetName { host: seat.host.clone(), found: known(&seat.host) };
             seat.address().is_none().then(name)
         };
         Self {
@@ -60,7 +60,7 @@ impl Roster {
     }
 
     /// What is known about the name of a target.
-    pub(super) fn name(&self, place: usize) -> Option<&Name> {
+    pub(super) fn name(&self, place: usize) -> Option<&TargetName> {
         self.names.get(place)?.as_ref()
     }
 
@@ -70,7 +70,7 @@ impl Roster {
     }
 
     /// Those who take part.
-    fn peers(&mut self, plan: &Plan) -> Vec<Arc<Peer>> {
+    fn peers(&mut self, plan: &BalancerConfig) -> Vec<Arc<TargetPeer>> {
         let mut states = HashMap::new();
         let mut peers = Vec::new();
         for (n, seat) in plan.seats.iter().enumerate().filter(|(_, seat)| seat.weight > 0) {
@@ -83,7 +83,7 @@ impl Roster {
                     (None, Some(name)) if plan.use_srv_name => name,
                     (None, _) => seat.host.as_str(),
                 };
-                peers.push(Arc::new(Peer::new(n, address, host, weight, state)));
+                peers.push(Arc::new(TargetPeer::new(n, address, host, weight, state)));
             }
         }
         self.states = states;
@@ -91,12 +91,12 @@ impl Roster {
     }
 
     /// The addresses of a target, each with its weight, and the name that an SRV record gives it.
-    fn places<'a>(&'a self, n: usize, seat: &'a Seat) -> Vec<(SocketAddr, u32, Option<&'a str>)> {
+    fn places<'a>(&'a self, n: usize, seat: &'a TargetSpec) -> Vec<(SocketAddr, u32, Option<&'a str>)> {
         if let Some(ip) = seat.address() {
             return vec![(SocketAddr::new(ip, seat.port), u32::from(seat.weight), None)];
         }
         let Some(Ok(answer)) = self.name(n).and_then(|it| it.found.as_ref()) else { return Vec::new() };
-        let place = |host: &'a crate::dns::Host| match &host.service {
+        let place = |host: &'a crate::dns::ResolvedHost| match &host.service {
             None => (SocketAddr::new(host.ip, seat.port), u32::from(seat.weight), None),
             Some(it) => (SocketAddr::new(host.ip, it.port), u32::from(it.weight), Some(&*it.name)),
         };
@@ -105,15 +105,20 @@ impl Roster {
 }
 
 impl Balancer {
-    pub(super) fn roster(&self) -> MutexGuard<'_, Roster> {
+    pub(super) fn roster(&self) -> MutexGuard<'_, TargetSet> {
         // Every entry is whole at any time.
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the ring of those who take part and work now.
-    pub(super) fn renew_ring(&self, roster: &mut Roster) {
+    pub(super) fn renew_ring(&self, roster: &mut TargetSet) {
         let peers = roster.peers(&self.plan);
-        self.ring.store(Arc::new(Ring::new(self.plan.algorithm, self.plan.slots, peers, self.threshold())));
+        self.ring.store(Arc::new(PeerRing::new(
+            self.plan.algorithm,
+            self.plan.slots,
+            peers,
+            self.threshold(),
+        )));
     }
 
     fn threshold(&self) -> f64 {
@@ -121,7 +126,13 @@ impl Balancer {
     }
 
     /// Counts what was seen of a peer, and makes a new ring if its state turned over.
-    pub(super) fn count(&self, peer: &Peer, event: Event, limits: &Limits, witness: Witness) {
+    pub(super) fn count(
+        &self,
+        peer: &TargetPeer,
+        event: HealthEvent,
+        limits: &HealthThresholds,
+        witness: HealthSource,
+    ) {
         if peer.state.health.count(event, limits, witness) {
             let (name, address) = (&peer.name, peer.place.address);
             if peer.works() {
@@ -155,7 +166,7 @@ impl Balancer {
     }
 
     /// Looks the names up, and makes a new ring if one of them stands for something else.
-    pub(super) async fn look_up(&self, resolver: &Resolver) {
+    pub(super) async fn look_up(&self, resolver: &DnsResolver) {
         let names: Vec<(usize, String)> = {
             let roster = self.roster();
             let names = roster.names.iter().enumerate();
@@ -207,18 +218,18 @@ impl Balancer {
     }
 
     /// Why there is no peer.
-    pub(super) fn nobody(&self) -> Cause {
+    pub(super) fn nobody(&self) -> FailureCause {
         let roster = self.roster();
         match roster.name(0).and_then(|it| it.found.clone()) {
-            Some(Err(fault)) if self.plan.upstream.is_none() => Cause::NameResolution(fault.into()),
-            _ => Cause::NoPeer,
+            Some(Err(fault)) if self.plan.upstream.is_none() => FailureCause::NameResolution(fault.into()),
+            _ => FailureCause::NoPeer,
         }
     }
 }
 
 fn stands_for_another(
-    before: Option<&Result<Arc<Answer>, Fault>>,
-    after: &Result<Arc<Answer>, Fault>,
+    before: Option<&Result<Arc<DnsAnswer>, DnsError>>,
+    after: &Result<Arc<DnsAnswer>, DnsError>,
 ) -> bool {
     match (before, after) {
         (Some(Ok(before)), Ok(after)) => before.hosts != after.hosts,

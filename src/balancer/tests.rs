@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::upstream::{Cause, Peers};
+use crate::upstream::{FailureCause, Peers};
 
-fn plan(targets: &[&str]) -> Plan {
+fn plan(targets: &[&str]) -> BalancerConfig {
     let seat = |target: &&str| {
         let (host, port) = target.rsplit_once(':').unwrap();
-        Seat {
+        TargetSpec {
             id: String::new(),
             text: (*target).to_owned(),
             host: host.to_owned(),
@@ -16,7 +16,7 @@ fn plan(targets: &[&str]) -> Plan {
             weight: 100,
         }
     };
-    Plan {
+    BalancerConfig {
         upstream: Some(Uuid::nil()),
         algorithm: Algorithm::RoundRobin,
         hash_on: HashInput::None,
@@ -32,14 +32,14 @@ fn plan(targets: &[&str]) -> Plan {
 
 /// Where so many requests go.
 async fn met(balancer: &Arc<Balancer>, count: usize) -> Vec<String> {
-    let (resolver, origin) = (Resolver::default(), Origin::http("a.test", 80));
+    let (resolver, origin) = (DnsResolver::default(), UpstreamOrigin::http("a.test", 80));
     let mut met = Vec::new();
     for _ in 0..count {
-        let mut choice = balancer.choose(&resolver, &origin, &Hashed::default(), None);
+        let mut choice = balancer.choose(&resolver, &origin, &RequestHash::default(), None);
         match choice.next().await {
             Ok(peer) => met.push(peer.address.to_string()),
             Err(cause) => {
-                assert!(matches!(cause, Cause::NoPeer), "{cause}");
+                assert!(matches!(cause, FailureCause::NoPeer), "{cause}");
                 met.push("nobody".to_owned());
             }
         }

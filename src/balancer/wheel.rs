@@ -10,8 +10,8 @@ pub(super) fn turns(weights: &[u32]) -> Vec<u32> {
     let weights = reduced(weights);
     // Whose next turn is due first, in parts of a round: of k-th turns the middle, (2k+1)/2w. Cross-multiplied, so
     // that no rounding decides.
-    let due = |turn: u64, weight: u64| Due { turn: 2 * turn + 1, weight };
-    let mut queue: BinaryHeap<Reverse<(Due, usize)>> = weights
+    let due = |turn: u64, weight: u64| ScheduledPick { turn: 2 * turn + 1, weight };
+    let mut queue: BinaryHeap<Reverse<(ScheduledPick, usize)>> = weights
         .iter()
         .enumerate()
         .filter(|(_, weight)| **weight > 0)
@@ -19,7 +19,7 @@ pub(super) fn turns(weights: &[u32]) -> Vec<u32> {
         .collect();
     let total = weights.iter().sum::<u64>();
     let mut turns = Vec::with_capacity(usize::try_from(total).unwrap_or(0));
-    while let Some(Reverse((Due { turn, weight }, place))) = queue.pop() {
+    while let Some(Reverse((ScheduledPick { turn, weight }, place))) = queue.pop() {
         turns.push(u32::try_from(place).unwrap_or(u32::MAX));
         let next = turn.div_ceil(2);
         if next < weight {
@@ -47,26 +47,26 @@ const fn gcd(a: u64, b: u64) -> u64 {
 
 /// A point of a round: `turn` parts of `2 * weight`.
 #[derive(Clone, Copy, Debug)]
-struct Due {
+struct ScheduledPick {
     turn: u64,
     weight: u64,
 }
 
-impl Ord for Due {
+impl Ord for ScheduledPick {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.turn * other.weight).cmp(&(other.turn * self.weight))
     }
 }
 
-impl PartialEq for Due {
+impl PartialEq for ScheduledPick {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Due {}
+impl Eq for ScheduledPick {}
 
-impl PartialOrd for Due {
+impl PartialOrd for ScheduledPick {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }

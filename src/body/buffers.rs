@@ -241,17 +241,17 @@ impl Ahead {
     fn followed_by(self, next: Option<Frame<Bytes>>, rest: Body) -> Body {
         let bytes = self.into_bytes();
         let read = (!bytes.is_empty()).then(|| Frame::data(bytes));
-        Body::boxed(Resumed { ahead: [read, next].into_iter().flatten().collect(), rest })
+        Body::boxed(PrefixedBody { ahead: [read, next].into_iter().flatten().collect(), rest })
     }
 }
 
 /// At most two frames that have been read ahead, and what comes after them.
-struct Resumed {
+struct PrefixedBody {
     ahead: VecDeque<Frame<Bytes>>,
     rest: Body,
 }
 
-impl http_body::Body for Resumed {
+impl http_body::Body for PrefixedBody {
     type Data = Bytes;
     type Error = BodyError;
 

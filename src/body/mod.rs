@@ -41,7 +41,7 @@ pub enum Body {
 
 /// An extension of a response that is never sent: its connection is cut in its place. (HTTP/2: its stream.)
 #[derive(Clone, Copy, Debug)]
-pub struct Reset;
+pub struct StreamReset;
 
 /// Why a body ended before its end.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Body {
     /// The same body; its bytes are added to `count` as they are read.
     #[must_use]
     pub fn counted(self, count: Arc<AtomicU64>) -> Self {
-        Self::boxed(Counted { body: self, count })
+        Self::boxed(CountedBody { body: self, count })
     }
 
     /// The same body, which fails with [`BodyError::OverLimit`] once it has more bytes than this.
@@ -213,12 +213,12 @@ impl Error for BodyError {
 }
 
 /// A body whose bytes are counted.
-struct Counted {
+struct CountedBody {
     body: Body,
     count: Arc<AtomicU64>,
 }
 
-impl http_body::Body for Counted {
+impl http_body::Body for CountedBody {
     type Data = Bytes;
     type Error = BodyError;
 

@@ -29,7 +29,7 @@ const STEPS_PER_LOOK: u64 = 1024;
 
 /// The bounds of one piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct WorkLimits {
     /// Elementary steps, for instance one schema applied to one value.
     pub steps: u64,
     /// Bytes that the result and what is kept on the way to it take.
@@ -69,7 +69,7 @@ pub struct Budget {
 
 /// A level of nesting of a [`Budget`]; dropping it goes up again.
 #[derive(Debug)]
-pub struct Level<'a>(&'a Budget);
+pub struct DepthLevel<'a>(&'a Budget);
 
 /// Tells a piece of work on another thread that its result is no longer wanted.
 #[derive(Clone, Debug, Default)]
@@ -78,17 +78,17 @@ pub struct Cancellation(Arc<AtomicBool>);
 impl Budget {
     /// A budget of these bounds; its time begins now.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: WorkLimits) -> Self {
         Self::of(limits, None)
     }
 
     /// The same, which `cancellation` ends as well.
     #[must_use]
-    pub fn cancelled_by(limits: Limits, cancellation: Cancellation) -> Self {
+    pub fn cancelled_by(limits: WorkLimits, cancellation: Cancellation) -> Self {
         Self::of(limits, Some(cancellation))
     }
 
-    fn of(limits: Limits, cancellation: Option<Cancellation>) -> Self {
+    fn of(limits: WorkLimits, cancellation: Option<Cancellation>) -> Self {
         Self {
             steps: Cell::new(limits.steps),
             bytes: Cell::new(limits.bytes),
@@ -138,11 +138,11 @@ impl Budget {
     ///
     /// # Errors
     /// If that is deeper than the bound, or if the budget was exhausted before.
-    pub fn descend(&self) -> Result<Level<'_>, Exhausted> {
+    pub fn descend(&self) -> Result<DepthLevel<'_>, Exhausted> {
         self.check()?;
         let Some(left) = self.depth.get().checked_sub(1) else { return self.end(Exhausted::Depth) };
         self.depth.set(left);
-        Ok(Level(self))
+        Ok(DepthLevel(self))
     }
 
     /// Looks at the clock and at the cancellation now.
@@ -175,7 +175,7 @@ impl Budget {
     }
 }
 
-impl Drop for Level<'_> {
+impl Drop for DepthLevel<'_> {
     fn drop(&mut self) {
         self.0.depth.set(self.0.depth.get() + 1);
     }
@@ -212,7 +212,7 @@ impl std::error::Error for Exhausted {}
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { steps: 10, bytes: 100, depth: 2, time: Duration::from_mins(10) };
+    const LIMITS: WorkLimits = WorkLimits { steps: 10, bytes: 100, depth: 2, time: Duration::from_mins(10) };
 
     #[test]
     fn each_bound_ends_the_work_for_good() {
@@ -239,11 +239,11 @@ mod tests {
 
     #[test]
     fn time_and_cancellation_are_seen_after_a_bounded_number_of_steps() {
-        let budget = Budget::new(Limits { steps: u64::MAX, time: Duration::ZERO, ..LIMITS });
+        let budget = Budget::new(WorkLimits { steps: u64::MAX, time: Duration::ZERO, ..LIMITS });
         assert!((0..=STEPS_PER_LOOK).any(|_| budget.spend(1) == Err(Exhausted::Time)));
 
         let cancellation = Cancellation::default();
-        let budget = Budget::cancelled_by(Limits { steps: u64::MAX, ..LIMITS }, cancellation.clone());
+        let budget = Budget::cancelled_by(WorkLimits { steps: u64::MAX, ..LIMITS }, cancellation.clone());
         assert_eq!(budget.spend(2 * STEPS_PER_LOOK), Ok(()));
         cancellation.cancel();
         assert!((0..=STEPS_PER_LOOK).any(|_| budget.spend(1) == Err(Exhausted::Cancelled)));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{Budget, Cancellation, Exhausted, Limits};
+use super::{Budget, Cancellation, Exhausted, WorkLimits};
 
 /// Runs long work beside the threads that serve requests: a few pieces at once, a bounded number waiting, each cancelled
 /// when the future that waits for it is dropped. Clones share their bounds.
@@ -38,7 +38,7 @@ impl WorkPool {
     /// process is about to end.
     pub async fn run<T: Send + 'static>(
         &self,
-        limits: Limits,
+        limits: WorkLimits,
         work: impl FnOnce(&Budget) -> T + Send + 'static,
     ) -> Result<Result<T, Exhausted>, Overloaded> {
         let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| Overloaded)?;
@@ -80,7 +80,8 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { steps: u64::MAX, bytes: 0, depth: 0, time: Duration::from_mins(10) };
+    const LIMITS: WorkLimits =
+        WorkLimits { steps: u64::MAX, bytes: 0, depth: 0, time: Duration::from_mins(10) };
 
     #[tokio::test]
     async fn work_ends_when_its_result_is_no_longer_awaited() {

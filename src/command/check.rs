@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use mynah::{
     control::read,
-    diag::{Report, plural},
+    diag::{DiagnosticReport, plural},
 };
 use serde_json::Value;
 
-use super::{draw, run::Reading, say};
+use super::{draw, run::CompileOptions, say};
 
 /// How the findings are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum FindingsFormat {
     /// Drawn on the text, for people.
     Text,
     /// One JSON array, for machines.
@@ -20,7 +20,12 @@ pub(crate) enum Format {
 }
 
 /// Checks every file; true if all can be used.
-pub(crate) fn check(files: &[PathBuf], specs: Option<&Path>, reading: Reading, format: Format) -> bool {
+pub(crate) fn check(
+    files: &[PathBuf],
+    specs: Option<&Path>,
+    reading: CompileOptions,
+    format: FindingsFormat,
+) -> bool {
     let mut all = Vec::new();
     let mut good = true;
     for file in files {
@@ -28,8 +33,8 @@ pub(crate) fn check(files: &[PathBuf], specs: Option<&Path>, reading: Reading, f
         let (errors, warnings) = report.count();
         good &= errors == 0;
         match format {
-            Format::Json => all.extend(report.to_json().as_array().cloned().unwrap_or_default()),
-            Format::Text => {
+            FindingsFormat::Json => all.extend(report.to_json().as_array().cloned().unwrap_or_default()),
+            FindingsFormat::Text => {
                 draw(&report);
                 let counts = match (errors, warnings) {
                     (0, 0) => String::new(),
@@ -44,14 +49,14 @@ pub(crate) fn check(files: &[PathBuf], specs: Option<&Path>, reading: Reading, f
             }
         }
     }
-    if format == Format::Json {
+    if format == FindingsFormat::Json {
         say(Value::Array(all));
     }
     good
 }
 
 /// What is to be said about a file, and what it declares if it can be used.
-fn one(file: &Path, specs: Option<&Path>, reading: Reading) -> (Report, Option<String>) {
+fn one(file: &Path, specs: Option<&Path>, reading: CompileOptions) -> (DiagnosticReport, Option<String>) {
     let source = match read(file) {
         Ok(source) => source,
         Err(report) => return (report, None),
@@ -60,7 +65,7 @@ fn one(file: &Path, specs: Option<&Path>, reading: Reading) -> (Report, Option<S
     match reading.compile(specs, &source) {
         Ok(compiled) => {
             let summary = super::run::summary(&compiled.snapshot);
-            (Report::new(source, compiled.warnings), Some(summary))
+            (DiagnosticReport::new(source, compiled.warnings), Some(summary))
         }
         Err(report) => (report, None),
     }

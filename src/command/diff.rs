@@ -3,63 +3,67 @@
 use std::{fmt, path::Path};
 
 use mynah::{
-    compare::{Change, Difference, FieldChange, differences},
+    compare::{EntityChange, EntityDifference, FieldChange, differences},
     control::read,
-    diag::Report,
+    diag::DiagnosticReport,
     document::Value,
-    plugin::{Bundled, EnabledPlugins},
-    snapshot::Compiled,
+    plugin::{BundledPlugins, EnabledPlugins},
+    snapshot::CompiledSnapshot,
 };
 use serde_json::{Value as Json, json};
 
-use super::{check::Format, draw, run::Reading, say};
+use super::{check::FindingsFormat, draw, run::CompileOptions, say};
 
 /// A value longer than this is cut short for people.
 const MOST_CHARACTERS: usize = 70;
 
 /// Nothing could be compared, and why has been said.
 #[derive(Debug)]
-pub(crate) struct Trouble;
+pub(crate) struct DiffFailed;
 
-impl fmt::Display for Trouble {
+impl fmt::Display for DiffFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("one of the files cannot be used")
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for DiffFailed {}
 
 /// Prints what is different; `None` if one of the files cannot be used, else whether they are the same.
 pub(crate) fn diff(
     files: [&Path; 2],
     specs: Option<&Path>,
-    reading: Reading,
-    format: Format,
+    reading: CompileOptions,
+    format: FindingsFormat,
 ) -> Option<bool> {
     let [before, after] = files.map(|file| load(file, specs, reading).inspect_err(draw).ok());
     let (before, after) = (before?, after?);
-    let plugins = Bundled { expressions: true, enabled: EnabledPlugins::ALL };
+    let plugins = BundledPlugins { expressions: true, enabled: EnabledPlugins::ALL };
     let all = differences(&before.snapshot.entities, &after.snapshot.entities, &plugins);
     match format {
-        Format::Json => say(Json::Array(all.iter().map(to_json).collect())),
-        Format::Text => all.iter().for_each(tell),
+        FindingsFormat::Json => say(Json::Array(all.iter().map(to_json).collect())),
+        FindingsFormat::Text => all.iter().for_each(tell),
     }
     Some(all.is_empty())
 }
 
-fn load(file: &Path, specs: Option<&Path>, reading: Reading) -> Result<Compiled, Report> {
+fn load(
+    file: &Path,
+    specs: Option<&Path>,
+    reading: CompileOptions,
+) -> Result<CompiledSnapshot, DiagnosticReport> {
     let specs = specs.map_or_else(|| super::run::specs_beside(file), Path::to_path_buf);
     reading.compile(specs, &read(file)?)
 }
 
-fn tell(Difference { collection, name, change }: &Difference) {
+fn tell(EntityDifference { collection, name, change }: &EntityDifference) {
     let sign = match change {
-        Change::Added => '+',
-        Change::Removed => '-',
-        Change::Changed(_) => '~',
+        EntityChange::Added => '+',
+        EntityChange::Removed => '-',
+        EntityChange::Changed(_) => '~',
     };
     say(format_args!("{sign} {collection} {name}"));
-    if let Change::Changed(fields) = change {
+    if let EntityChange::Changed(fields) = change {
         for FieldChange { field, before, after, secret } in fields {
             if *secret {
                 say(format_args!("    {field}: another value"));
@@ -81,14 +85,14 @@ fn short(value: &Value) -> String {
     }
 }
 
-fn to_json(Difference { collection, name, change }: &Difference) -> Json {
+fn to_json(EntityDifference { collection, name, change }: &EntityDifference) -> Json {
     let word = match change {
-        Change::Added => "added",
-        Change::Removed => "removed",
-        Change::Changed(_) => "changed",
+        EntityChange::Added => "added",
+        EntityChange::Removed => "removed",
+        EntityChange::Changed(_) => "changed",
     };
     let mut told = json!({ "change": word, "entity": collection, "name": name });
-    if let Change::Changed(fields) = change {
+    if let EntityChange::Changed(fields) = change {
         let shown = |it: &FieldChange, value: &Value| {
             if it.secret { json!("[REDACTED]") } else { Json::from(value) }
         };

@@ -3,29 +3,29 @@
 use std::path::PathBuf;
 
 use mynah::{
-    control::Door,
+    control::ConfigSource,
     diag::plural,
-    proxy::{Explanation, Proxy, Question},
+    proxy::{ExplainRequest, Explanation, Proxy},
     settings::Settings,
-    snapshot::Compiler,
+    snapshot::SnapshotCompiler,
 };
 
 use super::{
-    check::Format,
+    check::FindingsFormat,
     draw,
-    run::{self, Reading},
+    run::{self, CompileOptions},
     say,
 };
 
 /// Explains a request; false if the configuration cannot be used, and why has been said.
 pub(crate) fn explain(
     settings: &Settings,
-    door: &Door,
+    door: &ConfigSource,
     specs: PathBuf,
-    question: Question,
-    format: Format,
+    question: ExplainRequest,
+    format: FindingsFormat,
 ) -> bool {
-    let control = Reading::new(settings).control(Compiler::new(specs, run::options(settings)));
+    let control = CompileOptions::new(settings).control(SnapshotCompiler::new(specs, run::options(settings)));
     let control = control.behind(door);
     let loaded = match control.start() {
         Ok(loaded) => loaded,
@@ -36,8 +36,8 @@ pub(crate) fn explain(
     };
     let explanation = Proxy::new(control.live().clone(), settings).explain(&loaded.snapshot, question);
     match format {
-        Format::Json => say(explanation.to_json()),
-        Format::Text => tell(&explanation),
+        FindingsFormat::Json => say(explanation.to_json()),
+        FindingsFormat::Text => tell(&explanation),
     }
     true
 }

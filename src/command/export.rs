@@ -5,20 +5,20 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use mynah::{control::Door, document::Value, export::export as document};
+use mynah::{control::ConfigSource, document::Value, export::export as document};
 
-use super::{draw, run::Reading, say};
+use super::{draw, run::CompileOptions, say};
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Notation {
+pub(crate) enum OutputFormat {
     /// YAML.
     Yaml,
     /// JSON.
     Json,
 }
 
-impl Notation {
+impl OutputFormat {
     /// The text of a document, with a line break at its end.
     pub(crate) fn text(self, document: &Value) -> String {
         match self {
@@ -29,7 +29,12 @@ impl Notation {
 }
 
 /// Prints what is behind the door; false if it cannot be used, and why has been said.
-pub(crate) fn export(door: &Door, specs: PathBuf, reading: Reading, notation: Notation) -> bool {
+pub(crate) fn export(
+    door: &ConfigSource,
+    specs: PathBuf,
+    reading: CompileOptions,
+    notation: OutputFormat,
+) -> bool {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let since = i64::try_from(since).unwrap_or(i64::MAX);
     match door.read().and_then(|source| reading.compile(specs, &source)) {

@@ -6,20 +6,20 @@ use anyhow::{Context, Result};
 use mynah::{
     config,
     control::{compile, read},
-    diag::{Diagnostic, Report, Severity, Source},
+    diag::{Diagnostic, DiagnosticReport, Severity, SourceFile},
     document::{self, Dialect},
-    import::{Imported, Options, Specification, import as convert},
-    openapi::{self, Location},
-    plugin::{Bundled, EnabledPlugins},
+    import::{ImportResult, ImportSettings, Specification, import as convert},
+    openapi::{self, LibraryLocation},
+    plugin::{BundledPlugins, EnabledPlugins},
     router,
-    snapshot::Compiler,
+    snapshot::SnapshotCompiler,
 };
 
-use super::{draw, export::Notation, lint::folder};
+use super::{draw, export::OutputFormat, lint::folder};
 
 /// How the plugin `mocking` is told its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Mock {
+pub(crate) enum MockSource {
     /// The text stands in the configuration.
     Inline,
     /// The configuration names the file, in the folder of specs.
@@ -28,8 +28,8 @@ pub(crate) enum Mock {
 
 /// What is asked of the configuration, and where it goes.
 #[derive(Debug)]
-pub(crate) struct Wishes {
-    pub(crate) mock: Option<Mock>,
+pub(crate) struct ImportOptions {
+    pub(crate) mock: Option<MockSource>,
     /// Whether plugins ask for credentials.
     pub(crate) security: bool,
     pub(crate) tags: Vec<String>,
@@ -37,11 +37,15 @@ pub(crate) struct Wishes {
     pub(crate) specs: PathBuf,
     /// The file that is written, in place of the terminal.
     pub(crate) output: Option<PathBuf>,
-    pub(crate) notation: Notation,
+    pub(crate) notation: OutputFormat,
 }
 
 /// Prints the configuration; false if there is none that could be used, and why has been said.
-pub(crate) fn import(files: &[PathBuf], wishes: Wishes, options: router::Options) -> Result<bool> {
+pub(crate) fn import(
+    files: &[PathBuf],
+    wishes: ImportOptions,
+    options: router::RouterOptions,
+) -> Result<bool> {
     let mut sources = Vec::new();
     let mut specifications = Vec::new();
     for file in files {
@@ -56,16 +60,21 @@ pub(crate) fn import(files: &[PathBuf], wishes: Wishes, options: router::Options
     if specifications.len() < files.len() {
         return Ok(false);
     }
-    let asked = Options { mock: wishes.mock.is_some(), security: wishes.security, tags: wishes.tags };
-    let Imported { document, warnings } =
-        convert(&specifications, &asked, &Bundled { expressions: false, enabled: EnabledPlugins::ALL });
+    let asked = ImportSettings { mock: wishes.mock.is_some(), security: wishes.security, tags: wishes.tags };
+    let ImportResult { document, warnings } = convert(
+        &specifications,
+        &asked,
+        &BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL },
+    );
     for (source, warnings) in sources.into_iter().zip(warnings) {
-        draw(&Report::new(source, warnings));
+        draw(&DiagnosticReport::new(source, warnings));
     }
     let text = wishes.notation.text(&document);
     // Extensions are the author's own words: they are checked as if they stood in a configuration.
-    let made = Source::new("(the imported configuration)", text.clone());
-    if let Err(report) = compile(&mut Compiler::new(wishes.specs, options), &made, config::Format::Deck) {
+    let made = SourceFile::new("(the imported configuration)", text.clone());
+    if let Err(report) =
+        compile(&mut SnapshotCompiler::new(wishes.specs, options), &made, config::DeclarativeFormat::Deck)
+    {
         let Some(report) = only_files_are_missing(&report, &made) else {
             draw(&report);
             return Ok(false);
@@ -82,7 +91,10 @@ pub(crate) fn import(files: &[PathBuf], wishes: Wishes, options: router::Options
 
 /// The warnings in place of errors, if all that is wrong is that files are not there: they may be where the configuration
 /// will be loaded.
-fn only_files_are_missing(report: &Report, made: &std::sync::Arc<Source>) -> Option<Report> {
+fn only_files_are_missing(
+    report: &DiagnosticReport,
+    made: &std::sync::Arc<SourceFile>,
+) -> Option<DiagnosticReport> {
     let mut all = report.diagnostics().to_vec();
     for complaint in all.iter_mut().filter(|it| it.is_error()) {
         if !complaint.message.starts_with("cannot read '") {
@@ -90,27 +102,33 @@ fn only_files_are_missing(report: &Report, made: &std::sync::Arc<Source>) -> Opt
         }
         complaint.severity = Severity::Warning;
     }
-    Some(Report::new(made.clone(), all))
+    Some(DiagnosticReport::new(made.clone(), all))
 }
 
-fn specification(file: &Path, wishes: &Wishes) -> Result<(std::sync::Arc<Source>, Specification), Report> {
+fn specification(
+    file: &Path,
+    wishes: &ImportOptions,
+) -> Result<(std::sync::Arc<SourceFile>, Specification), DiagnosticReport> {
     let source = read(file)?;
-    let fail = |complaint| Report::new(source.clone(), vec![complaint]);
+    let fail = |complaint| DiagnosticReport::new(source.clone(), vec![complaint]);
     let read = document::read(&source.text, Dialect::Specification)
-        .map_err(|error| fail(Diagnostic::syntax(document::Path::root(), &error)))?;
-    let (api, _) = openapi::lower(read.value, &Location::file(file, folder(file))).map_err(fail)?;
+        .map_err(|error| fail(Diagnostic::syntax(document::NodePath::root(), &error)))?;
+    let (api, _) = openapi::lower(read.value, &LibraryLocation::file(file, folder(file))).map_err(fail)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let document = match wishes.mock {
-        Some(Mock::File) => {
+        Some(MockSource::File) => {
             let inside = file.strip_prefix(&wishes.specs).map(|it| it.to_string_lossy().into_owned());
             ("api_specification_filename", inside.unwrap_or_else(|_| name.clone()))
         }
         _ => ("api_specification", source.text.clone()),
     };
-    if wishes.mock == Some(Mock::Inline) && api.library.files().next().is_some() {
+    if wishes.mock == Some(MockSource::Inline) && api.library.files().next().is_some() {
         let message =
             "it refers to other files, which its text alone may not find: --mock=file names it instead";
-        draw(&Report::new(source.clone(), vec![Diagnostic::warning(document::Path::root(), message)]));
+        draw(&DiagnosticReport::new(
+            source.clone(),
+            vec![Diagnostic::warning(document::NodePath::root(), message)],
+        ));
     }
     Ok((source.clone(), Specification { file: name, api, document }))
 }

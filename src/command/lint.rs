@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use mynah::{
     control::read,
-    diag::{Diagnostic, Report, plural},
+    diag::{Diagnostic, DiagnosticReport, plural},
     document::{self, Dialect},
-    openapi::{self, Location},
+    openapi::{self, LibraryLocation},
 };
 use serde_json::Value;
 
-use super::{check::Format, draw_all, say};
+use super::{check::FindingsFormat, draw_all, say};
 
 /// What is asked of a document.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Demands {
+pub(crate) struct LintOptions {
     /// Whether it is held to the letter of its specification.
     pub(crate) strict: bool,
     /// Whether warnings count as errors.
@@ -22,14 +22,14 @@ pub(crate) struct Demands {
 }
 
 /// Checks every document; true if none has an error.
-pub(crate) fn lint(files: &[PathBuf], demands: Demands, format: Format) -> bool {
+pub(crate) fn lint(files: &[PathBuf], demands: LintOptions, format: FindingsFormat) -> bool {
     let mut all = Vec::new();
     let mut good = true;
     for file in files {
         let (report, operations) = one(file, demands.strict);
         let (errors, warnings) = report.count();
         good &= errors == 0 && (warnings == 0 || !demands.deny_warnings);
-        if format == Format::Json {
+        if format == FindingsFormat::Json {
             all.extend(report.to_json().as_array().cloned().unwrap_or_default());
             continue;
         }
@@ -42,13 +42,13 @@ pub(crate) fn lint(files: &[PathBuf], demands: Demands, format: Format) -> bool 
             plural(warnings, "warning")
         ));
     }
-    if format == Format::Json {
+    if format == FindingsFormat::Json {
         say(Value::Array(all));
     }
     good
 }
 
-fn one(file: &Path, strict: bool) -> (Report, Option<usize>) {
+fn one(file: &Path, strict: bool) -> (DiagnosticReport, Option<usize>) {
     let source = match read(file) {
         Ok(source) => source,
         Err(report) => return (report, None),
@@ -56,8 +56,8 @@ fn one(file: &Path, strict: bool) -> (Report, Option<usize>) {
     let document = match document::read(&source.text, Dialect::Specification) {
         Ok(document) => document,
         Err(error) => {
-            let complaint = Diagnostic::syntax(document::Path::root(), &error);
-            return (Report::new(source, vec![complaint]), None);
+            let complaint = Diagnostic::syntax(document::NodePath::root(), &error);
+            return (DiagnosticReport::new(source, vec![complaint]), None);
         }
     };
     let mut complaints: Vec<Diagnostic> = document
@@ -65,14 +65,14 @@ fn one(file: &Path, strict: bool) -> (Report, Option<usize>) {
         .into_iter()
         .map(|path| Diagnostic::warning(path, "this key stands twice; the last one counts").key())
         .collect();
-    match openapi::lint(document.value, &Location::file(file, folder(file)), strict) {
+    match openapi::lint(document.value, &LibraryLocation::file(file, folder(file)), strict) {
         Ok((api, found)) => {
             complaints.extend(found);
-            (Report::new(source, complaints), Some(api.operations.len()))
+            (DiagnosticReport::new(source, complaints), Some(api.operations.len()))
         }
         Err(error) => {
             complaints.push(error);
-            (Report::new(source, complaints), None)
+            (DiagnosticReport::new(source, complaints), None)
         }
     }
 }

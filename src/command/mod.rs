@@ -13,7 +13,7 @@ pub(crate) mod schema;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 
-use mynah::diag::{Report, Style};
+use mynah::diag::{DiagnosticReport, RenderStyle};
 
 /// Writes a line for the person at the terminal.
 pub(crate) fn say(text: impl std::fmt::Display) {
@@ -22,13 +22,13 @@ pub(crate) fn say(text: impl std::fmt::Display) {
 }
 
 /// Draws a report for the person at the terminal, in colour if that is one.
-pub(crate) fn draw(report: &Report) {
-    let style = if stderr().is_terminal() { Style::Colour } else { Style::Plain };
+pub(crate) fn draw(report: &DiagnosticReport) {
+    let style = if stderr().is_terminal() { RenderStyle::Colour } else { RenderStyle::Plain };
     let _ = write!(stderr(), "{}", report.draw(style));
 }
 
 /// The same without an end: of a document that is checked everything is wanted.
-pub(crate) fn draw_all(report: &Report) {
-    let style = if stderr().is_terminal() { Style::Colour } else { Style::Plain };
+pub(crate) fn draw_all(report: &DiagnosticReport) {
+    let style = if stderr().is_terminal() { RenderStyle::Colour } else { RenderStyle::Plain };
     let _ = write!(stderr(), "{}", report.draw_all(style));
 }

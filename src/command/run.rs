@@ -12,19 +12,21 @@ use mynah::{
     access_log::AccessLog,
     body::BodyBuffers,
     budget::MemoryBudget,
-    config::Format,
-    control::{Control, Door, Readiness, Verbosity, admin::Admin, compile, reload, reload::Reloader},
-    diag::{Report, Source, plural},
-    metrics::Connections,
+    config::DeclarativeFormat,
+    control::{
+        ConfigSource, Control, LogLevelHandle, Readiness, admin::AdminApi, compile, reload, reload::Reloader,
+    },
+    diag::{DiagnosticReport, SourceFile, plural},
+    metrics::ConnectionCounters,
     plugin::{EnabledPlugins, Resources},
     proxy::{self, Proxy},
-    reply::Templates,
+    reply::ErrorTemplates,
     router,
-    server::{self, Acceptor, Listening, Role, Stop, bind},
-    settings::{ClientCertificates, Given, Listener, LogLevel, Settings, VerifyClient},
-    snapshot::{Compiled, Compiler, Live, Snapshot, UpstreamTls},
+    server::{self, BoundListener, ListenerRole, ListenerTlsAcceptor, StopSignals, bind},
+    settings::{CertificateFiles, ClientCertificates, Listener, LogLevel, Settings, VerifyClient},
+    snapshot::{CompiledSnapshot, LiveSnapshot, Snapshot, SnapshotCompiler, UpstreamTls},
     supervise::supervise,
-    tls::{self, Authorities},
+    tls::{self, CaStore},
 };
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
@@ -32,7 +34,12 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 use super::{draw, say};
 
 /// Runs the gateway until a signal ends it; false if it could not start, and why has been said.
-pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[String]) -> Result<bool> {
+pub(crate) fn run(
+    settings: Settings,
+    door: &ConfigSource,
+    specs: PathBuf,
+    warnings: &[String],
+) -> Result<bool> {
     let verbosity = log(settings.log_level);
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -51,11 +58,11 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
             listener.address
         );
     }
-    let compiler = Compiler::new(specs, options(&settings))
+    let compiler = SnapshotCompiler::new(specs, options(&settings))
         .with_plugins(enabled(&settings))
         .with_upstream_tls(upstream_tls(&settings)?)
         .with_resources(resources(&settings));
-    let control = Reading::new(&settings).control(compiler).behind(door);
+    let control = CompileOptions::new(&settings).control(compiler).behind(door);
     let loaded = match control.start() {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -70,18 +77,18 @@ pub(crate) fn run(settings: Settings, door: &Door, specs: PathBuf, warnings: &[S
         runtime.worker_threads(threads.get());
     }
     let runtime = runtime.enable_all().build().context("cannot start the runtime")?;
-    let logs = Logs::open(&settings)?;
+    let logs = AccessLogs::open(&settings)?;
     let settings = Arc::new(settings);
     let finished = runtime.block_on(async {
         let control = Arc::new(control);
         let live = control.live().clone();
         let readiness = Arc::new(Readiness::default());
-        let connections = Connections::default();
+        let connections = ConnectionCounters::default();
         let (readying, told) = (readiness.clone(), connections.clone());
-        let admin = Admin::new(control.clone(), settings.clone(), readying, told, verbosity);
+        let admin = AdminApi::new(control.clone(), settings.clone(), readying, told, verbosity);
         let bound = listen(&settings, control.live(), &Arc::new(admin), &logs)?;
         // Who reads the first line may send a signal at once.
-        let stop = Stop::new().context("cannot listen for signals")?;
+        let stop = StopSignals::new().context("cannot listen for signals")?;
         let reloader = Reloader::new(control, door.clone()).context("cannot listen for signals")?;
         say(format_args!("{}; {} from {door}", places(&bound), summary(&loaded.snapshot)));
         reload::report(door, &loaded);
@@ -115,7 +122,12 @@ fn open_admin_listeners(settings: &Settings) -> impl Iterator<Item = &Listener> 
     })
 }
 
-fn listen(settings: &Settings, live: &Arc<Live>, admin: &Arc<Admin>, logs: &Logs) -> Result<Vec<Listening>> {
+fn listen(
+    settings: &Settings,
+    live: &Arc<LiveSnapshot>,
+    admin: &Arc<AdminApi>,
+    logs: &AccessLogs,
+) -> Result<Vec<BoundListener>> {
     let proxy = Proxy::new(live.clone(), settings).logging(logs.proxy.clone());
     let proxy = Arc::new(proxy.with_templates(templates(settings)?));
     let keeping = proxy.clone();
@@ -123,11 +135,11 @@ fn listen(settings: &Settings, live: &Arc<Live>, admin: &Arc<Admin>, logs: &Logs
         let keeping = keeping.clone();
         async move { keeping.keep().await }
     }));
-    let proxy = Role::Proxy(proxy);
+    let proxy = ListenerRole::Proxy(proxy);
     let mut bound = Vec::new();
     let tls = &settings.tls;
-    let [admin, status] = [Role::Admin(admin.clone()), Role::Status(admin.clone())];
-    let all: [(&'static str, &[Listener], Role, &Given, &ClientCertificates); 3] = [
+    let [admin, status] = [ListenerRole::Admin(admin.clone()), ListenerRole::Status(admin.clone())];
+    let all: [(&'static str, &[Listener], ListenerRole, &CertificateFiles, &ClientCertificates); 3] = [
         ("proxy_listen", &settings.proxy_listen, proxy, &tls.proxy, &tls.proxy_clients),
         ("admin_listen", &settings.admin_listen, admin, &tls.admin, &tls.admin_clients),
         ("status_listen", &settings.status_listen, status, &tls.status, &tls.status_clients),
@@ -135,21 +147,22 @@ fn listen(settings: &Settings, live: &Arc<Live>, admin: &Arc<Admin>, logs: &Logs
     for (setting, listeners, role, given, clients) in all {
         for it in listeners {
             // The names of the configuration are those of the proxy's clients.
-            let live = matches!(role, Role::Proxy(_)).then(|| live.clone());
-            let acceptor = || Acceptor::new(tls, given, clients, live, it.http2).map_err(anyhow::Error::msg);
+            let live = matches!(role, ListenerRole::Proxy(_)).then(|| live.clone());
+            let acceptor =
+                || ListenerTlsAcceptor::new(tls, given, clients, live, it.http2).map_err(anyhow::Error::msg);
             let acceptor = it.tls.then(acceptor).transpose();
             let tls = acceptor.with_context(|| format!("cannot speak TLS on {} ({setting})", it.address))?;
             let streams = settings.http2_streams.get();
             let (listener, role) = (bind(setting, it)?, role.clone());
-            bound.push(Listening { listener, role, tls, streams, proxy_protocol: it.proxy_protocol });
+            bound.push(BoundListener { listener, role, tls, streams, proxy_protocol: it.proxy_protocol });
         }
     }
     Ok(bound)
 }
 
 /// What the bodies of errors look like, where files say it.
-fn templates(settings: &Settings) -> Result<Templates> {
-    let mut templates = Templates::default();
+fn templates(settings: &Settings) -> Result<ErrorTemplates> {
+    let mut templates = ErrorTemplates::default();
     for (name, of, file) in settings.error_templates.given() {
         let place = || format!("{name}: {} is no template of errors", file.display());
         let text = std::fs::read_to_string(file).with_context(place)?;
@@ -173,7 +186,7 @@ fn upstream_tls(settings: &Settings) -> Result<UpstreamTls> {
     let given = &settings.tls;
     let mut usual = UpstreamTls::default();
     if !given.trusted.is_empty() {
-        let read = Authorities::given(&given.trusted).map_err(anyhow::Error::msg);
+        let read = CaStore::given(&given.trusted).map_err(anyhow::Error::msg);
         usual.authorities = read.context("lua_ssl_trusted_certificate cannot be used")?;
     }
     if given.client_ssl {
@@ -188,12 +201,12 @@ fn upstream_tls(settings: &Settings) -> Result<UpstreamTls> {
 const DELIVERY: Duration = Duration::from_secs(5);
 
 /// Where requests are told.
-struct Logs {
+struct AccessLogs {
     proxy: Option<Arc<AccessLog>>,
     admin: Option<Arc<AccessLog>>,
 }
 
-impl Logs {
+impl AccessLogs {
     fn open(settings: &Settings) -> Result<Self> {
         let open = |name, place| {
             AccessLog::open(place, settings.access_log_format, settings.access_log_query)
@@ -214,12 +227,12 @@ impl Logs {
 }
 
 /// What is served where.
-fn places(bound: &[Listening]) -> String {
-    let one = |Listening { listener, role, tls, .. }: &Listening| {
+fn places(bound: &[BoundListener]) -> String {
+    let one = |BoundListener { listener, role, tls, .. }: &BoundListener| {
         let name = match role {
-            Role::Proxy(_) => "proxy",
-            Role::Admin(_) => "admin",
-            Role::Status(_) => "status",
+            ListenerRole::Proxy(_) => "proxy",
+            ListenerRole::Admin(_) => "admin",
+            ListenerRole::Status(_) => "status",
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let place = listener.local_addr();
@@ -247,26 +260,30 @@ pub(crate) fn specs_beside(file: &Path) -> PathBuf {
 
 /// How configurations are read and compiled.
 #[derive(Clone, Copy)]
-pub(crate) struct Reading {
-    options: router::Options,
-    format: Format,
+pub(crate) struct CompileOptions {
+    options: router::RouterOptions,
+    format: DeclarativeFormat,
     enabled: EnabledPlugins,
 }
 
-impl Reading {
+impl CompileOptions {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let format = Format::of_files(settings.env_substitution);
+        let format = DeclarativeFormat::of_files(settings.env_substitution);
         Self { options: options(settings), format, enabled: enabled(settings) }
     }
 
     /// Checks and compiles a configuration whose plugins find their files in `specs`.
-    pub(crate) fn compile(self, specs: PathBuf, source: &Arc<Source>) -> Result<Compiled, Report> {
-        let mut compiler = Compiler::new(specs, self.options).with_plugins(self.enabled);
+    pub(crate) fn compile(
+        self,
+        specs: PathBuf,
+        source: &Arc<SourceFile>,
+    ) -> Result<CompiledSnapshot, DiagnosticReport> {
+        let mut compiler = SnapshotCompiler::new(specs, self.options).with_plugins(self.enabled);
         compile(&mut compiler, source, self.format)
     }
 
     /// What makes configurations current.
-    pub(crate) fn control(self, compiler: Compiler) -> Control {
+    pub(crate) fn control(self, compiler: SnapshotCompiler) -> Control {
         Control::new(compiler).reading(self.format)
     }
 }
@@ -277,24 +294,24 @@ fn enabled(settings: &Settings) -> EnabledPlugins {
 }
 
 /// How the router works.
-pub(crate) fn options(settings: &Settings) -> router::Options {
+pub(crate) fn options(settings: &Settings) -> router::RouterOptions {
     use mynah::settings::{RouteMatchCalculation, RouterFlavor};
-    router::Options {
+    router::RouterOptions {
         flavor: match settings.router_flavor {
-            RouterFlavor::Traditional => router::Flavor::Traditional,
-            RouterFlavor::TraditionalCompatible => router::Flavor::TraditionalCompatible,
-            RouterFlavor::Expressions => router::Flavor::Expressions,
+            RouterFlavor::Traditional => router::MatchFlavor::Traditional,
+            RouterFlavor::TraditionalCompatible => router::MatchFlavor::TraditionalCompatible,
+            RouterFlavor::Expressions => router::MatchFlavor::Expressions,
         },
         calculation: match settings.route_match_calculation {
-            RouteMatchCalculation::Strict => router::Calculation::Strict,
-            RouteMatchCalculation::Original => router::Calculation::Original,
+            RouteMatchCalculation::Strict => router::PriorityCalculation::Strict,
+            RouteMatchCalculation::Original => router::PriorityCalculation::Original,
         },
-        compilation: router::Compilation::default(),
+        compilation: router::RegexCompilation::default(),
     }
 }
 
 /// Begins to log; what is returned changes how much.
-fn log(level: LogLevel) -> Arc<Verbosity> {
+fn log(level: LogLevel) -> Arc<LogLevelHandle> {
     let filter = |level| {
         let level = match level {
             LogLevel::Debug => LevelFilter::DEBUG,
@@ -315,7 +332,7 @@ fn log(level: LogLevel) -> Arc<Verbosity> {
     tracing_subscriber::registry().with(layer).with(lines).init();
     // Where it happened is known here only; what becomes of it is told where it is caught.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
-    Verbosity::new(level, move |level| {
+    LogLevelHandle::new(level, move |level| {
         // It fails only after the log itself is gone.
         let _ = reload.reload(filter(level));
     })

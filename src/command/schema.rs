@@ -3,7 +3,7 @@
 use mynah::{
     entity::DOCUMENT,
     json_schema::json_schema,
-    plugin::{Bundled, EnabledPlugins},
+    plugin::{BundledPlugins, EnabledPlugins},
 };
 
 use super::say;
@@ -12,6 +12,6 @@ use super::say;
 pub(crate) fn schema() {
     say(format_args!(
         "{:#}",
-        json_schema(DOCUMENT, &Bundled { expressions: true, enabled: EnabledPlugins::ALL })
+        json_schema(DOCUMENT, &BundledPlugins { expressions: true, enabled: EnabledPlugins::ALL })
     ));
 }

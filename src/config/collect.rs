@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::vault::{self, Vaults};
+use super::vault::{self, VaultPrefixes};
 use crate::{
     diag::Diagnostic,
-    document::{Path, Text, Value},
+    document::{NodePath, SharedText, Value},
     entity::{
         CaCertificate, CaCertificateIndex, Certificate, CertificateIndex, Consumer, ConsumerIndex, Entities,
-        Plugin, Record, Route, RouteIndex, Scope, Service, ServiceIndex, Sni, Target, TargetIndex, Upstream,
-        UpstreamIndex,
+        EntityRecord, PluginEntity, PluginScope, Route, RouteIndex, Service, ServiceIndex, Sni, Target,
+        TargetIndex, Upstream, UpstreamIndex,
     },
-    schema::{Item, Plugins},
+    schema::{CheckedItem, PluginSchemas},
 };
 
 /// Makes entities of records whose references are ids that exist.
-pub(super) struct Collector<'a> {
-    records: Vec<Record>,
+pub(super) struct EntityCollector<'a> {
+    records: Vec<EntityRecord>,
     past: &'a Entities,
-    plugins: &'a dyn Plugins,
+    plugins: &'a dyn PluginSchemas,
     /// Places by collection and id.
-    places: FxHashMap<(&'static str, Text), usize>,
+    places: FxHashMap<(&'static str, SharedText), usize>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -41,11 +41,12 @@ const UNUSED: &[&str] = &[
 ];
 
 /// Hands one record to its Consumer.
-type Give = fn(&mut Consumer, &Value, &Path);
+type AttachToConsumer = fn(&mut Consumer, &Value, &NodePath);
 
-impl<'a> Collector<'a> {
-    pub(super) fn new(items: Vec<Item>, past: &'a Entities, plugins: &'a dyn Plugins) -> Self {
-        let record = |item: Item| Record { entity: item.entity, value: item.record, at: item.path };
+impl<'a> EntityCollector<'a> {
+    pub(super) fn new(items: Vec<CheckedItem>, past: &'a Entities, plugins: &'a dyn PluginSchemas) -> Self {
+        let record =
+            |item: CheckedItem| EntityRecord { entity: item.entity, value: item.record, at: item.path };
         let records = items.into_iter().map(record).collect();
         Self { records, past, plugins, places: FxHashMap::default(), warnings: Vec::new() }
     }
@@ -73,19 +74,19 @@ impl<'a> Collector<'a> {
         });
         entities.consumers = self.all("consumers", |_, record, _| Some(Consumer::new(record)));
         self.give_to_consumers(&mut entities.consumers);
-        let vaults = Vaults::new(&self.records);
-        let past: &[Arc<Plugin>] =
-            if vaults == Vaults::new(&self.past.records) { &self.past.plugins } else { &[] };
+        let vaults = VaultPrefixes::new(&self.records);
+        let past: &[Arc<PluginEntity>] =
+            if vaults == VaultPrefixes::new(&self.past.records) { &self.past.plugins } else { &[] };
         let known = by_record(past, |it| &it.record);
         entities.plugins = self.all("plugins", |it, record, at| {
-            let scope = Scope {
+            let scope = PluginScope {
                 route: it.place("routes", record, "route").map(RouteIndex),
                 service: it.place("services", record, "service").map(ServiceIndex),
                 consumer: it.place("consumers", record, "consumer").map(ConsumerIndex),
             };
             let same = known_as(&known, record, |it| it.scope == scope && it.at == *at);
             Some(same.unwrap_or_else(|| {
-                let mut plugin = Plugin::new(record, scope, at);
+                let mut plugin = PluginEntity::new(record, scope, at);
                 it.reveal(&mut plugin, &vaults);
                 Arc::new(plugin)
             }))
@@ -114,7 +115,7 @@ impl<'a> Collector<'a> {
 
     /// Certificates and keys that stand in a vault; records go on showing the reference.
     fn open_vaults(&mut self, entities: &mut Entities) {
-        let vaults = Vaults::new(&self.records);
+        let vaults = VaultPrefixes::new(&self.records);
         for it in &mut entities.certificates {
             let alternatives = [("cert_alt", it.cert_alt.as_mut()), ("key_alt", it.key_alt.as_mut())];
             let texts = [("cert", Some(&mut it.cert)), ("key", Some(&mut it.key))];
@@ -133,7 +134,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Puts what is in vaults into the settings of a plugin; its record goes on showing the references.
-    fn reveal(&mut self, plugin: &mut Plugin, vaults: &Vaults) {
+    fn reveal(&mut self, plugin: &mut PluginEntity, vaults: &VaultPrefixes) {
         let Some(settings) = self.plugins.settings(&plugin.name) else { return };
         let at = plugin.at.key("config");
         let revealed = vault::reveal(settings.fields, &plugin.config, &at, &mut |text, at| {
@@ -157,7 +158,12 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn service(&mut self, record: &Value, at: &Path, known: &ByRecord<'_, Service>) -> Arc<Service> {
+    fn service(
+        &mut self,
+        record: &Value,
+        at: &NodePath,
+        known: &EntitiesByRecord<'_, Service>,
+    ) -> Arc<Service> {
         let refers = |field: &str| record.get(field).is_some_and(|it| !it.is_null());
         let alone = !refers("client_certificate") && !refers("ca_certificates");
         if alone && let Some(same) = known_as(known, record, |it| it.at == *at) {
@@ -185,14 +191,14 @@ impl<'a> Collector<'a> {
 
     /// Hands credentials and groups to whom they belong.
     fn give_to_consumers(&mut self, consumers: &mut [Consumer]) {
-        let give: [(&str, Give); 4] = [
+        let give: [(&str, AttachToConsumer); 4] = [
             ("keyauth_credentials", |it, record, _| it.add_key(record)),
             ("basicauth_credentials", |it, record, _| it.add_password(record)),
             ("jwt_secrets", Consumer::add_jwt),
             ("acls", |it, record, _| it.add_group(record)),
         ];
         for (collection, add) in give {
-            for Record { value: record, at, .. } in
+            for EntityRecord { value: record, at, .. } in
                 self.records.iter().filter(|it| it.collection() == collection)
             {
                 let owner = self.place("consumers", record, "consumer");
@@ -207,14 +213,14 @@ impl<'a> Collector<'a> {
     fn all<T>(
         &mut self,
         collection: &'static str,
-        make: impl Fn(&mut Self, &Value, &Path) -> Option<T>,
+        make: impl Fn(&mut Self, &Value, &NodePath) -> Option<T>,
     ) -> Vec<T> {
         let mut all = Vec::new();
         for n in 0..self.records.len() {
             if self.records[n].collection() != collection {
                 continue;
             }
-            let Record { value, at, .. } = self.records[n].clone();
+            let EntityRecord { value, at, .. } = self.records[n].clone();
             if let Some(entity) = make(self, &value, &at) {
                 let id = value.get("id").and_then(Value::as_text).cloned().unwrap_or_default();
                 self.places.insert((collection, id), all.len());
@@ -232,13 +238,17 @@ impl<'a> Collector<'a> {
 }
 
 /// Entities of before, by where their records stand in memory.
-type ByRecord<'a, T> = FxHashMap<usize, &'a Arc<T>>;
+type EntitiesByRecord<'a, T> = FxHashMap<usize, &'a Arc<T>>;
 
-fn by_record<T>(all: &[Arc<T>], record: fn(&T) -> &Value) -> ByRecord<'_, T> {
+fn by_record<T>(all: &[Arc<T>], record: fn(&T) -> &Value) -> EntitiesByRecord<'_, T> {
     all.iter().filter_map(|it| Some((record(it).address()?, it))).collect()
 }
 
 /// The entity of before that was made from this record, if what else it was made from is the same.
-fn known_as<T>(known: &ByRecord<'_, T>, record: &Value, is_same: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+fn known_as<T>(
+    known: &EntitiesByRecord<'_, T>,
+    record: &Value,
+    is_same: impl Fn(&T) -> bool,
+) -> Option<Arc<T>> {
     known.get(&record.address()?).filter(|it| is_same(it)).map(|it| Arc::clone(it))
 }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use crate::{
     diag::Diagnostic,
-    document::{Mapping, Path, Value, distinct},
+    document::{Mapping, NodePath, Value, distinct},
 };
 
 /// What decK knows and no data plane of Kong: read over, with a note.
@@ -48,7 +48,7 @@ pub(super) fn reduce(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Valu
     for key in UNUSED {
         if top.remove(key).is_some() {
             let note = "decK's own; it is not used here";
-            diagnostics.push(Diagnostic::warning(Path::root().key(key), note).key());
+            diagnostics.push(Diagnostic::warning(NodePath::root().key(key), note).key());
         }
     }
     let info = top.remove("_info").unwrap_or_default();
@@ -59,7 +59,7 @@ pub(super) fn reduce(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Valu
         configs,
         added: Cell::new(0),
     };
-    reducer.collections(&mut top, &Path::root(), diagnostics);
+    reducer.collections(&mut top, &NodePath::root(), diagnostics);
     top.into()
 }
 
@@ -77,7 +77,7 @@ struct Reducer {
 
 impl Reducer {
     /// Counts values that an entity is given; false, and an error once, if there are too many.
-    fn may_add(&self, value: &Value, at: &Path, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    fn may_add(&self, value: &Value, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) -> bool {
         let added = self.added.get();
         if added > MOST_ADDED {
             return false;
@@ -93,7 +93,7 @@ impl Reducer {
     }
 
     /// Changes every entity below a record.
-    fn collections(&self, record: &mut Mapping, at: &Path, diagnostics: &mut Vec<Diagnostic>) {
+    fn collections(&self, record: &mut Mapping, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) {
         for (collection, kind) in COLLECTIONS {
             let Some(Value::Sequence(items)) = record.get(collection) else { continue };
             let at = at.key(collection);
@@ -106,7 +106,7 @@ impl Reducer {
         }
     }
 
-    fn entity(&self, given: &Mapping, kind: &str, at: &Path, diagnostics: &mut Vec<Diagnostic>) -> Value {
+    fn entity(&self, given: &Mapping, kind: &str, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) -> Value {
         let mut record = given.clone();
         if kind == "plugin"
             && let Some(name) = record.remove("_config")

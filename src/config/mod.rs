@@ -22,21 +22,21 @@ mod web_socket;
 pub use environment::{escaped, is_substituted, read_changed, written};
 pub use lint::lint;
 pub use parts::relocate;
-pub use past::Origin;
-pub use refusal::{Refusal, in_kongs_words, refusal};
+pub use past::ConfigOrigin;
+pub use refusal::{RefusedDocument, in_kongs_words, refusal};
 
 use std::sync::Arc;
 
 use md5::{Digest, Md5};
 
 use crate::{
-    diag::{Diagnostic, Mark, Report, Source},
-    document::{Known, Layout, Path, Value, share},
+    diag::{Diagnostic, DiagnosticReport, MarkedPart, SourceFile},
+    document::{KnownText, NodePath, TextLayout, Value, share},
     entity::{DOCUMENT, Entities},
-    schema::{self, Plugins},
+    schema::{self, PluginSchemas},
 };
-use past::Past;
-use resolve::Resolved;
+use past::PreviousConfig;
+use resolve::ResolvedEntities;
 
 /// A declarative configuration that can be used.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct Config {
     /// Kong's hash of it; see [`hash`].
     pub hash: String,
     /// What it was read from.
-    pub origin: Origin,
+    pub origin: ConfigOrigin,
 }
 
 /// The hash of a configuration that declares nothing.
@@ -56,7 +56,7 @@ pub const EMPTY_HASH: &str = "00000000000000000000000000000000";
 
 /// What besides Kong's own format may stand in a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum DeclarativeFormat {
     /// Nothing: what Kong refuses is refused. So `POST /config` reads.
     Kong,
     /// What decK writes, and the protocols of Kong's Enterprise gateway. So files are read.
@@ -66,7 +66,7 @@ pub enum Format {
     Environment,
 }
 
-impl Format {
+impl DeclarativeFormat {
     /// How files are read; `substitution` says whether `${NAME}` is an environment variable.
     #[must_use]
     pub const fn of_files(substitution: bool) -> Self {
@@ -76,19 +76,19 @@ impl Format {
 
 /// How declarative configurations are read.
 #[derive(Clone, Copy)]
-pub struct Reader<'a> {
+pub struct ConfigReader<'a> {
     /// What may stand in them besides Kong's own format.
-    pub format: Format,
+    pub format: DeclarativeFormat,
     /// What plugins may say.
-    pub plugins: &'a dyn Plugins,
+    pub plugins: &'a dyn PluginSchemas,
     /// The Unix time in seconds that entities without one get.
     pub now: i64,
     /// The configuration before, and what it was read from: what is written as it was is taken from there.
-    pub before: Option<(&'a Entities, &'a Origin)>,
+    pub before: Option<(&'a Entities, &'a ConfigOrigin)>,
     /// Whether it is noted where nodes stand, for whoever is going to write.
     pub layout: bool,
     /// What is known of the text before: what is different is read, and no more.
-    pub known: Option<Known<'a>>,
+    pub known: Option<KnownText<'a>>,
 }
 
 /// Reads a declarative configuration by itself. `plugins` knows what plugins may say; `now` is the Unix time in
@@ -97,32 +97,32 @@ pub struct Reader<'a> {
 /// # Errors
 /// Every error of the first phase that found any, together with the warnings so far.
 pub fn parse(
-    source: &Arc<Source>,
-    format: Format,
-    plugins: &dyn Plugins,
+    source: &Arc<SourceFile>,
+    format: DeclarativeFormat,
+    plugins: &dyn PluginSchemas,
     now: i64,
-) -> Result<Config, Report> {
+) -> Result<Config, DiagnosticReport> {
     let mut config =
-        Reader { format, plugins, now, before: None, layout: false, known: None }.parse(source)?;
-    if format != Format::Kong {
+        ConfigReader { format, plugins, now, before: None, layout: false, known: None }.parse(source)?;
+    if format != DeclarativeFormat::Kong {
         config.warnings.extend(lint(&config.entities));
     }
     Ok(config)
 }
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     /// Reads a declarative configuration.
     ///
     /// # Errors
     /// Every error of the first phase that found any, together with the warnings so far.
-    pub fn parse(&self, source: &Arc<Source>) -> Result<Config, Report> {
-        let fail = |diagnostics| Report::new(source.clone(), diagnostics);
-        let (nothing, nobody) = (Origin::default(), Entities::default());
+    pub fn parse(&self, source: &Arc<SourceFile>) -> Result<Config, DiagnosticReport> {
+        let fail = |diagnostics| DiagnosticReport::new(source.clone(), diagnostics);
+        let (nothing, nobody) = (ConfigOrigin::default(), Entities::default());
         let (entities, origin) = self.before.unwrap_or((&nobody, &nothing));
-        let Read { value, document, is_verbatim, is_plain, layout, mut diagnostics } =
-            read(source, self.format, origin, Noted { layout: self.layout, known: self.known })
+        let ParsedDocument { value, document, is_verbatim, is_plain, layout, mut diagnostics } =
+            read(source, self.format, origin, LayoutTracking { layout: self.layout, known: self.known })
                 .map_err(fail)?;
-        let past = Past::new(entities, origin);
+        let past = PreviousConfig::new(entities, origin);
         let checked = schema::check_after(DOCUMENT, &value, self.plugins, &past);
         let transform = value.get("_transform").and_then(Value::as_bool) != Some(false);
         diagnostics.extend(checked.diagnostics);
@@ -130,25 +130,30 @@ impl Reader<'_> {
             diagnostics.extend(resolve::dangling(checked.items));
             return Err(fail(diagnostics));
         }
-        let Resolved { entities, nodes, diagnostics: complaints } =
+        let ResolvedEntities { entities, nodes, diagnostics: complaints } =
             resolve::resolve(checked.items, self.plugins, self.now, transform, &past);
         diagnostics.extend(complaints);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(fail(diagnostics));
         }
-        if self.format != Format::Kong {
+        if self.format != DeclarativeFormat::Kong {
             let written = || as_written(source, self.format, is_verbatim, &value);
             diagnostics.extend(secrets::in_clear(&value, &entities.records, &nodes, self.plugins, &written));
         }
         let text_hash = hash(source.text.as_bytes());
         let hash = if entities.is_empty() { EMPTY_HASH.to_owned() } else { text_hash.clone() };
-        let origin = Origin { hash: text_hash, document, is_verbatim, is_plain, value, layout, nodes };
+        let origin = ConfigOrigin { hash: text_hash, document, is_verbatim, is_plain, value, layout, nodes };
         Ok(Config { entities, warnings: diagnostics, hash, origin })
     }
 }
 
 /// The document without the values of variables; none if it is in several files, of which one has variables.
-fn as_written(source: &Source, format: Format, is_verbatim: bool, value: &Value) -> Option<Value> {
+fn as_written(
+    source: &SourceFile,
+    format: DeclarativeFormat,
+    is_verbatim: bool,
+    value: &Value,
+) -> Option<Value> {
     let parts_are_verbatim = || source.parts.iter().all(|it| environment::is_verbatim(&it.text, format));
     match (is_verbatim, source.parts.is_empty()) {
         (true, _) => Some(value.clone()),
@@ -159,7 +164,7 @@ fn as_written(source: &Source, format: Format, is_verbatim: bool, value: &Value)
 
 /// A document as it was read.
 #[derive(Default)]
-struct Read {
+struct ParsedDocument {
     /// In Kong's own format 3.0.
     value: Value,
     /// Before it became that.
@@ -168,39 +173,48 @@ struct Read {
     is_verbatim: bool,
     /// Whether no key stands twice, and no other document follows.
     is_plain: bool,
-    layout: Option<Arc<Layout>>,
+    layout: Option<Arc<TextLayout>>,
     /// What its author should know.
     diagnostics: Vec<Diagnostic>,
 }
 
 /// The document of a text, in Kong's own format 3.0; what it shares with the one `before` is that one's.
-fn read(source: &Source, format: Format, before: &Origin, noted: Noted<'_>) -> Result<Read, Vec<Diagnostic>> {
+fn read(
+    source: &SourceFile,
+    format: DeclarativeFormat,
+    before: &ConfigOrigin,
+    noted: LayoutTracking<'_>,
+) -> Result<ParsedDocument, Vec<Diagnostic>> {
     if !source.parts.is_empty() {
         let (value, diagnostics) = parts::read(source, format)?;
-        return Ok(Read { value: share(&value, &before.value), diagnostics, ..Read::default() });
+        return Ok(ParsedDocument {
+            value: share(&value, &before.value),
+            diagnostics,
+            ..ParsedDocument::default()
+        });
     }
     read_one(source, format, before, noted)
 }
 
 /// Whether it is noted where nodes stand, and what of that is known of the text before.
 #[derive(Clone, Copy, Default)]
-struct Noted<'a> {
+struct LayoutTracking<'a> {
     layout: bool,
-    known: Option<Known<'a>>,
+    known: Option<KnownText<'a>>,
 }
 
 fn read_one(
-    source: &Source,
-    format: Format,
-    before: &Origin,
-    noted: Noted<'_>,
-) -> Result<Read, Vec<Diagnostic>> {
+    source: &SourceFile,
+    format: DeclarativeFormat,
+    before: &ConfigOrigin,
+    noted: LayoutTracking<'_>,
+) -> Result<ParsedDocument, Vec<Diagnostic>> {
     let is_verbatim = environment::is_verbatim(&source.text, format);
     let changed = |known| read_changed(&source.text, format, known);
     let (read, layout, mut diagnostics) = match noted.known.and_then(changed) {
         Some((document, layout)) => (document, Some(layout), Vec::new()),
         None => environment::read(&source.text, format, &before.document, noted.layout && is_verbatim)
-            .map_err(|error| vec![Diagnostic::syntax(Path::root(), &error)])?,
+            .map_err(|error| vec![Diagnostic::syntax(NodePath::root(), &error)])?,
     };
     // What a value that is missing would have to be is not worth a word.
     if !diagnostics.is_empty() {
@@ -210,19 +224,19 @@ fn read_one(
     diagnostics.extend(read.duplicates.iter().map(duplicate));
     if let Some(byte) = read.next {
         let message = "another document follows; only the first one is read";
-        let mark = Mark::Byte(byte);
-        diagnostics.push(Diagnostic { mark, ..Diagnostic::warning(Path::root(), message) });
+        let mark = MarkedPart::Byte(byte);
+        diagnostics.push(Diagnostic { mark, ..Diagnostic::warning(NodePath::root(), message) });
     }
     let document = read.value;
     let mut value = migrate::migrate(document.clone());
-    if format != Format::Kong {
+    if format != DeclarativeFormat::Kong {
         value = deck::reduce(value, &mut diagnostics);
         value = web_socket::plain(value, &mut diagnostics);
     }
     if value.address() != document.address() {
         value = share(&value, &before.value);
     }
-    Ok(Read { value, document, is_verbatim, is_plain, layout: layout.map(Arc::new), diagnostics })
+    Ok(ParsedDocument { value, document, is_verbatim, is_plain, layout: layout.map(Arc::new), diagnostics })
 }
 
 /// Kong's hash of a configuration: MD5 of its text, in lower-case hexadecimal.
@@ -237,7 +251,7 @@ pub fn hash(text: &[u8]) -> String {
     })
 }
 
-fn duplicate(path: &Path) -> Diagnostic {
+fn duplicate(path: &NodePath) -> Diagnostic {
     let message = "this key stands twice in one mapping; the last one counts";
     Diagnostic::warning(path.clone(), message).key()
 }

@@ -3,20 +3,25 @@
 
 use std::sync::Arc;
 
-use super::{Format, Noted, Origin, Read, environment::written, read_one};
+use super::{
+    ConfigOrigin, DeclarativeFormat, LayoutTracking, ParsedDocument, environment::written, read_one,
+};
 use crate::{
-    diag::{Diagnostic, Source},
-    document::{Mapping, Path, Step, Value},
+    diag::{Diagnostic, SourceFile},
+    document::{Mapping, NodePath, PathStep, Value},
 };
 
 /// The files of a source as one document: lists go on, all else must not be said in two ways.
-pub(super) fn read(source: &Source, format: Format) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub(super) fn read(
+    source: &SourceFile,
+    format: DeclarativeFormat,
+) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut all = Mapping::default();
     let mut diagnostics = Vec::new();
-    let mut said: Vec<(String, &Arc<Source>)> = Vec::new();
+    let mut said: Vec<(String, &Arc<SourceFile>)> = Vec::new();
     for part in &source.parts {
-        let value = match read_one(part, format, &Origin::default(), Noted::default()) {
-            Ok(Read { value, diagnostics: complaints, .. }) => {
+        let value = match read_one(part, format, &ConfigOrigin::default(), LayoutTracking::default()) {
+            Ok(ParsedDocument { value, diagnostics: complaints, .. }) => {
                 diagnostics.extend(complaints.into_iter().map(|it| it.in_file(part)));
                 value
             }
@@ -27,7 +32,7 @@ pub(super) fn read(source: &Source, format: Format) -> Result<(Value, Vec<Diagno
         };
         let Some(top) = value.as_mapping() else {
             if !value.is_null() {
-                diagnostics.push(Diagnostic::error(Path::root(), "expected an object").in_file(part));
+                diagnostics.push(Diagnostic::error(NodePath::root(), "expected an object").in_file(part));
             }
             continue;
         };
@@ -45,7 +50,8 @@ pub(super) fn read(source: &Source, format: Format) -> Result<(Value, Vec<Diagno
                 (before, _) => {
                     let first = said.iter().find(|(it, _)| it == key).map_or("", |(_, file)| &file.name);
                     let message = format!("`{key}` is said otherwise in {first}");
-                    diagnostics.push(Diagnostic::error(Path::root().key(key), message).key().in_file(part));
+                    diagnostics
+                        .push(Diagnostic::error(NodePath::root().key(key), message).key().in_file(part));
                     before.clone()
                 }
             };
@@ -63,11 +69,11 @@ pub(super) fn read(source: &Source, format: Format) -> Result<(Value, Vec<Diagno
 }
 
 /// Shows complaints about a configuration in several files in the file that each is about.
-pub fn relocate(source: &Source, diagnostics: &mut [Diagnostic]) {
+pub fn relocate(source: &SourceFile, diagnostics: &mut [Diagnostic]) {
     if source.parts.is_empty() || diagnostics.iter().all(|it| it.file.is_some()) {
         return;
     }
-    let places = Places::new(source);
+    let places = EntityCounts::new(source);
     for diagnostic in diagnostics.iter_mut().filter(|it| it.file.is_none()) {
         let first =
             diagnostic.telling.as_ref().and_then(|it| it.first.as_ref()).and_then(|it| places.find(it));
@@ -82,25 +88,25 @@ pub fn relocate(source: &Source, diagnostics: &mut [Diagnostic]) {
 }
 
 /// How many entities each file has at its top level, by collection.
-struct Places<'a>(Vec<(&'a Arc<Source>, Mapping)>);
+struct EntityCounts<'a>(Vec<(&'a Arc<SourceFile>, Mapping)>);
 
-impl<'a> Places<'a> {
-    fn new(source: &'a Source) -> Self {
-        let read = |part: &'a Arc<Source>| {
+impl<'a> EntityCounts<'a> {
+    fn new(source: &'a SourceFile) -> Self {
+        let read = |part: &'a Arc<SourceFile>| {
             // Only where things stand matters here.
-            let value = written(&part.text, Format::Deck).unwrap_or_default();
+            let value = written(&part.text, DeclarativeFormat::Deck).unwrap_or_default();
             (part, value.into_mapping().unwrap_or_default())
         };
         Self(source.parts.iter().map(read).collect())
     }
 
     /// The file of a node, and where it stands there.
-    fn find(&self, path: &Path) -> Option<(Arc<Source>, Path)> {
+    fn find(&self, path: &NodePath) -> Option<(Arc<SourceFile>, NodePath)> {
         let (first, _) = self.0.first()?;
-        let Some(Step::Key(key)) = path.steps().first() else {
+        let Some(PathStep::Key(key)) = path.steps().first() else {
             return Some(((*first).clone(), path.clone()));
         };
-        let Some(Step::Index(index)) = path.steps().get(1) else {
+        let Some(PathStep::Index(index)) = path.steps().get(1) else {
             let holder =
                 self.0.iter().find(|(_, top)| top.contains_key(key)).map_or(*first, |(file, _)| *file);
             return Some((holder.clone(), path.clone()));
@@ -109,7 +115,7 @@ impl<'a> Places<'a> {
         for (file, top) in &self.0 {
             let here = top.get(key).map_or(0, |it| it.items().len());
             if *index < before + here {
-                let start = Path::root().key(key).index(index - before);
+                let start = NodePath::root().key(key).index(index - before);
                 return Some(((*file).clone(), start.join(path.steps().get(2..).unwrap_or_default())));
             }
             before += here;

@@ -5,17 +5,17 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Format, Noted, Origin, read, resolve};
+use super::{ConfigOrigin, DeclarativeFormat, LayoutTracking, read, resolve};
 use crate::{
-    diag::{Diagnostic, ENTITY, Mark, Position, Report, Source, fields, lua},
-    document::{Mapping, Path, Value},
+    diag::{Diagnostic, DiagnosticReport, ENTITY, MarkedPart, Position, SourceFile, fields, lua},
+    document::{Mapping, NodePath, Value},
     entity::DOCUMENT,
-    schema::{self, Entity, Field, Kind, Plugins},
+    schema::{self, EntitySchema, Field, FieldKind, PluginSchemas},
 };
 
 /// Kong's account of a document that is refused.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Refusal {
+pub struct RefusedDocument {
     /// Messages where the faulty fields stand.
     pub fields: Value,
     /// The faulty entities with their faults, which are left out of the tree then; if that was asked for.
@@ -26,11 +26,16 @@ pub struct Refusal {
 
 /// Why `source` is refused; with `flatten`, entity by entity.
 #[must_use]
-pub fn refusal(source: &Source, report: &Report, plugins: &dyn Plugins, flatten: bool) -> Refusal {
+pub fn refusal(
+    source: &SourceFile,
+    report: &DiagnosticReport,
+    plugins: &dyn PluginSchemas,
+    flatten: bool,
+) -> RefusedDocument {
     let mut refusal = match unreadable(source, report) {
-        Some(error) => Refusal { fields: error, flattened: None, message: String::new() },
+        Some(error) => RefusedDocument { fields: error, flattened: None, message: String::new() },
         None if flatten => flattened(source, report, plugins),
-        None => Refusal { fields: fields(&told(report)), flattened: None, message: String::new() },
+        None => RefusedDocument { fields: fields(&told(report)), flattened: None, message: String::new() },
     };
     refusal.message = format!("declarative config is invalid: {}", lua(&refusal.fields));
     refusal
@@ -61,16 +66,16 @@ pub fn in_kongs_words(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-fn told(report: &Report) -> Vec<Diagnostic> {
+fn told(report: &DiagnosticReport) -> Vec<Diagnostic> {
     in_kongs_words(report.diagnostics().to_vec())
 }
 
 /// What Kong says of a text that is no document.
-fn unreadable(source: &Source, report: &Report) -> Option<Value> {
+fn unreadable(source: &SourceFile, report: &DiagnosticReport) -> Option<Value> {
     let first = report.diagnostics().iter().find(|it| it.is_error())?;
     let is_root = first.path.steps().is_empty();
     let message = match first.mark {
-        Mark::Byte(byte) if is_root => libyaml(&first.message, source, &report.position(first), byte),
+        MarkedPart::Byte(byte) if is_root => libyaml(&first.message, source, &report.position(first), byte),
         _ if is_root && first.message == "expected an object" => first.message.clone(),
         _ => return None,
     };
@@ -80,7 +85,7 @@ fn unreadable(source: &Source, report: &Report) -> Option<Value> {
 
 /// A syntax error in the words of Kong's YAML library, with its line and the number of characters before it. What
 /// is left open is noticed at the end.
-fn libyaml(message: &str, source: &Source, position: &Position, byte: usize) -> String {
+fn libyaml(message: &str, source: &SourceFile, position: &Position, byte: usize) -> String {
     let text = source.text.trim_end();
     let place = |position: &Position| format!("{}:{}", position.line, position.column - 1);
     let end = || {
@@ -148,11 +153,11 @@ fn place_of(text: &str, byte: usize) -> String {
     format!("{}:{column}", before.matches('\n').count() + 1)
 }
 
-fn flattened(source: &Source, report: &Report, plugins: &dyn Plugins) -> Refusal {
+fn flattened(source: &SourceFile, report: &DiagnosticReport, plugins: &dyn PluginSchemas) -> RefusedDocument {
     let tree = fields(&told(report));
     // Ids are derived once every field is right, and looked at for what stands twice.
     let late = report.diagnostics().iter().any(|it| it.message.starts_with("uniqueness violation"));
-    let document = read(source, Format::Kong, &Origin::default(), Noted::default())
+    let document = read(source, DeclarativeFormat::Kong, &ConfigOrigin::default(), LayoutTracking::default())
         .map(|it| it.value)
         .unwrap_or_default();
     let checked = schema::check(DOCUMENT, &document, plugins);
@@ -163,7 +168,7 @@ fn flattened(source: &Source, report: &Report, plugins: &dyn Plugins) -> Refusal
         match rest.get(field.name).cloned() {
             Some(Value::Sequence(faults)) => {
                 let items = document.get(field.name).map(Value::items).unwrap_or_default();
-                flattener.list(entity, items, &faults, &Path::root().key(field.name), None);
+                flattener.list(entity, items, &faults, &NodePath::root().key(field.name), None);
                 rest.remove(field.name);
             }
             // What it knows by name Kong loses here.
@@ -171,22 +176,22 @@ fn flattened(source: &Source, report: &Report, plugins: &dyn Plugins) -> Refusal
             _ => (),
         }
     }
-    Refusal { fields: rest.into(), flattened: Some(flattener.flat), message: String::new() }
+    RefusedDocument { fields: rest.into(), flattened: Some(flattener.flat), message: String::new() }
 }
 
 /// The fields that hold entities, with the field of those that refers back.
 fn collections(
     fields: &'static [Field],
-) -> impl Iterator<Item = (&'static Field, &'static Entity, &'static str)> {
+) -> impl Iterator<Item = (&'static Field, &'static EntitySchema, &'static str)> {
     fields.iter().filter_map(|field| match field.kind {
-        Kind::Entities(entity, back) => Some((field, entity(), back)),
+        FieldKind::Entities(entity, back) => Some((field, entity(), back)),
         _ => None,
     })
 }
 
 struct Flattener {
     /// Derived and given ids by place.
-    ids: HashMap<Path, String>,
+    ids: HashMap<NodePath, String>,
     flat: Vec<Value>,
 }
 
@@ -194,10 +199,10 @@ impl Flattener {
     /// The faulty entities of a list, of the document's own the last one first; each after those that it holds.
     fn list(
         &mut self,
-        entity: &'static Entity,
+        entity: &'static EntitySchema,
         items: &[Value],
         faults: &[Value],
-        at: &Path,
+        at: &NodePath,
         parent: Option<(&'static str, &str)>,
     ) {
         let mut told: Vec<_> = faults.iter().enumerate().filter(|(_, faults)| !faults.is_null()).collect();
@@ -213,10 +218,10 @@ impl Flattener {
 
     fn entity(
         &mut self,
-        entity: &'static Entity,
+        entity: &'static EntitySchema,
         item: &Value,
         faults: &Value,
-        at: &Path,
+        at: &NodePath,
         parent: Option<(&'static str, &str)>,
     ) {
         let mut record = item.as_mapping().cloned().unwrap_or_default();
@@ -251,9 +256,9 @@ impl Flattener {
     }
 
     /// A reference that is a faulty record is an entity to Kong.
-    fn referred(&mut self, entity: &'static Entity, record: &Mapping, own: &mut Mapping) {
+    fn referred(&mut self, entity: &'static EntitySchema, record: &Mapping, own: &mut Mapping) {
         for field in entity.fields {
-            let Kind::Foreign(collection) = field.kind else { continue };
+            let FieldKind::Foreign(collection) = field.kind else { continue };
             let (Some(Value::Mapping(given)), Some(Value::Mapping(faults)), Some(entity)) =
                 (record.get(field.name), own.get(field.name), entity_of(collection))
             else {
@@ -268,12 +273,12 @@ impl Flattener {
 }
 
 /// The entities of a collection.
-fn entity_of(collection: &str) -> Option<&'static Entity> {
+fn entity_of(collection: &str) -> Option<&'static EntitySchema> {
     collections(DOCUMENT).map(|(_, entity, _)| entity).find(|it| it.collection == collection)
 }
 
 /// What is told of one entity.
-fn account(entity: &Entity, record: Mapping, id: Option<String>, errors: Vec<Value>) -> Value {
+fn account(entity: &EntitySchema, record: Mapping, id: Option<String>, errors: Vec<Value>) -> Value {
     let collection = entity.collection;
     let kind = collection.strip_suffix('s').unwrap_or(collection);
     let mut told: Mapping = [("entity_type", Value::from(kind))].into_iter().collect();

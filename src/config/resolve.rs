@@ -7,35 +7,35 @@ use hashbrown::HashMap as SeededMap;
 use uuid::Uuid;
 
 use super::{
-    collect::Collector,
-    past::{Node, Past},
+    collect::EntityCollector,
+    past::{EntityNode, PreviousConfig},
 };
 
 use crate::{
     diag::{Diagnostic, push_bounded},
-    document::{Mapping, Path, Text, Value},
+    document::{Mapping, NodePath, SharedText, Value},
     entity::{Entities, entity_id, password_hash, says_the_same},
-    schema::{Item, Kind, Plugins},
+    schema::{CheckedItem, FieldKind, PluginSchemas},
 };
 
 /// What checked items become.
 #[derive(Default)]
-pub(super) struct Resolved {
+pub(super) struct ResolvedEntities {
     pub(super) entities: Entities,
     /// What each of its records was read from.
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<EntityNode>,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 /// Turns checked items into entities. `transform` says that passwords are passwords, not hashes yet.
 pub(super) fn resolve(
-    items: Vec<Item>,
-    plugins: &dyn Plugins,
+    items: Vec<CheckedItem>,
+    plugins: &dyn PluginSchemas,
     now: i64,
     transform: bool,
-    past: &Past<'_>,
-) -> Resolved {
-    let mut resolver = Resolver::new(items);
+    past: &PreviousConfig<'_>,
+) -> ResolvedEntities {
+    let mut resolver = ReferenceResolver::new(items);
     resolver.identify();
     resolver.refer();
     if resolver.diagnostics.is_empty() {
@@ -45,23 +45,23 @@ pub(super) fn resolve(
         resolver.hash_passwords();
     }
     if !resolver.diagnostics.is_empty() {
-        return Resolved { diagnostics: resolver.diagnostics, ..Resolved::default() };
+        return ResolvedEntities { diagnostics: resolver.diagnostics, ..ResolvedEntities::default() };
     }
     resolver.stamp(now, past);
-    let node = |(n, it): (usize, &Item)| Node {
+    let node = |(n, it): (usize, &CheckedItem)| EntityNode {
         written: it.written.clone(),
         parent: it.parent,
         // A password becomes a hash, for a Consumer that it does not name.
         lasts: !it.noted && !resolver.counted.contains(&n) && it.entity.collection != "basicauth_credentials",
     };
     let nodes = resolver.items.iter().enumerate().map(node).collect();
-    let (entities, diagnostics) = Collector::new(resolver.items, past.entities, plugins).entities();
-    Resolved { entities, nodes, diagnostics }
+    let (entities, diagnostics) = EntityCollector::new(resolver.items, past.entities, plugins).entities();
+    ResolvedEntities { entities, nodes, diagnostics }
 }
 
 /// The references to nothing among items that may be wrong in other ways, too.
-pub(super) fn dangling(items: Vec<Item>) -> Vec<Diagnostic> {
-    let mut resolver = Resolver::new(items);
+pub(super) fn dangling(items: Vec<CheckedItem>) -> Vec<Diagnostic> {
+    let mut resolver = ReferenceResolver::new(items);
     resolver.identify();
     resolver.diagnostics.clear();
     resolver.refer();
@@ -74,33 +74,33 @@ pub(super) fn dangling(items: Vec<Item>) -> Vec<Diagnostic> {
 }
 
 /// The ids that Kong derives for items, by where they stand.
-pub(super) fn derived_ids(items: Vec<Item>) -> HashMap<Path, String> {
-    let mut resolver = Resolver::new(items);
+pub(super) fn derived_ids(items: Vec<CheckedItem>) -> HashMap<NodePath, String> {
+    let mut resolver = ReferenceResolver::new(items);
     resolver.identify();
     let derived = |n: &usize| resolver.is_given(*n) || resolver.kongs_key(*n).is_some();
     let all = (0..resolver.items.len()).filter(derived);
     all.map(|n| (resolver.items[n].path.clone(), resolver.ids[n].to_string())).collect()
 }
 
-struct Resolver {
-    items: Vec<Item>,
+struct ReferenceResolver {
+    items: Vec<CheckedItem>,
     /// The id of each item.
-    ids: Vec<Text>,
+    ids: Vec<SharedText>,
     /// Items whose ids depend on how many say the same before them.
     counted: HashSet<usize>,
     /// Items by collection, unique field and its value.
-    unique: SeededMap<(&'static str, &'static str, Text), usize>,
+    unique: SeededMap<(&'static str, &'static str, SharedText), usize>,
     /// The key `id`, shared by all references.
-    id_key: Text,
+    id_key: SharedText,
     /// Items by collection and id.
-    found: SeededMap<(&'static str, Text), usize>,
+    found: SeededMap<(&'static str, SharedText), usize>,
     diagnostics: Vec<Diagnostic>,
     /// What is said if nothing else is wrong: Kong looks at these fields last.
     later: Vec<Diagnostic>,
 }
 
-impl Resolver {
-    fn new(items: Vec<Item>) -> Self {
+impl ReferenceResolver {
+    fn new(items: Vec<CheckedItem>) -> Self {
         let many = items.len();
         Self {
             items,
@@ -167,15 +167,21 @@ impl Resolver {
     }
 
     /// Where Kong puts a complaint about an item that it knows by its name: `collection.name`.
-    fn by_name(&self, n: usize, record: &Value) -> Option<Path> {
+    fn by_name(&self, n: usize, record: &Value) -> Option<NodePath> {
         let collection = self.items[n].entity.collection;
         let field = unique_fields(collection).first().copied().unwrap_or("id");
         let name = [field, "id"].into_iter().find_map(|field| record.get(field)?.as_str())?;
-        Some(Path::root().key(collection).key(name))
+        Some(NodePath::root().key(collection).key(name))
     }
 
     /// Complains of an item at `at`; machines are told the second message at `place`.
-    fn refuse_second(&self, at: Path, place: Path, [said, told]: [String; 2], first: usize) -> Diagnostic {
+    fn refuse_second(
+        &self,
+        at: NodePath,
+        place: NodePath,
+        [said, told]: [String; 2],
+        first: usize,
+    ) -> Diagnostic {
         let help = format!("the first one is {}", self.items[first].path);
         let mut diagnostic = Diagnostic::error(at, said).help(help).told(place, told);
         if let Some(telling) = &mut diagnostic.telling {
@@ -189,8 +195,8 @@ impl Resolver {
     }
 
     /// The id of an item; one of before has it in its record.
-    fn id(&mut self, n: usize, unnamed: &mut HashMap<String, usize>) -> Text {
-        let Item { entity, record, parent, .. } = &self.items[n];
+    fn id(&mut self, n: usize, unnamed: &mut HashMap<String, usize>) -> SharedText {
+        let CheckedItem { entity, record, parent, .. } = &self.items[n];
         if let Some(id) = record.get("id").and_then(Value::as_text) {
             return id.clone();
         }
@@ -215,7 +221,7 @@ impl Resolver {
 
     /// What Kong makes the id of an item from, if it does not make up another one each time.
     fn kongs_key(&self, n: usize) -> Option<String> {
-        let Item { entity, record, parent, .. } = &self.items[n];
+        let CheckedItem { entity, record, parent, .. } = &self.items[n];
         // A reference fills its slot with what is written, a parent with its id: so do Kong's ids.
         let slot = |field| match (record.get(field).and_then(Value::as_str), parent) {
             (Some(written), _) => written.to_owned(),
@@ -263,9 +269,9 @@ impl Resolver {
     fn refer(&mut self) {
         for n in 0..self.items.len() {
             let record = std::mem::take(&mut self.items[n].record);
-            let mut found: Vec<(&'static str, Text)> = Vec::new();
+            let mut found: Vec<(&'static str, SharedText)> = Vec::new();
             for field in self.items[n].entity.fields {
-                if let Kind::Foreign(collection) = field.kind
+                if let FieldKind::Foreign(collection) = field.kind
                     && let Some(id) = self.reference(n, &record, field.name, collection)
                     && record.get(field.name).and_then(|it| it.get("id")).and_then(Value::as_text)
                         != Some(&id)
@@ -299,7 +305,7 @@ impl Resolver {
 
     /// When entities were made, where the text does not say, and changed, whatever it says: those that were there have
     /// been made when they were made, and those that say what they said were not changed.
-    fn stamp(&mut self, now: i64, past: &Past<'_>) {
+    fn stamp(&mut self, now: i64, past: &PreviousConfig<'_>) {
         let now = Value::from(now);
         for item in self.items.iter_mut().filter(|it| it.before.is_none()) {
             let open = |stamp: &&str| {
@@ -325,8 +331,8 @@ impl Resolver {
         record: &Value,
         field: &'static str,
         collection: &'static str,
-    ) -> Option<Text> {
-        let Item { parent, path, written, before, .. } = &self.items[n];
+    ) -> Option<SharedText> {
+        let CheckedItem { parent, path, written, before, .. } = &self.items[n];
         if let Some(parent) = parent.filter(|parent| parent.field == field) {
             return Some(self.ids[parent.item].clone());
         }

@@ -1,11 +1,11 @@
 //! Secrets that stand in clear in a file: one warning for all of them, since a file that holds one often holds many.
 
-use super::past::Node;
+use super::past::EntityNode;
 use crate::{
     diag::{Diagnostic, plural},
-    document::{Path, Step, Value},
-    entity::Record,
-    schema::{Field, Kind, Plugins},
+    document::{NodePath, PathStep, Value},
+    entity::EntityRecord,
+    schema::{Field, FieldKind, PluginSchemas},
 };
 
 /// What the top level says in `_ignore` where secrets are meant to be in the file.
@@ -15,9 +15,9 @@ const IGNORED: &str = "clear-secrets";
 /// asked for only if there are any; none if nobody knows.
 pub(super) fn in_clear(
     document: &Value,
-    records: &[Record],
-    nodes: &[Node],
-    plugins: &dyn Plugins,
+    records: &[EntityRecord],
+    nodes: &[EntityNode],
+    plugins: &dyn PluginSchemas,
     written: &dyn Fn() -> Option<Value>,
 ) -> Option<Diagnostic> {
     let ignored = document.get("_ignore").map(Value::items).unwrap_or_default();
@@ -37,7 +37,7 @@ pub(super) fn in_clear(
             let (Some(value), at) = (node.written.get(field.name), record.at.key(field.name)) else {
                 continue;
             };
-            if matches!(field.kind, Kind::Config) {
+            if matches!(field.kind, FieldKind::Config) {
                 let name = node.written.get("name").and_then(Value::as_str).unwrap_or_default();
                 let fields = plugins.settings(name).map_or(&[][..], |settings| settings.fields);
                 secrets_of(fields, value, &at, &format!("the plugin {name}"), &mut found);
@@ -52,9 +52,9 @@ pub(super) fn in_clear(
     // What a variable stands for is written otherwise.
     let written = written()?;
     found.retain(|(at, _)| node(&written, at).is_some_and(|it| node(document, at) == Some(it)));
-    let place = |(at, _): &(Path, String)| {
+    let place = |(at, _): &(NodePath, String)| {
         let step = at.steps().first();
-        document.entries().position(|(key, _)| matches!(step, Some(Step::Key(first)) if **first == *key))
+        document.entries().position(|(key, _)| matches!(step, Some(PathStep::Key(first)) if **first == *key))
     };
     found.sort_by_key(place);
     let (first, _) = found.first()?;
@@ -84,23 +84,23 @@ pub(super) fn in_clear(
 }
 
 /// The secrets of a field, each with what it belongs to.
-fn secrets(field: &Field, value: &Value, at: &Path, owner: &str, found: &mut Vec<(Path, String)>) {
+fn secrets(field: &Field, value: &Value, at: &NodePath, owner: &str, found: &mut Vec<(NodePath, String)>) {
     match field.kind {
-        Kind::Secret | Kind::Text | Kind::String => {
+        FieldKind::Secret | FieldKind::Text | FieldKind::String => {
             // The password of a cache may be empty, which those fields say of themselves.
-            let holds_secrets =
-                matches!(field.kind, Kind::Secret) || matches!(field.name, "password" | "redis_password");
+            let holds_secrets = matches!(field.kind, FieldKind::Secret)
+                || matches!(field.name, "password" | "redis_password");
             if holds_secrets && value.as_str().is_some_and(is_secret) {
                 found.push((at.clone(), owner.to_owned()));
             }
         }
-        Kind::Record(fields) => secrets_of(fields, value, at, owner, found),
-        Kind::Map(item) => {
+        FieldKind::Record(fields) => secrets_of(fields, value, at, owner, found),
+        FieldKind::Map(item) => {
             for (key, value) in value.entries().filter(|(key, _)| *key != "public_key") {
                 secrets(item, value, &at.key(key), owner, found);
             }
         }
-        Kind::Array(item) | Kind::Set(item) => {
+        FieldKind::Array(item) | FieldKind::Set(item) => {
             for (n, value) in value.items().iter().enumerate() {
                 secrets(item, value, &at.index(n), owner, found);
             }
@@ -109,7 +109,13 @@ fn secrets(field: &Field, value: &Value, at: &Path, owner: &str, found: &mut Vec
     }
 }
 
-fn secrets_of(fields: &[Field], record: &Value, at: &Path, owner: &str, found: &mut Vec<(Path, String)>) {
+fn secrets_of(
+    fields: &[Field],
+    record: &Value,
+    at: &NodePath,
+    owner: &str,
+    found: &mut Vec<(NodePath, String)>,
+) {
     for field in fields {
         if let Some(value) = record.get(field.name) {
             secrets(field, value, &at.key(field.name), owner, found);
@@ -126,10 +132,10 @@ fn is_secret(text: &str) -> bool {
     !text.is_empty() && !is_reference && !is_address
 }
 
-fn node<'a>(document: &'a Value, at: &Path) -> Option<&'a Value> {
+fn node<'a>(document: &'a Value, at: &NodePath) -> Option<&'a Value> {
     at.steps().iter().try_fold(document, |value, step| match step {
-        Step::Key(key) => value.get(key),
-        Step::Index(n) => value.items().get(*n),
-        Step::Inside => None,
+        PathStep::Key(key) => value.get(key),
+        PathStep::Index(n) => value.items().get(*n),
+        PathStep::Inside => None,
     })
 }

@@ -1,18 +1,18 @@
 //! References to vaults: `{vault://env/my-key}` stands for an environment variable. (Kong: "Secrets management".)
 
 use crate::{
-    document::{Mapping, Path, Value},
-    entity::Record,
-    schema::{Field, Kind},
+    document::{Mapping, NodePath, Value},
+    entity::EntityRecord,
+    schema::{Field, FieldKind},
 };
 
 /// The vaults of a configuration: each prefix, and what names of its variables begin with.
 #[derive(PartialEq, Eq)]
-pub(super) struct Vaults(Vec<(String, String)>);
+pub(super) struct VaultPrefixes(Vec<(String, String)>);
 
-impl Vaults {
+impl VaultPrefixes {
     /// The vaults among records, and the one that is always there.
-    pub(super) fn new(records: &[Record]) -> Self {
+    pub(super) fn new(records: &[EntityRecord]) -> Self {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let all = records.iter().filter(|it| it.collection() == "vaults").map(|it| {
             let config = it.value.get("config");
@@ -45,8 +45,8 @@ impl Vaults {
 pub(super) fn reveal(
     fields: &[Field],
     settings: &Value,
-    at: &Path,
-    open: &mut dyn FnMut(&str, &Path) -> String,
+    at: &NodePath,
+    open: &mut dyn FnMut(&str, &NodePath) -> String,
 ) -> Option<Value> {
     let known = fields.iter().map(|field| (field.name, field));
     members(&mut { known }, settings.as_mapping()?, at, open)
@@ -55,8 +55,8 @@ pub(super) fn reveal(
 fn members<'a>(
     fields: &mut dyn Iterator<Item = (&'a str, &'a Field)>,
     mapping: &Mapping,
-    at: &Path,
-    open: &mut dyn FnMut(&str, &Path) -> String,
+    at: &NodePath,
+    open: &mut dyn FnMut(&str, &NodePath) -> String,
 ) -> Option<Value> {
     let mut revealed: Option<Mapping> = None;
     for (name, field) in fields.filter(|(_, field)| may_refer(field)) {
@@ -64,8 +64,8 @@ fn members<'a>(
         let at = at.key(name);
         let found = match (field.kind, value) {
             (_, Value::String(text)) if field.is_reference(value) => Some(open(text, &at).into()),
-            (Kind::Record(fields), _) => reveal(fields, value, &at, open),
-            (Kind::Map(item), Value::Mapping(all)) => {
+            (FieldKind::Record(fields), _) => reveal(fields, value, &at, open),
+            (FieldKind::Map(item), Value::Mapping(all)) => {
                 members(&mut all.keys().map(|it| (it, item)), all, &at, open)
             }
             _ => None,
@@ -81,8 +81,8 @@ fn members<'a>(
 fn may_refer(field: &Field) -> bool {
     field.referenceable
         || match field.kind {
-            Kind::Record(fields) => fields.iter().any(may_refer),
-            Kind::Map(item) => may_refer(item),
+            FieldKind::Record(fields) => fields.iter().any(may_refer),
+            FieldKind::Map(item) => may_refer(item),
             _ => false,
         }
 }
@@ -95,15 +95,15 @@ mod tests {
     #[test]
     fn what_settings_refer_to_takes_the_place_of_references() {
         const REDIS: &[Field] =
-            &[Field::new("host", Kind::String), Field::new("password", Kind::Text).referenceable()];
+            &[Field::new("host", FieldKind::String), Field::new("password", FieldKind::Text).referenceable()];
         const FIELDS: &[Field] = &[
-            Field::new("redis", Kind::Record(REDIS)),
-            Field::new("headers", Kind::Map(&Field::item(Kind::String).referenceable())),
+            Field::new("redis", FieldKind::Record(REDIS)),
+            Field::new("headers", FieldKind::Map(&Field::item(FieldKind::String).referenceable())),
         ];
         let text = r#"{"redis":{"host":"{vault://env/a}","password":"{vault://env/b}"},"headers":{"x":"{vault://env/c}","y":"d"}}"#;
         let settings = read(text, Dialect::Kong).unwrap().value;
         let mut met = Vec::new();
-        let revealed = reveal(FIELDS, &settings, &Path::root().key("config"), &mut |text, at| {
+        let revealed = reveal(FIELDS, &settings, &NodePath::root().key("config"), &mut |text, at| {
             met.push(format!("{at} {text}"));
             text.to_uppercase()
         });
@@ -113,12 +113,12 @@ mod tests {
         );
         assert_eq!(met, ["config.redis.password {vault://env/b}", "config.headers.x {vault://env/c}"]);
         let plain = read(r#"{"redis":{"password":"p"}}"#, Dialect::Kong).unwrap().value;
-        assert!(reveal(FIELDS, &plain, &Path::root(), &mut |_, _| unreachable!()).is_none());
+        assert!(reveal(FIELDS, &plain, &NodePath::root(), &mut |_, _| unreachable!()).is_none());
     }
 
     #[test]
     fn references_name_variables() {
-        let vaults = Vaults(vec![("mine".into(), "SSL_".into()), ("env".into(), String::new())]);
+        let vaults = VaultPrefixes(vec![("mine".into(), "SSL_".into()), ("env".into(), String::new())]);
         let variable = |name: &str| match name {
             "MY_SECRET" => Some("a".to_owned()),
             "MY_SECRET_PREVIOUS" => Some("b".to_owned()),

@@ -3,7 +3,7 @@
 
 use crate::{
     diag::Diagnostic,
-    document::{Mapping, Path, Value},
+    document::{Mapping, NodePath, Value},
 };
 
 /// The protocols, and those that they are read as.
@@ -15,13 +15,13 @@ const COLLECTIONS: [&str; 4] = ["services", "routes", "plugins", "consumers"];
 /// The document without `ws` and `wss`. Of Services and Routes it is noted, as they take other requests, too.
 pub(super) fn plain(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Value {
     match document.as_mapping() {
-        Some(top) => below(top, &Path::root(), diagnostics).map_or(document, Value::from),
+        Some(top) => below(top, &NodePath::root(), diagnostics).map_or(document, Value::from),
         None => document,
     }
 }
 
 /// The record with every entity below it changed; none if nothing changes.
-fn below(record: &Mapping, at: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Mapping> {
+fn below(record: &Mapping, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) -> Option<Mapping> {
     let mut changed: Option<Mapping> = None;
     for collection in COLLECTIONS {
         let Some(Value::Sequence(items)) = record.get(collection) else { continue };
@@ -45,7 +45,7 @@ fn below(record: &Mapping, at: &Path, diagnostics: &mut Vec<Diagnostic>) -> Opti
 fn entity(
     given: &Mapping,
     collection: &str,
-    at: &Path,
+    at: &NodePath,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Mapping> {
     let mut record = below(given, at, diagnostics);

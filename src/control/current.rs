@@ -9,13 +9,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::watch::Stamp;
+use super::watch::FileStamp;
 use crate::{
-    config::Format,
-    diag::{Diagnostic, Report, Source},
+    config::DeclarativeFormat,
+    diag::{Diagnostic, DiagnosticReport, SourceFile},
     document,
     file_read::Unfinished,
-    snapshot::{Live, Snapshot},
+    snapshot::{LiveSnapshot, Snapshot},
 };
 
 /// Nothing is logged of a file that is being written for less than this.
@@ -24,13 +24,13 @@ const WORTH_A_WORD: Duration = Duration::from_secs(1);
 /// What is current, and how the last loads went.
 #[derive(Debug)]
 pub(super) struct Current {
-    live: Arc<Live>,
+    live: Arc<LiveSnapshot>,
     record: Mutex<Record>,
 }
 
 #[derive(Debug, Default)]
 struct Record {
-    state: State,
+    state: LoadHistory,
     /// What the door had when it was last read.
     seen: Option<Version>,
     /// How the files looked before they were last compared with what is live, which was of this generation then.
@@ -40,26 +40,26 @@ struct Record {
     /// What was refused last: noted as a failure when it is refused a second time.
     refused: Option<Refused>,
     /// A version that may have been cut off, and since when it is held back.
-    held: Option<(Arc<Source>, Instant)>,
+    held: Option<(Arc<SourceFile>, Instant)>,
 }
 
 /// The text of what was refused; none if there was nothing to be read.
 #[derive(Debug, PartialEq, Eq)]
-struct Refused(Option<Arc<Source>>);
+struct Refused(Option<Arc<SourceFile>>);
 
 /// What is told of what is current, and of the last loads.
 #[derive(Clone, Debug, Default)]
-pub struct State {
+pub struct LoadHistory {
     /// The name of what is current.
     pub source: Option<String>,
     /// Its text.
-    pub text: Option<Arc<Source>>,
+    pub text: Option<Arc<SourceFile>>,
     /// How its text is read.
-    pub format: Format,
+    pub format: DeclarativeFormat,
     /// What the door had that this has replaced in memory; none if what is current is what the door has.
     pub over: Option<Version>,
     /// Why the last try failed, if it did.
-    pub last_error: Option<Failure>,
+    pub last_error: Option<LoadFailure>,
     /// Why what the door has is not loaded yet, if it is not.
     pub pending: Option<Pending>,
     /// How often a configuration was made current.
@@ -70,11 +70,11 @@ pub struct State {
 
 /// A configuration that was refused.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct LoadFailure {
     /// When.
     pub at: SystemTime,
     /// Everything that is wrong with it.
-    pub report: Report,
+    pub report: DiagnosticReport,
 }
 
 /// A configuration that is not loaded yet.
@@ -83,7 +83,7 @@ pub struct Pending {
     /// Since when.
     pub at: SystemTime,
     /// Why, and what to do.
-    pub report: Report,
+    pub report: DiagnosticReport,
     /// Whether it is loaded even if it is no news: a signal asked for that.
     pub is_forced: bool,
     since: Instant,
@@ -93,12 +93,12 @@ pub struct Pending {
 /// What a door had at one time: its text, if it could be read, and how its files looked.
 #[derive(Clone, Debug)]
 pub struct Version {
-    text: Option<Arc<Source>>,
+    text: Option<Arc<SourceFile>>,
     looks: Looks,
 }
 
 impl Version {
-    pub(super) const fn new(text: Option<Arc<Source>>, looks: Looks) -> Self {
+    pub(super) const fn new(text: Option<Arc<SourceFile>>, looks: Looks) -> Self {
         Self { text, looks }
     }
 
@@ -110,14 +110,14 @@ impl Version {
 
 /// How files look from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Looks(Vec<(PathBuf, Option<Stamp>)>);
+pub(super) struct Looks(Vec<(PathBuf, Option<FileStamp>)>);
 
 impl Looks {
     pub(super) fn of(paths: impl IntoIterator<Item = PathBuf>) -> Self {
         Self(
             paths
                 .into_iter()
-                .map(|path| (Stamp::look(&path), path))
+                .map(|path| (FileStamp::look(&path), path))
                 .map(|(stamp, path)| (path, stamp))
                 .collect(),
         )
@@ -134,7 +134,7 @@ impl Looks {
 
     /// Whether no file was written or replaced; new permissions do not count.
     fn are_of_the_same_files(&self, other: &Self) -> bool {
-        let is_same = |(one, other): (&Option<Stamp>, &Option<Stamp>)| match (one, other) {
+        let is_same = |(one, other): (&Option<FileStamp>, &Option<FileStamp>)| match (one, other) {
             (Some(one), Some(other)) => one.is_of_the_same_file(other),
             (None, None) => true,
             _ => false,
@@ -162,7 +162,7 @@ pub(super) enum Candidate {
     /// Nothing: what is live is what the door has.
     Live,
     /// This text, if a file beside it has changed: what replaced the door's version in memory.
-    Memory(Arc<Source>, Format),
+    Memory(Arc<SourceFile>, DeclarativeFormat),
     /// What the door has.
     Door,
     /// Nothing yet: it is held back since it may have been cut off.
@@ -170,15 +170,15 @@ pub(super) enum Candidate {
 }
 
 impl Current {
-    pub(super) fn new(live: Arc<Live>) -> Self {
+    pub(super) fn new(live: Arc<LiveSnapshot>) -> Self {
         Self { live, record: Mutex::default() }
     }
 
-    pub(super) const fn live(&self) -> &Arc<Live> {
+    pub(super) const fn live(&self) -> &Arc<LiveSnapshot> {
         &self.live
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> LoadHistory {
         self.lock().state.clone()
     }
 
@@ -186,7 +186,7 @@ impl Current {
     pub(super) fn compare(
         &self,
         version: &Version,
-        format: Format,
+        format: DeclarativeFormat,
         is_forced: bool,
         hold: Duration,
     ) -> Candidate {
@@ -228,8 +228,8 @@ impl Current {
     pub(super) fn publish(
         &self,
         snapshot: Snapshot,
-        source: &Arc<Source>,
-        format: Format,
+        source: &Arc<SourceFile>,
+        format: DeclarativeFormat,
         place: Place,
     ) -> Arc<Snapshot> {
         let mut record = self.lock();
@@ -242,7 +242,7 @@ impl Current {
         // How it compares with the files is looked at next.
         (record.compared, record.refused, record.held) = (None, None, None);
         let state = &mut record.state;
-        *state = State {
+        *state = LoadHistory {
             source: Some(source.name.clone()),
             text: Some(source.clone()),
             format,
@@ -257,7 +257,12 @@ impl Current {
 
     /// Notes that what the door has was refused; true if that is a failure, and not the first sight of something that may
     /// be half done.
-    pub(super) fn refuse(&self, text: Option<Arc<Source>>, report: &Report, looks: Option<Looks>) -> bool {
+    pub(super) fn refuse(
+        &self,
+        text: Option<Arc<SourceFile>>,
+        report: &DiagnosticReport,
+        looks: Option<Looks>,
+    ) -> bool {
         let mut record = self.lock();
         record.state.pending = None;
         record.held = None;
@@ -269,25 +274,31 @@ impl Current {
         let generation = self.live.current().generation;
         record.compared = looks.map(|looks| (generation, looks));
         record.state.failures += 1;
-        record.state.last_error = Some(Failure { at: SystemTime::now(), report: report.clone() });
+        record.state.last_error = Some(LoadFailure { at: SystemTime::now(), report: report.clone() });
         true
     }
 
     /// Notes that a file is being written: what is live goes on until it is read.
-    pub(super) fn postpone(&self, unfinished: &Unfinished, is_forced: bool) -> Report {
+    pub(super) fn postpone(&self, unfinished: &Unfinished, is_forced: bool) -> DiagnosticReport {
         self.wait_for(unfinished_report(unfinished), is_forced)
     }
 
     /// Notes that a version is held back, since it may have been cut off.
-    pub(super) fn hold(&self, source: &Arc<Source>, lost: &str, hold: Duration, is_forced: bool) -> Report {
+    pub(super) fn hold(
+        &self,
+        source: &Arc<SourceFile>,
+        lost: &str,
+        hold: Duration,
+        is_forced: bool,
+    ) -> DiagnosticReport {
         let message = format!(
             "it may be incomplete: {lost}, and the system does not say whether its writer is done; it is loaded once it is \
              unchanged for {} seconds",
             hold.as_secs()
         );
-        let diagnostic = Diagnostic::error(document::Path::root(), message)
+        let diagnostic = Diagnostic::error(document::NodePath::root(), message)
             .help("end the text with a line `...`, which says that it is complete");
-        let report = Report::new(Source::new(source.name.clone(), ""), vec![diagnostic]);
+        let report = DiagnosticReport::new(SourceFile::new(source.name.clone(), ""), vec![diagnostic]);
         let mut record = self.lock();
         if record.held.as_ref().is_none_or(|(it, _)| it != source) {
             record.held = Some((source.clone(), Instant::now()));
@@ -297,16 +308,16 @@ impl Current {
     }
 
     /// Whether a version was held back, and long enough.
-    pub(super) fn was_held(&self, source: &Arc<Source>, hold: Duration) -> bool {
+    pub(super) fn was_held(&self, source: &Arc<SourceFile>, hold: Duration) -> bool {
         self.lock().held.as_ref().is_some_and(|(it, since)| it == source && since.elapsed() >= hold)
     }
 
     /// What a version is held back for, if one is.
-    pub(super) fn held(&self) -> Option<Report> {
+    pub(super) fn held(&self) -> Option<DiagnosticReport> {
         self.lock().state.pending.as_ref().map(|it| it.report.clone())
     }
 
-    fn wait_for(&self, report: Report, is_forced: bool) -> Report {
+    fn wait_for(&self, report: DiagnosticReport, is_forced: bool) -> DiagnosticReport {
         let mut record = self.lock();
         record.compared = None;
         let before = record.state.pending.take();
@@ -339,8 +350,8 @@ impl Current {
 }
 
 /// Says that a file is being written, and what to do.
-pub(super) fn unfinished_report(unfinished: &Unfinished) -> Report {
-    let diagnostic = Diagnostic::error(document::Path::root(), unfinished.why)
+pub(super) fn unfinished_report(unfinished: &Unfinished) -> DiagnosticReport {
+    let diagnostic = Diagnostic::error(document::NodePath::root(), unfinished.why)
         .help("close it, or put a complete file in its place by a rename");
-    Report::new(Source::new(unfinished.path.display().to_string(), ""), vec![diagnostic])
+    DiagnosticReport::new(SourceFile::new(unfinished.path.display().to_string(), ""), vec![diagnostic])
 }

@@ -5,23 +5,24 @@
 use std::sync::Arc;
 
 use crate::{
-    diag::Source,
+    diag::SourceFile,
     document::Value,
-    entity::{Entities, Record},
+    entity::{Entities, EntityRecord},
 };
 
 /// What a new version lacks as it would if its text had been cut off, in words; none if it is complete by itself, or
 /// lacks nothing of that kind.
 pub(super) fn lost(
-    before: (&Entities, Option<&Arc<Source>>),
-    after: (&Entities, &Arc<Source>),
+    before: (&Entities, Option<&Arc<SourceFile>>),
+    after: (&Entities, &Arc<SourceFile>),
 ) -> Option<String> {
     let ((before, text_before), (after, text_after)) = (before, after);
-    let parts = |it: &'_ Arc<Source>| if it.parts.is_empty() { vec![it.clone()] } else { it.parts.clone() };
+    let parts =
+        |it: &'_ Arc<SourceFile>| if it.parts.is_empty() { vec![it.clone()] } else { it.parts.clone() };
     if !parts(text_after).iter().any(|it| can_go_on(&it.text)) {
         return None;
     }
-    let begins = |it: &Arc<Source>| {
+    let begins = |it: &Arc<SourceFile>| {
         let text = text_after.text.trim_end();
         text.len() < it.text.trim_end().len() && it.text.starts_with(text)
     };
@@ -39,14 +40,14 @@ fn can_go_on(text: &str) -> bool {
     !(text.starts_with(['{', '[']) && text.ends_with(['}', ']'])) && text.lines().next_back() != Some("...")
 }
 
-fn is_plugin(record: &Record) -> bool {
+fn is_plugin(record: &EntityRecord) -> bool {
     record.collection() == "plugins"
 }
 
 /// Whether a plugin is gone, and not with what it was for.
-fn is_lost(plugin: &Record, after: &Entities) -> bool {
-    let scopes = |it: &Record| SCOPES.map(|(field, _)| reference(&it.value, field).map(str::to_owned));
-    let same = |it: &Record| {
+fn is_lost(plugin: &EntityRecord, after: &Entities) -> bool {
+    let scopes = |it: &EntityRecord| SCOPES.map(|(field, _)| reference(&it.value, field).map(str::to_owned));
+    let same = |it: &EntityRecord| {
         it.id() == plugin.id()
             || text(&it.value, "name") == text(&plugin.value, "name") && scopes(it) == scopes(plugin)
     };
@@ -80,17 +81,17 @@ mod tests {
     use super::*;
     use crate::{
         config,
-        plugin::{Bundled, EnabledPlugins},
+        plugin::{BundledPlugins, EnabledPlugins},
     };
 
     #[track_caller]
     fn check(before: &str, after: &str, expected: Option<&str>) {
         let read = |text: &str| {
-            let source = Source::new("kong.yaml", text);
+            let source = SourceFile::new("kong.yaml", text);
             let read = config::parse(
                 &source,
-                config::Format::Deck,
-                &Bundled { expressions: false, enabled: EnabledPlugins::ALL },
+                config::DeclarativeFormat::Deck,
+                &BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL },
                 0,
             );
             (read.unwrap().entities, source)

@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Mocked, folder};
+use super::{MockConfig, folder};
 use crate::{
-    diag::{Diagnostic, Report, Source},
-    document::Path,
+    diag::{Diagnostic, DiagnosticReport, SourceFile},
+    document::NodePath,
     file_read::{FileReader, patiently},
 };
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// As [`read_by`].
-pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
+pub fn read(path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
     patiently(PATIENCE, |reader| read_by(reader, path)).0
 }
 
@@ -32,29 +32,29 @@ pub fn read(path: &FilePath) -> Result<Arc<Source>, Report> {
 ///
 /// # Errors
 /// One cannot be read, or is no text; the report says why and what to do.
-fn read_by(reader: &FileReader, path: &FilePath) -> Result<Arc<Source>, Report> {
+fn read_by(reader: &FileReader, path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
     match folder::files(path) {
         None => read_file(reader, path),
         Some(files) if files.is_empty() => {
             let diagnostic = Diagnostic::error(
-                Path::root(),
+                NodePath::root(),
                 "no configuration is in here: it is a directory without one, or a pattern for no file",
             )
             .help("put files into it whose names end with .yaml, .yml or .json");
-            Err(Report::new(Source::new(path.display().to_string(), ""), vec![diagnostic]))
+            Err(DiagnosticReport::new(SourceFile::new(path.display().to_string(), ""), vec![diagnostic]))
         }
         Some(files) => {
             let parts = files.iter().map(|file| read_file(reader, file)).collect::<Result<Vec<_>, _>>()?;
-            Ok(Source::of_parts(path.display().to_string(), parts))
+            Ok(SourceFile::of_parts(path.display().to_string(), parts))
         }
     }
 }
 
-fn read_file(reader: &FileReader, path: &FilePath) -> Result<Arc<Source>, Report> {
+fn read_file(reader: &FileReader, path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
     let name = path.display().to_string();
     let fail = |message: String, help: &str| {
-        let diagnostic = Diagnostic::error(Path::root(), message).help(help);
-        Report::new(Source::new(&*name, ""), vec![diagnostic])
+        let diagnostic = Diagnostic::error(NodePath::root(), message).help(help);
+        DiagnosticReport::new(SourceFile::new(&*name, ""), vec![diagnostic])
     };
     let bytes = match reader.read(path, MOST_BYTES) {
         Ok(bytes) => bytes,
@@ -71,7 +71,7 @@ fn read_file(reader: &FileReader, path: &FilePath) -> Result<Arc<Source>, Report
         }
     };
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(name, text)),
+        Ok(text) => Ok(SourceFile::new(name, text)),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
@@ -85,23 +85,23 @@ fn read_file(reader: &FileReader, path: &FilePath) -> Result<Arc<Source>, Report
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum ConfigSource {
     /// A file; it is watched.
     File(PathBuf),
     /// A text, from `KONG_DECLARATIVE_CONFIG_STRING`.
     Text(String),
     /// OpenAPI documents, to be mocked as a whole; they are watched.
-    Mocked(Mocked),
+    Mocked(MockConfig),
     /// Nothing: empty until the Admin API brings one.
     Nothing,
 }
 
-impl Door {
+impl ConfigSource {
     /// The text behind it, for a command: a file that is being written is waited for.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn read(&self) -> Result<Arc<Source>, Report> {
+    pub fn read(&self) -> Result<Arc<SourceFile>, DiagnosticReport> {
         patiently(PATIENCE, |reader| self.open(reader)).0
     }
 
@@ -109,10 +109,10 @@ impl Door {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn open(&self, reader: &FileReader) -> Result<Arc<Source>, Report> {
+    pub fn open(&self, reader: &FileReader) -> Result<Arc<SourceFile>, DiagnosticReport> {
         match self {
             Self::File(path) => read_by(reader, path),
-            Self::Text(text) => Ok(Source::new("KONG_DECLARATIVE_CONFIG_STRING", &**text)),
+            Self::Text(text) => Ok(SourceFile::new("KONG_DECLARATIVE_CONFIG_STRING", &**text)),
             Self::Mocked(mocked) => {
                 // The plugin reads them again, from inside their folder; here they only have to be readable.
                 for document in &mocked.documents {
@@ -120,7 +120,7 @@ impl Door {
                 }
                 Ok(mocked.configuration())
             }
-            Self::Nothing => Ok(Source::new("(empty)", "_format_version: \"3.0\"\n")),
+            Self::Nothing => Ok(SourceFile::new("(empty)", "_format_version: \"3.0\"\n")),
         }
     }
 
@@ -146,7 +146,7 @@ impl Door {
     }
 }
 
-impl fmt::Display for Door {
+impl fmt::Display for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),

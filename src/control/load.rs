@@ -7,16 +7,16 @@ use std::{
 };
 
 use super::{
-    Door,
-    current::{Candidate, Current, Looks, Place, State, Version, unfinished_report},
+    ConfigSource,
+    current::{Candidate, Current, LoadHistory, Looks, Place, Version, unfinished_report},
     cut,
-    reading::Reading,
+    reading::ReadOptions,
 };
 use crate::{
-    config::Format,
-    diag::{Report, Source},
+    config::DeclarativeFormat,
+    diag::{DiagnosticReport, SourceFile},
     file_read::{FileReader, Unfinished, patiently},
-    snapshot::{Checker, Compiled, Compiler, Live, Snapshot, changes},
+    snapshot::{CompiledSnapshot, LiveSnapshot, Snapshot, SnapshotChecker, SnapshotCompiler, changes},
 };
 
 /// A version that may have been cut off is loaded once it is unchanged for so long.
@@ -45,12 +45,12 @@ impl Asked {
 pub struct Control {
     current: Current,
     /// Loads and writes stand in line for it.
-    compiler: Mutex<Compiler>,
+    compiler: Mutex<SnapshotCompiler>,
     /// What is loaded, and written if it is a file.
-    door: Option<Door>,
+    door: Option<ConfigSource>,
     /// How files are read.
-    files: Format,
-    checker: Checker,
+    files: DeclarativeFormat,
+    checker: SnapshotChecker,
     /// Whether events of the file system say that a writer has not closed its file.
     writing: Arc<AtomicBool>,
     hold: Duration,
@@ -60,11 +60,11 @@ pub struct Control {
 
 /// A configuration that is current now.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// What it became.
     pub snapshot: Arc<Snapshot>,
     /// What its author should know.
-    pub warnings: Report,
+    pub warnings: DiagnosticReport,
     /// What is different from before, in words.
     pub changes: String,
 }
@@ -75,33 +75,33 @@ pub enum Reconciled {
     /// They are the same, or what is live replaced it in memory.
     Same,
     /// What the door has is live now.
-    Loaded(Loaded),
+    Loaded(LoadedConfig),
     /// What the door has cannot be used. It counts as a failure at the second sight.
     Refused {
         /// Everything that is wrong with it.
-        report: Report,
+        report: DiagnosticReport,
         /// Whether it was refused before.
         is_failure: bool,
     },
     /// What the door has is not loaded yet, since it may be incomplete.
-    Pending(Report),
+    Pending(DiagnosticReport),
 }
 
 /// A text that was not made current.
 #[derive(Debug)]
 pub enum PostError {
     /// It cannot be used.
-    Refused(Report),
+    Refused(DiagnosticReport),
     /// A file that it names is being written.
-    Unfinished(Report),
+    Unfinished(DiagnosticReport),
 }
 
 impl Control {
     /// Begins with an empty configuration.
     #[must_use]
-    pub fn new(compiler: Compiler) -> Self {
-        let current = Current::new(Live::new(compiler.empty()));
-        let (files, checker) = (Format::default(), compiler.checker());
+    pub fn new(compiler: SnapshotCompiler) -> Self {
+        let current = Current::new(LiveSnapshot::new(compiler.empty()));
+        let (files, checker) = (DeclarativeFormat::default(), compiler.checker());
         Self {
             current,
             compiler: Mutex::new(compiler),
@@ -117,13 +117,13 @@ impl Control {
 
     /// The same, reading files like this.
     #[must_use]
-    pub fn reading(self, files: Format) -> Self {
+    pub fn reading(self, files: DeclarativeFormat) -> Self {
         Self { files, ..self }
     }
 
     /// The same, for what comes through this door: a file is where writes are saved.
     #[must_use]
-    pub fn behind(self, door: &Door) -> Self {
+    pub fn behind(self, door: &ConfigSource) -> Self {
         Self { door: Some(door.clone()), ..self }
     }
 
@@ -135,7 +135,7 @@ impl Control {
 
     /// Looks at single records as a load does.
     #[must_use]
-    pub const fn checker(&self) -> Checker {
+    pub const fn checker(&self) -> SnapshotChecker {
         self.checker
     }
 
@@ -143,20 +143,20 @@ impl Control {
     #[must_use]
     pub fn file(&self) -> Option<&FilePath> {
         match &self.door {
-            Some(Door::File(path)) => Some(path),
+            Some(ConfigSource::File(path)) => Some(path),
             _ => None,
         }
     }
 
     /// The current Snapshot and those to come.
     #[must_use]
-    pub const fn live(&self) -> &Arc<Live> {
+    pub const fn live(&self) -> &Arc<LiveSnapshot> {
         self.current.live()
     }
 
     /// How the last loads went.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> LoadHistory {
         self.current.state()
     }
 
@@ -170,14 +170,14 @@ impl Control {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn start(&self) -> Result<Loaded, Report> {
+    pub fn start(&self) -> Result<LoadedConfig, DiagnosticReport> {
         let attempt = |reader: &FileReader| self.reconcile_by(&mut self.turn(), Asked::ANYWAY, reader);
         let (result, _) = patiently(START_PATIENCE, attempt);
         match result {
             Reconciled::Loaded(loaded) => Ok(loaded),
             Reconciled::Refused { report, .. } | Reconciled::Pending(report) => Err(report),
             // It was asked for in any case; there is nothing else that it could be.
-            Reconciled::Same => Err(Report::new(Source::new("(empty)", ""), Vec::new())),
+            Reconciled::Same => Err(DiagnosticReport::new(SourceFile::new("(empty)", ""), Vec::new())),
         }
     }
 
@@ -189,11 +189,11 @@ impl Control {
     }
 
     /// The same for a write, which has its turn. Files beside the configuration that look as they did are not read.
-    pub(super) fn reconcile_for_write(&self, compiler: &mut Compiler) -> Reconciled {
+    pub(super) fn reconcile_for_write(&self, compiler: &mut SnapshotCompiler) -> Reconciled {
         self.reconcile_by(compiler, Asked::BEFORE_WRITE, &self.reader())
     }
 
-    fn reconcile_by(&self, compiler: &mut Compiler, asked: Asked, reader: &FileReader) -> Reconciled {
+    fn reconcile_by(&self, compiler: &mut SnapshotCompiler, asked: Asked, reader: &FileReader) -> Reconciled {
         let Some(door) = &self.door else { return Reconciled::Same };
         let is_forced = asked.is_forced || self.state().pending.is_some_and(|it| it.is_forced);
         let pending = |it: &Unfinished| Reconciled::Pending(self.current.postpone(it, is_forced));
@@ -257,7 +257,11 @@ impl Control {
     ///
     /// # Errors
     /// It cannot be used, and nothing changes.
-    pub fn post(&self, source: &Arc<Source>, format: Format) -> Result<Loaded, PostError> {
+    pub fn post(
+        &self,
+        source: &Arc<SourceFile>,
+        format: DeclarativeFormat,
+    ) -> Result<LoadedConfig, PostError> {
         let mut compiler = self.turn();
         let (before, reader) = (self.live().current(), self.reader());
         let made = Self::compile(&mut compiler, source, format, &before, &reader);
@@ -271,38 +275,38 @@ impl Control {
     }
 
     fn compile(
-        compiler: &mut Compiler,
-        source: &Arc<Source>,
-        format: Format,
+        compiler: &mut SnapshotCompiler,
+        source: &Arc<SourceFile>,
+        format: DeclarativeFormat,
         before: &Snapshot,
         reader: &FileReader,
-    ) -> Result<Compiled, Report> {
-        let advise = format != Format::Kong;
-        Reading { format, before, advise, layout: false, known: None, reader }.compile(compiler, source)
+    ) -> Result<CompiledSnapshot, DiagnosticReport> {
+        let advise = format != DeclarativeFormat::Kong;
+        ReadOptions { format, before, advise, layout: false, known: None, reader }.compile(compiler, source)
     }
 
     /// Makes a Snapshot of this text current.
     pub(super) fn publish(
         &self,
-        compiler: &mut Compiler,
+        compiler: &mut SnapshotCompiler,
         before: &Snapshot,
-        source: &Arc<Source>,
-        format: Format,
+        source: &Arc<SourceFile>,
+        format: DeclarativeFormat,
         place: Place,
-        mut made: Compiled,
-    ) -> Loaded {
+        mut made: CompiledSnapshot,
+    ) -> LoadedConfig {
         compiler.adopt(&mut made);
-        let Compiled { snapshot, warnings, .. } = made;
+        let CompiledSnapshot { snapshot, warnings, .. } = made;
         let changes = changes(&before.entities, &snapshot.entities);
         let snapshot = self.current.publish(snapshot, source, format, place);
-        Loaded { snapshot, warnings: Report::new(source.clone(), warnings), changes }
+        LoadedConfig { snapshot, warnings: DiagnosticReport::new(source.clone(), warnings), changes }
     }
 
     /// How the files look, if what is live was not compared with them since they look so. It blocks.
     pub(super) fn news(&self) -> Option<Looks> {
         match self.current.compared() {
             Some(compared) => Some(compared.again()).filter(|now| *now != compared),
-            None => Some(Looks::of(self.door.as_ref().map(Door::files).unwrap_or_default())),
+            None => Some(Looks::of(self.door.as_ref().map(ConfigSource::files).unwrap_or_default())),
         }
     }
 
@@ -313,7 +317,7 @@ impl Control {
         self.door.as_ref().map(|door| Self::paths(door, &self.turn())).unwrap_or_default()
     }
 
-    fn paths(door: &Door, compiler: &Compiler) -> Vec<PathBuf> {
+    fn paths(door: &ConfigSource, compiler: &SnapshotCompiler) -> Vec<PathBuf> {
         let mut paths = door.files();
         paths.extend(compiler.files().chain(compiler.named()).cloned());
         paths.sort_unstable();
@@ -332,7 +336,7 @@ impl Control {
         }
     }
 
-    pub(super) fn turn(&self) -> MutexGuard<'_, Compiler> {
+    pub(super) fn turn(&self) -> MutexGuard<'_, SnapshotCompiler> {
         // Whoever stopped half-way has made nothing current.
         self.compiler.lock().unwrap_or_else(PoisonError::into_inner)
     }

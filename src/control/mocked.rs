@@ -9,14 +9,14 @@ use std::{
 
 use serde_json::{Value as Json, json};
 
-use crate::diag::Source;
+use crate::diag::SourceFile;
 
 /// Documents to be mocked, with Prism's manners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct Mocked {
+pub struct MockConfig {
     /// At least one.
-    pub documents: Vec<Document>,
+    pub documents: Vec<MockedDocument>,
     /// Whether parameters and bodies of requests are checked.
     pub validate: bool,
     /// Whether security requirements are checked.
@@ -35,14 +35,14 @@ pub struct Mocked {
 
 /// One document, and where it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
+pub struct MockedDocument {
     /// Its file.
     pub file: PathBuf,
     /// What its paths begin with, without a slash at the end; empty for none.
     pub prefix: String,
 }
 
-impl Document {
+impl MockedDocument {
     /// Reads `FILE` or `/PREFIX=FILE`. A file that is called so is meant if there is one.
     #[must_use]
     pub fn parse(text: &OsStr) -> Self {
@@ -55,7 +55,7 @@ impl Document {
     }
 }
 
-impl Mocked {
+impl MockConfig {
     /// The folder that all documents and what they refer to are in.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
@@ -73,15 +73,15 @@ impl Mocked {
 
     /// The configuration that serves them.
     #[must_use]
-    pub fn configuration(&self) -> Arc<Source> {
+    pub fn configuration(&self) -> Arc<SourceFile> {
         let folder = self.folder();
         let routes: Vec<Json> =
             self.documents.iter().enumerate().map(|(n, it)| self.route(n, it, &folder)).collect();
         let text = json!({ "_format_version": "3.0", "routes": routes });
-        Source::new(self.to_string(), text.to_string())
+        SourceFile::new(self.to_string(), text.to_string())
     }
 
-    fn route(&self, n: usize, document: &Document, folder: &FilePath) -> Json {
+    fn route(&self, n: usize, document: &MockedDocument, folder: &FilePath) -> Json {
         let absolute = |path: &FilePath| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let file = absolute(&document.file);
         let name = file.strip_prefix(absolute(folder)).unwrap_or(&file).to_string_lossy().into_owned();
@@ -115,7 +115,7 @@ fn common(one: &FilePath, other: &FilePath) -> PathBuf {
         .collect()
 }
 
-impl fmt::Display for Mocked {
+impl fmt::Display for MockConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, document) in self.documents.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
@@ -131,8 +131,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, file: &str, prefix: &str) {
-        let expected = Document { file: file.into(), prefix: prefix.into() };
-        assert_eq!(Document::parse(OsStr::new(text)), expected, "{text}");
+        let expected = MockedDocument { file: file.into(), prefix: prefix.into() };
+        assert_eq!(MockedDocument::parse(OsStr::new(text)), expected, "{text}");
     }
 
     #[test]
@@ -146,8 +146,8 @@ mod tests {
 
     #[test]
     fn the_folder_holds_every_document() {
-        let document = |file: &str| Document { file: file.into(), prefix: String::new() };
-        let mocked = |files: &[&str]| Mocked {
+        let document = |file: &str| MockedDocument { file: file.into(), prefix: String::new() };
+        let mocked = |files: &[&str]| MockConfig {
             documents: files.iter().map(|it| document(it)).collect(),
             validate: true,
             security: true,

@@ -16,10 +16,10 @@ mod verbosity;
 pub mod watch;
 pub mod write;
 
-pub use current::{Failure, Pending, State};
-pub use door::{Door, read};
-pub use load::{Control, Loaded, PostError, Reconciled};
-pub use mocked::{Document, Mocked};
+pub use current::{LoadFailure, LoadHistory, Pending};
+pub use door::{ConfigSource, read};
+pub use load::{Control, LoadedConfig, PostError, Reconciled};
+pub use mocked::{MockConfig, MockedDocument};
 pub use readiness::Readiness;
 pub use reading::compile;
-pub use verbosity::Verbosity;
+pub use verbosity::LogLevelHandle;

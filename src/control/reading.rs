@@ -7,11 +7,11 @@ use std::{
 
 use super::current::unfinished_report;
 use crate::{
-    config::{self, Format, Reader},
-    diag::{Report, Source},
-    document::Known,
+    config::{self, ConfigReader, DeclarativeFormat},
+    diag::{DiagnosticReport, SourceFile},
+    document::KnownText,
     file_read::{FileReader, patiently},
-    snapshot::{Compiled, Compiler, Snapshot},
+    snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
 };
 
 /// A command waits so long for a file that is being written.
@@ -27,10 +27,14 @@ fn unix_time() -> i64 {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn compile(compiler: &mut Compiler, source: &Arc<Source>, format: Format) -> Result<Compiled, Report> {
-    let (before, advise) = (&compiler.empty(), format != Format::Kong);
+pub fn compile(
+    compiler: &mut SnapshotCompiler,
+    source: &Arc<SourceFile>,
+    format: DeclarativeFormat,
+) -> Result<CompiledSnapshot, DiagnosticReport> {
+    let (before, advise) = (&compiler.empty(), format != DeclarativeFormat::Kong);
     let attempt = |reader: &FileReader| {
-        Reading { format, before, advise, layout: false, known: None, reader }.compile(compiler, source)
+        ReadOptions { format, before, advise, layout: false, known: None, reader }.compile(compiler, source)
     };
     match patiently(PATIENCE, attempt) {
         (_, Some(unfinished)) => Err(unfinished_report(&unfinished)),
@@ -39,8 +43,8 @@ pub fn compile(compiler: &mut Compiler, source: &Arc<Source>, format: Format) ->
 }
 
 /// How a configuration is read.
-pub(super) struct Reading<'a> {
-    pub(super) format: Format,
+pub(super) struct ReadOptions<'a> {
+    pub(super) format: DeclarativeFormat,
     /// What is current: what does not change is taken from there.
     pub(super) before: &'a Snapshot,
     /// Whether what looks like a mistake and can be used is told.
@@ -48,16 +52,20 @@ pub(super) struct Reading<'a> {
     /// Whether it is noted where its nodes stand, for the next write.
     pub(super) layout: bool,
     /// What is known of the text of what is current.
-    pub(super) known: Option<Known<'a>>,
+    pub(super) known: Option<KnownText<'a>>,
     /// Reads the files beside it.
     pub(super) reader: &'a FileReader,
 }
 
-impl Reading<'_> {
+impl ReadOptions<'_> {
     /// Reads, checks and compiles a configuration.
-    pub(super) fn compile(&self, compiler: &mut Compiler, source: &Arc<Source>) -> Result<Compiled, Report> {
+    pub(super) fn compile(
+        &self,
+        compiler: &mut SnapshotCompiler,
+        source: &Arc<SourceFile>,
+    ) -> Result<CompiledSnapshot, DiagnosticReport> {
         let plugins = compiler.plugins();
-        let reader = Reader {
+        let reader = ConfigReader {
             format: self.format,
             plugins: &plugins,
             now: unix_time(),
@@ -77,7 +85,7 @@ impl Reading<'_> {
             }
             Err(mut complaints) => {
                 config::relocate(source, &mut complaints);
-                Err(Report::new(source.clone(), complaints))
+                Err(DiagnosticReport::new(source.clone(), complaints))
             }
         }
     }

@@ -8,7 +8,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval, sleep},
 };
 
-use super::{Control, Door, Loaded, Reconciled, current::Looks, watch::Watcher};
+use super::{ConfigSource, Control, LoadedConfig, Reconciled, current::Looks, watch::Watcher};
 use crate::{diag::plural, supervise::catch_future};
 
 /// A file that cannot be used is read once more after this time: it may be half written.
@@ -25,7 +25,7 @@ const GLANCE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Reloader {
     control: Arc<Control>,
-    door: Door,
+    door: ConfigSource,
     hangup: Signal,
     glances: Interval,
     /// How the files looked at the last glance, if they are news: once they look so twice, they are read.
@@ -37,7 +37,7 @@ impl Reloader {
     ///
     /// # Errors
     /// The signal cannot be listened for.
-    pub fn new(control: Arc<Control>, door: Door) -> std::io::Result<Self> {
+    pub fn new(control: Arc<Control>, door: ConfigSource) -> std::io::Result<Self> {
         let hangup = signal(SignalKind::hangup())?;
         let mut glances = interval(GLANCE);
         glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -133,7 +133,7 @@ impl Reloader {
 }
 
 /// Says in the log what a load changed, and what the author should know.
-pub fn report(door: &Door, loaded: &Loaded) {
+pub fn report(door: &ConfigSource, loaded: &LoadedConfig) {
     tracing::info!("loaded {door} (generation {}): {}", loaded.snapshot.generation, loaded.changes);
     if !loaded.warnings.is_empty() {
         let (_, warnings) = loaded.warnings.count();

@@ -9,23 +9,23 @@ use std::{
 use crate::settings::LogLevel;
 
 /// How much the process logs.
-pub struct Verbosity {
+pub struct LogLevelHandle {
     usual: LogLevel,
-    now: Mutex<Now>,
+    now: Mutex<CurrentLevel>,
     apply: Box<dyn Fn(LogLevel) + Send + Sync>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Now {
+struct CurrentLevel {
     level: LogLevel,
     /// Counts changes, so that the end of one does not end those that came after it.
     changes: u64,
 }
 
-impl Verbosity {
+impl LogLevelHandle {
     /// Logs from the level `usual` on; `apply` makes another level hold.
     pub fn new(usual: LogLevel, apply: impl Fn(LogLevel) + Send + Sync + 'static) -> Arc<Self> {
-        let now = Mutex::new(Now { level: usual, changes: 0 });
+        let now = Mutex::new(CurrentLevel { level: usual, changes: 0 });
         Arc::new(Self { usual, now, apply: Box::new(apply) })
     }
 
@@ -56,19 +56,19 @@ impl Verbosity {
 
     fn change(&self, level: LogLevel) -> u64 {
         let mut now = self.now();
-        *now = Now { level, changes: now.changes + 1 };
+        *now = CurrentLevel { level, changes: now.changes + 1 };
         (self.apply)(level);
         tracing::info!("the log level is {} now", level.name());
         now.changes
     }
 
-    fn now(&self) -> MutexGuard<'_, Now> {
+    fn now(&self) -> MutexGuard<'_, CurrentLevel> {
         // A level holds no invariant that a panic could break.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Verbosity {
+impl fmt::Debug for LogLevelHandle {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Verbosity").field("level", &self.level()).finish_non_exhaustive()
     }
@@ -79,10 +79,10 @@ mod tests {
     use super::*;
 
     /// What was applied, in its order.
-    fn verbosity() -> (Arc<Verbosity>, Arc<Mutex<Vec<LogLevel>>>) {
+    fn verbosity() -> (Arc<LogLevelHandle>, Arc<Mutex<Vec<LogLevel>>>) {
         let applied = Arc::new(Mutex::new(Vec::new()));
         let to = Arc::clone(&applied);
-        (Verbosity::new(LogLevel::Notice, move |level| to.lock().unwrap().push(level)), applied)
+        (LogLevelHandle::new(LogLevel::Notice, move |level| to.lock().unwrap().push(level)), applied)
     }
 
     #[tokio::test(start_paused = true)]

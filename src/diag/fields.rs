@@ -3,45 +3,46 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use super::{Diagnostic, Mark, Report};
-use crate::document::{Mapping, Path, Step, Value};
+use super::{Diagnostic, DiagnosticReport, MarkedPart};
+use crate::document::{Mapping, NodePath, PathStep, Value};
 
 /// How Kong tells machines of a complaint, where it tells it otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Telling {
+pub struct KongMessage {
     /// Where it tells it.
-    pub path: Path,
+    pub path: NodePath,
     /// What it tells.
     pub message: String,
     /// Whether several such complaints are a list there.
     pub listed: bool,
     /// What it tells of a record as a whole besides: where that is, and what it is.
-    pub besides: Option<(Path, String)>,
+    pub besides: Option<(NodePath, String)>,
     /// The node that says the same already, where something stands twice.
-    pub first: Option<Path>,
+    pub first: Option<NodePath>,
 }
 
 impl Diagnostic {
     /// The same complaint, told otherwise to machines: at this path, with this message.
     #[must_use]
-    pub fn told(mut self, path: Path, message: impl Into<String>) -> Self {
+    pub fn told(mut self, path: NodePath, message: impl Into<String>) -> Self {
         let message = message.into();
         let besides = self.telling.take().and_then(|it| it.besides);
-        self.telling = Some(Box::new(Telling { path, message, listed: false, besides, first: None }));
+        self.telling = Some(Box::new(KongMessage { path, message, listed: false, besides, first: None }));
         self
     }
 
     /// The same complaint, told to machines as one of a list at this path.
     #[must_use]
-    pub fn listed(mut self, path: Path) -> Self {
+    pub fn listed(mut self, path: NodePath) -> Self {
         let message = self.message.clone();
-        self.telling = Some(Box::new(Telling { path, message, listed: true, besides: None, first: None }));
+        self.telling =
+            Some(Box::new(KongMessage { path, message, listed: true, besides: None, first: None }));
         self
     }
 
     /// The same complaint, with what Kong tells machines of the record at `path` as a whole besides.
     #[must_use]
-    pub fn besides(self, path: Path, message: impl Into<String>) -> Self {
+    pub fn besides(self, path: NodePath, message: impl Into<String>) -> Self {
         let (at, said) = (self.path.clone(), self.message.clone());
         let mut told = self.told(at, said);
         if let Some(telling) = &mut told.telling {
@@ -51,7 +52,7 @@ impl Diagnostic {
     }
 }
 
-impl Report {
+impl DiagnosticReport {
     /// The errors as Kong's `fields`: messages where the faulty fields stand in the document, `null` for the good
     /// ones of a list before a bad one, and rules across fields as a list at `@entity`.
     #[must_use]
@@ -63,14 +64,14 @@ impl Report {
 /// The errors among complaints about one document as Kong's `fields`.
 #[must_use]
 pub fn fields(diagnostics: &[Diagnostic]) -> Value {
-    let mut tree = Node::Map(BTreeMap::new());
+    let mut tree = FieldNode::Map(BTreeMap::new());
     for diagnostic in diagnostics.iter().filter(|it| it.is_error()) {
         let (path, message) = match &diagnostic.telling {
             Some(telling) => (&telling.path, &telling.message),
             None => (&diagnostic.path, &diagnostic.message),
         };
         let listed = diagnostic.telling.as_ref().is_some_and(|it| it.listed);
-        if diagnostic.mark == Mark::Record && !listed {
+        if diagnostic.mark == MarkedPart::Record && !listed {
             tree.list(&path.key(ENTITY), message);
         } else if listed {
             tree.list(path, message);
@@ -153,18 +154,18 @@ fn quote(text: &str, out: &mut String) {
 }
 
 /// A place in the tree that mirrors the document.
-enum Node {
+enum FieldNode {
     Text(String),
-    Map(BTreeMap<String, Node>),
-    List(BTreeMap<usize, Node>),
+    Map(BTreeMap<String, FieldNode>),
+    List(BTreeMap<usize, FieldNode>),
 }
 
-impl Node {
+impl FieldNode {
     /// Says something at a place, unless something is said there or above already.
-    fn put(&mut self, steps: &[Step], message: &str) {
+    fn put(&mut self, steps: &[PathStep], message: &str) {
         let Some((step, rest)) = steps.split_first() else { return };
         if let Some(child) = self.child(step) {
-            if rest.is_empty() || matches!(rest[0], Step::Inside) {
+            if rest.is_empty() || matches!(rest[0], PathStep::Inside) {
                 if child.is_empty() {
                     *child = Self::Text(message.to_owned());
                 }
@@ -175,7 +176,7 @@ impl Node {
     }
 
     /// Says something as one more item of the list at a place.
-    fn list(&mut self, path: &Path, message: &str) {
+    fn list(&mut self, path: &NodePath, message: &str) {
         let mut here = self;
         for step in path.steps() {
             let Some(child) = here.child(step) else { return };
@@ -193,9 +194,9 @@ impl Node {
     }
 
     /// The place one step further; none below a message.
-    fn child(&mut self, step: &Step) -> Option<&mut Self> {
+    fn child(&mut self, step: &PathStep) -> Option<&mut Self> {
         match step {
-            Step::Index(index) => {
+            PathStep::Index(index) => {
                 if self.is_empty() {
                     *self = Self::List(BTreeMap::new());
                 }
@@ -207,7 +208,7 @@ impl Node {
                     Self::Text(_) => None,
                 }
             }
-            Step::Key(key) => {
+            PathStep::Key(key) => {
                 if let Self::List(items) = self {
                     let numbered = std::mem::take(items).into_iter();
                     *self = Self::Map(numbered.map(|(n, item)| ((n + 1).to_string(), item)).collect());
@@ -217,7 +218,7 @@ impl Node {
                     _ => None,
                 }
             }
-            Step::Inside => None,
+            PathStep::Inside => None,
         }
     }
 
@@ -251,13 +252,13 @@ impl Node {
 mod tests {
     use super::*;
 
-    fn error(path: &Path, message: &str) -> Diagnostic {
+    fn error(path: &NodePath, message: &str) -> Diagnostic {
         Diagnostic::error(path.clone(), message)
     }
 
     #[test]
     fn complaints_mirror_the_document() {
-        let services = Path::root().key("services");
+        let services = NodePath::root().key("services");
         let (first, second) = (services.index(0), services.index(1));
         let path = error(&second.key("path"), "value must be null")
             .besides(second.clone(), "failed conditional validation given value of field 'protocol'");
@@ -265,8 +266,8 @@ mod tests {
             error(&second.key("tags").index(1), "no tag"),
             path,
             error(&first.key("routes").index(0), "must set one").record(),
-            error(&Path::root().key("routes").index(3), "no such")
-                .listed(Path::root().key("routes").key("r")),
+            error(&NodePath::root().key("routes").index(3), "no such")
+                .listed(NodePath::root().key("routes").key("r")),
             Diagnostic::warning(first.key("host"), "odd"),
         ];
         let fields = fields(&all);

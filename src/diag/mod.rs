@@ -1,17 +1,17 @@
 //! WHERE: what is wrong with a file, and at which of its nodes, so that an editor can jump there.
 //!
-//! Whoever finds a fault makes a [`Diagnostic`] with the path of a node. A [`Report`] pairs the diagnostics with
+//! Whoever finds a fault makes a [`Diagnostic`] with the path of a node. A [`DiagnosticReport`] pairs the diagnostics with
 //! the texts they are about and draws them: for people as a compiler does, for machines as JSON.
 
 mod fields;
 mod render;
 
-pub use fields::{ENTITY, Telling, fields, lua};
-pub use render::{Style, plural};
+pub use fields::{ENTITY, KongMessage, fields, lua};
+pub use render::{RenderStyle, plural};
 
 use std::{fmt, sync::Arc};
 
-use crate::document::{Located, Path, SyntaxError, locate_all};
+use crate::document::{NodePath, NodeSpan, SyntaxError, locate_all};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +24,7 @@ pub enum Severity {
 
 /// One file: its name as the user gave it, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceFile {
     /// The name as the user gave it.
     pub name: String,
     /// The whole text.
@@ -33,7 +33,7 @@ pub struct Source {
     pub parts: Vec<Arc<Self>>,
 }
 
-impl Source {
+impl SourceFile {
     /// Pairs a name with a text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         Arc::new(Self { name: name.into(), text: text.into(), parts: Vec::new() })
@@ -46,7 +46,7 @@ impl Source {
     }
 }
 
-impl AsRef<[u8]> for Source {
+impl AsRef<[u8]> for SourceFile {
     fn as_ref(&self) -> &[u8] {
         self.text.as_bytes()
     }
@@ -54,7 +54,7 @@ impl AsRef<[u8]> for Source {
 
 /// Which part of a node a complaint is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum MarkedPart {
     /// Its value: a wrong type, a bad reference.
     Value,
     /// Its key: an unknown field.
@@ -70,37 +70,37 @@ pub enum Mark {
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
-    /// The file, where it is not the one that the [`Report`] is about.
-    pub file: Option<Arc<Source>>,
+    /// The file, where it is not the one that the [`DiagnosticReport`] is about.
+    pub file: Option<Arc<SourceFile>>,
     /// The node.
-    pub path: Path,
+    pub path: NodePath,
     /// The part of the node.
-    pub mark: Mark,
+    pub mark: MarkedPart,
     /// What is wrong: lower case, no full stop, Kong's words where Kong has some.
     pub message: String,
     /// What would be right, when we know.
     pub help: Option<String>,
     /// How Kong tells it to machines, if otherwise.
-    pub telling: Option<Box<Telling>>,
+    pub telling: Option<Box<KongMessage>>,
 }
 
 impl Diagnostic {
     /// Something that makes the file unusable.
-    pub fn error(path: Path, message: impl Into<String>) -> Self {
+    pub fn error(path: NodePath, message: impl Into<String>) -> Self {
         let message = message.into();
-        let (severity, mark) = (Severity::Error, Mark::Value);
+        let (severity, mark) = (Severity::Error, MarkedPart::Value);
         Self { severity, file: None, path, mark, message, help: None, telling: None }
     }
 
     /// Something that the author should know.
-    pub fn warning(path: Path, message: impl Into<String>) -> Self {
+    pub fn warning(path: NodePath, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(path, message) }
     }
 
     /// A text that is no document, at `path`: the root, or inside a string.
     #[must_use]
-    pub fn syntax(path: Path, error: &SyntaxError) -> Self {
-        Self { mark: Mark::Byte(error.byte), ..Self::error(path, error.message.clone()) }
+    pub fn syntax(path: NodePath, error: &SyntaxError) -> Self {
+        Self { mark: MarkedPart::Byte(error.byte), ..Self::error(path, error.message.clone()) }
     }
 
     /// The same complaint with a hint.
@@ -113,26 +113,26 @@ impl Diagnostic {
     /// The same complaint about the key of the node.
     #[must_use]
     pub const fn key(mut self) -> Self {
-        self.mark = Mark::Key;
+        self.mark = MarkedPart::Key;
         self
     }
 
     /// The same complaint about the record as a whole.
     #[must_use]
     pub const fn record(mut self) -> Self {
-        self.mark = Mark::Record;
+        self.mark = MarkedPart::Record;
         self
     }
 
     /// The same complaint about a node of another file.
     #[must_use]
-    pub fn in_file(mut self, file: &Arc<Source>) -> Self {
+    pub fn in_file(mut self, file: &Arc<SourceFile>) -> Self {
         self.file = Some(file.clone());
         self
     }
 
-    fn place(&self) -> (&Path, Option<usize>) {
-        let byte = if let Mark::Byte(byte) = self.mark { Some(byte) } else { None };
+    fn place(&self) -> (&NodePath, Option<usize>) {
+        let byte = if let MarkedPart::Byte(byte) = self.mark { Some(byte) } else { None };
         (&self.path, byte)
     }
 
@@ -151,7 +151,7 @@ pub fn push_bounded(complaints: &mut Vec<Diagnostic>, complaint: Diagnostic) {
     match complaints.len() {
         MOST_COMPLAINTS => {
             let message = "there are more complaints; these are enough to begin with";
-            complaints.push(Diagnostic::error(Path::root(), message));
+            complaints.push(Diagnostic::error(NodePath::root(), message));
         }
         n if n < MOST_COMPLAINTS => complaints.push(complaint),
         _ => (),
@@ -170,9 +170,9 @@ pub struct Position {
 }
 
 /// The bytes that a complaint underlines.
-fn underlined(text: &str, located: &Located, mark: Mark) -> std::ops::Range<usize> {
+fn underlined(text: &str, located: &NodeSpan, mark: MarkedPart) -> std::ops::Range<usize> {
     match (&located.key, mark) {
-        (Some(key), Mark::Key) if located.exact => key.clone(),
+        (Some(key), MarkedPart::Key) if located.exact => key.clone(),
         _ => located.node(text),
     }
 }
@@ -211,15 +211,15 @@ impl<'a> LineCounter<'a> {
 
 /// All complaints about one file (and the files it names), in the order they were found.
 #[derive(Clone, Debug)]
-pub struct Report {
-    source: Arc<Source>,
+pub struct DiagnosticReport {
+    source: Arc<SourceFile>,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Report {
+impl DiagnosticReport {
     /// Pairs complaints with the text they are about.
     #[must_use]
-    pub const fn new(source: Arc<Source>, diagnostics: Vec<Diagnostic>) -> Self {
+    pub const fn new(source: Arc<SourceFile>, diagnostics: Vec<Diagnostic>) -> Self {
         Self { source, diagnostics }
     }
 
@@ -244,7 +244,7 @@ impl Report {
 
     /// The file that a complaint is about.
     #[must_use]
-    pub fn source_of<'a>(&'a self, diagnostic: &'a Diagnostic) -> &'a Source {
+    pub fn source_of<'a>(&'a self, diagnostic: &'a Diagnostic) -> &'a SourceFile {
         diagnostic.file.as_deref().unwrap_or(&self.source)
     }
 
@@ -301,10 +301,10 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for DiagnosticReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.draw(Style::Plain))
+        f.write_str(&self.draw(RenderStyle::Plain))
     }
 }
 
-impl std::error::Error for Report {}
+impl std::error::Error for DiagnosticReport {}

@@ -3,11 +3,11 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use super::{Diagnostic, Position, Report, Severity};
+use super::{Diagnostic, DiagnosticReport, Position, Severity};
 
 /// How a drawing looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub enum RenderStyle {
     /// Text only.
     Plain,
     /// With the colours of a terminal.
@@ -20,10 +20,10 @@ const DRAWN: usize = 20;
 /// A line longer than this is not drawn: a document on one line would fill the screen.
 const LINE: usize = 400;
 
-impl Report {
+impl DiagnosticReport {
     /// The first complaints, drawn on their texts, and how many more there are.
     #[must_use]
-    pub fn draw(&self, style: Style) -> String {
+    pub fn draw(&self, style: RenderStyle) -> String {
         let mut out = self.draw_these(&self.diagnostics[..self.diagnostics.len().min(DRAWN)], style);
         if self.diagnostics.len() > DRAWN {
             let rest = plural(self.diagnostics.len() - DRAWN, "more complaint");
@@ -34,12 +34,12 @@ impl Report {
 
     /// All complaints, drawn on their texts.
     #[must_use]
-    pub fn draw_all(&self, style: Style) -> String {
+    pub fn draw_all(&self, style: RenderStyle) -> String {
         self.draw_these(&self.diagnostics, style)
     }
 
-    fn draw_these(&self, diagnostics: &[Diagnostic], style: Style) -> String {
-        let renderer = if style == Style::Colour { Renderer::styled() } else { Renderer::plain() };
+    fn draw_these(&self, diagnostics: &[Diagnostic], style: RenderStyle) -> String {
+        let renderer = if style == RenderStyle::Colour { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
         for (diagnostic, position) in diagnostics.iter().zip(self.positions(diagnostics)) {
             out.push_str(&self.draw_one(diagnostic, &position, &renderer));
@@ -113,8 +113,8 @@ pub fn plural(n: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Diagnostic, Report, Source, Style};
-    use crate::document::{Dialect, Path, read};
+    use super::super::{Diagnostic, DiagnosticReport, RenderStyle, SourceFile};
+    use crate::document::{Dialect, NodePath, read};
 
     const TEXT: &str = "\
 _format_version: \"3.0\"
@@ -134,19 +134,19 @@ services:
 
     #[test]
     fn a_complaint_is_drawn_on_its_line() {
-        let service = Path::root().key("services").index(0);
+        let service = NodePath::root().key("services").index(0);
         let spec =
             service.key("routes").index(0).key("plugins").index(0).key("config").key("api_specification");
         let code = spec.inside().key("paths").key("/x").key("get").key("responses").key("2000");
-        let report = Report::new(
-            Source::new("kong.yaml", TEXT),
+        let report = DiagnosticReport::new(
+            SourceFile::new("kong.yaml", TEXT),
             vec![
                 Diagnostic::error(service.key("hots"), "unknown field").key().help("did you mean `host`?"),
                 Diagnostic::error(service.key("host"), "required field missing"),
                 Diagnostic::warning(code, "not a status code").key(),
             ],
         );
-        insta::assert_snapshot!(report.draw(Style::Plain));
+        insta::assert_snapshot!(report.draw(RenderStyle::Plain));
         assert_eq!(report.summary(), "kong.yaml:4:3: unknown field, did you mean `host`? (and 1 more error)");
         assert_eq!(report.to_json()[2]["line"], 13);
     }
@@ -155,8 +155,10 @@ services:
     fn a_syntax_error_is_drawn_where_reading_stopped() {
         let text = "services:\n- name: [a\n- name: b\n";
         let error = read(text, Dialect::Kong).unwrap_err();
-        let report =
-            Report::new(Source::new("kong.yaml", text), vec![Diagnostic::syntax(Path::root(), &error)]);
-        insta::assert_snapshot!(report.draw(Style::Plain));
+        let report = DiagnosticReport::new(
+            SourceFile::new("kong.yaml", text),
+            vec![Diagnostic::syntax(NodePath::root(), &error)],
+        );
+        insta::assert_snapshot!(report.draw(RenderStyle::Plain));
     }
 }

@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Answer, Fault, Kind, Options, search::Search};
+use super::{DnsAnswer, DnsError, DnsOptions, RecordKind, search::NameSearch};
 use crate::supervise::catch_future;
 
 /// From so many names on, those of former configurations are forgotten.
@@ -21,29 +21,29 @@ const MOST_NAMES: usize = 4096;
 
 /// Looks names up, and remembers. A clone is another handle to the same memory.
 #[derive(Clone)]
-pub struct Resolver {
-    shared: Arc<Shared>,
+pub struct DnsResolver {
+    shared: Arc<DnsCache>,
 }
 
-struct Shared {
-    options: Options,
+struct DnsCache {
+    options: DnsOptions,
     /// Made when the first name is looked up: files are read for it.
-    search: OnceLock<Search>,
-    names: Mutex<HashMap<Arc<str>, Name>>,
+    search: OnceLock<NameSearch>,
+    names: Mutex<HashMap<Arc<str>, CachedName>>,
 }
 
 /// What is known about a name.
 #[derive(Default)]
-struct Name {
-    good: Option<Arc<Answer>>,
+struct CachedName {
+    good: Option<Arc<DnsAnswer>>,
     /// The last lookup failed; it is not repeated before this time.
-    failed: Option<(Fault, Instant)>,
+    failed: Option<(DnsError, Instant)>,
     /// The lookup that is on its way.
-    flight: Option<Receiver<Option<Found>>>,
-    last: Option<Kind>,
+    flight: Option<Receiver<Option<LookupResult>>>,
+    last: Option<RecordKind>,
 }
 
-impl Name {
+impl CachedName {
     /// Whether anything is known that is worth keeping.
     fn is_of_use(&self, now: Instant, stale_ttl: Duration) -> bool {
         let is_good = self.good.as_ref().is_some_and(|it| now < it.expires + stale_ttl);
@@ -53,19 +53,19 @@ impl Name {
 }
 
 /// What a lookup gave.
-pub(super) type Found = Result<Arc<Answer>, Fault>;
+pub(super) type LookupResult = Result<Arc<DnsAnswer>, DnsError>;
 
 /// What to do for one who asks.
-enum Known {
-    Now(Found),
-    Later(Receiver<Option<Found>>),
+enum CacheState {
+    Now(LookupResult),
+    Later(Receiver<Option<LookupResult>>),
 }
 
-impl Resolver {
+impl DnsResolver {
     /// One that knows nothing yet.
     #[must_use]
-    pub fn new(options: Options) -> Self {
-        let shared = Shared { options, search: OnceLock::new(), names: Mutex::default() };
+    pub fn new(options: DnsOptions) -> Self {
+        let shared = DnsCache { options, search: OnceLock::new(), names: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -73,18 +73,18 @@ impl Resolver {
     ///
     /// # Errors
     /// It stands for nothing, or nobody could say.
-    pub async fn resolve(&self, name: &str) -> Result<Arc<Answer>, Fault> {
+    pub async fn resolve(&self, name: &str) -> Result<Arc<DnsAnswer>, DnsError> {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         match self.look(&name) {
-            Known::Now(found) => found,
-            Known::Later(mut flight) => match flight.wait_for(Option::is_some).await {
-                Ok(found) => found.clone().unwrap_or(Err(Fault::NotFound)),
-                Err(_) => Err(Fault::Failed("the lookup was given up".into())),
+            CacheState::Now(found) => found,
+            CacheState::Later(mut flight) => match flight.wait_for(Option::is_some).await {
+                Ok(found) => found.clone().unwrap_or(Err(DnsError::NotFound)),
+                Err(_) => Err(DnsError::Failed("the lookup was given up".into())),
             },
         }
     }
 
-    fn look(&self, name: &str) -> Known {
+    fn look(&self, name: &str) -> CacheState {
         let now = Instant::now();
         let mut names = lock(&self.shared.names);
         if names.len() >= MOST_NAMES && !names.contains_key(name) {
@@ -92,11 +92,11 @@ impl Resolver {
         }
         let known = names.entry(name.into()).or_default();
         if let Some(good) = known.good.as_ref().filter(|it| now < it.expires) {
-            return Known::Now(Ok(good.clone()));
+            return CacheState::Now(Ok(good.clone()));
         }
         let stale = known.good.clone().filter(|it| now < it.expires + self.shared.options.stale_ttl);
         if let Some((fault, _)) = known.failed.clone().filter(|(_, until)| now < *until) {
-            return Known::Now(stale.ok_or(fault));
+            return CacheState::Now(stale.ok_or(fault));
         }
         // One whose task is gone is on its way no more.
         let flight = match known.flight.as_ref().filter(|it| it.has_changed().is_ok()) {
@@ -109,22 +109,22 @@ impl Resolver {
                     let found = catch_future(pin!(async { resolver.search().find(&name, last).await })).await;
                     let found = found.unwrap_or_else(|panicked| {
                         tracing::error!("the lookup of {name} {panicked}");
-                        Err(Fault::Failed(panicked.to_string().into()))
+                        Err(DnsError::Failed(panicked.to_string().into()))
                     });
                     landed.send_replace(Some(resolver.note(&name, found)));
                 });
                 flight
             }
         };
-        stale.map_or(Known::Later(flight), |stale| Known::Now(Ok(stale)))
+        stale.map_or(CacheState::Later(flight), |stale| CacheState::Now(Ok(stale)))
     }
 
-    fn search(&self) -> &Search {
-        self.shared.search.get_or_init(|| Search::new(self.shared.options.clone()))
+    fn search(&self) -> &NameSearch {
+        self.shared.search.get_or_init(|| NameSearch::new(self.shared.options.clone()))
     }
 
     /// Remembers what a lookup gave; what is given to those who wait for it.
-    fn note(&self, name: &Arc<str>, found: Result<Answer, Fault>) -> Found {
+    fn note(&self, name: &Arc<str>, found: Result<DnsAnswer, DnsError>) -> LookupResult {
         let options = &self.shared.options;
         let now = Instant::now();
         let mut names = lock(&self.shared.names);
@@ -139,11 +139,12 @@ impl Resolver {
                 Ok(answer)
             }
             Err(fault) => {
-                if fault == Fault::NotFound {
+                if fault == DnsError::NotFound {
                     // Its owner has taken it away: that is an answer, too.
                     known.good = None;
                 }
-                let pause = if fault == Fault::NotFound { options.not_found_ttl } else { options.error_ttl };
+                let pause =
+                    if fault == DnsError::NotFound { options.not_found_ttl } else { options.error_ttl };
                 known.failed = Some((fault.clone(), now + pause));
                 let stale = known.good.clone().filter(|it| now < it.expires + options.stale_ttl);
                 stale.ok_or(fault)
@@ -152,19 +153,19 @@ impl Resolver {
     }
 }
 
-impl Default for Resolver {
+impl Default for DnsResolver {
     fn default() -> Self {
-        Self::new(Options::default())
+        Self::new(DnsOptions::default())
     }
 }
 
-impl fmt::Debug for Resolver {
+impl fmt::Debug for DnsResolver {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Resolver")
     }
 }
 
-fn lock(names: &Mutex<HashMap<Arc<str>, Name>>) -> MutexGuard<'_, HashMap<Arc<str>, Name>> {
+fn lock(names: &Mutex<HashMap<Arc<str>, CachedName>>) -> MutexGuard<'_, HashMap<Arc<str>, CachedName>> {
     // Every entry is whole at any time.
     names.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -175,25 +176,29 @@ mod tests {
 
     #[tokio::test]
     async fn a_lookup_whose_task_is_gone_is_made_again() {
-        let resolver = Resolver::default();
+        let resolver = DnsResolver::default();
         let (landed, flight) = watch::channel(None);
         lock(&resolver.shared.names)
-            .insert("localhost".into(), Name { flight: Some(flight), ..Name::default() });
+            .insert("localhost".into(), CachedName { flight: Some(flight), ..CachedName::default() });
         drop(landed);
-        let Known::Later(again) = resolver.look("localhost") else { panic!("nothing is known of it") };
+        let CacheState::Later(again) = resolver.look("localhost") else { panic!("nothing is known of it") };
         assert!(again.has_changed().is_ok(), "it is on its way");
-        assert_ne!(resolver.resolve("localhost").await, Err(Fault::Failed("the lookup was given up".into())));
+        assert_ne!(
+            resolver.resolve("localhost").await,
+            Err(DnsError::Failed("the lookup was given up".into()))
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn names_of_former_configurations_are_forgotten() {
-        let resolver = Resolver::new(Options { hosts_file: "/nowhere".into(), ..Options::default() });
+        let resolver =
+            DnsResolver::new(DnsOptions { hosts_file: "/nowhere".into(), ..DnsOptions::default() });
         let until = Instant::now();
         {
             let mut names = lock(&resolver.shared.names);
             for n in 0..MOST_NAMES {
-                let failed = Some((Fault::NotFound, until));
-                names.insert(n.to_string().into(), Name { failed, ..Name::default() });
+                let failed = Some((DnsError::NotFound, until));
+                names.insert(n.to_string().into(), CachedName { failed, ..CachedName::default() });
             }
         }
         drop(resolver.look("another"));

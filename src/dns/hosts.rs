@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, fs, net::IpAddr, path::Path};
 
-use super::Kind;
+use super::RecordKind;
 
 /// The names of a file, in lower case.
 #[derive(Debug, Default)]
-pub(super) struct Hosts(HashMap<String, Vec<IpAddr>>);
+pub(super) struct HostsFile(HashMap<String, Vec<IpAddr>>);
 
-impl Hosts {
+impl HostsFile {
     /// Reads a file; one that cannot be read knows nobody but `localhost`.
     pub(super) fn read(path: &Path) -> Self {
         Self::parse(&fs::read_to_string(path).unwrap_or_default())
@@ -35,12 +35,16 @@ impl Hosts {
     }
 
     /// The addresses of a name in lower case: of the first kind of `order` that it has any of, else all of them.
-    pub(super) fn find(&self, name: &str, order: &[Kind]) -> Option<(Kind, Vec<IpAddr>)> {
+    pub(super) fn find(&self, name: &str, order: &[RecordKind]) -> Option<(RecordKind, Vec<IpAddr>)> {
         let all = self.0.get(name)?;
-        let of = |kind: Kind| -> Vec<IpAddr> {
-            all.iter().copied().filter(|it| it.is_ipv4() == (kind == Kind::A)).collect()
+        let of = |kind: RecordKind| -> Vec<IpAddr> {
+            all.iter().copied().filter(|it| it.is_ipv4() == (kind == RecordKind::A)).collect()
         };
-        let kinds = order.iter().copied().chain([Kind::A, Kind::Aaaa]).filter(|kind| *kind != Kind::Srv);
+        let kinds = order
+            .iter()
+            .copied()
+            .chain([RecordKind::A, RecordKind::Aaaa])
+            .filter(|kind| *kind != RecordKind::Srv);
         kinds.map(|kind| (kind, of(kind))).find(|(_, found)| !found.is_empty())
     }
 }
@@ -50,8 +54,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, name: &str, order: &[Kind], expected: &[&str]) {
-        let found = Hosts::parse(text).find(name, order).map(|(_, all)| all).unwrap_or_default();
+    fn check(text: &str, name: &str, order: &[RecordKind], expected: &[&str]) {
+        let found = HostsFile::parse(text).find(name, order).map(|(_, all)| all).unwrap_or_default();
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(found, expected, "{name} in {text:?}");
     }
@@ -60,13 +64,13 @@ mod tests {
     fn a_file_knows_names() {
         let text =
             "# mine\n10.0.0.1 Shop.Test shop # the shop\n::1 six localhost\n10.0.0.2\tshop\nnonsense here\n";
-        check(text, "shop.test", &[Kind::A], &["10.0.0.1"]);
-        check(text, "shop", &[Kind::Srv, Kind::A], &["10.0.0.1", "10.0.0.2"]);
-        check(text, "six", &[Kind::A], &["::1"]);
-        check(text, "the", &[Kind::A], &[]);
-        check(text, "here", &[Kind::A], &[]);
-        check(text, "localhost", &[Kind::A], &["127.0.0.1"]);
-        check(text, "localhost", &[Kind::Aaaa, Kind::A], &["::1"]);
-        check("", "localhost", &[Kind::A], &["127.0.0.1"]);
+        check(text, "shop.test", &[RecordKind::A], &["10.0.0.1"]);
+        check(text, "shop", &[RecordKind::Srv, RecordKind::A], &["10.0.0.1", "10.0.0.2"]);
+        check(text, "six", &[RecordKind::A], &["::1"]);
+        check(text, "the", &[RecordKind::A], &[]);
+        check(text, "here", &[RecordKind::A], &[]);
+        check(text, "localhost", &[RecordKind::A], &["127.0.0.1"]);
+        check(text, "localhost", &[RecordKind::Aaaa, RecordKind::A], &["::1"]);
+        check("", "localhost", &[RecordKind::A], &["127.0.0.1"]);
     }
 }

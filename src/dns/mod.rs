@@ -15,7 +15,7 @@ mod hosts;
 mod query;
 mod search;
 
-pub use cache::Resolver;
+pub use cache::DnsResolver;
 
 use std::{
     fmt, io,
@@ -29,13 +29,13 @@ use tokio::time::Instant;
 
 /// How names are looked up. The defaults are Kong's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct DnsOptions {
     /// Name servers in place of those that `resolv.conf` names; none keeps those. (Kong: `dns_resolver`.)
     pub servers: Vec<SocketAddr>,
     /// The file of names that are known without a query. (Kong: `dns_hostsfile`.)
     pub hosts_file: PathBuf,
     /// Which records are asked for, the first that exist are taken. (Kong: `dns_order`.)
-    pub order: Vec<Kind>,
+    pub order: Vec<RecordKind>,
     /// Whether a name is asked first for what it had last. (Kong: `LAST` in `dns_order`.)
     pub last_first: bool,
     /// How long an answer is good, in place of what its owner says. (Kong: `dns_valid_ttl`.)
@@ -48,12 +48,12 @@ pub struct Options {
     pub error_ttl: Duration,
 }
 
-impl Default for Options {
+impl Default for DnsOptions {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
             hosts_file: PathBuf::from("/etc/hosts"),
-            order: vec![Kind::Srv, Kind::A],
+            order: vec![RecordKind::Srv, RecordKind::A],
             last_first: true,
             valid_ttl: None,
             stale_ttl: Duration::from_hours(1),
@@ -65,7 +65,7 @@ impl Default for Options {
 
 /// A kind of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum RecordKind {
     /// Hosts and ports that offer a service (RFC 2782).
     Srv,
     /// Addresses of IPv4.
@@ -74,7 +74,7 @@ pub enum Kind {
     Aaaa,
 }
 
-impl Kind {
+impl RecordKind {
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -88,27 +88,27 @@ impl Kind {
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct DnsAnswer {
     /// The kind of its records.
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// Where it is, at least one place; sorted, so that equal answers are equal.
-    pub hosts: Vec<Host>,
+    pub hosts: Vec<ResolvedHost>,
     /// Until when it is good.
     pub expires: Instant,
 }
 
 /// One place that a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Host {
+pub struct ResolvedHost {
     /// Its address.
     pub ip: IpAddr,
     /// What an SRV record says besides.
-    pub service: Option<Service>,
+    pub service: Option<SrvFields>,
 }
 
 /// What an SRV record says besides an address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Service {
+pub struct SrvFields {
     /// The port, in place of any other.
     pub port: u16,
     /// Its part of the traffic beside the others, at least 1.
@@ -119,14 +119,14 @@ pub struct Service {
 
 /// Why a name stands for nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum DnsError {
     /// It has no records of the kinds that were asked for.
     NotFound,
     /// Nobody could say.
     Failed(Arc<str>),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for DnsError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound => out.write_str("the name has no address"),
@@ -135,11 +135,11 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for DnsError {}
 
-impl From<Fault> for io::Error {
-    fn from(fault: Fault) -> Self {
-        let kind = if fault == Fault::NotFound { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+impl From<DnsError> for io::Error {
+    fn from(fault: DnsError) -> Self {
+        let kind = if fault == DnsError::NotFound { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
         Self::new(kind, fault)
     }
 }

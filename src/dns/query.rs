@@ -2,22 +2,22 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use super::{Fault, Kind, Options};
+use super::{DnsError, DnsOptions, RecordKind};
 
 /// Records of one kind.
 #[derive(Debug, Default)]
-pub(super) struct Records {
+pub(super) struct RecordSet {
     /// Addresses, for A and AAAA.
     pub(super) addresses: Vec<IpAddr>,
     /// Hosts, for SRV.
-    pub(super) services: Vec<Srv>,
+    pub(super) services: Vec<SrvRecord>,
     /// How long all of them are good.
     pub(super) ttl: Duration,
 }
 
 /// An SRV record.
 #[derive(Debug)]
-pub(super) struct Srv {
+pub(super) struct SrvRecord {
     pub(super) priority: u16,
     pub(super) weight: u16,
     pub(super) port: u16,
@@ -41,40 +41,46 @@ mod of_our_own {
         system_conf::read_system_conf,
     };
 
-    use super::{Arc, Duration, Fault, IpAddr, Kind, Options, Records, Srv};
+    use super::{Arc, DnsError, DnsOptions, Duration, IpAddr, RecordKind, RecordSet, SrvRecord};
 
     pub(in crate::dns) struct Door(Result<TokioResolver, Arc<str>>);
 
     impl Door {
         /// One that asks the servers of `options`, or those of the system.
-        pub(in crate::dns) fn open(options: &Options) -> Self {
+        pub(in crate::dns) fn open(options: &DnsOptions) -> Self {
             Self(resolver(options).map_err(|error| error.to_string().into()))
         }
 
-        pub(in crate::dns) async fn query(&self, name: &str, kind: Kind) -> Result<Records, Fault> {
-            let resolver = self.0.as_ref().map_err(|why| Fault::Failed(why.clone()))?;
+        pub(in crate::dns) async fn query(
+            &self,
+            name: &str,
+            kind: RecordKind,
+        ) -> Result<RecordSet, DnsError> {
+            let resolver = self.0.as_ref().map_err(|why| DnsError::Failed(why.clone()))?;
             let of = match kind {
-                Kind::Srv => RecordType::SRV,
-                Kind::A => RecordType::A,
-                Kind::Aaaa => RecordType::AAAA,
+                RecordKind::Srv => RecordType::SRV,
+                RecordKind::A => RecordType::A,
+                RecordKind::Aaaa => RecordType::AAAA,
             };
             let found = resolver.lookup(name, of).await.map_err(|error| {
                 if error.is_no_records_found() {
-                    Fault::NotFound
+                    DnsError::NotFound
                 } else {
-                    Fault::Failed(error.to_string().into())
+                    DnsError::Failed(error.to_string().into())
                 }
             })?;
-            let mut records = Records { ttl: Duration::MAX, ..Records::default() };
+            let mut records = RecordSet { ttl: Duration::MAX, ..RecordSet::default() };
             for record in found.answers() {
                 // The names on the way to an address age, too.
                 records.ttl = records.ttl.min(Duration::from_secs(u64::from(record.ttl)));
                 match &record.data {
-                    RData::A(address) if kind == Kind::A => records.addresses.push(IpAddr::V4(address.0)),
-                    RData::AAAA(address) if kind == Kind::Aaaa => {
+                    RData::A(address) if kind == RecordKind::A => {
+                        records.addresses.push(IpAddr::V4(address.0))
+                    }
+                    RData::AAAA(address) if kind == RecordKind::Aaaa => {
                         records.addresses.push(IpAddr::V6(address.0));
                     }
-                    RData::SRV(it) if kind == Kind::Srv => records.services.push(Srv {
+                    RData::SRV(it) if kind == RecordKind::Srv => records.services.push(SrvRecord {
                         priority: it.priority,
                         weight: it.weight,
                         port: it.port,
@@ -87,7 +93,7 @@ mod of_our_own {
         }
     }
 
-    fn resolver(options: &Options) -> Result<TokioResolver, NetError> {
+    fn resolver(options: &DnsOptions) -> Result<TokioResolver, NetError> {
         let system = read_system_conf();
         let (mut config, mut resolving) = match system {
             Ok(system) => system,
@@ -118,27 +124,31 @@ mod of_our_own {
 /// Asks the system, which tells addresses only, and not for how long they are good.
 #[cfg(not(feature = "dns"))]
 mod of_the_system {
-    use super::{Duration, Fault, Kind, Options, Records};
+    use super::{DnsError, DnsOptions, Duration, RecordKind, RecordSet};
 
     pub(in crate::dns) struct Door;
 
     impl Door {
-        pub(in crate::dns) fn open(_: &Options) -> Self {
+        pub(in crate::dns) fn open(_: &DnsOptions) -> Self {
             Self
         }
 
-        pub(in crate::dns) async fn query(&self, name: &str, kind: Kind) -> Result<Records, Fault> {
-            if kind == Kind::Srv {
-                return Err(Fault::NotFound);
+        pub(in crate::dns) async fn query(
+            &self,
+            name: &str,
+            kind: RecordKind,
+        ) -> Result<RecordSet, DnsError> {
+            if kind == RecordKind::Srv {
+                return Err(DnsError::NotFound);
             }
             let found = tokio::net::lookup_host((name, 0)).await;
-            let found = found.map_err(|error| Fault::Failed(error.to_string().into()))?;
-            let all = found.map(|it| it.ip()).filter(|it| it.is_ipv4() == (kind == Kind::A));
+            let found = found.map_err(|error| DnsError::Failed(error.to_string().into()))?;
+            let all = found.map(|it| it.ip()).filter(|it| it.is_ipv4() == (kind == RecordKind::A));
             let addresses: Vec<_> = all.collect();
             if addresses.is_empty() {
-                return Err(Fault::NotFound);
+                return Err(DnsError::NotFound);
             }
-            Ok(Records { addresses, ttl: Duration::from_secs(30), ..Records::default() })
+            Ok(RecordSet { addresses, ttl: Duration::from_secs(30), ..RecordSet::default() })
         }
     }
 }

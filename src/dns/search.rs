@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Answer, Fault, Host, Kind, Options, Service, hosts::Hosts, query::Door};
+use super::{
+    DnsAnswer, DnsError, DnsOptions, RecordKind, ResolvedHost, SrvFields, hosts::HostsFile, query::Door,
+};
 
 /// Answers that may be used for no time at all are used for this long.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -12,42 +14,42 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// All that is needed to look a name up.
-pub(super) struct Search {
-    pub(super) options: Options,
-    hosts: Hosts,
+pub(super) struct NameSearch {
+    pub(super) options: DnsOptions,
+    hosts: HostsFile,
     door: Door,
 }
 
-impl Search {
-    pub(super) fn new(options: Options) -> Self {
-        Self { hosts: Hosts::read(&options.hosts_file), door: Door::open(&options), options }
+impl NameSearch {
+    pub(super) fn new(options: DnsOptions) -> Self {
+        Self { hosts: HostsFile::read(&options.hosts_file), door: Door::open(&options), options }
     }
 
     /// Looks a name up: in the file, then by the kinds of records, `last` first and alone.
-    pub(super) async fn find(&self, name: &str, last: Option<Kind>) -> Result<Answer, Fault> {
+    pub(super) async fn find(&self, name: &str, last: Option<RecordKind>) -> Result<DnsAnswer, DnsError> {
         if let Some((kind, addresses)) = self.hosts.find(name, &self.options.order) {
-            let hosts = addresses.into_iter().map(|ip| Host { ip, service: None }).collect();
+            let hosts = addresses.into_iter().map(|ip| ResolvedHost { ip, service: None }).collect();
             return Ok(answer(kind, hosts, LONGEST));
         }
         if let Some(last) = last.filter(|_| self.options.last_first) {
             match self.of_kind(name, last).await {
-                Err(Fault::NotFound) => {}
+                Err(DnsError::NotFound) => {}
                 found => return found,
             }
         }
         // All at once: a server that knows nothing of SRV, and says nothing, holds up the addresses only once.
         let (srv, a, aaaa) = tokio::join!(
-            self.if_wanted(name, Kind::Srv, last),
-            self.if_wanted(name, Kind::A, last),
-            self.if_wanted(name, Kind::Aaaa, last),
+            self.if_wanted(name, RecordKind::Srv, last),
+            self.if_wanted(name, RecordKind::A, last),
+            self.if_wanted(name, RecordKind::Aaaa, last),
         );
-        let mut found = [(Kind::Srv, srv), (Kind::A, a), (Kind::Aaaa, aaaa)];
-        let place = |kind: Kind| self.options.order.iter().position(|it| *it == kind);
+        let mut found = [(RecordKind::Srv, srv), (RecordKind::A, a), (RecordKind::Aaaa, aaaa)];
+        let place = |kind: RecordKind| self.options.order.iter().position(|it| *it == kind);
         found.sort_by_key(|(kind, _)| place(*kind));
-        let mut worst = Fault::NotFound;
+        let mut worst = DnsError::NotFound;
         for (_, found) in found {
             match found {
-                Err(Fault::NotFound) => {}
+                Err(DnsError::NotFound) => {}
                 Err(fault) => worst = fault,
                 found => return found,
             }
@@ -56,43 +58,48 @@ impl Search {
     }
 
     /// What a name has of a kind that is in the order, and was not asked for already.
-    async fn if_wanted(&self, name: &str, kind: Kind, last: Option<Kind>) -> Result<Answer, Fault> {
+    async fn if_wanted(
+        &self,
+        name: &str,
+        kind: RecordKind,
+        last: Option<RecordKind>,
+    ) -> Result<DnsAnswer, DnsError> {
         let asked = self.options.last_first && last == Some(kind);
         if asked || !self.options.order.contains(&kind) {
-            return Err(Fault::NotFound);
+            return Err(DnsError::NotFound);
         }
         self.of_kind(name, kind).await
     }
 
-    async fn of_kind(&self, name: &str, kind: Kind) -> Result<Answer, Fault> {
+    async fn of_kind(&self, name: &str, kind: RecordKind) -> Result<DnsAnswer, DnsError> {
         let records = self.door.query(name, kind).await?;
         let mut ttl = records.ttl;
-        let mut hosts: Vec<Host> =
-            records.addresses.iter().map(|ip| Host { ip: *ip, service: None }).collect();
+        let mut hosts: Vec<ResolvedHost> =
+            records.addresses.iter().map(|ip| ResolvedHost { ip: *ip, service: None }).collect();
         // Only the hosts of the best priority take part (RFC 2782).
         let best = records.services.iter().map(|it| it.priority).min();
         for service in records.services.iter().filter(|it| Some(it.priority) == best) {
             let Ok((addresses, good)) = self.addresses(&service.name).await else { continue };
             ttl = ttl.min(good);
-            hosts.extend(addresses.into_iter().map(|ip| Host {
+            hosts.extend(addresses.into_iter().map(|ip| ResolvedHost {
                 ip,
-                service: Some(Service {
+                service: Some(SrvFields {
                     port: service.port,
                     weight: service.weight.max(1),
                     name: Arc::clone(&service.name),
                 }),
             }));
         }
-        if hosts.is_empty() { Err(Fault::NotFound) } else { Ok(answer(kind, hosts, self.good_for(ttl))) }
+        if hosts.is_empty() { Err(DnsError::NotFound) } else { Ok(answer(kind, hosts, self.good_for(ttl))) }
     }
 
     /// The addresses of a host that an SRV record names.
-    async fn addresses(&self, name: &str) -> Result<(Vec<std::net::IpAddr>, Duration), Fault> {
+    async fn addresses(&self, name: &str) -> Result<(Vec<std::net::IpAddr>, Duration), DnsError> {
         if let Some((_, addresses)) = self.hosts.find(name, &self.options.order) {
             return Ok((addresses, LONGEST));
         }
-        let mut fault = Fault::NotFound;
-        for kind in [Kind::A, Kind::Aaaa] {
+        let mut fault = DnsError::NotFound;
+        for kind in [RecordKind::A, RecordKind::Aaaa] {
             match self.door.query(&format!("{name}."), kind).await {
                 Ok(records) if !records.addresses.is_empty() => return Ok((records.addresses, records.ttl)),
                 Ok(_) => {}
@@ -107,8 +114,8 @@ impl Search {
     }
 }
 
-fn answer(kind: Kind, mut hosts: Vec<Host>, good: Duration) -> Answer {
+fn answer(kind: RecordKind, mut hosts: Vec<ResolvedHost>, good: Duration) -> DnsAnswer {
     hosts.sort_unstable();
     hosts.dedup();
-    Answer { kind, hosts, expires: Instant::now() + good }
+    DnsAnswer { kind, hosts, expires: Instant::now() + good }
 }

@@ -6,19 +6,19 @@
 
 use super::{
     Dialect, Document, Mapping, Value,
-    edit::{Draft, Layout, Pieces},
+    edit::{LayoutDraft, RereadItems, TextLayout},
     read_noting, share,
 };
 
 /// A text that was read: one document, in which no key stands twice.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct KnownText<'a> {
     /// The text.
     pub text: &'a str,
     /// What it says.
     pub value: &'a Value,
     /// Where.
-    pub layout: &'a Layout,
+    pub layout: &'a TextLayout,
 }
 
 /// What the items that are read stand under, and what comes behind the last ones of a list that something follows.
@@ -27,7 +27,7 @@ const TAIL: &str = "z:\n";
 
 /// Reads a text after another one, as [`read_after`](super::read_after) with a layout; none if all of it has to be read.
 #[must_use]
-pub fn read_changed(text: &str, dialect: Dialect, known: Known<'_>) -> Option<(Document, Layout)> {
+pub fn read_changed(text: &str, dialect: Dialect, known: KnownText<'_>) -> Option<(Document, TextLayout)> {
     let (old, new) = (known.text.as_bytes(), text.as_bytes());
     let front = alike(old, new, from_front);
     let back = alike(&old[front..], &new[front..], from_back);
@@ -46,7 +46,7 @@ pub fn read_changed(text: &str, dialect: Dialect, known: Known<'_>) -> Option<(D
     let tail = if !is_last && list.items.end == list.count { TAIL } else { "" };
     let piece = [HEAD, piece, tail].concat();
     let past: Mapping = [("k", Value::from(items.get(list.items.clone())?.to_vec()))].into_iter().collect();
-    let mut draft = Draft::new(&piece);
+    let mut draft = LayoutDraft::new(&piece);
     let read = read_noting(&piece, dialect, &past.into(), None, &mut |event, span| draft.event(event, span));
     let Document { value, duplicates, next } = read.ok()?;
     if !duplicates.is_empty()
@@ -64,7 +64,7 @@ pub fn read_changed(text: &str, dialect: Dialect, known: Known<'_>) -> Option<(D
         (*behind == *items.get(replaced.end)?).then_some(())?;
         read = others;
     }
-    let pieces = Pieces { replaced: replaced.clone(), many: read.len(), head: HEAD.len() };
+    let pieces = RereadItems { replaced: replaced.clone(), many: read.len(), head: HEAD.len() };
     let layout = known.layout.with(&list, &draft.finish()?, &pieces, (old.len(), new.len()))?;
     let (before, after) = (items.get(..replaced.start)?, items.get(replaced.end..)?);
     let all: Vec<Value> = before.iter().chain(read).chain(after).cloned().collect();
@@ -76,10 +76,10 @@ pub fn read_changed(text: &str, dialect: Dialect, known: Known<'_>) -> Option<(D
 }
 
 /// Cuts so many bytes off one side of a text: these, and the rest.
-type Cut<'a> = fn(&'a [u8], usize) -> (&'a [u8], &'a [u8]);
+type CutSide<'a> = fn(&'a [u8], usize) -> (&'a [u8], &'a [u8]);
 
 /// How much of two texts is the same, on the side from which this cuts off so many bytes.
-fn alike<'a>(mut one: &'a [u8], mut other: &'a [u8], cut: Cut<'a>) -> usize {
+fn alike<'a>(mut one: &'a [u8], mut other: &'a [u8], cut: CutSide<'a>) -> usize {
     let all = one.len();
     for length in [1 << 12, 1 << 8, 1] {
         while length <= one.len().min(other.len()) {
@@ -116,7 +116,7 @@ mod tests {
     use crate::document::{read, read_after};
 
     /// What is known of a text, if it is one that may be known.
-    fn known(text: &str) -> Option<(Value, Layout)> {
+    fn known(text: &str) -> Option<(Value, TextLayout)> {
         let (document, layout) = read_after(text, Dialect::Kong, &Value::Null, true, None).ok()?;
         (document.duplicates.is_empty() && document.next.is_none()).then_some((document.value, layout?))
     }
@@ -126,7 +126,7 @@ mod tests {
     fn check(old: &str, new: &str) -> bool {
         let Some((value, layout)) = known(old) else { return false };
         let Some((document, found)) =
-            read_changed(new, Dialect::Kong, Known { text: old, value: &value, layout: &layout })
+            read_changed(new, Dialect::Kong, KnownText { text: old, value: &value, layout: &layout })
         else {
             return false;
         };
@@ -287,7 +287,8 @@ mod tests {
         let (old, new) = (format!("s:\n{}", text("x")), format!("s:\n{}", text("y")));
         let (value, layout) = known(&old).unwrap();
         let (document, _) =
-            read_changed(&new, Dialect::Kong, Known { text: &old, value: &value, layout: &layout }).unwrap();
+            read_changed(&new, Dialect::Kong, KnownText { text: &old, value: &value, layout: &layout })
+                .unwrap();
         let addresses =
             |it: &Value| it.get("s").unwrap().items().iter().map(Value::address).collect::<Vec<_>>();
         let (before, after) = (addresses(&value), addresses(&document.value));

@@ -13,12 +13,12 @@ const CLOSE: &str = "}}";
 
 /// A text whose expressions are covered.
 #[derive(Debug)]
-pub struct Covered<'a> {
+pub struct MaskedText<'a> {
     text: Cow<'a, str>,
     expressions: Vec<&'a str>,
 }
 
-impl<'a> Covered<'a> {
+impl<'a> MaskedText<'a> {
     /// Covers the expressions of a text; those on lines that are comments stay, as at decK.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
@@ -110,7 +110,7 @@ mod tests {
             ("a: \"${{ env \"DECK_A\" }}-${{}}\" # ${{ x }}\n# ${{ y }}\n", 3),
             ("a: b${{ open\n  }}\n", 0),
         ] {
-            let covered = Covered::new(text);
+            let covered = MaskedText::new(text);
             assert_eq!(covered.text().len(), text.len(), "{text}");
             assert_eq!(covered.expressions.len(), expected, "{text}");
             assert_eq!(covered.restore(covered.text(), str::to_owned), text);
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_character_for_private_use_is_no_expression() {
-        let covered = Covered::new("a: \u{f0001}\u{10ffff} ${{ x }}");
+        let covered = MaskedText::new("a: \u{f0001}\u{10ffff} ${{ x }}");
         assert_eq!(covered.restore("\u{f0001}\u{10ffff}", |_| String::new()), "\u{f0001}\u{10ffff}");
     }
 }

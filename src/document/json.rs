@@ -8,7 +8,7 @@ use std::{
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Dialect, Document, Mapping, Number, SyntaxError, Text, Value};
+use super::{Dialect, Document, Mapping, Number, SharedText, SyntaxError, Value};
 
 /// The key under which `serde_json` hands over a number whose digits are kept (its feature `arbitrary_precision`).
 const NUMBER: &str = "$serde_json::private::Number";
@@ -16,8 +16,8 @@ const NUMBER: &str = "$serde_json::private::Number";
 pub(super) fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut reader = serde_json::Deserializer::from_str(&text[start..]);
-    let keys = Keys::of(dialect);
-    match Node(&keys).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)) {
+    let keys = KeyInterner::of(dialect);
+    match NodeSeed(&keys).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)) {
         Ok(value) => {
             // Where such a key stands is worth a second reading: it is rare.
             let again = |it: bool| it.then(|| super::read_yaml(text).ok()).flatten();
@@ -44,13 +44,13 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Node(&Keys::of(Dialect::Kong)).deserialize(deserializer)
+        NodeSeed(&KeyInterner::of(Dialect::Kong)).deserialize(deserializer)
     }
 }
 
 /// The keys seen so far: a large document has few different ones, so equal ones share their text.
-struct Keys {
-    known: RefCell<HashSet<Text>>,
+struct KeyInterner {
+    known: RefCell<HashSet<SharedText>>,
     /// Whether a key stood twice in one object.
     twice: Cell<bool>,
     dialect: Dialect,
@@ -58,7 +58,7 @@ struct Keys {
     left: Cell<u64>,
 }
 
-impl Keys {
+impl KeyInterner {
     fn of(dialect: Dialect) -> Self {
         let (known, twice) = (RefCell::default(), Cell::default());
         Self { known, twice, dialect, left: Cell::new(dialect.most_nodes()) }
@@ -71,12 +71,12 @@ impl Keys {
         Ok(())
     }
 
-    fn share(&self, key: &str) -> Text {
+    fn share(&self, key: &str) -> SharedText {
         let mut keys = self.known.borrow_mut();
         if let Some(known) = keys.get(key) {
             return known.clone();
         }
-        let new = Text::from(key);
+        let new = SharedText::from(key);
         keys.insert(new.clone());
         new
     }
@@ -84,9 +84,9 @@ impl Keys {
 
 /// Reads one node.
 #[derive(Clone, Copy)]
-struct Node<'a>(&'a Keys);
+struct NodeSeed<'a>(&'a KeyInterner);
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
+impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -95,29 +95,29 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
 }
 
 /// Reads one key.
-struct Key<'a>(&'a Keys);
+struct KeySeed<'a>(&'a KeyInterner);
 
-impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = Text;
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = SharedText;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<SharedText, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for Key<'_> {
-    type Value = Text;
+impl Visitor<'_> for KeySeed<'_> {
+    type Value = SharedText;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<Text, E> {
+    fn visit_str<E>(self, key: &str) -> Result<SharedText, E> {
         Ok(self.0.share(key))
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
+impl<'de> Visitor<'de> for NodeSeed<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,7 +159,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut mapping = Mapping::default();
-        while let Some(key) = members.next_key_seed(Key(self.0))? {
+        while let Some(key) = members.next_key_seed(KeySeed(self.0))? {
             if &*key == NUMBER {
                 let text: String = members.next_value()?;
                 return Number::new(&text)
@@ -191,7 +191,7 @@ mod tests {
     fn the_last_of_equal_keys_is_taken_and_noted() {
         let document = read(r#"{"s":[{"a":1,"b":2,"a":3}]}"#, Dialect::Kong).unwrap();
         assert_eq!(document.value.to_json(), r#"{"s":[{"a":3,"b":2}]}"#);
-        assert_eq!(document.duplicates, [crate::document::Path::root().key("s").index(0).key("a")]);
+        assert_eq!(document.duplicates, [crate::document::NodePath::root().key("s").index(0).key("a")]);
     }
 
     #[test]

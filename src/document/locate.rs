@@ -1,14 +1,14 @@
-//! The way from a [`Path`] back to a place in the text: a second walk, taken only when something is wrong.
+//! The way from a [`NodePath`] back to a place in the text: a second walk, taken only when something is wrong.
 
 use std::{borrow::Cow, collections::HashMap, ops::Range};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::{Covered, Dialect, Path, Step, Text, yaml};
+use super::{Dialect, MaskedText, NodePath, PathStep, SharedText, yaml};
 
 /// Where a node stands, in bytes of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located {
+pub struct NodeSpan {
     /// Its key, where it has one.
     pub key: Option<Range<usize>>,
     /// The node itself.
@@ -17,7 +17,7 @@ pub struct Located {
     pub exact: bool,
 }
 
-impl Located {
+impl NodeSpan {
     /// What to underline for a complaint about the node: a collection by its key, a scalar itself.
     #[must_use]
     pub fn node(&self, text: &str) -> Range<usize> {
@@ -33,36 +33,36 @@ impl Located {
 ///
 /// `byte` is a place inside the document that the path ends in: of a syntax error, say.
 #[must_use]
-pub fn locate(text: &str, path: &Path, byte: Option<usize>) -> Located {
-    locate_all(text, &[(path, byte)]).pop().unwrap_or(Located { key: None, value: 0..0, exact: false })
+pub fn locate(text: &str, path: &NodePath, byte: Option<usize>) -> NodeSpan {
+    locate_all(text, &[(path, byte)]).pop().unwrap_or(NodeSpan { key: None, value: 0..0, exact: false })
 }
 
 /// The same for several nodes; each text, and each text inside a string, is walked once.
 #[must_use]
-pub fn locate_all(text: &str, wanted: &[(&Path, Option<usize>)]) -> Vec<Located> {
-    let parts = |path: &Path| -> Vec<Vec<Step>> {
-        path.steps().split(|step| *step == Step::Inside).map(<[Step]>::to_vec).collect()
+pub fn locate_all(text: &str, wanted: &[(&NodePath, Option<usize>)]) -> Vec<NodeSpan> {
+    let parts = |path: &NodePath| -> Vec<Vec<PathStep>> {
+        path.steps().split(|step| *step == PathStep::Inside).map(<[PathStep]>::to_vec).collect()
     };
-    let parts: Vec<Vec<Vec<Step>>> = wanted.iter().map(|(path, _)| parts(path)).collect();
+    let parts: Vec<Vec<Vec<PathStep>>> = wanted.iter().map(|(path, _)| parts(path)).collect();
     let wanted: Vec<Inner<'_>> =
         parts.iter().zip(wanted).map(|(parts, (_, byte))| (parts.as_slice(), *byte)).collect();
-    locate_within(&Frame::whole(text), &wanted)
+    locate_within(&EmbeddedFrame::whole(text), &wanted)
 }
 
 /// The steps to a node, parted where they go into a string; and a byte of the text that they end in, if one is meant.
-type Inner<'a> = (&'a [Vec<Step>], Option<usize>);
+type Inner<'a> = (&'a [Vec<PathStep>], Option<usize>);
 
 /// The places of nodes of a frame, in the outermost text.
-fn locate_within(frame: &Frame<'_>, wanted: &[Inner<'_>]) -> Vec<Located> {
+fn locate_within(frame: &EmbeddedFrame<'_>, wanted: &[Inner<'_>]) -> Vec<NodeSpan> {
     let first = |(parts, _): &Inner<'_>| parts.first().cloned().unwrap_or_default();
-    let firsts: Vec<Vec<Step>> = wanted.iter().map(first).collect();
-    let firsts: Vec<&[Step]> = firsts.iter().map(Vec::as_slice).collect();
+    let firsts: Vec<Vec<PathStep>> = wanted.iter().map(first).collect();
+    let firsts: Vec<&[PathStep]> = firsts.iter().map(Vec::as_slice).collect();
     // Where only bytes are asked for, there is nothing to walk to.
     let are_bytes = wanted.iter().all(|(parts, byte)| byte.is_some() && parts.len() == 1);
-    let nowhere = || (Located { key: None, value: 0..0, exact: false }, None);
+    let nowhere = || (NodeSpan { key: None, value: 0..0, exact: false }, None);
     let found = if are_bytes { vec![nowhere(); wanted.len()] } else { walk(&frame.text, &firsts) };
     let mut all = Vec::with_capacity(wanted.len());
-    let mut strings: HashMap<&[Step], Vec<usize>> = HashMap::new();
+    let mut strings: HashMap<&[PathStep], Vec<usize>> = HashMap::new();
     for (n, ((parts, byte), (located, _))) in wanted.iter().zip(&found).enumerate() {
         match byte {
             _ if parts.len() > 1 => strings.entry(firsts[n]).or_default().push(n),
@@ -87,30 +87,30 @@ fn locate_within(frame: &Frame<'_>, wanted: &[Inner<'_>]) -> Vec<Located> {
 }
 
 /// The word at a byte.
-fn at(text: &str, byte: usize) -> Located {
+fn at(text: &str, byte: usize) -> NodeSpan {
     let mut start = byte.min(text.len());
     while !text.is_char_boundary(start) {
         start -= 1;
     }
     let word = text[start..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len() - start);
     let end = start + word.max(text[start..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8));
-    Located { key: None, value: start..end, exact: true }
+    NodeSpan { key: None, value: start..end, exact: true }
 }
 
 /// A document and how it lies in the text that holds it.
-struct Frame<'a> {
+struct EmbeddedFrame<'a> {
     text: Cow<'a, str>,
     /// For each line of the document: where it starts here, and where in the outermost text; none for that itself.
     lines: Vec<(usize, usize)>,
 }
 
-impl<'a> Frame<'a> {
+impl<'a> EmbeddedFrame<'a> {
     const fn whole(text: &'a str) -> Self {
         Self { text: Cow::Borrowed(text), lines: Vec::new() }
     }
 
     /// The document inside the literal block scalar at `place`.
-    fn block(&self, place: &Range<usize>, style: Option<ScalarStyle>) -> Option<Frame<'static>> {
+    fn block(&self, place: &Range<usize>, style: Option<ScalarStyle>) -> Option<EmbeddedFrame<'static>> {
         if style != Some(ScalarStyle::Literal) {
             return None;
         }
@@ -132,7 +132,7 @@ impl<'a> Frame<'a> {
             text.push_str(&line[cut..]);
             at += line.len();
         }
-        Some(Frame { text: Cow::Owned(text), lines: starts })
+        Some(EmbeddedFrame { text: Cow::Owned(text), lines: starts })
     }
 
     fn outermost(&self, byte: usize) -> usize {
@@ -140,18 +140,18 @@ impl<'a> Frame<'a> {
         self.lines.get(line).map_or(byte, |(start, outer)| outer + (byte - start))
     }
 
-    fn out(&self, located: &Located, exact: bool) -> Located {
+    fn out(&self, located: &NodeSpan, exact: bool) -> NodeSpan {
         let range = |it: &Range<usize>| self.outermost(it.start)..self.outermost(it.end);
-        Located { key: located.key.as_ref().map(range), value: range(&located.value), exact }
+        NodeSpan { key: located.key.as_ref().map(range), value: range(&located.value), exact }
     }
 }
 
 /// The nodes that `wanted` lead to, or their nearest ancestors, and their styles if they are scalars.
-fn walk(text: &str, wanted: &[&[Step]]) -> Vec<(Located, Option<ScalarStyle>)> {
-    let covered = Covered::new(text);
+fn walk(text: &str, wanted: &[&[PathStep]]) -> Vec<(NodeSpan, Option<ScalarStyle>)> {
+    let covered = MaskedText::new(text);
     let text = covered.text();
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut walk = Walk { tree: vec![Wanted::default()], open: Vec::new(), start };
+    let mut walk = LocatorWalk { tree: vec![Wanted::default()], open: Vec::new(), start };
     let ends: Vec<usize> = wanted.iter().map(|steps| walk.want(steps)).collect();
     // A text of more nodes was not read, and is not walked through either.
     let most = usize::try_from(Dialect::Specification.most_nodes()).unwrap_or(usize::MAX);
@@ -167,10 +167,10 @@ fn walk(text: &str, wanted: &[&[Step]]) -> Vec<(Located, Option<ScalarStyle>)> {
 }
 
 /// One walk along a text, for all nodes that are wanted of it: what an event costs does not depend on their number.
-struct Walk {
+struct LocatorWalk {
     /// The nodes that are wanted and those on the way to them; the first one is the root.
     tree: Vec<Wanted>,
-    open: Vec<Open>,
+    open: Vec<OpenNode>,
     start: usize,
 }
 
@@ -178,7 +178,7 @@ struct Walk {
 #[derive(Default)]
 struct Wanted {
     parent: usize,
-    keys: HashMap<Text, usize>,
+    keys: HashMap<SharedText, usize>,
     indices: HashMap<usize, usize>,
     /// Where it stands, if it was seen.
     seen: Option<Seen>,
@@ -192,7 +192,7 @@ struct Seen {
     style: Option<ScalarStyle>,
 }
 
-struct Open {
+struct OpenNode {
     /// Its place in the tree, if this node is on the way to one that is wanted.
     wanted: Option<usize>,
     key: Option<(String, Range<usize>)>,
@@ -200,17 +200,17 @@ struct Open {
     mapping: bool,
 }
 
-impl Walk {
+impl LocatorWalk {
     /// Adds a node to those that are wanted; returns its place in the tree.
-    fn want(&mut self, steps: &[Step]) -> usize {
+    fn want(&mut self, steps: &[PathStep]) -> usize {
         let mut at = 0;
         for step in steps {
             let new = self.tree.len();
             let next = match step {
-                Step::Key(key) => *self.tree[at].keys.entry(key.clone()).or_insert(new),
-                Step::Index(index) => *self.tree[at].indices.entry(*index).or_insert(new),
+                PathStep::Key(key) => *self.tree[at].keys.entry(key.clone()).or_insert(new),
+                PathStep::Index(index) => *self.tree[at].indices.entry(*index).or_insert(new),
                 // No step into a string is part of one walk.
-                Step::Inside => return at,
+                PathStep::Inside => return at,
             };
             if next == new {
                 self.tree.push(Wanted { parent: at, ..Wanted::default() });
@@ -221,14 +221,14 @@ impl Walk {
     }
 
     /// Where a node stands, or else its nearest ancestor that was seen.
-    fn nearest(&self, end: usize) -> (Located, Option<ScalarStyle>) {
+    fn nearest(&self, end: usize) -> (NodeSpan, Option<ScalarStyle>) {
         let mut at = end;
         loop {
             if let Some(Seen { key, value, style }) = self.tree[at].seen.clone() {
-                return (Located { key, value, exact: at == end }, style);
+                return (NodeSpan { key, value, exact: at == end }, style);
             }
             if at == 0 {
-                return (Located { key: None, value: 0..0, exact: end == 0 }, None);
+                return (NodeSpan { key: None, value: 0..0, exact: end == 0 }, None);
             }
             at = self.tree[at].parent;
         }
@@ -259,7 +259,7 @@ impl Walk {
             Event::SequenceStart(..) | Event::MappingStart(..) => {
                 let wanted = self.node(range, None);
                 let mapping = matches!(event, Event::MappingStart(..));
-                self.open.push(Open { wanted, key: None, next: 0, mapping });
+                self.open.push(OpenNode { wanted, key: None, next: 0, mapping });
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let closed = self.open.pop().and_then(|open| open.wanted);
@@ -319,7 +319,7 @@ services:
 ";
 
     #[track_caller]
-    fn check(path: &Path, underlined: &str, exact: bool) {
+    fn check(path: &NodePath, underlined: &str, exact: bool) {
         let located = locate(TEXT, path, None);
         assert_eq!(&TEXT[located.node(TEXT)], underlined, "{path}");
         assert_eq!(located.exact, exact, "{path}");
@@ -327,7 +327,7 @@ services:
 
     #[test]
     fn nodes_are_found() {
-        let services = Path::root().key("services");
+        let services = NodePath::root().key("services");
         check(&services, "services", true);
         check(&services.index(0).key("name"), "a", true);
         check(&services.index(0).key("routes").index(0).key("paths").index(1), "/y", true);
@@ -344,14 +344,14 @@ services:
 
     #[test]
     fn a_byte_inside_a_block_is_found() {
-        let spec = Path::root().key("services").index(1).key("spec").inside();
+        let spec = NodePath::root().key("services").index(1).key("spec").inside();
         let located = locate(TEXT, &spec, Some("openapi: 3.0.0\npaths:\n\n  ".len()));
         assert!(TEXT[located.value.start..].starts_with("/x: {get: 1}"), "{located:?}");
     }
 
     #[test]
     fn no_prefix_of_a_text_panics() {
-        let path = Path::root().key("services").index(1).key("spec").inside().key("paths").key("/x");
+        let path = NodePath::root().key("services").index(1).key("spec").inside().key("paths").key("/x");
         for (end, _) in TEXT.char_indices() {
             for byte in [None, Some(0), Some(17), Some(10_000)] {
                 let located = locate(&TEXT[..end], &path, byte);

@@ -2,15 +2,15 @@
 
 use std::{collections::HashMap, fmt};
 
-use super::{Text, Value};
+use super::{SharedText, Value};
 
 /// Keys and values in the order of the text; each key once.
 #[derive(Clone, Default)]
 pub struct Mapping {
-    entries: Vec<(Text, Value)>,
+    entries: Vec<(SharedText, Value)>,
     /// Positions by key, once a walk along the entries would be slower.
     #[expect(clippy::box_collection, reason = "few mappings have any, and all are to be small")]
-    positions: Option<Box<HashMap<Text, u32>>>,
+    positions: Option<Box<HashMap<SharedText, u32>>>,
 }
 
 /// Up to this many keys a walk is as fast as a search.
@@ -50,7 +50,7 @@ impl Mapping {
     }
 
     /// Keys and values in the order of the text, as they are kept.
-    pub(super) fn entries(&self) -> &[(Text, Value)] {
+    pub(super) fn entries(&self) -> &[(SharedText, Value)] {
         &self.entries
     }
 
@@ -65,7 +65,7 @@ impl Mapping {
     }
 
     /// Sets `key`, at its old place if it has one, else at the end.
-    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> Option<Value> {
+    pub fn insert(&mut self, key: impl Into<SharedText>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
         if let Some(n) = self.position(&key) {
             return Some(std::mem::replace(&mut self.entries[n].1, value));
@@ -80,7 +80,7 @@ impl Mapping {
 
     /// The mapping of entries whose keys are known to be different: nobody looks.
     #[must_use]
-    pub fn of_different_keys(entries: Vec<(Text, Value)>) -> Self {
+    pub fn of_different_keys(entries: Vec<(SharedText, Value)>) -> Self {
         let mut mapping = Self { entries, positions: None };
         mapping.index();
         mapping.shrink();
@@ -139,7 +139,7 @@ impl fmt::Debug for Mapping {
     }
 }
 
-impl<K: Into<Text>> FromIterator<(K, Value)> for Mapping {
+impl<K: Into<SharedText>> FromIterator<(K, Value)> for Mapping {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
         let mut mapping = Self::default();
         for (key, value) in entries {

@@ -1,7 +1,7 @@
 //! TEXT: what a YAML or JSON text says, as an ordered tree, and where in the text each node stands.
 //!
 //! The gateway reads two kinds of documents: `kong.yaml` and OpenAPI documents. Both become a [`Value`] here and
-//! are understood elsewhere. Values carry no places: whoever complains names the [`Path`] of a node, and
+//! are understood elsewhere. Values carry no places: whoever complains names the [`NodePath`] of a node, and
 //! [`locate`] walks the text a second time, only when something is wrong.
 
 mod changed;
@@ -19,16 +19,16 @@ mod value;
 mod write;
 mod yaml;
 
-pub use changed::{Known, read_changed};
+pub use changed::{KnownText, read_changed};
 pub use distinct::distinct;
-pub use edit::Layout;
-pub use expression::Covered;
-pub use locate::{Located, locate, locate_all};
+pub use edit::TextLayout;
+pub use expression::MaskedText;
+pub use locate::{NodeSpan, locate, locate_all};
 pub use mapping::Mapping;
 pub use number::Number;
-pub use path::{At, Path, Step};
+pub use path::{NodePath, NodePlace, PathStep};
 pub use share::share;
-pub use value::{Text, Value};
+pub use value::{SharedText, Value};
 
 /// The rules by which plain YAML scalars get their types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Document {
     /// What it says.
     pub value: Value,
     /// Keys that stand twice in one mapping; the last one was taken, as Kong does.
-    pub duplicates: Vec<Path>,
+    pub duplicates: Vec<NodePath>,
     /// Where another document follows, in bytes; it is not read, as Kong does not.
     pub next: Option<usize>,
 }
@@ -72,22 +72,22 @@ pub fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError> {
 }
 
 /// Has other texts for some of a document's scalars.
-pub trait Replace {
+pub trait ScalarReplacer {
     /// What is to stand where a value stands, if anything else: text where it is in quotes, else what that text is.
-    fn value(&mut self, text: &str, at: &Path) -> Option<String>;
+    fn value(&mut self, text: &str, at: &NodePath) -> Option<String>;
 
     /// What is to stand where a key of the mapping at this path stands, if anything else.
-    fn key(&mut self, text: &str, at: &Path) -> Option<String>;
+    fn key(&mut self, text: &str, at: &NodePath) -> Option<String>;
 }
 
-/// The same for a text whose scalars may stand for something else: those that hold a `$` or a [`Covered`] expression.
+/// The same for a text whose scalars may stand for something else: those that hold a `$` or a [`MaskedText`] expression.
 ///
 /// # Errors
 /// As [`read`]; the complaints show what is written.
 pub fn read_replacing(
     text: &str,
     dialect: Dialect,
-    replace: &mut dyn Replace,
+    replace: &mut dyn ScalarReplacer,
 ) -> Result<Document, SyntaxError> {
     read_as(text, dialect, Some(replace))
 }
@@ -102,9 +102,9 @@ pub fn read_after(
     dialect: Dialect,
     before: &Value,
     layout: bool,
-    replace: Option<&mut dyn Replace>,
-) -> Result<(Document, Option<Layout>), SyntaxError> {
-    let mut draft = layout.then(|| edit::Draft::new(text));
+    replace: Option<&mut dyn ScalarReplacer>,
+) -> Result<(Document, Option<TextLayout>), SyntaxError> {
+    let mut draft = layout.then(|| edit::LayoutDraft::new(text));
     let mut document = read_noting(text, dialect, before, replace, &mut |event, span| {
         if let Some(draft) = &mut draft {
             draft.event(event, span);
@@ -112,10 +112,14 @@ pub fn read_after(
     })?;
     // Items may have moved within their list.
     document.value = share(&document.value, before);
-    Ok((document, draft.and_then(edit::Draft::finish)))
+    Ok((document, draft.and_then(edit::LayoutDraft::finish)))
 }
 
-fn read_as(text: &str, dialect: Dialect, replace: Option<&mut dyn Replace>) -> Result<Document, SyntaxError> {
+fn read_as(
+    text: &str,
+    dialect: Dialect,
+    replace: Option<&mut dyn ScalarReplacer>,
+) -> Result<Document, SyntaxError> {
     read_noting(text, dialect, &Value::Null, replace, &mut |_, _| ())
 }
 
@@ -124,7 +128,7 @@ fn read_noting(
     text: &str,
     dialect: Dialect,
     before: &Value,
-    mut replace: Option<&mut dyn Replace>,
+    mut replace: Option<&mut dyn ScalarReplacer>,
     note: &mut dyn FnMut(&yaml::Event<'_>, &yaml::Span),
 ) -> Result<Document, SyntaxError> {
     let body = text.trim_start_matches('\u{feff}').trim_start();
@@ -132,7 +136,7 @@ fn read_noting(
         match json::read(text, dialect) {
             Ok(mut document) => {
                 if let Some(replace) = replace.as_deref_mut().filter(|_| may_be_replaced(text)) {
-                    document.value = replaced(&document.value, &Path::root(), replace);
+                    document.value = replaced(&document.value, &NodePath::root(), replace);
                 }
                 return Ok(document);
             }
@@ -158,7 +162,7 @@ fn may_be_replaced(text: &str) -> bool {
 }
 
 /// A document of JSON, whose texts are all in quotes, with the others in their place.
-fn replaced(value: &Value, at: &Path, replace: &mut dyn Replace) -> Value {
+fn replaced(value: &Value, at: &NodePath, replace: &mut dyn ScalarReplacer) -> Value {
     match value {
         Value::String(text) if may_be_replaced(text) => {
             replace.value(text, at).map_or_else(|| value.clone(), Value::from)

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::Text;
+use super::SharedText;
 
 /// A number as it was written, in JSON's own notation (RFC 8259, section 6).
 ///
 /// Infinity, which JSON cannot write, is `1e999`: every reader takes that for infinity.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Number(Text);
+pub struct Number(SharedText);
 
 impl Number {
     /// The number of a JSON text; `None` if it is not one.

@@ -3,13 +3,13 @@
 
 use std::{fmt, sync::Arc};
 
-use super::Text;
+use super::SharedText;
 
 /// One step down a document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Step {
+pub enum PathStep {
     /// Into a mapping, by key.
-    Key(Text),
+    Key(SharedText),
     /// Into a sequence, by position.
     Index(usize),
     /// Into the text of a string that is a document itself.
@@ -18,12 +18,12 @@ pub enum Step {
 
 /// The steps from the root of a document to one node. A clone costs a counter: thousands of entities keep theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Path(
+pub struct NodePath(
     /// None for the root, never an empty list.
-    Option<Arc<[Step]>>,
+    Option<Arc<[PathStep]>>,
 );
 
-impl Path {
+impl NodePath {
     /// The root of a document.
     #[must_use]
     pub const fn root() -> Self {
@@ -33,19 +33,19 @@ impl Path {
     /// The child called `key`.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
-        self.step(Step::Key(key.into()))
+        self.step(PathStep::Key(key.into()))
     }
 
     /// The child at `index`.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
-        self.step(Step::Index(index))
+        self.step(PathStep::Index(index))
     }
 
     /// The root of the document that the string here holds.
     #[must_use]
     pub fn inside(&self) -> Self {
-        self.step(Step::Inside)
+        self.step(PathStep::Inside)
     }
 
     /// The node that holds this one; the root holds itself.
@@ -56,19 +56,19 @@ impl Path {
 
     /// The steps from the root.
     #[must_use]
-    pub fn steps(&self) -> &[Step] {
+    pub fn steps(&self) -> &[PathStep] {
         self.0.as_deref().unwrap_or_default()
     }
 
     /// The same node as a place to walk on from.
     #[must_use]
-    pub fn at(&self) -> At<'_> {
-        At::Path(self)
+    pub fn at(&self) -> NodePlace<'_> {
+        NodePlace::Path(self)
     }
 
     /// The node that some more steps lead to.
     #[must_use]
-    pub fn join(&self, steps: &[Step]) -> Self {
+    pub fn join(&self, steps: &[PathStep]) -> Self {
         if steps.is_empty() {
             return self.clone();
         }
@@ -77,28 +77,28 @@ impl Path {
 
     /// The child that a step leads to.
     #[must_use]
-    pub fn step(&self, step: Step) -> Self {
+    pub fn step(&self, step: PathStep) -> Self {
         self.steps().iter().cloned().chain([step]).collect()
     }
 }
 
-impl FromIterator<Step> for Path {
-    fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
-        let steps: Arc<[Step]> = steps.into_iter().collect();
+impl FromIterator<PathStep> for NodePath {
+    fn from_iter<I: IntoIterator<Item = PathStep>>(steps: I) -> Self {
+        let steps: Arc<[PathStep]> = steps.into_iter().collect();
         Self(Some(steps).filter(|it| !it.is_empty()))
     }
 }
 
-impl fmt::Display for Path {
+impl fmt::Display for NodePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut dot = "";
         for step in self.steps() {
             match step {
-                Step::Key(key) => write!(f, "{dot}{key}")?,
-                Step::Inside => f.write_str(" » ")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
+                PathStep::Key(key) => write!(f, "{dot}{key}")?,
+                PathStep::Inside => f.write_str(" » ")?,
+                PathStep::Index(index) => write!(f, "[{index}]")?,
             }
-            dot = if matches!(step, Step::Inside) { "" } else { "." };
+            dot = if matches!(step, PathStep::Inside) { "" } else { "." };
         }
         Ok(())
     }
@@ -106,50 +106,50 @@ impl fmt::Display for Path {
 
 /// A place on a walk through a document: it costs nothing until somebody complains.
 #[derive(Clone, Copy, Debug)]
-pub enum At<'a> {
+pub enum NodePlace<'a> {
     /// Where the walk began.
-    Path(&'a Path),
+    Path(&'a NodePath),
     /// A child by key.
-    Key(&'a At<'a>, &'a str),
+    Key(&'a NodePlace<'a>, &'a str),
     /// A child by position.
-    Index(&'a At<'a>, usize),
+    Index(&'a NodePlace<'a>, usize),
     /// The document inside a string.
-    Inside(&'a At<'a>),
+    Inside(&'a NodePlace<'a>),
 }
 
-impl<'a> At<'a> {
+impl<'a> NodePlace<'a> {
     /// The child called `key`.
     #[must_use]
     pub const fn key(&'a self, key: &'a str) -> Self {
-        At::Key(self, key)
+        NodePlace::Key(self, key)
     }
 
     /// The child at `index`.
     #[must_use]
     pub const fn index(&'a self, index: usize) -> Self {
-        At::Index(self, index)
+        NodePlace::Index(self, index)
     }
 
     /// The same place as a path that can be kept.
     #[must_use]
-    pub fn path(&self) -> Path {
+    pub fn path(&self) -> NodePath {
         let mut steps = Vec::new();
         let mut here = *self;
         loop {
             here = match here {
-                At::Path(path) => {
+                NodePlace::Path(path) => {
                     return path.steps().iter().cloned().chain(steps.into_iter().rev()).collect();
                 }
-                At::Key(parent, key) => {
-                    steps.push(Step::Key(key.into()));
+                NodePlace::Key(parent, key) => {
+                    steps.push(PathStep::Key(key.into()));
                     *parent
                 }
-                At::Index(parent, index) => {
-                    steps.push(Step::Index(index));
+                NodePlace::Index(parent, index) => {
+                    steps.push(PathStep::Index(index));
                     *parent
                 }
-                At::Inside(parent) => {
-                    steps.push(Step::Inside);
+                NodePlace::Inside(parent) => {
+                    steps.push(PathStep::Inside);
                     *parent
                 }
             };
@@ -163,13 +163,13 @@ mod tests {
 
     #[test]
     fn a_walk_and_a_path_say_the_same() {
-        let root = Path::root().key("services").index(0);
+        let root = NodePath::root().key("services").index(0);
         let (plugins, first);
         let start = root.at();
         plugins = start.key("plugins");
         first = plugins.index(1);
         let spec = first.key("spec");
-        let inside = At::Inside(&spec);
+        let inside = NodePlace::Inside(&spec);
         let node = inside.key("paths");
         assert_eq!(node.path(), root.key("plugins").index(1).key("spec").inside().key("paths"));
         assert_eq!(node.path().to_string(), "services[0].plugins[1].spec » paths");

@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 use super::{Mapping, Number};
 
 /// A text of a document.
-pub type Text = Arc<str>;
+pub type SharedText = Arc<str>;
 
 /// One node of a document.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ pub enum Value {
     /// A number, as it was written.
     Number(Number),
     /// A text.
-    String(Text),
+    String(SharedText),
     /// A list.
     Sequence(Arc<[Value]>),
     /// Keys and values, in the order of the text.
@@ -58,7 +58,7 @@ impl Value {
 
     /// The text, if this is one, to be shared.
     #[must_use]
-    pub const fn as_text(&self) -> Option<&Text> {
+    pub const fn as_text(&self) -> Option<&SharedText> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
 
@@ -307,7 +307,7 @@ impl From<&serde_json::Value> for Value {
             serde_json::Value::Array(items) => items.iter().map(Self::from).collect::<Vec<_>>().into(),
             serde_json::Value::Object(members) => members
                 .iter()
-                .map(|(key, value)| (Text::from(key.as_str()), Self::from(value)))
+                .map(|(key, value)| (SharedText::from(key.as_str()), Self::from(value)))
                 .collect::<Mapping>()
                 .into(),
         }

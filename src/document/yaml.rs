@@ -6,8 +6,8 @@ pub(super) use granit_parser::{Event, Span};
 use granit_parser::{Options, Parser, ScalarStyle, ScanError, Tag, options};
 
 use super::{
-    Dialect, Document, Mapping, Path, Replace, SyntaxError, Text, Value, expansion_limit, may_be_replaced,
-    path::Step, scalar, share::is_same,
+    Dialect, Document, Mapping, NodePath, ScalarReplacer, SharedText, SyntaxError, Value, expansion_limit,
+    may_be_replaced, path::PathStep, scalar, share::is_same,
 };
 
 /// Nodes may stand this deep: deeper than anything written by people, shallow enough for any stack.
@@ -23,7 +23,7 @@ const MOST_NAMES: usize = 4096;
 pub(super) fn read(
     text: &str,
     dialect: Dialect,
-    replace: Option<&mut dyn Replace>,
+    replace: Option<&mut dyn ScalarReplacer>,
 ) -> Result<Document, SyntaxError> {
     read_after(text, dialect, &Value::Null, replace, &mut |_, _| ())
 }
@@ -34,11 +34,11 @@ pub(super) fn read_after(
     text: &str,
     dialect: Dialect,
     before: &Value,
-    replace: Option<&mut dyn Replace>,
+    replace: Option<&mut dyn ScalarReplacer>,
     note: &mut dyn FnMut(&Event<'_>, &Span),
 ) -> Result<Document, SyntaxError> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut builder = Builder {
+    let mut builder = TreeBuilder {
         dialect,
         before,
         replace,
@@ -93,42 +93,42 @@ fn at(span: &Span) -> usize {
 
 /// A node, and how many nodes and levels it has once its aliases are followed.
 #[derive(Clone)]
-struct Built {
+struct CountedNode {
     value: Value,
     weight: u64,
     height: usize,
 }
 
-struct Builder<'a, 'r> {
+struct TreeBuilder<'a, 'r> {
     dialect: Dialect,
     /// What was said before.
     before: &'a Value,
-    replace: Option<&'r mut dyn Replace>,
+    replace: Option<&'r mut dyn ScalarReplacer>,
     limit: u64,
-    open: Vec<Frame<'a>>,
+    open: Vec<TreeFrame<'a>>,
     /// By anchor id; ids count up from one. A node is missing while it is still open.
-    anchors: Vec<Option<Built>>,
-    duplicates: Vec<Path>,
+    anchors: Vec<Option<CountedNode>>,
+    duplicates: Vec<NodePath>,
     root: Option<Value>,
     /// Keys that were read: thousands of records share one text for each.
-    names: HashSet<Text>,
+    names: HashSet<SharedText>,
 }
 
-struct Frame<'a> {
+struct TreeFrame<'a> {
     /// What was said here before.
     before: Option<&'a Value>,
     anchor: usize,
     weight: u64,
     height: usize,
-    content: Content,
+    content: FrameContent,
 }
 
-enum Content {
+enum FrameContent {
     Sequence(Vec<Value>),
-    Mapping { done: Mapping, merged: Vec<Value>, key: Option<Text> },
+    Mapping { done: Mapping, merged: Vec<Value>, key: Option<SharedText> },
 }
 
-impl<'a> Builder<'a, '_> {
+impl<'a> TreeBuilder<'a, '_> {
     /// Takes one event; true when the document is complete.
     fn event(&mut self, event: Event<'_>) -> Result<bool, String> {
         match event {
@@ -136,12 +136,12 @@ impl<'a> Builder<'a, '_> {
             Event::Scalar(text, style, anchor, tag) => {
                 if self.awaits_key() {
                     // A key is its text, whatever type that text would have: `200`, `on` and `null` are names.
-                    let other = self.replaced(&text, Builder::path, |it, at| it.key(&text, at));
+                    let other = self.replaced(&text, TreeBuilder::path, |it, at| it.key(&text, at));
                     let text = self.shared(other.as_deref().unwrap_or(&text));
                     self.name(anchor, text);
                 } else {
                     let value = self.scalar(&text, style, tag.as_deref())?;
-                    self.add(anchor, Built { weight: 1 + text.len() as u64 / 64, height: 0, value })?;
+                    self.add(anchor, CountedNode { weight: 1 + text.len() as u64 / 64, height: 0, value })?;
                 }
             }
             Event::Alias(id) => {
@@ -156,9 +156,10 @@ impl<'a> Builder<'a, '_> {
                     return Err("a key has to be a text".to_owned());
                 }
             }
-            Event::SequenceStart(_, anchor, _) => self.start(anchor, Content::Sequence(Vec::new()))?,
+            Event::SequenceStart(_, anchor, _) => self.start(anchor, FrameContent::Sequence(Vec::new()))?,
             Event::MappingStart(_, anchor, _) => {
-                let content = Content::Mapping { done: Mapping::default(), merged: Vec::new(), key: None };
+                let content =
+                    FrameContent::Mapping { done: Mapping::default(), merged: Vec::new(), key: None };
                 self.start(anchor, content)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end()?,
@@ -168,11 +169,11 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn awaits_key(&self) -> bool {
-        matches!(self.open.last(), Some(Frame { content: Content::Mapping { key: None, .. }, .. }))
+        matches!(self.open.last(), Some(TreeFrame { content: FrameContent::Mapping { key: None, .. }, .. }))
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
-        let other = self.replaced(text, Builder::here, |it, at| it.value(text, at));
+        let other = self.replaced(text, TreeBuilder::here, |it, at| it.value(text, at));
         let written = text;
         let text = other.as_deref().unwrap_or(text);
         if let Some(name) = tag.and_then(Tag::core_suffix) {
@@ -195,10 +196,10 @@ impl<'a> Builder<'a, '_> {
 
     /// What was said before where the next node stands.
     fn said_before(&self) -> Option<&'a Value> {
-        let Some(Frame { before, content, .. }) = self.open.last() else { return Some(self.before) };
+        let Some(TreeFrame { before, content, .. }) = self.open.last() else { return Some(self.before) };
         match content {
-            Content::Sequence(items) => before.as_ref()?.items().get(items.len()),
-            Content::Mapping { done, key, .. } => {
+            FrameContent::Sequence(items) => before.as_ref()?.items().get(items.len()),
+            FrameContent::Mapping { done, key, .. } => {
                 before.as_ref()?.as_mapping()?.get_near(done.len(), key.as_deref()?)
             }
         }
@@ -208,8 +209,8 @@ impl<'a> Builder<'a, '_> {
     fn replaced(
         &mut self,
         text: &str,
-        at: impl Fn(&Self) -> Path,
-        ask: impl Fn(&mut dyn Replace, &Path) -> Option<String>,
+        at: impl Fn(&Self) -> NodePath,
+        ask: impl Fn(&mut dyn ScalarReplacer, &NodePath) -> Option<String>,
     ) -> Option<String> {
         if self.replace.is_none() || !may_be_replaced(text) {
             return None;
@@ -218,55 +219,58 @@ impl<'a> Builder<'a, '_> {
         ask(*self.replace.as_mut()?, &at)
     }
 
-    fn start(&mut self, anchor: usize, content: Content) -> Result<(), String> {
+    fn start(&mut self, anchor: usize, content: FrameContent) -> Result<(), String> {
         if self.awaits_key() {
             return Err("a key has to be a text".to_owned());
         }
         let before = self.said_before();
-        self.open.push(Frame { before, anchor, weight: 1, height: 0, content });
+        self.open.push(TreeFrame { before, anchor, weight: 1, height: 0, content });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), String> {
-        let Some(Frame { before, anchor, weight, height, content }) = self.open.pop() else { return Ok(()) };
+        let Some(TreeFrame { before, anchor, weight, height, content }) = self.open.pop() else {
+            return Ok(());
+        };
         let value = match content {
-            Content::Sequence(mut items) => {
+            FrameContent::Sequence(mut items) => {
                 items.shrink_to_fit();
                 Value::from(items)
             }
-            Content::Mapping { done, merged, .. } => Value::from(merge(done, &merged)?),
+            FrameContent::Mapping { done, merged, .. } => Value::from(merge(done, &merged)?),
         };
         let value = before.filter(|before| is_same(&value, before)).cloned().unwrap_or(value);
-        self.add(anchor, Built { value, weight, height })
+        self.add(anchor, CountedNode { value, weight, height })
     }
 
     /// A text for a key, the same for equal ones.
-    fn shared(&mut self, text: &str) -> Text {
+    fn shared(&mut self, text: &str) -> SharedText {
         if let Some(known) = self.names.get(text) {
             return known.clone();
         }
-        let new = Text::from(text);
+        let new = SharedText::from(text);
         if self.names.len() < MOST_NAMES {
             self.names.insert(new.clone());
         }
         new
     }
 
-    fn name(&mut self, anchor: usize, text: Text) {
-        self.remember(anchor, || Built { value: Value::String(text.clone()), weight: 1, height: 0 });
-        let Some(Frame { content: Content::Mapping { done, key, .. }, .. }) = self.open.last_mut() else {
+    fn name(&mut self, anchor: usize, text: SharedText) {
+        self.remember(anchor, || CountedNode { value: Value::String(text.clone()), weight: 1, height: 0 });
+        let Some(TreeFrame { content: FrameContent::Mapping { done, key, .. }, .. }) = self.open.last_mut()
+        else {
             return;
         };
         let twice = &*text != "<<" && done.contains_key(&text);
         *key = Some(text.clone());
         if twice && self.duplicates.len() < MOST_DUPLICATES {
-            self.duplicates.push(self.path().step(Step::Key(text)));
+            self.duplicates.push(self.path().step(PathStep::Key(text)));
         }
     }
 
-    fn add(&mut self, anchor: usize, built: Built) -> Result<(), String> {
+    fn add(&mut self, anchor: usize, built: CountedNode) -> Result<(), String> {
         self.remember(anchor, || built.clone());
-        let Built { value, weight, height } = built;
+        let CountedNode { value, weight, height } = built;
         let Some(frame) = self.open.last_mut() else {
             self.root = Some(value);
             return Ok(());
@@ -286,8 +290,8 @@ impl<'a> Builder<'a, '_> {
             return Err("the aliases of this document nest its nodes too deeply".to_owned());
         }
         match &mut frame.content {
-            Content::Sequence(items) => items.push(value),
-            Content::Mapping { done, merged, key } => match key.take() {
+            FrameContent::Sequence(items) => items.push(value),
+            FrameContent::Mapping { done, merged, key } => match key.take() {
                 Some(key) if &*key == "<<" => merged.push(value),
                 Some(key) => drop(done.insert(key, value)),
                 None => (),
@@ -296,7 +300,7 @@ impl<'a> Builder<'a, '_> {
         Ok(())
     }
 
-    fn remember(&mut self, anchor: usize, built: impl FnOnce() -> Built) {
+    fn remember(&mut self, anchor: usize, built: impl FnOnce() -> CountedNode) {
         if anchor > 0 {
             if self.anchors.len() <= anchor {
                 self.anchors.resize(anchor + 1, None);
@@ -306,22 +310,22 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// Where the next value stands.
-    fn here(&self) -> Path {
+    fn here(&self) -> NodePath {
         let path = self.path();
         match self.open.last().map(|it| &it.content) {
-            Some(Content::Sequence(items)) => path.index(items.len()),
-            Some(Content::Mapping { key, .. }) => path.key(key.as_deref().unwrap_or_default()),
+            Some(FrameContent::Sequence(items)) => path.index(items.len()),
+            Some(FrameContent::Mapping { key, .. }) => path.key(key.as_deref().unwrap_or_default()),
             None => path,
         }
     }
 
     /// Where the innermost open node stands.
-    fn path(&self) -> Path {
-        let mut path = Path::root();
+    fn path(&self) -> NodePath {
+        let mut path = NodePath::root();
         for pair in self.open.windows(2) {
             let step = match &pair[0].content {
-                Content::Sequence(items) => Step::Index(items.len()),
-                Content::Mapping { key, .. } => Step::Key(key.clone().unwrap_or_default()),
+                FrameContent::Sequence(items) => PathStep::Index(items.len()),
+                FrameContent::Mapping { key, .. } => PathStep::Key(key.clone().unwrap_or_default()),
             };
             path = path.step(step);
         }
@@ -387,7 +391,7 @@ mod tests {
     fn the_last_of_equal_keys_is_taken_and_noted() {
         let document = read("s:\n- a: 1\n  b: 2\n  a: 3\n", Dialect::Kong).unwrap();
         assert_eq!(document.value.to_json(), r#"{"s":[{"a":3,"b":2}]}"#);
-        assert_eq!(document.duplicates, [Path::root().key("s").index(0).key("a")]);
+        assert_eq!(document.duplicates, [NodePath::root().key("s").index(0).key("a")]);
     }
 
     #[test]

@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::{CertificateIndex, hosts, id, names, service, text, upstream};
 use crate::{
-    document::{Mapping, Path, Value},
-    schema::{Complaint, Entity, Field, Kind, Rule},
+    document::{Mapping, NodePath, Value},
+    schema::{EntityFault, EntitySchema, Field, FieldKind, FieldRule},
 };
 
 /// What a Certificate may say.
-pub(super) const ENTITY: Entity = Entity {
+pub(super) const ENTITY: EntitySchema = EntitySchema {
     collection: "certificates",
     fields: FIELDS,
     prepare: None,
@@ -23,29 +23,29 @@ pub(super) const ENTITY: Entity = Entity {
 };
 
 const FIELDS: &[Field] = &[
-    Field::new("id", Kind::Uuid),
-    Field::new("cert", Kind::String).required().rules(&[Rule::Holds(certificate)]),
-    Field::new("key", Kind::Secret).required().rules(&[Rule::Holds(key)]),
-    Field::new("cert_alt", Kind::String).rules(&[Rule::Holds(certificate)]),
-    Field::new("key_alt", Kind::Secret).rules(&[Rule::Holds(key)]),
+    Field::new("id", FieldKind::Uuid),
+    Field::new("cert", FieldKind::String).required().rules(&[FieldRule::Holds(certificate)]),
+    Field::new("key", FieldKind::Secret).required().rules(&[FieldRule::Holds(key)]),
+    Field::new("cert_alt", FieldKind::String).rules(&[FieldRule::Holds(certificate)]),
+    Field::new("key_alt", FieldKind::Secret).rules(&[FieldRule::Holds(key)]),
     names::TAGS,
-    Field::new("created_at", Kind::Integer),
-    Field::new("updated_at", Kind::Integer),
-    Field::new("snis", Kind::Entities(|| &SNI, "certificate")),
-    Field::new("services", Kind::Entities(|| &service::ENTITY, "client_certificate")),
-    Field::new("upstreams", Kind::Entities(|| &upstream::ENTITY, "client_certificate")),
+    Field::new("created_at", FieldKind::Integer),
+    Field::new("updated_at", FieldKind::Integer),
+    Field::new("snis", FieldKind::Entities(|| &SNI, "certificate")),
+    Field::new("services", FieldKind::Entities(|| &service::ENTITY, "client_certificate")),
+    Field::new("upstreams", FieldKind::Entities(|| &upstream::ENTITY, "client_certificate")),
 ];
 
 /// What a server name may say.
-pub(super) const SNI: Entity = Entity {
+pub(super) const SNI: EntitySchema = EntitySchema {
     collection: "snis",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("name", Kind::String).required().rules(&[Rule::Holds(hosts::wildcard_host)]),
-        Field::new("certificate", Kind::Foreign("certificates")).required(),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("name", FieldKind::String).required().rules(&[FieldRule::Holds(hosts::wildcard_host)]),
+        Field::new("certificate", FieldKind::Foreign("certificates")).required(),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
-        Field::new("updated_at", Kind::Integer),
+        Field::new("created_at", FieldKind::Integer),
+        Field::new("updated_at", FieldKind::Integer),
     ],
     prepare: None,
     complete: None,
@@ -54,15 +54,15 @@ pub(super) const SNI: Entity = Entity {
 };
 
 /// What a trusted authority may say.
-pub(super) const AUTHORITY: Entity = Entity {
+pub(super) const AUTHORITY: EntitySchema = EntitySchema {
     collection: "ca_certificates",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("cert", Kind::String).required().rules(&[Rule::Holds(certificate)]),
-        Field::new("cert_digest", Kind::String),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("cert", FieldKind::String).required().rules(&[FieldRule::Holds(certificate)]),
+        Field::new("cert_digest", FieldKind::String),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
-        Field::new("updated_at", Kind::Integer),
+        Field::new("created_at", FieldKind::Integer),
+        Field::new("updated_at", FieldKind::Integer),
     ],
     prepare: Some(|given| Ok(with_digest(given))),
     complete: None,
@@ -86,7 +86,7 @@ pub struct Certificate {
     /// The complete record, the keys with it.
     pub record: Value,
     /// Where it stands in the file.
-    pub at: Path,
+    pub at: NodePath,
 }
 
 /// A server name that a Certificate is shown for. (RFC 6066, section 3.)
@@ -101,7 +101,7 @@ pub struct Sni {
     /// The complete record, as the Admin API shows it.
     pub record: Value,
     /// Where it stands in the file.
-    pub at: Path,
+    pub at: NodePath,
 }
 
 /// An authority that is trusted where an entity names it.
@@ -116,13 +116,13 @@ pub struct CaCertificate {
     /// The complete record, as the Admin API shows it.
     pub record: Value,
     /// Where it stands in the file.
-    pub at: Path,
+    pub at: NodePath,
 }
 
 impl Certificate {
     /// The value of a checked record.
     #[must_use]
-    pub fn new(record: &Value, at: &Path) -> Self {
+    pub fn new(record: &Value, at: &NodePath) -> Self {
         Self {
             id: id(record),
             cert: text(record, "cert").unwrap_or_default(),
@@ -138,7 +138,7 @@ impl Certificate {
 impl Sni {
     /// The value of a checked record that names `certificate`.
     #[must_use]
-    pub fn new(record: &Value, certificate: CertificateIndex, at: &Path) -> Self {
+    pub fn new(record: &Value, certificate: CertificateIndex, at: &NodePath) -> Self {
         Self {
             id: id(record),
             name: text(record, "name").unwrap_or_default(),
@@ -152,7 +152,7 @@ impl Sni {
 impl CaCertificate {
     /// The value of a checked record.
     #[must_use]
-    pub fn new(record: &Value, at: &Path) -> Self {
+    pub fn new(record: &Value, at: &NodePath) -> Self {
         Self {
             id: id(record),
             cert: text(record, "cert").unwrap_or_default(),
@@ -221,16 +221,16 @@ fn der(pem: &str) -> Option<Vec<u8>> {
     base64::engine::general_purpose::STANDARD.decode(body).ok()
 }
 
-fn both_alternatives(record: &Value) -> Option<Complaint> {
+fn both_alternatives(record: &Value) -> Option<EntityFault> {
     let given = |field| record.get(field).is_some_and(|it| !it.is_null());
     (given("cert_alt") != given("key_alt")).then(|| {
-        Complaint::record("all or none of these fields must be set: 'cert_alt', 'key_alt'")
+        EntityFault::record("all or none of these fields must be set: 'cert_alt', 'key_alt'")
             .help("a second certificate needs its own key")
     })
 }
 
-fn one_certificate(record: &Value) -> Option<Complaint> {
+fn one_certificate(record: &Value) -> Option<EntityFault> {
     let cert = record.get("cert").and_then(Value::as_str)?;
     (cert.matches("-----BEGIN CERTIFICATE-----").count() > 1)
-        .then(|| Complaint::record("please submit only one certificate at a time"))
+        .then(|| EntityFault::record("please submit only one certificate at a time"))
 }

@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::{credentials, id, names, plugin, text};
 use crate::{
-    document::{Path, Value},
-    schema::{Complaint, Entity, Field, Kind, Rule},
+    document::{NodePath, Value},
+    schema::{EntityFault, EntitySchema, Field, FieldKind, FieldRule},
 };
 
 /// What a Consumer may say.
-pub(super) const ENTITY: Entity = Entity {
+pub(super) const ENTITY: EntitySchema = EntitySchema {
     collection: "consumers",
     fields: FIELDS,
     prepare: None,
@@ -21,31 +21,31 @@ pub(super) const ENTITY: Entity = Entity {
 };
 
 const FIELDS: &[Field] = &[
-    Field::new("id", Kind::Uuid),
-    Field::new("username", Kind::String),
-    Field::new("custom_id", Kind::String),
+    Field::new("id", FieldKind::Uuid),
+    Field::new("username", FieldKind::String),
+    Field::new("custom_id", FieldKind::String),
     names::TAGS,
-    Field::new("created_at", Kind::Integer),
-    Field::new("updated_at", Kind::Integer),
-    Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "consumer")),
-    Field::new("keyauth_credentials", Kind::Entities(|| &KEY, "consumer")),
-    Field::new("basicauth_credentials", Kind::Entities(|| &PASSWORD, "consumer")),
-    Field::new("acls", Kind::Entities(|| &GROUP, "consumer")),
-    Field::new("jwt_secrets", Kind::Entities(|| &credentials::JWT, "consumer")),
-    Field::new("hmacauth_credentials", Kind::Entities(|| &credentials::HMAC, "consumer")),
-    Field::new("oauth2_credentials", Kind::Entities(|| &credentials::OAUTH2, "consumer")),
+    Field::new("created_at", FieldKind::Integer),
+    Field::new("updated_at", FieldKind::Integer),
+    Field::new("plugins", FieldKind::Entities(|| &plugin::ENTITY, "consumer")),
+    Field::new("keyauth_credentials", FieldKind::Entities(|| &KEY, "consumer")),
+    Field::new("basicauth_credentials", FieldKind::Entities(|| &PASSWORD, "consumer")),
+    Field::new("acls", FieldKind::Entities(|| &GROUP, "consumer")),
+    Field::new("jwt_secrets", FieldKind::Entities(|| &credentials::JWT, "consumer")),
+    Field::new("hmacauth_credentials", FieldKind::Entities(|| &credentials::HMAC, "consumer")),
+    Field::new("oauth2_credentials", FieldKind::Entities(|| &credentials::OAUTH2, "consumer")),
 ];
 
 /// What a credential of `key-auth` may say.
-pub(super) const KEY: Entity = Entity {
+pub(super) const KEY: EntitySchema = EntitySchema {
     collection: "keyauth_credentials",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("key", Kind::Secret).required(),
-        Field::new("consumer", Kind::Foreign("consumers")).required(),
-        Field::new("ttl", Kind::Integer).rules(&[Rule::Between(0.0, 100_000_000.0)]),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("key", FieldKind::Secret).required(),
+        Field::new("consumer", FieldKind::Foreign("consumers")).required(),
+        Field::new("ttl", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 100_000_000.0)]),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
+        Field::new("created_at", FieldKind::Integer),
     ],
     prepare: Some(|given| Ok(credentials::make_up(given, &["key"]))),
     // A life time is for databases; Kong shows none without one.
@@ -59,15 +59,15 @@ pub(super) const KEY: Entity = Entity {
 };
 
 /// What a credential of `basic-auth` may say.
-pub(super) const PASSWORD: Entity = Entity {
+pub(super) const PASSWORD: EntitySchema = EntitySchema {
     collection: "basicauth_credentials",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("username", Kind::String).required(),
-        Field::new("password", Kind::Secret).required(),
-        Field::new("consumer", Kind::Foreign("consumers")).required(),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("username", FieldKind::String).required(),
+        Field::new("password", FieldKind::Secret).required(),
+        Field::new("consumer", FieldKind::Foreign("consumers")).required(),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
+        Field::new("created_at", FieldKind::Integer),
     ],
     prepare: None,
     complete: None,
@@ -76,14 +76,14 @@ pub(super) const PASSWORD: Entity = Entity {
 };
 
 /// What the membership of a Consumer in a group may say.
-pub(super) const GROUP: Entity = Entity {
+pub(super) const GROUP: EntitySchema = EntitySchema {
     collection: "acls",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("group", Kind::String).required(),
-        Field::new("consumer", Kind::Foreign("consumers")).required(),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("group", FieldKind::String).required(),
+        Field::new("consumer", FieldKind::Foreign("consumers")).required(),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
+        Field::new("created_at", FieldKind::Integer),
     ],
     prepare: None,
     complete: None,
@@ -107,7 +107,7 @@ pub struct Consumer {
     /// Its keys for tokens, in file order.
     pub jwts: Vec<JwtCredential>,
     /// Its groups, in file order.
-    pub groups: Vec<Group>,
+    pub groups: Vec<ConsumerGroup>,
     /// The complete record, as the Admin API shows it.
     pub record: Value,
 }
@@ -150,12 +150,12 @@ pub struct JwtCredential {
     /// What verifies the signatures of other algorithms, PEM.
     pub public_key: Option<String>,
     /// Where it stands in the file.
-    pub at: Path,
+    pub at: NodePath,
 }
 
 /// A group that a Consumer belongs to.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub struct ConsumerGroup {
     /// Its name.
     pub name: String,
     /// The complete record, as the Admin API shows it.
@@ -195,7 +195,7 @@ impl Consumer {
     }
 
     /// Gives it a key for tokens, which stands at `at`.
-    pub fn add_jwt(&mut self, record: &Value, at: &Path) {
+    pub fn add_jwt(&mut self, record: &Value, at: &NodePath) {
         self.jwts.push(JwtCredential {
             id: id(record),
             key: text(record, "key").unwrap_or_default(),
@@ -209,7 +209,7 @@ impl Consumer {
     /// Takes it into a group.
     pub fn add_group(&mut self, record: &Value) {
         let name = text(record, "group").unwrap_or_default();
-        self.groups.push(Group { name, record: record.clone() });
+        self.groups.push(ConsumerGroup { name, record: record.clone() });
     }
 }
 
@@ -231,10 +231,10 @@ impl fmt::Debug for JwtCredential {
     }
 }
 
-fn some_name(record: &Value) -> Option<Complaint> {
+fn some_name(record: &Value) -> Option<EntityFault> {
     let given = |field| record.get(field).is_some_and(|it| !it.is_null());
     if given("username") || given("custom_id") {
         return None;
     }
-    Some(Complaint::record("at least one of these fields must be non-empty: 'custom_id', 'username'"))
+    Some(EntityFault::record("at least one of these fields must be non-empty: 'custom_id', 'username'"))
 }

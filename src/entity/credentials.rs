@@ -6,10 +6,10 @@ use uuid::Uuid;
 use super::names;
 use crate::{
     document::{Mapping, Value},
-    schema::{Condition, Entity, Field, Kind, Rule},
+    schema::{EntitySchema, Field, FieldCondition, FieldKind, FieldRule},
 };
 
-const CONSUMER: Field = Field::new("consumer", Kind::Foreign("consumers")).required();
+const CONSUMER: Field = Field::new("consumer", FieldKind::Foreign("consumers")).required();
 
 const ALGORITHMS: &[&str] = &[
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384",
@@ -17,21 +17,23 @@ const ALGORITHMS: &[&str] = &[
 ];
 
 /// What a secret of `jwt` may say.
-pub(super) const JWT: Entity = Entity {
+pub(super) const JWT: EntitySchema = EntitySchema {
     collection: "jwt_secrets",
     fields: &[
-        Field::new("id", Kind::Uuid),
+        Field::new("id", FieldKind::Uuid),
         CONSUMER,
-        Field::new("key", Kind::String),
-        Field::new("secret", Kind::Secret),
-        Field::new("rsa_public_key", Kind::String),
-        Field::new("algorithm", Kind::String).default("\"HS256\"").rules(&[Rule::OneOf(ALGORITHMS)]),
+        Field::new("key", FieldKind::String),
+        Field::new("secret", FieldKind::Secret),
+        Field::new("rsa_public_key", FieldKind::String),
+        Field::new("algorithm", FieldKind::String)
+            .default("\"HS256\"")
+            .rules(&[FieldRule::OneOf(ALGORITHMS)]),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
+        Field::new("created_at", FieldKind::Integer),
     ],
     prepare: Some(|given| Ok(make_up(given, &["key", "secret"]))),
     complete: None,
-    conditions: &[Condition::when(
+    conditions: &[FieldCondition::when(
         "algorithm",
         &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"],
     )
@@ -40,15 +42,15 @@ pub(super) const JWT: Entity = Entity {
 };
 
 /// What a credential of `hmac-auth` may say.
-pub(super) const HMAC: Entity = Entity {
+pub(super) const HMAC: EntitySchema = EntitySchema {
     collection: "hmacauth_credentials",
     fields: &[
-        Field::new("id", Kind::Uuid),
+        Field::new("id", FieldKind::Uuid),
         CONSUMER,
-        Field::new("username", Kind::String).required(),
-        Field::new("secret", Kind::Secret),
+        Field::new("username", FieldKind::String).required(),
+        Field::new("secret", FieldKind::Secret),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
+        Field::new("created_at", FieldKind::Integer),
     ],
     prepare: Some(|given| Ok(make_up(given, &["secret"]))),
     complete: None,
@@ -59,23 +61,23 @@ pub(super) const HMAC: Entity = Entity {
 /// What an application of `oauth2` may say. `name`, `client_id`, `client_secret`, `redirect_uris` and `tags` are those of
 /// public documentation (Pulumi registry, `kong.ConsumerOauth2`); for `client_type` and `hash_secret` no page was found, nor
 /// for what makes a redirect URI a wrong one.
-pub(super) const OAUTH2: Entity = Entity {
+pub(super) const OAUTH2: EntitySchema = EntitySchema {
     collection: "oauth2_credentials",
     fields: &[
-        Field::new("id", Kind::Uuid),
+        Field::new("id", FieldKind::Uuid),
         CONSUMER,
-        Field::new("name", Kind::String).required(),
-        Field::new("client_id", Kind::String),
-        Field::new("client_secret", Kind::Secret),
-        Field::new("hash_secret", Kind::Boolean).required().default("false"),
-        Field::new("redirect_uris", Kind::Array(&Field::item(Kind::String))),
-        Field::new("client_type", Kind::String)
+        Field::new("name", FieldKind::String).required(),
+        Field::new("client_id", FieldKind::String),
+        Field::new("client_secret", FieldKind::Secret),
+        Field::new("hash_secret", FieldKind::Boolean).required().default("false"),
+        Field::new("redirect_uris", FieldKind::Array(&Field::item(FieldKind::String))),
+        Field::new("client_type", FieldKind::String)
             .required()
             .default("\"confidential\"")
-            .rules(&[Rule::OneOf(&["confidential", "public"])]),
+            .rules(&[FieldRule::OneOf(&["confidential", "public"])]),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
-        Field::new("oauth2_tokens", Kind::Entities(|| &OAUTH2_TOKEN, "credential")),
+        Field::new("created_at", FieldKind::Integer),
+        Field::new("oauth2_tokens", FieldKind::Entities(|| &OAUTH2_TOKEN, "credential")),
     ],
     prepare: Some(|given| Ok(make_up(given, &["client_id", "client_secret"]))),
     complete: None,
@@ -84,22 +86,22 @@ pub(super) const OAUTH2: Entity = Entity {
 };
 
 /// What a token of `oauth2` may say. No public page of its fields was found: they are not verified.
-pub(super) const OAUTH2_TOKEN: Entity = Entity {
+pub(super) const OAUTH2_TOKEN: EntitySchema = EntitySchema {
     collection: "oauth2_tokens",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("credential", Kind::Foreign("oauth2_credentials")).required(),
-        Field::new("service", Kind::Foreign("services")),
-        Field::new("token_type", Kind::String)
+        Field::new("id", FieldKind::Uuid),
+        Field::new("credential", FieldKind::Foreign("oauth2_credentials")).required(),
+        Field::new("service", FieldKind::Foreign("services")),
+        Field::new("token_type", FieldKind::String)
             .required()
             .default("\"bearer\"")
-            .rules(&[Rule::OneOf(&["bearer"])]),
-        Field::new("expires_in", Kind::Integer).required(),
-        Field::new("access_token", Kind::Secret),
-        Field::new("refresh_token", Kind::Secret),
-        Field::new("authenticated_userid", Kind::String),
-        Field::new("scope", Kind::String),
-        Field::new("created_at", Kind::Integer),
+            .rules(&[FieldRule::OneOf(&["bearer"])]),
+        Field::new("expires_in", FieldKind::Integer).required(),
+        Field::new("access_token", FieldKind::Secret),
+        Field::new("refresh_token", FieldKind::Secret),
+        Field::new("authenticated_userid", FieldKind::String),
+        Field::new("scope", FieldKind::String),
+        Field::new("created_at", FieldKind::Integer),
     ],
     prepare: Some(|given| Ok(make_up(given, &["access_token"]))),
     complete: None,
@@ -108,13 +110,13 @@ pub(super) const OAUTH2_TOKEN: Entity = Entity {
 };
 
 /// What `acme` may keep. No public page of its fields was found: they are not verified.
-pub(super) const ACME_STORAGE: Entity = Entity {
+pub(super) const ACME_STORAGE: EntitySchema = EntitySchema {
     collection: "acme_storage",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("key", Kind::String).required(),
-        Field::new("value", Kind::Secret).required(),
-        Field::new("created_at", Kind::Integer),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("key", FieldKind::String).required(),
+        Field::new("value", FieldKind::Secret).required(),
+        Field::new("created_at", FieldKind::Integer),
     ],
     prepare: None,
     complete: None,
@@ -123,14 +125,14 @@ pub(super) const ACME_STORAGE: Entity = Entity {
 };
 
 /// What `session` may keep. No public page of its fields was found: they are not verified.
-pub(super) const SESSION: Entity = Entity {
+pub(super) const SESSION: EntitySchema = EntitySchema {
     collection: "sessions",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("session_id", Kind::Secret).required(),
-        Field::new("expires", Kind::Integer),
-        Field::new("data", Kind::Secret),
-        Field::new("created_at", Kind::Integer),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("session_id", FieldKind::Secret).required(),
+        Field::new("expires", FieldKind::Integer),
+        Field::new("data", FieldKind::Secret),
+        Field::new("created_at", FieldKind::Integer),
     ],
     prepare: None,
     complete: None,

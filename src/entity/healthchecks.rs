@@ -6,66 +6,69 @@ use std::time::Duration;
 use super::{hosts, names, text, truth, whole};
 use crate::{
     document::Value,
-    schema::{Field, Kind, Rule},
+    schema::{Field, FieldKind, FieldRule},
 };
 
 const TYPES: &[&str] = &["tcp", "http", "https", "grpc", "grpcs"];
-const SECONDS: &[Rule] = &[Rule::Between(0.0, 65535.0)];
-const COUNTER: &[Rule] = &[Rule::Between(0.0, 255.0)];
-const STATUS: &Field = &Field::item(Kind::Integer).rules(&[Rule::Between(100.0, 999.0)]);
+const SECONDS: &[FieldRule] = &[FieldRule::Between(0.0, 65535.0)];
+const COUNTER: &[FieldRule] = &[FieldRule::Between(0.0, 255.0)];
+const STATUS: &Field = &Field::item(FieldKind::Integer).rules(&[FieldRule::Between(100.0, 999.0)]);
 
 /// The fields of `healthchecks`.
 pub(super) const FIELDS: &[Field] = &[
-    Field::new("threshold", Kind::Number).default("0").rules(&[Rule::Between(0.0, 100.0)]),
-    Field::new("active", Kind::Record(ACTIVE)),
-    Field::new("passive", Kind::Record(PASSIVE)),
+    Field::new("threshold", FieldKind::Number).default("0").rules(&[FieldRule::Between(0.0, 100.0)]),
+    Field::new("active", FieldKind::Record(ACTIVE)),
+    Field::new("passive", FieldKind::Record(PASSIVE)),
 ];
 
 const ACTIVE: &[Field] = &[
-    Field::new("type", Kind::String).default("\"http\"").rules(&[Rule::OneOf(TYPES)]),
-    Field::new("timeout", Kind::Number).default("1").rules(SECONDS),
-    Field::new("concurrency", Kind::Integer).default("10").rules(&[Rule::Between(1.0, 2_147_483_648.0)]),
-    Field::new("http_path", Kind::String).default("\"/\"").rules(&[Rule::Holds(names::path)]),
-    Field::new("https_sni", Kind::String).rules(&[Rule::Holds(hosts::host)]),
-    Field::new("https_verify_certificate", Kind::Boolean).default("true"),
-    Field::new("headers", Kind::Map(&Field::item(Kind::Array(&Field::item(Kind::String))))),
+    Field::new("type", FieldKind::String).default("\"http\"").rules(&[FieldRule::OneOf(TYPES)]),
+    Field::new("timeout", FieldKind::Number).default("1").rules(SECONDS),
+    Field::new("concurrency", FieldKind::Integer)
+        .default("10")
+        .rules(&[FieldRule::Between(1.0, 2_147_483_648.0)]),
+    Field::new("http_path", FieldKind::String).default("\"/\"").rules(&[FieldRule::Holds(names::path)]),
+    Field::new("https_sni", FieldKind::String).rules(&[FieldRule::Holds(hosts::host)]),
+    Field::new("https_verify_certificate", FieldKind::Boolean).default("true"),
+    Field::new("headers", FieldKind::Map(&Field::item(FieldKind::Array(&Field::item(FieldKind::String))))),
     Field::new(
         "healthy",
-        Kind::Record(&[
-            Field::new("interval", Kind::Number).default("0").rules(SECONDS),
-            Field::new("successes", Kind::Integer).default("0").rules(COUNTER),
-            Field::new("http_statuses", Kind::Array(STATUS)).default("[200,302]"),
+        FieldKind::Record(&[
+            Field::new("interval", FieldKind::Number).default("0").rules(SECONDS),
+            Field::new("successes", FieldKind::Integer).default("0").rules(COUNTER),
+            Field::new("http_statuses", FieldKind::Array(STATUS)).default("[200,302]"),
         ]),
     ),
     Field::new(
         "unhealthy",
-        Kind::Record(&[
-            Field::new("interval", Kind::Number).default("0").rules(SECONDS),
-            Field::new("tcp_failures", Kind::Integer).default("0").rules(COUNTER),
-            Field::new("timeouts", Kind::Integer).default("0").rules(COUNTER),
-            Field::new("http_failures", Kind::Integer).default("0").rules(COUNTER),
-            Field::new("http_statuses", Kind::Array(STATUS)).default("[429,404,500,501,502,503,504,505]"),
+        FieldKind::Record(&[
+            Field::new("interval", FieldKind::Number).default("0").rules(SECONDS),
+            Field::new("tcp_failures", FieldKind::Integer).default("0").rules(COUNTER),
+            Field::new("timeouts", FieldKind::Integer).default("0").rules(COUNTER),
+            Field::new("http_failures", FieldKind::Integer).default("0").rules(COUNTER),
+            Field::new("http_statuses", FieldKind::Array(STATUS))
+                .default("[429,404,500,501,502,503,504,505]"),
         ]),
     ),
 ];
 
 const PASSIVE: &[Field] = &[
-    Field::new("type", Kind::String).default("\"http\"").rules(&[Rule::OneOf(TYPES)]),
+    Field::new("type", FieldKind::String).default("\"http\"").rules(&[FieldRule::OneOf(TYPES)]),
     Field::new(
         "healthy",
-        Kind::Record(&[
-            Field::new("successes", Kind::Integer).default("0").rules(COUNTER),
-            Field::new("http_statuses", Kind::Array(STATUS))
+        FieldKind::Record(&[
+            Field::new("successes", FieldKind::Integer).default("0").rules(COUNTER),
+            Field::new("http_statuses", FieldKind::Array(STATUS))
                 .default("[200,201,202,203,204,205,206,207,208,226,300,301,302,303,304,305,306,307,308]"),
         ]),
     ),
     Field::new(
         "unhealthy",
-        Kind::Record(&[
-            Field::new("tcp_failures", Kind::Integer).default("0").rules(COUNTER),
-            Field::new("timeouts", Kind::Integer).default("0").rules(COUNTER),
-            Field::new("http_failures", Kind::Integer).default("0").rules(COUNTER),
-            Field::new("http_statuses", Kind::Array(STATUS)).default("[429,500,503]"),
+        FieldKind::Record(&[
+            Field::new("tcp_failures", FieldKind::Integer).default("0").rules(COUNTER),
+            Field::new("timeouts", FieldKind::Integer).default("0").rules(COUNTER),
+            Field::new("http_failures", FieldKind::Integer).default("0").rules(COUNTER),
+            Field::new("http_statuses", FieldKind::Array(STATUS)).default("[429,500,503]"),
         ]),
     ),
 ];
@@ -103,7 +106,7 @@ pub struct ActiveChecks {
     /// How often Targets are asked that do not; zero means never.
     pub unhealthy_interval: Duration,
     /// What makes a Target one that works, or not.
-    pub limits: Limits,
+    pub limits: HealthThresholds,
 }
 
 /// Answers to requests are counted.
@@ -112,12 +115,12 @@ pub struct PassiveChecks {
     /// What Targets speak.
     pub protocol: CheckProtocol,
     /// What makes a Target one that works, or not.
-    pub limits: Limits,
+    pub limits: HealthThresholds,
 }
 
 /// What makes a Target one that works, or not. A count of zero means that this never changes anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct HealthThresholds {
     /// So many good answers in a row, and it works.
     pub successes: u32,
     /// The statuses of good answers.
@@ -171,14 +174,17 @@ impl Healthchecks {
                 unhealthy_interval: active
                     .get("unhealthy")
                     .map_or(Duration::ZERO, |it| seconds(it, "interval")),
-                limits: Limits::new(active),
+                limits: HealthThresholds::new(active),
             },
-            passive: PassiveChecks { protocol: CheckProtocol::new(passive), limits: Limits::new(passive) },
+            passive: PassiveChecks {
+                protocol: CheckProtocol::new(passive),
+                limits: HealthThresholds::new(passive),
+            },
         }
     }
 }
 
-impl Limits {
+impl HealthThresholds {
     fn new(checks: &Value) -> Self {
         let none = Value::Null;
         let healthy = checks.get("healthy").unwrap_or(&none);

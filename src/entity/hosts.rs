@@ -5,14 +5,14 @@ use std::{fmt, net::IpAddr};
 use crate::document::Value;
 
 /// A host name, or an address.
-pub(super) enum Host<'a> {
+pub(super) enum HostAddress<'a> {
     /// A name.
     Name(&'a str),
     /// An address.
     Ip(IpAddr),
 }
 
-impl fmt::Display for Host<'_> {
+impl fmt::Display for HostAddress<'_> {
     /// As Kong stores it: an IPv6 address in full and in brackets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -29,23 +29,23 @@ impl fmt::Display for Host<'_> {
 }
 
 /// The host and the port of `host`, `host:port`, or an address; `None` if it is none of these.
-pub(super) fn split_host(text: &str) -> Option<(Host<'_>, Option<u16>)> {
+pub(super) fn split_host(text: &str) -> Option<(HostAddress<'_>, Option<u16>)> {
     if let Ok(address) = text.parse() {
-        return Some((Host::Ip(address), None));
+        return Some((HostAddress::Ip(address), None));
     }
     if let Some((address, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         let port = rest.strip_prefix(':').map(str::parse).transpose().ok()?;
         let whole = rest.is_empty() || port.is_some();
-        return address.parse().ok().filter(|_| whole).map(|address| (Host::Ip(address), port));
+        return address.parse().ok().filter(|_| whole).map(|address| (HostAddress::Ip(address), port));
     }
     let (name, port) = match text.split_once(':') {
         Some((name, port)) => (name, Some(port.parse().ok()?)),
         None => (text, None),
     };
     if let Ok(address) = name.parse() {
-        return Some((Host::Ip(address), port));
+        return Some((HostAddress::Ip(address), port));
     }
-    is_host_name(name).then_some((Host::Name(name), port))
+    is_host_name(name).then_some((HostAddress::Name(name), port))
 }
 
 /// A host name or address, without a port.
@@ -67,7 +67,7 @@ pub(super) fn host_with_optional_port(value: &Value) -> Result<(), String> {
 /// A host name with at most one wildcard, as its first or last label; or an address. A port may follow.
 pub(super) fn wildcard_host(value: &Value) -> Result<(), String> {
     let host = value.as_str().unwrap_or_default();
-    if matches!(split_host(host), Some((Host::Ip(_), _))) {
+    if matches!(split_host(host), Some((HostAddress::Ip(_), _))) {
         return Ok(());
     }
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));

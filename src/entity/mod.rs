@@ -19,12 +19,12 @@ mod upstream;
 mod vault;
 
 pub use certificate::{CaCertificate, Certificate, Sni};
-pub use consumer::{Consumer, Group, JwtCredential, KeyCredential, PasswordCredential};
+pub use consumer::{Consumer, ConsumerGroup, JwtCredential, KeyCredential, PasswordCredential};
 pub use document::{DOCUMENT, FORMAT_VERSIONS};
-pub use healthchecks::{ActiveChecks, CheckProtocol, Healthchecks, Limits, PassiveChecks};
+pub use healthchecks::{ActiveChecks, CheckProtocol, HealthThresholds, Healthchecks, PassiveChecks};
 pub use id::{entity_id, password_hash};
-pub use plugin::{Plugin, Scope};
-pub use route::{Endpoint, PathHandling, Route};
+pub use plugin::{PluginEntity, PluginScope};
+pub use route::{PathHandling, Route, StreamEndpoint};
 pub use service::Service;
 pub use target::Target;
 pub use upstream::{Algorithm, HashInput, Upstream};
@@ -34,8 +34,8 @@ use std::{fmt, sync::Arc};
 use uuid::Uuid;
 
 use crate::{
-    document::{Path, Value},
-    schema::Entity,
+    document::{NodePath, Value},
+    schema::EntitySchema,
 };
 
 /// Everything one document declares, references resolved. What there are many of is shared with the configuration
@@ -47,7 +47,7 @@ pub struct Entities {
     /// All routes, in file order.
     pub routes: Vec<Arc<Route>>,
     /// All plugins of every scope, in file order.
-    pub plugins: Vec<Arc<Plugin>>,
+    pub plugins: Vec<Arc<PluginEntity>>,
     /// All consumers, in file order, with their credentials and groups.
     pub consumers: Vec<Consumer>,
     /// All upstreams, in file order.
@@ -61,21 +61,21 @@ pub struct Entities {
     /// All trusted authorities, in file order.
     pub ca_certificates: Vec<CaCertificate>,
     /// Every entity of every collection, in file order; one that holds others stands before them.
-    pub records: Vec<Record>,
+    pub records: Vec<EntityRecord>,
 }
 
 /// One entity of any kind, as the Admin API shows it.
 #[derive(Clone)]
-pub struct Record {
+pub struct EntityRecord {
     /// What it is.
-    pub entity: &'static Entity,
+    pub entity: &'static EntitySchema,
     /// Its complete record: defaults filled in, its id given, references as `{id: ...}`.
     pub value: Value,
     /// Where it stands in the file.
-    pub at: Path,
+    pub at: NodePath,
 }
 
-impl Record {
+impl EntityRecord {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -107,7 +107,7 @@ pub fn says_the_same(one: &Value, other: &Value) -> bool {
     one.address() == other.address() || (covers(one, other) && covers(other, one))
 }
 
-impl fmt::Debug for Record {
+impl fmt::Debug for EntityRecord {
     /// What it is, and not what it says: a credential is a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.collection(), self.id())

@@ -2,7 +2,7 @@
 
 use crate::{
     document::Value,
-    schema::{Field, Kind, Rule},
+    schema::{Field, FieldKind, FieldRule},
 };
 
 /// The protocols that a Service or Route may have, in the order of Kong's messages.
@@ -10,8 +10,10 @@ pub(super) const PROTOCOLS: &[&str] =
     &["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"];
 
 /// The labels of an entity.
-pub(super) const TAGS: Field =
-    Field::new("tags", Kind::Set(&Field::item(Kind::String).required().rules(&[Rule::Holds(tag)])));
+pub(super) const TAGS: Field = Field::new(
+    "tags",
+    FieldKind::Set(&Field::item(FieldKind::String).required().rules(&[FieldRule::Holds(tag)])),
+);
 
 /// Letters, digits, `. - _ ~` and whatever is beyond ASCII.
 pub(super) fn name(value: &Value) -> Result<(), String> {

@@ -4,12 +4,12 @@ use uuid::Uuid;
 
 use super::{ConsumerIndex, RouteIndex, ServiceIndex, id, names, text, texts, truth};
 use crate::{
-    document::{Path, Value},
-    schema::{Entity, Field, Kind, Rule},
+    document::{NodePath, Value},
+    schema::{EntitySchema, Field, FieldKind, FieldRule},
 };
 
 /// What a Plugin entry may say.
-pub(super) const ENTITY: Entity = Entity {
+pub(super) const ENTITY: EntitySchema = EntitySchema {
     collection: "plugins",
     fields: FIELDS,
     prepare: None,
@@ -22,25 +22,28 @@ pub(super) const ENTITY: Entity = Entity {
 const PROTOCOLS: &[&str] = &["grpc", "grpcs", "http", "https"];
 
 const FIELDS: &[Field] = &[
-    Field::new("id", Kind::Uuid),
-    Field::new("name", Kind::String).required(),
-    Field::new("instance_name", Kind::String).rules(&[Rule::Holds(names::name)]),
-    Field::new("config", Kind::Config).required(),
-    Field::new("protocols", Kind::Set(&Field::item(Kind::String).rules(&[Rule::OneOf(PROTOCOLS)])))
-        .required()
-        .default("[\"grpc\",\"grpcs\",\"http\",\"https\"]"),
-    Field::new("enabled", Kind::Boolean).required().default("true"),
-    Field::new("route", Kind::Foreign("routes")),
-    Field::new("service", Kind::Foreign("services")),
-    Field::new("consumer", Kind::Foreign("consumers")),
+    Field::new("id", FieldKind::Uuid),
+    Field::new("name", FieldKind::String).required(),
+    Field::new("instance_name", FieldKind::String).rules(&[FieldRule::Holds(names::name)]),
+    Field::new("config", FieldKind::Config).required(),
+    Field::new(
+        "protocols",
+        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(PROTOCOLS)])),
+    )
+    .required()
+    .default("[\"grpc\",\"grpcs\",\"http\",\"https\"]"),
+    Field::new("enabled", FieldKind::Boolean).required().default("true"),
+    Field::new("route", FieldKind::Foreign("routes")),
+    Field::new("service", FieldKind::Foreign("services")),
+    Field::new("consumer", FieldKind::Foreign("consumers")),
     names::TAGS,
-    Field::new("created_at", Kind::Integer),
-    Field::new("updated_at", Kind::Integer),
+    Field::new("created_at", FieldKind::Integer),
+    Field::new("updated_at", FieldKind::Integer),
 ];
 
 /// One configured plugin; its settings are compiled by `plugin`.
 #[derive(Clone, Debug)]
-pub struct Plugin {
+pub struct PluginEntity {
     /// Its id, given or derived from its name and scope.
     pub id: Uuid,
     /// Its name in the plugin table.
@@ -48,7 +51,7 @@ pub struct Plugin {
     /// A name for this one entry.
     pub instance_name: Option<String>,
     /// Where it applies.
-    pub scope: Scope,
+    pub scope: PluginScope,
     /// Whether it runs at all.
     pub enabled: bool,
     /// The protocols of the requests that it sees.
@@ -58,13 +61,13 @@ pub struct Plugin {
     /// The complete record, defaults filled in, as the Admin API shows it.
     pub record: Value,
     /// Where the entry stands in the file.
-    pub at: Path,
+    pub at: NodePath,
 }
 
-impl Plugin {
+impl PluginEntity {
     /// The value of a checked record that applies in `scope`.
     #[must_use]
-    pub fn new(record: &Value, scope: Scope, at: &Path) -> Self {
+    pub fn new(record: &Value, scope: PluginScope, at: &NodePath) -> Self {
         Self {
             id: id(record),
             name: text(record, "name").unwrap_or_default(),
@@ -81,7 +84,7 @@ impl Plugin {
 
 /// Where a plugin applies; nothing set means everywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Scope {
+pub struct PluginScope {
     /// To the requests of one Route.
     pub route: Option<RouteIndex>,
     /// To the requests of one Service.

@@ -7,12 +7,12 @@ use super::{
     whole,
 };
 use crate::{
-    document::{Mapping, Path, Value},
-    schema::{Complaint, Condition, Entity, Field, Kind, Rule},
+    document::{Mapping, NodePath, Value},
+    schema::{EntityFault, EntitySchema, Field, FieldCondition, FieldKind, FieldRule},
 };
 
 /// What a Service may say.
-pub(super) const ENTITY: Entity = Entity {
+pub(super) const ENTITY: EntitySchema = EntitySchema {
     collection: "services",
     fields: FIELDS,
     prepare: Some(expand_url),
@@ -21,45 +21,48 @@ pub(super) const ENTITY: Entity = Entity {
     checks: &[],
 };
 
-const MILLISECONDS: &[Rule] = &[Rule::Between(1.0, 2_147_483_646.0)];
+const MILLISECONDS: &[FieldRule] = &[FieldRule::Between(1.0, 2_147_483_646.0)];
 
 const FIELDS: &[Field] = &[
-    Field::new("id", Kind::Uuid),
-    Field::new("name", Kind::String).rules(&[Rule::Holds(names::name)]),
-    Field::new("protocol", Kind::String)
+    Field::new("id", FieldKind::Uuid),
+    Field::new("name", FieldKind::String).rules(&[FieldRule::Holds(names::name)]),
+    Field::new("protocol", FieldKind::String)
         .required()
         .default("\"http\"")
-        .rules(&[Rule::OneOf(names::PROTOCOLS)]),
-    Field::new("host", Kind::String).required().rules(&[Rule::Holds(hosts::host)]),
-    Field::new("port", Kind::Integer).required().default("80").rules(&[Rule::Between(0.0, 65535.0)]),
-    Field::new("path", Kind::String).rules(&[Rule::Holds(names::path)]),
-    Field::new("retries", Kind::Integer).default("5").rules(&[Rule::Between(0.0, 32767.0)]),
-    Field::new("connect_timeout", Kind::Integer).default("60000").rules(MILLISECONDS),
-    Field::new("write_timeout", Kind::Integer).default("60000").rules(MILLISECONDS),
-    Field::new("read_timeout", Kind::Integer).default("60000").rules(MILLISECONDS),
+        .rules(&[FieldRule::OneOf(names::PROTOCOLS)]),
+    Field::new("host", FieldKind::String).required().rules(&[FieldRule::Holds(hosts::host)]),
+    Field::new("port", FieldKind::Integer)
+        .required()
+        .default("80")
+        .rules(&[FieldRule::Between(0.0, 65535.0)]),
+    Field::new("path", FieldKind::String).rules(&[FieldRule::Holds(names::path)]),
+    Field::new("retries", FieldKind::Integer).default("5").rules(&[FieldRule::Between(0.0, 32767.0)]),
+    Field::new("connect_timeout", FieldKind::Integer).default("60000").rules(MILLISECONDS),
+    Field::new("write_timeout", FieldKind::Integer).default("60000").rules(MILLISECONDS),
+    Field::new("read_timeout", FieldKind::Integer).default("60000").rules(MILLISECONDS),
     names::TAGS,
-    Field::new("client_certificate", Kind::Foreign("certificates")),
-    Field::new("tls_verify", Kind::Boolean),
-    Field::new("tls_verify_depth", Kind::Integer).rules(&[Rule::Between(0.0, 64.0)]),
-    Field::new("ca_certificates", Kind::Array(&Field::item(Kind::Uuid))),
-    Field::new("enabled", Kind::Boolean).required().default("true"),
-    Field::new("created_at", Kind::Integer),
-    Field::new("updated_at", Kind::Integer),
-    Field::new("routes", Kind::Entities(|| &route::ENTITY, "service")),
-    Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "service")),
-    Field::new("filter_chains", Kind::Entities(|| &vault::FILTER_CHAIN, "service")),
-    Field::new("oauth2_tokens", Kind::Entities(|| &credentials::OAUTH2_TOKEN, "service")),
+    Field::new("client_certificate", FieldKind::Foreign("certificates")),
+    Field::new("tls_verify", FieldKind::Boolean),
+    Field::new("tls_verify_depth", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 64.0)]),
+    Field::new("ca_certificates", FieldKind::Array(&Field::item(FieldKind::Uuid))),
+    Field::new("enabled", FieldKind::Boolean).required().default("true"),
+    Field::new("created_at", FieldKind::Integer),
+    Field::new("updated_at", FieldKind::Integer),
+    Field::new("routes", FieldKind::Entities(|| &route::ENTITY, "service")),
+    Field::new("plugins", FieldKind::Entities(|| &plugin::ENTITY, "service")),
+    Field::new("filter_chains", FieldKind::Entities(|| &vault::FILTER_CHAIN, "service")),
+    Field::new("oauth2_tokens", FieldKind::Entities(|| &credentials::OAUTH2_TOKEN, "service")),
 ];
 
 const TLS: &[&str] = &["https", "tls"];
 
 /// What a field must be where another has certain values, in Kong's order.
-const CONDITIONS: &[Condition] = &[
-    Condition::when("protocol", &["tcp", "tls", "udp", "grpc", "grpcs"]).forbids("path"),
-    Condition::unless("protocol", TLS).forbids("client_certificate"),
-    Condition::unless("protocol", TLS).forbids("tls_verify"),
-    Condition::unless("protocol", TLS).forbids("tls_verify_depth"),
-    Condition::unless("protocol", TLS).forbids("ca_certificates"),
+const CONDITIONS: &[FieldCondition] = &[
+    FieldCondition::when("protocol", &["tcp", "tls", "udp", "grpc", "grpcs"]).forbids("path"),
+    FieldCondition::unless("protocol", TLS).forbids("client_certificate"),
+    FieldCondition::unless("protocol", TLS).forbids("tls_verify"),
+    FieldCondition::unless("protocol", TLS).forbids("tls_verify_depth"),
+    FieldCondition::unless("protocol", TLS).forbids("ca_certificates"),
 ];
 
 /// An API behind the gateway.
@@ -98,13 +101,13 @@ pub struct Service {
     /// The complete record, defaults filled in, as the Admin API shows it.
     pub record: Value,
     /// Where it stands in the file.
-    pub at: Path,
+    pub at: NodePath,
 }
 
 impl Service {
     /// The value of a checked record, without certificates yet.
     #[must_use]
-    pub fn new(record: &Value, at: &Path) -> Self {
+    pub fn new(record: &Value, at: &NodePath) -> Self {
         let depth = record.get("tls_verify_depth").and_then(Value::as_i64);
         Self {
             id: id(record),
@@ -129,14 +132,14 @@ impl Service {
 }
 
 /// The shorthand `url` stands for protocol, host, port and path, and overrides them; its query is dropped.
-fn expand_url(given: &Mapping) -> Result<Mapping, Complaint> {
+fn expand_url(given: &Mapping) -> Result<Mapping, EntityFault> {
     let mut record = given.clone();
     let url = match record.remove("url") {
         None | Some(Value::Null) => return Ok(record),
         Some(Value::String(url)) => url,
         Some(other) => {
             let message = format!("expected a string, found {}", other.kind());
-            return Err(Complaint::field("url", message).help("such as http://example.com:8080/path"));
+            return Err(EntityFault::field("url", message).help("such as http://example.com:8080/path"));
         }
     };
     // The parts of RFC 3986, appendix B.

@@ -4,12 +4,12 @@ use uuid::Uuid;
 
 use super::{UpstreamIndex, hosts, id, names, text, whole};
 use crate::{
-    document::{Mapping, Path, Value},
-    schema::{Entity, Field, Kind, Rule},
+    document::{Mapping, NodePath, Value},
+    schema::{EntitySchema, Field, FieldKind, FieldRule},
 };
 
 /// What a Target may say.
-pub(super) const ENTITY: Entity = Entity {
+pub(super) const ENTITY: EntitySchema = EntitySchema {
     collection: "targets",
     fields: FIELDS,
     prepare: None,
@@ -22,13 +22,13 @@ pub(super) const ENTITY: Entity = Entity {
 const PORT: u16 = 8000;
 
 const FIELDS: &[Field] = &[
-    Field::new("id", Kind::Uuid),
-    Field::new("target", Kind::String).required().rules(&[Rule::Holds(address)]),
-    Field::new("weight", Kind::Integer).default("100").rules(&[Rule::Between(0.0, 65535.0)]),
-    Field::new("upstream", Kind::Foreign("upstreams")).required(),
+    Field::new("id", FieldKind::Uuid),
+    Field::new("target", FieldKind::String).required().rules(&[FieldRule::Holds(address)]),
+    Field::new("weight", FieldKind::Integer).default("100").rules(&[FieldRule::Between(0.0, 65535.0)]),
+    Field::new("upstream", FieldKind::Foreign("upstreams")).required(),
     names::TAGS,
-    Field::new("created_at", Kind::Number),
-    Field::new("updated_at", Kind::Number),
+    Field::new("created_at", FieldKind::Number),
+    Field::new("updated_at", FieldKind::Number),
 ];
 
 /// One place behind an Upstream.
@@ -49,17 +49,17 @@ pub struct Target {
     /// The complete record, defaults filled in, as the Admin API shows it.
     pub record: Value,
     /// Where it stands in the file.
-    pub at: Path,
+    pub at: NodePath,
 }
 
 impl Target {
     /// The value of a checked record that stands behind `upstream`.
     #[must_use]
-    pub fn new(record: &Value, upstream: UpstreamIndex, at: &Path) -> Self {
+    pub fn new(record: &Value, upstream: UpstreamIndex, at: &NodePath) -> Self {
         let target = text(record, "target").unwrap_or_default();
         let (host, port) = match hosts::split_host(&target) {
-            Some((hosts::Host::Ip(address), port)) => (address.to_string(), port),
-            Some((hosts::Host::Name(name), port)) => (name.to_owned(), port),
+            Some((hosts::HostAddress::Ip(address), port)) => (address.to_string(), port),
+            Some((hosts::HostAddress::Name(name), port)) => (name.to_owned(), port),
             None => (String::new(), None),
         };
         Self {

@@ -7,12 +7,12 @@ use super::{
     truth, whole,
 };
 use crate::{
-    document::{Mapping, Path, Value},
-    schema::{Complaint, Condition, Entity, Field, Kind, Rule},
+    document::{Mapping, NodePath, Value},
+    schema::{EntityFault, EntitySchema, Field, FieldCondition, FieldKind, FieldRule},
 };
 
 /// What an Upstream may say.
-pub(super) const ENTITY: Entity = Entity {
+pub(super) const ENTITY: EntitySchema = EntitySchema {
     collection: "upstreams",
     fields: FIELDS,
     prepare: Some(fit_algorithm),
@@ -25,50 +25,54 @@ const ALGORITHMS: &[&str] = &["consistent-hashing", "least-connections", "round-
 const HASHED: &[&str] = &["none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture"];
 
 const FIELDS: &[Field] = &[
-    Field::new("id", Kind::Uuid),
-    Field::new("name", Kind::String).required().rules(&[Rule::Holds(name)]),
-    Field::new("algorithm", Kind::String).default("\"round-robin\"").rules(&[Rule::OneOf(ALGORITHMS)]),
-    Field::new("hash_on", Kind::String).default("\"none\"").rules(&[Rule::OneOf(HASHED)]),
-    Field::new("hash_fallback", Kind::String).default("\"none\"").rules(&[Rule::OneOf(HASHED)]),
-    Field::new("hash_on_header", Kind::String).rules(&[Rule::Holds(names::header_name)]),
-    Field::new("hash_fallback_header", Kind::String).rules(&[Rule::Holds(names::header_name)]),
-    Field::new("hash_on_cookie", Kind::String).rules(&[Rule::Holds(names::cookie_name)]),
-    Field::new("hash_on_cookie_path", Kind::String).default("\"/\"").rules(&[Rule::Holds(names::path)]),
-    Field::new("hash_on_query_arg", Kind::String).rules(&[Rule::Holds(simple_parameter)]),
-    Field::new("hash_fallback_query_arg", Kind::String).rules(&[Rule::Holds(simple_parameter)]),
-    Field::new("hash_on_uri_capture", Kind::String).rules(&[Rule::Holds(simple_parameter)]),
-    Field::new("hash_fallback_uri_capture", Kind::String).rules(&[Rule::Holds(simple_parameter)]),
-    Field::new("slots", Kind::Integer).default("10000").rules(&[Rule::Between(10.0, 65536.0)]),
-    Field::new("healthchecks", Kind::Record(healthchecks::FIELDS)),
+    Field::new("id", FieldKind::Uuid),
+    Field::new("name", FieldKind::String).required().rules(&[FieldRule::Holds(name)]),
+    Field::new("algorithm", FieldKind::String)
+        .default("\"round-robin\"")
+        .rules(&[FieldRule::OneOf(ALGORITHMS)]),
+    Field::new("hash_on", FieldKind::String).default("\"none\"").rules(&[FieldRule::OneOf(HASHED)]),
+    Field::new("hash_fallback", FieldKind::String).default("\"none\"").rules(&[FieldRule::OneOf(HASHED)]),
+    Field::new("hash_on_header", FieldKind::String).rules(&[FieldRule::Holds(names::header_name)]),
+    Field::new("hash_fallback_header", FieldKind::String).rules(&[FieldRule::Holds(names::header_name)]),
+    Field::new("hash_on_cookie", FieldKind::String).rules(&[FieldRule::Holds(names::cookie_name)]),
+    Field::new("hash_on_cookie_path", FieldKind::String)
+        .default("\"/\"")
+        .rules(&[FieldRule::Holds(names::path)]),
+    Field::new("hash_on_query_arg", FieldKind::String).rules(&[FieldRule::Holds(simple_parameter)]),
+    Field::new("hash_fallback_query_arg", FieldKind::String).rules(&[FieldRule::Holds(simple_parameter)]),
+    Field::new("hash_on_uri_capture", FieldKind::String).rules(&[FieldRule::Holds(simple_parameter)]),
+    Field::new("hash_fallback_uri_capture", FieldKind::String).rules(&[FieldRule::Holds(simple_parameter)]),
+    Field::new("slots", FieldKind::Integer).default("10000").rules(&[FieldRule::Between(10.0, 65536.0)]),
+    Field::new("healthchecks", FieldKind::Record(healthchecks::FIELDS)),
     names::TAGS,
-    Field::new("host_header", Kind::String).rules(&[Rule::Holds(hosts::host_with_optional_port)]),
-    Field::new("client_certificate", Kind::Foreign("certificates")),
-    Field::new("use_srv_name", Kind::Boolean).default("false"),
-    Field::new("created_at", Kind::Integer),
-    Field::new("updated_at", Kind::Integer),
-    Field::new("targets", Kind::Entities(|| &target::ENTITY, "upstream")),
+    Field::new("host_header", FieldKind::String).rules(&[FieldRule::Holds(hosts::host_with_optional_port)]),
+    Field::new("client_certificate", FieldKind::Foreign("certificates")),
+    Field::new("use_srv_name", FieldKind::Boolean).default("false"),
+    Field::new("created_at", FieldKind::Integer),
+    Field::new("updated_at", FieldKind::Integer),
+    Field::new("targets", FieldKind::Entities(|| &target::ENTITY, "upstream")),
 ];
 
 /// What a field must be where another has certain values, in Kong's order.
-const CONDITIONS: &[Condition] = &[
-    Condition::when("hash_on", &["header"]).needs("hash_on_header"),
-    Condition::when("hash_fallback", &["header"]).needs("hash_fallback_header"),
-    Condition::when("hash_on", &["cookie"]).needs("hash_on_cookie"),
-    Condition::when("hash_fallback", &["cookie"]).needs("hash_on_cookie"),
-    Condition::when("hash_on", &["none"]).leaves("hash_fallback", &["none"]),
-    Condition::when("hash_on", &["cookie"]).leaves("hash_fallback", &["none"]),
-    Condition::when("hash_on", &["consumer"])
+const CONDITIONS: &[FieldCondition] = &[
+    FieldCondition::when("hash_on", &["header"]).needs("hash_on_header"),
+    FieldCondition::when("hash_fallback", &["header"]).needs("hash_fallback_header"),
+    FieldCondition::when("hash_on", &["cookie"]).needs("hash_on_cookie"),
+    FieldCondition::when("hash_fallback", &["cookie"]).needs("hash_on_cookie"),
+    FieldCondition::when("hash_on", &["none"]).leaves("hash_fallback", &["none"]),
+    FieldCondition::when("hash_on", &["cookie"]).leaves("hash_fallback", &["none"]),
+    FieldCondition::when("hash_on", &["consumer"])
         .leaves("hash_fallback", &["none", "ip", "header", "cookie", "path", "query_arg", "uri_capture"]),
-    Condition::when("hash_on", &["ip"]).leaves(
+    FieldCondition::when("hash_on", &["ip"]).leaves(
         "hash_fallback",
         &["none", "consumer", "header", "cookie", "path", "query_arg", "uri_capture"],
     ),
-    Condition::when("hash_on", &["path"])
+    FieldCondition::when("hash_on", &["path"])
         .leaves("hash_fallback", &["none", "consumer", "ip", "header", "cookie", "query_arg", "uri_capture"]),
-    Condition::when("hash_on", &["query_arg"]).needs("hash_on_query_arg"),
-    Condition::when("hash_fallback", &["query_arg"]).needs("hash_fallback_query_arg"),
-    Condition::when("hash_on", &["uri_capture"]).needs("hash_on_uri_capture"),
-    Condition::when("hash_fallback", &["uri_capture"]).needs("hash_fallback_uri_capture"),
+    FieldCondition::when("hash_on", &["query_arg"]).needs("hash_on_query_arg"),
+    FieldCondition::when("hash_fallback", &["query_arg"]).needs("hash_fallback_query_arg"),
+    FieldCondition::when("hash_on", &["uri_capture"]).needs("hash_on_uri_capture"),
+    FieldCondition::when("hash_fallback", &["uri_capture"]).needs("hash_fallback_uri_capture"),
 ];
 
 /// A virtual host name that stands for several Targets.
@@ -99,7 +103,7 @@ pub struct Upstream {
     /// The complete record, defaults filled in, as the Admin API shows it.
     pub record: Value,
     /// Where it stands in the file.
-    pub at: Path,
+    pub at: NodePath,
 }
 
 /// How a Target is picked for a request. (Kong: Upstream object, `algorithm`.)
@@ -146,7 +150,7 @@ pub enum HashInput {
 impl Upstream {
     /// The value of a checked record, without its Targets yet.
     #[must_use]
-    pub fn new(record: &Value, client_certificate: Option<CertificateIndex>, at: &Path) -> Self {
+    pub fn new(record: &Value, client_certificate: Option<CertificateIndex>, at: &NodePath) -> Self {
         Self {
             id: id(record),
             name: text(record, "name").unwrap_or_default(),
@@ -194,7 +198,7 @@ impl HashInput {
 /// `algorithm` and `hash_on` decide each other: what counts connections or time hashes nothing, what hashes is
 /// consistent.
 #[expect(clippy::unnecessary_wraps, reason = "other entities refuse what they cannot expand")]
-fn fit_algorithm(given: &Mapping) -> Result<Mapping, Complaint> {
+fn fit_algorithm(given: &Mapping) -> Result<Mapping, EntityFault> {
     let mut record = given.clone();
     let text = |field| given.get(field).and_then(Value::as_str);
     if matches!(text("algorithm"), Some("least-connections" | "latency")) {
@@ -209,9 +213,9 @@ fn name(value: &Value) -> Result<(), String> {
     let name = value.as_str().unwrap_or_default();
     let wrong = match hosts::split_host(name) {
         None => "must be a valid hostname",
-        Some((hosts::Host::Ip(_), _)) => "no ip addresses allowed",
-        Some((hosts::Host::Name(_), Some(_))) => "no port allowed",
-        Some((hosts::Host::Name(_), None)) => return Ok(()),
+        Some((hosts::HostAddress::Ip(_), _)) => "no ip addresses allowed",
+        Some((hosts::HostAddress::Name(_), Some(_))) => "no port allowed",
+        Some((hosts::HostAddress::Name(_), None)) => return Ok(()),
     };
     Err(format!("Invalid name ('{name}'); {wrong}"))
 }
@@ -225,22 +229,22 @@ fn simple_parameter(value: &Value) -> Result<(), String> {
     }
 }
 
-fn distinct_headers(record: &Value) -> Option<Complaint> {
+fn distinct_headers(record: &Value) -> Option<EntityFault> {
     distinct(record, "hash_on_header", "hash_fallback_header")
 }
 
-fn distinct_arguments(record: &Value) -> Option<Complaint> {
+fn distinct_arguments(record: &Value) -> Option<EntityFault> {
     distinct(record, "hash_on_query_arg", "hash_fallback_query_arg")
 }
 
-fn distinct_captures(record: &Value) -> Option<Complaint> {
+fn distinct_captures(record: &Value) -> Option<EntityFault> {
     distinct(record, "hash_on_uri_capture", "hash_fallback_uri_capture")
 }
 
-fn distinct(record: &Value, one: &str, other: &str) -> Option<Complaint> {
+fn distinct(record: &Value, one: &str, other: &str) -> Option<EntityFault> {
     let value = record.get(one).filter(|it| !it.is_null())?;
     (record.get(other) == Some(value)).then(|| {
-        Complaint::record(format!("values of these fields must be distinct: '{one}', '{other}'"))
+        EntityFault::record(format!("values of these fields must be distinct: '{one}', '{other}'"))
             .help("a fallback that is the same never has what was missing")
     })
 }

@@ -4,24 +4,26 @@
 use super::names;
 use crate::{
     document::Value,
-    schema::{Complaint, Entity, Field, Kind, Rule},
+    schema::{EntityFault, EntitySchema, Field, FieldKind, FieldRule},
 };
 
 /// What a Vault may say.
-pub(super) const ENTITY: Entity = Entity {
+pub(super) const ENTITY: EntitySchema = EntitySchema {
     collection: "vaults",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("prefix", Kind::String).required().rules(&[Rule::Holds(prefix)]),
-        Field::new("name", Kind::String).required().rules(&[Rule::Holds(installed)]),
-        Field::new("description", Kind::String),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("prefix", FieldKind::String).required().rules(&[FieldRule::Holds(prefix)]),
+        Field::new("name", FieldKind::String).required().rules(&[FieldRule::Holds(installed)]),
+        Field::new("description", FieldKind::String),
         Field::new(
             "config",
-            Kind::Record(&[Field::new("prefix", Kind::String).rules(&[Rule::Holds(variable_prefix)])]),
+            FieldKind::Record(&[
+                Field::new("prefix", FieldKind::String).rules(&[FieldRule::Holds(variable_prefix)])
+            ]),
         ),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
-        Field::new("updated_at", Kind::Integer),
+        Field::new("created_at", FieldKind::Integer),
+        Field::new("updated_at", FieldKind::Integer),
     ],
     prepare: None,
     complete: None,
@@ -30,15 +32,15 @@ pub(super) const ENTITY: Entity = Entity {
 };
 
 /// What a set of keys may say.
-pub(super) const KEY_SET: Entity = Entity {
+pub(super) const KEY_SET: EntitySchema = EntitySchema {
     collection: "key_sets",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("name", Kind::String),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("name", FieldKind::String),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
-        Field::new("updated_at", Kind::Integer),
-        Field::new("keys", Kind::Entities(|| &KEY, "set")),
+        Field::new("created_at", FieldKind::Integer),
+        Field::new("updated_at", FieldKind::Integer),
+        Field::new("keys", FieldKind::Entities(|| &KEY, "set")),
     ],
     prepare: None,
     complete: None,
@@ -47,18 +49,18 @@ pub(super) const KEY_SET: Entity = Entity {
 };
 
 /// What a key may say.
-pub(super) const KEY: Entity = Entity {
+pub(super) const KEY: EntitySchema = EntitySchema {
     collection: "keys",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("set", Kind::Foreign("key_sets")),
-        Field::new("name", Kind::String),
-        Field::new("kid", Kind::String).required(),
-        Field::new("jwk", Kind::Secret),
-        Field::new("pem", Kind::Map(&Field::item(Kind::Secret))).rules(&[Rule::Holds(pair)]),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("set", FieldKind::Foreign("key_sets")),
+        Field::new("name", FieldKind::String),
+        Field::new("kid", FieldKind::String).required(),
+        Field::new("jwk", FieldKind::Secret),
+        Field::new("pem", FieldKind::Map(&Field::item(FieldKind::Secret))).rules(&[FieldRule::Holds(pair)]),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
-        Field::new("updated_at", Kind::Integer),
+        Field::new("created_at", FieldKind::Integer),
+        Field::new("updated_at", FieldKind::Integer),
     ],
     prepare: None,
     complete: None,
@@ -68,26 +70,26 @@ pub(super) const KEY: Entity = Entity {
 
 /// What a chain of filters may say. (Kong docs: "WebAssembly", filter chain, and "Proxy-Wasm filter configuration": a
 /// filter's `config` is a text, or anything where the filter has a schema.)
-pub(super) const FILTER_CHAIN: Entity = Entity {
+pub(super) const FILTER_CHAIN: EntitySchema = EntitySchema {
     collection: "filter_chains",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("name", Kind::String).rules(&[Rule::Holds(names::name)]),
-        Field::new("enabled", Kind::Boolean).required().default("true"),
-        Field::new("route", Kind::Foreign("routes")),
-        Field::new("service", Kind::Foreign("services")),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("name", FieldKind::String).rules(&[FieldRule::Holds(names::name)]),
+        Field::new("enabled", FieldKind::Boolean).required().default("true"),
+        Field::new("route", FieldKind::Foreign("routes")),
+        Field::new("service", FieldKind::Foreign("services")),
         Field::new(
             "filters",
-            Kind::Array(&Field::item(Kind::Record(&[
-                Field::new("name", Kind::String).required(),
-                Field::new("enabled", Kind::Boolean).required().default("true"),
-                Field::new("config", Kind::Any),
+            FieldKind::Array(&Field::item(FieldKind::Record(&[
+                Field::new("name", FieldKind::String).required(),
+                Field::new("enabled", FieldKind::Boolean).required().default("true"),
+                Field::new("config", FieldKind::Any),
             ]))),
         )
         .required(),
         names::TAGS,
-        Field::new("created_at", Kind::Integer),
-        Field::new("updated_at", Kind::Integer),
+        Field::new("created_at", FieldKind::Integer),
+        Field::new("updated_at", FieldKind::Integer),
     ],
     prepare: None,
     complete: None,
@@ -96,16 +98,16 @@ pub(super) const FILTER_CHAIN: Entity = Entity {
 };
 
 /// What a workspace may say. No public page of its fields was found: they are not verified.
-pub(super) const WORKSPACE: Entity = Entity {
+pub(super) const WORKSPACE: EntitySchema = EntitySchema {
     collection: "workspaces",
     fields: &[
-        Field::new("id", Kind::Uuid),
-        Field::new("name", Kind::String).required(),
-        Field::new("comment", Kind::Text),
-        Field::new("config", Kind::Any),
-        Field::new("meta", Kind::Any),
-        Field::new("created_at", Kind::Integer),
-        Field::new("updated_at", Kind::Integer),
+        Field::new("id", FieldKind::Uuid),
+        Field::new("name", FieldKind::String).required(),
+        Field::new("comment", FieldKind::Text),
+        Field::new("config", FieldKind::Any),
+        Field::new("meta", FieldKind::Any),
+        Field::new("created_at", FieldKind::Integer),
+        Field::new("updated_at", FieldKind::Integer),
     ],
     prepare: None,
     complete: None,
@@ -114,12 +116,12 @@ pub(super) const WORKSPACE: Entity = Entity {
 };
 
 /// What a parameter may say. No public page of its fields was found: they are not verified.
-pub(super) const PARAMETER: Entity = Entity {
+pub(super) const PARAMETER: EntitySchema = EntitySchema {
     collection: "parameters",
     fields: &[
-        Field::new("key", Kind::String).required(),
-        Field::new("value", Kind::String).required(),
-        Field::new("created_at", Kind::Integer),
+        Field::new("key", FieldKind::String).required(),
+        Field::new("value", FieldKind::String).required(),
+        Field::new("created_at", FieldKind::Integer),
     ],
     prepare: None,
     complete: None,
@@ -159,12 +161,12 @@ fn pair(value: &Value) -> Result<(), String> {
     if value.entries().all(|(key, _)| known(key)) { Ok(()) } else { Err("unknown field".to_owned()) }
 }
 
-fn some_key(record: &Value) -> Option<Complaint> {
+fn some_key(record: &Value) -> Option<EntityFault> {
     let given = |field| record.get(field).is_some_and(|it| !it.is_null());
     let message = match (given("jwk"), given("pem")) {
         (false, false) => "at least one of these fields must be non-empty: 'jwk', 'pem'",
         (true, true) => "only one or none of these fields must be set: 'jwk', 'pem'",
         _ => return None,
     };
-    Some(Complaint::record(message))
+    Some(EntityFault::record(message))
 }

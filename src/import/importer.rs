@@ -3,39 +3,39 @@
 use std::collections::HashMap;
 
 use super::{
-    Complaints, Options, Specification,
-    level::{Level, Plugin},
-    names::{Names, slug},
-    pattern::{self, Pattern},
-    security::Security,
-    service::Service,
+    ImportComplaints, ImportSettings, Specification,
+    level::{ExtensionLevel, PluginEntry},
+    names::{TakenNames, slug},
+    pattern::{self, RoutePattern},
+    security::SecurityPlugins,
+    service::ServiceDraft,
 };
 use crate::{
     diag::Diagnostic,
-    document::{Mapping, Path, Step, Value},
-    openapi::{Library, Node, Operation, Version},
-    schema::Plugins,
+    document::{Mapping, NodePath, PathStep, Value},
+    openapi::{DocumentLibrary, DocumentNode, Operation, SpecVersion},
+    schema::PluginSchemas,
 };
 
 /// One document on its way.
 pub(super) struct Importer<'a> {
     specification: &'a Specification,
-    options: &'a Options,
-    plugins: &'a dyn Plugins,
-    names: &'a mut Names,
+    options: &'a ImportSettings,
+    plugins: &'a dyn PluginSchemas,
+    names: &'a mut TakenNames,
     /// What the document says as a whole.
-    level: Level,
+    level: ExtensionLevel,
     name: String,
     tags: Vec<Value>,
-    groups: Vec<Group>,
+    groups: Vec<ServiceGroup>,
     /// Places in `groups`, by the path that the group is for.
-    of_paths: HashMap<Path, usize>,
-    pub(super) complaints: Complaints,
+    of_paths: HashMap<NodePath, usize>,
+    pub(super) complaints: ImportComplaints,
 }
 
 /// A Service and the Routes that lead to it.
-struct Group {
-    service: Service,
+struct ServiceGroup {
+    service: ServiceDraft,
     /// The routes, and the plugins that ask for credentials there.
     routes: Vec<(Mapping, Vec<Value>, Vec<Mapping>)>,
 }
@@ -43,14 +43,15 @@ struct Group {
 impl<'a> Importer<'a> {
     pub(super) fn new(
         specification: &'a Specification,
-        options: &'a Options,
-        plugins: &'a dyn Plugins,
-        names: &'a mut Names,
+        options: &'a ImportSettings,
+        plugins: &'a dyn PluginSchemas,
+        names: &'a mut TakenNames,
     ) -> Self {
         let api = &specification.api;
-        let mut complaints = Complaints::default();
-        let root = Path::root();
-        let level = Level::read(&api.library, &api.library.root(), &root, api.version, &mut complaints);
+        let mut complaints = ImportComplaints::default();
+        let root = NodePath::root();
+        let level =
+            ExtensionLevel::read(&api.library, &api.library.root(), &root, api.version, &mut complaints);
         let stem = specification.file.rsplit_once('.').map_or(&*specification.file, |(stem, _)| stem);
         let given = [level.name.as_deref().unwrap_or_default(), &api.title, stem, "api"];
         let name = given.into_iter().map(slug).find(|it| !it.is_empty()).unwrap_or_default();
@@ -60,14 +61,14 @@ impl<'a> Importer<'a> {
         let mut importer =
             Self { specification, options, plugins, names, level, name, tags, groups, of_paths, complaints };
         importer.name = importer.names.service(&importer.name);
-        let service = Service::new(importer.name.clone(), &[&importer.level]);
-        importer.groups.push(Group { service, routes: Vec::new() });
+        let service = ServiceDraft::new(importer.name.clone(), &[&importer.level]);
+        importer.groups.push(ServiceGroup { service, routes: Vec::new() });
         importer
     }
 
     pub(super) fn operations(&mut self) {
         let api = &self.specification.api;
-        let security = Security::new(api);
+        let security = SecurityPlugins::new(api);
         for operation in &api.operations {
             let Some(pattern) = pattern::of(&operation.template) else {
                 let message = format!("no route can match the path {}", operation.template);
@@ -83,7 +84,7 @@ impl<'a> Importer<'a> {
         }
     }
 
-    fn operation(&mut self, operation: &Operation, pattern: &Pattern, asked: Vec<Mapping>) {
+    fn operation(&mut self, operation: &Operation, pattern: &RoutePattern, asked: Vec<Mapping>) {
         let place = operation.path.parent();
         let path = self.level(&place);
         let own = self.level(&operation.path);
@@ -113,23 +114,23 @@ impl<'a> Importer<'a> {
     }
 
     /// What is said at a place of the document.
-    fn level(&mut self, at: &Path) -> Level {
+    fn level(&mut self, at: &NodePath) -> ExtensionLevel {
         let api = &self.specification.api;
         match node(&api.library, at) {
-            Some(node) => Level::read(&api.library, &node, at, api.version, &mut self.complaints),
-            None => Level::default(),
+            Some(node) => ExtensionLevel::read(&api.library, &node, at, api.version, &mut self.complaints),
+            None => ExtensionLevel::default(),
         }
     }
 
     /// The group of an operation: that of the document, unless its path or itself says where else it is served.
     fn group(
         &mut self,
-        path_at: &Path,
+        path_at: &NodePath,
         path_name: &str,
-        path: &Level,
-        at: &Path,
+        path: &ExtensionLevel,
+        at: &NodePath,
         name: &str,
-        own: &Level,
+        own: &ExtensionLevel,
     ) -> usize {
         let (at, name) = match (own.is_elsewhere(), path.is_elsewhere()) {
             (true, _) => (at, name),
@@ -142,13 +143,19 @@ impl<'a> Importer<'a> {
         let levels = [own, path, &self.level];
         // A path is served elsewhere for all its operations.
         let levels = if own.is_elsewhere() { &levels[..] } else { &levels[1..] };
-        let service = Service::new(self.names.service(name), levels);
-        self.groups.push(Group { service, routes: Vec::new() });
+        let service = ServiceDraft::new(self.names.service(name), levels);
+        self.groups.push(ServiceGroup { service, routes: Vec::new() });
         self.of_paths.insert(at.clone(), self.groups.len() - 1);
         self.groups.len() - 1
     }
 
-    fn route(&mut self, name: &str, method: &str, pattern: &Pattern, defaults: Option<&Mapping>) -> Mapping {
+    fn route(
+        &mut self,
+        name: &str,
+        method: &str,
+        pattern: &RoutePattern,
+        defaults: Option<&Mapping>,
+    ) -> Mapping {
         let mut route = Mapping::default();
         route.insert("name", self.names.route(name));
         route.insert("methods", vec![Value::from(method)]);
@@ -166,7 +173,7 @@ impl<'a> Importer<'a> {
     }
 
     /// Entries for the plugins that this build has; of the others it is said that they are left out.
-    fn entries(&mut self, plugins: &[(String, Plugin)]) -> Vec<Value> {
+    fn entries(&mut self, plugins: &[(String, PluginEntry)]) -> Vec<Value> {
         let mut entries = Vec::new();
         for (name, plugin) in plugins {
             if self.plugins.settings(name).is_none() {
@@ -202,7 +209,7 @@ impl<'a> Importer<'a> {
     pub(super) fn finish(&mut self) -> Vec<(Mapping, Option<Mapping>)> {
         let mut plugins = self.level.plugins.clone();
         if self.options.mock && !plugins.iter().any(|(name, _)| name == MOCKING) {
-            let mocking = Plugin { entry: Mapping::default(), at: Path::root() };
+            let mocking = PluginEntry { entry: Mapping::default(), at: NodePath::root() };
             plugins.push((MOCKING.to_owned(), mocking));
         }
         let plugins = self.entries(&plugins);
@@ -268,14 +275,14 @@ impl<'a> Importer<'a> {
 const MOCKING: &str = "mocking";
 
 /// The tags of every entity.
-fn tags(specification: &Specification, options: &Options, level: &Level) -> Vec<Value> {
+fn tags(specification: &Specification, options: &ImportSettings, level: &ExtensionLevel) -> Vec<Value> {
     if !options.tags.is_empty() {
         return options.tags.iter().map(|it| Value::from(&**it)).collect();
     }
     if let Some(tags) = &level.tags {
         return tags.clone();
     }
-    let edition = if specification.api.version == Version::Swagger2 { "OAS2" } else { "OAS3" };
+    let edition = if specification.api.version == SpecVersion::Swagger2 { "OAS2" } else { "OAS3" };
     let file: String = specification
         .file
         .chars()
@@ -291,13 +298,13 @@ fn joined(parts: &[&str]) -> String {
 }
 
 /// The node at a place, through the references on the way.
-fn node(library: &Library, at: &Path) -> Option<Node> {
+fn node(library: &DocumentLibrary, at: &NodePath) -> Option<DocumentNode> {
     let mut node = library.root();
     for step in at.steps() {
         if node.get("$ref").is_some() {
             node = library.resolve(&node).ok()?;
         }
-        let Step::Key(key) = step else { return None };
+        let PathStep::Key(key) = step else { return None };
         node = node.get(key)?;
     }
     if node.get("$ref").is_some() { library.resolve(&node).ok() } else { Some(node) }

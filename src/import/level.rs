@@ -1,26 +1,26 @@
 //! What `x-kong-...` says of a document, a path or an operation. (go-apiops: "OpenAPI to Kong", extensions.)
 
 use super::{
-    Complaints,
-    servers::{self, Server},
+    ImportComplaints,
+    servers::{self, ServerAddress},
 };
 use crate::{
     diag::Diagnostic,
-    document::{Mapping, Path, Value},
-    openapi::{Library, Node, Version},
+    document::{Mapping, NodePath, Value},
+    openapi::{DocumentLibrary, DocumentNode, SpecVersion},
 };
 
 /// What is said at one level.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Level {
+pub(super) struct ExtensionLevel {
     /// Where it is said.
-    pub(super) at: Path,
+    pub(super) at: NodePath,
     /// `x-kong-name`.
     pub(super) name: Option<String>,
     /// `x-kong-tags`.
     pub(super) tags: Option<Vec<Value>>,
     /// Where operations are served.
-    pub(super) servers: Vec<Server>,
+    pub(super) servers: Vec<ServerAddress>,
     /// `x-kong-service-defaults`.
     pub(super) service: Option<Mapping>,
     /// `x-kong-route-defaults`.
@@ -28,26 +28,26 @@ pub(super) struct Level {
     /// `x-kong-upstream-defaults`.
     pub(super) upstream: Option<Mapping>,
     /// `x-kong-plugin-NAME`, by name.
-    pub(super) plugins: Vec<(String, Plugin)>,
+    pub(super) plugins: Vec<(String, PluginEntry)>,
 }
 
 /// An entry for a plugin.
 #[derive(Clone, Debug)]
-pub(super) struct Plugin {
+pub(super) struct PluginEntry {
     /// What it says.
     pub(super) entry: Mapping,
     /// Where it stands.
-    pub(super) at: Path,
+    pub(super) at: NodePath,
 }
 
-impl Level {
+impl ExtensionLevel {
     /// Reads what a node says, which may refer to `#/components/x-kong/...`.
     pub(super) fn read(
-        library: &Library,
-        node: &Node,
-        at: &Path,
-        version: Version,
-        complaints: &mut Complaints,
+        library: &DocumentLibrary,
+        node: &DocumentNode,
+        at: &NodePath,
+        version: SpecVersion,
+        complaints: &mut ImportComplaints,
     ) -> Self {
         let mut level = Self { at: at.clone(), servers: servers::of(node, version), ..Self::default() };
         for (key, value) in node.entries() {
@@ -68,7 +68,7 @@ impl Level {
                 (word, value) => {
                     let Some(name) = word.strip_prefix("plugin-") else { continue };
                     if let Value::Mapping(entry) = value {
-                        let plugin = Plugin { entry: (*entry).clone(), at: place };
+                        let plugin = PluginEntry { entry: (*entry).clone(), at: place };
                         level.plugins.push((name.to_owned(), plugin));
                     } else {
                         let message = format!("{key} is left out: it is no object");

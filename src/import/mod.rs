@@ -25,11 +25,11 @@ use crate::{
     diag::Diagnostic,
     document::{Mapping, Value},
     openapi::Api,
-    schema::Plugins,
+    schema::PluginSchemas,
 };
 
 use importer::Importer;
-use names::Names;
+use names::TakenNames;
 
 /// An OpenAPI document and how it is to be read.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct Specification {
 
 /// What is made of documents.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct ImportSettings {
     /// Whether services are mocked.
     pub mock: bool,
     /// Whether plugins ask for credentials.
@@ -55,7 +55,7 @@ pub struct Options {
 
 /// A configuration, and for each document what could not be said in it.
 #[derive(Clone, Debug)]
-pub struct Imported {
+pub struct ImportResult {
     /// The configuration.
     pub document: Value,
     /// What its author should know, document by document.
@@ -64,8 +64,12 @@ pub struct Imported {
 
 /// Turns documents into a configuration. `plugins` knows what plugins may say.
 #[must_use]
-pub fn import(specifications: &[Specification], options: &Options, plugins: &dyn Plugins) -> Imported {
-    let mut names = Names::default();
+pub fn import(
+    specifications: &[Specification],
+    options: &ImportSettings,
+    plugins: &dyn PluginSchemas,
+) -> ImportResult {
+    let mut names = TakenNames::default();
     let (mut services, mut upstreams) = (Vec::new(), Vec::new());
     let mut warnings = Vec::new();
     for specification in specifications {
@@ -82,16 +86,16 @@ pub fn import(specifications: &[Specification], options: &Options, plugins: &dyn
     if !upstreams.is_empty() {
         document.insert("upstreams", upstreams);
     }
-    Imported { document: document.into(), warnings }
+    ImportResult { document: document.into(), warnings }
 }
 
 /// Complaints, each said once.
 #[derive(Default)]
-struct Complaints {
+struct ImportComplaints {
     list: Vec<Diagnostic>,
 }
 
-impl Complaints {
+impl ImportComplaints {
     fn add(&mut self, warning: Diagnostic) {
         if !self.list.iter().any(|it| it.message == warning.message) {
             self.list.push(warning);

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 /// The names that are taken.
 #[derive(Default)]
-pub(super) struct Names {
+pub(super) struct TakenNames {
     services: HashSet<String>,
     routes: HashSet<String>,
     upstreams: HashSet<String>,
 }
 
-impl Names {
+impl TakenNames {
     pub(super) fn service(&mut self, name: &str) -> String {
         unique(name, &mut self.services)
     }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_taken_is_numbered() {
-        let mut names = Names::default();
+        let mut names = TakenNames::default();
         let all = ["a", "a", "a_2", "a"].map(|it| names.route(it));
         assert_eq!(all, ["a", "a_2", "a_2_2", "a_3"]);
         assert_eq!(names.service("a"), "a");

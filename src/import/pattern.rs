@@ -4,7 +4,7 @@ use crate::uri_path::normalize;
 
 /// The path of a Route.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub(super) struct RoutePattern {
     /// As a Route says it: `~/pets/(?<id>[^#?/]+)$`.
     pub(super) path: String,
     /// Whether there is a parameter in it.
@@ -15,7 +15,7 @@ pub(super) struct Pattern {
 const MOST_CHARACTERS: usize = 32;
 
 /// The pattern of a path such as `/pets/{id}`; `None` if no request has such a path.
-pub(super) fn of(template: &str) -> Option<Pattern> {
+pub(super) fn of(template: &str) -> Option<RoutePattern> {
     // A route sees paths only, and in their normal form.
     let template = template.split(['?', '#']).next().unwrap_or_default();
     let normal = String::from_utf8(normalize(template.as_bytes()).into_owned()).ok()?;
@@ -36,7 +36,7 @@ pub(super) fn of(template: &str) -> Option<Pattern> {
     }
     escape(rest, &mut path);
     path.push('$');
-    Some(Pattern { path, has_parameters: !names.is_empty() })
+    Some(RoutePattern { path, has_parameters: !names.is_empty() })
 }
 
 /// What stands before the next parameter, its name, and what stands behind it.

@@ -4,31 +4,31 @@
 
 use std::collections::HashMap;
 
-use super::Complaints;
+use super::ImportComplaints;
 use crate::{
     diag::Diagnostic,
-    document::{Mapping, Path, Value},
+    document::{Mapping, NodePath, Value},
     openapi::{
-        Api, Node, Version,
-        api::{In, SecurityKind, SecurityRequirement, SecurityScheme},
+        Api, DocumentNode, SpecVersion,
+        api::{ParameterLocation, SecurityKind, SecurityRequirement, SecurityScheme},
     },
 };
 
 /// The security schemes of a document as plugins.
-pub(super) struct Security<'a> {
+pub(super) struct SecurityPlugins<'a> {
     schemes: HashMap<&'a str, Result<Mapping, String>>,
     /// Where the schemes stand.
-    at: Path,
+    at: NodePath,
 }
 
-impl<'a> Security<'a> {
+impl<'a> SecurityPlugins<'a> {
     pub(super) fn new(api: &'a Api) -> Self {
         let root = api.library.root();
-        let (at, declared) = if api.version == Version::Swagger2 {
-            (Path::root().key("securityDefinitions"), root.get("securityDefinitions"))
+        let (at, declared) = if api.version == SpecVersion::Swagger2 {
+            (NodePath::root().key("securityDefinitions"), root.get("securityDefinitions"))
         } else {
             let declared = root.get("components").and_then(|it| it.get("securitySchemes"));
-            (Path::root().key("components").key("securitySchemes"), declared)
+            (NodePath::root().key("components").key("securitySchemes"), declared)
         };
         let one = |scheme: &'a SecurityScheme| {
             let node = declared.as_ref().and_then(|it| it.get(&scheme.name));
@@ -41,8 +41,8 @@ impl<'a> Security<'a> {
     pub(super) fn plugins(
         &self,
         ways: &[SecurityRequirement],
-        operation: &Path,
-        complaints: &mut Complaints,
+        operation: &NodePath,
+        complaints: &mut ImportComplaints,
     ) -> Vec<Mapping> {
         // Who needs no proof is let in.
         if ways.iter().any(|it| it.schemes.is_empty()) {
@@ -86,13 +86,13 @@ impl<'a> Security<'a> {
 }
 
 /// The plugin that asks for a scheme, or why there is none.
-fn plugin(scheme: &SecurityScheme, node: Option<&Node>) -> Result<Mapping, String> {
+fn plugin(scheme: &SecurityScheme, node: Option<&DocumentNode>) -> Result<Mapping, String> {
     let (name, mut config) = match &scheme.kind {
-        SecurityKind::ApiKey { location, name } if *location != In::Cookie => {
+        SecurityKind::ApiKey { location, name } if *location != ParameterLocation::Cookie => {
             let mut config = Mapping::default();
             config.insert("key_names", vec![Value::from(&**name)]);
-            config.insert("key_in_header", *location == In::Header);
-            config.insert("key_in_query", *location == In::Query);
+            config.insert("key_in_header", *location == ParameterLocation::Header);
+            config.insert("key_in_query", *location == ParameterLocation::Query);
             ("key-auth", config)
         }
         SecurityKind::Http { scheme } if scheme == "basic" => ("basic-auth", Mapping::default()),

@@ -2,13 +2,13 @@
 
 use crate::{
     document::Value,
-    openapi::{Node, Version},
+    openapi::{DocumentNode, SpecVersion},
     uri_path::encode,
 };
 
 /// A place where an API is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Server {
+pub(super) struct ServerAddress {
     /// `http` or `https`.
     pub(super) protocol: &'static str,
     /// The host, if the URL names one.
@@ -20,10 +20,14 @@ pub(super) struct Server {
 }
 
 /// The places that a document, a path or an operation names.
-pub(super) fn of(node: &Node, version: Version) -> Vec<Server> {
-    if version != Version::Swagger2 {
+pub(super) fn of(node: &DocumentNode, version: SpecVersion) -> Vec<ServerAddress> {
+    if version != SpecVersion::Swagger2 {
         let servers = node.get("servers");
-        return servers.iter().flat_map(Node::items).filter_map(|it| Some(parse(&filled(&it)?))).collect();
+        return servers
+            .iter()
+            .flat_map(DocumentNode::items)
+            .filter_map(|it| Some(parse(&filled(&it)?)))
+            .collect();
     }
     let (host, path) = (node.text("host").unwrap_or_default(), node.text("basePath").unwrap_or_default());
     if host.is_empty() && path.is_empty() {
@@ -37,9 +41,9 @@ pub(super) fn of(node: &Node, version: Version) -> Vec<Server> {
 }
 
 /// The URL of a server with a value for each of its variables. (OpenAPI 3.0.3, "Server Variable Object".)
-fn filled(server: &Node) -> Option<String> {
+fn filled(server: &DocumentNode) -> Option<String> {
     let mut url = server.text("url")?.trim().to_owned();
-    for (name, variable) in server.get("variables").iter().flat_map(Node::entries) {
+    for (name, variable) in server.get("variables").iter().flat_map(DocumentNode::entries) {
         let first = variable.get("enum").and_then(|it| it.value.items().first().cloned());
         let value = match variable.get("default").map(|it| it.value).or(first) {
             Some(Value::String(text)) => text.to_string(),
@@ -51,7 +55,7 @@ fn filled(server: &Node) -> Option<String> {
     Some(url)
 }
 
-fn parse(url: &str) -> Server {
+fn parse(url: &str) -> ServerAddress {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) => (scheme, Some(rest)),
@@ -62,7 +66,7 @@ fn parse(url: &str) -> Server {
     let usual = if protocol == "https" { 443 } else { 80 };
     let Some(rest) = rest else {
         let path = plain(url.trim_start_matches('.'));
-        return Server { protocol, host: None, port: usual, path };
+        return ServerAddress { protocol, host: None, port: usual, path };
     };
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -72,7 +76,7 @@ fn parse(url: &str) -> Server {
     let is_host = !host.is_empty()
         && host.bytes().all(|it| it.is_ascii_alphanumeric() || b"._-".contains(&it))
         && host.split('.').all(|it| !it.is_empty() && !it.ends_with('-'));
-    Server { protocol, host: is_host.then(|| host.to_owned()), port, path: plain(path) }
+    ServerAddress { protocol, host: is_host.then(|| host.to_owned()), port, path: plain(path) }
 }
 
 /// A path as a Service says it: nothing, or a slash and what no URL has to encode.
@@ -91,18 +95,18 @@ mod tests {
     use crate::document::{Dialect, read};
 
     #[track_caller]
-    fn check(version: Version, text: &str, expected: &[&str]) {
+    fn check(version: SpecVersion, text: &str, expected: &[&str]) {
         let value = read(text, Dialect::Specification).unwrap().value;
-        let told = |it: &Server| {
+        let told = |it: &ServerAddress| {
             format!("{} {}:{} {}", it.protocol, it.host.as_deref().unwrap_or("-"), it.port, it.path)
         };
-        let found: Vec<String> = of(&Node { value, file: 0 }, version).iter().map(told).collect();
+        let found: Vec<String> = of(&DocumentNode { value, file: 0 }, version).iter().map(told).collect();
         assert_eq!(found, expected, "{text}");
     }
 
     #[test]
     fn servers_of_openapi_3() {
-        let check = |text, expected| check(Version::OpenApi30, text, expected);
+        let check = |text, expected| check(SpecVersion::OpenApi30, text, expected);
         check("servers: [{url: 'https://a.example/v1/'}]", &["https a.example:443 /v1"]);
         check("servers: [{url: 'http://u:p@a.example:8080'}]", &["http a.example:8080 "]);
         check(
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn servers_of_swagger() {
-        let check = |text, expected| check(Version::Swagger2, text, expected);
+        let check = |text, expected| check(SpecVersion::Swagger2, text, expected);
         check("host: a.example:81\nbasePath: /v2\nschemes: [https, http]", &["https a.example:81 /v2"]);
         check("host: a.example", &["http a.example:80 "]);
         check("basePath: v2/", &["http -:80 /v2"]);

@@ -1,24 +1,24 @@
 //! A Service, and the Upstream that it goes to where an API has several servers.
 
-use super::{Complaints, level::Level, names::Names, servers::Server};
+use super::{ImportComplaints, level::ExtensionLevel, names::TakenNames, servers::ServerAddress};
 use crate::{
     diag::Diagnostic,
-    document::{Mapping, Path, Value},
+    document::{Mapping, NodePath, Value},
 };
 
 /// What a Service is made from.
-pub(super) struct Service {
+pub(super) struct ServiceDraft {
     name: String,
-    servers: Vec<Server>,
+    servers: Vec<ServerAddress>,
     defaults: Mapping,
     upstream: Option<Mapping>,
     /// Where the document says where it is.
-    at: Path,
+    at: NodePath,
 }
 
-impl Service {
+impl ServiceDraft {
     /// A Service of which each thing is said by the first of `levels` that says it.
-    pub(super) fn new(name: String, levels: &[&Level]) -> Self {
+    pub(super) fn new(name: String, levels: &[&ExtensionLevel]) -> Self {
         let all = || levels.iter();
         let served = all().find(|it| !it.servers.is_empty());
         Self {
@@ -31,8 +31,8 @@ impl Service {
     }
 
     /// The servers whose host is known; each host and port once.
-    fn hosts(&self) -> Vec<(&str, &Server)> {
-        let mut all: Vec<(&str, &Server)> = Vec::new();
+    fn hosts(&self) -> Vec<(&str, &ServerAddress)> {
+        let mut all: Vec<(&str, &ServerAddress)> = Vec::new();
         for server in &self.servers {
             let Some(host) = server.host.as_deref() else { continue };
             if !all.iter().any(|(it, other)| *it == host && other.port == server.port) {
@@ -43,14 +43,16 @@ impl Service {
     }
 
     /// Says what cannot be said by a Service.
-    pub(super) fn warn(&self, complaints: &mut Complaints) {
+    pub(super) fn warn(&self, complaints: &mut ImportComplaints) {
         let hosts = self.hosts();
         if hosts.is_empty() && !self.defaults.contains_key("host") {
             let message = format!("no server has a host: the service '{}' goes to localhost", self.name);
             let help = "say where the API is: servers: [{url: https://api.example.com}]";
             complaints.add(Diagnostic::warning(self.at.clone(), message).help(help));
         }
-        let unlike = |one: &Server, other: &Server| one.protocol != other.protocol || one.path != other.path;
+        let unlike = |one: &ServerAddress, other: &ServerAddress| {
+            one.protocol != other.protocol || one.path != other.path
+        };
         if let [(_, first), rest @ ..] = &*hosts
             && rest.iter().any(|(_, it)| unlike(first, it))
         {
@@ -63,7 +65,7 @@ impl Service {
     }
 
     /// The Service without its routes and plugins, and its Upstream if it has one.
-    pub(super) fn entries(&self, names: &mut Names, tags: &[Value]) -> (Mapping, Option<Mapping>) {
+    pub(super) fn entries(&self, names: &mut TakenNames, tags: &[Value]) -> (Mapping, Option<Mapping>) {
         let hosts = self.hosts();
         let first = hosts.first().map(|(_, server)| *server).or(self.servers.first());
         let protocol = first.map_or("http", |it| it.protocol);
@@ -88,7 +90,7 @@ impl Service {
         (service, upstream)
     }
 
-    fn upstream(&self, hosts: &[(&str, &Server)], names: &mut Names, tags: &[Value]) -> Mapping {
+    fn upstream(&self, hosts: &[(&str, &ServerAddress)], names: &mut TakenNames, tags: &[Value]) -> Mapping {
         let name = names.upstream(&format!("{}.upstream", self.name));
         let mut upstream: Mapping = [("name", Value::from(name))].into_iter().collect();
         upstream.insert("tags", tags.to_vec());

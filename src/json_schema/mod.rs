@@ -9,13 +9,13 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     document::Mapping,
-    schema::{Entity, Field, Kind, Plugins, Rule},
+    schema::{EntitySchema, Field, FieldKind, FieldRule, PluginSchemas},
 };
 
 /// The JSON Schema of documents with these fields at their top.
 #[must_use]
-pub fn json_schema(fields: &'static [Field], plugins: &dyn Plugins) -> Json {
-    let mut describer = Describer { plugins, entities: Vec::new() };
+pub fn json_schema(fields: &'static [Field], plugins: &dyn PluginSchemas) -> Json {
+    let mut describer = SchemaDescriber { plugins, entities: Vec::new() };
     let mut schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Declarative configuration of an API gateway (Kong's format 3.0)",
@@ -74,14 +74,14 @@ const OF_DECK: &[&str] = &[
 const UUID: &str = "^[0-9a-fA-F-]{36}$";
 
 /// Writes rows as schemas.
-struct Describer<'a> {
-    plugins: &'a dyn Plugins,
+struct SchemaDescriber<'a> {
+    plugins: &'a dyn PluginSchemas,
     /// The entities that are named so far.
-    entities: Vec<&'static Entity>,
+    entities: Vec<&'static EntitySchema>,
 }
 
-impl Describer<'_> {
-    fn entity(&mut self, entity: &'static Entity) -> Json {
+impl SchemaDescriber<'_> {
+    fn entity(&mut self, entity: &'static EntitySchema) -> Json {
         // What the entity makes up for itself nobody has to write.
         let filled = entity.prepare.and_then(|prepare| prepare(&Mapping::default()).ok()).unwrap_or_default();
         let (collection, shorthand, besides) = SHORTHAND;
@@ -98,7 +98,7 @@ impl Describer<'_> {
             let either = json!([{ "required": [shorthand] }, { "required": [besides] }]);
             schema.insert("anyOf".to_owned(), either);
         }
-        if entity.fields.iter().any(|field| matches!(field.kind, Kind::Config)) {
+        if entity.fields.iter().any(|field| matches!(field.kind, FieldKind::Config)) {
             self.plugin(&mut schema);
         }
         schema.into()
@@ -141,7 +141,7 @@ impl Describer<'_> {
         let must = |field: &&Field| {
             field.required
                 && field.default.is_none()
-                && !matches!(field.kind, Kind::Foreign(_) | Kind::Record(_) | Kind::Config)
+                && !matches!(field.kind, FieldKind::Foreign(_) | FieldKind::Record(_) | FieldKind::Config)
                 && !optional.contains(&field.name)
         };
         let required: Vec<&str> = fields.iter().filter(must).map(|field| field.name).collect();
@@ -175,39 +175,42 @@ impl Describer<'_> {
         schema
     }
 
-    fn kind(&mut self, owner: &str, kind: Kind) -> Json {
+    fn kind(&mut self, owner: &str, kind: FieldKind) -> Json {
         match kind {
-            Kind::String | Kind::Secret => json!({ "type": "string", "minLength": 1 }),
-            Kind::Text => json!({ "type": "string" }),
-            Kind::Uuid => json!({ "type": "string", "pattern": UUID }),
-            Kind::Integer => json!({ "type": "integer" }),
-            Kind::Number => json!({ "type": "number" }),
-            Kind::Boolean => json!({ "type": "boolean" }),
-            Kind::Array(item) | Kind::Set(item) => {
+            FieldKind::String | FieldKind::Secret => json!({ "type": "string", "minLength": 1 }),
+            FieldKind::Text => json!({ "type": "string" }),
+            FieldKind::Uuid => json!({ "type": "string", "pattern": UUID }),
+            FieldKind::Integer => json!({ "type": "integer" }),
+            FieldKind::Number => json!({ "type": "number" }),
+            FieldKind::Boolean => json!({ "type": "boolean" }),
+            FieldKind::Array(item) | FieldKind::Set(item) => {
                 json!({ "type": "array", "items": self.field(owner, item) })
             }
-            Kind::Map(item) => json!({ "type": "object", "additionalProperties": self.field(owner, item) }),
-            Kind::Record(fields) => self.record(owner, fields, &[]).into(),
-            Kind::Entities(entity, back) => self.nested(entity(), back),
-            Kind::Foreign(_) => json!({
+            FieldKind::Map(item) => {
+                json!({ "type": "object", "additionalProperties": self.field(owner, item) })
+            }
+            FieldKind::Record(fields) => self.record(owner, fields, &[]).into(),
+            FieldKind::Entities(entity, back) => self.nested(entity(), back),
+            FieldKind::Foreign(_) => json!({
                 "type": ["string", "object"],
                 "properties": { "id": { "type": "string" } },
                 "required": ["id"],
                 "additionalProperties": false,
             }),
-            Kind::Config => json!({ "type": "object" }),
-            Kind::Unused => json!({ "type": "array" }),
-            Kind::Any => json!({}),
+            FieldKind::Config => json!({ "type": "object" }),
+            FieldKind::Unused => json!({ "type": "array" }),
+            FieldKind::Any => json!({}),
         }
     }
 
     /// A list of entities; where none stands above them, they have to say what they belong to.
-    fn nested(&mut self, entity: &'static Entity, back: &str) -> Json {
+    fn nested(&mut self, entity: &'static EntitySchema, back: &str) -> Json {
         if !self.entities.iter().any(|it| it.collection == entity.collection) {
             self.entities.push(entity);
         }
         let one = json!({ "$ref": format!("#/definitions/{}", entity.collection) });
-        let owners = entity.fields.iter().filter(|it| it.required && matches!(it.kind, Kind::Foreign(_)));
+        let owners =
+            entity.fields.iter().filter(|it| it.required && matches!(it.kind, FieldKind::Foreign(_)));
         let owners: Vec<&str> = owners.filter(|it| it.name != back).map(|it| it.name).collect();
         if owners.is_empty() {
             return json!({ "type": "array", "items": one });
@@ -216,17 +219,17 @@ impl Describer<'_> {
     }
 }
 
-fn add_rule(rule: &Rule, schema: &mut Map<String, Json>) {
+fn add_rule(rule: &FieldRule, schema: &mut Map<String, Json>) {
     match rule {
-        Rule::OneOf(all) => drop(schema.insert("enum".to_owned(), json!(all))),
-        Rule::OneOfNumbers(all) => drop(schema.insert("enum".to_owned(), json!(all))),
-        Rule::Between(low, high) => {
+        FieldRule::OneOf(all) => drop(schema.insert("enum".to_owned(), json!(all))),
+        FieldRule::OneOfNumbers(all) => drop(schema.insert("enum".to_owned(), json!(all))),
+        FieldRule::Between(low, high) => {
             for (keyword, bound) in [("minimum", *low), ("maximum", *high)] {
                 schema.insert(keyword.to_owned(), number(bound));
             }
         }
-        Rule::NotEmpty => drop(schema.insert("minItems".to_owned(), 1.into())),
-        Rule::Holds(_) | Rule::Across(_) => (),
+        FieldRule::NotEmpty => drop(schema.insert("minItems".to_owned(), 1.into())),
+        FieldRule::Holds(_) | FieldRule::Across(_) => (),
     }
 }
 
@@ -247,7 +250,7 @@ const VARIABLE: &str = r"\$(\{|[A-Z_])";
 const BOOLEAN: &str = r"\$(\{|[A-Z_])|^(yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$";
 
 /// A variable may stand for any scalar. Keywords for numbers do not look at texts, nor `pattern` at numbers.
-fn allow_variables(kind: Kind, schema: &mut Map<String, Json>) {
+fn allow_variables(kind: FieldKind, schema: &mut Map<String, Json>) {
     if let Some(all) = schema.remove("enum") {
         schema.remove("type");
         schema
@@ -255,10 +258,10 @@ fn allow_variables(kind: Kind, schema: &mut Map<String, Json>) {
         return;
     }
     let (name, pattern) = match kind {
-        Kind::Integer => ("integer", VARIABLE),
-        Kind::Number => ("number", VARIABLE),
-        Kind::Boolean => ("boolean", BOOLEAN),
-        Kind::Uuid => {
+        FieldKind::Integer => ("integer", VARIABLE),
+        FieldKind::Number => ("number", VARIABLE),
+        FieldKind::Boolean => ("boolean", BOOLEAN),
+        FieldKind::Uuid => {
             schema.insert("pattern".to_owned(), format!("{VARIABLE}|{UUID}").into());
             return;
         }

@@ -8,16 +8,16 @@ use std::sync::{
 
 /// All connections of the process.
 #[derive(Clone, Debug, Default)]
-pub struct Connections {
+pub struct ConnectionCounters {
     /// Those of the proxy.
-    pub proxy: Arc<Group>,
+    pub proxy: Arc<ListenerCounters>,
     /// Those of the Admin API and the status.
-    pub admin: Arc<Group>,
+    pub admin: Arc<ListenerCounters>,
 }
 
 /// Connections that are watched together.
 #[derive(Debug, Default)]
-pub struct Group {
+pub struct ListenerCounters {
     accepted: AtomicU64,
     requests: AtomicU64,
     reading: AtomicU64,
@@ -27,7 +27,7 @@ pub struct Group {
 
 /// What connections are doing, under nginx's names. (nginx: `ngx_http_stub_status_module`.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Doing {
+pub struct ConnectionStates {
     /// All that were ever accepted.
     pub accepted: u64,
     /// All requests that were ever begun.
@@ -40,9 +40,9 @@ pub struct Doing {
     pub waiting: u64,
 }
 
-impl Group {
+impl ListenerCounters {
     /// Notes what they are doing now.
-    pub fn note(&self, doing: Doing) {
+    pub fn note(&self, doing: ConnectionStates) {
         self.accepted.store(doing.accepted, Relaxed);
         self.requests.store(doing.requests, Relaxed);
         self.reading.store(doing.reading, Relaxed);
@@ -50,8 +50,8 @@ impl Group {
         self.waiting.store(doing.waiting, Relaxed);
     }
 
-    fn doing(&self) -> Doing {
-        Doing {
+    fn doing(&self) -> ConnectionStates {
+        ConnectionStates {
             accepted: self.accepted.load(Relaxed),
             requests: self.requests.load(Relaxed),
             reading: self.reading.load(Relaxed),
@@ -61,12 +61,12 @@ impl Group {
     }
 }
 
-impl Connections {
+impl ConnectionCounters {
     /// What all of them are doing.
     #[must_use]
-    pub fn doing(&self) -> Doing {
+    pub fn doing(&self) -> ConnectionStates {
         let (proxy, admin) = (self.proxy.doing(), self.admin.doing());
-        Doing {
+        ConnectionStates {
             accepted: proxy.accepted + admin.accepted,
             requests: proxy.requests + admin.requests,
             reading: proxy.reading + admin.reading,
@@ -76,7 +76,7 @@ impl Connections {
     }
 }
 
-impl Doing {
+impl ConnectionStates {
     /// Those that are open.
     #[must_use]
     pub const fn active(&self) -> u64 {

@@ -6,28 +6,28 @@ use std::{
 };
 
 use super::{
-    histogram::{Histogram, OWN, Observed, WHOLE},
+    histogram::{Histogram, HistogramSum, OWN, WHOLE},
     sharded::Sharded,
-    traffic::Traffic,
+    traffic::TrafficCounts,
 };
 
 /// What was counted of the requests of a Route. They go on when a Snapshot follows that has a Route and a Service of
 /// the same names.
 #[derive(Debug, Default)]
-pub struct Counters {
+pub struct RouteCounters {
     /// The name of the Service, or else its host; empty if the Route has none.
     pub service: String,
     /// The name of the Route, or else its id.
     pub route: String,
-    pub(super) all: Sharded<Shard>,
+    pub(super) all: Sharded<CounterShard>,
     /// What is told of Consumers of their own, by their names.
-    consumers: Mutex<BTreeMap<String, Arc<Sharded<Traffic>>>>,
+    consumers: Mutex<BTreeMap<String, Arc<Sharded<TrafficCounts>>>>,
 }
 
 /// What one thread has counted.
 #[derive(Debug, Default)]
-pub(super) struct Shard {
-    pub(super) traffic: Traffic,
+pub(super) struct CounterShard {
+    pub(super) traffic: TrafficCounts,
     pub(super) own: Histogram,
     pub(super) upstream: Histogram,
     pub(super) request: Histogram,
@@ -35,7 +35,7 @@ pub(super) struct Shard {
 
 /// How often requests of one Consumer were answered how, and how many bytes they took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Requests {
+pub struct RequestCounts {
     /// The name of the Consumer; empty for requests of nobody, and where Consumers are not told apart.
     pub consumer: String,
     /// Counts by status and by who answered (Kong's word).
@@ -48,16 +48,16 @@ pub struct Requests {
 
 /// How long requests took.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Latencies {
+pub struct LatencyHistograms {
     /// In the gateway.
-    pub own: Observed,
+    pub own: HistogramSum,
     /// From handing a request over to the head of the upstream's answer.
-    pub upstream: Observed,
+    pub upstream: HistogramSum,
     /// From the head of the request to the last byte of the answer.
-    pub request: Observed,
+    pub request: HistogramSum,
 }
 
-impl Counters {
+impl RouteCounters {
     /// Nothing has been counted yet.
     #[must_use]
     pub fn new(service: String, route: String) -> Self {
@@ -66,7 +66,7 @@ impl Counters {
 
     /// What was counted, for each Consumer that is told apart.
     #[must_use]
-    pub fn requests(&self) -> Vec<Requests> {
+    pub fn requests(&self) -> Vec<RequestCounts> {
         let mut told = vec![sum(String::new(), self.all.all().map(|it| &it.traffic))];
         let consumers = self.consumers.lock().unwrap_or_else(PoisonError::into_inner);
         told.extend(consumers.iter().map(|(name, one)| sum(name.clone(), one.all())));
@@ -75,23 +75,23 @@ impl Counters {
 
     /// How long requests took.
     #[must_use]
-    pub fn latencies(&self) -> Latencies {
-        Latencies {
-            own: Observed::new(OWN, self.all.all().map(|it| &it.own)),
-            upstream: Observed::new(WHOLE, self.all.all().map(|it| &it.upstream)),
-            request: Observed::new(WHOLE, self.all.all().map(|it| &it.request)),
+    pub fn latencies(&self) -> LatencyHistograms {
+        LatencyHistograms {
+            own: HistogramSum::new(OWN, self.all.all().map(|it| &it.own)),
+            upstream: HistogramSum::new(WHOLE, self.all.all().map(|it| &it.upstream)),
+            request: HistogramSum::new(WHOLE, self.all.all().map(|it| &it.request)),
         }
     }
 
     /// The counters of a Consumer.
-    pub(super) fn of_consumer(&self, name: &str) -> Arc<Sharded<Traffic>> {
+    pub(super) fn of_consumer(&self, name: &str) -> Arc<Sharded<TrafficCounts>> {
         let mut consumers = self.consumers.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(consumers.entry(name.to_owned()).or_default())
     }
 }
 
-fn sum<'a>(consumer: String, all: impl Iterator<Item = &'a Traffic>) -> Requests {
-    let mut sum = Requests { consumer, ..Requests::default() };
+fn sum<'a>(consumer: String, all: impl Iterator<Item = &'a TrafficCounts>) -> RequestCounts {
+    let mut sum = RequestCounts { consumer, ..RequestCounts::default() };
     for one in all {
         one.statuses(&mut sum.statuses);
         let (ingress, egress) = one.bytes();

@@ -14,11 +14,11 @@ use http::{HeaderMap, Response};
 use http_body::Body as _;
 
 use super::{
-    Groups, Source,
-    counters::Counters,
+    MetricGroups, ResponseSource,
+    counters::RouteCounters,
     histogram::{OWN, WHOLE},
     sharded::Sharded,
-    traffic::Traffic,
+    traffic::TrafficCounts,
 };
 use crate::{body::Body, request_head::ClientHead};
 
@@ -26,28 +26,28 @@ use crate::{body::Body, request_head::ClientHead};
 const CLIENT_LEFT: u16 = 499;
 
 /// Where one Consumer is counted, once it has come.
-type OfConsumer = OnceLock<Arc<Sharded<Traffic>>>;
+type ConsumerCounts = OnceLock<Arc<Sharded<TrafficCounts>>>;
 
 /// How the requests of one Route are counted, in one Snapshot.
-pub struct Counting {
-    groups: Groups,
-    counters: Arc<Counters>,
+pub struct RouteMetrics {
+    groups: MetricGroups,
+    counters: Arc<RouteCounters>,
     /// How many Consumers there are.
     known: usize,
     /// Where each Consumer is counted, by its place; made as they come.
-    consumers: OnceLock<Box<[OfConsumer]>>,
+    consumers: OnceLock<Box<[ConsumerCounts]>>,
 }
 
 /// One request that is being counted.
 #[derive(Debug)]
-pub struct Count {
-    counting: Arc<Counting>,
-    consumer: Option<Arc<Sharded<Traffic>>>,
+pub struct RequestMetrics {
+    counting: Arc<RouteMetrics>,
+    consumer: Option<Arc<Sharded<TrafficCounts>>>,
     started: Instant,
     own: Duration,
     upstream: Option<Duration>,
     status: u16,
-    source: Source,
+    source: ResponseSource,
     received: u64,
     /// What comes of a body whose length is not known before.
     arriving: Option<Arc<AtomicU64>>,
@@ -56,66 +56,66 @@ pub struct Count {
 
 /// How an answer came about.
 #[derive(Clone, Copy, Debug)]
-pub struct Answered {
+pub struct AnswerOrigin {
     /// The status that the client gets.
     pub status: u16,
     /// Who made it.
-    pub source: Source,
+    pub source: ResponseSource,
     /// How long the gateway took.
     pub own: Duration,
     /// How long the upstream took, if it was asked.
     pub upstream: Option<Duration>,
 }
 
-impl Counting {
+impl RouteMetrics {
     /// Counts this of the requests of a Route, where so many Consumers are known.
     #[must_use]
-    pub fn new(groups: Groups, counters: Arc<Counters>, known: usize) -> Self {
+    pub fn new(groups: MetricGroups, counters: Arc<RouteCounters>, known: usize) -> Self {
         Self { groups, counters, known, consumers: OnceLock::new() }
     }
 
     /// What is counted.
     #[must_use]
-    pub const fn groups(&self) -> Groups {
+    pub const fn groups(&self) -> MetricGroups {
         self.groups
     }
 
     /// What has been counted.
     #[must_use]
-    pub const fn counters(&self) -> &Arc<Counters> {
+    pub const fn counters(&self) -> &Arc<RouteCounters> {
         &self.counters
     }
 
     /// Begins to count a request that came at this time.
     #[must_use]
-    pub fn request(self: &Arc<Self>, head: &ClientHead, started: Instant) -> Count {
-        Count {
+    pub fn request(self: &Arc<Self>, head: &ClientHead, started: Instant) -> RequestMetrics {
+        RequestMetrics {
             counting: Arc::clone(self),
             consumer: None,
             started,
             own: Duration::ZERO,
             upstream: None,
             status: CLIENT_LEFT,
-            source: Source::Kong,
+            source: ResponseSource::Kong,
             received: if self.groups.bandwidth { request_head(head) } else { 0 },
             arriving: None,
             sent: 0,
         }
     }
 
-    fn consumer(&self, place: usize, name: &str) -> Option<&Arc<Sharded<Traffic>>> {
+    fn consumer(&self, place: usize, name: &str) -> Option<&Arc<Sharded<TrafficCounts>>> {
         let all = self.consumers.get_or_init(|| (0..self.known).map(|_| OnceLock::new()).collect());
         Some(all.get(place)?.get_or_init(|| self.counters.of_consumer(name)))
     }
 }
 
-impl fmt::Debug for Counting {
+impl fmt::Debug for RouteMetrics {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Counting").field("groups", &self.groups).finish_non_exhaustive()
     }
 }
 
-impl Count {
+impl RequestMetrics {
     /// Counts the bytes of the body of the request.
     #[must_use]
     pub fn receive(&mut self, body: Body) -> Body {
@@ -139,8 +139,8 @@ impl Count {
     }
 
     /// Notes what the answer is, and how it came about.
-    pub fn answered<B>(&mut self, answered: Answered, response: &Response<B>) {
-        let Answered { status, source, own, upstream } = answered;
+    pub fn answered<B>(&mut self, answered: AnswerOrigin, response: &Response<B>) {
+        let AnswerOrigin { status, source, own, upstream } = answered;
         (self.status, self.source, self.own, self.upstream) = (status, source, own, upstream);
         if self.counting.groups.bandwidth {
             self.sent += response_head(response);
@@ -153,9 +153,9 @@ impl Count {
     }
 }
 
-impl Drop for Count {
+impl Drop for RequestMetrics {
     fn drop(&mut self) {
-        let Groups { statuses, latencies, bandwidth, .. } = self.counting.groups;
+        let MetricGroups { statuses, latencies, bandwidth, .. } = self.counting.groups;
         let shard = self.counting.counters.all.mine();
         let traffic = self.consumer.as_deref().map_or(&shard.traffic, Sharded::mine);
         if statuses {
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
     use crate::body::BodyError;
 
-    const ALL: Groups = Groups {
+    const ALL: MetricGroups = MetricGroups {
         per_consumer: true,
         statuses: true,
         latencies: true,
@@ -215,8 +215,8 @@ mod tests {
         upstream_health: false,
     };
 
-    fn counting(groups: Groups, counters: &Arc<Counters>) -> Arc<Counting> {
-        Arc::new(Counting::new(groups, Arc::clone(counters), 2))
+    fn counting(groups: MetricGroups, counters: &Arc<RouteCounters>) -> Arc<RouteMetrics> {
+        Arc::new(RouteMetrics::new(groups, Arc::clone(counters), 2))
     }
 
     fn head() -> ClientHead {
@@ -225,20 +225,20 @@ mod tests {
     }
 
     /// Counts a request that a Service answered with this status.
-    fn count(counting: &Arc<Counting>, consumer: Option<(usize, &str)>, status: u16) {
+    fn count(counting: &Arc<RouteMetrics>, consumer: Option<(usize, &str)>, status: u16) {
         let mut count = counting.request(&head(), Instant::now());
         if let Some((place, name)) = consumer {
             count.comes_from(place, name);
         }
         let (own, upstream) = (Duration::from_millis(2), Some(Duration::from_millis(30)));
-        let answered = Answered { status, source: Source::Service, own, upstream };
+        let answered = AnswerOrigin { status, source: ResponseSource::Service, own, upstream };
         count.answered(answered, &Response::builder().status(status).body(()).unwrap());
         count.sent(100);
     }
 
     #[test]
     fn a_request_is_counted_when_it_is_over() {
-        let counters = Arc::new(Counters::new("s".to_owned(), "r".to_owned()));
+        let counters = Arc::new(RouteCounters::new("s".to_owned(), "r".to_owned()));
         let counting = counting(ALL, &counters);
         let pending = counting.request(&head(), Instant::now());
         count(&counting, None, 200);
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn consumers_are_told_apart_where_that_is_wanted() {
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(RouteCounters::default());
         let first = counting(ALL, &counters);
         count(&first, Some((1, "alice")), 200);
         count(&first, None, 401);
@@ -270,15 +270,15 @@ mod tests {
         let statuses: Vec<_> = told.iter().map(|it| (it.consumer.as_str(), it.statuses.clone())).collect();
         let nobody = BTreeMap::from([((200, "service"), 1), ((401, "service"), 1)]);
         assert_eq!(statuses, [("", nobody), ("alice", BTreeMap::from([((200, "service"), 2)]))]);
-        let together = counting(Groups { per_consumer: false, ..ALL }, &counters);
+        let together = counting(MetricGroups { per_consumer: false, ..ALL }, &counters);
         count(&together, Some((0, "alice")), 200);
         assert_eq!(counters.requests()[0].statuses[&(200, "service")], 2);
     }
 
     #[test]
     fn what_nobody_wants_is_not_counted() {
-        let counters = Arc::new(Counters::default());
-        let groups = Groups { statuses: true, ..Groups::default() };
+        let counters = Arc::new(RouteCounters::default());
+        let groups = MetricGroups { statuses: true, ..MetricGroups::default() };
         count(&counting(groups, &counters), None, 204);
         let told = &counters.requests()[0];
         assert_eq!((told.ingress, told.egress, counters.latencies().request.count), (0, 0, 0));
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_body_is_counted_by_its_length_or_as_it_comes() {
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(RouteCounters::default());
         let counting = counting(ALL, &counters);
         for body in [Body::full("12345"), Body::boxed(Pieces(vec!["ab", "cde"]))] {
             let mut count = counting.request(&head(), Instant::now());

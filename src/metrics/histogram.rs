@@ -40,7 +40,7 @@ impl Histogram {
 
 /// What some histograms of the same bounds say together.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
+pub struct HistogramSum {
     /// The bounds of the buckets, in milliseconds.
     pub bounds: &'static [u64],
     /// How many took at most as long as each bound.
@@ -51,7 +51,7 @@ pub struct Observed {
     pub sum: u64,
 }
 
-impl Observed {
+impl HistogramSum {
     pub(super) fn new<'a>(bounds: &'static [u64], all: impl Iterator<Item = &'a Histogram>) -> Self {
         let mut buckets = [0; MOST];
         let mut sum: u64 = 0;
@@ -90,7 +90,7 @@ mod tests {
         for (n, time) in micros.iter().enumerate() {
             histograms[n % 2].observe(bounds, Duration::from_micros(*time));
         }
-        let observed = Observed::new(bounds, histograms.iter());
+        let observed = HistogramSum::new(bounds, histograms.iter());
         assert_eq!(observed.within, within);
         assert_eq!(observed.count, micros.len() as u64);
         assert_eq!(observed.sum, micros.iter().sum::<u64>());

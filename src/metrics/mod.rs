@@ -21,16 +21,16 @@ mod sharded;
 mod text;
 mod traffic;
 
-pub use connections::{Connections, Doing, Group};
-pub use counters::{Counters, Latencies, Requests};
-pub use counting::{Answered, Count, Counting};
-pub use histogram::Observed;
-pub use text::{Exposition, Kind};
+pub use connections::{ConnectionCounters, ConnectionStates, ListenerCounters};
+pub use counters::{LatencyHistograms, RequestCounts, RouteCounters};
+pub use counting::{AnswerOrigin, RequestMetrics, RouteMetrics};
+pub use histogram::HistogramSum;
+pub use text::{MetricKind, MetricsText};
 
 /// What is counted of requests. (Kong: Prometheus plugin, configuration.)
 #[expect(clippy::struct_excessive_bools, reason = "five switches of Kong's")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Groups {
+pub struct MetricGroups {
     /// The others for each Consumer, too.
     pub per_consumer: bool,
     /// Requests by the status of their answer.
@@ -43,7 +43,7 @@ pub struct Groups {
     pub upstream_health: bool,
 }
 
-impl Groups {
+impl MetricGroups {
     /// What either wants.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
@@ -65,14 +65,14 @@ impl Groups {
 
 /// Who made an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ResponseSource {
     /// The upstream.
     Service,
     /// The gateway: its plugins, or itself where there was no answer.
     Kong,
 }
 
-impl Source {
+impl ResponseSource {
     /// Kong's word for it.
     #[must_use]
     pub const fn name(self) -> &'static str {

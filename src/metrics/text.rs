@@ -2,15 +2,15 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::Observed;
+use super::HistogramSum;
 
 /// A text of metrics.
 #[derive(Clone, Debug, Default)]
-pub struct Exposition(String);
+pub struct MetricsText(String);
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// A number that only grows.
     Counter,
     /// A number that comes and goes.
@@ -19,13 +19,13 @@ pub enum Kind {
     Histogram,
 }
 
-impl Exposition {
+impl MetricsText {
     /// Begins a metric: all its samples follow. `help` is one line.
-    pub fn metric(&mut self, name: &str, kind: Kind, help: &str) {
+    pub fn metric(&mut self, name: &str, kind: MetricKind, help: &str) {
         let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         // Writing into memory cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -49,13 +49,13 @@ impl Exposition {
     }
 
     /// A metric with one sample, without labels.
-    pub fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+    pub fn single(&mut self, name: &str, kind: MetricKind, help: &str, value: impl Display) {
         self.metric(name, kind, help);
         self.sample(name, &[], value);
     }
 
     /// The samples of a histogram, in milliseconds.
-    pub fn histogram(&mut self, name: &str, labels: &[(&str, &str)], observed: &Observed) {
+    pub fn histogram(&mut self, name: &str, labels: &[(&str, &str)], observed: &HistogramSum) {
         let bucket = format!("{name}_bucket");
         let mut sample = |bound: &str, count: u64| {
             let mut all = labels.to_vec();
@@ -94,12 +94,12 @@ mod tests {
 
     #[test]
     fn is_the_text_of_the_specification() {
-        let mut text = Exposition::default();
-        text.single("up", Kind::Gauge, "Whether it is up", 1);
-        text.metric("bytes", Kind::Counter, "Bytes");
+        let mut text = MetricsText::default();
+        text.single("up", MetricKind::Gauge, "Whether it is up", 1);
+        text.metric("bytes", MetricKind::Counter, "Bytes");
         text.sample("bytes", &[("to", "a\\b \"c\"\nd é"), ("from", "")], 12.5);
-        text.metric("took", Kind::Histogram, "Times");
-        let observed = Observed { bounds: &[1, 25], within: vec![2, 3], count: 4, sum: 61_500 };
+        text.metric("took", MetricKind::Histogram, "Times");
+        let observed = HistogramSum { bounds: &[1, 25], within: vec![2, 3], count: 4, sum: 61_500 };
         text.histogram("took", &[("route", "r")], &observed);
         assert_eq!(
             text.into_text(),

@@ -8,26 +8,26 @@ use std::{
     },
 };
 
-use super::Source;
+use super::ResponseSource;
 
 /// A hundred statuses, such as 200 to 299; most Routes only ever see one or two of these.
-type Hundred = OnceLock<Box<[AtomicU64; 100]>>;
+type StatusClass = OnceLock<Box<[AtomicU64; 100]>>;
 
 /// What was counted.
 #[derive(Debug, Default)]
-pub(super) struct Traffic {
-    service: [Hundred; 10],
-    kong: [Hundred; 10],
+pub(super) struct TrafficCounts {
+    service: [StatusClass; 10],
+    kong: [StatusClass; 10],
     ingress: AtomicU64,
     egress: AtomicU64,
 }
 
-impl Traffic {
+impl TrafficCounts {
     /// Counts an answer.
-    pub(super) fn answered(&self, status: u16, source: Source) {
+    pub(super) fn answered(&self, status: u16, source: ResponseSource) {
         let hundreds = match source {
-            Source::Service => &self.service,
-            Source::Kong => &self.kong,
+            ResponseSource::Service => &self.service,
+            ResponseSource::Kong => &self.kong,
         };
         let (hundred, rest) = (usize::from(status / 100), usize::from(status % 100));
         if let Some(hundred) = hundreds.get(hundred) {
@@ -44,7 +44,9 @@ impl Traffic {
 
     /// Adds up how often each status was seen.
     pub(super) fn statuses(&self, sums: &mut BTreeMap<(u16, &'static str), u64>) {
-        for (source, hundreds) in [(Source::Service, &self.service), (Source::Kong, &self.kong)] {
+        for (source, hundreds) in
+            [(ResponseSource::Service, &self.service), (ResponseSource::Kong, &self.kong)]
+        {
             for (hundred, counts) in (0..).zip(hundreds) {
                 for (rest, count) in (0..).zip(counts.get().into_iter().flat_map(|it| it.iter())) {
                     let count: u64 = count.load(Relaxed);

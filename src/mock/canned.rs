@@ -5,20 +5,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
-use super::{Chosen, Making, Violation};
+use super::{ChosenAnswer, SampleMode, Violation};
 use crate::{
     budget::{Budget, Exhausted},
     document::Value,
     openapi::{
-        Api, Header, Media, Response,
-        body::{Body, Renderer, Source},
+        Api, MediaTypeBody, ResponseHeaderSpec, ResponseSpec,
+        body::{BodyRenderer, EncodedBody, ValueSource},
         sample::Sampler,
     },
 };
 
 /// An answer, for one request.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct MockResponse {
     /// The status.
     pub status: StatusCode,
     /// The header fields, framing aside.
@@ -31,7 +31,7 @@ pub struct Answer {
 
 /// An answer, for every request that chooses it.
 #[derive(Debug)]
-pub(super) struct Canned {
+pub(super) struct CachedResponse {
     headers: HeaderMap,
     body: Bytes,
     flaws: Arc<[Violation]>,
@@ -48,13 +48,13 @@ const LONGEST_FIELD: usize = 16 * 1024;
 #[derive(Clone, Copy)]
 pub(super) struct Recipe<'a> {
     pub(super) api: &'a Api,
-    pub(super) making: Making,
+    pub(super) making: SampleMode,
     pub(super) budget: &'a Budget,
 }
 
-impl Canned {
+impl CachedResponse {
     /// The answer of a response without a body.
-    pub(super) fn empty(recipe: Recipe<'_>, response: &Response) -> Result<Self, Exhausted> {
+    pub(super) fn empty(recipe: Recipe<'_>, response: &ResponseSpec) -> Result<Self, Exhausted> {
         let headers = declared_headers(recipe, response)?;
         Ok(Self { headers, body: Bytes::new(), flaws: Arc::default(), reduced: false })
     }
@@ -62,8 +62,8 @@ impl Canned {
     /// The answer that was chosen: of an example, or of a sample of the schema if there is none.
     pub(super) fn new(
         recipe: Recipe<'_>,
-        response: &Response,
-        chosen: &Chosen<'_>,
+        response: &ResponseSpec,
+        chosen: &ChosenAnswer<'_>,
     ) -> Result<Self, Exhausted> {
         let Some(media) = chosen.media.and_then(|media| response.media.get(media)) else {
             return Self::empty(recipe, response);
@@ -75,18 +75,18 @@ impl Canned {
     /// The answer that was chosen, with another value as its body.
     pub(super) fn of_value(
         recipe: Recipe<'_>,
-        response: &Response,
-        chosen: &Chosen<'_>,
+        response: &ResponseSpec,
+        chosen: &ChosenAnswer<'_>,
         value: &Value,
     ) -> Result<Self, Exhausted> {
         let Some(media) = chosen.media.and_then(|media| response.media.get(media)) else {
             return Self::empty(recipe, response);
         };
-        let body = render(recipe, media, chosen.concrete, value, Source::Example)?;
+        let body = render(recipe, media, chosen.concrete, value, ValueSource::Example)?;
         Self::of(recipe, response, body)
     }
 
-    fn of(recipe: Recipe<'_>, response: &Response, body: Body) -> Result<Self, Exhausted> {
+    fn of(recipe: Recipe<'_>, response: &ResponseSpec, body: EncodedBody) -> Result<Self, Exhausted> {
         let mut headers = declared_headers(recipe, response)?;
         if let Ok(value) = HeaderValue::from_str(&body.content_type) {
             headers.insert(CONTENT_TYPE, value);
@@ -101,47 +101,52 @@ impl Canned {
         self
     }
 
-    pub(super) fn answer(&self, status: StatusCode) -> Answer {
-        Answer { status, headers: self.headers.clone(), body: self.body.clone(), flaws: self.flaws.clone() }
+    pub(super) fn answer(&self, status: StatusCode) -> MockResponse {
+        MockResponse {
+            status,
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+            flaws: self.flaws.clone(),
+        }
     }
 }
 
 fn body(
     recipe: Recipe<'_>,
-    media: &Media,
+    media: &MediaTypeBody,
     example: Option<usize>,
     concrete: Option<&str>,
-) -> Result<(Body, bool), Exhausted> {
+) -> Result<(EncodedBody, bool), Exhausted> {
     let external = example.and_then(|n| media.examples.get(n)?.external.clone());
     if let Some(bytes) = external {
         let content_type = concrete.unwrap_or_else(|| usual(&media.media_type, None)).to_owned();
-        return Ok((Body { content_type, bytes }, false));
+        return Ok((EncodedBody { content_type, bytes }, false));
     }
     if let Some(example) = example.and_then(|n| media.examples.get(n)) {
-        let body = render(recipe, media, concrete, &example.value.value, Source::Example)?;
+        let body = render(recipe, media, concrete, &example.value.value, ValueSource::Example)?;
         return Ok((body, false));
     }
     let Some(schema) = &media.schema else {
-        let renderer = Renderer::new(&recipe.api.library, recipe.budget).charset(recipe.making.charset);
+        let renderer = BodyRenderer::new(&recipe.api.library, recipe.budget).charset(recipe.making.charset);
         let body = renderer.undescribed(concrete.unwrap_or_else(|| usual(&media.media_type, None)));
         return Ok((body, false));
     };
-    let Making { mode, fresh, plain, .. } = recipe.making;
+    let SampleMode { mode, fresh, plain, .. } = recipe.making;
     let sampler = Sampler::new(&recipe.api.library).mode(mode).examples(!fresh).plain(plain);
     let sample = sampler.within(recipe.budget).sample(schema);
     recipe.budget.look()?;
-    let body = render(recipe, media, concrete, &sample.value, Source::Sample)?;
+    let body = render(recipe, media, concrete, &sample.value, ValueSource::Sample)?;
     Ok((body, sample.reduced))
 }
 
 fn render(
     recipe: Recipe<'_>,
-    media: &Media,
+    media: &MediaTypeBody,
     concrete: Option<&str>,
     value: &Value,
-    source: Source,
-) -> Result<Body, Exhausted> {
-    let mut renderer = Renderer::new(&recipe.api.library, recipe.budget).charset(recipe.making.charset);
+    source: ValueSource,
+) -> Result<EncodedBody, Exhausted> {
+    let mut renderer = BodyRenderer::new(&recipe.api.library, recipe.budget).charset(recipe.making.charset);
     if let Some(name) = recipe.making.xml_root {
         renderer = renderer.xml_root(name);
     }
@@ -162,7 +167,7 @@ fn usual<'a>(media_type: &'a str, value: Option<&Value>) -> &'a str {
 }
 
 /// The fields that the response declares, each with its example, or a sample of its schema.
-fn declared_headers(recipe: Recipe<'_>, response: &Response) -> Result<HeaderMap, Exhausted> {
+fn declared_headers(recipe: Recipe<'_>, response: &ResponseSpec) -> Result<HeaderMap, Exhausted> {
     let budget = recipe.budget;
     // Room for those that the gateway adds.
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 8);
@@ -185,7 +190,7 @@ fn declared_headers(recipe: Recipe<'_>, response: &Response) -> Result<HeaderMap
 }
 
 /// A value in the style `simple`, the one of header fields. (OpenAPI 3.0.3, "Style Values".)
-fn simple(header: &Header, value: &Value) -> Option<String> {
+fn simple(header: &ResponseHeaderSpec, value: &Value) -> Option<String> {
     let mut text = String::new();
     let mut add = |start: &str, value: &Value| {
         text.push_str(start);

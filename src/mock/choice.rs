@@ -1,20 +1,20 @@
 //! Which status and which example a request gets.
 
-use super::{Options, Profile, Refusal, profile};
+use super::{MockOptions, MockRefusal, Profile, profile};
 use crate::{
     document::Value,
-    openapi::{Media, Operation, StatusKey},
+    openapi::{MediaTypeBody, Operation, StatusKey},
 };
 
 /// The code to answer, and the position of the response that is for it.
 pub(super) fn status(
     operation: &Operation,
     wanted: Option<&str>,
-    options: &Options,
+    options: &MockOptions,
     dice: &mut dyn FnMut(usize) -> usize,
-) -> Result<(u16, usize), Refusal> {
+) -> Result<(u16, usize), MockRefusal> {
     if let Some(wanted) = wanted {
-        let missing = || Refusal::NoSuchStatus(wanted.to_owned());
+        let missing = || MockRefusal::NoSuchStatus(wanted.to_owned());
         let code: u16 = wanted.trim().parse().map_err(|_| missing())?;
         let allowed =
             options.included_status_codes.is_empty() || options.included_status_codes.contains(&code);
@@ -25,7 +25,7 @@ pub(super) fn status(
         && options.included_status_codes.is_empty()
         && !options.random_status_code
     {
-        return profile::usual_status(operation).ok_or(Refusal::NothingIncluded(Vec::new()));
+        return profile::usual_status(operation).ok_or(MockRefusal::NothingIncluded(Vec::new()));
     }
     let candidates = candidates(operation, &options.included_status_codes);
     let chosen = match candidates.len() {
@@ -39,7 +39,7 @@ pub(super) fn status(
             StatusKey::Range(digit) => format!("{digit}XX"),
             StatusKey::Default => "default".to_owned(),
         };
-        Refusal::NothingIncluded(operation.responses.iter().map(|it| name(it.status)).collect())
+        MockRefusal::NothingIncluded(operation.responses.iter().map(|it| name(it.status)).collect())
     })
 }
 
@@ -93,11 +93,11 @@ pub(super) fn among(operation: &Operation, codes: &[u16]) -> Option<(u16, usize)
 
 /// The position of the example to answer; none if there is no example.
 pub(super) fn example(
-    media: &Media,
+    media: &MediaTypeBody,
     wanted: Option<&str>,
-    options: &Options,
+    options: &MockOptions,
     dice: &mut dyn FnMut(usize) -> usize,
-) -> Result<Option<usize>, Refusal> {
+) -> Result<Option<usize>, MockRefusal> {
     let examples = &media.examples;
     if let Some(wanted) = wanted {
         let by_key = examples.iter().position(|example| example.key.as_deref() == Some(wanted));
@@ -106,7 +106,7 @@ pub(super) fn example(
             let mut saying = (0..examples.len()).filter(|n| says(&examples[*n].value.value, wanted));
             saying.next().filter(|_| saying.next().is_none())
         });
-        return found.map(Some).ok_or_else(|| Refusal::NoSuchExample(wanted.to_owned()));
+        return found.map(Some).ok_or_else(|| MockRefusal::NoSuchExample(wanted.to_owned()));
     }
     Ok(match examples.len() {
         0 => None,
@@ -127,8 +127,8 @@ fn says(example: &Value, wanted: &str) -> bool {
 mod tests {
     use crate::{
         document::{Dialect, read},
-        mock::{Asked, Making, Mock, Options, Refusal},
-        openapi::{Location, lower},
+        mock::{Mock, MockOptions, MockRefusal, MockRequest, SampleMode},
+        openapi::{LibraryLocation, lower},
     };
 
     const DOCUMENT: &str = "
@@ -158,52 +158,53 @@ paths:
                 Other: {value: {id: 40, name: Kim}}
 ";
 
-    fn mock(options: Options) -> Mock {
+    fn mock(options: MockOptions) -> Mock {
         let document = read(DOCUMENT, Dialect::Specification).unwrap();
-        let (api, _) = lower(document.value, &Location::alone()).unwrap();
+        let (api, _) = lower(document.value, &LibraryLocation::alone()).unwrap();
         Mock::new(api.into(), options)
     }
 
     /// What a request gets: status and body, or the refusal.
     fn answer(mock: &Mock, method: &str, path: &str, status: Option<&str>, example: Option<&str>) -> String {
         let method = method.parse().unwrap();
-        let making = Making::default();
-        let asked = Asked { method: &method, path, accept: None, status, example, making };
+        let making = SampleMode::default();
+        let asked = MockRequest { method: &method, path, accept: None, status, example, making };
         // The dice always show their highest number.
         match mock.answer(&asked, &mut |below| below - 1) {
             Ok(answer) => format!("{} {}", answer.status.as_u16(), String::from_utf8_lossy(&answer.body)),
-            Err(Refusal::NothingIncluded(defined)) => format!("nothing of {}", defined.join(" ")),
+            Err(MockRefusal::NothingIncluded(defined)) => format!("nothing of {}", defined.join(" ")),
             Err(refusal) => format!("{refusal:?}"),
         }
     }
 
     #[track_caller]
-    fn check(options: Options, method: &str, status: Option<&str>, expected: &str) {
+    fn check(options: MockOptions, method: &str, status: Option<&str>, expected: &str) {
         assert_eq!(answer(&mock(options), method, "/crates", status, None), expected, "{method} {status:?}");
     }
 
     #[test]
     fn the_lowest_named_code_is_answered_then_ranges_then_the_default() {
-        check(Options::default(), "GET", None, "201 \"made\"");
-        check(Options::default(), "PUT", None, "400 no");
-        check(Options::default(), "PATCH", None, "200 any");
-        check(Options::default(), "DELETE", None, "nothing of ");
+        check(MockOptions::default(), "GET", None, "201 \"made\"");
+        check(MockOptions::default(), "PUT", None, "400 no");
+        check(MockOptions::default(), "PATCH", None, "200 any");
+        check(MockOptions::default(), "DELETE", None, "nothing of ");
     }
 
     #[test]
     fn a_code_that_is_asked_for_is_answered_as_exactly_as_it_is_defined() {
-        check(Options::default(), "GET", Some("500"), "500 \"five\"");
-        check(Options::default(), "GET", Some("204"), "204 \"range\"");
-        check(Options::default(), "GET", Some("404"), "404 \"rest\"");
+        check(MockOptions::default(), "GET", Some("500"), "500 \"five\"");
+        check(MockOptions::default(), "GET", Some("204"), "204 \"range\"");
+        check(MockOptions::default(), "GET", Some("404"), "404 \"rest\"");
         for wrong in ["abc", "", "99", "100", "600", "-200", "2XX", "200.0"] {
-            check(Options::default(), "GET", Some(wrong), &format!("NoSuchStatus({wrong:?})"));
+            check(MockOptions::default(), "GET", Some(wrong), &format!("NoSuchStatus({wrong:?})"));
         }
-        check(Options::default(), "DELETE", Some("200"), "NoSuchStatus(\"200\")");
+        check(MockOptions::default(), "DELETE", Some("200"), "NoSuchStatus(\"200\")");
     }
 
     #[test]
     fn only_included_codes_are_answered() {
-        let only = |codes: &[u16]| Options { included_status_codes: codes.to_vec(), ..Options::default() };
+        let only =
+            |codes: &[u16]| MockOptions { included_status_codes: codes.to_vec(), ..MockOptions::default() };
         check(only(&[500, 501]), "GET", None, "500 \"five\"");
         check(only(&[404, 204]), "GET", None, "204 \"range\"");
         check(only(&[404]), "PUT", None, "404 no");
@@ -213,15 +214,15 @@ paths:
 
     #[test]
     fn any_named_code_is_answered_at_random() {
-        let options = Options { random_status_code: true, ..Options::default() };
+        let options = MockOptions { random_status_code: true, ..MockOptions::default() };
         check(options.clone(), "GET", None, "201 \"made\"");
-        check(Options { included_status_codes: vec![500], ..options }, "GET", None, "500 \"five\"");
+        check(MockOptions { included_status_codes: vec![500], ..options }, "GET", None, "500 \"five\"");
     }
 
     #[test]
     fn examples_are_chosen_by_key_then_by_what_they_say() {
-        let first = mock(Options::default());
-        let random = mock(Options { random_examples: true, ..Options::default() });
+        let first = mock(MockOptions::default());
+        let random = mock(MockOptions { random_examples: true, ..MockOptions::default() });
         for (mock, wanted, expected) in [
             (&first, None, r#"200 {"id":10,"name":"Hao"}"#),
             (&first, Some("Ron"), r#"200 {"id":20,"name":"Sasha"}"#),
@@ -238,10 +239,10 @@ paths:
 
     #[test]
     fn paths_may_begin_with_the_base_path() {
-        let based = mock(Options {
+        let based = mock(MockOptions {
             include_base_path: true,
             custom_base_path: Some("/v2/".to_owned()),
-            ..Options::default()
+            ..MockOptions::default()
         });
         for (path, expected) in
             [("/v2/users", "200"), ("/users", "NotFou"), ("/v2users", "NotFou"), ("/v2", "NotFou")]

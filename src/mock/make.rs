@@ -5,21 +5,22 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{
-    Answer, Chosen, Making, Mock, Profile,
-    canned::{Canned, Recipe},
-    operation::{Kept, Kitchen},
+    ChosenAnswer, Mock, MockResponse, Profile, SampleMode,
+    canned::{CachedResponse, Recipe},
+    operation::{Kept, ResponseBuilder},
 };
 use crate::{
-    budget::{Budget, Exhausted, Limits, Overloaded, WorkPool},
+    budget::{Budget, Exhausted, Overloaded, WorkLimits, WorkPool},
     document::Value,
-    openapi::sample::Mode,
+    openapi::sample::SamplingMode,
 };
 
 /// What is made at once takes about a millisecond at most.
-const AT_ONCE: Limits = Limits { steps: 4_000, bytes: 64 << 10, depth: 256, time: Duration::from_millis(20) };
+const AT_ONCE: WorkLimits =
+    WorkLimits { steps: 4_000, bytes: 64 << 10, depth: 256, time: Duration::from_millis(20) };
 /// What is made in the pool. The steps bound it; the time is for machines that are slow beyond measure.
-const IN_POOL: Limits =
-    Limits { steps: 8_000_000, bytes: 64 << 20, depth: 256, time: Duration::from_secs(20) };
+const IN_POOL: WorkLimits =
+    WorkLimits { steps: 8_000_000, bytes: 64 << 20, depth: 256, time: Duration::from_secs(20) };
 
 /// Why an answer was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,22 +43,22 @@ pub struct Maker<'a> {
 /// A choice that outlives the request it was made for.
 #[derive(Clone, Debug)]
 pub struct Detached {
-    chosen: Chosen<'static>,
+    chosen: ChosenAnswer<'static>,
     concrete: Option<Box<str>>,
 }
 
 impl Detached {
     /// The choice.
     #[must_use]
-    pub fn chosen(&self) -> Chosen<'_> {
-        Chosen { concrete: self.concrete.as_deref(), ..self.chosen }
+    pub fn chosen(&self) -> ChosenAnswer<'_> {
+        ChosenAnswer { concrete: self.concrete.as_deref(), ..self.chosen }
     }
 }
 
 impl Maker<'_> {
     /// The answer that was chosen; none if that takes longer than it may.
     #[must_use]
-    pub fn make(self, chosen: &Chosen<'_>, making: Making) -> Option<Result<Answer, Unmade>> {
+    pub fn make(self, chosen: &ChosenAnswer<'_>, making: SampleMode) -> Option<Result<MockResponse, Unmade>> {
         if self.at_once {
             self.mock.make_at_once(chosen, making)
         } else {
@@ -69,10 +70,10 @@ impl Maker<'_> {
     #[must_use]
     pub fn make_with(
         self,
-        chosen: &Chosen<'_>,
-        making: Making,
+        chosen: &ChosenAnswer<'_>,
+        making: SampleMode,
         value: &Value,
-    ) -> Option<Result<Answer, Unmade>> {
+    ) -> Option<Result<MockResponse, Unmade>> {
         if self.at_once {
             self.mock.make_with_at_once(chosen, making, value)
         } else {
@@ -81,12 +82,12 @@ impl Maker<'_> {
     }
 }
 
-impl Chosen<'_> {
+impl ChosenAnswer<'_> {
     /// The same choice, without the request.
     #[must_use]
     pub fn detached(&self) -> Detached {
-        let Chosen { operation, response, status, media, example, concrete } = *self;
-        let chosen = Chosen { operation, response, status, media, example, concrete: None };
+        let ChosenAnswer { operation, response, status, media, example, concrete } = *self;
+        let chosen = ChosenAnswer { operation, response, status, media, example, concrete: None };
         Detached { chosen, concrete: concrete.map(Box::from) }
     }
 }
@@ -96,7 +97,7 @@ impl Mock {
     ///
     /// # Errors
     /// It is larger or takes longer than any answer may.
-    pub fn make(&self, chosen: &Chosen<'_>, making: Making) -> Result<Answer, Unmade> {
+    pub fn make(&self, chosen: &ChosenAnswer<'_>, making: SampleMode) -> Result<MockResponse, Unmade> {
         if let Some(ready) = self.ready(chosen, making) {
             return ready;
         }
@@ -106,7 +107,11 @@ impl Mock {
 
     /// The answer that was chosen, if it is there already or made within about a millisecond.
     #[must_use]
-    pub fn make_at_once(&self, chosen: &Chosen<'_>, making: Making) -> Option<Result<Answer, Unmade>> {
+    pub fn make_at_once(
+        &self,
+        chosen: &ChosenAnswer<'_>,
+        making: SampleMode,
+    ) -> Option<Result<MockResponse, Unmade>> {
         self.ready(chosen, making).or_else(|| {
             // To hold an answer against its schema may take longer.
             let is_judged = self.profile() == Profile::Prism && chosen.media.is_some();
@@ -124,8 +129,8 @@ impl Mock {
         self: &Arc<Self>,
         pool: &WorkPool,
         chosen: &Detached,
-        making: Making,
-    ) -> Result<Answer, Unmade> {
+        making: SampleMode,
+    ) -> Result<MockResponse, Unmade> {
         let make = || async {
             let (mock, chosen) = (Arc::clone(self), chosen.clone());
             let work = move |budget: &Budget| mock.canned(&chosen.chosen(), making, budget);
@@ -150,7 +155,12 @@ impl Mock {
     ///
     /// # Errors
     /// It is larger than any answer may be.
-    pub fn make_with(&self, chosen: &Chosen<'_>, making: Making, value: &Value) -> Result<Answer, Unmade> {
+    pub fn make_with(
+        &self,
+        chosen: &ChosenAnswer<'_>,
+        making: SampleMode,
+        value: &Value,
+    ) -> Result<MockResponse, Unmade> {
         self.with(chosen, making, value, IN_POOL)
     }
 
@@ -158,37 +168,43 @@ impl Mock {
     #[must_use]
     pub fn make_with_at_once(
         &self,
-        chosen: &Chosen<'_>,
-        making: Making,
+        chosen: &ChosenAnswer<'_>,
+        making: SampleMode,
         value: &Value,
-    ) -> Option<Result<Answer, Unmade>> {
+    ) -> Option<Result<MockResponse, Unmade>> {
         self.with(chosen, making, value, AT_ONCE).ok().map(Ok)
     }
 
     fn with(
         &self,
-        chosen: &Chosen<'_>,
-        making: Making,
+        chosen: &ChosenAnswer<'_>,
+        making: SampleMode,
         value: &Value,
-        limits: Limits,
-    ) -> Result<Answer, Unmade> {
+        limits: WorkLimits,
+    ) -> Result<MockResponse, Unmade> {
         let budget = Budget::new(limits);
         let recipe = Recipe { api: &self.api, making, budget: &budget };
         let response = &self.api.operations[chosen.operation].responses[chosen.response];
-        Ok(Canned::of_value(recipe, response, chosen, value)?.answer(chosen.status))
+        Ok(CachedResponse::of_value(recipe, response, chosen, value)?.answer(chosen.status))
     }
 
-    fn canned(&self, chosen: &Chosen<'_>, making: Making, budget: &Budget) -> Result<Canned, Exhausted> {
-        let kitchen = Kitchen { api: &self.api, checks: &self.checks, profile: self.options.profile, budget };
+    fn canned(
+        &self,
+        chosen: &ChosenAnswer<'_>,
+        making: SampleMode,
+        budget: &Budget,
+    ) -> Result<CachedResponse, Exhausted> {
+        let kitchen =
+            ResponseBuilder { api: &self.api, checks: &self.checks, profile: self.options.profile, budget };
         self.operations.cook(&kitchen, chosen, making)
     }
 
-    fn place(&self, chosen: &Chosen<'_>, making: Making) -> Option<&Kept> {
-        let usual = self.options.seed.map_or(Mode::Stable, Mode::Seeded);
+    fn place(&self, chosen: &ChosenAnswer<'_>, making: SampleMode) -> Option<&Kept> {
+        let usual = self.options.seed.map_or(SamplingMode::Stable, SamplingMode::Seeded);
         self.operations.place(chosen, making.mode == usual && !making.fresh)
     }
 
-    fn ready(&self, chosen: &Chosen<'_>, making: Making) -> Option<Result<Answer, Unmade>> {
+    fn ready(&self, chosen: &ChosenAnswer<'_>, making: SampleMode) -> Option<Result<MockResponse, Unmade>> {
         let made = self.place(chosen, making)?.get()?.as_ref();
         Some(match made {
             Ok(canned) => Ok(self.signed(canned.answer(chosen.status), chosen)),
@@ -197,7 +213,7 @@ impl Mock {
     }
 
     /// Keeps an answer for those who ask later, if it is one that is kept.
-    fn kept(&self, canned: Canned, chosen: &Chosen<'_>, making: Making) -> Answer {
+    fn kept(&self, canned: CachedResponse, chosen: &ChosenAnswer<'_>, making: SampleMode) -> MockResponse {
         let answer = canned.answer(chosen.status);
         if let Some(place) = self.place(chosen, making) {
             // Another thread may have been as quick, or be at it: the two are the same.
@@ -206,7 +222,7 @@ impl Mock {
         self.signed(answer, chosen)
     }
 
-    fn signed(&self, mut answer: Answer, chosen: &Chosen<'_>) -> Answer {
+    fn signed(&self, mut answer: MockResponse, chosen: &ChosenAnswer<'_>) -> MockResponse {
         if self.options.profile == Profile::Prism && self.api.operations[chosen.operation].deprecated {
             answer.headers.insert(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"));
         }

@@ -21,9 +21,9 @@ mod profile;
 pub mod survey;
 pub mod validate;
 
-pub use canned::Answer;
+pub use canned::MockResponse;
 pub use make::{Detached, Maker, Unmade};
-pub use profile::{Problem, Profile};
+pub use profile::{ProblemDocument, Profile};
 pub use validate::Violation;
 
 use std::sync::Arc;
@@ -32,17 +32,17 @@ use http::{HeaderMap, Method, StatusCode};
 
 use self::{
     operation::Operations,
-    validate::{Checks, Extent, Sent},
+    validate::{RequestValidator, ValidatedRequest, ValidationScope},
 };
 use crate::{
     budget::{Budget, Exhausted},
-    openapi::{Api, Media, sample::Mode},
+    openapi::{Api, MediaTypeBody, sample::SamplingMode},
 };
 
 /// How answers are chosen. The defaults are Kong's.
 /// (Kong: Mocking plugin, configuration reference.)
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct MockOptions {
     /// The only codes that may be answered; empty means all.
     pub included_status_codes: Vec<u16>,
     /// Whether any of the possible codes is answered, not the lowest.
@@ -61,7 +61,7 @@ pub struct Options {
 
 /// What of a request decides its answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct MockRequest<'a> {
     /// The method.
     pub method: &'a Method,
     /// The path, in normal form.
@@ -73,14 +73,14 @@ pub struct Asked<'a> {
     /// The example that is wanted.
     pub example: Option<&'a str>,
     /// How samples are made.
-    pub making: Making,
+    pub making: SampleMode,
 }
 
 /// How answers are made.
 #[derive(Clone, Copy, Debug)]
-pub struct Making {
+pub struct SampleMode {
     /// How samples choose their values.
-    pub mode: Mode,
+    pub mode: SamplingMode,
     /// Whether examples are passed over, so that every answer is a sample.
     pub fresh: bool,
     /// Whether bare `application/json` says its charset, as Kong's answers do.
@@ -91,16 +91,16 @@ pub struct Making {
     pub plain: bool,
 }
 
-impl Default for Making {
+impl Default for SampleMode {
     /// Kong's: the same every time.
     fn default() -> Self {
-        Self { mode: Mode::Stable, fresh: false, charset: true, xml_root: None, plain: false }
+        Self { mode: SamplingMode::Stable, fresh: false, charset: true, xml_root: None, plain: false }
     }
 }
 
 /// What is answered to a request. Positions are those in the [`Api`].
 #[derive(Clone, Copy, Debug)]
-pub struct Chosen<'a> {
+pub struct ChosenAnswer<'a> {
     /// The operation.
     pub operation: usize,
     /// Which of its responses.
@@ -117,7 +117,7 @@ pub struct Chosen<'a> {
 
 /// Where the body of an answer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin<'a> {
+pub enum AnswerSource<'a> {
     /// An example, and its name if it has one.
     Example(Option<&'a str>),
     /// A sample of the schema.
@@ -128,7 +128,7 @@ pub enum Origin<'a> {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum MockRefusal {
     /// The document has no such path.
     NotFound,
     /// The document has the path, with other methods.
@@ -150,16 +150,16 @@ pub enum Refusal {
 pub struct Mock {
     api: Arc<Api>,
     operations: Operations,
-    checks: Checks,
-    options: Options,
+    checks: RequestValidator,
+    options: MockOptions,
 }
 
 impl Mock {
     /// Prepares a document.
     #[must_use]
-    pub fn new(api: Arc<Api>, options: Options) -> Self {
+    pub fn new(api: Arc<Api>, options: MockOptions) -> Self {
         let operations = Operations::new(&api, &options);
-        let checks = Checks::new(&api);
+        let checks = RequestValidator::new(&api);
         Self { api, operations, checks, options }
     }
 
@@ -173,10 +173,14 @@ impl Mock {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub fn answer(&self, asked: &Asked<'_>, dice: &mut dyn FnMut(usize) -> usize) -> Result<Answer, Refusal> {
+    pub fn answer(
+        &self,
+        asked: &MockRequest<'_>,
+        dice: &mut dyn FnMut(usize) -> usize,
+    ) -> Result<MockResponse, MockRefusal> {
         let operation = self.find(asked.method, asked.path)?;
         let chosen = self.choose(operation, asked, dice)?;
-        self.make(&chosen, asked.making).map_err(|unmade| Refusal::Broken(unmade.to_string()))
+        self.make(&chosen, asked.making).map_err(|unmade| MockRefusal::Broken(unmade.to_string()))
     }
 
     /// Operations that are never found, as only what follows a `#` or `?` tells them from others.
@@ -189,7 +193,7 @@ impl Mock {
     ///
     /// # Errors
     /// There is none.
-    pub fn find(&self, method: &Method, path: &str) -> Result<usize, Refusal> {
+    pub fn find(&self, method: &Method, path: &str) -> Result<usize, MockRefusal> {
         self.operations.find(method, path)
     }
 
@@ -218,25 +222,26 @@ impl Mock {
     pub fn choose<'a>(
         &self,
         operation: usize,
-        asked: &Asked<'a>,
+        asked: &MockRequest<'a>,
         dice: &mut dyn FnMut(usize) -> usize,
-    ) -> Result<Chosen<'a>, Refusal> {
-        let declared = self.api.operations.get(operation).ok_or(Refusal::NotFound)?;
+    ) -> Result<ChosenAnswer<'a>, MockRefusal> {
+        let declared = self.api.operations.get(operation).ok_or(MockRefusal::NotFound)?;
         if let Some(reason) = &declared.broken {
-            return Err(Refusal::Broken(reason.clone()));
+            return Err(MockRefusal::Broken(reason.clone()));
         }
         let (status, n) = choice::status(declared, asked.status, &self.options, dice)?;
         let response = &declared.responses[n];
         if let Some(reason) = &response.broken {
-            return Err(Refusal::Broken(reason.clone()));
+            return Err(MockRefusal::Broken(reason.clone()));
         }
-        let status = StatusCode::from_u16(status).map_err(|_| Refusal::NoSuchStatus(status.to_string()))?;
+        let status =
+            StatusCode::from_u16(status).map_err(|_| MockRefusal::NoSuchStatus(status.to_string()))?;
         let mut chosen =
-            Chosen { operation, response: n, status, media: None, example: None, concrete: None };
+            ChosenAnswer { operation, response: n, status, media: None, example: None, concrete: None };
         let (media, concrete) = match self.operations.negotiate(operation, n, asked.accept) {
-            operation::Agreed::Empty => return Ok(chosen),
-            operation::Agreed::Nothing(offers) => return Err(Refusal::NotAcceptable(offers)),
-            operation::Agreed::Media(media, concrete) => (media, concrete),
+            operation::NegotiationResult::Empty => return Ok(chosen),
+            operation::NegotiationResult::Nothing(offers) => return Err(MockRefusal::NotAcceptable(offers)),
+            operation::NegotiationResult::Media(media, concrete) => (media, concrete),
         };
         (chosen.media, chosen.concrete) = (Some(media), concrete);
         let media = &response.media[media];
@@ -262,11 +267,17 @@ impl Mock {
         operation: usize,
         path: &str,
         (headers, query, body): (&HeaderMap, Option<&str>, &[u8]),
-        extent: Extent,
+        extent: ValidationScope,
         budget: &Budget,
     ) -> Result<Vec<Violation>, Exhausted> {
         let path = self.operations.path_texts(operation, path);
-        self.checks.request(&self.api, operation, &Sent { headers, query, path, body }, extent, budget)
+        self.checks.request(
+            &self.api,
+            operation,
+            &ValidatedRequest { headers, query, path, body },
+            extent,
+            budget,
+        )
     }
 
     /// What the document itself answers to a request with these violations, if it does: an example is heeded where
@@ -278,15 +289,16 @@ impl Mock {
         &self,
         operation: usize,
         violations: &[Violation],
-        asked: &Asked<'_>,
-    ) -> Result<Option<Chosen<'static>>, Refusal> {
+        asked: &MockRequest<'_>,
+    ) -> Result<Option<ChosenAnswer<'static>>, MockRefusal> {
         let declared = &self.api.operations[operation];
         let codes = profile::expected(violations);
         let Some((code, response)) = choice::among(declared, codes) else { return Ok(None) };
         let Ok(status) = StatusCode::from_u16(code) else { return Ok(None) };
         let wish = asked.status.and_then(|it| it.trim().parse().ok()).is_some_and(|it| codes.contains(&it));
         let wanted = asked.example.filter(|_| wish);
-        let mut chosen = Chosen { operation, response, status, media: None, example: None, concrete: None };
+        let mut chosen =
+            ChosenAnswer { operation, response, status, media: None, example: None, concrete: None };
         let media = &declared.responses[response].media;
         if media.is_empty() {
             return Ok(Some(chosen));
@@ -302,16 +314,16 @@ impl Mock {
 
     /// Where the body of an answer comes from.
     #[must_use]
-    pub fn origin(&self, chosen: &Chosen<'_>) -> Origin<'_> {
-        let Some(media) = self.media(chosen) else { return Origin::Empty };
+    pub fn origin(&self, chosen: &ChosenAnswer<'_>) -> AnswerSource<'_> {
+        let Some(media) = self.media(chosen) else { return AnswerSource::Empty };
         match (chosen.example.and_then(|n| media.examples.get(n)), &media.schema) {
-            (Some(example), _) => Origin::Example(example.key.as_deref()),
-            (None, Some(_)) => Origin::Schema,
-            (None, None) => Origin::Empty,
+            (Some(example), _) => AnswerSource::Example(example.key.as_deref()),
+            (None, Some(_)) => AnswerSource::Schema,
+            (None, None) => AnswerSource::Empty,
         }
     }
 
-    fn media(&self, chosen: &Chosen<'_>) -> Option<&Media> {
+    fn media(&self, chosen: &ChosenAnswer<'_>) -> Option<&MediaTypeBody> {
         let operation = self.api.operations.get(chosen.operation)?;
         operation.responses.get(chosen.response)?.media.get(chosen.media?)
     }

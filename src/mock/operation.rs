@@ -6,55 +6,55 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::{
-    Chosen, Making, Options, Profile, Refusal,
-    canned::{Canned, Recipe},
-    validate::Checks,
+    ChosenAnswer, MockOptions, MockRefusal, Profile, SampleMode,
+    canned::{CachedResponse, Recipe},
+    validate::RequestValidator,
 };
 use crate::{
     budget::{Budget, Exhausted, Once},
-    openapi::{Api, Found, Offers, Operation, Paths, Response, is_plain, negotiate},
+    openapi::{Api, MediaTypeOffers, Operation, PathLookup, PathTable, ResponseSpec, is_plain, negotiate},
 };
 
 /// All operations.
 #[derive(Debug)]
 pub(super) struct Operations {
-    paths: Paths,
+    paths: PathTable,
     /// What stands before the paths of the document, without a slash at its end; one of them has to.
     bases: Vec<String>,
-    prepared: Vec<Vec<Prepared>>,
+    prepared: Vec<Vec<PreparedResponse>>,
 }
 
 /// One response.
 #[derive(Debug)]
-struct Prepared {
-    offers: Offers,
-    media: Vec<Answers>,
+struct PreparedResponse {
+    offers: MediaTypeOffers,
+    media: Vec<MediaAnswers>,
     empty: Kept,
     /// Whether it was said that a schema asks for too long a search.
     told: AtomicBool,
 }
 
 /// An answer that is made when it is first asked for, or why it cannot be made; those who ask meanwhile wait for it.
-pub(super) type Kept = Once<Result<Canned, Exhausted>>;
+pub(super) type Kept = Once<Result<CachedResponse, Exhausted>>;
 
 /// The answers in one media type, each made when it is first asked for.
 #[derive(Debug)]
-struct Answers {
+struct MediaAnswers {
     examples: Vec<Kept>,
     sample: Kept,
 }
 
 /// What answers are made with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kitchen<'a> {
+pub(super) struct ResponseBuilder<'a> {
     pub(super) api: &'a Api,
-    pub(super) checks: &'a Checks,
+    pub(super) checks: &'a RequestValidator,
     pub(super) profile: Profile,
     pub(super) budget: &'a Budget,
 }
 
 /// What client and document agree on.
-pub(super) enum Agreed<'a> {
+pub(super) enum NegotiationResult<'a> {
     /// The response has no body.
     Empty,
     /// The position of a media type; and the type that the client named, if the document has a wildcard.
@@ -64,15 +64,18 @@ pub(super) enum Agreed<'a> {
 }
 
 impl Operations {
-    pub(super) fn new(api: &Api, options: &Options) -> Self {
+    pub(super) fn new(api: &Api, options: &MockOptions) -> Self {
         let bases = match (options.include_base_path, &options.custom_base_path) {
             (false, _) => vec![String::new()],
             (true, Some(base)) => vec![base.trim_end_matches('/').to_owned()],
             (true, None) => api.base_paths.clone(),
         };
-        let prepared =
-            api.operations.iter().map(|it| it.responses.iter().map(Prepared::new).collect()).collect();
-        Self { paths: Paths::new(&api.operations), bases, prepared }
+        let prepared = api
+            .operations
+            .iter()
+            .map(|it| it.responses.iter().map(PreparedResponse::new).collect())
+            .collect();
+        Self { paths: PathTable::new(&api.operations), bases, prepared }
     }
 
     /// Operations that have the method and the path of another one: only what follows a `#` or `?` tells them apart.
@@ -82,13 +85,13 @@ impl Operations {
     }
 
     /// The position of the operation that a method and a path mean.
-    pub(super) fn find(&self, method: &Method, path: &str) -> Result<usize, Refusal> {
-        let mut refusal = Refusal::NotFound;
+    pub(super) fn find(&self, method: &Method, path: &str) -> Result<usize, MockRefusal> {
+        let mut refusal = MockRefusal::NotFound;
         for rest in self.below_bases(path) {
             match self.paths.find(method, rest) {
-                Found::Match(found) => return Ok(found.operation),
-                Found::MethodNotAllowed(methods) => refusal = Refusal::MethodNotAllowed(methods),
-                Found::NotFound => (),
+                PathLookup::Match(found) => return Ok(found.operation),
+                PathLookup::MethodNotAllowed(methods) => refusal = MockRefusal::MethodNotAllowed(methods),
+                PathLookup::NotFound => (),
             }
         }
         Err(refusal)
@@ -150,20 +153,20 @@ impl Operations {
         operation: usize,
         response: usize,
         accept: Option<&'a str>,
-    ) -> Agreed<'a> {
+    ) -> NegotiationResult<'a> {
         let prepared = &self.prepared[operation][response];
         if prepared.media.is_empty() {
-            return Agreed::Empty;
+            return NegotiationResult::Empty;
         }
         match negotiate(accept, &prepared.offers) {
-            Some(choice) => Agreed::Media(choice.offer, choice.concrete),
-            None => Agreed::Nothing(prepared.offers.names()),
+            Some(choice) => NegotiationResult::Media(choice.offer, choice.concrete),
+            None => NegotiationResult::Nothing(prepared.offers.names()),
         }
     }
 
     /// Where the answer that was chosen is kept, if it is one that is made once. There is no end to the types that
     /// clients name for a wildcard of the document, nor to seeds.
-    pub(super) fn place(&self, chosen: &Chosen<'_>, kept: bool) -> Option<&Kept> {
+    pub(super) fn place(&self, chosen: &ChosenAnswer<'_>, kept: bool) -> Option<&Kept> {
         let prepared = &self.prepared[chosen.operation][chosen.response];
         let Some(media) = chosen.media else { return Some(&prepared.empty) };
         if chosen.concrete.is_some() || !kept {
@@ -174,17 +177,17 @@ impl Operations {
     }
 
     /// Whether nothing was said yet about a schema that asks for too long a search; from then on there was.
-    fn is_news(&self, chosen: &Chosen<'_>) -> bool {
+    fn is_news(&self, chosen: &ChosenAnswer<'_>) -> bool {
         !self.prepared[chosen.operation][chosen.response].told.swap(true, Relaxed)
     }
 
     /// Makes the answer that was chosen.
     pub(super) fn cook(
         &self,
-        kitchen: &Kitchen<'_>,
-        chosen: &Chosen<'_>,
-        making: Making,
-    ) -> Result<Canned, Exhausted> {
+        kitchen: &ResponseBuilder<'_>,
+        chosen: &ChosenAnswer<'_>,
+        making: SampleMode,
+    ) -> Result<CachedResponse, Exhausted> {
         let operation = &kitchen.api.operations[chosen.operation];
         let canned = kitchen.cook(&operation.responses[chosen.response], chosen, making)?;
         if canned.reduced && self.is_news(chosen) {
@@ -198,12 +201,17 @@ impl Operations {
     }
 }
 
-impl Kitchen<'_> {
-    fn cook(&self, declared: &Response, chosen: &Chosen<'_>, making: Making) -> Result<Canned, Exhausted> {
+impl ResponseBuilder<'_> {
+    fn cook(
+        &self,
+        declared: &ResponseSpec,
+        chosen: &ChosenAnswer<'_>,
+        making: SampleMode,
+    ) -> Result<CachedResponse, Exhausted> {
         let root = (self.profile == Profile::Prism).then_some("xml");
-        let making = Making { xml_root: root, plain: root.is_some(), ..making };
+        let making = SampleMode { xml_root: root, plain: root.is_some(), ..making };
         let recipe = Recipe { api: self.api, making, budget: self.budget };
-        let canned = Canned::new(recipe, declared, chosen)?;
+        let canned = CachedResponse::new(recipe, declared, chosen)?;
         Ok(match (self.profile, chosen.media) {
             (Profile::Prism, Some(media)) => {
                 let place = [chosen.operation, chosen.response, media];
@@ -215,14 +223,14 @@ impl Kitchen<'_> {
     }
 }
 
-impl Prepared {
-    fn new(response: &Response) -> Self {
-        let answers = |examples: usize| Answers {
+impl PreparedResponse {
+    fn new(response: &ResponseSpec) -> Self {
+        let answers = |examples: usize| MediaAnswers {
             examples: std::iter::repeat_with(Kept::new).take(examples).collect(),
             sample: Kept::new(),
         };
         Self {
-            offers: Offers::new(response.media.iter().map(|media| media.media_type.as_str())),
+            offers: MediaTypeOffers::new(response.media.iter().map(|media| media.media_type.as_str())),
             media: response.media.iter().map(|media| answers(media.examples.len())).collect(),
             empty: Kept::new(),
             told: AtomicBool::new(false),

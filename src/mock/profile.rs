@@ -4,7 +4,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Asked, Refusal, validate::Violation};
+use super::{MockRefusal, MockRequest, validate::Violation};
 use crate::{
     budget::Exhausted,
     openapi::{Operation, StatusKey},
@@ -52,7 +52,7 @@ pub(super) fn expected(violations: &[Violation]) -> &'static [u16] {
 
 /// A problem document.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Problem {
+pub struct ProblemDocument {
     /// The status.
     pub status: StatusCode,
     /// What kind of problem: Prism's code, which ends the URI of its type.
@@ -74,7 +74,7 @@ const TYPE: &str = "urn:mynah:errors#";
 
 const NOT_FOUND: &str = "The server cannot find the requested content";
 
-impl Problem {
+impl ProblemDocument {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self { status, code, title, detail, more: Map::new(), challenge: None, allowed: Vec::new() }
@@ -82,16 +82,16 @@ impl Problem {
 
     /// Why there is no answer; `media_type` is the one that was to be answered, if it came to that.
     #[must_use]
-    pub fn of_refusal(refusal: &Refusal, asked: &Asked<'_>, media_type: Option<&str>) -> Self {
+    pub fn of_refusal(refusal: &MockRefusal, asked: &MockRequest<'_>, media_type: Option<&str>) -> Self {
         let path = asked.path;
         match refusal {
-            Refusal::NotFound => Self::new(
+            MockRefusal::NotFound => Self::new(
                 StatusCode::NOT_FOUND,
                 "NO_PATH_MATCHED_ERROR",
                 "Route not resolved, no path matched",
                 format!("The route {path} hasn't been found in the specification file"),
             ),
-            Refusal::MethodNotAllowed(allowed) => Self {
+            MockRefusal::MethodNotAllowed(allowed) => Self {
                 allowed: allowed.clone(),
                 ..Self::new(
                     StatusCode::METHOD_NOT_ALLOWED,
@@ -103,25 +103,25 @@ impl Problem {
                     ),
                 )
             },
-            Refusal::Broken(reason) => Self::new(
+            MockRefusal::Broken(reason) => Self::new(
                 StatusCode::NOT_IMPLEMENTED,
                 "OPERATION_BROKEN",
                 "The document cannot be used here",
                 reason.as_str(),
             ),
-            Refusal::NoSuchStatus(code) => Self::new(
+            MockRefusal::NoSuchStatus(code) => Self::new(
                 StatusCode::NOT_FOUND,
                 "NOT_FOUND",
                 NOT_FOUND,
                 format!("Requested status code {code} is not defined in the document."),
             ),
-            Refusal::NothingIncluded(_) => Self::new(
+            MockRefusal::NothingIncluded(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "NO_RESPONSE_RESPONSE_DEFINED",
                 "No response defined for the selected operation",
                 "The operation has no response that could be answered.",
             ),
-            Refusal::NoSuchExample(id) => Self::new(
+            MockRefusal::NoSuchExample(id) => Self::new(
                 StatusCode::NOT_FOUND,
                 "NOT_FOUND",
                 NOT_FOUND,
@@ -130,7 +130,7 @@ impl Problem {
                     media_type.unwrap_or_default()
                 ),
             ),
-            Refusal::NotAcceptable(_) => Self::new(
+            MockRefusal::NotAcceptable(_) => Self::new(
                 StatusCode::NOT_ACCEPTABLE,
                 "NOT_ACCEPTABLE",
                 "The server cannot produce a representation for your accept header",

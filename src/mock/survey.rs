@@ -2,15 +2,18 @@
 
 use http::Method;
 
-use super::{Asked, Making, Mock, Refusal};
+use super::{Mock, MockRefusal, MockRequest, SampleMode};
 use crate::{
     document::{Dialect, Value, read},
-    openapi::{Api, Media, Node, Offers, Operation, Paths, StatusKey, negotiate, sample::Sampler},
+    openapi::{
+        Api, DocumentNode, MediaTypeBody, MediaTypeOffers, Operation, PathTable, StatusKey, negotiate,
+        sample::Sampler,
+    },
 };
 
 /// One question: an operation, one of its responses, one of its media types.
 #[derive(Clone, Debug)]
-pub struct Case<'a> {
+pub struct AuditCase<'a> {
     /// The operation.
     pub operation: &'a Operation,
     /// The path to ask for.
@@ -18,7 +21,7 @@ pub struct Case<'a> {
     /// The status to ask for: the declared one, or one that only the range or the default is for.
     pub status: u16,
     /// The media type; none if the response has no body.
-    pub media: Option<&'a Media>,
+    pub media: Option<&'a MediaTypeBody>,
     /// Whether its bodies are JSON.
     pub json: bool,
     /// The type to ask for.
@@ -27,7 +30,7 @@ pub struct Case<'a> {
 
 /// Where a body comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum AuditSource {
     /// An example of the document.
     Example,
     /// A sample of the schema.
@@ -38,7 +41,7 @@ pub enum Origin {
 
 /// An answer that is not as its document says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flaw {
+pub struct AuditFinding {
     /// The method and the template: `GET /pets/{id}`.
     pub operation: String,
     /// The status that was asked for.
@@ -46,14 +49,14 @@ pub struct Flaw {
     /// The media type that was asked for; empty if none was.
     pub media_type: String,
     /// Where the body comes from; none if there was no answer.
-    pub origin: Option<Origin>,
+    pub origin: Option<AuditSource>,
     /// What is wrong.
     pub reason: String,
 }
 
 /// What became of all questions to one document.
 #[derive(Clone, Debug, Default)]
-pub struct Survey {
+pub struct AnswerAudit {
     /// Operations of the document.
     pub operations: usize,
     /// Operations that cannot be understood.
@@ -69,16 +72,16 @@ pub struct Survey {
     /// Bodies that are not JSON.
     pub other: usize,
     /// JSON bodies that break their schema.
-    pub invalid: Vec<Flaw>,
+    pub invalid: Vec<AuditFinding>,
     /// Questions that got no answer.
-    pub refused: Vec<Flaw>,
+    pub refused: Vec<AuditFinding>,
 }
 
 /// All questions that a document has an answer to: of every operation that can be found, every response in every
 /// media type.
 #[must_use]
-pub fn cases(api: &Api) -> Vec<Case<'_>> {
-    let paths = Paths::new(&api.operations);
+pub fn cases(api: &Api) -> Vec<AuditCase<'_>> {
+    let paths = PathTable::new(&api.operations);
     let unreachable = paths.unreachable();
     let mut cases = Vec::new();
     for (n, operation) in api.operations.iter().enumerate() {
@@ -90,12 +93,12 @@ pub fn cases(api: &Api) -> Vec<Case<'_>> {
             let Some(status) = asked_status(operation, response.status) else { continue };
             let case = |media, accept: &str| {
                 let json = is_json(accept);
-                Case { operation, path, status, media, json, accept: accept.to_owned() }
+                AuditCase { operation, path, status, media, json, accept: accept.to_owned() }
             };
             if response.media.is_empty() {
                 cases.push(case(None, ""));
             }
-            let offers = Offers::new(response.media.iter().map(|it| it.media_type.as_str()));
+            let offers = MediaTypeOffers::new(response.media.iter().map(|it| it.media_type.as_str()));
             for (n, media) in response.media.iter().enumerate() {
                 let accept = concrete(&media.media_type);
                 // Of types that no client can tell apart the first one answers.
@@ -110,14 +113,14 @@ pub fn cases(api: &Api) -> Vec<Case<'_>> {
 
 /// Asks a document for all that it can answer.
 #[must_use]
-pub fn survey(mock: &Mock) -> Survey {
+pub fn survey(mock: &Mock) -> AnswerAudit {
     let api = mock.api();
     let sampler = Sampler::new(&api.library);
-    let mut survey = Survey {
+    let mut survey = AnswerAudit {
         operations: api.operations.len(),
         broken: api.operations.iter().filter(|it| it.broken.is_some()).count(),
-        unreachable: Paths::new(&api.operations).unreachable().len(),
-        ..Survey::default()
+        unreachable: PathTable::new(&api.operations).unreachable().len(),
+        ..AnswerAudit::default()
     };
     for case in cases(api) {
         let body = match case.answer(mock) {
@@ -129,10 +132,10 @@ pub fn survey(mock: &Mock) -> Survey {
         };
         let origin = case.origin();
         match (origin, case.json) {
-            (Origin::Empty, _) => survey.empty += 1,
+            (AuditSource::Empty, _) => survey.empty += 1,
             (_, false) => survey.other += 1,
-            (Origin::Example, true) => survey.examples += 1,
-            (Origin::Sample, true) => survey.samples += 1,
+            (AuditSource::Example, true) => survey.examples += 1,
+            (AuditSource::Sample, true) => survey.samples += 1,
         }
         if let Some(reason) = case.fault(&body, &sampler) {
             survey.invalid.push(case.flaw(Some(origin), reason));
@@ -141,32 +144,32 @@ pub fn survey(mock: &Mock) -> Survey {
     survey
 }
 
-impl Case<'_> {
+impl AuditCase<'_> {
     /// The body that a mock answers.
     ///
     /// # Errors
     /// There is no answer.
-    pub fn answer(&self, mock: &Mock) -> Result<bytes::Bytes, Refusal> {
+    pub fn answer(&self, mock: &Mock) -> Result<bytes::Bytes, MockRefusal> {
         let method: &Method = &self.operation.method;
         let (status, accept) = (self.status.to_string(), Some(&*self.accept).filter(|it| !it.is_empty()));
         let (path, status, example) = (self.path, Some(&*status), None);
-        let asked = Asked { method, path, accept, status, example, making: Making::default() };
+        let asked = MockRequest { method, path, accept, status, example, making: SampleMode::default() };
         mock.answer(&asked, &mut |_| 0).map(|answer| answer.body)
     }
 
     /// Where its body comes from.
     #[must_use]
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> AuditSource {
         match self.media {
-            Some(media) if !media.examples.is_empty() => Origin::Example,
-            Some(media) if media.schema.is_some() => Origin::Sample,
-            _ => Origin::Empty,
+            Some(media) if !media.examples.is_empty() => AuditSource::Example,
+            Some(media) if media.schema.is_some() => AuditSource::Sample,
+            _ => AuditSource::Empty,
         }
     }
 
     /// The schema that a JSON body of it has to fit.
     #[must_use]
-    pub fn schema(&self) -> Option<&Node> {
+    pub fn schema(&self) -> Option<&DocumentNode> {
         self.media.filter(|_| self.json).and_then(|media| media.schema.as_ref())
     }
 
@@ -184,9 +187,9 @@ impl Case<'_> {
         })
     }
 
-    fn flaw(&self, origin: Option<Origin>, reason: String) -> Flaw {
+    fn flaw(&self, origin: Option<AuditSource>, reason: String) -> AuditFinding {
         let operation = format!("{} {}", self.operation.method, self.operation.template);
-        Flaw { operation, status: self.status, media_type: self.accept.clone(), origin, reason }
+        AuditFinding { operation, status: self.status, media_type: self.accept.clone(), origin, reason }
     }
 }
 
@@ -226,8 +229,8 @@ fn json(body: &[u8]) -> Result<Value, String> {
 mod tests {
     use super::*;
     use crate::{
-        mock::Options,
-        openapi::{Location, lower},
+        mock::MockOptions,
+        openapi::{LibraryLocation, lower},
     };
 
     const DOCUMENT: &str = "
@@ -253,8 +256,8 @@ paths:
     #[test]
     fn every_answer_is_asked_for_and_judged() {
         let document = read(DOCUMENT, Dialect::Specification).unwrap();
-        let (api, _) = lower(document.value, &Location::alone()).unwrap();
-        let survey = survey(&Mock::new(api.into(), Options::default()));
+        let (api, _) = lower(document.value, &LibraryLocation::alone()).unwrap();
+        let survey = survey(&Mock::new(api.into(), MockOptions::default()));
         assert_eq!((survey.operations, survey.broken, survey.unreachable), (3, 1, 1));
         assert_eq!((survey.examples, survey.samples, survey.other, survey.empty), (2, 2, 1, 2));
         assert_eq!(survey.refused, []);
@@ -267,7 +270,7 @@ paths:
     #[test]
     fn ranges_and_defaults_are_asked_for_by_a_code_of_their_own() {
         let document = read(DOCUMENT, Dialect::Specification).unwrap();
-        let (api, _) = lower(document.value, &Location::alone()).unwrap();
+        let (api, _) = lower(document.value, &LibraryLocation::alone()).unwrap();
         let codes: Vec<u16> = cases(&api).iter().map(|it| it.status).collect();
         assert_eq!(codes, [200, 200, 200, 200, 204, 201, 300]);
     }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, Method};
 
-use crate::document::{Path, Text};
+use crate::document::{NodePath, SharedText};
 
-use super::{Library, Node, Version};
+use super::{DocumentLibrary, DocumentNode, SpecVersion};
 
 /// What a document describes.
 #[derive(Clone, Debug)]
 pub struct Api {
     /// The specification that the document follows.
-    pub version: Version,
+    pub version: SpecVersion,
     /// Its title; empty if it has none.
     pub title: String,
     /// Where its paths start, without a slash at the end (`""`, `/v1`), in document order and each once; never
@@ -23,8 +23,8 @@ pub struct Api {
     pub operations: Vec<Operation>,
     /// How a client proves who it is.
     pub security_schemes: Vec<SecurityScheme>,
-    /// The document, which resolves the references of every [`Node`] here.
-    pub library: Arc<Library>,
+    /// The document, which resolves the references of every [`DocumentNode`] here.
+    pub library: Arc<DocumentLibrary>,
 }
 
 /// A method on a path.
@@ -37,9 +37,9 @@ pub struct Operation {
     /// Its name, if it has one.
     pub operation_id: Option<String>,
     /// Its place in the document.
-    pub path: Path,
+    pub path: NodePath,
     /// What may be answered, in document order.
-    pub responses: Vec<Response>,
+    pub responses: Vec<ResponseSpec>,
     /// What a request brings in path, query, headers and cookies; the operation's own and its path's.
     pub parameters: Vec<Parameter>,
     /// What a request brings in its body.
@@ -49,20 +49,20 @@ pub struct Operation {
     /// Whether clients should stop using it.
     pub deprecated: bool,
     /// The members that begin with `x-mynah-`, such as `x-mynah-live`.
-    pub extensions: Vec<(Text, Node)>,
+    pub extensions: Vec<(SharedText, DocumentNode)>,
     /// Why it cannot be answered, if it cannot; there are no responses then.
     pub broken: Option<String>,
 }
 
 /// An answer to an operation.
 #[derive(Clone, Debug)]
-pub struct Response {
+pub struct ResponseSpec {
     /// For which status codes.
     pub status: StatusKey,
     /// The bodies it may have, in document order; none means an empty body.
-    pub media: Vec<Media>,
+    pub media: Vec<MediaTypeBody>,
     /// Its headers, without those that HTTP itself sets.
-    pub headers: Vec<Header>,
+    pub headers: Vec<ResponseHeaderSpec>,
     /// Why it cannot be answered, if it cannot; there are neither media nor headers then.
     pub broken: Option<String>,
 }
@@ -80,44 +80,44 @@ pub enum StatusKey {
 
 /// A body in one media type.
 #[derive(Clone, Debug)]
-pub struct Media {
+pub struct MediaTypeBody {
     /// The type as declared; it is legal as the value of a header.
     pub media_type: String,
     /// Its examples: `example` first, then `examples`, each in document order.
     pub examples: Vec<Example>,
     /// Its schema, which may be a reference.
-    pub schema: Option<Node>,
+    pub schema: Option<DocumentNode>,
     /// How the properties of a form or multipart body are written, by property (OpenAPI 3.0.3, "Encoding Object").
-    pub encoding: Option<Node>,
+    pub encoding: Option<DocumentNode>,
 }
 
 /// An example of a body, a parameter or a header.
 #[derive(Clone, Debug)]
 pub struct Example {
     /// Its name; the single `example` has none.
-    pub key: Option<Text>,
+    pub key: Option<SharedText>,
     /// The value; null where it is external.
-    pub value: Node,
+    pub value: DocumentNode,
     /// The content of the file that it refers to by `externalValue`.
     pub external: Option<Bytes>,
 }
 
 /// A header of a response.
 #[derive(Clone, Debug)]
-pub struct Header {
+pub struct ResponseHeaderSpec {
     /// Its name.
     pub name: HeaderName,
     /// Its example: `example`, or the first of `examples`.
-    pub example: Option<Node>,
+    pub example: Option<DocumentNode>,
     /// Its schema, which may be a reference.
-    pub schema: Option<Node>,
+    pub schema: Option<DocumentNode>,
     /// Whether an object is written `a=1,b=2` rather than `a,1,b,2`.
     pub explode: bool,
 }
 
 /// Where a parameter stands in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum In {
+pub enum ParameterLocation {
     /// A part of the path.
     Path,
     /// A part of the query.
@@ -130,7 +130,7 @@ pub enum In {
 
 /// How a list or an object is written in a parameter (OpenAPI 3.0.3, "Style Values").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Style {
+pub enum SerializationStyle {
     /// `;color=blue`.
     Matrix,
     /// `.blue.black`.
@@ -153,21 +153,21 @@ pub enum Style {
 #[derive(Clone, Debug)]
 pub struct Parameter {
     /// Its name; of a header without regard to case.
-    pub name: Text,
+    pub name: SharedText,
     /// Where it stands.
-    pub location: In,
+    pub location: ParameterLocation,
     /// Whether a request without it is wrong; true for every parameter in the path.
     pub required: bool,
     /// Whether it may be there without a value.
     pub allow_empty: bool,
     /// How a list or an object is written.
-    pub style: Style,
+    pub style: SerializationStyle,
     /// Whether every item of a list is written as a parameter of its own.
     pub explode: bool,
     /// Its schema, which may be a reference.
-    pub schema: Option<Node>,
+    pub schema: Option<DocumentNode>,
     /// The media type that its value is written in, instead of `style`.
-    pub content: Option<Box<Media>>,
+    pub content: Option<Box<MediaTypeBody>>,
     /// Its examples.
     pub examples: Vec<Example>,
 }
@@ -178,21 +178,21 @@ pub struct RequestBody {
     /// Whether a request without it is wrong.
     pub required: bool,
     /// The bodies it may be, in document order.
-    pub media: Vec<Media>,
+    pub media: Vec<MediaTypeBody>,
 }
 
 /// Schemes that must all be satisfied; empty means that no proof is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecurityRequirement {
     /// Names of [`SecurityScheme`]s, and the scopes asked for.
-    pub schemes: Vec<(Text, Vec<Text>)>,
+    pub schemes: Vec<(SharedText, Vec<SharedText>)>,
 }
 
 /// How a client proves who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecurityScheme {
     /// The name by which requirements ask for it.
-    pub name: Text,
+    pub name: SharedText,
     /// What a request has to bring.
     pub kind: SecurityKind,
 }
@@ -203,9 +203,9 @@ pub enum SecurityKind {
     /// A key in a query parameter, header or cookie.
     ApiKey {
         /// Where it stands.
-        location: In,
+        location: ParameterLocation,
         /// The name of the parameter.
-        name: Text,
+        name: SharedText,
     },
     /// An `Authorization` header of this scheme, in lower case: `basic`, `bearer`.
     Http {
@@ -260,7 +260,7 @@ impl StatusKey {
 impl Operation {
     /// The response for a code: the one that names it, else its range, else the default.
     #[must_use]
-    pub fn response(&self, code: u16) -> Option<&Response> {
+    pub fn response(&self, code: u16) -> Option<&ResponseSpec> {
         self.responses.iter().filter(|it| it.status.covers(code)).min_by_key(|it| it.status)
     }
 }
@@ -292,12 +292,12 @@ mod tests {
 
     #[test]
     fn the_most_exact_response_is_chosen() {
-        let response = |status| Response { status, media: Vec::new(), headers: Vec::new(), broken: None };
+        let response = |status| ResponseSpec { status, media: Vec::new(), headers: Vec::new(), broken: None };
         let operation = Operation {
             method: Method::GET,
             template: "/".into(),
             operation_id: None,
-            path: Path::root(),
+            path: NodePath::root(),
             responses: vec![
                 response(StatusKey::Default),
                 response(StatusKey::Range(4)),

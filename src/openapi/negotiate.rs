@@ -4,13 +4,13 @@
 
 /// The media types that an answer may have, prepared for comparison.
 #[derive(Clone, Debug, Default)]
-pub struct Offers {
-    offers: Vec<Offer>,
+pub struct MediaTypeOffers {
+    offers: Vec<MediaTypeOffer>,
 }
 
 /// What was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice<'a> {
+pub struct NegotiatedType<'a> {
     /// The position of the offer.
     pub offer: usize,
     /// For an offer such as `*/*` or `image/*`: the type that the client asked for, if it named one. It is legal
@@ -19,7 +19,7 @@ pub struct Choice<'a> {
 }
 
 #[derive(Clone, Debug)]
-struct Offer {
+struct MediaTypeOffer {
     /// `type/subtype` in lower case, if it is one that a client can name.
     name: Option<String>,
     kind: String,
@@ -35,10 +35,10 @@ const EXACT: u16 = 3;
 const HALF: u16 = 2;
 const ANY: u16 = 1;
 
-impl Offers {
+impl MediaTypeOffers {
     /// Prepares media types, wildcards among them, in the order of the document.
     pub fn new<'a>(types: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { offers: types.into_iter().map(Offer::new).collect() }
+        Self { offers: types.into_iter().map(MediaTypeOffer::new).collect() }
     }
 
     /// The media types, for a client that accepts none of them.
@@ -60,7 +60,7 @@ impl Offers {
     }
 }
 
-impl Offer {
+impl MediaTypeOffer {
     fn new(media_type: &str) -> Self {
         let mut parts = split(media_type, ';');
         let name = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -88,7 +88,7 @@ impl Offer {
     }
 
     /// How well this concrete type meets a range; 0 if it does not.
-    fn fit(&self, range: &Range<'_>, strict: bool) -> u16 {
+    fn fit(&self, range: &AcceptRange<'_>, strict: bool) -> u16 {
         if range.kind == "*" {
             return ANY;
         }
@@ -124,33 +124,33 @@ impl Offer {
 /// `Accept`, an empty one, or `*/*`) gets JSON, then `*/*`, then the first. Where nothing fits, parameters other
 /// than `q` are ignored. `None` if nothing is acceptable even then.
 #[must_use]
-pub fn negotiate<'a>(accept: Option<&'a str>, offers: &Offers) -> Option<Choice<'a>> {
+pub fn negotiate<'a>(accept: Option<&'a str>, offers: &MediaTypeOffers) -> Option<NegotiatedType<'a>> {
     let accept = accept.unwrap_or_default();
     if let Some(offer) = offers.named(accept) {
-        return Some(Choice { offer, concrete: None });
+        return Some(NegotiatedType { offer, concrete: None });
     }
     if ranges(accept).next().is_none() {
-        return offers.unasked().map(|offer| Choice { offer, concrete: None });
+        return offers.unasked().map(|offer| NegotiatedType { offer, concrete: None });
     }
     choose(accept, offers, true).or_else(|| choose(accept, offers, false))
 }
 
-fn choose<'a>(accept: &'a str, offers: &Offers, strict: bool) -> Option<Choice<'a>> {
-    let mut best: Option<((u16, u16, u8), Choice<'a>)> = None;
+fn choose<'a>(accept: &'a str, offers: &MediaTypeOffers, strict: bool) -> Option<NegotiatedType<'a>> {
+    let mut best: Option<((u16, u16, u8), NegotiatedType<'a>)> = None;
     for (n, offer) in offers.offers.iter().enumerate() {
         let met =
             if offer.is_wildcard() { meet_wildcard(accept, offer) } else { meet(accept, offer, strict) };
         let Some((quality, fit, concrete)) = met else { continue };
         let score = (quality, fit, if fit == ANY { offer.rank() } else { 0 });
         if best.is_none_or(|(known, _)| score > known) {
-            best = Some((score, Choice { offer: n, concrete }));
+            best = Some((score, NegotiatedType { offer: n, concrete }));
         }
     }
     best.map(|(_, choice)| choice)
 }
 
 /// The quality that a concrete offer has: that of the most specific range that it meets.
-fn meet<'a>(accept: &str, offer: &Offer, strict: bool) -> Option<(u16, u16, Option<&'a str>)> {
+fn meet<'a>(accept: &str, offer: &MediaTypeOffer, strict: bool) -> Option<(u16, u16, Option<&'a str>)> {
     let mut best = (0, 0);
     for range in ranges(accept) {
         let fit = offer.fit(&range, strict);
@@ -162,7 +162,7 @@ fn meet<'a>(accept: &str, offer: &Offer, strict: bool) -> Option<(u16, u16, Opti
 }
 
 /// The quality that a wildcard offer has: that of the best range that it can become.
-fn meet_wildcard<'a>(accept: &'a str, offer: &Offer) -> Option<(u16, u16, Option<&'a str>)> {
+fn meet_wildcard<'a>(accept: &'a str, offer: &MediaTypeOffer) -> Option<(u16, u16, Option<&'a str>)> {
     let widest = if offer.kind == "*" { ANY } else { HALF };
     let mut best: Option<((u16, bool), u16, Option<&'a str>)> = None;
     for range in ranges(accept).filter(|range| range.quality > 0) {
@@ -181,7 +181,7 @@ fn meet_wildcard<'a>(accept: &'a str, offer: &Offer) -> Option<(u16, u16, Option
 }
 
 /// One element of `Accept`.
-struct Range<'a> {
+struct AcceptRange<'a> {
     name: &'a str,
     kind: &'a str,
     subtype: &'a str,
@@ -191,7 +191,7 @@ struct Range<'a> {
     quality: u16,
 }
 
-impl<'a> Range<'a> {
+impl<'a> AcceptRange<'a> {
     /// `None` for what is no range; such an element says nothing.
     fn new(element: &'a str) -> Option<Self> {
         let name = split(element, ';').next()?;
@@ -213,8 +213,8 @@ impl<'a> Range<'a> {
     }
 }
 
-fn ranges(accept: &str) -> impl Iterator<Item = Range<'_>> {
-    split(accept, ',').take(RANGES).filter_map(Range::new)
+fn ranges(accept: &str) -> impl Iterator<Item = AcceptRange<'_>> {
+    split(accept, ',').take(RANGES).filter_map(AcceptRange::new)
 }
 
 fn pairs(rest: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -288,13 +288,13 @@ mod tests {
 
     #[track_caller]
     fn check(accept: Option<&str>, offers: &[&str], expected: Option<&str>) {
-        let choice = negotiate(accept, &Offers::new(offers.iter().copied()));
+        let choice = negotiate(accept, &MediaTypeOffers::new(offers.iter().copied()));
         assert_eq!(choice.map(|it| offers[it.offer]), expected, "{accept:?} of {offers:?}");
     }
 
     #[track_caller]
     fn concrete(accept: &str, offers: &[&str], expected: (usize, Option<&str>)) {
-        let choice = negotiate(Some(accept), &Offers::new(offers.iter().copied())).unwrap();
+        let choice = negotiate(Some(accept), &MediaTypeOffers::new(offers.iter().copied())).unwrap();
         assert_eq!((choice.offer, choice.concrete), expected, "{accept} of {offers:?}");
     }
 
@@ -389,16 +389,16 @@ mod tests {
             types in prop::collection::vec("(a|\\*|b c)/(x|y|\\*|x,y)(;v=1)?", 1..5),
             accept in "(a|A|\\*)/(x|y|X|\\*)",
         ) {
-            let offers = Offers::new(types.iter().map(String::as_str));
+            let offers = MediaTypeOffers::new(types.iter().map(String::as_str));
             let read = choose(&accept, &offers, true).or_else(|| choose(&accept, &offers, false));
             if let Some(offer) = offers.named(&accept) {
-                prop_assert_eq!(read, Some(Choice { offer, concrete: None }));
+                prop_assert_eq!(read, Some(NegotiatedType { offer, concrete: None }));
             }
         }
 
         #[test]
         fn a_choice_is_an_offer_whose_type_is_legal(accept in "[a-z*/;,=q.0-9 \"\\\\]{0,60}") {
-            let offers = Offers::new(["a/b", "a/*", "*/*", "application/json;q=a"]);
+            let offers = MediaTypeOffers::new(["a/b", "a/*", "*/*", "application/json;q=a"]);
             if let Some(choice) = negotiate(Some(&accept), &offers) {
                 prop_assert!(choice.offer < 4);
                 prop_assert!(choice.concrete.is_none_or(is_media_type));

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
     use crate::{
         document::{Dialect, read},
-        openapi::{Location, StatusKey, lower},
+        openapi::{LibraryLocation, StatusKey, lower},
     };
 
     /// The documents of this repository, and those of a directory that `MYNAH_DOCUMENTS` names.
@@ -64,7 +64,7 @@ mod tests {
 
     /// The same as this crate sees it.
     fn ours(value: Value) -> BTreeSet<String> {
-        let (api, _) = lower(value, &Location::alone()).unwrap();
+        let (api, _) = lower(value, &LibraryLocation::alone()).unwrap();
         let mut lines = BTreeSet::new();
         for operation in &api.operations {
             let line = format!("{} {}", operation.method, operation.template);

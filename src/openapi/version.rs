@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::{
     diag::Diagnostic,
-    document::{Path, Value},
+    document::{NodePath, Value},
 };
 
 /// The specification that a document follows, as far as it makes a difference here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Version {
+pub enum SpecVersion {
     /// Swagger 2.0.
     Swagger2,
     /// OpenAPI 3.0.x.
@@ -18,13 +18,13 @@ pub enum Version {
     OpenApi31,
 }
 
-impl Version {
+impl SpecVersion {
     /// Reads `swagger` or `openapi` at the root of a document; where both stand, `openapi` counts.
     ///
     /// # Errors
     /// Neither is there, or it names a version that is not known.
     pub fn of(document: &Value) -> Result<Self, Diagnostic> {
-        let root = Path::root();
+        let root = NodePath::root();
         if document.as_mapping().is_none() {
             let message = format!("this is not an OpenAPI document: it is a {}, not a map", document.kind());
             return Err(Diagnostic::error(root, message).help(EXPECTED));
@@ -59,7 +59,7 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for SpecVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Swagger2 => "Swagger 2.0",
@@ -74,7 +74,7 @@ const EXPECTED: &str = "begin with `openapi: 3.1.0`, `openapi: 3.0.3` or `swagge
 fn unknown(key: &str, found: &str) -> Diagnostic {
     let message =
         format!("this is not an OpenAPI document that can be read: found `{key}: {}`", brief(found));
-    Diagnostic::error(Path::root().key(key), message)
+    Diagnostic::error(NodePath::root().key(key), message)
         .help(format!("known are 2.0, 3.0.x and 3.1.x; {EXPECTED}"))
 }
 
@@ -110,9 +110,9 @@ mod tests {
     use crate::document::{Dialect, read};
 
     #[track_caller]
-    fn check(text: &str, expected: Result<Version, &str>) {
+    fn check(text: &str, expected: Result<SpecVersion, &str>) {
         let value = read(text, Dialect::Specification).unwrap().value;
-        let found = Version::of(&value).map_err(|error| error.message);
+        let found = SpecVersion::of(&value).map_err(|error| error.message);
         match (found, expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text}"),
             (Err(found), Err(expected)) => assert!(found.contains(expected), "{text}: {found}"),
@@ -122,16 +122,16 @@ mod tests {
 
     #[test]
     fn versions_are_recognised() {
-        check("swagger: '2.0'", Ok(Version::Swagger2));
-        check("swagger: 2.0", Ok(Version::Swagger2));
-        check("swagger: 2", Ok(Version::Swagger2));
-        check("openapi: 3.0.0", Ok(Version::OpenApi30));
-        check("openapi: 3.0", Ok(Version::OpenApi30));
-        check("openapi: '3.0.4-rc1'", Ok(Version::OpenApi30));
-        check("openapi: 3.1.1", Ok(Version::OpenApi31));
-        check("openapi: 3.1", Ok(Version::OpenApi31));
-        check("openapi: 3.2.0", Ok(Version::OpenApi31));
-        check("{swagger: '2.0', openapi: 3.0.3}", Ok(Version::OpenApi30));
+        check("swagger: '2.0'", Ok(SpecVersion::Swagger2));
+        check("swagger: 2.0", Ok(SpecVersion::Swagger2));
+        check("swagger: 2", Ok(SpecVersion::Swagger2));
+        check("openapi: 3.0.0", Ok(SpecVersion::OpenApi30));
+        check("openapi: 3.0", Ok(SpecVersion::OpenApi30));
+        check("openapi: '3.0.4-rc1'", Ok(SpecVersion::OpenApi30));
+        check("openapi: 3.1.1", Ok(SpecVersion::OpenApi31));
+        check("openapi: 3.1", Ok(SpecVersion::OpenApi31));
+        check("openapi: 3.2.0", Ok(SpecVersion::OpenApi31));
+        check("{swagger: '2.0', openapi: 3.0.3}", Ok(SpecVersion::OpenApi30));
     }
 
     #[test]

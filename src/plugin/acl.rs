@@ -4,39 +4,39 @@ use std::{collections::HashSet, sync::Arc};
 
 use http::{HeaderName, StatusCode};
 
-use super::{Def, Exchange, Flow, Plugin, Setup, rules};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, rules};
 use crate::{
     diag::Diagnostic,
     document::Value,
-    schema::{Complaint, Field, Kind, Settings},
+    schema::{EntityFault, Field, FieldKind, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "acl",
     priority: 950,
     per_consumer: false,
-    settings: Settings { fields: FIELDS, checks: &[one_list, some_list] },
+    settings: PluginSettings { fields: FIELDS, checks: &[one_list, some_list] },
     compile,
 };
 
 const FIELDS: &[Field] = &[
     Field::new("allow", rules::TEXTS),
     Field::new("deny", rules::TEXTS),
-    Field::new("hide_groups_header", Kind::Boolean).required().default("false"),
-    Field::new("always_use_authenticated_groups", Kind::Boolean).required().default("false"),
+    Field::new("hide_groups_header", FieldKind::Boolean).required().default("false"),
+    Field::new("always_use_authenticated_groups", FieldKind::Boolean).required().default("false"),
 ];
 
 const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
 
-fn some_list(config: &Value) -> Option<Complaint> {
+fn some_list(config: &Value) -> Option<EntityFault> {
     rules::at_least_one(config, &["allow", "deny"])
 }
 
-fn one_list(config: &Value) -> Option<Complaint> {
+fn one_list(config: &Value) -> Option<EntityFault> {
     let given = |field| config.get(field).is_some_and(|it| !it.items().is_empty());
     (given("allow") == given("deny")).then(|| {
-        Complaint::record("exactly one of these fields must be non-empty: 'config.allow', 'config.deny'")
+        EntityFault::record("exactly one of these fields must be non-empty: 'config.allow', 'config.deny'")
     })
 }
 
@@ -48,7 +48,7 @@ struct Acl {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let groups = |field| rules::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
     let allow: HashSet<String> = groups("allow");
     let deny = allow.is_empty();

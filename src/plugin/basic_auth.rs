@@ -5,39 +5,39 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
 
 use super::{
-    Def, Exchange, Flow, Identity, Plugin, Setup,
-    identity::{Gate, admit},
+    Exchange, Flow, Plugin, PluginDef, PluginSetup, RequestIdentity,
+    identity::{Authenticator, admit},
     rules,
 };
 use crate::{
     diag::Diagnostic,
-    schema::{Field, Kind, Settings},
+    schema::{Field, FieldKind, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "basic-auth",
     priority: 1100,
     per_consumer: false,
-    settings: Settings { fields: FIELDS, checks: &[] },
+    settings: PluginSettings { fields: FIELDS, checks: &[] },
     compile,
 };
 
 const FIELDS: &[Field] = &[
-    Field::new("anonymous", Kind::String),
-    Field::new("hide_credentials", Kind::Boolean).required().default("false"),
-    Field::new("realm", Kind::String).required().default("\"service\""),
+    Field::new("anonymous", FieldKind::String),
+    Field::new("hide_credentials", FieldKind::Boolean).required().default("false"),
+    Field::new("realm", FieldKind::String).required().default("\"service\""),
 ];
 
 struct BasicAuth {
     hide_credentials: bool,
-    gate: Gate,
+    gate: Authenticator,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let hide_credentials = rules::truth(setup.config, "hide_credentials");
-    Ok(Arc::new(BasicAuth { hide_credentials, gate: Gate::new(setup, "Basic") }))
+    Ok(Arc::new(BasicAuth { hide_credentials, gate: Authenticator::new(setup, "Basic") }))
 }
 
 impl Plugin for BasicAuth {
@@ -58,7 +58,7 @@ impl Plugin for BasicAuth {
 }
 
 /// Who the request says it comes from, if that is true.
-fn identity(exchange: &Exchange) -> Option<Identity> {
+fn identity(exchange: &Exchange) -> Option<RequestIdentity> {
     let consumers = exchange.consumers()?;
     [PROXY_AUTHORIZATION, AUTHORIZATION].iter().find_map(|name| {
         let (username, password) = credentials(exchange.head().field(name)?.as_bytes())?;

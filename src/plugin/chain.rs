@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Exchange, Flow, Plugin, Response};
-use crate::metrics::Groups;
+use super::{Exchange, Flow, HttpResponse, Plugin};
+use crate::metrics::MetricGroups;
 
 /// Plugins by falling priority; one of each name, and in its place what some Consumers get instead.
 #[derive(Clone, Default)]
-pub struct Chain {
-    steps: Vec<Step>,
+pub struct PluginChain {
+    steps: Vec<ChainStep>,
     /// Whether any Consumer gets something of its own.
     varies: bool,
     /// Whether any plugin wants to be told of requests that are over.
@@ -17,7 +17,7 @@ pub struct Chain {
 
 /// One plugin in its place.
 #[derive(Clone)]
-pub struct Step {
+pub struct ChainStep {
     /// Higher runs earlier.
     pub priority: i32,
     /// The plugin's name.
@@ -25,19 +25,19 @@ pub struct Step {
     /// What runs here, unless the Consumer has something of its own; none if only some Consumers have it.
     pub plugin: Option<Arc<dyn Plugin>>,
     /// What runs here for some Consumers.
-    pub overlay: Option<Arc<Overlay>>,
+    pub overlay: Option<Arc<ConsumerOverrides>>,
 }
 
 /// What runs in one place for some Consumers, by their place in [`Consumers`](super::Consumers).
-pub type Overlay = HashMap<usize, Arc<dyn Plugin>>;
+pub type ConsumerOverrides = HashMap<usize, Arc<dyn Plugin>>;
 
 /// Which Consumer each step of a chain knew when it ran; nothing as long as no step asks.
 #[derive(Clone, Debug, Default)]
-pub struct Picks(Vec<Option<usize>>);
+pub struct ConsumerPerStep(Vec<Option<usize>>);
 
-impl Chain {
+impl PluginChain {
     /// Adds a plugin. A later one of the same name replaces it, so add the widest scope first.
-    pub fn add(&mut self, step: Step) {
+    pub fn add(&mut self, step: ChainStep) {
         self.steps.retain(|it| it.name != step.name);
         // Equal priorities run in reverse order of their names. (Kong: "Plugin priority".)
         let place = self.steps.partition_point(|it| (it.priority, it.name) > (step.priority, step.name));
@@ -49,19 +49,19 @@ impl Chain {
 
     /// The plugins in the order they run.
     #[must_use]
-    pub fn steps(&self) -> &[Step] {
+    pub fn steps(&self) -> &[ChainStep] {
         &self.steps
     }
 
     /// What its plugins want to be counted of requests.
     #[must_use]
-    pub fn counts(&self) -> Groups {
+    pub fn counts(&self) -> MetricGroups {
         let plugins = self.steps.iter().filter_map(|step| step.plugin.as_ref());
-        plugins.fold(Groups::default(), |groups, plugin| groups.and(plugin.counts()))
+        plugins.fold(MetricGroups::default(), |groups, plugin| groups.and(plugin.counts()))
     }
 
     /// Runs the access phase until a plugin answers. A step sees the Consumer that the steps before it found.
-    pub async fn access(&self, exchange: &mut Exchange) -> Option<Response> {
+    pub async fn access(&self, exchange: &mut Exchange) -> Option<HttpResponse> {
         for step in &self.steps {
             let consumer = exchange.consumer();
             if self.varies {
@@ -82,7 +82,7 @@ impl Chain {
 
     /// Runs the header filter phase of every plugin that had its turn, and of those that an answer kept from it.
     /// (Kong: "Plugin development", plugin contexts.)
-    pub fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
+    pub fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
         for plugin in self.picked(exchange) {
             plugin.header_filter(exchange, response);
         }
@@ -109,7 +109,7 @@ impl Chain {
     }
 }
 
-impl Step {
+impl ChainStep {
     /// What runs here for a Consumer; no Consumer is known without authentication.
     #[must_use]
     pub fn plugin_for(&self, consumer: Option<usize>) -> Option<&dyn Plugin> {
@@ -123,7 +123,7 @@ impl Step {
     }
 }
 
-impl std::fmt::Debug for Chain {
+impl std::fmt::Debug for PluginChain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.steps.iter().map(|step| (step.priority, step.name))).finish()
     }

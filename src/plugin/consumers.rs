@@ -15,18 +15,18 @@ use crate::document::Value;
 /// All Consumers of a configuration, indexed; made once at load.
 #[derive(Default)]
 pub struct Consumers {
-    all: Vec<Arc<Consumer>>,
+    all: Vec<Arc<ConsumerRecord>>,
     /// By id, and by username.
     names: HashMap<String, usize>,
     /// Keys, and when they expire, in Unix time.
-    keys: HashMap<String, (Identity, Option<u64>)>,
-    passwords: HashMap<String, (Vec<u8>, Identity)>,
-    jwts: HashMap<String, (JwtKey, Identity)>,
+    keys: HashMap<String, (RequestIdentity, Option<u64>)>,
+    passwords: HashMap<String, (Vec<u8>, RequestIdentity)>,
+    jwts: HashMap<String, (JwtKey, RequestIdentity)>,
 }
 
 /// Someone who uses the APIs.
 #[derive(Clone, Debug, Default)]
-pub struct Consumer {
+pub struct ConsumerRecord {
     /// Its place among all.
     pub place: usize,
     /// Its id.
@@ -38,14 +38,14 @@ pub struct Consumer {
     /// The groups it belongs to.
     pub groups: Vec<String>,
     /// What the upstream is told of it.
-    pub told: Told,
+    pub told: ConsumerHeaders,
     /// The Consumer as the Admin API shows it.
     pub record: Value,
 }
 
 /// A Consumer in headers; none for what it does not have, or what no header can say.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct ConsumerHeaders {
     /// Its id.
     pub id: Option<HeaderValue>,
     /// Its name here.
@@ -58,9 +58,9 @@ pub struct Told {
 
 /// Who a request comes from.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub struct RequestIdentity {
     /// The Consumer.
-    pub consumer: Arc<Consumer>,
+    pub consumer: Arc<ConsumerRecord>,
     /// What it showed; none if it stands for those who showed nothing.
     pub credential: Option<Arc<Credential>>,
 }
@@ -74,7 +74,7 @@ pub struct Credential {
     pub identifier: HeaderValue,
 }
 
-impl Consumer {
+impl ConsumerRecord {
     /// What it is called: its username, or else its own id, or else ours.
     #[must_use]
     pub fn label(&self) -> &str {
@@ -84,16 +84,16 @@ impl Consumer {
 
 impl Consumers {
     /// Takes one in; its place is the number of those before it.
-    pub fn add(&mut self, consumer: Consumer) -> Arc<Consumer> {
+    pub fn add(&mut self, consumer: ConsumerRecord) -> Arc<ConsumerRecord> {
         let place = self.all.len();
         let value = |text: &str| HeaderValue::from_bytes(text.as_bytes()).ok();
-        let told = Told {
+        let told = ConsumerHeaders {
             id: value(&consumer.id),
             username: consumer.username.as_deref().and_then(value),
             custom_id: consumer.custom_id.as_deref().and_then(value),
             groups: value(&consumer.groups.join(", ")).filter(|it| !it.is_empty()),
         };
-        let consumer = Arc::new(Consumer { place, told, ..consumer });
+        let consumer = Arc::new(ConsumerRecord { place, told, ..consumer });
         self.names.insert(consumer.id.clone(), place);
         // An id says more than a name that looks like it.
         if let Some(username) = &consumer.username {
@@ -105,32 +105,32 @@ impl Consumers {
 
     /// Gives a Consumer a key.
     /// Until `expires`, in Unix time, if it does. (Kong: Key Authentication plugin, `ttl`.)
-    pub fn add_key(&mut self, consumer: &Arc<Consumer>, id: &str, key: &str, expires: Option<u64>) {
-        let identity = Identity::new(consumer, id, id);
+    pub fn add_key(&mut self, consumer: &Arc<ConsumerRecord>, id: &str, key: &str, expires: Option<u64>) {
+        let identity = RequestIdentity::new(consumer, id, id);
         self.keys.insert(key.to_owned(), (identity, expires));
     }
 
     /// Gives a Consumer a user name and the hash of a password: SHA-1 of the password and the Consumer's id.
-    pub fn add_password(&mut self, consumer: &Arc<Consumer>, id: &str, username: &str, hash: &str) {
-        let identity = Identity::new(consumer, id, username);
+    pub fn add_password(&mut self, consumer: &Arc<ConsumerRecord>, id: &str, username: &str, hash: &str) {
+        let identity = RequestIdentity::new(consumer, id, username);
         self.passwords.insert(username.to_owned(), (hash.as_bytes().to_vec(), identity));
     }
 
     /// Gives a Consumer a key that signs tokens, known by the name `key`.
-    pub fn add_jwt(&mut self, consumer: &Arc<Consumer>, id: &str, key: &str, verifier: JwtKey) {
-        let identity = Identity::new(consumer, id, key);
+    pub fn add_jwt(&mut self, consumer: &Arc<ConsumerRecord>, id: &str, key: &str, verifier: JwtKey) {
+        let identity = RequestIdentity::new(consumer, id, key);
         self.jwts.insert(key.to_owned(), (verifier, identity));
     }
 
     /// The Consumer with this id or username.
     #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Arc<Consumer>> {
+    pub fn named(&self, name: &str) -> Option<&Arc<ConsumerRecord>> {
         self.all.get(*self.names.get(name)?)
     }
 
     /// Whose key this is, unless its time is over.
     #[must_use]
-    pub fn with_key(&self, key: &str) -> Option<&Identity> {
+    pub fn with_key(&self, key: &str) -> Option<&RequestIdentity> {
         let (identity, expires) = self.keys.get(key)?;
         let is_over = |expires: u64| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -142,13 +142,13 @@ impl Consumers {
 
     /// Whose tokens name this key, and what verifies them.
     #[must_use]
-    pub fn with_jwt(&self, key: &str) -> Option<(&JwtKey, &Identity)> {
+    pub fn with_jwt(&self, key: &str) -> Option<(&JwtKey, &RequestIdentity)> {
         self.jwts.get(key).map(|(verifier, identity)| (verifier, identity))
     }
 
     /// Whose user name and password these are. How long it takes says nothing of how much of the password is right.
     #[must_use]
-    pub fn with_password(&self, username: &str, password: &[u8]) -> Option<&Identity> {
+    pub fn with_password(&self, username: &str, password: &[u8]) -> Option<&RequestIdentity> {
         let (expected, identity) = self.passwords.get(username)?;
         same(expected, hash(password, &identity.consumer.id).as_bytes()).then_some(identity)
     }
@@ -162,8 +162,8 @@ pub(super) fn hash(password: &[u8], consumer: &str) -> String {
     hash.digest().to_string()
 }
 
-impl Identity {
-    fn new(consumer: &Arc<Consumer>, id: &str, identifier: &str) -> Self {
+impl RequestIdentity {
+    fn new(consumer: &Arc<ConsumerRecord>, id: &str, identifier: &str) -> Self {
         let identifier =
             HeaderValue::from_bytes(identifier.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static(""));
         let credential = Credential { id: id.to_owned(), identifier };
@@ -192,10 +192,10 @@ mod tests {
 
     fn consumers() -> Consumers {
         let mut consumers = Consumers::default();
-        let named = |id: &str, username: &str| Consumer {
+        let named = |id: &str, username: &str| ConsumerRecord {
             id: id.to_owned(),
             username: Some(username.to_owned()),
-            ..Consumer::default()
+            ..ConsumerRecord::default()
         };
         let alice = consumers.add(named("1", "alice"));
         let bob = consumers.add(named("2", "1"));

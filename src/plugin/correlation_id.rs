@@ -8,41 +8,40 @@ use std::sync::{
 use http::{HeaderName, HeaderValue, header::HOST};
 use uuid::Uuid;
 
-use super::{Def, Exchange, Flow, Plugin, Response, Setup, rules};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, rules};
 use crate::{
     diag::Diagnostic,
     request_head::frames_message,
-    schema::{Field, Kind, Rule, Settings},
+    schema::{Field, FieldKind, FieldRule, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "correlation-id",
     priority: 100_001,
     per_consumer: true,
-    settings: Settings { fields: FIELDS, checks: &[] },
+    settings: PluginSettings { fields: FIELDS, checks: &[] },
     compile,
 };
 
 const FIELDS: &[Field] = &[
-    Field::new("header_name", Kind::String)
+    Field::new("header_name", FieldKind::String)
         .default("\"Kong-Request-ID\"")
-        .rules(&[Rule::Holds(rules::header_name)]),
-    Field::new("generator", Kind::String).required().default("\"uuid#counter\"").rules(&[Rule::OneOf(&[
-        "uuid",
-        "uuid#counter",
-        "tracker",
-    ])]),
-    Field::new("echo_downstream", Kind::Boolean).required().default("false"),
+        .rules(&[FieldRule::Holds(rules::header_name)]),
+    Field::new("generator", FieldKind::String)
+        .required()
+        .default("\"uuid#counter\"")
+        .rules(&[FieldRule::OneOf(&["uuid", "uuid#counter", "tracker"])]),
+    Field::new("echo_downstream", FieldKind::Boolean).required().default("false"),
 ];
 
 struct CorrelationId {
     header: HeaderName,
-    generator: Generator,
+    generator: IdGenerator,
     echo_downstream: bool,
 }
 
-enum Generator {
+enum IdGenerator {
     /// A new UUID each time.
     Uuid,
     /// One UUID of this plugin, and a number that grows.
@@ -51,7 +50,7 @@ enum Generator {
     Tracker(AtomicU64),
 }
 
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let name = rules::text(setup.config, "header_name").unwrap_or_default();
     let header = HeaderName::try_from(name)
         .map_err(|_| vec![Diagnostic::error(setup.at.key("header_name"), "not the name of a header")])?;
@@ -60,9 +59,9 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         return Err(vec![Diagnostic::error(setup.at.key("header_name"), message)]);
     }
     let generator = match rules::text(setup.config, "generator").as_deref() {
-        Some("uuid") => Generator::Uuid,
-        Some("tracker") => Generator::Tracker(AtomicU64::new(0)),
-        _ => Generator::Counter(Uuid::new_v4(), AtomicU64::new(0)),
+        Some("uuid") => IdGenerator::Uuid,
+        Some("tracker") => IdGenerator::Tracker(AtomicU64::new(0)),
+        _ => IdGenerator::Counter(Uuid::new_v4(), AtomicU64::new(0)),
     };
     let echo_downstream = rules::truth(setup.config, "echo_downstream");
     Ok(Arc::new(CorrelationId { header, generator, echo_downstream }))
@@ -77,7 +76,7 @@ impl Plugin for CorrelationId {
         Flow::Continue
     }
 
-    fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
+    fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
         if self.echo_downstream {
             let id = self.given(exchange).cloned().unwrap_or_else(|| self.generator.next(exchange));
             response.headers_mut().insert(&self.header, id);
@@ -91,7 +90,7 @@ impl CorrelationId {
     }
 }
 
-impl Generator {
+impl IdGenerator {
     fn next(&self, exchange: &Exchange) -> HeaderValue {
         let number = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed) + 1;
         let id = match self {

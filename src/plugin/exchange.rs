@@ -11,17 +11,17 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header::HOST};
 use uuid::Uuid;
 
-use super::{Consumers, Identity, Picks, Sent};
+use super::{ConsumerPerStep, Consumers, RequestIdentity, UpstreamRecord};
 use crate::{
     body::Body,
     document::Value,
-    reply::{self, Asked, Phase, Templates},
+    reply::{self, ErrorRequest, ErrorTemplates, ReplyPhase},
     request_head::{ClientHead, UpstreamRequest},
     request_id::RequestId,
 };
 
 /// A response, ours or an upstream's.
-pub type Response = http::Response<Body>;
+pub type HttpResponse = http::Response<Body>;
 
 /// What plugins see of a request, and may say to the upstream.
 ///
@@ -48,16 +48,16 @@ pub struct Exchange {
     /// Its id, 32 lower-case hexadecimal characters.
     pub request_id: RequestId,
     /// The Route that it matched, with its Service.
-    pub matched: Option<Arc<Matched>>,
+    pub matched: Option<Arc<MatchedRoute>>,
     /// What the groups of the Route's path expression caught, in their order: name (empty if it has none) and
     /// text.
     pub captures: Vec<(String, String)>,
     /// Who it comes from, as soon as a plugin has found out.
-    pub identity: Option<Identity>,
+    pub identity: Option<RequestIdentity>,
     /// Whom the steps of its chain knew.
-    pub picks: Picks,
+    pub picks: ConsumerPerStep,
     /// What an upstream was asked, for plugins that log; none if they do not, or if a plugin answered.
-    pub sent: Option<Arc<Mutex<Sent>>>,
+    pub sent: Option<Arc<Mutex<UpstreamRecord>>>,
     /// The client's fields with changes, for a plugin that holds on to them.
     edited: Option<Box<HeaderMap>>,
 }
@@ -98,7 +98,7 @@ impl Exchange {
             matched: None,
             captures: Vec::new(),
             identity: None,
-            picks: Picks::default(),
+            picks: ConsumerPerStep::default(),
             sent: None,
             edited: None,
         }
@@ -176,7 +176,7 @@ impl Exchange {
         let first = method.as_str().len()
             + target.path_and_query().map_or(1, |target| target.as_str().len())
             + "  HTTP/1.1".len();
-        let size = super::Record::head_size(first, &fields);
+        let size = super::RequestRecord::head_size(first, &fields);
         upstream.apply(&mut fields);
         let target = upstream.query().map(|query| with_query(&target, query)).unwrap_or(target);
         TakenHead { method: upstream.method().cloned().unwrap_or(method), target, fields, size }
@@ -196,18 +196,18 @@ impl Exchange {
 
     /// What of the request shapes an answer.
     #[must_use]
-    pub fn asked(&self) -> Asked<'_> {
+    pub fn asked(&self) -> ErrorRequest<'_> {
         // There, they take no room of requests that have none.
-        let templates = self.extensions.get::<Arc<Templates>>().map(|it| &**it);
+        let templates = self.extensions.get::<Arc<ErrorTemplates>>().map(|it| &**it);
         let head = &self.head;
-        Asked { method: head.method(), version: head.version(), headers: head.fields(), templates }
+        ErrorRequest { method: head.method(), version: head.version(), headers: head.fields(), templates }
     }
 
     /// An error in the form that the client accepts, with the id of the request: how Kong's router and most of its
     /// plugins refuse a request.
     #[must_use]
-    pub fn error(&self, status: StatusCode, message: &str) -> Response {
-        reply::error(&self.asked(), Phase::Access, status, Some(message), &self.request_id)
+    pub fn error(&self, status: StatusCode, message: &str) -> HttpResponse {
+        reply::error(&self.asked(), ReplyPhase::Access, status, Some(message), &self.request_id)
     }
 }
 
@@ -262,7 +262,7 @@ fn with_query(target: &Uri, query: &str) -> Uri {
 
 /// A Route and its Service; made once at load, shared by the requests that match.
 #[derive(Debug)]
-pub struct Matched {
+pub struct MatchedRoute {
     /// The id of the Route.
     pub route: Uuid,
     /// The Route as the Admin API shows it.

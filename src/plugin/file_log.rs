@@ -13,32 +13,32 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Def, Plugin, Record, Setup,
-    delivery::{self, Queue, Sink},
+    Plugin, PluginDef, PluginSetup, RequestRecord,
+    delivery::{self, BatchSink, DeliveryQueue},
     rules,
 };
 use crate::{
     diag::Diagnostic,
-    schema::{Field, Kind, Settings},
+    schema::{Field, FieldKind, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "file-log",
     priority: 9,
     per_consumer: true,
-    settings: Settings { fields: FIELDS, checks: &[rules::no_lua_fields] },
+    settings: PluginSettings { fields: FIELDS, checks: &[rules::no_lua_fields] },
     compile,
 };
 
 const FIELDS: &[Field] = &[
-    Field::new("path", Kind::String).required(),
-    Field::new("reopen", Kind::Boolean).required().default("false"),
+    Field::new("path", FieldKind::String).required(),
+    Field::new("reopen", FieldKind::Boolean).required().default("false"),
     rules::LUA_FIELDS,
 ];
 
 /// What is written together goes at once; what cannot be written is lost, and said so.
-const QUEUE: delivery::Settings = delivery::Settings {
+const QUEUE: delivery::QueueSettings = delivery::QueueSettings {
     batch: 1000,
     pause: Duration::from_millis(20),
     entries: 100_000,
@@ -49,23 +49,23 @@ const QUEUE: delivery::Settings = delivery::Settings {
     beside: false,
 };
 
-struct FileLog(Queue<Place>);
+struct FileLog(DeliveryQueue<LogFile>);
 
 /// A file that entries are added to.
-struct Place {
+struct LogFile {
     path: PathBuf,
     reopen: bool,
     file: Arc<Mutex<Option<File>>>,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let place = Place {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let place = LogFile {
         path: rules::text(setup.config, "path").unwrap_or_default().into(),
         reopen: rules::truth(setup.config, "reopen"),
         file: Arc::default(),
     };
-    Ok(Arc::new(FileLog(Queue::new(place, QUEUE, &setup.resources.outbox))))
+    Ok(Arc::new(FileLog(DeliveryQueue::new(place, QUEUE, &setup.resources.outbox))))
 }
 
 impl Plugin for FileLog {
@@ -73,12 +73,12 @@ impl Plugin for FileLog {
         true
     }
 
-    fn log(&self, record: &Record) {
+    fn log(&self, record: &RequestRecord) {
         self.0.leave(record.entry().clone());
     }
 }
 
-impl Sink for Place {
+impl BatchSink for LogFile {
     fn name(&self) -> String {
         format!("file-log to {}", self.path.display())
     }

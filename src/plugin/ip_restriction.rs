@@ -4,33 +4,34 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::StatusCode;
 
-use super::{Def, Exchange, Flow, Plugin, Setup, rules};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, rules};
 use crate::{
     diag::Diagnostic,
     document::Value,
     ip_network::IpNetwork,
-    schema::{Complaint, Field, Kind, Rule, Settings},
+    schema::{EntityFault, Field, FieldKind, FieldRule, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "ip-restriction",
     priority: 990,
     per_consumer: true,
-    settings: Settings { fields: FIELDS, checks: &[some_list] },
+    settings: PluginSettings { fields: FIELDS, checks: &[some_list] },
     compile,
 };
 
-const NETWORKS: Kind = Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(network)]));
+const NETWORKS: FieldKind =
+    FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(network)]));
 
 const FIELDS: &[Field] = &[
     Field::new("allow", NETWORKS),
     Field::new("deny", NETWORKS),
-    Field::new("status", Kind::Number).rules(&[rules::STATUS]),
-    Field::new("message", Kind::String),
+    Field::new("status", FieldKind::Number).rules(&[rules::STATUS]),
+    Field::new("message", FieldKind::String),
 ];
 
-fn some_list(config: &Value) -> Option<Complaint> {
+fn some_list(config: &Value) -> Option<EntityFault> {
     rules::at_least_one(config, &["allow", "deny"])
 }
 
@@ -47,7 +48,7 @@ struct IpRestriction {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let networks =
         |field| rules::texts(setup.config, field).filter_map(|(_, text)| IpNetwork::parse(text)).collect();
     let status = rules::whole(setup.config, "status").and_then(|it| u16::try_from(it).ok());

@@ -6,36 +6,37 @@ use bytes::Bytes;
 use http::{HeaderName, Method, header::CONTENT_TYPE};
 
 use super::{
-    Def, Exchange, Flow, Identity, Plugin, Setup,
-    identity::{Gate, admit},
+    Exchange, Flow, Plugin, PluginDef, PluginSetup, RequestIdentity,
+    identity::{Authenticator, admit},
     rules, whole_body,
 };
 use crate::{
     body::{Body, BodyBuffers, BodyError},
     diag::Diagnostic,
-    schema::{Field, Kind, Rule, Settings},
+    schema::{Field, FieldKind, FieldRule, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "key-auth",
     priority: 1250,
     per_consumer: false,
-    settings: Settings { fields: FIELDS, checks: &[] },
+    settings: PluginSettings { fields: FIELDS, checks: &[] },
     compile,
 };
 
-const NAMES: Kind = Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(rules::header_name)]));
+const NAMES: FieldKind =
+    FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(rules::header_name)]));
 
 const FIELDS: &[Field] = &[
-    Field::new("key_names", NAMES).required().default("[\"apikey\"]").rules(&[Rule::NotEmpty]),
-    Field::new("hide_credentials", Kind::Boolean).required().default("false"),
-    Field::new("anonymous", Kind::String),
-    Field::new("key_in_header", Kind::Boolean).required().default("true"),
-    Field::new("key_in_query", Kind::Boolean).required().default("true"),
-    Field::new("key_in_body", Kind::Boolean).required().default("false"),
-    Field::new("run_on_preflight", Kind::Boolean).required().default("true"),
-    Field::new("realm", Kind::String),
+    Field::new("key_names", NAMES).required().default("[\"apikey\"]").rules(&[FieldRule::NotEmpty]),
+    Field::new("hide_credentials", FieldKind::Boolean).required().default("false"),
+    Field::new("anonymous", FieldKind::String),
+    Field::new("key_in_header", FieldKind::Boolean).required().default("true"),
+    Field::new("key_in_query", FieldKind::Boolean).required().default("true"),
+    Field::new("key_in_body", FieldKind::Boolean).required().default("false"),
+    Field::new("run_on_preflight", FieldKind::Boolean).required().default("true"),
+    Field::new("realm", FieldKind::String),
 ];
 
 /// A body of more bytes is not searched for a key.
@@ -44,41 +45,41 @@ const LIMIT: u64 = 8 << 20;
 struct KeyAuth {
     names: Vec<(String, Option<HeaderName>)>,
     hide_credentials: bool,
-    places: Places,
+    places: KeyLocations,
     run_on_preflight: bool,
-    gate: Gate,
+    gate: Authenticator,
     buffers: BodyBuffers,
 }
 
 /// Where to look for a key.
 #[derive(Clone, Copy)]
-struct Places {
+struct KeyLocations {
     header: bool,
     query: bool,
     body: bool,
 }
 
 /// What a request shows under one name.
-enum Shown<'a> {
+enum PresentedKey<'a> {
     Nothing,
     One(Cow<'a, str>),
     Several,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let truth = |field| rules::truth(setup.config, field);
     let names = rules::texts(setup.config, "key_names");
     Ok(Arc::new(KeyAuth {
         names: names.map(|(_, name)| (name.to_owned(), HeaderName::try_from(name).ok())).collect(),
         hide_credentials: truth("hide_credentials"),
-        places: Places {
+        places: KeyLocations {
             header: truth("key_in_header"),
             query: truth("key_in_query"),
             body: truth("key_in_body"),
         },
         run_on_preflight: truth("run_on_preflight"),
-        gate: Gate::new(setup, "Key"),
+        gate: Authenticator::new(setup, "Key"),
         buffers: setup.resources.buffers.clone(),
     }))
 }
@@ -92,25 +93,25 @@ impl Plugin for KeyAuth {
             }
             return Flow::Continue;
         }
-        let kind = if self.places.body { Content::kind(exchange) } else { None };
+        let kind = if self.places.body { BodyContent::kind(exchange) } else { None };
         let Some(kind) = kind else { return self.decide(exchange, None) };
         Flow::Later(Box::pin(self.decide_with_body(exchange, kind)))
     }
 }
 
 impl KeyAuth {
-    async fn decide_with_body<'a>(&'a self, exchange: &'a mut Exchange, kind: ContentKind) -> Flow<'a> {
+    async fn decide_with_body<'a>(&'a self, exchange: &'a mut Exchange, kind: BodyContentKind) -> Flow<'a> {
         let body = std::mem::replace(&mut exchange.body, Body::Empty);
         match self.buffers.read_whole(body, LIMIT).await {
             Ok(bytes) => {
                 let _room = match kind {
-                    ContentKind::Json => match whole_body::room_for_json(&self.buffers, &bytes) {
+                    BodyContentKind::Json => match whole_body::room_for_json(&self.buffers, &bytes) {
                         Ok(room) => Some(room),
                         Err(error) => return Flow::Respond(whole_body::refusal(exchange, &error)),
                     },
-                    ContentKind::Form => None,
+                    BodyContentKind::Form => None,
                 };
-                let content = Content::new(kind, &bytes);
+                let content = BodyContent::new(kind, &bytes);
                 exchange.set_body(bytes);
                 self.decide(exchange, content)
             }
@@ -118,7 +119,7 @@ impl KeyAuth {
         }
     }
 
-    fn decide<'a>(&self, exchange: &mut Exchange, content: Option<Content>) -> Flow<'a> {
+    fn decide<'a>(&self, exchange: &mut Exchange, content: Option<BodyContent>) -> Flow<'a> {
         let decision = self.find(exchange, content.as_ref());
         if self.hide_credentials {
             self.hide(exchange);
@@ -133,13 +134,17 @@ impl KeyAuth {
     }
 
     /// Who shows a key, or why the request is refused.
-    fn find(&self, exchange: &Exchange, content: Option<&Content>) -> Result<Identity, &'static str> {
+    fn find(
+        &self,
+        exchange: &Exchange,
+        content: Option<&BodyContent>,
+    ) -> Result<RequestIdentity, &'static str> {
         for (name, header) in &self.names {
             match self.shown(exchange, content, name, header.as_ref()) {
-                Shown::Nothing => (),
-                Shown::Several => return Err("Duplicate API key found"),
-                Shown::One(key) if key.is_empty() => break,
-                Shown::One(key) => {
+                PresentedKey::Nothing => (),
+                PresentedKey::Several => return Err("Duplicate API key found"),
+                PresentedKey::One(key) if key.is_empty() => break,
+                PresentedKey::One(key) => {
                     let identity = exchange.consumers().and_then(|all| all.with_key(&key)).cloned();
                     return identity.ok_or("Unauthorized");
                 }
@@ -163,7 +168,7 @@ impl KeyAuth {
     }
 
     /// Takes keys out of a body that was searched.
-    fn hide_in_body(&self, exchange: &mut Exchange, content: Option<Content>) -> Result<(), BodyError> {
+    fn hide_in_body(&self, exchange: &mut Exchange, content: Option<BodyContent>) -> Result<(), BodyError> {
         let names = self.names.iter().map(|(name, _)| name.as_str());
         if let Some(bytes) = content.and_then(|content| content.without(names)) {
             exchange.set_body(self.buffers.hold(bytes)?);
@@ -175,27 +180,27 @@ impl KeyAuth {
     fn shown<'a>(
         &self,
         exchange: &'a Exchange,
-        content: Option<&'a Content>,
+        content: Option<&'a BodyContent>,
         name: &str,
         header: Option<&HeaderName>,
-    ) -> Shown<'a> {
-        let mut shown = Shown::Nothing;
+    ) -> PresentedKey<'a> {
+        let mut shown = PresentedKey::Nothing;
         if let Some(header) = header.filter(|_| self.places.header) {
             let values = exchange.head().fields().get_all(header).iter();
-            shown = Shown::of(values.map(|it| String::from_utf8_lossy(it.as_bytes())));
+            shown = PresentedKey::of(values.map(|it| String::from_utf8_lossy(it.as_bytes())));
         }
-        if self.places.query && matches!(shown, Shown::Nothing) {
+        if self.places.query && matches!(shown, PresentedKey::Nothing) {
             let query = exchange.head().query().unwrap_or_default();
-            shown = Shown::of(arguments(query, name));
+            shown = PresentedKey::of(arguments(query, name));
         }
-        if let (Shown::Nothing, Some(content)) = (&shown, content) {
+        if let (PresentedKey::Nothing, Some(content)) = (&shown, content) {
             shown = content.shown(name);
         }
         shown
     }
 }
 
-impl<'a> Shown<'a> {
+impl<'a> PresentedKey<'a> {
     fn of(mut values: impl Iterator<Item = Cow<'a, str>>) -> Self {
         match (values.next(), values.next()) {
             (None, _) => Self::Nothing,
@@ -227,43 +232,43 @@ fn text(form: &[u8]) -> &str {
 }
 
 /// A body in which keys can be found.
-enum Content {
+enum BodyContent {
     Json(serde_json::Map<String, serde_json::Value>),
     /// It is text.
     Form(Bytes),
 }
 
 #[derive(Clone, Copy)]
-enum ContentKind {
+enum BodyContentKind {
     Json,
     Form,
 }
 
-impl Content {
+impl BodyContent {
     /// What a request says its body is; none if no key can be in it.
-    fn kind(exchange: &Exchange) -> Option<ContentKind> {
+    fn kind(exchange: &Exchange) -> Option<BodyContentKind> {
         let media_type = exchange.head().field(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
         if media_type.eq_ignore_ascii_case("application/json") {
-            return Some(ContentKind::Json);
+            return Some(BodyContentKind::Json);
         }
         let form = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-        form.then_some(ContentKind::Form)
+        form.then_some(BodyContentKind::Form)
     }
 
-    fn new(kind: ContentKind, bytes: &Bytes) -> Option<Self> {
+    fn new(kind: BodyContentKind, bytes: &Bytes) -> Option<Self> {
         match kind {
-            ContentKind::Json => serde_json::from_slice(bytes).ok().map(Self::Json),
-            ContentKind::Form => std::str::from_utf8(bytes).ok().map(|_| Self::Form(bytes.clone())),
+            BodyContentKind::Json => serde_json::from_slice(bytes).ok().map(Self::Json),
+            BodyContentKind::Form => std::str::from_utf8(bytes).ok().map(|_| Self::Form(bytes.clone())),
         }
     }
 
-    fn shown(&self, name: &str) -> Shown<'_> {
+    fn shown(&self, name: &str) -> PresentedKey<'_> {
         match self {
-            Self::Form(bytes) => Shown::of(arguments(text(bytes), name)),
+            Self::Form(bytes) => PresentedKey::of(arguments(text(bytes), name)),
             Self::Json(members) => match members.get(name) {
-                Some(serde_json::Value::String(text)) => Shown::One(Cow::Borrowed(text)),
-                Some(serde_json::Value::Array(_) | serde_json::Value::Object(_)) => Shown::Several,
-                _ => Shown::Nothing,
+                Some(serde_json::Value::String(text)) => PresentedKey::One(Cow::Borrowed(text)),
+                Some(serde_json::Value::Array(_) | serde_json::Value::Object(_)) => PresentedKey::Several,
+                _ => PresentedKey::Nothing,
             },
         }
     }

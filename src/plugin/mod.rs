@@ -34,12 +34,12 @@ mod rules;
 mod trial;
 mod whole_body;
 
-pub use chain::{Chain, Overlay, Picks, Step};
-pub use consumers::{Consumer, Consumers, Credential, Identity, Told};
-pub use delivery::Outbox;
-pub use exchange::{EditedRequest, Exchange, Matched, Origin, Response};
+pub use chain::{ChainStep, ConsumerOverrides, ConsumerPerStep, PluginChain};
+pub use consumers::{ConsumerHeaders, ConsumerRecord, Consumers, Credential, RequestIdentity};
+pub use delivery::DeliveryTracker;
+pub use exchange::{EditedRequest, Exchange, HttpResponse, MatchedRoute, Origin};
 pub use jwt::{JwtKey, KeyFault};
-pub use record::{Answer, Record, Sent, Try};
+pub use record::{RequestRecord, ResponseRecord, UpstreamRecord, UpstreamTry};
 pub use resources::Resources;
 
 use std::{cell::RefCell, future::Future, path::PathBuf, pin::Pin, sync::Arc};
@@ -49,14 +49,14 @@ use uuid::Uuid;
 use crate::{
     budget::WorkPool,
     diag::Diagnostic,
-    document::{Path, Value},
+    document::{NodePath, Value},
     file_read::FileReader,
-    metrics::Groups,
-    schema::{Plugins, Settings},
+    metrics::MetricGroups,
+    schema::{PluginSchemas, PluginSettings},
 };
 
 /// Every plugin of this build.
-pub static ALL: &[Def] = &[
+pub static ALL: &[PluginDef] = &[
     acl::DEF,
     basic_auth::DEF,
     correlation_id::DEF,
@@ -79,7 +79,7 @@ pub static ALL: &[Def] = &[
 
 /// A kind of plugin: how it is called, when it runs, how it is made.
 #[derive(Clone, Copy, Debug)]
-pub struct Def {
+pub struct PluginDef {
     /// Its name in `kong.yaml`.
     pub name: &'static str,
     /// Higher runs earlier; Kong's own number where Kong has one.
@@ -87,22 +87,22 @@ pub struct Def {
     /// Whether it may be bound to a Consumer.
     pub per_consumer: bool,
     /// What its settings may say.
-    pub settings: Settings,
+    pub settings: PluginSettings,
     /// Makes one from its checked settings. All work that can be done before a request is done here.
-    pub compile: Compile,
+    pub compile: CompilePlugin,
 }
 
 /// Makes a plugin, or says what is wrong with its settings.
-pub type Compile = fn(&Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>>;
+pub type CompilePlugin = fn(&PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>>;
 
 /// What a plugin is made from.
-pub struct Setup<'a> {
+pub struct PluginSetup<'a> {
     /// Its own id, by which nodes that share a configuration know it.
     pub id: Uuid,
     /// Its settings, checked, defaults filled in.
     pub config: &'a Value,
     /// Where its settings stand.
-    pub at: Path,
+    pub at: NodePath,
     /// The folder that files named by settings are in; none leaves it.
     pub specs: &'a std::path::Path,
     /// What the author should know, though the plugin works.
@@ -118,7 +118,7 @@ pub struct Setup<'a> {
     pub reader: &'a FileReader,
 }
 
-impl std::fmt::Debug for Setup<'_> {
+impl std::fmt::Debug for PluginSetup<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Setup").field("at", &self.at).finish_non_exhaustive()
     }
@@ -143,12 +143,12 @@ pub trait Plugin: Send + Sync {
     }
 
     /// What it wants to be counted of the requests of its Routes.
-    fn counts(&self) -> Groups {
-        Groups::default()
+    fn counts(&self) -> MetricGroups {
+        MetricGroups::default()
     }
 
     /// On every response, whoever made it.
-    fn header_filter(&self, _exchange: &Exchange, _response: &mut Response) {}
+    fn header_filter(&self, _exchange: &Exchange, _response: &mut HttpResponse) {}
 
     /// Whether it wants to be told of requests that are over.
     fn logs(&self) -> bool {
@@ -157,7 +157,7 @@ pub trait Plugin: Send + Sync {
 
     /// After the last byte of an answer was sent, or when its client has left. Nobody waits for it, and it must not
     /// wait: what takes time belongs to a queue.
-    fn log(&self, _record: &Record) {}
+    fn log(&self, _record: &RequestRecord) {}
 }
 
 /// What a plugin wants done next.
@@ -165,7 +165,7 @@ pub enum Flow<'a> {
     /// Go on with the next plugin.
     Continue,
     /// Stop here with this response.
-    Respond(Response),
+    Respond(HttpResponse),
     /// Wait for what it takes time to decide.
     Later(Pin<Box<dyn Future<Output = Flow<'a>> + Send + 'a>>),
 }
@@ -181,13 +181,13 @@ pub fn file_hash(path: &std::path::Path, reader: &FileReader) -> Option<u64> {
 
 /// The plugin called `name`.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Def> {
+pub fn find(name: &str) -> Option<&'static PluginDef> {
     ALL.iter().find(|def| def.name == name)
 }
 
 /// The plugins of this build, as the check of a file sees them.
 #[derive(Clone, Copy, Debug)]
-pub struct Bundled {
+pub struct BundledPlugins {
     /// Whether routes may be expressions.
     pub expressions: bool,
     /// Which of the plugins may be used.
@@ -223,8 +223,8 @@ impl Default for EnabledPlugins {
     }
 }
 
-impl Plugins for Bundled {
-    fn settings(&self, name: &str) -> Option<Settings> {
+impl PluginSchemas for BundledPlugins {
+    fn settings(&self, name: &str) -> Option<PluginSettings> {
         find(name).filter(|def| self.enabled.contains(def.name)).map(|def| def.settings)
     }
 

@@ -9,18 +9,18 @@ use std::{
 use bytes::Bytes;
 use http_body::Frame;
 
-use super::{Def, Exchange, Flow, Plugin, Record, Response, Setup, rules};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, RequestRecord, rules};
 use crate::{
     body::{Body, BodyError},
     diag::Diagnostic,
-    schema::{Field, Kind, Settings},
+    schema::{Field, FieldKind, PluginSettings},
 };
 
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "panics",
     priority: 5,
     per_consumer: false,
-    settings: Settings { fields: &[Field::new("phase", Kind::String).required()], checks: &[] },
+    settings: PluginSettings { fields: &[Field::new("phase", FieldKind::String).required()], checks: &[] },
     compile,
 };
 
@@ -29,7 +29,7 @@ struct Panics(String);
 struct PanickingBody;
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     Ok(Arc::new(Panics(rules::text(setup.config, "phase").unwrap_or_default())))
 }
 
@@ -49,7 +49,7 @@ impl Plugin for Panics {
         }))
     }
 
-    fn header_filter(&self, _: &Exchange, response: &mut Response) {
+    fn header_filter(&self, _: &Exchange, response: &mut HttpResponse) {
         self.reach("header_filter");
         if self.0 == "body" {
             *response.body_mut() = Body::boxed(PanickingBody);
@@ -60,7 +60,7 @@ impl Plugin for Panics {
         true
     }
 
-    fn log(&self, _: &Record) {
+    fn log(&self, _: &RequestRecord) {
         self.reach("log");
     }
 }

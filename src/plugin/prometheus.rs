@@ -3,38 +3,38 @@
 
 use std::sync::Arc;
 
-use super::{Def, Plugin, Setup, rules};
+use super::{Plugin, PluginDef, PluginSetup, rules};
 use crate::{
     diag::Diagnostic,
-    metrics::Groups,
-    schema::{Field, Kind, Settings},
+    metrics::MetricGroups,
+    schema::{Field, FieldKind, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "prometheus",
     priority: 13,
     per_consumer: false,
-    settings: Settings { fields: FIELDS, checks: &[] },
+    settings: PluginSettings { fields: FIELDS, checks: &[] },
     compile,
 };
 
 const FIELDS: &[Field] = &[
-    Field::new("per_consumer", Kind::Boolean).default("false"),
-    Field::new("status_code_metrics", Kind::Boolean).default("false"),
-    Field::new("ai_metrics", Kind::Boolean).default("false"),
-    Field::new("latency_metrics", Kind::Boolean).default("false"),
-    Field::new("bandwidth_metrics", Kind::Boolean).default("false"),
-    Field::new("upstream_health_metrics", Kind::Boolean).default("false"),
-    Field::new("wasm_metrics", Kind::Boolean).default("false"),
+    Field::new("per_consumer", FieldKind::Boolean).default("false"),
+    Field::new("status_code_metrics", FieldKind::Boolean).default("false"),
+    Field::new("ai_metrics", FieldKind::Boolean).default("false"),
+    Field::new("latency_metrics", FieldKind::Boolean).default("false"),
+    Field::new("bandwidth_metrics", FieldKind::Boolean).default("false"),
+    Field::new("upstream_health_metrics", FieldKind::Boolean).default("false"),
+    Field::new("wasm_metrics", FieldKind::Boolean).default("false"),
 ];
 
-struct Prometheus(Groups);
+struct Prometheus(MetricGroups);
 
 #[expect(clippy::unnecessary_wraps, reason = "other plugins have something to complain of")]
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let wants = |name| rules::truth(setup.config, name);
-    Ok(Arc::new(Prometheus(Groups {
+    Ok(Arc::new(Prometheus(MetricGroups {
         per_consumer: wants("per_consumer"),
         statuses: wants("status_code_metrics"),
         latencies: wants("latency_metrics"),
@@ -44,7 +44,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
 }
 
 impl Plugin for Prometheus {
-    fn counts(&self) -> Groups {
+    fn counts(&self) -> MetricGroups {
         self.0
     }
 }

@@ -13,7 +13,7 @@ use http::{
     header::{AUTHORIZATION, PROXY_AUTHORIZATION},
 };
 
-use super::{Identity, Matched};
+use super::{MatchedRoute, RequestIdentity};
 use crate::{
     document::{Mapping, Value},
     request_id::RequestId,
@@ -21,7 +21,7 @@ use crate::{
 
 /// A request that is over.
 #[derive(Debug)]
-pub struct Record {
+pub struct RequestRecord {
     /// Its id.
     pub id: RequestId,
     /// Its method.
@@ -41,13 +41,13 @@ pub struct Record {
     /// When its head had arrived: milliseconds since 1970.
     pub started: u64,
     /// The Route that it matched, with its Service.
-    pub matched: Option<Arc<Matched>>,
+    pub matched: Option<Arc<MatchedRoute>>,
     /// Who it came from.
-    pub identity: Option<Identity>,
+    pub identity: Option<RequestIdentity>,
     /// What an upstream was asked.
-    pub sent: Option<Sent>,
+    pub sent: Option<UpstreamRecord>,
     /// The answer; none if the client left before there was one.
-    pub answer: Option<Answer>,
+    pub answer: Option<ResponseRecord>,
     /// The time from its arrival to its end.
     pub took: Duration,
     entry: OnceLock<Bytes>,
@@ -55,11 +55,11 @@ pub struct Record {
 
 /// What an upstream was asked.
 #[derive(Debug, Default)]
-pub struct Sent {
+pub struct UpstreamRecord {
     /// The target.
     pub target: String,
     /// Each try, the last one last.
-    pub tries: Vec<Try>,
+    pub tries: Vec<UpstreamTry>,
     /// From the arrival of the request to handing it over, in milliseconds.
     pub before: u64,
     /// From then to the head of the answer, in milliseconds.
@@ -70,7 +70,7 @@ pub struct Sent {
 
 /// One connection that a request was to go over.
 #[derive(Clone, Copy, Debug)]
-pub struct Try {
+pub struct UpstreamTry {
     /// Where it went.
     pub address: SocketAddr,
     /// When its peer was picked: time since 1970.
@@ -85,7 +85,7 @@ pub struct Try {
 
 /// The answer to a request.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ResponseRecord {
     /// Its status; 444 if the client never saw it.
     pub status: u16,
     /// Its fields.
@@ -105,7 +105,7 @@ const WORKSPACE: &str = "0dc6f45b-8f8d-40d2-a504-473544ee190b";
 /// nginx's status of a request whose client left before an answer.
 const CLIENT_LEFT: u16 = 499;
 
-impl Record {
+impl RequestRecord {
     /// A record of a request that got no answer yet; what else is known is filled in.
     #[must_use]
     pub fn new(id: RequestId, method: Method, target: Uri, fields: HeaderMap, client: IpAddr) -> Self {
@@ -225,7 +225,7 @@ impl Record {
     }
 }
 
-fn attempt(it: &Try) -> Value {
+fn attempt(it: &UpstreamTry) -> Value {
     let mut one = Mapping::default();
     one.insert("ip", it.address.ip().to_string());
     one.insert("port", i64::from(it.address.port()));
@@ -288,12 +288,17 @@ mod tests {
     use super::*;
     use crate::plugin::trial;
 
-    fn record() -> Record {
+    fn record() -> RequestRecord {
         let request = "GET /a?b=1&b=2&c&d=\nhost: h\nauthorization: Basic YTpi\nx: 1\nx: 2";
         let mut exchange = trial::request(request);
         let head = exchange.take_head();
-        let mut record =
-            Record::new(exchange.request_id, head.method, head.target, head.fields, exchange.client.ip());
+        let mut record = RequestRecord::new(
+            exchange.request_id,
+            head.method,
+            head.target,
+            head.fields,
+            exchange.client.ip(),
+        );
         record.place = "http://h:8000".to_owned();
         record.size = 90;
         record.started = 1_700_000_000_000;
@@ -301,10 +306,10 @@ mod tests {
         record
     }
 
-    fn answered(record: &mut Record) {
+    fn answered(record: &mut RequestRecord) {
         let mut fields = HeaderMap::new();
         fields.insert("a", "b".parse().unwrap());
-        record.answer = Some(Answer { status: 200, fields, body: 100, head_after: 7 });
+        record.answer = Some(ResponseRecord { status: 200, fields, body: 100, head_after: 7 });
     }
 
     #[test]
@@ -319,7 +324,7 @@ mod tests {
     fn a_request_that_went_on() {
         let mut record = record();
         let matched = trial::matched();
-        record.matched = Some(Arc::new(Matched {
+        record.matched = Some(Arc::new(MatchedRoute {
             route: matched.route,
             route_record: trial::json("{\"name\": \"r\"}"),
             service: None,
@@ -327,16 +332,16 @@ mod tests {
             consumers: matched.consumers.clone(),
         }));
         record.identity = matched.consumers.with_key("alice-key").cloned();
-        let one = Try {
+        let one = UpstreamTry {
             address: "192.0.2.1:80".parse().unwrap(),
             picked: Duration::from_millis(1_700_000_000_001),
             picking: Duration::from_micros(1500),
             kept: false,
             failed: Some(StatusCode::BAD_GATEWAY),
         };
-        record.sent = Some(Sent {
+        record.sent = Some(UpstreamRecord {
             target: "/x/a?b=1".to_owned(),
-            tries: vec![one, Try { kept: true, failed: None, ..one }],
+            tries: vec![one, UpstreamTry { kept: true, failed: None, ..one }],
             before: 2,
             waiting: 4,
             status: Some(StatusCode::CREATED),

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use http::{StatusCode, header};
 use http_body::Body as _;
 
-use super::{Def, Exchange, Flow, Plugin, Response, Setup, rules, whole_body};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, rules, whole_body};
 use crate::{
     body::{Body, BodyBuffers, BodyError},
     diag::Diagnostic,
-    schema::{Field, Kind, Rule, Settings},
+    schema::{Field, FieldKind, FieldRule, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "request-size-limiting",
     priority: 951,
     per_consumer: true,
-    settings: Settings { fields: FIELDS, checks: &[] },
+    settings: PluginSettings { fields: FIELDS, checks: &[] },
     compile,
 };
 
@@ -25,13 +25,12 @@ pub(super) const DEF: Def = Def {
 const AHEAD: usize = 64 << 10;
 
 const FIELDS: &[Field] = &[
-    Field::new("allowed_payload_size", Kind::Integer).default("128"),
-    Field::new("size_unit", Kind::String).required().default("\"megabytes\"").rules(&[Rule::OneOf(&[
-        "megabytes",
-        "kilobytes",
-        "bytes",
-    ])]),
-    Field::new("require_content_length", Kind::Boolean).required().default("false"),
+    Field::new("allowed_payload_size", FieldKind::Integer).default("128"),
+    Field::new("size_unit", FieldKind::String)
+        .required()
+        .default("\"megabytes\"")
+        .rules(&[FieldRule::OneOf(&["megabytes", "kilobytes", "bytes"])]),
+    Field::new("require_content_length", FieldKind::Boolean).required().default("false"),
 ];
 
 struct RequestSizeLimiting {
@@ -42,7 +41,7 @@ struct RequestSizeLimiting {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let size = rules::whole(setup.config, "allowed_payload_size").unwrap_or(128);
     let unit: u64 = match rules::text(setup.config, "size_unit").as_deref() {
         Some("bytes") => 1,
@@ -116,7 +115,7 @@ fn is_conversation(exchange: &Exchange) -> bool {
 }
 
 /// A client that asked before it sent is told that its expectation fails.
-fn too_large(exchange: &Exchange) -> Response {
+fn too_large(exchange: &Exchange) -> HttpResponse {
     let expect = exchange.head().field(header::EXPECT);
     let asked = expect.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     let status = if asked { StatusCode::EXPECTATION_FAILED } else { StatusCode::PAYLOAD_TOO_LARGE };

@@ -2,16 +2,16 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Exchange, Response, Setup, rules};
+use super::{Exchange, HttpResponse, PluginSetup, rules};
 use crate::{
     diag::Diagnostic,
-    document::{Path, Value},
+    document::{NodePath, Value},
     request_head::frames_message,
 };
 
 /// The rules about one part of a message: its headers, its query, its body.
 #[derive(Debug)]
-pub(super) struct Rules<K, V> {
+pub(super) struct TransformRules<K, V> {
     /// Names to take out.
     pub(super) remove: Vec<K>,
     /// Old and new names.
@@ -25,7 +25,7 @@ pub(super) struct Rules<K, V> {
 }
 
 /// One value of a setting that says `name:value`.
-pub(super) struct Entry<'a> {
+pub(super) struct RuleEntry<'a> {
     /// The rule that it is for, such as `add`.
     pub(super) rule: &'static str,
     /// Its place in the list.
@@ -33,19 +33,19 @@ pub(super) struct Entry<'a> {
     /// What stands behind the colon, not trimmed.
     pub(super) value: &'a str,
     /// Where it stands.
-    pub(super) at: Path,
+    pub(super) at: NodePath,
 }
 
 /// Reads rules from settings.
-pub(super) struct Reader<'a> {
-    setup: &'a Setup<'a>,
+pub(super) struct RulesReader<'a> {
+    setup: &'a PluginSetup<'a>,
     /// What is wrong with them.
     pub(super) complaints: Vec<Diagnostic>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RulesReader<'a> {
     /// Reads the settings of one plugin.
-    pub(super) const fn new(setup: &'a Setup<'a>) -> Self {
+    pub(super) const fn new(setup: &'a PluginSetup<'a>) -> Self {
         Self { setup, complaints: Vec::new() }
     }
 
@@ -54,9 +54,9 @@ impl<'a> Reader<'a> {
         &mut self,
         part: &str,
         name: fn(&str) -> Result<K, String>,
-        value: impl Fn(&Entry<'_>) -> Result<V, Diagnostic>,
-    ) -> Rules<K, V> {
-        Rules {
+        value: impl Fn(&RuleEntry<'_>) -> Result<V, Diagnostic>,
+    ) -> TransformRules<K, V> {
+        TransformRules {
             remove: self.names(part, name),
             rename: self.pairs(part, "rename", name, |entry| {
                 name(entry.value).map_err(|message| Diagnostic::error(entry.at.clone(), message))
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         part: &str,
         rule: &'static str,
         name: fn(&str) -> Result<K, String>,
-        value: impl Fn(&Entry<'_>) -> Result<V, Diagnostic>,
+        value: impl Fn(&RuleEntry<'_>) -> Result<V, Diagnostic>,
     ) -> Vec<(K, V)> {
         let list = self.setup.at.key(rule).key(part);
         let mut pairs = Vec::new();
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let pair = name(left).map_err(|message| Diagnostic::error(at.clone(), message));
-            let pair = pair.and_then(|name| Ok((name, value(&Entry { rule, place, value: right, at })?)));
+            let pair = pair.and_then(|name| Ok((name, value(&RuleEntry { rule, place, value: right, at })?)));
             match pair {
                 Ok(pair) => pairs.push(pair),
                 Err(complaint) => self.complaints.push(complaint),
@@ -128,12 +128,12 @@ pub(super) fn any_name(text: &str) -> Result<String, String> {
 }
 
 /// Reads the value of a header. Space around it says nothing. (RFC 9110, section 5.5.)
-pub(super) fn header_value(entry: &Entry<'_>) -> Result<HeaderValue, Diagnostic> {
+pub(super) fn header_value(entry: &RuleEntry<'_>) -> Result<HeaderValue, Diagnostic> {
     HeaderValue::try_from(entry.value.trim())
         .map_err(|_| Diagnostic::error(entry.at.clone(), "cannot be the value of a header"))
 }
 
-impl<K, V> Rules<K, V> {
+impl<K, V> TransformRules<K, V> {
     /// Whether there are none.
     pub(super) const fn is_empty(&self) -> bool {
         self.remove.is_empty()
@@ -144,7 +144,7 @@ impl<K, V> Rules<K, V> {
     }
 }
 
-impl<V> Rules<HeaderName, V> {
+impl<V> TransformRules<HeaderName, V> {
     /// Applies the rules to the fields of a message; a value that renders to none is left out.
     pub(super) fn apply<T: Fields>(&self, message: &mut T, render: impl Fn(&V, &T) -> Option<HeaderValue>) {
         for name in &self.remove {
@@ -195,7 +195,7 @@ pub(super) trait Fields {
 
 /// An answer. The fields that frame it follow from its body and its connection, whatever the settings say: a length that
 /// is not that of the body would make a part of it another answer.
-impl Fields for Response {
+impl Fields for HttpResponse {
     fn field_values(&self, name: &HeaderName) -> Vec<HeaderValue> {
         self.headers().get_all(name).iter().cloned().collect()
     }
@@ -256,7 +256,7 @@ fn rename(message: &mut impl Fields, old: &HeaderName, new: &HeaderName) {
     }
 }
 
-impl<V> Rules<String, V> {
+impl<V> TransformRules<String, V> {
     /// Applies the rules to the members of a JSON object.
     pub(super) fn apply_json(
         &self,

@@ -2,7 +2,7 @@
 
 use crate::{
     document::Value,
-    schema::{Complaint, Field, Kind, Rule},
+    schema::{EntityFault, Field, FieldKind, FieldRule},
 };
 
 /// The name of a header.
@@ -29,32 +29,32 @@ pub(super) fn above_zero(value: &Value) -> Result<(), String> {
 }
 
 /// A status code.
-pub(super) const STATUS: Rule = Rule::Between(100.0, 599.0);
+pub(super) const STATUS: FieldRule = FieldRule::Between(100.0, 599.0);
 
 /// A list of texts.
-pub(super) const TEXTS: Kind = Kind::Array(&Field::item(Kind::String));
+pub(super) const TEXTS: FieldKind = FieldKind::Array(&Field::item(FieldKind::String));
 
 /// Fields of a log that Lua makes.
 pub(super) const LUA_FIELDS: Field =
-    Field::new("custom_fields_by_lua", Kind::Map(&Field::item(Kind::String)));
+    Field::new("custom_fields_by_lua", FieldKind::Map(&Field::item(FieldKind::String)));
 
 /// Complains of fields that Lua is to make: nothing here speaks it.
-pub(super) fn no_lua_fields(config: &Value) -> Option<Complaint> {
+pub(super) fn no_lua_fields(config: &Value) -> Option<EntityFault> {
     config.get(LUA_FIELDS.name)?.entries().next()?;
     let message = "Lua is not part of mynah, so nothing can make these fields";
     let help = "leave it out; what an entry tells is in docs/plugins.md";
-    Some(Complaint::field(LUA_FIELDS.name, message).help(help))
+    Some(EntityFault::field(LUA_FIELDS.name, message).help(help))
 }
 
 /// Complains unless one of these fields is there.
-pub(super) fn at_least_one(config: &Value, fields: &[&str]) -> Option<Complaint> {
+pub(super) fn at_least_one(config: &Value, fields: &[&str]) -> Option<EntityFault> {
     let given =
         |field: &&str| config.get(field).is_some_and(|it| !it.is_null() && it.as_sequence() != Some(&[]));
     if fields.iter().any(given) {
         return None;
     }
     let names: Vec<String> = fields.iter().map(|field| format!("'config.{field}'")).collect();
-    Some(Complaint::record(format!("at least one of these fields must be non-empty: {}", names.join(", "))))
+    Some(EntityFault::record(format!("at least one of these fields must be non-empty: {}", names.join(", "))))
 }
 
 /// The text of a checked field.

@@ -15,37 +15,40 @@ use http::Request;
 use http_body::Frame;
 use http_body_util::BodyExt;
 
-use super::{Consumer, Consumers, Def, Exchange, Flow, Matched, Origin, Plugin, Resources, Response, Setup};
+use super::{
+    ConsumerRecord, Consumers, Exchange, Flow, HttpResponse, MatchedRoute, Origin, Plugin, PluginDef,
+    PluginSetup, Resources,
+};
 use crate::{
     body::{Body, BodyError},
     diag::Diagnostic,
-    document::{Dialect, Path, Value, read},
+    document::{Dialect, NodePath, Value, read},
     file_read::FileReader,
     request_head::ClientHead,
     request_id::RequestId,
-    schema::{Entity, Field, Kind, Plugins, Settings, check},
+    schema::{EntitySchema, Field, FieldKind, PluginSchemas, PluginSettings, check},
 };
 
 /// The plugin that these settings, as YAML, make.
 #[track_caller]
-pub(super) fn plugin(def: &'static Def, config: &str) -> Arc<dyn Plugin> {
+pub(super) fn plugin(def: &'static PluginDef, config: &str) -> Arc<dyn Plugin> {
     make(def, config).unwrap_or_else(|complaints| panic!("{config}: {complaints:?}"))
 }
 
 /// What is wrong with these settings, one `place: message` each.
 #[track_caller]
-pub(super) fn complaints(def: &'static Def, config: &str) -> Vec<String> {
+pub(super) fn complaints(def: &'static PluginDef, config: &str) -> Vec<String> {
     make(def, config).err().unwrap_or_default()
 }
 
 /// Checked settings, as YAML, without a plugin.
 #[track_caller]
-pub(super) fn config(def: &'static Def, config: &str) -> Checked {
+pub(super) fn config(def: &'static PluginDef, config: &str) -> CheckedSettings {
     checked(def, config).unwrap_or_else(|complaints| panic!("{config}: {complaints:?}"))
 }
 
 /// Settings after their check, and what making a plugin of them leaves behind.
-pub(super) struct Checked {
+pub(super) struct CheckedSettings {
     config: Value,
     pub(super) warnings: RefCell<Vec<Diagnostic>>,
     files: RefCell<Vec<(PathBuf, u64)>>,
@@ -53,13 +56,13 @@ pub(super) struct Checked {
     reader: FileReader,
 }
 
-impl Checked {
+impl CheckedSettings {
     /// What a plugin is made from.
-    pub(super) fn setup(&self) -> Setup<'_> {
-        Setup {
+    pub(super) fn setup(&self) -> PluginSetup<'_> {
+        PluginSetup {
             id: uuid::Uuid::nil(),
             config: &self.config,
-            at: Path::root().key("config"),
+            at: NodePath::root().key("config"),
             specs: std::path::Path::new("."),
             warnings: &self.warnings,
             files: &self.files,
@@ -70,19 +73,19 @@ impl Checked {
     }
 }
 
-fn make(def: &'static Def, config: &str) -> Result<Arc<dyn Plugin>, Vec<String>> {
+fn make(def: &'static PluginDef, config: &str) -> Result<Arc<dyn Plugin>, Vec<String>> {
     (def.compile)(&checked(def, config)?.setup()).map_err(|complaints| draw(&complaints))
 }
 
-fn checked(def: &'static Def, config: &str) -> Result<Checked, Vec<String>> {
+fn checked(def: &'static PluginDef, config: &str) -> Result<CheckedSettings, Vec<String>> {
     let entry = format!("plugins: [{{name: {}, config: {config}}}]", def.name);
     let document = read(&entry, Dialect::Kong).unwrap_or_else(|error| panic!("{entry}: {error:?}"));
-    let checked = check(DOCUMENT, &document.value, &Only(def));
+    let checked = check(DOCUMENT, &document.value, &SinglePlugin(def));
     if !checked.diagnostics.is_empty() {
         return Err(draw(&checked.diagnostics));
     }
     let config = checked.items[0].record.get("config").cloned().unwrap_or_default();
-    Ok(Checked {
+    Ok(CheckedSettings {
         config,
         warnings: RefCell::default(),
         files: RefCell::default(),
@@ -96,20 +99,20 @@ pub(super) fn draw(complaints: &[Diagnostic]) -> Vec<String> {
     complaints.iter().map(|it| format!("{}: {}", it.path, it.message).replace("plugins[0].", "")).collect()
 }
 
-const DOCUMENT: &[Field] = &[Field::new("plugins", Kind::Entities(|| &ENTRY, "plugins"))];
-static ENTRY: Entity = Entity {
+const DOCUMENT: &[Field] = &[Field::new("plugins", FieldKind::Entities(|| &ENTRY, "plugins"))];
+static ENTRY: EntitySchema = EntitySchema {
     collection: "plugins",
-    fields: &[Field::new("name", Kind::String), Field::new("config", Kind::Config)],
+    fields: &[Field::new("name", FieldKind::String), Field::new("config", FieldKind::Config)],
     prepare: None,
     complete: None,
     conditions: &[],
     checks: &[],
 };
 
-struct Only(&'static Def);
+struct SinglePlugin(&'static PluginDef);
 
-impl Plugins for Only {
-    fn settings(&self, name: &str) -> Option<Settings> {
+impl PluginSchemas for SinglePlugin {
+    fn settings(&self, name: &str) -> Option<PluginSettings> {
         (name == self.0.name).then_some(self.0.settings)
     }
 
@@ -150,13 +153,13 @@ pub(super) fn request(text: &str) -> Exchange {
 /// groups `staff` and `admins`; `bob` (id `b1`) with the key `bob-key` and no groups; `guest` (id `g1`) with nothing.
 pub(super) fn consumers() -> Consumers {
     let mut all = Consumers::default();
-    let named = |id: &str, username: &str| Consumer {
+    let named = |id: &str, username: &str| ConsumerRecord {
         id: id.to_owned(),
         username: Some(username.to_owned()),
-        ..Consumer::default()
+        ..ConsumerRecord::default()
     };
     let groups = vec!["staff".to_owned(), "admins".to_owned()];
-    let alice = all.add(Consumer {
+    let alice = all.add(ConsumerRecord {
         custom_id: Some("c-1".to_owned()),
         groups,
         record: json("{\"username\": \"alice\"}"),
@@ -172,8 +175,8 @@ pub(super) fn consumers() -> Consumers {
 }
 
 /// What a request matched, where these [`consumers`] may come.
-pub(super) fn matched() -> Arc<Matched> {
-    Arc::new(Matched {
+pub(super) fn matched() -> Arc<MatchedRoute> {
+    Arc::new(MatchedRoute {
         route: uuid::Uuid::nil(),
         route_record: Value::Null,
         service: None,
@@ -185,12 +188,12 @@ pub(super) fn matched() -> Arc<Matched> {
 /// A body that comes in pieces of three bytes and does not know its length.
 pub(super) fn pieces(text: &str) -> Body {
     let pieces = text.as_bytes().chunks(3).map(Bytes::copy_from_slice).collect();
-    Body::Boxed(Pieces(pieces).boxed())
+    Body::Boxed(BodyPieces(pieces).boxed())
 }
 
-struct Pieces(VecDeque<Bytes>);
+struct BodyPieces(VecDeque<Bytes>);
 
-impl http_body::Body for Pieces {
+impl http_body::Body for BodyPieces {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -203,7 +206,7 @@ impl http_body::Body for Pieces {
 }
 
 /// Runs the access phase to its end.
-pub(super) fn access(plugin: &dyn Plugin, exchange: &mut Exchange) -> Option<Response> {
+pub(super) fn access(plugin: &dyn Plugin, exchange: &mut Exchange) -> Option<HttpResponse> {
     let mut flow = plugin.access(exchange);
     loop {
         match flow {

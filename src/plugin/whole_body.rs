@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, header::RETRY_AFTER};
 
-use super::{Exchange, Response};
+use super::{Exchange, HttpResponse};
 use crate::{
     body::{BodyBuffers, BodyError},
     budget::Reservation,
@@ -13,7 +13,7 @@ use crate::{
 const JSON_VALUE: usize = 160;
 
 /// The answer to a request whose body could not be read.
-pub(super) fn refusal(exchange: &Exchange, error: &BodyError) -> Response {
+pub(super) fn refusal(exchange: &Exchange, error: &BodyError) -> HttpResponse {
     let message = error.message().unwrap_or(match error {
         BodyError::TooLarge => "Payload too large",
         BodyError::ClientTimeout => "Request body timeout",

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Instant};
 
 use http::{HeaderValue, header, request::Parts};
 
-use super::{Connection, client_address::Client};
+use super::{ClientConnection, client_address::ClientAddress};
 use crate::{
     body::Body,
     plugin::{Exchange, Origin},
@@ -17,9 +17,9 @@ use crate::{
 pub(super) fn router_request<'a>(
     head: &'a ClientHead,
     path: &'a [u8],
-    connection: &'a Connection,
-) -> router::Request<'a> {
-    router::Request {
+    connection: &'a ClientConnection,
+) -> router::RouterRequest<'a> {
+    router::RouterRequest {
         method: head.method().as_str(),
         host: head.field(header::HOST).map(HeaderValue::as_bytes),
         path,
@@ -34,8 +34,8 @@ pub(super) fn router_request<'a>(
 
 /// When a request came, and from whom.
 #[derive(Clone, Copy)]
-pub(super) struct Arrival {
-    pub(super) client: Client,
+pub(super) struct RequestArrival {
+    pub(super) client: ClientAddress,
     pub(super) started: Instant,
     pub(super) id: RequestId,
 }
@@ -44,10 +44,10 @@ pub(super) struct Arrival {
 pub(super) fn new_exchange(
     (head, body): (Parts, Body),
     path: &[u8],
-    connection: &Connection,
-    arrival: Arrival,
+    connection: &ClientConnection,
+    arrival: RequestArrival,
 ) -> Exchange {
-    let Arrival { client, started, id } = arrival;
+    let RequestArrival { client, started, id } = arrival;
     let origin = Origin {
         client: SocketAddr::new(client.address, connection.peer.port()),
         tls: connection.tls.is_some(),
@@ -59,7 +59,7 @@ pub(super) fn new_exchange(
 }
 
 /// What the groups of the Route's expression caught; none if a prefix matched.
-pub(super) fn captures(found: &router::Match<'_>, path: &[u8]) -> Vec<(String, String)> {
+pub(super) fn captures(found: &router::RouteMatch<'_>, path: &[u8]) -> Vec<(String, String)> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let groups = found.captures(path);
     groups

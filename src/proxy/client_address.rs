@@ -21,7 +21,7 @@ pub(super) struct RealIp {
 
 /// A client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Client {
+pub(super) struct ClientAddress {
     /// Its address, as far as it is known.
     pub(super) address: IpAddr,
     /// Whether the peer of the connection is trusted, and with it its X-Forwarded fields.
@@ -40,15 +40,20 @@ impl From<&Settings> for RealIp {
 
 impl RealIp {
     /// Finds out who the client is; `announced` is what the PROXY protocol says.
-    pub(super) fn client(&self, peer: IpAddr, announced: Option<IpAddr>, headers: &HeaderMap) -> Client {
+    pub(super) fn client(
+        &self,
+        peer: IpAddr,
+        announced: Option<IpAddr>,
+        headers: &HeaderMap,
+    ) -> ClientAddress {
         let peer = peer.to_canonical();
         if self.trusted.is_empty() || !self.trusts(peer) {
-            return Client { address: peer, trusted: false };
+            return ClientAddress { address: peer, trusted: false };
         }
         let header = match &self.told_in {
             RealIpHeader::Header(name) => name,
             RealIpHeader::ProxyProtocol => {
-                return Client { address: announced.unwrap_or(peer).to_canonical(), trusted: true };
+                return ClientAddress { address: announced.unwrap_or(peer).to_canonical(), trusted: true };
             }
         };
         let mut address = peer;
@@ -60,7 +65,7 @@ impl RealIp {
                 break;
             }
         }
-        Client { address, trusted: true }
+        ClientAddress { address, trusted: true }
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -96,7 +101,7 @@ mod tests {
             headers.append(&header, line.parse().unwrap());
         }
         let client = real_ip.client(peer.parse().unwrap(), None, &headers);
-        assert_eq!(client, Client { address: expected.parse().unwrap(), trusted: believed });
+        assert_eq!(client, ClientAddress { address: expected.parse().unwrap(), trusted: believed });
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::client_address::Client;
+use super::client_address::ClientAddress;
 
 /// How far a process that is to end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum ShutdownStage {
     /// It is not to end.
     Open,
     /// What has begun may finish.
@@ -19,7 +19,7 @@ pub enum Stage {
 
 /// The connection that a request came over.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub struct ClientConnection {
     /// The other end.
     pub peer: SocketAddr,
     /// The client for whom it speaks, if it says so in the PROXY protocol.
@@ -27,9 +27,9 @@ pub struct Connection {
     /// Our end.
     pub local: SocketAddr,
     /// What was agreed on, if it is over TLS.
-    pub tls: Option<Tls>,
+    pub tls: Option<ClientTls>,
     /// Tells when the process ends; whoever holds it is waited for.
-    pub stage: watch::Receiver<Stage>,
+    pub stage: watch::Receiver<ShutdownStage>,
     /// Its place among those that may be open at a time; it is free for another once nobody holds it.
     pub place: Option<Arc<OwnedSemaphorePermit>>,
     /// The address of the other end, as a text: every request tells it.
@@ -38,7 +38,7 @@ pub struct Connection {
 
 /// What a client and a listener agreed on in a handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
+pub struct ClientTls {
     /// The name that the client asked for, in lower case.
     pub server_name: Option<Arc<str>>,
     /// The version, such as `TLSv1.3`.
@@ -47,10 +47,15 @@ pub struct Tls {
     pub cipher: &'static str,
 }
 
-impl Connection {
+impl ClientConnection {
     /// A connection between these two, which takes no place among those that may be open.
     #[must_use]
-    pub fn new(peer: SocketAddr, local: SocketAddr, tls: Option<Tls>, stage: watch::Receiver<Stage>) -> Self {
+    pub fn new(
+        peer: SocketAddr,
+        local: SocketAddr,
+        tls: Option<ClientTls>,
+        stage: watch::Receiver<ShutdownStage>,
+    ) -> Self {
         let address = peer.ip().to_canonical().to_string().into();
         Self { peer, announced: None, local, tls, stage, place: None, address }
     }
@@ -74,7 +79,7 @@ impl Connection {
     }
 
     /// The address of a client that came over it.
-    pub(super) fn address_of(&self, client: Client) -> Cow<'_, str> {
+    pub(super) fn address_of(&self, client: ClientAddress) -> Cow<'_, str> {
         if client.address == self.peer.ip().to_canonical() {
             Cow::Borrowed(&self.address)
         } else {

@@ -11,25 +11,25 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    Connection, Proxy, Stage, Tls,
-    arrival::Arrival,
-    forward::{Outbound, Way},
+    ClientConnection, ClientTls, Proxy, ShutdownStage,
+    arrival::RequestArrival,
+    forward::{RouteContext, UpstreamHead},
     new_exchange, protocol, router_request,
 };
 use crate::{
     body::Body,
     entity::Route,
-    plugin::{Chain, Exchange},
+    plugin::{Exchange, PluginChain},
     request_id::RequestId,
-    router::Candidate,
-    snapshot::{Snapshot, Step},
-    upstream::Head,
+    router::MatchCandidate,
+    snapshot::{RouteStep, Snapshot},
+    upstream::RequestHead,
     uri_path::normalize,
 };
 
 /// A request that is asked about.
 #[derive(Debug)]
-pub struct Question(Request<()>);
+pub struct ExplainRequest(Request<()>);
 
 /// What would become of a request.
 #[derive(Clone, Debug)]
@@ -37,18 +37,18 @@ pub struct Explanation {
     /// Method, host and normal path: what Routes are matched against.
     pub request: String,
     /// The Routes that match, the winner first.
-    pub routes: Vec<Contender>,
+    pub routes: Vec<MatchingRoute>,
     /// The plugins of the winner (or the global ones if there is none), in the order they run.
-    pub plugins: Vec<Planned>,
+    pub plugins: Vec<PlannedPlugin>,
     /// What the upstream would get, if it came to that.
-    pub upstream: Option<Forwarded>,
+    pub upstream: Option<ForwardedRequest>,
     /// What the gateway would answer itself, without any plugin: status and reason.
     pub answer: Option<(u16, &'static str)>,
 }
 
 /// A Route that matches.
 #[derive(Clone, Debug)]
-pub struct Contender {
+pub struct MatchingRoute {
     /// Its name, or its id if it has none.
     pub name: String,
     /// The part of the path that it matched.
@@ -61,7 +61,7 @@ pub struct Contender {
 
 /// A plugin in its place.
 #[derive(Clone, Debug)]
-pub struct Planned {
+pub struct PlannedPlugin {
     /// Its name.
     pub name: &'static str,
     /// Higher runs earlier.
@@ -74,14 +74,14 @@ pub struct Planned {
 
 /// A request as the upstream would get it, if no plugin changed it.
 #[derive(Clone, Debug)]
-pub struct Forwarded {
+pub struct ForwardedRequest {
     /// Method and address.
     pub request: String,
     /// Header fields, in order.
     pub headers: Vec<(String, String)>,
 }
 
-impl Question {
+impl ExplainRequest {
     /// A request as a client would make it: a method, a URL (or a path alone) and headers, `Name: value` each.
     ///
     /// # Errors
@@ -108,21 +108,22 @@ impl Question {
 impl Proxy {
     /// Says what would become of a request that came from this machine.
     #[must_use]
-    pub fn explain(&self, snapshot: &Snapshot, question: Question) -> Explanation {
-        let Question(request) = question;
+    pub fn explain(&self, snapshot: &Snapshot, question: ExplainRequest) -> Explanation {
+        let ExplainRequest(request) = question;
         let tls = request.uri().scheme_str() == Some("https");
         let port = request.uri().port_u16().unwrap_or(if tls { 443 } else { 80 });
         let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         let tls_agreed = tls.then(|| agreed(request.uri().host()));
-        let connection = Connection::new(peer, local, tls_agreed, watch::channel(Stage::Open).1);
+        let connection =
+            ClientConnection::new(peer, local, tls_agreed, watch::channel(ShutdownStage::Open).1);
         let request = with_host(request).map(|()| Body::Empty);
         let id = RequestId::random();
         let refused = self.refuse(&request, &id).map(|it| it.status().as_u16());
         let (head, body) = request.into_parts();
         let path = normalize(head.uri.path().as_bytes()).into_owned();
         let who = self.real_ip.client(peer.ip(), None, &head.headers);
-        let arrival = Arrival { client: who, started: Instant::now(), id };
+        let arrival = RequestArrival { client: who, started: Instant::now(), id };
         let exchange = new_exchange((head, body), &path, &connection, arrival);
         let host = exchange.head().host().as_bytes();
         let line = format!(
@@ -153,7 +154,7 @@ impl Proxy {
         if let (None, Some(destination)) = (explanation.answer, &step.destination) {
             let prefix_text = found.prefix_text(&path);
             let (connection, client) = (&connection, connection.address_of(who));
-            let way = Way { path: &path, prefix: found.prefix, prefix_text, connection, client };
+            let way = RouteContext { path: &path, prefix: found.prefix, prefix_text, connection, client };
             let Ok(head) = self.head(&exchange, route, destination, &way) else {
                 explanation.answer = Some((414, "the target is too long for the upstream"));
                 return explanation;
@@ -165,7 +166,7 @@ impl Proxy {
                 None => format!("{}:{}", origin.host(), origin.port()),
             };
             let request = format!("{} {place}{}", head.method, head.target);
-            explanation.upstream = Some(Forwarded { request, headers: fields(&head) });
+            explanation.upstream = Some(ForwardedRequest { request, headers: fields(&head) });
         }
         explanation
     }
@@ -194,10 +195,10 @@ impl Explanation {
 }
 
 /// What a client that asks for `host` agrees on with a listener. An address is no server name.
-fn agreed(host: Option<&str>) -> Tls {
+fn agreed(host: Option<&str>) -> ClientTls {
     let name = host.filter(|it| !it.starts_with('[') && it.parse::<Ipv4Addr>().is_err());
     let server_name = name.map(|it| it.to_ascii_lowercase().into());
-    Tls { server_name, version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" }
+    ClientTls { server_name, version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" }
 }
 
 /// A client names the host of the address that it asks, unless it is told another one.
@@ -216,24 +217,25 @@ fn with_host(mut request: Request<()>) -> Request<()> {
 }
 
 fn contenders(
-    candidates: &[(Candidate<'_>, &Route, &Step)],
+    candidates: &[(MatchCandidate<'_>, &Route, &RouteStep)],
     snapshot: &Snapshot,
     path: &[u8],
-) -> Vec<Contender> {
+) -> Vec<MatchingRoute> {
     let first = candidates.first().map(|(candidate, ..)| candidate.key);
-    let one = |(n, (candidate, route, _)): (usize, &(Candidate<'_>, &Route, &Step))| Contender {
-        name: route.name.clone().unwrap_or_else(|| route.id.to_string()),
-        matched: candidate
-            .prefix
-            .map(|end| String::from_utf8_lossy(path.get(..end).unwrap_or_default()).into_owned()),
-        rank: format!("{:?}", candidate.key),
-        lost: first.filter(|_| n > 0).map(|first| snapshot.rule(first, candidate.key)),
-    };
+    let one =
+        |(n, (candidate, route, _)): (usize, &(MatchCandidate<'_>, &Route, &RouteStep))| MatchingRoute {
+            name: route.name.clone().unwrap_or_else(|| route.id.to_string()),
+            matched: candidate
+                .prefix
+                .map(|end| String::from_utf8_lossy(path.get(..end).unwrap_or_default()).into_owned()),
+            rank: format!("{:?}", candidate.key),
+            lost: first.filter(|_| n > 0).map(|first| snapshot.rule(first, candidate.key)),
+        };
     candidates.iter().enumerate().map(one).collect()
 }
 
-fn planned(chain: &Chain) -> Vec<Planned> {
-    let one = |step: &crate::plugin::Step| Planned {
+fn planned(chain: &PluginChain) -> Vec<PlannedPlugin> {
+    let one = |step: &crate::plugin::ChainStep| PlannedPlugin {
         name: step.name,
         priority: step.priority,
         everyone: step.plugin.is_some(),
@@ -243,14 +245,14 @@ fn planned(chain: &Chain) -> Vec<Planned> {
 }
 
 /// What the gateway answers itself before plugins run, or in place of an upstream that there is not.
-fn self_made(exchange: &Exchange, route: &Route, step: &Step) -> Option<(u16, &'static str)> {
+fn self_made(exchange: &Exchange, route: &Route, step: &RouteStep) -> Option<(u16, &'static str)> {
     if let Some((refused, reason)) = protocol::refuse(exchange, route, step) {
         return Some((refused.status().as_u16(), reason));
     }
     step.destination.is_none().then_some((503, "the route has no service"))
 }
 
-fn fields(head: &Outbound<'_>) -> Vec<(String, String)> {
+fn fields(head: &UpstreamHead<'_>) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     head.give_fields(None, &mut |name, value| {
         fields.push((name.to_owned(), String::from_utf8_lossy(value).into_owned()));

@@ -16,11 +16,11 @@ const ACCEPTING: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Says of a request that it was one of CONNECT.
 #[derive(Clone, Copy)]
-struct Extended;
+struct ExtendedConnect;
 
 /// Says of an answer that it opens a tunnel.
 #[derive(Clone, Copy)]
-struct Opens;
+struct TunnelAccepted;
 
 /// Makes a handshake of a request that asks for WebSocket by CONNECT.
 pub(super) fn shake_hands(request: &mut Request<Body>) {
@@ -31,7 +31,7 @@ pub(super) fn shake_hands(request: &mut Request<Body>) {
         return;
     }
     *request.method_mut() = Method::GET;
-    request.extensions_mut().insert(Extended);
+    request.extensions_mut().insert(ExtendedConnect);
     let key = BASE64_STANDARD.encode(rand::rng().random::<[u8; 16]>());
     let fields = request.headers_mut();
     fields.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -45,7 +45,7 @@ pub(super) fn shake_hands(request: &mut Request<Body>) {
 /// Whether the upstream has understood the handshake that was made here; a client that made its own sees to that
 /// itself.
 pub(super) fn is_understood(asked: &ClientHead, extensions: &Extensions, answer: &Response<Body>) -> bool {
-    if extensions.get::<Extended>().is_none() {
+    if extensions.get::<ExtendedConnect>().is_none() {
         return true;
     }
     let key = asked.field(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -57,11 +57,11 @@ pub(super) fn is_understood(asked: &ClientHead, extensions: &Extensions, answer:
 
 /// Answers CONNECT with what was an answer to the handshake: the tunnel is open.
 pub(super) fn open(asked: &Extensions, answer: &mut Response<Body>) {
-    if asked.get::<Extended>().is_none() {
+    if asked.get::<ExtendedConnect>().is_none() {
         return;
     }
     *answer.status_mut() = StatusCode::OK;
-    answer.extensions_mut().insert(Opens);
+    answer.extensions_mut().insert(TunnelAccepted);
     for name in [SEC_WEBSOCKET_ACCEPT, CONNECTION, UPGRADE] {
         answer.headers_mut().remove(name);
     }
@@ -70,9 +70,9 @@ pub(super) fn open(asked: &Extensions, answer: &mut Response<Body>) {
 /// Whether an answer to CONNECT would say that a tunnel is open where there is none.
 pub(super) fn misleads(asked: &Extensions, answer: &Response<Body>) -> bool {
     let status = answer.status();
-    asked.get::<Extended>().is_some()
+    asked.get::<ExtendedConnect>().is_some()
         && (status.is_success() || status.is_informational())
-        && answer.extensions().get::<Opens>().is_none()
+        && answer.extensions().get::<TunnelAccepted>().is_none()
 }
 
 #[cfg(test)]

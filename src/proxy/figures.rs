@@ -5,14 +5,14 @@ use std::time::Duration;
 use http::Response;
 
 use crate::{
-    body::{Body, Reset},
+    body::{Body, StreamReset},
     document::Value,
 };
 
 /// The status of an answer; one that the client never sees (a reset) has nginx's for that.
 pub(super) fn status(response: &Response<Body>) -> u16 {
     const NOTHING: u16 = 444;
-    if response.extensions().get::<Reset>().is_some() { NOTHING } else { response.status().as_u16() }
+    if response.extensions().get::<StreamReset>().is_some() { NOTHING } else { response.status().as_u16() }
 }
 
 /// What an entity is called: by its name, or else by its id.

@@ -5,27 +5,27 @@ use std::{borrow::Cow, net::SocketAddr, time::Instant};
 use http::{HeaderValue, Method, StatusCode, Version, header, uri::PathAndQuery};
 
 use super::{
-    Connection, Hop, Outcome, Proxy, extended_connect,
-    headers::{self, DeniedTrailers, Forwarding, Proxied, Scheme, response_headers},
+    ClientConnection, Proxy, RequestOutcome, UpstreamTiming, extended_connect,
+    headers::{self, ClientScheme, DeniedTrailers, ForwardedFields, ProxiedFields, response_headers},
     milliseconds, request_body,
-    tries::Noted,
+    tries::AttemptRecorder,
     tunnel,
 };
 use crate::{
-    balancer::{Asked, Hashed},
+    balancer::{HashableRequest, RequestHash},
     body::{Body, BodyError},
     entity::Route,
     plugin::Exchange,
-    reply::{self, Phase},
+    reply::{self, ReplyPhase},
     request_head::{ClientHead, UpstreamRequest},
     router::join,
     snapshot::Destination,
-    upstream::{Failure, Head},
+    upstream::{RequestHead, SendFailure},
     uri_path::encode,
 };
 
 /// How a request came to its Route.
-pub(super) struct Way<'a> {
+pub(super) struct RouteContext<'a> {
     /// The path in normal form.
     pub(super) path: &'a [u8],
     /// How many of its bytes the Route matched.
@@ -33,22 +33,22 @@ pub(super) struct Way<'a> {
     /// What these bytes are to the Route.
     pub(super) prefix_text: Option<&'a [u8]>,
     /// The connection that it came over.
-    pub(super) connection: &'a Connection,
+    pub(super) connection: &'a ClientConnection,
     /// The address of the client.
     pub(super) client: Cow<'a, str>,
 }
 
 /// What the upstream gets, but for the body.
 #[derive(Debug)]
-pub(super) struct Outbound<'a> {
+pub(super) struct UpstreamHead<'a> {
     pub(super) method: &'a Method,
     pub(super) target: PathAndQuery,
     client: &'a ClientHead,
     upstream: &'a UpstreamRequest,
-    forwarding: Forwarding<'a>,
+    forwarding: ForwardedFields<'a>,
 }
 
-impl Head for Outbound<'_> {
+impl RequestHead for UpstreamHead<'_> {
     fn method(&self) -> &Method {
         self.method
     }
@@ -72,11 +72,11 @@ impl Proxy {
         exchange: &mut Exchange,
         route: &Route,
         destination: &Destination,
-        way: &Way<'_>,
-    ) -> Outcome {
+        way: &RouteContext<'_>,
+    ) -> RequestOutcome {
         if let Err(error) = self.read_ahead(exchange, route).await {
             let id = exchange.request_id;
-            return Outcome::Produced(self.broken(&exchange.asked(), &error, &id));
+            return RequestOutcome::Produced(self.broken(&exchange.asked(), &error, &id));
         }
         let id = exchange.request_id.to_header();
         let version = exchange.head().version();
@@ -85,7 +85,7 @@ impl Proxy {
         let exchange = &*exchange;
         let head = match self.head(exchange, route, destination, way) {
             Ok(head) => head,
-            Err(status) => return Outcome::Produced(exchange.error(status, "the target is too long")),
+            Err(status) => return RequestOutcome::Produced(exchange.error(status, "the target is too long")),
         };
         let denied = || DeniedTrailers::of(exchange.head(), exchange.upstream.edits());
         let body = request_body::without_trailers(body, denied);
@@ -93,16 +93,16 @@ impl Proxy {
         let host = head.forwarding.upstream_host.as_ref().or_else(|| exchange.head().field(header::HOST));
         let kept_host = host.filter(|_| route.preserve_host || exchange.upstream.host().is_some());
         let peers = destination.balancer.choose(&self.resolver, &destination.origin, &hashed, kept_host);
-        let mut choice = Noted::new(peers, exchange.sent.as_deref(), head.target.as_str());
+        let mut choice = AttemptRecorder::new(peers, exchange.sent.as_deref(), head.target.as_str());
         let handed_over = Instant::now();
         let result = self.pool.send_over(&mut choice, &destination.limits, &head, body).await;
         let came = result.as_ref().map_or_else(|_| Instant::now(), |answer| answer.came.into_std());
-        let hop = Hop {
+        let hop = UpstreamTiming {
             proxy: handed_over.duration_since(exchange.started),
             waiting: came.duration_since(handed_over),
             answered: result.is_ok(),
         };
-        let mut proxied = Proxied {
+        let mut proxied = ProxiedFields {
             version: Version::HTTP_11,
             upstream_latency: milliseconds(hop.waiting),
             proxy_latency: milliseconds(hop.proxy),
@@ -134,7 +134,7 @@ impl Proxy {
                 if proxied.upgrade {
                     extended_connect::open(&exchange.extensions, &mut response);
                 }
-                Outcome::Proxied(response, hop)
+                RequestOutcome::Proxied(response, hop)
             }
             Err(failure) => self.failed(exchange, &failure, destination, choice.address(), &proxied, hop),
         }
@@ -144,25 +144,25 @@ impl Proxy {
     fn failed(
         &self,
         exchange: &Exchange,
-        failure: &Failure,
+        failure: &SendFailure,
         destination: &Destination,
         address: Option<SocketAddr>,
-        proxied: &Proxied,
-        hop: Hop,
-    ) -> Outcome {
+        proxied: &ProxiedFields,
+        hop: UpstreamTiming,
+    ) -> RequestOutcome {
         let (host, port) = (destination.origin.host(), destination.origin.port());
         let place = address.map_or_else(|| format!("{host}:{port}"), |address| format!("{host} ({address})"));
         let (method, path) = (exchange.head().method(), exchange.head().path());
         tracing::warn!("{method} {path}: upstream {place}: {failure}");
         let (status, message) = (failure.cause.status(), failure.cause.message());
         let reached = failure.cause.reached_upstream();
-        let phase = if reached { Phase::Proxy(self.error_format) } else { Phase::Access };
+        let phase = if reached { ReplyPhase::Proxy(self.error_format) } else { ReplyPhase::Access };
         let mut response = reply::error(&exchange.asked(), phase, status, message, &exchange.request_id);
         if !reached {
-            return Outcome::Produced(response);
+            return RequestOutcome::Produced(response);
         }
         response_headers(response.headers_mut(), proxied, self.tokens);
-        Outcome::Proxied(response, hop)
+        RequestOutcome::Proxied(response, hop)
     }
 
     /// Reads a small body before there is an upstream to wait for it, if the Route wants it so. (Kong: Route
@@ -189,22 +189,22 @@ impl Proxy {
         exchange: &'a Exchange,
         route: &Route,
         destination: &Destination,
-        way: &'a Way<'_>,
-    ) -> Result<Outbound<'a>, StatusCode> {
+        way: &'a RouteContext<'_>,
+    ) -> Result<UpstreamHead<'a>, StatusCode> {
         let (client, upstream) = (exchange.head(), &exchange.upstream);
-        let Connection { local, tls, .. } = way.connection;
+        let ClientConnection { local, tls, .. } = way.connection;
         // HTTP/1.1 has to name a host, also where the client's HTTP/1.0 did not, or where a plugin has removed it.
         let keeps_host =
             route.preserve_host && !client.host().is_empty() && !upstream.edits().replaces(&header::HOST);
-        Ok(Outbound {
+        Ok(UpstreamHead {
             method: exchange.upstream_method(),
             target: self.target(exchange, route, destination, way)?,
             client,
             upstream,
-            forwarding: Forwarding {
+            forwarding: ForwardedFields {
                 peer: way.connection.address(),
                 client: &way.client,
-                scheme: if tls.is_some() { Scheme::Https } else { Scheme::Http },
+                scheme: if tls.is_some() { ClientScheme::Https } else { ClientScheme::Http },
                 port: self.port_maps.public(local.port()),
                 stripped_prefix: way.prefix_text.filter(|_| route.strip_path),
                 request_id: self.upstream_request_id.then(|| exchange.request_id.as_str()),
@@ -227,7 +227,7 @@ impl Proxy {
         exchange: &Exchange,
         route: &Route,
         destination: &Destination,
-        way: &Way<'_>,
+        way: &RouteContext<'_>,
     ) -> Result<PathAndQuery, StatusCode> {
         let handling = self.flavor.path_handling(route.path_handling);
         let client = exchange.head();
@@ -254,12 +254,12 @@ impl Proxy {
 }
 
 /// What decides who gets a request, where that depends on the request.
-fn hash(exchange: &Exchange, destination: &Destination) -> Hashed {
+fn hash(exchange: &Exchange, destination: &Destination) -> RequestHash {
     if !destination.balancer.hashes() {
-        return Hashed::default();
+        return RequestHash::default();
     }
     let identity = exchange.identity.as_ref();
-    destination.balancer.hash(&Asked {
+    destination.balancer.hash(&HashableRequest {
         consumer: identity.map(|it| it.consumer.id.as_str().into()),
         client: exchange.client.ip(),
         headers: &exchange.edited_fields(),

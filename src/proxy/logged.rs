@@ -14,26 +14,26 @@ use std::{
 use http::Response;
 
 use super::{
-    Connection,
+    ClientConnection,
     figures::{milliseconds, status},
 };
 use crate::{
     body::Body,
-    plugin::{Answer, Chain, Exchange, Plugin, Record},
+    plugin::{Exchange, Plugin, PluginChain, RequestRecord, ResponseRecord},
     settings::PortMaps,
     supervise::catch,
 };
 
 /// A request with the plugins that are told of it; dropping it tells them.
-pub(super) struct Logged {
-    record: Record,
+pub(super) struct LoggedRequest {
+    record: RequestRecord,
     started: Instant,
     /// Bytes of the body of the request.
     received: Arc<AtomicU64>,
     loggers: Vec<Arc<dyn Plugin>>,
 }
 
-impl Logged {
+impl LoggedRequest {
     /// Notes bytes of the body of the answer.
     pub(super) fn sent(&mut self, bytes: u64) {
         if let Some(answer) = &mut self.record.answer {
@@ -42,7 +42,7 @@ impl Logged {
     }
 }
 
-impl Drop for Logged {
+impl Drop for LoggedRequest {
     fn drop(&mut self) {
         self.record.took = self.started.elapsed();
         self.record.size += self.received.load(Relaxed);
@@ -54,34 +54,34 @@ impl Drop for Logged {
     }
 }
 
-impl std::fmt::Debug for Logged {
+impl std::fmt::Debug for LoggedRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Logged").field("record", &self.record).finish_non_exhaustive()
     }
 }
 
-/// A request on its way through its chain. If it is dropped before [`Visit::close`], its client has left.
-pub(super) struct Visit<'a> {
+/// A request on its way through its chain. If it is dropped before [`RequestContext::close`], its client has left.
+pub(super) struct RequestContext<'a> {
     exchange: Exchange,
-    chain: &'a Chain,
-    connection: &'a Connection,
+    chain: &'a PluginChain,
+    connection: &'a ClientConnection,
     ports: &'a PortMaps,
     received: Option<Arc<AtomicU64>>,
     closed: bool,
 }
 
-impl<'a> Visit<'a> {
+impl<'a> RequestContext<'a> {
     pub(super) fn new(
         exchange: Exchange,
-        chain: &'a Chain,
-        connection: &'a Connection,
+        chain: &'a PluginChain,
+        connection: &'a ClientConnection,
         ports: &'a PortMaps,
     ) -> Self {
         Self { exchange, chain, connection, ports, received: None, closed: false }
     }
 
     /// The plugins of its Route are those that count from now on.
-    pub(super) fn enter(&mut self, chain: &'a Chain) {
+    pub(super) fn enter(&mut self, chain: &'a PluginChain) {
         self.chain = chain;
         if chain.logs() && !matches!(self.exchange.body, Body::Empty) {
             let received = Arc::new(AtomicU64::new(0));
@@ -91,12 +91,12 @@ impl<'a> Visit<'a> {
         }
     }
 
-    pub(super) const fn chain(&self) -> &'a Chain {
+    pub(super) const fn chain(&self) -> &'a PluginChain {
         self.chain
     }
 
     /// What is to be told when the answer has ended, if anybody wants to be; nothing is left of the request then.
-    pub(super) fn close(&mut self, response: Option<&Response<Body>>) -> Option<Box<Logged>> {
+    pub(super) fn close(&mut self, response: Option<&Response<Body>>) -> Option<Box<LoggedRequest>> {
         if mem::replace(&mut self.closed, true) || !self.chain.logs() {
             return None;
         }
@@ -109,7 +109,8 @@ impl<'a> Visit<'a> {
         let place = place(exchange, self.connection, self.ports);
         let head = exchange.take_head();
         let client = exchange.client.ip();
-        let mut record = Record::new(exchange.request_id, head.method, head.target, head.fields, client);
+        let mut record =
+            RequestRecord::new(exchange.request_id, head.method, head.target, head.fields, client);
         record.place = place;
         record.size = head.size;
         record.tls = self.connection.tls.as_ref().map(|tls| (tls.version, tls.cipher));
@@ -119,18 +120,18 @@ impl<'a> Visit<'a> {
         record.identity = exchange.identity.take();
         record.sent =
             exchange.sent.take().map(|it| mem::take(&mut *it.lock().unwrap_or_else(PoisonError::into_inner)));
-        record.answer = response.map(|it| Answer {
+        record.answer = response.map(|it| ResponseRecord {
             status: status(it),
             fields: it.headers().clone(),
             body: 0,
             head_after: milliseconds(started.elapsed()),
         });
         let received = self.received.take().unwrap_or_default();
-        Some(Box::new(Logged { record, started, received, loggers }))
+        Some(Box::new(LoggedRequest { record, started, received, loggers }))
     }
 }
 
-impl Deref for Visit<'_> {
+impl Deref for RequestContext<'_> {
     type Target = Exchange;
 
     fn deref(&self) -> &Exchange {
@@ -138,20 +139,20 @@ impl Deref for Visit<'_> {
     }
 }
 
-impl DerefMut for Visit<'_> {
+impl DerefMut for RequestContext<'_> {
     fn deref_mut(&mut self) -> &mut Exchange {
         &mut self.exchange
     }
 }
 
-impl Drop for Visit<'_> {
+impl Drop for RequestContext<'_> {
     fn drop(&mut self) {
         drop(self.close(None));
     }
 }
 
 /// The scheme, the host and the port that a request was sent to.
-fn place(exchange: &Exchange, connection: &Connection, ports: &PortMaps) -> String {
+fn place(exchange: &Exchange, connection: &ClientConnection, ports: &PortMaps) -> String {
     let scheme = if exchange.tls { "https" } else { "http" };
     let name = exchange.head().authority().host();
     format!("{scheme}://{name}:{}", ports.public(connection.local.port()))

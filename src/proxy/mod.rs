@@ -38,10 +38,10 @@ mod tests;
 mod tries;
 mod tunnel;
 
-pub use connection::{Connection, Stage, Tls};
-pub use explain::{Contender, Explanation, Forwarded, Planned, Question};
+pub use connection::{ClientConnection, ClientTls, ShutdownStage};
+pub use explain::{ExplainRequest, Explanation, ForwardedRequest, MatchingRoute, PlannedPlugin};
 pub(crate) use headers::strip_answer_trailers;
-pub use log::Told;
+pub use log::RequestLog;
 pub use refuse::wrong_coding;
 
 use std::{
@@ -54,66 +54,66 @@ use std::{
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use self::{
-    arrival::{Arrival, captures, new_exchange, router_request},
-    client_address::{Client, RealIp},
+    arrival::{RequestArrival, captures, new_exchange, router_request},
+    client_address::{ClientAddress, RealIp},
     figures::{label, milliseconds},
     headers::{HeaderTokens, produced_headers},
-    logged::Visit,
-    refuse::{Bounds, goes_no_further},
-    request_body::Patience,
+    logged::RequestContext,
+    refuse::{RequestBounds, goes_no_further},
+    request_body::BodyLimits,
 };
 use crate::{
-    access_log::{self, About, AccessLog},
-    balancer::Keeper,
+    access_log::{self, AccessLog, RouteFields},
+    balancer::BackgroundTasks,
     body::{Body, BodyBuffers},
-    dns::Resolver,
+    dns::DnsResolver,
     entity::Route,
-    plugin::{Chain, Exchange},
-    reply::{self, Format, Phase, Templates},
+    plugin::{Exchange, PluginChain},
+    reply::{self, ErrorFormat, ErrorTemplates, ReplyPhase},
     request_id::RequestId,
-    router::Flavor,
+    router::MatchFlavor,
     settings::{ErrorType, PortMaps, RouterFlavor, Settings},
-    snapshot::{Destination, Live, Step},
+    snapshot::{Destination, LiveSnapshot, RouteStep},
     supervise::catch_future,
-    upstream::{Pool, PoolSettings},
+    upstream::{ConnectionPool, PoolSettings},
     uri_path::normalize,
 };
 
 /// Takes requests through.
 #[derive(Debug)]
 pub struct Proxy {
-    live: Arc<Live>,
-    pool: Pool,
-    resolver: Resolver,
+    live: Arc<LiveSnapshot>,
+    pool: ConnectionPool,
+    resolver: DnsResolver,
     tokens: HeaderTokens,
     upstream_request_id: bool,
-    bounds: Bounds,
-    patience: Patience,
+    bounds: RequestBounds,
+    patience: BodyLimits,
     /// How much of a body is read ahead, if the Route wants it. (Kong: `client_body_buffer_size`.)
     read_ahead: usize,
     /// The memory for bodies that are held, which plugins use, too.
     buffers: BodyBuffers,
     real_ip: RealIp,
     port_maps: PortMaps,
-    flavor: Flavor,
+    flavor: MatchFlavor,
     /// The format of errors for clients that have no wish.
-    error_format: Format,
+    error_format: ErrorFormat,
     /// What errors look like, where the user has said it.
-    templates: Option<Arc<Templates>>,
+    templates: Option<Arc<ErrorTemplates>>,
     log: Option<Arc<AccessLog>>,
 }
 
 /// How the answer to a request came about: it decides which headers tell of it.
-enum Outcome {
+enum RequestOutcome {
     /// The gateway made it.
     Produced(Response<Body>),
     /// An upstream gave it, or was to give it.
-    Proxied(Response<Body>, Hop),
+    Proxied(Response<Body>, UpstreamTiming),
 }
 
 /// The way to an upstream.
 #[derive(Clone, Copy, Debug)]
-struct Hop {
+struct UpstreamTiming {
     /// From the request's arrival to handing it over.
     proxy: Duration,
     /// From then to the head of the response.
@@ -124,19 +124,19 @@ struct Hop {
 
 /// The format of a media type.
 #[must_use]
-pub const fn format(of: ErrorType) -> Format {
+pub const fn format(of: ErrorType) -> ErrorFormat {
     match of {
-        ErrorType::Json => Format::Json,
-        ErrorType::Xml => Format::Xml,
-        ErrorType::Html => Format::Html,
-        ErrorType::Plain => Format::Plain,
+        ErrorType::Json => ErrorFormat::Json,
+        ErrorType::Xml => ErrorFormat::Xml,
+        ErrorType::Html => ErrorFormat::Html,
+        ErrorType::Plain => ErrorFormat::Plain,
     }
 }
 
 impl Proxy {
     /// Serves what is current in `live`.
     #[must_use]
-    pub fn new(live: Arc<Live>, settings: &Settings) -> Self {
+    pub fn new(live: Arc<LiveSnapshot>, settings: &Settings) -> Self {
         let pool = PoolSettings {
             idle_per_origin: settings.upstream_keepalive_pool_size,
             idle_timeout: settings.upstream_keepalive_idle_timeout.unwrap_or(Duration::MAX),
@@ -145,12 +145,12 @@ impl Proxy {
                 .map_or(u32::MAX, |most| u32::try_from(most.get()).unwrap_or(u32::MAX)),
         };
         Self {
-            pool: Pool::new(pool),
-            resolver: Resolver::new(names::options(&settings.dns)),
+            pool: ConnectionPool::new(pool),
+            resolver: DnsResolver::new(names::options(&settings.dns)),
             tokens: HeaderTokens::from(settings.headers),
             upstream_request_id: settings.upstream_request_id,
-            bounds: Bounds::from(settings),
-            patience: Patience {
+            bounds: RequestBounds::from(settings),
+            patience: BodyLimits {
                 most: settings.client_max_body_size.map(NonZeroU64::get),
                 pause: settings.client_body_timeout,
             },
@@ -160,9 +160,9 @@ impl Proxy {
             real_ip: RealIp::from(settings),
             port_maps: settings.port_maps.clone(),
             flavor: match settings.router_flavor {
-                RouterFlavor::Traditional => Flavor::Traditional,
-                RouterFlavor::TraditionalCompatible => Flavor::TraditionalCompatible,
-                RouterFlavor::Expressions => Flavor::Expressions,
+                RouterFlavor::Traditional => MatchFlavor::Traditional,
+                RouterFlavor::TraditionalCompatible => MatchFlavor::TraditionalCompatible,
+                RouterFlavor::Expressions => MatchFlavor::Expressions,
             },
             error_format: format(settings.error_default_type),
             templates: None,
@@ -172,7 +172,7 @@ impl Proxy {
 
     /// Lets errors look like this. (Kong: `error_template_html` and its like.)
     #[must_use]
-    pub fn with_templates(mut self, templates: Templates) -> Self {
+    pub fn with_templates(mut self, templates: ErrorTemplates) -> Self {
         self.templates = (!templates.is_empty()).then(|| Arc::new(templates));
         self
     }
@@ -192,7 +192,7 @@ impl Proxy {
 
     /// Keeps the Upstreams of every Snapshot up to date (their names, their health), until it is dropped.
     pub async fn keep(&self) {
-        let mut keeper = Keeper::default();
+        let mut keeper = BackgroundTasks::default();
         loop {
             let changed = self.live.changed();
             keeper.keep(self.live.current().balancers(), &self.resolver, &self.pool);
@@ -204,15 +204,15 @@ impl Proxy {
     pub async fn answer(
         &self,
         mut request: Request<Body>,
-        connection: &Connection,
-    ) -> (Response<Body>, Told) {
+        connection: &ClientConnection,
+    ) -> (Response<Body>, RequestLog) {
         let started = Instant::now();
         let id = RequestId::random();
         extended_connect::shake_hands(&mut request);
         let who = self.who(connection, request.headers());
         let line = self.line(&request, (connection, who), started, &id);
-        let mut told = Told { line, ..Told::default() };
-        let arrival = Arrival { client: who, started, id };
+        let mut told = RequestLog { line, ..RequestLog::default() };
+        let arrival = RequestArrival { client: who, started, id };
         let responded = {
             let responding = pin!(self.respond(request, connection, &arrival, &mut told));
             catch_future(responding).await
@@ -222,19 +222,19 @@ impl Proxy {
     }
 
     /// Who the client is, as far as is known.
-    fn who(&self, connection: &Connection, headers: &HeaderMap) -> Client {
+    fn who(&self, connection: &ClientConnection, headers: &HeaderMap) -> ClientAddress {
         self.real_ip.client(connection.peer.ip(), connection.announced.map(|it| it.ip()), headers)
     }
 
     fn line(
         &self,
         request: &Request<Body>,
-        (connection, who): (&Connection, Client),
+        (connection, who): (&ClientConnection, ClientAddress),
         started: Instant,
         id: &RequestId,
-    ) -> Option<access_log::Line> {
+    ) -> Option<access_log::LogLine> {
         let log = self.log.as_ref()?;
-        let asked = access_log::Asked {
+        let asked = access_log::RequestFields {
             client: &connection.address_of(who),
             method: request.method(),
             target: request.uri(),
@@ -248,12 +248,12 @@ impl Proxy {
     async fn respond(
         &self,
         request: Request<Body>,
-        connection: &Connection,
-        arrival: &Arrival,
-        told: &mut Told,
+        connection: &ClientConnection,
+        arrival: &RequestArrival,
+        told: &mut RequestLog,
     ) -> Response<Body> {
         if let Some(refusal) = self.refuse(&request, &arrival.id) {
-            told.answered(&refusal, About::default());
+            told.answered(&refusal, RouteFields::default());
             return self.produced(refusal, arrival.started, &arrival.id);
         }
         // One Snapshot for the whole request, whatever is published meanwhile.
@@ -263,7 +263,7 @@ impl Proxy {
         let found = snapshot.find(&router_request(visit.head(), &path, connection));
         let Some((found, route, step)) = found else {
             let response = visit.error(StatusCode::NOT_FOUND, "no Route matched with those values");
-            return self.finish(Outcome::Produced(response), None, visit, told);
+            return self.finish(RequestOutcome::Produced(response), None, visit, told);
         };
         visit.matched = Some(step.matched.clone());
         if let Some(counting) = &step.counting {
@@ -277,13 +277,13 @@ impl Proxy {
         }
         if let Some((response, _)) = protocol::refuse(&visit, route, step) {
             // Kong decides this before it looks for the Route's plugins.
-            return self.finish(Outcome::Produced(response), None, visit, told);
+            return self.finish(RequestOutcome::Produced(response), None, visit, told);
         }
         visit.enter(&step.chain);
         let outcome = if let Some(response) = step.chain.access(&mut visit).await {
-            Outcome::Produced(response)
+            RequestOutcome::Produced(response)
         } else {
-            let way = forward::Way {
+            let way = forward::RouteContext {
                 path: &path,
                 prefix: found.prefix,
                 prefix_text: found.prefix_text(&path),
@@ -303,35 +303,35 @@ impl Proxy {
         &'a self,
         request: Request<Body>,
         path: &[u8],
-        chain: &'a Chain,
-        connection: &'a Connection,
-        arrival: Arrival,
-    ) -> Visit<'a> {
+        chain: &'a PluginChain,
+        connection: &'a ClientConnection,
+        arrival: RequestArrival,
+    ) -> RequestContext<'a> {
         let (mut head, body) = request.into_parts();
         if let Some(templates) = &self.templates {
             head.extensions.insert(Arc::clone(templates));
         }
         let body = self.patience.watch(body);
         let exchange = new_exchange((head, body), path, connection, arrival);
-        Visit::new(exchange, chain, connection, &self.port_maps)
+        RequestContext::new(exchange, chain, connection, &self.port_maps)
     }
 
     async fn serve(
         &self,
         exchange: &mut Exchange,
         route: &Route,
-        step: &Step,
-        way: &forward::Way<'_>,
-    ) -> Outcome {
+        step: &RouteStep,
+        way: &forward::RouteContext<'_>,
+    ) -> RequestOutcome {
         match &step.destination {
-            _ if goes_no_further(exchange.head()) => Outcome::Produced(reply::empty(StatusCode::OK)),
+            _ if goes_no_further(exchange.head()) => RequestOutcome::Produced(reply::empty(StatusCode::OK)),
             Some(destination) => {
                 exchange.sent = step.chain.logs().then(Arc::default);
                 self.forward(exchange, route, destination, way).await
             }
             None => {
                 let message = "no Service found with those values";
-                Outcome::Produced(exchange.error(StatusCode::SERVICE_UNAVAILABLE, message))
+                RequestOutcome::Produced(exchange.error(StatusCode::SERVICE_UNAVAILABLE, message))
             }
         }
     }
@@ -339,25 +339,25 @@ impl Proxy {
     /// Runs the header filters, and tells of the answer in its headers and in the log.
     fn finish(
         &self,
-        outcome: Outcome,
+        outcome: RequestOutcome,
         destination: Option<&Destination>,
-        mut visit: Visit<'_>,
-        told: &mut Told,
+        mut visit: RequestContext<'_>,
+        told: &mut RequestLog,
     ) -> Response<Body> {
         let chain = visit.chain();
         let exchange = &*visit;
         let (mut response, hop) = match outcome {
-            Outcome::Proxied(mut response, hop) => {
+            RequestOutcome::Proxied(mut response, hop) => {
                 chain.header_filter(exchange, &mut response);
                 (response, Some(hop))
             }
-            Outcome::Produced(mut response) => {
+            RequestOutcome::Produced(mut response) => {
                 chain.header_filter(exchange, &mut response);
                 (self.produced(response, exchange.started, &exchange.request_id), None)
             }
         };
         if extended_connect::misleads(&exchange.extensions, &response) {
-            let phase = Phase::Proxy(self.error_format);
+            let phase = ReplyPhase::Proxy(self.error_format);
             let error =
                 reply::error(&exchange.asked(), phase, StatusCode::BAD_GATEWAY, None, &exchange.request_id);
             response = self.produced(error, exchange.started, &exchange.request_id);
@@ -365,7 +365,7 @@ impl Proxy {
         let matched =
             exchange.matched.as_deref().filter(|_| self.log.as_ref().is_some_and(|it| it.tells_about()));
         let upstream = destination.filter(|_| hop.is_some()).map(|it| (it.origin.host(), it.origin.port()));
-        let about = About {
+        let about = RouteFields {
             route: matched.and_then(|it| label(&it.route_record)),
             service: matched.and_then(|it| label(&it.service_record)),
             upstream,

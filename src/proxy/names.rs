@@ -1,20 +1,20 @@
 //! How names are looked up, as the settings say.
 
 use crate::{
-    dns::{Kind, Options},
-    settings::{Dns, DnsOrder},
+    dns::{DnsOptions, RecordKind},
+    settings::{DnsOrder, DnsSettings},
 };
 
 /// The resolver's options.
-pub(super) fn options(settings: &Dns) -> Options {
+pub(super) fn options(settings: &DnsSettings) -> DnsOptions {
     let kind = |it: &DnsOrder| match it {
-        DnsOrder::Srv => Some(Kind::Srv),
-        DnsOrder::A => Some(Kind::A),
-        DnsOrder::Aaaa => Some(Kind::Aaaa),
+        DnsOrder::Srv => Some(RecordKind::Srv),
+        DnsOrder::A => Some(RecordKind::A),
+        DnsOrder::Aaaa => Some(RecordKind::Aaaa),
         // The resolver follows names by itself.
         DnsOrder::Last | DnsOrder::Cname => None,
     };
-    Options {
+    DnsOptions {
         servers: settings.resolver.clone(),
         hosts_file: settings.hosts_file.clone(),
         order: settings.order.iter().filter_map(kind).collect(),

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Response, StatusCode, Version, header};
 
-use crate::{body::Body, entity::Route, plugin::Exchange, reply, snapshot::Step};
+use crate::{body::Body, entity::Route, plugin::Exchange, reply, snapshot::RouteStep};
 
 /// The status of gRPC for a call that was given up.
 const CANCELLED: u16 = 1;
@@ -11,7 +11,7 @@ const CANCELLED: u16 = 1;
 pub(super) fn refuse(
     exchange: &Exchange,
     route: &Route,
-    step: &Step,
+    step: &RouteStep,
 ) -> Option<(Response<Body>, &'static str)> {
     let insecure = step.https_only && !arrived_over_tls(exchange);
     if step.grpc {

@@ -22,11 +22,11 @@ use http::{
     header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, MAX_FORWARDS, RETRY_AFTER, TRANSFER_ENCODING},
 };
 
-use super::{Arrival, Connection, Proxy, Told};
+use super::{ClientConnection, Proxy, RequestArrival, RequestLog};
 use crate::{
-    access_log::About,
+    access_log::RouteFields,
     body::{Body, BodyError},
-    reply::{self, Asked, Phase, default_message},
+    reply::{self, ErrorRequest, ReplyPhase, default_message},
     request_head::{Authority, ClientHead},
     request_id::RequestId,
     settings::{HeaderBuffers, Settings},
@@ -42,13 +42,13 @@ const FIELDS_TOO_LARGE: u16 = 494;
 
 /// How large a request may be.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(super) struct RequestBounds {
     head: HeaderBuffers,
     fields: usize,
     body: Option<u64>,
 }
 
-impl From<&Settings> for Bounds {
+impl From<&Settings> for RequestBounds {
     fn from(settings: &Settings) -> Self {
         let body = settings.client_max_body_size.map(std::num::NonZeroU64::get);
         Self { head: settings.large_client_header_buffers, fields: settings.max_headers, body }
@@ -62,8 +62,8 @@ impl Proxy {
         Some(self.refusal(&self.asked(request), status, id))
     }
 
-    fn asked<'a>(&'a self, request: &'a Request<Body>) -> Asked<'a> {
-        Asked {
+    fn asked<'a>(&'a self, request: &'a Request<Body>) -> ErrorRequest<'a> {
+        ErrorRequest {
             method: request.method(),
             version: request.version(),
             headers: request.headers(),
@@ -75,7 +75,7 @@ impl Proxy {
     pub fn unreadable(&self, status: StatusCode, id: &RequestId) -> Response<Body> {
         let (method, headers) = (Method::GET, HeaderMap::new());
         let templates = self.templates.as_deref();
-        let asked = Asked { method: &method, version: Version::HTTP_11, headers: &headers, templates };
+        let asked = ErrorRequest { method: &method, version: Version::HTTP_11, headers: &headers, templates };
         let response = match status.as_u16() {
             505 => reply::page(&asked, status),
             431 => self.refusal(&asked, StatusCode::from_u16(FIELDS_TOO_LARGE).unwrap_or(status), id),
@@ -85,41 +85,55 @@ impl Proxy {
     }
 
     /// The answer to a request while there are too many others, and what is told of it.
-    pub fn overloaded(&self, request: &Request<Body>, connection: &Connection) -> (Response<Body>, Told) {
+    pub fn overloaded(
+        &self,
+        request: &Request<Body>,
+        connection: &ClientConnection,
+    ) -> (Response<Body>, RequestLog) {
         let (started, id) = (Instant::now(), RequestId::random());
         let who = self.who(connection, request.headers());
         let line = self.line(request, (connection, who), started, &id);
-        let mut told = Told { line, ..Told::default() };
-        let (phase, message) = (Phase::Proxy(self.error_format), "Too many requests at a time");
+        let mut told = RequestLog { line, ..RequestLog::default() };
+        let (phase, message) = (ReplyPhase::Proxy(self.error_format), "Too many requests at a time");
         let (asked, status) = (self.asked(request), StatusCode::SERVICE_UNAVAILABLE);
         let mut response = reply::error(&asked, phase, status, Some(message), &id);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         let response = self.produced(response, started, &id);
-        told.answered(&response, About::default());
+        told.answered(&response, RouteFields::default());
         (response, told)
     }
 
     /// The answer to a request whose own answer panicked half-way: nothing of the request is left.
-    pub(super) fn panicked(&self, panicked: &Panicked, arrival: &Arrival, told: &mut Told) -> Response<Body> {
-        let Arrival { started, id, .. } = arrival;
+    pub(super) fn panicked(
+        &self,
+        panicked: &Panicked,
+        arrival: &RequestArrival,
+        told: &mut RequestLog,
+    ) -> Response<Body> {
+        let RequestArrival { started, id, .. } = arrival;
         tracing::error!("request {id} is answered with 500: it {panicked}");
-        let asked = Asked {
+        let asked = ErrorRequest {
             method: &Method::GET,
             version: Version::HTTP_11,
             headers: &HeaderMap::new(),
             templates: self.templates.as_deref(),
         };
-        let phase = Phase::Proxy(self.error_format);
+        let phase = ReplyPhase::Proxy(self.error_format);
         let response = reply::error(&asked, phase, StatusCode::INTERNAL_SERVER_ERROR, None, id);
         let response = self.produced(response, *started, id);
-        told.answered(&response, About::default());
+        told.answered(&response, RouteFields::default());
         response
     }
 
     /// The answer to a request whose body broke off; it ends the connection.
-    pub(super) fn broken(&self, asked: &Asked<'_>, error: &BodyError, id: &RequestId) -> Response<Body> {
+    pub(super) fn broken(
+        &self,
+        asked: &ErrorRequest<'_>,
+        error: &BodyError,
+        id: &RequestId,
+    ) -> Response<Body> {
         let Some(message) = error.message() else { return self.refusal(asked, error.status(), id) };
-        let mut response = reply::error(asked, Phase::Access, error.status(), Some(message), id);
+        let mut response = reply::error(asked, ReplyPhase::Access, error.status(), Some(message), id);
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(seconds) = error.retry_after() {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -128,8 +142,13 @@ impl Proxy {
     }
 
     /// An answer that ends the connection.
-    pub(super) fn refusal(&self, asked: &Asked<'_>, status: StatusCode, id: &RequestId) -> Response<Body> {
-        let phase = Phase::Proxy(self.error_format);
+    pub(super) fn refusal(
+        &self,
+        asked: &ErrorRequest<'_>,
+        status: StatusCode,
+        id: &RequestId,
+    ) -> Response<Body> {
+        let phase = ReplyPhase::Proxy(self.error_format);
         let mut response = if status.as_u16() == FIELDS_TOO_LARGE {
             let message = default_message(status);
             reply::error(asked, phase, StatusCode::BAD_REQUEST, Some(&message), id)
@@ -142,7 +161,7 @@ impl Proxy {
 }
 
 /// What is wrong with a request, as a status.
-fn fault(request: &Request<Body>, bounds: &Bounds) -> Option<StatusCode> {
+fn fault(request: &Request<Body>, bounds: &RequestBounds) -> Option<StatusCode> {
     let path = request.uri().path();
     let status = match *request.method() {
         Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
@@ -179,7 +198,7 @@ pub fn wrong_coding(request: &Request<Body>) -> Option<StatusCode> {
 }
 
 /// Whether a request is one that HTTP/2 can carry and HTTP/1.1 cannot.
-fn is_malformed(request: &Request<Body>, bounds: &Bounds) -> bool {
+fn is_malformed(request: &Request<Body>, bounds: &RequestBounds) -> bool {
     let (uri, headers) = (request.uri(), request.headers());
     let has_path = uri.path_and_query().is_some_and(|it| it.as_str().starts_with('/'));
     let scheme = uri.scheme_str().map(str::as_bytes);
@@ -201,7 +220,7 @@ fn has_blank_ends(headers: &HeaderMap) -> bool {
 }
 
 /// What is too large in a request.
-fn excess(request: &Request<Body>, bounds: &Bounds) -> Option<StatusCode> {
+fn excess(request: &Request<Body>, bounds: &RequestBounds) -> Option<StatusCode> {
     let HeaderBuffers { number, size } = bounds.head;
     let target = request.uri().path_and_query().map_or(0, |it| it.as_str().len());
     if target > size {
@@ -261,7 +280,8 @@ mod tests {
     /// Checks what is wrong with a GET of these fields, if 100 bytes a field, 300 in all and 5 of a body are allowed.
     #[track_caller]
     fn check_size(target: usize, fields: &[(&'static str, usize)], expected: Option<u16>) {
-        let bounds = Bounds { head: HeaderBuffers { number: 3, size: 100 }, fields: 100, body: Some(5) };
+        let bounds =
+            RequestBounds { head: HeaderBuffers { number: 3, size: 100 }, fields: 100, body: Some(5) };
         let mut request = Request::get(format!("/{}", "t".repeat(target - 1))).body(Body::Empty).unwrap();
         request.headers_mut().insert("host", HeaderValue::from_static("a"));
         for (name, size) in fields {
@@ -328,7 +348,7 @@ mod tests {
     /// Checks what is wrong with a request of HTTP/2 that has these further fields, if three are allowed.
     #[track_caller]
     fn check_form(target: &str, fields: &[(&'static str, &'static str)], expected: Option<u16>) {
-        let bounds = Bounds { head: HeaderBuffers::default(), fields: 3, body: None };
+        let bounds = RequestBounds { head: HeaderBuffers::default(), fields: 3, body: None };
         let mut request = Request::get(target).version(Version::HTTP_2).body(Body::Empty).unwrap();
         for (name, value) in fields {
             request.headers_mut().append(*name, HeaderValue::from_static(value));

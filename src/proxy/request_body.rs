@@ -16,7 +16,7 @@ use crate::body::{Body, BodyError};
 
 /// What a client may do with the body of a request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct BodyLimits {
     /// The most bytes, if there is a limit. (Kong: `client_max_body_size`.)
     pub(super) most: Option<u64>,
     /// The longest pause. (nginx: `client_body_timeout`.)
@@ -24,7 +24,7 @@ pub(super) struct Patience {
 }
 
 /// A body that comes from a client, watched.
-struct Watched {
+struct LimitedBody {
     incoming: Incoming,
     left: Option<u64>,
     pause: Duration,
@@ -38,12 +38,12 @@ struct Pruned {
     denied: DeniedTrailers,
 }
 
-impl Patience {
+impl BodyLimits {
     /// Watches a body that is still to come.
     pub(super) fn watch(self, body: Body) -> Body {
         let Body::Incoming(incoming) = body else { return body };
         let Self { most, pause } = self;
-        Body::boxed(Watched { incoming, left: most, pause, stall: None, waiting: false })
+        Body::boxed(LimitedBody { incoming, left: most, pause, stall: None, waiting: false })
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn without_trailers(body: Body, denied: impl FnOnce() -> Option<Denie
     }
 }
 
-impl Watched {
+impl LimitedBody {
     /// Waits for the next byte, but no longer than a client may pause.
     fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.pause)));
@@ -87,7 +87,7 @@ impl Watched {
     }
 }
 
-impl hyper::body::Body for Watched {
+impl hyper::body::Body for LimitedBody {
     type Data = Bytes;
     type Error = BodyError;
 

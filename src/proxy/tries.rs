@@ -5,22 +5,22 @@ use std::{
     time::{Instant, UNIX_EPOCH},
 };
 
-use super::{Hop, figures::milliseconds};
+use super::{UpstreamTiming, figures::milliseconds};
 use crate::{
-    plugin::{Sent, Try},
-    upstream::{self, Cause, Failure, Outcome, Peer, Peers},
+    plugin::{UpstreamRecord, UpstreamTry},
+    upstream::{self, FailureCause, Peer, Peers, SendFailure, TryOutcome},
 };
 
 /// Peers that are watched while a request tries them.
-pub(super) struct Noted<'a, P> {
+pub(super) struct AttemptRecorder<'a, P> {
     pub(super) peers: P,
     /// What is noted; none if nobody wants to know it.
-    sent: Option<&'a Mutex<Sent>>,
+    sent: Option<&'a Mutex<UpstreamRecord>>,
 }
 
-impl<'a, P> Noted<'a, P> {
+impl<'a, P> AttemptRecorder<'a, P> {
     /// Watches the tries of a request with this target.
-    pub(super) fn new(peers: P, sent: Option<&'a Mutex<Sent>>, target: &str) -> Self {
+    pub(super) fn new(peers: P, sent: Option<&'a Mutex<UpstreamRecord>>, target: &str) -> Self {
         if let Some(sent) = sent {
             target.clone_into(&mut lock(sent).target);
         }
@@ -28,7 +28,11 @@ impl<'a, P> Noted<'a, P> {
     }
 
     /// Notes how long it took, and what the upstream answered, if it did.
-    pub(super) fn finish(self, hop: Hop, result: &Result<upstream::Answer, Failure>) -> P {
+    pub(super) fn finish(
+        self,
+        hop: UpstreamTiming,
+        result: &Result<upstream::UpstreamAnswer, SendFailure>,
+    ) -> P {
         if let Some(sent) = self.sent {
             let mut sent = lock(sent);
             sent.before = milliseconds(hop.proxy);
@@ -45,17 +49,23 @@ impl<'a, P> Noted<'a, P> {
     }
 }
 
-impl<P: Peers> Peers for Noted<'_, P> {
-    async fn next(&mut self) -> Result<Peer, Cause> {
+impl<P: Peers> Peers for AttemptRecorder<'_, P> {
+    async fn next(&mut self) -> Result<Peer, FailureCause> {
         let Some(sent) = self.sent else { return self.peers.next().await };
         let (picked, began) = (UNIX_EPOCH.elapsed().unwrap_or_default(), Instant::now());
         let peer = self.peers.next().await?;
-        let one = Try { address: peer.address, picked, picking: began.elapsed(), kept: false, failed: None };
+        let one = UpstreamTry {
+            address: peer.address,
+            picked,
+            picking: began.elapsed(),
+            kept: false,
+            failed: None,
+        };
         lock(sent).tries.push(one);
         Ok(peer)
     }
 
-    fn ended(&mut self, outcome: Outcome<'_>) {
+    fn ended(&mut self, outcome: TryOutcome<'_>) {
         if let (Some(sent), Err(cause)) = (self.sent, outcome)
             && let Some(last) = lock(sent).tries.last_mut()
         {
@@ -69,7 +79,7 @@ impl<P: Peers> Peers for Noted<'_, P> {
     }
 }
 
-fn lock(sent: &Mutex<Sent>) -> MutexGuard<'_, Sent> {
+fn lock(sent: &Mutex<UpstreamRecord>) -> MutexGuard<'_, UpstreamRecord> {
     // Noting a number does not panic.
     sent.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,8 +15,8 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{Connection, Stage};
-use crate::upstream::Switched;
+use super::{ClientConnection, ShutdownStage};
+use crate::upstream::UpgradedStream;
 
 /// A WebSocket frame that closes with 1001, "going away". (RFC 6455, sections 5.5.1 and 7.4.1)
 const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
@@ -31,7 +31,12 @@ const BUFFER: usize = 8 << 10;
 
 /// Ties the client's connection to the upstream's. `quiet` is how long both ends may be silent. (Kong: Service
 /// `read_timeout`.) Until it ends, the client's connection keeps its place among those that may be open.
-pub(super) fn open(client: OnUpgrade, upstream: Switched, quiet: Duration, connection: &Connection) {
+pub(super) fn open(
+    client: OnUpgrade,
+    upstream: UpgradedStream,
+    quiet: Duration,
+    connection: &ClientConnection,
+) {
     let (stage, place) = (connection.stage.clone(), connection.place.clone());
     tokio::spawn(async move {
         let _place = place;
@@ -47,7 +52,7 @@ async fn carry<C, U>(
     client: C,
     upstream: U,
     quiet: Duration,
-    mut stage: watch::Receiver<Stage>,
+    mut stage: watch::Receiver<ShutdownStage>,
 ) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite,
@@ -55,7 +60,7 @@ where
 {
     let (mut from_client, mut to_client) = tokio::io::split(client);
     let (mut from_upstream, mut to_upstream) = tokio::io::split(upstream);
-    let life = Life { began: Instant::now(), last: AtomicU64::new(0) };
+    let life = IdleTimer { began: Instant::now(), last: AtomicU64::new(0) };
     let both = async {
         let up = copy(&mut from_client, &mut to_upstream, &life);
         let down = copy(&mut from_upstream, &mut to_client, &life);
@@ -65,7 +70,7 @@ where
         ended = both => return ended,
         () = life.quiet_for(quiet) => return Err(io::ErrorKind::TimedOut.into()),
         // It fails only when the process is gone already.
-        _ = stage.wait_for(|stage| *stage == Stage::Over) => {}
+        _ = stage.wait_for(|stage| *stage == ShutdownStage::Over) => {}
     }
     let farewell = async {
         // An end in the middle of a frame will not understand, and is cut off all the same.
@@ -79,7 +84,7 @@ where
 }
 
 /// Copies until the end, and passes the end on.
-async fn copy<R, W>(from: &mut R, to: &mut W, life: &Life) -> io::Result<()>
+async fn copy<R, W>(from: &mut R, to: &mut W, life: &IdleTimer) -> io::Result<()>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -97,13 +102,13 @@ where
 }
 
 /// When something was last said.
-struct Life {
+struct IdleTimer {
     began: Instant,
     /// Milliseconds from `began`.
     last: AtomicU64,
 }
 
-impl Life {
+impl IdleTimer {
     fn goes_on(&self) {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(now, Relaxed);
@@ -128,7 +133,7 @@ mod tests {
     /// Lets a tunnel carry, and gives back the outer ends.
     fn tunnel(
         quiet: u64,
-        stage: watch::Receiver<Stage>,
+        stage: watch::Receiver<ShutdownStage>,
     ) -> (tokio::io::DuplexStream, tokio::io::DuplexStream, tokio::task::JoinHandle<io::Result<()>>) {
         let (client, inner_client) = tokio::io::duplex(64);
         let (upstream, inner_upstream) = tokio::io::duplex(64);
@@ -144,7 +149,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_go_both_ways_until_one_end_closes() {
-        let (_sender, stage) = watch::channel(Stage::Open);
+        let (_sender, stage) = watch::channel(ShutdownStage::Open);
         let (mut client, mut upstream, task) = tunnel(60, stage);
         client.write_all(b"up").await.unwrap();
         assert_eq!(read(&mut upstream).await, b"up");
@@ -158,7 +163,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_has_an_end() {
-        let (_sender, stage) = watch::channel(Stage::Open);
+        let (_sender, stage) = watch::channel(ShutdownStage::Open);
         let (mut client, mut upstream, task) = tunnel(60, stage);
         tokio::time::sleep(Duration::from_secs(50)).await;
         client.write_all(b"x").await.unwrap();
@@ -171,12 +176,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn at_the_end_both_are_told() {
-        let (sender, stage) = watch::channel(Stage::Open);
+        let (sender, stage) = watch::channel(ShutdownStage::Open);
         let (mut client, mut upstream, task) = tunnel(60, stage);
-        sender.send_replace(Stage::Draining);
+        sender.send_replace(ShutdownStage::Draining);
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(!task.is_finished(), "a tunnel has its grace");
-        sender.send_replace(Stage::Over);
+        sender.send_replace(ShutdownStage::Over);
         assert_eq!(read(&mut client).await, GOING_AWAY);
         assert_eq!(read(&mut upstream).await, GOING_AWAY_MASKED);
         task.await.unwrap().unwrap();

@@ -5,8 +5,10 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use negotiated::{Asked, Exit, Format, Phase, default_message, error, exit, grpc, page};
-pub use template::{Templates, TooMuchRoom};
+pub use negotiated::{
+    ErrorFormat, ErrorRequest, ExitBody, ReplyPhase, default_message, error, exit, grpc, page,
+};
+pub use template::{ErrorTemplates, TemplateError};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};

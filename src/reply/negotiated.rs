@@ -11,12 +11,12 @@ use http::{
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
-use super::Templates;
+use super::ErrorTemplates;
 use crate::{body::Body, request_id::RequestId};
 
 /// The formats of an error answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ErrorFormat {
     /// `application/json`
     Json,
     /// `text/html`
@@ -31,7 +31,7 @@ pub enum Format {
 
 /// What of a request shapes an error answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ErrorRequest<'a> {
     /// Its method: HEAD gets no body.
     pub method: &'a Method,
     /// Its protocol: only HTTP/2 carries gRPC.
@@ -39,22 +39,22 @@ pub struct Asked<'a> {
     /// Its fields, for Accept and Content-Type.
     pub headers: &'a HeaderMap,
     /// What errors look like, where the user has said it.
-    pub templates: Option<&'a Templates>,
+    pub templates: Option<&'a ErrorTemplates>,
 }
 
 /// Which part of the gateway gives an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum ReplyPhase {
     /// The router, a plugin, or the search for an upstream: JSON if the client has no wish.
     Access,
     /// Reading the request or proxying it: without a wish, the format of the request's own content, and at last
     /// this one. (Kong: option `error_default_type`, `text/plain` by default.)
-    Proxy(Format),
+    Proxy(ErrorFormat),
 }
 
 /// The body of an [`exit`].
 #[derive(Clone, Debug)]
-pub enum Exit<'a> {
+pub enum ExitBody<'a> {
     /// No body.
     Empty,
     /// An object with `message`.
@@ -66,8 +66,8 @@ pub enum Exit<'a> {
 /// An answer with a message and the request's id, in a format that the client takes; without a message it says
 /// [`default_message`].
 pub fn error(
-    asked: &Asked<'_>,
-    phase: Phase,
+    asked: &ErrorRequest<'_>,
+    phase: ReplyPhase,
     status: StatusCode,
     message: Option<&str>,
     id: &RequestId,
@@ -83,35 +83,35 @@ pub fn error(
         return asked.respond(status, Some(format.content_type()), text.into());
     }
     let text = match format {
-        Format::Json => {
+        ErrorFormat::Json => {
             format!("{{\n  \"message\":{},\n  \"request_id\":\"{id}\"\n}}", json_string(message))
         }
-        Format::Plain => format!("{message}\nrequest_id: {id}\n"),
-        Format::Html => html(&escape(message), id),
-        Format::Xml => xml(&escape(message), id),
+        ErrorFormat::Plain => format!("{message}\nrequest_id: {id}\n"),
+        ErrorFormat::Html => html(&escape(message), id),
+        ErrorFormat::Xml => xml(&escape(message), id),
         // A client that takes nothing but gRPC, on a request that is none: as observed.
-        Format::Grpc if phase == Phase::Access => String::new(),
-        Format::Grpc => return exit(asked, status, Exit::Message(message)),
+        ErrorFormat::Grpc if phase == ReplyPhase::Access => String::new(),
+        ErrorFormat::Grpc => return exit(asked, status, ExitBody::Message(message)),
     };
     asked.respond(status, Some(format.content_type()), text.into())
 }
 
 /// An answer in compact JSON, or as it is.
-pub fn exit(asked: &Asked<'_>, status: StatusCode, body: Exit<'_>) -> Response<Body> {
+pub fn exit(asked: &ErrorRequest<'_>, status: StatusCode, body: ExitBody<'_>) -> Response<Body> {
     match body {
-        Exit::Message(message) if asked.is_grpc() => grpc(status, grpc_status(status), message),
-        Exit::Message(message) => {
+        ExitBody::Message(message) if asked.is_grpc() => grpc(status, grpc_status(status), message),
+        ExitBody::Message(message) => {
             let text = format!("{{\"message\":{}}}", json_string(message));
-            asked.respond(status, Some(Format::Json.content_type()), text.into())
+            asked.respond(status, Some(ErrorFormat::Json.content_type()), text.into())
         }
-        Exit::Empty => asked.respond(status, None, Bytes::new()),
-        Exit::Raw(content_type, text) => asked.respond(status, content_type, text),
+        ExitBody::Empty => asked.respond(status, None, Bytes::new()),
+        ExitBody::Raw(content_type, text) => asked.respond(status, content_type, text),
     }
 }
 
 /// A page that says the status and nothing else, in the form of nginx's own pages: Kong sends it with redirects to
 /// https, and for a request in an HTTP version that it does not know.
-pub fn page(asked: &Asked<'_>, status: StatusCode) -> Response<Body> {
+pub fn page(asked: &ErrorRequest<'_>, status: StatusCode) -> Response<Body> {
     let title = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
     let text = format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
@@ -163,19 +163,19 @@ pub fn default_message(status: StatusCode) -> Cow<'static, str> {
     }
 }
 
-impl Asked<'_> {
+impl ErrorRequest<'_> {
     fn is_grpc(&self) -> bool {
         self.version == Version::HTTP_2
             && self.headers.get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
     }
 
-    fn format(&self, phase: Phase) -> Format {
+    fn format(&self, phase: ReplyPhase) -> ErrorFormat {
         if self.headers.contains_key(ACCEPT) {
             return preferred(self.headers.get_all(ACCEPT));
         }
         match phase {
-            Phase::Access => Format::Json,
-            Phase::Proxy(default) => match self.headers.get(CONTENT_TYPE) {
+            ReplyPhase::Access => ErrorFormat::Json,
+            ReplyPhase::Proxy(default) => match self.headers.get(CONTENT_TYPE) {
                 Some(content_type) => preferred([content_type]),
                 None => default,
             },
@@ -197,7 +197,7 @@ impl Asked<'_> {
     }
 }
 
-impl Format {
+impl ErrorFormat {
     /// The format of a media range in lower case; JSON for what is not known.
     fn of(media_range: &str) -> Self {
         match media_range {
@@ -233,8 +233,8 @@ impl Format {
 }
 
 /// The format of the media range with the highest quality, the first of equals (RFC 9110, section 12.5.1).
-fn preferred<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Format {
-    let mut best = (0.0, Format::Json);
+fn preferred<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> ErrorFormat {
+    let mut best = (0.0, ErrorFormat::Json);
     for item in lines.into_iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')) {
         let mut parts = item.split(';').map(str::trim);
         let media_range = parts.next().unwrap_or_default();
@@ -243,7 +243,7 @@ fn preferred<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Format {
             .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
             .map_or(Some(1.0), |(_, value)| value.trim().parse::<f32>().ok());
         if let Some(quality) = quality.filter(|quality| *quality > best.0) {
-            best = (quality, Format::of(&media_range.to_ascii_lowercase()));
+            best = (quality, ErrorFormat::of(&media_range.to_ascii_lowercase()));
         }
     }
     best.1

@@ -2,23 +2,23 @@
 
 use std::fmt;
 
-use super::Format;
+use super::ErrorFormat;
 use crate::request_id::RequestId;
 
 /// Templates of error bodies; a format without one has ours.
 #[derive(Clone, Debug, Default)]
-pub struct Templates(Vec<(Format, Template)>);
+pub struct ErrorTemplates(Vec<(ErrorFormat, ErrorTemplate)>);
 
 /// A text with room for a message and the id of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Template {
-    pieces: Vec<Piece>,
+pub(super) struct ErrorTemplate {
+    pieces: Vec<TemplatePiece>,
     /// Bytes of all texts.
     length: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Piece {
+enum TemplatePiece {
     Text(Box<str>),
     Message,
     Id,
@@ -26,18 +26,18 @@ enum Piece {
 
 /// A template that has room for more than there is to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooMuchRoom {
+pub struct TemplateError {
     places: usize,
 }
 
-impl Templates {
+impl ErrorTemplates {
     /// Takes the template of a format: the first `%s` in it stands for the message, the second for the id of the
     /// request, and `%%` for a percent sign; any other percent sign is one.
     ///
     /// # Errors
     /// More than two `%s`.
-    pub fn set(&mut self, format: Format, text: &str) -> Result<(), TooMuchRoom> {
-        self.0.push((format, Template::new(text)?));
+    pub fn set(&mut self, format: ErrorFormat, text: &str) -> Result<(), TemplateError> {
+        self.0.push((format, ErrorTemplate::new(text)?));
         Ok(())
     }
 
@@ -47,21 +47,21 @@ impl Templates {
         self.0.is_empty()
     }
 
-    pub(super) fn of(&self, format: Format) -> Option<&Template> {
+    pub(super) fn of(&self, format: ErrorFormat) -> Option<&ErrorTemplate> {
         self.0.iter().find(|(it, _)| *it == format).map(|(_, template)| template)
     }
 }
 
-impl Template {
-    fn new(text: &str) -> Result<Self, TooMuchRoom> {
+impl ErrorTemplate {
+    fn new(text: &str) -> Result<Self, TemplateError> {
         let (mut pieces, mut plain, mut places) = (Vec::new(), String::new(), 0);
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
             plain.push_str(before);
             rest = after;
             if let Some(after) = rest.strip_prefix('s') {
-                pieces.push(Piece::Text(std::mem::take(&mut plain).into()));
-                pieces.push(if places == 0 { Piece::Message } else { Piece::Id });
+                pieces.push(TemplatePiece::Text(std::mem::take(&mut plain).into()));
+                pieces.push(if places == 0 { TemplatePiece::Message } else { TemplatePiece::Id });
                 places += 1;
                 rest = after;
             } else {
@@ -69,11 +69,12 @@ impl Template {
                 rest = rest.strip_prefix('%').unwrap_or(rest);
             }
         }
-        pieces.push(Piece::Text((plain + rest).into()));
+        pieces.push(TemplatePiece::Text((plain + rest).into()));
         if places > 2 {
-            return Err(TooMuchRoom { places });
+            return Err(TemplateError { places });
         }
-        let length = pieces.iter().map(|it| if let Piece::Text(text) = it { text.len() } else { 0 }).sum();
+        let length =
+            pieces.iter().map(|it| if let TemplatePiece::Text(text) = it { text.len() } else { 0 }).sum();
         Ok(Self { pieces, length })
     }
 
@@ -83,16 +84,16 @@ impl Template {
         let mut body = String::with_capacity(self.length + message.len() + id.len());
         for piece in &self.pieces {
             body.push_str(match piece {
-                Piece::Text(text) => text,
-                Piece::Message => message,
-                Piece::Id => id,
+                TemplatePiece::Text(text) => text,
+                TemplatePiece::Message => message,
+                TemplatePiece::Id => id,
             });
         }
         body
     }
 }
 
-impl fmt::Display for TooMuchRoom {
+impl fmt::Display for TemplateError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
@@ -102,7 +103,7 @@ impl fmt::Display for TooMuchRoom {
     }
 }
 
-impl std::error::Error for TooMuchRoom {}
+impl std::error::Error for TemplateError {}
 
 #[cfg(test)]
 mod tests {
@@ -111,8 +112,8 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Result<&str, usize>) {
         let id = RequestId::from(7);
-        let filled = Template::new(text).map(|it| it.fill("m%s", &id).replace(id.as_str(), "<id>"));
-        assert_eq!(filled, expected.map(str::to_owned).map_err(|places| TooMuchRoom { places }), "{text}");
+        let filled = ErrorTemplate::new(text).map(|it| it.fill("m%s", &id).replace(id.as_str(), "<id>"));
+        assert_eq!(filled, expected.map(str::to_owned).map_err(|places| TemplateError { places }), "{text}");
     }
 
     #[test]

@@ -7,12 +7,12 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 
-use super::{Templates, negotiated::*};
+use super::{ErrorTemplates, negotiated::*};
 use crate::{body::Body, request_id::RequestId};
 
 const MESSAGE: &str = "no Route matched with those values";
 const BAD_GATEWAY: &str = "An invalid response was received from the upstream server";
-const PROXY: Phase = Phase::Proxy(Format::Plain);
+const PROXY: ReplyPhase = ReplyPhase::Proxy(ErrorFormat::Plain);
 
 fn id() -> RequestId {
     RequestId::from(0xfeed)
@@ -34,14 +34,15 @@ fn read(response: Response<Body>) -> (String, Option<String>) {
 #[track_caller]
 fn check(
     sent: &[(&'static str, &str)],
-    phase: Phase,
+    phase: ReplyPhase,
     message: Option<&str>,
     content_type: &str,
     expected: &str,
 ) {
     let headers = fields(sent);
-    let asked = Asked { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
-    let status = if phase == Phase::Access { StatusCode::NOT_FOUND } else { StatusCode::BAD_GATEWAY };
+    let asked =
+        ErrorRequest { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
+    let status = if phase == ReplyPhase::Access { StatusCode::NOT_FOUND } else { StatusCode::BAD_GATEWAY };
     let response = error(&asked, phase, status, message, &id());
     assert_eq!(response.status(), status);
     let (text, found) = read(response);
@@ -89,16 +90,16 @@ fn the_client_chooses_the_format() {
         ("text/plain;format=flowed;q=0.5, application/xml;q=0.4", PLAIN, &plain),
     ];
     for (accept, content_type, expected) in table {
-        check(&[("accept", accept)], Phase::Access, Some(MESSAGE), content_type, expected);
+        check(&[("accept", accept)], ReplyPhase::Access, Some(MESSAGE), content_type, expected);
     }
 }
 
 #[test]
 fn without_a_wish_the_phase_decides() {
     let plain = format!("{BAD_GATEWAY}\nrequest_id: <id>\n");
-    check(&[], Phase::Access, Some(MESSAGE), JSON, &pretty(MESSAGE));
+    check(&[], ReplyPhase::Access, Some(MESSAGE), JSON, &pretty(MESSAGE));
     check(&[], PROXY, None, PLAIN, &plain);
-    check(&[], Phase::Proxy(Format::Json), None, JSON, &pretty(BAD_GATEWAY));
+    check(&[], ReplyPhase::Proxy(ErrorFormat::Json), None, JSON, &pretty(BAD_GATEWAY));
     check(&[("content-type", "application/json")], PROXY, None, JSON, &pretty(BAD_GATEWAY));
     check(&[("content-type", "text/plain; charset=ascii")], PROXY, None, PLAIN, &plain);
     check(&[("accept", "*/*"), ("content-type", "text/plain")], PROXY, None, JSON, &pretty(BAD_GATEWAY));
@@ -107,7 +108,7 @@ fn without_a_wish_the_phase_decides() {
 #[test]
 fn a_client_of_grpc_only_gets_next_to_nothing() {
     let accept = [("accept", "application/grpc")];
-    check(&accept, Phase::Access, Some(MESSAGE), "", "");
+    check(&accept, ReplyPhase::Access, Some(MESSAGE), "", "");
     check(&accept, PROXY, None, JSON, &format!("{{\"message\":\"{BAD_GATEWAY}\"}}"));
 }
 
@@ -115,10 +116,10 @@ fn a_client_of_grpc_only_gets_next_to_nothing() {
 fn a_message_is_escaped_for_its_format() {
     let message = Some("a \"<b>\" & 'c'\u{1}");
     let escaped = "a &#34;&#60;b&#62;&#34; &#38; &#39;c&#39;";
-    check(&[], Phase::Access, message, JSON, &pretty("a \\\"<b>\\\" & 'c'\\u0001"));
+    check(&[], ReplyPhase::Access, message, JSON, &pretty("a \\\"<b>\\\" & 'c'\\u0001"));
     check(
         &[("accept", "application/xml")],
-        Phase::Access,
+        ReplyPhase::Access,
         message,
         XML,
         &format!(
@@ -130,12 +131,12 @@ fn a_message_is_escaped_for_its_format() {
 
 #[test]
 fn the_user_says_what_errors_look_like() {
-    let mut templates = Templates::default();
+    let mut templates = ErrorTemplates::default();
     let texts = [
-        (Format::Json, "{\"error\": {\"text\": \"%s\", \"id\": \"%s\"}}", JSON),
-        (Format::Html, "<p style='width: 100%'>%s</p>%s", HTML),
-        (Format::Xml, "<e><m>%s</m><i>%s</i></e>", XML),
-        (Format::Plain, "%s!", PLAIN),
+        (ErrorFormat::Json, "{\"error\": {\"text\": \"%s\", \"id\": \"%s\"}}", JSON),
+        (ErrorFormat::Html, "<p style='width: 100%'>%s</p>%s", HTML),
+        (ErrorFormat::Xml, "<e><m>%s</m><i>%s</i></e>", XML),
+        (ErrorFormat::Plain, "%s!", PLAIN),
     ];
     for (format, text, _) in texts {
         templates.set(format, text).unwrap();
@@ -148,7 +149,7 @@ fn the_user_says_what_errors_look_like() {
     ];
     for ((_, _, content_type), expected) in texts.into_iter().zip(expected) {
         let headers = fields(&[("accept", content_type)]);
-        let asked = Asked {
+        let asked = ErrorRequest {
             method: &Method::GET,
             version: Version::HTTP_11,
             headers: &headers,
@@ -160,13 +161,13 @@ fn the_user_says_what_errors_look_like() {
         assert_eq!(found.as_deref(), Some(content_type));
     }
     let headers = HeaderMap::new();
-    let asked = Asked {
+    let asked = ErrorRequest {
         method: &Method::GET,
         version: Version::HTTP_11,
         headers: &headers,
         templates: Some(&templates),
     };
-    let (text, _) = read(exit(&asked, StatusCode::BAD_GATEWAY, Exit::Message("x")));
+    let (text, _) = read(exit(&asked, StatusCode::BAD_GATEWAY, ExitBody::Message("x")));
     assert_eq!(text, "{\"message\":\"x\"}", "who answers with an exit has chosen its words");
 }
 
@@ -174,8 +175,8 @@ fn the_user_says_what_errors_look_like() {
 fn head_gets_the_length_of_the_body_that_get_would_have_had() {
     let headers = HeaderMap::new();
     let asked =
-        Asked { method: &Method::HEAD, version: Version::HTTP_11, headers: &headers, templates: None };
-    let response = error(&asked, Phase::Access, StatusCode::NOT_FOUND, Some(MESSAGE), &id());
+        ErrorRequest { method: &Method::HEAD, version: Version::HTTP_11, headers: &headers, templates: None };
+    let response = error(&asked, ReplyPhase::Access, StatusCode::NOT_FOUND, Some(MESSAGE), &id());
     let length = pretty(MESSAGE).replace("<id>", id().as_str()).len();
     assert_eq!(response.headers()[CONTENT_LENGTH], length.to_string());
     assert_eq!(read(response), (String::new(), Some(JSON.to_owned())));
@@ -184,41 +185,44 @@ fn head_gets_the_length_of_the_body_that_get_would_have_had() {
 #[test]
 fn a_grpc_request_gets_its_status_in_the_fields() {
     let headers = fields(&[("content-type", "application/grpc+proto")]);
-    let asked = Asked { method: &Method::POST, version: Version::HTTP_2, headers: &headers, templates: None };
+    let asked =
+        ErrorRequest { method: &Method::POST, version: Version::HTTP_2, headers: &headers, templates: None };
     let table = [(400, 3), (401, 16), (402, 3), (403, 7), (404, 5), (409, 6), (418, 3), (429, 8), (499, 1)];
     for (status, code) in table.into_iter().chain([(500, 13), (501, 12), (502, 13), (503, 14), (504, 4)]) {
         let status = StatusCode::from_u16(status).unwrap();
-        let response = error(&asked, Phase::Access, status, Some("50 % ü"), &id());
+        let response = error(&asked, ReplyPhase::Access, status, Some("50 % ü"), &id());
         assert_eq!(response.status(), status);
         assert_eq!(response.headers()["grpc-status"], code.to_string());
         assert_eq!(response.headers()["grpc-message"], "50 %25 %C3%BC");
         assert_eq!(read(response), (String::new(), Some("application/grpc".to_owned())));
     }
-    let old = Asked { version: Version::HTTP_11, ..asked };
-    let response = error(&old, Phase::Access, StatusCode::UPGRADE_REQUIRED, Some("x"), &id());
+    let old = ErrorRequest { version: Version::HTTP_11, ..asked };
+    let response = error(&old, ReplyPhase::Access, StatusCode::UPGRADE_REQUIRED, Some("x"), &id());
     assert_eq!(read(response).1.as_deref(), Some(JSON));
 }
 
 #[test]
 fn an_exit_is_compact_or_raw() {
     let headers = fields(&[("accept", "text/html")]);
-    let asked = Asked { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
+    let asked =
+        ErrorRequest { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
     let answer = |exit_body| read(exit(&asked, StatusCode::SERVICE_UNAVAILABLE, exit_body));
     let json = Some(JSON.to_owned());
     assert_eq!(
-        answer(Exit::Message("Service unavailable")),
+        answer(ExitBody::Message("Service unavailable")),
         ("{\"message\":\"Service unavailable\"}".into(), json)
     );
-    assert_eq!(answer(Exit::Raw(None, "hello".into())), ("hello".into(), None));
-    let typed = Exit::Raw(Some(HeaderValue::from_static("text/plain")), "x".into());
+    assert_eq!(answer(ExitBody::Raw(None, "hello".into())), ("hello".into(), None));
+    let typed = ExitBody::Raw(Some(HeaderValue::from_static("text/plain")), "x".into());
     assert_eq!(answer(typed), ("x".into(), Some("text/plain".into())));
-    assert_eq!(answer(Exit::Empty), (String::new(), None));
+    assert_eq!(answer(ExitBody::Empty), (String::new(), None));
 }
 
 #[test]
 fn a_page_says_its_status() {
     let headers = HeaderMap::new();
-    let asked = Asked { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
+    let asked =
+        ErrorRequest { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
     let table = [
         (301, "301 Moved Permanently", "text/html"),
         (302, "302 Found", "text/html"),

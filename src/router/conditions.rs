@@ -5,29 +5,29 @@ use std::net::SocketAddr;
 use http::{HeaderMap, HeaderName};
 
 use super::hosts::NamePattern;
-use super::options::{Calculation, Flavor, Options};
-use super::pattern::Pattern;
-use super::{Request, Scheme};
+use super::options::{MatchFlavor, PriorityCalculation, RouterOptions};
+use super::pattern::BytesRegex;
+use super::{RouterRequest, Scheme};
 use crate::diag::Diagnostic;
-use crate::entity::{Endpoint, Route};
+use crate::entity::{Route, StreamEndpoint};
 
 /// Criteria that must all hold; an empty list always holds.
 #[derive(Debug)]
 pub(super) struct Conditions {
-    methods: Methods,
+    methods: MethodSet,
     server_names: Box<[NamePattern]>,
     /// Whether the server names must match over plain http too, where there are none.
     wants_tls: bool,
     headers: Box<[HeaderRule]>,
-    sources: Box<[Endpoint]>,
-    destinations: Box<[Endpoint]>,
+    sources: Box<[StreamEndpoint]>,
+    destinations: Box<[StreamEndpoint]>,
 }
 
 impl Conditions {
     /// Compiles the criteria; nothing if no request can meet what is left after the complaints.
     pub(super) fn compile(
         route: &Route,
-        options: Options,
+        options: RouterOptions,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
         let mut headers = Vec::with_capacity(route.headers.len());
@@ -35,10 +35,10 @@ impl Conditions {
             headers.push(HeaderRule::compile(route, name, values, options, diagnostics)?);
         }
         Some(Self {
-            methods: Methods::new(&route.methods),
+            methods: MethodSet::new(&route.methods),
             server_names: route.snis.iter().map(|sni| server_name(sni)).collect(),
-            wants_tls: options.flavor != Flavor::Traditional
-                && options.calculation == Calculation::Strict
+            wants_tls: options.flavor != MatchFlavor::Traditional
+                && options.calculation == PriorityCalculation::Strict
                 && !route.protocols.iter().any(|protocol| matches!(protocol.as_str(), "http" | "grpc")),
             headers: headers.into(),
             sources: route.sources.clone().into(),
@@ -66,9 +66,11 @@ impl Conditions {
     }
 
     /// What a request must have one of, for each criterion that a table can answer.
-    pub(super) fn choices(&self) -> Vec<Choice<'_>> {
-        let methods =
-            Choice { header: None, values: self.methods.names().map(|it| it.as_bytes().to_vec()).collect() };
+    pub(super) fn choices(&self) -> Vec<ValueSet<'_>> {
+        let methods = ValueSet {
+            header: None,
+            values: self.methods.names().map(|it| it.as_bytes().to_vec()).collect(),
+        };
         let headers = self.headers.iter().filter_map(HeaderRule::choice);
         headers.chain((!self.methods.are_all()).then_some(methods)).collect()
     }
@@ -77,7 +79,7 @@ impl Conditions {
         !self.server_names.is_empty()
     }
 
-    pub(super) fn hold(&self, request: &Request<'_>) -> bool {
+    pub(super) fn hold(&self, request: &RouterRequest<'_>) -> bool {
         self.methods.hold(request.method)
             && self.server_name_holds(request)
             && self.headers.iter().all(|rule| rule.holds(request.headers))
@@ -95,7 +97,7 @@ impl Conditions {
             || (!other.server_names.is_empty()
                 && (!self.wants_tls || other.wants_tls)
                 && other.server_names.iter().all(known));
-        let endpoints = |mine: &[Endpoint], other: &[Endpoint]| {
+        let endpoints = |mine: &[StreamEndpoint], other: &[StreamEndpoint]| {
             mine.is_empty() || (!other.is_empty() && other.iter().all(|it| mine.contains(it)))
         };
         methods
@@ -115,7 +117,7 @@ impl Conditions {
             && self.headers.iter().all(|a| other.headers.iter().all(|b| a.name != b.name || a.overlaps(b)))
     }
 
-    fn server_name_holds(&self, request: &Request<'_>) -> bool {
+    fn server_name_holds(&self, request: &RouterRequest<'_>) -> bool {
         if self.server_names.is_empty() || (request.scheme == Scheme::Http && !self.wants_tls) {
             return true;
         }
@@ -126,7 +128,7 @@ impl Conditions {
 
 /// Some values of which a request must have one.
 #[derive(Debug)]
-pub(super) struct Choice<'a> {
+pub(super) struct ValueSet<'a> {
     /// The header whose value it is, in lower case; else it is the method.
     pub(super) header: Option<&'a HeaderName>,
     pub(super) values: Vec<Vec<u8>>,
@@ -134,7 +136,7 @@ pub(super) struct Choice<'a> {
 
 /// A set of methods; the empty one stands for all.
 #[derive(Debug)]
-struct Methods {
+struct MethodSet {
     common: CommonMethods,
     others: Box<[String]>,
 }
@@ -165,7 +167,7 @@ impl CommonMethods {
     }
 }
 
-impl Methods {
+impl MethodSet {
     fn new(methods: &[String]) -> Self {
         let is_common = |method: &&String| CommonMethods::of(method) != CommonMethods::default();
         Self {
@@ -211,7 +213,7 @@ struct HeaderRule {
 #[derive(Debug)]
 enum HeaderPattern {
     Text(Box<[u8]>),
-    Expression(Pattern),
+    Expression(BytesRegex),
 }
 
 impl HeaderRule {
@@ -219,7 +221,7 @@ impl HeaderRule {
         route: &Route,
         name: &str,
         values: &[String],
-        options: Options,
+        options: RouterOptions,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
         let at = || route.at.key("headers").key(name);
@@ -228,12 +230,12 @@ impl HeaderRule {
             return None;
         };
         // The older flavor takes an expression for one only where it stands alone.
-        let expressions = options.flavor != Flavor::Traditional || values.len() == 1;
+        let expressions = options.flavor != MatchFlavor::Traditional || values.len() == 1;
         let mut patterns = Vec::with_capacity(values.len());
         for (index, value) in values.iter().enumerate() {
             match value.strip_prefix("~*").filter(|_| expressions) {
                 None => patterns.push(HeaderPattern::Text(value.as_bytes().into())),
-                Some(expression) => match Pattern::anywhere(expression, options.compilation) {
+                Some(expression) => match BytesRegex::anywhere(expression, options.compilation) {
                     Ok(pattern) => patterns.push(HeaderPattern::Expression(pattern)),
                     Err(error) => {
                         diagnostics.push(super::invalid_regex(route, at().index(index), value, &error));
@@ -245,13 +247,13 @@ impl HeaderRule {
     }
 
     /// Its values in lower case, if none is an expression.
-    fn choice(&self) -> Option<Choice<'_>> {
+    fn choice(&self) -> Option<ValueSet<'_>> {
         let text = |value: &HeaderPattern| match value {
             HeaderPattern::Text(text) => Some(text.to_ascii_lowercase()),
             HeaderPattern::Expression(_) => None,
         };
         let values = self.values.iter().map(text).collect::<Option<Vec<_>>>()?;
-        Some(Choice { header: Some(&self.name), values })
+        Some(ValueSet { header: Some(&self.name), values })
     }
 
     fn holds(&self, headers: &HeaderMap) -> bool {
@@ -289,7 +291,7 @@ impl HeaderRule {
     }
 }
 
-fn any_contains(endpoints: &[Endpoint], address: SocketAddr) -> bool {
+fn any_contains(endpoints: &[StreamEndpoint], address: SocketAddr) -> bool {
     endpoints.is_empty()
         || endpoints.iter().any(|endpoint| {
             endpoint.port.is_none_or(|port| port == address.port())
@@ -305,8 +307,8 @@ mod tests {
     #[test]
     fn an_endpoint_needs_its_address_and_its_port() {
         let endpoints = [
-            Endpoint { ip: IpNetwork::parse("10.0.0.0/8"), port: Some(80) },
-            Endpoint { ip: None, port: Some(90) },
+            StreamEndpoint { ip: IpNetwork::parse("10.0.0.0/8"), port: Some(80) },
+            StreamEndpoint { ip: None, port: Some(90) },
         ];
         for (address, expected) in [("10.1.1.1:80", true), ("10.1.1.1:81", false), ("192.0.2.1:90", true)] {
             assert_eq!(any_contains(&endpoints, address.parse().unwrap()), expected, "{address}");

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rustc_hash::FxHashMap;
 
-use super::entry::{self, Draft};
+use super::entry::{self, EntryDraft};
 use super::hosts::NamePattern;
-use super::options::{Calculation, Options};
+use super::options::{PriorityCalculation, RouterOptions};
 use super::priority;
 use crate::diag::Diagnostic;
-use crate::document::Path;
+use crate::document::NodePath;
 use crate::entity::Route;
 
 /// More warnings than this help nobody.
@@ -24,7 +24,7 @@ const MOST_WARNINGS: usize = 50;
 const MOST_COMPARISONS: usize = 1_000_000;
 
 /// Warns for pairs of routes that one request may match and that
-/// [`Original`](Calculation::Original) and [`Strict`](Calculation::Strict) rank differently; 50 at most, and a
+/// [`Original`](PriorityCalculation::Original) and [`Strict`](PriorityCalculation::Strict) rank differently; 50 at most, and a
 /// last one if there may be more. Made for the flavor `traditional_compatible`, as the calculations are.
 ///
 /// Whether two regular expressions can match one path is not known; they are taken to if the texts they begin
@@ -32,11 +32,11 @@ const MOST_COMPARISONS: usize = 1_000_000;
 #[must_use]
 pub fn conflicts(routes: &[impl Borrow<Route>], enabled: &dyn Fn(&Route) -> bool) -> Vec<Diagnostic> {
     let routes = &*routes.iter().map(Borrow::borrow).collect::<Vec<&Route>>();
-    let drafts = entry::compile(routes, enabled, Options::default(), &mut Vec::new());
-    let contend = |draft| Contender::new(routes, draft);
+    let drafts = entry::compile(routes, enabled, RouterOptions::default(), &mut Vec::new());
+    let contend = |draft| RankedEntry::new(routes, draft);
     let contenders: Vec<_> = drafts.iter().filter_map(contend).collect();
-    let meetings = Meetings::new(&contenders);
-    let mut search = Search { pairs: BTreeSet::new(), comparisons: 0 };
+    let meetings = ConflictTable::new(&contenders);
+    let mut search = ConflictSearch { pairs: BTreeSet::new(), comparisons: 0 };
     for contender in &contenders {
         meetings.visit(contender, &mut |other| search.compare(contender, other));
     }
@@ -44,19 +44,19 @@ pub fn conflicts(routes: &[impl Borrow<Route>], enabled: &dyn Fn(&Route) -> bool
 }
 
 /// A route entry with both ranks.
-struct Contender<'a> {
-    draft: &'a Draft,
-    ranks: Ranks,
+struct RankedEntry<'a> {
+    draft: &'a EntryDraft,
+    ranks: CalculationRanks,
 }
 
 /// The ranks of the two calculations; equal ones leave the decision to the id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Ranks {
+struct CalculationRanks {
     strict: u64,
     original: u64,
 }
 
-impl Ranks {
+impl CalculationRanks {
     /// Whether two entries with these ranks always stand in the same order.
     fn agree(self, other: Self) -> bool {
         let (strict, original) = (self.strict.cmp(&other.strict), self.original.cmp(&other.original));
@@ -64,11 +64,14 @@ impl Ranks {
     }
 }
 
-impl<'a> Contender<'a> {
-    fn new(routes: &[&Route], draft: &'a Draft) -> Option<Self> {
+impl<'a> RankedEntry<'a> {
+    fn new(routes: &[&Route], draft: &'a EntryDraft) -> Option<Self> {
         let route = routes.get(draft.entry.route.0)?;
         let rank = |calculation| priority::priority(route, draft.kind, calculation);
-        let ranks = Ranks { strict: rank(Calculation::Strict), original: rank(Calculation::Original) };
+        let ranks = CalculationRanks {
+            strict: rank(PriorityCalculation::Strict),
+            original: rank(PriorityCalculation::Original),
+        };
         Some(Self { draft, ranks })
     }
 
@@ -98,7 +101,7 @@ impl<'a> Contender<'a> {
 
 /// Which hosts a group of contenders is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum HostGroup<'a> {
+enum ConflictHosts<'a> {
     /// Whatever their hosts: all contenders of a literal are in this one too.
     All,
     /// Those without hosts.
@@ -110,16 +113,16 @@ enum HostGroup<'a> {
 }
 
 /// Contenders by the literal of their path and by host.
-struct Meetings<'a> {
-    groups: FxHashMap<&'a [u8], FxHashMap<HostGroup<'a>, Group<'a>>>,
+struct ConflictTable<'a> {
+    groups: FxHashMap<&'a [u8], FxHashMap<ConflictHosts<'a>, RankGroup<'a>>>,
     lengths: BTreeSet<usize>,
 }
 
 /// Contenders by rank; those of one rank need not be looked at singly where ranks agree.
-type Group<'a> = BTreeMap<Ranks, Vec<&'a Contender<'a>>>;
+type RankGroup<'a> = BTreeMap<CalculationRanks, Vec<&'a RankedEntry<'a>>>;
 
-impl<'a> Meetings<'a> {
-    fn new(contenders: &'a [Contender<'a>]) -> Self {
+impl<'a> ConflictTable<'a> {
+    fn new(contenders: &'a [RankedEntry<'a>]) -> Self {
         let mut meetings = Self { groups: FxHashMap::default(), lengths: BTreeSet::new() };
         for contender in contenders {
             for literal in &contender.draft.literals {
@@ -135,7 +138,7 @@ impl<'a> Meetings<'a> {
 
     /// Calls `visit` with all whose literal begins this one's, whose hosts may overlap and whose ranks disagree,
     /// until it says no. Those with a longer literal meet this one when it is their turn.
-    fn visit(&self, contender: &Contender<'_>, visit: &mut dyn FnMut(&'a Contender<'a>) -> bool) {
+    fn visit(&self, contender: &RankedEntry<'_>, visit: &mut dyn FnMut(&'a RankedEntry<'a>) -> bool) {
         let wanted = visited(contender);
         for literal in &contender.draft.literals {
             let beginnings = self.lengths.range(..=literal.len()).filter_map(|length| literal.get(..*length));
@@ -153,44 +156,44 @@ impl<'a> Meetings<'a> {
 }
 
 /// The groups that a contender is a member of.
-fn homes<'a>(contender: &'a Contender<'_>) -> HashSet<HostGroup<'a>> {
+fn homes<'a>(contender: &'a RankedEntry<'_>) -> HashSet<ConflictHosts<'a>> {
     let hosts = contender.draft.hosts.iter().map(|host| match &host.name {
-        NamePattern::Exact(name) => HostGroup::Exact(name),
-        NamePattern::Suffix(_) | NamePattern::Prefix(_) => HostGroup::Wildcards,
+        NamePattern::Exact(name) => ConflictHosts::Exact(name),
+        NamePattern::Suffix(_) | NamePattern::Prefix(_) => ConflictHosts::Wildcards,
     });
     let mut groups: HashSet<_> = hosts.collect();
     if groups.is_empty() {
-        groups.insert(HostGroup::Any);
+        groups.insert(ConflictHosts::Any);
     }
-    groups.insert(HostGroup::All);
+    groups.insert(ConflictHosts::All);
     groups
 }
 
 /// The groups whose members may share a host with a contender.
-fn visited<'a>(contender: &'a Contender<'_>) -> HashSet<HostGroup<'a>> {
+fn visited<'a>(contender: &'a RankedEntry<'_>) -> HashSet<ConflictHosts<'a>> {
     let mut groups = homes(contender);
-    if groups.contains(&HostGroup::Any) || groups.contains(&HostGroup::Wildcards) {
-        return HashSet::from([HostGroup::All]);
+    if groups.contains(&ConflictHosts::Any) || groups.contains(&ConflictHosts::Wildcards) {
+        return HashSet::from([ConflictHosts::All]);
     }
-    groups.remove(&HostGroup::All);
-    groups.extend([HostGroup::Any, HostGroup::Wildcards]);
+    groups.remove(&ConflictHosts::All);
+    groups.extend([ConflictHosts::Any, ConflictHosts::Wildcards]);
     groups
 }
 
 /// What was found so far.
-struct Search {
+struct ConflictSearch {
     /// The winner by the original calculation, then the winner by the strict one.
     pairs: BTreeSet<(usize, usize)>,
     comparisons: usize,
 }
 
-impl Search {
+impl ConflictSearch {
     fn is_over(&self) -> bool {
         self.pairs.len() > MOST_WARNINGS || self.comparisons > MOST_COMPARISONS
     }
 
     /// Compares two; whether to go on.
-    fn compare(&mut self, one: &Contender<'_>, other: &Contender<'_>) -> bool {
+    fn compare(&mut self, one: &RankedEntry<'_>, other: &RankedEntry<'_>) -> bool {
         if self.is_over() {
             return false;
         }
@@ -212,7 +215,7 @@ impl Search {
             .filter_map(|(winner, loser)| Some(warning(routes.get(*winner)?, routes.get(*loser)?)))
             .collect();
         if self.is_over() {
-            let at = warnings.last().map_or_else(Path::root, |last| last.path.clone());
+            let at = warnings.last().map_or_else(NodePath::root, |last| last.path.clone());
             warnings
                 .push(Diagnostic::warning(at, "there may be more routes like these; the search ended here"));
         }

@@ -11,10 +11,10 @@ use uuid::{Uuid, uuid};
 use super::conditions::{CommonMethods, Conditions};
 use super::hosts::HostPattern;
 use super::literals::FoundLiterals;
-use super::options::{Flavor, Options};
+use super::options::{MatchFlavor, RouterOptions};
 use super::pattern::PathPattern;
-use super::priority::{Key, PathKind};
-use super::{Request, Scheme};
+use super::priority::{PathKind, PriorityKey};
+use super::{RouterRequest, Scheme};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};
 
@@ -23,7 +23,7 @@ const PARTS: Uuid = uuid!("7f145bf9-0dce-4f91-98eb-debbce4b9f6b");
 
 /// One part of a route.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct RouteEntry {
     pub(super) route: RouteIndex,
     /// The only scheme it is for, if it is.
     scheme: Option<Scheme>,
@@ -41,11 +41,11 @@ pub(super) struct PathMatch<'a> {
     pub(super) regex: Option<&'a Regex>,
 }
 
-impl Entry {
+impl RouteEntry {
     /// Matches all but the host; that the path begins with a literal of `literal` bytes is known.
     pub(super) fn matches(
         &self,
-        request: &Request<'_>,
+        request: &RouterRequest<'_>,
         literal: usize,
         literals: &mut FoundLiterals<'_>,
     ) -> Option<PathMatch<'_>> {
@@ -69,7 +69,7 @@ impl Entry {
     }
 
     /// All of it, if it asks for nothing but a host, a literal and methods.
-    pub(super) fn plain(&self) -> Option<Plain> {
+    pub(super) fn plain(&self) -> Option<InlineEntry> {
         let methods = match &self.conditions {
             None => CommonMethods::default(),
             Some(conditions) => conditions.only_methods()?,
@@ -77,22 +77,22 @@ impl Entry {
         let RouteIndex(route) = self.route;
         let route = u32::try_from(route).ok()?;
         let plain = self.scheme.is_none() && self.patterns.is_none();
-        plain.then_some(Plain { route, methods, has_path: self.has_path })
+        plain.then_some(InlineEntry { route, methods, has_path: self.has_path })
     }
 }
 
 /// An entry that asks for nothing but a host, a literal and methods: most do. It is kept where it is found, since a
 /// look at the entry itself is a look elsewhere in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Plain {
+pub(super) struct InlineEntry {
     route: u32,
     methods: CommonMethods,
     has_path: bool,
 }
 
-impl Plain {
-    /// The same as [`Entry::matches`].
-    pub(super) fn matches(self, request: &Request<'_>, literal: usize) -> Option<PathMatch<'static>> {
+impl InlineEntry {
+    /// The same as [`RouteEntry::matches`].
+    pub(super) fn matches(self, request: &RouterRequest<'_>, literal: usize) -> Option<PathMatch<'static>> {
         let matches = self.methods.are_all() || self.methods.contain(request.method);
         matches.then(|| PathMatch { prefix: self.has_path.then_some(literal), regex: None })
     }
@@ -104,9 +104,9 @@ impl Plain {
 
 /// An entry, and the keys under which it is looked up.
 #[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) entry: Entry,
-    pub(super) key: Key,
+pub(super) struct EntryDraft {
+    pub(super) entry: RouteEntry,
+    pub(super) key: PriorityKey,
     pub(super) kind: PathKind,
     pub(super) id: Uuid,
     /// Empty means any host.
@@ -119,14 +119,14 @@ pub(super) struct Draft {
 pub(super) fn compile(
     routes: &[&Route],
     enabled: &dyn Fn(&Route) -> bool,
-    options: Options,
+    options: RouterOptions,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<Draft> {
+) -> Vec<EntryDraft> {
     let mut drafts = Vec::with_capacity(routes.len());
     let wanted = |route: &Route| is_http(route) && route.expression.is_none() && enabled(route);
     for (index, route) in routes.iter().enumerate().filter(|(_, route)| wanted(route)) {
         let Some(conditions) = Conditions::compile(route, options, diagnostics) else { continue };
-        let splitter = Splitter {
+        let splitter = EntryBuilder {
             index: RouteIndex(index),
             route,
             options,
@@ -145,17 +145,17 @@ pub(super) fn is_http(route: &Route) -> bool {
 }
 
 /// Makes the entries of one route.
-struct Splitter<'a> {
+struct EntryBuilder<'a> {
     index: RouteIndex,
     route: &'a Route,
-    options: Options,
+    options: RouterOptions,
     conditions: Option<Arc<Conditions>>,
     names_servers: bool,
     hosts: Arc<[HostPattern]>,
 }
 
-impl Splitter<'_> {
-    fn split(&self, drafts: &mut Vec<Draft>, diagnostics: &mut Vec<Diagnostic>) {
+impl EntryBuilder<'_> {
+    fn split(&self, drafts: &mut Vec<EntryDraft>, diagnostics: &mut Vec<Diagnostic>) {
         if self.route.paths.is_empty() {
             self.push(drafts, PathKind::Absent, self.route.id, Vec::new(), &[Box::default()]);
             return;
@@ -181,10 +181,10 @@ impl Splitter<'_> {
         for (position, path) in self.route.paths.iter().enumerate() {
             let kind = if path.starts_with('~') { PathKind::Regex } else { PathKind::Prefix(path.len()) };
             let alike = match self.options.flavor {
-                Flavor::TraditionalCompatible | Flavor::Expressions => {
+                MatchFlavor::TraditionalCompatible | MatchFlavor::Expressions => {
                     groups.iter_mut().find(|(other, _)| *other == kind)
                 }
-                Flavor::Traditional => None,
+                MatchFlavor::Traditional => None,
             };
             match alike {
                 Some((_, members)) => members.push(position),
@@ -226,7 +226,7 @@ impl Splitter<'_> {
 
     fn push(
         &self,
-        drafts: &mut Vec<Draft>,
+        drafts: &mut Vec<EntryDraft>,
         kind: PathKind,
         id: Uuid,
         patterns: Vec<PathPattern>,
@@ -234,14 +234,14 @@ impl Splitter<'_> {
     ) {
         let patterns = (!patterns.is_empty()).then(|| Arc::<[PathPattern]>::from(patterns));
         for (scheme, key) in self.keys(kind, id) {
-            let entry = Entry {
+            let entry = RouteEntry {
                 route: self.index,
                 scheme,
                 has_path: kind != PathKind::Absent,
                 conditions: self.conditions.clone(),
                 patterns: patterns.clone(),
             };
-            drafts.push(Draft {
+            drafts.push(EntryDraft {
                 entry,
                 key,
                 kind,
@@ -254,17 +254,17 @@ impl Splitter<'_> {
 
     /// The key for both schemes. In the flavor `traditional`, a route that names servers ranks lower over plain
     /// http, where these do not count.
-    fn keys(&self, kind: PathKind, id: Uuid) -> Vec<(Option<Scheme>, Key)> {
+    fn keys(&self, kind: PathKind, id: Uuid) -> Vec<(Option<Scheme>, PriorityKey)> {
         let route = self.route;
         match self.options.flavor {
-            Flavor::TraditionalCompatible | Flavor::Expressions => {
-                vec![(None, Key::compatible(route, kind, id, self.options.calculation))]
+            MatchFlavor::TraditionalCompatible | MatchFlavor::Expressions => {
+                vec![(None, PriorityKey::compatible(route, kind, id, self.options.calculation))]
             }
-            Flavor::Traditional if self.names_servers => vec![
-                (Some(Scheme::Https), Key::traditional(route, kind, true)),
-                (Some(Scheme::Http), Key::traditional(route, kind, false)),
+            MatchFlavor::Traditional if self.names_servers => vec![
+                (Some(Scheme::Https), PriorityKey::traditional(route, kind, true)),
+                (Some(Scheme::Http), PriorityKey::traditional(route, kind, false)),
             ],
-            Flavor::Traditional => vec![(None, Key::traditional(route, kind, true))],
+            MatchFlavor::Traditional => vec![(None, PriorityKey::traditional(route, kind, true))],
         }
     }
 }

@@ -12,27 +12,27 @@ use atc_router::parser;
 use atc_router::semantics::Validate;
 use regex::Regex;
 
-use super::facts::{self, Fact, SCHEMA};
+use super::facts::{self, RequestField, SCHEMA};
 use super::hosts::HostName;
-use super::priority::Key;
-use super::{Request, Scheme};
+use super::priority::PriorityKey;
+use super::{RouterRequest, Scheme};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};
 
 /// All routes that are expressions.
 #[derive(Debug, Default)]
-pub(super) struct Expressions {
+pub(super) struct ExpressionRoutes {
     /// By falling rank.
-    routes: Vec<Written>,
+    routes: Vec<ExpressionRoute>,
     /// Everything that one of them asks for.
-    facts: Vec<Fact>,
+    facts: Vec<RequestField>,
 }
 
 /// One route.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct ExpressionRoute {
     pub(super) route: RouteIndex,
-    pub(super) key: Key,
+    pub(super) key: PriorityKey,
     /// The only scheme it is for, if it is.
     scheme: Option<Scheme>,
     expression: Expression,
@@ -42,14 +42,14 @@ pub(super) struct Written {
 
 /// What an expression found in a request.
 #[derive(Clone, Debug)]
-pub(super) struct Caught<'a> {
+pub(super) struct Captures<'a> {
     /// The text that it compared the path with, or found there.
     pub(super) path: Option<String>,
     /// The groups of its regular expressions, from number 1.
     pub(super) groups: Vec<(Option<&'a str>, Option<String>)>,
 }
 
-impl Expressions {
+impl ExpressionRoutes {
     /// Compiles the expressions of routes that `wanted` wants; one that is wrong is left out.
     pub(super) fn compile(
         routes: &[&Route],
@@ -71,7 +71,7 @@ impl Expressions {
             match parse(text) {
                 Ok(expression) => {
                     expression.add_names(&mut asked);
-                    compiled.routes.push(Written::new(RouteIndex(number), route, expression));
+                    compiled.routes.push(ExpressionRoute::new(RouteIndex(number), route, expression));
                 }
                 Err(complaint) => {
                     let diagnostic =
@@ -81,15 +81,15 @@ impl Expressions {
             }
         }
         compiled.routes.sort_by(|a, b| b.key.cmp(&a.key));
-        compiled.facts = asked.iter().map(|name| Fact::new(name)).collect();
+        compiled.facts = asked.iter().map(|name| RequestField::new(name)).collect();
         compiled
     }
 
     /// Calls `take` with the routes that match, by falling rank, until it says yes.
     pub(super) fn search<'a>(
         &'a self,
-        request: &Request<'_>,
-        take: &mut dyn FnMut(&'a Written, Caught<'a>) -> bool,
+        request: &RouterRequest<'_>,
+        take: &mut dyn FnMut(&'a ExpressionRoute, Captures<'a>) -> bool,
     ) {
         if self.routes.is_empty() {
             return;
@@ -109,7 +109,7 @@ impl Expressions {
     }
 }
 
-impl Written {
+impl ExpressionRoute {
     fn new(index: RouteIndex, route: &Route, expression: Expression) -> Self {
         let mut names = Vec::new();
         expression.visit(&mut |predicate| {
@@ -117,11 +117,11 @@ impl Written {
                 names.extend(groups(regex));
             }
         });
-        let key = Key::expression(route);
+        let key = PriorityKey::expression(route);
         Self { route: index, key, scheme: only_scheme(route), expression, names }
     }
 
-    fn matches(&self, scheme: Scheme, context: &mut Context<'_>) -> Option<Caught<'_>> {
+    fn matches(&self, scheme: Scheme, context: &mut Context<'_>) -> Option<Captures<'_>> {
         let mut matched = Matched::new();
         if self.scheme.is_some_and(|only| only != scheme) || !self.expression.execute(context, &mut matched) {
             return None;
@@ -137,7 +137,7 @@ impl Written {
                 self.names.iter().find(|(at, name)| *at == number && matched.captures.get(name) == value);
             (name.map(|(_, name)| &**name), value.cloned())
         };
-        Some(Caught { path, groups: (1..=count.unwrap_or(0)).map(group).collect() })
+        Some(Captures { path, groups: (1..=count.unwrap_or(0)).map(group).collect() })
     }
 }
 
@@ -160,7 +160,7 @@ fn only_scheme(route: &Route) -> Option<Scheme> {
 }
 
 /// Why an expression cannot be used.
-struct Complaint {
+struct ExpressionError {
     message: String,
     help: String,
 }
@@ -171,14 +171,14 @@ const DEEPEST: usize = 100;
 /// The same for `&&` and `||`, each of which is one step deeper than the one before.
 const MOST_OPERATORS: usize = 1000;
 
-fn parse(text: &str) -> Result<Expression, Complaint> {
+fn parse(text: &str) -> Result<Expression, ExpressionError> {
     if depth(text) > DEEPEST {
         let message = format!("more than {DEEPEST} parentheses within one another");
-        return Err(Complaint { message, help: "make it flatter".to_owned() });
+        return Err(ExpressionError { message, help: "make it flatter".to_owned() });
     }
     if text.matches("&&").count() + text.matches("||").count() > MOST_OPERATORS {
         let message = format!("more than {MOST_OPERATORS} times '&&' or '||'");
-        return Err(Complaint { message, help: "make several routes of it".to_owned() });
+        return Err(ExpressionError { message, help: "make several routes of it".to_owned() });
     }
     let expression = parser::parse(text).map_err(|error| {
         // The position is in the first line: " --> 1:11".
@@ -188,7 +188,7 @@ fn parse(text: &str) -> Result<Expression, Complaint> {
         // What a regular expression complains of stands in its last line.
         let message = error.variant.message();
         let reason = message.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        Complaint {
+        ExpressionError {
             message: reason.to_owned(),
             help: format!("see line {line}, column {column} of the expression"),
         }
@@ -197,12 +197,12 @@ fn parse(text: &str) -> Result<Expression, Complaint> {
     expression.add_names(&mut names);
     if let Some(unknown) = names.iter().find(|name| SCHEMA.type_of(name).is_none()) {
         let help = format!("known are: {}", facts::known());
-        return Err(Complaint { message: format!("unknown field '{unknown}'"), help });
+        return Err(ExpressionError { message: format!("unknown field '{unknown}'"), help });
     }
     expression.validate(&SCHEMA).map_err(|message| {
         let help = "texts compare with ==, !=, ~, ^=, =^ and contains, numbers with ==, !=, <, <=, > and >=, \
                     addresses with ==, != and, for a network, in and not in";
-        Complaint { message, help: help.to_owned() }
+        ExpressionError { message, help: help.to_owned() }
     })?;
     Ok(expression)
 }
@@ -222,12 +222,12 @@ fn depth(text: &str) -> usize {
 }
 
 /// Walks over an expression; the depth is bounded where it is parsed.
-trait Visit {
+trait ExpressionVisitor {
     fn visit(&self, visit: &mut dyn FnMut(&Predicate));
     fn add_names(&self, names: &mut BTreeSet<String>);
 }
 
-impl Visit for Expression {
+impl ExpressionVisitor for Expression {
     fn visit(&self, visit: &mut dyn FnMut(&Predicate)) {
         match self {
             Self::Predicate(predicate) => visit(predicate),
@@ -254,11 +254,15 @@ mod tests {
 
     use super::*;
     use crate::router::fixture::{get, route};
-    use crate::router::{Capture, Flavor, Options, Router};
+    use crate::router::{Capture, MatchFlavor, Router, RouterOptions};
 
     fn compiled(expression: &str) -> (Router, Vec<Diagnostic>) {
         let routes = [route(&json!({"name": "e", "expression": expression}))];
-        Router::new(&routes, &|_| true, Options { flavor: Flavor::Expressions, ..Options::default() })
+        Router::new(
+            &routes,
+            &|_| true,
+            RouterOptions { flavor: MatchFlavor::Expressions, ..RouterOptions::default() },
+        )
     }
 
     #[test]
@@ -332,7 +336,7 @@ mod tests {
     #[test]
     fn in_other_flavors_an_expression_matches_nothing() {
         let routes = [route(&json!({"expression": "http.path ^= \"/\""}))];
-        let (compiled, diagnostics) = Router::new(&routes, &|_| true, Options::default());
+        let (compiled, diagnostics) = Router::new(&routes, &|_| true, RouterOptions::default());
         assert_eq!(diagnostics, []);
         assert!(compiled.find(&get("/", &http::HeaderMap::new())).is_none());
     }

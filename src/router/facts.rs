@@ -7,7 +7,7 @@ use atc_router::context::Context;
 use atc_router::schema::Schema;
 
 use super::hosts::HostName;
-use super::{Request, Scheme};
+use super::{RouterRequest, Scheme};
 
 /// The name of the field whose match is cut off the path.
 pub(super) const PATH: &str = "http.path";
@@ -51,15 +51,15 @@ pub(super) fn known() -> String {
 
 /// A field that some expression asks for.
 #[derive(Debug)]
-pub(super) struct Fact {
+pub(super) struct RequestField {
     /// Its name, as the expression writes it.
     name: String,
-    source: Source,
+    source: FieldSource,
 }
 
 /// Where the value of a field is found.
 #[derive(Debug)]
-enum Source {
+enum FieldSource {
     Protocol,
     ServerName,
     Method,
@@ -79,32 +79,37 @@ enum Source {
     Nothing,
 }
 
-impl Fact {
+impl RequestField {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), source: Source::of(name) }
+        Self { name: name.to_owned(), source: FieldSource::of(name) }
     }
 
     /// Tells the engine the values that a request has; a header or an argument may have several.
-    pub(super) fn tell(&self, request: &Request<'_>, host: Option<&HostName>, context: &mut Context<'_>) {
+    pub(super) fn tell(
+        &self,
+        request: &RouterRequest<'_>,
+        host: Option<&HostName>,
+        context: &mut Context<'_>,
+    ) {
         let mut text = |text: &[u8]| {
             context.add_value(&self.name, Value::String(String::from_utf8_lossy(text).into_owned()));
         };
         match &self.source {
-            Source::Protocol if request.scheme == Scheme::Https => text(b"https"),
-            Source::Protocol => text(b"http"),
-            Source::ServerName => request.sni.into_iter().for_each(|it| text(it.as_bytes())),
-            Source::Method => text(request.method.as_bytes()),
-            Source::Host => host.into_iter().for_each(|it| text(it.name())),
-            Source::Path => text(request.path),
-            Source::Segments(first, last) => {
+            FieldSource::Protocol if request.scheme == Scheme::Https => text(b"https"),
+            FieldSource::Protocol => text(b"http"),
+            FieldSource::ServerName => request.sni.into_iter().for_each(|it| text(it.as_bytes())),
+            FieldSource::Method => text(request.method.as_bytes()),
+            FieldSource::Host => host.into_iter().for_each(|it| text(it.name())),
+            FieldSource::Path => text(request.path),
+            FieldSource::Segments(first, last) => {
                 let all: Vec<&[u8]> = segments(request.path).collect();
                 all.get(*first..=*last).into_iter().for_each(|it| text(&it.join(&b'/')));
             }
-            Source::Header(name) => {
+            FieldSource::Header(name) => {
                 let these = request.headers.iter().filter(|(it, _)| is_header(name, it.as_str()));
                 these.for_each(|(_, value)| text(value.as_bytes()));
             }
-            Source::Query(name) => {
+            FieldSource::Query(name) => {
                 let all = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
                 all.filter(|(it, _)| it == name).for_each(|(_, value)| text(value.as_bytes()));
             }
@@ -117,16 +122,16 @@ impl Fact {
     }
 
     /// The value of a field that is no text.
-    fn address(&self, request: &Request<'_>, host: Option<&HostName>) -> Option<Value> {
-        let Request { source, destination, .. } = request;
+    fn address(&self, request: &RouterRequest<'_>, host: Option<&HostName>) -> Option<Value> {
+        let RouterRequest { source, destination, .. } = request;
         Some(match self.source {
-            Source::SegmentCount => {
+            FieldSource::SegmentCount => {
                 Value::Int(i64::try_from(segments(request.path).count()).unwrap_or(i64::MAX))
             }
-            Source::ClientIp => Value::IpAddr(source.ip().to_canonical()),
-            Source::ClientPort => Value::Int(source.port().into()),
-            Source::DestinationIp => Value::IpAddr(destination.ip().to_canonical()),
-            Source::DestinationPort => {
+            FieldSource::ClientIp => Value::IpAddr(source.ip().to_canonical()),
+            FieldSource::ClientPort => Value::Int(source.port().into()),
+            FieldSource::DestinationIp => Value::IpAddr(destination.ip().to_canonical()),
+            FieldSource::DestinationPort => {
                 Value::Int(host.and_then(|it| it.port).unwrap_or(destination.port()).into())
             }
             _ => return None,
@@ -134,7 +139,7 @@ impl Fact {
     }
 }
 
-impl Source {
+impl FieldSource {
     fn of(name: &str) -> Self {
         match name {
             "net.protocol" => return Self::Protocol,

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::{Request, Scheme};
-use crate::document::Path;
-use crate::entity::{Endpoint, PathHandling, Route, entity_id};
+use super::{RouterRequest, Scheme};
+use crate::document::NodePath;
+use crate::entity::{PathHandling, Route, StreamEndpoint, entity_id};
 use crate::ip_network::IpNetwork;
 
 /// A section of the recorded cases.
@@ -45,13 +45,13 @@ pub(super) fn route(fields: &Value) -> Route {
         response_buffering: true,
         created_at: fields["created_at"].as_i64(),
         record: crate::document::Value::Null,
-        at: Path::root().key("routes").key(name),
+        at: NodePath::root().key("routes").key(name),
     }
 }
 
 /// A plain GET request for a path, to port 8000.
-pub(super) fn get<'a>(path: &'a str, headers: &'a HeaderMap) -> Request<'a> {
-    Request {
+pub(super) fn get<'a>(path: &'a str, headers: &'a HeaderMap) -> RouterRequest<'a> {
+    RouterRequest {
         method: "GET",
         host: None,
         path: path.as_bytes(),
@@ -69,10 +69,10 @@ fn texts(list: &Value) -> Vec<String> {
     items.map(|item| item.as_str().unwrap().to_owned()).collect()
 }
 
-fn endpoints(list: &Value) -> Vec<Endpoint> {
+fn endpoints(list: &Value) -> Vec<StreamEndpoint> {
     let items = list.as_array().into_iter().flatten();
     items
-        .map(|item| Endpoint {
+        .map(|item| StreamEndpoint {
             ip: item["ip"].as_str().and_then(IpNetwork::parse),
             port: item["port"].as_u64().map(|port| u16::try_from(port).unwrap()),
         })

@@ -2,29 +2,29 @@
 
 use regex::bytes::Regex;
 
-use super::expressions::Caught;
-use super::priority::Key;
+use super::expressions::Captures;
+use super::priority::PriorityKey;
 use crate::entity::RouteIndex;
 
 /// The route of a request.
 #[derive(Clone, Debug)]
-pub struct Match<'a> {
+pub struct RouteMatch<'a> {
     /// Which one.
     pub route: RouteIndex,
     /// How many bytes of the path its `paths` or its expression matched; nothing if it asks for none.
     pub prefix: Option<usize>,
-    pub(super) by: By<'a>,
+    pub(super) by: MatchKind<'a>,
 }
 
 /// What matched the path.
 #[derive(Clone, Debug)]
-pub(super) enum By<'a> {
+pub(super) enum MatchKind<'a> {
     /// Its beginning, or nothing.
     Literal,
     /// One of the route's paths.
     Regex(&'a Regex),
     /// The route's expression.
-    Expression(Caught<'a>),
+    Expression(Captures<'a>),
 }
 
 /// A group of the regular expression that matched.
@@ -40,19 +40,19 @@ pub struct Capture<'a> {
 
 /// A route that matches a request, and why it stands where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate<'a> {
+pub struct MatchCandidate<'a> {
     /// Which one.
     pub route: RouteIndex,
     /// How many bytes of the path its `paths` or its expression matched; nothing if it asks for none.
     pub prefix: Option<usize>,
     /// Its rank.
-    pub key: &'a Key,
+    pub key: &'a PriorityKey,
 }
 
-impl<'a> Match<'a> {
-    pub(super) fn by_expression(route: RouteIndex, caught: Caught<'a>) -> Self {
+impl<'a> RouteMatch<'a> {
+    pub(super) fn by_expression(route: RouteIndex, caught: Captures<'a>) -> Self {
         let prefix = caught.path.as_ref().map(String::len);
-        Self { route, prefix, by: By::Expression(caught) }
+        Self { route, prefix, by: MatchKind::Expression(caught) }
     }
 
     /// What `prefix` counts the bytes of: the beginning of `path`, the path of the request. Of an expression it
@@ -60,8 +60,8 @@ impl<'a> Match<'a> {
     #[must_use]
     pub fn prefix_text<'m>(&'m self, path: &'m [u8]) -> Option<&'m [u8]> {
         match &self.by {
-            By::Expression(caught) => caught.path.as_ref().map(String::as_bytes),
-            By::Literal | By::Regex(_) => path.get(..self.prefix?),
+            MatchKind::Expression(caught) => caught.path.as_ref().map(String::as_bytes),
+            MatchKind::Literal | MatchKind::Regex(_) => path.get(..self.prefix?),
         }
     }
 
@@ -70,9 +70,9 @@ impl<'a> Match<'a> {
     #[must_use]
     pub fn captures<'m>(&'m self, path: &'m [u8]) -> Vec<Capture<'m>> {
         let regex = match &self.by {
-            By::Literal => return Vec::new(),
-            By::Regex(regex) => regex,
-            By::Expression(caught) => {
+            MatchKind::Literal => return Vec::new(),
+            MatchKind::Regex(regex) => regex,
+            MatchKind::Expression(caught) => {
                 let groups = caught.groups.iter().enumerate();
                 let capture = |(position, (name, value)): (usize, &'m (Option<&'a str>, Option<String>))| {
                     Capture { number: position + 1, name: *name, value: value.as_ref().map(String::as_bytes) }

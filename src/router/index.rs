@@ -11,25 +11,25 @@
 //! matter, but for the time that memory takes. It allocates nothing and takes no lock. The literals of a host with
 //! few stand side by side on a shelf, all others in one table.
 
-use super::Request;
+use super::RouterRequest;
 use super::conditions::Conditions;
 use super::hosts::{HostPattern, NamePattern};
-use super::postings::{Posting, Postings};
-use super::shelf::{self, Place, Shelves, Where};
-use super::table::{Beginnings, Lengths, Row, Table};
+use super::postings::{Candidate, Candidates};
+use super::shelf::{self, SlotContent, SmallTables, TableSlot};
+use super::table::{LengthSet, PrefixHasher, TableRow, TextTable};
 
 /// Entries by host and literal. They are numbered by falling rank.
 #[derive(Debug, Default)]
-pub(super) struct Index {
+pub(super) struct EntryIndex {
     /// In the spaces below.
-    hosts: Table<Bucket>,
-    suffixes: Lengths,
-    prefixes: Lengths,
-    any: Bucket,
+    hosts: TextTable<HostBucket>,
+    suffixes: LengthSet,
+    prefixes: LengthSet,
+    any: HostBucket,
     /// Those of any host, and of hosts with many, in the space that is the number of the bucket.
-    literals: Table<Postings>,
+    literals: TextTable<Candidates>,
     /// Those of hosts with few.
-    shelves: Shelves<Postings>,
+    shelves: SmallTables<Candidates>,
     buckets: u32,
 }
 
@@ -39,33 +39,33 @@ const PREFIX: u32 = 2;
 
 /// All entries for one host.
 #[derive(Debug)]
-struct Bucket {
-    lengths: Lengths,
+struct HostBucket {
+    lengths: LengthSet,
     /// Until all is inserted a space of the table: 0 for any host, else from 1.
-    place: Place,
+    place: TableSlot,
     /// The number of the best entry.
     best: u32,
 }
 
-impl Default for Bucket {
+impl Default for HostBucket {
     fn default() -> Self {
-        Self { lengths: Lengths::default(), place: Place::default(), best: u32::MAX }
+        Self { lengths: LengthSet::default(), place: TableSlot::default(), best: u32::MAX }
     }
 }
 
-impl Bucket {
+impl HostBucket {
     /// The space in the table, while its rows are there.
     fn space(&self) -> u32 {
         match self.place.get() {
-            Where::Table(space) => space,
-            Where::Shelf(_) => 0,
+            SlotContent::Table(space) => space,
+            SlotContent::Shelf(_) => 0,
         }
     }
 }
 
-impl Index {
+impl EntryIndex {
     /// Adds an entry; those of higher rank must have been added.
-    pub(super) fn insert(&mut self, host: Option<&HostPattern>, literal: &[u8], posting: Posting) {
+    pub(super) fn insert(&mut self, host: Option<&HostPattern>, literal: &[u8], posting: Candidate) {
         let bucket = match host.map(|host| &host.name) {
             None => &mut self.any,
             Some(name) => {
@@ -81,9 +81,9 @@ impl Index {
                     }
                 };
                 let bucket = self.hosts.get_or_insert(space, text);
-                if bucket.place == Place::default() {
+                if bucket.place == TableSlot::default() {
                     self.buckets += 1;
-                    bucket.place = Place::table(self.buckets);
+                    bucket.place = TableSlot::table(self.buckets);
                 }
                 bucket
             }
@@ -108,9 +108,9 @@ impl Index {
         let few =
             |space: u32| space != 0 && counts.get(space as usize).is_some_and(|count| *count <= shelf::MOST);
         let mut rows = self.literals.extract(few);
-        rows.sort_unstable_by_key(Row::label);
+        rows.sort_unstable_by_key(TableRow::label);
         let mut rows = rows.into_iter().peekable();
-        let mut buckets: Vec<&mut Bucket> =
+        let mut buckets: Vec<&mut HostBucket> =
             self.hosts.values_mut().filter(|bucket| few(bucket.space())).collect();
         buckets.sort_unstable_by_key(|bucket| bucket.space());
         for bucket in buckets {
@@ -130,11 +130,11 @@ impl Index {
     pub(super) fn search(
         &self,
         host: Option<&[u8]>,
-        request: &Request<'_>,
-        take: &mut dyn FnMut(Posting, usize) -> bool,
+        request: &RouterRequest<'_>,
+        take: &mut dyn FnMut(Candidate, usize) -> bool,
     ) {
-        let path = Beginnings::new(request.path);
-        let mut search = Search { index: self, request, path, limit: u32::MAX, take };
+        let path = PrefixHasher::new(request.path);
+        let mut search = IndexSearch { index: self, request, path, limit: u32::MAX, take };
         if let Some(host) = host {
             search.host(EXACT, Some(host));
             for length in self.suffixes.up_to(host.len()) {
@@ -149,23 +149,23 @@ impl Index {
 }
 
 /// A lookup under way.
-struct Search<'a, 'take> {
-    index: &'a Index,
-    request: &'a Request<'a>,
-    path: Beginnings<'a>,
+struct IndexSearch<'a, 'take> {
+    index: &'a EntryIndex,
+    request: &'a RouterRequest<'a>,
+    path: PrefixHasher<'a>,
     /// Only entries with a number below this matter.
     limit: u32,
-    take: &'take mut dyn FnMut(Posting, usize) -> bool,
+    take: &'take mut dyn FnMut(Candidate, usize) -> bool,
 }
 
-impl Search<'_, '_> {
+impl IndexSearch<'_, '_> {
     fn host(&mut self, space: u32, name: Option<&[u8]>) {
         if let Some(bucket) = name.and_then(|name| self.index.hosts.get(space, name)) {
             self.bucket(bucket);
         }
     }
 
-    fn bucket(&mut self, bucket: &Bucket) {
+    fn bucket(&mut self, bucket: &HostBucket) {
         if bucket.best >= self.limit {
             return;
         }
@@ -173,8 +173,8 @@ impl Search<'_, '_> {
         let place = bucket.place.get();
         for length in bucket.lengths.up_to(path.text().len()) {
             let found = match place {
-                Where::Shelf(on) => index.shelves.get(on, path, length),
-                Where::Table(space) => index.literals.get_beginning(space, path, length),
+                SlotContent::Shelf(on) => index.shelves.get(on, path, length),
+                SlotContent::Table(space) => index.literals.get_beginning(space, path, length),
             };
             if let Some(postings) = found {
                 postings.search(request, limit, &mut |posting| take(posting, length));
@@ -193,7 +193,7 @@ mod tests {
 
     /// The entries that are offered for a host and a path; `taken` is one that matches.
     #[track_caller]
-    fn check(index: &Index, host: &str, path: &str, taken: u32, expected: &[u32]) {
+    fn check(index: &EntryIndex, host: &str, path: &str, taken: u32, expected: &[u32]) {
         let mut offered = Vec::new();
         let headers = HeaderMap::new();
         index.search(Some(host.as_bytes()), &get(path, &headers), &mut |posting, _| {
@@ -204,10 +204,11 @@ mod tests {
         assert_eq!(offered, expected, "{host} {path}");
     }
 
-    fn index(rows: &[(&str, &str)]) -> Index {
-        let mut index = Index::default();
+    fn index(rows: &[(&str, &str)]) -> EntryIndex {
+        let mut index = EntryIndex::default();
         for (number, (host, literal)) in rows.iter().enumerate() {
-            let posting = Posting { entry: u32::try_from(number).unwrap(), port: PortRule::Any, plain: None };
+            let posting =
+                Candidate { entry: u32::try_from(number).unwrap(), port: PortRule::Any, plain: None };
             let pattern = HostPattern::parse(host);
             index.insert(Some(&pattern).filter(|_| !host.is_empty()), literal.as_bytes(), posting);
         }

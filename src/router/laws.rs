@@ -65,14 +65,14 @@ prop_compose! {
         sni in select(vec!["", "a.test", "x.test", "other"]),
         https: bool,
         port in select(vec![80, 81, 443]),
-    ) -> Asked {
+    ) -> RandomRequest {
         let path = String::from_utf8(normalize(path.as_bytes()).into_owned()).unwrap();
-        Asked { host, path, method, header, sni, https, port }
+        RandomRequest { host, path, method, header, sni, https, port }
     }
 }
 
 #[derive(Clone, Debug)]
-struct Asked {
+struct RandomRequest {
     host: &'static str,
     path: String,
     method: &'static str,
@@ -82,7 +82,7 @@ struct Asked {
     port: u16,
 }
 
-impl Asked {
+impl RandomRequest {
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if !self.header.is_empty() {
@@ -91,8 +91,8 @@ impl Asked {
         headers
     }
 
-    fn request<'a>(&'a self, headers: &'a HeaderMap) -> Request<'a> {
-        Request {
+    fn request<'a>(&'a self, headers: &'a HeaderMap) -> RouterRequest<'a> {
+        RouterRequest {
             method: self.method,
             host: Some(self.host.as_bytes()).filter(|host| !host.is_empty()),
             scheme: if self.https { Scheme::Https } else { Scheme::Http },
@@ -103,7 +103,7 @@ impl Asked {
     }
 
     /// Whether a route matches but for its path, in the flavor `traditional_compatible`.
-    fn meets(&self, route: &Route, calculation: Calculation) -> bool {
+    fn meets(&self, route: &Route, calculation: PriorityCalculation) -> bool {
         let host = self.host.to_ascii_lowercase();
         let (name, port) = host.split_once(':').unwrap_or((&host, ""));
         let port = port.parse().unwrap_or(self.port);
@@ -116,7 +116,7 @@ impl Asked {
         let header_matches =
             |wanted: &String| *wanted == value || (wanted.starts_with("~*") && value.starts_with('u'));
         let http = route.protocols.iter().any(|protocol| protocol == "http");
-        let sni_is_free = !self.https && (calculation == Calculation::Original || http);
+        let sni_is_free = !self.https && (calculation == PriorityCalculation::Original || http);
         let sni_matches =
             |wanted: &String| self.https && !self.sni.is_empty() && wildcard_matches(wanted, self.sni);
         (route.hosts.is_empty() || (!name.is_empty() && route.hosts.iter().any(host_matches)))
@@ -137,8 +137,8 @@ fn wildcard_matches(wanted: &str, name: &str) -> bool {
 /// All routes that match by their definition: the rank of each and the length of its match.
 fn evaluate(
     routes: &[Route],
-    asked: &Asked,
-    calculation: Calculation,
+    asked: &RandomRequest,
+    calculation: PriorityCalculation,
 ) -> BTreeMap<usize, (u64, Option<usize>)> {
     let routes = routes.iter().enumerate().filter(|(_, route)| asked.meets(route, calculation));
     let ranked = routes.filter_map(|(number, route)| {
@@ -169,13 +169,14 @@ fn evaluate_path(configured: &str, path: &str) -> Option<(PathKind, usize)> {
 }
 
 /// Checks that the index finds what a plain evaluation finds.
-fn agree(routes: &[Route], requests: &[Asked]) -> Result<(), TestCaseError> {
-    for calculation in [Calculation::Original, Calculation::Strict] {
-        let (compiled, _) = Router::new(routes, &|_| true, Options { calculation, ..Options::default() });
+fn agree(routes: &[Route], requests: &[RandomRequest]) -> Result<(), TestCaseError> {
+    for calculation in [PriorityCalculation::Original, PriorityCalculation::Strict] {
+        let (compiled, _) =
+            Router::new(routes, &|_| true, RouterOptions { calculation, ..RouterOptions::default() });
         for asked in requests {
             let headers = asked.headers();
             let found = compiled.candidates(&asked.request(&headers)).into_iter().map(|candidate| {
-                let Key::Compatible { priority, .. } = candidate.key else { panic!("{candidate:?}") };
+                let PriorityKey::Compatible { priority, .. } = candidate.key else { panic!("{candidate:?}") };
                 (candidate.route.0, (*priority, candidate.prefix))
             });
             let expected = evaluate(routes, asked, calculation);
@@ -215,8 +216,8 @@ proptest! {
         requests in prop::collection::vec(some_request(), 1..10),
     ) {
         let routes: Vec<_> = routes.iter().map(route).collect();
-        for flavor in [Flavor::TraditionalCompatible, Flavor::Traditional] {
-            let (compiled, _) = Router::new(&routes, &|_| true, Options { flavor, ..Options::default() });
+        for flavor in [MatchFlavor::TraditionalCompatible, MatchFlavor::Traditional] {
+            let (compiled, _) = Router::new(&routes, &|_| true, RouterOptions { flavor, ..RouterOptions::default() });
             for asked in &requests {
                 let headers = asked.headers();
                 let request = asked.request(&headers);
@@ -240,8 +241,8 @@ proptest! {
         }
         let routes: Vec<_> = routes.iter().map(route).collect();
         let warnings = conflicts(&routes, &|_| true);
-        let [original, strict] = [Calculation::Original, Calculation::Strict]
-            .map(|calculation| Router::new(&routes, &|_| true, Options { calculation, ..Options::default() }).0);
+        let [original, strict] = [PriorityCalculation::Original, PriorityCalculation::Strict]
+            .map(|calculation| Router::new(&routes, &|_| true, RouterOptions { calculation, ..RouterOptions::default() }).0);
         for asked in &requests {
             let headers = asked.headers();
             let request = asked.request(&headers);
@@ -262,9 +263,9 @@ proptest! {
             fields["name"] = number.to_string().into();
         }
         let routes: Vec<_> = routes.iter().map(route).collect();
-        for flavor in [Flavor::TraditionalCompatible, Flavor::Traditional] {
-            for calculation in [Calculation::Original, Calculation::Strict] {
-                let options = Options { flavor, calculation, ..Options::default() };
+        for flavor in [MatchFlavor::TraditionalCompatible, MatchFlavor::Traditional] {
+            for calculation in [PriorityCalculation::Original, PriorityCalculation::Strict] {
+                let options = RouterOptions { flavor, calculation, ..RouterOptions::default() };
                 let (compiled, _) = Router::new(&routes, &|_| true, options);
                 let told: Vec<_> = shadowed(&routes, &|_| true, options).into_iter().map(|it| it.path).collect();
                 for asked in &requests {

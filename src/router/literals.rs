@@ -81,7 +81,7 @@ impl<'a> FoundLiterals<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::router::Compilation;
+    use crate::router::RegexCompilation;
 
     #[test]
     fn only_expressions_whose_text_the_path_holds_are_run() {
@@ -95,7 +95,7 @@ mod tests {
         ];
         let patterns: Vec<PathPattern> = expressions
             .iter()
-            .map(|expression| PathPattern::new(expression, Compilation::OnFirstUse).unwrap())
+            .map(|expression| PathPattern::new(expression, RegexCompilation::OnFirstUse).unwrap())
             .collect();
         let filter = LiteralFilter::new(patterns.iter());
         let run = |path: &str| -> Vec<usize> {
@@ -111,7 +111,9 @@ mod tests {
     #[test]
     fn thousands_of_expressions_are_not_run_for_a_path_of_none() {
         let patterns: Vec<PathPattern> = (0..10_000)
-            .map(|n| PathPattern::new(&format!(r"/\w+/items/\d+/p{n}$"), Compilation::OnFirstUse).unwrap())
+            .map(|n| {
+                PathPattern::new(&format!(r"/\w+/items/\d+/p{n}$"), RegexCompilation::OnFirstUse).unwrap()
+            })
             .collect();
         let filter = LiteralFilter::new(patterns.iter());
         let count = |path: &str| {

@@ -3,30 +3,30 @@
 use std::borrow::Borrow;
 use std::collections::HashSet;
 
-use super::entry::{self, Draft, Entry, PathMatch};
-use super::expressions::Expressions;
-use super::found::{By, Candidate, Match};
+use super::entry::{self, EntryDraft, PathMatch, RouteEntry};
+use super::expressions::ExpressionRoutes;
+use super::found::{MatchCandidate, MatchKind, RouteMatch};
 use super::hosts::{HostName, HostPattern};
-use super::index::Index;
+use super::index::EntryIndex;
 use super::literals::{FoundLiterals, LiteralFilter};
-use super::options::{Flavor, Options};
-use super::postings::{PortRule, Posting};
-use super::priority::Key;
-use super::{Request, Scheme};
+use super::options::{MatchFlavor, RouterOptions};
+use super::postings::{Candidate, PortRule};
+use super::priority::PriorityKey;
+use super::{RouterRequest, Scheme};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};
 
 /// All routes of a configuration, compiled.
 #[derive(Debug)]
 pub struct Router {
-    flavor: Flavor,
+    flavor: MatchFlavor,
     /// Asked before all others; none but in the flavor `expressions`.
-    expressions: Expressions,
+    expressions: ExpressionRoutes,
     /// By falling rank; their places are the numbers in the index.
-    entries: Vec<Entry>,
+    entries: Vec<RouteEntry>,
     /// Their ranks.
-    keys: Vec<Key>,
-    index: Index,
+    keys: Vec<PriorityKey>,
+    index: EntryIndex,
     /// Tells which regular expressions cannot match a path; none if there are few.
     literals: Option<LiteralFilter>,
 }
@@ -40,7 +40,7 @@ impl Router {
     pub fn new(
         routes: &[impl Borrow<Route>],
         enabled: &dyn Fn(&Route) -> bool,
-        options: Options,
+        options: RouterOptions,
     ) -> (Self, Vec<Diagnostic>) {
         let routes = &*routes.iter().map(Borrow::borrow).collect::<Vec<&Route>>();
         let mut diagnostics = Vec::new();
@@ -48,18 +48,18 @@ impl Router {
         // Stable: of equal keys, the first in the file wins.
         drafts.sort_by(|a, b| b.key.cmp(&a.key));
         let expressions = match options.flavor {
-            Flavor::Expressions => {
+            MatchFlavor::Expressions => {
                 let wanted = |route: &Route| entry::is_http(route) && enabled(route);
-                Expressions::compile(routes, &wanted, &mut diagnostics)
+                ExpressionRoutes::compile(routes, &wanted, &mut diagnostics)
             }
-            Flavor::TraditionalCompatible | Flavor::Traditional => Expressions::default(),
+            MatchFlavor::TraditionalCompatible | MatchFlavor::Traditional => ExpressionRoutes::default(),
         };
         let mut compiled = Self {
             flavor: options.flavor,
             expressions,
             entries: Vec::with_capacity(drafts.len()),
             keys: Vec::with_capacity(drafts.len()),
-            index: Index::default(),
+            index: EntryIndex::default(),
             literals: None,
         };
         for draft in drafts {
@@ -79,17 +79,18 @@ impl Router {
     /// expressions that share one, those are run whose own texts the path holds. Nothing is allocated, but for these
     /// texts where there are many expressions, and by an expression that is used for the first time in a thread.
     #[must_use]
-    pub fn find(&self, request: &Request<'_>) -> Option<Match<'_>> {
+    pub fn find(&self, request: &RouterRequest<'_>) -> Option<RouteMatch<'_>> {
         let mut found = None;
         self.expressions.search(request, &mut |written, caught| {
-            found = Some(Match::by_expression(written.route, caught));
+            found = Some(RouteMatch::by_expression(written.route, caught));
             true
         });
         if found.is_some() {
             return found;
         }
         self.search(request, &mut |_, route, PathMatch { prefix, regex }| {
-            found = Some(Match { route, prefix, by: regex.map_or(By::Literal, By::Regex) });
+            found =
+                Some(RouteMatch { route, prefix, by: regex.map_or(MatchKind::Literal, MatchKind::Regex) });
             true
         });
         found
@@ -97,19 +98,19 @@ impl Router {
 
     /// All routes that match a request, by falling rank; [`find`](Self::find) returns the first.
     #[must_use]
-    pub fn candidates(&self, request: &Request<'_>) -> Vec<Candidate<'_>> {
+    pub fn candidates(&self, request: &RouterRequest<'_>) -> Vec<MatchCandidate<'_>> {
         let mut found = Vec::new();
         self.search(request, &mut |number, route, PathMatch { prefix, .. }| {
             if let Some(key) = self.keys.get(number as usize) {
-                found.push((number, Candidate { route, prefix, key }));
+                found.push((number, MatchCandidate { route, prefix, key }));
             }
             false
         });
         found.sort_by_key(|(number, _)| *number);
         let mut candidates = Vec::with_capacity(found.len());
         self.expressions.search(request, &mut |written, caught| {
-            let Match { route, prefix, .. } = Match::by_expression(written.route, caught);
-            candidates.push(Candidate { route, prefix, key: &written.key });
+            let RouteMatch { route, prefix, .. } = RouteMatch::by_expression(written.route, caught);
+            candidates.push(MatchCandidate { route, prefix, key: &written.key });
             false
         });
         candidates.extend(found.into_iter().map(|(_, candidate)| candidate));
@@ -120,15 +121,15 @@ impl Router {
 
     fn search<'a>(
         &'a self,
-        request: &Request<'_>,
+        request: &RouterRequest<'_>,
         take: &mut dyn FnMut(u32, RouteIndex, PathMatch<'a>) -> bool,
     ) {
         let host = request.host.and_then(HostName::parse);
         let named_port = host.as_ref().and_then(|host| host.port);
         let default_port = match (self.flavor, request.scheme) {
-            (Flavor::TraditionalCompatible | Flavor::Expressions, _) => request.destination.port(),
-            (Flavor::Traditional, Scheme::Http) => 80,
-            (Flavor::Traditional, Scheme::Https) => 443,
+            (MatchFlavor::TraditionalCompatible | MatchFlavor::Expressions, _) => request.destination.port(),
+            (MatchFlavor::Traditional, Scheme::Http) => 80,
+            (MatchFlavor::Traditional, Scheme::Https) => 443,
         };
         let name = host.as_ref().map(HostName::name);
         let mut literals = FoundLiterals::new(self.literals.as_ref(), request.path);
@@ -147,15 +148,19 @@ impl Router {
         });
     }
 
-    fn push(&mut self, draft: Draft) {
+    fn push(&mut self, draft: EntryDraft) {
         let entry = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let plain = draft.entry.plain();
         for literal in &draft.literals {
             if draft.hosts.is_empty() {
-                self.index.insert(None, literal, Posting { entry, port: PortRule::Any, plain });
+                self.index.insert(None, literal, Candidate { entry, port: PortRule::Any, plain });
             }
             for host in draft.hosts.iter() {
-                self.index.insert(Some(host), literal, Posting { entry, port: self.port_rule(host), plain });
+                self.index.insert(
+                    Some(host),
+                    literal,
+                    Candidate { entry, port: self.port_rule(host), plain },
+                );
             }
         }
         self.entries.push(draft.entry);
@@ -166,7 +171,7 @@ impl Router {
     fn port_rule(&self, host: &HostPattern) -> PortRule {
         match (host.port, self.flavor) {
             (None, _) => PortRule::Any,
-            (Some(port), Flavor::Traditional) if !host.name.is_wildcard() => PortRule::Named(port),
+            (Some(port), MatchFlavor::Traditional) if !host.name.is_wildcard() => PortRule::Named(port),
             (Some(port), _) => PortRule::NamedOrDefault(port),
         }
     }

@@ -55,12 +55,12 @@ mod table;
 mod ties;
 
 pub use conflicts::conflicts;
-pub use found::{Candidate, Capture, Match};
+pub use found::{Capture, MatchCandidate, RouteMatch};
 pub use lookup::Router;
-pub use options::{Calculation, Compilation, Flavor, Options};
+pub use options::{MatchFlavor, PriorityCalculation, RegexCompilation, RouterOptions};
 pub use path::join;
 pub use pattern::beginning;
-pub use priority::Key;
+pub use priority::PriorityKey;
 pub use shadows::shadowed;
 
 use std::net::SocketAddr;
@@ -68,11 +68,11 @@ use std::net::SocketAddr;
 use http::HeaderMap;
 
 use crate::diag::Diagnostic;
-use crate::document::Path;
+use crate::document::NodePath;
 
 /// What the router looks at.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct RouterRequest<'a> {
     /// The method, as the client wrote it.
     pub method: &'a str,
     /// The Host header or the authority, with its port if it has one.
@@ -103,7 +103,7 @@ pub enum Scheme {
 }
 
 /// A complaint about a regular expression of a route.
-fn invalid_regex(route: &crate::entity::Route, at: Path, value: &str, error: &str) -> Diagnostic {
+fn invalid_regex(route: &crate::entity::Route, at: NodePath, value: &str, error: &str) -> Diagnostic {
     let mut complaint = Diagnostic::error(at, format!("invalid regex '{value}': {error}"));
     if let Some(told) = told(route, value) {
         // Kong compiles a route to one expression, and complains of that.

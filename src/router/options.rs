@@ -4,7 +4,7 @@ use crate::entity::PathHandling;
 
 /// How routes are matched and ranked. (Kong: `router_flavor`.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Flavor {
+pub enum MatchFlavor {
     /// One number ranks all routes; equal numbers: the greater id wins.
     #[default]
     TraditionalCompatible,
@@ -14,7 +14,7 @@ pub enum Flavor {
     Expressions,
 }
 
-impl Flavor {
+impl MatchFlavor {
     /// How paths are joined under this flavor: only `traditional` listens to a route that wants `v1`.
     #[must_use]
     pub const fn path_handling(self, configured: PathHandling) -> PathHandling {
@@ -27,7 +27,7 @@ impl Flavor {
 
 /// How the number of the flavor `traditional_compatible` is made. (Kong: `route_match_calculation`.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Calculation {
+pub enum PriorityCalculation {
     /// What the released Kong 3.x computes: parts of the number overlap, so that a plain host often outranks
     /// everything else.
     #[default]
@@ -38,7 +38,7 @@ pub enum Calculation {
 
 /// When regular expressions are compiled; their syntax is always checked at load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Compilation {
+pub enum RegexCompilation {
     /// When the first request needs them: thousands of expressions cost no memory until then.
     #[default]
     OnFirstUse,
@@ -48,11 +48,11 @@ pub enum Compilation {
 
 /// Everything that changes how a [`Router`](super::Router) is built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Options {
+pub struct RouterOptions {
     /// How routes are matched and ranked.
-    pub flavor: Flavor,
+    pub flavor: MatchFlavor,
     /// How they are ranked in the flavor `traditional_compatible`.
-    pub calculation: Calculation,
+    pub calculation: PriorityCalculation,
     /// When regular expressions are compiled.
-    pub compilation: Compilation,
+    pub compilation: RegexCompilation,
 }

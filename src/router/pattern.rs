@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
-use super::options::Compilation;
+use super::options::RegexCompilation;
 
 /// One regular expression over bytes.
 #[derive(Debug)]
-pub(super) struct Pattern {
+pub(super) struct BytesRegex {
     source: String,
     ignores_case: bool,
     /// Nothing inside if it cannot be compiled, which loading rules out.
@@ -19,7 +19,7 @@ pub(super) struct Pattern {
 /// A regular expression that a path begins with, and the text that every match begins with.
 #[derive(Debug)]
 pub(super) struct PathPattern {
-    pattern: Pattern,
+    pattern: BytesRegex,
     literal: Box<[u8]>,
     /// Texts that every match holds, behind the one that it begins with.
     required: Box<[Box<[u8]>]>,
@@ -32,8 +32,8 @@ impl PathPattern {
     ///
     /// # Errors
     /// What is wrong with the expression.
-    pub(super) fn new(expression: &str, compilation: Compilation) -> Result<Self, String> {
-        let (pattern, syntax) = Pattern::new(format!("^{expression}"), false, compilation)?;
+    pub(super) fn new(expression: &str, compilation: RegexCompilation) -> Result<Self, String> {
+        let (pattern, syntax) = BytesRegex::new(format!("^{expression}"), false, compilation)?;
         let literal = literal_prefix(&syntax).into_boxed_slice();
         let mut runs = LiteralRuns::default();
         runs.collect(&syntax);
@@ -81,12 +81,12 @@ impl PathPattern {
     }
 }
 
-impl Pattern {
+impl BytesRegex {
     /// Reads an expression that holds anywhere in a text, whatever the case of its letters.
     ///
     /// # Errors
     /// What is wrong with the expression.
-    pub(super) fn anywhere(expression: &str, compilation: Compilation) -> Result<Self, String> {
+    pub(super) fn anywhere(expression: &str, compilation: RegexCompilation) -> Result<Self, String> {
         Self::new(expression.to_owned(), true, compilation).map(|(pattern, _)| pattern)
     }
 
@@ -99,10 +99,10 @@ impl Pattern {
         self.regex().is_some_and(|regex| regex.is_match(text))
     }
 
-    fn new(source: String, ignores_case: bool, compilation: Compilation) -> Result<(Self, Hir), String> {
+    fn new(source: String, ignores_case: bool, compilation: RegexCompilation) -> Result<(Self, Hir), String> {
         let syntax = parse(&source, ignores_case)?;
         let pattern = Self { source, ignores_case, compiled: OnceLock::new() };
-        if compilation == Compilation::AtLoad || size(&syntax) > SURELY_COMPILES {
+        if compilation == RegexCompilation::AtLoad || size(&syntax) > SURELY_COMPILES {
             let regex = pattern.compile().map_err(|error| error.to_string())?;
             pattern.compiled.get_or_init(|| Some(regex));
         }
@@ -169,9 +169,9 @@ pub fn beginning(path: &str) -> Box<[u8]> {
     match path.strip_prefix('~') {
         None => path.as_bytes().into(),
         // One that cannot be read is refused elsewhere.
-        Some(expression) => {
-            PathPattern::new(expression, Compilation::OnFirstUse).map(|it| it.literal).unwrap_or_default()
-        }
+        Some(expression) => PathPattern::new(expression, RegexCompilation::OnFirstUse)
+            .map(|it| it.literal)
+            .unwrap_or_default(),
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
     fn every_match_begins_with_the_literal() {
         #[track_caller]
         fn check(expression: &str, expected: &str) {
-            let pattern = PathPattern::new(expression, Compilation::OnFirstUse).unwrap();
+            let pattern = PathPattern::new(expression, RegexCompilation::OnFirstUse).unwrap();
             assert_eq!(String::from_utf8_lossy(pattern.literal()), expected, "{expression}");
         }
         check("/orders/\\d+", "/orders/");
@@ -267,7 +267,7 @@ mod tests {
     fn an_expression_is_rejected_when_it_is_read() {
         #[track_caller]
         fn check(expression: &str, expected: &str) {
-            let error = PathPattern::new(expression, Compilation::OnFirstUse).unwrap_err();
+            let error = PathPattern::new(expression, RegexCompilation::OnFirstUse).unwrap_err();
             assert!(error.contains(expected), "{expression}: {error}");
         }
         check("/a(", "unclosed group");
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_header_expression_ignores_case() {
-        let pattern = Pattern::anywhere("^Gold-\\D$", Compilation::AtLoad).unwrap();
+        let pattern = BytesRegex::anywhere("^Gold-\\D$", RegexCompilation::AtLoad).unwrap();
         assert!(pattern.is_match(b"gOLD-x"));
         assert!(!pattern.is_match(b"gold-1"));
     }

@@ -5,18 +5,18 @@
 use http::{HeaderMap, HeaderName};
 use rustc_hash::FxHashMap;
 
-use super::Request;
-use super::conditions::{Choice, Conditions};
-use super::entry::Plain;
-use super::table::Table;
+use super::RouterRequest;
+use super::conditions::{Conditions, ValueSet};
+use super::entry::InlineEntry;
+use super::table::TextTable;
 
 /// Where an entry stands in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Posting {
+pub(super) struct Candidate {
     pub(super) entry: u32,
     pub(super) port: PortRule,
     /// The entry itself, if it is so simple.
-    pub(super) plain: Option<Plain>,
+    pub(super) plain: Option<InlineEntry>,
 }
 
 /// What a route's host says about the port.
@@ -42,25 +42,25 @@ impl PortRule {
 
 /// Entries, best first.
 #[derive(Debug, Default)]
-pub(super) enum Postings {
+pub(super) enum Candidates {
     #[default]
     None,
-    One(Posting),
+    One(Candidate),
     #[expect(
         clippy::box_collection,
         reason = "most literals have one posting, and their rows are to be small"
     )]
-    Some(Box<Vec<Posting>>),
-    Many(Box<Group>),
+    Some(Box<Vec<Candidate>>),
+    Many(Box<CandidateGroup>),
 }
 
 /// Many entries, by what they ask for.
 #[derive(Debug, Default)]
-pub(super) struct Group {
+pub(super) struct CandidateGroup {
     /// Those that ask neither for a header of known value nor for a method.
-    rest: Vec<Posting>,
+    rest: Vec<Candidate>,
     /// Methods in space 0, the values of each header, in lower case, in the space that is its place counted from 1.
-    chosen: Table<Postings>,
+    chosen: TextTable<Candidates>,
     headers: Vec<HeaderName>,
 }
 
@@ -74,11 +74,11 @@ const FEW: usize = 8;
 const LONGEST_VALUE: usize = 256;
 
 /// Looks at a posting; whether it matches.
-pub(super) type Take<'a> = dyn FnMut(Posting) -> bool + 'a;
+pub(super) type TakeCandidate<'a> = dyn FnMut(Candidate) -> bool + 'a;
 
-impl Postings {
+impl Candidates {
     /// Adds an entry; those of higher rank must have been added.
-    pub(super) fn push(&mut self, posting: Posting) {
+    pub(super) fn push(&mut self, posting: Candidate) {
         match self {
             Self::None => *self = Self::One(posting),
             Self::One(first) => *self = Self::Some(Box::new(vec![*first, posting])),
@@ -92,12 +92,12 @@ impl Postings {
         if let Self::Some(all) = self
             && all.len() > FEW
         {
-            *self = Self::Many(Box::new(Group::new(all, conditions)));
+            *self = Self::Many(Box::new(CandidateGroup::new(all, conditions)));
         }
     }
 
     /// Offers those with a number below `limit`, which becomes that of the one that matches.
-    pub(super) fn search(&self, request: &Request<'_>, limit: &mut u32, take: &mut Take<'_>) {
+    pub(super) fn search(&self, request: &RouterRequest<'_>, limit: &mut u32, take: &mut TakeCandidate<'_>) {
         match self {
             Self::None => {}
             Self::One(posting) => offer(std::slice::from_ref(posting), limit, take),
@@ -107,7 +107,7 @@ impl Postings {
     }
 }
 
-fn offer(postings: &[Posting], limit: &mut u32, take: &mut Take<'_>) {
+fn offer(postings: &[Candidate], limit: &mut u32, take: &mut TakeCandidate<'_>) {
     for &posting in postings.iter().take_while(|posting| posting.entry < *limit) {
         if take(posting) {
             *limit = posting.entry;
@@ -116,18 +116,18 @@ fn offer(postings: &[Posting], limit: &mut u32, take: &mut Take<'_>) {
     }
 }
 
-impl Group {
-    fn new<'a>(all: &[Posting], conditions: &dyn Fn(u32) -> Option<&'a Conditions>) -> Self {
+impl CandidateGroup {
+    fn new<'a>(all: &[Candidate], conditions: &dyn Fn(u32) -> Option<&'a Conditions>) -> Self {
         let choices =
-            |posting: &Posting| conditions(posting.entry).map(Conditions::choices).unwrap_or_default();
+            |posting: &Candidate| conditions(posting.entry).map(Conditions::choices).unwrap_or_default();
         // What fewest ask for tells most.
         let mut asked = FxHashMap::<(Option<&HeaderName>, Vec<u8>), usize>::default();
-        for Choice { header, values } in all.iter().flat_map(choices) {
+        for ValueSet { header, values } in all.iter().flat_map(choices) {
             for value in values {
                 *asked.entry((header, value)).or_default() += 1;
             }
         }
-        let crowd = |choice: &Choice<'_>| -> usize {
+        let crowd = |choice: &ValueSet<'_>| -> usize {
             choice.values.iter().filter_map(|value| asked.get(&(choice.header, value.clone()))).sum()
         };
         let mut group = Self::default();
@@ -143,7 +143,7 @@ impl Group {
         group
     }
 
-    fn push(&mut self, choice: &Choice<'_>, posting: Posting) {
+    fn push(&mut self, choice: &ValueSet<'_>, posting: Candidate) {
         let space = choice.header.map_or(METHODS, |name| self.space(name));
         let mut values = choice.values.clone();
         values.sort_unstable();
@@ -162,7 +162,7 @@ impl Group {
         u32::try_from(place + 1).unwrap_or(u32::MAX)
     }
 
-    fn search(&self, request: &Request<'_>, limit: &mut u32, take: &mut Take<'_>) {
+    fn search(&self, request: &RouterRequest<'_>, limit: &mut u32, take: &mut TakeCandidate<'_>) {
         let mut look = |space, value: &[u8]| {
             if let Some(postings) = self.chosen.get(space, value) {
                 postings.search(request, limit, take);
@@ -194,21 +194,21 @@ mod tests {
 
     use super::*;
     use crate::router::fixture::{get, route};
-    use crate::router::options::Options;
+    use crate::router::options::RouterOptions;
 
     /// The entries that are offered for `PUT`, with the header `x-k: B`, of routes that ask for this.
     #[track_caller]
     fn check(routes: &[Value], expected: &[u32]) {
-        let compile = |fields| Conditions::compile(&route(fields), Options::default(), &mut Vec::new());
+        let compile = |fields| Conditions::compile(&route(fields), RouterOptions::default(), &mut Vec::new());
         let conditions: Vec<_> = routes.iter().map(|fields| compile(fields).unwrap()).collect();
-        let mut postings = Postings::default();
+        let mut postings = Candidates::default();
         for entry in 0..u32::try_from(routes.len()).unwrap() {
-            postings.push(Posting { entry, port: PortRule::Any, plain: None });
+            postings.push(Candidate { entry, port: PortRule::Any, plain: None });
         }
         postings.group(&|entry| conditions.get(entry as usize));
         let headers = HeaderMap::from_iter([(HeaderName::from_static("x-k"), "B".parse().unwrap())]);
         let (mut offered, mut limit) = (Vec::new(), u32::MAX);
-        let request = Request { method: "PUT", ..get("/", &headers) };
+        let request = RouterRequest { method: "PUT", ..get("/", &headers) };
         postings.search(&request, &mut limit, &mut |posting| {
             offered.push(posting.entry);
             false

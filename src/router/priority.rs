@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use uuid::Uuid;
 
 use super::hosts::HostPattern;
-use super::options::Calculation;
+use super::options::PriorityCalculation;
 use crate::entity::Route;
 
 /// What the paths of one route entry are; entries with different kinds rank differently.
@@ -32,7 +32,7 @@ impl PathKind {
 /// The rank of a route entry; the greatest one that matches wins. Keys of one Router are of one flavor, but for
 /// expressions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Key {
+pub enum PriorityKey {
     /// Flavor `traditional_compatible`.
     Compatible {
         /// The number that the router engine of Kong sorts by.
@@ -69,9 +69,14 @@ pub enum Key {
     },
 }
 
-impl Key {
+impl PriorityKey {
     /// The key in the flavor `traditional_compatible`.
-    pub(super) fn compatible(route: &Route, kind: PathKind, id: Uuid, calculation: Calculation) -> Self {
+    pub(super) fn compatible(
+        route: &Route,
+        kind: PathKind,
+        id: Uuid,
+        calculation: PriorityCalculation,
+    ) -> Self {
         Self::Compatible { priority: priority(route, kind, calculation), id }
     }
 
@@ -108,18 +113,18 @@ impl Key {
 /// of header names, 1 bit regular expression, 32 bits `regex_priority`, 19 bits length of the prefix. Kong 3.0 and
 /// later shift the first, the third and the fifth of these by 32 places too little, and then extend the sign.
 /// A negative `regex_priority` counts as 0 in the documented layout, which has no place for a sign.
-pub(super) fn priority(route: &Route, kind: PathKind, calculation: Calculation) -> u64 {
+pub(super) fn priority(route: &Route, kind: PathKind, calculation: PriorityCalculation) -> u64 {
     let weight = u64::from(criteria(route).count_ones());
     let headers = route.headers.len().min(255) as u64;
     let regex_priority = if kind.is_regex() { route.regex_priority } else { 0 };
     let length = kind.prefix_length() & 0x7_FFFF;
     let flags = u64::from(has_plain_hosts_only(route)) << 60 | u64::from(kind.is_regex()) << 51;
     match calculation {
-        Calculation::Strict => {
+        PriorityCalculation::Strict => {
             let regex_priority = u64::from(u32::try_from(regex_priority.max(0)).unwrap_or(u32::MAX));
             flags | weight << 61 | headers << 52 | regex_priority << 19 | length
         }
-        Calculation::Original => {
+        PriorityCalculation::Original => {
             let low = weight << 29 | headers << 20 | regex_priority.cast_unsigned() << 19 | length;
             flags | sign_extended(low)
         }
@@ -164,8 +169,14 @@ mod tests {
     #[track_caller]
     fn check(criteria: &Value, kind: PathKind, strict: u64, original: u64) {
         let route = route(criteria);
-        assert_eq!(format!("{:#x}", priority(&route, kind, Calculation::Strict)), format!("{strict:#x}"));
-        assert_eq!(format!("{:#x}", priority(&route, kind, Calculation::Original)), format!("{original:#x}"));
+        assert_eq!(
+            format!("{:#x}", priority(&route, kind, PriorityCalculation::Strict)),
+            format!("{strict:#x}")
+        );
+        assert_eq!(
+            format!("{:#x}", priority(&route, kind, PriorityCalculation::Original)),
+            format!("{original:#x}")
+        );
     }
 
     #[test]
@@ -227,8 +238,8 @@ mod tests {
                 };
                 let routes = case["routes"].as_array().unwrap();
                 let route = route(routes.iter().find(|route| route["name"] == name).unwrap());
-                let actual =
-                    [Calculation::Strict, Calculation::Original].map(|it| priority(&route, kind, it));
+                let actual = [PriorityCalculation::Strict, PriorityCalculation::Original]
+                    .map(|it| priority(&route, kind, it));
                 let original = derived["compat_original"].as_str().unwrap();
                 assert_eq!(actual.map(|it| it.to_string()), [strict, original], "{} {derived}", case["id"]);
                 compared += 1;
@@ -255,7 +266,7 @@ mod tests {
             (json!({"paths": ["/a"]}), PathKind::Prefix(2)),
         ]
         .iter()
-        .map(|(criteria, kind)| Key::traditional(&route(criteria), *kind, true))
+        .map(|(criteria, kind)| PriorityKey::traditional(&route(criteria), *kind, true))
         .collect();
         assert!(keys.is_sorted_by(|a, b| a > b), "{keys:#?}");
     }

@@ -1,6 +1,6 @@
 //! In words: which rule puts one route before another.
 
-use super::{Calculation, priority::Key};
+use super::{PriorityCalculation, priority::PriorityKey};
 
 /// Bytes of a prefix.
 const LENGTH: &str = "its prefix is longer";
@@ -11,15 +11,15 @@ const REGEX_PRIORITY: &str = "its regex_priority is greater";
 const KINDS: &str = "it has more kinds of criteria";
 const SAME: &str = "they rank the same, and its id is greater";
 
-impl Key {
+impl PriorityKey {
     /// Why this key stands before `other`, which is of the same Router and not greater.
     #[must_use]
-    pub fn rule_over(&self, other: &Self, calculation: Calculation) -> &'static str {
+    pub fn rule_over(&self, other: &Self, calculation: PriorityCalculation) -> &'static str {
         match (self, other) {
             (Self::Compatible { priority: first, .. }, Self::Compatible { priority: second, .. }) => {
                 match (first ^ second).checked_ilog2() {
                     None => SAME,
-                    Some(bit) if calculation == Calculation::Strict => strict(bit),
+                    Some(bit) if calculation == PriorityCalculation::Strict => strict(bit),
                     Some(bit) => original(bit),
                 }
             }
@@ -105,9 +105,12 @@ mod tests {
 
     #[track_caller]
     fn check(first: u64, second: u64, original: &str, strict: &str) {
-        let key = |priority| Key::Compatible { priority, id: Uuid::nil() };
+        let key = |priority| PriorityKey::Compatible { priority, id: Uuid::nil() };
         let rule = |calculation| key(first).rule_over(&key(second), calculation);
-        assert_eq!((rule(Calculation::Original), rule(Calculation::Strict)), (original, strict));
+        assert_eq!(
+            (rule(PriorityCalculation::Original), rule(PriorityCalculation::Strict)),
+            (original, strict)
+        );
     }
 
     #[test]
@@ -124,11 +127,11 @@ mod tests {
 
     #[test]
     fn expressions_rank_above_all_others() {
-        let expression = |priority| Key::Expression { priority, id: Uuid::nil() };
-        let classic = Key::Compatible { priority: u64::MAX, id: Uuid::nil() };
-        let rule = |first: Key, second: Key| {
+        let expression = |priority| PriorityKey::Expression { priority, id: Uuid::nil() };
+        let classic = PriorityKey::Compatible { priority: u64::MAX, id: Uuid::nil() };
+        let rule = |first: PriorityKey, second: PriorityKey| {
             assert!(first >= second);
-            first.rule_over(&second, Calculation::Original)
+            first.rule_over(&second, PriorityCalculation::Original)
         };
         assert_eq!(rule(expression(0xFF << 56), classic), "it is an expression");
         assert_eq!(rule(expression(2), expression(1)), "its priority is greater");

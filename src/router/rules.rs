@@ -8,11 +8,11 @@ use super::*;
 use crate::entity::{PathHandling, Route};
 use crate::uri_path::{encode, normalize};
 
-const FLAVORS: [(&str, Options); 4] = [
-    ("compat_original", options(Flavor::TraditionalCompatible, Calculation::Original)),
-    ("compat_strict", options(Flavor::TraditionalCompatible, Calculation::Strict)),
-    ("traditional", options(Flavor::Traditional, Calculation::Original)),
-    ("expressions", options(Flavor::Expressions, Calculation::Original)),
+const FLAVORS: [(&str, RouterOptions); 4] = [
+    ("compat_original", options(MatchFlavor::TraditionalCompatible, PriorityCalculation::Original)),
+    ("compat_strict", options(MatchFlavor::TraditionalCompatible, PriorityCalculation::Strict)),
+    ("traditional", options(MatchFlavor::Traditional, PriorityCalculation::Original)),
+    ("expressions", options(MatchFlavor::Expressions, PriorityCalculation::Original)),
 ];
 
 /// Where we differ on purpose: case, number of the request, flavor (empty: both compatible ones), the route that
@@ -34,8 +34,8 @@ const DIFFERENCES: &[(&str, usize, &str, Option<&str>, &str)] = &[
     ("header-069", 1, "", None, "an expression is read as it stands"),
 ];
 
-const fn options(flavor: Flavor, calculation: Calculation) -> Options {
-    Options { flavor, calculation, compilation: Compilation::OnFirstUse }
+const fn options(flavor: MatchFlavor, calculation: PriorityCalculation) -> RouterOptions {
+    RouterOptions { flavor, calculation, compilation: RegexCompilation::OnFirstUse }
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn requests_find_the_routes_that_kong_chooses() {
 }
 
 /// What we do with a request, in the words of the expectation.
-fn answer(case: &Value, request: &Value, expected: &Value, options: Options) -> Value {
+fn answer(case: &Value, request: &Value, expected: &Value, options: RouterOptions) -> Value {
     let fields = case["routes"].as_array().unwrap();
     let routes: Vec<Route> = fields.iter().map(route).collect();
     let (compiled, diagnostics) = Router::new(&routes, &|_| true, options);
@@ -83,7 +83,7 @@ fn answer(case: &Value, request: &Value, expected: &Value, options: Options) -> 
     let https = request["scheme"] == "https";
     let port = request["server_port"].as_u64().unwrap_or(if https { 8443 } else { 8000 });
     let client = request["client_ip"].as_str().unwrap_or("127.0.0.1");
-    let found = compiled.find(&Request {
+    let found = compiled.find(&RouterRequest {
         method: request["method"].as_str().unwrap_or("GET"),
         host: request["host"].as_str().map(str::as_bytes),
         path: &path,
@@ -174,7 +174,7 @@ fn letters_of_hosts_and_server_names_have_no_case() {
     let headers = HeaderMap::new();
     for (_, options) in FLAVORS {
         let (compiled, _) = Router::new(&routes, &|_| true, options);
-        let request = Request {
+        let request = RouterRequest {
             host: Some(b"a.TEST:8000"),
             scheme: Scheme::Https,
             sni: Some("x.tls.Test"),
@@ -194,7 +194,7 @@ fn what_is_wrong_is_left_out_and_said() {
         json!({"name": "stream", "protocols": ["tcp", "tls"], "snis": ["a.test"]}),
     ]
     .map(|fields| route(&fields));
-    let (compiled, diagnostics) = Router::new(&routes, &|_| true, Options::default());
+    let (compiled, diagnostics) = Router::new(&routes, &|_| true, RouterOptions::default());
     let said: Vec<_> = diagnostics.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
     assert_eq!(
         said,
@@ -215,7 +215,7 @@ fn what_is_wrong_is_left_out_and_said() {
 fn a_route_may_be_kept_out() {
     let routes = ["one", "other"].map(|name| route(&json!({"name": name, "paths": ["/"]})));
     let (compiled, _) =
-        Router::new(&routes, &|route| route.name.as_deref() == Some("other"), Options::default());
+        Router::new(&routes, &|route| route.name.as_deref() == Some("other"), RouterOptions::default());
     let headers = HeaderMap::new();
     let found: Vec<_> = compiled.candidates(&get("/", &headers)).iter().map(|it| it.route.0).collect();
     assert_eq!(found, [1]);

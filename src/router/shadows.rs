@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::entry::{self, Draft};
+use super::entry::{self, EntryDraft};
 use super::hosts::{HostPattern, NamePattern};
-use super::options::Options;
+use super::options::RouterOptions;
 use super::pattern::PathPattern;
 use crate::diag::Diagnostic;
-use crate::document::Path;
+use crate::document::NodePath;
 use crate::entity::Route;
 
 /// More comparisons than this would take too long at each load.
@@ -26,13 +26,13 @@ const MOST_COMPARISONS: usize = 1_000_000;
 pub fn shadowed(
     routes: &[impl Borrow<Route>],
     enabled: &dyn Fn(&Route) -> bool,
-    options: Options,
+    options: RouterOptions,
 ) -> Vec<Diagnostic> {
     let routes = &*routes.iter().map(Borrow::borrow).collect::<Vec<&Route>>();
     let mut drafts = entry::compile(routes, enabled, options, &mut Vec::new());
     // The order of the router: of equal keys, the first in the file wins.
     drafts.sort_by(|a, b| b.key.cmp(&a.key));
-    let mut search = Search { covers: Covers::new(&drafts), left: MOST_COMPARISONS };
+    let mut search = ShadowSearch { covers: CoverTable::new(&drafts), left: MOST_COMPARISONS };
     let mut by_route: FxHashMap<usize, Vec<usize>> = FxHashMap::default();
     for (place, draft) in drafts.iter().enumerate() {
         by_route.entry(draft.entry.route.0).or_default().push(place);
@@ -42,7 +42,7 @@ pub fn shadowed(
         let Some(parts) = by_route.get(&number) else { continue };
         let winners: Option<Vec<usize>> = parts.iter().map(|part| search.winner(*part)).collect();
         if search.left == 0 {
-            let at = warnings.last().map_or_else(Path::root, |last: &Diagnostic| last.path.clone());
+            let at = warnings.last().map_or_else(NodePath::root, |last: &Diagnostic| last.path.clone());
             warnings.push(Diagnostic::warning(at, "more routes may never match; the search ended here"));
             break;
         }
@@ -65,15 +65,15 @@ fn warning(route: &Route, winner: &Route, rule: &str) -> Diagnostic {
 
 /// What a path has to be for a part of a draft.
 #[derive(Clone, Copy)]
-enum Wanted<'a> {
+enum PathRequirement<'a> {
     /// It begins with this; with nothing for a route without paths.
     Prefix(&'a [u8]),
     /// It matches this expression.
     Pattern(&'a PathPattern),
 }
 
-impl<'a> Wanted<'a> {
-    fn all(draft: &'a Draft) -> Vec<Self> {
+impl<'a> PathRequirement<'a> {
+    fn all(draft: &'a EntryDraft) -> Vec<Self> {
         match &draft.entry.patterns {
             None => draft.literals.iter().map(|literal| Self::Prefix(literal)).collect(),
             Some(patterns) => patterns.iter().map(Self::Pattern).collect(),
@@ -91,13 +91,13 @@ impl<'a> Wanted<'a> {
 
 /// The hosts under which a draft is found.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum HostGroup<'a> {
+enum ShadowHosts<'a> {
     Any,
     Exact(&'a [u8]),
     Wildcards,
 }
 
-impl<'a> HostGroup<'a> {
+impl<'a> ShadowHosts<'a> {
     fn of(host: &'a HostPattern) -> Self {
         match &host.name {
             NamePattern::Exact(name) => Self::Exact(name),
@@ -107,50 +107,52 @@ impl<'a> HostGroup<'a> {
 }
 
 /// One thing that a draft offers to cover others with.
-struct Offer<'a> {
+struct CoverOffer<'a> {
     /// The place of the draft in the order of the router.
     place: usize,
-    wanted: Wanted<'a>,
+    wanted: PathRequirement<'a>,
     /// Whether an expression matches all that begins with its literal.
     is_open: OnceCell<bool>,
 }
 
-impl Offer<'_> {
+impl CoverOffer<'_> {
     /// Whether every path that is wanted is one of these, too, if it begins with their literal.
-    fn covers(&self, wanted: Wanted<'_>) -> bool {
+    fn covers(&self, wanted: PathRequirement<'_>) -> bool {
         match (self.wanted, wanted) {
-            (Wanted::Prefix(_), _) => true,
-            (Wanted::Pattern(mine), Wanted::Pattern(other)) if mine.is_same(other) => true,
-            (Wanted::Pattern(mine), _) => *self.is_open.get_or_init(|| mine.matches_all_beginnings()),
+            (PathRequirement::Prefix(_), _) => true,
+            (PathRequirement::Pattern(mine), PathRequirement::Pattern(other)) if mine.is_same(other) => true,
+            (PathRequirement::Pattern(mine), _) => {
+                *self.is_open.get_or_init(|| mine.matches_all_beginnings())
+            }
         }
     }
 }
 
 /// All drafts by literal and host, the best first.
-struct Covers<'a> {
-    drafts: &'a [Draft],
-    offers: FxHashMap<&'a [u8], FxHashMap<HostGroup<'a>, Vec<Offer<'a>>>>,
+struct CoverTable<'a> {
+    drafts: &'a [EntryDraft],
+    offers: FxHashMap<&'a [u8], FxHashMap<ShadowHosts<'a>, Vec<CoverOffer<'a>>>>,
     lengths: BTreeSet<usize>,
 }
 
-impl<'a> Covers<'a> {
-    fn new(drafts: &'a [Draft]) -> Self {
+impl<'a> CoverTable<'a> {
+    fn new(drafts: &'a [EntryDraft]) -> Self {
         let mut covers = Self { drafts, offers: FxHashMap::default(), lengths: BTreeSet::new() };
         for (place, draft) in drafts.iter().enumerate() {
-            let mut groups: Vec<HostGroup<'a>> = Vec::new();
-            for group in draft.hosts.iter().map(HostGroup::of) {
+            let mut groups: Vec<ShadowHosts<'a>> = Vec::new();
+            for group in draft.hosts.iter().map(ShadowHosts::of) {
                 if !groups.contains(&group) {
                     groups.push(group);
                 }
             }
             if draft.hosts.is_empty() {
-                groups.push(HostGroup::Any);
+                groups.push(ShadowHosts::Any);
             }
-            for wanted in Wanted::all(draft) {
+            for wanted in PathRequirement::all(draft) {
                 covers.lengths.insert(wanted.literal().len());
                 let by_host = covers.offers.entry(wanted.literal()).or_default();
                 for group in &groups {
-                    let offer = Offer { place, wanted, is_open: OnceCell::new() };
+                    let offer = CoverOffer { place, wanted, is_open: OnceCell::new() };
                     by_host.entry(group.clone()).or_default().push(offer);
                 }
             }
@@ -159,13 +161,13 @@ impl<'a> Covers<'a> {
     }
 }
 
-struct Search<'a> {
-    covers: Covers<'a>,
+struct ShadowSearch<'a> {
+    covers: CoverTable<'a>,
     /// How many comparisons may still be made.
     left: usize,
 }
 
-impl Search<'_> {
+impl ShadowSearch<'_> {
     /// The best draft of another route that covers the first part of this one, if all its parts are covered.
     fn winner(&mut self, place: usize) -> Option<usize> {
         let drafts = self.covers.drafts;
@@ -173,7 +175,7 @@ impl Search<'_> {
         let hosts: Vec<Option<&HostPattern>> =
             if draft.hosts.is_empty() { vec![None] } else { draft.hosts.iter().map(Some).collect() };
         let mut first = None;
-        for wanted in Wanted::all(draft) {
+        for wanted in PathRequirement::all(draft) {
             for host in &hosts {
                 let winner = self.cover(place, draft, wanted, *host)?;
                 first = first.or(Some(winner));
@@ -185,16 +187,16 @@ impl Search<'_> {
     fn cover(
         &mut self,
         place: usize,
-        draft: &Draft,
-        wanted: Wanted<'_>,
+        draft: &EntryDraft,
+        wanted: PathRequirement<'_>,
         host: Option<&HostPattern>,
     ) -> Option<usize> {
-        let groups = match host.map(HostGroup::of) {
-            None => vec![HostGroup::Any],
-            Some(HostGroup::Exact(name)) => {
-                vec![HostGroup::Any, HostGroup::Exact(name), HostGroup::Wildcards]
+        let groups = match host.map(ShadowHosts::of) {
+            None => vec![ShadowHosts::Any],
+            Some(ShadowHosts::Exact(name)) => {
+                vec![ShadowHosts::Any, ShadowHosts::Exact(name), ShadowHosts::Wildcards]
             }
-            Some(_) => vec![HostGroup::Any, HostGroup::Wildcards],
+            Some(_) => vec![ShadowHosts::Any, ShadowHosts::Wildcards],
         };
         let literal = wanted.literal();
         for length in self.covers.lengths.range(..=literal.len()) {
@@ -233,9 +235,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::router::{Calculation, Flavor, fixture::route};
+    use crate::router::{MatchFlavor, PriorityCalculation, fixture::route};
 
-    fn told(routes: &[Value], options: Options) -> Vec<String> {
+    fn told(routes: &[Value], options: RouterOptions) -> Vec<String> {
         let routes: Vec<_> = routes.iter().map(route).collect();
         let warnings = shadowed(&routes, &|_| true, options);
         warnings.into_iter().map(|it| format!("{}: {}", it.path, it.message)).collect()
@@ -251,8 +253,8 @@ mod tests {
             )
         };
         let expected: Vec<String> = expected.map(message).into_iter().collect();
-        assert_eq!(told(&[winner.clone(), loser.clone()], Options::default()), expected);
-        assert_eq!(told(&[loser, winner], Options::default()), expected);
+        assert_eq!(told(&[winner.clone(), loser.clone()], RouterOptions::default()), expected);
+        assert_eq!(told(&[loser, winner], RouterOptions::default()), expected);
     }
 
     const SAME: &str = "they rank the same, and its id is greater";
@@ -296,7 +298,7 @@ mod tests {
         let (winner, loser) =
             (json!({"paths": ["~/x"]}), json!({"paths": ["/x/y"], "methods": ["GET"], "hosts": ["*.test"]}));
         check(winner.clone(), loser.clone(), Some("its path is a regular expression"));
-        let strict = Options { calculation: Calculation::Strict, ..Options::default() };
+        let strict = RouterOptions { calculation: PriorityCalculation::Strict, ..RouterOptions::default() };
         assert_eq!(told(&[winner, loser], strict), [""; 0]);
     }
 
@@ -319,7 +321,7 @@ mod tests {
             for pair in [[one.clone(), other.clone()], [other.clone(), one.clone()]] {
                 let [mut first, mut second] = pair;
                 (first["name"], second["name"]) = ("first".into(), "second".into());
-                assert_eq!(told(&[first, second], Options::default()), [""; 0], "{one} {other}");
+                assert_eq!(told(&[first, second], RouterOptions::default()), [""; 0], "{one} {other}");
             }
         }
     }
@@ -331,13 +333,13 @@ mod tests {
         for (name, fields) in ["winner", "other", "loser"].iter().zip(&mut routes) {
             fields["name"] = (*name).into();
         }
-        assert_eq!(told(&routes, Options::default()).len(), 1);
-        assert_eq!(told(&routes[1..], Options::default()), [""; 0]);
+        assert_eq!(told(&routes, RouterOptions::default()).len(), 1);
+        assert_eq!(told(&routes[1..], RouterOptions::default()), [""; 0]);
     }
 
     #[test]
     fn the_order_of_the_file_decides_in_the_older_flavor() {
-        let options = Options { flavor: Flavor::Traditional, ..Options::default() };
+        let options = RouterOptions { flavor: MatchFlavor::Traditional, ..RouterOptions::default() };
         let one = json!({"name": "one", "paths": ["/a"]});
         let two = json!({"name": "two", "paths": ["/a"]});
         let all = told(&[one, two], options);

@@ -5,15 +5,15 @@ use hashbrown::HashTable;
 
 /// Values by text; tables with a number of their own share one.
 #[derive(Debug)]
-pub(super) struct Table<T> {
-    rows: HashTable<Row<T>>,
+pub(super) struct TextTable<T> {
+    rows: HashTable<TableRow<T>>,
 }
 
 /// A text and its value.
 #[derive(Debug)]
 #[repr(align(64))]
-pub(super) struct Row<T> {
-    text: Text,
+pub(super) struct TableRow<T> {
+    text: InlineText,
     /// Of a row in a table, its space; elsewhere whatever number it is looked up by.
     label: u32,
     value: T,
@@ -24,32 +24,32 @@ pub(super) const ANY: u32 = 0;
 
 /// A text that stands in its row if it is short: most paths and hosts are.
 #[derive(Debug)]
-enum Text {
+enum InlineText {
     Short(u8, [u8; Self::SHORT]),
     Long(Box<[u8]>),
 }
 
-impl<T> Default for Table<T> {
+impl<T> Default for TextTable<T> {
     fn default() -> Self {
         Self { rows: HashTable::new() }
     }
 }
 
-impl<T: Default> Table<T> {
+impl<T: Default> TextTable<T> {
     /// The value of a text in the table with the number `space`.
     pub(super) fn get(&self, space: u32, text: &[u8]) -> Option<&T> {
         self.find(hash(space, text), space, text)
     }
 
     /// The value of the first `length` bytes of a text.
-    pub(super) fn get_beginning(&self, space: u32, text: &Beginnings<'_>, length: usize) -> Option<&T> {
+    pub(super) fn get_beginning(&self, space: u32, text: &PrefixHasher<'_>, length: usize) -> Option<&T> {
         self.find(text.hash(space, length), space, text.text.get(..length)?)
     }
 
     /// The same to be changed; a new one if there is none.
     pub(super) fn get_or_insert(&mut self, space: u32, text: &[u8]) -> &mut T {
-        let entry = self.rows.entry(hash(space, text), |row| row.is(space, text), Row::hash);
-        let row = entry.or_insert_with(|| Row::new(space, text, T::default()));
+        let entry = self.rows.entry(hash(space, text), |row| row.is(space, text), TableRow::hash);
+        let row = entry.or_insert_with(|| TableRow::new(space, text, T::default()));
         &mut row.into_mut().value
     }
 
@@ -59,13 +59,13 @@ impl<T: Default> Table<T> {
     }
 
     /// Takes out the rows of which `wanted` says so by their space.
-    pub(super) fn extract(&mut self, wanted: impl Fn(u32) -> bool) -> Vec<Row<T>> {
+    pub(super) fn extract(&mut self, wanted: impl Fn(u32) -> bool) -> Vec<TableRow<T>> {
         self.rows.extract_if(|row| wanted(row.label)).collect()
     }
 
     /// Puts back a row that was taken out.
-    pub(super) fn put_back(&mut self, row: Row<T>) {
-        self.rows.insert_unique(row.hash(), row, Row::hash);
+    pub(super) fn put_back(&mut self, row: TableRow<T>) {
+        self.rows.insert_unique(row.hash(), row, TableRow::hash);
     }
 
     /// All values, to be changed.
@@ -75,7 +75,7 @@ impl<T: Default> Table<T> {
 
     /// Gives back what was kept for growing.
     pub(super) fn shrink(&mut self) {
-        self.rows.shrink_to_fit(Row::hash);
+        self.rows.shrink_to_fit(TableRow::hash);
     }
 
     fn find(&self, hashed: u64, space: u32, text: &[u8]) -> Option<&T> {
@@ -83,9 +83,9 @@ impl<T: Default> Table<T> {
     }
 }
 
-impl<T> Row<T> {
+impl<T> TableRow<T> {
     pub(super) fn new(label: u32, text: &[u8], value: T) -> Self {
-        Self { text: Text::new(text), label, value }
+        Self { text: InlineText::new(text), label, value }
     }
 
     pub(super) const fn label(&self) -> u32 {
@@ -113,13 +113,13 @@ impl<T> Row<T> {
 
 /// A text, prepared so that the hash of each of its beginnings is one step.
 #[derive(Debug)]
-pub(super) struct Beginnings<'a> {
+pub(super) struct PrefixHasher<'a> {
     text: &'a [u8],
     /// The words of the text, and the state before each of them.
     words: [(u64, u64); WORDS],
 }
 
-impl<'a> Beginnings<'a> {
+impl<'a> PrefixHasher<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
         let (mut words, mut state) = ([(0, 0); WORDS], 0);
         for (place, bytes) in words.iter_mut().zip(text.chunks(WORD)) {
@@ -178,7 +178,7 @@ fn word(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte))
 }
 
-impl Text {
+impl InlineText {
     const SHORT: usize = 30;
 
     fn new(text: &[u8]) -> Self {
@@ -202,7 +202,7 @@ impl Text {
 
 /// A set of lengths of texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lengths {
+pub(super) struct LengthSet {
     /// Those below 64, one bit each.
     short: u64,
     /// The others, long ones first; few sets have any, and rows are to be small.
@@ -210,7 +210,7 @@ pub(super) struct Lengths {
     long: Option<Box<Vec<usize>>>,
 }
 
-impl Lengths {
+impl LengthSet {
     pub(super) fn insert(&mut self, length: usize) {
         if length < 64 {
             self.short |= 1 << length;
@@ -238,11 +238,11 @@ impl Lengths {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::router::postings::Postings;
+    use crate::router::postings::Candidates;
 
     #[test]
     fn a_text_has_one_value_in_each_space() {
-        let mut table = Table::<usize>::default();
+        let mut table = TextTable::<usize>::default();
         let texts: Vec<String> = (0..200).map(|length| "x".repeat(length)).collect();
         for (space, text) in [1_u32, 2].into_iter().flat_map(|space| texts.iter().map(move |it| (space, it)))
         {
@@ -260,12 +260,12 @@ mod tests {
     #[test]
     fn beginnings_are_found_like_texts_of_their_own() {
         let text: Vec<u8> = (0..200).collect();
-        let mut table = Table::<usize>::default();
+        let mut table = TextTable::<usize>::default();
         for length in 0..=text.len() {
             *table.get_or_insert(1, &text[..length]) = length;
         }
         for end in [0, 1, 7, 8, 9, 63, 64, 65, 71, 72, 73, 80, 200] {
-            let beginnings = Beginnings::new(&text[..end]);
+            let beginnings = PrefixHasher::new(&text[..end]);
             for length in 0..=end {
                 assert_eq!(table.get_beginning(1, &beginnings, length), Some(&length), "{length} of {end}");
                 assert_eq!(table.get_beginning(2, &beginnings, length), None, "{length} of {end}");
@@ -276,13 +276,13 @@ mod tests {
 
     #[test]
     fn a_row_is_one_line_of_the_cache() {
-        assert_eq!(size_of::<Row<[usize; 3]>>(), 64);
-        assert_eq!(size_of::<Row<Postings>>(), 64);
+        assert_eq!(size_of::<TableRow<[usize; 3]>>(), 64);
+        assert_eq!(size_of::<TableRow<Candidates>>(), 64);
     }
 
     #[test]
     fn lengths_come_long_ones_first() {
-        let mut lengths = Lengths::default();
+        let mut lengths = LengthSet::default();
         for length in [0, 62, 5, 63, 64, 300, 65, 5] {
             lengths.insert(length);
         }

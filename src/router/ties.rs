@@ -5,17 +5,17 @@ use serde_json::{Value, json};
 
 use super::Router;
 use super::fixture::{get, route};
-use crate::router::{Options, Request};
+use crate::router::{RouterOptions, RouterRequest};
 
 /// A case: the routes in the order of the file, the request, the winner.
-struct Tie {
+struct TieCase {
     routes: Vec<Value>,
     host: String,
     path: String,
     winner: Option<String>,
 }
 
-impl Tie {
+impl TieCase {
     fn read(case: &Value) -> Self {
         let text = |key: &str| case[key].as_str().map(str::to_owned);
         let plain = |name: &str, path: &str, created_at: &Value| json!({"name": name, "paths": [path], "created_at": created_at});
@@ -41,16 +41,17 @@ fn a_tie_goes_to_the_route_that_kong_chooses() {
     let cases = recorded["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 30);
     for case in cases {
-        let tie = Tie::read(case);
+        let tie = TieCase::read(case);
         let routes: Vec<_> = tie.routes.iter().map(route).collect();
         for (name, recorded) in case["ids_created_at"].as_object().into_iter().flatten() {
             let known = routes.iter().find(|it| it.name.as_ref() == Some(name)).unwrap();
             assert_eq!(known.id.to_string(), recorded[0], "{case}");
         }
-        let (compiled, diagnostics) = Router::new(&routes, &|_| true, Options::default());
+        let (compiled, diagnostics) = Router::new(&routes, &|_| true, RouterOptions::default());
         assert_eq!(diagnostics, [], "{case}");
         let headers = HeaderMap::new();
-        let found = compiled.find(&Request { host: Some(tie.host.as_bytes()), ..get(&tie.path, &headers) });
+        let found =
+            compiled.find(&RouterRequest { host: Some(tie.host.as_bytes()), ..get(&tie.path, &headers) });
         assert_eq!(found.and_then(|it| routes[it.route.0].name.clone()), tie.winner, "{case}");
     }
 }

@@ -4,16 +4,19 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-use super::{Before, Checked, Entity, Field, Item, Kind, Parent, Settings, spelling};
+use super::{
+    CheckedDocument, CheckedItem, EntitySchema, Field, FieldKind, ParentEntity, PluginSettings,
+    PreviousItems, spelling,
+};
 use crate::{
     diag::Diagnostic,
-    document::{At, Mapping, Path, Step, Text, Value},
+    document::{Mapping, NodePath, NodePlace, PathStep, SharedText, Value},
 };
 
 /// What the plugins of this build may say, by name, and what its settings allow.
-pub trait Plugins {
+pub trait PluginSchemas {
     /// The settings of the plugin with this name, if there is one.
-    fn settings(&self, name: &str) -> Option<Settings>;
+    fn settings(&self, name: &str) -> Option<PluginSettings>;
     /// The names of all plugins.
     fn names(&self) -> Vec<&'static str>;
     /// Whether Kong has a plugin of this name.
@@ -33,7 +36,7 @@ pub trait Plugins {
 }
 
 /// Checks a whole document against the fields of its top level.
-pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn Plugins) -> Checked {
+pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn PluginSchemas) -> CheckedDocument {
     check_after(fields, document, plugins, &())
 }
 
@@ -41,17 +44,17 @@ pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn Plugins) 
 pub fn check_after(
     fields: &'static [Field],
     document: &Value,
-    plugins: &dyn Plugins,
-    before: &dyn Before,
-) -> Checked {
-    let mut checker = Checker {
+    plugins: &dyn PluginSchemas,
+    before: &dyn PreviousItems,
+) -> CheckedDocument {
+    let mut checker = RecordChecker {
         plugins,
         before,
-        checked: Checked::default(),
+        checked: CheckedDocument::default(),
         names: FxHashMap::default(),
         defaults: FxHashMap::default(),
     };
-    let root = Path::root();
+    let root = NodePath::root();
     if document.as_mapping().is_none() {
         let found = if document.is_null() {
             "nothing but blanks and comments".to_owned()
@@ -68,23 +71,23 @@ pub fn check_after(
     checker.checked
 }
 
-pub(super) struct Checker<'a> {
-    pub(super) plugins: &'a dyn Plugins,
-    before: &'a dyn Before,
-    pub(super) checked: Checked,
+pub(super) struct RecordChecker<'a> {
+    pub(super) plugins: &'a dyn PluginSchemas,
+    before: &'a dyn PreviousItems,
+    pub(super) checked: CheckedDocument,
     /// Names of fields and values of defaults: thousands of records share one text for each.
-    names: FxHashMap<&'static str, Text>,
+    names: FxHashMap<&'static str, SharedText>,
     pub(super) defaults: FxHashMap<&'static str, Value>,
 }
 
-impl Checker<'_> {
+impl RecordChecker<'_> {
     /// A record with its defaults. Nested entities are left out and noted as items of their own, children of
     /// `item`.
     pub(super) fn record(
         &mut self,
         fields: &'static [Field],
         value: &Value,
-        at: &At<'_>,
+        at: &NodePlace<'_>,
         item: Option<usize>,
     ) -> Mapping {
         let empty = Mapping::default();
@@ -109,18 +112,18 @@ impl Checker<'_> {
         }
         // Where an entity stands says what it belongs to.
         let parent = item.and_then(|item| self.checked.items[item].parent).map(|parent| parent.field);
-        let held = |field: &&Field| !matches!(field.kind, Kind::Entities(..));
+        let held = |field: &&Field| !matches!(field.kind, FieldKind::Entities(..));
         let mut done = Vec::with_capacity(self.known(fields).filter(held).count());
         for field in self.known(fields) {
             let given = record.get(field.name).unwrap_or(&Value::Null);
             let at = at.key(field.name);
-            if let Kind::Entities(entity, back) = field.kind {
+            if let FieldKind::Entities(entity, back) = field.kind {
                 self.entities(entity(), back, given, &at, item);
             } else if given.is_null() && parent == Some(field.name) {
                 done.push((self.name(field.name), Value::Null));
             } else if given.is_null() && field.required && record.contains_key(field.name) {
                 self.complain(&at, "required field missing");
-            } else if matches!(field.kind, Kind::Config) {
+            } else if matches!(field.kind, FieldKind::Config) {
                 let name = record.get("name").and_then(Value::as_str);
                 let config = self.config(name, given, &at);
                 done.push((self.name(field.name), config));
@@ -132,7 +135,7 @@ impl Checker<'_> {
         Mapping::of_different_keys(done)
     }
 
-    fn name(&mut self, name: &'static str) -> Text {
+    fn name(&mut self, name: &'static str) -> SharedText {
         self.names.entry(name).or_insert_with(|| name.into()).clone()
     }
 
@@ -145,17 +148,17 @@ impl Checker<'_> {
     /// A list of entities, each noted as an item.
     fn entities(
         &mut self,
-        entity: &'static Entity,
+        entity: &'static EntitySchema,
         back: &'static str,
         value: &Value,
-        at: &At<'_>,
+        at: &NodePlace<'_>,
         item: Option<usize>,
     ) {
         match value {
             Value::Null => (),
             Value::Mapping(none) if none.is_empty() => (),
             Value::Sequence(all) => {
-                let parent = item.filter(|_| !back.is_empty()).map(|item| Parent { field: back, item });
+                let parent = item.filter(|_| !back.is_empty()).map(|item| ParentEntity { field: back, item });
                 // The steps to the list are the same for all.
                 let list = at.path();
                 for (n, value) in all.iter().enumerate() {
@@ -177,15 +180,15 @@ impl Checker<'_> {
     }
 
     /// Notes an entity that is known, and those nested in it, at its place in the list.
-    fn take(&mut self, known: Vec<Item>, list: &Path, n: usize) {
+    fn take(&mut self, known: Vec<CheckedItem>, list: &NodePath, n: usize) {
         let first = self.checked.items.len();
         let depth = list.steps().len() + 1;
-        let stays = |it: &Item| {
+        let stays = |it: &CheckedItem| {
             it.path.steps().starts_with(list.steps())
-                && it.path.steps().get(depth - 1) == Some(&Step::Index(n))
+                && it.path.steps().get(depth - 1) == Some(&PathStep::Index(n))
         };
         let stay = known.first().is_some_and(stays);
-        let here = if stay { Path::root() } else { list.index(n) };
+        let here = if stay { NodePath::root() } else { list.index(n) };
         self.checked.items.extend(known.into_iter().map(|mut it| {
             if !stay {
                 it.path = here.join(it.path.steps().get(depth..).unwrap_or_default());
@@ -197,7 +200,13 @@ impl Checker<'_> {
         }));
     }
 
-    fn entity(&mut self, entity: &'static Entity, value: &Value, at: &At<'_>, parent: Option<Parent>) {
+    fn entity(
+        &mut self,
+        entity: &'static EntitySchema,
+        value: &Value,
+        at: &NodePlace<'_>,
+        parent: Option<ParentEntity>,
+    ) {
         let empty = Mapping::default();
         let given = match value {
             Value::Mapping(given) => given,
@@ -210,7 +219,7 @@ impl Checker<'_> {
             None => value.clone(),
         };
         let item = self.checked.items.len();
-        self.checked.items.push(Item {
+        self.checked.items.push(CheckedItem {
             entity,
             record: Mapping::default().into(),
             parent,
@@ -241,7 +250,7 @@ impl Checker<'_> {
     }
 
     /// What must hold across the fields of a record. A rule makes sense only where the fields that it names do.
-    fn across(&mut self, entity: &'static Entity, record: &Value, before: usize, at: &At<'_>) {
+    fn across(&mut self, entity: &'static EntitySchema, record: &Value, before: usize, at: &NodePlace<'_>) {
         let failed = self.failed(before, at);
         for condition in entity.conditions {
             if !failed.iter().any(|it| it == condition.given || it == condition.field)
@@ -258,7 +267,7 @@ impl Checker<'_> {
     }
 
     /// The fields of the record at `at` that something was said about since.
-    fn failed(&self, since: usize, at: &At<'_>) -> Vec<String> {
+    fn failed(&self, since: usize, at: &NodePlace<'_>) -> Vec<String> {
         let complaints = self.checked.diagnostics.get(since..).unwrap_or_default();
         if complaints.is_empty() {
             return Vec::new();
@@ -266,14 +275,14 @@ impl Checker<'_> {
         let here = at.path();
         let fields = complaints.iter().filter(|it| it.is_error()).filter_map(|it| {
             match it.path.steps().get(here.steps().len()) {
-                Some(Step::Key(key)) => Some(key.to_string()),
+                Some(PathStep::Key(key)) => Some(key.to_string()),
                 _ => None,
             }
         });
         fields.collect()
     }
 
-    fn config(&mut self, name: Option<&str>, value: &Value, at: &At<'_>) -> Value {
+    fn config(&mut self, name: Option<&str>, value: &Value, at: &NodePlace<'_>) -> Value {
         // A plugin without a name is complained about at `name`.
         let Some(settings) = name.and_then(|name| self.plugins.settings(name)) else { return value.clone() };
         let before = self.checked.diagnostics.len();
@@ -292,17 +301,19 @@ impl Checker<'_> {
 }
 
 /// What every entity may say for its readers. (Kong: "Declarative configuration format".)
-const NOTES: [Field; 2] =
-    [Field::new("_comment", Kind::Text), Field::new("_ignore", Kind::Array(&Field::item(Kind::Any)))];
+const NOTES: [Field; 2] = [
+    Field::new("_comment", FieldKind::Text),
+    Field::new("_ignore", FieldKind::Array(&Field::item(FieldKind::Any))),
+];
 
 /// The name of the plugin that a record configures, if it is one that does.
-fn plugin_name<'a>(entity: &Entity, record: &'a Mapping) -> Option<&'a str> {
-    let configures = entity.fields.iter().any(|field| matches!(field.kind, Kind::Config));
+fn plugin_name<'a>(entity: &EntitySchema, record: &'a Mapping) -> Option<&'a str> {
+    let configures = entity.fields.iter().any(|field| matches!(field.kind, FieldKind::Config));
     record.get("name").filter(|_| configures)?.as_str().filter(|name| !name.is_empty())
 }
 
 /// The record as the rules across its fields see it: where it stands says what it refers to, if one of them asks.
-fn nested<'a>(entity: &Entity, record: &'a Value, parent: Option<Parent>) -> Cow<'a, Value> {
+fn nested<'a>(entity: &EntitySchema, record: &'a Value, parent: Option<ParentEntity>) -> Cow<'a, Value> {
     let asked = parent.filter(|parent| entity.conditions.iter().any(|it| it.field == parent.field));
     match (asked, record.as_mapping()) {
         (Some(parent), Some(fields)) => {

@@ -1,13 +1,15 @@
 //! What the check says, and how it says it to people: what was found, and what would be right.
 
-use super::{Complaint, Condition, Field, Kind, check::Checker, nearest, spelling::SHORTHAND};
+use super::{
+    EntityFault, Field, FieldCondition, FieldKind, check::RecordChecker, nearest, spelling::SHORTHAND,
+};
 use crate::{
-    diag::{Diagnostic, ENTITY, MOST_COMPLAINTS, Telling, push_bounded},
-    document::{At, Number, Value},
+    diag::{Diagnostic, ENTITY, KongMessage, MOST_COMPLAINTS, push_bounded},
+    document::{NodePlace, Number, Value},
 };
 
-impl Checker<'_> {
-    pub(super) fn unknown(&mut self, key: &str, fields: &'static [Field], at: &At<'_>) {
+impl RecordChecker<'_> {
+    pub(super) fn unknown(&mut self, key: &str, fields: &'static [Field], at: &NodePlace<'_>) {
         if self.checked.diagnostics.len() > MOST_COMPLAINTS {
             return;
         }
@@ -22,7 +24,7 @@ impl Checker<'_> {
         self.push(diagnostic);
     }
 
-    pub(super) fn unknown_plugin(&mut self, name: &str, at: &At<'_>) {
+    pub(super) fn unknown_plugin(&mut self, name: &str, at: &NodePlace<'_>) {
         let names = self.plugins.names();
         let message = format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property");
         let path = at.key("name").path();
@@ -38,29 +40,29 @@ impl Checker<'_> {
         self.push(Diagnostic::error(path, message).help(help));
     }
 
-    pub(super) fn wrong_kind(&mut self, kind: Kind, value: &Value, at: &At<'_>) {
+    pub(super) fn wrong_kind(&mut self, kind: FieldKind, value: &Value, at: &NodePlace<'_>) {
         let name = kind.name();
         let article = if name.starts_with(['a', 'i']) { "an" } else { "a" };
         let mut diagnostic = Diagnostic::error(at.path(), format!("expected {article} {name}"));
         let help = match (kind, value) {
-            (Kind::String | Kind::Text | Kind::Uuid, Value::Number(number)) => {
+            (FieldKind::String | FieldKind::Text | FieldKind::Uuid, Value::Number(number)) => {
                 Some(format!("found a number; quote it: \"{}\"", number.as_str()))
             }
-            (Kind::Secret, Value::Number(_)) => Some("found a number; quote it".to_owned()),
-            (Kind::String | Kind::Text | Kind::Secret, Value::Bool(_)) => Some(
+            (FieldKind::Secret, Value::Number(_)) => Some("found a number; quote it".to_owned()),
+            (FieldKind::String | FieldKind::Text | FieldKind::Secret, Value::Bool(_)) => Some(
                 "found a boolean (unquoted yes, no, on and off are booleans in YAML 1.1); quote it"
                     .to_owned(),
             ),
-            (Kind::Integer | Kind::Number, Value::String(text)) if Number::new(text).is_some() => {
+            (FieldKind::Integer | FieldKind::Number, Value::String(text)) if Number::new(text).is_some() => {
                 Some(format!("found a text; write it without quotes: {text}"))
             }
-            (Kind::Boolean, Value::String(text)) if matches!(&**text, "true" | "false") => {
+            (FieldKind::Boolean, Value::String(text)) if matches!(&**text, "true" | "false") => {
                 Some(format!("found a text; write it without quotes: {text}"))
             }
-            (Kind::Integer | Kind::Number | Kind::Boolean, Value::String(_)) => {
+            (FieldKind::Integer | FieldKind::Number | FieldKind::Boolean, Value::String(_)) => {
                 Some("found a text".to_owned())
             }
-            (Kind::Array(_) | Kind::Set(_), Value::String(text)) if text.len() < 60 => {
+            (FieldKind::Array(_) | FieldKind::Set(_), Value::String(text)) if text.len() < 60 => {
                 Some(format!("found a text; write a list: [{text}]"))
             }
             _ => None,
@@ -71,7 +73,13 @@ impl Checker<'_> {
         self.push(diagnostic);
     }
 
-    pub(super) fn condition(&mut self, condition: &Condition, message: String, record: &Value, at: &At<'_>) {
+    pub(super) fn condition(
+        &mut self,
+        condition: &FieldCondition,
+        message: String,
+        record: &Value,
+        at: &NodePlace<'_>,
+    ) {
         let given = record.get(condition.given).and_then(Value::as_str).unwrap_or_default();
         let diagnostic = Diagnostic::error(at.key(condition.field).path(), message)
             .help(format!("because {} is {given}", condition.given))
@@ -79,7 +87,7 @@ impl Checker<'_> {
         self.push(diagnostic);
     }
 
-    pub(super) fn complaint(&mut self, complaint: Complaint, at: &At<'_>) {
+    pub(super) fn complaint(&mut self, complaint: EntityFault, at: &NodePlace<'_>) {
         let mut diagnostic = match complaint.field {
             Some(field) => Diagnostic::error(at.key(field).path(), complaint.message),
             None => Diagnostic::error(at.path(), complaint.message).record(),
@@ -92,7 +100,7 @@ impl Checker<'_> {
     }
 
     /// A rule across settings is one of the whole entry where it names them in full, else one of `config`.
-    pub(super) fn config_complaint(&mut self, complaint: Complaint, of_entity: bool, at: &At<'_>) {
+    pub(super) fn config_complaint(&mut self, complaint: EntityFault, of_entity: bool, at: &NodePlace<'_>) {
         let steps = complaint.field.into_iter().flat_map(|field| field.split('.'));
         let path = steps.fold(at.path(), |path, step| path.key(step));
         let mut diagnostic = Diagnostic::error(path, complaint.message);
@@ -106,7 +114,7 @@ impl Checker<'_> {
     }
 
     /// Of a map Kong says what is wrong with a value, and not with which.
-    pub(super) fn tell_at_map(&mut self, since: usize, map: &At<'_>) {
+    pub(super) fn tell_at_map(&mut self, since: usize, map: &NodePlace<'_>) {
         let map = map.path();
         let depth = map.steps().len();
         for diagnostic in self.checked.diagnostics.iter_mut().skip(since) {
@@ -121,13 +129,13 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn no_consumer(&mut self, name: &str, at: &At<'_>) {
+    pub(super) fn no_consumer(&mut self, name: &str, at: &NodePlace<'_>) {
         let help = format!("{name} runs before it is known which consumer a request comes from");
         self.push(Diagnostic::error(at.key("consumer").path(), "value must be null").help(help));
     }
 
     /// Shows people the shorthand that they wrote, where one of the fields is wrong that it stands for.
-    pub(super) fn blame_shorthand(&mut self, url: &str, since: usize, at: &At<'_>) {
+    pub(super) fn blame_shorthand(&mut self, url: &str, since: usize, at: &NodePlace<'_>) {
         let (shorthand, fields) = SHORTHAND;
         let help = if url.contains("://") {
             "a url is such as http://example.com:8080/path".to_owned()
@@ -145,7 +153,7 @@ impl Checker<'_> {
             diagnostic.help = Some(help.clone());
             let besides = diagnostic.telling.take().and_then(|it| it.besides);
             diagnostic.telling =
-                Some(Box::new(Telling { path, message, listed: false, besides, first: None }));
+                Some(Box::new(KongMessage { path, message, listed: false, besides, first: None }));
         }
     }
 
@@ -153,7 +161,7 @@ impl Checker<'_> {
         push_bounded(&mut self.checked.diagnostics, diagnostic);
     }
 
-    pub(super) fn complain(&mut self, at: &At<'_>, message: impl Into<String>) {
+    pub(super) fn complain(&mut self, at: &NodePlace<'_>, message: impl Into<String>) {
         self.push(Diagnostic::error(at.path(), message));
     }
 }

@@ -4,7 +4,7 @@ use crate::document::Value;
 
 /// What one field must be where another has certain values.
 #[derive(Clone, Copy, Debug)]
-pub struct Condition {
+pub struct FieldCondition {
     /// The field that decides.
     pub given: &'static str,
     /// The values of it that this is about.
@@ -14,12 +14,12 @@ pub struct Condition {
     /// The field that something is asked of.
     pub field: &'static str,
     /// What is asked.
-    pub must: Must,
+    pub must: FieldRequirement,
 }
 
 /// What a condition asks of a field.
 #[derive(Clone, Copy, Debug)]
-pub enum Must {
+pub enum FieldRequirement {
     /// It must be there.
     BeThere,
     /// It must not be there.
@@ -28,11 +28,11 @@ pub enum Must {
     BeOneOf(&'static [&'static str]),
 }
 
-impl Condition {
+impl FieldCondition {
     /// A condition on records whose field `given` is one of `values`.
     #[must_use]
     pub const fn when(given: &'static str, values: &'static [&'static str]) -> Self {
-        Self { given, values, unless: false, field: given, must: Must::BeThere }
+        Self { given, values, unless: false, field: given, must: FieldRequirement::BeThere }
     }
 
     /// A condition on records whose field `given` is none of `values`.
@@ -44,19 +44,19 @@ impl Condition {
     /// Asks for a field.
     #[must_use]
     pub const fn needs(self, field: &'static str) -> Self {
-        Self { field, must: Must::BeThere, ..self }
+        Self { field, must: FieldRequirement::BeThere, ..self }
     }
 
     /// Forbids a field.
     #[must_use]
     pub const fn forbids(self, field: &'static str) -> Self {
-        Self { field, must: Must::BeNull, ..self }
+        Self { field, must: FieldRequirement::BeNull, ..self }
     }
 
     /// Leaves a field only these values.
     #[must_use]
     pub const fn leaves(self, field: &'static str, values: &'static [&'static str]) -> Self {
-        Self { field, must: Must::BeOneOf(values), ..self }
+        Self { field, must: FieldRequirement::BeOneOf(values), ..self }
     }
 
     /// What is wrong with the field of a complete record, if anything is. Messages are Kong's.
@@ -68,9 +68,9 @@ impl Condition {
         }
         let value = record.get(self.field).filter(|it| !it.is_null());
         match self.must {
-            Must::BeThere => value.is_none().then(|| "required field missing".to_owned()),
-            Must::BeNull => value.is_some().then(|| "value must be null".to_owned()),
-            Must::BeOneOf(all) => {
+            FieldRequirement::BeThere => value.is_none().then(|| "required field missing".to_owned()),
+            FieldRequirement::BeNull => value.is_some().then(|| "value must be null".to_owned()),
+            FieldRequirement::BeOneOf(all) => {
                 let text = value.and_then(Value::as_str)?;
                 (!all.contains(&text)).then(|| format!("expected one of: {}", all.join(", ")))
             }

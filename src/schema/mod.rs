@@ -12,9 +12,9 @@ mod rule;
 mod spelling;
 mod value;
 
-pub use check::{Plugins, check, check_after};
-pub use condition::{Condition, Must};
-pub use item::{Before, Checked, Item, Parent};
+pub use check::{PluginSchemas, check, check_after};
+pub use condition::{FieldCondition, FieldRequirement};
+pub use item::{CheckedDocument, CheckedItem, ParentEntity, PreviousItems};
 pub use nearest::nearest;
 
 use crate::document::{Mapping, Value};
@@ -25,13 +25,13 @@ pub struct Field {
     /// Its key.
     pub name: &'static str,
     /// What its value is.
-    pub kind: Kind,
+    pub kind: FieldKind,
     /// Whether it must be there.
     pub required: bool,
     /// Its value, as JSON, when it is not there.
     pub default: Option<&'static str>,
     /// What else must hold of its value.
-    pub rules: &'static [Rule],
+    pub rules: &'static [FieldRule],
     /// Whether it exists only where routes may be expressions.
     pub of_expressions: bool,
     /// Whether a reference to a vault may stand for its value.
@@ -42,7 +42,7 @@ pub struct Field {
 
 /// The kinds of values, named as Kong names them.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub enum FieldKind {
     /// Text of at least one character.
     String,
     /// Text that may be empty.
@@ -66,7 +66,7 @@ pub enum Kind {
     /// A mapping with these fields.
     Record(&'static [Field]),
     /// A list of records that are entities of their own; the text names the field of theirs that refers back here.
-    Entities(fn() -> &'static Entity, &'static str),
+    Entities(fn() -> &'static EntitySchema, &'static str),
     /// A reference to an entity of this collection, by id or name.
     Foreign(&'static str),
     /// Whatever the plugin named beside it says.
@@ -79,7 +79,7 @@ pub enum Kind {
 
 /// What else must hold of a value.
 #[derive(Clone, Copy, Debug)]
-pub enum Rule {
+pub enum FieldRule {
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// Between two numbers, both allowed.
@@ -91,32 +91,32 @@ pub enum Rule {
     /// Something only code can say; it returns what is wrong.
     Holds(fn(&Value) -> Result<(), String>),
     /// Something across the fields of a record.
-    Across(fn(&Value) -> Option<Complaint>),
+    Across(fn(&Value) -> Option<EntityFault>),
 }
 
 /// A kind of entity: its collection, its fields, and what must hold across them.
 #[derive(Debug)]
-pub struct Entity {
+pub struct EntitySchema {
     /// Its collection, such as `services`.
     pub collection: &'static str,
     /// Its fields, in the order of the Admin API.
     pub fields: &'static [Field],
     /// Rewrites shorthands before the fields are looked at.
-    pub prepare: Option<Prepare>,
+    pub prepare: Option<PrepareRecord>,
     /// Fills in what follows from the fields, once they are checked and the id is given.
     pub complete: Option<fn(&mut Mapping)>,
     /// What one field must be where another has certain values.
-    pub conditions: &'static [Condition],
+    pub conditions: &'static [FieldCondition],
     /// What else must hold across fields, told of a complete record.
-    pub checks: &'static [fn(&Value) -> Option<Complaint>],
+    pub checks: &'static [fn(&Value) -> Option<EntityFault>],
 }
 
 /// Rewrites shorthands of a record.
-pub type Prepare = fn(&Mapping) -> Result<Mapping, Complaint>;
+pub type PrepareRecord = fn(&Mapping) -> Result<Mapping, EntityFault>;
 
 /// What a check across fields has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub struct EntityFault {
     /// The field to point at, or the steps to it with dots between them; none means the record.
     pub field: Option<&'static str>,
     /// What is wrong.
@@ -127,7 +127,7 @@ pub struct Complaint {
     pub besides: Option<String>,
 }
 
-impl Complaint {
+impl EntityFault {
     /// A complaint about a record as a whole.
     pub fn record(message: impl Into<String>) -> Self {
         Self { field: None, message: message.into(), help: None, besides: None }
@@ -161,17 +161,17 @@ impl Complaint {
 
 /// The settings of a plugin: its fields, and what must hold across them.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct PluginSettings {
     /// The fields of `config`.
     pub fields: &'static [Field],
     /// What must hold across them.
-    pub checks: &'static [fn(&Value) -> Option<Complaint>],
+    pub checks: &'static [fn(&Value) -> Option<EntityFault>],
 }
 
 impl Field {
     /// An optional field.
     #[must_use]
-    pub const fn new(name: &'static str, kind: Kind) -> Self {
+    pub const fn new(name: &'static str, kind: FieldKind) -> Self {
         Self {
             name,
             kind,
@@ -186,7 +186,7 @@ impl Field {
 
     /// An item of a list or map.
     #[must_use]
-    pub const fn item(kind: Kind) -> Self {
+    pub const fn item(kind: FieldKind) -> Self {
         Self::new("", kind)
     }
 
@@ -197,7 +197,7 @@ impl Field {
         self
     }
 
-    /// The same field, known only where [`Plugins::expressions`] says so.
+    /// The same field, known only where [`PluginSchemas::expressions`] says so.
     #[must_use]
     pub const fn of_expressions(mut self) -> Self {
         self.of_expressions = true;
@@ -234,13 +234,13 @@ impl Field {
 
     /// The same field with rules.
     #[must_use]
-    pub const fn rules(mut self, rules: &'static [Rule]) -> Self {
+    pub const fn rules(mut self, rules: &'static [FieldRule]) -> Self {
         self.rules = rules;
         self
     }
 }
 
-impl Kind {
+impl FieldKind {
     /// Its name in messages.
     #[must_use]
     pub const fn name(&self) -> &'static str {

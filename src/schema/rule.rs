@@ -1,9 +1,9 @@
 //! What else must hold of a value, rule by rule. Messages are Kong's.
 
-use super::Rule;
+use super::FieldRule;
 use crate::document::Value;
 
-impl Rule {
+impl FieldRule {
     /// Whether the value keeps the rule.
     ///
     /// # Errors

@@ -2,20 +2,20 @@
 
 use uuid::Uuid;
 
-use super::{Field, Kind, Rule, check::Checker};
+use super::{Field, FieldKind, FieldRule, check::RecordChecker};
 use crate::{
     diag::Diagnostic,
-    document::{At, Mapping, Value, distinct},
+    document::{Mapping, NodePlace, Value, distinct},
 };
 
-impl Checker<'_> {
-    pub(super) fn field(&mut self, field: &'static Field, value: &Value, at: &At<'_>) -> Value {
+impl RecordChecker<'_> {
+    pub(super) fn field(&mut self, field: &'static Field, value: &Value, at: &NodePlace<'_>) -> Value {
         if value.is_null() {
             if let Some(json) = field.default {
                 let parse = || serde_json::from_str(json).unwrap_or_default();
                 return self.defaults.entry(json).or_insert_with(parse).clone();
             }
-            if let Kind::Record(fields) = field.kind {
+            if let FieldKind::Record(fields) = field.kind {
                 return self.record(fields, value, at, None).into();
             }
             if field.required {
@@ -30,7 +30,7 @@ impl Checker<'_> {
         let value = self.value(field.kind, value, at);
         if self.checked.diagnostics.len() == before {
             for rule in field.rules {
-                if let Rule::Across(across) = rule {
+                if let FieldRule::Across(across) = rule {
                     if let Some(complaint) = across(&value) {
                         self.complaint(complaint, at);
                         break;
@@ -44,40 +44,47 @@ impl Checker<'_> {
         value
     }
 
-    fn value(&mut self, kind: Kind, value: &Value, at: &At<'_>) -> Value {
+    fn value(&mut self, kind: FieldKind, value: &Value, at: &NodePlace<'_>) -> Value {
         match (kind, value) {
-            (Kind::String | Kind::Secret, Value::String(text)) if text.is_empty() => {
+            (FieldKind::String | FieldKind::Secret, Value::String(text)) if text.is_empty() => {
                 self.complain(at, "length must be at least 1");
             }
-            (Kind::Uuid, Value::String(text)) if text.len() != 36 || Uuid::parse_str(text).is_err() => {
+            (FieldKind::Uuid, Value::String(text)) if text.len() != 36 || Uuid::parse_str(text).is_err() => {
                 self.complain(at, "expected a valid UUID");
             }
-            (Kind::String | Kind::Text | Kind::Secret | Kind::Uuid | Kind::Foreign(_), Value::String(_))
-            | (Kind::Boolean, Value::Bool(_))
-            | (Kind::Number, Value::Number(_))
-            | (Kind::Any, _) => (),
-            (Kind::Integer, Value::Number(number)) => match number.as_i64() {
+            (
+                FieldKind::String
+                | FieldKind::Text
+                | FieldKind::Secret
+                | FieldKind::Uuid
+                | FieldKind::Foreign(_),
+                Value::String(_),
+            )
+            | (FieldKind::Boolean, Value::Bool(_))
+            | (FieldKind::Number, Value::Number(_))
+            | (FieldKind::Any, _) => (),
+            (FieldKind::Integer, Value::Number(number)) => match number.as_i64() {
                 // Digits that are those of the whole number already are shared.
                 Some(_) if is_canonical(number.as_str()) => (),
                 Some(whole) => return Value::from(whole),
                 None => self.complain(at, "expected an integer"),
             },
-            (Kind::Foreign(_), Value::Mapping(reference)) => {
+            (FieldKind::Foreign(_), Value::Mapping(reference)) => {
                 return self.reference(reference, at);
             }
-            (Kind::Array(_) | Kind::Set(_), Value::Mapping(none)) if none.is_empty() => {
+            (FieldKind::Array(_) | FieldKind::Set(_), Value::Mapping(none)) if none.is_empty() => {
                 return Value::from(Vec::new());
             }
-            (Kind::Map(_), Value::Sequence(none)) if none.is_empty() => {
+            (FieldKind::Map(_), Value::Sequence(none)) if none.is_empty() => {
                 return Mapping::default().into();
             }
-            (Kind::Array(item), Value::Sequence(items)) => {
+            (FieldKind::Array(item), Value::Sequence(items)) => {
                 return self.items(item, items, at).into();
             }
-            (Kind::Set(item), Value::Sequence(items)) => {
+            (FieldKind::Set(item), Value::Sequence(items)) => {
                 return distinct(self.items(item, items, at)).into();
             }
-            (Kind::Map(item), Value::Mapping(members)) => {
+            (FieldKind::Map(item), Value::Mapping(members)) => {
                 let said = self.checked.diagnostics.len();
                 let mapped: Mapping = members
                     .iter()
@@ -86,11 +93,11 @@ impl Checker<'_> {
                 self.tell_at_map(said, at);
                 return mapped.into();
             }
-            (Kind::Record(fields), Value::Mapping(_) | Value::Sequence(_)) => {
+            (FieldKind::Record(fields), Value::Mapping(_) | Value::Sequence(_)) => {
                 return self.record(fields, value, at, None).into();
             }
-            (Kind::Unused, Value::Sequence(items)) if items.is_empty() => (),
-            (Kind::Unused, Value::Sequence(_)) => {
+            (FieldKind::Unused, Value::Sequence(items)) if items.is_empty() => (),
+            (FieldKind::Unused, Value::Sequence(_)) => {
                 let message = "known to Kong, but not used by this version of mynah";
                 self.push(Diagnostic::warning(at.path(), message).key());
             }
@@ -99,12 +106,12 @@ impl Checker<'_> {
         value.clone()
     }
 
-    fn items(&mut self, field: &'static Field, items: &[Value], at: &At<'_>) -> Vec<Value> {
+    fn items(&mut self, field: &'static Field, items: &[Value], at: &NodePlace<'_>) -> Vec<Value> {
         items.iter().enumerate().map(|(n, item)| self.field(field, item, &at.index(n))).collect()
     }
 
     /// `{id: ...}` is the one mapping that refers to an entity.
-    fn reference(&mut self, reference: &Mapping, at: &At<'_>) -> Value {
+    fn reference(&mut self, reference: &Mapping, at: &NodePlace<'_>) -> Value {
         match reference.get("id") {
             Some(id @ Value::String(_)) if reference.len() == 1 => id.clone(),
             _ => {

@@ -22,20 +22,20 @@ use tokio::{
 };
 
 use super::{
-    Listening, http2,
-    load::Load,
-    proxy_protocol::{self, Told},
-    pulse::{Ending, Pulse, Pulses},
-    session::{Outgoing, Session},
-    socket::{self, Abort},
-    tls::Acceptor,
-    wire::Wire,
+    BoundListener, http2,
+    load::ConcurrencyLimit,
+    proxy_protocol::{self, ProxyHeader},
+    pulse::{ConnectionActivity, ConnectionEnding, ConnectionReaper},
+    session::{ConnectionSession, Outgoing},
+    socket::{self, AbortHandle},
+    tls::ListenerTlsAcceptor,
+    wire::InspectingIo,
 };
 use crate::{
     access_log::AccessLog,
-    control::admin::Admin,
-    metrics::Group,
-    proxy::{Connection, Proxy, Stage},
+    control::admin::AdminApi,
+    metrics::ListenerCounters,
+    proxy::{ClientConnection, Proxy, ShutdownStage},
     settings::Settings,
     supervise::supervise,
 };
@@ -57,24 +57,24 @@ const READ_BUFFER: usize = 128 << 10;
 
 /// What a listener answers with.
 #[derive(Clone, Debug)]
-pub enum Role {
+pub enum ListenerRole {
     /// The routes of the current Snapshot.
     Proxy(Arc<Proxy>),
     /// The Admin API.
-    Admin(Arc<Admin>),
+    Admin(Arc<AdminApi>),
     /// The few questions about health.
-    Status(Arc<Admin>),
+    Status(Arc<AdminApi>),
 }
 
 /// What listeners that end together have in common.
 #[derive(Debug)]
-pub(super) struct Ground {
-    pub(super) pulses: Pulses,
+pub(super) struct ListenerContext {
+    pub(super) pulses: ConnectionReaper,
     /// A permit for each connection that may be open.
     pub(super) gate: Arc<Semaphore>,
-    pub(super) stage: watch::Sender<Stage>,
+    pub(super) stage: watch::Sender<ShutdownStage>,
     /// The requests of all connections, if there may only be so many.
-    load: Option<Arc<Load>>,
+    load: Option<Arc<ConcurrencyLimit>>,
     log: Option<Arc<AccessLog>>,
     keep_alive: bool,
     most_requests: Option<u64>,
@@ -84,7 +84,7 @@ pub(super) struct Ground {
     first_bytes: Duration,
 }
 
-impl Ground {
+impl ListenerContext {
     /// For at most `connections` and `requests` at a time; requests of the Admin API are told in `log`, and what
     /// connections do is noted in `noted`.
     pub(super) fn new(
@@ -92,14 +92,14 @@ impl Ground {
         connections: usize,
         requests: Option<NonZeroUsize>,
         log: Option<Arc<AccessLog>>,
-        noted: &Arc<Group>,
+        noted: &Arc<ListenerCounters>,
     ) -> Self {
         let head = settings.large_client_header_buffers;
         Self {
-            pulses: Pulses::new(settings, Arc::clone(noted)),
+            pulses: ConnectionReaper::new(settings, Arc::clone(noted)),
             gate: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
-            stage: watch::Sender::new(Stage::Open),
-            load: requests.map(|most| Arc::new(Load::new(most))),
+            stage: watch::Sender::new(ShutdownStage::Open),
+            load: requests.map(|most| Arc::new(ConcurrencyLimit::new(most))),
             log,
             keep_alive: settings.keepalive_timeout.is_some(),
             most_requests: settings.keepalive_requests.map(std::num::NonZeroU64::get),
@@ -126,7 +126,7 @@ impl Ground {
     }
 
     /// Waits until one more connection may be open; none once no more are accepted.
-    async fn room(&self, stage: &mut watch::Receiver<Stage>) -> Option<OwnedSemaphorePermit> {
+    async fn room(&self, stage: &mut watch::Receiver<ShutdownStage>) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = Arc::clone(&self.gate).try_acquire_owned() {
             return Some(permit);
         }
@@ -142,18 +142,22 @@ impl Ground {
 }
 
 /// Accepts connections until told to close.
-pub(super) async fn accept(listening: Listening, ground: Arc<Ground>) {
-    let Listening { listener, role, tls, streams, proxy_protocol } = listening;
+pub(super) async fn accept(listening: BoundListener, ground: Arc<ListenerContext>) {
+    let BoundListener { listener, role, tls, streams, proxy_protocol } = listening;
     let stage = ground.stage.subscribe();
     let either = ground.server(streams);
-    let servers = Arc::new(Servers { http2: either.clone().http2_only(), either });
-    let how = How { role, tls, proxy_protocol, servers, ground };
+    let servers = Arc::new(HttpServers { http2: either.clone().http2_only(), either });
+    let how = ServeConfig { role, tls, proxy_protocol, servers, ground };
     supervise("a listener", || accept_while_open(&listener, &how, stage.clone())).await;
     accept_last(listener, &how).await;
 }
 
 /// Returns once no more connections are accepted.
-async fn accept_while_open(listener: &TcpListener, how: &How, mut stage: watch::Receiver<Stage>) {
+async fn accept_while_open(
+    listener: &TcpListener,
+    how: &ServeConfig,
+    mut stage: watch::Receiver<ShutdownStage>,
+) {
     let mut told: Option<Instant> = None;
     while let Some(permit) = how.ground.room(&mut stage).await {
         let accepted = tokio::select! {
@@ -176,7 +180,7 @@ async fn accept_while_open(listener: &TcpListener, how: &How, mut stage: watch::
 }
 
 /// The system has accepted these for us already; their clients know of no end.
-async fn accept_last(listener: TcpListener, how: &How) {
+async fn accept_last(listener: TcpListener, how: &ServeConfig) {
     while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, listener.accept()).await {
         begin(stream, peer, how, None);
     }
@@ -186,23 +190,23 @@ async fn accept_last(listener: TcpListener, how: &How) {
 
 /// How the connections of a listener are served.
 #[derive(Clone)]
-struct How {
-    role: Role,
-    tls: Option<Acceptor>,
+struct ServeConfig {
+    role: ListenerRole,
+    tls: Option<ListenerTlsAcceptor>,
     proxy_protocol: bool,
-    servers: Arc<Servers>,
-    ground: Arc<Ground>,
+    servers: Arc<HttpServers>,
+    ground: Arc<ListenerContext>,
 }
 
 /// What is spoken on a connection.
-struct Servers {
+struct HttpServers {
     /// What its first bytes say.
     either: auto::Builder<TokioExecutor>,
     /// HTTP/2, as was agreed on.
     http2: auto::Builder<TokioExecutor>,
 }
 
-fn begin(mut stream: TcpStream, peer: SocketAddr, how: &How, permit: Option<OwnedSemaphorePermit>) {
+fn begin(mut stream: TcpStream, peer: SocketAddr, how: &ServeConfig, permit: Option<OwnedSemaphorePermit>) {
     // Without it small answers wait for the client's acknowledgement.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
@@ -218,18 +222,19 @@ fn begin(mut stream: TcpStream, peer: SocketAddr, how: &How, permit: Option<Owne
                 None => return,
             }
         }
-        let abort = Abort::default();
+        let abort = AbortHandle::default();
         let wrap = |stream| socket::abortable(stream, abort.clone());
         match &how.tls {
             None => {
-                let connection = Connection::new(peer, local, None, stage).speaking_for(announced).at(place);
+                let connection =
+                    ClientConnection::new(peer, local, None, stage).speaking_for(announced).at(place);
                 let session = session(&how, connection, abort.clone(), pulse);
                 serve(wrap(stream), &how.servers.either, session).await;
             }
             Some(acceptor) => {
                 let Some((stream, tls)) = acceptor.accept(stream, wrap).await else { return };
                 let connection =
-                    Connection::new(peer, local, Some(tls), stage).speaking_for(announced).at(place);
+                    ClientConnection::new(peer, local, Some(tls), stage).speaking_for(announced).at(place);
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let server = if http2 { &how.servers.http2 } else { &how.servers.either };
                 serve(stream, server, session(&how, connection, abort.clone(), pulse)).await;
@@ -244,7 +249,7 @@ async fn announcement(
     peer: SocketAddr,
     local: SocketAddr,
     limit: Duration,
-) -> Option<Told> {
+) -> Option<ProxyHeader> {
     match timeout(limit, proxy_protocol::receive(stream)).await {
         Ok(Ok(told)) => return Some(told),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => tracing::warn!(
@@ -257,8 +262,13 @@ async fn announcement(
     None
 }
 
-fn session(how: &How, connection: Connection, abort: Abort, pulse: Arc<Pulse>) -> Arc<Session> {
-    Arc::new(Session {
+fn session(
+    how: &ServeConfig,
+    connection: ClientConnection,
+    abort: AbortHandle,
+    pulse: Arc<ConnectionActivity>,
+) -> Arc<ConnectionSession> {
+    Arc::new(ConnectionSession {
         role: how.role.clone(),
         connection,
         abort,
@@ -271,11 +281,11 @@ fn session(how: &How, connection: Connection, abort: Abort, pulse: Arc<Pulse>) -
     })
 }
 
-async fn serve<S>(stream: S, server: &auto::Builder<TokioExecutor>, session: Arc<Session>)
+async fn serve<S>(stream: S, server: &auto::Builder<TokioExecutor>, session: Arc<ConnectionSession>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&session)));
+    let wire = TokioIo::new(InspectingIo::new(stream, Arc::clone(&session)));
     let (peer, pulse) = (session.connection.peer, Arc::clone(&session.pulse));
     let answering = Arc::clone(&session);
     let service = service_fn(move |request| Arc::clone(&answering).answer(request));
@@ -291,8 +301,8 @@ where
                 return;
             }
             ending = pulse.ending() => match ending {
-                Ending::Orderly => serving.as_mut().graceful_shutdown(),
-                Ending::Cut => return,
+                ConnectionEnding::Orderly => serving.as_mut().graceful_shutdown(),
+                ConnectionEnding::Cut => return,
             },
         }
     }

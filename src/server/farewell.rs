@@ -13,8 +13,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::session::Session;
-use crate::proxy::Stage;
+use super::session::ConnectionSession;
+use crate::proxy::ShutdownStage;
 
 /// How long it takes at most. (nginx: `lingering_time`)
 const LONGEST: Duration = Duration::from_secs(30);
@@ -32,14 +32,14 @@ const MOST: usize = 64 << 20;
 const READ: usize = 16 << 10;
 
 /// Ends a connection in a task of its own; before that, `refusal` is the answer to what could not be read.
-pub(super) fn begin<S>(stream: S, session: Arc<Session>, refusal: Option<StatusCode>)
+pub(super) fn begin<S>(stream: S, session: Arc<ConnectionSession>, refusal: Option<StatusCode>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // Without a runtime the process is ending, and all connections with it.
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(async move {
-            let is_open = *session.connection.stage.borrow() == Stage::Open;
+            let is_open = *session.connection.stage.borrow() == ShutdownStage::Open;
             let longest = if is_open { LONGEST } else { LONGEST_AT_THE_END };
             let farewell = timeout(longest, say(stream, &session, refusal));
             tokio::select! {
@@ -55,7 +55,7 @@ where
 
 async fn say<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    session: &Session,
+    session: &ConnectionSession,
     refusal: Option<StatusCode>,
 ) {
     if let Some(status) = refusal {

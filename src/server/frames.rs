@@ -34,20 +34,20 @@ const FIRST: &[u8] = b"\x00\x07trailer\x00";
 
 /// Reads along with what a client sends.
 #[derive(Debug)]
-pub(super) struct Frames {
-    part: Part,
+pub(super) struct FrameReader {
+    part: FramePart,
     /// The last stream that the client has opened.
     last: u32,
     /// Those that it has not ended, in order.
     open: Vec<u32>,
     /// Bytes that cannot be passed on before more have come.
     held: Vec<u8>,
-    news: Option<News>,
+    news: Option<H2Event>,
 }
 
 /// Where the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum FramePart {
     /// In the preface, after so many bytes.
     Preface(usize),
     /// At the beginning of a frame.
@@ -58,7 +58,7 @@ enum Part {
 
 /// What the client did last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum H2Event {
     /// It is connected, or has finished the head of a request: it owes nothing.
     Settled,
     /// It has begun the head of a request.
@@ -75,10 +75,10 @@ pub(super) fn is_http2(before: usize, bytes: &[u8]) -> Option<bool> {
     (before + length == PREFACE.len()).then_some(true)
 }
 
-impl Frames {
+impl FrameReader {
     /// Reads along from behind so many bytes of the preface.
     pub(super) fn after(preface: usize) -> Self {
-        Self { part: Part::Preface(preface), last: 0, open: Vec::new(), held: Vec::new(), news: None }
+        Self { part: FramePart::Preface(preface), last: 0, open: Vec::new(), held: Vec::new(), news: None }
     }
 
     /// Reads on. As many bytes as it returns are to be passed on as they are, and after them those in `more`; the
@@ -98,7 +98,7 @@ impl Frames {
             let skipped = self.skip(rest);
             more.extend_from_slice(rest.get(..skipped).unwrap_or_default());
             done += skipped;
-            match Frame::of(rest.get(skipped..).unwrap_or_default()) {
+            match H2Frame::of(rest.get(skipped..).unwrap_or_default()) {
                 Some(trailers) => {
                     trailers.rewrite(more);
                     self.ended(u32::from_be_bytes(trailers.stream) & (u32::MAX >> 1));
@@ -113,7 +113,7 @@ impl Frames {
     }
 
     /// What the client has done since this was last asked.
-    pub(super) fn news(&mut self) -> Option<News> {
+    pub(super) fn news(&mut self) -> Option<H2Event> {
         self.news.take()
     }
 
@@ -138,22 +138,22 @@ impl Frames {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             match self.part {
-                Part::Preface(before) => {
+                FramePart::Preface(before) => {
                     let read = rest.len().min(PREFACE.len() - before);
                     let after = before + read;
-                    self.part = Part::Preface(after);
+                    self.part = FramePart::Preface(after);
                     if after == PREFACE.len() {
-                        self.part = Part::Head;
-                        self.news = Some(News::Settled);
+                        self.part = FramePart::Head;
+                        self.news = Some(H2Event::Settled);
                     }
                     at += read;
                 }
-                Part::Payload(left, completes) => {
+                FramePart::Payload(left, completes) => {
                     let read = rest.len().min(left);
-                    self.part = Part::Payload(left - read, completes);
+                    self.part = FramePart::Payload(left - read, completes);
                     at += read;
                 }
-                Part::Head => {
+                FramePart::Head => {
                     let Some([high, middle, low, kind, flags, stream @ ..]) = rest.first_chunk::<HEAD>()
                     else {
                         return at;
@@ -163,7 +163,7 @@ impl Frames {
                     let ends = flags & END_STREAM != 0;
                     match *kind {
                         HEADERS if stream > self.last => {
-                            self.news = Some(News::Begun);
+                            self.news = Some(H2Event::Begun);
                             self.opens(stream, ends);
                         }
                         HEADERS if length <= LONGEST && self.open.binary_search(&stream).is_ok() => {
@@ -174,14 +174,14 @@ impl Frames {
                         _ => {}
                     }
                     let completes = matches!(*kind, HEADERS | CONTINUATION) && flags & END_HEADERS != 0;
-                    self.part = Part::Payload(length, completes);
+                    self.part = FramePart::Payload(length, completes);
                     at += HEAD;
                 }
             }
-            if let Part::Payload(0, completes) = self.part {
-                self.part = Part::Head;
+            if let FramePart::Payload(0, completes) = self.part {
+                self.part = FramePart::Head;
                 if completes {
-                    self.news = Some(News::Settled);
+                    self.news = Some(H2Event::Settled);
                 }
             }
         }
@@ -190,13 +190,13 @@ impl Frames {
 }
 
 /// A whole frame.
-struct Frame<'a> {
+struct H2Frame<'a> {
     flags: u8,
     stream: [u8; 4],
     payload: &'a [u8],
 }
 
-impl<'a> Frame<'a> {
+impl<'a> H2Frame<'a> {
     /// The frame that these bytes begin with, if it is whole.
     fn of(bytes: &'a [u8]) -> Option<Self> {
         let ([high, middle, low, _, flags, stream @ ..], rest) = bytes.split_first_chunk::<HEAD>()?;
@@ -272,7 +272,7 @@ mod tests {
     }
 
     /// What comes out of a connection that brings these bytes, in pieces of this size.
-    fn passed(frames: &mut Frames, bytes: &[u8], size: usize) -> Vec<u8> {
+    fn passed(frames: &mut FrameReader, bytes: &[u8], size: usize) -> Vec<u8> {
         let mut out = Vec::new();
         for piece in bytes.chunks(size) {
             let mut more = Vec::new();
@@ -292,7 +292,7 @@ mod tests {
         let sent = [before.clone(), frame(HEADERS, flags, 1, payload), after.clone()].concat();
         let expected = [before, expected.concat(), after].concat();
         for size in [1, 2, 7, 10, 33, 1000] {
-            assert_eq!(passed(&mut Frames::after(0), &sent, size), expected, "in pieces of {size}");
+            assert_eq!(passed(&mut FrameReader::after(0), &sent, size), expected, "in pieces of {size}");
         }
     }
 
@@ -329,27 +329,27 @@ mod tests {
             vec![frame(HEADERS, END_HEADERS | END_STREAM, 5, b"\x83"), again(5)],
         ] {
             let sent = [PREFACE.to_vec(), open.clone(), then.concat()].concat();
-            assert_eq!(passed(&mut Frames::after(0), &sent, 1000), sent, "{then:?}");
+            assert_eq!(passed(&mut FrameReader::after(0), &sent, 1000), sent, "{then:?}");
         }
     }
 
     #[test]
     fn only_heads_of_requests_are_news() {
-        let mut frames = Frames::after(0);
+        let mut frames = FrameReader::after(0);
         let mut after = |bytes: &[u8]| {
             passed(&mut frames, bytes, 1000);
             frames.news()
         };
         assert_eq!(after(&PREFACE[..10]), None);
-        assert_eq!(after(&PREFACE[10..]), Some(News::Settled));
+        assert_eq!(after(&PREFACE[10..]), Some(H2Event::Settled));
         assert_eq!(after(&frame(PING, 0, 0, b"12345678")), None);
         assert_eq!(after(&frame(8, 0, 0, &[0, 0, 0, 9])), None);
         let whole = frame(HEADERS, END_HEADERS, 1, b"\x82\x84");
-        assert_eq!(after(&whole[..10]), Some(News::Begun));
-        assert_eq!(after(&whole[10..]), Some(News::Settled));
-        assert_eq!(after(&frame(HEADERS, 0, 3, b"\x82")), Some(News::Begun));
+        assert_eq!(after(&whole[..10]), Some(H2Event::Begun));
+        assert_eq!(after(&whole[10..]), Some(H2Event::Settled));
+        assert_eq!(after(&frame(HEADERS, 0, 3, b"\x82")), Some(H2Event::Begun));
         assert_eq!(after(&frame(CONTINUATION, 0, 3, b"\x82")), None);
-        assert_eq!(after(&frame(CONTINUATION, END_HEADERS, 3, b"\x82")), Some(News::Settled));
+        assert_eq!(after(&frame(CONTINUATION, END_HEADERS, 3, b"\x82")), Some(H2Event::Settled));
     }
 
     #[test]
@@ -384,12 +384,12 @@ mod tests {
             for (n, (kind, size)) in (1_u32..).zip(sizes) {
                 bytes.extend(frame(kind, END_HEADERS, n, &vec![7; size]));
             }
-            prop_assert_eq!(passed(&mut Frames::after(0), &bytes, piece), bytes);
+            prop_assert_eq!(passed(&mut FrameReader::after(0), &bytes, piece), bytes);
         }
 
         #[test]
         fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..2000), piece in 1_usize..100) {
-            let mut frames = Frames { part: Part::Head, ..Frames::after(0) };
+            let mut frames = FrameReader { part: FramePart::Head, ..FrameReader::after(0) };
             passed(&mut frames, &bytes, piece);
             prop_assert!(frames.held.len() <= HEAD + LONGEST);
         }

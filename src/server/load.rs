@@ -14,7 +14,7 @@ const TELLING: Duration = Duration::from_secs(10);
 
 /// The requests that are being answered.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(super) struct ConcurrencyLimit {
     most: usize,
     current: AtomicUsize,
     refused: AtomicUsize,
@@ -23,9 +23,9 @@ pub(super) struct Load {
 
 /// The share that one of them has, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Share(Arc<Load>);
+pub(super) struct Permit(Arc<ConcurrencyLimit>);
 
-impl Load {
+impl ConcurrencyLimit {
     /// None yet, and `most` at a time.
     pub(super) fn new(most: NonZeroUsize) -> Self {
         let none = AtomicUsize::new(0);
@@ -33,9 +33,9 @@ impl Load {
     }
 
     /// Lets one more in; none if there are as many as there may be.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Share> {
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Permit> {
         // Even for the one that goes again at once.
-        let share = Share(Arc::clone(self));
+        let share = Permit(Arc::clone(self));
         if self.current.fetch_add(1, Relaxed) < self.most {
             return Some(share);
         }
@@ -59,7 +59,7 @@ impl Load {
     }
 }
 
-impl Drop for Share {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.current.fetch_sub(1, Relaxed);
     }
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn one_that_ends_makes_room_for_another() {
-        let load = Arc::new(Load::new(NonZeroUsize::new(2).unwrap()));
+        let load = Arc::new(ConcurrencyLimit::new(NonZeroUsize::new(2).unwrap()));
         let first = load.enter();
         let second = load.enter();
         assert!(first.is_some() && second.is_some());

@@ -19,8 +19,8 @@ mod tls;
 mod wire;
 
 pub use bind::{BindError, bind};
-pub use connection::Role;
-pub use tls::Acceptor;
+pub use connection::ListenerRole;
+pub use tls::ListenerTlsAcceptor;
 
 use std::{num::NonZeroUsize, pin::pin, sync::Arc, time::Duration};
 
@@ -30,10 +30,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use self::connection::{Ground, accept};
+use self::connection::{ListenerContext, accept};
 use crate::{
-    access_log::AccessLog, control::Readiness, metrics::Connections, proxy::Stage, settings::Settings,
-    supervise::supervise,
+    access_log::AccessLog, control::Readiness, metrics::ConnectionCounters, proxy::ShutdownStage,
+    settings::Settings, supervise::supervise,
 };
 
 /// How many connections the Admin API and the status have; they answer also when the proxy has none left.
@@ -44,13 +44,13 @@ const FAREWELL: Duration = Duration::from_millis(300);
 
 /// A listener that is bound, and how it serves.
 #[derive(Debug)]
-pub struct Listening {
+pub struct BoundListener {
     /// The socket.
     pub listener: tokio::net::TcpListener,
     /// What it answers with.
-    pub role: Role,
+    pub role: ListenerRole,
     /// Its TLS, if it speaks that.
-    pub tls: Option<Acceptor>,
+    pub tls: Option<ListenerTlsAcceptor>,
     /// The most streams of HTTP/2 that a client may have open.
     pub streams: u32,
     /// Whether connections begin with the PROXY protocol.
@@ -61,24 +61,25 @@ pub struct Listening {
 /// have, the Admin API and the status answer: who asks whether this is ready hears that it is not. Requests of these
 /// two are told in `log`; what all connections are doing is noted in `connections`.
 ///
-/// All signals of [`Stop`] do the same; a second one ends the wait.
+/// All signals of [`StopSignals`] do the same; a second one ends the wait.
 pub async fn serve(
-    bound: Vec<Listening>,
-    mut stop: Stop,
+    bound: Vec<BoundListener>,
+    mut stop: StopSignals,
     readiness: Arc<Readiness>,
     settings: &Settings,
     log: Option<Arc<AccessLog>>,
-    connections: &Connections,
+    connections: &ConnectionCounters,
 ) {
     let room = descriptors::connections();
     let most = settings.worker_connections.map_or(room, NonZeroUsize::get);
     // Each request may need a connection to an upstream.
     let requests = settings.concurrent_requests.or(NonZeroUsize::new(room));
-    let mut proxies = Listeners::new(Ground::new(settings, most, requests, None, &connections.proxy));
-    let ground = Ground::new(settings, ADMIN_CONNECTIONS, None, log, &connections.admin);
+    let mut proxies =
+        Listeners::new(ListenerContext::new(settings, most, requests, None, &connections.proxy));
+    let ground = ListenerContext::new(settings, ADMIN_CONNECTIONS, None, log, &connections.admin);
     let mut others = Listeners::new(ground);
     for listening in bound {
-        let group = if matches!(listening.role, Role::Proxy(_)) { &mut proxies } else { &mut others };
+        let group = if matches!(listening.role, ListenerRole::Proxy(_)) { &mut proxies } else { &mut others };
         group.accepting.spawn(accept(listening, Arc::clone(&group.ground)));
     }
     let name = stop.signal().await;
@@ -96,7 +97,7 @@ pub async fn serve(
         name = stop.signal() => tracing::warn!("{name}: open requests are cut off"),
     }
     for ground in grounds {
-        ground.stage.send_replace(Stage::Over);
+        ground.stage.send_replace(ShutdownStage::Over);
     }
     // Only tunnels have something to say to that.
     let _ = timeout(FAREWELL, finish).await;
@@ -105,12 +106,12 @@ pub async fn serve(
 /// Listeners that close together.
 struct Listeners {
     accepting: JoinSet<()>,
-    ground: Arc<Ground>,
+    ground: Arc<ListenerContext>,
     watching: JoinSet<()>,
 }
 
 impl Listeners {
-    fn new(ground: Ground) -> Self {
+    fn new(ground: ListenerContext) -> Self {
         let ground = Arc::new(ground);
         let mut watching = JoinSet::new();
         let (watched, began) = (Arc::clone(&ground), Instant::now());
@@ -123,7 +124,7 @@ impl Listeners {
 
     /// Accepts no more connections, and waits until those that are open have ended.
     async fn close(mut self) {
-        self.ground.stage.send_replace(Stage::Draining);
+        self.ground.stage.send_replace(ShutdownStage::Draining);
         while self.accepting.join_next().await.is_some() {}
         self.ground.pulses.drain();
         self.ground.stage.closed().await;
@@ -133,13 +134,13 @@ impl Listeners {
 
 /// The signals that end the process in order: SIGTERM, SIGINT and SIGQUIT.
 #[derive(Debug)]
-pub struct Stop {
+pub struct StopSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     quit: tokio::signal::unix::Signal,
 }
 
-impl Stop {
+impl StopSignals {
     /// Listens for them from now on; before, each would end the process on the spot. Must be called on the runtime.
     ///
     /// # Errors

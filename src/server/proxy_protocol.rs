@@ -28,7 +28,7 @@ const LONGEST: usize = 4096;
 
 /// What a header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ProxyHeader {
     /// The client, and the place that it connected to.
     Client {
         /// Its address and port.
@@ -42,7 +42,7 @@ pub enum Told {
 
 /// Why bytes are no header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
+pub enum MalformedProxyHeader {
     /// They begin neither as version 1 nor as version 2 does.
     Missing,
     /// A line that says it is version 1, and is not.
@@ -55,9 +55,9 @@ pub enum Malformed {
 
 /// What a beginning of a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beginning {
+pub enum ConnectionPrefix {
     /// A whole header: what it says, and how many bytes it has.
-    Whole(Told, usize),
+    Whole(ProxyHeader, usize),
     /// A part of one, which has at least so many bytes in all.
     Part(usize),
 }
@@ -66,35 +66,40 @@ pub enum Beginning {
 ///
 /// # Errors
 /// They begin with none.
-pub fn parse(bytes: &[u8]) -> Result<Beginning, Malformed> {
+pub fn parse(bytes: &[u8]) -> Result<ConnectionPrefix, MalformedProxyHeader> {
     let length = bytes.len().min(SIGNATURE.len());
     if bytes.get(..length) == SIGNATURE.get(..length) && !bytes.is_empty() {
         return binary(bytes);
     }
     let word = b"PROXY ";
     let length = bytes.len().min(word.len());
-    if bytes.get(..length) == word.get(..length) { line(bytes) } else { Err(Malformed::Missing) }
+    if bytes.get(..length) == word.get(..length) { line(bytes) } else { Err(MalformedProxyHeader::Missing) }
 }
 
 /// Version 1: one line of text.
-fn line(bytes: &[u8]) -> Result<Beginning, Malformed> {
+fn line(bytes: &[u8]) -> Result<ConnectionPrefix, MalformedProxyHeader> {
     let within = bytes.get(..bytes.len().min(LINE)).unwrap_or_default();
     let Some(end) = within.windows(2).position(|pair| pair == b"\r\n") else {
         let missing = if within.ends_with(b"\r") { 1 } else { 2 };
         let least = within.len() + missing;
-        return if least > LINE { Err(Malformed::Line) } else { Ok(Beginning::Part(least.max(SHORTEST))) };
+        return if least > LINE {
+            Err(MalformedProxyHeader::Line)
+        } else {
+            Ok(ConnectionPrefix::Part(least.max(SHORTEST)))
+        };
     };
-    let text = within.get(..end).and_then(|it| std::str::from_utf8(it).ok()).ok_or(Malformed::Line)?;
-    let told = told(text).ok_or(Malformed::Line)?;
-    Ok(Beginning::Whole(told, end + 2))
+    let text =
+        within.get(..end).and_then(|it| std::str::from_utf8(it).ok()).ok_or(MalformedProxyHeader::Line)?;
+    let told = told(text).ok_or(MalformedProxyHeader::Line)?;
+    Ok(ConnectionPrefix::Whole(told, end + 2))
 }
 
 /// What a line says: `PROXY TCP4 192.0.2.1 198.51.100.1 56324 443`, or `PROXY UNKNOWN` with anything behind it.
-fn told(line: &str) -> Option<Told> {
+fn told(line: &str) -> Option<ProxyHeader> {
     let mut words = line.strip_prefix("PROXY ")?.split(' ');
     let family = words.next()?;
     if family == "UNKNOWN" {
-        return Some(Told::Nothing);
+        return Some(ProxyHeader::Nothing);
     }
     let (source, destination) = (words.next()?, words.next()?);
     let (from, to) = (port(words.next()?)?, port(words.next()?)?);
@@ -108,7 +113,7 @@ fn told(line: &str) -> Option<Told> {
             _ => None,
         }
     };
-    Some(Told::Client {
+    Some(ProxyHeader::Client {
         source: SocketAddr::new(address(source)?, from),
         destination: SocketAddr::new(address(destination)?, to),
     })
@@ -121,40 +126,40 @@ fn port(text: &str) -> Option<u16> {
 }
 
 /// Version 2: a signature, what is told, of which family, how long, and the addresses.
-fn binary(bytes: &[u8]) -> Result<Beginning, Malformed> {
+fn binary(bytes: &[u8]) -> Result<ConnectionPrefix, MalformedProxyHeader> {
     let Some((fixed, rest)) = bytes.split_first_chunk::<FIXED>() else {
-        return Ok(Beginning::Part(FIXED));
+        return Ok(ConnectionPrefix::Part(FIXED));
     };
     let [.., command, family, high, low] = *fixed;
     let length = usize::from(u16::from_be_bytes([high, low]));
     if FIXED + length > LONGEST {
-        return Err(Malformed::TooLong);
+        return Err(MalformedProxyHeader::TooLong);
     }
-    let Some(said) = rest.get(..length) else { return Ok(Beginning::Part(FIXED + length)) };
+    let Some(said) = rest.get(..length) else { return Ok(ConnectionPrefix::Part(FIXED + length)) };
     let told = match command {
         // LOCAL: a health check of the balancer itself.
-        0x20 => Told::Nothing,
+        0x20 => ProxyHeader::Nothing,
         0x21 => match family {
-            0x11 => ends::<4>(said).ok_or(Malformed::Binary)?,
-            0x21 => ends::<16>(said).ok_or(Malformed::Binary)?,
+            0x11 => ends::<4>(said).ok_or(MalformedProxyHeader::Binary)?,
+            0x21 => ends::<16>(said).ok_or(MalformedProxyHeader::Binary)?,
             // Unspecified, datagrams, sockets of Unix: none is a client of ours.
-            0x00 | 0x12 | 0x22 | 0x31 | 0x32 => Told::Nothing,
-            _ => return Err(Malformed::Binary),
+            0x00 | 0x12 | 0x22 | 0x31 | 0x32 => ProxyHeader::Nothing,
+            _ => return Err(MalformedProxyHeader::Binary),
         },
-        _ => return Err(Malformed::Binary),
+        _ => return Err(MalformedProxyHeader::Binary),
     };
-    Ok(Beginning::Whole(told, FIXED + length))
+    Ok(ConnectionPrefix::Whole(told, FIXED + length))
 }
 
 /// Two addresses of so many bytes, and their ports; what follows them is of no concern.
-fn ends<const N: usize>(said: &[u8]) -> Option<Told>
+fn ends<const N: usize>(said: &[u8]) -> Option<ProxyHeader>
 where
     IpAddr: From<[u8; N]>,
 {
     let (source, rest) = said.split_first_chunk::<N>()?;
     let (destination, rest) = rest.split_first_chunk::<N>()?;
     let ([one, two, three, four], _) = rest.split_first_chunk::<4>()?;
-    Some(Told::Client {
+    Some(ProxyHeader::Client {
         source: SocketAddr::new(IpAddr::from(*source), u16::from_be_bytes([*one, *two])),
         destination: SocketAddr::new(IpAddr::from(*destination), u16::from_be_bytes([*three, *four])),
     })
@@ -163,8 +168,8 @@ where
 /// Reads the header from the beginning of a connection, and not a byte more.
 ///
 /// # Errors
-/// There is none ([`io::ErrorKind::InvalidData`], with a [`Malformed`]), or the connection ends before it does.
-pub(super) async fn receive<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Told> {
+/// There is none ([`io::ErrorKind::InvalidData`], with a [`MalformedProxyHeader`]), or the connection ends before it does.
+pub(super) async fn receive<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<ProxyHeader> {
     let mut bytes = Vec::with_capacity(64);
     let mut wanted = SHORTEST;
     loop {
@@ -173,15 +178,15 @@ pub(super) async fn receive<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<
         let read = stream.read(bytes.get_mut(known..).unwrap_or_default()).await?;
         bytes.truncate(known + read);
         match parse(&bytes) {
-            Ok(Beginning::Whole(told, _)) => return Ok(told),
-            Ok(Beginning::Part(least)) if read > 0 => wanted = least,
-            Ok(Beginning::Part(_)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(ConnectionPrefix::Whole(told, _)) => return Ok(told),
+            Ok(ConnectionPrefix::Part(least)) if read > 0 => wanted = least,
+            Ok(ConnectionPrefix::Part(_)) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Err(malformed) => return Err(io::Error::new(io::ErrorKind::InvalidData, malformed)),
         }
     }
 }
 
-impl Told {
+impl ProxyHeader {
     /// The client that it names.
     pub const fn source(self) -> Option<SocketAddr> {
         match self {
@@ -191,7 +196,7 @@ impl Told {
     }
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for MalformedProxyHeader {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Missing => "it does not begin with a header of the PROXY protocol",
@@ -202,7 +207,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for MalformedProxyHeader {}
 
 #[cfg(test)]
 mod tests {
@@ -210,8 +215,8 @@ mod tests {
 
     use super::*;
 
-    fn client(source: &str, destination: &str) -> Told {
-        Told::Client { source: source.parse().unwrap(), destination: destination.parse().unwrap() }
+    fn client(source: &str, destination: &str) -> ProxyHeader {
+        ProxyHeader::Client { source: source.parse().unwrap(), destination: destination.parse().unwrap() }
     }
 
     /// A header of version 2.
@@ -222,11 +227,13 @@ mod tests {
 
     /// Checks what a header says, that a request behind it is left alone, and that no part of it is enough.
     #[track_caller]
-    fn check(header: &[u8], expected: Told) {
+    fn check(header: &[u8], expected: ProxyHeader) {
         let with_more = [header, b"GET / HTTP/1.1\r\n"].concat();
-        assert_eq!(parse(&with_more), Ok(Beginning::Whole(expected, header.len())));
+        assert_eq!(parse(&with_more), Ok(ConnectionPrefix::Whole(expected, header.len())));
         for length in 0..header.len() {
-            let Ok(Beginning::Part(least)) = parse(&header[..length]) else { panic!("{length} are enough") };
+            let Ok(ConnectionPrefix::Part(least)) = parse(&header[..length]) else {
+                panic!("{length} are enough")
+            };
             assert!(length < least && least <= header.len(), "{least} after {length}");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -245,8 +252,8 @@ mod tests {
         let longest = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
         let line = format!("PROXY TCP6 {longest} {longest} 65535 65535\r\n");
         check(line.as_bytes(), client(&format!("[{longest}]:65535"), &format!("[{longest}]:65535")));
-        check(b"PROXY UNKNOWN\r\n", Told::Nothing);
-        check(b"PROXY UNKNOWN ffff:f...f:ffff 65535\r\n", Told::Nothing);
+        check(b"PROXY UNKNOWN\r\n", ProxyHeader::Nothing);
+        check(b"PROXY UNKNOWN ffff:f...f:ffff 65535\r\n", ProxyHeader::Nothing);
     }
 
     #[test]
@@ -257,10 +264,10 @@ mod tests {
         check(&second(0x21, 0x11, &with_more), client("192.0.2.1:56324", "198.51.100.1:443"));
         let six = [&[0; 15][..], &[1], &[0; 15], &[2], &[0, 80, 1, 0xbb]].concat();
         check(&second(0x21, 0x21, &six), client("[::1]:80", "[::2]:443"));
-        check(&second(0x20, 0x00, b""), Told::Nothing);
-        check(&second(0x20, 0x11, &four), Told::Nothing);
-        check(&second(0x21, 0x00, b"xx"), Told::Nothing);
-        check(&second(0x21, 0x31, &[0; 216]), Told::Nothing);
+        check(&second(0x20, 0x00, b""), ProxyHeader::Nothing);
+        check(&second(0x20, 0x11, &four), ProxyHeader::Nothing);
+        check(&second(0x21, 0x00, b"xx"), ProxyHeader::Nothing);
+        check(&second(0x21, 0x31, &[0; 216]), ProxyHeader::Nothing);
     }
 
     #[test]
@@ -269,7 +276,7 @@ mod tests {
         for bytes in
             [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x03\x01", b"PROXY\r\n", b"proxy TCP4", b"\r\n\r\n\0\r\nQUIP"]
         {
-            refused(bytes, Malformed::Missing);
+            refused(bytes, MalformedProxyHeader::Missing);
         }
         for line in [
             "PROXY TCP4 192.0.2.1 198.51.100.1 56324\r\n",
@@ -284,15 +291,15 @@ mod tests {
             "PROXY UDP4 192.0.2.1 198.51.100.1 1 2\r\n",
             "PROXY \r\n",
         ] {
-            refused(line.as_bytes(), Malformed::Line);
+            refused(line.as_bytes(), MalformedProxyHeader::Line);
         }
-        refused(&[b"PROXY UNKNOWN ", &[b'x'; 100][..]].concat(), Malformed::Line);
+        refused(&[b"PROXY UNKNOWN ", &[b'x'; 100][..]].concat(), MalformedProxyHeader::Line);
         for (command, family) in [(0x22, 0x11), (0x11, 0x11), (0x21, 0x13), (0x21, 0x41)] {
-            refused(&second(command, family, &[0; 12]), Malformed::Binary);
+            refused(&second(command, family, &[0; 12]), MalformedProxyHeader::Binary);
         }
-        refused(&second(0x21, 0x11, &[0; 11]), Malformed::Binary);
-        refused(&second(0x21, 0x21, &[0; 35]), Malformed::Binary);
-        refused(&second(0x21, 0x11, &[0; 4081]), Malformed::TooLong);
+        refused(&second(0x21, 0x11, &[0; 11]), MalformedProxyHeader::Binary);
+        refused(&second(0x21, 0x21, &[0; 35]), MalformedProxyHeader::Binary);
+        refused(&second(0x21, 0x11, &[0; 4081]), MalformedProxyHeader::TooLong);
     }
 
     proptest! {
@@ -301,11 +308,11 @@ mod tests {
             let start: &[u8] = if second { SIGNATURE } else { b"PROXY " };
             let bytes = [start, &bytes].concat();
             match parse(&bytes) {
-                Ok(Beginning::Whole(_, length)) => {
+                Ok(ConnectionPrefix::Whole(_, length)) => {
                     prop_assert!(length <= bytes.len());
                     prop_assert_eq!(parse(&bytes[..length]), parse(&bytes));
                 }
-                Ok(Beginning::Part(least)) => prop_assert!(bytes.len() < least && least <= LONGEST),
+                Ok(ConnectionPrefix::Part(least)) => prop_assert!(bytes.len() < least && least <= LONGEST),
                 Err(_) => {}
             }
         }
@@ -321,7 +328,7 @@ mod tests {
                 "PROXY {family} {} {} {} {}\r\n",
                 source.ip(), destination.ip(), source.port(), destination.port()
             );
-            let Ok(Beginning::Whole(Told::Client { source: read, .. }, _)) = parse(line.as_bytes()) else {
+            let Ok(ConnectionPrefix::Whole(ProxyHeader::Client { source: read, .. }, _)) = parse(line.as_bytes()) else {
                 panic!("{line}")
             };
             prop_assert_eq!((read.ip(), read.port()), (source.ip(), source.port()));

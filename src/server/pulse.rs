@@ -17,7 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::clock::Clock;
 use crate::{
-    metrics::{Doing, Group},
+    metrics::{ConnectionStates, ListenerCounters},
     settings::Settings,
 };
 
@@ -29,7 +29,7 @@ const RELIEF: usize = 32;
 
 /// After how many ticks a connection that stays as it is has to end.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct ReaperTimeouts {
     head: u32,
     idle: u32,
     unread: u32,
@@ -37,19 +37,19 @@ struct Patience {
 
 /// All connections of a process.
 #[derive(Debug)]
-pub(super) struct Pulses {
+pub(super) struct ConnectionReaper {
     clock: Arc<Clock>,
-    patience: Patience,
-    all: Mutex<Vec<Arc<Pulse>>>,
+    patience: ReaperTimeouts,
+    all: Mutex<Vec<Arc<ConnectionActivity>>>,
     accepted: AtomicU64,
     /// Requests of connections that have ended.
     past: AtomicU64,
-    noted: Arc<Group>,
+    noted: Arc<ListenerCounters>,
 }
 
 /// What one connection is doing.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct ConnectionActivity {
     clock: Arc<Clock>,
     /// Requests that are being answered.
     answering: AtomicU32,
@@ -67,18 +67,18 @@ pub(super) struct Pulse {
 
 /// How a connection is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum ConnectionEnding {
     /// After the requests that are being answered.
     Orderly,
     /// At once.
     Cut,
 }
 
-impl Pulses {
+impl ConnectionReaper {
     /// No connections yet; what they are doing is noted in `noted`.
-    pub(super) fn new(settings: &Settings, noted: Arc<Group>) -> Self {
+    pub(super) fn new(settings: &Settings, noted: Arc<ListenerCounters>) -> Self {
         let never = Duration::MAX;
-        let patience = Patience {
+        let patience = ReaperTimeouts {
             head: ticks(settings.client_header_timeout),
             idle: ticks(settings.keepalive_timeout.unwrap_or(never)),
             unread: ticks(settings.send_timeout),
@@ -86,14 +86,14 @@ impl Pulses {
         Self::with(patience, noted)
     }
 
-    fn with(patience: Patience, noted: Arc<Group>) -> Self {
+    fn with(patience: ReaperTimeouts, noted: Arc<ListenerCounters>) -> Self {
         let (accepted, past) = Default::default();
         Self { clock: Arc::new(Clock::new()), patience, all: Mutex::default(), accepted, past, noted }
     }
 
     /// Takes a new connection in.
-    pub(super) fn begin(&self) -> Arc<Pulse> {
-        let pulse = Arc::new(Pulse {
+    pub(super) fn begin(&self) -> Arc<ConnectionActivity> {
+        let pulse = Arc::new(ConnectionActivity {
             clock: Arc::clone(&self.clock),
             answering: AtomicU32::new(0),
             requests: AtomicU64::new(0),
@@ -123,12 +123,12 @@ impl Pulses {
     /// Lets some idle connections end, so that others can begin.
     pub(super) fn relieve(&self) {
         let all = self.lock();
-        all.iter().filter(|it| it.is_idle()).take(RELIEF).for_each(|it| it.end(Ending::Orderly));
+        all.iter().filter(|it| it.is_idle()).take(RELIEF).for_each(|it| it.end(ConnectionEnding::Orderly));
     }
 
     /// Lets all connections end after what they are doing.
     pub(super) fn drain(&self) {
-        self.lock().iter().for_each(|it| it.end(Ending::Orderly));
+        self.lock().iter().for_each(|it| it.end(ConnectionEnding::Orderly));
     }
 
     fn tick(&self, now: u32) {
@@ -143,7 +143,7 @@ impl Pulses {
             goes_on
         });
         let (accepted, requests) = (self.accepted.load(Relaxed), self.past.load(Relaxed));
-        let mut doing = Doing { accepted, requests, ..Doing::default() };
+        let mut doing = ConnectionStates { accepted, requests, ..ConnectionStates::default() };
         for pulse in &*all {
             pulse.tell(&mut doing);
             if let Some(ending) = pulse.overdue(now, self.patience) {
@@ -156,13 +156,13 @@ impl Pulses {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Pulse>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<ConnectionActivity>>> {
         // A list of handles holds no invariant that a panic could break.
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Pulse {
+impl ConnectionActivity {
     /// Bytes have come: of a new request, if none is being answered.
     pub(super) fn received(&self) {
         if self.is_idle() {
@@ -222,9 +222,9 @@ impl Pulse {
     }
 
     /// Waits until it is told to end.
-    pub(super) async fn ending(&self) -> Ending {
+    pub(super) async fn ending(&self) -> ConnectionEnding {
         self.told.notified().await;
-        if self.cut.load(Relaxed) { Ending::Cut } else { Ending::Orderly }
+        if self.cut.load(Relaxed) { ConnectionEnding::Cut } else { ConnectionEnding::Orderly }
     }
 
     fn is_idle(&self) -> bool {
@@ -232,7 +232,7 @@ impl Pulse {
     }
 
     /// Adds what it is doing.
-    fn tell(&self, doing: &mut Doing) {
+    fn tell(&self, doing: &mut ConnectionStates) {
         doing.requests += self.requests.load(Relaxed);
         let place = match (self.answering.load(Relaxed), self.owes.load(Relaxed)) {
             (0, true) => &mut doing.reading,
@@ -243,31 +243,31 @@ impl Pulse {
     }
 
     /// Tells it to end.
-    pub(super) fn end(&self, ending: Ending) {
-        if ending == Ending::Cut {
+    pub(super) fn end(&self, ending: ConnectionEnding) {
+        if ending == ConnectionEnding::Cut {
             self.cut.store(true, Relaxed);
         }
         self.told.notify_one();
     }
 
     /// Whether it has done nothing for too long, at this time.
-    fn overdue(&self, now: u32, patience: Patience) -> Option<Ending> {
+    fn overdue(&self, now: u32, patience: ReaperTimeouts) -> Option<ConnectionEnding> {
         let age = |since: u32| now.wrapping_sub(since);
         let unread = self.unread.load(Relaxed);
         if unread != 0 && age(unread) >= patience.unread {
-            return Some(Ending::Cut);
+            return Some(ConnectionEnding::Cut);
         }
         if self.answering.load(Relaxed) > 0 {
             return None;
         }
         let quiet = age(self.since.load(Relaxed));
         if self.owes.load(Relaxed) {
-            (quiet >= patience.head).then_some(Ending::Cut)
+            (quiet >= patience.head).then_some(ConnectionEnding::Cut)
         } else if quiet >= patience.idle.saturating_add(patience.head) {
             // It was told, and does not let go.
-            Some(Ending::Cut)
+            Some(ConnectionEnding::Cut)
         } else {
-            (quiet >= patience.idle).then_some(Ending::Orderly)
+            (quiet >= patience.idle).then_some(ConnectionEnding::Orderly)
         }
     }
 }
@@ -280,17 +280,17 @@ fn ticks(time: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Connections;
+    use crate::metrics::ConnectionCounters;
 
     /// Head 10 ticks, idle 20, unread 30.
-    fn pulses() -> Pulses {
-        let patience = Patience { head: 10, idle: 20, unread: 30 };
-        Pulses::with(patience, Arc::default())
+    fn pulses() -> ConnectionReaper {
+        let patience = ReaperTimeouts { head: 10, idle: 20, unread: 30 };
+        ConnectionReaper::with(patience, Arc::default())
     }
 
     /// Checks after how many ticks a connection that has done this has to end, and how.
     #[track_caller]
-    fn check(does: impl Fn(&Pulse), expected: Option<(u32, Ending)>) {
+    fn check(does: impl Fn(&ConnectionActivity), expected: Option<(u32, ConnectionEnding)>) {
         let pulses = pulses();
         let pulse = pulses.begin();
         does(&pulse);
@@ -300,40 +300,40 @@ mod tests {
 
     #[test]
     fn a_connection_that_does_nothing_ends() {
-        check(|_| (), Some((10, Ending::Cut)));
-        check(Pulse::received, Some((10, Ending::Cut)));
-        check(Pulse::asked, None);
-        let once = |pulse: &Pulse| {
+        check(|_| (), Some((10, ConnectionEnding::Cut)));
+        check(ConnectionActivity::received, Some((10, ConnectionEnding::Cut)));
+        check(ConnectionActivity::asked, None);
+        let once = |pulse: &ConnectionActivity| {
             pulse.asked();
             pulse.answered();
         };
-        check(once, Some((20, Ending::Orderly)));
-        let again = |pulse: &Pulse| {
+        check(once, Some((20, ConnectionEnding::Orderly)));
+        let again = |pulse: &ConnectionActivity| {
             once(pulse);
             pulse.received();
         };
-        check(again, Some((10, Ending::Cut)));
-        let unread = |pulse: &Pulse| {
+        check(again, Some((10, ConnectionEnding::Cut)));
+        let unread = |pulse: &ConnectionActivity| {
             pulse.asked();
             pulse.wrote(false);
         };
-        check(unread, Some((30, Ending::Cut)));
-        let read = |pulse: &Pulse| {
+        check(unread, Some((30, ConnectionEnding::Cut)));
+        let read = |pulse: &ConnectionActivity| {
             unread(pulse);
             pulse.wrote(true);
         };
         check(read, None);
-        check(Pulse::settles, Some((20, Ending::Orderly)));
-        let head = |pulse: &Pulse| {
+        check(ConnectionActivity::settles, Some((20, ConnectionEnding::Orderly)));
+        let head = |pulse: &ConnectionActivity| {
             pulse.settles();
             pulse.begins();
         };
-        check(head, Some((10, Ending::Cut)));
+        check(head, Some((10, ConnectionEnding::Cut)));
         let pulses = pulses();
         let pulse = pulses.begin();
         pulse.settles();
-        assert_eq!(pulse.overdue(1 + 29, pulses.patience), Some(Ending::Orderly));
-        assert_eq!(pulse.overdue(1 + 30, pulses.patience), Some(Ending::Cut), "it was told");
+        assert_eq!(pulse.overdue(1 + 29, pulses.patience), Some(ConnectionEnding::Orderly));
+        assert_eq!(pulse.overdue(1 + 30, pulses.patience), Some(ConnectionEnding::Cut), "it was told");
     }
 
     #[test]
@@ -357,11 +357,11 @@ mod tests {
         }
         idle.answered();
         drop(ended);
-        let noted = Connections { proxy: pulses.noted.clone(), ..Connections::default() };
-        assert_eq!(noted.doing(), Doing::default());
+        let noted = ConnectionCounters { proxy: pulses.noted.clone(), ..ConnectionCounters::default() };
+        assert_eq!(noted.doing(), ConnectionStates::default());
         for now in 2..4 {
             pulses.tick(now);
-            let expected = Doing { accepted: 4, requests: 4, reading: 1, writing: 1, waiting: 1 };
+            let expected = ConnectionStates { accepted: 4, requests: 4, reading: 1, writing: 1, waiting: 1 };
             assert_eq!(noted.doing(), expected);
         }
     }

@@ -21,16 +21,16 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{
-    Role,
+    ListenerRole,
     broken::{Break, Flush},
-    load::{Load, Share},
-    pulse::{Ending, Pulse},
-    socket::{Abort, Aborted},
+    load::{ConcurrencyLimit, Permit},
+    pulse::{ConnectionActivity, ConnectionEnding},
+    socket::{AbortHandle, AbortedError},
 };
 use crate::{
-    access_log::{About, AccessLog, Asked, Line},
-    body::{Body, BodyError, Reset},
-    proxy::{Connection, Told, strip_answer_trailers, wrong_coding},
+    access_log::{AccessLog, LogLine, RequestFields, RouteFields},
+    body::{Body, BodyError, StreamReset},
+    proxy::{ClientConnection, RequestLog, strip_answer_trailers, wrong_coding},
     reply,
     request_id::RequestId,
     supervise::{catch, catch_future},
@@ -38,18 +38,18 @@ use crate::{
 
 /// A connection, for as long as it is open.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) role: Role,
-    pub(super) connection: Connection,
-    pub(super) abort: Abort,
-    pub(super) pulse: Arc<Pulse>,
+pub(super) struct ConnectionSession {
+    pub(super) role: ListenerRole,
+    pub(super) connection: ClientConnection,
+    pub(super) abort: AbortHandle,
+    pub(super) pulse: Arc<ConnectionActivity>,
     /// Where requests of the Admin API are told; the proxy has its own.
     pub(super) log: Option<Arc<AccessLog>>,
     pub(super) served: AtomicU64,
     /// How many requests it serves. (nginx: `keepalive_requests`.)
     pub(super) most: Option<u64>,
     /// All requests of the proxy; the Admin API answers also when it has no room for more.
-    pub(super) load: Option<Arc<Load>>,
+    pub(super) load: Option<Arc<ConcurrencyLimit>>,
     pub(super) outgoing: Outgoing,
 }
 
@@ -89,9 +89,9 @@ impl Outgoing {
 }
 
 /// The body of an answer on its way out.
-pub(super) struct Sent {
+pub(super) struct ResponseBody {
     body: Body,
-    ticket: Ticket,
+    ticket: RequestGuard,
     is_http2: bool,
     /// The length of what a 304 speaks of, which the library writes only if the body has it.
     unsent: Option<u64>,
@@ -100,19 +100,19 @@ pub(super) struct Sent {
 }
 
 /// The time from a request to the end of its answer.
-struct Ticket {
-    session: Arc<Session>,
-    told: Told,
-    share: Option<Share>,
+struct RequestGuard {
+    session: Arc<ConnectionSession>,
+    told: RequestLog,
+    share: Option<Permit>,
 }
 
-impl Session {
+impl ConnectionSession {
     /// Answers one request.
     pub(super) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-    ) -> Result<Response<Sent>, Aborted> {
-        let mut ticket = Ticket::new(&self);
+    ) -> Result<Response<ResponseBody>, AbortedError> {
+        let mut ticket = RequestGuard::new(&self);
         let version = request.version();
         let request = request.map(Body::from);
         let uploads = version == Version::HTTP_11 && !matches!(request.body(), Body::Empty);
@@ -125,7 +125,7 @@ impl Session {
             None => true,
         };
         let mut response = match &self.role {
-            Role::Proxy(proxy) => {
+            ListenerRole::Proxy(proxy) => {
                 let (response, told) = if has_room {
                     proxy.answer(request, &self.connection).await
                 } else {
@@ -134,7 +134,7 @@ impl Session {
                 ticket.told = told;
                 response
             }
-            Role::Admin(admin) | Role::Status(admin) => {
+            ListenerRole::Admin(admin) | ListenerRole::Status(admin) => {
                 ticket.told.line = self.log.as_ref().map(|log| line(log, &request, &self.connection));
                 let local = self.connection.local.ip().to_canonical().is_loopback();
                 // In a box, or the room that these need would be moved about for each request of a proxy.
@@ -144,7 +144,7 @@ impl Session {
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                         Ok(response)
                     }
-                    Role::Status(_) => {
+                    ListenerRole::Status(_) => {
                         catch_future(Box::pin(admin.status_answer(request, local)).as_mut()).await
                     }
                     _ => catch_future(Box::pin(admin.answer(request, local)).as_mut()).await,
@@ -154,16 +154,16 @@ impl Session {
                     reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
                 });
                 if let Some(line) = &mut ticket.told.line {
-                    line.answered(response.status().as_u16(), About::default());
+                    line.answered(response.status().as_u16(), RouteFields::default());
                 }
                 response
             }
         };
-        if response.extensions().get::<Reset>().is_some() {
+        if response.extensions().get::<StreamReset>().is_some() {
             if version < Version::HTTP_2 {
                 self.abort.abort();
             }
-            return Err(Aborted);
+            return Err(AbortedError);
         }
         if self.most.is_some_and(|most| self.served.fetch_add(1, Relaxed) + 1 >= most) {
             self.is_the_last(version, &mut response);
@@ -178,13 +178,13 @@ impl Session {
         } else {
             None
         };
-        Ok(response.map(|body| Sent { body, ticket, is_http2, unsent, broken: None }))
+        Ok(response.map(|body| ResponseBody { body, ticket, is_http2, unsent, broken: None }))
     }
 
     /// Ends the connection with this answer.
     fn is_the_last(&self, version: Version, response: &mut Response<Body>) {
         if version == Version::HTTP_2 {
-            self.pulse.end(Ending::Orderly);
+            self.pulse.end(ConnectionEnding::Orderly);
         } else if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -194,8 +194,10 @@ impl Session {
     pub(super) fn refusal(&self, status: StatusCode) -> Vec<u8> {
         let id = RequestId::random();
         let (response, log) = match &self.role {
-            Role::Proxy(proxy) => (proxy.unreadable(status, &id), proxy.access_log()),
-            Role::Admin(admin) | Role::Status(admin) => (admin.unreadable(status), self.log.as_ref()),
+            ListenerRole::Proxy(proxy) => (proxy.unreadable(status, &id), proxy.access_log()),
+            ListenerRole::Admin(admin) | ListenerRole::Status(admin) => {
+                (admin.unreadable(status), self.log.as_ref())
+            }
         };
         let (mut head, body) = response.into_parts();
         head.headers.insert(DATE, self.pulse.date());
@@ -220,8 +222,8 @@ impl Session {
     }
 }
 
-fn line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &Connection) -> Line {
-    let asked = Asked {
+fn line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &ClientConnection) -> LogLine {
+    let asked = RequestFields {
         client: connection.address(),
         method: request.method(),
         target: request.uri(),
@@ -232,20 +234,20 @@ fn line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &Connection) 
     log.line(&asked, Instant::now())
 }
 
-impl Ticket {
-    fn new(session: &Arc<Session>) -> Self {
+impl RequestGuard {
+    fn new(session: &Arc<ConnectionSession>) -> Self {
         session.pulse.asked();
-        Self { session: Arc::clone(session), told: Told::default(), share: None }
+        Self { session: Arc::clone(session), told: RequestLog::default(), share: None }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.session.pulse.answered();
     }
 }
 
-impl hyper::body::Body for Sent {
+impl hyper::body::Body for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
 

@@ -18,25 +18,25 @@ use tokio::{
 
 /// A stream that is cut when dropped, if it has been aborted.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(super) struct ClientSocket {
     stream: TcpStream,
-    abort: Abort,
+    abort: AbortHandle,
 }
 
 /// Decides how a stream ends.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Abort(Arc<AtomicBool>);
+pub(super) struct AbortHandle(Arc<AtomicBool>);
 
 /// What hyper is told so that it drops a connection without an answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Aborted;
+pub(super) struct AbortedError;
 
 /// A stream that `abort` cuts.
-pub(super) fn abortable(stream: TcpStream, abort: Abort) -> Socket {
-    Socket { stream, abort }
+pub(super) fn abortable(stream: TcpStream, abort: AbortHandle) -> ClientSocket {
+    ClientSocket { stream, abort }
 }
 
-impl Abort {
+impl AbortHandle {
     /// Cuts the stream when it is dropped.
     pub(super) fn abort(&self) {
         self.0.store(true, Relaxed);
@@ -48,7 +48,7 @@ impl Abort {
     }
 }
 
-impl Drop for Socket {
+impl Drop for ClientSocket {
     fn drop(&mut self) {
         if self.abort.0.load(Relaxed) {
             // Then it ends in an orderly way, but still without an answer.
@@ -57,7 +57,7 @@ impl Drop for Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl AsyncRead for ClientSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -67,7 +67,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl AsyncWrite for ClientSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -97,10 +97,10 @@ impl AsyncWrite for Socket {
     }
 }
 
-impl fmt::Display for Aborted {
+impl fmt::Display for AbortedError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("the connection is cut in place of an answer")
     }
 }
 
-impl std::error::Error for Aborted {}
+impl std::error::Error for AbortedError {}

@@ -9,15 +9,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{
-    Listening, Role,
-    connection::{Ground, accept},
+    BoundListener, ListenerRole,
+    connection::{ListenerContext, accept},
 };
 use crate::{
-    control::{Control, Door},
-    metrics::Connections,
+    control::{ConfigSource, Control},
+    metrics::ConnectionCounters,
     proxy::Proxy,
     settings::Settings,
-    snapshot::Compiler,
+    snapshot::SnapshotCompiler,
 };
 
 /// A listener of a proxy whose paths name the phase in which their plugin panics; `/fine` does not.
@@ -31,16 +31,21 @@ async fn start() -> TcpStream {
         )
     };
     let routes: String = phases.map(route).concat();
-    let door = Door::Text(format!("_format_version: '3.0'\nroutes:\n{routes}"));
-    let control = Control::new(Compiler::new("specs".into(), Default::default())).behind(&door);
+    let door = ConfigSource::Text(format!("_format_version: '3.0'\nroutes:\n{routes}"));
+    let control = Control::new(SnapshotCompiler::new("specs".into(), Default::default())).behind(&door);
     control.start().unwrap();
     let settings = Settings::default();
     let proxy = Arc::new(Proxy::new(control.live().clone(), &settings));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let ground = Ground::new(&settings, 10, None, None, &Connections::default().proxy);
-    let listening =
-        Listening { listener, role: Role::Proxy(proxy), tls: None, streams: 10, proxy_protocol: false };
+    let ground = ListenerContext::new(&settings, 10, None, None, &ConnectionCounters::default().proxy);
+    let listening = BoundListener {
+        listener,
+        role: ListenerRole::Proxy(proxy),
+        tls: None,
+        streams: 10,
+        proxy_protocol: false,
+    };
     tokio::spawn(accept(listening, Arc::new(ground)));
     stream
 }

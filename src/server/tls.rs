@@ -17,10 +17,10 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
-    proxy::Tls,
-    settings::{self, CipherSuite as Suite, ClientCertificates, Given, VerifyClient},
-    snapshot::Live,
-    tls::{self, Identity, choose},
+    proxy::ClientTls,
+    settings::{self, CertificateFiles, CipherSuite as Suite, ClientCertificates, VerifyClient},
+    snapshot::LiveSnapshot,
+    tls::{self, CertifiedIdentity, choose},
 };
 
 /// How long a client may take for a handshake.
@@ -40,27 +40,27 @@ const PLAIN: &str = concat!(
 
 /// Makes TLS of the connections of one listener. A clone is another handle to the same.
 #[derive(Clone)]
-pub struct Acceptor(TlsAcceptor);
+pub struct ListenerTlsAcceptor(TlsAcceptor);
 
 /// Shows the certificate that the current configuration has for the name that a client asks for.
 #[derive(Debug)]
-struct Shown {
+struct CertResolver {
     /// Where certificates by name come from; none if there is one for all.
-    live: Option<Arc<Live>>,
-    others: Vec<Identity>,
+    live: Option<Arc<LiveSnapshot>>,
+    others: Vec<CertifiedIdentity>,
 }
 
-impl Acceptor {
+impl ListenerTlsAcceptor {
     /// Speaks TLS as `settings` say, shows `given` or else a generated certificate, and with `live` those that the
     /// current Snapshot has for a client's server name; asks clients for certificates as `clients` say. With `http2`, clients may choose it. (RFC 7301)
     ///
     /// # Errors
     /// A certificate cannot be read, or there is no cipher left to speak.
     pub fn new(
-        settings: &settings::Tls,
-        given: &Given,
+        settings: &settings::ListenerTls,
+        given: &CertificateFiles,
         clients: &ClientCertificates,
-        live: Option<Arc<Live>>,
+        live: Option<Arc<LiveSnapshot>>,
         http2: bool,
     ) -> Result<Self, String> {
         let others = if given.certificates.is_empty() {
@@ -81,7 +81,7 @@ impl Acceptor {
                 verify == VerifyClient::Required,
             )?),
         };
-        let mut config = builder.with_cert_resolver(Arc::new(Shown { live, others }));
+        let mut config = builder.with_cert_resolver(Arc::new(CertResolver { live, others }));
         config.ignore_client_order = settings.prefer_server_ciphers;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         if http2 {
@@ -99,7 +99,7 @@ impl Acceptor {
         &self,
         stream: TcpStream,
         wrap: impl FnOnce(TcpStream) -> S,
-    ) -> Option<(Box<TlsStream<S>>, Tls)>
+    ) -> Option<(Box<TlsStream<S>>, ClientTls)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -126,13 +126,13 @@ impl Acceptor {
     }
 }
 
-impl std::fmt::Debug for Acceptor {
+impl std::fmt::Debug for ListenerTlsAcceptor {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Acceptor")
     }
 }
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for CertResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
         let named = self.live.as_ref().and_then(|live| {
@@ -152,9 +152,9 @@ async fn refuse_plain(mut stream: TcpStream) -> io::Result<()> {
 }
 
 /// What client and listener have agreed on.
-fn agreed<S>(stream: &TlsStream<S>) -> Tls {
+fn agreed<S>(stream: &TlsStream<S>) -> ClientTls {
     let session = stream.get_ref().1;
-    Tls {
+    ClientTls {
         server_name: session.server_name().map(Arc::from),
         version: match session.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -164,13 +164,13 @@ fn agreed<S>(stream: &TlsStream<S>) -> Tls {
     }
 }
 
-fn versions(settings: &settings::Tls) -> Vec<&'static SupportedProtocolVersion> {
+fn versions(settings: &settings::ListenerTls) -> Vec<&'static SupportedProtocolVersion> {
     let modern = settings.cipher_suite == Suite::Modern;
     let all = [(settings.protocols.tls13, &TLS13), (settings.protocols.tls12 && !modern, &TLS12)];
     all.into_iter().filter_map(|(spoken, version)| spoken.then_some(version)).collect()
 }
 
-fn provider(settings: &settings::Tls) -> Result<CryptoProvider, String> {
+fn provider(settings: &settings::ListenerTls) -> Result<CryptoProvider, String> {
     let mut provider = (*tls::provider()).clone();
     let wanted = &settings.ciphers.0;
     if settings.cipher_suite == Suite::Custom && !wanted.is_empty() {
@@ -232,8 +232,9 @@ mod tests {
     /// Checks which ciphers are left.
     #[track_caller]
     fn check(suite: Suite, ciphers: &str, expected: Result<&[&str], &str>) {
-        let ciphers = settings::Ciphers(ciphers.split(':').map(str::to_owned).collect());
-        let settings = settings::Tls { cipher_suite: suite, ciphers, ..settings::Tls::default() };
+        let ciphers = settings::CipherNames(ciphers.split(':').map(str::to_owned).collect());
+        let settings =
+            settings::ListenerTls { cipher_suite: suite, ciphers, ..settings::ListenerTls::default() };
         let left = provider(&settings)
             .map(|it| it.cipher_suites.iter().map(|it| openssl_name(it.suite())).collect::<Vec<_>>());
         assert_eq!(left.as_deref().map_err(|it| it.split(';').next().unwrap()), expected);

@@ -18,19 +18,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     farewell,
-    frames::{Frames, News, is_http2},
-    session::Session,
+    frames::{FrameReader, H2Event, is_http2},
+    session::ConnectionSession,
 };
 
 /// How hyper's own refusals go on after the status.
 const BARE: &[u8] = b"\r\nconnection: close\r\ncontent-length: 0\r\n";
 
 /// A stream that is watched.
-pub(super) struct Wire<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+pub(super) struct InspectingIo<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     /// None once it is dropped.
     stream: Option<S>,
-    session: Arc<Session>,
-    speaks: Speaks,
+    session: Arc<ConnectionSession>,
+    speaks: ClientProtocol,
     /// How many requests had been begun when all answers to them were written.
     written: u64,
     /// With which status the library has refused what it could not read.
@@ -42,27 +42,27 @@ pub(super) struct Wire<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
 }
 
 /// What a client speaks.
-enum Speaks {
+enum ClientProtocol {
     /// So many bytes have come that begin HTTP/2.
     Unknown(usize),
     Http1,
-    Http2(Box<Reading>),
+    Http2(Box<H2Reader>),
 }
 
 /// HTTP/2 on its way in.
-struct Reading {
-    frames: Frames,
+struct H2Reader {
+    frames: FrameReader,
     /// What is passed on before anything else is read, and how much of it has been.
     ready: Vec<u8>,
     given: usize,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire<S> {
-    pub(super) fn new(stream: S, session: Arc<Session>) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> InspectingIo<S> {
+    pub(super) fn new(stream: S, session: Arc<ConnectionSession>) -> Self {
         Self {
             stream: Some(stream),
             session,
-            speaks: Speaks::Unknown(0),
+            speaks: ClientProtocol::Unknown(0),
             written: 0,
             refused: None,
             has_ended: false,
@@ -77,22 +77,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire<S> {
     /// Looks at bytes that have come, the last ones of `buffer`; false if none of them may be passed on yet.
     fn take_in(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
         let new = buffer.filled().get(before..).unwrap_or_default();
-        if let Speaks::Unknown(seen) = self.speaks {
+        if let ClientProtocol::Unknown(seen) = self.speaks {
             match is_http2(seen, new) {
-                Some(true) => self.speaks = Speaks::Http2(Box::new(Reading::after(seen))),
-                Some(false) => self.speaks = Speaks::Http1,
-                None => self.speaks = Speaks::Unknown(seen + new.len()),
+                Some(true) => self.speaks = ClientProtocol::Http2(Box::new(H2Reader::after(seen))),
+                Some(false) => self.speaks = ClientProtocol::Http1,
+                None => self.speaks = ClientProtocol::Unknown(seen + new.len()),
             }
         }
         let pulse = &self.session.pulse;
-        let Speaks::Http2(reading) = &mut self.speaks else {
+        let ClientProtocol::Http2(reading) = &mut self.speaks else {
             pulse.received();
             return true;
         };
         let same = reading.frames.read(new, &mut reading.ready);
         match reading.frames.news() {
-            Some(News::Begun) => pulse.begins(),
-            Some(News::Settled) => pulse.settles(),
+            Some(H2Event::Begun) => pulse.begins(),
+            Some(H2Event::Settled) => pulse.settles(),
             None => {}
         }
         buffer.set_filled(before + same);
@@ -104,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire<S> {
     fn is_refusal(&mut self, bytes: &[u8]) -> bool {
         if self.refused.is_none()
             && self.session.pulse.requests_at_rest() == Some(self.written)
-            && !matches!(self.speaks, Speaks::Http2(_))
+            && !matches!(self.speaks, ClientProtocol::Http2(_))
             && !self.session.outgoing.is_tunnel()
         {
             self.refused = bare_refusal(bytes);
@@ -142,9 +142,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire<S> {
     }
 }
 
-impl Reading {
+impl H2Reader {
     fn after(preface: usize) -> Self {
-        Self { frames: Frames::after(preface), ready: Vec::new(), given: 0 }
+        Self { frames: FrameReader::after(preface), ready: Vec::new(), given: 0 }
     }
 
     /// Passes on what is ready, as far as there is room; false if nothing is.
@@ -176,13 +176,13 @@ fn bare_refusal(bytes: &[u8]) -> Option<StatusCode> {
     (is_date_alone || fields == b"\r\n").then_some(status)
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for InspectingIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Speaks::Http2(reading) = &mut self.speaks
+        if let ClientProtocol::Http2(reading) = &mut self.speaks
             && reading.give(buffer)
         {
             return Poll::Ready(Ok(()));
@@ -201,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for InspectingIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -251,10 +251,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Wire<S> 
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for InspectingIo<S> {
     fn drop(&mut self) {
         let session = &self.session;
-        if matches!(self.speaks, Speaks::Http2(_))
+        if matches!(self.speaks, ClientProtocol::Http2(_))
             || session.pulse.is_cut()
             || session.abort.is_set()
             || session.outgoing.is_tunnel()

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::{error::Fault, value::list};
+use super::{error::SettingFault, value::list};
 
 /// A text that no log may show.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct AdminToken(String);
 
-impl Token {
+impl AdminToken {
     /// Whether this is the token; how long it takes tells nothing about how much of it is right.
     #[must_use]
     pub fn is(&self, other: &str) -> bool {
@@ -21,7 +21,7 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for AdminToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(***)")
     }
@@ -29,8 +29,8 @@ impl fmt::Debug for Token {
 
 /// Reads a token.
 #[expect(clippy::unnecessary_wraps, reason = "other settings can be wrong")]
-pub(super) fn token(_: &str, text: &str) -> Result<Option<Token>, Fault> {
-    Ok(Some(Token(text.to_owned())))
+pub(super) fn token(_: &str, text: &str) -> Result<Option<AdminToken>, SettingFault> {
+    Ok(Some(AdminToken(text.to_owned())))
 }
 
 /// A host name, or all names below one.
@@ -55,7 +55,7 @@ impl From<&str> for HostPattern {
 }
 
 /// Reads a list of names of hosts.
-pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<HostPattern>, Fault> {
+pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<HostPattern>, SettingFault> {
     let one = |host: &str| {
         let plain = host.strip_prefix("*.").unwrap_or(host);
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
@@ -65,14 +65,14 @@ pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<HostPattern>, Fault> {
         if sound {
             Ok(HostPattern::from(host))
         } else {
-            Err(Fault::new(format!("{name} has an invalid name of a host: '{host}'"), help))
+            Err(SettingFault::new(format!("{name} has an invalid name of a host: '{host}'"), help))
         }
     };
     list(text).into_iter().map(one).collect()
 }
 
 /// Reads URLs of the Admin API, whose scheme may be left out, as names of hosts. (Kong: `admin_gui_api_url`.)
-pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, Fault> {
+pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, SettingFault> {
     let one = |url: &str| {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -83,7 +83,7 @@ pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, Fault
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let help = "write a URL as `https://kong.example.com:8444`";
         if host.is_empty() || host.contains(['*', '@']) {
-            return Err(Fault::new(format!("{name} has an invalid url: '{url}'"), help));
+            return Err(SettingFault::new(format!("{name} has an invalid url: '{url}'"), help));
         }
         Ok(HostPattern::from(host))
     };
@@ -91,7 +91,7 @@ pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, Fault
 }
 
 /// Reads a list of URLs as origins: scheme, host and port, without a path.
-pub(super) fn origins(name: &str, text: &str) -> Result<Vec<String>, Fault> {
+pub(super) fn origins(name: &str, text: &str) -> Result<Vec<String>, SettingFault> {
     let origin = |url: &str| {
         let (scheme, rest) =
             url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
@@ -102,7 +102,7 @@ pub(super) fn origins(name: &str, text: &str) -> Result<Vec<String>, Fault> {
     };
     let one = |url: &str| {
         let help = "write URLs as `https://manager.example.com:8002`, with commas between them";
-        origin(url).ok_or_else(|| Fault::new(format!("{name} has an invalid url: '{url}'"), help))
+        origin(url).ok_or_else(|| SettingFault::new(format!("{name} has an invalid url: '{url}'"), help))
     };
     list(text).into_iter().map(one).collect()
 }
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn only_the_whole_token_is_the_token() {
-        let token = Token("s3cret".to_owned());
+        let token = AdminToken("s3cret".to_owned());
         assert!(token.is("s3cret"));
         for wrong in ["", "s3cre", "s3cret ", "S3cret", "s3cretx"] {
             assert!(!token.is(wrong), "{wrong}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use http::HeaderName;
 
 /// A setting that is one of a few words.
-pub(super) trait Word: Copy + 'static {
+pub(super) trait SettingWord: Copy + 'static {
     /// The words, in Kong's order.
     const WORDS: &'static [(&'static str, Self)];
 }
@@ -31,7 +31,7 @@ pub enum LogLevel {
     Emerg,
 }
 
-impl Word for LogLevel {
+impl SettingWord for LogLevel {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("debug", Self::Debug),
         ("info", Self::Info),
@@ -69,7 +69,7 @@ pub enum RouterFlavor {
     Expressions,
 }
 
-impl Word for RouterFlavor {
+impl SettingWord for RouterFlavor {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("traditional", Self::Traditional),
         ("traditional_compatible", Self::TraditionalCompatible),
@@ -86,7 +86,7 @@ pub enum RouteMatchCalculation {
     Strict,
 }
 
-impl Word for RouteMatchCalculation {
+impl SettingWord for RouteMatchCalculation {
     const WORDS: &'static [(&'static str, Self)] = &[("original", Self::Original), ("strict", Self::Strict)];
 }
 
@@ -103,7 +103,7 @@ pub enum ErrorType {
     Plain,
 }
 
-impl Word for ErrorType {
+impl SettingWord for ErrorType {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("application/json", Self::Json),
         ("application/xml", Self::Xml),
@@ -114,9 +114,9 @@ impl Word for ErrorType {
 
 /// Files that say what error bodies look like. (Kong: `error_template_html` and its like.)
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ErrorTemplates([Option<PathBuf>; 4]);
+pub struct ErrorTemplateFiles([Option<PathBuf>; 4]);
 
-impl ErrorTemplates {
+impl ErrorTemplateFiles {
     const OF: [(&str, ErrorType); 4] = [
         ("error_template_html", ErrorType::Html),
         ("error_template_json", ErrorType::Json),
@@ -138,7 +138,7 @@ impl ErrorTemplates {
 
 /// Where one line for each request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccessLog {
+pub enum AccessLogTarget {
     /// Nowhere.
     Off,
     /// To standard output.
@@ -158,7 +158,7 @@ pub enum AccessLogFormat {
     Json,
 }
 
-impl Word for AccessLogFormat {
+impl SettingWord for AccessLogFormat {
     const WORDS: &'static [(&'static str, Self)] = &[("combined", Self::Combined), ("json", Self::Json)];
 }
 

@@ -3,9 +3,9 @@
 
 use super::{
     Listener, Settings,
-    choice::Word,
-    error::{Fault, Origin},
-    layers::Layers,
+    choice::SettingWord,
+    error::{SettingFault, SettingOrigin},
+    layers::SettingLayers,
     tls,
     value::{number, word},
 };
@@ -34,7 +34,7 @@ pub enum VerifyClient {
     Required,
 }
 
-impl Word for VerifyClient {
+impl SettingWord for VerifyClient {
     const WORDS: &'static [(&'static str, Self)] =
         &[("off", Self::Off), ("optional", Self::Optional), ("on", Self::Required)];
 }
@@ -72,7 +72,7 @@ const ADMIN: Block = block!("admin");
 const STATUS: Block = block!("status");
 
 /// Reads what is asked of clients: of all listeners, then of each kind.
-pub(super) fn read(layers: &mut Layers, settings: &mut Settings) {
+pub(super) fn read(layers: &mut SettingLayers, settings: &mut Settings) {
     let mut all = ClientCertificates::default();
     read_block(layers, &ALL, &mut all);
     let tls = &mut settings.tls;
@@ -86,7 +86,7 @@ pub(super) fn read(layers: &mut Layers, settings: &mut Settings) {
     }
 }
 
-fn read_block(layers: &mut Layers, block: &Block, it: &mut ClientCertificates) {
+fn read_block(layers: &mut SettingLayers, block: &Block, it: &mut ClientCertificates) {
     layers.read(block.verify, &mut it.verify, verify);
     let (mut client, mut trusted) = (Vec::new(), Vec::new());
     layers.read(block.client, &mut client, tls::pems);
@@ -99,21 +99,24 @@ fn read_block(layers: &mut Layers, block: &Block, it: &mut ClientCertificates) {
     layers.read(block.revocation_lists, &mut it.revocation_lists, tls::pems);
 }
 
-fn verify(name: &str, text: &str) -> Result<VerifyClient, Fault> {
+fn verify(name: &str, text: &str) -> Result<VerifyClient, SettingFault> {
     if text == "optional_no_ca" {
         let message =
             format!("{name} is 'optional_no_ca', which leaves certificates to be verified by others");
-        return Err(Fault::new(message, "write `on` or `optional` and name the authorities, or `off`"));
+        return Err(SettingFault::new(
+            message,
+            "write `on` or `optional` and name the authorities, or `off`",
+        ));
     }
     word(name, text)
 }
 
-fn depth(name: &str, text: &str) -> Result<u8, Fault> {
+fn depth(name: &str, text: &str) -> Result<u8, SettingFault> {
     Ok(u8::try_from(number(name, text)?).unwrap_or(u8::MAX))
 }
 
 /// Refuses what would not guard: certificates without an authority, and listeners that cannot ask for one.
-pub(super) fn check(layers: &mut Layers, settings: &Settings) {
+pub(super) fn check(layers: &mut SettingLayers, settings: &Settings) {
     let tls = &settings.tls;
     let all = [
         (&PROXY, &tls.proxy_clients, "proxy_listen", &settings.proxy_listen),
@@ -121,12 +124,14 @@ pub(super) fn check(layers: &mut Layers, settings: &Settings) {
         (&STATUS, &tls.status_clients, "status_listen", &settings.status_listen),
     ];
     for (block, clients, setting, listeners) in all {
-        let origin = |layers: &Layers, names: [&'static str; 2]| {
+        let origin = |layers: &SettingLayers, names: [&'static str; 2]| {
             names.into_iter().find_map(|name| Some((name, layers.get(name)?.origin.clone())))
         };
         let Some((name, origin)) = origin(layers, [block.verify, ALL.verify]) else { continue };
         let faults = faults(name, block, clients, setting, listeners);
-        layers.wrong.extend(faults.into_iter().map(|fault: Fault| fault.at(Origin::clone(&origin))));
+        layers
+            .wrong
+            .extend(faults.into_iter().map(|fault: SettingFault| fault.at(SettingOrigin::clone(&origin))));
     }
 }
 
@@ -136,14 +141,14 @@ fn faults(
     clients: &ClientCertificates,
     setting: &str,
     listeners: &[Listener],
-) -> Vec<Fault> {
+) -> Vec<SettingFault> {
     if clients.verify == VerifyClient::Off || listeners.is_empty() {
         return Vec::new();
     }
     let mut faults = Vec::new();
     if clients.authorities.is_empty() {
         let message = format!("{name} asks for certificates of clients, and no authority is named for them");
-        faults.push(Fault::new(message, format!("name its file by {}", block.client)));
+        faults.push(SettingFault::new(message, format!("name its file by {}", block.client)));
     }
     if clients.verify == VerifyClient::Required {
         let is_open =
@@ -153,10 +158,13 @@ fn faults(
                 "{name} is 'on', but {} of {setting} speaks plain HTTP, where clients show no certificate",
                 open.address
             );
-            faults.push(Fault::new(message, format!("give it the flag `ssl`, or take it out of {setting}")));
+            faults.push(SettingFault::new(
+                message,
+                format!("give it the flag `ssl`, or take it out of {setting}"),
+            ));
         } else if !listeners.iter().any(|listener| listener.tls) {
             let message = format!("{name} is 'on', but no listener of {setting} speaks TLS");
-            faults.push(Fault::new(message, "give one the flag `ssl`, or write `off`"));
+            faults.push(SettingFault::new(message, "give one the flag `ssl`, or write `off`"));
         }
     }
     faults

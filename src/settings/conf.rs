@@ -3,11 +3,11 @@
 //! The format is that of Kong's own reader: a line that starts with `#` or `;` is a comment, `#` starts one after a
 //! value too unless it is written `\#`, and a `\` at the end of a line carries on with the next one.
 
-use super::error::Fault;
+use super::error::SettingFault;
 
 /// One setting of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct ConfEntry {
     /// The line on which it starts, from one.
     pub(super) line: usize,
     pub(super) name: String,
@@ -16,12 +16,12 @@ pub(super) struct Entry {
 }
 
 /// Reads the text of a file; a line that says nothing is a fault, with its number.
-pub(super) fn parse(text: &str) -> (Vec<Entry>, Vec<(usize, Fault)>) {
+pub(super) fn parse(text: &str) -> (Vec<ConfEntry>, Vec<(usize, SettingFault)>) {
     let mut entries = Vec::new();
     let mut faults = Vec::new();
     for (line, text) in logical_lines(text) {
         match text.split_once('=') {
-            Some((name, value)) if is_name(name.trim()) => entries.push(Entry {
+            Some((name, value)) if is_name(name.trim()) => entries.push(ConfEntry {
                 line,
                 name: name.trim().to_ascii_lowercase(),
                 value: without_comment(value),
@@ -72,9 +72,9 @@ fn without_comment(value: &str) -> String {
     out.trim().to_owned()
 }
 
-fn not_a_setting(text: &str) -> Fault {
+fn not_a_setting(text: &str) -> SettingFault {
     let start: String = text.chars().take(40).collect();
-    Fault::new(
+    SettingFault::new(
         format!("a line of kong.conf must be `name = value`, got '{start}'"),
         "put `#` before it if it is a comment",
     )

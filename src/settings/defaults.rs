@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    AccessLog, AccessLogFormat, Dns, ErrorTemplates, ErrorType, HeaderBuffers, Listener, LogLevel,
-    PluginSelection, PortMaps, RealIpHeader, ResponseHeaders, RouteMatchCalculation, RouterFlavor, Settings,
-    Tls, TrustedIps,
+    AccessLogFormat, AccessLogTarget, DnsSettings, ErrorTemplateFiles, ErrorType, HeaderBuffers, Listener,
+    ListenerTls, LogLevel, PluginSelection, PortMaps, RealIpHeader, ResponseHeaders, RouteMatchCalculation,
+    RouterFlavor, Settings, TrustedIps,
 };
 
 impl Default for Settings {
@@ -27,21 +27,21 @@ impl Default for Settings {
             admin_listen: listen(Ipv4Addr::LOCALHOST, 8001, 8444),
             status_listen: Vec::new(),
             http2_streams: NonZeroU32::new(128).unwrap_or(NonZeroU32::MIN),
-            tls: Tls::default(),
+            tls: ListenerTls::default(),
             admin_writes: true,
             admin_token: None,
             admin_allowed_hosts: Vec::new(),
             admin_gui_url: Vec::new(),
             log_level: LogLevel::Notice,
-            proxy_access_log: AccessLog::Stdout,
-            admin_access_log: AccessLog::Off,
+            proxy_access_log: AccessLogTarget::Stdout,
+            admin_access_log: AccessLogTarget::Off,
             access_log_format: AccessLogFormat::Combined,
             access_log_query: false,
             headers: ResponseHeaders::default(),
             upstream_request_id: true,
             allow_debug_header: false,
             error_default_type: ErrorType::Plain,
-            error_templates: ErrorTemplates::default(),
+            error_templates: ErrorTemplateFiles::default(),
             trusted_ips: TrustedIps::default(),
             real_ip_header: RealIpHeader::default(),
             real_ip_recursive: false,
@@ -65,7 +65,7 @@ impl Default for Settings {
             upstream_keepalive_pool_size: 512,
             upstream_keepalive_max_requests: NonZeroU64::new(10_000),
             upstream_keepalive_idle_timeout: Some(Duration::from_mins(1)),
-            dns: Dns::default(),
+            dns: DnsSettings::default(),
             router_flavor: RouterFlavor::TraditionalCompatible,
             route_match_calculation: RouteMatchCalculation::Original,
             plugins: PluginSelection::default(),

@@ -3,7 +3,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::{error::Fault, value::size};
+use super::{error::SettingFault, value::size};
 
 /// How much room the head of a request gets. (nginx: `large_client_header_buffers`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +21,9 @@ impl Default for HeaderBuffers {
 }
 
 /// Reads a time: numbers with the units `ms`, `s`, `m`, `h`, `d`; a bare number is seconds.
-pub(super) fn time(name: &str, text: &str) -> Result<Duration, Fault> {
+pub(super) fn time(name: &str, text: &str) -> Result<Duration, SettingFault> {
     parse_time(text).ok_or_else(|| {
-        Fault::new(
+        SettingFault::new(
             format!("{name} is not a time: '{text}'"),
             "write seconds, or a number with a unit as `500ms`, `30s`, `1m` or `1h30m`",
         )
@@ -31,22 +31,22 @@ pub(super) fn time(name: &str, text: &str) -> Result<Duration, Fault> {
 }
 
 /// Reads a time for which 0 means that there is none.
-pub(super) fn time_or_none(name: &str, text: &str) -> Result<Option<Duration>, Fault> {
+pub(super) fn time_or_none(name: &str, text: &str) -> Result<Option<Duration>, SettingFault> {
     // A second value of `keepalive_timeout` only fills a header that nobody reads.
     let first = text.split_ascii_whitespace().next().unwrap_or_default();
     Ok(Some(time(name, first)?).filter(|it| !it.is_zero()))
 }
 
 /// Reads a size in memory, which has to have an end.
-pub(super) fn bytes(name: &str, text: &str) -> Result<usize, Fault> {
+pub(super) fn bytes(name: &str, text: &str) -> Result<usize, SettingFault> {
     let most = size(name, text)?.map_or(0, std::num::NonZeroU64::get);
     Ok(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 /// Reads how many bits of an IPv6 address count.
-pub(super) fn prefix(name: &str, text: &str) -> Result<u8, Fault> {
+pub(super) fn prefix(name: &str, text: &str) -> Result<u8, SettingFault> {
     text.parse().ok().filter(|it| (1..=128).contains(it)).ok_or_else(|| {
-        Fault::new(
+        SettingFault::new(
             format!("{name} is not a number of bits: '{text}'"),
             "write a number from 1 to 128, as `64`",
         )
@@ -54,9 +54,9 @@ pub(super) fn prefix(name: &str, text: &str) -> Result<u8, Fault> {
 }
 
 /// Reads how many buffers of which size there are, as `4 8k`.
-pub(super) fn buffers(name: &str, text: &str) -> Result<HeaderBuffers, Fault> {
+pub(super) fn buffers(name: &str, text: &str) -> Result<HeaderBuffers, SettingFault> {
     let wrong = || {
-        Fault::new(
+        SettingFault::new(
             format!("{name} is not a number and a size: '{text}'"),
             "write how many buffers there are and how large each is, as `4 8k`",
         )
@@ -69,11 +69,11 @@ pub(super) fn buffers(name: &str, text: &str) -> Result<HeaderBuffers, Fault> {
 }
 
 /// Reads how many there may be; `auto` leaves it to the process.
-pub(super) fn auto_or_count(name: &str, text: &str) -> Result<Option<NonZeroUsize>, Fault> {
+pub(super) fn auto_or_count(name: &str, text: &str) -> Result<Option<NonZeroUsize>, SettingFault> {
     match text {
         "auto" => Ok(None),
         _ => text.parse().map(Some).map_err(|_| {
-            Fault::new(format!("{name} is not a number: '{text}'"), "write `auto` or a number from 1")
+            SettingFault::new(format!("{name} is not a number: '{text}'"), "write `auto` or a number from 1")
         }),
     }
 }

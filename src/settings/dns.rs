@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::{error::Fault, value::list};
+use super::{error::SettingFault, value::list};
 
 /// How the names of upstreams are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dns {
+pub struct DnsSettings {
     /// `dns_resolver`: name servers in place of those of `/etc/resolv.conf`; by default none.
     pub resolver: Vec<SocketAddr>,
     /// `dns_hostsfile`: the file of names that are known without a query; by default `/etc/hosts`.
@@ -42,7 +42,7 @@ pub enum DnsOrder {
     Cname,
 }
 
-impl Default for Dns {
+impl Default for DnsSettings {
     fn default() -> Self {
         Self {
             resolver: Vec::new(),
@@ -57,11 +57,11 @@ impl Default for Dns {
 }
 
 /// Reads name servers: addresses, each with a port or 53.
-pub(super) fn servers(name: &str, text: &str) -> Result<Vec<SocketAddr>, Fault> {
+pub(super) fn servers(name: &str, text: &str) -> Result<Vec<SocketAddr>, SettingFault> {
     let server = |item: &str| {
         let bare = || item.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         item.parse().or_else(|_| bare().map(|ip| SocketAddr::new(ip, 53))).map_err(|_| {
-            Fault::new(
+            SettingFault::new(
                 format!(
                     "{name} must be a comma separated list in the form of IPv4/6 or IPv4/6:port, got '{item}'"
                 ),
@@ -74,19 +74,19 @@ pub(super) fn servers(name: &str, text: &str) -> Result<Vec<SocketAddr>, Fault> 
 
 /// Reads the path of a file.
 #[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
-pub(super) fn file(_: &str, text: &str) -> Result<PathBuf, Fault> {
+pub(super) fn file(_: &str, text: &str) -> Result<PathBuf, SettingFault> {
     Ok(PathBuf::from(text))
 }
 
 /// Reads an order of kinds of records.
-pub(super) fn order(name: &str, text: &str) -> Result<Vec<DnsOrder>, Fault> {
+pub(super) fn order(name: &str, text: &str) -> Result<Vec<DnsOrder>, SettingFault> {
     let kind = |item: &str| match item.to_ascii_uppercase().as_str() {
         "LAST" => Ok(DnsOrder::Last),
         "SRV" => Ok(DnsOrder::Srv),
         "A" => Ok(DnsOrder::A),
         "AAAA" => Ok(DnsOrder::Aaaa),
         "CNAME" => Ok(DnsOrder::Cname),
-        _ => Err(Fault::new(
+        _ => Err(SettingFault::new(
             format!("{name}: invalid entry '{item}' (LAST, SRV, A, AAAA, CNAME)"),
             "write for instance `LAST,SRV,A,CNAME`",
         )),
@@ -95,10 +95,10 @@ pub(super) fn order(name: &str, text: &str) -> Result<Vec<DnsOrder>, Fault> {
 }
 
 /// Reads seconds, perhaps with a fraction.
-pub(super) fn time(name: &str, text: &str) -> Result<Duration, Fault> {
+pub(super) fn time(name: &str, text: &str) -> Result<Duration, SettingFault> {
     let seconds = text.parse::<f64>().ok().filter(|it| (0.0..=4e9).contains(it));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| {
-        Fault::new(
+        SettingFault::new(
             format!("{name} is not a time: '{text}'"),
             "write seconds without a unit, such as `30` or `0.5`",
         )
@@ -106,7 +106,7 @@ pub(super) fn time(name: &str, text: &str) -> Result<Duration, Fault> {
 }
 
 /// Reads seconds that replace those of answers.
-pub(super) fn some_time(name: &str, text: &str) -> Result<Option<Duration>, Fault> {
+pub(super) fn some_time(name: &str, text: &str) -> Result<Option<Duration>, SettingFault> {
     time(name, text).map(Some)
 }
 
@@ -116,7 +116,7 @@ mod tests {
 
     #[track_caller]
     fn check<T: std::fmt::Debug + PartialEq>(
-        read: fn(&str, &str) -> Result<T, Fault>,
+        read: fn(&str, &str) -> Result<T, SettingFault>,
         text: &str,
         expected: Result<T, &str>,
     ) {

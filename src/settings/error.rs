@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Where a setting was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// On the command line.
     CommandLine,
     /// In this variable of the environment.
@@ -18,7 +18,7 @@ pub enum Origin {
     },
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommandLine => f.write_str("the command line"),
@@ -31,9 +31,9 @@ impl fmt::Display for Origin {
 
 /// One wrong setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct WrongSetting {
     /// Where it was given.
-    pub origin: Origin,
+    pub origin: SettingOrigin,
     /// What is wrong; it names the setting, in Kong's words where Kong has some.
     pub message: String,
     /// What to write instead.
@@ -44,12 +44,12 @@ pub struct Wrong {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError {
     /// At least one complaint, in the order in which the settings are read.
-    pub wrong: Vec<Wrong>,
+    pub wrong: Vec<WrongSetting>,
 }
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, Wrong { origin, message, help }) in self.wrong.iter().enumerate() {
+        for (place, WrongSetting { origin, message, help }) in self.wrong.iter().enumerate() {
             let gap = if place == 0 { "" } else { "\n\n" };
             write!(f, "{gap}error: {message}\n  --> {origin}\n  = help: {help}")?;
         }
@@ -61,17 +61,17 @@ impl std::error::Error for SettingsError {}
 
 /// What is wrong with a value, before it is known where the value came from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct SettingFault {
     pub(super) message: String,
     pub(super) help: String,
 }
 
-impl Fault {
+impl SettingFault {
     pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { message: message.into(), help: help.into() }
     }
 
-    pub(super) fn at(self, origin: Origin) -> Wrong {
-        Wrong { origin, message: self.message, help: self.help }
+    pub(super) fn at(self, origin: SettingOrigin) -> WrongSetting {
+        WrongSetting { origin, message: self.message, help: self.help }
     }
 }

@@ -5,7 +5,7 @@
 //! within a family that guards (`ssl_`, `auth_`, `limit_` and so on) a directive is refused unless it is listed as
 //! harmless, so that one that is not known here cannot be ignored.
 
-use super::error::Fault;
+use super::error::SettingFault;
 
 /// Which names a row is for.
 enum Name {
@@ -295,11 +295,11 @@ pub(super) fn is_guard(name: &str) -> bool {
 }
 
 /// Refuses a value that asks for protection.
-pub(super) fn refuse(name: &str, value: &str) -> Option<Fault> {
+pub(super) fn refuse(name: &str, value: &str) -> Option<SettingFault> {
     let guard = find(name).filter(|guard| (guard.guards)(value))?;
     let shown: String = value.chars().take(60).collect();
     let message = format!("{name} is '{shown}', which guards something, and mynah does not support it");
-    Some(Fault::new(message, guard.instead))
+    Some(SettingFault::new(message, guard.instead))
 }
 
 /// Settings that are read and guard: a name that looks like a misspelt one of these is not ignored.

@@ -1,6 +1,6 @@
 //! `headers` and `headers_upstream`: which headers of its own the gateway adds.
 
-use super::{error::Fault, value::list};
+use super::{error::SettingFault, value::list};
 
 /// A header that the gateway may add to an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,17 +80,21 @@ const fn bit(header: ResponseHeader) -> u8 {
 }
 
 /// Reads `headers`.
-pub(super) fn response(name: &str, text: &str) -> Result<ResponseHeaders, Fault> {
+pub(super) fn response(name: &str, text: &str) -> Result<ResponseHeaders, SettingFault> {
     entries(name, text, ENTRIES)
 }
 
 /// Reads `headers_upstream`, of which there is one so far.
-pub(super) fn upstream_request_id(name: &str, text: &str) -> Result<bool, Fault> {
+pub(super) fn upstream_request_id(name: &str, text: &str) -> Result<bool, SettingFault> {
     let known: Vec<_> = ENTRIES.iter().copied().filter(|(entry, _)| *entry == "X-Kong-Request-Id").collect();
     Ok(entries(name, text, &known)?.contains(ResponseHeader::RequestId))
 }
 
-fn entries(name: &str, text: &str, known: &[(&str, ResponseHeaders)]) -> Result<ResponseHeaders, Fault> {
+fn entries(
+    name: &str,
+    text: &str,
+    known: &[(&str, ResponseHeaders)],
+) -> Result<ResponseHeaders, SettingFault> {
     let items = list(text);
     if items.first() == Some(&"off") {
         return Ok(ResponseHeaders::NONE);
@@ -99,7 +103,7 @@ fn entries(name: &str, text: &str, known: &[(&str, ResponseHeaders)]) -> Result<
     for item in items {
         let Some((_, set)) = known.iter().find(|(entry, _)| entry.eq_ignore_ascii_case(item)) else {
             let words: Vec<_> = known.iter().map(|(entry, _)| *entry).collect();
-            return Err(Fault::new(
+            return Err(SettingFault::new(
                 format!("{name}: invalid entry '{item}'"),
                 format!("write `off`, or some of {}", words.join(", ")),
             ));
@@ -136,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_unknown_entry_is_refused() {
-        let message = |it: Result<_, Fault>| it.map(|_: ResponseHeaders| ()).unwrap_err().message;
+        let message = |it: Result<_, SettingFault>| it.map(|_: ResponseHeaders| ()).unwrap_err().message;
         assert_eq!(message(response("headers", "server_tokens, foo")), "headers: invalid entry 'foo'");
         assert_eq!(
             upstream_request_id("headers_upstream", "via").unwrap_err().message,

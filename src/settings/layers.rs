@@ -6,32 +6,32 @@ use indexmap::IndexMap;
 
 use super::{
     conf,
-    error::{Fault, Origin, Wrong},
+    error::{SettingFault, SettingOrigin, WrongSetting},
     guards,
-    names::{Known, lookup, suggest},
+    names::{SettingKind, lookup, suggest},
 };
 
 /// A value as it was given.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Given {
+pub(super) struct GivenValue {
     pub(super) text: String,
-    pub(super) origin: Origin,
+    pub(super) origin: SettingOrigin,
 }
 
 /// What is given for each supported setting, the topmost layer only.
 #[derive(Debug, Default)]
-pub(super) struct Layers {
-    given: BTreeMap<&'static str, Given>,
+pub(super) struct SettingLayers {
+    given: BTreeMap<&'static str, GivenValue>,
     /// Known settings that are not supported, each as its topmost layer gives it.
-    unsupported: IndexMap<String, Given>,
+    unsupported: IndexMap<String, GivenValue>,
     pub(super) warnings: Vec<String>,
-    pub(super) wrong: Vec<Wrong>,
+    pub(super) wrong: Vec<WrongSetting>,
 }
 
-impl Layers {
+impl SettingLayers {
     /// Lays a kong.conf on top.
     pub(super) fn file(&mut self, path: &str, text: &str) {
-        let at = |line| Origin::File { path: path.to_owned(), line: Some(line) };
+        let at = |line| SettingOrigin::File { path: path.to_owned(), line: Some(line) };
         let (entries, faults) = conf::parse(text);
         self.wrong.extend(faults.into_iter().map(|(line, fault)| fault.at(at(line))));
         let entries = entries.into_iter().map(|entry| (entry.name, entry.value, at(entry.line)));
@@ -52,7 +52,7 @@ impl Layers {
             .filter_map(|(variable, value)| {
                 let name = variable.strip_prefix("KONG_").or_else(|| variable.strip_prefix("MYNAH_"))?;
                 let name = name.to_ascii_lowercase();
-                Some((name, value, Origin::Environment(variable)))
+                Some((name, value, SettingOrigin::Environment(variable)))
             })
             .collect();
         // The order of an environment is accidental; warnings should not be.
@@ -66,16 +66,19 @@ impl Layers {
             if lookup(name).is_none() {
                 let help =
                     suggest(name).map_or_else(|| "leave it out".into(), |near| format!("write `{near}`"));
-                self.wrong.push(Fault::new(format!("{name} is no setting"), help).at(Origin::CommandLine));
+                self.wrong.push(
+                    SettingFault::new(format!("{name} is no setting"), help).at(SettingOrigin::CommandLine),
+                );
             }
         }
         let known = overrides.iter().filter(|(name, _)| lookup(name).is_some());
-        let entries = known.map(|(name, value)| ((*name).to_owned(), value.clone(), Origin::CommandLine));
+        let entries =
+            known.map(|(name, value)| ((*name).to_owned(), value.clone(), SettingOrigin::CommandLine));
         self.lay(entries.collect());
     }
 
     /// What is given for a setting; an empty value is none.
-    pub(super) fn get(&self, name: &str) -> Option<&Given> {
+    pub(super) fn get(&self, name: &str) -> Option<&GivenValue> {
         self.given.get(name).filter(|given| !given.text.is_empty())
     }
 
@@ -95,21 +98,21 @@ impl Layers {
         }
     }
 
-    fn lay(&mut self, mut entries: Vec<(String, String, Origin)>) {
+    fn lay(&mut self, mut entries: Vec<(String, String, SettingOrigin)>) {
         // Within a layer the setting's own name counts more than another name for it.
         entries.sort_by_key(|(name, ..)| lookup(name) == known_by_own_name(name));
         for (name, value, origin) in entries {
             match lookup(&name) {
-                Some(Known::Supported(name)) => {
+                Some(SettingKind::Supported(name)) => {
                     let text = value.trim().to_owned();
-                    if name == "admin_token" && text.is_empty() && origin != Origin::CommandLine {
+                    if name == "admin_token" && text.is_empty() && origin != SettingOrigin::CommandLine {
                         self.wrong.push(empty_token().at(origin.clone()));
                     }
-                    self.given.insert(name, Given { text, origin });
+                    self.given.insert(name, GivenValue { text, origin });
                 }
-                Some(Known::Meaningless) => {}
-                Some(Known::Unsupported) => {
-                    self.unsupported.insert(name, Given { text: value.trim().to_owned(), origin });
+                Some(SettingKind::Meaningless) => {}
+                Some(SettingKind::Unsupported) => {
+                    self.unsupported.insert(name, GivenValue { text: value.trim().to_owned(), origin });
                 }
                 None => match suggest(&name).filter(|near| guards::must_not_be_misspelt(near)) {
                     Some(near) => self.wrong.push(misspelt(&name, near).at(origin)),
@@ -120,9 +123,9 @@ impl Layers {
     }
 }
 
-fn known_by_own_name(name: &str) -> Option<Known> {
+fn known_by_own_name(name: &str) -> Option<SettingKind> {
     match lookup(name) {
-        Some(Known::Supported(own)) if own != name => None,
+        Some(SettingKind::Supported(own)) if own != name => None,
         known => known,
     }
 }
@@ -133,34 +136,34 @@ fn asks_for_nothing(value: &str) -> bool {
 }
 
 /// A variable of a secret that does not exist is empty as well, and must not open the Admin API.
-fn empty_token() -> Fault {
+fn empty_token() -> SettingFault {
     let help = "give it a value, or remove it if the Admin API is to be open to all who reach it";
-    Fault::new("admin_token is empty", help)
+    SettingFault::new("admin_token is empty", help)
 }
 
 /// A name that may be meant to guard.
-fn misspelt(name: &str, near: &str) -> Fault {
+fn misspelt(name: &str, near: &str) -> SettingFault {
     let help = format!("write `{near}`, or remove it if that was not meant");
-    Fault::new(format!("{name} is no setting, and {near}, which guards, may be meant"), help)
+    SettingFault::new(format!("{name} is no setting, and {near}, which guards, may be meant"), help)
 }
 
-fn described(name: &str, origin: &Origin) -> String {
+fn described(name: &str, origin: &SettingOrigin) -> String {
     match origin {
-        Origin::Environment(variable) => variable.clone(),
-        Origin::CommandLine | Origin::File { .. } => format!("{name} ({origin})"),
+        SettingOrigin::Environment(variable) => variable.clone(),
+        SettingOrigin::CommandLine | SettingOrigin::File { .. } => format!("{name} ({origin})"),
     }
 }
 
-fn unknown(name: &str, origin: &Origin) -> String {
+fn unknown(name: &str, origin: &SettingOrigin) -> String {
     let guess = suggest(name);
     match origin {
-        Origin::Environment(variable) => {
+        SettingOrigin::Environment(variable) => {
             let guess = guess.map_or_else(String::new, |near| {
                 format!("; perhaps KONG_{} was meant", near.to_ascii_uppercase())
             });
             format!("{variable} is no setting and is ignored{guess}")
         }
-        Origin::CommandLine | Origin::File { .. } => {
+        SettingOrigin::CommandLine | SettingOrigin::File { .. } => {
             let guess = guess.map_or_else(String::new, |near| format!("; perhaps {near} was meant"));
             format!("{origin}: {name} is no setting and is ignored{guess}")
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    error::Fault,
+    error::SettingFault,
     value::{list, nearest},
 };
 
@@ -88,18 +88,18 @@ const FLAGS: [&str; 9] = [
 ];
 
 /// Reads a list of listeners; names are resolved by the system, and stand for each of their addresses.
-pub(super) fn listeners(name: &str, text: &str) -> Result<Vec<Listener>, Fault> {
-    parse(text, system_resolver).map_err(|help| Fault::new(format!("{name} {USAGE}"), help))
+pub(super) fn listeners(name: &str, text: &str) -> Result<Vec<Listener>, SettingFault> {
+    parse(text, system_resolver).map_err(|help| SettingFault::new(format!("{name} {USAGE}"), help))
 }
 
 fn system_resolver(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok((host, port).to_socket_addrs()?.collect())
 }
 
-type Resolver = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
+type AddressResolver = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
 /// The error is what to write instead.
-fn parse(text: &str, resolve: Resolver) -> Result<Vec<Listener>, String> {
+fn parse(text: &str, resolve: AddressResolver) -> Result<Vec<Listener>, String> {
     let entries = list(text);
     match &*entries {
         [] => return Err("write an address as `0.0.0.0:8000`, or `off`".into()),
@@ -121,7 +121,7 @@ fn parse(text: &str, resolve: Resolver) -> Result<Vec<Listener>, String> {
 }
 
 /// One entry: an address among flags, in any order.
-fn parse_entry(entry: &str, resolve: Resolver) -> Result<Vec<Listener>, String> {
+fn parse_entry(entry: &str, resolve: AddressResolver) -> Result<Vec<Listener>, String> {
     let mut flags = Listener::plain(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
     let mut place = None;
     for word in entry.split_whitespace() {
@@ -208,7 +208,7 @@ fn time(text: &str) -> Option<Option<Duration>> {
     Some(Some(Duration::from_secs(u64::from(number) * seconds)))
 }
 
-fn addresses(place: &str, resolve: Resolver) -> Result<Vec<SocketAddr>, String> {
+fn addresses(place: &str, resolve: AddressResolver) -> Result<Vec<SocketAddr>, String> {
     if let Ok(address) = place.parse() {
         return Ok(vec![address]);
     }

@@ -3,10 +3,10 @@
 use std::{fs, path::Path};
 
 use super::{
-    Settings, SettingsError, Tls, admin, client_certificates, directive, dns,
-    error::{Fault, Origin},
+    ListenerTls, Settings, SettingsError, admin, client_certificates, directive, dns,
+    error::{SettingFault, SettingOrigin},
     headers,
-    layers::Layers,
+    layers::SettingLayers,
     listen::listeners,
     names::SUPPORTED,
     network, tls,
@@ -15,7 +15,7 @@ use super::{
 
 /// Settings, and what the user should know about how they were told.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Loaded {
+pub struct LoadedSettings {
     /// The settings.
     pub settings: Settings,
     /// One line each: unknown names, names that are not supported, values that have no effect.
@@ -35,17 +35,17 @@ impl Settings {
         overrides: &[(&str, String)],
         environment: impl Iterator<Item = (String, String)>,
         conf: Option<&Path>,
-    ) -> Result<Loaded, SettingsError> {
+    ) -> Result<LoadedSettings, SettingsError> {
         let found = || CONF_PLACES.into_iter().map(Path::new).find(|path| path.exists());
-        let mut layers = Layers::default();
+        let mut layers = SettingLayers::default();
         if let Some(path) = conf.or_else(found) {
             match fs::read_to_string(path) {
                 Ok(text) => layers.file(&path.display().to_string(), &text),
                 Err(error) => {
-                    let origin = Origin::File { path: path.display().to_string(), line: None };
+                    let origin = SettingOrigin::File { path: path.display().to_string(), line: None };
                     let help =
                         "name a file of lines as `log_level = info`, in UTF-8, that this user may read";
-                    layers.wrong.push(Fault::new(format!("cannot read it: {error}"), help).at(origin));
+                    layers.wrong.push(SettingFault::new(format!("cannot read it: {error}"), help).at(origin));
                 }
             }
         }
@@ -61,7 +61,7 @@ pub fn supported() -> impl Iterator<Item = (&'static str, &'static str)> {
     SUPPORTED.iter().map(|row| (row.name, row.default))
 }
 
-fn check(mut layers: Layers) -> Result<Loaded, SettingsError> {
+fn check(mut layers: SettingLayers) -> Result<LoadedSettings, SettingsError> {
     let mut settings = Settings::default();
     read_all(&mut layers, &mut settings);
     tls::check(&mut layers, &settings.tls);
@@ -81,10 +81,10 @@ fn check(mut layers: Layers) -> Result<Loaded, SettingsError> {
             layers.warnings.push(warning);
         }
     }
-    Ok(Loaded { settings, warnings: layers.warnings })
+    Ok(LoadedSettings { settings, warnings: layers.warnings })
 }
 
-fn read_all(layers: &mut Layers, it: &mut Settings) {
+fn read_all(layers: &mut SettingLayers, it: &mut Settings) {
     layers.read("database", &mut (), database);
     layers.read("role", &mut (), role);
     layers.read("declarative_config", &mut it.declarative_config, text);
@@ -141,7 +141,7 @@ fn read_all(layers: &mut Layers, it: &mut Settings) {
     layers.read("nginx_worker_processes", &mut it.worker_threads, value::threads);
 }
 
-fn read_tls(layers: &mut Layers, it: &mut Tls) {
+fn read_tls(layers: &mut SettingLayers, it: &mut ListenerTls) {
     layers.read("ssl_cert", &mut it.proxy.certificates, tls::pems);
     layers.read("ssl_cert_key", &mut it.proxy.keys, tls::pems);
     layers.read("admin_ssl_cert", &mut it.admin.certificates, tls::pems);
@@ -160,7 +160,7 @@ fn read_tls(layers: &mut Layers, it: &mut Tls) {
 }
 
 /// What clients may ask of the process.
-fn read_limits(layers: &mut Layers, it: &mut Settings) {
+fn read_limits(layers: &mut SettingLayers, it: &mut Settings) {
     layers.read("nginx_http_client_body_buffer_size", &mut it.client_body_buffer_size, directive::bytes);
     layers.read(
         "nginx_http_large_client_header_buffers",
@@ -180,17 +180,20 @@ fn read_limits(layers: &mut Layers, it: &mut Settings) {
     layers.read("max_concurrent_requests", &mut it.concurrent_requests, directive::auto_or_count);
 }
 
-impl Layers {
+impl SettingLayers {
     /// Reads what is given for a setting into its place, which holds the default.
     pub(super) fn read<T>(
         &mut self,
         name: &'static str,
         place: &mut T,
-        read: impl FnOnce(&str, &str) -> Result<T, Fault>,
+        read: impl FnOnce(&str, &str) -> Result<T, SettingFault>,
     ) {
         let Some(given) = self.get(name) else { return };
         let value = if given.text.starts_with("{vault://") {
-            Err(Fault::new(format!("{name} refers to a vault, and there is none"), "write the value itself"))
+            Err(SettingFault::new(
+                format!("{name} refers to a vault, and there is none"),
+                "write the value itself",
+            ))
         } else {
             read(name, &given.text)
         };
@@ -205,37 +208,39 @@ impl Layers {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
-fn text<T: for<'a> From<&'a str>>(_: &str, text: &str) -> Result<Option<T>, Fault> {
+fn text<T: for<'a> From<&'a str>>(_: &str, text: &str) -> Result<Option<T>, SettingFault> {
     Ok(Some(text.into()))
 }
 
 /// Reads the name of a user, before that of a group.
 #[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
-fn user(_: &str, text: &str) -> Result<Option<String>, Fault> {
+fn user(_: &str, text: &str) -> Result<Option<String>, SettingFault> {
     Ok(text.split_ascii_whitespace().next().map(str::to_owned))
 }
 
-fn database(name: &str, text: &str) -> Result<(), Fault> {
+fn database(name: &str, text: &str) -> Result<(), SettingFault> {
     let help = "write `off` or leave it out, and name a file by `declarative_config`";
     match text {
         "off" => Ok(()),
-        "postgres" | "cassandra" => {
-            Err(Fault::new(format!("{name} is '{text}', but mynah is DB-less and uses no database"), help))
-        }
-        _ => {
-            Err(Fault::new(format!("{name} has an invalid value: '{text}' (postgres, cassandra, off)"), help))
-        }
+        "postgres" | "cassandra" => Err(SettingFault::new(
+            format!("{name} is '{text}', but mynah is DB-less and uses no database"),
+            help,
+        )),
+        _ => Err(SettingFault::new(
+            format!("{name} has an invalid value: '{text}' (postgres, cassandra, off)"),
+            help,
+        )),
     }
 }
 
-fn role(name: &str, text: &str) -> Result<(), Fault> {
+fn role(name: &str, text: &str) -> Result<(), SettingFault> {
     let help = "write `traditional` or leave it out";
     match text {
         "traditional" => Ok(()),
         "data_plane" | "control_plane" => {
-            Err(Fault::new(format!("{name} is '{text}', but mynah does not run in hybrid mode"), help))
+            Err(SettingFault::new(format!("{name} is '{text}', but mynah does not run in hybrid mode"), help))
         }
-        _ => Err(Fault::new(
+        _ => Err(SettingFault::new(
             format!("{name} has an invalid value: '{text}' (data_plane, control_plane, traditional)"),
             help,
         )),
@@ -249,12 +254,12 @@ mod tests {
     use super::{super::LogLevel, *};
 
     /// Loads from the texts of a file, of `NAME=value` lines of the environment, and of the command line.
-    fn load(file: &str, environment: &str, overrides: &str) -> Result<Loaded, SettingsError> {
+    fn load(file: &str, environment: &str, overrides: &str) -> Result<LoadedSettings, SettingsError> {
         fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
             text.lines().filter_map(|line| line.split_once('='))
         }
         let overrides: Vec<_> = pairs(overrides).map(|(name, value)| (name, value.to_owned())).collect();
-        let mut layers = Layers::default();
+        let mut layers = SettingLayers::default();
         layers.file("kong.conf", file);
         layers
             .environment(pairs(environment).map(|(variable, value)| (variable.to_owned(), value.to_owned())));
@@ -292,7 +297,7 @@ mod tests {
     fn the_table_of_names_tells_the_true_defaults() {
         let overrides: Vec<_> = supported().map(|(name, default)| format!("{name}={default}\n")).collect();
         let loaded = load("", "", &overrides.concat()).unwrap();
-        assert_eq!(loaded, Loaded { settings: Settings::default(), warnings: Vec::new() });
+        assert_eq!(loaded, LoadedSettings { settings: Settings::default(), warnings: Vec::new() });
     }
 
     #[test]
@@ -311,7 +316,7 @@ mod tests {
             KONG_CLUSTER_LISTEN=off\nKONG_PREFIX=/kong_prefix/\nKONG_VERSION=3.9.1\n\
             KONG_PROXY_PORT=tcp://10.0.0.1:80\nKONG_PROXY_PORT_80_TCP=tcp://10.0.0.1:80\n\
             KONG_PROXY_SERVICE_HOST=10.0.0.1\nKONG_PROXY_SERVICE_PORT_HTTP=80\nKONG_PROXY_PORT_80_TCP_PROTO=tcp";
-        let Loaded { settings, warnings } = load("", environment, "").unwrap();
+        let LoadedSettings { settings, warnings } = load("", environment, "").unwrap();
         assert_eq!(warnings, [""; 0]);
         assert_eq!(settings.declarative_config, Some(PathBuf::from("/kong/kong.yaml")));
         assert_eq!(settings.worker_threads, NonZeroUsize::new(2));

@@ -24,20 +24,20 @@ mod network;
 mod tls;
 mod value;
 
-pub use admin::{HostPattern, Token};
+pub use admin::{AdminToken, HostPattern};
 pub use choice::{
-    AccessLog, AccessLogFormat, ErrorTemplates, ErrorType, LogLevel, PluginSelection, RealIpHeader,
+    AccessLogFormat, AccessLogTarget, ErrorTemplateFiles, ErrorType, LogLevel, PluginSelection, RealIpHeader,
     RouteMatchCalculation, RouterFlavor,
 };
 pub use client_certificates::{ClientCertificates, VerifyClient};
 pub use directive::HeaderBuffers;
-pub use dns::{Dns, DnsOrder};
-pub use error::{Origin, SettingsError, Wrong};
+pub use dns::{DnsOrder, DnsSettings};
+pub use error::{SettingOrigin, SettingsError, WrongSetting};
 pub use headers::{ResponseHeader, ResponseHeaders};
 pub use listen::{Listener, SocketKeepAlive};
-pub use load::{Loaded, supported};
+pub use load::{LoadedSettings, supported};
 pub use network::{PortMaps, TrustedIps};
-pub use tls::{CipherSuite, Ciphers, Given, Protocols, Tls};
+pub use tls::{CertificateFiles, CipherNames, CipherSuite, ListenerTls, TlsProtocols};
 
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
@@ -69,13 +69,13 @@ pub struct Settings {
     /// default 128, as nginx's.
     pub http2_streams: NonZeroU32,
     /// How TLS is spoken: `ssl_cert` and its like.
-    pub tls: Tls,
+    pub tls: ListenerTls,
     /// `admin_writes`: whether entities may be written through the Admin API, which Kong refuses without a
     /// database (ours); by default on.
     pub admin_writes: bool,
     /// `admin_token`, or `MYNAH_ADMIN_TOKEN`: what every client of the Admin API has to show (ours); by default
     /// nothing.
-    pub admin_token: Option<Token>,
+    pub admin_token: Option<AdminToken>,
     /// `admin_allowed_hosts` (ours) and `admin_gui_api_url`: further names that the Admin API and the status are asked
     /// for by; by default none.
     pub admin_allowed_hosts: Vec<HostPattern>,
@@ -84,9 +84,9 @@ pub struct Settings {
     /// `log_level`: the least grave message that is logged; by default `notice`.
     pub log_level: LogLevel,
     /// `proxy_access_log`: where one line for each request goes; by default `/dev/stdout`.
-    pub proxy_access_log: AccessLog,
+    pub proxy_access_log: AccessLogTarget,
     /// `admin_access_log`: the same for requests to the Admin API and the status; by default `off` (Kong: a file).
-    pub admin_access_log: AccessLog,
+    pub admin_access_log: AccessLogTarget,
     /// `access_log_format`: how a line of these logs reads (ours); by default `combined`.
     pub access_log_format: AccessLogFormat,
     /// `access_log_query`: whether such a line shows queries, which may hold secrets (ours); by default it does not.
@@ -101,7 +101,7 @@ pub struct Settings {
     /// `error_default_type`: the type of error bodies for clients that ask for none; by default `text/plain`.
     pub error_default_type: ErrorType,
     /// `error_template_html` and its like: files that say what error bodies look like; by default none.
-    pub error_templates: ErrorTemplates,
+    pub error_templates: ErrorTemplateFiles,
     /// `trusted_ips`: peers whose `X-Forwarded-*` headers are believed; by default nobody.
     pub trusted_ips: TrustedIps,
     /// `real_ip_header`: where a trusted peer names the client; by default `X-Real-IP`.
@@ -163,7 +163,7 @@ pub struct Settings {
     /// `0` it is kept for ever.
     pub upstream_keepalive_idle_timeout: Option<Duration>,
     /// `dns_*`: how names of upstreams are looked up.
-    pub dns: Dns,
+    pub dns: DnsSettings,
     /// `router_flavor`: the router's dialect; by default `traditional_compatible`.
     pub router_flavor: RouterFlavor,
     /// `route_match_calculation`: whether ties between routes are broken as Kong does, or as its documentation says

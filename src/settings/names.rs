@@ -4,7 +4,7 @@ use super::{guards, value::nearest};
 
 /// What becomes of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum SettingKind {
     /// It is read, under this name.
     Supported(&'static str),
     /// It governs what is not there (a database, nginx, Lua), so that nothing is lost: not worth a word.
@@ -14,7 +14,7 @@ pub(super) enum Known {
 }
 
 /// A setting that is read.
-pub(super) struct Row {
+pub(super) struct SettingRow {
     pub(super) name: &'static str,
     /// Other names for it, all Kong's.
     pub(super) aliases: &'static [&'static str],
@@ -22,12 +22,12 @@ pub(super) struct Row {
     pub(super) default: &'static str,
 }
 
-const fn row(name: &'static str, default: &'static str) -> Row {
-    Row { name, aliases: &[], default }
+const fn row(name: &'static str, default: &'static str) -> SettingRow {
+    SettingRow { name, aliases: &[], default }
 }
 
 /// The settings that are read.
-pub(super) const SUPPORTED: &[Row] = &[
+pub(super) const SUPPORTED: &[SettingRow] = &[
     row("database", "off"),
     row("role", "traditional"),
     row("declarative_config", ""),
@@ -37,7 +37,7 @@ pub(super) const SUPPORTED: &[Row] = &[
     row("proxy_listen", "0.0.0.0:8000, 0.0.0.0:8443 http2 ssl"),
     row("admin_listen", "127.0.0.1:8001, 127.0.0.1:8444 http2 ssl"),
     row("status_listen", "off"),
-    Row {
+    SettingRow {
         name: "nginx_http_http2_max_concurrent_streams",
         aliases: &["nginx_proxy_http2_max_concurrent_streams"],
         default: "128",
@@ -48,10 +48,10 @@ pub(super) const SUPPORTED: &[Row] = &[
     row("admin_ssl_cert_key", ""),
     row("status_ssl_cert", ""),
     row("status_ssl_cert_key", ""),
-    Row { name: "ssl_protocols", aliases: &["nginx_http_ssl_protocols"], default: "TLSv1.2 TLSv1.3" },
+    SettingRow { name: "ssl_protocols", aliases: &["nginx_http_ssl_protocols"], default: "TLSv1.2 TLSv1.3" },
     row("ssl_cipher_suite", "intermediate"),
     row("ssl_ciphers", ""),
-    Row {
+    SettingRow {
         name: "ssl_prefer_server_ciphers",
         aliases: &["nginx_http_ssl_prefer_server_ciphers"],
         default: "on",
@@ -60,7 +60,7 @@ pub(super) const SUPPORTED: &[Row] = &[
     row("client_ssl", "off"),
     row("client_ssl_cert", ""),
     row("client_ssl_cert_key", ""),
-    Row { name: "ssl_session_tickets", aliases: &["nginx_http_ssl_session_tickets"], default: "on" },
+    SettingRow { name: "ssl_session_tickets", aliases: &["nginx_http_ssl_session_tickets"], default: "on" },
     row("nginx_http_ssl_verify_client", "off"),
     row("nginx_http_ssl_client_certificate", ""),
     row("nginx_http_ssl_trusted_certificate", ""),
@@ -100,21 +100,21 @@ pub(super) const SUPPORTED: &[Row] = &[
     row("error_template_xml", ""),
     row("error_template_plain", ""),
     row("trusted_ips", ""),
-    Row { name: "real_ip_header", aliases: &["nginx_proxy_real_ip_header"], default: "X-Real-IP" },
-    Row { name: "real_ip_recursive", aliases: &["nginx_proxy_real_ip_recursive"], default: "off" },
+    SettingRow { name: "real_ip_header", aliases: &["nginx_proxy_real_ip_header"], default: "X-Real-IP" },
+    SettingRow { name: "real_ip_recursive", aliases: &["nginx_proxy_real_ip_recursive"], default: "off" },
     row("port_maps", ""),
-    Row {
+    SettingRow {
         name: "nginx_http_client_max_body_size",
         aliases: &["nginx_proxy_client_max_body_size", "client_max_body_size"],
         default: "0",
     },
-    Row {
+    SettingRow {
         name: "nginx_http_client_body_buffer_size",
         aliases: &["nginx_proxy_client_body_buffer_size", "client_body_buffer_size"],
         default: "64k",
     },
     row("nginx_admin_client_max_body_size", "0"),
-    Row {
+    SettingRow {
         name: "nginx_http_large_client_header_buffers",
         aliases: &["nginx_proxy_large_client_header_buffers"],
         default: "4 8k",
@@ -123,19 +123,23 @@ pub(super) const SUPPORTED: &[Row] = &[
     row("max_rate_limiting_memory", "64m"),
     row("rate_limiting_ipv6_prefix", "128"),
     row("max_headers", "100"),
-    Row {
+    SettingRow {
         name: "nginx_http_client_header_timeout",
         aliases: &["nginx_proxy_client_header_timeout"],
         default: "10s",
     },
-    Row {
+    SettingRow {
         name: "nginx_http_client_body_timeout",
         aliases: &["nginx_proxy_client_body_timeout"],
         default: "60s",
     },
-    Row { name: "nginx_http_send_timeout", aliases: &["nginx_proxy_send_timeout"], default: "60s" },
-    Row { name: "nginx_http_keepalive_timeout", aliases: &["nginx_proxy_keepalive_timeout"], default: "75s" },
-    Row {
+    SettingRow { name: "nginx_http_send_timeout", aliases: &["nginx_proxy_send_timeout"], default: "60s" },
+    SettingRow {
+        name: "nginx_http_keepalive_timeout",
+        aliases: &["nginx_proxy_keepalive_timeout"],
+        default: "75s",
+    },
+    SettingRow {
         name: "nginx_http_keepalive_requests",
         aliases: &["nginx_proxy_keepalive_requests"],
         default: "10000",
@@ -156,8 +160,8 @@ pub(super) const SUPPORTED: &[Row] = &[
     row("router_flavor", "traditional_compatible"),
     row("route_match_calculation", "original"),
     row("plugins", "bundled"),
-    Row { name: "nginx_main_user", aliases: &["nginx_user"], default: "" },
-    Row { name: "nginx_worker_processes", aliases: &["nginx_main_worker_processes"], default: "auto" },
+    SettingRow { name: "nginx_main_user", aliases: &["nginx_user"], default: "" },
+    SettingRow { name: "nginx_worker_processes", aliases: &["nginx_main_worker_processes"], default: "auto" },
 ];
 
 /// Settings about what is not there. Logs other than the access log are one here, on standard error.
@@ -262,28 +266,28 @@ const UNSUPPORTED: &[&str] = &[
 ];
 
 /// Names that are told by how they begin, where no table has the whole name.
-const FAMILIES: &[(&str, Known)] = &[
-    ("cassandra_", Known::Meaningless),
-    ("db_", Known::Meaningless),
-    ("pg_", Known::Meaningless),
-    ("process_secrets_", Known::Meaningless),
+const FAMILIES: &[(&str, SettingKind)] = &[
+    ("cassandra_", SettingKind::Meaningless),
+    ("db_", SettingKind::Meaningless),
+    ("pg_", SettingKind::Meaningless),
+    ("process_secrets_", SettingKind::Meaningless),
     // Directives of nginx: `nginx_http_...`, `nginx_proxy_...`, `nginx_main_...` and the rest.
-    ("nginx_", Known::Unsupported),
-    ("pluginserver_", Known::Unsupported),
-    ("vault_", Known::Unsupported),
+    ("nginx_", SettingKind::Unsupported),
+    ("pluginserver_", SettingKind::Unsupported),
+    ("vault_", SettingKind::Unsupported),
 ];
 
 /// What becomes of a setting; none if Kong does not know it either.
-pub(super) fn lookup(name: &str) -> Option<Known> {
+pub(super) fn lookup(name: &str) -> Option<SettingKind> {
     let row = SUPPORTED.iter().find(|row| row.name == name || row.aliases.contains(&name));
     if let Some(row) = row {
-        return Some(Known::Supported(row.name));
+        return Some(SettingKind::Supported(row.name));
     }
     if MEANINGLESS.contains(&name) {
-        return Some(Known::Meaningless);
+        return Some(SettingKind::Meaningless);
     }
     if UNSUPPORTED.contains(&name) || guards::is_guard(name) {
-        return Some(Known::Unsupported);
+        return Some(SettingKind::Unsupported);
     }
     FAMILIES.iter().find(|(start, _)| name.starts_with(start)).map(|(_, known)| *known)
 }
@@ -300,20 +304,20 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(name: &str, expected: Option<Known>) {
+    fn check(name: &str, expected: Option<SettingKind>) {
         assert_eq!(lookup(name), expected, "{name}");
     }
 
     #[test]
     fn every_name_has_its_fate() {
-        check("proxy_listen", Some(Known::Supported("proxy_listen")));
-        check("nginx_proxy_real_ip_header", Some(Known::Supported("real_ip_header")));
-        check("client_max_body_size", Some(Known::Supported("nginx_http_client_max_body_size")));
-        check("nginx_daemon", Some(Known::Meaningless));
-        check("pg_password", Some(Known::Meaningless));
-        check("ssl_dhparam", Some(Known::Unsupported));
-        check("nginx_http_lua_shared_dict", Some(Known::Unsupported));
-        check("vault_env_prefix", Some(Known::Unsupported));
+        check("proxy_listen", Some(SettingKind::Supported("proxy_listen")));
+        check("nginx_proxy_real_ip_header", Some(SettingKind::Supported("real_ip_header")));
+        check("client_max_body_size", Some(SettingKind::Supported("nginx_http_client_max_body_size")));
+        check("nginx_daemon", Some(SettingKind::Meaningless));
+        check("pg_password", Some(SettingKind::Meaningless));
+        check("ssl_dhparam", Some(SettingKind::Unsupported));
+        check("nginx_http_lua_shared_dict", Some(SettingKind::Unsupported));
+        check("vault_env_prefix", Some(SettingKind::Unsupported));
         check("proxy_listne", None);
     }
 

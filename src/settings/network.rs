@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{error::Fault, value::list};
+use super::{error::SettingFault, value::list};
 use crate::ip_network::IpNetwork;
 
 /// Whom to believe about the client of a request.
@@ -41,14 +41,14 @@ impl PortMaps {
 }
 
 /// Reads `trusted_ips`.
-pub(super) fn trusted_ips(name: &str, text: &str) -> Result<TrustedIps, Fault> {
+pub(super) fn trusted_ips(name: &str, text: &str) -> Result<TrustedIps, SettingFault> {
     let mut trusted = TrustedIps::default();
     for item in list(text) {
         match IpNetwork::parse(item) {
             Some(network) => trusted.networks.push(network),
             None if item == "unix:" => trusted.unix = true,
             None => {
-                return Err(Fault::new(
+                return Err(SettingFault::new(
                     format!(
                         "{name} must be a comma separated list in the form of IPv4 or IPv6 address or CIDR block \
                          or 'unix:', got '{item}'"
@@ -62,13 +62,13 @@ pub(super) fn trusted_ips(name: &str, text: &str) -> Result<TrustedIps, Fault> {
 }
 
 /// Reads `port_maps`.
-pub(super) fn port_maps(name: &str, text: &str) -> Result<PortMaps, Fault> {
+pub(super) fn port_maps(name: &str, text: &str) -> Result<PortMaps, SettingFault> {
     let mut maps = PortMaps::default();
     for item in list(text) {
         let ports =
             item.split_once(':').and_then(|(public, listener)| Some((port(public)?, port(listener)?)));
         let Some((public, listener)) = ports else {
-            return Err(Fault::new(
+            return Err(SettingFault::new(
                 format!("invalid port mapping (`{name}`): {item}"),
                 "write the port that clients see, a colon, and the port of the listener, as in `80:8000`",
             ));

@@ -4,22 +4,22 @@ use std::fmt;
 
 use super::{
     ClientCertificates,
-    choice::Word,
-    error::Fault,
-    layers::Layers,
+    choice::SettingWord,
+    error::SettingFault,
+    layers::SettingLayers,
     value::{list, nearest},
 };
 
 /// How TLS is spoken.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tls {
+pub struct ListenerTls {
     /// `ssl_cert`, `ssl_cert_key`: what the proxy shows to clients whose server name no certificate of the
     /// configuration is for; by default none, and one is generated.
-    pub proxy: Given,
+    pub proxy: CertificateFiles,
     /// `admin_ssl_cert`, `admin_ssl_cert_key`: the same for the Admin API.
-    pub admin: Given,
+    pub admin: CertificateFiles,
     /// `status_ssl_cert`, `status_ssl_cert_key`: the same for the status listener.
-    pub status: Given,
+    pub status: CertificateFiles,
     /// What the proxy asks of certificates of clients.
     pub proxy_clients: ClientCertificates,
     /// The same for the Admin API.
@@ -27,11 +27,11 @@ pub struct Tls {
     /// The same for the status listener.
     pub status_clients: ClientCertificates,
     /// `ssl_protocols`: the versions of TLS; by default `TLSv1.2 TLSv1.3`. Older ones are not spoken.
-    pub protocols: Protocols,
+    pub protocols: TlsProtocols,
     /// `ssl_cipher_suite`: which ciphers are spoken; by default `intermediate`.
     pub cipher_suite: CipherSuite,
     /// `ssl_ciphers`: the ciphers of the suite `custom`, under OpenSSL's names.
-    pub ciphers: Ciphers,
+    pub ciphers: CipherNames,
     /// `ssl_prefer_server_ciphers`: whether our order of ciphers counts, and not the client's; by default it does.
     pub prefer_server_ciphers: bool,
     /// `ssl_session_tickets`: whether clients get tickets to resume their sessions with; by default they do.
@@ -41,14 +41,14 @@ pub struct Tls {
     pub trusted: Vec<String>,
     /// `client_ssl_cert`, `client_ssl_cert_key`: what upstreams are shown that ask, if the Service does not say, and
     /// only with `client_ssl`; by default nothing.
-    pub client: Given,
+    pub client: CertificateFiles,
     /// `client_ssl`: whether upstreams are shown it; by default off.
     pub client_ssl: bool,
 }
 
 /// Certificates and their keys, as they were given: paths, PEM or base64. As many keys as certificates.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Given {
+pub struct CertificateFiles {
     /// The certificates.
     pub certificates: Vec<String>,
     /// Their private keys.
@@ -57,7 +57,7 @@ pub struct Given {
 
 /// The versions of TLS that are spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Protocols {
+pub struct TlsProtocols {
     /// TLS 1.2.
     pub tls12: bool,
     /// TLS 1.3.
@@ -79,9 +79,9 @@ pub enum CipherSuite {
 
 /// Names of ciphers, OpenSSL's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ciphers(pub Vec<String>);
+pub struct CipherNames(pub Vec<String>);
 
-impl Word for CipherSuite {
+impl SettingWord for CipherSuite {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("modern", Self::Modern),
         ("intermediate", Self::Intermediate),
@@ -90,28 +90,28 @@ impl Word for CipherSuite {
     ];
 }
 
-impl Default for Tls {
+impl Default for ListenerTls {
     fn default() -> Self {
         Self {
-            proxy: Given::default(),
-            admin: Given::default(),
-            status: Given::default(),
+            proxy: CertificateFiles::default(),
+            admin: CertificateFiles::default(),
+            status: CertificateFiles::default(),
             proxy_clients: ClientCertificates::default(),
             admin_clients: ClientCertificates::default(),
             status_clients: ClientCertificates::default(),
-            protocols: Protocols { tls12: true, tls13: true },
+            protocols: TlsProtocols { tls12: true, tls13: true },
             cipher_suite: CipherSuite::Intermediate,
-            ciphers: Ciphers::default(),
+            ciphers: CipherNames::default(),
             prefer_server_ciphers: true,
             session_tickets: true,
             trusted: Vec::new(),
-            client: Given::default(),
+            client: CertificateFiles::default(),
             client_ssl: false,
         }
     }
 }
 
-impl fmt::Debug for Given {
+impl fmt::Debug for CertificateFiles {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What is given may be the key itself.
         write!(out, "Given({})", self.certificates.len())
@@ -121,37 +121,37 @@ impl fmt::Debug for Given {
 const VERSIONS: [&str; 6] = ["TLSv1.2", "TLSv1.3", "TLSv1.1", "TLSv1", "SSLv3", "SSLv2"];
 
 /// Reads versions of TLS, parted by blanks; those before 1.2 are not spoken.
-pub(super) fn protocols(name: &str, text: &str) -> Result<Protocols, Fault> {
+pub(super) fn protocols(name: &str, text: &str) -> Result<TlsProtocols, SettingFault> {
     let words: Vec<&str> = text.split_whitespace().collect();
     if let Some(word) = words.iter().find(|word| !VERSIONS.contains(word)) {
         let guess =
             nearest(word, VERSIONS).map_or_else(String::new, |it| format!("; perhaps {it} was meant"));
         let help = format!("write one or both of `TLSv1.2 TLSv1.3`{guess}");
-        return Err(Fault::new(format!("{name} has an invalid value: '{word}'"), help));
+        return Err(SettingFault::new(format!("{name} has an invalid value: '{word}'"), help));
     }
-    let read = Protocols { tls12: words.contains(&"TLSv1.2"), tls13: words.contains(&"TLSv1.3") };
+    let read = TlsProtocols { tls12: words.contains(&"TLSv1.2"), tls13: words.contains(&"TLSv1.3") };
     if read.tls12 || read.tls13 {
         return Ok(read);
     }
     let message = format!("{name} leaves no version that is spoken here: '{text}'");
-    Err(Fault::new(message, "write one or both of `TLSv1.2 TLSv1.3`"))
+    Err(SettingFault::new(message, "write one or both of `TLSv1.2 TLSv1.3`"))
 }
 
 /// Reads names of ciphers, parted by colons.
 #[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
-pub(super) fn ciphers(_: &str, text: &str) -> Result<Ciphers, Fault> {
+pub(super) fn ciphers(_: &str, text: &str) -> Result<CipherNames, SettingFault> {
     let names = text.split([':', ',', ' ']).map(str::trim).filter(|it| !it.is_empty());
-    Ok(Ciphers(names.map(str::to_owned).collect()))
+    Ok(CipherNames(names.map(str::to_owned).collect()))
 }
 
 /// Reads a list of certificates or keys.
 #[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
-pub(super) fn pems(_: &str, text: &str) -> Result<Vec<String>, Fault> {
+pub(super) fn pems(_: &str, text: &str) -> Result<Vec<String>, SettingFault> {
     Ok(list(text).into_iter().map(str::to_owned).collect())
 }
 
 /// Refuses certificates without keys, and keys without certificates.
-pub(super) fn check(layers: &mut Layers, tls: &Tls) {
+pub(super) fn check(layers: &mut SettingLayers, tls: &ListenerTls) {
     let all = [
         (&tls.proxy, "ssl_cert", "ssl_cert_key"),
         (&tls.admin, "admin_ssl_cert", "admin_ssl_cert_key"),
@@ -170,14 +170,14 @@ pub(super) fn check(layers: &mut Layers, tls: &Tls) {
             format!("{certificates} names {many} and {keys} {of}")
         };
         let help = format!("give each of {certificates} its key at the same place of {keys}");
-        layers.wrong.push(Fault::new(message, help).at(origin));
+        layers.wrong.push(SettingFault::new(message, help).at(origin));
     }
     if tls.client_ssl
         && tls.client.certificates.is_empty()
         && let Some(origin) = layers.get("client_ssl").map(|it| it.origin.clone())
     {
         let help = "name it by client_ssl_cert, and its key by client_ssl_cert_key";
-        layers.wrong.push(Fault::new("client_ssl_cert must be specified".to_owned(), help).at(origin));
+        layers.wrong.push(SettingFault::new("client_ssl_cert must be specified".to_owned(), help).at(origin));
     }
 }
 

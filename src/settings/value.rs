@@ -9,8 +9,8 @@ use std::{
 use http::HeaderName;
 
 use super::{
-    choice::{AccessLog, PluginSelection, RealIpHeader, Word},
-    error::Fault,
+    choice::{AccessLogTarget, PluginSelection, RealIpHeader, SettingWord},
+    error::SettingFault,
 };
 
 /// The items of a comma-separated list, trimmed, without empty ones.
@@ -19,7 +19,7 @@ pub(super) fn list(text: &str) -> Vec<&str> {
 }
 
 /// Reads one of a few words.
-pub(super) fn word<T: Word>(name: &str, text: &str) -> Result<T, Fault> {
+pub(super) fn word<T: SettingWord>(name: &str, text: &str) -> Result<T, SettingFault> {
     if let Some((_, value)) = T::WORDS.iter().find(|(word, _)| *word == text) {
         return Ok(*value);
     }
@@ -29,54 +29,54 @@ pub(super) fn word<T: Word>(name: &str, text: &str) -> Result<T, Fault> {
         || String::from("write one of these words"),
         |near| format!("perhaps `{near}` was meant"),
     );
-    Err(Fault::new(format!("{name} has an invalid value: '{text}' ({all})"), help))
+    Err(SettingFault::new(format!("{name} has an invalid value: '{text}' ({all})"), help))
 }
 
 /// Reads a switch. Kong takes any other word for `off`; we refuse it (ours).
-pub(super) fn switch(name: &str, text: &str) -> Result<bool, Fault> {
+pub(super) fn switch(name: &str, text: &str) -> Result<bool, SettingFault> {
     match text {
         "on" | "true" => Ok(true),
         "off" | "false" => Ok(false),
-        _ => Err(Fault::new(format!("{name} is not a boolean: '{text}'"), "write `on` or `off`")),
+        _ => Err(SettingFault::new(format!("{name} is not a boolean: '{text}'"), "write `on` or `off`")),
     }
 }
 
 /// Reads a whole number from zero.
-pub(super) fn number(name: &str, text: &str) -> Result<u64, Fault> {
+pub(super) fn number(name: &str, text: &str) -> Result<u64, SettingFault> {
     if let Some(digits) = text.strip_prefix('-')
         && is_digits(digits)
     {
         let help = "write a whole number, with 0 as the least";
-        return Err(Fault::new(format!("{name} must be 0 or greater"), help));
+        return Err(SettingFault::new(format!("{name} must be 0 or greater"), help));
     }
     let read = if is_digits(text) { text.parse().ok() } else { None };
     read.ok_or_else(|| {
-        Fault::new(format!("{name} is not a number: '{text}'"), "write a whole number without a unit")
+        SettingFault::new(format!("{name} is not a number: '{text}'"), "write a whole number without a unit")
     })
 }
 
 /// Reads a whole number that counts things in memory.
-pub(super) fn count(name: &str, text: &str) -> Result<usize, Fault> {
+pub(super) fn count(name: &str, text: &str) -> Result<usize, SettingFault> {
     Ok(usize::try_from(number(name, text)?).unwrap_or(usize::MAX))
 }
 
 /// Reads a number for which 0 means that there is no limit.
-pub(super) fn limit(name: &str, text: &str) -> Result<Option<NonZeroU64>, Fault> {
+pub(super) fn limit(name: &str, text: &str) -> Result<Option<NonZeroU64>, SettingFault> {
     Ok(NonZeroU64::new(number(name, text)?))
 }
 
 /// Reads whole seconds; more than a `u32` holds are as good as that many.
-pub(super) fn seconds(name: &str, text: &str) -> Result<Duration, Fault> {
+pub(super) fn seconds(name: &str, text: &str) -> Result<Duration, SettingFault> {
     Ok(Duration::from_secs(number(name, text)?.min(u64::from(u32::MAX))))
 }
 
 /// Reads seconds for which 0 means that there is no end.
-pub(super) fn seconds_or_never(name: &str, text: &str) -> Result<Option<Duration>, Fault> {
+pub(super) fn seconds_or_never(name: &str, text: &str) -> Result<Option<Duration>, SettingFault> {
     Ok(Some(seconds(name, text)?).filter(|it| !it.is_zero()))
 }
 
 /// Reads a size in bytes as nginx does: digits, then `k`, `m` or `g` for powers of 1024; 0 means no limit.
-pub(super) fn size(name: &str, text: &str) -> Result<Option<NonZeroU64>, Fault> {
+pub(super) fn size(name: &str, text: &str) -> Result<Option<NonZeroU64>, SettingFault> {
     let (digits, unit) = match text.as_bytes() {
         [.., b'k' | b'K'] => (&text[..text.len() - 1], 1 << 10),
         [.., b'm' | b'M'] => (&text[..text.len() - 1], 1 << 20),
@@ -85,7 +85,7 @@ pub(super) fn size(name: &str, text: &str) -> Result<Option<NonZeroU64>, Fault> 
     };
     let bytes = if is_digits(digits) { digits.parse().ok() } else { None };
     bytes.and_then(|number: u64| number.checked_mul(unit)).map(NonZeroU64::new).ok_or_else(|| {
-        Fault::new(
+        SettingFault::new(
             format!("{name} is not a size: '{text}'"),
             "write bytes, or kilobytes as `8k`, megabytes as `10m`, gigabytes as `1g`; `0` is no limit",
         )
@@ -93,13 +93,13 @@ pub(super) fn size(name: &str, text: &str) -> Result<Option<NonZeroU64>, Fault> 
 }
 
 /// Reads how many threads serve.
-pub(super) fn threads(name: &str, text: &str) -> Result<Option<NonZeroUsize>, Fault> {
+pub(super) fn threads(name: &str, text: &str) -> Result<Option<NonZeroUsize>, SettingFault> {
     if text == "auto" {
         return Ok(None);
     }
     let threads = if is_digits(text) { text.parse().ok() } else { None };
     threads.filter(|threads: &NonZeroUsize| threads.get() <= 1024).map(Some).ok_or_else(|| {
-        Fault::new(
+        SettingFault::new(
             format!("{name} is not a number of workers: '{text}'"),
             "write `auto` for one thread for each core, or a number from 1 to 1024",
         )
@@ -107,32 +107,32 @@ pub(super) fn threads(name: &str, text: &str) -> Result<Option<NonZeroUsize>, Fa
 }
 
 /// Reads how many streams a client may have open.
-pub(super) fn streams(name: &str, text: &str) -> Result<NonZeroU32, Fault> {
+pub(super) fn streams(name: &str, text: &str) -> Result<NonZeroU32, SettingFault> {
     let many = u32::try_from(number(name, text)?).ok().and_then(NonZeroU32::new);
-    many.ok_or_else(|| Fault::new(format!("{name} must be 1 or greater"), "write a number as `128`"))
+    many.ok_or_else(|| SettingFault::new(format!("{name} must be 1 or greater"), "write a number as `128`"))
 }
 
 /// Reads the place of an access log; a format after the place is left to the caller to warn about.
-pub(super) fn access_log(name: &str, text: &str) -> Result<AccessLog, Fault> {
+pub(super) fn access_log(name: &str, text: &str) -> Result<AccessLogTarget, SettingFault> {
     match text.split_ascii_whitespace().next().unwrap_or("off") {
-        "off" => Ok(AccessLog::Off),
-        "/dev/stdout" => Ok(AccessLog::Stdout),
-        "/dev/stderr" => Ok(AccessLog::Stderr),
-        place if place.starts_with("syslog:") => Err(Fault::new(
+        "off" => Ok(AccessLogTarget::Off),
+        "/dev/stdout" => Ok(AccessLogTarget::Stdout),
+        "/dev/stderr" => Ok(AccessLogTarget::Stderr),
+        place if place.starts_with("syslog:") => Err(SettingFault::new(
             format!("{name} cannot be sent to syslog: '{place}'"),
             "write `off`, `/dev/stdout`, `/dev/stderr` or the path of a file",
         )),
-        path => Ok(AccessLog::File(PathBuf::from(path))),
+        path => Ok(AccessLogTarget::File(PathBuf::from(path))),
     }
 }
 
 /// Reads the name of the header that names the client.
-pub(super) fn real_ip_header(name: &str, text: &str) -> Result<RealIpHeader, Fault> {
+pub(super) fn real_ip_header(name: &str, text: &str) -> Result<RealIpHeader, SettingFault> {
     if text == "proxy_protocol" {
         return Ok(RealIpHeader::ProxyProtocol);
     }
     HeaderName::from_bytes(text.as_bytes()).map(RealIpHeader::Header).map_err(|_| {
-        Fault::new(
+        SettingFault::new(
             format!("{name} is not the name of a header: '{text}'"),
             "write a header as `X-Real-IP` or `X-Forwarded-For`, or `proxy_protocol`",
         )
@@ -141,7 +141,7 @@ pub(super) fn real_ip_header(name: &str, text: &str) -> Result<RealIpHeader, Fau
 
 /// Reads which plugins may be used. An empty choice is written `off`.
 #[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
-pub(super) fn plugins(_: &str, text: &str) -> Result<PluginSelection, Fault> {
+pub(super) fn plugins(_: &str, text: &str) -> Result<PluginSelection, SettingFault> {
     let items = list(text);
     if items.first() == Some(&"off") {
         return Ok(PluginSelection { bundled: false, named: Vec::new() });
@@ -171,7 +171,7 @@ mod tests {
 
     #[track_caller]
     fn check<T: std::fmt::Debug + PartialEq>(
-        read: fn(&str, &str) -> Result<T, Fault>,
+        read: fn(&str, &str) -> Result<T, SettingFault>,
         text: &str,
         expected: Result<T, &str>,
     ) {
@@ -248,10 +248,14 @@ mod tests {
 
     #[test]
     fn an_access_log_has_a_place() {
-        check(access_log, "off", Ok(AccessLog::Off));
-        check(access_log, "/dev/stdout", Ok(AccessLog::Stdout));
-        check(access_log, "/dev/stderr", Ok(AccessLog::Stderr));
-        check(access_log, "logs/access.log basic", Ok(AccessLog::File(PathBuf::from("logs/access.log"))));
+        check(access_log, "off", Ok(AccessLogTarget::Off));
+        check(access_log, "/dev/stdout", Ok(AccessLogTarget::Stdout));
+        check(access_log, "/dev/stderr", Ok(AccessLogTarget::Stderr));
+        check(
+            access_log,
+            "logs/access.log basic",
+            Ok(AccessLogTarget::File(PathBuf::from("logs/access.log"))),
+        );
         check(
             access_log,
             "syslog:server=localhost",

@@ -15,11 +15,11 @@ use crate::{
 
 /// The balancers of one configuration.
 #[derive(Debug, Default)]
-pub(super) struct Balancers(HashMap<Uuid, Kept>);
+pub(super) struct Balancers(HashMap<Uuid, KeptBalancer>);
 
 /// A balancer, and what it was made from.
 #[derive(Debug)]
-struct Kept {
+struct KeptBalancer {
     upstream: Value,
     targets: Vec<Value>,
     check_tls: Arc<TlsSettings>,
@@ -51,7 +51,7 @@ impl Balancers {
                 }
             };
             let targets = targets().map(|it| it.record.clone()).collect();
-            (upstream.id, Kept { upstream: upstream.record.clone(), targets, check_tls, balancer })
+            (upstream.id, KeptBalancer { upstream: upstream.record.clone(), targets, check_tls, balancer })
         };
         Self(entities.upstreams.iter().map(one).collect())
     }

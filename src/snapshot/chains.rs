@@ -6,70 +6,73 @@ use std::{collections::HashMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    entity::{ConsumerIndex, RouteIndex, Scope, ServiceIndex},
-    plugin::{Chain, Def, Overlay, Plugin, Step},
+    entity::{ConsumerIndex, PluginScope, RouteIndex, ServiceIndex},
+    plugin::{ChainStep, ConsumerOverrides, Plugin, PluginChain, PluginDef},
 };
 
 /// All instances, by what they are bound to besides Consumers.
 #[derive(Default)]
-pub(super) struct Instances(FxHashMap<(Option<RouteIndex>, Option<ServiceIndex>), Bound>);
+pub(super) struct PluginInstances(FxHashMap<(Option<RouteIndex>, Option<ServiceIndex>), ScopedInstances>);
 
 /// Instances that are bound to the same Route and Service.
 #[derive(Default)]
-struct Bound {
+struct ScopedInstances {
     /// For everyone.
-    all: Vec<Instance>,
+    all: Vec<PluginInstance>,
     /// For one Consumer each, by the name of the plugin.
-    own: HashMap<&'static str, Own>,
+    own: HashMap<&'static str, ConsumerInstances>,
 }
 
-struct Own {
+struct ConsumerInstances {
     priority: i32,
-    overlay: Arc<Overlay>,
+    overlay: Arc<ConsumerOverrides>,
 }
 
 #[derive(Clone)]
-struct Instance {
+struct PluginInstance {
     priority: i32,
     name: &'static str,
     plugin: Arc<dyn Plugin>,
 }
 
-impl Instances {
+impl PluginInstances {
     /// Adds an instance of a plugin.
-    pub(super) fn add(&mut self, scope: Scope, def: &Def, plugin: Arc<dyn Plugin>) {
-        let Scope { route, service, consumer } = scope;
-        let Def { priority, name, .. } = *def;
+    pub(super) fn add(&mut self, scope: PluginScope, def: &PluginDef, plugin: Arc<dyn Plugin>) {
+        let PluginScope { route, service, consumer } = scope;
+        let PluginDef { priority, name, .. } = *def;
         let bound = self.0.entry((route, service)).or_default();
         match consumer {
-            None => bound.all.push(Instance { priority, name, plugin }),
+            None => bound.all.push(PluginInstance { priority, name, plugin }),
             Some(ConsumerIndex(consumer)) => {
-                let own = bound.own.entry(name).or_insert_with(|| Own { priority, overlay: Arc::default() });
+                let own = bound
+                    .own
+                    .entry(name)
+                    .or_insert_with(|| ConsumerInstances { priority, overlay: Arc::default() });
                 Arc::make_mut(&mut own.overlay).insert(consumer, plugin);
             }
         }
     }
 
     /// The plugins of requests that no Route takes; nobody is known there.
-    pub(super) fn global(&self) -> Chain {
-        let mut chain = Chain::default();
+    pub(super) fn global(&self) -> PluginChain {
+        let mut chain = PluginChain::default();
         for it in self.0.get(&(None, None)).into_iter().flat_map(|bound| &bound.all) {
             let plugin = Some(it.plugin.clone());
-            chain.add(Step { priority: it.priority, name: it.name, plugin, overlay: None });
+            chain.add(ChainStep { priority: it.priority, name: it.name, plugin, overlay: None });
         }
         chain
     }
 
     /// The plugins of a Route.
-    pub(super) fn of_route(&self, route: RouteIndex, service: Option<ServiceIndex>) -> Chain {
+    pub(super) fn of_route(&self, route: RouteIndex, service: Option<ServiceIndex>) -> PluginChain {
         let both = service.map(|_| (Some(route), service));
         let of_service = service.map(|_| (None, service));
         let of_route = Some((Some(route), None));
         let bound = |key: Option<_>| key.and_then(|key| self.0.get(&key));
         if self.0.is_empty() {
-            return Chain::default();
+            return PluginChain::default();
         }
-        let mut steps: HashMap<&'static str, Step> = HashMap::new();
+        let mut steps: HashMap<&'static str, ChainStep> = HashMap::new();
         for bound in [Some((None, None)), of_service, of_route, both].into_iter().filter_map(bound) {
             for it in &bound.all {
                 step(&mut steps, it.name, it.priority).plugin = Some(it.plugin.clone());
@@ -85,7 +88,7 @@ impl Instances {
                 }
             }
         }
-        let mut chain = Chain::default();
+        let mut chain = PluginChain::default();
         for step in steps.into_values() {
             chain.add(step);
         }
@@ -93,12 +96,16 @@ impl Instances {
     }
 }
 
-fn step<'a>(steps: &'a mut HashMap<&'static str, Step>, name: &'static str, priority: i32) -> &'a mut Step {
-    steps.entry(name).or_insert_with(|| Step { priority, name, plugin: None, overlay: None })
+fn step<'a>(
+    steps: &'a mut HashMap<&'static str, ChainStep>,
+    name: &'static str,
+    priority: i32,
+) -> &'a mut ChainStep {
+    steps.entry(name).or_insert_with(|| ChainStep { priority, name, plugin: None, overlay: None })
 }
 
 /// Puts what is narrower over what is there; as long as there is one layer only, all Routes share it.
-fn lay_over(step: &mut Step, narrower: &Arc<Overlay>) {
+fn lay_over(step: &mut ChainStep, narrower: &Arc<ConsumerOverrides>) {
     match &mut step.overlay {
         None => step.overlay = Some(narrower.clone()),
         Some(wider) => {
@@ -123,8 +130,8 @@ mod tests {
     const CONSUMER: ConsumerIndex = ConsumerIndex(7);
 
     /// `crs` is bound to Consumer, Route and Service, `g` to nothing.
-    fn scope(text: &str) -> Scope {
-        Scope {
+    fn scope(text: &str) -> PluginScope {
+        PluginScope {
             route: text.contains('r').then_some(ROUTE),
             service: text.contains('s').then_some(SERVICE),
             consumer: text.contains('c').then_some(CONSUMER),
@@ -135,7 +142,7 @@ mod tests {
     #[track_caller]
     fn check(scopes: &str, consumer: &str, others: &str) {
         let def = find("request-termination").unwrap();
-        let mut instances = Instances::default();
+        let mut instances = PluginInstances::default();
         let mut made: Vec<(&str, Arc<dyn Plugin>)> = Vec::new();
         for text in scopes.split(' ') {
             let plugin: Arc<dyn Plugin> = Arc::new(Marked(1));

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::{
     diag::plural,
     document::Value,
-    entity::{Entities, Record, says_the_same},
+    entity::{Entities, EntityRecord, says_the_same},
 };
 
 /// Most names that a list spells out.
@@ -61,8 +61,8 @@ pub fn changes(before: &Entities, after: &Entities) -> String {
 fn open<'a>(
     entities: &'a Entities,
     others: &FxHashSet<usize>,
-) -> FxHashMap<(&'static str, &'a str), &'a Record> {
-    let is_open = |it: &&Record| it.value.address().is_none_or(|it| !others.contains(&it));
+) -> FxHashMap<(&'static str, &'a str), &'a EntityRecord> {
+    let is_open = |it: &&EntityRecord| it.value.address().is_none_or(|it| !others.contains(&it));
     entities.records.iter().filter(is_open).map(|it| ((it.collection(), it.id()), it)).collect()
 }
 
@@ -82,7 +82,7 @@ struct Found {
 }
 
 impl Found {
-    fn note(&mut self, verb: Verb, record: &Record) {
+    fn note(&mut self, verb: Verb, record: &EntityRecord) {
         let owner = record.value.get("consumer").and_then(|it| it.get("id")).and_then(Value::as_str);
         match owner.filter(|_| record.collection() != "plugins") {
             Some(owner) => drop(self.owners.insert(owner.to_owned())),
@@ -137,19 +137,19 @@ fn name(record: &Value) -> String {
 mod tests {
     use super::*;
     use crate::{
-        config::{Format, parse},
-        diag::Source,
+        config::{DeclarativeFormat, parse},
+        diag::SourceFile,
         entity::DOCUMENT,
-        plugin::{Bundled, EnabledPlugins},
-        schema::Kind,
+        plugin::{BundledPlugins, EnabledPlugins},
+        schema::FieldKind,
     };
 
     fn entities(text: &str) -> Entities {
         let text = format!("_format_version: \"3.0\"\n{text}");
         parse(
-            &Source::new("kong.yaml", text),
-            Format::Deck,
-            &Bundled { expressions: false, enabled: EnabledPlugins::ALL },
+            &SourceFile::new("kong.yaml", text),
+            DeclarativeFormat::Deck,
+            &BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL },
             0,
         )
         .unwrap()
@@ -185,13 +185,14 @@ mod tests {
     #[test]
     fn no_kind_of_entity_is_forgotten() {
         for field in DOCUMENT {
-            let Kind::Entities(entity, _) = field.kind else { continue };
+            let FieldKind::Entities(entity, _) = field.kind else { continue };
             let entity = entity();
             let of = |id: &str| {
                 let value = [("id", Value::from(id)), ("name", Value::from("n"))]
                     .into_iter()
                     .collect::<crate::document::Mapping>();
-                let record = Record { entity, value: value.into(), at: crate::document::Path::root() };
+                let record =
+                    EntityRecord { entity, value: value.into(), at: crate::document::NodePath::root() };
                 Entities { records: vec![record], ..Entities::default() }
             };
             let said = changes(&of("a"), &of("b"));

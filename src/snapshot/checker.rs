@@ -6,25 +6,25 @@ use super::tls;
 use crate::{
     diag::Diagnostic,
     document::Value,
-    entity::{CaCertificate, Certificate, Record, Route},
-    router::{Options, Router},
+    entity::{CaCertificate, Certificate, EntityRecord, Route},
+    router::{Router, RouterOptions},
 };
 
 /// Looks at single records as a Compiler would.
 #[derive(Clone, Copy, Debug)]
-pub struct Checker {
-    options: Options,
+pub struct SnapshotChecker {
+    options: RouterOptions,
 }
 
-impl Checker {
-    pub(super) const fn new(options: Options) -> Self {
+impl SnapshotChecker {
+    pub(super) const fn new(options: RouterOptions) -> Self {
         Self { options }
     }
 
     /// What is wrong with a complete record: a certificate whose key is another's, a Route that cannot be matched.
     /// What a vault holds is not looked at.
     #[must_use]
-    pub fn faults(&self, record: &Record) -> Vec<Diagnostic> {
+    pub fn faults(&self, record: &EntityRecord) -> Vec<Diagnostic> {
         let mut wrong = Vec::new();
         let (value, at) = (&record.value, &record.at);
         let in_vault =

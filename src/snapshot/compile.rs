@@ -7,30 +7,32 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    Checker, Destination, Snapshot, Step, UpstreamTls,
+    Destination, RouteStep, Snapshot, SnapshotChecker, UpstreamTls,
     balancers::Balancers,
-    chains::Instances,
+    chains::PluginInstances,
     consumers, destinations, reach,
-    reusable::{Kept, Made, Reusable},
+    reusable::{CompiledPlugin, Reusable, ReusablePlugin},
     tls,
 };
 use crate::{
-    config::{self, Config, EMPTY_HASH, Origin},
+    config::{self, Config, ConfigOrigin, EMPTY_HASH},
     diag::Diagnostic,
-    entity::{Entities, Plugin as Entry, Route, RouteIndex, Upstream},
+    entity::{Entities, PluginEntity as Entry, Route, RouteIndex, Upstream},
     file_read::FileReader,
-    metrics::Groups,
-    plugin::{self, Bundled, Chain, Consumers, EnabledPlugins, Matched, Resources, Setup},
-    router::{self, Calculation, Flavor, Router},
-    tls::Certificates,
+    metrics::MetricGroups,
+    plugin::{
+        self, BundledPlugins, Consumers, EnabledPlugins, MatchedRoute, PluginChain, PluginSetup, Resources,
+    },
+    router::{self, MatchFlavor, PriorityCalculation, Router},
+    tls::CertificateTable,
     upstream::TlsSettings,
 };
 
 /// Makes Snapshots, and keeps what the next one can use again.
 #[derive(Debug)]
-pub struct Compiler {
+pub struct SnapshotCompiler {
     specs: PathBuf,
-    options: router::Options,
+    options: router::RouterOptions,
     generation: u64,
     /// Of the Snapshot that is current, and of no other: what was compiled and not adopted leaves no trace.
     reusable: Reusable,
@@ -42,7 +44,7 @@ pub struct Compiler {
 
 /// A Snapshot, and what came to light while it was made.
 #[derive(Debug)]
-pub struct Compiled {
+pub struct CompiledSnapshot {
     /// The Snapshot.
     pub snapshot: Snapshot,
     /// What the author should know.
@@ -52,16 +54,16 @@ pub struct Compiled {
     pub(super) reusable: Reusable,
 }
 
-impl Compiler {
+impl SnapshotCompiler {
     /// Looks at single records as this does.
     #[must_use]
-    pub const fn checker(&self) -> Checker {
-        Checker::new(self.options)
+    pub const fn checker(&self) -> SnapshotChecker {
+        SnapshotChecker::new(self.options)
     }
 
     /// Makes Snapshots whose plugins find their files in `specs`.
     #[must_use]
-    pub fn new(specs: PathBuf, options: router::Options) -> Self {
+    pub fn new(specs: PathBuf, options: router::RouterOptions) -> Self {
         Self {
             specs,
             options,
@@ -100,8 +102,11 @@ impl Compiler {
 
     /// The plugins that it reads, and whether routes may be expressions.
     #[must_use]
-    pub const fn plugins(&self) -> Bundled {
-        Bundled { expressions: matches!(self.options.flavor, Flavor::Expressions), enabled: self.enabled }
+    pub const fn plugins(&self) -> BundledPlugins {
+        BundledPlugins {
+            expressions: matches!(self.options.flavor, MatchFlavor::Expressions),
+            enabled: self.enabled,
+        }
     }
 
     /// The files beside the configuration that the current Snapshot was made from.
@@ -117,7 +122,7 @@ impl Compiler {
     }
 
     /// Takes note that this becomes the current configuration: what it shares with the next one is used again.
-    pub fn adopt(&mut self, compiled: &mut Compiled) {
+    pub fn adopt(&mut self, compiled: &mut CompiledSnapshot) {
         self.reusable = std::mem::take(&mut compiled.reusable);
         self.generation = compiled.snapshot.generation;
     }
@@ -132,16 +137,16 @@ impl Compiler {
             generation: 0,
             loaded_at: SystemTime::now(),
             entities: Entities::default(),
-            origin: Origin::default(),
+            origin: ConfigOrigin::default(),
             router: Arc::new(router),
             router_notes: Vec::new(),
             options: self.options,
             steps: Vec::new(),
             destinations: Vec::new(),
-            global: Chain::default(),
-            certificates: Certificates::default(),
+            global: PluginChain::default(),
+            certificates: CertificateTable::default(),
             balancers: Vec::new(),
-            counted: Groups::default(),
+            counted: MetricGroups::default(),
             resources: self.resources.clone(),
         }
     }
@@ -158,7 +163,7 @@ impl Compiler {
         before: &Snapshot,
         advise: bool,
         reader: &FileReader,
-    ) -> Result<Compiled, Vec<Diagnostic>> {
+    ) -> Result<CompiledSnapshot, Vec<Diagnostic>> {
         let Config { entities, mut warnings, hash, origin } = config;
         let (options, all) = (self.options, &entities);
         // What needs no plugin is made beside them.
@@ -201,14 +206,14 @@ impl Compiler {
             counted,
             resources: self.resources.clone(),
         };
-        Ok(Compiled { snapshot, warnings, files: parts.files, reusable })
+        Ok(CompiledSnapshot { snapshot, warnings, files: parts.files, reusable })
     }
 
     /// Everything but the router.
-    fn parts(&mut self, entities: &Entities, before: &Snapshot, reader: &FileReader) -> Parts {
+    fn parts(&mut self, entities: &Entities, before: &Snapshot, reader: &FileReader) -> SnapshotParts {
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         let mut plugins = HashMap::new();
-        let mut instances = Instances::default();
+        let mut instances = PluginInstances::default();
         let (consumers, notes) = consumers::index(&entities.consumers);
         let consumers = Arc::new(consumers);
         let (wrong, notes): (Vec<_>, Vec<_>) = notes.into_iter().partition(Diagnostic::is_error);
@@ -226,14 +231,14 @@ impl Compiler {
                     warnings.extend(reach::out_of_reach(entry, &*made.plugin, &entities.routes));
                     files.extend(made.files.iter().map(|(path, _)| path.clone()));
                     instances.add(entry.scope, def, made.plugin.clone());
-                    plugins.insert(entry.id, Kept { entry: entry.clone(), made });
+                    plugins.insert(entry.id, ReusablePlugin { entry: entry.clone(), made });
                 }
                 Err(complaints) => errors.extend(complaints),
             }
         }
         files.sort_unstable();
         files.dedup();
-        let (certificates, complaints) = tls::Read::new(entities);
+        let (certificates, complaints) = tls::LoadedCertificates::new(entities);
         let (wrong, notes): (Vec<_>, Vec<_>) = complaints.into_iter().partition(Diagnostic::is_error);
         errors.extend(wrong);
         warnings.extend(notes);
@@ -243,15 +248,26 @@ impl Compiler {
         let destinations = destinations::of(entities, &balancers.of(entities), &tls, before);
         let steps = steps(entities, &instances, &consumers, &destinations);
         let (global, certificates) = (instances.global(), certificates.by_name(&entities.snis));
-        Parts { errors, warnings, files, plugins, balancers, tls, destinations, steps, global, certificates }
+        SnapshotParts {
+            errors,
+            warnings,
+            files,
+            plugins,
+            balancers,
+            tls,
+            destinations,
+            steps,
+            global,
+            certificates,
+        }
     }
 
     fn plugin(
         &mut self,
         entry: &Entry,
-        def: &plugin::Def,
+        def: &plugin::PluginDef,
         reader: &FileReader,
-    ) -> Result<Made, Vec<Diagnostic>> {
+    ) -> Result<CompiledPlugin, Vec<Diagnostic>> {
         if let Some(kept) = self.reusable.plugins.get(&entry.id)
             && kept.entry.name == entry.name
             && kept.entry.config == entry.config
@@ -263,7 +279,7 @@ impl Compiler {
         }
         let (files, warnings) = (RefCell::default(), RefCell::default());
         let at = entry.at.key("config");
-        let setup = Setup {
+        let setup = PluginSetup {
             id: entry.id,
             config: &entry.config,
             at,
@@ -276,7 +292,7 @@ impl Compiler {
         };
         let plugin = (def.compile)(&setup);
         self.named.extend(files.borrow().iter().map(|(path, _)| path.clone()));
-        Ok(Made { plugin: plugin?, files: files.into_inner(), warnings: warnings.into_inner() })
+        Ok(CompiledPlugin { plugin: plugin?, files: files.into_inner(), warnings: warnings.into_inner() })
     }
 }
 
@@ -286,23 +302,23 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// What a configuration becomes besides its router.
-struct Parts {
+struct SnapshotParts {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     files: Vec<PathBuf>,
-    plugins: HashMap<Uuid, Kept>,
+    plugins: HashMap<Uuid, ReusablePlugin>,
     balancers: Balancers,
     tls: Vec<Arc<TlsSettings>>,
     destinations: Vec<Arc<Destination>>,
-    steps: Vec<Step>,
-    global: Chain,
-    certificates: Certificates,
+    steps: Vec<RouteStep>,
+    global: PluginChain,
+    certificates: CertificateTable,
 }
 
 /// The router of a configuration, that of the one before if its Routes are the same, and what is to be said about it.
 fn router_of(
     entities: &Entities,
-    options: router::Options,
+    options: router::RouterOptions,
     before: &Snapshot,
 ) -> (Arc<Router>, Vec<Diagnostic>) {
     if asks_the_same(&before.entities, entities) {
@@ -318,11 +334,13 @@ fn takes_part(route: &Route, entities: &Entities) -> bool {
 }
 
 /// What looks like a mistake in a configuration that can be used.
-fn advice(entities: &Entities, options: router::Options) -> Vec<Diagnostic> {
+fn advice(entities: &Entities, options: router::RouterOptions) -> Vec<Diagnostic> {
     let mut found = config::lint(entities);
     let enabled = |route: &Route| takes_part(route, entities);
     found.extend(router::shadowed(&entities.routes, &enabled, options));
-    if options.flavor == Flavor::TraditionalCompatible && options.calculation == Calculation::Original {
+    if options.flavor == MatchFlavor::TraditionalCompatible
+        && options.calculation == PriorityCalculation::Original
+    {
         found.extend(router::conflicts(&entities.routes, &enabled));
     }
     found
@@ -339,11 +357,11 @@ fn asks_the_same(before: &Entities, now: &Entities) -> bool {
 
 fn steps(
     entities: &Entities,
-    instances: &Instances,
+    instances: &PluginInstances,
     consumers: &Arc<Consumers>,
     destinations: &[Arc<Destination>],
-) -> Vec<Step> {
-    let step = |(n, route): (usize, &Arc<Route>)| Step {
+) -> Vec<RouteStep> {
+    let step = |(n, route): (usize, &Arc<Route>)| RouteStep {
         matched: Arc::new(matched(route, entities, consumers)),
         chain: instances.of_route(RouteIndex(n), route.service),
         destination: route.service.and_then(|service| destinations.get(service.0).cloned()),
@@ -358,9 +376,9 @@ fn is_of(route: &Route, protocols: &[&str]) -> bool {
     route.protocols.iter().any(|it| protocols.contains(&it.as_str()))
 }
 
-fn matched(route: &Route, entities: &Entities, consumers: &Arc<Consumers>) -> Matched {
+fn matched(route: &Route, entities: &Entities, consumers: &Arc<Consumers>) -> MatchedRoute {
     let service = route.service.and_then(|service| entities.services.get(service.0));
-    Matched {
+    MatchedRoute {
         route: route.id,
         route_record: route.record.clone(),
         service: service.map(|it| it.id),

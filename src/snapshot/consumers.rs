@@ -24,13 +24,13 @@ pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
         let mut seen = HashSet::new();
         let groups = it.groups.iter().filter(|group| seen.insert(group.name.as_str()));
         let groups = groups.map(|group| group.name.clone()).collect();
-        let consumer = index.add(plugin::Consumer {
+        let consumer = index.add(plugin::ConsumerRecord {
             id: it.id.to_string(),
             username: it.username.clone(),
             custom_id: it.custom_id.clone(),
             groups,
             record: it.record.clone(),
-            ..plugin::Consumer::default()
+            ..plugin::ConsumerRecord::default()
         });
         for key in &it.keys {
             index.add_key(&consumer, &key.id.to_string(), &key.key, expires(&key.record));

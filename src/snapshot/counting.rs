@@ -2,21 +2,26 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::Step;
+use super::RouteStep;
 use crate::{
     entity::{Entities, Route},
-    metrics::{Counters, Counting, Groups},
-    plugin::Chain,
+    metrics::{MetricGroups, RouteCounters, RouteMetrics},
+    plugin::PluginChain,
 };
 
 /// The counters of the last Snapshot, by the names of Service and Route.
 #[derive(Debug, Default)]
-pub(super) struct Kept(HashMap<(String, String), Arc<Counters>>);
+pub(super) struct KeptCounters(HashMap<(String, String), Arc<RouteCounters>>);
 
-impl Kept {
+impl KeptCounters {
     /// Gives each Route that is to be counted its counters; those of Routes that are gone are forgotten. What any
     /// plugin wants to be counted is returned, also of those that only see requests without a Route.
-    pub(super) fn next(&self, entities: &Entities, steps: &mut [Step], global: &Chain) -> (Self, Groups) {
+    pub(super) fn next(
+        &self,
+        entities: &Entities,
+        steps: &mut [RouteStep],
+        global: &PluginChain,
+    ) -> (Self, MetricGroups) {
         let mut next = HashMap::new();
         let mut all = global.counts();
         for (route, step) in entities.routes.iter().zip(steps) {
@@ -30,10 +35,10 @@ impl Kept {
             let before = self.0.get(&names).filter(|_| !next.contains_key(&names));
             let counters = before.cloned().unwrap_or_else(|| {
                 let (service, route) = names.clone();
-                Arc::new(Counters::new(service, route))
+                Arc::new(RouteCounters::new(service, route))
             });
             next.insert(names, Arc::clone(&counters));
-            step.counting = Some(Arc::new(Counting::new(groups, counters, entities.consumers.len())));
+            step.counting = Some(Arc::new(RouteMetrics::new(groups, counters, entities.consumers.len())));
         }
         (Self(next), all)
     }

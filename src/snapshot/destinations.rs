@@ -9,7 +9,7 @@ use super::{Destination, Snapshot};
 use crate::{
     balancer::Balancer,
     entity::{Entities, Service},
-    upstream::{Limits, Origin, TlsSettings},
+    upstream::{TlsSettings, UpstreamOrigin, UpstreamTimeouts},
 };
 
 /// The destinations by the places of the Services. `balancers` are by the places of the Upstreams, `tls` by those of
@@ -51,7 +51,7 @@ fn destination(
     Destination {
         origin: origin(service, tls, settings),
         tls: settings.clone(),
-        limits: Limits {
+        limits: UpstreamTimeouts {
             connect: Duration::from_millis(service.connect_timeout),
             write: Duration::from_millis(service.write_timeout),
             read: Duration::from_millis(service.read_timeout),
@@ -64,11 +64,11 @@ fn destination(
 }
 
 /// Whom to connect to, and in which protocol.
-fn origin(service: &Service, tls: bool, settings: &Arc<TlsSettings>) -> Origin {
+fn origin(service: &Service, tls: bool, settings: &Arc<TlsSettings>) -> UpstreamOrigin {
     let origin = if tls {
-        Origin::https(&*service.host, service.port, &service.host, settings.clone())
+        UpstreamOrigin::https(&*service.host, service.port, &service.host, settings.clone())
     } else {
-        Origin::http(&*service.host, service.port)
+        UpstreamOrigin::http(&*service.host, service.port)
     };
     let grpc = matches!(service.protocol.as_str(), "grpc" | "grpcs");
     if grpc { origin.over_http2() } else { origin }

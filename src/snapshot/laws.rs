@@ -7,20 +7,20 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    config::{Format, Reader},
-    diag::{Diagnostic, Report, Source},
+    config::{ConfigReader, DeclarativeFormat},
+    diag::{Diagnostic, DiagnosticReport, SourceFile},
     document::Value,
     file_read::FileReader,
-    plugin::{Bundled, EnabledPlugins},
+    plugin::{BundledPlugins, EnabledPlugins},
 };
 
 /// The items of each section of a configuration.
-type Sections = Vec<Vec<String>>;
+type ConfigSections = Vec<Vec<String>>;
 
 const SECTIONS: [&str; 7] =
     ["services", "routes", "plugins", "consumers", "upstreams", "targets", "basicauth_credentials"];
 
-fn text(sections: &Sections) -> String {
+fn text(sections: &ConfigSections) -> String {
     let sections = SECTIONS.iter().zip(sections).filter(|(_, items)| !items.is_empty());
     let sections = sections.map(|(name, items)| format!("{name}:\n- {}\n", items.join("\n- ")));
     format!("_format_version: \"3.0\"\n{}", sections.collect::<String>())
@@ -73,21 +73,21 @@ fn item(section: usize) -> BoxedStrategy<String> {
 
 /// A new item at a place, instead of the one that is there or before it; or that one's end.
 #[derive(Clone, Debug)]
-struct Edit {
+struct RandomEdit {
     section: usize,
     place: prop::sample::Index,
     kind: u8,
     item: String,
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+fn edit() -> impl Strategy<Value = RandomEdit> {
     (0..SECTIONS.len(), any::<prop::sample::Index>(), 0..3_u8).prop_flat_map(|(section, place, kind)| {
-        item(section).prop_map(move |item| Edit { section, place, kind, item })
+        item(section).prop_map(move |item| RandomEdit { section, place, kind, item })
     })
 }
 
-impl Edit {
-    fn make(&self, sections: &mut Sections) {
+impl RandomEdit {
+    fn make(&self, sections: &mut ConfigSections) {
         let items = &mut sections[self.section];
         let place = self.place.index(items.len() + 1);
         match self.kind {
@@ -98,25 +98,30 @@ impl Edit {
     }
 }
 
-fn read(text: &str, before: &Snapshot, compiler: &mut Compiler) -> Result<Compiled, Vec<Diagnostic>> {
-    let reader = Reader {
-        format: Format::Deck,
-        plugins: &Bundled { expressions: false, enabled: EnabledPlugins::ALL },
+fn read(
+    text: &str,
+    before: &Snapshot,
+    compiler: &mut SnapshotCompiler,
+) -> Result<CompiledSnapshot, Vec<Diagnostic>> {
+    let reader = ConfigReader {
+        format: DeclarativeFormat::Deck,
+        plugins: &BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL },
         now: 0,
         before: Some((&before.entities, &before.origin)),
         layout: false,
         known: None,
     };
-    let config =
-        reader.parse(&Source::new("kong.yaml", text)).map_err(|it: Report| it.diagnostics().to_vec())?;
+    let config = reader
+        .parse(&SourceFile::new("kong.yaml", text))
+        .map_err(|it: DiagnosticReport| it.diagnostics().to_vec())?;
     let mut made = compiler.compile(config, before, true, &FileReader::default())?;
     compiler.adopt(&mut made);
     Ok(made)
 }
 
 /// Everything that a request or the Admin API could see of a configuration.
-fn seen(made: &Result<Compiled, Vec<Diagnostic>>) -> String {
-    let Compiled { snapshot, warnings, files, .. } = match made {
+fn seen(made: &Result<CompiledSnapshot, Vec<Diagnostic>>) -> String {
+    let CompiledSnapshot { snapshot, warnings, files, .. } = match made {
         Ok(made) => made,
         Err(complaints) => return format!("{complaints:#?}"),
     };
@@ -126,10 +131,10 @@ fn seen(made: &Result<Compiled, Vec<Diagnostic>>) -> String {
         .iter()
         .map(|it| format!("{} at {}: {}", it.collection(), it.at, it.value.to_json()))
         .collect();
-    let step = |it: &Step| {
-        let Step { chain, destination, matched, https_only, grpc, counting } = it;
+    let step = |it: &RouteStep| {
+        let RouteStep { chain, destination, matched, https_only, grpc, counting } = it;
         let counted = counting.is_some();
-        let Matched { route, route_record, service, service_record, .. } = &**matched;
+        let MatchedRoute { route, route_record, service, service_record, .. } = &**matched;
         format!(
             "{chain:?} {destination:?} {route} {route_record:?} {service:?} {service_record:?} {https_only} {grpc} {counted}"
         )
@@ -150,7 +155,7 @@ proptest! {
         first in SECTIONS.iter().enumerate().map(|(n, _)| prop::collection::vec(item(n), 0..4)).collect::<Vec<_>>(),
         steps in prop::collection::vec(prop::collection::vec(edit(), 1..3), 1..6),
     ) {
-        let compiler = || Compiler::new("specs".into(), router::Options::default());
+        let compiler = || SnapshotCompiler::new("specs".into(), router::RouterOptions::default());
         let mut lasting = compiler();
         let mut current = Arc::new(lasting.empty());
         let mut sections = first;
@@ -173,7 +178,7 @@ proptest! {
 
 #[test]
 fn what_does_not_change_is_the_same_in_memory() {
-    let mut compiler = Compiler::new("specs".into(), router::Options::default());
+    let mut compiler = SnapshotCompiler::new("specs".into(), router::RouterOptions::default());
     let service = |n: usize, path: &str| {
         format!("- {{name: s{n}, host: h, routes: [{{name: r{n}, paths: [/{path}]}}]}}\n")
     };

@@ -9,14 +9,14 @@ use super::Snapshot;
 
 /// Holds the current Snapshot.
 #[derive(Debug)]
-pub struct Live {
+pub struct LiveSnapshot {
     current: ArcSwap<Snapshot>,
     published: Notify,
     /// All that were current and may still be in memory.
     made: Mutex<Vec<Weak<Snapshot>>>,
 }
 
-impl Live {
+impl LiveSnapshot {
     /// Begins with this Snapshot.
     #[must_use]
     pub fn new(first: Snapshot) -> Arc<Self> {

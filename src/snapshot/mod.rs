@@ -1,6 +1,6 @@
 //! NOW: everything a request needs, compiled, immutable.
 //!
-//! A configuration becomes a [`Snapshot`]; [`Live`] holds the current one. A request takes it once and keeps it to
+//! A configuration becomes a [`Snapshot`]; [`LiveSnapshot`] holds the current one. A request takes it once and keeps it to
 //! its last byte, so a reload never changes a request on its way.
 
 mod balancers;
@@ -19,23 +19,23 @@ mod reusable;
 mod tls;
 
 pub use changes::changes;
-pub use checker::Checker;
-pub use compile::{Compiled, Compiler};
-pub use live::Live;
+pub use checker::SnapshotChecker;
+pub use compile::{CompiledSnapshot, SnapshotCompiler};
+pub use live::LiveSnapshot;
 pub use tls::UpstreamTls;
 
 use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     balancer::Balancer,
-    config::Origin,
+    config::ConfigOrigin,
     diag::Diagnostic,
     entity::{Entities, Route, RouteIndex, Service},
-    metrics::{Counting, Groups},
-    plugin::{Chain, Matched, Outbox, Resources},
-    router::{self, Candidate, Key, Match, Request, Router},
-    tls::Certificates,
-    upstream::{self, Limits, TlsSettings},
+    metrics::{MetricGroups, RouteMetrics},
+    plugin::{DeliveryTracker, MatchedRoute, PluginChain, Resources},
+    router::{self, MatchCandidate, PriorityKey, RouteMatch, Router, RouterRequest},
+    tls::CertificateTable,
+    upstream::{self, TlsSettings, UpstreamTimeouts},
 };
 
 /// Everything a request needs.
@@ -50,51 +50,51 @@ pub struct Snapshot {
     /// What the configuration declares.
     pub entities: Entities,
     /// What that was read from.
-    pub origin: Origin,
+    pub origin: ConfigOrigin,
     router: Arc<Router>,
     /// What its author should know about the router.
     router_notes: Vec<Diagnostic>,
-    options: router::Options,
+    options: router::RouterOptions,
     /// By place in [`Entities::routes`].
-    steps: Vec<Step>,
+    steps: Vec<RouteStep>,
     /// By place in [`Entities::services`].
     destinations: Vec<Arc<Destination>>,
-    global: Chain,
-    certificates: Certificates,
+    global: PluginChain,
+    certificates: CertificateTable,
     /// By place in [`Entities::upstreams`].
     balancers: Vec<Arc<Balancer>>,
-    counted: Groups,
+    counted: MetricGroups,
     resources: Resources,
 }
 
 /// What happens to the requests of one Route.
 #[derive(Debug)]
-pub struct Step {
+pub struct RouteStep {
     /// The plugins of the Route.
-    pub chain: Chain,
+    pub chain: PluginChain,
     /// Where requests go that no plugin answers; none if the Route has no Service.
     pub destination: Option<Arc<Destination>>,
     /// The Route and its Service, for plugins that tell of them.
-    pub matched: Arc<Matched>,
+    pub matched: Arc<MatchedRoute>,
     /// Whether a request over plain HTTP is sent to https.
     pub https_only: bool,
     /// Whether requests are gRPC.
     pub grpc: bool,
     /// How requests are counted, if they are.
-    pub counting: Option<Arc<Counting>>,
+    pub counting: Option<Arc<RouteMetrics>>,
 }
 
 /// A Service, as the proxy needs it.
 #[derive(Debug)]
 pub struct Destination {
     /// How its peers are spoken to.
-    pub origin: upstream::Origin,
+    pub origin: upstream::UpstreamOrigin,
     /// How TLS is spoken with them, if it is.
     pub tls: Arc<TlsSettings>,
     /// Picks one of its peers.
     pub balancer: Arc<Balancer>,
     /// How long, and how often.
-    pub limits: Limits,
+    pub limits: UpstreamTimeouts,
     /// The Host header that the upstream gets, as far as it is known before a peer is.
     pub host: http::HeaderValue,
     /// Put before the request's path; begins with `/`.
@@ -104,7 +104,7 @@ pub struct Destination {
 impl Snapshot {
     /// The Route for a request, and what happens there.
     #[must_use]
-    pub fn find(&self, request: &Request<'_>) -> Option<(Match<'_>, &Route, &Step)> {
+    pub fn find(&self, request: &RouterRequest<'_>) -> Option<(RouteMatch<'_>, &Route, &RouteStep)> {
         let found = self.router.find(request)?;
         let RouteIndex(route) = found.route;
         let (route, step) = self.entities.routes.get(route).zip(self.steps.get(route))?;
@@ -113,7 +113,7 @@ impl Snapshot {
 
     /// All Routes that match a request, the one that gets it first.
     #[must_use]
-    pub fn candidates(&self, request: &Request<'_>) -> Vec<(Candidate<'_>, &Route, &Step)> {
+    pub fn candidates(&self, request: &RouterRequest<'_>) -> Vec<(MatchCandidate<'_>, &Route, &RouteStep)> {
         let all = self.router.candidates(request).into_iter();
         all.filter_map(|candidate| {
             let RouteIndex(route) = candidate.route;
@@ -125,19 +125,19 @@ impl Snapshot {
 
     /// Why a Route with the key `first` stands before one with the key `second`.
     #[must_use]
-    pub fn rule(&self, first: &Key, second: &Key) -> &'static str {
+    pub fn rule(&self, first: &PriorityKey, second: &PriorityKey) -> &'static str {
         first.rule_over(second, self.options.calculation)
     }
 
     /// The plugins of requests that no Route takes.
     #[must_use]
-    pub const fn global(&self) -> &Chain {
+    pub const fn global(&self) -> &PluginChain {
         &self.global
     }
 
     /// What clients of TLS listeners are shown, by the name that they ask for.
     #[must_use]
-    pub const fn certificates(&self) -> &Certificates {
+    pub const fn certificates(&self) -> &CertificateTable {
         &self.certificates
     }
 
@@ -149,18 +149,18 @@ impl Snapshot {
 
     /// What any plugin wants to be counted.
     #[must_use]
-    pub const fn counted(&self) -> Groups {
+    pub const fn counted(&self) -> MetricGroups {
         self.counted
     }
 
     /// How the requests of each Route are counted that are counted.
-    pub fn countings(&self) -> impl Iterator<Item = &Counting> {
+    pub fn countings(&self) -> impl Iterator<Item = &RouteMetrics> {
         self.steps.iter().filter_map(|step| step.counting.as_deref())
     }
 
     /// What plugins of this and all former Snapshots have still to deliver.
     #[must_use]
-    pub const fn outbox(&self) -> &Outbox {
+    pub const fn outbox(&self) -> &DeliveryTracker {
         &self.resources.outbox
     }
 
@@ -173,7 +173,7 @@ impl Snapshot {
     /// Lets every plugin forget what requests have made it remember.
     pub fn forget(&self) {
         let chains = self.steps.iter().map(|step| &step.chain).chain([&self.global]);
-        for step in chains.flat_map(Chain::steps) {
+        for step in chains.flat_map(PluginChain::steps) {
             let overlay = step.overlay.iter().flat_map(|it| it.values());
             step.plugin.iter().chain(overlay).for_each(|plugin| plugin.forget());
         }

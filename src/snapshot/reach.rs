@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     diag::Diagnostic,
-    entity::{Plugin as Entry, Route, RouteIndex},
+    entity::{PluginEntity as Entry, Route, RouteIndex},
     plugin::Plugin,
     router::beginning,
 };

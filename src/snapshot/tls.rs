@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     diag::{Diagnostic, ENTITY},
     entity::{CaCertificate, Certificate, CertificateIndex, CheckProtocol, Entities, Service, Sni, Upstream},
-    tls::{Authorities, Certificates, Fault, Identity, KeyType, is_authority},
+    tls::{CaStore, CertificateFault, CertificateTable, CertifiedIdentity, KeyType, is_authority},
     upstream::{TlsSettings, Trust},
 };
 
@@ -13,26 +13,26 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct UpstreamTls {
     /// Who vouches for upstreams. (Kong: `lua_ssl_trusted_certificate`.)
-    pub authorities: Authorities,
+    pub authorities: CaStore,
     /// What is shown to upstreams that ask. (Kong: `client_ssl_cert`.)
-    pub identity: Option<Identity>,
+    pub identity: Option<CertifiedIdentity>,
 }
 
 impl Default for UpstreamTls {
     fn default() -> Self {
-        Self { authorities: Authorities::public(), identity: None }
+        Self { authorities: CaStore::public(), identity: None }
     }
 }
 
 /// The certificates of one configuration, read.
-pub(super) struct Read {
+pub(super) struct LoadedCertificates {
     /// By place in [`Entities::certificates`].
-    identities: Vec<Arc<[Identity]>>,
+    identities: Vec<Arc<[CertifiedIdentity]>>,
     /// By place in [`Entities::ca_certificates`].
-    authorities: Vec<Option<Authorities>>,
+    authorities: Vec<Option<CaStore>>,
 }
 
-impl Read {
+impl LoadedCertificates {
     /// Reads all certificates of a configuration; also says what is wrong with them, and which of them cannot be shown.
     pub(super) fn new(entities: &Entities) -> (Self, Vec<Diagnostic>) {
         let mut wrong = Vec::new();
@@ -48,8 +48,8 @@ impl Read {
     }
 
     /// What clients are shown, by the name that they ask for.
-    pub(super) fn by_name(&self, names: &[Sni]) -> Certificates {
-        let mut certificates = Certificates::default();
+    pub(super) fn by_name(&self, names: &[Sni]) -> CertificateTable {
+        let mut certificates = CertificateTable::default();
         for it in names {
             if let Some(identities) = self.identities.get(it.certificate.0).filter(|it| !it.is_empty()) {
                 certificates.add(&it.name, identities.clone());
@@ -66,7 +66,7 @@ impl Read {
         before: &[Arc<TlsSettings>],
     ) -> Vec<Arc<TlsSettings>> {
         let mut all: Vec<Arc<TlsSettings>> = Vec::with_capacity(entities.services.len());
-        let mut last: Option<(Option<Trust>, Option<Identity>)> = None;
+        let mut last: Option<(Option<Trust>, Option<CertifiedIdentity>)> = None;
         let upstreams: HashMap<&str, CertificateIndex> = entities
             .upstreams
             .iter()
@@ -109,7 +109,7 @@ impl Read {
                 None => usual.authorities.clone(),
                 Some(named) => {
                     let these = named.iter().filter_map(|it| self.authorities.get(it.0)?.clone());
-                    Authorities::all(&these.collect::<Vec<_>>())
+                    CaStore::all(&these.collect::<Vec<_>>())
                 }
             },
             depth: service.tls_verify_depth,
@@ -122,7 +122,7 @@ impl Read {
         service: &Service,
         upstreams: &HashMap<&str, CertificateIndex>,
         usual: &UpstreamTls,
-    ) -> Option<Identity> {
+    ) -> Option<CertifiedIdentity> {
         let named = service.client_certificate.or_else(|| upstreams.get(&*service.host).copied());
         let own = named.and_then(|it| self.identities.get(it.0)?.first().cloned());
         own.or_else(|| usual.identity.clone())
@@ -130,8 +130,12 @@ impl Read {
 }
 
 /// The certificate, and its alternative, as far as they can be shown.
-pub(super) fn identities(it: &Certificate, names: &[&str], wrong: &mut Vec<Diagnostic>) -> Arc<[Identity]> {
-    let mut read: Vec<Identity> = Vec::new();
+pub(super) fn identities(
+    it: &Certificate,
+    names: &[&str],
+    wrong: &mut Vec<Diagnostic>,
+) -> Arc<[CertifiedIdentity]> {
+    let mut read: Vec<CertifiedIdentity> = Vec::new();
     let mut kinds: Vec<KeyType> = Vec::new();
     let pairs = [
         (Some(&it.cert), Some(&it.key), ["cert", "key"], ""),
@@ -143,7 +147,7 @@ pub(super) fn identities(it: &Certificate, names: &[&str], wrong: &mut Vec<Diagn
         if certificate.is_empty() || key.is_empty() {
             continue;
         }
-        match Identity::from_pem(certificate, key) {
+        match CertifiedIdentity::from_pem(certificate, key) {
             Ok(identity) => {
                 for remark in identity.remarks() {
                     let message = format!("{which}certificate {}: {remark}", named(it, names));
@@ -182,22 +186,22 @@ const MOST_NAMES: usize = 3;
 
 fn complain(
     it: &Certificate,
-    fault: &Fault,
+    fault: &CertificateFault,
     [certificate, key]: [&str; 2],
     which: &str,
     names: &[&str],
 ) -> Diagnostic {
     let at = &it.at;
     match fault {
-        Fault::Certificate(_) => Diagnostic::error(at.key(certificate), fault.to_string()),
-        Fault::Key(_) => Diagnostic::error(at.key(key), fault.to_string()),
-        Fault::Mismatch(help) => {
+        CertificateFault::Certificate(_) => Diagnostic::error(at.key(certificate), fault.to_string()),
+        CertificateFault::Key(_) => Diagnostic::error(at.key(key), fault.to_string()),
+        CertificateFault::Mismatch(help) => {
             let usual = || format!("give {key} the private key that {certificate} was made for");
             let complaint = Diagnostic::error(at.key(certificate), format!("{which}{fault}"));
             // Kong tells it of the record as a whole.
             complaint.help(help.clone().unwrap_or_else(usual)).listed(at.key(ENTITY))
         }
-        Fault::Unservable(..) => {
+        CertificateFault::Unservable(..) => {
             let message = format!("{which}certificate {} is not shown: {fault}", named(it, names));
             Diagnostic::warning(at.key(certificate), message)
                 .help("clients that ask for its names are shown ssl_cert or the generated certificate, upstreams none")
@@ -206,9 +210,9 @@ fn complain(
 }
 
 /// The authority, if the certificate is one's.
-pub(super) fn authority(it: &CaCertificate, wrong: &mut Vec<Diagnostic>) -> Option<Authorities> {
+pub(super) fn authority(it: &CaCertificate, wrong: &mut Vec<Diagnostic>) -> Option<CaStore> {
     let at = it.at.key("cert");
-    let read = Authorities::from_pem([&*it.cert]).and_then(|read| Ok((read, is_authority(&it.cert)?)));
+    let read = CaStore::from_pem([&*it.cert]).and_then(|read| Ok((read, is_authority(&it.cert)?)));
     match read {
         Ok((authorities, true)) => Some(authorities),
         Ok((_, false)) => {

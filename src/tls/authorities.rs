@@ -18,7 +18,7 @@ use super::{
 
 /// Authorities. A clone is another handle to the same ones.
 #[derive(Clone, Debug)]
-pub struct Authorities(Arc<Trusted>);
+pub struct CaStore(Arc<Trusted>);
 
 #[derive(Debug)]
 struct Trusted {
@@ -42,13 +42,13 @@ const SYSTEM: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-impl Authorities {
+impl CaStore {
     /// The public ones, that browsers trust.
     #[must_use]
     pub fn public() -> Self {
-        static PUBLIC: LazyLock<Authorities> = LazyLock::new(|| {
+        static PUBLIC: LazyLock<CaStore> = LazyLock::new(|| {
             let anchors = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
-            Authorities::new(anchors.map(|anchor| (anchor, i64::MAX)).collect(), Vec::new())
+            CaStore::new(anchors.map(|anchor| (anchor, i64::MAX)).collect(), Vec::new())
         });
         PUBLIC.clone()
     }
@@ -168,7 +168,7 @@ fn anchor(der: &[u8]) -> Option<(TrustAnchor<'static>, i64)> {
     })
 }
 
-impl PartialEq for Authorities {
+impl PartialEq for CaStore {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
             || (self.0.store.roots == other.0.store.roots
@@ -177,7 +177,7 @@ impl PartialEq for Authorities {
     }
 }
 
-impl Eq for Authorities {}
+impl Eq for CaStore {}
 
 /// Whether the first certificate of a PEM text says that it is an authority's.
 ///
@@ -196,15 +196,15 @@ mod tests {
     #[test]
     fn authorities_are_told_apart() {
         let [one, other] = ["one", "other"].map(|name| signed_by_itself(&[name]).0);
-        let read = |texts: &[&str]| Authorities::from_pem(texts.iter().copied()).unwrap();
+        let read = |texts: &[&str]| CaStore::from_pem(texts.iter().copied()).unwrap();
         assert_eq!(read(&[&one]), read(&[&one]));
         assert_ne!(read(&[&one]), read(&[&other]));
-        assert_eq!(Authorities::all(&[read(&[&one]), read(&[&other])]), read(&[&format!("{one}{other}")]));
-        assert_eq!(Authorities::public(), Authorities::public());
-        assert!(Authorities::public().anchors().len() > 50);
-        let missing = Authorities::given(&["/nowhere/ca.pem".to_owned()]).unwrap_err();
+        assert_eq!(CaStore::all(&[read(&[&one]), read(&[&other])]), read(&[&format!("{one}{other}")]));
+        assert_eq!(CaStore::public(), CaStore::public());
+        assert!(CaStore::public().anchors().len() > 50);
+        let missing = CaStore::given(&["/nowhere/ca.pem".to_owned()]).unwrap_err();
         assert!(missing.starts_with("cannot read /nowhere/ca.pem: "), "{missing}");
-        let none = Authorities::from_pem(["x"]).unwrap_err();
+        let none = CaStore::from_pem(["x"]).unwrap_err();
         assert_eq!(none, "there is no `-----BEGIN CERTIFICATE-----` in it");
     }
 

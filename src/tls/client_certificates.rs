@@ -13,13 +13,13 @@ use rustls::{
 };
 use webpki::{EndEntityCert, KeyUsage};
 
-use super::{Authorities, given::read, provider};
+use super::{CaStore, given::read, provider};
 
 /// Verifies certificates of clients: an authority vouches for each, over a chain of at most `depth` others.
 #[derive(Debug)]
 struct DepthVerifier {
     inner: Arc<dyn ClientCertVerifier>,
-    authorities: Authorities,
+    authorities: CaStore,
     depth: u8,
 }
 
@@ -38,7 +38,7 @@ pub fn client_verifier(
     depth: u8,
     required: bool,
 ) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    let authorities = Authorities::given(authorities)?;
+    let authorities = CaStore::given(authorities)?;
     let mut builder = WebPkiClientVerifier::builder_with_provider(authorities.store().clone(), provider());
     if !revocation_lists.is_empty() {
         let mut lists = Vec::new();

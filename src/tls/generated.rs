@@ -3,15 +3,15 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
 
-use super::{Fault, Identity};
+use super::{CertificateFault, CertifiedIdentity};
 
 /// A certificate for `localhost` that nobody vouches for, with a key of its own (P-256), as Kong generates one.
 ///
 /// # Errors
 /// The system has no random numbers.
-pub fn self_signed() -> Result<Identity, Fault> {
-    let (certificate, key) = generate().map_err(|error| Fault::Certificate(error.to_string()))?;
-    Identity::from_pem(&pem("CERTIFICATE", certificate.der()), &pem("PRIVATE KEY", &key))
+pub fn self_signed() -> Result<CertifiedIdentity, CertificateFault> {
+    let (certificate, key) = generate().map_err(|error| CertificateFault::Certificate(error.to_string()))?;
+    CertifiedIdentity::from_pem(&pem("CERTIFICATE", certificate.der()), &pem("PRIVATE KEY", &key))
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

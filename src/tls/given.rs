@@ -4,7 +4,7 @@ use std::fs;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-use super::{Fault, Identity};
+use super::{CertificateFault, CertifiedIdentity};
 
 /// The PEM text that a setting gives.
 ///
@@ -26,21 +26,25 @@ pub fn read(given: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// One cannot be read, or none can be shown.
-pub fn identities(certificates: &[String], keys: &[String]) -> Result<Vec<Identity>, String> {
+pub fn identities(certificates: &[String], keys: &[String]) -> Result<Vec<CertifiedIdentity>, String> {
     let mut shown = Vec::new();
     let mut left_out = Vec::new();
     for (certificate, key) in certificates.iter().zip(keys) {
         // What is given may be the certificate itself.
         let name = if certificate.contains("-----BEGIN ") { "the certificate" } else { certificate };
-        match Identity::from_pem(&read(certificate)?, &read(key)?) {
+        match CertifiedIdentity::from_pem(&read(certificate)?, &read(key)?) {
             Ok(identity) => {
                 for remark in identity.remarks() {
                     tracing::warn!("{name}: {remark}");
                 }
                 shown.push(identity);
             }
-            Err(Fault::Unservable(_, why)) => left_out.push(format!("{name} cannot be shown: {why}")),
-            Err(Fault::Mismatch(Some(help))) => return Err(format!("{}; {help}", Fault::Mismatch(None))),
+            Err(CertificateFault::Unservable(_, why)) => {
+                left_out.push(format!("{name} cannot be shown: {why}"))
+            }
+            Err(CertificateFault::Mismatch(Some(help))) => {
+                return Err(format!("{}; {help}", CertificateFault::Mismatch(None)));
+            }
             Err(fault) => return Err(fault.to_string()),
         }
     }
@@ -60,7 +64,7 @@ mod tests {
     #[test]
     fn a_setting_gives_a_file_or_pem_or_base64() {
         let (certificate, key) = signed_by_itself(&["a.example"]);
-        let expected = Identity::from_pem(&certificate, &key).unwrap();
+        let expected = CertifiedIdentity::from_pem(&certificate, &key).unwrap();
         let folder = std::env::temp_dir().join(format!("mynah-given-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("cert.pem");

@@ -14,7 +14,7 @@ use super::{
 
 /// A certificate, those that lead from it to an authority, and its private key.
 #[derive(Clone)]
-pub struct Identity {
+pub struct CertifiedIdentity {
     certified: Arc<CertifiedKey>,
     kind: KeyType,
     /// The SHA-256 of the key as it was read: two identities with the same certificates and key are equal.
@@ -24,7 +24,7 @@ pub struct Identity {
 
 /// What is wrong with a certificate or its key. Kong's words, where it has some.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum CertificateFault {
     /// The certificate cannot be read, and why.
     Certificate(String),
     /// The private key cannot be read, and why.
@@ -35,18 +35,21 @@ pub enum Fault {
     Unservable(KeyType, String),
 }
 
-impl Identity {
+impl CertifiedIdentity {
     /// Reads the certificate, which may be followed by its chain, and the key, both PEM.
     ///
     /// # Errors
     /// One of them cannot be read, they do not belong together, or there is no handshake for their kind.
-    pub fn from_pem(certificate: &str, key: &str) -> Result<Self, Fault> {
+    pub fn from_pem(certificate: &str, key: &str) -> Result<Self, CertificateFault> {
         let mut read = pem::certificates(certificate).into_iter();
-        let first = read.next().ok_or_else(|| Fault::Certificate(super::authorities::MISSING.to_owned()))?;
-        let first = first.map_err(|why| Fault::Certificate(why.to_owned()))?;
-        let not_encoded = || Fault::Certificate("what it encodes is no X.509 certificate".to_owned());
+        let first = read
+            .next()
+            .ok_or_else(|| CertificateFault::Certificate(super::authorities::MISSING.to_owned()))?;
+        let first = first.map_err(|why| CertificateFault::Certificate(why.to_owned()))?;
+        let not_encoded =
+            || CertificateFault::Certificate("what it encodes is no X.509 certificate".to_owned());
         let leaf = Certificate::read(&first).ok_or_else(not_encoded)?;
-        let private = PrivateKey::from_pem(key).map_err(Fault::Key)?;
+        let private = PrivateKey::from_pem(key).map_err(CertificateFault::Key)?;
         let (mut rest, mut remarks) = (Vec::new(), Vec::new());
         for (n, it) in read.enumerate() {
             match it.ok().filter(|der| Certificate::read(der).is_some()) {
@@ -57,8 +60,8 @@ impl Identity {
             }
         }
         let signing = prepare(&private, &leaf.key).map_err(|fault| match fault {
-            SigningFault::Mismatch => Fault::Mismatch(owner(&private, &rest)),
-            SigningFault::Unsupported(why) => Fault::Unservable(private.kind, why),
+            SigningFault::Mismatch => CertificateFault::Mismatch(owner(&private, &rest)),
+            SigningFault::Unsupported(why) => CertificateFault::Unservable(private.kind, why),
         })?;
         if signing.is_slow {
             let remark = "each handshake takes a processor up to a tenth of a second with its key of RSA; with one of P-256, \
@@ -99,7 +102,7 @@ impl Identity {
     }
 }
 
-impl Fault {
+impl CertificateFault {
     /// The type of the key, of a certificate that can only not be shown.
     #[must_use]
     pub const fn unservable(&self) -> Option<KeyType> {
@@ -120,22 +123,22 @@ fn owner(key: &PrivateKey, rest: &[Vec<u8>]) -> Option<String> {
     Some(format!("put certificate {place} of this text first: the key is that one's"))
 }
 
-impl PartialEq for Identity {
+impl PartialEq for CertifiedIdentity {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.certified, &other.certified)
             || (self.certified.cert == other.certified.cert && self.key == other.key)
     }
 }
 
-impl Eq for Identity {}
+impl Eq for CertifiedIdentity {}
 
-impl fmt::Debug for Identity {
+impl fmt::Debug for CertifiedIdentity {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Identity")
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for CertificateFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certificate(why) => write!(out, "invalid certificate: {why}"),
@@ -146,4 +149,4 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for CertificateFault {}

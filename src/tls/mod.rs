@@ -35,14 +35,14 @@ mod signing;
 mod verification;
 mod x509;
 
-pub use authorities::{Authorities, is_authority};
+pub use authorities::{CaStore, is_authority};
 pub use client_certificates::client_verifier;
 pub use generated::self_signed;
 pub use given::{identities, read};
-pub use identity::{Fault, Identity};
-pub use names::{Certificates, choose};
+pub use identity::{CertificateFault, CertifiedIdentity};
+pub use names::{CertificateTable, choose};
 pub use private_key::KeyType;
-pub use public_key::{KeyKind, PublicKey};
+pub use public_key::{PublicKey, PublicKeyKind};
 pub use server_certificate::{Trust, Verifier};
 
 use std::sync::{Arc, LazyLock};

@@ -4,25 +4,25 @@ use std::{collections::HashMap, sync::Arc};
 
 use rustls::{SignatureScheme, sign::CertifiedKey};
 
-use super::Identity;
+use super::CertifiedIdentity;
 
 /// What is shown for a name: one certificate, or one of each kind of key.
-type Shown = Arc<[Identity]>;
+type CertificateChoice = Arc<[CertifiedIdentity]>;
 
 /// Certificates with the names that they are shown for.
 #[derive(Debug, Default)]
-pub struct Certificates {
-    exact: HashMap<Box<str>, Shown>,
+pub struct CertificateTable {
+    exact: HashMap<Box<str>, CertificateChoice>,
     /// `*.b.example`, by `b.example`.
-    suffixes: HashMap<Box<str>, Shown>,
+    suffixes: HashMap<Box<str>, CertificateChoice>,
     /// `a.b.*`, by `a.b`.
-    prefixes: HashMap<Box<str>, Shown>,
-    any: Option<Shown>,
+    prefixes: HashMap<Box<str>, CertificateChoice>,
+    any: Option<CertificateChoice>,
 }
 
-impl Certificates {
+impl CertificateTable {
     /// Shows `identities` for a name, `*.suffix`, `prefix.*`, or `*`.
-    pub fn add(&mut self, name: &str, identities: Arc<[Identity]>) {
+    pub fn add(&mut self, name: &str, identities: Arc<[CertifiedIdentity]>) {
         let name = name.to_ascii_lowercase();
         let name = name.strip_suffix('.').unwrap_or(&name);
         if name == "*" {
@@ -39,33 +39,33 @@ impl Certificates {
     /// What is shown to a client that asks for `name`: what is declared for exactly this name; else for its parent
     /// as `*.parent`, one label deep; else for its beginning as `beginning.*`; else for `*`.
     #[must_use]
-    pub fn find(&self, name: Option<&str>) -> Option<&[Identity]> {
+    pub fn find(&self, name: Option<&str>) -> Option<&[CertifiedIdentity]> {
         let named = name.and_then(|name| {
             self.exact.get(name).or_else(|| self.by_suffix(name)).or_else(|| self.by_prefix(name))
         });
         named.or(self.any.as_ref()).map(|shown| &**shown)
     }
 
-    fn by_suffix(&self, name: &str) -> Option<&Shown> {
+    fn by_suffix(&self, name: &str) -> Option<&CertificateChoice> {
         let (_, parent) = name.split_once('.')?;
         // Nobody has a certificate for all of `.com`.
         parent.contains('.').then(|| self.suffixes.get(parent)).flatten()
     }
 
-    fn by_prefix(&self, name: &str) -> Option<&Shown> {
+    fn by_prefix(&self, name: &str) -> Option<&CertificateChoice> {
         self.prefixes.get(name.rsplit_once('.')?.0)
     }
 }
 
 /// Of several certificates the one whose key signs as the client likes best; the first if none does.
 #[must_use]
-pub fn choose(identities: &[Identity], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+pub fn choose(identities: &[CertifiedIdentity], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
     let first = identities.first()?;
     if identities.len() == 1 {
         return Some(first.certified().clone());
     }
     let signs = |scheme: &SignatureScheme| {
-        let fits = |it: &&Identity| it.certified().key.choose_scheme(&[*scheme]).is_some();
+        let fits = |it: &&CertifiedIdentity| it.certified().key.choose_scheme(&[*scheme]).is_some();
         identities.iter().find(fits)
     };
     Some(schemes.iter().find_map(signs).unwrap_or(first).certified().clone())
@@ -81,12 +81,13 @@ mod tests {
     /// Checks which of the names is looked up for a client.
     #[track_caller]
     fn check(names: &[&str], asked: Option<&str>, expected: Option<&str>) {
-        let mut certificates = Certificates::default();
-        let shown: Vec<Shown> = names
+        let mut certificates = CertificateTable::default();
+        let shown: Vec<CertificateChoice> = names
             .iter()
             .map(|name| {
                 let (certificate, key) = signed_by_itself(&["x"]);
-                let shown: Shown = [Identity::from_pem(&certificate, &key).unwrap()].into();
+                let shown: CertificateChoice =
+                    [CertifiedIdentity::from_pem(&certificate, &key).unwrap()].into();
                 certificates.add(name, shown.clone());
                 shown
             })

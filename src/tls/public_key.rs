@@ -11,14 +11,14 @@ use super::der::{BIT_STRING, INTEGER, SEQUENCE, bit_length, element};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     /// What it is for.
-    pub kind: KeyKind,
+    pub kind: PublicKeyKind,
     /// Of RSA an `RSAPublicKey` (RFC 8017, appendix A.1.1), of a curve its point.
     pub bits: Vec<u8>,
 }
 
 /// The kinds of public keys that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyKind {
+pub enum PublicKeyKind {
     /// RSA, of 2048 to 8192 bits.
     Rsa,
     /// The curve P-256.
@@ -44,22 +44,26 @@ impl PublicKey {
         let kind = kind.ok_or("it is of another kind than RSA, P-256, P-384 and Ed25519")?;
         let broken = || format!("it is no public key of {}", kind.name());
         match kind {
-            KeyKind::Rsa => {
+            PublicKeyKind::Rsa => {
                 let length = modulus_bits(bits).ok_or_else(broken)?;
                 if !(2048..=8192).contains(&length) {
                     return Err(format!("it is an RSA key of {length} bits; 2048 to 8192 are allowed"));
                 }
             }
-            KeyKind::P256 if bits.len() != 65 || bits.first() != Some(&UNCOMPRESSED) => return Err(broken()),
-            KeyKind::P384 if bits.len() != 97 || bits.first() != Some(&UNCOMPRESSED) => return Err(broken()),
-            KeyKind::Ed25519 if bits.len() != 32 => return Err(broken()),
+            PublicKeyKind::P256 if bits.len() != 65 || bits.first() != Some(&UNCOMPRESSED) => {
+                return Err(broken());
+            }
+            PublicKeyKind::P384 if bits.len() != 97 || bits.first() != Some(&UNCOMPRESSED) => {
+                return Err(broken());
+            }
+            PublicKeyKind::Ed25519 if bits.len() != 32 => return Err(broken()),
             _ => (),
         }
         Ok(Self { kind, bits: bits.to_vec() })
     }
 }
 
-impl KeyKind {
+impl PublicKeyKind {
     /// Its name in messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -72,11 +76,11 @@ impl KeyKind {
     }
 }
 
-const KINDS: [(KeyKind, AlgorithmIdentifier); 4] = [
-    (KeyKind::Rsa, alg_id::RSA_ENCRYPTION),
-    (KeyKind::P256, alg_id::ECDSA_P256),
-    (KeyKind::P384, alg_id::ECDSA_P384),
-    (KeyKind::Ed25519, alg_id::ED25519),
+const KINDS: [(PublicKeyKind, AlgorithmIdentifier); 4] = [
+    (PublicKeyKind::Rsa, alg_id::RSA_ENCRYPTION),
+    (PublicKeyKind::P256, alg_id::ECDSA_P256),
+    (PublicKeyKind::P384, alg_id::ECDSA_P384),
+    (PublicKeyKind::Ed25519, alg_id::ED25519),
 ];
 
 /// How a point begins that is written with both its coordinates. (SEC 1, section 2.3.3.)

@@ -15,7 +15,7 @@ use rustls::{
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::{
-    Authorities,
+    CaStore,
     verification::{SUPPORTED, is_signed_by, verify_handshake},
     x509::{
         ALTERNATIVE_NAMES, BASIC_CONSTRAINTS, Certificate, EXTENDED_KEY_USAGE, KEY_USAGE, NAME_CONSTRAINTS,
@@ -27,7 +27,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
     /// Who has to vouch for a certificate.
-    pub authorities: Authorities,
+    pub authorities: CaStore,
     /// The most certificates between it and an authority; none for as many as there are.
     pub depth: Option<u8>,
 }

@@ -10,29 +10,34 @@ use rustls::pki_types::ServerName;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
-use super::{Origin, Protocol, Tls, error::Cause, http1, http2, stream::Stream};
+use super::{
+    OriginTls, UpstreamOrigin, UpstreamProtocol, error::FailureCause, http1, http2, stream::UpstreamStream,
+};
 
 /// A new connection.
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(super) enum NewConnection {
     /// One request at a time.
-    Http1(http1::Link),
+    Http1(http1::Http1Connection),
     /// Many.
-    Http2(http2::Connection),
+    Http2(http2::Http2Connection),
 }
 
 /// All addresses of an origin, in the resolver's order.
-pub(super) async fn addresses(origin: &Origin, limit: Duration) -> Result<Vec<SocketAddr>, Cause> {
+pub(super) async fn addresses(
+    origin: &UpstreamOrigin,
+    limit: Duration,
+) -> Result<Vec<SocketAddr>, FailureCause> {
     if let Ok(address) = origin.host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, origin.port)]);
     }
     let lookup = tokio::net::lookup_host((&*origin.host, origin.port));
     let found: Vec<SocketAddr> = match timeout(limit, lookup).await {
-        Ok(found) => found.map_err(Cause::NameResolution)?.collect(),
-        Err(_) => return Err(Cause::NameResolution(io::ErrorKind::TimedOut.into())),
+        Ok(found) => found.map_err(FailureCause::NameResolution)?.collect(),
+        Err(_) => return Err(FailureCause::NameResolution(io::ErrorKind::TimedOut.into())),
     };
     if found.is_empty() {
-        return Err(Cause::NameResolution(io::ErrorKind::NotFound.into()));
+        return Err(FailureCause::NameResolution(io::ErrorKind::NotFound.into()));
     }
     Ok(found)
 }
@@ -40,26 +45,30 @@ pub(super) async fn addresses(origin: &Origin, limit: Duration) -> Result<Vec<So
 /// Connects to one address; TCP and TLS together take no longer than `limit`.
 pub(super) async fn connect(
     address: SocketAddr,
-    origin: &Origin,
+    origin: &UpstreamOrigin,
     limit: Duration,
-) -> Result<Connection, Cause> {
+) -> Result<NewConnection, FailureCause> {
     let connecting = async {
-        let stream = TcpStream::connect(address).await.map_err(Cause::Connect)?;
-        stream.set_nodelay(true).map_err(Cause::Connect)?;
+        let stream = TcpStream::connect(address).await.map_err(FailureCause::Connect)?;
+        stream.set_nodelay(true).map_err(FailureCause::Connect)?;
         match &origin.protocol {
-            Protocol::Http => Ok(Connection::Http1(http1::Link::new(Stream::Plain(stream)))),
-            Protocol::Http2 => http2::handshake(stream).await.map(Connection::Http2),
-            Protocol::Https(Tls { server_name, settings, http2 }) => {
+            UpstreamProtocol::Http => {
+                Ok(NewConnection::Http1(http1::Http1Connection::new(UpstreamStream::Plain(stream))))
+            }
+            UpstreamProtocol::Http2 => http2::handshake(stream).await.map(NewConnection::Http2),
+            UpstreamProtocol::Https(OriginTls { server_name, settings, http2 }) => {
                 let name = server_name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
                 let client = TlsConnector::from(settings.client(*http2).clone());
-                let stream = client.connect(name, stream).await.map_err(Cause::Tls)?;
+                let stream = client.connect(name, stream).await.map_err(FailureCause::Tls)?;
                 if *http2 {
-                    http2::handshake(stream).await.map(Connection::Http2)
+                    http2::handshake(stream).await.map(NewConnection::Http2)
                 } else {
-                    Ok(Connection::Http1(http1::Link::new(Stream::Tls(Box::new(stream)))))
+                    Ok(NewConnection::Http1(http1::Http1Connection::new(UpstreamStream::Tls(Box::new(
+                        stream,
+                    )))))
                 }
             }
         }
     };
-    timeout(limit, connecting).await.unwrap_or(Err(Cause::ConnectTimeout))
+    timeout(limit, connecting).await.unwrap_or(Err(FailureCause::ConnectTimeout))
 }

@@ -9,16 +9,16 @@ use crate::body::BodyError;
 
 /// A request that got no answer.
 #[derive(Debug)]
-pub struct Failure {
+pub struct SendFailure {
     /// What went wrong in the last try.
-    pub cause: Cause,
+    pub cause: FailureCause,
     /// How many connections were asked for; 0 if there was no address to connect to.
     pub tries: u32,
 }
 
 /// What went wrong.
 #[derive(Debug)]
-pub enum Cause {
+pub enum FailureCause {
     /// The host name has no address.
     NameResolution(io::Error),
     /// There is no peer that works, or none at all.
@@ -43,7 +43,7 @@ pub enum Cause {
     RequestBody(Box<dyn Error + Send + Sync>),
 }
 
-impl Cause {
+impl FailureCause {
     /// The status of the answer that the client gets.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -94,13 +94,13 @@ impl Cause {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for SendFailure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} (connections tried: {})", self.cause, self.tries)
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for FailureCause {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NameResolution(error) => write!(out, "name resolution failed: {error}"),
@@ -118,5 +118,5 @@ impl fmt::Display for Cause {
     }
 }
 
-impl Error for Failure {}
-impl Error for Cause {}
+impl Error for SendFailure {}
+impl Error for FailureCause {}

@@ -21,7 +21,7 @@ pub(super) struct FramingFields {
 /// The body of a response, as its head announces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Framing {
-    pub(super) length: Length,
+    pub(super) length: ResponseFraming,
     /// Whether the Content-Length is one that a client may see.
     pub(super) keeps_length: bool,
     /// Whether bytes may follow that belong to no response: a body is announced where there is none.
@@ -30,7 +30,7 @@ pub(super) struct Framing {
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Length {
+pub(super) enum ResponseFraming {
     Known(u64),
     Chunked,
     /// It ends with the connection.
@@ -93,12 +93,12 @@ impl FramingFields {
                 (false, true) => false,
                 (false, false) => chunked,
             };
-            return Framing { length: Length::Known(0), keeps_length: !never_has_body, is_suspect };
+            return Framing { length: ResponseFraming::Known(0), keeps_length: !never_has_body, is_suspect };
         }
         let length = match length {
-            Some(length) => Length::Known(length),
-            None if chunked => Length::Chunked,
-            None => Length::UntilClose,
+            Some(length) => ResponseFraming::Known(length),
+            None if chunked => ResponseFraming::Chunked,
+            None => ResponseFraming::UntilClose,
         };
         Framing { length, keeps_length: true, is_suspect: false }
     }
@@ -221,7 +221,7 @@ mod tests {
         method: &str,
         status: u16,
         sent: &[(&'static str, &'static str)],
-        expected: (Length, bool, bool),
+        expected: (ResponseFraming, bool, bool),
     ) {
         let found = FramingFields::of(&fields(sent), Version::HTTP_11).unwrap();
         let status = StatusCode::from_u16(status).unwrap();
@@ -233,24 +233,24 @@ mod tests {
     fn the_method_and_the_status_say_whether_there_is_a_body() {
         let four = [("content-length", "4")];
         let chunked = [("transfer-encoding", "Chunked")];
-        check("GET", 200, &four, (Length::Known(4), true, false));
-        check("GET", 200, &chunked, (Length::Chunked, true, false));
-        check("GET", 200, &[], (Length::UntilClose, true, false));
+        check("GET", 200, &four, (ResponseFraming::Known(4), true, false));
+        check("GET", 200, &chunked, (ResponseFraming::Chunked, true, false));
+        check("GET", 200, &[], (ResponseFraming::UntilClose, true, false));
         check(
             "GET",
             200,
             &[("content-length", "18446744073709551615")],
-            (Length::Known(u64::MAX), true, false),
+            (ResponseFraming::Known(u64::MAX), true, false),
         );
-        check("HEAD", 200, &four, (Length::Known(0), true, false));
-        check("HEAD", 200, &chunked, (Length::Known(0), true, false));
-        check("GET", 304, &four, (Length::Known(0), true, false));
-        check("GET", 304, &chunked, (Length::Known(0), true, true));
+        check("HEAD", 200, &four, (ResponseFraming::Known(0), true, false));
+        check("HEAD", 200, &chunked, (ResponseFraming::Known(0), true, false));
+        check("GET", 304, &four, (ResponseFraming::Known(0), true, false));
+        check("GET", 304, &chunked, (ResponseFraming::Known(0), true, true));
         for status in [100, 103, 101, 204] {
-            check("GET", status, &[], (Length::Known(0), false, false));
-            check("GET", status, &[("content-length", "0")], (Length::Known(0), false, false));
-            check("GET", status, &four, (Length::Known(0), false, true));
-            check("HEAD", status, &chunked, (Length::Known(0), false, true));
+            check("GET", status, &[], (ResponseFraming::Known(0), false, false));
+            check("GET", status, &[("content-length", "0")], (ResponseFraming::Known(0), false, false));
+            check("GET", status, &four, (ResponseFraming::Known(0), false, true));
+            check("HEAD", status, &chunked, (ResponseFraming::Known(0), false, true));
         }
     }
 }

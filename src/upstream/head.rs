@@ -9,7 +9,7 @@ use http::{
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 /// The head of a request. It is read anew for every try, as each peer may want another Host.
-pub trait Head: Sync {
+pub trait RequestHead: Sync {
     /// The method.
     fn method(&self) -> &Method;
 
@@ -24,7 +24,7 @@ pub trait Head: Sync {
     fn give_fields(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8]));
 }
 
-impl Head for Parts {
+impl RequestHead for Parts {
     fn method(&self) -> &Method {
         &self.method
     }
@@ -48,13 +48,13 @@ impl Head for Parts {
 
 /// A head for one peer.
 #[derive(Debug)]
-pub(super) struct Said<'a, H> {
+pub(super) struct HeadForPeer<'a, H> {
     pub(super) head: &'a H,
     /// The Host that the peer sees; none leaves the request's.
     pub(super) host: Option<&'a HeaderValue>,
 }
 
-impl<H: Head> Said<'_, H> {
+impl<H: RequestHead> HeadForPeer<'_, H> {
     pub(super) fn give_fields(&self, give: &mut impl FnMut(&str, &[u8])) {
         self.head.give_fields(self.host, give);
     }

@@ -1,6 +1,6 @@
 //! OUT: keeps connections to upstreams, and sends requests over them.
 //!
-//! [`Pool::send`] takes an idle connection or makes one, writes the request and waits for the head of the response.
+//! [`ConnectionPool::send`] takes an idle connection or makes one, writes the request and waits for the head of the response.
 //! It has three rules of a gateway: timeouts belong to a Service; a request that met a connection closed meanwhile is
 //! sent again if, and only if, that is safe; and a client that leaves takes its upstream connection with it.
 //!
@@ -32,11 +32,11 @@ mod stream;
 mod tests;
 mod tls;
 
-pub use error::{Cause, Failure};
-pub use head::Head;
-pub use peers::{Outcome, Peer, Peers, Place};
-pub use pool::Pool;
-pub use stream::Switched;
+pub use error::{FailureCause, SendFailure};
+pub use head::RequestHead;
+pub use peers::{Endpoint, Peer, Peers, TryOutcome};
+pub use pool::ConnectionPool;
+pub use stream::UpgradedStream;
 pub use tls::{TlsSettings, Trust};
 
 use std::{sync::Arc, time::Duration};
@@ -48,34 +48,34 @@ use crate::body::Body;
 
 /// Where requests go. Equal origins share connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Origin {
+pub struct UpstreamOrigin {
     host: Arc<str>,
     port: u16,
-    protocol: Protocol,
+    protocol: UpstreamProtocol,
 }
 
 /// How an origin is spoken to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Protocol {
+enum UpstreamProtocol {
     Http,
     /// HTTP/2 in plain text, by prior knowledge. (RFC 9113, section 3.3)
     Http2,
-    Https(Tls),
+    Https(OriginTls),
 }
 
 /// How TLS is spoken with an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Tls {
+struct OriginTls {
     /// Sent as SNI; none for an address.
     server_name: Option<ServerName<'static>>,
     settings: Arc<TlsSettings>,
     http2: bool,
 }
 
-impl Origin {
+impl UpstreamOrigin {
     /// An origin in plain text. `host` is a name, or an address without brackets.
     pub fn http(host: impl Into<Arc<str>>, port: u16) -> Self {
-        Self { host: host.into(), port, protocol: Protocol::Http }
+        Self { host: host.into(), port, protocol: UpstreamProtocol::Http }
     }
 
     /// An origin in TLS. `server_name` is the host part of the Host field that the upstream gets: it is sent as SNI
@@ -87,16 +87,16 @@ impl Origin {
         settings: Arc<TlsSettings>,
     ) -> Self {
         let server_name = ServerName::try_from(server_name.to_owned()).ok();
-        let tls = Tls { server_name, settings, http2: false };
-        Self { host: host.into(), port, protocol: Protocol::Https(tls) }
+        let tls = OriginTls { server_name, settings, http2: false };
+        Self { host: host.into(), port, protocol: UpstreamProtocol::Https(tls) }
     }
 
     /// The same in HTTP/2: its requests share connections. (Kong: Services of protocol `grpc` and `grpcs`.)
     #[must_use]
     pub fn over_http2(mut self) -> Self {
         match &mut self.protocol {
-            Protocol::Https(tls) => tls.http2 = true,
-            Protocol::Http | Protocol::Http2 => self.protocol = Protocol::Http2,
+            UpstreamProtocol::Https(tls) => tls.http2 = true,
+            UpstreamProtocol::Http | UpstreamProtocol::Http2 => self.protocol = UpstreamProtocol::Http2,
         }
         self
     }
@@ -104,9 +104,9 @@ impl Origin {
     /// Whether requests share connections.
     const fn is_http2(&self) -> bool {
         match &self.protocol {
-            Protocol::Http => false,
-            Protocol::Http2 => true,
-            Protocol::Https(tls) => tls.http2,
+            UpstreamProtocol::Http => false,
+            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Https(tls) => tls.http2,
         }
     }
 
@@ -140,7 +140,7 @@ impl Default for PoolSettings {
 
 /// A Service's patience. (Kong: Service `connect_timeout`, `write_timeout`, `read_timeout`, `retries`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct UpstreamTimeouts {
     /// For one connection, TLS included.
     pub connect: Duration,
     /// Between two writes of a request.
@@ -151,7 +151,7 @@ pub struct Limits {
     pub retries: u32,
 }
 
-impl Default for Limits {
+impl Default for UpstreamTimeouts {
     fn default() -> Self {
         let minute = Duration::from_mins(1);
         Self { connect: minute, write: minute, read: minute, retries: 5 }
@@ -160,11 +160,11 @@ impl Default for Limits {
 
 /// What an upstream answered.
 #[derive(Debug)]
-pub struct Answer {
+pub struct UpstreamAnswer {
     /// The response as it came.
     pub response: http::Response<Body>,
     /// The upstream's end of the connection, if the response is a 101.
-    pub switched: Option<Switched>,
+    pub switched: Option<UpgradedStream>,
     /// How many connections were asked for; 0 if the first idle one did.
     pub tries: u32,
     /// When the head of the response came.

@@ -11,13 +11,13 @@ use std::{
 use http::{HeaderValue, StatusCode, uri::Authority};
 use rustls::pki_types::ServerName;
 
-use super::{Cause, Origin, Protocol, connect::addresses};
+use super::{FailureCause, UpstreamOrigin, UpstreamProtocol, connect::addresses};
 
 /// One place that a request may go to.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// Whom to speak to, and how; connections are kept by this.
-    pub origin: Origin,
+    pub origin: UpstreamOrigin,
     /// What to connect to.
     pub address: SocketAddr,
     /// The Host that it sees; none leaves the request's.
@@ -25,7 +25,7 @@ pub struct Peer {
 }
 
 /// How a try ended: with the head of a response after some time, or not.
-pub type Outcome<'a> = Result<(StatusCode, Duration), &'a Cause>;
+pub type TryOutcome<'a> = Result<(StatusCode, Duration), &'a FailureCause>;
 
 /// Says where the tries of one request go, and hears how they end.
 pub trait Peers: Send {
@@ -33,10 +33,10 @@ pub trait Peers: Send {
     ///
     /// # Errors
     /// There is no place to go to; no further try is made.
-    fn next(&mut self) -> impl Future<Output = Result<Peer, Cause>> + Send;
+    fn next(&mut self) -> impl Future<Output = Result<Peer, FailureCause>> + Send;
 
     /// Hears how the try at the last peer ended. An idle connection that turns out to be dead is no try.
-    fn ended(&mut self, outcome: Outcome<'_>);
+    fn ended(&mut self, outcome: TryOutcome<'_>);
 
     /// How many peers a request tries at least, whatever its `retries`: the addresses of one host.
     fn width(&self) -> usize {
@@ -44,16 +44,16 @@ pub trait Peers: Send {
     }
 }
 
-/// A place in the form that an [`Origin`] is made of without work: prepared once, used by every request.
+/// A place in the form that an [`UpstreamOrigin`] is made of without work: prepared once, used by every request.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Endpoint {
     /// What to connect to.
     pub address: SocketAddr,
     host: Arc<str>,
     server_name: Option<ServerName<'static>>,
 }
 
-impl Place {
+impl Endpoint {
     /// The place at this address, whose TLS handshakes ask for `server_name` (unless it is no DNS name).
     #[must_use]
     pub fn new(address: SocketAddr, server_name: &str) -> Self {
@@ -65,12 +65,12 @@ impl Place {
     }
 }
 
-impl Origin {
+impl UpstreamOrigin {
     /// The same manners towards another place; handshakes ask for the name of that place, unless `keep_name`.
     #[must_use]
-    pub fn at(&self, place: &Place, keep_name: bool) -> Self {
+    pub fn at(&self, place: &Endpoint, keep_name: bool) -> Self {
         let mut protocol = self.protocol.clone();
-        if let Protocol::Https(tls) = &mut protocol
+        if let UpstreamProtocol::Https(tls) = &mut protocol
             && !keep_name
         {
             tls.server_name.clone_from(&place.server_name);
@@ -82,7 +82,7 @@ impl Origin {
     #[must_use]
     pub fn named(&self, host: &HeaderValue) -> Self {
         let mut origin = self.clone();
-        if let Protocol::Https(tls) = &mut origin.protocol {
+        if let UpstreamProtocol::Https(tls) = &mut origin.protocol {
             let authority = host.to_str().ok().and_then(|it| it.parse::<Authority>().ok());
             tls.server_name = authority.and_then(|it| {
                 let name = it.host().trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -95,7 +95,7 @@ impl Origin {
     /// Whether it is spoken to over TLS.
     #[must_use]
     pub const fn is_tls(&self) -> bool {
-        matches!(self.protocol, Protocol::Https(_))
+        matches!(self.protocol, UpstreamProtocol::Https(_))
     }
 
     /// Whether it is at this address.
@@ -106,31 +106,31 @@ impl Origin {
 }
 
 /// The addresses of one origin, in the system resolver's order, one after the other.
-pub(super) struct Addresses<'a> {
-    origin: &'a Origin,
+pub(super) struct OriginAddresses<'a> {
+    origin: &'a UpstreamOrigin,
     limit: Duration,
     all: Vec<SocketAddr>,
     turn: usize,
 }
 
-impl<'a> Addresses<'a> {
-    pub(super) fn new(origin: &'a Origin, limit: Duration) -> Self {
+impl<'a> OriginAddresses<'a> {
+    pub(super) fn new(origin: &'a UpstreamOrigin, limit: Duration) -> Self {
         Self { origin, limit, all: Vec::new(), turn: 0 }
     }
 }
 
-impl Peers for Addresses<'_> {
-    async fn next(&mut self) -> Result<Peer, Cause> {
+impl Peers for OriginAddresses<'_> {
+    async fn next(&mut self) -> Result<Peer, FailureCause> {
         if self.all.is_empty() {
             self.all = addresses(self.origin, self.limit).await?;
         }
         let address = self.all.get(self.turn % self.all.len().max(1));
-        let address = *address.ok_or_else(|| Cause::NameResolution(io::ErrorKind::NotFound.into()))?;
+        let address = *address.ok_or_else(|| FailureCause::NameResolution(io::ErrorKind::NotFound.into()))?;
         self.turn += 1;
         Ok(Peer { origin: self.origin.clone(), address, host: None })
     }
 
-    fn ended(&mut self, _: Outcome<'_>) {}
+    fn ended(&mut self, _: TryOutcome<'_>) {}
 
     fn width(&self) -> usize {
         self.all.len().max(1)

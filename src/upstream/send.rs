@@ -24,29 +24,30 @@ use http::{Request, Response};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Answer, Cause, Failure, Limits, Origin, Pool, Switched,
+    ConnectionPool, FailureCause, SendFailure, UpgradedStream, UpstreamAnswer, UpstreamOrigin,
+    UpstreamTimeouts,
     connect::connect,
-    head::{Head, Said},
-    http1::{self, Answered},
+    head::{HeadForPeer, RequestHead},
+    http1::{self, ExchangeResult},
     http2,
-    peers::{Addresses, Peer, Peers},
-    pool::Lease,
+    peers::{OriginAddresses, Peer, Peers},
+    pool::ConnectionLease,
 };
 use crate::body::Body;
 
-impl Pool {
-    /// Sends a request to one origin; as [`Pool::send_over`], over all its addresses.
+impl ConnectionPool {
+    /// Sends a request to one origin; as [`ConnectionPool::send_over`], over all its addresses.
     ///
     /// # Errors
-    /// A [`Failure`] says why no response came, and with which status to tell the client.
+    /// A [`SendFailure`] says why no response came, and with which status to tell the client.
     pub async fn send(
         &self,
-        origin: &Origin,
-        limits: &Limits,
+        origin: &UpstreamOrigin,
+        limits: &UpstreamTimeouts,
         request: Request<Body>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<UpstreamAnswer, SendFailure> {
         let (head, body) = request.into_parts();
-        self.send_over(&mut Addresses::new(origin, limits.connect), limits, &head, body).await
+        self.send_over(&mut OriginAddresses::new(origin, limits.connect), limits, &head, body).await
     }
 
     /// Sends a request to one of several peers and waits for the head of the response.
@@ -55,35 +56,35 @@ impl Pool {
     /// body breaks off or stalls; dropping it early, or dropping this future, closes the connection.
     ///
     /// # Errors
-    /// A [`Failure`] says why no response came, and with which status to tell the client.
-    pub async fn send_over<P: Peers, H: Head>(
+    /// A [`SendFailure`] says why no response came, and with which status to tell the client.
+    pub async fn send_over<P: Peers, H: RequestHead>(
         &self,
         peers: &mut P,
-        limits: &Limits,
+        limits: &UpstreamTimeouts,
         head: &H,
         mut body: Body,
-    ) -> Result<Answer, Failure> {
-        let mut tries = Tries { pool: self, peers, limits, count: 0, again: None };
+    ) -> Result<UpstreamAnswer, SendFailure> {
+        let mut tries = ConnectionAttempts { pool: self, peers, limits, count: 0, again: None };
         loop {
             let began = Instant::now();
             let found = tries.connection(began).await.map_err(|cause| tries.failure(cause))?;
             let handed_over = if found.reused { began } else { Instant::now() };
             let spare = body.replay();
-            let said = Said { head, host: found.peer.host.as_ref() };
+            let said = HeadForPeer { head, host: found.peer.host.as_ref() };
             let sent = exchange(found.lease, &found.peer.origin, (&said, body), limits, handed_over).await;
-            let Lost { cause, unsent } = match sent {
+            let SendError { cause, unsent } = match sent {
                 Ok((response, switched)) => {
                     let came = Instant::now();
                     tries.peers.ended(Ok((response.status(), came.duration_since(handed_over))));
-                    return Ok(Answer { response, switched, tries: tries.count, came });
+                    return Ok(UpstreamAnswer { response, switched, tries: tries.count, came });
                 }
                 Err(lost) => lost,
             };
-            let repeatable = matches!(cause, Cause::Closed(_)) && (found.reused || tries.left());
+            let repeatable = matches!(cause, FailureCause::Closed(_)) && (found.reused || tries.left());
             let again = match unsent {
-                Unsent::Body(body) => Some(body),
-                Unsent::Head => spare,
-                Unsent::Nothing => spare.filter(|_| head.method().is_idempotent()),
+                UnsentPart::Body(body) => Some(body),
+                UnsentPart::Head => spare,
+                UnsentPart::Nothing => spare.filter(|_| head.method().is_idempotent()),
             };
             match again {
                 Some(again) if repeatable => body = again,
@@ -103,32 +104,32 @@ impl Pool {
 }
 
 /// The connections that were asked for.
-struct Tries<'a, P> {
-    pool: &'a Pool,
+struct ConnectionAttempts<'a, P> {
+    pool: &'a ConnectionPool,
     peers: &'a mut P,
-    limits: &'a Limits,
+    limits: &'a UpstreamTimeouts,
     count: u32,
     /// The peer whose idle connection was dead: it gets a new one.
     again: Option<Peer>,
 }
 
 /// A connection for one exchange.
-struct Found {
+struct Checkout {
     peer: Peer,
-    lease: Lease,
+    lease: ConnectionLease,
     reused: bool,
 }
 
-impl<P: Peers> Tries<'_, P> {
+impl<P: Peers> ConnectionAttempts<'_, P> {
     /// Takes or makes a connection, to one peer after the other.
-    async fn connection(&mut self, now: Instant) -> Result<Found, Cause> {
+    async fn connection(&mut self, now: Instant) -> Result<Checkout, FailureCause> {
         loop {
             let peer = match self.again.take() {
                 Some(peer) => peer,
                 None => {
                     let peer = in_time(self.peers.next(), self.limits.connect).await?;
                     if let Some(lease) = self.pool.take(&peer.origin, now) {
-                        return Ok(Found { peer, lease, reused: true });
+                        return Ok(Checkout { peer, lease, reused: true });
                     }
                     peer
                 }
@@ -138,7 +139,7 @@ impl<P: Peers> Tries<'_, P> {
             match Box::pin(connect(peer.address, &peer.origin, self.limits.connect)).await {
                 Ok(connection) => {
                     let lease = self.pool.lend(&peer.origin, connection);
-                    return Ok(Found { peer, lease, reused: false });
+                    return Ok(Checkout { peer, lease, reused: false });
                 }
                 Err(cause) => {
                     self.peers.ended(Err(&cause));
@@ -154,31 +155,34 @@ impl<P: Peers> Tries<'_, P> {
         self.count <= self.limits.retries || (self.count as usize) < self.peers.width()
     }
 
-    fn failure(&self, cause: Cause) -> Failure {
-        Failure { cause, tries: self.count }
+    fn failure(&self, cause: FailureCause) -> SendFailure {
+        SendFailure { cause, tries: self.count }
     }
 }
 
 /// Waits for a peer, but no longer than this. Mostly it is known at once, and no timer is needed.
-async fn in_time(next: impl Future<Output = Result<Peer, Cause>>, limit: Duration) -> Result<Peer, Cause> {
+async fn in_time(
+    next: impl Future<Output = Result<Peer, FailureCause>>,
+    limit: Duration,
+) -> Result<Peer, FailureCause> {
     let mut next = pin!(next);
     match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
         Poll::Ready(peer) => peer,
         Poll::Pending => {
-            let late = |_| Err(Cause::NameResolution(ErrorKind::TimedOut.into()));
+            let late = |_| Err(FailureCause::NameResolution(ErrorKind::TimedOut.into()));
             timeout(limit, next).await.unwrap_or_else(late)
         }
     }
 }
 
 /// An exchange that gave no response.
-struct Lost {
-    cause: Cause,
-    unsent: Unsent,
+struct SendError {
+    cause: FailureCause,
+    unsent: UnsentPart,
 }
 
 /// What of a request was not written.
-enum Unsent {
+enum UnsentPart {
     /// Nothing of it was; its body is still there.
     Body(Body),
     /// Nothing of it was, but some of the body may have been taken.
@@ -187,38 +191,41 @@ enum Unsent {
     Nothing,
 }
 
-impl From<Cause> for Lost {
-    fn from(cause: Cause) -> Self {
-        Self { cause, unsent: Unsent::Nothing }
+impl From<FailureCause> for SendError {
+    fn from(cause: FailureCause) -> Self {
+        Self { cause, unsent: UnsentPart::Nothing }
     }
 }
 
 /// Writes a request and waits for the head of its response.
-async fn exchange<H: Head>(
-    lease: Lease,
-    origin: &Origin,
-    (said, body): (&Said<'_, H>, Body),
-    limits: &Limits,
+async fn exchange<H: RequestHead>(
+    lease: ConnectionLease,
+    origin: &UpstreamOrigin,
+    (said, body): (&HeadForPeer<'_, H>, Body),
+    limits: &UpstreamTimeouts,
     now: Instant,
-) -> Result<(Response<Body>, Option<Switched>), Lost> {
+) -> Result<(Response<Body>, Option<UpgradedStream>), SendError> {
     match lease {
-        Lease::Own(link, home) => {
-            let answered = http1::send(link, home, (said, body), limits, now).await.map_err(|lost| Lost {
-                cause: lost.cause,
-                unsent: if lost.unsent { Unsent::Head } else { Unsent::Nothing },
-            })?;
+        ConnectionLease::Own(link, home) => {
+            let answered =
+                http1::send(link, home, (said, body), limits, now).await.map_err(|lost| SendError {
+                    cause: lost.cause,
+                    unsent: if lost.unsent { UnsentPart::Head } else { UnsentPart::Nothing },
+                })?;
             match answered {
-                Answered::Response(response) => Ok((response, None)),
-                Answered::Switched(..) if !said.head.upgrades() => Err(Cause::UnaskedUpgrade.into()),
-                Answered::Switched(response, switched) => Ok((response, Some(switched))),
+                ExchangeResult::Response(response) => Ok((response, None)),
+                ExchangeResult::Switched(..) if !said.head.upgrades() => {
+                    Err(FailureCause::UnaskedUpgrade.into())
+                }
+                ExchangeResult::Switched(response, switched) => Ok((response, Some(switched))),
             }
         }
-        Lease::Shared(stream) => {
+        ConnectionLease::Shared(stream) => {
             // In a box: few requests go this way, and it takes more room.
             let sent = Box::pin(http2::send(stream, origin, (said, body), limits)).await;
-            let response = sent.map_err(|lost| Lost {
+            let response = sent.map_err(|lost| SendError {
                 cause: lost.cause,
-                unsent: lost.unsent.map_or(Unsent::Nothing, Unsent::Body),
+                unsent: lost.unsent.map_or(UnsentPart::Nothing, UnsentPart::Body),
             })?;
             Ok((response, None))
         }

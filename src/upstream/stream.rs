@@ -15,20 +15,20 @@ use tokio_rustls::client::TlsStream;
 
 /// A connection to an upstream, before anything is said over it.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) enum UpstreamStream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// The upstream's end of a connection that speaks another protocol from now on.
 #[derive(Debug)]
-pub struct Switched {
+pub struct UpgradedStream {
     /// What the upstream has said in it already.
     ahead: Bytes,
-    stream: Stream,
+    stream: UpstreamStream,
 }
 
-impl Stream {
+impl UpstreamStream {
     /// Whether the other end has neither closed it nor said anything, as far as is known without asking the system.
     pub(super) fn is_quiet(&mut self) -> bool {
         let mut byte = [0; 1];
@@ -45,13 +45,13 @@ impl Stream {
     }
 }
 
-impl Switched {
-    pub(super) const fn new(ahead: Bytes, stream: Stream) -> Self {
+impl UpgradedStream {
+    pub(super) const fn new(ahead: Bytes, stream: UpstreamStream) -> Self {
         Self { ahead, stream }
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for UpstreamStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -64,7 +64,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for UpstreamStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -106,7 +106,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-impl AsyncRead for Switched {
+impl AsyncRead for UpgradedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -122,7 +122,7 @@ impl AsyncRead for Switched {
     }
 }
 
-impl AsyncWrite for Switched {
+impl AsyncWrite for UpgradedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

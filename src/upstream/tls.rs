@@ -15,12 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 pub use crate::tls::Trust;
-use crate::tls::{Authorities, Identity, Verifier, provider};
+use crate::tls::{CaStore, CertifiedIdentity, Verifier, provider};
 
 /// How TLS is spoken with an upstream. Equal settings share connections.
 pub struct TlsSettings {
     trust: Option<Trust>,
-    identity: Option<Identity>,
+    identity: Option<CertifiedIdentity>,
     hash: u64,
     http1: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
@@ -30,7 +30,7 @@ impl TlsSettings {
     /// Takes certificates by `trust`, or without it any; shows `identity` to upstreams that ask for one.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "it cannot: ring speaks these versions")]
-    pub fn new(trust: Option<Trust>, identity: Option<Identity>) -> Arc<Self> {
+    pub fn new(trust: Option<Trust>, identity: Option<CertifiedIdentity>) -> Arc<Self> {
         let config = |protocol: &[&str]| {
             let config = ClientConfig::builder_with_provider(provider())
                 .with_safe_default_protocol_versions()
@@ -49,7 +49,7 @@ impl TlsSettings {
         let (http1, http2) = (config(&[]), config(&["h2"]));
         let mut hasher = DefaultHasher::new();
         trust.as_ref().map(|it| (it.authorities.anchors(), it.depth)).hash(&mut hasher);
-        identity.as_ref().map(Identity::chain).hash(&mut hasher);
+        identity.as_ref().map(CertifiedIdentity::chain).hash(&mut hasher);
         Arc::new(Self { trust, identity, hash: hasher.finish(), http1, http2 })
     }
 
@@ -64,7 +64,7 @@ impl TlsSettings {
     #[must_use]
     pub fn verifying() -> Arc<Self> {
         static VERIFYING: LazyLock<Arc<TlsSettings>> = LazyLock::new(|| {
-            TlsSettings::new(Some(Trust { authorities: Authorities::public(), depth: None }), None)
+            TlsSettings::new(Some(Trust { authorities: CaStore::public(), depth: None }), None)
         });
         VERIFYING.clone()
     }

@@ -6,10 +6,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mynah::{
-    config::{self, Format},
-    diag::Source,
+    config::{self, DeclarativeFormat},
+    diag::SourceFile,
     document::Value,
-    plugin::{Bundled, EnabledPlugins},
+    plugin::{BundledPlugins, EnabledPlugins},
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -64,11 +64,11 @@ type Declared = BTreeMap<String, String>;
 
 /// What the file declares, by collection and id, without times and passwords.
 fn declared(text: &str) -> Declared {
-    let source: Arc<Source> = Source::new("kong.yaml", text);
+    let source: Arc<SourceFile> = SourceFile::new("kong.yaml", text);
     let config = config::parse(
         &source,
-        Format::Deck,
-        &Bundled { expressions: false, enabled: EnabledPlugins::ALL },
+        DeclarativeFormat::Deck,
+        &BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL },
         0,
     )
     .unwrap_or_else(|report| panic!("{report}\n{text}"));

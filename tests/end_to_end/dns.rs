@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use mynah::dns::{Fault, Options, Resolver};
+use mynah::dns::{DnsError, DnsOptions, DnsResolver};
 
 use crate::{
     eventually,
@@ -169,8 +169,8 @@ services:
     assert_eq!(server.queries("file.test") + server.queries("localhost"), 0);
 }
 
-fn resolver(server: &Nameserver) -> Resolver {
-    Resolver::new(Options { servers: vec![server.address], ..Options::default() })
+fn resolver(server: &Nameserver) -> DnsResolver {
+    DnsResolver::new(DnsOptions { servers: vec![server.address], ..DnsOptions::default() })
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -206,10 +206,10 @@ fn that_there_is_nothing_is_remembered_too() {
     let server = Nameserver::start();
     let resolver = resolver(&server);
     block_on(async {
-        assert_eq!(resolver.resolve("shop.test").await, Err(Fault::NotFound));
+        assert_eq!(resolver.resolve("shop.test").await, Err(DnsError::NotFound));
         let asked = server.queries("shop.test");
         server.a("shop.test", 300, &["127.0.0.1"]);
-        assert_eq!(resolver.resolve("shop.test").await, Err(Fault::NotFound));
+        assert_eq!(resolver.resolve("shop.test").await, Err(DnsError::NotFound));
         assert_eq!(server.queries("shop.test"), asked);
     });
 }
@@ -218,12 +218,12 @@ fn that_there_is_nothing_is_remembered_too() {
 fn an_answer_is_good_for_as_long_as_it_says() {
     let server = Nameserver::start();
     server.a("shop.test", 1000, &["127.0.0.1"]);
-    let told = Options {
+    let told = DnsOptions {
         servers: vec![server.address],
         valid_ttl: Some(Duration::from_secs(7)),
-        ..Options::default()
+        ..DnsOptions::default()
     };
-    for (resolver, expected) in [(resolver(&server), 1000), (Resolver::new(told), 7)] {
+    for (resolver, expected) in [(resolver(&server), 1000), (DnsResolver::new(told), 7)] {
         let answer = block_on(async { resolver.resolve("shop.test").await.unwrap() });
         let left = answer.expires.saturating_duration_since(tokio::time::Instant::now());
         assert!(

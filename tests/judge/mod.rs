@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use jsonschema::{Registry, Resource};
 use mynah::{
     document::{Dialect, Value, read},
-    openapi::Version,
+    openapi::SpecVersion,
 };
 use serde_json::{Value as Json, json};
 
@@ -18,17 +18,17 @@ pub(crate) const ALONE: &str = "urn:document";
 /// Documents as the judge wants them: JSON Schema 2020-12 throughout.
 pub(crate) struct Judge {
     registry: Registry<'static>,
-    version: Version,
+    version: SpecVersion,
 }
 
 impl Judge {
     /// A judge for one document.
-    pub(crate) fn new(document: &Value, version: Version) -> Self {
+    pub(crate) fn new(document: &Value, version: SpecVersion) -> Self {
         Self::of_files(&[(ALONE.to_owned(), document.clone())], version)
     }
 
     /// A judge for a document and its files, by their URIs.
-    pub(crate) fn of_files(files: &[(String, Value)], version: Version) -> Self {
+    pub(crate) fn of_files(files: &[(String, Value)], version: SpecVersion) -> Self {
         let resources = files.iter().map(|(uri, document)| {
             let mut json = Json::from(document);
             modernize(&mut json, version, false);
@@ -109,7 +109,7 @@ const NAMED: [&str; 10] = [
 /// Rewrites what older editions say in their own words.
 ///
 /// `names` says that the keys here are names rather than keywords.
-fn modernize(json: &mut Json, version: Version, names: bool) {
+fn modernize(json: &mut Json, version: SpecVersion, names: bool) {
     match json {
         Json::Array(items) => items.iter_mut().for_each(|it| modernize(it, version, false)),
         Json::Object(members) if names => members.values_mut().for_each(|it| modernize(it, version, false)),
@@ -118,7 +118,7 @@ fn modernize(json: &mut Json, version: Version, names: bool) {
             for word in ["example", "examples", "default", "$id", "id", "$schema"] {
                 members.remove(word);
             }
-            if version != Version::OpenApi31 {
+            if version != SpecVersion::OpenApi31 {
                 if members.get("$ref").is_some_and(Json::is_string) {
                     members.retain(|key, _| key == "$ref");
                 }
@@ -162,12 +162,12 @@ fn hide(members: &mut serde_json::Map<String, Json>) {
 }
 
 /// Reads a document, if it is one.
-pub(crate) fn load(path: &Path) -> Option<(Value, Version)> {
+pub(crate) fn load(path: &Path) -> Option<(Value, SpecVersion)> {
     let value = read(&fs::read_to_string(path).ok()?, Dialect::Specification).ok()?.value;
     let version = match (value.get("swagger"), value.get("openapi").and_then(Value::as_str)) {
-        (Some(_), _) => Version::Swagger2,
-        (_, Some(text)) if text.starts_with("3.0") => Version::OpenApi30,
-        (_, Some(_)) => Version::OpenApi31,
+        (Some(_), _) => SpecVersion::Swagger2,
+        (_, Some(text)) if text.starts_with("3.0") => SpecVersion::OpenApi30,
+        (_, Some(_)) => SpecVersion::OpenApi31,
         _ => return None,
     };
     Some((value, version))

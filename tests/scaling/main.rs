@@ -10,14 +10,14 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use cases::{Case, OF_ENTITIES, OF_PLUGINS, OTHERS};
 use mynah::{
-    config::Format,
+    config::DeclarativeFormat,
     control::compile,
-    diag::{Source, Style},
+    diag::{RenderStyle, SourceFile},
     entity::DOCUMENT,
     plugin,
-    router::Options,
-    schema::{Entity, Field, Kind},
-    snapshot::Compiler,
+    router::RouterOptions,
+    schema::{EntitySchema, Field, FieldKind},
+    snapshot::SnapshotCompiler,
 };
 
 /// How much more four times the items may cost.
@@ -34,12 +34,12 @@ fn used() -> Duration {
 
 /// What it costs to check and compile a document, and to tell what is wrong with it.
 fn cost(case: &Case, items: usize) -> Duration {
-    let source = Source::new("kong.yaml", (case.text)(items));
-    let mut compiler = Compiler::new(PathBuf::from("specs"), Options::default());
+    let source = SourceFile::new("kong.yaml", (case.text)(items));
+    let mut compiler = SnapshotCompiler::new(PathBuf::from("specs"), RouterOptions::default());
     let before = used();
-    match compile(&mut compiler, &source, Format::of_files(false)) {
+    match compile(&mut compiler, &source, DeclarativeFormat::of_files(false)) {
         Ok(made) => drop(made.warnings),
-        Err(report) => drop((report.draw(Style::Plain), report.to_json())),
+        Err(report) => drop((report.draw(RenderStyle::Plain), report.to_json())),
     }
     used().saturating_sub(before)
 }
@@ -85,8 +85,12 @@ fn lists(prefix: &str, fields: &[Field], all: &mut Vec<String>) {
     for field in fields {
         let name = if prefix.is_empty() { field.name.to_owned() } else { format!("{prefix}.{}", field.name) };
         match field.kind {
-            Kind::Record(fields) => lists(&name, fields, all),
-            Kind::Array(_) | Kind::Set(_) | Kind::Map(_) | Kind::Entities(..) | Kind::Unused => {
+            FieldKind::Record(fields) => lists(&name, fields, all),
+            FieldKind::Array(_)
+            | FieldKind::Set(_)
+            | FieldKind::Map(_)
+            | FieldKind::Entities(..)
+            | FieldKind::Unused => {
                 all.push(name);
             }
             _ => (),
@@ -110,9 +114,9 @@ const MISTAKEN: [&str; 8] = [
 fn cases_are_sound_but_for_those_of_mistakes() {
     let mut wrong = Vec::new();
     for case in OF_ENTITIES.iter().chain(OF_PLUGINS).filter(|case| !MISTAKEN.contains(&case.name)) {
-        let source = Source::new("kong.yaml", (case.text)(2));
-        let mut compiler = Compiler::new(PathBuf::from("specs"), Options::default());
-        if let Err(report) = compile(&mut compiler, &source, Format::of_files(false)) {
+        let source = SourceFile::new("kong.yaml", (case.text)(2));
+        let mut compiler = SnapshotCompiler::new(PathBuf::from("specs"), RouterOptions::default());
+        if let Err(report) = compile(&mut compiler, &source, DeclarativeFormat::of_files(false)) {
             wrong.push(format!("{}: {}", case.name, report.summary()));
         }
     }
@@ -124,8 +128,8 @@ fn every_list_has_its_case() {
     let mut all = Vec::new();
     lists("", DOCUMENT, &mut all);
     for field in DOCUMENT {
-        let Kind::Entities(entity, _) = field.kind else { continue };
-        let entity: &Entity = entity();
+        let FieldKind::Entities(entity, _) = field.kind else { continue };
+        let entity: &EntitySchema = entity();
         lists(entity.collection, entity.fields, &mut all);
     }
     let mut settings = Vec::new();

@@ -4,44 +4,46 @@ use std::{path::Path, sync::Arc, time::Instant};
 
 use mynah::{
     control::read,
-    diag::{Diagnostic, Report},
+    diag::{Diagnostic, DiagnosticReport},
     document::{self, Dialect},
     mock::{
-        Mock, Options,
-        survey::{Flaw, Origin, Survey, survey},
+        Mock, MockOptions,
+        survey::{AnswerAudit, AuditFinding, AuditSource, survey},
     },
-    openapi::{Location, lower},
+    openapi::{LibraryLocation, lower},
 };
 
 use super::{
     super::lint::folder,
-    row::{Invalid, Row, Wrong},
+    row::{DocumentRow, InvalidBodies, WrongAnswer},
 };
 
 /// Flaws that are named for one document; the others are counted.
 const NAMED: usize = 20;
 
-pub(super) fn measure(file: &Path) -> Row {
+pub(super) fn measure(file: &Path) -> DocumentRow {
     let start = Instant::now();
     let source = match read(file) {
         Ok(source) => source,
-        Err(report) => return Row::refused(file, report.summary()),
+        Err(report) => return DocumentRow::refused(file, report.summary()),
     };
-    let refused = |complaint| Row::refused(file, Report::new(source.clone(), vec![complaint]).summary());
+    let refused = |complaint| {
+        DocumentRow::refused(file, DiagnosticReport::new(source.clone(), vec![complaint]).summary())
+    };
     let value = match document::read(&source.text, Dialect::Specification) {
         Ok(document) => document.value,
-        Err(error) => return refused(Diagnostic::syntax(document::Path::root(), &error)),
+        Err(error) => return refused(Diagnostic::syntax(document::NodePath::root(), &error)),
     };
-    let (api, complaints) = match lower(value, &Location::file(file, folder(file))) {
+    let (api, complaints) = match lower(value, &LibraryLocation::file(file, folder(file))) {
         Ok(lowered) => lowered,
         Err(error) => return refused(error),
     };
     let version = api.version.to_string();
-    let mock = Mock::new(Arc::new(api), Options::default());
+    let mock = Mock::new(Arc::new(api), MockOptions::default());
     let ready_seconds = start.elapsed().as_secs_f64();
     let ready_kib = peak_kib();
     let survey = survey(&mock);
-    Row {
+    DocumentRow {
         version: Some(version),
         complaints: complaints.len(),
         ready_seconds,
@@ -52,10 +54,10 @@ pub(super) fn measure(file: &Path) -> Row {
     }
 }
 
-fn row(file: &Path, survey: &Survey) -> Row {
+fn row(file: &Path, survey: &AnswerAudit) -> DocumentRow {
     let count = |origin| survey.invalid.iter().filter(|it| it.origin == Some(origin)).count();
     let flaws = survey.invalid.iter().chain(&survey.refused);
-    Row {
+    DocumentRow {
         file: file.display().to_string(),
         loaded: true,
         operations: survey.operations,
@@ -66,21 +68,21 @@ fn row(file: &Path, survey: &Survey) -> Row {
         empty: survey.empty,
         other: survey.other,
         unanswered: survey.refused.len(),
-        invalid: Invalid { examples: count(Origin::Example), samples: count(Origin::Sample) },
+        invalid: InvalidBodies { examples: count(AuditSource::Example), samples: count(AuditSource::Sample) },
         wrong: flaws.take(NAMED).map(wrong).collect(),
-        ..Row::default()
+        ..DocumentRow::default()
     }
 }
 
-fn wrong(flaw: &Flaw) -> Wrong {
-    let Flaw { operation, status, media_type, origin, reason } = flaw;
+fn wrong(flaw: &AuditFinding) -> WrongAnswer {
+    let AuditFinding { operation, status, media_type, origin, reason } = flaw;
     let origin = match origin {
-        Some(Origin::Example) => "example",
-        Some(Origin::Sample) => "sample",
-        Some(Origin::Empty) => "empty",
+        Some(AuditSource::Example) => "example",
+        Some(AuditSource::Sample) => "sample",
+        Some(AuditSource::Empty) => "empty",
         None => "no answer",
     };
-    Wrong {
+    WrongAnswer {
         operation: operation.clone(),
         status: *status,
         media_type: media_type.clone(),

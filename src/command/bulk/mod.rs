@@ -16,19 +16,19 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use self::row::{Row, Totals};
-use super::{check::Format, say};
+use self::row::{BulkTotals, DocumentRow};
+use super::{check::FindingsFormat, say};
 
 /// A document that takes longer than this is given up.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Measures one document, or all of a folder; true unless there was none.
-pub(crate) fn bulk(place: &Path, format: Format) -> Result<bool> {
+pub(crate) fn bulk(place: &Path, format: FindingsFormat) -> Result<bool> {
     if place.is_file() {
         let row = measure::measure(place);
         match format {
-            Format::Json => say(serde_json::to_string(&row)?),
-            Format::Text => {
+            FindingsFormat::Json => say(serde_json::to_string(&row)?),
+            FindingsFormat::Text => {
                 let width = row.file.chars().count();
                 say(row::heading(width));
                 say(row.line(width));
@@ -40,31 +40,32 @@ pub(crate) fn bulk(place: &Path, format: Format) -> Result<bool> {
     let files = documents(place)?;
     let name = |file: &Path| file.strip_prefix(place).unwrap_or(file).display().to_string();
     let width = files.iter().map(|it| name(it).chars().count()).max().unwrap_or(0);
-    let mut totals = Totals::default();
-    if format == Format::Text {
+    let mut totals = BulkTotals::default();
+    if format == FindingsFormat::Text {
         say(row::heading(width));
     }
     for file in &files {
-        let mut row = elsewhere(file).unwrap_or_else(|error| Row::refused(file, format!("{error:#}")));
+        let mut row =
+            elsewhere(file).unwrap_or_else(|error| DocumentRow::refused(file, format!("{error:#}")));
         row.file = name(file);
         totals.add(&row);
         match format {
-            Format::Json => say(serde_json::to_string(&row)?),
-            Format::Text => {
+            FindingsFormat::Json => say(serde_json::to_string(&row)?),
+            FindingsFormat::Text => {
                 say(row.line(width));
                 row.flaws().for_each(say);
             }
         }
     }
     match format {
-        Format::Json => say(serde_json::json!({ "total": totals })),
-        Format::Text => say(format_args!("\n{totals}")),
+        FindingsFormat::Json => say(serde_json::json!({ "total": totals })),
+        FindingsFormat::Text => say(format_args!("\n{totals}")),
     }
     Ok(!files.is_empty())
 }
 
 /// The row of one document, made by a process of its own.
-fn elsewhere(file: &Path) -> Result<Row> {
+fn elsewhere(file: &Path) -> Result<DocumentRow> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut child = Command::new(program)
         .args(["lint", "--format", "json", "--bulk"])

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// One document.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(super) struct Row {
+pub(super) struct DocumentRow {
     /// The file.
     pub(super) file: String,
     /// Whether it was understood.
@@ -30,19 +30,19 @@ pub(super) struct Row {
     /// Questions without an answer.
     pub(super) unanswered: usize,
     /// Bodies that break their schema.
-    pub(super) invalid: Invalid,
+    pub(super) invalid: InvalidBodies,
     /// Seconds and peak memory until it was ready to answer, and until all was answered and checked.
     pub(super) ready_seconds: f64,
     pub(super) ready_kib: Option<u64>,
     pub(super) seconds: f64,
     pub(super) peak_kib: Option<u64>,
     /// The first bodies that break their schema, and questions without an answer.
-    pub(super) wrong: Vec<Wrong>,
+    pub(super) wrong: Vec<WrongAnswer>,
 }
 
 /// Bodies that break their schema.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-pub(super) struct Invalid {
+pub(super) struct InvalidBodies {
     /// Those that the document has.
     pub(super) examples: usize,
     /// Those that were made.
@@ -51,7 +51,7 @@ pub(super) struct Invalid {
 
 /// An answer that is wrong.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Wrong {
+pub(super) struct WrongAnswer {
     pub(super) operation: String,
     pub(super) status: u16,
     pub(super) media_type: String,
@@ -59,7 +59,7 @@ pub(super) struct Wrong {
     pub(super) reason: String,
 }
 
-impl Row {
+impl DocumentRow {
     pub(super) fn refused(file: &Path, reason: String) -> Self {
         Self { file: file.display().to_string(), refused: Some(reason), ..Self::default() }
     }
@@ -86,7 +86,7 @@ impl Row {
     /// The lines below it: what cannot be answered, and which answers are wrong.
     pub(super) fn flaws(&self) -> impl Iterator<Item = String> {
         let wrong = self.wrong.iter().map(|it| {
-            let Wrong { operation, status, media_type, origin, reason } = it;
+            let WrongAnswer { operation, status, media_type, origin, reason } = it;
             format!("    {operation} {status} {media_type} ({origin}): {reason}")
         });
         let lost = [(self.broken, "broken operation"), (self.unreachable, "unreachable operation")];
@@ -103,7 +103,7 @@ pub(super) fn heading(width: usize) -> String {
 
 /// All documents together.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Totals {
+pub(super) struct BulkTotals {
     documents: usize,
     loaded: usize,
     refused: usize,
@@ -115,13 +115,13 @@ pub(super) struct Totals {
     empty: usize,
     other: usize,
     unanswered: usize,
-    invalid: Invalid,
+    invalid: InvalidBodies,
     seconds: f64,
     peak_kib: Option<u64>,
 }
 
-impl Totals {
-    pub(super) fn add(&mut self, row: &Row) {
+impl BulkTotals {
+    pub(super) fn add(&mut self, row: &DocumentRow) {
         self.documents += 1;
         self.loaded += usize::from(row.loaded);
         self.refused += usize::from(!row.loaded);
@@ -140,7 +140,7 @@ impl Totals {
     }
 }
 
-impl fmt::Display for Totals {
+impl fmt::Display for BulkTotals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,

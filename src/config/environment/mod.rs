@@ -5,44 +5,47 @@
 
 mod substitute;
 
-use super::Format;
+use super::DeclarativeFormat;
 use crate::{
     diag::Diagnostic,
-    document::{self, Covered, Dialect, Document, Known, Layout, Path, Replace, SyntaxError, Value},
+    document::{
+        self, Dialect, Document, KnownText, MaskedText, NodePath, ScalarReplacer, SyntaxError, TextLayout,
+        Value,
+    },
 };
-use substitute::{Fault, substitute};
+use substitute::{SubstitutionError, substitute};
 pub use substitute::{escaped, is_substituted};
 
 /// The value of a variable, if it is set.
 ///
 /// # Errors
 /// It is no text.
-type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Fault>;
+type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, SubstitutionError>;
 
 /// Reads a text, with all that stands for something else in its place, and what is wrong with that.
 /// What is as it was `before` is shared with that; with `layout` it is noted where the nodes stand.
 pub(super) fn read(
     text: &str,
-    format: Format,
+    format: DeclarativeFormat,
     before: &Value,
     layout: bool,
-) -> Result<(Document, Option<Layout>, Vec<Diagnostic>), SyntaxError> {
+) -> Result<(Document, Option<TextLayout>, Vec<Diagnostic>), SyntaxError> {
     read_with(text, format, &variable, before, layout)
 }
 
 fn read_with(
     text: &str,
-    format: Format,
+    format: DeclarativeFormat,
     lookup: Lookup<'_>,
     before: &Value,
     layout: bool,
-) -> Result<(Document, Option<Layout>, Vec<Diagnostic>), SyntaxError> {
-    if format == Format::Kong {
+) -> Result<(Document, Option<TextLayout>, Vec<Diagnostic>), SyntaxError> {
+    if format == DeclarativeFormat::Kong {
         let (document, layout) = document::read_after(text, Dialect::Kong, before, layout, None)?;
         return Ok((document, layout, Vec::new()));
     }
-    let covered = Covered::new(text);
-    let mut values = Values { covered: &covered, format, lookup, diagnostics: Vec::new() };
+    let covered = MaskedText::new(text);
+    let mut values = VariableValues { covered: &covered, format, lookup, diagnostics: Vec::new() };
     let (document, layout) =
         document::read_after(covered.text(), Dialect::Kong, before, layout, Some(&mut values))?;
     Ok((document, layout, values.diagnostics))
@@ -50,16 +53,20 @@ fn read_with(
 
 /// Reads a text of which the one before is known; none if all of it has to be read.
 #[must_use]
-pub fn read_changed(text: &str, format: Format, known: Known<'_>) -> Option<(Document, Layout)> {
+pub fn read_changed(
+    text: &str,
+    format: DeclarativeFormat,
+    known: KnownText<'_>,
+) -> Option<(Document, TextLayout)> {
     if is_verbatim(text, format) { document::read_changed(text, Dialect::Kong, known) } else { None }
 }
 
 /// Whether a text has nothing in it that could stand for something else.
-pub(super) fn is_verbatim(text: &str, format: Format) -> bool {
+pub(super) fn is_verbatim(text: &str, format: DeclarativeFormat) -> bool {
     match format {
-        Format::Kong => true,
-        Format::Deck => !text.contains("${{"),
-        Format::Environment => !text.contains('$'),
+        DeclarativeFormat::Kong => true,
+        DeclarativeFormat::Deck => !text.contains("${{"),
+        DeclarativeFormat::Environment => !text.contains('$'),
     }
 }
 
@@ -67,15 +74,15 @@ pub(super) fn is_verbatim(text: &str, format: Format) -> bool {
 ///
 /// # Errors
 /// It is no document.
-pub fn written(text: &str, format: Format) -> Result<Value, SyntaxError> {
-    if format == Format::Kong {
+pub fn written(text: &str, format: DeclarativeFormat) -> Result<Value, SyntaxError> {
+    if format == DeclarativeFormat::Kong {
         return document::read(text, Dialect::Kong).map(|document| document.value);
     }
-    let covered = Covered::new(text);
-    document::read_replacing(covered.text(), Dialect::Kong, &mut Written(&covered)).map(|it| it.value)
+    let covered = MaskedText::new(text);
+    document::read_replacing(covered.text(), Dialect::Kong, &mut Expansion(&covered)).map(|it| it.value)
 }
 
-fn variable(name: &str) -> Result<Option<String>, Fault> {
+fn variable(name: &str) -> Result<Option<String>, SubstitutionError> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value)),
         Err(std::env::VarError::NotPresent) => Ok(None),
@@ -83,22 +90,22 @@ fn variable(name: &str) -> Result<Option<String>, Fault> {
     }
 }
 
-fn no_text(name: &str) -> Fault {
-    Fault {
+fn no_text(name: &str) -> SubstitutionError {
+    SubstitutionError {
         message: format!("environment variable '{name}' is not UTF-8"),
         help: "set it to a text".to_owned(),
     }
 }
 
-struct Values<'a> {
-    covered: &'a Covered<'a>,
-    format: Format,
+struct VariableValues<'a> {
+    covered: &'a MaskedText<'a>,
+    format: DeclarativeFormat,
     lookup: Lookup<'a>,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Values<'_> {
-    fn of_deck(&mut self, text: &str, at: &Path) -> String {
+impl VariableValues<'_> {
+    fn of_deck(&mut self, text: &str, at: &NodePath) -> String {
         let (covered, lookup) = (self.covered, self.lookup);
         covered.restore(text, |expression| {
             expression_value(expression, lookup).unwrap_or_else(|fault| {
@@ -109,11 +116,11 @@ impl Values<'_> {
     }
 }
 
-impl Replace for Values<'_> {
-    fn value(&mut self, text: &str, at: &Path) -> Option<String> {
+impl ScalarReplacer for VariableValues<'_> {
+    fn value(&mut self, text: &str, at: &NodePath) -> Option<String> {
         let substituted = match self.format {
-            Format::Environment => substitute(text, self.lookup),
-            Format::Deck | Format::Kong => Ok(None),
+            DeclarativeFormat::Environment => substitute(text, self.lookup),
+            DeclarativeFormat::Deck | DeclarativeFormat::Kong => Ok(None),
         };
         let text = match &substituted {
             Ok(other) => other.as_deref().unwrap_or(text),
@@ -125,28 +132,28 @@ impl Replace for Values<'_> {
         Some(self.of_deck(text, at))
     }
 
-    fn key(&mut self, text: &str, at: &Path) -> Option<String> {
+    fn key(&mut self, text: &str, at: &NodePath) -> Option<String> {
         Some(self.of_deck(text, at))
     }
 }
 
 /// What is written.
-struct Written<'a>(&'a Covered<'a>);
+struct Expansion<'a>(&'a MaskedText<'a>);
 
-impl Replace for Written<'_> {
-    fn value(&mut self, text: &str, _at: &Path) -> Option<String> {
+impl ScalarReplacer for Expansion<'_> {
+    fn value(&mut self, text: &str, _at: &NodePath) -> Option<String> {
         let restored = self.0.restore(text, str::to_owned);
         (restored != text).then_some(restored)
     }
 
-    fn key(&mut self, text: &str, at: &Path) -> Option<String> {
+    fn key(&mut self, text: &str, at: &NodePath) -> Option<String> {
         self.value(text, at)
     }
 }
 
 /// The value of decK's `${{ env "NAME" }}`, on which `toBool`, `toInt`, `toFloat` or `indent N` may work: a node has the
 /// type and the indentation of its place anyway.
-fn expression_value(expression: &str, lookup: Lookup<'_>) -> Result<String, Fault> {
+fn expression_value(expression: &str, lookup: Lookup<'_>) -> Result<String, SubstitutionError> {
     let inside = expression.trim_start_matches("${{").trim_end_matches("}}").trim();
     let words: Vec<&str> = inside.split(['|', ' ', '(', ')']).filter(|it| !it.is_empty()).collect();
     let name = match words.as_slice() {
@@ -156,21 +163,21 @@ fn expression_value(expression: &str, lookup: Lookup<'_>) -> Result<String, Faul
         | ["env", name, "indent", _]
         | ["indent", _, "env", name] => name.trim_matches(['"', '`', '\'']),
         _ => {
-            return Err(Fault {
+            return Err(SubstitutionError {
                 message: format!("`{inside}` is not understood"),
                 help: "write `env \"DECK_...\"`".to_owned(),
             });
         }
     };
     if !name.starts_with("DECK_") {
-        return Err(Fault {
+        return Err(SubstitutionError {
             message: format!(
                 "environment variables in the state file must be prefixed with 'DECK_', found: '{name}'"
             ),
             help: format!("set DECK_{name}, and name that"),
         });
     }
-    lookup(name)?.ok_or_else(|| Fault {
+    lookup(name)?.ok_or_else(|| SubstitutionError {
         message: format!("environment variable '{name}' present in state file but not set"),
         help: "set it where mynah is started".to_owned(),
     })
@@ -180,7 +187,7 @@ fn expression_value(expression: &str, lookup: Lookup<'_>) -> Result<String, Faul
 mod tests {
     use super::*;
 
-    fn lookup(name: &str) -> Result<Option<String>, Fault> {
+    fn lookup(name: &str) -> Result<Option<String>, SubstitutionError> {
         Ok(match name {
             "PORT" | "DECK_PORT" => Some("8080"),
             "TEXT" | "DECK_TEXT" => Some("a: [b]\n# \"c' ${PORT}"),
@@ -192,7 +199,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(text: &str, format: Format, expected: &str) {
+    fn check(text: &str, format: DeclarativeFormat, expected: &str) {
         let (document, _, diagnostics) = read_with(text, format, &lookup, &Value::Null, false).unwrap();
         assert_eq!(diagnostics, [], "{text}");
         assert_eq!(document.value.to_json(), expected, "{text}");
@@ -219,15 +226,15 @@ mod tests {
             ("{\"a\": \"${PORT}\", \"$PORT\": [\"$$PORT\"]}", r#"{"a":"8080","$PORT":["$PORT"]}"#),
             ("a: |\n  x: ${PORT}\n", r#"{"a":"x: 8080\n"}"#),
         ] {
-            check(text, Format::Environment, expected);
+            check(text, DeclarativeFormat::Environment, expected);
         }
-        check("a: ${TEXT}", Format::Environment, &format!("{{\"a\":{TEXT}}}"));
-        check("a: ${PORT}", Format::Deck, r#"{"a":"${PORT}"}"#);
+        check("a: ${TEXT}", DeclarativeFormat::Environment, &format!("{{\"a\":{TEXT}}}"));
+        check("a: ${PORT}", DeclarativeFormat::Deck, r#"{"a":"${PORT}"}"#);
     }
 
     #[test]
     fn expressions_of_deck_stand_anywhere_in_a_scalar() {
-        for format in [Format::Deck, Format::Environment] {
+        for format in [DeclarativeFormat::Deck, DeclarativeFormat::Environment] {
             for (text, expected) in [
                 ("a: ${{ env \"DECK_PORT\" }}", r#"{"a":8080}"#),
                 ("a: \"${{ env \"DECK_PORT\" }}\"", r#"{"a":"8080"}"#),
@@ -242,7 +249,11 @@ mod tests {
             }
             check("a: ${{ env \"DECK_TEXT\" }}", format, &format!("{{\"a\":{TEXT}}}"));
         }
-        check("a: '${{ env \"DECK_PORT\" }}'", Format::Kong, r#"{"a":"${{ env \"DECK_PORT\" }}"}"#);
+        check(
+            "a: '${{ env \"DECK_PORT\" }}'",
+            DeclarativeFormat::Kong,
+            r#"{"a":"${{ env \"DECK_PORT\" }}"}"#,
+        );
     }
 
     #[test]
@@ -263,20 +274,21 @@ mod tests {
             ("a: ${{ now }}", "a: `now` is not understood"),
         ] {
             let (_, _, diagnostics) =
-                read_with(text, Format::Environment, &lookup, &Value::Null, false).unwrap();
+                read_with(text, DeclarativeFormat::Environment, &lookup, &Value::Null, false).unwrap();
             let all: Vec<String> =
                 diagnostics.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
             assert_eq!(all, [expected], "{text}");
         }
         let error =
-            read_with("a: !!int ${TEXT}", Format::Environment, &lookup, &Value::Null, false).unwrap_err();
+            read_with("a: !!int ${TEXT}", DeclarativeFormat::Environment, &lookup, &Value::Null, false)
+                .unwrap_err();
         assert_eq!(error.message, "`${TEXT}` is not what its tag `!!int` says");
     }
 
     #[test]
     fn what_is_written_is_what_stands_there() {
         let text = "a: \"${{ env \"DECK_PORT\" }}\"\nb: ${PORT}\n";
-        let value = written(text, Format::Environment).unwrap();
+        let value = written(text, DeclarativeFormat::Environment).unwrap();
         assert_eq!(value.to_json(), r#"{"a":"${{ env \"DECK_PORT\" }}","b":"${PORT}"}"#);
     }
 }

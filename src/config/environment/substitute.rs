@@ -2,20 +2,20 @@
 //! (Compose Specification, "Interpolation".)
 
 use super::Lookup;
-use crate::{diag::Diagnostic, document::Path};
+use crate::{diag::Diagnostic, document::NodePath};
 
 /// Defaults may hold variables with defaults of their own, this deep.
 const DEPTH: usize = 8;
 
 /// Why a text cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct SubstitutionError {
     pub(super) message: String,
     pub(super) help: String,
 }
 
-impl Fault {
-    pub(super) fn at(&self, path: Path) -> Diagnostic {
+impl SubstitutionError {
+    pub(super) fn at(&self, path: NodePath) -> Diagnostic {
         Diagnostic::error(path, &*self.message).help(&*self.help)
     }
 }
@@ -24,11 +24,11 @@ impl Fault {
 ///
 /// `$NAME` is a variable if the name is written in capitals. `$$` in front of what would be a variable is one `$`, and
 /// what follows is what it is.
-pub(super) fn substitute(text: &str, lookup: Lookup<'_>) -> Result<Option<String>, Fault> {
+pub(super) fn substitute(text: &str, lookup: Lookup<'_>) -> Result<Option<String>, SubstitutionError> {
     if !is_substituted(text) {
         return Ok(None);
     }
-    let mut reader = Reader { rest: text, lookup };
+    let mut reader = TemplateReader { rest: text, lookup };
     let mut out = String::with_capacity(text.len());
     reader.read(&mut out, 0)?;
     Ok(Some(out))
@@ -70,14 +70,14 @@ fn name(rest: &str, belongs: impl Fn(u8) -> bool) -> usize {
     rest.bytes().take_while(|it| belongs(*it)).count()
 }
 
-struct Reader<'a> {
+struct TemplateReader<'a> {
     rest: &'a str,
     lookup: Lookup<'a>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TemplateReader<'a> {
     /// Reads up to the end; inside a default, up to the brace that closes it.
-    fn read(&mut self, out: &mut String, depth: usize) -> Result<(), Fault> {
+    fn read(&mut self, out: &mut String, depth: usize) -> Result<(), SubstitutionError> {
         let stops: &[char] = if depth > 0 { &['$', '}'] } else { &['$'] };
         loop {
             let Some(at) = self.rest.find(stops) else {
@@ -105,14 +105,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn variable(&mut self, out: &mut String, depth: usize) -> Result<(), Fault> {
+    fn variable(&mut self, out: &mut String, depth: usize) -> Result<(), SubstitutionError> {
         let Some(inside) = self.rest.strip_prefix('{') else {
             let (name, rest) = self.rest.split_at(capitals(self.rest));
             self.rest = rest;
             out.push_str(&(self.lookup)(name)?.ok_or_else(|| unset(name))?);
             return Ok(());
         };
-        let malformed = || Fault {
+        let malformed = || SubstitutionError {
             message: format!("`${{{}` names no variable", inside.lines().next().unwrap_or_default()),
             help: "write `${NAME}` or `${NAME:-default}`; `$${` is the text `${`".to_owned(),
         };
@@ -141,8 +141,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn unset(name: &str) -> Fault {
-    Fault {
+fn unset(name: &str) -> SubstitutionError {
+    SubstitutionError {
         message: format!("environment variable '{name}' is not set"),
         help: format!("set it, or give a default: `${{{name}:-...}}`; the text itself is `$${{{name}}}`"),
     }
@@ -154,13 +154,13 @@ mod tests {
 
     use super::*;
 
-    fn lookup(name: &str) -> Result<Option<String>, Fault> {
+    fn lookup(name: &str) -> Result<Option<String>, SubstitutionError> {
         Ok(match name {
             "A" => Some("1"),
             "lower_1" => Some("2"),
             "E" => Some(""),
             "D" => Some("${A} $A"),
-            "BAD" => return Err(Fault { message: "bad".to_owned(), help: String::new() }),
+            "BAD" => return Err(SubstitutionError { message: "bad".to_owned(), help: String::new() }),
             _ => None,
         }
         .map(str::to_owned))

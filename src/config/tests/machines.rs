@@ -4,9 +4,9 @@
 use super::*;
 
 /// What Kong's `fields` say of a document, which is refused.
-fn told(text: &str, flatten: bool) -> Refusal {
-    let source = Source::new("", text);
-    let report = parse(&source, Format::Kong, &Bare, 1).expect_err(text);
+fn told(text: &str, flatten: bool) -> RefusedDocument {
+    let source = SourceFile::new("", text);
+    let report = parse(&source, DeclarativeFormat::Kong, &Bare, 1).expect_err(text);
     refusal(&source, &report, &Bare, flatten)
 }
 

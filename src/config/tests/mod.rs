@@ -5,14 +5,14 @@ mod secrets;
 mod upstreams;
 
 use super::*;
-use crate::schema::Settings;
+use crate::schema::PluginSettings;
 
 /// No plugins at all.
 struct Bare;
 
-impl Plugins for Bare {
-    fn settings(&self, name: &str) -> Option<Settings> {
-        (name == "any").then_some(Settings { fields: &[], checks: &[] })
+impl PluginSchemas for Bare {
+    fn settings(&self, name: &str) -> Option<PluginSettings> {
+        (name == "any").then_some(PluginSettings { fields: &[], checks: &[] })
     }
 
     fn names(&self) -> Vec<&'static str> {
@@ -24,9 +24,9 @@ impl Plugins for Bare {
     }
 }
 
-fn parse_text(text: &str) -> Result<Config, Report> {
+fn parse_text(text: &str) -> Result<Config, DiagnosticReport> {
     let text = format!("_format_version: \"3.0\"\n{text}");
-    parse(&Source::new("kong.yaml", text), Format::Deck, &Bare, 1)
+    parse(&SourceFile::new("kong.yaml", text), DeclarativeFormat::Deck, &Bare, 1)
 }
 
 /// What the one error says, and where.

@@ -1,16 +1,16 @@
 //! The one warning of secrets that stand in a file in clear.
 
 use super::*;
-use crate::schema::{Field, Kind, Settings};
+use crate::schema::{Field, FieldKind, PluginSettings};
 
 /// One plugin, with a cache.
 struct Caching;
 
-impl Plugins for Caching {
-    fn settings(&self, _name: &str) -> Option<Settings> {
-        const CACHE: Kind = Kind::Record(&[Field::new("password", Kind::Text)]);
-        const FIELDS: &[Field] = &[Field::new("redis", CACHE), Field::new("endpoint", Kind::Secret)];
-        Some(Settings { fields: FIELDS, checks: &[] })
+impl PluginSchemas for Caching {
+    fn settings(&self, _name: &str) -> Option<PluginSettings> {
+        const CACHE: FieldKind = FieldKind::Record(&[Field::new("password", FieldKind::Text)]);
+        const FIELDS: &[Field] = &[Field::new("redis", CACHE), Field::new("endpoint", FieldKind::Secret)];
+        Some(PluginSettings { fields: FIELDS, checks: &[] })
     }
 
     fn names(&self) -> Vec<&'static str> {
@@ -23,9 +23,9 @@ impl Plugins for Caching {
 }
 
 /// What is said of secrets in a file, and where; nothing if nothing is.
-fn said(text: &str, format: Format) -> Option<String> {
+fn said(text: &str, format: DeclarativeFormat) -> Option<String> {
     let text = format!("_format_version: \"3.0\"\n{text}");
-    let config = parse(&Source::new("kong.yaml", text), format, &Caching, 1).unwrap();
+    let config = parse(&SourceFile::new("kong.yaml", text), format, &Caching, 1).unwrap();
     let told = config.warnings.iter().find(|it| it.message.contains("in clear"))?;
     let everything = format!("{told:?}");
     assert!(!everything.contains("hunter2"), "{everything}");
@@ -69,7 +69,7 @@ consumers: [{username: a, basicauth_credentials: [{username: u, password: hunter
         // Whoever means it says so.
         ("_ignore: [clear-secrets]\nconsumers: [{username: a, keyauth_credentials: [{key: hunter2}]}]", None),
     ] {
-        assert_eq!(said(text, Format::Deck).as_deref(), expected, "{text}");
+        assert_eq!(said(text, DeclarativeFormat::Deck).as_deref(), expected, "{text}");
     }
 }
 
@@ -77,11 +77,11 @@ consumers: [{username: a, basicauth_credentials: [{username: u, password: hunter
 fn what_comes_from_the_environment_is_not_in_clear() {
     let keys = |keys: &str| format!("consumers: [{{username: a, keyauth_credentials: [{keys}]}}]");
     let variable = keys("{key: '${NOT_SET:-hunter2}'}");
-    assert_eq!(said(&variable, Format::Environment), None);
-    assert!(said(&variable, Format::Deck).is_some(), "there, it is a text");
+    assert_eq!(said(&variable, DeclarativeFormat::Environment), None);
+    assert!(said(&variable, DeclarativeFormat::Deck).is_some(), "there, it is a text");
     let both = keys("{key: '${NOT_SET:-hunter2}'}, {key: hunter21}");
-    let told = said(&both, Format::Environment).unwrap();
+    let told = said(&both, DeclarativeFormat::Environment).unwrap();
     assert!(told.starts_with("consumers[0].keyauth_credentials[1].key: 1 secret stands"), "{told}");
     // What a machine sends holds all secrets, and nobody reads of it.
-    assert_eq!(said(&keys("{key: hunter2}"), Format::Kong), None);
+    assert_eq!(said(&keys("{key: hunter2}"), DeclarativeFormat::Kong), None);
 }

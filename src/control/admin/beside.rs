@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 
-use super::{Admin, refusal::Refusal};
-use crate::budget::{Limits, Overloaded, WorkPool};
+use super::{AdminApi, refusal::AdminRefusal};
+use crate::budget::{Overloaded, WorkLimits, WorkPool};
 
 /// More writes than this do not wait for their turn.
 const MOST_WRITES: usize = 1024;
 
 /// What bounds this work are the sizes of bodies and documents.
-const LIMITS: Limits =
-    Limits { steps: u64::MAX, bytes: usize::MAX, depth: u32::MAX, time: Duration::from_hours(1) };
+const LIMITS: WorkLimits =
+    WorkLimits { steps: u64::MAX, bytes: usize::MAX, depth: u32::MAX, time: Duration::from_hours(1) };
 
 /// Where work is done.
 #[derive(Debug)]
@@ -30,12 +30,12 @@ impl Default for Work {
     }
 }
 
-impl Admin {
+impl AdminApi {
     /// Does something that changes what is current, after all that came before.
     pub(super) async fn in_turn<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, AdminRefusal> {
         self.run(&self.work.writes, work).await
     }
 
@@ -43,7 +43,7 @@ impl Admin {
     pub(super) async fn beside<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, AdminRefusal> {
         self.run(&self.work.reads, work).await
     }
 
@@ -51,9 +51,9 @@ impl Admin {
         self: &Arc<Self>,
         pool: &WorkPool,
         work: impl FnOnce(&Self) -> T + Send + 'static,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, AdminRefusal> {
         let admin = self.clone();
-        let plain = |status, message: &str| Refusal::Plain(status, message.to_owned());
+        let plain = |status, message: &str| AdminRefusal::Plain(status, message.to_owned());
         match pool.run(LIMITS, move |_| work(&admin)).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(_)) => Err(plain(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")),

@@ -1,40 +1,42 @@
 //! One record against the rows of its entity, with Kong's complaints where they belong.
 
-use super::{collections, refusal::Refusal};
+use super::{collections, refusal::AdminRefusal};
 use crate::{
     config::in_kongs_words,
     diag::{self, Diagnostic},
-    document::{Mapping, Path, Step, Value},
-    entity::{DOCUMENT, Record},
+    document::{Mapping, NodePath, PathStep, Value},
+    entity::{DOCUMENT, EntityRecord},
     plugin,
-    schema::{Entity, Kind, Plugins, check},
-    snapshot::Checker,
+    schema::{EntitySchema, FieldKind, PluginSchemas, check},
+    snapshot::SnapshotChecker,
 };
 
 /// The complete record of what was given, references as `{id: ...}`.
 pub(super) fn checked(
-    entity: &'static Entity,
+    entity: &'static EntitySchema,
     given: &Mapping,
-    plugins: &dyn Plugins,
-    checker: Checker,
-) -> Result<Mapping, Refusal> {
+    plugins: &dyn PluginSchemas,
+    checker: SnapshotChecker,
+) -> Result<Mapping, AdminRefusal> {
     let mut fields = Mapping::default();
     let mut record = given.clone();
-    for field in entity.fields.iter().filter(|it| matches!(it.kind, Kind::Entities(..) | Kind::Unused)) {
+    for field in
+        entity.fields.iter().filter(|it| matches!(it.kind, FieldKind::Entities(..) | FieldKind::Unused))
+    {
         // What a file nests is an entity of its own here.
         if record.remove(field.name).is_some_and(|it| !it.is_null()) {
-            note(&mut fields, &[Step::Key(field.name.into())], "unknown field");
+            note(&mut fields, &[PathStep::Key(field.name.into())], "unknown field");
         }
     }
     for name in ["_comment", "_ignore"] {
         if record.remove(name).is_some() {
-            note(&mut fields, &[Step::Key(name.into())], "unknown field");
+            note(&mut fields, &[PathStep::Key(name.into())], "unknown field");
         }
     }
     for field in entity.fields.iter().filter(|it| it.required && it.default.is_some()) {
         // What is unset on purpose has no default.
         if record.get(field.name).is_some_and(Value::is_null) {
-            note(&mut fields, &[Step::Key(field.name.into())], "required field missing");
+            note(&mut fields, &[PathStep::Key(field.name.into())], "required field missing");
         }
     }
     let per_consumer =
@@ -43,7 +45,7 @@ pub(super) fn checked(
         && per_consumer == Some(false)
         && record.get("consumer").is_some_and(|it| !it.is_null())
     {
-        note(&mut fields, &[Step::Key("consumer".into())], "value must be null");
+        note(&mut fields, &[PathStep::Key("consumer".into())], "value must be null");
     }
     let document: Mapping = [
         ("_format_version", Value::from("3.0")),
@@ -52,10 +54,10 @@ pub(super) fn checked(
     .into_iter()
     .collect();
     let done = check(DOCUMENT, &document.into(), plugins);
-    let at = Path::root().key(entity.collection).index(0);
+    let at = NodePath::root().key(entity.collection).index(0);
     complain(&mut fields, &in_kongs_words(done.diagnostics), &at);
     if !fields.is_empty() {
-        return Err(Refusal::Schema(fields));
+        return Err(AdminRefusal::Schema(fields));
     }
     let mut record =
         done.items.into_iter().next().and_then(|it| it.record.into_mapping()).unwrap_or_default();
@@ -67,18 +69,18 @@ pub(super) fn checked(
     if let Some(complete) = entity.complete {
         complete(&mut record);
     }
-    let whole = Record { entity, value: record.clone().into(), at };
+    let whole = EntityRecord { entity, value: record.clone().into(), at };
     complain(&mut fields, &checker.faults(&whole), &whole.at);
-    if fields.is_empty() { Ok(record) } else { Err(Refusal::Schema(fields)) }
+    if fields.is_empty() { Ok(record) } else { Err(AdminRefusal::Schema(fields)) }
 }
 
 /// Notes what diagnostics say about the record at `at`.
-pub(super) fn complain(fields: &mut Mapping, diagnostics: &[Diagnostic], at: &Path) {
+pub(super) fn complain(fields: &mut Mapping, diagnostics: &[Diagnostic], at: &NodePath) {
     let told = diag::fields(diagnostics);
     let here = at.steps().iter().try_fold(&told, |value, step| match step {
-        Step::Key(key) => value.get(key),
-        Step::Index(n) => value.items().get(*n),
-        Step::Inside => None,
+        PathStep::Key(key) => value.get(key),
+        PathStep::Index(n) => value.items().get(*n),
+        PathStep::Inside => None,
     });
     match here {
         Some(Value::String(message)) => {
@@ -94,24 +96,24 @@ pub(super) fn complain(fields: &mut Mapping, diagnostics: &[Diagnostic], at: &Pa
 }
 
 /// Puts a message at the end of some steps; lists have nothing where nothing is wrong.
-fn note(fields: &mut Mapping, steps: &[Step], message: &str) {
+fn note(fields: &mut Mapping, steps: &[PathStep], message: &str) {
     let value = with(Some(&Value::from(fields.clone())), steps, message);
     *fields = value.into_mapping().unwrap_or_default();
 }
 
-fn with(old: Option<&Value>, steps: &[Step], message: &str) -> Value {
+fn with(old: Option<&Value>, steps: &[PathStep], message: &str) -> Value {
     let Some((step, rest)) = steps.split_first() else {
         // The first complaint about a value is the one that counts.
         return old.filter(|it| it.as_str().is_some()).cloned().unwrap_or_else(|| message.into());
     };
     match step {
-        Step::Key(key) => {
+        PathStep::Key(key) => {
             let mut mapping = old.and_then(Value::as_mapping).cloned().unwrap_or_default();
             let inner = with(mapping.get(key), rest, message);
             mapping.insert(key.clone(), inner);
             mapping.into()
         }
-        Step::Index(n) => {
+        PathStep::Index(n) => {
             let mut items = old.map(Value::items).unwrap_or_default().to_vec();
             while items.len() <= *n {
                 items.push(Value::Null);
@@ -119,7 +121,7 @@ fn with(old: Option<&Value>, steps: &[Step], message: &str) -> Value {
             items[*n] = with(Some(&items[*n]), rest, message);
             items.into()
         }
-        Step::Inside => message.into(),
+        PathStep::Inside => message.into(),
     }
 }
 

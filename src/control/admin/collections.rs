@@ -3,14 +3,14 @@
 
 use crate::{
     entity::DOCUMENT,
-    schema::{Entity, Field, Kind},
+    schema::{EntitySchema, Field, FieldKind},
 };
 
 /// A kind of entity that the Admin API has.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Collection {
+pub(super) enum EntityCollection {
     /// One that can be declared.
-    Known(&'static Entity),
+    Known(&'static EntitySchema),
     /// One that Kong has and this version does not use: its lists are empty.
     Unused,
 }
@@ -36,40 +36,40 @@ pub(super) fn segment(collection: &'static str, below_consumer: bool) -> &'stati
 }
 
 /// All collections that can be declared.
-pub(super) fn entities() -> impl Iterator<Item = &'static Entity> {
+pub(super) fn entities() -> impl Iterator<Item = &'static EntitySchema> {
     DOCUMENT.iter().filter_map(|field| match field.kind {
-        Kind::Entities(entity, _) => Some(entity()),
+        FieldKind::Entities(entity, _) => Some(entity()),
         _ => None,
     })
 }
 
 /// The entity of a collection, by its name in the file.
-pub(super) fn entity(collection: &str) -> Option<&'static Entity> {
+pub(super) fn entity(collection: &str) -> Option<&'static EntitySchema> {
     entities().find(|it| it.collection == collection)
 }
 
 /// The collection at the top of the API with this name.
-pub(super) fn top(name: &str) -> Option<Collection> {
+pub(super) fn top(name: &str) -> Option<EntityCollection> {
     let mut fields = DOCUMENT.iter().filter(|it| !it.name.starts_with('_') && !HIDDEN.contains(&it.name));
     let field = fields.find(|it| segment(it.name, false) == name)?;
     match field.kind {
-        Kind::Entities(entity, _) => Some(Collection::Known(entity())),
-        Kind::Unused => Some(Collection::Unused),
+        FieldKind::Entities(entity, _) => Some(EntityCollection::Known(entity())),
+        FieldKind::Unused => Some(EntityCollection::Unused),
         _ => None,
     }
 }
 
 /// The children of this name below an entity of a collection, and their field that refers to it.
-pub(super) fn child(parent: &Entity, name: &str) -> Option<(&'static Entity, &'static str)> {
+pub(super) fn child(parent: &EntitySchema, name: &str) -> Option<(&'static EntitySchema, &'static str)> {
     let below = parent.collection == "consumers";
-    let refers = |it: &'static Entity| {
+    let refers = |it: &'static EntitySchema| {
         foreign(it).find(|(_, to)| *to == parent.collection).map(|(field, _)| (it, field))
     };
     entities().filter(|it| segment(it.collection, below) == name).find_map(refers)
 }
 
 /// The field of this name that leads from an entity to its parent, and the parent's collection.
-pub(super) fn parent(child: &Entity, name: &str) -> Option<(&'static str, &'static Entity)> {
+pub(super) fn parent(child: &EntitySchema, name: &str) -> Option<(&'static str, &'static EntitySchema)> {
     // A certificate is not shown to those who ask for one of its names, as at Kong.
     if child.collection == "snis" {
         return None;
@@ -79,10 +79,10 @@ pub(super) fn parent(child: &Entity, name: &str) -> Option<(&'static str, &'stat
 }
 
 /// The fields of an entity that refer to others, and the collections of those.
-pub(super) fn foreign(entity: &Entity) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+pub(super) fn foreign(entity: &EntitySchema) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
     let fields: &'static [Field] = entity.fields;
     fields.iter().filter_map(|field| match field.kind {
-        Kind::Foreign(to) => Some((field.name, to)),
+        FieldKind::Foreign(to) => Some((field.name, to)),
         _ => None,
     })
 }
@@ -104,7 +104,7 @@ pub(super) fn name_field(collection: &str) -> Option<&'static str> {
 }
 
 /// Fields of an entity whose values, one by one, no other entity of the collection may have.
-pub(super) fn unique_fields(entity: &Entity) -> impl Iterator<Item = &'static str> + use<> {
+pub(super) fn unique_fields(entity: &EntitySchema) -> impl Iterator<Item = &'static str> + use<> {
     let names: &'static [&'static str] = match entity.collection {
         "plugins" => &["instance_name"],
         "consumers" => &["username", "custom_id"],
@@ -145,7 +145,7 @@ pub(super) fn unique_together(collection: &str) -> &'static [&'static str] {
 }
 
 /// Whether an entity goes when the one that this field of it refers to goes; else that one has to stay.
-pub(super) fn goes_with(child: &Entity, field: &str) -> bool {
+pub(super) fn goes_with(child: &EntitySchema, field: &str) -> bool {
     let required = child.fields.iter().any(|it| it.name == field && it.required);
     required || matches!(child.collection, "plugins" | "filter_chains" | "keys")
 }

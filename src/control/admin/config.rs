@@ -10,27 +10,27 @@ use serde_json::json;
 use tokio::runtime::Handle;
 
 use super::{
-    Admin,
+    AdminApi,
     input::is_too_many,
-    refusal::Refusal,
+    refusal::AdminRefusal,
     upload::Upload,
     write::{PATIENCE, PAUSE},
 };
 use crate::{
     body::Body,
-    config::{self, Format, refusal},
+    config::{self, DeclarativeFormat, refusal},
     control::PostError,
-    diag::Source,
+    diag::SourceFile,
     document::{Dialect, Mapping, Value},
-    entity::{Entities, Record},
+    entity::{Entities, EntityRecord},
     reply,
-    schema::Kind,
+    schema::FieldKind,
 };
 
 /// A body larger than this is refused.
 const MOST_BYTES: usize = 64 << 20;
 
-impl Admin {
+impl AdminApi {
     /// The running configuration as YAML, complete: defaults filled in, `~` where nothing is set, references by id.
     pub(super) fn config(&self) -> Response<Body> {
         let snapshot = self.control.live().current();
@@ -46,12 +46,12 @@ impl Admin {
             Err(refusal) => return refusal.answer(),
         };
         let read = self.beside(move |_| {
-            let source = Source::new("POST /config", text(&head.headers, bytes)?);
+            let source = SourceFile::new("POST /config", text(&head.headers, bytes)?);
             Ok((config::hash(source.text.as_bytes()), source))
         });
         let (hash, source) = match read.await {
             Ok(Ok(read)) => read,
-            Ok(Err(refused)) => return Refused::answer(&refused),
+            Ok(Err(refused)) => return UnreadableConfig::answer(&refused),
             Err(refusal) => return refusal.answer(),
         };
         if asked(&query, "check_hash", &["1"]) && hash == self.control.live().current().hash {
@@ -61,20 +61,22 @@ impl Admin {
         loop {
             let (query, source) = (query.clone(), source.clone());
             match self.in_turn(move |admin| admin.post(&source, &query)).await {
-                Ok(Err(Refusal::Unfinished(_))) if Instant::now() < end => tokio::time::sleep(PAUSE).await,
-                Ok(answer) => return answer.unwrap_or_else(Refusal::answer),
+                Ok(Err(AdminRefusal::Unfinished(_))) if Instant::now() < end => {
+                    tokio::time::sleep(PAUSE).await
+                }
+                Ok(answer) => return answer.unwrap_or_else(AdminRefusal::answer),
                 Err(refusal) => return refusal.answer(),
             }
         }
     }
 
-    fn post(&self, source: &Arc<Source>, query: &str) -> Result<Response<Body>, Refusal> {
-        match self.control.post(source, Format::Kong) {
+    fn post(&self, source: &Arc<SourceFile>, query: &str) -> Result<Response<Body>, AdminRefusal> {
+        match self.control.post(source, DeclarativeFormat::Kong) {
             Ok(loaded) => {
                 tracing::info!("the Admin API loaded a configuration: {}", loaded.changes);
                 Ok(reply::json(StatusCode::CREATED, by_id(&loaded.snapshot.entities).to_json()))
             }
-            Err(PostError::Unfinished(report)) => Err(Refusal::Unfinished(report.summary())),
+            Err(PostError::Unfinished(report)) => Err(AdminRefusal::Unfinished(report.summary())),
             Err(PostError::Refused(report)) => {
                 tracing::warn!(
                     "the Admin API was given a configuration that cannot be used: {}",
@@ -98,7 +100,7 @@ fn asked(query: &str, name: &str, yes: &[&str]) -> bool {
 }
 
 /// A body that holds no configuration.
-enum Refused {
+enum UnreadableConfig {
     /// It holds something else.
     Nothing,
     /// It says that it is JSON, and is not.
@@ -109,7 +111,7 @@ enum Refused {
     MediaType,
 }
 
-impl Refused {
+impl UnreadableConfig {
     fn answer(&self) -> Response<Body> {
         let (status, message) = match self {
             Self::TooMany => {
@@ -124,30 +126,31 @@ impl Refused {
 }
 
 /// The configuration that a body holds, whatever way it is sent.
-fn text(headers: &HeaderMap, bytes: Bytes) -> Result<String, Refused> {
+fn text(headers: &HeaderMap, bytes: Bytes) -> Result<String, UnreadableConfig> {
     let declared = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let plain = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Refused::Nothing);
+    let plain = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| UnreadableConfig::Nothing);
     match media_type.as_str() {
         "application/json" => {
-            let value: Value = serde_json::from_slice(&bytes)
-                .map_err(|error| if is_too_many(&error) { Refused::TooMany } else { Refused::Json })?;
+            let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
+                if is_too_many(&error) { UnreadableConfig::TooMany } else { UnreadableConfig::Json }
+            })?;
             match value.get("config").and_then(Value::as_str) {
                 Some(config) => Ok(config.to_owned()),
                 None if value.as_mapping().is_some() => plain(&bytes),
-                None => Err(Refused::Nothing),
+                None => Err(UnreadableConfig::Nothing),
             }
         }
         "text/yaml" | "application/yaml" => plain(&bytes),
         "application/x-www-form-urlencoded" => {
             let field = form_urlencoded::parse(&bytes).find(|(key, _)| key == "config");
-            field.map(|(_, value)| value.into_owned()).ok_or(Refused::Nothing)
+            field.map(|(_, value)| value.into_owned()).ok_or(UnreadableConfig::Nothing)
         }
         "multipart/form-data" => {
-            Handle::current().block_on(multipart(declared, bytes)).ok_or(Refused::Nothing)
+            Handle::current().block_on(multipart(declared, bytes)).ok_or(UnreadableConfig::Nothing)
         }
-        "" if bytes.is_empty() => Err(Refused::Nothing),
-        _ => Err(Refused::MediaType),
+        "" if bytes.is_empty() => Err(UnreadableConfig::Nothing),
+        _ => Err(UnreadableConfig::MediaType),
     }
 }
 
@@ -163,7 +166,7 @@ async fn multipart(declared: &str, bytes: Bytes) -> Option<String> {
 }
 
 /// Kong's error object.
-fn refused(refusal: config::Refusal) -> Mapping {
+fn refused(refusal: config::RefusedDocument) -> Mapping {
     let mut text: Mapping = [
         ("code", Value::from(14)),
         ("name", Value::from("invalid declarative configuration")),
@@ -179,10 +182,10 @@ fn refused(refusal: config::Refusal) -> Mapping {
 }
 
 /// The collections that hold something, with their records, in Kong's order.
-fn collections(entities: &Entities) -> impl Iterator<Item = (&'static str, Vec<&Record>)> {
+fn collections(entities: &Entities) -> impl Iterator<Item = (&'static str, Vec<&EntityRecord>)> {
     super::collections::entities().filter_map(|entity| {
         let these = entities.records.iter().filter(|it| it.collection() == entity.collection);
-        let records: Vec<&Record> = these.collect();
+        let records: Vec<&EntityRecord> = these.collect();
         (!records.is_empty()).then_some((entity.collection, records))
     })
 }
@@ -207,9 +210,9 @@ fn export(entities: &Entities) -> Value {
 }
 
 /// A record with its references by id, as a file has them.
-fn flat(record: &Record) -> Value {
+fn flat(record: &EntityRecord) -> Value {
     let is_reference = |key: &str| {
-        record.entity.fields.iter().any(|it| it.name == key && matches!(it.kind, Kind::Foreign(_)))
+        record.entity.fields.iter().any(|it| it.name == key && matches!(it.kind, FieldKind::Foreign(_)))
     };
     let flat = record.value.entries().map(|(key, value)| {
         let id = value.get("id").filter(|_| is_reference(key));

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 
-use super::Admin;
+use super::AdminApi;
 use crate::{
     body::Body,
-    proxy::{Proxy, Question},
+    proxy::{ExplainRequest, Proxy},
     reply,
     settings::LogLevel,
 };
@@ -16,7 +16,7 @@ use crate::{
 /// How long another log level holds, unless the request says it.
 const USUAL: Duration = Duration::from_mins(1);
 
-impl Admin {
+impl AdminApi {
     /// The log level.
     pub(super) fn log_level(&self) -> Response<Body> {
         reply::message(StatusCode::OK, &format!("log level: {}", self.verbosity.level().name()))
@@ -60,7 +60,7 @@ impl Admin {
             );
         };
         let method = all("method").next().unwrap_or("GET");
-        match Question::new(method, url, all("header")) {
+        match ExplainRequest::new(method, url, all("header")) {
             Ok(question) => {
                 let live = self.control.live();
                 let proxy = Proxy::new(live.clone(), &self.settings);

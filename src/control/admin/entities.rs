@@ -8,51 +8,51 @@ use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
 use super::{
-    Admin,
-    collections::{self, Collection},
-    input::{self, Input},
-    pages::Asked,
+    AdminApi,
+    collections::{self, EntityCollection},
+    input::{self, RequestInput},
+    pages::ListQuery,
     plan::by,
-    refusal::Refusal,
+    refusal::AdminRefusal,
     upload::{Room, Upload},
 };
 use crate::{
     body::Body,
     document::{Mapping, Value},
-    entity::{Entities, Record},
+    entity::{Entities, EntityRecord},
     reply,
-    schema::{Entity, Kind},
+    schema::{EntitySchema, FieldKind},
 };
 
 /// What a path names.
 #[derive(Clone, Debug)]
-pub(super) enum Resource {
+pub(super) enum EntityPath {
     /// All entities of a collection.
-    All(&'static Entity),
+    All(&'static EntitySchema),
     /// A collection of which there are none.
     Nothing,
     /// An entity of which there is none.
     Nobody,
     /// One entity, by id or name.
-    One(Key),
+    One(EntityKey),
     /// The entities that refer to one with this field.
-    Below(Key, &'static Entity, &'static str),
+    Below(EntityKey, &'static EntitySchema, &'static str),
     /// One of them.
-    OneBelow(Key, Key, &'static str),
+    OneBelow(EntityKey, EntityKey, &'static str),
     /// The entity that a field of another refers to.
-    Parent(Key, &'static str, &'static Entity),
+    Parent(EntityKey, &'static str, &'static EntitySchema),
 }
 
 /// Names one entity of a collection.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) entity: &'static Entity,
+pub(super) struct EntityKey {
+    pub(super) entity: &'static EntitySchema,
     /// As it stands in the path, decoded.
     pub(super) text: String,
 }
 
-impl Key {
-    fn new(entity: &'static Entity, segment: &str) -> Option<Self> {
+impl EntityKey {
+    fn new(entity: &'static EntitySchema, segment: &str) -> Option<Self> {
         Some(Self { entity, text: percent_decode_str(segment).decode_utf8().ok()?.into_owned() })
     }
 
@@ -62,7 +62,7 @@ impl Key {
     }
 
     /// The entity, if there is one.
-    pub(super) fn find<'a>(&self, entities: &'a Entities) -> Option<&'a Record> {
+    pub(super) fn find<'a>(&self, entities: &'a Entities) -> Option<&'a EntityRecord> {
         let collection = self.entity.collection;
         if self.is_id() {
             return by(entities, collection, "id", &self.text);
@@ -88,7 +88,7 @@ impl Key {
         entities: &'a Entities,
         field: &str,
         parent: &str,
-    ) -> Option<&'a Record> {
+    ) -> Option<&'a EntityRecord> {
         let name = if self.is_id() { "id" } else { collections::name_field(self.entity.collection)? };
         let mut all = entities.records.iter().filter(|it| it.collection() == self.entity.collection);
         all.find(|it| {
@@ -98,7 +98,7 @@ impl Key {
     }
 
     /// Whether it can be an id or a name at all.
-    pub(super) fn check(&self) -> Result<(), Refusal> {
+    pub(super) fn check(&self) -> Result<(), AdminRefusal> {
         let Some(name) = collections::name_field(self.entity.collection).filter(|_| !self.is_id()) else {
             return Ok(());
         };
@@ -106,46 +106,46 @@ impl Key {
         let rules = field.map(|it| it.rules).unwrap_or_default();
         let text = Value::from(self.text.as_str());
         match rules.iter().find_map(|rule| rule.check(&text).err()) {
-            Some(message) => Err(Refusal::InvalidName(message)),
+            Some(message) => Err(AdminRefusal::InvalidName(message)),
             None => Ok(()),
         }
     }
 }
 
 /// What a path names, if it is one of entities.
-pub(super) fn resource(segments: &[&str]) -> Option<Resource> {
+pub(super) fn resource(segments: &[&str]) -> Option<EntityPath> {
     let first = collections::top(segments.first()?)?;
-    let Collection::Known(entity) = first else {
+    let EntityCollection::Known(entity) = first else {
         return match segments.len() {
-            1 => Some(Resource::Nothing),
-            2 => Some(Resource::Nobody),
+            1 => Some(EntityPath::Nothing),
+            2 => Some(EntityPath::Nobody),
             _ => None,
         };
     };
     match *segments {
-        [_] => Some(Resource::All(entity)),
-        [_, key] => Key::new(entity, key).map(Resource::One),
+        [_] => Some(EntityPath::All(entity)),
+        [_, key] => EntityKey::new(entity, key).map(EntityPath::One),
         [_, key, name] => {
-            let key = Key::new(entity, key)?;
+            let key = EntityKey::new(entity, key)?;
             if let Some((child, field)) = collections::child(entity, name) {
-                return Some(Resource::Below(key, child, field));
+                return Some(EntityPath::Below(key, child, field));
             }
             let (field, parent) = collections::parent(entity, name)?;
-            Some(Resource::Parent(key, field, parent))
+            Some(EntityPath::Parent(key, field, parent))
         }
         [_, key, name, below] => {
             let (child, field) = collections::child(entity, name)?;
             // All targets there are, and no target of that name.
             if (child.collection, below) == ("targets", "all") {
-                return Some(Resource::Below(Key::new(entity, key)?, child, field));
+                return Some(EntityPath::Below(EntityKey::new(entity, key)?, child, field));
             }
-            Some(Resource::OneBelow(Key::new(entity, key)?, Key::new(child, below)?, field))
+            Some(EntityPath::OneBelow(EntityKey::new(entity, key)?, EntityKey::new(child, below)?, field))
         }
         _ => None,
     }
 }
 
-impl Resource {
+impl EntityPath {
     /// The methods that it knows, in Kong's order.
     pub(super) fn methods(&self) -> &'static [Method] {
         const LIST: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST];
@@ -160,11 +160,11 @@ impl Resource {
     }
 }
 
-impl Admin {
+impl AdminApi {
     /// Answers a request for entities.
     pub(super) async fn entities(
         self: &Arc<Self>,
-        resource: Resource,
+        resource: EntityPath,
         request: Request<Body>,
     ) -> Response<Body> {
         let (head, body) = request.into_parts();
@@ -178,7 +178,7 @@ impl Admin {
         } else {
             // What goes has nothing to say.
             let input = match head.method {
-                Method::DELETE => Ok((Input::default(), None)),
+                Method::DELETE => Ok((RequestInput::default(), None)),
                 _ => self.input(head.headers, body).await,
             };
             match input {
@@ -186,7 +186,7 @@ impl Admin {
                 Err(refusal) => Err(refusal),
             }
         };
-        result.unwrap_or_else(Refusal::answer)
+        result.unwrap_or_else(AdminRefusal::answer)
     }
 
     /// Reads the body of a request.
@@ -194,57 +194,58 @@ impl Admin {
         self: &Arc<Self>,
         headers: HeaderMap,
         body: Body,
-    ) -> Result<(Input, Option<Room>), Refusal> {
+    ) -> Result<(RequestInput, Option<Room>), AdminRefusal> {
         let Upload { bytes, room } = self.uploads.read(body, input::MOST_BYTES).await?;
-        let parsed = self.beside(move |_| Input::parse(&headers, &bytes)).await.and_then(|it| it);
+        let parsed = self.beside(move |_| RequestInput::parse(&headers, &bytes)).await.and_then(|it| it);
         parsed.map(|input| (input, Some(room)))
     }
 
     fn read(
-        resource: &Resource,
+        resource: &EntityPath,
         entities: &Entities,
         path: &str,
         query: &str,
-    ) -> Result<Response<Body>, Refusal> {
+    ) -> Result<Response<Body>, AdminRefusal> {
         let path = path.strip_suffix('/').unwrap_or(path);
         match resource {
-            Resource::Nobody => Err(Refusal::not_found()),
-            Resource::Nothing => Ok(Asked::read(query)?.page(Vec::new(), path, false)),
-            Resource::All(entity) => {
+            EntityPath::Nobody => Err(AdminRefusal::not_found()),
+            EntityPath::Nothing => Ok(ListQuery::read(query)?.page(Vec::new(), path, false)),
+            EntityPath::All(entity) => {
                 let all = entities.records.iter().filter(|it| it.collection() == entity.collection);
                 let mut all: Vec<Value> = all.map(|it| shown(it, entities)).collect();
                 if entity.collection == "consumers" {
                     by_custom_id(&mut all, query)?;
                 }
-                Ok(Asked::read(query)?.page(all, path, false))
+                Ok(ListQuery::read(query)?.page(all, path, false))
             }
-            Resource::One(key) => {
+            EntityPath::One(key) => {
                 key.check()?;
                 Ok(one(key.find(entities).ok_or_else(|| nobody(key))?, entities))
             }
-            Resource::Below(key, child, field) => {
-                let parent = key.find(entities).ok_or_else(Refusal::not_found)?;
-                let refers =
-                    |it: &&Record| it.collection() == child.collection && refers_to(it, field, parent.id());
+            EntityPath::Below(key, child, field) => {
+                let parent = key.find(entities).ok_or_else(AdminRefusal::not_found)?;
+                let refers = |it: &&EntityRecord| {
+                    it.collection() == child.collection && refers_to(it, field, parent.id())
+                };
                 let all = entities.records.iter().filter(refers).map(|it| shown(it, entities)).collect();
-                Ok(Asked::read(query)?.page(all, path, true))
+                Ok(ListQuery::read(query)?.page(all, path, true))
             }
-            Resource::OneBelow(parent, key, field) => {
-                let parent = parent.find(entities).ok_or_else(Refusal::not_found)?;
+            EntityPath::OneBelow(parent, key, field) => {
+                let parent = parent.find(entities).ok_or_else(AdminRefusal::not_found)?;
                 let found = key.find_below(entities, field, parent.id());
-                Ok(one(found.ok_or_else(Refusal::not_found)?, entities))
+                Ok(one(found.ok_or_else(AdminRefusal::not_found)?, entities))
             }
-            Resource::Parent(key, field, parent) => {
-                let child = key.find(entities).ok_or_else(Refusal::not_found)?;
+            EntityPath::Parent(key, field, parent) => {
+                let child = key.find(entities).ok_or_else(AdminRefusal::not_found)?;
                 let id = child.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str);
                 let found = id.and_then(|id| by(entities, parent.collection, "id", id));
-                Ok(one(found.ok_or_else(Refusal::not_found)?, entities))
+                Ok(one(found.ok_or_else(AdminRefusal::not_found)?, entities))
             }
         }
     }
 }
 
-fn one(record: &Record, entities: &Entities) -> Response<Body> {
+fn one(record: &EntityRecord, entities: &Entities) -> Response<Body> {
     reply::json(StatusCode::OK, shown(record, entities).to_json())
 }
 
@@ -254,23 +255,24 @@ pub(super) fn is_id(text: &str) -> bool {
 }
 
 /// What is said of one that is not there.
-pub(super) fn nobody(key: &Key) -> Refusal {
+pub(super) fn nobody(key: &EntityKey) -> AdminRefusal {
     if key.entity.collection == "certificates" && !key.is_id() {
-        return Refusal::Plain(StatusCode::NOT_FOUND, "SNI not found".to_owned());
+        return AdminRefusal::Plain(StatusCode::NOT_FOUND, "SNI not found".to_owned());
     }
-    Refusal::not_found()
+    AdminRefusal::not_found()
 }
 
 /// Whether a field of a record refers to this id.
-pub(super) fn refers_to(record: &Record, field: &str, id: &str) -> bool {
+pub(super) fn refers_to(record: &EntityRecord, field: &str, id: &str) -> bool {
     record.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str) == Some(id)
 }
 
 /// A record as it is answered with.
-pub(super) fn shown(record: &Record, entities: &Entities) -> Value {
-    let unused =
-        |key: &str| record.entity.fields.iter().any(|it| it.name == key && matches!(it.kind, Kind::Unused));
-    let has_unused = record.entity.fields.iter().any(|it| matches!(it.kind, Kind::Unused));
+pub(super) fn shown(record: &EntityRecord, entities: &Entities) -> Value {
+    let unused = |key: &str| {
+        record.entity.fields.iter().any(|it| it.name == key && matches!(it.kind, FieldKind::Unused))
+    };
+    let has_unused = record.entity.fields.iter().any(|it| matches!(it.kind, FieldKind::Unused));
     let mut shown: Mapping = match record.collection() {
         "basicauth_credentials" | "certificates" => record.value.as_mapping().cloned().unwrap_or_default(),
         _ if has_unused => {
@@ -284,7 +286,7 @@ pub(super) fn shown(record: &Record, entities: &Entities) -> Value {
         "basicauth_credentials" => drop(shown.insert("password", "[REDACTED]")),
         "certificates" => {
             let refers =
-                |it: &&Record| it.collection() == "snis" && refers_to(it, "certificate", record.id());
+                |it: &&EntityRecord| it.collection() == "snis" && refers_to(it, "certificate", record.id());
             let names = entities.records.iter().filter(refers);
             let mut names: Vec<Value> = names.filter_map(|it| it.value.get("name").cloned()).collect();
             names.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
@@ -296,14 +298,14 @@ pub(super) fn shown(record: &Record, entities: &Entities) -> Value {
 }
 
 /// `GET /consumers?custom_id=...`: the one who has it.
-fn by_custom_id(all: &mut Vec<Value>, query: &str) -> Result<(), Refusal> {
+fn by_custom_id(all: &mut Vec<Value>, query: &str) -> Result<(), AdminRefusal> {
     let Some((_, wanted)) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "custom_id")
     else {
         return Ok(());
     };
     if wanted.is_empty() {
         let message = "custom_id must be an unempty string".to_owned();
-        return Err(Refusal::Plain(StatusCode::BAD_REQUEST, message));
+        return Err(AdminRefusal::Plain(StatusCode::BAD_REQUEST, message));
     }
     all.retain(|it| it.get("custom_id").and_then(Value::as_str) == Some(&*wanted));
     Ok(())

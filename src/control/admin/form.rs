@@ -3,20 +3,20 @@
 
 use crate::{
     document::{Mapping, Number, Value},
-    schema::{Entity, Field, Kind, Plugins},
+    schema::{EntitySchema, Field, FieldKind, PluginSchemas},
 };
 
 /// A form, taken apart by the names of its fields.
 #[derive(Clone, Debug, PartialEq)]
-enum Part {
+enum FormNode {
     Text(String),
-    List(Vec<(usize, Part)>),
-    Named(Vec<(String, Part)>),
+    List(Vec<(usize, FormNode)>),
+    Named(Vec<(String, FormNode)>),
 }
 
 /// One step in the name of a field.
 #[derive(Clone, Debug, PartialEq)]
-enum Step {
+enum FormStep {
     Name(String),
     Index(usize),
     Next,
@@ -26,24 +26,26 @@ enum Step {
 /// itself does not say it.
 pub(super) fn record(
     pairs: impl Iterator<Item = (String, String)>,
-    entity: &Entity,
-    plugins: &dyn Plugins,
+    entity: &EntitySchema,
+    plugins: &dyn PluginSchemas,
     plugin: Option<&str>,
 ) -> Mapping {
-    let mut root = Part::Named(Vec::new());
+    let mut root = FormNode::Named(Vec::new());
     for (name, text) in pairs {
         insert(&mut root, &steps(&name), text);
     }
-    let Part::Named(parts) = root else { return Mapping::default() };
+    let FormNode::Named(parts) = root else { return Mapping::default() };
     let named = parts.iter().find_map(|(name, part)| match part {
-        Part::Text(text) if name == "name" => Some(text.clone()),
+        FormNode::Text(text) if name == "name" => Some(text.clone()),
         _ => None,
     });
     let name = named.or_else(|| plugin.map(str::to_owned));
     let config = name.and_then(|it| plugins.settings(&it)).map(|it| it.fields);
-    let typed = |(name, part): (String, Part)| {
+    let typed = |(name, part): (String, FormNode)| {
         let value = match (field(entity.fields, &name), config) {
-            (Some(Field { kind: Kind::Config, .. }), Some(fields)) => value(Some(Kind::Record(fields)), part),
+            (Some(Field { kind: FieldKind::Config, .. }), Some(fields)) => {
+                value(Some(FieldKind::Record(fields)), part)
+            }
             (known, _) => value(known.map(|it| it.kind), part),
         };
         (name, value)
@@ -56,13 +58,13 @@ fn field(fields: &'static [Field], name: &str) -> Option<&'static Field> {
 }
 
 /// `a.b[c][1][]` in steps.
-fn steps(name: &str) -> Vec<Step> {
+fn steps(name: &str) -> Vec<FormStep> {
     let mut steps = Vec::new();
     let mut word = String::new();
     let mut rest = name.chars();
-    let end = |word: &mut String, steps: &mut Vec<Step>| {
+    let end = |word: &mut String, steps: &mut Vec<FormStep>| {
         if !word.is_empty() {
-            steps.push(Step::Name(std::mem::take(word)));
+            steps.push(FormStep::Name(std::mem::take(word)));
         }
     };
     while let Some(c) = rest.next() {
@@ -72,9 +74,9 @@ fn steps(name: &str) -> Vec<Step> {
                 end(&mut word, &mut steps);
                 let inner: String = rest.by_ref().take_while(|it| *it != ']').collect();
                 steps.push(match inner.parse() {
-                    _ if inner.is_empty() => Step::Next,
-                    Ok(n) => Step::Index(n),
-                    Err(_) => Step::Name(inner),
+                    _ if inner.is_empty() => FormStep::Next,
+                    Ok(n) => FormStep::Index(n),
+                    Err(_) => FormStep::Name(inner),
                 });
             }
             c => word.push(c),
@@ -87,23 +89,23 @@ fn steps(name: &str) -> Vec<Step> {
 /// More steps than this are those of nobody's fields.
 const DEEPEST: usize = 16;
 
-fn insert(part: &mut Part, steps: &[Step], text: String) {
+fn insert(part: &mut FormNode, steps: &[FormStep], text: String) {
     let Some((step, rest)) = steps.split_first().filter(|_| steps.len() <= DEEPEST) else {
         // A name that is given twice makes a list.
         match part {
-            Part::Text(first) => {
+            FormNode::Text(first) => {
                 let first = std::mem::take(first);
-                *part = Part::List(vec![(1, Part::Text(first)), (2, Part::Text(text))]);
+                *part = FormNode::List(vec![(1, FormNode::Text(first)), (2, FormNode::Text(text))]);
             }
-            Part::List(items) => items.push((items.len() + 1, Part::Text(text))),
-            Part::Named(parts) if parts.is_empty() => *part = Part::Text(text),
-            Part::Named(_) => (),
+            FormNode::List(items) => items.push((items.len() + 1, FormNode::Text(text))),
+            FormNode::Named(parts) if parts.is_empty() => *part = FormNode::Text(text),
+            FormNode::Named(_) => (),
         }
         return;
     };
-    let empty = || Part::Named(Vec::new());
+    let empty = || FormNode::Named(Vec::new());
     let child = match (step, &mut *part) {
-        (Step::Name(name), Part::Named(parts)) => {
+        (FormStep::Name(name), FormNode::Named(parts)) => {
             let place = parts.iter().position(|(it, _)| it == name);
             let place = place.unwrap_or_else(|| {
                 parts.push((name.clone(), empty()));
@@ -111,16 +113,16 @@ fn insert(part: &mut Part, steps: &[Step], text: String) {
             });
             &mut parts[place].1
         }
-        (Step::Name(_), _) => return,
-        (Step::Index(_) | Step::Next, other) => {
-            if matches!(other, Part::Named(parts) if parts.is_empty()) {
-                *other = Part::List(Vec::new());
+        (FormStep::Name(_), _) => return,
+        (FormStep::Index(_) | FormStep::Next, other) => {
+            if matches!(other, FormNode::Named(parts) if parts.is_empty()) {
+                *other = FormNode::List(Vec::new());
             }
-            if let Part::Text(first) = other {
-                *other = Part::List(vec![(1, Part::Text(std::mem::take(first)))]);
+            if let FormNode::Text(first) = other {
+                *other = FormNode::List(vec![(1, FormNode::Text(std::mem::take(first)))]);
             }
-            let Part::List(items) = other else { return };
-            let n = if let Step::Index(n) = step { *n } else { items.len() + 1 };
+            let FormNode::List(items) = other else { return };
+            let n = if let FormStep::Index(n) = step { *n } else { items.len() + 1 };
             let place = items.iter().position(|(it, _)| *it == n);
             let place = place.unwrap_or_else(|| {
                 items.push((n, empty()));
@@ -133,51 +135,57 @@ fn insert(part: &mut Part, steps: &[Step], text: String) {
 }
 
 /// A part as the kind of its field has it; what does not fit stays as it is, and is complained about later.
-fn value(kind: Option<Kind>, part: Part) -> Value {
+fn value(kind: Option<FieldKind>, part: FormNode) -> Value {
     match (kind, part) {
-        (Some(Kind::Array(item) | Kind::Set(item)), Part::Text(text)) => {
+        (Some(FieldKind::Array(item) | FieldKind::Set(item)), FormNode::Text(text)) => {
             if text.is_empty() {
                 Value::Null
             } else {
-                vec![value(Some(item.kind), Part::Text(text))].into()
+                vec![value(Some(item.kind), FormNode::Text(text))].into()
             }
         }
-        (Some(Kind::Array(item) | Kind::Set(item)), Part::List(items)) => list(Some(item.kind), items),
+        (Some(FieldKind::Array(item) | FieldKind::Set(item)), FormNode::List(items)) => {
+            list(Some(item.kind), items)
+        }
         // The server names of a certificate, of which there may be one.
-        (Some(Kind::Entities(..)), Part::Text(text)) if !text.is_empty() => vec![Value::from(text)].into(),
-        (Some(Kind::Entities(..)), Part::List(items)) => list(None, items),
-        (Some(Kind::Map(item)), Part::Named(parts)) => parts
+        (Some(FieldKind::Entities(..)), FormNode::Text(text)) if !text.is_empty() => {
+            vec![Value::from(text)].into()
+        }
+        (Some(FieldKind::Entities(..)), FormNode::List(items)) => list(None, items),
+        (Some(FieldKind::Map(item)), FormNode::Named(parts)) => parts
             .into_iter()
             .map(|(name, part)| (name, value(Some(item.kind), part)))
             .collect::<Mapping>()
             .into(),
-        (Some(Kind::Record(fields)), Part::Named(parts)) => {
-            let typed = |(name, part): (String, Part)| {
+        (Some(FieldKind::Record(fields)), FormNode::Named(parts)) => {
+            let typed = |(name, part): (String, FormNode)| {
                 let kind = field(fields, &name).map(|it| it.kind);
                 (name, value(kind, part))
             };
             parts.into_iter().map(typed).collect::<Mapping>().into()
         }
-        (kind, Part::Text(text)) => scalar(kind, text),
-        (kind, Part::List(items)) => list(kind, items),
-        (_, Part::Named(parts)) => {
+        (kind, FormNode::Text(text)) => scalar(kind, text),
+        (kind, FormNode::List(items)) => list(kind, items),
+        (_, FormNode::Named(parts)) => {
             parts.into_iter().map(|(name, part)| (name, value(None, part))).collect::<Mapping>().into()
         }
     }
 }
 
-fn list(kind: Option<Kind>, mut items: Vec<(usize, Part)>) -> Value {
+fn list(kind: Option<FieldKind>, mut items: Vec<(usize, FormNode)>) -> Value {
     items.sort_by_key(|(n, _)| *n);
     items.into_iter().map(|(_, part)| value(kind, part)).collect::<Vec<_>>().into()
 }
 
-fn scalar(kind: Option<Kind>, text: String) -> Value {
+fn scalar(kind: Option<FieldKind>, text: String) -> Value {
     if text.is_empty() {
         return Value::Null;
     }
     match kind {
-        Some(Kind::Integer | Kind::Number) => number(&text).map_or_else(|| text.into(), Value::Number),
-        Some(Kind::Boolean) => match text.as_str() {
+        Some(FieldKind::Integer | FieldKind::Number) => {
+            number(&text).map_or_else(|| text.into(), Value::Number)
+        }
+        Some(FieldKind::Boolean) => match text.as_str() {
             "true" => true.into(),
             "false" => false.into(),
             _ => text.into(),
@@ -200,7 +208,7 @@ mod tests {
     use super::*;
     use crate::{
         control::admin::collections::entity,
-        plugin::{Bundled, EnabledPlugins},
+        plugin::{BundledPlugins, EnabledPlugins},
     };
 
     #[track_caller]
@@ -209,7 +217,7 @@ mod tests {
         let record = record(
             pairs,
             entity(collection).unwrap(),
-            &Bundled { expressions: false, enabled: EnabledPlugins::ALL },
+            &BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL },
             None,
         );
         assert_eq!(Value::from(record).to_json(), expected, "{form}");
@@ -259,7 +267,7 @@ mod tests {
             drop(record(
                 pairs,
                 entity("services").unwrap(),
-                &Bundled { expressions: false, enabled: EnabledPlugins::ALL },
+                &BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL },
                 None,
             ));
         }

@@ -7,9 +7,9 @@ use http::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value as Json, json};
 
-use super::{Admin, not_found};
+use super::{AdminApi, not_found};
 use crate::{
-    balancer::{AddressReport, Balancer, NotSet, TargetReport},
+    balancer::{AddressReport, Balancer, SetHealthError, TargetReport},
     body::Body,
     document::Value,
     entity::{Entities, Upstream},
@@ -26,7 +26,7 @@ pub(super) fn knows(segments: &[&str]) -> bool {
     }
 }
 
-impl Admin {
+impl AdminApi {
     /// The state of every target, or with `balancer_health=1` of the whole.
     pub(super) fn health(&self, upstream: &str, query: &str) -> Response<Body> {
         let snapshot = self.control.live().current();
@@ -57,8 +57,8 @@ impl Admin {
         let Some((upstream, balancer)) = find(&snapshot, upstream) else { return not_found() };
         match balancer.set(&target, address.as_deref(), works) {
             Ok(()) => reply::empty(StatusCode::NO_CONTENT),
-            Err(NotSet::Absent) => not_found(),
-            Err(NotSet::Unchecked) => {
+            Err(SetHealthError::Absent) => not_found(),
+            Err(SetHealthError::Unchecked) => {
                 let message = format!("no healthchecker found for {}", upstream.name);
                 reply::message(StatusCode::BAD_REQUEST, &message)
             }

@@ -5,10 +5,10 @@ use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyDataStream, Full};
 use tokio::runtime::Handle;
 
-use super::{form, refusal::Refusal};
+use super::{form, refusal::AdminRefusal};
 use crate::{
     document::{Dialect, Mapping, Value},
-    schema::{Entity, Plugins},
+    schema::{EntitySchema, PluginSchemas},
 };
 
 /// A body larger than this is refused: Kong's own limit for its Admin API is of that size.
@@ -18,22 +18,22 @@ const MOST_FIELDS: usize = 1000;
 
 /// A body that was read.
 #[derive(Clone, Debug)]
-pub(super) enum Input {
+pub(super) enum RequestInput {
     /// A record, its values as they are.
     Json(Mapping),
     /// Names and texts, in their order.
     Form(Vec<(String, String)>),
 }
 
-impl Default for Input {
+impl Default for RequestInput {
     fn default() -> Self {
         Self::Json(Mapping::default())
     }
 }
 
-impl Input {
+impl RequestInput {
     /// Reads the bytes of a body. It may take a while, and blocks.
-    pub(super) fn parse(headers: &HeaderMap, bytes: &Bytes) -> Result<Self, Refusal> {
+    pub(super) fn parse(headers: &HeaderMap, bytes: &Bytes) -> Result<Self, AdminRefusal> {
         let declared = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
         let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match media_type.as_str() {
@@ -56,7 +56,12 @@ impl Input {
     }
 
     /// The record that it describes, as one of this entity.
-    pub(super) fn record(&self, entity: &Entity, plugins: &dyn Plugins, plugin: Option<&str>) -> Mapping {
+    pub(super) fn record(
+        &self,
+        entity: &EntitySchema,
+        plugins: &dyn PluginSchemas,
+        plugin: Option<&str>,
+    ) -> Mapping {
         match self {
             Self::Json(record) => record.clone(),
             Self::Form(pairs) => form::record(pairs.iter().cloned(), entity, plugins, plugin),
@@ -64,8 +69,8 @@ impl Input {
     }
 }
 
-fn plain(status: StatusCode, message: &str) -> Refusal {
-    Refusal::Plain(status, message.to_owned())
+fn plain(status: StatusCode, message: &str) -> AdminRefusal {
+    AdminRefusal::Plain(status, message.to_owned())
 }
 
 /// Whether JSON was not read because it has too many nodes.
@@ -73,7 +78,7 @@ pub(super) fn is_too_many(error: &serde_json::Error) -> bool {
     error.to_string().starts_with(&Dialect::Kong.too_many())
 }
 
-fn json(bytes: &Bytes) -> Result<Input, Refusal> {
+fn json(bytes: &Bytes) -> Result<RequestInput, AdminRefusal> {
     let broken = |error: serde_json::Error| {
         let too_many = Dialect::Kong.too_many();
         let message = if is_too_many(&error) { &too_many } else { "Cannot parse JSON body" };
@@ -81,19 +86,19 @@ fn json(bytes: &Bytes) -> Result<Input, Refusal> {
     };
     let value: Value = serde_json::from_slice(bytes).map_err(broken)?;
     match value {
-        Value::Mapping(_) => Ok(Input::Json(value.into_mapping().unwrap_or_default())),
+        Value::Mapping(_) => Ok(RequestInput::Json(value.into_mapping().unwrap_or_default())),
         _ => Err(plain(StatusCode::BAD_REQUEST, "expected a JSON object")),
     }
 }
 
-fn fields(pairs: Vec<(String, String)>) -> Result<Input, Refusal> {
+fn fields(pairs: Vec<(String, String)>) -> Result<RequestInput, AdminRefusal> {
     if pairs.len() > MOST_FIELDS {
         return Err(plain(StatusCode::BAD_REQUEST, "Too many arguments"));
     }
-    Ok(Input::Form(pairs))
+    Ok(RequestInput::Form(pairs))
 }
 
-async fn multipart(declared: &str, bytes: Bytes) -> Result<Vec<(String, String)>, Refusal> {
+async fn multipart(declared: &str, bytes: Bytes) -> Result<Vec<(String, String)>, AdminRefusal> {
     let broken = |_| plain(StatusCode::BAD_REQUEST, "Cannot parse multipart body");
     let boundary = multer::parse_boundary(declared).map_err(broken)?;
     let mut parts = multer::Multipart::new(BodyDataStream::new(Full::new(bytes)), boundary);

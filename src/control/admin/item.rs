@@ -2,13 +2,15 @@
 
 use crate::{
     document::{Mapping, Value},
-    schema::{Entity, Field, Kind},
+    schema::{EntitySchema, Field, FieldKind},
 };
 
 /// Whether a field can be written: who it is, when it was changed and what follows from others is nobody's to say.
 pub(super) fn is_written(field: &Field) -> bool {
     let stamp = matches!(field.name, "id" | "updated_at" | "cert_digest");
-    !stamp && !field.name.starts_with('_') && !matches!(field.kind, Kind::Entities(..) | Kind::Unused)
+    !stamp
+        && !field.name.starts_with('_')
+        && !matches!(field.kind, FieldKind::Entities(..) | FieldKind::Unused)
 }
 
 /// The value of a field that nobody sets.
@@ -30,7 +32,7 @@ pub(super) fn without_nulls(value: &Value) -> Value {
 }
 
 /// An item of a file that says a record, and goes on to hold what was nested in it.
-pub(super) fn rewritten(entity: &Entity, written: &Value, wanted: &Mapping, old: &Mapping) -> Value {
+pub(super) fn rewritten(entity: &EntitySchema, written: &Value, wanted: &Mapping, old: &Mapping) -> Value {
     let mut item = Mapping::default();
     if written.get("id").is_some() {
         item.insert("id", wanted.get("id").or(old.get("id")).cloned().unwrap_or_default());
@@ -45,8 +47,8 @@ pub(super) fn rewritten(entity: &Entity, written: &Value, wanted: &Mapping, old:
             continue;
         }
         match field.kind {
-            Kind::Foreign(_) if written.get(field.name).is_none() => (),
-            Kind::Foreign(_) => {
+            FieldKind::Foreign(_) if written.get(field.name).is_none() => (),
+            FieldKind::Foreign(_) => {
                 if let Some(id) = value.get("id") {
                     item.insert(field.name, id.clone());
                 }
@@ -59,7 +61,7 @@ pub(super) fn rewritten(entity: &Entity, written: &Value, wanted: &Mapping, old:
         let nested = entity
             .fields
             .iter()
-            .any(|it| it.name == key && matches!(it.kind, Kind::Entities(..) | Kind::Unused));
+            .any(|it| it.name == key && matches!(it.kind, FieldKind::Entities(..) | FieldKind::Unused));
         if nested || key.starts_with('_') || key == "created_at" {
             item.insert(key, value.clone());
         }

@@ -43,36 +43,36 @@ use percent_encoding::percent_decode_str;
 use super::Control;
 use crate::{
     body::Body,
-    metrics::Connections,
+    metrics::ConnectionCounters,
     reply,
     settings::{ResponseHeader, ResponseHeaders, Settings},
 };
-use entities::Resource;
-use refusal::Refusal;
+use entities::EntityPath;
+use refusal::AdminRefusal;
 
 /// Answers the requests of the Admin API.
 #[derive(Debug)]
-pub struct Admin {
+pub struct AdminApi {
     control: Arc<Control>,
     settings: Arc<Settings>,
     ready: Arc<super::Readiness>,
-    connections: Connections,
-    verbosity: Arc<super::Verbosity>,
+    connections: ConnectionCounters,
+    verbosity: Arc<super::LogLevelHandle>,
     node_id: uuid::Uuid,
     started: Instant,
     work: beside::Work,
     uploads: upload::Uploads,
 }
 
-impl Admin {
+impl AdminApi {
     /// Answers from this control; what `connections` do is told, and `verbosity` is changed on request.
     #[must_use]
     pub fn new(
         control: Arc<Control>,
         settings: Arc<Settings>,
         ready: Arc<super::Readiness>,
-        connections: Connections,
-        verbosity: Arc<super::Verbosity>,
+        connections: ConnectionCounters,
+        verbosity: Arc<super::LogLevelHandle>,
     ) -> Self {
         let (node_id, started) = (uuid::Uuid::new_v4(), Instant::now());
         let (work, uploads) =
@@ -124,7 +124,7 @@ impl Admin {
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Response<Body> + Send + 'static,
     ) -> Response<Body> {
-        self.beside(work).await.unwrap_or_else(Refusal::answer)
+        self.beside(work).await.unwrap_or_else(AdminRefusal::answer)
     }
 
     async fn route(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
@@ -133,7 +133,7 @@ impl Admin {
         let resource = entities::resource(&segments);
         // Kong has `/status/ready` on the status listener only; who has none asks here.
         let readiness = self.settings.status_listen.is_empty();
-        let known = methods(&segments, readiness).or_else(|| resource.as_ref().map(Resource::methods));
+        let known = methods(&segments, readiness).or_else(|| resource.as_ref().map(EntityPath::methods));
         let Some(allowed) = known else { return not_found() };
         if request.method() == Method::OPTIONS {
             return options(allowed, request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS));
@@ -169,7 +169,7 @@ impl Admin {
                 let tag = tag.first().map(|it| percent_decode_str(it).decode_utf8_lossy().into_owned());
                 let path = path.clone();
                 let tags = move |admin: &Self| admin.tags(tag.as_deref(), &path, &query);
-                self.answer_beside(move |admin| tags(admin).unwrap_or_else(Refusal::answer)).await
+                self.answer_beside(move |admin| tags(admin).unwrap_or_else(AdminRefusal::answer)).await
             }
             (["endpoints"], _) => Self::endpoints(),
             (["metrics"], _) => self.answer_beside(Self::metrics).await,

@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Admin, metrics::resident_kib};
+use super::{AdminApi, metrics::resident_kib};
 use crate::{
     body::Body,
-    diag::Report,
+    diag::DiagnosticReport,
     plugin, reply,
     settings::{Listener, RouterFlavor, Settings},
 };
@@ -21,7 +21,7 @@ const KONG: &str = "3.9.3";
 const REPLACED: &str =
     "POST /config has replaced it in memory; the file counts again once it is saved, or after SIGHUP";
 
-impl Admin {
+impl AdminApi {
     pub(super) fn node(&self) -> Response<Body> {
         let snapshot = self.control.live().current();
         let available: serde_json::Map<String, Value> = plugin::ALL
@@ -64,13 +64,13 @@ impl Admin {
     }
 
     pub(super) fn status(&self, query: &str) -> Response<Body> {
-        let sizes = match Sizes::read(query) {
+        let sizes = match SizeUnit::read(query) {
             Ok(sizes) => sizes,
             Err(message) => return reply::message(StatusCode::BAD_REQUEST, &message),
         };
         let state = self.control.state();
         let snapshot = self.control.live().current();
-        let told = |at: SystemTime, report: &Report| json!({ "at": seconds(at), "message": report.summary(), "diagnostics": report.to_json() });
+        let told = |at: SystemTime, report: &DiagnosticReport| json!({ "at": seconds(at), "message": report.summary(), "diagnostics": report.to_json() });
         let pending = state.pending.as_ref().map(|it| told(it.at, &it.report));
         // What is not loaded yet is a reason why the file and what is live differ, too.
         let failure = state.last_error.as_ref().map(|it| told(it.at, &it.report));
@@ -133,14 +133,14 @@ impl Admin {
 }
 
 /// How sizes of memory are written. (Kong: Admin API, "Retrieve node status", `unit` and `scale`.)
-struct Sizes {
+struct SizeUnit {
     unit: &'static str,
     /// The unit in KiB.
     kib: u32,
     digits: usize,
 }
 
-impl Sizes {
+impl SizeUnit {
     /// What a query asks for; by default MiB with two digits.
     fn read(query: &str) -> Result<Self, String> {
         let mut sizes = Self { unit: "MiB", kib: 1 << 10, digits: 2 };

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Response, StatusCode};
 
-use super::refusal::Refusal;
+use super::refusal::AdminRefusal;
 use crate::{
     body::Body,
     document::{Mapping, Value},
@@ -12,25 +12,25 @@ use crate::{
 
 /// What the query of a list asks for.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct ListQuery {
     size: Option<usize>,
     /// The id that the page begins with.
     from: Option<String>,
-    tags: Tags,
+    tags: TagFilter,
     /// The tags as they were given.
     written: Option<String>,
 }
 
 #[derive(Debug, Default)]
-enum Tags {
+enum TagFilter {
     #[default]
     Whatever,
     All(Vec<String>),
     Any(Vec<String>),
 }
 
-impl Asked {
-    pub(super) fn read(query: &str) -> Result<Self, Refusal> {
+impl ListQuery {
+    pub(super) fn read(query: &str) -> Result<Self, AdminRefusal> {
         let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         // Clients that follow `next` repeat what they asked for.
         let last =
@@ -65,9 +65,9 @@ impl Asked {
             all.iter().any(|it| it.as_str() == Some(tag.as_str()))
         };
         match &self.tags {
-            Tags::Whatever => true,
-            Tags::All(tags) => tags.iter().all(has),
-            Tags::Any(tags) => tags.iter().any(has),
+            TagFilter::Whatever => true,
+            TagFilter::All(tags) => tags.iter().all(has),
+            TagFilter::Any(tags) => tags.iter().any(has),
         }
     }
 
@@ -128,14 +128,14 @@ fn without_key(row: &Value) -> Value {
     row.into()
 }
 
-fn size(message: &str) -> Refusal {
-    Refusal::Coded { code: 9, name: "invalid size", message: message.to_owned() }
+fn size(message: &str) -> AdminRefusal {
+    AdminRefusal::Coded { code: 9, name: "invalid size", message: message.to_owned() }
 }
 
-fn offset(text: &str) -> Result<String, Refusal> {
+fn offset(text: &str) -> Result<String, AdminRefusal> {
     let bad = |what: &str| {
         let message = format!("'{text}' is not a valid offset: {what}");
-        Refusal::Coded { code: 7, name: "invalid offset", message }
+        AdminRefusal::Coded { code: 7, name: "invalid offset", message }
     };
     let letters =
         text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'+' | b'/' | b'='));
@@ -150,18 +150,18 @@ fn offset(text: &str) -> Result<String, Refusal> {
     Ok(first.map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), str::to_owned))
 }
 
-fn tags(text: &str) -> Result<Tags, Refusal> {
+fn tags(text: &str) -> Result<TagFilter, AdminRefusal> {
     if text.is_empty() {
-        return Err(Refusal::Options("tags", "cannot be null"));
+        return Err(AdminRefusal::Options("tags", "cannot be null"));
     }
     let mixed = text.contains(',') && text.contains('/');
     let by = if text.contains('/') { '/' } else { ',' };
     let all: Vec<String> = text.split(by).map(str::to_owned).collect();
     if mixed || all.iter().any(String::is_empty) {
-        return Err(Refusal::Options("tags", "invalid filter syntax"));
+        return Err(AdminRefusal::Options("tags", "invalid filter syntax"));
     }
     if all.len() > 5 {
-        return Err(Refusal::Options("tags", "cannot query more than 5 tags"));
+        return Err(AdminRefusal::Options("tags", "cannot query more than 5 tags"));
     }
-    Ok(if by == '/' { Tags::Any(all) } else { Tags::All(all) })
+    Ok(if by == '/' { TagFilter::Any(all) } else { TagFilter::All(all) })
 }

@@ -7,35 +7,35 @@ use uuid::Uuid;
 use super::{
     collections,
     item::{default, is_written, rewritten, url, without_nulls},
-    refusal::Refusal,
+    refusal::AdminRefusal,
 };
 use crate::{
-    control::write::{Plan, Wanted},
-    document::{Mapping, Path, Step, Value, edit::Change},
-    entity::{Entities, Record},
-    schema::{Entity, Field, Kind, Plugins},
+    control::write::{WantedEntity, WritePlan},
+    document::{Mapping, NodePath, PathStep, Value, edit::DocumentChange},
+    entity::{Entities, EntityRecord},
+    schema::{EntitySchema, Field, FieldKind, PluginSchemas},
 };
 
 /// What is current: what it declares, and the text that says so.
 #[derive(Clone, Copy)]
-pub(super) struct Current<'a> {
+pub(super) struct ConfigView<'a> {
     pub(super) entities: &'a Entities,
     pub(super) document: &'a Value,
-    pub(super) plugins: &'a dyn Plugins,
+    pub(super) plugins: &'a dyn PluginSchemas,
 }
 
-impl<'a> Current<'a> {
+impl<'a> ConfigView<'a> {
     /// The entity with this id.
-    pub(super) fn by_id(&self, collection: &str, id: &str) -> Option<&'a Record> {
+    pub(super) fn by_id(&self, collection: &str, id: &str) -> Option<&'a EntityRecord> {
         by(self.entities, collection, "id", id)
     }
 
     /// What the text says at a place.
-    fn written(&self, at: &Path) -> Option<&'a Value> {
+    fn written(&self, at: &NodePath) -> Option<&'a Value> {
         at.steps().iter().try_fold(self.document, |value, step| match step {
-            Step::Key(key) => value.get(key),
-            Step::Index(n) => value.items().get(*n),
-            Step::Inside => None,
+            PathStep::Key(key) => value.get(key),
+            PathStep::Index(n) => value.items().get(*n),
+            PathStep::Inside => None,
         })
     }
 
@@ -43,11 +43,11 @@ impl<'a> Current<'a> {
     /// certificate.
     pub(super) fn create(
         &self,
-        entity: &'static Entity,
+        entity: &'static EntitySchema,
         record: Mapping,
         given: &Mapping,
         names: &[Value],
-    ) -> Plan {
+    ) -> WritePlan {
         let (list, back) = self.place(entity, &record);
         let mut item = Mapping::default();
         if given.get("id").is_none_or(Value::is_null) && !has_lasting_id(entity, &record) {
@@ -77,30 +77,30 @@ impl<'a> Current<'a> {
             None => drop(record.remove("id")),
         }
         let at = list.index(self.written(&list).map(Value::items).unwrap_or_default().len());
-        Plan {
-            changes: vec![Change::Push(list, item.into())],
-            wanted: Some(Wanted { collection: entity.collection, at, record: record.into() }),
+        WritePlan {
+            changes: vec![DocumentChange::Push(list, item.into())],
+            wanted: Some(WantedEntity { collection: entity.collection, at, record: record.into() }),
             nested: names.len(),
-            ..Plan::default()
+            ..WritePlan::default()
         }
     }
 
     /// The list that a new entity goes into, and the field that need not be written there.
-    fn place(&self, entity: &'static Entity, record: &Mapping) -> (Path, Option<&'static str>) {
-        let top = Path::root().key(entity.collection);
+    fn place(&self, entity: &'static EntitySchema, record: &Mapping) -> (NodePath, Option<&'static str>) {
+        let top = NodePath::root().key(entity.collection);
         let parents: Vec<(&'static str, &'static str)> = collections::foreign(entity)
             .filter(|(field, _)| record.get(field).is_some_and(|it| !it.is_null()))
             .collect();
         let &[(field, collection)] = parents.as_slice() else { return (top, None) };
         let Some(parent) = self.by_id(collection, reference(record, field)) else { return (top, None) };
         let nested = parent.entity.fields.iter().find(|it| match it.kind {
-            Kind::Entities(child, back) => child().collection == entity.collection && back == field,
+            FieldKind::Entities(child, back) => child().collection == entity.collection && back == field,
             _ => false,
         });
         let Some(nested) = nested else { return (top, None) };
         let list = parent.at.key(nested.name);
         // A file that has such entities at its top has the next one there, too.
-        let has = |at: &Path| self.written(at).is_some_and(|it| !it.items().is_empty());
+        let has = |at: &NodePath| self.written(at).is_some_and(|it| !it.items().is_empty());
         if has(&top) && !has(&list) { (top, None) } else { (list, Some(field)) }
     }
 
@@ -113,7 +113,7 @@ impl<'a> Current<'a> {
     }
 
     /// Another record for an entity.
-    pub(super) fn update(&self, current: &Record, wanted: Mapping, given: &Mapping) -> Plan {
+    pub(super) fn update(&self, current: &EntityRecord, wanted: Mapping, given: &Mapping) -> WritePlan {
         let entity = current.entity;
         let old = current.value.as_mapping().cloned().unwrap_or_default();
         let written = self.written(&current.at);
@@ -126,41 +126,41 @@ impl<'a> Current<'a> {
             return self.relocate(current, wanted);
         }
         let mut changes = Vec::new();
-        let difference = Difference { entity, old: &old, wanted: &wanted, given };
+        let difference = RecordDifference { entity, old: &old, wanted: &wanted, given };
         self.differences(&difference, entity.fields, &current.at, written, &mut changes);
         if let Some(written) = written {
             shorthand(&difference, &current.at, written, &mut changes);
         }
         if changes.is_empty() {
-            return Plan {
-                wanted: Some(Wanted {
+            return WritePlan {
+                wanted: Some(WantedEntity {
                     collection: entity.collection,
                     at: current.at.clone(),
                     record: current.value.clone(),
                 }),
-                ..Plan::default()
+                ..WritePlan::default()
             };
         }
         let mut renamed = self.renamed(current, &wanted);
         if needs_id(entity, &wanted, &renamed) {
-            renamed.push(Change::Set(current.at.key("id"), current.id().into()));
+            renamed.push(DocumentChange::Set(current.at.key("id"), current.id().into()));
         }
         changes.extend(renamed.iter().cloned());
         let instead = written.map(|written| {
             let item = rewritten(entity, written, &wanted, &old);
-            [vec![Change::Set(current.at.clone(), item)], renamed].concat()
+            [vec![DocumentChange::Set(current.at.clone(), item)], renamed].concat()
         });
-        let wanted = Some(Wanted { collection: entity.collection, at: current.at.clone(), record });
-        Plan { changes, instead, wanted, ..Plan::default() }
+        let wanted = Some(WantedEntity { collection: entity.collection, at: current.at.clone(), record });
+        WritePlan { changes, instead, wanted, ..WritePlan::default() }
     }
 
     fn differences(
         &self,
-        all: &Difference<'_>,
+        all: &RecordDifference<'_>,
         fields: &'static [Field],
-        at: &Path,
+        at: &NodePath,
         written: Option<&Value>,
-        changes: &mut Vec<Change>,
+        changes: &mut Vec<DocumentChange>,
     ) {
         let unset = Value::Null;
         for field in fields.iter().filter(|it| is_written(it)) {
@@ -172,8 +172,8 @@ impl<'a> Current<'a> {
             let at = at.key(field.name);
             let given = all.given.get(field.name).filter(|it| !it.is_null());
             let inner = match field.kind {
-                Kind::Record(fields) => Some(fields),
-                Kind::Config => all
+                FieldKind::Record(fields) => Some(fields),
+                FieldKind::Config => all
                     .wanted
                     .get("name")
                     .filter(|name| all.old.get("name") == Some(*name))
@@ -185,29 +185,29 @@ impl<'a> Current<'a> {
             if let (Some(fields), Some(old), Some(wanted)) = (inner, old.as_mapping(), wanted.as_mapping()) {
                 let empty = Mapping::default();
                 let given = given.and_then(Value::as_mapping).unwrap_or(&empty);
-                let below = Difference { entity: all.entity, old, wanted, given };
+                let below = RecordDifference { entity: all.entity, old, wanted, given };
                 self.differences(&below, fields, &at, written.and_then(|it| it.get(field.name)), changes);
                 continue;
             }
             let is_there = written.is_some_and(|it| it.get(field.name).is_some());
-            if let Kind::Foreign(collection) = field.kind {
+            if let FieldKind::Foreign(collection) = field.kind {
                 match wanted.get("id").and_then(Value::as_str) {
-                    Some(id) => changes.push(Change::Set(at, self.name_of(collection, id))),
-                    None if is_there => changes.push(Change::Remove(at)),
+                    Some(id) => changes.push(DocumentChange::Set(at, self.name_of(collection, id))),
+                    None if is_there => changes.push(DocumentChange::Remove(at)),
                     None => (),
                 }
             } else if let Some(given) = given {
-                changes.push(Change::Set(at, without_nulls(given)));
+                changes.push(DocumentChange::Set(at, without_nulls(given)));
             } else if *wanted != default(field) {
-                changes.push(Change::Set(at, without_nulls(wanted)));
+                changes.push(DocumentChange::Set(at, without_nulls(wanted)));
             } else if is_there {
-                changes.push(Change::Remove(at));
+                changes.push(DocumentChange::Remove(at));
             }
         }
     }
 
     /// References by a name that changes.
-    fn renamed(&self, current: &Record, wanted: &Mapping) -> Vec<Change> {
+    fn renamed(&self, current: &EntityRecord, wanted: &Mapping) -> Vec<DocumentChange> {
         let Some(field) = collections::name_field(current.collection()) else { return Vec::new() };
         let (old, new) = (current.value.get(field), wanted.get(field));
         let Some(old) = old.filter(|it| Some(*it) != new && !it.is_null()) else { return Vec::new() };
@@ -217,7 +217,7 @@ impl<'a> Current<'a> {
             for (field, to) in collections::foreign(record.entity) {
                 let at = record.at.key(field);
                 if to == current.collection() && self.written(&at) == Some(old) {
-                    changes.push(Change::Set(at, new.clone()));
+                    changes.push(DocumentChange::Set(at, new.clone()));
                 }
             }
         }
@@ -225,7 +225,7 @@ impl<'a> Current<'a> {
     }
 
     /// An entity that stood inside its parent, and has another one now.
-    fn relocate(&self, current: &Record, wanted: Mapping) -> Plan {
+    fn relocate(&self, current: &EntityRecord, wanted: Mapping) -> WritePlan {
         let entity = current.entity;
         let old = current.value.as_mapping().cloned().unwrap_or_default();
         let written = self.written(&current.at).cloned().unwrap_or_default();
@@ -243,15 +243,15 @@ impl<'a> Current<'a> {
         if needs_id(entity, &wanted, &changes) {
             item.insert("id", current.id());
         }
-        changes.extend([Change::Push(list, item.into()), Change::Remove(current.at.clone())]);
-        let wanted = Some(Wanted { collection: entity.collection, at, record: wanted.into() });
-        Plan { changes, wanted, from: Some(current.at.clone()), ..Plan::default() }
+        changes.extend([DocumentChange::Push(list, item.into()), DocumentChange::Remove(current.at.clone())]);
+        let wanted = Some(WantedEntity { collection: entity.collection, at, record: wanted.into() });
+        WritePlan { changes, wanted, from: Some(current.at.clone()), ..WritePlan::default() }
     }
 
     /// An entity goes, and with it what is nothing without it.
-    pub(super) fn delete(&self, current: &Record) -> Result<Plan, Refusal> {
+    pub(super) fn delete(&self, current: &EntityRecord) -> Result<WritePlan, AdminRefusal> {
         // Who refers to an entity, by the collection and the id of that.
-        let mut referring: HashMap<(&str, &str), Vec<(&Record, &'static str)>> = HashMap::new();
+        let mut referring: HashMap<(&str, &str), Vec<(&EntityRecord, &'static str)>> = HashMap::new();
         for record in &self.entities.records {
             for (field, to) in collections::foreign(record.entity) {
                 let id = record.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str);
@@ -260,8 +260,8 @@ impl<'a> Current<'a> {
                 }
             }
         }
-        let mut gone: Vec<&Record> = vec![current];
-        let mut places: HashSet<&Path> = HashSet::from([&current.at]);
+        let mut gone: Vec<&EntityRecord> = vec![current];
+        let mut places: HashSet<&NodePath> = HashSet::from([&current.at]);
         let mut next = 0;
         while let Some(parent) = gone.get(next).copied() {
             next += 1;
@@ -270,31 +270,32 @@ impl<'a> Current<'a> {
                     continue;
                 }
                 if !collections::goes_with(record.entity, field) {
-                    return Err(Refusal::Referenced(record.collection(), parent.collection()));
+                    return Err(AdminRefusal::Referenced(record.collection(), parent.collection()));
                 }
                 places.insert(&record.at);
                 gone.push(record);
             }
         }
         // The last ones first, so that the places of the others stay; what is inside another goes with it.
-        let is_inside = |at: &Path| {
+        let is_inside = |at: &NodePath| {
             let mut outer = at.parent();
             while !outer.steps().is_empty() && !places.contains(&outer) {
                 outer = outer.parent();
             }
             !outer.steps().is_empty()
         };
-        let mut outermost: Vec<&Path> = gone.iter().map(|it| &it.at).filter(|at| !is_inside(at)).collect();
+        let mut outermost: Vec<&NodePath> =
+            gone.iter().map(|it| &it.at).filter(|at| !is_inside(at)).collect();
         outermost.sort_by_cached_key(|at| std::cmp::Reverse(order(at)));
-        let changes = outermost.into_iter().cloned().map(Change::Remove).collect();
+        let changes = outermost.into_iter().cloned().map(DocumentChange::Remove).collect();
         let gone = gone.iter().map(|it| (it.collection(), it.id().to_owned())).collect();
-        Ok(Plan { changes, gone, ..Plan::default() })
+        Ok(WritePlan { changes, gone, ..WritePlan::default() })
     }
 }
 
 /// Two records of an entity, and what was said to get from one to the other.
-struct Difference<'a> {
-    entity: &'static Entity,
+struct RecordDifference<'a> {
+    entity: &'static EntitySchema,
     old: &'a Mapping,
     wanted: &'a Mapping,
     given: &'a Mapping,
@@ -306,8 +307,8 @@ pub(super) fn by<'a>(
     collection: &str,
     field: &str,
     text: &str,
-) -> Option<&'a Record> {
-    let says = |it: &&Record| it.value.get(field).and_then(Value::as_str) == Some(text);
+) -> Option<&'a EntityRecord> {
+    let says = |it: &&EntityRecord| it.value.get(field).and_then(Value::as_str) == Some(text);
     entities.records.iter().filter(|it| it.collection() == collection).find(says)
 }
 
@@ -317,7 +318,7 @@ fn reference<'a>(record: &'a Mapping, field: &str) -> &'a str {
 }
 
 /// Whether the id that a file gives an entity lasts as long as its name.
-fn has_lasting_id(entity: &Entity, record: &Mapping) -> bool {
+fn has_lasting_id(entity: &EntitySchema, record: &Mapping) -> bool {
     let field = match entity.collection {
         // What is written at the top of a file counts as it is written, and nothing else would tell two apart.
         "keyauth_credentials"
@@ -333,33 +334,33 @@ fn has_lasting_id(entity: &Entity, record: &Mapping) -> bool {
 }
 
 /// Whether those that refer to an entity by its name do so by its id from now on, so that it has to be there.
-fn needs_id(entity: &Entity, wanted: &Mapping, renamed: &[Change]) -> bool {
+fn needs_id(entity: &EntitySchema, wanted: &Mapping, renamed: &[DocumentChange]) -> bool {
     let name = collections::name_field(entity.collection).and_then(|field| wanted.get(field));
     !renamed.is_empty() && name.is_none_or(Value::is_null)
 }
 
 /// The order of nodes in a document, lists by their numbers.
-fn order(at: &Path) -> Vec<(String, usize)> {
-    let step = |step: &Step| match step {
-        Step::Key(key) => (key.to_string(), 0),
-        Step::Index(n) => (String::new(), *n),
-        Step::Inside => (String::new(), 0),
+fn order(at: &NodePath) -> Vec<(String, usize)> {
+    let step = |step: &PathStep| match step {
+        PathStep::Key(key) => (key.to_string(), 0),
+        PathStep::Index(n) => (String::new(), *n),
+        PathStep::Inside => (String::new(), 0),
     };
     at.steps().iter().map(step).collect()
 }
 
 /// A `url` in the text goes on to be one: it wins over the fields that it stands for.
-fn shorthand(all: &Difference<'_>, at: &Path, written: &Value, changes: &mut Vec<Change>) {
+fn shorthand(all: &RecordDifference<'_>, at: &NodePath, written: &Value, changes: &mut Vec<DocumentChange>) {
     const PARTS: [&str; 4] = ["protocol", "host", "port", "path"];
     if all.entity.prepare.is_none() || written.get("url").is_none_or(Value::is_null) {
         return;
     }
-    let is_part = |change: &Change| PARTS.iter().any(|part| *change.path() == at.key(part));
+    let is_part = |change: &DocumentChange| PARTS.iter().any(|part| *change.path() == at.key(part));
     let touched = changes.iter().any(is_part);
     changes.retain(|change| !is_part(change));
     if let Some(url) = all.given.get("url").filter(|it| !it.is_null()) {
-        changes.push(Change::Set(at.key("url"), url.clone()));
+        changes.push(DocumentChange::Set(at.key("url"), url.clone()));
     } else if touched {
-        changes.push(Change::Set(at.key("url"), url(all.wanted).into()));
+        changes.push(DocumentChange::Set(at.key("url"), url(all.wanted).into()));
     }
 }

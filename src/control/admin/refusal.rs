@@ -10,7 +10,7 @@ use crate::{
 
 /// A request that is refused.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum AdminRefusal {
     /// Code 2: what is wrong with each field.
     Schema(Mapping),
     /// Code 3: an entity with this id is there.
@@ -39,7 +39,7 @@ pub(super) enum Refusal {
     Plain(StatusCode, String),
 }
 
-impl Refusal {
+impl AdminRefusal {
     pub(super) fn not_found() -> Self {
         Self::Plain(StatusCode::NOT_FOUND, "Not found".to_owned())
     }

@@ -7,26 +7,29 @@ use http::{Method, Request, Response, StatusCode};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Admin, checked::checked, collections, input::Input, not_found, plan::Current, refusal::Refusal,
-    rules::resolve, server_names,
+    AdminApi, checked::checked, collections, input::RequestInput, not_found, plan::ConfigView,
+    refusal::AdminRefusal, rules::resolve, server_names,
 };
 use crate::{
     body::Body,
     document::{Mapping, Value},
-    plugin::{self, Bundled, EnabledPlugins},
+    plugin::{self, BundledPlugins, EnabledPlugins},
     reply,
-    schema::{Complaint, Condition, Entity, Field, Kind, Must, Plugins, Rule},
+    schema::{
+        EntityFault, EntitySchema, Field, FieldCondition, FieldKind, FieldRequirement, FieldRule,
+        PluginSchemas,
+    },
     settings::RouterFlavor,
 };
 
-impl Admin {
+impl AdminApi {
     /// What the rest of a path below `/schemas` names; none if nothing.
     pub(super) async fn schemas(self: &Arc<Self>, names: &[&str], request: Request<Body>) -> Response<Body> {
         let plugins = self.plugins();
         let reads = request.method() != Method::POST;
         match names {
             [name, "validate"] if !reads => {
-                self.validate(name, request).await.unwrap_or_else(Refusal::answer)
+                self.validate(name, request).await.unwrap_or_else(AdminRefusal::answer)
             }
             ["plugins", name] if reads => plugin_schema(name, &plugins),
             // The only vault that Kong's open-source gateway has.
@@ -40,9 +43,9 @@ impl Admin {
         }
     }
 
-    pub(super) fn plugins(&self) -> Bundled {
+    pub(super) fn plugins(&self) -> BundledPlugins {
         let enabled = EnabledPlugins::only(|name| self.settings.plugins.allows(name));
-        Bundled { expressions: self.settings.router_flavor == RouterFlavor::Expressions, enabled }
+        BundledPlugins { expressions: self.settings.router_flavor == RouterFlavor::Expressions, enabled }
     }
 
     /// The older form: only what `config` may say.
@@ -59,21 +62,25 @@ impl Admin {
         self: &Arc<Self>,
         name: &str,
         request: Request<Body>,
-    ) -> Result<Response<Body>, Refusal> {
+    ) -> Result<Response<Body>, AdminRefusal> {
         let Some(entity) = collections::entity(name) else { return Ok(none("entity", name)) };
         let (head, body) = request.into_parts();
         let (input, _room) = self.input(head.headers, body).await?;
         self.beside(move |admin| admin.validated(entity, &input)).await.and_then(|it| it)
     }
 
-    fn validated(&self, entity: &'static Entity, input: &Input) -> Result<Response<Body>, Refusal> {
+    fn validated(
+        &self,
+        entity: &'static EntitySchema,
+        input: &RequestInput,
+    ) -> Result<Response<Body>, AdminRefusal> {
         let plugins = self.plugins();
         let mut given = input.record(entity, &plugins, None);
         given.remove("updated_at");
         let names = server_names::taken_from(entity, &mut given);
         let snapshot = self.control.live().current();
         let document = Value::Null;
-        let current = Current { entities: &snapshot.entities, document: &document, plugins: &plugins };
+        let current = ConfigView { entities: &snapshot.entities, document: &document, plugins: &plugins };
         resolve(&current, entity, &mut given)?;
         server_names::beside(names, checked(entity, &given, &plugins, self.control.checker()))?;
         Ok(reply::message(StatusCode::OK, "schema validation successful"))
@@ -93,7 +100,7 @@ fn vault_schema() -> Response<Body> {
 }
 
 /// As Kong tells it of a plugin: whose requests it sees, of which protocols, and its settings.
-fn plugin_schema(name: &str, plugins: &dyn Plugins) -> Response<Body> {
+fn plugin_schema(name: &str, plugins: &dyn PluginSchemas) -> Response<Body> {
     let Some((settings, entity)) = plugins.settings(name).zip(collections::entity("plugins")) else {
         return none("plugin", name);
     };
@@ -116,15 +123,18 @@ fn plugin_schema(name: &str, plugins: &dyn Plugins) -> Response<Body> {
     reply::json(StatusCode::OK, json!({ "fields": fields, "entity_checks": checks }).to_string())
 }
 
-fn described(entity: &Entity) -> Json {
-    let shown = entity.fields.iter().filter(|it| !matches!(it.kind, Kind::Entities(..) | Kind::Unused));
+fn described(entity: &EntitySchema) -> Json {
+    let shown =
+        entity.fields.iter().filter(|it| !matches!(it.kind, FieldKind::Entities(..) | FieldKind::Unused));
     let mut fields: Vec<Json> = shown
         .map(|field| {
             let mut facts = facts(field, true);
             if collections::unique_fields(entity).any(|it| it == field.name) {
                 facts.insert("unique".into(), true.into());
             }
-            if entity.collection == "certificates" && matches!(field.kind, Kind::String | Kind::Secret) {
+            if entity.collection == "certificates"
+                && matches!(field.kind, FieldKind::String | FieldKind::Secret)
+            {
                 facts.insert("referenceable".into(), true.into());
             }
             match field.name {
@@ -147,12 +157,12 @@ fn described(entity: &Entity) -> Json {
 }
 
 /// A condition in Kong's notation.
-fn conditional(condition: &Condition) -> Json {
+fn conditional(condition: &FieldCondition) -> Json {
     let given = if condition.unless { "not_one_of" } else { "one_of" };
     let must = match condition.must {
-        Must::BeThere => json!({ "required": true }),
-        Must::BeNull => json!({ "eq": null }),
-        Must::BeOneOf(values) => json!({ "one_of": values }),
+        FieldRequirement::BeThere => json!({ "required": true }),
+        FieldRequirement::BeNull => json!({ "eq": null }),
+        FieldRequirement::BeOneOf(values) => json!({ "one_of": values }),
     };
     json!({ "conditional": {
         "if_field": condition.given,
@@ -163,9 +173,9 @@ fn conditional(condition: &Condition) -> Json {
 }
 
 /// The fields that must not all be missing, in Kong's notation: what the checks say where there is nothing.
-fn needed(checks: &[fn(&Value) -> Option<Complaint>], below: &str) -> Vec<Json> {
+fn needed(checks: &[fn(&Value) -> Option<EntityFault>], below: &str) -> Vec<Json> {
     let nothing = Value::from(Mapping::default());
-    let one = |check: &fn(&Value) -> Option<Complaint>| {
+    let one = |check: &fn(&Value) -> Option<EntityFault>| {
         let message = check(&nothing)?.message;
         let (kind, names) = message.split_once(" of these fields must be non-empty: ")?;
         let kind = if kind == "exactly one" { "only_one_of" } else { "at_least_one_of" };
@@ -186,7 +196,7 @@ fn list(fields: &'static [Field], of_entity: bool) -> Json {
 /// What a row says, in Kong's words. That a text must not be empty is told of entities, not of settings.
 fn facts(field: &Field, of_entity: bool) -> Map<String, Json> {
     let mut facts = Map::new();
-    let kind = if matches!(field.kind, Kind::Any) { "json" } else { field.kind.name() };
+    let kind = if matches!(field.kind, FieldKind::Any) { "json" } else { field.kind.name() };
     facts.insert("type".into(), kind.into());
     if field.required {
         facts.insert("required".into(), true.into());
@@ -197,36 +207,36 @@ fn facts(field: &Field, of_entity: bool) -> Map<String, Json> {
     if let Some(default) = field.default.and_then(|json| serde_json::from_str(json).ok()) {
         facts.insert("default".into(), default);
     }
-    if of_entity && matches!(field.kind, Kind::String | Kind::Secret | Kind::Uuid) {
+    if of_entity && matches!(field.kind, FieldKind::String | FieldKind::Secret | FieldKind::Uuid) {
         facts.insert("len_min".into(), 1.into());
     }
     match field.kind {
-        Kind::Text => drop(facts.insert("len_min".into(), 0.into())),
-        Kind::Secret => drop(facts.insert("encrypted".into(), true.into())),
-        Kind::Uuid => drop(facts.insert("uuid".into(), true.into())),
-        Kind::Array(item) | Kind::Set(item) => {
+        FieldKind::Text => drop(facts.insert("len_min".into(), 0.into())),
+        FieldKind::Secret => drop(facts.insert("encrypted".into(), true.into())),
+        FieldKind::Uuid => drop(facts.insert("uuid".into(), true.into())),
+        FieldKind::Array(item) | FieldKind::Set(item) => {
             facts.insert("elements".into(), Json::Object(self::facts(item, of_entity)));
         }
-        Kind::Map(item) => {
+        FieldKind::Map(item) => {
             facts.insert("keys".into(), json!({ "type": "string" }));
             facts.insert("values".into(), Json::Object(self::facts(item, of_entity)));
         }
-        Kind::Record(fields) => {
+        FieldKind::Record(fields) => {
             facts.insert("required".into(), true.into());
             facts.insert("fields".into(), list(fields, of_entity));
         }
-        Kind::Foreign(to) => drop(facts.insert("reference".into(), to.into())),
+        FieldKind::Foreign(to) => drop(facts.insert("reference".into(), to.into())),
         _ => (),
     }
     for rule in field.rules {
         match rule {
-            Rule::OneOf(all) => drop(facts.insert("one_of".into(), json!(all))),
-            Rule::OneOfNumbers(all) => drop(facts.insert("one_of".into(), json!(all))),
-            Rule::Between(low, high) => {
+            FieldRule::OneOf(all) => drop(facts.insert("one_of".into(), json!(all))),
+            FieldRule::OneOfNumbers(all) => drop(facts.insert("one_of".into(), json!(all))),
+            FieldRule::Between(low, high) => {
                 facts.insert("between".into(), json!([number(*low), number(*high)]));
             }
-            Rule::NotEmpty => drop(facts.insert("len_min".into(), 1.into())),
-            Rule::Holds(_) | Rule::Across(_) => (),
+            FieldRule::NotEmpty => drop(facts.insert("len_min".into(), 1.into())),
+            FieldRule::Holds(_) | FieldRule::Across(_) => (),
         }
     }
     facts

@@ -5,25 +5,25 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     collections,
-    entities::{Key, refers_to},
-    plan::Current,
-    refusal::Refusal,
+    entities::{EntityKey, refers_to},
+    plan::ConfigView,
+    refusal::AdminRefusal,
 };
 use crate::{
-    control::write::Plan,
-    document::{Mapping, Value, distinct, edit::Change},
-    entity::{Entities, Record},
-    schema::Entity,
+    control::write::WritePlan,
+    document::{Mapping, Value, distinct, edit::DocumentChange},
+    entity::{Entities, EntityRecord},
+    schema::EntitySchema,
 };
 
 /// The server names that are given to a certificate; `None` if nothing is said of them.
-pub(super) type Names = Option<Vec<Value>>;
+pub(super) type SniNames = Option<Vec<Value>>;
 
 /// Takes them out of what is said of an entity.
 ///
 /// # Errors
 /// What is wrong with them, as it stands at `snis`.
-pub(super) fn taken_from(entity: &Entity, given: &mut Mapping) -> Result<Names, Value> {
+pub(super) fn taken_from(entity: &EntitySchema, given: &mut Mapping) -> Result<SniNames, Value> {
     if entity.collection != "certificates" {
         return Ok(None);
     }
@@ -52,22 +52,22 @@ fn fault(name: &Value) -> Option<String> {
 
 /// Both the names and the record, or all that is wrong with either.
 pub(super) fn beside(
-    names: Result<Names, Value>,
-    record: Result<Mapping, Refusal>,
-) -> Result<(Names, Mapping), Refusal> {
+    names: Result<SniNames, Value>,
+    record: Result<Mapping, AdminRefusal>,
+) -> Result<(SniNames, Mapping), AdminRefusal> {
     match (names, record) {
         (Ok(names), Ok(record)) => Ok((names, record)),
-        (Err(complaint), Err(Refusal::Schema(mut fields))) => {
+        (Err(complaint), Err(AdminRefusal::Schema(mut fields))) => {
             fields.insert("snis", complaint);
-            Err(Refusal::Schema(fields))
+            Err(AdminRefusal::Schema(fields))
         }
-        (Err(complaint), _) => Err(Refusal::field("snis", complaint)),
+        (Err(complaint), _) => Err(AdminRefusal::field("snis", complaint)),
         (_, Err(refusal)) => Err(refusal),
     }
 }
 
 /// A certificate that is named in a path by one of its names has that name, too.
-pub(super) fn with_own(names: &mut Names, key: &Key) {
+pub(super) fn with_own(names: &mut SniNames, key: &EntityKey) {
     if key.entity.collection == "certificates" && !key.is_id() {
         let own = Value::from(key.text.as_str());
         let all = names.get_or_insert_default();
@@ -78,35 +78,41 @@ pub(super) fn with_own(names: &mut Names, key: &Key) {
 }
 
 /// Whether none of the names is another certificate's.
-pub(super) fn are_free(entities: &Entities, names: &Names, own: Option<&Record>) -> Result<(), Refusal> {
+pub(super) fn are_free(
+    entities: &Entities,
+    names: &SniNames,
+    own: Option<&EntityRecord>,
+) -> Result<(), AdminRefusal> {
     if names.as_ref().is_none_or(Vec::is_empty) {
         return Ok(());
     }
     let all = entities.records.iter().filter(|record| record.collection() == "snis");
-    let by_name: HashMap<&str, &Record> = all.filter_map(|record| Some((name_of(record)?, record))).collect();
+    let by_name: HashMap<&str, &EntityRecord> =
+        all.filter_map(|record| Some((name_of(record)?, record))).collect();
     for name in names.iter().flatten().filter_map(Value::as_str) {
         let Some(sni) = by_name.get(name) else { continue };
         let owner = sni.value.get("certificate").and_then(|it| it.get("id")).and_then(Value::as_str);
         let owner = owner.unwrap_or_default();
         if own.is_none_or(|own| own.id() != owner) {
             let message = format!("{name} already associated with existing certificate '{owner}'");
-            return Err(Refusal::field("snis", message));
+            return Err(AdminRefusal::field("snis", message));
         }
     }
     Ok(())
 }
 
-fn name_of(record: &Record) -> Option<&str> {
+fn name_of(record: &EntityRecord) -> Option<&str> {
     record.value.get("name").and_then(Value::as_str)
 }
 
-impl Current<'_> {
+impl ConfigView<'_> {
     /// Gives a certificate these names and no others.
-    pub(super) fn rename(&self, certificate: &Record, names: &Names, plan: &mut Plan) {
+    pub(super) fn rename(&self, certificate: &EntityRecord, names: &SniNames, plan: &mut WritePlan) {
         let Some(names) = names else { return };
-        let own = |it: &&Record| it.collection() == "snis" && refers_to(it, "certificate", certificate.id());
+        let own =
+            |it: &&EntityRecord| it.collection() == "snis" && refers_to(it, "certificate", certificate.id());
         let wanted: HashSet<&str> = names.iter().filter_map(Value::as_str).collect();
-        let (kept, gone): (Vec<&Record>, Vec<&Record>) = self
+        let (kept, gone): (Vec<&EntityRecord>, Vec<&EntityRecord>) = self
             .entities
             .records
             .iter()
@@ -124,7 +130,7 @@ impl Current<'_> {
             plan.nested += 1;
         }
         // The last ones first, so that the places of the others stay.
-        changes.extend(gone.iter().rev().map(|it| Change::Remove(it.at.clone())));
+        changes.extend(gone.iter().rev().map(|it| DocumentChange::Remove(it.at.clone())));
         plan.gone.extend(gone.iter().map(|it| (it.collection(), it.id().to_owned())));
         if let Some(instead) = &mut plan.instead {
             instead.extend(changes.iter().cloned());

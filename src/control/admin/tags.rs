@@ -3,19 +3,24 @@
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use super::{Admin, collections, pages::Asked, refusal::Refusal};
+use super::{AdminApi, collections, pages::ListQuery, refusal::AdminRefusal};
 use crate::{
     body::Body,
     document::{Mapping, Value},
     entity::DOCUMENT,
     plugin, reply,
-    schema::Kind,
+    schema::FieldKind,
 };
 
-impl Admin {
+impl AdminApi {
     /// Which entities have tags, or this one.
-    pub(super) fn tags(&self, tag: Option<&str>, path: &str, query: &str) -> Result<Response<Body>, Refusal> {
-        let asked = Asked::read(query)?;
+    pub(super) fn tags(
+        &self,
+        tag: Option<&str>,
+        path: &str,
+        query: &str,
+    ) -> Result<Response<Body>, AdminRefusal> {
+        let asked = ListQuery::read(query)?;
         let snapshot = self.control.live().current();
         let mut rows: Vec<Value> = Vec::new();
         for record in &snapshot.entities.records {
@@ -75,7 +80,7 @@ impl Admin {
             let one = format!("/{}/{{{}}}", collections::segment(field.name, false), field.name);
             all.push(format!("/{}", collections::segment(field.name, false)));
             all.push(one.clone());
-            let Kind::Entities(entity, _) = field.kind else { continue };
+            let FieldKind::Entities(entity, _) = field.kind else { continue };
             let entity = entity();
             for child in collections::entities() {
                 let name = collections::segment(child.collection, entity.collection == "consumers");

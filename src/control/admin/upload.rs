@@ -7,7 +7,7 @@ use http::StatusCode;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::refusal::Refusal;
+use super::refusal::AdminRefusal;
 use crate::body::Body;
 
 /// How many bytes all bodies together may have that were not answered yet.
@@ -44,10 +44,10 @@ impl Uploads {
     }
 
     /// Reads a body of at most so many bytes.
-    pub(super) async fn read(&self, mut body: Body, most: usize) -> Result<Upload, Refusal> {
+    pub(super) async fn read(&self, mut body: Body, most: usize) -> Result<Upload, AdminRefusal> {
         let most = most.min(self.most);
         let (mut bytes, mut room, mut counted) = (BytesMut::new(), None, 0);
-        let plain = |status, message: &str| Err(Refusal::Plain(status, message.to_owned()));
+        let plain = |status, message: &str| Err(AdminRefusal::Plain(status, message.to_owned()));
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
                 return plain(StatusCode::BAD_REQUEST, "the body ended before its end");
@@ -79,8 +79,8 @@ mod tests {
     #[tokio::test]
     async fn bodies_are_bounded_one_by_one_and_together() {
         let uploads = Uploads { room: Arc::new(Semaphore::new(2)), most: 3 * STEP };
-        let refused = |result: Result<Upload, Refusal>| match result {
-            Err(Refusal::Plain(status, _)) => status.as_u16(),
+        let refused = |result: Result<Upload, AdminRefusal>| match result {
+            Err(AdminRefusal::Plain(status, _)) => status.as_u16(),
             other => panic!("{other:?}"),
         };
         let first = uploads.read(Body::full(vec![b'x'; STEP + 1]), 3 * STEP).await.unwrap();

@@ -5,50 +5,50 @@ use http::{Method, StatusCode};
 use super::{
     checked::{checked, merged},
     collections,
-    entities::{Key, Resource, nobody},
-    input::Input,
-    plan::{Current, by},
-    refusal::Refusal,
+    entities::{EntityKey, EntityPath, nobody},
+    input::RequestInput,
+    plan::{ConfigView, by},
+    refusal::AdminRefusal,
     rules::{is_unique, references_exist, resolve, suits_route},
-    server_names::{self, Names},
+    server_names::{self, SniNames},
 };
 use crate::{
-    control::write::Plan,
+    control::write::WritePlan,
     document::{Mapping, Value},
-    entity::Record,
-    plugin::Bundled,
-    schema::Entity,
-    snapshot::Checker,
+    entity::EntityRecord,
+    plugin::BundledPlugins,
+    schema::EntitySchema,
+    snapshot::SnapshotChecker,
 };
 
 /// A write to be made: decided each time it is tried.
-pub(super) struct Wish {
-    pub(super) resource: Resource,
+pub(super) struct WriteRequest {
+    pub(super) resource: EntityPath,
     pub(super) method: Method,
-    pub(super) input: Input,
-    pub(super) plugins: Bundled,
-    pub(super) checker: Checker,
+    pub(super) input: RequestInput,
+    pub(super) plugins: BundledPlugins,
+    pub(super) checker: SnapshotChecker,
     /// Why no writes are made, if that is known before; Kong's refusal alone where they are forbidden.
-    pub(super) read_only: Option<ReadOnly>,
+    pub(super) read_only: Option<ReadOnlyReason>,
 }
 
 /// No writes are made; and why, if there is more to say than that.
 #[derive(Clone, Debug)]
-pub(super) struct ReadOnly(pub(super) Option<String>);
+pub(super) struct ReadOnlyReason(pub(super) Option<String>);
 
 /// What a wish comes to.
-pub(super) enum Verdict {
+pub(super) enum WriteDecision {
     /// A write.
-    Plan(Box<Plan>),
+    Plan(Box<WritePlan>),
     /// Nothing is left to do.
     Done,
     /// A new parent for an entity: two writes.
-    Parent(Box<Plan>),
+    Parent(Box<WritePlan>),
 }
 
-impl Resource {
+impl EntityPath {
     /// The entity that a write is about.
-    pub(super) fn entity(&self) -> &'static Entity {
+    pub(super) fn entity(&self) -> &'static EntitySchema {
         match self {
             Self::All(entity) | Self::Below(_, entity, _) | Self::Parent(_, _, entity) => entity,
             Self::One(key) | Self::OneBelow(_, key, _) => key.entity,
@@ -58,52 +58,52 @@ impl Resource {
 }
 
 /// What a collection that is not used has.
-static NOBODY: Entity =
-    Entity { collection: "", fields: &[], prepare: None, complete: None, conditions: &[], checks: &[] };
+static NOBODY: EntitySchema =
+    EntitySchema { collection: "", fields: &[], prepare: None, complete: None, conditions: &[], checks: &[] };
 
-impl Wish {
+impl WriteRequest {
     /// What is to be written, as things are.
-    pub(super) fn decide(&self, current: &Current<'_>) -> Result<Verdict, Refusal> {
+    pub(super) fn decide(&self, current: &ConfigView<'_>) -> Result<WriteDecision, AdminRefusal> {
         let entities = current.entities;
         match &self.resource {
-            Resource::Nothing | Resource::Nobody => Err(Refusal::Plain(
+            EntityPath::Nothing | EntityPath::Nobody => Err(AdminRefusal::Plain(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "this version does not use these entities".to_owned(),
             )),
-            Resource::All(entity) => self.create(current, entity, None),
-            Resource::Below(key, child, field) => {
-                let parent = key.find(entities).ok_or_else(Refusal::not_found)?;
+            EntityPath::All(entity) => self.create(current, entity, None),
+            EntityPath::Below(key, child, field) => {
+                let parent = key.find(entities).ok_or_else(AdminRefusal::not_found)?;
                 self.create(current, child, Some((field, parent)))
             }
-            Resource::One(key) => {
+            EntityPath::One(key) => {
                 key.check()?;
                 let found = key.find(entities);
                 self.one(current, key, found, None)
             }
-            Resource::OneBelow(parent, key, field) => {
-                let parent = parent.find(entities).ok_or_else(Refusal::not_found)?;
+            EntityPath::OneBelow(parent, key, field) => {
+                let parent = parent.find(entities).ok_or_else(AdminRefusal::not_found)?;
                 let found = key.find_below(entities, field, parent.id());
                 // Kong has no target made under its own address; clients that give ids rely on those.
                 let whole = key.entity.collection != "targets" || key.is_id() && self.input.names("target");
                 // One that belongs to another parent is not this one's.
                 let is_new = whole && self.method == Method::PUT && !key.is_taken(entities);
                 if found.is_none() && !is_new {
-                    return Err(Refusal::not_found());
+                    return Err(AdminRefusal::not_found());
                 }
                 self.one(current, key, found, Some((field, parent)))
             }
-            Resource::Parent(key, field, parent) => {
-                let child = key.find(entities).ok_or_else(Refusal::not_found)?;
+            EntityPath::Parent(key, field, parent) => {
+                let child = key.find(entities).ok_or_else(AdminRefusal::not_found)?;
                 let id = child.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str);
                 let found = id.and_then(|id| by(entities, parent.collection, "id", id));
                 if found.is_none() && self.method == Method::PUT {
                     return match self.create(current, parent, None)? {
-                        Verdict::Plan(plan) => Ok(Verdict::Parent(plan)),
+                        WriteDecision::Plan(plan) => Ok(WriteDecision::Parent(plan)),
                         other => Ok(other),
                     };
                 }
-                let found = found.ok_or_else(Refusal::not_found)?;
-                let key = Key { entity: parent, text: found.id().to_owned() };
+                let found = found.ok_or_else(AdminRefusal::not_found)?;
+                let key = EntityKey { entity: parent, text: found.id().to_owned() };
                 self.one(current, &key, Some(found), None)
             }
         }
@@ -112,21 +112,21 @@ impl Wish {
     /// A change of one entity, or its end.
     fn one(
         &self,
-        current: &Current<'_>,
-        key: &Key,
-        found: Option<&Record>,
-        parent: Option<(&'static str, &Record)>,
-    ) -> Result<Verdict, Refusal> {
+        current: &ConfigView<'_>,
+        key: &EntityKey,
+        found: Option<&EntityRecord>,
+        parent: Option<(&'static str, &EntityRecord)>,
+    ) -> Result<WriteDecision, AdminRefusal> {
         let entity = key.entity;
         match self.method {
             Method::DELETE => {
                 let Some(found) = found else {
                     // By a server name the certificate is looked up first.
                     let by_name = entity.collection == "certificates" && !key.is_id();
-                    return if by_name { Err(nobody(key)) } else { Ok(Verdict::Done) };
+                    return if by_name { Err(nobody(key)) } else { Ok(WriteDecision::Done) };
                 };
                 self.may("remove", key)?;
-                Ok(Verdict::Plan(Box::new(current.delete(found)?)))
+                Ok(WriteDecision::Plan(Box::new(current.delete(found)?)))
             }
             Method::PATCH => {
                 let found = found.ok_or_else(|| absent(key))?;
@@ -144,24 +144,24 @@ impl Wish {
     }
 
     /// Whether writes are made, asked when nothing else is wrong, as Kong does.
-    fn may(&self, verb: &str, key: &Key) -> Result<(), Refusal> {
+    fn may(&self, verb: &str, key: &EntityKey) -> Result<(), AdminRefusal> {
         self.may_with(verb, Some(key))
     }
 
-    fn may_with(&self, verb: &str, key: Option<&Key>) -> Result<(), Refusal> {
-        let Some(ReadOnly(why)) = self.read_only.clone() else { return Ok(()) };
-        Err(Refusal::Unsupported { message: self.unsupported(verb, key), why })
+    fn may_with(&self, verb: &str, key: Option<&EntityKey>) -> Result<(), AdminRefusal> {
+        let Some(ReadOnlyReason(why)) = self.read_only.clone() else { return Ok(()) };
+        Err(AdminRefusal::Unsupported { message: self.unsupported(verb, key), why })
     }
 
-    pub(super) fn unsupported(&self, verb: &str, key: Option<&Key>) -> String {
+    pub(super) fn unsupported(&self, verb: &str, key: Option<&EntityKey>) -> String {
         let collection = self.resource.entity().collection;
-        let named = key.filter(|key| !key.is_id() && !matches!(self.resource, Resource::OneBelow(..)));
+        let named = key.filter(|key| !key.is_id() && !matches!(self.resource, EntityPath::OneBelow(..)));
         let by = named.and_then(|key| collections::name_field(key.entity.collection));
         let by = by.map(|field| format!(" by '{field}'")).unwrap_or_default();
         format!("cannot {verb} '{collection}' entities{by} when not using a database")
     }
 
-    fn given(&self, entity: &'static Entity, plugin: Option<&str>) -> Mapping {
+    fn given(&self, entity: &'static EntitySchema, plugin: Option<&str>) -> Mapping {
         let mut given = self.input.record(entity, &self.plugins, plugin);
         // What is shown in place of a password is no password.
         if given.get("password").and_then(Value::as_str) == Some("[REDACTED]") {
@@ -172,21 +172,21 @@ impl Wish {
 
     fn create(
         &self,
-        current: &Current<'_>,
-        entity: &'static Entity,
-        parent: Option<(&'static str, &Record)>,
-    ) -> Result<Verdict, Refusal> {
+        current: &ConfigView<'_>,
+        entity: &'static EntitySchema,
+        parent: Option<(&'static str, &EntityRecord)>,
+    ) -> Result<WriteDecision, AdminRefusal> {
         self.create_from(current, entity, self.given(entity, None), parent, None)
     }
 
     fn create_from(
         &self,
-        current: &Current<'_>,
-        entity: &'static Entity,
+        current: &ConfigView<'_>,
+        entity: &'static EntitySchema,
         mut given: Mapping,
-        parent: Option<(&'static str, &Record)>,
-        key: Option<&Key>,
-    ) -> Result<Verdict, Refusal> {
+        parent: Option<(&'static str, &EntityRecord)>,
+        key: Option<&EntityKey>,
+    ) -> Result<WriteDecision, AdminRefusal> {
         given.remove("updated_at");
         if let Some((field, parent)) = parent {
             given.insert(field, [("id", Value::from(parent.id()))].into_iter().collect::<Mapping>());
@@ -204,10 +204,15 @@ impl Wish {
         suits_route(current.entities, entity, &record)?;
         server_names::are_free(current.entities, &names, None)?;
         let names = names.unwrap_or_default();
-        Ok(Verdict::Plan(Box::new(current.create(entity, record, &given, &names))))
+        Ok(WriteDecision::Plan(Box::new(current.create(entity, record, &given, &names))))
     }
 
-    fn patch(&self, current: &Current<'_>, key: &Key, found: &Record) -> Result<Verdict, Refusal> {
+    fn patch(
+        &self,
+        current: &ConfigView<'_>,
+        key: &EntityKey,
+        found: &EntityRecord,
+    ) -> Result<WriteDecision, AdminRefusal> {
         let entity = key.entity;
         let plugin = found.value.get("name").and_then(Value::as_str);
         let mut given = self.given(entity, plugin);
@@ -218,17 +223,17 @@ impl Wish {
         resolve(current, entity, &mut given)?;
         let old = found.value.as_mapping().cloned().unwrap_or_default();
         let merged = merged(&old, &given);
-        let change = Change { whole: &merged, given: &given, names, verb: "update" };
+        let change = EntityEdit { whole: &merged, given: &given, names, verb: "update" };
         self.change(current, key, found, change)
     }
 
     fn replace(
         &self,
-        current: &Current<'_>,
-        key: &Key,
-        found: &Record,
-        parent: Option<(&'static str, &Record)>,
-    ) -> Result<Verdict, Refusal> {
+        current: &ConfigView<'_>,
+        key: &EntityKey,
+        found: &EntityRecord,
+        parent: Option<(&'static str, &EntityRecord)>,
+    ) -> Result<WriteDecision, AdminRefusal> {
         let entity = key.entity;
         let mut given = self.given(entity, None);
         given.remove("updated_at");
@@ -246,19 +251,19 @@ impl Wish {
             given.insert("target", found.value.get("target").cloned().unwrap_or_default());
         }
         resolve(current, entity, &mut given)?;
-        let change = Change { whole: &given, given: &given, names, verb: "create or update" };
+        let change = EntityEdit { whole: &given, given: &given, names, verb: "create or update" };
         self.change(current, key, found, change)
     }
 
     fn change(
         &self,
-        current: &Current<'_>,
-        key: &Key,
-        found: &Record,
-        change: Change<'_>,
-    ) -> Result<Verdict, Refusal> {
+        current: &ConfigView<'_>,
+        key: &EntityKey,
+        found: &EntityRecord,
+        change: EntityEdit<'_>,
+    ) -> Result<WriteDecision, AdminRefusal> {
         let entity = key.entity;
-        let Change { whole, given, names, verb } = change;
+        let EntityEdit { whole, given, names, verb } = change;
         let (names, mut record) =
             server_names::beside(names, checked(entity, whole, &self.plugins, self.checker))?;
         record.insert("id", found.id());
@@ -278,24 +283,24 @@ impl Wish {
         given.remove("id");
         let mut plan = current.update(found, record, &given);
         current.rename(found, &names, &mut plan);
-        Ok(Verdict::Plan(Box::new(plan)))
+        Ok(WriteDecision::Plan(Box::new(plan)))
     }
 }
 
 /// What an entity shall say.
-struct Change<'a> {
+struct EntityEdit<'a> {
     /// All of it.
     whole: &'a Mapping,
     /// What was said of it now.
     given: &'a Mapping,
     /// The server names of a certificate, or what is wrong with them.
-    names: Result<Names, Value>,
+    names: Result<SniNames, Value>,
     /// What Kong calls it.
     verb: &'static str,
 }
 
 /// The id or name in the path wins over the one in the body.
-fn name(given: &mut Mapping, key: &Key) {
+fn name(given: &mut Mapping, key: &EntityKey) {
     if key.is_id() {
         given.insert("id", key.text.as_str());
     } else if let Some(field) = collections::name_field(key.entity.collection) {
@@ -304,11 +309,11 @@ fn name(given: &mut Mapping, key: &Key) {
     }
 }
 
-fn absent(key: &Key) -> Refusal {
+fn absent(key: &EntityKey) -> AdminRefusal {
     match collections::name_field(key.entity.collection) {
-        _ if key.entity.collection == "plugins" => Refusal::not_found(),
-        _ if key.is_id() => Refusal::Absent { field: "id", value: key.text.clone() },
-        Some(field) => Refusal::Absent { field, value: key.text.clone() },
+        _ if key.entity.collection == "plugins" => AdminRefusal::not_found(),
+        _ if key.is_id() => AdminRefusal::Absent { field: "id", value: key.text.clone() },
+        Some(field) => AdminRefusal::Absent { field, value: key.text.clone() },
         None => nobody(key),
     }
 }

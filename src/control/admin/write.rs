@@ -9,19 +9,19 @@ use std::{
 use http::{Method, Response, StatusCode};
 
 use super::{
-    Admin,
+    AdminApi,
     checked::complain,
-    entities::{Resource, shown},
-    input::Input,
-    plan::Current,
-    refusal::Refusal,
-    wish::{ReadOnly, Verdict, Wish},
+    entities::{EntityPath, shown},
+    input::RequestInput,
+    plan::ConfigView,
+    refusal::AdminRefusal,
+    wish::{ReadOnlyReason, WriteDecision, WriteRequest},
 };
 use crate::{
     body::Body,
-    control::write::{Plan, WriteError, Written},
-    document::{Mapping, Path, Value},
-    entity::{Entities, Record},
+    control::write::{CompletedWrite, WriteError, WritePlan},
+    document::{Mapping, NodePath, Value},
+    entity::{Entities, EntityRecord},
     file_read, reply,
 };
 
@@ -29,14 +29,14 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
-impl Admin {
+impl AdminApi {
     /// Makes a write, and answers with what came of it.
     pub(super) async fn write(
         self: &Arc<Self>,
-        resource: Resource,
+        resource: EntityPath,
         method: Method,
-        input: Input,
-    ) -> Result<Response<Body>, Refusal> {
+        input: RequestInput,
+    ) -> Result<Response<Body>, AdminRefusal> {
         let asked = Arc::new((resource, method, input));
         let end = Instant::now() + PATIENCE;
         loop {
@@ -47,81 +47,87 @@ impl Admin {
             };
             match self.in_turn(make).await? {
                 // Others have their turn meanwhile.
-                Err(Refusal::Unfinished(_)) if Instant::now() < end => tokio::time::sleep(PAUSE).await,
+                Err(AdminRefusal::Unfinished(_)) if Instant::now() < end => tokio::time::sleep(PAUSE).await,
                 result => return result,
             }
         }
     }
 
-    fn make(&self, resource: Resource, method: Method, input: Input) -> Result<Response<Body>, Refusal> {
+    fn make(
+        &self,
+        resource: EntityPath,
+        method: Method,
+        input: RequestInput,
+    ) -> Result<Response<Body>, AdminRefusal> {
         let created = method == Method::POST;
         let read_only = if self.settings.admin_writes {
-            self.control.why_read_only().map(|why| ReadOnly(Some(why)))
+            self.control.why_read_only().map(|why| ReadOnlyReason(Some(why)))
         } else {
-            Some(ReadOnly(None))
+            Some(ReadOnlyReason(None))
         };
         let (plugins, checker) = (self.plugins(), self.control.checker());
-        let wish = Wish { resource, method, input, plugins, checker, read_only };
+        let wish = WriteRequest { resource, method, input, plugins, checker, read_only };
         if wish.read_only.is_some() {
             return self.decline(&wish);
         }
         let decided = Cell::new(false);
         let result = self.control.write(|entities, document| {
-            let current = Current { entities, document, plugins: &wish.plugins };
+            let current = ConfigView { entities, document, plugins: &wish.plugins };
             match wish.decide(&current)? {
-                Verdict::Plan(plan) => Ok(*plan),
-                Verdict::Parent(plan) => {
+                WriteDecision::Plan(plan) => Ok(*plan),
+                WriteDecision::Parent(plan) => {
                     decided.set(true);
                     Ok(*plan)
                 }
-                Verdict::Done => Ok(Plan::default()),
+                WriteDecision::Done => Ok(WritePlan::default()),
             }
         });
         let written = result.map_err(|error| wish.refusal(error))?;
         if decided.get() {
             self.link(&wish, &written)?;
         }
-        let Written { snapshot, record } = written;
+        let CompletedWrite { snapshot, record } = written;
         tracing::info!("the Admin API made a write: {} {}", wish.method, wish.resource.entity().collection);
         let Some(record) = record else { return Ok(reply::empty(StatusCode::NO_CONTENT)) };
         let entity = wish.resource.entity();
-        let record = Record { entity, value: record, at: Path::root() };
+        let record = EntityRecord { entity, value: record, at: NodePath::root() };
         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
         Ok(reply::json(status, shown(&record, &snapshot.entities).to_json()))
     }
 
     /// Answers a write where none are made: what is wrong with it is told first, as at Kong.
-    fn decline(&self, wish: &Wish) -> Result<Response<Body>, Refusal> {
+    fn decline(&self, wish: &WriteRequest) -> Result<Response<Body>, AdminRefusal> {
         let snapshot = self.control.live().current();
         let document = Value::Null;
-        let current = Current { entities: &snapshot.entities, document: &document, plugins: &wish.plugins };
+        let current =
+            ConfigView { entities: &snapshot.entities, document: &document, plugins: &wish.plugins };
         match wish.decide(&current)? {
-            Verdict::Done => Ok(reply::empty(StatusCode::NO_CONTENT)),
-            Verdict::Plan(_) | Verdict::Parent(_) => {
+            WriteDecision::Done => Ok(reply::empty(StatusCode::NO_CONTENT)),
+            WriteDecision::Plan(_) | WriteDecision::Parent(_) => {
                 Err(wish.refusal(WriteError::ReadOnly("no writes are made".to_owned())))
             }
         }
     }
 
     /// Makes the entity that was written the parent of the one in the path.
-    fn link(&self, wish: &Wish, written: &Written) -> Result<(), Refusal> {
-        let Resource::Parent(child, field, _) = &wish.resource else { return Ok(()) };
+    fn link(&self, wish: &WriteRequest, written: &CompletedWrite) -> Result<(), AdminRefusal> {
+        let EntityPath::Parent(child, field, _) = &wish.resource else { return Ok(()) };
         let id = written.record.as_ref().and_then(|it| it.get("id")).cloned().unwrap_or_default();
         let reference: Mapping = [("id", id)].into_iter().collect();
         let given: Mapping = [(*field, Value::from(reference))].into_iter().collect();
-        let link = Wish {
-            resource: Resource::One(child.clone()),
+        let link = WriteRequest {
+            resource: EntityPath::One(child.clone()),
             method: Method::PATCH,
-            input: Input::Json(given),
+            input: RequestInput::Json(given),
             plugins: self.plugins(),
             checker: self.control.checker(),
             read_only: None,
         };
         let decide = |entities: &Entities, document: &Value| {
-            let current = Current { entities, document, plugins: &link.plugins };
+            let current = ConfigView { entities, document, plugins: &link.plugins };
             match link.decide(&current)? {
-                Verdict::Plan(plan) | Verdict::Parent(plan) => Ok(*plan),
-                Verdict::Done => Ok(Plan::default()),
+                WriteDecision::Plan(plan) | WriteDecision::Parent(plan) => Ok(*plan),
+                WriteDecision::Done => Ok(WritePlan::default()),
             }
         };
         // The first half is made: it cannot begin again.
@@ -135,9 +141,9 @@ impl Admin {
     }
 }
 
-impl Wish {
+impl WriteRequest {
     /// What a write that was not made is answered with.
-    fn refusal(&self, error: WriteError<Refusal>) -> Refusal {
+    fn refusal(&self, error: WriteError<AdminRefusal>) -> AdminRefusal {
         let verb = match self.method {
             Method::POST => "create",
             Method::PATCH => "update",
@@ -148,17 +154,17 @@ impl Wish {
             WriteError::Refused(refusal) => refusal,
             WriteError::ReadOnly(why) => {
                 let key = match &self.resource {
-                    Resource::One(key) => Some(key),
+                    EntityPath::One(key) => Some(key),
                     _ => None,
                 };
-                Refusal::Unsupported { message: self.unsupported(verb, key), why: Some(why) }
+                AdminRefusal::Unsupported { message: self.unsupported(verb, key), why: Some(why) }
             }
             WriteError::Unsaved(why) => {
                 tracing::error!("{why}");
-                Refusal::Plain(StatusCode::INTERNAL_SERVER_ERROR, why)
+                AdminRefusal::Plain(StatusCode::INTERNAL_SERVER_ERROR, why)
             }
-            WriteError::Conflict(why) => Refusal::Plain(StatusCode::CONFLICT, why),
-            WriteError::Unfinished(why) => Refusal::Unfinished(why),
+            WriteError::Conflict(why) => AdminRefusal::Plain(StatusCode::CONFLICT, why),
+            WriteError::Unfinished(why) => AdminRefusal::Unfinished(why),
             WriteError::Invalid(report, at) => {
                 let at = at.unwrap_or_default();
                 let (here, elsewhere): (Vec<_>, Vec<_>) = report
@@ -173,7 +179,7 @@ impl Wish {
                     let text = format!("{}: {}", other.path, other.message);
                     fields.insert("@entity", vec![Value::from(text)]);
                 }
-                Refusal::Schema(fields)
+                AdminRefusal::Schema(fields)
             }
         }
     }

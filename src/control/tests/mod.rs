@@ -16,15 +16,15 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::task::spawn_blocking;
 
 use super::{
-    Control, Door, PostError, Reconciled,
+    ConfigSource, Control, PostError, Reconciled,
     reload::Reloader,
-    write::{Plan, WriteError},
+    write::{WriteError, WritePlan},
 };
 use crate::{
-    config::Format,
-    diag::Source,
-    document::{Mapping, Path, Value, edit::Change},
-    snapshot::{Compiler, Live, Snapshot},
+    config::DeclarativeFormat,
+    diag::SourceFile,
+    document::{Mapping, NodePath, Value, edit::DocumentChange},
+    snapshot::{LiveSnapshot, Snapshot, SnapshotCompiler},
 };
 
 /// A folder that goes with its test, and the control of the file in it.
@@ -40,8 +40,8 @@ impl Scene {
         let folder = std::env::temp_dir().join(format!("mynah-control-{}-{n}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("kong.yaml"), text).unwrap();
-        let compiler = Compiler::new(folder.join("specs"), <_>::default());
-        let control = arrange(Control::new(compiler).behind(&Door::File(folder.join("kong.yaml"))));
+        let compiler = SnapshotCompiler::new(folder.join("specs"), <_>::default());
+        let control = arrange(Control::new(compiler).behind(&ConfigSource::File(folder.join("kong.yaml"))));
         control.start().unwrap();
         Self { folder, control: Arc::new(control) }
     }
@@ -136,20 +136,21 @@ impl Step {
             Self::Write(n) => {
                 let name = Value::from(format!("u{n}"));
                 let record: Mapping = [("username", name)].into_iter().collect();
-                let changes = vec![Change::Push(Path::root().key("consumers"), record.into())];
-                let plan = Plan { changes, nested: 1, ..Plan::default() };
+                let changes = vec![DocumentChange::Push(NodePath::root().key("consumers"), record.into())];
+                let plan = WritePlan { changes, nested: 1, ..WritePlan::default() };
                 match control.write(|_, _| Ok::<_, ()>(plan.clone())) {
                     Ok(_) | Err(WriteError::Conflict(_) | WriteError::Unfinished(_)) => (),
                     Err(error) => panic!("{error:?}"),
                 }
                 return None;
             }
-            Self::Post(text) => match control.post(&Source::new("POST /config", text.as_str()), Format::Kong)
-            {
-                Ok(_) => return Some(false),
-                Err(PostError::Refused(_)) => return None,
-                Err(error) => panic!("{error:?}"),
-            },
+            Self::Post(text) => {
+                match control.post(&SourceFile::new("POST /config", text.as_str()), DeclarativeFormat::Kong) {
+                    Ok(_) => return Some(false),
+                    Err(PostError::Refused(_)) => return None,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
             Self::Pause(pause) => {
                 wait(*pause);
                 return None;
@@ -196,7 +197,7 @@ async fn soon(scene: &Scene, is_posted: bool, what: &str) {
 }
 
 /// Whether a route was ever live without its guard.
-fn watch(live: Arc<Live>, ended: Arc<AtomicBool>) -> std::thread::JoinHandle<bool> {
+fn watch(live: Arc<LiveSnapshot>, ended: Arc<AtomicBool>) -> std::thread::JoinHandle<bool> {
     std::thread::spawn(move || {
         while !ended.load(Ordering::Acquire) {
             if !is_guarded(&live.current()) {
@@ -216,7 +217,7 @@ async fn live_is_what_the_file_says_or_it_is_told_why_not() {
         let scene = Scene::new(&first, |it| it);
         let ended = Arc::new(AtomicBool::new(false));
         let guard = watch(scene.control.live().clone(), ended.clone());
-        let reloader = Reloader::new(scene.control.clone(), Door::File(scene.file())).unwrap();
+        let reloader = Reloader::new(scene.control.clone(), ConfigSource::File(scene.file())).unwrap();
         let reloader = tokio::spawn(reloader.run());
         let mut random = StdRng::seed_from_u64(seed);
         let mut steps = Vec::new();
@@ -243,8 +244,8 @@ fn a_write_is_compared_with_the_file_and_not_written_over_a_writer() {
     writer.write_all(begin.strip_suffix(end).unwrap().as_bytes()).unwrap();
     let write = |control: &Control| {
         let record: Mapping = [("username", Value::from("new"))].into_iter().collect();
-        let changes = vec![Change::Push(Path::root().key("consumers"), record.into())];
-        let plan = Plan { changes, nested: 1, ..Plan::default() };
+        let changes = vec![DocumentChange::Push(NodePath::root().key("consumers"), record.into())];
+        let plan = WritePlan { changes, nested: 1, ..WritePlan::default() };
         control.write(|_, _| Ok::<_, ()>(plan.clone())).map(|_| ())
     };
     assert!(matches!(write(&scene.control), Err(WriteError::Unfinished(_))));
@@ -299,8 +300,9 @@ fn what_was_compiled_and_not_made_current_leaves_no_trace() {
     // A write that compiles the new document and is then refused.
     fs::write(&spec, specs(2)).unwrap();
     let plan = || {
-        let changes = vec![Change::Set(Path::root().key("consumers").index(0).key("username"), "b".into())];
-        Plan { changes, ..Plan::default() }
+        let changes =
+            vec![DocumentChange::Set(NodePath::root().key("consumers").index(0).key("username"), "b".into())];
+        WritePlan { changes, ..WritePlan::default() }
     };
     let generation = scene.control.live().current().generation;
     assert!(matches!(scene.control.write(|_, _| Ok::<_, ()>(plan())), Err(WriteError::Conflict(_))));

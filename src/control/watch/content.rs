@@ -13,9 +13,9 @@ use crate::{control::door::MOST_BYTES, file_read};
 /// What a file says: the hash and the length of its text, or none if there is nothing to be read. A folder says the names
 /// in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Content(Option<(u64, u64)>);
+pub(super) struct FileContent(Option<(u64, u64)>);
 
-impl Content {
+impl FileContent {
     pub(super) const ABSENT: Self = Self(None);
 
     fn read(mut file: impl io::Read) -> io::Result<Self> {
@@ -43,15 +43,15 @@ impl Content {
 
 /// How a file looks from outside (of a folder: which names are in it): as long as this is the same, its content most likely is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::control) struct Stamp {
+pub(in crate::control) struct FileStamp {
     length: u64,
     modified: Option<SystemTime>,
     /// The time of the last change of any kind, which no program can set (`ctime`).
     changed: Option<SystemTime>,
-    identity: Identity,
+    identity: FileIdentity,
 }
 
-impl Stamp {
+impl FileStamp {
     /// Looks at what the path leads to; none if it leads nowhere.
     pub(in crate::control) fn look(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
@@ -66,8 +66,8 @@ impl Stamp {
 
     /// What happens to hidden files in a folder changes its times, and means nothing.
     fn of_folder(path: &Path, metadata: &Metadata) -> Self {
-        let names = names(path).ok().and_then(|Content(names)| names).unwrap_or_default();
-        Self { length: names.0, modified: None, changed: None, identity: Identity::of(metadata) }
+        let names = names(path).ok().and_then(|FileContent(names)| names).unwrap_or_default();
+        Self { length: names.0, modified: None, changed: None, identity: FileIdentity::of(metadata) }
     }
 
     fn of(metadata: &Metadata) -> Self {
@@ -75,7 +75,7 @@ impl Stamp {
             length: metadata.len(),
             modified: metadata.modified().ok(),
             changed: changed(metadata),
-            identity: Identity::of(metadata),
+            identity: FileIdentity::of(metadata),
         }
     }
 
@@ -87,9 +87,9 @@ impl Stamp {
 
 /// Which file it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity(u64, u64);
+pub(super) struct FileIdentity(u64, u64);
 
-impl Identity {
+impl FileIdentity {
     /// Looks at what the path leads to; none if it leads nowhere.
     pub(super) fn look(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
@@ -124,36 +124,36 @@ fn changed(_: &Metadata) -> Option<SystemTime> {
 
 /// A file as it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Observation {
-    pub(super) stamp: Option<Stamp>,
-    pub(super) content: Content,
+pub(super) struct FileObservation {
+    pub(super) stamp: Option<FileStamp>,
+    pub(super) content: FileContent,
 }
 
-impl Observation {
+impl FileObservation {
     /// Reads the file or the folder that the path leads to. What is neither (a pipe) says nothing.
     pub(super) fn make(path: &Path) -> Self {
-        let absent = || Self { stamp: Stamp::look(path), content: Content::ABSENT };
+        let absent = || Self { stamp: FileStamp::look(path), content: FileContent::ABSENT };
         let metadata = fs::metadata(path);
         if metadata.as_ref().is_ok_and(Metadata::is_dir) {
-            let content = names(path).unwrap_or(Content::ABSENT);
-            return Self { stamp: Stamp::look(path), content };
+            let content = names(path).unwrap_or(FileContent::ABSENT);
+            return Self { stamp: FileStamp::look(path), content };
         }
         let read = || -> io::Result<Self> {
             let file = file_read::open(path)?;
             // The stamp is taken first, so that a text which changes while it is read is read again.
             let facts = file.metadata()?;
-            let stamp = Some(Stamp::of(&facts));
+            let stamp = Some(FileStamp::of(&facts));
             if facts.len() > MOST_BYTES {
-                return Ok(Self { stamp, content: Content(Some((0, facts.len()))) });
+                return Ok(Self { stamp, content: FileContent(Some((0, facts.len()))) });
             }
-            Ok(Self { stamp, content: Content::read(file.take(MOST_BYTES))? })
+            Ok(Self { stamp, content: FileContent::read(file.take(MOST_BYTES))? })
         };
         read().unwrap_or_else(|_| absent())
     }
 }
 
 /// The names in a folder; hidden ones are for tools.
-fn names(folder: &Path) -> io::Result<Content> {
+fn names(folder: &Path) -> io::Result<FileContent> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().into_encoded_bytes();
@@ -162,5 +162,5 @@ fn names(folder: &Path) -> io::Result<Content> {
         }
     }
     names.sort_unstable();
-    Content::read(&*names.join(&0))
+    FileContent::read(&*names.join(&0))
 }

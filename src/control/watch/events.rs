@@ -14,13 +14,13 @@ use tokio::sync::oneshot;
 
 /// What the worker is told.
 #[derive(Debug)]
-pub(super) enum Signal {
+pub(super) enum WatchSignal {
     /// Something happened in a directory.
     Event {
         /// Whether a watch may have died of it.
         rearm: bool,
         /// The name of a file that is being written, or was closed by its writer.
-        written: Option<(OsString, Writer)>,
+        written: Option<(OsString, WriterEvent)>,
     },
     /// Watch these files, and no others; answer when they have been read.
     Files(Vec<PathBuf>, oneshot::Sender<()>),
@@ -33,7 +33,7 @@ pub(super) enum Signal {
 
 /// What a writer did to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Writer {
+pub(super) enum WriterEvent {
     /// It wrote, and may go on.
     Writes,
     /// It closed the file.
@@ -41,7 +41,7 @@ pub(super) enum Writer {
 }
 
 /// Tells of every event in the directories that it is given; none if the system has no events to give.
-pub(super) fn notifier(signals: Sender<Signal>) -> Option<RecommendedWatcher> {
+pub(super) fn notifier(signals: Sender<WatchSignal>) -> Option<RecommendedWatcher> {
     let tell = move |event: notify::Result<Event>| {
         let (rearm, written) = match event {
             Ok(event) => {
@@ -55,7 +55,7 @@ pub(super) fn notifier(signals: Sender<Signal>) -> Option<RecommendedWatcher> {
             Err(_) => (true, None),
         };
         // The worker ends before its notifier.
-        let _ = signals.send(Signal::Event { rearm, written });
+        let _ = signals.send(WatchSignal::Event { rearm, written });
     };
     notify::recommended_watcher(tell)
         .inspect_err(|error| tracing::warn!(%error, "no file system events, files are polled instead"))
@@ -63,10 +63,10 @@ pub(super) fn notifier(signals: Sender<Signal>) -> Option<RecommendedWatcher> {
 }
 
 /// What a writer did, if that is what happened.
-fn writer(kind: EventKind) -> Option<Writer> {
+fn writer(kind: EventKind) -> Option<WriterEvent> {
     match kind {
-        EventKind::Modify(ModifyKind::Data(_)) => Some(Writer::Writes),
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Writer::Closed),
+        EventKind::Modify(ModifyKind::Data(_)) => Some(WriterEvent::Writes),
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(WriterEvent::Closed),
         _ => None,
     }
 }

@@ -22,27 +22,27 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
-pub(super) use content::Stamp;
-use events::Signal;
-use worker::{Report, Senses};
+pub(super) use content::FileStamp;
+use events::WatchSignal;
+use worker::{WatchMode, WatchReport};
 
 /// Files whose content changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct FileChange {
     /// Their paths as they were given, at least one; a file that cannot be read (any more) is among them.
     pub files: Vec<PathBuf>,
 }
 
 /// Watches a set of files, and of folders for the names in them.
 ///
-/// The caller loads the files after it made the watcher and after each [`Change`]. Whatever happens to them while
+/// The caller loads the files after it made the watcher and after each [`FileChange`]. Whatever happens to them while
 /// it loads is reported by the next call of [`Watcher::changed`], even if the content is the same again in the end,
 /// as the caller may have read what was there in between. A caller that found a file half-written simply waits for
 /// the next change.
 #[derive(Debug)]
 pub struct Watcher {
-    signals: mpsc::Sender<Signal>,
-    reports: watch::Receiver<Report>,
+    signals: mpsc::Sender<WatchSignal>,
+    reports: watch::Receiver<WatchReport>,
     /// The revision of the report that was last handed out.
     acknowledged: u64,
     /// Whether the caller may have read files since the worker last settled.
@@ -63,15 +63,15 @@ impl Watcher {
     /// # Errors
     /// As [`Self::new`].
     pub async fn telling(files: Vec<PathBuf>, writing: Arc<AtomicBool>) -> io::Result<Self> {
-        Self::begin(files, Senses::EventsAndPolling, writing).await
+        Self::begin(files, WatchMode::EventsAndPolling, writing).await
     }
 
     #[cfg(test)]
-    async fn start(files: Vec<PathBuf>, senses: Senses) -> io::Result<Self> {
+    async fn start(files: Vec<PathBuf>, senses: WatchMode) -> io::Result<Self> {
         Self::begin(files, senses, Arc::default()).await
     }
 
-    async fn begin(files: Vec<PathBuf>, senses: Senses, writing: Arc<AtomicBool>) -> io::Result<Self> {
+    async fn begin(files: Vec<PathBuf>, senses: WatchMode, writing: Arc<AtomicBool>) -> io::Result<Self> {
         let (signals, reports) = worker::spawn(senses, writing)?;
         let mut watcher = Self { signals, reports, acknowledged: 0, loading: true };
         // A worker that is gone is noticed where its reports are awaited.
@@ -89,14 +89,14 @@ impl Watcher {
     fn replace(&mut self, files: Vec<PathBuf>) -> oneshot::Receiver<()> {
         let (done, replaced) = oneshot::channel();
         self.loading = true;
-        self.signal(Signal::Files(files, done));
+        self.signal(WatchSignal::Files(files, done));
         replaced
     }
 
     /// Waits until the content of a file differs from what it was when this was last reported.
     ///
     /// It may be dropped before it is ready, and no change is lost.
-    pub async fn changed(&mut self) -> Change {
+    pub async fn changed(&mut self) -> FileChange {
         loop {
             if let Some(change) = self.unacknowledged() {
                 return change;
@@ -110,25 +110,25 @@ impl Watcher {
         }
     }
 
-    fn unacknowledged(&mut self) -> Option<Change> {
+    fn unacknowledged(&mut self) -> Option<FileChange> {
         let report = self.reports.borrow_and_update();
         let files = report.files.iter().filter(|file| file.revision > self.acknowledged);
         let files: Vec<_> = files.map(|file| file.path.clone()).collect();
         self.acknowledged = report.revision;
         self.loading |= !files.is_empty();
-        (!files.is_empty()).then_some(Change { files })
+        (!files.is_empty()).then_some(FileChange { files })
     }
 
     /// Lets the worker note that the caller has read what it wanted to read.
     async fn settle(&mut self) {
         let (done, settled) = oneshot::channel();
-        self.signal(Signal::Settle(self.acknowledged, done));
+        self.signal(WatchSignal::Settle(self.acknowledged, done));
         // A worker that is gone is noticed where its reports are awaited.
         let _ = settled.await;
         self.loading = false;
     }
 
-    fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: WatchSignal) {
         // A worker that is gone is noticed where its reports are awaited.
         let _ = self.signals.send(signal);
     }
@@ -136,6 +136,6 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.signal(Signal::Stop);
+        self.signal(WatchSignal::Stop);
     }
 }

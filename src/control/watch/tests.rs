@@ -12,7 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Change, Senses, Watcher, content::Content};
+use super::{FileChange, WatchMode, Watcher, content::FileContent};
 
 /// A directory that ends with the test.
 struct Folder(PathBuf);
@@ -42,12 +42,12 @@ impl Drop for Folder {
     }
 }
 
-async fn changed(watcher: &mut Watcher) -> Change {
+async fn changed(watcher: &mut Watcher) -> FileChange {
     tokio::time::timeout(Duration::from_secs(20), watcher.changed()).await.expect("no change is reported")
 }
 
 /// Waits for reports until one of them has seen this content.
-async fn sees(watcher: &mut Watcher, file: &Path, content: Content) {
+async fn sees(watcher: &mut Watcher, file: &Path, content: FileContent) {
     loop {
         let change = changed(watcher).await;
         assert_eq!(change.files, [file]);
@@ -60,7 +60,7 @@ async fn sees(watcher: &mut Watcher, file: &Path, content: Content) {
 
 /// Prepares a file, then edits it three times in the same way; each time must be seen.
 async fn check(prepare: fn(&Path, &str) -> PathBuf, edit: fn(&Path, &str)) {
-    for senses in [Senses::EventsAndPolling, Senses::Events, Senses::Polling] {
+    for senses in [WatchMode::EventsAndPolling, WatchMode::Events, WatchMode::Polling] {
         let folder = Folder::new();
         let file = prepare(&folder.0, "round 0");
         let mut watcher = Watcher::start(vec![file.clone()], senses).await.unwrap();
@@ -69,7 +69,7 @@ async fn check(prepare: fn(&Path, &str) -> PathBuf, edit: fn(&Path, &str)) {
             // From now on nothing but a sense leads to a look.
             watcher.settle().await;
             edit(&folder.0, &text);
-            sees(&mut watcher, &file, Content::of(&text)).await;
+            sees(&mut watcher, &file, FileContent::of(&text)).await;
         }
     }
 }
@@ -258,18 +258,18 @@ async fn a_file_that_vanishes_and_one_that_becomes_a_folder() {
     let file = folder.write("kong.yaml", "text");
     let mut watcher = Watcher::new(vec![file.clone()]).await.unwrap();
     fs::remove_file(&file).unwrap();
-    sees(&mut watcher, &file, Content::ABSENT).await;
+    sees(&mut watcher, &file, FileContent::ABSENT).await;
     folder.write("kong.yaml", "again");
-    sees(&mut watcher, &file, Content::of("again")).await;
+    sees(&mut watcher, &file, FileContent::of("again")).await;
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     // A folder says the names in it.
-    sees(&mut watcher, &file, Content::of("")).await;
+    sees(&mut watcher, &file, FileContent::of("")).await;
 }
 
 #[tokio::test]
 async fn a_folder_says_the_names_in_it() {
-    for senses in [Senses::EventsAndPolling, Senses::Events, Senses::Polling] {
+    for senses in [WatchMode::EventsAndPolling, WatchMode::Events, WatchMode::Polling] {
         let folder = Folder::new();
         folder.write("one.yaml", "text");
         let mut watcher = Watcher::start(vec![folder.0.clone()], senses).await.unwrap();
@@ -279,10 +279,10 @@ async fn a_folder_says_the_names_in_it() {
         folder.write("one.yaml", "other");
         watcher.settle().await;
         folder.write("two.yaml", "text");
-        sees(&mut watcher, &folder.0, Content::of("one.yaml\0two.yaml")).await;
+        sees(&mut watcher, &folder.0, FileContent::of("one.yaml\0two.yaml")).await;
         watcher.settle().await;
         fs::remove_file(folder.at("one.yaml")).unwrap();
-        sees(&mut watcher, &folder.0, Content::of("two.yaml")).await;
+        sees(&mut watcher, &folder.0, FileContent::of("two.yaml")).await;
     }
 }
 
@@ -299,7 +299,7 @@ async fn a_writer_that_has_not_closed_its_file_is_told_of() {
     }
     writeln!(writer, "line").unwrap();
     drop(writer);
-    sees(&mut watcher, &file, Content::of("line\nline\n")).await;
+    sees(&mut watcher, &file, FileContent::of("line\nline\n")).await;
     assert!(!writing.load(Ordering::Acquire));
 }
 
@@ -312,12 +312,12 @@ async fn the_last_of_many_changes_is_seen() {
         folder.write("kong.yaml", &count.to_string());
         tokio::task::yield_now().await;
     }
-    sees(&mut watcher, &file, Content::of("299")).await;
+    sees(&mut watcher, &file, FileContent::of("299")).await;
 }
 
 #[tokio::test]
 async fn what_is_no_change_of_content_is_not_reported() {
-    for senses in [Senses::EventsAndPolling, Senses::Polling] {
+    for senses in [WatchMode::EventsAndPolling, WatchMode::Polling] {
         let folder = Folder::new();
         let one = folder.write("one.yaml", "one");
         let other = folder.write("other.yaml", "other");
@@ -332,7 +332,7 @@ async fn what_is_no_change_of_content_is_not_reported() {
         // Only now is there something to report; had anything above been, it would be named here or earlier.
         watcher.settle().await;
         folder.write("other.yaml", "changed");
-        sees(&mut watcher, &other, Content::of("changed")).await;
+        sees(&mut watcher, &other, FileContent::of("changed")).await;
     }
 }
 
@@ -343,10 +343,10 @@ async fn what_happens_while_the_caller_reads_is_reported() {
     let mut watcher = Watcher::new(vec![file.clone()]).await.unwrap();
     folder.write("kong.yaml", "");
     folder.write("kong.yaml", "text");
-    sees(&mut watcher, &file, Content::of("text")).await;
+    sees(&mut watcher, &file, FileContent::of("text")).await;
     folder.write("kong.yaml", "half");
     folder.write("kong.yaml", "text");
-    sees(&mut watcher, &file, Content::of("text")).await;
+    sees(&mut watcher, &file, FileContent::of("text")).await;
 }
 
 #[tokio::test]
@@ -361,7 +361,7 @@ async fn a_wait_that_is_given_up_loses_nothing() {
             assert!(given_up.is_err());
         }
         folder.write("kong.yaml", &text);
-        sees(&mut watcher, &file, Content::of(&text)).await;
+        sees(&mut watcher, &file, FileContent::of(&text)).await;
     }
 }
 
@@ -372,17 +372,17 @@ async fn the_set_of_files_can_change() {
     let mut watcher = Watcher::new(vec![config.clone()]).await.unwrap();
     // The spec was written a moment ago: the caller may have read it before that.
     watcher.watch(vec![config.clone(), spec.clone()]);
-    sees(&mut watcher, &spec, Content::of("text")).await;
+    sees(&mut watcher, &spec, FileContent::of("text")).await;
     for text in ["one", "two", "three"] {
         folder.write("spec.yaml", text);
-        sees(&mut watcher, &spec, Content::of(text)).await;
+        sees(&mut watcher, &spec, FileContent::of(text)).await;
         folder.write("kong.yaml", text);
-        sees(&mut watcher, &config, Content::of(text)).await;
+        sees(&mut watcher, &config, FileContent::of(text)).await;
     }
     watcher.watch(vec![spec.clone()]);
     folder.write("kong.yaml", "nobody cares");
     folder.write("spec.yaml", "four");
-    sees(&mut watcher, &spec, Content::of("four")).await;
+    sees(&mut watcher, &spec, FileContent::of("four")).await;
 }
 
 #[tokio::test]
@@ -393,5 +393,5 @@ async fn an_old_file_joins_the_set_without_a_report() {
     // What this test is run from may have been made a moment ago.
     watcher.watch(vec![config.clone(), PathBuf::from("/bin/sh")]);
     folder.write("kong.yaml", "other");
-    sees(&mut watcher, &config, Content::of("other")).await;
+    sees(&mut watcher, &config, FileContent::of("other")).await;
 }

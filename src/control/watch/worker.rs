@@ -18,8 +18,8 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::watch;
 
 use super::{
-    content::{Content, Identity, Observation, Stamp},
-    events::{Signal, Writer, notifier},
+    content::{FileContent, FileIdentity, FileObservation, FileStamp},
+    events::{WatchSignal, WriterEvent, notifier},
     places::add_directories,
 };
 use crate::supervise::supervise_thread;
@@ -46,7 +46,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// How the worker learns that it should look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Senses {
+pub(super) enum WatchMode {
     EventsAndPolling,
     #[cfg(test)]
     Events,
@@ -54,7 +54,7 @@ pub(super) enum Senses {
     Polling,
 }
 
-impl Senses {
+impl WatchMode {
     const fn events(self) -> bool {
         match self {
             Self::EventsAndPolling => true,
@@ -78,39 +78,39 @@ impl Senses {
 
 /// What the worker has seen.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Report {
+pub(super) struct WatchReport {
     /// Counts the times that something was new.
     pub(super) revision: u64,
-    pub(super) files: Vec<Watched>,
+    pub(super) files: Vec<WatchedFile>,
 }
 
 /// A file as it was last seen.
 #[derive(Clone, Debug)]
-pub(super) struct Watched {
+pub(super) struct WatchedFile {
     pub(super) path: PathBuf,
     /// The revision of the report that told of its last change; 0 if it has not changed.
     pub(super) revision: u64,
-    seen: Observation,
+    seen: FileObservation,
 }
 
-impl Watched {
+impl WatchedFile {
     #[cfg(test)]
-    pub(super) const fn content(&self) -> Content {
+    pub(super) const fn content(&self) -> FileContent {
         self.seen.content
     }
 }
 
 /// Starts the thread, with nothing to watch yet.
 pub(super) fn spawn(
-    senses: Senses,
+    senses: WatchMode,
     told: Arc<AtomicBool>,
-) -> io::Result<(Sender<Signal>, watch::Receiver<Report>)> {
+) -> io::Result<(Sender<WatchSignal>, watch::Receiver<WatchReport>)> {
     let (sender, signals) = mpsc::channel();
-    let (reports, receiver) = watch::channel(Report::default());
+    let (reports, receiver) = watch::channel(WatchReport::default());
     let events = sender.clone();
     let run = move || {
         let notifier = if senses.events() { notifier(events) } else { None };
-        let mut worker = Worker {
+        let mut worker = WatchWorker {
             signals,
             postponed: VecDeque::new(),
             notifier,
@@ -132,50 +132,50 @@ pub(super) fn spawn(
     Ok((sender, receiver))
 }
 
-struct Worker {
-    signals: Receiver<Signal>,
+struct WatchWorker {
+    signals: Receiver<WatchSignal>,
     /// Signals that came while the worker waited for events to end.
-    postponed: VecDeque<Signal>,
+    postponed: VecDeque<WatchSignal>,
     notifier: Option<RecommendedWatcher>,
     /// How often files are looked at from outside.
     glance: Duration,
     /// The directories that are watched, and which they were.
-    armed: BTreeMap<PathBuf, Identity>,
+    armed: BTreeMap<PathBuf, FileIdentity>,
     /// When one of the files was last written, if it is still open.
     writing: Option<Instant>,
     /// Where it is told whether there is one.
     told: Arc<AtomicBool>,
     /// Whether the user knows that directories cannot be watched.
     warned: bool,
-    files: Vec<Watched>,
+    files: Vec<WatchedFile>,
     revision: u64,
     /// Whether the caller may be reading, so that a file that changes and changes back is not the same to it.
     caller_reads: bool,
     caller_reads_since: SystemTime,
     next_read: Instant,
-    reports: watch::Sender<Report>,
+    reports: watch::Sender<WatchReport>,
 }
 
-impl Worker {
+impl WatchWorker {
     fn run(&mut self) {
         loop {
             match self.next(self.glance) {
-                Some(Signal::Event { rearm, written }) => {
+                Some(WatchSignal::Event { rearm, written }) => {
                     self.note(written);
                     let rearm = self.wait_for_quiet(rearm);
                     self.look(rearm);
                 }
-                Some(Signal::Files(files, done)) => {
+                Some(WatchSignal::Files(files, done)) => {
                     self.replace(files);
                     // Not every caller waits.
                     let _ = done.send(());
                 }
-                Some(Signal::Settle(acknowledged, done)) => {
+                Some(WatchSignal::Settle(acknowledged, done)) => {
                     self.settle(acknowledged);
                     // A caller that gave up waiting settles again.
                     let _ = done.send(());
                 }
-                Some(Signal::Stop) => return,
+                Some(WatchSignal::Stop) => return,
                 None if self.glance() => {
                     let rearm = self.wait_for_quiet(false);
                     self.look(rearm);
@@ -188,14 +188,14 @@ impl Worker {
         }
     }
 
-    fn next(&mut self, wait: Duration) -> Option<Signal> {
+    fn next(&mut self, wait: Duration) -> Option<WatchSignal> {
         if let Some(signal) = self.postponed.pop_front() {
             return Some(signal);
         }
         match self.signals.recv_timeout(wait) {
             Ok(signal) => Some(signal),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(Signal::Stop),
+            Err(RecvTimeoutError::Disconnected) => Some(WatchSignal::Stop),
         }
     }
 
@@ -212,7 +212,7 @@ impl Worker {
                 None => turn,
             };
             match self.signals.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(Signal::Event { rearm: another, written }) => {
+                Ok(WatchSignal::Event { rearm: another, written }) => {
                     rearm |= another;
                     self.note(written);
                 }
@@ -239,22 +239,22 @@ impl Worker {
     }
 
     /// How the files look from outside.
-    fn stamps(&self) -> Vec<Option<Stamp>> {
-        self.files.iter().map(|file| Stamp::look(&file.path)).collect()
+    fn stamps(&self) -> Vec<Option<FileStamp>> {
+        self.files.iter().map(|file| FileStamp::look(&file.path)).collect()
     }
 
     /// Notes whether one of the files is being written.
-    fn note(&mut self, written: Option<(OsString, Writer)>) {
+    fn note(&mut self, written: Option<(OsString, WriterEvent)>) {
         let Some((name, writer)) = written else { return };
         // A link and the file behind it may have different names.
-        let is_watched = |file: &Watched| {
+        let is_watched = |file: &WatchedFile| {
             let behind = std::fs::read_link(&file.path).ok();
             file.path.file_name() == Some(&name) || behind.is_some_and(|path| path.file_name() == Some(&name))
         };
         if self.files.iter().any(is_watched) {
             self.set_writing(match writer {
-                Writer::Writes => Some(Instant::now()),
-                Writer::Closed => None,
+                WriterEvent::Writes => Some(Instant::now()),
+                WriterEvent::Closed => None,
             });
         }
     }
@@ -277,7 +277,7 @@ impl Worker {
 
     /// Whether a file looks different from outside.
     fn glance(&self) -> bool {
-        self.files.iter().any(|file| Stamp::look(&file.path) != file.seen.stamp)
+        self.files.iter().any(|file| FileStamp::look(&file.path) != file.seen.stamp)
     }
 
     /// Reads all files and reports what is new.
@@ -288,7 +288,7 @@ impl Worker {
             // Watches first, then the files: what happens in between is seen by the watches.
             self.arm(rearm);
             for file in &mut self.files {
-                let seen = Observation::make(&file.path);
+                let seen = FileObservation::make(&file.path);
                 if seen.content != file.seen.content || (self.caller_reads && seen.stamp != file.seen.stamp) {
                     file.revision = revision;
                     news = true;
@@ -310,15 +310,16 @@ impl Worker {
     fn report(&mut self, revision: u64) {
         self.revision = revision;
         self.caller_reads = true;
-        self.reports.send_replace(Report { revision, files: self.files.clone() });
+        self.reports.send_replace(WatchReport { revision, files: self.files.clone() });
     }
 
     fn replace(&mut self, paths: Vec<PathBuf>) {
         let mut known: BTreeMap<_, _> = self.files.drain(..).map(|file| (file.path.clone(), file)).collect();
         let paths: BTreeSet<_> = paths.into_iter().collect();
         let added: BTreeSet<_> = paths.iter().filter(|path| !known.contains_key(*path)).cloned().collect();
-        let unseen = Observation { stamp: None, content: Content::ABSENT };
-        let file = |path: PathBuf| known.remove(&path).unwrap_or(Watched { path, revision: 0, seen: unseen });
+        let unseen = FileObservation { stamp: None, content: FileContent::ABSENT };
+        let file =
+            |path: PathBuf| known.remove(&path).unwrap_or(WatchedFile { path, revision: 0, seen: unseen });
         self.files = paths.into_iter().map(file).collect();
         self.arm(false);
         if added.iter().any(|path| is_fresh(path)) {
@@ -329,7 +330,7 @@ impl Worker {
         let next = self.revision + 1;
         let mut revision = self.revision;
         for file in self.files.iter_mut().filter(|file| added.contains(&file.path)) {
-            file.seen = Observation::make(&file.path);
+            file.seen = FileObservation::make(&file.path);
             if file.seen.stamp.is_some_and(|stamp| stamp.is_younger_than(since)) {
                 file.revision = next;
                 revision = next;
@@ -378,7 +379,7 @@ impl Worker {
 
 /// Whether the file was written so recently that another change would look the same from outside.
 fn is_fresh(path: &Path) -> bool {
-    Stamp::look(path).is_some_and(|stamp| stamp.is_younger_than(before(SystemTime::now(), TICK)))
+    FileStamp::look(path).is_some_and(|stamp| stamp.is_younger_than(before(SystemTime::now(), TICK)))
 }
 
 fn before(time: SystemTime, duration: Duration) -> SystemTime {
@@ -386,12 +387,12 @@ fn before(time: SystemTime, duration: Duration) -> SystemTime {
 }
 
 /// The directories that matter for the files, as far as they exist.
-fn directories<'a>(files: impl Iterator<Item = &'a Path>) -> BTreeMap<PathBuf, Identity> {
+fn directories<'a>(files: impl Iterator<Item = &'a Path>) -> BTreeMap<PathBuf, FileIdentity> {
     let mut directories = BTreeSet::new();
     for file in files {
         // A link that vanishes while it is read is seen by the directories before it.
         let _ = add_directories(file, &mut directories);
     }
-    let identified = |path: PathBuf| Identity::look(&path).map(|identity| (path, identity));
+    let identified = |path: PathBuf| FileIdentity::look(&path).map(|identity| (path, identity));
     directories.into_iter().filter_map(identified).collect()
 }

@@ -1,18 +1,18 @@
 //! Many changes of one text as few: each change costs a reading of the text, so that thousands one by one would hold
 //! the lock of writes for minutes.
 
-use crate::document::{Mapping, Path, Step, Value, edit::Change};
+use crate::document::{Mapping, NodePath, PathStep, Value, edit::DocumentChange};
 
 /// Up to this many changes are made one by one, each with the comments around it kept.
 const ONE_BY_ONE: usize = 32;
 
 /// The same changes, or where there are many, one for each top-level list that they are in: the smallest node that
 /// holds all of them says what it says after them. Comments inside that node are lost. `document` is what the text says.
-pub(super) fn condensed(changes: Vec<Change>, document: &Value) -> Vec<Change> {
+pub(super) fn condensed(changes: Vec<DocumentChange>, document: &Value) -> Vec<DocumentChange> {
     if changes.len() <= ONE_BY_ONE {
         return changes;
     }
-    let mut groups: Vec<(Option<Step>, Vec<Change>)> = Vec::new();
+    let mut groups: Vec<(Option<PathStep>, Vec<DocumentChange>)> = Vec::new();
     for change in changes {
         let first = change.path().steps().first().cloned();
         match groups.iter_mut().find(|(step, _)| *step == first) {
@@ -23,7 +23,7 @@ pub(super) fn condensed(changes: Vec<Change>, document: &Value) -> Vec<Change> {
     groups.into_iter().flat_map(|(_, group)| condensed_group(group, document)).collect()
 }
 
-fn condensed_group(changes: Vec<Change>, document: &Value) -> Vec<Change> {
+fn condensed_group(changes: Vec<DocumentChange>, document: &Value) -> Vec<DocumentChange> {
     if changes.len() <= ONE_BY_ONE {
         return changes;
     }
@@ -40,17 +40,17 @@ fn condensed_group(changes: Vec<Change>, document: &Value) -> Vec<Change> {
             return changes;
         }
     }
-    vec![Change::Set(at, node.value())]
+    vec![DocumentChange::Set(at, node.value())]
 }
 
 /// The smallest node that holds all that changes.
-fn holder(changes: &[Change]) -> Path {
-    let inside = |change: &Change| match change {
+fn holder(changes: &[DocumentChange]) -> NodePath {
+    let inside = |change: &DocumentChange| match change {
         // A list is itself what holds a new item.
-        Change::Push(list, _) => list.steps().to_vec(),
-        Change::Set(at, _) | Change::Remove(at) => at.parent().steps().to_vec(),
+        DocumentChange::Push(list, _) => list.steps().to_vec(),
+        DocumentChange::Set(at, _) | DocumentChange::Remove(at) => at.parent().steps().to_vec(),
     };
-    let mut common: Option<Vec<Step>> = None;
+    let mut common: Option<Vec<PathStep>> = None;
     for steps in changes.iter().map(inside) {
         let known = common.get_or_insert_with(|| steps.clone());
         let same = known.iter().zip(&steps).take_while(|(one, other)| one == other).count();
@@ -59,11 +59,11 @@ fn holder(changes: &[Change]) -> Path {
     common.unwrap_or_default().into_iter().collect()
 }
 
-fn step_into<'a>(value: &'a Value, step: &Step) -> Option<&'a Value> {
+fn step_into<'a>(value: &'a Value, step: &PathStep) -> Option<&'a Value> {
     match step {
-        Step::Key(key) => value.get(key),
-        Step::Index(index) => value.items().get(*index),
-        Step::Inside => None,
+        PathStep::Key(key) => value.get(key),
+        PathStep::Index(index) => value.items().get(*index),
+        PathStep::Inside => None,
     }
 }
 
@@ -92,27 +92,31 @@ impl Node {
     }
 
     /// Makes a change at the end of these steps; none if there is no place for it.
-    fn change(&mut self, steps: &[Step], change: &Change) -> Option<()> {
+    fn change(&mut self, steps: &[PathStep], change: &DocumentChange) -> Option<()> {
         if let Self::Shared(value) = self {
             *self = Self::of(value);
         }
         match (&mut *self, steps, change) {
-            (Self::Sequence(items), [], Change::Push(_, value)) => items.push(Self::Shared(value.clone())),
-            (Self::Shared(Value::Null), [], Change::Push(_, value)) => {
+            (Self::Sequence(items), [], DocumentChange::Push(_, value)) => {
+                items.push(Self::Shared(value.clone()))
+            }
+            (Self::Shared(Value::Null), [], DocumentChange::Push(_, value)) => {
                 *self = Self::Sequence(vec![Self::Shared(value.clone())]);
             }
-            (_, [], Change::Set(_, value)) => *self = Self::Shared(value.clone()),
-            (Self::Sequence(items), [Step::Index(index)], Change::Remove(_)) => {
+            (_, [], DocumentChange::Set(_, value)) => *self = Self::Shared(value.clone()),
+            (Self::Sequence(items), [PathStep::Index(index)], DocumentChange::Remove(_)) => {
                 if *index >= items.len() {
                     return None;
                 }
                 items.remove(*index);
             }
-            (Self::Sequence(items), [Step::Index(index), rest @ ..], _) => {
+            (Self::Sequence(items), [PathStep::Index(index), rest @ ..], _) => {
                 items.get_mut(*index)?.change(rest, change)?;
             }
-            (Self::Mapping(members), [Step::Key(key)], Change::Remove(_)) => drop(members.remove(key)?),
-            (Self::Mapping(members), [Step::Key(key), rest @ ..], _) => {
+            (Self::Mapping(members), [PathStep::Key(key)], DocumentChange::Remove(_)) => {
+                drop(members.remove(key)?)
+            }
+            (Self::Mapping(members), [PathStep::Key(key), rest @ ..], _) => {
                 let mut member = Self::of(members.get(key).unwrap_or(&Value::Null));
                 member.change(rest, change)?;
                 members.insert(key.clone(), member.value());
@@ -132,7 +136,7 @@ mod tests {
         "services:\n- name: a\n  host: a\n- name: b\n  host: b\nroutes:\n- name: r\n  hosts: [x]\n";
 
     /// What the text says after the changes, made one by one.
-    fn one_by_one(changes: &[Change]) -> Value {
+    fn one_by_one(changes: &[DocumentChange]) -> Value {
         let mut text = TEXT.to_owned();
         for change in changes {
             let document = read(&text, Dialect::Kong).unwrap().value;
@@ -143,22 +147,23 @@ mod tests {
 
     #[test]
     fn few_changes_stay_as_they_are() {
-        let changes = vec![Change::Remove(Path::root().key("services").index(0))];
+        let changes = vec![DocumentChange::Remove(NodePath::root().key("services").index(0))];
         assert_eq!(condensed(changes.clone(), &Value::Null), changes);
     }
 
     #[test]
     fn many_changes_are_one_and_lead_to_the_same() {
-        let services = Path::root().key("services");
-        let hosts = Path::root().key("routes").index(0).key("hosts");
+        let services = NodePath::root().key("services");
+        let hosts = NodePath::root().key("routes").index(0).key("hosts");
         let service =
             |n: usize| -> Value { serde_json::from_str(&format!("{{\"name\": \"n{n}\"}}")).unwrap() };
-        let mut changes: Vec<Change> = (0..40).map(|n| Change::Push(services.clone(), service(n))).collect();
-        changes.extend((0..40).map(|n| Change::Push(hosts.clone(), Value::from(format!("h{n}")))));
-        changes.extend((0..40).rev().map(|n| Change::Remove(hosts.index(n))));
-        changes.push(Change::Set(services.index(1).key("host"), "other".into()));
-        changes.push(Change::Remove(services.index(0).key("host")));
-        changes.push(Change::Remove(services.index(0)));
+        let mut changes: Vec<DocumentChange> =
+            (0..40).map(|n| DocumentChange::Push(services.clone(), service(n))).collect();
+        changes.extend((0..40).map(|n| DocumentChange::Push(hosts.clone(), Value::from(format!("h{n}")))));
+        changes.extend((0..40).rev().map(|n| DocumentChange::Remove(hosts.index(n))));
+        changes.push(DocumentChange::Set(services.index(1).key("host"), "other".into()));
+        changes.push(DocumentChange::Remove(services.index(0).key("host")));
+        changes.push(DocumentChange::Remove(services.index(0)));
         let document = read(TEXT, Dialect::Kong).unwrap().value;
         let few = condensed(changes.clone(), &document);
         let places: Vec<String> = few.iter().map(|change| change.path().to_string()).collect();
@@ -168,8 +173,8 @@ mod tests {
 
     #[test]
     fn what_has_no_place_is_left_to_the_editor() {
-        let nowhere = Path::root().key("services").index(9).key("x");
-        let changes: Vec<Change> = (0..40).map(|_| Change::Remove(nowhere.clone())).collect();
+        let nowhere = NodePath::root().key("services").index(9).key("x");
+        let changes: Vec<DocumentChange> = (0..40).map(|_| DocumentChange::Remove(nowhere.clone())).collect();
         assert_eq!(condensed(changes.clone(), &read(TEXT, Dialect::Kong).unwrap().value), changes);
     }
 }

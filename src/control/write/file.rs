@@ -20,7 +20,7 @@ use crate::{
 
 /// Why a text was not saved.
 #[derive(Debug)]
-pub(super) enum Unsaved {
+pub(super) enum SaveError {
     /// Somebody else has saved the file.
     Changed,
     /// It is not to be written here.
@@ -37,7 +37,7 @@ const TURN: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// Why not.
-pub(super) fn may_write(path: &Path) -> Result<(), Unsaved> {
+pub(super) fn may_write(path: &Path) -> Result<(), SaveError> {
     // A file that its owner has made read-only is meant to be.
     target(path).and_then(|target| may_be_opened(&target)).map_err(|error| unsaved(path, &error))
 }
@@ -56,7 +56,7 @@ fn may_be_opened(target: &Path) -> io::Result<()> {
 
 /// A new text beside its file, flushed; gone again if it is not put in the place of the old one.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct PreparedFile {
     path: PathBuf,
     target: PathBuf,
     beside: PathBuf,
@@ -69,38 +69,38 @@ pub(super) struct Prepared {
 ///
 /// # Errors
 /// The system refused it.
-pub(super) fn prepare(path: &Path, new: &[u8]) -> Result<Prepared, Unsaved> {
+pub(super) fn prepare(path: &Path, new: &[u8]) -> Result<PreparedFile, SaveError> {
     let failed = |error: io::Error| unsaved(path, &error);
     let target = target(path).map_err(failed)?;
     let (beside, folder) = (beside(&target), locked(&target).map_err(failed)?);
-    let prepared = Prepared { path: path.to_owned(), target, beside, text: new.to_owned(), folder };
+    let prepared = PreparedFile { path: path.to_owned(), target, beside, text: new.to_owned(), folder };
     prepared.save().map_err(failed)?;
     Ok(prepared)
 }
 
-impl Prepared {
+impl PreparedFile {
     /// Puts the text in the place of `old`. A link stays, and what it leads to is replaced; owner and permissions stay.
     ///
     /// # Errors
     /// Somebody else has saved the file, or the system refused it.
-    pub(super) fn replace(self, old: &[u8]) -> Result<(), Unsaved> {
+    pub(super) fn replace(self, old: &[u8]) -> Result<(), SaveError> {
         let failed = |error: io::Error| match error.kind() {
             // What is being written is looked at again.
-            ErrorKind::NotFound | ErrorKind::WouldBlock => Unsaved::Changed,
+            ErrorKind::NotFound | ErrorKind::WouldBlock => SaveError::Changed,
             _ => unsaved(&self.path, &error),
         };
         // A link may lead elsewhere by now.
         let is_there = target(&self.path).map_err(failed)? == self.target;
         let read = |path| FileReader::default().expecting(Arc::new(old.to_owned())).read(path, MOST_BYTES);
         if !is_there || read(&self.target).map_err(failed)? != old {
-            return Err(Unsaved::Changed);
+            return Err(SaveError::Changed);
         }
         if self.exchange().map_err(failed)? {
             let replaced = read(&self.beside);
             if replaced.as_ref().ok().is_none_or(|it| it != old) {
                 let newest = replaced.as_ref().map_or(old, |it| it);
                 self.give_back(newest.to_owned()).map_err(failed)?;
-                return Err(replaced.map_or_else(failed, |_| Unsaved::Changed));
+                return Err(replaced.map_or_else(failed, |_| SaveError::Changed));
             }
         } else {
             fs::rename(&self.beside, &self.target).map_err(failed)?;
@@ -164,7 +164,7 @@ impl Prepared {
     }
 }
 
-impl Drop for Prepared {
+impl Drop for PreparedFile {
     fn drop(&mut self) {
         // It may have been renamed, or not even have been made.
         let _ = fs::remove_file(&self.beside);
@@ -231,14 +231,14 @@ fn beside(target: &Path) -> PathBuf {
 }
 
 /// What an error means for whoever wants to write.
-fn unsaved(path: &Path, error: &io::Error) -> Unsaved {
+fn unsaved(path: &Path, error: &io::Error) -> SaveError {
     let why = format!("{} cannot be written: {error}", path.display());
     match error.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Unsaved::ReadOnly(why),
-        ErrorKind::ResourceBusy => Unsaved::ReadOnly(format!(
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => SaveError::ReadOnly(why),
+        ErrorKind::ResourceBusy => SaveError::ReadOnly(format!(
             "{why}; a file that is mounted by itself cannot be replaced, so mount the folder that it is in"
         )),
-        _ => Unsaved::Failed(why),
+        _ => SaveError::Failed(why),
     }
 }
 
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
-        assert!(matches!(prepare(&link, b"newer").unwrap().replace(b"old"), Err(Unsaved::Changed)));
+        assert!(matches!(prepare(&link, b"newer").unwrap().replace(b"old"), Err(SaveError::Changed)));
         drop(prepare(&link, b"newest").unwrap());
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.join("real")).unwrap().count(), 1);
@@ -304,7 +304,7 @@ mod tests {
                         let old = fs::read(&file).unwrap();
                         match prepare(&file, &[&*old, b"x"].concat()).unwrap().replace(&old) {
                             Ok(()) => made += 1,
-                            Err(why) => assert!(matches!(why, Unsaved::Changed), "{why:?}"),
+                            Err(why) => assert!(matches!(why, SaveError::Changed), "{why:?}"),
                         }
                     }
                 });
@@ -345,7 +345,7 @@ mod tests {
                 while rounds.load(Ordering::SeqCst) < usize::MAX / 2 {
                     let old = fs::read(&file).unwrap();
                     match prepare(&file, &[&*old, b"ours "].concat()).unwrap().replace(&old) {
-                        Ok(()) | Err(Unsaved::Changed) => rounds.fetch_add(1, Ordering::SeqCst),
+                        Ok(()) | Err(SaveError::Changed) => rounds.fetch_add(1, Ordering::SeqCst),
                         Err(why) => panic!("{why:?}"),
                     };
                 }

@@ -14,37 +14,37 @@ use std::sync::Arc;
 
 use super::{
     Control,
-    current::{Place, State, unfinished_report},
+    current::{LoadHistory, Place, unfinished_report},
     load::Reconciled,
-    reading::Reading,
+    reading::ReadOptions,
 };
 use crate::{
-    config::{self, Format},
-    diag::{Report, Source},
+    config::{self, DeclarativeFormat},
+    diag::{DiagnosticReport, SourceFile},
     document::{
-        Known, Layout, Path, Value,
-        edit::{Change, edit},
+        KnownText, NodePath, TextLayout, Value,
+        edit::{DocumentChange, edit},
     },
     entity::Entities,
     file_read::FileReader,
-    snapshot::{Compiled, Compiler, Snapshot},
+    snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
 };
 use condense::condensed;
-use file::{Prepared, Unsaved};
+use file::{PreparedFile, SaveError};
 use variables::escaped;
-use verify::Difference;
+use verify::WriteDeviation;
 
 /// What a write does to the text, and what the text declares afterwards.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub struct WritePlan {
     /// The changes, one after the other.
-    pub changes: Vec<Change>,
+    pub changes: Vec<DocumentChange>,
     /// Coarser changes that do the same, where the first ones do not lead there.
-    pub instead: Option<Vec<Change>>,
+    pub instead: Option<Vec<DocumentChange>>,
     /// The entity that is created or changed.
-    pub wanted: Option<Wanted>,
+    pub wanted: Option<WantedEntity>,
     /// Where it stood, with all that is nested in it, if it is to stand elsewhere.
-    pub from: Option<Path>,
+    pub from: Option<NodePath>,
     /// How many entities come with it, nested in it.
     pub nested: usize,
     /// The collections and ids of the entities that go.
@@ -53,18 +53,18 @@ pub struct Plan {
 
 /// An entity as it shall be.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct WantedEntity {
     /// Its collection.
     pub collection: &'static str,
     /// Where it stands afterwards.
-    pub at: Path,
+    pub at: NodePath,
     /// Its record; one without an id gets the one that its text gives it.
     pub record: Value,
 }
 
 /// A write that was made.
 #[derive(Debug)]
-pub struct Written {
+pub struct CompletedWrite {
     /// What is current now.
     pub snapshot: Arc<Snapshot>,
     /// The record of the entity that was created or changed.
@@ -81,7 +81,7 @@ pub enum WriteError<E> {
     /// The system could not save it.
     Unsaved(String),
     /// The configuration could not be used afterwards; the place is that of the entity.
-    Invalid(Report, Option<Path>),
+    Invalid(DiagnosticReport, Option<NodePath>),
     /// The text has no room for it, or cannot be read any more.
     Conflict(String),
     /// A file is being written; why that matters, and what to do.
@@ -104,8 +104,8 @@ impl Control {
     /// It could not be made, and nothing has changed.
     pub fn write<E>(
         &self,
-        decide: impl Fn(&Entities, &Value) -> Result<Plan, E>,
-    ) -> Result<Written, WriteError<E>> {
+        decide: impl Fn(&Entities, &Value) -> Result<WritePlan, E>,
+    ) -> Result<CompletedWrite, WriteError<E>> {
         let mut compiler = self.turn();
         for _ in 0..ATTEMPTS {
             match self.reconcile_for_write(&mut compiler) {
@@ -126,12 +126,13 @@ impl Control {
                 return Err(WriteError::ReadOnly(several(&source.name)));
             }
             // The text is that of what is current.
-            let said = Said::by(&before, &source.text).map_or_else(|| Said::read(&source.text, format), Ok);
+            let said = ParsedText::by(&before, &source.text)
+                .map_or_else(|| ParsedText::read(&source.text, format), Ok);
             let said = said.map_err(WriteError::Conflict)?;
             let plan = decide(&before.entities, &said.document).map_err(WriteError::Refused)?;
             if plan.changes.is_empty() && plan.gone.is_empty() {
                 let record = plan.wanted.map(|wanted| wanted.record);
-                return Ok(Written { snapshot: before, record });
+                return Ok(CompletedWrite { snapshot: before, record });
             }
             // What replaced the file in memory is edited in memory.
             let file = self.file().filter(|_| state.over.is_none());
@@ -140,7 +141,7 @@ impl Control {
                 continue;
             }
             let reader = self.reader();
-            let mut attempt = Attempt {
+            let mut attempt = WriteAttempt {
                 reader: &reader,
                 compiler: &mut compiler,
                 source: &source,
@@ -155,7 +156,7 @@ impl Control {
             if let Some(unfinished) = reader.unfinished() {
                 return Err(WriteError::Unfinished(unfinished_report(&unfinished).summary()));
             }
-            let Made { source: new, compiled, prepared, at } = made?;
+            let PreparedWrite { source: new, compiled, prepared, at } = made?;
             if let Err(why) = prepared.map_or(Ok(()), |it| it?.replace(source.text.as_bytes())) {
                 why.ends()?;
                 continue;
@@ -168,7 +169,7 @@ impl Control {
                 let all = &loaded.snapshot.entities.records;
                 all.iter().find(|it| it.at == at).map(|it| it.value.clone())
             });
-            return Ok(Written { snapshot: loaded.snapshot, record });
+            return Ok(CompletedWrite { snapshot: loaded.snapshot, record });
         }
         Err(WriteError::Conflict("somebody else goes on saving the file".to_owned()))
     }
@@ -176,20 +177,20 @@ impl Control {
     /// Why no write can be saved, as far as that can be told before one is made.
     #[must_use]
     pub fn why_read_only(&self) -> Option<String> {
-        let State { text, over, .. } = self.state();
+        let LoadHistory { text, over, .. } = self.state();
         if let Some(text) = text.filter(|it| !it.parts.is_empty()) {
             return Some(several(&text.name));
         }
         let file = self.file().filter(|_| over.is_none())?;
         match file::may_write(file) {
-            Err(Unsaved::ReadOnly(why)) => Some(why),
+            Err(SaveError::ReadOnly(why)) => Some(why),
             // What else there is to say, the write says.
             _ => None,
         }
     }
 }
 
-impl Unsaved {
+impl SaveError {
     /// Whether that ends a write: what somebody else has saved is what it begins again with.
     fn ends<E>(self) -> Result<(), WriteError<E>> {
         match self {
@@ -202,53 +203,53 @@ impl Unsaved {
 
 /// What a text says, and where, if that is known.
 #[derive(Clone)]
-struct Said {
+struct ParsedText {
     document: Value,
-    layout: Option<Arc<Layout>>,
+    layout: Option<Arc<TextLayout>>,
 }
 
-impl Said {
+impl ParsedText {
     /// What the `text` says that this was made from, if it says so itself.
     fn by(snapshot: &Snapshot, text: &str) -> Option<Self> {
         let origin = Some(&snapshot.origin).filter(|it| it.is_verbatim)?;
         // Who loads a file does not note it.
-        let layout = origin.layout.clone().or_else(|| Layout::of(text).map(Arc::new));
+        let layout = origin.layout.clone().or_else(|| TextLayout::of(text).map(Arc::new));
         Some(Self { document: origin.document.clone(), layout })
     }
 
-    fn read(text: &str, format: Format) -> Result<Self, String> {
+    fn read(text: &str, format: DeclarativeFormat) -> Result<Self, String> {
         let document = config::written(text, format).map_err(|error| error.message)?;
         Ok(Self { document, layout: None })
     }
 }
 
 /// A write on its way from a plan to a text that can be saved.
-struct Attempt<'a> {
+struct WriteAttempt<'a> {
     reader: &'a FileReader,
-    compiler: &'a mut Compiler,
-    source: &'a Arc<Source>,
-    format: Format,
+    compiler: &'a mut SnapshotCompiler,
+    source: &'a Arc<SourceFile>,
+    format: DeclarativeFormat,
     /// Where the text is saved, if it comes from a file.
     file: Option<&'a std::path::Path>,
-    said: &'a Said,
+    said: &'a ParsedText,
     /// What is known of the text before the write.
-    known: Option<Known<'a>>,
-    plan: &'a Plan,
+    known: Option<KnownText<'a>>,
+    plan: &'a WritePlan,
     before: &'a Snapshot,
 }
 
 /// A write that only has to be saved.
-struct Made {
-    source: Arc<Source>,
-    compiled: Compiled,
+struct PreparedWrite {
+    source: Arc<SourceFile>,
+    compiled: CompiledSnapshot,
     /// The text beside its file, or why it is not there.
-    prepared: Option<Result<Prepared, Unsaved>>,
+    prepared: Option<Result<PreparedFile, SaveError>>,
     /// Where the entity stands.
-    at: Option<Path>,
+    at: Option<NodePath>,
 }
 
-impl Attempt<'_> {
-    fn make<E>(&mut self) -> Result<Made, WriteError<E>> {
+impl WriteAttempt<'_> {
+    fn make<E>(&mut self) -> Result<PreparedWrite, WriteError<E>> {
         let mut why = WriteError::Conflict(String::new());
         for changes in [Some(&self.plan.changes), self.plan.instead.as_ref()].into_iter().flatten() {
             match self.change(changes) {
@@ -261,63 +262,67 @@ impl Attempt<'_> {
         Err(why)
     }
 
-    fn change<E>(&mut self, changes: &[Change]) -> Result<Made, WriteError<E>> {
+    fn change<E>(&mut self, changes: &[DocumentChange]) -> Result<PreparedWrite, WriteError<E>> {
         let no_place = |why: String| WriteError::Conflict(format!("the text has no place for it: {why}"));
         let mut text = self.source.text.clone();
         let mut said = Some(self.said.clone());
         let mut todo = match self.format {
-            Format::Environment => escaped(changes, &self.said.document),
-            Format::Kong | Format::Deck => changes.to_vec(),
+            DeclarativeFormat::Environment => escaped(changes, &self.said.document),
+            DeclarativeFormat::Kong | DeclarativeFormat::Deck => changes.to_vec(),
         };
         todo = condensed(todo, &self.said.document);
         for _ in 0..ROUNDS {
             for change in todo.drain(..) {
-                let Said { document, layout } = match said.take() {
+                let ParsedText { document, layout } = match said.take() {
                     Some(said) => said,
                     None => self.said_by(&text).map_err(no_place)?,
                 };
                 text = edit(&text, &document, layout, &change).map_err(|why| no_place(why.to_string()))?;
             }
-            let new = Source::new(self.source.name.clone(), text.clone());
+            let new = SourceFile::new(self.source.name.clone(), text.clone());
             let at = self.plan.wanted.as_ref().map(|wanted| wanted.at.clone());
             let (compiled, prepared) = self.compile(&new);
             let compiled = compiled.map_err(|report| WriteError::Invalid(report, at.clone()))?;
             match verify::verify(&self.before.entities, &compiled.snapshot.entities, self.plan) {
-                Ok(()) => return Ok(Made { source: new, compiled, prepared, at }),
-                Err(Difference::Ids(ids)) => {
-                    let fix = |(at, id): (Path, String)| Change::Set(at.key("id"), Value::from(id));
+                Ok(()) => return Ok(PreparedWrite { source: new, compiled, prepared, at }),
+                Err(WriteDeviation::Ids(ids)) => {
+                    let fix =
+                        |(at, id): (NodePath, String)| DocumentChange::Set(at.key("id"), Value::from(id));
                     todo = ids.into_iter().map(fix).collect();
                     if let Ok(read) = self.said_by(&text) {
                         todo = condensed(todo, &read.document);
                         said = Some(read);
                     }
                 }
-                Err(Difference::Other(why)) => return Err(WriteError::Conflict(why)),
+                Err(WriteDeviation::Other(why)) => return Err(WriteError::Conflict(why)),
             }
         }
         Err(WriteError::Conflict("ids would not stay as they are".to_owned()))
     }
 
     /// What the text says after the first of several changes.
-    fn said_by(&self, text: &str) -> Result<Said, String> {
+    fn said_by(&self, text: &str) -> Result<ParsedText, String> {
         match self.known.and_then(|it| config::read_changed(text, self.format, it)) {
-            Some((document, layout)) => Ok(Said { document: document.value, layout: Some(Arc::new(layout)) }),
-            None => Said::read(text, self.format),
+            Some((document, layout)) => {
+                Ok(ParsedText { document: document.value, layout: Some(Arc::new(layout)) })
+            }
+            None => ParsedText::read(text, self.format),
         }
     }
 
     /// Compiles the text, and puts it beside its file meanwhile: a disk takes its time.
     fn compile(
         &mut self,
-        new: &Arc<Source>,
-    ) -> (Result<Compiled, Report>, Option<Result<Prepared, Unsaved>>) {
+        new: &Arc<SourceFile>,
+    ) -> (Result<CompiledSnapshot, DiagnosticReport>, Option<Result<PreparedFile, SaveError>>) {
         let Self { reader, compiler, file, format, before, known, .. } = self;
-        let reading = Reading { format: *format, before, advise: false, layout: true, known: *known, reader };
+        let reading =
+            ReadOptions { format: *format, before, advise: false, layout: true, known: *known, reader };
         std::thread::scope(|scope| {
             let prepare = |file| scope.spawn(move || file::prepare(file, new.text.as_bytes()));
             let prepared = file.map(prepare);
             let compiled = reading.compile(compiler, new);
-            let stopped = || Err(Unsaved::Failed("writing stopped half-way".to_owned()));
+            let stopped = || Err(SaveError::Failed("writing stopped half-way".to_owned()));
             (compiled, prepared.map(|it| it.join().unwrap_or_else(|_| stopped())))
         })
     }

@@ -4,23 +4,23 @@ use std::collections::HashSet;
 
 use crate::{
     config,
-    document::{Mapping, Text, Value, edit::Change},
+    document::{Mapping, SharedText, Value, edit::DocumentChange},
 };
 
 /// The same changes as a text has to say them in which variables are substituted; `document` is what it says now.
-pub(super) fn escaped(changes: &[Change], document: &Value) -> Vec<Change> {
+pub(super) fn escaped(changes: &[DocumentChange], document: &Value) -> Vec<DocumentChange> {
     let mut variables = HashSet::new();
     collect(document, &mut variables);
-    let change = |change: &Change| match change {
-        Change::Set(at, value) => Change::Set(at.clone(), written(value, &variables)),
-        Change::Push(at, value) => Change::Push(at.clone(), written(value, &variables)),
-        Change::Remove(at) => Change::Remove(at.clone()),
+    let change = |change: &DocumentChange| match change {
+        DocumentChange::Set(at, value) => DocumentChange::Set(at.clone(), written(value, &variables)),
+        DocumentChange::Push(at, value) => DocumentChange::Push(at.clone(), written(value, &variables)),
+        DocumentChange::Remove(at) => DocumentChange::Remove(at.clone()),
     };
     changes.iter().map(change).collect()
 }
 
 /// The texts that stand for variables.
-fn collect<'a>(value: &'a Value, found: &mut HashSet<&'a Text>) {
+fn collect<'a>(value: &'a Value, found: &mut HashSet<&'a SharedText>) {
     match value {
         Value::String(text) if config::is_substituted(text) => drop(found.insert(text)),
         Value::Sequence(items) => items.iter().for_each(|item| collect(item, found)),
@@ -29,7 +29,7 @@ fn collect<'a>(value: &'a Value, found: &mut HashSet<&'a Text>) {
     }
 }
 
-fn written(value: &Value, variables: &HashSet<&Text>) -> Value {
+fn written(value: &Value, variables: &HashSet<&SharedText>) -> Value {
     match value {
         // A part of the file that moves; what is like it and means itself is refused when the result is read.
         Value::String(text) if variables.contains(text) => value.clone(),
@@ -39,7 +39,7 @@ fn written(value: &Value, variables: &HashSet<&Text>) -> Value {
         }
         Value::Mapping(mapping) => mapping
             .iter()
-            .map(|(key, value)| (Text::from(key), written(value, variables)))
+            .map(|(key, value)| (SharedText::from(key), written(value, variables)))
             .collect::<Mapping>()
             .into(),
         other => other.clone(),

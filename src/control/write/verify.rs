@@ -5,31 +5,32 @@ use std::{cell::OnceCell, collections::HashSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Plan;
+use super::WritePlan;
 use crate::{
-    document::{Path, Step, Value, edit::Change},
-    entity::{Entities, Record, says_the_same},
+    document::{NodePath, PathStep, Value, edit::DocumentChange},
+    entity::{Entities, EntityRecord, says_the_same},
 };
 
 /// What is not as it should be.
 #[derive(Debug)]
-pub(super) enum Difference {
+pub(super) enum WriteDeviation {
     /// These entities need their ids written out, to keep them.
-    Ids(Vec<(Path, String)>),
+    Ids(Vec<(NodePath, String)>),
     /// Something else.
     Other(String),
 }
 
 /// Compares what was declared, and what is, with what a plan wants.
-pub(super) fn verify(before: &Entities, after: &Entities, plan: &Plan) -> Result<(), Difference> {
+pub(super) fn verify(before: &Entities, after: &Entities, plan: &WritePlan) -> Result<(), WriteDeviation> {
     // What stands in memory where it stood before says what it said.
-    let address = |it: &Record| it.value.address();
+    let address = |it: &EntityRecord| it.value.address();
     let old: FxHashSet<usize> = before.records.iter().filter_map(address).collect();
     let kept: FxHashSet<usize> =
         after.records.iter().filter_map(address).filter(|it| old.contains(it)).collect();
-    let is_kept = |it: &Record| address(it).is_some_and(|it| kept.contains(&it));
+    let is_kept = |it: &EntityRecord| address(it).is_some_and(|it| kept.contains(&it));
     let new = after.records.iter().filter(|it| !is_kept(it));
-    let by_id: FxHashMap<(&str, &str), &Record> = new.map(|it| ((it.collection(), it.id()), it)).collect();
+    let by_id: FxHashMap<(&str, &str), &EntityRecord> =
+        new.map(|it| ((it.collection(), it.id()), it)).collect();
     let places = OnceCell::new();
     let by_place =
         || places.get_or_init(|| after.records.iter().map(|it| (&it.at, it)).collect::<FxHashMap<_, _>>());
@@ -77,7 +78,7 @@ pub(super) fn verify(before: &Entities, after: &Entities, plan: &Plan) -> Result
     }
     // Who refers to an entity changes with its id, and back again.
     if !ids.is_empty() {
-        return Err(Difference::Ids(ids));
+        return Err(WriteDeviation::Ids(ids));
     }
     if let Some(why) = changed {
         return Err(other(&why));
@@ -88,8 +89,8 @@ pub(super) fn verify(before: &Entities, after: &Entities, plan: &Plan) -> Result
     Ok(())
 }
 
-fn other(why: &str) -> Difference {
-    Difference::Other(format!("the text has no place for it: {why}"))
+fn other(why: &str) -> WriteDeviation {
+    WriteDeviation::Other(format!("the text has no place for it: {why}"))
 }
 
 fn id(record: &Value) -> &str {
@@ -120,7 +121,7 @@ fn fits(wanted: &Value, record: &Value) -> bool {
 }
 
 /// Where a node stands after the changes.
-fn moved(at: &Path, plan: &Plan) -> Path {
+fn moved(at: &NodePath, plan: &WritePlan) -> NodePath {
     let mut steps = at.steps().to_vec();
     if let Some((from, wanted)) = plan.from.as_ref().zip(plan.wanted.as_ref())
         && let Some(inside) = steps.strip_prefix(from.steps())
@@ -128,13 +129,13 @@ fn moved(at: &Path, plan: &Plan) -> Path {
         steps = [wanted.at.steps(), inside].concat();
     }
     for change in &plan.changes {
-        let Change::Remove(removed) = change else { continue };
-        let Some((Step::Index(gone), list)) = removed.steps().split_last() else { continue };
-        if let Some(Step::Index(n)) = steps.get(list.len())
+        let DocumentChange::Remove(removed) = change else { continue };
+        let Some((PathStep::Index(gone), list)) = removed.steps().split_last() else { continue };
+        if let Some(PathStep::Index(n)) = steps.get(list.len())
             && steps.starts_with(list)
             && n > gone
         {
-            steps[list.len()] = Step::Index(n - 1);
+            steps[list.len()] = PathStep::Index(n - 1);
         }
     }
     steps.into_iter().collect()
@@ -142,13 +143,14 @@ fn moved(at: &Path, plan: &Plan) -> Path {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Wanted, *};
+    use super::{super::WantedEntity, *};
 
     #[test]
     fn what_stands_behind_a_removed_item_moves_up() {
-        let at = |n| Path::root().key("services").index(n).key("routes").index(0);
-        let gone = |n| Change::Remove(Path::root().key("services").index(n));
-        let plan = |changes: &[Change]| Plan { changes: changes.to_vec(), ..Plan::default() };
+        let at = |n| NodePath::root().key("services").index(n).key("routes").index(0);
+        let gone = |n| DocumentChange::Remove(NodePath::root().key("services").index(n));
+        let plan =
+            |changes: &[DocumentChange]| WritePlan { changes: changes.to_vec(), ..WritePlan::default() };
         assert_eq!(moved(&at(3), &plan(&[gone(1)])), at(2));
         assert_eq!(moved(&at(3), &plan(&[gone(4), gone(1), gone(0)])), at(1));
         assert_eq!(moved(&at(1), &plan(&[gone(2)])), at(1));
@@ -156,15 +158,15 @@ mod tests {
 
     #[test]
     fn what_is_inside_an_entity_moves_with_it() {
-        let route = |service, n| Path::root().key("services").index(service).key("routes").index(n);
-        let wanted = Wanted { collection: "routes", at: route(1, 4), record: Value::Null };
-        let plan = Plan {
-            changes: vec![Change::Remove(route(0, 2))],
+        let route = |service, n| NodePath::root().key("services").index(service).key("routes").index(n);
+        let wanted = WantedEntity { collection: "routes", at: route(1, 4), record: Value::Null };
+        let plan = WritePlan {
+            changes: vec![DocumentChange::Remove(route(0, 2))],
             wanted: Some(wanted),
             from: Some(route(0, 2)),
-            ..Plan::default()
+            ..WritePlan::default()
         };
-        let plugin = |at: Path| at.key("plugins").index(0);
+        let plugin = |at: NodePath| at.key("plugins").index(0);
         assert_eq!(moved(&plugin(route(0, 2)), &plan), plugin(route(1, 4)));
         assert_eq!(moved(&plugin(route(0, 3)), &plan), plugin(route(0, 2)));
         assert_eq!(moved(&plugin(route(0, 1)), &plan), plugin(route(0, 1)));

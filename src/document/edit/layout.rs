@@ -5,19 +5,19 @@ use std::{collections::HashSet, ops::Range};
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::super::yaml;
-use crate::document::{Covered, Step, Text};
+use crate::document::{MaskedText, PathStep, SharedText};
 
 /// Where the nodes of one text stand.
 #[derive(Debug, PartialEq)]
-pub struct Layout {
-    pub(super) root: Node,
+pub struct TextLayout {
+    pub(super) root: LayoutNode,
     /// Whether there is a node that aliases could repeat.
     pub(super) has_anchors: bool,
 }
 
 /// A node of the text.
 #[derive(Debug, PartialEq)]
-pub(super) struct Node {
+pub(super) struct LayoutNode {
     /// Just behind the `:`, `-`, `,` or bracket before it; its anchor and tag stand from here on.
     pub(super) lead: usize,
     /// Where its content begins.
@@ -26,52 +26,55 @@ pub(super) struct Node {
     pub(super) end: usize,
     /// The number of its anchor; 0 for none.
     pub(super) anchor: usize,
-    pub(super) shape: Shape,
+    pub(super) shape: LayoutShape,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Shape {
+pub(super) enum LayoutShape {
     Scalar,
     /// It stands for the node with this anchor.
     Alias(usize),
     Sequence {
         flow: bool,
-        items: Vec<Node>,
+        items: Vec<LayoutNode>,
     },
     Mapping {
         flow: bool,
-        entries: Vec<Entry>,
+        entries: Vec<LayoutEntry>,
     },
 }
 
 /// A key and its value.
 #[derive(Debug, PartialEq)]
-pub(super) struct Entry {
+pub(super) struct LayoutEntry {
     pub(super) key: Range<usize>,
-    pub(super) name: Text,
-    pub(super) value: Node,
+    pub(super) name: SharedText,
+    pub(super) value: LayoutNode,
 }
 
-impl Node {
+impl LayoutNode {
     /// Whether it stands between brackets.
     pub(super) const fn is_flow(&self) -> bool {
-        matches!(self.shape, Shape::Sequence { flow: true, .. } | Shape::Mapping { flow: true, .. })
+        matches!(
+            self.shape,
+            LayoutShape::Sequence { flow: true, .. } | LayoutShape::Mapping { flow: true, .. }
+        )
     }
 
     /// Whether it is a list or a mapping of nothing.
     pub(super) const fn is_empty(&self) -> bool {
         match &self.shape {
-            Shape::Sequence { items, .. } => items.is_empty(),
-            Shape::Mapping { entries, .. } => entries.is_empty(),
-            Shape::Scalar | Shape::Alias(_) => false,
+            LayoutShape::Sequence { items, .. } => items.is_empty(),
+            LayoutShape::Mapping { entries, .. } => entries.is_empty(),
+            LayoutShape::Scalar | LayoutShape::Alias(_) => false,
         }
     }
 
     /// The child that a step leads to; of equal keys the last one, which counts.
-    pub(super) fn child(&self, step: &Step) -> Option<&Self> {
+    pub(super) fn child(&self, step: &PathStep) -> Option<&Self> {
         match (&self.shape, step) {
-            (Shape::Sequence { items, .. }, Step::Index(n)) => items.get(*n),
-            (Shape::Mapping { entries, .. }, Step::Key(key)) => {
+            (LayoutShape::Sequence { items, .. }, PathStep::Index(n)) => items.get(*n),
+            (LayoutShape::Mapping { entries, .. }, PathStep::Key(key)) => {
                 entries.iter().rfind(|entry| entry.name == *key).map(|entry| &entry.value)
             }
             _ => None,
@@ -79,34 +82,38 @@ impl Node {
     }
 
     /// Calls `visit` with this node and every one below it, and the steps that lead there.
-    pub(super) fn each<'a>(&'a self, steps: &mut Vec<Step>, visit: &mut dyn FnMut(&'a Self, &[Step])) {
+    pub(super) fn each<'a>(
+        &'a self,
+        steps: &mut Vec<PathStep>,
+        visit: &mut dyn FnMut(&'a Self, &[PathStep]),
+    ) {
         visit(self, steps);
-        let mut below = |step: Step, child: &'a Self, steps: &mut Vec<Step>| {
+        let mut below = |step: PathStep, child: &'a Self, steps: &mut Vec<PathStep>| {
             steps.push(step);
             child.each(steps, visit);
             steps.pop();
         };
         match &self.shape {
-            Shape::Sequence { items, .. } => {
+            LayoutShape::Sequence { items, .. } => {
                 for (n, item) in items.iter().enumerate() {
-                    below(Step::Index(n), item, steps);
+                    below(PathStep::Index(n), item, steps);
                 }
             }
-            Shape::Mapping { entries, .. } => {
+            LayoutShape::Mapping { entries, .. } => {
                 for entry in entries {
-                    below(Step::Key(entry.name.clone()), &entry.value, steps);
+                    below(PathStep::Key(entry.name.clone()), &entry.value, steps);
                 }
             }
-            Shape::Scalar | Shape::Alias(_) => (),
+            LayoutShape::Scalar | LayoutShape::Alias(_) => (),
         }
     }
 }
 
 /// Reads the layout of the first document of a text that is known to be one, but for what decK puts into it.
-pub(super) fn read(text: &str) -> Option<Layout> {
-    let covered = Covered::new(text);
+pub(super) fn read(text: &str) -> Option<TextLayout> {
+    let covered = MaskedText::new(text);
     let text = covered.text();
-    let mut draft = Draft::new(text);
+    let mut draft = LayoutDraft::new(text);
     let start = draft.start;
     for item in Parser::new_from_str_with_options(&text[start..], yaml::reading()) {
         let (event, span) = item.ok()?;
@@ -117,32 +124,32 @@ pub(super) fn read(text: &str) -> Option<Layout> {
     }
     if draft.root.is_none() && !draft.is_broken {
         let end = text.len();
-        draft.root = Some(Node { lead: end, start: end, end, anchor: 0, shape: Shape::Scalar });
+        draft.root = Some(LayoutNode { lead: end, start: end, end, anchor: 0, shape: LayoutShape::Scalar });
     }
     draft.finish()
 }
 
 /// A layout that is being read.
-pub(in crate::document) struct Draft<'a> {
+pub(in crate::document) struct LayoutDraft<'a> {
     text: &'a str,
     start: usize,
     /// What comes before this has been read.
     cursor: usize,
-    open: Vec<Open>,
-    root: Option<Node>,
+    open: Vec<OpenCollection>,
+    root: Option<LayoutNode>,
     /// Names of keys: thousands of mappings share one text for each.
-    names: HashSet<Text>,
+    names: HashSet<SharedText>,
     /// Whether events came that make no document.
     is_broken: bool,
     has_anchors: bool,
 }
 
-struct Open {
-    node: Node,
-    key: Option<(Range<usize>, Text)>,
+struct OpenCollection {
+    node: LayoutNode,
+    key: Option<(Range<usize>, SharedText)>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> LayoutDraft<'a> {
     pub(in crate::document) fn new(text: &'a str) -> Self {
         let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let (open, names) = (Vec::new(), HashSet::new());
@@ -150,9 +157,9 @@ impl<'a> Draft<'a> {
     }
 
     /// The layout, once the document has ended; none if there was no node.
-    pub(in crate::document) fn finish(self) -> Option<Layout> {
+    pub(in crate::document) fn finish(self) -> Option<TextLayout> {
         let root = self.root.filter(|_| !self.is_broken)?;
-        Some(Layout { root, has_anchors: self.has_anchors })
+        Some(TextLayout { root, has_anchors: self.has_anchors })
     }
 
     /// Takes one event.
@@ -176,29 +183,29 @@ impl<'a> Draft<'a> {
             Event::Alias(id) => {
                 if self.awaits_key() {
                     // Its name would have to be looked up; no key of ours is written like that.
-                    self.key(range, Text::default());
+                    self.key(range, SharedText::default());
                 } else {
                     let lead = self.lead();
-                    let node = Node {
+                    let node = LayoutNode {
                         lead,
                         start: range.start,
                         end: range.end,
                         anchor: 0,
-                        shape: Shape::Alias(*id),
+                        shape: LayoutShape::Alias(*id),
                     };
                     self.add(node);
                 }
             }
             Event::SequenceStart(style, anchor, _) => {
-                let shape = Shape::Sequence { flow: is_flow(*style), items: Vec::new() };
+                let shape = LayoutShape::Sequence { flow: is_flow(*style), items: Vec::new() };
                 self.begin(range, *anchor, shape);
             }
             Event::MappingStart(style, anchor, _) => {
-                let shape = Shape::Mapping { flow: is_flow(*style), entries: Vec::new() };
+                let shape = LayoutShape::Mapping { flow: is_flow(*style), entries: Vec::new() };
                 self.begin(range, *anchor, shape);
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let Open { mut node, .. } = self.open.pop()?;
+                let OpenCollection { mut node, .. } = self.open.pop()?;
                 node.end = if node.is_flow() { range.end } else { self.cursor };
                 self.add(node);
             }
@@ -209,26 +216,26 @@ impl<'a> Draft<'a> {
 
     fn awaits_key(&self) -> bool {
         let open = self.open.last();
-        open.is_some_and(|open| open.key.is_none() && matches!(open.node.shape, Shape::Mapping { .. }))
+        open.is_some_and(|open| open.key.is_none() && matches!(open.node.shape, LayoutShape::Mapping { .. }))
     }
 
-    fn name(&mut self, text: &str) -> Text {
+    fn name(&mut self, text: &str) -> SharedText {
         if let Some(known) = self.names.get(text) {
             return known.clone();
         }
-        let new = Text::from(text);
+        let new = SharedText::from(text);
         self.names.insert(new.clone());
         new
     }
 
-    fn key(&mut self, range: Range<usize>, name: Text) {
+    fn key(&mut self, range: Range<usize>, name: SharedText) {
         self.cursor = range.end;
         if let Some(open) = self.open.last_mut() {
             open.key = Some((range, name));
         }
     }
 
-    fn scalar(&self, range: Range<usize>, style: ScalarStyle, content: &str, anchor: usize) -> Node {
+    fn scalar(&self, range: Range<usize>, style: ScalarStyle, content: &str, anchor: usize) -> LayoutNode {
         let lead = self.lead();
         let (mut start, mut end) = (range.start.max(lead), range.end.max(lead));
         if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
@@ -240,17 +247,17 @@ impl<'a> Draft<'a> {
         } else if range.is_empty() && content == "~" {
             (start, end) = (lead, lead);
         }
-        Node { lead, start, end, anchor, shape: Shape::Scalar }
+        LayoutNode { lead, start, end, anchor, shape: LayoutShape::Scalar }
     }
 
-    fn begin(&mut self, range: Range<usize>, anchor: usize, shape: Shape) {
+    fn begin(&mut self, range: Range<usize>, anchor: usize, shape: LayoutShape) {
         let lead = self.lead();
-        let node = Node { lead, start: range.start.max(lead), end: range.end, anchor, shape };
+        let node = LayoutNode { lead, start: range.start.max(lead), end: range.end, anchor, shape };
         self.cursor = if node.is_flow() { range.end } else { lead };
-        self.open.push(Open { node, key: None });
+        self.open.push(OpenCollection { node, key: None });
     }
 
-    fn add(&mut self, node: Node) {
+    fn add(&mut self, node: LayoutNode) {
         self.has_anchors |= node.anchor > 0;
         self.cursor = node.end;
         let Some(open) = self.open.last_mut() else {
@@ -258,22 +265,22 @@ impl<'a> Draft<'a> {
             return;
         };
         match &mut open.node.shape {
-            Shape::Sequence { items, .. } => items.push(node),
-            Shape::Mapping { entries, .. } => {
+            LayoutShape::Sequence { items, .. } => items.push(node),
+            LayoutShape::Mapping { entries, .. } => {
                 if let Some((key, name)) = open.key.take() {
-                    entries.push(Entry { key, name, value: node });
+                    entries.push(LayoutEntry { key, name, value: node });
                 }
             }
-            Shape::Scalar | Shape::Alias(_) => (),
+            LayoutShape::Scalar | LayoutShape::Alias(_) => (),
         }
     }
 
     /// Just behind the delimiter of the node that comes next.
     fn lead(&self) -> usize {
         let delimiter = match self.open.last().map(|open| &open.node.shape) {
-            Some(Shape::Sequence { flow: false, .. }) => b'-',
-            Some(Shape::Mapping { .. }) => b':',
-            Some(Shape::Sequence { flow: true, .. }) => b',',
+            Some(LayoutShape::Sequence { flow: false, .. }) => b'-',
+            Some(LayoutShape::Mapping { .. }) => b':',
+            Some(LayoutShape::Sequence { flow: true, .. }) => b',',
             _ => return self.cursor,
         };
         self.delimiter(delimiter).map_or(self.cursor, |at| at + 1)

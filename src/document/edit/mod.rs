@@ -16,37 +16,37 @@ mod write;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use super::{Path, Step, Value};
-pub(super) use again::Pieces;
-pub(super) use layout::Draft;
-pub use layout::Layout;
-use place::Editor;
+use super::{NodePath, PathStep, Value};
+pub(super) use again::RereadItems;
+pub(super) use layout::LayoutDraft;
+pub use layout::TextLayout;
+use place::TextEditor;
 
 /// One change of a document.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum DocumentChange {
     /// The node at this path says this; keys that lead there are made.
-    Set(Path, Value),
+    Set(NodePath, Value),
     /// The list at this path, which is made if there is none, has one more item at its end.
-    Push(Path, Value),
+    Push(NodePath, Value),
     /// The node at this path, and its key, are gone.
-    Remove(Path),
+    Remove(NodePath),
 }
 
 /// A change that cannot be made in this text, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unchangeable(pub &'static str);
+pub struct EditError(pub &'static str);
 
-impl fmt::Display for Unchangeable {
+impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
 }
 
-impl Change {
+impl DocumentChange {
     /// The node that changes.
     #[must_use]
-    pub const fn path(&self) -> &Path {
+    pub const fn path(&self) -> &NodePath {
         match self {
             Self::Set(path, _) | Self::Push(path, _) | Self::Remove(path) => path,
         }
@@ -60,30 +60,30 @@ impl Change {
 pub fn edit(
     text: &str,
     document: &Value,
-    layout: Option<Arc<Layout>>,
-    change: &Change,
-) -> Result<String, Unchangeable> {
+    layout: Option<Arc<TextLayout>>,
+    change: &DocumentChange,
+) -> Result<String, EditError> {
     // Each round writes out one alias on the way; there are not more of them than steps.
     let (mut text, mut layout) = (Cow::Borrowed(text), layout);
     for _ in 0..=change.path().steps().len() {
         let layout = match layout.take() {
             Some(known) => known,
-            None => Arc::new(layout::read(&text).ok_or(Unchangeable("it cannot be read"))?),
+            None => Arc::new(layout::read(&text).ok_or(EditError("it cannot be read"))?),
         };
-        let editor = Editor::new(&text, document, &layout);
+        let editor = TextEditor::new(&text, document, &layout);
         match editor.alias_on_the_way(change) {
             Some(alias) => text = Cow::Owned(editor.write_out(&alias)?),
             None => return editor.change(change),
         }
     }
-    Err(Unchangeable("it stands behind too many aliases"))
+    Err(EditError("it stands behind too many aliases"))
 }
 
 /// The node that steps lead to.
-fn node<'a>(document: &'a Value, steps: &[Step]) -> Option<&'a Value> {
+fn node<'a>(document: &'a Value, steps: &[PathStep]) -> Option<&'a Value> {
     steps.iter().try_fold(document, |value, step| match step {
-        Step::Key(key) => value.get(key),
-        Step::Index(n) => value.items().get(*n),
-        Step::Inside => None,
+        PathStep::Key(key) => value.get(key),
+        PathStep::Index(n) => value.items().get(*n),
+        PathStep::Inside => None,
     })
 }

@@ -3,29 +3,29 @@
 use std::{collections::HashMap, ops::Range};
 
 use super::{
-    Change, Unchangeable,
-    layout::{Entry, Layout, Node, Shape},
+    DocumentChange, EditError,
+    layout::{LayoutEntry, LayoutNode, LayoutShape, TextLayout},
     node,
-    write::{Style, blanks},
+    write::{WritingStyle, blanks},
 };
-use crate::document::{Mapping, Step, Value};
+use crate::document::{Mapping, PathStep, Value};
 
 /// Changes one text, once.
-pub(super) struct Editor<'a> {
+pub(super) struct TextEditor<'a> {
     pub(super) text: &'a str,
     pub(super) document: &'a Value,
-    pub(super) root: &'a Node,
+    pub(super) root: &'a LayoutNode,
     has_anchors: bool,
-    style: Style,
+    style: WritingStyle,
     newline: &'static str,
 }
 
 /// A range of the text, and what stands there instead.
 pub(super) type Splice = (Range<usize>, String);
 
-impl<'a> Editor<'a> {
-    pub(super) fn new(text: &'a str, document: &'a Value, layout: &'a Layout) -> Self {
-        let Layout { root, has_anchors } = layout;
+impl<'a> TextEditor<'a> {
+    pub(super) fn new(text: &'a str, document: &'a Value, layout: &'a TextLayout) -> Self {
+        let TextLayout { root, has_anchors } = layout;
         let json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']);
         let newline =
             if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) { "\r\n" } else { "\n" };
@@ -34,7 +34,7 @@ impl<'a> Editor<'a> {
             document,
             root,
             has_anchors: *has_anchors,
-            style: Style { dash: 0, json, literals: true },
+            style: WritingStyle { dash: 0, json, literals: true },
             newline,
         };
         editor.style.dash = editor.dash();
@@ -42,9 +42,9 @@ impl<'a> Editor<'a> {
     }
 
     /// The steps to the first alias on the way to what changes.
-    pub(super) fn alias_on_the_way(&self, change: &Change) -> Option<Vec<Step>> {
+    pub(super) fn alias_on_the_way(&self, change: &DocumentChange) -> Option<Vec<PathStep>> {
         let steps = change.path().steps();
-        let is_alias = |node: &Node| matches!(node.shape, Shape::Alias(_));
+        let is_alias = |node: &LayoutNode| matches!(node.shape, LayoutShape::Alias(_));
         let mut here = self.root;
         for (n, step) in steps.iter().enumerate() {
             if is_alias(here) {
@@ -53,20 +53,20 @@ impl<'a> Editor<'a> {
             here = here.child(step)?;
         }
         // A node that goes as a whole may be an alias; a list that gets an item may not.
-        (matches!(change, Change::Push(..)) && is_alias(here)).then(|| steps.to_vec())
+        (matches!(change, DocumentChange::Push(..)) && is_alias(here)).then(|| steps.to_vec())
     }
 
     /// The text with what an alias stands for in its place.
-    pub(super) fn write_out(&self, steps: &[Step]) -> Result<String, Unchangeable> {
-        let value = node(self.document, steps).ok_or(Unchangeable("an alias stands for nothing"))?;
+    pub(super) fn write_out(&self, steps: &[PathStep]) -> Result<String, EditError> {
+        let value = node(self.document, steps).ok_or(EditError("an alias stands for nothing"))?;
         Ok(self.apply(self.set(steps, value)?))
     }
 
-    pub(super) fn change(&self, change: &Change) -> Result<String, Unchangeable> {
+    pub(super) fn change(&self, change: &DocumentChange) -> Result<String, EditError> {
         let mut splices = match change {
-            Change::Set(path, value) => self.set(path.steps(), value)?,
-            Change::Push(path, value) => self.push(path.steps(), value)?,
-            Change::Remove(path) => self.remove(path.steps())?,
+            DocumentChange::Set(path, value) => self.set(path.steps(), value)?,
+            DocumentChange::Push(path, value) => self.push(path.steps(), value)?,
+            DocumentChange::Remove(path) => self.remove(path.steps())?,
         };
         splices.extend(self.aliases_of(change)?);
         Ok(self.apply(splices))
@@ -90,19 +90,20 @@ impl<'a> Editor<'a> {
     }
 
     /// Aliases elsewhere of nodes that change: they are written out, so that they go on saying what they said.
-    fn aliases_of(&self, change: &Change) -> Result<Vec<Splice>, Unchangeable> {
+    fn aliases_of(&self, change: &DocumentChange) -> Result<Vec<Splice>, EditError> {
         if !self.has_anchors {
             return Ok(Vec::new());
         }
         let path = change.path().steps();
-        let goes = |steps: &[Step]| !matches!(change, Change::Push(..)) && steps.starts_with(path);
-        let mut anchors: HashMap<usize, Vec<Step>> = HashMap::new();
+        let goes =
+            |steps: &[PathStep]| !matches!(change, DocumentChange::Push(..)) && steps.starts_with(path);
+        let mut anchors: HashMap<usize, Vec<PathStep>> = HashMap::new();
         let mut aliases = Vec::new();
         self.root.each(&mut Vec::new(), &mut |node, steps| {
             if node.anchor > 0 && (path.starts_with(steps) || goes(steps)) {
                 anchors.insert(node.anchor, steps.to_vec());
             }
-            if let Shape::Alias(anchor) = node.shape
+            if let LayoutShape::Alias(anchor) = node.shape
                 && !goes(steps)
                 && let Some(steps) = anchors.get(&anchor)
             {
@@ -110,17 +111,17 @@ impl<'a> Editor<'a> {
             }
         });
         let written = aliases.into_iter().map(|(range, steps)| {
-            let value = node(self.document, &steps).ok_or(Unchangeable("an alias stands for nothing"))?;
+            let value = node(self.document, &steps).ok_or(EditError("an alias stands for nothing"))?;
             Ok((range, self.style.flow(value)))
         });
         written.collect()
     }
 
-    pub(super) fn set(&self, steps: &[Step], value: &Value) -> Result<Vec<Splice>, Unchangeable> {
+    pub(super) fn set(&self, steps: &[PathStep], value: &Value) -> Result<Vec<Splice>, EditError> {
         let mut here = self.root;
         for (n, step) in steps.iter().enumerate() {
             let Some(child) = here.child(step) else {
-                let Step::Key(key) = step else { return Err(Unchangeable("the list has no such item")) };
+                let PathStep::Key(key) = step else { return Err(EditError("the list has no such item")) };
                 // A merge key may have brought it: what it says goes on to hold.
                 let value = with(node(self.document, &steps[..=n]), &steps[n + 1..], value)?;
                 return self.insert(here, &steps[..n], key, &value);
@@ -131,16 +132,16 @@ impl<'a> Editor<'a> {
     }
 
     /// The node at the end of the steps.
-    pub(super) fn find(&self, steps: &[Step]) -> Option<&Node> {
+    pub(super) fn find(&self, steps: &[PathStep]) -> Option<&LayoutNode> {
         steps.iter().try_fold(self.root, |node, step| node.child(step))
     }
 
     /// The node that holds the one at the end of the steps.
-    pub(super) fn parent(&self, steps: &[Step]) -> Option<&Node> {
+    pub(super) fn parent(&self, steps: &[PathStep]) -> Option<&LayoutNode> {
         self.find(steps.split_last()?.1)
     }
 
-    pub(super) fn replace(&self, old: &Node, parent: Option<&Node>, value: &Value) -> Splice {
+    pub(super) fn replace(&self, old: &LayoutNode, parent: Option<&LayoutNode>, value: &Value) -> Splice {
         let Some(parent) = parent else {
             return (old.start..old.end, self.style.flow(value));
         };
@@ -151,28 +152,28 @@ impl<'a> Editor<'a> {
         let fits = (2..80).contains(&brackets.len());
         let style = self.style_above(self.solid(old));
         match &parent.shape {
-            Shape::Mapping { flow: false, .. } | Shape::Sequence { flow: false, .. } if fits => {
+            LayoutShape::Mapping { flow: false, .. } | LayoutShape::Sequence { flow: false, .. } if fits => {
                 self.replace_value(old, &brackets)
             }
-            Shape::Mapping { flow: false, entries } => {
+            LayoutShape::Mapping { flow: false, entries } => {
                 let column = entries.first().map_or(0, |entry| self.column(entry.key.start));
                 self.replace_value(old, &style.value(value, column))
             }
-            Shape::Sequence { flow: false, .. } => {
+            LayoutShape::Sequence { flow: false, .. } => {
                 let column = self.column(old.lead.saturating_sub(1));
                 let item = style.item(value, column);
                 self.replace_value(old, item.strip_prefix('-').unwrap_or(&item))
             }
             _ => {
                 let from = self.content(old);
-                let close = from == old.lead && matches!(parent.shape, Shape::Mapping { .. });
+                let close = from == old.lead && matches!(parent.shape, LayoutShape::Mapping { .. });
                 (from..old.end, format!("{}{}", if close { " " } else { "" }, self.style.flow(value)))
             }
         }
     }
 
     /// What stands behind a key or a dash; comments beside it stay, on its first line if there are more of them.
-    fn replace_value(&self, old: &Node, new: &str) -> Splice {
+    fn replace_value(&self, old: &LayoutNode, new: &str) -> Splice {
         let end = self.solid(old);
         let behind = &self.text[old.lead..old.start.min(end).max(old.lead)];
         let head = behind.lines().next().filter(|_| behind.contains('\n')).unwrap_or_default().trim();
@@ -196,19 +197,19 @@ impl<'a> Editor<'a> {
     /// A new key of the mapping that the steps lead to.
     fn insert(
         &self,
-        here: &Node,
-        steps: &[Step],
+        here: &LayoutNode,
+        steps: &[PathStep],
         key: &str,
         value: &Value,
-    ) -> Result<Vec<Splice>, Unchangeable> {
+    ) -> Result<Vec<Splice>, EditError> {
         match &here.shape {
-            Shape::Mapping { flow: true, entries } => {
+            LayoutShape::Mapping { flow: true, entries } => {
                 let last = entries.last().map(|it| (it.key.start, it.value.end));
                 Ok(vec![self.between_brackets(here, last, Some(key), value)])
             }
-            Shape::Mapping { flow: false, entries } => {
+            LayoutShape::Mapping { flow: false, entries } => {
                 let Some(after) = self.neighbour(entries, value) else {
-                    return Err(Unchangeable("an empty mapping has no place"));
+                    return Err(EditError("an empty mapping has no place"));
                 };
                 let column = self.column(entries.first().map_or(0, |it| it.key.start));
                 let places = entries.iter().map(|it| (it.key.start, it.value.end));
@@ -216,18 +217,18 @@ impl<'a> Editor<'a> {
                 let entry = self.style_above(after.value.end).entry(key, value, column);
                 Ok(vec![self.below(&after.value, &format!("{gap}{}{entry}", blanks(column)))])
             }
-            Shape::Scalar => {
+            LayoutShape::Scalar => {
                 let mapping: Mapping = [(key, value.clone())].into_iter().collect();
                 self.fill(here, steps, &mapping.into())
             }
-            _ => Err(Unchangeable("there is a list where a mapping should be")),
+            _ => Err(EditError("there is a list where a mapping should be")),
         }
     }
 
     /// A collection in the place of nothing.
-    fn fill(&self, here: &Node, steps: &[Step], value: &Value) -> Result<Vec<Splice>, Unchangeable> {
+    fn fill(&self, here: &LayoutNode, steps: &[PathStep], value: &Value) -> Result<Vec<Splice>, EditError> {
         if node(self.document, steps).is_some_and(|it| !it.is_null()) {
-            return Err(Unchangeable("there is a scalar where a collection should be"));
+            return Err(EditError("there is a scalar where a collection should be"));
         }
         let parent = self.parent(steps);
         match value {
@@ -243,25 +244,25 @@ impl<'a> Editor<'a> {
 
     /// The entry that a new one goes below: a short one below the last short one, so that it does not end up behind
     /// long lists; a long one at the end.
-    fn neighbour<'n>(&self, entries: &'n [Entry], value: &Value) -> Option<&'n Entry> {
-        let short = |entry: &&Entry| !self.text[entry.key.start..entry.value.end].contains('\n');
+    fn neighbour<'n>(&self, entries: &'n [LayoutEntry], value: &Value) -> Option<&'n LayoutEntry> {
+        let short = |entry: &&LayoutEntry| !self.text[entry.key.start..entry.value.end].contains('\n');
         let last_short = if is_long(value) { None } else { entries.iter().rfind(short) };
         last_short.or(entries.last())
     }
 
-    fn push(&self, steps: &[Step], value: &Value) -> Result<Vec<Splice>, Unchangeable> {
+    fn push(&self, steps: &[PathStep], value: &Value) -> Result<Vec<Splice>, EditError> {
         let items = node(self.document, steps).map(Value::items).unwrap_or_default();
         let whole = Value::from(items.iter().chain([value]).cloned().collect::<Vec<_>>());
         let Some(here) = self.find(steps) else { return self.set(steps, &whole) };
         match &here.shape {
-            Shape::Sequence { flow: false, items } if !items.is_empty() => {
+            LayoutShape::Sequence { flow: false, items } if !items.is_empty() => {
                 let last = &items[items.len() - 1];
                 let column = self.column(last.lead.saturating_sub(1));
                 let gap = self.gap(items.iter().map(|it| (it.lead.saturating_sub(1), it.end)));
                 let added = self.style_above(last.end).item(value, column);
                 Ok(vec![self.below(last, &format!("{gap}{}{added}", blanks(column)))])
             }
-            Shape::Sequence { items, .. } => {
+            LayoutShape::Sequence { items, .. } => {
                 let parent = self.parent(steps);
                 if items.is_empty() && parent.is_some_and(|it| !it.is_flow()) {
                     return Ok(vec![self.replace(here, parent, &whole)]);
@@ -269,15 +270,15 @@ impl<'a> Editor<'a> {
                 let last = items.last().map(|it| (self.content(it), it.end));
                 Ok(vec![self.between_brackets(here, last, None, value)])
             }
-            Shape::Scalar => self.fill(here, steps, &whole),
-            _ => Err(Unchangeable("there is something else where a list should be")),
+            LayoutShape::Scalar => self.fill(here, steps, &whole),
+            _ => Err(EditError("there is something else where a list should be")),
         }
     }
 
     /// One more member between brackets, on a line of its own where the last one (from, to) is.
     fn between_brackets(
         &self,
-        here: &Node,
+        here: &LayoutNode,
         last: Option<(usize, usize)>,
         key: Option<&str>,
         value: &Value,
@@ -288,9 +289,9 @@ impl<'a> Editor<'a> {
         });
         let text = match (key, column) {
             (Some(key), Some(column)) if self.style.json => {
-                format!("{}: {}", Value::from(key).to_json(), Style::json_lines(value, Some(column)))
+                format!("{}: {}", Value::from(key).to_json(), WritingStyle::json_lines(value, Some(column)))
             }
-            (None, Some(column)) if self.style.json => Style::json_lines(value, Some(column)),
+            (None, Some(column)) if self.style.json => WritingStyle::json_lines(value, Some(column)),
             (Some(key), _) => self.style.flow_entry(key, value),
             (None, _) => self.style.flow(value),
         };
@@ -305,22 +306,22 @@ impl<'a> Editor<'a> {
     }
 
     /// Where a node begins, with its anchor and tag.
-    pub(super) fn content(&self, node: &Node) -> usize {
+    pub(super) fn content(&self, node: &LayoutNode) -> usize {
         let behind = &self.text[node.lead..node.start];
         node.lead + behind.len() - behind.trim_start().len()
     }
 
     /// Where a node ends, without the blank lines that it keeps.
-    fn solid(&self, node: &Node) -> usize {
+    fn solid(&self, node: &LayoutNode) -> usize {
         node.lead + self.text[node.lead..node.end].trim_end().len()
     }
 
-    fn style_above(&self, byte: usize) -> Style {
+    fn style_above(&self, byte: usize) -> WritingStyle {
         self.style.above(&self.text[self.next_line(byte)..])
     }
 
     /// New lines below a node, and below the comment beside it.
-    fn below(&self, node: &Node, lines: &str) -> Splice {
+    fn below(&self, node: &LayoutNode, lines: &str) -> Splice {
         let at = self.next_line(node.end);
         let at_line_start = at > 0 && self.text[..at].ends_with('\n');
         if at_line_start { (at..at, format!("{lines}\n")) } else { (at..at, format!("\n{lines}\n")) }
@@ -356,13 +357,15 @@ impl<'a> Editor<'a> {
         self.dash_below(self.root).unwrap_or(0)
     }
 
-    fn dash_below(&self, node: &Node) -> Option<usize> {
+    fn dash_below(&self, node: &LayoutNode) -> Option<usize> {
         match &node.shape {
-            Shape::Sequence { items, .. } => items.iter().find_map(|it| self.dash_below(it)),
-            Shape::Mapping { flow: true, .. } | Shape::Scalar | Shape::Alias(_) => None,
-            Shape::Mapping { flow: false, entries } => {
+            LayoutShape::Sequence { items, .. } => items.iter().find_map(|it| self.dash_below(it)),
+            LayoutShape::Mapping { flow: true, .. } | LayoutShape::Scalar | LayoutShape::Alias(_) => None,
+            LayoutShape::Mapping { flow: false, entries } => {
                 let own = entries.iter().find_map(|entry| {
-                    let Shape::Sequence { flow: false, items } = &entry.value.shape else { return None };
+                    let LayoutShape::Sequence { flow: false, items } = &entry.value.shape else {
+                        return None;
+                    };
                     let key = self.column(entry.key.start);
                     self.column(items.first()?.lead.saturating_sub(1)).checked_sub(key)
                 });
@@ -378,21 +381,21 @@ fn is_long(value: &Value) -> bool {
 }
 
 /// What `base` says with another value at the end of the steps.
-fn with(base: Option<&Value>, steps: &[Step], value: &Value) -> Result<Value, Unchangeable> {
+fn with(base: Option<&Value>, steps: &[PathStep], value: &Value) -> Result<Value, EditError> {
     match steps.split_first() {
         None => Ok(value.clone()),
-        Some((Step::Key(key), rest)) => {
+        Some((PathStep::Key(key), rest)) => {
             let mut mapping = base.and_then(Value::as_mapping).cloned().unwrap_or_default();
             let inner = with(mapping.get(key), rest, value)?;
             mapping.insert(key.clone(), inner);
             Ok(mapping.into())
         }
-        Some((Step::Index(n), rest)) => {
+        Some((PathStep::Index(n), rest)) => {
             let mut items = base.map(Value::items).unwrap_or_default().to_vec();
-            let Some(item) = items.get_mut(*n) else { return Err(Unchangeable("the list has no such item")) };
+            let Some(item) = items.get_mut(*n) else { return Err(EditError("the list has no such item")) };
             *item = with(Some(item), rest, value)?;
             Ok(items.into())
         }
-        Some((Step::Inside, _)) => Err(Unchangeable("it is inside a text")),
+        Some((PathStep::Inside, _)) => Err(EditError("it is inside a text")),
     }
 }

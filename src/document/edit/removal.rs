@@ -4,19 +4,19 @@
 use std::ops::Range;
 
 use super::{
-    Unchangeable,
-    layout::{Node, Shape},
+    EditError,
+    layout::{LayoutNode, LayoutShape},
     node,
-    place::{Editor, Splice},
+    place::{Splice, TextEditor},
 };
-use crate::document::{Mapping, Step, Value};
+use crate::document::{Mapping, PathStep, Value};
 
-impl Editor<'_> {
+impl TextEditor<'_> {
     /// What goes when the node at the end of the steps goes.
-    pub(super) fn remove(&self, steps: &[Step]) -> Result<Vec<Splice>, Unchangeable> {
-        let none = Unchangeable("there is no such node");
+    pub(super) fn remove(&self, steps: &[PathStep]) -> Result<Vec<Splice>, EditError> {
+        let none = EditError("there is no such node");
         let is_written = self.find(steps).is_some();
-        let has_merges = |it: &Node| matches!(&it.shape, Shape::Mapping { entries, .. } if entries.iter().any(|it| &*it.name == "<<"));
+        let has_merges = |it: &LayoutNode| matches!(&it.shape, LayoutShape::Mapping { entries, .. } if entries.iter().any(|it| &*it.name == "<<"));
         let merged = !is_written || self.parent(steps).is_some_and(has_merges);
         if merged && node(self.document, steps).is_some() {
             // A merge key brings it, or would bring it back; what stands beside that key wins.
@@ -26,11 +26,11 @@ impl Editor<'_> {
         let outer = self.parent(&steps[..steps.len() - 1]);
         // Each child: where it begins with its dash or key, and where it ends.
         let (flow, children, wanted): (bool, Vec<(usize, usize)>, Vec<usize>) = match (&parent.shape, step) {
-            (Shape::Sequence { flow, items }, Step::Index(n)) if *n < items.len() => {
-                let from = |it: &Node| if *flow { self.content(it) } else { it.lead.saturating_sub(1) };
+            (LayoutShape::Sequence { flow, items }, PathStep::Index(n)) if *n < items.len() => {
+                let from = |it: &LayoutNode| if *flow { self.content(it) } else { it.lead.saturating_sub(1) };
                 (*flow, items.iter().map(|it| (from(it), it.end)).collect(), vec![*n])
             }
-            (Shape::Mapping { flow, entries }, Step::Key(key)) => {
+            (LayoutShape::Mapping { flow, entries }, PathStep::Key(key)) => {
                 let these = entries.iter().enumerate().filter(|(_, it)| it.name == *key);
                 let these: Vec<usize> = these.map(|(n, _)| n).collect();
                 (*flow, entries.iter().map(|it| (it.key.start, it.value.end)).collect(), these)
@@ -42,7 +42,7 @@ impl Editor<'_> {
         }
         if wanted.len() == children.len() {
             let empty = match parent.shape {
-                Shape::Sequence { .. } => Value::from(Vec::new()),
+                LayoutShape::Sequence { .. } => Value::from(Vec::new()),
                 _ => Mapping::default().into(),
             };
             let mut splices = vec![self.replace(parent, outer, &empty)];
@@ -55,7 +55,7 @@ impl Editor<'_> {
     }
 
     /// The lines of comments between the key of a block and its first child, below what takes the place of the block.
-    fn comments_above(&self, block: &Node) -> Option<Splice> {
+    fn comments_above(&self, block: &LayoutNode) -> Option<Splice> {
         let lines = self.text.get(block.lead..block.start)?.lines().skip(1);
         let comments: Vec<&str> = lines.filter(|line| line.trim_start().starts_with('#')).collect();
         let at = self.next_line(block.end);

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::document::{Dialect, Mapping, read, read_after};
 
-fn at(path: &str) -> Path {
-    path.split('.').filter(|it| !it.is_empty()).fold(Path::root(), |path, step| match step.parse() {
+fn at(path: &str) -> NodePath {
+    path.split('.').filter(|it| !it.is_empty()).fold(NodePath::root(), |path, step| match step.parse() {
         Ok(n) => path.index(n),
         Err(_) => path.key(step),
     })
@@ -16,21 +16,21 @@ fn value(yaml: &str) -> Value {
     read(yaml, Dialect::Kong).unwrap().value
 }
 
-fn set(path: &str, yaml: &str) -> Change {
-    Change::Set(at(path), value(yaml))
+fn set(path: &str, yaml: &str) -> DocumentChange {
+    DocumentChange::Set(at(path), value(yaml))
 }
 
-fn push(path: &str, yaml: &str) -> Change {
-    Change::Push(at(path), value(yaml))
+fn push(path: &str, yaml: &str) -> DocumentChange {
+    DocumentChange::Push(at(path), value(yaml))
 }
 
-fn remove(path: &str) -> Change {
-    Change::Remove(at(path))
+fn remove(path: &str) -> DocumentChange {
+    DocumentChange::Remove(at(path))
 }
 
 /// Checks the text that a change makes.
 #[track_caller]
-fn check(text: &str, change: &Change, expected: &str) {
+fn check(text: &str, change: &DocumentChange, expected: &str) {
     let edited = edit(text, &value(text), None, change).unwrap();
     assert_eq!(edited, expected, "{change:?}");
 }
@@ -54,7 +54,7 @@ plugins: []
 
 /// Checks a change of [`TEXT`] that replaces one piece of it.
 #[track_caller]
-fn check_piece(change: &Change, old: &str, new: &str) {
+fn check_piece(change: &DocumentChange, old: &str, new: &str) {
     assert!(TEXT.contains(old));
     check(TEXT, change, &TEXT.replace(old, new));
 }
@@ -142,14 +142,18 @@ fn a_change_is_made_where_it_was_asked_for_only() {
     clippy::option_option,
     reason = "one says whether there is a way, the other whether there is a node"
 )]
-fn go(value: &Value, steps: &[Step], end: &dyn Fn(Option<&Value>) -> Option<Value>) -> Option<Option<Value>> {
+fn go(
+    value: &Value,
+    steps: &[PathStep],
+    end: &dyn Fn(Option<&Value>) -> Option<Value>,
+) -> Option<Option<Value>> {
     let Some((step, rest)) = steps.split_first() else { return Some(end(Some(value))) };
     let below = |child: Option<&Value>| match child {
         None if rest.is_empty() => Some(end(None)),
         child => go(child.unwrap_or(&Value::Null), rest, end),
     };
     match (step, value) {
-        (Step::Key(key), Value::Mapping(_) | Value::Null) => {
+        (PathStep::Key(key), Value::Mapping(_) | Value::Null) => {
             let mut mapping = value.as_mapping().cloned().unwrap_or_default();
             match below(mapping.get(key))? {
                 Some(child) => drop(mapping.insert(key.clone(), child)),
@@ -157,7 +161,7 @@ fn go(value: &Value, steps: &[Step], end: &dyn Fn(Option<&Value>) -> Option<Valu
             }
             Some(Some(mapping.into()))
         }
-        (Step::Index(n), Value::Sequence(items)) => {
+        (PathStep::Index(n), Value::Sequence(items)) => {
             let mut items = items.to_vec();
             match below(items.get(*n))? {
                 Some(child) => items[*n] = child,
@@ -170,11 +174,11 @@ fn go(value: &Value, steps: &[Step], end: &dyn Fn(Option<&Value>) -> Option<Valu
 }
 
 /// What a document says after a change.
-fn changed(document: &Value, change: &Change) -> Option<Value> {
+fn changed(document: &Value, change: &DocumentChange) -> Option<Value> {
     match change {
-        Change::Set(path, value) => go(document, path.steps(), &|_| Some(value.clone()))?,
-        Change::Remove(path) => go(document, path.steps(), &|_| None)?,
-        Change::Push(path, value) => go(document, path.steps(), &|list| {
+        DocumentChange::Set(path, value) => go(document, path.steps(), &|_| Some(value.clone()))?,
+        DocumentChange::Remove(path) => go(document, path.steps(), &|_| None)?,
+        DocumentChange::Push(path, value) => go(document, path.steps(), &|list| {
             let items = list.map(Value::items).unwrap_or_default();
             Some(items.iter().chain([value]).cloned().collect::<Vec<_>>().into())
         })?,
@@ -203,7 +207,7 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 /// Every node of a document.
-fn paths(value: &Value, path: &Path, all: &mut Vec<(Path, bool)>) {
+fn paths(value: &Value, path: &NodePath, all: &mut Vec<(NodePath, bool)>) {
     all.push((path.clone(), matches!(value, Value::Sequence(_) | Value::Null)));
     for (key, child) in value.entries() {
         paths(child, &path.key(key), all);
@@ -216,11 +220,15 @@ fn paths(value: &Value, path: &Path, all: &mut Vec<(Path, bool)>) {
 #[test]
 fn an_indented_comment_below_does_not_become_a_part_of_a_text() {
     let text = "services:\n  - a\n  # tail\nx: 1\n";
-    check(text, &Change::Set(at("services"), "\\\n".into()), "services: \"\\\\\\n\"\n  # tail\nx: 1\n");
+    check(
+        text,
+        &DocumentChange::Set(at("services"), "\\\n".into()),
+        "services: \"\\\\\\n\"\n  # tail\nx: 1\n",
+    );
     let unindented = "services:\n  - a\n# tail\nx: 1\n";
-    check(unindented, &Change::Set(at("services"), "b\n".into()), "services: |\n  b\n# tail\nx: 1\n");
+    check(unindented, &DocumentChange::Set(at("services"), "b\n".into()), "services: |\n  b\n# tail\nx: 1\n");
     let nested = "a:\n  k: 1\n    # tail\n";
-    check(nested, &Change::Set(at("a.l"), "b\n".into()), "a:\n  k: 1\n  l: \"b\\n\"\n    # tail\n");
+    check(nested, &DocumentChange::Set(at("a.l"), "b\n".into()), "a:\n  k: 1\n  l: \"b\\n\"\n    # tail\n");
 }
 
 /// Texts of several styles.
@@ -244,14 +252,14 @@ proptest! {
         for (which, kind, key, new) in changes {
             let document = value(&text);
             let mut all = Vec::new();
-            paths(&document, &Path::root(), &mut all);
+            paths(&document, &NodePath::root(), &mut all);
             let (path, is_list) = which.get(&all).clone();
             let is_root = path.steps().is_empty();
             let change = match kind {
-                0 if is_list && !is_root => Change::Push(path, new),
-                1 if !is_root => Change::Remove(path),
-                2 if !is_root => Change::Set(path, new),
-                _ => Change::Set(path.key(&key), new),
+                0 if is_list && !is_root => DocumentChange::Push(path, new),
+                1 if !is_root => DocumentChange::Remove(path),
+                2 if !is_root => DocumentChange::Set(path, new),
+                _ => DocumentChange::Set(path.key(&key), new),
             };
             let Some(expected) = changed(&document, &change) else { continue };
             let edited = edit(&text, &document, None, &change);
@@ -264,9 +272,9 @@ proptest! {
                     prop_assert!(said.is_ok(), "{change:?}\n{text}\n->\n{edited}\n{said:?}");
                     let said = said.unwrap().value;
                     // A key that is merged in cannot be taken out; it is unset where it was.
-                    let unset = Change::Set(change.path().clone(), Value::Null);
+                    let unset = DocumentChange::Set(change.path().clone(), Value::Null);
                     let expected = match change {
-                        Change::Remove(_) if said != expected => changed(&document, &unset).unwrap(),
+                        DocumentChange::Remove(_) if said != expected => changed(&document, &unset).unwrap(),
                         _ => expected,
                     };
                     prop_assert_eq!(&said, &expected, "{:?}\n{}\n->\n{}", change, text, edited);

@@ -6,7 +6,7 @@ use crate::document::{Dialect, Mapping, Value, read, scalar};
 
 /// How a text is written, as its author has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Style {
+pub(super) struct WritingStyle {
     /// By how much the `-` of a list stands to the right of the key of the list.
     pub(super) dash: usize,
     /// Whether keys and texts in brackets are quoted, as JSON wants it.
@@ -15,7 +15,7 @@ pub(super) struct Style {
     pub(super) literals: bool,
 }
 
-impl Style {
+impl WritingStyle {
     /// The style of lines above this text: an indented comment would become a part of a literal block.
     pub(super) fn above(self, below: &str) -> Self {
         let is_comment = |line: &str| line.starts_with([' ', '\t']) && line.trim_start().starts_with('#');
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn lines_become_a_block() {
-        let style = Style { dash: 0, json: false, literals: true };
+        let style = WritingStyle { dash: 0, json: false, literals: true };
         let entry = |text: &str| style.entry("k", &Value::from(text), 0);
         assert_eq!(entry("a: 1\nb: 2\n"), "k: |\n  a: 1\n  b: 2");
         assert_eq!(entry("a\n\nb"), "k: |-\n  a\n\n  b");

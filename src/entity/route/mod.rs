@@ -7,13 +7,13 @@ mod rules;
 
 use super::{ServiceIndex, hosts, id, names, plugin, text, texts, truth, vault, whole};
 use crate::{
-    document::{Mapping, Path, Value},
+    document::{Mapping, NodePath, Value},
     ip_network::IpNetwork,
-    schema::{Entity, Field, Kind, Rule},
+    schema::{EntitySchema, Field, FieldKind, FieldRule},
 };
 
 /// What a Route may say.
-pub(super) const ENTITY: Entity = Entity {
+pub(super) const ENTITY: EntitySchema = EntitySchema {
     collection: "routes",
     fields: FIELDS,
     prepare: Some(rules::known_protocol),
@@ -34,48 +34,67 @@ pub(super) const ENTITY: Entity = Entity {
     ],
 };
 
-const ENDPOINTS: &Field = &Field::item(Kind::Record(&[
-    Field::new("ip", Kind::String).rules(&[Rule::Holds(rules::address)]),
-    Field::new("port", Kind::Integer).rules(&[Rule::Between(0.0, 65535.0)]),
+const ENDPOINTS: &Field = &Field::item(FieldKind::Record(&[
+    Field::new("ip", FieldKind::String).rules(&[FieldRule::Holds(rules::address)]),
+    Field::new("port", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 65535.0)]),
 ]))
-.rules(&[Rule::Across(rules::some_endpoint)]);
+.rules(&[FieldRule::Across(rules::some_endpoint)]);
 
 /// The highest `priority`: 46 bits, exact as a floating point number too.
 const HIGHEST_PRIORITY: f64 = 70_368_744_177_663.0;
 
 const FIELDS: &[Field] = &[
-    Field::new("id", Kind::Uuid),
-    Field::new("name", Kind::String).rules(&[Rule::Holds(names::name)]),
-    Field::new("protocols", Kind::Set(&Field::item(Kind::String).rules(&[Rule::OneOf(names::PROTOCOLS)])))
-        .required()
-        .default("[\"http\",\"https\"]")
-        .rules(&[Rule::NotEmpty]),
-    Field::new("methods", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(rules::method)]))),
-    Field::new("hosts", Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(hosts::wildcard_host)]))),
-    Field::new("paths", Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(rules::route_path)]))),
-    Field::new("headers", Kind::Map(&Field::item(Kind::Array(&Field::item(Kind::String)))))
-        .rules(&[Rule::Holds(rules::header_names)]),
-    Field::new("https_redirect_status_code", Kind::Integer)
+    Field::new("id", FieldKind::Uuid),
+    Field::new("name", FieldKind::String).rules(&[FieldRule::Holds(names::name)]),
+    Field::new(
+        "protocols",
+        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(names::PROTOCOLS)])),
+    )
+    .required()
+    .default("[\"http\",\"https\"]")
+    .rules(&[FieldRule::NotEmpty]),
+    Field::new(
+        "methods",
+        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(rules::method)])),
+    ),
+    Field::new(
+        "hosts",
+        FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(hosts::wildcard_host)])),
+    ),
+    Field::new(
+        "paths",
+        FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(rules::route_path)])),
+    ),
+    Field::new("headers", FieldKind::Map(&Field::item(FieldKind::Array(&Field::item(FieldKind::String)))))
+        .rules(&[FieldRule::Holds(rules::header_names)]),
+    Field::new("https_redirect_status_code", FieldKind::Integer)
         .required()
         .default("426")
-        .rules(&[Rule::OneOfNumbers(&[426, 301, 302, 307, 308])]),
-    Field::new("regex_priority", Kind::Integer).default("0"),
-    Field::new("strip_path", Kind::Boolean).required().default("true"),
-    Field::new("path_handling", Kind::String).default("\"v0\"").rules(&[Rule::OneOf(&["v0", "v1"])]),
-    Field::new("preserve_host", Kind::Boolean).required().default("false"),
-    Field::new("request_buffering", Kind::Boolean).required().default("true"),
-    Field::new("response_buffering", Kind::Boolean).required().default("true"),
-    Field::new("snis", Kind::Set(&Field::item(Kind::String).rules(&[Rule::Holds(hosts::wildcard_host)]))),
-    Field::new("sources", Kind::Set(ENDPOINTS)),
-    Field::new("destinations", Kind::Set(ENDPOINTS)),
-    Field::new("expression", Kind::String).of_expressions(),
-    Field::new("priority", Kind::Integer).of_expressions().rules(&[Rule::Between(0.0, HIGHEST_PRIORITY)]),
+        .rules(&[FieldRule::OneOfNumbers(&[426, 301, 302, 307, 308])]),
+    Field::new("regex_priority", FieldKind::Integer).default("0"),
+    Field::new("strip_path", FieldKind::Boolean).required().default("true"),
+    Field::new("path_handling", FieldKind::String)
+        .default("\"v0\"")
+        .rules(&[FieldRule::OneOf(&["v0", "v1"])]),
+    Field::new("preserve_host", FieldKind::Boolean).required().default("false"),
+    Field::new("request_buffering", FieldKind::Boolean).required().default("true"),
+    Field::new("response_buffering", FieldKind::Boolean).required().default("true"),
+    Field::new(
+        "snis",
+        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(hosts::wildcard_host)])),
+    ),
+    Field::new("sources", FieldKind::Set(ENDPOINTS)),
+    Field::new("destinations", FieldKind::Set(ENDPOINTS)),
+    Field::new("expression", FieldKind::String).of_expressions(),
+    Field::new("priority", FieldKind::Integer)
+        .of_expressions()
+        .rules(&[FieldRule::Between(0.0, HIGHEST_PRIORITY)]),
     names::TAGS,
-    Field::new("service", Kind::Foreign("services")),
-    Field::new("created_at", Kind::Integer),
-    Field::new("updated_at", Kind::Integer),
-    Field::new("plugins", Kind::Entities(|| &plugin::ENTITY, "route")),
-    Field::new("filter_chains", Kind::Entities(|| &vault::FILTER_CHAIN, "route")),
+    Field::new("service", FieldKind::Foreign("services")),
+    Field::new("created_at", FieldKind::Integer),
+    Field::new("updated_at", FieldKind::Integer),
+    Field::new("plugins", FieldKind::Entities(|| &plugin::ENTITY, "route")),
+    Field::new("filter_chains", FieldKind::Entities(|| &vault::FILTER_CHAIN, "route")),
 ];
 
 /// A rule that picks requests for a Service.
@@ -101,9 +120,9 @@ pub struct Route {
     /// Names of TLS server name indication, wildcards as in hosts; empty means all.
     pub snis: Vec<String>,
     /// Client addresses; empty means all.
-    pub sources: Vec<Endpoint>,
+    pub sources: Vec<StreamEndpoint>,
     /// Server addresses; empty means all.
-    pub destinations: Vec<Endpoint>,
+    pub destinations: Vec<StreamEndpoint>,
     /// What it asks of a request, in Kong's expressions language; then it has none of the fields above but
     /// protocols.
     pub expression: Option<String>,
@@ -128,13 +147,13 @@ pub struct Route {
     /// The complete record, defaults filled in, as the Admin API shows it.
     pub record: Value,
     /// Where it stands in the file.
-    pub at: Path,
+    pub at: NodePath,
 }
 
 impl Route {
     /// The value of a checked record that leads to `service`.
     #[must_use]
-    pub fn new(record: &Value, service: Option<ServiceIndex>, at: &Path) -> Self {
+    pub fn new(record: &Value, service: Option<ServiceIndex>, at: &NodePath) -> Self {
         let headers = record.get("headers").into_iter().flat_map(Value::entries);
         let values =
             |value: &Value| value.items().iter().filter_map(Value::as_str).map(str::to_owned).collect();
@@ -177,9 +196,9 @@ fn complete(record: &mut Mapping) {
     }
 }
 
-fn endpoints(record: &Value, key: &str) -> Vec<Endpoint> {
+fn endpoints(record: &Value, key: &str) -> Vec<StreamEndpoint> {
     let items = record.get(key).map(Value::items).unwrap_or_default();
-    let one = |item: &Value| Endpoint {
+    let one = |item: &Value| StreamEndpoint {
         ip: item.get("ip").and_then(Value::as_str).and_then(IpNetwork::parse),
         port: item.get("port").and_then(Value::as_i64).and_then(|it| u16::try_from(it).ok()),
     };
@@ -188,7 +207,7 @@ fn endpoints(record: &Value, key: &str) -> Vec<Endpoint> {
 
 /// One entry of `sources` or `destinations`: an address, a port, or both.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Endpoint {
+pub struct StreamEndpoint {
     /// A block of addresses.
     pub ip: Option<IpNetwork>,
     /// A port.

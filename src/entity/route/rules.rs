@@ -7,7 +7,7 @@ use super::{
 use crate::{
     document::{Mapping, Value},
     ip_network::IpNetwork,
-    schema::Complaint,
+    schema::EntityFault,
     uri_path::prefix_is_normal,
 };
 
@@ -69,26 +69,26 @@ fn family(record: &Value) -> Option<usize> {
     families.next().filter(|_| families.next().is_none())
 }
 
-pub(super) fn one_family_of_protocols(record: &Value) -> Option<Complaint> {
+pub(super) fn one_family_of_protocols(record: &Value) -> Option<EntityFault> {
     let sets: Vec<String> = families(&texts(record, "protocols"))
         .map(|family| format!("('{}')", FAMILIES[family].join("', '")))
         .collect();
     (sets.len() > 1).then(|| {
         let message = format!("these sets are mutually exclusive: {}", sets.join(", "));
-        Complaint::field("protocols", message).help("split it into one route per family")
+        EntityFault::field("protocols", message).help("split it into one route per family")
     })
 }
 
 /// The first protocol decides what else a Route may say: without one that is known, nothing can be said of the rest.
 /// What speaks gRPC keeps its path.
-pub(super) fn known_protocol(given: &Mapping) -> Result<Mapping, Complaint> {
+pub(super) fn known_protocol(given: &Mapping) -> Result<Mapping, EntityFault> {
     let mut record = given.clone();
     let first = match given.get("protocols") {
         Some(Value::Sequence(all)) => all.first().map_or("nil", |it| it.as_str().unwrap_or_default()),
         _ => return Ok(record),
     };
     if first == "nil" || (!first.is_empty() && !names::PROTOCOLS.contains(&first)) {
-        return Err(Complaint::field("protocols", format!("unknown type: {first}"))
+        return Err(EntityFault::field("protocols", format!("unknown type: {first}"))
             .help(format!("known are: {}", names::PROTOCOLS.join(", "))));
     }
     if first.starts_with("grpc") && !given.contains_key("strip_path") {
@@ -98,7 +98,7 @@ pub(super) fn known_protocol(given: &Mapping) -> Result<Mapping, Complaint> {
 }
 
 /// Forbids a field that has no meaning for the protocols of a Route.
-pub(super) fn without(record: &Value, field: &'static str) -> Option<Complaint> {
+pub(super) fn without(record: &Value, field: &'static str) -> Option<EntityFault> {
     let when = match (family(record)?, field) {
         (0, "sources" | "destinations") => "'http' or 'https'",
         (3, "methods" | "sources" | "destinations" | "strip_path") => "'grpc' or 'grpcs'",
@@ -110,18 +110,18 @@ pub(super) fn without(record: &Value, field: &'static str) -> Option<Complaint> 
         Value::Bool(truth) => *truth,
         _ => true,
     };
-    given.then(|| Complaint::field(field, format!("cannot set '{field}' when 'protocols' is {when}")))
+    given.then(|| EntityFault::field(field, format!("cannot set '{field}' when 'protocols' is {when}")))
 }
 
 /// An entry of `sources` or `destinations` says something.
-pub(super) fn some_endpoint(record: &Value) -> Option<Complaint> {
+pub(super) fn some_endpoint(record: &Value) -> Option<EntityFault> {
     let given = |field| record.get(field).is_some_and(|it| !it.is_null());
     (!given("ip") && !given("port"))
-        .then(|| Complaint::record("at least one of these fields must be non-empty: 'ip', 'port'"))
+        .then(|| EntityFault::record("at least one of these fields must be non-empty: 'ip', 'port'"))
 }
 
 /// Server names are known of TLS only.
-pub(super) fn snis_need_tls(record: &Value) -> Option<Complaint> {
+pub(super) fn snis_need_tls(record: &Value) -> Option<EntityFault> {
     let protocols = texts(record, "protocols");
     let tls = ["grpcs", "https", "tls", "tls_passthrough"];
     family(record)?;
@@ -129,30 +129,30 @@ pub(super) fn snis_need_tls(record: &Value) -> Option<Complaint> {
     (given && !protocols.iter().any(|it| tls.contains(&it.as_str()))).then(|| {
         let message =
             "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'";
-        Complaint::field("snis", "length must be 0").besides(message).help("only TLS has server names")
+        EntityFault::field("snis", "length must be 0").besides(message).help("only TLS has server names")
     })
 }
 
 /// The fields that an expression takes the place of.
 const MATCHING: [&str; 7] = ["methods", "hosts", "headers", "paths", "snis", "sources", "destinations"];
 
-pub(super) fn an_expression_or_fields(record: &Value) -> Option<Complaint> {
+pub(super) fn an_expression_or_fields(record: &Value) -> Option<EntityFault> {
     let has_number = |field| record.get(field).is_some_and(|it| !it.is_null() && it.as_i64() != Some(0));
     if is_expression(record) {
         let field = MATCHING.into_iter().find(|field| !fields_absent(record, &[field]));
         let field = field.or_else(|| has_number("regex_priority").then_some("regex_priority"))?;
-        let complaint = Complaint::field(field, "cannot be set together with 'expression'");
+        let complaint = EntityFault::field(field, "cannot be set together with 'expression'");
         return Some(complaint.help("say it in the expression"));
     }
     let message = "cannot be set without 'expression'";
-    record.get("priority").is_some_and(|it| !it.is_null()).then(|| Complaint::field("priority", message))
+    record.get("priority").is_some_and(|it| !it.is_null()).then(|| EntityFault::field("priority", message))
 }
 
 fn is_expression(record: &Value) -> bool {
     record.get("expression").is_some_and(|it| !it.is_null())
 }
 
-pub(super) fn something_to_match(record: &Value) -> Option<Complaint> {
+pub(super) fn something_to_match(record: &Value) -> Option<EntityFault> {
     if is_expression(record) {
         return None;
     }
@@ -169,13 +169,13 @@ pub(super) fn something_to_match(record: &Value) -> Option<Complaint> {
         (&["hosts", "headers", "paths"], "grpc'")
     } else if has("tls_passthrough") {
         return fields_absent(record, &["snis"])
-            .then(|| Complaint::record("must set snis when 'protocols' is 'tls_passthrough'"));
+            .then(|| EntityFault::record("must set snis when 'protocols' is 'tls_passthrough'"));
     } else {
         (&["sources", "destinations", "snis"], "tcp', 'tls' or 'udp'")
     };
     fields_absent(record, fields).then(|| {
         let names: Vec<String> = fields.iter().map(|field| format!("'{field}'")).collect();
-        Complaint::record(format!("must set one of {} when 'protocols' is '{when}", names.join(", ")))
+        EntityFault::record(format!("must set one of {} when 'protocols' is '{when}", names.join(", ")))
     })
 }
 

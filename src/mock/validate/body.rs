@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use http::header::CONTENT_TYPE;
 use serde_json::Value as Json;
 
-use super::{Checks, Sent, Violation, coerce::coerce, form, json, style::Pairs, violation::Side};
+use super::{
+    RequestValidator, ValidatedRequest, Violation, coerce::coerce, form, json, style::Pairs,
+    violation::MessageSide,
+};
 use crate::{
     budget::{Budget, Exhausted},
-    openapi::{Api, Media, Offers, negotiate, sample::Direction, validator::Shape},
+    openapi::{Api, MediaTypeBody, MediaTypeOffers, negotiate, sample::Direction, validator::Shape},
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -27,10 +30,10 @@ impl From<Exhausted> for Unread {
 
 /// Everything that is wrong with the body.
 pub(super) fn check(
-    checks: &Checks,
+    checks: &RequestValidator,
     api: &Api,
     operation: usize,
-    sent: &Sent<'_>,
+    sent: &ValidatedRequest<'_>,
     violations: &mut Vec<Violation>,
     budget: &Budget,
 ) -> Result<(), Exhausted> {
@@ -51,7 +54,7 @@ pub(super) fn check(
     let types = declared.media.iter().map(|it| it.media_type.as_str());
     let chosen = match content_type {
         None => (!declared.media.is_empty()).then_some(0),
-        Some(text) => negotiate(Some(text), &Offers::new(types.clone())).map(|it| it.offer),
+        Some(text) => negotiate(Some(text), &MediaTypeOffers::new(types.clone())).map(|it| it.offer),
     };
     let Some((n, media)) = chosen.and_then(|n| Some((n, declared.media.get(n)?))) else {
         let message = format!("Supported content types: {}", types.collect::<Vec<_>>().join(","));
@@ -77,7 +80,7 @@ pub(super) fn check(
     };
     if let (Some(value), Some(schema)) = (value, schema) {
         let errors = schema.errors(&value, budget)?.into_iter();
-        violations.extend(errors.map(|it| Violation::of(Side::Request, "body", None, it)));
+        violations.extend(errors.map(|it| Violation::of(MessageSide::Request, "body", None, it)));
     }
     Ok(())
 }
@@ -88,7 +91,7 @@ fn place() -> Vec<String> {
 
 /// The value that a body is; nothing for types that no schema can be put to.
 fn read(
-    media: &Media,
+    media: &MediaTypeBody,
     content_type: &str,
     body: &[u8],
     shape: Option<Shape<'_>>,

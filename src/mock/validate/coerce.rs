@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value as Json};
 use super::json;
 use crate::{
     budget::{Budget, Exhausted},
-    openapi::validator::{Shape, Types},
+    openapi::validator::{AllowedTypes, Shape},
 };
 
 /// The value with its texts as what the schema wants, as far as they can be read so.
@@ -54,7 +54,7 @@ fn is_number(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn read(text: String, types: Types, budget: &Budget) -> Result<Json, Exhausted> {
+fn read(text: String, types: AllowedTypes, budget: &Budget) -> Result<Json, Exhausted> {
     budget.spend(text.len() as u64 / 16)?;
     if types.number()
         && let Some(number) = number(text.trim())

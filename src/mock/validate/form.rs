@@ -7,14 +7,14 @@ use serde_json::{Map, Value as Json};
 use super::{
     Violation,
     coerce::coerce,
-    style::{Pairs, Written, decoded_form},
+    style::{Pairs, ParameterStyle, decoded_form},
 };
 use crate::{
     budget::{Budget, Exhausted},
     openapi::{
-        Node,
-        api::Style,
-        validator::{Layers, Shape, Types},
+        DocumentNode,
+        api::SerializationStyle,
+        validator::{AllowedTypes, Layers, Shape},
     },
 };
 
@@ -61,8 +61,8 @@ fn field_name(line: &str) -> Option<String> {
 }
 
 /// The violations of what `encoding` says of characters.
-pub(super) fn reserved(fields: &Pairs<'_>, encoding: Option<&Node>) -> Vec<Violation> {
-    let told = encoding.into_iter().flat_map(Node::entries);
+pub(super) fn reserved(fields: &Pairs<'_>, encoding: Option<&DocumentNode>) -> Vec<Violation> {
+    let told = encoding.into_iter().flat_map(DocumentNode::entries);
     let strict = told.filter(|(_, it)| it.flag("allowReserved") == Some(false));
     strict
         .filter(|(name, _)| fields.texts(name).iter().any(|text| text.contains(RESERVED)))
@@ -79,7 +79,7 @@ pub(super) fn reserved(fields: &Pairs<'_>, encoding: Option<&Node>) -> Vec<Viola
 pub(super) fn value(
     fields: &Pairs<'_>,
     shape: Option<Shape<'_>>,
-    encoding: Option<&Node>,
+    encoding: Option<&DocumentNode>,
     budget: &Budget,
 ) -> Result<Json, Exhausted> {
     let layers = shape.map(|it| it.layers(budget)).transpose()?;
@@ -90,16 +90,17 @@ pub(super) fn value(
         budget.spend(1 + layers.as_ref().map_or(0, Layers::count))?;
         let property = property(name);
         let said = encoding.and_then(|it| it.get(name));
-        let style = said.as_ref().and_then(|it| it.text("style")).map_or(Style::Form, style);
-        let explode = said.as_ref().and_then(|it| it.flag("explode")).unwrap_or(style == Style::Form);
+        let style = said.as_ref().and_then(|it| it.text("style")).map_or(SerializationStyle::Form, style);
+        let explode =
+            said.as_ref().and_then(|it| it.flag("explode")).unwrap_or(style == SerializationStyle::Form);
         let types = property.map(Shape::types).unwrap_or_default();
         // An object in a form is JSON, unless a style is given.
-        let types = if types.object() && said.is_none() { Types::default() } else { types };
+        let types = if types.object() && said.is_none() { AllowedTypes::default() } else { types };
         let properties = match property {
             Some(property) if types.object() => property.layers(budget)?.properties(),
             _ => Vec::new(),
         };
-        let written = Written { name, style, explode, types, properties: &properties };
+        let written = ParameterStyle { name, style, explode, types, properties: &properties };
         if let Some(value) = written.among(fields, budget)? {
             members.insert((*name).to_owned(), value);
         }
@@ -128,13 +129,13 @@ fn escaped(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, ALL).to_string()
 }
 
-fn style(word: &str) -> Style {
+fn style(word: &str) -> SerializationStyle {
     match word {
-        "spaceDelimited" => Style::SpaceDelimited,
-        "pipeDelimited" => Style::PipeDelimited,
-        "tabDelimited" => Style::TabDelimited,
-        "deepObject" => Style::DeepObject,
-        _ => Style::Form,
+        "spaceDelimited" => SerializationStyle::SpaceDelimited,
+        "pipeDelimited" => SerializationStyle::PipeDelimited,
+        "tabDelimited" => SerializationStyle::TabDelimited,
+        "deepObject" => SerializationStyle::DeepObject,
+        _ => SerializationStyle::Form,
     }
 }
 

@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_text_that_takes_too_much_memory_is_not_read() {
-        let limits = crate::budget::Limits {
+        let limits = crate::budget::WorkLimits {
             steps: 1 << 30,
             bytes: 1 << 20,
             depth: 600,

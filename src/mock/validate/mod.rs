@@ -24,7 +24,7 @@ mod style;
 mod trial;
 mod violation;
 
-pub use violation::{Code, Violation};
+pub use violation::{Violation, ViolationCode};
 
 use std::{
     sync::{
@@ -36,11 +36,11 @@ use std::{
 
 use http::HeaderMap;
 
-use self::violation::Side;
+use self::violation::MessageSide;
 use crate::{
-    budget::{Budget, Exhausted, Limits},
+    budget::{Budget, Exhausted, WorkLimits},
     openapi::{
-        Api, Node,
+        Api, DocumentNode,
         sample::Direction,
         validator::{PatternCache, Validator},
     },
@@ -51,15 +51,15 @@ const ROOM: usize = 200_000;
 /// Violations of one request that are told.
 const MAX_VIOLATIONS: usize = 1_000;
 /// How much work the check of an answer may be. It is made once for each answer that is kept, to inform.
-const RESPONSE_LIMITS: Limits =
-    Limits { steps: 2_000_000, bytes: 64 << 20, depth: 600, time: Duration::from_millis(500) };
+const RESPONSE_LIMITS: WorkLimits =
+    WorkLimits { steps: 2_000_000, bytes: 64 << 20, depth: 600, time: Duration::from_millis(500) };
 
 /// Stands for a part of the path that is empty, so that the operation is found and the parameter missed.
 pub const ABSENT: &str = "%00";
 
 /// What of a request is checked.
 #[derive(Clone, Debug)]
-pub struct Sent<'a> {
+pub struct ValidatedRequest<'a> {
     /// The header fields.
     pub headers: &'a HeaderMap,
     /// The query, encoded.
@@ -72,7 +72,7 @@ pub struct Sent<'a> {
 
 /// What is checked of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
+pub struct ValidationScope {
     /// Parameters and bodies.
     pub messages: bool,
     /// Security requirements.
@@ -81,27 +81,27 @@ pub struct Extent {
 
 /// The checks of one document, compiled as they are needed.
 #[derive(Debug)]
-pub(super) struct Checks {
-    operations: Vec<Prepared>,
+pub(super) struct RequestValidator {
+    operations: Vec<OperationChecks>,
     kept: AtomicUsize,
     patterns: PatternCache,
 }
 
 /// A place for a compiled schema.
-type Slot = OnceLock<Arc<Validator>>;
+type SchemaSlot = OnceLock<Arc<Validator>>;
 
 #[derive(Debug)]
-struct Prepared {
-    parameters: Vec<Slot>,
-    bodies: Vec<Slot>,
+struct OperationChecks {
+    parameters: Vec<SchemaSlot>,
+    bodies: Vec<SchemaSlot>,
     /// By response and media type.
-    responses: Vec<Vec<Slot>>,
+    responses: Vec<Vec<SchemaSlot>>,
 }
 
-impl Checks {
+impl RequestValidator {
     pub(super) fn new(api: &Api) -> Self {
-        let slots = |count| std::iter::repeat_with(Slot::new).take(count).collect::<Vec<_>>();
-        let prepared = api.operations.iter().map(|operation| Prepared {
+        let slots = |count| std::iter::repeat_with(SchemaSlot::new).take(count).collect::<Vec<_>>();
+        let prepared = api.operations.iter().map(|operation| OperationChecks {
             parameters: slots(operation.parameters.len()),
             bodies: slots(operation.request_body.as_ref().map_or(0, |it| it.media.len())),
             responses: operation.responses.iter().map(|it| slots(it.media.len())).collect(),
@@ -114,8 +114,8 @@ impl Checks {
         &self,
         api: &Api,
         operation: usize,
-        sent: &Sent<'_>,
-        extent: Extent,
+        sent: &ValidatedRequest<'_>,
+        extent: ValidationScope,
         budget: &Budget,
     ) -> Result<Vec<Violation>, Exhausted> {
         let mut violations = Vec::new();
@@ -168,15 +168,15 @@ impl Checks {
             value = coerce::coerce(schema.shape(), value, budget)?;
         }
         let errors = schema.errors(&value, budget)?.into_iter();
-        Ok(errors.map(|it| Violation::of(Side::Response, "body", None, it)).collect())
+        Ok(errors.map(|it| Violation::of(MessageSide::Response, "body", None, it)).collect())
     }
 
     /// The compiled schema of a place.
     fn schema(
         &self,
-        slot: &Slot,
+        slot: &SchemaSlot,
         api: &Api,
-        node: &Node,
+        node: &DocumentNode,
         direction: Direction,
         budget: &Budget,
     ) -> Result<Arc<Validator>, Exhausted> {

@@ -4,32 +4,36 @@ use http::header::COOKIE;
 use serde_json::Value as Json;
 
 use super::{
-    Checks, Sent, Violation,
+    RequestValidator, ValidatedRequest, Violation,
     coerce::coerce,
     json,
-    style::{Pair, Pairs, Written, decoded, decoded_form},
-    violation::Side,
+    style::{EncodedPair, Pairs, ParameterStyle, decoded, decoded_form},
+    violation::MessageSide,
 };
 use crate::{
     budget::{Budget, Exhausted},
     openapi::{
         Api, Parameter,
-        api::{In, Style},
+        api::{ParameterLocation, SerializationStyle},
         sample::Direction,
         validator::{KeywordError, Shape, Validator},
     },
 };
 
 /// The parts of a request, in the order in which they are told.
-const PARTS: [(In, &str); 4] =
-    [(In::Header, "header"), (In::Query, "query"), (In::Path, "path"), (In::Cookie, "cookie")];
+const PARTS: [(ParameterLocation, &str); 4] = [
+    (ParameterLocation::Header, "header"),
+    (ParameterLocation::Query, "query"),
+    (ParameterLocation::Path, "path"),
+    (ParameterLocation::Cookie, "cookie"),
+];
 
 /// Everything that is wrong with the parameters.
 pub(super) fn check(
-    checks: &Checks,
+    checks: &RequestValidator,
     api: &Api,
     operation: usize,
-    sent: &Sent<'_>,
+    sent: &ValidatedRequest<'_>,
     violations: &mut Vec<Violation>,
     budget: &Budget,
 ) -> Result<(), Exhausted> {
@@ -39,7 +43,7 @@ pub(super) fn check(
     }
     let query = Pairs::read(sent.query.unwrap_or_default(), budget)?;
     let lines = sent.headers.get_all(COOKIE).iter().filter_map(|it| it.to_str().ok());
-    let cookies: Vec<Pair<'_>> = lines
+    let cookies: Vec<EncodedPair<'_>> = lines
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .map(|(name, value)| (name.to_owned(), value))
@@ -61,18 +65,20 @@ pub(super) fn check(
             };
             let shape = schema.as_deref().map(Validator::shape);
             match value(parameter, sent, (&query, &cookies), shape, budget)? {
-                Given::Nothing if parameter.required => {
+                ParameterValue::Nothing if parameter.required => {
                     let message = format!("Request {part} must have required property '{}'", parameter.name);
                     violations.push(Violation::word(vec![part.to_owned()], "required", message));
                 }
-                Given::Nothing | Given::Empty => (),
-                Given::Value(value) => {
+                ParameterValue::Nothing | ParameterValue::Empty => (),
+                ParameterValue::Value(value) => {
                     let errors = match &schema {
                         Some(schema) => errors(schema, value, budget)?,
                         None => Vec::new(),
                     };
                     let name = Some(&*parameter.name);
-                    wrong.extend(errors.into_iter().map(|it| Violation::of(Side::Request, part, name, it)));
+                    wrong.extend(
+                        errors.into_iter().map(|it| Violation::of(MessageSide::Request, part, name, it)),
+                    );
                 }
             }
         }
@@ -84,7 +90,7 @@ pub(super) fn check(
 
 /// Header parameters of these names say nothing. (OpenAPI 3.0.3, "Parameter Object".)
 fn is_of_http(parameter: &Parameter) -> bool {
-    parameter.location == In::Header
+    parameter.location == ParameterLocation::Header
         && ["accept", "content-type", "authorization"]
             .iter()
             .any(|it| parameter.name.eq_ignore_ascii_case(it))
@@ -106,7 +112,7 @@ fn errors(schema: &Validator, value: Json, budget: &Budget) -> Result<Vec<Keywor
 }
 
 /// What a request has for a parameter.
-enum Given {
+enum ParameterValue {
     Nothing,
     /// A name without a value, where that is allowed.
     Empty,
@@ -115,18 +121,18 @@ enum Given {
 
 fn value(
     parameter: &Parameter,
-    sent: &Sent<'_>,
+    sent: &ValidatedRequest<'_>,
     (query, cookies): (&Pairs<'_>, &Pairs<'_>),
     shape: Option<Shape<'_>>,
     budget: &Budget,
-) -> Result<Given, Exhausted> {
+) -> Result<ParameterValue, Exhausted> {
     let types = shape.map(Shape::types).unwrap_or_default();
     let properties = match shape {
         Some(shape) if types.object() => shape.layers(budget)?.properties(),
         _ => Vec::new(),
     };
     budget.spend(properties.len() as u64)?;
-    let written = Written {
+    let written = ParameterStyle {
         name: &parameter.name,
         style: parameter.style,
         explode: parameter.explode,
@@ -134,58 +140,59 @@ fn value(
         properties: &properties,
     };
     let text = match parameter.location {
-        In::Path => {
+        ParameterLocation::Path => {
             let found = sent.path.iter().find(|(name, _)| **name == *parameter.name);
             match found.filter(|(_, text)| !text.is_empty() && *text != super::ABSENT) {
                 Some((_, text)) => *text,
-                None => return Ok(Given::Nothing),
+                None => return Ok(ParameterValue::Nothing),
             }
         }
-        In::Header => match sent.headers.get(&*parameter.name).and_then(|it| it.to_str().ok()) {
+        ParameterLocation::Header => match sent.headers.get(&*parameter.name).and_then(|it| it.to_str().ok())
+        {
             Some(text) => text,
-            None => return Ok(Given::Nothing),
+            None => return Ok(ParameterValue::Nothing),
         },
-        In::Query => return among(parameter, &written, query, budget),
-        In::Cookie => return among(parameter, &written, cookies, budget),
+        ParameterLocation::Query => return among(parameter, &written, query, budget),
+        ParameterLocation::Cookie => return among(parameter, &written, cookies, budget),
     };
-    let decode = if parameter.location == In::Path { decoded } else { str::to_owned };
+    let decode = if parameter.location == ParameterLocation::Path { decoded } else { str::to_owned };
     if parameter.content.is_some() {
-        return Ok(Given::Value(json_or_text(decode(text), budget)?));
+        return Ok(ParameterValue::Value(json_or_text(decode(text), budget)?));
     }
-    Ok(Given::Value(written.alone(text, decode)))
+    Ok(ParameterValue::Value(written.alone(text, decode)))
 }
 
 fn among(
     parameter: &Parameter,
-    written: &Written<'_>,
+    written: &ParameterStyle<'_>,
     pairs: &Pairs<'_>,
     budget: &Budget,
-) -> Result<Given, Exhausted> {
+) -> Result<ParameterValue, Exhausted> {
     if parameter.content.is_some() {
         return match pairs.texts(&parameter.name).first() {
-            Some(text) => Ok(Given::Value(json_or_text(decoded_form(text), budget)?)),
-            None => Ok(Given::Nothing),
+            Some(text) => Ok(ParameterValue::Value(json_or_text(decoded_form(text), budget)?)),
+            None => Ok(ParameterValue::Nothing),
         };
     }
     Ok(match written.among(pairs, budget)? {
         // A name without a value is none, unless the document says otherwise.
         Some(Json::String(text)) if text.is_empty() => {
             if parameter.allow_empty {
-                Given::Empty
+                ParameterValue::Empty
             } else {
-                Given::Nothing
+                ParameterValue::Nothing
             }
         }
-        Some(value) => Given::Value(value),
+        Some(value) => ParameterValue::Value(value),
         // An object of which no property is there.
         None if parameter.required
             && written.types.object()
-            && parameter.style == Style::Form
+            && parameter.style == SerializationStyle::Form
             && parameter.explode =>
         {
-            Given::Value(Json::Object(serde_json::Map::new()))
+            ParameterValue::Value(Json::Object(serde_json::Map::new()))
         }
-        None => Given::Nothing,
+        None => ParameterValue::Nothing,
     })
 }
 

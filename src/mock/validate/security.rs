@@ -9,10 +9,10 @@ use http::{
     header::{AUTHORIZATION, COOKIE},
 };
 
-use super::{Sent, Violation};
+use super::{ValidatedRequest, Violation};
 use crate::openapi::{
     Api, Operation,
-    api::{In, SecurityKind},
+    api::{ParameterLocation, SecurityKind},
 };
 
 /// People leave the padding out.
@@ -22,7 +22,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The violation, if none of the ways in is open. It carries the challenges of all that failed.
-pub(super) fn check(api: &Api, operation: &Operation, sent: &Sent<'_>) -> Option<Violation> {
+pub(super) fn check(api: &Api, operation: &Operation, sent: &ValidatedRequest<'_>) -> Option<Violation> {
     let mut challenges = Vec::new();
     let mut closed = false;
     for way in operation.security.iter() {
@@ -51,7 +51,7 @@ pub(super) fn check(api: &Api, operation: &Operation, sent: &Sent<'_>) -> Option
 }
 
 /// Whether the proof is there; else what to challenge the client with, if there is something to say.
-fn prove(kind: &SecurityKind, sent: &Sent<'_>) -> Result<(), Option<&'static str>> {
+fn prove(kind: &SecurityKind, sent: &ValidatedRequest<'_>) -> Result<(), Option<&'static str>> {
     const BASIC: &str = "Basic realm=\"*\"";
     const DIGEST: &str = "Digest realm=\"*\", nonce=\"abc123\"";
     let authorization = text(sent.headers, &AUTHORIZATION).unwrap_or_default();
@@ -80,16 +80,20 @@ fn text<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> 
     headers.get(name).and_then(|it| it.to_str().ok())
 }
 
-fn has_key(location: In, name: &str, sent: &Sent<'_>) -> bool {
+fn has_key(location: ParameterLocation, name: &str, sent: &ValidatedRequest<'_>) -> bool {
     match location {
-        In::Query => form_urlencoded::parse(sent.query.unwrap_or_default().as_bytes())
+        ParameterLocation::Query => form_urlencoded::parse(sent.query.unwrap_or_default().as_bytes())
             .any(|(key, value)| key == name && !value.is_empty()),
-        In::Cookie => sent.headers.get_all(COOKIE).iter().filter_map(|it| it.to_str().ok()).any(|line| {
-            line.split(';')
-                .filter_map(|pair| pair.trim().split_once('='))
-                .any(|(key, value)| key == name && !value.is_empty())
-        }),
-        In::Header | In::Path => sent.headers.get(name).is_some_and(|it| !it.is_empty()),
+        ParameterLocation::Cookie => {
+            sent.headers.get_all(COOKIE).iter().filter_map(|it| it.to_str().ok()).any(|line| {
+                line.split(';')
+                    .filter_map(|pair| pair.trim().split_once('='))
+                    .any(|(key, value)| key == name && !value.is_empty())
+            })
+        }
+        ParameterLocation::Header | ParameterLocation::Path => {
+            sent.headers.get(name).is_some_and(|it| !it.is_empty())
+        }
     }
 }
 

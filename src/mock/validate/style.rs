@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     budget::{Budget, Exhausted},
-    openapi::{api::Style, validator::Types},
+    openapi::{api::SerializationStyle, validator::AllowedTypes},
 };
 
 /// Pairs up to this number are looked through; more of them are found by name.
@@ -19,17 +19,17 @@ const FEW: usize = 16;
 const PAIR: usize = 160;
 
 /// A name and its text, the text still encoded.
-pub(super) type Pair<'a> = (String, &'a str);
+pub(super) type EncodedPair<'a> = (String, &'a str);
 
 /// The pairs of a query, of cookies or of a form.
 pub(super) struct Pairs<'a> {
-    all: Vec<Pair<'a>>,
+    all: Vec<EncodedPair<'a>>,
     /// Positions by the name up to its first bracket, if there are many.
     by_name: HashMap<String, Vec<usize>>,
 }
 
 impl<'a> Pairs<'a> {
-    pub(super) fn new(all: Vec<Pair<'a>>) -> Self {
+    pub(super) fn new(all: Vec<EncodedPair<'a>>) -> Self {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         if all.len() > FEW {
             for (n, (name, _)) in all.iter().enumerate() {
@@ -51,7 +51,7 @@ impl<'a> Pairs<'a> {
         Ok(Self::new(pairs.collect()))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Pair<'a>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &EncodedPair<'a>> {
         self.all.iter()
     }
 
@@ -60,7 +60,7 @@ impl<'a> Pairs<'a> {
     }
 
     /// The pairs whose name begins like this one, up to its first bracket.
-    fn like(&self, name: &str) -> impl Iterator<Item = &Pair<'a>> {
+    fn like(&self, name: &str) -> impl Iterator<Item = &EncodedPair<'a>> {
         let found =
             (self.all.len() > FEW).then(|| self.by_name.get(stem(name)).map_or(&[][..], Vec::as_slice));
         let few = if found.is_none() { self.all.as_slice() } else { &[] };
@@ -89,22 +89,22 @@ pub(super) fn decoded_form(text: &str) -> String {
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Written<'a> {
+pub(super) struct ParameterStyle<'a> {
     pub(super) name: &'a str,
-    pub(super) style: Style,
+    pub(super) style: SerializationStyle,
     pub(super) explode: bool,
-    pub(super) types: Types,
+    pub(super) types: AllowedTypes,
     /// The properties of an object, which an exploded one has instead of its name.
     pub(super) properties: &'a [&'a str],
 }
 
-impl Written<'_> {
+impl ParameterStyle<'_> {
     /// The value among the pairs of a query, of cookies or of a form; nothing if it is not there.
     pub(super) fn among(&self, pairs: &Pairs<'_>, budget: &Budget) -> Result<Option<Json>, Exhausted> {
-        if self.style == Style::DeepObject {
+        if self.style == SerializationStyle::DeepObject {
             return deep(self.name, pairs, budget);
         }
-        if self.types.object() && self.explode && self.style == Style::Form {
+        if self.types.object() && self.explode && self.style == SerializationStyle::Form {
             budget.spend((pairs.all.len() + self.properties.len()) as u64)?;
             let properties: HashSet<&str> = self.properties.iter().copied().collect();
             let members: Map<String, Json> = pairs
@@ -140,8 +140,10 @@ impl Written<'_> {
     /// The value that a part of a path or a header is; a path is percent-encoded, a header is not.
     pub(super) fn alone(&self, text: &str, decode: fn(&str) -> String) -> Json {
         let (text, separator) = match self.style {
-            Style::Label => (text.strip_prefix('.').unwrap_or(text), if self.explode { '.' } else { ',' }),
-            Style::Matrix => return self.matrix(text, decode),
+            SerializationStyle::Label => {
+                (text.strip_prefix('.').unwrap_or(text), if self.explode { '.' } else { ',' })
+            }
+            SerializationStyle::Matrix => return self.matrix(text, decode),
             _ => (text, ','),
         };
         self.separated(text, separator, decode)
@@ -180,11 +182,11 @@ impl Written<'_> {
     }
 }
 
-fn split(text: &str, style: Style) -> Vec<&str> {
+fn split(text: &str, style: SerializationStyle) -> Vec<&str> {
     let separators: &[&str] = match style {
-        Style::SpaceDelimited => &["%20", "+", " "],
-        Style::PipeDelimited => &["|", "%7C", "%7c"],
-        Style::TabDelimited => &["%09", "\t"],
+        SerializationStyle::SpaceDelimited => &["%20", "+", " "],
+        SerializationStyle::PipeDelimited => &["|", "%7C", "%7c"],
+        SerializationStyle::TabDelimited => &["%09", "\t"],
         _ => &[","],
     };
     let mut parts = vec![text];
@@ -257,18 +259,25 @@ mod tests {
 
     use super::{super::trial, *};
 
-    fn written<'a>(schema: &Json, style: Style, explode: bool, properties: &'a [&'a str]) -> Written<'a> {
+    fn written<'a>(
+        schema: &Json,
+        style: SerializationStyle,
+        explode: bool,
+        properties: &'a [&'a str],
+    ) -> ParameterStyle<'a> {
         let types = trial::validator(schema).shape().types();
-        Written { name: "color", style, explode, types, properties }
+        ParameterStyle { name: "color", style, explode, types, properties }
     }
 
     #[track_caller]
-    fn check(kind: &str, style: Style, explode: bool, text: &str, expected: &Json) {
+    fn check(kind: &str, style: SerializationStyle, explode: bool, text: &str, expected: &Json) {
         let properties = ["R", "G"];
         let schema = json!({ "type": kind });
         let written = written(&schema, style, explode, &properties);
         let found = match style {
-            Style::Simple | Style::Label | Style::Matrix => Some(written.alone(text, decoded)),
+            SerializationStyle::Simple | SerializationStyle::Label | SerializationStyle::Matrix => {
+                Some(written.alone(text, decoded))
+            }
             _ => {
                 let pairs = Pairs::read(text, &trial::budget()).unwrap();
                 written.among(&pairs, &trial::budget()).unwrap()
@@ -282,25 +291,25 @@ mod tests {
         let list = json!(["blue", "black"]);
         let object = json!({"R": "100", "G": "200"});
         for (style, explode, list_text, object_text) in [
-            (Style::Matrix, false, ";color=blue,black", ";color=R,100,G,200"),
-            (Style::Matrix, true, ";color=blue;color=black", ";R=100;G=200"),
-            (Style::Label, false, ".blue,black", ".R,100,G,200"),
-            (Style::Label, true, ".blue.black", ".R=100.G=200"),
-            (Style::Form, false, "color=blue,black", "color=R,100,G,200"),
-            (Style::Form, true, "color=blue&color=black", "R=100&G=200&B=1"),
-            (Style::Simple, false, "blue,black", "R,100,G,200"),
-            (Style::Simple, true, "blue,black", "R=100,G=200"),
-            (Style::SpaceDelimited, false, "color=blue%20black", "color=R%20100%20G%20200"),
-            (Style::PipeDelimited, false, "color=blue|black", "color=R|100|G|200"),
-            (Style::TabDelimited, false, "color=blue%09black", "color=R%09100%09G%09200"),
+            (SerializationStyle::Matrix, false, ";color=blue,black", ";color=R,100,G,200"),
+            (SerializationStyle::Matrix, true, ";color=blue;color=black", ";R=100;G=200"),
+            (SerializationStyle::Label, false, ".blue,black", ".R,100,G,200"),
+            (SerializationStyle::Label, true, ".blue.black", ".R=100.G=200"),
+            (SerializationStyle::Form, false, "color=blue,black", "color=R,100,G,200"),
+            (SerializationStyle::Form, true, "color=blue&color=black", "R=100&G=200&B=1"),
+            (SerializationStyle::Simple, false, "blue,black", "R,100,G,200"),
+            (SerializationStyle::Simple, true, "blue,black", "R=100,G=200"),
+            (SerializationStyle::SpaceDelimited, false, "color=blue%20black", "color=R%20100%20G%20200"),
+            (SerializationStyle::PipeDelimited, false, "color=blue|black", "color=R|100|G|200"),
+            (SerializationStyle::TabDelimited, false, "color=blue%09black", "color=R%09100%09G%09200"),
         ] {
             check("array", style, explode, list_text, &list);
             check("object", style, explode, object_text, &object);
         }
-        check("object", Style::DeepObject, true, "color[R]=100&color[G]=200", &object);
+        check("object", SerializationStyle::DeepObject, true, "color[R]=100&color[G]=200", &object);
         check(
             "object",
-            Style::DeepObject,
+            SerializationStyle::DeepObject,
             true,
             "color[a][b]=1&color[l][]=x&color[l][]=y&c=1",
             &json!(
@@ -311,10 +320,10 @@ mod tests {
 
     #[test]
     fn separators_that_are_encoded_separate_nothing() {
-        check("array", Style::Form, false, "color=a%2Cb,c+d", &json!(["a,b", "c d"]));
-        check("string", Style::Form, true, "color=a+b%26", &json!("a b&"));
-        check("string", Style::Form, true, "colour=a", &json!(null));
-        check("array", Style::Simple, false, "", &json!([]));
-        check("string", Style::Simple, false, "a%2Fb", &json!("a/b"));
+        check("array", SerializationStyle::Form, false, "color=a%2Cb,c+d", &json!(["a,b", "c d"]));
+        check("string", SerializationStyle::Form, true, "color=a+b%26", &json!("a b&"));
+        check("string", SerializationStyle::Form, true, "colour=a", &json!(null));
+        check("array", SerializationStyle::Simple, false, "", &json!([]));
+        check("string", SerializationStyle::Simple, false, "a%2Fb", &json!("a/b"));
     }
 }

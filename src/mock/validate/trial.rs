@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::{
-    budget::{Budget, Limits},
+    budget::{Budget, WorkLimits},
     openapi::validator::{PatternCache, Validator},
 };
 
 pub(super) fn budget() -> Budget {
-    Budget::new(Limits { steps: 1 << 30, bytes: 1 << 30, depth: 600, time: Duration::from_mins(10) })
+    Budget::new(WorkLimits { steps: 1 << 30, bytes: 1 << 30, depth: 600, time: Duration::from_mins(10) })
 }
 
 #[track_caller]

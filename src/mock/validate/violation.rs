@@ -10,7 +10,7 @@ pub struct Violation {
     /// The steps to its place: `["query", "age"]`, `["body", "items", "0"]`.
     pub location: Vec<String>,
     /// The keyword that does not hold, or a status code; nothing for what has no name.
-    pub code: Option<Code>,
+    pub code: Option<ViolationCode>,
     /// What is wrong.
     pub message: String,
     /// What `WWW-Authenticate` says about it.
@@ -19,7 +19,7 @@ pub struct Violation {
 
 /// What kind of thing is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Code {
+pub enum ViolationCode {
     /// A keyword of JSON Schema, or a word of that kind.
     Word(String),
     /// A status code of HTTP: 400, 401 or 415.
@@ -28,7 +28,7 @@ pub enum Code {
 
 /// Which message a value belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum MessageSide {
     Request,
     Response,
 }
@@ -42,8 +42,8 @@ impl Violation {
         members.insert("location".to_owned(), location.into());
         members.insert("severity".to_owned(), "Error".into());
         match &self.code {
-            Some(Code::Word(word)) => drop(members.insert("code".to_owned(), word.as_str().into())),
-            Some(Code::Status(status)) => drop(members.insert("code".to_owned(), json!(status))),
+            Some(ViolationCode::Word(word)) => drop(members.insert("code".to_owned(), word.as_str().into())),
+            Some(ViolationCode::Status(status)) => drop(members.insert("code".to_owned(), json!(status))),
             None => (),
         }
         members.insert("message".to_owned(), self.message.as_str().into());
@@ -53,18 +53,23 @@ impl Violation {
     /// The status code that it is, if it is one.
     pub(in crate::mock) const fn status(&self) -> Option<u16> {
         match self.code {
-            Some(Code::Status(status)) => Some(status),
+            Some(ViolationCode::Status(status)) => Some(status),
             _ => None,
         }
     }
 
     pub(super) fn word(location: Vec<String>, code: &str, message: impl Into<String>) -> Self {
-        let code = Some(Code::Word(code.to_owned()));
+        let code = Some(ViolationCode::Word(code.to_owned()));
         Self { location, code, message: message.into(), challenges: Vec::new() }
     }
 
     pub(super) fn with_status(location: Vec<String>, status: u16, message: impl Into<String>) -> Self {
-        Self { location, code: Some(Code::Status(status)), message: message.into(), challenges: Vec::new() }
+        Self {
+            location,
+            code: Some(ViolationCode::Status(status)),
+            message: message.into(),
+            challenges: Vec::new(),
+        }
     }
 
     /// A check that was not made, because it would have taken too much.
@@ -75,11 +80,11 @@ impl Violation {
 
     /// A fault of a value in a part of a message: `body`, `query`, `path`, `header`, `cookie`; `name` is that of
     /// the parameter.
-    pub(super) fn of(side: Side, part: &str, name: Option<&str>, error: KeywordError) -> Self {
+    pub(super) fn of(side: MessageSide, part: &str, name: Option<&str>, error: KeywordError) -> Self {
         let steps: Vec<String> = name.map(str::to_owned).into_iter().chain(error.path).collect();
         let side = match side {
-            Side::Request => "Request",
-            Side::Response => "Response",
+            MessageSide::Request => "Request",
+            MessageSide::Response => "Response",
         };
         let kind = if part == "body" { "property" } else { "parameter" };
         let place = if steps.is_empty() { String::new() } else { format!("{kind} {} ", steps.join(".")) };

@@ -4,7 +4,7 @@ use super::{file, output::Output};
 use crate::{
     budget::Exhausted,
     document::Value,
-    openapi::{Library, Node},
+    openapi::{DocumentLibrary, DocumentNode},
 };
 
 /// What parts the parts: always the same, so that the same document gives the same bytes.
@@ -19,7 +19,7 @@ pub(super) fn boundary_of(text: &str) -> &str {
 /// Names and values as a browser sends them; an object in an object is JSON, or by `deepObject` several names.
 pub(super) fn urlencoded(
     value: &Value,
-    encoding: Option<&Node>,
+    encoding: Option<&DocumentNode>,
     out: &mut Output<'_>,
 ) -> Result<(), Exhausted> {
     if value.as_mapping().is_none() {
@@ -80,10 +80,10 @@ impl Form<'_, '_> {
 
 /// The members as parts (RFC 7578); of a list every item is one.
 pub(super) fn multipart(
-    library: &Library,
+    library: &DocumentLibrary,
     essence: &str,
     value: &Value,
-    (schema, encoding): (Option<&Node>, Option<&Node>),
+    (schema, encoding): (Option<&DocumentNode>, Option<&DocumentNode>),
     out: &mut Output<'_>,
 ) -> Result<(), Exhausted> {
     let schema = schema.and_then(|it| library.resolve_schema(it).ok());
@@ -95,22 +95,22 @@ pub(super) fn multipart(
         let item = property.as_ref().filter(|_| value.as_sequence().is_some()).and_then(|it| it.get("items"));
         let item = item.and_then(|it| library.resolve_schema(&it).ok()).or(property);
         for value in value.as_sequence().unwrap_or(std::slice::from_ref(value)) {
-            let part = Part { essence, name, value, schema: item.as_ref(), content };
+            let part = FormPart { essence, name, value, schema: item.as_ref(), content };
             part.write(out)?;
         }
     }
     out.texts(&["--", BOUNDARY, "--\r\n"])
 }
 
-struct Part<'a> {
+struct FormPart<'a> {
     essence: &'a str,
     name: &'a str,
     value: &'a Value,
-    schema: Option<&'a Node>,
+    schema: Option<&'a DocumentNode>,
     content: Option<&'a str>,
 }
 
-impl Part<'_> {
+impl FormPart<'_> {
     fn write(&self, out: &mut Output<'_>) -> Result<(), Exhausted> {
         let says = |key: &str, word: &str| {
             self.schema.and_then(|it| it.value.get(key)).and_then(Value::as_str) == Some(word)
@@ -149,10 +149,10 @@ impl Part<'_> {
 mod tests {
     use super::*;
     use crate::document::{Dialect, read};
-    use crate::openapi::{Location, body::tests::budget};
+    use crate::openapi::{LibraryLocation, body::tests::budget};
 
-    fn node(text: &str) -> Node {
-        Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 }
+    fn node(text: &str) -> DocumentNode {
+        DocumentNode { value: read(text, Dialect::Specification).unwrap().value, file: 0 }
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         let value = node("{id: 7, meta: {a: 1}, photo: string, tags: [x, y]}").value;
         let schema = node("{properties: {photo: {type: string, format: binary}}}");
         let encoding = node("{photo: {contentType: 'image/gif, image/png'}}");
-        let library = Library::new(Value::Null, &Location::alone()).0;
+        let library = DocumentLibrary::new(Value::Null, &LibraryLocation::alone()).0;
         let budget = budget();
         let mut out = Output::new(&budget);
         multipart(&library, "multipart/form-data", &value, (Some(&schema), Some(&encoding)), &mut out)

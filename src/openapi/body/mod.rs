@@ -12,7 +12,7 @@ mod xml;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
-use super::{Library, Node, sample::Sampler};
+use super::{DocumentLibrary, DocumentNode, sample::Sampler};
 use crate::{
     budget::{Budget, Exhausted},
     document::{Dialect, Value, read},
@@ -21,7 +21,7 @@ use output::Output;
 
 /// Bytes, and what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body {
+pub struct EncodedBody {
     /// The value of `Content-Type`.
     pub content_type: String,
     /// The bytes.
@@ -30,16 +30,16 @@ pub struct Body {
 
 /// A body, and what was odd about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rendered {
+pub struct RenderedBody {
     /// The body.
-    pub body: Body,
+    pub body: EncodedBody,
     /// What the document should say otherwise.
     pub notes: Vec<String>,
 }
 
 /// Where a value comes from: people write texts that stand for more than a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ValueSource {
     /// An `example` of the document.
     Example,
     /// A sample made from a schema.
@@ -48,17 +48,17 @@ pub enum Source {
 
 /// Writes values as bodies.
 #[derive(Clone, Copy)]
-pub struct Renderer<'a> {
-    library: &'a Library,
+pub struct BodyRenderer<'a> {
+    library: &'a DocumentLibrary,
     budget: &'a Budget,
     charset: bool,
     xml_root: Option<&'a str>,
 }
 
-impl<'a> Renderer<'a> {
+impl<'a> BodyRenderer<'a> {
     /// A renderer for the documents of a library; `budget` bounds how long a body may be.
     #[must_use]
-    pub const fn new(library: &'a Library, budget: &'a Budget) -> Self {
+    pub const fn new(library: &'a DocumentLibrary, budget: &'a Budget) -> Self {
         Self { library, budget, charset: false, xml_root: None }
     }
 
@@ -78,9 +78,9 @@ impl<'a> Renderer<'a> {
 
     /// The body for a media type without schema and example: empty, but for types of files.
     #[must_use]
-    pub fn undescribed(&self, media_type: &str) -> Body {
+    pub fn undescribed(&self, media_type: &str) -> EncodedBody {
         let bytes = file::of(&essence(media_type)).filter(|_| !is_octets(media_type)).unwrap_or_default();
-        Body { content_type: self.content_type(media_type), bytes: Bytes::from_static(bytes) }
+        EncodedBody { content_type: self.content_type(media_type), bytes: Bytes::from_static(bytes) }
     }
 
     /// The value in the notation of the media type, which has no wildcard.
@@ -94,18 +94,18 @@ impl<'a> Renderer<'a> {
         &self,
         media_type: &str,
         value: &Value,
-        schema: Option<&Node>,
-        encoding: Option<&Node>,
-        source: Source,
-    ) -> Result<Rendered, Exhausted> {
+        schema: Option<&DocumentNode>,
+        encoding: Option<&DocumentNode>,
+        source: ValueSource,
+    ) -> Result<RenderedBody, Exhausted> {
         let essence = essence(media_type);
         let mut out = Output::new(self.budget);
         let mut content_type = self.content_type(media_type);
         let mut notes = Vec::new();
-        let written = value.as_str().filter(|_| source == Source::Example);
-        match Family::of(&essence) {
-            Family::Json => out.json(&self.meant(value, schema, source)?)?,
-            Family::Multipart => {
+        let written = value.as_str().filter(|_| source == ValueSource::Example);
+        match MediaFamily::of(&essence) {
+            MediaFamily::Json => out.json(&self.meant(value, schema, source)?)?,
+            MediaFamily::Multipart => {
                 let boundary = match written {
                     Some(text) => {
                         out.text(text)?;
@@ -121,17 +121,17 @@ impl<'a> Renderer<'a> {
                 }
             }
             _ if self.is_binary(&essence, schema, source) => match value.as_str() {
-                Some(text) if source == Source::Example => decoded(&essence, text, &mut out)?,
+                Some(text) if source == ValueSource::Example => decoded(&essence, text, &mut out)?,
                 _ => out.bytes(file::of(&essence).or_else(|| file::of(OCTETS)).unwrap_or_default())?,
             },
             _ if written.is_some() => decoded(&essence, written.unwrap_or_default(), &mut out)?,
-            Family::Xml => xml::document(self.library, value, schema, self.xml_root, &mut out)?,
-            Family::Form => form::urlencoded(value, encoding, &mut out)?,
-            Family::Yaml => text::yaml(value, &mut out)?,
-            Family::Lines => text::lines(value, &essence, &mut out)?,
-            Family::Events => text::events(value, &mut out)?,
-            Family::Csv => text::csv(value, &mut out)?,
-            Family::Other => {
+            MediaFamily::Xml => xml::document(self.library, value, schema, self.xml_root, &mut out)?,
+            MediaFamily::Form => form::urlencoded(value, encoding, &mut out)?,
+            MediaFamily::Yaml => text::yaml(value, &mut out)?,
+            MediaFamily::Lines => text::lines(value, &essence, &mut out)?,
+            MediaFamily::Events => text::events(value, &mut out)?,
+            MediaFamily::Csv => text::csv(value, &mut out)?,
+            MediaFamily::Other => {
                 if matches!(value, Value::Mapping(_) | Value::Sequence(_)) {
                     notes.push(format!(
                         "an object or a list has no form as `{essence}`, so it is sent as JSON"
@@ -140,7 +140,7 @@ impl<'a> Renderer<'a> {
                 out.plain(value)?;
             }
         }
-        Ok(Rendered { body: Body { content_type, bytes: out.finish() }, notes })
+        Ok(RenderedBody { body: EncodedBody { content_type, bytes: out.finish() }, notes })
     }
 
     fn content_type(&self, media_type: &str) -> String {
@@ -151,8 +151,13 @@ impl<'a> Renderer<'a> {
     }
 
     /// Documents write JSON as text now and then: what the text says is sent, if that is what the schema wants.
-    fn meant(&self, value: &Value, schema: Option<&Node>, source: Source) -> Result<Value, Exhausted> {
-        let Some(text) = value.as_str().filter(|_| source == Source::Example) else {
+    fn meant(
+        &self,
+        value: &Value,
+        schema: Option<&DocumentNode>,
+        source: ValueSource,
+    ) -> Result<Value, Exhausted> {
+        let Some(text) = value.as_str().filter(|_| source == ValueSource::Example) else {
             return Ok(value.clone());
         };
         self.budget.spend(text.len() as u64 / 64)?;
@@ -174,9 +179,9 @@ impl<'a> Renderer<'a> {
     }
 
     /// Whether the body is bytes rather than text.
-    fn is_binary(&self, essence: &str, schema: Option<&Node>, source: Source) -> bool {
+    fn is_binary(&self, essence: &str, schema: Option<&DocumentNode>, source: ValueSource) -> bool {
         let Some(schema) = schema.and_then(|it| self.library.resolve_schema(it).ok()) else {
-            return source == Source::Sample && file::of(essence).is_some();
+            return source == ValueSource::Sample && file::of(essence).is_some();
         };
         let says = |key: &str, word: &str| schema.value.get(key).and_then(Value::as_str) == Some(word);
         says("format", "binary")
@@ -192,7 +197,7 @@ fn is_octets(media_type: &str) -> bool {
 }
 
 /// Whether the schema says nothing about types.
-fn is_open(schema: &Node) -> bool {
+fn is_open(schema: &DocumentNode) -> bool {
     schema.value.as_mapping().is_none_or(crate::document::Mapping::is_empty)
 }
 
@@ -215,7 +220,7 @@ fn essence(media_type: &str) -> String {
 }
 
 /// Notations.
-enum Family {
+enum MediaFamily {
     Json,
     Xml,
     Yaml,
@@ -227,7 +232,7 @@ enum Family {
     Other,
 }
 
-impl Family {
+impl MediaFamily {
     fn of(essence: &str) -> Self {
         let subtype = essence.split_once('/').map_or(essence, |(_, subtype)| subtype);
         match essence {
@@ -252,26 +257,27 @@ impl Family {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{budget::Limits, openapi::Location};
+    use crate::{budget::WorkLimits, openapi::LibraryLocation};
 
     pub(super) fn budget() -> Budget {
         let time = std::time::Duration::from_mins(10);
-        Budget::new(Limits { steps: u64::MAX, bytes: 1 << 20, depth: 100, time })
+        Budget::new(WorkLimits { steps: u64::MAX, bytes: 1 << 20, depth: 100, time })
     }
 
     #[track_caller]
-    fn render(media_type: &str, value: &str, schema: Option<&str>, source: Source) -> Rendered {
-        let node = |text: &str| Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
-        let library = Library::new(Value::Null, &Location::alone()).0;
+    fn render(media_type: &str, value: &str, schema: Option<&str>, source: ValueSource) -> RenderedBody {
+        let node =
+            |text: &str| DocumentNode { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
+        let library = DocumentLibrary::new(Value::Null, &LibraryLocation::alone()).0;
         let schema = schema.map(node);
         let budget = budget();
-        let renderer = Renderer::new(&library, &budget);
+        let renderer = BodyRenderer::new(&library, &budget);
         renderer.render(media_type, &node(value).value, schema.as_ref(), None, source).unwrap()
     }
 
     #[track_caller]
     fn check(media_type: &str, example: &str, expected: &str) {
-        let body = render(media_type, example, None, Source::Example).body;
+        let body = render(media_type, example, None, ValueSource::Example).body;
         assert_eq!((&*body.bytes, &*body.content_type), (expected.as_bytes(), media_type));
     }
 
@@ -309,26 +315,29 @@ mod tests {
 
     #[test]
     fn texts_that_stand_for_json() {
-        let json =
-            |schema| render("application/json", r#"'{"a":1}'"#, Some(schema), Source::Example).body.bytes;
+        let json = |schema| {
+            render("application/json", r#"'{"a":1}'"#, Some(schema), ValueSource::Example).body.bytes
+        };
         assert_eq!(&*json("{type: object}"), br#"{"a":1}"#);
         assert_eq!(&*json("{type: string}"), br#""{\"a\":1}""#);
         assert_eq!(&*json("{type: array}"), br#""{\"a\":1}""#);
-        let number = render("application/json", "'7'", Some("{type: integer}"), Source::Example).body.bytes;
+        let number =
+            render("application/json", "'7'", Some("{type: integer}"), ValueSource::Example).body.bytes;
         assert_eq!(&*number, b"7");
     }
 
     #[test]
     fn files() {
-        let png = render("image/png", "string", Some("{type: string, format: binary}"), Source::Sample).body;
+        let png =
+            render("image/png", "string", Some("{type: string, format: binary}"), ValueSource::Sample).body;
         assert!(file::begins("image/png", &png.bytes));
-        let png = render("image/png", "iVBORw0KGgo=", None, Source::Example).body;
+        let png = render("image/png", "iVBORw0KGgo=", None, ValueSource::Example).body;
         assert_eq!(&*png.bytes, b"\x89PNG\r\n\x1a\n");
-        let text = render("image/png", "c3RyaW5n", None, Source::Example).body;
+        let text = render("image/png", "c3RyaW5n", None, ValueSource::Example).body;
         assert_eq!(&*text.bytes, b"c3RyaW5n");
-        let library = Library::new(Value::Null, &Location::alone()).0;
+        let library = DocumentLibrary::new(Value::Null, &LibraryLocation::alone()).0;
         let budget = budget();
-        let renderer = Renderer::new(&library, &budget).charset(true);
+        let renderer = BodyRenderer::new(&library, &budget).charset(true);
         assert!(file::begins("application/pdf", &renderer.undescribed("application/pdf").bytes));
         let empty = renderer.undescribed("application/json");
         assert_eq!((&*empty.bytes, &*empty.content_type), (&b""[..], "application/json; charset=utf-8"));
@@ -336,7 +345,7 @@ mod tests {
 
     #[test]
     fn objects_as_text_are_noted() {
-        let rendered = render("text/plain", "{a: 1}", None, Source::Sample);
+        let rendered = render("text/plain", "{a: 1}", None, ValueSource::Sample);
         assert_eq!(&*rendered.body.bytes, br#"{"a":1}"#);
         assert_eq!(rendered.notes.len(), 1);
     }

@@ -26,7 +26,7 @@ pub(super) fn yaml(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted>
     let (bytes, lines, depth) = extent(value, out)?;
     out.reserve(bytes.saturating_mul(2).saturating_add(lines.saturating_mul(2 * depth)))?;
     // JSON is YAML, should the writer ever refuse.
-    match serde_yaml::to_string(&Yaml(value)) {
+    match serde_yaml::to_string(&YamlText(value)) {
         Ok(text) => out.text(&text),
         Err(_) => out.json(value),
     }
@@ -129,9 +129,9 @@ fn items(value: &Value) -> &[Value] {
     value.as_sequence().unwrap_or(std::slice::from_ref(value))
 }
 
-struct Yaml<'a>(&'a Value);
+struct YamlText<'a>(&'a Value);
 
-impl Serialize for Yaml<'_> {
+impl Serialize for YamlText<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::Null => serializer.serialize_unit(),
@@ -143,12 +143,12 @@ impl Serialize for Yaml<'_> {
             Value::String(text) => serializer.serialize_str(text),
             Value::Sequence(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
-                items.iter().try_for_each(|item| list.serialize_element(&Yaml(item)))?;
+                items.iter().try_for_each(|item| list.serialize_element(&YamlText(item)))?;
                 list.end()
             }
             Value::Mapping(mapping) => {
                 let mut map = serializer.serialize_map(Some(mapping.len()))?;
-                mapping.iter().try_for_each(|(key, it)| map.serialize_entry(key, &Yaml(it)))?;
+                mapping.iter().try_for_each(|(key, it)| map.serialize_entry(key, &YamlText(it)))?;
                 map.end()
             }
         }

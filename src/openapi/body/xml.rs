@@ -4,7 +4,7 @@ use super::output::Output;
 use crate::{
     budget::Exhausted,
     document::{Mapping, Value},
-    openapi::{Library, Node, sample::last_segment},
+    openapi::{DocumentLibrary, DocumentNode, sample::last_segment},
 };
 
 /// Schemas may stand this deep in one another.
@@ -14,17 +14,17 @@ const VISITS: u32 = 200;
 
 /// The value as a document; `root` names its element where the schema does not.
 pub(super) fn document(
-    library: &Library,
+    library: &DocumentLibrary,
     value: &Value,
-    schema: Option<&Node>,
+    schema: Option<&DocumentNode>,
     root: Option<&str>,
     out: &mut Output<'_>,
 ) -> Result<(), Exhausted> {
     out.text("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
-    let mut writer = Writer { library, out };
+    let mut writer = XmlWriter { library, out };
     let component = schema.and_then(|it| it.value.get("$ref")).and_then(Value::as_str).map(last_segment);
     let schema = schema.and_then(|it| library.resolve_schema(it).ok());
-    let name = Name::of(schema.as_ref(), root.or(component).unwrap_or("root"));
+    let name = XmlName::of(schema.as_ref(), root.or(component).unwrap_or("root"));
     match value.as_sequence() {
         // A document has one root, so a list is always wrapped here.
         Some(items) => {
@@ -41,14 +41,14 @@ pub(super) fn document(
 }
 
 /// The name of an element or attribute.
-struct Name {
+struct XmlName {
     qualified: String,
     /// The attribute that declares its namespace.
     declaration: String,
 }
 
-impl Name {
-    fn of(schema: Option<&Node>, default: &str) -> Self {
+impl XmlName {
+    fn of(schema: Option<&DocumentNode>, default: &str) -> Self {
         let said = |key: &str| {
             let it = schema.and_then(|it| it.value.get("xml")).and_then(|it| it.get(key));
             it.and_then(Value::as_str).filter(|it| !it.is_empty())
@@ -64,25 +64,25 @@ impl Name {
     }
 }
 
-struct Writer<'a, 'b> {
-    library: &'a Library,
+struct XmlWriter<'a, 'b> {
+    library: &'a DocumentLibrary,
     out: &'a mut Output<'b>,
 }
 
-impl Writer<'_, '_> {
-    fn open(&mut self, name: &Name) -> Result<(), Exhausted> {
+impl XmlWriter<'_, '_> {
+    fn open(&mut self, name: &XmlName) -> Result<(), Exhausted> {
         self.out.texts(&["<", &name.qualified, &name.declaration])
     }
 
-    fn close(&mut self, name: &Name) -> Result<(), Exhausted> {
+    fn close(&mut self, name: &XmlName) -> Result<(), Exhausted> {
         self.out.texts(&["</", &name.qualified, ">"])
     }
 
     fn element(
         &mut self,
-        name: &Name,
+        name: &XmlName,
         value: &Value,
-        schema: Option<&Node>,
+        schema: Option<&DocumentNode>,
         depth: u32,
     ) -> Result<(), Exhausted> {
         self.open(name)?;
@@ -97,7 +97,7 @@ impl Writer<'_, '_> {
             };
             let attribute = property.as_ref().and_then(|it| it.value.get("xml")?.get("attribute")?.as_bool());
             if attribute == Some(true) {
-                let name = Name::of(property.as_ref(), key);
+                let name = XmlName::of(property.as_ref(), key);
                 let text = self.out.plain_of(value)?;
                 self.out.texts(&[&name.declaration, " ", &name.qualified, "=\"", &escaped(&text), "\""])?;
             } else {
@@ -123,10 +123,10 @@ impl Writer<'_, '_> {
         &mut self,
         key: &str,
         value: &Value,
-        schema: Option<&Node>,
+        schema: Option<&DocumentNode>,
         depth: u32,
     ) -> Result<(), Exhausted> {
-        let name = Name::of(schema, key);
+        let name = XmlName::of(schema, key);
         let Some(items) = value.as_sequence() else {
             return self.element(&name, value, schema, depth);
         };
@@ -145,23 +145,23 @@ impl Writer<'_, '_> {
     fn items(
         &mut self,
         items: &[Value],
-        schema: Option<&Node>,
+        schema: Option<&DocumentNode>,
         default: &str,
         depth: u32,
     ) -> Result<(), Exhausted> {
         let schema = schema.and_then(|it| self.library.resolve_schema(it).ok());
-        let name = Name::of(schema.as_ref(), default);
+        let name = XmlName::of(schema.as_ref(), default);
         items.iter().try_for_each(|item| self.element(&name, item, schema.as_ref(), depth))
     }
 
     /// The schema of a property, wherever the parts of the schema keep it.
     fn property(
         &self,
-        schema: &Node,
+        schema: &DocumentNode,
         key: &str,
         depth: u32,
         visits: &mut u32,
-    ) -> Result<Option<Node>, Exhausted> {
+    ) -> Result<Option<DocumentNode>, Exhausted> {
         let Some(left) = visits.checked_sub(1) else { return Ok(None) };
         *visits = left;
         let size = schema.value.as_mapping().map_or(0, Mapping::len);
@@ -214,15 +214,15 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::document::{Dialect, read};
-    use crate::openapi::{Location, body::tests::budget};
+    use crate::openapi::{LibraryLocation, body::tests::budget};
 
     #[track_caller]
     fn check(value: &str, schema: Option<&str>, expected: &str) {
         let read = |text: &str| read(text, Dialect::Specification).unwrap().value;
         let root =
             read("{S: {Pet: {type: object, properties: {id: {type: integer, xml: {attribute: true}}}}}}");
-        let schema = schema.map(|it| Node { value: read(it), file: 0 });
-        let (library, budget) = (Library::new(root, &Location::alone()).0, budget());
+        let schema = schema.map(|it| DocumentNode { value: read(it), file: 0 });
+        let (library, budget) = (DocumentLibrary::new(root, &LibraryLocation::alone()).0, budget());
         let mut out = Output::new(&budget);
         document(&library, &read(value), schema.as_ref(), None, &mut out).unwrap();
         let text = String::from_utf8(out.finish().to_vec()).unwrap();

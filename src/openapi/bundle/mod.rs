@@ -13,10 +13,10 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json, json};
 
 use self::values::{bounds, byte, count, names_by_key, number};
-use super::{Library, Node, Version, sample::Direction};
+use super::{DocumentLibrary, DocumentNode, SpecVersion, sample::Direction};
 use crate::{
     budget::{Budget, Exhausted},
-    document::{Text, Value},
+    document::{SharedText, Value},
 };
 
 /// Schemas may stand this deep in one another; below, everything is allowed, and the bundle is not complete.
@@ -30,25 +30,25 @@ const STEPS: u64 = 16;
 
 /// A schema, with what it refers to under `$defs`.
 #[derive(Clone, Debug)]
-pub struct Bundle {
+pub struct SchemaBundle {
     /// The schema.
     pub schema: Json,
     /// How many schemas it holds.
     pub nodes: usize,
 }
 
-impl Bundle {
+impl SchemaBundle {
     /// Bundles a schema; `direction` says which properties nobody can require.
     ///
     /// # Errors
     /// The budget is exhausted, or a schema of a request is too large or too deep to be bundled as a whole.
     pub fn new(
-        library: &Library,
-        schema: &Node,
+        library: &DocumentLibrary,
+        schema: &DocumentNode,
         direction: Direction,
         budget: &Budget,
     ) -> Result<Self, Exhausted> {
-        let mut bundler = Bundler {
+        let mut bundler = SchemaBundler {
             library,
             direction,
             known: HashMap::new(),
@@ -87,12 +87,12 @@ impl Bundle {
     }
 }
 
-struct Bundler<'a> {
-    library: &'a Library,
+struct SchemaBundler<'a> {
+    library: &'a DocumentLibrary,
     direction: Direction,
     /// The number of each target, by the file that refers to it and the reference.
-    known: HashMap<(u32, Text), usize>,
-    waiting: Vec<Node>,
+    known: HashMap<(u32, SharedText), usize>,
+    waiting: Vec<DocumentNode>,
     nodes: usize,
     /// Why something was left out, if it was.
     incomplete: Option<Exhausted>,
@@ -100,7 +100,7 @@ struct Bundler<'a> {
 }
 
 /// What a keyword holds.
-enum Holds {
+enum KeywordContent {
     Number,
     Count,
     Text,
@@ -116,52 +116,52 @@ enum Holds {
 }
 
 /// The keywords that are copied as they are, in the order in which faults are told.
-const BEFORE: &[(&str, Holds)] = &[
-    ("maximum", Holds::Number),
-    ("minimum", Holds::Number),
-    ("exclusiveMaximum", Holds::Number),
-    ("exclusiveMinimum", Holds::Number),
-    ("multipleOf", Holds::Number),
-    ("maxLength", Holds::Count),
-    ("minLength", Holds::Count),
-    ("pattern", Holds::Text),
-    ("format", Holds::Text),
+const BEFORE: &[(&str, KeywordContent)] = &[
+    ("maximum", KeywordContent::Number),
+    ("minimum", KeywordContent::Number),
+    ("exclusiveMaximum", KeywordContent::Number),
+    ("exclusiveMinimum", KeywordContent::Number),
+    ("multipleOf", KeywordContent::Number),
+    ("maxLength", KeywordContent::Count),
+    ("minLength", KeywordContent::Count),
+    ("pattern", KeywordContent::Text),
+    ("format", KeywordContent::Text),
 ];
 
-const AFTER: &[(&str, Holds)] = &[
-    ("not", Holds::Beside),
-    ("anyOf", Holds::SchemasBeside),
-    ("oneOf", Holds::SchemasBeside),
-    ("allOf", Holds::SchemasBeside),
-    ("if", Holds::Beside),
-    ("then", Holds::Beside),
-    ("else", Holds::Beside),
-    ("maxItems", Holds::Count),
-    ("minItems", Holds::Count),
-    ("uniqueItems", Holds::Flag),
-    ("prefixItems", Holds::Schemas),
-    ("items", Holds::Schema),
-    ("contains", Holds::Schema),
-    ("minContains", Holds::Count),
-    ("maxContains", Holds::Count),
-    ("maxProperties", Holds::Count),
-    ("minProperties", Holds::Count),
-    ("required", Holds::Names),
-    ("dependentRequired", Holds::Named),
-    ("dependentSchemas", Holds::NamedBeside),
-    ("propertyNames", Holds::Schema),
-    ("additionalProperties", Holds::Schema),
-    ("properties", Holds::Named),
-    ("patternProperties", Holds::Named),
-    ("unevaluatedItems", Holds::Schema),
-    ("unevaluatedProperties", Holds::Schema),
+const AFTER: &[(&str, KeywordContent)] = &[
+    ("not", KeywordContent::Beside),
+    ("anyOf", KeywordContent::SchemasBeside),
+    ("oneOf", KeywordContent::SchemasBeside),
+    ("allOf", KeywordContent::SchemasBeside),
+    ("if", KeywordContent::Beside),
+    ("then", KeywordContent::Beside),
+    ("else", KeywordContent::Beside),
+    ("maxItems", KeywordContent::Count),
+    ("minItems", KeywordContent::Count),
+    ("uniqueItems", KeywordContent::Flag),
+    ("prefixItems", KeywordContent::Schemas),
+    ("items", KeywordContent::Schema),
+    ("contains", KeywordContent::Schema),
+    ("minContains", KeywordContent::Count),
+    ("maxContains", KeywordContent::Count),
+    ("maxProperties", KeywordContent::Count),
+    ("minProperties", KeywordContent::Count),
+    ("required", KeywordContent::Names),
+    ("dependentRequired", KeywordContent::Named),
+    ("dependentSchemas", KeywordContent::NamedBeside),
+    ("propertyNames", KeywordContent::Schema),
+    ("additionalProperties", KeywordContent::Schema),
+    ("properties", KeywordContent::Named),
+    ("patternProperties", KeywordContent::Named),
+    ("unevaluatedItems", KeywordContent::Schema),
+    ("unevaluatedProperties", KeywordContent::Schema),
 ];
 
 /// The targets that are applied to the same value as the schema which refers to them.
-type Beside<'a> = Option<&'a mut Vec<usize>>;
+type SameValueTargets<'a> = Option<&'a mut Vec<usize>>;
 
-impl Bundler<'_> {
-    fn lower(&mut self, schema: &Node, depth: u32, mut beside: Beside<'_>) -> Json {
+impl SchemaBundler<'_> {
+    fn lower(&mut self, schema: &DocumentNode, depth: u32, mut beside: SameValueTargets<'_>) -> Json {
         self.nodes += 1;
         let most = match self.direction {
             Direction::Request => REQUEST_NODES,
@@ -211,7 +211,7 @@ impl Bundler<'_> {
         out.into()
     }
 
-    fn reference(&self, schema: &Node) -> Option<Text> {
+    fn reference(&self, schema: &DocumentNode) -> Option<SharedText> {
         let dynamic = || schema.value.get("$dynamicRef").filter(|_| self.library.version().siblings_count());
         match schema.value.get("$ref").or_else(dynamic) {
             Some(Value::String(text)) => Some(text.clone()),
@@ -220,13 +220,18 @@ impl Bundler<'_> {
     }
 
     /// The place in the bundle of what a schema refers to.
-    fn target(&mut self, schema: &Node, reference: Text, beside: Beside<'_>) -> Option<String> {
+    fn target(
+        &mut self,
+        schema: &DocumentNode,
+        reference: SharedText,
+        beside: SameValueTargets<'_>,
+    ) -> Option<String> {
         let key = (schema.file, reference.clone());
         let number = match self.known.get(&key) {
             Some(number) => *number,
             None => {
                 let alone: crate::document::Mapping =
-                    [(Text::from("$ref"), Value::String(reference))].into_iter().collect();
+                    [(SharedText::from("$ref"), Value::String(reference))].into_iter().collect();
                 let target = self.library.resolve_schema(&schema.beside(&Value::from(alone))).ok()?;
                 self.waiting.push(target);
                 let number = self.waiting.len();
@@ -240,16 +245,16 @@ impl Bundler<'_> {
         Some(format!("#/$defs/s{number}"))
     }
 
-    fn nullable(&self, schema: &Node) -> bool {
+    fn nullable(&self, schema: &DocumentNode) -> bool {
         let word = match self.library.version() {
-            Version::Swagger2 => "x-nullable",
-            Version::OpenApi30 => "nullable",
-            Version::OpenApi31 => return false,
+            SpecVersion::Swagger2 => "x-nullable",
+            SpecVersion::OpenApi30 => "nullable",
+            SpecVersion::OpenApi31 => return false,
         };
         schema.flag(word) == Some(true)
     }
 
-    fn types(&self, schema: &Node, out: &mut Map<String, Json>) {
+    fn types(&self, schema: &DocumentNode, out: &mut Map<String, Json>) {
         const KNOWN: [&str; 7] = ["null", "boolean", "number", "integer", "string", "array", "object"];
         let Some(value) = schema.value.get("type") else { return };
         let single = std::slice::from_ref(value);
@@ -273,7 +278,7 @@ impl Bundler<'_> {
         }
     }
 
-    fn choices(&self, schema: &Node, out: &mut Map<String, Json>) {
+    fn choices(&self, schema: &DocumentNode, out: &mut Map<String, Json>) {
         let Some([first, rest @ ..]) = schema.value.get("enum").and_then(Value::as_sequence) else { return };
         if self.budget.spend(rest.len() as u64).is_err() {
             return;
@@ -288,42 +293,42 @@ impl Bundler<'_> {
 
     fn keyword(
         &mut self,
-        schema: &Node,
+        schema: &DocumentNode,
         keyword: &str,
-        holds: &Holds,
+        holds: &KeywordContent,
         depth: u32,
-        beside: Beside<'_>,
+        beside: SameValueTargets<'_>,
         out: &mut Map<String, Json>,
     ) {
         let Some(node) = schema.get(keyword) else { return };
         let said = match holds {
-            Holds::Number => number(&node.value, keyword),
-            Holds::Count => count(&node.value),
-            Holds::Text => node.value.as_str().map(Json::from),
-            Holds::Flag => node.value.as_bool().map(Json::from),
-            Holds::Names => self.required(schema, &node),
+            KeywordContent::Number => number(&node.value, keyword),
+            KeywordContent::Count => count(&node.value),
+            KeywordContent::Text => node.value.as_str().map(Json::from),
+            KeywordContent::Flag => node.value.as_bool().map(Json::from),
+            KeywordContent::Names => self.required(schema, &node),
             // Before 2020-12 a list of schemas stood under `items`.
-            Holds::Schema if node.value.as_sequence().is_some() => return,
-            Holds::Schema => Some(self.lower(&node, depth + 1, None)),
-            Holds::Beside => Some(self.lower(&node, depth + 1, beside)),
-            Holds::SchemasBeside => self.list(&node, depth, beside),
-            Holds::Schemas => self.list(&node, depth, None),
-            Holds::Named if keyword == "dependentRequired" => Some(names_by_key(&node.value)),
-            Holds::Named => self.map(&node, depth, None),
-            Holds::NamedBeside => self.map(&node, depth, beside),
+            KeywordContent::Schema if node.value.as_sequence().is_some() => return,
+            KeywordContent::Schema => Some(self.lower(&node, depth + 1, None)),
+            KeywordContent::Beside => Some(self.lower(&node, depth + 1, beside)),
+            KeywordContent::SchemasBeside => self.list(&node, depth, beside),
+            KeywordContent::Schemas => self.list(&node, depth, None),
+            KeywordContent::Named if keyword == "dependentRequired" => Some(names_by_key(&node.value)),
+            KeywordContent::Named => self.map(&node, depth, None),
+            KeywordContent::NamedBeside => self.map(&node, depth, beside),
         };
         if let Some(said) = said {
             out.insert(keyword.to_owned(), said);
         }
     }
 
-    fn list(&mut self, node: &Node, depth: u32, mut beside: Beside<'_>) -> Option<Json> {
+    fn list(&mut self, node: &DocumentNode, depth: u32, mut beside: SameValueTargets<'_>) -> Option<Json> {
         let all: Vec<Json> =
             node.items().map(|it| self.lower(&it, depth + 1, beside.as_deref_mut())).collect();
         (!all.is_empty()).then(|| all.into())
     }
 
-    fn map(&mut self, node: &Node, depth: u32, mut beside: Beside<'_>) -> Option<Json> {
+    fn map(&mut self, node: &DocumentNode, depth: u32, mut beside: SameValueTargets<'_>) -> Option<Json> {
         node.value.as_mapping()?;
         let all: Map<String, Json> = node
             .entries()
@@ -333,7 +338,7 @@ impl Bundler<'_> {
     }
 
     /// The names that are required, without those of properties that do not travel in this direction.
-    fn required(&self, schema: &Node, node: &Node) -> Option<Json> {
+    fn required(&self, schema: &DocumentNode, node: &DocumentNode) -> Option<Json> {
         let properties = schema.get("properties");
         let hidden = |name: &str| {
             let property = properties.as_ref().and_then(|it| it.get(name));
@@ -349,7 +354,7 @@ impl Bundler<'_> {
     }
 
     /// Words of earlier editions of JSON Schema.
-    fn older_words(&mut self, schema: &Node, depth: u32, out: &mut Map<String, Json>) {
+    fn older_words(&mut self, schema: &DocumentNode, depth: u32, out: &mut Map<String, Json>) {
         if let Some(items) = schema.get("items").filter(|it| it.value.as_sequence().is_some()) {
             if let Some(list) = self.list(&items, depth, None) {
                 out.insert("prefixItems".to_owned(), list);

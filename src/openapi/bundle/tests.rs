@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{values::BYTE, *};
 use crate::{
-    budget::Limits,
+    budget::WorkLimits,
     document::{Dialect, read},
-    openapi::Location,
+    openapi::LibraryLocation,
 };
 
 #[track_caller]
@@ -16,10 +16,10 @@ fn check(version: &str, schema: &str, expected: &Json) {
          R: {{properties: {{again: {{$ref: '#/R'}}}}}}}}"
     );
     let document = read(&text, Dialect::Specification).unwrap();
-    let (library, _) = Library::new(document.value, &Location::alone());
+    let (library, _) = DocumentLibrary::new(document.value, &LibraryLocation::alone());
     let schema = library.root().get("schema").unwrap();
-    let limits = Limits { steps: 1 << 20, bytes: 0, depth: 0, time: Duration::from_mins(10) };
-    let bundle = Bundle::new(&library, &schema, Direction::Request, &Budget::new(limits)).unwrap();
+    let limits = WorkLimits { steps: 1 << 20, bytes: 0, depth: 0, time: Duration::from_mins(10) };
+    let bundle = SchemaBundle::new(&library, &schema, Direction::Request, &Budget::new(limits)).unwrap();
     assert_eq!(bundle.schema, *expected, "{text}");
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::{document::Value, openapi::Node};
+use crate::{document::Value, openapi::DocumentNode};
 
 /// What `format: byte` looks like. (Prism reads it so; the text is part of its violations.)
 pub(super) const BYTE: &str = r"^[\w\d+\/=]*$";
@@ -30,7 +30,7 @@ pub(super) fn names_by_key(value: &Value) -> Json {
 }
 
 /// Before 3.1 `exclusiveMinimum` was a flag beside `minimum`.
-pub(super) fn bounds(out: &mut Map<String, Json>, schema: &Node) {
+pub(super) fn bounds(out: &mut Map<String, Json>, schema: &DocumentNode) {
     for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
         if schema.flag(flag) == Some(true)
             && let Some(limit) = out.remove(bound)

@@ -18,7 +18,7 @@ pub(super) const COUNT_LIMIT: usize = 4096;
 
 /// Where a document stands, and what its references may reach.
 #[derive(Clone, Debug, Default)]
-pub struct Location {
+pub struct LibraryLocation {
     /// The file that the document was read from.
     document: Option<PathBuf>,
     /// The directory that its relative references start from, and the one that none may leave.
@@ -27,7 +27,7 @@ pub struct Location {
     reader: FileReader,
 }
 
-impl Location {
+impl LibraryLocation {
     /// A document that may refer to nothing but itself.
     #[must_use]
     pub fn alone() -> Self {
@@ -57,7 +57,7 @@ impl Location {
 }
 
 /// The files of one directory, as far as they were asked for.
-pub(super) struct Reader {
+pub(super) struct LibraryReader {
     base: PathBuf,
     specs: Option<PathBuf>,
     files: FileReader,
@@ -65,8 +65,8 @@ pub(super) struct Reader {
     count: usize,
 }
 
-impl Reader {
-    pub(super) fn new(location: &Location) -> Self {
+impl LibraryReader {
+    pub(super) fn new(location: &LibraryLocation) -> Self {
         let (base, specs) = location.directories.clone().unwrap_or_default();
         Self {
             base: fs::canonicalize(&base).unwrap_or(base),
@@ -78,37 +78,37 @@ impl Reader {
     }
 
     /// The file of the document itself, as [`Self::find`] names it.
-    pub(super) fn document(location: &Location) -> Option<PathBuf> {
+    pub(super) fn document(location: &LibraryLocation) -> Option<PathBuf> {
         let file = location.document.as_ref()?;
         Some(fs::canonicalize(file).unwrap_or_else(|_| file.clone()))
     }
 
     /// Finds the file that `reference` names, seen from a file of the library (`None`: from the document without
     /// one). Answers the path to watch, and the path to read.
-    pub(super) fn find(&self, reference: &str, from: Option<&Path>) -> Found {
+    pub(super) fn find(&self, reference: &str, from: Option<&Path>) -> FileLookup {
         let Some(specs) = &self.specs else {
-            return Found::refused("this document may refer to no other file");
+            return FileLookup::refused("this document may refer to no other file");
         };
         if let Some(scheme) = scheme(reference) {
-            return Found::refused(format!("URLs are not fetched, and this is one ({})", brief(scheme)));
+            return FileLookup::refused(format!("URLs are not fetched, and this is one ({})", brief(scheme)));
         }
         let name = reference.split('?').next().unwrap_or(reference);
         let Ok(name) = percent_decode_str(name).decode_utf8() else {
-            return Found::refused("the name of the file is not UTF-8");
+            return FileLookup::refused("the name of the file is not UTF-8");
         };
         if name.contains('\0') {
-            return Found::refused("no file name has a NUL in it");
+            return FileLookup::refused("no file name has a NUL in it");
         }
         let base = from.and_then(Path::parent).unwrap_or(&self.base);
         // Decided on the words alone first, so that nothing is learnt about files elsewhere.
         let path = lexical(&base.join(&*name));
         if !path.starts_with(specs) {
-            return Found::refused("it leaves the directory that documents may refer to");
+            return FileLookup::refused("it leaves the directory that documents may refer to");
         }
         match fs::canonicalize(&path) {
-            Ok(real) if real.starts_with(specs) => Found { watched: Some(real.clone()), real: Ok(real) },
-            Ok(_) => Found::refused("it leaves the directory that documents may refer to"),
-            Err(error) => Found { watched: Some(path), real: Err(reason(&error)) },
+            Ok(real) if real.starts_with(specs) => FileLookup { watched: Some(real.clone()), real: Ok(real) },
+            Ok(_) => FileLookup::refused("it leaves the directory that documents may refer to"),
+            Err(error) => FileLookup { watched: Some(path), real: Err(reason(&error)) },
         }
     }
 
@@ -135,14 +135,14 @@ impl Reader {
 }
 
 /// What became of a reference to a file.
-pub(super) struct Found {
+pub(super) struct FileLookup {
     /// The path whose change may change the outcome.
     pub(super) watched: Option<PathBuf>,
     /// The file to read, or why there is none.
     pub(super) real: Result<PathBuf, String>,
 }
 
-impl Found {
+impl FileLookup {
     fn refused(reason: impl Into<String>) -> Self {
         Self { watched: None, real: Err(reason.into()) }
     }

@@ -1,6 +1,6 @@
 //! A document and every file that its references reach, and the following of references between their nodes.
 //!
-//! Files are read when a [`Library`] is built, never later: a request follows references in memory. A reference
+//! Files are read when a [`DocumentLibrary`] is built, never later: a request follows references in memory. A reference
 //! is followed to the first node that is none, through JSON pointers, anchors, `$id`s and other files.
 
 mod files;
@@ -21,13 +21,13 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    diag::{Diagnostic, Source},
-    document::{self, Text, Value},
+    diag::{Diagnostic, SourceFile},
+    document::{self, SharedText, Value},
 };
 
-use super::Version;
-pub use files::Location;
-pub use node::Node;
+use super::SpecVersion;
+pub use files::LibraryLocation;
+pub use node::DocumentNode;
 pub use reference::ReferenceError;
 
 /// How many references may be followed from one node before they count as a circle.
@@ -35,56 +35,56 @@ const HOPS: u32 = 256;
 
 /// A document and every file that its references reach.
 #[derive(Debug)]
-pub struct Library {
-    version: Version,
-    files: Vec<File>,
+pub struct DocumentLibrary {
+    version: SpecVersion,
+    files: Vec<LibraryFile>,
     /// Nodes by the absolute `$id` that they carry.
-    ids: HashMap<Text, Node>,
+    ids: HashMap<SharedText, DocumentNode>,
     /// Paths that were looked at, whether or not there was a file.
     watched: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
-struct File {
+struct LibraryFile {
     root: Value,
     /// Where it was read from; nothing for a document that came as a text.
     path: Option<PathBuf>,
     /// Its text, for complaints; nothing for the document itself, whose text the caller has.
-    source: Option<Arc<Source>>,
+    source: Option<Arc<SourceFile>>,
     /// The files that its references name, by the words before the `#`; or why there is none.
-    links: HashMap<Text, Result<u32, Text>>,
+    links: HashMap<SharedText, Result<u32, SharedText>>,
     /// The contents that its `externalValue`s name.
-    externals: HashMap<Text, Result<Bytes, Text>>,
+    externals: HashMap<SharedText, Result<Bytes, SharedText>>,
     /// Nodes by `$anchor`.
-    anchors: HashMap<Text, Value>,
+    anchors: HashMap<SharedText, Value>,
 }
 
 /// Where a reference led to: the last one that was followed, in the file that it leads into.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct ReferenceTarget {
     pub(super) file: u32,
-    reference: Text,
+    reference: SharedText,
 }
 
-impl Library {
+impl DocumentLibrary {
     /// Reads every file that the references of `root` reach, as far as `location` allows.
     ///
     /// The complaints are warnings: references that cannot be followed, each at the first place where it stands.
     #[must_use]
-    pub fn new(root: Value, location: &Location) -> (Self, Vec<Diagnostic>) {
+    pub fn new(root: Value, location: &LibraryLocation) -> (Self, Vec<Diagnostic>) {
         preload::load(root, location)
     }
 
     /// The specification that the document follows; 3.1 for one that does not say.
     #[must_use]
-    pub const fn version(&self) -> Version {
+    pub const fn version(&self) -> SpecVersion {
         self.version
     }
 
     /// The root of the document.
     #[must_use]
-    pub fn root(&self) -> Node {
-        Node { value: self.files[0].root.clone(), file: 0 }
+    pub fn root(&self) -> DocumentNode {
+        DocumentNode { value: self.files[0].root.clone(), file: 0 }
     }
 
     /// The files whose change may change what the document says, missing ones included; the file of the document
@@ -95,7 +95,7 @@ impl Library {
 
     /// The text of a file, for [`Diagnostic::in_file`]; nothing for the document itself.
     #[must_use]
-    pub fn source(&self, file: u32) -> Option<&Arc<Source>> {
+    pub fn source(&self, file: u32) -> Option<&Arc<SourceFile>> {
         self.files.get(file as usize)?.source.as_ref()
     }
 
@@ -103,7 +103,7 @@ impl Library {
     ///
     /// # Errors
     /// Why it was not read.
-    pub fn external(&self, file: u32, reference: &str) -> Result<Bytes, Text> {
+    pub fn external(&self, file: u32, reference: &str) -> Result<Bytes, SharedText> {
         let known = self.files.get(file as usize).and_then(|file| file.externals.get(reference));
         known.cloned().unwrap_or_else(|| Err("it was not read with the document".into()))
     }
@@ -112,12 +112,16 @@ impl Library {
     ///
     /// # Errors
     /// A reference leads nowhere, in a circle, or into a file that was not read.
-    pub fn resolve(&self, node: &Node) -> Result<Node, ReferenceError> {
+    pub fn resolve(&self, node: &DocumentNode) -> Result<DocumentNode, ReferenceError> {
         self.follow(node).map(|(node, _)| node)
     }
 
     /// As [`Self::resolve`], without the node: `known` are references that lead somewhere, by the file they stand in.
-    fn check(&self, node: &Node, known: &mut HashSet<(u32, Text)>) -> Result<(), ReferenceError> {
+    fn check(
+        &self,
+        node: &DocumentNode,
+        known: &mut HashSet<(u32, SharedText)>,
+    ) -> Result<(), ReferenceError> {
         let mut hops = HOPS;
         let mut here = node.clone();
         let mut passed = Vec::new();
@@ -135,36 +139,44 @@ impl Library {
     }
 
     /// As [`Self::resolve`], and where the last reference led to, if there was one.
-    pub(super) fn follow(&self, node: &Node) -> Result<(Node, Option<Place>), ReferenceError> {
+    pub(super) fn follow(
+        &self,
+        node: &DocumentNode,
+    ) -> Result<(DocumentNode, Option<ReferenceTarget>), ReferenceError> {
         let mut hops = HOPS;
         let (mut here, mut last) = (node.clone(), None);
         while let Some(reference) = self.reference(&here) {
             let reference = reference?.clone();
             let file = self.file_of(&reference, here.file)?;
             here = self.target(&reference, here.file, &mut hops)?;
-            last = Some(Place { file, reference });
+            last = Some(ReferenceTarget { file, reference });
         }
         Ok((here, last))
     }
 
     /// The place that a reference led to, as a path in its file.
-    pub(super) fn path_of(&self, place: &Place) -> document::Path {
+    pub(super) fn path_of(&self, place: &ReferenceTarget) -> document::NodePath {
         let (_, fragment) = reference::split(&place.reference);
         let root = self.files.get(place.file as usize).map_or(&Value::Null, |file| &file.root);
         reference::place(root, fragment)
     }
 
     /// The reference that the node is, if it is one that can be followed.
-    pub(in crate::openapi) fn reference_of<'a>(&self, node: &'a Node) -> Option<&'a Text> {
+    pub(in crate::openapi) fn reference_of<'a>(&self, node: &'a DocumentNode) -> Option<&'a SharedText> {
         self.reference(node).and_then(Result::ok)
     }
 
-    fn reference<'a>(&self, node: &'a Node) -> Option<Result<&'a Text, ReferenceError>> {
+    fn reference<'a>(&self, node: &'a DocumentNode) -> Option<Result<&'a SharedText, ReferenceError>> {
         reference::of(&node.value, self.version.siblings_count())
     }
 
     /// The node that one reference names, which may be a reference itself. Takes from `hops`.
-    fn target(&self, reference: &Text, from: u32, hops: &mut u32) -> Result<Node, ReferenceError> {
+    fn target(
+        &self,
+        reference: &SharedText,
+        from: u32,
+        hops: &mut u32,
+    ) -> Result<DocumentNode, ReferenceError> {
         *hops = hops.checked_sub(1).ok_or_else(|| ReferenceError::Circle { reference: reference.clone() })?;
         let (name, fragment) = reference::split(reference);
         let mut here = match self.ids.get(name) {
@@ -192,7 +204,7 @@ impl Library {
         Ok(here)
     }
 
-    fn file_of(&self, reference: &Text, from: u32) -> Result<u32, ReferenceError> {
+    fn file_of(&self, reference: &SharedText, from: u32) -> Result<u32, ReferenceError> {
         let (name, _) = reference::split(reference);
         if name.is_empty() {
             return Ok(from);
@@ -200,7 +212,7 @@ impl Library {
         if let Some(node) = self.ids.get(name) {
             return Ok(node.file);
         }
-        let unread = |reason: Text| ReferenceError::Unread { reference: reference.clone(), reason };
+        let unread = |reason: SharedText| ReferenceError::Unread { reference: reference.clone(), reason };
         match self.files.get(from as usize).and_then(|file| file.links.get(name)) {
             Some(Ok(file)) => Ok(*file),
             Some(Err(reason)) => Err(unread(reason.clone())),
@@ -208,8 +220,8 @@ impl Library {
         }
     }
 
-    fn file_root(&self, file: u32) -> Node {
+    fn file_root(&self, file: u32) -> DocumentNode {
         let value = self.files.get(file as usize).map(|file| file.root.clone()).unwrap_or_default();
-        Node { value, file }
+        DocumentNode { value, file }
     }
 }

@@ -2,16 +2,16 @@
 
 use crate::document::Value;
 
-/// A node of one of the files of a [`super::Library`]; a clone costs a counter.
+/// A node of one of the files of a [`super::DocumentLibrary`]; a clone costs a counter.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct DocumentNode {
     /// What the node says.
     pub value: Value,
     /// The file that it stands in; 0 is the document itself.
     pub file: u32,
 }
 
-impl Node {
+impl DocumentNode {
     /// The value of `key`, if this is a mapping that has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Self> {

@@ -1,4 +1,4 @@
-//! The building of a [`Library`]: one walk through every file, which collects references, anchors and ids.
+//! The building of a [`DocumentLibrary`]: one walk through every file, which collects references, anchors and ids.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,15 +9,15 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    diag::{Diagnostic, Source},
-    document::{self, At, Dialect, Text, Value, read},
+    diag::{Diagnostic, SourceFile},
+    document::{self, Dialect, NodePlace, SharedText, Value, read},
     openapi::version::brief,
 };
 
 use super::{
-    super::Version,
-    File, Library, Location, Node,
-    files::{Found, Reader},
+    super::SpecVersion,
+    DocumentLibrary, DocumentNode, LibraryFile, LibraryLocation,
+    files::{FileLookup, LibraryReader},
     reference,
 };
 
@@ -27,18 +27,18 @@ const DEPTH: usize = 512;
 /// How many unusable references are worth a complaint each.
 const COMPLAINTS: usize = 100;
 
-pub(super) fn load(root: Value, location: &Location) -> (Library, Vec<Diagnostic>) {
-    let version = Version::of(&root).unwrap_or(Version::OpenApi31);
-    let library = Library { version, files: Vec::new(), ids: HashMap::new(), watched: Vec::new() };
-    let mut loading = Loading {
+pub(super) fn load(root: Value, location: &LibraryLocation) -> (DocumentLibrary, Vec<Diagnostic>) {
+    let version = SpecVersion::of(&root).unwrap_or(SpecVersion::OpenApi31);
+    let library = DocumentLibrary { version, files: Vec::new(), ids: HashMap::new(), watched: Vec::new() };
+    let mut loading = LibraryLoading {
         library,
-        reader: Reader::new(location),
+        reader: LibraryReader::new(location),
         by_path: HashMap::new(),
         broken: HashMap::new(),
         collected: Vec::new(),
         complaints: Vec::new(),
     };
-    let path = Reader::document(location);
+    let path = LibraryReader::document(location);
     if let Some(path) = &path {
         loading.by_path.insert(path.clone(), 0);
     }
@@ -52,40 +52,40 @@ pub(super) fn load(root: Value, location: &Location) -> (Library, Vec<Diagnostic
     (loading.library, loading.complaints)
 }
 
-struct Loading {
-    library: Library,
-    reader: Reader,
+struct LibraryLoading {
+    library: DocumentLibrary,
+    reader: LibraryReader,
     by_path: HashMap<PathBuf, u32>,
     /// Files that were looked at and cannot be used.
-    broken: HashMap<PathBuf, Text>,
+    broken: HashMap<PathBuf, SharedText>,
     /// What the walk through each file found.
-    collected: Vec<Collected>,
+    collected: Vec<CollectedReferences>,
     complaints: Vec<Diagnostic>,
 }
 
-impl Loading {
-    fn add(&mut self, root: Value, path: Option<PathBuf>, source: Option<Arc<Source>>) -> u32 {
+impl LibraryLoading {
+    fn add(&mut self, root: Value, path: Option<PathBuf>, source: Option<Arc<SourceFile>>) -> u32 {
         let file = u32::try_from(self.library.files.len()).unwrap_or(u32::MAX);
-        let mut collected = Collected::default();
-        let start = document::Path::root();
-        collected.walk(&root, start.at(), Role::Node, DEPTH);
+        let mut collected = CollectedReferences::default();
+        let start = document::NodePath::root();
+        collected.walk(&root, start.at(), ReferenceRole::Node, DEPTH);
         for (id, value) in collected.ids.drain(..) {
-            self.library.ids.entry(id).or_insert(Node { value, file });
+            self.library.ids.entry(id).or_insert(DocumentNode { value, file });
         }
         let anchors = std::mem::take(&mut collected.anchors);
         self.collected.push(collected);
         let (links, externals) = (HashMap::new(), HashMap::new());
-        self.library.files.push(File { root, path, source, links, externals, anchors });
+        self.library.files.push(LibraryFile { root, path, source, links, externals, anchors });
         file
     }
 
     fn open_links_of(&mut self, file: usize) {
-        let names: Vec<Text> = self.collected[file]
+        let names: Vec<SharedText> = self.collected[file]
             .references
             .iter()
             .map(|(text, _)| reference::split(text).0)
             .filter(|name| !name.is_empty())
-            .map(Text::from)
+            .map(SharedText::from)
             .collect();
         for name in names {
             if self.library.ids.contains_key(&name) || self.library.files[file].links.contains_key(&name) {
@@ -105,7 +105,7 @@ impl Loading {
     }
 
     /// The file that `name` means in another file, read if it was not yet.
-    fn open(&mut self, name: &str, from: usize) -> Result<u32, Text> {
+    fn open(&mut self, name: &str, from: usize) -> Result<u32, SharedText> {
         let path = self.find(name, from)?;
         if let Some(known) = self.by_path.get(&path) {
             return Ok(*known);
@@ -120,37 +120,37 @@ impl Loading {
                 Ok(file)
             }
             Err(reason) => {
-                let reason = Text::from(reason);
+                let reason = SharedText::from(reason);
                 self.broken.insert(path, reason.clone());
                 Err(reason)
             }
         }
     }
 
-    fn content(&mut self, name: &str, from: usize) -> Result<Bytes, Text> {
+    fn content(&mut self, name: &str, from: usize) -> Result<Bytes, SharedText> {
         let path = self.find(name, from)?;
         Ok(Bytes::from(self.reader.read(&path)?))
     }
 
-    fn find(&mut self, name: &str, from: usize) -> Result<PathBuf, Text> {
-        let Found { watched, real } = self.reader.find(name, self.library.files[from].path.as_deref());
+    fn find(&mut self, name: &str, from: usize) -> Result<PathBuf, SharedText> {
+        let FileLookup { watched, real } = self.reader.find(name, self.library.files[from].path.as_deref());
         if let Some(path) = watched
             && !self.library.watched.contains(&path)
         {
             self.library.watched.push(path);
         }
-        real.map_err(Text::from)
+        real.map_err(SharedText::from)
     }
 
-    fn read(&mut self, path: &Path, name: &str) -> Result<(Value, Arc<Source>), String> {
+    fn read(&mut self, path: &Path, name: &str) -> Result<(Value, Arc<SourceFile>), String> {
         let bytes = self.reader.read(path)?;
         let text = String::from_utf8(bytes).map_err(|_| String::from("the file is not UTF-8"))?;
-        let source = Source::new(path.display().to_string(), text);
+        let source = SourceFile::new(path.display().to_string(), text);
         match read(&source.text, Dialect::Specification) {
             Ok(document) => Ok((document.value, source)),
             Err(error) => {
                 // Complained about where the fault is, too; the reference only says that there is one.
-                let fault = Diagnostic::syntax(document::Path::root(), &error);
+                let fault = Diagnostic::syntax(document::NodePath::root(), &error);
                 let warning =
                     Diagnostic { severity: crate::diag::Severity::Warning, ..fault }.in_file(&source);
                 if self.complaints.len() < COMPLAINTS {
@@ -169,7 +169,10 @@ impl Loading {
                 if self.complaints.len() > COMPLAINTS {
                     return;
                 }
-                let node = Node { value: reference_to(&text), file: u32::try_from(file).unwrap_or(u32::MAX) };
+                let node = DocumentNode {
+                    value: reference_to(&text),
+                    file: u32::try_from(file).unwrap_or(u32::MAX),
+                };
                 if let Err(error) = self.library.check(&node, &mut known) {
                     self.complain(file, at, error.to_string());
                 }
@@ -180,12 +183,15 @@ impl Loading {
         }
     }
 
-    fn complain(&mut self, file: usize, at: document::Path, message: String) {
+    fn complain(&mut self, file: usize, at: document::NodePath, message: String) {
         if self.complaints.len() > COMPLAINTS {
             return;
         }
         let complaint = if self.complaints.len() == COMPLAINTS {
-            Diagnostic::warning(document::Path::root(), "there are more references that cannot be followed")
+            Diagnostic::warning(
+                document::NodePath::root(),
+                "there are more references that cannot be followed",
+            )
         } else {
             Diagnostic::warning(at, message)
         };
@@ -197,27 +203,27 @@ impl Loading {
     }
 }
 
-fn reference_to(text: &Text) -> Value {
+fn reference_to(text: &SharedText) -> Value {
     Value::from(document::Mapping::from_iter([("$ref", Value::String(text.clone()))]))
 }
 
 /// What a walk through one file finds.
 #[derive(Default)]
-struct Collected {
+struct CollectedReferences {
     /// Each reference once, and where it stands first; nowhere if it may as well be the text of an example.
-    references: Vec<(Text, Option<document::Path>)>,
-    known: HashMap<Text, usize>,
-    externals: Vec<(Text, document::Path)>,
-    odd: Vec<(&'static str, document::Path)>,
-    anchors: HashMap<Text, Value>,
-    ids: Vec<(Text, Value)>,
+    references: Vec<(SharedText, Option<document::NodePath>)>,
+    known: HashMap<SharedText, usize>,
+    externals: Vec<(SharedText, document::NodePath)>,
+    odd: Vec<(&'static str, document::NodePath)>,
+    anchors: HashMap<SharedText, Value>,
+    ids: Vec<(SharedText, Value)>,
     /// Mappings that aliases share, by address: they are walked once.
     shared: HashSet<usize>,
 }
 
 /// What a node is, as far as references are concerned.
 #[derive(Clone, Copy, PartialEq)]
-enum Role {
+enum ReferenceRole {
     /// Something of the specification.
     Node,
     /// Nodes by names that their author chose, such as `properties`.
@@ -226,20 +232,20 @@ enum Role {
     Literal,
 }
 
-impl Collected {
-    fn walk(&mut self, value: &Value, at: At<'_>, role: Role, depth: usize) {
+impl CollectedReferences {
+    fn walk(&mut self, value: &Value, at: NodePlace<'_>, role: ReferenceRole, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else { return };
         match value {
-            Value::Sequence(items) if role != Role::Literal => {
+            Value::Sequence(items) if role != ReferenceRole::Literal => {
                 if Arc::strong_count(items) > 1 && !self.shared.insert(items.as_ptr().addr()) {
                     return;
                 }
                 for (n, item) in items.iter().enumerate() {
-                    self.walk(item, at.index(n), Role::Node, depth);
+                    self.walk(item, at.index(n), ReferenceRole::Node, depth);
                 }
             }
             Value::Mapping(mapping) => {
-                if role == Role::Literal {
+                if role == ReferenceRole::Literal {
                     // An example that is nothing but a reference is meant as one by most who write it.
                     if let (1, Some(Value::String(text))) = (mapping.len(), mapping.get("$ref")) {
                         self.reference(text, None);
@@ -250,7 +256,7 @@ impl Collected {
                     return;
                 }
                 for (key, child) in mapping.iter() {
-                    if role == Role::Node {
+                    if role == ReferenceRole::Node {
                         self.word(key, child, value, &at);
                     }
                     self.walk(child, at.key(key), role_of(role, key, child), depth);
@@ -261,7 +267,7 @@ impl Collected {
     }
 
     /// Notes what a word of the specification says about references.
-    fn word(&mut self, key: &str, child: &Value, holder: &Value, at: &At<'_>) {
+    fn word(&mut self, key: &str, child: &Value, holder: &Value, at: &NodePlace<'_>) {
         match (key, child) {
             ("$ref" | "$dynamicRef", Value::String(text)) => {
                 let at = at.key(key);
@@ -272,7 +278,7 @@ impl Collected {
                 self.anchors.entry(name.clone()).or_insert_with(|| holder.clone());
             }
             ("$id", Value::String(id)) => {
-                self.ids.push((Text::from(reference::split(id).0), holder.clone()));
+                self.ids.push((SharedText::from(reference::split(id).0), holder.clone()));
             }
             ("externalValue", Value::String(text)) => {
                 self.externals.push((text.clone(), at.key(key).path()));
@@ -281,7 +287,7 @@ impl Collected {
         }
     }
 
-    fn reference(&mut self, text: &Text, at: Option<&At<'_>>) {
+    fn reference(&mut self, text: &SharedText, at: Option<&NodePlace<'_>>) {
         match self.known.get(text) {
             Some(n) => {
                 let first = &mut self.references[*n].1;
@@ -291,26 +297,28 @@ impl Collected {
             }
             None => {
                 self.known.insert(text.clone(), self.references.len());
-                self.references.push((text.clone(), at.map(At::path)));
+                self.references.push((text.clone(), at.map(NodePlace::path)));
             }
         }
     }
 }
 
 /// The role of the node under `key`.
-fn role_of(parent: Role, key: &str, child: &Value) -> Role {
-    if parent == Role::Names {
-        return Role::Node;
+fn role_of(parent: ReferenceRole, key: &str, child: &Value) -> ReferenceRole {
+    if parent == ReferenceRole::Names {
+        return ReferenceRole::Node;
     }
     match key {
         "properties" | "patternProperties" | "definitions" | "$defs" | "schemas" | "responses"
         | "parameters" | "headers" | "requestBodies" | "securitySchemes" | "links" | "callbacks"
         | "pathItems" | "paths" | "content" | "encoding" | "variables" | "mapping" | "dependentSchemas" => {
-            Role::Names
+            ReferenceRole::Names
         }
         // By name in OpenAPI 3; in a schema a list, in Swagger 2.0 values by media type.
-        "examples" if child.entries().all(|(_, it)| it.as_mapping().is_some()) => Role::Names,
-        "example" | "examples" | "value" | "dataValue" | "default" | "enum" | "const" => Role::Literal,
-        _ => Role::Node,
+        "examples" if child.entries().all(|(_, it)| it.as_mapping().is_some()) => ReferenceRole::Names,
+        "example" | "examples" | "value" | "dataValue" | "default" | "enum" | "const" => {
+            ReferenceRole::Literal
+        }
+        _ => ReferenceRole::Node,
     }
 }

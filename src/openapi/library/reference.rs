@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    document::{Path, Text, Value},
+    document::{NodePath, SharedText, Value},
     openapi::version::brief,
 };
 
@@ -20,21 +20,21 @@ pub enum ReferenceError {
     /// The file is there, the node is not.
     Missing {
         /// The reference as written.
-        reference: Text,
+        reference: SharedText,
         /// The first step of it that leads nowhere.
         step: String,
     },
     /// References lead in a circle, or through more than 256 of them.
     Circle {
         /// The last reference that was followed, as written.
-        reference: Text,
+        reference: SharedText,
     },
     /// The file that it names was not read.
     Unread {
         /// The reference as written.
-        reference: Text,
+        reference: SharedText,
         /// Why the file was not read.
-        reason: Text,
+        reason: SharedText,
     },
 }
 
@@ -65,7 +65,7 @@ pub(super) fn split(reference: &str) -> (&str, &str) {
 /// The reference that `value` is, if it is one: the text of `$ref`, or the fault of it.
 ///
 /// A `$dynamicRef` (JSON Schema 2020-12) is taken for a plain reference to the anchor of that name.
-pub(super) fn of(value: &Value, dynamic: bool) -> Option<Result<&Text, ReferenceError>> {
+pub(super) fn of(value: &Value, dynamic: bool) -> Option<Result<&SharedText, ReferenceError>> {
     let mapping = value.as_mapping()?;
     let found = match mapping.get("$ref") {
         Some(found) => found,
@@ -106,8 +106,8 @@ pub(super) fn child<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
 }
 
 /// The place that a pointer leads to, for complaints; it follows no references on the way.
-pub(super) fn place(root: &Value, fragment: &str) -> Path {
-    let mut path = Path::root();
+pub(super) fn place(root: &Value, fragment: &str) -> NodePath {
+    let mut path = NodePath::root();
     let mut here = Some(root);
     // Deeper than any document that was read.
     for step in steps(fragment).into_iter().flatten().take(256) {

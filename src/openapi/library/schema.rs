@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::document::{Mapping, Text, Value};
+use crate::document::{Mapping, SharedText, Value};
 
-use super::{HOPS, Library, Node, ReferenceError};
+use super::{DocumentLibrary, DocumentNode, HOPS, ReferenceError};
 
-impl Library {
+impl DocumentLibrary {
     /// Follows `$ref` from a schema to one that has none.
     ///
     /// In OpenAPI 3.1 the words beside a `$ref` hold together with its target's: they are laid over them, with
@@ -14,8 +14,8 @@ impl Library {
     /// A merged node stands in the target's file.
     ///
     /// # Errors
-    /// As [`Library::resolve`].
-    pub fn resolve_schema(&self, node: &Node) -> Result<Node, ReferenceError> {
+    /// As [`DocumentLibrary::resolve`].
+    pub fn resolve_schema(&self, node: &DocumentNode) -> Result<DocumentNode, ReferenceError> {
         if !self.version.siblings_count() {
             return self.resolve(node);
         }
@@ -63,7 +63,7 @@ fn unite(key: &str, below: &Value, above: &Value) -> Value {
         ("properties" | "patternProperties" | "$defs", Value::Mapping(below), Value::Mapping(above)) => {
             let mut both = (**below).clone();
             for (key, value) in above.iter() {
-                both.insert(Text::from(key), value.clone());
+                both.insert(SharedText::from(key), value.clone());
             }
             both.into()
         }

@@ -24,9 +24,9 @@ impl Directory {
         self
     }
 
-    fn library(&self, text: &str) -> (Library, Vec<Diagnostic>) {
+    fn library(&self, text: &str) -> (DocumentLibrary, Vec<Diagnostic>) {
         let specs = self.0.join("specs");
-        Library::new(value(text), &Location::file(specs.join("root.yaml"), specs))
+        DocumentLibrary::new(value(text), &LibraryLocation::file(specs.join("root.yaml"), specs))
     }
 }
 
@@ -40,8 +40,8 @@ fn value(text: &str) -> Value {
     read(text, Dialect::Specification).unwrap().value
 }
 
-fn reference(text: &str) -> Node {
-    Node { value: Value::from(document::Mapping::from_iter([("$ref", Value::from(text))])), file: 0 }
+fn reference(text: &str) -> DocumentNode {
+    DocumentNode { value: Value::from(document::Mapping::from_iter([("$ref", Value::from(text))])), file: 0 }
 }
 
 const INSIDE: &str = r#"
@@ -65,7 +65,7 @@ x-list: [{const: zero}, {const: one}]
 "#;
 
 #[track_caller]
-fn check(library: &Library, text: &str, expected: Result<&str, &str>) {
+fn check(library: &DocumentLibrary, text: &str, expected: Result<&str, &str>) {
     let found = library.resolve(&reference(text)).map_err(|error| error.to_string());
     match (found, expected) {
         (Ok(node), Ok(expected)) => assert_eq!(node.text("const"), Some(expected), "{text}: {node:?}"),
@@ -76,7 +76,7 @@ fn check(library: &Library, text: &str, expected: Result<&str, &str>) {
 
 #[test]
 fn pointers_lead_to_nodes() {
-    let (library, _) = Library::new(value(INSIDE), &Location::alone());
+    let (library, _) = DocumentLibrary::new(value(INSIDE), &LibraryLocation::alone());
     let check = |text, expected| check(&library, text, expected);
     check("#/components/schemas/A", Ok("a"));
     check("#/components/schemas/a~1b~0c%20d", Ok("escaped"));
@@ -97,7 +97,7 @@ fn pointers_lead_to_nodes() {
 
 #[test]
 fn references_that_lead_nowhere_say_so() {
-    let (library, complaints) = Library::new(value(INSIDE), &Location::alone());
+    let (library, complaints) = DocumentLibrary::new(value(INSIDE), &LibraryLocation::alone());
     let check = |text, expected| check(&library, text, Err(expected));
     check("#/components/schemas/Nope", "there is no `Nope`");
     check("#/nope/schemas/A", "there is no `nope`");
@@ -115,9 +115,9 @@ fn references_that_lead_nowhere_say_so() {
 
 #[test]
 fn a_reference_must_be_a_text() {
-    let (library, complaints) = Library::new(
+    let (library, complaints) = DocumentLibrary::new(
         value("{openapi: 3.0.0, a: {$ref: 5}, properties: {$ref: {type: string}}}"),
-        &Location::alone(),
+        &LibraryLocation::alone(),
     );
     let node = library.root().get("a").unwrap();
     assert_eq!(library.resolve(&node).unwrap_err(), ReferenceError::NotText { kind: "number" });
@@ -132,7 +132,7 @@ a: {example: {b: {$ref: '#/nope'}, c: [{$ref: 'http://x.example/'}]}}
 b: {enum: [{$ref: '#/nope'}], default: {$ref: '#/nope'}}
 properties: {example: {$ref: '#/a'}}
 ";
-    let (_, complaints) = Library::new(value(text), &Location::alone());
+    let (_, complaints) = DocumentLibrary::new(value(text), &LibraryLocation::alone());
     assert_eq!(complaints, []);
 }
 
@@ -248,7 +248,7 @@ fn a_file_may_not_be_too_large() {
 #[test]
 fn a_document_alone_reads_no_files() {
     let (library, complaints) =
-        Library::new(value("{openapi: 3.0.0, a: {$ref: x.yaml}}"), &Location::alone());
+        DocumentLibrary::new(value("{openapi: 3.0.0, a: {$ref: x.yaml}}"), &LibraryLocation::alone());
     check(&library, "x.yaml", Err("may refer to no other file"));
     assert_eq!(complaints.len(), 1);
     assert_eq!(library.files().count(), 0);
@@ -260,7 +260,7 @@ fn check_schema(version: &str, schema: &str, expected: &str) {
         "{{openapi: {version}, schema: {schema}, T: {{type: object, title: t, required: [a], properties: {{a: {{}}}}}}, \
          M: {{$ref: '#/T', title: m}}, F: false, Y: true}}"
     );
-    let (library, _) = Library::new(value(&text), &Location::alone());
+    let (library, _) = DocumentLibrary::new(value(&text), &LibraryLocation::alone());
     let found = library.resolve_schema(&library.root().get("schema").unwrap()).unwrap();
     assert_eq!(found.value.to_json(), value(expected).to_json(), "{schema}");
 }

@@ -2,44 +2,44 @@
 
 use crate::{
     diag::Diagnostic,
-    document::{Dialect, Path, Value, read},
+    document::{Dialect, NodePath, Value, read},
     openapi::{
-        Api, Node,
-        sample::{Direction, Fault, Sampler},
+        Api, DocumentNode,
+        sample::{Direction, KeywordFault, Sampler},
     },
 };
 
 use super::{
-    Complaints,
-    visit::{Claim, Place, Visit, Word},
+    LintFindings,
+    visit::{ExampleClaim, ExampleKind, LintPlace, LintVisitor},
     walk::walk,
 };
 
 /// Schemas that are looked at for one document: a hundred times what a large one takes.
 const EFFORT: u64 = 20_000_000;
 
-pub(super) fn check(api: &Api, complaints: &mut Complaints) {
+pub(super) fn check(api: &Api, complaints: &mut LintFindings) {
     let [response, request] = [Direction::Response, Direction::Request]
         .map(|direction| Sampler::new(&api.library).direction(direction));
-    walk(api, &mut Examples { response, request, complaints });
+    walk(api, &mut ExampleLint { response, request, complaints });
 }
 
-struct Examples<'a> {
+struct ExampleLint<'a> {
     response: Sampler<'a>,
     request: Sampler<'a>,
-    complaints: &'a mut Complaints,
+    complaints: &'a mut LintFindings,
 }
 
-impl Visit for Examples<'_> {
-    fn claim(&mut self, claim: &Claim<'_>) {
+impl LintVisitor for ExampleLint<'_> {
+    fn claim(&mut self, claim: &ExampleClaim<'_>) {
         if self.is_tired() {
             return;
         }
         let faults = self.faults(claim.schema, claim.value, claim.way);
         let [first, more @ ..] = &faults[..] else { return };
         let word = match claim.word {
-            Word::Example => "example",
-            Word::Default => "default",
+            ExampleKind::Example => "example",
+            ExampleKind::Default => "default",
         };
         if let Some(said) = json(claim.value)
             && self.faults(claim.schema, &said, claim.way).is_empty()
@@ -51,8 +51,8 @@ impl Visit for Examples<'_> {
             return;
         }
         let severity = match claim.word {
-            Word::Example => Diagnostic::error,
-            Word::Default => Diagnostic::warning,
+            ExampleKind::Example => Diagnostic::error,
+            ExampleKind::Default => Diagnostic::warning,
         };
         let mut complaint =
             claim.place.complain(severity, format!("this {word} breaks its schema: {}", first.message));
@@ -63,7 +63,7 @@ impl Visit for Examples<'_> {
         });
     }
 
-    fn schema_in_use(&mut self, schema: &Node, way: Option<Direction>, place: &Place<'_>) {
+    fn schema_in_use(&mut self, schema: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>) {
         if self.is_tired() {
             return;
         }
@@ -80,19 +80,19 @@ impl Visit for Examples<'_> {
     }
 }
 
-impl Examples<'_> {
+impl ExampleLint<'_> {
     /// Whether enough was looked at; says so.
     fn is_tired(&mut self) -> bool {
         let tired = self.request.effort() + self.response.effort() > EFFORT;
         if tired {
             let message = "the schemas are so tangled that not every example was held against its own";
-            self.complaints.add(Diagnostic::warning(Path::root(), message));
+            self.complaints.add(Diagnostic::warning(NodePath::root(), message));
         }
         tired
     }
 
     /// What is wrong with a value, whichever way it travels if that is not known.
-    fn faults(&self, schema: &Node, value: &Value, way: Option<Direction>) -> Vec<Fault> {
+    fn faults(&self, schema: &DocumentNode, value: &Value, way: Option<Direction>) -> Vec<KeywordFault> {
         match way {
             Some(Direction::Request) => self.request.faults(schema, value),
             None if self.request.valid(schema, value) => Vec::new(),
@@ -111,7 +111,7 @@ fn json(value: &Value) -> Option<Value> {
     Some(read(text, Dialect::Specification).ok()?.value)
 }
 
-fn others(faults: &[Fault]) -> String {
+fn others(faults: &[KeywordFault]) -> String {
     const SHOWN: usize = 3;
     let shown = faults.iter().take(SHOWN).map(|it| match it.at.steps() {
         [] => it.message.clone(),

@@ -24,10 +24,10 @@ use std::collections::HashSet;
 
 use crate::{
     diag::{Diagnostic, Severity},
-    document::{Path, Step, Value},
+    document::{NodePath, PathStep, Value},
 };
 
-use super::{Api, Location, Version, lower, strict};
+use super::{Api, LibraryLocation, SpecVersion, lower, strict};
 
 /// How many complaints about one document anybody reads.
 const LIMIT: usize = 1000;
@@ -42,12 +42,12 @@ const LIMIT: usize = 1000;
 /// The document is none of the dialects.
 pub fn lint(
     value: Value,
-    location: &Location,
+    location: &LibraryLocation,
     to_the_letter: bool,
 ) -> Result<(Api, Vec<Diagnostic>), Diagnostic> {
     let first = to_the_letter.then(|| letter(&value)).flatten();
     let (api, complaints) = lower(value, location)?;
-    let mut all = Complaints { list: first.into_iter().collect(), seen: HashSet::new() };
+    let mut all = LintFindings { list: first.into_iter().collect(), seen: HashSet::new() };
     for complaint in complaints {
         all.add(raised(complaint, &api));
     }
@@ -62,14 +62,14 @@ pub fn lint(
 
 /// What `openapiv3` says about a document of the only edition that it knows.
 fn letter(value: &Value) -> Option<Diagnostic> {
-    let version = Version::of(value).ok().filter(|it| *it == Version::OpenApi30)?;
+    let version = SpecVersion::of(value).ok().filter(|it| *it == SpecVersion::OpenApi30)?;
     let message = strict(value).err()?;
-    Some(Diagnostic::error(Path::root(), format!("not strictly {version}: {message}")))
+    Some(Diagnostic::error(NodePath::root(), format!("not strictly {version}: {message}")))
 }
 
 /// A complaint of the lowering, which is lenient, with the weight that it has here.
 fn raised(complaint: Diagnostic, api: &Api) -> Diagnostic {
-    let is_reference = matches!(complaint.path.steps().last(), Some(Step::Key(key)) if &**key == "$ref");
+    let is_reference = matches!(complaint.path.steps().last(), Some(PathStep::Key(key)) if &**key == "$ref");
     let is_broken = || api.operations.iter().any(|it| it.broken.is_some() && it.path == complaint.path);
     if is_reference || is_broken() {
         return Diagnostic { severity: Severity::Error, ..complaint };
@@ -78,19 +78,19 @@ fn raised(complaint: Diagnostic, api: &Api) -> Diagnostic {
 }
 
 /// What was found, each thing once.
-struct Complaints {
+struct LintFindings {
     list: Vec<Diagnostic>,
-    seen: HashSet<(Path, String)>,
+    seen: HashSet<(NodePath, String)>,
 }
 
-impl Complaints {
+impl LintFindings {
     fn add(&mut self, complaint: Diagnostic) {
         if self.list.len() < LIMIT {
             if self.seen.insert((complaint.path.clone(), complaint.message.clone())) {
                 self.list.push(complaint);
             }
         } else if self.list.len() == LIMIT {
-            let rest = Diagnostic::warning(Path::root(), "there are more complaints about this document");
+            let rest = Diagnostic::warning(NodePath::root(), "there are more complaints about this document");
             self.list.push(rest);
         }
     }

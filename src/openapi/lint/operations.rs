@@ -4,18 +4,18 @@ use std::collections::HashMap;
 
 use crate::{
     diag::Diagnostic,
-    openapi::{Api, Found, Paths, version::brief},
+    openapi::{Api, PathLookup, PathTable, version::brief},
 };
 
-use super::Complaints;
+use super::LintFindings;
 
-pub(super) fn check(api: &Api, complaints: &mut Complaints) {
-    let paths = Paths::new(&api.operations);
+pub(super) fn check(api: &Api, complaints: &mut LintFindings) {
+    let paths = PathTable::new(&api.operations);
     for n in paths.unreachable() {
         let Some(operation) = api.operations.get(*n) else { continue };
         let plain = operation.template.split(['#', '?']).next().unwrap_or_default();
         let first = match paths.find(&operation.method, plain) {
-            Found::Match(found) => api.operations.get(found.operation),
+            PathLookup::Match(found) => api.operations.get(found.operation),
             _ => None,
         };
         let reason = first.map_or_else(

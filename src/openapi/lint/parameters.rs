@@ -2,16 +2,16 @@
 
 use crate::{
     diag::Diagnostic,
-    document::{Path, Step},
-    openapi::{Api, Node, Operation, api::In, version::brief},
+    document::{NodePath, PathStep},
+    openapi::{Api, DocumentNode, Operation, api::ParameterLocation, version::brief},
 };
 
-use super::Complaints;
+use super::LintFindings;
 
-pub(super) fn check(api: &Api, complaints: &mut Complaints) {
+pub(super) fn check(api: &Api, complaints: &mut LintFindings) {
     for operation in api.operations.iter().filter(|it| it.broken.is_none()) {
         let names = names(&operation.template);
-        let mut declared = operation.parameters.iter().filter(|it| it.location == In::Path);
+        let mut declared = operation.parameters.iter().filter(|it| it.location == ParameterLocation::Path);
         for (n, name) in names.iter().enumerate() {
             if names[..n].contains(name) {
                 let message = format!("`{{{}}}` stands twice in the path", brief(name));
@@ -39,11 +39,11 @@ fn names(template: &str) -> Vec<&str> {
 }
 
 /// Where the path parameter of that name stands: with the operation, else with its path, else nobody knows.
-fn place(api: &Api, operation: &Operation, name: &str) -> Path {
+fn place(api: &Api, operation: &Operation, name: &str) -> NodePath {
     let root = api.library.root();
     for holder in [operation.path.clone(), operation.path.parent()] {
         let Some(parameters) = node(&root, &holder).and_then(|it| it.get("parameters")) else { continue };
-        let is_meant = |it: &Node| {
+        let is_meant = |it: &DocumentNode| {
             let it = api.library.resolve(it).ok();
             it.is_some_and(|it| it.text("name") == Some(name) && it.text("in") == Some("path"))
         };
@@ -54,10 +54,10 @@ fn place(api: &Api, operation: &Operation, name: &str) -> Path {
     operation.path.clone()
 }
 
-fn node(root: &Node, path: &Path) -> Option<Node> {
+fn node(root: &DocumentNode, path: &NodePath) -> Option<DocumentNode> {
     path.steps().iter().try_fold(root.clone(), |node, step| match step {
-        Step::Key(key) => node.get(key),
-        Step::Index(index) => node.items().nth(*index),
-        Step::Inside => None,
+        PathStep::Key(key) => node.get(key),
+        PathStep::Index(index) => node.items().nth(*index),
+        PathStep::Inside => None,
     })
 }

@@ -1,17 +1,17 @@
 //! What is found in documents with one fault each.
 
 use crate::{
-    diag::{Report, Source},
+    diag::{DiagnosticReport, SourceFile},
     document::{Dialect, read},
-    openapi::Location,
+    openapi::LibraryLocation,
 };
 
 /// Checks what is said, as `line severity: message`, about a document of these paths and components.
 #[track_caller]
 fn check(text: &str, to_the_letter: bool, expected: &[&str]) {
     let value = read(text, Dialect::Specification).unwrap().value;
-    let (_, found) = super::lint(value, &Location::alone(), to_the_letter).unwrap();
-    let report = Report::new(Source::new("it.yaml", text), found);
+    let (_, found) = super::lint(value, &LibraryLocation::alone(), to_the_letter).unwrap();
+    let report = DiagnosticReport::new(SourceFile::new("it.yaml", text), found);
     let lines: Vec<String> = report
         .diagnostics()
         .iter()
@@ -32,7 +32,7 @@ fn check_v3(rest: &str, expected: &[&str]) {
 fn nothing_is_said_about_a_good_document() {
     for file in ["specs/petstore-3.0.json", "specs/stock-0.1.json", "tests/documents/uspto-3.0.yaml"] {
         let value = read(&std::fs::read_to_string(file).unwrap(), Dialect::Specification).unwrap().value;
-        let (_, found) = super::lint(value, &Location::alone(), false).unwrap();
+        let (_, found) = super::lint(value, &LibraryLocation::alone(), false).unwrap();
         assert_eq!(found, [], "{file}");
     }
 }
@@ -259,7 +259,7 @@ paths:
     let strict =
         text.replace("swagger: '2.0'", "openapi: 3.0.0").replace("info: {title: t, version: '1'}", "info: 5");
     let value = read(&strict, Dialect::Specification).unwrap().value;
-    let (_, found) = super::lint(value, &Location::alone(), true).unwrap();
+    let (_, found) = super::lint(value, &LibraryLocation::alone(), true).unwrap();
     assert!(found[0].message.starts_with("not strictly OpenAPI 3.0: "), "{found:?}");
 }
 
@@ -274,6 +274,6 @@ fn hostile_documents_are_bounded() {
         "openapi: 3.0.3\npaths: {{}}\ncomponents:\n  schemas:\n{doubling}    L24: {{type: string}}\n"
     );
     let value = read(&text, Dialect::Specification).unwrap().value;
-    let (_, found) = super::lint(value, &Location::alone(), false).unwrap();
+    let (_, found) = super::lint(value, &LibraryLocation::alone(), false).unwrap();
     assert!(found.len() <= 25, "{found:?}");
 }

@@ -8,11 +8,11 @@ use std::{
     sync::Arc,
 };
 
-use super::visit::{Claim, Place, Visit, Word};
+use super::visit::{ExampleClaim, ExampleKind, LintPlace, LintVisitor};
 use crate::{
-    document::{At, Path, Value},
+    document::{NodePath, NodePlace, Value},
     openapi::{
-        Api, Library, Node, Version,
+        Api, DocumentLibrary, DocumentNode, SpecVersion,
         lower::{literal, schema_of_swagger2, value_of},
         negotiate::essence,
         sample::Direction,
@@ -24,7 +24,7 @@ const DEPTH: u32 = 512;
 
 /// What a node is, in the words of the specification.
 #[derive(Clone, Copy, Debug)]
-enum Role {
+enum NodeRole {
     PathItem,
     Operation,
     Parameter,
@@ -40,62 +40,69 @@ enum Role {
 }
 
 /// A node that a reference leads to.
-struct Pending {
-    node: Node,
-    path: Path,
-    role: Role,
+struct PendingNode {
+    node: DocumentNode,
+    path: NodePath,
+    role: NodeRole,
     way: Option<Direction>,
 }
 
-struct Walk<'a> {
-    library: &'a Library,
-    visit: &'a mut dyn Visit,
+struct LintWalk<'a> {
+    library: &'a DocumentLibrary,
+    visit: &'a mut dyn LintVisitor,
     /// Mappings that were visited, by address; the document keeps them where they are.
     seen: HashSet<usize>,
     /// Schemas of bodies that were visited.
     used: HashSet<usize>,
-    pending: VecDeque<Pending>,
+    pending: VecDeque<PendingNode>,
 }
 
-pub(super) fn walk(api: &Api, visit: &mut dyn Visit) {
+pub(super) fn walk(api: &Api, visit: &mut dyn LintVisitor) {
     let library = &*api.library;
     let (seen, used) = (HashSet::new(), HashSet::new());
-    let mut walk = Walk { library, visit, seen, used, pending: VecDeque::new() };
-    let path = Path::root();
-    walk.document(&library.root(), &Place { library, file: 0, at: At::Path(&path) });
-    while let Some(Pending { node, path, role, way }) = walk.pending.pop_front() {
-        let place = Place { library, file: node.file, at: At::Path(&path) };
+    let mut walk = LintWalk { library, visit, seen, used, pending: VecDeque::new() };
+    let path = NodePath::root();
+    walk.document(&library.root(), &LintPlace { library, file: 0, at: NodePlace::Path(&path) });
+    while let Some(PendingNode { node, path, role, way }) = walk.pending.pop_front() {
+        let place = LintPlace { library, file: node.file, at: NodePlace::Path(&path) };
         walk.enter(&node, role, way, &place, DEPTH);
     }
 }
 
-impl Walk<'_> {
-    fn document(&mut self, root: &Node, place: &Place<'_>) {
+impl LintWalk<'_> {
+    fn document(&mut self, root: &DocumentNode, place: &LintPlace<'_>) {
         let (response, request) = (Some(Direction::Response), Some(Direction::Request));
-        self.each(root, "paths", Role::PathItem, request, place, DEPTH);
-        self.each(root, "webhooks", Role::PathItem, None, place, DEPTH);
-        if self.library.version() == Version::Swagger2 {
-            self.each(root, "parameters", Role::Parameter, request, place, DEPTH);
-            self.each(root, "responses", Role::Response, response, place, DEPTH);
-            self.each(root, "definitions", Role::Schema, None, place, DEPTH);
+        self.each(root, "paths", NodeRole::PathItem, request, place, DEPTH);
+        self.each(root, "webhooks", NodeRole::PathItem, None, place, DEPTH);
+        if self.library.version() == SpecVersion::Swagger2 {
+            self.each(root, "parameters", NodeRole::Parameter, request, place, DEPTH);
+            self.each(root, "responses", NodeRole::Response, response, place, DEPTH);
+            self.each(root, "definitions", NodeRole::Schema, None, place, DEPTH);
         }
         let Some(components) = root.get("components") else { return };
         let place = place.key("components");
         for (key, role, way) in [
-            ("parameters", Role::Parameter, request),
-            ("requestBodies", Role::RequestBody, request),
-            ("responses", Role::Response, response),
-            ("headers", Role::Header, response),
-            ("callbacks", Role::Callback, None),
-            ("pathItems", Role::PathItem, request),
-            ("schemas", Role::Schema, None),
+            ("parameters", NodeRole::Parameter, request),
+            ("requestBodies", NodeRole::RequestBody, request),
+            ("responses", NodeRole::Response, response),
+            ("headers", NodeRole::Header, response),
+            ("callbacks", NodeRole::Callback, None),
+            ("pathItems", NodeRole::PathItem, request),
+            ("schemas", NodeRole::Schema, None),
         ] {
             self.each(&components, key, role, way, &place, DEPTH);
         }
     }
 
     /// Visits a node unless it was, or leaves what its reference leads to for later.
-    fn enter(&mut self, node: &Node, role: Role, way: Option<Direction>, place: &Place<'_>, depth: u32) {
+    fn enter(
+        &mut self,
+        node: &DocumentNode,
+        role: NodeRole,
+        way: Option<Direction>,
+        place: &LintPlace<'_>,
+        depth: u32,
+    ) {
         let (Value::Mapping(mapping), Some(depth)) = (&node.value, depth.checked_sub(1)) else { return };
         if !self.seen.insert(Arc::as_ptr(mapping).addr()) {
             return;
@@ -103,10 +110,10 @@ impl Walk<'_> {
         if mapping.get("$ref").is_some_and(|it| it.as_str().is_some()) {
             if let Ok((target, Some(reached))) = self.library.follow(node) {
                 let path = self.library.path_of(&reached);
-                self.pending.push_back(Pending { node: target, path, role, way });
+                self.pending.push_back(PendingNode { node: target, path, role, way });
             }
-            let goes_on = matches!(role, Role::PathItem)
-                || matches!(role, Role::Schema) && self.library.version() == Version::OpenApi31;
+            let goes_on = matches!(role, NodeRole::PathItem)
+                || matches!(role, NodeRole::Schema) && self.library.version() == SpecVersion::OpenApi31;
             if !goes_on || mapping.len() == 1 {
                 return;
             }
@@ -116,40 +123,40 @@ impl Walk<'_> {
             Some(_) => (Some(Direction::Response), Some(Direction::Request)),
         };
         match role {
-            Role::PathItem => {
-                self.list(node, "parameters", Role::Parameter, request, place, depth);
-                self.each(node, "additionalOperations", Role::Operation, way, place, depth);
+            NodeRole::PathItem => {
+                self.list(node, "parameters", NodeRole::Parameter, request, place, depth);
+                self.each(node, "additionalOperations", NodeRole::Operation, way, place, depth);
                 let methods = node.entries().filter(|(key, _)| !key.starts_with("x-"));
                 for (key, child) in methods.filter(|(key, _)| *key != "additionalOperations") {
-                    self.enter(&child, Role::Operation, way, &place.key(key), depth);
+                    self.enter(&child, NodeRole::Operation, way, &place.key(key), depth);
                 }
             }
-            Role::Operation => {
-                self.list(node, "parameters", Role::Parameter, request, place, depth);
-                self.one(node, "requestBody", Role::RequestBody, request, place, depth);
-                self.each(node, "responses", Role::Response, response, place, depth);
-                self.each(node, "callbacks", Role::Callback, None, place, depth);
+            NodeRole::Operation => {
+                self.list(node, "parameters", NodeRole::Parameter, request, place, depth);
+                self.one(node, "requestBody", NodeRole::RequestBody, request, place, depth);
+                self.each(node, "responses", NodeRole::Response, response, place, depth);
+                self.each(node, "callbacks", NodeRole::Callback, None, place, depth);
             }
-            Role::Callback => {
+            NodeRole::Callback => {
                 for (key, child) in node.entries().filter(|(key, _)| !key.starts_with("x-")) {
-                    self.enter(&child, Role::PathItem, None, &place.key(key), depth);
+                    self.enter(&child, NodeRole::PathItem, None, &place.key(key), depth);
                 }
             }
-            Role::RequestBody => self.content(node, way, place, depth),
-            Role::Parameter | Role::Header => self.named(node, way, place, depth),
-            Role::Response => self.response(node, way, place, depth),
-            Role::Media { json } => self.media(node, json, way, place, depth),
-            Role::Schema => self.schema(node, place, depth),
+            NodeRole::RequestBody => self.content(node, way, place, depth),
+            NodeRole::Parameter | NodeRole::Header => self.named(node, way, place, depth),
+            NodeRole::Response => self.response(node, way, place, depth),
+            NodeRole::Media { json } => self.media(node, json, way, place, depth),
+            NodeRole::Schema => self.schema(node, place, depth),
         }
     }
 
     fn one(
         &mut self,
-        node: &Node,
+        node: &DocumentNode,
         key: &str,
-        role: Role,
+        role: NodeRole,
         way: Option<Direction>,
-        place: &Place<'_>,
+        place: &LintPlace<'_>,
         depth: u32,
     ) {
         if let Some(child) = node.get(key) {
@@ -159,16 +166,16 @@ impl Walk<'_> {
 
     fn each(
         &mut self,
-        node: &Node,
+        node: &DocumentNode,
         key: &str,
-        role: Role,
+        role: NodeRole,
         way: Option<Direction>,
-        place: &Place<'_>,
+        place: &LintPlace<'_>,
         depth: u32,
     ) {
         let Some(children) = node.get(key) else { return };
         let place = place.key(key);
-        let extensible = !matches!(role, Role::Schema | Role::Header);
+        let extensible = !matches!(role, NodeRole::Schema | NodeRole::Header);
         for (key, child) in children.entries().filter(|(key, _)| !extensible || !key.starts_with("x-")) {
             self.enter(&child, role, way, &place.key(key), depth);
         }
@@ -176,11 +183,11 @@ impl Walk<'_> {
 
     fn list(
         &mut self,
-        node: &Node,
+        node: &DocumentNode,
         key: &str,
-        role: Role,
+        role: NodeRole,
         way: Option<Direction>,
-        place: &Place<'_>,
+        place: &LintPlace<'_>,
         depth: u32,
     ) {
         let Some(children) = node.get(key) else { return };
@@ -190,48 +197,57 @@ impl Walk<'_> {
         }
     }
 
-    fn content(&mut self, node: &Node, way: Option<Direction>, place: &Place<'_>, depth: u32) {
+    fn content(&mut self, node: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>, depth: u32) {
         let Some(content) = node.get("content") else { return };
         let place = place.key("content");
         for (media_type, child) in content.entries() {
             let json = is_json(media_type);
-            self.enter(&child, Role::Media { json }, way, &place.key(media_type), depth);
+            self.enter(&child, NodeRole::Media { json }, way, &place.key(media_type), depth);
         }
     }
 
-    fn media(&mut self, node: &Node, json: bool, way: Option<Direction>, place: &Place<'_>, depth: u32) {
-        self.one(node, "schema", Role::Schema, way, place, depth);
+    fn media(
+        &mut self,
+        node: &DocumentNode,
+        json: bool,
+        way: Option<Direction>,
+        place: &LintPlace<'_>,
+        depth: u32,
+    ) {
+        self.one(node, "schema", NodeRole::Schema, way, place, depth);
         let Some(schema) = node.get("schema") else { return };
         self.body(&schema, way, &place.key("schema"));
         self.examples(node, &schema, json, way, place);
     }
 
-    fn response(&mut self, node: &Node, way: Option<Direction>, place: &Place<'_>, depth: u32) {
+    fn response(&mut self, node: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>, depth: u32) {
         self.visit.response(&node.value, place);
-        self.each(node, "headers", Role::Header, way, place, depth);
-        if self.library.version() != Version::Swagger2 {
+        self.each(node, "headers", NodeRole::Header, way, place, depth);
+        if self.library.version() != SpecVersion::Swagger2 {
             self.content(node, way, place, depth);
             return;
         }
-        self.one(node, "schema", Role::Schema, way, place, depth);
+        self.one(node, "schema", NodeRole::Schema, way, place, depth);
         let (Some(schema), Some(examples)) = (node.get("schema"), node.get("examples")) else { return };
         self.body(&schema, way, &place.key("schema"));
         let place = place.key("examples");
         for (media_type, value) in examples.entries() {
             let json = is_json(media_type);
-            self.claim(Word::Example, &value, &schema, json, way, &place.key(media_type));
+            self.claim(ExampleKind::Example, &value, &schema, json, way, &place.key(media_type));
         }
     }
 
     /// A parameter or a header.
-    fn named(&mut self, node: &Node, way: Option<Direction>, place: &Place<'_>, depth: u32) {
-        self.one(node, "schema", Role::Schema, way, place, depth);
+    fn named(&mut self, node: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>, depth: u32) {
+        self.one(node, "schema", NodeRole::Schema, way, place, depth);
         let is_body = node.text("in") == Some("body");
-        if self.library.version() == Version::Swagger2 && !is_body {
+        if self.library.version() == SpecVersion::Swagger2 && !is_body {
             let schema = schema_of_swagger2(node);
-            for (key, word) in
-                [("example", Word::Example), ("x-example", Word::Example), ("default", Word::Default)]
-            {
+            for (key, word) in [
+                ("example", ExampleKind::Example),
+                ("x-example", ExampleKind::Example),
+                ("default", ExampleKind::Default),
+            ] {
                 if let Some(value) = node.get(key) {
                     self.claim(word, &value, &schema, true, way, &place.key(key));
                 }
@@ -247,14 +263,14 @@ impl Walk<'_> {
     /// `example` and `examples` beside a schema.
     fn examples(
         &mut self,
-        node: &Node,
-        schema: &Node,
+        node: &DocumentNode,
+        schema: &DocumentNode,
         json: bool,
         way: Option<Direction>,
-        place: &Place<'_>,
+        place: &LintPlace<'_>,
     ) {
         if let Some(value) = node.get("example") {
-            self.claim(Word::Example, &value, schema, json, way, &place.key("example"));
+            self.claim(ExampleKind::Example, &value, schema, json, way, &place.key("example"));
         }
         let Some(examples) = node.get("examples") else { return };
         let place = place.key("examples");
@@ -263,34 +279,36 @@ impl Walk<'_> {
             let path = reached.map(|it| self.library.path_of(&it));
             let here = place.key(key);
             let here = match &path {
-                Some(path) => Place { library: self.library, file: example.file, at: At::Path(path) },
+                Some(path) => {
+                    LintPlace { library: self.library, file: example.file, at: NodePlace::Path(path) }
+                }
                 None => here,
             };
             if let Some((word, value)) = value_of(&example) {
-                self.claim(Word::Example, &value, schema, json, way, &here.key(word));
+                self.claim(ExampleKind::Example, &value, schema, json, way, &here.key(word));
             }
         }
     }
 
-    fn schema(&mut self, node: &Node, place: &Place<'_>, depth: u32) {
+    fn schema(&mut self, node: &DocumentNode, place: &LintPlace<'_>, depth: u32) {
         for (key, child) in node.entries() {
             let here = place.key(key);
             match key {
-                "example" => self.claim(Word::Example, &child, node, true, None, &here),
+                "example" => self.claim(ExampleKind::Example, &child, node, true, None, &here),
                 "examples" => {
                     for (n, child) in child.items().enumerate() {
-                        self.claim(Word::Example, &child, node, true, None, &here.index(n));
+                        self.claim(ExampleKind::Example, &child, node, true, None, &here.index(n));
                     }
                 }
-                "default" => self.claim(Word::Default, &child, node, true, None, &here),
+                "default" => self.claim(ExampleKind::Default, &child, node, true, None, &here),
                 "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => {
-                    self.each(node, key, Role::Schema, None, place, depth);
+                    self.each(node, key, NodeRole::Schema, None, place, depth);
                 }
                 "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
-                    self.list(node, key, Role::Schema, None, place, depth);
+                    self.list(node, key, NodeRole::Schema, None, place, depth);
                 }
                 "items" if child.value.as_sequence().is_some() => {
-                    self.list(node, key, Role::Schema, None, place, depth);
+                    self.list(node, key, NodeRole::Schema, None, place, depth);
                 }
                 "items"
                 | "additionalProperties"
@@ -302,7 +320,7 @@ impl Walk<'_> {
                 | "propertyNames"
                 | "unevaluatedItems"
                 | "unevaluatedProperties" => {
-                    self.enter(&child, Role::Schema, None, &here, depth);
+                    self.enter(&child, NodeRole::Schema, None, &here, depth);
                 }
                 _ => (),
             }
@@ -311,22 +329,22 @@ impl Walk<'_> {
 
     fn claim(
         &mut self,
-        word: Word,
-        value: &Node,
-        schema: &Node,
+        word: ExampleKind,
+        value: &DocumentNode,
+        schema: &DocumentNode,
         json: bool,
         way: Option<Direction>,
-        place: &Place<'_>,
+        place: &LintPlace<'_>,
     ) {
         // Of other notations a text is the text of the body, not a value of the schema.
         if !json && value.value.as_str().is_some() {
             return;
         }
         let meant = literal(self.library, value);
-        self.visit.claim(&Claim { word, value: &meant.value, schema, way, place });
+        self.visit.claim(&ExampleClaim { word, value: &meant.value, schema, way, place });
     }
 
-    fn body(&mut self, schema: &Node, way: Option<Direction>, place: &Place<'_>) {
+    fn body(&mut self, schema: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>) {
         let Ok(target) = self.library.resolve(schema) else { return };
         let Value::Mapping(mapping) = &target.value else { return };
         if self.used.insert(Arc::as_ptr(mapping).addr()) {

@@ -2,8 +2,8 @@
 
 use crate::{
     diag::Diagnostic,
-    document::{At, Path},
-    openapi::{Library, Node, library::Place},
+    document::{NodePath, NodePlace},
+    openapi::{DocumentLibrary, DocumentNode, library::ReferenceTarget},
 };
 
 use super::Lowering;
@@ -13,14 +13,14 @@ const LIMIT: usize = 200;
 
 /// A place on the walk: in the document, or behind the last reference that was followed.
 #[derive(Clone, Copy)]
-pub(super) struct Here<'a> {
-    behind: Option<&'a Place>,
-    at: At<'a>,
+pub(super) struct LoweringPlace<'a> {
+    behind: Option<&'a ReferenceTarget>,
+    at: NodePlace<'a>,
 }
 
-impl<'a> Here<'a> {
-    pub(super) const fn root(root: &'a Path) -> Self {
-        Self { behind: None, at: At::Path(root) }
+impl<'a> LoweringPlace<'a> {
+    pub(super) const fn root(root: &'a NodePath) -> Self {
+        Self { behind: None, at: NodePlace::Path(root) }
     }
 
     pub(super) const fn key(&'a self, key: &'a str) -> Self {
@@ -32,31 +32,31 @@ impl<'a> Here<'a> {
     }
 
     /// The same walk after a reference was followed to `place`.
-    pub(super) const fn through(self, place: Option<&'a Place>) -> Self {
-        static ROOT: Path = Path::root();
+    pub(super) const fn through(self, place: Option<&'a ReferenceTarget>) -> Self {
+        static ROOT: NodePath = NodePath::root();
         match place {
-            Some(_) => Here { behind: place, at: At::Path(&ROOT) },
+            Some(_) => LoweringPlace { behind: place, at: NodePlace::Path(&ROOT) },
             None => self,
         }
     }
 
     /// The steps since the root, or since the last reference.
-    pub(super) fn at_path(&self) -> Path {
+    pub(super) fn at_path(&self) -> NodePath {
         self.at.path()
     }
 
-    fn path(&self, library: &Library) -> Path {
+    fn path(&self, library: &DocumentLibrary) -> NodePath {
         let path = self.at.path();
         let Some(place) = self.behind else { return path };
         library.path_of(place).join(path.steps())
     }
 }
 
-pub(super) struct Complaints {
+pub(super) struct LoweringDiagnostics {
     list: Vec<Diagnostic>,
 }
 
-impl Complaints {
+impl LoweringDiagnostics {
     pub(super) const fn new(list: Vec<Diagnostic>) -> Self {
         Self { list }
     }
@@ -72,30 +72,30 @@ impl Complaints {
             }
         } else if self.list.len() == LIMIT {
             self.list
-                .push(Diagnostic::warning(Path::root(), "there are more complaints about this document"));
+                .push(Diagnostic::warning(NodePath::root(), "there are more complaints about this document"));
         }
     }
 }
 
 impl Lowering<'_> {
     /// Warns about the value at `here`.
-    pub(super) fn warn(&mut self, here: &Here<'_>, message: impl Into<String>) {
+    pub(super) fn warn(&mut self, here: &LoweringPlace<'_>, message: impl Into<String>) {
         let complaint = self.complaint(here, message.into());
         self.complaints.add(complaint);
     }
 
     /// Warns about the key at `here`.
-    pub(super) fn warn_key(&mut self, here: &Here<'_>, message: impl Into<String>) {
+    pub(super) fn warn_key(&mut self, here: &LoweringPlace<'_>, message: impl Into<String>) {
         let complaint = self.complaint(here, message.into()).key();
         self.complaints.add(complaint);
     }
 
     /// Warns about the reference at `here`, as the library does about the first place where it stands.
-    pub(super) fn unresolved(&mut self, here: &Here<'_>, reason: String) {
+    pub(super) fn unresolved(&mut self, here: &LoweringPlace<'_>, reason: String) {
         self.warn(&here.key("$ref"), reason);
     }
 
-    fn complaint(&self, here: &Here<'_>, message: String) -> Diagnostic {
+    fn complaint(&self, here: &LoweringPlace<'_>, message: String) -> Diagnostic {
         let complaint = Diagnostic::warning(here.path(self.library), message);
         match here.behind.and_then(|place| self.library.source(place.file)) {
             Some(source) => complaint.in_file(source),
@@ -107,7 +107,10 @@ impl Lowering<'_> {
     ///
     /// # Errors
     /// Why it leads nowhere, for people.
-    pub(super) fn follow(&self, node: &Node) -> Result<(Node, Option<Place>), String> {
+    pub(super) fn follow(
+        &self,
+        node: &DocumentNode,
+    ) -> Result<(DocumentNode, Option<ReferenceTarget>), String> {
         self.library.follow(node).map_err(|error| error.to_string())
     }
 }

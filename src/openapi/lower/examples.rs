@@ -1,15 +1,15 @@
 //! Examples of bodies, parameters and headers.
 
 use crate::{
-    document::{Text, Value},
-    openapi::{Example, Library, Node},
+    document::{SharedText, Value},
+    openapi::{DocumentLibrary, DocumentNode, Example},
 };
 
-use super::{Here, Lowering};
+use super::{Lowering, LoweringPlace};
 
 impl Lowering<'_> {
     /// The examples that `holder` has: `example`, then `examples` by name.
-    pub(super) fn examples(&mut self, holder: &Node, here: &Here<'_>) -> Vec<Example> {
+    pub(super) fn examples(&mut self, holder: &DocumentNode, here: &LoweringPlace<'_>) -> Vec<Example> {
         let mut found = Vec::new();
         if let Some(value) = holder.get("example") {
             found.push(Example { key: None, value: literal(self.library, &value), external: None });
@@ -31,7 +31,7 @@ impl Lowering<'_> {
         found
     }
 
-    fn example(&mut self, key: &str, node: &Node, here: &Here<'_>) -> Option<Example> {
+    fn example(&mut self, key: &str, node: &DocumentNode, here: &LoweringPlace<'_>) -> Option<Example> {
         let (node, place) = match self.follow(node) {
             Ok(followed) => followed,
             Err(reason) => {
@@ -40,14 +40,14 @@ impl Lowering<'_> {
             }
         };
         let here = here.through(place.as_ref());
-        let key = Some(Text::from(key));
+        let key = Some(SharedText::from(key));
         if let Some((_, value)) = value_of(&node) {
             return Some(Example { key, value: literal(self.library, &value), external: None });
         }
         if let Some(name) = node.text("externalValue") {
             // One that cannot be read was complained about by the library.
             let content = self.library.external(node.file, name).ok()?;
-            let value = Node { value: Value::Null, file: node.file };
+            let value = DocumentNode { value: Value::Null, file: node.file };
             return Some(Example { key, value, external: Some(content) });
         }
         let only_words = node
@@ -63,12 +63,12 @@ impl Lowering<'_> {
 }
 
 /// The value of an example object, and the word under which it stands: OpenAPI 3.2 splits `value` in two.
-pub(in crate::openapi) fn value_of(example: &Node) -> Option<(&'static str, Node)> {
+pub(in crate::openapi) fn value_of(example: &DocumentNode) -> Option<(&'static str, DocumentNode)> {
     ["value", "dataValue", "serializedValue"].into_iter().find_map(|word| Some((word, example.get(word)?)))
 }
 
 /// A value as it stands; but one that is nothing but a reference to something means what it refers to.
-pub(in crate::openapi) fn literal(library: &Library, value: &Node) -> Node {
+pub(in crate::openapi) fn literal(library: &DocumentLibrary, value: &DocumentNode) -> DocumentNode {
     let reference = value.value.as_mapping().filter(|it| it.len() == 1).and_then(|it| it.get("$ref"));
     let Some(reference) = reference.and_then(Value::as_str) else { return value.clone() };
     let Ok(target) = library.resolve(value) else { return value.clone() };

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::{
-    document::Text,
+    document::SharedText,
     openapi::{
-        Node, Operation, Version,
+        DocumentNode, Operation, SpecVersion,
         api::{Parameter, RequestBody, SecurityRequirement},
     },
 };
 
-use super::{Here, Lowering, security};
+use super::{Lowering, LoweringPlace, security};
 
 /// What an operation has from its path and its document.
-struct Common {
+struct InheritedParts {
     template: String,
     parameters: Vec<Parameter>,
     body: Option<RequestBody>,
@@ -23,7 +23,7 @@ struct Common {
 }
 
 impl Lowering<'_> {
-    pub(super) fn operations(&mut self, root: &Node, here: &Here<'_>) -> Vec<Operation> {
+    pub(super) fn operations(&mut self, root: &DocumentNode, here: &LoweringPlace<'_>) -> Vec<Operation> {
         let mut operations = Vec::new();
         let Some(paths) = root.get("paths") else {
             self.warn(here, "the document has no `paths`, so there is nothing to answer");
@@ -54,9 +54,9 @@ impl Lowering<'_> {
     fn path_item(
         &mut self,
         template: &str,
-        item: &Node,
+        item: &DocumentNode,
         security: &Arc<[SecurityRequirement]>,
-        here: &Here<'_>,
+        here: &LoweringPlace<'_>,
         operations: &mut Vec<Operation>,
     ) {
         let place = here.at_path();
@@ -84,20 +84,20 @@ impl Lowering<'_> {
     fn methods(
         &mut self,
         template: &str,
-        item: &Node,
+        item: &DocumentNode,
         security: &Arc<[SecurityRequirement]>,
-        (here, place): (&Here<'_>, &crate::document::Path),
+        (here, place): (&LoweringPlace<'_>, &crate::document::NodePath),
         operations: &mut Vec<Operation>,
     ) {
         let (parameters, body) = self.parameters(item, here);
         let security = security.clone();
-        let common = Common { template: template.to_owned(), parameters, body, security };
+        let common = InheritedParts { template: template.to_owned(), parameters, body, security };
         for (key, node) in item.entries() {
             let here = here.key(key);
             if let Some(method) = self.method(key) {
                 let place = place.key(key);
                 operations.push(self.operation(method, &node, &common, &here, place));
-            } else if key == "additionalOperations" && self.version == Version::OpenApi31 {
+            } else if key == "additionalOperations" && self.version == SpecVersion::OpenApi31 {
                 for (key, node) in node.entries() {
                     let Ok(method) = Method::from_bytes(key.as_bytes()) else {
                         self.warn_key(&here.key(key), "this is no name of a method");
@@ -124,17 +124,17 @@ impl Lowering<'_> {
         ];
         let known = METHODS.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(key));
         // OpenAPI 3.2 adds QUERY.
-        let query = || (self.version == Version::OpenApi31 && key == "query").then_some("QUERY");
+        let query = || (self.version == SpecVersion::OpenApi31 && key == "query").then_some("QUERY");
         known.or_else(|| Method::from_bytes(query()?.as_bytes()).ok())
     }
 
     fn operation(
         &mut self,
         method: Method,
-        node: &Node,
-        common: &Common,
-        here: &Here<'_>,
-        path: crate::document::Path,
+        node: &DocumentNode,
+        common: &InheritedParts,
+        here: &LoweringPlace<'_>,
+        path: crate::document::NodePath,
     ) -> Operation {
         let mut operation = Operation {
             method,
@@ -164,16 +164,16 @@ impl Lowering<'_> {
     fn fill(
         &mut self,
         operation: &mut Operation,
-        node: &Node,
-        common: &Common,
-        here: &Here<'_>,
+        node: &DocumentNode,
+        common: &InheritedParts,
+        here: &LoweringPlace<'_>,
     ) -> Result<(), String> {
         operation.operation_id = node.text("operationId").map(str::to_owned);
         operation.deprecated = node.flag("deprecated").unwrap_or(false);
         operation.extensions = node
             .entries()
             .filter(|(key, _)| key.starts_with("x-mynah-"))
-            .map(|(key, value)| (Text::from(key), value))
+            .map(|(key, value)| (SharedText::from(key), value))
             .collect();
         if let Some(security) = security::requirements(node) {
             operation.security = security;
@@ -181,7 +181,7 @@ impl Lowering<'_> {
         let (parameters, body) = self.parameters(node, here);
         operation.parameters = with_common(parameters, &common.parameters);
         operation.request_body = match self.version {
-            Version::Swagger2 => body.or_else(|| common.body.clone()),
+            SpecVersion::Swagger2 => body.or_else(|| common.body.clone()),
             _ => {
                 node.get("requestBody").and_then(|body| self.request_body_v3(&body, &here.key("requestBody")))
             }

@@ -20,11 +20,11 @@ use std::sync::Arc;
 
 use crate::{
     diag::Diagnostic,
-    document::{Path, Value},
+    document::{NodePath, Value},
 };
 
-use super::{Api, Library, Location, Version};
-use complaints::{Complaints, Here};
+use super::{Api, DocumentLibrary, LibraryLocation, SpecVersion};
+use complaints::{LoweringDiagnostics, LoweringPlace};
 pub(super) use examples::{literal, value_of};
 pub(super) use swagger2::schema_of_swagger2;
 
@@ -34,13 +34,14 @@ pub(super) use swagger2::schema_of_swagger2;
 ///
 /// # Errors
 /// The document is none of the dialects.
-pub fn lower(value: Value, location: &Location) -> Result<(Api, Vec<Diagnostic>), Diagnostic> {
-    let version = Version::of(&value)?;
-    let (library, complaints) = Library::new(value, location);
-    let mut lowering = Lowering { library: &library, version, complaints: Complaints::new(complaints) };
+pub fn lower(value: Value, location: &LibraryLocation) -> Result<(Api, Vec<Diagnostic>), Diagnostic> {
+    let version = SpecVersion::of(&value)?;
+    let (library, complaints) = DocumentLibrary::new(value, location);
+    let mut lowering =
+        Lowering { library: &library, version, complaints: LoweringDiagnostics::new(complaints) };
     let root = library.root();
-    let start = Path::root();
-    let here = Here::root(&start);
+    let start = NodePath::root();
+    let here = LoweringPlace::root(&start);
     let title = root.get("info").and_then(|info| info.text("title").map(str::to_owned)).unwrap_or_default();
     let base_paths = servers::base_paths(&root, version);
     let security_schemes = lowering.security_schemes(&root, &here);
@@ -52,7 +53,7 @@ pub fn lower(value: Value, location: &Location) -> Result<(Api, Vec<Diagnostic>)
 
 /// One document on its way to an [`Api`].
 struct Lowering<'a> {
-    library: &'a Library,
-    version: Version,
-    complaints: Complaints,
+    library: &'a DocumentLibrary,
+    version: SpecVersion,
+    complaints: LoweringDiagnostics,
 }

@@ -1,19 +1,19 @@
 //! Parameters, and the ways in which lists and objects are written in them.
 
 use crate::openapi::{
-    Node, Version,
-    api::{In, Parameter, RequestBody, Style},
+    DocumentNode, SpecVersion,
+    api::{Parameter, ParameterLocation, RequestBody, SerializationStyle},
     version::brief,
 };
 
-use super::{Here, Lowering, swagger2};
+use super::{Lowering, LoweringPlace, swagger2};
 
 impl Lowering<'_> {
     /// The parameters of a path item or an operation; in Swagger 2.0 some of them make up the body.
     pub(super) fn parameters(
         &mut self,
-        holder: &Node,
-        here: &Here<'_>,
+        holder: &DocumentNode,
+        here: &LoweringPlace<'_>,
     ) -> (Vec<Parameter>, Option<RequestBody>) {
         let mut found = Vec::new();
         let Some(list) = holder.get("parameters").filter(|it| !it.value.is_null()) else {
@@ -24,7 +24,7 @@ impl Lowering<'_> {
             self.warn(&here, format!("`parameters` must be a list, this is a {}", list.value.kind()));
             return (found, None);
         }
-        let mut form = swagger2::Form::default();
+        let mut form = swagger2::FormBody::default();
         for (n, node) in list.items().enumerate() {
             let here = here.index(n);
             let (node, place) = match self.follow(&node) {
@@ -35,7 +35,7 @@ impl Lowering<'_> {
                 }
             };
             let here = here.through(place.as_ref());
-            if self.version == Version::Swagger2 && form.take(&node) {
+            if self.version == SpecVersion::Swagger2 && form.take(&node) {
                 continue;
             }
             found.extend(self.parameter(&node, &here));
@@ -47,16 +47,16 @@ impl Lowering<'_> {
         (found, form.into_body(&consumes))
     }
 
-    fn parameter(&mut self, node: &Node, here: &Here<'_>) -> Option<Parameter> {
+    fn parameter(&mut self, node: &DocumentNode, here: &LoweringPlace<'_>) -> Option<Parameter> {
         let Some(name) = node.text("name") else {
             self.warn(here, "a parameter must have a `name`; this one is skipped");
             return None;
         };
         let location = match node.text("in") {
-            Some("path") => In::Path,
-            Some("query") => In::Query,
-            Some("header") => In::Header,
-            Some("cookie") => In::Cookie,
+            Some("path") => ParameterLocation::Path,
+            Some("query") => ParameterLocation::Query,
+            Some("header") => ParameterLocation::Header,
+            Some("cookie") => ParameterLocation::Cookie,
             other => {
                 let found = other.map_or_else(|| String::from("nothing"), |it| format!("`{}`", brief(it)));
                 self.warn(
@@ -66,7 +66,7 @@ impl Lowering<'_> {
                 return None;
             }
         };
-        let swagger = self.version == Version::Swagger2;
+        let swagger = self.version == SpecVersion::Swagger2;
         let (style, explode) =
             if swagger { swagger2::style_of_swagger2(node, location) } else { style_of_v3(node, location) };
         let content = node.get("content").filter(|_| !swagger).and_then(|content| {
@@ -75,7 +75,7 @@ impl Lowering<'_> {
         Some(Parameter {
             name: name.into(),
             location,
-            required: location == In::Path || node.flag("required").unwrap_or(false),
+            required: location == ParameterLocation::Path || node.flag("required").unwrap_or(false),
             allow_empty: node.flag("allowEmptyValue").unwrap_or(false),
             style,
             explode,
@@ -87,19 +87,19 @@ impl Lowering<'_> {
 }
 
 /// `style` and `explode` with their defaults (OpenAPI 3.0.3, "Parameter Object").
-fn style_of_v3(node: &Node, location: In) -> (Style, bool) {
+fn style_of_v3(node: &DocumentNode, location: ParameterLocation) -> (SerializationStyle, bool) {
     let style = match node.text("style") {
-        Some("matrix") => Style::Matrix,
-        Some("label") => Style::Label,
-        Some("form") => Style::Form,
-        Some("simple") => Style::Simple,
-        Some("spaceDelimited") => Style::SpaceDelimited,
-        Some("pipeDelimited") => Style::PipeDelimited,
-        Some("deepObject") => Style::DeepObject,
+        Some("matrix") => SerializationStyle::Matrix,
+        Some("label") => SerializationStyle::Label,
+        Some("form") => SerializationStyle::Form,
+        Some("simple") => SerializationStyle::Simple,
+        Some("spaceDelimited") => SerializationStyle::SpaceDelimited,
+        Some("pipeDelimited") => SerializationStyle::PipeDelimited,
+        Some("deepObject") => SerializationStyle::DeepObject,
         _ => match location {
-            In::Query | In::Cookie => Style::Form,
-            In::Path | In::Header => Style::Simple,
+            ParameterLocation::Query | ParameterLocation::Cookie => SerializationStyle::Form,
+            ParameterLocation::Path | ParameterLocation::Header => SerializationStyle::Simple,
         },
     };
-    (style, node.flag("explode").unwrap_or(style == Style::Form))
+    (style, node.flag("explode").unwrap_or(style == SerializationStyle::Form))
 }

@@ -3,12 +3,12 @@
 use http::{HeaderName, header};
 
 use crate::openapi::{
-    Header, Node, Response, StatusKey, Version,
+    DocumentNode, ResponseHeaderSpec, ResponseSpec, SpecVersion, StatusKey,
     negotiate::{is_media_type, is_wildcard},
     version::brief,
 };
 
-use super::{Here, Lowering};
+use super::{Lowering, LoweringPlace};
 
 /// Headers that HTTP sets itself (RFC 9110, section 7.6.1; RFC 9112, section 6), or that the media type does.
 const FRAMING: [HeaderName; 9] = [
@@ -28,8 +28,12 @@ impl Lowering<'_> {
     ///
     /// # Errors
     /// There is something, but it is no map.
-    pub(super) fn responses(&mut self, operation: &Node, here: &Here<'_>) -> Result<Vec<Response>, String> {
-        let mut found: Vec<Response> = Vec::new();
+    pub(super) fn responses(
+        &mut self,
+        operation: &DocumentNode,
+        here: &LoweringPlace<'_>,
+    ) -> Result<Vec<ResponseSpec>, String> {
+        let mut found: Vec<ResponseSpec> = Vec::new();
         let responses = match operation.get("responses") {
             Some(responses) if !responses.value.is_null() => responses,
             _ => {
@@ -58,9 +62,15 @@ impl Lowering<'_> {
         Ok(found)
     }
 
-    fn response(&mut self, status: StatusKey, node: &Node, operation: &Node, here: &Here<'_>) -> Response {
+    fn response(
+        &mut self,
+        status: StatusKey,
+        node: &DocumentNode,
+        operation: &DocumentNode,
+        here: &LoweringPlace<'_>,
+    ) -> ResponseSpec {
         let broken =
-            |reason| Response { status, media: Vec::new(), headers: Vec::new(), broken: Some(reason) };
+            |reason| ResponseSpec { status, media: Vec::new(), headers: Vec::new(), broken: Some(reason) };
         let (node, place) = match self.follow(node) {
             Ok(followed) => followed,
             Err(reason) => {
@@ -79,16 +89,16 @@ impl Lowering<'_> {
         }
         let headers = self.headers(&node, &here);
         let media = match self.version {
-            Version::Swagger2 => self.media_of_swagger2(&node, operation, &here),
+            SpecVersion::Swagger2 => self.media_of_swagger2(&node, operation, &here),
             _ => {
                 node.get("content").map(|it| self.media_of_v3(&it, &here.key("content"))).unwrap_or_default()
             }
         };
-        Response { status, media, headers, broken: None }
+        ResponseSpec { status, media, headers, broken: None }
     }
 
-    fn headers(&mut self, response: &Node, here: &Here<'_>) -> Vec<Header> {
-        let mut found: Vec<Header> = Vec::new();
+    fn headers(&mut self, response: &DocumentNode, here: &LoweringPlace<'_>) -> Vec<ResponseHeaderSpec> {
+        let mut found: Vec<ResponseHeaderSpec> = Vec::new();
         let Some(headers) = response.get("headers") else { return found };
         let here = here.key("headers");
         for (key, node) in headers.entries() {
@@ -111,12 +121,17 @@ impl Lowering<'_> {
         found
     }
 
-    fn header(&mut self, name: HeaderName, node: &Node, here: &Here<'_>) -> Header {
-        if self.version == Version::Swagger2 {
+    fn header(
+        &mut self,
+        name: HeaderName,
+        node: &DocumentNode,
+        here: &LoweringPlace<'_>,
+    ) -> ResponseHeaderSpec {
+        if self.version == SpecVersion::Swagger2 {
             // The header is its own schema; `example` and `x-example` are not of the specification, but common.
             let example = node.get("example").or_else(|| node.get("x-example"));
             let schema = node.value.as_mapping().map(|_| node.clone());
-            return Header { name, example, schema, explode: false };
+            return ResponseHeaderSpec { name, example, schema, explode: false };
         }
         let mut example = self.examples(node, here).into_iter().next().map(|it| it.value);
         let mut schema = node.get("schema");
@@ -124,11 +139,11 @@ impl Lowering<'_> {
             schema = schema.or_else(|| content.get("schema"));
             example = example.or_else(|| self.examples(&content, here).into_iter().next().map(|it| it.value));
         }
-        Header { name, example, schema, explode: node.flag("explode").unwrap_or(false) }
+        ResponseHeaderSpec { name, example, schema, explode: node.flag("explode").unwrap_or(false) }
     }
 
     /// Whether a key can be a media type; complains if not.
-    pub(super) fn accepts_media_type(&mut self, key: &str, here: &Here<'_>) -> bool {
+    pub(super) fn accepts_media_type(&mut self, key: &str, here: &LoweringPlace<'_>) -> bool {
         let fits = is_media_type(key) || is_wildcard(key);
         if !fits {
             self.warn_key(here, format!("`{}` is no media type", brief(key)));

@@ -3,24 +3,28 @@
 use std::sync::Arc;
 
 use crate::{
-    document::Text,
+    document::SharedText,
     openapi::{
-        Node, Version,
-        api::{In, SecurityKind, SecurityRequirement, SecurityScheme},
+        DocumentNode, SpecVersion,
+        api::{ParameterLocation, SecurityKind, SecurityRequirement, SecurityScheme},
     },
 };
 
-use super::{Here, Lowering};
+use super::{Lowering, LoweringPlace};
 
 impl Lowering<'_> {
-    pub(super) fn security_schemes(&mut self, root: &Node, here: &Here<'_>) -> Vec<SecurityScheme> {
+    pub(super) fn security_schemes(
+        &mut self,
+        root: &DocumentNode,
+        here: &LoweringPlace<'_>,
+    ) -> Vec<SecurityScheme> {
         let (holder, name) = match self.version {
-            Version::Swagger2 => (Some(root.clone()), "securityDefinitions"),
+            SpecVersion::Swagger2 => (Some(root.clone()), "securityDefinitions"),
             _ => (root.get("components"), "securitySchemes"),
         };
         let Some(schemes) = holder.and_then(|holder| holder.get(name)) else { return Vec::new() };
         let components = here.key("components");
-        let here = if self.version == Version::Swagger2 { here } else { &components };
+        let here = if self.version == SpecVersion::Swagger2 { here } else { &components };
         let here = here.key(name);
         let mut found = Vec::new();
         for (name, scheme) in schemes.entries() {
@@ -31,33 +35,34 @@ impl Lowering<'_> {
                     SecurityKind::Unknown
                 }
             };
-            found.push(SecurityScheme { name: Text::from(name), kind });
+            found.push(SecurityScheme { name: SharedText::from(name), kind });
         }
         found
     }
 }
 
 /// The ways in that `security` of a document or an operation names, if it is there.
-pub(super) fn requirements(holder: &Node) -> Option<Arc<[SecurityRequirement]>> {
+pub(super) fn requirements(holder: &DocumentNode) -> Option<Arc<[SecurityRequirement]>> {
     let list = holder.get("security")?;
     list.value.as_sequence()?;
     Some(list.items().map(|item| requirement(&item)).collect())
 }
 
-fn requirement(item: &Node) -> SecurityRequirement {
-    let scopes =
-        |list: Node| list.value.items().iter().filter_map(|it| it.as_str().map(Text::from)).collect();
-    let schemes = item.entries().map(|(name, list)| (Text::from(name), scopes(list))).collect();
+fn requirement(item: &DocumentNode) -> SecurityRequirement {
+    let scopes = |list: DocumentNode| {
+        list.value.items().iter().filter_map(|it| it.as_str().map(SharedText::from)).collect()
+    };
+    let schemes = item.entries().map(|(name, list)| (SharedText::from(name), scopes(list))).collect();
     SecurityRequirement { schemes }
 }
 
-fn kind(scheme: &Node) -> SecurityKind {
+fn kind(scheme: &DocumentNode) -> SecurityKind {
     let word = scheme.text("type").unwrap_or_default();
     if word.eq_ignore_ascii_case("apiKey") {
         let location = match scheme.text("in") {
-            Some("query") => In::Query,
-            Some("cookie") => In::Cookie,
-            _ => In::Header,
+            Some("query") => ParameterLocation::Query,
+            Some("cookie") => ParameterLocation::Cookie,
+            _ => ParameterLocation::Header,
         };
         return match scheme.text("name") {
             Some(name) => SecurityKind::ApiKey { location, name: name.into() },

@@ -2,16 +2,16 @@
 
 use std::collections::HashSet;
 
-use crate::openapi::{Node, Version};
+use crate::openapi::{DocumentNode, SpecVersion};
 
 /// The base paths of a document, without a slash at the end, each once; `""` where it names none.
-pub(super) fn base_paths(root: &Node, version: Version) -> Vec<String> {
+pub(super) fn base_paths(root: &DocumentNode, version: SpecVersion) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
-    if version == Version::Swagger2 {
+    if version == SpecVersion::Swagger2 {
         paths.push(plain(root.text("basePath").unwrap_or_default()));
     } else {
         let mut seen = HashSet::new();
-        for server in root.get("servers").iter().flat_map(Node::items) {
+        for server in root.get("servers").iter().flat_map(DocumentNode::items) {
             let Some(url) = server.text("url") else { continue };
             let path = path_of(&filled(url, &server));
             if let Some(path) = path.filter(|path| seen.insert(path.clone())) {
@@ -26,7 +26,7 @@ pub(super) fn base_paths(root: &Node, version: Version) -> Vec<String> {
 }
 
 /// The URL with the default of each of its variables (OpenAPI 3.0.3, "Server Variable Object").
-fn filled(url: &str, server: &Node) -> String {
+fn filled(url: &str, server: &DocumentNode) -> String {
     let variables = server.get("variables");
     let mut out = String::with_capacity(url.len());
     let mut rest = url;
@@ -72,23 +72,23 @@ mod tests {
     use crate::document::{Dialect, read};
 
     #[track_caller]
-    fn check(version: Version, text: &str, expected: &[&str]) {
+    fn check(version: SpecVersion, text: &str, expected: &[&str]) {
         let value = read(text, Dialect::Specification).unwrap().value;
-        assert_eq!(base_paths(&Node { value, file: 0 }, version), expected, "{text}");
+        assert_eq!(base_paths(&DocumentNode { value, file: 0 }, version), expected, "{text}");
     }
 
     #[test]
     fn base_paths_of_swagger() {
-        check(Version::Swagger2, "basePath: /v2", &["/v2"]);
-        check(Version::Swagger2, "basePath: v2/", &["/v2"]);
-        check(Version::Swagger2, "basePath: /", &[""]);
-        check(Version::Swagger2, "basePath: 7", &[""]);
-        check(Version::Swagger2, "servers: [{url: /v9}]", &[""]);
+        check(SpecVersion::Swagger2, "basePath: /v2", &["/v2"]);
+        check(SpecVersion::Swagger2, "basePath: v2/", &["/v2"]);
+        check(SpecVersion::Swagger2, "basePath: /", &[""]);
+        check(SpecVersion::Swagger2, "basePath: 7", &[""]);
+        check(SpecVersion::Swagger2, "servers: [{url: /v9}]", &[""]);
     }
 
     #[test]
     fn base_paths_of_servers() {
-        let check = |text, expected| check(Version::OpenApi30, text, expected);
+        let check = |text, expected| check(SpecVersion::OpenApi30, text, expected);
         check("info: {}", &[""]);
         check("servers: []", &[""]);
         check("servers: [{url: 'https://api.example.com/v1/'}, {url: /other}]", &["/v1", "/other"]);

@@ -2,15 +2,15 @@
 //! among them.
 
 use crate::{
-    document::{Mapping, Text, Value},
+    document::{Mapping, SharedText, Value},
     openapi::{
-        Example, Media, Node, RequestBody,
-        api::{In, Style},
+        DocumentNode, Example, MediaTypeBody, RequestBody,
+        api::{ParameterLocation, SerializationStyle},
         negotiate::essence,
     },
 };
 
-use super::{Here, Lowering, literal};
+use super::{Lowering, LoweringPlace, literal};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -20,10 +20,10 @@ impl Lowering<'_> {
     /// The bodies of a response: one for each type that is produced, and for each that has an example.
     pub(super) fn media_of_swagger2(
         &mut self,
-        response: &Node,
-        operation: &Node,
-        here: &Here<'_>,
-    ) -> Vec<Media> {
+        response: &DocumentNode,
+        operation: &DocumentNode,
+        here: &LoweringPlace<'_>,
+    ) -> Vec<MediaTypeBody> {
         let schema = response.get("schema");
         let examples = self.examples_by_type(response, here);
         let mut types =
@@ -50,12 +50,16 @@ impl Lowering<'_> {
                     .map(|(_, value)| Example { key: None, value: value.clone(), external: None })
                     .into_iter()
                     .collect();
-                Media { media_type, examples, schema: schema.clone(), encoding: None }
+                MediaTypeBody { media_type, examples, schema: schema.clone(), encoding: None }
             })
             .collect()
     }
 
-    fn examples_by_type(&mut self, response: &Node, here: &Here<'_>) -> Vec<(String, Node)> {
+    fn examples_by_type(
+        &mut self,
+        response: &DocumentNode,
+        here: &LoweringPlace<'_>,
+    ) -> Vec<(String, DocumentNode)> {
         let Some(examples) = response.get("examples").filter(|it| !it.value.is_null()) else {
             return Vec::new();
         };
@@ -76,7 +80,12 @@ impl Lowering<'_> {
     }
 
     /// The types that an operation or else the document names under `word`, without those that are none.
-    pub(super) fn declared(&mut self, operation: &Node, word: &str, here: &Here<'_>) -> Vec<String> {
+    pub(super) fn declared(
+        &mut self,
+        operation: &DocumentNode,
+        word: &str,
+        here: &LoweringPlace<'_>,
+    ) -> Vec<String> {
         let root = self.library.root();
         let list =
             operation.get(word).filter(|it| it.value.as_sequence().is_some()).or_else(|| root.get(word));
@@ -96,7 +105,7 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 /// A text that may not be empty has a character. (Swagger 2.0, `allowEmptyValue`.)
-fn filled(field: &Node, schema: Value) -> Value {
+fn filled(field: &DocumentNode, schema: Value) -> Value {
     if field.flag("allowEmptyValue") != Some(false) || field.text("type") != Some("string") {
         return schema;
     }
@@ -110,36 +119,41 @@ fn filled(field: &Node, schema: Value) -> Value {
 }
 
 /// `collectionFormat` in the words of OpenAPI 3 (Swagger 2.0, "Parameter Object").
-pub(super) fn style_of_swagger2(node: &Node, location: In) -> (Style, bool) {
+pub(super) fn style_of_swagger2(
+    node: &DocumentNode,
+    location: ParameterLocation,
+) -> (SerializationStyle, bool) {
     match node.text("collectionFormat") {
-        Some("multi") => (Style::Form, true),
-        Some("ssv") => (Style::SpaceDelimited, false),
-        Some("tsv") => (Style::TabDelimited, false),
-        Some("pipes") => (Style::PipeDelimited, false),
-        _ if matches!(location, In::Path | In::Header) => (Style::Simple, false),
-        _ => (Style::Form, false),
+        Some("multi") => (SerializationStyle::Form, true),
+        Some("ssv") => (SerializationStyle::SpaceDelimited, false),
+        Some("tsv") => (SerializationStyle::TabDelimited, false),
+        Some("pipes") => (SerializationStyle::PipeDelimited, false),
+        _ if matches!(location, ParameterLocation::Path | ParameterLocation::Header) => {
+            (SerializationStyle::Simple, false)
+        }
+        _ => (SerializationStyle::Form, false),
     }
 }
 
 /// The schema that a parameter of Swagger 2.0 is, without the words that mean something else in a schema.
-pub(in crate::openapi) fn schema_of_swagger2(node: &Node) -> Node {
+pub(in crate::openapi) fn schema_of_swagger2(node: &DocumentNode) -> DocumentNode {
     let words = node.value.entries().filter(|(key, _)| {
         !matches!(*key, "name" | "in" | "required" | "collectionFormat" | "allowEmptyValue")
     });
-    let schema: Mapping = words.map(|(key, value)| (Text::from(key), value.clone())).collect();
+    let schema: Mapping = words.map(|(key, value)| (SharedText::from(key), value.clone())).collect();
     node.beside(&Value::from(schema))
 }
 
 /// The body that some of the parameters describe.
 #[derive(Default)]
-pub(super) struct Form {
-    body: Option<Node>,
-    fields: Vec<Node>,
+pub(super) struct FormBody {
+    body: Option<DocumentNode>,
+    fields: Vec<DocumentNode>,
 }
 
-impl Form {
+impl FormBody {
     /// Takes a parameter that is (a part of) the body; whether it was one.
-    pub(super) fn take(&mut self, node: &Node) -> bool {
+    pub(super) fn take(&mut self, node: &DocumentNode) -> bool {
         match node.text("in") {
             Some("body") => self.body = Some(node.clone()),
             Some("formData") if node.text("name").is_some() => self.fields.push(node.clone()),
@@ -160,7 +174,7 @@ impl Form {
             }
             let media = types
                 .into_iter()
-                .map(|media_type| Media {
+                .map(|media_type| MediaTypeBody {
                     media_type,
                     examples: Vec::new(),
                     schema: body.get("schema"),
@@ -181,7 +195,7 @@ impl Form {
         let encoding = first.beside(&self.encoding());
         let media = types
             .into_iter()
-            .map(|media_type| Media {
+            .map(|media_type| MediaTypeBody {
                 media_type,
                 examples: Vec::new(),
                 schema: Some(schema.clone()),
@@ -214,15 +228,15 @@ impl Form {
     fn encoding(&self) -> Value {
         let mut encoding = Mapping::default();
         for (name, field) in self.named().filter(|(_, field)| field.text("type") == Some("array")) {
-            let (style, explode) = style_of_swagger2(field, In::Query);
+            let (style, explode) = style_of_swagger2(field, ParameterLocation::Query);
             let style = match style {
-                Style::SpaceDelimited => "spaceDelimited",
-                Style::PipeDelimited => "pipeDelimited",
-                Style::TabDelimited => "tabDelimited",
+                SerializationStyle::SpaceDelimited => "spaceDelimited",
+                SerializationStyle::PipeDelimited => "pipeDelimited",
+                SerializationStyle::TabDelimited => "tabDelimited",
                 _ => "form",
             };
             let entry: Mapping =
-                [(Text::from("style"), style.into()), (Text::from("explode"), explode.into())]
+                [(SharedText::from("style"), style.into()), (SharedText::from("explode"), explode.into())]
                     .into_iter()
                     .collect();
             encoding.insert(name, entry);
@@ -230,7 +244,7 @@ impl Form {
         encoding.into()
     }
 
-    fn named(&self) -> impl Iterator<Item = (&str, &Node)> {
+    fn named(&self) -> impl Iterator<Item = (&str, &DocumentNode)> {
         self.fields.iter().filter_map(|field| Some((field.text("name")?, field)))
     }
 }

@@ -1,12 +1,16 @@
 //! What only OpenAPI 3 writes this way: `content` and `requestBody`.
 
-use crate::openapi::{Media, Node, RequestBody};
+use crate::openapi::{DocumentNode, MediaTypeBody, RequestBody};
 
-use super::{Here, Lowering};
+use super::{Lowering, LoweringPlace};
 
 impl Lowering<'_> {
     /// The bodies of a `content`, in document order.
-    pub(super) fn media_of_v3(&mut self, content: &Node, here: &Here<'_>) -> Vec<Media> {
+    pub(super) fn media_of_v3(
+        &mut self,
+        content: &DocumentNode,
+        here: &LoweringPlace<'_>,
+    ) -> Vec<MediaTypeBody> {
         let mut found = Vec::new();
         match content.value.kind() {
             "map" | "null" => (),
@@ -21,7 +25,7 @@ impl Lowering<'_> {
             match self.follow(&node) {
                 Ok((node, place)) => {
                     let here = here.through(place.as_ref());
-                    found.push(Media {
+                    found.push(MediaTypeBody {
                         media_type: key.trim().to_owned(),
                         examples: self.examples(&node, &here),
                         schema: node.get("schema"),
@@ -34,7 +38,11 @@ impl Lowering<'_> {
         found
     }
 
-    pub(super) fn request_body_v3(&mut self, body: &Node, here: &Here<'_>) -> Option<RequestBody> {
+    pub(super) fn request_body_v3(
+        &mut self,
+        body: &DocumentNode,
+        here: &LoweringPlace<'_>,
+    ) -> Option<RequestBody> {
         let (body, place) = match self.follow(body) {
             Ok(followed) => followed,
             Err(reason) => {

@@ -19,22 +19,22 @@ use http::Method;
 
 use super::Operation;
 pub use segment::is_plain;
-use segment::{Segment, decoded, segments};
-use trie::{Leaf, Trie};
+use segment::{TemplateSegment, decoded, segments};
+use trie::{PathOperations, PathTrie};
 
 /// The paths of some operations, prepared for comparison.
 #[derive(Clone, Debug)]
-pub struct Paths {
-    trie: Trie,
-    templates: Vec<Vec<Segment>>,
+pub struct PathTable {
+    trie: PathTrie,
+    templates: Vec<Vec<TemplateSegment>>,
     unreachable: Vec<usize>,
 }
 
 /// What a method and a path lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum PathLookup {
     /// An operation.
-    Match(Match),
+    Match(OperationMatch),
     /// There is such a path, but only with these methods.
     MethodNotAllowed(Vec<Method>),
     /// There is no such path.
@@ -43,19 +43,19 @@ pub enum Found {
 
 /// An operation that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Match {
-    /// Its position among those that the [`Paths`] were made of.
+pub struct OperationMatch {
+    /// Its position among those that the [`PathTable`] were made of.
     pub operation: usize,
     /// Whether it is the GET that stands in for a HEAD which is not declared.
     pub head: bool,
 }
 
-impl Paths {
+impl PathTable {
     /// Prepares the paths of operations. Broken operations are found, too.
     #[must_use]
     pub fn new(operations: &[Operation]) -> Self {
-        let templates = operations.iter().map(|it| Segment::of_template(&it.template)).collect();
-        let mut paths = Self { trie: Trie::default(), templates, unreachable: Vec::new() };
+        let templates = operations.iter().map(|it| TemplateSegment::of_template(&it.template)).collect();
+        let mut paths = Self { trie: PathTrie::default(), templates, unreachable: Vec::new() };
         let (plain, others): (Vec<usize>, Vec<usize>) =
             (0..operations.len()).partition(|n| is_plain(&operations[*n].template));
         for n in plain.into_iter().chain(others) {
@@ -78,7 +78,7 @@ impl Paths {
     ///
     /// Allocates nothing for a path without percent signs that matches.
     #[must_use]
-    pub fn find(&self, method: &Method, path: &str) -> Found {
+    pub fn find(&self, method: &Method, path: &str) -> PathLookup {
         let mut allowed = Vec::new();
         let found = self.trie.find(path, &mut |leaf| match leaf.serve(method) {
             None => {
@@ -88,9 +88,9 @@ impl Paths {
             found => found,
         });
         match found {
-            Some(found) => Found::Match(found),
-            None if allowed.is_empty() => Found::NotFound,
-            None => Found::MethodNotAllowed(methods(&allowed)),
+            Some(found) => PathLookup::Match(found),
+            None if allowed.is_empty() => PathLookup::NotFound,
+            None => PathLookup::MethodNotAllowed(methods(&allowed)),
         }
     }
 
@@ -116,7 +116,7 @@ impl Paths {
 }
 
 /// The methods of some leaves, each once, and HEAD where there is GET.
-fn methods(leaves: &[&Leaf]) -> Vec<Method> {
+fn methods(leaves: &[&PathOperations]) -> Vec<Method> {
     let mut methods: Vec<Method> = Vec::new();
     for method in leaves.iter().flat_map(|leaf| leaf.methods()) {
         if !methods.contains(method) {

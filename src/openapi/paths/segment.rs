@@ -6,22 +6,22 @@ use percent_encoding::percent_decode_str;
 
 /// One segment of a template, its text without percent-encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Segment {
+pub(super) enum TemplateSegment {
     /// Text alone.
     Literal(Box<[u8]>),
     /// One parameter alone.
     Parameter(Box<str>),
     /// Parameters with text around or between them.
-    Mixed(Vec<Part>),
+    Mixed(Vec<SegmentPart>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum SegmentPart {
     Literal(Box<[u8]>),
     Parameter(Box<str>),
 }
 
-impl Segment {
+impl TemplateSegment {
     /// The segments of a template up to the first `#` or `?` outside of braces.
     pub(super) fn of_template(template: &str) -> Vec<Self> {
         let path = without_suffix(template);
@@ -37,19 +37,19 @@ impl Segment {
             let Some((name, tail)) = after.split_once('}') else { break };
             literal.push_str(before);
             if !literal.is_empty() {
-                parts.push(Part::Literal(decoded(&literal).into()));
+                parts.push(SegmentPart::Literal(decoded(&literal).into()));
                 literal.clear();
             }
-            parts.push(Part::Parameter(name.into()));
+            parts.push(SegmentPart::Parameter(name.into()));
             rest = tail;
         }
         literal.push_str(rest);
         if !literal.is_empty() || parts.is_empty() {
-            parts.push(Part::Literal(decoded(&literal).into()));
+            parts.push(SegmentPart::Literal(decoded(&literal).into()));
         }
         match parts.as_slice() {
-            [Part::Literal(text)] => Self::Literal(text.clone()),
-            [Part::Parameter(name)] => Self::Parameter(name.clone()),
+            [SegmentPart::Literal(text)] => Self::Literal(text.clone()),
+            [SegmentPart::Parameter(name)] => Self::Parameter(name.clone()),
             _ => Self::Mixed(parts),
         }
     }
@@ -68,18 +68,19 @@ impl Segment {
 }
 
 /// How specific mixed parts are: more text first, then fewer parameters.
-pub(super) fn specificity(parts: &[Part]) -> (usize, std::cmp::Reverse<usize>) {
-    let text = parts.iter().map(|part| if let Part::Literal(text) = part { text.len() } else { 0 }).sum();
-    let parameters = parts.iter().filter(|part| matches!(part, Part::Parameter(_))).count();
+pub(super) fn specificity(parts: &[SegmentPart]) -> (usize, std::cmp::Reverse<usize>) {
+    let text =
+        parts.iter().map(|part| if let SegmentPart::Literal(text) = part { text.len() } else { 0 }).sum();
+    let parameters = parts.iter().filter(|part| matches!(part, SegmentPart::Parameter(_))).count();
     (text, std::cmp::Reverse(parameters))
 }
 
 /// Whether two mixed segments fit the same texts: only the names of parameters differ.
-pub(super) fn same_shape(one: &[Part], other: &[Part]) -> bool {
+pub(super) fn same_shape(one: &[SegmentPart], other: &[SegmentPart]) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).all(|(one, other)| match (one, other) {
-            (Part::Literal(one), Part::Literal(other)) => one == other,
-            (Part::Parameter(_), Part::Parameter(_)) => true,
+            (SegmentPart::Literal(one), SegmentPart::Literal(other)) => one == other,
+            (SegmentPart::Parameter(_), SegmentPart::Parameter(_)) => true,
             _ => false,
         })
 }
@@ -87,7 +88,7 @@ pub(super) fn same_shape(one: &[Part], other: &[Part]) -> bool {
 /// Each parameter takes at least one byte and as few as will do; text that ends the segment stands at its end.
 /// Taking the first place where a text fits is enough, as with `*` in a file name, so this needs no backtracking.
 pub(super) fn mixed<'a>(
-    parts: &'a [Part],
+    parts: &'a [SegmentPart],
     text: &[u8],
     mut found: impl FnMut(&'a str, Range<usize>),
 ) -> bool {
@@ -96,7 +97,7 @@ pub(super) fn mixed<'a>(
     let mut parts = parts.iter().peekable();
     while let Some(part) = parts.next() {
         match part {
-            Part::Parameter(name) => {
+            SegmentPart::Parameter(name) => {
                 if let Some(before) = open.replace(name) {
                     // Two in a row: the first takes one character.
                     if at >= text.len() {
@@ -107,7 +108,7 @@ pub(super) fn mixed<'a>(
                     at = end;
                 }
             }
-            Part::Literal(literal) => {
+            SegmentPart::Literal(literal) => {
                 let start = match open {
                     None => Some(at).filter(|at| text[*at..].starts_with(literal)),
                     Some(_) if parts.peek().is_none() => text

@@ -12,7 +12,7 @@ fn operation(method: &str, template: &str) -> Operation {
         method: method.parse().unwrap(),
         template: template.to_owned(),
         operation_id: None,
-        path: document::Path::root(),
+        path: document::NodePath::root(),
         responses: Vec::new(),
         parameters: Vec::new(),
         request_body: None,
@@ -32,12 +32,14 @@ fn operations(lines: &[&str]) -> Vec<Operation> {
 #[track_caller]
 fn check(lines: &[&str], request: &str, expected: &str) {
     let operations = operations(lines);
-    let paths = Paths::new(&operations);
+    let paths = PathTable::new(&operations);
     let (method, path) = request.split_once(' ').unwrap_or(("GET", request));
     let found = match paths.find(&method.parse().unwrap(), path) {
-        Found::NotFound => String::from("none"),
-        Found::MethodNotAllowed(methods) => methods.iter().map(Method::as_str).collect::<Vec<_>>().join(","),
-        Found::Match(found) => {
+        PathLookup::NotFound => String::from("none"),
+        PathLookup::MethodNotAllowed(methods) => {
+            methods.iter().map(Method::as_str).collect::<Vec<_>>().join(",")
+        }
+        PathLookup::Match(found) => {
             let mut text = lines[found.operation].to_owned();
             for (name, range) in paths.values(found.operation, path) {
                 text.extend([" ", name, "=", &path[range]]);
@@ -130,7 +132,7 @@ fn what_follows_a_hash_or_a_question_mark_is_no_path() {
     let amazon = &["POST /#X-Amz-Target=A.B", "POST /#X-Amz-Target=A.C", "GET /q?x={y}", "GET /q?z"];
     check(amazon, "POST /", "POST /#X-Amz-Target=A.B");
     check(amazon, "/q", "GET /q?x={y}");
-    assert_eq!(Paths::new(&operations(amazon)).unreachable(), [1, 3]);
+    assert_eq!(PathTable::new(&operations(amazon)).unreachable(), [1, 3]);
     let plain = &[
         "POST /m#op=b",
         "POST /m",
@@ -145,7 +147,7 @@ fn what_follows_a_hash_or_a_question_mark_is_no_path() {
     check(plain, "/q", "GET /q");
     check(plain, "PUT /m", "PUT /m#x");
     check(plain, "/x", "GET /{c} c=x");
-    assert_eq!(Paths::new(&operations(plain)).unreachable(), [0, 2, 3, 6]);
+    assert_eq!(PathTable::new(&operations(plain)).unreachable(), [0, 2, 3, 6]);
 }
 
 #[test]
@@ -216,10 +218,10 @@ proptest! {
         path in "(/[ab]{0,4}){1,3}",
     ) {
         let operations: Vec<_> = templates.iter().map(|(method, template)| operation(method, template)).collect();
-        let paths = Paths::new(&operations);
+        let paths = PathTable::new(&operations);
         for method in [Method::GET, Method::POST] {
             let found = match paths.find(&method, &path) {
-                Found::Match(found) => Some(found.operation),
+                PathLookup::Match(found) => Some(found.operation),
                 _ => None,
             };
             let expected = naive(&operations, &method, &path);
@@ -231,8 +233,8 @@ proptest! {
     #[test]
     fn values_make_the_path_again(template in "(/[ab]?(\\{[xy]\\})?[ab]?(\\{z\\})?){1,3}", path in "(/[ab%25é]{0,4}){1,3}") {
         let operations = [operation("GET", &template)];
-        let paths = Paths::new(&operations);
-        if let Found::Match(_) = paths.find(&Method::GET, &path) {
+        let paths = PathTable::new(&operations);
+        if let PathLookup::Match(_) = paths.find(&Method::GET, &path) {
             let mut filled = template;
             for (name, range) in paths.values(0, &path) {
                 filled = filled.replacen(&format!("{{{name}}}"), &path[range], 1);
@@ -244,7 +246,7 @@ proptest! {
 
     #[test]
     fn nothing_panics(template in "/[/{}a#?%.é]{0,12}", path in "[/a%2é.]{0,12}") {
-        let paths = Paths::new(&[operation("GET", &template)]);
+        let paths = PathTable::new(&[operation("GET", &template)]);
         let _ = paths.find(&Method::GET, &path);
         let _ = paths.values(0, &path);
     }

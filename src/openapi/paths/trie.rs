@@ -5,48 +5,48 @@ use std::collections::HashMap;
 use http::Method;
 
 use super::{
-    Match,
-    segment::{Part, Segment, decoded, mixed, same_shape, specificity},
+    OperationMatch,
+    segment::{SegmentPart, TemplateSegment, decoded, mixed, same_shape, specificity},
 };
 
 /// Segments that a template or a path may have; a walk goes no deeper.
 const DEPTH: usize = 256;
 
 #[derive(Clone, Debug)]
-pub(super) struct Trie {
-    nodes: Vec<Node>,
+pub(super) struct PathTrie {
+    nodes: Vec<TrieNode>,
 }
 
-impl Default for Trie {
+impl Default for PathTrie {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()] }
+        Self { nodes: vec![TrieNode::default()] }
     }
 }
 
 #[derive(Clone, Debug, Default)]
-struct Node {
+struct TrieNode {
     literals: HashMap<Box<[u8]>, usize>,
     /// The most specific first.
-    mixed: Vec<(Vec<Part>, usize)>,
+    mixed: Vec<(Vec<SegmentPart>, usize)>,
     parameter: Option<usize>,
-    leaf: Leaf,
+    leaf: PathOperations,
 }
 
 /// The operations of one path.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Leaf {
+pub(super) struct PathOperations {
     operations: Vec<(Method, usize)>,
 }
 
-impl Leaf {
+impl PathOperations {
     /// The operation for a method; GET serves HEAD where there is no HEAD.
-    pub(super) fn serve(&self, method: &Method) -> Option<Match> {
+    pub(super) fn serve(&self, method: &Method) -> Option<OperationMatch> {
         let find = |method: &Method| self.operations.iter().find(|(it, _)| it == method).map(|(_, n)| *n);
         if let Some(operation) = find(method) {
-            return Some(Match { operation, head: false });
+            return Some(OperationMatch { operation, head: false });
         }
         let get = find(&Method::GET).filter(|_| *method == Method::HEAD)?;
-        Some(Match { operation: get, head: true })
+        Some(OperationMatch { operation: get, head: true })
     }
 
     pub(super) fn methods(&self) -> impl Iterator<Item = &Method> {
@@ -54,9 +54,9 @@ impl Leaf {
     }
 }
 
-impl Trie {
+impl PathTrie {
     /// Adds an operation; `false` if it cannot be found because another one has its place.
-    pub(super) fn insert(&mut self, template: &[Segment], method: &Method, operation: usize) -> bool {
+    pub(super) fn insert(&mut self, template: &[TemplateSegment], method: &Method, operation: usize) -> bool {
         if template.len() > DEPTH {
             return false;
         }
@@ -65,18 +65,20 @@ impl Trie {
             let next = self.nodes.len();
             let node = &mut self.nodes[here];
             here = match segment {
-                Segment::Literal(text) => *node.literals.entry(text.clone()).or_insert(next),
-                Segment::Parameter(_) => *node.parameter.get_or_insert(next),
-                Segment::Mixed(parts) => match node.mixed.iter().find(|(it, _)| same_shape(it, parts)) {
-                    Some((_, known)) => *known,
-                    None => {
-                        node.mixed.push((parts.clone(), next));
-                        next
+                TemplateSegment::Literal(text) => *node.literals.entry(text.clone()).or_insert(next),
+                TemplateSegment::Parameter(_) => *node.parameter.get_or_insert(next),
+                TemplateSegment::Mixed(parts) => {
+                    match node.mixed.iter().find(|(it, _)| same_shape(it, parts)) {
+                        Some((_, known)) => *known,
+                        None => {
+                            node.mixed.push((parts.clone(), next));
+                            next
+                        }
                     }
-                },
+                }
             };
             if here == next {
-                self.nodes.push(Node::default());
+                self.nodes.push(TrieNode::default());
             }
         }
         let leaf = &mut self.nodes[here].leaf;
@@ -99,8 +101,8 @@ impl Trie {
     pub(super) fn find<'a>(
         &'a self,
         path: &str,
-        visit: &mut impl FnMut(&'a Leaf) -> Option<Match>,
-    ) -> Option<Match> {
+        visit: &mut impl FnMut(&'a PathOperations) -> Option<OperationMatch>,
+    ) -> Option<OperationMatch> {
         self.walk(0, Some(path.strip_prefix('/').unwrap_or(path)), DEPTH, visit)
     }
 
@@ -109,8 +111,8 @@ impl Trie {
         node: usize,
         rest: Option<&str>,
         depth: usize,
-        visit: &mut impl FnMut(&'a Leaf) -> Option<Match>,
-    ) -> Option<Match> {
+        visit: &mut impl FnMut(&'a PathOperations) -> Option<OperationMatch>,
+    ) -> Option<OperationMatch> {
         let node = &self.nodes[node];
         let Some(rest) = rest else {
             return if node.leaf.operations.is_empty() { None } else { visit(&node.leaf) };

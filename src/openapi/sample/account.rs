@@ -1,7 +1,7 @@
 //! What a sample in the making takes: values and bytes of text, and when that is enough.
 
 use super::{
-    Stop,
+    SampleError,
     search::{BYTES, Generation, NODES, Nested, WORK},
 };
 use crate::document::Value;
@@ -19,12 +19,12 @@ impl Generation<'_> {
     }
 
     /// Takes a value with all that is in it to the account of the sample.
-    pub(super) fn weigh(&mut self, value: &Value) -> Result<(), Stop> {
+    pub(super) fn weigh(&mut self, value: &Value) -> Result<(), SampleError> {
         let room = (2 * NODES).saturating_sub(self.nodes);
-        let Some((nodes, bytes)) = weight(value, room, BYTES) else { return Err(Stop::Cut) };
+        let Some((nodes, bytes)) = weight(value, room, BYTES) else { return Err(SampleError::Cut) };
         self.nodes += nodes;
         self.bytes += bytes;
-        if self.effort.spend_each(nodes + bytes / 16, 8) { Ok(()) } else { Err(Stop::Spent) }
+        if self.effort.spend_each(nodes + bytes / 16, 8) { Ok(()) } else { Err(SampleError::Spent) }
     }
 
     /// Takes a value without what is in it to the account of the sample.

@@ -3,17 +3,17 @@
 use std::collections::HashSet;
 
 use super::{
-    Stop,
-    dice::Dice,
-    layers::Layers,
-    place::Place,
-    rules::Rules,
+    SampleError,
+    dice::SeededRng,
+    layers::SchemaLayers,
+    place::SamplePlace,
+    rules::MergedRules,
     search::{Generation, NODES},
     valid::{canonical, size},
 };
 use crate::{
     document::{Mapping, Value},
-    openapi::Node,
+    openapi::DocumentNode,
 };
 
 /// Items beyond this are copies of the one before.
@@ -22,7 +22,12 @@ const DIFFERENT: usize = 1_000;
 const TURNS: usize = 40;
 
 impl Generation<'_> {
-    pub(super) fn array(&mut self, layers: &Layers, rules: &Rules, place: &Place<'_>) -> Result<Value, Stop> {
+    pub(super) fn array(
+        &mut self,
+        layers: &SchemaLayers,
+        rules: &MergedRules,
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
         let wanted = contained(layers);
         let fixed = layers.all.iter().map(|layer| fixed_count(&layer.schema)).max().unwrap_or(0);
         let open = self.item(layers, fixed).is_some();
@@ -54,7 +59,7 @@ impl Generation<'_> {
                     }
                     self.another(&schemas, n, rules.unique.then_some(&mut seen), place)
                 }
-                None => Err(Stop::Impossible),
+                None => Err(SampleError::Impossible),
             };
             match found {
                 Ok(item) => items.push(item),
@@ -66,16 +71,16 @@ impl Generation<'_> {
     }
 
     /// How many items a sample has.
-    fn length(&self, layers: &Layers, fixed: usize, least: usize) -> usize {
+    fn length(&self, layers: &SchemaLayers, fixed: usize, least: usize) -> usize {
         if self.is_lean() {
             return least;
         }
         let described = layers.values("items").any(|it| it.as_mapping().is_some());
-        let more = if self.random { Dice::new(layers.all.len() as u64).below(3) } else { 0 };
+        let more = if self.random { SeededRng::new(layers.all.len() as u64).below(3) } else { 0 };
         least.max(fixed).max(if described && fixed == 0 { 1 + more } else { 0 })
     }
 
-    fn bounded(&mut self, least: usize, place: &Place<'_>) -> usize {
+    fn bounded(&mut self, least: usize, place: &SamplePlace<'_>) -> usize {
         if least > NODES {
             self.note(place, "`minItems` asks for more items than a sample has room for");
         }
@@ -85,11 +90,11 @@ impl Generation<'_> {
     /// One item; another than all before if they are given.
     fn another(
         &mut self,
-        schemas: &[Node],
+        schemas: &[DocumentNode],
         n: usize,
         seen: Option<&mut HashSet<String>>,
-        place: &Place<'_>,
-    ) -> Result<Value, Stop> {
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
         let Some(seen) = seen else { return self.solve(schemas, &place.index(n, 0)) };
         for turn in 0..TURNS {
             let turn = u32::try_from(n + turn).unwrap_or(u32::MAX);
@@ -98,11 +103,11 @@ impl Generation<'_> {
                 return Ok(item);
             }
         }
-        Err(Stop::Impossible)
+        Err(SampleError::Impossible)
     }
 
     /// The schemas that the item at `n` has to fit; none if it is forbidden.
-    fn item(&self, layers: &Layers, n: usize) -> Option<Vec<Node>> {
+    fn item(&self, layers: &SchemaLayers, n: usize) -> Option<Vec<DocumentNode>> {
         let mut schemas = Vec::new();
         for layer in &layers.all {
             if let Some(schema) = fixed(&layer.schema, n) {
@@ -120,7 +125,7 @@ impl Generation<'_> {
 
     /// Whether some schema speaks about the item at `n`.
     #[expect(clippy::unused_self, reason = "reads with its neighbours")]
-    fn is_listed(&self, layers: &Layers, n: usize) -> bool {
+    fn is_listed(&self, layers: &SchemaLayers, n: usize) -> bool {
         layers.all.iter().any(|layer| {
             fixed_count(&layer.schema) > n
                 || layer.schema.value.get("items").is_some_and(|it| it.as_mapping().is_some())
@@ -129,7 +134,7 @@ impl Generation<'_> {
 }
 
 /// The schemas of the first items; a list in `items` before 2020-12.
-fn fixed_list(schema: &Node) -> &[Value] {
+fn fixed_list(schema: &DocumentNode) -> &[Value] {
     schema
         .value
         .get("prefixItems")
@@ -138,16 +143,16 @@ fn fixed_list(schema: &Node) -> &[Value] {
         .unwrap_or_default()
 }
 
-fn fixed_count(schema: &Node) -> usize {
+fn fixed_count(schema: &DocumentNode) -> usize {
     fixed_list(schema).len()
 }
 
-fn fixed(schema: &Node, n: usize) -> Option<Node> {
+fn fixed(schema: &DocumentNode, n: usize) -> Option<DocumentNode> {
     fixed_list(schema).get(n).map(|it| schema.beside(it))
 }
 
 /// A schema for every item that `contains` asks for.
-fn contained(layers: &Layers) -> Vec<Node> {
+fn contained(layers: &SchemaLayers) -> Vec<DocumentNode> {
     let mut all = Vec::new();
     for layer in &layers.all {
         if let Some(schema) = layer.schema.get("contains") {
@@ -159,13 +164,13 @@ fn contained(layers: &Layers) -> Vec<Node> {
 }
 
 /// What other items may not be, where what they contain is bounded.
-fn unwanted(layers: &Layers) -> Vec<Node> {
+fn unwanted(layers: &SchemaLayers) -> Vec<DocumentNode> {
     let bounded = layers.all.iter().filter(|layer| layer.schema.value.get("maxContains").is_some());
     let schemas = bounded.filter_map(|layer| layer.schema.get("contains"));
     schemas
         .map(|schema| {
             let not = [("not", schema.value)].into_iter().collect::<Mapping>();
-            Node { value: not.into(), file: schema.file }
+            DocumentNode { value: not.into(), file: schema.file }
         })
         .collect()
 }

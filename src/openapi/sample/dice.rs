@@ -2,9 +2,9 @@
 
 /// A small generator of our own (splitmix64), because a seed has to mean the same with every version of every crate.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(super) struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     pub(super) const fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -1,7 +1,7 @@
 //! Patterns of the document are ECMA 262; the `regex` crate reads another dialect. This file says one in the other.
 
 /// A pattern in the dialect of the `regex` crate.
-pub(super) struct Translated {
+pub(super) struct TranslatedPattern {
     /// The pattern without its lookaheads and lookbehinds.
     pub(super) text: String,
     /// What lookaheads at the start demand (`true`) or forbid of the text.
@@ -11,7 +11,7 @@ pub(super) struct Translated {
 }
 
 /// Translates a pattern.
-pub(super) fn translate(pattern: &str) -> Translated {
+pub(super) fn translate(pattern: &str) -> TranslatedPattern {
     let mut looks = Vec::new();
     let mut rest = pattern;
     let anchored = rest.starts_with('^');
@@ -23,14 +23,14 @@ pub(super) fn translate(pattern: &str) -> Translated {
     while let Some((demanded, inner, after)) = leading_look(rest) {
         // What is forbidden at no certain place is forbidden nowhere.
         if demanded || anchored {
-            looks.push((demanded, format!("{start}(?:{})", Translation::of(inner).out)));
+            looks.push((demanded, format!("{start}(?:{})", PatternTranslator::of(inner).out)));
         }
         inexact |= !anchored;
         rest = after;
     }
-    let translation = Translation::of(rest);
+    let translation = PatternTranslator::of(rest);
     inexact |= translation.inexact;
-    Translated { text: format!("{start}{}", translation.out), looks, inexact }
+    TranslatedPattern { text: format!("{start}{}", translation.out), looks, inexact }
 }
 
 /// Splits `(?=inner)after` and `(?!inner)after`.
@@ -65,14 +65,14 @@ fn group_end(text: &str) -> Option<usize> {
     None
 }
 
-struct Translation<'a> {
+struct PatternTranslator<'a> {
     rest: &'a str,
     out: String,
     class: bool,
     inexact: bool,
 }
 
-impl<'a> Translation<'a> {
+impl<'a> PatternTranslator<'a> {
     fn of(pattern: &'a str) -> Self {
         let mut it = Self { rest: pattern, out: String::new(), class: false, inexact: false };
         while let Some(char) = it.rest.chars().next() {

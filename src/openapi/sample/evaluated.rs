@@ -3,16 +3,16 @@
 
 use std::collections::HashSet;
 
-use super::{effort::Effort, pattern::Patterns};
+use super::{effort::Effort, pattern::PatternCache};
 use crate::{
     document::Value,
-    openapi::{Library, Node},
+    openapi::{DocumentLibrary, DocumentNode},
 };
 
 /// A value, and how to ask about it.
-pub(super) struct Spoken<'a, F> {
-    pub(super) library: &'a Library,
-    pub(super) patterns: &'a Patterns,
+pub(super) struct EvaluatedKeywords<'a, F> {
+    pub(super) library: &'a DocumentLibrary,
+    pub(super) patterns: &'a PatternCache,
     pub(super) value: &'a Value,
     pub(super) effort: &'a Effort<'a>,
     /// Whether it is valid by a schema that stands this deep.
@@ -20,7 +20,7 @@ pub(super) struct Spoken<'a, F> {
 }
 
 /// Whether the schema itself speaks about the property.
-pub(super) fn declares(patterns: &Patterns, schema: &Node, key: &str) -> bool {
+pub(super) fn declares(patterns: &PatternCache, schema: &DocumentNode, key: &str) -> bool {
     let named = schema.value.get("properties").is_some_and(|it| it.get(key).is_some());
     named
         || schema
@@ -31,9 +31,9 @@ pub(super) fn declares(patterns: &Patterns, schema: &Node, key: &str) -> bool {
 
 /// The properties that the schema, or a schema in it that is valid for the value, speaks about.
 /// (JSON Schema 2020-12, section 11.3.)
-pub(super) fn properties<F: Fn(&Node, u32) -> bool>(
-    of: &Spoken<'_, F>,
-    schema: &Node,
+pub(super) fn properties<F: Fn(&DocumentNode, u32) -> bool>(
+    of: &EvaluatedKeywords<'_, F>,
+    schema: &DocumentNode,
     depth: u32,
 ) -> HashSet<String> {
     let mut all = HashSet::new();
@@ -49,7 +49,11 @@ pub(super) fn properties<F: Fn(&Node, u32) -> bool>(
 }
 
 /// How many items from the first on the schema, or a schema in it, speaks about.
-pub(super) fn items<F: Fn(&Node, u32) -> bool>(of: &Spoken<'_, F>, schema: &Node, depth: u32) -> usize {
+pub(super) fn items<F: Fn(&DocumentNode, u32) -> bool>(
+    of: &EvaluatedKeywords<'_, F>,
+    schema: &DocumentNode,
+    depth: u32,
+) -> usize {
     let mut count = 0;
     of.collect(schema, depth, &mut |part| {
         let fixed = part.value.get("prefixItems").map_or(0, |it| it.items().len());
@@ -59,9 +63,9 @@ pub(super) fn items<F: Fn(&Node, u32) -> bool>(of: &Spoken<'_, F>, schema: &Node
     count
 }
 
-impl<F: Fn(&Node, u32) -> bool> Spoken<'_, F> {
+impl<F: Fn(&DocumentNode, u32) -> bool> EvaluatedKeywords<'_, F> {
     /// Gives the schema, and all in it that are valid for the value.
-    fn collect(&self, schema: &Node, depth: u32, each: &mut dyn FnMut(&Node)) {
+    fn collect(&self, schema: &DocumentNode, depth: u32, each: &mut dyn FnMut(&DocumentNode)) {
         let goes_on = self.effort.spend(1) && self.effort.has_stack();
         if depth > 32 || !goes_on || schema.value.as_mapping().is_none() {
             return;
@@ -73,7 +77,7 @@ impl<F: Fn(&Node, u32) -> bool> Spoken<'_, F> {
         }
         each(schema);
         for keyword in ["allOf", "anyOf", "oneOf"] {
-            for part in schema.get(keyword).iter().flat_map(Node::items) {
+            for part in schema.get(keyword).iter().flat_map(DocumentNode::items) {
                 if (self.holds)(&part, depth + 1) {
                     self.collect(&part, depth + 1, each);
                 }

@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
-use super::valid::{DEPTH, Evaluator, Rule};
+use super::valid::{AppliedSchema, DEPTH, SchemaEvaluator};
 use crate::{
-    document::{At, Path, Value},
-    openapi::{Node, Version, version::brief},
+    document::{NodePath, NodePlace, Value},
+    openapi::{DocumentNode, SpecVersion, version::brief},
 };
 
 /// Faults that are named of one value.
@@ -15,9 +15,9 @@ const WORK: u32 = 20_000;
 
 /// A keyword that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct KeywordFault {
     /// Where in the value, from its root.
-    pub at: Path,
+    pub at: NodePath,
     /// The keyword, as the schema has it.
     pub keyword: String,
     /// What is wrong, in words.
@@ -25,25 +25,32 @@ pub struct Fault {
 }
 
 /// All faults of a value that is not valid; at least one.
-pub(super) fn explain(on: &Evaluator<'_>, schema: &Node, value: &Value) -> Vec<Fault> {
-    let root = Path::root();
+pub(super) fn explain(on: &SchemaEvaluator<'_>, schema: &DocumentNode, value: &Value) -> Vec<KeywordFault> {
+    let root = NodePath::root();
     let mut faults = Vec::new();
-    Explaining { on, work: &Cell::new(WORK) }.schema(schema, value, At::Path(&root), 0, &mut faults);
+    FaultFinder { on, work: &Cell::new(WORK) }.schema(schema, value, NodePlace::Path(&root), 0, &mut faults);
     if faults.is_empty() {
         let message = String::from("the value does not fit the schema");
-        faults.push(Fault { at: root, keyword: String::from("schema"), message });
+        faults.push(KeywordFault { at: root, keyword: String::from("schema"), message });
     }
     faults
 }
 
 #[derive(Clone, Copy)]
-struct Explaining<'a> {
-    on: &'a Evaluator<'a>,
+struct FaultFinder<'a> {
+    on: &'a SchemaEvaluator<'a>,
     work: &'a Cell<u32>,
 }
 
-impl Explaining<'_> {
-    fn schema(self, schema: &Node, value: &Value, at: At<'_>, depth: u32, out: &mut Vec<Fault>) {
+impl FaultFinder<'_> {
+    fn schema(
+        self,
+        schema: &DocumentNode,
+        value: &Value,
+        at: NodePlace<'_>,
+        depth: u32,
+        out: &mut Vec<KeywordFault>,
+    ) {
         let Some(left) = self.work.get().checked_sub(1) else { return };
         self.work.set(left);
         if depth > DEPTH || out.len() >= MOST || !self.on.effort.has_stack() {
@@ -59,11 +66,11 @@ impl Explaining<'_> {
             {
                 self.schema(&target, value, at, depth + 1, out);
             }
-            if self.on.library.version() != Version::OpenApi31 || keywords.len() == 1 {
+            if self.on.library.version() != SpecVersion::OpenApi31 || keywords.len() == 1 {
                 return;
             }
         }
-        let rule = Rule { schema, value, depth: depth + 1, on: self.on };
+        let rule = AppliedSchema { schema, value, depth: depth + 1, on: self.on };
         for (keyword, it) in keywords.iter() {
             let it = schema.beside(it);
             if !rule.holds(keyword, &it) {
@@ -73,10 +80,17 @@ impl Explaining<'_> {
     }
 
     /// Goes on to the parts that the keyword is about, or says what is wrong.
-    fn keyword(self, keyword: &str, it: &Node, rule: &Rule<'_>, at: At<'_>, out: &mut Vec<Fault>) {
-        let Rule { schema, value, depth, .. } = *rule;
+    fn keyword(
+        self,
+        keyword: &str,
+        it: &DocumentNode,
+        rule: &AppliedSchema<'_>,
+        at: NodePlace<'_>,
+        out: &mut Vec<KeywordFault>,
+    ) {
+        let AppliedSchema { schema, value, depth, .. } = *rule;
         let before = out.len();
-        let part = |schema: &Node, value: &Value, at: At<'_>, out: &mut Vec<Fault>| {
+        let part = |schema: &DocumentNode, value: &Value, at: NodePlace<'_>, out: &mut Vec<KeywordFault>| {
             if !self.on.check(schema, value, depth) {
                 self.schema(schema, value, at, depth, out);
             }
@@ -133,7 +147,14 @@ impl Explaining<'_> {
     }
 
     /// The faults by the one way that the value is meant for, if that can be told.
-    fn choice(self, keyword: &str, it: &Node, rule: &Rule<'_>, at: At<'_>, out: &mut Vec<Fault>) {
+    fn choice(
+        self,
+        keyword: &str,
+        it: &DocumentNode,
+        rule: &AppliedSchema<'_>,
+        at: NodePlace<'_>,
+        out: &mut Vec<KeywordFault>,
+    ) {
         let count = it.items().len();
         let fits = it.items().filter(|way| self.on.check(way, rule.value, rule.depth)).count();
         if fits > 1 {
@@ -145,12 +166,13 @@ impl Explaining<'_> {
             );
             return;
         }
-        let mut meant: Vec<Vec<Fault>> = Vec::new();
+        let mut meant: Vec<Vec<KeywordFault>> = Vec::new();
         for way in it.items() {
             let mut faults = Vec::new();
             self.schema(&way, rule.value, at, rule.depth, &mut faults);
             let here = at.path();
-            let other = |it: &Fault| it.at == here && matches!(&*it.keyword, "type" | "const" | "enum");
+            let other =
+                |it: &KeywordFault| it.at == here && matches!(&*it.keyword, "type" | "const" | "enum");
             if !faults.is_empty() && !faults.iter().any(other) {
                 meant.push(faults);
             }
@@ -164,19 +186,19 @@ impl Explaining<'_> {
 }
 
 fn items(
-    schemas: impl Iterator<Item = Node>,
+    schemas: impl Iterator<Item = DocumentNode>,
     value: &Value,
     skipped: usize,
-    at: At<'_>,
-    part: &mut dyn FnMut(&Node, &Value, At<'_>),
+    at: NodePlace<'_>,
+    part: &mut dyn FnMut(&DocumentNode, &Value, NodePlace<'_>),
 ) {
     for ((n, value), schema) in value.items().iter().enumerate().skip(skipped).zip(schemas) {
         part(&schema, value, at.index(n));
     }
 }
 
-fn push(out: &mut Vec<Fault>, at: At<'_>, keyword: &str, message: String) {
-    let fault = Fault { at: at.path(), keyword: keyword.to_owned(), message };
+fn push(out: &mut Vec<KeywordFault>, at: NodePlace<'_>, keyword: &str, message: String) {
+    let fault = KeywordFault { at: at.path(), keyword: keyword.to_owned(), message };
     if out.len() < MOST && !out.contains(&fault) {
         out.push(fault);
     }
@@ -213,7 +235,7 @@ mod tests {
     use super::super::Sampler;
     use crate::{
         document::{Dialect, read},
-        openapi::{Library, Location},
+        openapi::{DocumentLibrary, LibraryLocation},
     };
 
     #[track_caller]
@@ -221,7 +243,7 @@ mod tests {
         let read = |text| read(text, Dialect::Specification).unwrap().value;
         let document =
             format!("{{openapi: 3.1.0, components: {{schemas: {{S: {schema}, T: {{type: string}}}}}}}}");
-        let library = Library::new(read(&document), &Location::alone()).0;
+        let library = DocumentLibrary::new(read(&document), &LibraryLocation::alone()).0;
         let schema = library.root().get("components").unwrap().get("schemas").unwrap().get("S").unwrap();
         let value = read(value);
         let sampler = Sampler::new(&library);

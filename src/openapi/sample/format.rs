@@ -3,21 +3,21 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{dice::Dice, pattern::Lengths};
+use super::{dice::SeededRng, pattern::LengthBounds};
 
 /// What the fixed texts may be varied by.
-pub(super) struct Wish<'a> {
-    pub(super) lengths: Lengths,
+pub(super) struct StringConstraints<'a> {
+    pub(super) lengths: LengthBounds,
     /// Zero for the text itself, else for a text unlike those of other turns.
     pub(super) turn: u32,
     /// For what is to be unlike everything else; another text for every place.
-    pub(super) dice: &'a mut Dice,
+    pub(super) dice: &'a mut SeededRng,
     /// Whether the fixed texts are to be left for random ones.
     pub(super) random: bool,
 }
 
 /// A text of the format; `None` if the format is unknown, or has none of that length.
-pub(super) fn text(format: &str, wish: &mut Wish<'_>) -> Option<String> {
+pub(super) fn text(format: &str, wish: &mut StringConstraints<'_>) -> Option<String> {
     let turn = if wish.random { wish.turn.wrapping_add(small(wish.dice.below(900))) } else { wish.turn };
     let many = if turn == 0 { String::new() } else { (turn + 1).to_string() };
     let text = match format {
@@ -68,7 +68,7 @@ fn small(number: usize) -> u32 {
 }
 
 /// RFC 3339, section 5.6; a longer one has fractions of a second.
-fn instant(turn: u32, lengths: Lengths) -> Option<String> {
+fn instant(turn: u32, lengths: LengthBounds) -> Option<String> {
     let text = format!("{}T14:15:22Z", date(turn));
     if lengths.allow(&text) {
         return Some(text);
@@ -85,7 +85,7 @@ fn date(turn: u32) -> String {
 }
 
 /// A UUID of version 4 by its looks (RFC 9562, section 5.4).
-fn uuid(dice: &mut Dice) -> String {
+fn uuid(dice: &mut SeededRng) -> String {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&dice.next().to_be_bytes());
     bytes[8..].copy_from_slice(&dice.next().to_be_bytes());
@@ -93,7 +93,7 @@ fn uuid(dice: &mut Dice) -> String {
 }
 
 /// The first of the forms that is short enough, its start made as long as need be.
-fn padded(forms: &[(&str, &str)], middle: &str, lengths: Lengths) -> Option<String> {
+fn padded(forms: &[(&str, &str)], middle: &str, lengths: LengthBounds) -> Option<String> {
     let length = |(start, end): &(&str, &str)| start.len() + middle.len() + end.len();
     let form = forms.iter().find(|form| length(form) <= lengths.most)?;
     let padding = lengths.least.saturating_sub(length(form));
@@ -101,14 +101,14 @@ fn padded(forms: &[(&str, &str)], middle: &str, lengths: Lengths) -> Option<Stri
     // The local part of an address has 64 characters at most (RFC 5321, section 4.5.3.1.1).
     if end.starts_with('@') && padding > 55 {
         let room = |it: usize| it.saturating_sub(start.len() + middle.len() + 1);
-        let host = hostname("", Lengths { least: room(lengths.least), most: room(lengths.most) })?;
+        let host = hostname("", LengthBounds { least: room(lengths.least), most: room(lengths.most) })?;
         return Some(format!("{start}{middle}@{host}"));
     }
     Some(format!("{start}{middle}{}{end}", "a".repeat(padding)))
 }
 
 /// Labels have 63 characters at most (RFC 1035, section 2.3.4).
-fn hostname(middle: &str, lengths: Lengths) -> Option<String> {
+fn hostname(middle: &str, lengths: LengthBounds) -> Option<String> {
     let tail = format!("example{middle}.com");
     if tail.len() > lengths.most {
         return (lengths.most > middle.len() && lengths.least <= lengths.most)
@@ -132,7 +132,7 @@ fn hostname(middle: &str, lengths: Lengths) -> Option<String> {
 }
 
 /// Base64 of a short text (RFC 4648, section 4); its lengths are multiples of four.
-fn base64(middle: &str, lengths: Lengths) -> Option<String> {
+fn base64(middle: &str, lengths: LengthBounds) -> Option<String> {
     let plain = format!("string{middle}");
     let groups = lengths.least.div_ceil(4).max(plain.len().div_ceil(3)).min(lengths.most / 4);
     if groups == 0 {
@@ -175,8 +175,13 @@ mod tests {
         for format in FORMATS {
             let all: Vec<String> = (0..400)
                 .map(|turn| {
-                    let lengths = Lengths { least: 0, most: usize::MAX };
-                    let wish = &mut Wish { lengths, turn, dice: &mut Dice::new(turn.into()), random: false };
+                    let lengths = LengthBounds { least: 0, most: usize::MAX };
+                    let wish = &mut StringConstraints {
+                        lengths,
+                        turn,
+                        dice: &mut SeededRng::new(turn.into()),
+                        random: false,
+                    };
                     text(format, wish).unwrap()
                 })
                 .collect();
@@ -196,8 +201,9 @@ mod tests {
             let schema = serde_json::json!({"type": "string", "format": format});
             let oracle = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
             for (least, most) in [(0, 1), (0, 3), (0, 8), (0, 12), (24, 24), (30, 40), (75, 90), (200, 240)] {
-                let lengths = Lengths { least, most };
-                let wish = &mut Wish { lengths, turn: 0, dice: &mut Dice::new(1), random: false };
+                let lengths = LengthBounds { least, most };
+                let wish =
+                    &mut StringConstraints { lengths, turn: 0, dice: &mut SeededRng::new(1), random: false };
                 if let Some(it) = text(format, wish) {
                     assert!(lengths.allow(&it), "{format} {lengths:?} {it}");
                     assert!(oracle.is_valid(&serde_json::json!(it)), "{format} {lengths:?} {it}");

@@ -1,6 +1,6 @@
 //! What keywords say about the kind of a value without naming it.
 
-use super::{layers::Layers, place::Place, rules::Kind};
+use super::{layers::SchemaLayers, place::SamplePlace, rules::ValueKind};
 use crate::document::Value;
 
 /// Keywords after which a collection has to be tested as a whole.
@@ -23,12 +23,12 @@ const INTRICATE: [&str; 16] = [
     "minProperties",
 ];
 
-pub(super) fn is_intricate(layers: &Layers) -> bool {
+pub(super) fn is_intricate(layers: &SchemaLayers) -> bool {
     INTRICATE.iter().any(|keyword| layers.values(keyword).next().is_some())
 }
 
 /// The kind that keywords without a type suggest.
-pub(super) fn infer(layers: &Layers, place: &Place<'_>) -> Kind {
+pub(super) fn infer(layers: &SchemaLayers, place: &SamplePlace<'_>) -> ValueKind {
     let has = |keywords: &[&str]| keywords.iter().any(|keyword| layers.values(keyword).next().is_some());
     let number =
         |it: &Value| it.as_str().is_some_and(|it| ["int32", "int64", "float", "double"].contains(&it));
@@ -45,18 +45,18 @@ pub(super) fn infer(layers: &Layers, place: &Place<'_>) -> Kind {
         "discriminator",
         "unevaluatedProperties",
     ]) {
-        Kind::Object
+        ValueKind::Object
     } else if has(&["items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"]) {
-        Kind::Array
+        ValueKind::Array
     } else if has(&["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"])
         || layers.values("format").any(number)
     {
-        Kind::Number
+        ValueKind::Number
     } else if has(&["pattern", "minLength", "maxLength", "format", "contentEncoding", "contentMediaType"]) {
-        Kind::String
+        ValueKind::String
     } else if place.is_root() {
-        Kind::Object
+        ValueKind::Object
     } else {
-        Kind::Null
+        ValueKind::Null
     }
 }

@@ -3,16 +3,16 @@
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::{Mode, Sampler};
+use super::{Sampler, SamplingMode};
 use crate::{
     document::Value,
-    openapi::{Library, Location, Node},
+    openapi::{DocumentLibrary, DocumentNode, LibraryLocation},
 };
 
-fn sample(schema: &Json, mode: Mode, edition: &str) -> super::Sample {
+fn sample(schema: &Json, mode: SamplingMode, edition: &str) -> super::Sample {
     let root = Value::from(&json!({"openapi": edition, "a": schema, "items": schema}));
-    let library = Library::new(root, &Location::alone()).0;
-    Sampler::new(&library).mode(mode).sample(&Node { value: Value::from(schema), file: 0 })
+    let library = DocumentLibrary::new(root, &LibraryLocation::alone()).0;
+    Sampler::new(&library).mode(mode).sample(&DocumentNode { value: Value::from(schema), file: 0 })
 }
 
 /// A value, from which schemas are made that it fits.
@@ -195,14 +195,14 @@ proptest! {
         let schema = fitting(&value, &mut bits.into_iter());
         let judge = jsonschema::draft202012::new(&schema).unwrap();
         prop_assert!(judge.is_valid(&value), "the witness has to fit");
-        let mode = seed.map_or(Mode::Stable, Mode::Seeded);
+        let mode = seed.map_or(SamplingMode::Stable, SamplingMode::Seeded);
         let sample = sample(&schema, mode, "3.1.0");
         prop_assert!(judge.is_valid(&Json::from(&sample.value)), "{schema}\n{:?}\n{}", sample, sample.value.to_json());
     }
 
     #[test]
     fn nothing_makes_it_stumble(schema in junk(), seed: Option<u64>, old: bool) {
-        let mode = seed.map_or(Mode::Stable, Mode::Seeded);
+        let mode = seed.map_or(SamplingMode::Stable, SamplingMode::Seeded);
         let edition = if old { "3.0.3" } else { "3.1.0" };
         let first = sample(&schema, mode, edition);
         prop_assert_eq!(first, sample(&schema, mode, edition));

@@ -3,13 +3,13 @@
 use std::{collections::VecDeque, rc::Rc};
 
 use super::{
-    Stop,
+    SampleError,
     negate::negate,
-    place::{Place, Reference},
+    place::{ReferenceKey, SamplePlace},
 };
 use crate::{
-    document::{Mapping, Text, Value},
-    openapi::{Library, Node, Version},
+    document::{Mapping, SharedText, Value},
+    openapi::{DocumentLibrary, DocumentNode, SpecVersion},
 };
 
 /// Schemas at one place: more is a mistake, or an attack.
@@ -17,16 +17,16 @@ const MOST: usize = 512;
 
 /// One of the schemas that all apply at a place.
 #[derive(Clone, Debug)]
-pub(super) struct Layer {
+pub(super) struct SchemaLayer {
     /// How many `allOf`s and choices it stands in.
     pub(super) level: u8,
-    pub(super) schema: Node,
+    pub(super) schema: DocumentNode,
 }
 
 /// Something that can be had in several ways.
 #[derive(Clone, Debug)]
-pub(super) struct Choice {
-    pub(super) ways: Vec<Way>,
+pub(super) struct SchemaChoice {
+    pub(super) ways: Vec<SchemaAlternative>,
     /// Whether exactly one way may hold.
     pub(super) exclusive: bool,
     level: u8,
@@ -34,49 +34,54 @@ pub(super) struct Choice {
 
 /// One way: what then applies too, and what the discriminator then says.
 #[derive(Clone, Debug)]
-pub(super) struct Way {
-    pub(super) schemas: Vec<Node>,
-    tag: Option<Tag>,
+pub(super) struct SchemaAlternative {
+    pub(super) schemas: Vec<DocumentNode>,
+    tag: Option<DiscriminatorTag>,
 }
 
 /// A property that names the schema, and the names that it may have, best first.
-pub(super) type Tag = (Text, Vec<Text>);
+pub(super) type DiscriminatorTag = (SharedText, Vec<SharedText>);
 
 /// What a flat list is made with.
 #[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) library: &'a Library,
+pub(super) struct LayerContext<'a> {
+    pub(super) library: &'a DocumentLibrary,
     /// A reference may be followed this often on the way to one place.
     pub(super) visits: usize,
 }
 
 /// All that applies at a place.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Layers {
-    pub(super) all: Vec<Layer>,
-    pub(super) choices: VecDeque<Rc<Choice>>,
+pub(super) struct SchemaLayers {
+    pub(super) all: Vec<SchemaLayer>,
+    pub(super) choices: VecDeque<Rc<SchemaChoice>>,
     /// Ways of exclusive choices that were not taken.
-    pub(super) excluded: Vec<Node>,
-    pub(super) references: Vec<Reference>,
-    pub(super) tags: Vec<Tag>,
+    pub(super) excluded: Vec<DocumentNode>,
+    pub(super) references: Vec<ReferenceKey>,
+    pub(super) tags: Vec<DiscriminatorTag>,
     /// References that lead nowhere.
     pub(super) broken: Vec<String>,
 }
 
-impl Layers {
+impl SchemaLayers {
     /// Adds a schema.
-    pub(super) fn add(&mut self, schema: &Node, context: Context<'_>, place: &Place<'_>) -> Result<(), Stop> {
+    pub(super) fn add(
+        &mut self,
+        schema: &DocumentNode,
+        context: LayerContext<'_>,
+        place: &SamplePlace<'_>,
+    ) -> Result<(), SampleError> {
         self.insert(schema, None, 0, context, place)
     }
 
     /// Decides for one way of a choice.
     pub(super) fn take(
         &mut self,
-        choice: &Choice,
+        choice: &SchemaChoice,
         at: usize,
-        context: Context<'_>,
-        place: &Place<'_>,
-    ) -> Result<(), Stop> {
+        context: LayerContext<'_>,
+        place: &SamplePlace<'_>,
+    ) -> Result<(), SampleError> {
         let Some(way) = choice.ways.get(at) else { return Ok(()) };
         if choice.exclusive {
             let others = choice.ways.iter().enumerate().filter(|(n, _)| *n != at);
@@ -100,7 +105,7 @@ impl Layers {
     }
 
     /// Demands that `schema` does not hold.
-    pub(super) fn forbid(&mut self, schema: &Node, context: Context<'_>) {
+    pub(super) fn forbid(&mut self, schema: &DocumentNode, context: LayerContext<'_>) {
         self.choices.push_back(Rc::new(denial(schema, context.library, 0)));
     }
 
@@ -110,30 +115,30 @@ impl Layers {
     }
 
     /// The same with their documents.
-    pub(super) fn nodes<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = Node> + 'a {
+    pub(super) fn nodes<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = DocumentNode> + 'a {
         self.all.iter().filter_map(move |layer| layer.schema.get(keyword))
     }
 
     fn insert(
         &mut self,
-        schema: &Node,
-        owner: Option<&Text>,
+        schema: &DocumentNode,
+        owner: Option<&SharedText>,
         level: u8,
-        context: Context<'_>,
-        place: &Place<'_>,
-    ) -> Result<(), Stop> {
+        context: LayerContext<'_>,
+        place: &SamplePlace<'_>,
+    ) -> Result<(), SampleError> {
         if self.all.len() > MOST || level > 64 {
-            return Err(Stop::Cut);
+            return Err(SampleError::Cut);
         }
         match &schema.value {
-            Value::Bool(false) => return Err(Stop::Impossible),
+            Value::Bool(false) => return Err(SampleError::Impossible),
             Value::Mapping(_) => (),
             _ => return Ok(()),
         }
         let Some(text) = context.library.reference_of(schema) else {
             return self.expand(schema, owner, level, context, place);
         };
-        if context.library.version() == Version::OpenApi31 {
+        if context.library.version() == SpecVersion::OpenApi31 {
             self.siblings(schema, owner, level, context, place)?;
         }
         let reference = (schema.file, text.clone());
@@ -141,12 +146,12 @@ impl Layers {
             return Ok(());
         }
         if place.visits(&reference) >= context.visits {
-            return Err(Stop::Cut);
+            return Err(SampleError::Cut);
         }
         self.references.push(reference);
         match context.library.resolve(schema) {
             Ok(target) => {
-                let name = Text::from(last_segment(text));
+                let name = SharedText::from(last_segment(text));
                 self.insert(&target, Some(owner.unwrap_or(&name)), level, context, place)
             }
             Err(error) => {
@@ -159,12 +164,12 @@ impl Layers {
     /// What stands beside a reference applies too (JSON Schema 2020-12, section 8.2.3.1).
     fn siblings(
         &mut self,
-        schema: &Node,
-        owner: Option<&Text>,
+        schema: &DocumentNode,
+        owner: Option<&SharedText>,
         level: u8,
-        context: Context<'_>,
-        place: &Place<'_>,
-    ) -> Result<(), Stop> {
+        context: LayerContext<'_>,
+        place: &SamplePlace<'_>,
+    ) -> Result<(), SampleError> {
         let rest: Mapping = schema
             .value
             .entries()
@@ -179,38 +184,38 @@ impl Layers {
 
     fn expand(
         &mut self,
-        schema: &Node,
-        owner: Option<&Text>,
+        schema: &DocumentNode,
+        owner: Option<&SharedText>,
         level: u8,
-        context: Context<'_>,
-        place: &Place<'_>,
-    ) -> Result<(), Stop> {
+        context: LayerContext<'_>,
+        place: &SamplePlace<'_>,
+    ) -> Result<(), SampleError> {
         let own_first = schema.value.entries().find(|(key, _)| matches!(*key, "properties" | "allOf"));
         let own_first = own_first.is_none_or(|(key, _)| key == "properties");
         if own_first {
-            self.all.push(Layer { level, schema: schema.clone() });
+            self.all.push(SchemaLayer { level, schema: schema.clone() });
         }
-        for part in schema.get("allOf").iter().flat_map(Node::items) {
+        for part in schema.get("allOf").iter().flat_map(DocumentNode::items) {
             self.insert(&part, owner, level + 1, context, place)?;
         }
         if !own_first {
-            self.all.push(Layer { level, schema: schema.clone() });
+            self.all.push(SchemaLayer { level, schema: schema.clone() });
         }
         let discriminator = discriminator(schema);
         let mut branches = false;
         for keyword in ["oneOf", "anyOf"] {
-            let ways: Vec<Way> = schema
+            let ways: Vec<SchemaAlternative> = schema
                 .get(keyword)
                 .iter()
-                .flat_map(Node::items)
-                .map(|branch| Way {
+                .flat_map(DocumentNode::items)
+                .map(|branch| SchemaAlternative {
                     tag: discriminator.as_ref().and_then(|it| it.of(&branch)),
                     schemas: vec![branch],
                 })
                 .collect();
             if !ways.is_empty() {
                 branches = true;
-                self.choices.push_back(Rc::new(Choice { ways, exclusive: keyword == "oneOf", level }));
+                self.choices.push_back(Rc::new(SchemaChoice { ways, exclusive: keyword == "oneOf", level }));
             }
         }
         if let (Some(discriminator), Some(owner), false) = (discriminator, owner, branches) {
@@ -221,8 +226,8 @@ impl Layers {
     }
 
     /// Keywords that make one demand depend on another.
-    fn conditions(&mut self, schema: &Node, level: u8, context: Context<'_>) {
-        let way = |schemas: Vec<Node>| Way { schemas, tag: None };
+    fn conditions(&mut self, schema: &DocumentNode, level: u8, context: LayerContext<'_>) {
+        let way = |schemas: Vec<DocumentNode>| SchemaAlternative { schemas, tag: None };
         if let Some(rule) = schema.get("not") {
             self.choices.push_back(Rc::new(denial(&rule, context.library, level)));
         }
@@ -233,27 +238,27 @@ impl Layers {
                 ways.push(way(std::iter::once(denied).chain(other.clone()).collect()));
             }
             ways.push(way(other.into_iter().collect()));
-            self.choices.push_back(Rc::new(Choice { ways, exclusive: false, level }));
+            self.choices.push_back(Rc::new(SchemaChoice { ways, exclusive: false, level }));
         }
         for keyword in ["dependentRequired", "dependentSchemas", "dependencies"] {
-            for (key, dependent) in schema.get(keyword).iter().flat_map(Node::entries) {
+            for (key, dependent) in schema.get(keyword).iter().flat_map(DocumentNode::entries) {
                 let demanded = match dependent.value.as_sequence() {
                     Some(_) => schema.beside(&one("required", dependent.value.clone())),
                     None => dependent,
                 };
                 let absent = schema.beside(&one("properties", one(key, Value::Bool(false))));
                 let ways = vec![way(vec![demanded]), way(vec![absent])];
-                self.choices.push_back(Rc::new(Choice { ways, exclusive: false, level }));
+                self.choices.push_back(Rc::new(SchemaChoice { ways, exclusive: false, level }));
             }
         }
     }
 }
 
 /// Ways not to fit `schema`; the last one is to try one's luck.
-fn denial(schema: &Node, library: &Library, level: u8) -> Choice {
+fn denial(schema: &DocumentNode, library: &DocumentLibrary, level: u8) -> SchemaChoice {
     let denied = negate(library, schema).into_iter().map(|it| vec![it]);
-    let ways = denied.chain([Vec::new()]).map(|schemas| Way { schemas, tag: None }).collect();
-    Choice { ways, exclusive: false, level }
+    let ways = denied.chain([Vec::new()]).map(|schemas| SchemaAlternative { schemas, tag: None }).collect();
+    SchemaChoice { ways, exclusive: false, level }
 }
 
 fn one(key: &str, value: Value) -> Value {
@@ -270,12 +275,12 @@ pub(in crate::openapi) fn last_segment(reference: &str) -> &str {
 
 /// (OpenAPI 3.1, section 4.8.25; in Swagger 2.0 the name of the property alone.)
 struct Discriminator {
-    property: Text,
+    property: SharedText,
     /// Names and the references that they stand for.
-    names: Vec<(Text, Text)>,
+    names: Vec<(SharedText, SharedText)>,
 }
 
-fn discriminator(schema: &Node) -> Option<Discriminator> {
+fn discriminator(schema: &DocumentNode) -> Option<Discriminator> {
     let names = |it: &Value| {
         let mapping = it.get("mapping").into_iter().flat_map(Value::entries);
         mapping.filter_map(|(name, it)| Some((name.into(), it.as_str()?.into()))).collect()
@@ -290,13 +295,16 @@ fn discriminator(schema: &Node) -> Option<Discriminator> {
 }
 
 impl Discriminator {
-    fn of(&self, branch: &Node) -> Option<Tag> {
+    fn of(&self, branch: &DocumentNode) -> Option<DiscriminatorTag> {
         let reference = branch.value.get("$ref").and_then(Value::as_str)?;
         Some(self.named(last_segment(reference), reference))
     }
 
-    fn named(&self, name: &str, reference: &str) -> Tag {
+    fn named(&self, name: &str, reference: &str) -> DiscriminatorTag {
         let mapped = self.names.iter().filter(|(_, to)| **to == *reference || last_segment(to) == name);
-        (self.property.clone(), mapped.map(|(name, _)| name.clone()).chain([Text::from(name)]).collect())
+        (
+            self.property.clone(),
+            mapped.map(|(name, _)| name.clone()).chain([SharedText::from(name)]).collect(),
+        )
     }
 }

@@ -37,17 +37,17 @@ mod valid;
 mod written;
 
 use effort::Effort;
-pub use explain::Fault;
+pub use explain::KeywordFault;
 pub(in crate::openapi) use layers::last_segment;
-use pattern::Patterns;
-use place::Place;
+use pattern::PatternCache;
+use place::SamplePlace;
 use search::{Generation, Nested};
 use smallest::Smallest;
-use valid::Evaluator;
+use valid::SchemaEvaluator;
 
 use std::cell::Cell;
 
-use super::{Library, Node};
+use super::{DocumentLibrary, DocumentNode};
 use crate::{
     budget::{Budget, Stack},
     document::{Mapping, Value},
@@ -64,14 +64,14 @@ const QUESTION: u64 = 2_000_000;
 
 /// How values are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum SamplingMode {
     /// Always the same: the first of an enumeration, fixed dates and addresses.
     Stable,
     /// Random, and the same for the same seed.
     Seeded(u64),
 }
 
-impl Mode {
+impl SamplingMode {
     /// Random, by dice that are passed in.
     pub fn dynamic(dice: &mut impl rand::Rng) -> Self {
         Self::Seeded(dice.next_u64())
@@ -89,12 +89,12 @@ pub enum Direction {
 
 impl Direction {
     /// Whether a property with this schema does not travel this way.
-    pub(in crate::openapi) fn hides(self, library: &Library, schema: &Node) -> bool {
+    pub(in crate::openapi) fn hides(self, library: &DocumentLibrary, schema: &DocumentNode) -> bool {
         let flag = match self {
             Self::Response => "writeOnly",
             Self::Request => "readOnly",
         };
-        let says = |it: &Node| it.value.get(flag).and_then(Value::as_bool) == Some(true);
+        let says = |it: &DocumentNode| it.value.get(flag).and_then(Value::as_bool) == Some(true);
         says(schema)
             || library.reference_of(schema).is_some() && library.resolve(schema).is_ok_and(|it| says(&it))
     }
@@ -115,12 +115,12 @@ pub struct Sample {
 
 /// Makes samples for the schemas of one library.
 pub struct Sampler<'a> {
-    library: &'a Library,
-    mode: Mode,
+    library: &'a DocumentLibrary,
+    mode: SamplingMode,
     direction: Direction,
     examples: bool,
     plain: bool,
-    patterns: Patterns,
+    patterns: PatternCache,
     /// Steps taken for all answers so far.
     effort: Cell<u64>,
     /// The bounds of all that is made with it.
@@ -131,14 +131,14 @@ pub struct Sampler<'a> {
 impl<'a> Sampler<'a> {
     /// A sampler for stable samples of responses.
     #[must_use]
-    pub fn new(library: &'a Library) -> Self {
+    pub fn new(library: &'a DocumentLibrary) -> Self {
         Self {
             library,
-            mode: Mode::Stable,
+            mode: SamplingMode::Stable,
             direction: Direction::Response,
             examples: true,
             plain: false,
-            patterns: Patterns::default(),
+            patterns: PatternCache::default(),
             effort: Cell::new(0),
             budget: None,
             stack: Stack::here(),
@@ -161,7 +161,7 @@ impl<'a> Sampler<'a> {
 
     /// Chooses values in another way.
     #[must_use]
-    pub const fn mode(mut self, mode: Mode) -> Self {
+    pub const fn mode(mut self, mode: SamplingMode) -> Self {
         self.mode = mode;
         self
     }
@@ -190,11 +190,11 @@ impl<'a> Sampler<'a> {
 
     /// Whether a value is valid by a schema, its formats included.
     #[must_use]
-    pub fn valid(&self, schema: &Node, value: &Value) -> bool {
+    pub fn valid(&self, schema: &DocumentNode, value: &Value) -> bool {
         self.valid_in(schema, value, QUESTION)
     }
 
-    fn valid_in(&self, schema: &Node, value: &Value, steps: u64) -> bool {
+    fn valid_in(&self, schema: &DocumentNode, value: &Value, steps: u64) -> bool {
         let effort = self.effort_of(steps);
         let valid = self.evaluator(&effort).valid(schema, value);
         self.count(&effort);
@@ -203,7 +203,7 @@ impl<'a> Sampler<'a> {
 
     /// What is wrong with a value by a schema: nothing if it is valid.
     #[must_use]
-    pub fn faults(&self, schema: &Node, value: &Value) -> Vec<Fault> {
+    pub fn faults(&self, schema: &DocumentNode, value: &Value) -> Vec<KeywordFault> {
         if self.valid(schema, value) {
             return Vec::new();
         }
@@ -226,17 +226,17 @@ impl<'a> Sampler<'a> {
     /// A value for the schema. It is valid if the schema can be satisfied at all, but for schemas that ask for
     /// more than a sample has room for, or that only a long search could satisfy; then the notes say so.
     #[must_use]
-    pub fn sample(&self, schema: &Node) -> Sample {
+    pub fn sample(&self, schema: &DocumentNode) -> Sample {
         self.sample_in(schema, SEARCH)
     }
 
     /// The same for a header field, which is no place for a long search.
     #[must_use]
-    pub fn sample_field(&self, schema: &Node) -> Sample {
+    pub fn sample_field(&self, schema: &DocumentNode) -> Sample {
         self.sample_in(schema, FIELD)
     }
 
-    fn sample_in(&self, schema: &Node, steps: u64) -> Sample {
+    fn sample_in(&self, schema: &DocumentNode, steps: u64) -> Sample {
         let schemas = std::slice::from_ref(schema);
         let smallest = Smallest::new(self, self.effort_of(steps.min(FALLBACK)));
         let searched = self.searched(schema, &smallest, steps);
@@ -265,7 +265,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// A small value that is valid.
-    fn small(&self, schema: &Node, smallest: &Smallest<'_>, steps: u64) -> Option<Sample> {
+    fn small(&self, schema: &DocumentNode, smallest: &Smallest<'_>, steps: u64) -> Option<Sample> {
         let schemas = std::slice::from_ref(schema);
         let root = self.attempt(schemas, Nested::Known(smallest), false, steps.min(FALLBACK)).ok();
         let root =
@@ -278,11 +278,11 @@ impl<'a> Sampler<'a> {
 
     /// The value that a search finds, and failing that one that does not fit everywhere. Else whether there was not
     /// enough time.
-    fn searched(&self, schema: &Node, smallest: &Smallest<'_>, steps: u64) -> Result<Sample, bool> {
+    fn searched(&self, schema: &DocumentNode, smallest: &Smallest<'_>, steps: u64) -> Result<Sample, bool> {
         for forgiving in [false, true] {
             match self.attempt(std::slice::from_ref(schema), Nested::Searched(smallest), forgiving, steps) {
                 Ok((value, notes)) => return Ok(self.judged(schema, value, (notes, steps))),
-                Err(Stop::Spent) => return Err(true),
+                Err(SampleError::Spent) => return Err(true),
                 Err(_) => (),
             }
         }
@@ -291,26 +291,26 @@ impl<'a> Sampler<'a> {
 
     fn attempt(
         &self,
-        schemas: &[Node],
+        schemas: &[DocumentNode],
         nested: Nested<'_>,
         forgiving: bool,
         steps: u64,
-    ) -> Result<(Value, Vec<String>), Stop> {
+    ) -> Result<(Value, Vec<String>), SampleError> {
         let seed = match self.mode {
-            Mode::Stable => 0,
-            Mode::Seeded(seed) => seed,
+            SamplingMode::Stable => 0,
+            SamplingMode::Seeded(seed) => seed,
         };
         let effort = self.effort_of(steps);
         let mut generation = self.generation(&effort, nested, forgiving);
-        generation.random = self.mode != Mode::Stable;
+        generation.random = self.mode != SamplingMode::Stable;
         generation.top = true;
-        let found = generation.solve(schemas, &Place::root(seed));
+        let found = generation.solve(schemas, &SamplePlace::root(seed));
         let notes = generation.notes;
         self.count(&effort);
         found.map(|value| (value, notes))
     }
 
-    fn judged(&self, schema: &Node, value: Value, (notes, steps): (Vec<String>, u64)) -> Sample {
+    fn judged(&self, schema: &DocumentNode, value: Value, (notes, steps): (Vec<String>, u64)) -> Sample {
         let valid = self.valid_in(schema, &value, steps);
         Sample { value, notes, valid, reduced: false }
     }
@@ -342,8 +342,8 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    fn evaluator<'b>(&'b self, effort: &'b Effort<'b>) -> Evaluator<'b> {
-        Evaluator::new(self.library, self.direction, &self.patterns, effort)
+    fn evaluator<'b>(&'b self, effort: &'b Effort<'b>) -> SchemaEvaluator<'b> {
+        SchemaEvaluator::new(self.library, self.direction, &self.patterns, effort)
     }
 
     fn effort_of(&self, steps: u64) -> Effort<'a> {
@@ -353,7 +353,7 @@ impl<'a> Sampler<'a> {
 
 /// Why there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stop {
+enum SampleError {
     /// The schemas contradict one another.
     Impossible,
     /// The way went too deep; a shorter one may lead somewhere.

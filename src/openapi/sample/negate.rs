@@ -3,7 +3,7 @@
 use super::valid::size;
 use crate::{
     document::{Mapping, Number, Value},
-    openapi::{Library, Node},
+    openapi::{DocumentLibrary, DocumentNode},
 };
 
 /// `not`s in `not`s are followed this deep.
@@ -16,14 +16,20 @@ const VISITS: u32 = 2_000;
 const TYPES: [&str; 6] = ["string", "number", "object", "array", "boolean", "null"];
 
 /// Ways to be invalid by `schema`, the least surprising first. They are hints: none is sure to do.
-pub(super) fn negate(library: &Library, schema: &Node) -> Vec<Node> {
+pub(super) fn negate(library: &DocumentLibrary, schema: &DocumentNode) -> Vec<DocumentNode> {
     let mut ways = Vec::new();
     collect(library, schema, 0, &mut { VISITS }, &mut ways);
     ways.sort_by_key(|(rank, _)| *rank);
     ways.into_iter().map(|(_, node)| node).collect()
 }
 
-fn collect(library: &Library, schema: &Node, depth: u32, visits: &mut u32, ways: &mut Vec<(u8, Node)>) {
+fn collect(
+    library: &DocumentLibrary,
+    schema: &DocumentNode,
+    depth: u32,
+    visits: &mut u32,
+    ways: &mut Vec<(u8, DocumentNode)>,
+) {
     let Some(left) = visits.checked_sub(1) else { return };
     *visits = left;
     if depth > DEPTH || ways.len() > WAYS {
@@ -51,15 +57,15 @@ fn collect(library: &Library, schema: &Node, depth: u32, visits: &mut u32, ways:
                     .or_else(|| length(keyword, &rule.value))
                     .map_or_else(|| structure(keyword, &rule.value), |it| vec![(1, it)]);
                 ways.extend(
-                    found.into_iter().map(|(rank, it)| (rank, Node { value: it, file: schema.file })),
+                    found.into_iter().map(|(rank, it)| (rank, DocumentNode { value: it, file: schema.file })),
                 );
             }
         }
     }
 }
 
-fn at<const N: usize>(schema: &Node, members: [(&str, Value); N]) -> Node {
-    Node { value: of(members), file: schema.file }
+fn at<const N: usize>(schema: &DocumentNode, members: [(&str, Value); N]) -> DocumentNode {
+    DocumentNode { value: of(members), file: schema.file }
 }
 
 fn of<const N: usize>(members: [(&str, Value); N]) -> Value {
@@ -74,7 +80,7 @@ fn count(number: usize) -> Value {
     Value::Number(Number::from(u64::try_from(number).unwrap_or(u64::MAX)))
 }
 
-fn number(schema: &Node, keyword: &str, rule: &Value) -> Option<Value> {
+fn number(schema: &DocumentNode, keyword: &str, rule: &Value) -> Option<Value> {
     if !matches!(rule, Value::Number(_)) {
         return None;
     }
@@ -163,16 +169,18 @@ fn structure(keyword: &str, rule: &Value) -> Vec<(u8, Value)> {
 mod tests {
     use super::*;
     use crate::document::{Dialect, read};
-    use crate::openapi::Location;
+    use crate::openapi::LibraryLocation;
 
     #[track_caller]
     fn check(schema: &str, ways: &[&str]) {
         let value = read(schema, Dialect::Specification).unwrap().value;
-        let found: Vec<String> =
-            negate(&Library::new(Value::Null, &Location::alone()).0, &Node { value, file: 0 })
-                .iter()
-                .map(|it| it.value.to_json())
-                .collect();
+        let found: Vec<String> = negate(
+            &DocumentLibrary::new(Value::Null, &LibraryLocation::alone()).0,
+            &DocumentNode { value, file: 0 },
+        )
+        .iter()
+        .map(|it| it.value.to_json())
+        .collect();
         assert_eq!(found, ways);
     }
 

@@ -2,14 +2,14 @@
 
 use std::cmp::Ordering;
 
-use super::{decimal::Decimal, dice::Dice};
+use super::{decimal::Decimal, dice::SeededRng};
 
 /// More fractional digits than this are not tried.
 const PLACES: i32 = 40;
 
 /// One end of a range.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bound {
+pub(super) struct RangeBound {
     pub(super) value: Decimal,
     /// Whether the value itself is outside.
     pub(super) exclusive: bool,
@@ -17,16 +17,16 @@ pub(super) struct Bound {
 
 /// The numbers that are allowed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Range {
-    pub(super) low: Option<Bound>,
-    pub(super) high: Option<Bound>,
+pub(super) struct NumberRange {
+    pub(super) low: Option<RangeBound>,
+    pub(super) high: Option<RangeBound>,
     /// Numbers have to be multiples of this.
     pub(super) step: Option<Decimal>,
 }
 
-impl Range {
+impl NumberRange {
     /// Takes values below `bound` out.
-    pub(super) fn raise(&mut self, bound: Bound) {
+    pub(super) fn raise(&mut self, bound: RangeBound) {
         let tighter = self.low.is_none_or(|low| match bound.value.compare(low.value) {
             Ordering::Greater => true,
             Ordering::Equal => bound.exclusive,
@@ -38,7 +38,7 @@ impl Range {
     }
 
     /// Takes values above `bound` out.
-    pub(super) fn lower(&mut self, bound: Bound) {
+    pub(super) fn lower(&mut self, bound: RangeBound) {
         let tighter = self.high.is_none_or(|high| match bound.value.compare(high.value) {
             Ordering::Less => true,
             Ordering::Equal => bound.exclusive,
@@ -86,7 +86,7 @@ impl Range {
     }
 
     /// The `turn`th number: from `wish` on if that is in the range, else from the end next to it.
-    pub(super) fn pick(&self, wish: Decimal, turn: u32, dice: Option<&mut Dice>) -> Option<Decimal> {
+    pub(super) fn pick(&self, wish: Decimal, turn: u32, dice: Option<&mut SeededRng>) -> Option<Decimal> {
         let turn = match dice {
             Some(dice) => i128::from(turn) + i128::from(dice.next() % 1000),
             None => i128::from(turn),
@@ -151,8 +151,8 @@ mod tests {
     #[track_caller]
     fn check(low: Option<(&str, bool)>, high: Option<(&str, bool)>, step: Option<&str>, expected: [&str; 3]) {
         let parse = |text: &str| Decimal::parse(text).unwrap();
-        let bound = |it: (&str, bool)| Bound { value: parse(it.0), exclusive: it.1 };
-        let range = Range { low: low.map(bound), high: high.map(bound), step: step.map(parse) };
+        let bound = |it: (&str, bool)| RangeBound { value: parse(it.0), exclusive: it.1 };
+        let range = NumberRange { low: low.map(bound), high: high.map(bound), step: step.map(parse) };
         let found: Vec<String> = (0..3)
             .map(|turn| range.pick(Decimal::ONE, turn, None))
             .map(|it| it.and_then(Decimal::number).map(|it| it.as_str().to_owned()).unwrap_or_default())

@@ -3,19 +3,19 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Stop,
-    dice::{self, Dice},
+    SampleError,
+    dice::{self, SeededRng},
     evaluated::declares,
     hint,
-    layers::Layers,
-    pattern::Lengths,
-    place::Place,
-    rules::Rules,
+    layers::SchemaLayers,
+    pattern::LengthBounds,
+    place::SamplePlace,
+    rules::MergedRules,
     search::{Generation, Nested},
 };
 use crate::{
-    document::{Mapping, Text, Value},
-    openapi::Node,
+    document::{Mapping, SharedText, Value},
+    openapi::DocumentNode,
 };
 
 /// Names that are tried for properties that have none, beyond those needed.
@@ -24,16 +24,16 @@ const NAMES: usize = 64;
 const UNNAMED: usize = 1_000;
 
 /// The properties so far.
-struct Members {
-    values: HashMap<Text, Value>,
+struct ObjectMembers {
+    values: HashMap<SharedText, Value>,
     /// In the order of the document; those without a value are left out.
-    order: Vec<Text>,
+    order: Vec<SharedText>,
     /// The same, to search in.
-    known: HashSet<Text>,
+    known: HashSet<SharedText>,
     most: usize,
 }
 
-impl Members {
+impl ObjectMembers {
     fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
@@ -42,7 +42,7 @@ impl Members {
         self.values.len() >= self.most
     }
 
-    fn insert(&mut self, name: &Text, value: Value) {
+    fn insert(&mut self, name: &SharedText, value: Value) {
         if self.known.insert(name.clone()) {
             self.order.push(name.clone());
         }
@@ -62,7 +62,7 @@ impl Members {
 
 impl Generation<'_> {
     /// An empty object, where a plain sample would go round a second time and may be empty.
-    pub(super) fn cut_short(&self, schemas: &[Node], place: &Place<'_>) -> Option<Value> {
+    pub(super) fn cut_short(&self, schemas: &[DocumentNode], place: &SamplePlace<'_>) -> Option<Value> {
         let [schema] = schemas else { return None };
         let text = self.library.reference_of(schema).filter(|_| self.plain)?;
         if place.visits(&(schema.file, text.clone())) < 2 {
@@ -75,15 +75,19 @@ impl Generation<'_> {
 
     pub(super) fn object(
         &mut self,
-        layers: &Layers,
-        rules: &Rules,
-        place: &Place<'_>,
-    ) -> Result<Value, Stop> {
+        layers: &SchemaLayers,
+        rules: &MergedRules,
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
         let declared = declared(layers);
         let required = self.required(layers);
         let known = declared.iter().cloned().collect();
-        let mut members =
-            Members { values: HashMap::new(), order: declared.clone(), known, most: rules.properties.most };
+        let mut members = ObjectMembers {
+            values: HashMap::new(),
+            order: declared.clone(),
+            known,
+            most: rules.properties.most,
+        };
         for name in &required {
             match self.property(layers, name, place) {
                 Ok(value) => members.insert(name, value),
@@ -91,8 +95,8 @@ impl Generation<'_> {
                 Err(stop) => return Err(stop),
             }
         }
-        let tags: Vec<Text> = layers.tags.iter().map(|(name, _)| name.clone()).collect();
-        let needed: HashSet<&Text> = required.iter().collect();
+        let tags: Vec<SharedText> = layers.tags.iter().map(|(name, _)| name.clone()).collect();
+        let needed: HashSet<&SharedText> = required.iter().collect();
         let optional = tags.iter().chain(&declared).filter(|name| !needed.contains(name));
         for name in optional {
             if members.is_full() || self.is_lean() {
@@ -118,11 +122,16 @@ impl Generation<'_> {
     }
 
     /// The value of one property; `Impossible` if it may not be there.
-    fn property(&mut self, layers: &Layers, name: &str, place: &Place<'_>) -> Result<Value, Stop> {
+    fn property(
+        &mut self,
+        layers: &SchemaLayers,
+        name: &str,
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
         if !self.effort.spend_each(layers.size(), 2) {
-            return Err(Stop::Spent);
+            return Err(SampleError::Spent);
         }
-        let schemas = self.schemas_of(layers, name).ok_or(Stop::Impossible)?;
+        let schemas = self.schemas_of(layers, name).ok_or(SampleError::Impossible)?;
         let tag = layers.tags.iter().filter(|(property, _)| **property == *name).flat_map(|(_, names)| names);
         for name in tag {
             let value = Value::String(name.clone());
@@ -138,14 +147,14 @@ impl Generation<'_> {
     }
 
     /// The schemas that a property has to fit; none if it is forbidden.
-    fn schemas_of(&self, layers: &Layers, name: &str) -> Option<Vec<Node>> {
+    fn schemas_of(&self, layers: &SchemaLayers, name: &str) -> Option<Vec<DocumentNode>> {
         let mut schemas = Vec::new();
         let mut rest = Vec::new();
         for layer in &layers.all {
             let schema = &layer.schema;
             if declares(self.patterns, schema, name) {
                 schemas.extend(schema.get("properties").and_then(|it| it.get(name)));
-                for (pattern, it) in schema.get("patternProperties").iter().flat_map(Node::entries) {
+                for (pattern, it) in schema.get("patternProperties").iter().flat_map(DocumentNode::entries) {
                     if !self.effort.spend(1) {
                         return None;
                     }
@@ -170,8 +179,8 @@ impl Generation<'_> {
     }
 
     /// The required names, but for properties that do not travel in this direction.
-    fn required(&self, layers: &Layers) -> Vec<Text> {
-        let mut names: Vec<Text> = Vec::new();
+    fn required(&self, layers: &SchemaLayers) -> Vec<SharedText> {
+        let mut names: Vec<SharedText> = Vec::new();
         let mut seen = HashSet::new();
         for name in layers.values("required").flat_map(Value::items) {
             if let Value::String(name) = name
@@ -184,17 +193,17 @@ impl Generation<'_> {
         names
     }
 
-    fn is_hidden(&self, layers: &Layers, name: &str) -> bool {
+    fn is_hidden(&self, layers: &SchemaLayers, name: &str) -> bool {
         let mut properties = layers.nodes("properties").filter_map(|it| it.get(name));
         properties.any(|it| self.direction.hides(self.library, &it))
     }
 
-    fn is_name(&self, layers: &Layers, name: &str) -> bool {
+    fn is_name(&self, layers: &SchemaLayers, name: &str) -> bool {
         layers.nodes("propertyNames").all(|schema| self.lenient.valid(&schema, &Value::from(name)))
     }
 
     /// One property for every pattern of names, two where any name goes.
-    fn hoped_for(&mut self, layers: &Layers, place: &Place<'_>, members: &mut Members) {
+    fn hoped_for(&mut self, layers: &SchemaLayers, place: &SamplePlace<'_>, members: &mut ObjectMembers) {
         for (n, patterns) in layers.nodes("patternProperties").enumerate() {
             for (pattern, _) in patterns.entries() {
                 let name = self.named_by(pattern, n, place);
@@ -210,7 +219,13 @@ impl Generation<'_> {
         }
     }
 
-    fn extra(&mut self, layers: &Layers, name: Option<Text>, place: &Place<'_>, members: &mut Members) {
+    fn extra(
+        &mut self,
+        layers: &SchemaLayers,
+        name: Option<SharedText>,
+        place: &SamplePlace<'_>,
+        members: &mut ObjectMembers,
+    ) {
         let Some(name) = name.filter(|name| !members.has(name) && !members.is_full()) else { return };
         if self.is_name(layers, &name)
             && !self.is_hidden(layers, &name)
@@ -223,17 +238,17 @@ impl Generation<'_> {
     /// Properties until there are enough.
     fn unnamed(
         &mut self,
-        layers: &Layers,
+        layers: &SchemaLayers,
         least: usize,
-        place: &Place<'_>,
-        members: &mut Members,
-    ) -> Result<(), Stop> {
+        place: &SamplePlace<'_>,
+        members: &mut ObjectMembers,
+    ) -> Result<(), SampleError> {
         if least > UNNAMED {
             self.note(place, "`minProperties` asks for more properties than a sample has room for");
         }
         let least = least.min(UNNAMED);
         // Declared ones that were left out to keep the sample small come first.
-        let left: Vec<Text> = members.order.iter().filter(|name| !members.has(name)).cloned().collect();
+        let left: Vec<SharedText> = members.order.iter().filter(|name| !members.has(name)).cloned().collect();
         for name in left {
             if members.values.len() < least {
                 self.extra(layers, Some(name), place, members);
@@ -246,47 +261,52 @@ impl Generation<'_> {
             let name = self.free_name(layers, turn, place);
             self.extra(layers, name, place, members);
         }
-        if members.values.len() >= least || self.makes_do() { Ok(()) } else { Err(Stop::Impossible) }
+        if members.values.len() >= least || self.makes_do() { Ok(()) } else { Err(SampleError::Impossible) }
     }
 
     /// A name for a property that the document does not name.
-    fn free_name(&mut self, layers: &Layers, turn: usize, place: &Place<'_>) -> Option<Text> {
-        let plain = Text::from(format!("property{}", turn + 1));
+    fn free_name(
+        &mut self,
+        layers: &SchemaLayers,
+        turn: usize,
+        place: &SamplePlace<'_>,
+    ) -> Option<SharedText> {
+        let plain = SharedText::from(format!("property{}", turn + 1));
         if self.is_name(layers, &plain) && self.schemas_of(layers, &plain).is_some() {
             return Some(plain);
         }
-        let rules: Vec<Node> = layers.nodes("propertyNames").collect();
+        let rules: Vec<DocumentNode> = layers.nodes("propertyNames").collect();
         if !rules.is_empty() {
-            let text = Node {
+            let text = DocumentNode {
                 value: [("type", Value::from("string"))].into_iter().collect::<Mapping>().into(),
                 file: 0,
             };
-            let rules: Vec<Node> = std::iter::once(text).chain(rules).collect();
+            let rules: Vec<DocumentNode> = std::iter::once(text).chain(rules).collect();
             let place = place.index(turn, u32::try_from(turn).unwrap_or(u32::MAX));
             return match self.solve(&rules, &place) {
                 Ok(Value::String(name)) => Some(name),
                 _ => None,
             };
         }
-        let patterns: Vec<Node> = layers.nodes("patternProperties").collect();
-        let mut names = patterns.iter().flat_map(Node::entries).collect::<Vec<_>>();
+        let patterns: Vec<DocumentNode> = layers.nodes("patternProperties").collect();
+        let mut names = patterns.iter().flat_map(DocumentNode::entries).collect::<Vec<_>>();
         names.retain(|(_, schema)| schema.value.as_bool() != Some(false));
         let pattern = (!names.is_empty()).then(|| names[turn % names.len()].0.to_owned())?;
         self.named_by(&pattern, turn, place)
     }
 
-    fn named_by(&self, pattern: &str, turn: usize, place: &Place<'_>) -> Option<Text> {
+    fn named_by(&self, pattern: &str, turn: usize, place: &SamplePlace<'_>) -> Option<SharedText> {
         let compiled = self.patterns.compiled(pattern);
-        let mut dice = Dice::new(dice::child(place.seed, pattern) ^ turn as u64);
-        let lengths = Lengths { least: 0, most: usize::MAX };
+        let mut dice = SeededRng::new(dice::child(place.seed, pattern) ^ turn as u64);
+        let lengths = LengthBounds { least: 0, most: usize::MAX };
         let mut names = (0..16).filter_map(|attempt| compiled.write(lengths, attempt + turn, &mut dice));
-        names.find(|name| compiled.matches(name)).map(Text::from)
+        names.find(|name| compiled.matches(name)).map(SharedText::from)
     }
 }
 
 /// The declared names in the order of the document.
-fn declared(layers: &Layers) -> Vec<Text> {
-    let mut names: Vec<Text> = Vec::new();
+fn declared(layers: &SchemaLayers) -> Vec<SharedText> {
+    let mut names: Vec<SharedText> = Vec::new();
     let mut seen = HashSet::new();
     for properties in layers.values("properties") {
         for (name, _) in properties.entries() {

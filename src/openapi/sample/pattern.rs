@@ -12,8 +12,8 @@ use std::{
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
-use super::{dice::Dice, ecma};
-use crate::document::Text;
+use super::{dice::SeededRng, ecma};
+use crate::document::SharedText;
 
 /// Texts grow no longer than this for a pattern's sake, in characters.
 const LONGEST: usize = 64 * 1024;
@@ -32,25 +32,25 @@ const MIXED: [char; 8] = ['a', 'B', '3', 'x', '7', 'Q', '!', 'k'];
 
 /// The patterns met so far.
 #[derive(Default)]
-pub(super) struct Patterns {
-    known: RefCell<HashMap<Text, Rc<Pattern>>>,
+pub(super) struct PatternCache {
+    known: RefCell<HashMap<SharedText, Rc<StringPattern>>>,
     /// The states of them all.
     states: Cell<u64>,
 }
 
-impl Patterns {
-    pub(super) fn compiled(&self, pattern: &str) -> Rc<Pattern> {
+impl PatternCache {
+    pub(super) fn compiled(&self, pattern: &str) -> Rc<StringPattern> {
         if let Some(known) = self.known.borrow().get(pattern) {
             return Rc::clone(known);
         }
-        let new = Rc::new(Pattern::new(pattern, &self.states));
+        let new = Rc::new(StringPattern::new(pattern, &self.states));
         self.known.borrow_mut().insert(pattern.into(), Rc::clone(&new));
         new
     }
 }
 
 /// One pattern.
-pub(super) struct Pattern {
+pub(super) struct StringPattern {
     /// What a text has to match, and what it must not.
     tests: Vec<(bool, Regex)>,
     /// The pattern as a tree, if it can be read at all.
@@ -61,19 +61,19 @@ pub(super) struct Pattern {
 
 /// How long a text has to be, in characters.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lengths {
+pub(super) struct LengthBounds {
     pub(super) least: usize,
     pub(super) most: usize,
 }
 
-impl Lengths {
+impl LengthBounds {
     pub(super) fn allow(self, text: &str) -> bool {
         let length = text.chars().count();
         (self.least..=self.most).contains(&length)
     }
 }
 
-impl Pattern {
+impl StringPattern {
     /// Reads a pattern; `states` counts what all of them need together.
     fn new(pattern: &str, states: &Cell<u64>) -> Self {
         if pattern.len() > WRITTEN {
@@ -106,7 +106,12 @@ impl Pattern {
     }
 
     /// A text that should match; the caller tests it. Later attempts differ more.
-    pub(super) fn write(&self, lengths: Lengths, attempt: usize, dice: &mut Dice) -> Option<String> {
+    pub(super) fn write(
+        &self,
+        lengths: LengthBounds,
+        attempt: usize,
+        dice: &mut SeededRng,
+    ) -> Option<String> {
         let tree = self.tree.as_ref()?;
         let shortest = shortest(tree);
         if shortest > lengths.most.min(LONGEST) {
@@ -115,7 +120,7 @@ impl Pattern {
         // Six characters more than needed read well; after that anything within the bounds is tried.
         let wish = if attempt < 2 { 6 } else { 1 + dice.below(24) };
         let wanted = lengths.least.max(shortest.max(wish)).min(lengths.most).min(LONGEST);
-        let mut writer = Writer {
+        let mut writer = PatternWriter {
             out: String::new(),
             length: 0,
             rounds: ROUNDS,
@@ -175,7 +180,7 @@ fn shortest(tree: &Hir) -> usize {
     }
 }
 
-struct Writer<'a> {
+struct PatternWriter<'a> {
     out: String,
     /// Letters written.
     length: usize,
@@ -185,10 +190,10 @@ struct Writer<'a> {
     room: usize,
     /// Whether letters of all kinds are wanted.
     mixed: bool,
-    dice: &'a mut Dice,
+    dice: &'a mut SeededRng,
 }
 
-impl Writer<'_> {
+impl PatternWriter<'_> {
     fn write(&mut self, tree: &Hir) {
         self.rounds = self.rounds.saturating_sub(1);
         match tree.kind() {
@@ -270,10 +275,10 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, least: usize, most: usize) {
-        let compiled = Pattern::new(pattern, &Cell::default());
-        let lengths = Lengths { least, most };
+        let compiled = StringPattern::new(pattern, &Cell::default());
+        let lengths = LengthBounds { least, most };
         let found = (0..32).find_map(|attempt| {
-            let text = compiled.write(lengths, attempt, &mut Dice::new(attempt as u64))?;
+            let text = compiled.write(lengths, attempt, &mut SeededRng::new(attempt as u64))?;
             (compiled.matches(&text) && lengths.allow(&text)).then_some(text)
         });
         assert!(found.is_some(), "{pattern} {lengths:?}");
@@ -318,8 +323,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_judged() {
-        let pattern = Pattern::new(r"(a)\1", &Cell::default());
+        let pattern = StringPattern::new(r"(a)\1", &Cell::default());
         assert!(!pattern.exact && pattern.matches("anything"));
-        assert_eq!(pattern.write(Lengths { least: 0, most: 9 }, 0, &mut Dice::new(0)), None);
+        assert_eq!(pattern.write(LengthBounds { least: 0, most: 9 }, 0, &mut SeededRng::new(0)), None);
     }
 }

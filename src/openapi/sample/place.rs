@@ -3,13 +3,13 @@
 use std::fmt;
 
 use super::dice;
-use crate::document::Text;
+use crate::document::SharedText;
 
 /// A reference as it is written, and in which document.
-pub(super) type Reference = (u32, Text);
+pub(super) type ReferenceKey = (u32, SharedText);
 
 #[derive(Clone, Copy, Debug)]
-enum Step<'a> {
+enum SampleStep<'a> {
     /// The same place, seen from inside its schema.
     Here,
     Key(&'a str),
@@ -18,10 +18,10 @@ enum Step<'a> {
 
 /// A place in the sample; it lives on the stack of the walk.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
-    parent: Option<&'a Place<'a>>,
-    step: Step<'a>,
-    references: &'a [Reference],
+pub(super) struct SamplePlace<'a> {
+    parent: Option<&'a SamplePlace<'a>>,
+    step: SampleStep<'a>,
+    references: &'a [ReferenceKey],
     /// The seed of its dice.
     pub(super) seed: u64,
     /// How many collections it stands in.
@@ -30,21 +30,21 @@ pub(super) struct Place<'a> {
     pub(super) turn: u32,
 }
 
-impl<'a> Place<'a> {
+impl<'a> SamplePlace<'a> {
     pub(super) const fn root(seed: u64) -> Self {
-        Self { parent: None, step: Step::Here, references: &[], seed, depth: 0, turn: 0 }
+        Self { parent: None, step: SampleStep::Here, references: &[], seed, depth: 0, turn: 0 }
     }
 
     /// The same place once these references have been followed.
-    pub(super) const fn entered(&'a self, references: &'a [Reference], turn: u32) -> Self {
-        Self { parent: Some(self), step: Step::Here, references, turn: self.turn + turn, ..*self }
+    pub(super) const fn entered(&'a self, references: &'a [ReferenceKey], turn: u32) -> Self {
+        Self { parent: Some(self), step: SampleStep::Here, references, turn: self.turn + turn, ..*self }
     }
 
     pub(super) fn key(&'a self, key: &'a str) -> Self {
         let seed = dice::child(self.seed, key);
         Self {
             parent: Some(self),
-            step: Step::Key(key),
+            step: SampleStep::Key(key),
             references: &[],
             seed,
             depth: self.depth + 1,
@@ -54,12 +54,12 @@ impl<'a> Place<'a> {
 
     pub(super) fn index(&'a self, index: usize, turn: u32) -> Self {
         let seed = dice::child(self.seed, &index.to_string());
-        let (step, depth, turn) = (Step::Index(index), self.depth + 1, self.turn + turn);
+        let (step, depth, turn) = (SampleStep::Index(index), self.depth + 1, self.turn + turn);
         Self { parent: Some(self), step, references: &[], seed, depth, turn }
     }
 
     /// How often the way here leads through the reference.
-    pub(super) fn visits(&self, reference: &Reference) -> usize {
+    pub(super) fn visits(&self, reference: &ReferenceKey) -> usize {
         let here = usize::from(self.references.contains(reference));
         here + self.parent.map_or(0, |parent| parent.visits(reference))
     }
@@ -67,9 +67,9 @@ impl<'a> Place<'a> {
     /// The key, if this is a member of an object.
     pub(super) fn name(&self) -> Option<&'a str> {
         match self.step {
-            Step::Key(key) => Some(key),
-            Step::Index(_) => None,
-            Step::Here => self.parent.and_then(Place::name),
+            SampleStep::Key(key) => Some(key),
+            SampleStep::Index(_) => None,
+            SampleStep::Here => self.parent.and_then(SamplePlace::name),
         }
     }
 
@@ -79,16 +79,16 @@ impl<'a> Place<'a> {
     }
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for SamplePlace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(parent) = self.parent {
             parent.fmt(f)?;
         }
         match self.step {
-            Step::Here => Ok(()),
-            Step::Key(key) if self.depth == 1 => f.write_str(key),
-            Step::Key(key) => write!(f, ".{key}"),
-            Step::Index(index) => write!(f, "[{index}]"),
+            SampleStep::Here => Ok(()),
+            SampleStep::Key(key) if self.depth == 1 => f.write_str(key),
+            SampleStep::Key(key) => write!(f, ".{key}"),
+            SampleStep::Index(index) => write!(f, "[{index}]"),
         }
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::openapi::Location;
+use crate::openapi::LibraryLocation;
 
 /// Components that refer to one another.
 const NAMES: [&str; 5] = ["A", "B", "C", "D", "E"];
@@ -59,10 +59,10 @@ fn on_a_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 }
 
 /// What a sampler says of the component `A`: whether it is valid, its steps, and whether there is a small value.
-fn sampled(document: &Json, mode: Mode) -> (bool, u64, bool, String) {
+fn sampled(document: &Json, mode: SamplingMode) -> (bool, u64, bool, String) {
     let document = Value::from(document);
     on_a_small_stack(move || {
-        let library = Library::new(document, &Location::alone()).0;
+        let library = DocumentLibrary::new(document, &LibraryLocation::alone()).0;
         let schemas = library.root().get("components").unwrap().get("schemas").unwrap();
         let schema = schemas.get("A").unwrap();
         let sampler = Sampler::new(&library).mode(mode).stack(Stack::of(STACK.1));
@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn whatever_schemas_refer_to(all in prop::collection::vec(schema(), NAMES.len()), seeds: [u64; 3]) {
         let document = document(NAMES.into_iter().zip(all));
-        let modes = seeds.into_iter().map(Mode::Seeded).chain([Mode::Stable]);
+        let modes = seeds.into_iter().map(SamplingMode::Seeded).chain([SamplingMode::Stable]);
         for mode in modes {
             let (valid, steps, exists, value) = sampled(&document, mode);
             // Two searches, three fallbacks, and the questions whether what they found is valid.
@@ -142,13 +142,13 @@ fn choices_in_themselves_take_no_more_steps_with_every_branch() {
     for count in [2, 6, 20, 200] {
         let alike =
             choice(count, |_| json!({"type": "object", "properties": {"a": a, "k": {"type": "string"}}}));
-        let (valid, steps, ..) = sampled(&alike, Mode::Stable);
+        let (valid, steps, ..) = sampled(&alike, SamplingMode::Stable);
         assert!(!valid && steps < 12 * STEPS, "{count}: {steps}");
         let told = choice(count, |n| {
             json!({"type": "object", "required": [format!("k{n}")],
                 "properties": {"a": a, (format!("k{n}")): {"type": "string"}}})
         });
-        let (valid, steps, _, value) = sampled(&told, Mode::Stable);
+        let (valid, steps, _, value) = sampled(&told, SamplingMode::Stable);
         assert!(valid && steps < 12 * STEPS, "{count}: {steps} {value}");
     }
 }
@@ -170,7 +170,7 @@ fn long_ways_are_cut_and_not_followed_to_the_end_of_the_stack() {
     ] {
         let document = document([("A", schema.clone()), ("B", json!({"anyOf": [schema, reference("A")]}))]);
         for seed in 0..4 {
-            let (_, steps, ..) = sampled(&document, Mode::Seeded(seed));
+            let (_, steps, ..) = sampled(&document, SamplingMode::Seeded(seed));
             assert!(steps <= 12 * STEPS, "{steps} steps for {document}");
         }
     }
@@ -195,7 +195,7 @@ fn bounds_of_any_size_are_bounded() {
         json!({"contains": {"type": "string"}, "minContains": 1_000_000_000_u64, "type": "array"}),
     ] {
         let document = document([("A", schema)]);
-        let (_, steps, _, value) = sampled(&document, Mode::Stable);
+        let (_, steps, _, value) = sampled(&document, SamplingMode::Stable);
         assert!(steps <= 12 * STEPS, "{steps} steps for {:.200}", document.to_string());
         assert!(value.len() <= 8 << 20, "{} bytes for {:.200}", value.len(), document.to_string());
     }

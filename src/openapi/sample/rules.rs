@@ -2,19 +2,19 @@
 
 use super::{
     decimal::Decimal,
-    layers::Layers,
-    number::{Bound, Range},
-    pattern::Lengths,
+    layers::SchemaLayers,
+    number::{NumberRange, RangeBound},
+    pattern::LengthBounds,
     valid::size,
 };
 use crate::{
-    document::{Text, Value},
-    openapi::Version,
+    document::{SharedText, Value},
+    openapi::SpecVersion,
 };
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Null,
     Boolean,
     Integer,
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Object,
 }
 
-impl Kind {
+impl ValueKind {
     /// By which untyped places are filled if nothing else helps.
     const ALL: [Self; 7] =
         [Self::String, Self::Integer, Self::Number, Self::Object, Self::Array, Self::Boolean, Self::Null];
@@ -59,24 +59,24 @@ impl Kind {
 
 /// The rules.
 #[derive(Clone, Debug)]
-pub(super) struct Rules {
+pub(super) struct MergedRules {
     bits: u8,
     /// The types in the order of the document; empty if there are none.
-    declared: Vec<Kind>,
-    pub(super) range: Range,
-    pub(super) lengths: Lengths,
+    declared: Vec<ValueKind>,
+    pub(super) range: NumberRange,
+    pub(super) lengths: LengthBounds,
     /// Bounds of arrays.
-    pub(super) items: Lengths,
+    pub(super) items: LengthBounds,
     /// Bounds of objects.
-    pub(super) properties: Lengths,
+    pub(super) properties: LengthBounds,
     pub(super) unique: bool,
-    pub(super) patterns: Vec<Text>,
-    pub(super) formats: Vec<Text>,
+    pub(super) patterns: Vec<SharedText>,
+    pub(super) formats: Vec<SharedText>,
 }
 
-impl Rules {
-    pub(super) fn of(layers: &Layers, version: Version) -> Self {
-        let lengths = |low, high| Lengths {
+impl MergedRules {
+    pub(super) fn of(layers: &SchemaLayers, version: SpecVersion) -> Self {
+        let lengths = |low, high| LengthBounds {
             least: layers.values(low).filter_map(size).max().unwrap_or(0),
             most: layers.values(high).filter_map(size).min().unwrap_or(usize::MAX),
         };
@@ -95,7 +95,7 @@ impl Rules {
         let mut rules = Self {
             bits: 127,
             declared: Vec::new(),
-            range: Range::default(),
+            range: NumberRange::default(),
             lengths: lengths("minLength", "maxLength"),
             items: lengths("minItems", "maxItems"),
             properties: lengths("minProperties", "maxProperties"),
@@ -107,7 +107,7 @@ impl Rules {
             rules.types(&layer.schema.value, version);
             rules.bounds(&layer.schema.value);
         }
-        if rules.bits & Kind::Number.bits() == Kind::Integer.bits() {
+        if rules.bits & ValueKind::Number.bits() == ValueKind::Integer.bits() {
             rules.range.divide(Decimal::ONE);
         }
         rules.number_formats();
@@ -116,30 +116,30 @@ impl Rules {
 
     /// Whether nothing can fit: cheap to see, and often enough to see early.
     pub(super) fn is_empty(&self) -> bool {
-        let only = |kind: Kind| (self.bits & !kind.bits()) == 0;
-        let none = |it: Lengths| it.least > it.most;
+        let only = |kind: ValueKind| (self.bits & !kind.bits()) == 0;
+        let none = |it: LengthBounds| it.least > it.most;
         self.bits == 0
-            || only(Kind::Number) && self.range.is_empty()
-            || only(Kind::String) && none(self.lengths)
-            || only(Kind::Array) && none(self.items)
-            || only(Kind::Object) && none(self.properties)
+            || only(ValueKind::Number) && self.range.is_empty()
+            || only(ValueKind::String) && none(self.lengths)
+            || only(ValueKind::Array) && none(self.items)
+            || only(ValueKind::Object) && none(self.properties)
     }
 
     /// The types to try, best first; `inferred` is what keywords without a type suggest.
-    pub(super) fn kinds(&self, inferred: impl FnOnce() -> Kind) -> Vec<Kind> {
-        let fits = |kind: &Kind| self.bits & kind.bits() == kind.bits();
-        let mut kinds: Vec<Kind> = Vec::new();
+    pub(super) fn kinds(&self, inferred: impl FnOnce() -> ValueKind) -> Vec<ValueKind> {
+        let fits = |kind: &ValueKind| self.bits & kind.bits() == kind.bits();
+        let mut kinds: Vec<ValueKind> = Vec::new();
         if self.declared.is_empty() {
             kinds.push(inferred());
-            kinds.extend(Kind::ALL);
+            kinds.extend(ValueKind::ALL);
         } else {
             for kind in &self.declared {
-                kinds.push(if fits(kind) || *kind != Kind::Number { *kind } else { Kind::Integer });
+                kinds.push(if fits(kind) || *kind != ValueKind::Number { *kind } else { ValueKind::Integer });
             }
         }
         kinds.retain(fits);
         if !self.declared.is_empty() {
-            kinds.sort_by_key(|kind| *kind == Kind::Null);
+            kinds.sort_by_key(|kind| *kind == ValueKind::Null);
         }
         let mut seen = Vec::new();
         kinds.retain(|kind| {
@@ -151,7 +151,7 @@ impl Rules {
         kinds
     }
 
-    fn types(&mut self, schema: &Value, version: Version) {
+    fn types(&mut self, schema: &Value, version: SpecVersion) {
         let Some(rule) = schema.get("type") else { return };
         let names: Vec<&str> = rule
             .as_sequence()
@@ -159,18 +159,18 @@ impl Rules {
             .into_iter()
             .filter_map(Value::as_str)
             .collect();
-        let mut kinds: Vec<Kind> = names.iter().filter_map(|name| Kind::named(name)).collect();
+        let mut kinds: Vec<ValueKind> = names.iter().filter_map(|name| ValueKind::named(name)).collect();
         // A type that nobody knows says nothing.
         if kinds.len() < names.len() || kinds.is_empty() && rule.as_sequence().is_none() {
             return;
         }
         let nullable = match version {
-            Version::Swagger2 => "x-nullable",
-            Version::OpenApi30 => "nullable",
-            Version::OpenApi31 => "",
+            SpecVersion::Swagger2 => "x-nullable",
+            SpecVersion::OpenApi30 => "nullable",
+            SpecVersion::OpenApi31 => "",
         };
         if schema.get(nullable).and_then(Value::as_bool) == Some(true) {
-            kinds.push(Kind::Null);
+            kinds.push(ValueKind::Null);
         }
         self.bits &= kinds.iter().fold(0, |bits, kind| bits | kind.bits());
         for kind in kinds {
@@ -187,16 +187,16 @@ impl Rules {
         };
         let flag = |keyword: &str| schema.get(keyword).and_then(Value::as_bool) == Some(true);
         if let Some(value) = number("minimum") {
-            self.range.raise(Bound { value, exclusive: flag("exclusiveMinimum") });
+            self.range.raise(RangeBound { value, exclusive: flag("exclusiveMinimum") });
         }
         if let Some(value) = number("maximum") {
-            self.range.lower(Bound { value, exclusive: flag("exclusiveMaximum") });
+            self.range.lower(RangeBound { value, exclusive: flag("exclusiveMaximum") });
         }
         if let Some(value) = number("exclusiveMinimum") {
-            self.range.raise(Bound { value, exclusive: true });
+            self.range.raise(RangeBound { value, exclusive: true });
         }
         if let Some(value) = number("exclusiveMaximum") {
-            self.range.lower(Bound { value, exclusive: true });
+            self.range.lower(RangeBound { value, exclusive: true });
         }
         if let Some(step) = number("multipleOf") {
             self.range.divide(step);
@@ -218,7 +218,7 @@ impl Rules {
                 "double" => ("-1.79e308", "1.79e308"),
                 _ => continue,
             };
-            let bound = |text| Some(Bound { value: Decimal::parse(text)?, exclusive: false });
+            let bound = |text| Some(RangeBound { value: Decimal::parse(text)?, exclusive: false });
             if let (Some(low), Some(high)) = (bound(low), bound(high)) {
                 self.range.raise(low);
                 self.range.lower(high);

@@ -3,20 +3,20 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
-    Stop,
+    SampleError,
     decimal::Decimal,
-    dice::{self, Dice},
+    dice::{self, SeededRng},
     fits::fits,
-    format::{self, Wish},
+    format::{self, StringConstraints},
     hint,
-    layers::Layers,
-    pattern::Lengths,
-    place::Place,
-    rules::Rules,
+    layers::SchemaLayers,
+    pattern::LengthBounds,
+    place::SamplePlace,
+    rules::MergedRules,
     search::{BYTES, Generation},
 };
 use crate::{
-    document::{Text, Value},
+    document::{SharedText, Value},
     openapi::body,
 };
 
@@ -32,31 +32,35 @@ const WORDS: [&str; 16] = [
 const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 impl Generation<'_> {
-    pub(super) fn boolean(&self, place: &Place<'_>) -> Value {
-        let chance = if self.random { Dice::new(place.seed).below(2) } else { 0 };
+    pub(super) fn boolean(&self, place: &SamplePlace<'_>) -> Value {
+        let chance = if self.random { SeededRng::new(place.seed).below(2) } else { 0 };
         Value::Bool((place.turn as usize + chance).is_multiple_of(2))
     }
 
-    pub(super) fn number(&mut self, rules: &Rules, place: &Place<'_>) -> Result<Value, Stop> {
+    pub(super) fn number(
+        &mut self,
+        rules: &MergedRules,
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
         let hint = place.name().filter(|_| place.turn == 0 && !self.plain).and_then(hint::number);
         let hint = hint.filter(|it| rules.range.contains(*it));
-        let mut dice = Dice::new(place.seed);
+        let mut dice = SeededRng::new(place.seed);
         let usual = if self.plain { Decimal::new(0, 0) } else { Decimal::ONE };
         let wish = hint.unwrap_or(usual);
         let found = rules.range.pick(wish, place.turn, self.random.then_some(&mut dice));
         match found.and_then(Decimal::number) {
             Some(number) => Ok(Value::Number(number)),
             None if self.forgiving => Ok(Value::from(1)),
-            None => Err(Stop::Impossible),
+            None => Err(SampleError::Impossible),
         }
     }
 
     pub(super) fn string(
         &mut self,
-        layers: &Layers,
-        rules: &Rules,
-        place: &Place<'_>,
-    ) -> Result<Value, Stop> {
+        layers: &SchemaLayers,
+        rules: &MergedRules,
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
         let mut lengths = rules.lengths;
         if lengths.least > LONGEST {
             self.note(place, "`minLength` asks for a longer text than a sample has room for");
@@ -67,15 +71,15 @@ impl Generation<'_> {
         }
         lengths.most = lengths.most.max(if self.forgiving { lengths.least } else { 0 });
         if lengths.least > lengths.most {
-            return Err(Stop::Impossible);
+            return Err(SampleError::Impossible);
         }
         if !self.effort.spend_each(lengths.least, 64) {
-            return Err(Stop::Spent);
+            return Err(SampleError::Spent);
         }
         if self.bytes.saturating_add(lengths.least) > BYTES {
-            return Err(Stop::Cut);
+            return Err(SampleError::Cut);
         }
-        let text = Words { generation: self, rules, lengths, place };
+        let text = PlaceTexts { generation: self, rules, lengths, place };
         let encoded = text.encoded(layers);
         let found = encoded.or_else(|| text.formatted()).or_else(|| text.patterned(true));
         let found = found.or_else(|| {
@@ -87,23 +91,24 @@ impl Generation<'_> {
         }
         // A format is a hint, the rest is law.
         let loose = text.patterned(false).or_else(|| rules.patterns.is_empty().then(|| text.plain()));
-        let loose = loose
-            .or_else(|| self.forgiving.then(|| Words { generation: self, rules, lengths, place }.plain()));
-        loose.map(Value::from).ok_or(Stop::Impossible)
+        let loose = loose.or_else(|| {
+            self.forgiving.then(|| PlaceTexts { generation: self, rules, lengths, place }.plain())
+        });
+        loose.map(Value::from).ok_or(SampleError::Impossible)
     }
 }
 
 /// Texts for one place.
-struct Words<'a, 'b> {
+struct PlaceTexts<'a, 'b> {
     generation: &'a Generation<'b>,
-    rules: &'a Rules,
-    lengths: Lengths,
-    place: &'a Place<'a>,
+    rules: &'a MergedRules,
+    lengths: LengthBounds,
+    place: &'a SamplePlace<'a>,
 }
 
-impl Words<'_, '_> {
-    fn dice(&self, turn: usize) -> Dice {
-        Dice::new(
+impl PlaceTexts<'_, '_> {
+    fn dice(&self, turn: usize) -> SeededRng {
+        SeededRng::new(
             dice::child(self.place.seed, "text").wrapping_add(turn as u64 + 97 * u64::from(self.place.turn)),
         )
     }
@@ -118,12 +123,12 @@ impl Words<'_, '_> {
     }
 
     /// The formats that texts can fail.
-    fn checked_formats(&self) -> impl Iterator<Item = &Text> {
+    fn checked_formats(&self) -> impl Iterator<Item = &SharedText> {
         self.rules.formats.iter().filter(|format| !fits(format, "\u{0} ~2"))
     }
 
     /// Content of another media type, as text (JSON Schema 2020-12, Validation, section 8).
-    fn encoded(&self, layers: &Layers) -> Option<String> {
+    fn encoded(&self, layers: &SchemaLayers) -> Option<String> {
         let said = |keyword| layers.values(keyword).find_map(Value::as_str);
         let media = said("contentMediaType").unwrap_or_default();
         let text = match said("contentEncoding") {
@@ -141,8 +146,12 @@ impl Words<'_, '_> {
 
     fn of_format(&self, format: &str) -> Option<String> {
         let dice = &mut self.dice(0);
-        let wish =
-            &mut Wish { lengths: self.lengths, turn: self.place.turn, dice, random: self.generation.random };
+        let wish = &mut StringConstraints {
+            lengths: self.lengths,
+            turn: self.place.turn,
+            dice,
+            random: self.generation.random,
+        };
         format::text(format, wish).filter(|it| self.matches(it))
     }
 

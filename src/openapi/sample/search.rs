@@ -3,20 +3,20 @@
 use std::{cell::Cell, rc::Rc};
 
 use super::{
-    Direction, Stop,
-    dice::Dice,
+    Direction, SampleError,
+    dice::SeededRng,
     effort::Effort,
     infer::{infer, is_intricate},
-    layers::{Choice, Context, Layers},
-    pattern::Patterns,
-    place::Place,
-    rules::{Kind, Rules},
+    layers::{LayerContext, SchemaChoice, SchemaLayers},
+    pattern::PatternCache,
+    place::SamplePlace,
+    rules::{MergedRules, ValueKind},
     smallest::Smallest,
-    valid::Evaluator,
+    valid::SchemaEvaluator,
 };
 use crate::{
     document::Value,
-    openapi::{Library, Node},
+    openapi::{DocumentLibrary, DocumentNode},
 };
 
 /// Values in one sample; beyond it what may be left out is left out.
@@ -44,7 +44,7 @@ const FEW: usize = 8;
 /// One sample in the making.
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(super) struct Generation<'a> {
-    pub(super) library: &'a Library,
+    pub(super) library: &'a DocumentLibrary,
     pub(super) direction: Direction,
     /// Whether fixed values are left for random ones.
     pub(super) random: bool,
@@ -54,9 +54,9 @@ pub(super) struct Generation<'a> {
     pub(super) plain: bool,
     /// Whether a value that does not fit is better than none.
     pub(super) forgiving: bool,
-    pub(super) patterns: &'a Patterns,
-    pub(super) strict: Evaluator<'a>,
-    pub(super) lenient: Evaluator<'a>,
+    pub(super) patterns: &'a PatternCache,
+    pub(super) strict: SchemaEvaluator<'a>,
+    pub(super) lenient: SchemaEvaluator<'a>,
     pub(super) notes: Vec<String>,
     pub(super) nodes: usize,
     pub(super) bytes: usize,
@@ -66,7 +66,7 @@ pub(super) struct Generation<'a> {
     /// Whether the whole sample is made here, and not one part of it.
     pub(super) top: bool,
     /// The schemas of parts that are not known yet.
-    pub(super) missing: Vec<Vec<Node>>,
+    pub(super) missing: Vec<Vec<DocumentNode>>,
 }
 
 /// Where the values of nested places come from.
@@ -81,16 +81,16 @@ pub(super) enum Nested<'a> {
 /// A choice of which some ways were taken already.
 struct Open {
     /// What applies whichever way is taken.
-    layers: Layers,
-    choice: Rc<Choice>,
+    layers: SchemaLayers,
+    choice: Rc<SchemaChoice>,
     /// The way that is taken first.
     start: usize,
     taken: usize,
 }
 
 /// What a value has to fit, and how much may be tried for it.
-pub(super) struct Goal<'a> {
-    pub(super) schemas: &'a [Node],
+pub(super) struct SampleGoal<'a> {
+    pub(super) schemas: &'a [DocumentNode],
     /// Whole ways that may still be tried.
     tries: Cell<u32>,
     /// Single choices that may still be made.
@@ -99,16 +99,20 @@ pub(super) struct Goal<'a> {
 
 impl<'a> Generation<'a> {
     /// A value that fits all of the schemas.
-    pub(super) fn solve(&mut self, schemas: &[Node], place: &Place<'_>) -> Result<Value, Stop> {
+    pub(super) fn solve(
+        &mut self,
+        schemas: &[DocumentNode],
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
         if !self.effort.spend(1 + schemas.len() as u64) {
-            return Err(Stop::Spent);
+            return Err(SampleError::Spent);
         }
         match self.nested {
             Nested::Known(smallest) if place.depth > 1 - u32::from(self.top) => {
                 return self.part(smallest, schemas);
             }
             Nested::Searched(smallest) if self.effort.is_short() && !place.is_root() => {
-                let value = smallest.of(schemas).ok_or(Stop::Impossible)?;
+                let value = smallest.of(schemas).ok_or(SampleError::Impossible)?;
                 self.weigh(&value)?;
                 return Ok(value);
             }
@@ -116,23 +120,23 @@ impl<'a> Generation<'a> {
         }
         if place.depth >= DEPTH || self.work > 2 * WORK || self.is_full() || !self.effort.has_stack() {
             self.note(place, "the sample is cut here: it grew too large");
-            return Err(Stop::Cut);
+            return Err(SampleError::Cut);
         }
         if let Some(empty) = self.cut_short(schemas, place) {
             return Ok(empty);
         }
         let before = (self.nodes, self.bytes, self.notes.len());
-        let mut layers = Layers::default();
+        let mut layers = SchemaLayers::default();
         let context = self.context();
         let added = schemas.iter().try_for_each(|schema| layers.add(schema, context, place));
         for broken in std::mem::take(&mut layers.broken) {
             self.note(place, &broken);
         }
         if !self.effort.spend_each(layers.size() + layers.ways(), 8) {
-            return Err(Stop::Spent);
+            return Err(SampleError::Spent);
         }
         let tries = Cell::new(if self.work > WORK { 1 } else { TRIES });
-        let goal = Goal { schemas, tries, steps: Cell::new(STEPS) };
+        let goal = SampleGoal { schemas, tries, steps: Cell::new(STEPS) };
         let found = added.and_then(|()| self.search(layers, &goal, place));
         if found.is_err() {
             (self.nodes, self.bytes) = (before.0, before.1);
@@ -141,7 +145,7 @@ impl<'a> Generation<'a> {
         found
     }
 
-    pub(super) fn note(&mut self, place: &Place<'_>, note: &str) {
+    pub(super) fn note(&mut self, place: &SamplePlace<'_>, note: &str) {
         let place = place.to_string();
         let note = if place.is_empty() { note.to_owned() } else { format!("{place}: {note}") };
         if self.notes.len() < 100 && !self.notes.contains(&note) {
@@ -149,14 +153,19 @@ impl<'a> Generation<'a> {
         }
     }
 
-    const fn context(&self) -> Context<'a> {
+    const fn context(&self) -> LayerContext<'a> {
         let visits = if self.nodes > WIDE { 1 } else { VISITS };
-        Context { library: self.library, visits }
+        LayerContext { library: self.library, visits }
     }
 
     /// Goes through the choices, one way after the other, without recursion: a place may have hundreds of them.
-    fn search(&mut self, layers: Layers, goal: &Goal<'_>, place: &Place<'_>) -> Result<Value, Stop> {
-        let mut stop = Stop::Impossible;
+    fn search(
+        &mut self,
+        layers: SchemaLayers,
+        goal: &SampleGoal<'_>,
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
+        let mut stop = SampleError::Impossible;
         let mut open: Vec<Open> = Vec::new();
         let mut next = Some(layers);
         loop {
@@ -164,7 +173,7 @@ impl<'a> Generation<'a> {
                 match layers.choices.pop_front() {
                     Some(choice) => open.push(self.opened(layers, choice, place)),
                     None => match self.leaf(&layers, goal, place) {
-                        Err(Stop::Spent) => return Err(Stop::Spent),
+                        Err(SampleError::Spent) => return Err(SampleError::Spent),
                         Err(other) => stop = stop.max(other),
                         found => return found,
                     },
@@ -183,19 +192,19 @@ impl<'a> Generation<'a> {
             let mut layers = here.layers.clone();
             let taken = layers.take(&here.choice, way, self.context(), place);
             if !self.effort.spend_each(8 + layers.size() + layers.ways(), 8) {
-                return Err(Stop::Spent);
+                return Err(SampleError::Spent);
             }
             if let Err(other) = taken {
                 stop = stop.max(other);
-            } else if self.forgiving || !Rules::of(&layers, self.library.version()).is_empty() {
+            } else if self.forgiving || !MergedRules::of(&layers, self.library.version()).is_empty() {
                 next = Some(layers);
             }
         }
     }
 
-    fn opened(&self, layers: Layers, choice: Rc<Choice>, place: &Place<'_>) -> Open {
+    fn opened(&self, layers: SchemaLayers, choice: Rc<SchemaChoice>, place: &SamplePlace<'_>) -> Open {
         let count = choice.ways.len();
-        let chance = if self.random { Dice::new(place.seed).below(count) } else { 0 };
+        let chance = if self.random { SeededRng::new(place.seed).below(count) } else { 0 };
         let turn = place.turn as usize;
         // With every round the ways move on by one, so that each way meets odd turns and even ones.
         let start = chance + turn + turn / count.max(1);
@@ -203,14 +212,19 @@ impl<'a> Generation<'a> {
     }
 
     /// All choices are made: the author's values, then our own.
-    fn leaf(&mut self, layers: &Layers, goal: &Goal<'_>, place: &Place<'_>) -> Result<Value, Stop> {
+    fn leaf(
+        &mut self,
+        layers: &SchemaLayers,
+        goal: &SampleGoal<'_>,
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
         goal.tries.set(goal.tries.get().saturating_sub(1));
         let written = self.written(layers);
         let count = written.values.len();
         if !self.effort.spend_each(8 + layers.size() + count, 8) {
-            return Err(Stop::Spent);
+            return Err(SampleError::Spent);
         }
-        let chance = if self.random { Dice::new(place.seed).below(count) } else { 0 };
+        let chance = if self.random { SeededRng::new(place.seed).below(count) } else { 0 };
         let turn = chance + place.turn as usize;
         let turn = if written.closed && count > 0 { turn % count } else { turn };
         let (early, late) = written.values.split_at(turn.min(count));
@@ -222,17 +236,18 @@ impl<'a> Generation<'a> {
             }
             self.blame(layers, value, place);
             if self.effort.is_spent() {
-                return Err(Stop::Spent);
+                return Err(SampleError::Spent);
             }
         }
         if written.closed {
             let first = written.values.first().filter(|_| self.forgiving).map(|it| (*it).clone());
-            return first.ok_or(Stop::Impossible);
+            return first.ok_or(SampleError::Impossible);
         }
-        let rules = Rules::of(layers, self.library.version());
-        let mut stop = Stop::Impossible;
+        let rules = MergedRules::of(layers, self.library.version());
+        let mut stop = SampleError::Impossible;
         let mut kinds = rules.kinds(|| infer(layers, place));
-        if self.random && kinds.last() == Some(&Kind::Null) && Dice::new(place.seed).below(10) == 0 {
+        if self.random && kinds.last() == Some(&ValueKind::Null) && SeededRng::new(place.seed).below(10) == 0
+        {
             kinds.rotate_right(1);
         }
         let turns = place.turn as usize / FEW;
@@ -242,7 +257,7 @@ impl<'a> Generation<'a> {
         }
         for kind in kinds {
             match self.attempts(kind, layers, &rules, goal, place) {
-                Err(Stop::Spent) => return Err(Stop::Spent),
+                Err(SampleError::Spent) => return Err(SampleError::Spent),
                 Err(other) => stop = stop.max(other),
                 found => return found,
             }
@@ -253,14 +268,14 @@ impl<'a> Generation<'a> {
     /// Values of one kind until one fits.
     fn attempts(
         &mut self,
-        kind: Kind,
-        layers: &Layers,
-        rules: &Rules,
-        goal: &Goal<'_>,
-        place: &Place<'_>,
-    ) -> Result<Value, Stop> {
+        kind: ValueKind,
+        layers: &SchemaLayers,
+        rules: &MergedRules,
+        goal: &SampleGoal<'_>,
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
         let before = (self.nodes, self.bytes, self.notes.len());
-        let scalar = !matches!(kind, Kind::Array | Kind::Object);
+        let scalar = !matches!(kind, ValueKind::Array | ValueKind::Object);
         let luck = if scalar { LUCK } else { 3 };
         for turn in 0..luck {
             let here = place.entered(&layers.references, turn);
@@ -269,7 +284,7 @@ impl<'a> Generation<'a> {
             let simple = !scalar && layers.all.len() == 1 && !is_intricate(layers);
             if simple || goal.schemas.iter().all(|schema| self.strict.valid(schema, &value)) {
                 if self.effort.is_spent() {
-                    return Err(Stop::Spent);
+                    return Err(SampleError::Spent);
                 }
                 self.count(&value);
                 return Ok(value);
@@ -281,7 +296,7 @@ impl<'a> Generation<'a> {
                 self.notes.truncate(before.2);
                 if goal.tries.get() > 0 && self.effort.has_stack() {
                     match self.search(refined, goal, place) {
-                        Err(Stop::Spent) => return Err(Stop::Spent),
+                        Err(SampleError::Spent) => return Err(SampleError::Spent),
                         Err(_) => (),
                         found => return found,
                     }
@@ -293,29 +308,29 @@ impl<'a> Generation<'a> {
             (self.nodes, self.bytes) = (before.0, before.1);
             self.notes.truncate(before.2);
         }
-        Err(Stop::Impossible)
+        Err(SampleError::Impossible)
     }
 
     fn generate(
         &mut self,
-        kind: Kind,
-        layers: &Layers,
-        rules: &Rules,
-        place: &Place<'_>,
-    ) -> Result<Value, Stop> {
+        kind: ValueKind,
+        layers: &SchemaLayers,
+        rules: &MergedRules,
+        place: &SamplePlace<'_>,
+    ) -> Result<Value, SampleError> {
         match kind {
-            Kind::Null => Ok(Value::Null),
-            Kind::Boolean => Ok(self.boolean(place)),
-            Kind::Integer | Kind::Number => self.number(rules, place),
-            Kind::String => self.string(layers, rules, place),
-            Kind::Array => self.array(layers, rules, place),
-            Kind::Object => self.object(layers, rules, place),
+            ValueKind::Null => Ok(Value::Null),
+            ValueKind::Boolean => Ok(self.boolean(place)),
+            ValueKind::Integer | ValueKind::Number => self.number(rules, place),
+            ValueKind::String => self.string(layers, rules, place),
+            ValueKind::Array => self.array(layers, rules, place),
+            ValueKind::Object => self.object(layers, rules, place),
         }
     }
 
     /// Where a value also fits ways that were not taken: the same search with those forbidden.
-    fn refined(&self, layers: &Layers, value: &Value) -> Option<Layers> {
-        let rivals: Vec<&Node> =
+    fn refined(&self, layers: &SchemaLayers, value: &Value) -> Option<SchemaLayers> {
+        let rivals: Vec<&DocumentNode> =
             layers.excluded.iter().filter(|schema| self.strict.valid(schema, value)).collect();
         if rivals.is_empty() || rivals.len() > 8 {
             return None;

@@ -12,12 +12,12 @@ use std::{
 };
 
 use super::{
-    Sampler, Stop,
+    SampleError, Sampler,
     effort::Effort,
-    place::Place,
+    place::SamplePlace,
     search::{Generation, Nested},
 };
-use crate::{document::Value, openapi::Node};
+use crate::{document::Value, openapi::DocumentNode};
 
 /// Sets of schemas that are asked about for one sample.
 const SETS: usize = 4_000;
@@ -34,7 +34,7 @@ pub(super) struct Smallest<'a> {
 #[derive(Default)]
 struct Known {
     /// Held so that their addresses mean nothing else.
-    schemas: Vec<Node>,
+    schemas: Vec<DocumentNode>,
     value: Option<Value>,
     /// The sets that wait for this one.
     waiting: Vec<u64>,
@@ -53,12 +53,12 @@ impl<'a> Smallest<'a> {
     }
 
     /// The value of a set, if it is known already.
-    pub(super) fn known(&self, schemas: &[Node]) -> Option<Value> {
+    pub(super) fn known(&self, schemas: &[DocumentNode]) -> Option<Value> {
         self.known.borrow().get(&key(schemas))?.value.clone()
     }
 
     /// A small value that fits all of the schemas.
-    pub(super) fn of(&self, schemas: &[Node]) -> Option<Value> {
+    pub(super) fn of(&self, schemas: &[DocumentNode]) -> Option<Value> {
         let root = key(schemas);
         let mut queue = VecDeque::new();
         if let Some(known) = self.known.borrow().get(&root)
@@ -81,7 +81,7 @@ impl<'a> Smallest<'a> {
                 return None;
             }
             let mut generation = self.sampler.generation(&self.effort, Nested::Known(self), false);
-            let start = Place::root(0);
+            let start = SamplePlace::root(0);
             let found = generation.solve(&schemas, &start.index(0, 0));
             for part in std::mem::take(&mut generation.missing) {
                 let part_key = key(&part);
@@ -111,7 +111,7 @@ impl<'a> Smallest<'a> {
     }
 
     /// Notes a set, and who waits for it; true if it has to be asked.
-    fn note(&self, key: u64, schemas: &[Node], waiting: Option<u64>) -> bool {
+    fn note(&self, key: u64, schemas: &[DocumentNode], waiting: Option<u64>) -> bool {
         let mut all = self.known.borrow_mut();
         if all.len() >= SETS && !all.contains_key(&key) {
             return false;
@@ -130,7 +130,7 @@ impl<'a> Smallest<'a> {
 
 impl Generation<'_> {
     /// The small value of a part of a sample that is made in one place only.
-    pub(super) fn part(&mut self, of: &Smallest<'_>, schemas: &[Node]) -> Result<Value, Stop> {
+    pub(super) fn part(&mut self, of: &Smallest<'_>, schemas: &[DocumentNode]) -> Result<Value, SampleError> {
         let value = if self.top { of.of(schemas) } else { of.known(schemas) };
         match value {
             Some(value) => {
@@ -139,14 +139,14 @@ impl Generation<'_> {
             }
             None => {
                 self.missing.push(schemas.to_vec());
-                Err(Stop::Cut)
+                Err(SampleError::Cut)
             }
         }
     }
 }
 
 /// What tells sets apart: the schemas of a document by where they stand in memory, those made up by what they say.
-fn key(schemas: &[Node]) -> u64 {
+fn key(schemas: &[DocumentNode]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for schema in schemas {
         hasher.write_u32(schema.file);

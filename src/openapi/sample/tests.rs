@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     document::{Dialect, read},
-    openapi::Location,
+    openapi::LibraryLocation,
 };
 
 #[track_caller]
@@ -15,9 +15,9 @@ pub(super) fn exactly(schema: &str, expected: &str) {
 #[track_caller]
 pub(super) fn check(schema: &str) -> String {
     let value = read(schema, Dialect::Specification).unwrap().value;
-    let library = Library::new(value.clone(), &Location::alone()).0;
+    let library = DocumentLibrary::new(value.clone(), &LibraryLocation::alone()).0;
     let sampler = Sampler::new(&library);
-    let sample = sampler.sample(&Node { value: value.clone(), file: 0 });
+    let sample = sampler.sample(&DocumentNode { value: value.clone(), file: 0 });
     let text = sample.value.to_json();
     let oracle = oracle(&serde_json::Value::from(&value));
     let instance = serde_json::Value::from(&sample.value);
@@ -102,28 +102,31 @@ fn older_editions_have_words_of_their_own() {
         ("3.1.0", "{$ref: '#/s/B', example: 7}", "7"),
         ("3.1.0", "{$ref: '#/s/B', minimum: 5}", "5"),
     ] {
-        let node = |text: &str| Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
+        let node =
+            |text: &str| DocumentNode { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
         let root = format!(
             "{{openapi: {edition}, s: {{B: {{type: integer, minimum: 2}}, A: {{type: object, required: [a], \
              properties: {{a: {{$ref: '#/s/A'}}}}}}}}}}"
         );
-        let library = Library::new(node(&root).value, &Location::alone()).0;
+        let library = DocumentLibrary::new(node(&root).value, &LibraryLocation::alone()).0;
         let sample = Sampler::new(&library).sample(&node(schema));
         assert_eq!((sample.value.to_json(), sample.valid), (expected.to_owned(), true), "{edition} {schema}");
     }
-    let swagger = Library::new(Value::from(&serde_json::json!({"swagger": "2.0"})), &Location::alone()).0;
+    let swagger =
+        DocumentLibrary::new(Value::from(&serde_json::json!({"swagger": "2.0"})), &LibraryLocation::alone())
+            .0;
     let sampler = Sampler::new(&swagger);
     let schema =
         read("{type: string, x-nullable: true, example: null}", Dialect::Specification).unwrap().value;
-    assert_eq!(sampler.sample(&Node { value: schema, file: 0 }).value, Value::Null);
+    assert_eq!(sampler.sample(&DocumentNode { value: schema, file: 0 }).value, Value::Null);
 }
 
 #[test]
 fn requests_are_without_what_only_answers_have() {
     let text = "{type: object, required: [id, pw], properties: {id: {type: integer, readOnly: true}, \
         pw: {type: string, writeOnly: true}}}";
-    let schema = Node { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
-    let library = Library::new(schema.value.clone(), &Location::alone()).0;
+    let schema = DocumentNode { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
+    let library = DocumentLibrary::new(schema.value.clone(), &LibraryLocation::alone()).0;
     let response = Sampler::new(&library).sample(&schema);
     let request = Sampler::new(&library).direction(Direction::Request).sample(&schema);
     assert_eq!((&*response.value.to_json(), response.valid), ("{\"id\":1}", true));
@@ -236,8 +239,8 @@ fn attacks_end() {
         "{type: string, pattern: '^(a{1000}){1000}$'}".to_owned(),
     ] {
         let value = read(&schema, Dialect::Specification).unwrap().value;
-        let library = Library::new(value.clone(), &Location::alone()).0;
-        let sample = Sampler::new(&library).sample(&Node { value, file: 0 });
+        let library = DocumentLibrary::new(value.clone(), &LibraryLocation::alone()).0;
+        let sample = Sampler::new(&library).sample(&DocumentNode { value, file: 0 });
         assert!(sample.value.to_json().len() < 8 << 20, "{schema}");
     }
 }
@@ -257,8 +260,8 @@ fn what_cannot_be_is_noted() {
         "{type: string, pattern: '^a{3}$', maxLength: 2}",
     ] {
         let value = read(schema, Dialect::Specification).unwrap().value;
-        let library = Library::new(value.clone(), &Location::alone()).0;
-        let sample = Sampler::new(&library).sample(&Node { value, file: 0 });
+        let library = DocumentLibrary::new(value.clone(), &LibraryLocation::alone()).0;
+        let sample = Sampler::new(&library).sample(&DocumentNode { value, file: 0 });
         assert!(!sample.valid && !sample.notes.is_empty(), "{schema} {}", sample.value.to_json());
     }
 }

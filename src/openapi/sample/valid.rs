@@ -9,34 +9,34 @@ use super::{
     Direction,
     decimal::Decimal,
     effort::Effort,
-    evaluated::{self, Spoken},
+    evaluated::{self, EvaluatedKeywords},
     fits::fits,
-    pattern::Patterns,
+    pattern::PatternCache,
 };
 use crate::{
     document::{Mapping, Value},
-    openapi::{Library, Node, Version},
+    openapi::{DocumentLibrary, DocumentNode, SpecVersion},
 };
 
 /// Schemas may stand this deep in one another.
 pub(super) const DEPTH: u32 = 100;
 
 /// Asks about the schemas of one library.
-pub(super) struct Evaluator<'a> {
-    pub(super) library: &'a Library,
+pub(super) struct SchemaEvaluator<'a> {
+    pub(super) library: &'a DocumentLibrary,
     pub(super) direction: Direction,
-    pub(super) patterns: &'a Patterns,
+    pub(super) patterns: &'a PatternCache,
     /// Whether texts have to be of their formats.
     pub(super) formats: bool,
     /// What may be spent; a question that takes more is answered with yes.
     pub(super) effort: &'a Effort<'a>,
 }
 
-impl<'a> Evaluator<'a> {
+impl<'a> SchemaEvaluator<'a> {
     pub(super) const fn new(
-        library: &'a Library,
+        library: &'a DocumentLibrary,
         direction: Direction,
-        patterns: &'a Patterns,
+        patterns: &'a PatternCache,
         effort: &'a Effort<'a>,
     ) -> Self {
         Self { library, direction, patterns, formats: true, effort }
@@ -48,11 +48,11 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Whether the value is valid by the schema.
-    pub(super) fn valid(&self, schema: &Node, value: &Value) -> bool {
+    pub(super) fn valid(&self, schema: &DocumentNode, value: &Value) -> bool {
         self.check(schema, value, 0)
     }
 
-    pub(super) fn check(&self, schema: &Node, value: &Value, depth: u32) -> bool {
+    pub(super) fn check(&self, schema: &DocumentNode, value: &Value, depth: u32) -> bool {
         if depth > DEPTH || !self.effort.spend(1) || !self.effort.has_stack() {
             return true;
         }
@@ -65,11 +65,11 @@ impl<'a> Evaluator<'a> {
                     if target {
                         return false;
                     }
-                    if self.library.version() != Version::OpenApi31 || keywords.len() == 1 {
+                    if self.library.version() != SpecVersion::OpenApi31 || keywords.len() == 1 {
                         return true;
                     }
                 }
-                let rule = Rule { schema, value, depth: depth + 1, on: self };
+                let rule = AppliedSchema { schema, value, depth: depth + 1, on: self };
                 keywords.iter().all(|(keyword, it)| rule.holds(keyword, &schema.beside(it)))
             }
             _ => true,
@@ -115,16 +115,16 @@ pub(super) fn canonical(value: &Value) -> String {
 }
 
 /// One schema put to one value.
-pub(super) struct Rule<'a> {
-    pub(super) schema: &'a Node,
+pub(super) struct AppliedSchema<'a> {
+    pub(super) schema: &'a DocumentNode,
     pub(super) value: &'a Value,
     pub(super) depth: u32,
-    pub(super) on: &'a Evaluator<'a>,
+    pub(super) on: &'a SchemaEvaluator<'a>,
 }
 
-impl Rule<'_> {
+impl AppliedSchema<'_> {
     /// Whether one of its keywords holds.
-    pub(super) fn holds(&self, keyword: &str, rule: &Node) -> bool {
+    pub(super) fn holds(&self, keyword: &str, rule: &DocumentNode) -> bool {
         // What a keyword lists is gone through.
         let listed = rule.value.items().len() + rule.value.as_mapping().map_or(0, Mapping::len);
         if !self.on.effort.spend_each(listed, 8) {
@@ -157,25 +157,25 @@ impl Rule<'_> {
         }
     }
 
-    fn passes(&self, schema: &Node, value: &Value) -> bool {
+    fn passes(&self, schema: &DocumentNode, value: &Value) -> bool {
         self.on.check(schema, value, self.depth)
     }
 
-    fn spoken(&self) -> Spoken<'_, impl Fn(&Node, u32) -> bool> {
-        Spoken {
+    fn spoken(&self) -> EvaluatedKeywords<'_, impl Fn(&DocumentNode, u32) -> bool> {
+        EvaluatedKeywords {
             library: self.on.library,
             patterns: self.on.patterns,
             value: self.value,
             effort: self.on.effort,
-            holds: |schema: &Node, depth| self.on.check(schema, self.value, depth),
+            holds: |schema: &DocumentNode, depth| self.on.check(schema, self.value, depth),
         }
     }
 
     fn has_type(&self, rule: &Value) -> bool {
         let nullable = match self.on.library.version() {
-            Version::Swagger2 => "x-nullable",
-            Version::OpenApi30 => "nullable",
-            Version::OpenApi31 => "",
+            SpecVersion::Swagger2 => "x-nullable",
+            SpecVersion::OpenApi30 => "nullable",
+            SpecVersion::OpenApi31 => "",
         };
         if self.value.is_null() && self.schema.value.get(nullable).and_then(Value::as_bool) == Some(true) {
             return true;
@@ -221,7 +221,7 @@ impl Rule<'_> {
         }
     }
 
-    fn array(&self, keyword: &str, items: &[Value], rule: &Node) -> bool {
+    fn array(&self, keyword: &str, items: &[Value], rule: &DocumentNode) -> bool {
         if !self.on.effort.spend_each(items.len(), 8) {
             return true;
         }
@@ -264,7 +264,7 @@ impl Rule<'_> {
         }
     }
 
-    fn object(&self, keyword: &str, rule: &Node) -> bool {
+    fn object(&self, keyword: &str, rule: &DocumentNode) -> bool {
         if !self.on.effort.spend_each(self.value.as_mapping().map_or(0, Mapping::len), 4) {
             return true;
         }

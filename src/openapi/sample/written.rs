@@ -1,9 +1,9 @@
 //! The values that a document itself gives for a schema: its examples, constants, defaults and enumerations.
 
 use super::{
-    layers::Layers,
-    place::Place,
-    search::{Generation, Goal},
+    layers::SchemaLayers,
+    place::SamplePlace,
+    search::{Generation, SampleGoal},
     valid::equal,
 };
 use crate::document::Value;
@@ -12,14 +12,14 @@ use crate::document::Value;
 const FEW_VALUES: usize = 64;
 
 /// The author's values, and whether no others are allowed.
-pub(super) struct Written<'a> {
+pub(super) struct AuthorValues<'a> {
     pub(super) values: Vec<&'a Value>,
     pub(super) closed: bool,
 }
 
 impl Generation<'_> {
     /// The value, or what its author will have meant, if it fits.
-    pub(super) fn fitting(&self, value: &Value, goal: &Goal<'_>, closed: bool) -> Option<Value> {
+    pub(super) fn fitting(&self, value: &Value, goal: &SampleGoal<'_>, closed: bool) -> Option<Value> {
         let fits = |value: &Value| {
             goal.schemas.iter().all(|schema| self.strict.valid(schema, value))
                 // Nothing but these values is allowed, so their format is what they are.
@@ -41,7 +41,7 @@ impl Generation<'_> {
     }
 
     /// The values that the document itself gives, in the order of their worth.
-    pub(super) fn written<'b>(&self, layers: &'b Layers) -> Written<'b> {
+    pub(super) fn written<'b>(&self, layers: &'b SchemaLayers) -> AuthorValues<'b> {
         let mut sorted: Vec<_> = layers.all.iter().collect();
         sorted.sort_by_key(|layer| layer.level);
         let each =
@@ -63,11 +63,11 @@ impl Generation<'_> {
         }
         each("enum").for_each(|it| it.items().iter().for_each(&mut add));
         let closed = each("const").next().is_some() || each("enum").any(|it| it.as_sequence().is_some());
-        Written { values, closed }
+        AuthorValues { values, closed }
     }
 
     /// Says so where an example breaks the very schema that it stands in.
-    pub(super) fn blame(&mut self, layers: &Layers, value: &Value, place: &Place<'_>) {
+    pub(super) fn blame(&mut self, layers: &SchemaLayers, value: &Value, place: &SamplePlace<'_>) {
         let wrong = layers.all.iter().any(|layer| {
             ["example", "default"].iter().any(|it| layer.schema.value.get(it) == Some(value))
                 && !self.strict.valid(&layer.schema, value)

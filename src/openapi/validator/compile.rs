@@ -10,7 +10,7 @@ use super::{
     number::Decimal,
     pattern::PatternCache,
     program::{Bound, Enumeration, Id, Keyword, Length, Members, Program, Schema},
-    value::Types,
+    value::AllowedTypes,
 };
 use crate::budget::{Budget, Exhausted};
 
@@ -102,7 +102,8 @@ impl<'a> Compiler<'a> {
         if let Some(value) = members.get("type") {
             let single = std::slice::from_ref(value);
             let names = value.as_array().map_or(single, Vec::as_slice).iter().filter_map(Json::as_str);
-            let types = names.clone().fold(Types::default(), |all, name| all.with(Types::named(name)));
+            let types =
+                names.clone().fold(AllowedTypes::default(), |all, name| all.with(AllowedTypes::named(name)));
             if !types.is_empty() {
                 out.push(Keyword::Type(types, names.collect::<Vec<_>>().join(",").into()));
             }
@@ -280,18 +281,18 @@ impl<'a> Compiler<'a> {
 }
 
 /// The types of a schema: its own, else those of its parts, else what its keywords suggest.
-fn types(program: &Program, id: Id, known: &mut Vec<Option<Types>>, depth: u32) -> Types {
+fn types(program: &Program, id: Id, known: &mut Vec<Option<AllowedTypes>>, depth: u32) -> AllowedTypes {
     if let Some(types) = known[id as usize] {
         return types;
     }
     if depth > TYPES_DEPTH {
-        return Types::default();
+        return AllowedTypes::default();
     }
     // Of a schema that is asked again on the way, nothing is known.
-    known[id as usize] = Some(Types::default());
-    let mut own = Types::default();
-    let (mut all, mut either) = (Types::default(), Types::default());
-    let mut suggested = Types::default();
+    known[id as usize] = Some(AllowedTypes::default());
+    let mut own = AllowedTypes::default();
+    let (mut all, mut either) = (AllowedTypes::default(), AllowedTypes::default());
+    let mut suggested = AllowedTypes::default();
     for keyword in &program.schema(id).keywords {
         match keyword {
             Keyword::Type(types, _) => own = *types,
@@ -307,10 +308,10 @@ fn types(program: &Program, id: Id, known: &mut Vec<Option<Types>>, depth: u32) 
             }
             Keyword::AnyOf(parts) | Keyword::OneOf(parts) => {
                 let parts = parts.iter().map(|part| types(program, *part, known, depth + 1));
-                either = parts.fold(either, Types::with);
+                either = parts.fold(either, AllowedTypes::with);
             }
-            Keyword::Members(members) if members.named => suggested = Types::OBJECTS,
-            Keyword::Items { .. } if suggested.is_empty() => suggested = Types::LISTS,
+            Keyword::Members(members) if members.named => suggested = AllowedTypes::OBJECTS,
+            Keyword::Items { .. } if suggested.is_empty() => suggested = AllowedTypes::LISTS,
             _ => (),
         }
     }

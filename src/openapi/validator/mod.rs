@@ -34,9 +34,9 @@ use self::{evaluate::Evaluation, explain::Errors, program::Program, value::Value
 pub use self::{
     pattern::PatternCache,
     shape::{Layers, Shape},
-    value::Types,
+    value::AllowedTypes,
 };
-use super::{Library, Node, bundle::Bundle, sample::Direction};
+use super::{DocumentLibrary, DocumentNode, bundle::SchemaBundle, sample::Direction};
 use crate::budget::{Budget, Exhausted};
 
 /// A schema, compiled.
@@ -63,13 +63,13 @@ impl Validator {
     /// # Errors
     /// The budget is exhausted.
     pub fn new(
-        library: &Library,
-        schema: &Node,
+        library: &DocumentLibrary,
+        schema: &DocumentNode,
         direction: Direction,
         patterns: &PatternCache,
         budget: &Budget,
     ) -> Result<Self, Exhausted> {
-        let bundle = Bundle::new(library, schema, direction, budget)?;
+        let bundle = SchemaBundle::new(library, schema, direction, budget)?;
         Self::of_bundle(&bundle.schema, patterns, budget)
     }
 

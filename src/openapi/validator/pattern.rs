@@ -240,14 +240,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::budget::Limits;
+    use crate::budget::WorkLimits;
 
     fn pattern_of(source: &str) -> Arc<Pattern> {
         PatternCache::default().pattern(source)
     }
 
     fn budget(steps: u64) -> Budget {
-        Budget::new(Limits { steps, bytes: 1 << 20, depth: 10, time: Duration::from_mins(10) })
+        Budget::new(WorkLimits { steps, bytes: 1 << 20, depth: 10, time: Duration::from_mins(10) })
     }
 
     #[track_caller]

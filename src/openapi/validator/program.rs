@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::{equality::Keys, format::Format, pattern::Pattern, value::Types};
+use super::{equality::Keys, format::Format, pattern::Pattern, value::AllowedTypes};
 
 /// The number of a schema.
 pub(super) type Id = u32;
@@ -35,14 +35,14 @@ pub(super) struct Schema {
     /// Whether several schemas refer to it and it has subschemas, so that results are worth keeping.
     pub(super) keeps_results: bool,
     /// What it and the schemas that it is made of say about types.
-    pub(super) types: Types,
+    pub(super) types: AllowedTypes,
 }
 
 /// A keyword with its value.
 #[derive(Debug)]
 pub(super) enum Keyword {
     /// The types, and their names joined by commas.
-    Type(Types, Box<str>),
+    Type(AllowedTypes, Box<str>),
     Const(Box<Json>),
     Enum(Box<Enumeration>),
     /// A bound of numbers.

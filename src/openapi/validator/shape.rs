@@ -2,7 +2,7 @@
 
 use super::{
     program::{Id, Keyword, Members, Program},
-    value::Types,
+    value::AllowedTypes,
 };
 use crate::budget::{Budget, Exhausted};
 
@@ -27,7 +27,7 @@ impl<'p> Shape<'p> {
 
     /// The types that it allows.
     #[must_use]
-    pub fn types(self) -> Types {
+    pub fn types(self) -> AllowedTypes {
         self.program.schema(self.id).types
     }
 

@@ -13,9 +13,9 @@ pub(super) enum Value<'v> {
 
 /// A set of types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Types(u8);
+pub struct AllowedTypes(u8);
 
-impl Types {
+impl AllowedTypes {
     const NULL: u8 = 1;
     const BOOLEAN: u8 = 2;
     const INTEGER: u8 = 4;

@@ -18,21 +18,21 @@ use http::{
     },
 };
 
-use super::{Def, Exchange, Flow, Plugin, Response, Setup};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup};
 use crate::{
     diag::Diagnostic,
     document::{Number, Value},
     reply,
-    schema::{Field, Kind, Rule, Settings},
+    schema::{Field, FieldKind, FieldRule, PluginSettings},
 };
-use origins::{Answer, Origins};
+use origins::{AllowedOrigin, OriginRules};
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "cors",
     priority: 2000,
     per_consumer: false,
-    settings: Settings { fields: FIELDS, checks: &[] },
+    settings: PluginSettings { fields: FIELDS, checks: &[] },
     compile,
 };
 
@@ -41,18 +41,20 @@ const METHODS: &[&str] = &["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPT
 const FIELDS: &[Field] = &[
     Field::new(
         "origins",
-        Kind::Array(&Field::item(Kind::String).rules(&[Rule::Holds(origins::is_expression)])),
+        FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(origins::is_expression)])),
     ),
-    Field::new("headers", Kind::Array(&Field::item(Kind::String))),
-    Field::new("exposed_headers", Kind::Array(&Field::item(Kind::String))),
-    Field::new("methods", Kind::Array(&Field::item(Kind::String).rules(&[Rule::OneOf(METHODS)]))).default(
-        "[\"GET\",\"HEAD\",\"PUT\",\"PATCH\",\"POST\",\"DELETE\",\"OPTIONS\",\"TRACE\",\"CONNECT\"]",
-    ),
-    Field::new("max_age", Kind::Number),
-    Field::new("credentials", Kind::Boolean).required().default("false"),
-    Field::new("private_network", Kind::Boolean).required().default("false"),
-    Field::new("preflight_continue", Kind::Boolean).required().default("false"),
-    Field::new("allow_origin_absent", Kind::Boolean).required().default("true"),
+    Field::new("headers", FieldKind::Array(&Field::item(FieldKind::String))),
+    Field::new("exposed_headers", FieldKind::Array(&Field::item(FieldKind::String))),
+    Field::new(
+        "methods",
+        FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(METHODS)])),
+    )
+    .default("[\"GET\",\"HEAD\",\"PUT\",\"PATCH\",\"POST\",\"DELETE\",\"OPTIONS\",\"TRACE\",\"CONNECT\"]"),
+    Field::new("max_age", FieldKind::Number),
+    Field::new("credentials", FieldKind::Boolean).required().default("false"),
+    Field::new("private_network", FieldKind::Boolean).required().default("false"),
+    Field::new("preflight_continue", FieldKind::Boolean).required().default("false"),
+    Field::new("allow_origin_absent", FieldKind::Boolean).required().default("true"),
 ];
 
 static REQUEST_PRIVATE_NETWORK: HeaderName =
@@ -63,8 +65,8 @@ static VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
 
 /// What the settings say, as the values of headers.
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
-struct Cors {
-    origins: Origins,
+struct CorsPlugin {
+    origins: OriginRules,
     headers: Option<HeaderValue>,
     exposed_headers: Option<HeaderValue>,
     methods: HeaderValue,
@@ -75,7 +77,7 @@ struct Cors {
     allow_origin_absent: bool,
 }
 
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let mut complaints = Vec::new();
     let setting = |name: &str| setup.config.get(name).unwrap_or(&Value::Null);
     let mut joined = |name: &str| {
@@ -87,13 +89,13 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         })
     };
     let [headers, exposed_headers, methods] = ["headers", "exposed_headers", "methods"].map(&mut joined);
-    let origins = Origins::new(setting("origins").items(), &setup.at.key("origins"), &mut complaints);
+    let origins = OriginRules::new(setting("origins").items(), &setup.at.key("origins"), &mut complaints);
     if !complaints.is_empty() {
         return Err(complaints);
     }
     let truth = |name: &str| setting(name).as_bool().unwrap_or_default();
     let some = |value: HeaderValue| (!value.is_empty()).then_some(value);
-    Ok(Arc::new(Cors {
+    Ok(Arc::new(CorsPlugin {
         origins,
         headers: some(headers),
         exposed_headers: some(exposed_headers),
@@ -113,7 +115,7 @@ fn seconds(value: &Value) -> Option<HeaderValue> {
     HeaderValue::try_from(text).ok()
 }
 
-impl Plugin for Cors {
+impl Plugin for CorsPlugin {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         if self.preflight_continue || !is_preflight(exchange) {
             return Flow::Continue;
@@ -121,7 +123,7 @@ impl Plugin for Cors {
         Flow::Respond(self.preflight(exchange.head().fields()))
     }
 
-    fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
+    fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
         // A preflight has its headers: from the access phase, or from the upstream that was to answer it.
         if is_preflight(exchange) {
             return;
@@ -138,8 +140,8 @@ impl Plugin for Cors {
     }
 }
 
-impl Cors {
-    fn preflight(&self, request: &HeaderMap) -> Response {
+impl CorsPlugin {
+    fn preflight(&self, request: &HeaderMap) -> HttpResponse {
         let mut response = reply::empty(StatusCode::OK);
         let headers = response.headers_mut();
         self.allow(origin(request), headers);
@@ -159,18 +161,18 @@ impl Cors {
     /// The headers that preflights and other responses have in common.
     fn allow(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         let answer = self.origins.answer(origin);
-        let listed = answer != Answer::Everyone;
+        let listed = answer != AllowedOrigin::Everyone;
         // Browsers refuse `*` for requests with credentials. (Fetch Standard, "CORS protocol and credentials".)
         let named = if listed { None } else { origin.filter(|_| self.credentials) };
         match answer {
-            Answer::Everyone => {
+            AllowedOrigin::Everyone => {
                 let value = named.cloned().unwrap_or(HeaderValue::from_static("*"));
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value);
             }
-            Answer::Only(value) => {
+            AllowedOrigin::Only(value) => {
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value);
             }
-            Answer::Nobody => {
+            AllowedOrigin::Nobody => {
                 headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
             }
         }

@@ -7,11 +7,11 @@ use regex::Regex;
 
 use crate::{
     diag::Diagnostic,
-    document::{Path, Value},
+    document::{NodePath, Value},
 };
 
 /// The origins of the settings.
-pub(super) enum Origins {
+pub(super) enum OriginRules {
     /// None are named, or `*` alone.
     Everyone,
     /// One text. It is the answer whoever asks: a browser elsewhere refuses it by itself.
@@ -31,7 +31,7 @@ pub(super) enum Origins {
 
 /// What `Access-Control-Allow-Origin` is to say.
 #[derive(Debug, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum AllowedOrigin {
     /// `*`.
     Everyone,
     /// This origin.
@@ -40,9 +40,9 @@ pub(super) enum Answer {
     Nobody,
 }
 
-impl Origins {
+impl OriginRules {
     /// Reads the entries of the list at `at`; expressions that do not compile become complaints.
-    pub(super) fn new(entries: &[Value], at: &Path, complaints: &mut Vec<Diagnostic>) -> Self {
+    pub(super) fn new(entries: &[Value], at: &NodePath, complaints: &mut Vec<Diagnostic>) -> Self {
         let entries: Vec<&str> = entries.iter().filter_map(Value::as_str).collect();
         match entries[..] {
             [] | ["*"] => return Self::Everyone,
@@ -71,22 +71,22 @@ impl Origins {
     }
 
     /// What to answer a request that comes from `origin`.
-    pub(super) fn answer(&self, origin: Option<&HeaderValue>) -> Answer {
+    pub(super) fn answer(&self, origin: Option<&HeaderValue>) -> AllowedOrigin {
         match (self, origin) {
-            (Self::Everyone, _) | (Self::Listed { everyone: true, .. }, Some(_)) => Answer::Everyone,
-            (Self::One(value), _) => Answer::Only(value.clone()),
-            (Self::Listed { .. }, None) => Answer::Nobody,
+            (Self::Everyone, _) | (Self::Listed { everyone: true, .. }, Some(_)) => AllowedOrigin::Everyone,
+            (Self::One(value), _) => AllowedOrigin::Only(value.clone()),
+            (Self::Listed { .. }, None) => AllowedOrigin::Nobody,
             (Self::Listed { texts, hosts, wholes, .. }, Some(value)) => {
-                let Ok(text) = std::str::from_utf8(value.as_bytes()) else { return Answer::Nobody };
-                let Normal { origin, host } = normal(text);
+                let Ok(text) = std::str::from_utf8(value.as_bytes()) else { return AllowedOrigin::Nobody };
+                let NormalizedOrigin { origin, host } = normal(text);
                 let allowed = texts.iter().any(|it| *it == origin)
                     || hosts.iter().any(|it| it.is_match(host))
                     || wholes.iter().any(|it| it.is_match(&origin));
                 if !allowed {
-                    return Answer::Nobody;
+                    return AllowedOrigin::Nobody;
                 }
                 let value = if origin == text { Ok(value.clone()) } else { HeaderValue::from_str(&origin) };
-                value.map_or(Answer::Nobody, Answer::Only)
+                value.map_or(AllowedOrigin::Nobody, AllowedOrigin::Only)
             }
         }
     }
@@ -124,7 +124,7 @@ fn is_beyond(error: &regex::Error) -> bool {
     text.contains("look-around") || text.contains("backreferences")
 }
 
-fn invalid(entry: &str, error: &regex::Error, at: Path) -> Diagnostic {
+fn invalid(entry: &str, error: &regex::Error, at: NodePath) -> Diagnostic {
     let diagnostic = Diagnostic::error(at, format!("'{entry}' is not a valid regex"));
     if is_beyond(error) {
         return diagnostic.help(
@@ -136,7 +136,7 @@ fn invalid(entry: &str, error: &regex::Error, at: Path) -> Diagnostic {
 }
 
 /// An origin in normal form.
-struct Normal<'a> {
+struct NormalizedOrigin<'a> {
     /// `scheme://host[:port]` without a port that the scheme implies; a text without a host, as it is.
     origin: Cow<'a, str>,
     /// The host; a text without one, as it is.
@@ -144,8 +144,8 @@ struct Normal<'a> {
 }
 
 /// Normalises as Kong does: letters keep their case.
-fn normal(text: &str) -> Normal<'_> {
-    let bare = Normal { origin: Cow::Borrowed(text), host: text };
+fn normal(text: &str) -> NormalizedOrigin<'_> {
+    let bare = NormalizedOrigin { origin: Cow::Borrowed(text), host: text };
     let Some((scheme, rest)) = text.split_once("://") else { return bare };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
@@ -169,7 +169,7 @@ fn normal(text: &str) -> Normal<'_> {
     } else {
         Cow::Borrowed(text.get(..end).unwrap_or(text))
     };
-    Normal { origin, host }
+    NormalizedOrigin { origin, host }
 }
 
 #[cfg(test)]

@@ -9,5 +9,5 @@
 mod outbox;
 mod queue;
 
-pub use outbox::Outbox;
-pub(super) use queue::{Queue, Settings, Sink};
+pub use outbox::DeliveryTracker;
+pub(super) use queue::{BatchSink, DeliveryQueue, QueueSettings};

@@ -18,9 +18,9 @@ use crate::budget::MemoryBudget;
 
 /// A handle to what is still to be delivered; a clone is another one to the same.
 #[derive(Clone)]
-pub struct Outbox(Arc<Shared>);
+pub struct DeliveryTracker(Arc<TrackerState>);
 
-struct Shared {
+struct TrackerState {
     waiting: AtomicUsize,
     /// Something was delivered, or given up.
     settled: Notify,
@@ -32,18 +32,18 @@ struct Shared {
 /// How many bytes entries take that are still to be delivered; of more, the oldest are lost.
 const MOST: usize = 64 << 20;
 
-impl Default for Outbox {
+impl Default for DeliveryTracker {
     fn default() -> Self {
         Self::of_size(MOST)
     }
 }
 
-impl Outbox {
+impl DeliveryTracker {
     /// One with room for so many bytes.
     pub(super) fn of_size(most: usize) -> Self {
         let (ending, _) = watch::channel(false);
         let (waiting, settled) = (AtomicUsize::new(0), Notify::new());
-        Self(Arc::new(Shared { waiting, settled, ending, memory: MemoryBudget::new(most) }))
+        Self(Arc::new(TrackerState { waiting, settled, ending, memory: MemoryBudget::new(most) }))
     }
 
     /// The memory for entries.
@@ -93,7 +93,7 @@ impl Outbox {
     }
 }
 
-impl fmt::Debug for Outbox {
+impl fmt::Debug for DeliveryTracker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbox").field("waiting", &self.waiting()).finish()
     }

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::Outbox;
+use super::DeliveryTracker;
 use crate::{
     budget::Reservation,
     supervise::{catch, catch_future},
@@ -25,7 +25,7 @@ use crate::{
 
 /// How a queue behaves. (Kong: `config.queue` of plugins.)
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::plugin) struct Settings {
+pub(in crate::plugin) struct QueueSettings {
     /// The most entries that are delivered together.
     pub(in crate::plugin) batch: usize,
     /// How long the first entry of a batch waits for others.
@@ -45,7 +45,7 @@ pub(in crate::plugin) struct Settings {
 }
 
 /// Takes batches where they belong.
-pub(in crate::plugin) trait Sink: Send + Sync + 'static {
+pub(in crate::plugin) trait BatchSink: Send + Sync + 'static {
     /// What it is, for the log.
     fn name(&self) -> String;
 
@@ -57,18 +57,18 @@ pub(in crate::plugin) trait Sink: Send + Sync + 'static {
 }
 
 /// The sending end.
-pub(in crate::plugin) struct Queue<S>(Arc<Shared<S>>);
+pub(in crate::plugin) struct DeliveryQueue<S>(Arc<QueueState<S>>);
 
-struct Shared<S> {
+struct QueueState<S> {
     sink: S,
-    settings: Settings,
-    outbox: Outbox,
-    waiting: Mutex<Waiting>,
+    settings: QueueSettings,
+    outbox: DeliveryTracker,
+    waiting: Mutex<PendingEntries>,
     /// A batch is full.
     full: Notify,
 }
 
-struct Waiting {
+struct PendingEntries {
     entries: VecDeque<Bytes>,
     /// The memory that they take, which all queues share.
     counted: Reservation,
@@ -81,9 +81,9 @@ struct Waiting {
     running: bool,
 }
 
-impl<S: Sink> Queue<S> {
-    pub(in crate::plugin) fn new(sink: S, settings: Settings, outbox: &Outbox) -> Self {
-        let waiting = Mutex::new(Waiting {
+impl<S: BatchSink> DeliveryQueue<S> {
+    pub(in crate::plugin) fn new(sink: S, settings: QueueSettings, outbox: &DeliveryTracker) -> Self {
+        let waiting = Mutex::new(PendingEntries {
             entries: VecDeque::new(),
             counted: outbox.memory().reservation(),
             beside: 0,
@@ -92,14 +92,14 @@ impl<S: Sink> Queue<S> {
             running: false,
         });
         let full = Notify::new();
-        Self(Arc::new(Shared { sink, settings, outbox: outbox.clone(), waiting, full }))
+        Self(Arc::new(QueueState { sink, settings, outbox: outbox.clone(), waiting, full }))
     }
 
     /// Leaves an entry; it is lost if there is no runtime any more that could deliver it.
     pub(in crate::plugin) fn leave(&self, entry: Bytes) {
         let Ok(runtime) = Handle::try_current() else { return };
         let shared = &self.0;
-        let Settings { batch, entries, bytes, .. } = shared.settings;
+        let QueueSettings { batch, entries, bytes, .. } = shared.settings;
         let mut waiting = shared.lock();
         let mut lost = 0;
         while waiting.counted.grow(entry.len()).is_err() {
@@ -133,7 +133,7 @@ impl<S: Sink> Queue<S> {
     }
 }
 
-impl Waiting {
+impl PendingEntries {
     fn lose_oldest(&mut self) -> Option<()> {
         let oldest = self.entries.pop_front()?;
         self.bytes -= oldest.len();
@@ -154,8 +154,8 @@ impl Waiting {
     }
 }
 
-impl<S: Sink> Shared<S> {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+impl<S: BatchSink> QueueState<S> {
+    fn lock(&self) -> MutexGuard<'_, PendingEntries> {
         // Moving entries about does not panic.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -227,7 +227,7 @@ impl<S: Sink> Shared<S> {
     }
 
     async fn deliver(&self, batch: &[Bytes]) {
-        let Settings { patience, first_pause, longest_pause, .. } = self.settings;
+        let QueueSettings { patience, first_pause, longest_pause, .. } = self.settings;
         let (began, mut pause) = (Instant::now(), first_pause);
         while let Err(why) = self.try_once(batch).await {
             let (name, count) = (self.sink.name(), batch.len());
@@ -253,7 +253,7 @@ mod tests {
         refusals: Arc<Mutex<usize>>,
     }
 
-    impl Sink for Kept {
+    impl BatchSink for Kept {
         fn name(&self) -> String {
             "test".to_owned()
         }
@@ -275,7 +275,7 @@ mod tests {
         }
     }
 
-    const SETTINGS: Settings = Settings {
+    const SETTINGS: QueueSettings = QueueSettings {
         batch: 3,
         pause: Duration::from_secs(10),
         entries: 5,
@@ -289,11 +289,11 @@ mod tests {
     /// Leaves `count` entries, lets some seconds pass, and tells the batches that were delivered by then, and how
     /// many entries wait.
     #[track_caller]
-    fn check(settings: Settings, refusals: usize, count: usize, seconds: u64, expected: (&str, usize)) {
+    fn check(settings: QueueSettings, refusals: usize, count: usize, seconds: u64, expected: (&str, usize)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let kept = Kept { refusals: Arc::new(Mutex::new(refusals)), ..Kept::default() };
-        let outbox = Outbox::default();
-        let queue = Queue::new(kept.clone(), settings, &outbox);
+        let outbox = DeliveryTracker::default();
+        let queue = DeliveryQueue::new(kept.clone(), settings, &outbox);
         runtime.unwrap().block_on(async {
             for n in 0..count {
                 queue.leave(Bytes::from(n.to_string()));
@@ -310,24 +310,24 @@ mod tests {
         check(SETTINGS, 0, 3, 0, ("0 1 2", 0));
         check(SETTINGS, 0, 4, 0, ("0 1 2", 1));
         check(SETTINGS, 0, 4, 10, ("0 1 2 | 3", 0));
-        check(Settings { batch: 1, ..SETTINGS }, 0, 3, 0, ("0 | 1 | 2", 0));
+        check(QueueSettings { batch: 1, ..SETTINGS }, 0, 3, 0, ("0 | 1 | 2", 0));
     }
 
     #[test]
     fn of_too_many_the_oldest_are_lost() {
         check(SETTINGS, 0, 7, 20, ("2 3 4 | 5 6", 0));
-        check(Settings { bytes: 2, ..SETTINGS }, 0, 4, 20, ("2 3", 0));
+        check(QueueSettings { bytes: 2, ..SETTINGS }, 0, 4, 20, ("2 3", 0));
         // One that is too large by itself is not lost.
-        check(Settings { bytes: 0, ..SETTINGS }, 0, 4, 20, ("3", 0));
+        check(QueueSettings { bytes: 0, ..SETTINGS }, 0, 4, 20, ("3", 0));
     }
 
     #[test]
     fn all_queues_share_one_budget_of_memory() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let outbox = Outbox::of_size(8);
-        let settings = Settings { batch: 100, entries: 100, ..SETTINGS };
+        let outbox = DeliveryTracker::of_size(8);
+        let settings = QueueSettings { batch: 100, entries: 100, ..SETTINGS };
         let (first, second) = (Kept::default(), Kept::default());
-        let queues = [&first, &second].map(|kept| Queue::new(kept.clone(), settings, &outbox));
+        let queues = [&first, &second].map(|kept| DeliveryQueue::new(kept.clone(), settings, &outbox));
         runtime.unwrap().block_on(async {
             for entry in ["aa", "bb", "cc"] {
                 queues[0].leave(Bytes::from_static(entry.as_bytes()));
@@ -356,25 +356,25 @@ mod tests {
         check(SETTINGS, 1, 3, 1, ("0 1 2", 0));
         check(SETTINGS, 4, 3, 10, ("", 3));
         check(SETTINGS, 4, 3, 11, ("0 1 2", 0));
-        check(Settings { patience: Duration::from_secs(7), ..SETTINGS }, 4, 3, 11, ("", 0));
-        check(Settings { patience: Duration::ZERO, ..SETTINGS }, 1, 3, 0, ("", 0));
+        check(QueueSettings { patience: Duration::from_secs(7), ..SETTINGS }, 4, 3, 11, ("", 0));
+        check(QueueSettings { patience: Duration::ZERO, ..SETTINGS }, 1, 3, 0, ("", 0));
     }
 
     #[test]
     fn batches_beside_one_another_do_not_wait() {
-        let one = Settings { batch: 1, ..SETTINGS };
+        let one = QueueSettings { batch: 1, ..SETTINGS };
         check(one, 1, 2, 0, ("", 2));
-        check(Settings { beside: true, ..one }, 1, 2, 0, ("1", 1));
-        check(Settings { beside: true, ..one }, 1, 2, 1, ("1 | 0", 0));
+        check(QueueSettings { beside: true, ..one }, 1, 2, 0, ("1", 1));
+        check(QueueSettings { beside: true, ..one }, 1, 2, 1, ("1 | 0", 0));
     }
 
     #[test]
     fn batches_beside_one_another_are_bounded_too() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let kept = Kept { refusals: Arc::new(Mutex::new(2)), ..Kept::default() };
-        let outbox = Outbox::default();
-        let settings = Settings { batch: 1, entries: 2, beside: true, ..SETTINGS };
-        let queue = Queue::new(kept.clone(), settings, &outbox);
+        let outbox = DeliveryTracker::default();
+        let settings = QueueSettings { batch: 1, entries: 2, beside: true, ..SETTINGS };
+        let queue = DeliveryQueue::new(kept.clone(), settings, &outbox);
         runtime.unwrap().block_on(async {
             for entry in ["a", "b", "c", "d"] {
                 queue.leave(Bytes::from_static(entry.as_bytes()));
@@ -392,7 +392,7 @@ mod tests {
     #[derive(Clone, Default)]
     struct Panics(Kept, Arc<Mutex<usize>>);
 
-    impl Sink for Panics {
+    impl BatchSink for Panics {
         fn name(&self) -> String {
             "test".to_owned()
         }
@@ -418,9 +418,9 @@ mod tests {
         for beside in [false, true] {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-            let (sink, outbox) = (Panics::default(), Outbox::default());
-            let settings = Settings { batch: 1, beside, ..SETTINGS };
-            let queue = Queue::new(sink.clone(), settings, &outbox);
+            let (sink, outbox) = (Panics::default(), DeliveryTracker::default());
+            let settings = QueueSettings { batch: 1, beside, ..SETTINGS };
+            let queue = DeliveryQueue::new(sink.clone(), settings, &outbox);
             runtime.unwrap().block_on(async {
                 for entry in ["a", "b"] {
                     queue.leave(Bytes::from_static(entry.as_bytes()));
@@ -436,8 +436,8 @@ mod tests {
     fn the_end_waits_for_what_is_left() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let kept = Kept::default();
-        let outbox = Outbox::default();
-        let queue = Queue::new(kept.clone(), SETTINGS, &outbox);
+        let outbox = DeliveryTracker::default();
+        let queue = DeliveryQueue::new(kept.clone(), SETTINGS, &outbox);
         let left = runtime.unwrap().block_on(async {
             queue.leave(Bytes::from_static(b"a"));
             let began = Instant::now();

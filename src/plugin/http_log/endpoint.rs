@@ -8,12 +8,12 @@ use http::{
 };
 use percent_encoding::percent_decode_str;
 
-use crate::upstream::{Origin, TlsSettings};
+use crate::upstream::{TlsSettings, UpstreamOrigin};
 
 /// Where requests go, and what they say of it.
 #[derive(Debug)]
-pub(super) struct Endpoint {
-    pub(super) origin: Origin,
+pub(super) struct LogEndpoint {
+    pub(super) origin: UpstreamOrigin,
     /// Path and query.
     pub(super) target: String,
     /// Host, and the user of the URL.
@@ -22,7 +22,7 @@ pub(super) struct Endpoint {
     pub(super) shown: String,
 }
 
-impl Endpoint {
+impl LogEndpoint {
     /// Takes a URL apart, or says why it cannot be used.
     pub(super) fn read(url: &str) -> Result<Self, &'static str> {
         let uri: Uri = url.parse().map_err(|_| "it is no URL")?;
@@ -49,9 +49,9 @@ impl Endpoint {
         fields.extend(user(authority).map(|value| (AUTHORIZATION, value)));
         let origin = if tls {
             // Kong does not ask who the server is, either.
-            Origin::https(name, port.unwrap_or(443), name, TlsSettings::trusting())
+            UpstreamOrigin::https(name, port.unwrap_or(443), name, TlsSettings::trusting())
         } else {
-            Origin::http(name, port.unwrap_or(80))
+            UpstreamOrigin::http(name, port.unwrap_or(80))
         };
         let target = uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
         Ok(Self { origin, target, fields, shown: format!("{scheme}://{place}{}", uri.path()) })
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn urls_are_taken_apart() {
-        let read = |url: &str| match Endpoint::read(url) {
+        let read = |url: &str| match LogEndpoint::read(url) {
             Ok(it) => {
                 let field = |name| it.fields.get(name).map_or("-", |it: &HeaderValue| it.to_str().unwrap());
                 let (host, port) = (it.origin.host(), it.origin.port());

@@ -10,72 +10,76 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 
-use self::endpoint::Endpoint;
+use self::endpoint::LogEndpoint;
 use super::{
-    Def, Plugin, Record, Setup,
-    delivery::{Queue, Sink},
+    Plugin, PluginDef, PluginSetup, RequestRecord,
+    delivery::{BatchSink, DeliveryQueue},
     rules,
 };
 use crate::{
     body::Body,
     diag::Diagnostic,
     document::Value,
-    upstream::{Limits, Origin, Pool, PoolSettings},
+    upstream::{ConnectionPool, PoolSettings, UpstreamOrigin, UpstreamTimeouts},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def =
-    Def { name: "http-log", priority: 12, per_consumer: true, settings: settings::SETTINGS, compile };
+pub(super) const DEF: PluginDef =
+    PluginDef { name: "http-log", priority: 12, per_consumer: true, settings: settings::SETTINGS, compile };
 
-struct HttpLog(Queue<Server>);
+struct HttpLog(DeliveryQueue<LogServer>);
 
 /// A log that has nowhere to send entries.
-struct Silent;
+struct DisabledLog;
 
-impl Plugin for Silent {}
+impl Plugin for DisabledLog {}
 
 /// Where entries are sent, and how.
-struct Server {
+struct LogServer {
     name: String,
-    origin: Origin,
+    origin: UpstreamOrigin,
     target: String,
     method: Method,
     fields: HeaderMap,
-    limits: Limits,
-    pool: Pool,
+    limits: UpstreamTimeouts,
+    pool: ConnectionPool,
     /// Whether a batch has one entry, which is then sent as it is.
     single: bool,
 }
 
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let config = setup.config;
     let queue = settings::queue(config, setup);
     let url = rules::text(config, "http_endpoint").unwrap_or_default();
     if url.is_empty() {
         // A reference to nothing, which is warned of: requests go on without being told of.
-        return Ok(Arc::new(Silent));
+        return Ok(Arc::new(DisabledLog));
     }
     let wrong = |field: &str, message: String| vec![Diagnostic::error(setup.at.key(field), message)];
-    let endpoint = Endpoint::read(&url).map_err(|why| wrong("http_endpoint", why.to_owned()))?;
+    let endpoint = LogEndpoint::read(&url).map_err(|why| wrong("http_endpoint", why.to_owned()))?;
     let timeout = settings::milliseconds(config, "timeout");
     let pool =
         PoolSettings { idle_timeout: settings::milliseconds(config, "keepalive"), ..PoolSettings::default() };
     let method = rules::text(config, "method").and_then(|it| it.parse().ok()).unwrap_or(Method::POST);
-    let server = Server {
+    let server = LogServer {
         name: format!("http-log to {}", endpoint.shown),
         origin: endpoint.origin,
         target: endpoint.target,
         method,
         fields: fields(config, endpoint.fields, setup)?,
-        limits: Limits { connect: timeout, write: timeout, read: timeout, retries: 0 },
-        pool: Pool::new(pool),
+        limits: UpstreamTimeouts { connect: timeout, write: timeout, read: timeout, retries: 0 },
+        pool: ConnectionPool::new(pool),
         single: queue.batch == 1,
     };
-    Ok(Arc::new(HttpLog(Queue::new(server, queue, &setup.resources.outbox))))
+    Ok(Arc::new(HttpLog(DeliveryQueue::new(server, queue, &setup.resources.outbox))))
 }
 
 /// The fields of each request, whose names and values are checked here.
-fn fields(config: &Value, mut fields: HeaderMap, setup: &Setup<'_>) -> Result<HeaderMap, Vec<Diagnostic>> {
+fn fields(
+    config: &Value,
+    mut fields: HeaderMap,
+    setup: &PluginSetup<'_>,
+) -> Result<HeaderMap, Vec<Diagnostic>> {
     let content_type = rules::text(config, "content_type").and_then(|it| HeaderValue::try_from(it).ok());
     fields.insert(header::CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("application/json")));
     let mut wrong = Vec::new();
@@ -96,12 +100,12 @@ impl Plugin for HttpLog {
         true
     }
 
-    fn log(&self, record: &Record) {
+    fn log(&self, record: &RequestRecord) {
         self.0.leave(record.entry().clone());
     }
 }
 
-impl Sink for Server {
+impl BatchSink for LogServer {
     fn name(&self) -> String {
         self.name.clone()
     }
@@ -131,7 +135,7 @@ impl Sink for Server {
 /// The most bytes of an answer that are read.
 const MOST_OF_AN_ANSWER: usize = 64 << 10;
 
-impl Server {
+impl LogServer {
     /// One entry as it is, several as a list.
     fn body(&self, batch: &[Bytes]) -> Bytes {
         match batch {

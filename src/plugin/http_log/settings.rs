@@ -2,59 +2,70 @@
 
 use std::time::Duration;
 
-use super::{duration, endpoint::Endpoint};
+use super::{duration, endpoint::LogEndpoint};
 use crate::{
     diag::Diagnostic,
     document::Value,
-    plugin::{Setup, delivery, rules},
-    schema::{Field, Kind, Rule, Settings},
+    plugin::{PluginSetup, delivery, rules},
+    schema::{Field, FieldKind, FieldRule, PluginSettings},
 };
 
 /// The settings.
-pub(super) const SETTINGS: Settings = Settings { fields: FIELDS, checks: &[rules::no_lua_fields] };
+pub(super) const SETTINGS: PluginSettings =
+    PluginSettings { fields: FIELDS, checks: &[rules::no_lua_fields] };
 
 const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
 const TYPES: &[&str] = &["application/json", "application/json; charset=utf-8"];
-const HEADERS: Kind = Kind::Map(&Field::item(Kind::Secret).referenceable());
+const HEADERS: FieldKind = FieldKind::Map(&Field::item(FieldKind::Secret).referenceable());
 
 const FIELDS: &[Field] = &[
-    Field::new("http_endpoint", Kind::Secret).required().referenceable().rules(&[Rule::Holds(url)]),
-    Field::new("method", Kind::String).default("\"POST\"").rules(&[Rule::OneOf(METHODS)]),
-    Field::new("content_type", Kind::String).default("\"application/json\"").rules(&[Rule::OneOf(TYPES)]),
-    Field::new("timeout", Kind::Number).default("10000"),
-    Field::new("keepalive", Kind::Number).default("60000"),
+    Field::new("http_endpoint", FieldKind::Secret).required().referenceable().rules(&[FieldRule::Holds(url)]),
+    Field::new("method", FieldKind::String).default("\"POST\"").rules(&[FieldRule::OneOf(METHODS)]),
+    Field::new("content_type", FieldKind::String)
+        .default("\"application/json\"")
+        .rules(&[FieldRule::OneOf(TYPES)]),
+    Field::new("timeout", FieldKind::Number).default("10000"),
+    Field::new("keepalive", FieldKind::Number).default("60000"),
     Field::new("headers", HEADERS),
-    Field::new("queue", Kind::Record(QUEUE)),
+    Field::new("queue", FieldKind::Record(QUEUE)),
     rules::LUA_FIELDS,
-    Field::new("retry_count", Kind::Integer),
-    Field::new("queue_size", Kind::Integer),
-    Field::new("flush_timeout", Kind::Number),
+    Field::new("retry_count", FieldKind::Integer),
+    Field::new("queue_size", FieldKind::Integer),
+    Field::new("flush_timeout", FieldKind::Number),
 ];
 
 const MILLION: f64 = 1_000_000.0;
 
 const QUEUE: &[Field] = &[
-    Field::new("max_batch_size", Kind::Integer).default("1").rules(&[Rule::Between(1.0, MILLION)]),
-    Field::new("max_coalescing_delay", Kind::Number).default("1").rules(&[Rule::Between(0.0, 3600.0)]),
-    Field::new("max_entries", Kind::Integer).default("10000").rules(&[Rule::Between(1.0, MILLION)]),
-    Field::new("max_bytes", Kind::Integer),
-    Field::new("max_retry_time", Kind::Number).default("60"),
-    Field::new("initial_retry_delay", Kind::Number).default("0.01").rules(&[Rule::Between(0.001, MILLION)]),
-    Field::new("max_retry_delay", Kind::Number).default("60").rules(&[Rule::Between(0.001, MILLION)]),
-    Field::new("concurrency_limit", Kind::Integer).default("1").rules(&[Rule::OneOfNumbers(&[-1, 1])]),
+    Field::new("max_batch_size", FieldKind::Integer).default("1").rules(&[FieldRule::Between(1.0, MILLION)]),
+    Field::new("max_coalescing_delay", FieldKind::Number)
+        .default("1")
+        .rules(&[FieldRule::Between(0.0, 3600.0)]),
+    Field::new("max_entries", FieldKind::Integer).default("10000").rules(&[FieldRule::Between(1.0, MILLION)]),
+    Field::new("max_bytes", FieldKind::Integer),
+    Field::new("max_retry_time", FieldKind::Number).default("60"),
+    Field::new("initial_retry_delay", FieldKind::Number)
+        .default("0.01")
+        .rules(&[FieldRule::Between(0.001, MILLION)]),
+    Field::new("max_retry_delay", FieldKind::Number)
+        .default("60")
+        .rules(&[FieldRule::Between(0.001, MILLION)]),
+    Field::new("concurrency_limit", FieldKind::Integer)
+        .default("1")
+        .rules(&[FieldRule::OneOfNumbers(&[-1, 1])]),
 ];
 
 fn url(value: &Value) -> Result<(), String> {
-    Endpoint::read(value.as_str().unwrap_or_default()).map(drop).map_err(str::to_owned)
+    LogEndpoint::read(value.as_str().unwrap_or_default()).map(drop).map_err(str::to_owned)
 }
 
 /// How entries wait, by the settings of today and those of Kong before 3.3, which are warned of.
-pub(super) fn queue(config: &Value, setup: &Setup<'_>) -> delivery::Settings {
+pub(super) fn queue(config: &Value, setup: &PluginSetup<'_>) -> delivery::QueueSettings {
     let queue = config.get("queue").unwrap_or(&Value::Null);
     let number = |field: &str| queue.get(field).and_then(Value::as_f64).unwrap_or_default();
     let whole = |field: &str| count(queue, field);
     let seconds = |field: &str| duration(number(field) * 1000.0);
-    let mut settings = delivery::Settings {
+    let mut settings = delivery::QueueSettings {
         batch: whole("max_batch_size").unwrap_or(1),
         pause: seconds("max_coalescing_delay"),
         entries: whole("max_entries").unwrap_or(usize::MAX),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::plugin::{delivery, trial};
 
-fn queue(config: &str) -> delivery::Settings {
+fn queue(config: &str) -> delivery::QueueSettings {
     let checked = trial::config(&DEF, config);
     settings::queue(checked.setup().config, &checked.setup())
 }
@@ -17,7 +17,7 @@ fn a_reference_to_a_vault_need_be_no_url() {
 
 #[test]
 fn queues_behave_as_they_are_told() {
-    let usual = delivery::Settings {
+    let usual = delivery::QueueSettings {
         batch: 1,
         pause: Duration::from_secs(1),
         entries: 10_000,
@@ -31,7 +31,7 @@ fn queues_behave_as_they_are_told() {
     assert_eq!(queue(&endpoint("")), usual);
     let told = "queue: {max_batch_size: 5, max_coalescing_delay: 0.5, max_entries: 9, max_bytes: 1000, \
                 max_retry_time: 7, initial_retry_delay: 0.1, max_retry_delay: 3, concurrency_limit: -1}";
-    let expected = delivery::Settings {
+    let expected = delivery::QueueSettings {
         batch: 5,
         pause: Duration::from_millis(500),
         entries: 9,
@@ -45,7 +45,7 @@ fn queues_behave_as_they_are_told() {
     let old = "queue_size: 4, flush_timeout: 2, retry_count: 10";
     assert_eq!(
         queue(&endpoint(old)),
-        delivery::Settings { batch: 4, pause: Duration::from_secs(2), ..usual }
+        delivery::QueueSettings { batch: 4, pause: Duration::from_secs(2), ..usual }
     );
     assert_eq!(queue(&endpoint("flush_timeout: 2")), usual, "one entry waits for no other");
 }
@@ -53,14 +53,14 @@ fn queues_behave_as_they_are_told() {
 #[test]
 fn several_entries_are_a_list() {
     let body = |single: bool, batch: &[&'static str]| {
-        let server = Server {
+        let server = LogServer {
             name: String::new(),
-            origin: Origin::http("logs", 80),
+            origin: UpstreamOrigin::http("logs", 80),
             target: "/".to_owned(),
             method: Method::POST,
             fields: HeaderMap::new(),
-            limits: Limits::default(),
-            pool: Pool::new(PoolSettings::default()),
+            limits: UpstreamTimeouts::default(),
+            pool: ConnectionPool::new(PoolSettings::default()),
             single,
         };
         let batch: Vec<Bytes> = batch.iter().map(|it| Bytes::from_static(it.as_bytes())).collect();

@@ -5,7 +5,7 @@ mod tests;
 
 use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 
-use super::{Exchange, Flow, Identity, Setup, rules};
+use super::{Exchange, Flow, PluginSetup, RequestIdentity, rules};
 
 const CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
 const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
@@ -14,15 +14,15 @@ const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-
 const ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymous-consumer");
 
 /// Lets in who shows a credential, and perhaps others as one Consumer.
-pub(super) struct Gate {
+pub(super) struct Authenticator {
     /// The id or username of the Consumer that stands for those who show no credential.
     anonymous: Option<String>,
     challenge: HeaderValue,
 }
 
-impl Gate {
+impl Authenticator {
     /// A gate that asks for credentials of this scheme, such as `Key`.
-    pub(super) fn new(setup: &Setup<'_>, scheme: &str) -> Self {
+    pub(super) fn new(setup: &PluginSetup<'_>, scheme: &str) -> Self {
         let challenge = match rules::text(setup.config, "realm") {
             Some(realm) => format!("{scheme} realm=\"{realm}\""),
             None => scheme.to_owned(),
@@ -61,13 +61,13 @@ impl Gate {
             let message = "An unexpected error occurred";
             return Some(Flow::Respond(exchange.error(StatusCode::INTERNAL_SERVER_ERROR, message)));
         };
-        Some(admit(exchange, Identity { consumer, credential: None }))
+        Some(admit(exchange, RequestIdentity { consumer, credential: None }))
     }
 }
 
 /// Lets a request in, and tells the upstream who sends it; what the client says of itself is not passed on, and what
 /// another plugin has told before does not count any more.
-pub(super) fn admit<'a>(exchange: &mut Exchange, identity: Identity) -> Flow<'a> {
+pub(super) fn admit<'a>(exchange: &mut Exchange, identity: RequestIdentity) -> Flow<'a> {
     let upstream = &mut exchange.upstream;
     let mut tell = |name: HeaderName, value: Option<&HeaderValue>| match value {
         Some(value) => upstream.set_field(name, value.clone()),

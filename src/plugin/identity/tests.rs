@@ -1,6 +1,6 @@
 //! The authenticating plugins and what follows them: who is let in, what the upstream is told, how others are refused.
 
-use crate::plugin::{Exchange, Response, acl, basic_auth, find, key_auth, trial};
+use crate::plugin::{Exchange, HttpResponse, acl, basic_auth, find, key_auth, trial};
 
 const FIELDS: [&str; 6] = [
     "x-consumer-id",
@@ -13,7 +13,7 @@ const FIELDS: [&str; 6] = [
 
 /// Runs plugins with their settings in this order: the refusal, and the request as it is afterwards.
 #[track_caller]
-fn run(plugins: &[(&str, &str)], request: &str) -> (Option<Response>, Exchange) {
+fn run(plugins: &[(&str, &str)], request: &str) -> (Option<HttpResponse>, Exchange) {
     let mut exchange = trial::request(request);
     exchange.matched = Some(trial::matched());
     for (name, config) in plugins {

@@ -10,19 +10,19 @@ use ring::{
     signature::{self, UnparsedPublicKey, VerificationAlgorithm},
 };
 
-use crate::tls::{KeyKind, PublicKey};
+use crate::tls::{PublicKey, PublicKeyKind};
 
 /// The key of a credential of `jwt`, and the algorithm that it is for.
 #[derive(Debug)]
 pub struct JwtKey {
     algorithm: String,
-    verifier: Verifier,
+    verifier: TokenVerifier,
 }
 
 #[derive(Debug)]
-enum Verifier {
+enum TokenVerifier {
     /// A secret as it stands, and what it says in Base64, if it is that.
-    Secret(Box<Secret>),
+    Secret(Box<SharedSecret>),
     /// A public key.
     Public(UnparsedPublicKey<Vec<u8>>),
     /// Nothing: every token is refused.
@@ -30,7 +30,7 @@ enum Verifier {
 }
 
 #[derive(Debug)]
-struct Secret {
+struct SharedSecret {
     plain: hmac::Key,
     decoded: Option<hmac::Key>,
 }
@@ -46,7 +46,7 @@ pub enum KeyFault {
 
 /// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum TokenError {
     /// The key cannot verify anything.
     Key,
     /// The signature is not that of the key.
@@ -60,11 +60,11 @@ impl JwtKey {
     /// The public key cannot be read, or is not of a kind that the algorithm is for.
     pub fn new(algorithm: &str, secret: &str, public_key: Option<&str>) -> Result<Self, KeyFault> {
         let verifier = match hash(algorithm) {
-            Some(hash) => Verifier::Secret(Box::new(Secret {
+            Some(hash) => TokenVerifier::Secret(Box::new(SharedSecret {
                 plain: hmac::Key::new(hash, secret.as_bytes()),
                 decoded: decode(secret).map(|secret| hmac::Key::new(hash, &secret)),
             })),
-            None => Verifier::Public(public(algorithm, public_key)?),
+            None => TokenVerifier::Public(public(algorithm, public_key)?),
         };
         Ok(Self { algorithm: algorithm.to_owned(), verifier })
     }
@@ -72,7 +72,7 @@ impl JwtKey {
     /// A key that refuses every token of its algorithm.
     #[must_use]
     pub fn none(algorithm: &str) -> Self {
-        Self { algorithm: algorithm.to_owned(), verifier: Verifier::Nothing }
+        Self { algorithm: algorithm.to_owned(), verifier: TokenVerifier::Nothing }
     }
 
     /// The only algorithm whose tokens are taken.
@@ -81,16 +81,16 @@ impl JwtKey {
     }
 
     /// Checks a signature; `decoded` says that the secret is written in Base64.
-    pub(super) fn verify(&self, signed: &[u8], signature: &[u8], decoded: bool) -> Result<(), Refused> {
+    pub(super) fn verify(&self, signed: &[u8], signature: &[u8], decoded: bool) -> Result<(), TokenError> {
         let verified = match &self.verifier {
-            Verifier::Secret(secret) => {
+            TokenVerifier::Secret(secret) => {
                 let key = if decoded { secret.decoded.as_ref() } else { Some(&secret.plain) };
-                hmac::verify(key.ok_or(Refused::Key)?, signed, signature)
+                hmac::verify(key.ok_or(TokenError::Key)?, signed, signature)
             }
-            Verifier::Public(key) => key.verify(signed, signature),
-            Verifier::Nothing => return Err(Refused::Key),
+            TokenVerifier::Public(key) => key.verify(signed, signature),
+            TokenVerifier::Nothing => return Err(TokenError::Key),
         };
-        verified.map_err(|_| Refused::Signature)
+        verified.map_err(|_| TokenError::Signature)
     }
 }
 
@@ -106,15 +106,15 @@ fn hash(algorithm: &str) -> Option<hmac::Algorithm> {
 fn public(algorithm: &str, pem: Option<&str>) -> Result<UnparsedPublicKey<Vec<u8>>, KeyFault> {
     use signature as s;
     let (kind, verification): (_, &'static dyn VerificationAlgorithm) = match algorithm {
-        "RS256" => (KeyKind::Rsa, &s::RSA_PKCS1_2048_8192_SHA256),
-        "RS384" => (KeyKind::Rsa, &s::RSA_PKCS1_2048_8192_SHA384),
-        "RS512" => (KeyKind::Rsa, &s::RSA_PKCS1_2048_8192_SHA512),
-        "PS256" => (KeyKind::Rsa, &s::RSA_PSS_2048_8192_SHA256),
-        "PS384" => (KeyKind::Rsa, &s::RSA_PSS_2048_8192_SHA384),
-        "PS512" => (KeyKind::Rsa, &s::RSA_PSS_2048_8192_SHA512),
-        "ES256" => (KeyKind::P256, &s::ECDSA_P256_SHA256_FIXED),
-        "ES384" => (KeyKind::P384, &s::ECDSA_P384_SHA384_FIXED),
-        "EdDSA" => (KeyKind::Ed25519, &s::ED25519),
+        "RS256" => (PublicKeyKind::Rsa, &s::RSA_PKCS1_2048_8192_SHA256),
+        "RS384" => (PublicKeyKind::Rsa, &s::RSA_PKCS1_2048_8192_SHA384),
+        "RS512" => (PublicKeyKind::Rsa, &s::RSA_PKCS1_2048_8192_SHA512),
+        "PS256" => (PublicKeyKind::Rsa, &s::RSA_PSS_2048_8192_SHA256),
+        "PS384" => (PublicKeyKind::Rsa, &s::RSA_PSS_2048_8192_SHA384),
+        "PS512" => (PublicKeyKind::Rsa, &s::RSA_PSS_2048_8192_SHA512),
+        "ES256" => (PublicKeyKind::P256, &s::ECDSA_P256_SHA256_FIXED),
+        "ES384" => (PublicKeyKind::P384, &s::ECDSA_P384_SHA384_FIXED),
+        "EdDSA" => (PublicKeyKind::Ed25519, &s::ED25519),
         _ => {
             let message = format!("signatures of {algorithm} cannot be verified by this version of mynah");
             return Err(KeyFault::Algorithm(message));

@@ -15,32 +15,33 @@ use http::{
 };
 
 use self::{
-    key::Refused,
-    token::{Token, read},
+    key::TokenError,
+    token::{UnverifiedToken, read},
 };
 use super::{
-    Def, Exchange, Flow, Identity, Plugin, Setup,
-    identity::{Gate, admit},
+    Exchange, Flow, Plugin, PluginDef, PluginSetup, RequestIdentity,
+    identity::{Authenticator, admit},
     rules,
 };
 use crate::{
     diag::Diagnostic,
     document::Value,
-    reply::{self, Exit},
-    schema::{Complaint, Field, Kind, Rule, Settings},
+    reply::{self, ExitBody},
+    schema::{EntityFault, Field, FieldKind, FieldRule, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "jwt",
     priority: 1450,
     per_consumer: false,
-    settings: Settings { fields: FIELDS, checks: &[limited_lives_are_verified] },
+    settings: PluginSettings { fields: FIELDS, checks: &[limited_lives_are_verified] },
     compile,
 };
 
-const TEXTS: Kind = Kind::Set(&Field::item(Kind::String));
-const CLAIMS: Kind = Kind::Set(&Field::item(Kind::String).rules(&[Rule::OneOf(&["exp", "nbf"])]));
+const TEXTS: FieldKind = FieldKind::Set(&Field::item(FieldKind::String));
+const CLAIMS: FieldKind =
+    FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(&["exp", "nbf"])]));
 
 /// A year, in seconds.
 const LONGEST: f64 = 31_536_000.0;
@@ -48,21 +49,23 @@ const LONGEST: f64 = 31_536_000.0;
 const FIELDS: &[Field] = &[
     Field::new("uri_param_names", TEXTS).default("[\"jwt\"]"),
     Field::new("cookie_names", TEXTS).default("[]"),
-    Field::new("key_claim_name", Kind::String).default("\"iss\""),
-    Field::new("secret_is_base64", Kind::Boolean).required().default("false"),
+    Field::new("key_claim_name", FieldKind::String).default("\"iss\""),
+    Field::new("secret_is_base64", FieldKind::Boolean).required().default("false"),
     Field::new("claims_to_verify", CLAIMS),
-    Field::new("anonymous", Kind::String),
-    Field::new("run_on_preflight", Kind::Boolean).required().default("true"),
-    Field::new("maximum_expiration", Kind::Number).default("0").rules(&[Rule::Between(0.0, LONGEST)]),
+    Field::new("anonymous", FieldKind::String),
+    Field::new("run_on_preflight", FieldKind::Boolean).required().default("true"),
+    Field::new("maximum_expiration", FieldKind::Number)
+        .default("0")
+        .rules(&[FieldRule::Between(0.0, LONGEST)]),
     Field::new("header_names", TEXTS).default("[\"authorization\"]"),
-    Field::new("realm", Kind::String),
+    Field::new("realm", FieldKind::String),
 ];
 
-fn limited_lives_are_verified(config: &Value) -> Option<Complaint> {
+fn limited_lives_are_verified(config: &Value) -> Option<EntityFault> {
     let limited = config.get("maximum_expiration").and_then(Value::as_f64).is_some_and(|it| it > 0.0);
     let verified = rules::texts(config, "claims_to_verify").any(|(_, claim)| claim == "exp");
     (limited && !verified).then(|| {
-        Complaint::field("claims_to_verify", "expected to contain: exp")
+        EntityFault::field("claims_to_verify", "expected to contain: exp")
             .help("`maximum_expiration` limits the claim `exp`, so that has to be verified")
     })
 }
@@ -74,25 +77,25 @@ struct Jwt {
     key_claim: String,
     secret_is_base64: bool,
     /// The claims that are verified.
-    claims: Vec<Claim>,
+    claims: Vec<TimeClaim>,
     /// The longest time that a token may live, in seconds; none for any.
     longest: Option<f64>,
     run_on_preflight: bool,
-    gate: Gate,
+    gate: Authenticator,
     /// What a client is told whose token is refused.
     invalid: HeaderValue,
 }
 
 /// A claim that limits the life of a token.
 #[derive(Clone, Copy)]
-enum Claim {
+enum TimeClaim {
     Expiry,
     Start,
 }
 
 /// Why a request is not let in.
 #[derive(Debug)]
-enum Refusal {
+enum JwtRefusal {
     /// It shows no token.
     Nothing,
     /// What is wrong with its token.
@@ -101,7 +104,7 @@ enum Refusal {
     Claims(Vec<(&'static str, Cow<'static, str>)>),
 }
 
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     Ok(Arc::new(Jwt::new(setup)?))
 }
 
@@ -120,10 +123,11 @@ impl Plugin for Jwt {
 }
 
 impl Jwt {
-    fn new(setup: &Setup<'_>) -> Result<Self, Vec<Diagnostic>> {
+    fn new(setup: &PluginSetup<'_>) -> Result<Self, Vec<Diagnostic>> {
         let texts = |field| rules::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
         let claims = rules::texts(setup.config, "claims_to_verify");
-        let claims = claims.map(|(_, it)| if it == "exp" { Claim::Expiry } else { Claim::Start }).collect();
+        let claims =
+            claims.map(|(_, it)| if it == "exp" { TimeClaim::Expiry } else { TimeClaim::Start }).collect();
         let mut wrong = Vec::new();
         let headers = rules::texts(setup.config, "header_names").filter_map(|(n, name)| {
             let read = HeaderName::try_from(name);
@@ -137,7 +141,7 @@ impl Jwt {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let gate = Gate::new(setup, "Bearer");
+        let gate = Authenticator::new(setup, "Bearer");
         let separator = if rules::text(setup.config, "realm").is_some() { "," } else { "" };
         let invalid =
             [gate.challenge().as_bytes(), separator.as_bytes(), b" error=\"invalid_token\""].concat();
@@ -156,11 +160,11 @@ impl Jwt {
     }
 
     /// Who the request says it comes from, if that is true at `now`, Unix time in seconds.
-    fn identity(&self, exchange: &Exchange, now: f64) -> Result<Identity, Refusal> {
-        let text = self.shown(exchange)?.ok_or(Refusal::Nothing)?;
-        let token = read(&text).map_err(|why| Refusal::Token(format!("Bad token; {why}").into()))?;
+    fn identity(&self, exchange: &Exchange, now: f64) -> Result<RequestIdentity, JwtRefusal> {
+        let text = self.shown(exchange)?.ok_or(JwtRefusal::Nothing)?;
+        let token = read(&text).map_err(|why| JwtRefusal::Token(format!("Bad token; {why}").into()))?;
         let claim = &*self.key_claim;
-        let refused = |message: String| Refusal::Token(message.into());
+        let refused = |message: String| JwtRefusal::Token(message.into());
         let key = token.member(claim).ok_or_else(|| refused(format!("No mandatory '{claim}' in claims")))?;
         let key = key.as_str().filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| refused(format!("Invalid '{claim}' in claims")))?;
@@ -168,20 +172,20 @@ impl Jwt {
         let (key, identity) =
             found.ok_or_else(|| refused(format!("No credentials found for given '{claim}'")))?;
         if token.algorithm() != Some(key.algorithm()) {
-            return Err(Refusal::Token("Invalid algorithm".into()));
+            return Err(JwtRefusal::Token("Invalid algorithm".into()));
         }
         let verified = key.verify(token.signed.as_bytes(), &token.signature, self.secret_is_base64);
         verified.map_err(|why| match why {
-            Refused::Key => Refusal::Token("Invalid key/secret".into()),
-            Refused::Signature => Refusal::Token("Invalid signature".into()),
+            TokenError::Key => JwtRefusal::Token("Invalid key/secret".into()),
+            TokenError::Signature => JwtRefusal::Token("Invalid signature".into()),
         })?;
         let wrong = self.wrong_claims(&token, now);
-        if wrong.is_empty() { Ok(identity.clone()) } else { Err(Refusal::Claims(wrong)) }
+        if wrong.is_empty() { Ok(identity.clone()) } else { Err(JwtRefusal::Claims(wrong)) }
     }
 
     /// The token that a request shows, in its query, its cookies or its headers; where it is does not matter, but
     /// there may be no other.
-    fn shown<'a>(&self, exchange: &'a Exchange) -> Result<Option<Cow<'a, str>>, Refusal> {
+    fn shown<'a>(&self, exchange: &'a Exchange) -> Result<Option<Cow<'a, str>>, JwtRefusal> {
         let query = exchange.head().query().filter(|_| !self.parameters.is_empty()).unwrap_or_default();
         let arguments = form_urlencoded::parse(query.as_bytes())
             .filter(|(name, _)| self.parameters.iter().any(|it| it == name))
@@ -198,7 +202,7 @@ impl Jwt {
         for text in arguments.chain(cookies).chain(headers).filter(|text| !text.is_empty()) {
             match &shown {
                 Some(other) if *other != text => {
-                    return Err(Refusal::Token("Multiple tokens provided".into()));
+                    return Err(JwtRefusal::Token("Multiple tokens provided".into()));
                 }
                 Some(_) => (),
                 None => shown = Some(text),
@@ -208,38 +212,38 @@ impl Jwt {
     }
 
     /// What is wrong with the claims that are to be verified. (RFC 7519, sections 4.1.4 and 4.1.5.)
-    fn wrong_claims(&self, token: &Token<'_>, now: f64) -> Vec<(&'static str, Cow<'static, str>)> {
+    fn wrong_claims(&self, token: &UnverifiedToken<'_>, now: f64) -> Vec<(&'static str, Cow<'static, str>)> {
         let wrong = self.claims.iter().filter_map(|claim| {
             let name = claim.name();
             let message: Cow<'static, str> = match (claim, token.time(name)) {
                 (_, None) => "must be a number".into(),
-                (Claim::Expiry, Some(end)) if end <= now => "token expired".into(),
-                (Claim::Expiry, Some(end)) => {
+                (TimeClaim::Expiry, Some(end)) if end <= now => "token expired".into(),
+                (TimeClaim::Expiry, Some(end)) => {
                     let longest = self.longest.filter(|longest| end - now > *longest)?;
                     format!("is more than {longest} seconds ahead").into()
                 }
-                (Claim::Start, Some(start)) if start > now => "token not valid yet".into(),
-                (Claim::Start, Some(_)) => return None,
+                (TimeClaim::Start, Some(start)) if start > now => "token not valid yet".into(),
+                (TimeClaim::Start, Some(_)) => return None,
             };
             Some((name, message))
         });
         wrong.collect()
     }
 
-    fn refuse<'a>(&self, exchange: &mut Exchange, refusal: &Refusal) -> Flow<'a> {
+    fn refuse<'a>(&self, exchange: &mut Exchange, refusal: &JwtRefusal) -> Flow<'a> {
         if let Some(flow) = self.gate.stand_in(exchange) {
             return flow;
         }
         let text;
         let (challenge, body) = match refusal {
-            Refusal::Nothing => (self.gate.challenge(), Exit::Message("Unauthorized")),
-            Refusal::Token(message) => (&self.invalid, Exit::Message(message)),
-            Refusal::Claims(wrong) => {
+            JwtRefusal::Nothing => (self.gate.challenge(), ExitBody::Message("Unauthorized")),
+            JwtRefusal::Token(message) => (&self.invalid, ExitBody::Message(message)),
+            JwtRefusal::Claims(wrong) => {
                 let members: Vec<String> =
                     wrong.iter().map(|(claim, message)| format!("\"{claim}\":\"{message}\"")).collect();
                 text = format!("{{{}}}", members.join(","));
                 let json = HeaderValue::from_static("application/json; charset=utf-8");
-                (&self.invalid, Exit::Raw(Some(json), text.into()))
+                (&self.invalid, ExitBody::Raw(Some(json), text.into()))
             }
         };
         let mut response = reply::exit(&exchange.asked(), StatusCode::UNAUTHORIZED, body);
@@ -248,7 +252,7 @@ impl Jwt {
     }
 }
 
-impl Claim {
+impl TimeClaim {
     const fn name(self) -> &'static str {
         match self {
             Self::Expiry => "exp",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::hmac;
 
-use super::{DEF, Jwt, JwtKey, KeyFault, Refusal};
-use crate::plugin::{Consumer, Consumers, Exchange, Matched, rules, trial};
+use super::{DEF, Jwt, JwtKey, JwtRefusal, KeyFault};
+use crate::plugin::{ConsumerRecord, Consumers, Exchange, MatchedRoute, rules, trial};
 
 const RSA: &str = include_str!("fixtures/rsa.pem");
 const RSA_1024: &str = include_str!("fixtures/rsa-1024.pem");
@@ -21,10 +21,10 @@ const NOW: f64 = 1_000_000.0;
 /// `alice` (id `a1`) with a key for each algorithm that is called like it, and others; `guest` with none.
 fn consumers() -> Consumers {
     let mut all = Consumers::default();
-    let named = |id: &str, name: &str| Consumer {
+    let named = |id: &str, name: &str| ConsumerRecord {
         id: id.to_owned(),
         username: Some(name.to_owned()),
-        ..Consumer::default()
+        ..ConsumerRecord::default()
     };
     let alice = all.add(named("a1", "alice"));
     let mut add = |name: &str, algorithm: &str, secret: &str, pem: Option<&str>| {
@@ -54,7 +54,7 @@ fn public_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
 fn exchange(request: &str) -> Exchange {
     let mut exchange = trial::request(request);
     let matched = trial::matched();
-    let matched = Matched {
+    let matched = MatchedRoute {
         consumers: Arc::new(consumers()),
         route: matched.route,
         route_record: matched.route_record.clone(),
@@ -90,9 +90,9 @@ fn outcome(config: &str, request: &str) -> String {
     let jwt = Jwt::new(&config.setup()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
     match jwt.identity(&exchange(request), NOW) {
         Ok(identity) => identity.credential.unwrap().identifier.to_str().unwrap().to_owned(),
-        Err(Refusal::Nothing) => "no token".to_owned(),
-        Err(Refusal::Token(message)) => message.into_owned(),
-        Err(Refusal::Claims(wrong)) => {
+        Err(JwtRefusal::Nothing) => "no token".to_owned(),
+        Err(JwtRefusal::Token(message)) => message.into_owned(),
+        Err(JwtRefusal::Claims(wrong)) => {
             wrong.iter().map(|(claim, message)| format!("{claim}: {message}")).collect::<Vec<_>>().join(", ")
         }
     }

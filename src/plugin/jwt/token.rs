@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// A token whose signature nobody has checked yet.
 #[derive(Debug, PartialEq)]
-pub(super) struct Token<'a> {
+pub(super) struct UnverifiedToken<'a> {
     pub(super) header: Map<String, Value>,
     pub(super) claims: Map<String, Value>,
     /// What is signed.
@@ -14,7 +14,7 @@ pub(super) struct Token<'a> {
 }
 
 /// Takes a token apart, or says why it is none.
-pub(super) fn read(text: &str) -> Result<Token<'_>, &'static str> {
+pub(super) fn read(text: &str) -> Result<UnverifiedToken<'_>, &'static str> {
     let (signed, signature) = text.rsplit_once('.').ok_or(SHAPE)?;
     let (header, claims) = signed.split_once('.').filter(|(_, it)| !it.contains('.')).ok_or(SHAPE)?;
     let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok();
@@ -26,12 +26,12 @@ pub(super) fn read(text: &str) -> Result<Token<'_>, &'static str> {
     if header.contains_key("crit") {
         return Err("its header has critical members, and none is understood");
     }
-    Ok(Token { header, claims, signed, signature })
+    Ok(UnverifiedToken { header, claims, signed, signature })
 }
 
 const SHAPE: &str = "it has not three parts";
 
-impl Token<'_> {
+impl UnverifiedToken<'_> {
     /// The algorithm that it says it is signed with.
     pub(super) fn algorithm(&self) -> Option<&str> {
         self.header.get("alg").and_then(Value::as_str)

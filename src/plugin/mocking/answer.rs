@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 
-use super::{super::Response, templates};
+use super::{super::HttpResponse, templates};
 use crate::{
     body::{Body, BodyError},
-    mock::{Answer, Mock, Origin, Refusal, Unmade},
+    mock::{AnswerSource, Mock, MockRefusal, MockResponse, Unmade},
     reply,
 };
 
@@ -15,10 +15,10 @@ const PLUGIN: HeaderName = HeaderName::from_static("x-kong-mocking-plugin");
 const MOCK: HeaderName = HeaderName::from_static("x-mynah-mock");
 
 /// An answer made from the document.
-pub(super) fn respond(answer: Answer) -> Response {
-    let Answer { status, headers, body, .. } = answer;
+pub(super) fn respond(answer: MockResponse) -> HttpResponse {
+    let MockResponse { status, headers, body, .. } = answer;
     let without_body = matches!(status.as_u16(), 204 | 304);
-    let mut response = Response::new(if without_body { Body::Empty } else { Body::full(body) });
+    let mut response = HttpResponse::new(if without_body { Body::Empty } else { Body::full(body) });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response.headers_mut().insert(PLUGIN, HeaderValue::from_static("true"));
@@ -26,7 +26,7 @@ pub(super) fn respond(answer: Answer) -> Response {
 }
 
 /// Says in a header where an answer comes from.
-pub(super) fn explain(response: &mut Response, mock: &Mock, operation: usize, source: &str) {
+pub(super) fn explain(response: &mut HttpResponse, mock: &Mock, operation: usize, source: &str) {
     let Some(operation) = mock.api().operations.get(operation) else { return };
     let status = response.status().as_u16();
     let text = format!("{} {}; {status}; {source}", operation.method, operation.template);
@@ -36,23 +36,23 @@ pub(super) fn explain(response: &mut Response, mock: &Mock, operation: usize, so
 }
 
 /// The name of a source.
-pub(super) fn source(origin: Origin<'_>) -> Cow<'_, str> {
+pub(super) fn source(origin: AnswerSource<'_>) -> Cow<'_, str> {
     match origin {
-        Origin::Example(Some(key)) => format!("example:{key}").into(),
-        Origin::Example(None) => "example".into(),
-        Origin::Schema => "schema".into(),
-        Origin::Empty => "empty".into(),
+        AnswerSource::Example(Some(key)) => format!("example:{key}").into(),
+        AnswerSource::Example(None) => "example".into(),
+        AnswerSource::Schema => "schema".into(),
+        AnswerSource::Empty => "empty".into(),
     }
 }
 
 /// The answer of an example whose template cannot be carried out.
-pub(super) fn template_failed(error: &minijinja::Error) -> Response {
+pub(super) fn template_failed(error: &minijinja::Error) -> HttpResponse {
     let message = format!("the template of this example failed: {}", templates::reason(error));
     reply::message(StatusCode::INTERNAL_SERVER_ERROR, &message)
 }
 
 /// The answer where none could be made.
-pub(super) fn unmade(unmade: Unmade) -> Response {
+pub(super) fn unmade(unmade: Unmade) -> HttpResponse {
     let mut response = reply::message(unmade.status(), &unmade.to_string());
     if unmade == Unmade::Overloaded {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -61,7 +61,7 @@ pub(super) fn unmade(unmade: Unmade) -> Response {
 }
 
 /// The answer to a request whose body is not there as a whole.
-pub(super) fn unread(error: &BodyError) -> Response {
+pub(super) fn unread(error: &BodyError) -> HttpResponse {
     let message = error.message().unwrap_or(match error {
         BodyError::TooLarge => "the body is too large for a mock",
         BodyError::ClientTimeout => "the body came too slowly",
@@ -75,30 +75,30 @@ pub(super) fn unread(error: &BodyError) -> Response {
 }
 
 /// The messages are those of Kong's public documentation where it has some.
-pub(super) fn refuse(refusal: &Refusal) -> Response {
+pub(super) fn refuse(refusal: &MockRefusal) -> HttpResponse {
     let (status, message) = match refusal {
-        Refusal::NotFound | Refusal::MethodNotAllowed(_) => (
+        MockRefusal::NotFound | MockRefusal::MethodNotAllowed(_) => (
             StatusCode::NOT_FOUND,
             "Corresponding path and method spec does not exist in API Specification".to_owned(),
         ),
-        Refusal::Broken(reason) => (
+        MockRefusal::Broken(reason) => (
             StatusCode::NOT_IMPLEMENTED,
             format!("this operation of the API Specification cannot be used: {reason}"),
         ),
-        Refusal::NoSuchStatus(code) => {
+        MockRefusal::NoSuchStatus(code) => {
             (StatusCode::BAD_REQUEST, format!("could not find the status code '{code}'"))
         }
-        Refusal::NothingIncluded(defined) => (
+        MockRefusal::NothingIncluded(defined) => (
             StatusCode::NOT_FOUND,
             format!(
                 "none of included_status_codes is defined for this operation; defined are: {}",
                 defined.join(", ")
             ),
         ),
-        Refusal::NoSuchExample(id) => {
+        MockRefusal::NoSuchExample(id) => {
             (StatusCode::BAD_REQUEST, format!("could not find the example id '{id}'"))
         }
-        Refusal::NotAcceptable(types) => (
+        MockRefusal::NotAcceptable(types) => (
             StatusCode::NOT_ACCEPTABLE,
             format!("none of the accepted media types is available; available are: {}", types.join(", ")),
         ),
@@ -113,7 +113,7 @@ mod tests {
     use super::{super::super::trial, *};
 
     #[track_caller]
-    fn check(refusal: &Refusal, status: u16, message: &str) {
+    fn check(refusal: &MockRefusal, status: u16, message: &str) {
         let response = refuse(refusal);
         assert!(!response.headers().contains_key(PLUGIN));
         assert_eq!(response.status().as_u16(), status, "{refusal:?}");
@@ -124,23 +124,23 @@ mod tests {
     #[test]
     fn refusals_say_what_kong_says() {
         let not_there = "Corresponding path and method spec does not exist in API Specification";
-        check(&Refusal::NotFound, 404, not_there);
-        check(&Refusal::MethodNotAllowed(vec![http::Method::GET]), 404, not_there);
-        check(&Refusal::NoSuchStatus("201".into()), 400, "could not find the status code '201'");
-        check(&Refusal::NoSuchExample("User3".into()), 400, "could not find the example id 'User3'");
-        check(&Refusal::NoSuchExample("\"\u{1}".into()), 400, "could not find the example id '\"\u{1}'");
+        check(&MockRefusal::NotFound, 404, not_there);
+        check(&MockRefusal::MethodNotAllowed(vec![http::Method::GET]), 404, not_there);
+        check(&MockRefusal::NoSuchStatus("201".into()), 400, "could not find the status code '201'");
+        check(&MockRefusal::NoSuchExample("User3".into()), 400, "could not find the example id 'User3'");
+        check(&MockRefusal::NoSuchExample("\"\u{1}".into()), 400, "could not find the example id '\"\u{1}'");
         check(
-            &Refusal::NothingIncluded(vec!["200".into(), "4XX".into()]),
+            &MockRefusal::NothingIncluded(vec!["200".into(), "4XX".into()]),
             404,
             "none of included_status_codes is defined for this operation; defined are: 200, 4XX",
         );
         check(
-            &Refusal::NotAcceptable(vec!["text/csv".into()]),
+            &MockRefusal::NotAcceptable(vec!["text/csv".into()]),
             406,
             "none of the accepted media types is available; available are: text/csv",
         );
         check(
-            &Refusal::Broken("it has no responses".into()),
+            &MockRefusal::Broken("it has no responses".into()),
             501,
             "this operation of the API Specification cannot be used: it has no responses",
         );
@@ -150,7 +150,7 @@ mod tests {
     fn a_status_without_a_body_has_none() {
         for (status, expected) in [(200, "text"), (204, ""), (205, "text"), (304, "")] {
             let status = StatusCode::from_u16(status).unwrap();
-            let answer = Answer {
+            let answer = MockResponse {
                 status,
                 headers: http::HeaderMap::new(),
                 body: "text".into(),

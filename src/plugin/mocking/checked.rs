@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::Method;
 
 use super::{
-    super::{EditedRequest, Exchange, Flow, Response},
+    super::{EditedRequest, Exchange, Flow, HttpResponse},
     Mocking, answer, manners,
 };
 use crate::{
     body::{Body, BodyError},
-    budget::{Budget, Limits, Overloaded},
-    mock::{Detached, Making, Problem, Violation},
+    budget::{Budget, Overloaded, WorkLimits},
+    mock::{Detached, ProblemDocument, SampleMode, Violation},
 };
 
 /// Bodies are read up to this many bytes.
@@ -20,13 +20,14 @@ const LIMIT: u64 = 10 << 20;
 /// A body up to this many bytes may be checked at once.
 const SMALL: usize = 8 << 10;
 /// What may be done at once: well below a millisecond.
-const AT_ONCE: Limits = Limits { steps: 10_000, bytes: 1 << 20, depth: 256, time: Duration::from_millis(5) };
+const AT_ONCE: WorkLimits =
+    WorkLimits { steps: 10_000, bytes: 1 << 20, depth: 256, time: Duration::from_millis(5) };
 /// What may be done in the pool for one request.
-const IN_POOL: Limits =
-    Limits { steps: 20_000_000, bytes: 128 << 20, depth: 600, time: Duration::from_secs(2) };
+const IN_POOL: WorkLimits =
+    WorkLimits { steps: 20_000_000, bytes: 128 << 20, depth: 600, time: Duration::from_secs(2) };
 
 /// An answer to a request that breaks rules, still to be made.
-type Objection = (Detached, Making);
+type Objection = (Detached, SampleMode);
 
 impl Mocking {
     /// Checks a request, and answers it if it may be answered.
@@ -39,7 +40,7 @@ impl Mocking {
             match self.buffers.read_whole(std::mem::take(&mut exchange.body), LIMIT).await {
                 Ok(bytes) => exchange.body = Body::full(bytes),
                 Err(BodyError::TooLarge) => {
-                    return Flow::Respond(manners::respond(&Problem::too_large()));
+                    return Flow::Respond(manners::respond(&ProblemDocument::too_large()));
                 }
                 Err(error @ (BodyError::OverLimit | BodyError::NoRoom | BodyError::ClientTimeout)) => {
                     return Flow::Respond(answer::unread(&error));
@@ -77,7 +78,9 @@ impl Mocking {
         Flow::Later(Box::pin(async move {
             match self.pool.run(IN_POOL, check).await {
                 Ok(Ok(Ok(violations))) => self.checked_as(exchange, operation, violations),
-                Ok(Ok(Err(why)) | Err(why)) => Flow::Respond(manners::respond(&Problem::of_unchecked(why))),
+                Ok(Ok(Err(why)) | Err(why)) => {
+                    Flow::Respond(manners::respond(&ProblemDocument::of_unchecked(why)))
+                }
                 Err(Overloaded) => Flow::Respond(manners::overloaded()),
             }
         }))
@@ -109,7 +112,7 @@ impl Mocking {
         exchange: &Exchange,
         operation: usize,
         violations: &[Violation],
-    ) -> Option<Result<Response, Objection>> {
+    ) -> Option<Result<HttpResponse, Objection>> {
         if violations.is_empty() {
             return None;
         }
@@ -117,7 +120,7 @@ impl Mocking {
         let fields = exchange.edited_fields();
         let request = EditedRequest { method, path, query: exchange.upstream_query(), fields: &fields };
         let steering = self.manners.steering(request).ok()?;
-        let making = self.manners.making(Making::default());
+        let making = self.manners.making(SampleMode::default());
         let asked = steering.asked(method, path, making);
         let objection = self.manners.object(&self.mock, operation, violations, &asked);
         Some(objection.map_err(|chosen| (chosen.detached(), making)))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
-use super::dice::Dice;
+use super::dice::RequestRng;
 
 const DELAY: HeaderName = HeaderName::from_static("x-kong-mocking-delay");
 
@@ -17,7 +17,7 @@ pub(super) const WRONG: &str =
 
 /// How long answers wait.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Latency {
+pub(super) enum ResponseDelay {
     /// Not at all.
     None,
     /// Always the same, in seconds.
@@ -35,7 +35,7 @@ pub(super) enum Latency {
 
 /// The `latency` of the settings, in milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Distribution {
+pub(super) enum DelayDistribution {
     /// Always the same.
     Fixed {
         /// How long.
@@ -65,11 +65,11 @@ const LONGEST: f64 = 3600.0;
 
 /// The header asks for what may not be asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct WrongDelay;
+pub(super) struct InvalidDelay;
 
-impl Latency {
+impl ResponseDelay {
     /// The time for one answer.
-    pub(super) fn draw(&self, dice: &mut Dice<'_>) -> Duration {
+    pub(super) fn draw(&self, dice: &mut RequestRng<'_>) -> Duration {
         let seconds = match *self {
             Self::None => return Duration::ZERO,
             Self::Fixed(seconds) => seconds,
@@ -80,12 +80,12 @@ impl Latency {
     }
 }
 
-impl From<Distribution> for Latency {
-    fn from(distribution: Distribution) -> Self {
+impl From<DelayDistribution> for ResponseDelay {
+    fn from(distribution: DelayDistribution) -> Self {
         match distribution {
-            Distribution::Fixed { milliseconds } => Self::Fixed(milliseconds / 1e3),
-            Distribution::Uniform { min, max } => Self::Uniform(min / 1e3, max / 1e3),
-            Distribution::Lognormal { median, p99 } => {
+            DelayDistribution::Fixed { milliseconds } => Self::Fixed(milliseconds / 1e3),
+            DelayDistribution::Uniform { min, max } => Self::Uniform(min / 1e3, max / 1e3),
+            DelayDistribution::Lognormal { median, p99 } => {
                 Self::Lognormal { mean: (median / 1e3).ln(), deviation: (p99 / median).ln() / Z99 }
             }
         }
@@ -93,29 +93,29 @@ impl From<Distribution> for Latency {
 }
 
 /// A number of the standard normal distribution. (Box and Muller, 1958.)
-fn normal(dice: &mut Dice<'_>) -> f64 {
+fn normal(dice: &mut RequestRng<'_>) -> f64 {
     let radius = (-2.0 * (1.0 - dice.unit()).ln()).sqrt();
     radius * (std::f64::consts::TAU * dice.unit()).cos()
 }
 
 /// The time that the header asks for, if it is there.
-pub(super) fn asked(headers: &HeaderMap) -> Result<Option<Duration>, WrongDelay> {
+pub(super) fn asked(headers: &HeaderMap) -> Result<Option<Duration>, InvalidDelay> {
     let mut values = headers.get_all(DELAY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let digits = value.to_str().ok().filter(|text| text.bytes().all(|it| it.is_ascii_digit()));
     let milliseconds = digits.and_then(|text| text.parse().ok()).filter(|it| *it <= MOST);
     let single = values.next().is_none();
-    milliseconds.filter(|_| single).map(|it| Some(Duration::from_millis(it))).ok_or(WrongDelay)
+    milliseconds.filter(|_| single).map(|it| Some(Duration::from_millis(it))).ok_or(InvalidDelay)
 }
 
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
 
-    use super::{super::dice::Source, *};
+    use super::{super::dice::RngSource, *};
 
     #[track_caller]
-    fn check(values: &[&str], expected: Result<Option<u64>, WrongDelay>) {
+    fn check(values: &[&str], expected: Result<Option<u64>, InvalidDelay>) {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(DELAY, HeaderValue::from_str(value).unwrap());
@@ -144,42 +144,45 @@ mod tests {
             "99999999999999999999",
             "é",
         ] {
-            check(&[wrong], Err(WrongDelay));
+            check(&[wrong], Err(InvalidDelay));
         }
-        check(&["1", "1"], Err(WrongDelay));
-        check(&["1", "x"], Err(WrongDelay));
+        check(&["1", "1"], Err(InvalidDelay));
+        check(&["1", "x"], Err(InvalidDelay));
     }
 
     #[test]
     fn random_delays_stay_within_their_bounds_and_reach_both() {
-        let source = Source::seeded(7);
-        let latency = Latency::Uniform(0.2, 0.3);
+        let source = RngSource::seeded(7);
+        let latency = ResponseDelay::Uniform(0.2, 0.3);
         let draws: Vec<f64> = (0..1000).map(|_| latency.draw(&mut source.dice()).as_secs_f64()).collect();
         assert!(draws.iter().all(|it| (0.2..=0.3).contains(it)));
         assert!(draws.iter().any(|it| *it < 0.21) && draws.iter().any(|it| *it > 0.29));
-        assert_eq!(Latency::Uniform(0.5, 0.5).draw(&mut source.dice()), Duration::from_millis(500));
-        assert_eq!(Latency::None.draw(&mut source.dice()), Duration::ZERO);
+        assert_eq!(ResponseDelay::Uniform(0.5, 0.5).draw(&mut source.dice()), Duration::from_millis(500));
+        assert_eq!(ResponseDelay::None.draw(&mut source.dice()), Duration::ZERO);
     }
 
     #[test]
     fn a_lognormal_latency_has_its_median_and_its_99th_percentile() {
-        let source = Source::seeded(7);
-        let latency = Latency::from(Distribution::Lognormal { median: 50.0, p99: 400.0 });
+        let source = RngSource::seeded(7);
+        let latency = ResponseDelay::from(DelayDistribution::Lognormal { median: 50.0, p99: 400.0 });
         let mut draws: Vec<_> =
             (0..20_000).map(|_| latency.draw(&mut source.dice()).as_secs_f64() * 1e3).collect();
         draws.sort_by(f64::total_cmp);
         assert!((48.0..52.0).contains(&draws[10_000]), "{}", draws[10_000]);
         assert!((360.0..440.0).contains(&draws[19_800]), "{}", draws[19_800]);
-        let endless = Latency::Lognormal { mean: 1e9, deviation: 0.0 };
+        let endless = ResponseDelay::Lognormal { mean: 1e9, deviation: 0.0 };
         assert_eq!(endless.draw(&mut source.dice()), Duration::from_hours(1));
     }
 
     #[test]
     fn milliseconds_become_seconds() {
-        assert_eq!(Latency::from(Distribution::Fixed { milliseconds: 20.0 }), Latency::Fixed(0.02));
         assert_eq!(
-            Latency::from(Distribution::Uniform { min: 10.0, max: 20.0 }),
-            Latency::Uniform(0.01, 0.02)
+            ResponseDelay::from(DelayDistribution::Fixed { milliseconds: 20.0 }),
+            ResponseDelay::Fixed(0.02)
+        );
+        assert_eq!(
+            ResponseDelay::from(DelayDistribution::Uniform { min: 10.0, max: 20.0 }),
+            ResponseDelay::Uniform(0.01, 0.02)
         );
     }
 }

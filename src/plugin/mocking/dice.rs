@@ -7,7 +7,7 @@ const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Where dice come from.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum RngSource {
     /// The system's randomness.
     Random,
     /// A sequence that begins the same whenever it begins.
@@ -16,31 +16,31 @@ pub(super) enum Source {
 
 /// Dice of one request.
 #[derive(Debug)]
-pub(super) enum Dice<'a> {
+pub(super) enum RequestRng<'a> {
     /// Each throw is the next of a source.
-    Shared(&'a Source),
+    Shared(&'a RngSource),
     /// Each throw is the next of a sequence of their own.
     Own(u64),
 }
 
-impl Source {
+impl RngSource {
     /// A sequence.
     pub(super) const fn seeded(seed: u64) -> Self {
         Self::Seeded(AtomicU64::new(seed))
     }
 
     /// Dice that take from here.
-    pub(super) const fn dice(&self) -> Dice<'_> {
-        Dice::Shared(self)
+    pub(super) const fn dice(&self) -> RequestRng<'_> {
+        RequestRng::Shared(self)
     }
 }
 
-impl Dice<'_> {
+impl RequestRng<'_> {
     /// Any number.
     pub(super) fn bits(&mut self) -> u64 {
         match self {
-            Self::Shared(Source::Random) => rand::random(),
-            Self::Shared(Source::Seeded(state)) => scatter(state.fetch_add(STEP, Relaxed)),
+            Self::Shared(RngSource::Random) => rand::random(),
+            Self::Shared(RngSource::Seeded(state)) => scatter(state.fetch_add(STEP, Relaxed)),
             Self::Own(state) => {
                 *state = state.wrapping_add(STEP);
                 scatter(*state)
@@ -73,17 +73,18 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_itself_and_chance_does_not() {
-        let throws = |source: &Source| -> Vec<u64> { (0..8).map(|_| source.dice().bits()).collect() };
-        assert_eq!(throws(&Source::seeded(7)), throws(&Source::seeded(7)));
-        assert_ne!(throws(&Source::seeded(7)), throws(&Source::seeded(8)));
-        assert_ne!(throws(&Source::Random), throws(&Source::Random));
-        let own = |seed| -> Vec<u64> { std::iter::repeat_with(|| Dice::Own(seed).bits()).take(2).collect() };
+        let throws = |source: &RngSource| -> Vec<u64> { (0..8).map(|_| source.dice().bits()).collect() };
+        assert_eq!(throws(&RngSource::seeded(7)), throws(&RngSource::seeded(7)));
+        assert_ne!(throws(&RngSource::seeded(7)), throws(&RngSource::seeded(8)));
+        assert_ne!(throws(&RngSource::Random), throws(&RngSource::Random));
+        let own =
+            |seed| -> Vec<u64> { std::iter::repeat_with(|| RequestRng::Own(seed).bits()).take(2).collect() };
         assert_eq!(own(3)[0], own(3)[1]);
     }
 
     #[test]
     fn every_side_comes_up() {
-        let source = Source::seeded(1);
+        let source = RngSource::seeded(1);
         for limit in 1..20 {
             let mut seen = vec![0; limit];
             for _ in 0..100 * limit {

@@ -3,26 +3,26 @@
 use std::{path::Path as FilePath, sync::Arc};
 
 use super::{
-    super::{MOST_BYTES, Setup, file_hash},
-    settings::Config,
+    super::{MOST_BYTES, PluginSetup, file_hash},
+    settings::MockingConfig,
 };
 use crate::{
-    diag::{Diagnostic, Source},
-    document::{self, Dialect, Document, Path},
+    diag::{Diagnostic, SourceFile},
+    document::{self, Dialect, Document, NodePath},
     file_read::text_hash,
-    openapi::{self, Api, Location},
+    openapi::{self, Api, LibraryLocation},
 };
 
 /// Where complaints about a document belong.
 #[derive(Clone, Debug)]
-pub(super) enum Placed {
+pub(super) enum DiagnosticAnchor {
     /// Into the text at this place of `kong.yaml`.
-    Inside(Path),
+    Inside(NodePath),
     /// Into a file of its own.
-    File(Arc<Source>),
+    File(Arc<SourceFile>),
 }
 
-impl Placed {
+impl DiagnosticAnchor {
     /// The same complaint, where it belongs; one about yet another file is there already.
     pub(super) fn place(&self, mut diagnostic: Diagnostic) -> Diagnostic {
         if diagnostic.file.is_none() {
@@ -36,7 +36,10 @@ impl Placed {
 }
 
 /// Reads the document that the settings name.
-pub(super) fn api(config: &Config, setup: &Setup<'_>) -> Result<(Api, Placed), Vec<Diagnostic>> {
+pub(super) fn api(
+    config: &MockingConfig,
+    setup: &PluginSetup<'_>,
+) -> Result<(Api, DiagnosticAnchor), Vec<Diagnostic>> {
     match (&config.api_specification, &config.api_specification_filename) {
         (Some(text), _) => inline(text, setup),
         (None, Some(name)) => file(name, setup),
@@ -45,16 +48,16 @@ pub(super) fn api(config: &Config, setup: &Setup<'_>) -> Result<(Api, Placed), V
 }
 
 /// A document that stands in `kong.yaml` itself: what is wrong with it is shown on its very line there.
-fn inline(text: &str, setup: &Setup<'_>) -> Result<(Api, Placed), Vec<Diagnostic>> {
+fn inline(text: &str, setup: &PluginSetup<'_>) -> Result<(Api, DiagnosticAnchor), Vec<Diagnostic>> {
     let at = setup.at.key("api_specification").inside();
     let document = document::read(text, Dialect::Specification)
         .map_err(|error| vec![Diagnostic::syntax(at.clone(), &error)])?;
-    let location = Location::text(setup.specs, setup.specs).read_by(setup.reader);
-    lower(document, &location, setup, Placed::Inside(at))
+    let location = LibraryLocation::text(setup.specs, setup.specs).read_by(setup.reader);
+    lower(document, &location, setup, DiagnosticAnchor::Inside(at))
 }
 
 /// A document of its own, in the folder of specs, which no name may leave.
-fn file(name: &str, setup: &Setup<'_>) -> Result<(Api, Placed), Vec<Diagnostic>> {
+fn file(name: &str, setup: &PluginSetup<'_>) -> Result<(Api, DiagnosticAnchor), Vec<Diagnostic>> {
     let at = setup.at.key("api_specification_filename");
     let refuse = |message: String, help: String| vec![Diagnostic::error(at.clone(), message).help(help)];
     let path = setup.specs.join(name);
@@ -69,20 +72,20 @@ fn file(name: &str, setup: &Setup<'_>) -> Result<(Api, Placed), Vec<Diagnostic>>
     }
     let text = String::from_utf8(bytes)
         .map_err(|_| refuse(format!("'{name}' is not UTF-8"), "save the file as UTF-8".to_owned()))?;
-    let source = Source::new(path.display().to_string(), text);
-    let placed = Placed::File(source.clone());
+    let source = SourceFile::new(path.display().to_string(), text);
+    let placed = DiagnosticAnchor::File(source.clone());
     let document = document::read(&source.text, Dialect::Specification)
-        .map_err(|error| vec![placed.place(Diagnostic::syntax(Path::root(), &error))])?;
-    let location = Location::file(&path, setup.specs).read_by(setup.reader);
+        .map_err(|error| vec![placed.place(Diagnostic::syntax(NodePath::root(), &error))])?;
+    let location = LibraryLocation::file(&path, setup.specs).read_by(setup.reader);
     lower(document, &location, setup, placed)
 }
 
 fn lower(
     document: Document,
-    location: &Location,
-    setup: &Setup<'_>,
-    placed: Placed,
-) -> Result<(Api, Placed), Vec<Diagnostic>> {
+    location: &LibraryLocation,
+    setup: &PluginSetup<'_>,
+    placed: DiagnosticAnchor,
+) -> Result<(Api, DiagnosticAnchor), Vec<Diagnostic>> {
     let mut warnings = setup.warnings.borrow_mut();
     for path in document.duplicates {
         let message = "this key stands twice in one mapping; the last one counts";
@@ -100,7 +103,7 @@ fn lower(
 }
 
 /// Reads a file whose real place is inside the folder of specs.
-fn read_inside(path: &FilePath, setup: &Setup<'_>) -> std::io::Result<Vec<u8>> {
+fn read_inside(path: &FilePath, setup: &PluginSetup<'_>) -> std::io::Result<Vec<u8>> {
     let (path, folder) = (path.canonicalize()?, setup.specs.canonicalize()?);
     if !path.starts_with(&folder) {
         return Err(std::io::Error::other("it is outside the folder of specs"));
@@ -119,7 +122,7 @@ mod tests {
         super::{super::trial, DEF},
         *,
     };
-    use crate::diag::Report;
+    use crate::diag::DiagnosticReport;
 
     const DOCUMENT: &str = "{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}";
 
@@ -146,8 +149,8 @@ mod tests {
     #[track_caller]
     fn check(folder: &Folder, name: &str, expected: Result<(), &str>) {
         let checked = trial::config(&DEF, &format!("{{api_specification_filename: '{name}'}}"));
-        let setup = Setup { specs: &folder.0.join("specs"), ..checked.setup() };
-        let found = Config::read(&setup).and_then(|config| api(&config, &setup)).map(|_| ());
+        let setup = PluginSetup { specs: &folder.0.join("specs"), ..checked.setup() };
+        let found = MockingConfig::read(&setup).and_then(|config| api(&config, &setup)).map(|_| ());
         let found = found.map_err(|complaints| trial::draw(&complaints).join("\n"));
         let expected = expected
             .map_err(|message| format!("config.api_specification_filename: cannot read '{name}': {message}"));
@@ -181,8 +184,8 @@ mod tests {
         let folder = Folder::new();
         let checked = trial::config(&DEF, "{api_specification_filename: later.yaml}");
         let specs = folder.0.join("specs");
-        let setup = Setup { specs: &specs, ..checked.setup() };
-        let config = Config::read(&setup).unwrap();
+        let setup = PluginSetup { specs: &specs, ..checked.setup() };
+        let config = MockingConfig::read(&setup).unwrap();
         assert!(api(&config, &setup).is_err());
         assert_eq!(*setup.files.borrow(), [(specs.join("later.yaml"), 0)]);
     }
@@ -194,9 +197,9 @@ mod tests {
         let text = value.get("config").unwrap().to_json();
         let checked = trial::config(&DEF, &text);
         let setup = checked.setup();
-        let result = Config::read(&setup).and_then(|config| api(&config, &setup));
+        let result = MockingConfig::read(&setup).and_then(|config| api(&config, &setup));
         let complaints = result.err().unwrap_or_else(|| setup.warnings.take());
-        let report = Report::new(Source::new("kong.yaml", kong), complaints);
+        let report = DiagnosticReport::new(SourceFile::new("kong.yaml", kong), complaints);
         let places = report.diagnostics().iter().map(|it| {
             let place = report.position(it);
             (place.line, place.column, it.message.as_str())

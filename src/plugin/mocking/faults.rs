@@ -2,12 +2,12 @@
 
 use http::StatusCode;
 
-use super::{super::Response, dice::Dice, settings::Config};
-use crate::body::{Body, Reset};
+use super::{super::HttpResponse, dice::RequestRng, settings::MockingConfig};
+use crate::body::{Body, StreamReset};
 
 /// How often which fault happens.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Faults {
+pub(super) struct FaultRates {
     resets: f64,
     errors: f64,
     statuses: Vec<StatusCode>,
@@ -15,7 +15,7 @@ pub(super) struct Faults {
 
 /// What happens in place of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum InjectedFault {
     /// The connection is cut.
     Reset,
     /// An answer with this status.
@@ -26,9 +26,9 @@ pub(super) enum Fault {
 const USUAL: &[StatusCode] =
     &[StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE];
 
-impl Faults {
+impl FaultRates {
     /// Those of the settings.
-    pub(super) fn of(config: &Config) -> Self {
+    pub(super) fn of(config: &MockingConfig) -> Self {
         let statuses = config.fault_status_codes.iter().flatten();
         let statuses: Vec<_> = statuses.filter_map(|code| StatusCode::from_u16(*code).ok()).collect();
         Self {
@@ -39,38 +39,42 @@ impl Faults {
     }
 
     /// Whether something happens to a request; the rate of errors is that of requests which are not cut.
-    pub(super) fn draw(&self, dice: &mut Dice<'_>) -> Option<Fault> {
+    pub(super) fn draw(&self, dice: &mut RequestRng<'_>) -> Option<InjectedFault> {
         let mut happens = |rate: f64| rate > 0.0 && dice.unit() < rate;
         if happens(self.resets) {
-            return Some(Fault::Reset);
+            return Some(InjectedFault::Reset);
         }
         if !happens(self.errors) {
             return None;
         }
-        self.statuses.get(dice.below(self.statuses.len())).copied().map(Fault::Status)
+        self.statuses.get(dice.below(self.statuses.len())).copied().map(InjectedFault::Status)
     }
 }
 
 /// The response that is never sent.
-pub(super) fn reset() -> Response {
-    let mut response = Response::new(Body::Empty);
-    response.extensions_mut().insert(Reset);
+pub(super) fn reset() -> HttpResponse {
+    let mut response = HttpResponse::new(Body::Empty);
+    response.extensions_mut().insert(StreamReset);
     response
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::dice::Source, *};
+    use super::{super::dice::RngSource, *};
 
     /// Checks how many of a thousand requests meet each fault: resets, 500, 503.
     #[track_caller]
     fn check(resets: f64, errors: f64, expected: [std::ops::RangeInclusive<usize>; 3]) {
         let statuses = vec![StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
-        let faults = Faults { resets, errors, statuses: statuses.clone() };
-        let source = Source::seeded(1);
+        let faults = FaultRates { resets, errors, statuses: statuses.clone() };
+        let source = RngSource::seeded(1);
         let drawn: Vec<_> = (0..1000).filter_map(|_| faults.draw(&mut source.dice())).collect();
-        let of = |fault: Fault| drawn.iter().filter(|it| **it == fault).count();
-        let counts = [of(Fault::Reset), of(Fault::Status(statuses[0])), of(Fault::Status(statuses[1]))];
+        let of = |fault: InjectedFault| drawn.iter().filter(|it| **it == fault).count();
+        let counts = [
+            of(InjectedFault::Reset),
+            of(InjectedFault::Status(statuses[0])),
+            of(InjectedFault::Status(statuses[1])),
+        ];
         for (count, expected) in counts.iter().zip(expected) {
             assert!(expected.contains(count), "{counts:?}");
         }

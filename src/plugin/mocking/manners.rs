@@ -6,15 +6,16 @@ use std::borrow::Cow;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
-    super::{EditedRequest, Exchange, Response},
+    super::{EditedRequest, Exchange, HttpResponse},
     answer,
-    settings::Config,
-    steer::Steering,
+    settings::MockingConfig,
+    steer::MockPreferences,
 };
 use crate::{
     mock::{
-        Answer, Asked, Chosen, Making, Mock, Problem, Profile, Refusal, Violation,
-        validate::{ABSENT, Extent},
+        ChosenAnswer, Mock, MockRefusal, MockRequest, MockResponse, ProblemDocument, Profile, SampleMode,
+        Violation,
+        validate::{ABSENT, ValidationScope},
     },
     reply,
 };
@@ -26,10 +27,10 @@ const LONGEST: usize = 8 * 1024 - 100;
 
 /// The manners of one mock.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Manners {
+pub(super) struct MockProfile {
     pub(super) profile: Profile,
     /// What is checked of requests.
-    pub(super) extent: Extent,
+    pub(super) extent: ValidationScope,
     /// Whether answers are samples, new every time, unless a request wants something else.
     dynamic: bool,
     /// Whether an answer that breaks its own schema is an error.
@@ -38,14 +39,14 @@ pub(super) struct Manners {
     pub(super) cors: bool,
 }
 
-impl Manners {
-    pub(super) fn of(config: &Config) -> Self {
+impl MockProfile {
+    pub(super) fn of(config: &MockingConfig) -> Self {
         let profile = config.profile();
         let messages = config.validate_requests.unwrap_or(false);
         let security = config.validate_security.unwrap_or(messages);
         Self {
             profile,
-            extent: Extent { messages, security },
+            extent: ValidationScope { messages, security },
             dynamic: config.dynamic.unwrap_or(false),
             report_errors: config.report_errors.unwrap_or(false),
             cors: config.cors.unwrap_or(false),
@@ -76,14 +77,18 @@ impl Manners {
     }
 
     /// What a request asks for.
-    pub(super) fn steering(self, request: EditedRequest<'_>) -> Result<Steering<'_>, &'static str> {
-        let mut steering = Steering::read(request.fields)?;
+    pub(super) fn steering(self, request: EditedRequest<'_>) -> Result<MockPreferences<'_>, &'static str> {
+        let mut steering = MockPreferences::read(request.fields)?;
         self.steer(&mut steering, request)?;
         Ok(steering)
     }
 
     /// Adds what the query asks for, as Prism's does, to what the headers do.
-    fn steer(self, steering: &mut Steering<'_>, request: EditedRequest<'_>) -> Result<(), &'static str> {
+    fn steer(
+        self,
+        steering: &mut MockPreferences<'_>,
+        request: EditedRequest<'_>,
+    ) -> Result<(), &'static str> {
         if self.profile != Profile::Prism {
             return Ok(());
         }
@@ -115,26 +120,26 @@ impl Manners {
     }
 
     /// Samples and bodies as this profile makes them.
-    pub(super) fn making(self, making: Making) -> Making {
-        Making { charset: making.charset && self.profile == Profile::Kong, ..making }
+    pub(super) fn making(self, making: SampleMode) -> SampleMode {
+        SampleMode { charset: making.charset && self.profile == Profile::Kong, ..making }
     }
 
     /// A wish that cannot be understood.
-    pub(super) fn misunderstood(self, wrong: &str) -> Response {
+    pub(super) fn misunderstood(self, wrong: &str) -> HttpResponse {
         match self.profile {
             Profile::Kong => reply::message(StatusCode::BAD_REQUEST, wrong),
-            Profile::Prism => respond(&Problem::of_wish(wrong)),
+            Profile::Prism => respond(&ProblemDocument::of_wish(wrong)),
         }
     }
 
     /// An answer as a response; `objections` are those to the request.
-    pub(super) fn answer(self, answer: Answer, objections: &[Violation]) -> Response {
+    pub(super) fn answer(self, answer: MockResponse, objections: &[Violation]) -> HttpResponse {
         if self.profile == Profile::Kong {
             return answer::respond(answer);
         }
         let flaws = answer.flaws.clone();
         let mut response = if self.report_errors && !flaws.is_empty() {
-            respond(&Problem::of_answer(&flaws))
+            respond(&ProblemDocument::of_answer(&flaws))
         } else {
             answer::respond(answer)
         };
@@ -143,16 +148,16 @@ impl Manners {
     }
 
     /// Why there is no answer.
-    pub(super) fn refuse(self, refusal: &Refusal, mock: &Mock, asked: &Asked<'_>) -> Response {
+    pub(super) fn refuse(self, refusal: &MockRefusal, mock: &Mock, asked: &MockRequest<'_>) -> HttpResponse {
         if self.profile == Profile::Kong {
             return answer::refuse(refusal);
         }
-        let media_type = matches!(refusal, Refusal::NoSuchExample(_)).then(|| {
+        let media_type = matches!(refusal, MockRefusal::NoSuchExample(_)).then(|| {
             let operation = mock.find(asked.method, asked.path).ok()?;
-            let chosen = mock.choose(operation, &Asked { example: None, ..*asked }, &mut |_| 0).ok()?;
+            let chosen = mock.choose(operation, &MockRequest { example: None, ..*asked }, &mut |_| 0).ok()?;
             media_type(mock, &chosen)
         });
-        respond(&Problem::of_refusal(refusal, asked, media_type.flatten()))
+        respond(&ProblemDocument::of_refusal(refusal, asked, media_type.flatten()))
     }
 
     /// What a request with violations gets: what the document has for it in Prism's profile, or a problem.
@@ -164,34 +169,34 @@ impl Manners {
         mock: &Mock,
         operation: usize,
         violations: &[Violation],
-        asked: &Asked<'_>,
-    ) -> Result<Response, Chosen<'static>> {
+        asked: &MockRequest<'_>,
+    ) -> Result<HttpResponse, ChosenAnswer<'static>> {
         if self.profile == Profile::Kong {
-            return Ok(respond(&Problem::of_violations(violations, true)));
+            return Ok(respond(&ProblemDocument::of_violations(violations, true)));
         }
         Ok(match mock.objection(operation, violations, asked) {
             Ok(Some(chosen)) => return Err(chosen),
             Ok(None) => {
-                let mut response = respond(&Problem::of_violations(violations, false));
+                let mut response = respond(&ProblemDocument::of_violations(violations, false));
                 tell(&mut response, violations, &[]);
                 response
             }
             Err(refusal) => {
-                let found = mock.objection(operation, violations, &Asked { example: None, ..*asked });
+                let found = mock.objection(operation, violations, &MockRequest { example: None, ..*asked });
                 let media_type = found.ok().flatten().and_then(|it| media_type(mock, &it));
-                respond(&Problem::of_refusal(&refusal, asked, media_type))
+                respond(&ProblemDocument::of_refusal(&refusal, asked, media_type))
             }
         })
     }
 }
 
-fn media_type<'a>(mock: &'a Mock, chosen: &Chosen<'_>) -> Option<&'a str> {
+fn media_type<'a>(mock: &'a Mock, chosen: &ChosenAnswer<'_>) -> Option<&'a str> {
     let operation = mock.api().operations.get(chosen.operation)?;
     Some(operation.responses.get(chosen.response)?.media.get(chosen.media?)?.media_type.as_str())
 }
 
 /// Says in a header what is wrong with the request and with the answer.
-fn tell(response: &mut Response, objections: &[Violation], flaws: &[Violation]) {
+fn tell(response: &mut HttpResponse, objections: &[Violation], flaws: &[Violation]) {
     if objections.is_empty() && flaws.is_empty() {
         return;
     }
@@ -212,14 +217,14 @@ fn tell(response: &mut Response, objections: &[Violation], flaws: &[Violation]) 
 }
 
 /// The answer to a request that cannot be checked now.
-pub(super) fn overloaded() -> Response {
-    let mut response = respond(&Problem::overloaded());
+pub(super) fn overloaded() -> HttpResponse {
+    let mut response = respond(&ProblemDocument::overloaded());
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
 /// A problem as a response.
-pub(super) fn respond(problem: &Problem) -> Response {
+pub(super) fn respond(problem: &ProblemDocument) -> HttpResponse {
     let mut response = reply::json(problem.status, problem.to_json().to_string());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -36,22 +36,22 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use self::{
-    delay::Latency,
-    dice::Source,
-    faults::{Fault, Faults},
-    manners::Manners,
+    delay::ResponseDelay,
+    dice::RngSource,
+    faults::{FaultRates, InjectedFault},
+    manners::MockProfile,
     responder::{Beside, Made, OwnedRequest, Responder},
-    settings::{Config, Passthrough},
-    state::State,
-    steer::Steering,
-    templates::Templates,
+    settings::{MockingConfig, PassthroughRule},
+    state::MockState,
+    steer::MockPreferences,
+    templates::ExampleTemplates,
 };
-use super::{Def, EditedRequest, Exchange, Flow, Plugin, Response, Setup};
+use super::{EditedRequest, Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup};
 use crate::{
     body::BodyBuffers,
     budget::{Budget, WorkPool},
     diag::Diagnostic,
-    mock::{Asked, Making, Mock, Refusal, Unmade},
+    mock::{Mock, MockRefusal, MockRequest, SampleMode, Unmade},
     openapi::{Api, Operation},
 };
 
@@ -60,26 +60,26 @@ const MOST_SHADOWED: usize = 20;
 /// The most bytes of a request's body that are read.
 const MOST_BODY: u64 = 1 << 20;
 
-pub(super) const DEF: Def =
-    Def { name: "mocking", priority: -1, per_consumer: true, settings: settings::SETTINGS, compile };
+pub(super) const DEF: PluginDef =
+    PluginDef { name: "mocking", priority: -1, per_consumer: true, settings: settings::SETTINGS, compile };
 
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let config = Config::read(setup)?;
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let config = MockingConfig::read(setup)?;
     let (api, placed) = document::api(&config, setup)?;
-    let templates = config.templates.then(|| Templates::new(&api, &placed)).transpose()?;
+    let templates = config.templates.then(|| ExampleTemplates::new(&api, &placed)).transpose()?;
     let mock = Arc::new(Mock::new(Arc::new(api), config.options()));
     for n in mock.shadowed().into_iter().take(MOST_SHADOWED) {
         let message = "this operation is never found: what follows a `#` or `?` is no part of a path, and another operation has this path and method";
         let warning = Diagnostic::warning(mock.api().operations[n].path.clone(), message).key();
         setup.warnings.borrow_mut().push(placed.place(warning));
     }
-    let manners = Manners::of(&config);
+    let manners = MockProfile::of(&config);
     let responder = Arc::new(Responder {
-        state: config.stateful.then(|| State::new(mock.api())),
+        state: config.stateful.then(|| MockState::new(mock.api())),
         templates,
         mock: Arc::clone(&mock),
         manners,
-        dice: config.seed.map_or(Source::Random, Source::seeded),
+        dice: config.seed.map_or(RngSource::Random, RngSource::seeded),
         seed: config.seed,
     });
     Ok(Arc::new(Mocking {
@@ -89,39 +89,39 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
         mock,
         manners,
         latency: config.latency(),
-        faults: Faults::of(&config),
+        faults: FaultRates::of(&config),
         buffers: setup.resources.buffers.clone(),
     }))
 }
 
 /// The operations that go to the real service, by position; none if none does.
-fn live(config: &Config, api: &Api) -> Option<HashSet<usize>> {
+fn live(config: &MockingConfig, api: &Api) -> Option<HashSet<usize>> {
     let marked = |operation: &Operation| {
         let mut marks = operation.extensions.iter().filter(|(name, _)| &**name == "x-mynah-live");
         marks.any(|(_, mark)| mark.value.as_bool() == Some(true))
     };
     let all = || (0..api.operations.len()).filter(|n| marked(&api.operations[*n])).collect();
-    (config.passthrough == Passthrough::Undefined).then(all)
+    (config.passthrough == PassthroughRule::Undefined).then(all)
 }
 
 struct Mocking {
     mock: Arc<Mock>,
-    manners: Manners,
+    manners: MockProfile,
     responder: Arc<Responder>,
     /// Where answers are made that take longer than a request may keep others waiting.
     pool: WorkPool,
     /// The operations that go to the real service, if those go there that the document lacks.
     live: Option<HashSet<usize>>,
-    latency: Latency,
-    faults: Faults,
+    latency: ResponseDelay,
+    faults: FaultRates,
     buffers: BodyBuffers,
 }
 
 /// A request, as far as it has been understood.
-struct Call<'a> {
+struct MockCall<'a> {
     request: EditedRequest<'a>,
-    steering: Steering<'a>,
-    operation: Result<usize, Refusal>,
+    steering: MockPreferences<'a>,
+    operation: Result<usize, MockRefusal>,
 }
 
 impl Plugin for Mocking {
@@ -136,7 +136,7 @@ impl Plugin for Mocking {
         if self.manners.checks() && !live() { self.check(exchange) } else { self.answer(exchange) }
     }
 
-    fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
+    fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
         if self.manners.cors {
             open::allow(exchange.head().fields(), response.headers_mut());
         }
@@ -151,7 +151,7 @@ impl Plugin for Mocking {
     }
 
     fn forget(&self) {
-        self.responder.state.iter().for_each(State::forget);
+        self.responder.state.iter().for_each(MockState::forget);
     }
 }
 
@@ -168,10 +168,12 @@ impl Mocking {
         };
         let mut dice = self.responder.dice.dice();
         let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut dice));
-        let call = Call { request, steering, operation };
+        let call = MockCall { request, steering, operation };
         match self.faults.draw(&mut dice) {
-            Some(Fault::Reset) => return after(delay, faults::reset()),
-            Some(Fault::Status(status)) => return self.made(delay, self.responder.fail(status, &call)),
+            Some(InjectedFault::Reset) => return after(delay, faults::reset()),
+            Some(InjectedFault::Status(status)) => {
+                return self.made(delay, self.responder.fail(status, &call));
+            }
             None => (),
         }
         match self.responder.beside(&call) {
@@ -208,7 +210,7 @@ impl Mocking {
     }
 
     /// The response to a request, made in the pool.
-    async fn respond_later(&self, call: &Call<'_>, body: Bytes) -> Response {
+    async fn respond_later(&self, call: &MockCall<'_>, body: Bytes) -> HttpResponse {
         let (responder, request) = (Arc::clone(&self.responder), OwnedRequest::of(call.request));
         let work = move |_: &Budget| responder.respond(request.edited(), &body);
         match self.pool.run(state::LIMITS, work).await {
@@ -218,20 +220,20 @@ impl Mocking {
         }
     }
 
-    fn is_live(&self, operation: &Result<usize, Refusal>) -> bool {
+    fn is_live(&self, operation: &Result<usize, MockRefusal>) -> bool {
         self.live.as_ref().is_some_and(|live| operation.as_ref().map_or(true, |it| live.contains(it)))
     }
 }
 
-impl Call<'_> {
+impl MockCall<'_> {
     /// The request, as the choice of an answer sees it.
-    fn asked(&self, making: Making) -> Asked<'_> {
+    fn asked(&self, making: SampleMode) -> MockRequest<'_> {
         self.steering.asked(self.request.method, self.request.path, making)
     }
 }
 
 /// A response that waits on the runtime, if it has to wait.
-fn after<'a>(delay: Duration, response: Response) -> Flow<'a> {
+fn after<'a>(delay: Duration, response: HttpResponse) -> Flow<'a> {
     if delay.is_zero() {
         return Flow::Respond(response);
     }

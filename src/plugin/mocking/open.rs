@@ -9,11 +9,11 @@ use http::{
     },
 };
 
-use super::super::{Exchange, Response};
+use super::super::{Exchange, HttpResponse};
 use crate::reply;
 
 /// The answer to a preflight.
-pub(super) fn preflight(exchange: &Exchange) -> Option<Response> {
+pub(super) fn preflight(exchange: &Exchange) -> Option<HttpResponse> {
     let sent = exchange.head().fields();
     let method = sent.get(ACCESS_CONTROL_REQUEST_METHOD)?;
     if *exchange.head().method() != Method::OPTIONS || !sent.contains_key(ORIGIN) {

@@ -5,25 +5,25 @@ use std::{sync::Arc, time::SystemTime};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::{
-    super::{EditedRequest, Response},
-    Call, answer,
-    dice::{Dice, Source},
-    manners::Manners,
-    state::{self, Outcome, State, Task},
-    templates::{Context, Templates},
+    super::{EditedRequest, HttpResponse},
+    MockCall, answer,
+    dice::{RequestRng, RngSource},
+    manners::MockProfile,
+    state::{self, MockState, StateTask, TaskOutcome},
+    templates::{ExampleTemplates, TemplateContext},
 };
 use crate::{
-    mock::{Answer, Asked, Chosen, Detached, Maker, Making, Mock, Refusal, Unmade},
+    mock::{ChosenAnswer, Detached, Maker, Mock, MockRefusal, MockRequest, MockResponse, SampleMode, Unmade},
     reply,
 };
 
 /// What answers are made from, shared with the threads of the pool.
 pub(super) struct Responder {
     pub(super) mock: Arc<Mock>,
-    pub(super) manners: Manners,
-    pub(super) state: Option<State>,
-    pub(super) templates: Option<Templates>,
-    pub(super) dice: Source,
+    pub(super) manners: MockProfile,
+    pub(super) state: Option<MockState>,
+    pub(super) templates: Option<ExampleTemplates>,
+    pub(super) dice: RngSource,
     pub(super) seed: Option<u64>,
 }
 
@@ -62,35 +62,35 @@ pub(super) enum Beside {
 
 /// A response, or the answer that it will have.
 pub(super) enum Made {
-    Ready(Response),
+    Ready(HttpResponse),
     Chosen(Wanted),
 }
 
 /// An answer that is still to be made.
 pub(super) struct Wanted {
     pub(super) chosen: Detached,
-    pub(super) making: Making,
+    pub(super) making: SampleMode,
     /// Where it comes from, if that is to be said.
     source: Option<String>,
 }
 
 impl Responder {
     /// What the state has to do for a request.
-    fn task(&self, call: &Call<'_>) -> Option<Task<'_>> {
+    fn task(&self, call: &MockCall<'_>) -> Option<StateTask<'_>> {
         let operation = call.operation.as_ref().ok().filter(|_| !call.steering.names_an_answer());
         self.state.as_ref()?.task(&self.mock, *operation?)
     }
 
     /// Whether a request is answered in the pool whatever the answer is: it changes the state, or is held against
     /// templates, or the first one to a collection.
-    pub(super) fn beside(&self, call: &Call<'_>) -> Option<Beside> {
+    pub(super) fn beside(&self, call: &MockCall<'_>) -> Option<Beside> {
         let operation = *call.operation.as_ref().ok()?;
         let state = self.state.as_ref().filter(|_| !call.steering.names_an_answer());
         if let Some(role) = state.and_then(|state| state.role(operation)) {
             if role.reads_a_body() {
                 return Some(Beside::WithBody);
             }
-            if role == state::Role::Remove || !state.is_some_and(|state| state.is_ready(operation)) {
+            if role == state::OperationRole::Remove || !state.is_some_and(|state| state.is_ready(operation)) {
                 return Some(Beside::WithoutBody);
             }
             if state.and_then(|state| state.task(&self.mock, operation)).is_some() {
@@ -101,9 +101,9 @@ impl Responder {
     }
 
     /// A fault, in the words of the document if it has some for this status.
-    pub(super) fn fail(&self, status: StatusCode, call: &Call<'_>) -> Made {
+    pub(super) fn fail(&self, status: StatusCode, call: &MockCall<'_>) -> Made {
         let code = status.as_str();
-        let asked = Asked { status: Some(code), example: None, ..call.asked(Making::default()) };
+        let asked = MockRequest { status: Some(code), example: None, ..call.asked(SampleMode::default()) };
         let operation = call.operation.clone();
         let chosen = operation.and_then(|it| self.mock.choose(it, &asked, &mut |_| 0));
         match &chosen {
@@ -116,8 +116,8 @@ impl Responder {
     }
 
     /// The response to a request that needs neither a body nor much time; none if it needs time.
-    pub(super) fn respond_at_once(&self, call: &Call<'_>) -> Option<Made> {
-        let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), Dice::Own);
+    pub(super) fn respond_at_once(&self, call: &MockCall<'_>) -> Option<Made> {
+        let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), RequestRng::Own);
         let making = self.manners.making(call.steering.making(self.seed, &mut dice));
         let asked = call.asked(making);
         if let Some(task) = self.task(call) {
@@ -138,7 +138,13 @@ impl Responder {
         })
     }
 
-    fn at_once(&self, call: &Call<'_>, chosen: &Chosen<'_>, making: Making, source: &str) -> Made {
+    fn at_once(
+        &self,
+        call: &MockCall<'_>,
+        chosen: &ChosenAnswer<'_>,
+        making: SampleMode,
+        source: &str,
+    ) -> Made {
         match self.mock.make_at_once(chosen, making) {
             Some(Ok(answer)) => Made::Ready(self.explained(call, chosen, source, answer)),
             Some(Err(unmade)) => Made::Ready(answer::unmade(unmade)),
@@ -150,7 +156,7 @@ impl Responder {
     }
 
     /// The response with an answer that was made later.
-    pub(super) fn finished(&self, wanted: &Wanted, answer: Result<Answer, Unmade>) -> Response {
+    pub(super) fn finished(&self, wanted: &Wanted, answer: Result<MockResponse, Unmade>) -> HttpResponse {
         match answer {
             Ok(answer) => {
                 let mut response = self.manners.answer(answer, &[]);
@@ -164,14 +170,14 @@ impl Responder {
     }
 
     /// The response to a request, on a thread that may take its time.
-    pub(super) fn respond(&self, request: EditedRequest<'_>, body: &[u8]) -> Response {
+    pub(super) fn respond(&self, request: EditedRequest<'_>, body: &[u8]) -> HttpResponse {
         let steering = match self.manners.steering(request) {
             Ok(steering) => steering,
             Err(wrong) => return self.manners.misunderstood(wrong),
         };
         let operation = self.mock.find(request.method, request.path);
-        let call = &Call { request, steering, operation };
-        let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), Dice::Own);
+        let call = &MockCall { request, steering, operation };
+        let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), RequestRng::Own);
         let making = self.manners.making(call.steering.making(self.seed, &mut dice));
         let asked = call.asked(making);
         if let Some(task) = self.task(call) {
@@ -195,16 +201,16 @@ impl Responder {
     /// The answer that was chosen, its template filled in if it is one.
     fn make(
         &self,
-        call: &Call<'_>,
-        chosen: &Chosen<'_>,
-        making: Making,
+        call: &MockCall<'_>,
+        chosen: &ChosenAnswer<'_>,
+        making: SampleMode,
         body: &[u8],
-        dice: &mut Dice<'_>,
-    ) -> Response {
+        dice: &mut RequestRng<'_>,
+    ) -> HttpResponse {
         let templates = self.templates.as_ref().filter(|it| it.concern(chosen.operation));
         let filled = templates.and_then(|templates| {
             let path = self.mock.path_values(chosen.operation, call.request.path);
-            let mut context = Context::new(call.request, path, body, SystemTime::now(), dice);
+            let mut context = TemplateContext::new(call.request, path, body, SystemTime::now(), dice);
             templates.render(chosen, &mut context)
         });
         let answer = match filled {
@@ -219,16 +225,27 @@ impl Responder {
     }
 
     /// The response of what was done with the state.
-    fn outcome(&self, call: &Call<'_>, asked: &Asked<'_>, outcome: Result<Outcome<'_>, Refusal>) -> Response {
+    fn outcome(
+        &self,
+        call: &MockCall<'_>,
+        asked: &MockRequest<'_>,
+        outcome: Result<TaskOutcome<'_>, MockRefusal>,
+    ) -> HttpResponse {
         match outcome {
-            Ok(Outcome::Answer(chosen, Ok(answer))) => self.explained(call, &chosen, "state", answer),
-            Ok(Outcome::Answer(_, Err(unmade))) => answer::unmade(unmade),
-            Ok(Outcome::Refused(status, message)) => reply::message(status, message),
+            Ok(TaskOutcome::Answer(chosen, Ok(answer))) => self.explained(call, &chosen, "state", answer),
+            Ok(TaskOutcome::Answer(_, Err(unmade))) => answer::unmade(unmade),
+            Ok(TaskOutcome::Refused(status, message)) => reply::message(status, message),
             Err(refusal) => self.manners.refuse(&refusal, &self.mock, asked),
         }
     }
 
-    fn explained(&self, call: &Call<'_>, chosen: &Chosen<'_>, source: &str, answer: Answer) -> Response {
+    fn explained(
+        &self,
+        call: &MockCall<'_>,
+        chosen: &ChosenAnswer<'_>,
+        source: &str,
+        answer: MockResponse,
+    ) -> HttpResponse {
         let mut response = self.manners.answer(answer, &[]);
         if call.steering.explain {
             answer::explain(&mut response, &self.mock, chosen.operation, source);

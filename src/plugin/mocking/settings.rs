@@ -3,66 +3,74 @@
 use serde::Deserialize;
 
 use super::{
-    super::Setup,
-    delay::{Distribution, Latency},
+    super::PluginSetup,
+    delay::{DelayDistribution, ResponseDelay},
 };
 use crate::{
     diag::Diagnostic,
     document::Value,
-    mock::{Options, Profile},
-    schema::{Complaint, Field, Kind, Rule, Settings},
+    mock::{MockOptions, Profile},
+    schema::{EntityFault, Field, FieldKind, FieldRule, PluginSettings},
 };
 
-pub(super) const SETTINGS: Settings =
-    Settings { fields: FIELDS, checks: &[one_document, delays_in_order, latency_complete] };
+pub(super) const SETTINGS: PluginSettings =
+    PluginSettings { fields: FIELDS, checks: &[one_document, delays_in_order, latency_complete] };
 
-const STATUS_CODES: &Field = &Field::item(Kind::Integer).rules(&[Rule::Between(100.0, 599.0)]);
+const STATUS_CODES: &Field = &Field::item(FieldKind::Integer).rules(&[FieldRule::Between(100.0, 599.0)]);
 
 const FIELDS: &[Field] = &[
-    Field::new("api_specification", Kind::String),
-    Field::new("api_specification_filename", Kind::String),
-    Field::new("random_delay", Kind::Boolean).default("false"),
-    Field::new("max_delay_time", Kind::Number).default("1").rules(&[Rule::Between(0.0, 3600.0)]),
-    Field::new("min_delay_time", Kind::Number).default("0.001").rules(&[Rule::Between(0.0, 3600.0)]),
-    Field::new("random_examples", Kind::Boolean).default("false"),
-    Field::new("included_status_codes", Kind::Array(STATUS_CODES)),
-    Field::new("random_status_code", Kind::Boolean).default("false"),
-    Field::new("include_base_path", Kind::Boolean).default("false"),
-    Field::new("custom_base_path", Kind::String),
-    Field::new("seed", Kind::Integer).rules(&[Rule::Between(0.0, LARGEST_EXACT)]),
-    Field::new("latency", Kind::Record(LATENCY)),
-    Field::new("fault_rate", Kind::Number).default("0").rules(RATE),
-    Field::new("fault_status_codes", Kind::Array(FAULT_CODES)),
-    Field::new("connection_reset_rate", Kind::Number).default("0").rules(RATE),
-    Field::new("passthrough", Kind::String).default("\"none\"").rules(&[Rule::OneOf(&["none", "undefined"])]),
-    Field::new("stateful", Kind::Boolean).default("false"),
-    Field::new("profile", Kind::String).rules(&[Rule::OneOf(&["kong", "prism"])]),
-    Field::new("validate_requests", Kind::Boolean),
-    Field::new("validate_security", Kind::Boolean),
-    Field::new("dynamic", Kind::Boolean),
-    Field::new("report_errors", Kind::Boolean),
-    Field::new("cors", Kind::Boolean),
-    Field::new("templates", Kind::Boolean).default("false"),
+    Field::new("api_specification", FieldKind::String),
+    Field::new("api_specification_filename", FieldKind::String),
+    Field::new("random_delay", FieldKind::Boolean).default("false"),
+    Field::new("max_delay_time", FieldKind::Number).default("1").rules(&[FieldRule::Between(0.0, 3600.0)]),
+    Field::new("min_delay_time", FieldKind::Number)
+        .default("0.001")
+        .rules(&[FieldRule::Between(0.0, 3600.0)]),
+    Field::new("random_examples", FieldKind::Boolean).default("false"),
+    Field::new("included_status_codes", FieldKind::Array(STATUS_CODES)),
+    Field::new("random_status_code", FieldKind::Boolean).default("false"),
+    Field::new("include_base_path", FieldKind::Boolean).default("false"),
+    Field::new("custom_base_path", FieldKind::String),
+    Field::new("seed", FieldKind::Integer).rules(&[FieldRule::Between(0.0, LARGEST_EXACT)]),
+    Field::new("latency", FieldKind::Record(LATENCY)),
+    Field::new("fault_rate", FieldKind::Number).default("0").rules(RATE),
+    Field::new("fault_status_codes", FieldKind::Array(FAULT_CODES)),
+    Field::new("connection_reset_rate", FieldKind::Number).default("0").rules(RATE),
+    Field::new("passthrough", FieldKind::String)
+        .default("\"none\"")
+        .rules(&[FieldRule::OneOf(&["none", "undefined"])]),
+    Field::new("stateful", FieldKind::Boolean).default("false"),
+    Field::new("profile", FieldKind::String).rules(&[FieldRule::OneOf(&["kong", "prism"])]),
+    Field::new("validate_requests", FieldKind::Boolean),
+    Field::new("validate_security", FieldKind::Boolean),
+    Field::new("dynamic", FieldKind::Boolean),
+    Field::new("report_errors", FieldKind::Boolean),
+    Field::new("cors", FieldKind::Boolean),
+    Field::new("templates", FieldKind::Boolean).default("false"),
 ];
 
 const LATENCY: &[Field] = &[
-    Field::new("distribution", Kind::String).rules(&[Rule::OneOf(&["fixed", "uniform", "lognormal"])]),
-    Field::new("milliseconds", Kind::Number).rules(MILLISECONDS),
-    Field::new("min", Kind::Number).rules(MILLISECONDS),
-    Field::new("max", Kind::Number).rules(MILLISECONDS),
-    Field::new("median", Kind::Number).rules(MILLISECONDS),
-    Field::new("p99", Kind::Number).rules(MILLISECONDS),
+    Field::new("distribution", FieldKind::String).rules(&[FieldRule::OneOf(&[
+        "fixed",
+        "uniform",
+        "lognormal",
+    ])]),
+    Field::new("milliseconds", FieldKind::Number).rules(MILLISECONDS),
+    Field::new("min", FieldKind::Number).rules(MILLISECONDS),
+    Field::new("max", FieldKind::Number).rules(MILLISECONDS),
+    Field::new("median", FieldKind::Number).rules(MILLISECONDS),
+    Field::new("p99", FieldKind::Number).rules(MILLISECONDS),
 ];
-const MILLISECONDS: &[Rule] = &[Rule::Between(0.0, 3_600_000.0)];
-const RATE: &[Rule] = &[Rule::Between(0.0, 1.0)];
-const FAULT_CODES: &Field = &Field::item(Kind::Integer).rules(&[Rule::Between(200.0, 599.0)]);
+const MILLISECONDS: &[FieldRule] = &[FieldRule::Between(0.0, 3_600_000.0)];
+const RATE: &[FieldRule] = &[FieldRule::Between(0.0, 1.0)];
+const FAULT_CODES: &Field = &Field::item(FieldKind::Integer).rules(&[FieldRule::Between(200.0, 599.0)]);
 
 /// The largest whole number that every JSON reader keeps exactly.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
 
 #[derive(Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
-pub(super) struct Config {
+pub(super) struct MockingConfig {
     pub(super) api_specification: Option<String>,
     pub(super) api_specification_filename: Option<String>,
     pub(super) random_delay: bool,
@@ -78,7 +86,7 @@ pub(super) struct Config {
     pub(super) fault_rate: f64,
     pub(super) fault_status_codes: Option<Vec<u16>>,
     pub(super) connection_reset_rate: f64,
-    pub(super) passthrough: Passthrough,
+    pub(super) passthrough: PassthroughRule,
     pub(super) stateful: bool,
     profile: Option<String>,
     pub(super) validate_requests: Option<bool>,
@@ -92,7 +100,7 @@ pub(super) struct Config {
 /// Which operations go to the real service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Passthrough {
+pub(super) enum PassthroughRule {
     /// None.
     None,
     /// Those that the document lacks, or marks as live.
@@ -111,45 +119,45 @@ struct LatencyConfig {
 }
 
 impl LatencyConfig {
-    fn distribution(&self) -> Option<Distribution> {
+    fn distribution(&self) -> Option<DelayDistribution> {
         match self.distribution.as_deref()? {
-            "fixed" => Some(Distribution::Fixed { milliseconds: self.milliseconds? }),
-            "uniform" => Some(Distribution::Uniform { min: self.min?, max: self.max? }),
-            _ => Some(Distribution::Lognormal { median: self.median?, p99: self.p99? }),
+            "fixed" => Some(DelayDistribution::Fixed { milliseconds: self.milliseconds? }),
+            "uniform" => Some(DelayDistribution::Uniform { min: self.min?, max: self.max? }),
+            _ => Some(DelayDistribution::Lognormal { median: self.median?, p99: self.p99? }),
         }
     }
 }
 
-fn one_document(config: &Value) -> Option<Complaint> {
+fn one_document(config: &Value) -> Option<EntityFault> {
     let given = |key| config.get(key).is_some_and(|it| !it.is_null());
     match (given("api_specification"), given("api_specification_filename")) {
         (false, false) => Some(
-            Complaint::record("at least one of these fields must be non-empty: 'api_specification', 'api_specification_filename'")
+            EntityFault::record("at least one of these fields must be non-empty: 'api_specification', 'api_specification_filename'")
                 .help("write the OpenAPI document as a text, or the name of a file in the folder of specs"),
         ),
         (true, true) => Some(
-            Complaint::field("api_specification_filename", "only one of these fields may be set: 'api_specification', 'api_specification_filename'")
+            EntityFault::field("api_specification_filename", "only one of these fields may be set: 'api_specification', 'api_specification_filename'")
                 .help("remove the one that is not meant"),
         ),
         _ => None,
     }
 }
 
-fn delays_in_order(config: &Value) -> Option<Complaint> {
+fn delays_in_order(config: &Value) -> Option<EntityFault> {
     let seconds = |key| config.get(key).and_then(Value::as_f64).unwrap_or_default();
     (seconds("min_delay_time") > seconds("max_delay_time")).then(|| {
-        Complaint::field("min_delay_time", "should not be greater than max_delay_time")
+        EntityFault::field("min_delay_time", "should not be greater than max_delay_time")
             .help("both are seconds")
     })
 }
 
 /// Each distribution has its own numbers.
-fn latency_complete(config: &Value) -> Option<Complaint> {
+fn latency_complete(config: &Value) -> Option<EntityFault> {
     let latency = config.get("latency")?;
     let number = |key: &str| latency.get(key).and_then(Value::as_f64);
     let Some(distribution) = latency.get("distribution").and_then(Value::as_str) else {
         let given = latency.entries().any(|(_, value)| !value.is_null());
-        return given.then(|| Complaint::field("latency", "it needs a 'distribution'"));
+        return given.then(|| EntityFault::field("latency", "it needs a 'distribution'"));
     };
     let needed: &[&str] = match distribution {
         "fixed" => &["milliseconds"],
@@ -158,31 +166,31 @@ fn latency_complete(config: &Value) -> Option<Complaint> {
     };
     if let Some(missing) = needed.iter().find(|key| number(key).is_none()) {
         let message = format!("the distribution '{distribution}' needs '{missing}'");
-        return Some(Complaint::field("latency", message).help("all numbers are milliseconds"));
+        return Some(EntityFault::field("latency", message).help("all numbers are milliseconds"));
     }
     if number("min") > number("max") && distribution == "uniform" {
-        return Some(Complaint::field("latency", "'min' should not be greater than 'max'"));
+        return Some(EntityFault::field("latency", "'min' should not be greater than 'max'"));
     }
     let (median, p99) = (number("median").unwrap_or_default(), number("p99").unwrap_or_default());
     if distribution == "lognormal" && (median <= 0.0 || p99 < median) {
-        return Some(Complaint::field("latency", "'median' should be above 0 and not greater than 'p99'"));
+        return Some(EntityFault::field("latency", "'median' should be above 0 and not greater than 'p99'"));
     }
     let both = config.get("random_delay").and_then(Value::as_bool).unwrap_or_default();
-    both.then(|| Complaint::field("latency", "only one of 'latency' and 'random_delay' may be used"))
+    both.then(|| EntityFault::field("latency", "only one of 'latency' and 'random_delay' may be used"))
 }
 
-impl Config {
+impl MockingConfig {
     /// How long answers wait.
-    pub(super) fn latency(&self) -> Latency {
+    pub(super) fn latency(&self) -> ResponseDelay {
         match self.latency.as_ref().and_then(LatencyConfig::distribution) {
             Some(distribution) => distribution.into(),
-            None if self.random_delay => Latency::Uniform(self.min_delay_time, self.max_delay_time),
-            None => Latency::None,
+            None if self.random_delay => ResponseDelay::Uniform(self.min_delay_time, self.max_delay_time),
+            None => ResponseDelay::None,
         }
     }
 
     /// Reads checked settings.
-    pub(super) fn read(setup: &Setup<'_>) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn read(setup: &PluginSetup<'_>) -> Result<Self, Vec<Diagnostic>> {
         Self::deserialize(serde_json::Value::from(setup.config))
             .map_err(|error| vec![Diagnostic::error(setup.at.clone(), error.to_string())])
     }
@@ -193,8 +201,8 @@ impl Config {
     }
 
     /// How answers are chosen.
-    pub(super) fn options(&self) -> Options {
-        Options {
+    pub(super) fn options(&self) -> MockOptions {
+        MockOptions {
             included_status_codes: self.included_status_codes.clone().unwrap_or_default(),
             random_status_code: self.random_status_code,
             random_examples: self.random_examples,

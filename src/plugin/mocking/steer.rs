@@ -4,10 +4,10 @@ use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, Method, header::ACCEPT};
 
-use super::{delay, dice::Dice};
+use super::{delay, dice::RequestRng};
 use crate::{
-    mock::{Asked, Making},
-    openapi::sample::Mode,
+    mock::{MockRequest, SampleMode},
+    openapi::sample::SamplingMode,
 };
 
 const STATUS_CODE: HeaderName = HeaderName::from_static("x-kong-mocking-status-code");
@@ -21,7 +21,7 @@ const WRONG_SEED: &str = "Invalid value for X-Mynah-Mocking-Seed. The seed shoul
 
 /// What the headers of a request ask for.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Steering<'a> {
+pub(super) struct MockPreferences<'a> {
     /// `Accept`, several lines joined.
     pub(super) accept: Option<Cow<'a, str>>,
     /// The status code, as it was written.
@@ -40,15 +40,15 @@ pub(super) struct Steering<'a> {
     pub(super) explain: bool,
 }
 
-impl<'a> Steering<'a> {
+impl<'a> MockPreferences<'a> {
     /// Reads them; or says what is wrong with one of them, in the words of the answer.
     pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, &'static str> {
-        let prefer = Preferences::read(headers);
+        let prefer = PreferHeader::read(headers);
         Ok(Self {
             accept: accept(headers),
             status: text(headers, &STATUS_CODE).or(prefer.code),
             example: text(headers, &EXAMPLE_ID).or(prefer.example),
-            delay: delay::asked(headers).map_err(|delay::WrongDelay| delay::WRONG)?,
+            delay: delay::asked(headers).map_err(|delay::InvalidDelay| delay::WRONG)?,
             seed: seed(headers)?,
             dynamic: prefer.dynamic,
             fresh: prefer.dynamic == Some(true),
@@ -62,8 +62,13 @@ impl<'a> Steering<'a> {
     }
 
     /// The request, as the choice of an answer sees it.
-    pub(super) fn asked<'b>(&'b self, method: &'b Method, path: &'b str, making: Making) -> Asked<'b> {
-        Asked {
+    pub(super) fn asked<'b>(
+        &'b self,
+        method: &'b Method,
+        path: &'b str,
+        making: SampleMode,
+    ) -> MockRequest<'b> {
+        MockRequest {
             method,
             path,
             accept: self.accept.as_deref(),
@@ -74,25 +79,25 @@ impl<'a> Steering<'a> {
     }
 
     /// How samples are made, where the settings have this seed.
-    pub(super) fn making(&self, configured: Option<u64>, dice: &mut Dice<'_>) -> Making {
+    pub(super) fn making(&self, configured: Option<u64>, dice: &mut RequestRng<'_>) -> SampleMode {
         let mode = match (self.seed, self.fresh) {
-            (Some(seed), _) => Mode::Seeded(seed),
-            (None, true) => Mode::Seeded(dice.bits()),
-            (None, false) => configured.map_or(Mode::Stable, Mode::Seeded),
+            (Some(seed), _) => SamplingMode::Seeded(seed),
+            (None, true) => SamplingMode::Seeded(dice.bits()),
+            (None, false) => configured.map_or(SamplingMode::Stable, SamplingMode::Seeded),
         };
-        Making { mode, fresh: self.fresh, ..Making::default() }
+        SampleMode { mode, fresh: self.fresh, ..SampleMode::default() }
     }
 }
 
 /// The preferences that steer. (RFC 7240; the names are those of Prism.)
 #[derive(Default)]
-struct Preferences<'a> {
+struct PreferHeader<'a> {
     code: Option<Cow<'a, str>>,
     example: Option<Cow<'a, str>>,
     dynamic: Option<bool>,
 }
 
-impl<'a> Preferences<'a> {
+impl<'a> PreferHeader<'a> {
     fn read(headers: &'a HeaderMap) -> Self {
         let mut all = Self::default();
         for line in headers.get_all(PREFER) {
@@ -169,21 +174,21 @@ mod tests {
 
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "the table reads better without a borrow in each row")]
-    fn check(lines: &str, expected: Result<Steering<'_>, &str>) {
+    fn check(lines: &str, expected: Result<MockPreferences<'_>, &str>) {
         let exchange = trial::request(&format!("GET /\n{lines}"));
-        assert_eq!(Steering::read(exchange.head().fields()), expected, "{lines}");
+        assert_eq!(MockPreferences::read(exchange.head().fields()), expected, "{lines}");
     }
 
     #[test]
     fn kongs_headers_steer() {
-        check("", Ok(Steering::default()));
+        check("", Ok(MockPreferences::default()));
         check(
             "X-Kong-Mocking-Status-Code: 201\nX-Kong-Mocking-Example-Id: Jürgen\nX-Kong-Mocking-Delay: 5",
-            Ok(Steering {
+            Ok(MockPreferences {
                 status: Some("201".into()),
                 example: Some("Jürgen".into()),
                 delay: Some(Duration::from_millis(5)),
-                ..Steering::default()
+                ..MockPreferences::default()
             }),
         );
         check("X-Kong-Mocking-Delay: 1.5", Err(delay::WRONG));
@@ -191,7 +196,8 @@ mod tests {
 
     #[test]
     fn several_lines_of_accept_are_one() {
-        let accept = |text| Ok(Steering { accept: Some(Cow::Borrowed(text)), ..Steering::default() });
+        let accept =
+            |text| Ok(MockPreferences { accept: Some(Cow::Borrowed(text)), ..MockPreferences::default() });
         check("Accept: text/plain", accept("text/plain"));
         check("Accept: text/plain\nAccept: */*;q=0.1", accept("text/plain,*/*;q=0.1"));
     }
@@ -200,12 +206,12 @@ mod tests {
     fn preferences_steer_where_kongs_headers_do_not() {
         let steering = |status: &'static str, example: &'static str, dynamic: Option<bool>| {
             let text = |it: &'static str| Some(it).filter(|it| !it.is_empty()).map(Cow::Borrowed);
-            Ok(Steering {
+            Ok(MockPreferences {
                 status: text(status),
                 example: text(example),
                 dynamic,
                 fresh: dynamic == Some(true),
-                ..Steering::default()
+                ..MockPreferences::default()
             })
         };
         for (prefer, expected) in [
@@ -232,14 +238,17 @@ mod tests {
         for seed in [0, 7, u64::MAX] {
             check(
                 &format!("X-Mynah-Mocking-Seed: {seed}"),
-                Ok(Steering { seed: Some(seed), ..Steering::default() }),
+                Ok(MockPreferences { seed: Some(seed), ..MockPreferences::default() }),
             );
         }
         for wrong in ["-1", "1.5", "abc", "18446744073709551616", "+1"] {
             check(&format!("X-Mynah-Mocking-Seed: {wrong}"), Err(WRONG_SEED));
         }
         for (value, explain) in [("1", true), ("true", true), ("0", false), ("no", false)] {
-            check(&format!("X-Mynah-Explain: {value}"), Ok(Steering { explain, ..Steering::default() }));
+            check(
+                &format!("X-Mynah-Explain: {value}"),
+                Ok(MockPreferences { explain, ..MockPreferences::default() }),
+            );
         }
     }
 }

@@ -19,12 +19,12 @@ use tokio::{
 };
 
 use super::{
-    counters::{Identifier, Usage},
-    period::{PERIODS, Period},
+    counters::{Identifier, LimitUsage},
+    period::{LimitPeriod, PERIODS},
 };
 use crate::{
     document::Value,
-    plugin::{Setup, rules},
+    plugin::{PluginSetup, rules},
     upstream::TlsSettings,
 };
 
@@ -54,17 +54,17 @@ static COUNT: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// Counters of clients in fixed windows, in a Redis.
-pub(super) struct Central {
+pub(super) struct RedisCounters {
     /// What keys begin with: nodes that share a configuration share counters.
     prefix: String,
-    server: Server,
-    link: Mutex<Link>,
+    server: RedisServer,
+    link: Mutex<RedisLink>,
     /// Held by whoever makes a connection.
     connecting: AsyncMutex<()>,
 }
 
 /// Where the Redis is, and who asks it.
-struct Server {
+struct RedisServer {
     host: String,
     port: u16,
     tls: Option<Arc<TlsSettings>>,
@@ -75,7 +75,7 @@ struct Server {
 }
 
 /// What is known of the connection.
-enum Link {
+enum RedisLink {
     None,
     Up(MultiplexedConnection),
     /// It could not be made, then.
@@ -83,39 +83,48 @@ enum Link {
 }
 
 /// A request to be counted: the keys of its windows.
-pub(super) struct Asked(Vec<String>);
+pub(super) struct CountRequest(Vec<String>);
 
 /// A request could not be counted; why is in the log.
 #[derive(Debug)]
-pub(super) struct Uncounted;
+pub(super) struct CountFailed;
 
-impl Central {
+impl RedisCounters {
     /// Counters of this plugin where its settings say.
-    pub(super) fn new(setup: &Setup<'_>) -> Self {
+    pub(super) fn new(setup: &PluginSetup<'_>) -> Self {
         Self {
             prefix: format!("ratelimit:{{{}", setup.id),
-            server: Server::new(setup.config.get("redis").unwrap_or(&Value::Null)),
-            link: Mutex::new(Link::None),
+            server: RedisServer::new(setup.config.get("redis").unwrap_or(&Value::Null)),
+            link: Mutex::new(RedisLink::None),
             connecting: AsyncMutex::default(),
         }
     }
 
     /// What counting a request at `now` (Unix time in seconds) asks for.
-    pub(super) fn ask(&self, identifier: Identifier<'_>, limits: &[(Period, u64)], now: u64) -> Asked {
+    pub(super) fn ask(
+        &self,
+        identifier: Identifier<'_>,
+        limits: &[(LimitPeriod, u64)],
+        now: u64,
+    ) -> CountRequest {
         let client = match identifier {
             Identifier::Address(address) => address.to_string(),
             Identifier::Text(text) if text.len() > LONGEST_KEY => digest(text),
             Identifier::Text(text) => text.to_owned(),
         };
-        let key = |&(period, _): &(Period, u64)| {
+        let key = |&(period, _): &(LimitPeriod, u64)| {
             // What is in braces decides where in a cluster a key is: all of a client have to be in one place.
             format!("{}:{client}}}:{}:{}", self.prefix, period.start(now), period.name())
         };
-        Asked(limits.iter().map(key).collect())
+        CountRequest(limits.iter().map(key).collect())
     }
 
     /// Counts a request unless a limit is reached; a refused one counts nowhere.
-    pub(super) async fn count(&self, asked: Asked, limits: &[(Period, u64)]) -> Result<Usage, Uncounted> {
+    pub(super) async fn count(
+        &self,
+        asked: CountRequest,
+        limits: &[(LimitPeriod, u64)],
+    ) -> Result<LimitUsage, CountFailed> {
         let mut connection = self.connection().await?;
         let mut call = COUNT.prepare_invoke();
         for (key, (period, limit)) in asked.0.iter().zip(limits) {
@@ -126,14 +135,14 @@ impl Central {
             Ok(Err(error)) => return Err(self.lost(&error)),
             Err(_) => return Err(self.lost(&"it does not answer in time")),
         };
-        let mut usage = Usage { allowed: found.first() == Some(&1), counts: [0; PERIODS.len()] };
+        let mut usage = LimitUsage { allowed: found.first() == Some(&1), counts: [0; PERIODS.len()] };
         for (&(period, _), count) in limits.iter().zip(found.iter().skip(1)) {
             usage.counts[period as usize] = *count;
         }
         Ok(usage)
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection, Uncounted> {
+    async fn connection(&self) -> Result<MultiplexedConnection, CountFailed> {
         if let Some(known) = self.known() {
             return known;
         }
@@ -147,39 +156,39 @@ impl Central {
             Ok(Err(error)) => return Err(self.unreachable(&error)),
             Err(_) => return Err(self.unreachable(&"it does not answer in time")),
         };
-        *self.link() = Link::Up(connection.clone());
+        *self.link() = RedisLink::Up(connection.clone());
         Ok(connection)
     }
 
     /// The connection, or that there can be none now; `None` if one is to be made.
-    fn known(&self) -> Option<Result<MultiplexedConnection, Uncounted>> {
+    fn known(&self) -> Option<Result<MultiplexedConnection, CountFailed>> {
         match &*self.link() {
-            Link::Up(connection) => Some(Ok(connection.clone())),
-            Link::Down(since) if since.elapsed() < REST => Some(Err(Uncounted)),
-            Link::Down(_) | Link::None => None,
+            RedisLink::Up(connection) => Some(Ok(connection.clone())),
+            RedisLink::Down(since) if since.elapsed() < REST => Some(Err(CountFailed)),
+            RedisLink::Down(_) | RedisLink::None => None,
         }
     }
 
     /// Gives up a connection that failed.
-    fn lost(&self, error: &dyn fmt::Display) -> Uncounted {
-        let Server { host, port, .. } = &self.server;
+    fn lost(&self, error: &dyn fmt::Display) -> CountFailed {
+        let RedisServer { host, port, .. } = &self.server;
         tracing::warn!(
             "rate-limiting: the Redis at {host}:{port} failed: {error}; requests are not counted there"
         );
-        *self.link() = Link::None;
-        Uncounted
+        *self.link() = RedisLink::None;
+        CountFailed
     }
 
-    fn unreachable(&self, error: &dyn fmt::Display) -> Uncounted {
-        let Server { host, port, .. } = &self.server;
+    fn unreachable(&self, error: &dyn fmt::Display) -> CountFailed {
+        let RedisServer { host, port, .. } = &self.server;
         tracing::warn!(
             "rate-limiting: cannot reach the Redis at {host}:{port}: {error}; requests are not counted there"
         );
-        *self.link() = Link::Down(Instant::now());
-        Uncounted
+        *self.link() = RedisLink::Down(Instant::now());
+        CountFailed
     }
 
-    fn link(&self) -> MutexGuard<'_, Link> {
+    fn link(&self) -> MutexGuard<'_, RedisLink> {
         // It holds no invariant that a panic could break.
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,7 +200,7 @@ fn digest(text: &str) -> String {
     digest.as_ref().iter().fold("sha256-".to_owned(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
-impl Server {
+impl RedisServer {
     fn new(redis: &Value) -> Self {
         let text = |field| rules::text(redis, field).filter(|it| !it.is_empty());
         let port = rules::whole(redis, "port").and_then(|it| u16::try_from(it).ok());

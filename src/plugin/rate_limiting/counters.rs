@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    period::{PERIODS, Period},
+    period::{LimitPeriod, PERIODS},
     table::{Limits, Table},
 };
 use crate::budget::MemoryBudget;
@@ -26,7 +26,7 @@ pub(super) enum Identifier<'a> {
 
 /// What was used of one limit, the request that asked included if it was let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(super) struct LimitUsage {
     /// Whether the request was let in.
     pub(super) allowed: bool,
     /// Requests in the window of each period.
@@ -34,7 +34,7 @@ pub(super) struct Usage {
 }
 
 /// Counters of clients. Several threads may count at once.
-pub(super) struct Counters {
+pub(super) struct LocalCounters {
     hasher: RandomState,
     tables: [Mutex<Table>; TABLES],
     memory: MemoryBudget,
@@ -49,7 +49,7 @@ pub(super) const TABLES: usize = 64;
 /// How often is told that there is no room, in seconds.
 const TELLING: u64 = 10;
 
-impl Counters {
+impl LocalCounters {
     /// No counters yet, of clients that have so many limits; they share `memory` with those of other plugins.
     pub(super) fn new(limits: usize, memory: &MemoryBudget) -> Self {
         Self {
@@ -66,9 +66,9 @@ impl Counters {
     pub(super) fn count(
         &self,
         identifier: Identifier<'_>,
-        limits: &[(Period, u64)],
+        limits: &[(LimitPeriod, u64)],
         now: u64,
-    ) -> Option<Usage> {
+    ) -> Option<LimitUsage> {
         let key = self.key(identifier);
         #[expect(clippy::cast_possible_truncation, reason = "any bits of the key will do")]
         let table = (key >> 64) as usize % TABLES;
@@ -109,16 +109,16 @@ mod tests {
 
     const LARGE: usize = 64 << 20;
 
-    fn counters(limits: &[(Period, u64)], memory: usize) -> Counters {
-        Counters::new(limits.len(), &MemoryBudget::new(memory))
+    fn counters(limits: &[(LimitPeriod, u64)], memory: usize) -> LocalCounters {
+        LocalCounters::new(limits.len(), &MemoryBudget::new(memory))
     }
 
     /// What the tables take, in bytes.
-    fn size(counters: &Counters) -> usize {
+    fn size(counters: &LocalCounters) -> usize {
         counters.tables.iter().map(|it| it.lock().unwrap().size()).sum()
     }
 
-    fn clients(counters: &Counters, limits: &[(Period, u64)], now: u64) -> usize {
+    fn clients(counters: &LocalCounters, limits: &[(LimitPeriod, u64)], now: u64) -> usize {
         let limits = Limits::at(limits, now);
         counters.tables.iter().map(|it| it.lock().unwrap().clients(&limits)).sum()
     }
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn no_more_than_the_limit_pass_however_many_count_at_once() {
-        let limits = [(Period::Minute, 100)];
+        let limits = [(LimitPeriod::Minute, 100)];
         let counters = counters(&limits, LARGE);
         let passed: usize = std::thread::scope(|scope| {
             let count = || {
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn an_address_is_not_the_text_that_names_it() {
-        let limits = [(Period::Minute, 1)];
+        let limits = [(LimitPeriod::Minute, 1)];
         let counters = counters(&limits, LARGE);
         let address = Identifier::Address("192.0.2.1".parse().unwrap());
         for identifier in [address, Identifier::Text("192.0.2.1"), Identifier::Text("192.0.2.2")] {
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn every_client_is_counted_while_there_is_room() {
-        let limits = [(Period::Minute, 2), (Period::Hour, 3)];
+        let limits = [(LimitPeriod::Minute, 2), (LimitPeriod::Hour, 3)];
         let counters = counters(&limits, LARGE);
         for (round, now, allowed) in [(1, 3600, true), (2, 3601, true), (3, 3602, false), (4, 3660, true)] {
             for n in 0..50_000 {
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_largest_flood_of_new_clients_takes_no_more_than_its_memory() {
-        let limits = [(Period::Hour, 10)];
+        let limits = [(LimitPeriod::Hour, 10)];
         let counters = counters(&limits, 4 << 20);
         let text = identity(0, 7000);
         for n in 0..1_200_000_usize {
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_client_that_reached_its_limit_stays_refused_during_a_flood() {
-        let limits = [(Period::Hour, 10)];
+        let limits = [(LimitPeriod::Hour, 10)];
         let counters = counters(&limits, 1 << 20);
         let spent: Vec<String> = (0..500).map(|n| format!("spent {n}")).collect();
         let busy: Vec<String> = (0..500).map(|n| format!("busy {n}")).collect();
@@ -211,13 +211,13 @@ mod tests {
         for client in &busy {
             // One that has used more than the flood is counted on.
             let usage = counters.count(Identifier::Text(client), &limits, 3601).unwrap();
-            assert_eq!(usage.counts[Period::Hour as usize], 6, "{client}");
+            assert_eq!(usage.counts[LimitPeriod::Hour as usize], 6, "{client}");
         }
     }
 
     #[test]
     fn without_room_a_new_client_is_not_counted_until_windows_end() {
-        let limits = [(Period::Minute, 1)];
+        let limits = [(LimitPeriod::Minute, 1)];
         let counters = counters(&limits, 0);
         let all: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
         let counted = |now| {
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn memory_is_given_back_when_windows_have_ended() {
-        let limits = [(Period::Minute, 1)];
+        let limits = [(LimitPeriod::Minute, 1)];
         let counters = counters(&limits, LARGE);
         for n in 0..100_000 {
             counters.count(Identifier::Text(&n.to_string()), &limits, 60).unwrap();

@@ -20,15 +20,20 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 
-use super::{Def, Exchange, Flow, Plugin, Response, Setup, rules};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, rules};
 use crate::{diag::Diagnostic, document::Value};
-use central::Central;
-use counters::{Counters, Identifier, Usage};
-use period::{PERIODS, Period};
+use central::RedisCounters;
+use counters::{Identifier, LimitUsage, LocalCounters};
+use period::{LimitPeriod, PERIODS};
 
 /// The plugin in the table.
-pub(super) const DEF: Def =
-    Def { name: "rate-limiting", priority: 910, per_consumer: true, settings: settings::SETTINGS, compile };
+pub(super) const DEF: PluginDef = PluginDef {
+    name: "rate-limiting",
+    priority: 910,
+    per_consumer: true,
+    settings: settings::SETTINGS,
+    compile,
+};
 
 static LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 static REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
@@ -36,10 +41,10 @@ static RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 struct RateLimiting {
     /// The limits that are set, the shortest period first.
-    limits: Vec<(Period, u64)>,
+    limits: Vec<(LimitPeriod, u64)>,
     headers: Vec<(HeaderName, HeaderName)>,
-    subject: Subject,
-    counting: Counting,
+    subject: LimitSubject,
+    counting: CounterPolicy,
     /// How many bits of an IPv6 address tell clients apart.
     ipv6_prefix: u8,
     /// Whether requests that cannot be counted are let in.
@@ -50,14 +55,14 @@ struct RateLimiting {
 }
 
 /// Where requests are counted.
-enum Counting {
-    Here(Box<Counters>),
+enum CounterPolicy {
+    Here(Box<LocalCounters>),
     /// In a Redis.
-    There(Box<Central>),
+    There(Box<RedisCounters>),
 }
 
 /// What tells clients apart. A request without it is told apart by its address.
-enum Subject {
+enum LimitSubject {
     Address,
     Consumer,
     Credential,
@@ -68,7 +73,7 @@ enum Subject {
 
 /// What was decided about a request; kept with it for the headers of its answer.
 #[derive(Clone, Debug)]
-struct Decision {
+struct LimitDecision {
     allowed: bool,
     /// What is left of each limit.
     remaining: Vec<u64>,
@@ -78,15 +83,15 @@ struct Decision {
     reset: u64,
 }
 
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     Ok(Arc::new(RateLimiting::new(setup)?))
 }
 
 impl RateLimiting {
-    fn new(setup: &Setup<'_>) -> Result<Self, Vec<Diagnostic>> {
+    fn new(setup: &PluginSetup<'_>) -> Result<Self, Vec<Diagnostic>> {
         let text = |field| rules::text(setup.config, field);
         let counting = match text("policy").as_deref() {
-            Some("redis") => Counting::There(Box::new(Central::new(setup))),
+            Some("redis") => CounterPolicy::There(Box::new(RedisCounters::new(setup))),
             Some("cluster") => {
                 let message = "policy 'cluster' needs a database, and there is none";
                 let help = "use `policy: redis`, which counts for all nodes, or `policy: local`, by which each \
@@ -96,23 +101,23 @@ impl RateLimiting {
             _ => {
                 let limits =
                     PERIODS.iter().filter(|it| setup.config.get(it.name()).is_some_and(|it| !it.is_null()));
-                Counting::Here(Box::new(Counters::new(limits.count(), &setup.resources.counters)))
+                CounterPolicy::Here(Box::new(LocalCounters::new(limits.count(), &setup.resources.counters)))
             }
         };
-        let limit = |period: Period| setup.config.get(period.name()).and_then(Value::as_f64);
-        let limits: Vec<(Period, u64)> =
+        let limit = |period: LimitPeriod| setup.config.get(period.name()).and_then(Value::as_f64);
+        let limits: Vec<(LimitPeriod, u64)> =
             PERIODS.into_iter().filter_map(|period| Some((period, whole(limit(period)?)))).collect();
         let subject = match (text("limit_by").as_deref(), text("header_name"), text("path")) {
-            (Some("service"), ..) => Subject::Service,
+            (Some("service"), ..) => LimitSubject::Service,
             (Some("header"), Some(name), _) => {
-                HeaderName::try_from(name).map(Subject::Header).map_err(|_| {
+                HeaderName::try_from(name).map(LimitSubject::Header).map_err(|_| {
                     vec![Diagnostic::error(setup.at.key("header_name"), "not the name of a header")]
                 })?
             }
-            (Some("path"), _, Some(path)) => Subject::Path(path),
-            (Some("consumer"), ..) => Subject::Consumer,
-            (Some("credential"), ..) => Subject::Credential,
-            _ => Subject::Address,
+            (Some("path"), _, Some(path)) => LimitSubject::Path(path),
+            (Some("consumer"), ..) => LimitSubject::Consumer,
+            (Some("credential"), ..) => LimitSubject::Credential,
+            _ => LimitSubject::Address,
         };
         let code = rules::whole(setup.config, "error_code").and_then(|it| u16::try_from(it).ok());
         Ok(Self {
@@ -131,7 +136,7 @@ impl RateLimiting {
     }
 
     /// What becomes of a request that came at `now`, Unix time in seconds.
-    fn decision(&self, usage: &Usage, now: u64) -> Decision {
+    fn decision(&self, usage: &LimitUsage, now: u64) -> LimitDecision {
         let remaining: Vec<u64> = self
             .limits
             .iter()
@@ -141,27 +146,27 @@ impl RateLimiting {
         let tightest =
             remaining.iter().enumerate().rev().min_by_key(|(_, left)| **left).map_or(0, |(n, _)| n);
         let reset = self.limits.get(tightest).map_or(1, |(period, _)| period.reset(now));
-        Decision { allowed: usage.allowed, remaining, tightest, reset }
+        LimitDecision { allowed: usage.allowed, remaining, tightest, reset }
     }
 
     fn identifier<'a>(&self, exchange: &'a Exchange) -> Identifier<'a> {
         let address = Identifier::Address(self.network(exchange.client.ip()));
         let identity = exchange.identity.as_ref();
         match &self.subject {
-            Subject::Path(path) if exchange.path == *path => Identifier::Text(&exchange.path),
-            Subject::Address | Subject::Path(_) => address,
-            Subject::Consumer => identity.map_or(address, |it| Identifier::Text(&it.consumer.id)),
-            Subject::Credential => {
+            LimitSubject::Path(path) if exchange.path == *path => Identifier::Text(&exchange.path),
+            LimitSubject::Address | LimitSubject::Path(_) => address,
+            LimitSubject::Consumer => identity.map_or(address, |it| Identifier::Text(&it.consumer.id)),
+            LimitSubject::Credential => {
                 let credential = identity.and_then(|it| it.credential.as_deref());
                 credential.map_or(address, |it| Identifier::Text(&it.id))
             }
             // The Service is the same for every request of a Service's plugin, and of a Route's.
-            Subject::Service => exchange
+            LimitSubject::Service => exchange
                 .matched
                 .as_deref()
                 .and_then(|matched| matched.service_record.get("id")?.as_str())
                 .map_or(address, Identifier::Text),
-            Subject::Header(name) => {
+            LimitSubject::Header(name) => {
                 let value = exchange.upstream_field(name).and_then(|it| it.to_str().ok());
                 value.filter(|it| !it.is_empty()).map_or(address, Identifier::Text)
             }
@@ -179,7 +184,7 @@ impl RateLimiting {
         }
     }
 
-    fn write(&self, decision: &Decision, headers: &mut HeaderMap) {
+    fn write(&self, decision: &LimitDecision, headers: &mut HeaderMap) {
         for (((limit, remaining), (_, value)), left) in
             self.headers.iter().zip(&self.limits).zip(&decision.remaining)
         {
@@ -200,7 +205,7 @@ impl RateLimiting {
 
 impl RateLimiting {
     /// Lets a request in or refuses it, and keeps why for the headers of its answer.
-    fn settle<'a>(&self, exchange: &mut Exchange, usage: &Usage, now: u64) -> Flow<'a> {
+    fn settle<'a>(&self, exchange: &mut Exchange, usage: &LimitUsage, now: u64) -> Flow<'a> {
         exchange.extensions.insert(self.decision(usage, now));
         if usage.allowed {
             return Flow::Continue;
@@ -209,7 +214,7 @@ impl RateLimiting {
     }
 
     /// Counts a request in the Redis.
-    async fn settle_there<'a>(&self, central: &Central, exchange: &mut Exchange, now: u64) -> Flow<'a> {
+    async fn settle_there<'a>(&self, central: &RedisCounters, exchange: &mut Exchange, now: u64) -> Flow<'a> {
         let asked = central.ask(self.identifier(exchange), &self.limits, now);
         match central.count(asked, &self.limits).await {
             Ok(usage) => self.settle(exchange, &usage, now),
@@ -231,19 +236,21 @@ impl Plugin for RateLimiting {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
         match &self.counting {
-            Counting::Here(counters) => match counters.count(self.identifier(exchange), &self.limits, now) {
-                Some(usage) => self.settle(exchange, &usage, now),
-                None => self.uncounted(exchange),
-            },
-            Counting::There(central) => Flow::Later(Box::pin(self.settle_there(central, exchange, now))),
+            CounterPolicy::Here(counters) => {
+                match counters.count(self.identifier(exchange), &self.limits, now) {
+                    Some(usage) => self.settle(exchange, &usage, now),
+                    None => self.uncounted(exchange),
+                }
+            }
+            CounterPolicy::There(central) => Flow::Later(Box::pin(self.settle_there(central, exchange, now))),
         }
     }
 
-    fn header_filter(&self, exchange: &Exchange, response: &mut Response) {
+    fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
         if self.hide_client_headers {
             return;
         }
-        if let Some(decision) = exchange.extensions.get::<Decision>() {
+        if let Some(decision) = exchange.extensions.get::<LimitDecision>() {
             self.write(decision, response.headers_mut());
         }
     }

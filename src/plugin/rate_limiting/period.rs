@@ -4,7 +4,7 @@ use http::HeaderName;
 
 /// A period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Period {
+pub(super) enum LimitPeriod {
     /// A second.
     Second,
     /// A minute.
@@ -20,12 +20,18 @@ pub(super) enum Period {
 }
 
 /// All periods, the shortest first.
-pub(super) const PERIODS: [Period; 6] =
-    [Period::Second, Period::Minute, Period::Hour, Period::Day, Period::Month, Period::Year];
+pub(super) const PERIODS: [LimitPeriod; 6] = [
+    LimitPeriod::Second,
+    LimitPeriod::Minute,
+    LimitPeriod::Hour,
+    LimitPeriod::Day,
+    LimitPeriod::Month,
+    LimitPeriod::Year,
+];
 
 const DAY: u64 = 86_400;
 
-impl Period {
+impl LimitPeriod {
     /// Its name in the settings.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -80,13 +86,13 @@ impl Period {
 }
 
 /// Where in its month and year a day is; the first is zero.
-struct Date {
+struct CalendarDay {
     day_of_month: u64,
     day_of_year: u64,
 }
 
 /// The date of the day that comes `days` after 1 January 1970, in the Gregorian calendar.
-const fn date(days: u64) -> Date {
+const fn date(days: u64) -> CalendarDay {
     let mut year = 1970 + days / 366;
     while days_before(year + 1) <= days {
         year += 1;
@@ -99,7 +105,7 @@ const fn date(days: u64) -> Date {
         day_of_month -= months[month];
         month += 1;
     }
-    Date { day_of_month, day_of_year }
+    CalendarDay { day_of_month, day_of_year }
 }
 
 /// Days from 1 January 1970 to 1 January of `year`.
@@ -136,9 +142,9 @@ mod tests {
         let now = 1_735_689_599;
         let midnight = now - DAY + 1;
         check(now, [now, now - 59, now - 3599, midnight, 1_733_011_200, 1_704_067_200], [1, 1, 1, 1, 1, 1]);
-        check(0, [0; 6], PERIODS.map(Period::seconds));
+        check(0, [0; 6], PERIODS.map(LimitPeriod::seconds));
         // 2100 is no leap year: its 60th day is 1 March.
-        assert_eq!(Period::Month.start(4_107_542_400), 4_107_542_400);
+        assert_eq!(LimitPeriod::Month.start(4_107_542_400), 4_107_542_400);
     }
 
     proptest::proptest! {

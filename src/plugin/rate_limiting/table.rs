@@ -9,8 +9,8 @@
 use std::ops::Range;
 
 use super::{
-    counters::{TABLES, Usage},
-    period::{PERIODS, Period},
+    counters::{LimitUsage, TABLES},
+    period::{LimitPeriod, PERIODS},
 };
 use crate::budget::{MemoryBudget, Reservation};
 
@@ -31,7 +31,7 @@ pub(super) struct Table {
     /// When each was last counted, in counted requests.
     used: Box<[u32]>,
     /// Those of each client are beside one another.
-    windows: Box<[Window]>,
+    windows: Box<[CounterWindow]>,
     /// How many windows a client has.
     width: usize,
     now: u32,
@@ -40,7 +40,7 @@ pub(super) struct Table {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Window {
+struct CounterWindow {
     start: u64,
     count: u64,
 }
@@ -48,7 +48,7 @@ struct Window {
 /// One limit, and the window that is open now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
-    period: Period,
+    period: LimitPeriod,
     limit: u64,
     start: u64,
 }
@@ -61,7 +61,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn at(limits: &[(Period, u64)], now: u64) -> Self {
+    pub(super) fn at(limits: &[(LimitPeriod, u64)], now: u64) -> Self {
         let mut all = [None; PERIODS.len()];
         for (place, &(period, limit)) in all.iter_mut().zip(limits) {
             *place = Some(Open { period, limit, start: period.start(now) });
@@ -84,7 +84,7 @@ impl Table {
         Self {
             keys: vec![0; places].into(),
             used: vec![0; places].into(),
-            windows: vec![Window::default(); places * width].into(),
+            windows: vec![CounterWindow::default(); places * width].into(),
             width,
             now: 0,
             sweep_at: 0,
@@ -93,7 +93,7 @@ impl Table {
     }
 
     /// Counts a request of a client unless a limit is reached; none if there is no room for the client.
-    pub(super) fn count(&mut self, key: u128, limits: &Limits, memory: &MemoryBudget) -> Option<Usage> {
+    pub(super) fn count(&mut self, key: u128, limits: &Limits, memory: &MemoryBudget) -> Option<LimitUsage> {
         let key = key.max(1);
         if limits.now >= self.sweep_at {
             self.shrink(limits, memory);
@@ -119,7 +119,7 @@ impl Table {
             }
         };
         self.keys[place] = key;
-        self.windows_mut(place).fill(Window::default());
+        self.windows_mut(place).fill(CounterWindow::default());
         Some(place)
     }
 
@@ -190,11 +190,11 @@ impl Table {
         [at(key as usize), at((key >> 64) as usize / TABLES)]
     }
 
-    fn windows(&self, place: usize) -> &[Window] {
+    fn windows(&self, place: usize) -> &[CounterWindow] {
         &self.windows[place * self.width..][..self.width]
     }
 
-    fn windows_mut(&mut self, place: usize) -> &mut [Window] {
+    fn windows_mut(&mut self, place: usize) -> &mut [CounterWindow] {
         &mut self.windows[place * self.width..][..self.width]
     }
 
@@ -206,7 +206,7 @@ impl Table {
 
     /// What a place takes, in bytes.
     const fn place_size(&self) -> usize {
-        size_of::<u128>() + size_of::<u32>() + self.width * size_of::<Window>()
+        size_of::<u128>() + size_of::<u32>() + self.width * size_of::<CounterWindow>()
     }
 
     /// What it takes, in bytes.
@@ -223,11 +223,11 @@ impl Table {
 }
 
 /// Counts a request in all windows unless one is full.
-fn count(windows: &mut [Window], limits: &Limits) -> Usage {
+fn count(windows: &mut [CounterWindow], limits: &Limits) -> LimitUsage {
     let mut allowed = true;
     for (open, window) in limits.iter().zip(windows.iter_mut()) {
         if window.start != open.start {
-            *window = Window { start: open.start, count: 0 };
+            *window = CounterWindow { start: open.start, count: 0 };
         }
         allowed &= window.count < open.limit;
     }
@@ -236,7 +236,7 @@ fn count(windows: &mut [Window], limits: &Limits) -> Usage {
         window.count += u64::from(allowed);
         counts[open.period as usize] = window.count;
     }
-    Usage { allowed, counts }
+    LimitUsage { allowed, counts }
 }
 
 /// How much of a limit is used; 1000 if it is reached.

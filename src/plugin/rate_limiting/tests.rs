@@ -8,8 +8,8 @@ const NOON: u64 = 1_768_478_415;
 
 /// Counts a request here.
 #[track_caller]
-fn decide(plugin: &RateLimiting, exchange: &Exchange, now: u64) -> Decision {
-    let Counting::Here(counters) = &plugin.counting else { panic!("it counts elsewhere") };
+fn decide(plugin: &RateLimiting, exchange: &Exchange, now: u64) -> LimitDecision {
+    let CounterPolicy::Here(counters) = &plugin.counting else { panic!("it counts elsewhere") };
     plugin.decision(&counters.count(plugin.identifier(exchange), &plugin.limits, now).unwrap(), now)
 }
 

@@ -10,56 +10,56 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::{Def, Exchange, Flow, Plugin, Setup, rules, whole_body};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, rules, whole_body};
 use crate::{
     body::BodyBuffers,
     diag::Diagnostic,
     document::Value,
-    reply::{self, Exit},
-    schema::{Complaint, Field, Kind, Settings},
+    reply::{self, ExitBody},
+    schema::{EntityFault, Field, FieldKind, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "request-termination",
     priority: 2,
     per_consumer: true,
-    settings: Settings { fields: FIELDS, checks: &[message_or_body, type_of_what, echo_or_body] },
+    settings: PluginSettings { fields: FIELDS, checks: &[message_or_body, type_of_what, echo_or_body] },
     compile,
 };
 
 const FIELDS: &[Field] = &[
-    Field::new("status_code", Kind::Integer).required().default("503").rules(&[rules::STATUS]),
-    Field::new("message", Kind::String),
-    Field::new("content_type", Kind::String),
-    Field::new("body", Kind::String),
-    Field::new("echo", Kind::Boolean).required().default("false"),
-    Field::new("trigger", Kind::String),
+    Field::new("status_code", FieldKind::Integer).required().default("503").rules(&[rules::STATUS]),
+    Field::new("message", FieldKind::String),
+    Field::new("content_type", FieldKind::String),
+    Field::new("body", FieldKind::String),
+    Field::new("echo", FieldKind::Boolean).required().default("false"),
+    Field::new("trigger", FieldKind::String),
 ];
 
 fn has(config: &Value, field: &str) -> bool {
     config.get(field).is_some_and(|it| !it.is_null())
 }
 
-fn message_or_body(config: &Value) -> Option<Complaint> {
+fn message_or_body(config: &Value) -> Option<EntityFault> {
     let both = has(config, "message") && (has(config, "content_type") || has(config, "body"));
-    both.then(|| Complaint::record("message cannot be used with content_type or body"))
+    both.then(|| EntityFault::record("message cannot be used with content_type or body"))
 }
 
-fn type_of_what(config: &Value) -> Option<Complaint> {
+fn type_of_what(config: &Value) -> Option<EntityFault> {
     let alone = has(config, "content_type") && !has(config, "body");
-    alone.then(|| Complaint::record("content_type requires a body"))
+    alone.then(|| EntityFault::record("content_type requires a body"))
 }
 
-fn echo_or_body(config: &Value) -> Option<Complaint> {
+fn echo_or_body(config: &Value) -> Option<EntityFault> {
     let both = rules::truth(config, "echo") && (has(config, "content_type") || has(config, "body"));
-    both.then(|| Complaint::record("echo cannot be used with content_type and body"))
+    both.then(|| EntityFault::record("echo cannot be used with content_type and body"))
 }
 
 struct RequestTermination {
     status: StatusCode,
     trigger: Option<Trigger>,
-    answer: Answer,
+    answer: TerminationResponse,
     buffers: BodyBuffers,
 }
 
@@ -69,7 +69,7 @@ struct Trigger {
     parameter: String,
 }
 
-enum Answer {
+enum TerminationResponse {
     /// This text, of this media type.
     Body(Bytes, Option<HeaderValue>),
     /// `{"message":"..."}`.
@@ -80,17 +80,17 @@ enum Answer {
     Echo(Option<String>),
 }
 
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let text = |field| rules::text(setup.config, field);
     let code = rules::whole(setup.config, "status_code").and_then(|it| u16::try_from(it).ok());
     let status = code.and_then(|it| StatusCode::from_u16(it).ok()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let answer = match (text("body"), text("message")) {
         _ if rules::truth(setup.config, "echo") => {
-            Answer::Echo(text("message").or_else(|| status::message(status).map(str::to_owned)))
+            TerminationResponse::Echo(text("message").or_else(|| status::message(status).map(str::to_owned)))
         }
-        (Some(body), _) => Answer::Body(body.into(), media_type(text("content_type"), setup)?),
-        (None, Some(message)) => Answer::Message(message),
-        (None, None) => Answer::Usual,
+        (Some(body), _) => TerminationResponse::Body(body.into(), media_type(text("content_type"), setup)?),
+        (None, Some(message)) => TerminationResponse::Message(message),
+        (None, None) => TerminationResponse::Usual,
     };
     let trigger =
         text("trigger").map(|name| Trigger { header: HeaderName::try_from(&name).ok(), parameter: name });
@@ -98,7 +98,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     Ok(Arc::new(RequestTermination { status, trigger, answer, buffers }))
 }
 
-fn media_type(text: Option<String>, setup: &Setup<'_>) -> Result<Option<HeaderValue>, Vec<Diagnostic>> {
+fn media_type(text: Option<String>, setup: &PluginSetup<'_>) -> Result<Option<HeaderValue>, Vec<Diagnostic>> {
     let Some(mut text) = text else { return Ok(None) };
     // What `charset UTF-8` of Kong's nginx does. (nginx: charset_types.)
     if ["text/html", "text/xml", "text/plain", "application/javascript", "application/rss+xml"]
@@ -117,10 +117,10 @@ impl Plugin for RequestTermination {
             return Flow::Continue;
         }
         let exit = match &self.answer {
-            Answer::Body(body, media_type) => Exit::Raw(media_type.clone(), body.clone()),
-            Answer::Message(message) => Exit::Message(message),
-            Answer::Usual => return Flow::Respond(status::answer(self.status, exchange)),
-            Answer::Echo(message) => {
+            TerminationResponse::Body(body, media_type) => ExitBody::Raw(media_type.clone(), body.clone()),
+            TerminationResponse::Message(message) => ExitBody::Message(message),
+            TerminationResponse::Usual => return Flow::Respond(status::answer(self.status, exchange)),
+            TerminationResponse::Echo(message) => {
                 return Flow::Later(Box::pin(async move {
                     let echoed = echo::echo(exchange, message.as_deref(), &self.buffers).await;
                     Flow::Respond(match echoed {

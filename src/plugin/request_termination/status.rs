@@ -4,8 +4,8 @@
 use http::StatusCode;
 
 use crate::{
-    plugin::{Exchange, Response},
-    reply::{self, Exit},
+    plugin::{Exchange, HttpResponse},
+    reply::{self, ExitBody},
 };
 
 /// The plugin's own message for a status.
@@ -42,14 +42,14 @@ fn has_page(status: StatusCode) -> bool {
 }
 
 /// The usual answer.
-pub(super) fn answer(status: StatusCode, exchange: &Exchange) -> Response {
+pub(super) fn answer(status: StatusCode, exchange: &Exchange) -> HttpResponse {
     let asked = exchange.asked();
     if let Some(message) = message(status) {
-        return reply::exit(&asked, status, Exit::Message(message));
+        return reply::exit(&asked, status, ExitBody::Message(message));
     }
     if let Some(message) = template(status) {
         let status = if status.as_u16() == 494 { StatusCode::BAD_REQUEST } else { status };
         return exchange.error(status, message);
     }
-    if has_page(status) { reply::page(&asked, status) } else { reply::exit(&asked, status, Exit::Empty) }
+    if has_page(status) { reply::page(&asked, status) } else { reply::exit(&asked, status, ExitBody::Empty) }
 }

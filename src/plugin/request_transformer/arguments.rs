@@ -2,8 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::template::Template;
-use crate::plugin::{Exchange, rewrite::Rules};
+use super::template::ValueTemplate;
+use crate::plugin::{Exchange, rewrite::TransformRules};
 
 /// All but the unreserved characters of RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -28,7 +28,11 @@ impl Argument {
 }
 
 /// What `rules` make of the arguments in `text`.
-pub(super) fn rewrite(text: &str, rules: &Rules<String, Template>, exchange: &Exchange) -> String {
+pub(super) fn rewrite(
+    text: &str,
+    rules: &TransformRules<String, ValueTemplate>,
+    exchange: &Exchange,
+) -> String {
     let parts = text.split('&').filter(|part| !part.is_empty());
     let mut all: Vec<Argument> = parts.map(argument).collect();
     all.retain(|it| !rules.remove.contains(&it.name));

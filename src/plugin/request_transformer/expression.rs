@@ -11,7 +11,7 @@ use crate::plugin::Exchange;
 #[derive(Debug, PartialEq)]
 pub(super) enum Expression {
     /// `nil`, `true`, `false`, a number or a text.
-    Literal(Lua<'static>),
+    Literal(LuaValue<'static>),
     /// `headers.x`.
     Header(HeaderName),
     /// `query_params.x`.
@@ -57,7 +57,7 @@ pub(super) enum Comparison {
 
 /// A value of Lua.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Lua<'a> {
+pub(super) enum LuaValue<'a> {
     /// Nothing.
     Nil,
     /// A truth.
@@ -71,27 +71,29 @@ pub(super) enum Lua<'a> {
 impl Expression {
     /// Its value for a request. What would be an error in Lua, such as a method of nil, is nil. (ours: Kong answers
     /// 500.)
-    pub(super) fn evaluate<'a>(&'a self, exchange: &'a Exchange) -> Lua<'a> {
+    pub(super) fn evaluate<'a>(&'a self, exchange: &'a Exchange) -> LuaValue<'a> {
         let value = |it: &'a Self| it.evaluate(exchange);
         match self {
-            Self::Literal(Lua::Text(text)) => Lua::Text(Cow::Borrowed(text)),
+            Self::Literal(LuaValue::Text(text)) => LuaValue::Text(Cow::Borrowed(text)),
             Self::Literal(literal) => literal.clone(),
             Self::Header(name) => {
                 let header = exchange.upstream_field(name).and_then(|it| it.to_str().ok());
-                header.map_or(Lua::Nil, |text| Lua::Text(Cow::Borrowed(text)))
+                header.map_or(LuaValue::Nil, |text| LuaValue::Text(Cow::Borrowed(text)))
             }
             Self::Parameter(name) => parameter(exchange.upstream_query().unwrap_or_default(), name),
             Self::Capture(name) => capture(exchange.captures.iter().find(|(it, _)| it == name)),
             Self::Group(place) => capture(place.checked_sub(1).and_then(|n| exchange.captures.get(n))),
-            Self::Not(it) => Lua::Boolean(!value(it).is_true()),
+            Self::Not(it) => LuaValue::Boolean(!value(it).is_true()),
             Self::And(left, right) => {
                 Some(value(left)).filter(|it| !it.is_true()).unwrap_or_else(|| value(right))
             }
-            Self::Or(left, right) => Some(value(left)).filter(Lua::is_true).unwrap_or_else(|| value(right)),
+            Self::Or(left, right) => {
+                Some(value(left)).filter(LuaValue::is_true).unwrap_or_else(|| value(right))
+            }
             Self::Concat(left, right) => value(left).concat(value(right)),
-            Self::Compare(how, left, right) => Lua::Boolean(how.holds(&value(left), &value(right))),
+            Self::Compare(how, left, right) => LuaValue::Boolean(how.holds(&value(left), &value(right))),
             Self::Sub(text, from, to) => {
-                let to = to.as_ref().map_or(Lua::Number(-1.0), |it| value(it));
+                let to = to.as_ref().map_or(LuaValue::Number(-1.0), |it| value(it));
                 value(text).sub(&value(from), &to)
             }
             Self::Lower(text) => value(text).map(str::to_ascii_lowercase),
@@ -100,21 +102,21 @@ impl Expression {
     }
 }
 
-fn parameter<'a>(query: &'a str, name: &str) -> Lua<'a> {
+fn parameter<'a>(query: &'a str, name: &str) -> LuaValue<'a> {
     for part in query.split('&') {
         let found = form_urlencoded::parse(part.as_bytes()).find(|(it, _)| it == name);
         if let Some((_, value)) = found {
-            return if part.contains('=') { Lua::Text(value) } else { Lua::Boolean(true) };
+            return if part.contains('=') { LuaValue::Text(value) } else { LuaValue::Boolean(true) };
         }
     }
-    Lua::Nil
+    LuaValue::Nil
 }
 
-fn capture(found: Option<&(String, String)>) -> Lua<'_> {
-    found.map_or(Lua::Nil, |(_, text)| Lua::Text(Cow::Borrowed(text)))
+fn capture(found: Option<&(String, String)>) -> LuaValue<'_> {
+    found.map_or(LuaValue::Nil, |(_, text)| LuaValue::Text(Cow::Borrowed(text)))
 }
 
-impl<'a> Lua<'a> {
+impl<'a> LuaValue<'a> {
     /// Whether a condition takes it for true: all but nil and false.
     pub(super) const fn is_true(&self) -> bool {
         !matches!(self, Self::Nil | Self::Boolean(false))
@@ -182,10 +184,10 @@ fn lossy(text: &str, start: usize, end: usize) -> Cow<'_, str> {
 
 impl Comparison {
     /// Values of different kinds are unequal and have no order.
-    fn holds(self, left: &Lua<'_>, right: &Lua<'_>) -> bool {
+    fn holds(self, left: &LuaValue<'_>, right: &LuaValue<'_>) -> bool {
         let order = match (left, right) {
-            (Lua::Number(left), Lua::Number(right)) => left.partial_cmp(right),
-            (Lua::Text(left), Lua::Text(right)) => Some(left.as_bytes().cmp(right.as_bytes())),
+            (LuaValue::Number(left), LuaValue::Number(right)) => left.partial_cmp(right),
+            (LuaValue::Text(left), LuaValue::Text(right)) => Some(left.as_bytes().cmp(right.as_bytes())),
             _ => None,
         };
         match self {

@@ -20,51 +20,51 @@ use http::{
 };
 
 use super::{
-    Def, Exchange, Flow, Plugin, Setup,
-    rewrite::{self, Entry, Reader, Rules},
+    Exchange, Flow, Plugin, PluginDef, PluginSetup,
+    rewrite::{self, RuleEntry, RulesReader, TransformRules},
     rules::{self, TEXTS},
     whole_body,
 };
 use crate::{
     body::{Body, BodyBuffers, BodyError},
     diag::Diagnostic,
-    document::{Path, Value},
+    document::{NodePath, Value},
     request_head::Authority,
-    schema::{Field, Kind, Rule, Settings},
+    schema::{Field, FieldKind, FieldRule, PluginSettings},
 };
-use template::Template;
+use template::ValueTemplate;
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "request-transformer",
     priority: 801,
     per_consumer: true,
-    settings: Settings { fields: FIELDS, checks: &[] },
+    settings: PluginSettings { fields: FIELDS, checks: &[] },
     compile,
 };
 
-const PARTS: Kind = Kind::Record(&[
+const PARTS: FieldKind = FieldKind::Record(&[
     Field::new("body", TEXTS),
     Field::new("headers", TEXTS),
     Field::new("querystring", TEXTS),
 ]);
 
 const FIELDS: &[Field] = &[
-    Field::new("http_method", Kind::String).rules(&[Rule::Holds(method)]),
+    Field::new("http_method", FieldKind::String).rules(&[FieldRule::Holds(method)]),
     Field::new("remove", PARTS),
     Field::new("rename", PARTS),
     Field::new(
         "replace",
-        Kind::Record(&[
+        FieldKind::Record(&[
             Field::new("body", TEXTS),
             Field::new("headers", TEXTS),
             Field::new("querystring", TEXTS),
-            Field::new("uri", Kind::String),
+            Field::new("uri", FieldKind::String),
         ]),
     ),
     Field::new("add", PARTS),
     Field::new("append", PARTS),
-    Field::new("dots_in_keys", Kind::Boolean).default("true"),
+    Field::new("dots_in_keys", FieldKind::Boolean).default("true"),
 ];
 
 fn method(value: &Value) -> Result<(), String> {
@@ -78,22 +78,22 @@ const LIMIT: u64 = 64 << 20;
 
 struct RequestTransformer {
     method: Option<Method>,
-    path: Option<Template>,
-    headers: Rules<HeaderName, Header>,
-    body: Rules<String, Template>,
-    query: Rules<String, Template>,
+    path: Option<ValueTemplate>,
+    headers: TransformRules<HeaderName, HeaderTemplate>,
+    body: TransformRules<String, ValueTemplate>,
+    query: TransformRules<String, ValueTemplate>,
     buffers: BodyBuffers,
 }
 
 /// The value of a header.
-enum Header {
+enum HeaderTemplate {
     Fixed(HeaderValue),
-    Template(Template),
+    Template(ValueTemplate),
 }
 
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let template = |entry: &Entry<'_>| Template::new(entry.value, entry);
-    let mut reader = Reader::new(setup);
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let template = |entry: &RuleEntry<'_>| ValueTemplate::new(entry.value, entry);
+    let mut reader = RulesReader::new(setup);
     let headers = reader.rules("headers", rewrite::header_name, header);
     let body = reader.rules("body", rewrite::any_name, template);
     let query = reader.rules("querystring", rewrite::any_name, template);
@@ -101,7 +101,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     complaints.extend(wrong_hosts(&headers, &setup.at));
     let path = setup.config.get("replace").and_then(|it| it.get("uri")?.as_str()).and_then(|text| {
         let at = setup.at.key("replace").key("uri");
-        let entry = Entry { rule: "replace", place: 0, value: text, at };
+        let entry = RuleEntry { rule: "replace", place: 0, value: text, at };
         template(&entry).map_err(|complaint| complaints.push(complaint)).ok()
     });
     if !body.is_empty() && !rules::truth(setup.config, "dots_in_keys") {
@@ -118,13 +118,13 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
 
 /// Values of Host that are no hosts; those that depend on a request are checked when they are known.
 fn wrong_hosts<'a>(
-    rules: &'a Rules<HeaderName, Header>,
-    at: &'a Path,
+    rules: &'a TransformRules<HeaderName, HeaderTemplate>,
+    at: &'a NodePath,
 ) -> impl Iterator<Item = Diagnostic> + 'a {
     let lists = [("replace", &rules.replace), ("add", &rules.add), ("append", &rules.append)];
     lists.into_iter().flat_map(move |(rule, list)| {
         list.iter().filter_map(move |(name, value)| match value {
-            Header::Fixed(value) if *name == HOST && Authority::parse(value.as_bytes()).is_none() => {
+            HeaderTemplate::Fixed(value) if *name == HOST && Authority::parse(value.as_bytes()).is_none() => {
                 let message = format!("{value:?} is not a host with or without a port");
                 Some(Diagnostic::error(at.key(rule).key("headers"), message))
             }
@@ -133,11 +133,11 @@ fn wrong_hosts<'a>(
     })
 }
 
-fn header(entry: &Entry<'_>) -> Result<Header, Diagnostic> {
+fn header(entry: &RuleEntry<'_>) -> Result<HeaderTemplate, Diagnostic> {
     if entry.value.contains("$(") {
-        return Template::new(entry.value.trim(), entry).map(Header::Template);
+        return ValueTemplate::new(entry.value.trim(), entry).map(HeaderTemplate::Template);
     }
-    rewrite::header_value(entry).map(Header::Fixed)
+    rewrite::header_value(entry).map(HeaderTemplate::Fixed)
 }
 
 impl Plugin for RequestTransformer {
@@ -150,7 +150,7 @@ impl Plugin for RequestTransformer {
             exchange.upstream.set_method(method.clone());
         }
         self.transform_headers(exchange);
-        let format = if self.body.is_empty() { None } else { Format::of(exchange) };
+        let format = if self.body.is_empty() { None } else { BodyFormat::of(exchange) };
         let Some(format) = format else {
             self.transform_query(exchange);
             return Flow::Continue;
@@ -162,12 +162,14 @@ impl Plugin for RequestTransformer {
 impl RequestTransformer {
     fn transform_headers(&self, exchange: &mut Exchange) {
         self.headers.apply(exchange, |value, exchange| match value {
-            Header::Fixed(value) => Some(value.clone()),
-            Header::Template(template) => HeaderValue::from_str(template.render(exchange).trim()).ok(),
+            HeaderTemplate::Fixed(value) => Some(value.clone()),
+            HeaderTemplate::Template(template) => {
+                HeaderValue::from_str(template.render(exchange).trim()).ok()
+            }
         });
     }
 
-    async fn transform_body<'a>(&'a self, exchange: &'a mut Exchange, format: Format) -> Flow<'a> {
+    async fn transform_body<'a>(&'a self, exchange: &'a mut Exchange, format: BodyFormat) -> Flow<'a> {
         let body = std::mem::replace(&mut exchange.body, Body::Empty);
         let read = self.buffers.read_whole(body, LIMIT).await;
         let bytes = match read.and_then(|bytes| self.transformed(bytes, format, exchange)) {
@@ -180,13 +182,13 @@ impl RequestTransformer {
     }
 
     /// What becomes of a body.
-    fn transformed(&self, bytes: Bytes, format: Format, exchange: &Exchange) -> Result<Bytes, BodyError> {
+    fn transformed(&self, bytes: Bytes, format: BodyFormat, exchange: &Exchange) -> Result<Bytes, BodyError> {
         let changed = match format {
-            Format::Json => {
+            BodyFormat::Json => {
                 let _room = whole_body::room_for_json(&self.buffers, &bytes)?;
                 self.transform_json(&bytes, exchange)
             }
-            Format::Form => std::str::from_utf8(&bytes)
+            BodyFormat::Form => std::str::from_utf8(&bytes)
                 .ok()
                 .map(|text| arguments::rewrite(text, &self.body, exchange).into_bytes()),
         };
@@ -213,12 +215,12 @@ impl RequestTransformer {
 
 /// The formats of bodies that can be changed.
 #[derive(Clone, Copy)]
-enum Format {
+enum BodyFormat {
     Json,
     Form,
 }
 
-impl Format {
+impl BodyFormat {
     fn of(exchange: &Exchange) -> Option<Self> {
         let media_type = exchange.upstream_field(&CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
         if media_type.eq_ignore_ascii_case("application/json") {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use http::HeaderName;
 
 use super::{
-    expression::{Comparison, Expression, Lua},
-    token::{Token, tokens},
+    expression::{Comparison, Expression, LuaValue},
+    token::{ExpressionToken, tokens},
 };
 
 /// So many nested or linked parts may an expression have.
@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Expression, String> {
     if tokens.len() > MOST {
         return Err(format!("it has more than {MOST} parts"));
     }
-    let mut parser = Parser { tokens: &tokens };
+    let mut parser = ExpressionParser { tokens: &tokens };
     let expression = parser.or()?;
     match parser.next() {
         None => Ok(expression),
@@ -29,13 +29,13 @@ pub(super) fn parse(text: &str) -> Result<Expression, String> {
     }
 }
 
-struct Parser<'a> {
-    tokens: &'a [Token],
+struct ExpressionParser<'a> {
+    tokens: &'a [ExpressionToken],
 }
 
 type Parsed = Result<Expression, String>;
 
-impl<'a> Parser<'a> {
+impl<'a> ExpressionParser<'a> {
     fn or(&mut self) -> Parsed {
         let mut left = self.and()?;
         while self.word("or") {
@@ -61,7 +61,7 @@ impl<'a> Parser<'a> {
     }
 
     fn comparison_sign(&mut self) -> Option<Comparison> {
-        let Some(Token::Sign(sign)) = self.tokens.first() else { return None };
+        let Some(ExpressionToken::Sign(sign)) = self.tokens.first() else { return None };
         let how = match *sign {
             "==" => Comparison::Equal,
             "~=" => Comparison::Unequal,
@@ -89,7 +89,7 @@ impl<'a> Parser<'a> {
         }
         if self.sign("-") {
             return match self.next() {
-                Some(Token::Number(number)) => Ok(Expression::Literal(Lua::Number(-number))),
+                Some(ExpressionToken::Number(number)) => Ok(Expression::Literal(LuaValue::Number(-number))),
                 _ => Err("`-` stands before numbers only".to_owned()),
             };
         }
@@ -102,17 +102,19 @@ impl<'a> Parser<'a> {
 
     fn primary(&mut self) -> Parsed {
         match self.next() {
-            Some(Token::Number(number)) => Ok(Expression::Literal(Lua::Number(*number))),
-            Some(Token::Text(text)) => Ok(Expression::Literal(Lua::Text(Cow::Owned(text.clone())))),
-            Some(Token::Sign("(")) => {
+            Some(ExpressionToken::Number(number)) => Ok(Expression::Literal(LuaValue::Number(*number))),
+            Some(ExpressionToken::Text(text)) => {
+                Ok(Expression::Literal(LuaValue::Text(Cow::Owned(text.clone()))))
+            }
+            Some(ExpressionToken::Sign("(")) => {
                 let inner = self.or()?;
                 self.expect(")")?;
                 Ok(inner)
             }
-            Some(Token::Word(word)) => match word.as_str() {
-                "nil" => Ok(Expression::Literal(Lua::Nil)),
-                "true" => Ok(Expression::Literal(Lua::Boolean(true))),
-                "false" => Ok(Expression::Literal(Lua::Boolean(false))),
+            Some(ExpressionToken::Word(word)) => match word.as_str() {
+                "nil" => Ok(Expression::Literal(LuaValue::Nil)),
+                "true" => Ok(Expression::Literal(LuaValue::Boolean(true))),
+                "false" => Ok(Expression::Literal(LuaValue::Boolean(false))),
                 table => self.member(table),
             },
             Some(token) => Err(format!("{token} is not expected here")),
@@ -127,7 +129,7 @@ impl<'a> Parser<'a> {
         }
         if self.sign(".") {
             return match self.next() {
-                Some(Token::Word(name)) => named(table, name),
+                Some(ExpressionToken::Word(name)) => named(table, name),
                 _ => Err(format!("`{table}.` needs a name")),
             };
         }
@@ -135,8 +137,8 @@ impl<'a> Parser<'a> {
             return Err(format!("`{table}` needs the name of a member, such as `{table}.x`"));
         }
         let member = match self.next() {
-            Some(Token::Text(name)) => named(table, name),
-            Some(Token::Number(place)) if table == "uri_captures" => group(*place),
+            Some(ExpressionToken::Text(name)) => named(table, name),
+            Some(ExpressionToken::Number(place)) if table == "uri_captures" => group(*place),
             _ => Err(format!("`{table}[` needs a text")),
         };
         self.expect("]")?;
@@ -144,7 +146,7 @@ impl<'a> Parser<'a> {
     }
 
     fn method(&mut self, value: Expression) -> Parsed {
-        let Some(Token::Word(name)) = self.next() else {
+        let Some(ExpressionToken::Word(name)) = self.next() else {
             return Err("`:` needs the name of a method".to_owned());
         };
         self.expect("(")?;
@@ -165,7 +167,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn next(&mut self) -> Option<&'a Token> {
+    fn next(&mut self) -> Option<&'a ExpressionToken> {
         let (first, rest) = self.tokens.split_first()?;
         self.tokens = rest;
         Some(first)
@@ -179,12 +181,12 @@ impl<'a> Parser<'a> {
     }
 
     fn word(&mut self, word: &str) -> bool {
-        let found = matches!(self.tokens.first(), Some(Token::Word(it)) if it == word);
+        let found = matches!(self.tokens.first(), Some(ExpressionToken::Word(it)) if it == word);
         self.is_next(found)
     }
 
     fn sign(&mut self, sign: &str) -> bool {
-        let found = matches!(self.tokens.first(), Some(Token::Sign(it)) if *it == sign);
+        let found = matches!(self.tokens.first(), Some(ExpressionToken::Sign(it)) if *it == sign);
         self.is_next(found)
     }
 

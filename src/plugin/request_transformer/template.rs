@@ -3,20 +3,20 @@
 use std::borrow::Cow;
 
 use super::{
-    expression::{Expression, Lua},
+    expression::{Expression, LuaValue},
     parse::parse,
 };
 use crate::{
     diag::Diagnostic,
-    plugin::{Exchange, rewrite::Entry},
+    plugin::{Exchange, rewrite::RuleEntry},
 };
 
 /// A text, read once.
 #[derive(Debug, PartialEq)]
-pub(super) struct Template(Vec<Part>);
+pub(super) struct ValueTemplate(Vec<TemplatePart>);
 
 #[derive(Debug, PartialEq)]
-enum Part {
+enum TemplatePart {
     Text(String),
     Value(Expression),
 }
@@ -24,9 +24,9 @@ enum Part {
 const POSSIBLE: &str = "possible are headers.x, query_params.x, uri_captures.x, texts, numbers, nil, true, false, \
                         and, or, not, ==, ~=, <, <=, >, >=, .., :sub(i, j), :lower() and :upper()";
 
-impl Template {
+impl ValueTemplate {
     /// Reads the value of an entry; `text` is what of it counts.
-    pub(super) fn new(text: &str, entry: &Entry<'_>) -> Result<Self, Diagnostic> {
+    pub(super) fn new(text: &str, entry: &RuleEntry<'_>) -> Result<Self, Diagnostic> {
         Self::read(text).map_err(|message| Diagnostic::error(entry.at.clone(), message).help(POSSIBLE))
     }
 
@@ -37,14 +37,14 @@ impl Template {
             let Some(end) = closing(after) else { return Err(format!("`$({after}` is not closed")) };
             let (expression, left) = after.split_at(end);
             if !before.is_empty() {
-                parts.push(Part::Text(before.to_owned()));
+                parts.push(TemplatePart::Text(before.to_owned()));
             }
             let parsed = parse(expression).map_err(|why| format!("cannot use `$({expression})`: {why}"))?;
-            parts.push(Part::Value(parsed));
+            parts.push(TemplatePart::Value(parsed));
             rest = left.strip_prefix(')').unwrap_or(left);
         }
         if !rest.is_empty() || parts.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
+            parts.push(TemplatePart::Text(rest.to_owned()));
         }
         Ok(Self(parts))
     }
@@ -58,11 +58,11 @@ impl Template {
     }
 }
 
-impl Part {
+impl TemplatePart {
     fn render<'a>(&'a self, exchange: &'a Exchange) -> Cow<'a, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
-            Self::Value(expression) => Lua::into_text(expression.evaluate(exchange)),
+            Self::Value(expression) => LuaValue::into_text(expression.evaluate(exchange)),
         }
     }
 }
@@ -96,7 +96,7 @@ mod tests {
     fn check(template: &str, expected: &str) {
         let mut exchange = trial::request(REQUEST);
         exchange.captures = vec![("id".to_owned(), "42".to_owned()), (String::new(), "z".to_owned())];
-        let template = Template::read(template).unwrap();
+        let template = ValueTemplate::read(template).unwrap();
         assert_eq!(template.render(&exchange), expected, "{template:?}");
     }
 
@@ -160,10 +160,10 @@ mod tests {
             ("$(uri_captures[0])", "cannot use `$(uri_captures[0])`: groups are counted from 1"),
             ("$((1)", "`$((1)` is not closed"),
         ] {
-            assert_eq!(Template::read(template), Err(expected.to_owned()), "{template}");
+            assert_eq!(ValueTemplate::read(template), Err(expected.to_owned()), "{template}");
         }
         let deep = format!("$({}1{})", "(".repeat(5000), ")".repeat(5000));
-        assert!(Template::read(&deep).unwrap_err().ends_with("it has more than 200 parts"));
+        assert!(ValueTemplate::read(&deep).unwrap_err().ends_with("it has more than 200 parts"));
     }
 
     proptest::proptest! {
@@ -174,7 +174,7 @@ mod tests {
         ) {
             let expression: String = parts.into_iter().map(|n| PARTS[n]).collect();
             for text in [format!("$({text})"), text, format!("$({expression})")] {
-                if let Ok(template) = Template::read(&text) {
+                if let Ok(template) = ValueTemplate::read(&text) {
                     template.render(&trial::request(REQUEST));
                 }
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Token {
+pub(super) enum ExpressionToken {
     /// A name or keyword.
     Word(String),
     /// A text, without its quotes.
@@ -19,23 +19,23 @@ pub(super) enum Token {
 const SIGNS: &[&str] = &["..", "==", "~=", "<=", ">=", "<", ">", "(", ")", "[", "]", ".", ",", ":", "-"];
 
 /// Cuts a text into tokens.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
+pub(super) fn tokens(text: &str) -> Result<Vec<ExpressionToken>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
         let (token, after) = if first.is_ascii_alphabetic() || first == '_' {
             let (word, after) = split(rest, |c| c.is_ascii_alphanumeric() || c == '_');
-            (Token::Word(word.to_owned()), after)
+            (ExpressionToken::Word(word.to_owned()), after)
         } else if first.is_ascii_digit() {
             let (digits, after) = split(rest, |c| c.is_ascii_alphanumeric() || c == '.');
             let number = digits.parse().map_err(|_| format!("`{digits}` is not a number"))?;
-            (Token::Number(number), after)
+            (ExpressionToken::Number(number), after)
         } else if first == '"' || first == '\'' {
             quoted(rest, first)?
         } else {
             let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
             let sign = sign.ok_or_else(|| format!("`{first}` is not supported"))?;
-            (Token::Sign(sign), rest.get(sign.len()..).unwrap_or_default())
+            (ExpressionToken::Sign(sign), rest.get(sign.len()..).unwrap_or_default())
         };
         tokens.push(token);
         rest = after.trim_start();
@@ -47,13 +47,13 @@ fn split(text: &str, within: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !within(c)).unwrap_or(text.len()))
 }
 
-fn quoted(text: &str, quote: char) -> Result<(Token, &str), String> {
+fn quoted(text: &str, quote: char) -> Result<(ExpressionToken, &str), String> {
     let mut content = String::new();
     let mut chars = text.chars();
     chars.next();
     while let Some(c) = chars.next() {
         if c == quote {
-            return Ok((Token::Text(content), chars.as_str()));
+            return Ok((ExpressionToken::Text(content), chars.as_str()));
         }
         content.push(match c {
             '\\' => match chars.next() {
@@ -69,7 +69,7 @@ fn quoted(text: &str, quote: char) -> Result<(Token, &str), String> {
     Err("a text is not closed".to_owned())
 }
 
-impl fmt::Display for Token {
+impl fmt::Display for ExpressionToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Word(text) => write!(f, "`{text}`"),

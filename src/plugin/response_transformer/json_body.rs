@@ -12,10 +12,10 @@ use http_body::{Body as HttpBody, Frame};
 
 use crate::{
     body::{Body, BodyBuffers, BodyError, Held},
-    plugin::{rewrite::Rules, whole_body},
+    plugin::{rewrite::TransformRules, whole_body},
 };
 
-type Json = Rules<String, serde_json::Value>;
+type Json = TransformRules<String, serde_json::Value>;
 
 /// A body of more bytes passes as it is.
 const LIMIT: usize = 64 << 20;
@@ -32,7 +32,7 @@ pub(super) fn transformed(body: Body, rules: Arc<Json>, buffers: &BodyBuffers) -
         Body::Incoming(_) | Body::Boxed(_) => {}
     }
     let (seen, buffers) = (buffers.held(LIMIT), buffers.clone());
-    Body::boxed(Transformed { body, rules, buffers, seen: Some(seen), next: VecDeque::new() })
+    Body::boxed(TransformedBody { body, rules, buffers, seen: Some(seen), next: VecDeque::new() })
 }
 
 fn apply(bytes: Bytes, rules: &Json, buffers: &BodyBuffers) -> Result<Bytes, BodyError> {
@@ -42,7 +42,7 @@ fn apply(bytes: Bytes, rules: &Json, buffers: &BodyBuffers) -> Result<Bytes, Bod
     serde_json::to_vec(&members).map_or(Ok(bytes), |changed| buffers.hold(changed))
 }
 
-struct Transformed {
+struct TransformedBody {
     body: Body,
     rules: Arc<Json>,
     buffers: BodyBuffers,
@@ -52,7 +52,7 @@ struct Transformed {
     next: VecDeque<Frame<Bytes>>,
 }
 
-impl HttpBody for Transformed {
+impl HttpBody for TransformedBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -79,7 +79,7 @@ impl HttpBody for Transformed {
     }
 }
 
-impl Transformed {
+impl TransformedBody {
     /// Sends what has come, changed.
     fn change(&mut self, last: Option<Frame<Bytes>>) -> Result<(), BodyError> {
         let seen = self.seen.take().map(Held::into_bytes).unwrap_or_default();

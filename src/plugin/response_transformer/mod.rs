@@ -13,31 +13,35 @@ use http::{
 };
 
 use super::{
-    Def, Exchange, Plugin, Response, Setup,
-    rewrite::{self, Entry, Reader, Rules},
+    Exchange, HttpResponse, Plugin, PluginDef, PluginSetup,
+    rewrite::{self, RuleEntry, RulesReader, TransformRules},
     rules::TEXTS,
 };
 use crate::{
     body::{Body, BodyBuffers},
     diag::Diagnostic,
     document::Value,
-    schema::{Field, Kind, Rule, Settings},
+    schema::{Field, FieldKind, FieldRule, PluginSettings},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: Def = Def {
+pub(super) const DEF: PluginDef = PluginDef {
     name: "response-transformer",
     priority: 800,
     per_consumer: true,
-    settings: Settings { fields: FIELDS, checks: &[] },
+    settings: PluginSettings { fields: FIELDS, checks: &[] },
     compile,
 };
 
-const TYPES: Kind =
-    Kind::Array(&Field::item(Kind::String).rules(&[Rule::OneOf(&["boolean", "number", "string"])]));
-const NAMES: Kind = Kind::Record(&[Field::new("json", TEXTS), Field::new("headers", TEXTS)]);
-const VALUES: Kind =
-    Kind::Record(&[Field::new("json", TEXTS), Field::new("json_types", TYPES), Field::new("headers", TEXTS)]);
+const TYPES: FieldKind = FieldKind::Array(
+    &Field::item(FieldKind::String).rules(&[FieldRule::OneOf(&["boolean", "number", "string"])]),
+);
+const NAMES: FieldKind = FieldKind::Record(&[Field::new("json", TEXTS), Field::new("headers", TEXTS)]);
+const VALUES: FieldKind = FieldKind::Record(&[
+    Field::new("json", TEXTS),
+    Field::new("json_types", TYPES),
+    Field::new("headers", TEXTS),
+]);
 
 const FIELDS: &[Field] = &[
     Field::new("remove", NAMES),
@@ -48,13 +52,13 @@ const FIELDS: &[Field] = &[
 ];
 
 struct ResponseTransformer {
-    headers: Rules<HeaderName, HeaderValue>,
-    json: Arc<Rules<String, serde_json::Value>>,
+    headers: TransformRules<HeaderName, HeaderValue>,
+    json: Arc<TransformRules<String, serde_json::Value>>,
     buffers: BodyBuffers,
 }
 
-fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let mut reader = Reader::new(setup);
+fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+    let mut reader = RulesReader::new(setup);
     let headers = reader.rules("headers", rewrite::header_name, rewrite::header_value);
     let json = reader.rules("json", rewrite::any_name, |entry| json_value(setup.config, entry));
     if !reader.complaints.is_empty() {
@@ -65,7 +69,7 @@ fn compile(setup: &Setup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
 }
 
 /// The value of an entry, of the kind that stands at the same place of `json_types`.
-fn json_value(config: &Value, entry: &Entry<'_>) -> Result<serde_json::Value, Diagnostic> {
+fn json_value(config: &Value, entry: &RuleEntry<'_>) -> Result<serde_json::Value, Diagnostic> {
     let types = config.get(entry.rule).and_then(|it| it.get("json_types")).map(Value::items);
     let kind = types.and_then(|types| types.get(entry.place)?.as_str()).unwrap_or("string");
     let wrong = || Diagnostic::error(entry.at.clone(), format!("'{}' is not a {kind}", entry.value));
@@ -77,7 +81,7 @@ fn json_value(config: &Value, entry: &Entry<'_>) -> Result<serde_json::Value, Di
 }
 
 impl Plugin for ResponseTransformer {
-    fn header_filter(&self, _exchange: &Exchange, response: &mut Response) {
+    fn header_filter(&self, _exchange: &Exchange, response: &mut HttpResponse) {
         self.headers.apply(response, |value, _| Some(value.clone()));
         if self.json.is_empty() || !is_json(response.headers()) {
             return;

@@ -3,8 +3,8 @@
 use super::*;
 use crate::plugin::trial;
 
-fn response(headers: &[&str], body: Body) -> Response {
-    let mut response = Response::new(body);
+fn response(headers: &[&str], body: Body) -> HttpResponse {
+    let mut response = HttpResponse::new(body);
     for header in headers {
         let (name, value) = header.split_once(": ").unwrap();
         response.headers_mut().append(HeaderName::try_from(name).unwrap(), value.parse().unwrap());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use http::{HeaderName, HeaderValue, Request, Version};
 use proptest::{prelude::*, sample::select};
 
-use super::{DeniedTrailers, Forwarding, Scheme, strip_trailers};
+use super::{ClientScheme, DeniedTrailers, ForwardedFields, strip_trailers};
 use crate::request_head::{ClientHead, UpstreamRequest};
 
 /// Names of client fields, of changes and of trailers.
@@ -112,10 +112,10 @@ fn upstream(changes: &[Change]) -> UpstreamRequest {
 
 /// What the upstream gets.
 fn given(head: &ClientHead, upstream: &UpstreamRequest) -> Fields {
-    let forwarding = Forwarding {
+    let forwarding = ForwardedFields {
         peer: "192.0.2.9",
         client: "192.0.2.9",
-        scheme: Scheme::Http,
+        scheme: ClientScheme::Http,
         port: 8000,
         stripped_prefix: None,
         request_id: Some("0123"),

@@ -15,7 +15,7 @@ use crate::request_head::{ClientHead, UpstreamRequest, frames_message};
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
+pub(crate) enum ClientScheme {
     /// In plain text.
     Http,
     /// In TLS.
@@ -24,13 +24,13 @@ pub(crate) enum Scheme {
 
 /// What an upstream is told about a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Forwarding<'a> {
+pub(crate) struct ForwardedFields<'a> {
     /// The address of the peer of the connection.
     pub(crate) peer: &'a str,
     /// The address of the client: the peer, or whom a trusted peer speaks for.
     pub(crate) client: &'a str,
     /// How the request came in.
-    pub(crate) scheme: Scheme,
+    pub(crate) scheme: ClientScheme,
     /// The port that the client used: the listener's, if no port map says otherwise.
     pub(crate) port: u16,
     /// What `strip_path` took away from the path, if anything.
@@ -47,7 +47,7 @@ pub(crate) struct Forwarding<'a> {
 
 /// What of a client's fields is said anew.
 #[derive(Default)]
-struct Seen {
+struct ClientFieldSummary {
     via: bool,
     forwarded_for: bool,
     crumbs: u32,
@@ -59,7 +59,7 @@ struct Seen {
 const OFFERED: [&str; 5] =
     ["x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-path", "x-forwarded-prefix"];
 
-impl Forwarding<'_> {
+impl ForwardedFields<'_> {
     /// Gives the fields that the upstream gets: those of the client that pass and that no plugin has changed, those of
     /// the gateway, and those of plugins. `host` stands in place of Host.
     ///
@@ -109,7 +109,7 @@ impl Forwarding<'_> {
     }
 
     /// What is about this hop, and the lists that the gateway appends to.
-    fn give_own(&self, head: &ClientHead, seen: &Seen, give: &mut impl FnMut(&str, &[u8])) {
+    fn give_own(&self, head: &ClientHead, seen: &ClientFieldSummary, give: &mut impl FnMut(&str, &[u8])) {
         // Who sends TE has to name it, so that the next one takes it away (RFC 9110, section 10.1.4); where the client
         // did not, it goes as it came, as Kong lets it.
         give("connection", self.connection(self.trailers && head.nominates_te()));
@@ -141,10 +141,15 @@ impl Forwarding<'_> {
     }
 
     /// The fields that a trusted peer may have set already.
-    fn give_forwarded(&self, head: &ClientHead, seen: &Seen, give: &mut impl FnMut(&str, &[u8])) {
+    fn give_forwarded(
+        &self,
+        head: &ClientHead,
+        seen: &ClientFieldSummary,
+        give: &mut impl FnMut(&str, &[u8]),
+    ) {
         let [proto, host, port, path, prefix] = seen.kept;
         if !proto {
-            give(OFFERED[0], if self.scheme == Scheme::Https { b"https" } else { b"http" });
+            give(OFFERED[0], if self.scheme == ClientScheme::Https { b"https" } else { b"http" });
         }
         if !host {
             give_host(OFFERED[1], head.authority().host_without_root(), give);
@@ -163,11 +168,15 @@ impl Forwarding<'_> {
 }
 
 /// The client's fields that are passed on as they came.
-fn give_passing(head: &ClientHead, upstream: &UpstreamRequest, give: &mut impl FnMut(&str, &[u8])) -> Seen {
+fn give_passing(
+    head: &ClientHead,
+    upstream: &UpstreamRequest,
+    give: &mut impl FnMut(&str, &[u8]),
+) -> ClientFieldSummary {
     let (nominated, edits) = (head.nominated(), upstream.edits());
     // In OPTIONS it counts the steps that are left. (RFC 9110, section 7.6.2)
     let counted = *head.method() == Method::OPTIONS;
-    let mut seen = Seen::default();
+    let mut seen = ClientFieldSummary::default();
     for (name, value) in head.fields() {
         if !head.passes(name, &nominated) {
             continue;
@@ -258,11 +267,11 @@ mod tests {
         Arrival { method: "GET", target: "/e/a", version: Version::HTTP_11, trusted: false };
 
     /// A plain request from 127.0.0.1 for /e/a to a Service at 127.0.0.1:29000, whose Route strips /e.
-    fn plain() -> Forwarding<'static> {
-        Forwarding {
+    fn plain() -> ForwardedFields<'static> {
+        ForwardedFields {
             peer: "127.0.0.1",
             client: "127.0.0.1",
-            scheme: Scheme::Http,
+            scheme: ClientScheme::Http,
             port: 28000,
             stripped_prefix: Some(b"/e"),
             request_id: Some("0123"),
@@ -289,7 +298,7 @@ mod tests {
 
     /// Checks that the upstream gets [`EXPECTED`], but for `differences`; an empty value stands for no field.
     #[track_caller]
-    fn check(forwarding: &Forwarding<'_>, sent: &[(&str, &str)], differences: &[(&'static str, &str)]) {
+    fn check(forwarding: &ForwardedFields<'_>, sent: &[(&str, &str)], differences: &[(&'static str, &str)]) {
         check_arrival(ARRIVAL, forwarding, sent, differences);
     }
 
@@ -297,7 +306,7 @@ mod tests {
     #[track_caller]
     fn check_arrival(
         arrival: Arrival<'_>,
-        forwarding: &Forwarding<'_>,
+        forwarding: &ForwardedFields<'_>,
         sent: &[(&str, &str)],
         differences: &[(&'static str, &str)],
     ) {
@@ -311,7 +320,7 @@ mod tests {
         }
         let (head, _) = ClientHead::new(request.body(()).unwrap().into_parts().0, arrival.trusted);
         let (websocket, trailers) = (head.asks_for_websocket(), head.accepts_trailers());
-        let forwarding = Forwarding { websocket, trailers, ..forwarding.clone() };
+        let forwarding = ForwardedFields { websocket, trailers, ..forwarding.clone() };
         let mut given = HeaderMap::new();
         forwarding.give_fields(&head, &UpstreamRequest::default(), None, &mut |name, value| {
             given.append(
@@ -345,19 +354,27 @@ mod tests {
     #[test]
     fn the_upstream_is_told_who_asked_for_what() {
         check(&plain(), &[("host", "localhost")], &[]);
-        check(&Forwarding { scheme: Scheme::Https, ..plain() }, &[], &[("x-forwarded-proto", "https")]);
+        check(
+            &ForwardedFields { scheme: ClientScheme::Https, ..plain() },
+            &[],
+            &[("x-forwarded-proto", "https")],
+        );
         for (host, told) in
             [("Shop.Test:8443", "shop.test"), ("shop.test.", "shop.test"), ("[::1]:80", "[::1]")]
         {
             check(&plain(), &[("host", host)], &[("x-forwarded-host", told)]);
         }
-        check(&Forwarding { stripped_prefix: Some(b"/"), ..plain() }, &[], &[("x-forwarded-prefix", "")]);
-        check(&Forwarding { stripped_prefix: None, ..plain() }, &[], &[("x-forwarded-prefix", "")]);
+        check(
+            &ForwardedFields { stripped_prefix: Some(b"/"), ..plain() },
+            &[],
+            &[("x-forwarded-prefix", "")],
+        );
+        check(&ForwardedFields { stripped_prefix: None, ..plain() }, &[], &[("x-forwarded-prefix", "")]);
         let raw = Arrival { target: "/%7Ea//b", ..ARRIVAL };
         check_arrival(raw, &plain(), &[], &[("x-forwarded-path", "/%7Ea//b")]);
         let own_host = [("host", "A:1"), ("x-forwarded-host", "a")];
-        check(&Forwarding { upstream_host: None, ..plain() }, &[("host", "A:1")], &own_host);
-        let no_id = Forwarding { request_id: None, ..plain() };
+        check(&ForwardedFields { upstream_host: None, ..plain() }, &[("host", "A:1")], &own_host);
+        let no_id = ForwardedFields { request_id: None, ..plain() };
         check(&no_id, &[("x-kong-request-id", "abc")], &[("x-kong-request-id", "")]);
     }
 
@@ -371,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_trusted_peer_can() {
-        let forwarding = Forwarding { client: "8.8.8.8", ..plain() };
+        let forwarding = ForwardedFields { client: "8.8.8.8", ..plain() };
         let trusted = Arrival { trusted: true, ..ARRIVAL };
         let via = format!("1.1 client, {VIA_1_1}");
         let expected = [

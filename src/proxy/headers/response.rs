@@ -61,7 +61,7 @@ impl Default for HeaderTokens {
 
 /// What a client is told about a proxied answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Proxied {
+pub(crate) struct ProxiedFields {
     /// The protocol that the answer was received in.
     pub(crate) version: Version,
     /// Milliseconds from handing the request to the upstream to the head of its response.
@@ -82,7 +82,7 @@ pub(crate) struct Proxied {
 ///
 /// Hop-by-hop fields go, and Trailer unless the client takes trailers. Server stays if there is one. The same serves
 /// for an error answer of the gateway after it tried an upstream: it counts as proxied.
-pub(crate) fn response_headers(headers: &mut HeaderMap, proxied: &Proxied, tokens: HeaderTokens) {
+pub(crate) fn response_headers(headers: &mut HeaderMap, proxied: &ProxiedFields, tokens: HeaderTokens) {
     strip_hop_by_hop(headers);
     headers.remove(X_ACCEL_EXPIRES);
     if !proxied.trailers {
@@ -194,8 +194,8 @@ mod tests {
         headers
     }
 
-    fn proxied() -> Proxied {
-        Proxied {
+    fn proxied() -> ProxiedFields {
+        ProxiedFields {
             version: Version::HTTP_11,
             upstream_latency: 12,
             proxy_latency: 3,
@@ -219,7 +219,7 @@ mod tests {
     /// Checks what the client gets of what the upstream sent.
     #[track_caller]
     fn check(
-        proxied: &Proxied,
+        proxied: &ProxiedFields,
         tokens: HeaderTokens,
         sent: &[(&'static str, &str)],
         expected: &[(&'static str, &str)],
@@ -283,13 +283,13 @@ mod tests {
             ("proxy-authenticate", "Basic"),
         ];
         check(&proxied(), NOTHING, &sent, &[("proxy-authenticate", "Basic")]);
-        let takes_trailers = Proxied { trailers: true, ..proxied() };
+        let takes_trailers = ProxiedFields { trailers: true, ..proxied() };
         check(&takes_trailers, NOTHING, &[("trailer", "x-sum")], &[("trailer", "x-sum")]);
     }
 
     #[test]
     fn a_switch_of_protocols_is_passed_on() {
-        let asked = Proxied { upgrade: true, ..proxied() };
+        let asked = ProxiedFields { upgrade: true, ..proxied() };
         let fields = [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", "x")];
         check(&asked, NOTHING, &fields, &fields);
     }

@@ -13,9 +13,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The timer of one connection.
 #[derive(Debug)]
-pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(super) struct LazyTimer(Option<Pin<Box<Sleep>>>);
 
-impl Alarm {
+impl LazyTimer {
     /// A timer that is not set.
     pub(super) const fn new() -> Self {
         Self(None)
@@ -54,7 +54,7 @@ mod tests {
     async fn it_goes_off_at_the_deadline_it_was_asked_for_last() {
         let began = Instant::now();
         let seconds = |number| began + Duration::from_secs(number);
-        let mut alarm = Alarm::new();
+        let mut alarm = LazyTimer::new();
         for (ask, deadline) in [(10, 10), (20, 20), (25, 22), (30, 25)] {
             // Somebody is content with a later one, and then asks for the earlier one again.
             let early = poll_fn(|context| Poll::Ready(alarm.poll(seconds(ask), context))).await;

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Invalid;
+use super::InvalidResponse;
 
 /// The most bytes of all chunk extensions and leading zeros of a body, and of its trailers.
 const MAX_EXTRA: usize = 16 * 1024;
@@ -13,8 +13,8 @@ const MAX_TRAILERS: usize = 100;
 
 /// How far a body has been read.
 #[derive(Debug, Default)]
-pub(super) struct Chunked {
-    state: State,
+pub(super) struct ChunkedDecoder {
+    state: ChunkState,
     /// The size of the chunk, or what is left of it.
     size: u64,
     /// How many bytes of extensions, blanks and leading zeros there were.
@@ -23,7 +23,7 @@ pub(super) struct Chunked {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     /// Before the first digit of a size.
     #[default]
     Start,
@@ -41,32 +41,32 @@ enum State {
 
 /// What has been read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum ChunkPart {
     Data(Bytes),
     Trailers(HeaderMap),
     End,
 }
 
-impl Chunked {
+impl ChunkedDecoder {
     /// Whether the last byte was read.
     pub(super) fn is_done(&self) -> bool {
-        self.state == State::Done
+        self.state == ChunkState::Done
     }
 
     /// Takes the next part from the front of what was read; none if more has to be read.
-    pub(super) fn take(&mut self, read: &mut Bytes) -> Result<Option<Part>, Invalid> {
+    pub(super) fn take(&mut self, read: &mut Bytes) -> Result<Option<ChunkPart>, InvalidResponse> {
         loop {
             match self.state {
-                State::Done => return Ok(Some(Part::End)),
-                State::Data if !read.is_empty() => {
+                ChunkState::Done => return Ok(Some(ChunkPart::End)),
+                ChunkState::Data if !read.is_empty() => {
                     let length = usize::try_from(self.size).map_or(read.len(), |size| size.min(read.len()));
                     self.size -= length as u64;
                     if self.size == 0 {
-                        self.state = State::DataReturn;
+                        self.state = ChunkState::DataReturn;
                     }
-                    return Ok(Some(Part::Data(read.split_to(length))));
+                    return Ok(Some(ChunkPart::Data(read.split_to(length))));
                 }
-                State::Trailers if !read.is_empty() => {
+                ChunkState::Trailers if !read.is_empty() => {
                     if let Some(part) = self.trailers(read)? {
                         return Ok(Some(part));
                     }
@@ -81,68 +81,70 @@ impl Chunked {
     }
 
     /// What comes after one byte of what is around the data.
-    fn step(&mut self, state: State, byte: u8) -> Result<State, Invalid> {
+    fn step(&mut self, state: ChunkState, byte: u8) -> Result<ChunkState, InvalidResponse> {
         Ok(match (state, byte) {
-            (State::Start | State::Size, digit) if digit.is_ascii_hexdigit() => {
+            (ChunkState::Start | ChunkState::Size, digit) if digit.is_ascii_hexdigit() => {
                 let digit = char::from(digit).to_digit(16).unwrap_or_default();
                 let size = self.size.checked_mul(16).and_then(|it| it.checked_add(u64::from(digit)));
-                self.size = size.ok_or(Invalid::Chunk)?;
-                if self.size == 0 { self.count_extra(State::Size)? } else { State::Size }
+                self.size = size.ok_or(InvalidResponse::Chunk)?;
+                if self.size == 0 { self.count_extra(ChunkState::Size)? } else { ChunkState::Size }
             }
-            (State::Size | State::Blank | State::Extension, b'\r') => State::SizeEnd,
-            (State::Size | State::Blank, b' ' | b'\t') => self.count_extra(State::Blank)?,
-            (State::Size | State::Blank, b';') => State::Extension,
-            (State::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.count_extra(State::Extension)?,
-            (State::SizeEnd, b'\n') if self.size == 0 => State::Trailers,
-            (State::SizeEnd, b'\n') => State::Data,
-            (State::DataReturn, b'\r') => State::DataEnd,
-            (State::DataEnd, b'\n') => State::Start,
-            _ => return Err(Invalid::Chunk),
+            (ChunkState::Size | ChunkState::Blank | ChunkState::Extension, b'\r') => ChunkState::SizeEnd,
+            (ChunkState::Size | ChunkState::Blank, b' ' | b'\t') => self.count_extra(ChunkState::Blank)?,
+            (ChunkState::Size | ChunkState::Blank, b';') => ChunkState::Extension,
+            (ChunkState::Extension, b'\t' | b' '..=b'~' | 0x80..) => {
+                self.count_extra(ChunkState::Extension)?
+            }
+            (ChunkState::SizeEnd, b'\n') if self.size == 0 => ChunkState::Trailers,
+            (ChunkState::SizeEnd, b'\n') => ChunkState::Data,
+            (ChunkState::DataReturn, b'\r') => ChunkState::DataEnd,
+            (ChunkState::DataEnd, b'\n') => ChunkState::Start,
+            _ => return Err(InvalidResponse::Chunk),
         })
     }
 
-    fn count_extra(&mut self, state: State) -> Result<State, Invalid> {
+    fn count_extra(&mut self, state: ChunkState) -> Result<ChunkState, InvalidResponse> {
         self.extra += 1;
-        if self.extra > MAX_EXTRA { Err(Invalid::Chunk) } else { Ok(state) }
+        if self.extra > MAX_EXTRA { Err(InvalidResponse::Chunk) } else { Ok(state) }
     }
 
     /// Reads lines up to the empty one.
-    fn trailers(&mut self, read: &mut Bytes) -> Result<Option<Part>, Invalid> {
+    fn trailers(&mut self, read: &mut Bytes) -> Result<Option<ChunkPart>, InvalidResponse> {
         while let Some(byte) = read.first().copied() {
             read.advance(1);
             // The parser of fields takes a bare line feed for the end of a line, and two of them for the last one.
             if byte == b'\n' && self.trailers.last() != Some(&b'\r') {
-                return Err(Invalid::Trailers);
+                return Err(InvalidResponse::Trailers);
             }
             self.trailers.push(byte);
             if self.trailers == b"\r\n" {
-                self.state = State::Done;
-                return Ok(Some(Part::End));
+                self.state = ChunkState::Done;
+                return Ok(Some(ChunkPart::End));
             }
             if self.trailers.ends_with(b"\r\n\r\n") {
-                self.state = State::Done;
-                return fields(&self.trailers).map(|it| Some(Part::Trailers(it)));
+                self.state = ChunkState::Done;
+                return fields(&self.trailers).map(|it| Some(ChunkPart::Trailers(it)));
             }
             if self.trailers.len() > MAX_EXTRA {
-                return Err(Invalid::Trailers);
+                return Err(InvalidResponse::Trailers);
             }
         }
         Ok(None)
     }
 }
 
-fn fields(text: &[u8]) -> Result<HeaderMap, Invalid> {
+fn fields(text: &[u8]) -> Result<HeaderMap, InvalidResponse> {
     let mut room = [httparse::EMPTY_HEADER; MAX_TRAILERS];
     let Ok(httparse::Status::Complete((end, found))) = httparse::parse_headers(text, &mut room) else {
-        return Err(Invalid::Trailers);
+        return Err(InvalidResponse::Trailers);
     };
     if end != text.len() {
-        return Err(Invalid::Trailers);
+        return Err(InvalidResponse::Trailers);
     }
     let mut trailers = HeaderMap::with_capacity(found.len());
     for field in found {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Invalid::Trailers)?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| Invalid::Trailers)?;
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| InvalidResponse::Trailers)?;
+        let value = HeaderValue::from_bytes(field.value).map_err(|_| InvalidResponse::Trailers)?;
         trailers.append(name, value);
     }
     Ok(trailers)
@@ -155,17 +157,17 @@ mod tests {
     use super::*;
 
     /// What is read of a body that comes in pieces of this size: its data, its trailers, and what comes after it.
-    fn read(text: &[u8], piece: usize) -> Result<(Vec<u8>, HeaderMap, Vec<u8>), Invalid> {
-        let (mut chunked, mut data, mut trailers) = (Chunked::default(), Vec::new(), HeaderMap::new());
+    fn read(text: &[u8], piece: usize) -> Result<(Vec<u8>, HeaderMap, Vec<u8>), InvalidResponse> {
+        let (mut chunked, mut data, mut trailers) = (ChunkedDecoder::default(), Vec::new(), HeaderMap::new());
         let mut rest = Bytes::copy_from_slice(text);
         loop {
             let mut came = rest.split_to(piece.min(rest.len()));
             assert!(!came.is_empty(), "there is no end in {text:?}");
             while let Some(part) = chunked.take(&mut came)? {
                 match part {
-                    Part::Data(bytes) => data.extend_from_slice(&bytes),
-                    Part::Trailers(fields) => trailers = fields,
-                    Part::End => {}
+                    ChunkPart::Data(bytes) => data.extend_from_slice(&bytes),
+                    ChunkPart::Trailers(fields) => trailers = fields,
+                    ChunkPart::End => {}
                 }
                 if chunked.is_done() {
                     return Ok((data, trailers, [came, rest].concat()));
@@ -226,13 +228,13 @@ mod tests {
             }
         }
         let long = format!("2;{}\r\nok\r\n", "x".repeat(MAX_EXTRA + 1));
-        assert!(matches!(read(long.as_bytes(), 1000), Err(Invalid::Chunk)));
+        assert!(matches!(read(long.as_bytes(), 1000), Err(InvalidResponse::Chunk)));
         let zeros = format!("{}2\r\nok\r\n", "0".repeat(MAX_EXTRA + 1));
-        assert!(matches!(read(zeros.as_bytes(), 1000), Err(Invalid::Chunk)));
+        assert!(matches!(read(zeros.as_bytes(), 1000), Err(InvalidResponse::Chunk)));
         let many = format!("0\r\n{}\r\n", "x: 1\r\n".repeat(MAX_TRAILERS + 1));
-        assert!(matches!(read(many.as_bytes(), 1000), Err(Invalid::Trailers)));
+        assert!(matches!(read(many.as_bytes(), 1000), Err(InvalidResponse::Trailers)));
         let long = format!("0\r\nx: {}\r\n\r\n", "x".repeat(MAX_EXTRA));
-        assert!(matches!(read(long.as_bytes(), 1000), Err(Invalid::Trailers)));
+        assert!(matches!(read(long.as_bytes(), 1000), Err(InvalidResponse::Trailers)));
     }
 
     proptest! {
@@ -266,12 +268,12 @@ mod tests {
             // Data, trailers and rest, or an error, or neither: all that came before an error came in any case.
             let taken = |piece: usize| {
                 let text = words.concat();
-                let (mut chunked, mut data, mut left) = (Chunked::default(), Vec::new(), Vec::new());
+                let (mut chunked, mut data, mut left) = (ChunkedDecoder::default(), Vec::new(), Vec::new());
                 for came in text.as_bytes().chunks(piece) {
                     let mut came = Bytes::copy_from_slice(came);
                     while !chunked.is_done() {
                         match chunked.take(&mut came) {
-                            Ok(Some(Part::Data(bytes))) => data.extend_from_slice(&bytes),
+                            Ok(Some(ChunkPart::Data(bytes))) => data.extend_from_slice(&bytes),
                             Ok(Some(_)) => {}
                             Ok(None) => break,
                             Err(error) => return (data, left, Some(error)),
@@ -286,9 +288,9 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
-            let (mut chunked, mut read) = (Chunked::default(), Bytes::from(text));
+            let (mut chunked, mut read) = (ChunkedDecoder::default(), Bytes::from(text));
             while let Ok(Some(part)) = chunked.take(&mut read) {
-                if part == Part::End || chunked.is_done() {
+                if part == ChunkPart::End || chunked.is_done() {
                     break;
                 }
             }

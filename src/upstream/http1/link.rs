@@ -1,21 +1,21 @@
 //! A connection that carries one request at a time.
 
-use super::alarm::Alarm;
-use crate::upstream::stream::Stream;
+use super::alarm::LazyTimer;
+use crate::upstream::stream::UpstreamStream;
 
 /// A connection, at rest or lent for an exchange.
 #[derive(Debug)]
-pub(in crate::upstream) struct Link {
-    pub(super) stream: Stream,
-    pub(super) alarm: Alarm,
+pub(in crate::upstream) struct Http1Connection {
+    pub(super) stream: UpstreamStream,
+    pub(super) alarm: LazyTimer,
     /// How many requests it has answered.
     pub(super) served: u32,
 }
 
-impl Link {
+impl Http1Connection {
     /// A connection that has carried nothing yet.
-    pub(in crate::upstream) const fn new(stream: Stream) -> Self {
-        Self { stream, alarm: Alarm::new(), served: 0 }
+    pub(in crate::upstream) const fn new(stream: UpstreamStream) -> Self {
+        Self { stream, alarm: LazyTimer::new(), served: 0 }
     }
 
     /// Whether it can take a request, as far as is known.

@@ -36,20 +36,20 @@ use http_body::{Frame, SizeHint};
 use tokio::{io::AsyncReadExt, time::Instant};
 
 use self::{
-    chunked::{Chunked, Part},
-    request::{Obstacle, Outgoing, Stage},
-    response::{Heads, Received},
+    chunked::{ChunkPart, ChunkedDecoder},
+    request::{RequestWriter, WriteBlocked, WriteStage},
+    response::{Heads, ReceivedHead},
 };
 pub(super) use self::{
-    link::Link,
-    shelf::{Home, Shelf},
+    link::Http1Connection,
+    shelf::{IdlePool, PoolSlot},
 };
 use super::{
-    Limits,
-    error::Cause,
-    framing::{InvalidFraming, Length},
-    head::{Head, Said},
-    stream::Switched,
+    UpstreamTimeouts,
+    error::FailureCause,
+    framing::{InvalidFraming, ResponseFraming},
+    head::{HeadForPeer, RequestHead},
+    stream::UpgradedStream,
 };
 use crate::body::{Body, BodyError};
 
@@ -59,7 +59,7 @@ const READ_MOST: usize = 64 * 1024;
 
 /// A response that is not HTTP, or more of it than is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Invalid {
+pub(super) enum InvalidResponse {
     Head(httparse::Error),
     TooLarge,
     Status,
@@ -72,49 +72,49 @@ pub(super) enum Invalid {
 
 /// What a request came to.
 #[derive(Debug)]
-pub(super) enum Answered {
+pub(super) enum ExchangeResult {
     Response(Response<Body>),
     /// The upstream has switched protocols.
-    Switched(Response<Body>, Switched),
+    Switched(Response<Body>, UpgradedStream),
 }
 
 /// A request that got no response.
 #[derive(Debug)]
-pub(super) struct Lost {
-    pub(super) cause: Cause,
+pub(super) struct Http1SendError {
+    pub(super) cause: FailureCause,
     /// Whether not a byte of it was written.
     pub(super) unsent: bool,
 }
 
 /// A request on its way and the response to it.
 #[derive(Debug)]
-struct Exchange {
-    link: Link,
-    home: Home,
-    outgoing: Outgoing,
+struct Http1Exchange {
+    link: Http1Connection,
+    home: PoolSlot,
+    outgoing: RequestWriter,
     /// What has been read and is not understood yet.
     read: Bytes,
     /// Where more is read to.
     room: BytesMut,
     /// How much is read at a time.
     appetite: usize,
-    patience: Patience,
+    patience: ExchangeTimeouts,
     heads: Heads,
 }
 
 /// How long is waited for an upstream.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct ExchangeTimeouts {
     write: Duration,
     read: Duration,
 }
 
 /// The body of a response on its way in. Dropping it before its end closes the connection.
 #[derive(Debug)]
-struct Download {
+struct Http1Download {
     /// None once the body has ended.
-    exchange: Option<Exchange>,
-    ahead: Ahead,
+    exchange: Option<Http1Exchange>,
+    ahead: BodyDecoder,
     keep_alive: bool,
     /// Since when nothing has come.
     waits_since: Option<Instant>,
@@ -122,45 +122,49 @@ struct Download {
 
 /// What is still to come of a body.
 #[derive(Debug)]
-enum Ahead {
+enum BodyDecoder {
     Length(u64),
-    Chunked(Chunked),
+    Chunked(ChunkedDecoder),
     UntilClose,
 }
 
 /// Sends a request over a connection that belongs to `home`, and waits for the head of the response. The connection
 /// goes home as soon as the response has been read, or is closed if it cannot be used again.
-pub(super) async fn send<H: Head>(
-    link: Link,
-    home: Home,
-    (said, body): (&Said<'_, H>, Body),
-    limits: &Limits,
+pub(super) async fn send<H: RequestHead>(
+    link: Http1Connection,
+    home: PoolSlot,
+    (said, body): (&HeadForPeer<'_, H>, Body),
+    limits: &UpstreamTimeouts,
     now: Instant,
-) -> Result<Answered, Lost> {
-    let mut exchange = Exchange {
+) -> Result<ExchangeResult, Http1SendError> {
+    let mut exchange = Http1Exchange {
         link,
         home,
-        outgoing: Outgoing::new(said, body, now),
+        outgoing: RequestWriter::new(said, body, now),
         read: Bytes::new(),
         room: BytesMut::new(),
         appetite: READ,
-        patience: Patience { write: limits.write, read: limits.read },
+        patience: ExchangeTimeouts { write: limits.write, read: limits.read },
         heads: Heads::default(),
     };
     match poll_fn(|context| exchange.poll_head(said.head.method(), context)).await {
         Ok(head) => Ok(exchange.answer(head)),
-        Err(cause) => Err(Lost { cause, unsent: exchange.outgoing.is_unsent() }),
+        Err(cause) => Err(Http1SendError { cause, unsent: exchange.outgoing.is_unsent() }),
     }
 }
 
-impl Exchange {
+impl Http1Exchange {
     /// Writes the request, as far as the upstream takes it, and reads the head of its final response.
-    fn poll_head(&mut self, method: &Method, context: &mut Context<'_>) -> Poll<Result<Received, Cause>> {
+    fn poll_head(
+        &mut self,
+        method: &Method,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<ReceivedHead, FailureCause>> {
         // An upstream that takes no more may have said why.
         let obstacle = match self.outgoing.poll(&mut self.link.stream, context) {
-            Poll::Ready(Err(Obstacle::Connection(error))) => Some(error),
-            Poll::Ready(Err(Obstacle::Body(error))) => {
-                return Poll::Ready(Err(Cause::RequestBody(error.into())));
+            Poll::Ready(Err(WriteBlocked::Connection(error))) => Some(error),
+            Poll::Ready(Err(WriteBlocked::Body(error))) => {
+                return Poll::Ready(Err(FailureCause::RequestBody(error.into())));
             }
             Poll::Ready(Ok(())) | Poll::Pending => None,
         };
@@ -176,23 +180,23 @@ impl Exchange {
                 self.keep_read();
             }
             let head = self.heads.take(&mut self.read, came, method, closed.is_some());
-            if let Some(head) = head.map_err(Cause::invalid)? {
+            if let Some(head) = head.map_err(FailureCause::invalid)? {
                 return Poll::Ready(Ok(head));
             }
             if let Some(closed) = closed {
-                return Poll::Ready(Err(Cause::Closed(obstacle.unwrap_or(closed).into())));
+                return Poll::Ready(Err(FailureCause::Closed(obstacle.unwrap_or(closed).into())));
             }
         }
     }
 
     /// Waits until whoever is to do something has had the time for it.
-    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<Cause> {
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<FailureCause> {
         let (stage, since) = self.outgoing.pace();
         let (deadline, cause) = match stage {
-            Stage::Upstream => (since + self.patience.write, Cause::WriteTimeout),
-            Stage::Done => (since + self.patience.read, Cause::ReadTimeout),
+            WriteStage::Upstream => (since + self.patience.write, FailureCause::WriteTimeout),
+            WriteStage::Done => (since + self.patience.read, FailureCause::ReadTimeout),
             // The client's pace is the server's concern.
-            Stage::Client => return Poll::Pending,
+            WriteStage::Client => return Poll::Pending,
         };
         self.link.alarm.poll(deadline, context).map(|()| cause)
     }
@@ -224,26 +228,26 @@ impl Exchange {
     }
 
     /// Makes a response of what came.
-    fn answer(mut self, head: Received) -> Answered {
-        let Received { response, length, keep_alive } = head;
+    fn answer(mut self, head: ReceivedHead) -> ExchangeResult {
+        let ReceivedHead { response, length, keep_alive } = head;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let switched = Switched::new(self.read, self.link.stream);
-            return Answered::Switched(response.map(|()| Body::Empty), switched);
+            let switched = UpgradedStream::new(self.read, self.link.stream);
+            return ExchangeResult::Switched(response.map(|()| Body::Empty), switched);
         }
         let ahead = match length {
-            Length::Known(length) => match usize::try_from(length) {
+            ResponseFraming::Known(length) => match usize::try_from(length) {
                 Ok(length) if length <= self.read.len() => {
                     let body = Body::full(self.read.split_to(length));
                     self.end(keep_alive);
-                    return Answered::Response(response.map(|()| body));
+                    return ExchangeResult::Response(response.map(|()| body));
                 }
-                _ => Ahead::Length(length),
+                _ => BodyDecoder::Length(length),
             },
-            Length::Chunked => Ahead::Chunked(Chunked::default()),
-            Length::UntilClose => Ahead::UntilClose,
+            ResponseFraming::Chunked => BodyDecoder::Chunked(ChunkedDecoder::default()),
+            ResponseFraming::UntilClose => BodyDecoder::UntilClose,
         };
-        let body = Download { exchange: Some(self), ahead, keep_alive, waits_since: None };
-        Answered::Response(response.map(|()| Body::boxed(body)))
+        let body = Http1Download { exchange: Some(self), ahead, keep_alive, waits_since: None };
+        ExchangeResult::Response(response.map(|()| Body::boxed(body)))
     }
 
     /// Lets the connection go home, if it can be used again: nothing is left in it on either side.
@@ -263,27 +267,27 @@ impl Exchange {
     }
 }
 
-impl Download {
+impl Http1Download {
     fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
         let Some(exchange) = &mut self.exchange else { return Poll::Ready(Ok(None)) };
         match exchange.outgoing.poll(&mut exchange.link.stream, context) {
-            Poll::Ready(Err(Obstacle::Body(error))) => return Poll::Ready(Err(error)),
+            Poll::Ready(Err(WriteBlocked::Body(error))) => return Poll::Ready(Err(error)),
             // It has answered already; there is no need to take the rest.
-            Poll::Ready(Err(Obstacle::Connection(_))) => exchange.outgoing.give_up(),
+            Poll::Ready(Err(WriteBlocked::Connection(_))) => exchange.outgoing.give_up(),
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         loop {
             if let Some(part) = self.ahead.take(&mut exchange.read).map_err(BodyError::connection)? {
                 self.waits_since = None;
                 return Poll::Ready(Ok(match part {
-                    Part::Data(data) => Some(Frame::data(data)),
-                    Part::Trailers(trailers) => Some(Frame::trailers(trailers)),
-                    Part::End => None,
+                    ChunkPart::Data(data) => Some(Frame::data(data)),
+                    ChunkPart::Trailers(trailers) => Some(Frame::trailers(trailers)),
+                    ChunkPart::End => None,
                 }));
             }
             let Poll::Ready(came) = exchange.poll_read(context) else { break };
             if came.map_err(BodyError::connection)? == 0 {
-                let whole = matches!(self.ahead, Ahead::UntilClose);
+                let whole = matches!(self.ahead, BodyDecoder::UntilClose);
                 let broken = || BodyError::connection(io::Error::from(io::ErrorKind::UnexpectedEof));
                 return Poll::Ready(if whole { Ok(None) } else { Err(broken()) });
             }
@@ -297,18 +301,18 @@ impl Download {
     }
 }
 
-impl Ahead {
+impl BodyDecoder {
     /// Takes the next part from the front of what was read; none if more has to be read.
-    fn take(&mut self, read: &mut Bytes) -> Result<Option<Part>, Invalid> {
+    fn take(&mut self, read: &mut Bytes) -> Result<Option<ChunkPart>, InvalidResponse> {
         match self {
             Self::Chunked(chunked) => chunked.take(read),
-            Self::Length(0) => Ok(Some(Part::End)),
+            Self::Length(0) => Ok(Some(ChunkPart::End)),
             _ if read.is_empty() => Ok(None),
-            Self::UntilClose => Ok(Some(Part::Data(std::mem::take(read)))),
+            Self::UntilClose => Ok(Some(ChunkPart::Data(std::mem::take(read)))),
             Self::Length(left) => {
                 let length = usize::try_from(*left).map_or(read.len(), |left| left.min(read.len()));
                 *left -= length as u64;
-                Ok(Some(Part::Data(read.split_to(length))))
+                Ok(Some(ChunkPart::Data(read.split_to(length))))
             }
         }
     }
@@ -323,7 +327,7 @@ impl Ahead {
     }
 }
 
-impl http_body::Body for Download {
+impl http_body::Body for Http1Download {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -347,19 +351,19 @@ impl http_body::Body for Download {
 
     fn size_hint(&self) -> SizeHint {
         match self.ahead {
-            Ahead::Length(left) => SizeHint::with_exact(left),
-            Ahead::Chunked(_) | Ahead::UntilClose => SizeHint::default(),
+            BodyDecoder::Length(left) => SizeHint::with_exact(left),
+            BodyDecoder::Chunked(_) | BodyDecoder::UntilClose => SizeHint::default(),
         }
     }
 }
 
-impl From<InvalidFraming> for Invalid {
+impl From<InvalidFraming> for InvalidResponse {
     fn from(error: InvalidFraming) -> Self {
         Self::Framing(error)
     }
 }
 
-impl fmt::Display for Invalid {
+impl fmt::Display for InvalidResponse {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Head(error) => return error.fmt(out),
@@ -374,4 +378,4 @@ impl fmt::Display for Invalid {
     }
 }
 
-impl Error for Invalid {}
+impl Error for InvalidResponse {}

@@ -21,8 +21,8 @@ use crate::{
     body::{Body, BodyError},
     upstream::{
         framing::decimal,
-        head::{Head, Said},
-        stream::Stream,
+        head::{HeadForPeer, RequestHead},
+        stream::UpstreamStream,
     },
 };
 
@@ -31,7 +31,7 @@ const HEAD: usize = 1024;
 
 /// A request on its way out.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(super) struct RequestWriter {
     /// What comes before the piece: the head, the size of a chunk, trailers.
     lead: Vec<u8>,
     /// How much of that is written.
@@ -40,10 +40,10 @@ pub(super) struct Outgoing {
     /// What comes after it.
     tail: &'static [u8],
     body: Body,
-    framing: Framing,
+    framing: RequestFraming,
     /// Trailers that the head announced: no other ones are sent.
     trailers: Vec<HeaderName>,
-    stage: Stage,
+    stage: WriteStage,
     /// When something was written last.
     step: Instant,
     /// Whether any byte is written.
@@ -53,7 +53,7 @@ pub(super) struct Outgoing {
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
+enum RequestFraming {
     /// By its length; so much is left.
     Length(u64),
     Chunked,
@@ -63,7 +63,7 @@ enum Framing {
 
 /// What a request on its way waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum WriteStage {
     /// The upstream is to take bytes.
     Upstream,
     /// The client is to send them.
@@ -74,16 +74,16 @@ pub(super) enum Stage {
 
 /// Why a request cannot be written.
 #[derive(Debug)]
-pub(super) enum Obstacle {
+pub(super) enum WriteBlocked {
     /// The body broke off.
     Body(BodyError),
     /// The connection takes no more.
     Connection(io::Error),
 }
 
-impl Outgoing {
+impl RequestWriter {
     /// Prepares a request, to be written from now on.
-    pub(super) fn new<H: Head>(said: &Said<'_, H>, body: Body, now: Instant) -> Self {
+    pub(super) fn new<H: RequestHead>(said: &HeadForPeer<'_, H>, body: Body, now: Instant) -> Self {
         let mut lead = Vec::with_capacity(HEAD);
         let (framing, trailers) = write_head(&mut lead, said, &body);
         Self {
@@ -94,7 +94,7 @@ impl Outgoing {
             body,
             framing,
             trailers,
-            stage: Stage::Upstream,
+            stage: WriteStage::Upstream,
             step: now,
             begun: false,
             given_up: false,
@@ -103,7 +103,7 @@ impl Outgoing {
 
     /// Whether all of it is written.
     pub(super) fn is_done(&self) -> bool {
-        self.stage == Stage::Done && !self.given_up
+        self.stage == WriteStage::Done && !self.given_up
     }
 
     /// Whether not a byte of it is written.
@@ -113,37 +113,38 @@ impl Outgoing {
 
     /// Leaves out what is not written yet. It is never done, then: nothing else may follow on this connection.
     pub(super) fn give_up(&mut self) {
-        (self.stage, self.given_up) = (Stage::Done, true);
+        (self.stage, self.given_up) = (WriteStage::Done, true);
     }
 
     /// What it waits for, and since when.
-    pub(super) const fn pace(&self) -> (Stage, Instant) {
+    pub(super) const fn pace(&self) -> (WriteStage, Instant) {
         (self.stage, self.step)
     }
 
     /// Writes what there is; ready when nothing more is to come.
     pub(super) fn poll(
         &mut self,
-        stream: &mut Stream,
+        stream: &mut UpstreamStream,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(), Obstacle>> {
-        while self.stage != Stage::Done {
-            let waits = self.needs_piece() && self.poll_piece(context).map_err(Obstacle::Body)?.is_pending();
-            self.stage = Stage::Upstream;
-            ready!(self.poll_write(stream, context)).map_err(Obstacle::Connection)?;
+    ) -> Poll<Result<(), WriteBlocked>> {
+        while self.stage != WriteStage::Done {
+            let waits =
+                self.needs_piece() && self.poll_piece(context).map_err(WriteBlocked::Body)?.is_pending();
+            self.stage = WriteStage::Upstream;
+            ready!(self.poll_write(stream, context)).map_err(WriteBlocked::Connection)?;
             if waits {
-                self.stage = Stage::Client;
+                self.stage = WriteStage::Client;
                 return Poll::Pending;
             }
-            if self.framing == Framing::Ended {
-                self.stage = Stage::Done;
+            if self.framing == RequestFraming::Ended {
+                self.stage = WriteStage::Done;
             }
         }
         Poll::Ready(Ok(()))
     }
 
     fn needs_piece(&self) -> bool {
-        self.framing != Framing::Ended && self.piece.is_empty() && self.tail.is_empty()
+        self.framing != RequestFraming::Ended && self.piece.is_empty() && self.tail.is_empty()
     }
 
     /// Takes the next piece of the body.
@@ -159,33 +160,35 @@ impl Outgoing {
 
     fn put(&mut self, mut data: Bytes) -> Result<(), BodyError> {
         match &mut self.framing {
-            Framing::Length(left) => {
+            RequestFraming::Length(left) => {
                 data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= data.len() as u64;
             }
-            Framing::Chunked if !data.is_empty() => {
+            RequestFraming::Chunked if !data.is_empty() => {
                 // Writing into memory cannot fail.
                 let _ = write!(self.lead, "{:X}\r\n", data.len());
                 self.tail = b"\r\n";
             }
-            Framing::Chunked | Framing::Ended => {}
+            RequestFraming::Chunked | RequestFraming::Ended => {}
         }
         self.piece = data;
         if self.body.is_end_stream() { self.end() } else { Ok(()) }
     }
 
     fn end(&mut self) -> Result<(), BodyError> {
-        match std::mem::replace(&mut self.framing, Framing::Ended) {
-            Framing::Length(1..) => return Err(BodyError::Source("it is shorter than it says".into())),
-            Framing::Chunked if self.tail.is_empty() => self.tail = b"0\r\n\r\n",
-            Framing::Chunked => self.tail = b"\r\n0\r\n\r\n",
-            Framing::Length(0) | Framing::Ended => {}
+        match std::mem::replace(&mut self.framing, RequestFraming::Ended) {
+            RequestFraming::Length(1..) => {
+                return Err(BodyError::Source("it is shorter than it says".into()));
+            }
+            RequestFraming::Chunked if self.tail.is_empty() => self.tail = b"0\r\n\r\n",
+            RequestFraming::Chunked => self.tail = b"\r\n0\r\n\r\n",
+            RequestFraming::Length(0) | RequestFraming::Ended => {}
         }
         Ok(())
     }
 
     fn end_with(&mut self, trailers: &HeaderMap) -> Result<(), BodyError> {
-        if self.framing != Framing::Chunked {
+        if self.framing != RequestFraming::Chunked {
             return self.end();
         }
         self.lead.extend_from_slice(b"0\r\n");
@@ -193,11 +196,11 @@ impl Outgoing {
             write_field(&mut self.lead, name.as_str(), value.as_bytes());
         }
         self.tail = b"\r\n";
-        self.framing = Framing::Ended;
+        self.framing = RequestFraming::Ended;
         Ok(())
     }
 
-    fn poll_write(&mut self, stream: &mut Stream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write(&mut self, stream: &mut UpstreamStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let lead = self.lead.get(self.written..).unwrap_or_default();
             if lead.is_empty() && self.piece.is_empty() && self.tail.is_empty() {
@@ -235,7 +238,11 @@ impl Outgoing {
 }
 
 /// Writes a head; says how the body is to be framed (RFC 9112, section 6), and which trailers may follow.
-fn write_head<H: Head>(into: &mut Vec<u8>, said: &Said<'_, H>, body: &Body) -> (Framing, Vec<HeaderName>) {
+fn write_head<H: RequestHead>(
+    into: &mut Vec<u8>,
+    said: &HeadForPeer<'_, H>,
+    body: &Body,
+) -> (RequestFraming, Vec<HeaderName>) {
     into.extend_from_slice(said.head.method().as_str().as_bytes());
     let target = said.head.target();
     into.extend_from_slice(if target.starts_with(['/', '*']) { b" " } else { b" /" });
@@ -262,9 +269,9 @@ fn write_head<H: Head>(into: &mut Vec<u8>, said: &Said<'_, H>, body: &Body) -> (
     }
     into.extend_from_slice(b"\r\n");
     let framing = match length {
-        _ if ended => Framing::Ended,
-        Some(length) => Framing::Length(length),
-        None => Framing::Chunked,
+        _ if ended => RequestFraming::Ended,
+        Some(length) => RequestFraming::Length(length),
+        None => RequestFraming::Chunked,
     };
     (framing, trailers)
 }
@@ -345,7 +352,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let mut outgoing = Outgoing::new(&Said { head: &head, host: None }, body, Instant::now());
+        let mut outgoing = RequestWriter::new(&HeadForPeer { head: &head, host: None }, body, Instant::now());
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut text = Vec::new();
         loop {
@@ -356,7 +363,7 @@ mod tests {
             text.extend_from_slice(&outgoing.piece);
             text.extend_from_slice(outgoing.tail);
             outgoing.advance(outgoing.lead.len() + outgoing.piece.len() + outgoing.tail.len());
-            if outgoing.framing == Framing::Ended {
+            if outgoing.framing == RequestFraming::Ended {
                 break;
             }
         }
@@ -391,8 +398,11 @@ mod tests {
     #[test]
     fn a_body_that_is_shorter_than_it_says_is_no_body() {
         let (head, ()) = Request::post("/").header("content-length", "3").body(()).unwrap().into_parts();
-        let mut outgoing =
-            Outgoing::new(&Said { head: &head, host: None }, pieces(&["ab"], &[]), Instant::now());
+        let mut outgoing = RequestWriter::new(
+            &HeadForPeer { head: &head, host: None },
+            pieces(&["ab"], &[]),
+            Instant::now(),
+        );
         let mut context = Context::from_waker(std::task::Waker::noop());
         assert!(matches!(outgoing.poll_piece(&mut context), Poll::Ready(Ok(()))));
         outgoing.advance(outgoing.lead.len() + 2);

@@ -8,9 +8,9 @@ use http::{
 use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
-use super::Invalid;
+use super::InvalidResponse;
 use crate::upstream::{
-    framing::{FramingFields, Length},
+    framing::{FramingFields, ResponseFraming},
     head::MAX_HEAD,
 };
 
@@ -27,9 +27,9 @@ type Room<'a> = [std::mem::MaybeUninit<httparse::Header<'a>>; MAX_FIELDS];
 
 /// A head that has been understood.
 #[derive(Debug)]
-pub(super) struct Received {
+pub(super) struct ReceivedHead {
     pub(super) response: Response<()>,
-    pub(super) length: Length,
+    pub(super) length: ResponseFraming,
     /// Whether the upstream takes another request afterwards.
     pub(super) keep_alive: bool,
 }
@@ -50,7 +50,7 @@ impl Heads {
         came: usize,
         method: &Method,
         is_all: bool,
-    ) -> Result<Option<Received>, Invalid> {
+    ) -> Result<Option<ReceivedHead>, InvalidResponse> {
         if !is_all && !is_due(read, came) {
             return Ok(None);
         }
@@ -64,7 +64,7 @@ impl Heads {
             self.interim += 1;
             self.interim_bytes += length - read.len();
             if self.interim > MAX_INTERIM || self.interim_bytes > MAX_HEAD {
-                return Err(Invalid::Interim);
+                return Err(InvalidResponse::Interim);
             }
         }
     }
@@ -104,7 +104,7 @@ fn deviation(read: &[u8]) -> Option<usize> {
 ///
 /// What comes out depends on the bytes alone and not on how they were cut: while more may come, only what stands in
 /// complete lines is judged, and only within the longest head that is allowed.
-fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Received>, Invalid> {
+fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<ReceivedHead>, InvalidResponse> {
     let window = &read[..read.len().min(MAX_HEAD)];
     let mut room: Room<'_> = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
@@ -112,14 +112,15 @@ fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Recei
     {
         Ok(Status::Complete(end)) => end,
         Ok(Status::Partial) if read.len() < MAX_HEAD => return Ok(None),
-        Ok(Status::Partial) => return Err(Invalid::TooLarge),
+        Ok(Status::Partial) => return Err(InvalidResponse::TooLarge),
         Err(error) if is_all || read.len() >= MAX_HEAD || is_wrong(window) => {
-            return Err(Invalid::Head(error));
+            return Err(InvalidResponse::Head(error));
         }
         Err(_) => return Ok(None),
     };
     let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| Invalid::Status)?;
+    let status =
+        StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| InvalidResponse::Status)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.version_mut() = version;
@@ -128,14 +129,14 @@ fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Recei
     {
         response.extensions_mut().insert(reason);
     }
-    let (mut ends, mut framing) = (Ends::of(version), FramingFields::default());
+    let (mut ends, mut framing) = (KeepAlive::of(version), FramingFields::default());
     let headers = response.headers_mut();
     // A gateway adds some of its own.
     headers.reserve(parsed.headers.len() + 8);
     for field in &*parsed.headers {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Invalid::Field)?;
-        let value =
-            HeaderValue::from_maybe_shared(read.slice_ref(field.value)).map_err(|_| Invalid::Field)?;
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| InvalidResponse::Field)?;
+        let value = HeaderValue::from_maybe_shared(read.slice_ref(field.value))
+            .map_err(|_| InvalidResponse::Field)?;
         match name {
             TRANSFER_ENCODING => {
                 framing.add_coding(&value, version)?;
@@ -152,8 +153,8 @@ fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Recei
         headers.remove(CONTENT_LENGTH);
     }
     *read = read.slice(end..);
-    let keep_alive = !ends.closes && !framing.is_suspect && framing.length != Length::UntilClose;
-    Ok(Some(Received { response, length: framing.length, keep_alive }))
+    let keep_alive = !ends.closes && !framing.is_suspect && framing.length != ResponseFraming::UntilClose;
+    Ok(Some(ReceivedHead { response, length: framing.length, keep_alive }))
 }
 
 /// Whether there is a fault that further bytes cannot mend, as far as complete lines show it.
@@ -168,13 +169,13 @@ fn is_wrong(window: &[u8]) -> bool {
 }
 
 /// Whether a connection ends with a response. (RFC 9112, section 9.3)
-struct Ends {
+struct KeepAlive {
     closes: bool,
     /// Once a field says so, no other one takes it back.
     said: bool,
 }
 
-impl Ends {
+impl KeepAlive {
     fn of(version: Version) -> Self {
         Self { closes: version != Version::HTTP_11, said: false }
     }
@@ -198,7 +199,7 @@ mod tests {
 
     /// Checks what is understood of a response to a GET: status, length, whether the connection stays, and the rest.
     #[track_caller]
-    fn check(text: &str, expected: Option<(u16, Length, bool, &str)>) {
+    fn check(text: &str, expected: Option<(u16, ResponseFraming, bool, &str)>) {
         let mut read = Bytes::copy_from_slice(text.as_bytes());
         let head = parse(&mut read, &Method::GET, false).unwrap();
         let found = head.map(|it| (it.response.status().as_u16(), it.length, it.keep_alive));
@@ -217,14 +218,14 @@ mod tests {
     #[test]
     fn a_head_is_taken_when_it_is_complete() {
         check("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n", None);
-        check(&with("content-length: 4\r\n"), Some((200, Length::Known(4), true, "rest")));
-        check(&with(""), Some((200, Length::UntilClose, false, "rest")));
-        check("HTTP/1.1 204\r\n\r\n", Some((204, Length::Known(0), true, "")));
+        check(&with("content-length: 4\r\n"), Some((200, ResponseFraming::Known(4), true, "rest")));
+        check(&with(""), Some((200, ResponseFraming::UntilClose, false, "rest")));
+        check("HTTP/1.1 204\r\n\r\n", Some((204, ResponseFraming::Known(0), true, "")));
     }
 
     #[test]
     fn chunked_is_the_only_coding() {
-        let chunked = Some((200, Length::Chunked, true, "rest"));
+        let chunked = Some((200, ResponseFraming::Chunked, true, "rest"));
         check(&with("transfer-encoding: chunked\r\n"), chunked);
         check(&with("Transfer-Encoding:\t Chunked \r\n"), chunked);
         for coding in ["gzip", "gzip, chunked", "chunked, gzip", "chunked\r\ntransfer-encoding: chunked"] {
@@ -273,11 +274,14 @@ mod tests {
             ("connection: keep-alive, Close\r\n", false),
             ("connection: keep-alive\r\n", true),
         ] {
-            check(&with(&format!("{fields}{length}")), Some((200, Length::Known(4), stays, "rest")));
+            check(&with(&format!("{fields}{length}")), Some((200, ResponseFraming::Known(4), stays, "rest")));
         }
         let old = "HTTP/1.0 200 OK\r\ncontent-length: 0\r\n";
-        check(&format!("{old}\r\n"), Some((200, Length::Known(0), false, "")));
-        check(&format!("{old}connection: keep-alive\r\n\r\n"), Some((200, Length::Known(0), true, "")));
+        check(&format!("{old}\r\n"), Some((200, ResponseFraming::Known(0), false, "")));
+        check(
+            &format!("{old}connection: keep-alive\r\n\r\n"),
+            Some((200, ResponseFraming::Known(0), true, "")),
+        );
     }
 
     #[test]
@@ -329,7 +333,10 @@ mod tests {
 
     /// What becomes of bytes that come in these pieces, after which the connection ends or does not: a status and what
     /// follows the head, an error, or nothing.
-    fn outcome(pieces: &[&[u8]], ends: bool) -> Result<Option<(u16, Length, Vec<u8>)>, Invalid> {
+    fn outcome(
+        pieces: &[&[u8]],
+        ends: bool,
+    ) -> Result<Option<(u16, ResponseFraming, Vec<u8>)>, InvalidResponse> {
         let (mut heads, mut read) = (Heads::default(), Bytes::new());
         let mut head = None;
         for piece in pieces {
@@ -396,13 +403,13 @@ mod tests {
         for cut in [1, 7, interim.len(), interim.len() + 1, 100_000] {
             let check = |text: &str| outcome(&text.as_bytes().chunks(cut).collect::<Vec<_>>(), false);
             assert!(check(&text(most)).unwrap().is_some());
-            assert_eq!(check(&text(most + 1)), Err(Invalid::Interim));
+            assert_eq!(check(&text(most + 1)), Err(InvalidResponse::Interim));
         }
         let large = format!("HTTP/1.1 103 Early Hints\r\na: {}\r\n\r\n", "b".repeat(MAX_HEAD / 2));
         for cut in [1000, 100_000, 200_000] {
             let check = |text: &str| outcome(&text.as_bytes().chunks(cut).collect::<Vec<_>>(), false);
             assert_eq!(check(&large), Ok(None));
-            assert_eq!(check(&large.repeat(2)), Err(Invalid::Interim));
+            assert_eq!(check(&large.repeat(2)), Err(InvalidResponse::Interim));
         }
     }
 

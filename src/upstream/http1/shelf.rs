@@ -14,8 +14,8 @@ use std::{
 use hashbrown::HashMap;
 use tokio::time::Instant;
 
-use super::link::Link;
-use crate::upstream::{Origin, PoolSettings};
+use super::link::Http1Connection;
+use crate::upstream::{PoolSettings, UpstreamOrigin};
 
 /// How many parts the shelf has.
 const SHARDS: usize = 16;
@@ -29,28 +29,28 @@ thread_local! {
 
 /// The idle connections of all origins.
 #[derive(Debug)]
-pub(in crate::upstream) struct Shelf {
+pub(in crate::upstream) struct IdlePool {
     settings: PoolSettings,
-    shards: [Mutex<Shard>; SHARDS],
+    shards: [Mutex<IdlePoolShard>; SHARDS],
 }
 
 /// Idle connections, the most recently used ones last.
-type Shard = HashMap<Origin, Vec<Idle>>;
+type IdlePoolShard = HashMap<UpstreamOrigin, Vec<IdleConnection>>;
 
 #[derive(Debug)]
-struct Idle {
-    link: Link,
+struct IdleConnection {
+    link: Http1Connection,
     since: Instant,
 }
 
 /// Where a connection goes after an exchange.
 #[derive(Debug)]
-pub(in crate::upstream) struct Home {
-    origin: Origin,
-    shelf: Arc<Shelf>,
+pub(in crate::upstream) struct PoolSlot {
+    origin: UpstreamOrigin,
+    shelf: Arc<IdlePool>,
 }
 
-impl Shelf {
+impl IdlePool {
     pub(in crate::upstream) fn new(settings: PoolSettings) -> Self {
         Self { settings, shards: Default::default() }
     }
@@ -61,7 +61,7 @@ impl Shelf {
     }
 
     /// Takes the connection to an origin that was used most recently.
-    pub(in crate::upstream) fn take(&self, origin: &Origin, now: Instant) -> Option<Link> {
+    pub(in crate::upstream) fn take(&self, origin: &UpstreamOrigin, now: Instant) -> Option<Http1Connection> {
         let own = SHARD.with(|shard| *shard);
         let (before, after) = self.shards.split_at(own);
         after.iter().chain(before).find_map(|shard| {
@@ -76,7 +76,7 @@ impl Shelf {
     }
 
     /// Closes the connections to all origins of this kind.
-    pub(in crate::upstream) fn forget(&self, of: impl Fn(&Origin) -> bool) {
+    pub(in crate::upstream) fn forget(&self, of: impl Fn(&UpstreamOrigin) -> bool) {
         for shard in &self.shards {
             let closed: Vec<_> = lock(shard).extract_if(|origin, _| of(origin)).collect();
             drop(closed);
@@ -99,13 +99,13 @@ impl Shelf {
         }
     }
 
-    fn is_fresh(&self, idle: &mut Idle, now: Instant) -> bool {
+    fn is_fresh(&self, idle: &mut IdleConnection, now: Instant) -> bool {
         now.saturating_duration_since(idle.since) < self.settings.idle_timeout && idle.link.is_quiet()
     }
 }
 
-impl Home {
-    pub(in crate::upstream) fn new(origin: &Origin, shelf: &Arc<Shelf>) -> Self {
+impl PoolSlot {
+    pub(in crate::upstream) fn new(origin: &UpstreamOrigin, shelf: &Arc<IdlePool>) -> Self {
         Self { origin: origin.clone(), shelf: Arc::clone(shelf) }
     }
 
@@ -115,13 +115,13 @@ impl Home {
     }
 
     /// Takes a connection back, in place of the one unused for longest if there are too many.
-    pub(super) fn put(self, link: Link) {
+    pub(super) fn put(self, link: Http1Connection) {
         let Self { origin, shelf } = self;
         let settings = &shelf.settings;
         if link.served >= settings.max_requests || settings.idle_per_origin == 0 {
             return;
         }
-        let idle = Idle { link, since: Instant::now() };
+        let idle = IdleConnection { link, since: Instant::now() };
         let own = SHARD.with(|shard| *shard);
         let surplus = {
             let mut shard = lock(&shelf.shards[own]);
@@ -133,7 +133,7 @@ impl Home {
     }
 }
 
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+fn lock(shard: &Mutex<IdlePoolShard>) -> MutexGuard<'_, IdlePoolShard> {
     // A shard holds no invariant that a panic could break.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

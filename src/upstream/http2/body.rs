@@ -1,7 +1,7 @@
 //! Bodies on their way to and from an upstream in HTTP/2, watched for stalls.
 //!
-//! [`Upload`] wraps the request's body and notes its pace, so that whoever waits for the response can tell an
-//! upstream that takes no data from a client that sends none. [`Download`] wraps the response's body: it ends a
+//! [`Http2Upload`] wraps the request's body and notes its pace, so that whoever waits for the response can tell an
+//! upstream that takes no data from a client that sends none. [`Http2Download`] wraps the response's body: it ends a
 //! stall after `read_timeout`, and keeps the request's place on the connection until then.
 
 use std::{
@@ -20,8 +20,8 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    super::{Limits, error::Cause},
-    Stream,
+    super::{UpstreamTimeouts, error::FailureCause},
+    StreamPermit,
 };
 use crate::body::{Body, BodyError};
 
@@ -30,14 +30,14 @@ const PIECE: usize = 64 * 1024;
 
 /// A request's body on its way out.
 #[derive(Debug)]
-pub(super) struct Upload {
+pub(super) struct Http2Upload {
     body: Body,
-    pace: Option<Arc<Pace>>,
+    pace: Option<Arc<UploadPace>>,
 }
 
 /// How an upload goes on: what it waits for, and since when.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct UploadPace {
     began: Instant,
     /// Microseconds from `began` to the last step.
     step: AtomicU64,
@@ -49,11 +49,11 @@ const UPSTREAM: u8 = 0;
 const CLIENT: u8 = 1;
 const NOTHING: u8 = 2;
 
-impl Upload {
+impl Http2Upload {
     /// Wraps a body; one without content has no pace.
-    pub(super) fn new(body: Body) -> (Self, Option<Arc<Pace>>) {
+    pub(super) fn new(body: Body) -> (Self, Option<Arc<UploadPace>>) {
         let pace = (!body.is_end_stream()).then(|| {
-            Arc::new(Pace {
+            Arc::new(UploadPace {
                 began: Instant::now(),
                 step: AtomicU64::new(0),
                 waits_for: AtomicU8::new(UPSTREAM),
@@ -77,7 +77,7 @@ impl Upload {
     }
 }
 
-impl hyper::body::Body for Upload {
+impl hyper::body::Body for Http2Upload {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -105,7 +105,7 @@ impl hyper::body::Body for Upload {
     }
 }
 
-impl Pace {
+impl UploadPace {
     fn note(&self, waits_for: u8) {
         let step = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.step.store(step, Ordering::Relaxed);
@@ -113,17 +113,17 @@ impl Pace {
     }
 
     /// Waits until the upstream has taken no data for `write`, or has not answered for `read` after all of it.
-    pub(super) async fn stalled(&self, limits: &Limits) -> Cause {
+    pub(super) async fn stalled(&self, limits: &UpstreamTimeouts) -> FailureCause {
         let shortest = limits.read.min(limits.write);
         loop {
             let now = Instant::now();
             let waits_for = self.waits_for.load(Ordering::Acquire);
             let step = self.began + Duration::from_micros(self.step.load(Ordering::Relaxed));
             let (deadline, cause) = match waits_for {
-                UPSTREAM => (step + limits.write, Cause::WriteTimeout),
-                NOTHING => (step + limits.read, Cause::ReadTimeout),
+                UPSTREAM => (step + limits.write, FailureCause::WriteTimeout),
+                NOTHING => (step + limits.read, FailureCause::ReadTimeout),
                 // The client's pace is the server's concern.
-                _ => (now + shortest, Cause::ReadTimeout),
+                _ => (now + shortest, FailureCause::ReadTimeout),
             };
             if waits_for != CLIENT && deadline <= now {
                 return cause;
@@ -135,17 +135,17 @@ impl Pace {
 
 /// A response's body on its way in.
 #[derive(Debug)]
-pub(super) struct Download {
+pub(super) struct Http2Download {
     incoming: Incoming,
-    stream: Option<Stream>,
+    stream: Option<StreamPermit>,
     read_timeout: Duration,
     stall: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
-impl Download {
+impl Http2Download {
     /// Wraps a body that is not at its end.
-    pub(super) fn new(incoming: Incoming, stream: Stream, read_timeout: Duration) -> Self {
+    pub(super) fn new(incoming: Incoming, stream: StreamPermit, read_timeout: Duration) -> Self {
         Self { incoming, stream: Some(stream), read_timeout, stall: None, waiting: false }
     }
 
@@ -164,7 +164,7 @@ impl Download {
     }
 }
 
-impl hyper::body::Body for Download {
+impl hyper::body::Body for Http2Download {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     /// Write 2 s, read 3 s.
-    const LIMITS: Limits = Limits {
+    const LIMITS: UpstreamTimeouts = UpstreamTimeouts {
         connect: Duration::from_secs(1),
         write: Duration::from_secs(2),
         read: Duration::from_secs(3),
@@ -206,11 +206,11 @@ mod tests {
 
     /// Checks when an upload is given up, and why, if its last step was `waits_for`, at second 10.
     #[track_caller]
-    fn check(waits_for: u8, expected: Option<(u64, Cause)>) {
+    fn check(waits_for: u8, expected: Option<(u64, FailureCause)>) {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let found = runtime.block_on(async {
-            let pace = Upload::new(Body::full("x")).1.unwrap();
+            let pace = Http2Upload::new(Body::full("x")).1.unwrap();
             let steps = async {
                 sleep(Duration::from_millis(1500)).await;
                 pace.note(UPSTREAM);
@@ -227,20 +227,20 @@ mod tests {
                 () = sleep(Duration::from_mins(1)) => None,
             }
         });
-        let text = |(seconds, cause): (u64, Cause)| (seconds, cause.to_string());
+        let text = |(seconds, cause): (u64, FailureCause)| (seconds, cause.to_string());
         assert_eq!(found.map(|(time, cause)| text((time.as_secs(), cause))), expected.map(text));
     }
 
     #[test]
     fn an_upload_is_given_up_by_whom_it_waits_for() {
-        check(UPSTREAM, Some((12, Cause::WriteTimeout)));
-        check(NOTHING, Some((13, Cause::ReadTimeout)));
+        check(UPSTREAM, Some((12, FailureCause::WriteTimeout)));
+        check(NOTHING, Some((13, FailureCause::ReadTimeout)));
         check(CLIENT, None);
     }
 
     #[test]
     fn a_large_block_goes_in_pieces() {
-        let (mut upload, pace) = Upload::new(Body::full(vec![0; PIECE * 2 + 1]));
+        let (mut upload, pace) = Http2Upload::new(Body::full(vec![0; PIECE * 2 + 1]));
         let pace = pace.unwrap();
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut pieces = Vec::new();
@@ -249,6 +249,6 @@ mod tests {
             pieces.push((frame.unwrap().into_data().unwrap().len(), done));
         }
         assert_eq!(pieces, [(PIECE, false), (PIECE, false), (1, true)]);
-        assert!(Upload::new(Body::Empty).1.is_none());
+        assert!(Http2Upload::new(Body::Empty).1.is_none());
     }
 }

@@ -31,47 +31,47 @@ pub(super) fn is_untouched(error: &hyper::Error) -> bool {
 
 /// A body that can be had again, while not too much of it has gone.
 #[derive(Debug)]
-pub(super) enum Kept {
+pub(super) enum ReplayBody {
     /// It is in memory.
     Whole(Body),
     /// It comes from a client.
-    Passing(Arc<Mutex<Passing>>),
+    Passing(Arc<Mutex<ReplayBuffer>>),
 }
 
 /// What has gone, and what has not.
 #[derive(Debug)]
-pub(super) struct Passing {
+pub(super) struct ReplayBuffer {
     /// None once it is not kept any more.
-    gone: Option<Vec<Part>>,
+    gone: Option<Vec<ReplayPart>>,
     size: usize,
     /// None once it has been taken back.
     rest: Option<Body>,
 }
 
 #[derive(Clone, Debug)]
-enum Part {
+enum ReplayPart {
     Data(Bytes),
     Trailers(HeaderMap),
 }
 
 /// The same body on its way.
-struct Sent(Arc<Mutex<Passing>>);
+struct ReplayingBody(Arc<Mutex<ReplayBuffer>>);
 
 /// A body from its beginning: what had gone before, and what had not.
-struct Again {
-    gone: VecDeque<Part>,
+struct RepeatedBody {
+    gone: VecDeque<ReplayPart>,
     rest: Body,
 }
 
-impl Kept {
+impl ReplayBody {
     /// Keeps a body; the second one is to be sent.
     pub(super) fn of(body: Body) -> (Self, Body) {
         if let Some(copy) = body.replay() {
             return (Self::Whole(copy), body);
         }
-        let passing = Passing { gone: Some(Vec::new()), size: 0, rest: Some(body) };
+        let passing = ReplayBuffer { gone: Some(Vec::new()), size: 0, rest: Some(body) };
         let passing = Arc::new(Mutex::new(passing));
-        (Self::Passing(Arc::clone(&passing)), Body::boxed(Sent(passing)))
+        (Self::Passing(Arc::clone(&passing)), Body::boxed(ReplayingBody(passing)))
     }
 
     /// The body from its beginning, if it is still to be had. What was sent ends here.
@@ -82,13 +82,17 @@ impl Kept {
                 let mut passing = lock(passing);
                 let gone = passing.gone.take()?;
                 let rest = passing.rest.take()?;
-                Some(if gone.is_empty() { rest } else { Body::boxed(Again { gone: gone.into(), rest }) })
+                Some(if gone.is_empty() {
+                    rest
+                } else {
+                    Body::boxed(RepeatedBody { gone: gone.into(), rest })
+                })
             }
         }
     }
 }
 
-impl Drop for Kept {
+impl Drop for ReplayBody {
     fn drop(&mut self) {
         if let Self::Passing(passing) = self {
             lock(passing).gone = None;
@@ -96,14 +100,14 @@ impl Drop for Kept {
     }
 }
 
-impl Passing {
+impl ReplayBuffer {
     fn note(&mut self, frame: &Frame<Bytes>) {
         let Some(gone) = &mut self.gone else { return };
         if let Some(data) = frame.data_ref() {
             self.size += data.len();
-            gone.push(Part::Data(data.clone()));
+            gone.push(ReplayPart::Data(data.clone()));
         } else if let Some(trailers) = frame.trailers_ref() {
-            gone.push(Part::Trailers(trailers.clone()));
+            gone.push(ReplayPart::Trailers(trailers.clone()));
         }
         if self.size > MOST || gone.len() > MOST_PARTS {
             self.gone = None;
@@ -111,21 +115,21 @@ impl Passing {
     }
 }
 
-impl From<Part> for Frame<Bytes> {
-    fn from(part: Part) -> Self {
+impl From<ReplayPart> for Frame<Bytes> {
+    fn from(part: ReplayPart) -> Self {
         match part {
-            Part::Data(data) => Self::data(data),
-            Part::Trailers(trailers) => Self::trailers(trailers),
+            ReplayPart::Data(data) => Self::data(data),
+            ReplayPart::Trailers(trailers) => Self::trailers(trailers),
         }
     }
 }
 
-fn lock(passing: &Mutex<Passing>) -> MutexGuard<'_, Passing> {
+fn lock(passing: &Mutex<ReplayBuffer>) -> MutexGuard<'_, ReplayBuffer> {
     // It holds no invariant that a panic could break.
     passing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl hyper::body::Body for Sent {
+impl hyper::body::Body for ReplayingBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -154,7 +158,7 @@ impl hyper::body::Body for Sent {
     }
 }
 
-impl hyper::body::Body for Again {
+impl hyper::body::Body for RepeatedBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -181,8 +185,8 @@ mod tests {
 
     /// A body that comes in these pieces.
     fn pieces(sizes: &[usize]) -> Body {
-        let gone = sizes.iter().map(|size| Part::Data(vec![b'x'; *size].into())).collect();
-        Body::boxed(Again { gone, rest: Body::Empty })
+        let gone = sizes.iter().map(|size| ReplayPart::Data(vec![b'x'; *size].into())).collect();
+        Body::boxed(RepeatedBody { gone, rest: Body::Empty })
     }
 
     /// Checks how much is to be had again after so many pieces have gone; none if nothing is.
@@ -190,7 +194,7 @@ mod tests {
     fn check(body: Body, gone: usize, expected: Option<usize>) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let found = runtime.block_on(async {
-            let (kept, mut sent) = Kept::of(body);
+            let (kept, mut sent) = ReplayBody::of(body);
             for _ in 0..gone {
                 sent.frame().await.unwrap().unwrap();
             }
@@ -217,7 +221,7 @@ mod tests {
     fn what_was_sent_ends_where_it_is_taken_back() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let (kept, mut sent) = Kept::of(pieces(&[3, 4]));
+            let (kept, mut sent) = ReplayBody::of(pieces(&[3, 4]));
             assert!(kept.again().is_some());
             assert!(sent.frame().await.unwrap().is_err());
         });
@@ -225,8 +229,8 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_for_nobody() {
-        let (kept, sent) = Kept::of(pieces(&[3, 4]));
-        let Kept::Passing(passing) = &kept else { panic!("it is in memory") };
+        let (kept, sent) = ReplayBody::of(pieces(&[3, 4]));
+        let ReplayBody::Passing(passing) = &kept else { panic!("it is in memory") };
         let passing = Arc::clone(passing);
         drop(kept);
         assert!(lock(&passing).gone.is_none());

@@ -25,14 +25,14 @@ use tokio::{
 };
 
 use self::{
-    body::{Download, Upload},
-    kept::{Kept, is_untouched},
+    body::{Http2Download, Http2Upload},
+    kept::{ReplayBody, is_untouched},
 };
 use super::{
-    Limits, Origin, PoolSettings, Protocol,
-    error::Cause,
+    PoolSettings, UpstreamOrigin, UpstreamProtocol, UpstreamTimeouts,
+    error::FailureCause,
     framing::FramingFields,
-    head::{Head, MAX_HEAD, Said},
+    head::{HeadForPeer, MAX_HEAD, RequestHead},
 };
 use crate::body::Body;
 
@@ -48,25 +48,25 @@ const UNREAD: usize = 64 << 10;
 
 /// Connections that requests share, by origin.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct Http2Pool {
     settings: PoolSettings,
-    all: Mutex<HashMap<Origin, Vec<Shared>>>,
+    all: Mutex<HashMap<UpstreamOrigin, Vec<SharedConnection>>>,
 }
 
 /// A new connection, which nobody shares yet.
 #[derive(Debug)]
-pub(super) struct Connection(http2::SendRequest<Upload>);
+pub(super) struct Http2Connection(http2::SendRequest<Http2Upload>);
 
 /// One of them.
 #[derive(Debug)]
-struct Shared {
-    sender: http2::SendRequest<Upload>,
-    streams: Arc<Streams>,
+struct SharedConnection {
+    sender: http2::SendRequest<Http2Upload>,
+    streams: Arc<StreamLimits>,
 }
 
 /// What a connection carries.
 #[derive(Debug)]
-struct Streams {
+struct StreamLimits {
     open: AtomicU32,
     begun: AtomicU32,
     /// Milliseconds from `born` to when the last request ended.
@@ -76,46 +76,50 @@ struct Streams {
 
 /// One request's place on a shared connection.
 #[derive(Debug)]
-pub(super) struct Stream {
-    sender: http2::SendRequest<Upload>,
-    streams: Arc<Streams>,
+pub(super) struct StreamPermit {
+    sender: http2::SendRequest<Http2Upload>,
+    streams: Arc<StreamLimits>,
 }
 
 /// A request that got no response.
 #[derive(Debug)]
-pub(super) struct Lost {
-    pub(super) cause: Cause,
+pub(super) struct Http2SendError {
+    pub(super) cause: FailureCause,
     /// Its body, if nothing of the request was written or looked at.
     pub(super) unsent: Option<Body>,
 }
 
-impl Shelf {
+impl Http2Pool {
     pub(super) fn new(settings: PoolSettings) -> Self {
         Self { settings, all: Mutex::default() }
     }
 
     /// A place on a connection to `origin` that carries less than it can, and has carried fewer requests than it may.
-    pub(super) fn take(&self, origin: &Origin) -> Option<Stream> {
+    pub(super) fn take(&self, origin: &UpstreamOrigin) -> Option<StreamPermit> {
         let most = self.settings.max_requests;
         let all = self.lock();
-        let fits = |it: &&Shared| {
+        let fits = |it: &&SharedConnection| {
             let streams = &it.streams;
             !it.sender.is_closed()
                 && streams.open.load(Relaxed) < STREAMS
                 && streams.begun.load(Relaxed) < most
         };
-        all.get(origin)?.iter().find(fits).map(Shared::join)
+        all.get(origin)?.iter().find(fits).map(SharedConnection::join)
     }
 
     /// Shares a new connection, and takes the first place on it.
-    pub(super) fn share(&self, origin: &Origin, Connection(sender): Connection) -> Stream {
-        let streams = Streams {
+    pub(super) fn share(
+        &self,
+        origin: &UpstreamOrigin,
+        Http2Connection(sender): Http2Connection,
+    ) -> StreamPermit {
+        let streams = StreamLimits {
             open: AtomicU32::new(0),
             begun: AtomicU32::new(0),
             ended: AtomicU32::new(0),
             born: Instant::now(),
         };
-        let shared = Shared { sender, streams: Arc::new(streams) };
+        let shared = SharedConnection { sender, streams: Arc::new(streams) };
         let stream = shared.join();
         if self.settings.idle_per_origin > 0 {
             self.lock().entry(origin.clone()).or_default().push(shared);
@@ -139,7 +143,7 @@ impl Shelf {
     }
 
     /// Takes no further requests to these origins; what is under way goes on.
-    pub(super) fn forget(&self, of: impl Fn(&Origin) -> bool) {
+    pub(super) fn forget(&self, of: impl Fn(&UpstreamOrigin) -> bool) {
         self.lock().retain(|origin, _| !of(origin));
     }
 
@@ -148,21 +152,21 @@ impl Shelf {
         self.lock().values().flatten().filter(|it| it.is_idle()).count()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, Vec<Shared>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<UpstreamOrigin, Vec<SharedConnection>>> {
         // It holds no invariant that a panic could break.
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shared {
+impl SharedConnection {
     fn is_idle(&self) -> bool {
         self.streams.open.load(Relaxed) == 0
     }
 
-    fn join(&self) -> Stream {
+    fn join(&self) -> StreamPermit {
         self.streams.begun.fetch_add(1, Relaxed);
         self.streams.open.fetch_add(1, Relaxed);
-        Stream { sender: self.sender.clone(), streams: self.streams.clone() }
+        StreamPermit { sender: self.sender.clone(), streams: self.streams.clone() }
     }
 
     fn is_wanted(&self, now: Instant, idle: Duration, most: u32) -> bool {
@@ -176,7 +180,7 @@ impl Shared {
     }
 }
 
-impl Drop for Stream {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         let lived = u32::try_from(self.streams.born.elapsed().as_millis()).unwrap_or(u32::MAX);
         self.streams.ended.store(lived, Relaxed);
@@ -185,7 +189,7 @@ impl Drop for Stream {
 }
 
 /// Starts HTTP/2 on a stream.
-pub(super) async fn handshake<T>(stream: T) -> Result<Connection, Cause>
+pub(super) async fn handshake<T>(stream: T) -> Result<Http2Connection, FailureCause>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -197,24 +201,24 @@ where
         .keep_alive_timeout(PONG)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(Cause::of_exchange)?;
+        .map_err(FailureCause::of_exchange)?;
     tokio::spawn(async move {
         // Whoever waits for a response or a body is told the error; nobody else wants it.
         drop(connection.await);
     });
-    Ok(Connection(sender))
+    Ok(Http2Connection(sender))
 }
 
 /// Sends a request and waits for the head of its response.
-pub(super) async fn send<H: Head>(
-    mut stream: Stream,
-    origin: &Origin,
-    (said, body): (&Said<'_, H>, Body),
-    limits: &Limits,
-) -> Result<Response<Body>, Lost> {
-    let lost = |cause| Lost { cause, unsent: None };
-    let (kept, body) = Kept::of(body);
-    let (upload, pace) = Upload::new(body);
+pub(super) async fn send<H: RequestHead>(
+    mut stream: StreamPermit,
+    origin: &UpstreamOrigin,
+    (said, body): (&HeadForPeer<'_, H>, Body),
+    limits: &UpstreamTimeouts,
+) -> Result<Response<Body>, Http2SendError> {
+    let lost = |cause| Http2SendError { cause, unsent: None };
+    let (kept, body) = ReplayBody::of(body);
+    let (upload, pace) = Http2Upload::new(body);
     let mut request = Request::new(upload);
     *request.method_mut() = said.head.method().clone();
     *request.headers_mut() = said.to_map();
@@ -223,10 +227,10 @@ pub(super) async fn send<H: Head>(
         convert(&mut request, origin)
     });
     // Another target in its place would be another request.
-    written.map_err(|error| lost(Cause::Invalid(error.into())))?;
+    written.map_err(|error| lost(FailureCause::Invalid(error.into())))?;
     let sending = stream.sender.try_send_request(request);
     let sent = match pace {
-        None => timeout(limits.read, sending).await.map_err(|_| lost(Cause::ReadTimeout))?,
+        None => timeout(limits.read, sending).await.map_err(|_| lost(FailureCause::ReadTimeout))?,
         Some(pace) => tokio::select! {
             biased;
             sent = sending => sent,
@@ -237,13 +241,13 @@ pub(super) async fn send<H: Head>(
         let unsent = error.take_message().map(|request| request.into_body().into_body());
         let error = error.into_error();
         let again = || if is_untouched(&error) { kept.again() } else { None };
-        Lost { unsent: unsent.or_else(again), cause: Cause::of_exchange(error) }
+        Http2SendError { unsent: unsent.or_else(again), cause: FailureCause::of_exchange(error) }
     })?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(lost(Cause::UnaskedUpgrade));
+        return Err(lost(FailureCause::UnaskedUpgrade));
     }
-    let framing =
-        FramingFields::of(response.headers(), Version::HTTP_2).map_err(|it| lost(Cause::invalid(it)))?;
+    let framing = FramingFields::of(response.headers(), Version::HTTP_2)
+        .map_err(|it| lost(FailureCause::invalid(it)))?;
     if !framing.framing(response.status(), said.head.method()).keeps_length {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
@@ -251,21 +255,24 @@ pub(super) async fn send<H: Head>(
         if hyper::body::Body::is_end_stream(&incoming) {
             Body::Empty
         } else {
-            Body::boxed(Download::new(incoming, stream, limits.read))
+            Body::boxed(Http2Download::new(incoming, stream, limits.read))
         }
     }))
 }
 
 /// Puts a request for HTTP/1.1 into the form of HTTP/2: Host becomes `:authority`, and what is about a connection
 /// goes. (RFC 9113, sections 8.2.2 and 8.3.1)
-fn convert<B>(request: &mut Request<B>, origin: &Origin) -> Result<(), http::Error> {
+fn convert<B>(request: &mut Request<B>, origin: &UpstreamOrigin) -> Result<(), http::Error> {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(CONNECTION);
     let host = request.headers_mut().remove(HOST);
     let authority = host.as_ref().map(HeaderValue::as_bytes).and_then(|it| Authority::try_from(it).ok());
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme =
-        Some(if matches!(origin.protocol, Protocol::Https(_)) { Scheme::HTTPS } else { Scheme::HTTP });
+    parts.scheme = Some(if matches!(origin.protocol, UpstreamProtocol::Https(_)) {
+        Scheme::HTTPS
+    } else {
+        Scheme::HTTP
+    });
     parts.authority = authority.or(parts.authority).or_else(|| Authority::try_from(&*origin.host).ok());
     // It has a scheme, an authority and a path, unless the host of the origin cannot be one.
     *request.uri_mut() = Uri::from_parts(parts)?;
@@ -285,12 +292,12 @@ mod tests {
             .header("te", "trailers")
             .body(())
             .unwrap();
-        convert(&mut request, &Origin::http("up.example", 80).over_http2()).unwrap();
+        convert(&mut request, &UpstreamOrigin::http("up.example", 80).over_http2()).unwrap();
         assert_eq!(request.uri(), expected);
         let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
         assert_eq!(names, ["te"]);
         // A second try converts what has been converted.
-        convert(&mut request, &Origin::http("up.example", 80).over_http2()).unwrap();
+        convert(&mut request, &UpstreamOrigin::http("up.example", 80).over_http2()).unwrap();
         assert_eq!(request.uri(), expected);
     }
 

@@ -9,9 +9,15 @@ const TRAILERS: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer
      2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n";
 
 /// Checks what is read of a response: its status, its body, and how many connections stay.
-async fn check(method: &str, script: &'static [&'static [Act]], status: u16, body: &str, idle: usize) {
-    let upstream = Upstream::start(script).await;
-    let pool = Pool::default();
+async fn check(
+    method: &str,
+    script: &'static [&'static [UpstreamAct]],
+    status: u16,
+    body: &str,
+    idle: usize,
+) {
+    let upstream = TestUpstream::start(script).await;
+    let pool = ConnectionPool::default();
     let answer = pool.send(&upstream.origin(), &patient(), request(method, Body::Empty)).await.unwrap();
     assert_eq!(answer.response.status(), status);
     assert_eq!(text(answer).await.unwrap(), body);
@@ -20,25 +26,35 @@ async fn check(method: &str, script: &'static [&'static [Act]], status: u16, bod
 
 #[tokio::test]
 async fn interim_responses_are_passed_over() {
-    check("GET", &[&[Act::Answer(EARLY)]], 200, "ok", 1).await;
+    check("GET", &[&[UpstreamAct::Answer(EARLY)]], 200, "ok", 1).await;
 }
 
 #[tokio::test]
 async fn a_body_ends_where_its_head_says() {
-    check("GET", &[&[Act::Close("HTTP/1.1 200 OK\r\n\r\nuntil the end")]], 200, "until the end", 0).await;
-    check("GET", &[&[Act::Close("HTTP/1.0 200 OK\r\n\r\nuntil the end")]], 200, "until the end", 0).await;
-    check("HEAD", &[&[Act::Answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")]], 200, "", 1).await;
-    check("GET", &[&[Act::Answer("HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n")]], 304, "", 1)
+    check("GET", &[&[UpstreamAct::Close("HTTP/1.1 200 OK\r\n\r\nuntil the end")]], 200, "until the end", 0)
         .await;
-    check("GET", &[&[Act::Answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")]], 200, "", 1).await;
-    check("GET", &[&[Act::Answer("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok")]], 200, "ok", 0).await;
-    check("GET", &[&[Act::Answer(KEPT)]], 200, "ok", 1).await;
+    check("GET", &[&[UpstreamAct::Close("HTTP/1.0 200 OK\r\n\r\nuntil the end")]], 200, "until the end", 0)
+        .await;
+    check("HEAD", &[&[UpstreamAct::Answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")]], 200, "", 1)
+        .await;
+    check(
+        "GET",
+        &[&[UpstreamAct::Answer("HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n")]],
+        304,
+        "",
+        1,
+    )
+    .await;
+    check("GET", &[&[UpstreamAct::Answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")]], 200, "", 1).await;
+    check("GET", &[&[UpstreamAct::Answer("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok")]], 200, "ok", 0)
+        .await;
+    check("GET", &[&[UpstreamAct::Answer(KEPT)]], 200, "ok", 1).await;
 }
 
 #[tokio::test]
 async fn trailers_come_after_the_body() {
-    let upstream = Upstream::start(&[&[Act::Answer(TRAILERS)]]).await;
-    let pool = Pool::default();
+    let upstream = TestUpstream::start(&[&[UpstreamAct::Answer(TRAILERS)]]).await;
+    let pool = ConnectionPool::default();
     let answer = pool.send(&upstream.origin(), &patient(), get()).await.unwrap();
     let collected = answer.response.into_body().collect().await.unwrap();
     assert_eq!(collected.trailers().unwrap()["x-sum"], "1");
@@ -50,14 +66,14 @@ async fn trailers_come_after_the_body() {
 async fn a_large_body_comes_whole() {
     let body = "0123456789abcdef".repeat(1 << 16);
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    let script: &'static [Act] = vec![Act::Answer(Box::leak(head.into_boxed_str()))].leak();
+    let script: &'static [UpstreamAct] = vec![UpstreamAct::Answer(Box::leak(head.into_boxed_str()))].leak();
     check("GET", vec![script].leak(), 200, &body, 1).await;
 }
 
 #[tokio::test]
 async fn a_head_that_comes_byte_by_byte_is_understood() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = Origin::http("127.0.0.1", listener.local_addr().unwrap().port());
+    let origin = UpstreamOrigin::http("127.0.0.1", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -69,7 +85,8 @@ async fn a_head_that_comes_byte_by_byte_is_understood() {
         }
         stream.write_all(b"ok").await.unwrap();
     });
-    let answer = Pool::default().send(&origin, &patient(), request("GET", Body::Empty)).await.unwrap();
+    let answer =
+        ConnectionPool::default().send(&origin, &patient(), request("GET", Body::Empty)).await.unwrap();
     assert_eq!(answer.response.status(), 201);
     assert_eq!(text(answer).await.unwrap(), "ok");
 }
@@ -77,7 +94,7 @@ async fn a_head_that_comes_byte_by_byte_is_understood() {
 #[tokio::test]
 async fn what_an_upstream_says_before_it_hangs_up_is_heard() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = Origin::http("127.0.0.1", listener.local_addr().unwrap().port());
+    let origin = UpstreamOrigin::http("127.0.0.1", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.read_exact(&mut [0; 1024]).await.unwrap();
@@ -88,7 +105,7 @@ async fn what_an_upstream_says_before_it_hangs_up_is_heard() {
         let _ = tokio::io::copy(&mut stream.take(1 << 20), &mut tokio::io::sink()).await;
     });
     let large = Body::full(vec![b'x'; 64 << 20]);
-    let answer = Pool::default().send(&origin, &patient(), request("POST", large)).await.unwrap();
+    let answer = ConnectionPool::default().send(&origin, &patient(), request("POST", large)).await.unwrap();
     assert_eq!(answer.response.status(), 413);
     assert_eq!(text(answer).await.unwrap(), "no");
 }
@@ -96,7 +113,7 @@ async fn what_an_upstream_says_before_it_hangs_up_is_heard() {
 #[tokio::test]
 async fn both_bodies_may_be_on_their_way_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = Origin::http("127.0.0.1", listener.local_addr().unwrap().port());
+    let origin = UpstreamOrigin::http("127.0.0.1", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let request = read_request(&mut stream).await.unwrap();
@@ -109,7 +126,7 @@ async fn both_bodies_may_be_on_their_way_at_once() {
     });
     let (told, pieces) = unbounded_channel();
     let sent = request("POST", Body::boxed(Piecemeal(pieces)));
-    let answer = Pool::default().send(&origin, &patient(), sent).await.unwrap();
+    let answer = ConnectionPool::default().send(&origin, &patient(), sent).await.unwrap();
     for piece in ["abcd", "efgh"] {
         told.send(Bytes::from_static(piece.as_bytes())).unwrap();
     }

@@ -16,18 +16,18 @@ use tokio::sync::Notify;
 use super::*;
 
 /// An upstream whose answers say by how many connections it was met; `/held` waits for a release.
-struct Shared {
-    origin: Origin,
+struct CountingUpstream {
+    origin: UpstreamOrigin,
     connections: Arc<AtomicUsize>,
     release: Arc<Notify>,
     /// Ends all connections in order: GOAWAY.
     end: Arc<Notify>,
 }
 
-impl Shared {
+impl CountingUpstream {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = Origin::http("127.0.0.1", listener.local_addr().unwrap().port()).over_http2();
+        let origin = UpstreamOrigin::http("127.0.0.1", listener.local_addr().unwrap().port()).over_http2();
         let (release, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let connections = Arc::new(AtomicUsize::new(0));
         let shared = Self { origin, connections, release, end };
@@ -74,8 +74,8 @@ fn ask(path: &str) -> Request<Body> {
 
 #[tokio::test]
 async fn requests_share_a_connection() {
-    let upstream = Shared::start().await;
-    let pool = Pool::default();
+    let upstream = CountingUpstream::start().await;
+    let pool = ConnectionPool::default();
     let send = |path| pool.send(&upstream.origin, &LIMITS, ask(path));
     let first = send("/x").await.unwrap();
     assert_eq!((first.tries, first.response.version()), (1, Version::HTTP_2));
@@ -98,8 +98,8 @@ async fn requests_share_a_connection() {
 
 #[tokio::test]
 async fn a_connection_that_ends_is_replaced() {
-    let upstream = Shared::start().await;
-    let pool = Pool::default();
+    let upstream = CountingUpstream::start().await;
+    let pool = ConnectionPool::default();
     let send = |path| pool.send(&upstream.origin, &LIMITS, ask(path));
     assert_eq!(text(send("/x").await.unwrap()).await.unwrap(), "0 api.example");
     upstream.end.notify_waiters();
@@ -109,8 +109,8 @@ async fn a_connection_that_ends_is_replaced() {
 
 #[tokio::test]
 async fn connections_that_carry_nothing_are_closed() {
-    let upstream = Shared::start().await;
-    let pool = Pool::new(PoolSettings { max_requests: 2, ..PoolSettings::default() });
+    let upstream = CountingUpstream::start().await;
+    let pool = ConnectionPool::new(PoolSettings { max_requests: 2, ..PoolSettings::default() });
     for expected in ["0 api.example", "0 api.example", "1 api.example"] {
         let answer = pool.send(&upstream.origin, &LIMITS, ask("/x")).await.unwrap();
         assert_eq!(text(answer).await.unwrap(), expected);
@@ -123,8 +123,8 @@ async fn connections_that_carry_nothing_are_closed() {
 #[tokio::test]
 async fn no_more_idle_connections_are_kept_than_may_be() {
     for (kept, idle, after_sweep) in [(0, 0, 0), (1, 2, 1), (5, 2, 2)] {
-        let upstream = Shared::start().await;
-        let pool = Pool::new(PoolSettings { idle_per_origin: kept, ..PoolSettings::default() });
+        let upstream = CountingUpstream::start().await;
+        let pool = ConnectionPool::new(PoolSettings { idle_per_origin: kept, ..PoolSettings::default() });
         let send = || async { text(pool.send(&upstream.origin, &LIMITS, ask("/x")).await.unwrap()).await };
         // Neither finds a connection of the other.
         let (one, other) = tokio::join!(send(), send());
@@ -140,13 +140,13 @@ async fn no_more_idle_connections_are_kept_than_may_be() {
 
 #[tokio::test]
 async fn an_upstream_of_http_1_answers_nothing_that_is_understood() {
-    let upstream = Upstream::start(&[&[Act::Close("HTTP/1.1 400 Bad Request\r\n\r\n")]]).await;
+    let upstream = TestUpstream::start(&[&[UpstreamAct::Close("HTTP/1.1 400 Bad Request\r\n\r\n")]]).await;
     let origin = upstream.origin().over_http2();
-    let failure = Pool::default().send(&origin, &LIMITS, ask("/x")).await.unwrap_err();
+    let failure = ConnectionPool::default().send(&origin, &LIMITS, ask("/x")).await.unwrap_err();
     assert_eq!(failure.cause.status(), http::StatusCode::BAD_GATEWAY, "{failure}");
 }
 
-const LIMITS: Limits = Limits {
+const LIMITS: UpstreamTimeouts = UpstreamTimeouts {
     connect: Duration::from_mins(1),
     write: Duration::from_mins(1),
     read: Duration::from_mins(1),

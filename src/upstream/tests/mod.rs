@@ -30,7 +30,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// What one connection of the upstream does with a request: what it sends, and what then.
 #[derive(Clone, Copy)]
-enum Act {
+enum UpstreamAct {
     /// Sends, and waits for the next request.
     Answer(&'static str),
     /// Sends, and closes the connection.
@@ -41,7 +41,7 @@ enum Act {
 
 /// What an upstream has seen.
 #[derive(Debug, PartialEq, Eq)]
-enum Seen {
+enum PeerEvent {
     /// A connection.
     Connection,
     /// The head of a request and its body, as far as its length was declared.
@@ -51,14 +51,14 @@ enum Seen {
 }
 
 /// An upstream on this machine.
-struct Upstream {
+struct TestUpstream {
     address: SocketAddr,
-    seen: UnboundedReceiver<Seen>,
+    seen: UnboundedReceiver<PeerEvent>,
 }
 
-impl Upstream {
+impl TestUpstream {
     /// Starts one; the n-th connection acts by the n-th list, and later ones by the last.
-    async fn start(script: &'static [&'static [Act]]) -> Self {
+    async fn start(script: &'static [&'static [UpstreamAct]]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (told, seen) = unbounded_channel();
@@ -72,12 +72,12 @@ impl Upstream {
         Self { address, seen }
     }
 
-    fn origin(&self) -> Origin {
-        Origin::http(self.address.ip().to_string(), self.address.port())
+    fn origin(&self) -> UpstreamOrigin {
+        UpstreamOrigin::http(self.address.ip().to_string(), self.address.port())
     }
 
     /// Waits until something was seen.
-    async fn saw(&mut self, expected: Seen) {
+    async fn saw(&mut self, expected: PeerEvent) {
         while let Some(seen) = self.seen.recv().await {
             if seen == expected {
                 return;
@@ -87,36 +87,36 @@ impl Upstream {
     }
 
     /// How often something was seen so far and not waited for.
-    fn count(&mut self, wanted: impl Fn(&Seen) -> bool) -> usize {
+    fn count(&mut self, wanted: impl Fn(&PeerEvent) -> bool) -> usize {
         std::iter::from_fn(|| self.seen.try_recv().ok()).filter(wanted).count()
     }
 
     fn connections(&mut self) -> usize {
-        self.count(|seen| *seen == Seen::Connection)
+        self.count(|seen| *seen == PeerEvent::Connection)
     }
 
     fn requests(&mut self) -> usize {
-        self.count(|seen| matches!(seen, Seen::Request(_)))
+        self.count(|seen| matches!(seen, PeerEvent::Request(_)))
     }
 }
 
-async fn serve(mut stream: TcpStream, acts: &[Act], told: UnboundedSender<Seen>) {
+async fn serve(mut stream: TcpStream, acts: &[UpstreamAct], told: UnboundedSender<PeerEvent>) {
     // The test may have ended already.
     let tell = |seen| drop(told.send(seen));
-    tell(Seen::Connection);
+    tell(PeerEvent::Connection);
     for act in acts {
-        let Some(request) = read_request(&mut stream).await else { return tell(Seen::Gone) };
-        tell(Seen::Request(request));
-        let (Act::Answer(text) | Act::Close(text) | Act::Hang(text)) = act;
+        let Some(request) = read_request(&mut stream).await else { return tell(PeerEvent::Gone) };
+        tell(PeerEvent::Request(request));
+        let (UpstreamAct::Answer(text) | UpstreamAct::Close(text) | UpstreamAct::Hang(text)) = act;
         stream.write_all(text.as_bytes()).await.unwrap();
         match act {
-            Act::Answer(_) => {}
-            Act::Close(_) => return,
-            Act::Hang(_) => break,
+            UpstreamAct::Answer(_) => {}
+            UpstreamAct::Close(_) => return,
+            UpstreamAct::Hang(_) => break,
         }
     }
     while stream.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
-    tell(Seen::Gone);
+    tell(PeerEvent::Gone);
 }
 
 /// Reads a request with a declared length; none if the connection ended.
@@ -141,17 +141,17 @@ fn get() -> Request<Body> {
 }
 
 /// Patience that no test runs out of, and no retries.
-fn patient() -> Limits {
-    Limits { retries: 0, ..Limits::default() }
+fn patient() -> UpstreamTimeouts {
+    UpstreamTimeouts { retries: 0, ..UpstreamTimeouts::default() }
 }
 
-async fn text(answer: Answer) -> Result<String, BodyError> {
+async fn text(answer: UpstreamAnswer) -> Result<String, BodyError> {
     let bytes = answer.response.into_body().collect().await?.to_bytes();
     Ok(String::from_utf8(bytes.to_vec()).unwrap())
 }
 
 /// Waits until a pool has let go of the connections that the upstream closed.
-async fn emptied(pool: &Pool) {
+async fn emptied(pool: &ConnectionPool) {
     while pool.idle() > 0 {
         tokio::task::yield_now().await;
         pool.shared.sweep(Instant::now());
@@ -159,14 +159,14 @@ async fn emptied(pool: &Pool) {
 }
 
 /// A request body that does not do as it should.
-enum Odd {
+enum FaultyBody {
     /// Nothing comes, and no end.
     Endless,
     /// It fails at once.
     Broken,
 }
 
-impl hyper::body::Body for Odd {
+impl hyper::body::Body for FaultyBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -184,8 +184,9 @@ impl hyper::body::Body for Odd {
 /// What is kept for a request while an upstream is at work on it.
 #[test]
 fn a_request_on_its_way_needs_little_room() {
-    let (pool, origin) = (Pool::new(PoolSettings::default()), Origin::http("127.0.0.1", 80));
-    let limits = Limits::default();
+    let (pool, origin) =
+        (ConnectionPool::new(PoolSettings::default()), UpstreamOrigin::http("127.0.0.1", 80));
+    let limits = UpstreamTimeouts::default();
     let room = size_of_val(&pool.send(&origin, &limits, Request::new(Body::Empty)));
     assert!(room <= 4096, "{room} bytes");
 }

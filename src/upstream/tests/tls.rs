@@ -44,10 +44,10 @@ async fn start() -> SocketAddr {
 #[tokio::test]
 async fn any_certificate_is_taken_unless_it_is_to_be_verified() {
     let address = start().await;
-    let pool = Pool::default();
+    let pool = ConnectionPool::default();
     let origin = |name, verify| {
         let tls = if verify { TlsSettings::verifying() } else { TlsSettings::trusting() };
-        Origin::https("127.0.0.1", address.port(), name, tls)
+        UpstreamOrigin::https("127.0.0.1", address.port(), name, tls)
     };
     for (name, expected) in [("up.example", "up.example"), ("127.0.0.1", "nobody"), ("not a name", "nobody")]
     {
@@ -58,15 +58,16 @@ async fn any_certificate_is_taken_unless_it_is_to_be_verified() {
         }
     }
     let failure = pool.send(&origin("up.example", true), &patient(), get()).await.unwrap_err();
-    assert!(matches!(failure.cause, Cause::Tls(_)), "{failure}");
+    assert!(matches!(failure.cause, FailureCause::Tls(_)), "{failure}");
     assert_eq!(failure.cause.status(), http::StatusCode::BAD_GATEWAY);
 }
 
 #[tokio::test]
 async fn an_upstream_without_tls_is_no_https_upstream() {
-    let upstream = Upstream::start(&[&[Act::Hang(OK)]]).await;
-    let origin = Origin::https("127.0.0.1", upstream.address.port(), "up.example", TlsSettings::trusting());
-    let limits = Limits { connect: Duration::from_millis(50), ..patient() };
-    let failure = Pool::default().send(&origin, &limits, get()).await.unwrap_err();
-    assert!(matches!(failure.cause, Cause::ConnectTimeout), "{failure}");
+    let upstream = TestUpstream::start(&[&[UpstreamAct::Hang(OK)]]).await;
+    let origin =
+        UpstreamOrigin::https("127.0.0.1", upstream.address.port(), "up.example", TlsSettings::trusting());
+    let limits = UpstreamTimeouts { connect: Duration::from_millis(50), ..patient() };
+    let failure = ConnectionPool::default().send(&origin, &limits, get()).await.unwrap_err();
+    assert!(matches!(failure.cause, FailureCause::ConnectTimeout), "{failure}");
 }

@@ -7,8 +7,8 @@ const SWITCH: &str =
 
 #[tokio::test]
 async fn a_switch_that_was_asked_for_leaves_a_tunnel() {
-    let mut upstream = Upstream::start(&[&[Act::Hang(SWITCH)]]).await;
-    let pool = Pool::default();
+    let mut upstream = TestUpstream::start(&[&[UpstreamAct::Hang(SWITCH)]]).await;
+    let pool = ConnectionPool::default();
     let mut asking = get();
     asking.headers_mut().insert("connection", "upgrade".parse().unwrap());
     asking.headers_mut().insert("upgrade", "websocket".parse().unwrap());
@@ -20,15 +20,15 @@ async fn a_switch_that_was_asked_for_leaves_a_tunnel() {
     tunnel.read_exact(&mut greeting).await.unwrap();
     assert_eq!(&greeting, b"hello");
     drop(tunnel);
-    upstream.saw(Seen::Gone).await;
+    upstream.saw(PeerEvent::Gone).await;
     assert_eq!(pool.idle(), 0);
 }
 
 #[tokio::test]
 async fn a_switch_that_nobody_asked_for_is_an_error() {
-    let mut upstream = Upstream::start(&[&[Act::Hang(SWITCH)]]).await;
-    let failure = Pool::default().send(&upstream.origin(), &patient(), get()).await.unwrap_err();
-    assert!(matches!(failure.cause, Cause::UnaskedUpgrade));
+    let mut upstream = TestUpstream::start(&[&[UpstreamAct::Hang(SWITCH)]]).await;
+    let failure = ConnectionPool::default().send(&upstream.origin(), &patient(), get()).await.unwrap_err();
+    assert!(matches!(failure.cause, FailureCause::UnaskedUpgrade));
     assert_eq!(failure.cause.status(), http::StatusCode::BAD_GATEWAY);
-    upstream.saw(Seen::Gone).await;
+    upstream.saw(PeerEvent::Gone).await;
 }

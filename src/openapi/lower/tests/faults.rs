@@ -94,7 +94,7 @@ fn documents_without_paths_have_no_operations() {
         assert_eq!((api.operations.len(), complaints.len()), (0, 1), "{rest}");
     }
     let none = read("asyncapi: 3.0.0", Dialect::Specification).unwrap().value;
-    assert!(lower(none, &Location::alone()).unwrap_err().is_error());
+    assert!(lower(none, &LibraryLocation::alone()).unwrap_err().is_error());
 }
 
 /// Any value, with the words of the specification as keys, so that wrong types stand everywhere.
@@ -163,7 +163,7 @@ proptest! {
              \"components\":{rest},\"produces\":{rest},\"servers\":{rest},\"securityDefinitions\":{rest}}}"
         );
         let value = read(&text, Dialect::Specification).unwrap().value;
-        let (api, _) = lower(value, &Location::alone()).unwrap();
+        let (api, _) = lower(value, &LibraryLocation::alone()).unwrap();
         for media in api.operations.iter().flat_map(|it| &it.responses).flat_map(|it| &it.media) {
             if let Some(schema) = &media.schema {
                 let _ = api.library.resolve_schema(schema);

@@ -7,12 +7,12 @@ use std::fmt::Write;
 use super::*;
 use crate::{
     document::{Dialect, read},
-    openapi::{Media, Operation, Response, StatusKey, api::Parameter},
+    openapi::{MediaTypeBody, Operation, ResponseSpec, StatusKey, api::Parameter},
 };
 
 fn lowered(text: &str) -> (Api, Vec<String>) {
     let value = read(text, Dialect::Specification).unwrap().value;
-    let (api, complaints) = lower(value, &Location::alone()).unwrap();
+    let (api, complaints) = lower(value, &LibraryLocation::alone()).unwrap();
     assert!(complaints.iter().all(|it| !it.is_error()));
     (api, complaints.iter().map(|it| format!("{}: {}", it.path, it.message)).collect())
 }
@@ -52,7 +52,7 @@ fn parameter_words(parameter: &Parameter) -> String {
     format!(" {name}{star}:{:?}/{:?}{explode}", parameter.location, parameter.style)
 }
 
-fn response_words(response: &Response) -> String {
+fn response_words(response: &ResponseSpec) -> String {
     let status = match response.status {
         StatusKey::Code(code) => code.to_string(),
         StatusKey::Range(digit) => format!("{digit}XX"),
@@ -70,8 +70,8 @@ fn response_words(response: &Response) -> String {
 }
 
 /// `[application/json schema =1 name=2]`
-fn media_words(list: &[Media]) -> String {
-    let each = |media: &Media| {
+fn media_words(list: &[MediaTypeBody]) -> String {
+    let each = |media: &MediaTypeBody| {
         let mut words = media.media_type.clone();
         if media.schema.is_some() {
             words.push_str(" schema");

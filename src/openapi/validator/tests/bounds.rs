@@ -46,11 +46,11 @@ fn each(count: usize, text: impl Fn(usize) -> String) -> String {
 #[track_caller]
 fn check(document: &str, value: &Json, steps: u64, expected: Result<bool, Exhausted>) {
     let validator = validator(document);
-    let limits = Limits { steps, ..LIMITS };
+    let limits = WorkLimits { steps, ..LIMITS };
     let start = document.get(..document.len().min(200)).unwrap_or_default();
     assert_eq!(validator.is_valid(value, &Budget::new(limits)), expected, "{start}");
     if let Ok(valid) = expected {
-        let errors = validator.errors(value, &Budget::new(Limits { steps: 100 * steps, ..limits }));
+        let errors = validator.errors(value, &Budget::new(WorkLimits { steps: 100 * steps, ..limits }));
         assert_eq!(errors.as_ref().map(Vec::is_empty), Ok(valid), "{start}");
         assert!(errors.is_ok_and(|it| it.len() <= 100), "{start}");
     }
@@ -175,7 +175,7 @@ fn patterns_share_the_steps_of_the_request() {
     let backreference = r"{openapi: 3.1.0, schema: {items: {pattern: '^(a*)*\1b$'}}}";
     let items: Json = (0..1000).map(|_| "a".repeat(40)).collect();
     let validator = validator(backreference);
-    let budget = Budget::new(Limits { steps: 100_000, ..LIMITS });
+    let budget = Budget::new(WorkLimits { steps: 100_000, ..LIMITS });
     assert_eq!(validator.is_valid(&items, &budget), Err(Exhausted::Steps));
 
     let patterns = each(200, |n| format!("'^x{n}$': {{type: integer}},"));

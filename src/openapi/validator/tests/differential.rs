@@ -133,13 +133,13 @@ fn document(kind: Kind) -> impl Strategy<Value = Json> {
 /// The bundle of what stands at `schema`.
 fn bundle(document: &Json) -> Json {
     let document = read(&document.to_string(), Dialect::Specification).unwrap();
-    let (library, _) = Library::new(document.value, &Location::alone());
+    let (library, _) = DocumentLibrary::new(document.value, &LibraryLocation::alone());
     let schema = library.root().get("schema").unwrap();
-    Bundle::new(&library, &schema, Direction::Request, &Budget::new(LIMITS)).unwrap().schema
+    SchemaBundle::new(&library, &schema, Direction::Request, &Budget::new(LIMITS)).unwrap().schema
 }
 
 fn within(steps: u64) -> Budget {
-    Budget::new(Limits { steps, ..LIMITS })
+    Budget::new(WorkLimits { steps, ..LIMITS })
 }
 
 /// How many values there are, names of members among them.

@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    budget::Limits,
+    budget::WorkLimits,
     document::{Dialect, read},
-    openapi::Location,
+    openapi::LibraryLocation,
 };
 
 /// Bounds that no test of a usual size reaches.
-pub(super) const LIMITS: Limits =
-    Limits { steps: 1 << 30, bytes: 1 << 30, depth: 600, time: Duration::from_mins(10) };
+pub(super) const LIMITS: WorkLimits =
+    WorkLimits { steps: 1 << 30, bytes: 1 << 30, depth: 600, time: Duration::from_mins(10) };
 
 /// The validator of what stands at `schema` in a document of OpenAPI 3.1, or of all of it.
 #[track_caller]
 fn validator(document: &str) -> Validator {
     let document = read(document, Dialect::Specification).unwrap();
-    let (library, _) = Library::new(document.value, &Location::alone());
+    let (library, _) = DocumentLibrary::new(document.value, &LibraryLocation::alone());
     let schema = library.root().get("schema").unwrap_or_else(|| library.root());
     Validator::new(&library, &schema, Direction::Request, &PatternCache::default(), &Budget::new(LIMITS))
         .unwrap()

@@ -15,7 +15,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub(super) use task::{Outcome, Task};
+pub(super) use task::{StateTask, TaskOutcome};
 
 use std::{
     collections::HashMap,
@@ -25,39 +25,39 @@ use std::{
 
 use http::Method;
 
-use self::{resource::Resource, store::Store};
+use self::{resource::StatefulResource, store::ItemStore};
 use crate::{
-    budget::Limits,
+    budget::WorkLimits,
     mock::Mock,
     openapi::{Api, Operation, StatusKey},
 };
 
 /// The work for one request. Bodies, items and answers have bounds of their own; the time is for machines that are slow
 /// beyond measure.
-pub(super) const LIMITS: Limits =
-    Limits { steps: u64::MAX, bytes: usize::MAX, depth: 256, time: Duration::from_secs(20) };
+pub(super) const LIMITS: WorkLimits =
+    WorkLimits { steps: u64::MAX, bytes: usize::MAX, depth: 256, time: Duration::from_secs(20) };
 
 /// What requests have made.
 #[derive(Debug)]
-pub(super) struct State {
-    resources: Vec<Resource>,
+pub(super) struct MockState {
+    resources: Vec<StatefulResource>,
     /// By position of the operation.
-    entries: HashMap<usize, Entry>,
-    store: Mutex<Store>,
+    entries: HashMap<usize, StatefulOperation>,
+    store: Mutex<ItemStore>,
 }
 
 /// What one operation does.
 #[derive(Debug)]
-struct Entry {
+struct StatefulOperation {
     resource: usize,
-    role: Role,
+    role: OperationRole,
     /// The status of its success.
     success: String,
 }
 
 /// What an operation does with a collection or an item of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum OperationRole {
     /// GET of the collection.
     List,
     /// POST to the collection.
@@ -72,7 +72,7 @@ pub(super) enum Role {
     Remove,
 }
 
-impl State {
+impl MockState {
     /// Finds the collections of a document, and remembers nothing yet.
     pub(super) fn new(api: &Api) -> Self {
         let mut entries = HashMap::new();
@@ -80,50 +80,50 @@ impl State {
         for (n, resource) in resources.iter().enumerate() {
             for (role, operation) in &resource.operations {
                 let success = success(&api.operations[*operation], *role).to_string();
-                entries.insert(*operation, Entry { resource: n, role: *role, success });
+                entries.insert(*operation, StatefulOperation { resource: n, role: *role, success });
             }
         }
         Self { resources, entries, store: Mutex::default() }
     }
 
     /// What an operation does with a collection or an item, if it is about one.
-    pub(super) fn role(&self, operation: usize) -> Option<Role> {
+    pub(super) fn role(&self, operation: usize) -> Option<OperationRole> {
         self.entries.get(&operation).map(|entry| entry.role)
     }
 
     /// Whether it is known what the items of an operation look like.
     pub(super) fn is_ready(&self, operation: usize) -> bool {
         let resource = self.entries.get(&operation).and_then(|entry| self.resources.get(entry.resource));
-        resource.is_some_and(Resource::is_ready)
+        resource.is_some_and(StatefulResource::is_ready)
     }
 
     /// What an operation has to do here, if anything.
-    pub(super) fn task(&self, mock: &Mock, operation: usize) -> Option<Task<'_>> {
-        let Entry { resource, role, success } = self.entries.get(&operation)?;
+    pub(super) fn task(&self, mock: &Mock, operation: usize) -> Option<StateTask<'_>> {
+        let StatefulOperation { resource, role, success } = self.entries.get(&operation)?;
         let resource = self.resources.get(*resource)?;
         let shape = resource.shape(mock.api());
         // A list that is none is the document's business.
-        let is_ours = *role != Role::List || shape.envelope.is_some();
-        is_ours.then_some(Task { state: self, shape, operation, role: *role, success })
+        let is_ours = *role != OperationRole::List || shape.envelope.is_some();
+        is_ours.then_some(StateTask { state: self, shape, operation, role: *role, success })
     }
 
     /// Forgets everything; what the document's examples say is there again.
     pub(super) fn forget(&self) {
-        *self.lock() = Store::default();
+        *self.lock() = ItemStore::default();
     }
 
     /// The items, unless another request holds them and this one is not to wait.
-    fn look(&self, waits: bool) -> Option<MutexGuard<'_, Store>> {
+    fn look(&self, waits: bool) -> Option<MutexGuard<'_, ItemStore>> {
         if waits { Some(self.lock()) } else { self.store.try_lock().ok() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Store> {
+    fn lock(&self) -> MutexGuard<'_, ItemStore> {
         // Nothing that holds this lock can stop half-way.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Role {
+impl OperationRole {
     /// Of a method, on the collection or on an item.
     fn of(method: &Method, on_item: bool) -> Option<Self> {
         match (method, on_item) {
@@ -153,7 +153,7 @@ impl Role {
 }
 
 /// The status of success: the usual one if it is declared, else the lowest of the 2xx, else the usual one.
-fn success(operation: &Operation, role: Role) -> u16 {
+fn success(operation: &Operation, role: OperationRole) -> u16 {
     let usual = role.usual_status();
     let codes = operation.responses.iter().filter_map(|it| match it.status {
         StatusKey::Code(code @ 200..300) => Some(code),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
-use super::resource::{KeyKind, Shape};
+use super::resource::{ItemKeyKind, ItemShape};
 use crate::document::{Number, Value};
 
 /// The most items, of all collections together.
@@ -21,21 +21,21 @@ const LARGEST: i64 = (1 << 53) - 1;
 
 /// Collections by their path. One that nothing has been written to is not here: its items are the shape's seeds.
 #[derive(Debug, Default)]
-pub(super) struct Store {
-    collections: HashMap<String, Collection>,
+pub(super) struct ItemStore {
+    collections: HashMap<String, StoredCollection>,
     items: usize,
     bytes: usize,
 }
 
 #[derive(Debug)]
-struct Collection {
+struct StoredCollection {
     items: IndexMap<String, Value>,
     next: i64,
 }
 
 /// Why an item was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unwritten {
+pub(super) enum StoreError {
     /// There is one with this name.
     Taken,
     /// There is none with this name.
@@ -44,9 +44,9 @@ pub(super) enum Unwritten {
     Full,
 }
 
-impl Store {
+impl ItemStore {
     /// The items of a collection, in their order.
-    pub(super) fn list(&self, path: &str, shape: &Shape) -> Vec<Value> {
+    pub(super) fn list(&self, path: &str, shape: &ItemShape) -> Vec<Value> {
         match self.collections.get(path) {
             Some(collection) => collection.items.values().cloned().collect(),
             None => shape.seeds.clone(),
@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// One item.
-    pub(super) fn item(&self, path: &str, shape: &Shape, name: &str) -> Option<Value> {
+    pub(super) fn item(&self, path: &str, shape: &ItemShape, name: &str) -> Option<Value> {
         match self.collections.get(path) {
             Some(collection) => collection.items.get(name).cloned(),
             None => shape.seed(name).cloned(),
@@ -62,10 +62,10 @@ impl Store {
     }
 
     /// Adds an item under the name that it has; none has the same name.
-    pub(super) fn add(&mut self, path: &str, shape: &Shape, item: &Value) -> Result<(), Unwritten> {
-        let name = name_of(item, shape).ok_or(Unwritten::Missing)?;
+    pub(super) fn add(&mut self, path: &str, shape: &ItemShape, item: &Value) -> Result<(), StoreError> {
+        let name = name_of(item, shape).ok_or(StoreError::Missing)?;
         if self.item(path, shape, &name).is_some() {
-            return Err(Unwritten::Taken);
+            return Err(StoreError::Taken);
         }
         self.make_room(path, shape, 1, size(item))?;
         let collection = self.collection(path, shape);
@@ -81,11 +81,11 @@ impl Store {
     pub(super) fn replace(
         &mut self,
         path: &str,
-        shape: &Shape,
+        shape: &ItemShape,
         name: &str,
         item: &Value,
-    ) -> Result<(), Unwritten> {
-        let before = self.item(path, shape, name).ok_or(Unwritten::Missing)?;
+    ) -> Result<(), StoreError> {
+        let before = self.item(path, shape, name).ok_or(StoreError::Missing)?;
         self.make_room(path, shape, 0, size(item))?;
         self.bytes = self.bytes.saturating_sub(size(&before));
         self.collection(path, shape).items.insert(name.to_owned(), item.clone());
@@ -93,8 +93,8 @@ impl Store {
     }
 
     /// Removes the item with this name.
-    pub(super) fn remove(&mut self, path: &str, shape: &Shape, name: &str) -> Result<(), Unwritten> {
-        let before = self.item(path, shape, name).ok_or(Unwritten::Missing)?;
+    pub(super) fn remove(&mut self, path: &str, shape: &ItemShape, name: &str) -> Result<(), StoreError> {
+        let before = self.item(path, shape, name).ok_or(StoreError::Missing)?;
         self.make_room(path, shape, 0, 0)?;
         self.collection(path, shape).items.shift_remove(name);
         self.items = self.items.saturating_sub(1);
@@ -103,10 +103,10 @@ impl Store {
     }
 
     /// A name that no item has.
-    pub(super) fn fresh_name(&self, path: &str, shape: &Shape) -> Value {
+    pub(super) fn fresh_name(&self, path: &str, shape: &ItemShape) -> Value {
         match shape.kind {
-            KeyKind::Text => uuid::Uuid::new_v4().to_string().into(),
-            KeyKind::Integer => {
+            ItemKeyKind::Text => uuid::Uuid::new_v4().to_string().into(),
+            ItemKeyKind::Integer => {
                 let next = self.collections.get(path).map_or_else(|| next(shape), |it| it.next);
                 let is_free = |number: &i64| self.item(path, shape, &number.to_string()).is_none();
                 // Past the largest number the gaps are filled: there are fewer items than numbers tried here.
@@ -122,38 +122,38 @@ impl Store {
     fn make_room(
         &mut self,
         path: &str,
-        shape: &Shape,
+        shape: &ItemShape,
         mut items: usize,
         mut bytes: usize,
-    ) -> Result<(), Unwritten> {
+    ) -> Result<(), StoreError> {
         if !self.collections.contains_key(path) {
             items += 1 + shape.seeds.len();
             bytes += path.len() + shape.seeds.iter().map(size).sum::<usize>();
         }
         if self.items + items > MOST_ITEMS || self.bytes + bytes > MOST_BYTES {
-            return Err(Unwritten::Full);
+            return Err(StoreError::Full);
         }
         self.items += items;
         self.bytes += bytes;
         Ok(())
     }
 
-    fn collection(&mut self, path: &str, shape: &Shape) -> &mut Collection {
+    fn collection(&mut self, path: &str, shape: &ItemShape) -> &mut StoredCollection {
         self.collections.entry(path.to_owned()).or_insert_with(|| {
             let items = shape.seeds.iter().filter_map(|it| Some((name_of(it, shape)?, it.clone()))).collect();
-            Collection { items, next: next(shape) }
+            StoredCollection { items, next: next(shape) }
         })
     }
 }
 
 /// The number after the largest of the seeds, up to the largest that is counted.
-fn next(shape: &Shape) -> i64 {
+fn next(shape: &ItemShape) -> i64 {
     let numbers = shape.seeds.iter().filter_map(|it| it.get(&shape.key)?.as_i64());
     numbers.filter(|it| *it < LARGEST).max().unwrap_or_default().saturating_add(1).max(1)
 }
 
 /// What an item is called in paths.
-fn name_of(item: &Value, shape: &Shape) -> Option<String> {
+fn name_of(item: &Value, shape: &ItemShape) -> Option<String> {
     name(item, &shape.key)
 }
 

@@ -3,33 +3,33 @@
 use http::{HeaderValue, StatusCode, header::LOCATION};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{Role, State, resource::Shape, store::Unwritten};
+use super::{MockState, OperationRole, resource::ItemShape, store::StoreError};
 use crate::{
     document::{Mapping, Value},
-    mock::{Answer, Asked, Chosen, Maker, Refusal, Unmade},
+    mock::{ChosenAnswer, Maker, MockRefusal, MockRequest, MockResponse, Unmade},
 };
 
 /// What a request does.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Task<'a> {
-    pub(super) state: &'a State,
-    pub(super) shape: &'a Shape,
+pub(in super::super) struct StateTask<'a> {
+    pub(super) state: &'a MockState,
+    pub(super) shape: &'a ItemShape,
     pub(super) operation: usize,
     /// What it does.
-    pub(in super::super) role: Role,
+    pub(in super::super) role: OperationRole,
     pub(super) success: &'a str,
 }
 
 /// What came of it.
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment, and the large one is the usual one")]
-pub(in super::super) enum Outcome<'a> {
+pub(in super::super) enum TaskOutcome<'a> {
     /// An answer of the document.
-    Answer(Chosen<'a>, Result<Answer, Unmade>),
+    Answer(ChosenAnswer<'a>, Result<MockResponse, Unmade>),
     /// What the document has no answer for.
     Refused(StatusCode, &'static str),
 }
 
-impl<'a> Task<'a> {
+impl<'a> StateTask<'a> {
     /// Does it; none if it reads, and the answer takes longer than `maker` may.
     ///
     /// # Errors
@@ -37,14 +37,17 @@ impl<'a> Task<'a> {
     pub(in super::super) fn run(
         self,
         maker: Maker<'_>,
-        asked: &Asked<'a>,
+        asked: &MockRequest<'a>,
         body: &[u8],
-    ) -> Result<Option<Outcome<'a>>, Refusal> {
-        let chosen =
-            maker.mock.choose(self.operation, &Asked { status: Some(self.success), ..*asked }, &mut |_| 0)?;
+    ) -> Result<Option<TaskOutcome<'a>>, MockRefusal> {
+        let chosen = maker.mock.choose(
+            self.operation,
+            &MockRequest { status: Some(self.success), ..*asked },
+            &mut |_| 0,
+        )?;
         let path = asked.path.trim_end_matches('/');
         let (collection, last) = match self.role {
-            Role::List | Role::Create => (path, ""),
+            OperationRole::List | OperationRole::Create => (path, ""),
             _ => path.rsplit_once('/').unwrap_or((path, "")),
         };
         let name = percent_decode_str(last).decode_utf8_lossy();
@@ -54,42 +57,44 @@ impl<'a> Task<'a> {
                 Some(object) => given = object,
                 None => {
                     let message = "the body should be a JSON object";
-                    return Ok(Some(Outcome::Refused(StatusCode::BAD_REQUEST, message)));
+                    return Ok(Some(TaskOutcome::Refused(StatusCode::BAD_REQUEST, message)));
                 }
             }
         }
         let done = match self.role {
-            Role::List | Role::Read => {
+            OperationRole::List | OperationRole::Read => {
                 let Some(store) = self.state.look(!maker.at_once) else { return Ok(None) };
                 match self.role {
-                    Role::List => {
+                    OperationRole::List => {
                         let items = store.list(collection, self.shape);
                         drop(store);
                         Ok(self.shape.envelope.as_ref().map(|it| it.wrap(items)))
                     }
-                    _ => store.item(collection, self.shape, &name).map(Some).ok_or(Unwritten::Missing),
+                    _ => store.item(collection, self.shape, &name).map(Some).ok_or(StoreError::Missing),
                 }
             }
-            Role::Create => self.create(collection, given),
-            Role::Replace | Role::Change => self.write(collection, &name, given),
-            Role::Remove => self.state.lock().remove(collection, self.shape, &name).map(|()| None),
+            OperationRole::Create => self.create(collection, given),
+            OperationRole::Replace | OperationRole::Change => self.write(collection, &name, given),
+            OperationRole::Remove => self.state.lock().remove(collection, self.shape, &name).map(|()| None),
         };
         match done {
-            Ok(None) => Ok(maker.make(&chosen, asked.making).map(|answer| Outcome::Answer(chosen, answer))),
+            Ok(None) => {
+                Ok(maker.make(&chosen, asked.making).map(|answer| TaskOutcome::Answer(chosen, answer)))
+            }
             Ok(Some(value)) => {
                 let answer = maker.make_with(&chosen, asked.making, &value);
                 Ok(answer.map(|mut answer| {
                     if let Ok(answer) = &mut answer {
                         self.locate(answer, collection, &value);
                     }
-                    Outcome::Answer(chosen, answer)
+                    TaskOutcome::Answer(chosen, answer)
                 }))
             }
             Err(unwritten) => Ok(self.fail(maker, asked, unwritten)),
         }
     }
 
-    fn create(self, collection: &str, mut given: Mapping) -> Result<Option<Value>, Unwritten> {
+    fn create(self, collection: &str, mut given: Mapping) -> Result<Option<Value>, StoreError> {
         let key = self.shape.key.as_str();
         let named = matches!(given.get(key), Some(Value::String(_) | Value::Number(_)));
         let mut store = self.state.lock();
@@ -103,12 +108,12 @@ impl<'a> Task<'a> {
         store.add(collection, self.shape, &item).map(|()| Some(item))
     }
 
-    fn write(self, collection: &str, name: &str, given: Mapping) -> Result<Option<Value>, Unwritten> {
+    fn write(self, collection: &str, name: &str, given: Mapping) -> Result<Option<Value>, StoreError> {
         let mut store = self.state.lock();
-        let before = store.item(collection, self.shape, name).ok_or(Unwritten::Missing)?;
+        let before = store.item(collection, self.shape, name).ok_or(StoreError::Missing)?;
         let key = self.shape.key.as_str();
         let its_name = before.get(key).cloned().unwrap_or_default();
-        let mut after = if self.role == Role::Change {
+        let mut after = if self.role == OperationRole::Change {
             merge(&before, &given.into()).into_mapping().unwrap_or_default()
         } else if given.contains_key(key) {
             given
@@ -132,8 +137,8 @@ impl<'a> Task<'a> {
     }
 
     /// A `Location` that the document declares leads to what was created.
-    fn locate(self, answer: &mut Answer, collection: &str, item: &Value) {
-        if self.role != Role::Create || !answer.headers.contains_key(LOCATION) {
+    fn locate(self, answer: &mut MockResponse, collection: &str, item: &Value) {
+        if self.role != OperationRole::Create || !answer.headers.contains_key(LOCATION) {
             return;
         }
         let name = match item.get(&self.shape.key) {
@@ -147,18 +152,23 @@ impl<'a> Task<'a> {
     }
 
     /// An error, in the words of the document if it has some.
-    fn fail(self, maker: Maker<'_>, asked: &Asked<'a>, unwritten: Unwritten) -> Option<Outcome<'a>> {
+    fn fail(
+        self,
+        maker: Maker<'_>,
+        asked: &MockRequest<'a>,
+        unwritten: StoreError,
+    ) -> Option<TaskOutcome<'a>> {
         let (code, status, message) = match unwritten {
-            Unwritten::Missing => ("404", StatusCode::NOT_FOUND, "there is no such item"),
-            Unwritten::Taken => ("409", StatusCode::CONFLICT, "there is such an item already"),
-            Unwritten::Full => {
+            StoreError::Missing => ("404", StatusCode::NOT_FOUND, "there is no such item"),
+            StoreError::Taken => ("409", StatusCode::CONFLICT, "there is such an item already"),
+            StoreError::Full => {
                 ("507", StatusCode::INSUFFICIENT_STORAGE, "the mock has no room for more items")
             }
         };
-        let asked = Asked { status: Some(code), ..*asked };
+        let asked = MockRequest { status: Some(code), ..*asked };
         match maker.mock.choose(self.operation, &asked, &mut |_| 0) {
-            Ok(chosen) => Some(Outcome::Answer(chosen, maker.make(&chosen, asked.making)?)),
-            Err(_) => Some(Outcome::Refused(status, message)),
+            Ok(chosen) => Some(TaskOutcome::Answer(chosen, maker.make(&chosen, asked.making)?)),
+            Err(_) => Some(TaskOutcome::Refused(status, message)),
         }
     }
 }

@@ -4,24 +4,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use minijinja::Value as Seen;
 
-use super::super::dice::Dice;
+use super::super::dice::RequestRng;
 use crate::{document::Value, plugin::EditedRequest};
 
 /// What the templates of one answer can see.
-pub(in super::super) struct Context<'a, 'd> {
+pub(in super::super) struct TemplateContext<'a, 'd> {
     request: Seen,
     now: String,
-    dice: &'a mut Dice<'d>,
+    dice: &'a mut RequestRng<'d>,
 }
 
-impl<'a, 'd> Context<'a, 'd> {
+impl<'a, 'd> TemplateContext<'a, 'd> {
     /// Of a request: its head, the values of its path, and its body.
     pub(in super::super) fn new(
         request: EditedRequest<'_>,
         path: Vec<(&str, String)>,
         body: &[u8],
         now: SystemTime,
-        dice: &'a mut Dice<'d>,
+        dice: &'a mut RequestRng<'d>,
     ) -> Self {
         let query = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
         // The first of several counts.

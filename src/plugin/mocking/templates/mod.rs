@@ -13,7 +13,7 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-pub(super) use context::Context;
+pub(super) use context::TemplateContext;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,17 +22,18 @@ use std::{
 
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
-use super::document::Placed;
+use super::document::DiagnosticAnchor;
 use crate::{
-    budget::{Budget, Exhausted, Limits},
+    budget::{Budget, Exhausted, WorkLimits},
     diag::Diagnostic,
-    document::{Mapping, Path, Text, Value},
-    mock::Chosen,
+    document::{Mapping, NodePath, SharedText, Value},
+    mock::ChosenAnswer,
     openapi::Api,
 };
 
 /// All texts of one example: their bytes, and their time.
-const EXAMPLE: Limits = Limits { steps: u64::MAX, bytes: 16 << 20, depth: 256, time: Duration::from_secs(5) };
+const EXAMPLE: WorkLimits =
+    WorkLimits { steps: u64::MAX, bytes: 16 << 20, depth: 256, time: Duration::from_secs(5) };
 
 /// Steps that one text may take; every byte that it makes is paid from them, too.
 const FUEL: u64 = 50_000;
@@ -41,19 +42,19 @@ const FUEL: u64 = 50_000;
 const DEEPEST: usize = 64;
 
 /// Positions of an operation, a response, a media type and an example.
-type Place = (usize, usize, usize, usize);
+type ExamplePosition = (usize, usize, usize, usize);
 
 /// The examples of a document that are templates.
 #[derive(Debug)]
-pub(super) struct Templates {
+pub(super) struct ExampleTemplates {
     environment: Environment<'static>,
-    examples: HashMap<Place, Template>,
+    examples: HashMap<ExamplePosition, ExampleTemplate>,
     operations: HashSet<usize>,
 }
 
 /// A value with templates in it.
 #[derive(Debug)]
-enum Template {
+enum ExampleTemplate {
     /// No template.
     Fixed(Value),
     /// A text, by the name of its template.
@@ -61,18 +62,18 @@ enum Template {
     /// A value, by the name of the template that sets it.
     Expression(String),
     /// A list.
-    Sequence(Vec<Template>),
+    Sequence(Vec<ExampleTemplate>),
     /// Keys and values.
-    Mapping(Vec<(Text, Template)>),
+    Mapping(Vec<(SharedText, ExampleTemplate)>),
 }
 
-impl Templates {
+impl ExampleTemplates {
     /// Compiles all examples.
     ///
     /// # Errors
     /// Those that are no templates, each at its place.
-    pub(super) fn new(api: &Api, placed: &Placed) -> Result<Self, Vec<Diagnostic>> {
-        let mut compiler = Compiler { environment: environment(), complaints: Vec::new(), count: 0 };
+    pub(super) fn new(api: &Api, placed: &DiagnosticAnchor) -> Result<Self, Vec<Diagnostic>> {
+        let mut compiler = TemplateCompiler { environment: environment(), complaints: Vec::new(), count: 0 };
         let mut examples = HashMap::new();
         for (o, operation) in api.operations.iter().enumerate() {
             for (r, response) in operation.responses.iter().enumerate() {
@@ -80,7 +81,7 @@ impl Templates {
                     for (e, example) in media.examples.iter().enumerate() {
                         let at = place::of(api, operation, response, media, example);
                         let template = compiler.compile(&example.value.value, &at, DEEPEST);
-                        if !matches!(template, Template::Fixed(_)) {
+                        if !matches!(template, ExampleTemplate::Fixed(_)) {
                             examples.insert((o, r, m, e), template);
                         }
                     }
@@ -105,8 +106,8 @@ impl Templates {
     /// The template cannot be carried out.
     pub(super) fn render(
         &self,
-        chosen: &Chosen<'_>,
-        context: &mut Context<'_, '_>,
+        chosen: &ChosenAnswer<'_>,
+        context: &mut TemplateContext<'_, '_>,
     ) -> Option<Result<Value, Error>> {
         let place = (chosen.operation, chosen.response, chosen.media?, chosen.example?);
         let budget = Budget::new(EXAMPLE);
@@ -115,21 +116,21 @@ impl Templates {
 
     fn fill(
         &self,
-        template: &Template,
-        context: &mut Context<'_, '_>,
+        template: &ExampleTemplate,
+        context: &mut TemplateContext<'_, '_>,
         budget: &Budget,
     ) -> Result<Value, Error> {
         let too_much =
             |why: Exhausted| Error::new(ErrorKind::OutOfFuel, format!("the example as a whole: {why}"));
         budget.look().map_err(too_much)?;
         Ok(match template {
-            Template::Fixed(value) => value.clone(),
-            Template::Text(name) => {
+            ExampleTemplate::Fixed(value) => value.clone(),
+            ExampleTemplate::Text(name) => {
                 let text = self.environment.get_template(name)?.render(context.next())?;
                 budget.allocate(text.len()).map_err(too_much)?;
                 text.into()
             }
-            Template::Expression(name) => {
+            ExampleTemplate::Expression(name) => {
                 let captured = self.environment.get_template(name)?.render_captured(context.next())?;
                 let value = captured.state().lookup(VALUE).unwrap_or_default();
                 let value = serde_json::to_value(value).map_or(Value::Null, |it| Value::from(&it));
@@ -139,12 +140,12 @@ impl Templates {
                 budget.allocate(value.to_json().len()).map_err(too_much)?;
                 value
             }
-            Template::Sequence(items) => {
+            ExampleTemplate::Sequence(items) => {
                 let items: Result<Vec<Value>, Error> =
                     items.iter().map(|item| self.fill(item, context, budget)).collect();
                 items?.into()
             }
-            Template::Mapping(members) => {
+            ExampleTemplate::Mapping(members) => {
                 let filled =
                     members.iter().map(|(key, it)| Ok((key.clone(), self.fill(it, context, budget)?)));
                 filled.collect::<Result<Mapping, Error>>()?.into()
@@ -164,41 +165,41 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-struct Compiler {
+struct TemplateCompiler {
     environment: Environment<'static>,
     complaints: Vec<Diagnostic>,
     count: usize,
 }
 
-impl Compiler {
-    fn compile(&mut self, value: &Value, at: &Path, depth: usize) -> Template {
-        let Some(depth) = depth.checked_sub(1) else { return Template::Fixed(value.clone()) };
+impl TemplateCompiler {
+    fn compile(&mut self, value: &Value, at: &NodePath, depth: usize) -> ExampleTemplate {
+        let Some(depth) = depth.checked_sub(1) else { return ExampleTemplate::Fixed(value.clone()) };
         match value {
             Value::String(text) if text.contains("{{") || text.contains("{%") => self.text(text, at),
             Value::Sequence(items) => {
                 let numbered = items.iter().enumerate();
                 let items: Vec<_> = numbered.map(|(n, it)| self.compile(it, &at.index(n), depth)).collect();
-                let fixed = items.iter().all(|it| matches!(it, Template::Fixed(_)));
-                if fixed { Template::Fixed(value.clone()) } else { Template::Sequence(items) }
+                let fixed = items.iter().all(|it| matches!(it, ExampleTemplate::Fixed(_)));
+                if fixed { ExampleTemplate::Fixed(value.clone()) } else { ExampleTemplate::Sequence(items) }
             }
             Value::Mapping(members) => {
                 let compiled =
                     members.iter().map(|(key, it)| (key.into(), self.compile(it, &at.key(key), depth)));
-                let members: Vec<(Text, Template)> = compiled.collect();
-                let fixed = members.iter().all(|(_, it)| matches!(it, Template::Fixed(_)));
-                if fixed { Template::Fixed(value.clone()) } else { Template::Mapping(members) }
+                let members: Vec<(SharedText, ExampleTemplate)> = compiled.collect();
+                let fixed = members.iter().all(|(_, it)| matches!(it, ExampleTemplate::Fixed(_)));
+                if fixed { ExampleTemplate::Fixed(value.clone()) } else { ExampleTemplate::Mapping(members) }
             }
-            _ => Template::Fixed(value.clone()),
+            _ => ExampleTemplate::Fixed(value.clone()),
         }
     }
 
-    fn text(&mut self, text: &str, at: &Path) -> Template {
+    fn text(&mut self, text: &str, at: &NodePath) -> ExampleTemplate {
         self.count += 1;
         let name = self.count.to_string();
         if let Some(expression) = expression(text) {
             let source = format!("{{% set {VALUE} = ({expression}) %}}");
             if self.environment.add_template_owned(name.clone(), source).is_ok() {
-                return Template::Expression(name);
+                return ExampleTemplate::Expression(name);
             }
         }
         if let Err(error) = self.environment.add_template_owned(name.clone(), text.to_owned()) {
@@ -206,7 +207,7 @@ impl Compiler {
             let help = "write `{{request.body.name}}`, or set `templates: false` to send the text as it is";
             self.complaints.push(Diagnostic::error(at.clone(), message).help(help));
         }
-        Template::Text(name)
+        ExampleTemplate::Text(name)
     }
 }
 

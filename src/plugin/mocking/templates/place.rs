@@ -1,18 +1,18 @@
 //! Where an example stands in its document, for complaints.
 
 use crate::{
-    document::Path,
-    openapi::{Api, Example, Media, Operation, Response, StatusKey, Version},
+    document::NodePath,
+    openapi::{Api, Example, MediaTypeBody, Operation, ResponseSpec, SpecVersion, StatusKey},
 };
 
 /// The place of an example. Where a reference stands on the way, whoever draws it stops there.
 pub(super) fn of(
     api: &Api,
     operation: &Operation,
-    response: &Response,
-    media: &Media,
+    response: &ResponseSpec,
+    media: &MediaTypeBody,
     example: &Example,
-) -> Path {
+) -> NodePath {
     if example.value.file != 0 {
         return operation.path.clone();
     }
@@ -22,7 +22,7 @@ pub(super) fn of(
         StatusKey::Default => "default".to_owned(),
     };
     let response = operation.path.key("responses").key(&status);
-    if api.version == Version::Swagger2 {
+    if api.version == SpecVersion::Swagger2 {
         return response.key("examples").key(&media.media_type);
     }
     let media = response.key("content").key(&media.media_type);
