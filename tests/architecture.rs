@@ -146,7 +146,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("jsonschema_regex", &["src/openapi/validator/pattern.rs"]),
     ("fancy_regex", &["src/openapi/validator/pattern.rs"]),
     ("serde_yaml", &["src/openapi/body/"]),
-    ("atc_router", &["src/router/expressions.rs", "src/router/facts.rs"]),
+    ("atc_router", &["src/router/expressions.rs", "src/router/request_fields.rs"]),
     ("arc_swap", &["src/snapshot/live.rs", "src/balancer/"]),
     ("hickory_resolver", &["src/dns/query.rs"]),
     ("minijinja", &["src/plugin/mocking/"]),
@@ -335,7 +335,8 @@ fn uses(text: &str) -> Vec<(usize, String)> {
 }
 
 fn is_of_tests(file: &Path) -> bool {
-    file.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "trial.rs")))
+    file.components()
+        .any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "test_support.rs")))
 }
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -18,7 +18,7 @@ use mynah::{
     document::{Dialect, read},
     mock::{
         Mock, MockOptions,
-        survey::{AuditCase, AuditSource, cases},
+        answer_audit::{AuditCase, AuditSource, cases},
     },
     openapi::{Api, LibraryLocation, lower},
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use mynah::{
     document::{Dialect, read},
-    mock::{Mock, MockOptions, survey::cases},
+    mock::{Mock, MockOptions, answer_audit::cases},
     openapi::{LibraryLocation, lint},
 };
 

@@ -7,36 +7,36 @@
 //! | part | what it is for |
 //! |---|---|
 //! | [`ring`] | who takes part now, and how one is picked |
-//! | [`wheel`], [`consistent`], [`xxhash`] | round-robin by weight; consistent hashing |
+//! | [`weighted_round_robin`], [`hash_ring`], [`xxhash`] | round-robin by weight; consistent hashing |
 //! | [`peer`] | one address of a target, and what is known about it |
 //! | [`health`] | whether it works |
 //! | [`hash`] | what of a request is hashed |
-//! | [`choice`] | the tries of one request |
-//! | [`roster`] | names become addresses, addresses become a ring |
-//! | [`check`], [`keep`] | asking the targets again and again; what runs for an Upstream |
+//! | [`attempts`] | the tries of one request |
+//! | [`target_set`] | names become addresses, addresses become a ring |
+//! | [`check`], [`background_tasks`] | asking the targets again and again; what runs for an Upstream |
 //! | [`grpc_health`] | the question that servers of gRPC are asked |
 //! | [`report`] | its state for the Admin API |
 
+mod attempts;
+mod background_tasks;
 mod check;
-mod choice;
-mod consistent;
 mod grpc_health;
 mod hash;
+mod hash_ring;
 mod health;
-mod keep;
 mod peer;
 mod report;
 mod ring;
-mod roster;
+mod target_set;
 #[cfg(test)]
 mod tests;
-mod wheel;
+mod weighted_round_robin;
 mod xxhash;
 
-pub use choice::{Attempts, InFlightGuard};
+pub use attempts::{Attempts, InFlightGuard};
+pub use background_tasks::BackgroundTasks;
 pub use hash::{HashableRequest, RequestHash};
 pub use health::{HealthEvent, HealthSource};
-pub use keep::BackgroundTasks;
 pub use report::{AddressReport, ReportedHealth, SetHealthError, TargetReport};
 
 use std::{
@@ -53,7 +53,7 @@ use http::HeaderValue;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use self::{peer::TargetPeer, ring::PeerRing, roster::TargetSet};
+use self::{peer::TargetPeer, ring::PeerRing, target_set::TargetSet};
 use crate::{
     dns::DnsResolver,
     entity::{Algorithm, HashInput, Healthchecks, Target, Upstream},

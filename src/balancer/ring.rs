@@ -10,9 +10,9 @@ use std::{
 };
 
 use super::{
-    consistent::HashRing,
+    hash_ring::HashRing,
     peer::{TargetPeer, clock},
-    wheel,
+    weighted_round_robin,
 };
 use crate::entity::Algorithm;
 
@@ -57,7 +57,9 @@ impl PeerRing {
         let order = match algorithm {
             Algorithm::RoundRobin => {
                 let weight = |(peer, works): (&Arc<TargetPeer>, &bool)| if *works { peer.weight } else { 0 };
-                PickOrder::Wheel(wheel::turns(&peers.iter().zip(&works).map(weight).collect::<Vec<_>>()))
+                PickOrder::Wheel(weighted_round_robin::turns(
+                    &peers.iter().zip(&works).map(weight).collect::<Vec<_>>(),
+                ))
             }
             Algorithm::LeastConnections => PickOrder::Best(Best::LeastConnections, working()),
             Algorithm::Latency => PickOrder::Best(Best::Latency, working()),

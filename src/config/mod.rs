@@ -10,7 +10,7 @@ mod environment;
 mod lint;
 mod migrate;
 mod parts;
-mod past;
+mod previous_config;
 mod refusal;
 mod resolve;
 mod secrets;
@@ -22,7 +22,7 @@ mod web_socket;
 pub use environment::{escaped, is_substituted, read_changed, written};
 pub use lint::lint;
 pub use parts::relocate;
-pub use past::ConfigOrigin;
+pub use previous_config::ConfigOrigin;
 pub use refusal::{RefusedDocument, in_kongs_words, refusal};
 
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use crate::{
     entity::{DOCUMENT, Entities},
     schema::{self, PluginSchemas},
 };
-use past::PreviousConfig;
+use previous_config::PreviousConfig;
 use resolve::ResolvedEntities;
 
 /// A declarative configuration that can be used.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     collect::EntityCollector,
-    past::{EntityNode, PreviousConfig},
+    previous_config::{EntityNode, PreviousConfig},
 };
 
 use crate::{

@@ -1,6 +1,6 @@
 //! Secrets that stand in clear in a file: one warning for all of them, since a file that holds one often holds many.
 
-use super::past::EntityNode;
+use super::previous_config::EntityNode;
 use crate::{
     diag::{Diagnostic, plural},
     document::{NodePath, PathStep, Value},

@@ -75,7 +75,7 @@ mod of_our_own {
                 records.ttl = records.ttl.min(Duration::from_secs(u64::from(record.ttl)));
                 match &record.data {
                     RData::A(address) if kind == RecordKind::A => {
-                        records.addresses.push(IpAddr::V4(address.0))
+                        records.addresses.push(IpAddr::V4(address.0));
                     }
                     RData::AAAA(address) if kind == RecordKind::Aaaa => {
                         records.addresses.push(IpAddr::V6(address.0));

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{
     ChosenAnswer, Mock, MockResponse, Profile, SampleMode,
-    canned::{CachedResponse, Recipe},
+    cached_response::{CachedResponse, Recipe},
     operation::{Kept, ResponseBuilder},
 };
 use crate::{

@@ -7,21 +7,21 @@
 //! |---|---|
 //! | `operation` | which operation a method and a path mean, below which base path |
 //! | `choice` | which status, media type and example |
-//! | `canned` | the answer itself: header fields and bytes |
+//! | `cached_response` | the answer itself: header fields and bytes |
 //! | `make` | where it is made: at once, or in a pool of threads |
-//! | `survey` | every answer of a document, held against its schema |
+//! | `answer_audit` | every answer of a document, held against its schema |
 //! | `profile` | whose manners: Kong's or Prism's |
 //! | `validate` | what is wrong with a request, or with an answer |
 
-mod canned;
+pub mod answer_audit;
+mod cached_response;
 mod choice;
 mod make;
 mod operation;
 mod profile;
-pub mod survey;
 pub mod validate;
 
-pub use canned::MockResponse;
+pub use cached_response::MockResponse;
 pub use make::{Detached, Maker, Unmade};
 pub use profile::{ProblemDocument, Profile};
 pub use validate::Violation;

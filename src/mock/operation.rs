@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{
     ChosenAnswer, MockOptions, MockRefusal, Profile, SampleMode,
-    canned::{CachedResponse, Recipe},
+    cached_response::{CachedResponse, Recipe},
     validate::RequestValidator,
 };
 use crate::{

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use http::{HeaderName, StatusCode};
 
-use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, rules};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, setting_checks};
 use crate::{
     diag::Diagnostic,
     document::Value,
@@ -21,8 +21,8 @@ pub(super) const DEF: PluginDef = PluginDef {
 };
 
 const FIELDS: &[Field] = &[
-    Field::new("allow", rules::TEXTS),
-    Field::new("deny", rules::TEXTS),
+    Field::new("allow", setting_checks::TEXTS),
+    Field::new("deny", setting_checks::TEXTS),
     Field::new("hide_groups_header", FieldKind::Boolean).required().default("false"),
     Field::new("always_use_authenticated_groups", FieldKind::Boolean).required().default("false"),
 ];
@@ -30,7 +30,7 @@ const FIELDS: &[Field] = &[
 const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
 
 fn some_list(config: &Value) -> Option<EntityFault> {
-    rules::at_least_one(config, &["allow", "deny"])
+    setting_checks::at_least_one(config, &["allow", "deny"])
 }
 
 fn one_list(config: &Value) -> Option<EntityFault> {
@@ -49,13 +49,14 @@ struct Acl {
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let groups = |field| rules::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
+    let groups =
+        |field| setting_checks::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
     let allow: HashSet<String> = groups("allow");
     let deny = allow.is_empty();
     Ok(Arc::new(Acl {
         groups: if deny { groups("deny") } else { allow },
         deny,
-        hide_groups_header: rules::truth(setup.config, "hide_groups_header"),
+        hide_groups_header: setting_checks::truth(setup.config, "hide_groups_header"),
     }))
 }
 

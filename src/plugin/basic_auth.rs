@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginSetup, RequestIdentity,
     identity::{Authenticator, admit},
-    rules,
+    setting_checks,
 };
 use crate::{
     diag::Diagnostic,
@@ -36,7 +36,7 @@ struct BasicAuth {
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let hide_credentials = rules::truth(setup.config, "hide_credentials");
+    let hide_credentials = setting_checks::truth(setup.config, "hide_credentials");
     Ok(Arc::new(BasicAuth { hide_credentials, gate: Authenticator::new(setup, "Basic") }))
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 use http::{HeaderName, HeaderValue, header::HOST};
 use uuid::Uuid;
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, rules};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, setting_checks};
 use crate::{
     diag::Diagnostic,
     request_head::frames_message,
@@ -27,7 +27,7 @@ pub(super) const DEF: PluginDef = PluginDef {
 const FIELDS: &[Field] = &[
     Field::new("header_name", FieldKind::String)
         .default("\"Kong-Request-ID\"")
-        .rules(&[FieldRule::Holds(rules::header_name)]),
+        .rules(&[FieldRule::Holds(setting_checks::header_name)]),
     Field::new("generator", FieldKind::String)
         .required()
         .default("\"uuid#counter\"")
@@ -51,19 +51,19 @@ enum IdGenerator {
 }
 
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let name = rules::text(setup.config, "header_name").unwrap_or_default();
+    let name = setting_checks::text(setup.config, "header_name").unwrap_or_default();
     let header = HeaderName::try_from(name)
         .map_err(|_| vec![Diagnostic::error(setup.at.key("header_name"), "not the name of a header")])?;
     if frames_message(header.as_str()) || header == HOST {
         let message = format!("'{header}' frames messages, and cannot hold an id");
         return Err(vec![Diagnostic::error(setup.at.key("header_name"), message)]);
     }
-    let generator = match rules::text(setup.config, "generator").as_deref() {
+    let generator = match setting_checks::text(setup.config, "generator").as_deref() {
         Some("uuid") => IdGenerator::Uuid,
         Some("tracker") => IdGenerator::Tracker(AtomicU64::new(0)),
         _ => IdGenerator::Counter(Uuid::new_v4(), AtomicU64::new(0)),
     };
-    let echo_downstream = rules::truth(setup.config, "echo_downstream");
+    let echo_downstream = setting_checks::truth(setup.config, "echo_downstream");
     Ok(Arc::new(CorrelationId { header, generator, echo_downstream }))
 }
 
@@ -111,14 +111,14 @@ impl IdGenerator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{plugin::trial, reply};
+    use crate::{plugin::test_support, reply};
 
     /// The id that goes upstream and the one that goes back; a generated UUID is written `<uuid>`.
     #[track_caller]
     fn check(config: &str, request: &str, upstream: &str, back: &str) {
-        let plugin = trial::plugin(&DEF, config);
-        let mut exchange = trial::request(request);
-        assert!(trial::access(&*plugin, &mut exchange).is_none());
+        let plugin = test_support::plugin(&DEF, config);
+        let mut exchange = test_support::request(request);
+        assert!(test_support::access(&*plugin, &mut exchange).is_none());
         let mut response = reply::empty(http::StatusCode::OK);
         plugin.header_filter(&exchange, &mut response);
         let id = |headers: &http::HeaderMap| {
@@ -145,9 +145,10 @@ mod tests {
 
     #[test]
     fn an_answer_before_the_access_phase_has_an_id_too() {
-        let plugin = trial::plugin(&DEF, "{echo_downstream: true, header_name: X-Id, generator: tracker}");
+        let plugin =
+            test_support::plugin(&DEF, "{echo_downstream: true, header_name: X-Id, generator: tracker}");
         let mut response = reply::empty(http::StatusCode::OK);
-        plugin.header_filter(&trial::request("GET /"), &mut response);
+        plugin.header_filter(&test_support::request("GET /"), &mut response);
         let id = response.headers()["x-id"].to_str().unwrap();
         assert!(id.starts_with("192.0.2.7-40000-"), "{id}");
     }
@@ -156,10 +157,10 @@ mod tests {
     fn settings_are_checked() {
         let message =
             "config.header_name: bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'";
-        assert_eq!(trial::complaints(&DEF, "{header_name: 'a b'}"), [message]);
+        assert_eq!(test_support::complaints(&DEF, "{header_name: 'a b'}"), [message]);
         let message = "config.header_name: 'content-length' frames messages, and cannot hold an id";
-        assert_eq!(trial::complaints(&DEF, "{header_name: Content-Length}"), [message]);
+        assert_eq!(test_support::complaints(&DEF, "{header_name: Content-Length}"), [message]);
         let message = "config.generator: expected one of: uuid, uuid#counter, tracker";
-        assert_eq!(trial::complaints(&DEF, "{generator: dice}"), [message]);
+        assert_eq!(test_support::complaints(&DEF, "{generator: dice}"), [message]);
     }
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::{
     Plugin, PluginDef, PluginSetup, RequestRecord,
     delivery::{self, BatchSink, DeliveryQueue},
-    rules,
+    setting_checks,
 };
 use crate::{
     diag::Diagnostic,
@@ -27,14 +27,14 @@ pub(super) const DEF: PluginDef = PluginDef {
     name: "file-log",
     priority: 9,
     per_consumer: true,
-    settings: PluginSettings { fields: FIELDS, checks: &[rules::no_lua_fields] },
+    settings: PluginSettings { fields: FIELDS, checks: &[setting_checks::no_lua_fields] },
     compile,
 };
 
 const FIELDS: &[Field] = &[
     Field::new("path", FieldKind::String).required(),
     Field::new("reopen", FieldKind::Boolean).required().default("false"),
-    rules::LUA_FIELDS,
+    setting_checks::LUA_FIELDS,
 ];
 
 /// What is written together goes at once; what cannot be written is lost, and said so.
@@ -61,8 +61,8 @@ struct LogFile {
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let place = LogFile {
-        path: rules::text(setup.config, "path").unwrap_or_default().into(),
-        reopen: rules::truth(setup.config, "reopen"),
+        path: setting_checks::text(setup.config, "path").unwrap_or_default().into(),
+        reopen: setting_checks::truth(setup.config, "reopen"),
         file: Arc::default(),
     };
     Ok(Arc::new(FileLog(DeliveryQueue::new(place, QUEUE, &setup.resources.outbox))))

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::StatusCode;
 
-use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, rules};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, setting_checks};
 use crate::{
     diag::Diagnostic,
     document::Value,
@@ -27,12 +27,12 @@ const NETWORKS: FieldKind =
 const FIELDS: &[Field] = &[
     Field::new("allow", NETWORKS),
     Field::new("deny", NETWORKS),
-    Field::new("status", FieldKind::Number).rules(&[rules::STATUS]),
+    Field::new("status", FieldKind::Number).rules(&[setting_checks::STATUS]),
     Field::new("message", FieldKind::String),
 ];
 
 fn some_list(config: &Value) -> Option<EntityFault> {
-    rules::at_least_one(config, &["allow", "deny"])
+    setting_checks::at_least_one(config, &["allow", "deny"])
 }
 
 fn network(value: &Value) -> Result<(), String> {
@@ -49,14 +49,15 @@ struct IpRestriction {
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let networks =
-        |field| rules::texts(setup.config, field).filter_map(|(_, text)| IpNetwork::parse(text)).collect();
-    let status = rules::whole(setup.config, "status").and_then(|it| u16::try_from(it).ok());
+    let networks = |field| {
+        setting_checks::texts(setup.config, field).filter_map(|(_, text)| IpNetwork::parse(text)).collect()
+    };
+    let status = setting_checks::whole(setup.config, "status").and_then(|it| u16::try_from(it).ok());
     Ok(Arc::new(IpRestriction {
         allow: networks("allow"),
         deny: networks("deny"),
         status: status.and_then(|it| StatusCode::from_u16(it).ok()).unwrap_or(StatusCode::FORBIDDEN),
-        message: rules::text(setup.config, "message"),
+        message: setting_checks::text(setup.config, "message"),
     }))
 }
 
@@ -87,16 +88,16 @@ impl IpRestriction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::trial;
+    use crate::plugin::test_support;
 
     #[track_caller]
     fn check(config: &str, client: &str, expected: Option<(u16, &str)>) {
-        let plugin = trial::plugin(&DEF, config);
-        let mut exchange = trial::request("GET /");
+        let plugin = test_support::plugin(&DEF, config);
+        let mut exchange = test_support::request("GET /");
         exchange.client = std::net::SocketAddr::new(client.parse().unwrap(), 1);
-        let answer = trial::access(&*plugin, &mut exchange).map(|response| {
+        let answer = test_support::access(&*plugin, &mut exchange).map(|response| {
             let status = response.status().as_u16();
-            let body = trial::json(&trial::text(response.into_body()));
+            let body = test_support::json(&test_support::text(response.into_body()));
             (status, body.get("message").and_then(Value::as_str).unwrap().to_owned())
         });
         let expected = expected.map(|(status, message)| (status, message.to_owned()));
@@ -129,7 +130,7 @@ mod tests {
             ("{deny: [localhost]}", "config.deny[0]: invalid ip or cidr range: 'localhost'"),
             ("{deny: [10.0.0.1], status: 99}", "config.status: value should be between 100 and 599"),
         ] {
-            assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
+            assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
         }
     }
 }

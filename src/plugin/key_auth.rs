@@ -8,7 +8,7 @@ use http::{HeaderName, Method, header::CONTENT_TYPE};
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginSetup, RequestIdentity,
     identity::{Authenticator, admit},
-    rules, whole_body,
+    setting_checks, whole_body,
 };
 use crate::{
     body::{Body, BodyBuffers, BodyError},
@@ -26,7 +26,7 @@ pub(super) const DEF: PluginDef = PluginDef {
 };
 
 const NAMES: FieldKind =
-    FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(rules::header_name)]));
+    FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(setting_checks::header_name)]));
 
 const FIELDS: &[Field] = &[
     Field::new("key_names", NAMES).required().default("[\"apikey\"]").rules(&[FieldRule::NotEmpty]),
@@ -68,8 +68,8 @@ enum PresentedKey<'a> {
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let truth = |field| rules::truth(setup.config, field);
-    let names = rules::texts(setup.config, "key_names");
+    let truth = |field| setting_checks::truth(setup.config, field);
+    let names = setting_checks::texts(setup.config, "key_names");
     Ok(Arc::new(KeyAuth {
         names: names.map(|(_, name)| (name.to_owned(), HeaderName::try_from(name).ok())).collect(),
         hide_credentials: truth("hide_credentials"),

@@ -28,10 +28,10 @@ mod request_termination;
 mod request_transformer;
 mod resources;
 mod response_transformer;
-mod rewrite;
-mod rules;
+mod setting_checks;
 #[cfg(test)]
-mod trial;
+mod test_support;
+mod transform_rules;
 mod whole_body;
 
 pub use chain::{ChainStep, ConsumerOverrides, ConsumerPerStep, PluginChain};

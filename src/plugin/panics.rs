@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http_body::Frame;
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, RequestRecord, rules};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, RequestRecord, setting_checks};
 use crate::{
     body::{Body, BodyError},
     diag::Diagnostic,
@@ -30,7 +30,7 @@ struct PanickingBody;
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    Ok(Arc::new(Panics(rules::text(setup.config, "phase").unwrap_or_default())))
+    Ok(Arc::new(Panics(setting_checks::text(setup.config, "phase").unwrap_or_default())))
 }
 
 impl Panics {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Plugin, PluginDef, PluginSetup, rules};
+use super::{Plugin, PluginDef, PluginSetup, setting_checks};
 use crate::{
     diag::Diagnostic,
     metrics::MetricGroups,
@@ -33,7 +33,7 @@ struct Prometheus(MetricGroups);
 
 #[expect(clippy::unnecessary_wraps, reason = "other plugins have something to complain of")]
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let wants = |name| rules::truth(setup.config, name);
+    let wants = |name| setting_checks::truth(setup.config, name);
     Ok(Arc::new(Prometheus(MetricGroups {
         per_consumer: wants("per_consumer"),
         statuses: wants("status_code_metrics"),

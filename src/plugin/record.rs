@@ -286,11 +286,11 @@ fn nanoseconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::trial;
+    use crate::plugin::test_support;
 
     fn record() -> RequestRecord {
         let request = "GET /a?b=1&b=2&c&d=\nhost: h\nauthorization: Basic YTpi\nx: 1\nx: 2";
-        let mut exchange = trial::request(request);
+        let mut exchange = test_support::request(request);
         let head = exchange.take_head();
         let mut record = RequestRecord::new(
             exchange.request_id,
@@ -323,12 +323,12 @@ mod tests {
     #[test]
     fn a_request_that_went_on() {
         let mut record = record();
-        let matched = trial::matched();
+        let matched = test_support::matched();
         record.matched = Some(Arc::new(MatchedRoute {
             route: matched.route,
-            route_record: trial::json("{\"name\": \"r\"}"),
+            route_record: test_support::json("{\"name\": \"r\"}"),
             service: None,
-            service_record: trial::json("{\"name\": \"s\"}"),
+            service_record: test_support::json("{\"name\": \"s\"}"),
             consumers: matched.consumers.clone(),
         }));
         record.identity = matched.consumers.with_key("alice-key").cloned();

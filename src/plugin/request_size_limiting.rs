@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{StatusCode, header};
 use http_body::Body as _;
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, rules, whole_body};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, setting_checks, whole_body};
 use crate::{
     body::{Body, BodyBuffers, BodyError},
     diag::Diagnostic,
@@ -42,15 +42,15 @@ struct RequestSizeLimiting {
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let size = rules::whole(setup.config, "allowed_payload_size").unwrap_or(128);
-    let unit: u64 = match rules::text(setup.config, "size_unit").as_deref() {
+    let size = setting_checks::whole(setup.config, "allowed_payload_size").unwrap_or(128);
+    let unit: u64 = match setting_checks::text(setup.config, "size_unit").as_deref() {
         Some("bytes") => 1,
         Some("kilobytes") => 1 << 10,
         _ => 1 << 20,
     };
     Ok(Arc::new(RequestSizeLimiting {
         limit: u64::try_from(size).unwrap_or_default().saturating_mul(unit),
-        require_content_length: rules::truth(setup.config, "require_content_length"),
+        require_content_length: setting_checks::truth(setup.config, "require_content_length"),
         buffers: setup.resources.buffers.clone(),
     }))
 }
@@ -125,16 +125,16 @@ fn too_large(exchange: &Exchange) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::trial;
+    use crate::plugin::test_support;
 
     /// The status of the refusal, or the body that goes upstream.
     #[track_caller]
     fn check(config: &str, request: &str, expected: Result<&str, u16>) {
-        let plugin = trial::plugin(&DEF, config);
-        let mut exchange = trial::request(request);
-        let answer = match trial::access(&*plugin, &mut exchange) {
+        let plugin = test_support::plugin(&DEF, config);
+        let mut exchange = test_support::request(request);
+        let answer = match test_support::access(&*plugin, &mut exchange) {
             Some(response) => Err(response.status().as_u16()),
-            None => Ok(trial::text(exchange.body)),
+            None => Ok(test_support::text(exchange.body)),
         };
         assert_eq!(answer, expected.map(str::to_owned), "{config} {request}");
     }
@@ -157,10 +157,10 @@ mod tests {
         let required = "{require_content_length: true}";
         check(required, "POST /\n\n1", Err(411));
         check(required, "GET /", Ok(""));
-        let plugin = trial::plugin(&DEF, "{allowed_payload_size: 5, size_unit: bytes}");
-        let mut exchange = trial::request("POST /");
-        exchange.body = trial::pieces("123456");
-        let refusal = trial::access(&*plugin, &mut exchange).unwrap();
+        let plugin = test_support::plugin(&DEF, "{allowed_payload_size: 5, size_unit: bytes}");
+        let mut exchange = test_support::request("POST /");
+        exchange.body = test_support::pieces("123456");
+        let refusal = test_support::access(&*plugin, &mut exchange).unwrap();
         assert_eq!(refusal.status(), StatusCode::PAYLOAD_TOO_LARGE);
         check(required, "POST /\nContent-Length: 1\n\n1", Ok("1"));
     }
@@ -168,6 +168,6 @@ mod tests {
     #[test]
     fn settings_are_checked() {
         let message = "config.size_unit: expected one of: megabytes, kilobytes, bytes";
-        assert_eq!(trial::complaints(&DEF, "{size_unit: miles}"), [message]);
+        assert_eq!(test_support::complaints(&DEF, "{size_unit: miles}"), [message]);
     }
 }

@@ -5,11 +5,11 @@ use std::{borrow::Cow, net::SocketAddr, time::Instant};
 use http::{HeaderValue, Method, StatusCode, Version, header, uri::PathAndQuery};
 
 use super::{
-    ClientConnection, Proxy, RequestOutcome, UpstreamTiming, extended_connect,
+    ClientConnection, Proxy, RequestOutcome, UpstreamTiming,
+    attempt_recorder::AttemptRecorder,
+    extended_connect,
     headers::{self, ClientScheme, DeniedTrailers, ForwardedFields, ProxiedFields, response_headers},
-    milliseconds, request_body,
-    tries::AttemptRecorder,
-    tunnel,
+    milliseconds, request_body, tunnel,
 };
 use crate::{
     balancer::{HashableRequest, RequestHash},

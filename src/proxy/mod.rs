@@ -11,38 +11,38 @@
 //! | send what no plugin answers to the Service | `forward` |
 //! | what upstreams and clients are told in headers | `headers` |
 //! | what would become of a request, and why | `explain` |
-//! | what the access log and the counters are told | `log` |
-//! | what plugins are told when a request is over | `logged`, `tries` |
-//! | in which figures they are told it | `figures` |
+//! | what the access log and the counters are told | `request_log` |
+//! | what plugins are told when a request is over | `logged_request`, `attempt_recorder` |
+//! | in which figures they are told it | `units` |
 //! | who the client is behind trusted proxies | `client_address` |
 //! | how names are looked up | `names` |
 //! | two ends that speak another protocol from now on | `tunnel` |
 //! | how WebSocket begins in HTTP/2 | `extended_connect` |
 
 mod arrival;
+mod attempt_recorder;
 mod client_address;
 mod connection;
 mod explain;
 mod extended_connect;
-mod figures;
 mod forward;
 mod headers;
-mod log;
-mod logged;
+mod logged_request;
 mod names;
 mod protocol;
 mod refuse;
 mod request_body;
+mod request_log;
 #[cfg(test)]
 mod tests;
-mod tries;
 mod tunnel;
+mod units;
 
 pub use connection::{ClientConnection, ClientTls, ShutdownStage};
 pub use explain::{ExplainRequest, Explanation, ForwardedRequest, MatchingRoute, PlannedPlugin};
 pub(crate) use headers::strip_answer_trailers;
-pub use log::RequestLog;
 pub use refuse::wrong_coding;
+pub use request_log::RequestLog;
 
 use std::{
     num::NonZeroU64,
@@ -56,11 +56,11 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use self::{
     arrival::{RequestArrival, captures, new_exchange, router_request},
     client_address::{ClientAddress, RealIp},
-    figures::{label, milliseconds},
     headers::{HeaderTokens, produced_headers},
-    logged::RequestContext,
+    logged_request::RequestContext,
     refuse::{RequestBounds, goes_no_further},
     request_body::BodyLimits,
+    units::{label, milliseconds},
 };
 use crate::{
     access_log::{self, AccessLog, RouteFields},

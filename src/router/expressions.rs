@@ -12,9 +12,9 @@ use atc_router::parser;
 use atc_router::semantics::Validate;
 use regex::Regex;
 
-use super::facts::{self, RequestField, SCHEMA};
 use super::hosts::HostName;
 use super::priority::PriorityKey;
+use super::request_fields::{self, RequestField, SCHEMA};
 use super::{RouterRequest, Scheme};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};
@@ -126,7 +126,7 @@ impl ExpressionRoute {
         if self.scheme.is_some_and(|only| only != scheme) || !self.expression.execute(context, &mut matched) {
             return None;
         }
-        let path = match matched.matches.remove(facts::PATH) {
+        let path = match matched.matches.remove(request_fields::PATH) {
             Some(Value::String(text)) => Some(text),
             _ => None,
         };
@@ -196,7 +196,7 @@ fn parse(text: &str) -> Result<Expression, ExpressionError> {
     let mut names = BTreeSet::new();
     expression.add_names(&mut names);
     if let Some(unknown) = names.iter().find(|name| SCHEMA.type_of(name).is_none()) {
-        let help = format!("known are: {}", facts::known());
+        let help = format!("known are: {}", request_fields::known());
         return Err(ExpressionError { message: format!("unknown field '{unknown}'"), help });
     }
     expression.validate(&SCHEMA).map_err(|message| {

@@ -12,11 +12,11 @@
 //! few stand side by side on a shelf, all others in one table.
 
 use super::RouterRequest;
+use super::candidates::{Candidate, Candidates};
 use super::conditions::Conditions;
 use super::hosts::{HostPattern, NamePattern};
-use super::postings::{Candidate, Candidates};
-use super::shelf::{self, SlotContent, SmallTables, TableSlot};
-use super::table::{LengthSet, PrefixHasher, TableRow, TextTable};
+use super::small_tables::{self, SlotContent, SmallTables, TableSlot};
+use super::text_table::{LengthSet, PrefixHasher, TableRow, TextTable};
 
 /// Entries by host and literal. They are numbered by falling rank.
 #[derive(Debug, Default)]
@@ -105,8 +105,9 @@ impl EntryIndex {
     fn fill_shelves(&mut self) {
         let mut counts = vec![0_usize; self.buckets as usize + 1];
         self.literals.spaces().for_each(|space| counts[space as usize] += 1);
-        let few =
-            |space: u32| space != 0 && counts.get(space as usize).is_some_and(|count| *count <= shelf::MOST);
+        let few = |space: u32| {
+            space != 0 && counts.get(space as usize).is_some_and(|count| *count <= small_tables::MOST)
+        };
         let mut rows = self.literals.extract(few);
         rows.sort_unstable_by_key(TableRow::label);
         let mut rows = rows.into_iter().peekable();
@@ -188,8 +189,8 @@ mod tests {
     use http::HeaderMap;
 
     use super::*;
+    use crate::router::candidates::PortRule;
     use crate::router::fixture::get;
-    use crate::router::postings::PortRule;
 
     /// The entries that are offered for a host and a path; `taken` is one that matches.
     #[track_caller]

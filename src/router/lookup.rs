@@ -3,15 +3,15 @@
 use std::borrow::Borrow;
 use std::collections::HashSet;
 
+use super::candidates::{Candidate, PortRule};
 use super::entry::{self, EntryDraft, PathMatch, RouteEntry};
 use super::expressions::ExpressionRoutes;
-use super::found::{MatchCandidate, MatchKind, RouteMatch};
 use super::hosts::{HostName, HostPattern};
 use super::index::EntryIndex;
 use super::literals::{FoundLiterals, LiteralFilter};
 use super::options::{MatchFlavor, RouterOptions};
-use super::postings::{Candidate, PortRule};
 use super::priority::PriorityKey;
+use super::route_match::{MatchCandidate, MatchKind, RouteMatch};
 use super::{RouterRequest, Scheme};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};

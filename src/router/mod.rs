@@ -10,9 +10,9 @@
 //! | `priority` | ranks |
 //! | `hosts`, `pattern`, `conditions` | what a route asks of a request |
 //! | `entry` | a route, split into parts of one rank |
-//! | `expressions`, `facts` | routes that are expressions, and what these know of a request |
-//! | `index`, `postings`, `table`, `shelf` | from host and path to entries |
-//! | `lookup`, `found` | the [`Router`], and what it finds |
+//! | `expressions`, `request_fields` | routes that are expressions, and what these know of a request |
+//! | `index`, `candidates`, `text_table`, `small_tables` | from host and path to entries |
+//! | `lookup`, `route_match` | the [`Router`], and what it finds |
 //! | `rule` | why one rank is higher, in words |
 //! | `conflicts` | pairs of routes that the two calculations rank differently |
 //! | `shadows` | routes that never match, since others match all that they do |
@@ -26,41 +26,41 @@
 //! - in the flavor `traditional`, nothing but a route's own criteria changes its rank, and the wildcard in
 //!   `name.*` stands only at the end.
 
+mod candidates;
 mod conditions;
 mod conflicts;
 mod entry;
 mod expressions;
-mod facts;
 #[cfg(test)]
 mod fixture;
-mod found;
 mod hosts;
 mod index;
-#[cfg(test)]
-mod laws;
 mod literals;
 mod lookup;
 mod options;
 mod path;
 mod pattern;
-mod postings;
 mod priority;
+#[cfg(test)]
+mod properties;
+mod request_fields;
+mod route_match;
 mod rule;
 #[cfg(test)]
 mod rules;
 mod shadows;
-mod shelf;
-mod table;
+mod small_tables;
+mod text_table;
 #[cfg(test)]
 mod ties;
 
 pub use conflicts::conflicts;
-pub use found::{Capture, MatchCandidate, RouteMatch};
 pub use lookup::Router;
 pub use options::{MatchFlavor, PriorityCalculation, RegexCompilation, RouterOptions};
 pub use path::join;
 pub use pattern::beginning;
 pub use priority::PriorityKey;
+pub use route_match::{Capture, MatchCandidate, RouteMatch};
 pub use shadows::shadowed;
 
 use std::net::SocketAddr;

@@ -4,9 +4,9 @@
 //! the Admin API.
 
 mod check;
-mod complain;
 mod condition;
 mod item;
+mod messages;
 mod nearest;
 mod rule;
 mod spelling;

@@ -22,14 +22,15 @@ use tokio::{
 };
 
 use super::{
-    BoundListener, http2,
-    load::ConcurrencyLimit,
+    BoundListener,
+    concurrency_limit::ConcurrencyLimit,
+    connection_reaper::{ConnectionActivity, ConnectionEnding, ConnectionReaper},
+    http2,
+    inspecting_io::InspectingIo,
     proxy_protocol::{self, ProxyHeader},
-    pulse::{ConnectionActivity, ConnectionEnding, ConnectionReaper},
     session::{ConnectionSession, Outgoing},
     socket::{self, AbortHandle},
     tls::ListenerTlsAcceptor,
-    wire::InspectingIo,
 };
 use crate::{
     access_log::AccessLog,

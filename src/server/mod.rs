@@ -3,20 +3,20 @@
 mod bind;
 mod broken;
 mod clock;
+mod concurrency_limit;
 mod connection;
+mod connection_reaper;
 mod descriptors;
 mod farewell;
-mod frames;
+mod h2_frames;
 mod http2;
-mod load;
+mod inspecting_io;
 pub mod proxy_protocol;
-mod pulse;
 mod session;
 mod socket;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod wire;
 
 pub use bind::{BindError, bind};
 pub use connection::ListenerRole;

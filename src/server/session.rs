@@ -23,8 +23,8 @@ use hyper::body::Incoming;
 use super::{
     ListenerRole,
     broken::{Break, Flush},
-    load::{ConcurrencyLimit, Permit},
-    pulse::{ConnectionActivity, ConnectionEnding},
+    concurrency_limit::{ConcurrencyLimit, Permit},
+    connection_reaper::{ConnectionActivity, ConnectionEnding},
     socket::{AbortHandle, AbortedError},
 };
 use crate::{

@@ -11,9 +11,9 @@ mod compile;
 mod consumers;
 mod counting;
 mod destinations;
-#[cfg(test)]
-mod laws;
 mod live;
+#[cfg(test)]
+mod properties;
 mod reach;
 mod reusable;
 mod tls;

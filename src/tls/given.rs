@@ -40,7 +40,7 @@ pub fn identities(certificates: &[String], keys: &[String]) -> Result<Vec<Certif
                 shown.push(identity);
             }
             Err(CertificateFault::Unservable(_, why)) => {
-                left_out.push(format!("{name} cannot be shown: {why}"))
+                left_out.push(format!("{name} cannot be shown: {why}"));
             }
             Err(CertificateFault::Mismatch(Some(help))) => {
                 return Err(format!("{}; {help}", CertificateFault::Mismatch(None)));

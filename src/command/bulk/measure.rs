@@ -8,7 +8,7 @@ use mynah::{
     document::{self, Dialect},
     mock::{
         Mock, MockOptions,
-        survey::{AnswerAudit, AuditFinding, AuditSource, survey},
+        answer_audit::{AnswerAudit, AuditFinding, AuditSource, survey},
     },
     openapi::{LibraryLocation, lower},
 };

@@ -62,7 +62,7 @@ impl AdminApi {
             let (query, source) = (query.clone(), source.clone());
             match self.in_turn(move |admin| admin.post(&source, &query)).await {
                 Ok(Err(AdminRefusal::Unfinished(_))) if Instant::now() < end => {
-                    tokio::time::sleep(PAUSE).await
+                    tokio::time::sleep(PAUSE).await;
                 }
                 Ok(answer) => return answer.unwrap_or_else(AdminRefusal::answer),
                 Err(refusal) => return refusal.answer(),

@@ -2,15 +2,16 @@
 //!
 //! | part | is for |
 //! |---|---|
-//! | `guard` | access: names of the host, origins of pages, the token |
+//! | `access_check` | access: names of the host, origins of pages, the token |
 //! | `entities`, `pages`, `collections` | paths of entities, lists, and which entities there are |
 //! | `upload`, `input`, `form`, `checked` | from a body to a record |
 //! | `beside` | what is done beside the threads that serve requests |
-//! | `write`, `wish`, `rules`, `server_names`, `plan`, `item` | from a record to a change of the text |
+//! | `write`, `write_request`, `rules`, `server_names`, `plan`, `item` | from a record to a change of the text |
 //! | `config` | the whole text, out and in |
 //! | `schemas`, `tags`, `node`, `metrics`, `debug` | questions |
 //! | `refusal` | Kong's error objects |
 
+mod access_check;
 mod beside;
 mod checked;
 mod collections;
@@ -18,7 +19,6 @@ mod config;
 mod debug;
 mod entities;
 mod form;
-mod guard;
 mod health;
 mod input;
 mod item;
@@ -32,8 +32,8 @@ mod schemas;
 mod server_names;
 mod tags;
 mod upload;
-mod wish;
 mod write;
+mod write_request;
 
 use std::{sync::Arc, time::Instant};
 
@@ -84,13 +84,13 @@ impl AdminApi {
     pub async fn answer(self: &Arc<Self>, request: Request<Body>, local: bool) -> Response<Body> {
         let started = Instant::now();
         let head_only = request.method() == Method::HEAD;
-        let origin = guard::allowed_origin(request.headers(), &self.settings);
-        let mut response = match guard::refused(&request, &self.settings, local) {
+        let origin = access_check::allowed_origin(request.headers(), &self.settings);
+        let mut response = match access_check::refused(&request, &self.settings, local) {
             Some(refusal) => refusal,
             None => self.route(request).await,
         };
         if let Some(origin) = origin {
-            guard::share(&mut response, origin);
+            access_check::share(&mut response, origin);
         }
         finish(response, self.settings.headers, started, head_only)
     }
@@ -99,7 +99,7 @@ impl AdminApi {
     pub async fn status_answer(self: &Arc<Self>, request: Request<Body>, local: bool) -> Response<Body> {
         let started = Instant::now();
         let head_only = request.method() == Method::HEAD;
-        if let Some(refusal) = guard::refused_status(&request, &self.settings, local) {
+        if let Some(refusal) = access_check::refused_status(&request, &self.settings, local) {
             return finish(refusal, self.settings.headers, started, head_only);
         }
         let response = match segments(request.uri().path()).as_deref() {
@@ -233,7 +233,7 @@ fn not_found() -> Response<Body> {
     reply::message(StatusCode::NOT_FOUND, "Not found")
 }
 
-/// The methods that are allowed. A page may use them only where its origin is let in ([`guard::share`]).
+/// The methods that are allowed. A page may use them only where its origin is let in ([`access_check::share`]).
 fn options(allowed: &[Method], asked: Option<&HeaderValue>) -> Response<Body> {
     let mut response = reply::empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
@@ -263,7 +263,7 @@ fn finish(
         let name = HeaderValue::from_static(concat!("mynah/", env!("CARGO_PKG_VERSION")));
         headers.insert(header::SERVER, name);
     }
-    guard::protect(headers);
+    access_check::protect(headers);
     if head_only {
         let length = http_body::Body::size_hint(response.body()).exact();
         if let Some(length) = length {

@@ -15,7 +15,7 @@ use super::{
     input::RequestInput,
     plan::ConfigView,
     refusal::AdminRefusal,
-    wish::{ReadOnlyReason, WriteDecision, WriteRequest},
+    write_request::{ReadOnlyReason, WriteDecision, WriteRequest},
 };
 use crate::{
     body::Body,

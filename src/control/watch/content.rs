@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{control::door::MOST_BYTES, file_read};
+use crate::{control::config_source::MOST_BYTES, file_read};
 
 /// What a file says: the hash and the length of its text, or none if there is nothing to be read. A folder says the names
 /// in it.

@@ -98,7 +98,7 @@ impl Node {
         }
         match (&mut *self, steps, change) {
             (Self::Sequence(items), [], DocumentChange::Push(_, value)) => {
-                items.push(Self::Shared(value.clone()))
+                items.push(Self::Shared(value.clone()));
             }
             (Self::Shared(Value::Null), [], DocumentChange::Push(_, value)) => {
                 *self = Self::Sequence(vec![Self::Shared(value.clone())]);
@@ -114,7 +114,7 @@ impl Node {
                 items.get_mut(*index)?.change(rest, change)?;
             }
             (Self::Mapping(members), [PathStep::Key(key)], DocumentChange::Remove(_)) => {
-                drop(members.remove(key)?)
+                drop(members.remove(key)?);
             }
             (Self::Mapping(members), [PathStep::Key(key), rest @ ..], _) => {
                 let mut member = Self::of(members.get(key).unwrap_or(&Value::Null));

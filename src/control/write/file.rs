@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    control::door::MOST_BYTES,
+    control::config_source::MOST_BYTES,
     file_read::{self, FileReader},
 };
 

@@ -1,4 +1,4 @@
-//! Where a change goes: which ranges of the text are replaced by what.
+//! Editor of a text: the ranges that a change replaces, and with what.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -25,15 +25,14 @@ pub(super) type Splice = (Range<usize>, String);
 
 impl<'a> TextEditor<'a> {
     pub(super) fn new(text: &'a str, document: &'a Value, layout: &'a TextLayout) -> Self {
-        let TextLayout { root, has_anchors } = layout;
         let json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']);
         let newline =
             if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) { "\r\n" } else { "\n" };
         let mut editor = Self {
             text,
             document,
-            root,
-            has_anchors: *has_anchors,
+            root: &layout.root,
+            has_anchors: layout.has_anchors,
             style: WritingStyle { dash: 0, json, literals: true },
             newline,
         };

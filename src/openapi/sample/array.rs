@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::{
     SampleError,
-    dice::SeededRng,
     layers::SchemaLayers,
     place::SamplePlace,
     rules::MergedRules,
     search::{Generation, NODES},
+    seeded_rng::SeededRng,
     valid::{canonical, size},
 };
 use crate::{

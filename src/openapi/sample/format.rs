@@ -3,7 +3,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{dice::SeededRng, pattern::LengthBounds};
+use super::{pattern::LengthBounds, seeded_rng::SeededRng};
 
 /// What the fixed texts may be varied by.
 pub(super) struct StringConstraints<'a> {

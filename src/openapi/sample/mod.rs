@@ -8,7 +8,6 @@
 mod account;
 mod array;
 mod decimal;
-mod dice;
 mod ecma;
 mod effort;
 mod evaluated;
@@ -30,6 +29,7 @@ mod recursion;
 mod rules;
 mod scalar;
 mod search;
+mod seeded_rng;
 mod smallest;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{decimal::Decimal, dice::SeededRng};
+use super::{decimal::Decimal, seeded_rng::SeededRng};
 
 /// More fractional digits than this are not tried.
 const PLACES: i32 = 40;

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     SampleError,
-    dice::{self, SeededRng},
     evaluated::declares,
     hint,
     layers::SchemaLayers,
@@ -12,6 +11,7 @@ use super::{
     place::SamplePlace,
     rules::MergedRules,
     search::{Generation, Nested},
+    seeded_rng::{self, SeededRng},
 };
 use crate::{
     document::{Mapping, SharedText, Value},
@@ -297,7 +297,7 @@ impl Generation<'_> {
 
     fn named_by(&self, pattern: &str, turn: usize, place: &SamplePlace<'_>) -> Option<SharedText> {
         let compiled = self.patterns.compiled(pattern);
-        let mut dice = SeededRng::new(dice::child(place.seed, pattern) ^ turn as u64);
+        let mut dice = SeededRng::new(seeded_rng::child(place.seed, pattern) ^ turn as u64);
         let lengths = LengthBounds { least: 0, most: usize::MAX };
         let mut names = (0..16).filter_map(|attempt| compiled.write(lengths, attempt + turn, &mut dice));
         names.find(|name| compiled.matches(name)).map(SharedText::from)

@@ -12,7 +12,7 @@ use std::{
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
-use super::{dice::SeededRng, ecma};
+use super::{ecma, seeded_rng::SeededRng};
 use crate::document::SharedText;
 
 /// Texts grow no longer than this for a pattern's sake, in characters.

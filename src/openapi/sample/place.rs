@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::dice;
+use super::seeded_rng;
 use crate::document::SharedText;
 
 /// A reference as it is written, and in which document.
@@ -41,7 +41,7 @@ impl<'a> SamplePlace<'a> {
     }
 
     pub(super) fn key(&'a self, key: &'a str) -> Self {
-        let seed = dice::child(self.seed, key);
+        let seed = seeded_rng::child(self.seed, key);
         Self {
             parent: Some(self),
             step: SampleStep::Key(key),
@@ -53,7 +53,7 @@ impl<'a> SamplePlace<'a> {
     }
 
     pub(super) fn index(&'a self, index: usize, turn: u32) -> Self {
-        let seed = dice::child(self.seed, &index.to_string());
+        let seed = seeded_rng::child(self.seed, &index.to_string());
         let (step, depth, turn) = (SampleStep::Index(index), self.depth + 1, self.turn + turn);
         Self { parent: Some(self), step, references: &[], seed, depth, turn }
     }

@@ -5,7 +5,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{
     SampleError,
     decimal::Decimal,
-    dice::{self, SeededRng},
     fits::fits,
     format::{self, StringConstraints},
     hint,
@@ -14,6 +13,7 @@ use super::{
     place::SamplePlace,
     rules::MergedRules,
     search::{BYTES, Generation},
+    seeded_rng::{self, SeededRng},
 };
 use crate::{
     document::{SharedText, Value},
@@ -109,7 +109,8 @@ struct PlaceTexts<'a, 'b> {
 impl PlaceTexts<'_, '_> {
     fn dice(&self, turn: usize) -> SeededRng {
         SeededRng::new(
-            dice::child(self.place.seed, "text").wrapping_add(turn as u64 + 97 * u64::from(self.place.turn)),
+            seeded_rng::child(self.place.seed, "text")
+                .wrapping_add(turn as u64 + 97 * u64::from(self.place.turn)),
         )
     }
 

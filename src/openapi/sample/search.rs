@@ -4,13 +4,13 @@ use std::{cell::Cell, rc::Rc};
 
 use super::{
     Direction, SampleError,
-    dice::SeededRng,
     effort::Effort,
     infer::{infer, is_intricate},
     layers::{LayerContext, SchemaChoice, SchemaLayers},
     pattern::PatternCache,
     place::SamplePlace,
     rules::{MergedRules, ValueKind},
+    seeded_rng::SeededRng,
     smallest::Smallest,
     valid::SchemaEvaluator,
 };

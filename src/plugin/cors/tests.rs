@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::plugin::trial;
+use crate::plugin::test_support;
 
 /// The answer to `request` with `upstream` as the headers of the upstream's: whether it went upstream, and the
 /// headers that CORS is about.
 fn run(config: &Value, request: &str, upstream: &[(&str, &str)]) -> (bool, u16, BTreeMap<String, String>) {
-    let plugin = trial::plugin(&DEF, &config.to_json());
-    let mut exchange = trial::request(request);
-    let own = trial::access(&*plugin, &mut exchange);
+    let plugin = test_support::plugin(&DEF, &config.to_json());
+    let mut exchange = test_support::request(request);
+    let own = test_support::access(&*plugin, &mut exchange);
     let proxied = own.is_none();
     let mut response = own.unwrap_or_else(|| {
         let mut response = reply::empty(StatusCode::OK);
@@ -32,7 +32,7 @@ fn run(config: &Value, request: &str, upstream: &[(&str, &str)]) -> (bool, u16, 
 
 #[test]
 fn answers_as_kong_does() {
-    let table = trial::json(include_str!("../../../tests/kong-cases/cors-rules.json"));
+    let table = test_support::json(include_str!("../../../tests/kong-cases/cors-rules.json"));
     let cases = table.get("cases").unwrap().items();
     assert_eq!(cases.len(), 73);
     for case in cases {
@@ -64,7 +64,7 @@ fn answers_as_kong_does() {
 
 #[track_caller]
 fn check(config: &str, request: &str, expected: &[&str]) {
-    let (_, _, headers) = run(&trial::json(config), request, &[]);
+    let (_, _, headers) = run(&test_support::json(config), request, &[]);
     let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     assert_eq!(headers, expected, "{config} {request}");
 }
@@ -109,6 +109,6 @@ fn settings_are_checked() {
         ),
         ("{origins: ['*'], methods: [GET], max_age: 0.5}", ""),
     ] {
-        assert_eq!(trial::complaints(&DEF, config).join(", "), expected, "{config}");
+        assert_eq!(test_support::complaints(&DEF, config).join(", "), expected, "{config}");
     }
 }

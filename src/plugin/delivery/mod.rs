@@ -4,10 +4,10 @@
 //! | part | what it is for |
 //! |---|---|
 //! | [`queue`] | the queue of one plugin: bounds, batches, further tries |
-//! | [`outbox`] | all queues of the process: what is not delivered yet, and its time at the end |
+//! | [`tracker`] | all queues of the process: what is not delivered yet, and its time at the end |
 
-mod outbox;
 mod queue;
+mod tracker;
 
-pub use outbox::DeliveryTracker;
 pub(super) use queue::{BatchSink, DeliveryQueue, QueueSettings};
+pub use tracker::DeliveryTracker;

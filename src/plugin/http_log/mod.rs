@@ -14,7 +14,7 @@ use self::endpoint::LogEndpoint;
 use super::{
     Plugin, PluginDef, PluginSetup, RequestRecord,
     delivery::{BatchSink, DeliveryQueue},
-    rules,
+    setting_checks,
 };
 use crate::{
     body::Body,
@@ -50,7 +50,7 @@ struct LogServer {
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let config = setup.config;
     let queue = settings::queue(config, setup);
-    let url = rules::text(config, "http_endpoint").unwrap_or_default();
+    let url = setting_checks::text(config, "http_endpoint").unwrap_or_default();
     if url.is_empty() {
         // A reference to nothing, which is warned of: requests go on without being told of.
         return Ok(Arc::new(DisabledLog));
@@ -60,7 +60,8 @@ fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> 
     let timeout = settings::milliseconds(config, "timeout");
     let pool =
         PoolSettings { idle_timeout: settings::milliseconds(config, "keepalive"), ..PoolSettings::default() };
-    let method = rules::text(config, "method").and_then(|it| it.parse().ok()).unwrap_or(Method::POST);
+    let method =
+        setting_checks::text(config, "method").and_then(|it| it.parse().ok()).unwrap_or(Method::POST);
     let server = LogServer {
         name: format!("http-log to {}", endpoint.shown),
         origin: endpoint.origin,
@@ -80,7 +81,8 @@ fn fields(
     mut fields: HeaderMap,
     setup: &PluginSetup<'_>,
 ) -> Result<HeaderMap, Vec<Diagnostic>> {
-    let content_type = rules::text(config, "content_type").and_then(|it| HeaderValue::try_from(it).ok());
+    let content_type =
+        setting_checks::text(config, "content_type").and_then(|it| HeaderValue::try_from(it).ok());
     fields.insert(header::CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("application/json")));
     let mut wrong = Vec::new();
     for (name, value) in config.get("headers").into_iter().flat_map(Value::entries) {

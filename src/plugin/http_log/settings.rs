@@ -6,13 +6,13 @@ use super::{duration, endpoint::LogEndpoint};
 use crate::{
     diag::Diagnostic,
     document::Value,
-    plugin::{PluginSetup, delivery, rules},
+    plugin::{PluginSetup, delivery, setting_checks},
     schema::{Field, FieldKind, FieldRule, PluginSettings},
 };
 
 /// The settings.
 pub(super) const SETTINGS: PluginSettings =
-    PluginSettings { fields: FIELDS, checks: &[rules::no_lua_fields] };
+    PluginSettings { fields: FIELDS, checks: &[setting_checks::no_lua_fields] };
 
 const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
 const TYPES: &[&str] = &["application/json", "application/json; charset=utf-8"];
@@ -28,7 +28,7 @@ const FIELDS: &[Field] = &[
     Field::new("keepalive", FieldKind::Number).default("60000"),
     Field::new("headers", HEADERS),
     Field::new("queue", FieldKind::Record(QUEUE)),
-    rules::LUA_FIELDS,
+    setting_checks::LUA_FIELDS,
     Field::new("retry_count", FieldKind::Integer),
     Field::new("queue_size", FieldKind::Integer),
     Field::new("flush_timeout", FieldKind::Number),

@@ -1,17 +1,20 @@
 //! What the settings of the HTTP log become, and how batches are written.
 
 use super::*;
-use crate::plugin::{delivery, trial};
+use crate::plugin::{delivery, test_support};
 
 fn queue(config: &str) -> delivery::QueueSettings {
-    let checked = trial::config(&DEF, config);
+    let checked = test_support::config(&DEF, config);
     settings::queue(checked.setup().config, &checked.setup())
 }
 
 #[test]
 fn a_reference_to_a_vault_need_be_no_url() {
-    trial::config(&DEF, "{http_endpoint: '{vault://env/endpoint}', headers: {x-key: '{vault://env/key}'}}");
-    let complaints = trial::complaints(&DEF, "{http_endpoint: 'ftp://x'}");
+    test_support::config(
+        &DEF,
+        "{http_endpoint: '{vault://env/endpoint}', headers: {x-key: '{vault://env/key}'}}",
+    );
+    let complaints = test_support::complaints(&DEF, "{http_endpoint: 'ftp://x'}");
     assert_eq!(complaints, ["config.http_endpoint: its scheme is neither http nor https"]);
 }
 
@@ -90,8 +93,10 @@ fn settings_are_checked() {
             "config.custom_fields_by_lua: Lua is not part of mynah, so nothing can make these fields",
         ),
     ] {
-        let found = trial::complaints(&DEF, config);
+        let found = test_support::complaints(&DEF, config);
         assert_eq!(found.iter().map(|it| it.replace('"', "")).collect::<Vec<_>>(), [expected], "{config}");
     }
-    assert!(trial::complaints(&DEF, "{http_endpoint: 'http://a/', custom_fields_by_lua: {}}").is_empty());
+    assert!(
+        test_support::complaints(&DEF, "{http_endpoint: 'http://a/', custom_fields_by_lua: {}}").is_empty()
+    );
 }

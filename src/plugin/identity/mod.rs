@@ -5,7 +5,7 @@ mod tests;
 
 use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 
-use super::{Exchange, Flow, PluginSetup, RequestIdentity, rules};
+use super::{Exchange, Flow, PluginSetup, RequestIdentity, setting_checks};
 
 const CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
 const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
@@ -23,12 +23,12 @@ pub(super) struct Authenticator {
 impl Authenticator {
     /// A gate that asks for credentials of this scheme, such as `Key`.
     pub(super) fn new(setup: &PluginSetup<'_>, scheme: &str) -> Self {
-        let challenge = match rules::text(setup.config, "realm") {
+        let challenge = match setting_checks::text(setup.config, "realm") {
             Some(realm) => format!("{scheme} realm=\"{realm}\""),
             None => scheme.to_owned(),
         };
         Self {
-            anonymous: rules::text(setup.config, "anonymous"),
+            anonymous: setting_checks::text(setup.config, "anonymous"),
             challenge: HeaderValue::try_from(challenge).unwrap_or_else(|_| HeaderValue::from_static("")),
         }
     }

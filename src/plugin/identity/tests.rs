@@ -1,6 +1,6 @@
 //! The authenticating plugins and what follows them: who is let in, what the upstream is told, how others are refused.
 
-use crate::plugin::{Exchange, HttpResponse, acl, basic_auth, find, key_auth, trial};
+use crate::plugin::{Exchange, HttpResponse, acl, basic_auth, find, key_auth, test_support};
 
 const FIELDS: [&str; 6] = [
     "x-consumer-id",
@@ -14,11 +14,11 @@ const FIELDS: [&str; 6] = [
 /// Runs plugins with their settings in this order: the refusal, and the request as it is afterwards.
 #[track_caller]
 fn run(plugins: &[(&str, &str)], request: &str) -> (Option<HttpResponse>, Exchange) {
-    let mut exchange = trial::request(request);
-    exchange.matched = Some(trial::matched());
+    let mut exchange = test_support::request(request);
+    exchange.matched = Some(test_support::matched());
     for (name, config) in plugins {
-        let plugin = trial::plugin(find(name).unwrap(), config);
-        let answer = trial::access(&*plugin, &mut exchange);
+        let plugin = test_support::plugin(find(name).unwrap(), config);
+        let answer = test_support::access(&*plugin, &mut exchange);
         if answer.is_some() {
             return (answer, exchange);
         }
@@ -33,7 +33,7 @@ fn check(plugins: &[(&str, &str)], request: &str, expected: &str) {
     let said = if let Some(response) = answer {
         let status = response.status().as_u16();
         let challenge = response.headers().get("www-authenticate").map(|it| it.to_str().unwrap().to_owned());
-        let body = trial::json(&trial::text(response.into_body()));
+        let body = test_support::json(&test_support::text(response.into_body()));
         let message = body.get("message").unwrap().as_str().unwrap().to_owned();
         format!("{status} {message} | {}", challenge.unwrap_or_else(|| "-".to_owned()))
     } else {
@@ -156,11 +156,11 @@ fn groups_decide() {
 fn hidden(plugin: &str, config: &str, request: &str, expected: &str) {
     let (answer, exchange) = run(&[(plugin, config)], request);
     assert!(answer.is_none(), "{request}");
-    let headers = trial::headers(&exchange.edited_fields());
+    let headers = test_support::headers(&exchange.edited_fields());
     let headers: Vec<_> = headers.into_iter().filter(|it| !it.starts_with("x-")).collect();
     let query = exchange.upstream_query().map_or_else(String::new, |query| format!("?{query}"));
     let target = format!("{}{query}", exchange.head().path());
-    let body = trial::text(exchange.body);
+    let body = test_support::text(exchange.body);
     assert_eq!(format!("{target} {} {body}", headers.join("; ")).trim(), expected, "{request}");
 }
 
@@ -187,13 +187,13 @@ fn credentials_are_hidden() {
 
 #[test]
 fn a_body_that_was_searched_goes_on_as_it_was() {
-    let mut exchange = trial::request("POST /\napikey: bob-key\ncontent-type: application/json");
-    exchange.matched = Some(trial::matched());
-    exchange.body = trial::pieces("{\"a\": [1, 2]}");
-    let plugin = trial::plugin(&key_auth::DEF, "{key_in_body: true}");
-    assert!(trial::access(&*plugin, &mut exchange).is_none());
+    let mut exchange = test_support::request("POST /\napikey: bob-key\ncontent-type: application/json");
+    exchange.matched = Some(test_support::matched());
+    exchange.body = test_support::pieces("{\"a\": [1, 2]}");
+    let plugin = test_support::plugin(&key_auth::DEF, "{key_in_body: true}");
+    assert!(test_support::access(&*plugin, &mut exchange).is_none());
     assert_eq!(exchange.edited_fields()["content-length"], "13");
-    assert_eq!(trial::text(exchange.body), "{\"a\": [1, 2]}");
+    assert_eq!(test_support::text(exchange.body), "{\"a\": [1, 2]}");
 }
 
 #[test]
@@ -212,10 +212,10 @@ fn settings_are_checked() {
         ),
         (&basic_auth::DEF, "{anonymous: 1}", "config.anonymous: expected a string"),
     ] {
-        assert_eq!(trial::complaints(def, config), [expected], "{config}");
+        assert_eq!(test_support::complaints(def, config), [expected], "{config}");
     }
     let lists = |which: &str| {
         format!("config: {which} one of these fields must be non-empty: 'config.allow', 'config.deny'")
     };
-    assert_eq!(trial::complaints(&acl::DEF, "{}"), [lists("exactly"), lists("at least")]);
+    assert_eq!(test_support::complaints(&acl::DEF, "{}"), [lists("exactly"), lists("at least")]);
 }

@@ -21,7 +21,7 @@ use self::{
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginSetup, RequestIdentity,
     identity::{Authenticator, admit},
-    rules,
+    setting_checks,
 };
 use crate::{
     diag::Diagnostic,
@@ -63,7 +63,7 @@ const FIELDS: &[Field] = &[
 
 fn limited_lives_are_verified(config: &Value) -> Option<EntityFault> {
     let limited = config.get("maximum_expiration").and_then(Value::as_f64).is_some_and(|it| it > 0.0);
-    let verified = rules::texts(config, "claims_to_verify").any(|(_, claim)| claim == "exp");
+    let verified = setting_checks::texts(config, "claims_to_verify").any(|(_, claim)| claim == "exp");
     (limited && !verified).then(|| {
         EntityFault::field("claims_to_verify", "expected to contain: exp")
             .help("`maximum_expiration` limits the claim `exp`, so that has to be verified")
@@ -124,12 +124,13 @@ impl Plugin for Jwt {
 
 impl Jwt {
     fn new(setup: &PluginSetup<'_>) -> Result<Self, Vec<Diagnostic>> {
-        let texts = |field| rules::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
-        let claims = rules::texts(setup.config, "claims_to_verify");
+        let texts =
+            |field| setting_checks::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
+        let claims = setting_checks::texts(setup.config, "claims_to_verify");
         let claims =
             claims.map(|(_, it)| if it == "exp" { TimeClaim::Expiry } else { TimeClaim::Start }).collect();
         let mut wrong = Vec::new();
-        let headers = rules::texts(setup.config, "header_names").filter_map(|(n, name)| {
+        let headers = setting_checks::texts(setup.config, "header_names").filter_map(|(n, name)| {
             let read = HeaderName::try_from(name);
             let complain = |_| {
                 let at = setup.at.key("header_names").index(n);
@@ -142,18 +143,18 @@ impl Jwt {
             return Err(wrong);
         }
         let gate = Authenticator::new(setup, "Bearer");
-        let separator = if rules::text(setup.config, "realm").is_some() { "," } else { "" };
+        let separator = if setting_checks::text(setup.config, "realm").is_some() { "," } else { "" };
         let invalid =
             [gate.challenge().as_bytes(), separator.as_bytes(), b" error=\"invalid_token\""].concat();
         Ok(Self {
             parameters: texts("uri_param_names"),
             cookies: texts("cookie_names"),
             headers,
-            key_claim: rules::text(setup.config, "key_claim_name").unwrap_or_default(),
-            secret_is_base64: rules::truth(setup.config, "secret_is_base64"),
+            key_claim: setting_checks::text(setup.config, "key_claim_name").unwrap_or_default(),
+            secret_is_base64: setting_checks::truth(setup.config, "secret_is_base64"),
             claims,
             longest: setup.config.get("maximum_expiration").and_then(Value::as_f64).filter(|it| *it > 0.0),
-            run_on_preflight: rules::truth(setup.config, "run_on_preflight"),
+            run_on_preflight: setting_checks::truth(setup.config, "run_on_preflight"),
             invalid: HeaderValue::try_from(invalid).unwrap_or_else(|_| HeaderValue::from_static("Bearer")),
             gate,
         })

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::hmac;
 
 use super::{DEF, Jwt, JwtKey, JwtRefusal, KeyFault};
-use crate::plugin::{ConsumerRecord, Consumers, Exchange, MatchedRoute, rules, trial};
+use crate::plugin::{ConsumerRecord, Consumers, Exchange, MatchedRoute, setting_checks, test_support};
 
 const RSA: &str = include_str!("fixtures/rsa.pem");
 const RSA_1024: &str = include_str!("fixtures/rsa-1024.pem");
@@ -52,8 +52,8 @@ fn public_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 fn exchange(request: &str) -> Exchange {
-    let mut exchange = trial::request(request);
-    let matched = trial::matched();
+    let mut exchange = test_support::request(request);
+    let matched = test_support::matched();
     let matched = MatchedRoute {
         consumers: Arc::new(consumers()),
         route: matched.route,
@@ -86,7 +86,7 @@ fn token(algorithm: &str, claims: &str) -> String {
 /// What comes of a request at [`NOW`]: the key that let it in, or why none did.
 #[track_caller]
 fn outcome(config: &str, request: &str) -> String {
-    let config = trial::config(&DEF, config);
+    let config = test_support::config(&DEF, config);
     let jwt = Jwt::new(&config.setup()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
     match jwt.identity(&exchange(request), NOW) {
         Ok(identity) => identity.credential.unwrap().identifier.to_str().unwrap().to_owned(),
@@ -229,9 +229,9 @@ fn tokens_are_found_wherever_they_may_be() {
 /// What a client is answered, or the service is told.
 #[track_caller]
 fn answer(config: &str, request: &str) -> String {
-    let plugin = trial::plugin(&DEF, config);
+    let plugin = test_support::plugin(&DEF, config);
     let mut exchange = exchange(request);
-    let Some(response) = trial::access(&*plugin, &mut exchange) else {
+    let Some(response) = test_support::access(&*plugin, &mut exchange) else {
         let value = |name: &'static str| {
             let field = exchange.upstream_field(&http::HeaderName::from_static(name));
             field.map_or("-", |it| it.to_str().unwrap())
@@ -242,7 +242,7 @@ fn answer(config: &str, request: &str) -> String {
     };
     let challenge = response.headers()["www-authenticate"].to_str().unwrap().to_owned();
     let status = response.status().as_u16();
-    format!("{status} {challenge} {}", trial::text(response.into_body()))
+    format!("{status} {challenge} {}", test_support::text(response.into_body()))
 }
 
 #[test]
@@ -305,8 +305,8 @@ fn settings_are_checked() {
         ("{maximum_expiration: 1}", "config.claims_to_verify: expected to contain: exp"),
         ("{header_names: ['a b']}", "config.header_names[0]: bad header name 'a b'"),
     ] {
-        assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
     }
-    let config = trial::config(&DEF, "{uri_param_names: [a, a]}");
-    assert_eq!(rules::texts(config.setup().config, "uri_param_names").count(), 1);
+    let config = test_support::config(&DEF, "{uri_param_names: [a, a]}");
+    assert_eq!(setting_checks::texts(config.setup().config, "uri_param_names").count(), 1);
 }

@@ -110,14 +110,14 @@ pub(super) fn refuse(refusal: &MockRefusal) -> HttpResponse {
 mod tests {
     use std::sync::Arc;
 
-    use super::{super::super::trial, *};
+    use super::{super::super::test_support, *};
 
     #[track_caller]
     fn check(refusal: &MockRefusal, status: u16, message: &str) {
         let response = refuse(refusal);
         assert!(!response.headers().contains_key(PLUGIN));
         assert_eq!(response.status().as_u16(), status, "{refusal:?}");
-        let body = trial::json(&trial::text(response.into_body()));
+        let body = test_support::json(&test_support::text(response.into_body()));
         assert_eq!(body.get("message").and_then(|it| it.as_str()), Some(message));
     }
 
@@ -158,7 +158,7 @@ mod tests {
             };
             let response = respond(answer);
             assert_eq!(response.headers()[PLUGIN], "true");
-            assert_eq!(trial::text(response.into_body()), expected, "{status}");
+            assert_eq!(test_support::text(response.into_body()), expected, "{status}");
         }
     }
 }

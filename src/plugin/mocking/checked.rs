@@ -7,7 +7,7 @@ use http::Method;
 
 use super::{
     super::{EditedRequest, Exchange, Flow, HttpResponse},
-    Mocking, answer, manners,
+    Mocking, answer, mock_profile,
 };
 use crate::{
     body::{Body, BodyError},
@@ -40,7 +40,7 @@ impl Mocking {
             match self.buffers.read_whole(std::mem::take(&mut exchange.body), LIMIT).await {
                 Ok(bytes) => exchange.body = Body::full(bytes),
                 Err(BodyError::TooLarge) => {
-                    return Flow::Respond(manners::respond(&ProblemDocument::too_large()));
+                    return Flow::Respond(mock_profile::respond(&ProblemDocument::too_large()));
                 }
                 Err(error @ (BodyError::OverLimit | BodyError::NoRoom | BodyError::ClientTimeout)) => {
                     return Flow::Respond(answer::unread(&error));
@@ -79,9 +79,9 @@ impl Mocking {
             match self.pool.run(IN_POOL, check).await {
                 Ok(Ok(Ok(violations))) => self.checked_as(exchange, operation, violations),
                 Ok(Ok(Err(why)) | Err(why)) => {
-                    Flow::Respond(manners::respond(&ProblemDocument::of_unchecked(why)))
+                    Flow::Respond(mock_profile::respond(&ProblemDocument::of_unchecked(why)))
                 }
-                Err(Overloaded) => Flow::Respond(manners::overloaded()),
+                Err(Overloaded) => Flow::Respond(mock_profile::overloaded()),
             }
         }))
     }
@@ -130,7 +130,7 @@ impl Mocking {
 #[cfg(test)]
 mod tests {
     use super::super::{
-        super::trial,
+        super::test_support,
         tests::{ask, plugin},
     };
 
@@ -165,10 +165,10 @@ components: {securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}}
     #[track_caller]
     fn check(settings: &str, request: &str, expected: &str) {
         let plugin = plugin(DOCUMENT, settings);
-        let response = trial::access(&*plugin, &mut trial::request(request)).unwrap();
+        let response = test_support::access(&*plugin, &mut test_support::request(request)).unwrap();
         let status = response.status().as_u16();
         let problem = response.headers()["content-type"] == "application/problem+json";
-        let text = trial::text(response.into_body());
+        let text = test_support::text(response.into_body());
         let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let found = match json["validation"].as_array() {
             Some(all) if problem => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
-use super::dice::RequestRng;
+use super::request_rng::RequestRng;
 
 const DELAY: HeaderName = HeaderName::from_static("x-kong-mocking-delay");
 
@@ -112,7 +112,7 @@ pub(super) fn asked(headers: &HeaderMap) -> Result<Option<Duration>, InvalidDela
 mod tests {
     use http::HeaderValue;
 
-    use super::{super::dice::RngSource, *};
+    use super::{super::request_rng::RngSource, *};
 
     #[track_caller]
     fn check(values: &[&str], expected: Result<Option<u64>, InvalidDelay>) {

@@ -119,7 +119,7 @@ mod tests {
     use std::{fs, path::PathBuf, sync::atomic::AtomicU32};
 
     use super::{
-        super::{super::trial, DEF},
+        super::{super::test_support, DEF},
         *,
     };
     use crate::diag::DiagnosticReport;
@@ -148,10 +148,10 @@ mod tests {
     /// Checks what is said about a file that the settings name.
     #[track_caller]
     fn check(folder: &Folder, name: &str, expected: Result<(), &str>) {
-        let checked = trial::config(&DEF, &format!("{{api_specification_filename: '{name}'}}"));
+        let checked = test_support::config(&DEF, &format!("{{api_specification_filename: '{name}'}}"));
         let setup = PluginSetup { specs: &folder.0.join("specs"), ..checked.setup() };
         let found = MockingConfig::read(&setup).and_then(|config| api(&config, &setup)).map(|_| ());
-        let found = found.map_err(|complaints| trial::draw(&complaints).join("\n"));
+        let found = found.map_err(|complaints| test_support::draw(&complaints).join("\n"));
         let expected = expected
             .map_err(|message| format!("config.api_specification_filename: cannot read '{name}': {message}"));
         assert_eq!(found, expected, "{name}");
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_file_is_noted_even_if_it_is_not_there() {
         let folder = Folder::new();
-        let checked = trial::config(&DEF, "{api_specification_filename: later.yaml}");
+        let checked = test_support::config(&DEF, "{api_specification_filename: later.yaml}");
         let specs = folder.0.join("specs");
         let setup = PluginSetup { specs: &specs, ..checked.setup() };
         let config = MockingConfig::read(&setup).unwrap();
@@ -195,7 +195,7 @@ mod tests {
     fn check_place(kong: &str, expected: &[(usize, usize, &str)]) {
         let value = document::read(kong, Dialect::Kong).unwrap().value;
         let text = value.get("config").unwrap().to_json();
-        let checked = trial::config(&DEF, &text);
+        let checked = test_support::config(&DEF, &text);
         let setup = checked.setup();
         let result = MockingConfig::read(&setup).and_then(|config| api(&config, &setup));
         let complaints = result.err().unwrap_or_else(|| setup.warnings.take());

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::{super::HttpResponse, dice::RequestRng, settings::MockingConfig};
+use super::{super::HttpResponse, request_rng::RequestRng, settings::MockingConfig};
 use crate::body::{Body, StreamReset};
 
 /// How often which fault happens.
@@ -60,7 +60,7 @@ pub(super) fn reset() -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::dice::RngSource, *};
+    use super::{super::request_rng::RngSource, *};
 
     /// Checks how many of a thousand requests meet each fault: resets, 500, 503.
     #[track_caller]

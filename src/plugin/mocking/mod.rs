@@ -5,9 +5,9 @@
 //! |---|---|
 //! | `settings` | what the settings may say |
 //! | `document` | the document: a text in the settings, or a file |
-//! | `steer` | what the headers of a request ask for |
+//! | `preferences` | what the headers of a request ask for |
 //! | `answer` | answers and refusals as responses |
-//! | `manners` | whose manners they have: Kong's or Prism's |
+//! | `mock_profile` | whose manners they have: Kong's or Prism's |
 //! | `checked` | requests that are checked before they are answered |
 //! | `open` | CORS as Prism has it |
 //! | `responder` | responses: at once, or on a thread of the pool |
@@ -15,20 +15,20 @@
 //! | `templates` | examples that are made from the request |
 //! | `faults` | what happens in place of an answer, on purpose |
 //! | `delay` | how long an answer waits |
-//! | `dice` | chance, which a seed can repeat |
+//! | `request_rng` | chance, which a seed can repeat |
 
 mod answer;
 mod checked;
 mod delay;
-mod dice;
 mod document;
 mod faults;
-mod manners;
+mod mock_profile;
 mod open;
+mod preferences;
+mod request_rng;
 mod responder;
 mod settings;
 mod state;
-mod steer;
 mod templates;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -37,13 +37,13 @@ use bytes::Bytes;
 
 use self::{
     delay::ResponseDelay,
-    dice::RngSource,
     faults::{FaultRates, InjectedFault},
-    manners::MockProfile,
+    mock_profile::MockProfile,
+    preferences::MockPreferences,
+    request_rng::RngSource,
     responder::{Beside, Made, OwnedRequest, Responder},
     settings::{MockingConfig, PassthroughRule},
     state::MockState,
-    steer::MockPreferences,
     templates::ExampleTemplates,
 };
 use super::{EditedRequest, Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup};

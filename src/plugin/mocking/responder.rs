@@ -7,8 +7,8 @@ use http::{HeaderMap, Method, StatusCode};
 use super::{
     super::{EditedRequest, HttpResponse},
     MockCall, answer,
-    dice::{RequestRng, RngSource},
-    manners::MockProfile,
+    mock_profile::MockProfile,
+    request_rng::{RequestRng, RngSource},
     state::{self, MockState, StateTask, TaskOutcome},
     templates::{ExampleTemplates, TemplateContext},
 };

@@ -216,11 +216,11 @@ impl MockingConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{super::trial, DEF};
+    use super::super::{super::test_support, DEF};
 
     #[track_caller]
     fn check(config: &str, expected: &[&str]) {
-        assert_eq!(trial::complaints(&DEF, config), expected, "{config}");
+        assert_eq!(test_support::complaints(&DEF, config), expected, "{config}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{super::trial, *};
+use super::{super::test_support, *};
 
 const DOCUMENT: &str = "
 openapi: 3.0.3
@@ -37,16 +37,16 @@ paths:
 #[track_caller]
 pub(super) fn plugin(document: &str, settings: &str) -> Arc<dyn Plugin> {
     let document = crate::document::Value::from(document).to_json();
-    trial::plugin(&DEF, &format!("{{api_specification: {document}, {settings}}}"))
+    test_support::plugin(&DEF, &format!("{{api_specification: {document}, {settings}}}"))
 }
 
 /// Status, body and explanation of the answer to a request.
 #[track_caller]
 pub(super) fn ask(plugin: &dyn Plugin, request: &str) -> (u16, String, String) {
-    let response = trial::access(plugin, &mut trial::request(request)).unwrap();
+    let response = test_support::access(plugin, &mut test_support::request(request)).unwrap();
     let mock = response.headers().get("x-mynah-mock");
     let mock = mock.map(|it| it.to_str().unwrap().to_owned()).unwrap_or_default();
-    (response.status().as_u16(), trial::text(response.into_body()), mock)
+    (response.status().as_u16(), test_support::text(response.into_body()), mock)
 }
 
 #[track_caller]
@@ -94,7 +94,7 @@ fn dynamic_answers_are_new_every_time_and_pass_over_examples() {
     assert_ne!(fresh("/numbers").1, fresh("/numbers").1);
     let (status, body, mock) = fresh("/users");
     assert_eq!((status, mock.as_str()), (200, "GET /users; 200; schema"));
-    assert!(trial::json(&body).get("id").is_some_and(|id| id.as_i64().is_some()), "{body}");
+    assert!(test_support::json(&body).get("id").is_some_and(|id| id.as_i64().is_some()), "{body}");
     let with_seed = "GET /users\nPrefer: dynamic=true\nX-Mynah-Mocking-Seed: 3";
     assert_eq!(ask(&*plain, with_seed), ask(&*plain, with_seed));
     check("", "GET /users\nPrefer: dynamic=true, example=Ron", 200, r#"{"id":20,"name":"Sasha"}"#, "");

@@ -4,9 +4,9 @@
 //! Windows are fixed; counters are this node's own or shared in a Redis, and count before the upstream is asked, so
 //! that no burst overshoots.
 
-mod central;
-mod counters;
+mod local_counters;
 mod period;
+mod redis_counters;
 mod settings;
 mod table;
 #[cfg(test)]
@@ -20,11 +20,11 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, rules};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, setting_checks};
 use crate::{diag::Diagnostic, document::Value};
-use central::RedisCounters;
-use counters::{Identifier, LimitUsage, LocalCounters};
+use local_counters::{Identifier, LimitUsage, LocalCounters};
 use period::{LimitPeriod, PERIODS};
+use redis_counters::RedisCounters;
 
 /// The plugin in the table.
 pub(super) const DEF: PluginDef = PluginDef {
@@ -89,7 +89,7 @@ fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> 
 
 impl RateLimiting {
     fn new(setup: &PluginSetup<'_>) -> Result<Self, Vec<Diagnostic>> {
-        let text = |field| rules::text(setup.config, field);
+        let text = |field| setting_checks::text(setup.config, field);
         let counting = match text("policy").as_deref() {
             Some("redis") => CounterPolicy::There(Box::new(RedisCounters::new(setup))),
             Some("cluster") => {
@@ -119,15 +119,15 @@ impl RateLimiting {
             (Some("credential"), ..) => LimitSubject::Credential,
             _ => LimitSubject::Address,
         };
-        let code = rules::whole(setup.config, "error_code").and_then(|it| u16::try_from(it).ok());
+        let code = setting_checks::whole(setup.config, "error_code").and_then(|it| u16::try_from(it).ok());
         Ok(Self {
             headers: limits.iter().map(|(period, _)| period.headers()).collect(),
             limits,
             subject,
             counting,
             ipv6_prefix: setup.resources.ipv6_prefix,
-            fault_tolerant: rules::truth(setup.config, "fault_tolerant"),
-            hide_client_headers: rules::truth(setup.config, "hide_client_headers"),
+            fault_tolerant: setting_checks::truth(setup.config, "fault_tolerant"),
+            hide_client_headers: setting_checks::truth(setup.config, "hide_client_headers"),
             error_code: code
                 .and_then(|it| StatusCode::from_u16(it).ok())
                 .unwrap_or(StatusCode::TOO_MANY_REQUESTS),

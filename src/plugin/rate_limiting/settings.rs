@@ -3,7 +3,7 @@
 use super::period::PERIODS;
 use crate::{
     document::Value,
-    plugin::rules,
+    plugin::setting_checks,
     schema::{EntityFault, Field, FieldKind, FieldRule, PluginSettings},
 };
 
@@ -13,7 +13,7 @@ pub(super) const SETTINGS: PluginSettings = PluginSettings {
     checks: &[some_limit, longer_is_more, header_is_named, path_is_named, redis_is_named],
 };
 
-const LIMIT: &[FieldRule] = &[FieldRule::Holds(rules::above_zero)];
+const LIMIT: &[FieldRule] = &[FieldRule::Holds(setting_checks::above_zero)];
 const SUBJECTS: &[&str] = &["consumer", "credential", "ip", "service", "header", "path"];
 
 const FIELDS: &[Field] = &[
@@ -24,7 +24,7 @@ const FIELDS: &[Field] = &[
     Field::new("month", FieldKind::Number).rules(LIMIT),
     Field::new("year", FieldKind::Number).rules(LIMIT),
     Field::new("limit_by", FieldKind::String).default("\"consumer\"").rules(&[FieldRule::OneOf(SUBJECTS)]),
-    Field::new("header_name", FieldKind::String).rules(&[FieldRule::Holds(rules::header_name)]),
+    Field::new("header_name", FieldKind::String).rules(&[FieldRule::Holds(setting_checks::header_name)]),
     Field::new("path", FieldKind::String).rules(&[FieldRule::Holds(path)]),
     Field::new("policy", FieldKind::String)
         .required()
@@ -33,7 +33,7 @@ const FIELDS: &[Field] = &[
     Field::new("fault_tolerant", FieldKind::Boolean).required().default("true"),
     Field::new("redis", FieldKind::Record(REDIS)),
     Field::new("hide_client_headers", FieldKind::Boolean).required().default("false"),
-    Field::new("error_code", FieldKind::Number).default("429").rules(&[rules::STATUS]),
+    Field::new("error_code", FieldKind::Number).default("429").rules(&[setting_checks::STATUS]),
     Field::new("error_message", FieldKind::String).default("\"API rate limit exceeded\""),
     Field::new("sync_rate", FieldKind::Number).required().default("-1"),
     Field::new("redis_host", FieldKind::String).stands_for(&["redis", "host"]),
@@ -68,7 +68,7 @@ fn path(value: &Value) -> Result<(), String> {
 }
 
 fn some_limit(config: &Value) -> Option<EntityFault> {
-    rules::at_least_one(config, &PERIODS.map(super::LimitPeriod::name))
+    setting_checks::at_least_one(config, &PERIODS.map(super::LimitPeriod::name))
 }
 
 fn longer_is_more(config: &Value) -> Option<EntityFault> {

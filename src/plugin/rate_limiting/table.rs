@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::{
-    counters::{LimitUsage, TABLES},
+    local_counters::{LimitUsage, TABLES},
     period::{LimitPeriod, PERIODS},
 };
 use crate::budget::{MemoryBudget, Reservation};

@@ -1,7 +1,7 @@
 //! The worked example, and what settings may say.
 
 use super::*;
-use crate::{plugin::trial, reply};
+use crate::{plugin::test_support, reply};
 
 /// 2026-01-15T12:00:15Z.
 const NOON: u64 = 1_768_478_415;
@@ -17,10 +17,10 @@ fn decide(plugin: &RateLimiting, exchange: &Exchange, now: u64) -> LimitDecision
 /// reset of the tightest | whether it was let in.
 #[track_caller]
 fn check(config: &str, requests: &[(u64, &str, &str)]) {
-    let setup = trial::config(&DEF, config);
+    let setup = test_support::config(&DEF, config);
     let plugin = RateLimiting::new(&setup.setup()).unwrap();
     for (n, (seconds, request, expected)) in requests.iter().enumerate() {
-        let decision = decide(&plugin, &trial::request(request), NOON + seconds);
+        let decision = decide(&plugin, &test_support::request(request), NOON + seconds);
         let mut headers = HeaderMap::new();
         plugin.write(&decision, &mut headers);
         let value = |name: &HeaderName| headers[name].to_str().unwrap().to_owned();
@@ -72,23 +72,23 @@ fn clients_are_told_apart() {
 
 #[test]
 fn a_refusal_is_an_error_with_headers() {
-    let plugin = trial::plugin(&DEF, "{year: 1, error_code: 420, error_message: slow}");
-    assert!(trial::access(&*plugin, &mut trial::request("GET /")).is_none());
-    let mut exchange = trial::request("GET /");
-    let mut response = trial::access(&*plugin, &mut exchange).unwrap();
+    let plugin = test_support::plugin(&DEF, "{year: 1, error_code: 420, error_message: slow}");
+    assert!(test_support::access(&*plugin, &mut test_support::request("GET /")).is_none());
+    let mut exchange = test_support::request("GET /");
+    let mut response = test_support::access(&*plugin, &mut exchange).unwrap();
     plugin.header_filter(&exchange, &mut response);
     assert_eq!(response.status(), 420);
     assert_eq!(response.headers()["x-ratelimit-remaining-year"], "0");
     assert!(response.headers().contains_key(RETRY_AFTER));
-    let body = trial::json(&trial::text(response.into_body()));
+    let body = test_support::json(&test_support::text(response.into_body()));
     assert_eq!(body.get("message"), Some(&Value::from("slow")));
 }
 
 #[test]
 fn headers_may_be_hidden() {
-    let plugin = trial::plugin(&DEF, "{year: 1, hide_client_headers: true}");
-    let mut exchange = trial::request("GET /");
-    assert!(trial::access(&*plugin, &mut exchange).is_none());
+    let plugin = test_support::plugin(&DEF, "{year: 1, hide_client_headers: true}");
+    let mut exchange = test_support::request("GET /");
+    assert!(test_support::access(&*plugin, &mut exchange).is_none());
     let mut response = reply::empty(StatusCode::OK);
     plugin.header_filter(&exchange, &mut response);
     assert_eq!(response.headers().len(), 0);
@@ -119,19 +119,19 @@ fn settings_are_checked() {
             "config.limit_by: expected one of: consumer, credential, ip, service, header, path",
         ),
     ] {
-        assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
     }
 }
 
 #[test]
 fn consumers_and_credentials_are_told_apart() {
     let decide = |config: &str, requests: &[(&str, Option<&str>)]| -> Vec<bool> {
-        let setup = trial::config(&DEF, config);
+        let setup = test_support::config(&DEF, config);
         let plugin = RateLimiting::new(&setup.setup()).unwrap();
         let each = requests.iter().map(|(address, key)| {
-            let mut exchange = trial::request("GET /");
+            let mut exchange = test_support::request("GET /");
             exchange.client = format!("{address}:1").parse().unwrap();
-            exchange.identity = key.map(|key| trial::consumers().with_key(key).unwrap().clone());
+            exchange.identity = key.map(|key| test_support::consumers().with_key(key).unwrap().clone());
             decide(&plugin, &exchange, NOON).allowed
         });
         each.collect()
@@ -157,7 +157,7 @@ fn older_spellings_say_the_same() {
         ("redis: {host: new}, redis_host: old, redis_port: 2", "new 2 new 2"),
         ("policy: local", "null 6379 null 6379"),
     ] {
-        let setup = trial::config(&DEF, &format!("{{minute: 1, {config}}}"));
+        let setup = test_support::config(&DEF, &format!("{{minute: 1, {config}}}"));
         let config_value = setup.setup().config;
         let redis = config_value.get("redis").unwrap();
         let said = [
@@ -175,13 +175,13 @@ fn older_spellings_say_the_same() {
 fn what_there_is_no_room_to_count_is_let_in_or_refused() {
     for (config, status) in [("", None), (", fault_tolerant: false", Some(500))] {
         let mut setup =
-            trial::config(&DEF, &format!("{{year: 1, limit_by: header, header_name: X-Key{config}}}"));
+            test_support::config(&DEF, &format!("{{year: 1, limit_by: header, header_name: X-Key{config}}}"));
         setup.resources.counters = crate::budget::MemoryBudget::new(0);
         let plugin = RateLimiting::new(&setup.setup()).unwrap();
         let answers: Vec<Option<u16>> = (0..10_000)
             .map(|n| {
-                let mut exchange = trial::request(&format!("GET /\nX-Key: {n}"));
-                trial::access(&plugin, &mut exchange).map(|it| it.status().as_u16())
+                let mut exchange = test_support::request(&format!("GET /\nX-Key: {n}"));
+                test_support::access(&plugin, &mut exchange).map(|it| it.status().as_u16())
             })
             .collect();
         assert_eq!(answers[0], None, "the first have room");
@@ -199,11 +199,11 @@ fn networks_of_ipv6_may_count_as_one_client() {
         (64, "192.0.2.1", "192.0.2.2", false),
         (1, "2001:db8::1", "3001::1", true),
     ] {
-        let mut setup = trial::config(&DEF, "{minute: 1, limit_by: ip}");
+        let mut setup = test_support::config(&DEF, "{minute: 1, limit_by: ip}");
         setup.resources.ipv6_prefix = prefix;
         let plugin = RateLimiting::new(&setup.setup()).unwrap();
         let ask = |address: &str| {
-            let mut exchange = trial::request("GET /");
+            let mut exchange = test_support::request("GET /");
             exchange.client = std::net::SocketAddr::new(address.parse().unwrap(), 1);
             decide(&plugin, &exchange, NOON).allowed
         };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, rules, whole_body};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, setting_checks, whole_body};
 use crate::{
     body::BodyBuffers,
     diag::Diagnostic,
@@ -29,7 +29,7 @@ pub(super) const DEF: PluginDef = PluginDef {
 };
 
 const FIELDS: &[Field] = &[
-    Field::new("status_code", FieldKind::Integer).required().default("503").rules(&[rules::STATUS]),
+    Field::new("status_code", FieldKind::Integer).required().default("503").rules(&[setting_checks::STATUS]),
     Field::new("message", FieldKind::String),
     Field::new("content_type", FieldKind::String),
     Field::new("body", FieldKind::String),
@@ -52,7 +52,7 @@ fn type_of_what(config: &Value) -> Option<EntityFault> {
 }
 
 fn echo_or_body(config: &Value) -> Option<EntityFault> {
-    let both = rules::truth(config, "echo") && (has(config, "content_type") || has(config, "body"));
+    let both = setting_checks::truth(config, "echo") && (has(config, "content_type") || has(config, "body"));
     both.then(|| EntityFault::record("echo cannot be used with content_type and body"))
 }
 
@@ -81,11 +81,11 @@ enum TerminationResponse {
 }
 
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
-    let text = |field| rules::text(setup.config, field);
-    let code = rules::whole(setup.config, "status_code").and_then(|it| u16::try_from(it).ok());
+    let text = |field| setting_checks::text(setup.config, field);
+    let code = setting_checks::whole(setup.config, "status_code").and_then(|it| u16::try_from(it).ok());
     let status = code.and_then(|it| StatusCode::from_u16(it).ok()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let answer = match (text("body"), text("message")) {
-        _ if rules::truth(setup.config, "echo") => {
+        _ if setting_checks::truth(setup.config, "echo") => {
             TerminationResponse::Echo(text("message").or_else(|| status::message(status).map(str::to_owned)))
         }
         (Some(body), _) => TerminationResponse::Body(body.into(), media_type(text("content_type"), setup)?),

@@ -3,19 +3,19 @@
 use http::header::CONTENT_TYPE;
 
 use super::*;
-use crate::plugin::trial;
+use crate::plugin::test_support;
 
 /// The status, media type and body of the answer; none if the request goes on.
 fn run(config: &str, request: &str) -> Option<(u16, String, String)> {
-    let plugin = trial::plugin(&DEF, config);
-    let response = trial::access(&*plugin, &mut trial::request(request))?;
+    let plugin = test_support::plugin(&DEF, config);
+    let response = test_support::access(&*plugin, &mut test_support::request(request))?;
     let media_type = response.headers().get(CONTENT_TYPE).map_or("", |it| it.to_str().unwrap()).to_owned();
-    Some((response.status().as_u16(), media_type, trial::text(response.into_body())))
+    Some((response.status().as_u16(), media_type, test_support::text(response.into_body())))
 }
 
 #[test]
 fn each_status_has_its_usual_answer() {
-    let table = trial::json(include_str!("../../../tests/kong-cases/request-termination-status.json"));
+    let table = test_support::json(include_str!("../../../tests/kong-cases/request-termination-status.json"));
     for case in table.get("cases").unwrap().items() {
         let text = |key: &str| case.get(key).and_then(Value::as_str).unwrap_or_default();
         let Some(status) = text("status_line").strip_prefix("HTTP/1.1 ") else { continue };
@@ -80,6 +80,6 @@ fn settings_are_checked() {
         ("{content_type: b}", "config: content_type requires a body"),
         ("{echo: true, body: b}", "config: echo cannot be used with content_type and body"),
     ] {
-        assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
     }
 }

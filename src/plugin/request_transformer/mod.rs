@@ -21,8 +21,8 @@ use http::{
 
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginSetup,
-    rewrite::{self, RuleEntry, RulesReader, TransformRules},
-    rules::{self, TEXTS},
+    setting_checks::{self, TEXTS},
+    transform_rules::{self, RuleEntry, RulesReader, TransformRules},
     whole_body,
 };
 use crate::{
@@ -94,9 +94,9 @@ enum HeaderTemplate {
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let template = |entry: &RuleEntry<'_>| ValueTemplate::new(entry.value, entry);
     let mut reader = RulesReader::new(setup);
-    let headers = reader.rules("headers", rewrite::header_name, header);
-    let body = reader.rules("body", rewrite::any_name, template);
-    let query = reader.rules("querystring", rewrite::any_name, template);
+    let headers = reader.rules("headers", transform_rules::header_name, header);
+    let body = reader.rules("body", transform_rules::any_name, template);
+    let query = reader.rules("querystring", transform_rules::any_name, template);
     let mut complaints = reader.complaints;
     complaints.extend(wrong_hosts(&headers, &setup.at));
     let path = setup.config.get("replace").and_then(|it| it.get("uri")?.as_str()).and_then(|text| {
@@ -104,14 +104,14 @@ fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> 
         let entry = RuleEntry { rule: "replace", place: 0, value: text, at };
         template(&entry).map_err(|complaint| complaints.push(complaint)).ok()
     });
-    if !body.is_empty() && !rules::truth(setup.config, "dots_in_keys") {
+    if !body.is_empty() && !setting_checks::truth(setup.config, "dots_in_keys") {
         let message = "nested members of a body are not supported by this version of mynah";
         complaints.push(Diagnostic::error(setup.at.key("dots_in_keys"), message));
     }
     if !complaints.is_empty() {
         return Err(complaints);
     }
-    let method = rules::text(setup.config, "http_method").and_then(|it| it.parse().ok());
+    let method = setting_checks::text(setup.config, "http_method").and_then(|it| it.parse().ok());
     let buffers = setup.resources.buffers.clone();
     Ok(Arc::new(RequestTransformer { method, path, headers, body, query, buffers }))
 }
@@ -137,7 +137,7 @@ fn header(entry: &RuleEntry<'_>) -> Result<HeaderTemplate, Diagnostic> {
     if entry.value.contains("$(") {
         return ValueTemplate::new(entry.value.trim(), entry).map(HeaderTemplate::Template);
     }
-    rewrite::header_value(entry).map(HeaderTemplate::Fixed)
+    transform_rules::header_value(entry).map(HeaderTemplate::Fixed)
 }
 
 impl Plugin for RequestTransformer {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     diag::Diagnostic,
-    plugin::{Exchange, rewrite::RuleEntry},
+    plugin::{Exchange, transform_rules::RuleEntry},
 };
 
 /// A text, read once.
@@ -88,13 +88,13 @@ fn closing(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::trial;
+    use crate::plugin::test_support;
 
     const REQUEST: &str = "GET /?a=1&b=x%20y&flag\nApikey: key-1\nX-Name: Ada\nAuthorization: Bearer sb_123";
 
     #[track_caller]
     fn check(template: &str, expected: &str) {
-        let mut exchange = trial::request(REQUEST);
+        let mut exchange = test_support::request(REQUEST);
         exchange.captures = vec![("id".to_owned(), "42".to_owned()), (String::new(), "z".to_owned())];
         let template = ValueTemplate::read(template).unwrap();
         assert_eq!(template.render(&exchange), expected, "{template:?}");
@@ -175,7 +175,7 @@ mod tests {
             let expression: String = parts.into_iter().map(|n| PARTS[n]).collect();
             for text in [format!("$({text})"), text, format!("$({expression})")] {
                 if let Ok(template) = ValueTemplate::read(&text) {
-                    template.render(&trial::request(REQUEST));
+                    template.render(&test_support::request(REQUEST));
                 }
             }
         }

@@ -1,21 +1,21 @@
 //! Rules on requests, part by part.
 
 use super::*;
-use crate::plugin::trial;
+use crate::plugin::test_support;
 
 /// The request that goes upstream: method and target, headers, body.
 #[track_caller]
 fn check(config: &str, request: &str, expected: &str) {
-    let plugin = trial::plugin(&DEF, config);
-    let mut exchange = trial::request(request);
+    let plugin = test_support::plugin(&DEF, config);
+    let mut exchange = test_support::request(request);
     exchange.captures = vec![("id".to_owned(), "4 2".to_owned())];
-    assert!(trial::access(&*plugin, &mut exchange).is_none());
+    assert!(test_support::access(&*plugin, &mut exchange).is_none());
     let query = exchange.upstream_query().map_or_else(String::new, |query| format!("?{query}"));
     let mut lines = vec![format!("{} {}{query}", exchange.upstream_method(), exchange.head().path())];
     lines.extend(exchange.upstream.path().map(|path| format!("path {path}")));
     lines.extend(exchange.upstream.host().map(|host| format!("host {}", host.to_str().unwrap())));
-    lines.extend(trial::headers(&exchange.edited_fields()));
-    let body = trial::text(exchange.body);
+    lines.extend(test_support::headers(&exchange.edited_fields()));
+    let body = test_support::text(exchange.body);
     let body = if body.is_empty() { body } else { format!("\n\n{body}") };
     assert_eq!(format!("{}{body}", lines.join("\n")), expected, "{config}");
 }
@@ -88,9 +88,10 @@ fn rules_act_on_what_goes_upstream() {
     let forged = "GET /\nx-consumer-username: admin\nconnection: x-hop\nx-hop: 1";
     let left = "GET /\nx-consumer-username: admin\nconnection: x-hop\nx-hop: 1\nx-seen: ";
     check(told, forged, left);
-    let plugin = trial::plugin(&DEF, "{rename: {headers: ['x-consumer-username:x-user', 'x-hop:x-b']}}");
-    let mut exchange = trial::request(forged);
-    assert!(trial::access(&*plugin, &mut exchange).is_none());
+    let plugin =
+        test_support::plugin(&DEF, "{rename: {headers: ['x-consumer-username:x-user', 'x-hop:x-b']}}");
+    let mut exchange = test_support::request(forged);
+    assert!(test_support::access(&*plugin, &mut exchange).is_none());
     assert!(exchange.upstream.edits().is_empty(), "what does not go upstream cannot be renamed");
 }
 
@@ -158,6 +159,6 @@ fn settings_are_checked() {
         ),
         ("{add: {cookies: ['a:b']}}", "config.add.cookies: unknown field"),
     ] {
-        assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
     }
 }

@@ -12,7 +12,7 @@ use http_body::{Body as HttpBody, Frame};
 
 use crate::{
     body::{Body, BodyBuffers, BodyError, Held},
-    plugin::{rewrite::TransformRules, whole_body},
+    plugin::{transform_rules::TransformRules, whole_body},
 };
 
 type Json = TransformRules<String, serde_json::Value>;

@@ -14,8 +14,8 @@ use http::{
 
 use super::{
     Exchange, HttpResponse, Plugin, PluginDef, PluginSetup,
-    rewrite::{self, RuleEntry, RulesReader, TransformRules},
-    rules::TEXTS,
+    setting_checks::TEXTS,
+    transform_rules::{self, RuleEntry, RulesReader, TransformRules},
 };
 use crate::{
     body::{Body, BodyBuffers},
@@ -59,8 +59,8 @@ struct ResponseTransformer {
 
 fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
     let mut reader = RulesReader::new(setup);
-    let headers = reader.rules("headers", rewrite::header_name, rewrite::header_value);
-    let json = reader.rules("json", rewrite::any_name, |entry| json_value(setup.config, entry));
+    let headers = reader.rules("headers", transform_rules::header_name, transform_rules::header_value);
+    let json = reader.rules("json", transform_rules::any_name, |entry| json_value(setup.config, entry));
     if !reader.complaints.is_empty() {
         return Err(reader.complaints);
     }

@@ -1,7 +1,7 @@
 //! Rules on responses, whole and in pieces.
 
 use super::*;
-use crate::plugin::trial;
+use crate::plugin::test_support;
 
 fn response(headers: &[&str], body: Body) -> HttpResponse {
     let mut response = HttpResponse::new(body);
@@ -14,10 +14,10 @@ fn response(headers: &[&str], body: Body) -> HttpResponse {
 
 #[track_caller]
 fn check_headers(config: &str, upstream: &[&str], expected: &[&str]) {
-    let plugin = trial::plugin(&DEF, config);
+    let plugin = test_support::plugin(&DEF, config);
     let mut response = response(upstream, Body::Empty);
-    plugin.header_filter(&trial::request("GET /"), &mut response);
-    assert_eq!(trial::headers(response.headers()), expected, "{config}");
+    plugin.header_filter(&test_support::request("GET /"), &mut response);
+    assert_eq!(test_support::headers(response.headers()), expected, "{config}");
 }
 
 #[test]
@@ -34,13 +34,13 @@ fn headers_change_in_order() {
 /// The body in one piece and in two must come out the same.
 #[track_caller]
 fn check_body(config: &str, media_type: &str, body: &str, expected: &str) {
-    let plugin = trial::plugin(&DEF, config);
-    for body in [Body::Full(body.to_owned().into()), trial::pieces(body)] {
+    let plugin = test_support::plugin(&DEF, config);
+    for body in [Body::Full(body.to_owned().into()), test_support::pieces(body)] {
         let mut response = response(&[&format!("content-type: {media_type}"), "content-length: 5"], body);
-        plugin.header_filter(&trial::request("GET /"), &mut response);
+        plugin.header_filter(&test_support::request("GET /"), &mut response);
         let changes = media_type.starts_with("application/json");
         assert_eq!(response.headers().contains_key(CONTENT_LENGTH), !changes);
-        assert_eq!(trial::text(response.into_body()), expected, "{config}");
+        assert_eq!(test_support::text(response.into_body()), expected, "{config}");
     }
 }
 
@@ -72,10 +72,10 @@ fn settings_are_checked() {
         ("{add: {json: ['a:x'], json_types: [number]}}", "config.add.json[0]: 'x' is not a number"),
         ("{add: {json_types: [date]}}", "config.add.json_types[0]: expected one of: boolean, number, string"),
     ] {
-        assert_eq!(trial::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
     }
-    let checked = trial::config(&DEF, "{add: {headers: [a]}}");
+    let checked = test_support::config(&DEF, "{add: {headers: [a]}}");
     assert!(compile(&checked.setup()).is_ok());
-    let warnings = trial::draw(&checked.warnings.borrow());
+    let warnings = test_support::draw(&checked.warnings.borrow());
     assert_eq!(warnings, ["config.add.headers[0]: 'a' has no value and does nothing"]);
 }

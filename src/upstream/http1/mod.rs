@@ -9,16 +9,16 @@
 //! | [`request`] | the request on its way out |
 //! | [`response`] | the head of the response, and what it says about its body |
 //! | [`chunked`] | bodies in chunks |
-//! | [`link`] | a connection |
-//! | [`shelf`] | connections that wait for a request |
-//! | [`alarm`] | timeouts |
+//! | [`connection`] | a connection |
+//! | [`idle_pool`] | connections that wait for a request |
+//! | [`lazy_timer`] | timeouts |
 
-mod alarm;
 mod chunked;
-mod link;
+mod connection;
+mod idle_pool;
+mod lazy_timer;
 mod request;
 mod response;
-mod shelf;
 
 use std::{
     error::Error,
@@ -41,8 +41,8 @@ use self::{
     response::{Heads, ReceivedHead},
 };
 pub(super) use self::{
-    link::Http1Connection,
-    shelf::{IdlePool, PoolSlot},
+    connection::Http1Connection,
+    idle_pool::{IdlePool, PoolSlot},
 };
 use super::{
     UpstreamTimeouts,

@@ -1,7 +1,7 @@
 //! HTTP/2 with an upstream: many requests share a connection, and it stays when one of them ends early.
 
 mod body;
-mod kept;
+mod replay_body;
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,7 @@ use tokio::{
 
 use self::{
     body::{Http2Download, Http2Upload},
-    kept::{ReplayBody, is_untouched},
+    replay_body::{ReplayBody, is_untouched},
 };
 use super::{
     PoolSettings, UpstreamOrigin, UpstreamProtocol, UpstreamTimeouts,

@@ -195,7 +195,7 @@ fn merge(target: &Value, patch: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::super::trial::json, *};
+    use super::{super::super::super::test_support::json, *};
 
     #[test]
     fn patches_merge_as_rfc_7396_shows() {

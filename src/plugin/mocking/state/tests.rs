@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{super::trial, tests::plugin};
+use super::super::{super::test_support, tests::plugin};
 use crate::plugin::Plugin;
 
 const PETS: &str = r#"
@@ -55,9 +55,13 @@ fn pets() -> Arc<dyn Plugin> {
 
 #[track_caller]
 fn check(pets: &Arc<dyn Plugin>, request: &str, status: u16, body: &str) {
-    let response = trial::access(&**pets, &mut trial::request(request)).unwrap();
+    let response = test_support::access(&**pets, &mut test_support::request(request)).unwrap();
     let status_found = response.status().as_u16();
-    assert_eq!((status_found, trial::text(response.into_body()).as_str()), (status, body), "{request}");
+    assert_eq!(
+        (status_found, test_support::text(response.into_body()).as_str()),
+        (status, body),
+        "{request}"
+    );
 }
 
 #[test]
@@ -116,8 +120,9 @@ fn lists_keep_what_is_around_them_and_collections_are_apart() {
     check(&pets, "GET /owners/a/toys", 200, r#"{"total":1,"items":[{"id":"b all"}],"page":1}"#);
     check(&pets, "GET /owners/a/toys/b%20all", 200, r#"{"id":"b all"}"#);
     check(&pets, "GET /owners/b/toys", 200, r#"{"total":0,"items":[],"page":1}"#);
-    let response = trial::access(&*pets, &mut trial::request("POST /owners/b/toys\n\n{}")).unwrap();
-    let made = trial::json(&trial::text(response.into_body()));
+    let response =
+        test_support::access(&*pets, &mut test_support::request("POST /owners/b/toys\n\n{}")).unwrap();
+    let made = test_support::json(&test_support::text(response.into_body()));
     let id = made.get("id").and_then(|it| it.as_str()).unwrap();
     assert!(uuid::Uuid::parse_str(id).is_ok(), "{id}");
 }
@@ -133,8 +138,8 @@ fn items_without_a_name_are_numbered() {
 
 #[test]
 fn what_was_created_has_a_location() {
-    let mut request = trial::request("POST /pets\n\n{}");
-    let response = trial::access(&*pets(), &mut request).unwrap();
+    let mut request = test_support::request("POST /pets\n\n{}");
+    let response = test_support::access(&*pets(), &mut request).unwrap();
     assert_eq!(response.headers()["location"], "/pets/8");
 }
 
@@ -142,7 +147,9 @@ fn what_was_created_has_a_location() {
 fn there_is_an_end_to_it() {
     let pets = pets();
     let big = format!("POST /pets\n\n{{\"name\":\"{}\"}}", "x".repeat(1_000_000));
-    let ask = |text: &str| trial::access(&*pets, &mut trial::request(text)).unwrap().status().as_u16();
+    let ask = |text: &str| {
+        test_support::access(&*pets, &mut test_support::request(text)).unwrap().status().as_u16()
+    };
     let statuses: Vec<u16> = (0..20).map(|_| ask(&big)).collect();
     assert_eq!(statuses.iter().filter(|it| **it == 201).count(), 16);
     assert_eq!(statuses.last(), Some(&507));
@@ -156,8 +163,8 @@ fn there_is_an_end_to_it() {
 fn numbers_do_not_run_out() {
     let pets = pets();
     let ask = |text: &str| {
-        let response = trial::access(&*pets, &mut trial::request(text)).unwrap();
-        (response.status().as_u16(), trial::text(response.into_body()))
+        let response = test_support::access(&*pets, &mut test_support::request(text)).unwrap();
+        (response.status().as_u16(), test_support::text(response.into_body()))
     };
     for largest in
         ["9223372036854775807", "9007199254740991", "9007199254740990", "1e300", "-9223372036854775808"]

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use minijinja::Value as Seen;
 
-use super::super::dice::RequestRng;
+use super::super::request_rng::RequestRng;
 use crate::{document::Value, plugin::EditedRequest};
 
 /// What the templates of one answer can see.

@@ -1,7 +1,7 @@
 //! What templates say to requests, and what is said about broken ones.
 
 use super::super::{
-    super::trial,
+    super::test_support,
     DEF,
     tests::{ask, plugin},
 };
@@ -60,7 +60,7 @@ fn a_text_that_is_one_expression_keeps_its_type() {
 #[test]
 fn uuids_are_new_and_times_are_now() {
     let plugin = plugin(&document("['{{uuid}}', '{{uuid}}', '{{now}}']"), "templates: true");
-    let answer = trial::json(&ask(&*plugin, "POST /things/1").1);
+    let answer = test_support::json(&ask(&*plugin, "POST /things/1").1);
     let texts: Vec<&str> = answer.items().iter().filter_map(Value::as_str).collect();
     let [first, second, now] = texts[..] else { panic!("{answer:?}") };
     assert!(uuid::Uuid::parse_str(first).is_ok_and(|it| it.get_version_num() == 4), "{first}");
@@ -78,7 +78,7 @@ fn templates_are_off_unless_asked_for() {
 fn broken_templates_are_refused_at_their_place() {
     let complaints = |example: &str| {
         let document = Value::from(document(example)).to_json();
-        trial::complaints(&DEF, &format!("{{api_specification: {document}, templates: true}}"))
+        test_support::complaints(&DEF, &format!("{{api_specification: {document}, templates: true}}"))
     };
     let at =
         "config.api_specification » paths./things/{id}.post.responses.200.content.application/json.example";
@@ -106,6 +106,6 @@ fn a_template_reaches_nothing_and_ends() {
     {
         let document = Value::from(document(reaching)).to_json();
         let config = format!("{{api_specification: {document}, templates: true}}");
-        assert_eq!(trial::complaints(&DEF, &config).len(), 1, "{reaching}");
+        assert_eq!(test_support::complaints(&DEF, &config).len(), 1, "{reaching}");
     }
 }

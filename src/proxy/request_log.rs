@@ -3,7 +3,7 @@
 
 use http::Response;
 
-use super::{UpstreamTiming, figures::status, logged::LoggedRequest};
+use super::{UpstreamTiming, logged_request::LoggedRequest, units::status};
 use crate::{
     access_log::{LogLine, RouteFields},
     body::Body,

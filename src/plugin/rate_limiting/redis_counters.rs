@@ -19,12 +19,12 @@ use tokio::{
 };
 
 use super::{
-    counters::{Identifier, LimitUsage},
+    local_counters::{Identifier, LimitUsage},
     period::{LimitPeriod, PERIODS},
 };
 use crate::{
     document::Value,
-    plugin::{PluginSetup, rules},
+    plugin::{PluginSetup, setting_checks},
     upstream::TlsSettings,
 };
 
@@ -202,15 +202,15 @@ fn digest(text: &str) -> String {
 
 impl RedisServer {
     fn new(redis: &Value) -> Self {
-        let text = |field| rules::text(redis, field).filter(|it| !it.is_empty());
-        let port = rules::whole(redis, "port").and_then(|it| u16::try_from(it).ok());
-        let patience = rules::whole(redis, "timeout").and_then(|it| u64::try_from(it).ok());
-        let tls = rules::truth(redis, "ssl").then(|| {
-            let verify = rules::truth(redis, "ssl_verify");
+        let text = |field| setting_checks::text(redis, field).filter(|it| !it.is_empty());
+        let port = setting_checks::whole(redis, "port").and_then(|it| u16::try_from(it).ok());
+        let patience = setting_checks::whole(redis, "timeout").and_then(|it| u64::try_from(it).ok());
+        let tls = setting_checks::truth(redis, "ssl").then(|| {
+            let verify = setting_checks::truth(redis, "ssl_verify");
             if verify { TlsSettings::verifying() } else { TlsSettings::trusting() }
         });
         let mut info = RedisConnectionInfo::default()
-            .set_db(rules::whole(redis, "database").unwrap_or_default())
+            .set_db(setting_checks::whole(redis, "database").unwrap_or_default())
             .set_skip_set_lib_name();
         if let Some(password) = text("password") {
             info = info.set_password(password);

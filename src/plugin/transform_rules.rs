@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Exchange, HttpResponse, PluginSetup, rules};
+use super::{Exchange, HttpResponse, PluginSetup, setting_checks};
 use crate::{
     diag::Diagnostic,
     document::{NodePath, Value},
@@ -117,7 +117,7 @@ fn entries<'a>(config: &'a Value, rule: &str, part: &str) -> impl Iterator<Item 
 /// Reads the name of a header.
 pub(super) fn header_name(text: &str) -> Result<HeaderName, String> {
     let text = text.trim();
-    let name = rules::is_header_name(text).then(|| HeaderName::try_from(text).ok()).flatten();
+    let name = setting_checks::is_header_name(text).then(|| HeaderName::try_from(text).ok()).flatten();
     name.ok_or_else(|| format!("'{text}' is not a valid header"))
 }
 

@@ -8,8 +8,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use super::{
     super::{EditedRequest, Exchange, HttpResponse},
     answer,
+    preferences::MockPreferences,
     settings::MockingConfig,
-    steer::MockPreferences,
 };
 use crate::{
     mock::{

@@ -1,7 +1,7 @@
 //! Shelves: the rows of hosts that have few, each host's side by side. A lookup there meets one line of the cache, or
 //! two neighbours, where a table of everything asks its directory first, somewhere else in memory.
 
-use super::table::{ANY, PrefixHasher, TableRow};
+use super::text_table::{ANY, PrefixHasher, TableRow};
 
 /// The rows of all shelves, one behind the other.
 #[derive(Debug)]

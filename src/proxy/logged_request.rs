@@ -15,7 +15,7 @@ use http::Response;
 
 use super::{
     ClientConnection,
-    figures::{milliseconds, status},
+    units::{milliseconds, status},
 };
 use crate::{
     body::Body,

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     farewell,
-    frames::{FrameReader, H2Event, is_http2},
+    h2_frames::{FrameReader, H2Event, is_http2},
     session::ConnectionSession,
 };
 

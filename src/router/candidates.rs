@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::RouterRequest;
 use super::conditions::{Conditions, ValueSet};
 use super::entry::InlineEntry;
-use super::table::TextTable;
+use super::text_table::TextTable;
 
 /// Where an entry stands in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

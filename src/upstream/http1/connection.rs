@@ -1,6 +1,6 @@
 //! A connection that carries one request at a time.
 
-use super::alarm::LazyTimer;
+use super::lazy_timer::LazyTimer;
 use crate::upstream::stream::UpstreamStream;
 
 /// A connection, at rest or lent for an exchange.

@@ -238,7 +238,7 @@ impl LengthSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::router::postings::Candidates;
+    use crate::router::candidates::Candidates;
 
     #[test]
     fn a_text_has_one_value_in_each_space() {

@@ -5,7 +5,7 @@ use std::{
     time::{Instant, UNIX_EPOCH},
 };
 
-use super::{UpstreamTiming, figures::milliseconds};
+use super::{UpstreamTiming, units::milliseconds};
 use crate::{
     plugin::{UpstreamRecord, UpstreamTry},
     upstream::{self, FailureCause, Peer, Peers, SendFailure, TryOutcome},

@@ -14,7 +14,7 @@ use std::{
 use hashbrown::HashMap;
 use tokio::time::Instant;
 
-use super::link::Http1Connection;
+use super::connection::Http1Connection;
 use crate::upstream::{PoolSettings, UpstreamOrigin};
 
 /// How many parts the shelf has.

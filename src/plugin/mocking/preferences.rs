@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, Method, header::ACCEPT};
 
-use super::{delay, dice::RequestRng};
+use super::{delay, request_rng::RequestRng};
 use crate::{
     mock::{MockRequest, SampleMode},
     openapi::sample::SamplingMode,
@@ -170,12 +170,12 @@ fn accept(headers: &HeaderMap) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::trial, *};
+    use super::{super::super::test_support, *};
 
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "the table reads better without a borrow in each row")]
     fn check(lines: &str, expected: Result<MockPreferences<'_>, &str>) {
-        let exchange = trial::request(&format!("GET /\n{lines}"));
+        let exchange = test_support::request(&format!("GET /\n{lines}"));
         assert_eq!(MockPreferences::read(exchange.head().fields()), expected, "{lines}");
     }
 
