@@ -7,7 +7,7 @@ use std::borrow::Borrow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::entry::{self, EntryDraft};
 use super::hosts::{HostPattern, NamePattern};
@@ -139,12 +139,9 @@ impl<'a> CoverTable<'a> {
     fn new(drafts: &'a [EntryDraft]) -> Self {
         let mut covers = Self { drafts, offers: FxHashMap::default(), lengths: BTreeSet::new() };
         for (place, draft) in drafts.iter().enumerate() {
-            let mut groups: Vec<ShadowHosts<'a>> = Vec::new();
-            for group in draft.hosts.iter().map(ShadowHosts::of) {
-                if !groups.contains(&group) {
-                    groups.push(group);
-                }
-            }
+            let mut seen = FxHashSet::default();
+            let mut groups: Vec<ShadowHosts<'a>> = draft.hosts.iter().map(ShadowHosts::of).collect();
+            groups.retain(|group| seen.insert(group.clone()));
             if draft.hosts.is_empty() {
                 groups.push(ShadowHosts::Any);
             }
