@@ -254,7 +254,7 @@ fn self_made(exchange: &Exchange, route: &Route, step: &RouteStep) -> Option<(u1
 
 fn fields(head: &UpstreamHead<'_>) -> Vec<(String, String)> {
     let mut fields = Vec::new();
-    head.give_fields(None, &mut |name, value| {
+    head.write_headers(None, &mut |name, value| {
         fields.push((name.to_owned(), String::from_utf8_lossy(value).into_owned()));
     });
     fields

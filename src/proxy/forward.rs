@@ -61,8 +61,8 @@ impl RequestHead for UpstreamHead<'_> {
         self.forwarding.websocket
     }
 
-    fn give_fields(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8])) {
-        self.forwarding.give_fields(self.client, self.upstream, host, give);
+    fn write_headers(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8])) {
+        self.forwarding.write_headers(self.client, self.upstream, host, give);
     }
 }
 

@@ -21,7 +21,7 @@ pub trait RequestHead: Sync {
 
     /// Gives all fields, one after the other: names in lower case, and values that hold no end of a line.
     /// `host` stands in place of Host. Content-Length is an announcement that the body is held against.
-    fn give_fields(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8]));
+    fn write_headers(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8]));
 }
 
 impl RequestHead for Parts {
@@ -37,7 +37,7 @@ impl RequestHead for Parts {
         self.headers.contains_key(UPGRADE)
     }
 
-    fn give_fields(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8])) {
+    fn write_headers(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8])) {
         if let Some(host) = host {
             give("host", host.as_bytes());
         }
@@ -55,14 +55,14 @@ pub(super) struct HeadForPeer<'a, H> {
 }
 
 impl<H: RequestHead> HeadForPeer<'_, H> {
-    pub(super) fn give_fields(&self, give: &mut impl FnMut(&str, &[u8])) {
-        self.head.give_fields(self.host, give);
+    pub(super) fn write_headers(&self, give: &mut impl FnMut(&str, &[u8])) {
+        self.head.write_headers(self.host, give);
     }
 
     /// All fields as a map.
     pub(super) fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::new();
-        self.give_fields(&mut |name, value| {
+        self.write_headers(&mut |name, value| {
             if let (Ok(name), Ok(value)) =
                 (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value))
             {

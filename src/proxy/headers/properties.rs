@@ -124,7 +124,7 @@ fn given(head: &ClientHead, upstream: &UpstreamRequest) -> Fields {
         trailers: head.accepts_trailers(),
     };
     let mut given = Fields::new();
-    forwarding.give_fields(head, upstream, None, &mut |name, value| {
+    forwarding.write_headers(head, upstream, None, &mut |name, value| {
         given.entry(name.to_owned()).or_default().push(String::from_utf8(value.to_vec()).unwrap());
     });
     given

@@ -66,7 +66,7 @@ impl ForwardedFields<'_> {
     /// Hop-by-hop fields go, the gateway is appended to Via, and the connection is kept alive. An untrusted peer's
     /// X-Forwarded fields are replaced, except that X-Forwarded-For always grows by the peer; a trusted peer's are
     /// kept. Expect goes, as the gateway has met it itself. (Kong docs: Proxying, "Headers Forwarded to the upstream".)
-    pub(crate) fn give_fields(
+    pub(crate) fn write_headers(
         &self,
         head: &ClientHead,
         upstream: &UpstreamRequest,
@@ -322,7 +322,7 @@ mod tests {
         let (websocket, trailers) = (head.asks_for_websocket(), head.accepts_trailers());
         let forwarding = ForwardedFields { websocket, trailers, ..forwarding.clone() };
         let mut given = HeaderMap::new();
-        forwarding.give_fields(&head, &UpstreamRequest::default(), None, &mut |name, value| {
+        forwarding.write_headers(&head, &UpstreamRequest::default(), None, &mut |name, value| {
             given.append(
                 HeaderName::from_bytes(name.as_bytes()).unwrap(),
                 HeaderValue::from_bytes(value).unwrap(),
@@ -439,7 +439,7 @@ mod tests {
         let mut hosts = Vec::new();
         let other = HeaderValue::from_static("other");
         let (head, upstream) = (ClientHead::default(), UpstreamRequest::default());
-        plain().give_fields(&head, &upstream, Some(&other), &mut |name, value| {
+        plain().write_headers(&head, &upstream, Some(&other), &mut |name, value| {
             hosts.extend((name == "host").then(|| value.to_vec()));
         });
         assert_eq!(hosts, [b"other"]);

@@ -249,7 +249,7 @@ fn write_head<H: RequestHead>(
     into.extend_from_slice(target.as_bytes());
     into.extend_from_slice(b" HTTP/1.1\r\n");
     let (mut announced, mut trailers) = (None, Vec::new());
-    said.give_fields(&mut |name, value| match name {
+    said.write_headers(&mut |name, value| match name {
         "content-length" => announced = announced.or_else(|| decimal(value)),
         "transfer-encoding" => {}
         _ => {
