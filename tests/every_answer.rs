@@ -18,7 +18,7 @@ use mynah::{
     document::{Dialect, read},
     mock::{
         Mock, MockOptions,
-        answer_audit::{AuditCase, AuditSource, cases},
+        answer_audit::{AuditCase, AuditSource, audit_cases},
     },
     openapi::{Api, LibraryLocation, lower},
 };
@@ -57,7 +57,7 @@ fn answers(file: &Path, specs: &Path) -> Answers {
     let judge = judge_of(file, &api);
     let mock = Mock::new(Arc::new(api), MockOptions::default());
     let mut answers = Answers::default();
-    for case in cases(mock.api()).iter().filter(|it| it.schema().is_some()) {
+    for case in audit_cases(mock.api()).iter().filter(|it| it.schema().is_some()) {
         match case.origin() {
             AuditSource::Example => answers.examples += 1,
             _ => answers.samples += 1,
@@ -119,7 +119,7 @@ fn the_judge_finds_what_is_wrong() {
         let (document, _) = load(file).unwrap();
         let (api, _) = lower(document, &LibraryLocation::file(file, "tests/documents")).unwrap();
         let judge = judge_of(file, &api);
-        for case in cases(&api).iter().filter(|it| it.schema().is_some()) {
+        for case in audit_cases(&api).iter().filter(|it| it.schema().is_some()) {
             let schema = &case.schema().unwrap().value;
             assert_ne!(judge.errors_by(schema, &uri(file), &Json::Bool(true)), Ok(Vec::new()), "{case:?}");
         }

@@ -22,7 +22,7 @@ fn counts(file: &Path, specs: &Path) -> (usize, usize, usize) {
     let value = read(&fs::read_to_string(file).unwrap(), Dialect::Specification).unwrap().value;
     let (api, complaints) = lower(value, &LibraryLocation::file(file, specs)).unwrap();
     resolve_everything(&api);
-    let broken = api.operations.iter().filter(|it| it.broken.is_some()).count();
+    let broken = api.operations.iter().filter(|it| it.defect.is_some()).count();
     (api.operations.len(), broken, complaints.len())
 }
 
@@ -30,7 +30,7 @@ fn counts(file: &Path, specs: &Path) -> (usize, usize, usize) {
 fn resolve_everything(api: &Api) {
     let paths = PathTable::new(&api.operations);
     for (n, operation) in api.operations.iter().enumerate() {
-        if paths.unreachable().contains(&n) || operation.broken.is_some() {
+        if paths.unreachable().contains(&n) || operation.defect.is_some() {
             continue;
         }
         let found = paths.find(&operation.method, operation.template.split(['#', '?']).next().unwrap());

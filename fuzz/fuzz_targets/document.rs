@@ -6,7 +6,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use mynah::{
     document::{Dialect, read},
-    mock::{Mock, MockOptions, answer_audit::cases},
+    mock::{Mock, MockOptions, answer_audit::audit_cases},
     openapi::{LibraryLocation, lint},
 };
 
@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
     let Ok(document) = read(text, Dialect::Specification) else { return };
     let Ok((api, _)) = lint(document.value, &LibraryLocation::alone(), false) else { return };
     let mock = Mock::new(Arc::new(api), MockOptions::default());
-    for case in cases(mock.api()).iter().take(ANSWERS) {
+    for case in audit_cases(mock.api()).iter().take(ANSWERS) {
         let _ = case.answer(&mock);
     }
 });

@@ -80,12 +80,12 @@ pub struct AnswerAudit {
 /// All questions that a document has an answer to: of every operation that can be found, every response in every
 /// media type.
 #[must_use]
-pub fn cases(api: &Api) -> Vec<AuditCase<'_>> {
+pub fn audit_cases(api: &Api) -> Vec<AuditCase<'_>> {
     let paths = PathTable::new(&api.operations);
     let unreachable = paths.unreachable();
     let mut cases = Vec::new();
     for (n, operation) in api.operations.iter().enumerate() {
-        if operation.broken.is_some() || unreachable.contains(&n) {
+        if operation.defect.is_some() || unreachable.contains(&n) {
             continue;
         }
         let path = operation.template.split(['#', '?']).next().unwrap_or("/");
@@ -113,16 +113,16 @@ pub fn cases(api: &Api) -> Vec<AuditCase<'_>> {
 
 /// Asks a document for all that it can answer.
 #[must_use]
-pub fn survey(mock: &Mock) -> AnswerAudit {
+pub fn audit_answers(mock: &Mock) -> AnswerAudit {
     let api = mock.api();
     let sampler = Sampler::new(&api.library);
     let mut survey = AnswerAudit {
         operations: api.operations.len(),
-        broken: api.operations.iter().filter(|it| it.broken.is_some()).count(),
+        broken: api.operations.iter().filter(|it| it.defect.is_some()).count(),
         unreachable: PathTable::new(&api.operations).unreachable().len(),
         ..AnswerAudit::default()
     };
-    for case in cases(api) {
+    for case in audit_cases(api) {
         let body = match case.answer(mock) {
             Ok(body) => body,
             Err(refusal) => {
@@ -153,7 +153,7 @@ impl AuditCase<'_> {
         let method: &Method = &self.operation.method;
         let (status, accept) = (self.status.to_string(), Some(&*self.accept).filter(|it| !it.is_empty()));
         let (path, status, example) = (self.path, Some(&*status), None);
-        let asked = MockRequest { method, path, accept, status, example, making: SampleMode::default() };
+        let asked = MockRequest { method, path, accept, status, example, sample_mode: SampleMode::default() };
         mock.answer(&asked, &mut |_| 0).map(|answer| answer.body)
     }
 
@@ -257,21 +257,21 @@ paths:
     fn every_answer_is_asked_for_and_judged() {
         let document = read(DOCUMENT, Dialect::Specification).unwrap();
         let (api, _) = lower(document.value, &LibraryLocation::alone()).unwrap();
-        let survey = survey(&Mock::new(api.into(), MockOptions::default()));
+        let survey = audit_answers(&Mock::new(api.into(), MockOptions::default()));
         assert_eq!((survey.operations, survey.broken, survey.unreachable), (3, 1, 1));
         assert_eq!((survey.examples, survey.samples, survey.other, survey.empty), (2, 2, 1, 2));
         assert_eq!(survey.refused, []);
-        let flaws: Vec<_> =
+        let violations: Vec<_> =
             survey.invalid.iter().map(|it| (&*it.operation, it.status, &*it.reason)).collect();
         let reason = "`type` asks for an integer, this is a string";
-        assert_eq!(flaws, [("GET /a/{id}", 200, reason)]);
+        assert_eq!(violations, [("GET /a/{id}", 200, reason)]);
     }
 
     #[test]
     fn ranges_and_defaults_are_asked_for_by_a_code_of_their_own() {
         let document = read(DOCUMENT, Dialect::Specification).unwrap();
         let (api, _) = lower(document.value, &LibraryLocation::alone()).unwrap();
-        let codes: Vec<u16> = cases(&api).iter().map(|it| it.status).collect();
+        let codes: Vec<u16> = audit_cases(&api).iter().map(|it| it.status).collect();
         assert_eq!(codes, [200, 200, 200, 200, 204, 201, 300]);
     }
 }

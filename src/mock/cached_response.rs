@@ -26,7 +26,7 @@ pub struct MockResponse {
     /// The body.
     pub body: Bytes,
     /// What is wrong with the body by its own schema; only looked for in the profile that tells of it.
-    pub flaws: Arc<[Violation]>,
+    pub violations: Arc<[Violation]>,
 }
 
 /// An answer, for every request that chooses it.
@@ -34,7 +34,7 @@ pub struct MockResponse {
 pub(super) struct CachedResponse {
     headers: HeaderMap,
     body: Bytes,
-    flaws: Arc<[Violation]>,
+    violations: Arc<[Violation]>,
     /// Whether the schema asked for too long a search, so that the value is a small one.
     pub(super) reduced: bool,
 }
@@ -48,7 +48,7 @@ const LONGEST_FIELD: usize = 16 * 1024;
 #[derive(Clone, Copy)]
 pub(super) struct Recipe<'a> {
     pub(super) api: &'a Api,
-    pub(super) making: SampleMode,
+    pub(super) sample_mode: SampleMode,
     pub(super) budget: &'a Budget,
 }
 
@@ -56,7 +56,7 @@ impl CachedResponse {
     /// The answer of a response without a body.
     pub(super) fn empty(recipe: Recipe<'_>, response: &ResponseSpec) -> Result<Self, Exhausted> {
         let headers = declared_headers(recipe, response)?;
-        Ok(Self { headers, body: Bytes::new(), flaws: Arc::default(), reduced: false })
+        Ok(Self { headers, body: Bytes::new(), violations: Arc::default(), reduced: false })
     }
 
     /// The answer that was chosen: of an example, or of a sample of the schema if there is none.
@@ -91,13 +91,13 @@ impl CachedResponse {
         if let Ok(value) = HeaderValue::from_str(&body.content_type) {
             headers.insert(CONTENT_TYPE, value);
         }
-        Ok(Self { headers, body: body.bytes, flaws: Arc::default(), reduced: false })
+        Ok(Self { headers, body: body.bytes, violations: Arc::default(), reduced: false })
     }
 
     /// The same with what `judge` says of its content type and its bytes.
     pub(super) fn judged(mut self, judge: impl FnOnce(&str, &[u8]) -> Vec<Violation>) -> Self {
         let content_type = self.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        self.flaws = judge(content_type.unwrap_or_default(), &self.body).into();
+        self.violations = judge(content_type.unwrap_or_default(), &self.body).into();
         self
     }
 
@@ -106,7 +106,7 @@ impl CachedResponse {
             status,
             headers: self.headers.clone(),
             body: self.body.clone(),
-            flaws: self.flaws.clone(),
+            violations: self.violations.clone(),
         }
     }
 }
@@ -127,12 +127,13 @@ fn body(
         return Ok((body, false));
     }
     let Some(schema) = &media.schema else {
-        let renderer = BodyRenderer::new(&recipe.api.library, recipe.budget).charset(recipe.making.charset);
+        let renderer =
+            BodyRenderer::new(&recipe.api.library, recipe.budget).charset(recipe.sample_mode.charset);
         let body = renderer.undescribed(concrete.unwrap_or_else(|| usual(&media.media_type, None)));
         return Ok((body, false));
     };
-    let SampleMode { mode, fresh, plain, .. } = recipe.making;
-    let sampler = Sampler::new(&recipe.api.library).mode(mode).examples(!fresh).plain(plain);
+    let SampleMode { mode, skip_examples, plain, .. } = recipe.sample_mode;
+    let sampler = Sampler::new(&recipe.api.library).mode(mode).examples(!skip_examples).plain(plain);
     let sample = sampler.within(recipe.budget).sample(schema);
     recipe.budget.look()?;
     let body = render(recipe, media, concrete, &sample.value, ValueSource::Sample)?;
@@ -146,8 +147,9 @@ fn render(
     value: &Value,
     source: ValueSource,
 ) -> Result<EncodedBody, Exhausted> {
-    let mut renderer = BodyRenderer::new(&recipe.api.library, recipe.budget).charset(recipe.making.charset);
-    if let Some(name) = recipe.making.xml_root {
+    let mut renderer =
+        BodyRenderer::new(&recipe.api.library, recipe.budget).charset(recipe.sample_mode.charset);
+    if let Some(name) = recipe.sample_mode.xml_root {
         renderer = renderer.xml_root(name);
     }
     let media_type = concrete.unwrap_or_else(|| usual(&media.media_type, Some(value)));
@@ -171,7 +173,7 @@ fn declared_headers(recipe: Recipe<'_>, response: &ResponseSpec) -> Result<Heade
     let budget = recipe.budget;
     // Room for those that the gateway adds.
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 8);
-    let sampler = Sampler::new(&recipe.api.library).mode(recipe.making.mode).within(budget);
+    let sampler = Sampler::new(&recipe.api.library).mode(recipe.sample_mode.mode).within(budget);
     for header in &response.headers {
         let value = match (&header.example, &header.schema) {
             (Some(example), _) => example.value.clone(),

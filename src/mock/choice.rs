@@ -11,7 +11,7 @@ pub(super) fn status(
     operation: &Operation,
     wanted: Option<&str>,
     options: &MockOptions,
-    dice: &mut dyn FnMut(usize) -> usize,
+    random_below: &mut dyn FnMut(usize) -> usize,
 ) -> Result<(u16, usize), MockRefusal> {
     if let Some(wanted) = wanted {
         let missing = || MockRefusal::NoSuchStatus(wanted.to_owned());
@@ -30,7 +30,7 @@ pub(super) fn status(
     let candidates = candidates(operation, &options.included_status_codes);
     let chosen = match candidates.len() {
         0 => None,
-        n if options.random_status_code => candidates.get(dice(n)),
+        n if options.random_status_code => candidates.get(random_below(n)),
         _ => candidates.iter().min_by_key(|(code, _)| *code),
     };
     chosen.copied().ok_or_else(|| {
@@ -82,12 +82,12 @@ pub(super) fn among(operation: &Operation, codes: &[u16]) -> Option<(u16, usize)
     let named = |code: &u16| {
         let n = position(operation, *code)?;
         let response = &operation.responses[n];
-        (response.status != StatusKey::Default && response.broken.is_none()).then_some((*code, n))
+        (response.status != StatusKey::Default && response.defect.is_none()).then_some((*code, n))
     };
     codes.iter().find_map(named).or_else(|| {
         let code = *codes.first()?;
         let n = position(operation, code)?;
-        operation.responses[n].broken.is_none().then_some((code, n))
+        operation.responses[n].defect.is_none().then_some((code, n))
     })
 }
 
@@ -96,7 +96,7 @@ pub(super) fn example(
     media: &MediaTypeBody,
     wanted: Option<&str>,
     options: &MockOptions,
-    dice: &mut dyn FnMut(usize) -> usize,
+    random_below: &mut dyn FnMut(usize) -> usize,
 ) -> Result<Option<usize>, MockRefusal> {
     let examples = &media.examples;
     if let Some(wanted) = wanted {
@@ -110,7 +110,7 @@ pub(super) fn example(
     }
     Ok(match examples.len() {
         0 => None,
-        n if options.random_examples => Some(dice(n)),
+        n if options.random_examples => Some(random_below(n)),
         _ => Some(0),
     })
 }
@@ -167,9 +167,9 @@ paths:
     /// What a request gets: status and body, or the refusal.
     fn answer(mock: &Mock, method: &str, path: &str, status: Option<&str>, example: Option<&str>) -> String {
         let method = method.parse().unwrap();
-        let making = SampleMode::default();
-        let asked = MockRequest { method: &method, path, accept: None, status, example, making };
-        // The dice always show their highest number.
+        let sample_mode = SampleMode::default();
+        let asked = MockRequest { method: &method, path, accept: None, status, example, sample_mode };
+        // The random source always show their highest number.
         match mock.answer(&asked, &mut |below| below - 1) {
             Ok(answer) => format!("{} {}", answer.status.as_u16(), String::from_utf8_lossy(&answer.body)),
             Err(MockRefusal::NothingIncluded(defined)) => format!("nothing of {}", defined.join(" ")),

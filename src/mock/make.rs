@@ -24,7 +24,7 @@ const IN_POOL: WorkLimits =
 
 /// Why an answer was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unmade {
+pub enum ResponseError {
     /// Too many others are being made.
     Overloaded,
     /// It is larger or takes longer than any answer may.
@@ -33,7 +33,7 @@ pub enum Unmade {
 
 /// Makes answers where the caller is: on a thread that serves requests, or on one that may take its time.
 #[derive(Clone, Copy, Debug)]
-pub struct Maker<'a> {
+pub struct ResponseMaker<'a> {
     /// What answers are made of.
     pub mock: &'a Mock,
     /// Whether only what takes about a millisecond is made.
@@ -42,12 +42,12 @@ pub struct Maker<'a> {
 
 /// A choice that outlives the request it was made for.
 #[derive(Clone, Debug)]
-pub struct Detached {
+pub struct OwnedChoice {
     chosen: ChosenAnswer<'static>,
     concrete: Option<Box<str>>,
 }
 
-impl Detached {
+impl OwnedChoice {
     /// The choice.
     #[must_use]
     pub fn chosen(&self) -> ChosenAnswer<'_> {
@@ -55,29 +55,33 @@ impl Detached {
     }
 }
 
-impl Maker<'_> {
+impl ResponseMaker<'_> {
     /// The answer that was chosen; none if that takes longer than it may.
     #[must_use]
-    pub fn make(self, chosen: &ChosenAnswer<'_>, making: SampleMode) -> Option<Result<MockResponse, Unmade>> {
+    pub fn make(
+        self,
+        chosen: &ChosenAnswer<'_>,
+        sample_mode: SampleMode,
+    ) -> Option<Result<MockResponse, ResponseError>> {
         if self.at_once {
-            self.mock.make_at_once(chosen, making)
+            self.mock.make_at_once(chosen, sample_mode)
         } else {
-            Some(self.mock.make(chosen, making))
+            Some(self.mock.make(chosen, sample_mode))
         }
     }
 
     /// The same, with another value as its body.
     #[must_use]
-    pub fn make_with(
+    pub fn make_with_body(
         self,
         chosen: &ChosenAnswer<'_>,
-        making: SampleMode,
+        sample_mode: SampleMode,
         value: &Value,
-    ) -> Option<Result<MockResponse, Unmade>> {
+    ) -> Option<Result<MockResponse, ResponseError>> {
         if self.at_once {
-            self.mock.make_with_at_once(chosen, making, value)
+            self.mock.make_with_body_at_once(chosen, sample_mode, value)
         } else {
-            Some(self.mock.make_with(chosen, making, value))
+            Some(self.mock.make_with_body(chosen, sample_mode, value))
         }
     }
 }
@@ -85,10 +89,10 @@ impl Maker<'_> {
 impl ChosenAnswer<'_> {
     /// The same choice, without the request.
     #[must_use]
-    pub fn detached(&self) -> Detached {
+    pub fn to_owned_choice(&self) -> OwnedChoice {
         let ChosenAnswer { operation, response, status, media, example, concrete } = *self;
         let chosen = ChosenAnswer { operation, response, status, media, example, concrete: None };
-        Detached { chosen, concrete: concrete.map(Box::from) }
+        OwnedChoice { chosen, concrete: concrete.map(Box::from) }
     }
 }
 
@@ -97,12 +101,16 @@ impl Mock {
     ///
     /// # Errors
     /// It is larger or takes longer than any answer may.
-    pub fn make(&self, chosen: &ChosenAnswer<'_>, making: SampleMode) -> Result<MockResponse, Unmade> {
-        if let Some(ready) = self.ready(chosen, making) {
+    pub fn make(
+        &self,
+        chosen: &ChosenAnswer<'_>,
+        sample_mode: SampleMode,
+    ) -> Result<MockResponse, ResponseError> {
+        if let Some(ready) = self.ready(chosen, sample_mode) {
             return ready;
         }
-        let canned = self.canned(chosen, making, &Budget::new(IN_POOL));
-        Ok(self.kept(canned?, chosen, making))
+        let canned = self.canned(chosen, sample_mode, &Budget::new(IN_POOL));
+        Ok(self.kept(canned?, chosen, sample_mode))
     }
 
     /// The answer that was chosen, if it is there already or made within about a millisecond.
@@ -110,14 +118,14 @@ impl Mock {
     pub fn make_at_once(
         &self,
         chosen: &ChosenAnswer<'_>,
-        making: SampleMode,
-    ) -> Option<Result<MockResponse, Unmade>> {
-        self.ready(chosen, making).or_else(|| {
+        sample_mode: SampleMode,
+    ) -> Option<Result<MockResponse, ResponseError>> {
+        self.ready(chosen, sample_mode).or_else(|| {
             // To hold an answer against its schema may take longer.
             let is_judged = self.profile() == Profile::Prism && chosen.media.is_some();
             let canned =
-                if is_judged { None } else { self.canned(chosen, making, &Budget::new(AT_ONCE)).ok() };
-            canned.map(|canned| Ok(self.kept(canned, chosen, making)))
+                if is_judged { None } else { self.canned(chosen, sample_mode, &Budget::new(AT_ONCE)).ok() };
+            canned.map(|canned| Ok(self.kept(canned, chosen, sample_mode)))
         })
     }
 
@@ -125,23 +133,23 @@ impl Mock {
     ///
     /// # Errors
     /// It was not made.
-    pub async fn make_later(
+    pub async fn make_in_pool(
         self: &Arc<Self>,
         pool: &WorkPool,
-        chosen: &Detached,
-        making: SampleMode,
-    ) -> Result<MockResponse, Unmade> {
+        chosen: &OwnedChoice,
+        sample_mode: SampleMode,
+    ) -> Result<MockResponse, ResponseError> {
         let make = || async {
             let (mock, chosen) = (Arc::clone(self), chosen.clone());
-            let work = move |budget: &Budget| mock.canned(&chosen.chosen(), making, budget);
+            let work = move |budget: &Budget| mock.canned(&chosen.chosen(), sample_mode, budget);
             match pool.run(IN_POOL, work).await?.and_then(|canned| canned) {
-                Err(why @ (Exhausted::Time | Exhausted::Cancelled)) => Err(Unmade::Exhausted(why)),
+                Err(why @ (Exhausted::Time | Exhausted::Cancelled)) => Err(ResponseError::Exhausted(why)),
                 // The next try would take the same steps.
                 made => Ok(made),
             }
         };
         let chosen = chosen.chosen();
-        let answer = match self.place(&chosen, making) {
+        let answer = match self.place(&chosen, sample_mode) {
             Some(place) => {
                 let kept = place.get_or_try_init(make).await?.as_ref();
                 kept.map(|it| it.answer(chosen.status)).map_err(|why| *why)
@@ -155,35 +163,35 @@ impl Mock {
     ///
     /// # Errors
     /// It is larger than any answer may be.
-    pub fn make_with(
+    pub fn make_with_body(
         &self,
         chosen: &ChosenAnswer<'_>,
-        making: SampleMode,
+        sample_mode: SampleMode,
         value: &Value,
-    ) -> Result<MockResponse, Unmade> {
-        self.with(chosen, making, value, IN_POOL)
+    ) -> Result<MockResponse, ResponseError> {
+        self.with(chosen, sample_mode, value, IN_POOL)
     }
 
     /// The same, if it is made within about a millisecond.
     #[must_use]
-    pub fn make_with_at_once(
+    pub fn make_with_body_at_once(
         &self,
         chosen: &ChosenAnswer<'_>,
-        making: SampleMode,
+        sample_mode: SampleMode,
         value: &Value,
-    ) -> Option<Result<MockResponse, Unmade>> {
-        self.with(chosen, making, value, AT_ONCE).ok().map(Ok)
+    ) -> Option<Result<MockResponse, ResponseError>> {
+        self.with(chosen, sample_mode, value, AT_ONCE).ok().map(Ok)
     }
 
     fn with(
         &self,
         chosen: &ChosenAnswer<'_>,
-        making: SampleMode,
+        sample_mode: SampleMode,
         value: &Value,
         limits: WorkLimits,
-    ) -> Result<MockResponse, Unmade> {
+    ) -> Result<MockResponse, ResponseError> {
         let budget = Budget::new(limits);
-        let recipe = Recipe { api: &self.api, making, budget: &budget };
+        let recipe = Recipe { api: &self.api, sample_mode, budget: &budget };
         let response = &self.api.operations[chosen.operation].responses[chosen.response];
         Ok(CachedResponse::of_value(recipe, response, chosen, value)?.answer(chosen.status))
     }
@@ -191,31 +199,40 @@ impl Mock {
     fn canned(
         &self,
         chosen: &ChosenAnswer<'_>,
-        making: SampleMode,
+        sample_mode: SampleMode,
         budget: &Budget,
     ) -> Result<CachedResponse, Exhausted> {
         let kitchen =
             ResponseBuilder { api: &self.api, checks: &self.checks, profile: self.options.profile, budget };
-        self.operations.cook(&kitchen, chosen, making)
+        self.operations.cook(&kitchen, chosen, sample_mode)
     }
 
-    fn place(&self, chosen: &ChosenAnswer<'_>, making: SampleMode) -> Option<&Kept> {
+    fn place(&self, chosen: &ChosenAnswer<'_>, sample_mode: SampleMode) -> Option<&Kept> {
         let usual = self.options.seed.map_or(SamplingMode::Stable, SamplingMode::Seeded);
-        self.operations.place(chosen, making.mode == usual && !making.fresh)
+        self.operations.place(chosen, sample_mode.mode == usual && !sample_mode.skip_examples)
     }
 
-    fn ready(&self, chosen: &ChosenAnswer<'_>, making: SampleMode) -> Option<Result<MockResponse, Unmade>> {
-        let made = self.place(chosen, making)?.get()?.as_ref();
+    fn ready(
+        &self,
+        chosen: &ChosenAnswer<'_>,
+        sample_mode: SampleMode,
+    ) -> Option<Result<MockResponse, ResponseError>> {
+        let made = self.place(chosen, sample_mode)?.get()?.as_ref();
         Some(match made {
             Ok(canned) => Ok(self.signed(canned.answer(chosen.status), chosen)),
-            Err(why) => Err(Unmade::Exhausted(*why)),
+            Err(why) => Err(ResponseError::Exhausted(*why)),
         })
     }
 
     /// Keeps an answer for those who ask later, if it is one that is kept.
-    fn kept(&self, canned: CachedResponse, chosen: &ChosenAnswer<'_>, making: SampleMode) -> MockResponse {
+    fn kept(
+        &self,
+        canned: CachedResponse,
+        chosen: &ChosenAnswer<'_>,
+        sample_mode: SampleMode,
+    ) -> MockResponse {
         let answer = canned.answer(chosen.status);
-        if let Some(place) = self.place(chosen, making) {
+        if let Some(place) = self.place(chosen, sample_mode) {
             // Another thread may have been as quick, or be at it: the two are the same.
             let _ = place.set(Ok(canned));
         }
@@ -230,7 +247,7 @@ impl Mock {
     }
 }
 
-impl Unmade {
+impl ResponseError {
     /// The status of the response that says so.
     #[must_use]
     pub const fn status(self) -> StatusCode {
@@ -241,19 +258,19 @@ impl Unmade {
     }
 }
 
-impl From<Exhausted> for Unmade {
+impl From<Exhausted> for ResponseError {
     fn from(exhausted: Exhausted) -> Self {
         Self::Exhausted(exhausted)
     }
 }
 
-impl From<Overloaded> for Unmade {
+impl From<Overloaded> for ResponseError {
     fn from(Overloaded: Overloaded) -> Self {
         Self::Overloaded
     }
 }
 
-impl fmt::Display for Unmade {
+impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Overloaded => f.write_str("too many answers are being made; try again"),

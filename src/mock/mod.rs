@@ -22,7 +22,7 @@ mod profile;
 pub mod validate;
 
 pub use cached_response::MockResponse;
-pub use make::{Detached, Maker, Unmade};
+pub use make::{OwnedChoice, ResponseError, ResponseMaker};
 pub use profile::{ProblemDocument, Profile};
 pub use validate::Violation;
 
@@ -73,7 +73,7 @@ pub struct MockRequest<'a> {
     /// The example that is wanted.
     pub example: Option<&'a str>,
     /// How samples are made.
-    pub making: SampleMode,
+    pub sample_mode: SampleMode,
 }
 
 /// How answers are made.
@@ -82,7 +82,7 @@ pub struct SampleMode {
     /// How samples choose their values.
     pub mode: SamplingMode,
     /// Whether examples are passed over, so that every answer is a sample.
-    pub fresh: bool,
+    pub skip_examples: bool,
     /// Whether bare `application/json` says its charset, as Kong's answers do.
     pub charset: bool,
     /// The name of the outermost XML element where a schema has none; else it is that of the component.
@@ -94,7 +94,7 @@ pub struct SampleMode {
 impl Default for SampleMode {
     /// Kong's: the same every time.
     fn default() -> Self {
-        Self { mode: SamplingMode::Stable, fresh: false, charset: true, xml_root: None, plain: false }
+        Self { mode: SamplingMode::Stable, skip_examples: false, charset: true, xml_root: None, plain: false }
     }
 }
 
@@ -169,23 +169,23 @@ impl Mock {
         &self.api
     }
 
-    /// Answers a request, on a thread that may take its time. `dice` gives a random number below its argument.
+    /// Answers a request, on a thread that may take its time. `random_below` gives a random number below its argument.
     ///
     /// # Errors
     /// Why there is no answer.
     pub fn answer(
         &self,
         asked: &MockRequest<'_>,
-        dice: &mut dyn FnMut(usize) -> usize,
+        random_below: &mut dyn FnMut(usize) -> usize,
     ) -> Result<MockResponse, MockRefusal> {
         let operation = self.find(asked.method, asked.path)?;
-        let chosen = self.choose(operation, asked, dice)?;
-        self.make(&chosen, asked.making).map_err(|unmade| MockRefusal::Broken(unmade.to_string()))
+        let chosen = self.choose(operation, asked, random_below)?;
+        self.make(&chosen, asked.sample_mode).map_err(|unmade| MockRefusal::Broken(unmade.to_string()))
     }
 
     /// Operations that are never found, as only what follows a `#` or `?` tells them from others.
     #[must_use]
-    pub fn shadowed(&self) -> Vec<usize> {
+    pub fn shadowed_operations(&self) -> Vec<usize> {
         self.operations.shadowed(&self.api)
     }
 
@@ -199,8 +199,8 @@ impl Mock {
 
     /// Whether a path that begins so could lead to an operation, whatever its method; in doubt it could.
     #[must_use]
-    pub fn may_find(&self, beginning: &[u8]) -> bool {
-        self.operations.may_find(&self.api, beginning)
+    pub fn may_match(&self, beginning: &[u8]) -> bool {
+        self.operations.may_match(&self.api, beginning)
     }
 
     /// The first path that leads to an operation, as a template.
@@ -215,7 +215,7 @@ impl Mock {
         self.operations.path_values(operation, path)
     }
 
-    /// Chooses what to answer for an operation. `dice` gives a random number below its argument.
+    /// Chooses what to answer for an operation. `random_below` gives a random number below its argument.
     ///
     /// # Errors
     /// Why there is no answer.
@@ -223,15 +223,15 @@ impl Mock {
         &self,
         operation: usize,
         asked: &MockRequest<'a>,
-        dice: &mut dyn FnMut(usize) -> usize,
+        random_below: &mut dyn FnMut(usize) -> usize,
     ) -> Result<ChosenAnswer<'a>, MockRefusal> {
         let declared = self.api.operations.get(operation).ok_or(MockRefusal::NotFound)?;
-        if let Some(reason) = &declared.broken {
+        if let Some(reason) = &declared.defect {
             return Err(MockRefusal::Broken(reason.clone()));
         }
-        let (status, n) = choice::status(declared, asked.status, &self.options, dice)?;
+        let (status, n) = choice::status(declared, asked.status, &self.options, random_below)?;
         let response = &declared.responses[n];
-        if let Some(reason) = &response.broken {
+        if let Some(reason) = &response.defect {
             return Err(MockRefusal::Broken(reason.clone()));
         }
         let status =
@@ -245,9 +245,10 @@ impl Mock {
         };
         (chosen.media, chosen.concrete) = (Some(media), concrete);
         let media = &response.media[media];
-        let passed_over = asked.making.fresh && asked.example.is_none() && media.schema.is_some();
+        let passed_over =
+            asked.sample_mode.skip_examples && asked.example.is_none() && media.schema.is_some();
         if !passed_over {
-            chosen.example = choice::example(media, asked.example, &self.options, dice)?;
+            chosen.example = choice::example(media, asked.example, &self.options, random_below)?;
         }
         Ok(chosen)
     }
@@ -267,7 +268,7 @@ impl Mock {
         operation: usize,
         path: &str,
         (headers, query, body): (&HeaderMap, Option<&str>, &[u8]),
-        extent: ValidationScope,
+        scope: ValidationScope,
         budget: &Budget,
     ) -> Result<Vec<Violation>, Exhausted> {
         let path = self.operations.path_texts(operation, path);
@@ -275,7 +276,7 @@ impl Mock {
             &self.api,
             operation,
             &ValidatedRequest { headers, query, path, body },
-            extent,
+            scope,
             budget,
         )
     }
@@ -285,7 +286,7 @@ impl Mock {
     ///
     /// # Errors
     /// The response is there, the example is not.
-    pub fn objection(
+    pub fn choose_violation_response(
         &self,
         operation: usize,
         violations: &[Violation],

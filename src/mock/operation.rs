@@ -98,7 +98,7 @@ impl Operations {
     }
 
     /// Whether a path that begins so could be one of an operation.
-    pub(super) fn may_find(&self, api: &Api, beginning: &[u8]) -> bool {
+    pub(super) fn may_match(&self, api: &Api, beginning: &[u8]) -> bool {
         // How much a slash at the end counts is not for here to say; neither is what is encoded.
         let beginning = beginning.strip_suffix(b"/").unwrap_or(beginning);
         if api.operations.is_empty() || beginning.contains(&b'%') {
@@ -186,10 +186,10 @@ impl Operations {
         &self,
         kitchen: &ResponseBuilder<'_>,
         chosen: &ChosenAnswer<'_>,
-        making: SampleMode,
+        sample_mode: SampleMode,
     ) -> Result<CachedResponse, Exhausted> {
         let operation = &kitchen.api.operations[chosen.operation];
-        let canned = kitchen.cook(&operation.responses[chosen.response], chosen, making)?;
+        let canned = kitchen.cook(&operation.responses[chosen.response], chosen, sample_mode)?;
         if canned.reduced && self.is_news(chosen) {
             let Operation { method, template, .. } = operation;
             tracing::warn!(
@@ -206,11 +206,11 @@ impl ResponseBuilder<'_> {
         &self,
         declared: &ResponseSpec,
         chosen: &ChosenAnswer<'_>,
-        making: SampleMode,
+        sample_mode: SampleMode,
     ) -> Result<CachedResponse, Exhausted> {
         let root = (self.profile == Profile::Prism).then_some("xml");
-        let making = SampleMode { xml_root: root, plain: root.is_some(), ..making };
-        let recipe = Recipe { api: self.api, making, budget: self.budget };
+        let sample_mode = SampleMode { xml_root: root, plain: root.is_some(), ..sample_mode };
+        let recipe = Recipe { api: self.api, sample_mode, budget: self.budget };
         let canned = CachedResponse::new(recipe, declared, chosen)?;
         Ok(match (self.profile, chosen.media) {
             (Profile::Prism, Some(media)) => {

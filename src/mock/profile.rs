@@ -82,7 +82,7 @@ impl ProblemDocument {
 
     /// Why there is no answer; `media_type` is the one that was to be answered, if it came to that.
     #[must_use]
-    pub fn of_refusal(refusal: &MockRefusal, asked: &MockRequest<'_>, media_type: Option<&str>) -> Self {
+    pub fn from_refusal(refusal: &MockRefusal, asked: &MockRequest<'_>, media_type: Option<&str>) -> Self {
         let path = asked.path;
         match refusal {
             MockRefusal::NotFound => Self::new(
@@ -142,7 +142,7 @@ impl ProblemDocument {
     /// A request that breaks its operation's rules. `all` says whether every violation is listed whatever they are;
     /// Prism lists none of those that end in 401 or 415.
     #[must_use]
-    pub fn of_violations(violations: &[Violation], all: bool) -> Self {
+    pub fn from_violations(violations: &[Violation], all: bool) -> Self {
         let mut problem = match expected(violations)[0] {
             401 => Self::unauthorized(violations),
             415 => {
@@ -190,7 +190,7 @@ impl ProblemDocument {
 
     /// An answer that breaks its own schema, where that counts as an error.
     #[must_use]
-    pub fn of_answer(violations: &[Violation]) -> Self {
+    pub fn from_response_violations(violations: &[Violation]) -> Self {
         let mut problem = Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "VIOLATIONS",
@@ -203,14 +203,14 @@ impl ProblemDocument {
 
     /// A wish that cannot be understood.
     #[must_use]
-    pub fn of_wish(detail: impl Into<String>) -> Self {
+    pub fn invalid_preference(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "UNPROCESSABLE_ENTITY", "Invalid request", detail)
     }
 
     /// A request that has not been checked, because that would have taken too much. It is refused in both profiles:
     /// what is not checked is not valid.
     #[must_use]
-    pub fn of_unchecked(why: Exhausted) -> Self {
+    pub fn unchecked_request(why: Exhausted) -> Self {
         let mut problem = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "REQUEST_TOO_COMPLEX",

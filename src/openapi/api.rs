@@ -51,7 +51,7 @@ pub struct Operation {
     /// The members that begin with `x-mynah-`, such as `x-mynah-live`.
     pub extensions: Vec<(SharedText, DocumentNode)>,
     /// Why it cannot be answered, if it cannot; there are no responses then.
-    pub broken: Option<String>,
+    pub defect: Option<String>,
 }
 
 /// An answer to an operation.
@@ -64,7 +64,7 @@ pub struct ResponseSpec {
     /// Its headers, without those that HTTP itself sets.
     pub headers: Vec<ResponseHeaderSpec>,
     /// Why it cannot be answered, if it cannot; there are neither media nor headers then.
-    pub broken: Option<String>,
+    pub defect: Option<String>,
 }
 
 /// The status codes that a response is for.
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn the_most_exact_response_is_chosen() {
-        let response = |status| ResponseSpec { status, media: Vec::new(), headers: Vec::new(), broken: None };
+        let response = |status| ResponseSpec { status, media: Vec::new(), headers: Vec::new(), defect: None };
         let operation = Operation {
             method: Method::GET,
             template: "/".into(),
@@ -308,7 +308,7 @@ mod tests {
             security: Arc::new([]),
             deprecated: false,
             extensions: Vec::new(),
-            broken: None,
+            defect: None,
         };
         let chosen = |code| operation.response(code).map(|it| it.status);
         assert_eq!(chosen(404), Some(StatusKey::Code(404)));

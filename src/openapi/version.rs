@@ -54,7 +54,7 @@ impl SpecVersion {
     /// Whether the words beside a `$ref` in a schema count (OpenAPI 3.1, "Reference Object" and JSON Schema
     /// 2020-12, section 8.2.3.1); before, they are ignored.
     #[must_use]
-    pub const fn siblings_count(self) -> bool {
+    pub const fn allows_ref_siblings(self) -> bool {
         matches!(self, Self::OpenApi31)
     }
 }

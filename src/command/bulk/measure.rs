@@ -8,7 +8,7 @@ use mynah::{
     document::{self, Dialect},
     mock::{
         Mock, MockOptions,
-        answer_audit::{AnswerAudit, AuditFinding, AuditSource, survey},
+        answer_audit::{AnswerAudit, AuditFinding, AuditSource, audit_answers},
     },
     openapi::{LibraryLocation, lower},
 };
@@ -42,7 +42,7 @@ pub(super) fn measure(file: &Path) -> DocumentRow {
     let mock = Mock::new(Arc::new(api), MockOptions::default());
     let ready_seconds = start.elapsed().as_secs_f64();
     let ready_kib = peak_kib();
-    let survey = survey(&mock);
+    let survey = audit_answers(&mock);
     DocumentRow {
         version: Some(version),
         complaints: complaints.len(),

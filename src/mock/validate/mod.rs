@@ -55,7 +55,7 @@ const RESPONSE_LIMITS: WorkLimits =
     WorkLimits { steps: 2_000_000, bytes: 64 << 20, depth: 600, time: Duration::from_millis(500) };
 
 /// Stands for a part of the path that is empty, so that the operation is found and the parameter missed.
-pub const ABSENT: &str = "%00";
+pub const EMPTY_SEGMENT: &str = "%00";
 
 /// What of a request is checked.
 #[derive(Clone, Debug)]
@@ -115,14 +115,14 @@ impl RequestValidator {
         api: &Api,
         operation: usize,
         sent: &ValidatedRequest<'_>,
-        extent: ValidationScope,
+        scope: ValidationScope,
         budget: &Budget,
     ) -> Result<Vec<Violation>, Exhausted> {
         let mut violations = Vec::new();
-        if extent.security {
+        if scope.security {
             violations.extend(security::check(api, &api.operations[operation], sent));
         }
-        if extent.messages {
+        if scope.messages {
             body::check(self, api, operation, sent, &mut violations, budget)?;
             parameters::check(self, api, operation, sent, &mut violations, budget)?;
             violations.truncate(MAX_VIOLATIONS);

@@ -142,7 +142,7 @@ fn value(
     let text = match parameter.location {
         ParameterLocation::Path => {
             let found = sent.path.iter().find(|(name, _)| **name == *parameter.name);
-            match found.filter(|(_, text)| !text.is_empty() && *text != super::ABSENT) {
+            match found.filter(|(_, text)| !text.is_empty() && *text != super::EMPTY_SEGMENT) {
                 Some((_, text)) => *text,
                 None => return Ok(ParameterValue::Nothing),
             }

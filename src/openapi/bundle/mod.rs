@@ -186,7 +186,7 @@ impl SchemaBundler<'_> {
                 Some(pointer) => drop(out.insert("$ref".to_owned(), pointer.into())),
                 None => return Json::Bool(true),
             }
-            if !self.library.version().siblings_count() {
+            if !self.library.version().allows_ref_siblings() {
                 return out.into();
             }
         }
@@ -212,7 +212,8 @@ impl SchemaBundler<'_> {
     }
 
     fn reference(&self, schema: &DocumentNode) -> Option<SharedText> {
-        let dynamic = || schema.value.get("$dynamicRef").filter(|_| self.library.version().siblings_count());
+        let dynamic =
+            || schema.value.get("$dynamicRef").filter(|_| self.library.version().allows_ref_siblings());
         match schema.value.get("$ref").or_else(dynamic) {
             Some(Value::String(text)) => Some(text.clone()),
             _ => None,
@@ -232,7 +233,7 @@ impl SchemaBundler<'_> {
             None => {
                 let alone: crate::document::Mapping =
                     [(SharedText::from("$ref"), Value::String(reference))].into_iter().collect();
-                let target = self.library.resolve_schema(&schema.beside(&Value::from(alone))).ok()?;
+                let target = self.library.resolve_schema(&schema.with_value(&Value::from(alone))).ok()?;
                 self.waiting.push(target);
                 let number = self.waiting.len();
                 self.known.insert(key, number);

@@ -51,7 +51,7 @@ impl LibraryLocation {
 
     /// The same; what it refers to is read by this reader.
     #[must_use]
-    pub fn read_by(self, reader: &FileReader) -> Self {
+    pub fn with_reader(self, reader: &FileReader) -> Self {
         Self { reader: reader.clone(), ..self }
     }
 }

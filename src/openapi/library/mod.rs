@@ -167,7 +167,7 @@ impl DocumentLibrary {
     }
 
     fn reference<'a>(&self, node: &'a DocumentNode) -> Option<Result<&'a SharedText, ReferenceError>> {
-        reference::of(&node.value, self.version.siblings_count())
+        reference::of(&node.value, self.version.allows_ref_siblings())
     }
 
     /// The node that one reference names, which may be a reference itself. Takes from `hops`.
@@ -190,7 +190,7 @@ impl DocumentLibrary {
         let Some(steps) = reference::steps(fragment) else {
             let file = self.files.get(here.file as usize);
             let value = file.and_then(|file| file.anchors.get(fragment)).ok_or_else(|| missing(fragment))?;
-            return Ok(here.beside(value));
+            return Ok(here.with_value(value));
         };
         for step in steps {
             // A pointer may lead through a node that is itself a reference.
@@ -198,8 +198,9 @@ impl DocumentLibrary {
                 let through = self.reference(&here).ok_or_else(|| missing(step))??.clone();
                 here = self.target(&through, here.file, hops)?;
             }
-            here =
-                reference::child(&here.value, step).map(|it| here.beside(it)).ok_or_else(|| missing(step))?;
+            here = reference::child(&here.value, step)
+                .map(|it| here.with_value(it))
+                .ok_or_else(|| missing(step))?;
         }
         Ok(here)
     }

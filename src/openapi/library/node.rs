@@ -15,7 +15,7 @@ impl DocumentNode {
     /// The value of `key`, if this is a mapping that has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Self> {
-        self.value.get(key).map(|value| self.beside(value))
+        self.value.get(key).map(|value| self.with_value(value))
     }
 
     /// The text of `key`, if this is a mapping that has one there.
@@ -32,16 +32,16 @@ impl DocumentNode {
 
     /// The items, or none if this is no sequence.
     pub fn items(&self) -> impl ExactSizeIterator<Item = Self> {
-        self.value.items().iter().map(|value| self.beside(value))
+        self.value.items().iter().map(|value| self.with_value(value))
     }
 
     /// The keys and values, or none if this is no mapping.
     pub fn entries(&self) -> impl Iterator<Item = (&str, Self)> {
-        self.value.entries().map(|(key, value)| (key, self.beside(value)))
+        self.value.entries().map(|(key, value)| (key, self.with_value(value)))
     }
 
     /// Another node of the same file.
-    pub(in crate::openapi) fn beside(&self, value: &Value) -> Self {
+    pub(in crate::openapi) fn with_value(&self, value: &Value) -> Self {
         Self { value: value.clone(), file: self.file }
     }
 }

@@ -16,7 +16,7 @@ impl DocumentLibrary {
     /// # Errors
     /// As [`DocumentLibrary::resolve`].
     pub fn resolve_schema(&self, node: &DocumentNode) -> Result<DocumentNode, ReferenceError> {
-        if !self.version.siblings_count() {
+        if !self.version.allows_ref_siblings() {
             return self.resolve(node);
         }
         let mut hops = HOPS;

@@ -70,7 +70,7 @@ fn letter(value: &Value) -> Option<Diagnostic> {
 /// A complaint of the lowering, which is lenient, with the weight that it has here.
 fn raised(complaint: Diagnostic, api: &Api) -> Diagnostic {
     let is_reference = matches!(complaint.path.steps().last(), Some(PathStep::Key(key)) if &**key == "$ref");
-    let is_broken = || api.operations.iter().any(|it| it.broken.is_some() && it.path == complaint.path);
+    let is_broken = || api.operations.iter().any(|it| it.defect.is_some() && it.path == complaint.path);
     if is_reference || is_broken() {
         return Diagnostic { severity: Severity::Error, ..complaint };
     }

@@ -9,7 +9,7 @@ use crate::{
 use super::LintFindings;
 
 pub(super) fn check(api: &Api, complaints: &mut LintFindings) {
-    for operation in api.operations.iter().filter(|it| it.broken.is_none()) {
+    for operation in api.operations.iter().filter(|it| it.defect.is_none()) {
         let names = names(&operation.template);
         let mut declared = operation.parameters.iter().filter(|it| it.location == ParameterLocation::Path);
         for (n, name) in names.iter().enumerate() {

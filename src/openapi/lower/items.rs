@@ -147,7 +147,7 @@ impl Lowering<'_> {
             security: common.security.clone(),
             deprecated: false,
             extensions: Vec::new(),
-            broken: None,
+            defect: None,
         };
         let broken = if node.value.as_mapping().is_some() {
             self.fill(&mut operation, node, common, here)
@@ -156,7 +156,7 @@ impl Lowering<'_> {
         };
         if let Err(reason) = broken {
             self.warn(here, format!("this operation cannot be answered: {reason}"));
-            operation.broken = Some(reason);
+            operation.defect = Some(reason);
         }
         operation
     }

@@ -70,7 +70,7 @@ impl Lowering<'_> {
         here: &LoweringPlace<'_>,
     ) -> ResponseSpec {
         let broken =
-            |reason| ResponseSpec { status, media: Vec::new(), headers: Vec::new(), broken: Some(reason) };
+            |reason| ResponseSpec { status, media: Vec::new(), headers: Vec::new(), defect: Some(reason) };
         let (node, place) = match self.follow(node) {
             Ok(followed) => followed,
             Err(reason) => {
@@ -94,7 +94,7 @@ impl Lowering<'_> {
                 node.get("content").map(|it| self.media_of_v3(&it, &here.key("content"))).unwrap_or_default()
             }
         };
-        ResponseSpec { status, media, headers, broken: None }
+        ResponseSpec { status, media, headers, defect: None }
     }
 
     fn headers(&mut self, response: &DocumentNode, here: &LoweringPlace<'_>) -> Vec<ResponseHeaderSpec> {

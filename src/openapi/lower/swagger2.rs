@@ -141,7 +141,7 @@ pub(in crate::openapi) fn schema_of_swagger2(node: &DocumentNode) -> DocumentNod
         !matches!(*key, "name" | "in" | "required" | "collectionFormat" | "allowEmptyValue")
     });
     let schema: Mapping = words.map(|(key, value)| (SharedText::from(key), value.clone())).collect();
-    node.beside(&Value::from(schema))
+    node.with_value(&Value::from(schema))
 }
 
 /// The body that some of the parameters describe.
@@ -191,8 +191,8 @@ impl FormBody {
             types.push(if files { MULTIPART } else { FORM }.to_owned());
         }
         let required = self.fields.iter().any(|field| field.flag("required").unwrap_or(false));
-        let schema = first.beside(&self.schema());
-        let encoding = first.beside(&self.encoding());
+        let schema = first.with_value(&self.schema());
+        let encoding = first.with_value(&self.encoding());
         let media = types
             .into_iter()
             .map(|media_type| MediaTypeBody {

@@ -19,7 +19,7 @@ fn operation(method: &str, template: &str) -> Operation {
         security: Arc::new([]),
         deprecated: false,
         extensions: Vec::new(),
-        broken: None,
+        defect: None,
     }
 }
 

@@ -148,7 +148,7 @@ fn fixed_count(schema: &DocumentNode) -> usize {
 }
 
 fn fixed(schema: &DocumentNode, n: usize) -> Option<DocumentNode> {
-    fixed_list(schema).get(n).map(|it| schema.beside(it))
+    fixed_list(schema).get(n).map(|it| schema.with_value(it))
 }
 
 /// A schema for every item that `contains` asks for.

@@ -95,7 +95,7 @@ impl<F: Fn(&DocumentNode, u32) -> bool> EvaluatedKeywords<'_, F> {
         if let Some(dependent) = schema.value.get("dependentSchemas") {
             for (key, part) in dependent.entries() {
                 if self.value.get(key).is_some() {
-                    self.collect(&schema.beside(part), depth + 1, each);
+                    self.collect(&schema.with_value(part), depth + 1, each);
                 }
             }
         }

@@ -72,7 +72,7 @@ impl FaultFinder<'_> {
         }
         let rule = AppliedSchema { schema, value, depth: depth + 1, on: self.on };
         for (keyword, it) in keywords.iter() {
-            let it = schema.beside(it);
+            let it = schema.with_value(it);
             if !rule.holds(keyword, &it) {
                 self.keyword(keyword, &it, &rule, at, out);
             }

@@ -179,7 +179,7 @@ impl SchemaLayers {
         if rest.is_empty() {
             return Ok(());
         }
-        self.expand(&schema.beside(&rest.into()), owner, level, context, place)
+        self.expand(&schema.with_value(&rest.into()), owner, level, context, place)
     }
 
     fn expand(
@@ -243,10 +243,10 @@ impl SchemaLayers {
         for keyword in ["dependentRequired", "dependentSchemas", "dependencies"] {
             for (key, dependent) in schema.get(keyword).iter().flat_map(DocumentNode::entries) {
                 let demanded = match dependent.value.as_sequence() {
-                    Some(_) => schema.beside(&one("required", dependent.value.clone())),
+                    Some(_) => schema.with_value(&one("required", dependent.value.clone())),
                     None => dependent,
                 };
-                let absent = schema.beside(&one("properties", one(key, Value::Bool(false))));
+                let absent = schema.with_value(&one("properties", one(key, Value::Bool(false))));
                 let ways = vec![way(vec![demanded]), way(vec![absent])];
                 self.choices.push_back(Rc::new(SchemaChoice { ways, exclusive: false, level }));
             }

@@ -70,7 +70,7 @@ impl<'a> SchemaEvaluator<'a> {
                     }
                 }
                 let rule = AppliedSchema { schema, value, depth: depth + 1, on: self };
-                keywords.iter().all(|(keyword, it)| rule.holds(keyword, &schema.beside(it)))
+                keywords.iter().all(|(keyword, it)| rule.holds(keyword, &schema.with_value(it)))
             }
             _ => true,
         }

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 use super::{super::HttpResponse, templates};
 use crate::{
     body::{Body, BodyError},
-    mock::{AnswerSource, Mock, MockRefusal, MockResponse, Unmade},
+    mock::{AnswerSource, Mock, MockRefusal, MockResponse, ResponseError},
     reply,
 };
 
@@ -52,9 +52,9 @@ pub(super) fn template_failed(error: &minijinja::Error) -> HttpResponse {
 }
 
 /// The answer where none could be made.
-pub(super) fn unmade(unmade: Unmade) -> HttpResponse {
+pub(super) fn unmade(unmade: ResponseError) -> HttpResponse {
     let mut response = reply::message(unmade.status(), &unmade.to_string());
-    if unmade == Unmade::Overloaded {
+    if unmade == ResponseError::Overloaded {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
@@ -154,7 +154,7 @@ mod tests {
                 status,
                 headers: http::HeaderMap::new(),
                 body: "text".into(),
-                flaws: Arc::default(),
+                violations: Arc::default(),
             };
             let response = respond(answer);
             assert_eq!(response.headers()[PLUGIN], "true");

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     body::{Body, BodyError},
     budget::{Budget, Overloaded, WorkLimits},
-    mock::{Detached, ProblemDocument, SampleMode, Violation},
+    mock::{OwnedChoice, ProblemDocument, SampleMode, Violation},
 };
 
 /// Bodies are read up to this many bytes.
@@ -27,7 +27,7 @@ const IN_POOL: WorkLimits =
     WorkLimits { steps: 20_000_000, bytes: 128 << 20, depth: 600, time: Duration::from_secs(2) };
 
 /// An answer to a request that breaks rules, still to be made.
-type Objection = (Detached, SampleMode);
+type Objection = (OwnedChoice, SampleMode);
 
 impl Mocking {
     /// Checks a request, and answers it if it may be answered.
@@ -79,7 +79,7 @@ impl Mocking {
             match self.pool.run(IN_POOL, check).await {
                 Ok(Ok(Ok(violations))) => self.checked_as(exchange, operation, violations),
                 Ok(Ok(Err(why)) | Err(why)) => {
-                    Flow::Respond(mock_profile::respond(&ProblemDocument::of_unchecked(why)))
+                    Flow::Respond(mock_profile::respond(&ProblemDocument::unchecked_request(why)))
                 }
                 Err(Overloaded) => Flow::Respond(mock_profile::overloaded()),
             }
@@ -95,8 +95,8 @@ impl Mocking {
     ) -> Flow<'a> {
         match self.objection(exchange, operation, &violations) {
             Some(Ok(response)) => Flow::Respond(response),
-            Some(Err((chosen, making))) => Flow::Later(Box::pin(async move {
-                let answer = self.mock.make_later(&self.pool, &chosen, making).await;
+            Some(Err((chosen, sample_mode))) => Flow::Later(Box::pin(async move {
+                let answer = self.mock.make_in_pool(&self.pool, &chosen, sample_mode).await;
                 Flow::Respond(match answer {
                     Ok(answer) => self.manners.answer(answer, &violations),
                     Err(unmade) => answer::unmade(unmade),
@@ -120,10 +120,10 @@ impl Mocking {
         let fields = exchange.edited_fields();
         let request = EditedRequest { method, path, query: exchange.upstream_query(), fields: &fields };
         let steering = self.manners.steering(request).ok()?;
-        let making = self.manners.making(SampleMode::default());
-        let asked = steering.asked(method, path, making);
+        let sample_mode = self.manners.sample_mode(SampleMode::default());
+        let asked = steering.asked(method, path, sample_mode);
         let objection = self.manners.object(&self.mock, operation, violations, &asked);
-        Some(objection.map_err(|chosen| (chosen.detached(), making)))
+        Some(objection.map_err(|chosen| (chosen.to_owned_choice(), sample_mode)))
     }
 }
 

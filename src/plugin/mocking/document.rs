@@ -52,7 +52,7 @@ fn inline(text: &str, setup: &PluginSetup<'_>) -> Result<(Api, DiagnosticAnchor)
     let at = setup.at.key("api_specification").inside();
     let document = document::read(text, Dialect::Specification)
         .map_err(|error| vec![Diagnostic::syntax(at.clone(), &error)])?;
-    let location = LibraryLocation::text(setup.specs, setup.specs).read_by(setup.reader);
+    let location = LibraryLocation::text(setup.specs, setup.specs).with_reader(setup.reader);
     lower(document, &location, setup, DiagnosticAnchor::Inside(at))
 }
 
@@ -76,7 +76,7 @@ fn file(name: &str, setup: &PluginSetup<'_>) -> Result<(Api, DiagnosticAnchor), 
     let placed = DiagnosticAnchor::File(source.clone());
     let document = document::read(&source.text, Dialect::Specification)
         .map_err(|error| vec![placed.place(Diagnostic::syntax(NodePath::root(), &error))])?;
-    let location = LibraryLocation::file(&path, setup.specs).read_by(setup.reader);
+    let location = LibraryLocation::file(&path, setup.specs).with_reader(setup.reader);
     lower(document, &location, setup, placed)
 }
 

@@ -15,7 +15,7 @@ use crate::{
     mock::{
         ChosenAnswer, Mock, MockRefusal, MockRequest, MockResponse, ProblemDocument, Profile, SampleMode,
         Violation,
-        validate::{ABSENT, ValidationScope},
+        validate::{EMPTY_SEGMENT, ValidationScope},
     },
     reply,
 };
@@ -72,7 +72,7 @@ impl MockProfile {
         let mut parts: Vec<&str> = sent.split('/').collect();
         let last = parts.len().saturating_sub(1);
         let inner = parts.iter_mut().enumerate().filter(|(n, _)| *n > 0 && *n < last);
-        inner.filter(|(_, it)| it.is_empty()).for_each(|(_, it)| *it = ABSENT);
+        inner.filter(|(_, it)| it.is_empty()).for_each(|(_, it)| *it = EMPTY_SEGMENT);
         Some(parts.join("/"))
     }
 
@@ -120,15 +120,15 @@ impl MockProfile {
     }
 
     /// Samples and bodies as this profile makes them.
-    pub(super) fn making(self, making: SampleMode) -> SampleMode {
-        SampleMode { charset: making.charset && self.profile == Profile::Kong, ..making }
+    pub(super) fn sample_mode(self, sample_mode: SampleMode) -> SampleMode {
+        SampleMode { charset: sample_mode.charset && self.profile == Profile::Kong, ..sample_mode }
     }
 
     /// A wish that cannot be understood.
     pub(super) fn misunderstood(self, wrong: &str) -> HttpResponse {
         match self.profile {
             Profile::Kong => reply::message(StatusCode::BAD_REQUEST, wrong),
-            Profile::Prism => respond(&ProblemDocument::of_wish(wrong)),
+            Profile::Prism => respond(&ProblemDocument::invalid_preference(wrong)),
         }
     }
 
@@ -137,9 +137,9 @@ impl MockProfile {
         if self.profile == Profile::Kong {
             return answer::respond(answer);
         }
-        let flaws = answer.flaws.clone();
+        let flaws = answer.violations.clone();
         let mut response = if self.report_errors && !flaws.is_empty() {
-            respond(&ProblemDocument::of_answer(&flaws))
+            respond(&ProblemDocument::from_response_violations(&flaws))
         } else {
             answer::respond(answer)
         };
@@ -157,7 +157,7 @@ impl MockProfile {
             let chosen = mock.choose(operation, &MockRequest { example: None, ..*asked }, &mut |_| 0).ok()?;
             media_type(mock, &chosen)
         });
-        respond(&ProblemDocument::of_refusal(refusal, asked, media_type.flatten()))
+        respond(&ProblemDocument::from_refusal(refusal, asked, media_type.flatten()))
     }
 
     /// What a request with violations gets: what the document has for it in Prism's profile, or a problem.
@@ -172,19 +172,23 @@ impl MockProfile {
         asked: &MockRequest<'_>,
     ) -> Result<HttpResponse, ChosenAnswer<'static>> {
         if self.profile == Profile::Kong {
-            return Ok(respond(&ProblemDocument::of_violations(violations, true)));
+            return Ok(respond(&ProblemDocument::from_violations(violations, true)));
         }
-        Ok(match mock.objection(operation, violations, asked) {
+        Ok(match mock.choose_violation_response(operation, violations, asked) {
             Ok(Some(chosen)) => return Err(chosen),
             Ok(None) => {
-                let mut response = respond(&ProblemDocument::of_violations(violations, false));
+                let mut response = respond(&ProblemDocument::from_violations(violations, false));
                 tell(&mut response, violations, &[]);
                 response
             }
             Err(refusal) => {
-                let found = mock.objection(operation, violations, &MockRequest { example: None, ..*asked });
+                let found = mock.choose_violation_response(
+                    operation,
+                    violations,
+                    &MockRequest { example: None, ..*asked },
+                );
                 let media_type = found.ok().flatten().and_then(|it| media_type(mock, &it));
-                respond(&ProblemDocument::of_refusal(&refusal, asked, media_type))
+                respond(&ProblemDocument::from_refusal(&refusal, asked, media_type))
             }
         })
     }

@@ -51,7 +51,7 @@ use crate::{
     body::BodyBuffers,
     budget::{Budget, WorkPool},
     diag::Diagnostic,
-    mock::{Mock, MockRefusal, MockRequest, SampleMode, Unmade},
+    mock::{Mock, MockRefusal, MockRequest, ResponseError, SampleMode},
     openapi::{Api, Operation},
 };
 
@@ -68,7 +68,7 @@ fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> 
     let (api, placed) = document::api(&config, setup)?;
     let templates = config.templates.then(|| ExampleTemplates::new(&api, &placed)).transpose()?;
     let mock = Arc::new(Mock::new(Arc::new(api), config.options()));
-    for n in mock.shadowed().into_iter().take(MOST_SHADOWED) {
+    for n in mock.shadowed_operations().into_iter().take(MOST_SHADOWED) {
         let message = "this operation is never found: what follows a `#` or `?` is no part of a path, and another operation has this path and method";
         let warning = Diagnostic::warning(mock.api().operations[n].path.clone(), message).key();
         setup.warnings.borrow_mut().push(placed.place(warning));
@@ -144,7 +144,7 @@ impl Plugin for Mocking {
 
     fn out_of_reach(&self, beginnings: &mut dyn FnMut() -> Vec<Vec<u8>>) -> Option<String> {
         let beginnings = beginnings();
-        if beginnings.is_empty() || beginnings.iter().any(|it| self.mock.may_find(it)) {
+        if beginnings.is_empty() || beginnings.iter().any(|it| self.mock.may_match(it)) {
             return None;
         }
         self.mock.first_path().map(|path| format!("`{path}`"))
@@ -203,7 +203,7 @@ impl Mocking {
         match made {
             Made::Ready(response) => after(delay, response),
             Made::Chosen(wanted) => Flow::Later(Box::pin(async move {
-                let answer = self.mock.make_later(&self.pool, &wanted.chosen, wanted.making).await;
+                let answer = self.mock.make_in_pool(&self.pool, &wanted.chosen, wanted.sample_mode).await;
                 after(delay, self.responder.finished(&wanted, answer))
             })),
         }
@@ -215,7 +215,7 @@ impl Mocking {
         let work = move |_: &Budget| responder.respond(request.edited(), &body);
         match self.pool.run(state::LIMITS, work).await {
             Ok(Ok(response)) => response,
-            Ok(Err(why)) => answer::unmade(Unmade::Exhausted(why)),
+            Ok(Err(why)) => answer::unmade(ResponseError::Exhausted(why)),
             Err(overloaded) => answer::unmade(overloaded.into()),
         }
     }
@@ -227,8 +227,8 @@ impl Mocking {
 
 impl MockCall<'_> {
     /// The request, as the choice of an answer sees it.
-    fn asked(&self, making: SampleMode) -> MockRequest<'_> {
-        self.steering.asked(self.request.method, self.request.path, making)
+    fn asked(&self, sample_mode: SampleMode) -> MockRequest<'_> {
+        self.steering.asked(self.request.method, self.request.path, sample_mode)
     }
 }
 

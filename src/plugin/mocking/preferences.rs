@@ -66,7 +66,7 @@ impl<'a> MockPreferences<'a> {
         &'b self,
         method: &'b Method,
         path: &'b str,
-        making: SampleMode,
+        sample_mode: SampleMode,
     ) -> MockRequest<'b> {
         MockRequest {
             method,
@@ -74,18 +74,18 @@ impl<'a> MockPreferences<'a> {
             accept: self.accept.as_deref(),
             status: self.status.as_deref(),
             example: self.example.as_deref(),
-            making,
+            sample_mode,
         }
     }
 
     /// How samples are made, where the settings have this seed.
-    pub(super) fn making(&self, configured: Option<u64>, dice: &mut RequestRng<'_>) -> SampleMode {
+    pub(super) fn sample_mode(&self, configured: Option<u64>, dice: &mut RequestRng<'_>) -> SampleMode {
         let mode = match (self.seed, self.fresh) {
             (Some(seed), _) => SamplingMode::Seeded(seed),
             (None, true) => SamplingMode::Seeded(dice.bits()),
             (None, false) => configured.map_or(SamplingMode::Stable, SamplingMode::Seeded),
         };
-        SampleMode { mode, fresh: self.fresh, ..SampleMode::default() }
+        SampleMode { mode, skip_examples: self.fresh, ..SampleMode::default() }
     }
 }
 

@@ -13,7 +13,10 @@ use super::{
     templates::{ExampleTemplates, TemplateContext},
 };
 use crate::{
-    mock::{ChosenAnswer, Detached, Maker, Mock, MockRefusal, MockRequest, MockResponse, SampleMode, Unmade},
+    mock::{
+        ChosenAnswer, Mock, MockRefusal, MockRequest, MockResponse, OwnedChoice, ResponseError,
+        ResponseMaker, SampleMode,
+    },
     reply,
 };
 
@@ -68,8 +71,8 @@ pub(super) enum Made {
 
 /// An answer that is still to be made.
 pub(super) struct Wanted {
-    pub(super) chosen: Detached,
-    pub(super) making: SampleMode,
+    pub(super) chosen: OwnedChoice,
+    pub(super) sample_mode: SampleMode,
     /// Where it comes from, if that is to be said.
     source: Option<String>,
 }
@@ -107,7 +110,7 @@ impl Responder {
         let operation = call.operation.clone();
         let chosen = operation.and_then(|it| self.mock.choose(it, &asked, &mut |_| 0));
         match &chosen {
-            Ok(chosen) => self.at_once(call, chosen, asked.making, "fault"),
+            Ok(chosen) => self.at_once(call, chosen, asked.sample_mode, "fault"),
             Err(_) => Made::Ready(reply::message(
                 status,
                 status.canonical_reason().unwrap_or("a fault was asked for"),
@@ -118,10 +121,10 @@ impl Responder {
     /// The response to a request that needs neither a body nor much time; none if it needs time.
     pub(super) fn respond_at_once(&self, call: &MockCall<'_>) -> Option<Made> {
         let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), RequestRng::Own);
-        let making = self.manners.making(call.steering.making(self.seed, &mut dice));
-        let asked = call.asked(making);
+        let sample_mode = self.manners.sample_mode(call.steering.sample_mode(self.seed, &mut dice));
+        let asked = call.asked(sample_mode);
         if let Some(task) = self.task(call) {
-            let maker = Maker { mock: &self.mock, at_once: true };
+            let maker = ResponseMaker { mock: &self.mock, at_once: true };
             let outcome = task.run(maker, &asked, &[]).transpose()?;
             return Some(Made::Ready(self.outcome(call, &asked, outcome)));
         }
@@ -132,7 +135,7 @@ impl Responder {
         Some(match chosen {
             Ok(chosen) => {
                 let source = answer::source(self.mock.origin(&chosen));
-                self.at_once(call, &chosen, making, &source)
+                self.at_once(call, &chosen, sample_mode, &source)
             }
             Err(refusal) => Made::Ready(self.manners.refuse(&refusal, &self.mock, &asked)),
         })
@@ -142,21 +145,25 @@ impl Responder {
         &self,
         call: &MockCall<'_>,
         chosen: &ChosenAnswer<'_>,
-        making: SampleMode,
+        sample_mode: SampleMode,
         source: &str,
     ) -> Made {
-        match self.mock.make_at_once(chosen, making) {
+        match self.mock.make_at_once(chosen, sample_mode) {
             Some(Ok(answer)) => Made::Ready(self.explained(call, chosen, source, answer)),
             Some(Err(unmade)) => Made::Ready(answer::unmade(unmade)),
             None => {
                 let source = call.steering.explain.then(|| source.to_owned());
-                Made::Chosen(Wanted { chosen: chosen.detached(), making, source })
+                Made::Chosen(Wanted { chosen: chosen.to_owned_choice(), sample_mode, source })
             }
         }
     }
 
     /// The response with an answer that was made later.
-    pub(super) fn finished(&self, wanted: &Wanted, answer: Result<MockResponse, Unmade>) -> HttpResponse {
+    pub(super) fn finished(
+        &self,
+        wanted: &Wanted,
+        answer: Result<MockResponse, ResponseError>,
+    ) -> HttpResponse {
         match answer {
             Ok(answer) => {
                 let mut response = self.manners.answer(answer, &[]);
@@ -178,13 +185,13 @@ impl Responder {
         let operation = self.mock.find(request.method, request.path);
         let call = &MockCall { request, steering, operation };
         let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), RequestRng::Own);
-        let making = self.manners.making(call.steering.making(self.seed, &mut dice));
-        let asked = call.asked(making);
+        let sample_mode = self.manners.sample_mode(call.steering.sample_mode(self.seed, &mut dice));
+        let asked = call.asked(sample_mode);
         if let Some(task) = self.task(call) {
-            let maker = Maker { mock: &self.mock, at_once: false };
+            let maker = ResponseMaker { mock: &self.mock, at_once: false };
             return match task.run(maker, &asked, body) {
                 Ok(Some(outcome)) => self.outcome(call, &asked, Ok(outcome)),
-                Ok(None) => answer::unmade(Unmade::Overloaded),
+                Ok(None) => answer::unmade(ResponseError::Overloaded),
                 Err(refusal) => self.outcome(call, &asked, Err(refusal)),
             };
         }
@@ -193,7 +200,7 @@ impl Responder {
             .clone()
             .and_then(|operation| self.mock.choose(operation, &asked, &mut |below| dice.below(below)));
         match chosen {
-            Ok(chosen) => self.make(call, &chosen, making, body, &mut dice),
+            Ok(chosen) => self.make(call, &chosen, sample_mode, body, &mut dice),
             Err(refusal) => self.manners.refuse(&refusal, &self.mock, &asked),
         }
     }
@@ -203,7 +210,7 @@ impl Responder {
         &self,
         call: &MockCall<'_>,
         chosen: &ChosenAnswer<'_>,
-        making: SampleMode,
+        sample_mode: SampleMode,
         body: &[u8],
         dice: &mut RequestRng<'_>,
     ) -> HttpResponse {
@@ -214,8 +221,8 @@ impl Responder {
             templates.render(chosen, &mut context)
         });
         let answer = match filled {
-            None => self.mock.make(chosen, making),
-            Some(Ok(value)) => self.mock.make_with(chosen, making, &value),
+            None => self.mock.make(chosen, sample_mode),
+            Some(Ok(value)) => self.mock.make_with_body(chosen, sample_mode, &value),
             Some(Err(error)) => return answer::template_failed(&error),
         };
         match answer {

@@ -39,7 +39,7 @@ fn operation_line(operation: &Operation) -> String {
     for response in &operation.responses {
         line.push_str(&response_words(response));
     }
-    if operation.broken.is_some() {
+    if operation.defect.is_some() {
         line.push_str(" broken");
     }
     line
@@ -63,7 +63,7 @@ fn response_words(response: &ResponseSpec) -> String {
         let example = header.example.as_ref().map(|it| it.value.to_json()).unwrap_or_default();
         write!(words, " {}={example}", header.name).unwrap();
     }
-    if response.broken.is_some() {
+    if response.defect.is_some() {
         words.push_str(" broken");
     }
     words

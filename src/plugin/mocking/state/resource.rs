@@ -74,7 +74,7 @@ pub(super) enum ListEnvelope {
 /// Every collection of a document that has items.
 pub(super) fn find(api: &Api) -> Vec<StatefulResource> {
     let mut by_template: HashMap<&str, Vec<(&http::Method, usize)>> = HashMap::new();
-    for (n, operation) in api.operations.iter().enumerate().filter(|(_, it)| it.broken.is_none()) {
+    for (n, operation) in api.operations.iter().enumerate().filter(|(_, it)| it.defect.is_none()) {
         let template = operation.template.trim_end_matches('/');
         by_template.entry(template).or_default().push((&operation.method, n));
     }

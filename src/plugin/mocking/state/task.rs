@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use super::{MockState, OperationRole, resource::ItemShape, store::StoreError};
 use crate::{
     document::{Mapping, Value},
-    mock::{ChosenAnswer, Maker, MockRefusal, MockRequest, MockResponse, Unmade},
+    mock::{ChosenAnswer, MockRefusal, MockRequest, MockResponse, ResponseError, ResponseMaker},
 };
 
 /// What a request does.
@@ -24,7 +24,7 @@ pub(in super::super) struct StateTask<'a> {
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment, and the large one is the usual one")]
 pub(in super::super) enum TaskOutcome<'a> {
     /// An answer of the document.
-    Answer(ChosenAnswer<'a>, Result<MockResponse, Unmade>),
+    Answer(ChosenAnswer<'a>, Result<MockResponse, ResponseError>),
     /// What the document has no answer for.
     Refused(StatusCode, &'static str),
 }
@@ -36,7 +36,7 @@ impl<'a> StateTask<'a> {
     /// The document has no answer to a success that the client accepts; nothing has been done then.
     pub(in super::super) fn run(
         self,
-        maker: Maker<'_>,
+        maker: ResponseMaker<'_>,
         asked: &MockRequest<'a>,
         body: &[u8],
     ) -> Result<Option<TaskOutcome<'a>>, MockRefusal> {
@@ -79,10 +79,10 @@ impl<'a> StateTask<'a> {
         };
         match done {
             Ok(None) => {
-                Ok(maker.make(&chosen, asked.making).map(|answer| TaskOutcome::Answer(chosen, answer)))
+                Ok(maker.make(&chosen, asked.sample_mode).map(|answer| TaskOutcome::Answer(chosen, answer)))
             }
             Ok(Some(value)) => {
-                let answer = maker.make_with(&chosen, asked.making, &value);
+                let answer = maker.make_with_body(&chosen, asked.sample_mode, &value);
                 Ok(answer.map(|mut answer| {
                     if let Ok(answer) = &mut answer {
                         self.locate(answer, collection, &value);
@@ -154,7 +154,7 @@ impl<'a> StateTask<'a> {
     /// An error, in the words of the document if it has some.
     fn fail(
         self,
-        maker: Maker<'_>,
+        maker: ResponseMaker<'_>,
         asked: &MockRequest<'a>,
         unwritten: StoreError,
     ) -> Option<TaskOutcome<'a>> {
@@ -167,7 +167,7 @@ impl<'a> StateTask<'a> {
         };
         let asked = MockRequest { status: Some(code), ..*asked };
         match maker.mock.choose(self.operation, &asked, &mut |_| 0) {
-            Ok(chosen) => Some(TaskOutcome::Answer(chosen, maker.make(&chosen, asked.making)?)),
+            Ok(chosen) => Some(TaskOutcome::Answer(chosen, maker.make(&chosen, asked.sample_mode)?)),
             Err(_) => Some(TaskOutcome::Refused(status, message)),
         }
     }
