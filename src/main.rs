@@ -229,7 +229,7 @@ fn execute(command: Command) -> Result<bool> {
             let (settings, warnings) = settings(overrides, None)?;
             let mocked = flags.mocked()?;
             let folder = mocked.folder();
-            run::run(settings, &ConfigSource::Mocked(mocked), folder, &warnings)
+            run::run(settings, &ConfigSource::Mock(mocked), folder, &warnings)
         }
         Command::Explain(flags) => {
             let overrides = [

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mynah::{
-    control::read,
+    control::read_config,
     diag::{DiagnosticReport, plural},
 };
 use serde_json::Value;
@@ -57,7 +57,7 @@ pub(crate) fn check(
 
 /// What is to be said about a file, and what it declares if it can be used.
 fn one(file: &Path, specs: Option<&Path>, reading: CompileOptions) -> (DiagnosticReport, Option<String>) {
-    let source = match read(file) {
+    let source = match read_config(file) {
         Ok(source) => source,
         Err(report) => return (report, None),
     };

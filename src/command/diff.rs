@@ -4,7 +4,7 @@ use std::{fmt, path::Path};
 
 use mynah::{
     compare::{EntityChange, EntityDifference, FieldChange, differences},
-    control::read,
+    control::read_config,
     diag::DiagnosticReport,
     document::Value,
     plugin::{BundledPlugins, EnabledPlugins},
@@ -53,7 +53,7 @@ fn load(
     reading: CompileOptions,
 ) -> Result<CompiledSnapshot, DiagnosticReport> {
     let specs = specs.map_or_else(|| super::run::specs_beside(file), Path::to_path_buf);
-    reading.compile(specs, &read(file)?)
+    reading.compile(specs, &read_config(file)?)
 }
 
 fn tell(EntityDifference { collection, name, change }: &EntityDifference) {

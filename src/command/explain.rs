@@ -26,7 +26,7 @@ pub(crate) fn explain(
     format: FindingsFormat,
 ) -> bool {
     let control = CompileOptions::new(settings).control(SnapshotCompiler::new(specs, run::options(settings)));
-    let control = control.behind(door);
+    let control = control.with_source(door);
     let loaded = match control.start() {
         Ok(loaded) => loaded,
         Err(report) => {

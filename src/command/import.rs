@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use mynah::{
     config,
-    control::{compile, read},
+    control::{compile_config, read_config},
     diag::{Diagnostic, DiagnosticReport, Severity, SourceFile},
     document::{self, Dialect},
     import::{ImportResult, ImportSettings, Specification, import as convert},
@@ -72,9 +72,11 @@ pub(crate) fn import(
     let text = wishes.notation.text(&document);
     // Extensions are the author's own words: they are checked as if they stood in a configuration.
     let made = SourceFile::new("(the imported configuration)", text.clone());
-    if let Err(report) =
-        compile(&mut SnapshotCompiler::new(wishes.specs, options), &made, config::DeclarativeFormat::Deck)
-    {
+    if let Err(report) = compile_config(
+        &mut SnapshotCompiler::new(wishes.specs, options),
+        &made,
+        config::DeclarativeFormat::Deck,
+    ) {
         let Some(report) = only_files_are_missing(&report, &made) else {
             draw(&report);
             return Ok(false);
@@ -109,7 +111,7 @@ fn specification(
     file: &Path,
     wishes: &ImportOptions,
 ) -> Result<(std::sync::Arc<SourceFile>, Specification), DiagnosticReport> {
-    let source = read(file)?;
+    let source = read_config(file)?;
     let fail = |complaint| DiagnosticReport::new(source.clone(), vec![complaint]);
     let read = document::read(&source.text, Dialect::Specification)
         .map_err(|error| fail(Diagnostic::syntax(document::NodePath::root(), &error)))?;

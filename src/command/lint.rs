@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mynah::{
-    control::read,
+    control::read_config,
     diag::{Diagnostic, DiagnosticReport, plural},
     document::{self, Dialect},
     openapi::{self, LibraryLocation},
@@ -49,7 +49,7 @@ pub(crate) fn lint(files: &[PathBuf], demands: LintOptions, format: FindingsForm
 }
 
 fn one(file: &Path, strict: bool) -> (DiagnosticReport, Option<usize>) {
-    let source = match read(file) {
+    let source = match read_config(file) {
         Ok(source) => source,
         Err(report) => return (report, None),
     };

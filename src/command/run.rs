@@ -14,7 +14,8 @@ use mynah::{
     budget::MemoryBudget,
     config::DeclarativeFormat,
     control::{
-        ConfigSource, Control, LogLevelHandle, Readiness, admin::AdminApi, compile, reload, reload::Reloader,
+        ConfigSource, Control, LogLevelHandle, Readiness, admin::AdminApi, compile_config, reload,
+        reload::Reloader,
     },
     diag::{DiagnosticReport, SourceFile, plural},
     metrics::ConnectionCounters,
@@ -62,7 +63,7 @@ pub(crate) fn run(
         .with_plugins(enabled(&settings))
         .with_upstream_tls(upstream_tls(&settings)?)
         .with_resources(resources(&settings));
-    let control = CompileOptions::new(&settings).control(compiler).behind(door);
+    let control = CompileOptions::new(&settings).control(compiler).with_source(door);
     let loaded = match control.start() {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -91,7 +92,7 @@ pub(crate) fn run(
         let stop = StopSignals::new().context("cannot listen for signals")?;
         let reloader = Reloader::new(control, door.clone()).context("cannot listen for signals")?;
         say(format_args!("{}; {} from {door}", places(&bound), summary(&loaded.snapshot)));
-        reload::report(door, &loaded);
+        reload::log_load(door, &loaded);
         // It is to go as soon as another one is current.
         drop(loaded);
         tokio::spawn(async move {
@@ -279,12 +280,12 @@ impl CompileOptions {
         source: &Arc<SourceFile>,
     ) -> Result<CompiledSnapshot, DiagnosticReport> {
         let mut compiler = SnapshotCompiler::new(specs, self.options).with_plugins(self.enabled);
-        compile(&mut compiler, source, self.format)
+        compile_config(&mut compiler, source, self.format)
     }
 
     /// What makes configurations current.
     pub(crate) fn control(self, compiler: SnapshotCompiler) -> Control {
-        Control::new(compiler).reading(self.format)
+        Control::new(compiler).with_format(self.format)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{MockConfig, folder};
+use super::{MockConfig, config_files};
 use crate::{
     diag::{Diagnostic, DiagnosticReport, SourceFile},
     document::NodePath,
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// As [`read_by`].
-pub fn read(path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
+pub fn read_config(path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
     patiently(PATIENCE, |reader| read_by(reader, path)).0
 }
 
@@ -33,7 +33,7 @@ pub fn read(path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
 /// # Errors
 /// One cannot be read, or is no text; the report says why and what to do.
 fn read_by(reader: &FileReader, path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
-    match folder::files(path) {
+    match config_files::list_files(path) {
         None => read_file(reader, path),
         Some(files) if files.is_empty() => {
             let diagnostic = Diagnostic::error(
@@ -91,7 +91,7 @@ pub enum ConfigSource {
     /// A text, from `KONG_DECLARATIVE_CONFIG_STRING`.
     Text(String),
     /// OpenAPI documents, to be mocked as a whole; they are watched.
-    Mocked(MockConfig),
+    Mock(MockConfig),
     /// Nothing: empty until the Admin API brings one.
     Nothing,
 }
@@ -113,7 +113,7 @@ impl ConfigSource {
         match self {
             Self::File(path) => read_by(reader, path),
             Self::Text(text) => Ok(SourceFile::new("KONG_DECLARATIVE_CONFIG_STRING", &**text)),
-            Self::Mocked(mocked) => {
+            Self::Mock(mocked) => {
                 // The plugin reads them again, from inside their folder; here they only have to be readable.
                 for document in &mocked.documents {
                     read_by(reader, &document.file)?;
@@ -128,7 +128,7 @@ impl ConfigSource {
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         let Some(file) = self.file() else { return Vec::new() };
-        match folder::files(file).zip(folder::folder(file)) {
+        match config_files::list_files(file).zip(config_files::watched_folder(file)) {
             None => vec![file.to_owned()],
             Some((files, folder)) => files.into_iter().chain([folder.to_owned()]).collect(),
         }
@@ -140,7 +140,7 @@ impl ConfigSource {
         match self {
             Self::File(path) => Some(path),
             // The others are files that the plugins name.
-            Self::Mocked(mocked) => mocked.documents.first().map(|it| it.file.as_path()),
+            Self::Mock(mocked) => mocked.documents.first().map(|it| it.file.as_path()),
             Self::Text(_) | Self::Nothing => None,
         }
     }
@@ -150,7 +150,7 @@ impl fmt::Display for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Mocked(mocked) => mocked.fmt(f),
+            Self::Mock(mocked) => mocked.fmt(f),
             Self::Text(_) => f.write_str("KONG_DECLARATIVE_CONFIG_STRING"),
             Self::Nothing => f.write_str("an empty configuration"),
         }

@@ -8,9 +8,9 @@ use std::{
 
 use super::{
     ConfigSource,
-    current::{Candidate, Current, LoadHistory, Looks, Place, Version, unfinished_report},
-    cut,
-    reading::ReadOptions,
+    compile::ReadOptions,
+    live_config::{Candidate, Current, LoadHistory, Looks, Place, Version, unfinished_report},
+    truncation,
 };
 use crate::{
     config::DeclarativeFormat,
@@ -117,13 +117,13 @@ impl Control {
 
     /// The same, reading files like this.
     #[must_use]
-    pub fn reading(self, files: DeclarativeFormat) -> Self {
+    pub fn with_format(self, files: DeclarativeFormat) -> Self {
         Self { files, ..self }
     }
 
     /// The same, for what comes through this door: a file is where writes are saved.
     #[must_use]
-    pub fn behind(self, door: &ConfigSource) -> Self {
+    pub fn with_source(self, door: &ConfigSource) -> Self {
         Self { door: Some(door.clone()), ..self }
     }
 
@@ -243,7 +243,9 @@ impl Control {
         };
         if reader.is_unproven() && !self.current.was_held(&source, self.hold) {
             let (text, entities) = (self.state().text, &made.snapshot.entities);
-            if let Some(lost) = cut::lost((&before.entities, text.as_ref()), (entities, &source)) {
+            if let Some(lost) =
+                truncation::find_truncation((&before.entities, text.as_ref()), (entities, &source))
+            {
                 return Reconciled::Pending(self.current.hold(&source, &lost, self.hold, is_forced));
             }
         }

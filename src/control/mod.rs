@@ -1,25 +1,25 @@
 //! NEXT: decides what is current: the watched file, SIGHUP, the Admin API.
 
 pub mod admin;
+mod compile;
+mod config_files;
 mod config_source;
-mod current;
-mod cut;
-mod folder;
+mod live_config;
 pub mod load;
 mod log_level;
 mod mock_config;
 mod readiness;
-mod reading;
 pub mod reload;
 #[cfg(test)]
 mod tests;
+mod truncation;
 pub mod watch;
 pub mod write;
 
-pub use config_source::{ConfigSource, read};
-pub use current::{LoadFailure, LoadHistory, Pending};
+pub use compile::compile_config;
+pub use config_source::{ConfigSource, read_config};
+pub use live_config::{LoadFailure, LoadHistory, Pending};
 pub use load::{Control, LoadedConfig, PostError, Reconciled};
 pub use log_level::LogLevelHandle;
 pub use mock_config::{MockConfig, MockedDocument};
 pub use readiness::Readiness;
-pub use reading::compile;

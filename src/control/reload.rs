@@ -8,7 +8,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval, sleep},
 };
 
-use super::{ConfigSource, Control, LoadedConfig, Reconciled, current::Looks, watch::Watcher};
+use super::{ConfigSource, Control, LoadedConfig, Reconciled, live_config::Looks, watch::Watcher};
 use crate::{diag::plural, supervise::catch_future};
 
 /// A file that cannot be used is read once more after this time: it may be half written.
@@ -109,7 +109,7 @@ impl Reloader {
         loop {
             match self.beside(move |control| control.reconcile(is_forced)).await {
                 Some(Reconciled::Same | Reconciled::Pending(_)) => return,
-                Some(Reconciled::Loaded(loaded)) => return report(&self.door, &loaded),
+                Some(Reconciled::Loaded(loaded)) => return log_load(&self.door, &loaded),
                 Some(Reconciled::Refused { report, is_failure: true }) => {
                     let (errors, _) = report.count();
                     let count = plural(errors, "error");
@@ -133,7 +133,7 @@ impl Reloader {
 }
 
 /// Says in the log what a load changed, and what the author should know.
-pub fn report(door: &ConfigSource, loaded: &LoadedConfig) {
+pub fn log_load(door: &ConfigSource, loaded: &LoadedConfig) {
     tracing::info!("loaded {door} (generation {}): {}", loaded.snapshot.generation, loaded.changes);
     if !loaded.warnings.is_empty() {
         let (_, warnings) = loaded.warnings.count();

@@ -31,8 +31,9 @@ async fn start() -> TcpStream {
         )
     };
     let routes: String = phases.map(route).concat();
-    let door = ConfigSource::Text(format!("_format_version: '3.0'\nroutes:\n{routes}"));
-    let control = Control::new(SnapshotCompiler::new("specs".into(), Default::default())).behind(&door);
+    let source = ConfigSource::Text(format!("_format_version: '3.0'\nroutes:\n{routes}"));
+    let control =
+        Control::new(SnapshotCompiler::new("specs".into(), Default::default())).with_source(&source);
     control.start().unwrap();
     let settings = Settings::default();
     let proxy = Arc::new(Proxy::new(control.live().clone(), &settings));

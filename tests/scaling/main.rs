@@ -11,7 +11,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use cases::{Case, OF_ENTITIES, OF_PLUGINS, OTHERS};
 use mynah::{
     config::DeclarativeFormat,
-    control::compile,
+    control::compile_config,
     diag::{RenderStyle, SourceFile},
     entity::DOCUMENT,
     plugin,
@@ -37,7 +37,7 @@ fn cost(case: &Case, items: usize) -> Duration {
     let source = SourceFile::new("kong.yaml", (case.text)(items));
     let mut compiler = SnapshotCompiler::new(PathBuf::from("specs"), RouterOptions::default());
     let before = used();
-    match compile(&mut compiler, &source, DeclarativeFormat::of_files(false)) {
+    match compile_config(&mut compiler, &source, DeclarativeFormat::of_files(false)) {
         Ok(made) => drop(made.warnings),
         Err(report) => drop((report.draw(RenderStyle::Plain), report.to_json())),
     }
@@ -116,7 +116,7 @@ fn cases_are_sound_but_for_those_of_mistakes() {
     for case in OF_ENTITIES.iter().chain(OF_PLUGINS).filter(|case| !MISTAKEN.contains(&case.name)) {
         let source = SourceFile::new("kong.yaml", (case.text)(2));
         let mut compiler = SnapshotCompiler::new(PathBuf::from("specs"), RouterOptions::default());
-        if let Err(report) = compile(&mut compiler, &source, DeclarativeFormat::of_files(false)) {
+        if let Err(report) = compile_config(&mut compiler, &source, DeclarativeFormat::of_files(false)) {
             wrong.push(format!("{}: {}", case.name, report.summary()));
         }
     }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Instant};
 
 use mynah::{
-    control::read,
+    control::read_config,
     diag::{Diagnostic, DiagnosticReport},
     document::{self, Dialect},
     mock::{
@@ -23,7 +23,7 @@ const NAMED: usize = 20;
 
 pub(super) fn measure(file: &Path) -> DocumentRow {
     let start = Instant::now();
-    let source = match read(file) {
+    let source = match read_config(file) {
         Ok(source) => source,
         Err(report) => return DocumentRow::refused(file, report.summary()),
     };

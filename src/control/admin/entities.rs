@@ -11,7 +11,7 @@ use super::{
     AdminApi,
     collections::{self, EntityCollection},
     input::{self, RequestInput},
-    pages::ListQuery,
+    pagination::ListQuery,
     plan::by,
     refusal::AdminRefusal,
     upload::{Room, Upload},

@@ -12,26 +12,26 @@
 //! | `refusal` | Kong's error objects |
 
 mod access_check;
-mod beside;
-mod checked;
 mod collections;
 mod config;
+mod constraints;
 mod debug;
 mod entities;
+mod file_item;
 mod form;
 mod health;
 mod input;
-mod item;
 mod metrics;
 mod node;
-mod pages;
+mod pagination;
 mod plan;
+mod record_check;
 mod refusal;
-mod rules;
 mod schemas;
 mod server_names;
 mod tags;
 mod upload;
+mod work_pools;
 mod write;
 mod write_request;
 
@@ -60,7 +60,7 @@ pub struct AdminApi {
     verbosity: Arc<super::LogLevelHandle>,
     node_id: uuid::Uuid,
     started: Instant,
-    work: beside::Work,
+    work: work_pools::Work,
     uploads: upload::Uploads,
 }
 
@@ -76,7 +76,7 @@ impl AdminApi {
     ) -> Self {
         let (node_id, started) = (uuid::Uuid::new_v4(), Instant::now());
         let (work, uploads) =
-            (beside::Work::default(), upload::Uploads::bounded_by(settings.admin_max_body_size));
+            (work_pools::Work::default(), upload::Uploads::bounded_by(settings.admin_max_body_size));
         Self { control, settings, ready, connections, verbosity, node_id, started, work, uploads }
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     collections,
-    item::{default, is_written, rewritten, url, without_nulls},
+    file_item::{default, is_written, rewritten, url, without_nulls},
     refusal::AdminRefusal,
 };
 use crate::{

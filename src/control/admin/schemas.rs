@@ -7,8 +7,8 @@ use http::{Method, Request, Response, StatusCode};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    AdminApi, checked::checked, collections, input::RequestInput, not_found, plan::ConfigView,
-    refusal::AdminRefusal, rules::resolve, server_names,
+    AdminApi, collections, constraints::resolve, input::RequestInput, not_found, plan::ConfigView,
+    record_check::checked, refusal::AdminRefusal, server_names,
 };
 use crate::{
     body::Body,

@@ -3,7 +3,7 @@
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use super::{AdminApi, collections, pages::ListQuery, refusal::AdminRefusal};
+use super::{AdminApi, collections, pagination::ListQuery, refusal::AdminRefusal};
 use crate::{
     body::Body,
     document::{Mapping, Value},

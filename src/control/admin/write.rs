@@ -10,10 +10,10 @@ use http::{Method, Response, StatusCode};
 
 use super::{
     AdminApi,
-    checked::complain,
     entities::{EntityPath, shown},
     input::RequestInput,
     plan::ConfigView,
+    record_check::complain,
     refusal::AdminRefusal,
     write_request::{ReadOnlyReason, WriteDecision, WriteRequest},
 };

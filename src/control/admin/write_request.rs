@@ -3,13 +3,13 @@
 use http::{Method, StatusCode};
 
 use super::{
-    checked::{checked, merged},
     collections,
+    constraints::{is_unique, references_exist, resolve, suits_route},
     entities::{EntityKey, EntityPath, nobody},
     input::RequestInput,
     plan::{ConfigView, by},
+    record_check::{checked, merged},
     refusal::AdminRefusal,
-    rules::{is_unique, references_exist, resolve, suits_route},
     server_names::{self, SniNames},
 };
 use crate::{

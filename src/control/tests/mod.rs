@@ -41,7 +41,8 @@ impl Scene {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("kong.yaml"), text).unwrap();
         let compiler = SnapshotCompiler::new(folder.join("specs"), <_>::default());
-        let control = arrange(Control::new(compiler).behind(&ConfigSource::File(folder.join("kong.yaml"))));
+        let control =
+            arrange(Control::new(compiler).with_source(&ConfigSource::File(folder.join("kong.yaml"))));
         control.start().unwrap();
         Self { folder, control: Arc::new(control) }
     }

@@ -6,9 +6,9 @@
 //! mounts, exhausted limits) the files are looked at four times a second, and read every five seconds. All of that
 //! happens in a thread of its own (`worker`); the [`Watcher`] is its end in the async world.
 
-mod content;
+mod directories;
 mod events;
-mod places;
+mod observation;
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;
@@ -22,8 +22,8 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
-pub(super) use content::FileStamp;
 use events::WatchSignal;
+pub(super) use observation::FileStamp;
 use worker::{WatchMode, WatchReport};
 
 /// Files whose content changed.

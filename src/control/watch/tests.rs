@@ -12,7 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{FileChange, WatchMode, Watcher, content::FileContent};
+use super::{FileChange, WatchMode, Watcher, observation::FileContent};
 
 /// A directory that ends with the test.
 struct Folder(PathBuf);

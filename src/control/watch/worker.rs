@@ -18,9 +18,9 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::watch;
 
 use super::{
-    content::{FileContent, FileIdentity, FileObservation, FileStamp},
+    directories::add_directories,
     events::{WatchSignal, WriterEvent, notifier},
-    places::add_directories,
+    observation::{FileContent, FileIdentity, FileObservation, FileStamp},
 };
 use crate::supervise::supervise_thread;
 

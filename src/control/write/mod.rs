@@ -6,7 +6,7 @@
 //! is not written over.
 
 mod condense;
-mod file;
+mod save;
 mod variables;
 mod verify;
 
@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use super::{
     Control,
-    current::{LoadHistory, Place, unfinished_report},
+    compile::ReadOptions,
+    live_config::{LoadHistory, Place, unfinished_report},
     load::Reconciled,
-    reading::ReadOptions,
 };
 use crate::{
     config::{self, DeclarativeFormat},
@@ -30,7 +30,7 @@ use crate::{
     snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
 };
 use condense::condensed;
-use file::{PreparedFile, SaveError};
+use save::{PreparedFile, SaveError};
 use variables::escaped;
 use verify::WriteDeviation;
 
@@ -136,7 +136,7 @@ impl Control {
             }
             // What replaced the file in memory is edited in memory.
             let file = self.file().filter(|_| state.over.is_none());
-            if let Some(Err(why)) = file.map(file::may_write) {
+            if let Some(Err(why)) = file.map(save::may_write) {
                 why.ends()?;
                 continue;
             }
@@ -182,7 +182,7 @@ impl Control {
             return Some(several(&text.name));
         }
         let file = self.file().filter(|_| over.is_none())?;
-        match file::may_write(file) {
+        match save::may_write(file) {
             Err(SaveError::ReadOnly(why)) => Some(why),
             // What else there is to say, the write says.
             _ => None,
@@ -319,7 +319,7 @@ impl WriteAttempt<'_> {
         let reading =
             ReadOptions { format: *format, before, advise: false, layout: true, known: *known, reader };
         std::thread::scope(|scope| {
-            let prepare = |file| scope.spawn(move || file::prepare(file, new.text.as_bytes()));
+            let prepare = |file| scope.spawn(move || save::prepare(file, new.text.as_bytes()));
             let prepared = file.map(prepare);
             let compiled = reading.compile(compiler, new);
             let stopped = || Err(SaveError::Failed("writing stopped half-way".to_owned()));

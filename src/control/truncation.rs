@@ -12,7 +12,7 @@ use crate::{
 
 /// What a new version lacks as it would if its text had been cut off, in words; none if it is complete by itself, or
 /// lacks nothing of that kind.
-pub(super) fn lost(
+pub(super) fn find_truncation(
     before: (&Entities, Option<&Arc<SourceFile>>),
     after: (&Entities, &Arc<SourceFile>),
 ) -> Option<String> {
@@ -97,8 +97,8 @@ mod tests {
             (read.unwrap().entities, source)
         };
         let ((before, text_before), (after, text_after)) = (read(before), read(after));
-        let lost = lost((&before, Some(&text_before)), (&after, &text_after));
-        assert_eq!(lost.as_deref(), expected, "{}", text_after.text);
+        let truncation = find_truncation((&before, Some(&text_before)), (&after, &text_after));
+        assert_eq!(truncation.as_deref(), expected, "{}", text_after.text);
     }
 
     #[test]

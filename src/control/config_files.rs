@@ -6,8 +6,8 @@ use std::{
 };
 
 /// The files that a path stands for, in the order of their names; `None` if it is the path of one file.
-pub(super) fn files(path: &Path) -> Option<Vec<PathBuf>> {
-    let folder = folder(path)?;
+pub(super) fn list_files(path: &Path) -> Option<Vec<PathBuf>> {
+    let folder = watched_folder(path)?;
     if folder == path {
         return Some(entries(path, |name| {
             let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
@@ -19,7 +19,7 @@ pub(super) fn files(path: &Path) -> Option<Vec<PathBuf>> {
 }
 
 /// The folder in which those files are, and new ones may come to be; `None` if it is the path of one file.
-pub(super) fn folder(path: &Path) -> Option<&Path> {
+pub(super) fn watched_folder(path: &Path) -> Option<&Path> {
     if path.is_dir() {
         return Some(path);
     }

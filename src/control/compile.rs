@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::current::unfinished_report;
+use super::live_config::unfinished_report;
 use crate::{
     config::{self, ConfigReader, DeclarativeFormat},
     diag::{DiagnosticReport, SourceFile},
@@ -27,7 +27,7 @@ fn unix_time() -> i64 {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn compile(
+pub fn compile_config(
     compiler: &mut SnapshotCompiler,
     source: &Arc<SourceFile>,
     format: DeclarativeFormat,
