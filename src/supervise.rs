@@ -3,7 +3,7 @@
 //! | what panics | what becomes of it |
 //! |---|---|
 //! | a task or thread that lives as long as the process | it begins again, after a pause ([`supervise`], [`supervise_thread`]) |
-//! | one piece of work of many: a request, a check, a delivery | it has failed ([`catch`], [`catch_future`]) |
+//! | one piece of work of many: a request, a check, a delivery | it has failed ([`catch_panic`], [`catch_future_panic`]) |
 
 use std::{
     any::Any,
@@ -22,31 +22,31 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A piece of work panicked, with this message.
 #[derive(Debug)]
-pub struct Panicked(String);
+pub struct CaughtPanic(String);
 
 /// Does a piece of work. What it uses has to be in order, or dropped, also after it stopped half-way.
 ///
 /// # Errors
 /// If it panicked.
-pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked::from(&*panic))
+pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| CaughtPanic::from(&*panic))
 }
 
-/// Waits for a piece of work, as [`catch`] does it. One that panicked must not be polled again.
-pub const fn catch_future<F: Future + ?Sized>(work: Pin<&mut F>) -> Caught<'_, F> {
-    Caught(work)
+/// Waits for a piece of work, as [`catch_panic`] does it. One that panicked must not be polled again.
+pub const fn catch_future_panic<F: Future + ?Sized>(work: Pin<&mut F>) -> CatchPanic<'_, F> {
+    CatchPanic(work)
 }
 
 /// A piece of work whose panic is an error.
 #[derive(Debug)]
 #[must_use = "it does nothing unless it is awaited"]
-pub struct Caught<'a, F: ?Sized>(Pin<&'a mut F>);
+pub struct CatchPanic<'a, F: ?Sized>(Pin<&'a mut F>);
 
-impl<F: Future + ?Sized> Future for Caught<'_, F> {
-    type Output = Result<F::Output, Panicked>;
+impl<F: Future + ?Sized> Future for CatchPanic<'_, F> {
+    type Output = Result<F::Output, CaughtPanic>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch(|| self.0.as_mut().poll(context)) {
+        match catch_panic(|| self.0.as_mut().poll(context)) {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(panicked) => Poll::Ready(Err(panicked)),
@@ -57,7 +57,7 @@ impl<F: Future + ?Sized> Future for Caught<'_, F> {
 /// Runs a task until it returns; one that panics is begun again.
 pub async fn supervise<F: Future<Output = ()>>(name: &str, mut begin: impl FnMut() -> F) {
     let mut pauses = Pauses::default();
-    while let Err(panicked) = catch_future(pin!(begin())).await {
+    while let Err(panicked) = catch_future_panic(pin!(begin())).await {
         tokio::time::sleep(pauses.next(name, &panicked)).await;
     }
 }
@@ -66,7 +66,7 @@ pub async fn supervise<F: Future<Output = ()>>(name: &str, mut begin: impl FnMut
 #[expect(clippy::disallowed_methods, reason = "this thread serves no requests")]
 pub fn supervise_thread(name: &str, mut run: impl FnMut()) {
     let mut pauses = Pauses::default();
-    while let Err(panicked) = catch(&mut run) {
+    while let Err(panicked) = catch_panic(&mut run) {
         std::thread::sleep(pauses.next(name, &panicked));
     }
 }
@@ -78,7 +78,7 @@ struct Pauses {
 }
 
 impl Pauses {
-    fn next(&mut self, name: &str, panicked: &Panicked) -> Duration {
+    fn next(&mut self, name: &str, panicked: &CaughtPanic) -> Duration {
         if self.began.elapsed() > LONGEST_PAUSE {
             self.next = FIRST_PAUSE;
         }
@@ -96,7 +96,7 @@ impl Default for Pauses {
     }
 }
 
-impl From<&(dyn Any + Send)> for Panicked {
+impl From<&(dyn Any + Send)> for CaughtPanic {
     fn from(panic: &(dyn Any + Send)) -> Self {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -104,13 +104,13 @@ impl From<&(dyn Any + Send)> for Panicked {
     }
 }
 
-impl fmt::Display for Panicked {
+impl fmt::Display for CaughtPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "panicked: {}", self.0)
     }
 }
 
-impl Error for Panicked {}
+impl Error for CaughtPanic {}
 
 #[cfg(test)]
 mod tests {
@@ -120,11 +120,11 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error_with_its_message() {
-        assert_eq!(catch(|| 1).unwrap(), 1);
+        assert_eq!(catch_panic(|| 1).unwrap(), 1);
         let text = "of a text".to_owned();
-        assert_eq!(catch(|| panic!("{text}")).unwrap_err().to_string(), "panicked: of a text");
-        assert_eq!(catch(|| panic!("plain")).unwrap_err().to_string(), "panicked: plain");
-        let odd = catch(|| std::panic::panic_any(1)).unwrap_err();
+        assert_eq!(catch_panic(|| panic!("{text}")).unwrap_err().to_string(), "panicked: of a text");
+        assert_eq!(catch_panic(|| panic!("plain")).unwrap_err().to_string(), "panicked: plain");
+        let odd = catch_panic(|| std::panic::panic_any(1)).unwrap_err();
         assert_eq!(odd.to_string(), "panicked: without a message");
     }
 

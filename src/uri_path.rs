@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// Octets that RFC 3986 reserves stay encoded, in upper case; all others are decoded. Then dot segments are
 /// removed and double slashes merged. What is no octet (`%zz`) stays as it is. The result begins with `/`.
 #[must_use]
-pub fn normalize(raw: &[u8]) -> Cow<'_, [u8]> {
+pub fn normalize_path(raw: &[u8]) -> Cow<'_, [u8]> {
     if is_normal(raw) {
         return Cow::Borrowed(raw);
     }
@@ -41,7 +41,7 @@ pub fn normalize(raw: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether a path cannot be meant: an octet that is none or is NUL, or more `..` than there are segments before it.
 #[must_use]
-pub fn is_absurd(raw: &[u8]) -> bool {
+pub fn is_invalid_path(raw: &[u8]) -> bool {
     if is_normal(raw) {
         return false;
     }
@@ -67,8 +67,8 @@ fn leaves_root(path: &[u8]) -> bool {
 ///
 /// # Errors
 /// It is not, so no request could match it; the normal form.
-pub fn prefix_is_normal(prefix: &str) -> Result<(), String> {
-    match normalize(prefix.as_bytes()) {
+pub fn check_prefix_is_normal(prefix: &str) -> Result<(), String> {
+    match normalize_path(prefix.as_bytes()) {
         Cow::Borrowed(_) => Ok(()),
         Cow::Owned(normal) if normal == prefix.as_bytes() => Ok(()),
         Cow::Owned(normal) => Err(String::from_utf8_lossy(&normal).into_owned()),
@@ -77,7 +77,7 @@ pub fn prefix_is_normal(prefix: &str) -> Result<(), String> {
 
 /// Writes a path for the upstream: octets that no URI may hold are encoded. (RFC 3986, section 2.)
 #[must_use]
-pub fn encode(path: &[u8]) -> Cow<'_, str> {
+pub fn encode_path(path: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(path)
         && path.iter().copied().all(is_written_plainly)
     {
@@ -94,7 +94,7 @@ pub fn encode(path: &[u8]) -> Cow<'_, str> {
     Cow::Owned(encoded)
 }
 
-/// Whether [`normalize`] has surely nothing to do: no octets, no double slash, no segment that begins with a dot.
+/// Whether [`normalize_path`] has surely nothing to do: no octets, no double slash, no segment that begins with a dot.
 fn is_normal(raw: &[u8]) -> bool {
     let after_slash = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
     raw.starts_with(b"/") && !raw.contains(&b'%') && !raw.windows(2).any(after_slash)
@@ -159,7 +159,7 @@ mod tests {
             ("/%", true),
             ("/a%2", true),
         ] {
-            assert_eq!(is_absurd(path.as_bytes()), absurd, "{path}");
+            assert_eq!(is_invalid_path(path.as_bytes()), absurd, "{path}");
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
     fn a_prefix_that_no_request_can_match_gets_its_normal_form() {
         #[track_caller]
         fn check(prefix: &str, expected: Result<(), &str>) {
-            assert_eq!(prefix_is_normal(prefix), expected.map_err(String::from), "{prefix}");
+            assert_eq!(check_prefix_is_normal(prefix), expected.map_err(String::from), "{prefix}");
         }
         check("/a", Ok(()));
         check("/a/", Ok(()));
@@ -183,15 +183,15 @@ mod tests {
     #[test]
     fn what_is_normal_is_borrowed() {
         for path in ["/", "/a/b", "/a/b/", "/a.b"] {
-            assert!(matches!(normalize(path.as_bytes()), Cow::Borrowed(_)), "{path}");
-            assert!(matches!(encode(path.as_bytes()), Cow::Borrowed(_)), "{path}");
+            assert!(matches!(normalize_path(path.as_bytes()), Cow::Borrowed(_)), "{path}");
+            assert!(matches!(encode_path(path.as_bytes()), Cow::Borrowed(_)), "{path}");
         }
     }
 
     #[test]
     fn a_path_without_a_slash_gets_one() {
         for (raw, normal) in [("", "/"), ("a/b", "/a/b"), ("..", "/"), ("*", "/*")] {
-            assert_eq!(normalize(raw.as_bytes()), normal.as_bytes(), "{raw}");
+            assert_eq!(normalize_path(raw.as_bytes()), normal.as_bytes(), "{raw}");
         }
     }
 
@@ -200,10 +200,10 @@ mod tests {
 
         #[test]
         fn a_normal_path_stays_as_it_is(raw in "(/|\\.|%2[eEfF5]|%41|a|b){0,12}") {
-            let once = normalize(raw.as_bytes()).into_owned();
+            let once = normalize_path(raw.as_bytes()).into_owned();
             prop_assert_eq!(once.first(), Some(&b'/'));
             prop_assert!(!once.windows(2).any(|pair| pair == b"//"));
-            prop_assert_eq!(normalize(&once), &once[..], "{}", raw);
+            prop_assert_eq!(normalize_path(&once), &once[..], "{}", raw);
         }
     }
 }

@@ -46,7 +46,7 @@ fn tell(explanation: &Explanation) {
     say(format_args!("request    {}", explanation.request));
     for (n, route) in explanation.routes.iter().enumerate() {
         let matched = route.matched.as_ref().map_or_else(String::new, |it| format!(", matched {it}"));
-        match route.lost {
+        match route.outranked_by {
             None => say(format_args!("route      {}{matched}", route.name)),
             Some(rule) => {
                 let title = if n == 1 { "not" } else { "" };
@@ -57,7 +57,7 @@ fn tell(explanation: &Explanation) {
     }
     for (n, plugin) in explanation.plugins.iter().enumerate() {
         let title = if n == 0 { "plugins" } else { "" };
-        let scope = match (plugin.everyone, plugin.consumers) {
+        let scope = match (plugin.runs_for_all, plugin.consumers) {
             (true, 0) => String::new(),
             (true, n) => format!(", another one for {}", plural(n, "consumer")),
             (false, n) => format!(", for {} only", plural(n, "consumer")),

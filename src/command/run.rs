@@ -101,7 +101,7 @@ pub(crate) fn run(
             }
         });
         server::serve(bound, stop, readiness, &settings, logs.admin.clone(), &connections).await;
-        let left = live.current().outbox().flush(DELIVERY).await;
+        let left = live.current().delivery_tracker().flush(DELIVERY).await;
         if left > 0 {
             tracing::warn!("entries of plugins that log are not delivered: {left}");
         }
@@ -129,12 +129,12 @@ fn listen(
     admin: &Arc<AdminApi>,
     logs: &AccessLogs,
 ) -> Result<Vec<BoundListener>> {
-    let proxy = Proxy::new(live.clone(), settings).logging(logs.proxy.clone());
+    let proxy = Proxy::new(live.clone(), settings).with_access_log(logs.proxy.clone());
     let proxy = Arc::new(proxy.with_templates(templates(settings)?));
-    let keeping = proxy.clone();
+    let maintained = proxy.clone();
     tokio::spawn(supervise("upstreams", move || {
-        let keeping = keeping.clone();
-        async move { keeping.keep().await }
+        let maintained = maintained.clone();
+        async move { maintained.maintain_balancers().await }
     }));
     let proxy = ListenerRole::Proxy(proxy);
     let mut bound = Vec::new();
@@ -167,7 +167,7 @@ fn templates(settings: &Settings) -> Result<ErrorTemplates> {
     for (name, of, file) in settings.error_templates.given() {
         let place = || format!("{name}: {} is no template of errors", file.display());
         let text = std::fs::read_to_string(file).with_context(place)?;
-        templates.set(proxy::format(of), &text).with_context(place)?;
+        templates.set(proxy::error_format(of), &text).with_context(place)?;
     }
     Ok(templates)
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     document::{Mapping, Value},
-    uri_path::normalize,
+    uri_path::normalize_path,
 };
 
 /// The same document with the paths of its Routes in format 3.0.
@@ -45,7 +45,7 @@ fn migrate_route(route: &Value) -> Value {
 fn migrate_path(path: &str) -> String {
     let plain = path.bytes().all(|it| it.is_ascii_alphanumeric() || b".-_~/%".contains(&it));
     if plain {
-        String::from_utf8_lossy(&normalize(path.as_bytes())).into_owned()
+        String::from_utf8_lossy(&normalize_path(path.as_bytes())).into_owned()
     } else {
         format!("~{}", decode_unreserved(path))
     }

@@ -16,7 +16,9 @@ use crate::{
     config::DeclarativeFormat,
     diag::{DiagnosticReport, SourceFile},
     file_read::{FileReader, Unfinished, patiently},
-    snapshot::{CompiledSnapshot, LiveSnapshot, Snapshot, SnapshotChecker, SnapshotCompiler, changes},
+    snapshot::{
+        CompiledSnapshot, LiveSnapshot, Snapshot, SnapshotChecker, SnapshotCompiler, describe_changes,
+    },
 };
 
 /// A version that may have been cut off is loaded once it is unchanged for so long.
@@ -251,7 +253,7 @@ impl Control {
         }
         let loaded = self.publish(compiler, &before, &source, format, place, made);
         // A plugin that is used again begins again, too.
-        loaded.snapshot.forget();
+        loaded.snapshot.reset_plugins();
         Reconciled::Loaded(loaded)
     }
 
@@ -272,7 +274,7 @@ impl Control {
         }
         let made = made.map_err(PostError::Refused)?;
         let loaded = self.publish(&mut compiler, &before, source, format, Place::Memory, made);
-        loaded.snapshot.forget();
+        loaded.snapshot.reset_plugins();
         Ok(loaded)
     }
 
@@ -299,7 +301,7 @@ impl Control {
     ) -> LoadedConfig {
         compiler.adopt(&mut made);
         let CompiledSnapshot { snapshot, warnings, .. } = made;
-        let changes = changes(&before.entities, &snapshot.entities);
+        let changes = describe_changes(&before.entities, &snapshot.entities);
         let snapshot = self.current.publish(snapshot, source, format, place);
         LoadedConfig { snapshot, warnings: DiagnosticReport::new(source.clone(), warnings), changes }
     }
@@ -321,7 +323,7 @@ impl Control {
 
     fn paths(door: &ConfigSource, compiler: &SnapshotCompiler) -> Vec<PathBuf> {
         let mut paths = door.files();
-        paths.extend(compiler.files().chain(compiler.named()).cloned());
+        paths.extend(compiler.files().chain(compiler.referenced_files()).cloned());
         paths.sort_unstable();
         paths.dedup();
         paths

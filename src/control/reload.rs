@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{ConfigSource, Control, LoadedConfig, Reconciled, live_config::Looks, watch::Watcher};
-use crate::{diag::plural, supervise::catch_future};
+use crate::{diag::plural, supervise::catch_future_panic};
 
 /// A file that cannot be used is read once more after this time: it may be half written.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
@@ -50,7 +50,7 @@ impl Reloader {
     /// There is no thread for the watcher.
     pub async fn run(mut self) -> std::io::Result<()> {
         loop {
-            match catch_future(pin!(self.follow())).await {
+            match catch_future_panic(pin!(self.follow())).await {
                 Ok(ended) => return ended,
                 Err(panicked) => {
                     tracing::error!("the reloader of the configuration {panicked}; it begins again");

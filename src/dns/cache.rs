@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{DnsAnswer, DnsError, DnsOptions, RecordKind, search::NameSearch};
-use crate::supervise::catch_future;
+use crate::supervise::catch_future_panic;
 
 /// From so many names on, those of former configurations are forgotten.
 const MOST_NAMES: usize = 4096;
@@ -106,7 +106,8 @@ impl DnsResolver {
                 known.flight = Some(flight.clone());
                 let (resolver, name, last) = (self.clone(), Arc::from(name), known.last);
                 tokio::spawn(async move {
-                    let found = catch_future(pin!(async { resolver.search().find(&name, last).await })).await;
+                    let found =
+                        catch_future_panic(pin!(async { resolver.search().find(&name, last).await })).await;
                     let found = found.unwrap_or_else(|panicked| {
                         tracing::error!("the lookup of {name} {panicked}");
                         Err(DnsError::Failed(panicked.to_string().into()))

@@ -1,6 +1,6 @@
 //! The path of an operation as a regular expression of a Route.
 
-use crate::uri_path::normalize;
+use crate::uri_path::normalize_path;
 
 /// The path of a Route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ const MOST_CHARACTERS: usize = 32;
 pub(super) fn of(template: &str) -> Option<RoutePattern> {
     // A route sees paths only, and in their normal form.
     let template = template.split(['?', '#']).next().unwrap_or_default();
-    let normal = String::from_utf8(normalize(template.as_bytes()).into_owned()).ok()?;
+    let normal = String::from_utf8(normalize_path(template.as_bytes()).into_owned()).ok()?;
     if !has_octets(&normal) {
         return None;
     }

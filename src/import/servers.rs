@@ -3,7 +3,7 @@
 use crate::{
     document::Value,
     openapi::{DocumentNode, SpecVersion},
-    uri_path::encode,
+    uri_path::encode_path,
 };
 
 /// A place where an API is served.
@@ -86,7 +86,7 @@ fn plain(path: &str) -> String {
         return String::new();
     }
     let path = format!("/{}", parts.join("/"));
-    encode(path.replace(['{', '}'], "").as_bytes()).into_owned()
+    encode_path(path.replace(['{', '}'], "").as_bytes()).into_owned()
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::{
     router::MatchCandidate,
     snapshot::{RouteStep, Snapshot},
     upstream::RequestHead,
-    uri_path::normalize,
+    uri_path::normalize_path,
 };
 
 /// A request that is asked about.
@@ -56,7 +56,7 @@ pub struct MatchingRoute {
     /// Its rank, as the router keeps it.
     pub rank: String,
     /// Why the winner stands before it; none for the winner.
-    pub lost: Option<&'static str>,
+    pub outranked_by: Option<&'static str>,
 }
 
 /// A plugin in its place.
@@ -67,7 +67,7 @@ pub struct PlannedPlugin {
     /// Higher runs earlier.
     pub priority: i32,
     /// Whether it runs for requests of nobody in particular.
-    pub everyone: bool,
+    pub runs_for_all: bool,
     /// How many Consumers have an instance of their own.
     pub consumers: usize,
 }
@@ -121,7 +121,7 @@ impl Proxy {
         let id = RequestId::random();
         let refused = self.refuse(&request, &id).map(|it| it.status().as_u16());
         let (head, body) = request.into_parts();
-        let path = normalize(head.uri.path().as_bytes()).into_owned();
+        let path = normalize_path(head.uri.path().as_bytes()).into_owned();
         let who = self.real_ip.client(peer.ip(), None, &head.headers);
         let arrival = RequestArrival { client: who, started: Instant::now(), id };
         let exchange = new_exchange((head, body), &path, &connection, arrival);
@@ -179,10 +179,10 @@ impl Explanation {
         let routes: Vec<Value> = self
             .routes
             .iter()
-            .map(|it| json!({ "route": it.name, "matched": it.matched, "rank": it.rank, "lost": it.lost }))
+            .map(|it| json!({ "route": it.name, "matched": it.matched, "rank": it.rank, "lost": it.outranked_by }))
             .collect();
         let plugins: Vec<Value> = self.plugins.iter().map(|it| {
-            json!({ "name": it.name, "priority": it.priority, "everyone": it.everyone, "consumers": it.consumers })
+            json!({ "name": it.name, "priority": it.priority, "everyone": it.runs_for_all, "consumers": it.consumers })
         }).collect();
         json!({
             "request": self.request,
@@ -229,7 +229,7 @@ fn contenders(
                 .prefix
                 .map(|end| String::from_utf8_lossy(path.get(..end).unwrap_or_default()).into_owned()),
             rank: format!("{:?}", candidate.key),
-            lost: first.filter(|_| n > 0).map(|first| snapshot.rule(first, candidate.key)),
+            outranked_by: first.filter(|_| n > 0).map(|first| snapshot.ranking_rule(first, candidate.key)),
         };
     candidates.iter().enumerate().map(one).collect()
 }
@@ -238,7 +238,7 @@ fn planned(chain: &PluginChain) -> Vec<PlannedPlugin> {
     let one = |step: &crate::plugin::ChainStep| PlannedPlugin {
         name: step.name,
         priority: step.priority,
-        everyone: step.plugin.is_some(),
+        runs_for_all: step.plugin.is_some(),
         consumers: step.overlay.as_ref().map_or(0, |it| it.len()),
     };
     chain.steps().iter().map(one).collect()

@@ -21,7 +21,7 @@ use crate::{
     router::join,
     snapshot::Destination,
     upstream::{RequestHead, SendFailure},
-    uri_path::encode,
+    uri_path::encode_path,
 };
 
 /// How a request came to its Route.
@@ -235,7 +235,7 @@ impl Proxy {
             Some(path) => path.to_owned(),
             None => {
                 let joined = join(Some(&destination.path), way.path, way.prefix, route.strip_path, handling);
-                let path = encode(&joined);
+                let path = encode_path(&joined);
                 if path == client.path()
                     && exchange.upstream.query().is_none()
                     && let Some(same) = client.target().path_and_query()

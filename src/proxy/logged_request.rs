@@ -21,7 +21,7 @@ use crate::{
     body::Body,
     plugin::{Exchange, Plugin, PluginChain, RequestRecord, ResponseRecord},
     settings::PortMaps,
-    supervise::catch,
+    supervise::catch_panic,
 };
 
 /// A request with the plugins that are told of it; dropping it tells them.
@@ -47,7 +47,7 @@ impl Drop for LoggedRequest {
         self.record.took = self.started.elapsed();
         self.record.size += self.received.load(Relaxed);
         for plugin in &self.loggers {
-            if let Err(panicked) = catch(|| plugin.log(&self.record)) {
+            if let Err(panicked) = catch_panic(|| plugin.log(&self.record)) {
                 tracing::error!("a plugin that logs {panicked}");
             }
         }

@@ -74,9 +74,9 @@ use crate::{
     router::MatchFlavor,
     settings::{ErrorType, PortMaps, RouterFlavor, Settings},
     snapshot::{Destination, LiveSnapshot, RouteStep},
-    supervise::catch_future,
+    supervise::catch_future_panic,
     upstream::{ConnectionPool, PoolSettings},
-    uri_path::normalize,
+    uri_path::normalize_path,
 };
 
 /// Takes requests through.
@@ -124,7 +124,7 @@ struct UpstreamTiming {
 
 /// The format of a media type.
 #[must_use]
-pub const fn format(of: ErrorType) -> ErrorFormat {
+pub const fn error_format(of: ErrorType) -> ErrorFormat {
     match of {
         ErrorType::Json => ErrorFormat::Json,
         ErrorType::Xml => ErrorFormat::Xml,
@@ -164,7 +164,7 @@ impl Proxy {
                 RouterFlavor::TraditionalCompatible => MatchFlavor::TraditionalCompatible,
                 RouterFlavor::Expressions => MatchFlavor::Expressions,
             },
-            error_format: format(settings.error_default_type),
+            error_format: error_format(settings.error_default_type),
             templates: None,
             log: None,
         }
@@ -179,7 +179,7 @@ impl Proxy {
 
     /// Tells of every request in this log.
     #[must_use]
-    pub fn logging(mut self, log: Option<Arc<AccessLog>>) -> Self {
+    pub fn with_access_log(mut self, log: Option<Arc<AccessLog>>) -> Self {
         self.log = log;
         self
     }
@@ -191,7 +191,7 @@ impl Proxy {
     }
 
     /// Keeps the Upstreams of every Snapshot up to date (their names, their health), until it is dropped.
-    pub async fn keep(&self) {
+    pub async fn maintain_balancers(&self) {
         let mut keeper = BackgroundTasks::default();
         loop {
             let changed = self.live.changed();
@@ -215,7 +215,7 @@ impl Proxy {
         let arrival = RequestArrival { client: who, started, id };
         let responded = {
             let responding = pin!(self.respond(request, connection, &arrival, &mut told));
-            catch_future(responding).await
+            catch_future_panic(responding).await
         };
         let response = responded.unwrap_or_else(|panicked| self.panicked(&panicked, &arrival, &mut told));
         (response, told)
@@ -258,7 +258,7 @@ impl Proxy {
         }
         // One Snapshot for the whole request, whatever is published meanwhile.
         let snapshot = self.live.current();
-        let path = normalize(request.uri().path().as_bytes()).into_owned();
+        let path = normalize_path(request.uri().path().as_bytes()).into_owned();
         let mut visit = self.visit(request, &path, snapshot.global(), connection, *arrival);
         let found = snapshot.find(&router_request(visit.head(), &path, connection));
         let Some((found, route, step)) = found else {

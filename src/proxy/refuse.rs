@@ -30,8 +30,8 @@ use crate::{
     request_head::{Authority, ClientHead},
     request_id::RequestId,
     settings::{HeaderBuffers, Settings},
-    supervise::Panicked,
-    uri_path::is_absurd,
+    supervise::CaughtPanic,
+    uri_path::is_invalid_path,
 };
 
 /// The longest method; the longest registered one has 17 letters.
@@ -106,7 +106,7 @@ impl Proxy {
     /// The answer to a request whose own answer panicked half-way: nothing of the request is left.
     pub(super) fn panicked(
         &self,
-        panicked: &Panicked,
+        panicked: &CaughtPanic,
         arrival: &RequestArrival,
         told: &mut RequestLog,
     ) -> Response<Body> {
@@ -169,7 +169,7 @@ fn fault(request: &Request<Body>, bounds: &RequestBounds) -> Option<StatusCode> 
         _ if !path.starts_with('/') || !names_one_host(request) => StatusCode::BAD_REQUEST,
         _ if let Some(status) = wrong_coding(request) => status,
         _ if request.version() == Version::HTTP_2 && is_malformed(request, bounds) => StatusCode::BAD_REQUEST,
-        _ if is_odd(request.method()) || is_absurd(path.as_bytes()) => StatusCode::BAD_REQUEST,
+        _ if is_odd(request.method()) || is_invalid_path(path.as_bytes()) => StatusCode::BAD_REQUEST,
         _ => return excess(request, bounds),
     };
     Some(status)

@@ -77,7 +77,7 @@ pub struct RouterRequest<'a> {
     pub method: &'a str,
     /// The Host header or the authority, with its port if it has one.
     pub host: Option<&'a [u8]>,
-    /// The path without the query, [normalized](crate::uri_path::normalize).
+    /// The path without the query, [normalized](crate::uri_path::normalize_path).
     pub path: &'a [u8],
     /// The query, without its question mark.
     pub query: Option<&'a str>,

@@ -13,7 +13,7 @@ use super::fixture::{get, route};
 use super::priority::{PathKind, priority};
 use super::*;
 use crate::entity::Route;
-use crate::uri_path::normalize;
+use crate::uri_path::normalize_path;
 
 const HOSTS: &[&str] =
     &["a.test", "B.test", "a.b.test", "*.test", "*.a.test", "a.*", "x.*", "a.test:81", "*.test:81"];
@@ -66,7 +66,7 @@ prop_compose! {
         https: bool,
         port in select(vec![80, 81, 443]),
     ) -> RandomRequest {
-        let path = String::from_utf8(normalize(path.as_bytes()).into_owned()).unwrap();
+        let path = String::from_utf8(normalize_path(path.as_bytes()).into_owned()).unwrap();
         RandomRequest { host, path, method, header, sni, https, port }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::fixture::{get, recorded, route};
 use super::*;
 use crate::entity::{PathHandling, Route};
-use crate::uri_path::{encode, normalize};
+use crate::uri_path::{encode_path, normalize_path};
 
 const FLAVORS: [(&str, RouterOptions); 4] = [
     ("compat_original", options(MatchFlavor::TraditionalCompatible, PriorityCalculation::Original)),
@@ -78,7 +78,7 @@ fn answer(case: &Value, request: &Value, expected: &Value, options: RouterOption
     let target = request["uri"].as_str().unwrap();
     let query = target.get(1..).and_then(|rest| rest.find('?')).map_or(target.len(), |at| at + 1);
     let (raw, query) = target.split_at(query);
-    let path = normalize(raw.as_bytes());
+    let path = normalize_path(raw.as_bytes());
     let headers = header_map(&request["headers"]);
     let https = request["scheme"] == "https";
     let port = request["server_port"].as_u64().unwrap_or(if https { 8443 } else { 8000 });
@@ -103,7 +103,7 @@ fn answer(case: &Value, request: &Value, expected: &Value, options: RouterOption
         let handling = options.flavor.path_handling(handling);
         let joined =
             join(fields["service"]["path"].as_str(), &path, found.prefix, route.strip_path, handling);
-        answer["upstream_target"] = format!("{}{query}", encode(&joined)).into();
+        answer["upstream_target"] = format!("{}{query}", encode_path(&joined)).into();
     }
     let prefix = found.prefix_text(&path).filter(|_| route.strip_path).map(String::from_utf8_lossy);
     if let Some(prefix) = prefix.filter(|prefix| prefix != "/") {
@@ -139,7 +139,7 @@ fn header_map(fields: &Value) -> HeaderMap {
 fn paths_are_joined_as_kong_does() {
     let mut rows = 0;
     for row in recorded("path_joins") {
-        let path = normalize(row["request_path"].as_str().unwrap().as_bytes());
+        let path = normalize_path(row["request_path"].as_str().unwrap().as_bytes());
         let prefix = row["route_path"].as_str().map(str::len);
         for handling in row["path_handling"].as_array().unwrap() {
             for strip in row["strip_path"].as_array().unwrap() {
@@ -147,7 +147,11 @@ fn paths_are_joined_as_kong_does() {
                 let handling = if v1 { PathHandling::V1 } else { PathHandling::V0 };
                 let base = row["service_path"].as_str();
                 let joined = join(base, &path, prefix, strip.as_bool().unwrap(), handling);
-                assert_eq!(encode(&joined), row["upstream_path"].as_str().unwrap(), "{strip} {v1} {row}");
+                assert_eq!(
+                    encode_path(&joined),
+                    row["upstream_path"].as_str().unwrap(),
+                    "{strip} {v1} {row}"
+                );
                 rows += 1;
             }
         }
@@ -159,12 +163,12 @@ fn paths_are_joined_as_kong_does() {
 fn paths_are_normalized_as_kong_does() {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     for row in recorded("normalize") {
-        let normal = normalize(row["in"].as_str().unwrap().as_bytes());
+        let normal = normalize_path(row["in"].as_str().unwrap().as_bytes());
         match row["normalized"].as_str() {
             Some(expected) => assert_eq!(String::from_utf8_lossy(&normal), expected, "{row}"),
             None => assert_eq!(hex(&normal), row["normalized_bytes_hex"].as_str().unwrap(), "{row}"),
         }
-        assert_eq!(encode(&normal), row["reencoded_for_upstream"].as_str().unwrap(), "{row}");
+        assert_eq!(encode_path(&normal), row["reencoded_for_upstream"].as_str().unwrap(), "{row}");
     }
 }
 

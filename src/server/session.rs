@@ -33,7 +33,7 @@ use crate::{
     proxy::{ClientConnection, RequestLog, strip_answer_trailers, wrong_coding},
     reply,
     request_id::RequestId,
-    supervise::{catch, catch_future},
+    supervise::{catch_future_panic, catch_panic},
 };
 
 /// A connection, for as long as it is open.
@@ -145,9 +145,9 @@ impl ConnectionSession {
                         Ok(response)
                     }
                     ListenerRole::Status(_) => {
-                        catch_future(Box::pin(admin.status_answer(request, local)).as_mut()).await
+                        catch_future_panic(Box::pin(admin.status_answer(request, local)).as_mut()).await
                     }
-                    _ => catch_future(Box::pin(admin.answer(request, local)).as_mut()).await,
+                    _ => catch_future_panic(Box::pin(admin.answer(request, local)).as_mut()).await,
                 };
                 let response = answered.unwrap_or_else(|panicked| {
                     tracing::error!("a request to the Admin API {panicked}");
@@ -257,11 +257,12 @@ impl hyper::body::Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Self { body, ticket, is_http2, broken, .. } = &mut *self;
         if broken.is_none() {
-            let polled = catch(|| Pin::new(&mut *body).poll_frame(context)).unwrap_or_else(|panicked| {
-                tracing::error!("an answer is broken off: its body {panicked}");
-                *body = Body::Empty;
-                Poll::Ready(Some(Err(BodyError::Source(panicked.into()))))
-            });
+            let polled =
+                catch_panic(|| Pin::new(&mut *body).poll_frame(context)).unwrap_or_else(|panicked| {
+                    tracing::error!("an answer is broken off: its body {panicked}");
+                    *body = Body::Empty;
+                    Poll::Ready(Some(Err(BodyError::Source(panicked.into()))))
+                });
             match polled {
                 Poll::Ready(Some(Err(error))) => *broken = Some(Break::new(error, *is_http2)),
                 polled => {

@@ -31,7 +31,7 @@ const FIRST: [&str; 9] = [
 /// Whatever has a record is compared, so that no kind of entity can be forgotten. What belongs to a Consumer is told as a
 /// change of the Consumer: credentials are secrets, and have no names.
 #[must_use]
-pub fn changes(before: &Entities, after: &Entities) -> String {
+pub fn describe_changes(before: &Entities, after: &Entities) -> String {
     // What stands in memory where it stood before needs no second look.
     let addresses = |it: &Entities| it.records.iter().filter_map(|it| it.value.address()).collect();
     let (old, new): (FxHashSet<usize>, FxHashSet<usize>) = (addresses(before), addresses(after));
@@ -158,7 +158,7 @@ mod tests {
 
     #[track_caller]
     fn check(before: &str, after: &str, expected: &str) {
-        assert_eq!(changes(&entities(before), &entities(after)), expected);
+        assert_eq!(describe_changes(&entities(before), &entities(after)), expected);
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
                     EntityRecord { entity, value: value.into(), at: crate::document::NodePath::root() };
                 Entities { records: vec![record], ..Entities::default() }
             };
-            let said = changes(&of("a"), &of("b"));
+            let said = describe_changes(&of("a"), &of("b"));
             assert!(said.contains("added (n)") && said.contains("removed (n)"), "{}: {said}", field.name);
         }
     }

@@ -24,7 +24,7 @@ impl SnapshotChecker {
     /// What is wrong with a complete record: a certificate whose key is another's, a Route that cannot be matched.
     /// What a vault holds is not looked at.
     #[must_use]
-    pub fn faults(&self, record: &EntityRecord) -> Vec<Diagnostic> {
+    pub fn check(&self, record: &EntityRecord) -> Vec<Diagnostic> {
         let mut wrong = Vec::new();
         let (value, at) = (&record.value, &record.at);
         let in_vault =

@@ -90,7 +90,7 @@ impl SnapshotCompiler {
 
     /// The files beside the last configuration that it names, whether it could be used or not.
     #[must_use]
-    pub fn named(&self) -> &[PathBuf] {
+    pub fn referenced_files(&self) -> &[PathBuf] {
         &self.named
     }
 

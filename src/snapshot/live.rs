@@ -35,7 +35,7 @@ impl LiveSnapshot {
     pub fn publish(&self, next: Snapshot) -> Arc<Snapshot> {
         let next = Arc::new(next);
         // Those that are gone are not counted for ever.
-        self.held();
+        self.count_in_memory();
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&next));
         self.current.store(next.clone());
         self.published.notify_waiters();
@@ -43,7 +43,7 @@ impl LiveSnapshot {
     }
 
     /// How many Snapshots are in memory: the current one, and those that requests on their way still use.
-    pub fn held(&self) -> usize {
+    pub fn count_in_memory(&self) -> usize {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|it| it.strong_count() > 0);
         made.len()

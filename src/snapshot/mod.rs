@@ -18,7 +18,7 @@ mod reach;
 mod reusable;
 mod tls;
 
-pub use changes::changes;
+pub use changes::describe_changes;
 pub use checker::SnapshotChecker;
 pub use compile::{CompiledSnapshot, SnapshotCompiler};
 pub use live::LiveSnapshot;
@@ -125,7 +125,7 @@ impl Snapshot {
 
     /// Why a Route with the key `first` stands before one with the key `second`.
     #[must_use]
-    pub fn rule(&self, first: &PriorityKey, second: &PriorityKey) -> &'static str {
+    pub fn ranking_rule(&self, first: &PriorityKey, second: &PriorityKey) -> &'static str {
         first.rule_over(second, self.options.calculation)
     }
 
@@ -149,18 +149,18 @@ impl Snapshot {
 
     /// What any plugin wants to be counted.
     #[must_use]
-    pub const fn counted(&self) -> MetricGroups {
+    pub const fn metric_groups(&self) -> MetricGroups {
         self.counted
     }
 
     /// How the requests of each Route are counted that are counted.
-    pub fn countings(&self) -> impl Iterator<Item = &RouteMetrics> {
+    pub fn route_metrics(&self) -> impl Iterator<Item = &RouteMetrics> {
         self.steps.iter().filter_map(|step| step.counting.as_deref())
     }
 
     /// What plugins of this and all former Snapshots have still to deliver.
     #[must_use]
-    pub const fn outbox(&self) -> &DeliveryTracker {
+    pub const fn delivery_tracker(&self) -> &DeliveryTracker {
         &self.resources.outbox
     }
 
@@ -171,7 +171,7 @@ impl Snapshot {
     }
 
     /// Lets every plugin forget what requests have made it remember.
-    pub fn forget(&self) {
+    pub fn reset_plugins(&self) {
         let chains = self.steps.iter().map(|step| &step.chain).chain([&self.global]);
         for step in chains.flat_map(PluginChain::steps) {
             let overlay = step.overlay.iter().flat_map(|it| it.values());

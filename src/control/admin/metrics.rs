@@ -26,7 +26,7 @@ impl AdminApi {
         process_metrics(&mut text);
         request_metrics(&mut text, &snapshot);
         latency_metrics(&mut text, &snapshot);
-        if snapshot.counted().upstream_health {
+        if snapshot.metric_groups().upstream_health {
             health_metrics(&mut text, &snapshot);
         }
         let mut response = reply::json(StatusCode::OK, text.into_text());
@@ -90,7 +90,7 @@ impl AdminApi {
         text.single("mynah_config_failures_total", MetricKind::Counter, "Configurations refused", failures);
         let generation = snapshot.generation;
         text.single("mynah_config_generation", MetricKind::Gauge, "The current configuration", generation);
-        let held = self.control.live().held();
+        let held = self.control.live().count_in_memory();
         let what =
             "Configurations in memory: the current one, and those that requests on their way still use";
         text.single("mynah_configs_held", MetricKind::Gauge, what, held);
@@ -125,7 +125,7 @@ pub(super) fn resident_kib() -> Option<u64> {
 }
 
 fn request_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
-    let told: Vec<_> = snapshot.countings().map(|it| (it, it.counters().requests())).collect();
+    let told: Vec<_> = snapshot.route_metrics().map(|it| (it, it.counters().requests())).collect();
     let name = "kong_http_requests_total";
     if told.iter().any(|(counting, _)| counting.groups().statuses) {
         text.metric(name, MetricKind::Counter, "HTTP status codes per consumer/service/route in Kong");
@@ -158,7 +158,7 @@ fn request_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
 }
 
 fn latency_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
-    let timed = snapshot.countings().filter(|it| it.groups().latencies);
+    let timed = snapshot.route_metrics().filter(|it| it.groups().latencies);
     let told: Vec<_> = timed.map(|it| (labels(it), it.counters().latencies())).collect();
     if told.is_empty() {
         return;

@@ -154,7 +154,7 @@ impl AdminApi {
             (["config"], _) => self.answer_beside(Self::config).await,
             (["debug", "explain"], _) => self.answer_beside(move |admin| admin.explain(&query)).await,
             (["mock", "state"], _) => {
-                self.control.live().current().forget();
+                self.control.live().current().reset_plugins();
                 reply::empty(StatusCode::NO_CONTENT)
             }
             (["upstreams", upstream, "health"], _) => {

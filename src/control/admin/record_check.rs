@@ -70,7 +70,7 @@ pub(super) fn checked(
         complete(&mut record);
     }
     let whole = EntityRecord { entity, value: record.clone().into(), at };
-    complain(&mut fields, &checker.faults(&whole), &whole.at);
+    complain(&mut fields, &checker.check(&whole), &whole.at);
     if fields.is_empty() { Ok(record) } else { Err(AdminRefusal::Schema(fields)) }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     document::{Mapping, Value},
     ip_network::IpNetwork,
     schema::EntityFault,
-    uri_path::prefix_is_normal,
+    uri_path::check_prefix_is_normal,
 };
 
 pub(super) fn address(value: &Value) -> Result<(), String> {
@@ -37,7 +37,8 @@ pub(super) fn route_path(value: &Value) -> Result<(), String> {
     if let Some(expression) = path.strip_prefix('~') {
         return pattern::compiles(expression);
     }
-    prefix_is_normal(path).map_err(|normal| format!("non-normalized path, consider use '{normal}' instead"))
+    check_prefix_is_normal(path)
+        .map_err(|normal| format!("non-normalized path, consider use '{normal}' instead"))
 }
 
 pub(super) fn header_names(value: &Value) -> Result<(), String> {

@@ -20,7 +20,7 @@ use tokio::{
 use super::DeliveryTracker;
 use crate::{
     budget::Reservation,
-    supervise::{catch, catch_future},
+    supervise::{catch_future_panic, catch_panic},
 };
 
 /// How a queue behaves. (Kong: `config.queue` of plugins.)
@@ -222,8 +222,8 @@ impl<S: BatchSink> QueueState<S> {
 
     /// A delivery that panicked has failed.
     async fn try_once(&self, batch: &[Bytes]) -> Result<(), String> {
-        let delivering = catch(|| self.sink.deliver(batch)).map_err(|panicked| panicked.to_string());
-        catch_future(delivering?.as_mut()).await.unwrap_or_else(|panicked| Err(panicked.to_string()))
+        let delivering = catch_panic(|| self.sink.deliver(batch)).map_err(|panicked| panicked.to_string());
+        catch_future_panic(delivering?.as_mut()).await.unwrap_or_else(|panicked| Err(panicked.to_string()))
     }
 
     async fn deliver(&self, batch: &[Bytes]) {
