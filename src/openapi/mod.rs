@@ -12,6 +12,7 @@
 pub mod api;
 pub mod body;
 pub mod bundle;
+mod keywords;
 mod library;
 mod lint;
 mod lower;

@@ -13,7 +13,11 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json, json};
 
 use self::values::{bounds, byte, count, names_by_key, number};
-use super::{DocumentLibrary, DocumentNode, SpecVersion, sample::Direction};
+use super::{
+    DocumentLibrary, DocumentNode,
+    keywords::{AppliedTo, KeywordOperand, SchemaKeyword, is_nullable},
+    sample::Direction,
+};
 use crate::{
     budget::{Budget, Exhausted},
     document::{SharedText, Value},
@@ -99,62 +103,47 @@ struct SchemaBundler<'a> {
     budget: &'a Budget,
 }
 
-/// What a keyword holds.
-enum KeywordContent {
-    Number,
-    Count,
-    Text,
-    Flag,
-    Schema,
-    /// Applied to the same value.
-    Beside,
-    SchemasBeside,
-    Schemas,
-    Named,
-    NamedBeside,
-    Names,
-}
-
-/// The keywords that are copied as they are, in the order in which faults are told.
-const BEFORE: &[(&str, KeywordContent)] = &[
-    ("maximum", KeywordContent::Number),
-    ("minimum", KeywordContent::Number),
-    ("exclusiveMaximum", KeywordContent::Number),
-    ("exclusiveMinimum", KeywordContent::Number),
-    ("multipleOf", KeywordContent::Number),
-    ("maxLength", KeywordContent::Count),
-    ("minLength", KeywordContent::Count),
-    ("pattern", KeywordContent::Text),
-    ("format", KeywordContent::Text),
+/// The keywords that are copied as they are, in the order in which errors are reported: those before `const` and `enum`.
+const BEFORE: &[SchemaKeyword] = &[
+    SchemaKeyword::Maximum,
+    SchemaKeyword::Minimum,
+    SchemaKeyword::ExclusiveMaximum,
+    SchemaKeyword::ExclusiveMinimum,
+    SchemaKeyword::MultipleOf,
+    SchemaKeyword::MaxLength,
+    SchemaKeyword::MinLength,
+    SchemaKeyword::Pattern,
+    SchemaKeyword::Format,
 ];
 
-const AFTER: &[(&str, KeywordContent)] = &[
-    ("not", KeywordContent::Beside),
-    ("anyOf", KeywordContent::SchemasBeside),
-    ("oneOf", KeywordContent::SchemasBeside),
-    ("allOf", KeywordContent::SchemasBeside),
-    ("if", KeywordContent::Beside),
-    ("then", KeywordContent::Beside),
-    ("else", KeywordContent::Beside),
-    ("maxItems", KeywordContent::Count),
-    ("minItems", KeywordContent::Count),
-    ("uniqueItems", KeywordContent::Flag),
-    ("prefixItems", KeywordContent::Schemas),
-    ("items", KeywordContent::Schema),
-    ("contains", KeywordContent::Schema),
-    ("minContains", KeywordContent::Count),
-    ("maxContains", KeywordContent::Count),
-    ("maxProperties", KeywordContent::Count),
-    ("minProperties", KeywordContent::Count),
-    ("required", KeywordContent::Names),
-    ("dependentRequired", KeywordContent::Named),
-    ("dependentSchemas", KeywordContent::NamedBeside),
-    ("propertyNames", KeywordContent::Schema),
-    ("additionalProperties", KeywordContent::Schema),
-    ("properties", KeywordContent::Named),
-    ("patternProperties", KeywordContent::Named),
-    ("unevaluatedItems", KeywordContent::Schema),
-    ("unevaluatedProperties", KeywordContent::Schema),
+/// Those after `const` and `enum`.
+const AFTER: &[SchemaKeyword] = &[
+    SchemaKeyword::Not,
+    SchemaKeyword::AnyOf,
+    SchemaKeyword::OneOf,
+    SchemaKeyword::AllOf,
+    SchemaKeyword::If,
+    SchemaKeyword::Then,
+    SchemaKeyword::Else,
+    SchemaKeyword::MaxItems,
+    SchemaKeyword::MinItems,
+    SchemaKeyword::UniqueItems,
+    SchemaKeyword::PrefixItems,
+    SchemaKeyword::Items,
+    SchemaKeyword::Contains,
+    SchemaKeyword::MinContains,
+    SchemaKeyword::MaxContains,
+    SchemaKeyword::MaxProperties,
+    SchemaKeyword::MinProperties,
+    SchemaKeyword::Required,
+    SchemaKeyword::DependentRequired,
+    SchemaKeyword::DependentSchemas,
+    SchemaKeyword::PropertyNames,
+    SchemaKeyword::AdditionalProperties,
+    SchemaKeyword::Properties,
+    SchemaKeyword::PatternProperties,
+    SchemaKeyword::UnevaluatedItems,
+    SchemaKeyword::UnevaluatedProperties,
 ];
 
 /// The targets that are applied to the same value as the schema which refers to them.
@@ -191,8 +180,8 @@ impl SchemaBundler<'_> {
             }
         }
         self.types(schema, &mut out);
-        for (keyword, holds) in BEFORE {
-            self.keyword(schema, keyword, holds, depth, None, &mut out);
+        for keyword in BEFORE {
+            self.keyword(schema, *keyword, depth, None, &mut out);
         }
         bounds(&mut out, schema);
         byte(&mut out);
@@ -200,8 +189,8 @@ impl SchemaBundler<'_> {
             out.insert("const".to_owned(), value.into());
         }
         self.choices(schema, &mut out);
-        for (keyword, holds) in AFTER {
-            self.keyword(schema, keyword, holds, depth, beside.as_deref_mut(), &mut out);
+        for keyword in AFTER {
+            self.keyword(schema, *keyword, depth, beside.as_deref_mut(), &mut out);
         }
         self.older_words(schema, depth, &mut out);
         if out.get("additionalProperties") == Some(&Json::Bool(false)) {
@@ -246,15 +235,6 @@ impl SchemaBundler<'_> {
         Some(format!("#/$defs/s{number}"))
     }
 
-    fn nullable(&self, schema: &DocumentNode) -> bool {
-        let word = match self.library.version() {
-            SpecVersion::Swagger2 => "x-nullable",
-            SpecVersion::OpenApi30 => "nullable",
-            SpecVersion::OpenApi31 => return false,
-        };
-        schema.flag(word) == Some(true)
-    }
-
     fn types(&self, schema: &DocumentNode, out: &mut Map<String, Json>) {
         const KNOWN: [&str; 7] = ["null", "boolean", "number", "integer", "string", "array", "object"];
         let Some(value) = schema.value.get("type") else { return };
@@ -269,7 +249,7 @@ impl SchemaBundler<'_> {
                 names.push(name);
             }
         }
-        if self.nullable(schema) && !names.contains(&"null") {
+        if is_nullable(&schema.value, self.library.version()) && !names.contains(&"null") {
             names.push("null");
         }
         match names.as_slice() {
@@ -286,7 +266,7 @@ impl SchemaBundler<'_> {
         }
         let mut all: Vec<Json> = vec![first.into()];
         all.extend(rest.iter().map(Json::from));
-        if self.nullable(schema) && !all.contains(&Json::Null) {
+        if is_nullable(&schema.value, self.library.version()) && !all.contains(&Json::Null) {
             all.push(Json::Null);
         }
         out.insert("enum".to_owned(), all.into());
@@ -295,31 +275,36 @@ impl SchemaBundler<'_> {
     fn keyword(
         &mut self,
         schema: &DocumentNode,
-        keyword: &str,
-        holds: &KeywordContent,
+        keyword: SchemaKeyword,
         depth: u32,
         beside: SameValueTargets<'_>,
         out: &mut Map<String, Json>,
     ) {
-        let Some(node) = schema.get(keyword) else { return };
-        let said = match holds {
-            KeywordContent::Number => number(&node.value, keyword),
-            KeywordContent::Count => count(&node.value),
-            KeywordContent::Text => node.value.as_str().map(Json::from),
-            KeywordContent::Flag => node.value.as_bool().map(Json::from),
-            KeywordContent::Names => self.required(schema, &node),
-            // Before 2020-12 a list of schemas stood under `items`.
-            KeywordContent::Schema if node.value.as_sequence().is_some() => return,
-            KeywordContent::Schema => Some(self.lower(&node, depth + 1, None)),
-            KeywordContent::Beside => Some(self.lower(&node, depth + 1, beside)),
-            KeywordContent::SchemasBeside => self.list(&node, depth, beside),
-            KeywordContent::Schemas => self.list(&node, depth, None),
-            KeywordContent::Named if keyword == "dependentRequired" => Some(names_by_key(&node.value)),
-            KeywordContent::Named => self.map(&node, depth, None),
-            KeywordContent::NamedBeside => self.map(&node, depth, beside),
+        let Some(node) = schema.get(keyword.name()) else { return };
+        let targets = |applied: AppliedTo| beside.filter(|_| applied == AppliedTo::SameValue);
+        let content = match keyword.operand() {
+            KeywordOperand::Number | KeywordOperand::NumberOrFlag => number(&node.value, keyword),
+            KeywordOperand::Count => count(&node.value),
+            KeywordOperand::Text => node.value.as_str().map(Json::from),
+            KeywordOperand::Flag => node.value.as_bool().map(Json::from),
+            KeywordOperand::Names => self.required(schema, &node),
+            KeywordOperand::NamesByName => Some(names_by_key(&node.value)),
+            // `older_words` translates a list of schemas.
+            KeywordOperand::SchemaOrSchemas if node.value.as_sequence().is_some() => None,
+            KeywordOperand::SchemaOrSchemas => Some(self.lower(&node, depth + 1, None)),
+            KeywordOperand::Schema(applied) => Some(self.lower(&node, depth + 1, targets(applied))),
+            KeywordOperand::Schemas(applied) => self.list(&node, depth, targets(applied)),
+            KeywordOperand::SchemasByName(applied) => self.map(&node, depth, targets(applied)),
+            // None of these is copied as it is.
+            KeywordOperand::SchemasOrNamesByName
+            | KeywordOperand::Reference
+            | KeywordOperand::Types
+            | KeywordOperand::Value
+            | KeywordOperand::Values
+            | KeywordOperand::Object => None,
         };
-        if let Some(said) = said {
-            out.insert(keyword.to_owned(), said);
+        if let Some(content) = content {
+            out.insert(keyword.name().to_owned(), content);
         }
     }
 

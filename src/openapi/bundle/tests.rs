@@ -84,3 +84,93 @@ fn what_does_not_travel_is_not_required() {
         &json!({"required": ["name"], "properties": {"id": {}}}),
     );
 }
+
+/// What the bundle makes of a keyword.
+#[derive(PartialEq)]
+enum Treatment {
+    Copied,
+    /// Written as another keyword, or with another operand.
+    Translated,
+    /// Of no use to a validator.
+    LeftOut,
+}
+
+fn treatment(keyword: SchemaKeyword) -> Treatment {
+    match keyword {
+        SchemaKeyword::Maximum
+        | SchemaKeyword::Minimum
+        | SchemaKeyword::ExclusiveMaximum
+        | SchemaKeyword::ExclusiveMinimum
+        | SchemaKeyword::MultipleOf
+        | SchemaKeyword::MaxLength
+        | SchemaKeyword::MinLength
+        | SchemaKeyword::Pattern
+        | SchemaKeyword::Format
+        | SchemaKeyword::Not
+        | SchemaKeyword::AnyOf
+        | SchemaKeyword::OneOf
+        | SchemaKeyword::AllOf
+        | SchemaKeyword::If
+        | SchemaKeyword::Then
+        | SchemaKeyword::Else
+        | SchemaKeyword::MaxItems
+        | SchemaKeyword::MinItems
+        | SchemaKeyword::UniqueItems
+        | SchemaKeyword::PrefixItems
+        | SchemaKeyword::Items
+        | SchemaKeyword::Contains
+        | SchemaKeyword::MinContains
+        | SchemaKeyword::MaxContains
+        | SchemaKeyword::MaxProperties
+        | SchemaKeyword::MinProperties
+        | SchemaKeyword::Required
+        | SchemaKeyword::DependentRequired
+        | SchemaKeyword::DependentSchemas
+        | SchemaKeyword::PropertyNames
+        | SchemaKeyword::AdditionalProperties
+        | SchemaKeyword::Properties
+        | SchemaKeyword::PatternProperties
+        | SchemaKeyword::UnevaluatedItems
+        | SchemaKeyword::UnevaluatedProperties => Treatment::Copied,
+        SchemaKeyword::Ref
+        | SchemaKeyword::DynamicRef
+        | SchemaKeyword::Type
+        | SchemaKeyword::Enum
+        | SchemaKeyword::Const
+        | SchemaKeyword::Nullable
+        | SchemaKeyword::XNullable
+        | SchemaKeyword::AdditionalItems
+        | SchemaKeyword::Dependencies => Treatment::Translated,
+        SchemaKeyword::Schema
+        | SchemaKeyword::Vocabulary
+        | SchemaKeyword::Id
+        | SchemaKeyword::Anchor
+        | SchemaKeyword::DynamicAnchor
+        | SchemaKeyword::Defs
+        | SchemaKeyword::Definitions
+        | SchemaKeyword::Comment
+        | SchemaKeyword::ContentEncoding
+        | SchemaKeyword::ContentMediaType
+        | SchemaKeyword::ContentSchema
+        | SchemaKeyword::Title
+        | SchemaKeyword::Description
+        | SchemaKeyword::Default
+        | SchemaKeyword::Deprecated
+        | SchemaKeyword::ReadOnly
+        | SchemaKeyword::WriteOnly
+        | SchemaKeyword::Example
+        | SchemaKeyword::Examples
+        | SchemaKeyword::Discriminator
+        | SchemaKeyword::Xml
+        | SchemaKeyword::ExternalDocs => Treatment::LeftOut,
+    }
+}
+
+#[test]
+fn keywords_that_are_copied_have_one_place_each() {
+    for keyword in SchemaKeyword::ALL {
+        let places = BEFORE.iter().chain(AFTER).filter(|copied| *copied == keyword).count();
+        let expected = usize::from(treatment(*keyword) == Treatment::Copied);
+        assert_eq!(places, expected, "{}", keyword.name());
+    }
+}

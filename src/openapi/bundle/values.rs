@@ -2,14 +2,17 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::{document::Value, openapi::DocumentNode};
+use crate::{
+    document::Value,
+    openapi::{DocumentNode, keywords::SchemaKeyword},
+};
 
 /// What `format: byte` looks like. (Prism reads it so; the text is part of its violations.)
 pub(super) const BYTE: &str = r"^[\w\d+\/=]*$";
 
-pub(super) fn number(value: &Value, keyword: &str) -> Option<Json> {
+pub(super) fn number(value: &Value, keyword: SchemaKeyword) -> Option<Json> {
     let Value::Number(_) = value else { return None };
-    let lawful = keyword != "multipleOf" || value.as_f64().is_some_and(|it| it > 0.0);
+    let lawful = keyword != SchemaKeyword::MultipleOf || value.as_f64().is_some_and(|it| it > 0.0);
     lawful.then(|| value.into())
 }
 

@@ -13,6 +13,7 @@ use crate::{
     document::{NodePath, NodePlace, Value},
     openapi::{
         Api, DocumentLibrary, DocumentNode, SpecVersion,
+        keywords::{AppliedTo, KeywordOperand, SchemaKeyword},
         lower::{literal, schema_of_swagger2, value_of},
         negotiate::essence,
         sample::Direction,
@@ -293,37 +294,57 @@ impl LintWalk<'_> {
     fn schema(&mut self, node: &DocumentNode, place: &LintPlace<'_>, depth: u32) {
         for (key, child) in node.entries() {
             let here = place.key(key);
-            match key {
-                "example" => self.claim(ExampleKind::Example, &child, node, true, None, &here),
-                "examples" => {
+            let Some(keyword) = SchemaKeyword::named(key) else { continue };
+            match keyword {
+                SchemaKeyword::Example => self.claim(ExampleKind::Example, &child, node, true, None, &here),
+                SchemaKeyword::Examples => {
                     for (n, child) in child.items().enumerate() {
                         self.claim(ExampleKind::Example, &child, node, true, None, &here.index(n));
                     }
                 }
-                "default" => self.claim(ExampleKind::Default, &child, node, true, None, &here),
-                "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => {
-                    self.each(node, key, NodeRole::Schema, None, place, depth);
-                }
-                "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
-                    self.list(node, key, NodeRole::Schema, None, place, depth);
-                }
-                "items" if child.value.as_sequence().is_some() => {
-                    self.list(node, key, NodeRole::Schema, None, place, depth);
-                }
-                "items"
-                | "additionalProperties"
-                | "additionalItems"
-                | "if"
-                | "then"
-                | "else"
-                | "contains"
-                | "propertyNames"
-                | "unevaluatedItems"
-                | "unevaluatedProperties" => {
-                    self.enter(&child, NodeRole::Schema, None, &here, depth);
-                }
-                _ => (),
+                SchemaKeyword::Default => self.claim(ExampleKind::Default, &child, node, true, None, &here),
+                // Values of `not` are not values of this schema.
+                SchemaKeyword::Not => (),
+                _ => self.subschemas(node, keyword, &child, place, depth),
             }
+        }
+    }
+
+    /// Visits the schemas that a keyword holds.
+    fn subschemas(
+        &mut self,
+        node: &DocumentNode,
+        keyword: SchemaKeyword,
+        child: &DocumentNode,
+        place: &LintPlace<'_>,
+        depth: u32,
+    ) {
+        let key = keyword.name();
+        match keyword.operand() {
+            KeywordOperand::Schema(AppliedTo::Content) => (),
+            KeywordOperand::SchemasByName(_) => {
+                self.each(node, key, NodeRole::Schema, None, place, depth);
+            }
+            KeywordOperand::Schemas(_) => self.list(node, key, NodeRole::Schema, None, place, depth),
+            KeywordOperand::SchemaOrSchemas if child.value.as_sequence().is_some() => {
+                self.list(node, key, NodeRole::Schema, None, place, depth);
+            }
+            KeywordOperand::SchemaOrSchemas | KeywordOperand::Schema(_) => {
+                self.enter(child, NodeRole::Schema, None, &place.key(key), depth);
+            }
+            KeywordOperand::SchemasOrNamesByName
+            | KeywordOperand::Reference
+            | KeywordOperand::Number
+            | KeywordOperand::NumberOrFlag
+            | KeywordOperand::Count
+            | KeywordOperand::Text
+            | KeywordOperand::Flag
+            | KeywordOperand::Names
+            | KeywordOperand::NamesByName
+            | KeywordOperand::Types
+            | KeywordOperand::Value
+            | KeywordOperand::Values
+            | KeywordOperand::Object => (),
         }
     }
 

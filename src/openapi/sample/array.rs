@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use super::{
     SampleError,
+    equality::canonical,
     layers::SchemaLayers,
     place::SamplePlace,
     rules::MergedRules,
     search::{Generation, NODES},
     seeded_rng::SeededRng,
-    valid::{canonical, size},
+    valid::size,
 };
 use crate::{
     document::{Mapping, Value},

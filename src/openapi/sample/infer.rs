@@ -1,58 +1,110 @@
-//! What keywords say about the kind of a value without naming it.
+//! The kind of value that the keywords of a schema suggest, and the keywords that need a test of the whole value.
 
 use super::{layers::SchemaLayers, place::SamplePlace, rules::ValueKind};
-use crate::document::Value;
+use crate::{document::Value, openapi::keywords::SchemaKeyword};
 
-/// Keywords after which a collection has to be tested as a whole.
-const INTRICATE: [&str; 16] = [
-    "oneOf",
-    "anyOf",
-    "not",
-    "if",
-    "enum",
-    "const",
-    "contains",
-    "uniqueItems",
-    "propertyNames",
-    "dependentRequired",
-    "dependentSchemas",
-    "dependencies",
-    "unevaluatedProperties",
-    "unevaluatedItems",
-    "patternProperties",
-    "minProperties",
-];
-
-pub(super) fn is_intricate(layers: &SchemaLayers) -> bool {
-    INTRICATE.iter().any(|keyword| layers.values(keyword).next().is_some())
+/// The role of a keyword in the making of a value.
+struct KeywordRole {
+    /// The kind of value that it suggests where `type` is missing.
+    suggests: Option<ValueKind>,
+    /// Whether a collection has to be tested as a whole, because its parts alone do not show that the keyword holds.
+    needs_whole_test: bool,
 }
 
-/// The kind that keywords without a type suggest.
-pub(super) fn infer(layers: &SchemaLayers, place: &SamplePlace<'_>) -> ValueKind {
-    let has = |keywords: &[&str]| keywords.iter().any(|keyword| layers.values(keyword).next().is_some());
-    let number =
-        |it: &Value| it.as_str().is_some_and(|it| ["int32", "int64", "float", "double"].contains(&it));
-    if has(&[
-        "properties",
-        "required",
-        "additionalProperties",
-        "minProperties",
-        "maxProperties",
-        "patternProperties",
-        "propertyNames",
-        "dependentRequired",
-        "dependentSchemas",
-        "discriminator",
-        "unevaluatedProperties",
-    ]) {
+const fn role(keyword: SchemaKeyword) -> KeywordRole {
+    let (suggests, needs_whole_test) = match keyword {
+        SchemaKeyword::Properties
+        | SchemaKeyword::Required
+        | SchemaKeyword::AdditionalProperties
+        | SchemaKeyword::MaxProperties
+        | SchemaKeyword::Discriminator => (Some(ValueKind::Object), false),
+        SchemaKeyword::MinProperties
+        | SchemaKeyword::PatternProperties
+        | SchemaKeyword::PropertyNames
+        | SchemaKeyword::DependentRequired
+        | SchemaKeyword::DependentSchemas
+        | SchemaKeyword::UnevaluatedProperties => (Some(ValueKind::Object), true),
+        SchemaKeyword::Items
+        | SchemaKeyword::PrefixItems
+        | SchemaKeyword::MinItems
+        | SchemaKeyword::MaxItems => (Some(ValueKind::Array), false),
+        SchemaKeyword::UniqueItems | SchemaKeyword::Contains => (Some(ValueKind::Array), true),
+        SchemaKeyword::Minimum
+        | SchemaKeyword::Maximum
+        | SchemaKeyword::ExclusiveMinimum
+        | SchemaKeyword::ExclusiveMaximum
+        | SchemaKeyword::MultipleOf => (Some(ValueKind::Number), false),
+        SchemaKeyword::Pattern
+        | SchemaKeyword::MinLength
+        | SchemaKeyword::MaxLength
+        | SchemaKeyword::Format
+        | SchemaKeyword::ContentEncoding
+        | SchemaKeyword::ContentMediaType => (Some(ValueKind::String), false),
+        SchemaKeyword::AnyOf
+        | SchemaKeyword::OneOf
+        | SchemaKeyword::Not
+        | SchemaKeyword::If
+        | SchemaKeyword::Enum
+        | SchemaKeyword::Const
+        | SchemaKeyword::Dependencies
+        | SchemaKeyword::UnevaluatedItems => (None, true),
+        SchemaKeyword::Schema
+        | SchemaKeyword::Vocabulary
+        | SchemaKeyword::Id
+        | SchemaKeyword::Anchor
+        | SchemaKeyword::DynamicAnchor
+        | SchemaKeyword::Ref
+        | SchemaKeyword::DynamicRef
+        | SchemaKeyword::Defs
+        | SchemaKeyword::Definitions
+        | SchemaKeyword::Comment
+        | SchemaKeyword::AllOf
+        | SchemaKeyword::Then
+        | SchemaKeyword::Else
+        | SchemaKeyword::AdditionalItems
+        | SchemaKeyword::Type
+        | SchemaKeyword::MaxContains
+        | SchemaKeyword::MinContains
+        | SchemaKeyword::ContentSchema
+        | SchemaKeyword::Title
+        | SchemaKeyword::Description
+        | SchemaKeyword::Default
+        | SchemaKeyword::Deprecated
+        | SchemaKeyword::ReadOnly
+        | SchemaKeyword::WriteOnly
+        | SchemaKeyword::Example
+        | SchemaKeyword::Examples
+        | SchemaKeyword::Xml
+        | SchemaKeyword::ExternalDocs
+        | SchemaKeyword::Nullable
+        | SchemaKeyword::XNullable => (None, false),
+    };
+    KeywordRole { suggests, needs_whole_test }
+}
+
+fn roles(layers: &SchemaLayers) -> impl Iterator<Item = KeywordRole> {
+    let names = layers.all.iter().flat_map(|layer| layer.schema.value.entries());
+    names.filter_map(|(name, _)| SchemaKeyword::named(name)).map(role)
+}
+
+/// Whether a collection has to be tested as a whole.
+pub(super) fn needs_whole_test(layers: &SchemaLayers) -> bool {
+    roles(layers).any(|role| role.needs_whole_test)
+}
+
+/// The kind of value that the keywords suggest where `type` is missing.
+pub(super) fn infer_kind(layers: &SchemaLayers, place: &SamplePlace<'_>) -> ValueKind {
+    let suggested: Vec<ValueKind> = roles(layers).filter_map(|role| role.suggests).collect();
+    let is_number_format = |format: &Value| {
+        format.as_str().is_some_and(|format| ["int32", "int64", "float", "double"].contains(&format))
+    };
+    if suggested.contains(&ValueKind::Object) {
         ValueKind::Object
-    } else if has(&["items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"]) {
+    } else if suggested.contains(&ValueKind::Array) {
         ValueKind::Array
-    } else if has(&["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"])
-        || layers.values("format").any(number)
-    {
+    } else if suggested.contains(&ValueKind::Number) || layers.values("format").any(is_number_format) {
         ValueKind::Number
-    } else if has(&["pattern", "minLength", "maxLength", "format", "contentEncoding", "contentMediaType"]) {
+    } else if suggested.contains(&ValueKind::String) {
         ValueKind::String
     } else if place.is_root() {
         ValueKind::Object

@@ -10,6 +10,7 @@ mod array;
 mod decimal;
 mod ecma;
 mod effort;
+mod equality;
 mod evaluated;
 mod explain;
 mod fits;

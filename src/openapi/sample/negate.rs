@@ -3,7 +3,7 @@
 use super::valid::size;
 use crate::{
     document::{Mapping, Number, Value},
-    openapi::{DocumentLibrary, DocumentNode},
+    openapi::{DocumentLibrary, DocumentNode, keywords::SchemaKeyword},
 };
 
 /// `not`s in `not`s are followed this deep.
@@ -45,21 +45,87 @@ fn collect(
         if ways.len() > WAYS {
             return;
         }
+        let Some(keyword) = SchemaKeyword::named(keyword) else { continue };
+        let at_file = |(rank, value)| (rank, DocumentNode { value, file: schema.file });
         match keyword {
-            "allOf" => rule.items().for_each(|it| collect(library, &it, depth + 1, visits, ways)),
-            "anyOf" | "oneOf" => {
+            SchemaKeyword::AllOf => {
+                rule.items().for_each(|it| collect(library, &it, depth + 1, visits, ways))
+            }
+            SchemaKeyword::AnyOf | SchemaKeyword::OneOf => {
                 let all: Vec<Value> = rule.value.items().iter().map(not).collect();
                 ways.push((3, at(schema, [("allOf", all.into())])));
             }
-            "not" => ways.push((1, rule)),
-            _ => {
-                let found = number(schema, keyword, &rule.value)
-                    .or_else(|| length(keyword, &rule.value))
-                    .map_or_else(|| structure(keyword, &rule.value), |it| vec![(1, it)]);
-                ways.extend(
-                    found.into_iter().map(|(rank, it)| (rank, DocumentNode { value: it, file: schema.file })),
-                );
+            SchemaKeyword::Not => ways.push((1, rule)),
+            SchemaKeyword::Minimum
+            | SchemaKeyword::Maximum
+            | SchemaKeyword::ExclusiveMinimum
+            | SchemaKeyword::ExclusiveMaximum
+            | SchemaKeyword::MultipleOf => {
+                ways.extend(number(schema, keyword, &rule.value).map(|value| at_file((1, value))));
             }
+            SchemaKeyword::MinLength
+            | SchemaKeyword::MaxLength
+            | SchemaKeyword::MinItems
+            | SchemaKeyword::MaxItems
+            | SchemaKeyword::MinProperties
+            | SchemaKeyword::MaxProperties => {
+                ways.extend(length(keyword, &rule.value).map(|value| at_file((1, value))));
+            }
+            SchemaKeyword::Required
+            | SchemaKeyword::Type
+            | SchemaKeyword::Properties
+            | SchemaKeyword::AdditionalProperties
+            | SchemaKeyword::Items
+            | SchemaKeyword::Contains
+            | SchemaKeyword::Pattern
+            | SchemaKeyword::Format => {
+                ways.extend(structure(keyword, &rule.value).into_iter().map(at_file));
+            }
+            // Values that break these are only found by chance.
+            SchemaKeyword::If
+            | SchemaKeyword::Then
+            | SchemaKeyword::Else
+            | SchemaKeyword::DependentSchemas
+            | SchemaKeyword::DependentRequired
+            | SchemaKeyword::Dependencies
+            | SchemaKeyword::PrefixItems
+            | SchemaKeyword::AdditionalItems
+            | SchemaKeyword::MinContains
+            | SchemaKeyword::MaxContains
+            | SchemaKeyword::UniqueItems
+            | SchemaKeyword::PatternProperties
+            | SchemaKeyword::PropertyNames
+            | SchemaKeyword::UnevaluatedItems
+            | SchemaKeyword::UnevaluatedProperties
+            | SchemaKeyword::Enum
+            | SchemaKeyword::Const => (),
+            // Not assertions.
+            SchemaKeyword::Schema
+            | SchemaKeyword::Vocabulary
+            | SchemaKeyword::Id
+            | SchemaKeyword::Anchor
+            | SchemaKeyword::DynamicAnchor
+            | SchemaKeyword::Ref
+            | SchemaKeyword::DynamicRef
+            | SchemaKeyword::Defs
+            | SchemaKeyword::Definitions
+            | SchemaKeyword::Comment
+            | SchemaKeyword::ContentEncoding
+            | SchemaKeyword::ContentMediaType
+            | SchemaKeyword::ContentSchema
+            | SchemaKeyword::Title
+            | SchemaKeyword::Description
+            | SchemaKeyword::Default
+            | SchemaKeyword::Deprecated
+            | SchemaKeyword::ReadOnly
+            | SchemaKeyword::WriteOnly
+            | SchemaKeyword::Example
+            | SchemaKeyword::Examples
+            | SchemaKeyword::Discriminator
+            | SchemaKeyword::Xml
+            | SchemaKeyword::ExternalDocs
+            | SchemaKeyword::Nullable
+            | SchemaKeyword::XNullable => (),
         }
     }
 }
@@ -80,52 +146,52 @@ fn count(number: usize) -> Value {
     Value::Number(Number::from(u64::try_from(number).unwrap_or(u64::MAX)))
 }
 
-fn number(schema: &DocumentNode, keyword: &str, rule: &Value) -> Option<Value> {
+fn number(schema: &DocumentNode, keyword: SchemaKeyword, rule: &Value) -> Option<Value> {
     if !matches!(rule, Value::Number(_)) {
         return None;
     }
     let exclusive = |name: &str| schema.value.get(name).and_then(Value::as_bool) == Some(true);
     let opposite = match keyword {
-        "minimum" if exclusive("exclusiveMinimum") => "maximum",
-        "maximum" if exclusive("exclusiveMaximum") => "minimum",
-        "minimum" => "exclusiveMaximum",
-        "maximum" => "exclusiveMinimum",
-        "exclusiveMinimum" => "maximum",
-        "exclusiveMaximum" => "minimum",
-        "multipleOf" => return Some(of([("type", "number".into())])),
+        SchemaKeyword::Minimum if exclusive("exclusiveMinimum") => "maximum",
+        SchemaKeyword::Maximum if exclusive("exclusiveMaximum") => "minimum",
+        SchemaKeyword::Minimum => "exclusiveMaximum",
+        SchemaKeyword::Maximum => "exclusiveMinimum",
+        SchemaKeyword::ExclusiveMinimum => "maximum",
+        SchemaKeyword::ExclusiveMaximum => "minimum",
+        SchemaKeyword::MultipleOf => return Some(of([("type", "number".into())])),
         _ => return None,
     };
     Some(of([("type", "number".into()), (opposite, rule.clone())]))
 }
 
-fn length(keyword: &str, rule: &Value) -> Option<Value> {
+fn length(keyword: SchemaKeyword, rule: &Value) -> Option<Value> {
     let (kind, opposite) = match keyword {
-        "minLength" => ("string", "maxLength"),
-        "maxLength" => ("string", "minLength"),
-        "minItems" => ("array", "maxItems"),
-        "maxItems" => ("array", "minItems"),
-        "minProperties" => ("object", "maxProperties"),
-        "maxProperties" => ("object", "minProperties"),
+        SchemaKeyword::MinLength => ("string", "maxLength"),
+        SchemaKeyword::MaxLength => ("string", "minLength"),
+        SchemaKeyword::MinItems => ("array", "maxItems"),
+        SchemaKeyword::MaxItems => ("array", "minItems"),
+        SchemaKeyword::MinProperties => ("object", "maxProperties"),
+        SchemaKeyword::MaxProperties => ("object", "minProperties"),
         _ => return None,
     };
     let rule = size(rule)?;
-    let bound = if keyword.starts_with("min") { rule.checked_sub(1)? } else { rule.checked_add(1)? };
+    let bound = if keyword.name().starts_with("min") { rule.checked_sub(1)? } else { rule.checked_add(1)? };
     Some(of([("type", kind.into()), (opposite, count(bound))]))
 }
 
-fn structure(keyword: &str, rule: &Value) -> Vec<(u8, Value)> {
+fn structure(keyword: SchemaKeyword, rule: &Value) -> Vec<(u8, Value)> {
     let object = |rest: [(&str, Value); 2]| {
         let [first, second] = rest;
         of([("type", "object".into()), first, second])
     };
     match keyword {
-        "required" => rule
+        SchemaKeyword::Required => rule
             .items()
             .iter()
             .filter_map(Value::as_str)
             .map(|key| (0, of([("type", "object".into()), ("properties", of([(key, false.into())]))])))
             .collect(),
-        "type" => {
+        SchemaKeyword::Type => {
             let given: Vec<&str> = rule
                 .as_sequence()
                 .map_or_else(|| vec![rule], |all| all.iter().collect())
@@ -141,7 +207,7 @@ fn structure(keyword: &str, rule: &Value) -> Vec<(u8, Value)> {
             }
             ways
         }
-        "properties" => rule
+        SchemaKeyword::Properties => rule
             .entries()
             .map(|(key, schema)| {
                 let parts =
@@ -149,18 +215,18 @@ fn structure(keyword: &str, rule: &Value) -> Vec<(u8, Value)> {
                 (4, object(parts))
             })
             .collect(),
-        "additionalProperties" if rule.as_bool() != Some(true) => {
+        SchemaKeyword::AdditionalProperties if rule.as_bool() != Some(true) => {
             let parts = [
                 ("required", vec![Value::from("property1")].into()),
                 ("properties", of([("property1", not(rule))])),
             ];
             vec![(3, object(parts))]
         }
-        "items" | "contains" if rule.as_mapping().is_some() => {
-            let inner = if keyword == "items" { "contains" } else { "items" };
+        SchemaKeyword::Items | SchemaKeyword::Contains if rule.as_mapping().is_some() => {
+            let inner = if keyword == SchemaKeyword::Items { "contains" } else { "items" };
             vec![(4, of([("type", "array".into()), (inner, not(rule))]))]
         }
-        "pattern" | "format" => vec![(1, of([("type", "string".into())]))],
+        SchemaKeyword::Pattern | SchemaKeyword::Format => vec![(1, of([("type", "string".into())]))],
         _ => Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     document::{SharedText, Value},
-    openapi::SpecVersion,
+    openapi::{SpecVersion, keywords::is_nullable},
 };
 
 /// What a value may be.
@@ -164,12 +164,7 @@ impl MergedRules {
         if kinds.len() < names.len() || kinds.is_empty() && rule.as_sequence().is_none() {
             return;
         }
-        let nullable = match version {
-            SpecVersion::Swagger2 => "x-nullable",
-            SpecVersion::OpenApi30 => "nullable",
-            SpecVersion::OpenApi31 => "",
-        };
-        if schema.get(nullable).and_then(Value::as_bool) == Some(true) {
+        if is_nullable(schema, version) {
             kinds.push(ValueKind::Null);
         }
         self.bits &= kinds.iter().fold(0, |bits, kind| bits | kind.bits());

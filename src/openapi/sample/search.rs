@@ -5,7 +5,7 @@ use std::{cell::Cell, rc::Rc};
 use super::{
     Direction, SampleError,
     effort::Effort,
-    infer::{infer, is_intricate},
+    infer::{infer_kind, needs_whole_test},
     layers::{LayerContext, SchemaChoice, SchemaLayers},
     pattern::PatternCache,
     place::SamplePlace,
@@ -245,7 +245,7 @@ impl<'a> Generation<'a> {
         }
         let rules = MergedRules::of(layers, self.library.version());
         let mut stop = SampleError::Impossible;
-        let mut kinds = rules.kinds(|| infer(layers, place));
+        let mut kinds = rules.kinds(|| infer_kind(layers, place));
         if self.random && kinds.last() == Some(&ValueKind::Null) && SeededRng::new(place.seed).below(10) == 0
         {
             kinds.rotate_right(1);
@@ -281,7 +281,7 @@ impl<'a> Generation<'a> {
             let here = place.entered(&layers.references, turn);
             let value = self.generate(kind, layers, rules, &here)?;
             self.work += 1;
-            let simple = !scalar && layers.all.len() == 1 && !is_intricate(layers);
+            let simple = !scalar && layers.all.len() == 1 && !needs_whole_test(layers);
             if simple || goal.schemas.iter().all(|schema| self.strict.valid(schema, &value)) {
                 if self.effort.is_spent() {
                     return Err(SampleError::Spent);

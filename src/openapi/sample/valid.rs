@@ -9,13 +9,17 @@ use super::{
     Direction,
     decimal::Decimal,
     effort::Effort,
+    equality::{canonical, equal},
     evaluated::{self, EvaluatedKeywords},
     fits::fits,
     pattern::PatternCache,
 };
 use crate::{
     document::{Mapping, Value},
-    openapi::{DocumentLibrary, DocumentNode, SpecVersion},
+    openapi::{
+        DocumentLibrary, DocumentNode, SpecVersion,
+        keywords::{SchemaKeyword, is_nullable},
+    },
 };
 
 /// Schemas may stand this deep in one another.
@@ -77,43 +81,6 @@ impl<'a> SchemaEvaluator<'a> {
     }
 }
 
-/// Whether two values are equal as JSON Schema has it: numbers by what they say.
-pub(super) fn equal(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Number(left), Value::Number(right)) => match (Decimal::of(left), Decimal::of(right)) {
-            (Some(left), Some(right)) => left.compare(right).is_eq(),
-            _ => left == right,
-        },
-        (Value::Sequence(left), Value::Sequence(right)) => {
-            left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| equal(left, right))
-        }
-        (Value::Mapping(left), Value::Mapping(right)) => {
-            left.len() == right.len()
-                && left.iter().all(|(key, it)| right.get(key).is_some_and(|other| equal(it, other)))
-        }
-        _ => left == right,
-    }
-}
-
-/// A text that equal values share.
-pub(super) fn canonical(value: &Value) -> String {
-    match value {
-        Value::Number(number) => Decimal::of(number)
-            .and_then(Decimal::number)
-            .map_or_else(|| value.to_json(), |it| it.as_str().to_owned()),
-        Value::Sequence(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        Value::Mapping(mapping) => {
-            let mut members: Vec<String> = mapping
-                .iter()
-                .map(|(key, it)| format!("{}:{}", Value::from(key).to_json(), canonical(it)))
-                .collect();
-            members.sort_unstable();
-            format!("{{{}}}", members.join(","))
-        }
-        _ => value.to_json(),
-    }
-}
-
 /// One schema put to one value.
 pub(super) struct AppliedSchema<'a> {
     pub(super) schema: &'a DocumentNode,
@@ -123,37 +90,106 @@ pub(super) struct AppliedSchema<'a> {
 }
 
 impl AppliedSchema<'_> {
-    /// Whether one of its keywords holds.
-    pub(super) fn holds(&self, keyword: &str, rule: &DocumentNode) -> bool {
+    /// Whether one of its keywords holds; a name that is no keyword always does.
+    pub(super) fn holds(&self, name: &str, rule: &DocumentNode) -> bool {
         // What a keyword lists is gone through.
         let listed = rule.value.items().len() + rule.value.as_mapping().map_or(0, Mapping::len);
         if !self.on.effort.spend_each(listed, 8) {
             return true;
         }
+        let Some(keyword) = SchemaKeyword::named(name) else { return true };
         match keyword {
-            "type" => self.has_type(&rule.value),
-            "enum" => rule.value.as_sequence().is_none_or(|all| all.iter().any(|it| equal(it, self.value))),
-            "const" => equal(&rule.value, self.value),
-            "allOf" => rule.items().all(|it| self.passes(&it, self.value)),
-            "anyOf" => rule.value.items().is_empty() || rule.items().any(|it| self.passes(&it, self.value)),
-            "oneOf" => {
+            SchemaKeyword::Type => self.has_type(&rule.value),
+            SchemaKeyword::Enum => {
+                rule.value.as_sequence().is_none_or(|all| all.iter().any(|it| equal(it, self.value)))
+            }
+            SchemaKeyword::Const => equal(&rule.value, self.value),
+            SchemaKeyword::AllOf => rule.items().all(|it| self.passes(&it, self.value)),
+            SchemaKeyword::AnyOf => {
+                rule.value.items().is_empty() || rule.items().any(|it| self.passes(&it, self.value))
+            }
+            SchemaKeyword::OneOf => {
                 rule.value.items().is_empty()
                     || rule.items().filter(|it| self.passes(it, self.value)).take(2).count() == 1
             }
-            "not" => !self.passes(rule, self.value),
-            "if" => {
+            SchemaKeyword::Not => !self.passes(rule, self.value),
+            SchemaKeyword::If => {
                 let next = if self.passes(rule, self.value) { "then" } else { "else" };
                 self.schema.get(next).is_none_or(|it| self.passes(&it, self.value))
             }
-            _ => match self.value {
+            SchemaKeyword::Minimum
+            | SchemaKeyword::Maximum
+            | SchemaKeyword::ExclusiveMinimum
+            | SchemaKeyword::ExclusiveMaximum
+            | SchemaKeyword::MultipleOf => match self.value {
                 Value::Number(number) => {
                     Decimal::of(number).is_none_or(|number| self.number(keyword, number, &rule.value))
                 }
+                _ => true,
+            },
+            SchemaKeyword::MinLength
+            | SchemaKeyword::MaxLength
+            | SchemaKeyword::Pattern
+            | SchemaKeyword::Format => match self.value {
                 Value::String(text) => self.text(keyword, text, &rule.value),
+                _ => true,
+            },
+            SchemaKeyword::MinItems
+            | SchemaKeyword::MaxItems
+            | SchemaKeyword::UniqueItems
+            | SchemaKeyword::PrefixItems
+            | SchemaKeyword::Items
+            | SchemaKeyword::AdditionalItems
+            | SchemaKeyword::Contains
+            | SchemaKeyword::UnevaluatedItems => match self.value {
                 Value::Sequence(items) => self.array(keyword, items, rule),
+                _ => true,
+            },
+            SchemaKeyword::Required
+            | SchemaKeyword::MinProperties
+            | SchemaKeyword::MaxProperties
+            | SchemaKeyword::Properties
+            | SchemaKeyword::PatternProperties
+            | SchemaKeyword::AdditionalProperties
+            | SchemaKeyword::PropertyNames
+            | SchemaKeyword::DependentRequired
+            | SchemaKeyword::DependentSchemas
+            | SchemaKeyword::Dependencies
+            | SchemaKeyword::UnevaluatedProperties => match self.value {
                 Value::Mapping(_) => self.object(keyword, rule),
                 _ => true,
             },
+            // Read with `if`, `contains`, `type` or by the library, or not an assertion.
+            SchemaKeyword::Then
+            | SchemaKeyword::Else
+            | SchemaKeyword::MinContains
+            | SchemaKeyword::MaxContains
+            | SchemaKeyword::Nullable
+            | SchemaKeyword::XNullable
+            | SchemaKeyword::Schema
+            | SchemaKeyword::Vocabulary
+            | SchemaKeyword::Id
+            | SchemaKeyword::Anchor
+            | SchemaKeyword::DynamicAnchor
+            | SchemaKeyword::Ref
+            | SchemaKeyword::DynamicRef
+            | SchemaKeyword::Defs
+            | SchemaKeyword::Definitions
+            | SchemaKeyword::Comment
+            | SchemaKeyword::ContentEncoding
+            | SchemaKeyword::ContentMediaType
+            | SchemaKeyword::ContentSchema
+            | SchemaKeyword::Title
+            | SchemaKeyword::Description
+            | SchemaKeyword::Default
+            | SchemaKeyword::Deprecated
+            | SchemaKeyword::ReadOnly
+            | SchemaKeyword::WriteOnly
+            | SchemaKeyword::Example
+            | SchemaKeyword::Examples
+            | SchemaKeyword::Discriminator
+            | SchemaKeyword::Xml
+            | SchemaKeyword::ExternalDocs => true,
         }
     }
 
@@ -172,12 +208,7 @@ impl AppliedSchema<'_> {
     }
 
     fn has_type(&self, rule: &Value) -> bool {
-        let nullable = match self.on.library.version() {
-            SpecVersion::Swagger2 => "x-nullable",
-            SpecVersion::OpenApi30 => "nullable",
-            SpecVersion::OpenApi31 => "",
-        };
-        if self.value.is_null() && self.schema.value.get(nullable).and_then(Value::as_bool) == Some(true) {
+        if self.value.is_null() && is_nullable(&self.schema.value, self.on.library.version()) {
             return true;
         }
         let fits = |name: &Value| match (name.as_str().unwrap_or_default(), self.value) {
@@ -193,43 +224,45 @@ impl AppliedSchema<'_> {
         rule.as_sequence().map_or_else(|| fits(rule), |all| all.iter().any(fits))
     }
 
-    fn number(&self, keyword: &str, number: Decimal, rule: &Value) -> bool {
+    fn number(&self, keyword: SchemaKeyword, number: Decimal, rule: &Value) -> bool {
         let exclusive = |name: &str| self.schema.value.get(name).and_then(Value::as_bool) == Some(true);
         let Value::Number(rule) = rule else { return true };
         let Some(bound) = Decimal::of(rule) else { return true };
         let order = number.compare(bound);
         match keyword {
-            "minimum" => order.is_gt() || order.is_eq() && !exclusive("exclusiveMinimum"),
-            "maximum" => order.is_lt() || order.is_eq() && !exclusive("exclusiveMaximum"),
-            "exclusiveMinimum" => order.is_gt(),
-            "exclusiveMaximum" => order.is_lt(),
-            "multipleOf" => !bound.is_positive() || number.is_multiple_of(bound),
+            SchemaKeyword::Minimum => order.is_gt() || order.is_eq() && !exclusive("exclusiveMinimum"),
+            SchemaKeyword::Maximum => order.is_lt() || order.is_eq() && !exclusive("exclusiveMaximum"),
+            SchemaKeyword::ExclusiveMinimum => order.is_gt(),
+            SchemaKeyword::ExclusiveMaximum => order.is_lt(),
+            SchemaKeyword::MultipleOf => !bound.is_positive() || number.is_multiple_of(bound),
             _ => true,
         }
     }
 
-    fn text(&self, keyword: &str, text: &str, rule: &Value) -> bool {
+    fn text(&self, keyword: SchemaKeyword, text: &str, rule: &Value) -> bool {
         if !self.on.effort.spend_each(text.len(), 64) {
             return true;
         }
         match (keyword, rule) {
-            ("minLength", _) => text.chars().count() >= size(rule).unwrap_or(0),
-            ("maxLength", _) => text.chars().count() <= size(rule).unwrap_or(usize::MAX),
-            ("pattern", Value::String(pattern)) => self.on.patterns.compiled(pattern).matches(text),
-            ("format", Value::String(format)) => !self.on.formats || fits(format, text),
+            (SchemaKeyword::MinLength, _) => text.chars().count() >= size(rule).unwrap_or(0),
+            (SchemaKeyword::MaxLength, _) => text.chars().count() <= size(rule).unwrap_or(usize::MAX),
+            (SchemaKeyword::Pattern, Value::String(pattern)) => {
+                self.on.patterns.compiled(pattern).matches(text)
+            }
+            (SchemaKeyword::Format, Value::String(format)) => !self.on.formats || fits(format, text),
             _ => true,
         }
     }
 
-    fn array(&self, keyword: &str, items: &[Value], rule: &DocumentNode) -> bool {
+    fn array(&self, keyword: SchemaKeyword, items: &[Value], rule: &DocumentNode) -> bool {
         if !self.on.effort.spend_each(items.len(), 8) {
             return true;
         }
         let count = || size(&rule.value);
         match keyword {
-            "minItems" => items.len() >= count().unwrap_or(0),
-            "maxItems" => items.len() <= count().unwrap_or(usize::MAX),
-            "uniqueItems" => {
+            SchemaKeyword::MinItems => items.len() >= count().unwrap_or(0),
+            SchemaKeyword::MaxItems => items.len() <= count().unwrap_or(usize::MAX),
+            SchemaKeyword::UniqueItems => {
                 let mut seen = HashSet::new();
                 rule.value.as_bool() != Some(true)
                     || items.iter().all(|it| {
@@ -237,26 +270,28 @@ impl AppliedSchema<'_> {
                         !self.on.effort.spend_each(text.len(), 64) || seen.insert(text)
                     })
             }
-            "prefixItems" => rule.items().zip(items).all(|(schema, it)| self.passes(&schema, it)),
-            // Before 2020-12 a list of schemas stood here.
-            "items" if rule.value.as_sequence().is_some() => {
+            SchemaKeyword::PrefixItems => {
                 rule.items().zip(items).all(|(schema, it)| self.passes(&schema, it))
             }
-            "items" => {
+            // Before 2020-12 a list of schemas stood here.
+            SchemaKeyword::Items if rule.value.as_sequence().is_some() => {
+                rule.items().zip(items).all(|(schema, it)| self.passes(&schema, it))
+            }
+            SchemaKeyword::Items => {
                 let fixed = self.schema.value.get("prefixItems").map_or(0, |it| it.items().len());
                 items.iter().skip(fixed).all(|it| self.passes(rule, it))
             }
-            "additionalItems" => {
+            SchemaKeyword::AdditionalItems => {
                 let fixed = self.schema.value.get("items").and_then(Value::as_sequence).map(<[Value]>::len);
                 fixed.is_none_or(|fixed| items.iter().skip(fixed).all(|it| self.passes(rule, it)))
             }
-            "contains" => {
+            SchemaKeyword::Contains => {
                 let bound = |name| self.schema.value.get(name).and_then(size);
                 let found = items.iter().filter(|it| self.passes(rule, it)).count();
                 (bound("minContains").unwrap_or(1)..=bound("maxContains").unwrap_or(usize::MAX))
                     .contains(&found)
             }
-            "unevaluatedItems" => {
+            SchemaKeyword::UnevaluatedItems => {
                 let known = evaluated::items(&self.spoken(), self.schema, self.depth);
                 items.iter().skip(known).all(|it| self.passes(rule, it))
             }
@@ -264,45 +299,47 @@ impl AppliedSchema<'_> {
         }
     }
 
-    fn object(&self, keyword: &str, rule: &DocumentNode) -> bool {
+    fn object(&self, keyword: SchemaKeyword, rule: &DocumentNode) -> bool {
         if !self.on.effort.spend_each(self.value.as_mapping().map_or(0, Mapping::len), 4) {
             return true;
         }
         let has = |key: &str| self.value.get(key).is_some();
         let length = self.value.as_mapping().map_or(0, Mapping::len);
         match keyword {
-            "required" => {
+            SchemaKeyword::Required => {
                 rule.value.items().iter().filter_map(Value::as_str).all(|key| has(key) || self.unseen(key))
             }
-            "minProperties" => length >= size(&rule.value).unwrap_or(0),
-            "maxProperties" => length <= size(&rule.value).unwrap_or(usize::MAX),
-            "properties" => rule
+            SchemaKeyword::MinProperties => length >= size(&rule.value).unwrap_or(0),
+            SchemaKeyword::MaxProperties => length <= size(&rule.value).unwrap_or(usize::MAX),
+            SchemaKeyword::Properties => rule
                 .entries()
                 .all(|(key, schema)| self.value.get(key).is_none_or(|it| self.passes(&schema, it))),
-            "patternProperties" => rule.entries().all(|(pattern, schema)| {
+            SchemaKeyword::PatternProperties => rule.entries().all(|(pattern, schema)| {
                 if !self.on.effort.spend_each(length, 2) {
                     return true;
                 }
                 let pattern = self.on.patterns.compiled(pattern);
                 self.value.entries().all(|(key, it)| !pattern.matches(key) || self.passes(&schema, it))
             }),
-            "additionalProperties" => self.value.entries().all(|(key, it)| {
+            SchemaKeyword::AdditionalProperties => self.value.entries().all(|(key, it)| {
                 let patterns = self.schema.value.get("patternProperties").and_then(Value::as_mapping);
                 !self.on.effort.spend_each(patterns.map_or(0, Mapping::len), 2)
                     || evaluated::declares(self.on.patterns, self.schema, key)
                     || self.passes(rule, it)
             }),
-            "propertyNames" => self.value.entries().all(|(key, _)| self.passes(rule, &Value::from(key))),
-            "dependentRequired" | "dependentSchemas" | "dependencies" => {
-                rule.entries().all(|(key, dependent)| {
-                    !has(key)
-                        || match dependent.value.as_sequence() {
-                            Some(keys) => keys.iter().filter_map(Value::as_str).all(has),
-                            None => self.passes(&dependent, self.value),
-                        }
-                })
+            SchemaKeyword::PropertyNames => {
+                self.value.entries().all(|(key, _)| self.passes(rule, &Value::from(key)))
             }
-            "unevaluatedProperties" => {
+            SchemaKeyword::DependentRequired
+            | SchemaKeyword::DependentSchemas
+            | SchemaKeyword::Dependencies => rule.entries().all(|(key, dependent)| {
+                !has(key)
+                    || match dependent.value.as_sequence() {
+                        Some(keys) => keys.iter().filter_map(Value::as_str).all(has),
+                        None => self.passes(&dependent, self.value),
+                    }
+            }),
+            SchemaKeyword::UnevaluatedProperties => {
                 let known = evaluated::properties(&self.spoken(), self.schema, self.depth);
                 self.value.entries().all(|(key, it)| known.contains(key) || self.passes(rule, it))
             }

@@ -1,10 +1,10 @@
 //! The values that a document itself gives for a schema: its examples, constants, defaults and enumerations.
 
 use super::{
+    equality::equal,
     layers::SchemaLayers,
     place::SamplePlace,
     search::{Generation, SampleGoal},
-    valid::equal,
 };
 use crate::document::Value;
 

@@ -312,7 +312,26 @@ fn types(program: &Program, id: Id, known: &mut Vec<Option<AllowedTypes>>, depth
             }
             Keyword::Members(members) if members.named => suggested = AllowedTypes::OBJECTS,
             Keyword::Items { .. } if suggested.is_empty() => suggested = AllowedTypes::LISTS,
-            _ => (),
+            Keyword::AllOf(_)
+            | Keyword::Members(_)
+            | Keyword::Items { .. }
+            | Keyword::Const(_)
+            | Keyword::Enum(_)
+            | Keyword::Bound(..)
+            | Keyword::MultipleOf(_)
+            | Keyword::Length(..)
+            | Keyword::Required(_)
+            | Keyword::DependentRequired(_)
+            | Keyword::Pattern(_)
+            | Keyword::Format(_)
+            | Keyword::UniqueItems
+            | Keyword::PropertyNames(_)
+            | Keyword::Contains { .. }
+            | Keyword::DependentSchemas(_)
+            | Keyword::Not(_)
+            | Keyword::If { .. }
+            | Keyword::UnevaluatedProperties(_)
+            | Keyword::UnevaluatedItems(_) => (),
         }
     }
     let found = [own, all, either, suggested].into_iter().find(|it| !it.is_empty()).unwrap_or_default();

@@ -99,8 +99,19 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
             | Keyword::Not(_)
             | Keyword::If { .. }
             | Keyword::Reference(_) => self.beside(keyword, value),
-            _ => match value {
+            Keyword::Required(_)
+            | Keyword::DependentRequired(_)
+            | Keyword::Members(_)
+            | Keyword::PropertyNames(_)
+            | Keyword::DependentSchemas(_)
+            | Keyword::UnevaluatedProperties(_) => match value {
                 Value::Json(Json::Object(members)) => self.object(schema, keyword, members, value),
+                _ => Ok(true),
+            },
+            Keyword::UniqueItems
+            | Keyword::Items { .. }
+            | Keyword::Contains { .. }
+            | Keyword::UnevaluatedItems(_) => match value {
                 Value::Json(Json::Array(items)) => self.array(schema, keyword, items, value),
                 _ => Ok(true),
             },

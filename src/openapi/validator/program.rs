@@ -132,34 +132,73 @@ impl Program {
         self.schemas.len()
     }
 
-    /// The schemas that are applied to the same value as this one, as far as they say something about its form: the
-    /// target of a reference, then those of `allOf`, `anyOf` and `oneOf`.
+    /// The schemas that are applied to the same value as this one, as far as they describe its form: the target of a
+    /// reference, then those of `allOf`, `anyOf` and `oneOf`.
     pub(super) fn parts(&self, id: Id) -> impl Iterator<Item = Id> {
         let keywords = &self.schema(id).keywords;
-        let of = move |which: fn(&Keyword) -> &[Id]| keywords.iter().flat_map(which).copied();
-        of(|it| if let Keyword::Reference(target) = it { std::slice::from_ref(target) } else { &[] })
-            .chain(of(|it| if let Keyword::AllOf(all) = it { all } else { &[] }))
-            .chain(of(|it| if let Keyword::AnyOf(all) = it { all } else { &[] }))
-            .chain(of(|it| if let Keyword::OneOf(all) = it { all } else { &[] }))
+        let targets = keywords.iter().filter(|keyword| matches!(keyword, Keyword::Reference(_)));
+        let others = keywords.iter().filter(|keyword| !matches!(keyword, Keyword::Reference(_)));
+        targets.chain(others).flat_map(Keyword::parts).copied()
     }
 }
 
 impl Keyword {
+    /// The subschemas that are applied to the same value and describe its form: neither conditions nor what depends on
+    /// them, nor `not`.
+    fn parts(&self) -> &[Id] {
+        match self {
+            Self::Reference(target) => std::slice::from_ref(target),
+            Self::AllOf(schemas) | Self::AnyOf(schemas) | Self::OneOf(schemas) => schemas,
+            Self::Type(..)
+            | Self::Const(_)
+            | Self::Enum(_)
+            | Self::Bound(..)
+            | Self::MultipleOf(_)
+            | Self::Length(..)
+            | Self::Required(_)
+            | Self::DependentRequired(_)
+            | Self::Pattern(_)
+            | Self::Format(_)
+            | Self::UniqueItems
+            | Self::Members(_)
+            | Self::PropertyNames(_)
+            | Self::Items { .. }
+            | Self::Contains { .. }
+            | Self::DependentSchemas(_)
+            | Self::Not(_)
+            | Self::If { .. }
+            | Self::UnevaluatedProperties(_)
+            | Self::UnevaluatedItems(_) => &[],
+        }
+    }
+
     /// Whether its value holds schemas.
     pub(super) const fn has_subschemas(&self) -> bool {
-        !matches!(
-            self,
+        match self {
             Self::Type(..)
-                | Self::Const(_)
-                | Self::Enum(_)
-                | Self::Bound(..)
-                | Self::MultipleOf(_)
-                | Self::Length(..)
-                | Self::Required(_)
-                | Self::DependentRequired(_)
-                | Self::Pattern(_)
-                | Self::Format(_)
-                | Self::UniqueItems
-        )
+            | Self::Const(_)
+            | Self::Enum(_)
+            | Self::Bound(..)
+            | Self::MultipleOf(_)
+            | Self::Length(..)
+            | Self::Required(_)
+            | Self::DependentRequired(_)
+            | Self::Pattern(_)
+            | Self::Format(_)
+            | Self::UniqueItems => false,
+            Self::Members(_)
+            | Self::PropertyNames(_)
+            | Self::Items { .. }
+            | Self::Contains { .. }
+            | Self::DependentSchemas(_)
+            | Self::AllOf(_)
+            | Self::AnyOf(_)
+            | Self::OneOf(_)
+            | Self::Not(_)
+            | Self::If { .. }
+            | Self::UnevaluatedProperties(_)
+            | Self::UnevaluatedItems(_)
+            | Self::Reference(_) => true,
+        }
     }
 }

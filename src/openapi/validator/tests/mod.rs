@@ -2,6 +2,7 @@
 
 mod bounds;
 mod differential;
+mod keywords;
 mod messages;
 mod suite;
 
