@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use mynah::{
     control::{ConfigSource, MockConfig, MockedDocument},
+    plugin::PrismSettings,
     proxy::ExplainRequest,
     settings::{Settings, SettingsError},
 };
@@ -320,13 +321,15 @@ impl MockArgs {
         }
         Ok(MockConfig {
             documents,
-            validate: !self.no_validate,
-            security: !self.no_security,
-            dynamic: self.dynamic,
-            seed: self.seed,
-            errors: self.errors,
-            cors: self.cors,
-            base_path: self.base_path,
+            settings: PrismSettings {
+                validate_requests: !self.no_validate,
+                validate_security: !self.no_security,
+                dynamic: self.dynamic,
+                seed: self.seed,
+                report_errors: self.errors,
+                cors: self.cors,
+                include_base_path: self.base_path,
+            },
         })
     }
 }

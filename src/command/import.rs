@@ -8,9 +8,12 @@ use mynah::{
     control::{compile_config, read_config},
     diag::{Diagnostic, DiagnosticReport, Severity, SourceFile},
     document::{self, Dialect},
-    import::{ImportResult, ImportSettings, Specification, import as convert},
+    import::{
+        DocumentSource, ImportPlugins, ImportResult, ImportSettings, MockPlugin, Specification,
+        import as convert,
+    },
     openapi::{self, LibraryLocation},
-    plugin::{BundledPlugins, EnabledPlugins},
+    plugin::{self, BundledPlugins, EnabledPlugins},
     router,
     snapshot::SnapshotCompiler,
 };
@@ -61,11 +64,14 @@ pub(crate) fn import(
         return Ok(false);
     }
     let asked = ImportSettings { mock: wishes.mock.is_some(), security: wishes.security, tags: wishes.tags };
-    let ImportResult { document, warnings } = convert(
-        &specifications,
-        &asked,
-        &BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL },
-    );
+    let schemas = BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL };
+    let (mock, fields) = plugin::find_for_documents().context("no plugin answers from a document")?;
+    let plugins = ImportPlugins {
+        schemas: &schemas,
+        mock: MockPlugin { name: mock.name, text_field: fields.text, file_field: fields.file },
+        enforce: plugin::find_for_security,
+    };
+    let ImportResult { document, warnings } = convert(&specifications, &asked, &plugins);
     for (source, warnings) in sources.into_iter().zip(warnings) {
         draw(&DiagnosticReport::new(source, warnings));
     }
@@ -120,9 +126,9 @@ fn specification(
     let document = match wishes.mock {
         Some(MockSource::File) => {
             let inside = file.strip_prefix(&wishes.specs).map(|it| it.to_string_lossy().into_owned());
-            ("api_specification_filename", inside.unwrap_or_else(|_| name.clone()))
+            DocumentSource::File(inside.unwrap_or_else(|_| name.clone()))
         }
-        _ => ("api_specification", source.text.clone()),
+        _ => DocumentSource::Text(source.text.clone()),
     };
     if wishes.mock == Some(MockSource::Inline) && api.library.files().next().is_some() {
         let message =

@@ -9,28 +9,15 @@ use std::{
 
 use serde_json::{Value as Json, json};
 
-use crate::diag::SourceFile;
+use crate::{diag::SourceFile, plugin::PrismSettings};
 
 /// Documents to be mocked, with Prism's manners.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct MockConfig {
     /// At least one.
     pub documents: Vec<MockedDocument>,
-    /// Whether parameters and bodies of requests are checked.
-    pub validate: bool,
-    /// Whether security requirements are checked.
-    pub security: bool,
-    /// Whether answers are samples, new every time.
-    pub dynamic: bool,
-    /// What varies samples.
-    pub seed: Option<u64>,
-    /// Whether an answer that breaks its own schema is an error.
-    pub errors: bool,
-    /// Whether pages of every origin may read the answers.
-    pub cors: bool,
-    /// Whether paths begin with the base path of the document.
-    pub base_path: bool,
+    /// The settings of the mock.
+    pub settings: PrismSettings,
 }
 
 /// One document, and where it is served.
@@ -85,24 +72,10 @@ impl MockConfig {
         let absolute = |path: &FilePath| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let file = absolute(&document.file);
         let name = file.strip_prefix(absolute(folder)).unwrap_or(&file).to_string_lossy().into_owned();
-        let mut config = json!({
-            "api_specification_filename": name,
-            "profile": "prism",
-            "validate_requests": self.validate,
-            "validate_security": self.security,
-            "dynamic": self.dynamic,
-            "seed": self.seed,
-            "report_errors": self.errors,
-            "cors": self.cors,
-            "include_base_path": self.base_path,
-        });
-        if !document.prefix.is_empty() {
-            config["include_base_path"] = true.into();
-            config["custom_base_path"] = document.prefix.as_str().into();
-        }
+        let plugin = self.settings.entry(&name, &document.prefix);
         let path = if document.prefix.is_empty() { "/" } else { &document.prefix };
         let name = if n == 0 { "mock".to_owned() } else { format!("mock-{}", n + 1) };
-        json!({ "name": name, "paths": [path], "plugins": [{ "name": "mocking", "config": config }] })
+        json!({ "name": name, "paths": [path], "plugins": [plugin] })
     }
 }
 
@@ -149,13 +122,15 @@ mod tests {
         let document = |file: &str| MockedDocument { file: file.into(), prefix: String::new() };
         let mocked = |files: &[&str]| MockConfig {
             documents: files.iter().map(|it| document(it)).collect(),
-            validate: true,
-            security: true,
-            dynamic: false,
-            seed: None,
-            errors: false,
-            cors: true,
-            base_path: false,
+            settings: PrismSettings {
+                validate_requests: true,
+                validate_security: true,
+                dynamic: false,
+                seed: None,
+                report_errors: false,
+                cors: true,
+                include_base_path: false,
+            },
         };
         assert_eq!(mocked(&["a.yaml"]).folder(), PathBuf::from("."));
         assert_eq!(mocked(&["x/a.yaml"]).folder(), PathBuf::from("x"));

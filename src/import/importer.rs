@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    ImportComplaints, ImportSettings, Specification,
+    DocumentSource, ImportComplaints, ImportPlugins, ImportSettings, MockPlugin, Specification,
     level::{ExtensionLevel, PluginEntry},
     names::{TakenNames, slug},
     pattern::{self, RoutePattern},
@@ -14,14 +14,13 @@ use crate::{
     diag::Diagnostic,
     document::{Mapping, NodePath, PathStep, Value},
     openapi::{DocumentLibrary, DocumentNode, Operation, SpecVersion},
-    schema::PluginSchemas,
 };
 
 /// One document on its way.
 pub(super) struct Importer<'a> {
     specification: &'a Specification,
     options: &'a ImportSettings,
-    plugins: &'a dyn PluginSchemas,
+    plugins: &'a ImportPlugins<'a>,
     names: &'a mut TakenNames,
     /// What the document says as a whole.
     level: ExtensionLevel,
@@ -44,7 +43,7 @@ impl<'a> Importer<'a> {
     pub(super) fn new(
         specification: &'a Specification,
         options: &'a ImportSettings,
-        plugins: &'a dyn PluginSchemas,
+        plugins: &'a ImportPlugins<'a>,
         names: &'a mut TakenNames,
     ) -> Self {
         let api = &specification.api;
@@ -68,7 +67,7 @@ impl<'a> Importer<'a> {
 
     pub(super) fn operations(&mut self) {
         let api = &self.specification.api;
-        let security = SecurityPlugins::new(api);
+        let security = SecurityPlugins::new(api, self.plugins);
         for operation in &api.operations {
             let Some(pattern) = pattern::of(&operation.template) else {
                 let message = format!("no route can match the path {}", operation.template);
@@ -176,7 +175,7 @@ impl<'a> Importer<'a> {
     fn entries(&mut self, plugins: &[(String, PluginEntry)]) -> Vec<Value> {
         let mut entries = Vec::new();
         for (name, plugin) in plugins {
-            if self.plugins.settings(name).is_none() {
+            if self.plugins.schemas.settings(name).is_none() {
                 let message =
                     format!("the plugin '{name}' is left out: this version of mynah does not have it");
                 self.complaints.add(Diagnostic::warning(plugin.at.clone(), message).key());
@@ -187,20 +186,23 @@ impl<'a> Importer<'a> {
             for (key, value) in plugin.entry.iter().filter(|(key, _)| !matches!(*key, "id" | "name")) {
                 entry.insert(key, value.clone());
             }
-            if name == MOCKING {
-                entry.insert("config", self.mocking(entry.get("config")));
+            if name == self.plugins.mock.name {
+                entry.insert("config", self.mock_settings(entry.get("config")));
             }
             entries.push(entry.into());
         }
         entries
     }
 
-    /// Settings of the plugin that mocks; it mocks this document unless told another.
-    fn mocking(&self, given: Option<&Value>) -> Mapping {
-        let (setting, document) = &self.specification.document;
+    /// Settings of the plugin that mocks: it answers from this document, unless the settings name another one.
+    fn mock_settings(&self, given: Option<&Value>) -> Mapping {
+        let MockPlugin { text_field, file_field, .. } = self.plugins.mock;
         let mut config = given.and_then(Value::as_mapping).cloned().unwrap_or_default();
-        if !["api_specification", "api_specification_filename"].iter().any(|it| config.contains_key(it)) {
-            config.insert(*setting, &**document);
+        if !config.contains_key(text_field) && !config.contains_key(file_field) {
+            match &self.specification.document {
+                DocumentSource::Text(text) => config.insert(text_field, &**text),
+                DocumentSource::File(name) => config.insert(file_field, &**name),
+            };
         }
         config
     }
@@ -208,9 +210,10 @@ impl<'a> Importer<'a> {
     /// The Services with all that belongs to them, and their Upstreams.
     pub(super) fn finish(&mut self) -> Vec<(Mapping, Option<Mapping>)> {
         let mut plugins = self.level.plugins.clone();
-        if self.options.mock && !plugins.iter().any(|(name, _)| name == MOCKING) {
-            let mocking = PluginEntry { entry: Mapping::default(), at: NodePath::root() };
-            plugins.push((MOCKING.to_owned(), mocking));
+        let mock = self.plugins.mock.name;
+        if self.options.mock && !plugins.iter().any(|(name, _)| name == mock) {
+            let entry = PluginEntry { entry: Mapping::default(), at: NodePath::root() };
+            plugins.push((mock.to_owned(), entry));
         }
         let plugins = self.entries(&plugins);
         let groups = std::mem::take(&mut self.groups);
@@ -270,9 +273,6 @@ impl<'a> Importer<'a> {
         }
     }
 }
-
-/// The plugin that answers from a document.
-const MOCKING: &str = "mocking";
 
 /// The tags of every entity.
 fn tags(specification: &Specification, options: &ImportSettings, level: &ExtensionLevel) -> Vec<Value> {

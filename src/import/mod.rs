@@ -24,7 +24,7 @@ mod service;
 use crate::{
     diag::Diagnostic,
     document::{Mapping, Value},
-    openapi::Api,
+    openapi::{Api, api::SecurityKind},
     schema::PluginSchemas,
 };
 
@@ -38,8 +38,39 @@ pub struct Specification {
     pub file: String,
     /// What it describes.
     pub api: Api,
-    /// The setting of the plugin `mocking` that says which document it is: the text, or a file.
-    pub document: (&'static str, String),
+    /// What the settings of a plugin that mocks name the document by.
+    pub document: DocumentSource,
+}
+
+/// A document in the settings of a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DocumentSource {
+    /// The text of the document.
+    Text(String),
+    /// The name of its file, in the folder of specs.
+    File(String),
+}
+
+/// The plugins of this build, as far as an import writes them.
+#[derive(Clone, Copy)]
+pub struct ImportPlugins<'a> {
+    /// The settings of all plugins.
+    pub schemas: &'a dyn PluginSchemas,
+    /// The plugin that mocks.
+    pub mock: MockPlugin,
+    /// The plugin that enforces a security scheme, with its settings.
+    pub enforce: fn(&SecurityKind) -> Option<(&'static str, Mapping)>,
+}
+
+/// The plugin that answers from an OpenAPI document.
+#[derive(Clone, Copy, Debug)]
+pub struct MockPlugin {
+    /// Its name.
+    pub name: &'static str,
+    /// The setting for the text of the document.
+    pub text_field: &'static str,
+    /// The setting for the name of its file.
+    pub file_field: &'static str,
 }
 
 /// What is made of documents.
@@ -62,12 +93,12 @@ pub struct ImportResult {
     pub warnings: Vec<Vec<Diagnostic>>,
 }
 
-/// Turns documents into a configuration. `plugins` knows what plugins may say.
+/// Turns documents into a configuration.
 #[must_use]
 pub fn import(
     specifications: &[Specification],
     options: &ImportSettings,
-    plugins: &dyn PluginSchemas,
+    plugins: &ImportPlugins<'_>,
 ) -> ImportResult {
     let mut names = TakenNames::default();
     let (mut services, mut upstreams) = (Vec::new(), Vec::new());

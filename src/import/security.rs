@@ -1,16 +1,16 @@
-//! The plugins that ask for what the security schemes of a document ask for: `key-auth` and `basic-auth`.
+//! Plugins that enforce the security schemes of a document.
 //!
 //! Kong's plugins all have to let a request in, so of several ways in only one can be asked for.
 
 use std::collections::HashMap;
 
-use super::ImportComplaints;
+use super::{ImportComplaints, ImportPlugins};
 use crate::{
     diag::Diagnostic,
     document::{Mapping, NodePath, Value},
     openapi::{
         Api, DocumentNode, SpecVersion,
-        api::{ParameterLocation, SecurityKind, SecurityRequirement, SecurityScheme},
+        api::{SecurityKind, SecurityRequirement, SecurityScheme},
     },
 };
 
@@ -22,7 +22,7 @@ pub(super) struct SecurityPlugins<'a> {
 }
 
 impl<'a> SecurityPlugins<'a> {
-    pub(super) fn new(api: &'a Api) -> Self {
+    pub(super) fn new(api: &'a Api, plugins: &ImportPlugins<'_>) -> Self {
         let root = api.library.root();
         let (at, declared) = if api.version == SpecVersion::Swagger2 {
             (NodePath::root().key("securityDefinitions"), root.get("securityDefinitions"))
@@ -32,7 +32,7 @@ impl<'a> SecurityPlugins<'a> {
         };
         let one = |scheme: &'a SecurityScheme| {
             let node = declared.as_ref().and_then(|it| it.get(&scheme.name));
-            (&*scheme.name, plugin(scheme, node.as_ref()))
+            (&*scheme.name, plugin(scheme, node.as_ref(), plugins))
         };
         Self { schemes: api.security_schemes.iter().map(one).collect(), at }
     }
@@ -86,18 +86,17 @@ impl<'a> SecurityPlugins<'a> {
 }
 
 /// The plugin that asks for a scheme, or why there is none.
-fn plugin(scheme: &SecurityScheme, node: Option<&DocumentNode>) -> Result<Mapping, String> {
-    let (name, mut config) = match &scheme.kind {
-        SecurityKind::ApiKey { location, name } if *location != ParameterLocation::Cookie => {
-            let mut config = Mapping::default();
-            config.insert("key_names", vec![Value::from(&**name)]);
-            config.insert("key_in_header", *location == ParameterLocation::Header);
-            config.insert("key_in_query", *location == ParameterLocation::Query);
-            ("key-auth", config)
-        }
-        SecurityKind::Http { scheme } if scheme == "basic" => ("basic-auth", Mapping::default()),
-        SecurityKind::ApiKey { .. } => return Err("no plugin reads keys from cookies".to_owned()),
-        _ => return Err("this version of mynah has no plugin for it".to_owned()),
+fn plugin(
+    scheme: &SecurityScheme,
+    node: Option<&DocumentNode>,
+    plugins: &ImportPlugins<'_>,
+) -> Result<Mapping, String> {
+    let Some((name, mut config)) = (plugins.enforce)(&scheme.kind) else {
+        let reason = match scheme.kind {
+            SecurityKind::ApiKey { .. } => "no plugin reads keys from cookies",
+            _ => "this version of mynah has no plugin for it",
+        };
+        return Err(reason.to_owned());
     };
     let mut plugin: Mapping = [("name", Value::from(name))].into_iter().collect();
     let more = node.and_then(|it| it.get(&format!("x-kong-security-{name}")));

@@ -131,7 +131,8 @@ impl SchemaDescriber<'_> {
         let mut properties = Map::new();
         for field in fields {
             let mut schema = self.field(owner, field);
-            if let (Some(text), Json::Object(members)) = (descriptions::of(owner, field.name), &mut schema) {
+            let description = field.description.or_else(|| descriptions::of(owner, field.name));
+            if let (Some(text), Json::Object(members)) = (description, &mut schema) {
                 members.insert("description".to_owned(), text.into());
             }
             properties.insert(field.name.to_owned(), schema);

@@ -4,25 +4,18 @@ use std::{collections::HashSet, sync::Arc};
 
 use http::{HeaderName, StatusCode};
 
-use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, setting_checks};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks};
 use crate::{
-    diag::Diagnostic,
     document::Value,
-    schema::{EntityFault, Field, FieldKind, PluginSettings},
+    schema::{EntityFault, Field, FieldKind},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "acl",
-    priority: 950,
-    per_consumer: false,
-    settings: PluginSettings { fields: FIELDS, checks: &[one_list, some_list] },
-    compile,
-};
+pub(super) const DEF: PluginDef = PluginDef::new("acl", 950, FIELDS, compile).checks(&[one_list, some_list]);
 
 const FIELDS: &[Field] = &[
-    Field::new("allow", setting_checks::TEXTS),
-    Field::new("deny", setting_checks::TEXTS),
+    Field::new("allow", setting_checks::TEXTS).describe("the groups whose consumers are let in"),
+    Field::new("deny", setting_checks::TEXTS).describe("the groups whose consumers are not let in"),
     Field::new("hide_groups_header", FieldKind::Boolean).required().default("false"),
     Field::new("always_use_authenticated_groups", FieldKind::Boolean).required().default("false"),
 ];
@@ -48,7 +41,7 @@ struct Acl {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let groups =
         |field| setting_checks::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
     let allow: HashSet<String> = groups("allow");

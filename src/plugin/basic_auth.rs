@@ -5,29 +5,35 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
 
 use super::{
-    Exchange, Flow, Plugin, PluginDef, PluginSetup, RequestIdentity,
+    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
     identity::{Authenticator, admit},
     setting_checks,
 };
 use crate::{
-    diag::Diagnostic,
-    schema::{Field, FieldKind, PluginSettings},
+    document::Mapping,
+    openapi::api::SecurityKind,
+    schema::{Field, FieldKind},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "basic-auth",
-    priority: 1100,
-    per_consumer: false,
-    settings: PluginSettings { fields: FIELDS, checks: &[] },
-    compile,
-};
+pub(super) const DEF: PluginDef =
+    PluginDef::new("basic-auth", 1100, FIELDS, compile).enforces(basic_scheme_settings);
 
 const FIELDS: &[Field] = &[
-    Field::new("anonymous", FieldKind::String),
-    Field::new("hide_credentials", FieldKind::Boolean).required().default("false"),
+    Field::new("anonymous", FieldKind::String)
+        .describe("the id or username of the consumer that a request without credentials counts as"),
+    Field::new("hide_credentials", FieldKind::Boolean)
+        .describe("whether the upstream does not see the credential")
+        .required()
+        .default("false"),
     Field::new("realm", FieldKind::String).required().default("\"service\""),
 ];
+
+/// Settings for a scheme of the type `http` with the scheme `basic`.
+fn basic_scheme_settings(scheme: &SecurityKind) -> Option<Mapping> {
+    let is_basic = matches!(scheme, SecurityKind::Http { scheme } if scheme == "basic");
+    is_basic.then(Mapping::default)
+}
 
 struct BasicAuth {
     hide_credentials: bool,
@@ -35,7 +41,7 @@ struct BasicAuth {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let hide_credentials = setting_checks::truth(setup.config, "hide_credentials");
     Ok(Arc::new(BasicAuth { hide_credentials, gate: Authenticator::new(setup, "Basic") }))
 }

@@ -8,21 +8,15 @@ use std::sync::{
 use http::{HeaderName, HeaderValue, header::HOST};
 use uuid::Uuid;
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, setting_checks};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks};
 use crate::{
     diag::Diagnostic,
     request_head::frames_message,
-    schema::{Field, FieldKind, FieldRule, PluginSettings},
+    schema::{Field, FieldKind, FieldRule},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "correlation-id",
-    priority: 100_001,
-    per_consumer: true,
-    settings: PluginSettings { fields: FIELDS, checks: &[] },
-    compile,
-};
+pub(super) const DEF: PluginDef = PluginDef::new("correlation-id", 100_001, FIELDS, compile).per_consumer();
 
 const FIELDS: &[Field] = &[
     Field::new("header_name", FieldKind::String)
@@ -50,7 +44,7 @@ enum IdGenerator {
     Tracker(AtomicU64),
 }
 
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let name = setting_checks::text(setup.config, "header_name").unwrap_or_default();
     let header = HeaderName::try_from(name)
         .map_err(|_| vec![Diagnostic::error(setup.at.key("header_name"), "not the name of a header")])?;

@@ -13,23 +13,15 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Plugin, PluginDef, PluginSetup, RequestRecord,
+    Plugin, PluginDef, PluginResult, PluginSetup, RequestRecord,
     delivery::{self, BatchSink, DeliveryQueue},
     setting_checks,
 };
-use crate::{
-    diag::Diagnostic,
-    schema::{Field, FieldKind, PluginSettings},
-};
+use crate::schema::{Field, FieldKind};
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "file-log",
-    priority: 9,
-    per_consumer: true,
-    settings: PluginSettings { fields: FIELDS, checks: &[setting_checks::no_lua_fields] },
-    compile,
-};
+pub(super) const DEF: PluginDef =
+    PluginDef::new("file-log", 9, FIELDS, compile).checks(&[setting_checks::no_lua_fields]).per_consumer();
 
 const FIELDS: &[Field] = &[
     Field::new("path", FieldKind::String).required(),
@@ -59,7 +51,7 @@ struct LogFile {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let place = LogFile {
         path: setting_checks::text(setup.config, "path").unwrap_or_default().into(),
         reopen: setting_checks::truth(setup.config, "reopen"),

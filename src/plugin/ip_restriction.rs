@@ -4,29 +4,23 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::StatusCode;
 
-use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, setting_checks};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks};
 use crate::{
-    diag::Diagnostic,
     document::Value,
     ip_network::IpNetwork,
-    schema::{EntityFault, Field, FieldKind, FieldRule, PluginSettings},
+    schema::{EntityFault, Field, FieldKind, FieldRule},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "ip-restriction",
-    priority: 990,
-    per_consumer: true,
-    settings: PluginSettings { fields: FIELDS, checks: &[some_list] },
-    compile,
-};
+pub(super) const DEF: PluginDef =
+    PluginDef::new("ip-restriction", 990, FIELDS, compile).checks(&[some_list]).per_consumer();
 
 const NETWORKS: FieldKind =
     FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(network)]));
 
 const FIELDS: &[Field] = &[
-    Field::new("allow", NETWORKS),
-    Field::new("deny", NETWORKS),
+    Field::new("allow", NETWORKS).describe("the addresses or networks that are let in"),
+    Field::new("deny", NETWORKS).describe("the addresses or networks that are not let in"),
     Field::new("status", FieldKind::Number).rules(&[setting_checks::STATUS]),
     Field::new("message", FieldKind::String),
 ];
@@ -48,7 +42,7 @@ struct IpRestriction {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let networks = |field| {
         setting_checks::texts(setup.config, field).filter_map(|(_, text)| IpNetwork::parse(text)).collect()
     };

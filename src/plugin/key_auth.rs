@@ -6,41 +6,67 @@ use bytes::Bytes;
 use http::{HeaderName, Method, header::CONTENT_TYPE};
 
 use super::{
-    Exchange, Flow, Plugin, PluginDef, PluginSetup, RequestIdentity,
+    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
     identity::{Authenticator, admit},
     setting_checks, whole_body,
 };
 use crate::{
     body::{Body, BodyBuffers, BodyError},
-    diag::Diagnostic,
-    schema::{Field, FieldKind, FieldRule, PluginSettings},
+    document::{Mapping, Value},
+    openapi::api::{ParameterLocation, SecurityKind},
+    schema::{Field, FieldKind, FieldRule},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "key-auth",
-    priority: 1250,
-    per_consumer: false,
-    settings: PluginSettings { fields: FIELDS, checks: &[] },
-    compile,
-};
+pub(super) const DEF: PluginDef =
+    PluginDef::new("key-auth", 1250, FIELDS, compile).enforces(api_key_settings);
 
 const NAMES: FieldKind =
     FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(setting_checks::header_name)]));
 
 const FIELDS: &[Field] = &[
-    Field::new("key_names", NAMES).required().default("[\"apikey\"]").rules(&[FieldRule::NotEmpty]),
-    Field::new("hide_credentials", FieldKind::Boolean).required().default("false"),
-    Field::new("anonymous", FieldKind::String),
-    Field::new("key_in_header", FieldKind::Boolean).required().default("true"),
-    Field::new("key_in_query", FieldKind::Boolean).required().default("true"),
-    Field::new("key_in_body", FieldKind::Boolean).required().default("false"),
+    Field::new("key_names", NAMES)
+        .describe("the headers or query parameters that hold the key")
+        .required()
+        .default("[\"apikey\"]")
+        .rules(&[FieldRule::NotEmpty]),
+    Field::new("hide_credentials", FieldKind::Boolean)
+        .describe("whether the upstream does not see the credential")
+        .required()
+        .default("false"),
+    Field::new("anonymous", FieldKind::String)
+        .describe("the id or username of the consumer that a request without credentials counts as"),
+    Field::new("key_in_header", FieldKind::Boolean)
+        .describe("whether a header may hold the key")
+        .required()
+        .default("true"),
+    Field::new("key_in_query", FieldKind::Boolean)
+        .describe("whether a query parameter may hold the key")
+        .required()
+        .default("true"),
+    Field::new("key_in_body", FieldKind::Boolean)
+        .describe("whether the body may hold the key")
+        .required()
+        .default("false"),
     Field::new("run_on_preflight", FieldKind::Boolean).required().default("true"),
     Field::new("realm", FieldKind::String),
 ];
 
 /// A body of more bytes is not searched for a key.
 const LIMIT: u64 = 8 << 20;
+
+/// Settings for a scheme of the type `apiKey`. The plugin does not read cookies.
+fn api_key_settings(scheme: &SecurityKind) -> Option<Mapping> {
+    let SecurityKind::ApiKey { location, name } = scheme else { return None };
+    if *location == ParameterLocation::Cookie {
+        return None;
+    }
+    let mut settings = Mapping::default();
+    settings.insert("key_names", vec![Value::from(&**name)]);
+    settings.insert("key_in_header", *location == ParameterLocation::Header);
+    settings.insert("key_in_query", *location == ParameterLocation::Query);
+    Some(settings)
+}
 
 struct KeyAuth {
     names: Vec<(String, Option<HeaderName>)>,
@@ -67,7 +93,7 @@ enum PresentedKey<'a> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let truth = |field| setting_checks::truth(setup.config, field);
     let names = setting_checks::texts(setup.config, "key_names");
     Ok(Arc::new(KeyAuth {

@@ -9,27 +9,23 @@ use std::{
 use bytes::Bytes;
 use http_body::Frame;
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, RequestRecord, setting_checks};
+use super::{
+    Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, RequestRecord, setting_checks,
+};
 use crate::{
     body::{Body, BodyError},
-    diag::Diagnostic,
-    schema::{Field, FieldKind, PluginSettings},
+    schema::{Field, FieldKind},
 };
 
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "panics",
-    priority: 5,
-    per_consumer: false,
-    settings: PluginSettings { fields: &[Field::new("phase", FieldKind::String).required()], checks: &[] },
-    compile,
-};
+pub(super) const DEF: PluginDef =
+    PluginDef::new("panics", 5, &[Field::new("phase", FieldKind::String).required()], compile);
 
 struct Panics(String);
 
 struct PanickingBody;
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     Ok(Arc::new(Panics(setting_checks::text(setup.config, "phase").unwrap_or_default())))
 }
 

@@ -3,21 +3,14 @@
 
 use std::sync::Arc;
 
-use super::{Plugin, PluginDef, PluginSetup, setting_checks};
+use super::{Plugin, PluginDef, PluginResult, PluginSetup, setting_checks};
 use crate::{
-    diag::Diagnostic,
     metrics::MetricGroups,
-    schema::{Field, FieldKind, PluginSettings},
+    schema::{Field, FieldKind},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "prometheus",
-    priority: 13,
-    per_consumer: false,
-    settings: PluginSettings { fields: FIELDS, checks: &[] },
-    compile,
-};
+pub(super) const DEF: PluginDef = PluginDef::new("prometheus", 13, FIELDS, compile);
 
 const FIELDS: &[Field] = &[
     Field::new("per_consumer", FieldKind::Boolean).default("false"),
@@ -32,7 +25,7 @@ const FIELDS: &[Field] = &[
 struct Prometheus(MetricGroups);
 
 #[expect(clippy::unnecessary_wraps, reason = "other plugins have something to complain of")]
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let wants = |name| setting_checks::truth(setup.config, name);
     Ok(Arc::new(Prometheus(MetricGroups {
         per_consumer: wants("per_consumer"),

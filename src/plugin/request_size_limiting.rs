@@ -5,21 +5,17 @@ use std::sync::Arc;
 use http::{StatusCode, header};
 use http_body::Body as _;
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, setting_checks, whole_body};
+use super::{
+    Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, whole_body,
+};
 use crate::{
     body::{Body, BodyBuffers, BodyError},
-    diag::Diagnostic,
-    schema::{Field, FieldKind, FieldRule, PluginSettings},
+    schema::{Field, FieldKind, FieldRule},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "request-size-limiting",
-    priority: 951,
-    per_consumer: true,
-    settings: PluginSettings { fields: FIELDS, checks: &[] },
-    compile,
-};
+pub(super) const DEF: PluginDef =
+    PluginDef::new("request-size-limiting", 951, FIELDS, compile).per_consumer();
 
 /// How many bytes of a body are read before it goes upstream.
 const AHEAD: usize = 64 << 10;
@@ -41,7 +37,7 @@ struct RequestSizeLimiting {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let size = setting_checks::whole(setup.config, "allowed_payload_size").unwrap_or(128);
     let unit: u64 = match setting_checks::text(setup.config, "size_unit").as_deref() {
         Some("bytes") => 1,

@@ -67,7 +67,6 @@ impl CheckedSettings {
             warnings: &self.warnings,
             files: &self.files,
             resources: &self.resources,
-            pool: &self.resources.pool,
             reader: &self.reader,
         }
     }

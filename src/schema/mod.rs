@@ -38,6 +38,8 @@ pub struct Field {
     pub referenceable: bool,
     /// The steps to the field of the same settings that it is an older spelling of; none if it speaks for itself.
     pub stands_for: &'static [&'static str],
+    /// What it is for, which editors show.
+    pub description: Option<&'static str>,
 }
 
 /// The kinds of values, named as Kong names them.
@@ -181,6 +183,7 @@ impl Field {
             of_expressions: false,
             referenceable: false,
             stands_for: &[],
+            description: None,
         }
     }
 
@@ -222,6 +225,13 @@ impl Field {
     #[must_use]
     pub const fn stands_for(mut self, steps: &'static [&'static str]) -> Self {
         self.stands_for = steps;
+        self
+    }
+
+    /// The same field with a text for editors.
+    #[must_use]
+    pub const fn describe(mut self, text: &'static str) -> Self {
+        self.description = Some(text);
         self
     }
 

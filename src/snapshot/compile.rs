@@ -287,7 +287,6 @@ impl SnapshotCompiler {
             warnings: &warnings,
             files: &files,
             resources: &self.resources,
-            pool: &self.resources.pool,
             reader,
         };
         let plugin = (def.compile)(&setup);

@@ -21,7 +21,7 @@ pub(super) fn out_of_reach(entry: &Entry, plugin: &dyn Plugin, routes: &[Arc<Rou
     };
     let mut beginnings = Vec::new();
     let mut asked = Vec::new();
-    let known = plugin.out_of_reach(&mut || {
+    let known = plugin.unreachable_path(&mut || {
         for (_, route) in routes.iter().enumerate().filter(here) {
             if route.expression.is_some() || route.paths.is_empty() {
                 beginnings.push(Vec::new());

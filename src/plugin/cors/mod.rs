@@ -18,23 +18,17 @@ use http::{
     },
 };
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup};
 use crate::{
     diag::Diagnostic,
     document::{Number, Value},
     reply,
-    schema::{Field, FieldKind, FieldRule, PluginSettings},
+    schema::{Field, FieldKind, FieldRule},
 };
 use origins::{AllowedOrigin, OriginRules};
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "cors",
-    priority: 2000,
-    per_consumer: false,
-    settings: PluginSettings { fields: FIELDS, checks: &[] },
-    compile,
-};
+pub(super) const DEF: PluginDef = PluginDef::new("cors", 2000, FIELDS, compile);
 
 const METHODS: &[&str] = &["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 
@@ -42,18 +36,32 @@ const FIELDS: &[Field] = &[
     Field::new(
         "origins",
         FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(origins::is_expression)])),
-    ),
-    Field::new("headers", FieldKind::Array(&Field::item(FieldKind::String))),
-    Field::new("exposed_headers", FieldKind::Array(&Field::item(FieldKind::String))),
+    )
+    .describe("* or the origins whose pages may read answers; regular expressions, too"),
+    Field::new("headers", FieldKind::Array(&Field::item(FieldKind::String)))
+        .describe("the request headers that pages may send; none means those they ask for"),
+    Field::new("exposed_headers", FieldKind::Array(&Field::item(FieldKind::String)))
+        .describe("the response headers that pages may read"),
     Field::new(
         "methods",
         FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(METHODS)])),
     )
+    .describe("the methods that pages may use")
     .default("[\"GET\",\"HEAD\",\"PUT\",\"PATCH\",\"POST\",\"DELETE\",\"OPTIONS\",\"TRACE\",\"CONNECT\"]"),
-    Field::new("max_age", FieldKind::Number),
-    Field::new("credentials", FieldKind::Boolean).required().default("false"),
-    Field::new("private_network", FieldKind::Boolean).required().default("false"),
-    Field::new("preflight_continue", FieldKind::Boolean).required().default("false"),
+    Field::new("max_age", FieldKind::Number)
+        .describe("seconds for which a browser remembers the answer to its preflight"),
+    Field::new("credentials", FieldKind::Boolean)
+        .describe("whether pages may send cookies")
+        .required()
+        .default("false"),
+    Field::new("private_network", FieldKind::Boolean)
+        .describe("whether pages of public sites may reach this private one")
+        .required()
+        .default("false"),
+    Field::new("preflight_continue", FieldKind::Boolean)
+        .describe("whether preflights go to the upstream")
+        .required()
+        .default("false"),
     Field::new("allow_origin_absent", FieldKind::Boolean).required().default("true"),
 ];
 
@@ -77,7 +85,7 @@ struct CorsPlugin {
     allow_origin_absent: bool,
 }
 
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let mut complaints = Vec::new();
     let setting = |name: &str| setup.config.get(name).unwrap_or(&Value::Null);
     let mut joined = |name: &str| {

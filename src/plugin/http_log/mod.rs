@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 
 use self::endpoint::LogEndpoint;
 use super::{
-    Plugin, PluginDef, PluginSetup, RequestRecord,
+    Plugin, PluginDef, PluginResult, PluginSetup, RequestRecord,
     delivery::{BatchSink, DeliveryQueue},
     setting_checks,
 };
@@ -25,7 +25,7 @@ use crate::{
 
 /// The plugin in the table.
 pub(super) const DEF: PluginDef =
-    PluginDef { name: "http-log", priority: 12, per_consumer: true, settings: settings::SETTINGS, compile };
+    PluginDef::new("http-log", 12, settings::FIELDS, compile).checks(settings::CHECKS).per_consumer();
 
 struct HttpLog(DeliveryQueue<LogServer>);
 
@@ -47,7 +47,7 @@ struct LogServer {
     single: bool,
 }
 
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let config = setup.config;
     let queue = settings::queue(config, setup);
     let url = setting_checks::text(config, "http_endpoint").unwrap_or_default();

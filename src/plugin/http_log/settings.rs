@@ -7,18 +7,18 @@ use crate::{
     diag::Diagnostic,
     document::Value,
     plugin::{PluginSetup, delivery, setting_checks},
-    schema::{Field, FieldKind, FieldRule, PluginSettings},
+    schema::{EntityFault, Field, FieldKind, FieldRule},
 };
 
-/// The settings.
-pub(super) const SETTINGS: PluginSettings =
-    PluginSettings { fields: FIELDS, checks: &[setting_checks::no_lua_fields] };
+/// Checks across several settings.
+pub(super) const CHECKS: &[fn(&Value) -> Option<EntityFault>] = &[setting_checks::no_lua_fields];
 
 const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
 const TYPES: &[&str] = &["application/json", "application/json; charset=utf-8"];
 const HEADERS: FieldKind = FieldKind::Map(&Field::item(FieldKind::Secret).referenceable());
 
-const FIELDS: &[Field] = &[
+/// The settings.
+pub(super) const FIELDS: &[Field] = &[
     Field::new("http_endpoint", FieldKind::Secret).required().referenceable().rules(&[FieldRule::Holds(url)]),
     Field::new("method", FieldKind::String).default("\"POST\"").rules(&[FieldRule::OneOf(METHODS)]),
     Field::new("content_type", FieldKind::String)

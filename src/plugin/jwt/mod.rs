@@ -19,7 +19,7 @@ use self::{
     token::{UnverifiedToken, read},
 };
 use super::{
-    Exchange, Flow, Plugin, PluginDef, PluginSetup, RequestIdentity,
+    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
     identity::{Authenticator, admit},
     setting_checks,
 };
@@ -27,17 +27,12 @@ use crate::{
     diag::Diagnostic,
     document::Value,
     reply::{self, ExitBody},
-    schema::{EntityFault, Field, FieldKind, FieldRule, PluginSettings},
+    schema::{EntityFault, Field, FieldKind, FieldRule},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "jwt",
-    priority: 1450,
-    per_consumer: false,
-    settings: PluginSettings { fields: FIELDS, checks: &[limited_lives_are_verified] },
-    compile,
-};
+pub(super) const DEF: PluginDef =
+    PluginDef::new("jwt", 1450, FIELDS, compile).checks(&[limited_lives_are_verified]);
 
 const TEXTS: FieldKind = FieldKind::Set(&Field::item(FieldKind::String));
 const CLAIMS: FieldKind =
@@ -52,7 +47,8 @@ const FIELDS: &[Field] = &[
     Field::new("key_claim_name", FieldKind::String).default("\"iss\""),
     Field::new("secret_is_base64", FieldKind::Boolean).required().default("false"),
     Field::new("claims_to_verify", CLAIMS),
-    Field::new("anonymous", FieldKind::String),
+    Field::new("anonymous", FieldKind::String)
+        .describe("the id or username of the consumer that a request without credentials counts as"),
     Field::new("run_on_preflight", FieldKind::Boolean).required().default("true"),
     Field::new("maximum_expiration", FieldKind::Number)
         .default("0")
@@ -104,7 +100,7 @@ enum JwtRefusal {
     Claims(Vec<(&'static str, Cow<'static, str>)>),
 }
 
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     Ok(Arc::new(Jwt::new(setup)?))
 }
 

@@ -3,7 +3,7 @@
 use std::{path::Path as FilePath, sync::Arc};
 
 use super::{
-    super::{MOST_BYTES, PluginSetup, file_hash},
+    super::{PluginSetup, file_hash, setup::MAX_FILE_BYTES},
     settings::MockingConfig,
 };
 use crate::{
@@ -111,7 +111,7 @@ fn read_inside(path: &FilePath, setup: &PluginSetup<'_>) -> std::io::Result<Vec<
     if !path.is_file() {
         return Err(std::io::Error::other("it is no regular file"));
     }
-    setup.reader.read(&path, MOST_BYTES)
+    setup.reader.read(&path, MAX_FILE_BYTES)
 }
 
 #[cfg(test)]

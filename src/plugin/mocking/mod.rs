@@ -7,6 +7,7 @@
 //! | `document` | the document: a text in the settings, or a file |
 //! | `preferences` | what the headers of a request ask for |
 //! | `answer` | answers and refusals as responses |
+//! | `prism_settings` | the settings that `mynah mock` writes |
 //! | `mock_profile` | whose manners they have: Kong's or Prism's |
 //! | `checked` | requests that are checked before they are answered |
 //! | `open` | CORS as Prism has it |
@@ -25,11 +26,14 @@ mod faults;
 mod mock_profile;
 mod open;
 mod preferences;
+mod prism_settings;
 mod request_rng;
 mod responder;
 mod settings;
 mod state;
 mod templates;
+
+pub use prism_settings::PrismSettings;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -46,7 +50,7 @@ use self::{
     state::MockState,
     templates::ExampleTemplates,
 };
-use super::{EditedRequest, Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup};
+use super::{EditedRequest, Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup};
 use crate::{
     body::BodyBuffers,
     budget::{Budget, WorkPool},
@@ -60,10 +64,12 @@ const MOST_SHADOWED: usize = 20;
 /// The most bytes of a request's body that are read.
 const MOST_BODY: u64 = 1 << 20;
 
-pub(super) const DEF: PluginDef =
-    PluginDef { name: "mocking", priority: -1, per_consumer: true, settings: settings::SETTINGS, compile };
+pub(super) const DEF: PluginDef = PluginDef::new("mocking", -1, settings::FIELDS, compile)
+    .checks(settings::CHECKS)
+    .per_consumer()
+    .answers_from(settings::DOCUMENT);
 
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let config = MockingConfig::read(setup)?;
     let (api, placed) = document::api(&config, setup)?;
     let templates = config.templates.then(|| ExampleTemplates::new(&api, &placed)).transpose()?;
@@ -85,7 +91,7 @@ fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> 
     Ok(Arc::new(Mocking {
         live: live(&config, mock.api()),
         responder,
-        pool: setup.pool.clone(),
+        pool: setup.resources.pool.clone(),
         mock,
         manners,
         latency: config.latency(),
@@ -142,7 +148,7 @@ impl Plugin for Mocking {
         }
     }
 
-    fn out_of_reach(&self, beginnings: &mut dyn FnMut() -> Vec<Vec<u8>>) -> Option<String> {
+    fn unreachable_path(&self, beginnings: &mut dyn FnMut() -> Vec<Vec<u8>>) -> Option<String> {
         let beginnings = beginnings();
         if beginnings.is_empty() || beginnings.iter().any(|it| self.mock.may_match(it)) {
             return None;

@@ -3,50 +3,88 @@
 use serde::Deserialize;
 
 use super::{
-    super::PluginSetup,
+    super::{DocumentFields, PluginSetup},
     delay::{DelayDistribution, ResponseDelay},
 };
 use crate::{
     diag::Diagnostic,
     document::Value,
     mock::{MockOptions, Profile},
-    schema::{EntityFault, Field, FieldKind, FieldRule, PluginSettings},
+    schema::{EntityFault, Field, FieldKind, FieldRule},
 };
 
-pub(super) const SETTINGS: PluginSettings =
-    PluginSettings { fields: FIELDS, checks: &[one_document, delays_in_order, latency_complete] };
+/// The settings that hold the OpenAPI document.
+pub(super) const DOCUMENT: DocumentFields =
+    DocumentFields { text: "api_specification", file: "api_specification_filename" };
+
+/// Checks across several settings.
+pub(super) const CHECKS: &[fn(&Value) -> Option<EntityFault>] =
+    &[one_document, delays_in_order, latency_complete];
 
 const STATUS_CODES: &Field = &Field::item(FieldKind::Integer).rules(&[FieldRule::Between(100.0, 599.0)]);
 
-const FIELDS: &[Field] = &[
-    Field::new("api_specification", FieldKind::String),
-    Field::new("api_specification_filename", FieldKind::String),
-    Field::new("random_delay", FieldKind::Boolean).default("false"),
-    Field::new("max_delay_time", FieldKind::Number).default("1").rules(&[FieldRule::Between(0.0, 3600.0)]),
+/// The settings.
+pub(super) const FIELDS: &[Field] = &[
+    Field::new("api_specification", FieldKind::String).describe("the OpenAPI document as a text"),
+    Field::new("api_specification_filename", FieldKind::String)
+        .describe("the OpenAPI document, a file in the folder of specs"),
+    Field::new("random_delay", FieldKind::Boolean)
+        .describe("whether answers wait for a random time")
+        .default("false"),
+    Field::new("max_delay_time", FieldKind::Number)
+        .describe("the longest delay, in seconds")
+        .default("1")
+        .rules(&[FieldRule::Between(0.0, 3600.0)]),
     Field::new("min_delay_time", FieldKind::Number)
+        .describe("the shortest delay, in seconds")
         .default("0.001")
         .rules(&[FieldRule::Between(0.0, 3600.0)]),
-    Field::new("random_examples", FieldKind::Boolean).default("false"),
-    Field::new("included_status_codes", FieldKind::Array(STATUS_CODES)),
-    Field::new("random_status_code", FieldKind::Boolean).default("false"),
-    Field::new("include_base_path", FieldKind::Boolean).default("false"),
-    Field::new("custom_base_path", FieldKind::String),
-    Field::new("seed", FieldKind::Integer).rules(&[FieldRule::Between(0.0, LARGEST_EXACT)]),
-    Field::new("latency", FieldKind::Record(LATENCY)),
-    Field::new("fault_rate", FieldKind::Number).default("0").rules(RATE),
-    Field::new("fault_status_codes", FieldKind::Array(FAULT_CODES)),
-    Field::new("connection_reset_rate", FieldKind::Number).default("0").rules(RATE),
+    Field::new("random_examples", FieldKind::Boolean)
+        .describe("whether one of several examples is picked at random")
+        .default("false"),
+    Field::new("included_status_codes", FieldKind::Array(STATUS_CODES))
+        .describe("the status codes that are answered, of those that the document has"),
+    Field::new("random_status_code", FieldKind::Boolean)
+        .describe("whether one of several status codes is picked at random")
+        .default("false"),
+    Field::new("include_base_path", FieldKind::Boolean)
+        .describe("whether paths are served below the base path of the document")
+        .default("false"),
+    Field::new("custom_base_path", FieldKind::String).describe("the path that paths are served below"),
+    Field::new("seed", FieldKind::Integer)
+        .describe("the same number, the same samples")
+        .rules(&[FieldRule::Between(0.0, LARGEST_EXACT)]),
+    Field::new("latency", FieldKind::Record(LATENCY)).describe("a distribution of delays"),
+    Field::new("fault_rate", FieldKind::Number)
+        .describe("the share of requests that are answered with a fault, 0 to 1")
+        .default("0")
+        .rules(RATE),
+    Field::new("fault_status_codes", FieldKind::Array(FAULT_CODES)).describe("the status codes of faults"),
+    Field::new("connection_reset_rate", FieldKind::Number)
+        .describe("the share of requests whose connection is cut, 0 to 1")
+        .default("0")
+        .rules(RATE),
     Field::new("passthrough", FieldKind::String)
+        .describe("which operations go to the real service")
         .default("\"none\"")
         .rules(&[FieldRule::OneOf(&["none", "undefined"])]),
-    Field::new("stateful", FieldKind::Boolean).default("false"),
-    Field::new("profile", FieldKind::String).rules(&[FieldRule::OneOf(&["kong", "prism"])]),
-    Field::new("validate_requests", FieldKind::Boolean),
-    Field::new("validate_security", FieldKind::Boolean),
-    Field::new("dynamic", FieldKind::Boolean),
+    Field::new("stateful", FieldKind::Boolean)
+        .describe("whether what is written can be read again")
+        .default("false"),
+    Field::new("profile", FieldKind::String)
+        .describe("whose manners it has")
+        .rules(&[FieldRule::OneOf(&["kong", "prism"])]),
+    Field::new("validate_requests", FieldKind::Boolean)
+        .describe("whether requests are checked by the document"),
+    Field::new("validate_security", FieldKind::Boolean)
+        .describe("whether credentials are asked for as the document says"),
+    Field::new("dynamic", FieldKind::Boolean)
+        .describe("whether answers are samples of the schemas, not examples"),
     Field::new("report_errors", FieldKind::Boolean),
     Field::new("cors", FieldKind::Boolean),
-    Field::new("templates", FieldKind::Boolean).default("false"),
+    Field::new("templates", FieldKind::Boolean)
+        .describe("whether texts in examples are templates")
+        .default("false"),
 ];
 
 const LATENCY: &[Field] = &[
@@ -191,8 +229,7 @@ impl MockingConfig {
 
     /// Reads checked settings.
     pub(super) fn read(setup: &PluginSetup<'_>) -> Result<Self, Vec<Diagnostic>> {
-        Self::deserialize(serde_json::Value::from(setup.config))
-            .map_err(|error| vec![Diagnostic::error(setup.at.clone(), error.to_string())])
+        setup.read_settings()
     }
 
     /// Whose manners the answers have.

@@ -20,20 +20,15 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginSetup, setting_checks};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks};
 use crate::{diag::Diagnostic, document::Value};
 use local_counters::{Identifier, LimitUsage, LocalCounters};
 use period::{LimitPeriod, PERIODS};
 use redis_counters::RedisCounters;
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "rate-limiting",
-    priority: 910,
-    per_consumer: true,
-    settings: settings::SETTINGS,
-    compile,
-};
+pub(super) const DEF: PluginDef =
+    PluginDef::new("rate-limiting", 910, settings::FIELDS, compile).checks(settings::CHECKS).per_consumer();
 
 static LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 static REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
@@ -83,7 +78,7 @@ struct LimitDecision {
     reset: u64,
 }
 
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     Ok(Arc::new(RateLimiting::new(setup)?))
 }
 

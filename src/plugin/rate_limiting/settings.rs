@@ -4,29 +4,32 @@ use super::period::PERIODS;
 use crate::{
     document::Value,
     plugin::setting_checks,
-    schema::{EntityFault, Field, FieldKind, FieldRule, PluginSettings},
+    schema::{EntityFault, Field, FieldKind, FieldRule},
 };
 
-/// The settings.
-pub(super) const SETTINGS: PluginSettings = PluginSettings {
-    fields: FIELDS,
-    checks: &[some_limit, longer_is_more, header_is_named, path_is_named, redis_is_named],
-};
+/// Checks across several settings.
+pub(super) const CHECKS: &[fn(&Value) -> Option<EntityFault>] =
+    &[some_limit, longer_is_more, header_is_named, path_is_named, redis_is_named];
 
 const LIMIT: &[FieldRule] = &[FieldRule::Holds(setting_checks::above_zero)];
 const SUBJECTS: &[&str] = &["consumer", "credential", "ip", "service", "header", "path"];
 
-const FIELDS: &[Field] = &[
-    Field::new("second", FieldKind::Number).rules(LIMIT),
-    Field::new("minute", FieldKind::Number).rules(LIMIT),
-    Field::new("hour", FieldKind::Number).rules(LIMIT),
+/// The settings.
+pub(super) const FIELDS: &[Field] = &[
+    Field::new("second", FieldKind::Number).describe("requests in a second").rules(LIMIT),
+    Field::new("minute", FieldKind::Number).describe("requests in a minute").rules(LIMIT),
+    Field::new("hour", FieldKind::Number).describe("requests in an hour").rules(LIMIT),
     Field::new("day", FieldKind::Number).rules(LIMIT),
     Field::new("month", FieldKind::Number).rules(LIMIT),
     Field::new("year", FieldKind::Number).rules(LIMIT),
-    Field::new("limit_by", FieldKind::String).default("\"consumer\"").rules(&[FieldRule::OneOf(SUBJECTS)]),
+    Field::new("limit_by", FieldKind::String)
+        .describe("who shares a limit")
+        .default("\"consumer\"")
+        .rules(&[FieldRule::OneOf(SUBJECTS)]),
     Field::new("header_name", FieldKind::String).rules(&[FieldRule::Holds(setting_checks::header_name)]),
     Field::new("path", FieldKind::String).rules(&[FieldRule::Holds(path)]),
     Field::new("policy", FieldKind::String)
+        .describe("where the counters are kept")
         .required()
         .default("\"local\"")
         .rules(&[FieldRule::OneOf(&["local", "cluster", "redis"])]),

@@ -10,29 +10,29 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::{Exchange, Flow, Plugin, PluginDef, PluginSetup, setting_checks, whole_body};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, whole_body};
 use crate::{
     body::BodyBuffers,
     diag::Diagnostic,
     document::Value,
     reply::{self, ExitBody},
-    schema::{EntityFault, Field, FieldKind, PluginSettings},
+    schema::{EntityFault, Field, FieldKind},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "request-termination",
-    priority: 2,
-    per_consumer: true,
-    settings: PluginSettings { fields: FIELDS, checks: &[message_or_body, type_of_what, echo_or_body] },
-    compile,
-};
+pub(super) const DEF: PluginDef = PluginDef::new("request-termination", 2, FIELDS, compile)
+    .checks(&[message_or_body, type_of_what, echo_or_body])
+    .per_consumer();
 
 const FIELDS: &[Field] = &[
-    Field::new("status_code", FieldKind::Integer).required().default("503").rules(&[setting_checks::STATUS]),
-    Field::new("message", FieldKind::String),
+    Field::new("status_code", FieldKind::Integer)
+        .describe("the status of the answer")
+        .required()
+        .default("503")
+        .rules(&[setting_checks::STATUS]),
+    Field::new("message", FieldKind::String).describe("the message of the answer, in JSON"),
     Field::new("content_type", FieldKind::String),
-    Field::new("body", FieldKind::String),
+    Field::new("body", FieldKind::String).describe("the body of the answer"),
     Field::new("echo", FieldKind::Boolean).required().default("false"),
     Field::new("trigger", FieldKind::String),
 ];
@@ -80,7 +80,7 @@ enum TerminationResponse {
     Echo(Option<String>),
 }
 
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let text = |field| setting_checks::text(setup.config, field);
     let code = setting_checks::whole(setup.config, "status_code").and_then(|it| u16::try_from(it).ok());
     let status = code.and_then(|it| StatusCode::from_u16(it).ok()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);

@@ -20,7 +20,7 @@ use http::{
 };
 
 use super::{
-    Exchange, Flow, Plugin, PluginDef, PluginSetup,
+    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup,
     setting_checks::{self, TEXTS},
     transform_rules::{self, RuleEntry, RulesReader, TransformRules},
     whole_body,
@@ -30,18 +30,12 @@ use crate::{
     diag::Diagnostic,
     document::{NodePath, Value},
     request_head::Authority,
-    schema::{Field, FieldKind, FieldRule, PluginSettings},
+    schema::{Field, FieldKind, FieldRule},
 };
 use template::ValueTemplate;
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "request-transformer",
-    priority: 801,
-    per_consumer: true,
-    settings: PluginSettings { fields: FIELDS, checks: &[] },
-    compile,
-};
+pub(super) const DEF: PluginDef = PluginDef::new("request-transformer", 801, FIELDS, compile).per_consumer();
 
 const PARTS: FieldKind = FieldKind::Record(&[
     Field::new("body", TEXTS),
@@ -91,7 +85,7 @@ enum HeaderTemplate {
     Template(ValueTemplate),
 }
 
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let template = |entry: &RuleEntry<'_>| ValueTemplate::new(entry.value, entry);
     let mut reader = RulesReader::new(setup);
     let headers = reader.rules("headers", transform_rules::header_name, header);

@@ -13,7 +13,7 @@ use http::{
 };
 
 use super::{
-    Exchange, HttpResponse, Plugin, PluginDef, PluginSetup,
+    Exchange, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup,
     setting_checks::TEXTS,
     transform_rules::{self, RuleEntry, RulesReader, TransformRules},
 };
@@ -21,17 +21,11 @@ use crate::{
     body::{Body, BodyBuffers},
     diag::Diagnostic,
     document::Value,
-    schema::{Field, FieldKind, FieldRule, PluginSettings},
+    schema::{Field, FieldKind, FieldRule},
 };
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef {
-    name: "response-transformer",
-    priority: 800,
-    per_consumer: true,
-    settings: PluginSettings { fields: FIELDS, checks: &[] },
-    compile,
-};
+pub(super) const DEF: PluginDef = PluginDef::new("response-transformer", 800, FIELDS, compile).per_consumer();
 
 const TYPES: FieldKind = FieldKind::Array(
     &Field::item(FieldKind::String).rules(&[FieldRule::OneOf(&["boolean", "number", "string"])]),
@@ -57,7 +51,7 @@ struct ResponseTransformer {
     buffers: BodyBuffers,
 }
 
-fn compile(setup: &PluginSetup<'_>) -> Result<Arc<dyn Plugin>, Vec<Diagnostic>> {
+fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let mut reader = RulesReader::new(setup);
     let headers = reader.rules("headers", transform_rules::header_name, transform_rules::header_value);
     let json = reader.rules("json", transform_rules::any_name, |entry| json_value(setup.config, entry));

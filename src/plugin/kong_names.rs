@@ -1,0 +1,102 @@
+//! Names of the plugins that Kong's documentation lists, whether this build has them or not.
+
+/// Plugins of Kong. (Kong: "Plugin priority", the table of static priorities.)
+const NAMES: &[&str] = &[
+    "acl",
+    "acme",
+    "aws-lambda",
+    "azure-functions",
+    "basic-auth",
+    "bot-detection",
+    "canary",
+    "confluent",
+    "correlation-id",
+    "cors",
+    "datadog",
+    "degraphql",
+    "exit-transformer",
+    "file-log",
+    "forward-proxy",
+    "graphql-proxy-cache-advanced",
+    "graphql-rate-limiting-advanced",
+    "grpc-gateway",
+    "grpc-web",
+    "header-cert-auth",
+    "hmac-auth",
+    "http-log",
+    "injection-protection",
+    "ip-restriction",
+    "jq",
+    "json-threat-protection",
+    "jwe-decrypt",
+    "jwt",
+    "jwt-signer",
+    "kafka-log",
+    "kafka-upstream",
+    "key-auth",
+    "key-auth-enc",
+    "ldap-auth",
+    "ldap-auth-advanced",
+    "loggly",
+    "mocking",
+    "mtls-auth",
+    "oas-validation",
+    "oauth2",
+    "oauth2-introspection",
+    "opa",
+    "openid-connect",
+    "opentelemetry",
+    "post-function",
+    "pre-function",
+    "prometheus",
+    "proxy-cache",
+    "proxy-cache-advanced",
+    "rate-limiting",
+    "rate-limiting-advanced",
+    "redirect",
+    "request-callout",
+    "request-size-limiting",
+    "request-termination",
+    "request-transformer",
+    "request-transformer-advanced",
+    "request-validator",
+    "response-ratelimiting",
+    "response-transformer",
+    "response-transformer-advanced",
+    "route-by-header",
+    "route-transformer-advanced",
+    "saml",
+    "service-protection",
+    "session",
+    "standard-webhooks",
+    "statsd",
+    "statsd-advanced",
+    "syslog",
+    "tcp-log",
+    "tls-handshake-modifier",
+    "tls-metadata-headers",
+    "udp-log",
+    "upstream-oauth",
+    "upstream-timeout",
+    "vault-auth",
+    "websocket-size-limit",
+    "websocket-validator",
+    "xml-threat-protection",
+    "zipkin",
+];
+
+/// Plugins that run Lua code from their settings.
+const RUN_LUA: &[&str] = &["pre-function", "post-function"];
+
+/// Whether Kong has a plugin with this name.
+pub(super) fn is_kong_plugin(name: &str) -> bool {
+    NAMES.contains(&name) || name.starts_with("ai-")
+}
+
+/// Advice for the user of a Kong plugin that this gateway will never have.
+pub(super) fn alternative_to(name: &str) -> Option<&'static str> {
+    RUN_LUA.contains(&name).then_some(
+        "Lua does not run here; what most such functions do is done by request-transformer, \
+         response-transformer and request-termination",
+    )
+}
