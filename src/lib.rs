@@ -10,8 +10,8 @@
 //! | [`document`] | TEXT: YAML and JSON as an ordered tree, and where each node stands |
 //! | [`diag`] | WHERE: what is wrong, at which node, drawn on the text |
 //! | [`ip_network`] | Blocks of IP addresses |
+//! | [`uri`] | Scheme, host, port and path of URIs |
 //! | [`request_head`] | Heads of requests: what the client said, and what goes upstream in its place |
-//! | [`uri_path`] | PATHS: how the path of a request is read and written |
 //! | [`schema`] | MAY: what a record may say, one row per field |
 //! | [`entity`] | WORDS: Service, Route, Plugin, ... as values that cannot be wrong |
 //! | [`config`] | FILE: from the text of `kong.yaml` to Entities |
@@ -68,4 +68,4 @@ pub mod snapshot;
 pub mod supervise;
 pub mod tls;
 pub mod upstream;
-pub mod uri_path;
+pub mod uri;

@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use mynah::{
     document::{NodePath, Value},
     entity::{PathHandling, Route, entity_id},
-    router::{Router, RouterRequest, Scheme},
+    router::{Router, RouterRequest},
+    uri::Scheme,
 };
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 

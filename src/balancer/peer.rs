@@ -12,7 +12,10 @@ use std::{
 use http::HeaderValue;
 
 use super::health::PeerHealth;
-use crate::upstream::Endpoint;
+use crate::{
+    upstream::Endpoint,
+    uri::{Authority, Scheme, with_brackets},
+};
 
 /// One address of a target.
 #[derive(Debug)]
@@ -47,25 +50,26 @@ impl TargetPeer {
         weight: u32,
         state: Arc<PeerState>,
     ) -> Self {
-        let own_port = !host.starts_with('[') && host.matches(':').count() == 1 || host.contains("]:");
-        let text = if own_port || host.starts_with('[') || !host.contains(':') {
-            host.to_owned()
-        } else {
-            format!("[{host}]")
-        };
-        let value = |usual: u16| {
+        let authority = Authority::split(host);
+        let name = authority.host();
+        let value = |scheme: Scheme| {
             let port = address.port();
-            let text = if own_port || port == usual { text.clone() } else { format!("{text}:{port}") };
+            let text = if authority.port_text().is_some() {
+                host.to_owned()
+            } else if port == scheme.default_port() {
+                with_brackets(host).into_owned()
+            } else {
+                format!("{}:{port}", with_brackets(host))
+            };
             HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
         };
-        let name = if own_port { host.rsplit_once(':').map_or(host, |(name, _)| name) } else { host };
         Self {
             target,
             name: name.into(),
             place: Endpoint::new(address, name),
             weight,
             state,
-            hosts: [value(80), value(443)],
+            hosts: [value(Scheme::Http), value(Scheme::Https)],
         }
     }
 

@@ -28,6 +28,7 @@ use mynah::{
     snapshot::{CompiledSnapshot, LiveSnapshot, Snapshot, SnapshotCompiler, UpstreamTls},
     supervise::supervise,
     tls::{self, CaStore},
+    uri::Scheme,
 };
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
@@ -235,7 +236,7 @@ fn places(bound: &[BoundListener]) -> String {
             ListenerRole::Admin(_) => "admin",
             ListenerRole::Status(_) => "status",
         };
-        let scheme = if tls.is_some() { "https" } else { "http" };
+        let scheme = Scheme::from_tls(tls.is_some()).as_str();
         let place = listener.local_addr();
         place.map_or_else(|_| name.to_owned(), |address| format!("{name} {scheme}://{address}"))
     };

@@ -3,7 +3,7 @@
 
 use crate::{
     document::{Mapping, Value},
-    uri_path::normalize_path,
+    uri::normalize_path,
 };
 
 /// The same document with the paths of its Routes in format 3.0.

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use crate::document::Value;
+use crate::{document::Value, uri::Authority};
 
 /// A host name, or an address.
 pub(super) enum HostAddress<'a> {
@@ -30,21 +30,15 @@ impl fmt::Display for HostAddress<'_> {
 
 /// The host and the port of `host`, `host:port`, or an address; `None` if it is none of these.
 pub(super) fn split_host(text: &str) -> Option<(HostAddress<'_>, Option<u16>)> {
-    if let Ok(address) = text.parse() {
-        return Some((HostAddress::Ip(address), None));
+    let authority = Authority::split(text);
+    let port = authority.port();
+    if authority.port_text().is_some() && port.is_none() {
+        return None;
     }
-    if let Some((address, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        let port = rest.strip_prefix(':').map(str::parse).transpose().ok()?;
-        let whole = rest.is_empty() || port.is_some();
-        return address.parse().ok().filter(|_| whole).map(|address| (HostAddress::Ip(address), port));
-    }
-    let (name, port) = match text.split_once(':') {
-        Some((name, port)) => (name, Some(port.parse().ok()?)),
-        None => (text, None),
-    };
-    if let Ok(address) = name.parse() {
+    if let Ok(address) = authority.bare_host().parse() {
         return Some((HostAddress::Ip(address), port));
     }
+    let name = authority.host();
     is_host_name(name).then_some((HostAddress::Name(name), port))
 }
 
@@ -70,10 +64,11 @@ pub(super) fn wildcard_host(value: &Value) -> Result<(), String> {
     if matches!(split_host(host), Some((HostAddress::Ip(_), _))) {
         return Ok(());
     }
-    let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
-    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+    let authority = Authority::split(host);
+    if authority.port_text().is_some() && authority.port().is_none() {
         return Err(format!("invalid hostname: {host}"));
     }
+    let name = authority.host();
     let plain = match name.matches('*').count() {
         0 => name,
         1 => name

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     document::{Mapping, NodePath, Value},
     schema::{EntityFault, EntitySchema, Field, FieldCondition, FieldKind, FieldRule},
+    uri::{Authority, Scheme},
 };
 
 /// What a Service may say.
@@ -156,7 +157,7 @@ fn expand_url(given: &Mapping) -> Result<Mapping, EntityFault> {
     };
     let (authority, path) = rest.find('/').map_or((rest, None), |at| (&rest[..at], Some(&rest[at..])));
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (host, port) = split_port(authority);
+    let (host, port) = host_and_port(authority);
     let scheme = match (scheme, port) {
         ("", Some(443)) => "https",
         ("", _) => "http",
@@ -168,7 +169,10 @@ fn expand_url(given: &Mapping) -> Result<Mapping, EntityFault> {
     } else {
         record.insert("host", host);
     }
-    record.insert("port", port.unwrap_or(if scheme == "https" { 443 } else { 80 }));
+    record.insert(
+        "port",
+        port.unwrap_or_else(|| i64::from(Scheme::from_name(scheme).unwrap_or_default().default_port())),
+    );
     record.insert("path", path.map_or(Value::Null, Value::from));
     Ok(record)
 }
@@ -179,13 +183,18 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it))
 }
 
-fn split_port(authority: &str) -> (&str, Option<i64>) {
-    let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    let (host, port) = match bracketed {
-        Some((host, rest)) => (host, rest.strip_prefix(':')),
-        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+/// The host without brackets, and the port; -1, which the rule of the field refuses, for a port that is not a number.
+fn host_and_port(authority: &str) -> (&str, Option<i64>) {
+    let authority = Authority::split(authority);
+    let host = authority.bare_host();
+    let port = match authority.port_text() {
+        Some("") => None,
+        Some(digits) => Some(digits.parse().unwrap_or(-1)),
+        // The first colon outside of brackets begins a port.
+        None if host == authority.host() && host.contains(':') => Some(-1),
+        None => None,
     };
-    (host, port.filter(|port| !port.is_empty()).map(|port| port.parse().unwrap_or(-1)))
+    (host, port)
 }
 
 #[cfg(test)]

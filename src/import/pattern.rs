@@ -1,6 +1,6 @@
 //! The path of an operation as a regular expression of a Route.
 
-use crate::uri_path::normalize_path;
+use crate::uri::normalize_path;
 
 /// The path of a Route.
 #[derive(Clone, Debug, PartialEq, Eq)]

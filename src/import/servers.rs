@@ -3,7 +3,7 @@
 use crate::{
     document::Value,
     openapi::{DocumentNode, SpecVersion},
-    uri_path::encode_path,
+    uri::{Authority, Scheme, encode_path},
 };
 
 /// A place where an API is served.
@@ -61,18 +61,16 @@ fn parse(url: &str) -> ServerAddress {
         Some((scheme, rest)) => (scheme, Some(rest)),
         None => ("http", url.strip_prefix("//")),
     };
-    let protocol =
-        if matches!(scheme.to_ascii_lowercase().as_str(), "https" | "wss") { "https" } else { "http" };
-    let usual = if protocol == "https" { 443 } else { 80 };
+    let scheme = Scheme::from_protocol(&scheme.to_ascii_lowercase());
+    let protocol = scheme.as_str();
     let Some(rest) = rest else {
         let path = plain(url.trim_start_matches('.'));
-        return ServerAddress { protocol, host: None, port: usual, path };
+        return ServerAddress { protocol, host: None, port: scheme.default_port(), path };
     };
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (host, port) =
-        authority.rsplit_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
-    let port = port.and_then(|it| it.parse().ok()).unwrap_or(usual);
+    let authority = Authority::split(authority);
+    let (host, port) = (authority.host(), authority.port().unwrap_or(scheme.default_port()));
     let is_host = !host.is_empty()
         && host.bytes().all(|it| it.is_ascii_alphanumeric() || b"._-".contains(&it))
         && host.split('.').all(|it| !it.is_empty() && !it.ends_with('-'));

@@ -10,7 +10,8 @@ use crate::{
     plugin::{Exchange, Origin},
     request_head::ClientHead,
     request_id::RequestId,
-    router::{self, Scheme},
+    router,
+    uri::Scheme,
 };
 
 /// The request as the router sees it: as the client sent it.
@@ -25,7 +26,7 @@ pub(super) fn router_request<'a>(
         path,
         query: head.query(),
         headers: head.fields(),
-        scheme: if connection.tls.is_some() { Scheme::Https } else { Scheme::Http },
+        scheme: Scheme::from_tls(connection.tls.is_some()),
         sni: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
         source: connection.peer,
         destination: connection.local,

@@ -6,7 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 
-use crate::settings::{RealIpHeader, Settings, TrustedIps};
+use crate::{
+    settings::{RealIpHeader, Settings, TrustedIps},
+    uri::without_brackets,
+};
 
 /// Whom to believe about the client's address.
 #[derive(Clone, Debug)]
@@ -76,8 +79,8 @@ impl RealIp {
 /// An address as proxies write it: bare, in brackets, with or without a port.
 fn parse(item: &str) -> Option<IpAddr> {
     let item = item.trim();
-    let bare = item.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(item);
-    let address = bare.parse::<IpAddr>().or_else(|_| item.parse::<SocketAddr>().map(|it| it.ip()));
+    let address =
+        without_brackets(item).parse::<IpAddr>().or_else(|_| item.parse::<SocketAddr>().map(|it| it.ip()));
     address.ok().map(|address| address.to_canonical())
 }
 

@@ -24,7 +24,7 @@ use crate::{
     router::MatchCandidate,
     snapshot::{RouteStep, Snapshot},
     upstream::RequestHead,
-    uri_path::normalize_path,
+    uri::{Scheme, normalize_path, without_brackets},
 };
 
 /// A request that is asked about.
@@ -111,7 +111,7 @@ impl Proxy {
     pub fn explain(&self, snapshot: &Snapshot, question: ExplainRequest) -> Explanation {
         let ExplainRequest(request) = question;
         let tls = request.uri().scheme_str() == Some("https");
-        let port = request.uri().port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let port = request.uri().port_u16().unwrap_or(Scheme::from_tls(tls).default_port());
         let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         let tls_agreed = tls.then(|| agreed(request.uri().host()));
@@ -196,7 +196,7 @@ impl Explanation {
 
 /// What a client that asks for `host` agrees on with a listener. An address is no server name.
 fn agreed(host: Option<&str>) -> ClientTls {
-    let name = host.filter(|it| !it.starts_with('[') && it.parse::<Ipv4Addr>().is_err());
+    let name = host.filter(|host| without_brackets(host).parse::<IpAddr>().is_err());
     let server_name = name.map(|it| it.to_ascii_lowercase().into());
     ClientTls { server_name, version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" }
 }

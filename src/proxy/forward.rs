@@ -8,7 +8,7 @@ use super::{
     ClientConnection, Proxy, RequestOutcome, UpstreamTiming,
     attempt_recorder::AttemptRecorder,
     extended_connect,
-    headers::{self, ClientScheme, DeniedTrailers, ForwardedFields, ProxiedFields, response_headers},
+    headers::{self, DeniedTrailers, ForwardedFields, ProxiedFields, response_headers},
     milliseconds, request_body, tunnel,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     router::join,
     snapshot::Destination,
     upstream::{RequestHead, SendFailure},
-    uri_path::encode_path,
+    uri::{Scheme, encode_path},
 };
 
 /// How a request came to its Route.
@@ -204,7 +204,7 @@ impl Proxy {
             forwarding: ForwardedFields {
                 peer: way.connection.address(),
                 client: &way.client,
-                scheme: if tls.is_some() { ClientScheme::Https } else { ClientScheme::Http },
+                scheme: Scheme::from_tls(tls.is_some()),
                 port: self.port_maps.public(local.port()),
                 stripped_prefix: way.prefix_text.filter(|_| route.strip_path),
                 request_id: self.upstream_request_id.then(|| exchange.request_id.as_str()),

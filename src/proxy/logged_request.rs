@@ -22,6 +22,7 @@ use crate::{
     plugin::{Exchange, Plugin, PluginChain, RequestRecord, ResponseRecord},
     settings::PortMaps,
     supervise::catch_panic,
+    uri::Scheme,
 };
 
 /// A request with the plugins that are told of it; dropping it tells them.
@@ -153,7 +154,7 @@ impl Drop for RequestContext<'_> {
 
 /// The scheme, the host and the port that a request was sent to.
 fn place(exchange: &Exchange, connection: &ClientConnection, ports: &PortMaps) -> String {
-    let scheme = if exchange.tls { "https" } else { "http" };
+    let scheme = Scheme::from_tls(exchange.tls).as_str();
     let name = exchange.head().authority().host();
     format!("{scheme}://{name}:{}", ports.public(connection.local.port()))
 }

@@ -76,7 +76,7 @@ use crate::{
     snapshot::{Destination, LiveSnapshot, RouteStep},
     supervise::catch_future_panic,
     upstream::{ConnectionPool, PoolSettings},
-    uri_path::normalize_path,
+    uri::normalize_path,
 };
 
 /// Takes requests through.

@@ -27,11 +27,11 @@ use crate::{
     access_log::RouteFields,
     body::{Body, BodyError},
     reply::{self, ErrorRequest, ReplyPhase, default_message},
-    request_head::{Authority, ClientHead},
+    request_head::ClientHead,
     request_id::RequestId,
     settings::{HeaderBuffers, Settings},
     supervise::CaughtPanic,
-    uri_path::is_invalid_path,
+    uri::{Authority, is_invalid_path},
 };
 
 /// The longest method; the longest registered one has 17 letters.

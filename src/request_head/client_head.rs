@@ -6,7 +6,8 @@ use http::{
     request::Parts,
 };
 
-use super::{Authority, Claim, NominatedFields};
+use super::{Claim, NominatedFields};
+use crate::uri::Authority;
 
 /// What the client said. It is not changed after arrival: the gateway and plugins say what goes upstream in an
 /// [`UpstreamRequest`](super::UpstreamRequest).

@@ -7,16 +7,13 @@
 //! | `header_edits` | [`HeaderEdits`]: changes to the client's fields |
 //! | `field_names` | names that only the gateway may send upstream, and names that programs take for them |
 //! | `nominated` | fields that a Connection field removes |
-//! | `authority` | hosts and ports |
 
-mod authority;
 mod client_head;
 mod field_names;
 mod header_edits;
 mod nominated;
 mod upstream_request;
 
-pub use authority::Authority;
 pub use client_head::ClientHead;
 pub use field_names::{Claim, frames_message, is_look_alike};
 pub use header_edits::HeaderEdits;

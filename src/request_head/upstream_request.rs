@@ -3,7 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::HOST};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::{Authority, HeaderEdits};
+use super::HeaderEdits;
+use crate::uri::Authority;
 
 /// What a path may not hold as it is. (RFC 3986, section 3.3)
 const PATH: &AsciiSet = &CONTROLS

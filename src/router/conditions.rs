@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName};
 
+use super::RouterRequest;
 use super::hosts::NamePattern;
 use super::options::{MatchFlavor, PriorityCalculation, RouterOptions};
 use super::pattern::BytesRegex;
-use super::{RouterRequest, Scheme};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, StreamEndpoint};
+use crate::uri::Scheme;
 
 /// Criteria that must all hold; an empty list always holds.
 #[derive(Debug)]

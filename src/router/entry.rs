@@ -8,15 +8,16 @@ use std::sync::Arc;
 use regex::bytes::Regex;
 use uuid::{Uuid, uuid};
 
+use super::RouterRequest;
 use super::conditions::{CommonMethods, Conditions};
 use super::hosts::HostPattern;
 use super::literals::FoundLiterals;
 use super::options::{MatchFlavor, RouterOptions};
 use super::pattern::PathPattern;
 use super::priority::{PathKind, PriorityKey};
-use super::{RouterRequest, Scheme};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};
+use crate::uri::Scheme;
 
 /// Kong's name space for the ids of a route's parts.
 const PARTS: Uuid = uuid!("7f145bf9-0dce-4f91-98eb-debbce4b9f6b");

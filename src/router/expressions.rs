@@ -12,12 +12,13 @@ use atc_router::parser;
 use atc_router::semantics::Validate;
 use regex::Regex;
 
+use super::RouterRequest;
 use super::hosts::HostName;
 use super::priority::PriorityKey;
 use super::request_fields::{self, RequestField, SCHEMA};
-use super::{RouterRequest, Scheme};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};
+use crate::uri::Scheme;
 
 /// All routes that are expressions.
 #[derive(Debug, Default)]

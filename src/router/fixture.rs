@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::{RouterRequest, Scheme};
+use super::RouterRequest;
 use crate::document::NodePath;
 use crate::entity::{PathHandling, Route, StreamEndpoint, entity_id};
 use crate::ip_network::IpNetwork;
+use crate::uri::Scheme;
 
 /// A section of the recorded cases.
 pub(super) fn recorded(section: &str) -> Vec<Value> {

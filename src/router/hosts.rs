@@ -1,5 +1,7 @@
 //! Names of hosts: what a route may say about them, and what a request says.
 
+use crate::uri::Authority;
+
 /// The longest name of a host, in bytes; DNS ends at 253.
 const LONGEST: usize = 255;
 
@@ -71,8 +73,8 @@ pub(super) struct HostPattern {
 
 impl HostPattern {
     pub(super) fn parse(text: &str) -> Self {
-        let (name, port) = split_port(text.as_bytes());
-        Self { name: NamePattern::parse(without_root(name)), port }
+        let (name, port) = split_port(text);
+        Self { name: NamePattern::parse(without_root(name).as_bytes()), port }
     }
 
     /// Whether every host and port that match `other` surely match this, too.
@@ -96,11 +98,11 @@ pub(super) struct HostName {
 }
 
 impl HostName {
-    /// Reads a Host header; nothing if it is longer than any name of a host. `a.test.` and `a.test` are one name
+    /// Reads a Host header; nothing if it is longer than any name of a host, or no UTF-8. `a.test.` and `a.test` are one name
     /// (RFC 1034, section 3.1): with or without the dot of the root it meets the same routes.
     pub(super) fn parse(header: &[u8]) -> Option<Self> {
-        let (name, port) = split_port(header);
-        let name = without_root(name);
+        let (name, port) = split_port(std::str::from_utf8(header).ok()?);
+        let name = without_root(name).as_bytes();
         let mut bytes = [0; LONGEST];
         let place = bytes.get_mut(..name.len())?;
         place.copy_from_slice(name);
@@ -114,37 +116,14 @@ impl HostName {
 }
 
 /// A name without the dot of the DNS root.
-fn without_root(name: &[u8]) -> &[u8] {
-    name.strip_suffix(b".").unwrap_or(name)
+fn without_root(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
-/// Splits `name:port`, `[address]:port`, or either without a port. (RFC 3986, section 3.2.2.)
-///
-/// An empty port is none. What is not a port (`a:b`, an address without brackets) stays a part of the name.
-fn split_port(host: &[u8]) -> (&[u8], Option<u16>) {
-    let closing = if host.starts_with(b"[") { host.iter().position(|byte| *byte == b']') } else { None };
-    let (name, rest) = match closing {
-        Some(closing) => (host.get(1..closing), host.get(closing + 1..)),
-        None => {
-            let colon = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
-            (host.get(..colon), host.get(colon..))
-        }
-    };
-    match (name, rest) {
-        (Some(name), Some([] | [b':'])) => (name, None),
-        (Some(name), Some([b':', digits @ ..])) => match decimal(digits) {
-            Some(port) => (name, Some(port)),
-            None => (host, None),
-        },
-        _ => (host, None),
-    }
-}
-
-fn decimal(digits: &[u8]) -> Option<u16> {
-    digits.iter().try_fold(0_u16, |number, digit| {
-        let digit = digit.is_ascii_digit().then(|| u16::from(digit - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    })
+/// The host without brackets, and the port. What is not a port (`a:b`) stays a part of the host, as in Kong's router.
+fn split_port(host: &str) -> (&str, Option<u16>) {
+    let authority = Authority::split(host);
+    if authority.has_valid_port() { (authority.bare_host(), authority.port()) } else { (host, None) }
 }
 
 #[cfg(test)]
@@ -156,14 +135,14 @@ mod tests {
     fn a_port_is_split_off_as_kong_does() {
         for row in recorded("split_host_port_traditional") {
             let host = row["host"].as_str().unwrap();
-            let (name, port) = split_port(host.as_bytes());
-            let actual = (String::from_utf8_lossy(name), port.is_some());
-            assert_eq!(actual, (row["name"].as_str().unwrap().into(), row["had_port"] == true), "{host}");
+            let (name, port) = split_port(host);
+            let actual = (name, port.is_some());
+            assert_eq!(actual, (row["name"].as_str().unwrap(), row["had_port"] == true), "{host}");
         }
-        assert_eq!(split_port(b"a.test:65535"), (&b"a.test"[..], Some(65535)));
-        assert_eq!(split_port(b"a.test:65536"), (&b"a.test:65536"[..], None));
-        assert_eq!(split_port(b"[::1]x:1"), (&b"[::1]x:1"[..], None));
-        assert_eq!(split_port(b""), (&b""[..], None));
+        assert_eq!(split_port("a.test:65535"), ("a.test", Some(65535)));
+        assert_eq!(split_port("a.test:65536"), ("a.test:65536", None));
+        assert_eq!(split_port("[::1]x:1"), ("[::1]x:1", None));
+        assert_eq!(split_port(""), ("", None));
     }
 
     #[test]

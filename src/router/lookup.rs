@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::HashSet;
 
+use super::RouterRequest;
 use super::candidates::{Candidate, PortRule};
 use super::entry::{self, EntryDraft, PathMatch, RouteEntry};
 use super::expressions::ExpressionRoutes;
@@ -12,7 +13,6 @@ use super::literals::{FoundLiterals, LiteralFilter};
 use super::options::{MatchFlavor, RouterOptions};
 use super::priority::PriorityKey;
 use super::route_match::{MatchCandidate, MatchKind, RouteMatch};
-use super::{RouterRequest, Scheme};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};
 
@@ -128,8 +128,7 @@ impl Router {
         let named_port = host.as_ref().and_then(|host| host.port);
         let default_port = match (self.flavor, request.scheme) {
             (MatchFlavor::TraditionalCompatible | MatchFlavor::Expressions, _) => request.destination.port(),
-            (MatchFlavor::Traditional, Scheme::Http) => 80,
-            (MatchFlavor::Traditional, Scheme::Https) => 443,
+            (MatchFlavor::Traditional, scheme) => scheme.default_port(),
         };
         let name = host.as_ref().map(HostName::name);
         let mut literals = FoundLiterals::new(self.literals.as_ref(), request.path);

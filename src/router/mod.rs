@@ -69,6 +69,7 @@ use http::HeaderMap;
 
 use crate::diag::Diagnostic;
 use crate::document::NodePath;
+use crate::uri::Scheme;
 
 /// What the router looks at.
 #[derive(Clone, Copy, Debug)]
@@ -77,13 +78,13 @@ pub struct RouterRequest<'a> {
     pub method: &'a str,
     /// The Host header or the authority, with its port if it has one.
     pub host: Option<&'a [u8]>,
-    /// The path without the query, [normalized](crate::uri_path::normalize_path).
+    /// The path without the query, [normalized](crate::uri::normalize_path).
     pub path: &'a [u8],
     /// The query, without its question mark.
     pub query: Option<&'a str>,
     /// All headers.
     pub headers: &'a HeaderMap,
-    /// How the client came.
+    /// Whether the client uses TLS; of gRPC, too.
     pub scheme: Scheme,
     /// The server name that the client asked for in its TLS handshake.
     pub sni: Option<&'a str>,
@@ -91,15 +92,6 @@ pub struct RouterRequest<'a> {
     pub source: SocketAddr,
     /// The listener.
     pub destination: SocketAddr,
-}
-
-/// How a client came: with TLS or without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// Without; gRPC too.
-    Http,
-    /// With; gRPC too.
-    Https,
 }
 
 /// A complaint about a regular expression of a route.

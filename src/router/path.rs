@@ -68,7 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::uri_path::normalize_path;
+    use crate::uri::normalize_path;
 
     #[test]
     fn a_path_that_stays_is_borrowed() {

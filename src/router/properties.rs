@@ -13,7 +13,7 @@ use super::fixture::{get, route};
 use super::priority::{PathKind, priority};
 use super::*;
 use crate::entity::Route;
-use crate::uri_path::normalize_path;
+use crate::uri::normalize_path;
 
 const HOSTS: &[&str] =
     &["a.test", "B.test", "a.b.test", "*.test", "*.a.test", "a.*", "x.*", "a.test:81", "*.test:81"];
@@ -95,7 +95,7 @@ impl RandomRequest {
         RouterRequest {
             method: self.method,
             host: Some(self.host.as_bytes()).filter(|host| !host.is_empty()),
-            scheme: if self.https { Scheme::Https } else { Scheme::Http },
+            scheme: Scheme::from_tls(self.https),
             sni: Some(self.sni).filter(|sni| !sni.is_empty() && self.https),
             destination: ([127, 0, 0, 1], self.port).into(),
             ..get(&self.path, headers)

@@ -6,8 +6,9 @@ use atc_router::ast::{Type, Value};
 use atc_router::context::Context;
 use atc_router::schema::Schema;
 
+use super::RouterRequest;
 use super::hosts::HostName;
-use super::{RouterRequest, Scheme};
+use crate::uri::Scheme;
 
 /// The name of the field whose match is cut off the path.
 pub(super) const PATH: &str = "http.path";

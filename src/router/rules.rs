@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::fixture::{get, recorded, route};
 use super::*;
 use crate::entity::{PathHandling, Route};
-use crate::uri_path::{encode_path, normalize_path};
+use crate::uri::{encode_path, normalize_path};
 
 const FLAVORS: [(&str, RouterOptions); 4] = [
     ("compat_original", options(MatchFlavor::TraditionalCompatible, PriorityCalculation::Original)),
@@ -89,7 +89,7 @@ fn answer(case: &Value, request: &Value, expected: &Value, options: RouterOption
         path: &path,
         query: query.strip_prefix('?'),
         headers: &headers,
-        scheme: if https { Scheme::Https } else { Scheme::Http },
+        scheme: Scheme::from_tls(https),
         sni: request["sni"].as_str(),
         source: SocketAddr::new(client.parse().unwrap(), 40000),
         destination: SocketAddr::new("127.0.0.1".parse().unwrap(), u16::try_from(port).unwrap()),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{error::SettingFault, value::list};
+use crate::uri::{Authority, Scheme};
 
 /// A text that no log may show.
 #[derive(Clone, PartialEq, Eq)]
@@ -76,11 +77,8 @@ pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, Setti
     let one = |url: &str| {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = match authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => authority,
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let split = Authority::split(authority);
+        let host = if split.has_valid_port() { split.bare_host() } else { authority };
         let help = "write a URL as `https://kong.example.com:8444`";
         if host.is_empty() || host.contains(['*', '@']) {
             return Err(SettingFault::new(format!("{name} has an invalid url: '{url}'"), help));
@@ -93,12 +91,11 @@ pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, Setti
 /// Reads a list of URLs as origins: scheme, host and port, without a path.
 pub(super) fn origins(name: &str, text: &str) -> Result<Vec<String>, SettingFault> {
     let origin = |url: &str| {
-        let (scheme, rest) =
-            url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
-        let authority = rest.split(['/', '?', '#']).next().filter(|it| !it.is_empty())?;
-        let usual = if scheme == "https" { ":443" } else { ":80" };
-        let authority = authority.strip_suffix(usual).unwrap_or(authority);
-        Some(format!("{scheme}://{}", authority.to_ascii_lowercase()))
+        let (scheme, rest) = url.split_once("://")?;
+        let scheme = Scheme::from_name(scheme)?;
+        let authority = rest.split(['/', '?', '#']).next().filter(|authority| !authority.is_empty())?;
+        let authority = scheme.strip_default_port(authority).to_ascii_lowercase();
+        Some(format!("{}://{authority}", scheme.as_str()))
     };
     let one = |url: &str| {
         let help = "write URLs as `https://manager.example.com:8002`, with commas between them";

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{error::SettingFault, value::list};
+use crate::uri::without_brackets;
 
 /// How the names of upstreams are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ impl Default for DnsSettings {
 /// Reads name servers: addresses, each with a port or 53.
 pub(super) fn servers(name: &str, text: &str) -> Result<Vec<SocketAddr>, SettingFault> {
     let server = |item: &str| {
-        let bare = || item.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let bare = || without_brackets(item).parse::<IpAddr>();
         item.parse().or_else(|_| bare().map(|ip| SocketAddr::new(ip, 53))).map_err(|_| {
             SettingFault::new(
                 format!(

@@ -10,6 +10,7 @@ use super::{
     error::SettingFault,
     value::{list, nearest},
 };
+use crate::uri::Authority;
 
 /// A place to listen.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the syntax and stands for itself")]
@@ -218,15 +219,16 @@ fn addresses(place: &str, resolve: AddressResolver) -> Result<Vec<SocketAddr>, S
     if place.matches(':').count() > 1 {
         return Err(format!("`{place}` is no address; an IPv6 address is written as `[::1]:8000`"));
     }
-    let Some((host, digits)) = place.rsplit_once(':') else {
+    let authority = Authority::split(place);
+    let Some(digits) = authority.port_text() else {
         return Err(format!("`{place}` is neither an address nor a flag of a listener"));
     };
     let port =
-        digits.parse().map_err(|_| format!("`{digits}` is no port; write a number from 1 to 65535"))?;
-    match host {
+        authority.port().ok_or_else(|| format!("`{digits}` is no port; write a number from 1 to 65535"))?;
+    match authority.host() {
         "*" => Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)]),
         "" => Err(format!("`{place}` has no address; write it as `0.0.0.0:{port}`")),
-        _ => match resolve(host, port) {
+        host => match resolve(host, port) {
             Ok(addresses) if !addresses.is_empty() => Ok(without_repeats(addresses)),
             Ok(_) => Err(format!("`{host}` has no address; write the address itself, as `127.0.0.1:{port}`")),
             Err(error) => Err(format!(

@@ -10,6 +10,7 @@ use crate::{
     balancer::Balancer,
     entity::{Entities, Service},
     upstream::{TlsSettings, UpstreamOrigin, UpstreamTimeouts},
+    uri::Scheme,
 };
 
 /// The destinations by the places of the Services. `balancers` are by the places of the Upstreams, `tls` by those of
@@ -45,7 +46,7 @@ fn destination(
     upstream: Option<&Arc<Balancer>>,
     settings: &Arc<TlsSettings>,
 ) -> Destination {
-    let tls = matches!(service.protocol.as_str(), "https" | "grpcs" | "wss");
+    let tls = Scheme::from_protocol(&service.protocol) == Scheme::Https;
     let of_host = || Arc::new(Balancer::of_host(&service.host, service.port));
     let balancer = upstream.cloned().unwrap_or_else(of_host);
     Destination {

@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, StatusCode, uri::Authority};
+use http::{HeaderValue, StatusCode};
 use rustls::pki_types::ServerName;
 
 use super::{FailureCause, UpstreamOrigin, UpstreamProtocol, connect::addresses};
+use crate::uri::Authority;
 
 /// One place that a request may go to.
 #[derive(Clone, Debug)]
@@ -83,11 +84,8 @@ impl UpstreamOrigin {
     pub fn named(&self, host: &HeaderValue) -> Self {
         let mut origin = self.clone();
         if let UpstreamProtocol::Https(tls) = &mut origin.protocol {
-            let authority = host.to_str().ok().and_then(|it| it.parse::<Authority>().ok());
-            tls.server_name = authority.and_then(|it| {
-                let name = it.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-                ServerName::try_from(name).ok()
-            });
+            let name = Authority::parse(host.as_bytes()).map(|authority| authority.bare_host().to_owned());
+            tls.server_name = name.and_then(|name| ServerName::try_from(name).ok());
         }
         origin
     }

@@ -11,7 +11,12 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, uri::Authority,
 };
 
-use crate::{body::Body, reply, settings::Settings};
+use crate::{
+    body::Body,
+    reply,
+    settings::Settings,
+    uri::{Scheme, without_brackets},
+};
 
 /// Suffixes of names that are never delegated in the public DNS: Kubernetes Services, and the private-use domain
 /// (ICANN resolution 2024.07.29.06).
@@ -168,11 +173,8 @@ fn requested_host(request: &Request<Body>) -> Result<Option<Authority>, &'static
 /// Whether two authorities are the same, for a scheme with its usual port.
 fn is_same(one: &Authority, other: &Authority, scheme: Option<&str>) -> bool {
     let port = |authority: &Authority| {
-        authority.port_u16().or(match scheme {
-            Some("http") => Some(80),
-            Some("https") => Some(443),
-            _ => None,
-        })
+        let default_port = || scheme.and_then(Scheme::from_name).map(Scheme::default_port);
+        authority.port_u16().or_else(default_port)
     };
     one.host().eq_ignore_ascii_case(other.host()) && port(one) == port(other)
 }
@@ -180,7 +182,7 @@ fn is_same(one: &Authority, other: &Authority, scheme: Option<&str>) -> bool {
 /// Whether a page of another site cannot have this name: an address, a name that the public DNS does not have, or
 /// one of the settings. On the loopback interface only names of this machine are expected.
 fn is_known(authority: &Authority, settings: &Settings, local: bool) -> bool {
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let host = without_brackets(authority.host()).to_ascii_lowercase();
     let host = host.strip_suffix('.').unwrap_or(&host);
     if host == "localhost" || host.ends_with(".localhost") || is_configured(host, settings) {
         return true;
@@ -206,7 +208,7 @@ fn is_configured(host: &str, settings: &Settings) -> bool {
     let is_page = settings.admin_gui_url.iter().any(|origin| {
         let authority =
             origin.split_once("://").and_then(|(_, authority)| authority.parse::<Authority>().ok());
-        authority.is_some_and(|authority| authority.host().trim_matches(['[', ']']) == host)
+        authority.is_some_and(|authority| without_brackets(authority.host()) == host)
     });
     is_listener || is_page || settings.admin_allowed_hosts.iter().any(|allowed| allowed.matches(host))
 }

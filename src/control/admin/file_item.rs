@@ -3,6 +3,7 @@
 use crate::{
     document::{Mapping, Value},
     schema::{EntitySchema, Field, FieldKind},
+    uri::{Scheme, with_brackets},
 };
 
 /// Whether a field can be written: who it is, when it was changed and what follows from others is nobody's to say.
@@ -73,9 +74,9 @@ pub(super) fn rewritten(entity: &EntitySchema, written: &Value, wanted: &Mapping
 pub(super) fn url(service: &Mapping) -> String {
     let text = |key: &str| service.get(key).and_then(Value::as_str).unwrap_or_default();
     let (protocol, host) = (text("protocol"), text("host"));
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let usual = if protocol == "https" { 443 } else { 80 };
-    let port = service.get("port").and_then(Value::as_i64).filter(|it| *it != usual);
+    let host = with_brackets(host);
+    let default_port = i64::from(Scheme::from_name(protocol).unwrap_or_default().default_port());
+    let port = service.get("port").and_then(Value::as_i64).filter(|port| *port != default_port);
     let port = port.map(|it| format!(":{it}")).unwrap_or_default();
     format!("{protocol}://{host}{port}{}", text("path"))
 }

@@ -8,7 +8,7 @@ use crate::{
     document::{Mapping, Value},
     ip_network::IpNetwork,
     schema::EntityFault,
-    uri_path::check_prefix_is_normal,
+    uri::check_prefix_is_normal,
 };
 
 pub(super) fn address(value: &Value) -> Result<(), String> {

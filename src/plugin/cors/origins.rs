@@ -8,6 +8,7 @@ use regex::Regex;
 use crate::{
     diag::Diagnostic,
     document::{NodePath, Value},
+    uri::{Authority, Scheme},
 };
 
 /// The origins of the settings.
@@ -152,17 +153,8 @@ fn normal(text: &str) -> NormalizedOrigin<'_> {
     if scheme.is_empty() || address.is_empty() {
         return bare;
     }
-    let implied = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => "",
-    };
-    let address = address.strip_suffix(implied).unwrap_or(address);
-    let host = match address.rsplit_once(':') {
-        // The last colon of a bare IPv6 address is no port's.
-        Some((host, port)) if !port.contains(']') => host,
-        _ => address,
-    };
+    let address = Scheme::from_name(scheme).map_or(address, |scheme| scheme.strip_default_port(address));
+    let host = Authority::split(address).host();
     let end = scheme.len() + "://".len() + address.len();
     let origin = if authority.contains('@') {
         Cow::Owned(format!("{scheme}://{address}"))

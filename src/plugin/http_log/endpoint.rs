@@ -4,11 +4,14 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{
     HeaderMap, HeaderValue,
     header::{AUTHORIZATION, HOST},
-    uri::{Authority, Scheme, Uri},
+    uri::Uri,
 };
 use percent_encoding::percent_decode_str;
 
-use crate::upstream::{TlsSettings, UpstreamOrigin};
+use crate::{
+    upstream::{TlsSettings, UpstreamOrigin},
+    uri::{Authority, Scheme},
+};
 
 /// Where requests go, and what they say of it.
 #[derive(Debug)]
@@ -26,41 +29,39 @@ impl LogEndpoint {
     /// Takes a URL apart, or says why it cannot be used.
     pub(super) fn read(url: &str) -> Result<Self, &'static str> {
         let uri: Uri = url.parse().map_err(|_| "it is no URL")?;
-        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err("missing host in url");
         };
-        let tls = *scheme == Scheme::HTTPS;
-        if !tls && *scheme != Scheme::HTTP {
-            return Err("its scheme is neither http nor https");
-        }
-        let host = authority.host();
-        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let scheme = Scheme::from_name(scheme).ok_or("its scheme is neither http nor https")?;
+        let (user, address) = match authority.as_str().rsplit_once('@') {
+            Some((user, address)) => (Some(user), address),
+            None => (None, authority.as_str()),
+        };
+        let authority = Authority::split(address);
+        let (host, name) = (authority.host(), authority.bare_host());
         if name.is_empty() {
             return Err("missing host in url");
         }
-        let port = authority.port_u16();
-        let place = authority.as_str().rsplit('@').next().unwrap_or_default();
-        if port.is_none() && place.len() > host.len() + 1 {
+        if !authority.has_valid_port() {
             return Err("its port is no number up to 65535");
         }
-        let place = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let place = authority.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let port = authority.port().unwrap_or(scheme.default_port());
         let mut fields = HeaderMap::new();
         fields.insert(HOST, HeaderValue::try_from(&place).map_err(|_| "its host cannot be used")?);
-        fields.extend(user(authority).map(|value| (AUTHORIZATION, value)));
-        let origin = if tls {
-            // Kong does not ask who the server is, either.
-            UpstreamOrigin::https(name, port.unwrap_or(443), name, TlsSettings::trusting())
-        } else {
-            UpstreamOrigin::http(name, port.unwrap_or(80))
+        fields.extend(user.and_then(basic_credentials).map(|value| (AUTHORIZATION, value)));
+        let origin = match scheme {
+            // Kong does not verify the certificate of the server, either.
+            Scheme::Https => UpstreamOrigin::https(name, port, name, TlsSettings::trusting()),
+            Scheme::Http => UpstreamOrigin::http(name, port),
         };
         let target = uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
-        Ok(Self { origin, target, fields, shown: format!("{scheme}://{place}{}", uri.path()) })
+        Ok(Self { origin, target, fields, shown: format!("{}://{place}{}", scheme.as_str(), uri.path()) })
     }
 }
 
 /// The user and the password of a URL, as Basic authentication. (RFC 7617.)
-fn user(authority: &Authority) -> Option<HeaderValue> {
-    let (user, _) = authority.as_str().rsplit_once('@')?;
+fn basic_credentials(user: &str) -> Option<HeaderValue> {
     let decoded: Vec<u8> = percent_decode_str(user).collect();
     let mut value = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(decoded))).ok()?;
     value.set_sensitive(true);

@@ -8,6 +8,7 @@ use crate::{
     body::{Body, BodyBuffers, BodyError},
     document::{Mapping, Value},
     plugin::{Exchange, whole_body},
+    uri::Scheme,
 };
 
 /// More of a body is not repeated, in bytes.
@@ -29,10 +30,11 @@ pub(super) async fn echo(
     let (head, fields) = (exchange.head(), exchange.edited_fields());
     let authority = head.authority();
     let matched = exchange.matched.as_deref();
+    let scheme = Scheme::from_tls(exchange.tls);
     let request: Mapping = [
-        ("scheme", Value::from(if exchange.tls { "https" } else { "http" })),
+        ("scheme", Value::from(scheme.as_str())),
         ("host", Value::from(authority.host())),
-        ("port", i64::from(authority.port().unwrap_or(if exchange.tls { 443 } else { 80 })).into()),
+        ("port", i64::from(authority.port().unwrap_or(scheme.default_port())).into()),
         ("headers", headers(&fields)),
         ("query", pairs(exchange.upstream_query().unwrap_or_default())),
         ("body", raw.as_deref().map_or(Value::Null, |raw| body_of(raw, &fields))),

@@ -29,8 +29,8 @@ use crate::{
     body::{Body, BodyBuffers, BodyError},
     diag::Diagnostic,
     document::{NodePath, Value},
-    request_head::Authority,
     schema::{Field, FieldKind, FieldRule},
+    uri::Authority,
 };
 use template::ValueTemplate;
 

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use http::{HeaderName, HeaderValue, Request, Version};
 use proptest::{prelude::*, sample::select};
 
-use super::{ClientScheme, DeniedTrailers, ForwardedFields, strip_trailers};
-use crate::request_head::{ClientHead, UpstreamRequest};
+use super::{DeniedTrailers, ForwardedFields, strip_trailers};
+use crate::{
+    request_head::{ClientHead, UpstreamRequest},
+    uri::Scheme,
+};
 
 /// Names of client fields, of changes and of trailers.
 const NAMES: [&str; 30] = [
@@ -115,7 +118,7 @@ fn given(head: &ClientHead, upstream: &UpstreamRequest) -> Fields {
     let forwarding = ForwardedFields {
         peer: "192.0.2.9",
         client: "192.0.2.9",
-        scheme: ClientScheme::Http,
+        scheme: Scheme::Http,
         port: 8000,
         stripped_prefix: None,
         request_id: Some("0123"),

@@ -11,16 +11,10 @@ use http::{
 };
 
 use super::{X_FORWARDED_FOR, via};
-use crate::request_head::{ClientHead, UpstreamRequest, frames_message};
-
-/// How a request came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ClientScheme {
-    /// In plain text.
-    Http,
-    /// In TLS.
-    Https,
-}
+use crate::{
+    request_head::{ClientHead, UpstreamRequest, frames_message},
+    uri::Scheme,
+};
 
 /// What an upstream is told about a request.
 #[derive(Clone, Debug)]
@@ -29,8 +23,8 @@ pub(crate) struct ForwardedFields<'a> {
     pub(crate) peer: &'a str,
     /// The address of the client: the peer, or whom a trusted peer speaks for.
     pub(crate) client: &'a str,
-    /// How the request came in.
-    pub(crate) scheme: ClientScheme,
+    /// Whether the client uses TLS.
+    pub(crate) scheme: Scheme,
     /// The port that the client used: the listener's, if no port map says otherwise.
     pub(crate) port: u16,
     /// What `strip_path` took away from the path, if anything.
@@ -149,7 +143,7 @@ impl ForwardedFields<'_> {
     ) {
         let [proto, host, port, path, prefix] = seen.kept;
         if !proto {
-            give(OFFERED[0], if self.scheme == ClientScheme::Https { b"https" } else { b"http" });
+            give(OFFERED[0], self.scheme.as_str().as_bytes());
         }
         if !host {
             give_host(OFFERED[1], head.authority().host_without_root(), give);
@@ -271,7 +265,7 @@ mod tests {
         ForwardedFields {
             peer: "127.0.0.1",
             client: "127.0.0.1",
-            scheme: ClientScheme::Http,
+            scheme: Scheme::Http,
             port: 28000,
             stripped_prefix: Some(b"/e"),
             request_id: Some("0123"),
@@ -354,11 +348,7 @@ mod tests {
     #[test]
     fn the_upstream_is_told_who_asked_for_what() {
         check(&plain(), &[("host", "localhost")], &[]);
-        check(
-            &ForwardedFields { scheme: ClientScheme::Https, ..plain() },
-            &[],
-            &[("x-forwarded-proto", "https")],
-        );
+        check(&ForwardedFields { scheme: Scheme::Https, ..plain() }, &[], &[("x-forwarded-proto", "https")]);
         for (host, told) in
             [("Shop.Test:8443", "shop.test"), ("shop.test.", "shop.test"), ("[::1]:80", "[::1]")]
         {

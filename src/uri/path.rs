@@ -1,14 +1,14 @@
-//! PATHS: how the path of a request is read, and written for an upstream. (RFC 3986)
+//! Paths of requests: normalization, and encoding for an upstream. (RFC 3986)
 //!
-//! Paths are compared as bytes. One that is no UTF-8 once decoded is as good as any other here; Kong's default
-//! router cannot hold it, and answers 404.
+//! Paths are compared as bytes, so that a path that is not UTF-8 after decoding can match a route; Kong's default router
+//! answers 404 to it.
 
 use std::borrow::Cow;
 
 /// Brings the path of a request (without its query) to its normal form.
 ///
 /// Octets that RFC 3986 reserves stay encoded, in upper case; all others are decoded. Then dot segments are
-/// removed and double slashes merged. What is no octet (`%zz`) stays as it is. The result begins with `/`.
+/// removed and double slashes merged. A `%` without two hexadecimal digits (`%zz`) stays as it is. The result begins with `/`.
 #[must_use]
 pub fn normalize_path(raw: &[u8]) -> Cow<'_, [u8]> {
     if is_normal(raw) {
@@ -39,15 +39,15 @@ pub fn normalize_path(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(normal)
 }
 
-/// Whether a path cannot be meant: an octet that is none or is NUL, or more `..` than there are segments before it.
+/// Whether a path is malformed: `%` without two hexadecimal digits, an encoded NUL, or a `..` that leaves the root.
 #[must_use]
 pub fn is_invalid_path(raw: &[u8]) -> bool {
     if is_normal(raw) {
         return false;
     }
     let octets = raw.iter().enumerate().filter(|(_, byte)| **byte == b'%');
-    let wrong = |at: usize| octet(b'%', &raw[at + 1..]).is_none_or(|(octet, _)| octet == 0);
-    octets.map(|(at, _)| at).any(wrong) || leaves_root(&decode(raw))
+    let is_malformed = |at: usize| octet(b'%', &raw[at + 1..]).is_none_or(|(octet, _)| octet == 0);
+    octets.map(|(at, _)| at).any(is_malformed) || leaves_root(&decode(raw))
 }
 
 fn leaves_root(path: &[u8]) -> bool {
@@ -66,7 +66,7 @@ fn leaves_root(path: &[u8]) -> bool {
 /// Whether a configured prefix is in normal form, as a request's path is when they are compared.
 ///
 /// # Errors
-/// It is not, so no request could match it; the normal form.
+/// The normal form, if the prefix differs from it; no request could match the prefix.
 pub fn check_prefix_is_normal(prefix: &str) -> Result<(), String> {
     match normalize_path(prefix.as_bytes()) {
         Cow::Borrowed(_) => Ok(()),
@@ -75,17 +75,17 @@ pub fn check_prefix_is_normal(prefix: &str) -> Result<(), String> {
     }
 }
 
-/// Writes a path for the upstream: octets that no URI may hold are encoded. (RFC 3986, section 2.)
+/// Encodes a path for the upstream: bytes that a URI may not contain become octets. (RFC 3986, section 2.)
 #[must_use]
 pub fn encode_path(path: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(path)
-        && path.iter().copied().all(is_written_plainly)
+        && path.iter().copied().all(is_uri_byte)
     {
         return Cow::Borrowed(text);
     }
     let mut encoded = String::with_capacity(path.len() + 16);
     for &byte in path {
-        if is_written_plainly(byte) {
+        if is_uri_byte(byte) {
             encoded.push(char::from(byte));
         } else {
             encoded.push_str(percent_encoding::percent_encode_byte(byte));
@@ -94,7 +94,8 @@ pub fn encode_path(path: &[u8]) -> Cow<'_, str> {
     Cow::Owned(encoded)
 }
 
-/// Whether [`normalize_path`] has surely nothing to do: no octets, no double slash, no segment that begins with a dot.
+/// Whether [`normalize_path`] has nothing to do: no `%`, no double slash, no segment that begins with a dot. False for some
+/// paths that are normal.
 fn is_normal(raw: &[u8]) -> bool {
     let after_slash = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
     raw.starts_with(b"/") && !raw.contains(&b'%') && !raw.windows(2).any(after_slash)
@@ -121,7 +122,7 @@ fn decode(raw: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Octets that mean something else when they are not encoded; `%` is among them, or it would begin an octet.
+/// Octets whose meaning changes when they are decoded. `%` is among them, as it would begin an octet.
 const RESERVED: &[u8] = b"!*'();:@&=+$,/?%#[]";
 
 /// The octet that `%` and the next two bytes encode, and what comes after them.
@@ -131,7 +132,7 @@ fn octet(first: u8, tail: &[u8]) -> Option<(u8, &[u8])> {
     Some((digit(high)? << 4 | digit(low)?, after))
 }
 
-const fn is_written_plainly(byte: u8) -> bool {
+const fn is_uri_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'/' | b':')
         || matches!(byte, b';' | b'=' | b'?' | b'@' | b'[' | b']' | b'-' | b'_' | b'.' | b'~' | b'%')
@@ -144,8 +145,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn absurd_paths() {
-        for (path, absurd) in [
+    fn invalid_paths_are_recognised() {
+        for (path, invalid) in [
             ("/", false),
             ("/a/../b", false),
             ("/a//../b/..", false),
@@ -159,7 +160,7 @@ mod tests {
             ("/%", true),
             ("/a%2", true),
         ] {
-            assert_eq!(is_invalid_path(path.as_bytes()), absurd, "{path}");
+            assert_eq!(is_invalid_path(path.as_bytes()), invalid, "{path}");
         }
     }
 
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_normal_is_borrowed() {
+    fn a_normal_path_is_borrowed() {
         for path in ["/", "/a/b", "/a/b/", "/a.b"] {
             assert!(matches!(normalize_path(path.as_bytes()), Cow::Borrowed(_)), "{path}");
             assert!(matches!(encode_path(path.as_bytes()), Cow::Borrowed(_)), "{path}");

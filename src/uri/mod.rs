@@ -1,0 +1,15 @@
+//! Parts of URIs. (RFC 3986)
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `scheme` | [`Scheme`]: http and https, and their default ports |
+//! | `authority` | [`Authority`]: host and port |
+//! | `path` | normalization and encoding of paths |
+
+mod authority;
+mod path;
+mod scheme;
+
+pub use authority::{Authority, with_brackets, without_brackets};
+pub use path::{check_prefix_is_normal, encode_path, is_invalid_path, normalize_path};
+pub use scheme::Scheme;
