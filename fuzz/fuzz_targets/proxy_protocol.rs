@@ -1,4 +1,4 @@
-//! Any beginning of a connection: a header is as long as it says and reads the same alone, and a part wants more.
+//! Any first bytes of a connection: a complete header parses the same alone, and an incomplete one needs more bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,10 +6,10 @@ use mynah::server::proxy_protocol::{ConnectionPrefix, parse};
 
 fuzz_target!(|bytes: &[u8]| {
     match parse(bytes) {
-        Ok(ConnectionPrefix::Whole(told, length)) => {
-            assert_eq!(parse(&bytes[..length]), Ok(ConnectionPrefix::Whole(told, length)));
+        Ok(ConnectionPrefix::Complete(header, length)) => {
+            assert_eq!(parse(&bytes[..length]), Ok(ConnectionPrefix::Complete(header, length)));
         }
-        Ok(ConnectionPrefix::Part(least)) => assert!(bytes.len() < least && least <= 4096),
+        Ok(ConnectionPrefix::Incomplete(least)) => assert!(bytes.len() < least && least <= 4096),
         Err(_) => {}
     }
 });

@@ -59,9 +59,9 @@ pub struct RouteFields<'a> {
     /// The upstream: name or address, and port.
     pub upstream: Option<(&'a str, u16)>,
     /// Milliseconds from the request's arrival to handing it to the upstream.
-    pub proxy: Option<u64>,
+    pub proxy_latency: Option<u64>,
     /// Milliseconds from then to the head of the response.
-    pub waiting: Option<u64>,
+    pub upstream_latency: Option<u64>,
 }
 
 /// One line to be; dropping it writes it.
@@ -92,7 +92,7 @@ impl AccessLog {
 
     /// Whether lines tell of Routes and upstreams.
     #[must_use]
-    pub fn tells_about(&self) -> bool {
+    pub fn logs_routes(&self) -> bool {
         self.format == AccessLogFormat::Json
     }
 
@@ -103,7 +103,7 @@ impl AccessLog {
 
     /// Begins the line of a request.
     #[must_use]
-    pub fn line(self: &Arc<Self>, asked: &RequestFields<'_>, started: Instant) -> LogLine {
+    pub fn start_line(self: &Arc<Self>, asked: &RequestFields<'_>, started: Instant) -> LogLine {
         let mut text = Vec::with_capacity(256);
         let place = match self.format {
             AccessLogFormat::Combined => combined(&mut text, asked, self.query),
@@ -114,7 +114,7 @@ impl AccessLog {
     }
 
     /// Writes the line of a request that could not be read.
-    pub fn unreadable(self: &Arc<Self>, client: &str, status: u16, bytes: u64, id: &RequestId) {
+    pub fn log_unreadable(self: &Arc<Self>, client: &str, status: u16, bytes: u64, id: &RequestId) {
         let (headers, target, method) = (HeaderMap::new(), Uri::default(), Method::default());
         let asked = RequestFields {
             client,
@@ -124,15 +124,15 @@ impl AccessLog {
             headers: &headers,
             id,
         };
-        let mut line = self.line(&asked, Instant::now());
-        line.answered(status, RouteFields::default());
-        line.sent(bytes);
+        let mut line = self.start_line(&asked, Instant::now());
+        line.record_response(status, RouteFields::default());
+        line.add_sent_bytes(bytes);
     }
 }
 
 impl LogLine {
     /// Notes what the answer is, and how it came about.
-    pub fn answered(&mut self, status: u16, about: RouteFields<'_>) {
+    pub fn record_response(&mut self, status: u16, about: RouteFields<'_>) {
         self.status = status;
         if self.log.format == AccessLogFormat::Json {
             // Writing into memory cannot fail.
@@ -141,7 +141,7 @@ impl LogLine {
     }
 
     /// Notes bytes of the body of the answer.
-    pub fn sent(&mut self, bytes: u64) {
+    pub fn add_sent_bytes(&mut self, bytes: u64) {
         self.bytes += bytes;
     }
 }
@@ -221,7 +221,9 @@ fn json_about(text: &mut Vec<u8>, about: RouteFields<'_>) -> io::Result<()> {
     if let Some((host, port)) = about.upstream {
         member(text, "upstream", format!("{host}:{port}").as_bytes())?;
     }
-    for (name, value) in [("proxy_latency", about.proxy), ("upstream_latency", about.waiting)] {
+    for (name, value) in
+        [("proxy_latency", about.proxy_latency), ("upstream_latency", about.upstream_latency)]
+    {
         if let Some(value) = value {
             write!(text, ",\"{name}\":{value}")?;
         }
@@ -330,7 +332,7 @@ mod tests {
         let about = RouteFields {
             route: Some("r"),
             upstream: Some(("u", 80)),
-            waiting: Some(2),
+            upstream_latency: Some(2),
             ..RouteFields::default()
         };
         json_about(&mut text, about).unwrap();

@@ -188,7 +188,7 @@ impl Balancer {
 
     /// Whether it has to be told what the Route's expression caught.
     #[must_use]
-    pub const fn wants_captures(&self) -> bool {
+    pub const fn hashes_captures(&self) -> bool {
         matches!(self.plan.hash_on, HashInput::UriCapture(_))
             || matches!(self.plan.hash_fallback, HashInput::UriCapture(_))
     }

@@ -154,9 +154,9 @@ fn listen(
                 || ListenerTlsAcceptor::new(tls, given, clients, live, it.http2).map_err(anyhow::Error::msg);
             let acceptor = it.tls.then(acceptor).transpose();
             let tls = acceptor.with_context(|| format!("cannot speak TLS on {} ({setting})", it.address))?;
-            let streams = settings.http2_streams.get();
+            let max_streams = settings.http2_streams.get();
             let (listener, role) = (bind(setting, it)?, role.clone());
-            bound.push(BoundListener { listener, role, tls, streams, proxy_protocol: it.proxy_protocol });
+            bound.push(BoundListener { listener, role, tls, max_streams, proxy_protocol: it.proxy_protocol });
         }
     }
     Ok(bound)

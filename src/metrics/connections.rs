@@ -1,21 +1,20 @@
-//! What clients' connections are doing. Who watches the connections notes it here now and then, and so it is as old as
-//! the last look.
+//! States of client connections. The connection reaper sets them at its checks, so they are as old as the last check.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// All connections of the process.
+/// States of all connections of the process.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionCounters {
-    /// Those of the proxy.
+    /// Connections of the proxy listeners.
     pub proxy: Arc<ListenerCounters>,
-    /// Those of the Admin API and the status.
+    /// Connections of the Admin API and the status listeners.
     pub admin: Arc<ListenerCounters>,
 }
 
-/// Connections that are watched together.
+/// States of the connections of a listener group.
 #[derive(Debug, Default)]
 pub struct ListenerCounters {
     accepted: AtomicU64,
@@ -25,32 +24,32 @@ pub struct ListenerCounters {
     waiting: AtomicU64,
 }
 
-/// What connections are doing, under nginx's names. (nginx: `ngx_http_stub_status_module`.)
+/// Numbers of connections by state, with nginx's names. (nginx: `ngx_http_stub_status_module`.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionStates {
-    /// All that were ever accepted.
+    /// All connections that were accepted.
     pub accepted: u64,
-    /// All requests that were ever begun.
+    /// All requests so far.
     pub requests: u64,
-    /// Those whose next request has begun to come.
+    /// Connections on which the head of a request is being read.
     pub reading: u64,
-    /// Those with a request that is being answered.
+    /// Connections with a request that is being answered.
     pub writing: u64,
-    /// Those that are idle.
+    /// Idle connections.
     pub waiting: u64,
 }
 
 impl ListenerCounters {
-    /// Notes what they are doing now.
-    pub fn note(&self, doing: ConnectionStates) {
-        self.accepted.store(doing.accepted, Relaxed);
-        self.requests.store(doing.requests, Relaxed);
-        self.reading.store(doing.reading, Relaxed);
-        self.writing.store(doing.writing, Relaxed);
-        self.waiting.store(doing.waiting, Relaxed);
+    /// Sets the present states.
+    pub fn set(&self, states: ConnectionStates) {
+        self.accepted.store(states.accepted, Relaxed);
+        self.requests.store(states.requests, Relaxed);
+        self.reading.store(states.reading, Relaxed);
+        self.writing.store(states.writing, Relaxed);
+        self.waiting.store(states.waiting, Relaxed);
     }
 
-    fn doing(&self) -> ConnectionStates {
+    fn states(&self) -> ConnectionStates {
         ConnectionStates {
             accepted: self.accepted.load(Relaxed),
             requests: self.requests.load(Relaxed),
@@ -62,10 +61,10 @@ impl ListenerCounters {
 }
 
 impl ConnectionCounters {
-    /// What all of them are doing.
+    /// The states of all connections.
     #[must_use]
-    pub fn doing(&self) -> ConnectionStates {
-        let (proxy, admin) = (self.proxy.doing(), self.admin.doing());
+    pub fn states(&self) -> ConnectionStates {
+        let (proxy, admin) = (self.proxy.states(), self.admin.states());
         ConnectionStates {
             accepted: proxy.accepted + admin.accepted,
             requests: proxy.requests + admin.requests,
@@ -77,7 +76,7 @@ impl ConnectionCounters {
 }
 
 impl ConnectionStates {
-    /// Those that are open.
+    /// Number of open connections.
     #[must_use]
     pub const fn active(&self) -> u64 {
         self.reading + self.writing + self.waiting

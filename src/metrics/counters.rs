@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    histogram::{Histogram, HistogramSum, OWN, WHOLE},
+    histogram::{GATEWAY_BOUNDS, Histogram, HistogramSum, LATENCY_BOUNDS},
     sharded::Sharded,
     traffic::TrafficCounts,
 };
@@ -28,7 +28,7 @@ pub struct RouteCounters {
 #[derive(Debug, Default)]
 pub(super) struct CounterShard {
     pub(super) traffic: TrafficCounts,
-    pub(super) own: Histogram,
+    pub(super) gateway: Histogram,
     pub(super) upstream: Histogram,
     pub(super) request: Histogram,
 }
@@ -50,7 +50,7 @@ pub struct RequestCounts {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatencyHistograms {
     /// In the gateway.
-    pub own: HistogramSum,
+    pub gateway: HistogramSum,
     /// From handing a request over to the head of the upstream's answer.
     pub upstream: HistogramSum,
     /// From the head of the request to the last byte of the answer.
@@ -77,9 +77,9 @@ impl RouteCounters {
     #[must_use]
     pub fn latencies(&self) -> LatencyHistograms {
         LatencyHistograms {
-            own: HistogramSum::new(OWN, self.all.all().map(|it| &it.own)),
-            upstream: HistogramSum::new(WHOLE, self.all.all().map(|it| &it.upstream)),
-            request: HistogramSum::new(WHOLE, self.all.all().map(|it| &it.request)),
+            gateway: HistogramSum::new(GATEWAY_BOUNDS, self.all.all().map(|it| &it.gateway)),
+            upstream: HistogramSum::new(LATENCY_BOUNDS, self.all.all().map(|it| &it.upstream)),
+            request: HistogramSum::new(LATENCY_BOUNDS, self.all.all().map(|it| &it.request)),
         }
     }
 

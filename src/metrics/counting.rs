@@ -16,7 +16,7 @@ use http_body::Body as _;
 use super::{
     MetricGroups, ResponseSource,
     counters::RouteCounters,
-    histogram::{OWN, WHOLE},
+    histogram::{GATEWAY_BOUNDS, LATENCY_BOUNDS},
     sharded::Sharded,
     traffic::TrafficCounts,
 };
@@ -44,8 +44,8 @@ pub struct RequestMetrics {
     counting: Arc<RouteMetrics>,
     consumer: Option<Arc<Sharded<TrafficCounts>>>,
     started: Instant,
-    own: Duration,
-    upstream: Option<Duration>,
+    gateway_latency: Duration,
+    upstream_latency: Option<Duration>,
     status: u16,
     source: ResponseSource,
     received: u64,
@@ -62,9 +62,9 @@ pub struct AnswerOrigin {
     /// Who made it.
     pub source: ResponseSource,
     /// How long the gateway took.
-    pub own: Duration,
+    pub gateway_latency: Duration,
     /// How long the upstream took, if it was asked.
-    pub upstream: Option<Duration>,
+    pub upstream_latency: Option<Duration>,
 }
 
 impl RouteMetrics {
@@ -88,13 +88,13 @@ impl RouteMetrics {
 
     /// Begins to count a request that came at this time.
     #[must_use]
-    pub fn request(self: &Arc<Self>, head: &ClientHead, started: Instant) -> RequestMetrics {
+    pub fn start_request(self: &Arc<Self>, head: &ClientHead, started: Instant) -> RequestMetrics {
         RequestMetrics {
             counting: Arc::clone(self),
             consumer: None,
             started,
-            own: Duration::ZERO,
-            upstream: None,
+            gateway_latency: Duration::ZERO,
+            upstream_latency: None,
             status: CLIENT_LEFT,
             source: ResponseSource::Kong,
             received: if self.groups.bandwidth { request_head(head) } else { 0 },
@@ -118,7 +118,7 @@ impl fmt::Debug for RouteMetrics {
 impl RequestMetrics {
     /// Counts the bytes of the body of the request.
     #[must_use]
-    pub fn receive(&mut self, body: Body) -> Body {
+    pub fn count_request_body(&mut self, body: Body) -> Body {
         if !self.counting.groups.bandwidth {
             return body;
         }
@@ -132,23 +132,24 @@ impl RequestMetrics {
     }
 
     /// Notes from which Consumer it is: its place and its name.
-    pub fn comes_from(&mut self, place: usize, name: &str) {
+    pub fn set_consumer(&mut self, place: usize, name: &str) {
         if self.counting.groups.per_consumer {
             self.consumer = self.counting.consumer(place, name).cloned();
         }
     }
 
     /// Notes what the answer is, and how it came about.
-    pub fn answered<B>(&mut self, answered: AnswerOrigin, response: &Response<B>) {
-        let AnswerOrigin { status, source, own, upstream } = answered;
-        (self.status, self.source, self.own, self.upstream) = (status, source, own, upstream);
+    pub fn record_response<B>(&mut self, origin: AnswerOrigin, response: &Response<B>) {
+        let AnswerOrigin { status, source, gateway_latency, upstream_latency } = origin;
+        (self.status, self.source) = (status, source);
+        (self.gateway_latency, self.upstream_latency) = (gateway_latency, upstream_latency);
         if self.counting.groups.bandwidth {
             self.sent += response_head(response);
         }
     }
 
     /// Notes bytes of the body of the answer.
-    pub const fn sent(&mut self, bytes: u64) {
+    pub const fn add_sent_bytes(&mut self, bytes: u64) {
         self.sent += bytes;
     }
 }
@@ -166,11 +167,11 @@ impl Drop for RequestMetrics {
             traffic.moved(self.received + arrived, self.sent);
         }
         if latencies {
-            shard.own.observe(OWN, self.own);
-            if let Some(upstream) = self.upstream {
-                shard.upstream.observe(WHOLE, upstream);
+            shard.gateway.observe(GATEWAY_BOUNDS, self.gateway_latency);
+            if let Some(upstream) = self.upstream_latency {
+                shard.upstream.observe(LATENCY_BOUNDS, upstream);
             }
-            shard.request.observe(WHOLE, self.started.elapsed());
+            shard.request.observe(LATENCY_BOUNDS, self.started.elapsed());
         }
     }
 }
@@ -226,29 +227,30 @@ mod tests {
 
     /// Counts a request that a Service answered with this status.
     fn count(counting: &Arc<RouteMetrics>, consumer: Option<(usize, &str)>, status: u16) {
-        let mut count = counting.request(&head(), Instant::now());
+        let mut count = counting.start_request(&head(), Instant::now());
         if let Some((place, name)) = consumer {
-            count.comes_from(place, name);
+            count.set_consumer(place, name);
         }
-        let (own, upstream) = (Duration::from_millis(2), Some(Duration::from_millis(30)));
-        let answered = AnswerOrigin { status, source: ResponseSource::Service, own, upstream };
-        count.answered(answered, &Response::builder().status(status).body(()).unwrap());
-        count.sent(100);
+        let (gateway_latency, upstream_latency) = (Duration::from_millis(2), Some(Duration::from_millis(30)));
+        let origin =
+            AnswerOrigin { status, source: ResponseSource::Service, gateway_latency, upstream_latency };
+        count.record_response(origin, &Response::builder().status(status).body(()).unwrap());
+        count.add_sent_bytes(100);
     }
 
     #[test]
     fn a_request_is_counted_when_it_is_over() {
         let counters = Arc::new(RouteCounters::new("s".to_owned(), "r".to_owned()));
         let counting = counting(ALL, &counters);
-        let pending = counting.request(&head(), Instant::now());
+        let pending = counting.start_request(&head(), Instant::now());
         count(&counting, None, 200);
         count(&counting, None, 200);
         assert_eq!(counters.requests()[0].statuses, BTreeMap::from([((200, "service"), 2)]));
         drop(pending);
         assert_eq!(counters.requests()[0].statuses[&(499, "kong")], 1);
         let latencies = counters.latencies();
-        assert_eq!((latencies.own.count, latencies.upstream.count, latencies.request.count), (3, 2, 3));
-        assert_eq!((latencies.own.sum, latencies.upstream.sum), (4000, 60_000));
+        assert_eq!((latencies.gateway.count, latencies.upstream.count, latencies.request.count), (3, 2, 3));
+        assert_eq!((latencies.gateway.sum, latencies.upstream.sum), (4000, 60_000));
         let received = "GET /a?b HTTP/1.1\r\nhost: x\r\n\r\n".len() as u64;
         let sent = "HTTP/1.1 200 OK\r\n\r\n".len() as u64 + 100;
         let told = &counters.requests()[0];
@@ -313,8 +315,8 @@ mod tests {
         let counters = Arc::new(RouteCounters::default());
         let counting = counting(ALL, &counters);
         for body in [Body::full("12345"), Body::boxed(Pieces(vec!["ab", "cde"]))] {
-            let mut count = counting.request(&head(), Instant::now());
-            assert_eq!(read(count.receive(body)), 5);
+            let mut count = counting.start_request(&head(), Instant::now());
+            assert_eq!(read(count.count_request_body(body)), 5);
         }
         assert_eq!(counters.requests()[0].ingress, 2 * (request_head(&head()) + 5));
     }

@@ -6,13 +6,15 @@ use std::{
 };
 
 /// Bounds for the time that the gateway itself takes, in milliseconds. (Kong: Prometheus plugin.)
-pub(super) const OWN: &[u64] = &[1, 2, 5, 7, 10, 15, 20, 30, 50, 75, 100, 200, 500, 750, 1000, 3000, 6000];
+pub(super) const GATEWAY_BOUNDS: &[u64] =
+    &[1, 2, 5, 7, 10, 15, 20, 30, 50, 75, 100, 200, 500, 750, 1000, 3000, 6000];
 
 /// Bounds for the time that upstreams take, and for the whole, in milliseconds. (Kong: Prometheus plugin.)
-pub(super) const WHOLE: &[u64] = &[25, 50, 80, 100, 250, 400, 700, 1000, 2000, 5000, 10_000, 30_000, 60_000];
+pub(super) const LATENCY_BOUNDS: &[u64] =
+    &[25, 50, 80, 100, 250, 400, 700, 1000, 2000, 5000, 10_000, 30_000, 60_000];
 
 /// The most buckets, with the one that has no bound.
-const MOST: usize = OWN.len() + 1;
+const MOST: usize = GATEWAY_BOUNDS.len() + 1;
 
 /// What was measured.
 #[derive(Debug)]
@@ -101,7 +103,7 @@ mod tests {
         check(&[1, 5], &[], &[0, 0]);
         check(&[1, 5], &[0, 999, 1000], &[3, 3]);
         check(&[1, 5], &[1001, 5000, 5001, 9_000_000], &[0, 2]);
-        check(OWN, &[6_000_000, 6_000_001], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-        check(WHOLE, &[25_000, 60_000_000, 60_000_001], &[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
+        check(GATEWAY_BOUNDS, &[6_000_000, 6_000_001], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        check(LATENCY_BOUNDS, &[25_000, 60_000_000, 60_000_001], &[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
     }
 }

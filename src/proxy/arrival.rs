@@ -1,8 +1,8 @@
-//! A request that has arrived: what of it the router and plugins see.
+//! Arrival of a request: when and from which client it came, and what the router and plugins see of it.
 
 use std::{net::SocketAddr, time::Instant};
 
-use http::{HeaderValue, header, request::Parts};
+use http::{HeaderValue, Method, header, request::Parts};
 
 use super::{ClientConnection, client_address::ClientAddress};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     uri::Scheme,
 };
 
-/// The request as the router sees it: as the client sent it.
+/// The request for the router: as the client sent it, with its path in normal form.
 pub(super) fn router_request<'a>(
     head: &'a ClientHead,
     path: &'a [u8],
@@ -33,7 +33,7 @@ pub(super) fn router_request<'a>(
     }
 }
 
-/// When a request came, and from whom.
+/// Client, time and id of a request.
 #[derive(Clone, Copy)]
 pub(super) struct RequestArrival {
     pub(super) client: ClientAddress,
@@ -41,7 +41,7 @@ pub(super) struct RequestArrival {
     pub(super) id: RequestId,
 }
 
-/// The request as plugins see it.
+/// The request for plugins.
 pub(super) fn new_exchange(
     (head, body): (Parts, Body),
     path: &[u8],
@@ -59,12 +59,18 @@ pub(super) fn new_exchange(
     Exchange::new(ClientHead::new(head, client.trusted), body, path, origin)
 }
 
-/// What the groups of the Route's expression caught; none if a prefix matched.
+/// Names and values of the capture groups of the Route's regular expression; empty if a prefix matched.
 pub(super) fn captures(found: &router::RouteMatch<'_>, path: &[u8]) -> Vec<(String, String)> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let groups = found.captures(path);
     groups
         .iter()
-        .map(|it| (it.name.unwrap_or_default().to_owned(), it.value.map(text).unwrap_or_default()))
+        .map(|group| (group.name.unwrap_or_default().to_owned(), group.value.map(text).unwrap_or_default()))
         .collect()
+}
+
+/// Whether the gateway is the recipient of the request: OPTIONS with `Max-Forwards: 0`. (RFC 9110, section 7.6.2)
+pub(super) fn is_for_gateway(head: &ClientHead) -> bool {
+    *head.method() == Method::OPTIONS
+        && head.field(header::MAX_FORWARDS).is_some_and(|forwards| forwards == "0")
 }

@@ -1,25 +1,25 @@
-//! The tries of a request, noted for the logs that tell them.
+//! Recorder of the attempts to send a request upstream, for the plugins that log them.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Instant, UNIX_EPOCH},
 };
 
-use super::{UpstreamTiming, units::milliseconds};
+use super::{UpstreamTiming, log_values::milliseconds};
 use crate::{
     plugin::{UpstreamRecord, UpstreamTry},
     upstream::{self, FailureCause, Peer, Peers, SendFailure, TryOutcome},
 };
 
-/// Peers that are watched while a request tries them.
+/// Peers, with a record of each attempt on one of them.
 pub(super) struct AttemptRecorder<'a, P> {
     pub(super) peers: P,
-    /// What is noted; none if nobody wants to know it.
+    /// The record; `None` if no plugin logs the request.
     sent: Option<&'a Mutex<UpstreamRecord>>,
 }
 
 impl<'a, P> AttemptRecorder<'a, P> {
-    /// Watches the tries of a request with this target.
+    /// Records the attempts of a request with this target.
     pub(super) fn new(peers: P, sent: Option<&'a Mutex<UpstreamRecord>>, target: &str) -> Self {
         if let Some(sent) = sent {
             target.clone_into(&mut lock(sent).target);
@@ -27,19 +27,20 @@ impl<'a, P> AttemptRecorder<'a, P> {
         Self { peers, sent }
     }
 
-    /// Notes how long it took, and what the upstream answered, if it did.
+    /// Records the times of the request and the status of the response, if there is one.
     pub(super) fn finish(
         self,
-        hop: UpstreamTiming,
+        timing: UpstreamTiming,
         result: &Result<upstream::UpstreamAnswer, SendFailure>,
     ) -> P {
         if let Some(sent) = self.sent {
             let mut sent = lock(sent);
-            sent.before = milliseconds(hop.proxy);
-            sent.waiting = milliseconds(hop.waiting);
+            sent.before = milliseconds(timing.proxy_latency);
+            sent.waiting = milliseconds(timing.upstream_latency);
             sent.status = result.as_ref().ok().map(|answer| answer.response.status());
             let connections = result.as_ref().map_or_else(|failure| failure.tries, |answer| answer.tries);
-            // All tries before the last one have asked for a connection.
+            // Each attempt before the last one has opened a connection, so the last one used an idle connection if
+            // fewer connections were opened than attempts made.
             let kept = sent.tries.len() > connections as usize;
             if let Some(last) = sent.tries.last_mut() {
                 last.kept = kept;
@@ -52,16 +53,16 @@ impl<'a, P> AttemptRecorder<'a, P> {
 impl<P: Peers> Peers for AttemptRecorder<'_, P> {
     async fn next(&mut self) -> Result<Peer, FailureCause> {
         let Some(sent) = self.sent else { return self.peers.next().await };
-        let (picked, began) = (UNIX_EPOCH.elapsed().unwrap_or_default(), Instant::now());
+        let (picked, start) = (UNIX_EPOCH.elapsed().unwrap_or_default(), Instant::now());
         let peer = self.peers.next().await?;
-        let one = UpstreamTry {
+        let attempt = UpstreamTry {
             address: peer.address,
             picked,
-            picking: began.elapsed(),
+            picking: start.elapsed(),
             kept: false,
             failed: None,
         };
-        lock(sent).tries.push(one);
+        lock(sent).tries.push(attempt);
         Ok(peer)
     }
 
@@ -80,6 +81,6 @@ impl<P: Peers> Peers for AttemptRecorder<'_, P> {
 }
 
 fn lock(sent: &Mutex<UpstreamRecord>) -> MutexGuard<'_, UpstreamRecord> {
-    // Noting a number does not panic.
+    // A record holds no invariant that a panic could break.
     sent.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Who the client is: the peer of the connection, or whom a trusted proxy says it speaks for.
+//! Address of the client: the peer of the connection, or the client that a trusted proxy names.
 //!
 //! (Kong: `trusted_ips`, `real_ip_header`, `real_ip_recursive`; the rules are those of nginx's realip module.)
 
@@ -11,23 +11,23 @@ use crate::{
     uri::without_brackets,
 };
 
-/// Whom to believe about the client's address.
+/// How the address of a client is found.
 #[derive(Clone, Debug)]
 pub(super) struct RealIp {
-    /// Peers whose word counts; none by default. (Kong: `trusted_ips`.)
+    /// Trusted peers; none by default. (Kong: `trusted_ips`.)
     pub(super) trusted: TrustedIps,
-    /// Where they say it. (Kong: `real_ip_header`.)
-    pub(super) told_in: RealIpHeader,
-    /// Whether to go on past trusted addresses in that field. (Kong: `real_ip_recursive`.)
+    /// Source of the address that trusted peers send. (Kong: `real_ip_header`.)
+    pub(super) source: RealIpHeader,
+    /// Whether to skip trusted addresses in that field, from its end. (Kong: `real_ip_recursive`.)
     pub(super) recursive: bool,
 }
 
-/// A client.
+/// Address of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ClientAddress {
-    /// Its address, as far as it is known.
+    /// IP address in canonical form: IPv4 where it is mapped into IPv6.
     pub(super) address: IpAddr,
-    /// Whether the peer of the connection is trusted, and with it its X-Forwarded fields.
+    /// Whether the peer of the connection is trusted, and so its X-Forwarded fields.
     pub(super) trusted: bool,
 }
 
@@ -35,34 +35,37 @@ impl From<&Settings> for RealIp {
     fn from(settings: &Settings) -> Self {
         Self {
             trusted: settings.trusted_ips.clone(),
-            told_in: settings.real_ip_header.clone(),
+            source: settings.real_ip_header.clone(),
             recursive: settings.real_ip_recursive,
         }
     }
 }
 
 impl RealIp {
-    /// Finds out who the client is; `announced` is what the PROXY protocol says.
+    /// The client of a request. `proxy_protocol_client` is the address in the PROXY protocol header, if there is one.
     pub(super) fn client(
         &self,
         peer: IpAddr,
-        announced: Option<IpAddr>,
+        proxy_protocol_client: Option<IpAddr>,
         headers: &HeaderMap,
     ) -> ClientAddress {
         let peer = peer.to_canonical();
         if self.trusted.is_empty() || !self.trusts(peer) {
             return ClientAddress { address: peer, trusted: false };
         }
-        let header = match &self.told_in {
+        let header = match &self.source {
             RealIpHeader::Header(name) => name,
             RealIpHeader::ProxyProtocol => {
-                return ClientAddress { address: announced.unwrap_or(peer).to_canonical(), trusted: true };
+                return ClientAddress {
+                    address: proxy_protocol_client.unwrap_or(peer).to_canonical(),
+                    trusted: true,
+                };
             }
         };
         let mut address = peer;
         let lines = headers.get_all(header).iter().rev().filter_map(|line| line.to_str().ok());
         for item in lines.flat_map(|line| line.rsplit([',', ' '])).filter(|item| !item.is_empty()) {
-            let Some(claimed) = parse(item) else { break };
+            let Some(claimed) = parse_address(item) else { break };
             address = claimed;
             if !self.recursive || !self.trusts(claimed) {
                 break;
@@ -76,11 +79,12 @@ impl RealIp {
     }
 }
 
-/// An address as proxies write it: bare, in brackets, with or without a port.
-fn parse(item: &str) -> Option<IpAddr> {
+/// Parses an address as proxies write it: bare, in brackets, with or without a port.
+fn parse_address(item: &str) -> Option<IpAddr> {
     let item = item.trim();
-    let address =
-        without_brackets(item).parse::<IpAddr>().or_else(|_| item.parse::<SocketAddr>().map(|it| it.ip()));
+    let address = without_brackets(item)
+        .parse::<IpAddr>()
+        .or_else(|_| item.parse::<SocketAddr>().map(|address| address.ip()));
     address.ok().map(|address| address.to_canonical())
 }
 
@@ -88,9 +92,9 @@ fn parse(item: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    /// Checks who the client is, behind 127.0.0.1 and 10.0.0.0/8.
+    /// Checks the client address if 127.0.0.1 and 10.0.0.0/8 are trusted.
     #[track_caller]
-    fn check(recursive: bool, peer: &str, lines: &[&str], expected: &str, believed: bool) {
+    fn check(recursive: bool, peer: &str, lines: &[&str], expected: &str, trusted: bool) {
         let header = http::HeaderName::from_static("x-forwarded-for");
         let overrides = [
             ("trusted_ips", "127.0.0.1,10.0.0.0/8".to_owned()),
@@ -104,11 +108,11 @@ mod tests {
             headers.append(&header, line.parse().unwrap());
         }
         let client = real_ip.client(peer.parse().unwrap(), None, &headers);
-        assert_eq!(client, ClientAddress { address: expected.parse().unwrap(), trusted: believed });
+        assert_eq!(client, ClientAddress { address: expected.parse().unwrap(), trusted });
     }
 
     #[test]
-    fn only_a_trusted_peer_is_believed() {
+    fn only_a_trusted_peer_can_name_the_client() {
         check(false, "203.0.113.9", &["192.0.2.1"], "203.0.113.9", false);
         check(false, "127.0.0.1", &["192.0.2.1"], "192.0.2.1", true);
         check(false, "127.0.0.1", &[], "127.0.0.1", true);
@@ -131,16 +135,17 @@ mod tests {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("x-real-ip", "192.0.2.1".parse().unwrap());
-        for (told_in, peer, announced, expected) in [
+        for (source, peer, from_proxy_protocol, expected) in [
             ("proxy_protocol", "127.0.0.1", Some("198.51.100.2"), "198.51.100.2"),
             ("proxy_protocol", "127.0.0.1", None, "127.0.0.1"),
             ("proxy_protocol", "203.0.113.9", Some("198.51.100.2"), "203.0.113.9"),
             ("X-Real-IP", "127.0.0.1", Some("198.51.100.2"), "192.0.2.1"),
         ] {
-            let overrides = [("trusted_ips", "127.0.0.1".to_owned()), ("real_ip_header", told_in.to_owned())];
+            let overrides = [("trusted_ips", "127.0.0.1".to_owned()), ("real_ip_header", source.to_owned())];
             let settings = Settings::load(&overrides, std::iter::empty(), None).unwrap().settings;
-            let client = RealIp::from(&settings).client(address(peer), announced.map(address), &headers);
-            assert_eq!(client.address, address(expected), "{told_in} {peer} {announced:?}");
+            let client =
+                RealIp::from(&settings).client(address(peer), from_proxy_protocol.map(address), &headers);
+            assert_eq!(client.address, address(expected), "{source} {peer} {from_proxy_protocol:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What requests come over: a connection and its two ends, and how long it may last.
+//! Client connection: its addresses, its TLS session, and the stage of the shutdown.
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
@@ -6,49 +6,49 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::client_address::ClientAddress;
 
-/// How far a process that is to end has come.
+/// Stage of an orderly shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownStage {
-    /// It is not to end.
-    Open,
-    /// What has begun may finish.
+    /// No shutdown has begun.
+    Running,
+    /// Requests in progress may finish; no new ones are accepted.
     Draining,
-    /// What has not finished by now is cut off.
-    Over,
+    /// The grace period has ended; remaining requests are cut off.
+    Terminated,
 }
 
-/// The connection that a request came over.
+/// Connection of a client.
 #[derive(Clone, Debug)]
 pub struct ClientConnection {
-    /// The other end.
+    /// Address of the other end.
     pub peer: SocketAddr,
-    /// The client for whom it speaks, if it says so in the PROXY protocol.
-    pub announced: Option<SocketAddr>,
-    /// Our end.
+    /// Address of the client in the PROXY protocol header, if there is one.
+    pub proxy_protocol_client: Option<SocketAddr>,
+    /// Address of our end.
     pub local: SocketAddr,
-    /// What was agreed on, if it is over TLS.
+    /// TLS session, if the connection has one.
     pub tls: Option<ClientTls>,
-    /// Tells when the process ends; whoever holds it is waited for.
+    /// Stage of the shutdown. The shutdown waits until all receivers are dropped.
     pub stage: watch::Receiver<ShutdownStage>,
-    /// Its place among those that may be open at a time; it is free for another once nobody holds it.
-    pub place: Option<Arc<OwnedSemaphorePermit>>,
-    /// The address of the other end, as a text: every request tells it.
+    /// Permit among the connections that may be open; it is returned when the last clone is dropped.
+    pub permit: Option<Arc<OwnedSemaphorePermit>>,
+    /// Address of the other end as text, which every request needs.
     address: Box<str>,
 }
 
-/// What a client and a listener agreed on in a handshake.
+/// TLS session of a client connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientTls {
-    /// The name that the client asked for, in lower case.
+    /// Server name that the client asked for (SNI), in lower case.
     pub server_name: Option<Arc<str>>,
-    /// The version, such as `TLSv1.3`.
+    /// Version, such as `TLSv1.3`.
     pub version: &'static str,
-    /// The cipher, under OpenSSL's name.
+    /// Cipher, by OpenSSL's name.
     pub cipher: &'static str,
 }
 
 impl ClientConnection {
-    /// A connection between these two, which takes no place among those that may be open.
+    /// A connection between two addresses, without a permit.
     #[must_use]
     pub fn new(
         peer: SocketAddr,
@@ -57,28 +57,28 @@ impl ClientConnection {
         stage: watch::Receiver<ShutdownStage>,
     ) -> Self {
         let address = peer.ip().to_canonical().to_string().into();
-        Self { peer, announced: None, local, tls, stage, place: None, address }
+        Self { peer, proxy_protocol_client: None, local, tls, stage, permit: None, address }
     }
 
-    /// The same, speaking for this client.
+    /// The connection with this client of the PROXY protocol header.
     #[must_use]
-    pub fn speaking_for(self, announced: Option<SocketAddr>) -> Self {
-        Self { announced, ..self }
+    pub fn with_proxy_protocol_client(self, proxy_protocol_client: Option<SocketAddr>) -> Self {
+        Self { proxy_protocol_client, ..self }
     }
 
-    /// The same, at this place.
+    /// The connection with this permit.
     #[must_use]
-    pub fn at(self, place: Option<Arc<OwnedSemaphorePermit>>) -> Self {
-        Self { place, ..self }
+    pub fn with_permit(self, permit: Option<Arc<OwnedSemaphorePermit>>) -> Self {
+        Self { permit, ..self }
     }
 
-    /// The address of the other end.
+    /// IP address of the other end.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The address of a client that came over it.
+    /// IP address of a client of this connection.
     pub(super) fn address_of(&self, client: ClientAddress) -> Cow<'_, str> {
         if client.address == self.peer.ip().to_canonical() {
             Cow::Borrowed(&self.address)

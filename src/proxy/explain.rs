@@ -1,5 +1,5 @@
-//! Why: which Route a request would get, which it would not and at which rule, and what would become of it. Nothing
-//! is sent, and no plugin runs.
+//! Explanation of a request: which Routes match it, which rule decides between them, and what the upstream would get.
+//! Nothing is sent, and no plugin runs.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::{
     ClientConnection, ClientTls, Proxy, ShutdownStage,
     arrival::RequestArrival,
+    error_responses::NO_ROUTE,
     forward::{RouteContext, UpstreamHead},
     new_exchange, protocol, router_request,
 };
@@ -27,52 +28,52 @@ use crate::{
     uri::{Scheme, normalize_path, without_brackets},
 };
 
-/// A request that is asked about.
+/// Request to explain.
 #[derive(Debug)]
 pub struct ExplainRequest(Request<()>);
 
-/// What would become of a request.
+/// Explanation of a request.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    /// Method, host and normal path: what Routes are matched against.
+    /// Method, host and normal path, which Routes are matched against.
     pub request: String,
     /// The Routes that match, the winner first.
     pub routes: Vec<MatchingRoute>,
     /// The plugins of the winner (or the global ones if there is none), in the order they run.
     pub plugins: Vec<PlannedPlugin>,
-    /// What the upstream would get, if it came to that.
+    /// What the upstream would get, if the request is forwarded.
     pub upstream: Option<ForwardedRequest>,
-    /// What the gateway would answer itself, without any plugin: status and reason.
+    /// Status and reason of the response that the gateway would give without any plugin.
     pub answer: Option<(u16, &'static str)>,
 }
 
-/// A Route that matches.
+/// Route that matches a request.
 #[derive(Clone, Debug)]
 pub struct MatchingRoute {
     /// Its name, or its id if it has none.
     pub name: String,
-    /// The part of the path that it matched.
+    /// Prefix of the path that it matched.
     pub matched: Option<String>,
-    /// Its rank, as the router keeps it.
+    /// Priority key of the router.
     pub rank: String,
-    /// Why the winner stands before it; none for the winner.
+    /// Rule by which the winner ranks before it; `None` for the winner.
     pub outranked_by: Option<&'static str>,
 }
 
-/// A plugin in its place.
+/// Plugin in a chain.
 #[derive(Clone, Debug)]
 pub struct PlannedPlugin {
-    /// Its name.
+    /// Name.
     pub name: &'static str,
-    /// Higher runs earlier.
+    /// Priority; higher runs earlier.
     pub priority: i32,
-    /// Whether it runs for requests of nobody in particular.
+    /// Whether it runs also for requests without an instance for their Consumer.
     pub runs_for_all: bool,
-    /// How many Consumers have an instance of their own.
+    /// Number of Consumers with an instance of their own.
     pub consumers: usize,
 }
 
-/// A request as the upstream would get it, if no plugin changed it.
+/// Upstream request, if no plugin changes it.
 #[derive(Clone, Debug)]
 pub struct ForwardedRequest {
     /// Method and address.
@@ -82,17 +83,17 @@ pub struct ForwardedRequest {
 }
 
 impl ExplainRequest {
-    /// A request as a client would make it: a method, a URL (or a path alone) and headers, `Name: value` each.
+    /// A request with a method, a URL or a path alone, and headers of the form `Name: value`.
     ///
     /// # Errors
-    /// What of it cannot be part of a request.
+    /// Which part is not valid in a request.
     pub fn new<'a>(method: &str, url: &str, headers: impl Iterator<Item = &'a str>) -> Result<Self, String> {
-        let path_alone = url.starts_with('/');
-        let whole = if path_alone { format!("http://localhost:8000{url}") } else { url.to_owned() };
-        let no_url = || format!("{url:?} is not a URL; write http://localhost:8000/path, or /path");
-        let uri: Uri = whole.parse().map_err(|_| no_url())?;
+        let is_path = url.starts_with('/');
+        let url_text = if is_path { format!("http://localhost:8000{url}") } else { url.to_owned() };
+        let invalid_url = || format!("{url:?} is not a URL; write http://localhost:8000/path, or /path");
+        let uri: Uri = url_text.parse().map_err(|_| invalid_url())?;
         if uri.host().is_none() || !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(no_url());
+            return Err(invalid_url());
         }
         let mut request = Request::builder().method(method).uri(uri);
         for header in headers {
@@ -106,24 +107,24 @@ impl ExplainRequest {
 }
 
 impl Proxy {
-    /// Says what would become of a request that came from this machine.
+    /// Explains a request as if it came from this machine.
     #[must_use]
-    pub fn explain(&self, snapshot: &Snapshot, question: ExplainRequest) -> Explanation {
-        let ExplainRequest(request) = question;
+    pub fn explain(&self, snapshot: &Snapshot, explain_request: ExplainRequest) -> Explanation {
+        let ExplainRequest(request) = explain_request;
         let tls = request.uri().scheme_str() == Some("https");
         let port = request.uri().port_u16().unwrap_or(Scheme::from_tls(tls).default_port());
         let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-        let tls_agreed = tls.then(|| agreed(request.uri().host()));
+        let session = tls.then(|| client_tls(request.uri().host()));
         let connection =
-            ClientConnection::new(peer, local, tls_agreed, watch::channel(ShutdownStage::Open).1);
-        let request = with_host(request).map(|()| Body::Empty);
+            ClientConnection::new(peer, local, session, watch::channel(ShutdownStage::Running).1);
+        let request = add_host(request).map(|()| Body::Empty);
         let id = RequestId::random();
-        let refused = self.refuse(&request, &id).map(|it| it.status().as_u16());
+        let refused = self.refuse(&request, &id).map(|response| response.status().as_u16());
         let (head, body) = request.into_parts();
         let path = normalize_path(head.uri.path().as_bytes()).into_owned();
-        let who = self.real_ip.client(peer.ip(), None, &head.headers);
-        let arrival = RequestArrival { client: who, started: Instant::now(), id };
+        let client = self.real_ip.client(peer.ip(), None, &head.headers);
+        let arrival = RequestArrival { client, started: Instant::now(), id };
         let exchange = new_exchange((head, body), &path, &connection, arrival);
         let host = exchange.head().host().as_bytes();
         let line = format!(
@@ -142,87 +143,101 @@ impl Proxy {
         if explanation.answer.is_some() {
             return explanation;
         }
-        let asked = router_request(exchange.head(), &path, &connection);
-        explanation.routes = contenders(&snapshot.candidates(&asked), snapshot, &path);
-        let Some((found, route, step)) = snapshot.find(&asked) else {
-            explanation.plugins = planned(snapshot.global());
-            explanation.answer = Some((404, "no Route matched with those values"));
+        let routed = router_request(exchange.head(), &path, &connection);
+        explanation.routes = matching_routes(&snapshot.candidates(&routed), snapshot, &path);
+        let Some((found, route, step)) = snapshot.find(&routed) else {
+            explanation.plugins = planned_plugins(snapshot.global());
+            explanation.answer = Some((404, NO_ROUTE));
             return explanation;
         };
-        explanation.plugins = planned(&step.chain);
-        explanation.answer = self_made(&exchange, route, step);
+        explanation.plugins = planned_plugins(&step.chain);
+        explanation.answer = gateway_answer(&exchange, route, step);
         if let (None, Some(destination)) = (explanation.answer, &step.destination) {
             let prefix_text = found.prefix_text(&path);
-            let (connection, client) = (&connection, connection.address_of(who));
-            let way = RouteContext { path: &path, prefix: found.prefix, prefix_text, connection, client };
-            let Ok(head) = self.head(&exchange, route, destination, &way) else {
+            let (connection, client) = (&connection, connection.address_of(client));
+            let route_context =
+                RouteContext { path: &path, prefix: found.prefix, prefix_text, connection, client };
+            let Ok(head) = self.upstream_head(&exchange, route, destination, &route_context) else {
                 explanation.answer = Some((414, "the target is too long for the upstream"));
                 return explanation;
             };
             let origin = &destination.origin;
-            let place = match destination.balancer.upstream() {
-                // Which of its targets is not known before.
+            let address = match destination.balancer.upstream() {
+                // The balancer picks the target only when the request is sent.
                 Some(_) => origin.host().to_owned(),
                 None => format!("{}:{}", origin.host(), origin.port()),
             };
-            let request = format!("{} {place}{}", head.method, head.target);
-            explanation.upstream = Some(ForwardedRequest { request, headers: fields(&head) });
+            let request = format!("{} {address}{}", head.method, head.target);
+            explanation.upstream = Some(ForwardedRequest { request, headers: header_fields(&head) });
         }
         explanation
     }
 }
 
 impl Explanation {
-    /// The same for machines.
+    /// The explanation as JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let routes: Vec<Value> = self
             .routes
             .iter()
-            .map(|it| json!({ "route": it.name, "matched": it.matched, "rank": it.rank, "lost": it.outranked_by }))
+            .map(|route| {
+                let MatchingRoute { name, matched, rank, outranked_by } = route;
+                json!({ "route": name, "matched": matched, "rank": rank, "lost": outranked_by })
+            })
             .collect();
-        let plugins: Vec<Value> = self.plugins.iter().map(|it| {
-            json!({ "name": it.name, "priority": it.priority, "everyone": it.runs_for_all, "consumers": it.consumers })
-        }).collect();
+        let plugins: Vec<Value> = self
+            .plugins
+            .iter()
+            .map(|plugin| {
+                let PlannedPlugin { name, priority, runs_for_all, consumers } = plugin;
+                json!({ "name": name, "priority": priority, "everyone": runs_for_all, "consumers": consumers })
+            })
+            .collect();
+        let upstream = self.upstream.as_ref().map(|upstream| {
+            let ForwardedRequest { request, headers } = upstream;
+            json!({ "request": request, "headers": headers })
+        });
         json!({
             "request": self.request,
             "routes": routes,
             "plugins": plugins,
-            "upstream": self.upstream.as_ref().map(|it| json!({ "request": it.request, "headers": it.headers })),
+            "upstream": upstream,
             "answer": self.answer.map(|(status, reason)| json!({ "status": status, "reason": reason })),
         })
     }
 }
 
-/// What a client that asks for `host` agrees on with a listener. An address is no server name.
-fn agreed(host: Option<&str>) -> ClientTls {
+/// The TLS session of a client that connects to `host`. An IP address is not sent as server name. (RFC 6066, section 3)
+fn client_tls(host: Option<&str>) -> ClientTls {
     let name = host.filter(|host| without_brackets(host).parse::<IpAddr>().is_err());
-    let server_name = name.map(|it| it.to_ascii_lowercase().into());
+    let server_name = name.map(|name| name.to_ascii_lowercase().into());
     ClientTls { server_name, version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" }
 }
 
-/// A client names the host of the address that it asks, unless it is told another one.
-fn with_host(mut request: Request<()>) -> Request<()> {
-    let authority = request.uri().authority().map(|it| it.as_str().to_owned());
-    if let Some(host) = authority.and_then(|it| HeaderValue::try_from(it).ok())
+/// Adds Host from the URL if there is none, and reduces the URL to its path and query.
+fn add_host(mut request: Request<()>) -> Request<()> {
+    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    if let Some(host) = authority.and_then(|authority| HeaderValue::try_from(authority).ok())
         && !request.headers().contains_key(header::HOST)
     {
         request.headers_mut().insert(header::HOST, host);
     }
-    let target = request.uri().path_and_query().map_or("/", |it| it.as_str()).parse();
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).parse();
     if let Ok(target) = target {
         *request.uri_mut() = target;
     }
     request
 }
 
-fn contenders(
+/// The Routes that match, with the rule that ranks the first one before each other one.
+fn matching_routes(
     candidates: &[(MatchCandidate<'_>, &Route, &RouteStep)],
     snapshot: &Snapshot,
     path: &[u8],
 ) -> Vec<MatchingRoute> {
     let first = candidates.first().map(|(candidate, ..)| candidate.key);
-    let one =
+    let matching =
         |(n, (candidate, route, _)): (usize, &(MatchCandidate<'_>, &Route, &RouteStep))| MatchingRoute {
             name: route.name.clone().unwrap_or_else(|| route.id.to_string()),
             matched: candidate
@@ -231,28 +246,28 @@ fn contenders(
             rank: format!("{:?}", candidate.key),
             outranked_by: first.filter(|_| n > 0).map(|first| snapshot.ranking_rule(first, candidate.key)),
         };
-    candidates.iter().enumerate().map(one).collect()
+    candidates.iter().enumerate().map(matching).collect()
 }
 
-fn planned(chain: &PluginChain) -> Vec<PlannedPlugin> {
-    let one = |step: &crate::plugin::ChainStep| PlannedPlugin {
+fn planned_plugins(chain: &PluginChain) -> Vec<PlannedPlugin> {
+    let planned = |step: &crate::plugin::ChainStep| PlannedPlugin {
         name: step.name,
         priority: step.priority,
         runs_for_all: step.plugin.is_some(),
-        consumers: step.overlay.as_ref().map_or(0, |it| it.len()),
+        consumers: step.overlay.as_ref().map_or(0, |overlay| overlay.len()),
     };
-    chain.steps().iter().map(one).collect()
+    chain.steps().iter().map(planned).collect()
 }
 
-/// What the gateway answers itself before plugins run, or in place of an upstream that there is not.
-fn self_made(exchange: &Exchange, route: &Route, step: &RouteStep) -> Option<(u16, &'static str)> {
+/// Status and reason of the response of the gateway itself: to a wrong protocol, or for a Route without a Service.
+fn gateway_answer(exchange: &Exchange, route: &Route, step: &RouteStep) -> Option<(u16, &'static str)> {
     if let Some((refused, reason)) = protocol::refuse(exchange, route, step) {
         return Some((refused.status().as_u16(), reason));
     }
     step.destination.is_none().then_some((503, "the route has no service"))
 }
 
-fn fields(head: &UpstreamHead<'_>) -> Vec<(String, String)> {
+fn header_fields(head: &UpstreamHead<'_>) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     head.write_headers(None, &mut |name, value| {
         fields.push((name.to_owned(), String::from_utf8_lossy(value).into_owned()));

@@ -1,5 +1,5 @@
-//! WebSocket over HTTP/2: a request of CONNECT becomes the handshake of HTTP/1.1, which routes, plugins and upstreams
-//! know, and its answer one to CONNECT. (RFC 8441)
+//! WebSocket over HTTP/2 (RFC 8441): an extended CONNECT becomes the handshake of HTTP/1.1, which Routes, plugins and
+//! upstreams understand, and the response to the handshake becomes one to CONNECT.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{
@@ -11,23 +11,23 @@ use rand::RngExt;
 
 use crate::{body::Body, request_head::ClientHead};
 
-/// What is sent of a key in the answer to it, after the key. (RFC 6455, section 1.3)
-const ACCEPTING: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// Text that is hashed after the key for Sec-WebSocket-Accept. (RFC 6455, section 1.3)
+const ACCEPT_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Says of a request that it was one of CONNECT.
+/// Extension of a request that was an extended CONNECT.
 #[derive(Clone, Copy)]
 struct ExtendedConnect;
 
-/// Says of an answer that it opens a tunnel.
+/// Extension of a response that opens a tunnel.
 #[derive(Clone, Copy)]
 struct TunnelAccepted;
 
-/// Makes a handshake of a request that asks for WebSocket by CONNECT.
-pub(super) fn shake_hands(request: &mut Request<Body>) {
-    let asks = request.version() == Version::HTTP_2
+/// Converts an extended CONNECT for WebSocket to the handshake of HTTP/1.1.
+pub(super) fn to_http1_handshake(request: &mut Request<Body>) {
+    let is_websocket = request.version() == Version::HTTP_2
         && *request.method() == Method::CONNECT
-        && request.extensions().get::<Protocol>().is_some_and(|it| it.as_str() == "websocket");
-    if !asks {
+        && request.extensions().get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket");
+    if !is_websocket {
         return;
     }
     *request.method_mut() = Method::GET;
@@ -42,37 +42,40 @@ pub(super) fn shake_hands(request: &mut Request<Body>) {
     }
 }
 
-/// Whether the upstream has understood the handshake that was made here; a client that made its own sees to that
-/// itself.
-pub(super) fn is_understood(asked: &ClientHead, extensions: &Extensions, answer: &Response<Body>) -> bool {
+/// Whether the upstream has accepted the handshake of [`to_http1_handshake`]. Always true for a client's own handshake,
+/// which the client checks itself.
+pub(super) fn is_accepted(head: &ClientHead, extensions: &Extensions, response: &Response<Body>) -> bool {
     if extensions.get::<ExtendedConnect>().is_none() {
         return true;
     }
-    let key = asked.field(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
+    let key = head.field(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
     let mut digest = sha1_smol::Sha1::from(key);
-    digest.update(ACCEPTING.as_bytes());
+    digest.update(ACCEPT_GUID.as_bytes());
     let expected = BASE64_STANDARD.encode(digest.digest().bytes());
-    answer.headers().get(SEC_WEBSOCKET_ACCEPT).is_some_and(|it| it.as_bytes() == expected.as_bytes())
+    response
+        .headers()
+        .get(SEC_WEBSOCKET_ACCEPT)
+        .is_some_and(|accept| accept.as_bytes() == expected.as_bytes())
 }
 
-/// Answers CONNECT with what was an answer to the handshake: the tunnel is open.
-pub(super) fn open(asked: &Extensions, answer: &mut Response<Body>) {
-    if asked.get::<ExtendedConnect>().is_none() {
+/// Converts the response to the handshake to one to CONNECT: 200, the tunnel is open.
+pub(super) fn accept_connect(extensions: &Extensions, response: &mut Response<Body>) {
+    if extensions.get::<ExtendedConnect>().is_none() {
         return;
     }
-    *answer.status_mut() = StatusCode::OK;
-    answer.extensions_mut().insert(TunnelAccepted);
+    *response.status_mut() = StatusCode::OK;
+    response.extensions_mut().insert(TunnelAccepted);
     for name in [SEC_WEBSOCKET_ACCEPT, CONNECTION, UPGRADE] {
-        answer.headers_mut().remove(name);
+        response.headers_mut().remove(name);
     }
 }
 
-/// Whether an answer to CONNECT would say that a tunnel is open where there is none.
-pub(super) fn misleads(asked: &Extensions, answer: &Response<Body>) -> bool {
-    let status = answer.status();
-    asked.get::<ExtendedConnect>().is_some()
+/// Whether a response to CONNECT is successful although there is no tunnel.
+pub(super) fn falsely_accepts(extensions: &Extensions, response: &Response<Body>) -> bool {
+    let status = response.status();
+    extensions.get::<ExtendedConnect>().is_some()
         && (status.is_success() || status.is_informational())
-        && answer.extensions().get::<TunnelAccepted>().is_none()
+        && response.extensions().get::<TunnelAccepted>().is_none()
 }
 
 #[cfg(test)]
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_asks_for_web_socket_gets_it() {
+    fn only_an_extended_connect_for_websocket_becomes_a_handshake() {
         for (method, version, protocol, expected) in [
             (Method::CONNECT, Version::HTTP_2, Some("websocket"), true),
             (Method::CONNECT, Version::HTTP_2, Some("connect-udp"), false),
@@ -100,30 +103,33 @@ mod tests {
             (Method::GET, Version::HTTP_2, Some("websocket"), false),
         ] {
             let mut request = request(method.clone(), version, protocol);
-            shake_hands(&mut request);
-            let became = if expected { Method::GET } else { method };
-            assert_eq!(*request.method(), became);
+            to_http1_handshake(&mut request);
+            let method = if expected { Method::GET } else { method };
+            assert_eq!(*request.method(), method);
             assert_eq!(request.headers().contains_key(UPGRADE), expected);
         }
     }
 
     #[test]
-    fn a_handshake_is_answered_by_its_key() {
-        let mut asked = request(Method::CONNECT, Version::HTTP_2, Some("websocket"));
-        shake_hands(&mut asked);
-        // The key and its answer of RFC 6455, section 1.3.
-        asked.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
-        let (head, asked) = ClientHead::new(asked.into_parts().0, false);
+    fn the_key_of_a_handshake_decides_about_its_answer() {
+        let mut request = request(Method::CONNECT, Version::HTTP_2, Some("websocket"));
+        to_http1_handshake(&mut request);
+        // The key and its accept value of RFC 6455, section 1.3.
+        request.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
+        let (head, extensions) = ClientHead::new(request.into_parts().0, false);
         for (accept, expected) in [("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", true), ("else", false)] {
-            let answer = Response::builder().status(101).header(SEC_WEBSOCKET_ACCEPT, accept);
-            let mut answer = answer.header(UPGRADE, "websocket").body(Body::Empty).unwrap();
-            assert_eq!(is_understood(&head, &asked, &answer), expected);
-            assert!(misleads(&asked, &answer));
-            open(&asked, &mut answer);
-            assert_eq!((answer.status().as_u16(), answer.headers().len()), (200, 0));
-            assert!(!misleads(&asked, &answer));
+            let builder = Response::builder().status(101).header(SEC_WEBSOCKET_ACCEPT, accept);
+            let mut response = builder.header(UPGRADE, "websocket").body(Body::Empty).unwrap();
+            assert_eq!(is_accepted(&head, &extensions, &response), expected);
+            assert!(falsely_accepts(&extensions, &response));
+            accept_connect(&extensions, &mut response);
+            assert_eq!((response.status().as_u16(), response.headers().len()), (200, 0));
+            assert!(!falsely_accepts(&extensions, &response));
         }
         let refused = Response::builder().status(403).body(Body::Empty).unwrap();
-        assert!(misleads(&asked, &Response::new(Body::Empty)) && !misleads(&asked, &refused));
+        assert!(
+            falsely_accepts(&extensions, &Response::new(Body::Empty))
+                && !falsely_accepts(&extensions, &refused)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What no plugin answers goes to the Service, and its answer comes back.
+//! Forwarding: sends a request that no plugin has answered to the upstream, and returns the response.
 
 use std::{borrow::Cow, net::SocketAddr, time::Instant};
 
@@ -24,21 +24,21 @@ use crate::{
     uri::{Scheme, encode_path},
 };
 
-/// How a request came to its Route.
+/// How a request matched its Route, and the connection that it came over.
 pub(super) struct RouteContext<'a> {
-    /// The path in normal form.
+    /// Path in normal form.
     pub(super) path: &'a [u8],
-    /// How many of its bytes the Route matched.
+    /// Length of the prefix that the Route matched.
     pub(super) prefix: Option<usize>,
-    /// What these bytes are to the Route.
+    /// The matched prefix as X-Forwarded-Prefix has it.
     pub(super) prefix_text: Option<&'a [u8]>,
-    /// The connection that it came over.
+    /// Client connection.
     pub(super) connection: &'a ClientConnection,
-    /// The address of the client.
+    /// Address of the client.
     pub(super) client: Cow<'a, str>,
 }
 
-/// What the upstream gets, but for the body.
+/// Head of the upstream request.
 #[derive(Debug)]
 pub(super) struct UpstreamHead<'a> {
     pub(super) method: &'a Method,
@@ -61,152 +61,156 @@ impl RequestHead for UpstreamHead<'_> {
         self.forwarding.websocket
     }
 
-    fn write_headers(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8])) {
-        self.forwarding.write_headers(self.client, self.upstream, host, give);
+    fn write_headers(&self, host: Option<&HeaderValue>, write: &mut impl FnMut(&str, &[u8])) {
+        self.forwarding.write_headers(self.client, self.upstream, host, write);
     }
 }
 
 impl Proxy {
+    /// Sends a request to the destination of its Route, and returns the response or an error.
     pub(super) async fn forward(
         &self,
         exchange: &mut Exchange,
         route: &Route,
         destination: &Destination,
-        way: &RouteContext<'_>,
+        route_context: &RouteContext<'_>,
     ) -> RequestOutcome {
         if let Err(error) = self.read_ahead(exchange, route).await {
             let id = exchange.request_id;
-            return RequestOutcome::Produced(self.broken(&exchange.asked(), &error, &id));
+            return RequestOutcome::Produced(self.body_error(&exchange.asked(), &error, &id));
         }
         let id = exchange.request_id.to_header();
         let version = exchange.head().version();
         let upgrade = exchange.extensions.remove::<hyper::upgrade::OnUpgrade>();
         let body = std::mem::take(&mut exchange.body);
         let exchange = &*exchange;
-        let head = match self.head(exchange, route, destination, way) {
+        let head = match self.upstream_head(exchange, route, destination, route_context) {
             Ok(head) => head,
             Err(status) => return RequestOutcome::Produced(exchange.error(status, "the target is too long")),
         };
-        let denied = || DeniedTrailers::of(exchange.head(), exchange.upstream.edits());
-        let body = request_body::without_trailers(body, denied);
-        let hashed = hash(exchange, destination);
+        let denied_trailers = || DeniedTrailers::of(exchange.head(), exchange.upstream.edits());
+        let body = request_body::without_trailers(body, denied_trailers);
+        let hash = request_hash(exchange, destination);
         let host = head.forwarding.upstream_host.as_ref().or_else(|| exchange.head().field(header::HOST));
-        let kept_host = host.filter(|_| route.preserve_host || exchange.upstream.host().is_some());
-        let peers = destination.balancer.choose(&self.resolver, &destination.origin, &hashed, kept_host);
-        let mut choice = AttemptRecorder::new(peers, exchange.sent.as_deref(), head.target.as_str());
-        let handed_over = Instant::now();
-        let result = self.pool.send_over(&mut choice, &destination.limits, &head, body).await;
-        let came = result.as_ref().map_or_else(|_| Instant::now(), |answer| answer.came.into_std());
-        let hop = UpstreamTiming {
-            proxy: handed_over.duration_since(exchange.started),
-            waiting: came.duration_since(handed_over),
-            answered: result.is_ok(),
+        let preserved_host = host.filter(|_| route.preserve_host || exchange.upstream.host().is_some());
+        let peers = destination.balancer.choose(&self.resolver, &destination.origin, &hash, preserved_host);
+        let mut attempts = AttemptRecorder::new(peers, exchange.sent.as_deref(), head.target.as_str());
+        let sent = Instant::now();
+        let result = self.pool.send_over(&mut attempts, &destination.limits, &head, body).await;
+        let answered = result.as_ref().map_or_else(|_| Instant::now(), |answer| answer.came.into_std());
+        let timing = UpstreamTiming {
+            proxy_latency: sent.duration_since(exchange.started),
+            upstream_latency: answered.duration_since(sent),
+            has_response: result.is_ok(),
         };
         let mut proxied = ProxiedFields {
             version: Version::HTTP_11,
-            upstream_latency: milliseconds(hop.waiting),
-            proxy_latency: milliseconds(hop.proxy),
+            upstream_latency: milliseconds(timing.upstream_latency),
+            proxy_latency: milliseconds(timing.proxy_latency),
             upstream_status: None,
             request_id: id,
             trailers: head.forwarding.trailers,
             upgrade: false,
         };
-        let choice = choice.finish(hop, &result);
+        let attempts = attempts.finish(timing, &result);
         match result {
             Ok(answer) => {
-                let mut response = answer.response.map(|body| choice.hold(body));
-                let understood =
-                    extended_connect::is_understood(exchange.head(), &exchange.extensions, &response);
-                if let Some(cookie) = hashed.cookie {
+                let mut response = answer.response.map(|body| attempts.hold(body));
+                let is_accepted =
+                    extended_connect::is_accepted(exchange.head(), &exchange.extensions, &response);
+                if let Some(cookie) = hash.cookie {
                     response.headers_mut().append(header::SET_COOKIE, cookie);
                 }
                 proxied.upstream_status = Some(response.status());
                 proxied.version = response.version();
                 if let Some((client, upstream)) =
-                    upgrade.filter(|_| head.upgrades() && understood).zip(answer.switched)
+                    upgrade.filter(|_| head.upgrades() && is_accepted).zip(answer.switched)
                 {
                     proxied.upgrade = true;
-                    tunnel::open(client, upstream, destination.limits.read, way.connection);
+                    tunnel::open(client, upstream, destination.limits.read, route_context.connection);
                 }
                 *response.version_mut() = version;
                 response_headers(response.headers_mut(), &proxied, self.tokens);
                 headers::add_charset(response.headers_mut());
                 if proxied.upgrade {
-                    extended_connect::open(&exchange.extensions, &mut response);
+                    extended_connect::accept_connect(&exchange.extensions, &mut response);
                 }
-                RequestOutcome::Proxied(response, hop)
+                RequestOutcome::Proxied(response, timing)
             }
-            Err(failure) => self.failed(exchange, &failure, destination, choice.address(), &proxied, hop),
+            Err(failure) => {
+                self.upstream_error(exchange, &failure, destination, attempts.address(), &proxied, timing)
+            }
         }
     }
 
-    /// The answer to a request that got none from the upstream.
-    fn failed(
+    /// The response to a request for which no upstream sent one.
+    fn upstream_error(
         &self,
         exchange: &Exchange,
         failure: &SendFailure,
         destination: &Destination,
         address: Option<SocketAddr>,
         proxied: &ProxiedFields,
-        hop: UpstreamTiming,
+        timing: UpstreamTiming,
     ) -> RequestOutcome {
         let (host, port) = (destination.origin.host(), destination.origin.port());
-        let place = address.map_or_else(|| format!("{host}:{port}"), |address| format!("{host} ({address})"));
+        let peer = address.map_or_else(|| format!("{host}:{port}"), |address| format!("{host} ({address})"));
         let (method, path) = (exchange.head().method(), exchange.head().path());
-        tracing::warn!("{method} {path}: upstream {place}: {failure}");
+        tracing::warn!("{method} {path}: upstream {peer}: {failure}");
         let (status, message) = (failure.cause.status(), failure.cause.message());
-        let reached = failure.cause.reached_upstream();
-        let phase = if reached { ReplyPhase::Proxy(self.error_format) } else { ReplyPhase::Access };
+        let is_reached = failure.cause.reached_upstream();
+        let phase = if is_reached { ReplyPhase::Proxy(self.error_format) } else { ReplyPhase::Access };
         let mut response = reply::error(&exchange.asked(), phase, status, message, &exchange.request_id);
-        if !reached {
+        if !is_reached {
             return RequestOutcome::Produced(response);
         }
         response_headers(response.headers_mut(), proxied, self.tokens);
-        RequestOutcome::Proxied(response, hop)
+        RequestOutcome::Proxied(response, timing)
     }
 
-    /// Reads a small body before there is an upstream to wait for it, if the Route wants it so. (Kong: Route
-    /// `request_buffering`.) gRPC is a conversation, which nobody may wait for the end of.
+    /// Reads a small body before the upstream connection is taken, if the Route has `request_buffering`, so that a slow
+    /// client does not occupy an upstream. gRPC calls are not read ahead: client and server may take turns.
     async fn read_ahead(&self, exchange: &mut Exchange, route: &Route) -> Result<(), BodyError> {
         if matches!(exchange.body, Body::Empty) {
             return Ok(());
         }
         let content_type = exchange.upstream_field(&header::CONTENT_TYPE);
-        let grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
-        if route.request_buffering && !grpc {
+        let is_grpc =
+            content_type.is_some_and(|media_type| media_type.as_bytes().starts_with(b"application/grpc"));
+        if route.request_buffering && !is_grpc {
             let body = std::mem::take(&mut exchange.body);
-            exchange.body = self.buffers.read_ahead(body, self.read_ahead).await?;
+            exchange.body = self.buffers.read_ahead(body, self.read_ahead_bytes).await?;
         }
         Ok(())
     }
 
-    /// What the upstream gets.
+    /// The head of the upstream request.
     ///
     /// # Errors
-    /// The status for a target that cannot be written.
-    pub(super) fn head<'a>(
+    /// 414 if the target is too long.
+    pub(super) fn upstream_head<'a>(
         &self,
         exchange: &'a Exchange,
         route: &Route,
         destination: &Destination,
-        way: &'a RouteContext<'_>,
+        route_context: &'a RouteContext<'_>,
     ) -> Result<UpstreamHead<'a>, StatusCode> {
         let (client, upstream) = (exchange.head(), &exchange.upstream);
-        let ClientConnection { local, tls, .. } = way.connection;
-        // HTTP/1.1 has to name a host, also where the client's HTTP/1.0 did not, or where a plugin has removed it.
+        let ClientConnection { local, tls, .. } = route_context.connection;
+        // HTTP/1.1 requires a host, also if the client's HTTP/1.0 request has none or a plugin has removed it.
         let keeps_host =
             route.preserve_host && !client.host().is_empty() && !upstream.edits().replaces(&header::HOST);
         Ok(UpstreamHead {
             method: exchange.upstream_method(),
-            target: self.target(exchange, route, destination, way)?,
+            target: self.upstream_target(exchange, route, destination, route_context)?,
             client,
             upstream,
             forwarding: ForwardedFields {
-                peer: way.connection.address(),
-                client: &way.client,
+                peer: route_context.connection.address(),
+                client: &route_context.client,
                 scheme: Scheme::from_tls(tls.is_some()),
                 port: self.port_maps.public(local.port()),
-                stripped_prefix: way.prefix_text.filter(|_| route.strip_path),
+                stripped_prefix: route_context.prefix_text.filter(|_| route.strip_path),
                 request_id: self.upstream_request_id.then(|| exchange.request_id.as_str()),
                 upstream_host: upstream
                     .host()
@@ -218,23 +222,29 @@ impl Proxy {
         })
     }
 
-    /// The target that the upstream gets: the Service's path and the request's, and the query byte for byte.
+    /// The target of the upstream request: the Service's path joined with the request's, and the query unchanged.
     ///
-    /// All of it has been encoded for a target, so that its length is the only obstacle; there is no other target to
-    /// fall back on.
-    fn target(
+    /// # Errors
+    /// 414 if it is too long. All parts are encoded for a target, so the length is the only cause of an error.
+    fn upstream_target(
         &self,
         exchange: &Exchange,
         route: &Route,
         destination: &Destination,
-        way: &RouteContext<'_>,
+        route_context: &RouteContext<'_>,
     ) -> Result<PathAndQuery, StatusCode> {
         let handling = self.flavor.path_handling(route.path_handling);
         let client = exchange.head();
         let mut target = match exchange.upstream.path() {
             Some(path) => path.to_owned(),
             None => {
-                let joined = join(Some(&destination.path), way.path, way.prefix, route.strip_path, handling);
+                let joined = join(
+                    Some(&destination.path),
+                    route_context.path,
+                    route_context.prefix,
+                    route.strip_path,
+                    handling,
+                );
                 let path = encode_path(&joined);
                 if path == client.path()
                     && exchange.upstream.query().is_none()
@@ -253,14 +263,14 @@ impl Proxy {
     }
 }
 
-/// What decides who gets a request, where that depends on the request.
-fn hash(exchange: &Exchange, destination: &Destination) -> RequestHash {
+/// The hash that picks the peer, for balancers that hash requests.
+fn request_hash(exchange: &Exchange, destination: &Destination) -> RequestHash {
     if !destination.balancer.hashes() {
         return RequestHash::default();
     }
     let identity = exchange.identity.as_ref();
     destination.balancer.hash(&HashableRequest {
-        consumer: identity.map(|it| it.consumer.id.as_str().into()),
+        consumer: identity.map(|identity| identity.consumer.id.as_str().into()),
         client: exchange.client.ip(),
         headers: &exchange.edited_fields(),
         path: &exchange.path,

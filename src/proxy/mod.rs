@@ -1,47 +1,54 @@
-//! REQUEST: the life of a request, from its head to the last byte of its response.
+//! Proxy: the life of a request, from its head to the last byte of its response.
 //!
-//! | step | where |
+//! | step | file |
 //! |---|---|
-//! | take the current Snapshot, find the Route, run its plugins | here |
-//! | what of a request the router and plugins are told | `arrival` |
-//! | refuse what no Route should see | `refuse` |
-//! | refuse or redirect what comes in the wrong protocol | `protocol` |
-//! | what it came over | `connection` |
-//! | how the body of a request comes in | `request_body` |
-//! | send what no plugin answers to the Service | `forward` |
-//! | what upstreams and clients are told in headers | `headers` |
-//! | what would become of a request, and why | `explain` |
-//! | what the access log and the counters are told | `request_log` |
-//! | what plugins are told when a request is over | `logged_request`, `attempt_recorder` |
-//! | in which figures they are told it | `units` |
-//! | who the client is behind trusted proxies | `client_address` |
-//! | how names are looked up | `names` |
-//! | two ends that speak another protocol from now on | `tunnel` |
-//! | how WebSocket begins in HTTP/2 | `extended_connect` |
+//! | take the current Snapshot, find the Route, run its plugins | this one |
+//! | build what the router and plugins see of a request | `arrival`, `request_context` |
+//! | refuse malformed requests, and requests beyond a bound | `malformed`, `bounds` |
+//! | build the responses to these, to overload and to panics | `error_responses` |
+//! | refuse or redirect requests in another protocol than the Route's | `protocol` |
+//! | describe the client's connection and its TLS session | `connection` |
+//! | limit the size and the pauses of request bodies | `request_body` |
+//! | send a request to the upstream and return its response | `forward` |
+//! | write header fields for upstreams and clients | `headers` |
+//! | explain which Route a request gets, and why | `explain` |
+//! | collect the access log line, metrics and plugin logs of a request | `request_log` |
+//! | keep the record that plugins log | `plugin_log` |
+//! | record the attempts to send a request upstream | `attempt_recorder` |
+//! | convert statuses, names and times for logs | `log_values` |
+//! | find the client's address behind trusted proxies | `client_address` |
+//! | configure DNS resolution | `dns_options` |
+//! | copy bytes both ways after a protocol upgrade | `tunnel` |
+//! | accept WebSocket over HTTP/2 | `extended_connect` |
 
 mod arrival;
 mod attempt_recorder;
+mod bounds;
 mod client_address;
 mod connection;
+mod dns_options;
+mod error_responses;
 mod explain;
 mod extended_connect;
 mod forward;
 mod headers;
-mod logged_request;
-mod names;
+mod log_values;
+mod malformed;
+mod plugin_log;
 mod protocol;
-mod refuse;
 mod request_body;
+mod request_context;
 mod request_log;
 #[cfg(test)]
 mod tests;
 mod tunnel;
-mod units;
 
+pub use bounds::HeadBounds;
 pub use connection::{ClientConnection, ClientTls, ShutdownStage};
+pub use error_responses::error_format;
 pub use explain::{ExplainRequest, Explanation, ForwardedRequest, MatchingRoute, PlannedPlugin};
 pub(crate) use headers::strip_answer_trailers;
-pub use refuse::wrong_coding;
+pub use malformed::check_transfer_coding;
 pub use request_log::RequestLog;
 
 use std::{
@@ -54,13 +61,14 @@ use std::{
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use self::{
-    arrival::{RequestArrival, captures, new_exchange, router_request},
+    arrival::{RequestArrival, captures, is_for_gateway, new_exchange, router_request},
+    bounds::RequestBounds,
     client_address::{ClientAddress, RealIp},
+    error_responses::{NO_ROUTE, NO_SERVICE},
     headers::{HeaderTokens, produced_headers},
-    logged_request::RequestContext,
-    refuse::{RequestBounds, goes_no_further},
+    log_values::{entity_label, milliseconds},
     request_body::BodyLimits,
-    units::{label, milliseconds},
+    request_context::RequestContext,
 };
 use crate::{
     access_log::{self, AccessLog, RouteFields},
@@ -72,14 +80,14 @@ use crate::{
     reply::{self, ErrorFormat, ErrorTemplates, ReplyPhase},
     request_id::RequestId,
     router::MatchFlavor,
-    settings::{ErrorType, PortMaps, RouterFlavor, Settings},
+    settings::{PortMaps, RouterFlavor, Settings},
     snapshot::{Destination, LiveSnapshot, RouteStep},
     supervise::catch_future_panic,
     upstream::{ConnectionPool, PoolSettings},
     uri::normalize_path,
 };
 
-/// Takes requests through.
+/// The proxy: answers requests by the current Snapshot.
 #[derive(Debug)]
 pub struct Proxy {
     live: Arc<LiveSnapshot>,
@@ -88,53 +96,43 @@ pub struct Proxy {
     tokens: HeaderTokens,
     upstream_request_id: bool,
     bounds: RequestBounds,
-    patience: BodyLimits,
-    /// How much of a body is read ahead, if the Route wants it. (Kong: `client_body_buffer_size`.)
-    read_ahead: usize,
-    /// The memory for bodies that are held, which plugins use, too.
+    body_limits: BodyLimits,
+    /// Most bytes of a body that are read before it is sent, on Routes with `request_buffering`. (Kong:
+    /// `client_body_buffer_size`.)
+    read_ahead_bytes: usize,
+    /// Memory for bodies that are held; plugins share it.
     buffers: BodyBuffers,
     real_ip: RealIp,
     port_maps: PortMaps,
     flavor: MatchFlavor,
-    /// The format of errors for clients that have no wish.
+    /// Format of errors for clients without a preference. (Kong: `error_default_type`.)
     error_format: ErrorFormat,
-    /// What errors look like, where the user has said it.
+    /// Templates of errors, if the user has configured some.
     templates: Option<Arc<ErrorTemplates>>,
-    log: Option<Arc<AccessLog>>,
+    access_log: Option<Arc<AccessLog>>,
 }
 
-/// How the answer to a request came about: it decides which headers tell of it.
+/// A response and its source, which decides about the header fields of the gateway.
 enum RequestOutcome {
-    /// The gateway made it.
+    /// A response of the gateway.
     Produced(Response<Body>),
-    /// An upstream gave it, or was to give it.
+    /// A response of an upstream, or an error after an upstream was tried.
     Proxied(Response<Body>, UpstreamTiming),
 }
 
-/// The way to an upstream.
+/// Times of a request that was sent to an upstream.
 #[derive(Clone, Copy, Debug)]
 struct UpstreamTiming {
-    /// From the request's arrival to handing it over.
-    proxy: Duration,
-    /// From then to the head of the response.
-    waiting: Duration,
-    /// Whether the upstream answered.
-    answered: bool,
-}
-
-/// The format of a media type.
-#[must_use]
-pub const fn error_format(of: ErrorType) -> ErrorFormat {
-    match of {
-        ErrorType::Json => ErrorFormat::Json,
-        ErrorType::Xml => ErrorFormat::Xml,
-        ErrorType::Html => ErrorFormat::Html,
-        ErrorType::Plain => ErrorFormat::Plain,
-    }
+    /// From the request's arrival to sending it.
+    proxy_latency: Duration,
+    /// From sending it to the head of the response, or to the failure.
+    upstream_latency: Duration,
+    /// Whether the upstream responded.
+    has_response: bool,
 }
 
 impl Proxy {
-    /// Serves what is current in `live`.
+    /// A proxy for the current Snapshot of `live`.
     #[must_use]
     pub fn new(live: Arc<LiveSnapshot>, settings: &Settings) -> Self {
         let pool = PoolSettings {
@@ -146,15 +144,15 @@ impl Proxy {
         };
         Self {
             pool: ConnectionPool::new(pool),
-            resolver: DnsResolver::new(names::options(&settings.dns)),
+            resolver: DnsResolver::new(dns_options::dns_options(&settings.dns)),
             tokens: HeaderTokens::from(settings.headers),
             upstream_request_id: settings.upstream_request_id,
             bounds: RequestBounds::from(settings),
-            patience: BodyLimits {
-                most: settings.client_max_body_size.map(NonZeroU64::get),
-                pause: settings.client_body_timeout,
+            body_limits: BodyLimits {
+                max_bytes: settings.client_max_body_size.map(NonZeroU64::get),
+                max_pause: settings.client_body_timeout,
             },
-            read_ahead: settings.client_body_buffer_size,
+            read_ahead_bytes: settings.client_body_buffer_size,
             buffers: live.current().resources().buffers.clone(),
             live,
             real_ip: RealIp::from(settings),
@@ -166,41 +164,42 @@ impl Proxy {
             },
             error_format: error_format(settings.error_default_type),
             templates: None,
-            log: None,
+            access_log: None,
         }
     }
 
-    /// Lets errors look like this. (Kong: `error_template_html` and its like.)
+    /// The proxy with these templates of errors. (Kong: `error_template_html` and similar.)
     #[must_use]
     pub fn with_templates(mut self, templates: ErrorTemplates) -> Self {
         self.templates = (!templates.is_empty()).then(|| Arc::new(templates));
         self
     }
 
-    /// Tells of every request in this log.
+    /// The proxy with this log of requests.
     #[must_use]
     pub fn with_access_log(mut self, log: Option<Arc<AccessLog>>) -> Self {
-        self.log = log;
+        self.access_log = log;
         self
     }
 
-    /// Where requests are told.
+    /// The log of requests.
     #[must_use]
     pub fn access_log(&self) -> Option<&Arc<AccessLog>> {
-        self.log.as_ref()
+        self.access_log.as_ref()
     }
 
-    /// Keeps the Upstreams of every Snapshot up to date (their names, their health), until it is dropped.
+    /// Runs health checks and DNS updates for the Upstreams of each current Snapshot. Never returns; dropping the
+    /// future ends them.
     pub async fn maintain_balancers(&self) {
-        let mut keeper = BackgroundTasks::default();
+        let mut tasks = BackgroundTasks::default();
         loop {
             let changed = self.live.changed();
-            keeper.keep(self.live.current().balancers(), &self.resolver, &self.pool);
+            tasks.keep(self.live.current().balancers(), &self.resolver, &self.pool);
             changed.await;
         }
     }
 
-    /// Answers one request; what is told of it is complete but for the body.
+    /// Answers one request. The log still lacks the bytes of the response body.
     pub async fn answer(
         &self,
         mut request: Request<Body>,
@@ -208,41 +207,41 @@ impl Proxy {
     ) -> (Response<Body>, RequestLog) {
         let started = Instant::now();
         let id = RequestId::random();
-        extended_connect::shake_hands(&mut request);
-        let who = self.who(connection, request.headers());
-        let line = self.line(&request, (connection, who), started, &id);
-        let mut told = RequestLog { line, ..RequestLog::default() };
-        let arrival = RequestArrival { client: who, started, id };
-        let responded = {
-            let responding = pin!(self.respond(request, connection, &arrival, &mut told));
+        extended_connect::to_http1_handshake(&mut request);
+        let client = self.client_address(connection, request.headers());
+        let line = self.start_log_line(&request, (connection, client), started, &id);
+        let mut log = RequestLog { line, ..RequestLog::default() };
+        let arrival = RequestArrival { client, started, id };
+        let caught = {
+            let responding = pin!(self.respond(request, connection, &arrival, &mut log));
             catch_future_panic(responding).await
         };
-        let response = responded.unwrap_or_else(|panicked| self.panicked(&panicked, &arrival, &mut told));
-        (response, told)
+        let response = caught.unwrap_or_else(|panic| self.panic_response(&panic, &arrival, &mut log));
+        (response, log)
     }
 
-    /// Who the client is, as far as is known.
-    fn who(&self, connection: &ClientConnection, headers: &HeaderMap) -> ClientAddress {
-        self.real_ip.client(connection.peer.ip(), connection.announced.map(|it| it.ip()), headers)
+    fn client_address(&self, connection: &ClientConnection, headers: &HeaderMap) -> ClientAddress {
+        let from_proxy_protocol = connection.proxy_protocol_client.map(|client| client.ip());
+        self.real_ip.client(connection.peer.ip(), from_proxy_protocol, headers)
     }
 
-    fn line(
+    fn start_log_line(
         &self,
         request: &Request<Body>,
-        (connection, who): (&ClientConnection, ClientAddress),
+        (connection, client): (&ClientConnection, ClientAddress),
         started: Instant,
         id: &RequestId,
     ) -> Option<access_log::LogLine> {
-        let log = self.log.as_ref()?;
-        let asked = access_log::RequestFields {
-            client: &connection.address_of(who),
+        let log = self.access_log.as_ref()?;
+        let fields = access_log::RequestFields {
+            client: &connection.address_of(client),
             method: request.method(),
             target: request.uri(),
             version: request.version(),
             headers: request.headers(),
             id,
         };
-        Some(log.line(&asked, started))
+        Some(log.start_line(&fields, started))
     }
 
     async fn respond(
@@ -250,56 +249,58 @@ impl Proxy {
         request: Request<Body>,
         connection: &ClientConnection,
         arrival: &RequestArrival,
-        told: &mut RequestLog,
+        log: &mut RequestLog,
     ) -> Response<Body> {
         if let Some(refusal) = self.refuse(&request, &arrival.id) {
-            told.answered(&refusal, RouteFields::default());
-            return self.produced(refusal, arrival.started, &arrival.id);
+            log.record_response(&refusal, RouteFields::default());
+            return self.add_produced_headers(refusal, arrival.started, &arrival.id);
         }
-        // One Snapshot for the whole request, whatever is published meanwhile.
+        // One Snapshot for the whole request, also if another one is published meanwhile.
         let snapshot = self.live.current();
         let path = normalize_path(request.uri().path().as_bytes()).into_owned();
-        let mut visit = self.visit(request, &path, snapshot.global(), connection, *arrival);
-        let found = snapshot.find(&router_request(visit.head(), &path, connection));
+        let mut context = self.new_context(request, &path, snapshot.global(), connection, *arrival);
+        let found = snapshot.find(&router_request(context.head(), &path, connection));
         let Some((found, route, step)) = found else {
-            let response = visit.error(StatusCode::NOT_FOUND, "no Route matched with those values");
-            return self.finish(RequestOutcome::Produced(response), None, visit, told);
+            let response = context.error(StatusCode::NOT_FOUND, NO_ROUTE);
+            return self.finish(RequestOutcome::Produced(response), None, context, log);
         };
-        visit.matched = Some(step.matched.clone());
-        if let Some(counting) = &step.counting {
-            let mut count = counting.request(visit.head(), arrival.started);
-            visit.body = count.receive(std::mem::take(&mut visit.body));
-            told.count = Some(count);
+        context.matched = Some(step.matched.clone());
+        if let Some(route_metrics) = &step.metrics {
+            let mut metrics = route_metrics.start_request(context.head(), arrival.started);
+            context.body = metrics.count_request_body(std::mem::take(&mut context.body));
+            log.metrics = Some(metrics);
         }
-        let hashed = step.destination.as_ref().is_some_and(|it| it.balancer.wants_captures());
-        if hashed || !step.chain.steps().is_empty() {
-            visit.captures = captures(&found, &path);
+        let destination = step.destination.as_ref();
+        let hashes_captures = destination.is_some_and(|destination| destination.balancer.hashes_captures());
+        if hashes_captures || !step.chain.steps().is_empty() {
+            context.captures = captures(&found, &path);
         }
-        if let Some((response, _)) = protocol::refuse(&visit, route, step) {
+        if let Some((response, _)) = protocol::refuse(&context, route, step) {
             // Kong decides this before it looks for the Route's plugins.
-            return self.finish(RequestOutcome::Produced(response), None, visit, told);
+            return self.finish(RequestOutcome::Produced(response), None, context, log);
         }
-        visit.enter(&step.chain);
-        let outcome = if let Some(response) = step.chain.access(&mut visit).await {
+        context.enter_chain(&step.chain);
+        let outcome = if let Some(response) = step.chain.access(&mut context).await {
             RequestOutcome::Produced(response)
         } else {
-            let way = forward::RouteContext {
+            let route_context = forward::RouteContext {
                 path: &path,
                 prefix: found.prefix,
                 prefix_text: found.prefix_text(&path),
                 connection,
                 client: connection.address_of(arrival.client),
             };
-            // In a box: the room that it needs would be moved about for the requests that plugins answer, too.
-            Box::pin(self.serve(&mut visit, route, step, &way)).await
+            // Boxed: otherwise the future of every request would have the size of this one, also where a plugin
+            // answers.
+            Box::pin(self.serve(&mut context, route, step, &route_context)).await
         };
-        self.finish(outcome, step.destination.as_deref(), visit, told)
+        self.finish(outcome, step.destination.as_deref(), context, log)
     }
 
-    /// The request as its chain sees it.
+    /// The context of a request, with the chain of global plugins.
     ///
-    /// Not in [`Self::respond`]: what is moved there keeps its room until the answer is there.
-    fn visit<'a>(
+    /// Not inlined into [`Self::respond`]: values that are moved there keep their space in the future until it ends.
+    fn new_context<'a>(
         &'a self,
         request: Request<Body>,
         path: &[u8],
@@ -311,74 +312,78 @@ impl Proxy {
         if let Some(templates) = &self.templates {
             head.extensions.insert(Arc::clone(templates));
         }
-        let body = self.patience.watch(body);
+        let body = self.body_limits.apply(body);
         let exchange = new_exchange((head, body), path, connection, arrival);
         RequestContext::new(exchange, chain, connection, &self.port_maps)
     }
 
+    /// Answers a request that no plugin has answered.
     async fn serve(
         &self,
         exchange: &mut Exchange,
         route: &Route,
         step: &RouteStep,
-        way: &forward::RouteContext<'_>,
+        route_context: &forward::RouteContext<'_>,
     ) -> RequestOutcome {
         match &step.destination {
-            _ if goes_no_further(exchange.head()) => RequestOutcome::Produced(reply::empty(StatusCode::OK)),
+            _ if is_for_gateway(exchange.head()) => RequestOutcome::Produced(reply::empty(StatusCode::OK)),
             Some(destination) => {
                 exchange.sent = step.chain.logs().then(Arc::default);
-                self.forward(exchange, route, destination, way).await
+                self.forward(exchange, route, destination, route_context).await
             }
-            None => {
-                let message = "no Service found with those values";
-                RequestOutcome::Produced(exchange.error(StatusCode::SERVICE_UNAVAILABLE, message))
-            }
+            None => RequestOutcome::Produced(exchange.error(StatusCode::SERVICE_UNAVAILABLE, NO_SERVICE)),
         }
     }
 
-    /// Runs the header filters, and tells of the answer in its headers and in the log.
+    /// Runs the header filters, adds the gateway's header fields, and records the response in the log.
     fn finish(
         &self,
         outcome: RequestOutcome,
         destination: Option<&Destination>,
-        mut visit: RequestContext<'_>,
-        told: &mut RequestLog,
+        mut context: RequestContext<'_>,
+        log: &mut RequestLog,
     ) -> Response<Body> {
-        let chain = visit.chain();
-        let exchange = &*visit;
-        let (mut response, hop) = match outcome {
-            RequestOutcome::Proxied(mut response, hop) => {
+        let chain = context.chain();
+        let exchange = &*context;
+        let (mut response, timing) = match outcome {
+            RequestOutcome::Proxied(mut response, timing) => {
                 chain.header_filter(exchange, &mut response);
-                (response, Some(hop))
+                (response, Some(timing))
             }
             RequestOutcome::Produced(mut response) => {
                 chain.header_filter(exchange, &mut response);
-                (self.produced(response, exchange.started, &exchange.request_id), None)
+                (self.add_produced_headers(response, exchange.started, &exchange.request_id), None)
             }
         };
-        if extended_connect::misleads(&exchange.extensions, &response) {
+        if extended_connect::falsely_accepts(&exchange.extensions, &response) {
             let phase = ReplyPhase::Proxy(self.error_format);
             let error =
                 reply::error(&exchange.asked(), phase, StatusCode::BAD_GATEWAY, None, &exchange.request_id);
-            response = self.produced(error, exchange.started, &exchange.request_id);
+            response = self.add_produced_headers(error, exchange.started, &exchange.request_id);
         }
-        let matched =
-            exchange.matched.as_deref().filter(|_| self.log.as_ref().is_some_and(|it| it.tells_about()));
-        let upstream = destination.filter(|_| hop.is_some()).map(|it| (it.origin.host(), it.origin.port()));
-        let about = RouteFields {
-            route: matched.and_then(|it| label(&it.route_record)),
-            service: matched.and_then(|it| label(&it.service_record)),
-            upstream,
-            proxy: hop.map(|it| milliseconds(it.proxy)),
-            waiting: hop.map(|it| milliseconds(it.waiting)),
+        let logs_routes = self.access_log.as_ref().is_some_and(|log| log.logs_routes());
+        let matched = exchange.matched.as_deref().filter(|_| logs_routes);
+        let destination = destination.filter(|_| timing.is_some());
+        let fields = RouteFields {
+            route: matched.and_then(|matched| entity_label(&matched.route_record)),
+            service: matched.and_then(|matched| entity_label(&matched.service_record)),
+            upstream: destination.map(|destination| (destination.origin.host(), destination.origin.port())),
+            proxy_latency: timing.map(|timing| milliseconds(timing.proxy_latency)),
+            upstream_latency: timing.map(|timing| milliseconds(timing.upstream_latency)),
         };
-        told.answered(&response, about);
-        told.counted(&response, exchange, hop);
-        told.logged = visit.close(Some(&response));
+        log.record_response(&response, fields);
+        log.record_metrics(&response, exchange, timing);
+        log.plugin_log = context.close(Some(&response));
         response
     }
 
-    fn produced(&self, mut response: Response<Body>, started: Instant, id: &RequestId) -> Response<Body> {
+    /// Adds the header fields of responses that the gateway produces.
+    fn add_produced_headers(
+        &self,
+        mut response: Response<Body>,
+        started: Instant,
+        id: &RequestId,
+    ) -> Response<Body> {
         produced_headers(
             response.headers_mut(),
             milliseconds(started.elapsed()),

@@ -1,4 +1,4 @@
-//! The body of a request on its way from the client: how large it may be, and how long it may pause.
+//! Body of a request: limits its size and its pauses, and removes trailers that may not pass.
 
 use std::{
     pin::Pin,
@@ -14,66 +14,75 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::headers::{DeniedTrailers, strip_trailers};
 use crate::body::{Body, BodyError};
 
-/// What a client may do with the body of a request.
+/// Limits of a request body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyLimits {
-    /// The most bytes, if there is a limit. (Kong: `client_max_body_size`.)
-    pub(super) most: Option<u64>,
-    /// The longest pause. (nginx: `client_body_timeout`.)
-    pub(super) pause: Duration,
+    /// Most bytes; `None` for no limit. (Kong: `client_max_body_size`.)
+    pub(super) max_bytes: Option<u64>,
+    /// Longest time between two parts. (nginx: `client_body_timeout`.)
+    pub(super) max_pause: Duration,
 }
 
-/// A body that comes from a client, watched.
+/// Body of a client, with its limits.
 struct LimitedBody {
     incoming: Incoming,
-    left: Option<u64>,
-    pause: Duration,
-    stall: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    /// Bytes that may still come.
+    remaining: Option<u64>,
+    max_pause: Duration,
+    /// Timer of the current pause; created for the first pause, and used again.
+    pause_timer: Option<Pin<Box<Sleep>>>,
+    /// Whether `pause_timer` runs.
+    is_paused: bool,
 }
 
-/// A body whose trailers are those that the head allows.
-struct Pruned {
+/// Body without the trailers that one request denies.
+struct TrailerFilter {
     body: Body,
     denied: DeniedTrailers,
 }
 
 impl BodyLimits {
-    /// Watches a body that is still to come.
-    pub(super) fn watch(self, body: Body) -> Body {
+    /// Applies the limits to a body that comes from the connection.
+    pub(super) fn apply(self, body: Body) -> Body {
         let Body::Incoming(incoming) = body else { return body };
-        let Self { most, pause } = self;
-        Body::boxed(LimitedBody { incoming, left: most, pause, stall: None, waiting: false })
+        let Self { max_bytes, max_pause } = self;
+        Body::boxed(LimitedBody {
+            incoming,
+            remaining: max_bytes,
+            max_pause,
+            pause_timer: None,
+            is_paused: false,
+        })
     }
 }
 
-/// The same body without these trailers. One that is in memory has none.
+/// Removes denied trailers from a body. A body in memory has no trailers.
 pub(super) fn without_trailers(body: Body, denied: impl FnOnce() -> Option<DeniedTrailers>) -> Body {
     if matches!(body, Body::Empty | Body::Full(_)) {
         return body;
     }
     match denied() {
-        Some(denied) => Body::boxed(Pruned { body, denied }),
+        Some(denied) => Body::boxed(TrailerFilter { body, denied }),
         None => body,
     }
 }
 
 impl LimitedBody {
-    /// Waits for the next byte, but no longer than a client may pause.
-    fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.pause)));
-        if !self.waiting {
-            self.waiting = true;
-            stall.as_mut().reset(Instant::now() + self.pause);
+    /// Polls the timer of the current pause; ready with an error when the pause is too long.
+    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let timer = self.pause_timer.get_or_insert_with(|| Box::pin(sleep(self.max_pause)));
+        if !self.is_paused {
+            self.is_paused = true;
+            timer.as_mut().reset(Instant::now() + self.max_pause);
         }
-        stall.as_mut().poll(context).map(|()| Some(Err(BodyError::ClientTimeout)))
+        timer.as_mut().poll(context).map(|()| Some(Err(BodyError::ClientTimeout)))
     }
 
-    /// Counts data; leaves out of trailers what may not stand in them.
-    fn take(&mut self, frame: Frame<Bytes>) -> Option<Result<Frame<Bytes>, BodyError>> {
-        if let (Some(left), Some(data)) = (&mut self.left, frame.data_ref()) {
-            match left.checked_sub(data.len() as u64) {
-                Some(less) => *left = less,
+    /// Counts data, and removes fields that may not stand in trailers.
+    fn check_frame(&mut self, frame: Frame<Bytes>) -> Option<Result<Frame<Bytes>, BodyError>> {
+        if let (Some(remaining), Some(data)) = (&mut self.remaining, frame.data_ref()) {
+            match remaining.checked_sub(data.len() as u64) {
+                Some(rest) => *remaining = rest,
                 None => return Some(Err(BodyError::TooLarge)),
             }
         }
@@ -96,11 +105,11 @@ impl hyper::body::Body for LimitedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Poll::Ready(polled) = Pin::new(&mut self.incoming).poll_frame(context) else {
-            return self.poll_stall(context);
+            return self.poll_pause(context);
         };
-        self.waiting = false;
+        self.is_paused = false;
         Poll::Ready(match polled {
-            Some(Ok(frame)) => self.take(frame),
+            Some(Ok(frame)) => self.check_frame(frame),
             Some(Err(error)) => Some(Err(BodyError::connection(error))),
             None => None,
         })
@@ -115,7 +124,7 @@ impl hyper::body::Body for LimitedBody {
     }
 }
 
-impl hyper::body::Body for Pruned {
+impl hyper::body::Body for TrailerFilter {
     type Data = Bytes;
     type Error = BodyError;
 

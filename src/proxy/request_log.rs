@@ -1,9 +1,8 @@
-//! What is told of a request when it is over: a line of the access log, the counters of its Route, and what plugins
-//! log.
+//! Log of one request: its line of the access log, its metrics, and its record for plugins that log.
 
 use http::Response;
 
-use super::{UpstreamTiming, logged_request::LoggedRequest, units::status};
+use super::{UpstreamTiming, log_values::logged_status, plugin_log::PluginLog};
 use crate::{
     access_log::{LogLine, RouteFields},
     body::Body,
@@ -11,59 +10,59 @@ use crate::{
     plugin::Exchange,
 };
 
-/// What is told of a request; dropping it tells it.
+/// Log of one request. Dropping it writes the line, counts the request and calls the plugins that log.
 #[derive(Debug, Default)]
 pub struct RequestLog {
-    /// Its line of the access log.
+    /// Line of the access log.
     pub line: Option<LogLine>,
-    /// What its Route counts of it.
-    pub(super) count: Option<RequestMetrics>,
-    /// The plugins that log it.
-    pub(super) logged: Option<Box<LoggedRequest>>,
+    /// Metrics of the Route.
+    pub(super) metrics: Option<RequestMetrics>,
+    /// Record for the plugins that log.
+    pub(super) plugin_log: Option<Box<PluginLog>>,
 }
 
 impl RequestLog {
-    /// Notes bytes of the body of the answer.
-    pub fn sent(&mut self, bytes: u64) {
+    /// Adds bytes of the response body.
+    pub fn add_sent_bytes(&mut self, bytes: u64) {
         if let Some(line) = &mut self.line {
-            line.sent(bytes);
+            line.add_sent_bytes(bytes);
         }
-        if let Some(count) = &mut self.count {
-            count.sent(bytes);
+        if let Some(metrics) = &mut self.metrics {
+            metrics.add_sent_bytes(bytes);
         }
-        if let Some(logged) = &mut self.logged {
-            logged.sent(bytes);
+        if let Some(plugin_log) = &mut self.plugin_log {
+            plugin_log.add_sent_bytes(bytes);
         }
     }
 
-    /// Tells the log of an answer.
-    pub(super) fn answered(&mut self, response: &Response<Body>, about: RouteFields<'_>) {
+    /// Records the response in the access log.
+    pub(super) fn record_response(&mut self, response: &Response<Body>, fields: RouteFields<'_>) {
         if let Some(line) = &mut self.line {
-            line.answered(status(response), about);
+            line.record_response(logged_status(response), fields);
         }
     }
 
-    /// Tells the counters of an answer.
-    pub(super) fn counted(
+    /// Records the response in the metrics. `timing` is that of the upstream, if the request was sent to one.
+    pub(super) fn record_metrics(
         &mut self,
         response: &Response<Body>,
         exchange: &Exchange,
-        hop: Option<UpstreamTiming>,
+        timing: Option<UpstreamTiming>,
     ) {
-        let Some(count) = &mut self.count else { return };
+        let Some(metrics) = &mut self.metrics else { return };
         if let Some(identity) = &exchange.identity {
-            count.comes_from(identity.consumer.place, identity.consumer.label());
+            metrics.set_consumer(identity.consumer.place, identity.consumer.label());
         }
-        let answered = AnswerOrigin {
-            status: status(response),
-            source: if hop.is_some_and(|it| it.answered) {
+        let origin = AnswerOrigin {
+            status: logged_status(response),
+            source: if timing.is_some_and(|timing| timing.has_response) {
                 ResponseSource::Service
             } else {
                 ResponseSource::Kong
             },
-            own: hop.map_or_else(|| exchange.started.elapsed(), |it| it.proxy),
-            upstream: hop.map(|it| it.waiting),
+            gateway_latency: timing.map_or_else(|| exchange.started.elapsed(), |timing| timing.proxy_latency),
+            upstream_latency: timing.map(|timing| timing.upstream_latency),
         };
-        count.answered(answered, response);
+        metrics.record_response(origin, response);
     }
 }

@@ -1,4 +1,4 @@
-//! What a request costs before anything is done with it.
+//! Memory that one request occupies.
 
 use tokio::sync::watch;
 
@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use super::*;
 use crate::{router::RouterOptions, snapshot::SnapshotCompiler};
 
-/// What is moved into its place for every request.
+/// The future is moved into its place for every request, so its size costs time.
 #[test]
-fn a_request_needs_little_room() {
+fn the_future_of_a_request_is_small() {
     let live = LiveSnapshot::new(SnapshotCompiler::new("specs".into(), RouterOptions::default()).empty());
     let proxy = Proxy::new(live, &Settings::default());
-    let here = SocketAddr::from(([127, 0, 0, 1], 80));
-    let stage = watch::channel(ShutdownStage::Open).1;
-    let connection = ClientConnection::new(here, here, None, stage);
-    let room = size_of_val(&proxy.answer(Request::new(Body::Empty), &connection));
-    assert!(room <= 2560, "{room} bytes");
+    let address = SocketAddr::from(([127, 0, 0, 1], 80));
+    let stage = watch::channel(ShutdownStage::Running).1;
+    let connection = ClientConnection::new(address, address, None, stage);
+    let size = size_of_val(&proxy.answer(Request::new(Body::Empty), &connection));
+    assert!(size <= 2560, "{size} bytes");
 }

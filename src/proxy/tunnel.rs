@@ -1,5 +1,5 @@
-//! Two ends that speak another protocol from now on: bytes go both ways until one end closes, nobody says anything for
-//! too long, or the process ends. (RFC 9110, section 7.8)
+//! Tunnel between client and upstream after a protocol upgrade: copies bytes both ways until one end closes, both are
+//! idle for too long, or the process ends. (RFC 9110, section 7.8)
 
 use std::{
     io,
@@ -21,37 +21,39 @@ use crate::upstream::UpgradedStream;
 /// A WebSocket frame that closes with 1001, "going away". (RFC 6455, sections 5.5.1 and 7.4.1)
 const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
 
-/// The same from a client, which has to mask what it sends; here with zeros.
+/// The same frame from a client, which has to mask its payload; here with zeros.
 const GOING_AWAY_MASKED: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9];
 
-/// How long the ends have to take it.
-const FAREWELL: Duration = Duration::from_millis(200);
+/// Time limit for sending the closing frames.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// Bytes of the copy buffer of each direction.
 const BUFFER: usize = 8 << 10;
 
-/// Ties the client's connection to the upstream's. `quiet` is how long both ends may be silent. (Kong: Service
-/// `read_timeout`.) Until it ends, the client's connection keeps its place among those that may be open.
+/// Connects the client to the upstream in a task. `idle_timeout` is how long both ends may be silent (Kong: Service
+/// `read_timeout`). The tunnel keeps the connection's permit.
 pub(super) fn open(
     client: OnUpgrade,
     upstream: UpgradedStream,
-    quiet: Duration,
+    idle_timeout: Duration,
     connection: &ClientConnection,
 ) {
-    let (stage, place) = (connection.stage.clone(), connection.place.clone());
+    let (stage, permit) = (connection.stage.clone(), connection.permit.clone());
     tokio::spawn(async move {
-        let _place = place;
-        // The client's end is ready once our 101 is written.
+        let _permit = permit;
+        // The client's end is ready when the 101 has been written.
         let Ok(client) = client.await else { return };
-        if let Err(error) = carry(TokioIo::new(client), upstream, quiet, stage).await {
+        if let Err(error) = copy_both_ways(TokioIo::new(client), upstream, idle_timeout, stage).await {
             tracing::debug!("a tunnel ended: {error}");
         }
     });
 }
 
-async fn carry<C, U>(
+/// Copies until the tunnel ends.
+async fn copy_both_ways<C, U>(
     client: C,
     upstream: U,
-    quiet: Duration,
+    idle_timeout: Duration,
     mut stage: watch::Receiver<ShutdownStage>,
 ) -> io::Result<()>
 where
@@ -60,31 +62,31 @@ where
 {
     let (mut from_client, mut to_client) = tokio::io::split(client);
     let (mut from_upstream, mut to_upstream) = tokio::io::split(upstream);
-    let life = IdleTimer { began: Instant::now(), last: AtomicU64::new(0) };
+    let timer = IdleTimer { start: Instant::now(), last_activity: AtomicU64::new(0) };
     let both = async {
-        let up = copy(&mut from_client, &mut to_upstream, &life);
-        let down = copy(&mut from_upstream, &mut to_client, &life);
+        let up = copy(&mut from_client, &mut to_upstream, &timer);
+        let down = copy(&mut from_upstream, &mut to_client, &timer);
         tokio::try_join!(up, down).map(|_| ())
     };
     tokio::select! {
         ended = both => return ended,
-        () = life.quiet_for(quiet) => return Err(io::ErrorKind::TimedOut.into()),
-        // It fails only when the process is gone already.
-        _ = stage.wait_for(|stage| *stage == ShutdownStage::Over) => {}
+        () = timer.wait_until_idle(idle_timeout) => return Err(io::ErrorKind::TimedOut.into()),
+        // It fails only if the sender is gone, which means the same.
+        _ = stage.wait_for(|stage| *stage == ShutdownStage::Terminated) => {}
     }
-    let farewell = async {
-        // An end in the middle of a frame will not understand, and is cut off all the same.
+    let close = async {
+        // An end in the middle of a frame cannot read the closing frame; the connection ends all the same.
         let _ = to_client.write_all(&GOING_AWAY).await;
         let _ = to_upstream.write_all(&GOING_AWAY_MASKED).await;
         let _ = to_client.shutdown().await;
         let _ = to_upstream.shutdown().await;
     };
-    let _ = timeout(FAREWELL, farewell).await;
+    let _ = timeout(CLOSE_TIMEOUT, close).await;
     Ok(())
 }
 
-/// Copies until the end, and passes the end on.
-async fn copy<R, W>(from: &mut R, to: &mut W, life: &IdleTimer) -> io::Result<()>
+/// Copies one direction until its end, then shuts the other side down.
+async fn copy<R, W>(from: &mut R, to: &mut W, timer: &IdleTimer) -> io::Result<()>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -95,29 +97,29 @@ where
         if read == 0 {
             return to.shutdown().await;
         }
-        life.goes_on();
+        timer.record_activity();
         to.write_all(buffer.get(..read).unwrap_or_default()).await?;
         to.flush().await?;
     }
 }
 
-/// When something was last said.
+/// Time of the last activity of a tunnel.
 struct IdleTimer {
-    began: Instant,
-    /// Milliseconds from `began`.
-    last: AtomicU64,
+    start: Instant,
+    /// Milliseconds since `start`.
+    last_activity: AtomicU64,
 }
 
 impl IdleTimer {
-    fn goes_on(&self) {
-        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(now, Relaxed);
+    fn record_activity(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_activity.store(now, Relaxed);
     }
 
-    /// Waits until nothing has been said for so long.
-    async fn quiet_for(&self, quiet: Duration) {
+    /// Waits until there has been no activity for this time.
+    async fn wait_until_idle(&self, idle_timeout: Duration) {
         loop {
-            let end = self.began + Duration::from_millis(self.last.load(Relaxed)) + quiet;
+            let end = self.start + Duration::from_millis(self.last_activity.load(Relaxed)) + idle_timeout;
             if end <= Instant::now() {
                 return;
             }
@@ -130,15 +132,15 @@ impl IdleTimer {
 mod tests {
     use super::*;
 
-    /// Lets a tunnel carry, and gives back the outer ends.
+    /// Starts a tunnel and returns its outer ends.
     fn tunnel(
-        quiet: u64,
+        idle_timeout: u64,
         stage: watch::Receiver<ShutdownStage>,
     ) -> (tokio::io::DuplexStream, tokio::io::DuplexStream, tokio::task::JoinHandle<io::Result<()>>) {
         let (client, inner_client) = tokio::io::duplex(64);
         let (upstream, inner_upstream) = tokio::io::duplex(64);
-        let quiet = Duration::from_secs(quiet);
-        (client, upstream, tokio::spawn(carry(inner_client, inner_upstream, quiet, stage)))
+        let idle_timeout = Duration::from_secs(idle_timeout);
+        (client, upstream, tokio::spawn(copy_both_ways(inner_client, inner_upstream, idle_timeout, stage)))
     }
 
     async fn read(end: &mut tokio::io::DuplexStream) -> Vec<u8> {
@@ -149,7 +151,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_go_both_ways_until_one_end_closes() {
-        let (_sender, stage) = watch::channel(ShutdownStage::Open);
+        let (_sender, stage) = watch::channel(ShutdownStage::Running);
         let (mut client, mut upstream, task) = tunnel(60, stage);
         client.write_all(b"up").await.unwrap();
         assert_eq!(read(&mut upstream).await, b"up");
@@ -162,8 +164,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_has_an_end() {
-        let (_sender, stage) = watch::channel(ShutdownStage::Open);
+    async fn an_idle_tunnel_ends() {
+        let (_sender, stage) = watch::channel(ShutdownStage::Running);
         let (mut client, mut upstream, task) = tunnel(60, stage);
         tokio::time::sleep(Duration::from_secs(50)).await;
         client.write_all(b"x").await.unwrap();
@@ -175,13 +177,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_the_end_both_are_told() {
-        let (sender, stage) = watch::channel(ShutdownStage::Open);
+    async fn both_ends_get_a_closing_frame_at_shutdown() {
+        let (sender, stage) = watch::channel(ShutdownStage::Running);
         let (mut client, mut upstream, task) = tunnel(60, stage);
         sender.send_replace(ShutdownStage::Draining);
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(!task.is_finished(), "a tunnel has its grace");
-        sender.send_replace(ShutdownStage::Over);
+        assert!(!task.is_finished(), "a tunnel may go on while requests drain");
+        sender.send_replace(ShutdownStage::Terminated);
         assert_eq!(read(&mut client).await, GOING_AWAY);
         assert_eq!(read(&mut upstream).await, GOING_AWAY_MASKED);
         task.await.unwrap().unwrap();

@@ -7,14 +7,14 @@ use tokio::net::TcpListener;
 
 use crate::settings::Listener;
 
-/// A socket that cannot be listened on.
+/// Failure to bind a listener.
 #[derive(Debug)]
 pub struct BindError {
-    /// The setting that asks for it.
+    /// Setting that names the address.
     pub setting: &'static str,
-    /// Where.
+    /// Address and port.
     pub address: SocketAddr,
-    /// Why not.
+    /// Error of the system.
     pub error: io::Error,
 }
 
@@ -36,10 +36,10 @@ impl fmt::Display for BindError {
 
 impl std::error::Error for BindError {}
 
-/// Listens as a setting says. Must be called on the runtime.
+/// Binds a socket and listens on it. Must be called on the runtime.
 ///
 /// # Errors
-/// The address is taken, forbidden, or not of this machine.
+/// The address is in use, not permitted, or not an address of this machine.
 pub fn bind(setting: &'static str, listener: &Listener) -> Result<TcpListener, BindError> {
     let address = listener.address;
     open(listener).map_err(|error| BindError { setting, address, error })
@@ -49,11 +49,11 @@ fn open(listener: &Listener) -> io::Result<TcpListener> {
     let address = listener.address;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        // As nginx does: [::] does not take the IPv4 addresses too.
+        // As nginx: [::] does not include the IPv4 addresses.
         socket.set_only_v6(true)?;
     }
-    // A restart must not wait for the connections of the process before. (ours: `reuseport` is for nginx's workers;
-    // here one socket serves all, and a port in use is an error.)
+    // A restart must not wait for connections of the previous process. SO_REUSEPORT is not set, other than by Kong's
+    // flag `reuseport`, which is for nginx's workers: here one socket serves all threads, and a port in use is an error.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

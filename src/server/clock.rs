@@ -1,8 +1,7 @@
-//! The time as connections need it: in ticks, and as the date of an answer.
+//! Clock of connections: ticks for their timeouts, and the Date of responses.
 //!
-//! Both are set by the task that looks at all connections, so that a request only reads them. The date follows the
-//! system's clock also when that is set back; the library's own date would stand still until the old time is reached
-//! again.
+//! The task of the connection reaper sets both, so that a request only reads them. The date follows the system's clock
+//! also when that is set back; hyper's own date would stand still until the old time is reached again.
 
 use std::{
     cell::RefCell,
@@ -12,7 +11,7 @@ use std::{
 
 use http::HeaderValue;
 
-/// The time of all connections of a process.
+/// Time for all connections of a listener group.
 #[derive(Debug)]
 pub(super) struct Clock {
     tick: AtomicU32,
@@ -23,11 +22,11 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock at its first tick.
     pub(super) fn new() -> Self {
-        // Ticks begin at 1, as 0 says that something has not happened.
+        // Ticks begin at 1, because 0 stands for an event that has not happened.
         Self { tick: AtomicU32::new(1), date: AtomicU64::new(seconds(SystemTime::now())) }
     }
 
-    /// How many ticks have passed.
+    /// The current tick.
     pub(super) fn tick(&self) -> u32 {
         self.tick.load(Relaxed)
     }
@@ -38,7 +37,7 @@ impl Clock {
         self.date.store(seconds(now), Relaxed);
     }
 
-    /// The value of Date. (RFC 9110, section 6.6.1)
+    /// Value of Date. (RFC 9110, section 6.6.1)
     pub(super) fn date(&self) -> HeaderValue {
         thread_local! {
             static LAST: RefCell<(u64, HeaderValue)> = const { RefCell::new((0, HeaderValue::from_static(""))) };
@@ -47,7 +46,7 @@ impl Clock {
         LAST.with_borrow_mut(|(seconds, value)| {
             if *seconds != now || value.is_empty() {
                 let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now));
-                // It is made of letters, digits and blanks.
+                // A date consists of letters, digits, blanks, commas and colons, which are valid.
                 *value = HeaderValue::try_from(date).unwrap_or(const { HeaderValue::from_static("") });
                 *seconds = now;
             }
@@ -56,10 +55,10 @@ impl Clock {
     }
 }
 
-/// Seconds since 1970, up to the year 9999, which is the last one that a date can have.
+/// Seconds since 1970, up to the end of the year 9999, the last one that an HTTP date can express.
 fn seconds(time: SystemTime) -> u64 {
     const LAST: u64 = 253_402_300_799;
-    time.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs().min(LAST))
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().min(LAST))
 }
 
 #[cfg(test)]

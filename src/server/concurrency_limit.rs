@@ -1,4 +1,4 @@
-//! How many requests are being answered, so that one too many is told at once to come back later.
+//! Limit of concurrent requests: a request beyond it is refused at once with 503. (`max_concurrent_requests`)
 
 use std::{
     num::NonZeroUsize,
@@ -9,52 +9,53 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often it is told that requests are refused.
-const TELLING: Duration = Duration::from_secs(10);
+/// Shortest time between two log lines about refused requests.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The requests that are being answered.
+/// Limit of concurrent requests.
 #[derive(Debug)]
 pub(super) struct ConcurrencyLimit {
-    most: usize,
+    max: usize,
     current: AtomicUsize,
+    /// Requests that were refused since the last log line.
     refused: AtomicUsize,
-    told: Mutex<Option<Instant>>,
+    last_logged: Mutex<Option<Instant>>,
 }
 
-/// The share that one of them has, until it is dropped.
+/// Permit of one request, which is returned when it is dropped.
 #[derive(Debug)]
 pub(super) struct Permit(Arc<ConcurrencyLimit>);
 
 impl ConcurrencyLimit {
-    /// None yet, and `most` at a time.
-    pub(super) fn new(most: NonZeroUsize) -> Self {
-        let none = AtomicUsize::new(0);
-        Self { most: most.get(), current: none, refused: AtomicUsize::new(0), told: Mutex::default() }
+    /// A limit of `max` requests at a time.
+    pub(super) fn new(max: NonZeroUsize) -> Self {
+        let (current, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { max: max.get(), current, refused, last_logged: Mutex::default() }
     }
 
-    /// Lets one more in; none if there are as many as there may be.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Permit> {
-        // Even for the one that goes again at once.
-        let share = Permit(Arc::clone(self));
-        if self.current.fetch_add(1, Relaxed) < self.most {
-            return Some(share);
+    /// Takes a permit; `None` if the limit is reached.
+    pub(super) fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
+        // Created before the check: dropping it undoes the addition if the limit is reached.
+        let permit = Permit(Arc::clone(self));
+        if self.current.fetch_add(1, Relaxed) < self.max {
+            return Some(permit);
         }
-        drop(share);
+        drop(permit);
         self.refused.fetch_add(1, Relaxed);
-        self.tell();
+        self.log_refusals();
         None
     }
 
-    fn tell(&self) {
-        // It holds no invariant that a panic could break.
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_some_and(|told| told.elapsed() < TELLING) {
+    fn log_refusals(&self) {
+        // A time holds no invariant that a panic could break.
+        let mut last_logged = self.last_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_logged.is_some_and(|time| time.elapsed() < LOG_INTERVAL) {
             return;
         }
-        *told = Some(Instant::now());
-        let (most, refused) = (self.most, self.refused.swap(0, Relaxed));
+        *last_logged = Some(Instant::now());
+        let (max, refused) = (self.max, self.refused.swap(0, Relaxed));
         tracing::warn!(
-            "requests refused with 503: {refused}; {most} are being answered, which is the most (max_concurrent_requests)"
+            "requests refused with 503: {refused}; {max} are being answered, the limit of max_concurrent_requests"
         );
     }
 }
@@ -70,16 +71,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_ends_makes_room_for_another() {
-        let load = Arc::new(ConcurrencyLimit::new(NonZeroUsize::new(2).unwrap()));
-        let first = load.enter();
-        let second = load.enter();
+    fn a_request_that_ends_returns_its_permit() {
+        let limit = Arc::new(ConcurrencyLimit::new(NonZeroUsize::new(2).unwrap()));
+        let first = limit.try_acquire();
+        let second = limit.try_acquire();
         assert!(first.is_some() && second.is_some());
-        assert!(load.enter().is_none());
-        assert!(load.enter().is_none());
+        assert!(limit.try_acquire().is_none());
+        assert!(limit.try_acquire().is_none());
         drop(first);
-        let third = load.enter();
+        let third = limit.try_acquire();
         assert!(third.is_some());
-        assert!(load.enter().is_none());
+        assert!(limit.try_acquire().is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! One task per connection: HTTP/1.1 or HTTP/2 in, whatever the role answers out.
+//! Accept loop of a listener, and the task of each connection, which serves HTTP/1.1 or HTTP/2.
 
 use std::{
     io,
@@ -28,7 +28,7 @@ use super::{
     http2,
     inspecting_io::InspectingIo,
     proxy_protocol::{self, ProxyHeader},
-    session::{ConnectionSession, Outgoing},
+    session::{ConnectionSession, OutputState},
     socket::{self, AbortHandle},
     tls::ListenerTlsAcceptor,
 };
@@ -36,157 +36,160 @@ use crate::{
     access_log::AccessLog,
     control::admin::AdminApi,
     metrics::ListenerCounters,
-    proxy::{ClientConnection, Proxy, ShutdownStage},
+    proxy::{ClientConnection, HeadBounds, Proxy, ShutdownStage},
     settings::Settings,
     supervise::supervise,
 };
 
-/// How long to wait when the process has no file descriptor left for a connection.
-const EXHAUSTED: Duration = Duration::from_millis(20);
+/// Pause after a failed accept, such as without a free file descriptor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// How often that is told.
-const TELLING: Duration = Duration::from_secs(10);
+/// Shortest time between two log lines about failed accepts.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long to wait for idle connections to make room, before more of them are asked to.
-const ROOM: Duration = Duration::from_millis(250);
+/// Time to wait for idle connections to close before the next ones are closed.
+const CLOSE_IDLE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long a connection accepted at the very end has to be read from: one that has said nothing is closed.
-const FIRST_BYTES: Duration = Duration::from_millis(50);
+/// Time to read from connections that are accepted at the end of a shutdown's first stage; those without a byte are closed.
+const LAST_READ_TIME: Duration = Duration::from_millis(50);
 
-/// What is read of a body at a time, at most; the head of a request is bounded by settings.
+/// Most bytes of one read of a body. The head of a request has its own bound.
 const READ_BUFFER: usize = 128 << 10;
 
-/// What a listener answers with.
+/// What answers the requests of a listener.
 #[derive(Clone, Debug)]
 pub enum ListenerRole {
-    /// The routes of the current Snapshot.
+    /// The proxy, by the Routes of the current Snapshot.
     Proxy(Arc<Proxy>),
     /// The Admin API.
     Admin(Arc<AdminApi>),
-    /// The few questions about health.
+    /// The status API, a part of the Admin API about health.
     Status(Arc<AdminApi>),
 }
 
-/// What listeners that end together have in common.
+/// State that the listeners of a group share.
 #[derive(Debug)]
 pub(super) struct ListenerContext {
-    pub(super) pulses: ConnectionReaper,
+    pub(super) reaper: ConnectionReaper,
     /// A permit for each connection that may be open.
-    pub(super) gate: Arc<Semaphore>,
+    connection_permits: Arc<Semaphore>,
     pub(super) stage: watch::Sender<ShutdownStage>,
-    /// The requests of all connections, if there may only be so many.
-    load: Option<Arc<ConcurrencyLimit>>,
-    log: Option<Arc<AccessLog>>,
+    /// Limit of concurrent requests of all connections.
+    concurrency_limit: Option<Arc<ConcurrencyLimit>>,
+    /// Log of requests of the Admin API; the proxy has its own.
+    admin_log: Option<Arc<AccessLog>>,
     keep_alive: bool,
-    most_requests: Option<u64>,
-    max_headers: usize,
-    largest_head: usize,
-    /// How long a header of the PROXY protocol may take.
-    first_bytes: Duration,
+    /// Most requests per connection. (nginx: `keepalive_requests`)
+    max_requests: Option<u64>,
+    head_bounds: HeadBounds,
+    /// Time limit for a header of the PROXY protocol.
+    proxy_header_timeout: Duration,
 }
 
 impl ListenerContext {
-    /// For at most `connections` and `requests` at a time; requests of the Admin API are told in `log`, and what
-    /// connections do is noted in `noted`.
+    /// The context for at most `connections` and `requests` at a time. Requests of the Admin API are logged in `admin_log`,
+    /// and the states of connections are counted in `counters`.
     pub(super) fn new(
         settings: &Settings,
         connections: usize,
         requests: Option<NonZeroUsize>,
-        log: Option<Arc<AccessLog>>,
-        noted: &Arc<ListenerCounters>,
+        admin_log: Option<Arc<AccessLog>>,
+        counters: &Arc<ListenerCounters>,
     ) -> Self {
-        let head = settings.large_client_header_buffers;
         Self {
-            pulses: ConnectionReaper::new(settings, Arc::clone(noted)),
-            gate: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
-            stage: watch::Sender::new(ShutdownStage::Open),
-            load: requests.map(|most| Arc::new(ConcurrencyLimit::new(most))),
-            log,
+            reaper: ConnectionReaper::new(settings, Arc::clone(counters)),
+            connection_permits: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
+            stage: watch::Sender::new(ShutdownStage::Running),
+            concurrency_limit: requests.map(|max| Arc::new(ConcurrencyLimit::new(max))),
+            admin_log,
             keep_alive: settings.keepalive_timeout.is_some(),
-            most_requests: settings.keepalive_requests.map(std::num::NonZeroU64::get),
-            max_headers: settings.max_headers,
-            largest_head: head.size.saturating_mul(head.number),
-            first_bytes: settings.client_header_timeout,
+            max_requests: settings.keepalive_requests.map(std::num::NonZeroU64::get),
+            head_bounds: HeadBounds::from(settings),
+            proxy_header_timeout: settings.client_header_timeout,
         }
     }
 
-    fn server(&self, streams: u32) -> auto::Builder<TokioExecutor> {
+    /// A server with the bounds of this listener.
+    fn new_server(&self, max_streams: u32) -> auto::Builder<TokioExecutor> {
         let mut server = auto::Builder::new(TokioExecutor::new());
-        // Times are kept by the pulses. A head that is a little too large is still read, to be refused in our words.
+        // The reaper applies the timeouts.
         server
             .http1()
             .header_read_timeout(None)
             .auto_date_header(false)
             .keep_alive(self.keep_alive)
-            .max_buf_size(READ_BUFFER.max(self.largest_head.saturating_mul(2)));
-        if self.max_headers != Settings::default().max_headers {
-            server.http1().max_headers(self.max_headers);
+            .max_buf_size(READ_BUFFER.max(self.head_bounds.parser_bytes()));
+        if let Some(max_fields) = self.head_bounds.parser_fields() {
+            server.http1().max_headers(max_fields);
         }
-        http2::bound(&mut server, streams, self.largest_head);
+        http2::set_bounds(&mut server, max_streams, &self.head_bounds);
         server
     }
 
-    /// Waits until one more connection may be open; none once no more are accepted.
-    async fn room(&self, stage: &mut watch::Receiver<ShutdownStage>) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.gate).try_acquire_owned() {
+    /// Waits for a permit for one more connection; `None` once no more connections are accepted.
+    async fn acquire_permit(
+        &self,
+        stage: &mut watch::Receiver<ShutdownStage>,
+    ) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.connection_permits).try_acquire_owned() {
             return Some(permit);
         }
         loop {
-            self.pulses.relieve();
+            self.reaper.close_idle();
             tokio::select! {
-                permit = Arc::clone(&self.gate).acquire_owned() => return permit.ok(),
+                permit = Arc::clone(&self.connection_permits).acquire_owned() => return permit.ok(),
                 _ = stage.changed() => return None,
-                () = tokio::time::sleep(ROOM) => {}
+                () = tokio::time::sleep(CLOSE_IDLE_INTERVAL) => {}
             }
         }
     }
 }
 
-/// Accepts connections until told to close.
-pub(super) async fn accept(listening: BoundListener, ground: Arc<ListenerContext>) {
-    let BoundListener { listener, role, tls, streams, proxy_protocol } = listening;
-    let stage = ground.stage.subscribe();
-    let either = ground.server(streams);
+/// Accepts connections until a shutdown begins.
+pub(super) async fn accept(bound: BoundListener, context: Arc<ListenerContext>) {
+    let BoundListener { listener, role, tls, max_streams, proxy_protocol } = bound;
+    let stage = context.stage.subscribe();
+    let either = context.new_server(max_streams);
     let servers = Arc::new(HttpServers { http2: either.clone().http2_only(), either });
-    let how = ServeConfig { role, tls, proxy_protocol, servers, ground };
-    supervise("a listener", || accept_while_open(&listener, &how, stage.clone())).await;
-    accept_last(listener, &how).await;
+    let config = ServeConfig { role, tls, proxy_protocol, servers, context };
+    supervise("a listener", || accept_while_open(&listener, &config, stage.clone())).await;
+    accept_last(listener, &config).await;
 }
 
-/// Returns once no more connections are accepted.
+/// Accepts connections; returns once a shutdown begins.
 async fn accept_while_open(
     listener: &TcpListener,
-    how: &ServeConfig,
+    config: &ServeConfig,
     mut stage: watch::Receiver<ShutdownStage>,
 ) {
-    let mut told: Option<Instant> = None;
-    while let Some(permit) = how.ground.room(&mut stage).await {
+    let mut last_logged: Option<Instant> = None;
+    while let Some(permit) = config.context.acquire_permit(&mut stage).await {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stage.changed() => return,
         };
         match accepted {
-            Ok((stream, peer)) => begin(stream, peer, how, Some(permit)),
-            Err(error) if is_of_one_connection(&error) => (),
+            Ok((stream, peer)) => spawn_connection(stream, peer, config, Some(permit)),
+            Err(error) if concerns_one_connection(&error) => (),
             Err(error) => {
-                if told.is_none_or(|told| told.elapsed() > TELLING) {
+                if last_logged.is_none_or(|time| time.elapsed() > LOG_INTERVAL) {
                     tracing::error!("cannot accept connections: {error}");
-                    told = Some(Instant::now());
+                    last_logged = Some(Instant::now());
                 }
-                how.ground.pulses.relieve();
-                tokio::time::sleep(EXHAUSTED).await;
+                config.context.reaper.close_idle();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// The system has accepted these for us already; their clients know of no end.
-async fn accept_last(listener: TcpListener, how: &ServeConfig) {
+/// Serves the connections that the system has already accepted: their clients cannot tell that the listener closes.
+async fn accept_last(listener: TcpListener, config: &ServeConfig) {
     while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, listener.accept()).await {
-        begin(stream, peer, how, None);
+        spawn_connection(stream, peer, config, None);
     }
     drop(listener);
-    tokio::time::sleep(FIRST_BYTES).await;
+    tokio::time::sleep(LAST_READ_TIME).await;
 }
 
 /// How the connections of a listener are served.
@@ -196,121 +199,131 @@ struct ServeConfig {
     tls: Option<ListenerTlsAcceptor>,
     proxy_protocol: bool,
     servers: Arc<HttpServers>,
-    ground: Arc<ListenerContext>,
+    context: Arc<ListenerContext>,
 }
 
-/// What is spoken on a connection.
+/// HTTP servers of a listener.
 struct HttpServers {
-    /// What its first bytes say.
+    /// HTTP/1.1 or HTTP/2, by the first bytes of the client.
     either: auto::Builder<TokioExecutor>,
-    /// HTTP/2, as was agreed on.
+    /// HTTP/2, as negotiated in the TLS handshake.
     http2: auto::Builder<TokioExecutor>,
 }
 
-fn begin(mut stream: TcpStream, peer: SocketAddr, how: &ServeConfig, permit: Option<OwnedSemaphorePermit>) {
-    // Without it small answers wait for the client's acknowledgement.
+/// Serves a connection in a task of its own.
+fn spawn_connection(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    config: &ServeConfig,
+    permit: Option<OwnedSemaphorePermit>,
+) {
+    // Otherwise small responses wait for the client's acknowledgement (Nagle's algorithm).
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
-    let (how, pulse) = (how.clone(), how.ground.pulses.begin());
-    let stage = how.ground.stage.subscribe();
-    let place = permit.map(Arc::new);
+    let (config, activity) = (config.clone(), config.context.reaper.register());
+    let stage = config.context.stage.subscribe();
+    let permit = permit.map(Arc::new);
     tokio::spawn(async move {
-        let mut announced = None;
-        if how.proxy_protocol {
-            // In a box, as the others do not keep room for it.
-            match Box::pin(announcement(&mut stream, peer, local, how.ground.first_bytes)).await {
-                Some(told) => announced = told.source(),
+        let mut client = None;
+        if config.proxy_protocol {
+            // Boxed, so that connections without the PROXY protocol do not keep space for it.
+            let timeout = config.context.proxy_header_timeout;
+            match Box::pin(read_proxy_header(&mut stream, peer, local, timeout)).await {
+                Some(header) => client = header.source(),
                 None => return,
             }
         }
         let abort = AbortHandle::default();
         let wrap = |stream| socket::abortable(stream, abort.clone());
-        match &how.tls {
+        match &config.tls {
             None => {
-                let connection =
-                    ClientConnection::new(peer, local, None, stage).speaking_for(announced).at(place);
-                let session = session(&how, connection, abort.clone(), pulse);
-                serve(wrap(stream), &how.servers.either, session).await;
+                let connection = ClientConnection::new(peer, local, None, stage)
+                    .with_proxy_protocol_client(client)
+                    .with_permit(permit);
+                let session = new_session(&config, connection, abort.clone(), activity);
+                serve(wrap(stream), &config.servers.either, session).await;
             }
             Some(acceptor) => {
                 let Some((stream, tls)) = acceptor.accept(stream, wrap).await else { return };
-                let connection =
-                    ClientConnection::new(peer, local, Some(tls), stage).speaking_for(announced).at(place);
-                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                let server = if http2 { &how.servers.http2 } else { &how.servers.either };
-                serve(stream, server, session(&how, connection, abort.clone(), pulse)).await;
+                let connection = ClientConnection::new(peer, local, Some(tls), stage)
+                    .with_proxy_protocol_client(client)
+                    .with_permit(permit);
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let server = if is_http2 { &config.servers.http2 } else { &config.servers.either };
+                serve(stream, server, new_session(&config, connection, abort.clone(), activity)).await;
             }
         }
     });
 }
 
-/// What the PROXY protocol says at the beginning of a connection; none if it says nothing that can be understood.
-async fn announcement(
+/// Reads the PROXY protocol header of a connection; `None` if there is no valid one.
+async fn read_proxy_header(
     stream: &mut TcpStream,
     peer: SocketAddr,
     local: SocketAddr,
     limit: Duration,
 ) -> Option<ProxyHeader> {
     match timeout(limit, proxy_protocol::receive(stream)).await {
-        Ok(Ok(told)) => return Some(told),
+        Ok(Ok(header)) => return Some(header),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => tracing::warn!(
             "connection from {peer} to {local}, whose flag proxy_protocol asks for a PROXY header, closed: {error}"
         ),
-        // Nobody but a health check connects and says nothing.
+        // Usually a health check, which connects and sends nothing.
         Ok(Err(error)) => tracing::debug!("connection from {peer} ended before its PROXY header: {error}"),
         Err(_) => tracing::debug!("connection from {peer} closed: its PROXY header took too long"),
     }
     None
 }
 
-fn session(
-    how: &ServeConfig,
+fn new_session(
+    config: &ServeConfig,
     connection: ClientConnection,
     abort: AbortHandle,
-    pulse: Arc<ConnectionActivity>,
+    activity: Arc<ConnectionActivity>,
 ) -> Arc<ConnectionSession> {
     Arc::new(ConnectionSession {
-        role: how.role.clone(),
+        role: config.role.clone(),
         connection,
         abort,
-        pulse,
-        log: how.ground.log.clone(),
+        activity,
+        admin_log: config.context.admin_log.clone(),
         served: AtomicU64::new(0),
-        most: how.ground.most_requests,
-        load: how.ground.load.clone(),
-        outgoing: Outgoing::default(),
+        max_requests: config.context.max_requests,
+        concurrency_limit: config.context.concurrency_limit.clone(),
+        output: OutputState::default(),
     })
 }
 
+/// Serves a connection until it ends.
 async fn serve<S>(stream: S, server: &auto::Builder<TokioExecutor>, session: Arc<ConnectionSession>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let wire = TokioIo::new(InspectingIo::new(stream, Arc::clone(&session)));
-    let (peer, pulse) = (session.connection.peer, Arc::clone(&session.pulse));
-    let answering = Arc::clone(&session);
-    let service = service_fn(move |request| Arc::clone(&answering).answer(request));
-    let mut serving = pin!(server.serve_connection_with_upgrades(wire, service));
+    let io = TokioIo::new(InspectingIo::new(stream, Arc::clone(&session)));
+    let (peer, activity) = (session.connection.peer, Arc::clone(&session.activity));
+    let responder = Arc::clone(&session);
+    let service = service_fn(move |request| Arc::clone(&responder).answer(request));
+    let mut serving = pin!(server.serve_connection_with_upgrades(io, service));
     loop {
         tokio::select! {
             biased;
             ended = serving.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!("connection from {peer} ended: {error}");
-                    session.outgoing.note_error(&*error);
+                    session.output.record_error(&*error);
                 }
                 return;
             }
-            ending = pulse.ending() => match ending {
-                ConnectionEnding::Orderly => serving.as_mut().graceful_shutdown(),
-                ConnectionEnding::Cut => return,
+            ending = activity.wait_for_ending() => match ending {
+                ConnectionEnding::Graceful => serving.as_mut().graceful_shutdown(),
+                ConnectionEnding::Immediate => return,
             },
         }
     }
 }
 
-/// Whether only this connection is gone, and the next one may be accepted at once.
-fn is_of_one_connection(error: &io::Error) -> bool {
+/// Whether an accept failed for this connection only, so that the next one may be accepted at once.
+fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

@@ -1,8 +1,8 @@
-//! What each connection is doing, so that one that does nothing for too long can be ended.
+//! Reaper of connections: ends those that are idle, or slow to send or to read, for too long.
 //!
-//! A connection notes a change of what it does with one store of a coarse time; a single task looks at all of them
-//! four times a second. So nobody sets a timer for each request, and a connection ends at its time or up to two ticks
-//! earlier, but not later.
+//! A connection records a change of its state with one store of a coarse time, and a single task checks all connections
+//! four times a second. So no request needs a timer, and a connection ends at its timeout or up to two ticks earlier, but
+//! not later.
 
 use std::{
     sync::{
@@ -21,258 +21,270 @@ use crate::{
     settings::Settings,
 };
 
-/// How often connections are looked at, and the unit of all times here.
+/// Interval of the checks, and the unit of all times here.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How many idle connections make room when there is none. (As nginx's.)
-const RELIEF: usize = 32;
+/// Idle connections that are closed at a time when no more may be open. (As nginx's.)
+const IDLE_BATCH: usize = 32;
 
-/// After how many ticks a connection that stays as it is has to end.
+/// Timeouts of the states of a connection, in ticks.
 #[derive(Clone, Copy, Debug)]
 struct ReaperTimeouts {
+    /// For the head of a request. (nginx: `client_header_timeout`)
     head: u32,
+    /// Between requests. (nginx: `keepalive_timeout`)
     idle: u32,
+    /// While the client does not read. (nginx: `send_timeout`)
     unread: u32,
 }
 
-/// All connections of a process.
+/// Reaper of the connections of a listener group.
 #[derive(Debug)]
 pub(super) struct ConnectionReaper {
     clock: Arc<Clock>,
-    patience: ReaperTimeouts,
-    all: Mutex<Vec<Arc<ConnectionActivity>>>,
+    timeouts: ReaperTimeouts,
+    connections: Mutex<Vec<Arc<ConnectionActivity>>>,
     accepted: AtomicU64,
     /// Requests of connections that have ended.
-    past: AtomicU64,
-    noted: Arc<ListenerCounters>,
+    ended_requests: AtomicU64,
+    counters: Arc<ListenerCounters>,
 }
 
-/// What one connection is doing.
+/// Activity of one connection.
 #[derive(Debug)]
 pub(super) struct ConnectionActivity {
     clock: Arc<Clock>,
-    /// Requests that are being answered.
-    answering: AtomicU32,
-    /// Requests that were ever begun.
+    /// Requests whose responses have not ended.
+    open_requests: AtomicU32,
+    /// All requests so far.
     requests: AtomicU64,
-    /// Whether a part of the next request has come; a new connection owes one.
-    owes: AtomicBool,
-    /// Since when it has been so.
+    /// Whether the client has begun the head of a request, or has just connected.
+    expects_head: AtomicBool,
+    /// Tick of the last change of state.
     since: AtomicU32,
-    /// Since when the client reads nothing; 0 if it does.
-    unread: AtomicU32,
-    cut: AtomicBool,
-    told: Notify,
+    /// Tick since which the client does not read; 0 if it reads.
+    unread_since: AtomicU32,
+    ends_immediately: AtomicBool,
+    ending: Notify,
 }
 
-/// How a connection is to end.
+/// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConnectionEnding {
-    /// After the requests that are being answered.
-    Orderly,
+    /// After the responses to the open requests.
+    Graceful,
     /// At once.
-    Cut,
+    Immediate,
 }
 
 impl ConnectionReaper {
-    /// No connections yet; what they are doing is noted in `noted`.
-    pub(super) fn new(settings: &Settings, noted: Arc<ListenerCounters>) -> Self {
+    /// A reaper without connections, which counts their states in `counters`.
+    pub(super) fn new(settings: &Settings, counters: Arc<ListenerCounters>) -> Self {
         let never = Duration::MAX;
-        let patience = ReaperTimeouts {
+        let timeouts = ReaperTimeouts {
             head: ticks(settings.client_header_timeout),
             idle: ticks(settings.keepalive_timeout.unwrap_or(never)),
             unread: ticks(settings.send_timeout),
         };
-        Self::with(patience, noted)
+        Self::with_timeouts(timeouts, counters)
     }
 
-    fn with(patience: ReaperTimeouts, noted: Arc<ListenerCounters>) -> Self {
-        let (accepted, past) = Default::default();
-        Self { clock: Arc::new(Clock::new()), patience, all: Mutex::default(), accepted, past, noted }
+    fn with_timeouts(timeouts: ReaperTimeouts, counters: Arc<ListenerCounters>) -> Self {
+        Self {
+            clock: Arc::new(Clock::new()),
+            timeouts,
+            connections: Mutex::default(),
+            accepted: AtomicU64::new(0),
+            ended_requests: AtomicU64::new(0),
+            counters,
+        }
     }
 
-    /// Takes a new connection in.
-    pub(super) fn begin(&self) -> Arc<ConnectionActivity> {
-        let pulse = Arc::new(ConnectionActivity {
+    /// Registers a new connection.
+    pub(super) fn register(&self) -> Arc<ConnectionActivity> {
+        let activity = Arc::new(ConnectionActivity {
             clock: Arc::clone(&self.clock),
-            answering: AtomicU32::new(0),
+            open_requests: AtomicU32::new(0),
             requests: AtomicU64::new(0),
-            owes: AtomicBool::new(true),
+            expects_head: AtomicBool::new(true),
             since: AtomicU32::new(self.clock.tick()),
-            unread: AtomicU32::new(0),
-            cut: AtomicBool::new(false),
-            told: Notify::new(),
+            unread_since: AtomicU32::new(0),
+            ends_immediately: AtomicBool::new(false),
+            ending: Notify::new(),
         });
-        self.lock().push(Arc::clone(&pulse));
+        self.lock().push(Arc::clone(&activity));
         self.accepted.fetch_add(1, Relaxed);
-        pulse
+        activity
     }
 
-    /// Looks at all connections, for as long as it is polled; time is counted from `began`.
-    pub(super) async fn watch(&self, began: Instant) {
+    /// Checks all connections until it is dropped; ticks are counted from `start`.
+    pub(super) async fn run(&self, start: Instant) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            // By the clock, so that ticks that were missed count, too.
-            let passed = began.elapsed().as_millis() / TICK.as_millis();
-            self.tick(u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1));
+            // By the clock, so that missed ticks count, too.
+            let passed = start.elapsed().as_millis() / TICK.as_millis();
+            self.check_all(u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1));
         }
     }
 
-    /// Lets some idle connections end, so that others can begin.
-    pub(super) fn relieve(&self) {
-        let all = self.lock();
-        all.iter().filter(|it| it.is_idle()).take(RELIEF).for_each(|it| it.end(ConnectionEnding::Orderly));
+    /// Ends some idle connections, so that others can be accepted.
+    pub(super) fn close_idle(&self) {
+        let connections = self.lock();
+        for connection in connections.iter().filter(|connection| connection.is_idle()).take(IDLE_BATCH) {
+            connection.end(ConnectionEnding::Graceful);
+        }
     }
 
-    /// Lets all connections end after what they are doing.
+    /// Ends all connections after the responses to their open requests.
     pub(super) fn drain(&self) {
-        self.lock().iter().for_each(|it| it.end(ConnectionEnding::Orderly));
+        self.lock().iter().for_each(|connection| connection.end(ConnectionEnding::Graceful));
     }
 
-    fn tick(&self, now: u32) {
+    /// Sets the clock, forgets ended connections, counts the states of the others, and ends those beyond a timeout.
+    fn check_all(&self, now: u32) {
         self.clock.set(now, SystemTime::now());
-        // Only this list still knows those that have ended.
-        let mut all = self.lock();
-        all.retain(|it| {
-            let goes_on = Arc::strong_count(it) > 1;
-            if !goes_on {
-                self.past.fetch_add(it.requests.load(Relaxed), Relaxed);
+        let mut connections = self.lock();
+        connections.retain(|connection| {
+            // The reaper holds the last reference to a connection that has ended.
+            let is_open = Arc::strong_count(connection) > 1;
+            if !is_open {
+                self.ended_requests.fetch_add(connection.requests.load(Relaxed), Relaxed);
             }
-            goes_on
+            is_open
         });
-        let (accepted, requests) = (self.accepted.load(Relaxed), self.past.load(Relaxed));
-        let mut doing = ConnectionStates { accepted, requests, ..ConnectionStates::default() };
-        for pulse in &*all {
-            pulse.tell(&mut doing);
-            if let Some(ending) = pulse.overdue(now, self.patience) {
-                pulse.end(ending);
+        let (accepted, requests) = (self.accepted.load(Relaxed), self.ended_requests.load(Relaxed));
+        let mut states = ConnectionStates { accepted, requests, ..ConnectionStates::default() };
+        for connection in &*connections {
+            connection.add_state(&mut states);
+            if let Some(ending) = connection.overdue_ending(now, self.timeouts) {
+                connection.end(ending);
             }
         }
-        self.noted.note(doing);
-        if all.capacity() > 1024 && all.len() < all.capacity() / 4 {
-            all.shrink_to_fit();
+        self.counters.set(states);
+        if connections.capacity() > 1024 && connections.len() < connections.capacity() / 4 {
+            connections.shrink_to_fit();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<ConnectionActivity>>> {
         // A list of handles holds no invariant that a panic could break.
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ConnectionActivity {
-    /// Bytes have come: of a new request, if none is being answered.
-    pub(super) fn received(&self) {
+    /// Records received bytes: the begin of a request head, if the connection was idle.
+    pub(super) fn record_bytes(&self) {
         if self.is_idle() {
             self.since.store(self.clock.tick(), Relaxed);
-            self.owes.store(true, Relaxed);
+            self.expects_head.store(true, Relaxed);
         }
     }
 
-    /// A client of HTTP/2 has begun the head of a request.
-    pub(super) fn begins(&self) {
+    /// Records that a client of HTTP/2 has begun the head of a request.
+    pub(super) fn begin_head(&self) {
         self.since.store(self.clock.tick(), Relaxed);
-        self.owes.store(true, Relaxed);
+        self.expects_head.store(true, Relaxed);
     }
 
-    /// It has finished that head, or is connected: nothing is expected of it.
-    pub(super) fn settles(&self) {
+    /// Records that a client of HTTP/2 has finished the head of a request, or the preface.
+    pub(super) fn finish_head(&self) {
         self.since.store(self.clock.tick(), Relaxed);
-        self.owes.store(false, Relaxed);
+        self.expects_head.store(false, Relaxed);
     }
 
-    /// The head of a request has come.
-    pub(super) fn asked(&self) {
-        self.owes.store(false, Relaxed);
-        self.answering.fetch_add(1, Relaxed);
+    /// Records a request whose head has been read.
+    pub(super) fn start_request(&self) {
+        self.expects_head.store(false, Relaxed);
+        self.open_requests.fetch_add(1, Relaxed);
         self.requests.fetch_add(1, Relaxed);
     }
 
-    /// An answer has ended.
-    pub(super) fn answered(&self) {
+    /// Records the end of a response.
+    pub(super) fn finish_response(&self) {
         self.since.store(self.clock.tick(), Relaxed);
-        self.answering.fetch_sub(1, Relaxed);
+        self.open_requests.fetch_sub(1, Relaxed);
     }
 
-    /// The client has read something, or has not.
-    pub(super) fn wrote(&self, something: bool) {
-        let unread = self.unread.load(Relaxed);
-        if something && unread != 0 {
-            self.unread.store(0, Relaxed);
-        } else if !something && unread == 0 {
-            self.unread.store(self.clock.tick(), Relaxed);
+    /// Records an attempt to write; without progress, the client does not read.
+    pub(super) fn record_write(&self, has_progress: bool) {
+        let unread_since = self.unread_since.load(Relaxed);
+        if has_progress && unread_since != 0 {
+            self.unread_since.store(0, Relaxed);
+        } else if !has_progress && unread_since == 0 {
+            self.unread_since.store(self.clock.tick(), Relaxed);
         }
     }
 
-    /// How many requests were ever begun, if none of them is being answered.
-    pub(super) fn requests_at_rest(&self) -> Option<u64> {
-        (self.answering.load(Relaxed) == 0).then(|| self.requests.load(Relaxed))
+    /// Number of requests so far; `None` if one of them is still being answered.
+    pub(super) fn answered_requests(&self) -> Option<u64> {
+        (self.open_requests.load(Relaxed) == 0).then(|| self.requests.load(Relaxed))
     }
 
-    /// The value of Date for an answer.
+    /// Value of Date for a response.
     pub(super) fn date(&self) -> HeaderValue {
         self.clock.date()
     }
 
-    /// Whether it was told to end at once.
-    pub(super) fn is_cut(&self) -> bool {
-        self.cut.load(Relaxed)
+    /// Whether the connection must end at once.
+    pub(super) fn ends_immediately(&self) -> bool {
+        self.ends_immediately.load(Relaxed)
     }
 
-    /// Waits until it is told to end.
-    pub(super) async fn ending(&self) -> ConnectionEnding {
-        self.told.notified().await;
-        if self.cut.load(Relaxed) { ConnectionEnding::Cut } else { ConnectionEnding::Orderly }
+    /// Waits until the connection must end.
+    pub(super) async fn wait_for_ending(&self) -> ConnectionEnding {
+        self.ending.notified().await;
+        if self.ends_immediately() { ConnectionEnding::Immediate } else { ConnectionEnding::Graceful }
     }
 
     fn is_idle(&self) -> bool {
-        self.answering.load(Relaxed) == 0 && !self.owes.load(Relaxed)
+        self.open_requests.load(Relaxed) == 0 && !self.expects_head.load(Relaxed)
     }
 
-    /// Adds what it is doing.
-    fn tell(&self, doing: &mut ConnectionStates) {
-        doing.requests += self.requests.load(Relaxed);
-        let place = match (self.answering.load(Relaxed), self.owes.load(Relaxed)) {
-            (0, true) => &mut doing.reading,
-            (0, false) => &mut doing.waiting,
-            _ => &mut doing.writing,
+    /// Adds the state of the connection, by nginx's classes.
+    fn add_state(&self, states: &mut ConnectionStates) {
+        states.requests += self.requests.load(Relaxed);
+        let state = match (self.open_requests.load(Relaxed), self.expects_head.load(Relaxed)) {
+            (0, true) => &mut states.reading,
+            (0, false) => &mut states.waiting,
+            _ => &mut states.writing,
         };
-        *place += 1;
+        *state += 1;
     }
 
-    /// Tells it to end.
+    /// Requests the end of the connection.
     pub(super) fn end(&self, ending: ConnectionEnding) {
-        if ending == ConnectionEnding::Cut {
-            self.cut.store(true, Relaxed);
+        if ending == ConnectionEnding::Immediate {
+            self.ends_immediately.store(true, Relaxed);
         }
-        self.told.notify_one();
+        self.ending.notify_one();
     }
 
-    /// Whether it has done nothing for too long, at this time.
-    fn overdue(&self, now: u32, patience: ReaperTimeouts) -> Option<ConnectionEnding> {
+    /// How the connection has to end because a timeout has passed at tick `now`.
+    fn overdue_ending(&self, now: u32, timeouts: ReaperTimeouts) -> Option<ConnectionEnding> {
         let age = |since: u32| now.wrapping_sub(since);
-        let unread = self.unread.load(Relaxed);
-        if unread != 0 && age(unread) >= patience.unread {
-            return Some(ConnectionEnding::Cut);
+        let unread_since = self.unread_since.load(Relaxed);
+        if unread_since != 0 && age(unread_since) >= timeouts.unread {
+            return Some(ConnectionEnding::Immediate);
         }
-        if self.answering.load(Relaxed) > 0 {
+        if self.open_requests.load(Relaxed) > 0 {
             return None;
         }
-        let quiet = age(self.since.load(Relaxed));
-        if self.owes.load(Relaxed) {
-            (quiet >= patience.head).then_some(ConnectionEnding::Cut)
-        } else if quiet >= patience.idle.saturating_add(patience.head) {
-            // It was told, and does not let go.
-            Some(ConnectionEnding::Cut)
+        let idle = age(self.since.load(Relaxed));
+        if self.expects_head.load(Relaxed) {
+            (idle >= timeouts.head).then_some(ConnectionEnding::Immediate)
+        } else if idle >= timeouts.idle.saturating_add(timeouts.head) {
+            // The client has not closed the connection after its graceful end.
+            Some(ConnectionEnding::Immediate)
         } else {
-            (quiet >= patience.idle).then_some(ConnectionEnding::Orderly)
+            (idle >= timeouts.idle).then_some(ConnectionEnding::Graceful)
         }
     }
 }
 
-/// Not less than two, as the first one may be over at once.
+/// A time in ticks, rounded down; at least two, because the first tick may end at once.
 fn ticks(time: Duration) -> u32 {
     u32::try_from((time.as_millis() / TICK.as_millis()).max(2)).unwrap_or(u32::MAX)
 }
@@ -283,91 +295,96 @@ mod tests {
     use crate::metrics::ConnectionCounters;
 
     /// Head 10 ticks, idle 20, unread 30.
-    fn pulses() -> ConnectionReaper {
-        let patience = ReaperTimeouts { head: 10, idle: 20, unread: 30 };
-        ConnectionReaper::with(patience, Arc::default())
+    fn reaper() -> ConnectionReaper {
+        let timeouts = ReaperTimeouts { head: 10, idle: 20, unread: 30 };
+        ConnectionReaper::with_timeouts(timeouts, Arc::default())
     }
 
-    /// Checks after how many ticks a connection that has done this has to end, and how.
+    /// Checks after how many ticks a connection with this activity has to end, and how.
     #[track_caller]
-    fn check(does: impl Fn(&ConnectionActivity), expected: Option<(u32, ConnectionEnding)>) {
-        let pulses = pulses();
-        let pulse = pulses.begin();
-        does(&pulse);
-        let found = (1..100).find_map(|ticks| Some((ticks, pulse.overdue(1 + ticks, pulses.patience)?)));
-        assert_eq!(found, expected);
+    fn check(act: impl Fn(&ConnectionActivity), expected: Option<(u32, ConnectionEnding)>) {
+        let reaper = reaper();
+        let activity = reaper.register();
+        act(&activity);
+        let ending =
+            (1..100).find_map(|ticks| Some((ticks, activity.overdue_ending(1 + ticks, reaper.timeouts)?)));
+        assert_eq!(ending, expected);
     }
 
     #[test]
-    fn a_connection_that_does_nothing_ends() {
-        check(|_| (), Some((10, ConnectionEnding::Cut)));
-        check(ConnectionActivity::received, Some((10, ConnectionEnding::Cut)));
-        check(ConnectionActivity::asked, None);
-        let once = |pulse: &ConnectionActivity| {
-            pulse.asked();
-            pulse.answered();
+    fn a_connection_ends_when_its_state_lasts_too_long() {
+        check(|_| (), Some((10, ConnectionEnding::Immediate)));
+        check(ConnectionActivity::record_bytes, Some((10, ConnectionEnding::Immediate)));
+        check(ConnectionActivity::start_request, None);
+        let one_request = |activity: &ConnectionActivity| {
+            activity.start_request();
+            activity.finish_response();
         };
-        check(once, Some((20, ConnectionEnding::Orderly)));
-        let again = |pulse: &ConnectionActivity| {
-            once(pulse);
-            pulse.received();
+        check(one_request, Some((20, ConnectionEnding::Graceful)));
+        let next_head = |activity: &ConnectionActivity| {
+            one_request(activity);
+            activity.record_bytes();
         };
-        check(again, Some((10, ConnectionEnding::Cut)));
-        let unread = |pulse: &ConnectionActivity| {
-            pulse.asked();
-            pulse.wrote(false);
+        check(next_head, Some((10, ConnectionEnding::Immediate)));
+        let unread = |activity: &ConnectionActivity| {
+            activity.start_request();
+            activity.record_write(false);
         };
-        check(unread, Some((30, ConnectionEnding::Cut)));
-        let read = |pulse: &ConnectionActivity| {
-            unread(pulse);
-            pulse.wrote(true);
+        check(unread, Some((30, ConnectionEnding::Immediate)));
+        let read = |activity: &ConnectionActivity| {
+            unread(activity);
+            activity.record_write(true);
         };
         check(read, None);
-        check(ConnectionActivity::settles, Some((20, ConnectionEnding::Orderly)));
-        let head = |pulse: &ConnectionActivity| {
-            pulse.settles();
-            pulse.begins();
+        check(ConnectionActivity::finish_head, Some((20, ConnectionEnding::Graceful)));
+        let head = |activity: &ConnectionActivity| {
+            activity.finish_head();
+            activity.begin_head();
         };
-        check(head, Some((10, ConnectionEnding::Cut)));
-        let pulses = pulses();
-        let pulse = pulses.begin();
-        pulse.settles();
-        assert_eq!(pulse.overdue(1 + 29, pulses.patience), Some(ConnectionEnding::Orderly));
-        assert_eq!(pulse.overdue(1 + 30, pulses.patience), Some(ConnectionEnding::Cut), "it was told");
+        check(head, Some((10, ConnectionEnding::Immediate)));
+        let reaper = reaper();
+        let activity = reaper.register();
+        activity.finish_head();
+        assert_eq!(activity.overdue_ending(1 + 29, reaper.timeouts), Some(ConnectionEnding::Graceful));
+        assert_eq!(
+            activity.overdue_ending(1 + 30, reaper.timeouts),
+            Some(ConnectionEnding::Immediate),
+            "it did not end after its graceful end"
+        );
     }
 
     #[test]
-    fn connections_that_ended_are_forgotten() {
-        let pulses = pulses();
-        let (one, two) = (pulses.begin(), pulses.begin());
+    fn ended_connections_are_forgotten() {
+        let reaper = reaper();
+        let (one, two) = (reaper.register(), reaper.register());
         drop(one);
-        pulses.tick(2);
-        assert_eq!(pulses.lock().len(), 1);
+        reaper.check_all(2);
+        assert_eq!(reaper.lock().len(), 1);
         drop(two);
-        pulses.tick(3);
-        assert!(pulses.lock().is_empty());
+        reaper.check_all(3);
+        assert!(reaper.lock().is_empty());
     }
 
     #[test]
-    fn what_connections_do_is_noted() {
-        let pulses = pulses();
-        let [ended, idle, busy, _new] = [(); 4].map(|()| pulses.begin());
-        for pulse in [&ended, &idle, &busy, &busy] {
-            pulse.asked();
+    fn states_of_connections_are_counted() {
+        let reaper = reaper();
+        let [ended, idle, busy, _new] = [(); 4].map(|()| reaper.register());
+        for activity in [&ended, &idle, &busy, &busy] {
+            activity.start_request();
         }
-        idle.answered();
+        idle.finish_response();
         drop(ended);
-        let noted = ConnectionCounters { proxy: pulses.noted.clone(), ..ConnectionCounters::default() };
-        assert_eq!(noted.doing(), ConnectionStates::default());
+        let counters = ConnectionCounters { proxy: reaper.counters.clone(), ..ConnectionCounters::default() };
+        assert_eq!(counters.states(), ConnectionStates::default());
         for now in 2..4 {
-            pulses.tick(now);
+            reaper.check_all(now);
             let expected = ConnectionStates { accepted: 4, requests: 4, reading: 1, writing: 1, waiting: 1 };
-            assert_eq!(noted.doing(), expected);
+            assert_eq!(counters.states(), expected);
         }
     }
 
     #[test]
-    fn times_are_rounded_down() {
+    fn times_are_rounded_down_to_ticks() {
         assert_eq!(ticks(Duration::from_millis(999)), 3);
         assert_eq!(ticks(Duration::from_millis(1)), 2);
         assert_eq!(ticks(Duration::from_secs(10)), 40);

@@ -1,19 +1,19 @@
-//! How many files the process may have open: each connection is one.
+//! Limit of open file descriptors, from which the number of connections follows.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that are not connections of clients: listeners, configurations, logs, and some to spare.
+/// Descriptors for other purposes than connections: listeners, configurations, logs, and a reserve.
 const RESERVE: usize = 64;
 
-/// What is assumed where there is no limit.
+/// Descriptors that are assumed if there is no limit.
 const NO_LIMIT: usize = 1 << 20;
 
-/// Raises the limit as far as the process may, as Kong does for its workers, and tells how many connections of
-/// clients there is room for, each with one to an upstream.
-pub(super) fn connections() -> usize {
+/// Raises the limit as far as the process may, as Kong does for its workers, and returns the number of client connections
+/// that it allows, each with a connection to an upstream.
+pub(super) fn max_connections() -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
-        // Then what there is has to do.
+        // On failure the present limit stays.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
     let files = getrlimit(Resource::Nofile)

@@ -1,10 +1,10 @@
-//! The bytes of a connection, between its socket or TLS and the HTTP library: how they tell what the client does, in
-//! which words the library's own refusals go out, and (see `frames`) what is added to HTTP/2.
+//! Stream of a client connection, between its socket or TLS and hyper: records the client's activity, replaces hyper's own
+//! error responses by the gateway's, and adds the marker to HTTP/2 trailers (see `h2_frames`).
 //!
-//! hyper answers what it cannot read with a bare head (400, 414, 431), and closes the connection. Which bytes are such
-//! an answer is not seen in them, as an upstream's may look the same, but in what came before: the library writes
-//! while no request has been handed over that was not answered, and written, in full. Its head is thrown away, and the
-//! gateway's own answer goes out when the library has let go of the connection (see `farewell`).
+//! hyper answers a request that it cannot parse with a bare head (400, 414, 431), and closes the connection. The bytes alone
+//! do not identify such a response, because one of an upstream may be equal. The state does: hyper writes although all
+//! requests so far have been answered and flushed. The head is discarded, and the gateway's own response is sent when
+//! hyper has dropped the connection (see `lingering_close`).
 
 use std::{
     io::{self, IoSlice},
@@ -17,44 +17,44 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    farewell,
     h2_frames::{FrameReader, H2Event, is_http2},
+    lingering_close,
     session::ConnectionSession,
 };
 
-/// How hyper's own refusals go on after the status.
-const BARE: &[u8] = b"\r\nconnection: close\r\ncontent-length: 0\r\n";
+/// The head of hyper's own error responses after the status line.
+const BARE_HEAD: &[u8] = b"\r\nconnection: close\r\ncontent-length: 0\r\n";
 
-/// A stream that is watched.
+/// Stream of a client connection.
 pub(super) struct InspectingIo<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
-    /// None once it is dropped.
+    /// `None` once it is moved out, when the connection is dropped.
     stream: Option<S>,
     session: Arc<ConnectionSession>,
-    speaks: ClientProtocol,
-    /// How many requests had been begun when all answers to them were written.
-    written: u64,
-    /// With which status the library has refused what it could not read.
-    refused: Option<StatusCode>,
-    /// Whether the library has ended our direction.
-    has_ended: bool,
-    /// Whether nothing more comes from the client.
-    is_left: bool,
+    protocol: ClientProtocol,
+    /// Number of requests whose responses have been flushed.
+    flushed_requests: u64,
+    /// Status with which hyper has rejected a request that it could not parse.
+    rejected: Option<StatusCode>,
+    /// Whether hyper has shut our direction down.
+    is_shut_down: bool,
+    /// Whether the client has closed its direction.
+    is_eof: bool,
 }
 
-/// What a client speaks.
+/// Protocol of a client.
 enum ClientProtocol {
-    /// So many bytes have come that begin HTTP/2.
+    /// Not known yet: only this number of bytes of the HTTP/2 preface has come.
     Unknown(usize),
     Http1,
     Http2(Box<H2Reader>),
 }
 
-/// HTTP/2 on its way in.
+/// Input of an HTTP/2 connection.
 struct H2Reader {
     frames: FrameReader,
-    /// What is passed on before anything else is read, and how much of it has been.
-    ready: Vec<u8>,
-    given: usize,
+    /// Rewritten bytes, which hyper gets before anything else is read, and how many of them it has got.
+    rewritten: Vec<u8>,
+    delivered: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> InspectingIo<S> {
@@ -62,11 +62,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> InspectingIo<S> {
         Self {
             stream: Some(stream),
             session,
-            speaks: ClientProtocol::Unknown(0),
-            written: 0,
-            refused: None,
-            has_ended: false,
-            is_left: false,
+            protocol: ClientProtocol::Unknown(0),
+            flushed_requests: 0,
+            rejected: None,
+            is_shut_down: false,
+            is_eof: false,
         }
     }
 
@@ -74,103 +74,103 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> InspectingIo<S> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Looks at bytes that have come, the last ones of `buffer`; false if none of them may be passed on yet.
-    fn take_in(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
+    /// Inspects received bytes, which follow `before` in `buffer`; returns false if none of them may be delivered yet.
+    fn inspect(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
         let new = buffer.filled().get(before..).unwrap_or_default();
-        if let ClientProtocol::Unknown(seen) = self.speaks {
-            match is_http2(seen, new) {
-                Some(true) => self.speaks = ClientProtocol::Http2(Box::new(H2Reader::after(seen))),
-                Some(false) => self.speaks = ClientProtocol::Http1,
-                None => self.speaks = ClientProtocol::Unknown(seen + new.len()),
+        if let ClientProtocol::Unknown(received) = self.protocol {
+            match is_http2(received, new) {
+                Some(true) => self.protocol = ClientProtocol::Http2(Box::new(H2Reader::after(received))),
+                Some(false) => self.protocol = ClientProtocol::Http1,
+                None => self.protocol = ClientProtocol::Unknown(received + new.len()),
             }
         }
-        let pulse = &self.session.pulse;
-        let ClientProtocol::Http2(reading) = &mut self.speaks else {
-            pulse.received();
+        let activity = &self.session.activity;
+        let ClientProtocol::Http2(reader) = &mut self.protocol else {
+            activity.record_bytes();
             return true;
         };
-        let same = reading.frames.read(new, &mut reading.ready);
-        match reading.frames.news() {
-            Some(H2Event::Begun) => pulse.begins(),
-            Some(H2Event::Settled) => pulse.settles(),
+        let unchanged = reader.frames.read(new, &mut reader.rewritten);
+        match reader.frames.take_event() {
+            Some(H2Event::HeadBegun) => activity.begin_head(),
+            Some(H2Event::HeadFinished) => activity.finish_head(),
             None => {}
         }
-        buffer.set_filled(before + same);
-        reading.give(buffer) || same > 0
+        buffer.set_filled(before + unchanged);
+        reader.deliver(buffer) || unchanged > 0
     }
 
-    /// Whether these bytes, which the library is about to write, are a refusal of its own. They are not looked at unless
-    /// they can be nothing else.
-    fn is_refusal(&mut self, bytes: &[u8]) -> bool {
-        if self.refused.is_none()
-            && self.session.pulse.requests_at_rest() == Some(self.written)
-            && !matches!(self.speaks, ClientProtocol::Http2(_))
-            && !self.session.outgoing.is_tunnel()
+    /// Whether these bytes, which hyper is about to write, are an error response of its own. The bytes are compared only
+    /// where the state allows no other meaning.
+    fn is_hyper_error(&mut self, bytes: &[u8]) -> bool {
+        if self.rejected.is_none()
+            && self.session.activity.answered_requests() == Some(self.flushed_requests)
+            && !matches!(self.protocol, ClientProtocol::Http2(_))
+            && !self.session.output.is_tunnel()
         {
-            self.refused = bare_refusal(bytes);
+            self.rejected = parse_bare_error(bytes);
         }
-        self.refused.is_some()
+        self.rejected.is_some()
     }
 
-    /// All that the library had to write has been written.
-    fn flushed(&mut self, context: &Context<'_>) {
-        if let Some(requests) = self.session.pulse.requests_at_rest() {
-            self.written = requests;
+    /// Records that everything has been written.
+    fn record_flush(&mut self, context: &Context<'_>) {
+        if let Some(requests) = self.session.activity.answered_requests() {
+            self.flushed_requests = requests;
         }
-        if self.session.outgoing.flush.note() {
+        if self.session.output.flush.record_flush() {
             context.waker().wake_by_ref();
         }
     }
 
-    /// Whether the client may still be sending, or has sent what was not read.
-    fn is_heard(&mut self) -> bool {
-        if self.is_left {
+    /// Whether the client may still be sending, or has sent bytes that are not read.
+    fn has_unread_input(&mut self) -> bool {
+        if self.is_eof {
             return false;
         }
         let mut byte = [0; 1];
         let mut context = Context::from_waker(Waker::noop());
         let mut buffer = ReadBuf::new(&mut byte);
-        self.session.outgoing.uploads()
+        self.session.output.has_upload()
             || self.stream().is_ok_and(|stream| {
                 matches!(stream.poll_read(&mut context, &mut buffer), Poll::Ready(Ok(())))
                     && !buffer.filled().is_empty()
             })
     }
 
-    fn note(&self, written: &Poll<io::Result<usize>>) {
-        self.session.pulse.wrote(written.is_ready());
+    fn record_write(&self, written: &Poll<io::Result<usize>>) {
+        self.session.activity.record_write(written.is_ready());
     }
 }
 
 impl H2Reader {
     fn after(preface: usize) -> Self {
-        Self { frames: FrameReader::after(preface), ready: Vec::new(), given: 0 }
+        Self { frames: FrameReader::after(preface), rewritten: Vec::new(), delivered: 0 }
     }
 
-    /// Passes on what is ready, as far as there is room; false if nothing is.
-    fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
-        let rest = self.ready.get(self.given..).unwrap_or_default();
+    /// Delivers rewritten bytes, as far as there is space; returns false if there are none.
+    fn deliver(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        let rest = self.rewritten.get(self.delivered..).unwrap_or_default();
         let part = rest.get(..rest.len().min(buffer.remaining())).unwrap_or_default();
         buffer.put_slice(part);
-        self.given += part.len();
-        let any = !part.is_empty();
-        if self.given == self.ready.len() {
-            self.ready.clear();
-            self.given = 0;
+        self.delivered += part.len();
+        let has_delivered = !part.is_empty();
+        if self.delivered == self.rewritten.len() {
+            self.rewritten.clear();
+            self.delivered = 0;
         }
-        any
+        has_delivered
     }
 }
 
-/// The status of a head that is hyper's own refusal.
-fn bare_refusal(bytes: &[u8]) -> Option<StatusCode> {
+/// Status of a head that has the form of hyper's own error responses.
+fn parse_bare_error(bytes: &[u8]) -> Option<StatusCode> {
     let rest = bytes.strip_prefix(b"HTTP/1.1 ").or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?;
     let status = StatusCode::from_bytes(rest.get(..3)?).ok()?;
     if !matches!(status.as_u16(), 400 | 414 | 431) {
         return None;
     }
     let line = rest.iter().position(|byte| *byte == b'\r')?;
-    let fields = rest.get(line..)?.strip_prefix(BARE)?;
+    let fields = rest.get(line..)?.strip_prefix(BARE_HEAD)?;
     let is_date_alone = fields.starts_with(b"date: ")
         && fields.strip_suffix(b"\r\n\r\n").is_some_and(|date| !date.contains(&b'\n'));
     (is_date_alone || fields == b"\r\n").then_some(status)
@@ -182,8 +182,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for Inspectin
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let ClientProtocol::Http2(reading) = &mut self.speaks
-            && reading.give(buffer)
+        if let ClientProtocol::Http2(reader) = &mut self.protocol
+            && reader.deliver(buffer)
         {
             return Poll::Ready(Ok(()));
         }
@@ -191,10 +191,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for Inspectin
             let before = buffer.filled().len();
             let polled = self.stream()?.poll_read(context, buffer);
             if buffer.filled().len() == before {
-                self.is_left |= polled.is_ready();
+                self.is_eof |= polled.is_ready();
                 return polled;
             }
-            if self.take_in(buffer, before) {
+            if self.inspect(buffer, before) {
                 return polled;
             }
         }
@@ -207,11 +207,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Inspecti
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.is_refusal(bytes) {
+        if self.is_hyper_error(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = self.stream()?.poll_write(context, bytes);
-        self.note(&written);
+        self.record_write(&written);
         written
     }
 
@@ -221,28 +221,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Inspecti
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let first = slices.iter().find(|slice| !slice.is_empty());
-        if first.is_some_and(|first| self.is_refusal(first)) {
+        if first.is_some_and(|first| self.is_hyper_error(first)) {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
         let written = self.stream()?.poll_write_vectored(context, slices);
-        self.note(&written);
+        self.record_write(&written);
         written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.stream()?.poll_flush(context);
         if matches!(flushed, Poll::Ready(Ok(()))) {
-            self.flushed(context);
+            self.record_flush(context);
         }
         flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.refused.is_some() {
-            // There is something to say yet.
+        if self.rejected.is_some() {
+            // The gateway's own response follows.
             return Poll::Ready(Ok(()));
         }
-        self.has_ended = true;
+        self.is_shut_down = true;
         self.stream()?.poll_shutdown(context)
     }
 
@@ -254,21 +254,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Inspecti
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for InspectingIo<S> {
     fn drop(&mut self) {
         let session = &self.session;
-        if matches!(self.speaks, ClientProtocol::Http2(_))
-            || session.pulse.is_cut()
+        if matches!(self.protocol, ClientProtocol::Http2(_))
+            || session.activity.ends_immediately()
             || session.abort.is_set()
-            || session.outgoing.is_tunnel()
+            || session.output.is_tunnel()
         {
             return;
         }
-        let status = self.refused.map(|status| {
-            if session.outgoing.is_of_odd_version() { StatusCode::HTTP_VERSION_NOT_SUPPORTED } else { status }
+        let status = self.rejected.map(|status| {
+            if session.output.has_unsupported_version() {
+                StatusCode::HTTP_VERSION_NOT_SUPPORTED
+            } else {
+                status
+            }
         });
-        let is_ended = self.has_ended || session.outgoing.flush.is_done();
-        if (status.is_some() || (is_ended && self.is_heard()))
+        let is_finished = self.is_shut_down || session.output.flush.is_done();
+        if (status.is_some() || (is_finished && self.has_unread_input()))
             && let Some(stream) = self.stream.take()
         {
-            farewell::begin(stream, Arc::clone(&self.session), status);
+            lingering_close::start(stream, Arc::clone(&self.session), status);
         }
     }
 }
@@ -278,13 +282,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_library_s_own_refusal_is_one() {
+    fn only_hyper_s_own_error_is_recognized() {
         let date = "date: Tue, 24 Nov 2026 19:00:00 GMT\r\n\r\n";
         let bare =
             |status: &str| format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n{date}");
         let check = |text: &str, expected: Option<u16>| {
-            let found = bare_refusal(text.as_bytes());
-            assert_eq!(found.map(|it| it.as_u16()), expected, "{text}");
+            let status = parse_bare_error(text.as_bytes());
+            assert_eq!(status.map(|status| status.as_u16()), expected, "{text}");
         };
         check(&bare("400 Bad Request"), Some(400));
         check(&bare("414 URI Too Long"), Some(414));

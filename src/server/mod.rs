@@ -1,16 +1,16 @@
-//! SOCKETS: listeners, connections, and their orderly end.
+//! Server: listeners, client connections, TLS, and the orderly shutdown.
 
 mod bind;
-mod broken;
 mod clock;
 mod concurrency_limit;
 mod connection;
 mod connection_reaper;
+mod delayed_failure;
 mod descriptors;
-mod farewell;
 mod h2_frames;
 mod http2;
 mod inspecting_io;
+mod lingering_close;
 pub mod proxy_protocol;
 mod session;
 mod socket;
@@ -36,103 +36,106 @@ use crate::{
     settings::Settings, supervise::supervise,
 };
 
-/// How many connections the Admin API and the status have; they answer also when the proxy has none left.
+/// Most connections of the Admin API and the status listeners; they are apart from those of the proxy, so that both
+/// answer also when the proxy has reached its bound.
 const ADMIN_CONNECTIONS: usize = 256;
 
-/// How long tunnels have to say that they end.
-const FAREWELL: Duration = Duration::from_millis(300);
+/// Time limit for tunnels to send their closing frames at the end.
+const TUNNEL_CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// A listener that is bound, and how it serves.
+/// Bound listener and its settings.
 #[derive(Debug)]
 pub struct BoundListener {
-    /// The socket.
+    /// Listening socket.
     pub listener: tokio::net::TcpListener,
-    /// What it answers with.
+    /// What answers its requests.
     pub role: ListenerRole,
-    /// Its TLS, if it speaks that.
+    /// TLS, if the listener has it.
     pub tls: Option<ListenerTlsAcceptor>,
-    /// The most streams of HTTP/2 that a client may have open.
-    pub streams: u32,
+    /// Most streams of HTTP/2 that a client may have open.
+    pub max_streams: u32,
     /// Whether connections begin with the PROXY protocol.
     pub proxy_protocol: bool,
 }
 
-/// Serves until a signal ends it, then lets requests on their way finish, for at most `graceful_timeout`. Until they
-/// have, the Admin API and the status answer: who asks whether this is ready hears that it is not. Requests of these
-/// two are told in `log`; what all connections are doing is noted in `connections`.
+/// Serves until a signal of [`StopSignals`], then lets requests in progress finish, for at most `graceful_timeout`. The
+/// Admin API and the status listeners answer until all requests of the proxy have finished, so that readiness probes get
+/// their negative answer. A second signal ends the wait.
 ///
-/// All signals of [`StopSignals`] do the same; a second one ends the wait.
+/// Requests of the Admin API and the status listeners are logged in `admin_log`. The states of all connections are
+/// counted in `connections`.
 pub async fn serve(
     bound: Vec<BoundListener>,
     mut stop: StopSignals,
     readiness: Arc<Readiness>,
     settings: &Settings,
-    log: Option<Arc<AccessLog>>,
+    admin_log: Option<Arc<AccessLog>>,
     connections: &ConnectionCounters,
 ) {
-    let room = descriptors::connections();
-    let most = settings.worker_connections.map_or(room, NonZeroUsize::get);
+    let capacity = descriptors::max_connections();
+    let max_connections = settings.worker_connections.map_or(capacity, NonZeroUsize::get);
     // Each request may need a connection to an upstream.
-    let requests = settings.concurrent_requests.or(NonZeroUsize::new(room));
-    let mut proxies =
-        Listeners::new(ListenerContext::new(settings, most, requests, None, &connections.proxy));
-    let ground = ListenerContext::new(settings, ADMIN_CONNECTIONS, None, log, &connections.admin);
-    let mut others = Listeners::new(ground);
-    for listening in bound {
-        let group = if matches!(listening.role, ListenerRole::Proxy(_)) { &mut proxies } else { &mut others };
-        group.accepting.spawn(accept(listening, Arc::clone(&group.ground)));
+    let max_requests = settings.concurrent_requests.or(NonZeroUsize::new(capacity));
+    let context = ListenerContext::new(settings, max_connections, max_requests, None, &connections.proxy);
+    let mut proxy_listeners = ListenerGroup::new(context);
+    let context = ListenerContext::new(settings, ADMIN_CONNECTIONS, None, admin_log, &connections.admin);
+    let mut admin_listeners = ListenerGroup::new(context);
+    for listener in bound {
+        let is_proxy = matches!(listener.role, ListenerRole::Proxy(_));
+        let group = if is_proxy { &mut proxy_listeners } else { &mut admin_listeners };
+        group.accepting.spawn(accept(listener, Arc::clone(&group.context)));
     }
-    let name = stop.signal().await;
+    let name = stop.receive().await;
     readiness.drain();
     let grace = settings.graceful_timeout;
     tracing::info!("{name}: no new connections; requests on their way have {} s to finish", grace.as_secs());
-    let grounds = [Arc::clone(&proxies.ground), Arc::clone(&others.ground)];
+    let contexts = [Arc::clone(&proxy_listeners.context), Arc::clone(&admin_listeners.context)];
     let mut finish = pin!(async {
-        proxies.close().await;
-        others.close().await;
+        proxy_listeners.close().await;
+        admin_listeners.close().await;
     });
     tokio::select! {
         () = finish.as_mut() => return tracing::info!("all requests have finished"),
-        () = tokio::time::sleep(grace) => tracing::warn!("the grace is over; open requests are cut off"),
-        name = stop.signal() => tracing::warn!("{name}: open requests are cut off"),
+        () = tokio::time::sleep(grace) => tracing::warn!("graceful_timeout has passed; open requests are cut off"),
+        name = stop.receive() => tracing::warn!("{name}: open requests are cut off"),
     }
-    for ground in grounds {
-        ground.stage.send_replace(ShutdownStage::Over);
+    for context in contexts {
+        context.stage.send_replace(ShutdownStage::Terminated);
     }
-    // Only tunnels have something to say to that.
-    let _ = timeout(FAREWELL, finish).await;
+    // Only tunnels still send something: their closing frames.
+    let _ = timeout(TUNNEL_CLOSE_TIMEOUT, finish).await;
 }
 
 /// Listeners that close together.
-struct Listeners {
+struct ListenerGroup {
     accepting: JoinSet<()>,
-    ground: Arc<ListenerContext>,
-    watching: JoinSet<()>,
+    context: Arc<ListenerContext>,
+    reaping: JoinSet<()>,
 }
 
-impl Listeners {
-    fn new(ground: ListenerContext) -> Self {
-        let ground = Arc::new(ground);
-        let mut watching = JoinSet::new();
-        let (watched, began) = (Arc::clone(&ground), Instant::now());
-        watching.spawn(supervise("the clock of connections", move || {
-            let watched = Arc::clone(&watched);
-            async move { watched.pulses.watch(began).await }
+impl ListenerGroup {
+    fn new(context: ListenerContext) -> Self {
+        let context = Arc::new(context);
+        let mut reaping = JoinSet::new();
+        let (shared, start) = (Arc::clone(&context), Instant::now());
+        reaping.spawn(supervise("the reaper of idle connections", move || {
+            let context = Arc::clone(&shared);
+            async move { context.reaper.run(start).await }
         }));
-        Self { accepting: JoinSet::new(), ground, watching }
+        Self { accepting: JoinSet::new(), context, reaping }
     }
 
-    /// Accepts no more connections, and waits until those that are open have ended.
+    /// Stops accepting connections, and waits until the open ones have ended.
     async fn close(mut self) {
-        self.ground.stage.send_replace(ShutdownStage::Draining);
+        self.context.stage.send_replace(ShutdownStage::Draining);
         while self.accepting.join_next().await.is_some() {}
-        self.ground.pulses.drain();
-        self.ground.stage.closed().await;
-        drop(self.watching);
+        self.context.reaper.drain();
+        self.context.stage.closed().await;
+        drop(self.reaping);
     }
 }
 
-/// The signals that end the process in order: SIGTERM, SIGINT and SIGQUIT.
+/// Signals that shut the process down in order: SIGTERM, SIGINT and SIGQUIT.
 #[derive(Debug)]
 pub struct StopSignals {
     terminate: tokio::signal::unix::Signal,
@@ -141,10 +144,10 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// Listens for them from now on; before, each would end the process on the spot. Must be called on the runtime.
+    /// Installs the handlers; before, each signal ends the process at once. Must be called on the runtime.
     ///
     /// # Errors
-    /// The system may refuse it.
+    /// The system refuses a handler.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -153,7 +156,8 @@ impl StopSignals {
         })
     }
 
-    async fn signal(&mut self) -> &'static str {
+    /// Waits for a signal and returns its name.
+    async fn receive(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",

@@ -1,4 +1,4 @@
-//! One connection and its requests: each is counted while it is answered, and told in the access log.
+//! Session of a client connection: answers its requests, and counts and logs them.
 
 use std::{
     error::Error,
@@ -22,88 +22,89 @@ use hyper::body::Incoming;
 
 use super::{
     ListenerRole,
-    broken::{Break, Flush},
     concurrency_limit::{ConcurrencyLimit, Permit},
     connection_reaper::{ConnectionActivity, ConnectionEnding},
+    delayed_failure::{DelayedFailure, FlushSignal},
     socket::{AbortHandle, AbortedError},
 };
 use crate::{
     access_log::{AccessLog, LogLine, RequestFields, RouteFields},
     body::{Body, BodyError, StreamReset},
-    proxy::{ClientConnection, RequestLog, strip_answer_trailers, wrong_coding},
+    proxy::{ClientConnection, RequestLog, check_transfer_coding, strip_answer_trailers},
     reply,
     request_id::RequestId,
     supervise::{catch_future_panic, catch_panic},
 };
 
-/// A connection, for as long as it is open.
+/// Session of an open connection.
 #[derive(Debug)]
 pub(super) struct ConnectionSession {
     pub(super) role: ListenerRole,
     pub(super) connection: ClientConnection,
     pub(super) abort: AbortHandle,
-    pub(super) pulse: Arc<ConnectionActivity>,
-    /// Where requests of the Admin API are told; the proxy has its own.
-    pub(super) log: Option<Arc<AccessLog>>,
+    pub(super) activity: Arc<ConnectionActivity>,
+    /// Log of requests of the Admin API; the proxy has its own.
+    pub(super) admin_log: Option<Arc<AccessLog>>,
+    /// Requests so far.
     pub(super) served: AtomicU64,
-    /// How many requests it serves. (nginx: `keepalive_requests`.)
-    pub(super) most: Option<u64>,
-    /// All requests of the proxy; the Admin API answers also when it has no room for more.
-    pub(super) load: Option<Arc<ConcurrencyLimit>>,
-    pub(super) outgoing: Outgoing,
+    /// Most requests of the connection. (nginx: `keepalive_requests`.)
+    pub(super) max_requests: Option<u64>,
+    /// Limit of concurrent requests of the proxy; the Admin API has none, so that it answers also under overload.
+    pub(super) concurrency_limit: Option<Arc<ConcurrencyLimit>>,
+    pub(super) output: OutputState,
 }
 
-/// What is on its way to a client of HTTP/1.1.
+/// State of the output to a client of HTTP/1.1.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
-    pub(super) flush: Flush,
-    /// Whether the last request had a body: its client may still be sending that when the answer is written.
-    uploads: AtomicBool,
-    /// Whether another protocol is spoken now, whose bytes are no answers.
-    tunnel: AtomicBool,
-    /// Whether what could not be read was a request in a version that is not spoken.
-    odd_version: AtomicBool,
+pub(super) struct OutputState {
+    pub(super) flush: FlushSignal,
+    /// Whether the last request had a body, which the client may still be sending when the response is written.
+    has_upload: AtomicBool,
+    /// Whether the connection has been upgraded, so that its bytes are not responses.
+    is_tunnel: AtomicBool,
+    /// Whether the parser rejected a request because of its HTTP version.
+    has_unsupported_version: AtomicBool,
 }
 
-impl Outgoing {
-    pub(super) fn uploads(&self) -> bool {
-        self.uploads.load(Relaxed)
+impl OutputState {
+    pub(super) fn has_upload(&self) -> bool {
+        self.has_upload.load(Relaxed)
     }
 
     pub(super) fn is_tunnel(&self) -> bool {
-        self.tunnel.load(Relaxed)
+        self.is_tunnel.load(Relaxed)
     }
 
-    /// Notes why the library gave the connection up.
-    pub(super) fn note_error(&self, error: &(dyn Error + 'static)) {
-        // It has no other way to say so; tests hold these words.
-        let odd_version = error
+    /// Records the error with which hyper ended the connection.
+    pub(super) fn record_error(&self, error: &(dyn Error + 'static)) {
+        // hyper tells a wrong version only by the text of its error; tests hold that text.
+        let is_version = error
             .downcast_ref::<hyper::Error>()
-            .is_some_and(|it| it.is_parse() && it.to_string().contains("version"));
-        self.odd_version.store(odd_version, Relaxed);
+            .is_some_and(|error| error.is_parse() && error.to_string().contains("version"));
+        self.has_unsupported_version.store(is_version, Relaxed);
     }
 
-    pub(super) fn is_of_odd_version(&self) -> bool {
-        self.odd_version.load(Relaxed)
+    pub(super) fn has_unsupported_version(&self) -> bool {
+        self.has_unsupported_version.load(Relaxed)
     }
 }
 
-/// The body of an answer on its way out.
+/// Body of a response to a client.
 pub(super) struct ResponseBody {
     body: Body,
-    ticket: RequestGuard,
+    guard: RequestGuard,
     is_http2: bool,
-    /// The length of what a 304 speaks of, which the library writes only if the body has it.
-    unsent: Option<u64>,
-    /// Why it breaks off, once it does.
-    broken: Option<Break>,
+    /// Content-Length of a 304, which hyper writes only if the body has that length. No data is sent.
+    declared_length: Option<u64>,
+    /// Failure of the body.
+    failure: Option<DelayedFailure>,
 }
 
-/// The time from a request to the end of its answer.
+/// Guard of a request, which lives until its response has ended.
 struct RequestGuard {
     session: Arc<ConnectionSession>,
-    told: RequestLog,
-    share: Option<Permit>,
+    log: RequestLog,
+    permit: Option<Permit>,
 }
 
 impl ConnectionSession {
@@ -112,49 +113,50 @@ impl ConnectionSession {
         self: Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, AbortedError> {
-        let mut ticket = RequestGuard::new(&self);
+        let mut guard = RequestGuard::new(&self);
         let version = request.version();
         let request = request.map(Body::from);
-        let uploads = version == Version::HTTP_11 && !matches!(request.body(), Body::Empty);
-        self.outgoing.uploads.store(uploads, Relaxed);
-        let has_room = match &self.load {
-            Some(load) => {
-                ticket.share = load.enter();
-                ticket.share.is_some()
+        let has_upload = version == Version::HTTP_11 && !matches!(request.body(), Body::Empty);
+        self.output.has_upload.store(has_upload, Relaxed);
+        let is_permitted = match &self.concurrency_limit {
+            Some(limit) => {
+                guard.permit = limit.try_acquire();
+                guard.permit.is_some()
             }
             None => true,
         };
         let mut response = match &self.role {
             ListenerRole::Proxy(proxy) => {
-                let (response, told) = if has_room {
+                let (response, log) = if is_permitted {
                     proxy.answer(request, &self.connection).await
                 } else {
                     proxy.overloaded(&request, &self.connection)
                 };
-                ticket.told = told;
+                guard.log = log;
                 response
             }
             ListenerRole::Admin(admin) | ListenerRole::Status(admin) => {
-                ticket.told.line = self.log.as_ref().map(|log| line(log, &request, &self.connection));
-                let local = self.connection.local.ip().to_canonical().is_loopback();
-                // In a box, or the room that these need would be moved about for each request of a proxy.
-                let answered = match &self.role {
-                    _ if let Some(status) = wrong_coding(&request) => {
+                guard.log.line =
+                    self.admin_log.as_ref().map(|log| start_log_line(log, &request, &self.connection));
+                let is_local = self.connection.local.ip().to_canonical().is_loopback();
+                // Boxed: otherwise the future of each request of the proxy would have the size of these.
+                let caught = match &self.role {
+                    _ if let Some(status) = check_transfer_coding(&request) => {
                         let mut response = admin.unreadable(status);
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                         Ok(response)
                     }
                     ListenerRole::Status(_) => {
-                        catch_future_panic(Box::pin(admin.status_answer(request, local)).as_mut()).await
+                        catch_future_panic(Box::pin(admin.status_answer(request, is_local)).as_mut()).await
                     }
-                    _ => catch_future_panic(Box::pin(admin.answer(request, local)).as_mut()).await,
+                    _ => catch_future_panic(Box::pin(admin.answer(request, is_local)).as_mut()).await,
                 };
-                let response = answered.unwrap_or_else(|panicked| {
-                    tracing::error!("a request to the Admin API {panicked}");
+                let response = caught.unwrap_or_else(|panic| {
+                    tracing::error!("a request to the Admin API {panic}");
                     reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
                 });
-                if let Some(line) = &mut ticket.told.line {
-                    line.answered(response.status().as_u16(), RouteFields::default());
+                if let Some(line) = &mut guard.log.line {
+                    line.record_response(response.status().as_u16(), RouteFields::default());
                 }
                 response
             }
@@ -165,45 +167,45 @@ impl ConnectionSession {
             }
             return Err(AbortedError);
         }
-        if self.most.is_some_and(|most| self.served.fetch_add(1, Relaxed) + 1 >= most) {
-            self.is_the_last(version, &mut response);
+        if self.max_requests.is_some_and(|max| self.served.fetch_add(1, Relaxed) + 1 >= max) {
+            self.close_after(version, &mut response);
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            self.outgoing.tunnel.store(true, Relaxed);
+            self.output.is_tunnel.store(true, Relaxed);
         }
-        response.headers_mut().entry(DATE).or_insert_with(|| self.pulse.date());
+        response.headers_mut().entry(DATE).or_insert_with(|| self.activity.date());
         let is_http2 = version == Version::HTTP_2;
-        let unsent = if response.status() == StatusCode::NOT_MODIFIED && !is_http2 {
-            response.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok())
+        let declared_length = if response.status() == StatusCode::NOT_MODIFIED && !is_http2 {
+            response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
         } else {
             None
         };
-        Ok(response.map(|body| ResponseBody { body, ticket, is_http2, unsent, broken: None }))
+        Ok(response.map(|body| ResponseBody { body, guard, is_http2, declared_length, failure: None }))
     }
 
-    /// Ends the connection with this answer.
-    fn is_the_last(&self, version: Version, response: &mut Response<Body>) {
+    /// Ends the connection after this response.
+    fn close_after(&self, version: Version, response: &mut Response<Body>) {
         if version == Version::HTTP_2 {
-            self.pulse.end(ConnectionEnding::Orderly);
+            self.activity.end(ConnectionEnding::Graceful);
         } else if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }
 
-    /// The answer to what could not be read, as bytes.
-    pub(super) fn refusal(&self, status: StatusCode) -> Vec<u8> {
+    /// The response to a request that the parser rejected with `status`, as bytes of HTTP/1.1.
+    pub(super) fn unreadable_response(&self, status: StatusCode) -> Vec<u8> {
         let id = RequestId::random();
         let (response, log) = match &self.role {
             ListenerRole::Proxy(proxy) => (proxy.unreadable(status, &id), proxy.access_log()),
             ListenerRole::Admin(admin) | ListenerRole::Status(admin) => {
-                (admin.unreadable(status), self.log.as_ref())
+                (admin.unreadable(status), self.admin_log.as_ref())
             }
         };
         let (mut head, body) = response.into_parts();
-        head.headers.insert(DATE, self.pulse.date());
+        head.headers.insert(DATE, self.activity.date());
         let Body::Full(text) = body else { return Vec::new() };
         if let Some(log) = log {
-            log.unreadable(self.connection.address(), head.status.as_u16(), text.len() as u64, &id);
+            log.log_unreadable(self.connection.address(), head.status.as_u16(), text.len() as u64, &id);
         }
         let mut bytes = Vec::with_capacity(512);
         let reason = head.status.canonical_reason().unwrap_or_default();
@@ -222,8 +224,8 @@ impl ConnectionSession {
     }
 }
 
-fn line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &ClientConnection) -> LogLine {
-    let asked = RequestFields {
+fn start_log_line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &ClientConnection) -> LogLine {
+    let fields = RequestFields {
         client: connection.address(),
         method: request.method(),
         target: request.uri(),
@@ -231,19 +233,19 @@ fn line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &ClientConnec
         headers: request.headers(),
         id: &RequestId::random(),
     };
-    log.line(&asked, Instant::now())
+    log.start_line(&fields, Instant::now())
 }
 
 impl RequestGuard {
     fn new(session: &Arc<ConnectionSession>) -> Self {
-        session.pulse.asked();
-        Self { session: Arc::clone(session), told: RequestLog::default(), share: None }
+        session.activity.start_request();
+        Self { session: Arc::clone(session), log: RequestLog::default(), permit: None }
     }
 }
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
-        self.session.pulse.answered();
+        self.session.activity.finish_response();
     }
 }
 
@@ -255,20 +257,19 @@ impl hyper::body::Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self { body, ticket, is_http2, broken, .. } = &mut *self;
-        if broken.is_none() {
-            let polled =
-                catch_panic(|| Pin::new(&mut *body).poll_frame(context)).unwrap_or_else(|panicked| {
-                    tracing::error!("an answer is broken off: its body {panicked}");
-                    *body = Body::Empty;
-                    Poll::Ready(Some(Err(BodyError::Source(panicked.into()))))
-                });
+        let Self { body, guard, is_http2, failure, .. } = &mut *self;
+        if failure.is_none() {
+            let polled = catch_panic(|| Pin::new(&mut *body).poll_frame(context)).unwrap_or_else(|panic| {
+                tracing::error!("a response is cut off: its body {panic}");
+                *body = Body::Empty;
+                Poll::Ready(Some(Err(BodyError::Source(panic.into()))))
+            });
             match polled {
-                Poll::Ready(Some(Err(error))) => *broken = Some(Break::new(error, *is_http2)),
+                Poll::Ready(Some(Err(error))) => *failure = Some(DelayedFailure::new(error, *is_http2)),
                 polled => {
                     return polled.map_ok(|mut frame| {
                         if let Some(data) = frame.data_ref() {
-                            ticket.told.sent(data.len() as u64);
+                            guard.log.add_sent_bytes(data.len() as u64);
                         } else if let Some(trailers) = frame.trailers_mut() {
                             strip_answer_trailers(trailers);
                         }
@@ -277,16 +278,16 @@ impl hyper::body::Body for ResponseBody {
                 }
             }
         }
-        let flush = &ticket.session.outgoing.flush;
-        broken.as_mut().map_or(Poll::Ready(None), |it| it.poll(flush, context))
+        let flush = &guard.session.output.flush;
+        failure.as_mut().map_or(Poll::Ready(None), |failure| failure.poll(flush, context))
     }
 
     fn is_end_stream(&self) -> bool {
-        // What broke off has no end.
-        self.broken.is_none() && self.unsent.is_none() && self.body.is_end_stream()
+        // A body that failed ends with its failure.
+        self.failure.is_none() && self.declared_length.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.unsent.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
+        self.declared_length.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
     }
 }

@@ -1,4 +1,4 @@
-//! A connection that can be cut: its peer sees a reset, not an orderly end.
+//! Client socket that can be aborted: its peer gets a TCP reset instead of an orderly close.
 
 use std::{
     fmt,
@@ -16,33 +16,33 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A stream that is cut when dropped, if it has been aborted.
+/// TCP stream that is reset when dropped, if its [`AbortHandle`] is set.
 #[derive(Debug)]
 pub(super) struct ClientSocket {
     stream: TcpStream,
     abort: AbortHandle,
 }
 
-/// Decides how a stream ends.
+/// Handle that makes a stream end with a reset.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AbortHandle(Arc<AtomicBool>);
 
-/// What hyper is told so that it drops a connection without an answer.
+/// Error that makes hyper drop a connection without a response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AbortedError;
 
-/// A stream that `abort` cuts.
+/// A stream that `abort` can reset.
 pub(super) fn abortable(stream: TcpStream, abort: AbortHandle) -> ClientSocket {
     ClientSocket { stream, abort }
 }
 
 impl AbortHandle {
-    /// Cuts the stream when it is dropped.
+    /// Lets the stream be reset when it is dropped.
     pub(super) fn abort(&self) {
         self.0.store(true, Relaxed);
     }
 
-    /// Whether the stream is to be cut.
+    /// Whether the stream will be reset.
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Relaxed)
     }
@@ -51,7 +51,7 @@ impl AbortHandle {
 impl Drop for ClientSocket {
     fn drop(&mut self) {
         if self.abort.0.load(Relaxed) {
-            // Then it ends in an orderly way, but still without an answer.
+            // If it fails, the stream closes in an orderly way, but still without a response.
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -99,7 +99,7 @@ impl AsyncWrite for ClientSocket {
 
 impl fmt::Display for AbortedError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the connection is cut in place of an answer")
+        out.write_str("the connection is reset instead of a response")
     }
 }
 

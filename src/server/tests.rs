@@ -1,4 +1,4 @@
-//! Panics while a request is answered: its client is told, and its connection serves the others.
+//! Tests of panics during a request: the client gets an error, and its connection goes on.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use crate::{
     snapshot::SnapshotCompiler,
 };
 
-/// A listener of a proxy whose paths name the phase in which their plugin panics; `/fine` does not.
-#[expect(clippy::default_trait_access, reason = "the router is not for this module")]
+/// Connects to a proxy in which each path names the phase in which its plugin panics; `/fine` has no panic.
+#[expect(clippy::default_trait_access, reason = "the server may not use the router")]
 async fn start() -> TcpStream {
     let phases = ["access", "later", "header_filter", "body", "log", "fine"];
     let route = |phase| {
@@ -39,15 +39,15 @@ async fn start() -> TcpStream {
     let proxy = Arc::new(Proxy::new(control.live().clone(), &settings));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let ground = ListenerContext::new(&settings, 10, None, None, &ConnectionCounters::default().proxy);
-    let listening = BoundListener {
+    let context = ListenerContext::new(&settings, 10, None, None, &ConnectionCounters::default().proxy);
+    let bound = BoundListener {
         listener,
         role: ListenerRole::Proxy(proxy),
         tls: None,
-        streams: 10,
+        max_streams: 10,
         proxy_protocol: false,
     };
-    tokio::spawn(accept(listening, Arc::new(ground)));
+    tokio::spawn(accept(bound, Arc::new(context)));
     stream
 }
 
@@ -73,7 +73,7 @@ async fn a_request_that_panics_gets_500_and_its_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn streams_beside_one_that_panics_go_on() {
+async fn other_streams_go_on_after_a_panic() {
     let stream = TokioIo::new(start().await);
     let (sender, connection) = conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
     tokio::spawn(connection);
@@ -81,9 +81,9 @@ async fn streams_beside_one_that_panics_go_on() {
         let (mut one, mut other) = (sender.clone(), sender.clone());
         let (one, other) =
             tokio::join!(one.send_request(request(phase)), other.send_request(request("fine")));
-        assert_eq!(other.unwrap().status(), StatusCode::OK, "beside {phase}");
+        assert_eq!(other.unwrap().status(), StatusCode::OK, "next to {phase}");
         match (phase, one) {
-            // Its stream is reset, before its head or after.
+            // Its stream is reset, before or after the head.
             ("body", Err(error)) => assert!(!error.is_closed(), "{error}"),
             ("body", Ok(answer)) => assert!(answer.into_body().collect().await.is_err()),
             ("log" | "fine", answer) => assert_eq!(answer.unwrap().status(), StatusCode::OK, "{phase}"),

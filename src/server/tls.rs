@@ -1,4 +1,4 @@
-//! TLS on a listener: which certificate is shown, which protocols are spoken, and the handshake.
+//! TLS of a listener: its certificates, protocols and ciphers, and the handshake.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -23,14 +23,14 @@ use crate::{
     tls::{self, CertifiedIdentity, choose},
 };
 
-/// How long a client may take for a handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Time limit for a handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first byte of a handshake record. (RFC 8446, section 5.1)
 const HANDSHAKE_RECORD: u8 = 22;
 
-/// What a client gets that speaks plain HTTP where TLS is spoken. (As nginx's.)
-const PLAIN: &str = concat!(
+/// Response to a client that speaks plain HTTP to a TLS listener. (As nginx's.)
+const PLAIN_HTTP_RESPONSE: &str = concat!(
     "HTTP/1.1 400 Bad Request\r\nServer: mynah/",
     env!("CARGO_PKG_VERSION"),
     "\r\nContent-Type: text/html; charset=UTF-8\r\nContent-Length: 186\r\nConnection: close\r\n\r\n",
@@ -38,35 +38,37 @@ const PLAIN: &str = concat!(
     "<body>\n<h1>400 Bad Request</h1>\n<p>The plain HTTP request was sent to HTTPS port</p>\n</body>\n</html>\n"
 );
 
-/// Makes TLS of the connections of one listener. A clone is another handle to the same.
+/// TLS acceptor of a listener. Clones share it.
 #[derive(Clone)]
 pub struct ListenerTlsAcceptor(TlsAcceptor);
 
-/// Shows the certificate that the current configuration has for the name that a client asks for.
+/// Resolver of certificates: those of the current configuration by server name, else those of the listener.
 #[derive(Debug)]
 struct CertResolver {
-    /// Where certificates by name come from; none if there is one for all.
+    /// Source of certificates by server name; `None` if all clients get the same.
     live: Option<Arc<LiveSnapshot>>,
-    others: Vec<CertifiedIdentity>,
+    /// Certificates for all other clients.
+    defaults: Vec<CertifiedIdentity>,
 }
 
 impl ListenerTlsAcceptor {
-    /// Speaks TLS as `settings` say, shows `given` or else a generated certificate, and with `live` those that the
-    /// current Snapshot has for a client's server name; asks clients for certificates as `clients` say. With `http2`, clients may choose it. (RFC 7301)
+    /// An acceptor with these settings. It uses the certificates of `files`, or a generated one if there are none, and with
+    /// `live` those of the current Snapshot for the client's server name. `clients` configures client certificates. With
+    /// `http2`, clients may negotiate HTTP/2. (RFC 7301)
     ///
     /// # Errors
-    /// A certificate cannot be read, or there is no cipher left to speak.
+    /// A certificate cannot be read, or no cipher remains.
     pub fn new(
         settings: &settings::ListenerTls,
-        given: &CertificateFiles,
+        files: &CertificateFiles,
         clients: &ClientCertificates,
         live: Option<Arc<LiveSnapshot>>,
         http2: bool,
     ) -> Result<Self, String> {
-        let others = if given.certificates.is_empty() {
-            vec![tls::self_signed().map_err(|fault| fault.to_string())?]
+        let defaults = if files.certificates.is_empty() {
+            vec![tls::self_signed().map_err(|error| error.to_string())?]
         } else {
-            tls::identities(&given.certificates, &given.keys)?
+            tls::identities(&files.certificates, &files.keys)?
         };
         let versions = versions(settings);
         let builder = ServerConfig::builder_with_provider(Arc::new(provider(settings)?))
@@ -81,7 +83,7 @@ impl ListenerTlsAcceptor {
                 verify == VerifyClient::Required,
             )?),
         };
-        let mut config = builder.with_cert_resolver(Arc::new(CertResolver { live, others }));
+        let mut config = builder.with_cert_resolver(Arc::new(CertResolver { live, defaults }));
         config.ignore_client_order = settings.prefer_server_ciphers;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         if http2 {
@@ -93,8 +95,8 @@ impl ListenerTlsAcceptor {
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 
-    /// Shakes hands over what `wrap` makes of the connection; none if it came to nothing, which nobody but the client
-    /// needs to know.
+    /// Performs the handshake on the stream that `wrap` returns for the connection; `None` if it fails, which is only
+    /// logged for debugging.
     pub(super) async fn accept<S>(
         &self,
         stream: TcpStream,
@@ -104,19 +106,19 @@ impl ListenerTlsAcceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let peer = stream.peer_addr();
-        let shaking = async {
+        let handshake = async {
             let mut first = [0];
             if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE_RECORD {
-                refuse_plain(stream).await?;
+                refuse_plain_http(stream).await?;
                 return Ok(None);
             }
             self.0.accept(wrap(stream)).await.map(Some)
         };
-        // In a box of its own, so that connections without TLS do not keep room for it.
-        match Box::pin(timeout(HANDSHAKE, shaking)).await {
+        // Boxed, so that connections without TLS do not keep space for it.
+        match Box::pin(timeout(HANDSHAKE_TIMEOUT, handshake)).await {
             Ok(Ok(Some(stream))) => {
-                let agreed = agreed(&stream);
-                return Some((Box::new(stream), agreed));
+                let session = client_tls(&stream);
+                return Some((Box::new(stream), session));
             }
             Ok(Ok(None)) => tracing::debug!("{peer:?} spoke plain text to a TLS listener"),
             Ok(Err(error)) => tracing::debug!("TLS handshake with {peer:?} failed: {error}"),
@@ -128,31 +130,31 @@ impl ListenerTlsAcceptor {
 
 impl std::fmt::Debug for ListenerTlsAcceptor {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Acceptor")
+        out.write_str("ListenerTlsAcceptor")
     }
 }
 
 impl ResolvesServerCert for CertResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
-        let named = self.live.as_ref().and_then(|live| {
+        let by_name = self.live.as_ref().and_then(|live| {
             let snapshot = live.current();
             choose(snapshot.certificates().find(hello.server_name())?, schemes)
         });
-        named.or_else(|| choose(&self.others, schemes))
+        by_name.or_else(|| choose(&self.defaults, schemes))
     }
 }
 
-/// Tells a client, in its own words, that it speaks the wrong protocol.
-async fn refuse_plain(mut stream: TcpStream) -> io::Result<()> {
-    // A connection that is closed with bytes unread is reset, and the client might not see the answer.
+/// Answers a plain HTTP client with an error in plain HTTP.
+async fn refuse_plain_http(mut stream: TcpStream) -> io::Result<()> {
+    // Closing a connection with unread bytes resets it, and the client might lose the response.
     let _ = stream.read(&mut [0; 8192]).await?;
-    stream.write_all(PLAIN.as_bytes()).await?;
+    stream.write_all(PLAIN_HTTP_RESPONSE.as_bytes()).await?;
     stream.shutdown().await
 }
 
-/// What client and listener have agreed on.
-fn agreed<S>(stream: &TlsStream<S>) -> ClientTls {
+/// The negotiated TLS session.
+fn client_tls<S>(stream: &TlsStream<S>) -> ClientTls {
     let session = stream.get_ref().1;
     ClientTls {
         server_name: session.server_name().map(Arc::from),
@@ -160,33 +162,37 @@ fn agreed<S>(stream: &TlsStream<S>) -> ClientTls {
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
             _ => "TLSv1.3",
         },
-        cipher: session.negotiated_cipher_suite().map_or("", |it| openssl_name(it.suite())),
+        cipher: session.negotiated_cipher_suite().map_or("", |cipher| openssl_name(cipher.suite())),
     }
 }
 
 fn versions(settings: &settings::ListenerTls) -> Vec<&'static SupportedProtocolVersion> {
-    let modern = settings.cipher_suite == Suite::Modern;
-    let all = [(settings.protocols.tls13, &TLS13), (settings.protocols.tls12 && !modern, &TLS12)];
-    all.into_iter().filter_map(|(spoken, version)| spoken.then_some(version)).collect()
+    let is_modern = settings.cipher_suite == Suite::Modern;
+    let all = [(settings.protocols.tls13, &TLS13), (settings.protocols.tls12 && !is_modern, &TLS12)];
+    all.into_iter().filter_map(|(is_enabled, version)| is_enabled.then_some(version)).collect()
 }
 
 fn provider(settings: &settings::ListenerTls) -> Result<CryptoProvider, String> {
     let mut provider = (*tls::provider()).clone();
-    let wanted = &settings.ciphers.0;
-    if settings.cipher_suite == Suite::Custom && !wanted.is_empty() {
-        let place = |suite| wanted.iter().position(|name| name == openssl_name(suite));
-        // Those of TLS 1.3 are not OpenSSL's to choose by this list.
-        let is_13 = |suite: CipherSuite| openssl_name(suite).starts_with("TLS_");
-        provider.cipher_suites.retain(|it| is_13(it.suite()) || place(it.suite()).is_some());
-        provider.cipher_suites.sort_by_key(|it| place(it.suite()));
-        if settings.protocols.tls12 && provider.cipher_suites.iter().all(|it| is_13(it.suite())) {
-            return Err(format!("ssl_ciphers names no cipher that is spoken here; there are {}", spoken()));
+    let chosen = &settings.ciphers.0;
+    if settings.cipher_suite == Suite::Custom && !chosen.is_empty() {
+        let rank = |suite| chosen.iter().position(|name| name == openssl_name(suite));
+        // In OpenSSL, this list does not affect the ciphers of TLS 1.3.
+        let is_tls13 = |suite: CipherSuite| openssl_name(suite).starts_with("TLS_");
+        provider.cipher_suites.retain(|cipher| is_tls13(cipher.suite()) || rank(cipher.suite()).is_some());
+        provider.cipher_suites.sort_by_key(|cipher| rank(cipher.suite()));
+        if settings.protocols.tls12 && provider.cipher_suites.iter().all(|cipher| is_tls13(cipher.suite())) {
+            return Err(format!(
+                "ssl_ciphers names no supported cipher; supported are {}",
+                supported_ciphers()
+            ));
         }
     }
     Ok(provider)
 }
 
-fn spoken() -> String {
+/// OpenSSL's names of the supported ciphers of TLS 1.2, as a list.
+fn supported_ciphers() -> String {
     CIPHERS
         .iter()
         .map(|(_, name)| *name)
@@ -195,7 +201,7 @@ fn spoken() -> String {
         .join(":")
 }
 
-/// The ciphers that are spoken, and OpenSSL's names of them.
+/// Supported ciphers, and OpenSSL's names of them.
 const CIPHERS: [(CipherSuite, &str); 9] = [
     (CipherSuite::TLS13_AES_256_GCM_SHA384, "TLS_AES_256_GCM_SHA384"),
     (CipherSuite::TLS13_AES_128_GCM_SHA256, "TLS_AES_128_GCM_SHA256"),
@@ -209,7 +215,7 @@ const CIPHERS: [(CipherSuite, &str); 9] = [
 ];
 
 fn openssl_name(suite: CipherSuite) -> &'static str {
-    CIPHERS.iter().find(|(it, _)| *it == suite).map_or("", |(_, name)| name)
+    CIPHERS.iter().find(|(known, _)| *known == suite).map_or("", |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -224,20 +230,21 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_to_plain_text_is_as_long_as_it_says() {
-        let (head, body) = PLAIN.split_once("\r\n\r\n").unwrap();
+    fn the_response_to_plain_http_has_the_right_length() {
+        let (head, body) = PLAIN_HTTP_RESPONSE.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "{}", body.len());
     }
 
-    /// Checks which ciphers are left.
+    /// Checks which ciphers remain.
     #[track_caller]
     fn check(suite: Suite, ciphers: &str, expected: Result<&[&str], &str>) {
         let ciphers = settings::CipherNames(ciphers.split(':').map(str::to_owned).collect());
         let settings =
             settings::ListenerTls { cipher_suite: suite, ciphers, ..settings::ListenerTls::default() };
-        let left = provider(&settings)
-            .map(|it| it.cipher_suites.iter().map(|it| openssl_name(it.suite())).collect::<Vec<_>>());
-        assert_eq!(left.as_deref().map_err(|it| it.split(';').next().unwrap()), expected);
+        let names = provider(&settings).map(|provider| {
+            provider.cipher_suites.iter().map(|cipher| openssl_name(cipher.suite())).collect::<Vec<_>>()
+        });
+        assert_eq!(names.as_deref().map_err(|error| error.split(';').next().unwrap()), expected);
     }
 
     #[test]
@@ -245,8 +252,9 @@ mod tests {
         let all: Vec<&str> = CIPHERS.iter().map(|(_, name)| *name).collect();
         check(Suite::Intermediate, "", Ok(&all));
         let named = "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:DES-CBC3-SHA";
-        let left = [&all[..3], &["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"]].concat();
-        check(Suite::Custom, named, Ok(&left));
-        check(Suite::Custom, "DES-CBC3-SHA", Err("ssl_ciphers names no cipher that is spoken here"));
+        let expected =
+            [&all[..3], &["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"]].concat();
+        check(Suite::Custom, named, Ok(&expected));
+        check(Suite::Custom, "DES-CBC3-SHA", Err("ssl_ciphers names no supported cipher"));
     }
 }

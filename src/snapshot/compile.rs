@@ -366,7 +366,7 @@ fn steps(
         destination: route.service.and_then(|service| destinations.get(service.0).cloned()),
         https_only: is_of(route, &["https", "grpcs"]) && !is_of(route, &["http", "grpc"]),
         grpc: is_of(route, &["grpc", "grpcs"]),
-        counting: None,
+        metrics: None,
     };
     entities.routes.iter().enumerate().map(step).collect()
 }

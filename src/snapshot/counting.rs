@@ -38,7 +38,7 @@ impl KeptCounters {
                 Arc::new(RouteCounters::new(service, route))
             });
             next.insert(names, Arc::clone(&counters));
-            step.counting = Some(Arc::new(RouteMetrics::new(groups, counters, entities.consumers.len())));
+            step.metrics = Some(Arc::new(RouteMetrics::new(groups, counters, entities.consumers.len())));
         }
         (Self(next), all)
     }

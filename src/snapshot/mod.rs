@@ -81,7 +81,7 @@ pub struct RouteStep {
     /// Whether requests are gRPC.
     pub grpc: bool,
     /// How requests are counted, if they are.
-    pub counting: Option<Arc<RouteMetrics>>,
+    pub metrics: Option<Arc<RouteMetrics>>,
 }
 
 /// A Service, as the proxy needs it.
@@ -155,7 +155,7 @@ impl Snapshot {
 
     /// How the requests of each Route are counted that are counted.
     pub fn route_metrics(&self) -> impl Iterator<Item = &RouteMetrics> {
-        self.steps.iter().filter_map(|step| step.counting.as_deref())
+        self.steps.iter().filter_map(|step| step.metrics.as_deref())
     }
 
     /// What plugins of this and all former Snapshots have still to deliver.

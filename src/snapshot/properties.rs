@@ -132,8 +132,8 @@ fn seen(made: &Result<CompiledSnapshot, Vec<Diagnostic>>) -> String {
         .map(|it| format!("{} at {}: {}", it.collection(), it.at, it.value.to_json()))
         .collect();
     let step = |it: &RouteStep| {
-        let RouteStep { chain, destination, matched, https_only, grpc, counting } = it;
-        let counted = counting.is_some();
+        let RouteStep { chain, destination, matched, https_only, grpc, metrics } = it;
+        let counted = metrics.is_some();
         let MatchedRoute { route, route_record, service, service_record, .. } = &**matched;
         format!(
             "{chain:?} {destination:?} {route} {route_record:?} {service:?} {service_record:?} {https_only} {grpc} {counted}"

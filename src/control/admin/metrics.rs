@@ -41,7 +41,7 @@ impl AdminApi {
         text.sample("kong_node_info", &[("node_id", &id), ("version", env!("CARGO_PKG_VERSION"))], 1);
         let help = "Datastore reachable from Kong, 0 is unreachable";
         text.single("kong_datastore_reachable", MetricKind::Gauge, help, 1);
-        let doing = self.connections.doing();
+        let doing = self.connections.states();
         let name = "kong_nginx_connections_total";
         text.metric(name, MetricKind::Gauge, "Number of connections by subsystem");
         for (state, value) in [
@@ -178,7 +178,7 @@ fn latency_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
     ] {
         text.metric(name, MetricKind::Histogram, help);
         for ([service, route], latencies) in &told {
-            let observed = [&latencies.own, &latencies.upstream, &latencies.request][at];
+            let observed = [&latencies.gateway, &latencies.upstream, &latencies.request][at];
             if observed.count > 0 {
                 text.histogram(name, &[*service, *route, WORKSPACE], observed);
             }

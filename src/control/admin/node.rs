@@ -107,7 +107,7 @@ impl AdminApi {
 
     /// What nginx would tell of its connections.
     fn server(&self) -> Value {
-        let doing = self.connections.doing();
+        let doing = self.connections.states();
         json!({
             "connections_accepted": doing.accepted,
             "connections_active": doing.active(),

@@ -1,4 +1,4 @@
-//! Fields that speak about one connection and end with it. (RFC 9110, section 7.6.1)
+//! Hop-by-hop header fields, which are about one connection (RFC 9110, section 7.6.1), and fields of trailers.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -15,13 +15,13 @@ use super::{
 };
 use crate::request_head::{Claim, ClientHead, HeaderEdits, NominatedFields, is_look_alike};
 
-/// Removes what belongs to the connection that a message came over: Connection and the fields it names, Keep-Alive,
-/// Proxy-Connection, Transfer-Encoding, Upgrade, and TE but for `trailers`. Two more fields go for safety: Proxy
-/// (which CGI programs take for their own setting), and names that programs take for framing because they read `_` as
-/// `-`.
+/// Removes hop-by-hop fields: Connection and the fields that it names, Keep-Alive, Proxy-Connection,
+/// Transfer-Encoding, Upgrade, and TE except `trailers`. Two kinds of fields are removed for safety: Proxy, which CGI
+/// programs read as the setting `HTTP_PROXY`, and `transfer_encoding` and `content_length`, which programs that map `_`
+/// to `-` read as framing.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // Most messages have few of these, and looking at all names costs less than looking each of these up.
-    let is_one = |name: &HeaderName| {
+    // Most messages have few of these: one pass over all names costs less than a lookup for each of these.
+    let is_hop_by_hop = |name: &HeaderName| {
         matches!(
             name.as_str(),
             "connection"
@@ -35,7 +35,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
                 | "content_length"
         )
     };
-    let found = headers.keys().filter(|name| is_one(name)).count();
+    let found = headers.keys().filter(|name| is_hop_by_hop(name)).count();
     if found == 0 {
         return;
     }
@@ -43,7 +43,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.remove(CONNECTION).is_some() && found == 1 && nominated.is_empty() {
         return;
     }
-    let trailers = headers.get_all(TE).iter().any(|value| lists(value, "trailers"));
+    let trailers = headers.get_all(TE).iter().any(|value| has_item(value, "trailers"));
     for name in nominated.into_names() {
         headers.remove(name);
     }
@@ -59,8 +59,8 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Fields that say how a message is framed, where it goes, who sends it, or how its content is read: a recipient that
-/// merges trailers into the fields before them would be misled. (RFC 9110, section 6.5.1)
+/// Fields for framing, routing, authentication or content format, which may not stand in trailers: a recipient that
+/// merges trailers into the head would be misled. (RFC 9110, section 6.5.1)
 const HEAD_ONLY: [HeaderName; 20] = [
     CONTENT_LENGTH,
     TRANSFER_ENCODING,
@@ -84,19 +84,19 @@ const HEAD_ONLY: [HeaderName; 20] = [
     PROXY,
 ];
 
-/// Removes from the trailers of a request what belongs into a head only, and what only the gateway or a trusted peer
-/// says there; also names that programs take for those.
+/// Removes from the trailers of a request the fields that may stand in a head only, those that only the gateway or a
+/// trusted peer may set, and names that programs read as one of these.
 pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
     retain(trailers, |name| Claim::of(name.as_str()) == Claim::Free && !is_head_only(name));
 }
 
-/// Removes from the trailers of an answer what belongs into a head only, and what the gateway says in the head of the
-/// answer.
+/// Removes from the trailers of a response the fields that may stand in a head only, and those that the gateway sets in
+/// the head of the response.
 pub(crate) fn strip_answer_trailers(trailers: &mut HeaderMap) {
-    const OWN: [HeaderName; 5] =
+    const GATEWAY: [HeaderName; 5] =
         [X_KONG_REQUEST_ID, X_KONG_UPSTREAM_LATENCY, X_KONG_PROXY_LATENCY, X_KONG_UPSTREAM_STATUS, VIA];
-    const OF_ANSWERS: [HeaderName; 4] = [SERVER, SET_COOKIE, LOCATION, X_KONG_RESPONSE_LATENCY];
-    retain(trailers, |name| !is_head_only(name) && !OWN.contains(name) && !OF_ANSWERS.contains(name));
+    const RESPONSE_ONLY: [HeaderName; 4] = [SERVER, SET_COOKIE, LOCATION, X_KONG_RESPONSE_LATENCY];
+    retain(trailers, |name| !is_head_only(name) && !GATEWAY.contains(name) && !RESPONSE_ONLY.contains(name));
 }
 
 fn is_head_only(name: &HeaderName) -> bool {
@@ -104,40 +104,40 @@ fn is_head_only(name: &HeaderName) -> bool {
 }
 
 fn retain(trailers: &mut HeaderMap, may_stay: impl Fn(&HeaderName) -> bool) {
-    let refused: Vec<HeaderName> = trailers.keys().filter(|name| !may_stay(name)).cloned().collect();
-    for name in refused {
+    let removed: Vec<HeaderName> = trailers.keys().filter(|name| !may_stay(name)).cloned().collect();
+    for name in removed {
         trailers.remove(name);
     }
 }
 
-/// Names that trailers of one request may not have, as the field of the head does not go upstream as the client said
-/// it: a plugin has changed it, or Connection nominates it.
+/// Names that the trailers of one request may not have, because the field of the head does not pass unchanged: a plugin
+/// has changed it, or Connection nominates it.
 #[derive(Debug)]
 pub(crate) struct DeniedTrailers(Vec<HeaderName>);
 
 impl DeniedTrailers {
-    /// Those of a request; none if every trailer may pass.
+    /// The denied names of a request; `None` if every trailer may pass.
     pub(crate) fn of(head: &ClientHead, edits: &HeaderEdits) -> Option<Self> {
         let mut names = head.nominated().into_names();
         names.extend(edits.names().cloned());
         (!names.is_empty()).then_some(Self(names))
     }
 
-    /// Removes them, and what programs take for them.
+    /// Removes these names, and names that programs read as one of them.
     pub(crate) fn strip(&self, trailers: &mut HeaderMap) {
-        let is_refused = |name: &HeaderName| {
+        let is_denied = |name: &HeaderName| {
             self.0.iter().any(|denied| denied == name || is_look_alike(name.as_str(), denied.as_str()))
         };
-        retain(trailers, |name| !is_refused(name));
+        retain(trailers, |name| !is_denied(name));
     }
 }
 
-/// Whether a list has an item, in any case; parameters of the item do not matter.
-fn lists(value: &HeaderValue, item: &str) -> bool {
+/// Whether a comma-separated list has an item, in any case; parameters of the item are ignored.
+fn has_item(value: &HeaderValue, item: &str) -> bool {
     value.to_str().is_ok_and(|value| {
         value
             .split(',')
-            .any(|own| own.split(';').next().is_some_and(|own| own.trim().eq_ignore_ascii_case(item)))
+            .any(|entry| entry.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(item)))
     })
 }
 
@@ -154,7 +154,7 @@ mod tests {
         headers
     }
 
-    /// Checks what is left of `fields`.
+    /// Checks which of `fields` remain.
     #[track_caller]
     fn check(fields: &[(&str, &str)], expected: &[(&str, &str)]) {
         let mut headers = map(fields);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_the_connection_ends_with_it() {
+    fn hop_by_hop_fields_are_removed() {
         check(
             &[
                 ("connection", "close, X-Hop"),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_connection_nominates() {
+    fn every_connection_field_nominates() {
         check(
             &[
                 ("connection", "a"),
@@ -200,14 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn nomination_cannot_remove_what_others_rely_on() {
+    fn nomination_cannot_remove_fields_that_others_rely_on() {
         let fields = [("host", "a"), ("content-length", "1"), ("x-forwarded-for", "192.0.2.1")];
         let nomination = ("connection", "Host, Content-Length, X-Forwarded-For");
         check(&[&fields[..], &[nomination]].concat(), &fields);
     }
 
     #[test]
-    fn trailers_say_nothing_that_is_for_the_head() {
+    fn trailers_lose_fields_that_are_for_the_head_only() {
         let mut trailers = map(&[
             ("trailer", ""),
             ("content-length", "3"),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_of_answers_say_nothing_that_the_gateway_says() {
+    fn trailers_of_responses_lose_fields_that_the_gateway_sets() {
         let mut trailers = map(&[
             ("x-kong-request-id", "forged"),
             ("x-kong-proxy-latency", "0"),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_say_nothing_that_a_plugin_has_changed() {
+    fn trailers_lose_fields_that_a_plugin_has_changed() {
         let request = http::Request::get("/").header("connection", "x-hop").body(()).unwrap();
         let (head, _) = ClientHead::new(request.into_parts().0, false);
         let mut upstream = UpstreamRequest::default();
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn te_keeps_trailers_only() {
+    fn te_keeps_only_trailers() {
         check(&[("te", "trailers"), ("connection", "TE")], &[("te", "trailers")]);
         check(&[("te", "gzip;q=0.5, Trailers")], &[("te", "trailers")]);
         check(&[("te", "gzip"), ("te", "deflate")], &[]);

@@ -1,6 +1,6 @@
-//! Header fields on their way through: what is taken away, what is added, and what a gateway must not touch.
+//! Header fields: which ones pass, which ones the gateway removes, adds or replaces.
 //!
-//! All functions are pure: they know neither connection nor configuration.
+//! All functions are pure: they depend neither on a connection nor on a configuration.
 
 mod hop_by_hop;
 #[cfg(test)]
@@ -15,9 +15,9 @@ pub(crate) use response::{HeaderTokens, ProxiedFields, add_charset, produced_hea
 
 use http::{HeaderName, Version};
 
-/// What the gateway calls itself in Server.
+/// Name of the gateway in Server.
 const PRODUCT: &str = concat!("mynah/", env!("CARGO_PKG_VERSION"));
-/// The same in Via, for the protocols that a message can be received in.
+/// Name of the gateway in Via, by the protocol of the received message.
 const VIA_1_0: &str = concat!("1.0 mynah/", env!("CARGO_PKG_VERSION"));
 const VIA_1_1: &str = concat!("1.1 mynah/", env!("CARGO_PKG_VERSION"));
 const VIA_2: &str = concat!("2 mynah/", env!("CARGO_PKG_VERSION"));
@@ -33,7 +33,7 @@ const X_KONG_PROXY_LATENCY: HeaderName = HeaderName::from_static("x-kong-proxy-l
 const X_KONG_RESPONSE_LATENCY: HeaderName = HeaderName::from_static("x-kong-response-latency");
 const X_KONG_UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-kong-upstream-status");
 
-/// The gateway in Via. (RFC 9110, section 7.6.3)
+/// Value of Via for a message that was received in this version. (RFC 9110, section 7.6.3)
 const fn via(received: Version) -> &'static str {
     match received {
         Version::HTTP_2 => VIA_2,

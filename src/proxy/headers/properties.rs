@@ -1,5 +1,5 @@
-//! What must hold of every head that goes upstream: it has the client's fields that may pass and that no plugin has
-//! changed, the gateway's, and the plugins'; what the client nominates in Connection decides about its own fields only.
+//! Properties of heads of upstream requests: such a head has the client's fields that may pass and that no plugin has
+//! changed, the gateway's fields and the plugins'; nominations in Connection affect only the client's own fields.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     uri::Scheme,
 };
 
-/// Names of client fields, of changes and of trailers.
+/// Names of client fields, of plugin edits and of trailers.
 const NAMES: [&str; 30] = [
     "accept",
     "apikey",
@@ -46,7 +46,7 @@ const NAMES: [&str; 30] = [
     "content_length",
 ];
 
-/// Fields that the gateway writes last, whatever a plugin says.
+/// FieldValues that the gateway writes itself, also if a plugin sets them.
 const GATEWAY: [&str; 12] = [
     "host",
     "connection",
@@ -62,20 +62,20 @@ const GATEWAY: [&str; 12] = [
     "x-kong-request-id",
 ];
 
-type Fields = BTreeMap<String, Vec<String>>;
+type FieldValues = BTreeMap<String, Vec<String>>;
 
 #[derive(Clone, Debug)]
-enum Change {
+enum FieldEdit {
     Set(&'static str, String),
     Append(&'static str, String),
     Remove(&'static str),
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn field_edit() -> impl Strategy<Value = FieldEdit> {
     (select(&NAMES[..]), 0..3, "[a-z]{1,3}").prop_map(|(name, kind, value)| match kind {
-        0 => Change::Set(name, value),
-        1 => Change::Append(name, value),
-        _ => Change::Remove(name),
+        0 => FieldEdit::Set(name, value),
+        1 => FieldEdit::Append(name, value),
+        _ => FieldEdit::Remove(name),
     })
 }
 
@@ -97,24 +97,24 @@ fn head(fields: &[(&'static str, String)], nominated: &[&str], http2: bool, trus
     ClientHead::new(request.body(()).unwrap().into_parts().0, trusted).0
 }
 
-fn upstream(changes: &[Change]) -> UpstreamRequest {
+fn upstream(edits: &[FieldEdit]) -> UpstreamRequest {
     let mut upstream = UpstreamRequest::default();
-    for change in changes {
-        match change {
-            Change::Set(name, value) => {
+    for field_edit in edits {
+        match field_edit {
+            FieldEdit::Set(name, value) => {
                 upstream.set_field(HeaderName::from_static(name), value.parse().unwrap());
             }
-            Change::Append(name, value) => {
+            FieldEdit::Append(name, value) => {
                 upstream.append_field(HeaderName::from_static(name), value.parse().unwrap());
             }
-            Change::Remove(name) => upstream.remove_field(HeaderName::from_static(name)),
+            FieldEdit::Remove(name) => upstream.remove_field(HeaderName::from_static(name)),
         }
     }
     upstream
 }
 
-/// What the upstream gets.
-fn given(head: &ClientHead, upstream: &UpstreamRequest) -> Fields {
+/// The fields that the upstream gets.
+fn written_fields(head: &ClientHead, upstream: &UpstreamRequest) -> FieldValues {
     let forwarding = ForwardedFields {
         peer: "192.0.2.9",
         client: "192.0.2.9",
@@ -126,57 +126,61 @@ fn given(head: &ClientHead, upstream: &UpstreamRequest) -> Fields {
         websocket: head.asks_for_websocket(),
         trailers: head.accepts_trailers(),
     };
-    let mut given = Fields::new();
+    let mut written = FieldValues::new();
     forwarding.write_headers(head, upstream, None, &mut |name, value| {
-        given.entry(name.to_owned()).or_default().push(String::from_utf8(value.to_vec()).unwrap());
+        written.entry(name.to_owned()).or_default().push(String::from_utf8(value.to_vec()).unwrap());
     });
-    given
+    written
 }
 
 /// A name as CGI programs see it.
-fn seen_by_cgi(name: &str) -> String {
-    name.replace(|it: char| !it.is_ascii_alphanumeric(), "_")
+fn cgi_name(name: &str) -> String {
+    name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
 }
 
-/// Whether a client may send a field, told once more and slowly.
+/// Whether a client may send a field: the rule once more, written for clarity and not for speed.
 fn may_pass(name: &str, trusted: bool) -> bool {
-    let seen = seen_by_cgi(name);
-    let vouched = seen.starts_with("x_forwarded_") || seen == "x_real_ip" || seen == "forwarded";
+    let cgi_name = cgi_name(name);
+    let needs_trust =
+        cgi_name.starts_with("x_forwarded_") || cgi_name == "x_real_ip" || cgi_name == "forwarded";
     let identity = ["x_consumer_", "x_credential_", "x_authenticated_", "x_anonymous_consumer"];
-    let gateways = identity.iter().any(|it| seen.starts_with(it)) || seen == "x_kong_request_id";
-    let framing = ["transfer_encoding", "content_length"].contains(&name);
-    if vouched {
+    let is_gateways =
+        identity.iter().any(|prefix| cgi_name.starts_with(prefix)) || cgi_name == "x_kong_request_id";
+    let is_framing = ["transfer_encoding", "content_length"].contains(&name);
+    if needs_trust {
         return !name.contains(['_', '.']) && (trusted || name == "x-forwarded-for");
     }
-    !gateways && !framing
+    !is_gateways && !is_framing
 }
 
-/// What the upstream is to get, but for the fields of [`GATEWAY`].
+/// The fields that the upstream must get, without those of [`GATEWAY`].
 fn expected(
     sent: &[(&'static str, String)],
     nominated: &[&str],
-    changes: &[Change],
+    edits: &[FieldEdit],
     trusted: bool,
-) -> Fields {
-    let named = |change: &Change| match change {
-        Change::Set(name, _) | Change::Append(name, _) | Change::Remove(name) => *name,
+) -> FieldValues {
+    let edited_name = |field_edit: &FieldEdit| match field_edit {
+        FieldEdit::Set(name, _) | FieldEdit::Append(name, _) | FieldEdit::Remove(name) => *name,
     };
-    let mut fields = Fields::new();
+    let mut fields = FieldValues::new();
     for (name, value) in sent {
-        let looks_like_a_change = changes
+        let looks_like_an_edit = edits
             .iter()
-            .map(named)
-            .any(|it| it != *name && name.contains(['_', '.']) && seen_by_cgi(it) == seen_by_cgi(name));
+            .map(edited_name)
+            .any(|edited| edited != *name && name.contains(['_', '.']) && cgi_name(edited) == cgi_name(name));
         let nominated = nominated.contains(name) && !name.starts_with("x-forwarded-");
-        if may_pass(name, trusted) && !nominated && !looks_like_a_change {
+        if may_pass(name, trusted) && !nominated && !looks_like_an_edit {
             fields.entry((*name).to_owned()).or_default().push(value.clone());
         }
     }
-    for change in changes {
-        match change {
-            Change::Set(name, value) => drop(fields.insert((*name).to_owned(), vec![value.clone()])),
-            Change::Append(name, value) => fields.entry((*name).to_owned()).or_default().push(value.clone()),
-            Change::Remove(name) => drop(fields.remove(*name)),
+    for field_edit in edits {
+        match field_edit {
+            FieldEdit::Set(name, value) => drop(fields.insert((*name).to_owned(), vec![value.clone()])),
+            FieldEdit::Append(name, value) => {
+                fields.entry((*name).to_owned()).or_default().push(value.clone())
+            }
+            FieldEdit::Remove(name) => drop(fields.remove(*name)),
         }
     }
     fields.retain(|name, _| !GATEWAY.contains(&&**name));
@@ -185,17 +189,17 @@ fn expected(
 
 proptest! {
     #[test]
-    fn an_upstream_gets_what_the_client_may_say_and_what_the_gateway_and_plugins_say(
+    fn an_upstream_gets_the_fields_that_the_client_may_send_and_those_of_the_gateway_and_plugins(
         sent in fields(),
         nominated in proptest::collection::vec(select(&NAMES[..]), 0..6),
-        changes in proptest::collection::vec(change(), 0..6),
+        edits in proptest::collection::vec(field_edit(), 0..6),
         http2: bool,
         trusted: bool,
     ) {
         let nominated = if http2 { Vec::new() } else { nominated };
-        let (head, upstream) = (head(&sent, &nominated, http2, trusted), upstream(&changes));
-        let mut given = given(&head, &upstream);
-        let one = |name: &str| given.get(name).map(|it| it.join("|")).unwrap_or_default();
+        let (head, upstream) = (head(&sent, &nominated, http2, trusted), upstream(&edits));
+        let mut written = written_fields(&head, &upstream);
+        let one = |name: &str| written.get(name).map(|values| values.join("|")).unwrap_or_default();
         prop_assert_eq!(one("x-kong-request-id"), "0123");
         prop_assert_eq!(one("x-real-ip"), "192.0.2.9");
         prop_assert_eq!(one("x-forwarded-host"), "shop.test");
@@ -205,18 +209,18 @@ proptest! {
         let claimed: Vec<_> = sent.iter().filter(|(name, _)| *name == "x-forwarded-proto").collect();
         let proto = claimed.iter().map(|(_, value)| &**value).collect::<Vec<_>>().join("|");
         prop_assert_eq!(one("x-forwarded-proto"), if trusted && !claimed.is_empty() { &*proto } else { "http" });
-        given.retain(|name, _| !GATEWAY.contains(&&**name));
-        prop_assert_eq!(given, expected(&sent, &nominated, &changes, trusted));
+        written.retain(|name, _| !GATEWAY.contains(&&**name));
+        prop_assert_eq!(written, expected(&sent, &nominated, &edits, trusted));
     }
 
     #[test]
-    fn trailers_say_no_more_than_fields_of_the_head_would(
+    fn trailers_pass_only_if_the_same_fields_of_the_head_would(
         sent in fields(),
         nominated in proptest::collection::vec(select(&NAMES[..]), 0..3),
-        changes in proptest::collection::vec(change(), 0..3),
+        edits in proptest::collection::vec(field_edit(), 0..3),
         trusted: bool,
     ) {
-        let (head, upstream) = (head(&[], &nominated, false, trusted), upstream(&changes));
+        let (head, upstream) = (head(&[], &nominated, false, trusted), upstream(&edits));
         let mut trailers = http::HeaderMap::new();
         for (name, value) in &sent {
             trailers.append(*name, value.parse().unwrap());
@@ -225,13 +229,13 @@ proptest! {
         if let Some(denied) = DeniedTrailers::of(&head, upstream.edits()) {
             denied.strip(&mut trailers);
         }
-        let named = |change: &Change| match change {
-            Change::Set(name, _) | Change::Append(name, _) | Change::Remove(name) => *name,
+        let edited_name = |field_edit: &FieldEdit| match field_edit {
+            FieldEdit::Set(name, _) | FieldEdit::Append(name, _) | FieldEdit::Remove(name) => *name,
         };
         for name in trailers.keys().map(HeaderName::as_str) {
             prop_assert!(may_pass(name, false) && !name.starts_with("x-forwarded"), "{}", name);
             prop_assert!(!nominated.contains(&name), "{}", name);
-            prop_assert!(!changes.iter().map(named).any(|it| it == name), "{}", name);
+            prop_assert!(!edits.iter().map(edited_name).any(|edited| edited == name), "{}", name);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Fields towards the client: who answered, how long it took, and which request it was.
+//! Header fields of responses to clients: hop-by-hop fields, latencies, Via, Server and the request id.
 
 use http::{
     HeaderMap, HeaderValue, StatusCode, Version,
@@ -15,19 +15,19 @@ use crate::settings::{ResponseHeader, ResponseHeaders};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the option is a set of independent switches")]
 pub(crate) struct HeaderTokens {
-    /// Server on answers of the gateway, and on proxied ones that lack it.
+    /// Server on responses of the gateway, and on proxied ones that lack it.
     pub(crate) server: bool,
-    /// Via on proxied answers.
+    /// Via on proxied responses.
     pub(crate) via: bool,
-    /// X-Kong-Upstream-Latency on proxied answers.
+    /// X-Kong-Upstream-Latency on proxied responses.
     pub(crate) upstream_latency: bool,
-    /// X-Kong-Proxy-Latency on proxied answers.
+    /// X-Kong-Proxy-Latency on proxied responses.
     pub(crate) proxy_latency: bool,
-    /// X-Kong-Response-Latency on answers of the gateway.
+    /// X-Kong-Response-Latency on responses of the gateway.
     pub(crate) response_latency: bool,
-    /// X-Kong-Upstream-Status on proxied answers; off by default.
+    /// X-Kong-Upstream-Status on proxied responses; off by default.
     pub(crate) upstream_status: bool,
-    /// X-Kong-Request-Id on all answers.
+    /// X-Kong-Request-Id on all responses.
     pub(crate) request_id: bool,
 }
 
@@ -59,29 +59,29 @@ impl Default for HeaderTokens {
     }
 }
 
-/// What a client is told about a proxied answer.
+/// Values of the fields that the gateway adds to a proxied response.
 #[derive(Clone, Debug)]
 pub(crate) struct ProxiedFields {
-    /// The protocol that the answer was received in.
+    /// Version in which the response was received.
     pub(crate) version: Version,
-    /// Milliseconds from handing the request to the upstream to the head of its response.
+    /// Milliseconds from sending the request to the upstream to the head of its response.
     pub(crate) upstream_latency: u64,
-    /// Milliseconds from the request's arrival to handing it to the upstream.
+    /// Milliseconds from the request's arrival to sending it to the upstream.
     pub(crate) proxy_latency: u64,
-    /// The upstream's status, if it gave one.
+    /// Status of the upstream, if it responded.
     pub(crate) upstream_status: Option<StatusCode>,
-    /// The value of X-Kong-Request-Id.
+    /// Value of X-Kong-Request-Id.
     pub(crate) request_id: HeaderValue,
     /// Whether the client sent `TE: trailers`.
     pub(crate) trailers: bool,
-    /// Whether this is a 101 that the client asked for.
+    /// Whether this is a 101 that the client has asked for.
     pub(crate) upgrade: bool,
 }
 
-/// Turns the fields that an upstream sent into those that the client gets.
+/// Converts the fields of an upstream response to those of the response to the client.
 ///
-/// Hop-by-hop fields go, and Trailer unless the client takes trailers. Server stays if there is one. The same serves
-/// for an error answer of the gateway after it tried an upstream: it counts as proxied.
+/// Hop-by-hop fields are removed, and Trailer unless the client accepts trailers. An existing Server stays. An error of
+/// the gateway after it tried an upstream counts as proxied and gets the same fields.
 pub(crate) fn response_headers(headers: &mut HeaderMap, proxied: &ProxiedFields, tokens: HeaderTokens) {
     strip_hop_by_hop(headers);
     headers.remove(X_ACCEL_EXPIRES);
@@ -112,7 +112,7 @@ pub(crate) fn response_headers(headers: &mut HeaderMap, proxied: &ProxiedFields,
     }
 }
 
-/// A time as a value; most of them are short.
+/// Header value of a time. Short times, which are the most frequent, need no allocation.
 fn milliseconds(time: u64) -> HeaderValue {
     static SHORT: [HeaderValue; 5] = [
         HeaderValue::from_static("0"),
@@ -125,7 +125,7 @@ fn milliseconds(time: u64) -> HeaderValue {
     short.cloned().unwrap_or_else(|| HeaderValue::from(time))
 }
 
-/// Appends the gateway to Via; several lines become one.
+/// Appends the gateway to Via; several fields become one.
 fn append_via(headers: &mut HeaderMap, received: Version) {
     let own = match received {
         Version::HTTP_2 => const { HeaderValue::from_static(VIA_2) },
@@ -145,7 +145,7 @@ fn append_via(headers: &mut HeaderMap, received: Version) {
     }
 }
 
-/// Adds to an answer that the gateway produced: of a plugin, or an error before an upstream was tried.
+/// Adds the fields of a response that the gateway produced: of a plugin, or an error before an upstream was tried.
 /// `response_latency` is in milliseconds since the request's arrival.
 pub(crate) fn produced_headers(
     headers: &mut HeaderMap,
@@ -164,11 +164,11 @@ pub(crate) fn produced_headers(
     }
 }
 
-/// Adds `charset=UTF-8` to the text types that nginx adds it to, if they are bare. (Kong: `charset UTF-8` in its
+/// Adds `charset=UTF-8` to those text types to which nginx adds it, if they have no parameter. (Kong: `charset UTF-8` in its
 /// nginx configuration.)
 pub(crate) fn add_charset(headers: &mut HeaderMap) {
-    let Some(bare) = headers.get_mut(CONTENT_TYPE) else { return };
-    let full = match bare.as_bytes() {
+    let Some(content_type) = headers.get_mut(CONTENT_TYPE) else { return };
+    let with_charset = match content_type.as_bytes() {
         b"text/plain" => const { HeaderValue::from_static("text/plain; charset=UTF-8") },
         b"text/html" => const { HeaderValue::from_static("text/html; charset=UTF-8") },
         b"text/xml" => const { HeaderValue::from_static("text/xml; charset=UTF-8") },
@@ -179,7 +179,7 @@ pub(crate) fn add_charset(headers: &mut HeaderMap) {
         b"text/vnd.wap.wml" => const { HeaderValue::from_static("text/vnd.wap.wml; charset=UTF-8") },
         _ => return,
     };
-    *bare = full;
+    *content_type = with_charset;
 }
 
 #[cfg(test)]
@@ -206,7 +206,7 @@ mod tests {
         }
     }
 
-    const NOTHING: HeaderTokens = HeaderTokens {
+    const NO_TOKENS: HeaderTokens = HeaderTokens {
         server: false,
         via: false,
         upstream_latency: false,
@@ -216,7 +216,7 @@ mod tests {
         request_id: false,
     };
 
-    /// Checks what the client gets of what the upstream sent.
+    /// Checks the fields that the client gets if the upstream sent `sent`.
     #[track_caller]
     fn check(
         proxied: &ProxiedFields,
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxied_answer_tells_who_passed_it_on_and_how_long_it_took() {
+    fn a_proxied_response_gets_via_and_latencies() {
         let added = [
             ("server", PRODUCT),
             ("x-kong-upstream-latency", "12"),
@@ -239,12 +239,12 @@ mod tests {
             ("x-kong-request-id", "0123"),
         ];
         check(&proxied(), HeaderTokens::default(), &[], &added);
-        let status = HeaderTokens { upstream_status: true, ..NOTHING };
+        let status = HeaderTokens { upstream_status: true, ..NO_TOKENS };
         check(&proxied(), status, &[], &[("x-kong-upstream-status", "200")]);
     }
 
     #[test]
-    fn the_upstream_s_own_fields_are_kept_or_overwritten() {
+    fn fields_of_the_upstream_are_kept_or_overwritten() {
         let via = format!("1.0 inner, {VIA_1_1}");
         check(
             &proxied(),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn hop_by_hop_fields_end_here() {
+    fn hop_by_hop_fields_do_not_reach_the_client() {
         let sent = [
             ("connection", "close, x-hop"),
             ("x-hop", "1"),
@@ -282,32 +282,32 @@ mod tests {
             ("x-accel-expires", "1"),
             ("proxy-authenticate", "Basic"),
         ];
-        check(&proxied(), NOTHING, &sent, &[("proxy-authenticate", "Basic")]);
+        check(&proxied(), NO_TOKENS, &sent, &[("proxy-authenticate", "Basic")]);
         let takes_trailers = ProxiedFields { trailers: true, ..proxied() };
-        check(&takes_trailers, NOTHING, &[("trailer", "x-sum")], &[("trailer", "x-sum")]);
+        check(&takes_trailers, NO_TOKENS, &[("trailer", "x-sum")], &[("trailer", "x-sum")]);
     }
 
     #[test]
-    fn a_switch_of_protocols_is_passed_on() {
-        let asked = ProxiedFields { upgrade: true, ..proxied() };
+    fn a_protocol_upgrade_is_passed_on() {
+        let upgrade = ProxiedFields { upgrade: true, ..proxied() };
         let fields = [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", "x")];
-        check(&asked, NOTHING, &fields, &fields);
+        check(&upgrade, NO_TOKENS, &fields, &fields);
     }
 
     #[test]
-    fn an_answer_of_the_gateway_has_its_own_fields() {
+    fn a_response_of_the_gateway_gets_its_own_fields() {
         let id = HeaderValue::from_static("0123");
         let mut headers = map(&[("content-type", "text/plain")]);
         produced_headers(&mut headers, 4, &id, HeaderTokens::default());
         let added = [("x-kong-response-latency", "4"), ("server", PRODUCT), ("x-kong-request-id", "0123")];
         assert_eq!(headers, map(&[&[("content-type", "text/plain")], &added[..]].concat()));
         let mut headers = HeaderMap::new();
-        produced_headers(&mut headers, 4, &id, NOTHING);
+        produced_headers(&mut headers, 4, &id, NO_TOKENS);
         assert!(headers.is_empty());
     }
 
     #[test]
-    fn bare_text_gets_a_charset() {
+    fn text_without_a_charset_gets_one() {
         let table = [
             ("text/plain", "text/plain; charset=UTF-8"),
             ("text/plain; charset=ascii", "text/plain; charset=ascii"),

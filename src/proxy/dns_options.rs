@@ -1,23 +1,23 @@
-//! How names are looked up, as the settings say.
+//! Options of the DNS resolver, from the settings.
 
 use crate::{
     dns::{DnsOptions, RecordKind},
     settings::{DnsOrder, DnsSettings},
 };
 
-/// The resolver's options.
-pub(super) fn options(settings: &DnsSettings) -> DnsOptions {
-    let kind = |it: &DnsOrder| match it {
+/// Options of the resolver for these settings.
+pub(super) fn dns_options(settings: &DnsSettings) -> DnsOptions {
+    let record_kind = |order: &DnsOrder| match order {
         DnsOrder::Srv => Some(RecordKind::Srv),
         DnsOrder::A => Some(RecordKind::A),
         DnsOrder::Aaaa => Some(RecordKind::Aaaa),
-        // The resolver follows names by itself.
+        // The resolver follows CNAME records by itself.
         DnsOrder::Last | DnsOrder::Cname => None,
     };
     DnsOptions {
         servers: settings.resolver.clone(),
         hosts_file: settings.hosts_file.clone(),
-        order: settings.order.iter().filter_map(kind).collect(),
+        order: settings.order.iter().filter_map(record_kind).collect(),
         last_first: settings.order.contains(&DnsOrder::Last),
         valid_ttl: settings.valid_ttl,
         stale_ttl: settings.stale_ttl,

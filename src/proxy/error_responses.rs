@@ -1,0 +1,141 @@
+//! Responses of the gateway to requests that no plugin and no upstream answers.
+
+use std::time::Instant;
+
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, RETRY_AFTER},
+};
+
+use super::{ClientConnection, Proxy, RequestArrival, RequestLog, bounds::FIELDS_TOO_LARGE, malformed};
+use crate::{
+    access_log::RouteFields,
+    body::{Body, BodyError},
+    reply::{self, ErrorFormat, ErrorRequest, ReplyPhase, default_message},
+    request_id::RequestId,
+    settings::ErrorType,
+    supervise::CaughtPanic,
+};
+
+/// Message of the 404 for a request that matches no Route. (Kong's text.)
+pub(super) const NO_ROUTE: &str = "no Route matched with those values";
+
+/// Message of the 503 for a Route without a Service. (Kong's text.)
+pub(super) const NO_SERVICE: &str = "no Service found with those values";
+
+/// Format of errors for a value of `error_default_type`.
+#[must_use]
+pub const fn error_format(error_type: ErrorType) -> ErrorFormat {
+    match error_type {
+        ErrorType::Json => ErrorFormat::Json,
+        ErrorType::Xml => ErrorFormat::Xml,
+        ErrorType::Html => ErrorFormat::Html,
+        ErrorType::Plain => ErrorFormat::Plain,
+    }
+}
+
+impl Proxy {
+    /// The response to a request that is malformed or exceeds a bound.
+    pub(super) fn refuse(&self, request: &Request<Body>, id: &RequestId) -> Option<Response<Body>> {
+        let status = malformed::check(request).or_else(|| self.bounds.check(request))?;
+        Some(self.closing_error(&self.error_request(request), status, id))
+    }
+
+    fn error_request<'a>(&'a self, request: &'a Request<Body>) -> ErrorRequest<'a> {
+        ErrorRequest {
+            method: request.method(),
+            version: request.version(),
+            headers: request.headers(),
+            templates: self.templates.as_deref(),
+        }
+    }
+
+    /// The response to bytes that the HTTP parser rejected with `status`.
+    pub fn unreadable(&self, status: StatusCode, id: &RequestId) -> Response<Body> {
+        let (method, headers) = (Method::GET, HeaderMap::new());
+        let templates = self.templates.as_deref();
+        let request =
+            ErrorRequest { method: &method, version: Version::HTTP_11, headers: &headers, templates };
+        let response = match status.as_u16() {
+            505 => reply::page(&request, status),
+            431 => self.closing_error(&request, StatusCode::from_u16(FIELDS_TOO_LARGE).unwrap_or(status), id),
+            _ => self.closing_error(&request, status, id),
+        };
+        self.add_produced_headers(response, Instant::now(), id)
+    }
+
+    /// The response to a request beyond `max_concurrent_requests`, with its log.
+    pub fn overloaded(
+        &self,
+        request: &Request<Body>,
+        connection: &ClientConnection,
+    ) -> (Response<Body>, RequestLog) {
+        let (started, id) = (Instant::now(), RequestId::random());
+        let client = self.client_address(connection, request.headers());
+        let line = self.start_log_line(request, (connection, client), started, &id);
+        let mut log = RequestLog { line, ..RequestLog::default() };
+        let (phase, message) = (ReplyPhase::Proxy(self.error_format), "Too many requests at a time");
+        let (request, status) = (self.error_request(request), StatusCode::SERVICE_UNAVAILABLE);
+        let mut response = reply::error(&request, phase, status, Some(message), &id);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        let response = self.add_produced_headers(response, started, &id);
+        log.record_response(&response, RouteFields::default());
+        (response, log)
+    }
+
+    /// The response to a request during which the gateway panicked. The panic has consumed the request.
+    pub(super) fn panic_response(
+        &self,
+        panic: &CaughtPanic,
+        arrival: &RequestArrival,
+        log: &mut RequestLog,
+    ) -> Response<Body> {
+        let RequestArrival { started, id, .. } = arrival;
+        tracing::error!("request {id} is answered with 500: it {panic}");
+        let request = ErrorRequest {
+            method: &Method::GET,
+            version: Version::HTTP_11,
+            headers: &HeaderMap::new(),
+            templates: self.templates.as_deref(),
+        };
+        let phase = ReplyPhase::Proxy(self.error_format);
+        let response = reply::error(&request, phase, StatusCode::INTERNAL_SERVER_ERROR, None, id);
+        let response = self.add_produced_headers(response, *started, id);
+        log.record_response(&response, RouteFields::default());
+        response
+    }
+
+    /// The response to a request whose body could not be read. It closes the connection.
+    pub(super) fn body_error(
+        &self,
+        request: &ErrorRequest<'_>,
+        error: &BodyError,
+        id: &RequestId,
+    ) -> Response<Body> {
+        let Some(message) = error.message() else { return self.closing_error(request, error.status(), id) };
+        let mut response = reply::error(request, ReplyPhase::Access, error.status(), Some(message), id);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if let Some(seconds) = error.retry_after() {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    /// An error response that closes the connection.
+    fn closing_error(
+        &self,
+        request: &ErrorRequest<'_>,
+        status: StatusCode,
+        id: &RequestId,
+    ) -> Response<Body> {
+        let phase = ReplyPhase::Proxy(self.error_format);
+        let mut response = if status.as_u16() == FIELDS_TOO_LARGE {
+            let message = default_message(status);
+            reply::error(request, phase, StatusCode::BAD_REQUEST, Some(&message), id)
+        } else {
+            reply::error(request, phase, status, None, id)
+        };
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}

@@ -1,0 +1,125 @@
+//! Context of a request: its exchange with the plugins, the chain that it goes through, and its connection.
+
+use std::{
+    mem,
+    ops::{Deref, DerefMut},
+    sync::{Arc, PoisonError, atomic::AtomicU64},
+    time::UNIX_EPOCH,
+};
+
+use http::Response;
+
+use super::{
+    ClientConnection,
+    log_values::{logged_status, milliseconds},
+    plugin_log::PluginLog,
+};
+use crate::{
+    body::Body,
+    plugin::{Exchange, PluginChain, RequestRecord, ResponseRecord},
+    settings::PortMaps,
+    uri::Scheme,
+};
+
+/// A request in its plugin chain. Dropping it before [`RequestContext::close`] means that the client has left; the
+/// plugins log the request then, too.
+pub(super) struct RequestContext<'a> {
+    exchange: Exchange,
+    chain: &'a PluginChain,
+    connection: &'a ClientConnection,
+    ports: &'a PortMaps,
+    /// Bytes of the request body, if a plugin logs them.
+    received: Option<Arc<AtomicU64>>,
+    is_closed: bool,
+}
+
+impl<'a> RequestContext<'a> {
+    pub(super) fn new(
+        exchange: Exchange,
+        chain: &'a PluginChain,
+        connection: &'a ClientConnection,
+        ports: &'a PortMaps,
+    ) -> Self {
+        Self { exchange, chain, connection, ports, received: None, is_closed: false }
+    }
+
+    /// Replaces the chain of global plugins by that of the Route.
+    pub(super) fn enter_chain(&mut self, chain: &'a PluginChain) {
+        self.chain = chain;
+        if chain.logs() && !matches!(self.exchange.body, Body::Empty) {
+            let received = Arc::new(AtomicU64::new(0));
+            let body = mem::take(&mut self.exchange.body);
+            self.exchange.body = body.counted(received.clone());
+            self.received = Some(received);
+        }
+    }
+
+    pub(super) const fn chain(&self) -> &'a PluginChain {
+        self.chain
+    }
+
+    /// The record that plugins log when the response has ended; `None` if no plugin logs the request. Moves the head
+    /// out of the exchange. `response` is `None` if the client left before there was one.
+    pub(super) fn close(&mut self, response: Option<&Response<Body>>) -> Option<Box<PluginLog>> {
+        if mem::replace(&mut self.is_closed, true) || !self.chain.logs() {
+            return None;
+        }
+        let plugins = self.chain.loggers(&self.exchange);
+        if plugins.is_empty() {
+            return None;
+        }
+        let exchange = &mut self.exchange;
+        let started = exchange.started;
+        let place = client_origin(exchange, self.connection, self.ports);
+        let head = exchange.take_head();
+        let client = exchange.client.ip();
+        let mut record =
+            RequestRecord::new(exchange.request_id, head.method, head.target, head.fields, client);
+        record.place = place;
+        record.size = head.size;
+        record.tls = self.connection.tls.as_ref().map(|tls| (tls.version, tls.cipher));
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default();
+        record.started = milliseconds(now.saturating_sub(started.elapsed()));
+        record.matched = exchange.matched.take();
+        record.identity = exchange.identity.take();
+        record.sent = exchange
+            .sent
+            .take()
+            .map(|sent| mem::take(&mut *sent.lock().unwrap_or_else(PoisonError::into_inner)));
+        record.answer = response.map(|response| ResponseRecord {
+            status: logged_status(response),
+            fields: response.headers().clone(),
+            body: 0,
+            head_after: milliseconds(started.elapsed()),
+        });
+        let received = self.received.take().unwrap_or_default();
+        Some(Box::new(PluginLog { record, started, received, plugins }))
+    }
+}
+
+impl Deref for RequestContext<'_> {
+    type Target = Exchange;
+
+    fn deref(&self) -> &Exchange {
+        &self.exchange
+    }
+}
+
+impl DerefMut for RequestContext<'_> {
+    fn deref_mut(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+}
+
+impl Drop for RequestContext<'_> {
+    fn drop(&mut self) {
+        drop(self.close(None));
+    }
+}
+
+/// Scheme, host and port that the client sent the request to.
+fn client_origin(exchange: &Exchange, connection: &ClientConnection, ports: &PortMaps) -> String {
+    let scheme = Scheme::from_tls(exchange.tls).as_str();
+    let host = exchange.head().authority().host();
+    format!("{scheme}://{host}:{}", ports.public(connection.local.port()))
+}
