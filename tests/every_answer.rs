@@ -40,12 +40,12 @@ fn uri(path: &Path) -> String {
 
 fn judge_of(file: &Path, api: &Api) -> Judge {
     let mut files: Vec<PathBuf> = api.library.files().map(Path::to_path_buf).collect();
-    if !files.iter().any(|it| uri(it) == uri(file)) {
+    if !files.iter().any(|other| uri(other) == uri(file)) {
         files.push(file.to_path_buf());
     }
-    let files = files.iter().map(|it| {
-        let text = fs::read_to_string(it).unwrap();
-        (uri(it), read(&text, Dialect::Specification).unwrap().value)
+    let files = files.iter().map(|file| {
+        let text = fs::read_to_string(file).unwrap();
+        (uri(file), read(&text, Dialect::Specification).unwrap().value)
     });
     Judge::of_files(&files.collect::<Vec<_>>(), api.version)
 }
@@ -57,7 +57,7 @@ fn answers(file: &Path, specs: &Path) -> Answers {
     let judge = judge_of(file, &api);
     let mock = Mock::new(Arc::new(api), MockOptions::default());
     let mut answers = Answers::default();
-    for case in audit_cases(mock.api()).iter().filter(|it| it.schema().is_some()) {
+    for case in audit_cases(mock.api()).iter().filter(|case| case.schema().is_some()) {
         match case.origin() {
             AuditSource::Example => answers.examples += 1,
             _ => answers.samples += 1,
@@ -87,8 +87,8 @@ fn check(case: &AuditCase<'_>, mock: &Mock, judge: &Judge, file: &Path) -> Resul
 
 /// The documents in a folder.
 fn documents(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-    files.retain(|it| it.is_file() && load(it).is_some());
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.is_file() && load(path).is_some());
     files.sort();
     files
 }
@@ -106,7 +106,7 @@ fn every_answer_of_every_document_of_this_repository_is_valid() {
         let found = answers(file, specs);
         examples += found.examples;
         samples += found.samples;
-        wrong.extend(found.wrong.into_iter().map(|(_, it)| it));
+        wrong.extend(found.wrong.into_iter().map(|(_, reason)| reason));
     }
     eprintln!("{} documents: {examples} examples, {samples} samples, {} wrong", files.len(), wrong.len());
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
@@ -119,7 +119,7 @@ fn the_judge_finds_what_is_wrong() {
         let (document, _) = load(file).unwrap();
         let (api, _) = lower(document, &LibraryLocation::file(file, "tests/documents")).unwrap();
         let judge = judge_of(file, &api);
-        for case in audit_cases(&api).iter().filter(|it| it.schema().is_some()) {
+        for case in audit_cases(&api).iter().filter(|case| case.schema().is_some()) {
             let schema = &case.schema().unwrap().value;
             assert_ne!(judge.errors_by(schema, &uri(file), &Json::Bool(true)), Ok(Vec::new()), "{case:?}");
         }
@@ -136,7 +136,7 @@ fn every_sample_of_other_documents_is_valid() {
         samples += found.samples;
         wrong.extend(found.wrong.into_iter().filter(|(origin, _)| *origin == AuditSource::Sample));
     }
-    let wrong: Vec<String> = wrong.into_iter().map(|(_, it)| it).collect();
+    let wrong: Vec<String> = wrong.into_iter().map(|(_, reason)| reason).collect();
     eprintln!("{examples} examples, {samples} samples, {} samples wrong", wrong.len());
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }

@@ -22,7 +22,7 @@ fn counts(file: &Path, specs: &Path) -> (usize, usize, usize) {
     let value = read(&fs::read_to_string(file).unwrap(), Dialect::Specification).unwrap().value;
     let (api, complaints) = lower(value, &LibraryLocation::file(file, specs)).unwrap();
     resolve_everything(&api);
-    let broken = api.operations.iter().filter(|it| it.defect.is_some()).count();
+    let broken = api.operations.iter().filter(|operation| operation.defect.is_some()).count();
     (api.operations.len(), broken, complaints.len())
 }
 
@@ -35,7 +35,7 @@ fn resolve_everything(api: &Api) {
         }
         let found = paths.find(&operation.method, operation.template.split(['#', '?']).next().unwrap());
         assert!(matches!(found, PathLookup::Match(_)), "{} {}", operation.method, operation.template);
-        for media in operation.responses.iter().flat_map(|it| &it.media) {
+        for media in operation.responses.iter().flat_map(|response| &response.media) {
             if let Some(schema) = &media.schema {
                 api.library.resolve_schema(schema).unwrap();
             }
@@ -75,7 +75,7 @@ fn other_documents_are_understood() {
     let Some(directory) = std::env::var_os("MYNAH_DOCUMENTS").map(PathBuf::from) else { return };
     for entry in fs::read_dir(&directory).unwrap() {
         let file = entry.unwrap().path();
-        if file.extension().is_some_and(|it| it == "json" || it == "yaml") {
+        if file.extension().is_some_and(|extension| extension == "json" || extension == "yaml") {
             let (_, broken, _) = counts(&file, &directory);
             assert_eq!(broken, 0, "{}", file.display());
         }
@@ -88,11 +88,14 @@ fn the_stock_document_of_the_tutorial() {
     let value = read(&text, Dialect::Specification).unwrap().value;
     let (api, complaints) = lower(value, &LibraryLocation::alone()).unwrap();
     assert_eq!(complaints, []);
-    let historical = api.operations.iter().find(|it| it.template == "/stock/historical").unwrap();
+    let historical =
+        api.operations.iter().find(|operation| operation.template == "/stock/historical").unwrap();
     let media = &historical.response(200).unwrap().media;
-    assert_eq!(media.iter().map(|it| it.media_type.as_str()).collect::<Vec<_>>(), ["application/json"]);
+    assert_eq!(media.iter().map(|media| media.media_type.as_str()).collect::<Vec<_>>(), ["application/json"]);
     assert_eq!(media[0].examples[0].value.value.to_json().len(), 279);
-    assert!(historical.parameters.iter().any(|it| &*it.name == "tickers" && it.required));
+    assert!(
+        historical.parameters.iter().any(|parameter| &*parameter.name == "tickers" && parameter.required)
+    );
 }
 
 const HEAD: &str = "openapi: 3.0.3\npaths: {/x: {get: {responses: {'200': {content: {application/json: {schema: \

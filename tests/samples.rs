@@ -72,9 +72,9 @@ fn every_response_of_every_document_gets_a_valid_sample() {
     let mut wrong = Vec::new();
     let mut total = 0;
     for folder in folders {
-        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
-        for file in files.iter().filter(|it| it.is_file()) {
+        for file in files.iter().filter(|path| path.is_file()) {
             for (mode, examples) in [
                 (SamplingMode::Stable, true),
                 (SamplingMode::Stable, false),
@@ -82,7 +82,7 @@ fn every_response_of_every_document_gets_a_valid_sample() {
             ] {
                 let (count, found) = judged(file, mode, examples);
                 total += count;
-                wrong.extend(found.into_iter().map(|it| format!("{mode:?} {it}")));
+                wrong.extend(found.into_iter().map(|failure| format!("{mode:?} {failure}")));
             }
         }
     }

@@ -2,8 +2,8 @@
 
 /// The description of a field; `owner` is the collection that it belongs to.
 pub(super) fn of(owner: &str, field: &str) -> Option<&'static str> {
-    let own = TEXTS.iter().find(|(it, name, _)| *it == owner && *name == field);
-    own.or_else(|| TEXTS.iter().find(|(it, name, _)| *it == "*" && *name == field)).map(|(.., text)| *text)
+    let own = TEXTS.iter().find(|(key, name, _)| *key == owner && *name == field);
+    own.or_else(|| TEXTS.iter().find(|(key, name, _)| *key == "*" && *name == field)).map(|(.., text)| *text)
 }
 
 /// Owner, field and text; `*` is for every owner.

@@ -206,13 +206,15 @@ impl SchemaDescriber<'_> {
 
     /// A list of entities; where none stands above them, they have to say what they belong to.
     fn nested(&mut self, entity: &'static EntitySchema, back: &str) -> Json {
-        if !self.entities.iter().any(|it| it.collection == entity.collection) {
+        if !self.entities.iter().any(|known| known.collection == entity.collection) {
             self.entities.push(entity);
         }
         let one = json!({ "$ref": format!("#/definitions/{}", entity.collection) });
-        let owners =
-            entity.fields.iter().filter(|it| it.required && matches!(it.kind, FieldKind::Foreign(_)));
-        let owners: Vec<&str> = owners.filter(|it| it.name != back).map(|it| it.name).collect();
+        let owners = entity
+            .fields
+            .iter()
+            .filter(|field| field.required && matches!(field.kind, FieldKind::Foreign(_)));
+        let owners: Vec<&str> = owners.filter(|field| field.name != back).map(|field| field.name).collect();
         if owners.is_empty() {
             return json!({ "type": "array", "items": one });
         }

@@ -98,7 +98,7 @@ pub fn audit_cases(api: &Api) -> Vec<AuditCase<'_>> {
             if response.media.is_empty() {
                 cases.push(case(None, ""));
             }
-            let offers = MediaTypeOffers::new(response.media.iter().map(|it| it.media_type.as_str()));
+            let offers = MediaTypeOffers::new(response.media.iter().map(|media| media.media_type.as_str()));
             for (n, media) in response.media.iter().enumerate() {
                 let accept = concrete(&media.media_type);
                 // Of types that no client can tell apart the first one answers.
@@ -118,7 +118,7 @@ pub fn audit_answers(mock: &Mock) -> AnswerAudit {
     let sampler = Sampler::new(&api.library);
     let mut survey = AnswerAudit {
         operations: api.operations.len(),
-        broken: api.operations.iter().filter(|it| it.defect.is_some()).count(),
+        broken: api.operations.iter().filter(|operation| operation.defect.is_some()).count(),
         unreachable: PathTable::new(&api.operations).unreachable().len(),
         ..AnswerAudit::default()
     };
@@ -151,7 +151,8 @@ impl AuditCase<'_> {
     /// There is no answer.
     pub fn answer(&self, mock: &Mock) -> Result<bytes::Bytes, MockRefusal> {
         let method: &Method = &self.operation.method;
-        let (status, accept) = (self.status.to_string(), Some(&*self.accept).filter(|it| !it.is_empty()));
+        let (status, accept) =
+            (self.status.to_string(), Some(&*self.accept).filter(|accept| !accept.is_empty()));
         let (path, status, example) = (self.path, Some(&*status), None);
         let asked = MockRequest { method, path, accept, status, example, sample_mode: SampleMode::default() };
         mock.answer(&asked, &mut |_| 0).map(|answer| answer.body)
@@ -201,7 +202,7 @@ fn asked_status(operation: &Operation, key: StatusKey) -> Option<u16> {
         StatusKey::Default => 200..=599,
     };
     let mut codes = codes;
-    codes.find(|code| operation.response(*code).is_some_and(|it| it.status == key))
+    codes.find(|code| operation.response(*code).is_some_and(|response| response.status == key))
 }
 
 /// The type to ask for: JSON where the document has a wildcard.
@@ -222,7 +223,7 @@ fn json(body: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| error.to_string())?;
     // A scalar on its own begins like YAML, which takes plain words for what they look like, as JSON does.
-    read(text, Dialect::Specification).map(|it| it.value).map_err(|error| error.message)
+    read(text, Dialect::Specification).map(|document| document.value).map_err(|error| error.message)
 }
 
 #[cfg(test)]
@@ -261,8 +262,11 @@ paths:
         assert_eq!((survey.operations, survey.broken, survey.unreachable), (3, 1, 1));
         assert_eq!((survey.examples, survey.samples, survey.other, survey.empty), (2, 2, 1, 2));
         assert_eq!(survey.refused, []);
-        let violations: Vec<_> =
-            survey.invalid.iter().map(|it| (&*it.operation, it.status, &*it.reason)).collect();
+        let violations: Vec<_> = survey
+            .invalid
+            .iter()
+            .map(|finding| (&*finding.operation, finding.status, &*finding.reason))
+            .collect();
         let reason = "`type` asks for an integer, this is a string";
         assert_eq!(violations, [("GET /a/{id}", 200, reason)]);
     }
@@ -271,7 +275,7 @@ paths:
     fn ranges_and_defaults_are_asked_for_by_a_code_of_their_own() {
         let document = read(DOCUMENT, Dialect::Specification).unwrap();
         let (api, _) = lower(document.value, &LibraryLocation::alone()).unwrap();
-        let codes: Vec<u16> = audit_cases(&api).iter().map(|it| it.status).collect();
+        let codes: Vec<u16> = audit_cases(&api).iter().map(|case| case.status).collect();
         assert_eq!(codes, [200, 200, 200, 200, 204, 201, 300]);
     }
 }

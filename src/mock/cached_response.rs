@@ -96,7 +96,7 @@ impl CachedResponse {
 
     /// The same with what `judge` says of its content type and its bytes.
     pub(super) fn judged(mut self, judge: impl FnOnce(&str, &[u8]) -> Vec<Violation>) -> Self {
-        let content_type = self.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         self.violations = judge(content_type.unwrap_or_default(), &self.body).into();
         self
     }
@@ -154,7 +154,7 @@ fn render(
     }
     let media_type = concrete.unwrap_or_else(|| usual(&media.media_type, Some(value)));
     let body = renderer.render(media_type, value, media.schema.as_ref(), media.encoding.as_ref(), source);
-    body.map(|it| it.body)
+    body.map(|rendered| rendered.body)
 }
 
 /// The type that is sent where the document has a wildcard and the client has no wish.
@@ -206,10 +206,13 @@ fn simple(header: &ResponseHeaderSpec, value: &Value) -> Option<String> {
     };
     let comma = |n: usize| if n == 0 { "" } else { "," };
     let is_short = match value {
-        Value::Sequence(items) => items.iter().enumerate().all(|(n, it)| add(comma(n), it)),
+        Value::Sequence(items) => items.iter().enumerate().all(|(n, item)| add(comma(n), item)),
         Value::Mapping(members) => {
             let equals = if header.explode { "=" } else { "," };
-            members.iter().enumerate().all(|(n, (key, it))| add(&format!("{}{key}{equals}", comma(n)), it))
+            members
+                .iter()
+                .enumerate()
+                .all(|(n, (key, value))| add(&format!("{}{key}{equals}", comma(n)), value))
         }
         scalar => add("", scalar),
     };

@@ -39,7 +39,9 @@ pub(super) fn status(
             StatusKey::Range(digit) => format!("{digit}XX"),
             StatusKey::Default => "default".to_owned(),
         };
-        MockRefusal::NothingIncluded(operation.responses.iter().map(|it| name(it.status)).collect())
+        MockRefusal::NothingIncluded(
+            operation.responses.iter().map(|response| name(response.status)).collect(),
+        )
     })
 }
 

@@ -152,9 +152,9 @@ impl Mock {
         let answer = match self.place(&chosen, sample_mode) {
             Some(place) => {
                 let kept = place.get_or_try_init(make).await?.as_ref();
-                kept.map(|it| it.answer(chosen.status)).map_err(|why| *why)
+                kept.map(|cached| cached.answer(chosen.status)).map_err(|why| *why)
             }
-            None => make().await?.map(|it| it.answer(chosen.status)),
+            None => make().await?.map(|cached| cached.answer(chosen.status)),
         };
         Ok(self.signed(answer?, &chosen))
     }

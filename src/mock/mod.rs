@@ -296,7 +296,8 @@ impl Mock {
         let codes = profile::expected(violations);
         let Some((code, response)) = choice::among(declared, codes) else { return Ok(None) };
         let Ok(status) = StatusCode::from_u16(code) else { return Ok(None) };
-        let wish = asked.status.and_then(|it| it.trim().parse().ok()).is_some_and(|it| codes.contains(&it));
+        let wish =
+            asked.status.and_then(|text| text.trim().parse().ok()).is_some_and(|code| codes.contains(&code));
         let wanted = asked.example.filter(|_| wish);
         let mut chosen =
             ChosenAnswer { operation, response, status, media: None, example: None, concrete: None };
@@ -304,8 +305,8 @@ impl Mock {
         if media.is_empty() {
             return Ok(Some(chosen));
         }
-        let with_examples = media.iter().position(|it| !it.examples.is_empty());
-        let Some(n) = with_examples.or_else(|| media.iter().position(|it| it.schema.is_some())) else {
+        let with_examples = media.iter().position(|media| !media.examples.is_empty());
+        let Some(n) = with_examples.or_else(|| media.iter().position(|media| media.schema.is_some())) else {
             return Ok(None);
         };
         chosen.media = Some(n);

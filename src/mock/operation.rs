@@ -73,7 +73,7 @@ impl Operations {
         let prepared = api
             .operations
             .iter()
-            .map(|it| it.responses.iter().map(PreparedResponse::new).collect())
+            .map(|operation| operation.responses.iter().map(PreparedResponse::new).collect())
             .collect();
         Self { paths: PathTable::new(&api.operations), bases, prepared }
     }

@@ -27,7 +27,7 @@ pub(super) fn usual_status(operation: &Operation) -> Option<(u16, usize)> {
         StatusKey::Code(code @ 200..=299) => Some((code, n)),
         _ => None,
     });
-    let of = |key| numbered().find(move |(_, it)| it.status == key).map(|(n, _)| (200, n));
+    let of = |key| numbered().find(move |(_, response)| response.status == key).map(|(n, _)| (200, n));
     let first = numbered().next().map(|(n, response)| match response.status {
         StatusKey::Code(code) => (code, n),
         StatusKey::Range(digit) => (u16::from(digit) * 100, n),
@@ -38,7 +38,7 @@ pub(super) fn usual_status(operation: &Operation) -> Option<(u16, usize)> {
 
 /// The codes that may answer a request with violations, best first.
 pub(super) fn expected(violations: &[Violation]) -> &'static [u16] {
-    let has = |status| violations.iter().any(|it| it.status() == Some(status));
+    let has = |status| violations.iter().any(|violation| violation.status() == Some(status));
     if has(401) {
         &[401]
     } else if has(415) {
@@ -146,8 +146,8 @@ impl ProblemDocument {
         let mut problem = match expected(violations)[0] {
             401 => Self::unauthorized(violations),
             415 => {
-                let detail = violations.iter().find(|it| it.status() == Some(415));
-                let detail = detail.map(|it| it.message.clone()).unwrap_or_default();
+                let detail = violations.iter().find(|violation| violation.status() == Some(415));
+                let detail = detail.map(|violation| violation.message.clone()).unwrap_or_default();
                 let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
                 Self::new(status, "INVALID_CONTENT_TYPE", "Invalid content type", detail)
             }
@@ -173,7 +173,7 @@ impl ProblemDocument {
 
     fn unauthorized(violations: &[Violation]) -> Self {
         let challenges: Vec<&str> =
-            violations.iter().flat_map(|it| &it.challenges).map(String::as_str).collect();
+            violations.iter().flat_map(|violation| &violation.challenges).map(String::as_str).collect();
         let challenge = (!challenges.is_empty()).then(|| challenges.join(","));
         let mut problem = Self::new(
             StatusCode::UNAUTHORIZED,
@@ -236,7 +236,7 @@ impl ProblemDocument {
     }
 
     fn list(&mut self, violations: &[Violation], below: Option<&str>) {
-        let list: Vec<Json> = violations.iter().map(|it| it.to_json(below)).collect();
+        let list: Vec<Json> = violations.iter().map(|violation| violation.to_json(below)).collect();
         self.more.insert("validation".to_owned(), list.into());
     }
 

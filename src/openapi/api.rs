@@ -261,7 +261,10 @@ impl Operation {
     /// The response for a code: the one that names it, else its range, else the default.
     #[must_use]
     pub fn response(&self, code: u16) -> Option<&ResponseSpec> {
-        self.responses.iter().filter(|it| it.status.covers(code)).min_by_key(|it| it.status)
+        self.responses
+            .iter()
+            .filter(|response| response.status.covers(code))
+            .min_by_key(|response| response.status)
     }
 }
 
@@ -310,7 +313,7 @@ mod tests {
             extensions: Vec::new(),
             defect: None,
         };
-        let chosen = |code| operation.response(code).map(|it| it.status);
+        let chosen = |code| operation.response(code).map(|response| response.status);
         assert_eq!(chosen(404), Some(StatusKey::Code(404)));
         assert_eq!(chosen(400), Some(StatusKey::Range(4)));
         assert_eq!(chosen(200), Some(StatusKey::Default));

@@ -106,8 +106,8 @@ impl MediaTypeOffer {
         }
         let mut fit = EXACT;
         for (name, value) in range.parameters() {
-            let has = |(mine, it): &(String, String)| {
-                mine.eq_ignore_ascii_case(name) && it.eq_ignore_ascii_case(value)
+            let has = |(mine, own_value): &(String, String)| {
+                mine.eq_ignore_ascii_case(name) && own_value.eq_ignore_ascii_case(value)
             };
             if !self.parameters.iter().any(has) {
                 return 0;
@@ -237,7 +237,7 @@ fn quality_of(text: &str) -> u16 {
 
 fn unquoted(value: &str) -> &str {
     let value = value.trim();
-    value.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(value)
+    value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
 }
 
 /// Splits at a separator, but not inside a quoted string (RFC 9110, section 5.6.4).
@@ -289,7 +289,7 @@ mod tests {
     #[track_caller]
     fn check(accept: Option<&str>, offers: &[&str], expected: Option<&str>) {
         let choice = negotiate(accept, &MediaTypeOffers::new(offers.iter().copied()));
-        assert_eq!(choice.map(|it| offers[it.offer]), expected, "{accept:?} of {offers:?}");
+        assert_eq!(choice.map(|choice| offers[choice.offer]), expected, "{accept:?} of {offers:?}");
     }
 
     #[track_caller]

@@ -31,10 +31,15 @@ mod tests {
         let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let mut directories = vec![here.join("specs"), here.join("tests/documents")];
         directories.extend(std::env::var_os("MYNAH_DOCUMENTS").map(PathBuf::from));
-        let entries =
-            directories.iter().flat_map(|it| fs::read_dir(it).unwrap()).map(|it| it.unwrap().path());
-        let mut files: Vec<_> =
-            entries.filter(|it| it.extension().is_some_and(|it| it == "json" || it == "yaml")).collect();
+        let entries = directories
+            .iter()
+            .flat_map(|directory| fs::read_dir(directory).unwrap())
+            .map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = entries
+            .filter(|path| {
+                path.extension().is_some_and(|extension| extension == "json" || extension == "yaml")
+            })
+            .collect();
         files.sort();
         files
     }

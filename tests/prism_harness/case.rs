@@ -43,7 +43,8 @@ impl Case {
                 sections.push((word, String::new()));
             }
         }
-        let section = |word: &str| sections.iter().find(|(it, _)| *it == word).map(|(_, text)| text.as_str());
+        let section =
+            |word: &str| sections.iter().find(|(name, _)| *name == word).map(|(_, text)| text.as_str());
         let required = |word: &str| section(word).ok_or_else(|| format!("there is no section `{word}`"));
         let rules = [("expect", Rule::Exact), ("expect-loose", Rule::Loose), ("expect-keysOnly", Rule::Keys)];
         let (text, rule) = rules

@@ -30,7 +30,7 @@ pub(crate) fn compare(expected: &Expected, found: &Answer, head_only: bool) -> R
         return Ok(());
     }
     let (want, have) = (expected.body.replace(PRISM, OURS), found.body.trim());
-    let same = if found.header("content-type").is_some_and(|it| essence(it).ends_with("xml")) {
+    let same = if found.header("content-type").is_some_and(|value| essence(value).ends_with("xml")) {
         elements(&want) == elements(have)
     } else {
         match expected.rule {
@@ -71,6 +71,6 @@ fn holds(want: &Json, have: &Json) -> bool {
 
 /// The names of the elements, in their order.
 fn elements(text: &str) -> Vec<&str> {
-    let tags = text.split('<').skip(1).filter(|it| !it.starts_with(['?', '!']));
-    tags.map(|tag| tag.split(['>', ' ', '/']).find(|it| !it.is_empty()).unwrap_or_default()).collect()
+    let tags = text.split('<').skip(1).filter(|tag| !tag.starts_with(['?', '!']));
+    tags.map(|tag| tag.split(['>', ' ', '/']).find(|name| !name.is_empty()).unwrap_or_default()).collect()
 }

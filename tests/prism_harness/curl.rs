@@ -117,7 +117,7 @@ fn words(line: &str) -> Vec<String> {
     let mut symbols = line.chars().peekable();
     while let Some(symbol) = symbols.next() {
         match (quote, symbol) {
-            (Some('"'), '\\') if symbols.peek().is_some_and(|it| "\"\\$`".contains(*it)) => {
+            (Some('"'), '\\') if symbols.peek().is_some_and(|next| "\"\\$`".contains(*next)) => {
                 word.get_or_insert_default().extend(symbols.next());
             }
             (Some(open), symbol) if symbol == open => quote = None,

@@ -37,7 +37,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files(&path));
-        } else if path.extension().is_some_and(|it| it == "txt") {
+        } else if path.extension().is_some_and(|extension| extension == "txt") {
             found.push(path);
         }
     }

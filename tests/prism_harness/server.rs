@@ -67,7 +67,7 @@ impl Server {
     }
 
     pub(crate) fn ask(&self, request: &Request) -> Result<Answer, String> {
-        let mut stream = TcpStream::connect(&self.address).map_err(|it| it.to_string())?;
+        let mut stream = TcpStream::connect(&self.address).map_err(|error| error.to_string())?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let Request { method, target, headers, body, .. } = request;
         let mut text =
@@ -85,9 +85,9 @@ impl Server {
         }
         text.push_str("\r\n");
         text.push_str(body);
-        stream.write_all(text.as_bytes()).map_err(|it| it.to_string())?;
+        stream.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
         let mut received = Vec::new();
-        stream.read_to_end(&mut received).map_err(|it| it.to_string())?;
+        stream.read_to_end(&mut received).map_err(|error| error.to_string())?;
         Answer::parse(&String::from_utf8_lossy(&received))
     }
 }
@@ -103,7 +103,7 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 }
 

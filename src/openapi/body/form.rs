@@ -13,7 +13,7 @@ pub(super) const BOUNDARY: &str = "mynah-7MA4YWxkTrZu0gW";
 /// The boundary of a body that was written by hand.
 pub(super) fn boundary_of(text: &str) -> &str {
     let first = text.lines().next().unwrap_or_default().trim_end();
-    first.strip_prefix("--").filter(|it| !it.is_empty()).unwrap_or(BOUNDARY)
+    first.strip_prefix("--").filter(|boundary| !boundary.is_empty()).unwrap_or(BOUNDARY)
 }
 
 /// Names and values as a browser sends them; an object in an object is JSON, or by `deepObject` several names.
@@ -27,9 +27,9 @@ pub(super) fn urlencoded(
     }
     let mut form = Form { out, is_first: true };
     for (name, value) in value.entries() {
-        let rule = encoding.and_then(|it| it.get(name));
-        let style = rule.as_ref().and_then(|it| it.value.get("style")).and_then(Value::as_str);
-        let explode = rule.as_ref().and_then(|it| it.value.get("explode")).and_then(Value::as_bool);
+        let rule = encoding.and_then(|rules| rules.get(name));
+        let style = rule.as_ref().and_then(|rule| rule.value.get("style")).and_then(Value::as_str);
+        let explode = rule.as_ref().and_then(|rule| rule.value.get("explode")).and_then(Value::as_bool);
         match value {
             Value::Sequence(items) if explode.unwrap_or(matches!(style, None | Some("form"))) => {
                 items.iter().try_for_each(|item| form.pair(&[name], &[item], ""))?;
@@ -43,7 +43,9 @@ pub(super) fn urlencoded(
                 form.pair(&[name], &items.iter().collect::<Vec<_>>(), separator)?;
             }
             Value::Mapping(members) if style == Some("deepObject") => {
-                members.iter().try_for_each(|(key, it)| form.pair(&[name, "[", key, "]"], &[it], ""))?;
+                members
+                    .iter()
+                    .try_for_each(|(key, member)| form.pair(&[name, "[", key, "]"], &[member], ""))?;
             }
             other => form.pair(&[name], &[other], "")?,
         }
@@ -86,14 +88,17 @@ pub(super) fn multipart(
     (schema, encoding): (Option<&DocumentNode>, Option<&DocumentNode>),
     out: &mut Output<'_>,
 ) -> Result<(), Exhausted> {
-    let schema = schema.and_then(|it| library.resolve_schema(it).ok());
+    let schema = schema.and_then(|node| library.resolve_schema(node).ok());
     for (name, value) in value.entries() {
-        let property = schema.as_ref().and_then(|it| it.get("properties")?.get(name));
-        let property = property.and_then(|it| library.resolve_schema(&it).ok());
-        let content = encoding.and_then(|it| it.get(name)?.get("contentType"));
-        let content = content.as_ref().and_then(|it| it.value.as_str());
-        let item = property.as_ref().filter(|_| value.as_sequence().is_some()).and_then(|it| it.get("items"));
-        let item = item.and_then(|it| library.resolve_schema(&it).ok()).or(property);
+        let property = schema.as_ref().and_then(|schema| schema.get("properties")?.get(name));
+        let property = property.and_then(|node| library.resolve_schema(&node).ok());
+        let content = encoding.and_then(|rules| rules.get(name)?.get("contentType"));
+        let content = content.as_ref().and_then(|rule| rule.value.as_str());
+        let item = property
+            .as_ref()
+            .filter(|_| value.as_sequence().is_some())
+            .and_then(|schema| schema.get("items"));
+        let item = item.and_then(|node| library.resolve_schema(&node).ok()).or(property);
         for value in value.as_sequence().unwrap_or(std::slice::from_ref(value)) {
             let part = FormPart { essence, name, value, schema: item.as_ref(), content };
             part.write(out)?;
@@ -113,13 +118,16 @@ struct FormPart<'a> {
 impl FormPart<'_> {
     fn write(&self, out: &mut Output<'_>) -> Result<(), Exhausted> {
         let says = |key: &str, word: &str| {
-            self.schema.and_then(|it| it.value.get(key)).and_then(Value::as_str) == Some(word)
+            self.schema.and_then(|schema| schema.value.get(key)).and_then(Value::as_str) == Some(word)
         };
         let binary = says("format", "binary") || says("type", "file");
         let collection = matches!(self.value, Value::Mapping(_) | Value::Sequence(_));
         // The first of several types will do, and a wildcard says none.
-        let given =
-            self.content.and_then(|it| it.split(',').next()).map(str::trim).filter(|it| !it.contains('*'));
+        let given = self
+            .content
+            .and_then(|list| list.split(',').next())
+            .map(str::trim)
+            .filter(|media_type| !media_type.contains('*'));
         let content = given.or(match (binary, collection) {
             (true, _) => Some("application/octet-stream"),
             (_, true) => Some("application/json"),

@@ -180,7 +180,7 @@ impl<'a> BodyRenderer<'a> {
 
     /// Whether the body is bytes rather than text.
     fn is_binary(&self, essence: &str, schema: Option<&DocumentNode>, source: ValueSource) -> bool {
-        let Some(schema) = schema.and_then(|it| self.library.resolve_schema(it).ok()) else {
+        let Some(schema) = schema.and_then(|node| self.library.resolve_schema(node).ok()) else {
             return source == ValueSource::Sample && file::of(essence).is_some();
         };
         let says = |key: &str, word: &str| schema.value.get(key).and_then(Value::as_str) == Some(word);

@@ -69,7 +69,7 @@ pub(super) fn csv(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> 
         match row {
             Value::Mapping(mapping) if !head.is_empty() => {
                 for (n, key) in head.iter().enumerate() {
-                    let text = mapping.get(key).map(|it| out.plain_of(it)).transpose()?;
+                    let text = mapping.get(key).map(|value| out.plain_of(value)).transpose()?;
                     cell(n, &text.unwrap_or_default(), out)?;
                 }
             }
@@ -117,8 +117,8 @@ fn extent(value: &Value, out: &mut Output<'_>) -> Result<(usize, usize, usize), 
         bytes += own;
         out.reserve(bytes)?;
         match value {
-            Value::Sequence(items) => open.extend(items.iter().map(|it| (it, depth + 1))),
-            Value::Mapping(mapping) => open.extend(mapping.iter().map(|(_, it)| (it, depth + 1))),
+            Value::Sequence(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
+            Value::Mapping(mapping) => open.extend(mapping.iter().map(|(_, member)| (member, depth + 1))),
             _ => (),
         }
     }
@@ -148,7 +148,7 @@ impl Serialize for YamlText<'_> {
             }
             Value::Mapping(mapping) => {
                 let mut map = serializer.serialize_map(Some(mapping.len()))?;
-                mapping.iter().try_for_each(|(key, it)| map.serialize_entry(key, &YamlText(it)))?;
+                mapping.iter().try_for_each(|(key, member)| map.serialize_entry(key, &YamlText(member)))?;
                 map.end()
             }
         }

@@ -22,15 +22,16 @@ pub(super) fn document(
 ) -> Result<(), Exhausted> {
     out.text("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
     let mut writer = XmlWriter { library, out };
-    let component = schema.and_then(|it| it.value.get("$ref")).and_then(Value::as_str).map(last_segment);
-    let schema = schema.and_then(|it| library.resolve_schema(it).ok());
+    let component = schema.and_then(|node| node.value.get("$ref")).and_then(Value::as_str).map(last_segment);
+    let schema = schema.and_then(|node| library.resolve_schema(node).ok());
     let name = XmlName::of(schema.as_ref(), root.or(component).unwrap_or("root"));
     match value.as_sequence() {
         // A document has one root, so a list is always wrapped here.
         Some(items) => {
-            let item = schema.as_ref().and_then(|it| it.get("items"));
-            let component = item.as_ref().and_then(|it| it.value.get("$ref")).and_then(Value::as_str);
-            let component = component.map_or_else(|| "item".to_owned(), |it| last_segment(it).to_owned());
+            let item = schema.as_ref().and_then(|schema| schema.get("items"));
+            let component = item.as_ref().and_then(|schema| schema.value.get("$ref")).and_then(Value::as_str);
+            let component =
+                component.map_or_else(|| "item".to_owned(), |reference| last_segment(reference).to_owned());
             writer.open(&name)?;
             writer.out.text(">")?;
             writer.items(items, item.as_ref(), &component, 1)?;
@@ -50,8 +51,8 @@ struct XmlName {
 impl XmlName {
     fn of(schema: Option<&DocumentNode>, default: &str) -> Self {
         let said = |key: &str| {
-            let it = schema.and_then(|it| it.value.get("xml")).and_then(|it| it.get(key));
-            it.and_then(Value::as_str).filter(|it| !it.is_empty())
+            let it = schema.and_then(|schema| schema.value.get("xml")).and_then(|xml| xml.get(key));
+            it.and_then(Value::as_str).filter(|text| !text.is_empty())
         };
         let local = lawful(said("name").unwrap_or(default));
         let prefix = said("prefix").map(lawful);
@@ -95,7 +96,8 @@ impl XmlWriter<'_, '_> {
                 Some(schema) => self.property(schema, key, 0, &mut { VISITS })?,
                 None => None,
             };
-            let attribute = property.as_ref().and_then(|it| it.value.get("xml")?.get("attribute")?.as_bool());
+            let attribute =
+                property.as_ref().and_then(|property| property.value.get("xml")?.get("attribute")?.as_bool());
             if attribute == Some(true) {
                 let name = XmlName::of(property.as_ref(), key);
                 let text = self.out.plain_of(value)?;
@@ -130,8 +132,9 @@ impl XmlWriter<'_, '_> {
         let Some(items) = value.as_sequence() else {
             return self.element(&name, value, schema, depth);
         };
-        let item = schema.and_then(|it| it.get("items"));
-        let wrapped = schema.and_then(|it| it.value.get("xml")?.get("wrapped")?.as_bool()) == Some(true);
+        let item = schema.and_then(|schema| schema.get("items"));
+        let wrapped =
+            schema.and_then(|schema| schema.value.get("xml")?.get("wrapped")?.as_bool()) == Some(true);
         if !wrapped {
             return self.items(items, item.as_ref(), key, depth);
         }
@@ -149,7 +152,7 @@ impl XmlWriter<'_, '_> {
         default: &str,
         depth: u32,
     ) -> Result<(), Exhausted> {
-        let schema = schema.and_then(|it| self.library.resolve_schema(it).ok());
+        let schema = schema.and_then(|node| self.library.resolve_schema(node).ok());
         let name = XmlName::of(schema.as_ref(), default);
         items.iter().try_for_each(|item| self.element(&name, item, schema.as_ref(), depth))
     }
@@ -170,7 +173,7 @@ impl XmlWriter<'_, '_> {
             return Ok(None);
         }
         let Ok(schema) = self.library.resolve_schema(schema) else { return Ok(None) };
-        if let Some(property) = schema.get("properties").and_then(|it| it.get(key)) {
+        if let Some(property) = schema.get("properties").and_then(|properties| properties.get(key)) {
             return Ok(self.library.resolve_schema(&property).ok());
         }
         for parts in ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|keyword| schema.get(keyword)) {
@@ -186,9 +189,11 @@ impl XmlWriter<'_, '_> {
 
 /// The text as a name of XML: what may not stand in one becomes `_`.
 fn lawful(name: &str) -> String {
-    let mut out: String =
-        name.chars().map(|it| if it.is_alphanumeric() || "_-.".contains(it) { it } else { '_' }).collect();
-    if !out.starts_with(|it: char| it.is_alphabetic() || it == '_') {
+    let mut out: String = name
+        .chars()
+        .map(|symbol| if symbol.is_alphanumeric() || "_-.".contains(symbol) { symbol } else { '_' })
+        .collect();
+    if !out.starts_with(|symbol: char| symbol.is_alphabetic() || symbol == '_') {
         out.insert(0, '_');
     }
     out
@@ -221,7 +226,7 @@ mod tests {
         let read = |text: &str| read(text, Dialect::Specification).unwrap().value;
         let root =
             read("{S: {Pet: {type: object, properties: {id: {type: integer, xml: {attribute: true}}}}}}");
-        let schema = schema.map(|it| DocumentNode { value: read(it), file: 0 });
+        let schema = schema.map(|text| DocumentNode { value: read(text), file: 0 });
         let (library, budget) = (DocumentLibrary::new(root, &LibraryLocation::alone()).0, budget());
         let mut out = Output::new(&budget);
         document(&library, &read(value), schema.as_ref(), None, &mut out).unwrap();

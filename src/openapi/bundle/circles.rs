@@ -24,12 +24,12 @@ pub(super) fn open(schemas: &mut [Json], edges: &[Vec<usize>]) {
 /// What remains of the `open` ones when those without targets are taken away again and again.
 fn peel(targets: &[Vec<usize>], users: &[Vec<usize>], open: &[bool]) -> Vec<bool> {
     let mut counts: Vec<usize> =
-        targets.iter().map(|all| all.iter().filter(|it| open[**it]).count()).collect();
+        targets.iter().map(|all| all.iter().filter(|target| open[**target]).count()).collect();
     let mut left = open.to_vec();
     let mut done: Vec<usize> = (0..counts.len()).filter(|n| open[*n] && counts[*n] == 0).collect();
     while let Some(n) = done.pop() {
         left[n] = false;
-        for user in users[n].iter().filter(|it| open[**it]) {
+        for user in users[n].iter().filter(|user| open[**user]) {
             counts[*user] -= 1;
             if counts[*user] == 0 {
                 done.push(*user);

@@ -45,7 +45,11 @@ impl LibraryLocation {
     pub fn file(file: impl Into<PathBuf>, specs: impl Into<PathBuf>) -> Self {
         let file = file.into();
         // The parent of a bare name is the empty path, which the file system does not know.
-        let base = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let base = file
+            .parent()
+            .filter(|directory| !directory.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
+            .to_owned();
         Self { document: Some(file), directories: Some((base, specs.into())), reader: FileReader::default() }
     }
 

@@ -199,7 +199,7 @@ impl DocumentLibrary {
                 here = self.target(&through, here.file, hops)?;
             }
             here = reference::child(&here.value, step)
-                .map(|it| here.with_value(it))
+                .map(|value| here.with_value(value))
                 .ok_or_else(|| missing(step))?;
         }
         Ok(here)

@@ -315,7 +315,9 @@ fn role_of(parent: ReferenceRole, key: &str, child: &Value) -> ReferenceRole {
             ReferenceRole::Names
         }
         // By name in OpenAPI 3; in a schema a list, in Swagger 2.0 values by media type.
-        "examples" if child.entries().all(|(_, it)| it.as_mapping().is_some()) => ReferenceRole::Names,
+        "examples" if child.entries().all(|(_, example)| example.as_mapping().is_some()) => {
+            ReferenceRole::Names
+        }
         "example" | "examples" | "value" | "dataValue" | "default" | "enum" | "const" => {
             ReferenceRole::Literal
         }

@@ -109,7 +109,7 @@ fn references_that_lead_nowhere_say_so() {
     check("#/components/schemas/Loop/properties", "leads in a circle");
     check("other.yaml", "it was not read with the document");
     check(&format!("#/{}", "a/".repeat(500_000)), "there is no `a`");
-    let messages: Vec<_> = complaints.iter().map(|it| it.path.to_string()).collect();
+    let messages: Vec<_> = complaints.iter().map(|warning| warning.path.to_string()).collect();
     assert_eq!(messages, ["components.schemas.Loop.$ref", "components.schemas.Loop2.$ref"]);
 }
 
@@ -172,7 +172,7 @@ examples: {e: {externalValue: example.bin}, f: {externalValue: ../secret.yaml}}
     assert!(library.external(0, "../secret.yaml").is_err());
     assert!(library.external(7, "x").is_err());
     let files: Vec<_> =
-        library.files().map(|it| it.strip_prefix(&directory.0).unwrap().display().to_string()).collect();
+        library.files().map(|path| path.strip_prefix(&directory.0).unwrap().display().to_string()).collect();
     assert_eq!(
         files,
         [
@@ -186,9 +186,9 @@ examples: {e: {externalValue: example.bin}, f: {externalValue: ../secret.yaml}}
     );
     // The fault of broken.yaml at its place there, and what does not work here.
     assert_eq!(complaints.len(), 4, "{complaints:#?}");
-    assert!(complaints.iter().all(|it| !it.is_error()));
-    assert!(complaints[0].file.as_ref().is_some_and(|it| it.name.ends_with("broken.yaml")));
-    let here: Vec<_> = complaints[1..].iter().map(|it| it.path.to_string()).collect();
+    assert!(complaints.iter().all(|warning| !warning.is_error()));
+    assert!(complaints[0].file.as_ref().is_some_and(|file| file.name.ends_with("broken.yaml")));
+    let here: Vec<_> = complaints[1..].iter().map(|warning| warning.path.to_string()).collect();
     assert_eq!(here, ["examples.f.externalValue", "refs[3].$ref", "refs[4].$ref"]);
 }
 

@@ -113,9 +113,9 @@ fn json(value: &Value) -> Option<Value> {
 
 fn others(faults: &[KeywordFault]) -> String {
     const SHOWN: usize = 3;
-    let shown = faults.iter().take(SHOWN).map(|it| match it.at.steps() {
-        [] => it.message.clone(),
-        _ => format!("at `{}`: {}", it.at, it.message),
+    let shown = faults.iter().take(SHOWN).map(|fault| match fault.at.steps() {
+        [] => fault.message.clone(),
+        _ => format!("at `{}`: {}", fault.at, fault.message),
     });
     let text = format!("also {}", shown.collect::<Vec<_>>().join("; "));
     match faults.len().checked_sub(SHOWN) {

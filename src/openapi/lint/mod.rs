@@ -62,7 +62,7 @@ pub fn lint(
 
 /// What `openapiv3` says about a document of the only edition that it knows.
 fn letter(value: &Value) -> Option<Diagnostic> {
-    let version = SpecVersion::of(value).ok().filter(|it| *it == SpecVersion::OpenApi30)?;
+    let version = SpecVersion::of(value).ok().filter(|version| *version == SpecVersion::OpenApi30)?;
     let message = strict(value).err()?;
     Some(Diagnostic::error(NodePath::root(), format!("not strictly {version}: {message}")))
 }
@@ -70,7 +70,9 @@ fn letter(value: &Value) -> Option<Diagnostic> {
 /// A complaint of the lowering, which is lenient, with the weight that it has here.
 fn raised(complaint: Diagnostic, api: &Api) -> Diagnostic {
     let is_reference = matches!(complaint.path.steps().last(), Some(PathStep::Key(key)) if &**key == "$ref");
-    let is_broken = || api.operations.iter().any(|it| it.defect.is_some() && it.path == complaint.path);
+    let is_broken = || {
+        api.operations.iter().any(|operation| operation.defect.is_some() && operation.path == complaint.path)
+    };
     if is_reference || is_broken() {
         return Diagnostic { severity: Severity::Error, ..complaint };
     }

@@ -9,21 +9,22 @@ use crate::{
 use super::LintFindings;
 
 pub(super) fn check(api: &Api, complaints: &mut LintFindings) {
-    for operation in api.operations.iter().filter(|it| it.defect.is_none()) {
+    for operation in api.operations.iter().filter(|operation| operation.defect.is_none()) {
         let names = names(&operation.template);
-        let mut declared = operation.parameters.iter().filter(|it| it.location == ParameterLocation::Path);
+        let mut declared =
+            operation.parameters.iter().filter(|parameter| parameter.location == ParameterLocation::Path);
         for (n, name) in names.iter().enumerate() {
             if names[..n].contains(name) {
                 let message = format!("`{{{}}}` stands twice in the path", brief(name));
                 complaints.add(Diagnostic::warning(operation.path.parent(), message).key());
-            } else if !declared.clone().any(|it| &*it.name == *name) {
+            } else if !declared.clone().any(|parameter| &*parameter.name == *name) {
                 let message =
                     format!("the path has `{{{0}}}`, but no parameter `{0}` is declared", brief(name));
                 let help = format!("add a parameter with `name: {}` and `in: path`", brief(name));
                 complaints.add(Diagnostic::error(operation.path.clone(), message).key().help(help));
             }
         }
-        for parameter in declared.by_ref().filter(|it| !names.contains(&&*it.name)) {
+        for parameter in declared.by_ref().filter(|parameter| !names.contains(&&*parameter.name)) {
             let template = brief(&operation.template);
             let message =
                 format!("the parameter `{}` has no place in the path `{template}`", brief(&parameter.name));
@@ -35,19 +36,25 @@ pub(super) fn check(api: &Api, complaints: &mut LintFindings) {
 /// The names between braces, in order.
 fn names(template: &str) -> Vec<&str> {
     let parts = template.split('{').skip(1);
-    parts.filter_map(|part| part.split_once('}')).map(|(name, _)| name).filter(|it| !it.is_empty()).collect()
+    parts
+        .filter_map(|part| part.split_once('}'))
+        .map(|(name, _)| name)
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 /// Where the path parameter of that name stands: with the operation, else with its path, else nobody knows.
 fn place(api: &Api, operation: &Operation, name: &str) -> NodePath {
     let root = api.library.root();
     for holder in [operation.path.clone(), operation.path.parent()] {
-        let Some(parameters) = node(&root, &holder).and_then(|it| it.get("parameters")) else { continue };
-        let is_meant = |it: &DocumentNode| {
-            let it = api.library.resolve(it).ok();
-            it.is_some_and(|it| it.text("name") == Some(name) && it.text("in") == Some("path"))
+        let Some(parameters) = node(&root, &holder).and_then(|node| node.get("parameters")) else { continue };
+        let is_meant = |node: &DocumentNode| {
+            let node = api.library.resolve(node).ok();
+            node.is_some_and(|parameter| {
+                parameter.text("name") == Some(name) && parameter.text("in") == Some("path")
+            })
         };
-        if let Some(n) = parameters.items().position(|it| is_meant(&it)) {
+        if let Some(n) = parameters.items().position(|node| is_meant(&node)) {
             return holder.key("parameters").index(n);
         }
     }

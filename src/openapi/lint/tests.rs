@@ -15,9 +15,9 @@ fn check(text: &str, to_the_letter: bool, expected: &[&str]) {
     let lines: Vec<String> = report
         .diagnostics()
         .iter()
-        .map(|it| {
-            let severity = if it.is_error() { "error" } else { "warning" };
-            format!("{} {severity}: {}", report.position(it).line, it.message)
+        .map(|diagnostic| {
+            let severity = if diagnostic.is_error() { "error" } else { "warning" };
+            format!("{} {severity}: {}", report.position(diagnostic).line, diagnostic.message)
         })
         .collect();
     assert_eq!(lines, expected);

@@ -14,7 +14,9 @@ impl Lowering<'_> {
         if let Some(value) = holder.get("example") {
             found.push(Example { key: None, value: literal(self.library, &value), external: None });
         }
-        let Some(examples) = holder.get("examples").filter(|it| !it.value.is_null()) else { return found };
+        let Some(examples) = holder.get("examples").filter(|node| !node.value.is_null()) else {
+            return found;
+        };
         let here = here.key("examples");
         if examples.value.as_mapping().is_none() {
             self.warn(
@@ -69,7 +71,8 @@ pub(in crate::openapi) fn value_of(example: &DocumentNode) -> Option<(&'static s
 
 /// A value as it stands; but one that is nothing but a reference to something means what it refers to.
 pub(in crate::openapi) fn literal(library: &DocumentLibrary, value: &DocumentNode) -> DocumentNode {
-    let reference = value.value.as_mapping().filter(|it| it.len() == 1).and_then(|it| it.get("$ref"));
+    let reference =
+        value.value.as_mapping().filter(|mapping| mapping.len() == 1).and_then(|mapping| mapping.get("$ref"));
     let Some(reference) = reference.and_then(Value::as_str) else { return value.clone() };
     let Ok(target) = library.resolve(value) else { return value.clone() };
     if reference.contains("#/components/examples/") {

@@ -194,7 +194,8 @@ impl Lowering<'_> {
 /// An operation's own parameters, then those of its path that it does not replace.
 fn with_common(mut own: Vec<Parameter>, common: &[Parameter]) -> Vec<Parameter> {
     let same = |a: &Parameter, b: &Parameter| a.location == b.location && a.name == b.name;
-    let more: Vec<_> = common.iter().filter(|it| !own.iter().any(|mine| same(mine, it))).cloned().collect();
+    let more: Vec<_> =
+        common.iter().filter(|shared| !own.iter().any(|mine| same(mine, shared))).cloned().collect();
     own.extend(more);
     own
 }

@@ -16,7 +16,7 @@ impl Lowering<'_> {
         here: &LoweringPlace<'_>,
     ) -> (Vec<Parameter>, Option<RequestBody>) {
         let mut found = Vec::new();
-        let Some(list) = holder.get("parameters").filter(|it| !it.value.is_null()) else {
+        let Some(list) = holder.get("parameters").filter(|node| !node.value.is_null()) else {
             return (found, None);
         };
         let here = here.key("parameters");
@@ -58,7 +58,8 @@ impl Lowering<'_> {
             Some("header") => ParameterLocation::Header,
             Some("cookie") => ParameterLocation::Cookie,
             other => {
-                let found = other.map_or_else(|| String::from("nothing"), |it| format!("`{}`", brief(it)));
+                let found =
+                    other.map_or_else(|| String::from("nothing"), |text| format!("`{}`", brief(text)));
                 self.warn(
                     here,
                     format!("`in` must be path, query, header or cookie, this is {found}; the parameter is skipped"),

@@ -50,7 +50,7 @@ impl Lowering<'_> {
         for (key, node) in responses.entries().filter(|(key, _)| !key.starts_with("x-")) {
             let here = here.key(key);
             match StatusKey::parse(key) {
-                Ok(status) if found.iter().any(|it| it.status == status) => {
+                Ok(status) if found.iter().any(|response| response.status == status) => {
                     self.warn_key(&here, format!("there is another response for `{}`", brief(key)));
                 }
                 Ok(status) => found.push(self.response(status, &node, operation, &here)),
@@ -90,9 +90,10 @@ impl Lowering<'_> {
         let headers = self.headers(&node, &here);
         let media = match self.version {
             SpecVersion::Swagger2 => self.media_of_swagger2(&node, operation, &here),
-            _ => {
-                node.get("content").map(|it| self.media_of_v3(&it, &here.key("content"))).unwrap_or_default()
-            }
+            _ => node
+                .get("content")
+                .map(|content| self.media_of_v3(&content, &here.key("content")))
+                .unwrap_or_default(),
         };
         ResponseSpec { status, media, headers, defect: None }
     }
@@ -107,7 +108,7 @@ impl Lowering<'_> {
                 self.warn_key(&here, format!("`{}` is no name of a header", brief(key)));
                 continue;
             };
-            if FRAMING.contains(&name) || found.iter().any(|it| it.name == name) {
+            if FRAMING.contains(&name) || found.iter().any(|header| header.name == name) {
                 continue;
             }
             match self.follow(&node) {
@@ -133,11 +134,12 @@ impl Lowering<'_> {
             let schema = node.value.as_mapping().map(|_| node.clone());
             return ResponseHeaderSpec { name, example, schema, explode: false };
         }
-        let mut example = self.examples(node, here).into_iter().next().map(|it| it.value);
+        let mut example = self.examples(node, here).into_iter().next().map(|example| example.value);
         let mut schema = node.get("schema");
-        if let Some((_, content)) = node.get("content").as_ref().and_then(|it| it.entries().next()) {
+        if let Some((_, content)) = node.get("content").as_ref().and_then(|node| node.entries().next()) {
             schema = schema.or_else(|| content.get("schema"));
-            example = example.or_else(|| self.examples(&content, here).into_iter().next().map(|it| it.value));
+            example = example
+                .or_else(|| self.examples(&content, here).into_iter().next().map(|example| example.value));
         }
         ResponseHeaderSpec { name, example, schema, explode: node.flag("explode").unwrap_or(false) }
     }

@@ -50,7 +50,7 @@ pub(super) fn requirements(holder: &DocumentNode) -> Option<Arc<[SecurityRequire
 
 fn requirement(item: &DocumentNode) -> SecurityRequirement {
     let scopes = |list: DocumentNode| {
-        list.value.items().iter().filter_map(|it| it.as_str().map(SharedText::from)).collect()
+        list.value.items().iter().filter_map(|scope| scope.as_str().map(SharedText::from)).collect()
     };
     let schemes = item.entries().map(|(name, list)| (SharedText::from(name), scopes(list))).collect();
     SecurityRequirement { schemes }

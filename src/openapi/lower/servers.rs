@@ -33,8 +33,11 @@ fn filled(url: &str, server: &DocumentNode) -> String {
     while let Some((before, after)) = rest.split_once('{') {
         let Some((name, tail)) = after.split_once('}') else { break };
         out.push_str(before);
-        let default = variables.as_ref().and_then(|it| it.get(name)).and_then(|it| it.get("default"));
-        match default.as_ref().map(|it| &it.value) {
+        let default = variables
+            .as_ref()
+            .and_then(|variables| variables.get(name))
+            .and_then(|variable| variable.get("default"));
+        match default.as_ref().map(|node| &node.value) {
             Some(crate::document::Value::String(text)) => out.push_str(text),
             Some(crate::document::Value::Number(number)) => out.push_str(number.as_str()),
             _ => out.push_str(name),

@@ -31,10 +31,10 @@ impl Lowering<'_> {
         // A type with an example is produced even where nobody says so; and in the order of `produces`.
         if schema.is_none() && examples.len() > 1 {
             types = self.declared(operation, "produces", here);
-            types.retain(|it| examples.iter().any(|(name, _)| same(name, it)));
+            types.retain(|media_type| examples.iter().any(|(name, _)| same(name, media_type)));
         }
         for (name, _) in &examples {
-            if !types.iter().any(|it| same(it, name)) {
+            if !types.iter().any(|media_type| same(media_type, name)) {
                 types.push(name.clone());
             }
         }
@@ -60,7 +60,7 @@ impl Lowering<'_> {
         response: &DocumentNode,
         here: &LoweringPlace<'_>,
     ) -> Vec<(String, DocumentNode)> {
-        let Some(examples) = response.get("examples").filter(|it| !it.value.is_null()) else {
+        let Some(examples) = response.get("examples").filter(|node| !node.value.is_null()) else {
             return Vec::new();
         };
         let here = here.key("examples");
@@ -88,9 +88,9 @@ impl Lowering<'_> {
     ) -> Vec<String> {
         let root = self.library.root();
         let list =
-            operation.get(word).filter(|it| it.value.as_sequence().is_some()).or_else(|| root.get(word));
+            operation.get(word).filter(|list| list.value.as_sequence().is_some()).or_else(|| root.get(word));
         let mut found = Vec::new();
-        for text in list.iter().flat_map(|it| it.value.items()).filter_map(Value::as_str) {
+        for text in list.iter().flat_map(|list| list.value.items()).filter_map(Value::as_str) {
             if self.accepts_media_type(text, here) {
                 found.push(text.trim().to_owned());
             }
@@ -185,8 +185,11 @@ impl FormBody {
         }
         let first = self.fields.first()?;
         let files = self.fields.iter().any(|field| field.text("type") == Some("file"));
-        let mut types: Vec<String> =
-            consumes.iter().filter(|it| same(it, FORM) || same(it, MULTIPART)).cloned().collect();
+        let mut types: Vec<String> = consumes
+            .iter()
+            .filter(|media_type| same(media_type, FORM) || same(media_type, MULTIPART))
+            .cloned()
+            .collect();
         if types.is_empty() {
             types.push(if files { MULTIPART } else { FORM }.to_owned());
         }

@@ -56,7 +56,8 @@ impl Lowering<'_> {
             return None;
         }
         let content = body.get("content");
-        let media = content.map(|it| self.media_of_v3(&it, &here.key("content"))).unwrap_or_default();
+        let media =
+            content.map(|content| self.media_of_v3(&content, &here.key("content"))).unwrap_or_default();
         Some(RequestBody { required: body.flag("required").unwrap_or(false), media })
     }
 }

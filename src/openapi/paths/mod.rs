@@ -54,7 +54,8 @@ impl PathTable {
     /// Prepares the paths of operations. Broken operations are found, too.
     #[must_use]
     pub fn new(operations: &[Operation]) -> Self {
-        let templates = operations.iter().map(|it| TemplateSegment::of_template(&it.template)).collect();
+        let templates =
+            operations.iter().map(|operation| TemplateSegment::of_template(&operation.template)).collect();
         let mut paths = Self { trie: PathTrie::default(), templates, unreachable: Vec::new() };
         let (plain, others): (Vec<usize>, Vec<usize>) =
             (0..operations.len()).partition(|n| is_plain(&operations[*n].template));

@@ -191,8 +191,8 @@ fn naive(operations: &[Operation], method: &Method, path: &str) -> Option<usize>
         }
         one.iter().zip(&other).map(|(template, sent)| fits(template, sent)).collect()
     };
-    let fitting = operations.iter().enumerate().filter(|(_, it)| it.method == *method);
-    let ranked = fitting.filter_map(|(n, it)| Some((rank(&it.template)?, n)));
+    let fitting = operations.iter().enumerate().filter(|(_, operation)| operation.method == *method);
+    let ranked = fitting.filter_map(|(n, operation)| Some((rank(&operation.template)?, n)));
     ranked.min_by(|(one, n), (other, m)| one.cmp(other).then(n.cmp(m))).map(|(_, n)| n)
 }
 
@@ -239,7 +239,7 @@ proptest! {
             for (name, range) in paths.values(0, &path) {
                 filled = filled.replacen(&format!("{{{name}}}"), &path[range], 1);
             }
-            let plain = |path: &str| path.split('/').map(|it| decoded(it).into_owned()).collect::<Vec<_>>();
+            let plain = |path: &str| path.split('/').map(|segment| decoded(segment).into_owned()).collect::<Vec<_>>();
             prop_assert_eq!(plain(&filled), plain(&path));
         }
     }

@@ -41,7 +41,9 @@ pub(super) struct PathOperations {
 impl PathOperations {
     /// The operation for a method; GET serves HEAD where there is no HEAD.
     pub(super) fn serve(&self, method: &Method) -> Option<OperationMatch> {
-        let find = |method: &Method| self.operations.iter().find(|(it, _)| it == method).map(|(_, n)| *n);
+        let find = |method: &Method| {
+            self.operations.iter().find(|(declared, _)| declared == method).map(|(_, n)| *n)
+        };
         if let Some(operation) = find(method) {
             return Some(OperationMatch { operation, head: false });
         }
@@ -68,7 +70,7 @@ impl PathTrie {
                 TemplateSegment::Literal(text) => *node.literals.entry(text.clone()).or_insert(next),
                 TemplateSegment::Parameter(_) => *node.parameter.get_or_insert(next),
                 TemplateSegment::Mixed(parts) => {
-                    match node.mixed.iter().find(|(it, _)| same_shape(it, parts)) {
+                    match node.mixed.iter().find(|(known, _)| same_shape(known, parts)) {
                         Some((_, known)) => *known,
                         None => {
                             node.mixed.push((parts.clone(), next));
@@ -82,7 +84,7 @@ impl PathTrie {
             }
         }
         let leaf = &mut self.nodes[here].leaf;
-        let free = leaf.methods().all(|it| it != method);
+        let free = leaf.methods().all(|taken| taken != method);
         if free {
             leaf.operations.push((method.clone(), operation));
         }

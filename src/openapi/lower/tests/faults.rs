@@ -164,7 +164,7 @@ proptest! {
         );
         let value = read(&text, Dialect::Specification).unwrap().value;
         let (api, _) = lower(value, &LibraryLocation::alone()).unwrap();
-        for media in api.operations.iter().flat_map(|it| &it.responses).flat_map(|it| &it.media) {
+        for media in api.operations.iter().flat_map(|operation| &operation.responses).flat_map(|response| &response.media) {
             if let Some(schema) = &media.schema {
                 let _ = api.library.resolve_schema(schema);
             }

@@ -13,8 +13,11 @@ use crate::{
 fn lowered(text: &str) -> (Api, Vec<String>) {
     let value = read(text, Dialect::Specification).unwrap().value;
     let (api, complaints) = lower(value, &LibraryLocation::alone()).unwrap();
-    assert!(complaints.iter().all(|it| !it.is_error()));
-    (api, complaints.iter().map(|it| format!("{}: {}", it.path, it.message)).collect())
+    assert!(complaints.iter().all(|diagnostic| !diagnostic.is_error()));
+    (
+        api,
+        complaints.iter().map(|diagnostic| format!("{}: {}", diagnostic.path, diagnostic.message)).collect(),
+    )
 }
 
 /// One line for each operation: its parameters, its body, its responses.
@@ -60,7 +63,7 @@ fn response_words(response: &ResponseSpec) -> String {
     };
     let mut words = format!(" {status}{}", media_words(&response.media));
     for header in &response.headers {
-        let example = header.example.as_ref().map(|it| it.value.to_json()).unwrap_or_default();
+        let example = header.example.as_ref().map(|node| node.value.to_json()).unwrap_or_default();
         write!(words, " {}={example}", header.name).unwrap();
     }
     if response.defect.is_some() {
@@ -313,9 +316,10 @@ components:
     assert_eq!(get.path.to_string(), "paths./a.get");
     assert_eq!(get.extensions.len(), 1);
     assert_eq!(get.security.len(), 1);
-    assert_eq!(put.security.iter().map(|it| it.schemes.len()).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(put.security.iter().map(|requirement| requirement.schemes.len()).collect::<Vec<_>>(), [0, 2]);
     assert!(post.security.is_empty());
-    let kinds: Vec<_> = api.security_schemes.iter().map(|it| format!("{} {:?}", it.name, it.kind)).collect();
+    let kinds: Vec<_> =
+        api.security_schemes.iter().map(|scheme| format!("{} {:?}", scheme.name, scheme.kind)).collect();
     assert_eq!(
         kinds,
         [
