@@ -1,4 +1,4 @@
-//! The one model that every dialect becomes: operations, their responses and requests, and the document behind.
+//! Model of an API that is the same for every version of the specification: operations, responses, requests.
 
 use std::sync::Arc;
 
@@ -7,120 +7,120 @@ use http::{HeaderName, Method};
 
 use crate::document::{NodePath, SharedText};
 
-use super::{DocumentLibrary, DocumentNode, SpecVersion};
+use super::{DocumentLibrary, DocumentNode, SpecVersion, messages::UNSUPPORTED_STATUS};
 
 /// What a document describes.
 #[derive(Clone, Debug)]
 pub struct Api {
     /// The specification that the document follows.
     pub version: SpecVersion,
-    /// Its title; empty if it has none.
+    /// The title; empty if the document has none.
     pub title: String,
-    /// Where its paths start, without a slash at the end (`""`, `/v1`), in document order and each once; never
-    /// empty. From `basePath`, or the path part of every server's URL.
+    /// Base paths, without a slash at the end (`""`, `/v1`), in document order, without duplicates; never empty.
+    /// They come from `basePath`, or from the path part of every server's URL.
     pub base_paths: Vec<String>,
-    /// What can be asked, in document order.
+    /// The operations, in document order.
     pub operations: Vec<Operation>,
-    /// How a client proves who it is.
+    /// The ways in which a client can authenticate.
     pub security_schemes: Vec<SecurityScheme>,
     /// The document, which resolves the references of every [`DocumentNode`] here.
     pub library: Arc<DocumentLibrary>,
 }
 
-/// A method on a path.
+/// One method of one path.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
-    /// The path as declared, from its first slash on: `/pets/{id}`.
+    /// The path template as declared, from its first slash on: `/pets/{id}`.
     pub template: String,
-    /// Its name, if it has one.
+    /// `operationId`, if the operation has one.
     pub operation_id: Option<String>,
-    /// Its place in the document.
+    /// Its position in the document.
     pub path: NodePath,
-    /// What may be answered, in document order.
+    /// The responses, in document order.
     pub responses: Vec<ResponseSpec>,
-    /// What a request brings in path, query, headers and cookies; the operation's own and its path's.
+    /// Parameters in path, query, headers and cookies: those of the operation and those of its path item.
     pub parameters: Vec<Parameter>,
-    /// What a request brings in its body.
+    /// The request body, if one is declared.
     pub request_body: Option<RequestBody>,
-    /// The ways in, one of which suffices; none means that everybody is let in.
+    /// Alternative security requirements, of which one has to be met; empty means no authentication.
     pub security: Arc<[SecurityRequirement]>,
-    /// Whether clients should stop using it.
+    /// Whether the operation is deprecated.
     pub deprecated: bool,
-    /// The members that begin with `x-mynah-`, such as `x-mynah-live`.
+    /// The members whose names begin with `x-mynah-`, such as `x-mynah-live`.
     pub extensions: Vec<(SharedText, DocumentNode)>,
-    /// Why it cannot be answered, if it cannot; there are no responses then.
+    /// The reason why the operation cannot be served, if it cannot; `responses` is empty then.
     pub defect: Option<String>,
 }
 
-/// An answer to an operation.
+/// A response of an operation.
 #[derive(Clone, Debug)]
 pub struct ResponseSpec {
-    /// For which status codes.
+    /// The status codes that it is for.
     pub status: StatusKey,
-    /// The bodies it may have, in document order; none means an empty body.
+    /// The possible bodies, in document order; empty means a response without a body.
     pub media: Vec<MediaTypeBody>,
-    /// Its headers, without those that HTTP itself sets.
+    /// Declared headers, without those that HTTP framing sets.
     pub headers: Vec<ResponseHeaderSpec>,
-    /// Why it cannot be answered, if it cannot; there are neither media nor headers then.
+    /// The reason why the response cannot be served, if it cannot; `media` and `headers` are empty then.
     pub defect: Option<String>,
 }
 
 /// The status codes that a response is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StatusKey {
-    /// One code, 200 to 599.
+    /// One code, from 200 to 599.
     Code(u16),
-    /// All codes that begin with this digit, 2 to 5.
+    /// All codes that begin with this digit, from 2 to 5.
     Range(u8),
-    /// All codes that are not named otherwise.
+    /// All codes that no other response is for.
     Default,
 }
 
 /// A body in one media type.
 #[derive(Clone, Debug)]
 pub struct MediaTypeBody {
-    /// The type as declared; it is legal as the value of a header.
+    /// The media type as declared. It is a valid header value.
     pub media_type: String,
-    /// Its examples: `example` first, then `examples`, each in document order.
+    /// Examples: `example` first, then `examples` in document order.
     pub examples: Vec<Example>,
-    /// Its schema, which may be a reference.
+    /// The schema, which may be a reference.
     pub schema: Option<DocumentNode>,
-    /// How the properties of a form or multipart body are written, by property (OpenAPI 3.0.3, "Encoding Object").
+    /// Serialization of a form or multipart body, by property (OpenAPI 3.0.3, "Encoding Object").
     pub encoding: Option<DocumentNode>,
 }
 
 /// An example of a body, a parameter or a header.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// Its name; the single `example` has none.
+    /// The key in `examples`; none for the single `example`.
     pub key: Option<SharedText>,
-    /// The value; null where it is external.
+    /// The value; null if the example has an `externalValue`.
     pub value: DocumentNode,
-    /// The content of the file that it refers to by `externalValue`.
+    /// The content of the file that `externalValue` names.
     pub external: Option<Bytes>,
 }
 
 /// A header of a response.
 #[derive(Clone, Debug)]
 pub struct ResponseHeaderSpec {
-    /// Its name.
+    /// The field name.
     pub name: HeaderName,
-    /// Its example: `example`, or the first of `examples`.
+    /// The example: `example`, or the first of `examples`.
     pub example: Option<DocumentNode>,
-    /// Its schema, which may be a reference.
+    /// The schema, which may be a reference.
     pub schema: Option<DocumentNode>,
     /// Whether an object is written `a=1,b=2` rather than `a,1,b,2`.
     pub explode: bool,
 }
 
-/// Where a parameter stands in a request.
+/// Location of a parameter in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ParameterLocation {
-    /// A part of the path.
+    /// A path parameter.
     Path,
-    /// A part of the query.
+    /// A query parameter.
     Query,
     /// A header.
     Header,
@@ -128,7 +128,7 @@ pub enum ParameterLocation {
     Cookie,
 }
 
-/// How a list or an object is written in a parameter (OpenAPI 3.0.3, "Style Values").
+/// Serialization of a list or an object in a parameter (OpenAPI 3.0.3, "Style Values").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SerializationStyle {
     /// `;color=blue`.
@@ -149,60 +149,60 @@ pub enum SerializationStyle {
     DeepObject,
 }
 
-/// A named value that a request brings outside its body.
+/// A parameter of a request.
 #[derive(Clone, Debug)]
 pub struct Parameter {
-    /// Its name; of a header without regard to case.
+    /// The name; header names are compared without regard to case.
     pub name: SharedText,
-    /// Where it stands.
+    /// Its location.
     pub location: ParameterLocation,
-    /// Whether a request without it is wrong; true for every parameter in the path.
+    /// Whether a request has to contain it; always true for path parameters.
     pub required: bool,
-    /// Whether it may be there without a value.
+    /// Whether an empty value is valid.
     pub allow_empty: bool,
-    /// How a list or an object is written.
+    /// Serialization of a list or an object.
     pub style: SerializationStyle,
-    /// Whether every item of a list is written as a parameter of its own.
+    /// Whether every item of a list is a parameter of its own.
     pub explode: bool,
-    /// Its schema, which may be a reference.
+    /// The schema, which may be a reference.
     pub schema: Option<DocumentNode>,
-    /// The media type that its value is written in, instead of `style`.
+    /// The media type of its value, which takes the place of `style`.
     pub content: Option<Box<MediaTypeBody>>,
-    /// Its examples.
+    /// The examples.
     pub examples: Vec<Example>,
 }
 
-/// The body that a request brings.
+/// Body of a request.
 #[derive(Clone, Debug)]
 pub struct RequestBody {
-    /// Whether a request without it is wrong.
+    /// Whether a request has to have a body.
     pub required: bool,
-    /// The bodies it may be, in document order.
+    /// The possible bodies, in document order.
     pub media: Vec<MediaTypeBody>,
 }
 
-/// Schemes that must all be satisfied; empty means that no proof is asked for.
+/// Security schemes that must all be satisfied; empty means that no credential is needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecurityRequirement {
-    /// Names of [`SecurityScheme`]s, and the scopes asked for.
+    /// Names of [`SecurityScheme`]s, each with the scopes that it has to grant.
     pub schemes: Vec<(SharedText, Vec<SharedText>)>,
 }
 
-/// How a client proves who it is.
+/// A way in which a client can authenticate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecurityScheme {
-    /// The name by which requirements ask for it.
+    /// The name that security requirements use.
     pub name: SharedText,
-    /// What a request has to bring.
+    /// The credential that a request has to contain.
     pub kind: SecurityKind,
 }
 
-/// What a request has to bring as a proof.
+/// Kind of credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecurityKind {
     /// A key in a query parameter, header or cookie.
     ApiKey {
-        /// Where it stands.
+        /// The location of the key.
         location: ParameterLocation,
         /// The name of the parameter.
         name: SharedText,
@@ -212,13 +212,13 @@ pub enum SecurityKind {
         /// The scheme.
         scheme: String,
     },
-    /// A token of OAuth 2.0, as a bearer.
+    /// A bearer token of OAuth 2.0.
     OAuth2,
-    /// A token of `OpenID Connect`, as a bearer.
+    /// A bearer token of `OpenID Connect`.
     OpenIdConnect,
     /// A client certificate.
     MutualTls,
-    /// Something that is not known here.
+    /// A scheme that is not supported.
     Unknown,
 }
 
@@ -226,7 +226,7 @@ impl StatusKey {
     /// Reads a key of `responses`: `200`, `2XX` (in any case), `default`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why the key is invalid.
     pub(super) fn parse(key: &str) -> Result<Self, &'static str> {
         let key = key.trim();
         if key.eq_ignore_ascii_case("default") {
@@ -236,12 +236,12 @@ impl StatusKey {
         if rest.eq_ignore_ascii_case(b"xx") && first.is_ascii_digit() {
             return match first {
                 b'2'..=b'5' => Ok(Self::Range(first - b'0')),
-                _ => Err("only the codes from 200 to 599 can be answered"),
+                _ => Err(UNSUPPORTED_STATUS),
             };
         }
         match key.parse::<i64>() {
             Ok(code @ 200..=599) => u16::try_from(code).map(Self::Code).map_err(|_| "not a status code"),
-            Ok(_) => Err("only the codes from 200 to 599 can be answered"),
+            Ok(_) => Err(UNSUPPORTED_STATUS),
             Err(_) => Err("a response is named by a status code, a range such as `2XX`, or `default`"),
         }
     }
@@ -250,7 +250,7 @@ impl StatusKey {
     #[must_use]
     pub const fn covers(self, code: u16) -> bool {
         match self {
-            Self::Code(it) => it == code,
+            Self::Code(own) => own == code,
             Self::Range(digit) => code / 100 == digit as u16,
             Self::Default => true,
         }
@@ -258,7 +258,7 @@ impl StatusKey {
 }
 
 impl Operation {
-    /// The response for a code: the one that names it, else its range, else the default.
+    /// The most specific response for a code: the one for exactly this code, else its range, else the default.
     #[must_use]
     pub fn response(&self, code: u16) -> Option<&ResponseSpec> {
         self.responses
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn status_keys() {
+    fn status_keys_are_codes_ranges_or_default() {
         check("200", Some(StatusKey::Code(200)));
         check("599", Some(StatusKey::Code(599)));
         check("2XX", Some(StatusKey::Range(2)));
@@ -286,15 +286,15 @@ mod tests {
         check("5Xx", Some(StatusKey::Range(5)));
         check("default", Some(StatusKey::Default));
         check("Default", Some(StatusKey::Default));
-        for nonsense in
+        for invalid in
             ["", "abc", "code", "99999", "0", "-200", "100", "101", "1XX", "6XX", "600", "20X", "é", "2é"]
         {
-            check(nonsense, None);
+            check(invalid, None);
         }
     }
 
     #[test]
-    fn the_most_exact_response_is_chosen() {
+    fn the_most_specific_response_is_chosen() {
         let response = |status| ResponseSpec { status, media: Vec::new(), headers: Vec::new(), defect: None };
         let operation = Operation {
             method: Method::GET,

@@ -1,13 +1,13 @@
-//! SPECS: Swagger 2.0, OpenAPI 3.0 and 3.1 documents become one [`Api`]; knows no gateway.
+//! Reader of Swagger 2.0, OpenAPI 3.0 and 3.1 documents, with one model ([`Api`]) for all; independent of the gateway.
 //!
-//! [`lower`] reads a document that [`crate::document::read`] made a tree of. The tree stays as it is: an [`Api`]
-//! holds the structure (operations, responses, media types) and [`DocumentNode`]s that share the rest with the document.
-//! References between nodes are followed by the [`DocumentLibrary`], which holds every file that they reach.
+//! [`lower`] reads the tree that [`crate::document::read`] makes of a text. The tree does not change: an [`Api`] holds
+//! the structure (operations, responses, media types), and [`DocumentNode`]s that share the rest with the document.
+//! The [`DocumentLibrary`] follows references between nodes and holds every file that they reach.
 //!
-//! A [`sample::Sampler`] makes values from schemas, and a [`body::BodyRenderer`] bytes from values.
+//! A [`sample::Sampler`] makes values from schemas; a [`body::BodyRenderer`] makes bytes from values.
 //!
-//! Documents of the wild break rules. What can be understood is; the rest is a warning at its place, and an
-//! operation that cannot be understood at all is `broken` while the others work.
+//! Published documents often violate their specification, so the reader is lenient: a part that cannot be read is a
+//! warning at its position, and an operation that cannot be read has a `defect` while the others work.
 
 pub mod api;
 pub mod body;
@@ -16,6 +16,8 @@ mod keywords;
 mod library;
 mod lint;
 mod lower;
+pub mod media_type;
+mod messages;
 pub mod negotiate;
 pub mod paths;
 pub mod sample;

@@ -1,4 +1,4 @@
-//! Which specification a document says it follows.
+//! Version of the specification that a document declares.
 
 use std::fmt;
 
@@ -7,7 +7,9 @@ use crate::{
     document::{NodePath, Value},
 };
 
-/// The specification that a document follows, as far as it makes a difference here.
+use super::messages::{excerpt, with_article};
+
+/// The specification that a document follows, as far as the versions differ in their meaning here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SpecVersion {
     /// Swagger 2.0.
@@ -19,40 +21,45 @@ pub enum SpecVersion {
 }
 
 impl SpecVersion {
-    /// Reads `swagger` or `openapi` at the root of a document; where both stand, `openapi` counts.
+    /// Reads `swagger` or `openapi` at the root of a document; if a document has both, `openapi` counts.
     ///
     /// # Errors
-    /// Neither is there, or it names a version that is not known.
+    /// The document has neither key, or the version is unknown.
     pub fn of(document: &Value) -> Result<Self, Diagnostic> {
         let root = NodePath::root();
         if document.as_mapping().is_none() {
-            let message = format!("this is not an OpenAPI document: it is a {}, not a map", document.kind());
+            let message = format!(
+                "this is not an OpenAPI document: it is {}, not a map",
+                with_article(document.kind())
+            );
             return Err(Diagnostic::error(root, message).help(EXPECTED));
         }
         if let Some(version) = document.get("openapi") {
             let text = scalar(version);
-            return match release(&text) {
+            return match major_minor(&text) {
                 Some((3, 0)) => Ok(Self::OpenApi30),
                 Some((3, 1 | 2)) => Ok(Self::OpenApi31),
-                _ => Err(unknown("openapi", &text)),
+                _ => Err(unknown_version("openapi", &text)),
             };
         }
         if let Some(version) = document.get("swagger") {
             let text = scalar(version);
-            return match release(&text) {
+            return match major_minor(&text) {
                 Some((2, 0)) => Ok(Self::Swagger2),
-                _ => Err(unknown("swagger", &text)),
+                _ => Err(unknown_version("swagger", &text)),
             };
         }
         let found = match document.as_mapping().and_then(|mapping| mapping.keys().next()) {
-            Some(key) => format!("it has neither `openapi` nor `swagger`; its first key is `{}`", brief(key)),
+            Some(key) => {
+                format!("it has neither `openapi` nor `swagger`; its first key is `{}`", excerpt(key))
+            }
             None => String::from("it is empty"),
         };
         Err(Diagnostic::error(root, format!("this is not an OpenAPI document: {found}")).help(EXPECTED))
     }
 
-    /// Whether the words beside a `$ref` in a schema count (OpenAPI 3.1, "Reference Object" and JSON Schema
-    /// 2020-12, section 8.2.3.1); before, they are ignored.
+    /// Whether keywords next to a `$ref` in a schema apply (OpenAPI 3.1, "Reference Object" and JSON Schema
+    /// 2020-12, section 8.2.3.1). Earlier versions ignore them.
     #[must_use]
     pub const fn allows_ref_siblings(self) -> bool {
         matches!(self, Self::OpenApi31)
@@ -69,16 +76,17 @@ impl fmt::Display for SpecVersion {
     }
 }
 
+/// Help for every refusal.
 const EXPECTED: &str = "begin with `openapi: 3.1.0`, `openapi: 3.0.3` or `swagger: \"2.0\"`";
 
-fn unknown(key: &str, found: &str) -> Diagnostic {
+fn unknown_version(key: &str, found: &str) -> Diagnostic {
     let message =
-        format!("this is not an OpenAPI document that can be read: found `{key}: {}`", brief(found));
+        format!("this is not an OpenAPI document that can be read: found `{key}: {}`", excerpt(found));
     Diagnostic::error(NodePath::root().key(key), message)
         .help(format!("known are 2.0, 3.0.x and 3.1.x; {EXPECTED}"))
 }
 
-/// A version is a text, but YAML reads `2.0` and `3.1` as numbers.
+/// The text of a version. The specifications ask for a string, but YAML reads `2.0` and `3.1` as numbers.
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => text.trim().to_owned(),
@@ -88,20 +96,11 @@ fn scalar(value: &Value) -> String {
 }
 
 /// The first two numbers of `3.0.3`, `3.1.0-rc1`, `2.0` or `2`.
-fn release(text: &str) -> Option<(u8, u8)> {
+fn major_minor(text: &str) -> Option<(u8, u8)> {
     let mut parts = text.split('.');
     let major = parts.next()?.parse().ok()?;
     let minor = parts.next().map_or(Ok(0), |minor| minor.split('-').next().unwrap_or(minor).parse()).ok()?;
     Some((major, minor))
-}
-
-/// The beginning of a text that somebody else wrote, for a message.
-pub(super) fn brief(text: &str) -> String {
-    const SHOWN: usize = 120;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", text[..end].escape_debug()),
-        None => text.escape_debug().to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -135,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn others_are_refused_with_what_was_found() {
+    fn unknown_versions_are_refused_with_the_text_that_was_found() {
         check("openapi: 9.9.9", Err("found `openapi: 9.9.9`"));
         check("openapi: [3]", Err("found `openapi: array`"));
         check("swagger: '1.2'", Err("found `swagger: 1.2`"));
         check("asyncapi: 2.0.0", Err("its first key is `asyncapi`"));
         check("{}", Err("it is empty"));
-        check("- a", Err("it is a array, not a map"));
-        check("~", Err("it is a null"));
+        check("- a", Err("it is an array, not a map"));
+        check("~", Err("it is null"));
     }
 }

@@ -1,7 +1,7 @@
-//! A document and every file that its references reach, and the following of references between their nodes.
+//! A document with every file that its references reach, and the resolution of references between their nodes.
 //!
-//! Files are read when a [`DocumentLibrary`] is built, never later: a request follows references in memory. A reference
-//! is followed to the first node that is none, through JSON pointers, anchors, `$id`s and other files.
+//! Files are read when a [`DocumentLibrary`] is built, never later: requests follow references in memory only. A
+//! reference is followed to the first node that is not a reference, through JSON pointers, anchors, `$id`s and files.
 
 mod files;
 mod node;
@@ -25,41 +25,41 @@ use crate::{
     document::{self, SharedText, Value},
 };
 
-use super::SpecVersion;
+use super::{SpecVersion, messages::NOT_PRELOADED};
 pub use files::LibraryLocation;
 pub use node::DocumentNode;
 pub use reference::ReferenceError;
 
-/// How many references may be followed from one node before they count as a circle.
-const HOPS: u32 = 256;
+/// Bound on the references that are followed from one node; beyond it they count as a circle.
+const MAX_HOPS: u32 = 256;
 
-/// A document and every file that its references reach.
+/// Document and every file that its references reach.
 #[derive(Debug)]
 pub struct DocumentLibrary {
     version: SpecVersion,
     files: Vec<LibraryFile>,
-    /// Nodes by the absolute `$id` that they carry.
+    /// Nodes by their absolute `$id`.
     ids: HashMap<SharedText, DocumentNode>,
-    /// Paths that were looked at, whether or not there was a file.
+    /// Paths of all lookups, with or without a file.
     watched: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
 struct LibraryFile {
     root: Value,
-    /// Where it was read from; nothing for a document that came as a text.
+    /// The path that it was read from; none for a document that came as a text.
     path: Option<PathBuf>,
-    /// Its text, for complaints; nothing for the document itself, whose text the caller has.
+    /// The text, for diagnostics; none for the document itself, whose text the caller has.
     source: Option<Arc<SourceFile>>,
-    /// The files that its references name, by the words before the `#`; or why there is none.
+    /// The files that its references name, by the part before the `#`; or the reason why there is none.
     links: HashMap<SharedText, Result<u32, SharedText>>,
-    /// The contents that its `externalValue`s name.
+    /// The contents of the files that its `externalValue`s name.
     externals: HashMap<SharedText, Result<Bytes, SharedText>>,
     /// Nodes by `$anchor`.
     anchors: HashMap<SharedText, Value>,
 }
 
-/// Where a reference led to: the last one that was followed, in the file that it leads into.
+/// Target of a reference: the last reference that was followed, and the file that it leads to.
 #[derive(Clone, Debug)]
 pub(super) struct ReferenceTarget {
     pub(super) file: u32,
@@ -69,13 +69,13 @@ pub(super) struct ReferenceTarget {
 impl DocumentLibrary {
     /// Reads every file that the references of `root` reach, as far as `location` allows.
     ///
-    /// The complaints are warnings: references that cannot be followed, each at the first place where it stands.
+    /// The diagnostics are warnings: references that cannot be followed, each at its first occurrence.
     #[must_use]
     pub fn new(root: Value, location: &LibraryLocation) -> (Self, Vec<Diagnostic>) {
         preload::load(root, location)
     }
 
-    /// The specification that the document follows; 3.1 for one that does not say.
+    /// The version of the specification; 3.1 for a document that does not declare one.
     #[must_use]
     pub const fn version(&self) -> SpecVersion {
         self.version
@@ -87,28 +87,28 @@ impl DocumentLibrary {
         DocumentNode { value: self.files[0].root.clone(), file: 0 }
     }
 
-    /// The files whose change may change what the document says, missing ones included; the file of the document
-    /// itself is among them only where another one refers to it.
+    /// The files whose change may change the document, including missing files. The file of the document itself is
+    /// among them only if another file refers to it.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.watched.iter().map(PathBuf::as_path)
     }
 
-    /// The text of a file, for [`Diagnostic::in_file`]; nothing for the document itself.
+    /// The text of a file, for [`Diagnostic::in_file`]; none for the document itself.
     #[must_use]
     pub fn source(&self, file: u32) -> Option<&Arc<SourceFile>> {
         self.files.get(file as usize)?.source.as_ref()
     }
 
-    /// The content that an `externalValue` names which stands in `file`.
+    /// The content of the file that an `externalValue` in `file` names.
     ///
     /// # Errors
-    /// Why it was not read.
+    /// The reason why the file was not read.
     pub fn external(&self, file: u32, reference: &str) -> Result<Bytes, SharedText> {
         let known = self.files.get(file as usize).and_then(|file| file.externals.get(reference));
-        known.cloned().unwrap_or_else(|| Err("it was not read with the document".into()))
+        known.cloned().unwrap_or_else(|| Err(NOT_PRELOADED.into()))
     }
 
-    /// Follows `$ref` to the first node that has none; the words beside a `$ref` are ignored.
+    /// Follows `$ref` to the first node without one; keywords next to a `$ref` are ignored.
     ///
     /// # Errors
     /// A reference leads nowhere, in a circle, or into a file that was not read.
@@ -116,15 +116,16 @@ impl DocumentLibrary {
         self.follow(node).map(|(node, _)| node)
     }
 
-    /// As [`Self::resolve`], without the node: `known` are references that lead somewhere, by the file they stand in.
-    fn check(
+    /// As [`Self::resolve`], without a result. `known` has the references that can be followed, by the file that
+    /// contains them, and gets those of this call.
+    fn check_reference(
         &self,
         node: &DocumentNode,
         known: &mut HashSet<(u32, SharedText)>,
     ) -> Result<(), ReferenceError> {
-        let mut hops = HOPS;
+        let mut hops = MAX_HOPS;
         let mut here = node.clone();
-        let mut passed = Vec::new();
+        let mut followed = Vec::new();
         while let Some(reference) = self.reference(&here) {
             let reference = reference?.clone();
             let place = (here.file, reference.clone());
@@ -132,18 +133,18 @@ impl DocumentLibrary {
                 break;
             }
             here = self.target(&reference, here.file, &mut hops)?;
-            passed.push(place);
+            followed.push(place);
         }
-        known.extend(passed);
+        known.extend(followed);
         Ok(())
     }
 
-    /// As [`Self::resolve`], and where the last reference led to, if there was one.
+    /// As [`Self::resolve`], with the target of the last reference, if there was one.
     pub(super) fn follow(
         &self,
         node: &DocumentNode,
     ) -> Result<(DocumentNode, Option<ReferenceTarget>), ReferenceError> {
-        let mut hops = HOPS;
+        let mut hops = MAX_HOPS;
         let (mut here, mut last) = (node.clone(), None);
         while let Some(reference) = self.reference(&here) {
             let reference = reference?.clone();
@@ -154,14 +155,14 @@ impl DocumentLibrary {
         Ok((here, last))
     }
 
-    /// The place that a reference led to, as a path in its file.
-    pub(super) fn path_of(&self, place: &ReferenceTarget) -> document::NodePath {
-        let (_, fragment) = reference::split(&place.reference);
-        let root = self.files.get(place.file as usize).map_or(&Value::Null, |file| &file.root);
-        reference::place(root, fragment)
+    /// The position of a target in its file.
+    pub(super) fn path_of(&self, target: &ReferenceTarget) -> document::NodePath {
+        let (_, fragment) = reference::split(&target.reference);
+        let root = self.files.get(target.file as usize).map_or(&Value::Null, |file| &file.root);
+        reference::pointer_path(root, fragment)
     }
 
-    /// The reference that the node is, if it is one that can be followed.
+    /// The reference in a node, if the node has a valid one.
     pub(in crate::openapi) fn reference_of<'a>(&self, node: &'a DocumentNode) -> Option<&'a SharedText> {
         self.reference(node).and_then(Result::ok)
     }
@@ -170,7 +171,7 @@ impl DocumentLibrary {
         reference::of(&node.value, self.version.allows_ref_siblings())
     }
 
-    /// The node that one reference names, which may be a reference itself. Takes from `hops`.
+    /// The node that one reference names, which may be a reference itself. Every reference takes one from `hops`.
     fn target(
         &self,
         reference: &SharedText,
@@ -193,10 +194,10 @@ impl DocumentLibrary {
             return Ok(here.with_value(value));
         };
         for step in steps {
-            // A pointer may lead through a node that is itself a reference.
+            // A pointer may lead through a node that is a reference.
             while reference::child(&here.value, step).is_none() {
-                let through = self.reference(&here).ok_or_else(|| missing(step))??.clone();
-                here = self.target(&through, here.file, hops)?;
+                let inner = self.reference(&here).ok_or_else(|| missing(step))??.clone();
+                here = self.target(&inner, here.file, hops)?;
             }
             here = reference::child(&here.value, step)
                 .map(|value| here.with_value(value))
@@ -217,7 +218,7 @@ impl DocumentLibrary {
         match self.files.get(from as usize).and_then(|file| file.links.get(name)) {
             Some(Ok(file)) => Ok(*file),
             Some(Err(reason)) => Err(unread(reason.clone())),
-            None => Err(unread("it was not read with the document".into())),
+            None => Err(unread(NOT_PRELOADED.into())),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The building of a [`DocumentLibrary`]: one walk through every file, which collects references, anchors and ids.
+//! Loader of a [`DocumentLibrary`]: one walk through every file, which collects references, anchors and ids.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::{
     diag::{Diagnostic, SourceFile},
     document::{self, Dialect, NodePlace, SharedText, Value, read},
-    openapi::version::brief,
+    openapi::messages::{MORE_REFERENCES, excerpt},
 };
 
 use super::{
@@ -21,11 +21,11 @@ use super::{
     reference,
 };
 
-/// How deep a walk goes; no document that was read is deeper.
-const DEPTH: usize = 512;
+/// Bound on the depth of the walk; [`read`] refuses deeper documents.
+const MAX_DEPTH: usize = 512;
 
-/// How many unusable references are worth a complaint each.
-const COMPLAINTS: usize = 100;
+/// Bound on the diagnostics about references.
+const MAX_DIAGNOSTICS: usize = 100;
 
 pub(super) fn load(root: Value, location: &LibraryLocation) -> (DocumentLibrary, Vec<Diagnostic>) {
     let version = SpecVersion::of(&root).unwrap_or(SpecVersion::OpenApi31);
@@ -34,33 +34,33 @@ pub(super) fn load(root: Value, location: &LibraryLocation) -> (DocumentLibrary,
         library,
         reader: LibraryReader::new(location),
         by_path: HashMap::new(),
-        broken: HashMap::new(),
+        unusable: HashMap::new(),
         collected: Vec::new(),
-        complaints: Vec::new(),
+        diagnostics: Vec::new(),
     };
-    let path = LibraryReader::document(location);
+    let path = LibraryReader::document_path(location);
     if let Some(path) = &path {
         loading.by_path.insert(path.clone(), 0);
     }
     loading.add(root, path, None);
     let mut next = 0;
     while next < loading.library.files.len() {
-        loading.open_links_of(next);
+        loading.open_links(next);
         next += 1;
     }
     loading.check_references();
-    (loading.library, loading.complaints)
+    (loading.library, loading.diagnostics)
 }
 
 struct LibraryLoading {
     library: DocumentLibrary,
     reader: LibraryReader,
     by_path: HashMap<PathBuf, u32>,
-    /// Files that were looked at and cannot be used.
-    broken: HashMap<PathBuf, SharedText>,
-    /// What the walk through each file found.
+    /// Files that cannot be used, with the reason.
+    unusable: HashMap<PathBuf, SharedText>,
+    /// The results of the walk through each file.
     collected: Vec<CollectedReferences>,
-    complaints: Vec<Diagnostic>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl LibraryLoading {
@@ -68,7 +68,7 @@ impl LibraryLoading {
         let file = u32::try_from(self.library.files.len()).unwrap_or(u32::MAX);
         let mut collected = CollectedReferences::default();
         let start = document::NodePath::root();
-        collected.walk(&root, start.at(), ReferenceRole::Node, DEPTH);
+        collected.walk(&root, start.at(), ReferenceRole::Node, MAX_DEPTH);
         for (id, value) in collected.ids.drain(..) {
             self.library.ids.entry(id).or_insert(DocumentNode { value, file });
         }
@@ -79,7 +79,7 @@ impl LibraryLoading {
         file
     }
 
-    fn open_links_of(&mut self, file: usize) {
+    fn open_links(&mut self, file: usize) {
         let names: Vec<SharedText> = self.collected[file]
             .references
             .iter()
@@ -91,29 +91,29 @@ impl LibraryLoading {
             if self.library.ids.contains_key(&name) || self.library.files[file].links.contains_key(&name) {
                 continue;
             }
-            let link = self.open(&name, file);
+            let link = self.open_file(&name, file);
             self.library.files[file].links.insert(name, link);
         }
         for (name, at) in std::mem::take(&mut self.collected[file].externals) {
-            let content = self.content(&name, file);
+            let content = self.read_external(&name, file);
             if let Err(reason) = &content {
-                let message = format!("`externalValue: {}` cannot be used: {reason}", brief(&name));
-                self.complain(file, at, message);
+                let message = format!("`externalValue: {}` cannot be used: {reason}", excerpt(&name));
+                self.warn(file, at, message);
             }
             self.library.files[file].externals.insert(name, content);
         }
     }
 
-    /// The file that `name` means in another file, read if it was not yet.
-    fn open(&mut self, name: &str, from: usize) -> Result<u32, SharedText> {
-        let path = self.find(name, from)?;
+    /// Opens the file that `name` means in the file `from`; a file that is open already is not read again.
+    fn open_file(&mut self, name: &str, from: usize) -> Result<u32, SharedText> {
+        let path = self.find_file(name, from)?;
         if let Some(known) = self.by_path.get(&path) {
             return Ok(*known);
         }
-        if let Some(reason) = self.broken.get(&path) {
+        if let Some(reason) = self.unusable.get(&path) {
             return Err(reason.clone());
         }
-        match self.read(&path, name) {
+        match self.read_document(&path, name) {
             Ok((root, source)) => {
                 let file = self.add(root, Some(path.clone()), Some(source));
                 self.by_path.insert(path, file);
@@ -121,42 +121,42 @@ impl LibraryLoading {
             }
             Err(reason) => {
                 let reason = SharedText::from(reason);
-                self.broken.insert(path, reason.clone());
+                self.unusable.insert(path, reason.clone());
                 Err(reason)
             }
         }
     }
 
-    fn content(&mut self, name: &str, from: usize) -> Result<Bytes, SharedText> {
-        let path = self.find(name, from)?;
+    fn read_external(&mut self, name: &str, from: usize) -> Result<Bytes, SharedText> {
+        let path = self.find_file(name, from)?;
         Ok(Bytes::from(self.reader.read(&path)?))
     }
 
-    fn find(&mut self, name: &str, from: usize) -> Result<PathBuf, SharedText> {
-        let FileLookup { watched, real } = self.reader.find(name, self.library.files[from].path.as_deref());
-        if let Some(path) = watched
-            && !self.library.watched.contains(&path)
+    fn find_file(&mut self, name: &str, from: usize) -> Result<PathBuf, SharedText> {
+        let FileLookup { watched, path } = self.reader.find(name, self.library.files[from].path.as_deref());
+        if let Some(watched) = watched
+            && !self.library.watched.contains(&watched)
         {
-            self.library.watched.push(path);
+            self.library.watched.push(watched);
         }
-        real.map_err(SharedText::from)
+        path.map_err(SharedText::from)
     }
 
-    fn read(&mut self, path: &Path, name: &str) -> Result<(Value, Arc<SourceFile>), String> {
+    fn read_document(&mut self, path: &Path, name: &str) -> Result<(Value, Arc<SourceFile>), String> {
         let bytes = self.reader.read(path)?;
         let text = String::from_utf8(bytes).map_err(|_| String::from("the file is not UTF-8"))?;
         let source = SourceFile::new(path.display().to_string(), text);
         match read(&source.text, Dialect::Specification) {
             Ok(document) => Ok((document.value, source)),
             Err(error) => {
-                // Complained about where the fault is, too; the reference only says that there is one.
+                // The syntax error is reported at its position in that file; the reference gets a diagnostic of its own.
                 let fault = Diagnostic::syntax(document::NodePath::root(), &error);
                 let warning =
                     Diagnostic { severity: crate::diag::Severity::Warning, ..fault }.in_file(&source);
-                if self.complaints.len() < COMPLAINTS {
-                    self.complaints.push(warning);
+                if self.diagnostics.len() < MAX_DIAGNOSTICS {
+                    self.diagnostics.push(warning);
                 }
-                Err(format!("`{}` is neither YAML nor JSON", brief(name)))
+                Err(format!("`{}` is neither YAML nor JSON", excerpt(name)))
             }
         }
     }
@@ -166,39 +166,36 @@ impl LibraryLoading {
         for file in 0..self.collected.len() {
             for (text, at) in std::mem::take(&mut self.collected[file].references) {
                 let Some(at) = at else { continue };
-                if self.complaints.len() > COMPLAINTS {
+                if self.diagnostics.len() > MAX_DIAGNOSTICS {
                     return;
                 }
                 let node = DocumentNode {
                     value: reference_to(&text),
                     file: u32::try_from(file).unwrap_or(u32::MAX),
                 };
-                if let Err(error) = self.library.check(&node, &mut known) {
-                    self.complain(file, at, error.to_string());
+                if let Err(error) = self.library.check_reference(&node, &mut known) {
+                    self.warn(file, at, error.to_string());
                 }
             }
-            for (kind, at) in std::mem::take(&mut self.collected[file].odd) {
-                self.complain(file, at, super::ReferenceError::NotText { kind }.to_string());
+            for (kind, at) in std::mem::take(&mut self.collected[file].invalid) {
+                self.warn(file, at, super::ReferenceError::NotText { kind }.to_string());
             }
         }
     }
 
-    fn complain(&mut self, file: usize, at: document::NodePath, message: String) {
-        if self.complaints.len() > COMPLAINTS {
+    fn warn(&mut self, file: usize, at: document::NodePath, message: String) {
+        if self.diagnostics.len() > MAX_DIAGNOSTICS {
             return;
         }
-        let complaint = if self.complaints.len() == COMPLAINTS {
-            Diagnostic::warning(
-                document::NodePath::root(),
-                "there are more references that cannot be followed",
-            )
+        let diagnostic = if self.diagnostics.len() == MAX_DIAGNOSTICS {
+            Diagnostic::warning(document::NodePath::root(), MORE_REFERENCES)
         } else {
             Diagnostic::warning(at, message)
         };
         let source = self.library.files[file].source.as_ref();
-        self.complaints.push(match source {
-            Some(source) => complaint.in_file(source),
-            None => complaint,
+        self.diagnostics.push(match source {
+            Some(source) => diagnostic.in_file(source),
+            None => diagnostic,
         });
     }
 }
@@ -207,28 +204,29 @@ fn reference_to(text: &SharedText) -> Value {
     Value::from(document::Mapping::from_iter([("$ref", Value::String(text.clone()))]))
 }
 
-/// What a walk through one file finds.
+/// References, anchors and ids of one file.
 #[derive(Default)]
 struct CollectedReferences {
-    /// Each reference once, and where it stands first; nowhere if it may as well be the text of an example.
+    /// Each reference once, with its first position; none if it may be the literal value of an example.
     references: Vec<(SharedText, Option<document::NodePath>)>,
     known: HashMap<SharedText, usize>,
     externals: Vec<(SharedText, document::NodePath)>,
-    odd: Vec<(&'static str, document::NodePath)>,
+    /// `$ref`s that are not strings, with the kind of value that they are.
+    invalid: Vec<(&'static str, document::NodePath)>,
     anchors: HashMap<SharedText, Value>,
     ids: Vec<(SharedText, Value)>,
-    /// Mappings that aliases share, by address: they are walked once.
+    /// Nodes that aliases share, by address, so that each is walked once.
     shared: HashSet<usize>,
 }
 
-/// What a node is, as far as references are concerned.
+/// Role of a node in the search for references.
 #[derive(Clone, Copy, PartialEq)]
 enum ReferenceRole {
-    /// Something of the specification.
+    /// An object of the specification.
     Node,
-    /// Nodes by names that their author chose, such as `properties`.
+    /// A map of nodes by names that the author chose, such as `properties`.
     Names,
-    /// A value that the author chose, such as an example.
+    /// A literal value, such as an example.
     Literal,
 }
 
@@ -246,9 +244,9 @@ impl CollectedReferences {
             }
             Value::Mapping(mapping) => {
                 if role == ReferenceRole::Literal {
-                    // An example that is nothing but a reference is meant as one by most who write it.
+                    // Most authors of an example that consists of a `$ref` alone mean a reference.
                     if let (1, Some(Value::String(text))) = (mapping.len(), mapping.get("$ref")) {
-                        self.reference(text, None);
+                        self.add_reference(text, None);
                     }
                     return;
                 }
@@ -257,7 +255,7 @@ impl CollectedReferences {
                 }
                 for (key, child) in mapping.iter() {
                     if role == ReferenceRole::Node {
-                        self.word(key, child, value, &at);
+                        self.collect_keyword(key, child, value, &at);
                     }
                     self.walk(child, at.key(key), role_of(role, key, child), depth);
                 }
@@ -266,14 +264,14 @@ impl CollectedReferences {
         }
     }
 
-    /// Notes what a word of the specification says about references.
-    fn word(&mut self, key: &str, child: &Value, holder: &Value, at: &NodePlace<'_>) {
+    /// Collects a keyword that declares or contains a reference.
+    fn collect_keyword(&mut self, key: &str, child: &Value, holder: &Value, at: &NodePlace<'_>) {
         match (key, child) {
             ("$ref" | "$dynamicRef", Value::String(text)) => {
                 let at = at.key(key);
-                self.reference(text, Some(&at));
+                self.add_reference(text, Some(&at));
             }
-            ("$ref", other) => self.odd.push((other.kind(), at.key(key).path())),
+            ("$ref", other) => self.invalid.push((other.kind(), at.key(key).path())),
             ("$anchor" | "$dynamicAnchor", Value::String(name)) => {
                 self.anchors.entry(name.clone()).or_insert_with(|| holder.clone());
             }
@@ -287,7 +285,7 @@ impl CollectedReferences {
         }
     }
 
-    fn reference(&mut self, text: &SharedText, at: Option<&NodePlace<'_>>) {
+    fn add_reference(&mut self, text: &SharedText, at: Option<&NodePlace<'_>>) {
         match self.known.get(text) {
             Some(n) => {
                 let first = &mut self.references[*n].1;
@@ -314,7 +312,7 @@ fn role_of(parent: ReferenceRole, key: &str, child: &Value) -> ReferenceRole {
         | "pathItems" | "paths" | "content" | "encoding" | "variables" | "mapping" | "dependentSchemas" => {
             ReferenceRole::Names
         }
-        // By name in OpenAPI 3; in a schema a list, in Swagger 2.0 values by media type.
+        // OpenAPI 3 has a map of example objects; a schema has a list, Swagger 2.0 a map of values by media type.
         "examples" if child.entries().all(|(_, example)| example.as_mapping().is_some()) => {
             ReferenceRole::Names
         }

@@ -1,4 +1,4 @@
-//! What a `$ref` says: a file, and a JSON pointer (RFC 6901) or an anchor in it.
+//! Syntax of references: a file, and a JSON pointer (RFC 6901) or an anchor in it.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,34 +6,34 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     document::{NodePath, SharedText, Value},
-    openapi::version::brief,
+    openapi::messages::{excerpt, wrong_type_of},
 };
 
-/// Why a reference cannot be followed.
+/// Error of a reference that cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReferenceError {
-    /// `$ref` is no text.
+    /// `$ref` is not a string.
     NotText {
-        /// What it is instead.
+        /// The kind of value that it is.
         kind: &'static str,
     },
-    /// The file is there, the node is not.
+    /// The file exists, but the node does not.
     Missing {
         /// The reference as written.
         reference: SharedText,
-        /// The first step of it that leads nowhere.
+        /// The first step that leads nowhere.
         step: String,
     },
-    /// References lead in a circle, or through more than 256 of them.
+    /// References lead in a circle, or through more than 256 others.
     Circle {
         /// The last reference that was followed, as written.
         reference: SharedText,
     },
-    /// The file that it names was not read.
+    /// The file of the reference was not read.
     Unread {
         /// The reference as written.
         reference: SharedText,
-        /// Why the file was not read.
+        /// The reason why the file was not read.
         reason: SharedText,
     },
 }
@@ -41,15 +41,15 @@ pub enum ReferenceError {
 impl fmt::Display for ReferenceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotText { kind } => write!(f, "`$ref` must be a string, this is a {kind}"),
+            Self::NotText { kind } => f.write_str(&wrong_type_of("`$ref`", "a string", kind)),
             Self::Missing { reference, step } => {
-                write!(f, "`$ref: {}` leads nowhere: there is no `{}`", brief(reference), brief(step))
+                write!(f, "`$ref: {}` leads nowhere: there is no `{}`", excerpt(reference), excerpt(step))
             }
             Self::Circle { reference } => {
-                write!(f, "`$ref: {}` leads in a circle, or through too many others", brief(reference))
+                write!(f, "`$ref: {}` leads in a circle, or through too many others", excerpt(reference))
             }
             Self::Unread { reference, reason } => {
-                write!(f, "`$ref: {}` cannot be followed: {reason}", brief(reference))
+                write!(f, "`$ref: {}` cannot be followed: {reason}", excerpt(reference))
             }
         }
     }
@@ -57,14 +57,14 @@ impl fmt::Display for ReferenceError {
 
 impl std::error::Error for ReferenceError {}
 
-/// The parts of a reference: before and after its `#`.
+/// The parts of a reference before and after its `#`.
 pub(super) fn split(reference: &str) -> (&str, &str) {
     reference.split_once('#').unwrap_or((reference, ""))
 }
 
-/// The reference that `value` is, if it is one: the text of `$ref`, or the fault of it.
+/// The text of the `$ref` of a value, if it has one, or the error of its type.
 ///
-/// A `$dynamicRef` (JSON Schema 2020-12) is taken for a plain reference to the anchor of that name.
+/// A `$dynamicRef` (JSON Schema 2020-12) is read as a plain reference to the anchor of that name.
 pub(super) fn of(value: &Value, dynamic: bool) -> Option<Result<&SharedText, ReferenceError>> {
     let mapping = value.as_mapping()?;
     let found = match mapping.get("$ref") {
@@ -78,7 +78,7 @@ pub(super) fn of(value: &Value, dynamic: bool) -> Option<Result<&SharedText, Ref
     })
 }
 
-/// The steps of a JSON pointer, still escaped; `None` if the fragment is not a pointer but an anchor.
+/// The steps of a JSON pointer, still escaped; `None` if the fragment is an anchor.
 pub(super) fn steps(fragment: &str) -> Option<impl Iterator<Item = &str>> {
     if !fragment.is_empty() && !fragment.starts_with('/') {
         return None;
@@ -97,7 +97,7 @@ pub(super) fn child<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
     match value {
         Value::Mapping(mapping) => {
             let plain = (!step.contains(['%', '~'])).then(|| mapping.get(step));
-            // A key may have been written into the reference as it is, percent signs and all.
+            // Some documents contain keys in references without percent-encoding.
             plain.unwrap_or_else(|| mapping.get(&unescape(step)).or_else(|| mapping.get(step)))
         }
         Value::Sequence(items) => items.get(step.parse::<usize>().ok()?),
@@ -105,11 +105,11 @@ pub(super) fn child<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
     }
 }
 
-/// The place that a pointer leads to, for complaints; it follows no references on the way.
-pub(super) fn place(root: &Value, fragment: &str) -> NodePath {
+/// The path of a pointer, for diagnostics. References on the way are not followed.
+pub(super) fn pointer_path(root: &Value, fragment: &str) -> NodePath {
     let mut path = NodePath::root();
     let mut here = Some(root);
-    // Deeper than any document that was read.
+    // No document that was read is deeper.
     for step in steps(fragment).into_iter().flatten().take(256) {
         path = match (here, step.parse()) {
             (Some(Value::Sequence(_)), Ok(index)) => path.index(index),

@@ -1,17 +1,17 @@
-//! References of schemas, where OpenAPI 3.1 lets the words beside a `$ref` count.
+//! References of schemas, where keywords next to a `$ref` apply in OpenAPI 3.1.
 
 use std::sync::Arc;
 
 use crate::document::{Mapping, SharedText, Value};
 
-use super::{DocumentLibrary, DocumentNode, HOPS, ReferenceError};
+use super::{DocumentLibrary, DocumentNode, MAX_HOPS, ReferenceError};
 
 impl DocumentLibrary {
-    /// Follows `$ref` from a schema to one that has none.
+    /// Follows `$ref` from a schema to the first schema without one.
     ///
-    /// In OpenAPI 3.1 the words beside a `$ref` hold together with its target's: they are laid over them, with
-    /// `properties` and the like united by key, and `required` and `allOf` joined. Before 3.1 they are ignored.
-    /// A merged node stands in the target's file.
+    /// In OpenAPI 3.1, keywords next to a `$ref` apply together with those of its target: they override them, except
+    /// that `properties` and similar maps are merged by key, and that `required` and `allOf` are concatenated.
+    /// Earlier versions ignore them. A merged node belongs to the file of the target.
     ///
     /// # Errors
     /// As [`DocumentLibrary::resolve`].
@@ -19,58 +19,58 @@ impl DocumentLibrary {
         if !self.version.allows_ref_siblings() {
             return self.resolve(node);
         }
-        let mut hops = HOPS;
+        let mut hops = MAX_HOPS;
         let mut here = node.clone();
-        let mut over: Vec<Arc<Mapping>> = Vec::new();
+        let mut siblings: Vec<Arc<Mapping>> = Vec::new();
         while let Some(reference) = self.reference(&here) {
             let reference = reference?.clone();
             if let Value::Mapping(mapping) = &here.value
                 && mapping.len() > 1
             {
-                over.push(mapping.clone());
+                siblings.push(mapping.clone());
             }
             here = self.target(&reference, here.file, &mut hops)?;
         }
-        for siblings in over.iter().rev() {
-            here.value = lay_over(&here.value, siblings);
+        for mapping in siblings.iter().rev() {
+            here.value = merge_siblings(&here.value, mapping);
         }
         Ok(here)
     }
 }
 
-/// A schema with the words of another one laid over it.
-fn lay_over(target: &Value, siblings: &Mapping) -> Value {
+/// The target of a reference, merged with the keywords next to the reference.
+fn merge_siblings(target: &Value, siblings: &Mapping) -> Value {
     let mut merged = match target {
         Value::Mapping(target) => (**target).clone(),
-        // The schema `true` allows everything, so only the siblings say something.
+        // The schema `true` allows every value, so only the siblings restrict it.
         Value::Bool(true) => Mapping::default(),
-        // `false` allows nothing, whatever stands beside it; anything else is no schema.
+        // `false` allows no value, with any siblings. Every other value is not a schema.
         other => return other.clone(),
     };
     for (key, value) in siblings.iter().filter(|(key, _)| !matches!(*key, "$ref" | "$dynamicRef")) {
-        let united = match merged.get(key) {
-            Some(below) => unite(key, below, value),
+        let value = match merged.get(key) {
+            Some(target) => merge_keyword(key, target, value),
             None => value.clone(),
         };
-        merged.insert(key, united);
+        merged.insert(key, value);
     }
     merged.into()
 }
 
-/// What two schemas together say under one key.
-fn unite(key: &str, below: &Value, above: &Value) -> Value {
-    match (key, below, above) {
-        ("properties" | "patternProperties" | "$defs", Value::Mapping(below), Value::Mapping(above)) => {
-            let mut both = (**below).clone();
-            for (key, value) in above.iter() {
+/// The value of a keyword that the target and its siblings both have.
+fn merge_keyword(key: &str, target: &Value, sibling: &Value) -> Value {
+    match (key, target, sibling) {
+        ("properties" | "patternProperties" | "$defs", Value::Mapping(target), Value::Mapping(sibling)) => {
+            let mut both = (**target).clone();
+            for (key, value) in sibling.iter() {
                 both.insert(SharedText::from(key), value.clone());
             }
             both.into()
         }
-        ("required" | "allOf", Value::Sequence(below), Value::Sequence(above)) => {
-            let more = above.iter().filter(|item| key == "allOf" || !below.contains(item));
-            below.iter().chain(more).cloned().collect::<Vec<_>>().into()
+        ("required" | "allOf", Value::Sequence(target), Value::Sequence(sibling)) => {
+            let more = sibling.iter().filter(|item| key == "allOf" || !target.contains(item));
+            target.iter().chain(more).cloned().collect::<Vec<_>>().into()
         }
-        _ => above.clone(),
+        _ => sibling.clone(),
     }
 }

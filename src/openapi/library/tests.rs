@@ -1,11 +1,11 @@
-//! References that lead somewhere, that lead nowhere, and that must not be followed.
+//! References that can be followed, that lead nowhere, and that must not be followed.
 
 use std::{fs, os::unix, path::PathBuf, process::Command, sync::atomic::AtomicUsize};
 
 use super::*;
 use crate::document::{Dialect, read};
 
-/// A directory of its own for one test, with `specs` inside and a secret beside it.
+/// Temporary directory of one test, with a subdirectory `specs` and a secret next to it.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -56,11 +56,11 @@ components:
     Chain2: {$ref: '#/components/schemas/A'}
     Loop: {$ref: '#/components/schemas/Loop2'}
     Loop2: {$ref: '#/components/schemas/Loop'}
-    Through: {$ref: '#/x-shelf'}
+    Through: {$ref: '#/x-schemas'}
     Anchored: {$anchor: here, const: anchored}
     Named: {$id: 'https://example.com/named', const: named, properties: {p: {const: inside}}}
     Dynamic: {$dynamicRef: '#here'}
-x-shelf: {properties: {deep: {const: deep}}}
+x-schemas: {properties: {deep: {const: deep}}}
 x-list: [{const: zero}, {const: one}]
 "#;
 
@@ -96,8 +96,8 @@ fn pointers_lead_to_nodes() {
 }
 
 #[test]
-fn references_that_lead_nowhere_say_so() {
-    let (library, complaints) = DocumentLibrary::new(value(INSIDE), &LibraryLocation::alone());
+fn the_error_of_a_reference_names_the_missing_step() {
+    let (library, diagnostics) = DocumentLibrary::new(value(INSIDE), &LibraryLocation::alone());
     let check = |text, expected| check(&library, text, Err(expected));
     check("#/components/schemas/Nope", "there is no `Nope`");
     check("#/nope/schemas/A", "there is no `nope`");
@@ -109,31 +109,31 @@ fn references_that_lead_nowhere_say_so() {
     check("#/components/schemas/Loop/properties", "leads in a circle");
     check("other.yaml", "it was not read with the document");
     check(&format!("#/{}", "a/".repeat(500_000)), "there is no `a`");
-    let messages: Vec<_> = complaints.iter().map(|warning| warning.path.to_string()).collect();
-    assert_eq!(messages, ["components.schemas.Loop.$ref", "components.schemas.Loop2.$ref"]);
+    let paths: Vec<_> = diagnostics.iter().map(|warning| warning.path.to_string()).collect();
+    assert_eq!(paths, ["components.schemas.Loop.$ref", "components.schemas.Loop2.$ref"]);
 }
 
 #[test]
-fn a_reference_must_be_a_text() {
-    let (library, complaints) = DocumentLibrary::new(
+fn a_reference_must_be_a_string() {
+    let (library, diagnostics) = DocumentLibrary::new(
         value("{openapi: 3.0.0, a: {$ref: 5}, properties: {$ref: {type: string}}}"),
         &LibraryLocation::alone(),
     );
     let node = library.root().get("a").unwrap();
     assert_eq!(library.resolve(&node).unwrap_err(), ReferenceError::NotText { kind: "number" });
-    assert_eq!(complaints.len(), 1, "{complaints:?}");
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
 }
 
 #[test]
-fn examples_are_no_references() {
+fn references_in_examples_are_not_reported() {
     let text = "
 openapi: 3.0.0
 a: {example: {b: {$ref: '#/nope'}, c: [{$ref: 'http://x.example/'}]}}
 b: {enum: [{$ref: '#/nope'}], default: {$ref: '#/nope'}}
 properties: {example: {$ref: '#/a'}}
 ";
-    let (_, complaints) = DocumentLibrary::new(value(text), &LibraryLocation::alone());
-    assert_eq!(complaints, []);
+    let (_, diagnostics) = DocumentLibrary::new(value(text), &LibraryLocation::alone());
+    assert_eq!(diagnostics, []);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn other_files_are_read() {
         )
         .write("specs/broken.yaml", "a: [1")
         .write("specs/example.bin", "bytes");
-    let (library, complaints) = directory.library(
+    let (library, diagnostics) = directory.library(
         "
 openapi: 3.0.0
 C: {const: c}
@@ -184,16 +184,16 @@ examples: {e: {externalValue: example.bin}, f: {externalValue: ../secret.yaml}}
             "specs/root.yaml"
         ]
     );
-    // The fault of broken.yaml at its place there, and what does not work here.
-    assert_eq!(complaints.len(), 4, "{complaints:#?}");
-    assert!(complaints.iter().all(|warning| !warning.is_error()));
-    assert!(complaints[0].file.as_ref().is_some_and(|file| file.name.ends_with("broken.yaml")));
-    let here: Vec<_> = complaints[1..].iter().map(|warning| warning.path.to_string()).collect();
-    assert_eq!(here, ["examples.f.externalValue", "refs[3].$ref", "refs[4].$ref"]);
+    // The syntax error at its position in broken.yaml, then the references of the document that cannot be followed.
+    assert_eq!(diagnostics.len(), 4, "{diagnostics:#?}");
+    assert!(diagnostics.iter().all(|warning| !warning.is_error()));
+    assert!(diagnostics[0].file.as_ref().is_some_and(|file| file.name.ends_with("broken.yaml")));
+    let paths: Vec<_> = diagnostics[1..].iter().map(|warning| warning.path.to_string()).collect();
+    assert_eq!(paths, ["examples.f.externalValue", "refs[3].$ref", "refs[4].$ref"]);
 }
 
 #[test]
-fn nothing_outside_is_read() {
+fn files_outside_the_directory_are_not_read() {
     let directory = Directory::new();
     let specs = directory.0.join("specs");
     unix::fs::symlink(directory.0.join("secret.yaml"), specs.join("link.yaml")).unwrap();
@@ -202,10 +202,10 @@ fn nothing_outside_is_read() {
     assert!(Command::new("mkfifo").arg(specs.join("fifo")).status().unwrap().success());
     let secret = directory.0.join("secret.yaml").display().to_string();
     let check = |text: &str, expected: &str| {
-        let (library, complaints) = directory.library(&format!("openapi: 3.0.0\na: {{$ref: {text:?}}}\n"));
+        let (library, diagnostics) = directory.library(&format!("openapi: 3.0.0\na: {{$ref: {text:?}}}\n"));
         let error = library.resolve(&library.root().get("a").unwrap()).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
-        assert_eq!(complaints.len(), 1, "{text}: {complaints:?}");
+        assert_eq!(diagnostics.len(), 1, "{text}: {diagnostics:?}");
     };
     for outside in [
         "../secret.yaml#/x",
@@ -219,7 +219,7 @@ fn nothing_outside_is_read() {
         "%2e%2e/secret.yaml",
         "../nonexistent.yaml",
     ] {
-        check(outside, "it leaves the directory");
+        check(outside, "it is outside the directory");
     }
     for url in [
         "file:///etc/passwd",
@@ -247,10 +247,10 @@ fn a_file_may_not_be_too_large() {
 
 #[test]
 fn a_document_alone_reads_no_files() {
-    let (library, complaints) =
+    let (library, diagnostics) =
         DocumentLibrary::new(value("{openapi: 3.0.0, a: {$ref: x.yaml}}"), &LibraryLocation::alone());
     check(&library, "x.yaml", Err("may refer to no other file"));
-    assert_eq!(complaints.len(), 1);
+    assert_eq!(diagnostics.len(), 1);
     assert_eq!(library.files().count(), 0);
 }
 
@@ -266,7 +266,7 @@ fn check_schema(version: &str, schema: &str, expected: &str) {
 }
 
 #[test]
-fn words_beside_a_reference_count_since_3_1() {
+fn keywords_next_to_a_reference_apply_since_openapi_3_1() {
     let target = "{type: object, title: t, required: [a], properties: {a: {}}}";
     check_schema("3.0.3", "{$ref: '#/T', title: s}", target);
     check_schema("3.0.3", "{$ref: '#/M'}", target);

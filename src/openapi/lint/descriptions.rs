@@ -1,4 +1,4 @@
-//! Responses without a `description`: the specifications up to 3.1 demand one, no tool misses it.
+//! Check for responses without a `description`, which the specifications up to 3.1 require and no tool needs.
 
 use crate::{diag::Diagnostic, document::Value, openapi::Api};
 
@@ -8,25 +8,25 @@ use super::{
     walk::walk,
 };
 
-pub(super) fn check(api: &Api, complaints: &mut LintFindings) {
+pub(super) fn check(api: &Api, findings: &mut LintFindings) {
     let root = api.library.root();
-    let edition = root.value.get("openapi").map(Value::to_json).unwrap_or_default();
-    // OpenAPI 3.2 made it optional.
-    if edition.trim_start_matches('"').starts_with("3.2") {
+    let version = root.value.get("openapi").map(Value::to_json).unwrap_or_default();
+    // It is optional since OpenAPI 3.2.
+    if version.trim_start_matches('"').starts_with("3.2") {
         return;
     }
-    walk(api, &mut DescriptionLint { complaints });
+    walk(api, &mut DescriptionLint { findings });
 }
 
 struct DescriptionLint<'a> {
-    complaints: &'a mut LintFindings,
+    findings: &'a mut LintFindings,
 }
 
 impl LintVisitor for DescriptionLint<'_> {
-    fn response(&mut self, value: &Value, place: &LintPlace<'_>) {
+    fn visit_response(&mut self, value: &Value, place: &LintPlace<'_>) {
         if value.get("description").and_then(Value::as_str).is_none() {
             let message = "a response must have a `description`";
-            self.complaints.add(place.complain(Diagnostic::error, message).key());
+            self.findings.add(place.diagnostic(Diagnostic::error, message).key());
         }
     }
 }

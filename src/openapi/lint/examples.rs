@@ -1,4 +1,4 @@
-//! Examples that break their own schema, and schemas that nothing fits.
+//! Checks for examples that are not valid by their schema, and for schemas that no value satisfies.
 
 use crate::{
     diag::Diagnostic,
@@ -15,85 +15,99 @@ use super::{
     walk::walk,
 };
 
-/// Schemas that are looked at for one document: a hundred times what a large one takes.
-const EFFORT: u64 = 20_000_000;
+/// Bound on the schemas that are evaluated for one document: a hundred times what a large document needs.
+const MAX_EFFORT: u64 = 20_000_000;
 
-pub(super) fn check(api: &Api, complaints: &mut LintFindings) {
+pub(super) fn check(api: &Api, findings: &mut LintFindings) {
     let [response, request] = [Direction::Response, Direction::Request]
         .map(|direction| Sampler::new(&api.library).direction(direction));
-    walk(api, &mut ExampleLint { response, request, complaints });
+    walk(api, &mut ExampleLint { response, request, findings });
 }
 
 struct ExampleLint<'a> {
     response: Sampler<'a>,
     request: Sampler<'a>,
-    complaints: &'a mut LintFindings,
+    findings: &'a mut LintFindings,
 }
 
 impl LintVisitor for ExampleLint<'_> {
-    fn claim(&mut self, claim: &ExampleClaim<'_>) {
-        if self.is_tired() {
+    fn visit_example(&mut self, example: &ExampleClaim<'_>) {
+        if self.is_exhausted() {
             return;
         }
-        let faults = self.faults(claim.schema, claim.value, claim.way);
+        let faults = self.find_faults(example.schema, example.value, example.direction);
         let [first, more @ ..] = &faults[..] else { return };
-        let word = match claim.word {
+        let kind = match example.kind {
             ExampleKind::Example => "example",
             ExampleKind::Default => "default",
         };
-        if let Some(said) = json(claim.value)
-            && self.faults(claim.schema, &said, claim.way).is_empty()
+        if let Some(parsed) = parse_json_text(example.value)
+            && self.find_faults(example.schema, &parsed, example.direction).is_empty()
         {
             let message =
-                format!("this {word} is JSON written as a text, where the schema asks for what it says");
-            let complaint = claim.place.complain(Diagnostic::warning, message);
-            self.complaints.add(complaint.help("write it as it is, without quotes; it is answered that way"));
+                format!("this {kind} is JSON in a string, where the schema asks for the value itself");
+            let diagnostic = example.place.diagnostic(Diagnostic::warning, message);
+            self.findings
+                .add(diagnostic.help("write the value without quotes; responses contain it without them"));
             return;
         }
-        let severity = match claim.word {
+        let severity = match example.kind {
             ExampleKind::Example => Diagnostic::error,
             ExampleKind::Default => Diagnostic::warning,
         };
-        let mut complaint =
-            claim.place.complain(severity, format!("this {word} breaks its schema: {}", first.message));
-        complaint.path = complaint.path.join(first.at.steps());
-        self.complaints.add(match more {
-            [] => complaint,
-            more => complaint.help(others(more)),
+        let message = format!("this {kind} breaks its schema: {}", first.message);
+        let mut diagnostic = example.place.diagnostic(severity, message);
+        diagnostic.path = diagnostic.path.join(first.at.steps());
+        self.findings.add(match more {
+            [] => diagnostic,
+            more => diagnostic.help(summarize(more)),
         });
     }
 
-    fn schema_in_use(&mut self, schema: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>) {
-        if self.is_tired() {
+    fn visit_body_schema(
+        &mut self,
+        schema: &DocumentNode,
+        direction: Option<Direction>,
+        place: &LintPlace<'_>,
+    ) {
+        if self.is_exhausted() {
             return;
         }
-        let sampler = if way == Some(Direction::Request) { &self.request } else { &self.response };
+        let sampler = if direction == Some(Direction::Request) { &self.request } else { &self.response };
         let sample = sampler.sample(schema);
         if sample.valid {
             return;
         }
-        let complaint = place.complain(Diagnostic::warning, "no value was found that fits this schema").key();
-        self.complaints.add(match sample.notes.first().filter(|_| sample.notes.len() > 1) {
-            Some(note) => complaint.help(note),
-            None => complaint,
+        let diagnostic =
+            place.diagnostic(Diagnostic::warning, "no value was found that fits this schema").key();
+        self.findings.add(match sample.notes.first().filter(|_| sample.notes.len() > 1) {
+            Some(note) => diagnostic.help(note),
+            None => diagnostic,
         });
     }
 }
 
 impl ExampleLint<'_> {
-    /// Whether enough was looked at; says so.
-    fn is_tired(&mut self) -> bool {
-        let tired = self.request.effort() + self.response.effort() > EFFORT;
-        if tired {
-            let message = "the schemas are so tangled that not every example was held against its own";
-            self.complaints.add(Diagnostic::warning(NodePath::root(), message));
+    /// Whether the bound on the effort is reached, which is reported.
+    fn is_exhausted(&mut self) -> bool {
+        let is_exhausted = self.request.effort() + self.response.effort() > MAX_EFFORT;
+        if is_exhausted {
+            let message =
+                "the schemas take too long to evaluate, so not every example was checked against its schema";
+            self.findings.add(Diagnostic::warning(NodePath::root(), message));
         }
-        tired
+        is_exhausted
     }
 
-    /// What is wrong with a value, whichever way it travels if that is not known.
-    fn faults(&self, schema: &DocumentNode, value: &Value, way: Option<Direction>) -> Vec<KeywordFault> {
-        match way {
+    /// The faults of a value. If the direction is not known, a value that is valid in a request has none; for any
+    /// other, the faults in a response are returned.
+    fn find_faults(
+        &self,
+        schema: &DocumentNode,
+        value: &Value,
+        direction: Option<Direction>,
+    ) -> Vec<KeywordFault> {
+        match direction {
             Some(Direction::Request) => self.request.faults(schema, value),
             None if self.request.valid(schema, value) => Vec::new(),
             Some(Direction::Response) | None => self.response.faults(schema, value),
@@ -101,8 +115,8 @@ impl ExampleLint<'_> {
     }
 }
 
-/// What a text says that is JSON of an object or a list.
-fn json(value: &Value) -> Option<Value> {
+/// The value of a string that contains a JSON object or array.
+fn parse_json_text(value: &Value) -> Option<Value> {
     let text = value.as_str()?.trim();
     if !text.starts_with(['{', '[']) {
         return None;
@@ -111,14 +125,15 @@ fn json(value: &Value) -> Option<Value> {
     Some(read(text, Dialect::Specification).ok()?.value)
 }
 
-fn others(faults: &[KeywordFault]) -> String {
-    const SHOWN: usize = 3;
-    let shown = faults.iter().take(SHOWN).map(|fault| match fault.at.steps() {
+/// The next faults, for the help of the diagnostic about the first.
+fn summarize(faults: &[KeywordFault]) -> String {
+    const MAX_SHOWN: usize = 3;
+    let shown = faults.iter().take(MAX_SHOWN).map(|fault| match fault.at.steps() {
         [] => fault.message.clone(),
         _ => format!("at `{}`: {}", fault.at, fault.message),
     });
     let text = format!("also {}", shown.collect::<Vec<_>>().join("; "));
-    match faults.len().checked_sub(SHOWN) {
+    match faults.len().checked_sub(MAX_SHOWN) {
         Some(rest @ 1..) => format!("{text}; and {rest} more"),
         _ => text,
     }

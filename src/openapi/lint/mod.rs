@@ -1,15 +1,15 @@
-//! What is wrong with a document beyond what keeps it from being answered: for `mynah lint` and for CI.
+//! Lint of OpenAPI documents: faults beyond those that keep an operation from being served, for `mynah lint`.
 //!
-//! | file | what it is about |
+//! | file | contents |
 //! |---|---|
-//! | `walk` | every node of the document that says something about examples, once, with its place |
-//! | `visit` | what the walk shows: values and the schemas they are to fit |
-//! | `examples` | examples that break their own schema, and schemas that nothing fits |
-//! | `operations` | operations that are never found, names that stand twice |
-//! | `parameters` | templates and path parameters that do not agree |
-//! | `descriptions` | responses without a description, for those who want the letter |
+//! | `walk` | walk that visits every node with examples or schemas once, with its position |
+//! | `visit` | interface of the walk to the checks: values and the schemas they have to fit |
+//! | `examples` | examples that break their own schema, and schemas that no value satisfies |
+//! | `operations` | operations that are unreachable, and operation ids that are not unique |
+//! | `parameters` | path templates and path parameters that do not agree |
+//! | `descriptions` | responses without a description, in the strict mode only |
 //!
-//! Work and complaints are bounded: the walk visits every node once, and a question to a schema has an end.
+//! Work and diagnostics are bounded: the walk visits every node once, and each evaluation of a schema has a bound.
 
 mod descriptions;
 mod examples;
@@ -27,72 +27,72 @@ use crate::{
     document::{NodePath, PathStep, Value},
 };
 
-use super::{Api, LibraryLocation, SpecVersion, lower, strict};
+use super::{Api, LibraryLocation, SpecVersion, lower, messages::MORE_PROBLEMS, strict};
 
-/// How many complaints about one document anybody reads.
-const LIMIT: usize = 1000;
+/// Bound on the diagnostics of one document.
+const MAX_DIAGNOSTICS: usize = 1000;
 
-/// Understands a document as [`lower`] does, and says everything that is wrong with it.
+/// Reads a document as [`lower`] does, and returns all its faults.
 ///
-/// Errors are what cannot be answered as it is meant: references that lead nowhere or in a circle, operations that
-/// are broken or never found, examples that break their schema, parameters without a place. The rest are warnings.
-/// `to_the_letter` adds what the specification demands though nobody misses it.
+/// Faults that change what is served are errors: references that lead nowhere or in a circle, operations that have a
+/// defect or are unreachable, examples that break their schema, path parameters that the path does not contain. The
+/// others are warnings. `is_strict` adds requirements of the specification that no tool depends on.
 ///
 /// # Errors
-/// The document is none of the dialects.
+/// The version of the document is not supported.
 pub fn lint(
     value: Value,
     location: &LibraryLocation,
-    to_the_letter: bool,
+    is_strict: bool,
 ) -> Result<(Api, Vec<Diagnostic>), Diagnostic> {
-    let first = to_the_letter.then(|| letter(&value)).flatten();
-    let (api, complaints) = lower(value, location)?;
-    let mut all = LintFindings { list: first.into_iter().collect(), seen: HashSet::new() };
-    for complaint in complaints {
-        all.add(raised(complaint, &api));
+    let strict_error = is_strict.then(|| check_strictly(&value)).flatten();
+    let (api, diagnostics) = lower(value, location)?;
+    let mut findings = LintFindings { list: strict_error.into_iter().collect(), seen: HashSet::new() };
+    for diagnostic in diagnostics {
+        findings.add(with_lint_severity(diagnostic, &api));
     }
-    operations::check(&api, &mut all);
-    parameters::check(&api, &mut all);
-    examples::check(&api, &mut all);
-    if to_the_letter {
-        descriptions::check(&api, &mut all);
+    operations::check(&api, &mut findings);
+    parameters::check(&api, &mut findings);
+    examples::check(&api, &mut findings);
+    if is_strict {
+        descriptions::check(&api, &mut findings);
     }
-    Ok((api, all.list))
+    Ok((api, findings.list))
 }
 
-/// What `openapiv3` says about a document of the only edition that it knows.
-fn letter(value: &Value) -> Option<Diagnostic> {
+/// The error of the crate `openapiv3`, which supports OpenAPI 3.0 only.
+fn check_strictly(value: &Value) -> Option<Diagnostic> {
     let version = SpecVersion::of(value).ok().filter(|version| *version == SpecVersion::OpenApi30)?;
     let message = strict(value).err()?;
     Some(Diagnostic::error(NodePath::root(), format!("not strictly {version}: {message}")))
 }
 
-/// A complaint of the lowering, which is lenient, with the weight that it has here.
-fn raised(complaint: Diagnostic, api: &Api) -> Diagnostic {
-    let is_reference = matches!(complaint.path.steps().last(), Some(PathStep::Key(key)) if &**key == "$ref");
-    let is_broken = || {
-        api.operations.iter().any(|operation| operation.defect.is_some() && operation.path == complaint.path)
+/// A diagnostic of the lowering, which is lenient, with the severity that it has for the lint.
+fn with_lint_severity(diagnostic: Diagnostic, api: &Api) -> Diagnostic {
+    let is_reference = matches!(diagnostic.path.steps().last(), Some(PathStep::Key(key)) if &**key == "$ref");
+    let has_defect = || {
+        api.operations.iter().any(|operation| operation.defect.is_some() && operation.path == diagnostic.path)
     };
-    if is_reference || is_broken() {
-        return Diagnostic { severity: Severity::Error, ..complaint };
+    if is_reference || has_defect() {
+        return Diagnostic { severity: Severity::Error, ..diagnostic };
     }
-    complaint
+    diagnostic
 }
 
-/// What was found, each thing once.
+/// Diagnostics without duplicates.
 struct LintFindings {
     list: Vec<Diagnostic>,
     seen: HashSet<(NodePath, String)>,
 }
 
 impl LintFindings {
-    fn add(&mut self, complaint: Diagnostic) {
-        if self.list.len() < LIMIT {
-            if self.seen.insert((complaint.path.clone(), complaint.message.clone())) {
-                self.list.push(complaint);
+    fn add(&mut self, diagnostic: Diagnostic) {
+        if self.list.len() < MAX_DIAGNOSTICS {
+            if self.seen.insert((diagnostic.path.clone(), diagnostic.message.clone())) {
+                self.list.push(diagnostic);
             }
-        } else if self.list.len() == LIMIT {
-            let rest = Diagnostic::warning(NodePath::root(), "there are more complaints about this document");
+        } else if self.list.len() == MAX_DIAGNOSTICS {
+            let rest = Diagnostic::warning(NodePath::root(), MORE_PROBLEMS);
             self.list.push(rest);
         }
     }

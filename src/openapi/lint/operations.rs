@@ -1,29 +1,29 @@
-//! Operations that are never found because another one has their place, and names that stand twice.
+//! Checks for operations that are unreachable, and for operation ids that are not unique.
 
 use std::collections::HashMap;
 
 use crate::{
     diag::Diagnostic,
-    openapi::{Api, PathLookup, PathTable, version::brief},
+    openapi::{Api, PathLookup, PathTable, messages::excerpt},
 };
 
 use super::LintFindings;
 
-pub(super) fn check(api: &Api, complaints: &mut LintFindings) {
+pub(super) fn check(api: &Api, findings: &mut LintFindings) {
     let paths = PathTable::new(&api.operations);
     for n in paths.unreachable() {
         let Some(operation) = api.operations.get(*n) else { continue };
-        let plain = operation.template.split(['#', '?']).next().unwrap_or_default();
-        let first = match paths.find(&operation.method, plain) {
+        let path = operation.template.split(['#', '?']).next().unwrap_or_default();
+        let first = match paths.find(&operation.method, path) {
             PathLookup::Match(found) => api.operations.get(found.operation),
             _ => None,
         };
         let reason = first.map_or_else(
             || String::from("its path has too many segments"),
-            |first| format!("`{} {}` has its place", first.method, brief(&first.template)),
+            |first| format!("`{} {}` has the same path", first.method, excerpt(&first.template)),
         );
         let message = format!("this operation is never found: {reason}");
-        complaints.add(Diagnostic::error(operation.path.clone(), message).key());
+        findings.add(Diagnostic::error(operation.path.clone(), message).key());
     }
     let mut names: HashMap<&str, usize> = HashMap::new();
     for (n, operation) in api.operations.iter().enumerate() {
@@ -33,11 +33,11 @@ pub(super) fn check(api: &Api, complaints: &mut LintFindings) {
             continue;
         }
         let message = format!(
-            "`operationId: {}` stands twice: `{} {}` has it, too",
-            brief(name),
+            "`operationId: {}` is not unique: `{} {}` has it, too",
+            excerpt(name),
             first.method,
-            brief(&first.template)
+            excerpt(&first.template)
         );
-        complaints.add(Diagnostic::error(operation.path.key("operationId"), message));
+        findings.add(Diagnostic::error(operation.path.key("operationId"), message));
     }
 }

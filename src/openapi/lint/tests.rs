@@ -1,4 +1,4 @@
-//! What is found in documents with one fault each.
+//! Diagnostics of documents with one fault each.
 
 use crate::{
     diag::{DiagnosticReport, SourceFile},
@@ -6,12 +6,12 @@ use crate::{
     openapi::LibraryLocation,
 };
 
-/// Checks what is said, as `line severity: message`, about a document of these paths and components.
+/// Checks the diagnostics of a document, as `line severity: message`.
 #[track_caller]
-fn check(text: &str, to_the_letter: bool, expected: &[&str]) {
+fn check(text: &str, is_strict: bool, expected: &[&str]) {
     let value = read(text, Dialect::Specification).unwrap().value;
-    let (_, found) = super::lint(value, &LibraryLocation::alone(), to_the_letter).unwrap();
-    let report = DiagnosticReport::new(SourceFile::new("it.yaml", text), found);
+    let (_, found) = super::lint(value, &LibraryLocation::alone(), is_strict).unwrap();
+    let report = DiagnosticReport::new(SourceFile::new("document.yaml", text), found);
     let lines: Vec<String> = report
         .diagnostics()
         .iter()
@@ -29,7 +29,7 @@ fn check_v3(rest: &str, expected: &[&str]) {
 }
 
 #[test]
-fn nothing_is_said_about_a_good_document() {
+fn a_correct_document_has_no_diagnostics() {
     for file in ["specs/petstore-3.0.json", "specs/stock-0.1.json", "tests/documents/uspto-3.0.yaml"] {
         let value = read(&std::fs::read_to_string(file).unwrap(), Dialect::Specification).unwrap().value;
         let (_, found) = super::lint(value, &LibraryLocation::alone(), false).unwrap();
@@ -38,7 +38,7 @@ fn nothing_is_said_about_a_good_document() {
 }
 
 #[test]
-fn examples_of_bodies_are_held_against_their_schema() {
+fn examples_of_bodies_are_checked_against_their_schema() {
     check_v3(
         "\
 paths:
@@ -80,14 +80,14 @@ components:
         &[
             "10 error: this example breaks its schema: `type` asks for a string, this is a number",
             "19 error: this example breaks its schema: the required `id` is missing",
-            "20 warning: this example is JSON written as a text, where the schema asks for what it says",
+            "20 warning: this example is JSON in a string, where the schema asks for the value itself",
             "29 error: this example breaks its schema: `type` asks for an integer, this is a string",
         ],
     );
 }
 
 #[test]
-fn examples_of_schemas_parameters_and_headers_are_held_against_them() {
+fn examples_of_schemas_parameters_and_headers_are_checked_against_their_schema() {
     check_v3(
         "\
 paths:
@@ -122,7 +122,7 @@ components:
 }
 
 #[test]
-fn swagger_2_has_its_own_places() {
+fn examples_of_swagger_2_are_checked() {
     check(
         "\
 swagger: '2.0'
@@ -176,7 +176,7 @@ components:
 }
 
 #[test]
-fn schemas_that_nothing_fits_are_told() {
+fn schemas_that_no_value_satisfies_are_warnings() {
     check_v3(
         "\
 paths:
@@ -201,7 +201,7 @@ components:
 }
 
 #[test]
-fn operations_are_found_and_named_once() {
+fn unreachable_operations_and_repeated_operation_ids_are_errors() {
     check_v3(
         "\
 paths:
@@ -214,14 +214,14 @@ paths:
     put: {operationId: one, responses: {'200': {description: ok}}}
 ",
         &[
-            "9 error: this operation is never found: `GET /pets/{id}` has its place",
-            "10 error: `operationId: one` stands twice: `GET /pets/{id}` has it, too",
+            "9 error: this operation is never found: `GET /pets/{id}` has the same path",
+            "10 error: `operationId: one` is not unique: `GET /pets/{id}` has it, too",
         ],
     );
 }
 
 #[test]
-fn templates_and_their_parameters_agree() {
+fn templates_and_parameters_that_do_not_agree_are_reported() {
     check_v3(
         "\
 paths:
@@ -237,15 +237,15 @@ components:
     Id: {name: id, in: path, required: true, schema: {type: string}}
 ",
         &[
-            "4 warning: `{id}` stands twice in the path",
+            "4 warning: the path contains `{id}` twice",
             "6 error: the path has `{ext}`, but no parameter `ext` is declared",
-            "9 error: the parameter `name` has no place in the path `/pets/{id}/{id}/{kind}.{ext}`",
+            "9 error: the path parameter `name` does not occur in the path `/pets/{id}/{id}/{kind}.{ext}`",
         ],
     );
 }
 
 #[test]
-fn descriptions_are_missed_only_to_the_letter() {
+fn missing_descriptions_are_errors_in_the_strict_mode_only() {
     let text = "\
 swagger: '2.0'
 info: {title: t, version: '1'}
@@ -264,7 +264,7 @@ paths:
 }
 
 #[test]
-fn hostile_documents_are_bounded() {
+fn the_lint_of_hostile_documents_is_bounded() {
     let layer = |n: u32| {
         let next = format!("{{$ref: '#/components/schemas/L{}'}}", n + 1);
         format!("    L{n}: {{allOf: [{next}, {next}], example: 1}}\n")

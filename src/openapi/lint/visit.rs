@@ -1,4 +1,4 @@
-//! What a walk through a document shows to whoever looks for faults.
+//! Interface between the walk through a document and the checks.
 
 use crate::{
     diag::Diagnostic,
@@ -6,37 +6,43 @@ use crate::{
     openapi::{DocumentLibrary, DocumentNode, sample::Direction},
 };
 
-/// What is done with what the walk finds.
+/// Receiver of the nodes that the walk finds.
 pub(super) trait LintVisitor {
-    /// A value that its author says is valid by a schema.
-    fn claim(&mut self, _claim: &ExampleClaim<'_>) {}
+    /// Visits an example or a default.
+    fn visit_example(&mut self, _example: &ExampleClaim<'_>) {}
 
-    /// A schema that describes a body.
-    fn schema_in_use(&mut self, _schema: &DocumentNode, _way: Option<Direction>, _place: &LintPlace<'_>) {}
+    /// Visits the schema of a body.
+    fn visit_body_schema(
+        &mut self,
+        _schema: &DocumentNode,
+        _direction: Option<Direction>,
+        _place: &LintPlace<'_>,
+    ) {
+    }
 
-    /// A response.
-    fn response(&mut self, _value: &Value, _place: &LintPlace<'_>) {}
+    /// Visits a response.
+    fn visit_response(&mut self, _value: &Value, _place: &LintPlace<'_>) {}
 }
 
-/// A value that its author says is valid by a schema.
+/// Example or default, which claims to be valid by a schema.
 pub(super) struct ExampleClaim<'a> {
-    pub(super) word: ExampleKind,
+    pub(super) kind: ExampleKind,
     pub(super) value: &'a Value,
     pub(super) schema: &'a DocumentNode,
-    /// Which way it travels, where that is known.
-    pub(super) way: Option<Direction>,
-    /// Where the value stands.
+    /// The direction in which it is sent, if known.
+    pub(super) direction: Option<Direction>,
+    /// The position of the value.
     pub(super) place: &'a LintPlace<'a>,
 }
 
-/// As what a value stands in the document.
+/// Role of a value that a schema has to accept.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum ExampleKind {
     Example,
     Default,
 }
 
-/// A place in one of the files.
+/// Position in one of the files of a document.
 #[derive(Clone, Copy)]
 pub(super) struct LintPlace<'a> {
     pub(super) library: &'a DocumentLibrary,
@@ -53,16 +59,16 @@ impl LintPlace<'_> {
         LintPlace { at: self.at.index(index), ..*self }
     }
 
-    /// A complaint about what stands here.
-    pub(super) fn complain(
+    /// A diagnostic about the node at this position.
+    pub(super) fn diagnostic(
         &self,
         severity: fn(NodePath, String) -> Diagnostic,
         message: impl Into<String>,
     ) -> Diagnostic {
-        let complaint = severity(self.at.path(), message.into());
+        let diagnostic = severity(self.at.path(), message.into());
         match self.library.source(self.file) {
-            Some(source) => complaint.in_file(source),
-            None => complaint,
+            Some(source) => diagnostic.in_file(source),
+            None => diagnostic,
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::{
     openapi::{
         Api, DocumentLibrary, DocumentNode, SpecVersion,
         keywords::{AppliedTo, KeywordOperand, SchemaKeyword},
-        lower::{literal, schema_of_swagger2, value_of},
-        negotiate::essence,
+        lower::{example_value, resolve_literal, schema_of_swagger2},
+        media_type,
         sample::Direction,
     },
 };
@@ -222,7 +222,7 @@ impl LintWalk<'_> {
     }
 
     fn response(&mut self, node: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>, depth: u32) {
-        self.visit.response(&node.value, place);
+        self.visit.visit_response(&node.value, place);
         self.each(node, "headers", NodeRole::Header, way, place, depth);
         if self.library.version() != SpecVersion::Swagger2 {
             self.content(node, way, place, depth);
@@ -285,7 +285,7 @@ impl LintWalk<'_> {
                 }
                 None => here,
             };
-            if let Some((word, value)) = value_of(&example) {
+            if let Some((word, value)) = example_value(&example) {
                 self.claim(ExampleKind::Example, &value, schema, json, way, &here.key(word));
             }
         }
@@ -361,22 +361,26 @@ impl LintWalk<'_> {
         if !json && value.value.as_str().is_some() {
             return;
         }
-        let meant = literal(self.library, value);
-        self.visit.claim(&ExampleClaim { word, value: &meant.value, schema, way, place });
+        let meant = resolve_literal(self.library, value);
+        self.visit.visit_example(&ExampleClaim {
+            kind: word,
+            value: &meant.value,
+            schema,
+            direction: way,
+            place,
+        });
     }
 
     fn body(&mut self, schema: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>) {
         let Ok(target) = self.library.resolve(schema) else { return };
         let Value::Mapping(mapping) = &target.value else { return };
         if self.used.insert(Arc::as_ptr(mapping).addr()) {
-            self.visit.schema_in_use(schema, way, place);
+            self.visit.visit_body_schema(schema, way, place);
         }
     }
 }
 
 /// Whether bodies of the type are values of the schema rather than texts.
 fn is_json(media_type: &str) -> bool {
-    let essence = essence(media_type).to_ascii_lowercase();
-    let subtype = essence.split_once('/').map_or(&*essence, |(_, subtype)| subtype);
-    matches!(subtype.rsplit('+').next(), Some("json" | "*"))
+    matches!(media_type::format_name(&media_type::lowercase_essence(media_type)), "json" | "*")
 }

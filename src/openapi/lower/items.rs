@@ -1,20 +1,21 @@
-//! Paths, path items and operations, which all dialects write alike.
+//! Paths, path items and operations, which are the same in all versions.
 
 use std::sync::Arc;
 
 use http::Method;
 
 use crate::{
-    document::SharedText,
+    document::{NodePath, SharedText},
     openapi::{
         DocumentNode, Operation, SpecVersion,
         api::{Parameter, RequestBody, SecurityRequirement},
+        messages::wrong_type,
     },
 };
 
 use super::{Lowering, LoweringPlace, security};
 
-/// What an operation has from its path and its document.
+/// What an operation inherits from its path item and its document.
 struct InheritedParts {
     template: String,
     parameters: Vec<Parameter>,
@@ -26,12 +27,12 @@ impl Lowering<'_> {
     pub(super) fn operations(&mut self, root: &DocumentNode, here: &LoweringPlace<'_>) -> Vec<Operation> {
         let mut operations = Vec::new();
         let Some(paths) = root.get("paths") else {
-            self.warn(here, "the document has no `paths`, so there is nothing to answer");
+            self.warn(here, "the document has no `paths`, so it has no operations");
             return operations;
         };
         let here = here.key("paths");
         if paths.value.as_mapping().is_none() {
-            self.warn(&here, format!("`paths` must be a map, this is a {}", paths.value.kind()));
+            self.warn(&here, wrong_type("`paths`", "a map", &paths.value));
             return operations;
         }
         let security = security::requirements(root).unwrap_or_default();
@@ -43,7 +44,7 @@ impl Lowering<'_> {
             let template = if key.starts_with('/') {
                 key.to_owned()
             } else {
-                self.warn_key(&here, format!("a path must begin with a slash; this is taken as `/{key}`"));
+                self.warn_key(&here, format!("a path must begin with a slash; this is read as `/{key}`"));
                 format!("/{key}")
             };
             self.path_item(&template, &item, &security, &here, &mut operations);
@@ -59,25 +60,25 @@ impl Lowering<'_> {
         here: &LoweringPlace<'_>,
         operations: &mut Vec<Operation>,
     ) {
-        let place = here.at_path();
+        let place = here.local_path();
         let Some(mapping) = item.value.as_mapping() else {
-            self.warn(here, format!("a path item must be a map, this is a {}", item.value.kind()));
+            self.warn(here, wrong_type("a path item", "a map", &item.value));
             return;
         };
         if !mapping.contains_key("$ref") {
             self.methods(template, item, security, (here, &place), operations);
             return;
         }
-        // What stands beside the reference comes first, so it wins where both say something.
+        // The operations next to the reference come first, so they win over those of its target.
         if mapping.len() > 1 {
             self.methods(template, item, security, (here, &place), operations);
         }
         match self.follow(item) {
             Ok((target, reached)) => {
-                let there = here.through(reached.as_ref());
-                self.methods(template, &target, security, (&there, &place), operations);
+                let target_place = here.through(reached.as_ref());
+                self.methods(template, &target, security, (&target_place, &place), operations);
             }
-            Err(reason) => self.unresolved(here, reason),
+            Err(reason) => self.warn_unresolved(here, reason),
         }
     }
 
@@ -86,7 +87,7 @@ impl Lowering<'_> {
         template: &str,
         item: &DocumentNode,
         security: &Arc<[SecurityRequirement]>,
-        (here, place): (&LoweringPlace<'_>, &crate::document::NodePath),
+        (here, place): (&LoweringPlace<'_>, &NodePath),
         operations: &mut Vec<Operation>,
     ) {
         let (parameters, body) = self.parameters(item, here);
@@ -100,7 +101,7 @@ impl Lowering<'_> {
             } else if key == "additionalOperations" && self.version == SpecVersion::OpenApi31 {
                 for (key, node) in node.entries() {
                     let Ok(method) = Method::from_bytes(key.as_bytes()) else {
-                        self.warn_key(&here.key(key), "this is no name of a method");
+                        self.warn_key(&here.key(key), "this is not a valid method name");
                         continue;
                     };
                     let place = place.key("additionalOperations").key(key);
@@ -110,7 +111,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// The method that a member of a path item is for.
+    /// The method that a key of a path item names.
     fn method(&self, key: &str) -> Option<Method> {
         const METHODS: [Method; 8] = [
             Method::GET,
@@ -124,8 +125,8 @@ impl Lowering<'_> {
         ];
         let known = METHODS.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(key));
         // OpenAPI 3.2 adds QUERY.
-        let query = || (self.version == SpecVersion::OpenApi31 && key == "query").then_some("QUERY");
-        known.or_else(|| Method::from_bytes(query()?.as_bytes()).ok())
+        let query_method = || (self.version == SpecVersion::OpenApi31 && key == "query").then_some("QUERY");
+        known.or_else(|| Method::from_bytes(query_method()?.as_bytes()).ok())
     }
 
     fn operation(
@@ -134,7 +135,7 @@ impl Lowering<'_> {
         node: &DocumentNode,
         common: &InheritedParts,
         here: &LoweringPlace<'_>,
-        path: crate::document::NodePath,
+        path: NodePath,
     ) -> Operation {
         let mut operation = Operation {
             method,
@@ -149,19 +150,19 @@ impl Lowering<'_> {
             extensions: Vec::new(),
             defect: None,
         };
-        let broken = if node.value.as_mapping().is_some() {
-            self.fill(&mut operation, node, common, here)
+        let result = if node.value.as_mapping().is_some() {
+            self.read_operation(&mut operation, node, common, here)
         } else {
-            Err(format!("an operation must be a map, this is a {}", node.value.kind()))
+            Err(wrong_type("an operation", "a map", &node.value))
         };
-        if let Err(reason) = broken {
+        if let Err(reason) = result {
             self.warn(here, format!("this operation cannot be answered: {reason}"));
             operation.defect = Some(reason);
         }
         operation
     }
 
-    fn fill(
+    fn read_operation(
         &mut self,
         operation: &mut Operation,
         node: &DocumentNode,
@@ -179,7 +180,7 @@ impl Lowering<'_> {
             operation.security = security;
         }
         let (parameters, body) = self.parameters(node, here);
-        operation.parameters = with_common(parameters, &common.parameters);
+        operation.parameters = merge_parameters(parameters, &common.parameters);
         operation.request_body = match self.version {
             SpecVersion::Swagger2 => body.or_else(|| common.body.clone()),
             _ => {
@@ -191,11 +192,14 @@ impl Lowering<'_> {
     }
 }
 
-/// An operation's own parameters, then those of its path that it does not replace.
-fn with_common(mut own: Vec<Parameter>, common: &[Parameter]) -> Vec<Parameter> {
-    let same = |a: &Parameter, b: &Parameter| a.location == b.location && a.name == b.name;
-    let more: Vec<_> =
-        common.iter().filter(|shared| !own.iter().any(|mine| same(mine, shared))).cloned().collect();
-    own.extend(more);
+/// The operation's own parameters, then those of its path item that it does not override.
+fn merge_parameters(mut own: Vec<Parameter>, common: &[Parameter]) -> Vec<Parameter> {
+    let is_same = |a: &Parameter, b: &Parameter| a.location == b.location && a.name == b.name;
+    let inherited: Vec<_> = common
+        .iter()
+        .filter(|shared| !own.iter().any(|parameter| is_same(parameter, shared)))
+        .cloned()
+        .collect();
+    own.extend(inherited);
     own
 }

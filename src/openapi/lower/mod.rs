@@ -1,9 +1,9 @@
-//! The lowering of each dialect to the one [`Api`].
+//! Conversion of a document of any version to an [`Api`].
 //!
-//! `items` walks paths and operations, which all dialects write alike; what differs is in `swagger2` and `v3`.
-//! Nodes are shared with the document, not copied. What cannot be understood is complained about at its place.
+//! `items` walks paths and operations, which are the same in all versions; `swagger2` and `v3` have what differs.
+//! Nodes are shared with the document, not copied. A part that cannot be read is a warning at its position.
 
-mod complaints;
+mod diagnostics;
 mod examples;
 mod items;
 mod parameters;
@@ -24,21 +24,21 @@ use crate::{
 };
 
 use super::{Api, DocumentLibrary, LibraryLocation, SpecVersion};
-use complaints::{LoweringDiagnostics, LoweringPlace};
-pub(super) use examples::{literal, value_of};
+use diagnostics::{LoweringDiagnostics, LoweringPlace};
+pub(super) use examples::{example_value, resolve_literal};
 pub(super) use swagger2::schema_of_swagger2;
 
-/// Understands a document: any dialect becomes one [`Api`].
+/// Converts a document of any supported version to an [`Api`].
 ///
-/// The complaints are warnings; those about the document itself have paths from its root.
+/// The diagnostics are warnings. Paths start at the root of the file that a diagnostic is about.
 ///
 /// # Errors
-/// The document is none of the dialects.
+/// The version of the document is not supported.
 pub fn lower(value: Value, location: &LibraryLocation) -> Result<(Api, Vec<Diagnostic>), Diagnostic> {
     let version = SpecVersion::of(&value)?;
-    let (library, complaints) = DocumentLibrary::new(value, location);
+    let (library, diagnostics) = DocumentLibrary::new(value, location);
     let mut lowering =
-        Lowering { library: &library, version, complaints: LoweringDiagnostics::new(complaints) };
+        Lowering { library: &library, version, diagnostics: LoweringDiagnostics::new(diagnostics) };
     let root = library.root();
     let start = NodePath::root();
     let here = LoweringPlace::root(&start);
@@ -46,14 +46,14 @@ pub fn lower(value: Value, location: &LibraryLocation) -> Result<(Api, Vec<Diagn
     let base_paths = servers::base_paths(&root, version);
     let security_schemes = lowering.security_schemes(&root, &here);
     let operations = lowering.operations(&root, &here);
-    let complaints = lowering.complaints.into_list();
+    let diagnostics = lowering.diagnostics.into_list();
     let library = Arc::new(library);
-    Ok((Api { version, title, base_paths, operations, security_schemes, library }, complaints))
+    Ok((Api { version, title, base_paths, operations, security_schemes, library }, diagnostics))
 }
 
-/// One document on its way to an [`Api`].
+/// State of the conversion of one document.
 struct Lowering<'a> {
     library: &'a DocumentLibrary,
     version: SpecVersion,
-    complaints: LoweringDiagnostics,
+    diagnostics: LoweringDiagnostics,
 }

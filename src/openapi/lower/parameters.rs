@@ -1,15 +1,15 @@
-//! Parameters, and the ways in which lists and objects are written in them.
+//! Parameters, and the serialization of lists and objects in them.
 
 use crate::openapi::{
     DocumentNode, SpecVersion,
     api::{Parameter, ParameterLocation, RequestBody, SerializationStyle},
-    version::brief,
+    messages::{excerpt, wrong_type},
 };
 
 use super::{Lowering, LoweringPlace, swagger2};
 
 impl Lowering<'_> {
-    /// The parameters of a path item or an operation; in Swagger 2.0 some of them make up the body.
+    /// The parameters of a path item or an operation; in Swagger 2.0, some of them describe the body.
     pub(super) fn parameters(
         &mut self,
         holder: &DocumentNode,
@@ -21,7 +21,7 @@ impl Lowering<'_> {
         };
         let here = here.key("parameters");
         if list.value.as_sequence().is_none() {
-            self.warn(&here, format!("`parameters` must be a list, this is a {}", list.value.kind()));
+            self.warn(&here, wrong_type("`parameters`", "a list", &list.value));
             return (found, None);
         }
         let mut form = swagger2::FormBody::default();
@@ -30,12 +30,12 @@ impl Lowering<'_> {
             let (node, place) = match self.follow(&node) {
                 Ok(followed) => followed,
                 Err(reason) => {
-                    self.unresolved(&here, reason);
+                    self.warn_unresolved(&here, reason);
                     continue;
                 }
             };
             let here = here.through(place.as_ref());
-            if self.version == SpecVersion::Swagger2 && form.take(&node) {
+            if self.version == SpecVersion::Swagger2 && form.add(&node) {
                 continue;
             }
             found.extend(self.parameter(&node, &here));
@@ -43,7 +43,7 @@ impl Lowering<'_> {
         if form.is_empty() {
             return (found, None);
         }
-        let consumes = self.declared(holder, "consumes", &here);
+        let consumes = self.media_types(holder, "consumes", &here);
         (found, form.into_body(&consumes))
     }
 
@@ -59,7 +59,7 @@ impl Lowering<'_> {
             Some("cookie") => ParameterLocation::Cookie,
             other => {
                 let found =
-                    other.map_or_else(|| String::from("nothing"), |text| format!("`{}`", brief(text)));
+                    other.map_or_else(|| String::from("nothing"), |text| format!("`{}`", excerpt(text)));
                 self.warn(
                     here,
                     format!("`in` must be path, query, header or cookie, this is {found}; the parameter is skipped"),
@@ -67,10 +67,13 @@ impl Lowering<'_> {
                 return None;
             }
         };
-        let swagger = self.version == SpecVersion::Swagger2;
-        let (style, explode) =
-            if swagger { swagger2::style_of_swagger2(node, location) } else { style_of_v3(node, location) };
-        let content = node.get("content").filter(|_| !swagger).and_then(|content| {
+        let is_swagger = self.version == SpecVersion::Swagger2;
+        let (style, explode) = if is_swagger {
+            swagger2::style_of_swagger2(node, location)
+        } else {
+            style_of_v3(node, location)
+        };
+        let content = node.get("content").filter(|_| !is_swagger).and_then(|content| {
             self.media_of_v3(&content, &here.key("content")).into_iter().next().map(Box::new)
         });
         Some(Parameter {
@@ -80,9 +83,9 @@ impl Lowering<'_> {
             allow_empty: node.flag("allowEmptyValue").unwrap_or(false),
             style,
             explode,
-            schema: if swagger { Some(swagger2::schema_of_swagger2(node)) } else { node.get("schema") },
+            schema: if is_swagger { Some(swagger2::schema_of_swagger2(node)) } else { node.get("schema") },
             content,
-            examples: if swagger { Vec::new() } else { self.examples(node, here) },
+            examples: if is_swagger { Vec::new() } else { self.examples(node, here) },
         })
     }
 }

@@ -1,17 +1,17 @@
-//! Responses by status, their headers, and the names of media types.
+//! Responses by status code, their headers, and the validation of media types.
 
 use http::{HeaderName, header};
 
 use crate::openapi::{
     DocumentNode, ResponseHeaderSpec, ResponseSpec, SpecVersion, StatusKey,
-    negotiate::{is_media_type, is_wildcard},
-    version::brief,
+    media_type::{is_media_type, is_wildcard},
+    messages::{excerpt, wrong_type},
 };
 
 use super::{Lowering, LoweringPlace};
 
-/// Headers that HTTP sets itself (RFC 9110, section 7.6.1; RFC 9112, section 6), or that the media type does.
-const FRAMING: [HeaderName; 9] = [
+/// Headers that HTTP framing sets (RFC 9110, section 7.6.1; RFC 9112, section 6), and the one that the media type sets.
+const GENERATED_HEADERS: [HeaderName; 9] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
@@ -27,7 +27,7 @@ impl Lowering<'_> {
     /// The responses of an operation.
     ///
     /// # Errors
-    /// There is something, but it is no map.
+    /// `responses` is not a map, or a reference that cannot be followed.
     pub(super) fn responses(
         &mut self,
         operation: &DocumentNode,
@@ -45,17 +45,17 @@ impl Lowering<'_> {
         let (responses, place) = self.follow(&responses)?;
         let here = here.through(place.as_ref());
         if responses.value.as_mapping().is_none() {
-            return Err(format!("`responses` must be a map, this is a {}", responses.value.kind()));
+            return Err(wrong_type("`responses`", "a map", &responses.value));
         }
         for (key, node) in responses.entries().filter(|(key, _)| !key.starts_with("x-")) {
             let here = here.key(key);
             match StatusKey::parse(key) {
                 Ok(status) if found.iter().any(|response| response.status == status) => {
-                    self.warn_key(&here, format!("there is another response for `{}`", brief(key)));
+                    self.warn_key(&here, format!("there is another response for `{}`", excerpt(key)));
                 }
                 Ok(status) => found.push(self.response(status, &node, operation, &here)),
                 Err(reason) => {
-                    self.warn_key(&here, format!("the response `{}` is skipped: {reason}", brief(key)));
+                    self.warn_key(&here, format!("the response `{}` is skipped: {reason}", excerpt(key)));
                 }
             }
         }
@@ -69,23 +69,20 @@ impl Lowering<'_> {
         operation: &DocumentNode,
         here: &LoweringPlace<'_>,
     ) -> ResponseSpec {
-        let broken =
+        let defective =
             |reason| ResponseSpec { status, media: Vec::new(), headers: Vec::new(), defect: Some(reason) };
         let (node, place) = match self.follow(node) {
             Ok(followed) => followed,
             Err(reason) => {
-                self.unresolved(here, reason.clone());
-                return broken(reason);
+                self.warn_unresolved(here, reason.clone());
+                return defective(reason);
             }
         };
         let here = here.through(place.as_ref());
-        match node.value.kind() {
-            "map" | "null" => (),
-            other => {
-                let reason = format!("a response must be a map, this is a {other}");
-                self.warn(&here, reason.clone());
-                return broken(reason);
-            }
+        if node.value.as_mapping().is_none() && !node.value.is_null() {
+            let reason = wrong_type("a response", "a map", &node.value);
+            self.warn(&here, reason.clone());
+            return defective(reason);
         }
         let headers = self.headers(&node, &here);
         let media = match self.version {
@@ -105,10 +102,10 @@ impl Lowering<'_> {
         for (key, node) in headers.entries() {
             let here = here.key(key);
             let Ok(name) = HeaderName::from_bytes(key.as_bytes()) else {
-                self.warn_key(&here, format!("`{}` is no name of a header", brief(key)));
+                self.warn_key(&here, format!("`{}` is not a valid header name", excerpt(key)));
                 continue;
             };
-            if FRAMING.contains(&name) || found.iter().any(|header| header.name == name) {
+            if GENERATED_HEADERS.contains(&name) || found.iter().any(|header| header.name == name) {
                 continue;
             }
             match self.follow(&node) {
@@ -116,7 +113,7 @@ impl Lowering<'_> {
                     let here = here.through(place.as_ref());
                     found.push(self.header(name, &node, &here));
                 }
-                Err(reason) => self.unresolved(&here, reason),
+                Err(reason) => self.warn_unresolved(&here, reason),
             }
         }
         found
@@ -129,7 +126,7 @@ impl Lowering<'_> {
         here: &LoweringPlace<'_>,
     ) -> ResponseHeaderSpec {
         if self.version == SpecVersion::Swagger2 {
-            // The header is its own schema; `example` and `x-example` are not of the specification, but common.
+            // The header is its own schema. `example` and `x-example` are not in the specification, but common.
             let example = node.get("example").or_else(|| node.get("x-example"));
             let schema = node.value.as_mapping().map(|_| node.clone());
             return ResponseHeaderSpec { name, example, schema, explode: false };
@@ -144,12 +141,12 @@ impl Lowering<'_> {
         ResponseHeaderSpec { name, example, schema, explode: node.flag("explode").unwrap_or(false) }
     }
 
-    /// Whether a key can be a media type; complains if not.
-    pub(super) fn accepts_media_type(&mut self, key: &str, here: &LoweringPlace<'_>) -> bool {
-        let fits = is_media_type(key) || is_wildcard(key);
-        if !fits {
-            self.warn_key(here, format!("`{}` is no media type", brief(key)));
+    /// Whether a key is a media type; warns if not.
+    pub(super) fn check_media_type(&mut self, key: &str, here: &LoweringPlace<'_>) -> bool {
+        let is_valid = is_media_type(key) || is_wildcard(key);
+        if !is_valid {
+            self.warn_key(here, format!("`{}` is not a valid media type", excerpt(key)));
         }
-        fits
+        is_valid
     }
 }

@@ -1,4 +1,4 @@
-//! What a request has to prove: `securityDefinitions` of Swagger 2.0, `securitySchemes` of OpenAPI 3.
+//! Security schemes and requirements: `securityDefinitions` of Swagger 2.0, `securitySchemes` of OpenAPI 3.
 
 use std::sync::Arc;
 
@@ -29,9 +29,9 @@ impl Lowering<'_> {
         let mut found = Vec::new();
         for (name, scheme) in schemes.entries() {
             let kind = match self.follow(&scheme) {
-                Ok((scheme, _)) => kind(&scheme),
+                Ok((scheme, _)) => scheme_kind(&scheme),
                 Err(reason) => {
-                    self.unresolved(&here.key(name), reason);
+                    self.warn_unresolved(&here.key(name), reason);
                     SecurityKind::Unknown
                 }
             };
@@ -41,7 +41,7 @@ impl Lowering<'_> {
     }
 }
 
-/// The ways in that `security` of a document or an operation names, if it is there.
+/// The alternatives in `security` of a document or an operation; `None` if it has no such list.
 pub(super) fn requirements(holder: &DocumentNode) -> Option<Arc<[SecurityRequirement]>> {
     let list = holder.get("security")?;
     list.value.as_sequence()?;
@@ -56,9 +56,9 @@ fn requirement(item: &DocumentNode) -> SecurityRequirement {
     SecurityRequirement { schemes }
 }
 
-fn kind(scheme: &DocumentNode) -> SecurityKind {
-    let word = scheme.text("type").unwrap_or_default();
-    if word.eq_ignore_ascii_case("apiKey") {
+fn scheme_kind(scheme: &DocumentNode) -> SecurityKind {
+    let scheme_type = scheme.text("type").unwrap_or_default();
+    if scheme_type.eq_ignore_ascii_case("apiKey") {
         let location = match scheme.text("in") {
             Some("query") => ParameterLocation::Query,
             Some("cookie") => ParameterLocation::Cookie,
@@ -69,7 +69,7 @@ fn kind(scheme: &DocumentNode) -> SecurityKind {
             None => SecurityKind::Unknown,
         };
     }
-    match word.to_ascii_lowercase().as_str() {
+    match scheme_type.to_ascii_lowercase().as_str() {
         "basic" => SecurityKind::Http { scheme: "basic".into() },
         "http" => {
             SecurityKind::Http { scheme: scheme.text("scheme").unwrap_or_default().to_ascii_lowercase() }

@@ -1,19 +1,22 @@
-//! Where the paths of a document start: the path part of `basePath` or of the servers' URLs.
+//! Base paths of a document: `basePath`, or the path part of the servers' URLs.
 
 use std::collections::HashSet;
 
-use crate::openapi::{DocumentNode, SpecVersion};
+use crate::{
+    document::Value,
+    openapi::{DocumentNode, SpecVersion},
+};
 
-/// The base paths of a document, without a slash at the end, each once; `""` where it names none.
+/// The base paths of a document, without a slash at the end and without duplicates; `""` if it declares none.
 pub(super) fn base_paths(root: &DocumentNode, version: SpecVersion) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
     if version == SpecVersion::Swagger2 {
-        paths.push(plain(root.text("basePath").unwrap_or_default()));
+        paths.push(normalize(root.text("basePath").unwrap_or_default()));
     } else {
         let mut seen = HashSet::new();
         for server in root.get("servers").iter().flat_map(DocumentNode::items) {
             let Some(url) = server.text("url") else { continue };
-            let path = path_of(&filled(url, &server));
+            let path = path_of(&fill_variables(url, &server));
             if let Some(path) = path.filter(|path| seen.insert(path.clone())) {
                 paths.push(path);
             }
@@ -25,8 +28,8 @@ pub(super) fn base_paths(root: &DocumentNode, version: SpecVersion) -> Vec<Strin
     paths
 }
 
-/// The URL with the default of each of its variables (OpenAPI 3.0.3, "Server Variable Object").
-fn filled(url: &str, server: &DocumentNode) -> String {
+/// The URL with the default value of each variable (OpenAPI 3.0.3, "Server Variable Object").
+fn fill_variables(url: &str, server: &DocumentNode) -> String {
     let variables = server.get("variables");
     let mut out = String::with_capacity(url.len());
     let mut rest = url;
@@ -38,8 +41,8 @@ fn filled(url: &str, server: &DocumentNode) -> String {
             .and_then(|variables| variables.get(name))
             .and_then(|variable| variable.get("default"));
         match default.as_ref().map(|node| &node.value) {
-            Some(crate::document::Value::String(text)) => out.push_str(text),
-            Some(crate::document::Value::Number(number)) => out.push_str(number.as_str()),
+            Some(Value::String(text)) => out.push_str(text),
+            Some(Value::Number(number)) => out.push_str(number.as_str()),
             _ => out.push_str(name),
         }
         rest = tail;
@@ -48,7 +51,7 @@ fn filled(url: &str, server: &DocumentNode) -> String {
     out
 }
 
-/// The path part of a URL, absolute or relative; nothing for one that has none, such as `javascript:`.
+/// The path part of an absolute or relative URL; `None` for a URL without one, such as `javascript:`.
 fn path_of(url: &str) -> Option<String> {
     let url = url.split(['?', '#']).next().unwrap_or_default().trim();
     let path = if let Some((_, rest)) = url.split_once("://") {
@@ -60,11 +63,11 @@ fn path_of(url: &str) -> Option<String> {
     } else {
         url.trim_start_matches("./")
     };
-    Some(plain(path))
+    Some(normalize(path))
 }
 
-/// A path with a slash at its start and none at its end.
-fn plain(path: &str) -> String {
+/// The path with a slash at its start and without one at its end.
+fn normalize(path: &str) -> String {
     let path = path.trim().trim_end_matches('/');
     if path.is_empty() || path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
@@ -81,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn base_paths_of_swagger() {
+    fn the_base_path_of_swagger_is_normalized() {
         check(SpecVersion::Swagger2, "basePath: /v2", &["/v2"]);
         check(SpecVersion::Swagger2, "basePath: v2/", &["/v2"]);
         check(SpecVersion::Swagger2, "basePath: /", &[""]);
@@ -90,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn base_paths_of_servers() {
+    fn base_paths_are_the_paths_of_servers() {
         let check = |text, expected| check(SpecVersion::OpenApi30, text, expected);
         check("info: {}", &[""]);
         check("servers: []", &[""]);

@@ -1,23 +1,20 @@
-//! What only Swagger 2.0 writes this way: `produces` and `consumes`, parameters that are schemas, and bodies and forms
-//! among them.
+//! Parts that only Swagger 2.0 has: `produces` and `consumes`, parameters that are schemas, bodies and forms among
+//! the parameters.
 
 use crate::{
     document::{Mapping, SharedText, Value},
     openapi::{
         DocumentNode, Example, MediaTypeBody, RequestBody,
         api::{ParameterLocation, SerializationStyle},
-        negotiate::essence,
+        media_type::{FORM, JSON, MULTIPART_FORM, essence},
+        messages::wrong_type,
     },
 };
 
-use super::{Lowering, LoweringPlace, literal};
-
-const JSON: &str = "application/json";
-const FORM: &str = "application/x-www-form-urlencoded";
-const MULTIPART: &str = "multipart/form-data";
+use super::{Lowering, LoweringPlace, resolve_literal};
 
 impl Lowering<'_> {
-    /// The bodies of a response: one for each type that is produced, and for each that has an example.
+    /// The bodies of a response: one for each type of `produces`, and for each type that has an example.
     pub(super) fn media_of_swagger2(
         &mut self,
         response: &DocumentNode,
@@ -27,14 +24,14 @@ impl Lowering<'_> {
         let schema = response.get("schema");
         let examples = self.examples_by_type(response, here);
         let mut types =
-            if schema.is_some() { self.declared(operation, "produces", here) } else { Vec::new() };
-        // A type with an example is produced even where nobody says so; and in the order of `produces`.
+            if schema.is_some() { self.media_types(operation, "produces", here) } else { Vec::new() };
+        // A type with an example is produced even if `produces` does not name it; the order is that of `produces`.
         if schema.is_none() && examples.len() > 1 {
-            types = self.declared(operation, "produces", here);
-            types.retain(|media_type| examples.iter().any(|(name, _)| same(name, media_type)));
+            types = self.media_types(operation, "produces", here);
+            types.retain(|media_type| examples.iter().any(|(name, _)| has_same_essence(name, media_type)));
         }
         for (name, _) in &examples {
-            if !types.iter().any(|media_type| same(media_type, name)) {
+            if !types.iter().any(|media_type| has_same_essence(media_type, name)) {
                 types.push(name.clone());
             }
         }
@@ -45,7 +42,8 @@ impl Lowering<'_> {
             .into_iter()
             .map(|media_type| {
                 let exact = examples.iter().find(|(name, _)| name.eq_ignore_ascii_case(&media_type));
-                let example = exact.or_else(|| examples.iter().find(|(name, _)| same(name, &media_type)));
+                let example =
+                    exact.or_else(|| examples.iter().find(|(name, _)| has_same_essence(name, &media_type)));
                 let examples = example
                     .map(|(_, value)| Example { key: None, value: value.clone(), external: None })
                     .into_iter()
@@ -65,33 +63,30 @@ impl Lowering<'_> {
         };
         let here = here.key("examples");
         if examples.value.as_mapping().is_none() {
-            self.warn(
-                &here,
-                format!("`examples` must be a map by media type, this is a {}", examples.value.kind()),
-            );
+            self.warn(&here, wrong_type("`examples`", "a map by media type", &examples.value));
         }
         let mut found = Vec::new();
         for (key, value) in examples.entries().filter(|(key, _)| !key.starts_with("x-")) {
-            if self.accepts_media_type(key, &here.key(key)) {
-                found.push((key.trim().to_owned(), literal(self.library, &value)));
+            if self.check_media_type(key, &here.key(key)) {
+                found.push((key.trim().to_owned(), resolve_literal(self.library, &value)));
             }
         }
         found
     }
 
-    /// The types that an operation or else the document names under `word`, without those that are none.
-    pub(super) fn declared(
+    /// The valid media types that an operation, or else the document, lists under `key`.
+    pub(super) fn media_types(
         &mut self,
         operation: &DocumentNode,
-        word: &str,
+        key: &str,
         here: &LoweringPlace<'_>,
     ) -> Vec<String> {
         let root = self.library.root();
         let list =
-            operation.get(word).filter(|list| list.value.as_sequence().is_some()).or_else(|| root.get(word));
+            operation.get(key).filter(|list| list.value.as_sequence().is_some()).or_else(|| root.get(key));
         let mut found = Vec::new();
         for text in list.iter().flat_map(|list| list.value.items()).filter_map(Value::as_str) {
-            if self.accepts_media_type(text, here) {
+            if self.check_media_type(text, here) {
                 found.push(text.trim().to_owned());
             }
         }
@@ -99,26 +94,26 @@ impl Lowering<'_> {
     }
 }
 
-/// Whether two media types are the same but for their parameters.
-fn same(one: &str, other: &str) -> bool {
+/// Whether two media types are equal apart from their parameters.
+fn has_same_essence(one: &str, other: &str) -> bool {
     essence(one).eq_ignore_ascii_case(essence(other))
 }
 
-/// A text that may not be empty has a character. (Swagger 2.0, `allowEmptyValue`.)
-fn filled(field: &DocumentNode, schema: Value) -> Value {
+/// Adds `minLength: 1` to the schema of a string that may not be empty (Swagger 2.0, `allowEmptyValue`).
+fn forbid_empty(field: &DocumentNode, schema: Value) -> Value {
     if field.flag("allowEmptyValue") != Some(false) || field.text("type") != Some("string") {
         return schema;
     }
     match schema.into_mapping() {
-        Some(mut words) if words.get("minLength").is_none() => {
-            words.insert("minLength", 1);
-            words.into()
+        Some(mut keywords) if keywords.get("minLength").is_none() => {
+            keywords.insert("minLength", 1);
+            keywords.into()
         }
-        words => words.map(Value::from).unwrap_or_default(),
+        keywords => keywords.map(Value::from).unwrap_or_default(),
     }
 }
 
-/// `collectionFormat` in the words of OpenAPI 3 (Swagger 2.0, "Parameter Object").
+/// `collectionFormat` as a style of OpenAPI 3 (Swagger 2.0, "Parameter Object").
 pub(super) fn style_of_swagger2(
     node: &DocumentNode,
     location: ParameterLocation,
@@ -135,16 +130,16 @@ pub(super) fn style_of_swagger2(
     }
 }
 
-/// The schema that a parameter of Swagger 2.0 is, without the words that mean something else in a schema.
+/// The schema in a parameter of Swagger 2.0: its members without those that have another meaning in a schema.
 pub(in crate::openapi) fn schema_of_swagger2(node: &DocumentNode) -> DocumentNode {
-    let words = node.value.entries().filter(|(key, _)| {
+    let keywords = node.value.entries().filter(|(key, _)| {
         !matches!(*key, "name" | "in" | "required" | "collectionFormat" | "allowEmptyValue")
     });
-    let schema: Mapping = words.map(|(key, value)| (SharedText::from(key), value.clone())).collect();
+    let schema: Mapping = keywords.map(|(key, value)| (SharedText::from(key), value.clone())).collect();
     node.with_value(&Value::from(schema))
 }
 
-/// The body that some of the parameters describe.
+/// Body that some of the parameters describe.
 #[derive(Default)]
 pub(super) struct FormBody {
     body: Option<DocumentNode>,
@@ -152,8 +147,8 @@ pub(super) struct FormBody {
 }
 
 impl FormBody {
-    /// Takes a parameter that is (a part of) the body; whether it was one.
-    pub(super) fn take(&mut self, node: &DocumentNode) -> bool {
+    /// Adds a parameter that describes the body or a part of it; returns whether it does.
+    pub(super) fn add(&mut self, node: &DocumentNode) -> bool {
         match node.text("in") {
             Some("body") => self.body = Some(node.clone()),
             Some("formData") if node.text("name").is_some() => self.fields.push(node.clone()),
@@ -184,14 +179,16 @@ impl FormBody {
             return Some(RequestBody { required: body.flag("required").unwrap_or(false), media });
         }
         let first = self.fields.first()?;
-        let files = self.fields.iter().any(|field| field.text("type") == Some("file"));
+        let has_files = self.fields.iter().any(|field| field.text("type") == Some("file"));
         let mut types: Vec<String> = consumes
             .iter()
-            .filter(|media_type| same(media_type, FORM) || same(media_type, MULTIPART))
+            .filter(|media_type| {
+                has_same_essence(media_type, FORM) || has_same_essence(media_type, MULTIPART_FORM)
+            })
             .cloned()
             .collect();
         if types.is_empty() {
-            types.push(if files { MULTIPART } else { FORM }.to_owned());
+            types.push(if has_files { MULTIPART_FORM } else { FORM }.to_owned());
         }
         let required = self.fields.iter().any(|field| field.flag("required").unwrap_or(false));
         let schema = first.with_value(&self.schema());
@@ -208,12 +205,12 @@ impl FormBody {
         Some(RequestBody { required, media })
     }
 
-    /// The fields as one object.
+    /// An object schema with the fields as properties.
     fn schema(&self) -> Value {
         let mut properties = Mapping::default();
         let mut required: Vec<Value> = Vec::new();
-        for (name, field) in self.named() {
-            properties.insert(name, filled(field, schema_of_swagger2(field).value));
+        for (name, field) in self.named_fields() {
+            properties.insert(name, forbid_empty(field, schema_of_swagger2(field).value));
             if field.flag("required").unwrap_or(false) {
                 required.push(name.into());
             }
@@ -227,10 +224,10 @@ impl FormBody {
         schema.into()
     }
 
-    /// How the lists among the fields are written, in the words of OpenAPI 3.
+    /// The encoding object of OpenAPI 3 for the fields that are lists.
     fn encoding(&self) -> Value {
         let mut encoding = Mapping::default();
-        for (name, field) in self.named().filter(|(_, field)| field.text("type") == Some("array")) {
+        for (name, field) in self.named_fields().filter(|(_, field)| field.text("type") == Some("array")) {
             let (style, explode) = style_of_swagger2(field, ParameterLocation::Query);
             let style = match style {
                 SerializationStyle::SpaceDelimited => "spaceDelimited",
@@ -247,7 +244,7 @@ impl FormBody {
         encoding.into()
     }
 
-    fn named(&self) -> impl Iterator<Item = (&str, &DocumentNode)> {
+    fn named_fields(&self) -> impl Iterator<Item = (&str, &DocumentNode)> {
         self.fields.iter().filter_map(|field| Some((field.text("name")?, field)))
     }
 }

@@ -1,24 +1,23 @@
-//! What only OpenAPI 3 writes this way: `content` and `requestBody`.
+//! Parts that only OpenAPI 3 has: `content` and `requestBody`.
 
-use crate::openapi::{DocumentNode, MediaTypeBody, RequestBody};
+use crate::openapi::{DocumentNode, MediaTypeBody, RequestBody, messages::wrong_type};
 
 use super::{Lowering, LoweringPlace};
 
 impl Lowering<'_> {
-    /// The bodies of a `content`, in document order.
+    /// The bodies of a `content` object, in document order.
     pub(super) fn media_of_v3(
         &mut self,
         content: &DocumentNode,
         here: &LoweringPlace<'_>,
     ) -> Vec<MediaTypeBody> {
         let mut found = Vec::new();
-        match content.value.kind() {
-            "map" | "null" => (),
-            other => self.warn(here, format!("`content` must be a map, this is a {other}")),
+        if content.value.as_mapping().is_none() && !content.value.is_null() {
+            self.warn(here, wrong_type("`content`", "a map", &content.value));
         }
         for (key, node) in content.entries().filter(|(key, _)| !key.starts_with("x-")) {
             let here = here.key(key);
-            if !self.accepts_media_type(key, &here) {
+            if !self.check_media_type(key, &here) {
                 continue;
             }
             // A media type may be a reference since OpenAPI 3.2.
@@ -32,7 +31,7 @@ impl Lowering<'_> {
                         encoding: node.get("encoding"),
                     });
                 }
-                Err(reason) => self.unresolved(&here, reason),
+                Err(reason) => self.warn_unresolved(&here, reason),
             }
         }
         found
@@ -46,13 +45,13 @@ impl Lowering<'_> {
         let (body, place) = match self.follow(body) {
             Ok(followed) => followed,
             Err(reason) => {
-                self.unresolved(here, reason);
+                self.warn_unresolved(here, reason);
                 return None;
             }
         };
         let here = here.through(place.as_ref());
         if body.value.as_mapping().is_none() {
-            self.warn(&here, format!("`requestBody` must be a map, this is a {}", body.value.kind()));
+            self.warn(&here, wrong_type("`requestBody`", "a map", &body.value));
             return None;
         }
         let content = body.get("content");

@@ -1,17 +1,17 @@
-//! One segment of a template: text, a parameter, or both in turn (`{base}...{head}`, `{id}.json`).
+//! Segment of a path template: text, a parameter, or both in turn (`{base}...{head}`, `{id}.json`).
 
 use std::{borrow::Cow, ops::Range};
 
 use percent_encoding::percent_decode_str;
 
-/// One segment of a template, its text without percent-encoding.
+/// One segment of a template; its text is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TemplateSegment {
-    /// Text alone.
+    /// Text only.
     Literal(Box<[u8]>),
-    /// One parameter alone.
+    /// A single parameter.
     Parameter(Box<str>),
-    /// Parameters with text around or between them.
+    /// Parameters with text around or between them, or several parameters.
     Mixed(Vec<SegmentPart>),
 }
 
@@ -22,22 +22,22 @@ pub(super) enum SegmentPart {
 }
 
 impl TemplateSegment {
-    /// The segments of a template up to the first `#` or `?` outside of braces.
-    pub(super) fn of_template(template: &str) -> Vec<Self> {
+    /// Parses the segments of a template up to the first `#` or `?` outside of braces.
+    pub(super) fn parse_template(template: &str) -> Vec<Self> {
         let path = without_suffix(template);
-        split(path).into_iter().map(Self::new).collect()
+        split_template(path).into_iter().map(Self::parse).collect()
     }
 
-    fn new(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut rest = text;
         let mut literal = String::new();
         while let Some((before, after)) = rest.split_once('{') {
-            // A brace that is never closed is text.
+            // A brace without its counterpart is text.
             let Some((name, tail)) = after.split_once('}') else { break };
             literal.push_str(before);
             if !literal.is_empty() {
-                parts.push(SegmentPart::Literal(decoded(&literal).into()));
+                parts.push(SegmentPart::Literal(decode(&literal).into()));
                 literal.clear();
             }
             parts.push(SegmentPart::Parameter(name.into()));
@@ -45,7 +45,7 @@ impl TemplateSegment {
         }
         literal.push_str(rest);
         if !literal.is_empty() || parts.is_empty() {
-            parts.push(SegmentPart::Literal(decoded(&literal).into()));
+            parts.push(SegmentPart::Literal(decode(&literal).into()));
         }
         match parts.as_slice() {
             [SegmentPart::Literal(text)] => Self::Literal(text.clone()),
@@ -54,7 +54,7 @@ impl TemplateSegment {
         }
     }
 
-    /// Whether a decoded segment of a path fits; tells each parameter and its place in the segment.
+    /// Whether a decoded segment of a path matches. Calls `found` with each parameter and its range in the segment.
     pub(super) fn capture<'a>(&'a self, text: &[u8], mut found: impl FnMut(&'a str, Range<usize>)) -> bool {
         match self {
             Self::Literal(literal) => **literal == *text,
@@ -62,12 +62,12 @@ impl TemplateSegment {
                 found(name, 0..text.len());
                 !text.is_empty()
             }
-            Self::Mixed(parts) => mixed(parts, text, found),
+            Self::Mixed(parts) => match_mixed(parts, text, found),
         }
     }
 }
 
-/// How specific mixed parts are: more text first, then fewer parameters.
+/// Specificity of a mixed segment: the more text the better, then the fewer parameters.
 pub(super) fn specificity(parts: &[SegmentPart]) -> (usize, std::cmp::Reverse<usize>) {
     let text =
         parts.iter().map(|part| if let SegmentPart::Literal(text) = part { text.len() } else { 0 }).sum();
@@ -75,8 +75,8 @@ pub(super) fn specificity(parts: &[SegmentPart]) -> (usize, std::cmp::Reverse<us
     (text, std::cmp::Reverse(parameters))
 }
 
-/// Whether two mixed segments fit the same texts: only the names of parameters differ.
-pub(super) fn same_shape(one: &[SegmentPart], other: &[SegmentPart]) -> bool {
+/// Whether two mixed segments match the same texts, as they differ in the names of parameters only.
+pub(super) fn has_same_shape(one: &[SegmentPart], other: &[SegmentPart]) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).all(|(one, other)| match (one, other) {
             (SegmentPart::Literal(one), SegmentPart::Literal(other)) => one == other,
@@ -85,47 +85,48 @@ pub(super) fn same_shape(one: &[SegmentPart], other: &[SegmentPart]) -> bool {
         })
 }
 
-/// Each parameter takes at least one byte and as few as will do; text that ends the segment stands at its end.
-/// Taking the first place where a text fits is enough, as with `*` in a file name, so this needs no backtracking.
-pub(super) fn mixed<'a>(
+/// Whether a decoded segment matches mixed parts. A parameter takes at least one byte, and as few as possible; text at
+/// the end of the parts has to be at the end of the segment. The first occurrence of each text is enough, as with `*`
+/// in a file name pattern, so no backtracking is needed.
+pub(super) fn match_mixed<'a>(
     parts: &'a [SegmentPart],
     text: &[u8],
     mut found: impl FnMut(&'a str, Range<usize>),
 ) -> bool {
     let mut at = 0;
-    let mut open: Option<&str> = None;
+    let mut parameter: Option<&str> = None;
     let mut parts = parts.iter().peekable();
     while let Some(part) = parts.next() {
         match part {
             SegmentPart::Parameter(name) => {
-                if let Some(before) = open.replace(name) {
-                    // Two in a row: the first takes one character.
+                if let Some(previous) = parameter.replace(name) {
+                    // Of two adjacent parameters, the first takes one character.
                     if at >= text.len() {
                         return false;
                     }
-                    let end = next_character(text, at);
-                    found(before, at..end);
+                    let end = character_end(text, at);
+                    found(previous, at..end);
                     at = end;
                 }
             }
             SegmentPart::Literal(literal) => {
-                let start = match open {
+                let start = match parameter {
                     None => Some(at).filter(|at| text[*at..].starts_with(literal)),
                     Some(_) if parts.peek().is_none() => text
                         .len()
                         .checked_sub(literal.len())
                         .filter(|start| text.ends_with(literal) && *start > at),
-                    Some(_) => position(text, literal, at + 1),
+                    Some(_) => find_from(text, literal, at + 1),
                 };
                 let Some(start) = start else { return false };
-                if let Some(name) = open.take() {
+                if let Some(name) = parameter.take() {
                     found(name, at..start);
                 }
                 at = start + literal.len();
             }
         }
     }
-    match open {
+    match parameter {
         Some(name) => {
             found(name, at..text.len());
             at < text.len()
@@ -134,33 +135,33 @@ pub(super) fn mixed<'a>(
     }
 }
 
-fn position(text: &[u8], literal: &[u8], from: usize) -> Option<usize> {
+fn find_from(text: &[u8], literal: &[u8], from: usize) -> Option<usize> {
     let rest = text.get(from..)?;
     rest.windows(literal.len().max(1)).position(|window| window == literal).map(|at| from + at)
 }
 
-/// Where the UTF-8 character that begins at `at` ends.
-fn next_character(text: &[u8], at: usize) -> usize {
+/// The end of the UTF-8 character that begins at `at`.
+fn character_end(text: &[u8], at: usize) -> usize {
     let more = text[at + 1..].iter().take_while(|byte| (0x80..0xC0).contains(*byte)).count();
     at + 1 + more
 }
 
-/// The places of some bytes in a template, outside of braces. A brace that is never closed is text.
-fn outside_braces<'a>(template: &'a str, wanted: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    let (mut at, mut closed) = (0, true);
+/// The positions of some bytes in a template, outside of braces. A brace without its counterpart is text.
+fn outside_braces<'a>(template: &'a str, searched: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let (mut at, mut has_closing) = (0, true);
     std::iter::from_fn(move || {
         loop {
             let byte = *template.as_bytes().get(at)?;
             let here = at;
             at += 1;
-            if wanted.contains(&byte) {
+            if searched.contains(&byte) {
                 return Some(here);
             }
-            if byte == b'{' && closed {
+            if byte == b'{' && has_closing {
                 match template[at..].find('}') {
                     Some(close) => at += close + 1,
-                    // Where none closes this one, none closes a later one.
-                    None => closed = false,
+                    // Without a closing brace after this one, there is none after a later one.
+                    None => has_closing = false,
                 }
             }
         }
@@ -168,7 +169,7 @@ fn outside_braces<'a>(template: &'a str, wanted: &'a [u8]) -> impl Iterator<Item
 }
 
 /// Splits a template at slashes outside of braces.
-fn split(path: &str) -> Vec<&str> {
+fn split_template(path: &str) -> Vec<&str> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let mut found = Vec::new();
     let mut start = 0;
@@ -180,7 +181,7 @@ fn split(path: &str) -> Vec<&str> {
     found
 }
 
-/// Whether a template is a path and nothing else: no `#` or `?` and what follows it.
+/// Whether a template is a path only, without a `#` or `?` and what follows it.
 #[must_use]
 pub fn is_plain(template: &str) -> bool {
     without_suffix(template).len() == template.len()
@@ -190,7 +191,7 @@ fn without_suffix(template: &str) -> &str {
     &template[..outside_braces(template, b"#?").next().unwrap_or(template.len())]
 }
 
-/// The places of the segments of a path.
+/// The ranges of the segments of a path.
 pub(super) fn segments(path: &str) -> impl Iterator<Item = Range<usize>> {
     let start = usize::from(path.starts_with('/'));
     let mut next = Some(start);
@@ -203,24 +204,24 @@ pub(super) fn segments(path: &str) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// A segment without percent-encoding.
-pub(super) fn decoded(segment: &str) -> Cow<'_, [u8]> {
+pub(super) fn decode(segment: &str) -> Cow<'_, [u8]> {
     percent_decode_str(segment).into()
 }
 
-/// A place in a decoded segment as a place in the segment as it was sent.
-pub(super) fn encoded_range(segment: &str, place: &Range<usize>) -> Range<usize> {
-    let (mut sent, mut plain) = (0, 0);
+/// The range in an encoded segment that a range in its decoded form comes from.
+pub(super) fn encoded_range(segment: &str, range: &Range<usize>) -> Range<usize> {
+    let (mut encoded, mut decoded) = (0, 0);
     let mut start = None;
-    while plain < place.end && sent < segment.len() {
-        if plain == place.start {
-            start = Some(sent);
+    while decoded < range.end && encoded < segment.len() {
+        if decoded == range.start {
+            start = Some(encoded);
         }
         let bytes = segment.as_bytes();
-        let escape = bytes[sent] == b'%'
-            && bytes.get(sent + 1).is_some_and(u8::is_ascii_hexdigit)
-            && bytes.get(sent + 2).is_some_and(u8::is_ascii_hexdigit);
-        sent += if escape { 3 } else { 1 };
-        plain += 1;
+        let is_escape = bytes[encoded] == b'%'
+            && bytes.get(encoded + 1).is_some_and(u8::is_ascii_hexdigit)
+            && bytes.get(encoded + 2).is_some_and(u8::is_ascii_hexdigit);
+        encoded += if is_escape { 3 } else { 1 };
+        decoded += 1;
     }
-    start.unwrap_or(sent)..sent
+    start.unwrap_or(encoded)..encoded
 }

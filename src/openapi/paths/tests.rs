@@ -1,4 +1,4 @@
-//! Paths that are found, and the law that the trie agrees with a comparison one by one.
+//! Lookups of paths, and the property that the trie agrees with a comparison of all templates.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn operations(lines: &[&str]) -> Vec<Operation> {
     parts.map(|(method, template)| operation(method, template)).collect()
 }
 
-/// Checks which template a path leads to, and with which values: `/a/{x} x=1`.
+/// Checks the template that a path matches, and the values of its parameters: `/a/{x} x=1`.
 #[track_caller]
 fn check(lines: &[&str], request: &str, expected: &str) {
     let operations = operations(lines);
@@ -63,7 +63,7 @@ const PETS: &[&str] = &[
 ];
 
 #[test]
-fn concrete_goes_before_templated() {
+fn concrete_segments_have_priority_over_templated_ones() {
     check(PETS, "/pets/mine", "/pets/mine");
     check(PETS, "/pets/12", "/pets/{id} id=12");
     check(PETS, "/pets/mine/toys/3", "/pets/{id}/toys/{toy} id=mine toy=3");
@@ -79,12 +79,12 @@ fn concrete_goes_before_templated() {
     check(PETS, "/pets/", "none");
     check(PETS, "/pets//toys/1", "none");
     check(PETS, "/PETS/mine", "none");
-    // Back from a concrete segment that leads nowhere.
+    // Backtracking from a concrete segment without a match.
     check(&["/a/b/c", "/{x}/b/d"], "/a/b/d", "/{x}/b/d x=a");
 }
 
 #[test]
-fn percent_encoding_makes_no_difference() {
+fn segments_are_compared_without_percent_encoding() {
     check(PETS, "/%70ets/mine", "/pets/mine");
     check(PETS, "/pets/a%2Fb", "/pets/{id} id=a%2Fb");
     check(PETS, "/pets/%6dine", "/pets/mine");
@@ -98,7 +98,7 @@ fn percent_encoding_makes_no_difference() {
 }
 
 #[test]
-fn several_parameters_share_a_segment() {
+fn a_segment_can_have_several_parameters() {
     check(&["/c/{base}...{head}"], "/c/main...a.b", "/c/{base}...{head} base=main head=a.b");
     check(&["/c/{base}...{head}"], "/c/main..x", "none");
     check(&["/c/{base}...{head}"], "/c/...x", "none");
@@ -114,7 +114,7 @@ fn several_parameters_share_a_segment() {
 }
 
 #[test]
-fn special_characters_are_text() {
+fn special_characters_of_patterns_are_text() {
     check(&["/a(b)[c]+$/{x}"], "/a(b)[c]+$/1", "/a(b)[c]+$/{x} x=1");
     check(&["/b/({x})[1]"], "/b/(7)[1]", "/b/({x})[1] x=7");
     check(&["/(a+)+$"], "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "none");
@@ -128,7 +128,7 @@ fn special_characters_are_text() {
 }
 
 #[test]
-fn what_follows_a_hash_or_a_question_mark_is_no_path() {
+fn text_after_a_hash_or_a_question_mark_is_not_part_of_the_path() {
     let amazon = &["POST /#X-Amz-Target=A.B", "POST /#X-Amz-Target=A.C", "GET /q?x={y}", "GET /q?z"];
     check(amazon, "POST /", "POST /#X-Amz-Target=A.B");
     check(amazon, "/q", "GET /q?x={y}");
@@ -151,7 +151,7 @@ fn what_follows_a_hash_or_a_question_mark_is_no_path() {
 }
 
 #[test]
-fn methods_are_merged() {
+fn methods_of_templates_with_the_same_shape_are_merged() {
     let pets = &["GET /p/{id}", "POST /p/{name}", "DELETE /p/mine", "HEAD /h", "GET /h", "QUERY /p/{id}"];
     check(pets, "POST /p/1", "POST /p/{name} name=1");
     check(pets, "QUERY /p/1", "QUERY /p/{id} id=1");
@@ -164,56 +164,56 @@ fn methods_are_merged() {
 }
 
 #[test]
-fn adversaries_get_an_answer() {
+fn lookups_of_hostile_paths_are_bounded() {
     let slashes = "/".repeat(100_000);
     let braces = format!("/{}", "{/".repeat(100_000));
     check(&["/{a}/{b}", &slashes, &braces], &slashes, "none");
     check(&["/{a}x{b}x{c}x{d}x{e}x{f}y"], &format!("/{}", "x".repeat(10_000)), "none");
-    // Every segment offers two ways, and none of them is the right one.
+    // Every segment matches two nodes, and none of the paths ends in a match.
     let mut lines = Vec::new();
     for n in 0..10 {
         for bits in 0..1_u32 << n {
-            let way: String = (0..n).map(|bit| if bits >> bit & 1 == 0 { "/a" } else { "/{x}" }).collect();
-            lines.push(format!("/{way}/end"));
+            let prefix: String = (0..n).map(|bit| if bits >> bit & 1 == 0 { "/a" } else { "/{x}" }).collect();
+            lines.push(format!("/{prefix}/end"));
         }
     }
     let lines: Vec<_> = lines.iter().map(String::as_str).collect();
     check(&lines, &"/a".repeat(200), "none");
 }
 
-/// The same by comparing every template with the path: per segment text, then mixed, then a parameter.
-fn naive(operations: &[Operation], method: &Method, path: &str) -> Option<usize> {
+/// The lookup by comparison of every template: per segment, text goes before mixed, mixed before a parameter.
+fn find_naively(operations: &[Operation], method: &Method, path: &str) -> Option<usize> {
     let rank = |template: &str| -> Option<Vec<(u8, usize, usize)>> {
         let one: Vec<&str> = template[1..].split('/').collect();
         let other: Vec<&str> = path[1..].split('/').collect();
         if one.len() != other.len() {
             return None;
         }
-        one.iter().zip(&other).map(|(template, sent)| fits(template, sent)).collect()
+        one.iter().zip(&other).map(|(template, segment)| match_segment(template, segment)).collect()
     };
     let fitting = operations.iter().enumerate().filter(|(_, operation)| operation.method == *method);
     let ranked = fitting.filter_map(|(n, operation)| Some((rank(&operation.template)?, n)));
     ranked.min_by(|(one, n), (other, m)| one.cmp(other).then(n.cmp(m))).map(|(_, n)| n)
 }
 
-fn fits(template: &str, sent: &str) -> Option<(u8, usize, usize)> {
+fn match_segment(template: &str, segment: &str) -> Option<(u8, usize, usize)> {
     let names = template.matches('{').count();
     let text = template.replace("{p}", "");
     if names == 0 {
-        return (template == sent).then_some((0, 0, 0));
+        return (template == segment).then_some((0, 0, 0));
     }
     if text.is_empty() && names == 1 {
-        return (!sent.is_empty()).then_some((2, 0, 0));
+        return (!segment.is_empty()).then_some((2, 0, 0));
     }
     let expression = format!("^{}$", regex::escape(template).replace(r"\{p\}", "(.+)"));
-    let fits = regex::Regex::new(&expression).unwrap().is_match(sent);
-    fits.then_some((1, usize::MAX - text.len(), names))
+    let is_match = regex::Regex::new(&expression).unwrap().is_match(segment);
+    is_match.then_some((1, usize::MAX - text.len(), names))
 }
 
 proptest! {
-    /// No two of the mixed segments are equally specific: of such the document's first is tried first.
+    /// No two of the mixed segments are equally specific, because the document's first has priority among those.
     #[test]
-    fn the_trie_agrees_with_comparing_one_by_one(
+    fn the_trie_agrees_with_the_comparison_of_all_templates(
         templates in proptest::collection::vec(("GET|POST", "(/(a|b|\\{p\\}|a\\{p\\}|\\{p\\}bb|\\{p\\}a\\{p\\}|)){1,3}"), 1..12),
         path in "(/[ab]{0,4}){1,3}",
     ) {
@@ -224,14 +224,14 @@ proptest! {
                 PathLookup::Match(found) => Some(found.operation),
                 _ => None,
             };
-            let expected = naive(&operations, &method, &path);
+            let expected = find_naively(&operations, &method, &path);
             let shape = |n: Option<usize>| n.map(|n| &operations[n].template);
             prop_assert_eq!(shape(found), shape(expected), "{} {}", method, path);
         }
     }
 
     #[test]
-    fn values_make_the_path_again(template in "(/[ab]?(\\{[xy]\\})?[ab]?(\\{z\\})?){1,3}", path in "(/[ab%25é]{0,4}){1,3}") {
+    fn a_template_filled_with_the_values_is_the_path(template in "(/[ab]?(\\{[xy]\\})?[ab]?(\\{z\\})?){1,3}", path in "(/[ab%25é]{0,4}){1,3}") {
         let operations = [operation("GET", &template)];
         let paths = PathTable::new(&operations);
         if let PathLookup::Match(_) = paths.find(&Method::GET, &path) {
@@ -239,13 +239,13 @@ proptest! {
             for (name, range) in paths.values(0, &path) {
                 filled = filled.replacen(&format!("{{{name}}}"), &path[range], 1);
             }
-            let plain = |path: &str| path.split('/').map(|segment| decoded(segment).into_owned()).collect::<Vec<_>>();
+            let plain = |path: &str| path.split('/').map(|segment| decode(segment).into_owned()).collect::<Vec<_>>();
             prop_assert_eq!(plain(&filled), plain(&path));
         }
     }
 
     #[test]
-    fn nothing_panics(template in "/[/{}a#?%.é]{0,12}", path in "[/a%2é.]{0,12}") {
+    fn lookups_never_panic(template in "/[/{}a#?%.é]{0,12}", path in "[/a%2é.]{0,12}") {
         let paths = PathTable::new(&[operation("GET", &template)]);
         let _ = paths.find(&Method::GET, &path);
         let _ = paths.values(0, &path);

@@ -1,4 +1,4 @@
-//! The trie: a node for each prefix of segments, in which every node is looked at once per path at most.
+//! Trie of path templates: a node for each prefix of segments; a lookup visits every node at most once.
 
 use std::collections::HashMap;
 
@@ -6,11 +6,11 @@ use http::Method;
 
 use super::{
     OperationMatch,
-    segment::{SegmentPart, TemplateSegment, decoded, mixed, same_shape, specificity},
+    segment::{SegmentPart, TemplateSegment, decode, has_same_shape, match_mixed, specificity},
 };
 
-/// Segments that a template or a path may have; a walk goes no deeper.
-const DEPTH: usize = 256;
+/// Bound on the segments of a template or a path.
+const MAX_DEPTH: usize = 256;
 
 #[derive(Clone, Debug)]
 pub(super) struct PathTrie {
@@ -26,7 +26,7 @@ impl Default for PathTrie {
 #[derive(Clone, Debug, Default)]
 struct TrieNode {
     literals: HashMap<Box<[u8]>, usize>,
-    /// The most specific first.
+    /// Sorted by specificity, the most specific first.
     mixed: Vec<(Vec<SegmentPart>, usize)>,
     parameter: Option<usize>,
     leaf: PathOperations,
@@ -39,8 +39,8 @@ pub(super) struct PathOperations {
 }
 
 impl PathOperations {
-    /// The operation for a method; GET serves HEAD where there is no HEAD.
-    pub(super) fn serve(&self, method: &Method) -> Option<OperationMatch> {
+    /// The operation for a method; GET serves HEAD if no HEAD is declared.
+    pub(super) fn find(&self, method: &Method) -> Option<OperationMatch> {
         let find = |method: &Method| {
             self.operations.iter().find(|(declared, _)| declared == method).map(|(_, n)| *n)
         };
@@ -57,9 +57,10 @@ impl PathOperations {
 }
 
 impl PathTrie {
-    /// Adds an operation; `false` if it cannot be found because another one has its place.
+    /// Adds an operation; `false` if it is unreachable, because another one has its method and path, or because it has
+    /// too many segments.
     pub(super) fn insert(&mut self, template: &[TemplateSegment], method: &Method, operation: usize) -> bool {
-        if template.len() > DEPTH {
+        if template.len() > MAX_DEPTH {
             return false;
         }
         let mut here = 0;
@@ -70,7 +71,7 @@ impl PathTrie {
                 TemplateSegment::Literal(text) => *node.literals.entry(text.clone()).or_insert(next),
                 TemplateSegment::Parameter(_) => *node.parameter.get_or_insert(next),
                 TemplateSegment::Mixed(parts) => {
-                    match node.mixed.iter().find(|(known, _)| same_shape(known, parts)) {
+                    match node.mixed.iter().find(|(known, _)| has_same_shape(known, parts)) {
                         Some((_, known)) => *known,
                         None => {
                             node.mixed.push((parts.clone(), next));
@@ -84,28 +85,28 @@ impl PathTrie {
             }
         }
         let leaf = &mut self.nodes[here].leaf;
-        let free = leaf.methods().all(|taken| taken != method);
-        if free {
+        let is_free = leaf.methods().all(|taken| taken != method);
+        if is_free {
             leaf.operations.push((method.clone(), operation));
         }
-        free
+        is_free
     }
 
-    /// Orders what was inserted.
-    pub(super) fn sort(&mut self) {
+    /// Sorts mixed segments by specificity; called once after all operations are inserted.
+    pub(super) fn sort_by_specificity(&mut self) {
         for node in &mut self.nodes {
-            // Stable: of equals the first in the document stays first.
+            // The sort is stable: of equally specific segments, the first in the document stays first.
             node.mixed.sort_by_key(|(parts, _)| std::cmp::Reverse(specificity(parts)));
         }
     }
 
-    /// Visits the leaves of a path, the most specific first, until `visit` is content.
+    /// Visits the leaves that match a path, the most specific first, until `visit` returns an operation.
     pub(super) fn find<'a>(
         &'a self,
         path: &str,
         visit: &mut impl FnMut(&'a PathOperations) -> Option<OperationMatch>,
     ) -> Option<OperationMatch> {
-        self.walk(0, Some(path.strip_prefix('/').unwrap_or(path)), DEPTH, visit)
+        self.walk(0, Some(path.strip_prefix('/').unwrap_or(path)), MAX_DEPTH, visit)
     }
 
     fn walk<'a>(
@@ -124,14 +125,14 @@ impl PathTrie {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (rest, None),
         };
-        let text = decoded(segment);
+        let text = decode(segment);
         if let Some(next) = node.literals.get(&*text)
             && let Some(found) = self.walk(*next, rest, depth, visit)
         {
             return Some(found);
         }
         for (parts, next) in &node.mixed {
-            if mixed(parts, &text, |_, _| ())
+            if match_mixed(parts, &text, |_, _| ())
                 && let Some(found) = self.walk(*next, rest, depth, visit)
             {
                 return Some(found);

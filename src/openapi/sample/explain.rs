@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::valid::{AppliedSchema, DEPTH, SchemaEvaluator};
 use crate::{
     document::{NodePath, NodePlace, Value},
-    openapi::{DocumentNode, SpecVersion, version::brief},
+    openapi::{DocumentNode, SpecVersion, messages::excerpt},
 };
 
 /// Faults that are named of one value.
@@ -120,7 +120,7 @@ impl FaultFinder<'_> {
             "additionalProperties" => {
                 for (key, _) in value.entries() {
                     if !super::evaluated::declares(self.on.patterns, schema, key) {
-                        push(out, at.key(key), keyword, format!("`{}` is not allowed here", brief(key)));
+                        push(out, at.key(key), keyword, format!("`{}` is not allowed here", excerpt(key)));
                     }
                 }
             }
@@ -136,7 +136,7 @@ impl FaultFinder<'_> {
             "required" => {
                 let missing = it.value.items().iter().filter_map(Value::as_str);
                 for key in missing.filter(|key| value.get(key).is_none() && !rule.unseen(key)) {
-                    push(out, at, keyword, format!("the required `{}` is missing", brief(key)));
+                    push(out, at, keyword, format!("the required `{}` is missing", excerpt(key)));
                 }
             }
             _ => (),
@@ -205,7 +205,7 @@ fn push(out: &mut Vec<KeywordFault>, at: NodePlace<'_>, keyword: &str, message: 
 }
 
 fn broken(keyword: &str, rule: &Value, value: &Value) -> String {
-    let shown = |value: &Value| brief(&value.to_json()).replace("\\\"", "\"");
+    let shown = |value: &Value| excerpt(&value.to_json()).replace("\\\"", "\"");
     match keyword {
         "type" => {
             let kind = match value.kind() {

@@ -1,19 +1,19 @@
-//! What is complained about, and that the rest works.
+//! Diagnostics of documents with faults, and the operations that work in spite of them.
 
 use proptest::prelude::*;
 
 use super::*;
 
 #[track_caller]
-fn check_complaints(text: &str, outlined: &str, expected: &[&str]) {
-    let (api, complaints) = lowered(text);
-    assert_eq!(outline(&api).trim(), outlined.trim());
-    assert_eq!(complaints, expected);
+fn check_diagnostics(text: &str, expected_outline: &str, expected: &[&str]) {
+    let (api, diagnostics) = lower_text(text);
+    assert_eq!(outline(&api).trim(), expected_outline.trim());
+    assert_eq!(diagnostics, expected);
 }
 
 #[test]
-fn faults_are_named_at_their_place_and_the_rest_works() {
-    check_complaints(
+fn a_fault_is_reported_at_its_position_and_the_rest_works() {
+    check_diagnostics(
         r"
 openapi: 3.0.3
 paths:
@@ -36,13 +36,13 @@ GET /pets -> 200[]",
             "paths./a.delete.responses.200.$ref: `$ref: #/nowhere` leads nowhere: there is no `nowhere`",
             "paths./gone.$ref: `$ref: #/nope` leads nowhere: there is no `nope`",
             "paths./a.get: this operation cannot be answered: an operation must be a map, this is a number",
-            "paths./a.put: this operation cannot be answered: `responses` must be a map, this is a array",
+            "paths./a.put: this operation cannot be answered: `responses` must be a map, this is an array",
             "paths./a.post: this operation has no `responses`",
-            "paths.pets: a path must begin with a slash; this is taken as `/pets`",
-            "paths./list: a path item must be a map, this is a array",
+            "paths.pets: a path must begin with a slash; this is read as `/pets`",
+            "paths./list: a path item must be a map, this is an array",
         ],
     );
-    check_complaints(
+    check_diagnostics(
         r#"
 openapi: 3.0.3
 paths:
@@ -65,17 +65,17 @@ paths:
             "paths./a.get.responses.99999: the response `99999` is skipped: only the codes from 200 to 599 can be answered",
             "paths./a.get.responses.abc: the response `abc` is skipped: a response is named by a status code, a range such as `2XX`, or `default`",
             "paths./a.get.responses.100: the response `100` is skipped: only the codes from 200 to 599 can be answered",
-            "paths./a.get.responses.200.headers.X-A\r\nX-Evil: `X-A\\r\\nX-Evil` is no name of a header",
-            "paths./a.get.responses.200.content.text/plain\r\nX-Evil: 1: `text/plain\\r\\nX-Evil: 1` is no media type",
-            "paths./a.get.responses.200.content.json: `json` is no media type",
-            "paths./a.get.responses.200.content.application/json.examples: `examples` must be a map of examples, this is a array",
+            "paths./a.get.responses.200.headers.X-A\r\nX-Evil: `X-A\\r\\nX-Evil` is not a valid header name",
+            "paths./a.get.responses.200.content.text/plain\r\nX-Evil: 1: `text/plain\\r\\nX-Evil: 1` is not a valid media type",
+            "paths./a.get.responses.200.content.json: `json` is not a valid media type",
+            "paths./a.get.responses.200.content.application/json.examples: `examples` must be a map of examples, this is an array",
         ],
     );
 }
 
 #[test]
-fn a_fault_behind_references_is_named_once_where_it_is() {
-    check_complaints(
+fn a_fault_behind_references_is_reported_once_at_its_own_position() {
+    check_diagnostics(
         r"
 openapi: 3.0.3
 paths:
@@ -83,21 +83,21 @@ paths:
 components: {responses: {R: {content: {json: {}}}}}
 ",
         "GET /a -> 200[] 201[]",
-        &["components.responses.R.content.json: `json` is no media type"],
+        &["components.responses.R.content.json: `json` is not a valid media type"],
     );
 }
 
 #[test]
 fn documents_without_paths_have_no_operations() {
     for rest in ["", "paths: null", "paths: [1]", "webhooks: {a: {post: {}}}"] {
-        let (api, complaints) = lowered(&format!("openapi: 3.1.0\n{rest}\n"));
-        assert_eq!((api.operations.len(), complaints.len()), (0, 1), "{rest}");
+        let (api, diagnostics) = lower_text(&format!("openapi: 3.1.0\n{rest}\n"));
+        assert_eq!((api.operations.len(), diagnostics.len()), (0, 1), "{rest}");
     }
-    let none = read("asyncapi: 3.0.0", Dialect::Specification).unwrap().value;
-    assert!(lower(none, &LibraryLocation::alone()).unwrap_err().is_error());
+    let unsupported = read("asyncapi: 3.0.0", Dialect::Specification).unwrap().value;
+    assert!(lower(unsupported, &LibraryLocation::alone()).unwrap_err().is_error());
 }
 
-/// Any value, with the words of the specification as keys, so that wrong types stand everywhere.
+/// Any value, with keys of the specification, so that every part can have a wrong type.
 fn any_value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null"),

@@ -1,4 +1,4 @@
-//! What each dialect becomes, as an outline of the Api.
+//! Documents of each version, and an outline of the API that each becomes.
 
 mod faults;
 
@@ -10,17 +10,17 @@ use crate::{
     openapi::{MediaTypeBody, Operation, ResponseSpec, StatusKey, api::Parameter},
 };
 
-fn lowered(text: &str) -> (Api, Vec<String>) {
+fn lower_text(text: &str) -> (Api, Vec<String>) {
     let value = read(text, Dialect::Specification).unwrap().value;
-    let (api, complaints) = lower(value, &LibraryLocation::alone()).unwrap();
-    assert!(complaints.iter().all(|diagnostic| !diagnostic.is_error()));
+    let (api, diagnostics) = lower(value, &LibraryLocation::alone()).unwrap();
+    assert!(diagnostics.iter().all(|diagnostic| !diagnostic.is_error()));
     (
         api,
-        complaints.iter().map(|diagnostic| format!("{}: {}", diagnostic.path, diagnostic.message)).collect(),
+        diagnostics.iter().map(|diagnostic| format!("{}: {}", diagnostic.path, diagnostic.message)).collect(),
     )
 }
 
-/// One line for each operation: its parameters, its body, its responses.
+/// One line per operation: its parameters, its body, its responses.
 fn outline(api: &Api) -> String {
     let mut out = String::new();
     for operation in &api.operations {
@@ -32,15 +32,15 @@ fn outline(api: &Api) -> String {
 fn operation_line(operation: &Operation) -> String {
     let mut line = format!("{} {}", operation.method, operation.template);
     for parameter in &operation.parameters {
-        line.push_str(&parameter_words(parameter));
+        line.push_str(&format_parameter(parameter));
     }
     if let Some(body) = &operation.request_body {
-        let star = if body.required { "*" } else { "" };
-        write!(line, " body{star}{}", media_words(&body.media)).unwrap();
+        let required = if body.required { "*" } else { "" };
+        write!(line, " body{required}{}", format_media(&body.media)).unwrap();
     }
     line.push_str(" ->");
     for response in &operation.responses {
-        line.push_str(&response_words(response));
+        line.push_str(&format_response(response));
     }
     if operation.defect.is_some() {
         line.push_str(" broken");
@@ -48,61 +48,61 @@ fn operation_line(operation: &Operation) -> String {
     line
 }
 
-fn parameter_words(parameter: &Parameter) -> String {
-    let star = if parameter.required { "*" } else { "" };
+fn format_parameter(parameter: &Parameter) -> String {
+    let required = if parameter.required { "*" } else { "" };
     let explode = if parameter.explode { "+" } else { "" };
     let name = &parameter.name;
-    format!(" {name}{star}:{:?}/{:?}{explode}", parameter.location, parameter.style)
+    format!(" {name}{required}:{:?}/{:?}{explode}", parameter.location, parameter.style)
 }
 
-fn response_words(response: &ResponseSpec) -> String {
+fn format_response(response: &ResponseSpec) -> String {
     let status = match response.status {
         StatusKey::Code(code) => code.to_string(),
         StatusKey::Range(digit) => format!("{digit}XX"),
         StatusKey::Default => "default".to_owned(),
     };
-    let mut words = format!(" {status}{}", media_words(&response.media));
+    let mut text = format!(" {status}{}", format_media(&response.media));
     for header in &response.headers {
         let example = header.example.as_ref().map(|node| node.value.to_json()).unwrap_or_default();
-        write!(words, " {}={example}", header.name).unwrap();
+        write!(text, " {}={example}", header.name).unwrap();
     }
     if response.defect.is_some() {
-        words.push_str(" broken");
+        text.push_str(" broken");
     }
-    words
+    text
 }
 
 /// `[application/json schema =1 name=2]`
-fn media_words(list: &[MediaTypeBody]) -> String {
+fn format_media(list: &[MediaTypeBody]) -> String {
     let each = |media: &MediaTypeBody| {
-        let mut words = media.media_type.clone();
+        let mut text = media.media_type.clone();
         if media.schema.is_some() {
-            words.push_str(" schema");
+            text.push_str(" schema");
         }
         for example in &media.examples {
             let key = example.key.as_deref().unwrap_or_default();
-            write!(words, " {key}={}", example.value.value.to_json()).unwrap();
+            write!(text, " {key}={}", example.value.value.to_json()).unwrap();
         }
-        words
+        text
     };
     format!("[{}]", list.iter().map(each).collect::<Vec<_>>().join(", "))
 }
 
 #[track_caller]
 fn check(text: &str, expected: &str) {
-    let (api, complaints) = lowered(text);
+    let (api, diagnostics) = lower_text(text);
     assert_eq!(outline(&api).trim(), expected.trim());
-    assert_eq!(complaints, [""; 0]);
+    assert_eq!(diagnostics, [""; 0]);
 }
 
-/// The same for `paths` of an OpenAPI 3.0 document.
+/// As [`check`], for `paths` of an OpenAPI 3.0 document.
 #[track_caller]
 fn check_v3(paths: &str, expected: &str) {
     check(&format!("openapi: 3.0.3\npaths:\n{paths}"), expected);
 }
 
 #[test]
-fn responses_of_openapi_3() {
+fn responses_of_openapi_3_are_read() {
     check_v3(
         r#"
   /a:
@@ -134,7 +134,7 @@ fn responses_of_openapi_3() {
 }
 
 #[test]
-fn examples_of_openapi_3() {
+fn examples_of_openapi_3_are_read() {
     check(
         r"
 openapi: 3.0.3
@@ -159,7 +159,7 @@ components: {examples: {One: {value: {n: 1}}}}
 }
 
 #[test]
-fn parameters_of_openapi_3() {
+fn parameters_of_openapi_3_are_read() {
     check_v3(
         r"
   /a/{id}:
@@ -184,7 +184,7 @@ POST /a/{id} id*:Path/Simple q*:Query/Form+ body*[application/json schema, appli
 }
 
 #[test]
-fn path_items_tolerate_what_they_do_not_know() {
+fn unknown_members_of_path_items_are_ignored() {
     check(
         r"
 openapi: 3.0.3
@@ -219,7 +219,7 @@ paths:
 }
 
 #[test]
-fn swagger_2() {
+fn swagger_2_is_read() {
     check(
         r#"
 swagger: "2.0"
@@ -260,7 +260,7 @@ PUT /vans body[application/json schema] -> 201[]",
 }
 
 #[test]
-fn forms_of_swagger_2() {
+fn forms_of_swagger_2_are_bodies() {
     let text = r#"
 swagger: "2.0"
 paths:
@@ -280,7 +280,7 @@ paths:
 POST /f body*[application/x-www-form-urlencoded schema] -> 200[]
 PUT /f body[multipart/form-data schema] -> 200[]",
     );
-    let (api, _) = lowered(text);
+    let (api, _) = lower_text(text);
     let media = &api.operations[0].request_body.as_ref().unwrap().media[0];
     assert_eq!(
         media.schema.as_ref().unwrap().value.to_json(),
@@ -290,8 +290,8 @@ PUT /f body[multipart/form-data schema] -> 200[]",
 }
 
 #[test]
-fn what_an_operation_is_called_and_asks_for() {
-    let (api, _) = lowered(
+fn operations_have_names_extensions_and_security_requirements() {
+    let (api, _) = lower_text(
         r"
 openapi: 3.0.3
 info: {title: Depot}
