@@ -1,16 +1,16 @@
-//! The strict reading of OpenAPI 3.0 documents by the crate `openapiv3`, which knows neither 2.0 nor 3.1.
+//! Strict reader of OpenAPI 3.0 documents: the crate `openapiv3`, which supports neither 2.0 nor 3.1.
 
 use crate::document::Value;
 
-/// Reads a document as strictly as its specification is written.
+/// Checks a document against the specification of OpenAPI 3.0 to the letter.
 ///
 /// # Errors
-/// What the first fault is, in the words of that crate; it has no places.
+/// The first fault, as that crate describes it; it has no position.
 pub fn strict(value: &Value) -> Result<(), String> {
-    document(value).map(drop)
+    parse(value).map(drop)
 }
 
-fn document(value: &Value) -> Result<openapiv3::OpenAPI, String> {
+fn parse(value: &Value) -> Result<openapiv3::OpenAPI, String> {
     serde_json::from_value(serde_json::Value::from(value)).map_err(|error| error.to_string())
 }
 
@@ -26,10 +26,10 @@ mod tests {
         openapi::{LibraryLocation, StatusKey, lower},
     };
 
-    /// The documents of this repository, and those of a directory that `MYNAH_DOCUMENTS` names.
+    /// The documents of this repository, and those of the directory that `MYNAH_DOCUMENTS` names.
     fn documents() -> Vec<PathBuf> {
-        let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let mut directories = vec![here.join("specs"), here.join("tests/documents")];
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let mut directories = vec![root.join("specs"), root.join("tests/documents")];
         directories.extend(std::env::var_os("MYNAH_DOCUMENTS").map(PathBuf::from));
         let entries = directories
             .iter()
@@ -48,8 +48,8 @@ mod tests {
         read(&fs::read_to_string(file).unwrap(), Dialect::Specification).unwrap().value
     }
 
-    /// `GET /pets/{id} 200` and so on, as `openapiv3` sees it.
-    fn theirs(document: &openapiv3::OpenAPI) -> BTreeSet<String> {
+    /// The operations and responses that `openapiv3` reads, such as `GET /pets/{id} 200`.
+    fn outline_of_crate(document: &openapiv3::OpenAPI) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
         for (template, item) in &document.paths.paths {
             let ReferenceOr::Item(item) = item else { continue };
@@ -67,8 +67,8 @@ mod tests {
         lines
     }
 
-    /// The same as this crate sees it.
-    fn ours(value: Value) -> BTreeSet<String> {
+    /// The operations and responses that [`lower`] reads, in the same form.
+    fn outline_of_api(value: Value) -> BTreeSet<String> {
         let (api, _) = lower(value, &LibraryLocation::alone()).unwrap();
         let mut lines = BTreeSet::new();
         for operation in &api.operations {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn where_openapiv3_reads_a_document_we_see_the_same() {
+    fn documents_that_openapiv3_reads_have_the_same_operations() {
         let mut compared = 0;
         for file in documents() {
             let value = value(&file);
@@ -92,22 +92,22 @@ mod tests {
             if !version.starts_with("3.0") {
                 continue;
             }
-            let Ok(document) = document(&value) else { continue };
-            assert_eq!(ours(value), theirs(&document), "{}", file.display());
+            let Ok(document) = parse(&value) else { continue };
+            assert_eq!(outline_of_api(value), outline_of_crate(&document), "{}", file.display());
             compared += 1;
         }
         assert!(compared >= 4, "only {compared} documents were compared");
     }
 
     #[test]
-    fn faults_are_refused() {
-        let read = |text| strict(&read(text, Dialect::Specification).unwrap().value);
-        assert_eq!(read("{openapi: 3.0.3, info: {title: t, version: '1'}, paths: {}}"), Ok(()));
-        assert!(read("{openapi: 3.0.3, paths: {}}").is_err_and(|reason| reason.contains("info")));
-        assert!(read("swagger: '2.0'").is_err());
+    fn documents_with_faults_are_refused() {
+        let check = |text| strict(&read(text, Dialect::Specification).unwrap().value);
+        assert_eq!(check("{openapi: 3.0.3, info: {title: t, version: '1'}, paths: {}}"), Ok(()));
+        assert!(check("{openapi: 3.0.3, paths: {}}").is_err_and(|reason| reason.contains("info")));
+        assert!(check("swagger: '2.0'").is_err());
         let numbers = "{openapi: 3.0.3, info: {title: t, version: '1'}, paths: {}, components: {schemas: {\
                        A: {type: integer, minimum: 1, maximum: 7}, B: {type: array, items: {type: number, \
                        multipleOf: 0.5}, minItems: 2}}}}";
-        assert_eq!(read(numbers), Ok(()));
+        assert_eq!(check(numbers), Ok(()));
     }
 }

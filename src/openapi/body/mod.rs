@@ -1,7 +1,7 @@
-//! Bodies: from a value to the bytes of a media type.
+//! Writer of bodies: the bytes of a value in a media type.
 //!
-//! An example that is a text already is sent as its author wrote it; anything else is written in the notation that
-//! the type asks for: JSON, [`xml`], [`form`]s, lines, or a tiny [`file`].
+//! An example that is a string is sent as its author wrote it. Every other value is written in the format of the media
+//! type: JSON, [`xml`], [`form`]s, lines of text, or a minimal [`file`].
 
 pub(in crate::openapi) mod file;
 mod form;
@@ -12,14 +12,18 @@ mod xml;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
-use super::{DocumentLibrary, DocumentNode, sample::Sampler};
+use super::{
+    DocumentLibrary, DocumentNode,
+    media_type::{FORM, JSON, OCTET_STREAM, format_name, lowercase_essence},
+    sample::Sampler,
+};
 use crate::{
     budget::{Budget, Exhausted},
-    document::{Dialect, Value, read},
+    document::{Dialect, Mapping, Value, read},
 };
 use output::Output;
 
-/// Bytes, and what they are.
+/// Bytes with their media type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedBody {
     /// The value of `Content-Type`.
@@ -28,25 +32,25 @@ pub struct EncodedBody {
     pub bytes: Bytes,
 }
 
-/// A body, and what was odd about it.
+/// Body, with remarks about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderedBody {
     /// The body.
     pub body: EncodedBody,
-    /// What the document should say otherwise.
+    /// Remarks for the author of the document.
     pub notes: Vec<String>,
 }
 
-/// Where a value comes from: people write texts that stand for more than a text.
+/// Origin of a value. Strings in examples can contain a whole body, strings in samples are values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueSource {
-    /// An `example` of the document.
+    /// An example of the document.
     Example,
     /// A sample made from a schema.
     Sample,
 }
 
-/// Writes values as bodies.
+/// Writer of values as bodies.
 #[derive(Clone, Copy)]
 pub struct BodyRenderer<'a> {
     library: &'a DocumentLibrary,
@@ -56,40 +60,41 @@ pub struct BodyRenderer<'a> {
 }
 
 impl<'a> BodyRenderer<'a> {
-    /// A renderer for the documents of a library; `budget` bounds how long a body may be.
+    /// A renderer for the documents of a library; `budget` bounds the length of a body.
     #[must_use]
     pub const fn new(library: &'a DocumentLibrary, budget: &'a Budget) -> Self {
         Self { library, budget, charset: false, xml_root: None }
     }
 
-    /// Whether `application/json` is sent as `application/json; charset=utf-8`, as Kong does.
+    /// Sets whether `application/json` is sent as `application/json; charset=utf-8`, as Kong does.
     #[must_use]
     pub const fn charset(mut self, charset: bool) -> Self {
         self.charset = charset;
         self
     }
 
-    /// The name of the outermost XML element where the schema has none; else it is that of the component.
+    /// Sets the name of the outermost XML element for schemas that do not name it; the default is the component's name.
     #[must_use]
     pub const fn xml_root(mut self, name: &'a str) -> Self {
         self.xml_root = Some(name);
         self
     }
 
-    /// The body for a media type without schema and example: empty, but for types of files.
+    /// The body for a media type without schema and example: a minimal file for binary types, else empty.
     #[must_use]
     pub fn undescribed(&self, media_type: &str) -> EncodedBody {
-        let bytes = file::of(&essence(media_type)).filter(|_| !is_octets(media_type)).unwrap_or_default();
+        let essence = lowercase_essence(media_type);
+        let bytes = file::minimal_file(&essence).filter(|_| essence != OCTET_STREAM).unwrap_or_default();
         EncodedBody { content_type: self.content_type(media_type), bytes: Bytes::from_static(bytes) }
     }
 
-    /// The value in the notation of the media type, which has no wildcard.
+    /// Writes a value in the format of a media type, which must not be a wildcard.
     ///
-    /// `schema` is what the value was made from or belongs to, not yet resolved, so that its name is known;
-    /// `encoding` is the map of that name of OpenAPI's media type object, for forms.
+    /// `schema` is the schema of the value. It is not resolved, because the name of its component can be the name of an
+    /// XML element. `encoding` is the `encoding` of the media type object, for forms.
     ///
     /// # Errors
-    /// The budget has no room for the body.
+    /// The budget is exhausted.
     pub fn render(
         &self,
         media_type: &str,
@@ -98,21 +103,21 @@ impl<'a> BodyRenderer<'a> {
         encoding: Option<&DocumentNode>,
         source: ValueSource,
     ) -> Result<RenderedBody, Exhausted> {
-        let essence = essence(media_type);
+        let essence = lowercase_essence(media_type);
         let mut out = Output::new(self.budget);
         let mut content_type = self.content_type(media_type);
         let mut notes = Vec::new();
-        let written = value.as_str().filter(|_| source == ValueSource::Example);
+        let example_text = value.as_str().filter(|_| source == ValueSource::Example);
         match MediaFamily::of(&essence) {
-            MediaFamily::Json => out.json(&self.meant(value, schema, source)?)?,
+            MediaFamily::Json => out.json(&self.parse_json_example(value, schema, source)?)?,
             MediaFamily::Multipart => {
-                let boundary = match written {
+                let boundary = match example_text {
                     Some(text) => {
                         out.text(text)?;
-                        form::boundary_of(text)
+                        form::read_boundary(text)
                     }
                     None => {
-                        form::multipart(self.library, &essence, value, (schema, encoding), &mut out)?;
+                        form::write_multipart(self.library, &essence, value, (schema, encoding), &mut out)?;
                         form::BOUNDARY
                     }
                 };
@@ -121,20 +126,24 @@ impl<'a> BodyRenderer<'a> {
                 }
             }
             _ if self.is_binary(&essence, schema, source) => match value.as_str() {
-                Some(text) if source == ValueSource::Example => decoded(&essence, text, &mut out)?,
-                _ => out.bytes(file::of(&essence).or_else(|| file::of(OCTETS)).unwrap_or_default())?,
+                Some(text) if source == ValueSource::Example => write_text(&essence, text, &mut out)?,
+                _ => out.bytes(
+                    file::minimal_file(&essence)
+                        .or_else(|| file::minimal_file(OCTET_STREAM))
+                        .unwrap_or_default(),
+                )?,
             },
-            _ if written.is_some() => decoded(&essence, written.unwrap_or_default(), &mut out)?,
-            MediaFamily::Xml => xml::document(self.library, value, schema, self.xml_root, &mut out)?,
-            MediaFamily::Form => form::urlencoded(value, encoding, &mut out)?,
-            MediaFamily::Yaml => text::yaml(value, &mut out)?,
-            MediaFamily::Lines => text::lines(value, &essence, &mut out)?,
-            MediaFamily::Events => text::events(value, &mut out)?,
-            MediaFamily::Csv => text::csv(value, &mut out)?,
+            _ if example_text.is_some() => write_text(&essence, example_text.unwrap_or_default(), &mut out)?,
+            MediaFamily::Xml => xml::write_document(self.library, value, schema, self.xml_root, &mut out)?,
+            MediaFamily::Form => form::write_urlencoded(value, encoding, &mut out)?,
+            MediaFamily::Yaml => text::write_yaml(value, &mut out)?,
+            MediaFamily::Lines => text::write_lines(value, &essence, &mut out)?,
+            MediaFamily::Events => text::write_events(value, &mut out)?,
+            MediaFamily::Csv => text::write_csv(value, &mut out)?,
             MediaFamily::Other => {
                 if matches!(value, Value::Mapping(_) | Value::Sequence(_)) {
                     notes.push(format!(
-                        "an object or a list has no form as `{essence}`, so it is sent as JSON"
+                        "`{essence}` cannot represent an object or a list, so the value is sent as JSON"
                     ));
                 }
                 out.plain(value)?;
@@ -144,14 +153,15 @@ impl<'a> BodyRenderer<'a> {
     }
 
     fn content_type(&self, media_type: &str) -> String {
-        if self.charset && media_type.trim().eq_ignore_ascii_case("application/json") {
+        if self.charset && media_type.trim().eq_ignore_ascii_case(JSON) {
             return "application/json; charset=utf-8".to_owned();
         }
         media_type.trim().to_owned()
     }
 
-    /// Documents write JSON as text now and then: what the text says is sent, if that is what the schema wants.
-    fn meant(
+    /// The value to send as JSON. Some examples are strings that contain JSON; such a string is parsed if its schema
+    /// accepts the parsed value only, or if there is no schema and it contains an object or an array.
+    fn parse_json_example(
         &self,
         value: &Value,
         schema: Option<&DocumentNode>,
@@ -161,65 +171,54 @@ impl<'a> BodyRenderer<'a> {
             return Ok(value.clone());
         };
         self.budget.spend(text.len() as u64 / 64)?;
-        // The specification's YAML would take plain words for JSON.
+        // `read` takes YAML, in which plain words are values too.
         if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
             return Ok(value.clone());
         }
-        let Ok(said) = read(text, Dialect::Specification) else { return Ok(value.clone()) };
-        let wanted = match schema {
+        let Ok(parsed) = read(text, Dialect::Specification) else { return Ok(value.clone()) };
+        let use_parsed = match schema {
             Some(schema) => {
                 let sampler = Sampler::new(self.library).within(self.budget);
-                !sampler.valid(schema, value) && sampler.valid(schema, &said.value)
-                    || is_open(schema) && is_collection(&said.value)
+                !sampler.valid(schema, value) && sampler.valid(schema, &parsed.value)
+                    || is_unrestricted(schema) && is_collection(&parsed.value)
             }
-            None => is_collection(&said.value),
+            None => is_collection(&parsed.value),
         };
         self.budget.look()?;
-        Ok(if wanted { said.value } else { value.clone() })
+        Ok(if use_parsed { parsed.value } else { value.clone() })
     }
 
-    /// Whether the body is bytes rather than text.
+    /// Whether the body is binary rather than text.
     fn is_binary(&self, essence: &str, schema: Option<&DocumentNode>, source: ValueSource) -> bool {
         let Some(schema) = schema.and_then(|node| self.library.resolve_schema(node).ok()) else {
-            return source == ValueSource::Sample && file::of(essence).is_some();
+            return source == ValueSource::Sample && file::minimal_file(essence).is_some();
         };
-        let says = |key: &str, word: &str| schema.value.get(key).and_then(Value::as_str) == Some(word);
-        says("format", "binary")
-            || says("type", "file")
-            || file::of(essence).is_some() && (says("type", "string") || is_open(&schema))
+        let has = |key: &str, expected: &str| schema.value.get(key).and_then(Value::as_str) == Some(expected);
+        has("format", "binary")
+            || has("type", "file")
+            || file::minimal_file(essence).is_some() && (has("type", "string") || is_unrestricted(&schema))
     }
 }
 
-const OCTETS: &str = "application/octet-stream";
-
-fn is_octets(media_type: &str) -> bool {
-    essence(media_type) == OCTETS
-}
-
-/// Whether the schema says nothing about types.
-fn is_open(schema: &DocumentNode) -> bool {
-    schema.value.as_mapping().is_none_or(crate::document::Mapping::is_empty)
+/// Whether the schema has no keywords.
+fn is_unrestricted(schema: &DocumentNode) -> bool {
+    schema.value.as_mapping().is_none_or(Mapping::is_empty)
 }
 
 const fn is_collection(value: &Value) -> bool {
     matches!(value, Value::Mapping(_) | Value::Sequence(_))
 }
 
-/// The bytes of a text that is base64 of a file of the type; else its own.
-fn decoded(essence: &str, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
+/// Writes an example text: decoded if it is base64 of a file of the media type, else as it is.
+fn write_text(essence: &str, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
     out.reserve(text.len())?;
     match STANDARD.decode(text.trim()) {
-        Ok(bytes) if file::begins(essence, &bytes) => out.bytes(&bytes),
+        Ok(bytes) if file::has_signature(essence, &bytes) => out.bytes(&bytes),
         _ => out.text(text),
     }
 }
 
-/// The media type without its parameters, in lower case.
-fn essence(media_type: &str) -> String {
-    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// Notations.
+/// Format of a media type.
 enum MediaFamily {
     Json,
     Xml,
@@ -234,14 +233,13 @@ enum MediaFamily {
 
 impl MediaFamily {
     fn of(essence: &str) -> Self {
-        let subtype = essence.split_once('/').map_or(essence, |(_, subtype)| subtype);
         match essence {
-            "application/x-www-form-urlencoded" => Self::Form,
+            FORM => Self::Form,
             "text/event-stream" => Self::Events,
             "text/csv" => Self::Csv,
             "image/svg+xml" => Self::Other,
             _ if essence.starts_with("multipart/") => Self::Multipart,
-            _ => match subtype.rsplit('+').next().unwrap_or(subtype) {
+            _ => match format_name(essence) {
                 "json" => Self::Json,
                 "xml" => Self::Xml,
                 "yaml" | "x-yaml" | "yml" => Self::Yaml,
@@ -282,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn examples() {
+    fn examples_are_written_in_the_format_of_the_media_type() {
         check(
             "application/json",
             r#"{"z":1.50,"a":[12345678901234567890]}"#,
@@ -314,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_stand_for_json() {
+    fn strings_that_contain_json_are_parsed_if_the_schema_asks_for_it() {
         let json = |schema| {
             render("application/json", r#"'{"a":1}'"#, Some(schema), ValueSource::Example).body.bytes
         };
@@ -327,10 +325,10 @@ mod tests {
     }
 
     #[test]
-    fn files() {
+    fn binary_media_types_are_files() {
         let png =
             render("image/png", "string", Some("{type: string, format: binary}"), ValueSource::Sample).body;
-        assert!(file::begins("image/png", &png.bytes));
+        assert!(file::has_signature("image/png", &png.bytes));
         let png = render("image/png", "iVBORw0KGgo=", None, ValueSource::Example).body;
         assert_eq!(&*png.bytes, b"\x89PNG\r\n\x1a\n");
         let text = render("image/png", "c3RyaW5n", None, ValueSource::Example).body;
@@ -338,13 +336,13 @@ mod tests {
         let library = DocumentLibrary::new(Value::Null, &LibraryLocation::alone()).0;
         let budget = budget();
         let renderer = BodyRenderer::new(&library, &budget).charset(true);
-        assert!(file::begins("application/pdf", &renderer.undescribed("application/pdf").bytes));
+        assert!(file::has_signature("application/pdf", &renderer.undescribed("application/pdf").bytes));
         let empty = renderer.undescribed("application/json");
         assert_eq!((&*empty.bytes, &*empty.content_type), (&b""[..], "application/json; charset=utf-8"));
     }
 
     #[test]
-    fn objects_as_text_are_noted() {
+    fn an_object_as_plain_text_has_a_note() {
         let rendered = render("text/plain", "{a: 1}", None, ValueSource::Sample);
         assert_eq!(&*rendered.body.bytes, br#"{"a":1}"#);
         assert_eq!(rendered.notes.len(), 1);

@@ -1,4 +1,4 @@
-//! Bytes of a body in the making, which are charged to a budget as they come.
+//! Output buffer of a body, which charges a budget for its bytes.
 
 use bytes::Bytes;
 
@@ -8,42 +8,42 @@ use crate::{
     document::Value,
 };
 
-/// Bytes that are charged to the budget at once.
-const CHARGED: usize = 4096;
+/// Granularity of the charges, in bytes.
+const CHARGE_SIZE: usize = 4096;
 
-/// A body in the making.
+/// Buffer of a body that is being written.
 pub(super) struct Output<'a> {
     out: Vec<u8>,
-    /// Bytes that were charged and not written yet.
-    room: usize,
+    /// Bytes that are charged and not yet written.
+    reserved: usize,
     budget: &'a Budget,
 }
 
 impl<'a> Output<'a> {
     pub(super) const fn new(budget: &'a Budget) -> Self {
-        Self { out: Vec::new(), room: 0, budget }
+        Self { out: Vec::new(), reserved: 0, budget }
     }
 
-    /// Charges bytes that are about to be written, and steps for them.
+    /// Charges the budget for the next `bytes` bytes, and for one step per 64 bytes.
     pub(super) fn reserve(&mut self, bytes: usize) -> Result<(), Exhausted> {
-        if let Some(missing) = bytes.checked_sub(self.room).filter(|missing| *missing > 0) {
-            // The last piece may be smaller than what is charged at once.
-            let charged = missing.max(CHARGED.min(self.budget.bytes_left()));
+        if let Some(missing) = bytes.checked_sub(self.reserved).filter(|missing| *missing > 0) {
+            // Close to the bound of the budget, the charge is smaller than `CHARGE_SIZE`.
+            let charged = missing.max(CHARGE_SIZE.min(self.budget.bytes_left()));
             self.budget.allocate(charged)?;
             self.budget.spend(charged as u64 / 64)?;
-            self.room += charged;
+            self.reserved += charged;
         }
         Ok(())
     }
 
-    /// Charges steps that write nothing.
+    /// Charges steps that write no bytes.
     pub(super) fn spend(&self, steps: u64) -> Result<(), Exhausted> {
         self.budget.spend(steps)
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Exhausted> {
         self.reserve(bytes.len())?;
-        self.room -= bytes.len();
+        self.reserved -= bytes.len();
         self.out.extend_from_slice(bytes);
         Ok(())
     }
@@ -56,26 +56,26 @@ impl<'a> Output<'a> {
         texts.iter().try_for_each(|text| self.text(text))
     }
 
-    /// Compact JSON.
+    /// Writes compact JSON.
     pub(super) fn json(&mut self, value: &Value) -> Result<(), Exhausted> {
-        let room = self.room.saturating_add(self.budget.bytes_left());
-        if !value.fits_json(room) {
-            self.reserve(room.saturating_add(1))?;
+        let capacity = self.reserved.saturating_add(self.budget.bytes_left());
+        if !value.fits_json(capacity) {
+            self.reserve(capacity.saturating_add(1))?;
         }
         self.text(&value.to_json())
     }
 
-    /// Plain text; what is no scalar as JSON.
+    /// Writes a scalar as plain text, every other value as JSON.
     pub(super) fn plain(&mut self, value: &Value) -> Result<(), Exhausted> {
         match value {
             Value::Mapping(_) | Value::Sequence(_) => self.json(value),
             Value::String(text) => self.text(text),
-            scalar => self.text(&text::plain(scalar)),
+            scalar => self.text(&text::plain_text(scalar)),
         }
     }
 
-    /// What [`Self::plain`] writes, as a text of its own, which is charged too.
-    pub(super) fn plain_of(&mut self, value: &Value) -> Result<String, Exhausted> {
+    /// The text that [`Self::plain`] writes, as a string, which is charged too.
+    pub(super) fn plain_text(&mut self, value: &Value) -> Result<String, Exhausted> {
         let mut inner = Output::new(self.budget);
         inner.plain(value)?;
         Ok(String::from_utf8(inner.out).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! Notations that are lines of text: plain ones, YAML, CSV, JSON by lines, server-sent events.
+//! Writers of text formats: plain text, YAML, CSV, JSON lines, server-sent events.
 
 use serde::{
     Serialize, Serializer,
@@ -11,8 +11,8 @@ use crate::{
     document::{Mapping, Value},
 };
 
-/// The value as plain text; what is no scalar as JSON.
-pub(super) fn plain(value: &Value) -> String {
+/// A scalar as plain text, every other value as JSON.
+pub(super) fn plain_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.to_string(),
@@ -20,20 +20,21 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// The value as YAML.
-pub(super) fn yaml(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
-    // Its writer has no bounds of its own: a tree of this depth is indented so often at most.
-    let (bytes, lines, depth) = extent(value, out)?;
+/// Writes a value as YAML.
+pub(super) fn write_yaml(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
+    // The YAML library has no bounds, so the bound of its output is charged first: a line is indented `depth` times at
+    // most.
+    let (bytes, lines, depth) = measure(value, out)?;
     out.reserve(bytes.saturating_mul(2).saturating_add(lines.saturating_mul(2 * depth)))?;
-    // JSON is YAML, should the writer ever refuse.
+    // JSON is YAML too, if the library refuses the value.
     match serde_yaml::to_string(&YamlText(value)) {
         Ok(text) => out.text(&text),
         Err(_) => out.json(value),
     }
 }
 
-/// One line of JSON per item; for `json-seq` each behind a record separator (RFC 7464, section 2.2).
-pub(super) fn lines(value: &Value, essence: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
+/// Writes one line of JSON per item, for `json-seq` with a record separator before it (RFC 7464, section 2.2).
+pub(super) fn write_lines(value: &Value, essence: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
     let start = if essence.ends_with("json-seq") { "\u{1e}" } else { "" };
     for item in items(value) {
         out.text(start)?;
@@ -43,10 +44,10 @@ pub(super) fn lines(value: &Value, essence: &str, out: &mut Output<'_>) -> Resul
     Ok(())
 }
 
-/// One event per item (HTML, section 9.2.6).
-pub(super) fn events(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
+/// Writes one server-sent event per item (HTML, section 9.2.6).
+pub(super) fn write_events(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
     for item in items(value) {
-        for line in out.plain_of(item)?.split('\n') {
+        for line in out.plain_text(item)?.split('\n') {
             out.texts(&["data: ", line, "\n"])?;
         }
         out.text("\n")?;
@@ -54,34 +55,34 @@ pub(super) fn events(value: &Value, out: &mut Output<'_>) -> Result<(), Exhauste
     Ok(())
 }
 
-/// Rows of a table (RFC 4180); the keys of the first object head it.
-pub(super) fn csv(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
+/// Writes one row per item (RFC 4180); the keys of the first object are the header.
+pub(super) fn write_csv(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
     let rows = items(value);
-    let head: Vec<&str> =
+    let header: Vec<&str> =
         rows.first().and_then(Value::as_mapping).into_iter().flat_map(Mapping::keys).collect();
-    if !head.is_empty() {
-        for (n, key) in head.iter().enumerate() {
-            cell(n, key, out)?;
+    if !header.is_empty() {
+        for (n, key) in header.iter().enumerate() {
+            write_cell(n, key, out)?;
         }
         out.text("\r\n")?;
     }
     for row in rows {
         match row {
-            Value::Mapping(mapping) if !head.is_empty() => {
-                for (n, key) in head.iter().enumerate() {
-                    let text = mapping.get(key).map(|value| out.plain_of(value)).transpose()?;
-                    cell(n, &text.unwrap_or_default(), out)?;
+            Value::Mapping(mapping) if !header.is_empty() => {
+                for (n, key) in header.iter().enumerate() {
+                    let text = mapping.get(key).map(|value| out.plain_text(value)).transpose()?;
+                    write_cell(n, &text.unwrap_or_default(), out)?;
                 }
             }
             Value::Sequence(cells) => {
-                for (n, it) in cells.iter().enumerate() {
-                    let text = out.plain_of(it)?;
-                    cell(n, &text, out)?;
+                for (n, value) in cells.iter().enumerate() {
+                    let text = out.plain_text(value)?;
+                    write_cell(n, &text, out)?;
                 }
             }
             other => {
-                let text = out.plain_of(other)?;
-                cell(0, &text, out)?;
+                let text = out.plain_text(other)?;
+                write_cell(0, &text, out)?;
             }
         }
         out.text("\r\n")?;
@@ -89,7 +90,7 @@ pub(super) fn csv(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> 
     Ok(())
 }
 
-fn cell(n: usize, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
+fn write_cell(n: usize, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
     out.text(if n == 0 { "" } else { "," })?;
     if text.contains(['"', ',', '\n', '\r']) {
         out.texts(&["\"", &text.replace('"', "\"\""), "\""])
@@ -98,11 +99,11 @@ fn cell(n: usize, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
     }
 }
 
-/// How many bytes of text a value has, how many lines it may be written in, and how deep it is.
-fn extent(value: &Value, out: &mut Output<'_>) -> Result<(usize, usize, usize), Exhausted> {
+/// Bounds of a value as YAML: bytes of text, lines, and depth.
+fn measure(value: &Value, out: &mut Output<'_>) -> Result<(usize, usize, usize), Exhausted> {
     let (mut bytes, mut lines, mut deepest) = (0_usize, 0_usize, 1_usize);
-    let mut open = vec![(value, 1_usize)];
-    while let Some((value, depth)) = open.pop() {
+    let mut pending = vec![(value, 1_usize)];
+    while let Some((value, depth)) = pending.pop() {
         deepest = deepest.max(depth);
         let own = match value {
             Value::String(text) => {
@@ -117,8 +118,8 @@ fn extent(value: &Value, out: &mut Output<'_>) -> Result<(usize, usize, usize), 
         bytes += own;
         out.reserve(bytes)?;
         match value {
-            Value::Sequence(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
-            Value::Mapping(mapping) => open.extend(mapping.iter().map(|(_, member)| (member, depth + 1))),
+            Value::Sequence(items) => pending.extend(items.iter().map(|item| (item, depth + 1))),
+            Value::Mapping(mapping) => pending.extend(mapping.iter().map(|(_, member)| (member, depth + 1))),
             _ => (),
         }
     }
@@ -129,13 +130,14 @@ fn items(value: &Value) -> &[Value] {
     value.as_sequence().unwrap_or(std::slice::from_ref(value))
 }
 
+/// Adapter of a value for the YAML library.
 struct YamlText<'a>(&'a Value);
 
 impl Serialize for YamlText<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::Null => serializer.serialize_unit(),
-            Value::Bool(it) => serializer.serialize_bool(*it),
+            Value::Bool(flag) => serializer.serialize_bool(*flag),
             Value::Number(number) => match number.as_str().parse::<i64>() {
                 Ok(whole) => serializer.serialize_i64(whole),
                 Err(_) => serializer.serialize_f64(number.as_f64()),

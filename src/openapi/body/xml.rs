@@ -1,4 +1,4 @@
-//! XML by OpenAPI's xml object: names, attributes, wrapped lists, namespaces (OpenAPI 3.1, section 4.8.26).
+//! Writer of XML by the xml object: names, attributes, wrapped lists, namespaces (OpenAPI 3.1, section 4.8.26).
 
 use super::output::Output;
 use crate::{
@@ -7,13 +7,15 @@ use crate::{
     openapi::{DocumentLibrary, DocumentNode, sample::last_segment},
 };
 
-/// Schemas may stand this deep in one another.
-const DEPTH: u32 = 64;
-/// Schemas that are looked at for one property.
-const VISITS: u32 = 200;
+/// Bound on the depth of elements.
+const MAX_DEPTH: u32 = 64;
+/// Bound on the depth of `allOf`, `oneOf` and `anyOf` in the search for a property.
+const MAX_SUBSCHEMA_DEPTH: u32 = 8;
+/// Bound on the schemas that are searched for one property.
+const MAX_VISITS: u32 = 200;
 
-/// The value as a document; `root` names its element where the schema does not.
-pub(super) fn document(
+/// Writes a value as a document; `root` is the name of the root element if the schema does not name it.
+pub(super) fn write_document(
     library: &DocumentLibrary,
     value: &Value,
     schema: Option<&DocumentNode>,
@@ -26,39 +28,39 @@ pub(super) fn document(
     let schema = schema.and_then(|node| library.resolve_schema(node).ok());
     let name = XmlName::of(schema.as_ref(), root.or(component).unwrap_or("root"));
     match value.as_sequence() {
-        // A document has one root, so a list is always wrapped here.
+        // A document has one root element, so a list is always wrapped here.
         Some(items) => {
             let item = schema.as_ref().and_then(|schema| schema.get("items"));
             let component = item.as_ref().and_then(|schema| schema.value.get("$ref")).and_then(Value::as_str);
             let component =
                 component.map_or_else(|| "item".to_owned(), |reference| last_segment(reference).to_owned());
-            writer.open(&name)?;
+            writer.open_tag(&name)?;
             writer.out.text(">")?;
             writer.items(items, item.as_ref(), &component, 1)?;
-            writer.close(&name)
+            writer.close_tag(&name)
         }
         None => writer.element(&name, value, schema.as_ref(), 0),
     }
 }
 
-/// The name of an element or attribute.
+/// Name of an element or attribute.
 struct XmlName {
     qualified: String,
-    /// The attribute that declares its namespace.
+    /// The attribute that declares its namespace; empty without one.
     declaration: String,
 }
 
 impl XmlName {
     fn of(schema: Option<&DocumentNode>, default: &str) -> Self {
-        let said = |key: &str| {
-            let it = schema.and_then(|schema| schema.value.get("xml")).and_then(|xml| xml.get(key));
-            it.and_then(Value::as_str).filter(|text| !text.is_empty())
+        let option = |key: &str| {
+            let node = schema.and_then(|schema| schema.value.get("xml")).and_then(|xml| xml.get(key));
+            node.and_then(Value::as_str).filter(|text| !text.is_empty())
         };
-        let local = lawful(said("name").unwrap_or(default));
-        let prefix = said("prefix").map(lawful);
-        let declaration = said("namespace").map_or_else(String::new, |namespace| {
+        let local = sanitize_name(option("name").unwrap_or(default));
+        let prefix = option("prefix").map(sanitize_name);
+        let declaration = option("namespace").map_or_else(String::new, |namespace| {
             let colon = if prefix.is_some() { ":" } else { "" };
-            format!(" xmlns{colon}{}=\"{}\"", prefix.as_deref().unwrap_or_default(), escaped(namespace))
+            format!(" xmlns{colon}{}=\"{}\"", prefix.as_deref().unwrap_or_default(), escape(namespace))
         });
         let qualified = prefix.map_or_else(|| local.clone(), |prefix| format!("{prefix}:{local}"));
         Self { qualified, declaration }
@@ -71,11 +73,11 @@ struct XmlWriter<'a, 'b> {
 }
 
 impl XmlWriter<'_, '_> {
-    fn open(&mut self, name: &XmlName) -> Result<(), Exhausted> {
+    fn open_tag(&mut self, name: &XmlName) -> Result<(), Exhausted> {
         self.out.texts(&["<", &name.qualified, &name.declaration])
     }
 
-    fn close(&mut self, name: &XmlName) -> Result<(), Exhausted> {
+    fn close_tag(&mut self, name: &XmlName) -> Result<(), Exhausted> {
         self.out.texts(&["</", &name.qualified, ">"])
     }
 
@@ -86,22 +88,22 @@ impl XmlWriter<'_, '_> {
         schema: Option<&DocumentNode>,
         depth: u32,
     ) -> Result<(), Exhausted> {
-        self.open(name)?;
-        if value.is_null() || depth > DEPTH {
+        self.open_tag(name)?;
+        if value.is_null() || depth > MAX_DEPTH {
             return self.out.text("/>");
         }
         let mut children = Vec::new();
         for (key, value) in value.entries() {
             let property = match schema {
-                Some(schema) => self.property(schema, key, 0, &mut { VISITS })?,
+                Some(schema) => self.find_property(schema, key, 0, &mut { MAX_VISITS })?,
                 None => None,
             };
             let attribute =
                 property.as_ref().and_then(|property| property.value.get("xml")?.get("attribute")?.as_bool());
             if attribute == Some(true) {
                 let name = XmlName::of(property.as_ref(), key);
-                let text = self.out.plain_of(value)?;
-                self.out.texts(&[&name.declaration, " ", &name.qualified, "=\"", &escaped(&text), "\""])?;
+                let text = self.out.plain_text(value)?;
+                self.out.texts(&[&name.declaration, " ", &name.qualified, "=\"", &escape(&text), "\""])?;
             } else {
                 children.push((key, value, property));
             }
@@ -114,11 +116,11 @@ impl XmlWriter<'_, '_> {
             Value::Mapping(_) => (),
             Value::Sequence(items) => self.items(items, None, "item", depth + 1)?,
             scalar => {
-                let text = self.out.plain_of(scalar)?;
-                self.out.text(&escaped(&text))?;
+                let text = self.out.plain_text(scalar)?;
+                self.out.text(&escape(&text))?;
             }
         }
-        self.close(name)
+        self.close_tag(name)
     }
 
     fn member(
@@ -138,11 +140,11 @@ impl XmlWriter<'_, '_> {
         if !wrapped {
             return self.items(items, item.as_ref(), key, depth);
         }
-        self.open(&name)?;
+        self.open_tag(&name)?;
         self.out.text(">")?;
         let local = name.qualified.rsplit(':').next().unwrap_or(key).to_owned();
         self.items(items, item.as_ref(), &local, depth + 1)?;
-        self.close(&name)
+        self.close_tag(&name)
     }
 
     fn items(
@@ -157,19 +159,19 @@ impl XmlWriter<'_, '_> {
         items.iter().try_for_each(|item| self.element(&name, item, schema.as_ref(), depth))
     }
 
-    /// The schema of a property, wherever the parts of the schema keep it.
-    fn property(
+    /// The schema of a property, in `properties` of the schema or of its subschemas.
+    fn find_property(
         &self,
         schema: &DocumentNode,
         key: &str,
         depth: u32,
         visits: &mut u32,
     ) -> Result<Option<DocumentNode>, Exhausted> {
-        let Some(left) = visits.checked_sub(1) else { return Ok(None) };
-        *visits = left;
+        let Some(remaining) = visits.checked_sub(1) else { return Ok(None) };
+        *visits = remaining;
         let size = schema.value.as_mapping().map_or(0, Mapping::len);
         self.out.spend(1 + size as u64 / 16)?;
-        if depth > 8 {
+        if depth > MAX_SUBSCHEMA_DEPTH {
             return Ok(None);
         }
         let Ok(schema) = self.library.resolve_schema(schema) else { return Ok(None) };
@@ -178,7 +180,7 @@ impl XmlWriter<'_, '_> {
         }
         for parts in ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|keyword| schema.get(keyword)) {
             for part in parts.items() {
-                if let Some(found) = self.property(&part, key, depth + 1, visits)? {
+                if let Some(found) = self.find_property(&part, key, depth + 1, visits)? {
                     return Ok(Some(found));
                 }
             }
@@ -187,8 +189,8 @@ impl XmlWriter<'_, '_> {
     }
 }
 
-/// The text as a name of XML: what may not stand in one becomes `_`.
-fn lawful(name: &str) -> String {
+/// A text as a valid XML name, with `_` in place of invalid characters.
+fn sanitize_name(name: &str) -> String {
     let mut out: String = name
         .chars()
         .map(|symbol| if symbol.is_alphanumeric() || "_-.".contains(symbol) { symbol } else { '_' })
@@ -199,11 +201,11 @@ fn lawful(name: &str) -> String {
     out
 }
 
-/// The text without what would be markup, or is no character of XML 1.0.
-fn escaped(text: &str) -> String {
+/// The text with markup escaped, without characters that XML 1.0 does not allow.
+fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
+    for symbol in text.chars() {
+        match symbol {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -229,13 +231,13 @@ mod tests {
         let schema = schema.map(|text| DocumentNode { value: read(text), file: 0 });
         let (library, budget) = (DocumentLibrary::new(root, &LibraryLocation::alone()).0, budget());
         let mut out = Output::new(&budget);
-        document(&library, &read(value), schema.as_ref(), None, &mut out).unwrap();
+        write_document(&library, &read(value), schema.as_ref(), None, &mut out).unwrap();
         let text = String::from_utf8(out.finish().to_vec()).unwrap();
         assert_eq!(text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), Some(expected));
     }
 
     #[test]
-    fn the_xml_object_is_followed() {
+    fn the_xml_object_decides_names_and_structure() {
         check(
             "{id: 1, name: a&b, tags: [x, y], flat: [1, 2]}",
             Some(
@@ -249,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_an_xml_object() {
+    fn names_without_an_xml_object_come_from_properties_and_components() {
         check("{a: {b: 1}, c: [1, 2]}", None, "<root><a><b>1</b></a><c>1</c><c>2</c></root>");
         check("{id: 5}", Some("{$ref: '#/S/Pet'}"), "<Pet id=\"5\"></Pet>");
         check(

@@ -134,7 +134,9 @@ impl PlaceTexts<'_, '_> {
         let media = said("contentMediaType").unwrap_or_default();
         let text = match said("contentEncoding") {
             Some("base64") => {
-                let file = body::file::of(media).map(|it| STANDARD.encode(it)).filter(|it| self.matches(it));
+                let file = body::file::minimal_file(media)
+                    .map(|it| STANDARD.encode(it))
+                    .filter(|it| self.matches(it));
                 return file.or_else(|| self.of_format("byte"));
             }
             Some("base64url") => return self.of_format("byte"),
