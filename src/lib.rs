@@ -1,40 +1,42 @@
 //! mynah: a DB-less, Kong-compatible API gateway that mocks what is not built yet.
 //!
-//! The map, in reading order; a module uses only what stands above it (`tests/architecture.rs` holds the law):
+//! Modules in dependency order; a module uses only modules above it (`tests/architecture.rs` checks this):
 //!
-//! | module | what it is for |
+//! | module | contents |
 //! |---|---|
-//! | [`budget`] | Budgets of work that a client or a document can make large |
-//! | [`file_read`] | FILES: whole contents of regular files that no process is writing |
-//! | [`supervise`] | A panic ends the work that it happened in, and nothing else |
-//! | [`document`] | TEXT: YAML and JSON as an ordered tree, and where each node stands |
-//! | [`diag`] | WHERE: what is wrong, at which node, drawn on the text |
-//! | [`ip_network`] | Blocks of IP addresses |
-//! | [`uri`] | Scheme, host, port and path of URIs |
-//! | [`request_head`] | Heads of requests: what the client said, and what goes upstream in its place |
-//! | [`schema`] | MAY: what a record may say, one row per field |
-//! | [`entity`] | WORDS: Service, Route, Plugin, ... as values that cannot be wrong |
-//! | [`config`] | FILE: from the text of `kong.yaml` to Entities |
-//! | [`json_schema`] | EDIT: what the file may say, told to editors |
-//! | [`export`] | OUT: from Entities to a text of `kong.yaml` |
-//! | [`compare`] | CHANGED: what is different between two files |
-//! | [`body`], [`request_id`], [`reply`] | the body type, the id of a request, the gateway's own answers |
-//! | [`settings`] | TOLD: what the process is told, under Kong's names |
-//! | [`access_log`] | LINES: one for each request, written by a thread of its own |
-//! | [`metrics`] | COUNTS: what became of the requests of each Route, told to Prometheus |
-//! | [`openapi`] | SPECS: every dialect becomes one Api; knows no gateway |
-//! | [`mock`] | ANSWERS: which answer a request gets from an Api |
-//! | [`import`] | IN: from an Api to a text of `kong.yaml` |
-//! | [`router`] | WHICH: picks a Route |
-//! | [`dns`] | NAMES: host names become addresses |
-//! | [`tls`] | WHO: certificates and keys, which is shown for a name, whom we trust |
-//! | [`upstream`] | OUT: keeps connections to upstreams |
-//! | [`balancer`] | WHERE: picks the peer of a request, and knows which peers work |
-//! | [`plugin`] | STEPS: the contract, the chain, one file per plugin |
-//! | [`snapshot`] | NOW: everything a request needs, compiled, immutable |
-//! | [`proxy`] | REQUEST: the life of a request |
-//! | [`control`] | NEXT: decides what is current: file watch, Admin API |
-//! | [`server`] | SOCKETS: listeners, connections, their orderly end |
+//! | [`budget`] | limits of the work and memory that a client or a document can demand, and the thread pool for such work |
+//! | [`file_read`] | reads of whole regular files that no process has open for writing |
+//! | [`supervise`] | panics: logged, confined to the work in which they happen; background tasks are restarted |
+//! | [`document`] | YAML and JSON as an ordered tree of values, and the position of each node in the text |
+//! | [`diag`] | diagnostics: a message about a node of a file, rendered with the source text |
+//! | [`ip_network`] | blocks of IP addresses |
+//! | [`uri`] | scheme, host, port and path of URIs: parsing, normalization, encoding |
+//! | [`request_head`] | request heads: the client's, and the one sent to the upstream |
+//! | [`schema`] | schemas of records, one row per field, and the checks against them |
+//! | [`entity`] | Kong's entities as valid values, with their schemas |
+//! | [`config`] | parsing of declarative configurations: read, check, resolve |
+//! | [`json_schema`] | JSON Schema of declarative configurations, for editors |
+//! | [`export`] | entities as a declarative configuration that can be loaded again |
+//! | [`compare`] | differences between two configurations |
+//! | [`settings`] | process settings under Kong's names: flags, environment, kong.conf, defaults |
+//! | [`body`] | the body type of requests and responses, and the memory for buffered bodies |
+//! | [`request_id`] | request identifiers |
+//! | [`access_log`] | access logs: one line per request, written by a thread of its own |
+//! | [`metrics`] | counters of requests per Route, for Prometheus |
+//! | [`reply`] | the gateway's own responses, in the media type that the client accepts |
+//! | [`openapi`] | OpenAPI documents of every version as one `Api`: operations, schemas, validation, samples |
+//! | [`import`] | conversion of OpenAPI documents to declarative configurations |
+//! | [`mock`] | choice and generation of mock responses from an `Api` |
+//! | [`router`] | choice of the Route for a request |
+//! | [`dns`] | DNS resolution and its cache |
+//! | [`tls`] | TLS certificates, private keys and trust stores |
+//! | [`upstream`] | connections to upstreams: pool, HTTP, timeouts |
+//! | [`balancer`] | load balancing: choice of the target, health checks |
+//! | [`plugin`] | plugin contract, plugin chain, and the bundled plugins, one file or folder each |
+//! | [`snapshot`] | a compiled configuration: router, plugin chains, destinations; immutable |
+//! | [`proxy`] | request lifecycle: route, plugins, upstream attempts, response |
+//! | [`control`] | the configuration in force: file watch, SIGHUP, Admin API, reloads |
+//! | [`server`] | listeners, connections, TLS, graceful shutdown |
 
 pub mod access_log;
 pub mod balancer;
