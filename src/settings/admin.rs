@@ -1,24 +1,24 @@
-//! Who may use the Admin API: the token that every client shows, and the pages that may call it.
+//! Settings of access to the Admin API: token, host names, origins of pages.
 
 use std::fmt;
 
 use super::{error::SettingFault, value::list};
 use crate::uri::{Authority, Scheme};
 
-/// A text that no log may show.
+/// The token of the Admin API; its value is never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AdminToken(String);
 
 impl AdminToken {
-    /// Whether this is the token; how long it takes tells nothing about how much of it is right.
+    /// Compares in a time that does not depend on how many bytes are equal.
     #[must_use]
     pub fn is(&self, other: &str) -> bool {
-        let (one, other) = (self.0.as_bytes(), other.as_bytes());
-        let mut different = one.len() ^ other.len();
-        for (n, byte) in one.iter().enumerate() {
-            different |= usize::from(byte ^ other.get(n).copied().unwrap_or_default());
+        let (token, other) = (self.0.as_bytes(), other.as_bytes());
+        let mut difference = token.len() ^ other.len();
+        for (n, byte) in token.iter().enumerate() {
+            difference |= usize::from(byte ^ other.get(n).copied().unwrap_or_default());
         }
-        std::hint::black_box(different) == 0
+        std::hint::black_box(difference) == 0
     }
 }
 
@@ -29,17 +29,17 @@ impl fmt::Debug for AdminToken {
 }
 
 /// Reads a token.
-#[expect(clippy::unnecessary_wraps, reason = "other settings can be wrong")]
+#[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
 pub(super) fn token(_: &str, text: &str) -> Result<Option<AdminToken>, SettingFault> {
     Ok(Some(AdminToken(text.to_owned())))
 }
 
-/// A host name, or all names below one.
+/// A host name, all names below a domain (`*.example.com`), or any name (`*`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPattern(String);
 
 impl HostPattern {
-    /// Whether a host, in lower case, is meant: exactly, or below `*.example.com`, or any by `*`.
+    /// Whether the pattern matches a host in lower case.
     #[must_use]
     pub fn matches(&self, host: &str) -> bool {
         match self.0.strip_prefix('*') {
@@ -55,26 +55,26 @@ impl From<&str> for HostPattern {
     }
 }
 
-/// Reads a list of names of hosts.
+/// Reads a list of host names.
 pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<HostPattern>, SettingFault> {
-    let one = |host: &str| {
+    let parse = |host: &str| {
         let plain = host.strip_prefix("*.").unwrap_or(host);
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        let sound = host == "*" || (!plain.is_empty() && plain.bytes().all(is_name));
+        let is_valid = host == "*" || (!plain.is_empty() && plain.bytes().all(is_name));
         let help =
-            "write names as `kong.example.com, *.corp.example`, without a scheme and a port; `*` is any";
-        if sound {
+            "write names as `kong.example.com, *.corp.example`, without scheme and port; `*` is any name";
+        if is_valid {
             Ok(HostPattern::from(host))
         } else {
-            Err(SettingFault::new(format!("{name} has an invalid name of a host: '{host}'"), help))
+            Err(SettingFault::new(format!("{name} has an invalid host name: '{host}'"), help))
         }
     };
-    list(text).into_iter().map(one).collect()
+    list(text).into_iter().map(parse).collect()
 }
 
-/// Reads URLs of the Admin API, whose scheme may be left out, as names of hosts. (Kong: `admin_gui_api_url`.)
+/// Reads the host names of URLs, whose scheme may be missing. (Kong: `admin_gui_api_url`.)
 pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, SettingFault> {
-    let one = |url: &str| {
+    let parse = |url: &str| {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let split = Authority::split(authority);
@@ -85,10 +85,10 @@ pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, Setti
         }
         Ok(HostPattern::from(host))
     };
-    list(text).into_iter().map(one).collect()
+    list(text).into_iter().map(parse).collect()
 }
 
-/// Reads a list of URLs as origins: scheme, host and port, without a path.
+/// Reads the origins of URLs: scheme, host and port.
 pub(super) fn origins(name: &str, text: &str) -> Result<Vec<String>, SettingFault> {
     let origin = |url: &str| {
         let (scheme, rest) = url.split_once("://")?;
@@ -97,11 +97,11 @@ pub(super) fn origins(name: &str, text: &str) -> Result<Vec<String>, SettingFaul
         let authority = scheme.strip_default_port(authority).to_ascii_lowercase();
         Some(format!("{}://{authority}", scheme.as_str()))
     };
-    let one = |url: &str| {
-        let help = "write URLs as `https://manager.example.com:8002`, with commas between them";
+    let parse = |url: &str| {
+        let help = "write URLs as `https://manager.example.com:8002`, separated by commas";
         origin(url).ok_or_else(|| SettingFault::new(format!("{name} has an invalid url: '{url}'"), help))
     };
-    list(text).into_iter().map(one).collect()
+    list(text).into_iter().map(parse).collect()
 }
 
 #[cfg(test)]

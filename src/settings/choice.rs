@@ -1,33 +1,35 @@
-//! Choices: the types of settings that pick one of a few things.
+//! Types of settings with a fixed set of values, and of settings that name files and plugins.
 
 use std::path::{Path, PathBuf};
 
 use http::HeaderName;
 
-/// A setting that is one of a few words.
+use super::error::SettingFault;
+
+/// A setting whose value is one of a few words.
 pub(super) trait SettingWord: Copy + 'static {
     /// The words, in Kong's order.
     const WORDS: &'static [(&'static str, Self)];
 }
 
-/// How grave a message must be to be logged, in Kong's (and syslog's) words; the gravest is the greatest.
+/// Severity of log messages, in the words of Kong and syslog; ordered from the least severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// Details for who debugs.
+    /// Details for debugging.
     Debug,
-    /// What happens.
+    /// Events.
     Info,
-    /// What happens and matters.
+    /// Significant events.
     Notice,
-    /// What may become a fault.
+    /// Possible problems.
     Warn,
-    /// A fault.
+    /// Errors.
     Error,
-    /// A fault that stops a part.
+    /// Errors that stop a component.
     Crit,
-    /// A fault that wants somebody now.
+    /// Errors that need immediate action.
     Alert,
-    /// The end.
+    /// The process is unusable.
     Emerg,
 }
 
@@ -45,27 +47,27 @@ impl SettingWord for LogLevel {
 }
 
 impl LogLevel {
-    /// Kong's word for it.
+    /// The word of the level.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::WORDS.iter().find(|(_, level)| *level == self).map_or("", |(word, _)| word)
     }
 
-    /// The level of this word, if there is one.
+    /// The level with this word.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(it, _)| *it == word).map(|(_, level)| *level)
+        Self::WORDS.iter().find(|(name, _)| *name == word).map(|(_, level)| *level)
     }
 }
 
-/// The router's dialect.
+/// Kind of router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouterFlavor {
-    /// The oldest router, with PCRE.
+    /// Kong's first router, with PCRE.
     Traditional,
-    /// The same routes by the newer router.
+    /// Kong's expressions router with traditional routes.
     TraditionalCompatible,
-    /// Routes that are written as expressions.
+    /// Routes as expressions.
     Expressions,
 }
 
@@ -77,7 +79,7 @@ impl SettingWord for RouterFlavor {
     ];
 }
 
-/// How routes that match the same request are ranked.
+/// Ranking of Routes that match the same request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteMatchCalculation {
     /// As Kong computes it.
@@ -112,47 +114,46 @@ impl SettingWord for ErrorType {
     ];
 }
 
-/// Files that say what error bodies look like. (Kong: `error_template_html` and its like.)
+/// Files of error templates. (Kong: `error_template_html`, `error_template_json` and so on.)
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ErrorTemplateFiles([Option<PathBuf>; 4]);
+pub struct ErrorTemplateFiles(Vec<(&'static str, ErrorType, PathBuf)>);
 
 impl ErrorTemplateFiles {
-    const OF: [(&str, ErrorType); 4] = [
-        ("error_template_html", ErrorType::Html),
-        ("error_template_json", ErrorType::Json),
-        ("error_template_xml", ErrorType::Xml),
-        ("error_template_plain", ErrorType::Plain),
-    ];
-
-    /// Those that are given: the name of the setting, the type of the bodies, and the file.
+    /// The templates that are set: name of the setting, type of the bodies, file.
     pub fn given(&self) -> impl Iterator<Item = (&'static str, ErrorType, &Path)> {
-        let all = Self::OF.into_iter().zip(&self.0);
-        all.filter_map(|((name, of), file)| Some((name, of, file.as_deref()?)))
+        self.0.iter().map(|(name, error_type, file)| (*name, *error_type, file.as_path()))
     }
 
-    /// All, to be filled in.
-    pub(super) fn all(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<PathBuf>)> {
-        Self::OF.into_iter().map(|(name, _)| name).zip(&mut self.0)
+    /// Adds the file of a template.
+    #[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
+    pub(super) fn add(
+        &mut self,
+        name: &'static str,
+        error_type: ErrorType,
+        file: &str,
+    ) -> Result<(), SettingFault> {
+        self.0.push((name, error_type, PathBuf::from(file)));
+        Ok(())
     }
 }
 
-/// Where one line for each request goes.
+/// Destination of an access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessLogTarget {
-    /// Nowhere.
+    /// No access log.
     Off,
-    /// To standard output.
+    /// Standard output.
     Stdout,
-    /// To standard error.
+    /// Standard error.
     Stderr,
-    /// To the end of a file.
+    /// A file, to which lines are appended.
     File(PathBuf),
 }
 
-/// How a line of an access log reads.
+/// Format of the lines of an access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessLogFormat {
-    /// As Kong's own: nginx's `combined`, and the id of the request.
+    /// Kong's format: nginx's `combined` with the request id.
     Combined,
     /// One JSON object.
     Json,
@@ -162,12 +163,12 @@ impl SettingWord for AccessLogFormat {
     const WORDS: &'static [(&'static str, Self)] = &[("combined", Self::Combined), ("json", Self::Json)];
 }
 
-/// Where a trusted peer names the client.
+/// Where a trusted peer gives the client's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RealIpHeader {
-    /// In this header.
+    /// A header.
     Header(HeaderName),
-    /// In the PROXY protocol, before the first request of a connection.
+    /// The PROXY protocol, before the first request of a connection.
     ProxyProtocol,
 }
 
@@ -177,12 +178,12 @@ impl Default for RealIpHeader {
     }
 }
 
-/// Which plugins may be used; by default those that come with the gateway.
+/// Plugins that may be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginSelection {
-    /// Whether all that come with the gateway may be used.
+    /// Whether all bundled plugins may be used.
     pub bundled: bool,
-    /// Plugins that are named one by one; whether they exist is not known here.
+    /// Names of further plugins, which may not exist.
     pub named: Vec<String>,
 }
 
@@ -193,7 +194,7 @@ impl Default for PluginSelection {
 }
 
 impl PluginSelection {
-    /// Whether a plugin that comes with the gateway may be used.
+    /// Whether a bundled plugin may be used.
     #[must_use]
     pub fn allows(&self, plugin: &str) -> bool {
         self.bundled || self.named.iter().any(|named| named == plugin)

@@ -1,36 +1,37 @@
-//! Settings of the certificates that clients show to listeners: nginx's `ssl_verify_client` and its like, of all
-//! listeners as `nginx_http_...`, of one kind of them as `nginx_proxy_...`, `nginx_admin_...` and `nginx_status_...`.
+//! Settings of client certificates: nginx's `ssl_verify_client` and related directives, for all listeners as
+//! `nginx_http_...`, for one kind of listener as `nginx_proxy_...`, `nginx_admin_...` and `nginx_status_...`.
 
 use super::{
     Listener, Settings,
     choice::SettingWord,
     error::{SettingFault, SettingOrigin},
     layers::SettingLayers,
-    tls,
+    rows::SettingRow,
+    tls::pems,
     value::{number, word},
 };
 
-/// What a listener asks of certificates of its clients.
+/// Verification of client certificates by a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificates {
-    /// `ssl_verify_client`: by default off.
+    /// `ssl_verify_client`.
     pub verify: VerifyClient,
-    /// `ssl_client_certificate` and `ssl_trusted_certificate`: the authorities that vouch for clients.
+    /// `ssl_client_certificate` and `ssl_trusted_certificate`: authorities of client certificates.
     pub authorities: Vec<String>,
-    /// `ssl_verify_depth`: the most certificates between a client's and an authority's; by default 1.
+    /// `ssl_verify_depth`: the most certificates between a client's and an authority's.
     pub depth: u8,
-    /// `ssl_crl`: lists of revoked certificates; by default none.
+    /// `ssl_crl`: lists of revoked certificates.
     pub revocation_lists: Vec<String>,
 }
 
-/// Whether clients have to show a certificate.
+/// Whether clients must present a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifyClient {
-    /// None is asked for.
+    /// No certificate is requested.
     Off,
-    /// A client may show one, which has to be valid.
+    /// A client may present a certificate, which must be valid.
     Optional,
-    /// A client has to show a valid one.
+    /// A client must present a valid certificate.
     Required,
 }
 
@@ -45,8 +46,8 @@ impl Default for ClientCertificates {
     }
 }
 
-/// The names of the five directives in one block.
-struct Block {
+/// Names of the five directives in one block of nginx.
+struct DirectiveNames {
     verify: &'static str,
     client: &'static str,
     trusted: &'static str,
@@ -56,7 +57,7 @@ struct Block {
 
 macro_rules! block {
     ($name:literal) => {
-        Block {
+        DirectiveNames {
             verify: concat!("nginx_", $name, "_ssl_verify_client"),
             client: concat!("nginx_", $name, "_ssl_client_certificate"),
             trusted: concat!("nginx_", $name, "_ssl_trusted_certificate"),
@@ -66,43 +67,70 @@ macro_rules! block {
     };
 }
 
-const ALL: Block = block!("http");
-const PROXY: Block = block!("proxy");
-const ADMIN: Block = block!("admin");
-const STATUS: Block = block!("status");
+const ALL: DirectiveNames = block!("http");
+const PROXY: DirectiveNames = block!("proxy");
+const ADMIN: DirectiveNames = block!("admin");
+const STATUS: DirectiveNames = block!("status");
 
-/// Reads what is asked of clients: of all listeners, then of each kind.
+const fn rows_of(names: &DirectiveNames) -> [SettingRow; 5] {
+    [
+        SettingRow::read_elsewhere(names.verify, "off", "Client certificates: off, optional or on"),
+        SettingRow::read_elsewhere(
+            names.client,
+            "",
+            "Authorities of client certificates: files, PEM or base64",
+        ),
+        SettingRow::read_elsewhere(names.trusted, "", "Further authorities of client certificates"),
+        SettingRow::read_elsewhere(
+            names.depth,
+            "1",
+            "Most certificates between a client's and an authority's",
+        ),
+        SettingRow::read_elsewhere(names.revocation_lists, "", "Lists of revoked client certificates"),
+    ]
+}
+
+static TABLE: [[SettingRow; 5]; 4] = [rows_of(&ALL), rows_of(&PROXY), rows_of(&ADMIN), rows_of(&STATUS)];
+
+/// The rows of these settings. Without a value, those of one kind of listener take that of `nginx_http_...`.
+pub(super) const ROWS: &[SettingRow] = TABLE.as_flattened();
+
+/// Reads the settings for all listeners, then those for each kind.
 pub(super) fn read(layers: &mut SettingLayers, settings: &mut Settings) {
     let mut all = ClientCertificates::default();
     read_block(layers, &ALL, &mut all);
     let tls = &mut settings.tls;
-    for (block, own) in [
+    for (names, clients) in [
         (&PROXY, &mut tls.proxy_clients),
         (&ADMIN, &mut tls.admin_clients),
         (&STATUS, &mut tls.status_clients),
     ] {
-        *own = all.clone();
-        read_block(layers, block, own);
+        *clients = all.clone();
+        read_block(layers, names, clients);
     }
 }
 
-fn read_block(layers: &mut SettingLayers, block: &Block, it: &mut ClientCertificates) {
-    layers.read(block.verify, &mut it.verify, verify);
-    let (mut client, mut trusted) = (Vec::new(), Vec::new());
-    layers.read(block.client, &mut client, tls::pems);
-    layers.read(block.trusted, &mut trusted, tls::pems);
-    client.append(&mut trusted);
-    if !client.is_empty() {
-        it.authorities = client;
+fn read_block(layers: &mut SettingLayers, names: &DirectiveNames, clients: &mut ClientCertificates) {
+    if let Some(verify) = layers.read(names.verify, verify) {
+        clients.verify = verify;
     }
-    layers.read(block.depth, &mut it.depth, depth);
-    layers.read(block.revocation_lists, &mut it.revocation_lists, tls::pems);
+    let mut authorities = layers.read(names.client, pems).unwrap_or_default();
+    authorities.extend(layers.read(names.trusted, pems).unwrap_or_default());
+    if !authorities.is_empty() {
+        clients.authorities = authorities;
+    }
+    if let Some(depth) = layers.read(names.depth, depth) {
+        clients.depth = depth;
+    }
+    if let Some(lists) = layers.read(names.revocation_lists, pems) {
+        clients.revocation_lists = lists;
+    }
 }
 
 fn verify(name: &str, text: &str) -> Result<VerifyClient, SettingFault> {
     if text == "optional_no_ca" {
         let message =
-            format!("{name} is 'optional_no_ca', which leaves certificates to be verified by others");
+            format!("{name} is 'optional_no_ca', which accepts certificates without verifying them");
         return Err(SettingFault::new(
             message,
             "write `on` or `optional` and name the authorities, or `off`",
@@ -115,7 +143,7 @@ fn depth(name: &str, text: &str) -> Result<u8, SettingFault> {
     Ok(u8::try_from(number(name, text)?).unwrap_or(u8::MAX))
 }
 
-/// Refuses what would not guard: certificates without an authority, and listeners that cannot ask for one.
+/// Refuses settings without effect: verification without an authority, and listeners without TLS.
 pub(super) fn check(layers: &mut SettingLayers, settings: &Settings) {
     let tls = &settings.tls;
     let all = [
@@ -123,12 +151,12 @@ pub(super) fn check(layers: &mut SettingLayers, settings: &Settings) {
         (&ADMIN, &tls.admin_clients, "admin_listen", &settings.admin_listen),
         (&STATUS, &tls.status_clients, "status_listen", &settings.status_listen),
     ];
-    for (block, clients, setting, listeners) in all {
-        let origin = |layers: &SettingLayers, names: [&'static str; 2]| {
-            names.into_iter().find_map(|name| Some((name, layers.get(name)?.origin.clone())))
+    for (names, clients, setting, listeners) in all {
+        let origin = |layers: &SettingLayers, settings: [&'static str; 2]| {
+            settings.into_iter().find_map(|name| Some((name, layers.get(name)?.origin.clone())))
         };
-        let Some((name, origin)) = origin(layers, [block.verify, ALL.verify]) else { continue };
-        let faults = faults(name, block, clients, setting, listeners);
+        let Some((name, origin)) = origin(layers, [names.verify, ALL.verify]) else { continue };
+        let faults = faults(name, names, clients, setting, listeners);
         layers
             .wrong
             .extend(faults.into_iter().map(|fault: SettingFault| fault.at(SettingOrigin::clone(&origin))));
@@ -137,7 +165,7 @@ pub(super) fn check(layers: &mut SettingLayers, settings: &Settings) {
 
 fn faults(
     name: &str,
-    block: &Block,
+    names: &DirectiveNames,
     clients: &ClientCertificates,
     setting: &str,
     listeners: &[Listener],
@@ -147,16 +175,16 @@ fn faults(
     }
     let mut faults = Vec::new();
     if clients.authorities.is_empty() {
-        let message = format!("{name} asks for certificates of clients, and no authority is named for them");
-        faults.push(SettingFault::new(message, format!("name its file by {}", block.client)));
+        let message = format!("{name} requires client certificates, but no authority is set");
+        faults.push(SettingFault::new(message, format!("set its file as {}", names.client)));
     }
     if clients.verify == VerifyClient::Required {
-        let is_open =
+        let is_plain =
             |listener: &&Listener| !listener.tls && !listener.address.ip().to_canonical().is_loopback();
-        if let Some(open) = listeners.iter().find(is_open) {
+        if let Some(listener) = listeners.iter().find(is_plain) {
             let message = format!(
-                "{name} is 'on', but {} of {setting} speaks plain HTTP, where clients show no certificate",
-                open.address
+                "{name} is 'on', but {} of {setting} speaks plain HTTP, without client certificates",
+                listener.address
             );
             faults.push(SettingFault::new(
                 message,

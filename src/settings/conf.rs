@@ -1,21 +1,21 @@
 //! kong.conf: lines of `name = value`.
 //!
-//! The format is that of Kong's own reader: a line that starts with `#` or `;` is a comment, `#` starts one after a
-//! value too unless it is written `\#`, and a `\` at the end of a line carries on with the next one.
+//! The format is that of Kong's reader: a line that starts with `#` or `;` is a comment, `#` starts one after a
+//! value too unless it is written `\#`, and a `\` at the end of a line continues it on the next one.
 
 use super::error::SettingFault;
 
 /// One setting of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ConfEntry {
-    /// The line on which it starts, from one.
+    /// The line on which it starts, from 1.
     pub(super) line: usize,
     pub(super) name: String,
     /// The value, trimmed and without its comment.
     pub(super) value: String,
 }
 
-/// Reads the text of a file; a line that says nothing is a fault, with its number.
+/// Parses a file into settings, and errors with the numbers of their lines.
 pub(super) fn parse(text: &str) -> (Vec<ConfEntry>, Vec<(usize, SettingFault)>) {
     let mut entries = Vec::new();
     let mut faults = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn parse(text: &str) -> (Vec<ConfEntry>, Vec<(usize, SettingFault)>) 
     (entries, faults)
 }
 
-/// The lines that are neither empty nor comments, continuations joined, with the number of their first line.
+/// Lines that are neither empty nor comments, continuations joined, with the number of the first.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut open: Option<(usize, String)> = None;
@@ -76,7 +76,7 @@ fn not_a_setting(text: &str) -> SettingFault {
     let start: String = text.chars().take(40).collect();
     SettingFault::new(
         format!("a line of kong.conf must be `name = value`, got '{start}'"),
-        "put `#` before it if it is a comment",
+        "begin the line with `#` if it is a comment",
     )
 }
 
@@ -88,7 +88,7 @@ mod tests {
     fn check(text: &str, expected: &[(usize, &str, &str)]) {
         let (entries, faults) = parse(text);
         assert_eq!(faults, []);
-        let entries: Vec<_> = entries.iter().map(|it| (it.line, &*it.name, &*it.value)).collect();
+        let entries: Vec<_> = entries.iter().map(|entry| (entry.line, &*entry.name, &*entry.value)).collect();
         assert_eq!(entries, expected, "{text:?}");
     }
 
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_left_out() {
+    fn comments_are_ignored() {
         check("# a = b\n; c = d\n   # e\ne = f", &[(4, "e", "f")]);
         check("a = b # and why", &[(1, "a", "b")]);
         check("a = b# and why", &[(1, "a", "b")]);
@@ -114,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_carries_on() {
+    fn a_backslash_continues_a_line() {
         check("a = b, \\\n  c\nd = e", &[(1, "a", "b, c"), (3, "d", "e")]);
         check("a = b, \\\n# between\n\n  c", &[(1, "a", "b, c")]);
         check("a = b\\", &[(1, "a", "b")]);
     }
 
     #[test]
-    fn a_line_that_says_nothing_is_a_fault() {
+    fn a_line_that_is_not_a_setting_is_an_error() {
         let lines =
             |text| parse(text).1.into_iter().map(|(line, fault)| (line, fault.message)).collect::<Vec<_>>();
         let message = |got| format!("a line of kong.conf must be `name = value`, got '{got}'");

@@ -1,4 +1,4 @@
-//! What holds when nothing is told: Kong's defaults, but for logs.
+//! Defaults of [`Settings`] as values; a test of `load` compares them with the rows. They are Kong's but for logs.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -15,8 +15,8 @@ use super::{
 impl Default for Settings {
     fn default() -> Self {
         let listen = |address: Ipv4Addr, plain, tls| {
-            let at = |port| Listener::plain(SocketAddr::new(IpAddr::V4(address), port));
-            vec![at(plain), Listener { tls: true, http2: true, ..at(tls) }]
+            let plain_at = |port| Listener::plain(SocketAddr::new(IpAddr::V4(address), port));
+            vec![plain_at(plain), Listener { tls: true, http2: true, ..plain_at(tls) }]
         };
         Self {
             declarative_config: None,

@@ -1,16 +1,16 @@
-//! How nginx writes values of its directives: times, sizes and buffers. Kong takes any of them as
-//! `nginx_http_<directive>` and `nginx_proxy_<directive>`; those that have a meaning here are settings.
+//! Readers of values in nginx's notation: times, sizes, buffers. Kong accepts every directive of nginx as
+//! `nginx_http_<directive>` and `nginx_proxy_<directive>`; some of them are settings of mynah.
 
 use std::{num::NonZeroUsize, time::Duration};
 
 use super::{error::SettingFault, value::size};
 
-/// How much room the head of a request gets. (nginx: `large_client_header_buffers`.)
+/// Bounds of the head of a request. (nginx: `large_client_header_buffers`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderBuffers {
-    /// How many times the size all fields may take together.
+    /// All fields together take at most this many times `size`.
     pub number: usize,
-    /// The most bytes of the target, and of one field.
+    /// The most bytes of the target, and of each field.
     pub size: usize,
 }
 
@@ -20,7 +20,7 @@ impl Default for HeaderBuffers {
     }
 }
 
-/// Reads a time: numbers with the units `ms`, `s`, `m`, `h`, `d`; a bare number is seconds.
+/// Reads a time: numbers with units `ms`, `s`, `m`, `h`, `d`; a number without a unit is seconds.
 pub(super) fn time(name: &str, text: &str) -> Result<Duration, SettingFault> {
     parse_time(text).ok_or_else(|| {
         SettingFault::new(
@@ -30,22 +30,22 @@ pub(super) fn time(name: &str, text: &str) -> Result<Duration, SettingFault> {
     })
 }
 
-/// Reads a time for which 0 means that there is none.
+/// Reads a time; 0 is none.
 pub(super) fn time_or_none(name: &str, text: &str) -> Result<Option<Duration>, SettingFault> {
-    // A second value of `keepalive_timeout` only fills a header that nobody reads.
+    // The second value of `keepalive_timeout` sets the header `Keep-Alive`, which mynah does not send.
     let first = text.split_ascii_whitespace().next().unwrap_or_default();
-    Ok(Some(time(name, first)?).filter(|it| !it.is_zero()))
+    Ok(Some(time(name, first)?).filter(|time| !time.is_zero()))
 }
 
-/// Reads a size in memory, which has to have an end.
+/// Reads a size in bytes, in which 0 is no special value.
 pub(super) fn bytes(name: &str, text: &str) -> Result<usize, SettingFault> {
-    let most = size(name, text)?.map_or(0, std::num::NonZeroU64::get);
-    Ok(usize::try_from(most).unwrap_or(usize::MAX))
+    let bytes = size(name, text)?.map_or(0, std::num::NonZeroU64::get);
+    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
-/// Reads how many bits of an IPv6 address count.
+/// Reads the length of an IPv6 prefix in bits.
 pub(super) fn prefix(name: &str, text: &str) -> Result<u8, SettingFault> {
-    text.parse().ok().filter(|it| (1..=128).contains(it)).ok_or_else(|| {
+    text.parse().ok().filter(|bits| (1..=128).contains(bits)).ok_or_else(|| {
         SettingFault::new(
             format!("{name} is not a number of bits: '{text}'"),
             "write a number from 1 to 128, as `64`",
@@ -53,22 +53,22 @@ pub(super) fn prefix(name: &str, text: &str) -> Result<u8, SettingFault> {
     })
 }
 
-/// Reads how many buffers of which size there are, as `4 8k`.
+/// Reads a number of buffers and their size, such as `4 8k`.
 pub(super) fn buffers(name: &str, text: &str) -> Result<HeaderBuffers, SettingFault> {
     let wrong = || {
         SettingFault::new(
             format!("{name} is not a number and a size: '{text}'"),
-            "write how many buffers there are and how large each is, as `4 8k`",
+            "write the number of buffers and the size of each, such as `4 8k`",
         )
     };
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let [number, each] = words[..] else { return Err(wrong()) };
-    let number = number.parse().ok().filter(|it: &usize| *it > 0).ok_or_else(wrong)?;
-    let size = bytes(name, each)?;
+    let [number, size] = words[..] else { return Err(wrong()) };
+    let number = number.parse().ok().filter(|number: &usize| *number > 0).ok_or_else(wrong)?;
+    let size = bytes(name, size)?;
     if size == 0 { Err(wrong()) } else { Ok(HeaderBuffers { number, size }) }
 }
 
-/// Reads how many there may be; `auto` leaves it to the process.
+/// Reads a number from 1, or `auto`, which is none.
 pub(super) fn auto_or_count(name: &str, text: &str) -> Result<Option<NonZeroUsize>, SettingFault> {
     match text {
         "auto" => Ok(None),
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn buffers_have_a_number_and_a_size() {
-        let buffers = |text| buffers("name", text).ok().map(|it| (it.number, it.size));
+        let buffers = |text| buffers("name", text).ok().map(|buffers| (buffers.number, buffers.size));
         assert_eq!(buffers("4 8k"), Some((4, 8192)));
         assert_eq!(buffers("2 1m"), Some((2, 1 << 20)));
         for wrong in ["", "4", "0 8k", "4 0", "4 8k 1", "x 8k", "4 8x"] {

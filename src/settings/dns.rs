@@ -1,4 +1,4 @@
-//! `dns_*`: how the names of upstreams are looked up.
+//! Settings of name resolution (`dns_*`).
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -9,29 +9,29 @@ use std::{
 use super::{error::SettingFault, value::list};
 use crate::uri::without_brackets;
 
-/// How the names of upstreams are looked up.
+/// Resolution of the names of upstreams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsSettings {
-    /// `dns_resolver`: name servers in place of those of `/etc/resolv.conf`; by default none.
+    /// `dns_resolver`; empty for those of `/etc/resolv.conf`.
     pub resolver: Vec<SocketAddr>,
-    /// `dns_hostsfile`: the file of names that are known without a query; by default `/etc/hosts`.
+    /// `dns_hostsfile`.
     pub hosts_file: PathBuf,
-    /// `dns_order`: the kinds of records that are asked for; by default `LAST,SRV,A,CNAME`.
+    /// `dns_order`.
     pub order: Vec<DnsOrder>,
-    /// `dns_valid_ttl`: how long answers are good, in place of what they say; by default they decide.
+    /// `dns_valid_ttl`; none for the TTL of the records.
     pub valid_ttl: Option<Duration>,
-    /// `dns_stale_ttl`: how long answers may be used after that; by default 3600 seconds.
+    /// `dns_stale_ttl`.
     pub stale_ttl: Duration,
-    /// `dns_not_found_ttl`: how long it is remembered that a name has no records; by default 30 seconds.
+    /// `dns_not_found_ttl`.
     pub not_found_ttl: Duration,
-    /// `dns_error_ttl`: how long it is remembered that a lookup failed; by default one second.
+    /// `dns_error_ttl`.
     pub error_ttl: Duration,
 }
 
-/// A kind of records.
+/// A kind of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DnsOrder {
-    /// What the name had last time.
+    /// The kind that the last lookup of the name found.
     Last,
     /// Hosts and ports of a service.
     Srv,
@@ -39,7 +39,7 @@ pub enum DnsOrder {
     A,
     /// Addresses of IPv6.
     Aaaa,
-    /// Another name.
+    /// An alias.
     Cname,
 }
 
@@ -57,7 +57,7 @@ impl Default for DnsSettings {
     }
 }
 
-/// Reads name servers: addresses, each with a port or 53.
+/// Reads addresses of name servers; the default port is 53.
 pub(super) fn servers(name: &str, text: &str) -> Result<Vec<SocketAddr>, SettingFault> {
     let server = |item: &str| {
         let bare = || without_brackets(item).parse::<IpAddr>();
@@ -66,7 +66,7 @@ pub(super) fn servers(name: &str, text: &str) -> Result<Vec<SocketAddr>, Setting
                 format!(
                     "{name} must be a comma separated list in the form of IPv4/6 or IPv4/6:port, got '{item}'"
                 ),
-                "write for instance `10.0.0.2, 10.0.0.3:8600, [fd00::2]:53`",
+                "write, for example, `10.0.0.2, 10.0.0.3:8600, [fd00::2]:53`",
             )
         })
     };
@@ -74,12 +74,12 @@ pub(super) fn servers(name: &str, text: &str) -> Result<Vec<SocketAddr>, Setting
 }
 
 /// Reads the path of a file.
-#[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
+#[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
 pub(super) fn file(_: &str, text: &str) -> Result<PathBuf, SettingFault> {
     Ok(PathBuf::from(text))
 }
 
-/// Reads an order of kinds of records.
+/// Reads kinds of records in their order.
 pub(super) fn order(name: &str, text: &str) -> Result<Vec<DnsOrder>, SettingFault> {
     let kind = |item: &str| match item.to_ascii_uppercase().as_str() {
         "LAST" => Ok(DnsOrder::Last),
@@ -89,15 +89,15 @@ pub(super) fn order(name: &str, text: &str) -> Result<Vec<DnsOrder>, SettingFaul
         "CNAME" => Ok(DnsOrder::Cname),
         _ => Err(SettingFault::new(
             format!("{name}: invalid entry '{item}' (LAST, SRV, A, AAAA, CNAME)"),
-            "write for instance `LAST,SRV,A,CNAME`",
+            "write, for example, `LAST,SRV,A,CNAME`",
         )),
     };
     list(text).into_iter().map(kind).collect()
 }
 
-/// Reads seconds, perhaps with a fraction.
+/// Reads seconds, with or without a fraction.
 pub(super) fn time(name: &str, text: &str) -> Result<Duration, SettingFault> {
-    let seconds = text.parse::<f64>().ok().filter(|it| (0.0..=4e9).contains(it));
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=4e9).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| {
         SettingFault::new(
             format!("{name} is not a time: '{text}'"),
@@ -106,8 +106,8 @@ pub(super) fn time(name: &str, text: &str) -> Result<Duration, SettingFault> {
     })
 }
 
-/// Reads seconds that replace those of answers.
-pub(super) fn some_time(name: &str, text: &str) -> Result<Option<Duration>, SettingFault> {
+/// Reads seconds of a setting that may be unset.
+pub(super) fn optional_time(name: &str, text: &str) -> Result<Option<Duration>, SettingFault> {
     time(name, text).map(Some)
 }
 
@@ -126,8 +126,8 @@ mod tests {
     }
 
     #[test]
-    fn servers_have_addresses_and_perhaps_ports() {
-        let all = |texts: &[&str]| Ok(texts.iter().map(|it| it.parse().unwrap()).collect());
+    fn servers_have_addresses_and_optional_ports() {
+        let all = |texts: &[&str]| Ok(texts.iter().map(|text| text.parse().unwrap()).collect());
         check(servers, "10.0.0.2", all(&["10.0.0.2:53"]));
         check(
             servers,
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_names_kinds() {
+    fn an_order_lists_kinds_of_records() {
         check(order, "last, SRV,A", Ok(vec![DnsOrder::Last, DnsOrder::Srv, DnsOrder::A]));
         check(order, "A,MX", Err("name: invalid entry 'MX' (LAST, SRV, A, AAAA, CNAME)"));
     }
@@ -149,7 +149,7 @@ mod tests {
     fn times_are_seconds() {
         check(time, "30", Ok(Duration::from_secs(30)));
         check(time, "0.5", Ok(Duration::from_millis(500)));
-        check(some_time, "7", Ok(Some(Duration::from_secs(7))));
+        check(optional_time, "7", Ok(Some(Duration::from_secs(7))));
         for wrong in ["-1", "1s", "NaN", "1e99"] {
             check(time, wrong, Err(&format!("name is not a time: '{wrong}'")));
         }

@@ -1,19 +1,19 @@
-//! Wrong settings: which, where they were given, and what to write instead.
+//! Errors of settings: message, origin, and help.
 
 use std::fmt;
 
-/// Where a setting was given.
+/// Origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingOrigin {
-    /// On the command line.
+    /// A flag.
     CommandLine,
-    /// In this variable of the environment.
+    /// This environment variable.
     Environment(String),
-    /// In a configuration file.
+    /// A kong.conf.
     File {
-        /// The path as it was given.
+        /// The path as given.
         path: String,
-        /// The line, from one; none if the file as a whole is meant.
+        /// The line, from 1; none for the file as a whole.
         line: Option<usize>,
     },
 }
@@ -29,28 +29,28 @@ impl fmt::Display for SettingOrigin {
     }
 }
 
-/// One wrong setting.
+/// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrongSetting {
-    /// Where it was given.
+    /// Where the value comes from.
     pub origin: SettingOrigin,
-    /// What is wrong; it names the setting, in Kong's words where Kong has some.
+    /// The message, which names the setting; Kong's where Kong has one.
     pub message: String,
     /// What to write instead.
     pub help: String,
 }
 
-/// All that is wrong with the settings.
+/// All errors of the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError {
-    /// At least one complaint, in the order in which the settings are read.
+    /// At least one error, in the order of the rows.
     pub wrong: Vec<WrongSetting>,
 }
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, WrongSetting { origin, message, help }) in self.wrong.iter().enumerate() {
-            let gap = if place == 0 { "" } else { "\n\n" };
+        for (n, WrongSetting { origin, message, help }) in self.wrong.iter().enumerate() {
+            let gap = if n == 0 { "" } else { "\n\n" };
             write!(f, "{gap}error: {message}\n  --> {origin}\n  = help: {help}")?;
         }
         Ok(())
@@ -59,7 +59,7 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
-/// What is wrong with a value, before it is known where the value came from.
+/// An error of a value, without its origin.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SettingFault {
     pub(super) message: String,

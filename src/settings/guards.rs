@@ -1,33 +1,34 @@
-//! Settings that guard and that this gateway does not honour: with a guarding value they keep it from starting.
+//! Unsupported settings that restrict access: with a restrictive value, the process does not start.
 //!
-//! A setting guards if it lets fewer requests, clients, bytes or protocols through. To ignore one would leave open what
-//! its author believes closed, so a warning is not enough. nginx's directives come as `nginx_<block>_<directive>`;
-//! within a family that guards (`ssl_`, `auth_`, `limit_` and so on) a directive is refused unless it is listed as
-//! harmless, so that one that is not known here cannot be ignored.
+//! A guard is a setting that admits fewer requests, clients, bytes or protocols. To ignore one would leave open what the
+//! user believes closed, so a warning is not enough. Directives of nginx have the form `nginx_<block>_<directive>`. In
+//! families of guards (`ssl_`, `auth_`, `limit_` and so on), every directive is refused that is not listed as harmless, so
+//! that a directive added to nginx later is not ignored.
 
 use super::error::SettingFault;
 
-/// Which names a row is for.
-enum Name {
+/// The names that a row matches.
+enum NamePattern {
     Exact(&'static str),
+    /// Names with this prefix.
     Family(&'static str),
-    /// The text stands anywhere in the name.
+    /// Names with this text anywhere.
     Contains(&'static str),
 }
 
-use Name::{Contains, Exact, Family};
+use NamePattern::{Contains, Exact, Family};
 
-/// A setting or directive that guards.
+/// A setting or directive that restricts access.
 struct Guard {
-    name: Name,
-    /// Whether a value asks for protection; the others are as good as none.
-    guards: fn(&str) -> bool,
-    /// What to do instead.
+    name: NamePattern,
+    /// Whether a value is restrictive.
+    restricts: fn(&str) -> bool,
+    /// The help text: what to do instead.
     instead: &'static str,
 }
 
-const fn guard(name: Name, guards: fn(&str) -> bool, instead: &'static str) -> Guard {
-    Guard { name, guards, instead }
+const fn guard(name: NamePattern, restricts: fn(&str) -> bool, instead: &'static str) -> Guard {
+    Guard { name, restricts, instead }
 }
 
 /// Any value but `off`.
@@ -52,17 +53,17 @@ fn always(value: &str) -> bool {
     !value.is_empty()
 }
 
-/// Versions of TLS among which TLS 1.2, the oldest that is spoken, is missing.
+/// Versions of TLS without TLS 1.2, the oldest that mynah supports.
 fn without_tls12(value: &str) -> bool {
     !value.is_empty() && !value.split_whitespace().any(|word| word == "TLSv1.2")
 }
 
-/// Vaults without the one that there is.
+/// Vaults without `env`, the only one of mynah.
 fn without_vault(value: &str) -> bool {
     !value.is_empty() && !value.split(',').any(|word| matches!(word.trim(), "bundled" | "env"))
 }
 
-/// Headers that tell a browser to protect a page.
+/// Headers by which browsers protect pages.
 fn is_protective_header(value: &str) -> bool {
     let name =
         value.split_ascii_whitespace().next().unwrap_or_default().trim_matches('"').to_ascii_lowercase();
@@ -103,11 +104,11 @@ const SETTINGS: &[Guard] = &[
     guard(
         Exact("nginx_conf"),
         always,
-        "remove it: there is no nginx, and a template of its configuration may guard",
+        "remove it: there is no nginx, and a template of its configuration may restrict access",
     ),
 ];
 
-/// nginx's directives, in any block in which requests of HTTP are served.
+/// Directives of nginx, in any block of [`BLOCKS`].
 const DIRECTIVES: &[Guard] = &[
     guard(Exact("allow"), unless_all, PLUGIN),
     guard(Exact("deny"), always, PLUGIN),
@@ -124,13 +125,9 @@ const DIRECTIVES: &[Guard] = &[
     guard(Family("secrules"), always, "remove it: there is no web application firewall"),
     guard(Exact("deniedurl"), always, "remove it: there is no web application firewall"),
     guard(Exact("checkrule"), always, "remove it: there is no web application firewall"),
-    guard(Family("js_"), always, "remove it: there is no JavaScript, and code may guard"),
-    guard(Contains("_by_lua"), always, "remove it: there is no Lua, and code may guard"),
-    guard(
-        Exact("include"),
-        always,
-        "remove it: files of nginx are not read, and what stands in one may guard",
-    ),
+    guard(Family("js_"), always, "remove it: there is no JavaScript, and code may restrict access"),
+    guard(Contains("_by_lua"), always, "remove it: there is no Lua, and code may restrict access"),
+    guard(Exact("include"), always, "remove it: files of nginx are not read, and may restrict access"),
     guard(
         Exact("underscores_in_headers"),
         if_off,
@@ -195,7 +192,7 @@ const DIRECTIVES: &[Guard] = &[
     ),
 ];
 
-/// Directives of families that guard, which themselves do not: without them no more is let through.
+/// Directives of guarding families that admit no more when they are ignored.
 const HARMLESS: &[&str] = &[
     "auth_delay",
     "auth_request_set",
@@ -247,40 +244,40 @@ const HARMLESS: &[&str] = &[
     "ssl_stapling_verify",
 ];
 
-/// Blocks of nginx's configuration in which requests of HTTP are served, as Kong names them.
+/// Blocks of nginx that apply to HTTP requests, by Kong's names.
 const BLOCKS: [&str; 7] = ["http", "proxy", "location", "admin", "status", "main", "events"];
 
-/// Blocks for what is not served here: nothing is open that they could close.
+/// Blocks of servers that mynah lacks: there is nothing that they could close.
 const ABSENT_BLOCKS: [&str; 9] =
     ["stream", "sproxy", "supstream", "upstream", "debug", "wasm", "admin_gui", "portal_gui", "portal_api"];
 
-/// A guard of what is not there: the status listener reads no bodies.
-const WITHOUT_OBJECT: &str = "nginx_status_client_max_body_size";
+/// A guard without effect: the status listener reads no bodies.
+const WITHOUT_EFFECT: &str = "nginx_status_client_max_body_size";
 
-/// What is guarded by a setting that is not read here; none if it guards nothing.
+/// The guard that an unsupported setting is; none if it restricts nothing.
 fn find(name: &str) -> Option<&'static Guard> {
-    if let Some(guard) = SETTINGS.iter().find(|guard| guard.name.is(name)) {
+    if let Some(guard) = SETTINGS.iter().find(|guard| guard.name.matches(name)) {
         return Some(guard);
     }
-    let rest = name.strip_prefix("nginx_").filter(|_| name != WITHOUT_OBJECT)?;
+    let rest = name.strip_prefix("nginx_").filter(|_| name != WITHOUT_EFFECT)?;
     let in_block = |block: &&str| rest.strip_prefix(*block).and_then(|rest| rest.strip_prefix('_'));
     if ABSENT_BLOCKS.iter().find_map(in_block).is_some() {
         return None;
     }
-    // Of a block that is not known, any part may be its name.
-    let known = BLOCKS.iter().find_map(in_block);
+    // In an unknown block, the directive may begin after the block or after its first part.
+    let in_known_block = BLOCKS.iter().find_map(in_block);
     let directive = |directive: &str| {
         let harmless = HARMLESS.contains(&directive);
-        DIRECTIVES.iter().find(|guard| !harmless && guard.name.is(directive))
+        DIRECTIVES.iter().find(|guard| !harmless && guard.name.matches(directive))
     };
-    match known {
+    match in_known_block {
         Some(name) => directive(name),
         None => directive(rest).or_else(|| directive(rest.split_once('_')?.1)),
     }
 }
 
-impl Name {
-    fn is(&self, name: &str) -> bool {
+impl NamePattern {
+    fn matches(&self, name: &str) -> bool {
         match self {
             Exact(exact) => name == *exact,
             Family(prefix) => name.starts_with(prefix),
@@ -289,30 +286,20 @@ impl Name {
     }
 }
 
-/// Whether a setting guards, whatever its value.
+/// Whether a setting is a guard, whatever its value.
 pub(super) fn is_guard(name: &str) -> bool {
     find(name).is_some()
 }
 
-/// Refuses a value that asks for protection.
+/// The error of a restrictive value.
 pub(super) fn refuse(name: &str, value: &str) -> Option<SettingFault> {
-    let guard = find(name).filter(|guard| (guard.guards)(value))?;
+    let guard = find(name).filter(|guard| (guard.restricts)(value))?;
     let shown: String = value.chars().take(60).collect();
-    let message = format!("{name} is '{shown}', which guards something, and mynah does not support it");
+    let message = format!("{name} is '{shown}', which restricts access, and mynah does not support it");
     Some(SettingFault::new(message, guard.instead))
 }
 
-/// Settings that are read and guard: a name that looks like a misspelt one of these is not ignored.
-pub(super) fn must_not_be_misspelt(name: &str) -> bool {
-    matches!(
-        name,
-        "admin_token" | "admin_writes" | "ssl_protocols" | "ssl_cipher_suite" | "ssl_ciphers" | "trusted_ips"
-    ) || name.contains("ssl_verify")
-        || name.contains("client_max_body_size")
-        || is_guard(name)
-}
-
-/// The names of Kong's own settings here, for guesses.
+/// The names of Kong's own settings, for suggestions.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().filter_map(|guard| match guard.name {
         Exact(name) => Some(name),
@@ -325,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_guards_is_refused_in_every_spelling() {
+    fn restrictive_values_are_refused_in_every_spelling() {
         for (name, value) in [
             ("enforce_rbac", "on"),
             ("enforce_rbac", "both"),
@@ -382,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn what_guards_nothing_is_not_refused() {
+    fn other_values_are_not_refused() {
         for (name, value) in [
             ("enforce_rbac", "off"),
             ("vaults", "bundled"),

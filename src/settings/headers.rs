@@ -1,13 +1,13 @@
-//! `headers` and `headers_upstream`: which headers of its own the gateway adds.
+//! Headers that the gateway adds (`headers`, `headers_upstream`).
 
 use super::{error::SettingFault, value::list};
 
-/// A header that the gateway may add to an answer.
+/// A header that the gateway may add to a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseHeader {
-    /// `Server`, on answers of the gateway itself.
+    /// `Server`, on responses of the gateway itself.
     Server,
-    /// `Via`, on answers of services.
+    /// `Via`, on responses of upstreams.
     Via,
     /// `X-Kong-Proxy-Latency`.
     ProxyLatency,
@@ -23,12 +23,12 @@ pub enum ResponseHeader {
     RequestId,
 }
 
-/// A set of headers; by default `server_tokens`, `latency_tokens` and `X-Kong-Request-Id`.
+/// A set of headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseHeaders(u8);
 
 impl ResponseHeaders {
-    /// No header at all.
+    /// No header.
     pub const NONE: Self = Self(0);
 
     /// Whether the header is added.
@@ -84,7 +84,7 @@ pub(super) fn response(name: &str, text: &str) -> Result<ResponseHeaders, Settin
     entries(name, text, ENTRIES)
 }
 
-/// Reads `headers_upstream`, of which there is one so far.
+/// Reads `headers_upstream`, which can list one header.
 pub(super) fn upstream_request_id(name: &str, text: &str) -> Result<bool, SettingFault> {
     let known: Vec<_> = ENTRIES.iter().copied().filter(|(entry, _)| *entry == "X-Kong-Request-Id").collect();
     Ok(entries(name, text, &known)?.contains(ResponseHeader::RequestId))
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_unknown_entry_is_refused() {
-        let message = |it: Result<_, SettingFault>| it.map(|_: ResponseHeaders| ()).unwrap_err().message;
+        let message = |read: Result<_, SettingFault>| read.map(|_: ResponseHeaders| ()).unwrap_err().message;
         assert_eq!(message(response("headers", "server_tokens, foo")), "headers: invalid entry 'foo'");
         assert_eq!(
             upstream_request_id("headers_upstream", "via").unwrap_err().message,
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_id_is_the_only_header_for_services() {
+    fn the_request_id_is_the_only_header_for_upstreams() {
         assert_eq!(upstream_request_id("headers_upstream", "x-kong-request-id"), Ok(true));
         assert_eq!(upstream_request_id("headers_upstream", "off"), Ok(false));
     }

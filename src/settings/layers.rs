@@ -1,4 +1,4 @@
-//! The layers that settings come from, one upon the other, and what is worth a word about their names.
+//! Layers of given values: kong.conf, environment, command line; warnings and errors about names.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,29 @@ use super::{
     conf,
     error::{SettingFault, SettingOrigin, WrongSetting},
     guards,
-    names::{SettingKind, lookup, suggest},
+    names::{SettingKind, is_protective, lookup, suggest},
 };
 
-/// A value as it was given.
+/// The text of a value, and its origin.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct GivenValue {
     pub(super) text: String,
     pub(super) origin: SettingOrigin,
 }
 
-/// What is given for each supported setting, the topmost layer only.
+/// The value of each setting in the topmost layer that gives one.
 #[derive(Debug, Default)]
 pub(super) struct SettingLayers {
     given: BTreeMap<&'static str, GivenValue>,
-    /// Known settings that are not supported, each as its topmost layer gives it.
+    /// Values of settings of Kong that mynah does not support.
     unsupported: IndexMap<String, GivenValue>,
     pub(super) warnings: Vec<String>,
     pub(super) wrong: Vec<WrongSetting>,
 }
 
 impl SettingLayers {
-    /// Lays a kong.conf on top.
-    pub(super) fn file(&mut self, path: &str, text: &str) {
+    /// Adds a kong.conf as the topmost layer.
+    pub(super) fn add_file(&mut self, path: &str, text: &str) {
         let at = |line| SettingOrigin::File { path: path.to_owned(), line: Some(line) };
         let (entries, faults) = conf::parse(text);
         self.wrong.extend(faults.into_iter().map(|(line, fault)| fault.at(at(line))));
@@ -39,14 +39,14 @@ impl SettingLayers {
         for (index, (name, _, origin)) in entries.iter().enumerate() {
             if let Some((_, _, later)) = entries[index + 1..].iter().find(|(other, ..)| other == name) {
                 self.warnings
-                    .push(format!("{origin}: {name} is set again in {later}, and the last one holds"));
+                    .push(format!("{origin}: {name} is set again at {later}, which takes precedence"));
             }
         }
-        self.lay(entries);
+        self.add(entries);
     }
 
-    /// Lays the environment on top: what starts with `KONG_`, or with `MYNAH_`, which counts more.
-    pub(super) fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+    /// Adds the environment as the topmost layer: variables with the prefix `KONG_`, and `MYNAH_`, which takes precedence.
+    pub(super) fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
         let mut entries: Vec<_> = variables
             .filter(|(variable, value)| !is_kubernetes_link(variable, value))
             .filter_map(|(variable, value)| {
@@ -55,40 +55,60 @@ impl SettingLayers {
                 Some((name, value, SettingOrigin::Environment(variable)))
             })
             .collect();
-        // The order of an environment is accidental; warnings should not be.
-        entries.sort_by(|one, other| one.0.cmp(&other.0));
-        self.lay(entries);
+        // The order of variables is arbitrary; the order of warnings should not be.
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        self.add(entries);
     }
 
-    /// Lays the command line on top; an unknown name is wrong here.
-    pub(super) fn command_line(&mut self, overrides: &[(&str, String)]) {
+    /// Adds the command line as the topmost layer; an unknown name is an error here.
+    pub(super) fn add_command_line(&mut self, overrides: &[(&str, String)]) {
         for (name, _) in overrides {
             if lookup(name).is_none() {
                 let help =
                     suggest(name).map_or_else(|| "leave it out".into(), |near| format!("write `{near}`"));
                 self.wrong.push(
-                    SettingFault::new(format!("{name} is no setting"), help).at(SettingOrigin::CommandLine),
+                    SettingFault::new(format!("{name} is not a setting"), help)
+                        .at(SettingOrigin::CommandLine),
                 );
             }
         }
         let known = overrides.iter().filter(|(name, _)| lookup(name).is_some());
         let entries =
             known.map(|(name, value)| ((*name).to_owned(), value.clone(), SettingOrigin::CommandLine));
-        self.lay(entries.collect());
+        self.add(entries.collect());
     }
 
-    /// What is given for a setting; an empty value is none.
+    /// The value of a setting. An empty text unsets the layers below it.
     pub(super) fn get(&self, name: &str) -> Option<&GivenValue> {
         self.given.get(name).filter(|given| !given.text.is_empty())
     }
 
-    /// Refuses what guards and is not supported; one warning for all else that is not, as there may be dozens.
-    pub(super) fn judge_unsupported(&mut self) {
+    /// Reads the value of a setting; none if none is given, or if it is invalid, which is noted.
+    pub(super) fn read<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'static str, &str) -> Result<T, SettingFault>,
+    ) -> Option<T> {
+        let given = self.get(name)?;
+        let value = if given.text.starts_with("{vault://") {
+            Err(SettingFault::new(
+                format!("{name} refers to a vault, and there is none"),
+                "write the value itself",
+            ))
+        } else {
+            read(name, &given.text)
+        };
+        let origin = given.origin.clone();
+        value.map_err(|fault| self.wrong.push(fault.at(origin))).ok()
+    }
+
+    /// Refuses unsupported settings that restrict access. All others get one warning, as there may be dozens.
+    pub(super) fn check_unsupported(&mut self) {
         let mut ignored = Vec::new();
         for (name, given) in &self.unsupported {
             if let Some(fault) = guards::refuse(name, &given.text) {
                 self.wrong.push(fault.at(given.origin.clone()));
-            } else if !asks_for_nothing(&given.text) {
+            } else if !is_off(&given.text) {
                 ignored.push(described(name, &given.origin));
             }
         }
@@ -98,9 +118,9 @@ impl SettingLayers {
         }
     }
 
-    fn lay(&mut self, mut entries: Vec<(String, String, SettingOrigin)>) {
-        // Within a layer the setting's own name counts more than another name for it.
-        entries.sort_by_key(|(name, ..)| lookup(name) == known_by_own_name(name));
+    fn add(&mut self, mut entries: Vec<(String, String, SettingOrigin)>) {
+        // Within a layer, the name of a setting takes precedence over its aliases.
+        entries.sort_by_key(|(name, ..)| !is_alias(name));
         for (name, value, origin) in entries {
             match lookup(&name) {
                 Some(SettingKind::Supported(name)) => {
@@ -110,11 +130,11 @@ impl SettingLayers {
                     }
                     self.given.insert(name, GivenValue { text, origin });
                 }
-                Some(SettingKind::Meaningless) => {}
+                Some(SettingKind::NotApplicable) => {}
                 Some(SettingKind::Unsupported) => {
                     self.unsupported.insert(name, GivenValue { text: value.trim().to_owned(), origin });
                 }
-                None => match suggest(&name).filter(|near| guards::must_not_be_misspelt(near)) {
+                None => match suggest(&name).filter(|near| is_protective(near)) {
                     Some(near) => self.wrong.push(misspelt(&name, near).at(origin)),
                     None => self.warnings.push(unknown(&name, &origin)),
                 },
@@ -123,28 +143,25 @@ impl SettingLayers {
     }
 }
 
-fn known_by_own_name(name: &str) -> Option<SettingKind> {
-    match lookup(name) {
-        Some(SettingKind::Supported(own)) if own != name => None,
-        known => known,
-    }
+fn is_alias(name: &str) -> bool {
+    matches!(lookup(name), Some(SettingKind::Supported(own_name)) if own_name != name)
 }
 
-/// Whether a value only says that something missing is not wanted.
-fn asks_for_nothing(value: &str) -> bool {
+/// Whether a value only turns off a feature that mynah lacks anyway.
+fn is_off(value: &str) -> bool {
     matches!(value.trim(), "" | "off" | "false")
 }
 
-/// A variable of a secret that does not exist is empty as well, and must not open the Admin API.
+/// The variable of a missing Kubernetes secret is empty, too, and must not open the Admin API.
 fn empty_token() -> SettingFault {
-    let help = "give it a value, or remove it if the Admin API is to be open to all who reach it";
+    let help = "give it a value, or remove it if the Admin API needs no token";
     SettingFault::new("admin_token is empty", help)
 }
 
-/// A name that may be meant to guard.
+/// A name that looks like that of a setting which restricts access.
 fn misspelt(name: &str, near: &str) -> SettingFault {
-    let help = format!("write `{near}`, or remove it if that was not meant");
-    SettingFault::new(format!("{name} is no setting, and {near}, which guards, may be meant"), help)
+    let help = format!("write `{near}`, or remove it");
+    SettingFault::new(format!("{name} is not a setting; did you mean {near}, which restricts access?"), help)
 }
 
 fn described(name: &str, origin: &SettingOrigin) -> String {
@@ -155,32 +172,32 @@ fn described(name: &str, origin: &SettingOrigin) -> String {
 }
 
 fn unknown(name: &str, origin: &SettingOrigin) -> String {
-    let guess = suggest(name);
+    let near = suggest(name);
     match origin {
         SettingOrigin::Environment(variable) => {
-            let guess = guess.map_or_else(String::new, |near| {
-                format!("; perhaps KONG_{} was meant", near.to_ascii_uppercase())
+            let suggestion = near.map_or_else(String::new, |near| {
+                format!("; did you mean KONG_{}?", near.to_ascii_uppercase())
             });
-            format!("{variable} is no setting and is ignored{guess}")
+            format!("{variable} is not a setting and is ignored{suggestion}")
         }
         SettingOrigin::CommandLine | SettingOrigin::File { .. } => {
-            let guess = guess.map_or_else(String::new, |near| format!("; perhaps {near} was meant"));
-            format!("{origin}: {name} is no setting and is ignored{guess}")
+            let suggestion = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            format!("{origin}: {name} is not a setting and is ignored{suggestion}")
         }
     }
 }
 
-/// Whether Kubernetes put the variable there for a Service whose name begins with `kong-`: `KONG_PROXY_SERVICE_HOST`,
+/// Whether Kubernetes sets the variable for a Service whose name begins with `kong-`: `KONG_PROXY_SERVICE_HOST`,
 /// `KONG_PROXY_PORT_80_TCP_ADDR`, `KONG_PROXY_PORT=tcp://10.0.0.1:80` and so on.
 fn is_kubernetes_link(variable: &str, value: &str) -> bool {
-    let numbered = |after: &str| {
+    let is_followed_by_number = |after: &str| {
         let rest = variable.split_once(after).map_or("", |(_, rest)| rest);
         rest.starts_with(|letter: char| letter.is_ascii_digit())
     };
-    let link = value.starts_with("tcp://") || value.starts_with("udp://");
+    let is_url = value.starts_with("tcp://") || value.starts_with("udp://");
     variable.ends_with("_SERVICE_HOST")
         || variable.ends_with("_SERVICE_PORT")
         || variable.contains("_SERVICE_PORT_")
-        || numbered("_PORT_")
-        || (link && variable.ends_with("_PORT"))
+        || is_followed_by_number("_PORT_")
+        || (is_url && variable.ends_with("_PORT"))
 }

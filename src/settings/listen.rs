@@ -12,7 +12,7 @@ use super::{
 };
 use crate::uri::Authority;
 
-/// A place to listen.
+/// A listener.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the syntax and stands for itself")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listener {
@@ -26,11 +26,11 @@ pub struct Listener {
     pub proxy_protocol: bool,
     /// `reuseport`: each worker may open a socket of its own.
     pub reuseport: bool,
-    /// `deferred`: the kernel hands a connection over when it has something to say (`TCP_DEFER_ACCEPT`).
+    /// `deferred`: the kernel accepts a connection when data has arrived (`TCP_DEFER_ACCEPT`).
     pub deferred: bool,
-    /// `backlog=N`: how many connections may wait to be accepted; 16384 by default, as in Kong's own listeners.
+    /// `backlog=N`: connections that may wait to be accepted; by default 16384, as in Kong's listeners.
     pub backlog: u32,
-    /// `ipv6only=on|off`: whether an IPv6 socket leaves IPv4 to others; on by default, as in nginx.
+    /// `ipv6only=on|off`: whether an IPv6 socket refuses IPv4; by default on, as in nginx.
     pub ipv6_only: bool,
     /// `so_keepalive=on|off|IDLE:INTERVAL:COUNT`: keepalive probes of TCP.
     pub keepalive: SocketKeepAlive,
@@ -57,17 +57,17 @@ impl Listener {
 /// Keepalive probes of TCP on accepted connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketKeepAlive {
-    /// As the system does by default.
+    /// The default of the system.
     System,
-    /// Never.
+    /// No probes.
     Off,
-    /// Sent; what is not told is left to the system.
+    /// Probes; unset values are those of the system.
     On {
-        /// How long a connection is silent before the first probe.
+        /// Idle time before the first probe.
         idle: Option<Duration>,
         /// The time between probes.
         interval: Option<Duration>,
-        /// How many unanswered probes end the connection.
+        /// Unanswered probes after which the connection is closed.
         count: Option<u32>,
     },
 }
@@ -88,7 +88,7 @@ const FLAGS: [&str; 9] = [
     "so_keepalive",
 ];
 
-/// Reads a list of listeners; names are resolved by the system, and stand for each of their addresses.
+/// Reads a list of listeners. The system resolves host names; a name with several addresses gives several listeners.
 pub(super) fn listeners(name: &str, text: &str) -> Result<Vec<Listener>, SettingFault> {
     parse(text, system_resolver).map_err(|help| SettingFault::new(format!("{name} {USAGE}"), help))
 }
@@ -99,21 +99,21 @@ fn system_resolver(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 
 type AddressResolver = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
-/// The error is what to write instead.
+/// Parses a list of listeners; the error is a help text.
 fn parse(text: &str, resolve: AddressResolver) -> Result<Vec<Listener>, String> {
     let entries = list(text);
     match &*entries {
         [] => return Err("write an address as `0.0.0.0:8000`, or `off`".into()),
         ["off"] => return Ok(Vec::new()),
-        _ if entries.contains(&"off") => return Err("`off` stands alone".into()),
+        _ if entries.contains(&"off") => return Err("`off` cannot be combined with addresses".into()),
         _ => {}
     }
     let mut listeners: Vec<Listener> = Vec::new();
     for entry in entries {
         for listener in parse_entry(entry, resolve)? {
             let address = listener.address;
-            if address.port() != 0 && listeners.iter().any(|it| it.address == address) {
-                return Err(format!("{address} is named twice; name it once, with all its flags"));
+            if address.port() != 0 && listeners.iter().any(|listener| listener.address == address) {
+                return Err(format!("{address} is listed twice; list it once, with all its flags"));
             }
             listeners.push(listener);
         }
@@ -121,31 +121,32 @@ fn parse(text: &str, resolve: AddressResolver) -> Result<Vec<Listener>, String> 
     Ok(listeners)
 }
 
-/// One entry: an address among flags, in any order.
+/// Parses an entry: an address and flags, in any order.
 fn parse_entry(entry: &str, resolve: AddressResolver) -> Result<Vec<Listener>, String> {
     let mut flags = Listener::plain(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
-    let mut place = None;
+    let mut found = None;
     for word in entry.split_whitespace() {
         if set_flag(&mut flags, word)? {
             continue;
         }
-        if let Some(first) = place.replace(word) {
-            return Err(format!("{}; two addresses are parted by a comma", unknown_flag(first, word)));
+        if let Some(first) = found.replace(word) {
+            return Err(format!("separate two addresses by a comma; {}", unknown_flag(first, word)));
         }
     }
-    let place = place.ok_or_else(|| format!("`{entry}` has no address; write one as `0.0.0.0:8000`"))?;
-    let addresses = addresses(place, resolve)?;
+    let address = found.ok_or_else(|| format!("`{entry}` has no address; write one as `0.0.0.0:8000`"))?;
+    let addresses = addresses(address, resolve)?;
     Ok(addresses.into_iter().map(|address| Listener { address, ..flags }).collect())
 }
 
-/// Complains about the one of two words that looks less like an address.
+/// The help text about the one of two words that looks less like an address.
 fn unknown_flag(first: &str, second: &str) -> String {
     let word = if first.contains(':') { second } else { first };
-    let guess = nearest(word, FLAGS).map_or_else(String::new, |flag| format!(", perhaps `{flag}` was meant"));
-    format!("`{word}` is no flag of a listener{guess}")
+    let suggestion =
+        nearest(word, FLAGS).map_or_else(String::new, |flag| format!("; did you mean `{flag}`?"));
+    format!("`{word}` is not a flag of a listener{suggestion}")
 }
 
-/// Notes a flag; false if the word is none.
+/// Sets a flag; false if the word is not a flag.
 fn set_flag(listener: &mut Listener, word: &str) -> Result<bool, String> {
     let (flag, value) = match word.split_once('=') {
         Some((flag, value)) => (flag, Some(value)),
@@ -157,11 +158,11 @@ fn set_flag(listener: &mut Listener, word: &str) -> Result<bool, String> {
         ("proxy_protocol", None) => listener.proxy_protocol = true,
         ("deferred", None) => listener.deferred = true,
         ("reuseport", None) => listener.reuseport = true,
-        // Each of our listeners is bound by itself anyway.
+        // Every listener has a socket of its own anyway.
         ("bind", None) => {}
         ("backlog", Some(number)) => {
             listener.backlog =
-                number.parse().ok().filter(|it| i32::try_from(*it).is_ok()).ok_or_else(|| {
+                number.parse().ok().filter(|backlog| i32::try_from(*backlog).is_ok()).ok_or_else(|| {
                     format!("`{word}` needs a number from 0 to {}, as in `backlog=16384`", i32::MAX)
                 })?;
         }
@@ -186,13 +187,13 @@ fn keepalive(value: &str) -> Result<SocketKeepAlive, String> {
     };
     read.ok_or_else(|| {
         format!(
-            "`so_keepalive={value}` needs `on`, `off` or times and a count as in `so_keepalive=30m:10s:5`"
+            "`so_keepalive={value}` needs `on`, `off`, or times and a count as in `so_keepalive=30m:10s:5`"
         )
     })
 }
 
-/// A time of nginx: digits, and a unit if they are not seconds. Nothing is left to the system.
-#[expect(clippy::option_option, reason = "the outer one is an error, the inner one a part that is left out")]
+/// Parses a time: digits, and a unit other than seconds. An empty text leaves the time to the system.
+#[expect(clippy::option_option, reason = "the outer one is an error, the inner one an empty part")]
 fn time(text: &str) -> Option<Option<Duration>> {
     if text.is_empty() {
         return Some(None);
@@ -209,25 +210,26 @@ fn time(text: &str) -> Option<Option<Duration>> {
     Some(Some(Duration::from_secs(u64::from(number) * seconds)))
 }
 
-fn addresses(place: &str, resolve: AddressResolver) -> Result<Vec<SocketAddr>, String> {
-    if let Ok(address) = place.parse() {
+fn addresses(text: &str, resolve: AddressResolver) -> Result<Vec<SocketAddr>, String> {
+    if let Ok(address) = text.parse() {
         return Ok(vec![address]);
     }
-    if place.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4()) {
-        return Err(format!("`{place}` has no port; write it as `{place}:8000`"));
+    if text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4()) {
+        return Err(format!("`{text}` has no port; write it as `{text}:8000`"));
     }
-    if place.matches(':').count() > 1 {
-        return Err(format!("`{place}` is no address; an IPv6 address is written as `[::1]:8000`"));
+    if text.matches(':').count() > 1 {
+        return Err(format!("`{text}` is not an address; an IPv6 address is written as `[::1]:8000`"));
     }
-    let authority = Authority::split(place);
+    let authority = Authority::split(text);
     let Some(digits) = authority.port_text() else {
-        return Err(format!("`{place}` is neither an address nor a flag of a listener"));
+        return Err(format!("`{text}` is neither an address nor a flag of a listener"));
     };
-    let port =
-        authority.port().ok_or_else(|| format!("`{digits}` is no port; write a number from 1 to 65535"))?;
+    let port = authority
+        .port()
+        .ok_or_else(|| format!("`{digits}` is not a port; write a number from 1 to 65535"))?;
     match authority.host() {
         "*" => Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)]),
-        "" => Err(format!("`{place}` has no address; write it as `0.0.0.0:{port}`")),
+        "" => Err(format!("`{text}` has no address; write it as `0.0.0.0:{port}`")),
         host => match resolve(host, port) {
             Ok(addresses) if !addresses.is_empty() => Ok(without_repeats(addresses)),
             Ok(_) => Err(format!("`{host}` has no address; write the address itself, as `127.0.0.1:{port}`")),
@@ -238,6 +240,7 @@ fn addresses(place: &str, resolve: AddressResolver) -> Result<Vec<SocketAddr>, S
     }
 }
 
+/// Drops repeated addresses, and keeps the order.
 fn without_repeats(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let mut kept = Vec::new();
     for address in addresses {
@@ -318,32 +321,32 @@ mod tests {
         check("0.0.0.0:80 so_keepalive=:5s:", &[with(on(None, Some(5), None))]);
         check_refused(
             "0.0.0.0:80 so_keepalive=1w::",
-            "`so_keepalive=1w::` needs `on`, `off` or times and a count as in `so_keepalive=30m:10s:5`",
+            "`so_keepalive=1w::` needs `on`, `off`, or times and a count as in `so_keepalive=30m:10s:5`",
         );
     }
 
     #[test]
-    fn what_is_wrong_says_what_to_write() {
+    fn errors_come_with_help() {
         for (text, expected) in [
             ("", "write an address as `0.0.0.0:8000`, or `off`"),
-            ("off, 0.0.0.0:8000", "`off` stands alone"),
+            ("off, 0.0.0.0:8000", "`off` cannot be combined with addresses"),
             ("ssl", "`ssl` has no address; write one as `0.0.0.0:8000`"),
             ("0.0.0.0", "`0.0.0.0` has no port; write it as `0.0.0.0:8000`"),
             (":8000", "`:8000` has no address; write it as `0.0.0.0:8000`"),
             ("8000", "`8000` is neither an address nor a flag of a listener"),
-            ("::1:8000x", "`::1:8000x` is no address; an IPv6 address is written as `[::1]:8000`"),
-            ("::1", "`::1` is no address; an IPv6 address is written as `[::1]:8000`"),
-            ("0.0.0.0:80000", "`80000` is no port; write a number from 1 to 65535"),
+            ("::1:8000x", "`::1:8000x` is not an address; an IPv6 address is written as `[::1]:8000`"),
+            ("::1", "`::1` is not an address; an IPv6 address is written as `[::1]:8000`"),
+            ("0.0.0.0:80000", "`80000` is not a port; write a number from 1 to 65535"),
             (
                 "0.0.0.0:80 htpp2",
-                "`htpp2` is no flag of a listener, perhaps `http2` was meant; two addresses are parted by a comma",
+                "separate two addresses by a comma; `htpp2` is not a flag of a listener; did you mean `http2`?",
             ),
-            ("0.0.0.0:80 ipv6only=maybe", "`ipv6only=maybe` is no flag of a listener"),
+            ("0.0.0.0:80 ipv6only=maybe", "`ipv6only=maybe` is not a flag of a listener"),
             (
                 "0.0.0.0:80 backlog=x",
                 "`backlog=x` needs a number from 0 to 2147483647, as in `backlog=16384`",
             ),
-            ("0.0.0.0:80, 0.0.0.0:80 ssl", "0.0.0.0:80 is named twice; name it once, with all its flags"),
+            ("0.0.0.0:80, 0.0.0.0:80 ssl", "0.0.0.0:80 is listed twice; list it once, with all its flags"),
             ("nowhere:80", "`nowhere` has no address; write the address itself, as `127.0.0.1:80`"),
             (
                 "kong.invalid:80",
@@ -355,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_is_kongs() {
+    fn the_message_is_that_of_kong() {
         let fault = listeners("proxy_listen", "").unwrap_err();
         assert!(
             fault.message.starts_with("proxy_listen must be of form: [off] | <ip>:<port> [ssl] [http2] ")

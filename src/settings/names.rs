@@ -1,171 +1,25 @@
-//! Every setting that Kong knows, and what becomes of it here.
+//! Names of settings: those that mynah honours, and those of Kong that it does not.
 
-use super::{guards, value::nearest};
+use super::{
+    guards,
+    rows::{self, SettingRow},
+    value::nearest,
+};
 
-/// What becomes of a setting.
+/// How mynah treats a setting of Kong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SettingKind {
-    /// It is read, under this name.
+    /// Honoured, under this name.
     Supported(&'static str),
-    /// It governs what is not there (a database, nginx, Lua), so that nothing is lost: not worth a word.
-    Meaningless,
-    /// It asks for what is missing: the user must be told.
+    /// Ignored without a warning: it configures something that mynah does not need (a database, nginx, Lua), so nothing is
+    /// missing without it.
+    NotApplicable,
+    /// Ignored with a warning: it asks for something that mynah lacks.
     Unsupported,
 }
 
-/// A setting that is read.
-pub(super) struct SettingRow {
-    pub(super) name: &'static str,
-    /// Other names for it, all Kong's.
-    pub(super) aliases: &'static [&'static str],
-    /// The default as a user would write it, empty if nothing is set.
-    pub(super) default: &'static str,
-}
-
-const fn row(name: &'static str, default: &'static str) -> SettingRow {
-    SettingRow { name, aliases: &[], default }
-}
-
-/// The settings that are read.
-pub(super) const SUPPORTED: &[SettingRow] = &[
-    row("database", "off"),
-    row("role", "traditional"),
-    row("declarative_config", ""),
-    row("declarative_config_string", ""),
-    row("env_substitution", "off"),
-    row("specs_dir", ""),
-    row("proxy_listen", "0.0.0.0:8000, 0.0.0.0:8443 http2 ssl"),
-    row("admin_listen", "127.0.0.1:8001, 127.0.0.1:8444 http2 ssl"),
-    row("status_listen", "off"),
-    SettingRow {
-        name: "nginx_http_http2_max_concurrent_streams",
-        aliases: &["nginx_proxy_http2_max_concurrent_streams"],
-        default: "128",
-    },
-    row("ssl_cert", ""),
-    row("ssl_cert_key", ""),
-    row("admin_ssl_cert", ""),
-    row("admin_ssl_cert_key", ""),
-    row("status_ssl_cert", ""),
-    row("status_ssl_cert_key", ""),
-    SettingRow { name: "ssl_protocols", aliases: &["nginx_http_ssl_protocols"], default: "TLSv1.2 TLSv1.3" },
-    row("ssl_cipher_suite", "intermediate"),
-    row("ssl_ciphers", ""),
-    SettingRow {
-        name: "ssl_prefer_server_ciphers",
-        aliases: &["nginx_http_ssl_prefer_server_ciphers"],
-        default: "on",
-    },
-    row("lua_ssl_trusted_certificate", ""),
-    row("client_ssl", "off"),
-    row("client_ssl_cert", ""),
-    row("client_ssl_cert_key", ""),
-    SettingRow { name: "ssl_session_tickets", aliases: &["nginx_http_ssl_session_tickets"], default: "on" },
-    row("nginx_http_ssl_verify_client", "off"),
-    row("nginx_http_ssl_client_certificate", ""),
-    row("nginx_http_ssl_trusted_certificate", ""),
-    row("nginx_http_ssl_verify_depth", "1"),
-    row("nginx_http_ssl_crl", ""),
-    row("nginx_proxy_ssl_verify_client", "off"),
-    row("nginx_proxy_ssl_client_certificate", ""),
-    row("nginx_proxy_ssl_trusted_certificate", ""),
-    row("nginx_proxy_ssl_verify_depth", "1"),
-    row("nginx_proxy_ssl_crl", ""),
-    row("nginx_admin_ssl_verify_client", "off"),
-    row("nginx_admin_ssl_client_certificate", ""),
-    row("nginx_admin_ssl_trusted_certificate", ""),
-    row("nginx_admin_ssl_verify_depth", "1"),
-    row("nginx_admin_ssl_crl", ""),
-    row("nginx_status_ssl_verify_client", "off"),
-    row("nginx_status_ssl_client_certificate", ""),
-    row("nginx_status_ssl_trusted_certificate", ""),
-    row("nginx_status_ssl_verify_depth", "1"),
-    row("nginx_status_ssl_crl", ""),
-    row("admin_writes", "on"),
-    row("admin_token", ""),
-    row("admin_allowed_hosts", ""),
-    row("admin_gui_api_url", ""),
-    row("admin_gui_url", ""),
-    row("log_level", "notice"),
-    row("proxy_access_log", "/dev/stdout"),
-    row("admin_access_log", "off"),
-    row("access_log_format", "combined"),
-    row("access_log_query", "off"),
-    row("headers", "server_tokens, latency_tokens, X-Kong-Request-Id"),
-    row("headers_upstream", "X-Kong-Request-Id"),
-    row("allow_debug_header", "off"),
-    row("error_default_type", "text/plain"),
-    row("error_template_html", ""),
-    row("error_template_json", ""),
-    row("error_template_xml", ""),
-    row("error_template_plain", ""),
-    row("trusted_ips", ""),
-    SettingRow { name: "real_ip_header", aliases: &["nginx_proxy_real_ip_header"], default: "X-Real-IP" },
-    SettingRow { name: "real_ip_recursive", aliases: &["nginx_proxy_real_ip_recursive"], default: "off" },
-    row("port_maps", ""),
-    SettingRow {
-        name: "nginx_http_client_max_body_size",
-        aliases: &["nginx_proxy_client_max_body_size", "client_max_body_size"],
-        default: "0",
-    },
-    SettingRow {
-        name: "nginx_http_client_body_buffer_size",
-        aliases: &["nginx_proxy_client_body_buffer_size", "client_body_buffer_size"],
-        default: "64k",
-    },
-    row("nginx_admin_client_max_body_size", "0"),
-    SettingRow {
-        name: "nginx_http_large_client_header_buffers",
-        aliases: &["nginx_proxy_large_client_header_buffers"],
-        default: "4 8k",
-    },
-    row("max_body_memory", "256m"),
-    row("max_rate_limiting_memory", "64m"),
-    row("rate_limiting_ipv6_prefix", "128"),
-    row("max_headers", "100"),
-    SettingRow {
-        name: "nginx_http_client_header_timeout",
-        aliases: &["nginx_proxy_client_header_timeout"],
-        default: "10s",
-    },
-    SettingRow {
-        name: "nginx_http_client_body_timeout",
-        aliases: &["nginx_proxy_client_body_timeout"],
-        default: "60s",
-    },
-    SettingRow { name: "nginx_http_send_timeout", aliases: &["nginx_proxy_send_timeout"], default: "60s" },
-    SettingRow {
-        name: "nginx_http_keepalive_timeout",
-        aliases: &["nginx_proxy_keepalive_timeout"],
-        default: "75s",
-    },
-    SettingRow {
-        name: "nginx_http_keepalive_requests",
-        aliases: &["nginx_proxy_keepalive_requests"],
-        default: "10000",
-    },
-    row("nginx_events_worker_connections", "auto"),
-    row("max_concurrent_requests", "auto"),
-    row("graceful_timeout", "30"),
-    row("upstream_keepalive_pool_size", "512"),
-    row("upstream_keepalive_max_requests", "10000"),
-    row("upstream_keepalive_idle_timeout", "60"),
-    row("dns_resolver", ""),
-    row("dns_hostsfile", "/etc/hosts"),
-    row("dns_order", "LAST,SRV,A,CNAME"),
-    row("dns_valid_ttl", ""),
-    row("dns_stale_ttl", "3600"),
-    row("dns_not_found_ttl", "30"),
-    row("dns_error_ttl", "1"),
-    row("router_flavor", "traditional_compatible"),
-    row("route_match_calculation", "original"),
-    row("plugins", "bundled"),
-    SettingRow { name: "nginx_main_user", aliases: &["nginx_user"], default: "" },
-    SettingRow { name: "nginx_worker_processes", aliases: &["nginx_main_worker_processes"], default: "auto" },
-];
-
-/// Settings about what is not there. Logs other than the access log are one here, on standard error.
-const MEANINGLESS: &[&str] = &[
+/// Settings that do not apply. Logs other than access logs are one log in mynah, on standard error.
+const NOT_APPLICABLE: &[&str] = &[
     "_debug_pg_ttl_cleanup_interval",
     "admin_error_log",
     "admin_gui_access_log",
@@ -216,7 +70,7 @@ const MEANINGLESS: &[&str] = &[
     "worker_state_update_frequency",
 ];
 
-/// Settings about what is missing.
+/// Settings of features that mynah lacks; further ones are in `guards`.
 const UNSUPPORTED: &[&str] = &[
     "admin_gui_csp_header",
     "admin_gui_listen",
@@ -265,38 +119,51 @@ const UNSUPPORTED: &[&str] = &[
     "wasm_filters_path",
 ];
 
-/// Names that are told by how they begin, where no table has the whole name.
+/// Prefixes of names that are in no other table.
 const FAMILIES: &[(&str, SettingKind)] = &[
-    ("cassandra_", SettingKind::Meaningless),
-    ("db_", SettingKind::Meaningless),
-    ("pg_", SettingKind::Meaningless),
-    ("process_secrets_", SettingKind::Meaningless),
-    // Directives of nginx: `nginx_http_...`, `nginx_proxy_...`, `nginx_main_...` and the rest.
+    ("cassandra_", SettingKind::NotApplicable),
+    ("db_", SettingKind::NotApplicable),
+    ("pg_", SettingKind::NotApplicable),
+    ("process_secrets_", SettingKind::NotApplicable),
+    // Directives of nginx: `nginx_http_...`, `nginx_proxy_...`, `nginx_main_...` and others.
     ("nginx_", SettingKind::Unsupported),
     ("pluginserver_", SettingKind::Unsupported),
     ("vault_", SettingKind::Unsupported),
 ];
 
-/// What becomes of a setting; none if Kong does not know it either.
+/// How a setting is treated; none if Kong has no such setting either.
 pub(super) fn lookup(name: &str) -> Option<SettingKind> {
-    let row = SUPPORTED.iter().find(|row| row.name == name || row.aliases.contains(&name));
-    if let Some(row) = row {
+    if let Some(row) = rows::all().find(|row| row.is_named(name)) {
         return Some(SettingKind::Supported(row.name));
     }
-    if MEANINGLESS.contains(&name) {
-        return Some(SettingKind::Meaningless);
+    if NOT_APPLICABLE.contains(&name) {
+        return Some(SettingKind::NotApplicable);
     }
     if UNSUPPORTED.contains(&name) || guards::is_guard(name) {
         return Some(SettingKind::Unsupported);
     }
-    FAMILIES.iter().find(|(start, _)| name.starts_with(start)).map(|(_, known)| *known)
+    FAMILIES.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, kind)| *kind)
 }
 
-/// The setting that a mistyped name was probably meant to be.
+/// The setting whose name is most like a misspelt one.
 pub(super) fn suggest(name: &str) -> Option<&'static str> {
-    let supported = SUPPORTED.iter().map(|row| row.name);
-    let others = UNSUPPORTED.iter().copied().chain(MEANINGLESS.iter().copied()).chain(guards::names());
+    let supported = rows::all().map(|row| row.name);
+    let others = UNSUPPORTED.iter().copied().chain(NOT_APPLICABLE.iter().copied()).chain(guards::names());
     nearest(name, supported.chain(others))
+}
+
+/// Whether a setting restricts access, whether or not mynah honours it. To ignore a misspelt name of such a setting would
+/// leave open what the user means to close.
+pub(super) fn is_protective(name: &str) -> bool {
+    rows::all().any(|row| row.protective && row.name == name)
+        // Settings of certificate verification, in every block and family.
+        || name.contains("ssl_verify")
+        || guards::is_guard(name)
+}
+
+/// The settings that mynah honours.
+pub fn supported() -> impl Iterator<Item = &'static SettingRow> {
+    rows::all()
 }
 
 #[cfg(test)]
@@ -309,12 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn every_name_has_its_fate() {
+    fn every_name_has_a_kind() {
         check("proxy_listen", Some(SettingKind::Supported("proxy_listen")));
         check("nginx_proxy_real_ip_header", Some(SettingKind::Supported("real_ip_header")));
         check("client_max_body_size", Some(SettingKind::Supported("nginx_http_client_max_body_size")));
-        check("nginx_daemon", Some(SettingKind::Meaningless));
-        check("pg_password", Some(SettingKind::Meaningless));
+        check("nginx_daemon", Some(SettingKind::NotApplicable));
+        check("pg_password", Some(SettingKind::NotApplicable));
         check("ssl_dhparam", Some(SettingKind::Unsupported));
         check("nginx_http_lua_shared_dict", Some(SettingKind::Unsupported));
         check("vault_env_prefix", Some(SettingKind::Unsupported));
@@ -322,10 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn no_name_stands_in_two_tables() {
-        let mut names: Vec<_> = SUPPORTED.iter().map(|row| row.name).collect();
-        names.extend(SUPPORTED.iter().flat_map(|row| row.aliases));
-        names.extend(MEANINGLESS);
+    fn no_name_is_in_two_tables() {
+        let mut names: Vec<_> = rows::all().map(|row| row.name).collect();
+        names.extend(rows::all().flat_map(|row| row.aliases));
+        names.extend(NOT_APPLICABLE);
         names.extend(UNSUPPORTED);
         names.sort_unstable();
         let all = names.len();
@@ -334,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn mistyped_names_are_guessed() {
+    fn misspelt_names_get_a_suggestion() {
         for (name, expected) in [
             ("proxy_listne", Some("proxy_listen")),
             ("declarative_conf", Some("declarative_config")),

@@ -1,14 +1,14 @@
-//! `trusted_ips` and `port_maps`: what stands between the clients and the listeners.
+//! Peers and ports between clients and listeners (`trusted_ips`, `port_maps`).
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{error::SettingFault, value::list};
 use crate::ip_network::IpNetwork;
 
-/// Whom to believe about the client of a request.
+/// Peers whose headers about the client are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedIps {
-    /// Blocks of peers.
+    /// Blocks of addresses.
     pub networks: Vec<IpNetwork>,
     /// Whether peers on UNIX sockets are trusted (`unix:`).
     pub unix: bool,
@@ -21,19 +21,19 @@ impl TrustedIps {
         self.networks.iter().any(|network| network.contains(peer))
     }
 
-    /// Whether nobody is trusted, so that no header needs to be looked at.
+    /// Whether no peer is trusted, so that headers need not be read.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix
     }
 }
 
-/// The ports that clients see.
+/// Ports that clients see, by port of the listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortMaps(BTreeMap<u16, u16>);
 
 impl PortMaps {
-    /// The port that clients used to reach this port of a listener.
+    /// The port by which clients reach a port of a listener.
     #[must_use]
     pub fn public(&self, listener: u16) -> u16 {
         self.0.get(&listener).copied().unwrap_or(listener)
@@ -53,7 +53,7 @@ pub(super) fn trusted_ips(name: &str, text: &str) -> Result<TrustedIps, SettingF
                         "{name} must be a comma separated list in the form of IPv4 or IPv6 address or CIDR block \
                          or 'unix:', got '{item}'"
                     ),
-                    "write for instance `10.0.0.0/8, 192.168.1.7, fd00::/8`",
+                    "write, for example, `10.0.0.0/8, 192.168.1.7, fd00::/8`",
                 ));
             }
         }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_block_is_refused_in_kongs_words() {
+    fn an_invalid_block_gets_the_message_of_kong() {
         for wrong in ["bad", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0/8", "10.0.0.0/+8", "unix"] {
             let message = trusted_ips("trusted_ips", wrong).unwrap_err().message;
             assert_eq!(

@@ -1,4 +1,4 @@
-//! Settings of TLS: which certificates are shown, which protocols and ciphers are spoken, whom we trust.
+//! Settings of TLS: certificates, protocols, ciphers, trusted authorities.
 
 use std::fmt;
 
@@ -10,52 +10,49 @@ use super::{
     value::{list, nearest},
 };
 
-/// How TLS is spoken.
+/// TLS of listeners and of connections to upstreams.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListenerTls {
-    /// `ssl_cert`, `ssl_cert_key`: what the proxy shows to clients whose server name no certificate of the
-    /// configuration is for; by default none, and one is generated.
+    /// `ssl_cert`, `ssl_cert_key`; empty for a generated certificate.
     pub proxy: CertificateFiles,
-    /// `admin_ssl_cert`, `admin_ssl_cert_key`: the same for the Admin API.
+    /// `admin_ssl_cert`, `admin_ssl_cert_key`; empty for a generated certificate.
     pub admin: CertificateFiles,
-    /// `status_ssl_cert`, `status_ssl_cert_key`: the same for the status listener.
+    /// `status_ssl_cert`, `status_ssl_cert_key`; empty for a generated certificate.
     pub status: CertificateFiles,
-    /// What the proxy asks of certificates of clients.
+    /// Client certificates of the proxy.
     pub proxy_clients: ClientCertificates,
-    /// The same for the Admin API.
+    /// Client certificates of the Admin API.
     pub admin_clients: ClientCertificates,
-    /// The same for the status listener.
+    /// Client certificates of the status listener.
     pub status_clients: ClientCertificates,
-    /// `ssl_protocols`: the versions of TLS; by default `TLSv1.2 TLSv1.3`. Older ones are not spoken.
+    /// `ssl_protocols`.
     pub protocols: TlsProtocols,
-    /// `ssl_cipher_suite`: which ciphers are spoken; by default `intermediate`.
+    /// `ssl_cipher_suite`.
     pub cipher_suite: CipherSuite,
-    /// `ssl_ciphers`: the ciphers of the suite `custom`, under OpenSSL's names.
+    /// `ssl_ciphers`.
     pub ciphers: CipherNames,
-    /// `ssl_prefer_server_ciphers`: whether our order of ciphers counts, and not the client's; by default it does.
+    /// `ssl_prefer_server_ciphers`.
     pub prefer_server_ciphers: bool,
-    /// `ssl_session_tickets`: whether clients get tickets to resume their sessions with; by default they do.
+    /// `ssl_session_tickets`.
     pub session_tickets: bool,
-    /// `lua_ssl_trusted_certificate`: who vouches for upstreams whose Service names nobody: `system`, or what can be
-    /// given as a certificate; by default the public authorities, as browsers know them.
+    /// `lua_ssl_trusted_certificate`; empty for the public authorities, as browsers have them.
     pub trusted: Vec<String>,
-    /// `client_ssl_cert`, `client_ssl_cert_key`: what upstreams are shown that ask, if the Service does not say, and
-    /// only with `client_ssl`; by default nothing.
+    /// `client_ssl_cert`, `client_ssl_cert_key`.
     pub client: CertificateFiles,
-    /// `client_ssl`: whether upstreams are shown it; by default off.
+    /// `client_ssl`.
     pub client_ssl: bool,
 }
 
-/// Certificates and their keys, as they were given: paths, PEM or base64. As many keys as certificates.
+/// Certificates and as many private keys, each a path, PEM or base64.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// The certificates.
     pub certificates: Vec<String>,
-    /// Their private keys.
+    /// The private keys, in the same order.
     pub keys: Vec<String>,
 }
 
-/// The versions of TLS that are spoken.
+/// Versions of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TlsProtocols {
     /// TLS 1.2.
@@ -64,20 +61,20 @@ pub struct TlsProtocols {
     pub tls13: bool,
 }
 
-/// A choice of ciphers, in Mozilla's words.
+/// A set of ciphers, by Mozilla's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CipherSuite {
-    /// Those of TLS 1.3 alone.
+    /// Ciphers of TLS 1.3.
     Modern,
-    /// Those with forward secrecy and authenticated encryption.
+    /// Ciphers with forward secrecy and authenticated encryption.
     Intermediate,
-    /// The same: there are no older ones here.
+    /// The same, as mynah has no older ciphers.
     Old,
-    /// Those that `ssl_ciphers` names.
+    /// The ciphers of `ssl_ciphers`.
     Custom,
 }
 
-/// Names of ciphers, OpenSSL's.
+/// Names of ciphers, in OpenSSL's notation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CipherNames(pub Vec<String>);
 
@@ -113,39 +110,39 @@ impl Default for ListenerTls {
 
 impl fmt::Debug for CertificateFiles {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is given may be the key itself.
+        // The texts may be private keys.
         write!(out, "Given({})", self.certificates.len())
     }
 }
 
 const VERSIONS: [&str; 6] = ["TLSv1.2", "TLSv1.3", "TLSv1.1", "TLSv1", "SSLv3", "SSLv2"];
 
-/// Reads versions of TLS, parted by blanks; those before 1.2 are not spoken.
+/// Reads versions of TLS, separated by blanks; versions before 1.2 are ignored.
 pub(super) fn protocols(name: &str, text: &str) -> Result<TlsProtocols, SettingFault> {
     let words: Vec<&str> = text.split_whitespace().collect();
     if let Some(word) = words.iter().find(|word| !VERSIONS.contains(word)) {
-        let guess =
-            nearest(word, VERSIONS).map_or_else(String::new, |it| format!("; perhaps {it} was meant"));
-        let help = format!("write one or both of `TLSv1.2 TLSv1.3`{guess}");
+        let suggestion =
+            nearest(word, VERSIONS).map_or_else(String::new, |version| format!("; did you mean {version}?"));
+        let help = format!("write one or both of `TLSv1.2 TLSv1.3`{suggestion}");
         return Err(SettingFault::new(format!("{name} has an invalid value: '{word}'"), help));
     }
     let read = TlsProtocols { tls12: words.contains(&"TLSv1.2"), tls13: words.contains(&"TLSv1.3") };
     if read.tls12 || read.tls13 {
         return Ok(read);
     }
-    let message = format!("{name} leaves no version that is spoken here: '{text}'");
+    let message = format!("{name} has no version that mynah supports: '{text}'");
     Err(SettingFault::new(message, "write one or both of `TLSv1.2 TLSv1.3`"))
 }
 
-/// Reads names of ciphers, parted by colons.
-#[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
+/// Reads names of ciphers, separated by colons, commas or blanks.
+#[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
 pub(super) fn ciphers(_: &str, text: &str) -> Result<CipherNames, SettingFault> {
-    let names = text.split([':', ',', ' ']).map(str::trim).filter(|it| !it.is_empty());
+    let names = text.split([':', ',', ' ']).map(str::trim).filter(|name| !name.is_empty());
     Ok(CipherNames(names.map(str::to_owned).collect()))
 }
 
 /// Reads a list of certificates or keys.
-#[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
+#[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
 pub(super) fn pems(_: &str, text: &str) -> Result<Vec<String>, SettingFault> {
     Ok(list(text).into_iter().map(str::to_owned).collect())
 }
@@ -159,24 +156,27 @@ pub(super) fn check(layers: &mut SettingLayers, tls: &ListenerTls) {
         (&tls.client, "client_ssl_cert", "client_ssl_cert_key"),
     ];
     for (given, certificates, keys) in all {
-        let (many, of) = (given.certificates.len(), given.keys.len());
-        let (there, missing) = if many > of { (certificates, keys) } else { (keys, certificates) };
-        let Some(origin) = layers.get(there).map(|it| it.origin.clone()).filter(|_| many != of) else {
+        let (certificate_count, key_count) = (given.certificates.len(), given.keys.len());
+        let (present, missing) =
+            if certificate_count > key_count { (certificates, keys) } else { (keys, certificates) };
+        let Some(origin) =
+            layers.get(present).map(|given| given.origin.clone()).filter(|_| certificate_count != key_count)
+        else {
             continue;
         };
-        let message = if many == 0 || of == 0 {
+        let message = if certificate_count == 0 || key_count == 0 {
             format!("{missing} must be specified")
         } else {
-            format!("{certificates} names {many} and {keys} {of}")
+            format!("{certificates} names {certificate_count} and {keys} {key_count}")
         };
-        let help = format!("give each of {certificates} its key at the same place of {keys}");
+        let help = format!("give each certificate of {certificates} its key in {keys}, in the same order");
         layers.wrong.push(SettingFault::new(message, help).at(origin));
     }
     if tls.client_ssl
         && tls.client.certificates.is_empty()
-        && let Some(origin) = layers.get("client_ssl").map(|it| it.origin.clone())
+        && let Some(origin) = layers.get("client_ssl").map(|given| given.origin.clone())
     {
-        let help = "name it by client_ssl_cert, and its key by client_ssl_cert_key";
+        let help = "set client_ssl_cert and client_ssl_cert_key";
         layers.wrong.push(SettingFault::new("client_ssl_cert must be specified".to_owned(), help).at(origin));
     }
 }
@@ -187,16 +187,16 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Result<(bool, bool), &str>) {
-        let read = protocols("ssl_protocols", text).map(|it| (it.tls12, it.tls13));
+        let read = protocols("ssl_protocols", text).map(|protocols| (protocols.tls12, protocols.tls13));
         assert_eq!(read.map_err(|fault| fault.message), expected.map_err(str::to_owned), "{text:?}");
     }
 
     #[test]
-    fn old_versions_are_left_out() {
+    fn old_versions_are_ignored() {
         check("TLSv1.2 TLSv1.3", Ok((true, true)));
         check("TLSv1.1 TLSv1.2", Ok((true, false)));
         check("TLSv1.3", Ok((false, true)));
-        check("TLSv1.1", Err("ssl_protocols leaves no version that is spoken here: 'TLSv1.1'"));
+        check("TLSv1.1", Err("ssl_protocols has no version that mynah supports: 'TLSv1.1'"));
         check("TLSv1.2, TLSv1.3", Err("ssl_protocols has an invalid value: 'TLSv1.2,'"));
     }
 }

@@ -1,4 +1,4 @@
-//! How values are read: words, switches, numbers, sizes and lists.
+//! Readers of values: words, switches, numbers, sizes, lists.
 
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
@@ -13,26 +13,24 @@ use super::{
     error::SettingFault,
 };
 
-/// The items of a comma-separated list, trimmed, without empty ones.
+/// Splits a comma-separated list into trimmed items; empty items are dropped.
 pub(super) fn list(text: &str) -> Vec<&str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
 }
 
-/// Reads one of a few words.
+/// Reads a word of a fixed set.
 pub(super) fn word<T: SettingWord>(name: &str, text: &str) -> Result<T, SettingFault> {
     if let Some((_, value)) = T::WORDS.iter().find(|(word, _)| *word == text) {
         return Ok(*value);
     }
     let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
     let all = words.join(", ");
-    let help = nearest(text, words).map_or_else(
-        || String::from("write one of these words"),
-        |near| format!("perhaps `{near}` was meant"),
-    );
+    let help = nearest(text, words)
+        .map_or_else(|| String::from("write one of these words"), |near| format!("did you mean `{near}`?"));
     Err(SettingFault::new(format!("{name} has an invalid value: '{text}' ({all})"), help))
 }
 
-/// Reads a switch. Kong takes any other word for `off`; we refuse it (ours).
+/// Reads a switch. Kong takes any other word for `off`; mynah refuses it.
 pub(super) fn switch(name: &str, text: &str) -> Result<bool, SettingFault> {
     match text {
         "on" | "true" => Ok(true),
@@ -41,12 +39,12 @@ pub(super) fn switch(name: &str, text: &str) -> Result<bool, SettingFault> {
     }
 }
 
-/// Reads a whole number from zero.
+/// Reads a whole number, 0 or greater.
 pub(super) fn number(name: &str, text: &str) -> Result<u64, SettingFault> {
     if let Some(digits) = text.strip_prefix('-')
         && is_digits(digits)
     {
-        let help = "write a whole number, with 0 as the least";
+        let help = "write a whole number, 0 or greater";
         return Err(SettingFault::new(format!("{name} must be 0 or greater"), help));
     }
     let read = if is_digits(text) { text.parse().ok() } else { None };
@@ -55,27 +53,27 @@ pub(super) fn number(name: &str, text: &str) -> Result<u64, SettingFault> {
     })
 }
 
-/// Reads a whole number that counts things in memory.
+/// Reads a whole number as a `usize`.
 pub(super) fn count(name: &str, text: &str) -> Result<usize, SettingFault> {
     Ok(usize::try_from(number(name, text)?).unwrap_or(usize::MAX))
 }
 
-/// Reads a number for which 0 means that there is no limit.
+/// Reads a limit; 0 is none.
 pub(super) fn limit(name: &str, text: &str) -> Result<Option<NonZeroU64>, SettingFault> {
     Ok(NonZeroU64::new(number(name, text)?))
 }
 
-/// Reads whole seconds; more than a `u32` holds are as good as that many.
+/// Reads whole seconds, at most `u32::MAX`.
 pub(super) fn seconds(name: &str, text: &str) -> Result<Duration, SettingFault> {
     Ok(Duration::from_secs(number(name, text)?.min(u64::from(u32::MAX))))
 }
 
-/// Reads seconds for which 0 means that there is no end.
+/// Reads whole seconds; 0 is no limit.
 pub(super) fn seconds_or_never(name: &str, text: &str) -> Result<Option<Duration>, SettingFault> {
-    Ok(Some(seconds(name, text)?).filter(|it| !it.is_zero()))
+    Ok(Some(seconds(name, text)?).filter(|time| !time.is_zero()))
 }
 
-/// Reads a size in bytes as nginx does: digits, then `k`, `m` or `g` for powers of 1024; 0 means no limit.
+/// Reads a size in bytes in nginx's notation: digits, then `k`, `m` or `g` for powers of 1024; 0 is no limit.
 pub(super) fn size(name: &str, text: &str) -> Result<Option<NonZeroU64>, SettingFault> {
     let (digits, unit) = match text.as_bytes() {
         [.., b'k' | b'K'] => (&text[..text.len() - 1], 1 << 10),
@@ -92,7 +90,7 @@ pub(super) fn size(name: &str, text: &str) -> Result<Option<NonZeroU64>, Setting
     })
 }
 
-/// Reads how many threads serve.
+/// Reads the number of worker threads; none for `auto`.
 pub(super) fn threads(name: &str, text: &str) -> Result<Option<NonZeroUsize>, SettingFault> {
     if text == "auto" {
         return Ok(None);
@@ -106,27 +104,28 @@ pub(super) fn threads(name: &str, text: &str) -> Result<Option<NonZeroUsize>, Se
     })
 }
 
-/// Reads how many streams a client may have open.
+/// Reads the number of HTTP/2 streams.
 pub(super) fn streams(name: &str, text: &str) -> Result<NonZeroU32, SettingFault> {
-    let many = u32::try_from(number(name, text)?).ok().and_then(NonZeroU32::new);
-    many.ok_or_else(|| SettingFault::new(format!("{name} must be 1 or greater"), "write a number as `128`"))
+    let streams = u32::try_from(number(name, text)?).ok().and_then(NonZeroU32::new);
+    streams
+        .ok_or_else(|| SettingFault::new(format!("{name} must be 1 or greater"), "write a number as `128`"))
 }
 
-/// Reads the place of an access log; a format after the place is left to the caller to warn about.
+/// Reads the destination of an access log; `load` warns about a format after it.
 pub(super) fn access_log(name: &str, text: &str) -> Result<AccessLogTarget, SettingFault> {
     match text.split_ascii_whitespace().next().unwrap_or("off") {
         "off" => Ok(AccessLogTarget::Off),
         "/dev/stdout" => Ok(AccessLogTarget::Stdout),
         "/dev/stderr" => Ok(AccessLogTarget::Stderr),
-        place if place.starts_with("syslog:") => Err(SettingFault::new(
-            format!("{name} cannot be sent to syslog: '{place}'"),
+        target if target.starts_with("syslog:") => Err(SettingFault::new(
+            format!("{name} cannot be sent to syslog: '{target}'"),
             "write `off`, `/dev/stdout`, `/dev/stderr` or the path of a file",
         )),
         path => Ok(AccessLogTarget::File(PathBuf::from(path))),
     }
 }
 
-/// Reads the name of the header that names the client.
+/// Reads where the client's address is given.
 pub(super) fn real_ip_header(name: &str, text: &str) -> Result<RealIpHeader, SettingFault> {
     if text == "proxy_protocol" {
         return Ok(RealIpHeader::ProxyProtocol);
@@ -139,8 +138,8 @@ pub(super) fn real_ip_header(name: &str, text: &str) -> Result<RealIpHeader, Set
     })
 }
 
-/// Reads which plugins may be used. An empty choice is written `off`.
-#[expect(clippy::unnecessary_wraps, reason = "it stands in a row with readers that may refuse")]
+/// Reads which plugins may be used; `off` for none.
+#[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
 pub(super) fn plugins(_: &str, text: &str) -> Result<PluginSelection, SettingFault> {
     let items = list(text);
     if items.first() == Some(&"off") {
@@ -151,15 +150,21 @@ pub(super) fn plugins(_: &str, text: &str) -> Result<PluginSelection, SettingFau
     Ok(PluginSelection { bundled, named })
 }
 
-/// The word that a mistyped one was probably meant to be; a third of its letters may be wrong.
+/// The word most like a misspelt one, at a distance of at most a quarter of its letters, and at most 4.
 pub(super) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |word| strsim::damerau_levenshtein(text, word);
-    let near = words.into_iter().map(|word| (distance(word), word)).min()?;
-    (near.0 <= text.chars().count().div_ceil(4).min(4)).then_some(near.1)
+    let (distance, nearest) = words.into_iter().map(|word| (distance(word), word)).min()?;
+    (distance <= text.chars().count().div_ceil(4).min(4)).then_some(nearest)
 }
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Reads any text.
+#[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
+pub(super) fn text<T: for<'a> From<&'a str>>(_: &str, text: &str) -> Result<Option<T>, SettingFault> {
+    Ok(Some(text.into()))
 }
 
 #[cfg(test)]
@@ -194,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_word_is_guessed() {
+    fn a_misspelt_word_gets_a_suggestion() {
         for (text, expected) in
             [("notise", Some("notice")), ("wran", Some("warn")), ("x", None), ("loud", None), ("", None)]
         {
@@ -247,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_log_has_a_place() {
+    fn an_access_log_has_a_destination() {
         check(access_log, "off", Ok(AccessLogTarget::Off));
         check(access_log, "/dev/stdout", Ok(AccessLogTarget::Stdout));
         check(access_log, "/dev/stderr", Ok(AccessLogTarget::Stderr));
@@ -264,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_named_by_a_header_or_the_proxy_protocol() {
+    fn the_client_address_is_in_a_header_or_the_proxy_protocol() {
         check(real_ip_header, "X-Real-IP", Ok(RealIpHeader::default()));
         check(real_ip_header, "proxy_protocol", Ok(RealIpHeader::ProxyProtocol));
         check(real_ip_header, "X Real", Err("name is not the name of a header: 'X Real'"));

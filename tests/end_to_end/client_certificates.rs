@@ -159,7 +159,7 @@ fn what_cannot_guard_does_not_start() {
         (
             &[("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "on")][..],
             tls,
-            "nginx_admin_ssl_verify_client asks for certificates of clients, and no authority is named for them",
+            "nginx_admin_ssl_verify_client requires client certificates, but no authority is set",
         ),
         (
             &[
@@ -187,12 +187,12 @@ fn what_cannot_guard_does_not_start() {
         ),
         (&[("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "optional_no_ca")], tls, "'optional_no_ca'"),
         (&[("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "yes")], tls, "has an invalid value: 'yes'"),
-        (&[("KONG_ENFORCE_RBAC", "on")], tls, "enforce_rbac is 'on', which guards something"),
+        (&[("KONG_ENFORCE_RBAC", "on")], tls, "enforce_rbac is 'on', which restricts access"),
         (&[("KONG_NGINX_ADMIN_ALLOW", "10.0.0.0/8")], tls, "nginx_admin_allow is '10.0.0.0/8'"),
         (&[("KONG_NGINX_PROXY_SSL_UNHEARD_OF", "1")], tls, "nginx_proxy_ssl_unheard_of is '1'"),
         (&[("MYNAH_ADMIN_TOKEN", "")], tls, "admin_token is empty"),
-        (&[("MYNAH_ADMIN_TOKENS", "s3cret")], tls, "admin_tokens is no setting, and admin_token"),
-        (&[("KONG_ENFORCE_RBCA", "on")], tls, "enforce_rbca is no setting, and enforce_rbac"),
+        (&[("MYNAH_ADMIN_TOKENS", "s3cret")], tls, "admin_tokens is not a setting; did you mean admin_token"),
+        (&[("KONG_ENFORCE_RBCA", "on")], tls, "enforce_rbca is not a setting; did you mean enforce_rbac"),
     ] {
         let setup = variables.iter().fold(Setup::with(CONFIG), |setup, (name, value)| setup.env(name, value));
         let refused = setup.call(&["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", listen]);

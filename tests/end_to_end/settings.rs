@@ -58,7 +58,7 @@ fn names_that_are_not_understood_are_warned_of() {
         .env("KONG_PG_HOST", "db")
         .env("KONG_PROXY_SERVICE_HOST", "10.0.0.1");
     let gateway = setup.run();
-    gateway.logs("WARN KONG_PROXY_LISTNE is no setting and is ignored; perhaps KONG_PROXY_LISTEN was meant");
+    gateway.logs("WARN KONG_PROXY_LISTNE is not a setting and is ignored; did you mean KONG_PROXY_LISTEN?");
     gateway.logs("WARN known to Kong but not supported, and ignored: KONG_SSL_DHPARAM");
     assert_eq!(gateway.log().matches("WARN").count(), 2, "{}", gateway.log());
 }
@@ -134,11 +134,11 @@ fn files_say_what_errors_look_like() {
 fn a_template_that_is_none_is_told_at_the_start() {
     let run = ["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "off"];
     let setup = Setup::with(EMPTY).env("KONG_ERROR_TEMPLATE_HTML", "missing.html");
-    setup.call(&run).is_refusal("error_template_html: missing.html is no template of errors: No such file");
+    setup.call(&run).is_refusal("error_template_html: missing.html is not an error template: No such file");
     let setup = Setup::with(EMPTY).file("e.txt", "%s %s %s").env("KONG_ERROR_TEMPLATE_PLAIN", "e.txt");
     setup
         .call(&run)
-        .is_refusal("error_template_plain: e.txt is no template of errors: it has 3 places (`%s`)");
+        .is_refusal("error_template_plain: e.txt is not an error template: it has 3 places (`%s`)");
 }
 
 #[test]
