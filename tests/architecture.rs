@@ -193,7 +193,7 @@ const MAY_READ: &[(&str, &str)] = &[
     ("src/file_read/", "reads files for all others"),
     ("src/settings/load.rs", "kong.conf, read once"),
     ("src/tls/", "what settings name, read once"),
-    ("src/command/run.rs", "templates of errors, read once"),
+    ("src/command/gateway.rs", "error templates, read once"),
     ("src/dns/hosts.rs", "/etc/hosts"),
     ("src/control/admin/", "/proc"),
     ("src/command/bulk/", "/proc"),

@@ -1,50 +1,53 @@
-//! `mynah export`: everything that a configuration declares, with all defaults.
+//! `mynah export`: a configuration in full, with all defaults.
 
 use std::{
-    path::PathBuf,
+    process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use mynah::{control::ConfigSource, document::Value, export::export as document};
+use anyhow::Result;
+use clap::Args;
+use mynah::export::export;
 
-use super::{draw, run::CompileOptions, say};
+use super::{
+    flags::{ConfigArgument, ConfigFormatFlag, SpecsFlag, path_value},
+    load::{CompileOptions, config_source, load_settings, specs_folder},
+    output::{print_line, print_report},
+};
 
-/// How a document is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum OutputFormat {
-    /// YAML.
-    Yaml,
-    /// JSON.
-    Json,
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    config: ConfigArgument,
+    #[command(flatten)]
+    specs: SpecsFlag,
+    #[command(flatten)]
+    output: ConfigFormatFlag,
 }
 
-impl OutputFormat {
-    /// The text of a document, with a line break at its end.
-    pub(crate) fn text(self, document: &Value) -> String {
-        match self {
-            Self::Yaml => document.to_yaml(),
-            Self::Json => format!("{:#}\n", serde_json::Value::from(document)),
-        }
-    }
-}
-
-/// Prints what is behind the door; false if it cannot be used, and why has been said.
-pub(crate) fn export(
-    door: &ConfigSource,
-    specs: PathBuf,
-    reading: CompileOptions,
-    notation: OutputFormat,
-) -> bool {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
-    let since = i64::try_from(since).unwrap_or(i64::MAX);
-    match door.read().and_then(|source| reading.compile(specs, &source)) {
-        Ok(compiled) => {
-            say(notation.text(&document(&compiled.snapshot.entities, since)).trim_end_matches('\n'));
-            true
-        }
-        Err(report) => {
-            draw(&report);
-            false
+impl ExportArgs {
+    /// Prints the configuration; fails if it cannot be loaded.
+    pub(crate) fn execute(self) -> Result<ExitCode> {
+        let overrides = [
+            ("declarative_config", path_value(self.config.file)),
+            ("specs_dir", path_value(self.specs.specs)),
+        ];
+        let settings = load_settings(overrides, None)?.settings;
+        let source = config_source(&settings)?;
+        let specs = specs_folder(&settings, &source);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let options = CompileOptions::new(&settings);
+        match source.read().and_then(|text| options.compile(specs, &text)) {
+            Ok(compiled) => {
+                let document = export(&compiled.snapshot.entities, now);
+                print_line(self.output.format.text(&document).trim_end_matches('\n'));
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(report) => {
+                print_report(&report);
+                Ok(ExitCode::FAILURE)
+            }
         }
     }
 }

@@ -1,58 +1,68 @@
-//! The flags of the commands that make one document of others.
+//! Flags that several commands share.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use mynah::settings;
 
-use super::{check::FindingsFormat, export::OutputFormat, import::MockSource};
+use super::output::{ConfigFormat, OutputFormat};
 
+const CONFIG_HELP: &str =
+    "Configuration, YAML or JSON [default: `KONG_DECLARATIVE_CONFIG`, else ./kong.yaml or ./kong.yml]";
+
+/// The configuration as an argument.
 #[derive(Debug, Args)]
-pub(crate) struct ImportArgs {
-    /// OpenAPI or Swagger documents, JSON or YAML
-    #[arg(required = true, value_name = "SPEC")]
-    pub(crate) specifications: Vec<PathBuf>,
-    /// Mock the services, from the text of each document, or from the file in the folder of specs
-    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "inline")]
-    pub(crate) mock: Option<MockSource>,
-    /// Whether key-auth and basic-auth ask for what security schemes ask for [default: true, but false with --mock]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) security: Option<bool>,
-    /// Tags of every entity, in place of those that say where it comes from
-    #[arg(long = "tag", value_name = "TAG")]
-    pub(crate) tags: Vec<String>,
-    /// The folder of OpenAPI documents that plugins name
-    #[arg(long, value_name = "DIR", default_value = "specs")]
-    pub(crate) specs: PathBuf,
-    /// The file to write
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// How the configuration is written
-    #[arg(long, value_enum, default_value = "yaml")]
-    pub(crate) format: OutputFormat,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExportArgs {
-    /// The configuration, YAML or JSON [default: `KONG_DECLARATIVE_CONFIG`, else ./kong.yaml or ./kong.yml]
+pub(crate) struct ConfigArgument {
+    #[arg(help = CONFIG_HELP)]
     pub(crate) file: Option<PathBuf>,
-    /// The folder of OpenAPI documents that plugins name [default: specs beside FILE]
+}
+
+/// The configuration as a flag.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFlag {
+    #[arg(long, value_name = "FILE", help = CONFIG_HELP)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The folder of OpenAPI documents.
+#[derive(Debug, Args)]
+pub(crate) struct SpecsFlag {
+    /// Folder of the OpenAPI documents that plugins name [default: `specs` in the folder of the configuration]
     #[arg(long, value_name = "DIR")]
     pub(crate) specs: Option<PathBuf>,
-    /// How the configuration is printed
-    #[arg(long, value_enum, default_value = "yaml")]
+}
+
+/// The log level.
+#[derive(Debug, Args)]
+pub(crate) struct LogLevelFlag {
+    #[arg(long, value_name = "LEVEL", help = setting_help("log_level"))]
+    pub(crate) log_level: Option<String>,
+}
+
+/// The format of findings, explanations and differences.
+#[derive(Debug, Args)]
+pub(crate) struct OutputFormatFlag {
+    /// Output format
+    #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: OutputFormat,
 }
 
+/// The format of a configuration that is written.
 #[derive(Debug, Args)]
-pub(crate) struct DiffArgs {
-    /// The first configuration
-    pub(crate) before: PathBuf,
-    /// The second configuration
-    pub(crate) after: PathBuf,
-    /// The folder of OpenAPI documents that plugins name [default: specs beside each file]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) specs: Option<PathBuf>,
-    /// How the differences are printed
-    #[arg(long, value_enum, default_value = "text")]
-    pub(crate) format: FindingsFormat,
+pub(crate) struct ConfigFormatFlag {
+    /// Output format
+    #[arg(long, value_enum, default_value = "yaml")]
+    pub(crate) format: ConfigFormat,
+}
+
+/// The help of a flag that sets a setting: the setting's description and default.
+pub(crate) fn setting_help(name: &str) -> String {
+    settings::supported()
+        .find(|setting| setting.name == name)
+        .map_or_else(String::new, |setting| format!("{} [default: {}]", setting.description, setting.default))
+}
+
+/// A path as the value of a setting.
+pub(crate) fn path_value(path: Option<PathBuf>) -> Option<String> {
+    path.map(|path| path.display().to_string())
 }

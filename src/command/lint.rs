@@ -1,7 +1,12 @@
-//! `mynah lint SPEC...`: says what is wrong with an OpenAPI document.
+//! `mynah lint`: errors and warnings of OpenAPI documents.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::Result;
+use clap::Args;
 use mynah::{
     control::read_config,
     diag::{Diagnostic, DiagnosticReport, plural},
@@ -10,45 +15,65 @@ use mynah::{
 };
 use serde_json::Value;
 
-use super::{check::FindingsFormat, draw_all, say};
+use super::{
+    bulk, exit_code,
+    flags::OutputFormatFlag,
+    output::{OutputFormat, print_line, print_whole_report},
+};
 
-/// What is asked of a document.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LintOptions {
-    /// Whether it is held to the letter of its specification.
-    pub(crate) strict: bool,
-    /// Whether warnings count as errors.
-    pub(crate) deny_warnings: bool,
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// OpenAPI or Swagger documents, JSON or YAML
+    #[arg(required_unless_present = "bulk", value_name = "SPEC")]
+    specifications: Vec<PathBuf>,
+    /// Also check each document strictly against its version of the specification
+    #[arg(long)]
+    strict: bool,
+    /// Exit with code 1 if there are warnings
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Generate every response of every document in a folder, and print a table of the results
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["specifications", "strict", "deny_warnings"])]
+    bulk: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputFormatFlag,
 }
 
-/// Checks every document; true if none has an error.
-pub(crate) fn lint(files: &[PathBuf], demands: LintOptions, format: FindingsFormat) -> bool {
-    let mut all = Vec::new();
-    let mut good = true;
-    for file in files {
-        let (report, operations) = one(file, demands.strict);
-        let (errors, warnings) = report.count();
-        good &= errors == 0 && (warnings == 0 || !demands.deny_warnings);
-        if format == FindingsFormat::Json {
-            all.extend(report.to_json().as_array().cloned().unwrap_or_default());
-            continue;
+impl LintArgs {
+    /// Checks every document; succeeds if none has an error.
+    pub(crate) fn execute(self) -> Result<ExitCode> {
+        let format = self.output.format;
+        if let Some(path) = &self.bulk {
+            return bulk::execute(path, format).map(exit_code);
         }
-        draw_all(&report);
-        let found = operations.map_or_else(String::new, |n| format!("{}, ", plural(n, "operation")));
-        say(format_args!(
-            "{}: {found}{}, {}",
-            file.display(),
-            plural(errors, "error"),
-            plural(warnings, "warning")
-        ));
+        let mut findings = Vec::new();
+        let mut success = true;
+        for file in &self.specifications {
+            let (report, operations) = lint_file(file, self.strict);
+            let (errors, warnings) = report.count();
+            success &= errors == 0 && (warnings == 0 || !self.deny_warnings);
+            if format == OutputFormat::Json {
+                findings.extend(report.to_json().as_array().cloned().unwrap_or_default());
+                continue;
+            }
+            print_whole_report(&report);
+            let operations = operations.map_or_else(String::new, |n| format!("{}, ", plural(n, "operation")));
+            print_line(format_args!(
+                "{}: {operations}{}, {}",
+                file.display(),
+                plural(errors, "error"),
+                plural(warnings, "warning")
+            ));
+        }
+        if format == OutputFormat::Json {
+            print_line(Value::Array(findings));
+        }
+        Ok(exit_code(success))
     }
-    if format == FindingsFormat::Json {
-        say(Value::Array(all));
-    }
-    good
 }
 
-fn one(file: &Path, strict: bool) -> (DiagnosticReport, Option<usize>) {
+/// The diagnostics of a document, and the number of its operations if it can be used.
+fn lint_file(file: &Path, strict: bool) -> (DiagnosticReport, Option<usize>) {
     let source = match read_config(file) {
         Ok(source) => source,
         Err(report) => return (report, None),
@@ -56,28 +81,28 @@ fn one(file: &Path, strict: bool) -> (DiagnosticReport, Option<usize>) {
     let document = match document::read(&source.text, Dialect::Specification) {
         Ok(document) => document,
         Err(error) => {
-            let complaint = Diagnostic::syntax(document::NodePath::root(), &error);
-            return (DiagnosticReport::new(source, vec![complaint]), None);
+            let diagnostic = Diagnostic::syntax(document::NodePath::root(), &error);
+            return (DiagnosticReport::new(source, vec![diagnostic]), None);
         }
     };
-    let mut complaints: Vec<Diagnostic> = document
+    let mut diagnostics: Vec<Diagnostic> = document
         .duplicates
         .into_iter()
         .map(|path| Diagnostic::warning(path, "this key stands twice; the last one counts").key())
         .collect();
-    match openapi::lint(document.value, &LibraryLocation::file(file, folder(file)), strict) {
+    match openapi::lint(document.value, &LibraryLocation::file(file, reference_root(file)), strict) {
         Ok((api, found)) => {
-            complaints.extend(found);
-            (DiagnosticReport::new(source, complaints), Some(api.operations.len()))
+            diagnostics.extend(found);
+            (DiagnosticReport::new(source, diagnostics), Some(api.operations.len()))
         }
         Err(error) => {
-            complaints.push(error);
-            (DiagnosticReport::new(source, complaints), None)
+            diagnostics.push(error);
+            (DiagnosticReport::new(source, diagnostics), None)
         }
     }
 }
 
-/// The folder that the references of a document may reach into.
-pub(super) fn folder(file: &Path) -> &Path {
-    file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// The folder that the references of a document may not leave: its own.
+pub(super) fn reference_root(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

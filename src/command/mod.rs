@@ -1,4 +1,7 @@
-//! What the words of the command line do.
+//! Commands: one file each, with its flags and its execution.
+//!
+//! `flags` holds the flags that several commands share, `output` the output formats, `load` what commands derive from
+//! the settings. `run` and `mock` both start the gateway of `gateway`.
 
 pub(crate) mod bulk;
 pub(crate) mod check;
@@ -6,29 +9,19 @@ pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod flags;
+pub(crate) mod gateway;
 pub(crate) mod import;
 pub(crate) mod lint;
+pub(crate) mod load;
+pub(crate) mod log;
+pub(crate) mod mock;
+pub(crate) mod output;
 pub(crate) mod run;
 pub(crate) mod schema;
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::process::ExitCode;
 
-use mynah::diag::{DiagnosticReport, RenderStyle};
-
-/// Writes a line for the person at the terminal.
-pub(crate) fn say(text: impl std::fmt::Display) {
-    // Nobody reads a closed pipe.
-    let _ = writeln!(stdout(), "{text}");
-}
-
-/// Draws a report for the person at the terminal, in colour if that is one.
-pub(crate) fn draw(report: &DiagnosticReport) {
-    let style = if stderr().is_terminal() { RenderStyle::Colour } else { RenderStyle::Plain };
-    let _ = write!(stderr(), "{}", report.draw(style));
-}
-
-/// The same without an end: of a document that is checked everything is wanted.
-pub(crate) fn draw_all(report: &DiagnosticReport) {
-    let style = if stderr().is_terminal() { RenderStyle::Colour } else { RenderStyle::Plain };
-    let _ = write!(stderr(), "{}", report.draw_all(style));
+/// The exit code of a command that found everything in order, or not.
+pub(crate) const fn exit_code(success: bool) -> ExitCode {
+    if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

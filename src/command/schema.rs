@@ -1,4 +1,6 @@
-//! `mynah schema`: what a configuration may say, as a JSON Schema for editors.
+//! `mynah schema`: the JSON Schema of configurations, for editors.
+
+use std::process::ExitCode;
 
 use mynah::{
     entity::DOCUMENT,
@@ -6,12 +8,11 @@ use mynah::{
     plugin::{BundledPlugins, EnabledPlugins},
 };
 
-use super::say;
+use super::output::print_line;
 
 /// Prints the schema.
-pub(crate) fn schema() {
-    say(format_args!(
-        "{:#}",
-        json_schema(DOCUMENT, &BundledPlugins { expressions: true, enabled: EnabledPlugins::ALL })
-    ));
+pub(crate) fn execute() -> ExitCode {
+    let plugins = BundledPlugins { expressions: true, enabled: EnabledPlugins::ALL };
+    print_line(format_args!("{:#}", json_schema(DOCUMENT, &plugins)));
+    ExitCode::SUCCESS
 }

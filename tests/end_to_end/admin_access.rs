@@ -115,7 +115,7 @@ fn the_status_is_for_probes_and_not_for_pages() {
 
 #[test]
 fn an_address_that_others_reach_is_warned_of() {
-    let warning = "is open to everybody who reaches this address";
+    let warning = "is open to every client that reaches this address";
     let gateway = run(Setup::with(CONFIG));
     gateway.logs(&format!("WARN the Admin API on 0.0.0.0:0 {warning}"));
     let gateway = run(Setup::with(CONFIG).env("MYNAH_ADMIN_TOKEN", "s3cret"));

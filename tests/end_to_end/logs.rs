@@ -194,7 +194,7 @@ fn the_end_does_not_wait_for_ever() {
     gateway.signal("TERM");
     let outcome = gateway.outcome();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert!(outcome.stderr.contains("of plugins that log are not delivered: 1"), "{outcome:?}");
+    assert!(outcome.stderr.contains("log entries of plugins that were not delivered: 1"), "{outcome:?}");
 }
 
 #[test]

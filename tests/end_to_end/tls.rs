@@ -69,7 +69,7 @@ fn certificates_that_cannot_be_used_keep_it_from_starting() {
         (
             "one.pem",
             "other.key",
-            "cannot speak TLS on 127.0.0.1:0 (proxy_listen): certificate does not match key",
+            "cannot set up TLS on 127.0.0.1:0 (proxy_listen): certificate does not match key",
         ),
         ("none.pem", "one.key", "(proxy_listen): cannot read none.pem: No such file"),
         (

@@ -1,4 +1,4 @@
-//! One document, measured in this process: what it answers, how long it takes and how much memory.
+//! Measurement of one document in this process: its responses, the time they take, and the peak memory.
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -14,68 +14,69 @@ use mynah::{
 };
 
 use super::{
-    super::lint::folder,
+    super::lint::reference_root,
     row::{DocumentRow, InvalidBodies, WrongAnswer},
 };
 
-/// Flaws that are named for one document; the others are counted.
-const NAMED: usize = 20;
+/// At most this many invalid responses are listed for one document; the others are only counted.
+const MAX_LISTED: usize = 20;
 
+/// Reads a document, generates all its responses, and checks them.
 pub(super) fn measure(file: &Path) -> DocumentRow {
     let start = Instant::now();
     let source = match read_config(file) {
         Ok(source) => source,
         Err(report) => return DocumentRow::refused(file, report.summary()),
     };
-    let refused = |complaint| {
-        DocumentRow::refused(file, DiagnosticReport::new(source.clone(), vec![complaint]).summary())
+    let refuse = |diagnostic| {
+        DocumentRow::refused(file, DiagnosticReport::new(source.clone(), vec![diagnostic]).summary())
     };
     let value = match document::read(&source.text, Dialect::Specification) {
         Ok(document) => document.value,
-        Err(error) => return refused(Diagnostic::syntax(document::NodePath::root(), &error)),
+        Err(error) => return refuse(Diagnostic::syntax(document::NodePath::root(), &error)),
     };
-    let (api, complaints) = match lower(value, &LibraryLocation::file(file, folder(file))) {
+    let (api, diagnostics) = match lower(value, &LibraryLocation::file(file, reference_root(file))) {
         Ok(lowered) => lowered,
-        Err(error) => return refused(error),
+        Err(error) => return refuse(error),
     };
     let version = api.version.to_string();
     let mock = Mock::new(Arc::new(api), MockOptions::default());
     let ready_seconds = start.elapsed().as_secs_f64();
     let ready_kib = peak_kib();
-    let survey = audit_answers(&mock);
+    let audit = audit_answers(&mock);
     DocumentRow {
         version: Some(version),
-        complaints: complaints.len(),
+        complaints: diagnostics.len(),
         ready_seconds,
         ready_kib,
         seconds: start.elapsed().as_secs_f64(),
         peak_kib: peak_kib(),
-        ..row(file, &survey)
+        ..audit_row(file, &audit)
     }
 }
 
-fn row(file: &Path, survey: &AnswerAudit) -> DocumentRow {
-    let count = |origin| survey.invalid.iter().filter(|it| it.origin == Some(origin)).count();
-    let flaws = survey.invalid.iter().chain(&survey.refused);
+fn audit_row(file: &Path, audit: &AnswerAudit) -> DocumentRow {
+    let count = |origin| audit.invalid.iter().filter(|finding| finding.origin == Some(origin)).count();
+    let findings = audit.invalid.iter().chain(&audit.refused);
     DocumentRow {
         file: file.display().to_string(),
         loaded: true,
-        operations: survey.operations,
-        broken: survey.broken,
-        unreachable: survey.unreachable,
-        examples: survey.examples,
-        samples: survey.samples,
-        empty: survey.empty,
-        other: survey.other,
-        unanswered: survey.refused.len(),
+        operations: audit.operations,
+        broken: audit.broken,
+        unreachable: audit.unreachable,
+        examples: audit.examples,
+        samples: audit.samples,
+        empty: audit.empty,
+        other: audit.other,
+        unanswered: audit.refused.len(),
         invalid: InvalidBodies { examples: count(AuditSource::Example), samples: count(AuditSource::Sample) },
-        wrong: flaws.take(NAMED).map(wrong).collect(),
+        wrong: findings.take(MAX_LISTED).map(wrong_answer).collect(),
         ..DocumentRow::default()
     }
 }
 
-fn wrong(flaw: &AuditFinding) -> WrongAnswer {
-    let AuditFinding { operation, status, media_type, origin, reason } = flaw;
+fn wrong_answer(finding: &AuditFinding) -> WrongAnswer {
+    let AuditFinding { operation, status, media_type, origin, reason } = finding;
     let origin = match origin {
         Some(AuditSource::Example) => "example",
         Some(AuditSource::Sample) => "sample",
@@ -91,7 +92,7 @@ fn wrong(flaw: &AuditFinding) -> WrongAnswer {
     }
 }
 
-/// The most memory that this process has had, in KiB, where the system says so (Linux: `VmHWM`).
+/// Peak memory of this process in KiB, on Linux (`VmHWM`).
 fn peak_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

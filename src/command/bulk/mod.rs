@@ -1,7 +1,7 @@
-//! `mynah lint --bulk DIR`: asks every document of a folder for all its answers, and counts.
+//! `mynah lint --bulk DIR`: every response of every document in a folder, measured and counted.
 //!
-//! Each document has a process of its own (this program again, with one file): so its memory is its own, and one
-//! that takes too long or brings its process down is a line of the table like any other.
+//! Each document is measured in a process of its own (this program with one file), so that its peak memory is known, and
+//! so that a document that takes too long or crashes its process becomes a row of the table like any other.
 
 mod measure;
 mod row;
@@ -17,55 +17,55 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use self::row::{BulkTotals, DocumentRow};
-use super::{check::FindingsFormat, say};
+use super::output::{OutputFormat, print_line};
 
-/// A document that takes longer than this is given up.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long one document may take.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Measures one document, or all of a folder; true unless there was none.
-pub(crate) fn bulk(place: &Path, format: FindingsFormat) -> Result<bool> {
-    if place.is_file() {
-        let row = measure::measure(place);
+/// Measures one document, or all documents in a folder; false if there is none.
+pub(crate) fn execute(path: &Path, format: OutputFormat) -> Result<bool> {
+    if path.is_file() {
+        let row = measure::measure(path);
         match format {
-            FindingsFormat::Json => say(serde_json::to_string(&row)?),
-            FindingsFormat::Text => {
+            OutputFormat::Json => print_line(serde_json::to_string(&row)?),
+            OutputFormat::Text => {
                 let width = row.file.chars().count();
-                say(row::heading(width));
-                say(row.line(width));
-                row.flaws().for_each(say);
+                print_line(row::heading(width));
+                print_line(row.line(width));
+                row.flaws().for_each(print_line);
             }
         }
         return Ok(true);
     }
-    let files = documents(place)?;
-    let name = |file: &Path| file.strip_prefix(place).unwrap_or(file).display().to_string();
-    let width = files.iter().map(|it| name(it).chars().count()).max().unwrap_or(0);
+    let files = documents(path)?;
+    let name = |file: &Path| file.strip_prefix(path).unwrap_or(file).display().to_string();
+    let width = files.iter().map(|file| name(file).chars().count()).max().unwrap_or(0);
     let mut totals = BulkTotals::default();
-    if format == FindingsFormat::Text {
-        say(row::heading(width));
+    if format == OutputFormat::Text {
+        print_line(row::heading(width));
     }
     for file in &files {
         let mut row =
-            elsewhere(file).unwrap_or_else(|error| DocumentRow::refused(file, format!("{error:#}")));
+            measure_in_process(file).unwrap_or_else(|error| DocumentRow::refused(file, format!("{error:#}")));
         row.file = name(file);
         totals.add(&row);
         match format {
-            FindingsFormat::Json => say(serde_json::to_string(&row)?),
-            FindingsFormat::Text => {
-                say(row.line(width));
-                row.flaws().for_each(say);
+            OutputFormat::Json => print_line(serde_json::to_string(&row)?),
+            OutputFormat::Text => {
+                print_line(row.line(width));
+                row.flaws().for_each(print_line);
             }
         }
     }
     match format {
-        FindingsFormat::Json => say(serde_json::json!({ "total": totals })),
-        FindingsFormat::Text => say(format_args!("\n{totals}")),
+        OutputFormat::Json => print_line(serde_json::json!({ "total": totals })),
+        OutputFormat::Text => print_line(format_args!("\n{totals}")),
     }
     Ok(!files.is_empty())
 }
 
-/// The row of one document, made by a process of its own.
-fn elsewhere(file: &Path) -> Result<DocumentRow> {
+/// The row of one document, measured by a process of its own.
+fn measure_in_process(file: &Path) -> Result<DocumentRow> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut child = Command::new(program)
         .args(["lint", "--format", "json", "--bulk"])
@@ -79,26 +79,26 @@ fn elsewhere(file: &Path) -> Result<DocumentRow> {
     if let Some(output) = child.stdout.take() {
         std::thread::spawn(move || {
             let mut line = String::new();
-            // Whoever gave up waiting does not listen any more.
+            // Sending fails if the receiver has timed out.
             drop(BufReader::new(output).read_line(&mut line).map(|_| send.send(line)));
         });
     }
-    let line = receive.recv_timeout(PATIENCE);
+    let line = receive.recv_timeout(TIMEOUT);
     if matches!(line, Err(mpsc::RecvTimeoutError::Timeout)) {
-        // It may have ended just now.
+        // Killing fails if the process has just ended.
         drop(child.kill());
         child.wait()?;
-        bail!("it took longer than {} seconds", PATIENCE.as_secs());
+        bail!("it took longer than {} seconds", TIMEOUT.as_secs());
     }
     let status = child.wait()?;
     let line = line.unwrap_or_default();
     if line.trim().is_empty() {
         bail!("its process ended: {status}");
     }
-    serde_json::from_str(&line).context("its process said something odd")
+    serde_json::from_str(&line).context("cannot read the output of its process")
 }
 
-/// The files below a folder that may be documents, in order. Links to folders are not followed.
+/// JSON and YAML files below a folder, sorted. Symbolic links to folders are not followed.
 fn documents(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -108,9 +108,12 @@ fn documents(folder: &Path) -> Result<Vec<PathBuf>> {
         for entry in entries {
             let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
             let path = entry.path();
-            if entry.file_type().is_ok_and(|it| it.is_dir()) {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "json" || it == "yaml" || it == "yml") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "json" || extension == "yaml" || extension == "yml")
+            {
                 found.push(path);
             }
         }

@@ -1,55 +1,55 @@
-//! Rows of the table: for people in columns, for machines as JSON.
+//! Rows of the table of `mynah lint --bulk`, as text columns and as JSON.
 
 use std::{fmt, path::Path};
 
 use mynah::diag::plural;
 use serde::{Deserialize, Serialize};
 
-/// One document.
+/// Measurements of one document.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct DocumentRow {
     /// The file.
     pub(super) file: String,
-    /// Whether it was understood.
+    /// Whether it could be loaded.
     pub(super) loaded: bool,
-    /// Why not.
+    /// The reason if it could not.
     pub(super) refused: Option<String>,
-    /// The specification that it follows.
+    /// The version of its specification.
     pub(super) version: Option<String>,
-    /// Operations, and those of them that cannot be understood or have no place of their own.
+    /// All operations, those that cannot be used, and those that another operation shadows.
     pub(super) operations: usize,
     pub(super) broken: usize,
     pub(super) unreachable: usize,
-    /// What was complained about when it was loaded.
+    /// Diagnostics of the load.
     pub(super) complaints: usize,
-    /// JSON bodies by where they come from; answers without a body; bodies that are not JSON.
+    /// JSON bodies from examples and from schemas, responses without a body, and bodies that are not JSON.
     pub(super) examples: usize,
     pub(super) samples: usize,
     pub(super) empty: usize,
     pub(super) other: usize,
-    /// Questions without an answer.
+    /// Requests that the mock refuses.
     pub(super) unanswered: usize,
-    /// Bodies that break their schema.
+    /// Bodies that do not match their schema.
     pub(super) invalid: InvalidBodies,
-    /// Seconds and peak memory until it was ready to answer, and until all was answered and checked.
+    /// Seconds and peak memory in KiB until the mock was ready, and until all responses were checked.
     pub(super) ready_seconds: f64,
     pub(super) ready_kib: Option<u64>,
     pub(super) seconds: f64,
     pub(super) peak_kib: Option<u64>,
-    /// The first bodies that break their schema, and questions without an answer.
+    /// The first bodies that do not match their schema, and refused requests.
     pub(super) wrong: Vec<WrongAnswer>,
 }
 
-/// Bodies that break their schema.
+/// Numbers of bodies that do not match their schema.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(super) struct InvalidBodies {
-    /// Those that the document has.
+    /// Bodies from examples.
     pub(super) examples: usize,
-    /// Those that were made.
+    /// Bodies generated from schemas.
     pub(super) samples: usize,
 }
 
-/// An answer that is wrong.
+/// An invalid or missing response.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct WrongAnswer {
     pub(super) operation: String,
@@ -64,13 +64,13 @@ impl DocumentRow {
         Self { file: file.display().to_string(), refused: Some(reason), ..Self::default() }
     }
 
-    /// As a line of the table.
+    /// The line of the table; `width` is that of the first column.
     pub(super) fn line(&self, width: usize) -> String {
         let file = &self.file;
         if let Some(reason) = &self.refused {
             return format!("{file:width$}  refused: {reason}");
         }
-        let peak = self.peak_kib.map_or_else(|| "-".to_owned(), |it| format!("{:.1}", mib(it)));
+        let peak = self.peak_kib.map_or_else(|| "-".to_owned(), |kib| format!("{:.1}", mib(kib)));
         format!(
             "{file:width$} {:>6} {:>8} {:>7} {:>6} {:>6} {:>8} {:>8.3} {peak:>7}",
             self.operations,
@@ -83,25 +83,26 @@ impl DocumentRow {
         )
     }
 
-    /// The lines below it: what cannot be answered, and which answers are wrong.
+    /// The lines below it: operations without a response, and invalid responses.
     pub(super) fn flaws(&self) -> impl Iterator<Item = String> {
-        let wrong = self.wrong.iter().map(|it| {
-            let WrongAnswer { operation, status, media_type, origin, reason } = it;
+        let wrong = self.wrong.iter().map(|answer| {
+            let WrongAnswer { operation, status, media_type, origin, reason } = answer;
             format!("    {operation} {status} {media_type} ({origin}): {reason}")
         });
-        let lost = [(self.broken, "broken operation"), (self.unreachable, "unreachable operation")];
-        let lost =
-            lost.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("    {}", plural(n, what)));
-        lost.chain(wrong)
+        let unusable = [(self.broken, "broken operation"), (self.unreachable, "unreachable operation")];
+        let unusable =
+            unusable.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("    {}", plural(n, what)));
+        unusable.chain(wrong)
     }
 }
 
+/// The heading of the table; `width` is that of the first column.
 pub(super) fn heading(width: usize) -> String {
     let file = "document";
     format!("{file:width$} operat. examples samples  empty  other  invalid  seconds     MiB")
 }
 
-/// All documents together.
+/// Sums over all documents; the peak memory is the largest of all.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct BulkTotals {
     documents: usize,
@@ -169,7 +170,7 @@ impl fmt::Display for BulkTotals {
         )?;
         writeln!(
             f,
-            "bodies that break their schema: {} of examples, {} of samples",
+            "bodies that do not match their schema: {} of examples, {} of samples",
             self.invalid.examples, self.invalid.samples
         )?;
         write!(f, "{:.3} seconds", self.seconds)?;
@@ -181,6 +182,6 @@ impl fmt::Display for BulkTotals {
 }
 
 fn mib(kib: u64) -> f64 {
-    // No process has so much memory that a float would not hold it.
+    // 4 TiB and more are shown as the largest number.
     u32::try_from(kib).map_or(f64::MAX, f64::from) / 1024.0
 }

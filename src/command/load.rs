@@ -1,0 +1,119 @@
+//! Settings of a command, and what commands derive from them: configuration, folder of OpenAPI documents, compiler.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Result, bail};
+use mynah::{
+    config::DeclarativeFormat,
+    control::{ConfigSource, Control, compile_config},
+    diag::{DiagnosticReport, SourceFile, plural},
+    plugin::EnabledPlugins,
+    router,
+    settings::{LoadedSettings, RouteMatchCalculation, RouterFlavor, Settings},
+    snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
+};
+
+/// Loads the settings of the process. `overrides` are names of settings and the values that flags give them.
+pub(crate) fn load_settings<const N: usize>(
+    overrides: [(&'static str, Option<String>); N],
+    conf: Option<&Path>,
+) -> Result<LoadedSettings> {
+    let given: Vec<(&str, String)> =
+        overrides.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    Ok(Settings::load(&given, std::env::vars(), conf)?)
+}
+
+/// The source of the configuration: the file or text that the settings name, else kong.yaml or kong.yml in the working
+/// directory.
+pub(crate) fn config_source(settings: &Settings) -> Result<ConfigSource> {
+    if let Some(file) = &settings.declarative_config {
+        return Ok(ConfigSource::File(file.clone()));
+    }
+    if let Some(text) = &settings.declarative_config_string {
+        return Ok(ConfigSource::Text(text.clone()));
+    }
+    let default = ["kong.yaml", "kong.yml"].map(PathBuf::from).into_iter().find(|file| file.exists());
+    match default {
+        Some(file) => Ok(ConfigSource::File(file)),
+        None => bail!(
+            "no configuration: there is no ./kong.yaml and no ./kong.yml\n\
+             help: name one (mynah run FILE), set KONG_DECLARATIVE_CONFIG, or copy kong.yaml.example to kong.yaml"
+        ),
+    }
+}
+
+/// The folder of the OpenAPI documents that plugins name: `specs_dir`, else `specs` in the folder of the configuration.
+pub(crate) fn specs_folder(settings: &Settings, source: &ConfigSource) -> PathBuf {
+    let default = source.file().map(default_specs_folder);
+    settings.specs_dir.clone().or(default).unwrap_or_else(|| PathBuf::from("specs"))
+}
+
+/// `specs` in the folder of a configuration.
+pub(crate) fn default_specs_folder(config: &Path) -> PathBuf {
+    config.parent().unwrap_or(Path::new("")).join("specs")
+}
+
+/// How configurations are read and compiled.
+#[derive(Clone, Copy)]
+pub(crate) struct CompileOptions {
+    router: router::RouterOptions,
+    format: DeclarativeFormat,
+    plugins: EnabledPlugins,
+}
+
+impl CompileOptions {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let format = DeclarativeFormat::of_files(settings.env_substitution);
+        Self { router: router_options(settings), format, plugins: enabled_plugins(settings) }
+    }
+
+    /// Checks and compiles a configuration whose plugins read their files from the folder `specs`.
+    pub(crate) fn compile(
+        self,
+        specs: PathBuf,
+        source: &Arc<SourceFile>,
+    ) -> Result<CompiledSnapshot, DiagnosticReport> {
+        let mut compiler = SnapshotCompiler::new(specs, self.router).with_plugins(self.plugins);
+        compile_config(&mut compiler, source, self.format)
+    }
+
+    /// The control that compiles configurations with this compiler and publishes them.
+    pub(crate) fn control(self, compiler: SnapshotCompiler) -> Control {
+        Control::new(compiler).with_format(self.format)
+    }
+}
+
+/// The plugins that the setting `plugins` allows.
+pub(crate) fn enabled_plugins(settings: &Settings) -> EnabledPlugins {
+    EnabledPlugins::only(|name| settings.plugins.allows(name))
+}
+
+/// The options of the router.
+pub(crate) fn router_options(settings: &Settings) -> router::RouterOptions {
+    router::RouterOptions {
+        flavor: match settings.router_flavor {
+            RouterFlavor::Traditional => router::MatchFlavor::Traditional,
+            RouterFlavor::TraditionalCompatible => router::MatchFlavor::TraditionalCompatible,
+            RouterFlavor::Expressions => router::MatchFlavor::Expressions,
+        },
+        calculation: match settings.route_match_calculation {
+            RouteMatchCalculation::Strict => router::PriorityCalculation::Strict,
+            RouteMatchCalculation::Original => router::PriorityCalculation::Original,
+        },
+        compilation: router::RegexCompilation::default(),
+    }
+}
+
+/// The numbers of Services, Routes and plugins of a configuration.
+pub(crate) fn summary(snapshot: &Snapshot) -> String {
+    let entities = &snapshot.entities;
+    format!(
+        "{}, {}, {}",
+        plural(entities.services.len(), "service"),
+        plural(entities.routes.len(), "route"),
+        plural(entities.plugins.len(), "plugin")
+    )
+}
