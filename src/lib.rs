@@ -4,7 +4,10 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | [`base64_codec`] | Base64: encoding, and decoding of several strictnesses |
 //! | [`budget`] | limits of the work and memory that a client or a document can demand, and the thread pool for such work |
+//! | [`calendar`] | dates and times of the Gregorian calendar, from and to Unix time |
+//! | [`constant_time`] | comparison of secrets in constant time |
 //! | [`file_read`] | reads of whole regular files that no process has open for writing |
 //! | [`supervise`] | panics: logged, confined to the work in which they happen; background tasks are restarted |
 //! | [`document`] | YAML and JSON as an ordered tree of values, and the position of each node in the text |
@@ -40,10 +43,13 @@
 
 pub mod access_log;
 pub mod balancer;
+pub mod base64_codec;
 pub mod body;
 pub mod budget;
+pub mod calendar;
 pub mod compare;
 pub mod config;
+pub mod constant_time;
 pub mod control;
 pub mod diag;
 pub mod dns;

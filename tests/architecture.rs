@@ -10,7 +10,10 @@ use std::{
 
 /// A module may use itself and those beside it; a row may only name rows above it.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("base64_codec", &[]),
     ("budget", &[]),
+    ("calendar", &[]),
+    ("constant_time", &[]),
     ("file_read", &[]),
     ("supervise", &[]),
     ("document", &["budget"]),
@@ -19,30 +22,33 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("uri", &[]),
     ("request_head", &["uri"]),
     ("schema", &["budget", "diag", "document"]),
-    ("entity", &["document", "ip_network", "schema", "uri"]),
+    ("entity", &["base64_codec", "document", "ip_network", "schema", "uri"]),
     ("config", &["diag", "document", "entity", "schema", "uri"]),
     ("json_schema", &["document", "schema"]),
     ("export", &["document", "entity", "schema"]),
     ("compare", &["document", "entity", "export", "schema"]),
-    ("settings", &["ip_network", "schema", "uri"]),
+    ("settings", &["constant_time", "ip_network", "schema", "uri"]),
     ("body", &["budget"]),
     ("request_id", &[]),
-    ("access_log", &["request_id", "settings", "supervise"]),
+    ("access_log", &["calendar", "request_id", "settings", "supervise"]),
     ("metrics", &["body", "request_head"]),
     ("reply", &["body", "document", "request_id"]),
-    ("openapi", &["budget", "diag", "document", "file_read"]),
+    ("openapi", &["base64_codec", "budget", "diag", "document", "file_read"]),
     ("import", &["diag", "document", "openapi", "schema", "uri"]),
-    ("mock", &["budget", "document", "openapi"]),
+    ("mock", &["base64_codec", "budget", "document", "openapi"]),
     ("router", &["diag", "document", "entity", "ip_network", "uri"]),
     ("dns", &["supervise"]),
-    ("tls", &[]),
+    ("tls", &["base64_codec", "calendar"]),
     ("upstream", &["body", "supervise", "tls", "uri"]),
     ("balancer", &["body", "dns", "entity", "supervise", "upstream", "uri"]),
     (
         "plugin",
         &[
+            "base64_codec",
             "body",
             "budget",
+            "calendar",
+            "constant_time",
             "diag",
             "document",
             "file_read",
@@ -83,6 +89,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "access_log",
             "balancer",
+            "base64_codec",
             "body",
             "budget",
             "dns",
@@ -105,6 +112,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "control",
         &[
             "balancer",
+            "base64_codec",
             "body",
             "budget",
             "config",
@@ -143,6 +151,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// A library, and the only places that may name it.
 const LIBRARIES: &[(&str, &[&str])] = &[
+    ("base64", &["src/base64_codec.rs"]),
     ("granit_parser", &["src/document/"]),
     ("openapiv3", &["src/openapi/strict.rs"]),
     ("jsonschema", &["src/openapi/validator/format.rs", "src/openapi/sample/"]),

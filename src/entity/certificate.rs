@@ -3,11 +3,11 @@
 
 use std::fmt::{self, Write as _};
 
-use base64::Engine as _;
 use uuid::Uuid;
 
 use super::{CertificateIndex, hosts, id, names, service, text, upstream};
 use crate::{
+    base64_codec,
     document::{Mapping, NodePath, Value},
     schema::{EntityFault, EntitySchema, Field, FieldKind, FieldRule},
 };
@@ -218,7 +218,7 @@ fn der(pem: &str) -> Option<Vec<u8>> {
     let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----")?;
     let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
     let body: String = body.split_whitespace().collect();
-    base64::engine::general_purpose::STANDARD.decode(body).ok()
+    base64_codec::decode(body)
 }
 
 fn both_alternatives(record: &Value) -> Option<EntityFault> {

@@ -1,7 +1,6 @@
 //! WebSocket over HTTP/2 (RFC 8441): an extended CONNECT becomes the handshake of HTTP/1.1, which Routes, plugins and
 //! upstreams understand, and the response to the handshake becomes one to CONNECT.
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{
     Extensions, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
@@ -9,7 +8,10 @@ use http::{
 use hyper::ext::Protocol;
 use rand::RngExt;
 
-use crate::{body::Body, request_head::ClientHead};
+use crate::{
+    base64_codec,
+    {body::Body, request_head::ClientHead},
+};
 
 /// Text that is hashed after the key for Sec-WebSocket-Accept. (RFC 6455, section 1.3)
 const ACCEPT_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -32,7 +34,7 @@ pub(super) fn to_http1_handshake(request: &mut Request<Body>) {
     }
     *request.method_mut() = Method::GET;
     request.extensions_mut().insert(ExtendedConnect);
-    let key = BASE64_STANDARD.encode(rand::rng().random::<[u8; 16]>());
+    let key = base64_codec::encode(rand::rng().random::<[u8; 16]>());
     let fields = request.headers_mut();
     fields.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     fields.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -51,7 +53,7 @@ pub(super) fn is_accepted(head: &ClientHead, extensions: &Extensions, response: 
     let key = head.field(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
     let mut digest = sha1_smol::Sha1::from(key);
     digest.update(ACCEPT_GUID.as_bytes());
-    let expected = BASE64_STANDARD.encode(digest.digest().bytes());
+    let expected = base64_codec::encode(digest.digest().bytes());
     response
         .headers()
         .get(SEC_WEBSOCKET_ACCEPT)

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::{error::SettingFault, value::list};
-use crate::uri::{Authority, Scheme};
+use crate::{
+    constant_time::equals_secret,
+    uri::{Authority, Scheme},
+};
 
 /// The token of the Admin API; its value is never logged.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! The certificate of a gateway that was given none.
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
 
 use super::{CertificateFault, CertifiedIdentity};
+use crate::base64_codec;
 
 /// A certificate for `localhost` that nobody vouches for, with a key of its own (P-256), as Kong generates one.
 ///
@@ -15,7 +15,7 @@ pub fn self_signed() -> Result<CertifiedIdentity, CertificateFault> {
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", base64_codec::encode(der))
 }
 
 fn generate() -> Result<(rcgen::Certificate, Vec<u8>), rcgen::Error> {

@@ -1,8 +1,7 @@
 //! Blocks of a PEM text, as OpenSSL reads them: what stands between blocks counts for nothing. (RFC 7468; RFC 1421.)
 
-use base64::prelude::{BASE64_STANDARD, Engine};
-
 use super::der;
+use crate::base64_codec;
 
 /// What stands between a BEGIN and its END.
 pub(super) struct Block<'a> {
@@ -49,7 +48,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
             Ok(Vec::new())
         } else {
             body.retain(|it| !it.is_ascii_whitespace());
-            BASE64_STANDARD.decode(body).map_err(|_| "what stands between BEGIN and END is not base64")
+            base64_codec::decode(body).ok_or("what stands between BEGIN and END is not base64")
         };
         blocks.push(Block { label, encrypted, bytes });
     }

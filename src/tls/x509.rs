@@ -4,6 +4,7 @@ use super::der::{
     BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, element, elements, field, first, magnitude,
     optional, whole_bytes,
 };
+use crate::calendar::days_from_1970;
 
 /// A certificate. What is in it borrows from its bytes.
 #[derive(Clone, Copy)]
@@ -221,19 +222,7 @@ fn time(der: &[u8]) -> Option<i64> {
     let two = |at: usize| text.get(at..at + 2).map_or(Some(0), |it| it.parse::<i64>().ok());
     let (month, day) = (two(0)?, two(2)?);
     let seconds = two(4)? * 3600 + two(6)? * 60 + two(8)?;
-    Some(days(year, month, day)? * 86400 + seconds)
-}
-
-/// The days from 1 January 1970 to a day of the Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Years that begin in March end with the day that leap years have more.
-    let year = if month < 3 { year - 1 } else { year };
-    let days_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    Some(year * 365 + leap_days + days_of_year - 719_468)
+    Some(days_from_1970(year, month, day)? * 86400 + seconds)
 }
 
 #[cfg(test)]

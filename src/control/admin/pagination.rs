@@ -1,10 +1,10 @@
 //! Lists in pages: `size`, `offset`, `tags`. (Kong: Admin API, "Pagination" and "Tags".)
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Response, StatusCode};
 
 use super::refusal::AdminRefusal;
 use crate::{
+    base64_codec,
     body::Body,
     document::{Mapping, Value},
     reply,
@@ -95,7 +95,7 @@ impl ListQuery {
         let mut answer: Mapping = [("data", Value::from(page)), ("next", Value::Null)].into_iter().collect();
         if let Some(next) = rows.get(end) {
             let text = Value::from(vec![Value::from(key(next))]).to_json();
-            let offset = URL_SAFE_NO_PAD.encode(text);
+            let offset = base64_codec::encode_url(text);
             let mut next = format!("{path}?offset={offset}");
             if !nested {
                 for (name, value) in
@@ -143,7 +143,7 @@ fn offset(text: &str) -> Result<String, AdminRefusal> {
         return Err(bad("bad base64 encoding"));
     }
     let whole = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
-    let bytes = URL_SAFE_NO_PAD.decode(whole).unwrap_or_else(|_| vec![0xff]);
+    let bytes = base64_codec::decode_url(&whole).unwrap_or_else(|| vec![0xff]);
     // What is no offset of ours is taken for a key, as Kong does without a database: most often nothing follows it.
     let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let first = value.items().first().and_then(Value::as_str);

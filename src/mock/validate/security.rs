@@ -1,25 +1,18 @@
 //! Whether a request brings the proofs that its operation asks for. They are not verified: any key will do.
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use http::{
     HeaderMap,
     header::{AUTHORIZATION, COOKIE},
 };
 
 use super::{ValidatedRequest, Violation};
-use crate::openapi::{
-    Api, Operation,
-    api::{ParameterLocation, SecurityKind},
+use crate::{
+    base64_codec,
+    openapi::{
+        Api, Operation,
+        api::{ParameterLocation, SecurityKind},
+    },
 };
-
-/// People leave the padding out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// The violation, if none of the ways in is open. It carries the challenges of all that failed.
 pub(super) fn check(api: &Api, operation: &Operation, sent: &ValidatedRequest<'_>) -> Option<Violation> {
@@ -99,7 +92,7 @@ fn has_key(location: ParameterLocation, name: &str, sent: &ValidatedRequest<'_>)
 
 /// RFC 7617, section 2: a name, a colon and a password.
 fn is_basic(token: &str) -> bool {
-    BASE64.decode(token.trim()).is_ok_and(|it| it.contains(&b':'))
+    base64_codec::decode_any_padding(token.trim()).is_some_and(|bytes| bytes.contains(&b':'))
 }
 
 /// RFC 7616, section 3.4.

@@ -9,7 +9,6 @@ mod output;
 mod text;
 mod xml;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
 use super::{
@@ -18,6 +17,7 @@ use super::{
     sample::Sampler,
 };
 use crate::{
+    base64_codec,
     budget::{Budget, Exhausted},
     document::{Dialect, Mapping, Value, read},
 };
@@ -212,8 +212,8 @@ const fn is_collection(value: &Value) -> bool {
 /// Writes an example text: decoded if it is base64 of a file of the media type, else as it is.
 fn write_text(essence: &str, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
     out.reserve(text.len())?;
-    match STANDARD.decode(text.trim()) {
-        Ok(bytes) if file::has_signature(essence, &bytes) => out.bytes(&bytes),
+    match base64_codec::decode(text.trim()) {
+        Some(bytes) if file::has_signature(essence, &bytes) => out.bytes(&bytes),
         _ => out.text(text),
     }
 }

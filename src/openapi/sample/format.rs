@@ -1,9 +1,8 @@
 //! Texts for the formats of OpenAPI and JSON Schema: fixed ones, in the ranges that RFC 2606, 5737 and 3849 set
 //! aside for examples.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-
 use super::{pattern::LengthBounds, seeded_rng::SeededRng};
+use crate::base64_codec;
 
 /// What the fixed texts may be varied by.
 pub(super) struct StringConstraints<'a> {
@@ -140,7 +139,7 @@ fn base64(middle: &str, lengths: LengthBounds) -> Option<String> {
     }
     let bytes: Vec<u8> = plain.bytes().cycle().take(groups * 3).collect();
     let bytes = if plain.len().div_ceil(3) == groups { plain.as_bytes() } else { &bytes };
-    Some(STANDARD.encode(bytes)).filter(|it| lengths.allow(it))
+    Some(base64_codec::encode(bytes)).filter(|it| lengths.allow(it))
 }
 
 #[cfg(test)]

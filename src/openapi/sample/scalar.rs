@@ -1,7 +1,5 @@
 //! Texts, numbers and truth values.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-
 use super::{
     SampleError,
     decimal::Decimal,
@@ -16,6 +14,7 @@ use super::{
     seeded_rng::{self, SeededRng},
 };
 use crate::{
+    base64_codec,
     document::{SharedText, Value},
     openapi::body,
 };
@@ -135,7 +134,7 @@ impl PlaceTexts<'_, '_> {
         let text = match said("contentEncoding") {
             Some("base64") => {
                 let file = body::file::minimal_file(media)
-                    .map(|it| STANDARD.encode(it))
+                    .map(|it| base64_codec::encode(it))
                     .filter(|it| self.matches(it));
                 return file.or_else(|| self.of_format("byte"));
             }

@@ -1,6 +1,5 @@
 //! The URL of a server, taken apart. (RFC 3986, section 3.)
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{
     HeaderMap, HeaderValue,
     header::{AUTHORIZATION, HOST},
@@ -9,6 +8,7 @@ use http::{
 use percent_encoding::percent_decode_str;
 
 use crate::{
+    base64_codec,
     upstream::{TlsSettings, UpstreamOrigin},
     uri::{Authority, Scheme},
 };
@@ -63,7 +63,7 @@ impl LogEndpoint {
 /// The user and the password of a URL, as Basic authentication. (RFC 7617.)
 fn basic_credentials(user: &str) -> Option<HeaderValue> {
     let decoded: Vec<u8> = percent_decode_str(user).collect();
-    let mut value = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(decoded))).ok()?;
+    let mut value = HeaderValue::try_from(format!("Basic {}", base64_codec::encode(decoded))).ok()?;
     value.set_sensitive(true);
     Some(value)
 }

@@ -1,16 +1,14 @@
 //! What the signature of a token is verified with. (RFC 7518, section 3; RFC 8037, section 3.1.)
 
-use base64::{
-    Engine,
-    alphabet::{STANDARD, URL_SAFE},
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use ring::{
     hmac,
     signature::{self, UnparsedPublicKey, VerificationAlgorithm},
 };
 
-use crate::tls::{PublicKey, PublicKeyKind};
+use crate::{
+    base64_codec::decode_any_alphabet,
+    tls::{PublicKey, PublicKeyKind},
+};
 
 /// The key of a credential of `jwt`, and the algorithm that it is for.
 #[derive(Debug)]
@@ -62,7 +60,7 @@ impl JwtKey {
         let verifier = match hash(algorithm) {
             Some(hash) => TokenVerifier::Secret(Box::new(SharedSecret {
                 plain: hmac::Key::new(hash, secret.as_bytes()),
-                decoded: decode(secret).map(|secret| hmac::Key::new(hash, &secret)),
+                decoded: decode_any_alphabet(secret).map(|secret| hmac::Key::new(hash, &secret)),
             })),
             None => TokenVerifier::Public(public(algorithm, public_key)?),
         };
@@ -130,12 +128,4 @@ fn public(algorithm: &str, pem: Option<&str>) -> Result<UnparsedPublicKey<Vec<u8
         return Err(KeyFault::PublicKey(message));
     }
     Ok(UnparsedPublicKey::new(verification, key.bits))
-}
-
-/// Decodes Base64 of either alphabet; padding may be missing.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    const CONFIG: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    GeneralPurpose::new(alphabet, CONFIG).decode(text).ok()
 }

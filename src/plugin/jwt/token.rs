@@ -1,6 +1,6 @@
 //! A token, taken apart: a JSON Web Signature in compact form. (RFC 7515, section 7.1; RFC 7519.)
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use crate::base64_codec;
 use serde_json::{Map, Value};
 
 /// A token whose signature nobody has checked yet.
@@ -17,7 +17,7 @@ pub(super) struct UnverifiedToken<'a> {
 pub(super) fn read(text: &str) -> Result<UnverifiedToken<'_>, &'static str> {
     let (signed, signature) = text.rsplit_once('.').ok_or(SHAPE)?;
     let (header, claims) = signed.split_once('.').filter(|(_, it)| !it.contains('.')).ok_or(SHAPE)?;
-    let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok();
+    let decode = |part: &str| base64_codec::decode_url(part.trim_end_matches('='));
     let object = |part: &str| serde_json::from_slice(&decode(part)?).ok();
     let header: Map<String, Value> = object(header).ok_or("its header is no JSON object in Base64")?;
     let claims = object(claims).ok_or("its claims are no JSON object in Base64")?;
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     fn encode(text: &str) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(text)
+        base64_codec::encode_url(text)
     }
 
     #[test]

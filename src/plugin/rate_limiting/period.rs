@@ -2,6 +2,8 @@
 
 use http::HeaderName;
 
+use crate::calendar::{DAY_SECONDS as DAY, DateTime, days_from_1970};
+
 /// A period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum LimitPeriod {
@@ -28,8 +30,6 @@ pub(super) const PERIODS: [LimitPeriod; 6] = [
     LimitPeriod::Month,
     LimitPeriod::Year,
 ];
-
-const DAY: u64 = 86_400;
 
 impl LimitPeriod {
     /// Its name in the settings.
@@ -73,8 +73,8 @@ impl LimitPeriod {
     pub(super) const fn start(self, now: u64) -> u64 {
         match self {
             Self::Second | Self::Minute | Self::Hour | Self::Day => now - now % self.seconds(),
-            Self::Month => now - now % DAY - date(now / DAY).day_of_month * DAY,
-            Self::Year => now - now % DAY - date(now / DAY).day_of_year * DAY,
+            Self::Month => now - now % DAY - (DateTime::from_unix(now).day - 1) * DAY,
+            Self::Year => start_of_year(DateTime::from_unix(now).year),
         }
     }
 
@@ -85,38 +85,12 @@ impl LimitPeriod {
     }
 }
 
-/// Where in its month and year a day is; the first is zero.
-struct CalendarDay {
-    day_of_month: u64,
-    day_of_year: u64,
-}
-
-/// The date of the day that comes `days` after 1 January 1970, in the Gregorian calendar.
-const fn date(days: u64) -> CalendarDay {
-    let mut year = 1970 + days / 366;
-    while days_before(year + 1) <= days {
-        year += 1;
+/// Unix time of the beginning of a year from 1970 on, in seconds.
+const fn start_of_year(year: u64) -> u64 {
+    match days_from_1970(year.cast_signed(), 1, 1) {
+        Some(days) => days.unsigned_abs() * DAY,
+        None => 0,
     }
-    let day_of_year = days - days_before(year);
-    let february = if is_leap(year) { 29 } else { 28 };
-    let months = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let (mut month, mut day_of_month) = (0, day_of_year);
-    while month < months.len() && day_of_month >= months[month] {
-        day_of_month -= months[month];
-        month += 1;
-    }
-    CalendarDay { day_of_month, day_of_year }
-}
-
-/// Days from 1 January 1970 to 1 January of `year`.
-const fn days_before(year: u64) -> u64 {
-    let years = year - 1;
-    // 477 of the years from 1 to 1969 were leap years.
-    (year - 1970) * 365 + (years / 4 - years / 100 + years / 400 - 477)
-}
-
-const fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
 #[cfg(test)]

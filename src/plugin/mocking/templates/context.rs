@@ -1,11 +1,14 @@
 //! What a template can see: the request, a new UUID, and the time.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use minijinja::Value as Seen;
 
 use super::super::request_rng::RequestRng;
-use crate::{document::Value, plugin::EditedRequest};
+use crate::{
+    calendar::format_rfc_3339,
+    {document::Value, plugin::EditedRequest},
+};
 
 /// What the templates of one answer can see.
 pub(in super::super) struct TemplateContext<'a, 'd> {
@@ -37,7 +40,7 @@ impl<'a, 'd> TemplateContext<'a, 'd> {
             ("headers", Seen::from_pairs(headers)),
             ("body", body_of(body)),
         ]);
-        Self { request, now: rfc_3339(now), dice }
+        Self { request, now: format_rfc_3339(now), dice }
     }
 
     /// What the next text sees: each has a UUID of its own.
@@ -73,45 +76,6 @@ fn seen(value: &Value) -> Seen {
         Value::Sequence(items) => items.iter().map(seen).collect::<Vec<_>>().into(),
         Value::Mapping(members) => {
             Seen::from_pairs(members.iter().map(|(key, value)| (key.to_owned(), seen(value))))
-        }
-    }
-}
-
-/// A time in UTC, such as `2019-08-24T14:15:22Z`. (RFC 3339, section 5.6)
-fn rfc_3339(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March end with their leap day; eras of 400 of them are all alike.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn times_are_those_of_the_calendar() {
-        for (seconds, expected) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (951_868_800, "2000-03-01T00:00:00Z"),
-            (1_566_656_122, "2019-08-24T14:15:22Z"),
-            (4_107_542_399, "2100-02-28T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(rfc_3339(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
         }
     }
 }
