@@ -66,7 +66,7 @@ impl MockArgs {
         ];
         let loaded = load_settings(overrides, None)?;
         let config = self.into_config()?;
-        let folder = config.folder();
+        let folder = config.common_directory();
         gateway::serve(loaded, &ConfigSource::Mock(config), folder)
     }
 

@@ -1,11 +1,11 @@
-//! Reading of configurations: from a text to a Snapshot that is not current yet.
+//! Compilation of a configuration: from a text to a Snapshot that is not yet live.
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::live_config::unfinished_report;
+use super::{config_source::UNFINISHED_WAIT, live_config::unfinished_report};
 use crate::{
     config::{self, ConfigReader, DeclarativeFormat},
     diag::{DiagnosticReport, SourceFile},
@@ -14,19 +14,17 @@ use crate::{
     snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
 };
 
-/// A command waits so long for a file that is being written.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Seconds since 1970.
+/// Current time in seconds since 1970; 0 if the clock is before that.
 fn unix_time() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_secs());
     i64::try_from(now).unwrap_or_default()
 }
 
-/// Reads, checks and compiles a configuration by itself.
+/// Reads, checks and compiles a configuration on its own, without a previous one. Waits up to [`UNFINISHED_WAIT`] for
+/// a file that is being written.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// All errors of the configuration.
 pub fn compile_config(
     compiler: &mut SnapshotCompiler,
     source: &Arc<SourceFile>,
@@ -36,24 +34,24 @@ pub fn compile_config(
     let attempt = |reader: &FileReader| {
         ReadOptions { format, before, advise, layout: false, known: None, reader }.compile(compiler, source)
     };
-    match patiently(PATIENCE, attempt) {
+    match patiently(UNFINISHED_WAIT, attempt) {
         (_, Some(unfinished)) => Err(unfinished_report(&unfinished)),
-        (made, None) => made,
+        (result, None) => result,
     }
 }
 
-/// How a configuration is read.
+/// Options for reading a configuration.
 pub(super) struct ReadOptions<'a> {
     pub(super) format: DeclarativeFormat,
-    /// What is current: what does not change is taken from there.
+    /// The live Snapshot: parts that do not change are taken from it.
     pub(super) before: &'a Snapshot,
-    /// Whether what looks like a mistake and can be used is told.
+    /// Whether warnings are reported: what looks like a mistake and can still be used.
     pub(super) advise: bool,
-    /// Whether it is noted where its nodes stand, for the next write.
+    /// Whether the positions of nodes are recorded, for the next write.
     pub(super) layout: bool,
-    /// What is known of the text of what is current.
+    /// Layout of the live text, if it is known.
     pub(super) known: Option<KnownText<'a>>,
-    /// Reads the files beside it.
+    /// Reads the files that the configuration names.
     pub(super) reader: &'a FileReader,
 }
 
@@ -74,18 +72,18 @@ impl ReadOptions<'_> {
             known: self.known,
         };
         let compile = |config| compiler.compile(config, self.before, self.advise, self.reader);
-        let made = match reader.parse(source).map(compile) {
-            Ok(made) => made,
+        let result = match reader.parse(source).map(compile) {
+            Ok(result) => result,
             Err(report) => Err(report.diagnostics().to_vec()),
         };
-        match made {
-            Ok(mut made) => {
-                config::relocate(source, &mut made.warnings);
-                Ok(made)
+        match result {
+            Ok(mut compiled) => {
+                config::relocate(source, &mut compiled.warnings);
+                Ok(compiled)
             }
-            Err(mut complaints) => {
-                config::relocate(source, &mut complaints);
-                Err(DiagnosticReport::new(source.clone(), complaints))
+            Err(mut diagnostics) => {
+                config::relocate(source, &mut diagnostics);
+                Err(DiagnosticReport::new(source.clone(), diagnostics))
             }
         }
     }

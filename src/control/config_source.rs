@@ -1,4 +1,4 @@
-//! Where a configuration comes from, and its text.
+//! Source of a configuration (a file, several files, a text, OpenAPI documents), and how its text is read.
 
 use std::{
     fmt, io,
@@ -7,40 +7,40 @@ use std::{
     time::Duration,
 };
 
-use super::{MockConfig, config_files};
+use super::{MockConfig, config_files, live_config::UNFINISHED_HELP};
 use crate::{
     diag::{Diagnostic, DiagnosticReport, SourceFile},
     document::NodePath,
     file_read::{FileReader, patiently},
 };
 
-/// A text larger than this is refused before it is read: a configuration is not.
-pub(super) const MOST_BYTES: u64 = 256 << 20;
+/// Largest configuration that is read, in bytes.
+pub(super) const MAX_CONFIG_BYTES: u64 = 256 << 20;
 
-/// A command waits so long for a file that is being written.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a command or a write waits for a file that another process is writing.
+pub(super) const UNFINISHED_WAIT: Duration = Duration::from_secs(3);
 
-/// Reads the file of a configuration, or its files, for a command: one that is being written is waited for.
+/// Reads a configuration for a command. Waits up to [`UNFINISHED_WAIT`] for a file that is being written.
 ///
 /// # Errors
-/// As [`read_by`].
+/// A file cannot be read or is not UTF-8; the report says why and what to do.
 pub fn read_config(path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
-    patiently(PATIENCE, |reader| read_by(reader, path)).0
+    patiently(UNFINISHED_WAIT, |reader| read_config_with(reader, path)).0
 }
 
-/// Reads the file of a configuration, or its files: those of a folder, or all that a pattern is for.
+/// Reads a configuration: one file, the files of a directory, or the files that a pattern matches.
 ///
 /// # Errors
-/// One cannot be read, or is no text; the report says why and what to do.
-fn read_by(reader: &FileReader, path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
+/// A file cannot be read or is not UTF-8; the report says why and what to do.
+fn read_config_with(reader: &FileReader, path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
     match config_files::list_files(path) {
         None => read_file(reader, path),
         Some(files) if files.is_empty() => {
             let diagnostic = Diagnostic::error(
                 NodePath::root(),
-                "no configuration is in here: it is a directory without one, or a pattern for no file",
+                "no configuration file found: the directory holds none, or the pattern matches no file",
             )
-            .help("put files into it whose names end with .yaml, .yml or .json");
+            .help("add files whose names end with .yaml, .yml or .json");
             Err(DiagnosticReport::new(SourceFile::new(path.display().to_string(), ""), vec![diagnostic]))
         }
         Some(files) => {
@@ -56,15 +56,15 @@ fn read_file(reader: &FileReader, path: &FilePath) -> Result<Arc<SourceFile>, Di
         let diagnostic = Diagnostic::error(NodePath::root(), message).help(help);
         DiagnosticReport::new(SourceFile::new(&*name, ""), vec![diagnostic])
     };
-    let bytes = match reader.read(path, MOST_BYTES) {
+    let bytes = match reader.read(path, MAX_CONFIG_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => {
             let help = match error.kind() {
                 io::ErrorKind::NotFound => "name a file that exists, or copy kong.yaml.example to kong.yaml",
                 io::ErrorKind::PermissionDenied => "allow the user that mynah runs as to read it",
                 io::ErrorKind::IsADirectory => "name the file inside it",
-                io::ErrorKind::WouldBlock => "close the file, or put a complete one in its place by a rename",
-                io::ErrorKind::FileTooLarge => "split it: the limit is not one of a setting",
+                io::ErrorKind::WouldBlock => UNFINISHED_HELP,
+                io::ErrorKind::FileTooLarge => "split the file: no setting raises this limit",
                 _ => "check the file",
             };
             return Err(fail(format!("cannot read the configuration: {error}"), help));
@@ -76,72 +76,74 @@ fn read_file(reader: &FileReader, path: &FilePath) -> Result<Arc<SourceFile>, Di
             let at = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
             Err(fail(
-                format!("not UTF-8: byte {at}, on line {line}, begins no character"),
+                format!("not UTF-8: no character begins at byte {at}, on line {line}"),
                 "save the file as UTF-8",
             ))
         }
     }
 }
 
-/// Where the configuration comes from.
+/// Source of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigSource {
-    /// A file; it is watched.
+    /// A file, a directory or a pattern; watched for changes.
     File(PathBuf),
-    /// A text, from `KONG_DECLARATIVE_CONFIG_STRING`.
+    /// The text of `KONG_DECLARATIVE_CONFIG_STRING`.
     Text(String),
-    /// OpenAPI documents, to be mocked as a whole; they are watched.
+    /// OpenAPI documents that are mocked as a whole; watched for changes.
     Mock(MockConfig),
-    /// Nothing: empty until the Admin API brings one.
-    Nothing,
+    /// An empty configuration, until the Admin API loads one.
+    Empty,
 }
 
 impl ConfigSource {
-    /// The text behind it, for a command: a file that is being written is waited for.
+    /// Reads the text for a command. Waits up to [`UNFINISHED_WAIT`] for a file that is being written.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn read(&self) -> Result<Arc<SourceFile>, DiagnosticReport> {
-        patiently(PATIENCE, |reader| self.open(reader)).0
+        patiently(UNFINISHED_WAIT, |reader| self.open(reader)).0
     }
 
-    /// The text behind it.
+    /// Reads the text once.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// As [`read_config`].
     pub fn open(&self, reader: &FileReader) -> Result<Arc<SourceFile>, DiagnosticReport> {
         match self {
-            Self::File(path) => read_by(reader, path),
+            Self::File(path) => read_config_with(reader, path),
             Self::Text(text) => Ok(SourceFile::new("KONG_DECLARATIVE_CONFIG_STRING", &**text)),
-            Self::Mock(mocked) => {
-                // The plugin reads them again, from inside their folder; here they only have to be readable.
-                for document in &mocked.documents {
-                    read_by(reader, &document.file)?;
+            Self::Mock(mock) => {
+                // The plugin reads the documents again, relative to their directory; here they only have to be
+                // readable.
+                for document in &mock.documents {
+                    read_config_with(reader, &document.file)?;
                 }
-                Ok(mocked.configuration())
+                Ok(mock.to_configuration())
             }
-            Self::Nothing => Ok(SourceFile::new("(empty)", "_format_version: \"3.0\"\n")),
+            Self::Empty => Ok(SourceFile::new("(empty)", "_format_version: \"3.0\"\n")),
         }
     }
 
-    /// The files to watch: the one, or all that its folder or pattern stands for now, and the folder itself.
+    /// The files to watch: the single file, or all files of the directory or pattern and the directory itself, so
+    /// that new files are noticed.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         let Some(file) = self.file() else { return Vec::new() };
-        match config_files::list_files(file).zip(config_files::watched_folder(file)) {
+        match config_files::list_files(file).zip(config_files::watched_directory(file)) {
             None => vec![file.to_owned()],
             Some((files, folder)) => files.into_iter().chain([folder.to_owned()]).collect(),
         }
     }
 
-    /// The file to watch, if there is one.
+    /// The file to watch; `None` if the source is not a file.
     #[must_use]
     pub fn file(&self) -> Option<&FilePath> {
         match self {
             Self::File(path) => Some(path),
-            // The others are files that the plugins name.
-            Self::Mock(mocked) => mocked.documents.first().map(|it| it.file.as_path()),
-            Self::Text(_) | Self::Nothing => None,
+            // The snapshot compiler reports the other documents, since the plugins name them.
+            Self::Mock(mock) => mock.documents.first().map(|document| document.file.as_path()),
+            Self::Text(_) | Self::Empty => None,
         }
     }
 }
@@ -150,9 +152,9 @@ impl fmt::Display for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Mock(mocked) => mocked.fmt(f),
+            Self::Mock(mock) => mock.fmt(f),
             Self::Text(_) => f.write_str("KONG_DECLARATIVE_CONFIG_STRING"),
-            Self::Nothing => f.write_str("an empty configuration"),
+            Self::Empty => f.write_str("an empty configuration"),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Record of what is current beside what stands in the file: how they compare, and why they differ if they do.
+//! The live configuration with its text, and how it compares with the source of configurations.
 //!
-//! Whatever door a change comes through, it is compared with what is *live*, never with what was seen last: the text of
-//! what is live changes together with the Snapshot, under one lock.
+//! Every change is compared with the *live* text, not with the text that was seen last, whatever triggered it
+//! (watcher, SIGHUP, Admin API). Text and Snapshot are replaced together under one lock.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,124 +18,127 @@ use crate::{
     snapshot::{LiveSnapshot, Snapshot},
 };
 
-/// Nothing is logged of a file that is being written for less than this.
-const WORTH_A_WORD: Duration = Duration::from_secs(1);
+/// A file that is being written is logged only after this time.
+const PENDING_LOG_DELAY: Duration = Duration::from_secs(1);
 
-/// What is current, and how the last loads went.
+/// The live configuration, and the results of the last loads.
 #[derive(Debug)]
-pub(super) struct Current {
+pub(super) struct LiveConfig {
     live: Arc<LiveSnapshot>,
-    record: Mutex<Record>,
+    record: Mutex<LoadRecord>,
 }
 
 #[derive(Debug, Default)]
-struct Record {
-    state: LoadHistory,
-    /// What the door had when it was last read.
-    seen: Option<Version>,
-    /// How the files looked before they were last compared with what is live, which was of this generation then.
-    compared: Option<(u64, Looks)>,
-    /// How files beside the configuration looked when they said what it was made from.
-    known: Option<Looks>,
-    /// What was refused last: noted as a failure when it is refused a second time.
-    refused: Option<Refused>,
-    /// A version that may have been cut off, and since when it is held back.
-    held: Option<(Arc<SourceFile>, Instant)>,
+struct LoadRecord {
+    history: LoadHistory,
+    /// SourceVersion of the source when it was last read.
+    last_seen: Option<SourceVersion>,
+    /// Stamps of the files before they were last compared with the live configuration, and its generation at that
+    /// time.
+    compared: Option<(u64, FileStamps)>,
+    /// Stamps of all input files when they last matched what is live.
+    known_inputs: Option<FileStamps>,
+    /// Text that was refused last. A second refusal of the same text counts as a failure: the first may have seen a
+    /// half-written file.
+    last_refused: Option<RefusedText>,
+    /// Text that may have been cut off, and the time since when it is held back.
+    held_back: Option<(Arc<SourceFile>, Instant)>,
 }
 
-/// The text of what was refused; none if there was nothing to be read.
+/// Text of a refused version; `None` if it could not be read.
 #[derive(Debug, PartialEq, Eq)]
-struct Refused(Option<Arc<SourceFile>>);
+struct RefusedText(Option<Arc<SourceFile>>);
 
-/// What is told of what is current, and of the last loads.
+/// Live configuration and results of the last loads, as the Admin API reports them.
 #[derive(Clone, Debug, Default)]
 pub struct LoadHistory {
-    /// The name of what is current.
+    /// Name of the source of the live configuration.
     pub source: Option<String>,
-    /// Its text.
+    /// Text of the live configuration.
     pub text: Option<Arc<SourceFile>>,
-    /// How its text is read.
+    /// Format of that text.
     pub format: DeclarativeFormat,
-    /// What the door had that this has replaced in memory; none if what is current is what the door has.
-    pub over: Option<Version>,
-    /// Why the last try failed, if it did.
+    /// SourceVersion of the source that `POST /config` has replaced in memory; `None` if the live configuration is that of
+    /// the source.
+    pub replaced_source: Option<SourceVersion>,
+    /// Failure of the last load, if it failed.
     pub last_error: Option<LoadFailure>,
-    /// Why what the door has is not loaded yet, if it is not.
-    pub pending: Option<Pending>,
-    /// How often a configuration was made current.
+    /// Load that is postponed, if there is one.
+    pub pending: Option<PendingLoad>,
+    /// Number of configurations made live.
     pub loads: u64,
-    /// How often one was refused.
+    /// Number of configurations refused.
     pub failures: u64,
 }
 
-/// A configuration that was refused.
+/// A refused configuration.
 #[derive(Clone, Debug)]
 pub struct LoadFailure {
-    /// When.
+    /// Time of the refusal.
     pub at: SystemTime,
-    /// Everything that is wrong with it.
+    /// All errors of the configuration.
     pub report: DiagnosticReport,
 }
 
-/// A configuration that is not loaded yet.
+/// A configuration that is not loaded yet, because a file is being written or may be incomplete.
 #[derive(Clone, Debug)]
-pub struct Pending {
-    /// Since when.
+pub struct PendingLoad {
+    /// Time since when it is postponed.
     pub at: SystemTime,
-    /// Why, and what to do.
+    /// The reason, and what to do.
     pub report: DiagnosticReport,
-    /// Whether it is loaded even if it is no news: a signal asked for that.
+    /// Whether it is loaded even if it equals the live one, as SIGHUP asks for.
     pub is_forced: bool,
     since: Instant,
     is_logged: bool,
 }
 
-/// What a door had at one time: its text, if it could be read, and how its files looked.
+/// SourceVersion of the source at one time: its text, if it could be read, and the stamps of its files.
 #[derive(Clone, Debug)]
-pub struct Version {
+pub struct SourceVersion {
     text: Option<Arc<SourceFile>>,
-    looks: Looks,
+    stamps: FileStamps,
 }
 
-impl Version {
-    pub(super) const fn new(text: Option<Arc<SourceFile>>, looks: Looks) -> Self {
-        Self { text, looks }
+impl SourceVersion {
+    pub(super) const fn new(text: Option<Arc<SourceFile>>, stamps: FileStamps) -> Self {
+        Self { text, stamps }
     }
 
-    /// Whether this is the same version: nobody has saved a file since, not even with the same text.
+    /// Whether this is the same version: the files were not saved since, not even with the same text.
     fn is_same(&self, other: &Self) -> bool {
-        self.text == other.text && self.looks.are_of_the_same_files(&other.looks)
+        self.text == other.text && self.stamps.are_same_files(&other.stamps)
     }
 }
 
-/// How files look from outside.
+/// Stamps of a set of files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Looks(Vec<(PathBuf, Option<FileStamp>)>);
+pub(super) struct FileStamps(Vec<(PathBuf, Option<FileStamp>)>);
 
-impl Looks {
-    pub(super) fn of(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+impl FileStamps {
+    pub(super) fn take(paths: impl IntoIterator<Item = PathBuf>) -> Self {
         Self(
             paths
                 .into_iter()
-                .map(|path| (FileStamp::look(&path), path))
+                .map(|path| (FileStamp::take(&path), path))
                 .map(|(stamp, path)| (path, stamp))
                 .collect(),
         )
     }
 
-    /// How the same paths look now.
-    pub(super) fn again(&self) -> Self {
-        Self::of(self.0.iter().map(|(path, _)| path.clone()))
+    /// Takes the stamps of the same paths now.
+    pub(super) fn retake(&self) -> Self {
+        Self::take(self.0.iter().map(|(path, _)| path.clone()))
     }
 
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|(path, _)| path.as_path())
     }
 
-    /// Whether no file was written or replaced; new permissions do not count.
-    fn are_of_the_same_files(&self, other: &Self) -> bool {
+    /// Whether no file was written or replaced; a change of permissions does not count.
+    fn are_same_files(&self, other: &Self) -> bool {
         let is_same = |(one, other): (&Option<FileStamp>, &Option<FileStamp>)| match (one, other) {
-            (Some(one), Some(other)) => one.is_of_the_same_file(other),
+            (Some(one), Some(other)) => one.is_same_file(other),
             (None, None) => true,
             _ => false,
         };
@@ -148,28 +151,28 @@ impl Looks {
     }
 }
 
-/// Where the text of what is current stands.
+/// Location of the live text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Behind the door.
-    Door,
-    /// In memory only.
+pub(super) enum TextLocation {
+    /// In the configured source.
+    Source,
+    /// Only in memory, after `POST /config`.
     Memory,
 }
 
-/// What is to be loaded, if anything is.
-pub(super) enum Candidate {
-    /// Nothing: what is live is what the door has.
-    Live,
-    /// This text, if a file beside it has changed: what replaced the door's version in memory.
+/// The text to load, if any.
+pub(super) enum LoadCandidate {
+    /// None: the live configuration is that of the source.
+    Unchanged,
+    /// This text, which replaced that of the source in memory; reloaded if an input file has changed.
     Memory(Arc<SourceFile>, DeclarativeFormat),
-    /// What the door has.
-    Door,
-    /// Nothing yet: it is held back since it may have been cut off.
-    Held,
+    /// The text of the source.
+    Source,
+    /// None yet: the text is held back because it may have been cut off.
+    HeldBack,
 }
 
-impl Current {
+impl LiveConfig {
     pub(super) fn new(live: Arc<LiveSnapshot>) -> Self {
         Self { live, record: Mutex::default() }
     }
@@ -178,180 +181,196 @@ impl Current {
         &self.live
     }
 
-    pub(super) fn state(&self) -> LoadHistory {
-        self.lock().state.clone()
+    pub(super) fn history(&self) -> LoadHistory {
+        self.lock().history.clone()
     }
 
-    /// Notes what the door has, and decides what to do about it; `is_forced` asks for what the door has in any case.
-    pub(super) fn compare(
+    /// Records the version of the source, and decides what to load. `is_forced` loads the text of the source in any
+    /// case.
+    pub(super) fn choose_candidate(
         &self,
-        version: &Version,
+        version: &SourceVersion,
         format: DeclarativeFormat,
         is_forced: bool,
-        hold: Duration,
-    ) -> Candidate {
+        hold_time: Duration,
+    ) -> LoadCandidate {
         let mut record = self.lock();
-        record.seen = Some(version.clone());
+        record.last_seen = Some(version.clone());
         let is_held = record
-            .held
+            .held_back
             .as_ref()
-            .is_some_and(|(it, since)| Some(it) == version.text.as_ref() && since.elapsed() < hold);
-        let state = &record.state;
-        if let Some(over) = &state.over {
-            if let Some(text) = state.text.clone().filter(|_| !is_forced && over.is_same(version)) {
-                return Candidate::Memory(text, state.format);
+            .is_some_and(|(text, since)| Some(text) == version.text.as_ref() && since.elapsed() < hold_time);
+        let history = &record.history;
+        if let Some(replaced) = &history.replaced_source {
+            if let Some(text) = history.text.clone().filter(|_| !is_forced && replaced.is_same(version)) {
+                return LoadCandidate::Memory(text, history.format);
             }
-        } else if !is_forced && state.text.is_some() && state.text == version.text && state.format == format {
-            return Candidate::Live;
+        } else if !is_forced
+            && history.text.is_some()
+            && history.text == version.text
+            && history.format == format
+        {
+            return LoadCandidate::Unchanged;
         }
-        if is_held { Candidate::Held } else { Candidate::Door }
+        if is_held { LoadCandidate::HeldBack } else { LoadCandidate::Source }
     }
 
-    /// Notes that what is live is what it should be.
-    pub(super) fn settle(&self, looks: Looks) {
+    /// Records that the live configuration matches its input files.
+    pub(super) fn mark_current(&self, stamps: FileStamps) {
         let mut record = self.lock();
         let generation = self.live.current().generation;
-        record.known = Some(looks.clone());
-        record.compared = Some((generation, looks));
-        record.state.last_error = None;
-        record.state.pending = None;
-        record.refused = None;
-        record.held = None;
+        record.known_inputs = Some(stamps.clone());
+        record.compared = Some((generation, stamps));
+        record.history.last_error = None;
+        record.history.pending = None;
+        record.last_refused = None;
+        record.held_back = None;
     }
 
-    /// Whether these files looked the same when they said what is live was made from.
-    pub(super) fn are_known(&self, looks: &Looks) -> bool {
-        self.lock().known.as_ref() == Some(looks)
+    /// Whether these stamps are those of the last match with the live configuration.
+    pub(super) fn inputs_are_known(&self, stamps: &FileStamps) -> bool {
+        self.lock().known_inputs.as_ref() == Some(stamps)
     }
 
-    /// Makes a Snapshot of this text current. Requests that are answered by it find no old error in the state.
+    /// Makes the Snapshot of this text live. Errors of earlier loads are cleared under the same lock, so a request
+    /// that is answered by the new Snapshot does not find them in the history.
     pub(super) fn publish(
         &self,
         snapshot: Snapshot,
         source: &Arc<SourceFile>,
         format: DeclarativeFormat,
-        place: Place,
+        location: TextLocation,
     ) -> Arc<Snapshot> {
         let mut record = self.lock();
         let snapshot = self.live.publish(snapshot);
-        let seen = record.seen.clone();
-        let over = match place {
-            Place::Door => None,
-            Place::Memory => record.state.over.take().or(seen).or(Some(Version::new(None, Looks::default()))),
+        let last_seen = record.last_seen.clone();
+        let replaced_source = match location {
+            TextLocation::Source => None,
+            TextLocation::Memory => record
+                .history
+                .replaced_source
+                .take()
+                .or(last_seen)
+                .or(Some(SourceVersion::new(None, FileStamps::default()))),
         };
-        // How it compares with the files is looked at next.
-        (record.compared, record.refused, record.held) = (None, None, None);
-        let state = &mut record.state;
-        *state = LoadHistory {
+        // The comparison with the files is done next.
+        (record.compared, record.last_refused, record.held_back) = (None, None, None);
+        let history = &mut record.history;
+        *history = LoadHistory {
             source: Some(source.name.clone()),
             text: Some(source.clone()),
             format,
-            over,
+            replaced_source,
             last_error: None,
             pending: None,
-            loads: state.loads + 1,
-            failures: state.failures,
+            loads: history.loads + 1,
+            failures: history.failures,
         };
         snapshot
     }
 
-    /// Notes that what the door has was refused; true if that is a failure, and not the first sight of something that may
-    /// be half done.
-    pub(super) fn refuse(
+    /// Records that the source was refused. Returns true if that counts as a failure, false at the first refusal of a
+    /// text that may be half-written.
+    pub(super) fn record_refusal(
         &self,
         text: Option<Arc<SourceFile>>,
         report: &DiagnosticReport,
-        looks: Option<Looks>,
+        stamps: Option<FileStamps>,
     ) -> bool {
         let mut record = self.lock();
-        record.state.pending = None;
-        record.held = None;
-        let refused = Some(Refused(text));
-        if record.refused != refused {
-            (record.refused, record.compared) = (refused, None);
+        record.history.pending = None;
+        record.held_back = None;
+        let refused = Some(RefusedText(text));
+        if record.last_refused != refused {
+            (record.last_refused, record.compared) = (refused, None);
             return false;
         }
         let generation = self.live.current().generation;
-        record.compared = looks.map(|looks| (generation, looks));
-        record.state.failures += 1;
-        record.state.last_error = Some(LoadFailure { at: SystemTime::now(), report: report.clone() });
+        record.compared = stamps.map(|stamps| (generation, stamps));
+        record.history.failures += 1;
+        record.history.last_error = Some(LoadFailure { at: SystemTime::now(), report: report.clone() });
         true
     }
 
-    /// Notes that a file is being written: what is live goes on until it is read.
-    pub(super) fn postpone(&self, unfinished: &Unfinished, is_forced: bool) -> DiagnosticReport {
-        self.wait_for(unfinished_report(unfinished), is_forced)
+    /// Records that a file is being written; the live configuration stays until it is complete.
+    pub(super) fn record_unfinished(&self, unfinished: &Unfinished, is_forced: bool) -> DiagnosticReport {
+        self.record_pending(unfinished_report(unfinished), is_forced)
     }
 
-    /// Notes that a version is held back, since it may have been cut off.
-    pub(super) fn hold(
+    /// Records that a text is held back because it may have been cut off.
+    pub(super) fn hold_back(
         &self,
         source: &Arc<SourceFile>,
-        lost: &str,
-        hold: Duration,
+        reason: &str,
+        hold_time: Duration,
         is_forced: bool,
     ) -> DiagnosticReport {
         let message = format!(
-            "it may be incomplete: {lost}, and the system does not say whether its writer is done; it is loaded once it is \
+            "it may be incomplete: {reason}, and the system does not report whether its writer is done; it is loaded once it is \
              unchanged for {} seconds",
-            hold.as_secs()
+            hold_time.as_secs()
         );
         let diagnostic = Diagnostic::error(document::NodePath::root(), message)
-            .help("end the text with a line `...`, which says that it is complete");
+            .help("end the text with a line `...` to mark it as complete");
         let report = DiagnosticReport::new(SourceFile::new(source.name.clone(), ""), vec![diagnostic]);
         let mut record = self.lock();
-        if record.held.as_ref().is_none_or(|(it, _)| it != source) {
-            record.held = Some((source.clone(), Instant::now()));
+        if record.held_back.as_ref().is_none_or(|(held, _)| held != source) {
+            record.held_back = Some((source.clone(), Instant::now()));
         }
         drop(record);
-        self.wait_for(report, is_forced)
+        self.record_pending(report, is_forced)
     }
 
-    /// Whether a version was held back, and long enough.
-    pub(super) fn was_held(&self, source: &Arc<SourceFile>, hold: Duration) -> bool {
-        self.lock().held.as_ref().is_some_and(|(it, since)| it == source && since.elapsed() >= hold)
+    /// Whether this text was held back long enough.
+    pub(super) fn hold_has_expired(&self, source: &Arc<SourceFile>, hold_time: Duration) -> bool {
+        self.lock()
+            .held_back
+            .as_ref()
+            .is_some_and(|(held, since)| held == source && since.elapsed() >= hold_time)
     }
 
-    /// What a version is held back for, if one is.
-    pub(super) fn held(&self) -> Option<DiagnosticReport> {
-        self.lock().state.pending.as_ref().map(|it| it.report.clone())
+    /// The report of the postponed load, if there is one.
+    pub(super) fn pending_report(&self) -> Option<DiagnosticReport> {
+        self.lock().history.pending.as_ref().map(|pending| pending.report.clone())
     }
 
-    fn wait_for(&self, report: DiagnosticReport, is_forced: bool) -> DiagnosticReport {
+    fn record_pending(&self, report: DiagnosticReport, is_forced: bool) -> DiagnosticReport {
         let mut record = self.lock();
         record.compared = None;
-        let before = record.state.pending.take();
-        let pending = Pending {
-            at: before.as_ref().map_or_else(SystemTime::now, |it| it.at),
-            since: before.as_ref().map_or_else(Instant::now, |it| it.since),
-            is_forced: is_forced || before.as_ref().is_some_and(|it| it.is_forced),
-            is_logged: before.as_ref().is_some_and(|it| it.is_logged),
+        let before = record.history.pending.take();
+        let pending = PendingLoad {
+            at: before.as_ref().map_or_else(SystemTime::now, |pending| pending.at),
+            since: before.as_ref().map_or_else(Instant::now, |pending| pending.since),
+            is_forced: is_forced || before.as_ref().is_some_and(|pending| pending.is_forced),
+            is_logged: before.as_ref().is_some_and(|pending| pending.is_logged),
             report: report.clone(),
         };
-        let is_news = !pending.is_logged && pending.since.elapsed() >= WORTH_A_WORD;
-        if is_news {
-            tracing::warn!("not loaded yet: {}", report.summary());
+        let should_log = !pending.is_logged && pending.since.elapsed() >= PENDING_LOG_DELAY;
+        if should_log {
+            tracing::warn!("configuration not loaded yet: {}", report.summary());
         }
-        record.state.pending = Some(Pending { is_logged: pending.is_logged || is_news, ..pending });
+        record.history.pending = Some(PendingLoad { is_logged: pending.is_logged || should_log, ..pending });
         report
     }
 
-    /// How the files looked when they were last compared with what is live; none if that is still to be done.
-    pub(super) fn compared(&self) -> Option<Looks> {
+    /// Stamps of the files when they were last compared with the live configuration; `None` if a comparison is due.
+    pub(super) fn compared_stamps(&self) -> Option<FileStamps> {
         let record = self.lock();
-        let (generation, looks) = record.compared.as_ref()?;
-        (*generation == self.live.current().generation).then(|| looks.clone())
+        let (generation, stamps) = record.compared.as_ref()?;
+        (*generation == self.live.current().generation).then(|| stamps.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Record> {
-        // Nothing that holds this lock can stop half-way.
+    fn lock(&self) -> MutexGuard<'_, LoadRecord> {
+        // No code that holds this lock leaves the record half-updated, so a poisoned lock is usable.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Says that a file is being written, and what to do.
+/// Help for a file that is being written.
+pub(super) const UNFINISHED_HELP: &str = "close the file, or replace it by renaming a complete one";
+
+/// Report that a file is being written, and what to do.
 pub(super) fn unfinished_report(unfinished: &Unfinished) -> DiagnosticReport {
-    let diagnostic = Diagnostic::error(document::NodePath::root(), unfinished.why)
-        .help("close it, or put a complete file in its place by a rename");
+    let diagnostic = Diagnostic::error(document::NodePath::root(), unfinished.why).help(UNFINISHED_HELP);
     DiagnosticReport::new(SourceFile::new(unfinished.path.display().to_string(), ""), vec![diagnostic])
 }

@@ -1,4 +1,5 @@
-//! Control over what is current: files, texts and the Admin API come through here, one at a time.
+//! Loader of configurations: compares the source with what is live, compiles, and publishes, one load or write at a
+//! time.
 
 use std::{
     path::{Path as FilePath, PathBuf},
@@ -9,7 +10,9 @@ use std::{
 use super::{
     ConfigSource,
     compile::ReadOptions,
-    live_config::{Candidate, Current, LoadHistory, Looks, Place, Version, unfinished_report},
+    live_config::{
+        FileStamps, LiveConfig, LoadCandidate, LoadHistory, SourceVersion, TextLocation, unfinished_report,
+    },
     truncation,
 };
 use crate::{
@@ -21,259 +24,280 @@ use crate::{
     },
 };
 
-/// A version that may have been cut off is loaded once it is unchanged for so long.
-const HOLD: Duration = Duration::from_secs(5);
+/// How long a text that may have been cut off has to stay unchanged before it is loaded.
+const TRUNCATION_HOLD: Duration = Duration::from_secs(5);
 
-/// A start waits so long for a file that is being written.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the start waits for a file that another process is writing.
+const START_WAIT: Duration = Duration::from_secs(10);
 
-/// How a comparison is asked for.
+/// How the source is compared with the live configuration.
 #[derive(Clone, Copy)]
-struct Asked {
-    /// What the door has is loaded even if it is no news.
+struct ReconcileMode {
+    /// Whether the source is loaded even if it equals what is live.
     is_forced: bool,
-    /// Files beside the configuration are read even if they look as they did.
-    is_thorough: bool,
+    /// Whether input files are read even if their stamps are those of the last comparison.
+    rereads_inputs: bool,
 }
 
-impl Asked {
-    const ANYWAY: Self = Self { is_forced: true, is_thorough: true };
-    const IF_NEW: Self = Self { is_forced: false, is_thorough: true };
-    const BEFORE_WRITE: Self = Self { is_forced: false, is_thorough: false };
+impl ReconcileMode {
+    const FORCED: Self = Self { is_forced: true, rereads_inputs: true };
+    const IF_CHANGED: Self = Self { is_forced: false, rereads_inputs: true };
+    const BEFORE_WRITE: Self = Self { is_forced: false, rereads_inputs: false };
 }
 
-/// Makes configurations current, one at a time, and remembers how that went.
+/// Loads configurations, one at a time, and records the results.
 #[derive(Debug)]
 pub struct Control {
-    current: Current,
-    /// Loads and writes stand in line for it.
+    live_config: LiveConfig,
+    /// Compiler of Snapshots. Its lock serializes loads and writes.
     compiler: Mutex<SnapshotCompiler>,
-    /// What is loaded, and written if it is a file.
-    door: Option<ConfigSource>,
-    /// How files are read.
-    files: DeclarativeFormat,
+    /// Source that is loaded; writes are saved to it if it is a file.
+    source: Option<ConfigSource>,
+    /// Format of the source.
+    format: DeclarativeFormat,
     checker: SnapshotChecker,
-    /// Whether events of the file system say that a writer has not closed its file.
-    writing: Arc<AtomicBool>,
-    hold: Duration,
+    /// Whether file system events report that a writer has not closed its file.
+    has_open_writer: Arc<AtomicBool>,
+    hold_time: Duration,
     #[cfg(test)]
     without_leases: bool,
 }
 
-/// A configuration that is current now.
+/// A configuration that is live now.
 #[derive(Debug)]
 pub struct LoadedConfig {
-    /// What it became.
+    /// The Snapshot compiled from it.
     pub snapshot: Arc<Snapshot>,
-    /// What its author should know.
+    /// Warnings for the author of the configuration.
     pub warnings: DiagnosticReport,
-    /// What is different from before, in words.
+    /// Differences from the previous configuration, in words.
     pub changes: String,
 }
 
-/// What came of comparing what is live with what the door has.
+/// Result of comparing the source with the live configuration.
 #[derive(Debug)]
 pub enum Reconciled {
-    /// They are the same, or what is live replaced it in memory.
-    Same,
-    /// What the door has is live now.
+    /// They are equal, or the live configuration has replaced the source in memory.
+    Unchanged,
+    /// The configuration of the source is live now.
     Loaded(LoadedConfig),
-    /// What the door has cannot be used. It counts as a failure at the second sight.
+    /// The configuration of the source cannot be used. It counts as a failure when the same text is refused a second
+    /// time.
     Refused {
-        /// Everything that is wrong with it.
+        /// All errors of the configuration.
         report: DiagnosticReport,
-        /// Whether it was refused before.
+        /// Whether the same text was refused before.
         is_failure: bool,
     },
-    /// What the door has is not loaded yet, since it may be incomplete.
+    /// The configuration of the source is not loaded yet, since it may be incomplete.
     Pending(DiagnosticReport),
 }
 
-/// A text that was not made current.
+/// A text that was not loaded.
 #[derive(Debug)]
 pub enum PostError {
-    /// It cannot be used.
+    /// The configuration cannot be used.
     Refused(DiagnosticReport),
     /// A file that it names is being written.
     Unfinished(DiagnosticReport),
 }
 
 impl Control {
-    /// Begins with an empty configuration.
+    /// Starts with an empty configuration.
     #[must_use]
     pub fn new(compiler: SnapshotCompiler) -> Self {
-        let current = Current::new(LiveSnapshot::new(compiler.empty()));
-        let (files, checker) = (DeclarativeFormat::default(), compiler.checker());
+        let live_config = LiveConfig::new(LiveSnapshot::new(compiler.empty()));
+        let (format, checker) = (DeclarativeFormat::default(), compiler.checker());
         Self {
-            current,
+            live_config,
             compiler: Mutex::new(compiler),
-            door: None,
-            files,
+            source: None,
+            format,
             checker,
-            writing: Arc::default(),
-            hold: HOLD,
+            has_open_writer: Arc::default(),
+            hold_time: TRUNCATION_HOLD,
             #[cfg(test)]
             without_leases: false,
         }
     }
 
-    /// The same, reading files like this.
+    /// Sets the format of the source.
     #[must_use]
-    pub fn with_format(self, files: DeclarativeFormat) -> Self {
-        Self { files, ..self }
+    pub fn with_format(self, format: DeclarativeFormat) -> Self {
+        Self { format, ..self }
     }
 
-    /// The same, for what comes through this door: a file is where writes are saved.
+    /// Sets the source. If it is a file, writes are saved to it.
     #[must_use]
-    pub fn with_source(self, door: &ConfigSource) -> Self {
-        Self { door: Some(door.clone()), ..self }
+    pub fn with_source(self, source: &ConfigSource) -> Self {
+        Self { source: Some(source.clone()), ..self }
     }
 
-    /// The same where the system cannot tell who has a file open.
+    /// Disables file leases and sets the hold time, as on a system that cannot report whether a file is open for
+    /// writing.
     #[cfg(test)]
-    pub(super) fn without_leases(self, hold: Duration) -> Self {
-        Self { hold, without_leases: true, ..self }
+    pub(super) fn without_leases(self, hold_time: Duration) -> Self {
+        Self { hold_time, without_leases: true, ..self }
     }
 
-    /// Looks at single records as a load does.
+    /// Checker of single records, which applies the rules of a load.
     #[must_use]
     pub const fn checker(&self) -> SnapshotChecker {
         self.checker
     }
 
-    /// The file that is loaded and written, if it is one.
+    /// The file that is loaded and written; `None` if the source is not a file.
     #[must_use]
     pub fn file(&self) -> Option<&FilePath> {
-        match &self.door {
+        match &self.source {
             Some(ConfigSource::File(path)) => Some(path),
             _ => None,
         }
     }
 
-    /// The current Snapshot and those to come.
+    /// The live Snapshot and its successors.
     #[must_use]
     pub const fn live(&self) -> &Arc<LiveSnapshot> {
-        self.current.live()
+        self.live_config.live()
     }
 
-    /// How the last loads went.
+    /// The live configuration and the results of the last loads.
     #[must_use]
-    pub fn state(&self) -> LoadHistory {
-        self.current.state()
+    pub fn load_history(&self) -> LoadHistory {
+        self.live_config.history()
     }
 
-    /// Where it is told whether events of the file system say that a writer has not closed its file.
+    /// Flag that the file watcher sets while file system events report that a writer has not closed its file.
     #[must_use]
-    pub const fn writing(&self) -> &Arc<AtomicBool> {
-        &self.writing
+    pub const fn open_writer_flag(&self) -> &Arc<AtomicBool> {
+        &self.has_open_writer
     }
 
-    /// Makes what the door has current for the first time; a file that is being written is waited for.
+    /// Loads the source for the first time. Waits up to [`START_WAIT`] for a file that is being written.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// All errors of the configuration.
     pub fn start(&self) -> Result<LoadedConfig, DiagnosticReport> {
-        let attempt = |reader: &FileReader| self.reconcile_by(&mut self.turn(), Asked::ANYWAY, reader);
-        let (result, _) = patiently(START_PATIENCE, attempt);
+        let attempt = |reader: &FileReader| {
+            self.reconcile_with(&mut self.lock_compiler(), ReconcileMode::FORCED, reader)
+        };
+        let (result, _) = patiently(START_WAIT, attempt);
         match result {
             Reconciled::Loaded(loaded) => Ok(loaded),
             Reconciled::Refused { report, .. } | Reconciled::Pending(report) => Err(report),
-            // It was asked for in any case; there is nothing else that it could be.
-            Reconciled::Same => Err(DiagnosticReport::new(SourceFile::new("(empty)", ""), Vec::new())),
+            // A forced load never reports that nothing has changed.
+            Reconciled::Unchanged => Err(DiagnosticReport::new(SourceFile::new("(empty)", ""), Vec::new())),
         }
     }
 
-    /// Compares what is live with what the door has, and makes that live if it is something else and can be used.
-    /// `is_forced` asks for it in any case, also if something replaced it in memory. It may take a while, and blocks.
+    /// Compares the source with the live configuration, and loads it if it differs and can be used. `is_forced` loads
+    /// it in any case, also if `POST /config` has replaced it in memory. Blocks; a load may take long.
     pub fn reconcile(&self, is_forced: bool) -> Reconciled {
-        let asked = if is_forced { Asked::ANYWAY } else { Asked::IF_NEW };
-        self.reconcile_by(&mut self.turn(), asked, &self.reader())
+        let mode = if is_forced { ReconcileMode::FORCED } else { ReconcileMode::IF_CHANGED };
+        self.reconcile_with(&mut self.lock_compiler(), mode, &self.file_reader())
     }
 
-    /// The same for a write, which has its turn. Files beside the configuration that look as they did are not read.
+    /// Compares before a write, which holds the compiler. Input files whose stamps have not changed are not read.
     pub(super) fn reconcile_for_write(&self, compiler: &mut SnapshotCompiler) -> Reconciled {
-        self.reconcile_by(compiler, Asked::BEFORE_WRITE, &self.reader())
+        self.reconcile_with(compiler, ReconcileMode::BEFORE_WRITE, &self.file_reader())
     }
 
-    fn reconcile_by(&self, compiler: &mut SnapshotCompiler, asked: Asked, reader: &FileReader) -> Reconciled {
-        let Some(door) = &self.door else { return Reconciled::Same };
-        let is_forced = asked.is_forced || self.state().pending.is_some_and(|it| it.is_forced);
-        let pending = |it: &Unfinished| Reconciled::Pending(self.current.postpone(it, is_forced));
-        // Before anything is read: what happens meanwhile is different from it.
-        let (door_looks, looks) = (Looks::of(door.files()), Looks::of(Self::paths(door, compiler)));
-        let opened = door.open(reader);
+    fn reconcile_with(
+        &self,
+        compiler: &mut SnapshotCompiler,
+        mode: ReconcileMode,
+        reader: &FileReader,
+    ) -> Reconciled {
+        let Some(config_source) = &self.source else { return Reconciled::Unchanged };
+        let is_forced =
+            mode.is_forced || self.load_history().pending.is_some_and(|pending| pending.is_forced);
+        let pending = |unfinished: &Unfinished| {
+            Reconciled::Pending(self.live_config.record_unfinished(unfinished, is_forced))
+        };
+        // The stamps are taken before anything is read, so that a change during the load differs from them.
+        let (source_stamps, stamps) = (
+            FileStamps::take(config_source.files()),
+            FileStamps::take(Self::input_paths(config_source, compiler)),
+        );
+        let opened = config_source.open(reader);
         if let Some(unfinished) = reader.unfinished() {
             return pending(&unfinished);
         }
-        let version = Version::new(opened.as_ref().ok().cloned(), door_looks);
-        let candidate = self.current.compare(&version, self.files, is_forced, self.hold);
-        let is_known = !asked.is_thorough && self.current.are_known(&looks);
-        let is_outdated = !is_known && compiler.is_outdated(reader);
+        let version = SourceVersion::new(opened.as_ref().ok().cloned(), source_stamps);
+        let candidate = self.live_config.choose_candidate(&version, self.format, is_forced, self.hold_time);
+        let inputs_are_known = !mode.rereads_inputs && self.live_config.inputs_are_known(&stamps);
+        let is_outdated = !inputs_are_known && compiler.is_outdated(reader);
         if let Some(unfinished) = reader.unfinished() {
             return pending(&unfinished);
         }
-        let (source, format, place) = match (candidate, opened) {
-            (Candidate::Live | Candidate::Memory(..), _) if !is_outdated => {
-                self.current.settle(looks);
-                return Reconciled::Same;
+        let (text, format, location) = match (candidate, opened) {
+            (LoadCandidate::Unchanged | LoadCandidate::Memory(..), _) if !is_outdated => {
+                self.live_config.mark_current(stamps);
+                return Reconciled::Unchanged;
             }
-            (Candidate::Memory(source, format), _) => (source, format, Place::Memory),
-            (Candidate::Held, _) => {
-                // What was held back is told as it was.
-                return self.current.held().map_or(Reconciled::Same, Reconciled::Pending);
+            (LoadCandidate::Memory(text, format), _) => (text, format, TextLocation::Memory),
+            (LoadCandidate::HeldBack, _) => {
+                // A text that is still held back is reported as it was.
+                return self.live_config.pending_report().map_or(Reconciled::Unchanged, Reconciled::Pending);
             }
-            (_, Ok(source)) => (source, self.files, Place::Door),
+            (_, Ok(text)) => (text, self.format, TextLocation::Source),
             (_, Err(report)) => {
-                let is_failure = self.current.refuse(None, &report, Some(looks));
+                let is_failure = self.live_config.record_refusal(None, &report, Some(stamps));
                 return Reconciled::Refused { report, is_failure };
             }
         };
         let before = self.live().current();
-        let made = Self::compile(compiler, &source, format, &before, reader);
+        let compiled = Self::compile(compiler, &text, format, &before, reader);
         if let Some(unfinished) = reader.unfinished() {
             return pending(&unfinished);
         }
-        // Files that are named now and were not before have not been looked at yet.
-        let looks =
-            Some(looks).filter(|it| it.paths().eq(Self::paths(door, compiler).iter().map(PathBuf::as_path)));
-        let made = match made {
-            Ok(made) => made,
+        // If the configuration names other files now, their stamps were not taken before they were read.
+        let stamps = Some(stamps).filter(|stamps| {
+            stamps.paths().eq(Self::input_paths(config_source, compiler).iter().map(PathBuf::as_path))
+        });
+        let compiled = match compiled {
+            Ok(compiled) => compiled,
             Err(report) => {
-                let is_failure = self.current.refuse(Some(source), &report, looks);
+                let is_failure = self.live_config.record_refusal(Some(text), &report, stamps);
                 return Reconciled::Refused { report, is_failure };
             }
         };
-        if reader.is_unproven() && !self.current.was_held(&source, self.hold) {
-            let (text, entities) = (self.state().text, &made.snapshot.entities);
-            if let Some(lost) =
-                truncation::find_truncation((&before.entities, text.as_ref()), (entities, &source))
+        if reader.is_unproven() && !self.live_config.hold_has_expired(&text, self.hold_time) {
+            let (live_text, entities) = (self.load_history().text, &compiled.snapshot.entities);
+            if let Some(reason) =
+                truncation::find_truncation((&before.entities, live_text.as_ref()), (entities, &text))
             {
-                return Reconciled::Pending(self.current.hold(&source, &lost, self.hold, is_forced));
+                return Reconciled::Pending(self.live_config.hold_back(
+                    &text,
+                    &reason,
+                    self.hold_time,
+                    is_forced,
+                ));
             }
         }
-        let loaded = self.publish(compiler, &before, &source, format, place, made);
-        // A plugin that is used again begins again, too.
+        let loaded = self.publish(compiler, &before, &text, format, location, compiled);
+        // The state of mocks is reset even if a plugin instance is reused.
         loaded.snapshot.reset_plugins();
         Reconciled::Loaded(loaded)
     }
 
-    /// Makes a text current in memory, in the place of what the door has. It may take a while, and blocks.
+    /// Loads a text into memory, where it replaces the source. Blocks; a load may take long.
     ///
     /// # Errors
-    /// It cannot be used, and nothing changes.
-    pub fn post(
+    /// The text cannot be used, or a file that it names is being written; nothing changes.
+    pub fn load_in_memory(
         &self,
         source: &Arc<SourceFile>,
         format: DeclarativeFormat,
     ) -> Result<LoadedConfig, PostError> {
-        let mut compiler = self.turn();
-        let (before, reader) = (self.live().current(), self.reader());
-        let made = Self::compile(&mut compiler, source, format, &before, &reader);
+        let mut compiler = self.lock_compiler();
+        let (before, reader) = (self.live().current(), self.file_reader());
+        let compiled = Self::compile(&mut compiler, source, format, &before, &reader);
         if let Some(unfinished) = reader.unfinished() {
             return Err(PostError::Unfinished(unfinished_report(&unfinished)));
         }
-        let made = made.map_err(PostError::Refused)?;
-        let loaded = self.publish(&mut compiler, &before, source, format, Place::Memory, made);
+        let compiled = compiled.map_err(PostError::Refused)?;
+        let loaded = self.publish(&mut compiler, &before, source, format, TextLocation::Memory, compiled);
         loaded.snapshot.reset_plugins();
         Ok(loaded)
     }
@@ -289,59 +313,63 @@ impl Control {
         ReadOptions { format, before, advise, layout: false, known: None, reader }.compile(compiler, source)
     }
 
-    /// Makes a Snapshot of this text current.
+    /// Publishes the Snapshot that was compiled from this text.
     pub(super) fn publish(
         &self,
         compiler: &mut SnapshotCompiler,
         before: &Snapshot,
         source: &Arc<SourceFile>,
         format: DeclarativeFormat,
-        place: Place,
-        mut made: CompiledSnapshot,
+        location: TextLocation,
+        mut compiled: CompiledSnapshot,
     ) -> LoadedConfig {
-        compiler.adopt(&mut made);
-        let CompiledSnapshot { snapshot, warnings, .. } = made;
+        compiler.adopt(&mut compiled);
+        let CompiledSnapshot { snapshot, warnings, .. } = compiled;
         let changes = describe_changes(&before.entities, &snapshot.entities);
-        let snapshot = self.current.publish(snapshot, source, format, place);
+        let snapshot = self.live_config.publish(snapshot, source, format, location);
         LoadedConfig { snapshot, warnings: DiagnosticReport::new(source.clone(), warnings), changes }
     }
 
-    /// How the files look, if what is live was not compared with them since they look so. It blocks.
-    pub(super) fn news(&self) -> Option<Looks> {
-        match self.current.compared() {
-            Some(compared) => Some(compared.again()).filter(|now| *now != compared),
-            None => Some(Looks::of(self.door.as_ref().map(ConfigSource::files).unwrap_or_default())),
+    /// The stamps of the             format, if they differ from those of the last comparison with what is live, or if that
+    /// comparison is still to be done. Blocks.
+    pub(super) fn changed_stamps(&self) -> Option<FileStamps> {
+        match self.live_config.compared_stamps() {
+            Some(compared) => Some(compared.retake()).filter(|now| *now != compared),
+            None => Some(FileStamps::take(self.source.as_ref().map(ConfigSource::files).unwrap_or_default())),
         }
     }
 
-    /// The files that a reload has to follow: those of the door, and those beside it that are used or were named last.
-    /// It blocks.
+    /// The files to watch for reloads: those of the source, and the input files that are used or were named last.
+    /// Blocks.
     #[must_use]
-    pub fn watched(&self) -> Vec<PathBuf> {
-        self.door.as_ref().map(|door| Self::paths(door, &self.turn())).unwrap_or_default()
+    pub fn watched_files(&self) -> Vec<PathBuf> {
+        self.source
+            .as_ref()
+            .map(|source| Self::input_paths(source, &self.lock_compiler()))
+            .unwrap_or_default()
     }
 
-    fn paths(door: &ConfigSource, compiler: &SnapshotCompiler) -> Vec<PathBuf> {
-        let mut paths = door.files();
+    fn input_paths(source: &ConfigSource, compiler: &SnapshotCompiler) -> Vec<PathBuf> {
+        let mut paths = source.files();
         paths.extend(compiler.files().chain(compiler.referenced_files()).cloned());
         paths.sort_unstable();
         paths.dedup();
         paths
     }
 
-    /// A reader for one load, to which the text of what is live is no news.
-    pub(super) fn reader(&self) -> FileReader {
-        let reader = FileReader::default().listening(self.writing.clone());
+    /// Creates a file reader for one load. It does not report the live text as being written.
+    pub(super) fn file_reader(&self) -> FileReader {
+        let reader = FileReader::default().listening(self.has_open_writer.clone());
         #[cfg(test)]
         let reader = if self.without_leases { reader.without_leases() } else { reader };
-        match self.state().text {
+        match self.load_history().text {
             Some(text) => reader.expecting(text),
             None => reader,
         }
     }
 
-    pub(super) fn turn(&self) -> MutexGuard<'_, SnapshotCompiler> {
-        // Whoever stopped half-way has made nothing current.
+    pub(super) fn lock_compiler(&self) -> MutexGuard<'_, SnapshotCompiler> {
+        // A load that panicked has published nothing, so the compiler of a poisoned lock is usable.
         self.compiler.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! How much the process logs, and how that is changed while it runs. (Kong: Admin API, "Set node log level".)
+//! Log level of the process, and its change at run time. (Kong: Admin API, "Set node log level".)
 
 use std::{
     fmt,
@@ -8,46 +8,46 @@ use std::{
 
 use crate::settings::LogLevel;
 
-/// How much the process logs.
+/// Handle of the log level.
 pub struct LogLevelHandle {
     usual: LogLevel,
-    now: Mutex<CurrentLevel>,
+    state: Mutex<LevelState>,
     apply: Box<dyn Fn(LogLevel) + Send + Sync>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct CurrentLevel {
+struct LevelState {
     level: LogLevel,
-    /// Counts changes, so that the end of one does not end those that came after it.
+    /// Number of changes, so that the expiry of one change does not undo a later one.
     changes: u64,
 }
 
 impl LogLevelHandle {
-    /// Logs from the level `usual` on; `apply` makes another level hold.
+    /// Starts at the level `usual`; `apply` sets another level in the logger.
     pub fn new(usual: LogLevel, apply: impl Fn(LogLevel) + Send + Sync + 'static) -> Arc<Self> {
-        let now = Mutex::new(CurrentLevel { level: usual, changes: 0 });
-        Arc::new(Self { usual, now, apply: Box::new(apply) })
+        let state = Mutex::new(LevelState { level: usual, changes: 0 });
+        Arc::new(Self { usual, state, apply: Box::new(apply) })
     }
 
-    /// The level from which on messages are logged.
+    /// The current level.
     #[must_use]
     pub fn level(&self) -> LogLevel {
-        self.now().level
+        self.lock().level
     }
 
-    /// Logs from another level on, and from the usual one again after some time if one is given; false if nothing is
-    /// to be changed. Must be called on the runtime.
+    /// Sets the level, and restores the usual one after `time` if it is given. Returns false if the level is already
+    /// set. Must be called on the runtime.
     pub fn set(self: &Arc<Self>, level: LogLevel, time: Option<Duration>) -> bool {
         if self.level() == level {
             return false;
         }
         let change = self.change(level);
         if let Some(time) = time {
-            let own = Arc::clone(self);
+            let handle = Arc::clone(self);
             tokio::spawn(async move {
                 tokio::time::sleep(time).await;
-                if own.now().changes == change {
-                    own.change(own.usual);
+                if handle.lock().changes == change {
+                    handle.change(handle.usual);
                 }
             });
         }
@@ -55,22 +55,22 @@ impl LogLevelHandle {
     }
 
     fn change(&self, level: LogLevel) -> u64 {
-        let mut now = self.now();
-        *now = CurrentLevel { level, changes: now.changes + 1 };
+        let mut state = self.lock();
+        *state = LevelState { level, changes: state.changes + 1 };
         (self.apply)(level);
-        tracing::info!("the log level is {} now", level.name());
-        now.changes
+        tracing::info!("log level set to {}", level.name());
+        state.changes
     }
 
-    fn now(&self) -> MutexGuard<'_, CurrentLevel> {
-        // A level holds no invariant that a panic could break.
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, LevelState> {
+        // A level has no invariant that a panic could break.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for LogLevelHandle {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Verbosity").field("level", &self.level()).finish_non_exhaustive()
+        out.debug_struct("LogLevelHandle").field("level", &self.level()).finish_non_exhaustive()
     }
 }
 
@@ -78,31 +78,31 @@ impl fmt::Debug for LogLevelHandle {
 mod tests {
     use super::*;
 
-    /// What was applied, in its order.
-    fn verbosity() -> (Arc<LogLevelHandle>, Arc<Mutex<Vec<LogLevel>>>) {
+    /// A handle, and the levels that it has applied, in order.
+    fn log_level() -> (Arc<LogLevelHandle>, Arc<Mutex<Vec<LogLevel>>>) {
         let applied = Arc::new(Mutex::new(Vec::new()));
-        let to = Arc::clone(&applied);
-        (LogLevelHandle::new(LogLevel::Notice, move |level| to.lock().unwrap().push(level)), applied)
+        let levels = Arc::clone(&applied);
+        (LogLevelHandle::new(LogLevel::Notice, move |level| levels.lock().unwrap().push(level)), applied)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_level_ends_after_its_time() {
-        let (verbosity, applied) = verbosity();
-        assert!(!verbosity.set(LogLevel::Notice, None));
-        assert!(verbosity.set(LogLevel::Debug, Some(Duration::from_mins(1))));
+    async fn a_level_is_restored_after_its_time() {
+        let (log_level, applied) = log_level();
+        assert!(!log_level.set(LogLevel::Notice, None));
+        assert!(log_level.set(LogLevel::Debug, Some(Duration::from_mins(1))));
         tokio::time::sleep(Duration::from_secs(59)).await;
-        assert_eq!(verbosity.level(), LogLevel::Debug);
+        assert_eq!(log_level.level(), LogLevel::Debug);
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(verbosity.level(), LogLevel::Notice);
+        assert_eq!(log_level.level(), LogLevel::Notice);
         assert_eq!(*applied.lock().unwrap(), [LogLevel::Debug, LogLevel::Notice]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_last_change_counts() {
-        let (verbosity, _) = verbosity();
-        assert!(verbosity.set(LogLevel::Debug, Some(Duration::from_secs(1))));
-        assert!(verbosity.set(LogLevel::Error, None));
+    async fn the_expiry_of_a_change_does_not_undo_a_later_one() {
+        let (log_level, _) = log_level();
+        assert!(log_level.set(LogLevel::Debug, Some(Duration::from_secs(1))));
+        assert!(log_level.set(LogLevel::Error, None));
         tokio::time::sleep(Duration::from_secs(9)).await;
-        assert_eq!(verbosity.level(), LogLevel::Error);
+        assert_eq!(log_level.level(), LogLevel::Error);
     }
 }

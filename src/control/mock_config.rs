@@ -1,4 +1,4 @@
-//! OpenAPI documents without a configuration: `mynah mock` makes the one that they stand for.
+//! Configuration of `mynah mock`: OpenAPI documents, and the Kong configuration that mocks them.
 
 use std::{
     ffi::OsStr,
@@ -11,30 +11,32 @@ use serde_json::{Value as Json, json};
 
 use crate::{diag::SourceFile, plugin::PrismSettings};
 
-/// Documents to be mocked, with Prism's manners.
+/// OpenAPI documents to be mocked with the options of Prism.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MockConfig {
-    /// At least one.
+    /// The documents; at least one.
     pub documents: Vec<MockedDocument>,
     /// The settings of the mock.
     pub settings: PrismSettings,
 }
 
-/// One document, and where it is served.
+/// One document, and the prefix of its paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MockedDocument {
     /// Its file.
     pub file: PathBuf,
-    /// What its paths begin with, without a slash at the end; empty for none.
+    /// Prefix of its paths, without a trailing slash; empty for none.
     pub prefix: String,
 }
 
 impl MockedDocument {
-    /// Reads `FILE` or `/PREFIX=FILE`. A file that is called so is meant if there is one.
+    /// Parses `FILE` or `/PREFIX=FILE`. The whole text is the name of a file if such a file exists.
     #[must_use]
     pub fn parse(text: &OsStr) -> Self {
         let whole = || Self { file: PathBuf::from(text), prefix: String::new() };
-        let Some((prefix, file)) = text.to_str().and_then(|it| it.split_once('=')) else { return whole() };
+        let Some((prefix, file)) = text.to_str().and_then(|text| text.split_once('=')) else {
+            return whole();
+        };
         if !prefix.starts_with('/') || FilePath::new(text).exists() {
             return whole();
         }
@@ -43,35 +45,39 @@ impl MockedDocument {
 }
 
 impl MockConfig {
-    /// The folder that all documents and what they refer to are in.
+    /// The directory that contains all documents and the files that they refer to.
     #[must_use]
-    pub fn folder(&self) -> PathBuf {
+    pub fn common_directory(&self) -> PathBuf {
         let here = PathBuf::from(".");
         if let [only] = self.documents.as_slice() {
-            let folder = only.file.parent().map(PathBuf::from).unwrap_or_default();
-            return if folder.as_os_str().is_empty() { here } else { folder };
+            let directory = only.file.parent().map(PathBuf::from).unwrap_or_default();
+            return if directory.as_os_str().is_empty() { here } else { directory };
         }
-        let folders = self.documents.iter().filter_map(|it| {
-            let file = std::path::absolute(&it.file).ok()?;
+        let directories = self.documents.iter().filter_map(|document| {
+            let file = std::path::absolute(&document.file).ok()?;
             file.parent().map(PathBuf::from)
         });
-        folders.reduce(|one, other| common(&one, &other)).unwrap_or(here)
+        directories.reduce(|one, other| common_path(&one, &other)).unwrap_or(here)
     }
 
-    /// The configuration that serves them.
+    /// The Kong configuration that serves the documents.
     #[must_use]
-    pub fn configuration(&self) -> Arc<SourceFile> {
-        let folder = self.folder();
-        let routes: Vec<Json> =
-            self.documents.iter().enumerate().map(|(n, it)| self.route(n, it, &folder)).collect();
+    pub fn to_configuration(&self) -> Arc<SourceFile> {
+        let directory = self.common_directory();
+        let routes: Vec<Json> = self
+            .documents
+            .iter()
+            .enumerate()
+            .map(|(n, document)| self.route_entry(n, document, &directory))
+            .collect();
         let text = json!({ "_format_version": "3.0", "routes": routes });
         SourceFile::new(self.to_string(), text.to_string())
     }
 
-    fn route(&self, n: usize, document: &MockedDocument, folder: &FilePath) -> Json {
+    fn route_entry(&self, n: usize, document: &MockedDocument, directory: &FilePath) -> Json {
         let absolute = |path: &FilePath| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let file = absolute(&document.file);
-        let name = file.strip_prefix(absolute(folder)).unwrap_or(&file).to_string_lossy().into_owned();
+        let name = file.strip_prefix(absolute(directory)).unwrap_or(&file).to_string_lossy().into_owned();
         let plugin = self.settings.entry(&name, &document.prefix);
         let path = if document.prefix.is_empty() { "/" } else { &document.prefix };
         let name = if n == 0 { "mock".to_owned() } else { format!("mock-{}", n + 1) };
@@ -79,12 +85,12 @@ impl MockConfig {
     }
 }
 
-/// The folder that both are in.
-fn common(one: &FilePath, other: &FilePath) -> PathBuf {
+/// The innermost directory that contains both.
+fn common_path(one: &FilePath, other: &FilePath) -> PathBuf {
     one.components()
         .zip(other.components())
         .take_while(|(one, other)| one == other)
-        .map(|(it, _)| it)
+        .map(|(part, _)| part)
         .collect()
 }
 
@@ -118,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_holds_every_document() {
+    fn the_common_directory_contains_every_document() {
         let document = |file: &str| MockedDocument { file: file.into(), prefix: String::new() };
         let mocked = |files: &[&str]| MockConfig {
-            documents: files.iter().map(|it| document(it)).collect(),
+            documents: files.iter().map(|file| document(file)).collect(),
             settings: PrismSettings {
                 validate_requests: true,
                 validate_security: true,
@@ -132,10 +138,10 @@ mod tests {
                 include_base_path: false,
             },
         };
-        assert_eq!(mocked(&["a.yaml"]).folder(), PathBuf::from("."));
-        assert_eq!(mocked(&["x/a.yaml"]).folder(), PathBuf::from("x"));
-        assert_eq!(mocked(&["/x/y/a.yaml", "/x/z/b.yaml"]).folder(), PathBuf::from("/x"));
-        let text = &mocked(&["/x/y/a.yaml", "/x/z/b.yaml"]).configuration().text;
+        assert_eq!(mocked(&["a.yaml"]).common_directory(), PathBuf::from("."));
+        assert_eq!(mocked(&["x/a.yaml"]).common_directory(), PathBuf::from("x"));
+        assert_eq!(mocked(&["/x/y/a.yaml", "/x/z/b.yaml"]).common_directory(), PathBuf::from("/x"));
+        let text = &mocked(&["/x/y/a.yaml", "/x/z/b.yaml"]).to_configuration().text;
         assert!(text.contains("\"y/a.yaml\"") && text.contains("\"z/b.yaml\""), "{text}");
     }
 }

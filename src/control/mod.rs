@@ -1,4 +1,4 @@
-//! NEXT: decides what is current: the watched file, SIGHUP, the Admin API.
+//! Control plane: loads configurations, watches their files, serves the Admin API, and publishes the live Snapshot.
 
 pub mod admin;
 mod compile;
@@ -18,7 +18,7 @@ pub mod write;
 
 pub use compile::compile_config;
 pub use config_source::{ConfigSource, read_config};
-pub use live_config::{LoadFailure, LoadHistory, Pending};
+pub use live_config::{LoadFailure, LoadHistory, PendingLoad};
 pub use load::{Control, LoadedConfig, PostError, Reconciled};
 pub use log_level::LogLevelHandle;
 pub use mock_config::{MockConfig, MockedDocument};

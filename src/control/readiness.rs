@@ -1,20 +1,20 @@
-//! Whether new requests are welcome.
+//! Readiness of the process for new requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether new requests are welcome: load balancers ask before they send some.
+/// Readiness of the process: whether new requests are accepted. Load balancers query it at `/status/ready`.
 #[derive(Debug, Default)]
 pub struct Readiness {
     draining: AtomicBool,
 }
 
 impl Readiness {
-    /// From now on no new requests are welcome.
+    /// Ends readiness: the process only finishes the requests that it has.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// Whether the last requests are being served.
+    /// Whether the process only finishes its last requests.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)

@@ -1,4 +1,4 @@
-//! Reloader of files: has what is live compared with them when they change, on SIGHUP, and from time to time.
+//! Reloader of the configuration: compares files with what is live when they change, on SIGHUP, and periodically.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -8,96 +8,98 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval, sleep},
 };
 
-use super::{ConfigSource, Control, LoadedConfig, Reconciled, live_config::Looks, watch::Watcher};
+use super::{ConfigSource, Control, LoadedConfig, Reconciled, live_config::FileStamps, watch::Watcher};
 use crate::{diag::plural, supervise::catch_future_panic};
 
-/// A file that cannot be used is read once more after this time: it may be half written.
-const SECOND_LOOK: Duration = Duration::from_millis(100);
+/// Delay before a file that cannot be used is read once more: it may have been half-written.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// How long a reloader that panicked waits before it begins again.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Delay before a reloader that panicked is restarted.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether files look as they did when they were compared with what is live. The watcher tells
-/// sooner; but what it tells of is what differs from what it saw last, which need not be what is live.
-const GLANCE: Duration = Duration::from_millis(200);
+/// Interval at which the stamps of files are compared with those of the last comparison. The watcher reports changes
+/// sooner, but relative to what it has read last, which need not be what is live.
+const STAMP_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Has what is live compared with files whenever these change.
+/// Reloads the configuration when its files change.
 #[derive(Debug)]
 pub struct Reloader {
     control: Arc<Control>,
-    door: ConfigSource,
+    source: ConfigSource,
     hangup: Signal,
-    glances: Interval,
-    /// How the files looked at the last glance, if they are news: once they look so twice, they are read.
-    news: Option<Looks>,
+    stamp_checks: Interval,
+    /// Changed stamps at the last check. The files are read once two checks in a row find the same stamps.
+    last_change: Option<FileStamps>,
 }
 
 impl Reloader {
-    /// Reloads what comes through `door`. From now on SIGHUP does not end the process. Must be called on the runtime.
+    /// Reloads from `source`. From now on SIGHUP does not end the process. Must be called on the runtime.
     ///
     /// # Errors
-    /// The signal cannot be listened for.
-    pub fn new(control: Arc<Control>, door: ConfigSource) -> std::io::Result<Self> {
+    /// The signal handler cannot be installed.
+    pub fn new(control: Arc<Control>, source: ConfigSource) -> std::io::Result<Self> {
         let hangup = signal(SignalKind::hangup())?;
-        let mut glances = interval(GLANCE);
-        glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { control, door, hangup, glances, news: None })
+        let mut stamp_checks = interval(STAMP_CHECK_INTERVAL);
+        stamp_checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self { control, source, hangup, stamp_checks, last_change: None })
     }
 
     /// Runs until the process ends.
     ///
     /// # Errors
-    /// There is no thread for the watcher.
+    /// The thread of the watcher cannot be started.
     pub async fn run(mut self) -> std::io::Result<()> {
         loop {
-            match catch_future_panic(pin!(self.follow())).await {
+            match catch_future_panic(pin!(self.watch_and_reload())).await {
                 Ok(ended) => return ended,
                 Err(panicked) => {
-                    tracing::error!("the reloader of the configuration {panicked}; it begins again");
+                    tracing::error!("the reloader of the configuration {panicked}; it is restarted");
                 }
             }
-            sleep(PAUSE).await;
+            sleep(RESTART_DELAY).await;
         }
     }
 
-    async fn follow(&mut self) -> std::io::Result<()> {
-        let mut watcher = Watcher::telling(self.watched().await, self.control.writing().clone()).await?;
+    async fn watch_and_reload(&mut self) -> std::io::Result<()> {
+        let mut watcher =
+            Watcher::with_writer_flag(self.watched_files().await, self.control.open_writer_flag().clone())
+                .await?;
         loop {
             let is_forced = tokio::select! {
                 _ = watcher.changed() => false,
                 _ = self.hangup.recv() => {
-                    tracing::info!("SIGHUP: loading {} again", self.door);
+                    tracing::info!("SIGHUP: reloading {}", self.source);
                     true
                 }
-                _ = self.glances.tick() => {
-                    if !self.has_news().await {
+                _ = self.stamp_checks.tick() => {
+                    if !self.has_stable_change().await {
                         continue;
                     }
                     false
                 }
             };
             self.reload(is_forced).await;
-            watcher.watch(self.watched().await);
+            watcher.watch(self.watched_files().await);
         }
     }
 
-    async fn watched(&self) -> Vec<std::path::PathBuf> {
-        self.beside(Control::watched).await.unwrap_or_default()
+    async fn watched_files(&self) -> Vec<std::path::PathBuf> {
+        self.run_blocking(Control::watched_files).await.unwrap_or_default()
     }
 
-    /// Whether there is something to be read that the watcher need not tell of.
-    async fn has_news(&mut self) -> bool {
-        if self.control.state().pending.is_some() {
+    /// Whether there is a change to load that the watcher may not have reported.
+    async fn has_stable_change(&mut self) -> bool {
+        if self.control.load_history().pending.is_some() {
             return true;
         }
-        let news = self.beside(Control::news).await.flatten();
-        let is_stable = news.is_some() && news == self.news;
-        self.news = news.filter(|_| !is_stable);
+        let change = self.run_blocking(Control::changed_stamps).await.flatten();
+        let is_stable = change.is_some() && change == self.last_change;
+        self.last_change = change.filter(|_| !is_stable);
         is_stable
     }
 
-    /// Runs what takes the time it takes beside the workers; none if it stopped half-way.
-    async fn beside<T: Send + 'static>(
+    /// Runs blocking work outside the async workers; `None` if it panicked.
+    async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Control) -> T + Send + 'static,
     ) -> Option<T> {
@@ -107,23 +109,23 @@ impl Reloader {
 
     async fn reload(&mut self, is_forced: bool) {
         loop {
-            match self.beside(move |control| control.reconcile(is_forced)).await {
-                Some(Reconciled::Same | Reconciled::Pending(_)) => return,
-                Some(Reconciled::Loaded(loaded)) => return log_load(&self.door, &loaded),
+            match self.run_blocking(move |control| control.reconcile(is_forced)).await {
+                Some(Reconciled::Unchanged | Reconciled::Pending(_)) => return,
+                Some(Reconciled::Loaded(loaded)) => return log_load(&self.source, &loaded),
                 Some(Reconciled::Refused { report, is_failure: true }) => {
                     let (errors, _) = report.count();
                     let count = plural(errors, "error");
                     tracing::error!(
-                        "{} has {count}; the last good configuration goes on\n{report}",
-                        self.door
+                        "{} has {count}; the last good configuration stays live\n{report}",
+                        self.source
                     );
                     return;
                 }
-                Some(Reconciled::Refused { .. }) => sleep(SECOND_LOOK).await,
+                Some(Reconciled::Refused { .. }) => sleep(RETRY_DELAY).await,
                 None => {
                     tracing::error!(
-                        "loading {} stopped half-way; the last good configuration goes on",
-                        self.door
+                        "loading {} panicked; the last good configuration stays live",
+                        self.source
                     );
                     return;
                 }
@@ -132,11 +134,11 @@ impl Reloader {
     }
 }
 
-/// Says in the log what a load changed, and what the author should know.
-pub fn log_load(door: &ConfigSource, loaded: &LoadedConfig) {
-    tracing::info!("loaded {door} (generation {}): {}", loaded.snapshot.generation, loaded.changes);
+/// Logs what a load has changed, and the warnings for the author.
+pub fn log_load(source: &ConfigSource, loaded: &LoadedConfig) {
+    tracing::info!("loaded {source} (generation {}): {}", loaded.snapshot.generation, loaded.changes);
     if !loaded.warnings.is_empty() {
         let (_, warnings) = loaded.warnings.count();
-        tracing::warn!("{door} has {}\n{}", plural(warnings, "warning"), loaded.warnings);
+        tracing::warn!("{source} has {}\n{}", plural(warnings, "warning"), loaded.warnings);
     }
 }

@@ -1,6 +1,8 @@
-//! Texts that may have been cut off: those that could go on, and take guards away.
+//! Detection of configuration texts that may have been cut off while they were written.
 //!
-//! It matters only where the system does not say whether the writer of a file is done.
+//! It is needed only where the system does not report whether the writer of a file has closed it (no leases). A text
+//! is suspect if more text could follow it and it either is a prefix of the live text or removes a plugin from an
+//! entity that stays: loading half a file must not remove authentication.
 
 use std::sync::Arc;
 
@@ -10,32 +12,32 @@ use crate::{
     entity::{Entities, EntityRecord},
 };
 
-/// What a new version lacks as it would if its text had been cut off, in words; none if it is complete by itself, or
-/// lacks nothing of that kind.
+/// Why a new version may have been cut off; `None` if the text is complete by itself or removes nothing of that kind.
 pub(super) fn find_truncation(
     before: (&Entities, Option<&Arc<SourceFile>>),
     after: (&Entities, &Arc<SourceFile>),
 ) -> Option<String> {
     let ((before, text_before), (after, text_after)) = (before, after);
-    let parts =
-        |it: &'_ Arc<SourceFile>| if it.parts.is_empty() { vec![it.clone()] } else { it.parts.clone() };
-    if !parts(text_after).iter().any(|it| can_go_on(&it.text)) {
+    let parts_of = |source: &'_ Arc<SourceFile>| {
+        if source.parts.is_empty() { vec![source.clone()] } else { source.parts.clone() }
+    };
+    if !parts_of(text_after).iter().any(|part| could_continue(&part.text)) {
         return None;
     }
-    let begins = |it: &Arc<SourceFile>| {
+    let is_prefix = |source: &Arc<SourceFile>| {
         let text = text_after.text.trim_end();
-        text.len() < it.text.trim_end().len() && it.text.starts_with(text)
+        text.len() < source.text.trim_end().len() && source.text.starts_with(text)
     };
-    if text_before.is_some_and(begins) {
-        return Some("it is the beginning of what is live".to_owned());
+    if text_before.is_some_and(is_prefix) {
+        return Some("it is the beginning of the live configuration".to_owned());
     }
-    let guard = before.records.iter().find(|it| is_plugin(it) && is_lost(it, after))?;
+    let guard = before.records.iter().find(|record| is_plugin(record) && is_lost_guard(record, after))?;
     let name = text(&guard.value, "name");
-    Some(format!("the plugin {name} is gone, and what it was for is still there"))
+    Some(format!("the plugin {name} is missing, but the entity that it applied to is still there"))
 }
 
-/// Whether more could follow a text that can be read: no brackets are around all of it, and no `...` says that it ends.
-fn can_go_on(text: &str) -> bool {
+/// Whether more text could follow: no brackets enclose the whole text, and no `...` line ends the document.
+fn could_continue(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}').trim();
     !(text.starts_with(['{', '[']) && text.ends_with(['}', ']'])) && text.lines().next_back() != Some("...")
 }
@@ -44,23 +46,25 @@ fn is_plugin(record: &EntityRecord) -> bool {
     record.collection() == "plugins"
 }
 
-/// Whether a plugin is gone, and not with what it was for.
-fn is_lost(plugin: &EntityRecord, after: &Entities) -> bool {
-    let scopes = |it: &EntityRecord| SCOPES.map(|(field, _)| reference(&it.value, field).map(str::to_owned));
-    let same = |it: &EntityRecord| {
-        it.id() == plugin.id()
-            || text(&it.value, "name") == text(&plugin.value, "name") && scopes(it) == scopes(plugin)
+/// Whether a plugin is missing although the entities that it applied to are still there.
+fn is_lost_guard(plugin: &EntityRecord, after: &Entities) -> bool {
+    let scopes =
+        |record: &EntityRecord| SCOPES.map(|(field, _)| reference(&record.value, field).map(str::to_owned));
+    let is_same = |record: &EntityRecord| {
+        record.id() == plugin.id()
+            || text(&record.value, "name") == text(&plugin.value, "name") && scopes(record) == scopes(plugin)
     };
-    if after.records.iter().any(|it| is_plugin(it) && same(it)) {
+    if after.records.iter().any(|record| is_plugin(record) && is_same(record)) {
         return false;
     }
     SCOPES.iter().all(|(field, collection)| {
-        reference(&plugin.value, field)
-            .is_none_or(|id| after.records.iter().any(|it| it.collection() == *collection && it.id() == id))
+        reference(&plugin.value, field).is_none_or(|id| {
+            after.records.iter().any(|record| record.collection() == *collection && record.id() == id)
+        })
     })
 }
 
-/// What a plugin may be for, and where that stands.
+/// The fields of a plugin that limit its scope, and their collections.
 const SCOPES: [(&str, &str); 4] = [
     ("route", "routes"),
     ("service", "services"),
@@ -102,22 +106,23 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_could_go_on_and_takes_a_guard_away_may_have_been_cut_off() {
+    fn a_text_that_could_continue_and_removes_a_guard_may_have_been_cut_off() {
         let head = "_format_version: \"3.0\"\n";
         let route = "routes:\n- {name: r, paths: [/]}\n";
         let guard = "plugins:\n- {name: key-auth, route: r}\n";
-        let gone = Some("the plugin key-auth is gone, and what it was for is still there");
+        let lost_guard =
+            Some("the plugin key-auth is missing, but the entity that it applied to is still there");
         let full = format!("{head}{route}{guard}");
-        check(&full, &format!("{head}{route}"), Some("it is the beginning of what is live"));
-        check(&full, &format!("{head}# new\n{route}"), gone);
-        // It says itself that it is complete.
+        check(&full, &format!("{head}{route}"), Some("it is the beginning of the live configuration"));
+        check(&full, &format!("{head}# new\n{route}"), lost_guard);
+        // The text is marked as complete.
         check(&full, &format!("{head}# new\n{route}...\n"), None);
         check(
             &full,
             "{\"_format_version\": \"3.0\", \"routes\": [{\"name\": \"r\", \"paths\": [\"/\"]}]}",
             None,
         );
-        // What it was for is gone, too; it is there under another id; something else is new.
+        // The Route is removed too; the plugin has another id; another plugin is added.
         check(&full, &format!("{head}# new\n"), None);
         check(
             &full,
@@ -128,6 +133,6 @@ mod tests {
         );
         check(&full, &format!("{full}- {{name: cors}}\n"), None);
         let global = format!("{head}{route}plugins:\n- {{name: key-auth}}\n");
-        check(&global, &format!("{head}# new\n{route}"), gone);
+        check(&global, &format!("{head}# new\n{route}"), lost_guard);
     }
 }

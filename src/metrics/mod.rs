@@ -11,11 +11,13 @@
 //! | `traffic`, `histogram` | statuses and bytes; latencies |
 //! | `sharded` | memory that threads do not share |
 //! | `connections` | what clients' connections are doing |
+//! | `definitions` | names, types and help lines of all metrics |
 //! | `text` | the format that is read by Prometheus |
 
 mod connections;
 mod counters;
 mod counting;
+pub mod definitions;
 mod histogram;
 mod sharded;
 mod text;
@@ -24,6 +26,7 @@ mod traffic;
 pub use connections::{ConnectionCounters, ConnectionStates, ListenerCounters};
 pub use counters::{LatencyHistograms, RequestCounts, RouteCounters};
 pub use counting::{AnswerOrigin, RequestMetrics, RouteMetrics};
+pub use definitions::MetricDefinition;
 pub use histogram::HistogramSum;
 pub use text::{MetricKind, MetricsText};
 

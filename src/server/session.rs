@@ -142,7 +142,7 @@ impl ConnectionSession {
                 // Boxed: otherwise the future of each request of the proxy would have the size of these.
                 let caught = match &self.role {
                     _ if let Some(status) = check_transfer_coding(&request) => {
-                        let mut response = admin.unreadable(status);
+                        let mut response = admin.answer_malformed(status);
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                         Ok(response)
                     }
@@ -198,7 +198,7 @@ impl ConnectionSession {
         let (response, log) = match &self.role {
             ListenerRole::Proxy(proxy) => (proxy.unreadable(status, &id), proxy.access_log()),
             ListenerRole::Admin(admin) | ListenerRole::Status(admin) => {
-                (admin.unreadable(status), self.admin_log.as_ref())
+                (admin.answer_malformed(status), self.admin_log.as_ref())
             }
         };
         let (mut head, body) = response.into_parts();

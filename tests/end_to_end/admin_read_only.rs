@@ -95,7 +95,7 @@ fn where_they_are_forbidden() {
 fn where_several_files_are_the_configuration() {
     let setup = Setup::new().file("conf.d/one.yaml", CONFIG).env("KONG_DECLARATIVE_CONFIG", "conf.d");
     let gateway = setup.file("conf.d/two.yaml", "_format_version: \"3.0\"\n").run();
-    check(&gateway, Some("conf.d is several files; edit those"));
+    check(&gateway, Some("conf.d consists of several files; edit those"));
     assert_eq!(gateway.folder.read("conf.d/one.yaml"), CONFIG);
     // What is posted is no longer in files, and can be written.
     let posted = json!({"_format_version": "3.0", "services": [{"name": "s", "host": "a"}]});

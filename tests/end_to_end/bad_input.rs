@@ -38,7 +38,7 @@ fn a_directory() {
     let setup = Setup::new();
     std::fs::create_dir(setup.folder.at("kong.yaml")).unwrap();
     run(&setup).is_refusal("it is a directory without one");
-    setup.call(&["check", "kong.yaml"]).is_refusal("put files into it whose names end with .yaml");
+    setup.call(&["check", "kong.yaml"]).is_refusal("add files whose names end with .yaml");
 }
 
 #[test]

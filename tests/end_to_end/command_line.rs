@@ -151,7 +151,7 @@ fn mock_serves_one_document_and_follows_it() {
     });
 
     gateway.folder.write("names.yaml", "openapi: [");
-    gateway.logs("the last good configuration goes on");
+    gateway.logs("the last good configuration stays live");
     let client = Client::kept();
     client.send("GET", &gateway.url("/name"), &[], None).unwrap().is(200, r#"{"name":"Grace"}"#);
 }

@@ -21,7 +21,7 @@ fn a_level_holds_until_it_is_changed_or_its_time_is_over() {
     assert_eq!(gateway.admin_form("PATCH", "/consumers/bob", "custom_id=1").status, 200);
     put(&gateway, "/debug/node/log-level/info?timeout=0").says(200, "log level changed");
     put(&gateway, "/debug/node/log-level/info").says(200, "log level is already info");
-    gateway.logs("the log level is info now");
+    gateway.logs("log level set to info");
     assert!(!gateway.log().contains("made a write"), "{}", gateway.log());
     assert_eq!(gateway.admin_form("PATCH", "/consumers/bob", "custom_id=2").status, 200);
     gateway.logs("the Admin API made a write");

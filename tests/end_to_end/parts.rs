@@ -40,7 +40,7 @@ fn a_fault_is_drawn_in_its_file() {
     Setup::new()
         .file("conf.d/a.txt", "")
         .call(&["check", "conf.d"])
-        .is_refusal("no configuration is in here");
+        .is_refusal("no configuration file found");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn files_come_and_go() {
         assert_eq!(gateway.status()["configuration"]["last_error"], serde_json::Value::Null);
         // Without any, the last configuration goes on.
         std::fs::remove_file(gateway.folder.at("conf.d/b.yaml")).unwrap();
-        gateway.logs("no configuration is in here");
+        gateway.logs("no configuration file found");
         declares(&gateway, &["d"]);
         gateway.folder.write("conf.d/a.yaml", ONE);
         declares(&gateway, &["a"]);
@@ -118,7 +118,7 @@ fn several_files_are_not_written() {
     let gateway = run(setup, "conf.d");
     let refused = gateway.admin_form("PATCH", "/services/a", "retries=1");
     assert_eq!(refused.status, 405, "{}", refused.text());
-    assert_eq!(refused.json()["why"], "conf.d is several files; edit those");
+    assert_eq!(refused.json()["why"], "conf.d consists of several files; edit those");
     assert_eq!(
         (gateway.folder.read("conf.d/a.yaml"), gateway.folder.read("conf.d/b.yaml")),
         (ONE.into(), TWO.into())

@@ -24,7 +24,7 @@ fn check(spoil: impl Fn(&Scene), message: &str, place: &str) {
         let refused = failed(&scene.gateway, n - 1);
         let error = refused["last_error"]["message"].as_str().unwrap();
         assert!(error.contains(message) && error.starts_with(place), "{error}");
-        scene.gateway.logs("the last good configuration goes on");
+        scene.gateway.logs("the last good configuration stays live");
         scene.gateway.logs(message);
         scene.goes_on();
         assert_eq!(scene.current(), n - 1);

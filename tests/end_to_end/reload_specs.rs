@@ -66,7 +66,7 @@ fn a_document_that_another_one_refers_to_is_followed() {
 fn a_broken_document_changes_nothing() {
     let gateway = Setup::with(CONFIG).file("specs/api.yaml", value(1)).run();
     gateway.folder.write("specs/api.yaml", "openapi: 3.0.0\npaths: [\n");
-    gateway.logs("the last good configuration goes on");
+    gateway.logs("the last good configuration stays live");
     gateway.logs("specs/api.yaml:2:");
     let error = gateway.status()["configuration"]["last_error"]["diagnostics"][0].clone();
     assert!(error["file"].as_str().unwrap().ends_with("specs/api.yaml"), "{error}");

@@ -1,8 +1,8 @@
 //! Access rules of the Admin API and of the status listener: names of the host, origins of pages, and the token.
 //!
-//! A browser is the attacker's tool here. A page of another site reaches the API either under its own name, which a
-//! DNS server of the attacker binds to the API's address (DNS rebinding), or as a request across origins. Against the
-//! first, only hosts are answered that no public DNS server can bind; against the second, `Origin` and
+//! The attacker's tool is a browser. A page of another site reaches the API either under its own name, which a DNS
+//! server of the attacker binds to the API's address (DNS rebinding), or with a cross-origin request. Against the
+//! first, only hosts are accepted that no public DNS server can bind; against the second, `Origin` and
 //! `Sec-Fetch-Site` are checked for every method.
 
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ use crate::{
 /// (ICANN resolution 2024.07.29.06).
 const PRIVATE_SUFFIXES: [&str; 3] = [".svc", ".cluster.local", ".internal"];
 
-/// Headers of every answer: none of them is a page, and no page may show one or keep one.
+/// Security headers of every answer: no answer is a page, and none may be framed or cached.
 const ANSWER_HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -31,26 +31,31 @@ const ANSWER_HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// Refuses a request of the Admin API that may not be answered. `local` says that it came over the loopback interface.
-pub(super) fn refused(request: &Request<Body>, settings: &Settings, local: bool) -> Option<Response<Body>> {
+/// Checks whether a request of the Admin API is allowed; returns the refusal if not. `local` states that it came over
+/// the loopback interface.
+pub(super) fn check_admin_access(
+    request: &Request<Body>,
+    settings: &Settings,
+    local: bool,
+) -> Option<Response<Body>> {
     let headers = request.headers();
     let host = match requested_host(request) {
         Ok(host) => host,
         Err(ambiguity) => return Some(reply::message(StatusCode::BAD_REQUEST, ambiguity)),
     };
     let token = settings.admin_token.as_ref();
-    let shows_token = token.is_some_and(|token| shown(headers).is_some_and(|shown| token.is(shown)));
-    // A page that is bound to this address by DNS rebinding does not know the token.
-    if !shows_token && !host.as_ref().is_some_and(|host| is_known(host, settings, local)) {
-        return Some(unknown_host(local));
+    let has_valid_token = token.is_some_and(|token| sent_token(headers).is_some_and(|sent| token.is(sent)));
+    // A page that reaches this address by DNS rebinding does not have the token.
+    if !has_valid_token && !host.as_ref().is_some_and(|host| is_trusted_host(host, settings, local)) {
+        return Some(refuse_host(local));
     }
-    if is_foreign(headers, host.as_ref(), settings) {
-        return Some(foreign_page());
+    if is_cross_site(headers, host.as_ref(), settings) {
+        return Some(refuse_foreign_page());
     }
     token?;
-    // A browser asks first without it; the answer tells only which methods there are.
+    // A browser sends the preflight without the token; its answer contains only the allowed methods.
     let preflight = request.method() == Method::OPTIONS && allowed_origin(headers, settings).is_some();
-    if preflight || shows_token {
+    if preflight || has_valid_token {
         return None;
     }
     let mut response = reply::message(StatusCode::UNAUTHORIZED, "Unauthorized");
@@ -58,9 +63,9 @@ pub(super) fn refused(request: &Request<Body>, settings: &Settings, local: bool)
     Some(response)
 }
 
-/// Refuses a request of the status listener that may not be answered. Probes of HTTP/1.0 have no Host; no browser
-/// sends such a request.
-pub(super) fn refused_status(
+/// Checks whether a request of the status listener is allowed. Probes of HTTP/1.0 have no Host; no browser sends such
+/// a request.
+pub(super) fn check_status_access(
     request: &Request<Body>,
     settings: &Settings,
     local: bool,
@@ -69,21 +74,21 @@ pub(super) fn refused_status(
         Ok(host) => host,
         Err(ambiguity) => return Some(reply::message(StatusCode::BAD_REQUEST, ambiguity)),
     };
-    if host.as_ref().is_some_and(|host| !is_known(host, settings, local)) {
-        return Some(unknown_host(local));
+    if host.as_ref().is_some_and(|host| !is_trusted_host(host, settings, local)) {
+        return Some(refuse_host(local));
     }
-    is_foreign(request.headers(), host.as_ref(), settings).then(foreign_page)
+    is_cross_site(request.headers(), host.as_ref(), settings).then(refuse_foreign_page)
 }
 
-/// Adds the headers that every answer has.
-pub(super) fn protect(headers: &mut HeaderMap) {
+/// Adds the security headers of every answer.
+pub(super) fn add_security_headers(headers: &mut HeaderMap) {
     for (name, value) in ANSWER_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
 }
 
-/// Lets the pages of a configured origin read the answer.
-pub(super) fn share(response: &mut Response<Body>, origin: HeaderValue) {
+/// Allows pages of a configured origin to read the answer.
+pub(super) fn allow_origin(response: &mut Response<Body>, origin: HeaderValue) {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
@@ -92,28 +97,28 @@ pub(super) fn share(response: &mut Response<Body>, origin: HeaderValue) {
 
 /// The origin of the request, if its pages may read answers.
 pub(super) fn allowed_origin(headers: &HeaderMap, settings: &Settings) -> Option<HeaderValue> {
-    let origin = only(headers, &header::ORIGIN)?;
+    let origin = single_value(headers, &header::ORIGIN)?;
     let text = origin.to_str().ok()?.to_ascii_lowercase();
     settings.admin_gui_url.contains(&text).then(|| origin.clone())
 }
 
-fn unknown_host(local: bool) -> Response<Body> {
+fn refuse_host(local: bool) -> Response<Body> {
     let message = if local {
-        "this Admin API listens on the loopback interface, and this Host is no name of it; admin_allowed_hosts names \
+        "this Admin API listens on the loopback interface and does not accept this Host; admin_allowed_hosts allows \
          others"
     } else {
-        "this Host is no known name of the Admin API; admin_allowed_hosts names others"
+        "the Admin API does not accept this Host; admin_allowed_hosts allows others"
     };
     reply::message(StatusCode::FORBIDDEN, message)
 }
 
-fn foreign_page() -> Response<Body> {
-    let message = "pages of other sites may not use the Admin API; admin_gui_url names those that may";
+fn refuse_foreign_page() -> Response<Body> {
+    let message = "pages of other sites may not use the Admin API; admin_gui_url allows others";
     reply::message(StatusCode::FORBIDDEN, message)
 }
 
-/// The token that a request shows.
-fn shown(headers: &HeaderMap) -> Option<&str> {
+/// The token in a request.
+fn sent_token(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -121,57 +126,59 @@ fn shown(headers: &HeaderMap) -> Option<&str> {
     bearer.or_else(|| headers.get("kong-admin-token").and_then(|value| value.to_str().ok()))
 }
 
-/// Whether the page that asks belongs to another site, as far as the browser says.
-fn is_foreign(headers: &HeaderMap, host: Option<&Authority>, settings: &Settings) -> bool {
+/// Whether the request comes from a page of another site, according to the browser's headers.
+fn is_cross_site(headers: &HeaderMap, host: Option<&Authority>, settings: &Settings) -> bool {
     if allowed_origin(headers, settings).is_some() {
         return false;
     }
     if headers.contains_key(header::ORIGIN) {
-        let origin = only(headers, &header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        let origin = single_value(headers, &header::ORIGIN).and_then(|origin| origin.to_str().ok());
         let authority = origin.and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-        let own = authority.zip(host).is_some_and(|(authority, host)| host == authority);
-        if !own {
+        let is_same_origin = authority.zip(host).is_some_and(|(authority, host)| host == authority);
+        if !is_same_origin {
             return true;
         }
     }
     headers.get_all("sec-fetch-site").iter().any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
 }
 
-/// The value of a header that stands once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+/// The value of a header that occurs exactly once.
+fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut all = headers.get_all(name).iter();
     all.next().filter(|_| all.next().is_none())
 }
 
-/// Host and port that the request is for; none if it does not say.
+/// Host and port of the request; `None` if it has neither a Host nor an authority.
 ///
 /// # Errors
-/// It says so twice, and not the same. (RFC 9112, section 3.2; RFC 9113, section 8.3.1.)
+/// The values are ambiguous or malformed. (RFC 9112, section 3.2; RFC 9113, section 8.3.1.)
 fn requested_host(request: &Request<Body>) -> Result<Option<Authority>, &'static str> {
     const AMBIGUOUS: &str = "the Host of this request is ambiguous";
     let headers = request.headers();
-    let field = match only(headers, &header::HOST) {
+    let field = match single_value(headers, &header::HOST) {
         None if headers.contains_key(header::HOST) => return Err(AMBIGUOUS),
         Some(host) if host.is_empty() => None,
-        Some(host) => Some(Authority::try_from(host.as_bytes()).map_err(|_| "the Host is no host and port")?),
+        Some(host) => {
+            Some(Authority::try_from(host.as_bytes()).map_err(|_| "the Host is not a valid host and port")?)
+        }
         None => None,
     };
     let target = request.uri().authority().cloned();
     let scheme = request.uri().scheme_str();
     if let (Some(field), Some(target)) = (&field, &target)
-        && !is_same(field, target, scheme)
+        && !is_same_authority(field, target, scheme)
     {
         return Err(AMBIGUOUS);
     }
     let host = field.or(target);
     if host.as_ref().is_some_and(|host| host.as_str().contains('@')) {
-        return Err("the Host is no host and port");
+        return Err("the Host is not a valid host and port");
     }
     Ok(host)
 }
 
-/// Whether two authorities are the same, for a scheme with its usual port.
-fn is_same(one: &Authority, other: &Authority, scheme: Option<&str>) -> bool {
+/// Whether two authorities are equal, with the default port of the scheme.
+fn is_same_authority(one: &Authority, other: &Authority, scheme: Option<&str>) -> bool {
     let port = |authority: &Authority| {
         let default_port = || scheme.and_then(Scheme::from_name).map(Scheme::default_port);
         authority.port_u16().or_else(default_port)
@@ -179,12 +186,12 @@ fn is_same(one: &Authority, other: &Authority, scheme: Option<&str>) -> bool {
     one.host().eq_ignore_ascii_case(other.host()) && port(one) == port(other)
 }
 
-/// Whether a page of another site cannot have this name: an address, a name that the public DNS does not have, or
-/// one of the settings. On the loopback interface only names of this machine are expected.
-fn is_known(authority: &Authority, settings: &Settings, local: bool) -> bool {
+/// Whether no page of another site can have this name: it is an address, a name that the public DNS does not have, or
+/// a name in the settings. On the loopback interface, only names of this machine are accepted.
+fn is_trusted_host(authority: &Authority, settings: &Settings, local: bool) -> bool {
     let host = without_brackets(authority.host()).to_ascii_lowercase();
     let host = host.strip_suffix('.').unwrap_or(&host);
-    if host == "localhost" || host.ends_with(".localhost") || is_configured(host, settings) {
+    if host == "localhost" || host.ends_with(".localhost") || is_configured_host(host, settings) {
         return true;
     }
     if let Ok(address) = host.parse::<IpAddr>() {
@@ -193,14 +200,14 @@ fn is_known(authority: &Authority, settings: &Settings, local: bool) -> bool {
     !local && !host.is_empty() && is_private_name(host)
 }
 
-/// Whether the public DNS has no such name: it has no dot, or a suffix that is not delegated.
+/// Whether the public DNS has no such name: the name has no dot, or a suffix that is not delegated.
 fn is_private_name(host: &str) -> bool {
     !host.contains('.') || PRIVATE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
 }
 
-/// Whether a name stands in the settings: as one of the Admin API, where it listens, or in the URL of a page that uses
-/// it.
-fn is_configured(host: &str, settings: &Settings) -> bool {
+/// Whether a name occurs in the settings: in `admin_allowed_hosts`, as a listen address, or in the URL of an allowed
+/// page.
+fn is_configured_host(host: &str, settings: &Settings) -> bool {
     let is_listener = settings.admin_listen.iter().chain(&settings.status_listen).any(|listener| {
         let address = listener.address.ip();
         !address.is_unspecified() && address.to_string() == host
@@ -239,12 +246,13 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::Empty).unwrap();
-        let status = refused(&request, &settings, local).map(|it| it.status().as_u16());
+        let status =
+            check_admin_access(&request, &settings, local).map(|response| response.status().as_u16());
         assert_eq!(status, expected, "{method} {target} {headers:?}");
     }
 
     #[test]
-    fn only_names_of_this_machine_reach_its_loopback() {
+    fn the_loopback_interface_accepts_only_names_of_this_machine() {
         for host in
             ["localhost:8001", "127.0.0.1:8001", "[::1]:8001", "127.3.2.1", "a.localhost", "LOCALHOST"]
         {
@@ -261,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_that_no_public_dns_server_has_reach_other_addresses() {
+    fn other_addresses_accept_only_names_outside_the_public_dns() {
         for host in [
             "10.0.0.1:8001",
             "[fd00::1]:8001",
@@ -294,7 +302,7 @@ mod tests {
         ] {
             for method in ["GET", "POST", "OPTIONS"] {
                 check(method, &[("host", host)], false, Some(403));
-                // The same origin does not help a page that is bound to this address.
+                // A matching Origin does not help a page that reaches this address by DNS rebinding.
                 let origin = format!("http://{host}");
                 check(method, &[("host", host), ("origin", &origin)], false, Some(403));
             }
@@ -303,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_for_one_host() {
+    fn a_request_with_several_hosts_is_refused() {
         for local in [true, false] {
             check("GET", &[("host", "localhost"), ("host", "localhost")], local, Some(400));
             check("GET", &[("host", "localhost"), ("host", "evil.example")], local, Some(400));
@@ -318,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_known_to_no_page() {
+    fn a_valid_token_proves_that_the_client_is_not_a_page() {
         let admin_token = Settings::load(&[("admin_token", "s3cret".to_owned())], std::iter::empty(), None)
             .unwrap()
             .settings
@@ -334,19 +342,21 @@ mod tests {
             let request =
                 origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
             let request = request.body(Body::Empty).unwrap();
-            let status = refused(&request, &settings, false).map(|it| it.status().as_u16());
+            let status =
+                check_admin_access(&request, &settings, false).map(|response| response.status().as_u16());
             assert_eq!(status, expected, "{host} {token} {origin:?}");
         }
     }
 
     #[test]
-    fn the_status_is_for_probes_and_not_for_pages() {
+    fn the_status_listener_accepts_probes_and_refuses_pages() {
         let check = |headers: &[(&str, &str)], expected: Option<u16>| {
             let request = headers.iter().fold(Request::builder().uri("/status"), |request, (name, value)| {
                 request.header(*name, *value)
             });
             let request = request.body(Body::Empty).unwrap();
-            let status = refused_status(&request, &Settings::default(), false).map(|it| it.status().as_u16());
+            let status = check_status_access(&request, &Settings::default(), false)
+                .map(|response| response.status().as_u16());
             assert_eq!(status, expected, "{headers:?}");
         };
         check(&[], None);

@@ -1,5 +1,5 @@
-//! Entities by their paths: lists, one by id or name, those below another, and the parent of one.
-//! (Kong: Admin API reference.)
+//! Entities by their paths: collections, one entity by id or name, children, and the parent of one. (Kong: Admin API
+//! reference.)
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{
     pagination::ListQuery,
     plan::by,
     refusal::AdminRefusal,
-    upload::{Room, Upload},
+    upload::{Upload, UploadPermit},
 };
 use crate::{
     body::Body,
@@ -24,30 +24,30 @@ use crate::{
     schema::{EntitySchema, FieldKind},
 };
 
-/// What a path names.
+/// The target of an entity path.
 #[derive(Clone, Debug)]
 pub(super) enum EntityPath {
     /// All entities of a collection.
-    All(&'static EntitySchema),
-    /// A collection of which there are none.
-    Nothing,
-    /// An entity of which there is none.
-    Nobody,
+    Collection(&'static EntitySchema),
+    /// A collection of Kong that mynah does not use; it is empty.
+    UnusedCollection,
+    /// An entity of such a collection; there is none.
+    UnusedEntity,
     /// One entity, by id or name.
-    One(EntityKey),
+    Entity(EntityKey),
     /// The entities that refer to one with this field.
-    Below(EntityKey, &'static EntitySchema, &'static str),
-    /// One of them.
-    OneBelow(EntityKey, EntityKey, &'static str),
+    Children(EntityKey, &'static EntitySchema, &'static str),
+    /// One of these children.
+    Child(EntityKey, EntityKey, &'static str),
     /// The entity that a field of another refers to.
     Parent(EntityKey, &'static str, &'static EntitySchema),
 }
 
-/// Names one entity of a collection.
+/// Id or name of one entity of a collection.
 #[derive(Clone, Debug)]
 pub(super) struct EntityKey {
     pub(super) entity: &'static EntitySchema,
-    /// As it stands in the path, decoded.
+    /// The decoded path segment.
     pub(super) text: String,
 }
 
@@ -56,12 +56,12 @@ impl EntityKey {
         Some(Self { entity, text: percent_decode_str(segment).decode_utf8().ok()?.into_owned() })
     }
 
-    /// Whether it is an id, and no name.
+    /// Whether it is an id and not a name.
     pub(super) fn is_id(&self) -> bool {
         is_id(&self.text)
     }
 
-    /// The entity, if there is one.
+    /// Finds the entity.
     pub(super) fn find<'a>(&self, entities: &'a Entities) -> Option<&'a EntityRecord> {
         let collection = self.entity.collection;
         if self.is_id() {
@@ -69,41 +69,46 @@ impl EntityKey {
         }
         if collection == "certificates" {
             let sni = by(entities, "snis", "name", &self.text)?;
-            let id = sni.value.get("certificate").and_then(|it| it.get("id")).and_then(Value::as_str)?;
+            let id = sni
+                .value
+                .get("certificate")
+                .and_then(|reference| reference.get("id"))
+                .and_then(Value::as_str)?;
             return by(entities, collection, "id", id);
         }
         by(entities, collection, collections::name_field(collection)?, &self.text)
     }
 
-    /// Whether somebody has it who is the only one to have it.
+    /// Whether an entity has this id, or this name if names are unique in the collection.
     pub(super) fn is_taken(&self, entities: &Entities) -> bool {
         let name = collections::name_field(self.entity.collection);
-        let is_unique = collections::unique_fields(self.entity).any(|it| Some(it) == name);
+        let is_unique = collections::unique_fields(self.entity).any(|field| Some(field) == name);
         (self.is_id() || is_unique) && self.find(entities).is_some()
     }
 
-    /// One of those whose field refers to this parent. Below a parent, names need not be unique elsewhere.
-    pub(super) fn find_below<'a>(
+    /// Finds the entity among the children of this parent. Names of children need not be unique across parents.
+    pub(super) fn find_child<'a>(
         &self,
         entities: &'a Entities,
         field: &str,
         parent: &str,
     ) -> Option<&'a EntityRecord> {
         let name = if self.is_id() { "id" } else { collections::name_field(self.entity.collection)? };
-        let mut all = entities.records.iter().filter(|it| it.collection() == self.entity.collection);
-        all.find(|it| {
-            it.value.get(name).and_then(Value::as_str) == Some(&self.text)
-                && it.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str) == Some(parent)
+        let mut all = entities.records.iter().filter(|record| record.collection() == self.entity.collection);
+        all.find(|record| {
+            record.value.get(name).and_then(Value::as_str) == Some(&self.text)
+                && record.value.get(field).and_then(|reference| reference.get("id")).and_then(Value::as_str)
+                    == Some(parent)
         })
     }
 
-    /// Whether it can be an id or a name at all.
+    /// Checks that the text can be an id or a name.
     pub(super) fn check(&self) -> Result<(), AdminRefusal> {
         let Some(name) = collections::name_field(self.entity.collection).filter(|_| !self.is_id()) else {
             return Ok(());
         };
-        let field = self.entity.fields.iter().find(|it| it.name == name);
-        let rules = field.map(|it| it.rules).unwrap_or_default();
+        let field = self.entity.fields.iter().find(|field| field.name == name);
+        let rules = field.map(|field| field.rules).unwrap_or_default();
         let text = Value::from(self.text.as_str());
         match rules.iter().find_map(|rule| rule.check(&text).err()) {
             Some(message) => Err(AdminRefusal::InvalidName(message)),
@@ -112,50 +117,51 @@ impl EntityKey {
     }
 }
 
-/// What a path names, if it is one of entities.
-pub(super) fn resource(segments: &[&str]) -> Option<EntityPath> {
+/// Parses a path; `None` if it is not one of entities.
+pub(super) fn parse_path(segments: &[&str]) -> Option<EntityPath> {
     let first = collections::top(segments.first()?)?;
     let EntityCollection::Known(entity) = first else {
         return match segments.len() {
-            1 => Some(EntityPath::Nothing),
-            2 => Some(EntityPath::Nobody),
+            1 => Some(EntityPath::UnusedCollection),
+            2 => Some(EntityPath::UnusedEntity),
             _ => None,
         };
     };
     match *segments {
-        [_] => Some(EntityPath::All(entity)),
-        [_, key] => EntityKey::new(entity, key).map(EntityPath::One),
+        [_] => Some(EntityPath::Collection(entity)),
+        [_, key] => EntityKey::new(entity, key).map(EntityPath::Entity),
         [_, key, name] => {
             let key = EntityKey::new(entity, key)?;
             if let Some((child, field)) = collections::child(entity, name) {
-                return Some(EntityPath::Below(key, child, field));
+                return Some(EntityPath::Children(key, child, field));
             }
             let (field, parent) = collections::parent(entity, name)?;
             Some(EntityPath::Parent(key, field, parent))
         }
         [_, key, name, below] => {
             let (child, field) = collections::child(entity, name)?;
-            // All targets there are, and no target of that name.
+            // `/targets/all` lists all targets; there is no target of that name.
             if (child.collection, below) == ("targets", "all") {
-                return Some(EntityPath::Below(EntityKey::new(entity, key)?, child, field));
+                return Some(EntityPath::Children(EntityKey::new(entity, key)?, child, field));
             }
-            Some(EntityPath::OneBelow(EntityKey::new(entity, key)?, EntityKey::new(child, below)?, field))
+            Some(EntityPath::Child(EntityKey::new(entity, key)?, EntityKey::new(child, below)?, field))
         }
         _ => None,
     }
 }
 
 impl EntityPath {
-    /// The methods that it knows, in Kong's order.
+    /// The allowed methods, in Kong's order.
     pub(super) fn methods(&self) -> &'static [Method] {
-        const LIST: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST];
-        const ONE: &[Method] =
+        const COLLECTION_METHODS: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST];
+        const ENTITY_METHODS: &[Method] =
             &[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS, Method::PATCH, Method::PUT];
-        const PARENT: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::PATCH, Method::PUT];
+        const PARENT_METHODS: &[Method] =
+            &[Method::GET, Method::HEAD, Method::OPTIONS, Method::PATCH, Method::PUT];
         match self {
-            Self::All(_) | Self::Nothing | Self::Below(..) => LIST,
-            Self::One(_) | Self::Nobody | Self::OneBelow(..) => ONE,
-            Self::Parent(..) => PARENT,
+            Self::Collection(_) | Self::UnusedCollection | Self::Children(..) => COLLECTION_METHODS,
+            Self::Entity(_) | Self::UnusedEntity | Self::Child(..) => ENTITY_METHODS,
+            Self::Parent(..) => PARENT_METHODS,
         }
     }
 }
@@ -164,7 +170,7 @@ impl AdminApi {
     /// Answers a request for entities.
     pub(super) async fn entities(
         self: &Arc<Self>,
-        resource: EntityPath,
+        path: EntityPath,
         request: Request<Body>,
     ) -> Response<Body> {
         let (head, body) = request.into_parts();
@@ -172,90 +178,99 @@ impl AdminApi {
             let snapshot = self.control.live().current();
             let read = move || {
                 let query = head.uri.query().unwrap_or_default();
-                Self::read(&resource, &snapshot.entities, head.uri.path(), query)
+                Self::read(&path, &snapshot.entities, head.uri.path(), query)
             };
-            self.beside(move |_| read()).await.and_then(|it| it)
+            self.run_read(move |_| read()).await.and_then(|result| result)
         } else {
-            // What goes has nothing to say.
+            // The body of a DELETE is ignored.
             let input = match head.method {
                 Method::DELETE => Ok((RequestInput::default(), None)),
-                _ => self.input(head.headers, body).await,
+                _ => self.read_input(head.headers, body).await,
             };
             match input {
-                Ok((input, _room)) => self.write(resource, head.method, input).await,
+                Ok((input, _permit)) => self.write(path, head.method, input).await,
                 Err(refusal) => Err(refusal),
             }
         };
         result.unwrap_or_else(AdminRefusal::answer)
     }
 
-    /// Reads the body of a request.
-    pub(super) async fn input(
+    /// Reads and parses the body of a request.
+    pub(super) async fn read_input(
         self: &Arc<Self>,
         headers: HeaderMap,
         body: Body,
-    ) -> Result<(RequestInput, Option<Room>), AdminRefusal> {
-        let Upload { bytes, room } = self.uploads.read(body, input::MOST_BYTES).await?;
-        let parsed = self.beside(move |_| RequestInput::parse(&headers, &bytes)).await.and_then(|it| it);
-        parsed.map(|input| (input, Some(room)))
+    ) -> Result<(RequestInput, Option<UploadPermit>), AdminRefusal> {
+        let Upload { bytes, permit } = self.uploads.read(body, input::MAX_RECORD_BYTES).await?;
+        let parsed =
+            self.run_read(move |_| RequestInput::parse(&headers, &bytes)).await.and_then(|result| result);
+        parsed.map(|input| (input, Some(permit)))
     }
 
     fn read(
-        resource: &EntityPath,
+        entity_path: &EntityPath,
         entities: &Entities,
         path: &str,
         query: &str,
     ) -> Result<Response<Body>, AdminRefusal> {
         let path = path.strip_suffix('/').unwrap_or(path);
-        match resource {
-            EntityPath::Nobody => Err(AdminRefusal::not_found()),
-            EntityPath::Nothing => Ok(ListQuery::read(query)?.page(Vec::new(), path, false)),
-            EntityPath::All(entity) => {
-                let all = entities.records.iter().filter(|it| it.collection() == entity.collection);
-                let mut all: Vec<Value> = all.map(|it| shown(it, entities)).collect();
+        match entity_path {
+            EntityPath::UnusedEntity => Err(AdminRefusal::not_found()),
+            EntityPath::UnusedCollection => {
+                Ok(ListQuery::parse(query)?.answer_records(Vec::new(), path, false))
+            }
+            EntityPath::Collection(entity) => {
+                let all = entities.records.iter().filter(|record| record.collection() == entity.collection);
+                let mut all: Vec<Value> = all.map(|record| visible_record(record, entities)).collect();
                 if entity.collection == "consumers" {
-                    by_custom_id(&mut all, query)?;
+                    filter_by_custom_id(&mut all, query)?;
                 }
-                Ok(ListQuery::read(query)?.page(all, path, false))
+                Ok(ListQuery::parse(query)?.answer_records(all, path, false))
             }
-            EntityPath::One(key) => {
+            EntityPath::Entity(key) => {
                 key.check()?;
-                Ok(one(key.find(entities).ok_or_else(|| nobody(key))?, entities))
+                Ok(answer_record(key.find(entities).ok_or_else(|| entity_not_found(key))?, entities))
             }
-            EntityPath::Below(key, child, field) => {
+            EntityPath::Children(key, child, field) => {
                 let parent = key.find(entities).ok_or_else(AdminRefusal::not_found)?;
-                let refers = |it: &&EntityRecord| {
-                    it.collection() == child.collection && refers_to(it, field, parent.id())
+                let refers = |record: &&EntityRecord| {
+                    record.collection() == child.collection && refers_to(record, field, parent.id())
                 };
-                let all = entities.records.iter().filter(refers).map(|it| shown(it, entities)).collect();
-                Ok(ListQuery::read(query)?.page(all, path, true))
+                let all = entities
+                    .records
+                    .iter()
+                    .filter(refers)
+                    .map(|record| visible_record(record, entities))
+                    .collect();
+                Ok(ListQuery::parse(query)?.answer_records(all, path, true))
             }
-            EntityPath::OneBelow(parent, key, field) => {
+            EntityPath::Child(parent, key, field) => {
                 let parent = parent.find(entities).ok_or_else(AdminRefusal::not_found)?;
-                let found = key.find_below(entities, field, parent.id());
-                Ok(one(found.ok_or_else(AdminRefusal::not_found)?, entities))
+                let found = key.find_child(entities, field, parent.id());
+                Ok(answer_record(found.ok_or_else(AdminRefusal::not_found)?, entities))
             }
             EntityPath::Parent(key, field, parent) => {
                 let child = key.find(entities).ok_or_else(AdminRefusal::not_found)?;
-                let id = child.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str);
+                let id =
+                    child.value.get(field).and_then(|reference| reference.get("id")).and_then(Value::as_str);
                 let found = id.and_then(|id| by(entities, parent.collection, "id", id));
-                Ok(one(found.ok_or_else(AdminRefusal::not_found)?, entities))
+                Ok(answer_record(found.ok_or_else(AdminRefusal::not_found)?, entities))
             }
         }
     }
 }
 
-fn one(record: &EntityRecord, entities: &Entities) -> Response<Body> {
-    reply::json(StatusCode::OK, shown(record, entities).to_json())
+fn answer_record(record: &EntityRecord, entities: &Entities) -> Response<Body> {
+    reply::json(StatusCode::OK, visible_record(record, entities).to_json())
 }
 
-/// Whether a text is an id, as Kong writes them.
+/// Whether a text is an id in Kong's notation.
 pub(super) fn is_id(text: &str) -> bool {
     text.len() == 36 && Uuid::parse_str(text).is_ok()
 }
 
-/// What is said of one that is not there.
-pub(super) fn nobody(key: &EntityKey) -> AdminRefusal {
+/// The refusal for an entity that does not exist.
+pub(super) fn entity_not_found(key: &EntityKey) -> AdminRefusal {
     if key.entity.collection == "certificates" && !key.is_id() {
         return AdminRefusal::Plain(StatusCode::NOT_FOUND, "SNI not found".to_owned());
     }
@@ -264,16 +279,19 @@ pub(super) fn nobody(key: &EntityKey) -> AdminRefusal {
 
 /// Whether a field of a record refers to this id.
 pub(super) fn refers_to(record: &EntityRecord, field: &str, id: &str) -> bool {
-    record.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str) == Some(id)
+    record.value.get(field).and_then(|reference| reference.get("id")).and_then(Value::as_str) == Some(id)
 }
 
-/// A record as it is answered with.
-pub(super) fn shown(record: &EntityRecord, entities: &Entities) -> Value {
+/// Shown in place of a password.
+pub(super) const REDACTED: &str = "[REDACTED]";
+
+/// A record as clients see it.
+pub(super) fn visible_record(record: &EntityRecord, entities: &Entities) -> Value {
     let unused = |key: &str| {
-        record.entity.fields.iter().any(|it| it.name == key && matches!(it.kind, FieldKind::Unused))
+        record.entity.fields.iter().any(|field| field.name == key && matches!(field.kind, FieldKind::Unused))
     };
-    let has_unused = record.entity.fields.iter().any(|it| matches!(it.kind, FieldKind::Unused));
-    let mut shown: Mapping = match record.collection() {
+    let has_unused = record.entity.fields.iter().any(|field| matches!(field.kind, FieldKind::Unused));
+    let mut visible: Mapping = match record.collection() {
         "basicauth_credentials" | "certificates" => record.value.as_mapping().cloned().unwrap_or_default(),
         _ if has_unused => {
             let used = record.value.entries().filter(|(key, _)| !unused(key));
@@ -283,22 +301,24 @@ pub(super) fn shown(record: &EntityRecord, entities: &Entities) -> Value {
     };
     match record.collection() {
         // Kong shows a hash here, which is a secret too.
-        "basicauth_credentials" => drop(shown.insert("password", "[REDACTED]")),
+        "basicauth_credentials" => drop(visible.insert("password", REDACTED)),
         "certificates" => {
-            let refers =
-                |it: &&EntityRecord| it.collection() == "snis" && refers_to(it, "certificate", record.id());
+            let refers = |sni: &&EntityRecord| {
+                sni.collection() == "snis" && refers_to(sni, "certificate", record.id())
+            };
             let names = entities.records.iter().filter(refers);
-            let mut names: Vec<Value> = names.filter_map(|it| it.value.get("name").cloned()).collect();
+            let mut names: Vec<Value> =
+                names.filter_map(|record| record.value.get("name").cloned()).collect();
             names.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
-            shown.insert("snis", names);
+            visible.insert("snis", names);
         }
         _ => (),
     }
-    shown.into()
+    visible.into()
 }
 
-/// `GET /consumers?custom_id=...`: the one who has it.
-fn by_custom_id(all: &mut Vec<Value>, query: &str) -> Result<(), AdminRefusal> {
+/// `GET /consumers?custom_id=...`: keeps only the Consumer with this custom id.
+fn filter_by_custom_id(all: &mut Vec<Value>, query: &str) -> Result<(), AdminRefusal> {
     let Some((_, wanted)) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "custom_id")
     else {
         return Ok(());
@@ -307,6 +327,6 @@ fn by_custom_id(all: &mut Vec<Value>, query: &str) -> Result<(), AdminRefusal> {
         let message = "custom_id must be an unempty string".to_owned();
         return Err(AdminRefusal::Plain(StatusCode::BAD_REQUEST, message));
     }
-    all.retain(|it| it.get("custom_id").and_then(Value::as_str) == Some(&*wanted));
+    all.retain(|record| record.get("custom_id").and_then(Value::as_str) == Some(&*wanted));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How an entity is written in a file: what is set, and nothing that goes without saying.
+//! Items of entities in a configuration file: fields that are set, without those that have their defaults.
 
 use crate::{
     document::{Mapping, Value},
@@ -6,41 +6,41 @@ use crate::{
     uri::{Scheme, with_brackets},
 };
 
-/// Whether a field can be written: who it is, when it was changed and what follows from others is nobody's to say.
+/// Whether a field is written to a file; ids, timestamps and derived fields are not.
 pub(super) fn is_written(field: &Field) -> bool {
-    let stamp = matches!(field.name, "id" | "updated_at" | "cert_digest");
-    !stamp
+    let is_derived = matches!(field.name, "id" | "updated_at" | "cert_digest");
+    !is_derived
         && !field.name.starts_with('_')
         && !matches!(field.kind, FieldKind::Entities(..) | FieldKind::Unused)
 }
 
-/// The value of a field that nobody sets.
+/// The default value of a field.
 pub(super) fn default(field: &Field) -> Value {
     let default = field.default.and_then(|json| serde_json::from_str(json).ok());
     default.unwrap_or_default()
 }
 
-/// The same without members that are unset.
+/// The value without members that are null.
 pub(super) fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Mapping(entries) => {
-            let set = entries.iter().filter(|(_, value)| !value.is_null());
-            set.map(|(key, value)| (key.to_owned(), without_nulls(value))).collect::<Mapping>().into()
+            let set_fields = entries.iter().filter(|(_, value)| !value.is_null());
+            set_fields.map(|(key, value)| (key.to_owned(), without_nulls(value))).collect::<Mapping>().into()
         }
         Value::Sequence(items) => items.iter().map(without_nulls).collect::<Vec<_>>().into(),
         other => other.clone(),
     }
 }
 
-/// An item of a file that says a record, and goes on to hold what was nested in it.
+/// The item of a changed record; it keeps the entities that were nested in it.
 pub(super) fn rewritten(entity: &EntitySchema, written: &Value, wanted: &Mapping, old: &Mapping) -> Value {
     let mut item = Mapping::default();
     if written.get("id").is_some() {
         item.insert("id", wanted.get("id").or(old.get("id")).cloned().unwrap_or_default());
     }
-    for field in entity.fields.iter().filter(|it| is_written(it) && it.name != "created_at") {
+    for field in entity.fields.iter().filter(|field| is_written(field) && field.name != "created_at") {
         let value = wanted.get(field.name).cloned().unwrap_or_default();
-        // What does not change is said as it was: by a name, a variable, a password instead of its hash.
+        // An unchanged field keeps its notation: a name, a variable, a password instead of its hash.
         if let Some(written) =
             written.get(field.name).filter(|_| wanted.get(field.name) == old.get(field.name))
         {
@@ -59,24 +59,23 @@ pub(super) fn rewritten(entity: &EntitySchema, written: &Value, wanted: &Mapping
         }
     }
     for (key, value) in written.entries() {
-        let nested = entity
-            .fields
-            .iter()
-            .any(|it| it.name == key && matches!(it.kind, FieldKind::Entities(..) | FieldKind::Unused));
-        if nested || key.starts_with('_') || key == "created_at" {
+        let is_nested = entity.fields.iter().any(|field| {
+            field.name == key && matches!(field.kind, FieldKind::Entities(..) | FieldKind::Unused)
+        });
+        if is_nested || key.starts_with('_') || key == "created_at" {
             item.insert(key, value.clone());
         }
     }
     item.into()
 }
 
-/// What a service says, as the URL that stands for it.
+/// The URL for the fields of a Service.
 pub(super) fn url(service: &Mapping) -> String {
     let text = |key: &str| service.get(key).and_then(Value::as_str).unwrap_or_default();
     let (protocol, host) = (text("protocol"), text("host"));
     let host = with_brackets(host);
     let default_port = i64::from(Scheme::from_name(protocol).unwrap_or_default().default_port());
     let port = service.get("port").and_then(Value::as_i64).filter(|port| *port != default_port);
-    let port = port.map(|it| format!(":{it}")).unwrap_or_default();
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     format!("{protocol}://{host}{port}{}", text("path"))
 }

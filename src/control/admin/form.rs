@@ -1,12 +1,12 @@
-//! Fields of a form become values: their names say where they belong (`config.x`, `paths[]`, `sources[1].ip`), the
-//! rows of the entity what they are. (Kong: Admin API, "Form-encoded body".)
+//! Forms as records: the names of fields give their places (`config.x`, `paths[]`, `sources[1].ip`), the schema of
+//! the entity gives their types. (Kong: Admin API, "Form-encoded body".)
 
 use crate::{
     document::{Mapping, Number, Value},
     schema::{EntitySchema, Field, FieldKind, PluginSchemas},
 };
 
-/// A form, taken apart by the names of its fields.
+/// A form as a tree, built from the names of its fields.
 #[derive(Clone, Debug, PartialEq)]
 enum FormNode {
     Text(String),
@@ -22,9 +22,9 @@ enum FormStep {
     Next,
 }
 
-/// The record that a form describes. `plugin` is the name of the plugin whose settings `config` has, where the form
-/// itself does not say it.
-pub(super) fn record(
+/// Converts a form into a record. `plugin` is the name of the plugin whose settings `config` holds, if the form does
+/// not give it.
+pub(super) fn build_record(
     pairs: impl Iterator<Item = (String, String)>,
     entity: &EntitySchema,
     plugins: &dyn PluginSchemas,
@@ -32,7 +32,7 @@ pub(super) fn record(
 ) -> Mapping {
     let mut root = FormNode::Named(Vec::new());
     for (name, text) in pairs {
-        insert(&mut root, &steps(&name), text);
+        insert(&mut root, &split_name(&name), text);
     }
     let FormNode::Named(parts) = root else { return Mapping::default() };
     let named = parts.iter().find_map(|(name, part)| match part {
@@ -40,39 +40,39 @@ pub(super) fn record(
         _ => None,
     });
     let name = named.or_else(|| plugin.map(str::to_owned));
-    let config = name.and_then(|it| plugins.settings(&it)).map(|it| it.fields);
-    let typed = |(name, part): (String, FormNode)| {
-        let value = match (field(entity.fields, &name), config) {
+    let config = name.and_then(|plugin| plugins.settings(&plugin)).map(|settings| settings.fields);
+    let convert_field = |(name, part): (String, FormNode)| {
+        let value = match (find_field(entity.fields, &name), config) {
             (Some(Field { kind: FieldKind::Config, .. }), Some(fields)) => {
-                value(Some(FieldKind::Record(fields)), part)
+                convert(Some(FieldKind::Record(fields)), part)
             }
-            (known, _) => value(known.map(|it| it.kind), part),
+            (known, _) => convert(known.map(|field| field.kind), part),
         };
         (name, value)
     };
-    parts.into_iter().map(typed).collect()
+    parts.into_iter().map(convert_field).collect()
 }
 
-fn field(fields: &'static [Field], name: &str) -> Option<&'static Field> {
-    fields.iter().find(|it| it.name == name)
+fn find_field(fields: &'static [Field], name: &str) -> Option<&'static Field> {
+    fields.iter().find(|field| field.name == name)
 }
 
-/// `a.b[c][1][]` in steps.
-fn steps(name: &str) -> Vec<FormStep> {
+/// Splits `a.b[c][1][]` into steps.
+fn split_name(name: &str) -> Vec<FormStep> {
     let mut steps = Vec::new();
     let mut word = String::new();
     let mut rest = name.chars();
-    let end = |word: &mut String, steps: &mut Vec<FormStep>| {
+    let end_word = |word: &mut String, steps: &mut Vec<FormStep>| {
         if !word.is_empty() {
             steps.push(FormStep::Name(std::mem::take(word)));
         }
     };
     while let Some(c) = rest.next() {
         match c {
-            '.' => end(&mut word, &mut steps),
+            '.' => end_word(&mut word, &mut steps),
             '[' if rest.as_str().contains(']') => {
-                end(&mut word, &mut steps);
-                let inner: String = rest.by_ref().take_while(|it| *it != ']').collect();
+                end_word(&mut word, &mut steps);
+                let inner: String = rest.by_ref().take_while(|c| *c != ']').collect();
                 steps.push(match inner.parse() {
                     _ if inner.is_empty() => FormStep::Next,
                     Ok(n) => FormStep::Index(n),
@@ -82,16 +82,16 @@ fn steps(name: &str) -> Vec<FormStep> {
             c => word.push(c),
         }
     }
-    end(&mut word, &mut steps);
+    end_word(&mut word, &mut steps);
     steps
 }
 
-/// More steps than this are those of nobody's fields.
-const DEEPEST: usize = 16;
+/// Largest number of steps in a name; no field is nested deeper.
+const MAX_STEPS: usize = 16;
 
 fn insert(part: &mut FormNode, steps: &[FormStep], text: String) {
-    let Some((step, rest)) = steps.split_first().filter(|_| steps.len() <= DEEPEST) else {
-        // A name that is given twice makes a list.
+    let Some((step, rest)) = steps.split_first().filter(|_| steps.len() <= MAX_STEPS) else {
+        // A repeated name makes a list.
         match part {
             FormNode::Text(first) => {
                 let first = std::mem::take(first);
@@ -106,7 +106,7 @@ fn insert(part: &mut FormNode, steps: &[FormStep], text: String) {
     let empty = || FormNode::Named(Vec::new());
     let child = match (step, &mut *part) {
         (FormStep::Name(name), FormNode::Named(parts)) => {
-            let place = parts.iter().position(|(it, _)| it == name);
+            let place = parts.iter().position(|(key, _)| key == name);
             let place = place.unwrap_or_else(|| {
                 parts.push((name.clone(), empty()));
                 parts.len() - 1
@@ -123,7 +123,7 @@ fn insert(part: &mut FormNode, steps: &[FormStep], text: String) {
             }
             let FormNode::List(items) = other else { return };
             let n = if let FormStep::Index(n) = step { *n } else { items.len() + 1 };
-            let place = items.iter().position(|(it, _)| *it == n);
+            let place = items.iter().position(|(index, _)| *index == n);
             let place = place.unwrap_or_else(|| {
                 items.push((n, empty()));
                 items.len() - 1
@@ -134,56 +134,57 @@ fn insert(part: &mut FormNode, steps: &[FormStep], text: String) {
     insert(child, rest, text);
 }
 
-/// A part as the kind of its field has it; what does not fit stays as it is, and is complained about later.
-fn value(kind: Option<FieldKind>, part: FormNode) -> Value {
+/// Converts a node to the type of its field. A node that does not fit stays as it is, and the schema check reports
+/// it.
+fn convert(kind: Option<FieldKind>, part: FormNode) -> Value {
     match (kind, part) {
         (Some(FieldKind::Array(item) | FieldKind::Set(item)), FormNode::Text(text)) => {
             if text.is_empty() {
                 Value::Null
             } else {
-                vec![value(Some(item.kind), FormNode::Text(text))].into()
+                vec![convert(Some(item.kind), FormNode::Text(text))].into()
             }
         }
         (Some(FieldKind::Array(item) | FieldKind::Set(item)), FormNode::List(items)) => {
-            list(Some(item.kind), items)
+            convert_list(Some(item.kind), items)
         }
-        // The server names of a certificate, of which there may be one.
+        // The server names of a certificate; a single text is a list of one.
         (Some(FieldKind::Entities(..)), FormNode::Text(text)) if !text.is_empty() => {
             vec![Value::from(text)].into()
         }
-        (Some(FieldKind::Entities(..)), FormNode::List(items)) => list(None, items),
+        (Some(FieldKind::Entities(..)), FormNode::List(items)) => convert_list(None, items),
         (Some(FieldKind::Map(item)), FormNode::Named(parts)) => parts
             .into_iter()
-            .map(|(name, part)| (name, value(Some(item.kind), part)))
+            .map(|(name, part)| (name, convert(Some(item.kind), part)))
             .collect::<Mapping>()
             .into(),
         (Some(FieldKind::Record(fields)), FormNode::Named(parts)) => {
-            let typed = |(name, part): (String, FormNode)| {
-                let kind = field(fields, &name).map(|it| it.kind);
-                (name, value(kind, part))
+            let convert_field = |(name, part): (String, FormNode)| {
+                let kind = find_field(fields, &name).map(|field| field.kind);
+                (name, convert(kind, part))
             };
-            parts.into_iter().map(typed).collect::<Mapping>().into()
+            parts.into_iter().map(convert_field).collect::<Mapping>().into()
         }
-        (kind, FormNode::Text(text)) => scalar(kind, text),
-        (kind, FormNode::List(items)) => list(kind, items),
+        (kind, FormNode::Text(text)) => convert_scalar(kind, text),
+        (kind, FormNode::List(items)) => convert_list(kind, items),
         (_, FormNode::Named(parts)) => {
-            parts.into_iter().map(|(name, part)| (name, value(None, part))).collect::<Mapping>().into()
+            parts.into_iter().map(|(name, part)| (name, convert(None, part))).collect::<Mapping>().into()
         }
     }
 }
 
-fn list(kind: Option<FieldKind>, mut items: Vec<(usize, FormNode)>) -> Value {
+fn convert_list(kind: Option<FieldKind>, mut items: Vec<(usize, FormNode)>) -> Value {
     items.sort_by_key(|(n, _)| *n);
-    items.into_iter().map(|(_, part)| value(kind, part)).collect::<Vec<_>>().into()
+    items.into_iter().map(|(_, part)| convert(kind, part)).collect::<Vec<_>>().into()
 }
 
-fn scalar(kind: Option<FieldKind>, text: String) -> Value {
+fn convert_scalar(kind: Option<FieldKind>, text: String) -> Value {
     if text.is_empty() {
         return Value::Null;
     }
     match kind {
         Some(FieldKind::Integer | FieldKind::Number) => {
-            number(&text).map_or_else(|| text.into(), Value::Number)
+            parse_number(&text).map_or_else(|| text.into(), Value::Number)
         }
         Some(FieldKind::Boolean) => match text.as_str() {
             "true" => true.into(),
@@ -194,12 +195,12 @@ fn scalar(kind: Option<FieldKind>, text: String) -> Value {
     }
 }
 
-fn number(text: &str) -> Option<Number> {
+fn parse_number(text: &str) -> Option<Number> {
     let text = text.trim();
     Number::new(text).or_else(|| {
         let number: f64 = text.parse().ok()?;
-        let digits = text.bytes().all(|it| it.is_ascii_digit() || matches!(it, b'.' | b'+' | b'-'));
-        digits.then(|| Number::from_f64(number)).flatten()
+        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'+' | b'-'));
+        is_decimal.then(|| Number::from_f64(number)).flatten()
     })
 }
 
@@ -214,7 +215,7 @@ mod tests {
     #[track_caller]
     fn check(collection: &str, form: &str, expected: &str) {
         let pairs = form_urlencoded::parse(form.as_bytes()).into_owned();
-        let record = record(
+        let record = build_record(
             pairs,
             entity(collection).unwrap(),
             &BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL },
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn names_say_where_and_rows_say_what() {
+    fn names_give_places_and_the_schema_gives_types() {
         check("services", "name=a&url=http://b&retries=7", r#"{"name":"a","url":"http://b","retries":7}"#);
         check("services", "name=&enabled=false&port=xx", r#"{"name":null,"enabled":false,"port":"xx"}"#);
         check("services", "tags=&tags[]=", r#"{"tags":[null,null]}"#);
@@ -261,10 +262,10 @@ mod tests {
     }
 
     #[test]
-    fn odd_names_do_no_harm() {
+    fn malformed_names_do_not_panic() {
         for form in ["a[=1", "]=1", ".=1", "=1", "a.b=1&a=2", "a=1&a.b=2", "a[]=1&a.b=2", "a[1][2][3]=x"] {
             let pairs = form_urlencoded::parse(form.as_bytes()).into_owned();
-            drop(record(
+            drop(build_record(
                 pairs,
                 entity("services").unwrap(),
                 &BundledPlugins { expressions: false, enabled: EnabledPlugins::ALL },

@@ -1,5 +1,5 @@
-//! `/upstreams/{upstream}/health`: which targets work; and the hand that says so for them.
-//! (Kong: Admin API, "Health", "Set target as healthy".)
+//! `/upstreams/{upstream}/health`: health of targets, and its manual setting. (Kong: Admin API, "Health", "Set target
+//! as healthy".)
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// Whether a path is one of these.
-pub(super) fn knows(segments: &[&str]) -> bool {
+/// Whether a path sets the health of a target or of one of its addresses.
+pub(super) fn is_set_health_path(segments: &[&str]) -> bool {
     match segments {
         ["upstreams", _, "health"] => true,
         ["upstreams", _, "targets", _, address @ .., "healthy" | "unhealthy"] => address.len() < 2,
@@ -27,35 +27,35 @@ pub(super) fn knows(segments: &[&str]) -> bool {
 }
 
 impl AdminApi {
-    /// The state of every target, or with `balancer_health=1` of the whole.
+    /// Health of every target, or of the is_summary Upstream with `balancer_health=1`.
     pub(super) fn health(&self, upstream: &str, query: &str) -> Response<Body> {
         let snapshot = self.control.live().current();
-        let Some((upstream, balancer)) = find(&snapshot, upstream) else { return not_found() };
-        let whole = form_urlencoded::parse(query.as_bytes())
+        let Some((upstream, balancer)) = find_upstream(&snapshot, upstream) else { return not_found() };
+        let is_summary = form_urlencoded::parse(query.as_bytes())
             .any(|(name, value)| name == "balancer_health" && value == "1");
-        let data = if whole {
+        let data = if is_summary {
             json!({ "id": upstream.id.to_string(), "health": balancer.verdict_of_all().name() })
         } else {
-            let records = records(&snapshot.entities, upstream);
+            let records = target_records(&snapshot.entities, upstream);
             let all = records.iter().zip(balancer.report());
-            all.map(|(record, report)| target(record, &report)).collect::<Vec<_>>().into()
+            all.map(|(record, report)| target_json(record, &report)).collect::<Vec<_>>().into()
         };
         let text = json!({ "data": data, "next": null, "node_id": self.node_id.to_string() });
         reply::json(StatusCode::OK, text.to_string())
     }
 
-    /// Says of a target, or of one of its addresses, whether it works.
+    /// Sets the health of a target, or of one of its addresses.
     pub(super) fn set_health(
         &self,
         upstream: &str,
         target: &str,
         address: Option<&str>,
-        works: bool,
+        is_healthy: bool,
     ) -> Response<Body> {
         let snapshot = self.control.live().current();
-        let (target, address) = (decoded(target), address.map(decoded));
-        let Some((upstream, balancer)) = find(&snapshot, upstream) else { return not_found() };
-        match balancer.set(&target, address.as_deref(), works) {
+        let (target, address) = (decode_segment(target), address.map(decode_segment));
+        let Some((upstream, balancer)) = find_upstream(&snapshot, upstream) else { return not_found() };
+        match balancer.set(&target, address.as_deref(), is_healthy) {
             Ok(()) => reply::empty(StatusCode::NO_CONTENT),
             Err(SetHealthError::Absent) => not_found(),
             Err(SetHealthError::Unchecked) => {
@@ -67,30 +67,30 @@ impl AdminApi {
 }
 
 /// The Upstream with this id or name, and its balancer.
-fn find<'a>(snapshot: &'a Snapshot, key: &str) -> Option<(&'a Upstream, &'a Arc<Balancer>)> {
-    let key = decoded(key);
+fn find_upstream<'a>(snapshot: &'a Snapshot, key: &str) -> Option<(&'a Upstream, &'a Arc<Balancer>)> {
+    let key = decode_segment(key);
     let mut all = snapshot.entities.upstreams.iter().zip(snapshot.balancers());
     all.find(|(upstream, _)| upstream.name == key || upstream.id.to_string() == key)
 }
 
-fn records<'a>(entities: &'a Entities, upstream: &Upstream) -> Vec<&'a Value> {
-    upstream.targets.iter().filter_map(|it| Some(&entities.targets.get(it.0)?.record)).collect()
+fn target_records<'a>(entities: &'a Entities, upstream: &Upstream) -> Vec<&'a Value> {
+    upstream.targets.iter().filter_map(|target| Some(&entities.targets.get(target.0)?.record)).collect()
 }
 
-fn decoded(segment: &str) -> String {
+fn decode_segment(segment: &str) -> String {
     percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
-/// A target as Kong shows it, with what is known about it.
-fn target(record: &Value, report: &TargetReport) -> Json {
-    let mut shown = Json::from(record);
-    let weight = |wanted: fn(&AddressReport) -> bool| -> u32 {
-        report.addresses.iter().filter(|it| wanted(it)).map(|it| it.weight).sum()
+/// A target in Kong's notation, with its health.
+fn target_json(record: &Value, report: &TargetReport) -> Json {
+    let mut object = Json::from(record);
+    let total_weight = |matches: fn(&AddressReport) -> bool| -> u32 {
+        report.addresses.iter().filter(|address| matches(address)).map(|address| address.weight).sum()
     };
-    let (total, available) = (weight(|_| true), weight(|it| it.works));
-    let addresses: Vec<Json> = report.addresses.iter().map(address).collect();
-    shown["health"] = report.verdict.name().into();
-    shown["data"] = json!({
+    let (total, available) = (total_weight(|_| true), total_weight(|address| address.works));
+    let addresses: Vec<Json> = report.addresses.iter().map(address_json).collect();
+    object["health"] = report.verdict.name().into();
+    object["data"] = json!({
         "host": report.host,
         "port": report.port,
         "dns": report.dns,
@@ -98,10 +98,10 @@ fn target(record: &Value, report: &TargetReport) -> Json {
         "weight": { "total": total, "available": available, "unavailable": total - available },
         "addresses": addresses,
     });
-    shown
+    object
 }
 
-fn address(report: &AddressReport) -> Json {
+fn address_json(report: &AddressReport) -> Json {
     json!({
         "ip": report.address.ip(),
         "port": report.address.port(),

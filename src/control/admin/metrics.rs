@@ -1,5 +1,5 @@
-//! `/metrics`: what the node knows of itself and of its requests, for Prometheus, under Kong's names where they mean
-//! the same. (Kong: Prometheus plugin, "Available metrics".)
+//! `/metrics`: state of the node and counters of its requests, in Prometheus' text format. Names and help lines are in
+//! `metrics::definitions`. (Kong: Prometheus plugin, "Available metrics".)
 
 use std::collections::BTreeMap;
 
@@ -9,200 +9,175 @@ use super::AdminApi;
 use crate::{
     balancer::ReportedHealth,
     body::Body,
-    metrics::{MetricKind, MetricsText, RouteMetrics},
+    metrics::{MetricsText, RouteMetrics, definitions},
     reply,
     snapshot::Snapshot,
 };
 
-/// Everything is in Kong's only workspace.
+/// All entities are in Kong's default workspace, the only one.
 const WORKSPACE: (&str, &str) = ("workspace", "default");
 
 impl AdminApi {
+    /// Reports all metrics.
     pub(super) fn metrics(&self) -> Response<Body> {
         let snapshot = self.control.live().current();
         let mut text = MetricsText::default();
-        self.node_metrics(&mut text);
-        self.configuration_metrics(&mut text, &snapshot);
-        process_metrics(&mut text);
-        request_metrics(&mut text, &snapshot);
-        latency_metrics(&mut text, &snapshot);
+        self.write_node_metrics(&mut text);
+        self.write_configuration_metrics(&mut text, &snapshot);
+        write_process_metrics(&mut text);
+        write_request_metrics(&mut text, &snapshot);
+        write_latency_metrics(&mut text, &snapshot);
         if snapshot.metric_groups().upstream_health {
-            health_metrics(&mut text, &snapshot);
+            write_health_metrics(&mut text, &snapshot);
         }
         let mut response = reply::json(StatusCode::OK, text.into_text());
-        let kind = HeaderValue::from_static("text/plain; charset=UTF-8");
-        response.headers_mut().insert(CONTENT_TYPE, kind);
+        let content_type = HeaderValue::from_static("text/plain; charset=UTF-8");
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
         response
     }
 
-    fn node_metrics(&self, text: &mut MetricsText) {
+    fn write_node_metrics(&self, text: &mut MetricsText) {
         let id = self.node_id.to_string();
-        text.metric("kong_node_info", MetricKind::Gauge, "Kong Node metadata information");
-        text.sample("kong_node_info", &[("node_id", &id), ("version", env!("CARGO_PKG_VERSION"))], 1);
-        let help = "Datastore reachable from Kong, 0 is unreachable";
-        text.single("kong_datastore_reachable", MetricKind::Gauge, help, 1);
-        let doing = self.connections.states();
-        let name = "kong_nginx_connections_total";
-        text.metric(name, MetricKind::Gauge, "Number of connections by subsystem");
+        text.begin(&definitions::NODE_INFO);
+        let labels = [("node_id", id.as_str()), ("version", env!("CARGO_PKG_VERSION"))];
+        text.sample(&definitions::NODE_INFO, &labels, 1);
+        text.single(&definitions::DATASTORE_REACHABLE, 1);
+        let connections = self.connections.states();
+        text.begin(&definitions::CONNECTIONS);
         for (state, value) in [
-            ("accepted", doing.accepted),
-            ("active", doing.active()),
-            ("handled", doing.accepted),
-            ("reading", doing.reading),
-            ("total", doing.requests),
-            ("waiting", doing.waiting),
-            ("writing", doing.writing),
+            ("accepted", connections.accepted),
+            ("active", connections.active()),
+            ("handled", connections.accepted),
+            ("reading", connections.reading),
+            ("total", connections.requests),
+            ("waiting", connections.waiting),
+            ("writing", connections.writing),
         ] {
-            text.sample(name, &[("node_id", &id), ("subsystem", "http"), ("state", state)], value);
+            let labels = [("node_id", id.as_str()), ("subsystem", "http"), ("state", state)];
+            text.sample(&definitions::CONNECTIONS, &labels, value);
         }
-        let name = "kong_nginx_requests_total";
-        text.metric(name, MetricKind::Gauge, "Total number of requests");
-        text.sample(name, &[("node_id", &id), ("subsystem", "http")], doing.requests);
-        let draining = u8::from(self.ready.is_draining());
-        text.single(
-            "mynah_draining",
-            MetricKind::Gauge,
-            "Whether the last requests are being served",
-            draining,
-        );
-        let uptime = self.started.elapsed().as_secs();
-        text.single("mynah_uptime_seconds", MetricKind::Gauge, "Seconds since the start", uptime);
-        self.memory_metrics(text);
+        text.begin(&definitions::REQUESTS);
+        let labels = [("node_id", id.as_str()), ("subsystem", "http")];
+        text.sample(&definitions::REQUESTS, &labels, connections.requests);
+        text.single(&definitions::DRAINING, u8::from(self.readiness.is_draining()));
+        text.single(&definitions::UPTIME_SECONDS, self.started.elapsed().as_secs());
+        self.write_memory_metrics(text);
     }
 
-    /// The budgets of memory that requests share.
-    fn memory_metrics(&self, text: &mut MetricsText) {
+    /// Writes the usage of the memory budgets that requests share.
+    fn write_memory_metrics(&self, text: &mut MetricsText) {
         let snapshot = self.control.live().current();
         let bodies = snapshot.resources().buffers.memory();
-        let help = "Bytes of bodies that are held, of at most max_body_memory";
-        text.single("mynah_body_memory_bytes", MetricKind::Gauge, help, bodies.held());
-        let help = "Bodies for which max_body_memory had no room";
-        let counters = snapshot.resources().counters.held();
-        let what = "Bytes of counters of clients, of at most max_rate_limiting_memory";
-        text.single("mynah_rate_limiting_memory_bytes", MetricKind::Gauge, what, counters);
-        text.single("mynah_body_memory_refused_total", MetricKind::Counter, help, bodies.refused());
+        text.single(&definitions::BODY_MEMORY_BYTES, bodies.held());
+        text.single(&definitions::RATE_LIMITING_MEMORY_BYTES, snapshot.resources().counters.held());
+        text.single(&definitions::BODY_MEMORY_REFUSED, bodies.refused());
     }
 
-    fn configuration_metrics(&self, text: &mut MetricsText, snapshot: &Snapshot) {
-        let state = self.control.state();
-        let (loads, failures) = (state.loads, state.failures);
-        text.single("mynah_config_loads_total", MetricKind::Counter, "Configurations made current", loads);
-        text.single("mynah_config_failures_total", MetricKind::Counter, "Configurations refused", failures);
-        let generation = snapshot.generation;
-        text.single("mynah_config_generation", MetricKind::Gauge, "The current configuration", generation);
-        let held = self.control.live().count_in_memory();
-        let what =
-            "Configurations in memory: the current one, and those that requests on their way still use";
-        text.single("mynah_configs_held", MetricKind::Gauge, what, held);
+    fn write_configuration_metrics(&self, text: &mut MetricsText, snapshot: &Snapshot) {
+        let history = self.control.load_history();
+        text.single(&definitions::CONFIG_LOADS, history.loads);
+        text.single(&definitions::CONFIG_FAILURES, history.failures);
+        text.single(&definitions::CONFIG_GENERATION, snapshot.generation);
+        text.single(&definitions::CONFIGS_HELD, self.control.live().count_in_memory());
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for record in &snapshot.entities.records {
             *counts.entry(record.collection()).or_default() += 1;
         }
-        text.metric("mynah_entities", MetricKind::Gauge, "Entities that are declared");
-        for (name, count) in counts {
-            text.sample("mynah_entities", &[("entity", name)], count);
+        text.begin(&definitions::ENTITIES);
+        for (collection, count) in counts {
+            text.sample(&definitions::ENTITIES, &[("entity", collection)], count);
         }
     }
 }
 
-/// What Prometheus' own libraries tell of a process, as far as the system says it.
+/// Writes the metrics that Prometheus' own client libraries have of a process, as far as the system reports them.
 /// (Prometheus: "Writing client libraries", process metrics.)
-fn process_metrics(text: &mut MetricsText) {
-    if let Some(kib) = resident_kib() {
-        let name = "process_resident_memory_bytes";
-        text.single(name, MetricKind::Gauge, "Resident memory size in bytes", kib << 10);
+fn write_process_metrics(text: &mut MetricsText) {
+    if let Some(kib) = resident_memory_kib() {
+        text.single(&definitions::RESIDENT_MEMORY_BYTES, kib << 10);
     }
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-        text.single("process_open_fds", MetricKind::Gauge, "Number of open file descriptors", open.count());
+        text.single(&definitions::OPEN_FDS, open.count());
     }
 }
 
-/// The memory that the process holds, in KiB, where the system tells it.
-pub(super) fn resident_kib() -> Option<u64> {
+/// Resident memory of the process in KiB, where the system reports it.
+pub(super) fn resident_memory_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     resident.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
-fn request_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
-    let told: Vec<_> = snapshot.route_metrics().map(|it| (it, it.counters().requests())).collect();
-    let name = "kong_http_requests_total";
-    if told.iter().any(|(counting, _)| counting.groups().statuses) {
-        text.metric(name, MetricKind::Counter, "HTTP status codes per consumer/service/route in Kong");
+fn write_request_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
+    let routes: Vec<_> = snapshot.route_metrics().map(|route| (route, route.counters().requests())).collect();
+    let metric = &definitions::HTTP_REQUESTS;
+    if routes.iter().any(|(route, _)| route.groups().statuses) {
+        text.begin(metric);
     }
-    for (counting, requests) in told.iter().filter(|(counting, _)| counting.groups().statuses) {
-        let [service, route] = labels(counting);
-        for one in requests {
-            for ((code, source), count) in &one.statuses {
+    for (route, requests) in routes.iter().filter(|(route, _)| route.groups().statuses) {
+        let [service_label, route_label] = labels(route);
+        for counts in requests {
+            for ((code, source), count) in &counts.statuses {
                 let code = code.to_string();
-                let consumer = ("consumer", one.consumer.as_str());
-                let all = [service, route, ("code", &code), ("source", source), WORKSPACE, consumer];
-                text.sample(name, &all, count);
+                let consumer = ("consumer", counts.consumer.as_str());
+                let all =
+                    [service_label, route_label, ("code", &code), ("source", source), WORKSPACE, consumer];
+                text.sample(metric, &all, count);
             }
         }
     }
-    let name = "kong_bandwidth_bytes";
-    if told.iter().any(|(counting, _)| counting.groups().bandwidth) {
-        text.metric(name, MetricKind::Counter, "Total bandwidth (ingress/egress) throughput in bytes");
+    let metric = &definitions::BANDWIDTH_BYTES;
+    if routes.iter().any(|(route, _)| route.groups().bandwidth) {
+        text.begin(metric);
     }
-    for (counting, requests) in told.iter().filter(|(counting, _)| counting.groups().bandwidth) {
-        let [service, route] = labels(counting);
-        for one in requests.iter().filter(|it| it.ingress > 0) {
-            for (direction, bytes) in [("ingress", one.ingress), ("egress", one.egress)] {
-                let consumer = ("consumer", one.consumer.as_str());
-                let all = [service, route, ("direction", direction), WORKSPACE, consumer];
-                text.sample(name, &all, bytes);
+    for (route, requests) in routes.iter().filter(|(route, _)| route.groups().bandwidth) {
+        let [service_label, route_label] = labels(route);
+        for counts in requests.iter().filter(|counts| counts.ingress > 0) {
+            for (direction, bytes) in [("ingress", counts.ingress), ("egress", counts.egress)] {
+                let consumer = ("consumer", counts.consumer.as_str());
+                let all = [service_label, route_label, ("direction", direction), WORKSPACE, consumer];
+                text.sample(metric, &all, bytes);
             }
         }
     }
 }
 
-fn latency_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
-    let timed = snapshot.route_metrics().filter(|it| it.groups().latencies);
-    let told: Vec<_> = timed.map(|it| (labels(it), it.counters().latencies())).collect();
-    if told.is_empty() {
+fn write_latency_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
+    let timed = snapshot.route_metrics().filter(|route| route.groups().latencies);
+    let routes: Vec<_> = timed.map(|route| (labels(route), route.counters().latencies())).collect();
+    if routes.is_empty() {
         return;
     }
-    for (name, help, at) in [
-        ("kong_kong_latency_ms", "Latency added by Kong in ms for each service/route in Kong", 0),
-        (
-            "kong_upstream_latency_ms",
-            "Latency added by upstream response in ms for each service/route in Kong",
-            1,
-        ),
-        (
-            "kong_request_latency_ms",
-            "Total latency incurred during requests in ms for each service/route in Kong",
-            2,
-        ),
-    ] {
-        text.metric(name, MetricKind::Histogram, help);
-        for ([service, route], latencies) in &told {
-            let observed = [&latencies.gateway, &latencies.upstream, &latencies.request][at];
+    for (n, metric) in
+        [definitions::KONG_LATENCY_MS, definitions::UPSTREAM_LATENCY_MS, definitions::REQUEST_LATENCY_MS]
+            .iter()
+            .enumerate()
+    {
+        text.begin(metric);
+        for ([service_label, route_label], latencies) in &routes {
+            let observed = [&latencies.gateway, &latencies.upstream, &latencies.request][n];
             if observed.count > 0 {
-                text.histogram(name, &[*service, *route, WORKSPACE], observed);
+                text.histogram(metric, &[*service_label, *route_label, WORKSPACE], observed);
             }
         }
     }
 }
 
-fn health_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
-    let name = "kong_upstream_target_health";
-    text.metric(
-        name,
-        MetricKind::Gauge,
-        "Health status of targets of upstream. States = healthchecks_off|healthy|unhealthy|dns_error, value is 1 when \
-         state is populated.",
-    );
+fn write_health_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
+    let metric = &definitions::UPSTREAM_TARGET_HEALTH;
+    text.begin(metric);
     for (upstream, balancer) in snapshot.entities.upstreams.iter().zip(snapshot.balancers()) {
         for target in balancer.report() {
-            let place = format!("{}:{}", target.host, target.port);
-            let mut addresses: Vec<(String, ReportedHealth)> =
-                target.addresses.iter().map(|it| (it.address.to_string(), it.verdict)).collect();
+            let host_and_port = format!("{}:{}", target.host, target.port);
+            let mut addresses: Vec<(String, ReportedHealth)> = target
+                .addresses
+                .iter()
+                .map(|address| (address.address.to_string(), address.verdict))
+                .collect();
             if addresses.is_empty() {
                 addresses.push((String::new(), target.verdict));
             }
-            for (address, verdict) in addresses {
+            for (address, health) in addresses {
                 for state in [
                     ReportedHealth::Unchecked,
                     ReportedHealth::Healthy,
@@ -211,19 +186,20 @@ fn health_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
                 ] {
                     let labels = [
                         ("upstream", upstream.name.as_str()),
-                        ("target", &place),
+                        ("target", &host_and_port),
                         ("address", &address),
                         ("state", &state.name().to_ascii_lowercase()),
                         ("subsystem", "http"),
                     ];
-                    text.sample(name, &labels, u8::from(state == verdict));
+                    text.sample(metric, &labels, u8::from(state == health));
                 }
             }
         }
     }
 }
 
-fn labels(counting: &RouteMetrics) -> [(&'static str, &str); 2] {
-    let counters = counting.counters();
+/// The labels of a Route.
+fn labels(route: &RouteMetrics) -> [(&'static str, &str); 2] {
+    let counters = route.counters();
     [("service", &counters.service), ("route", &counters.route)]
 }

@@ -1,11 +1,11 @@
-//! `GET /`, `/status`, `/status/ready`: who this is, and how it is.
+//! `GET /`, `/status`, `/status/ready`, `/timers`, `/plugins/enabled`: identity and state of the node.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{AdminApi, metrics::resident_kib};
+use super::{AdminApi, metrics::resident_memory_kib};
 use crate::{
     body::Body,
     diag::DiagnosticReport,
@@ -13,13 +13,13 @@ use crate::{
     settings::{Listener, RouterFlavor, Settings},
 };
 
-/// The version of Kong whose Admin API is spoken here: by it clients such as decK and the Ingress Controller decide
-/// what they may ask for.
-const KONG: &str = "3.9.3";
+/// The version of Kong whose Admin API is implemented. Clients such as decK and the Ingress Controller choose their
+/// requests by it.
+const KONG_VERSION: &str = "3.9.3";
 
-/// Why what is current is not what the file says.
-const REPLACED: &str =
-    "POST /config has replaced it in memory; the file counts again once it is saved, or after SIGHUP";
+/// Why the live configuration is not that of the file.
+const REPLACED_IN_MEMORY: &str =
+    "POST /config has replaced it in memory; the file is loaded again when it is saved, or on SIGHUP";
 
 impl AdminApi {
     pub(super) fn node(&self) -> Response<Body> {
@@ -27,15 +27,16 @@ impl AdminApi {
         let available: serde_json::Map<String, Value> = plugin::ALL
             .iter()
             .map(|def| {
-                let facts = json!({ "version": env!("CARGO_PKG_VERSION"), "priority": def.priority });
-                (def.name.to_owned(), facts)
+                let info = json!({ "version": env!("CARGO_PKG_VERSION"), "priority": def.priority });
+                (def.name.to_owned(), info)
             })
             .collect();
-        let mut in_use: Vec<&str> = snapshot.entities.plugins.iter().map(|it| it.name.as_str()).collect();
+        let mut in_use: Vec<&str> =
+            snapshot.entities.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
         in_use.sort_unstable();
         in_use.dedup();
         let text = json!({
-            "version": KONG,
+            "version": KONG_VERSION,
             "edition": "community",
             "mynah": { "version": env!("CARGO_PKG_VERSION") },
             "tagline": "Welcome to mynah",
@@ -50,7 +51,8 @@ impl AdminApi {
         reply::json(StatusCode::OK, text.to_string())
     }
 
-    /// The timers of Kong's scripts, of which there are none here. (Kong: Admin API, "Retrieve runtime debugging info".)
+    /// The timers of Kong's Lua code, of which there are none here. (Kong: Admin API, "Retrieve runtime debugging
+    /// info".)
     pub(super) fn timers() -> Response<Body> {
         let text = json!({
             "worker": { "id": 0, "count": 1 },
@@ -63,65 +65,71 @@ impl AdminApi {
         reply::json(StatusCode::OK, text.to_string())
     }
 
+    /// Lists the plugins that are available.
+    pub(super) fn enabled_plugins() -> Response<Body> {
+        let names: Vec<&str> = plugin::ALL.iter().map(|def| def.name).collect();
+        reply::json(StatusCode::OK, json!({ "enabled_plugins": names }).to_string())
+    }
+
     pub(super) fn status(&self, query: &str) -> Response<Body> {
-        let sizes = match SizeUnit::read(query) {
-            Ok(sizes) => sizes,
+        let unit = match SizeUnit::parse(query) {
+            Ok(unit) => unit,
             Err(message) => return reply::message(StatusCode::BAD_REQUEST, &message),
         };
-        let state = self.control.state();
+        let history = self.control.load_history();
         let snapshot = self.control.live().current();
-        let told = |at: SystemTime, report: &DiagnosticReport| json!({ "at": seconds(at), "message": report.summary(), "diagnostics": report.to_json() });
-        let pending = state.pending.as_ref().map(|it| told(it.at, &it.report));
-        // What is not loaded yet is a reason why the file and what is live differ, too.
-        let failure = state.last_error.as_ref().map(|it| told(it.at, &it.report));
+        let report_json = |at: SystemTime, report: &DiagnosticReport| json!({ "at": unix_seconds(at), "message": report.summary(), "diagnostics": report.to_json() });
+        let pending = history.pending.as_ref().map(|pending| report_json(pending.at, &pending.report));
+        // A postponed load is also a reason why the live configuration differs from the file.
+        let failure = history.last_error.as_ref().map(|failure| report_json(failure.at, &failure.report));
         let last_error = pending.clone().or(failure);
         let file = self.control.file().map(|file| {
-            let why = state.over.is_some().then_some(REPLACED);
+            let why = history.replaced_source.is_some().then_some(REPLACED_IN_MEMORY);
             let is_current = why.is_none() && last_error.is_none();
             json!({ "name": file.display().to_string(), "is_current": is_current, "replaced": why })
         });
         let text = json!({
             "configuration_hash": snapshot.hash,
             "configuration": {
-                "source": state.source,
+                "source": history.source,
                 "generation": snapshot.generation,
-                "loaded_at": seconds(snapshot.loaded_at),
-                "loads": state.loads,
-                "failures": state.failures,
+                "loaded_at": unix_seconds(snapshot.loaded_at),
+                "loads": history.loads,
+                "failures": history.failures,
                 "last_error": last_error,
                 "pending": pending,
                 "file": file,
             },
-            // The memory of the process, where Kong tells that of its scripts.
+            // The memory of the process; Kong reports that of its Lua VMs here.
             "memory": {
-                "workers_lua_vms": resident_kib()
-                    .map(|kib| json!({ "pid": std::process::id(), "http_allocated_gc": sizes.write(kib) }))
+                "workers_lua_vms": resident_memory_kib()
+                    .map(|kib| json!({ "pid": std::process::id(), "http_allocated_gc": unit.format(kib) }))
                     .into_iter()
                     .collect::<Vec<_>>(),
                 "lua_shared_dicts": {},
             },
-            "server": self.server(),
+            "server": self.connection_counters(),
         });
         reply::json(StatusCode::OK, text.to_string())
     }
 
-    /// What nginx would tell of its connections.
-    fn server(&self) -> Value {
-        let doing = self.connections.states();
+    /// Counters of client connections, in nginx's terms.
+    fn connection_counters(&self) -> Value {
+        let connections = self.connections.states();
         json!({
-            "connections_accepted": doing.accepted,
-            "connections_active": doing.active(),
-            "connections_handled": doing.accepted,
-            "connections_reading": doing.reading,
-            "connections_waiting": doing.waiting,
-            "connections_writing": doing.writing,
-            "total_requests": doing.requests,
+            "connections_accepted": connections.accepted,
+            "connections_active": connections.active(),
+            "connections_handled": connections.accepted,
+            "connections_reading": connections.reading,
+            "connections_waiting": connections.waiting,
+            "connections_writing": connections.writing,
+            "total_requests": connections.requests,
             "uptime_seconds": self.started.elapsed().as_secs(),
         })
     }
 
     pub(super) fn ready(&self) -> Response<Body> {
-        if self.ready.is_draining() {
+        if self.readiness.is_draining() {
             return reply::message(StatusCode::SERVICE_UNAVAILABLE, "draining");
         }
         if self.control.live().current().entities.is_empty() {
@@ -132,17 +140,17 @@ impl AdminApi {
     }
 }
 
-/// How sizes of memory are written. (Kong: Admin API, "Retrieve node status", `unit` and `scale`.)
+/// Unit and digits of memory sizes. (Kong: Admin API, "Retrieve node status", `unit` and `scale`.)
 struct SizeUnit {
     unit: &'static str,
-    /// The unit in KiB.
+    /// Size of the unit in KiB.
     kib: u32,
     digits: usize,
 }
 
 impl SizeUnit {
-    /// What a query asks for; by default MiB with two digits.
-    fn read(query: &str) -> Result<Self, String> {
+    /// The unit of a query; MiB with two digits by default.
+    fn parse(query: &str) -> Result<Self, String> {
         let mut sizes = Self { unit: "MiB", kib: 1 << 10, digits: 2 };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match (&*name, &*value) {
@@ -156,7 +164,7 @@ impl SizeUnit {
                     Ok(number) if number < 0.0 => {
                         return Err("scale must be equal or greater than 0".to_owned());
                     }
-                    // More digits than this say nothing of a whole number of KiB.
+                    // The size is a whole number of KiB, so more digits carry no information.
                     _ => sizes.digits = text.parse().map_or(2, |digits: usize| digits.min(12)),
                 },
                 _ => (),
@@ -165,25 +173,29 @@ impl SizeUnit {
         Ok(sizes)
     }
 
-    fn write(&self, kib: u64) -> String {
+    fn format(&self, kib: u64) -> String {
         let kib = u32::try_from(kib).unwrap_or(u32::MAX);
         format!("{:.*} {}", self.digits, f64::from(kib) / f64::from(self.kib), self.unit)
     }
 }
 
-/// The settings of the process, as far as those who ask the Admin API read them.
+/// The settings of the process that clients of the Admin API read.
 fn configuration(settings: &Settings) -> Value {
     let listeners = |all: &[Listener]| -> Vec<Value> {
-        let one = |it: &Listener| json!({ "ip": it.address.ip(), "port": it.address.port(), "ssl": it.tls, "http2": it.http2, "listener": it.address.to_string() });
-        all.iter().map(one).collect()
+        let convert = |listener: &Listener| json!({ "ip": listener.address.ip(), "port": listener.address.port(), "ssl": listener.tls, "http2": listener.http2, "listener": listener.address.to_string() });
+        all.iter().map(convert).collect()
     };
     let listens = |all: &[Listener]| -> Vec<String> {
-        let one = |it: &Listener| {
-            let flags = [(it.tls, " ssl"), (it.http2, " http2"), (it.proxy_protocol, " proxy_protocol")];
+        let convert = |listener: &Listener| {
+            let flags = [
+                (listener.tls, " ssl"),
+                (listener.http2, " http2"),
+                (listener.proxy_protocol, " proxy_protocol"),
+            ];
             let flags = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| *flag);
-            format!("{}{}", it.address, flags.collect::<String>())
+            format!("{}{}", listener.address, flags.collect::<String>())
         };
-        all.iter().map(one).collect()
+        all.iter().map(convert).collect()
     };
     let plugins: serde_json::Map<String, Value> = plugin::ALL
         .iter()
@@ -201,7 +213,7 @@ fn configuration(settings: &Settings) -> Value {
         "upstream_keepalive_max_requests":
             settings.upstream_keepalive_max_requests.map_or(0, std::num::NonZeroU64::get),
         "upstream_keepalive_idle_timeout":
-            settings.upstream_keepalive_idle_timeout.map_or(0, |it| it.as_secs()),
+            settings.upstream_keepalive_idle_timeout.map_or(0, |timeout| timeout.as_secs()),
         "allow_debug_header": settings.allow_debug_header,
         "anonymous_reports": false,
         "role": "traditional",
@@ -220,8 +232,8 @@ fn configuration(settings: &Settings) -> Value {
     })
 }
 
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs())
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_secs())
 }
 
 fn hostname() -> String {

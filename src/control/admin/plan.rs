@@ -146,12 +146,12 @@ impl<'a> ConfigView<'a> {
             renamed.push(DocumentChange::Set(current.at.key("id"), current.id().into()));
         }
         changes.extend(renamed.iter().cloned());
-        let instead = written.map(|written| {
+        let fallback = written.map(|written| {
             let item = rewritten(entity, written, &wanted, &old);
             [vec![DocumentChange::Set(current.at.clone(), item)], renamed].concat()
         });
         let wanted = Some(WantedEntity { collection: entity.collection, at: current.at.clone(), record });
-        WritePlan { changes, instead, wanted, ..WritePlan::default() }
+        WritePlan { changes, fallback, wanted, ..WritePlan::default() }
     }
 
     fn differences(

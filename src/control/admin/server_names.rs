@@ -1,5 +1,5 @@
-//! The server names of a certificate: plain texts here, entities of their own in a file.
-//! (Kong: Certificate object, `snis`.)
+//! Server names of a certificate: plain texts in the Admin API, entities of their own in a file. (Kong: Certificate
+//! object, `snis`.)
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,14 +16,14 @@ use crate::{
     schema::EntitySchema,
 };
 
-/// The server names that are given to a certificate; `None` if nothing is said of them.
+/// The server names that a request gives to a certificate; `None` if it does not mention them.
 pub(super) type SniNames = Option<Vec<Value>>;
 
-/// Takes them out of what is said of an entity.
+/// Removes the server names from a given record and returns them.
 ///
 /// # Errors
-/// What is wrong with them, as it stands at `snis`.
-pub(super) fn taken_from(entity: &EntitySchema, given: &mut Mapping) -> Result<SniNames, Value> {
+/// The messages for invalid names, as they appear at `snis`.
+pub(super) fn take_names(entity: &EntitySchema, given: &mut Mapping) -> Result<SniNames, Value> {
     if entity.collection != "certificates" {
         return Ok(None);
     }
@@ -33,41 +33,42 @@ pub(super) fn taken_from(entity: &EntitySchema, given: &mut Mapping) -> Result<S
         Some(Value::Sequence(all)) => all.to_vec(),
         Some(_) => return Err("expected a set".into()),
     };
-    let faults: Vec<Value> = all.iter().map(|name| fault(name).map_or(Value::Null, Value::from)).collect();
-    if let Some(last) = faults.iter().rposition(|it| !it.is_null()) {
-        return Err(faults.into_iter().take(last + 1).collect::<Vec<_>>().into());
+    let errors: Vec<Value> =
+        all.iter().map(|name| name_error(name).map_or(Value::Null, Value::from)).collect();
+    if let Some(last) = errors.iter().rposition(|error| !error.is_null()) {
+        return Err(errors.into_iter().take(last + 1).collect::<Vec<_>>().into());
     }
     Ok(Some(distinct(all)))
 }
 
-/// Why this cannot be a server name.
-fn fault(name: &Value) -> Option<String> {
+/// Why a value cannot be a server name.
+fn name_error(name: &Value) -> Option<String> {
     let Some(text) = name.as_str() else { return Some("expected a string".to_owned()) };
     if text.is_empty() {
         return Some("length must be at least 1".to_owned());
     }
-    let field = collections::entity("snis")?.fields.iter().find(|it| it.name == "name")?;
+    let field = collections::entity("snis")?.fields.iter().find(|field| field.name == "name")?;
     field.rules.iter().find_map(|rule| rule.check(name).err())
 }
 
-/// Both the names and the record, or all that is wrong with either.
-pub(super) fn beside(
+/// Combines the names and the record, or the messages of both.
+pub(super) fn combine(
     names: Result<SniNames, Value>,
     record: Result<Mapping, AdminRefusal>,
 ) -> Result<(SniNames, Mapping), AdminRefusal> {
     match (names, record) {
         (Ok(names), Ok(record)) => Ok((names, record)),
-        (Err(complaint), Err(AdminRefusal::Schema(mut fields))) => {
-            fields.insert("snis", complaint);
+        (Err(message), Err(AdminRefusal::Schema(mut fields))) => {
+            fields.insert("snis", message);
             Err(AdminRefusal::Schema(fields))
         }
-        (Err(complaint), _) => Err(AdminRefusal::field("snis", complaint)),
+        (Err(message), _) => Err(AdminRefusal::field("snis", message)),
         (_, Err(refusal)) => Err(refusal),
     }
 }
 
-/// A certificate that is named in a path by one of its names has that name, too.
-pub(super) fn with_own(names: &mut SniNames, key: &EntityKey) {
+/// Adds the name by which a path refers to a certificate.
+pub(super) fn add_name_of_path(names: &mut SniNames, key: &EntityKey) {
     if key.entity.collection == "certificates" && !key.is_id() {
         let own = Value::from(key.text.as_str());
         let all = names.get_or_insert_default();
@@ -77,8 +78,8 @@ pub(super) fn with_own(names: &mut SniNames, key: &EntityKey) {
     }
 }
 
-/// Whether none of the names is another certificate's.
-pub(super) fn are_free(
+/// Checks that no name belongs to another certificate.
+pub(super) fn check_names_free(
     entities: &Entities,
     names: &SniNames,
     own: Option<&EntityRecord>,
@@ -91,7 +92,8 @@ pub(super) fn are_free(
         all.filter_map(|record| Some((name_of(record)?, record))).collect();
     for name in names.iter().flatten().filter_map(Value::as_str) {
         let Some(sni) = by_name.get(name) else { continue };
-        let owner = sni.value.get("certificate").and_then(|it| it.get("id")).and_then(Value::as_str);
+        let owner =
+            sni.value.get("certificate").and_then(|reference| reference.get("id")).and_then(Value::as_str);
         let owner = owner.unwrap_or_default();
         if own.is_none_or(|own| own.id() != owner) {
             let message = format!("{name} already associated with existing certificate '{owner}'");
@@ -106,18 +108,19 @@ fn name_of(record: &EntityRecord) -> Option<&str> {
 }
 
 impl ConfigView<'_> {
-    /// Gives a certificate these names and no others.
-    pub(super) fn rename(&self, certificate: &EntityRecord, names: &SniNames, plan: &mut WritePlan) {
+    /// Replaces the names of a certificate.
+    pub(super) fn replace_names(&self, certificate: &EntityRecord, names: &SniNames, plan: &mut WritePlan) {
         let Some(names) = names else { return };
-        let own =
-            |it: &&EntityRecord| it.collection() == "snis" && refers_to(it, "certificate", certificate.id());
+        let own = |record: &&EntityRecord| {
+            record.collection() == "snis" && refers_to(record, "certificate", certificate.id())
+        };
         let wanted: HashSet<&str> = names.iter().filter_map(Value::as_str).collect();
         let (kept, gone): (Vec<&EntityRecord>, Vec<&EntityRecord>) = self
             .entities
             .records
             .iter()
             .filter(own)
-            .partition(|it| name_of(it).is_some_and(|name| wanted.contains(name)));
+            .partition(|record| name_of(record).is_some_and(|name| wanted.contains(name)));
         let kept: HashSet<&str> = kept.into_iter().filter_map(name_of).collect();
         let is_new = |name: &&Value| name.as_str().is_none_or(|name| !kept.contains(name));
         let Some(entity) = collections::entity("snis") else { return };
@@ -129,11 +132,11 @@ impl ConfigView<'_> {
             changes.extend(self.create(entity, record.clone(), &record, &[]).changes);
             plan.nested += 1;
         }
-        // The last ones first, so that the places of the others stay.
-        changes.extend(gone.iter().rev().map(|it| DocumentChange::Remove(it.at.clone())));
-        plan.gone.extend(gone.iter().map(|it| (it.collection(), it.id().to_owned())));
-        if let Some(instead) = &mut plan.instead {
-            instead.extend(changes.iter().cloned());
+        // The last ones first, so that the paths of the others stay valid.
+        changes.extend(gone.iter().rev().map(|record| DocumentChange::Remove(record.at.clone())));
+        plan.gone.extend(gone.iter().map(|record| (record.collection(), record.id().to_owned())));
+        if let Some(fallback) = &mut plan.fallback {
+            fallback.extend(changes.iter().cloned());
         }
         plan.changes.extend(changes);
     }

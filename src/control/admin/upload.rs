@@ -1,4 +1,5 @@
-//! Bodies of requests to the Admin API: bounded one by one and all together, counted as they come.
+//! Upload limits of the Admin API: the size of each body, and the memory of all bodies together, counted as they
+//! arrive.
 
 use std::{num::NonZeroU64, sync::Arc};
 
@@ -10,65 +11,65 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::refusal::AdminRefusal;
 use crate::body::Body;
 
-/// How many bytes all bodies together may have that were not answered yet.
-const MOST_TOGETHER: usize = 256 << 20;
-/// They are counted in steps of this size.
-const STEP: usize = 4 << 10;
+/// Largest number of bytes of all bodies whose requests are not answered yet.
+const MAX_TOTAL_BYTES: usize = 256 << 20;
+/// Unit in which they are counted, in bytes.
+const PERMIT_BYTES: usize = 4 << 10;
 
-/// The room for all bodies together.
+/// Limits of request bodies.
 #[derive(Debug)]
-pub(super) struct Uploads {
-    room: Arc<Semaphore>,
-    /// What settings say of each.
+pub(super) struct UploadLimiter {
+    memory: Arc<Semaphore>,
+    /// Largest size of one body, in bytes.
     most: usize,
 }
 
-/// A body, and its part of that room.
+/// A body, and its share of the memory limit.
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) bytes: Bytes,
-    pub(super) room: Room,
+    pub(super) permit: UploadPermit,
 }
 
-/// The part of a body in the room for all of them; whoever keeps what was made of the body keeps it.
+/// Share of a body in the memory limit. It is held as long as anything that was made of the body.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct UploadPermit {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Uploads {
-    /// No body is larger than settings say.
-    pub(super) fn bounded_by(most: Option<NonZeroU64>) -> Self {
-        let most = most.map_or(usize::MAX, |it| usize::try_from(it.get()).unwrap_or(usize::MAX));
-        Self { room: Arc::new(Semaphore::new(MOST_TOGETHER / STEP)), most }
+impl UploadLimiter {
+    /// Creates the limits; `most` is the largest size of one body in bytes.
+    pub(super) fn new(most: Option<NonZeroU64>) -> Self {
+        let most = most.map_or(usize::MAX, |bytes| usize::try_from(bytes.get()).unwrap_or(usize::MAX));
+        Self { memory: Arc::new(Semaphore::new(MAX_TOTAL_BYTES / PERMIT_BYTES)), most }
     }
 
-    /// Reads a body of at most so many bytes.
+    /// Reads a body of at most `most` bytes.
     pub(super) async fn read(&self, mut body: Body, most: usize) -> Result<Upload, AdminRefusal> {
         let most = most.min(self.most);
-        let (mut bytes, mut room, mut counted) = (BytesMut::new(), None, 0);
-        let plain = |status, message: &str| Err(AdminRefusal::Plain(status, message.to_owned()));
+        let (mut bytes, mut permit, mut counted) = (BytesMut::new(), None, 0);
+        let refuse = |status, message: &str| Err(AdminRefusal::plain(status, message));
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
-                return plain(StatusCode::BAD_REQUEST, "the body ended before its end");
+                return refuse(StatusCode::BAD_REQUEST, "the body is incomplete");
             };
             let Ok(data) = frame.into_data() else { continue };
             if data.len() > most - bytes.len() {
-                return plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large");
+                return Err(AdminRefusal::status(StatusCode::PAYLOAD_TOO_LARGE));
             }
             bytes.extend_from_slice(&data);
-            let steps = bytes.len().div_ceil(STEP);
-            let more = u32::try_from(steps - counted).unwrap_or(u32::MAX);
-            let Ok(more) = Arc::clone(&self.room).try_acquire_many_owned(more) else {
-                return plain(StatusCode::SERVICE_UNAVAILABLE, "too many bodies are being sent at once");
+            let units = bytes.len().div_ceil(PERMIT_BYTES);
+            let more = u32::try_from(units - counted).unwrap_or(u32::MAX);
+            let Ok(more) = Arc::clone(&self.memory).try_acquire_many_owned(more) else {
+                return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many request bodies are in progress");
             };
-            counted = steps;
-            match &mut room {
-                None => room = Some(more),
-                Some(room) => room.merge(more),
+            counted = units;
+            match &mut permit {
+                None => permit = Some(more),
+                Some(permit) => permit.merge(more),
             }
         }
-        Ok(Upload { bytes: bytes.freeze(), room: Room { _permit: room } })
+        Ok(Upload { bytes: bytes.freeze(), permit: UploadPermit { _permit: permit } })
     }
 }
 
@@ -77,17 +78,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn bodies_are_bounded_one_by_one_and_together() {
-        let uploads = Uploads { room: Arc::new(Semaphore::new(2)), most: 3 * STEP };
+    async fn each_body_and_all_bodies_together_are_limited() {
+        let uploads = UploadLimiter { memory: Arc::new(Semaphore::new(2)), most: 3 * PERMIT_BYTES };
         let refused = |result: Result<Upload, AdminRefusal>| match result {
             Err(AdminRefusal::Plain(status, _)) => status.as_u16(),
             other => panic!("{other:?}"),
         };
-        let first = uploads.read(Body::full(vec![b'x'; STEP + 1]), 3 * STEP).await.unwrap();
-        assert_eq!(first.bytes.len(), STEP + 1);
-        assert_eq!(refused(uploads.read(Body::full("x"), STEP).await), 503);
+        let first = uploads.read(Body::full(vec![b'x'; PERMIT_BYTES + 1]), 3 * PERMIT_BYTES).await.unwrap();
+        assert_eq!(first.bytes.len(), PERMIT_BYTES + 1);
+        assert_eq!(refused(uploads.read(Body::full("x"), PERMIT_BYTES).await), 503);
         drop(first);
-        assert_eq!(uploads.read(Body::full("x"), STEP).await.unwrap().bytes, "x");
+        assert_eq!(uploads.read(Body::full("x"), PERMIT_BYTES).await.unwrap().bytes, "x");
         assert_eq!(refused(uploads.read(Body::full(vec![b'x'; 9]), 8).await), 413);
     }
 }

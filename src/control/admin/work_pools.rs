@@ -1,5 +1,4 @@
-//! Work of the Admin API beside the threads that serve requests: what takes longer with the size of a body or of the
-//! configuration.
+//! Worker pools of the Admin API for work that grows with the size of a body or of the configuration.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,43 +7,43 @@ use http::StatusCode;
 use super::{AdminApi, refusal::AdminRefusal};
 use crate::budget::{Overloaded, WorkLimits, WorkPool};
 
-/// More writes than this do not wait for their turn.
-const MOST_WRITES: usize = 1024;
+/// Longest queue of writes; further writes are refused.
+const MAX_QUEUED_WRITES: usize = 1024;
 
-/// What bounds this work are the sizes of bodies and documents.
+/// The work is bounded by the sizes of bodies and documents, so the pool sets no limits of its own.
 const LIMITS: WorkLimits =
     WorkLimits { steps: u64::MAX, bytes: usize::MAX, depth: u32::MAX, time: Duration::from_hours(1) };
 
-/// Where work is done.
+/// Worker pools of the Admin API.
 #[derive(Debug)]
-pub(super) struct Work {
-    /// What changes what is current: one at a time, so that those that wait hold no thread.
+pub(super) struct AdminWorkPools {
+    /// Writes and loads. They run one at a time, so those that wait occupy no thread.
     writes: WorkPool,
     /// Everything else.
     reads: WorkPool,
 }
 
-impl Default for Work {
+impl Default for AdminWorkPools {
     fn default() -> Self {
-        Self { writes: WorkPool::new(1, MOST_WRITES), reads: WorkPool::default() }
+        Self { writes: WorkPool::new(1, MAX_QUEUED_WRITES), reads: WorkPool::default() }
     }
 }
 
 impl AdminApi {
-    /// Does something that changes what is current, after all that came before.
-    pub(super) async fn in_turn<T: Send + 'static>(
+    /// Runs work that changes the live configuration, after all such work before it.
+    pub(super) async fn run_write<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, AdminRefusal> {
-        self.run(&self.work.writes, work).await
+        self.run(&self.work_pools.writes, work).await
     }
 
-    /// Does something else that may take a while.
-    pub(super) async fn beside<T: Send + 'static>(
+    /// Runs other work that may take long.
+    pub(super) async fn run_read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, AdminRefusal> {
-        self.run(&self.work.reads, work).await
+        self.run(&self.work_pools.reads, work).await
     }
 
     async fn run<T: Send + 'static>(
@@ -53,11 +52,12 @@ impl AdminApi {
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, AdminRefusal> {
         let admin = self.clone();
-        let plain = |status, message: &str| AdminRefusal::Plain(status, message.to_owned());
         match pool.run(LIMITS, move |_| work(&admin)).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(_)) => Err(plain(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")),
-            Err(Overloaded) => Err(plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests wait already")),
+            Ok(Err(_)) => Err(AdminRefusal::status(StatusCode::INTERNAL_SERVER_ERROR)),
+            Err(Overloaded) => {
+                Err(AdminRefusal::plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests are queued"))
+            }
         }
     }
 }

@@ -10,52 +10,57 @@ use http::{Method, Response, StatusCode};
 
 use super::{
     AdminApi,
-    entities::{EntityPath, shown},
+    entities::{EntityPath, visible_record},
     input::RequestInput,
     plan::ConfigView,
-    record_check::complain,
+    record_check::insert_diagnostics,
     refusal::AdminRefusal,
     write_request::{ReadOnlyReason, WriteDecision, WriteRequest},
 };
 use crate::{
     body::Body,
-    control::write::{CompletedWrite, WriteError, WritePlan},
+    control::{
+        config_source::UNFINISHED_WAIT,
+        write::{CompletedWrite, WriteError, WritePlan},
+    },
+    diag::ENTITY,
     document::{Mapping, NodePath, Value},
     entity::{Entities, EntityRecord},
     file_read, reply,
 };
 
-/// A write waits so long for a file that is being written, and so long between two looks at it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
-pub(super) const PAUSE: Duration = Duration::from_millis(50);
+/// Interval at which a write is retried while a file is being written, for up to [`UNFINISHED_WAIT`].
+pub(super) const UNFINISHED_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 impl AdminApi {
-    /// Makes a write, and answers with what came of it.
+    /// Makes a write and answers it.
     pub(super) async fn write(
         self: &Arc<Self>,
-        resource: EntityPath,
+        path: EntityPath,
         method: Method,
         input: RequestInput,
     ) -> Result<Response<Body>, AdminRefusal> {
-        let asked = Arc::new((resource, method, input));
-        let end = Instant::now() + PATIENCE;
+        let parts = Arc::new((path, method, input));
+        let deadline = Instant::now() + UNFINISHED_WAIT;
         loop {
-            let asked = asked.clone();
-            let make = move |admin: &Self| {
-                let (resource, method, input) = &*asked;
-                admin.make(resource.clone(), method.clone(), input.clone())
+            let parts = parts.clone();
+            let attempt = move |admin: &Self| {
+                let (path, method, input) = &*parts;
+                admin.write_once(path.clone(), method.clone(), input.clone())
             };
-            match self.in_turn(make).await? {
-                // Others have their turn meanwhile.
-                Err(AdminRefusal::Unfinished(_)) if Instant::now() < end => tokio::time::sleep(PAUSE).await,
+            match self.run_write(attempt).await? {
+                // Other writes run in between.
+                Err(AdminRefusal::FileUnfinished(_)) if Instant::now() < deadline => {
+                    tokio::time::sleep(UNFINISHED_RETRY_INTERVAL).await
+                }
                 result => return result,
             }
         }
     }
 
-    fn make(
+    fn write_once(
         &self,
-        resource: EntityPath,
+        path: EntityPath,
         method: Method,
         input: RequestInput,
     ) -> Result<Response<Body>, AdminRefusal> {
@@ -66,57 +71,57 @@ impl AdminApi {
             Some(ReadOnlyReason(None))
         };
         let (plugins, checker) = (self.plugins(), self.control.checker());
-        let wish = WriteRequest { resource, method, input, plugins, checker, read_only };
-        if wish.read_only.is_some() {
-            return self.decline(&wish);
+        let request = WriteRequest { path, method, input, plugins, checker, read_only };
+        if request.read_only.is_some() {
+            return self.refuse_write(&request);
         }
-        let decided = Cell::new(false);
+        let creates_parent = Cell::new(false);
         let result = self.control.write(|entities, document| {
-            let current = ConfigView { entities, document, plugins: &wish.plugins };
-            match wish.decide(&current)? {
+            let current = ConfigView { entities, document, plugins: &request.plugins };
+            match request.decide(&current)? {
                 WriteDecision::Plan(plan) => Ok(*plan),
                 WriteDecision::Parent(plan) => {
-                    decided.set(true);
+                    creates_parent.set(true);
                     Ok(*plan)
                 }
                 WriteDecision::Done => Ok(WritePlan::default()),
             }
         });
-        let written = result.map_err(|error| wish.refusal(error))?;
-        if decided.get() {
-            self.link(&wish, &written)?;
+        let written = result.map_err(|error| request.refusal(error))?;
+        if creates_parent.get() {
+            self.link_parent(&request, &written)?;
         }
         let CompletedWrite { snapshot, record } = written;
-        tracing::info!("the Admin API made a write: {} {}", wish.method, wish.resource.entity().collection);
+        tracing::info!("the Admin API made a write: {} {}", request.method, request.path.entity().collection);
         let Some(record) = record else { return Ok(reply::empty(StatusCode::NO_CONTENT)) };
-        let entity = wish.resource.entity();
+        let entity = request.path.entity();
         let record = EntityRecord { entity, value: record, at: NodePath::root() };
         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(reply::json(status, shown(&record, &snapshot.entities).to_json()))
+        Ok(reply::json(status, visible_record(&record, &snapshot.entities).to_json()))
     }
 
-    /// Answers a write where none are made: what is wrong with it is told first, as at Kong.
-    fn decline(&self, wish: &WriteRequest) -> Result<Response<Body>, AdminRefusal> {
+    /// Refuses a write where writes are not possible. As in Kong, errors in the request are reported first.
+    fn refuse_write(&self, request: &WriteRequest) -> Result<Response<Body>, AdminRefusal> {
         let snapshot = self.control.live().current();
         let document = Value::Null;
         let current =
-            ConfigView { entities: &snapshot.entities, document: &document, plugins: &wish.plugins };
-        match wish.decide(&current)? {
+            ConfigView { entities: &snapshot.entities, document: &document, plugins: &request.plugins };
+        match request.decide(&current)? {
             WriteDecision::Done => Ok(reply::empty(StatusCode::NO_CONTENT)),
             WriteDecision::Plan(_) | WriteDecision::Parent(_) => {
-                Err(wish.refusal(WriteError::ReadOnly("no writes are made".to_owned())))
+                Err(request.refusal(WriteError::ReadOnly("writes are disabled".to_owned())))
             }
         }
     }
 
-    /// Makes the entity that was written the parent of the one in the path.
-    fn link(&self, wish: &WriteRequest, written: &CompletedWrite) -> Result<(), AdminRefusal> {
-        let EntityPath::Parent(child, field, _) = &wish.resource else { return Ok(()) };
-        let id = written.record.as_ref().and_then(|it| it.get("id")).cloned().unwrap_or_default();
+    /// Makes the new entity the parent of the one in the path.
+    fn link_parent(&self, request: &WriteRequest, written: &CompletedWrite) -> Result<(), AdminRefusal> {
+        let EntityPath::Parent(child, field, _) = &request.path else { return Ok(()) };
+        let id = written.record.as_ref().and_then(|record| record.get("id")).cloned().unwrap_or_default();
         let reference: Mapping = [("id", id)].into_iter().collect();
         let given: Mapping = [(*field, Value::from(reference))].into_iter().collect();
         let link = WriteRequest {
-            resource: EntityPath::One(child.clone()),
+            path: EntityPath::Entity(child.clone()),
             method: Method::PATCH,
             input: RequestInput::Json(given),
             plugins: self.plugins(),
@@ -130,11 +135,13 @@ impl AdminApi {
                 WriteDecision::Done => Ok(WritePlan::default()),
             }
         };
-        // The first half is made: it cannot begin again.
-        let end = Instant::now() + PATIENCE;
+        // The parent is already written, so the request is not retried as a whole.
+        let deadline = Instant::now() + UNFINISHED_WAIT;
         loop {
             match self.control.write(decide) {
-                Err(WriteError::Unfinished(_)) if Instant::now() < end => file_read::wait(PAUSE),
+                Err(WriteError::Unfinished(_)) if Instant::now() < deadline => {
+                    file_read::wait(UNFINISHED_RETRY_INTERVAL)
+                }
                 result => return result.map(drop).map_err(|error| link.refusal(error)),
             }
         }
@@ -142,7 +149,7 @@ impl AdminApi {
 }
 
 impl WriteRequest {
-    /// What a write that was not made is answered with.
+    /// The refusal for a failed write.
     fn refusal(&self, error: WriteError<AdminRefusal>) -> AdminRefusal {
         let verb = match self.method {
             Method::POST => "create",
@@ -153,31 +160,36 @@ impl WriteRequest {
         match error {
             WriteError::Refused(refusal) => refusal,
             WriteError::ReadOnly(why) => {
-                let key = match &self.resource {
-                    EntityPath::One(key) => Some(key),
+                let key = match &self.path {
+                    EntityPath::Entity(key) => Some(key),
                     _ => None,
                 };
-                AdminRefusal::Unsupported { message: self.unsupported(verb, key), why: Some(why) }
+                AdminRefusal::WritesUnsupported {
+                    message: self.unsupported_message(verb, key),
+                    why: Some(why),
+                }
             }
             WriteError::Unsaved(why) => {
                 tracing::error!("{why}");
                 AdminRefusal::Plain(StatusCode::INTERNAL_SERVER_ERROR, why)
             }
             WriteError::Conflict(why) => AdminRefusal::Plain(StatusCode::CONFLICT, why),
-            WriteError::Unfinished(why) => AdminRefusal::Unfinished(why),
+            WriteError::Unfinished(why) => AdminRefusal::FileUnfinished(why),
             WriteError::Invalid(report, at) => {
                 let at = at.unwrap_or_default();
                 let (here, elsewhere): (Vec<_>, Vec<_>) = report
                     .diagnostics()
                     .iter()
-                    .filter(|it| it.is_error())
+                    .filter(|diagnostic| diagnostic.is_error())
                     .cloned()
-                    .partition(|it| !at.steps().is_empty() && it.path.steps().starts_with(at.steps()));
+                    .partition(|diagnostic| {
+                        !at.steps().is_empty() && diagnostic.path.steps().starts_with(at.steps())
+                    });
                 let mut fields = Mapping::default();
-                complain(&mut fields, &here, &at);
+                insert_diagnostics(&mut fields, &here, &at);
                 if let Some(other) = elsewhere.first().filter(|_| fields.is_empty()) {
                     let text = format!("{}: {}", other.path, other.message);
-                    fields.insert("@entity", vec![Value::from(text)]);
+                    fields.insert(ENTITY, vec![Value::from(text)]);
                 }
                 AdminRefusal::Schema(fields)
             }

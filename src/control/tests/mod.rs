@@ -1,5 +1,5 @@
-//! The law of what is current: whatever comes through whichever doors, and however it interleaves, soon after the last
-//! change what is live is what the file says, or it is told why not; and at no time is half a file live.
+//! Property tests of reloads and writes: whatever changes arrive in whatever order, the live configuration soon
+//! equals the file or the reason why not is reported, and half a file is never live.
 
 use std::{
     fs::{self, OpenOptions},
@@ -27,7 +27,7 @@ use crate::{
     snapshot::{LiveSnapshot, Snapshot, SnapshotCompiler},
 };
 
-/// A folder that goes with its test, and the control of the file in it.
+/// A directory that is removed after its test, and the control of the file in it.
 pub(super) struct Scene {
     pub(super) folder: PathBuf,
     pub(super) control: Arc<Control>,
@@ -52,7 +52,7 @@ impl Scene {
     }
 
     pub(super) fn live(&self) -> String {
-        self.control.state().text.unwrap().text.clone()
+        self.control.load_history().text.unwrap().text.clone()
     }
 }
 
@@ -62,7 +62,7 @@ impl Drop for Scene {
     }
 }
 
-/// A text whose route is guarded by its last lines.
+/// A configuration whose Route is guarded by its last lines.
 pub(super) fn guarded(version: u32) -> String {
     format!(
         "_format_version: \"3.0\"\n# version {version}\nconsumers:\n- username: base\nroutes:\n- name: r\n  paths: [/r]\n\
@@ -73,21 +73,22 @@ pub(super) fn guarded(version: u32) -> String {
 pub(super) const GUARD: &str = "  plugins:\n  - name: key-auth\n";
 
 pub(super) fn is_guarded(snapshot: &Snapshot) -> bool {
-    snapshot.entities.routes.is_empty() || snapshot.entities.plugins.iter().any(|it| it.name == "key-auth")
+    snapshot.entities.routes.is_empty()
+        || snapshot.entities.plugins.iter().any(|plugin| plugin.name == "key-auth")
 }
 
-/// One change, through one of the doors.
+/// One change of the configuration.
 #[derive(Clone, Debug)]
 enum Step {
-    /// The file is written in its place, in one go.
+    /// The file is written in place, in one call.
     InPlace(String),
-    /// The file is written in its place, with a pause before the guard.
+    /// The file is written in place, with a pause before the guard.
     Slowly(String, Duration),
-    /// A new file takes its place.
+    /// The file is replaced by rename.
     Renamed(String),
     /// A process opens the file for writing, and closes it.
     Touched,
-    /// What the file said before the last writes comes back.
+    /// The first text is restored.
     Restored,
     Signal,
     Write(u32),
@@ -96,7 +97,7 @@ enum Step {
 }
 
 impl Step {
-    fn any(random: &mut StdRng, n: u32) -> Self {
+    fn random(random: &mut StdRng, n: u32) -> Self {
         let text = match random.random_range(0..6) {
             0 => "routes: [".to_owned(),
             1 => String::new(),
@@ -116,8 +117,8 @@ impl Step {
         }
     }
 
-    /// Makes the change; whether the file was saved, if that is not up to the gateway.
-    fn make(&self, control: &Control, file: &FilePath, first: &str) -> Option<bool> {
+    /// Makes the change. Returns whether the file was saved, or `None` if the gateway decides that.
+    fn apply(&self, control: &Control, file: &FilePath, first: &str) -> Option<bool> {
         match self {
             Self::InPlace(text) => fs::write(file, text).unwrap(),
             Self::Slowly(text, pause) => {
@@ -127,8 +128,8 @@ impl Step {
                 wait(*pause);
                 open.write_all(end.as_bytes()).unwrap();
             }
-            Self::Renamed(text) => rename(file, text),
-            Self::Restored => rename(file, first),
+            Self::Renamed(text) => replace_by_rename(file, text),
+            Self::Restored => replace_by_rename(file, first),
             Self::Touched => drop(OpenOptions::new().append(true).open(file).unwrap()),
             Self::Signal => {
                 control.reconcile(true);
@@ -146,7 +147,9 @@ impl Step {
                 return None;
             }
             Self::Post(text) => {
-                match control.post(&SourceFile::new("POST /config", text.as_str()), DeclarativeFormat::Kong) {
+                match control
+                    .load_in_memory(&SourceFile::new("POST /config", text.as_str()), DeclarativeFormat::Kong)
+                {
                     Ok(_) => return Some(false),
                     Err(PostError::Refused(_)) => return None,
                     Err(error) => panic!("{error:?}"),
@@ -161,44 +164,46 @@ impl Step {
     }
 }
 
-fn rename(file: &FilePath, text: &str) {
-    let beside = file.with_file_name("editor");
-    fs::write(&beside, text).unwrap();
-    fs::rename(beside, file).unwrap();
+fn replace_by_rename(file: &FilePath, text: &str) {
+    let temp = file.with_file_name("editor");
+    fs::write(&temp, text).unwrap();
+    fs::rename(temp, file).unwrap();
 }
 
-#[expect(clippy::disallowed_methods, reason = "a thread of a test serves nobody")]
+#[expect(clippy::disallowed_methods, reason = "the thread serves no requests")]
 fn wait(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Why what is live is not what the file says, if it is not, and nothing tells why. What was posted replaces the file if it
-/// came after the last save.
-fn untold(scene: &Scene, is_posted: bool) -> Option<String> {
-    let state = scene.control.state();
+/// Difference between the live configuration and the file if the history does not report a reason. A posted
+/// configuration replaces the file if it was loaded after the last save.
+fn unreported_difference(scene: &Scene, is_posted: bool) -> Option<String> {
+    let history = scene.control.load_history();
     let file = fs::read_to_string(scene.file()).unwrap();
-    let live = state.text.map(|it| it.text.clone()).unwrap_or_default();
-    let is_over = state.over.is_some() && (is_posted || state.last_error.is_some());
-    let is_told = state.last_error.is_some() || state.pending.is_some() || is_over;
-    if live != file && !is_told {
+    let live = history.text.map(|text| text.text.clone()).unwrap_or_default();
+    let is_replaced = history.replaced_source.is_some() && (is_posted || history.last_error.is_some());
+    let is_reported = history.last_error.is_some() || history.pending.is_some() || is_replaced;
+    if live != file && !is_reported {
         return Some(format!("live:\n{live}\nfile:\n{file}"));
     }
-    // An error that is told is one of the file as it is.
+    // An error in the history must be one of the file as it is.
     let is_good = file.contains("key-auth");
-    (is_good && !is_over && live != file || is_good && state.last_error.is_some() || state.pending.is_some())
-        .then(|| format!("{:?} {:?}\nlive:\n{live}\nfile:\n{file}", state.last_error, state.pending))
+    (is_good && !is_replaced && live != file
+        || is_good && history.last_error.is_some()
+        || history.pending.is_some())
+    .then(|| format!("{:?} {:?}\nlive:\n{live}\nfile:\n{file}", history.last_error, history.pending))
 }
 
-async fn soon(scene: &Scene, is_posted: bool, what: &str) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while let Some(why) = untold(scene, is_posted) {
-        assert!(Instant::now() < end, "{what}: {why}");
+async fn wait_until_consistent(scene: &Scene, is_posted: bool, what: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while let Some(why) = unreported_difference(scene, is_posted) {
+        assert!(Instant::now() < deadline, "{what}: {why}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Whether a route was ever live without its guard.
-fn watch(live: Arc<LiveSnapshot>, ended: Arc<AtomicBool>) -> std::thread::JoinHandle<bool> {
+/// Watches whether a Route was ever live without its guard.
+fn watch_guard(live: Arc<LiveSnapshot>, ended: Arc<AtomicBool>) -> std::thread::JoinHandle<bool> {
     std::thread::spawn(move || {
         while !ended.load(Ordering::Acquire) {
             if !is_guarded(&live.current()) {
@@ -211,26 +216,26 @@ fn watch(live: Arc<LiveSnapshot>, ended: Arc<AtomicBool>) -> std::thread::JoinHa
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn live_is_what_the_file_says_or_it_is_told_why_not() {
-    let seeds = std::env::var("LAWS_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(8);
+async fn the_live_configuration_equals_the_file_or_the_reason_is_reported() {
+    let seeds = std::env::var("LAWS_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(8);
     for seed in 0..seeds {
         let first = guarded(0);
-        let scene = Scene::new(&first, |it| it);
+        let scene = Scene::new(&first, |control| control);
         let ended = Arc::new(AtomicBool::new(false));
-        let guard = watch(scene.control.live().clone(), ended.clone());
+        let guard = watch_guard(scene.control.live().clone(), ended.clone());
         let reloader = Reloader::new(scene.control.clone(), ConfigSource::File(scene.file())).unwrap();
         let reloader = tokio::spawn(reloader.run());
         let mut random = StdRng::seed_from_u64(seed);
         let mut steps = Vec::new();
         let mut is_posted = false;
         for n in 1..=random.random_range(1..16) {
-            let step = Step::any(&mut random, n);
+            let step = Step::random(&mut random, n);
             steps.push(step.clone());
             let (control, file, first) = (scene.control.clone(), scene.file(), first.clone());
-            let saved = spawn_blocking(move || step.make(&control, &file, &first)).await.unwrap();
+            let saved = spawn_blocking(move || step.apply(&control, &file, &first)).await.unwrap();
             is_posted = saved.map_or(is_posted, |saved| !saved);
         }
-        soon(&scene, is_posted, &format!("seed {seed}: {steps:?}")).await;
+        wait_until_consistent(&scene, is_posted, &format!("seed {seed}: {steps:?}")).await;
         ended.store(true, Ordering::Release);
         assert!(guard.join().unwrap(), "a route was open, seed {seed}: {steps:?}");
         reloader.abort();
@@ -238,8 +243,8 @@ async fn live_is_what_the_file_says_or_it_is_told_why_not() {
 }
 
 #[test]
-fn a_write_is_compared_with_the_file_and_not_written_over_a_writer() {
-    let scene = Scene::new(&guarded(0), |it| it);
+fn a_write_loads_the_file_first_and_does_not_overwrite_an_open_writer() {
+    let scene = Scene::new(&guarded(0), |control| control);
     let mut writer = OpenOptions::new().write(true).truncate(true).open(scene.file()).unwrap();
     let (begin, end) = (guarded(1), GUARD);
     writer.write_all(begin.strip_suffix(end).unwrap().as_bytes()).unwrap();
@@ -251,22 +256,22 @@ fn a_write_is_compared_with_the_file_and_not_written_over_a_writer() {
     };
     assert!(matches!(write(&scene.control), Err(WriteError::Unfinished(_))));
     assert!(matches!(scene.control.reconcile(true), Reconciled::Pending(_)));
-    assert!(scene.control.state().pending.is_some());
+    assert!(scene.control.load_history().pending.is_some());
     assert_eq!(scene.live(), guarded(0));
     writer.write_all(end.as_bytes()).unwrap();
     drop(writer);
     write(&scene.control).unwrap();
     assert!(scene.live().contains("# version 1") && scene.live().contains("new"), "{}", scene.live());
     assert_eq!(fs::read_to_string(scene.file()).unwrap(), scene.live());
-    assert!(scene.control.state().pending.is_none());
+    assert!(scene.control.load_history().pending.is_none());
 }
 
 #[test]
-fn where_nobody_knows_whether_a_writer_is_done_a_guard_that_goes_is_held_back_for_a_while() {
+fn without_leases_a_removed_guard_is_held_back_for_a_while() {
     let hold = Duration::from_secs(1);
     let scene = Scene::new(&guarded(0), |control| control.without_leases(hold));
     let open = guarded(1).strip_suffix(GUARD).unwrap().to_owned();
-    rename(&scene.file(), &open);
+    replace_by_rename(&scene.file(), &open);
     let loaded = |control: &Control| matches!(control.reconcile(false), Reconciled::Loaded(_));
     let begin = Instant::now();
     while !loaded(&scene.control) {
@@ -274,31 +279,31 @@ fn where_nobody_knows_whether_a_writer_is_done_a_guard_that_goes_is_held_back_fo
         wait(Duration::from_millis(20));
     }
     assert!(begin.elapsed() >= hold);
-    // A text that says that it is complete is loaded as soon as it is unchanged for a moment.
-    rename(&scene.file(), &guarded(2));
+    // A text that is marked as complete is loaded as soon as it has been stable for a moment.
+    replace_by_rename(&scene.file(), &guarded(2));
     while !loaded(&scene.control) {
         wait(Duration::from_millis(20));
     }
-    rename(&scene.file(), &format!("{open}...\n"));
-    let is_told_incomplete = |control: &Control| matches!(control.reconcile(false), Reconciled::Pending(report) if report.summary().contains("incomplete:"));
+    replace_by_rename(&scene.file(), &format!("{open}...\n"));
+    let is_reported_incomplete = |control: &Control| matches!(control.reconcile(false), Reconciled::Pending(report) if report.summary().contains("incomplete:"));
     while scene.live().contains("# version 2") {
-        assert!(!is_told_incomplete(&scene.control));
+        assert!(!is_reported_incomplete(&scene.control));
         wait(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn what_was_compiled_and_not_made_current_leaves_no_trace() {
+fn a_configuration_that_was_compiled_and_not_published_leaves_no_trace() {
     let specs = |n: u32| format!("{{openapi: 3.0.3, info: {{title: t{n}, version: v}}, paths: {{}}}}");
     let text = "_format_version: \"3.0\"\nconsumers:\n- username: a\nroutes:\n- name: r\n  paths: [/]\n  plugins:\n  - \
                 name: mocking\n    config: {api_specification_filename: a.yaml}\n";
-    let scene = Scene::new("_format_version: \"3.0\"\n", |it| it);
+    let scene = Scene::new("_format_version: \"3.0\"\n", |control| control);
     fs::create_dir(scene.folder.join("specs")).unwrap();
     let spec = scene.folder.join("specs/a.yaml");
     fs::write(&spec, specs(1)).unwrap();
     fs::write(scene.file(), text).unwrap();
-    while !matches!(scene.control.reconcile(false), Reconciled::Same) {}
-    // A write that compiles the new document and is then refused.
+    while !matches!(scene.control.reconcile(false), Reconciled::Unchanged) {}
+    // A write compiles the new specification and is then refused.
     fs::write(&spec, specs(2)).unwrap();
     let plan = || {
         let changes =
@@ -307,8 +312,8 @@ fn what_was_compiled_and_not_made_current_leaves_no_trace() {
     };
     let generation = scene.control.live().current().generation;
     assert!(matches!(scene.control.write(|_, _| Ok::<_, ()>(plan())), Err(WriteError::Conflict(_))));
-    // Either the write or the next look has made the new document current.
+    // Either the write or the next comparison has loaded the new specification.
     scene.control.reconcile(false);
     assert!(scene.control.live().current().generation > generation);
-    assert!(matches!(scene.control.reconcile(false), Reconciled::Same));
+    assert!(matches!(scene.control.reconcile(false), Reconciled::Unchanged));
 }

@@ -1,4 +1,4 @@
-//! The directories in which something must happen before a path leads to another content.
+//! Directories whose entries decide which content a path leads to.
 
 use std::{
     collections::BTreeSet,
@@ -7,47 +7,47 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// More symbolic links than Linux follows on one path.
-const LINKS: usize = 40;
+/// Longest chain of symbolic links that Linux follows in one path.
+const MAX_SYMLINKS: usize = 40;
 
-/// Adds the directory of the file and those of all symbolic links on the way to it, and the file itself if it is a
-/// directory. Where the way ends early, the last directory that exists stands for the rest.
+/// Adds the directory of the file and those of all symbolic links on the remaining to it, and the file itself if it is a
+/// directory. If a part of the path does not exist, the last directory that exists is added instead.
 pub(super) fn add_directories(file: &Path, directories: &mut BTreeSet<PathBuf>) -> io::Result<()> {
-    let mut way = reversed(&std::path::absolute(file)?);
-    let mut here = PathBuf::new();
+    let mut remaining = reversed_components(&std::path::absolute(file)?);
+    let mut current = PathBuf::new();
     let mut links = 0;
-    while let Some(part) = way.pop() {
+    while let Some(part) = remaining.pop() {
         match Path::new(&part).components().next() {
             Some(Component::Normal(name)) => {
-                let next = here.join(name);
-                let kind = fs::symlink_metadata(&next);
-                if kind.as_ref().is_ok_and(fs::Metadata::is_symlink) {
-                    directories.insert(here.clone());
+                let next = current.join(name);
+                let metadata = fs::symlink_metadata(&next);
+                if metadata.as_ref().is_ok_and(fs::Metadata::is_symlink) {
+                    directories.insert(current.clone());
                     links += 1;
-                    if links > LINKS {
+                    if links > MAX_SYMLINKS {
                         return Ok(());
                     }
-                    way.extend(reversed(&fs::read_link(&next)?));
-                } else if kind.is_err() || way.is_empty() {
-                    if kind.is_ok_and(|kind| kind.is_dir()) {
+                    remaining.extend(reversed_components(&fs::read_link(&next)?));
+                } else if metadata.is_err() || remaining.is_empty() {
+                    if metadata.is_ok_and(|metadata| metadata.is_dir()) {
                         directories.insert(next);
                     }
-                    directories.insert(here);
+                    directories.insert(current);
                     return Ok(());
                 } else {
-                    here = next;
+                    current = next;
                 }
             }
             Some(Component::ParentDir) => {
-                here.pop();
+                current.pop();
             }
-            Some(root @ (Component::RootDir | Component::Prefix(_))) => here.push(root),
+            Some(root @ (Component::RootDir | Component::Prefix(_))) => current.push(root),
             Some(Component::CurDir) | None => {}
         }
     }
     Ok(())
 }
 
-fn reversed(path: &Path) -> Vec<OsString> {
+fn reversed_components(path: &Path) -> Vec<OsString> {
     path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
 }

@@ -1,4 +1,4 @@
-//! Events of the file system: the reasons to look, told to the worker.
+//! File system events, as signals to the worker.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -12,58 +12,60 @@ use notify::{
 };
 use tokio::sync::oneshot;
 
-/// What the worker is told.
+/// Signal to the worker.
 #[derive(Debug)]
 pub(super) enum WatchSignal {
-    /// Something happened in a directory.
+    /// An event in a watched directory.
     Event {
-        /// Whether a watch may have died of it.
+        /// Whether a watch may have become invalid.
         rearm: bool,
-        /// The name of a file that is being written, or was closed by its writer.
+        /// Name of a file that is being written, or was closed by its writer.
         written: Option<(OsString, WriterEvent)>,
     },
-    /// Watch these files, and no others; answer when they have been read.
+    /// Watch these files, and no others; confirm when they have been read.
     Files(Vec<PathBuf>, oneshot::Sender<()>),
-    /// The caller has read what it wanted to read after the report of this revision; answer when what happened
-    /// meanwhile is reported.
+    /// The caller has finished reading after the report of this revision; confirm when changes during its reading are
+    /// reported.
     Settle(u64, oneshot::Sender<()>),
-    /// The caller is gone.
+    /// The watcher was dropped.
     Stop,
 }
 
-/// What a writer did to a file.
+/// Action of a writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriterEvent {
-    /// It wrote, and may go on.
+    /// It has written, and may continue.
     Writes,
-    /// It closed the file.
+    /// It has closed the file.
     Closed,
 }
 
-/// Tells of every event in the directories that it is given; none if the system has no events to give.
-pub(super) fn notifier(signals: Sender<WatchSignal>) -> Option<RecommendedWatcher> {
-    let tell = move |event: notify::Result<Event>| {
+/// Starts a notifier that sends a signal for every event in the directories that it watches; `None` if the system has
+/// no events.
+pub(super) fn start_notifier(signals: Sender<WatchSignal>) -> Option<RecommendedWatcher> {
+    let send = move |event: notify::Result<Event>| {
         let (rearm, written) = match event {
             Ok(event) => {
-                let written = writer(event.kind).zip(name(&event)).map(|(writer, name)| (name, writer));
-                // Reading is no change, and it is what the worker itself does.
+                let written =
+                    writer_event(event.kind).zip(file_name(&event)).map(|(writer, name)| (name, writer));
+                // Reading is not a change, and the worker itself reads.
                 if event.kind.is_access() && written.is_none() {
                     return;
                 }
-                (event.need_rescan() || !is_harmless(event.kind), written)
+                (event.need_rescan() || !keeps_watches_valid(event.kind), written)
             }
             Err(_) => (true, None),
         };
-        // The worker ends before its notifier.
+        // The worker ends before its notifier, so that a signal may have no receiver.
         let _ = signals.send(WatchSignal::Event { rearm, written });
     };
-    notify::recommended_watcher(tell)
-        .inspect_err(|error| tracing::warn!(%error, "no file system events, files are polled instead"))
+    notify::recommended_watcher(send)
+        .inspect_err(|error| tracing::warn!(%error, "no file system events; files are polled instead"))
         .ok()
 }
 
-/// What a writer did, if that is what happened.
-fn writer(kind: EventKind) -> Option<WriterEvent> {
+/// The action of a writer, if the event is one.
+fn writer_event(kind: EventKind) -> Option<WriterEvent> {
     match kind {
         EventKind::Modify(ModifyKind::Data(_)) => Some(WriterEvent::Writes),
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(WriterEvent::Closed),
@@ -71,12 +73,12 @@ fn writer(kind: EventKind) -> Option<WriterEvent> {
     }
 }
 
-fn name(event: &Event) -> Option<OsString> {
+fn file_name(event: &Event) -> Option<OsString> {
     event.paths.first()?.file_name().map(OsStr::to_owned)
 }
 
-/// Whether no watch can die of the event: nothing was removed or renamed.
-fn is_harmless(kind: EventKind) -> bool {
+/// Whether the event leaves all watches valid: nothing was removed or renamed.
+fn keeps_watches_valid(kind: EventKind) -> bool {
     matches!(
         kind,
         EventKind::Access(_)

@@ -1,4 +1,4 @@
-//! What a file says, as a hash, and how it looks from outside.
+//! Observation of a file: a hash of its content, and the stamp of its metadata.
 
 use std::{
     fs::{self, Metadata},
@@ -8,10 +8,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{control::config_source::MOST_BYTES, file_read};
+use crate::{control::config_source::MAX_CONFIG_BYTES, file_read};
 
-/// What a file says: the hash and the length of its text, or none if there is nothing to be read. A folder says the names
-/// in it.
+/// Content of a file: hash and length of its text, or `None` if it cannot be read. The content of a directory is the
+/// names in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileContent(Option<(u64, u64)>);
 
@@ -41,57 +41,58 @@ impl FileContent {
     }
 }
 
-/// How a file looks from outside (of a folder: which names are in it): as long as this is the same, its content most likely is.
+/// Stamp of a file: its metadata, or the names in a directory. As long as the stamp is the same, the content most
+/// likely is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::control) struct FileStamp {
     length: u64,
     modified: Option<SystemTime>,
-    /// The time of the last change of any kind, which no program can set (`ctime`).
+    /// Time of the last change of any kind (`ctime`), which programs cannot set.
     changed: Option<SystemTime>,
     identity: FileIdentity,
 }
 
 impl FileStamp {
-    /// Looks at what the path leads to; none if it leads nowhere.
-    pub(in crate::control) fn look(path: &Path) -> Option<Self> {
+    /// Takes the stamp of the file that the path leads to; `None` if there is none.
+    pub(in crate::control) fn take(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
-        if metadata.is_dir() { Some(Self::of_folder(path, &metadata)) } else { Some(Self::of(&metadata)) }
+        if metadata.is_dir() { Some(Self::of_directory(path, &metadata)) } else { Some(Self::of(&metadata)) }
     }
 
-    /// Whether it is the same file, and nobody has written it, as far as that can be told; its permissions may be others.
-    pub(in crate::control) fn is_of_the_same_file(&self, other: &Self) -> bool {
-        let facts = |it: &Self| (it.length, it.modified, it.identity);
-        facts(self) == facts(other)
+    /// Whether this is the same file without a write in between, as far as metadata shows; permissions may differ.
+    pub(in crate::control) fn is_same_file(&self, other: &Self) -> bool {
+        let compared_fields = |stamp: &Self| (stamp.length, stamp.modified, stamp.identity);
+        compared_fields(self) == compared_fields(other)
     }
 
-    /// What happens to hidden files in a folder changes its times, and means nothing.
-    fn of_folder(path: &Path, metadata: &Metadata) -> Self {
-        let names = names(path).ok().and_then(|FileContent(names)| names).unwrap_or_default();
-        Self { length: names.0, modified: None, changed: None, identity: FileIdentity::of(metadata) }
+    /// Changes of hidden files alter the times of a directory, so the times are left out.
+    fn of_directory(path: &Path, metadata: &Metadata) -> Self {
+        let names_hash = hash_names(path).ok().and_then(|FileContent(content)| content).unwrap_or_default();
+        Self { length: names_hash.0, modified: None, changed: None, identity: FileIdentity::of(metadata) }
     }
 
     fn of(metadata: &Metadata) -> Self {
         Self {
             length: metadata.len(),
             modified: metadata.modified().ok(),
-            changed: changed(metadata),
+            changed: change_time(metadata),
             identity: FileIdentity::of(metadata),
         }
     }
 
-    /// Whether the file was written or replaced after this time, as far as clocks can tell.
+    /// Whether the file was written or replaced after this time, as far as clocks are exact.
     pub(super) fn is_younger_than(&self, time: SystemTime) -> bool {
-        self.modified.into_iter().chain(self.changed).any(|it| it > time)
+        self.modified.into_iter().chain(self.changed).any(|changed| changed > time)
     }
 }
 
-/// Which file it is, whatever its name.
+/// Identity of a file, whatever its name (device and inode).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileIdentity(u64, u64);
 
 impl FileIdentity {
-    /// Looks at what the path leads to; none if it leads nowhere.
-    pub(super) fn look(path: &Path) -> Option<Self> {
+    /// Identity of the file that the path leads to; `None` if there is none.
+    pub(super) fn take(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
     }
 
@@ -103,14 +104,15 @@ impl FileIdentity {
 
     #[cfg(not(unix))]
     fn of(metadata: &Metadata) -> Self {
-        let created = metadata.created().ok().and_then(|it| it.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let created =
+            metadata.created().ok().and_then(|duration| duration.duration_since(SystemTime::UNIX_EPOCH).ok());
         let created = created.unwrap_or_default();
         Self(created.as_secs(), u64::from(created.subsec_nanos()))
     }
 }
 
 #[cfg(unix)]
-fn changed(metadata: &Metadata) -> Option<SystemTime> {
+fn change_time(metadata: &Metadata) -> Option<SystemTime> {
     use std::os::unix::fs::MetadataExt as _;
     let seconds = u64::try_from(metadata.ctime()).ok()?;
     let nanoseconds = u64::try_from(metadata.ctime_nsec()).ok()?;
@@ -118,11 +120,11 @@ fn changed(metadata: &Metadata) -> Option<SystemTime> {
 }
 
 #[cfg(not(unix))]
-fn changed(_: &Metadata) -> Option<SystemTime> {
+fn change_time(_: &Metadata) -> Option<SystemTime> {
     None
 }
 
-/// A file as it was seen.
+/// A file as it was last read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileObservation {
     pub(super) stamp: Option<FileStamp>,
@@ -130,32 +132,32 @@ pub(super) struct FileObservation {
 }
 
 impl FileObservation {
-    /// Reads the file or the folder that the path leads to. What is neither (a pipe) says nothing.
-    pub(super) fn make(path: &Path) -> Self {
-        let absent = || Self { stamp: FileStamp::look(path), content: FileContent::ABSENT };
+    /// Reads the file or directory that the path leads to. Anything else (a pipe) counts as absent.
+    pub(super) fn read(path: &Path) -> Self {
+        let absent = || Self { stamp: FileStamp::take(path), content: FileContent::ABSENT };
         let metadata = fs::metadata(path);
         if metadata.as_ref().is_ok_and(Metadata::is_dir) {
-            let content = names(path).unwrap_or(FileContent::ABSENT);
-            return Self { stamp: FileStamp::look(path), content };
+            let content = hash_names(path).unwrap_or(FileContent::ABSENT);
+            return Self { stamp: FileStamp::take(path), content };
         }
         let read = || -> io::Result<Self> {
             let file = file_read::open(path)?;
-            // The stamp is taken first, so that a text which changes while it is read is read again.
-            let facts = file.metadata()?;
-            let stamp = Some(FileStamp::of(&facts));
-            if facts.len() > MOST_BYTES {
-                return Ok(Self { stamp, content: FileContent(Some((0, facts.len()))) });
+            // The stamp is taken first, so that a text that changes while it is read is read again.
+            let metadata = file.metadata()?;
+            let stamp = Some(FileStamp::of(&metadata));
+            if metadata.len() > MAX_CONFIG_BYTES {
+                return Ok(Self { stamp, content: FileContent(Some((0, metadata.len()))) });
             }
-            Ok(Self { stamp, content: FileContent::read(file.take(MOST_BYTES))? })
+            Ok(Self { stamp, content: FileContent::read(file.take(MAX_CONFIG_BYTES))? })
         };
         read().unwrap_or_else(|_| absent())
     }
 }
 
-/// The names in a folder; hidden ones are for tools.
-fn names(folder: &Path) -> io::Result<FileContent> {
+/// The names in a directory, without hidden files.
+fn hash_names(directory: &Path) -> io::Result<FileContent> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(directory)? {
         let name = entry?.file_name().into_encoded_bytes();
         if !name.starts_with(b".") {
             names.push(name);

@@ -1,4 +1,4 @@
-//! Each way in which files are edited, by events and by polling.
+//! Ways in which files are edited, each detected by events and by polling.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,7 @@ use std::{
 
 use super::{FileChange, WatchMode, Watcher, observation::FileContent};
 
-/// A directory that ends with the test.
+/// A directory that is removed after the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -42,39 +42,39 @@ impl Drop for Folder {
     }
 }
 
-async fn changed(watcher: &mut Watcher) -> FileChange {
+async fn next_change(watcher: &mut Watcher) -> FileChange {
     tokio::time::timeout(Duration::from_secs(20), watcher.changed()).await.expect("no change is reported")
 }
 
-/// Waits for reports until one of them has seen this content.
-async fn sees(watcher: &mut Watcher, file: &Path, content: FileContent) {
+/// Waits for reports until one of them has this content.
+async fn expect_content(watcher: &mut Watcher, file: &Path, content: FileContent) {
     loop {
-        let change = changed(watcher).await;
+        let change = next_change(watcher).await;
         assert_eq!(change.files, [file]);
         let report = watcher.reports.borrow();
-        if report.files.iter().any(|it| it.path == file && it.content() == content) {
+        if report.files.iter().any(|watched| watched.path == file && watched.content() == content) {
             return;
         }
     }
 }
 
-/// Prepares a file, then edits it three times in the same way; each time must be seen.
+/// Prepares a file, then edits it three times in the same way; each edit must be reported.
 async fn check(prepare: fn(&Path, &str) -> PathBuf, edit: fn(&Path, &str)) {
-    for senses in [WatchMode::EventsAndPolling, WatchMode::Events, WatchMode::Polling] {
+    for mode in [WatchMode::EventsAndPolling, WatchMode::Events, WatchMode::Polling] {
         let folder = Folder::new();
         let file = prepare(&folder.0, "round 0");
-        let mut watcher = Watcher::start(vec![file.clone()], senses).await.unwrap();
+        let mut watcher = Watcher::start(vec![file.clone()], mode).await.unwrap();
         for round in 1..=3 {
             let text = format!("round {round}");
-            // From now on nothing but a sense leads to a look.
-            watcher.settle().await;
+            // From now on only an event or a stamp check triggers a read.
+            watcher.send_settle().await;
             edit(&folder.0, &text);
-            sees(&mut watcher, &file, FileContent::of(&text)).await;
+            expect_content(&mut watcher, &file, FileContent::of(&text)).await;
         }
     }
 }
 
-fn plain(folder: &Path, text: &str) -> PathBuf {
+fn prepare_plain_file(folder: &Path, text: &str) -> PathBuf {
     let file = folder.join("kong.yaml");
     fs::write(&file, text).unwrap();
     file
@@ -91,13 +91,13 @@ fn relink(folder: &Path, link: &str, target: impl AsRef<Path>) {
 }
 
 #[tokio::test]
-async fn written_in_place() {
-    check(plain, |folder, text| fs::write(folder.join("kong.yaml"), text).unwrap()).await;
+async fn a_file_written_in_place_is_reported() {
+    check(prepare_plain_file, |folder, text| fs::write(folder.join("kong.yaml"), text).unwrap()).await;
 }
 
 #[tokio::test]
-async fn written_in_place_with_the_old_time() {
-    check(plain, |folder, text| {
+async fn a_file_written_in_place_with_its_old_time_is_reported() {
+    check(prepare_plain_file, |folder, text| {
         fs::write(folder.join("kong.yaml"), text).unwrap();
         File::open(folder.join("kong.yaml")).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     })
@@ -105,13 +105,13 @@ async fn written_in_place_with_the_old_time() {
 }
 
 #[tokio::test]
-async fn replaced_by_rename() {
-    check(plain, |folder, text| replace_by_rename(folder, "kong.yaml", text)).await;
+async fn a_file_replaced_by_rename_is_reported() {
+    check(prepare_plain_file, |folder, text| replace_by_rename(folder, "kong.yaml", text)).await;
 }
 
 #[tokio::test]
-async fn written_beside_a_backup() {
-    check(plain, |folder, text| {
+async fn a_file_moved_to_a_backup_and_written_anew_is_reported() {
+    check(prepare_plain_file, |folder, text| {
         fs::rename(folder.join("kong.yaml"), folder.join("kong.yaml~")).unwrap();
         fs::write(folder.join("kong.yaml"), text).unwrap();
         fs::remove_file(folder.join("kong.yaml~")).unwrap();
@@ -120,8 +120,8 @@ async fn written_beside_a_backup() {
 }
 
 #[tokio::test]
-async fn deleted_and_created() {
-    check(plain, |folder, text| {
+async fn a_file_deleted_and_created_is_reported() {
+    check(prepare_plain_file, |folder, text| {
         fs::remove_file(folder.join("kong.yaml")).unwrap();
         fs::write(folder.join("kong.yaml"), text).unwrap();
     })
@@ -129,8 +129,8 @@ async fn deleted_and_created() {
 }
 
 #[tokio::test]
-async fn swapped_for_a_hard_link() {
-    check(plain, |folder, text| {
+async fn a_file_replaced_by_a_hard_link_is_reported() {
+    check(prepare_plain_file, |folder, text| {
         fs::write(folder.join(text), text).unwrap();
         fs::hard_link(folder.join(text), folder.join("new")).unwrap();
         fs::rename(folder.join("new"), folder.join("kong.yaml")).unwrap();
@@ -138,7 +138,7 @@ async fn swapped_for_a_hard_link() {
     .await;
 }
 
-fn linked(folder: &Path, text: &str) -> PathBuf {
+fn prepare_link(folder: &Path, text: &str) -> PathBuf {
     fs::create_dir(folder.join("elsewhere")).unwrap();
     fs::write(folder.join("elsewhere/real.yaml"), text).unwrap();
     symlink("elsewhere/real.yaml", folder.join("kong.yaml")).unwrap();
@@ -146,8 +146,8 @@ fn linked(folder: &Path, text: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_link_that_is_led_elsewhere() {
-    check(linked, |folder, text| {
+async fn a_link_to_another_target_is_reported() {
+    check(prepare_link, |folder, text| {
         fs::write(folder.join("elsewhere").join(text), text).unwrap();
         relink(folder, "kong.yaml", folder.join("elsewhere").join(text));
     })
@@ -155,8 +155,8 @@ async fn a_link_that_is_led_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_link_that_is_deleted_and_created() {
-    check(linked, |folder, text| {
+async fn a_link_deleted_and_created_is_reported() {
+    check(prepare_link, |folder, text| {
         fs::write(folder.join("elsewhere").join(text), text).unwrap();
         fs::remove_file(folder.join("kong.yaml")).unwrap();
         symlink(folder.join("elsewhere").join(text), folder.join("kong.yaml")).unwrap();
@@ -165,16 +165,16 @@ async fn a_link_that_is_deleted_and_created() {
 }
 
 #[tokio::test]
-async fn the_target_of_a_link_written_in_place() {
-    check(linked, |folder, text| fs::write(folder.join("elsewhere/real.yaml"), text).unwrap()).await;
+async fn a_link_target_written_in_place_is_reported() {
+    check(prepare_link, |folder, text| fs::write(folder.join("elsewhere/real.yaml"), text).unwrap()).await;
 }
 
 #[tokio::test]
-async fn the_target_of_a_link_replaced_by_rename() {
-    check(linked, |folder, text| replace_by_rename(&folder.join("elsewhere"), "real.yaml", text)).await;
+async fn a_link_target_replaced_by_rename_is_reported() {
+    check(prepare_link, |folder, text| replace_by_rename(&folder.join("elsewhere"), "real.yaml", text)).await;
 }
 
-fn in_linked_folder(folder: &Path, text: &str) -> PathBuf {
+fn prepare_linked_directory(folder: &Path, text: &str) -> PathBuf {
     fs::create_dir(folder.join(text)).unwrap();
     fs::write(folder.join(text).join("kong.yaml"), text).unwrap();
     relink(folder, "current", text);
@@ -182,22 +182,22 @@ fn in_linked_folder(folder: &Path, text: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_linked_folder_that_is_led_elsewhere() {
-    check(in_linked_folder, |folder, text| {
-        in_linked_folder(folder, text);
+async fn a_directory_link_to_another_target_is_reported() {
+    check(prepare_linked_directory, |folder, text| {
+        prepare_linked_directory(folder, text);
     })
     .await;
 }
 
-fn in_folder(folder: &Path, text: &str) -> PathBuf {
+fn prepare_directory(folder: &Path, text: &str) -> PathBuf {
     fs::create_dir(folder.join("conf")).unwrap();
     fs::write(folder.join("conf/kong.yaml"), text).unwrap();
     folder.join("conf/kong.yaml")
 }
 
 #[tokio::test]
-async fn a_folder_that_is_replaced() {
-    check(in_folder, |folder, text| {
+async fn a_replaced_directory_is_reported() {
+    check(prepare_directory, |folder, text| {
         fs::create_dir(folder.join("conf.new")).unwrap();
         fs::write(folder.join("conf.new/kong.yaml"), text).unwrap();
         fs::rename(folder.join("conf"), folder.join("conf.old")).unwrap();
@@ -208,22 +208,22 @@ async fn a_folder_that_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_deleted_and_created() {
-    check(in_folder, |folder, text| {
+async fn a_directory_deleted_and_created_is_reported() {
+    check(prepare_directory, |folder, text| {
         fs::remove_dir_all(folder.join("conf")).unwrap();
-        in_folder(folder, text);
+        prepare_directory(folder, text);
     })
     .await;
 }
 
-/// What kubelet does: `kong.yaml -> ..data/kong.yaml`, `..data -> ..VERSION`.
-fn config_map(folder: &Path, text: &str) -> PathBuf {
-    config_map_version(folder, text);
+/// The layout that kubelet uses: `kong.yaml -> ..data/kong.yaml`, `..data -> ..VERSION`.
+fn prepare_config_map(folder: &Path, text: &str) -> PathBuf {
+    write_config_map_version(folder, text);
     symlink("..data/kong.yaml", folder.join("kong.yaml")).unwrap();
     folder.join("kong.yaml")
 }
 
-fn config_map_version(folder: &Path, text: &str) {
+fn write_config_map_version(folder: &Path, text: &str) {
     let old = fs::read_link(folder.join("..data"));
     let version = format!("..{}", text.replace(' ', "_"));
     fs::create_dir(folder.join(&version)).unwrap();
@@ -236,12 +236,12 @@ fn config_map_version(folder: &Path, text: &str) {
 }
 
 #[tokio::test]
-async fn a_config_map_that_is_updated() {
-    check(config_map, config_map_version).await;
+async fn an_updated_config_map_is_reported() {
+    check(prepare_config_map, write_config_map_version).await;
 }
 
 #[tokio::test]
-async fn a_file_that_does_not_exist_yet() {
+async fn a_created_file_is_reported() {
     check(
         |folder, _| folder.join("not/yet/kong.yaml"),
         |folder, text| {
@@ -253,58 +253,58 @@ async fn a_file_that_does_not_exist_yet() {
 }
 
 #[tokio::test]
-async fn a_file_that_vanishes_and_one_that_becomes_a_folder() {
+async fn a_deleted_file_and_one_that_becomes_a_directory_are_reported() {
     let folder = Folder::new();
     let file = folder.write("kong.yaml", "text");
     let mut watcher = Watcher::new(vec![file.clone()]).await.unwrap();
     fs::remove_file(&file).unwrap();
-    sees(&mut watcher, &file, FileContent::ABSENT).await;
+    expect_content(&mut watcher, &file, FileContent::ABSENT).await;
     folder.write("kong.yaml", "again");
-    sees(&mut watcher, &file, FileContent::of("again")).await;
+    expect_content(&mut watcher, &file, FileContent::of("again")).await;
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
-    // A folder says the names in it.
-    sees(&mut watcher, &file, FileContent::of("")).await;
+    // The content of a directory is the names in it.
+    expect_content(&mut watcher, &file, FileContent::of("")).await;
 }
 
 #[tokio::test]
-async fn a_folder_says_the_names_in_it() {
-    for senses in [WatchMode::EventsAndPolling, WatchMode::Events, WatchMode::Polling] {
+async fn the_content_of_a_directory_is_the_names_in_it() {
+    for mode in [WatchMode::EventsAndPolling, WatchMode::Events, WatchMode::Polling] {
         let folder = Folder::new();
         folder.write("one.yaml", "text");
-        let mut watcher = Watcher::start(vec![folder.0.clone()], senses).await.unwrap();
-        watcher.settle().await;
-        // Neither is a name that counts.
+        let mut watcher = Watcher::start(vec![folder.0.clone()], mode).await.unwrap();
+        watcher.send_settle().await;
+        // Neither changes the set of visible names.
         folder.write(".hidden", "text");
         folder.write("one.yaml", "other");
-        watcher.settle().await;
+        watcher.send_settle().await;
         folder.write("two.yaml", "text");
-        sees(&mut watcher, &folder.0, FileContent::of("one.yaml\0two.yaml")).await;
-        watcher.settle().await;
+        expect_content(&mut watcher, &folder.0, FileContent::of("one.yaml\0two.yaml")).await;
+        watcher.send_settle().await;
         fs::remove_file(folder.at("one.yaml")).unwrap();
-        sees(&mut watcher, &folder.0, FileContent::of("two.yaml")).await;
+        expect_content(&mut watcher, &folder.0, FileContent::of("two.yaml")).await;
     }
 }
 
 #[tokio::test]
-async fn a_writer_that_has_not_closed_its_file_is_told_of() {
+async fn the_flag_is_set_while_a_writer_has_not_closed_its_file() {
     let folder = Folder::new();
     let file = folder.write("kong.yaml", "");
-    let writing = Arc::new(AtomicBool::new(false));
-    let mut watcher = Watcher::telling(vec![file.clone()], writing.clone()).await.unwrap();
+    let has_open_writer = Arc::new(AtomicBool::new(false));
+    let mut watcher = Watcher::with_writer_flag(vec![file.clone()], has_open_writer.clone()).await.unwrap();
     let mut writer = File::create(&file).unwrap();
     writeln!(writer, "line").unwrap();
-    while !writing.load(Ordering::Acquire) {
+    while !has_open_writer.load(Ordering::Acquire) {
         tokio::task::yield_now().await;
     }
     writeln!(writer, "line").unwrap();
     drop(writer);
-    sees(&mut watcher, &file, FileContent::of("line\nline\n")).await;
-    assert!(!writing.load(Ordering::Acquire));
+    expect_content(&mut watcher, &file, FileContent::of("line\nline\n")).await;
+    assert!(!has_open_writer.load(Ordering::Acquire));
 }
 
 #[tokio::test]
-async fn the_last_of_many_changes_is_seen() {
+async fn the_last_of_many_changes_is_reported() {
     let folder = Folder::new();
     let file = folder.write("kong.yaml", "");
     let mut watcher = Watcher::new(vec![file.clone()]).await.unwrap();
@@ -312,56 +312,56 @@ async fn the_last_of_many_changes_is_seen() {
         folder.write("kong.yaml", &count.to_string());
         tokio::task::yield_now().await;
     }
-    sees(&mut watcher, &file, FileContent::of("299")).await;
+    expect_content(&mut watcher, &file, FileContent::of("299")).await;
 }
 
 #[tokio::test]
-async fn what_is_no_change_of_content_is_not_reported() {
-    for senses in [WatchMode::EventsAndPolling, WatchMode::Polling] {
+async fn writes_that_keep_the_content_are_not_reported() {
+    for mode in [WatchMode::EventsAndPolling, WatchMode::Polling] {
         let folder = Folder::new();
         let one = folder.write("one.yaml", "one");
         let other = folder.write("other.yaml", "other");
-        let mut watcher = Watcher::start(vec![one.clone(), other.clone()], senses).await.unwrap();
-        watcher.settle().await;
+        let mut watcher = Watcher::start(vec![one.clone(), other.clone()], mode).await.unwrap();
+        watcher.send_settle().await;
         File::open(&one).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
         folder.write("one.yaml", "one");
         replace_by_rename(&folder.0, "one.yaml", "one");
         for count in 0..300 {
             folder.write(&format!("noise-{count}"), "noise");
         }
-        // Only now is there something to report; had anything above been, it would be named here or earlier.
-        watcher.settle().await;
+        // Only this change may be reported; a report of one of the changes above would name another file.
+        watcher.send_settle().await;
         folder.write("other.yaml", "changed");
-        sees(&mut watcher, &other, FileContent::of("changed")).await;
+        expect_content(&mut watcher, &other, FileContent::of("changed")).await;
     }
 }
 
 #[tokio::test]
-async fn what_happens_while_the_caller_reads_is_reported() {
+async fn changes_while_the_caller_reads_are_reported() {
     let folder = Folder::new();
     let file = folder.write("kong.yaml", "text");
     let mut watcher = Watcher::new(vec![file.clone()]).await.unwrap();
     folder.write("kong.yaml", "");
     folder.write("kong.yaml", "text");
-    sees(&mut watcher, &file, FileContent::of("text")).await;
+    expect_content(&mut watcher, &file, FileContent::of("text")).await;
     folder.write("kong.yaml", "half");
     folder.write("kong.yaml", "text");
-    sees(&mut watcher, &file, FileContent::of("text")).await;
+    expect_content(&mut watcher, &file, FileContent::of("text")).await;
 }
 
 #[tokio::test]
-async fn a_wait_that_is_given_up_loses_nothing() {
+async fn a_cancelled_wait_loses_no_change() {
     let folder = Folder::new();
     let file = folder.write("kong.yaml", "text");
     let mut watcher = Watcher::new(vec![file.clone()]).await.unwrap();
     for round in 1..=3 {
         let text = format!("round {round}");
         for _ in 0..3 {
-            let given_up = tokio::time::timeout(Duration::ZERO, watcher.changed()).await;
-            assert!(given_up.is_err());
+            let cancelled = tokio::time::timeout(Duration::ZERO, watcher.changed()).await;
+            assert!(cancelled.is_err());
         }
         folder.write("kong.yaml", &text);
-        sees(&mut watcher, &file, FileContent::of(&text)).await;
+        expect_content(&mut watcher, &file, FileContent::of(&text)).await;
     }
 }
 
@@ -370,19 +370,19 @@ async fn the_set_of_files_can_change() {
     let folder = Folder::new();
     let [config, spec] = ["kong.yaml", "spec.yaml"].map(|name| folder.write(name, "text"));
     let mut watcher = Watcher::new(vec![config.clone()]).await.unwrap();
-    // The spec was written a moment ago: the caller may have read it before that.
+    // The specification was written a moment ago, so the caller may have read an older text.
     watcher.watch(vec![config.clone(), spec.clone()]);
-    sees(&mut watcher, &spec, FileContent::of("text")).await;
+    expect_content(&mut watcher, &spec, FileContent::of("text")).await;
     for text in ["one", "two", "three"] {
         folder.write("spec.yaml", text);
-        sees(&mut watcher, &spec, FileContent::of(text)).await;
+        expect_content(&mut watcher, &spec, FileContent::of(text)).await;
         folder.write("kong.yaml", text);
-        sees(&mut watcher, &config, FileContent::of(text)).await;
+        expect_content(&mut watcher, &config, FileContent::of(text)).await;
     }
     watcher.watch(vec![spec.clone()]);
-    folder.write("kong.yaml", "nobody cares");
+    folder.write("kong.yaml", "not watched");
     folder.write("spec.yaml", "four");
-    sees(&mut watcher, &spec, FileContent::of("four")).await;
+    expect_content(&mut watcher, &spec, FileContent::of("four")).await;
 }
 
 #[tokio::test]
@@ -390,8 +390,8 @@ async fn an_old_file_joins_the_set_without_a_report() {
     let folder = Folder::new();
     let config = folder.write("kong.yaml", "text");
     let mut watcher = Watcher::new(vec![config.clone()]).await.unwrap();
-    // What this test is run from may have been made a moment ago.
+    // An old file: it was not written during the test.
     watcher.watch(vec![config.clone(), PathBuf::from("/bin/sh")]);
     folder.write("kong.yaml", "other");
-    sees(&mut watcher, &config, FileContent::of("other")).await;
+    expect_content(&mut watcher, &config, FileContent::of("other")).await;
 }

@@ -1,4 +1,4 @@
-//! The thread that looks at files: when to look, what is new, and who is told.
+//! Worker thread of the file watcher: decides when to read files, and reports changes of their content.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -19,32 +19,32 @@ use tokio::sync::watch;
 
 use super::{
     directories::add_directories,
-    events::{WatchSignal, WriterEvent, notifier},
+    events::{WatchSignal, WriterEvent, start_notifier},
     observation::{FileContent, FileIdentity, FileObservation, FileStamp},
 };
 use crate::supervise::supervise_thread;
 
-/// Nothing happens for so many turns: then it is worth to read. Turns and not one wait, so that on a busy machine those
-/// who write, and those who tell of it, have had their turns, too.
-const QUIET: u32 = 5;
-const TURN: Duration = Duration::from_millis(10);
-/// Who has a file open and has begun to write it may pause this long: what is read before it is closed may be the half
-/// of a configuration, and valid all the same. Who writes without telling may take this long in all.
-const WRITING: Duration = Duration::from_secs(3);
-/// Who writes on and on is read in between after this long.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// A text that changes while it is read is read again, so often.
-const LOOKS: u32 = 3;
-/// How often files are looked at from outside, events or not.
-const GLANCE: Duration = Duration::from_millis(250);
-/// How often files are read in any case.
-const READ: Duration = Duration::from_secs(5);
-/// The step of the clock that file systems keep: what happens within one step looks the same from outside.
-const TICK: Duration = Duration::from_millis(20);
-/// By how much the clock of a file system may be behind ours.
+/// Consecutive turns without a change after which files count as stable. Several short turns instead of one wait: on
+/// a busy machine, writers and event threads get to run in between.
+const STABLE_TURNS: u32 = 5;
+const TURN_LENGTH: Duration = Duration::from_millis(10);
+/// How long a writer that has a file open may pause: a file that is read before it is closed may be half a
+/// configuration, and valid all the same. Also the longest time to wait for a writer that causes no events.
+const WRITER_PAUSE_LIMIT: Duration = Duration::from_secs(3);
+/// Longest time to wait for stable files: a file that is written all the time is read in between.
+const MAX_STABILITY_WAIT: Duration = Duration::from_secs(30);
+/// How often a file that changes while it is read is read again.
+const MAX_REREADS: u32 = 3;
+/// Interval at which stamps are checked, with or without events.
+const STAMP_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// Interval at which files are read in any case.
+const READ_INTERVAL: Duration = Duration::from_secs(5);
+/// Resolution of file timestamps: two changes within it have the same stamp.
+const TIMESTAMP_RESOLUTION: Duration = Duration::from_millis(20);
+/// How far the clock of a file system may be target the clock of this machine.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
-/// How the worker learns that it should look.
+/// What triggers a check of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WatchMode {
     EventsAndPolling,
@@ -55,7 +55,7 @@ pub(super) enum WatchMode {
 }
 
 impl WatchMode {
-    const fn events(self) -> bool {
+    const fn uses_events(self) -> bool {
         match self {
             Self::EventsAndPolling => true,
             #[cfg(test)]
@@ -65,68 +65,68 @@ impl WatchMode {
         }
     }
 
-    const fn glance(self) -> Duration {
+    const fn stamp_check_interval(self) -> Duration {
         match self {
-            Self::EventsAndPolling => GLANCE,
+            Self::EventsAndPolling => STAMP_CHECK_INTERVAL,
             #[cfg(test)]
             Self::Events => Duration::MAX,
             #[cfg(test)]
-            Self::Polling => GLANCE,
+            Self::Polling => STAMP_CHECK_INTERVAL,
         }
     }
 }
 
-/// What the worker has seen.
+/// Report of the worker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WatchReport {
-    /// Counts the times that something was new.
+    /// Number of reports with a change.
     pub(super) revision: u64,
     pub(super) files: Vec<WatchedFile>,
 }
 
-/// A file as it was last seen.
+/// A watched file, as it was last read.
 #[derive(Clone, Debug)]
 pub(super) struct WatchedFile {
     pub(super) path: PathBuf,
-    /// The revision of the report that told of its last change; 0 if it has not changed.
+    /// Revision of the report of its last change; 0 if it has not changed.
     pub(super) revision: u64,
-    seen: FileObservation,
+    observation: FileObservation,
 }
 
 impl WatchedFile {
     #[cfg(test)]
     pub(super) const fn content(&self) -> FileContent {
-        self.seen.content
+        self.observation.content
     }
 }
 
-/// Starts the thread, with nothing to watch yet.
+/// Starts the thread, without files to watch yet.
 pub(super) fn spawn(
-    senses: WatchMode,
-    told: Arc<AtomicBool>,
+    mode: WatchMode,
+    writer_flag: Arc<AtomicBool>,
 ) -> io::Result<(Sender<WatchSignal>, watch::Receiver<WatchReport>)> {
     let (sender, signals) = mpsc::channel();
     let (reports, receiver) = watch::channel(WatchReport::default());
     let events = sender.clone();
     let run = move || {
-        let notifier = if senses.events() { notifier(events) } else { None };
+        let notifier = if mode.uses_events() { start_notifier(events) } else { None };
         let mut worker = WatchWorker {
             signals,
             postponed: VecDeque::new(),
             notifier,
-            glance: senses.glance(),
-            armed: BTreeMap::new(),
-            writing: None,
-            told,
-            warned: false,
+            stamp_check_interval: mode.stamp_check_interval(),
+            watched_directories: BTreeMap::new(),
+            last_write: None,
+            writer_flag,
+            has_warned: false,
             files: Vec::new(),
             revision: 0,
             caller_reads: true,
             caller_reads_since: SystemTime::now(),
-            next_read: Instant::now() + READ,
+            next_read: Instant::now() + READ_INTERVAL,
             reports,
         };
-        supervise_thread("the watcher of files", || worker.run());
+        supervise_thread("the file watcher", || worker.run());
     };
     thread::Builder::new().name("mynah-watch".into()).spawn(run)?;
     Ok((sender, receiver))
@@ -134,22 +134,22 @@ pub(super) fn spawn(
 
 struct WatchWorker {
     signals: Receiver<WatchSignal>,
-    /// Signals that came while the worker waited for events to end.
+    /// Signals that arrived while the worker waited for stable files.
     postponed: VecDeque<WatchSignal>,
     notifier: Option<RecommendedWatcher>,
-    /// How often files are looked at from outside.
-    glance: Duration,
-    /// The directories that are watched, and which they were.
-    armed: BTreeMap<PathBuf, FileIdentity>,
-    /// When one of the files was last written, if it is still open.
-    writing: Option<Instant>,
-    /// Where it is told whether there is one.
-    told: Arc<AtomicBool>,
-    /// Whether the user knows that directories cannot be watched.
-    warned: bool,
+    /// Interval at which stamps are checked.
+    stamp_check_interval: Duration,
+    /// The watched directories, and their identities when the watch was set.
+    watched_directories: BTreeMap<PathBuf, FileIdentity>,
+    /// Time of the last write to a file that is still open for writing.
+    last_write: Option<Instant>,
+    /// Flag that is set while such a file exists.
+    writer_flag: Arc<AtomicBool>,
+    /// Whether the warning about directories without events was logged.
+    has_warned: bool,
     files: Vec<WatchedFile>,
     revision: u64,
-    /// Whether the caller may be reading, so that a file that changes and changes back is not the same to it.
+    /// Whether the caller may be reading, so that a file that changes and changes back is reported too.
     caller_reads: bool,
     caller_reads_since: SystemTime,
     next_read: Instant,
@@ -159,36 +159,36 @@ struct WatchWorker {
 impl WatchWorker {
     fn run(&mut self) {
         loop {
-            match self.next(self.glance) {
+            match self.next_signal(self.stamp_check_interval) {
                 Some(WatchSignal::Event { rearm, written }) => {
-                    self.note(written);
-                    let rearm = self.wait_for_quiet(rearm);
-                    self.look(rearm);
+                    self.record_writer(written);
+                    let rearm = self.wait_until_stable(rearm);
+                    self.read_files(rearm);
                 }
                 Some(WatchSignal::Files(files, done)) => {
-                    self.replace(files);
-                    // Not every caller waits.
+                    self.replace_files(files);
+                    // Not every caller waits for the confirmation.
                     let _ = done.send(());
                 }
                 Some(WatchSignal::Settle(acknowledged, done)) => {
                     self.settle(acknowledged);
-                    // A caller that gave up waiting settles again.
+                    // A caller that has stopped waiting sends another signal later.
                     let _ = done.send(());
                 }
                 Some(WatchSignal::Stop) => return,
-                None if self.glance() => {
-                    let rearm = self.wait_for_quiet(false);
-                    self.look(rearm);
+                None if self.stamps_changed() => {
+                    let rearm = self.wait_until_stable(false);
+                    self.read_files(rearm);
                 }
                 None if Instant::now() >= self.next_read => {
-                    self.look(false);
+                    self.read_files(false);
                 }
                 None => {}
             }
         }
     }
 
-    fn next(&mut self, wait: Duration) -> Option<WatchSignal> {
+    fn next_signal(&mut self, wait: Duration) -> Option<WatchSignal> {
         if let Some(signal) = self.postponed.pop_front() {
             return Some(signal);
         }
@@ -199,109 +199,111 @@ impl WatchWorker {
         }
     }
 
-    /// Waits until nothing has happened to the files for a while and none is being written, but not for ever; true if
-    /// one of the events asks to rearm.
-    fn wait_for_quiet(&mut self, mut rearm: bool) -> bool {
+    /// Waits until the files have been stable for a while and none is being written, at most [`MAX_STABILITY_WAIT`].
+    /// Returns true if an event asks to set the watches again.
+    fn wait_until_stable(&mut self, mut rearm: bool) -> bool {
         let begin = Instant::now();
         let mut stamps = self.stamps();
-        let mut quiet = 0;
-        let mut turn = begin + TURN;
-        while quiet < QUIET {
-            let end = match self.writing {
-                Some(last) => (last + WRITING).min(begin + PATIENCE),
-                None => turn,
+        let mut stable_turns = 0;
+        let mut turn_end = begin + TURN_LENGTH;
+        while stable_turns < STABLE_TURNS {
+            let deadline = match self.last_write {
+                Some(last) => (last + WRITER_PAUSE_LIMIT).min(begin + MAX_STABILITY_WAIT),
+                None => turn_end,
             };
-            match self.signals.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self.signals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(WatchSignal::Event { rearm: another, written }) => {
                     rearm |= another;
-                    self.note(written);
+                    self.record_writer(written);
                 }
                 Ok(signal) => self.postponed.push_back(signal),
-                Err(_) if self.writing.is_some() => break,
+                Err(_) if self.last_write.is_some() => break,
                 Err(_) => {}
             }
-            if self.writing.is_some() {
-                (quiet, turn) = (0, Instant::now() + TURN);
-            } else if Instant::now() >= turn {
+            if self.last_write.is_some() {
+                (stable_turns, turn_end) = (0, Instant::now() + TURN_LENGTH);
+            } else if Instant::now() >= turn_end {
                 let now = self.stamps();
-                quiet = if now == stamps { quiet + 1 } else { 0 };
-                (stamps, turn) = (now, Instant::now() + TURN);
-                if begin.elapsed() >= WRITING && quiet == 0 {
+                stable_turns = if now == stamps { stable_turns + 1 } else { 0 };
+                (stamps, turn_end) = (now, Instant::now() + TURN_LENGTH);
+                if begin.elapsed() >= WRITER_PAUSE_LIMIT && stable_turns == 0 {
                     break;
                 }
             }
-            if begin.elapsed() >= PATIENCE {
+            if begin.elapsed() >= MAX_STABILITY_WAIT {
                 break;
             }
         }
-        self.set_writing(None);
+        self.set_last_write(None);
         rearm
     }
 
-    /// How the files look from outside.
+    /// Current stamps of the files.
     fn stamps(&self) -> Vec<Option<FileStamp>> {
-        self.files.iter().map(|file| FileStamp::look(&file.path)).collect()
+        self.files.iter().map(|file| FileStamp::take(&file.path)).collect()
     }
 
-    /// Notes whether one of the files is being written.
-    fn note(&mut self, written: Option<(OsString, WriterEvent)>) {
+    /// Records whether one of the files is being written.
+    fn record_writer(&mut self, written: Option<(OsString, WriterEvent)>) {
         let Some((name, writer)) = written else { return };
-        // A link and the file behind it may have different names.
+        // A link and its target may have different names.
         let is_watched = |file: &WatchedFile| {
-            let behind = std::fs::read_link(&file.path).ok();
-            file.path.file_name() == Some(&name) || behind.is_some_and(|path| path.file_name() == Some(&name))
+            let target = std::fs::read_link(&file.path).ok();
+            file.path.file_name() == Some(&name) || target.is_some_and(|path| path.file_name() == Some(&name))
         };
         if self.files.iter().any(is_watched) {
-            self.set_writing(match writer {
+            self.set_last_write(match writer {
                 WriterEvent::Writes => Some(Instant::now()),
                 WriterEvent::Closed => None,
             });
         }
     }
 
-    fn set_writing(&mut self, writing: Option<Instant>) {
-        self.writing = writing;
-        self.told.store(writing.is_some(), Ordering::Release);
+    fn set_last_write(&mut self, last_write: Option<Instant>) {
+        self.last_write = last_write;
+        self.writer_flag.store(last_write.is_some(), Ordering::Release);
     }
 
-    /// Ends the time in which the caller reads, unless there is news for it to read.
+    /// Ends the time in which the caller reads, unless there is a new report for it.
     fn settle(&mut self, acknowledged: u64) {
         let mut rearm = false;
-        if self.writing.is_some() || self.glance() {
-            rearm = self.wait_for_quiet(false);
+        if self.last_write.is_some() || self.stamps_changed() {
+            rearm = self.wait_until_stable(false);
         }
         self.caller_reads_since = SystemTime::now();
-        self.look(rearm);
+        self.read_files(rearm);
         self.caller_reads = self.revision > acknowledged;
     }
 
-    /// Whether a file looks different from outside.
-    fn glance(&self) -> bool {
-        self.files.iter().any(|file| FileStamp::look(&file.path) != file.seen.stamp)
+    /// Whether the stamp of a file has changed since the file was read.
+    fn stamps_changed(&self) -> bool {
+        self.files.iter().any(|file| FileStamp::take(&file.path) != file.observation.stamp)
     }
 
-    /// Reads all files and reports what is new.
-    fn look(&mut self, mut rearm: bool) {
+    /// Reads all files and reports changes.
+    fn read_files(&mut self, mut rearm: bool) {
         let revision = self.revision + 1;
-        let mut news = false;
-        for _ in 0..LOOKS {
-            // Watches first, then the files: what happens in between is seen by the watches.
-            self.arm(rearm);
+        let mut has_changed = false;
+        for _ in 0..MAX_REREADS {
+            // The watches are set before the files are read, so that changes in between cause events.
+            self.set_watches(rearm);
             for file in &mut self.files {
-                let seen = FileObservation::make(&file.path);
-                if seen.content != file.seen.content || (self.caller_reads && seen.stamp != file.seen.stamp) {
+                let observation = FileObservation::read(&file.path);
+                if observation.content != file.observation.content
+                    || (self.caller_reads && observation.stamp != file.observation.stamp)
+                {
                     file.revision = revision;
-                    news = true;
+                    has_changed = true;
                 }
-                file.seen = seen;
+                file.observation = observation;
             }
-            if !self.glance() {
+            if !self.stamps_changed() {
                 break;
             }
-            rearm = self.wait_for_quiet(false);
+            rearm = self.wait_until_stable(false);
         }
-        self.next_read = Instant::now() + READ;
-        if news {
+        self.next_read = Instant::now() + READ_INTERVAL;
+        if has_changed {
             self.caller_reads_since = SystemTime::now();
             self.report(revision);
         }
@@ -313,25 +315,26 @@ impl WatchWorker {
         self.reports.send_replace(WatchReport { revision, files: self.files.clone() });
     }
 
-    fn replace(&mut self, paths: Vec<PathBuf>) {
+    fn replace_files(&mut self, paths: Vec<PathBuf>) {
         let mut known: BTreeMap<_, _> = self.files.drain(..).map(|file| (file.path.clone(), file)).collect();
         let paths: BTreeSet<_> = paths.into_iter().collect();
         let added: BTreeSet<_> = paths.iter().filter(|path| !known.contains_key(*path)).cloned().collect();
         let unseen = FileObservation { stamp: None, content: FileContent::ABSENT };
-        let file =
-            |path: PathBuf| known.remove(&path).unwrap_or(WatchedFile { path, revision: 0, seen: unseen });
+        let file = |path: PathBuf| {
+            known.remove(&path).unwrap_or(WatchedFile { path, revision: 0, observation: unseen })
+        };
         self.files = paths.into_iter().map(file).collect();
-        self.arm(false);
-        if added.iter().any(|path| is_fresh(path)) {
-            let rearm = self.wait_for_quiet(false);
-            self.arm(rearm);
+        self.set_watches(false);
+        if added.iter().any(|path| is_recently_written(path)) {
+            let rearm = self.wait_until_stable(false);
+            self.set_watches(rearm);
         }
-        let since = before(self.caller_reads_since, CLOCK_TOLERANCE);
+        let since = earlier(self.caller_reads_since, CLOCK_TOLERANCE);
         let next = self.revision + 1;
         let mut revision = self.revision;
         for file in self.files.iter_mut().filter(|file| added.contains(&file.path)) {
-            file.seen = FileObservation::make(&file.path);
-            if file.seen.stamp.is_some_and(|stamp| stamp.is_younger_than(since)) {
+            file.observation = FileObservation::read(&file.path);
+            if file.observation.stamp.is_some_and(|stamp| stamp.is_younger_than(since)) {
                 file.revision = next;
                 revision = next;
             }
@@ -339,36 +342,38 @@ impl WatchWorker {
         self.report(revision);
     }
 
-    /// Watches the directories that matter now; `afresh` if watches may have died.
-    fn arm(&mut self, afresh: bool) {
+    /// Watches the directories of the current files; `afresh` sets all watches again, since some may be invalid.
+    fn set_watches(&mut self, afresh: bool) {
         let Some(notifier) = &mut self.notifier else { return };
         if afresh {
-            for directory in std::mem::take(&mut self.armed).into_keys() {
-                // A watch that died is not there to be removed.
+            for directory in std::mem::take(&mut self.watched_directories).into_keys() {
+                // An invalid watch may already be removed.
                 let _ = notifier.unwatch(&directory);
             }
         }
-        // While watches are set, links may already lead elsewhere; it is rare, and polling would see it too.
+        // Links may change while watches are set. This is rare, and polling would notice it as well.
         for _ in 0..3 {
             let wanted = directories(self.files.iter().map(|file| &*file.path));
-            if wanted == self.armed {
+            if wanted == self.watched_directories {
                 return;
             }
-            for directory in self.armed.extract_if(.., |path, it| wanted.get(path) != Some(it)) {
+            for directory in
+                self.watched_directories.extract_if(.., |path, identity| wanted.get(path) != Some(identity))
+            {
                 let _ = notifier.unwatch(&directory.0);
             }
             for (directory, identity) in wanted {
-                if self.armed.contains_key(&directory) {
+                if self.watched_directories.contains_key(&directory) {
                     continue;
                 }
                 match notifier.watch(&directory, RecursiveMode::NonRecursive) {
                     Ok(()) => {
-                        self.armed.insert(directory, identity);
+                        self.watched_directories.insert(directory, identity);
                     }
-                    Err(error) if !self.warned => {
-                        self.warned = true;
+                    Err(error) if !self.has_warned => {
+                        self.has_warned = true;
                         let directory = directory.display();
-                        tracing::warn!(%error, %directory, "no events from a directory, its files are polled");
+                        tracing::warn!(%error, %directory, "no events from a directory; its files are polled");
                     }
                     Err(_) => {}
                 }
@@ -377,22 +382,23 @@ impl WatchWorker {
     }
 }
 
-/// Whether the file was written so recently that another change would look the same from outside.
-fn is_fresh(path: &Path) -> bool {
-    FileStamp::look(path).is_some_and(|stamp| stamp.is_younger_than(before(SystemTime::now(), TICK)))
+/// Whether the file was written so recently that another change could have the same stamp.
+fn is_recently_written(path: &Path) -> bool {
+    FileStamp::take(path)
+        .is_some_and(|stamp| stamp.is_younger_than(earlier(SystemTime::now(), TIMESTAMP_RESOLUTION)))
 }
 
-fn before(time: SystemTime, duration: Duration) -> SystemTime {
+fn earlier(time: SystemTime, duration: Duration) -> SystemTime {
     time.checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// The directories that matter for the files, as far as they exist.
+/// The existing directories whose entries decide the content of the files.
 fn directories<'a>(files: impl Iterator<Item = &'a Path>) -> BTreeMap<PathBuf, FileIdentity> {
     let mut directories = BTreeSet::new();
     for file in files {
-        // A link that vanishes while it is read is seen by the directories before it.
+        // A link that is removed while it is read causes events in the directories already added.
         let _ = add_directories(file, &mut directories);
     }
-    let identified = |path: PathBuf| FileIdentity::look(&path).map(|identity| (path, identity));
+    let identified = |path: PathBuf| FileIdentity::take(&path).map(|identity| (path, identity));
     directories.into_iter().filter_map(identified).collect()
 }

@@ -1,15 +1,17 @@
-//! Many changes of one text as few: each change costs a reading of the text, so that thousands one by one would hold
-//! the lock of writes for minutes.
+//! Condensation of many changes of one text into few.
+//!
+//! Each change reads the text once, so that thousands of single changes would hold the lock of writes for minutes.
 
 use crate::document::{Mapping, NodePath, PathStep, Value, edit::DocumentChange};
 
-/// Up to this many changes are made one by one, each with the comments around it kept.
-const ONE_BY_ONE: usize = 32;
+/// Up to this many changes are made one by one, which keeps the comments around each of them.
+const MAX_SINGLE_CHANGES: usize = 32;
 
-/// The same changes, or where there are many, one for each top-level list that they are in: the smallest node that
-/// holds all of them says what it says after them. Comments inside that node are lost. `document` is what the text says.
-pub(super) fn condensed(changes: Vec<DocumentChange>, document: &Value) -> Vec<DocumentChange> {
-    if changes.len() <= ONE_BY_ONE {
+/// Returns the changes as they are if they are few. Of many changes in one top-level list, makes one: it sets the
+/// smallest node that contains all of them to its final value. Comments inside that node are lost. `document` is the
+/// current document.
+pub(super) fn condense_changes(changes: Vec<DocumentChange>, document: &Value) -> Vec<DocumentChange> {
+    if changes.len() <= MAX_SINGLE_CHANGES {
         return changes;
     }
     let mut groups: Vec<(Option<PathStep>, Vec<DocumentChange>)> = Vec::new();
@@ -20,14 +22,14 @@ pub(super) fn condensed(changes: Vec<DocumentChange>, document: &Value) -> Vec<D
             None => groups.push((first, vec![change])),
         }
     }
-    groups.into_iter().flat_map(|(_, group)| condensed_group(group, document)).collect()
+    groups.into_iter().flat_map(|(_, group)| condense_group(group, document)).collect()
 }
 
-fn condensed_group(changes: Vec<DocumentChange>, document: &Value) -> Vec<DocumentChange> {
-    if changes.len() <= ONE_BY_ONE {
+fn condense_group(changes: Vec<DocumentChange>, document: &Value) -> Vec<DocumentChange> {
+    if changes.len() <= MAX_SINGLE_CHANGES {
         return changes;
     }
-    let at = holder(&changes);
+    let at = common_parent(&changes);
     if at.steps().is_empty() {
         return changes;
     }
@@ -36,25 +38,25 @@ fn condensed_group(changes: Vec<DocumentChange>, document: &Value) -> Vec<Docume
     let depth = at.steps().len();
     for change in &changes {
         let steps = change.path().steps().get(depth..).unwrap_or_default();
-        if node.change(steps, change).is_none() {
+        if node.apply(steps, change).is_none() {
             return changes;
         }
     }
-    vec![DocumentChange::Set(at, node.value())]
+    vec![DocumentChange::Set(at, node.into_value())]
 }
 
-/// The smallest node that holds all that changes.
-fn holder(changes: &[DocumentChange]) -> NodePath {
-    let inside = |change: &DocumentChange| match change {
-        // A list is itself what holds a new item.
+/// The smallest node that contains all changes.
+fn common_parent(changes: &[DocumentChange]) -> NodePath {
+    let parent_steps = |change: &DocumentChange| match change {
+        // A new item is contained in its list.
         DocumentChange::Push(list, _) => list.steps().to_vec(),
         DocumentChange::Set(at, _) | DocumentChange::Remove(at) => at.parent().steps().to_vec(),
     };
     let mut common: Option<Vec<PathStep>> = None;
-    for steps in changes.iter().map(inside) {
-        let known = common.get_or_insert_with(|| steps.clone());
-        let same = known.iter().zip(&steps).take_while(|(one, other)| one == other).count();
-        known.truncate(same);
+    for steps in changes.iter().map(parent_steps) {
+        let shared_steps = common.get_or_insert_with(|| steps.clone());
+        let same = shared_steps.iter().zip(&steps).take_while(|(one, other)| one == other).count();
+        shared_steps.truncate(same);
     }
     common.unwrap_or_default().into_iter().collect()
 }
@@ -67,7 +69,7 @@ fn step_into<'a>(value: &'a Value, step: &PathStep) -> Option<&'a Value> {
     }
 }
 
-/// A node that changes: what is on the way to a change can be changed in place, the rest is shared.
+/// A node under change: nodes on the way to a change are mutable, the rest is shared.
 enum Node {
     Sequence(Vec<Self>),
     Mapping(Mapping),
@@ -83,16 +85,16 @@ impl Node {
         }
     }
 
-    fn value(self) -> Value {
+    fn into_value(self) -> Value {
         match self {
-            Self::Sequence(items) => items.into_iter().map(Self::value).collect::<Vec<_>>().into(),
+            Self::Sequence(items) => items.into_iter().map(Self::into_value).collect::<Vec<_>>().into(),
             Self::Mapping(members) => members.into(),
             Self::Shared(value) => value,
         }
     }
 
-    /// Makes a change at the end of these steps; none if there is no place for it.
-    fn change(&mut self, steps: &[PathStep], change: &DocumentChange) -> Option<()> {
+    /// Applies a change at the end of these steps; `None` if there is no such place.
+    fn apply(&mut self, steps: &[PathStep], change: &DocumentChange) -> Option<()> {
         if let Self::Shared(value) = self {
             *self = Self::of(value);
         }
@@ -111,15 +113,15 @@ impl Node {
                 items.remove(*index);
             }
             (Self::Sequence(items), [PathStep::Index(index), rest @ ..], _) => {
-                items.get_mut(*index)?.change(rest, change)?;
+                items.get_mut(*index)?.apply(rest, change)?;
             }
             (Self::Mapping(members), [PathStep::Key(key)], DocumentChange::Remove(_)) => {
                 drop(members.remove(key)?);
             }
             (Self::Mapping(members), [PathStep::Key(key), rest @ ..], _) => {
                 let mut member = Self::of(members.get(key).unwrap_or(&Value::Null));
-                member.change(rest, change)?;
-                members.insert(key.clone(), member.value());
+                member.apply(rest, change)?;
+                members.insert(key.clone(), member.into_value());
             }
             _ => return None,
         }
@@ -135,8 +137,8 @@ mod tests {
     const TEXT: &str =
         "services:\n- name: a\n  host: a\n- name: b\n  host: b\nroutes:\n- name: r\n  hosts: [x]\n";
 
-    /// What the text says after the changes, made one by one.
-    fn one_by_one(changes: &[DocumentChange]) -> Value {
+    /// The document after the changes, made one by one.
+    fn apply_one_by_one(changes: &[DocumentChange]) -> Value {
         let mut text = TEXT.to_owned();
         for change in changes {
             let document = read(&text, Dialect::Kong).unwrap().value;
@@ -146,13 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn few_changes_stay_as_they_are() {
+    fn few_changes_are_returned_unchanged() {
         let changes = vec![DocumentChange::Remove(NodePath::root().key("services").index(0))];
-        assert_eq!(condensed(changes.clone(), &Value::Null), changes);
+        assert_eq!(condense_changes(changes.clone(), &Value::Null), changes);
     }
 
     #[test]
-    fn many_changes_are_one_and_lead_to_the_same() {
+    fn many_changes_become_one_with_the_same_result() {
         let services = NodePath::root().key("services");
         let hosts = NodePath::root().key("routes").index(0).key("hosts");
         let service =
@@ -165,16 +167,16 @@ mod tests {
         changes.push(DocumentChange::Remove(services.index(0).key("host")));
         changes.push(DocumentChange::Remove(services.index(0)));
         let document = read(TEXT, Dialect::Kong).unwrap().value;
-        let few = condensed(changes.clone(), &document);
+        let few = condense_changes(changes.clone(), &document);
         let places: Vec<String> = few.iter().map(|change| change.path().to_string()).collect();
         assert_eq!(places, ["services", "routes[0].hosts"]);
-        assert_eq!(one_by_one(&few), one_by_one(&changes));
+        assert_eq!(apply_one_by_one(&few), apply_one_by_one(&changes));
     }
 
     #[test]
-    fn what_has_no_place_is_left_to_the_editor() {
+    fn changes_without_a_place_are_left_to_the_editor() {
         let nowhere = NodePath::root().key("services").index(9).key("x");
         let changes: Vec<DocumentChange> = (0..40).map(|_| DocumentChange::Remove(nowhere.clone())).collect();
-        assert_eq!(condensed(changes.clone(), &read(TEXT, Dialect::Kong).unwrap().value), changes);
+        assert_eq!(condense_changes(changes.clone(), &read(TEXT, Dialect::Kong).unwrap().value), changes);
     }
 }

@@ -1,9 +1,10 @@
-//! A write through the Admin API: decided on what is current, made in its text, checked, saved, and only then
-//! current. Whoever reads their write sees it, and a write that fails has changed nothing.
+//! Writes of the Admin API: planned on the live configuration, made in its text, checked, saved, and only then
+//! published.
 //!
-//! Writes and loads stand in one line ([`Control`]'s compiler). A write begins with the comparison that every load makes:
-//! what an editor has saved since is made current first, and the write is decided on that; a file that is being written
-//! is not written over.
+//! A client that has the answer to its write reads the new state, and a write that fails has changed nothing. Writes
+//! and loads are serialized by the compiler lock of [`Control`]. A write begins with the comparison that every load
+//! makes: text that an editor has saved since is loaded first, and the write is planned on it. A file that is being
+//! written is not overwritten.
 
 mod condense;
 mod save;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use super::{
     Control,
     compile::ReadOptions,
-    live_config::{LoadHistory, Place, unfinished_report},
+    live_config::{LoadHistory, TextLocation, unfinished_report},
     load::Reconciled,
 };
 use crate::{
@@ -29,170 +30,175 @@ use crate::{
     file_read::FileReader,
     snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
 };
-use condense::condensed;
+use condense::condense_changes;
 use save::{PreparedFile, SaveError};
-use variables::escaped;
+use variables::escape_changes;
 use verify::WriteDeviation;
 
-/// What a write does to the text, and what the text declares afterwards.
+/// Plan of a write: its changes of the text, and the entities that the text declares afterwards.
 #[derive(Clone, Debug, Default)]
 pub struct WritePlan {
-    /// The changes, one after the other.
+    /// The changes, in the order in which they are applied.
     pub changes: Vec<DocumentChange>,
-    /// Coarser changes that do the same, where the first ones do not lead there.
-    pub instead: Option<Vec<DocumentChange>>,
+    /// Coarser changes with the same result, tried if the first ones fail.
+    pub fallback: Option<Vec<DocumentChange>>,
     /// The entity that is created or changed.
     pub wanted: Option<WantedEntity>,
-    /// Where it stood, with all that is nested in it, if it is to stand elsewhere.
+    /// Previous place of the entity, with all that is nested in it, if it moves.
     pub from: Option<NodePath>,
-    /// How many entities come with it, nested in it.
+    /// Number of entities that are created nested in it.
     pub nested: usize,
-    /// The collections and ids of the entities that go.
+    /// Collections and ids of the entities that are removed.
     pub gone: Vec<(&'static str, String)>,
 }
 
-/// An entity as it shall be.
+/// An entity as the write requires it.
 #[derive(Clone, Debug)]
 pub struct WantedEntity {
     /// Its collection.
     pub collection: &'static str,
-    /// Where it stands afterwards.
+    /// Its place after the write.
     pub at: NodePath,
-    /// Its record; one without an id gets the one that its text gives it.
+    /// Its record. If it has no id, the entity gets the id that follows from its text.
     pub record: Value,
 }
 
-/// A write that was made.
+/// A completed write.
 #[derive(Debug)]
 pub struct CompletedWrite {
-    /// What is current now.
+    /// The live Snapshot after the write.
     pub snapshot: Arc<Snapshot>,
-    /// The record of the entity that was created or changed.
+    /// Record of the entity that was created or changed.
     pub record: Option<Value>,
 }
 
-/// A write that was not made; nothing has changed.
+/// A failed write; nothing has changed.
 #[derive(Debug)]
 pub enum WriteError<E> {
-    /// Who decides has refused it.
+    /// The planner refused the write.
     Refused(E),
-    /// The text is not to be saved where it came from.
+    /// The text cannot be saved: its source is read-only or several files.
     ReadOnly(String),
-    /// The system could not save it.
+    /// The system failed to save the text.
     Unsaved(String),
-    /// The configuration could not be used afterwards; the place is that of the entity.
+    /// The configuration would be invalid afterwards; the path is that of the entity.
     Invalid(DiagnosticReport, Option<NodePath>),
-    /// The text has no room for it, or cannot be read any more.
+    /// The text cannot express the change, or cannot be read any more.
     Conflict(String),
-    /// A file is being written; why that matters, and what to do.
+    /// A file is being written; the text says why that matters and what to do.
     Unfinished(String),
 }
 
-fn several(name: &str) -> String {
-    format!("{name} is several files; edit those")
+/// Message for a change that the text has no place for.
+fn inexpressible(why: &str) -> String {
+    format!("the text has no place for the change: {why}")
 }
 
-/// How often a write begins again because the file was saved by somebody else meanwhile.
-const ATTEMPTS: usize = 5;
-/// How often ids are written out so that they stay.
-const ROUNDS: usize = 3;
+fn several_files_message(name: &str) -> String {
+    format!("{name} consists of several files; edit those")
+}
+
+/// How often a write is retried because another process has saved the file meanwhile.
+const MAX_ATTEMPTS: usize = 5;
+/// How often ids are written into the text so that they stay the same.
+const MAX_ID_ROUNDS: usize = 3;
 
 impl Control {
-    /// Makes a write; `decide` is told what is current and what its text says, and may be asked again.
+    /// Makes a write. `decide` plans it from the live entities and their document; it is called again on each retry.
     ///
     /// # Errors
-    /// It could not be made, and nothing has changed.
+    /// The write was not made, and nothing has changed.
     pub fn write<E>(
         &self,
         decide: impl Fn(&Entities, &Value) -> Result<WritePlan, E>,
     ) -> Result<CompletedWrite, WriteError<E>> {
-        let mut compiler = self.turn();
-        for _ in 0..ATTEMPTS {
+        let mut compiler = self.lock_compiler();
+        for _ in 0..MAX_ATTEMPTS {
             match self.reconcile_for_write(&mut compiler) {
-                Reconciled::Same | Reconciled::Loaded(_) => (),
+                Reconciled::Unchanged | Reconciled::Loaded(_) => (),
                 Reconciled::Pending(report) => return Err(WriteError::Unfinished(report.summary())),
                 Reconciled::Refused { report, .. } => {
                     let why = report.summary();
                     return Err(WriteError::Conflict(format!(
-                        "the file was changed, and cannot be used as it is: {why}"
+                        "the file has changed and cannot be used: {why}"
                     )));
                 }
             }
-            let (before, state) = (self.live().current(), self.state());
-            let (Some(source), format) = (state.text, state.format) else {
+            let (before, history) = (self.live().current(), self.load_history());
+            let (Some(source), format) = (history.text, history.format) else {
                 return Err(WriteError::Conflict("there is no configuration yet".to_owned()));
             };
             if !source.parts.is_empty() {
-                return Err(WriteError::ReadOnly(several(&source.name)));
+                return Err(WriteError::ReadOnly(several_files_message(&source.name)));
             }
-            // The text is that of what is current.
-            let said = ParsedText::by(&before, &source.text)
-                .map_or_else(|| ParsedText::read(&source.text, format), Ok);
-            let said = said.map_err(WriteError::Conflict)?;
-            let plan = decide(&before.entities, &said.document).map_err(WriteError::Refused)?;
+            // The text is the one that was compiled into `before`.
+            let parsed = ParsedText::of_snapshot(&before, &source.text)
+                .map_or_else(|| ParsedText::parse(&source.text, format), Ok);
+            let parsed = parsed.map_err(WriteError::Conflict)?;
+            let plan = decide(&before.entities, &parsed.document).map_err(WriteError::Refused)?;
             if plan.changes.is_empty() && plan.gone.is_empty() {
                 let record = plan.wanted.map(|wanted| wanted.record);
                 return Ok(CompletedWrite { snapshot: before, record });
             }
-            // What replaced the file in memory is edited in memory.
-            let file = self.file().filter(|_| state.over.is_none());
-            if let Some(Err(why)) = file.map(save::may_write) {
-                why.ends()?;
+            // A configuration that has replaced the file in memory is edited in memory.
+            let file = self.file().filter(|_| history.replaced_source.is_none());
+            if let Some(Err(why)) = file.map(save::check_may_write) {
+                why.into_write_error()?;
                 continue;
             }
-            let reader = self.reader();
+            let reader = self.file_reader();
             let mut attempt = WriteAttempt {
                 reader: &reader,
                 compiler: &mut compiler,
                 source: &source,
                 format,
                 file,
-                said: &said,
-                known: said.layout.as_deref().and_then(|it| before.origin.known(&source.text, it)),
+                parsed: &parsed,
+                known: parsed.layout.as_deref().and_then(|layout| before.origin.known(&source.text, layout)),
                 plan: &plan,
                 before: &before,
             };
-            let made = attempt.make::<E>();
+            let prepared_write = attempt.prepare::<E>();
             if let Some(unfinished) = reader.unfinished() {
                 return Err(WriteError::Unfinished(unfinished_report(&unfinished).summary()));
             }
-            let PreparedWrite { source: new, compiled, prepared, at } = made?;
-            if let Err(why) = prepared.map_or(Ok(()), |it| it?.replace(source.text.as_bytes())) {
-                why.ends()?;
+            let PreparedWrite { source: new, compiled, prepared, at } = prepared_write?;
+            if let Err(why) = prepared.map_or(Ok(()), |file| file?.replace(source.text.as_bytes())) {
+                why.into_write_error()?;
                 continue;
             }
-            let place = if file.is_some() { Place::Door } else { Place::Memory };
-            let loaded = self.publish(&mut compiler, &before, &new, format, place, compiled);
-            // Whoever waits for the answer need not wait until what was current is taken apart.
-            let _ = std::thread::Builder::new().spawn(move || drop((before, said)));
+            let location = if file.is_some() { TextLocation::Source } else { TextLocation::Memory };
+            let loaded = self.publish(&mut compiler, &before, &new, format, location, compiled);
+            // The previous configuration is dropped in another thread, so that the answer does not wait for it.
+            let _ = std::thread::Builder::new().spawn(move || drop((before, parsed)));
             let record = at.and_then(|at| {
                 let all = &loaded.snapshot.entities.records;
-                all.iter().find(|it| it.at == at).map(|it| it.value.clone())
+                all.iter().find(|record| record.at == at).map(|record| record.value.clone())
             });
             return Ok(CompletedWrite { snapshot: loaded.snapshot, record });
         }
-        Err(WriteError::Conflict("somebody else goes on saving the file".to_owned()))
+        Err(WriteError::Conflict("another process keeps saving the file".to_owned()))
     }
 
-    /// Why no write can be saved, as far as that can be told before one is made.
+    /// Reason why writes cannot be saved, as far as it is known before one is made.
     #[must_use]
     pub fn why_read_only(&self) -> Option<String> {
-        let LoadHistory { text, over, .. } = self.state();
-        if let Some(text) = text.filter(|it| !it.parts.is_empty()) {
-            return Some(several(&text.name));
+        let LoadHistory { text, replaced_source, .. } = self.load_history();
+        if let Some(text) = text.filter(|text| !text.parts.is_empty()) {
+            return Some(several_files_message(&text.name));
         }
-        let file = self.file().filter(|_| over.is_none())?;
-        match save::may_write(file) {
+        let file = self.file().filter(|_| replaced_source.is_none())?;
+        match save::check_may_write(file) {
             Err(SaveError::ReadOnly(why)) => Some(why),
-            // What else there is to say, the write says.
+            // Other failures are reported by the write itself.
             _ => None,
         }
     }
 }
 
 impl SaveError {
-    /// Whether that ends a write: what somebody else has saved is what it begins again with.
-    fn ends<E>(self) -> Result<(), WriteError<E>> {
+    /// Error that ends the write; `Ok` if another process has saved the file, so that the write is retried.
+    fn into_write_error<E>(self) -> Result<(), WriteError<E>> {
         match self {
             Self::Changed => Ok(()),
             Self::ReadOnly(why) => Err(WriteError::ReadOnly(why)),
@@ -201,7 +207,7 @@ impl SaveError {
     }
 }
 
-/// What a text says, and where, if that is known.
+/// A document and its layout, if that is known.
 #[derive(Clone)]
 struct ParsedText {
     document: Value,
@@ -209,30 +215,30 @@ struct ParsedText {
 }
 
 impl ParsedText {
-    /// What the `text` says that this was made from, if it says so itself.
-    fn by(snapshot: &Snapshot, text: &str) -> Option<Self> {
-        let origin = Some(&snapshot.origin).filter(|it| it.is_verbatim)?;
-        // Who loads a file does not note it.
+    /// The document that the Snapshot was made from, if it is that of the `text` without substitutions.
+    fn of_snapshot(snapshot: &Snapshot, text: &str) -> Option<Self> {
+        let origin = Some(&snapshot.origin).filter(|origin| origin.is_verbatim)?;
+        // Loads of files do not record the layout.
         let layout = origin.layout.clone().or_else(|| TextLayout::of(text).map(Arc::new));
         Some(Self { document: origin.document.clone(), layout })
     }
 
-    fn read(text: &str, format: DeclarativeFormat) -> Result<Self, String> {
+    fn parse(text: &str, format: DeclarativeFormat) -> Result<Self, String> {
         let document = config::written(text, format).map_err(|error| error.message)?;
         Ok(Self { document, layout: None })
     }
 }
 
-/// A write on its way from a plan to a text that can be saved.
+/// One attempt of a write: from a plan to a text that can be saved.
 struct WriteAttempt<'a> {
     reader: &'a FileReader,
     compiler: &'a mut SnapshotCompiler,
     source: &'a Arc<SourceFile>,
     format: DeclarativeFormat,
-    /// Where the text is saved, if it comes from a file.
+    /// File that the text is saved to, if it comes from one.
     file: Option<&'a std::path::Path>,
-    said: &'a ParsedText,
-    /// What is known of the text before the write.
+    parsed: &'a ParsedText,
+    /// Layout of the text before the write, if it is known.
     known: Option<KnownText<'a>>,
     plan: &'a WritePlan,
     before: &'a Snapshot,
@@ -242,40 +248,42 @@ struct WriteAttempt<'a> {
 struct PreparedWrite {
     source: Arc<SourceFile>,
     compiled: CompiledSnapshot,
-    /// The text beside its file, or why it is not there.
+    /// The temporary file with the text, or why it could not be written.
     prepared: Option<Result<PreparedFile, SaveError>>,
-    /// Where the entity stands.
+    /// Place of the entity.
     at: Option<NodePath>,
 }
 
 impl WriteAttempt<'_> {
-    fn make<E>(&mut self) -> Result<PreparedWrite, WriteError<E>> {
-        let mut why = WriteError::Conflict(String::new());
-        for changes in [Some(&self.plan.changes), self.plan.instead.as_ref()].into_iter().flatten() {
-            match self.change(changes) {
-                Ok(done) => return Ok(done),
-                // What the finer changes have to say is nearer to what was asked.
-                Err(error) if matches!(&why, WriteError::Conflict(text) if text.is_empty()) => why = error,
+    fn prepare<E>(&mut self) -> Result<PreparedWrite, WriteError<E>> {
+        let mut first_error = WriteError::Conflict(String::new());
+        for changes in [Some(&self.plan.changes), self.plan.fallback.as_ref()].into_iter().flatten() {
+            match self.apply(changes) {
+                Ok(prepared) => return Ok(prepared),
+                // The error of the finer changes is closer to the request.
+                Err(error) if matches!(&first_error, WriteError::Conflict(text) if text.is_empty()) => {
+                    first_error = error
+                }
                 Err(_) => (),
             }
         }
-        Err(why)
+        Err(first_error)
     }
 
-    fn change<E>(&mut self, changes: &[DocumentChange]) -> Result<PreparedWrite, WriteError<E>> {
-        let no_place = |why: String| WriteError::Conflict(format!("the text has no place for it: {why}"));
+    fn apply<E>(&mut self, changes: &[DocumentChange]) -> Result<PreparedWrite, WriteError<E>> {
+        let no_place = |why: String| WriteError::Conflict(inexpressible(&why));
         let mut text = self.source.text.clone();
-        let mut said = Some(self.said.clone());
-        let mut todo = match self.format {
-            DeclarativeFormat::Environment => escaped(changes, &self.said.document),
+        let mut parsed = Some(self.parsed.clone());
+        let mut pending = match self.format {
+            DeclarativeFormat::Environment => escape_changes(changes, &self.parsed.document),
             DeclarativeFormat::Kong | DeclarativeFormat::Deck => changes.to_vec(),
         };
-        todo = condensed(todo, &self.said.document);
-        for _ in 0..ROUNDS {
-            for change in todo.drain(..) {
-                let ParsedText { document, layout } = match said.take() {
-                    Some(said) => said,
-                    None => self.said_by(&text).map_err(no_place)?,
+        pending = condense_changes(pending, &self.parsed.document);
+        for _ in 0..MAX_ID_ROUNDS {
+            for change in pending.drain(..) {
+                let ParsedText { document, layout } = match parsed.take() {
+                    Some(parsed) => parsed,
+                    None => self.parse_changed(&text).map_err(no_place)?,
                 };
                 text = edit(&text, &document, layout, &change).map_err(|why| no_place(why.to_string()))?;
             }
@@ -286,44 +294,44 @@ impl WriteAttempt<'_> {
             match verify::verify(&self.before.entities, &compiled.snapshot.entities, self.plan) {
                 Ok(()) => return Ok(PreparedWrite { source: new, compiled, prepared, at }),
                 Err(WriteDeviation::Ids(ids)) => {
-                    let fix =
+                    let set_id =
                         |(at, id): (NodePath, String)| DocumentChange::Set(at.key("id"), Value::from(id));
-                    todo = ids.into_iter().map(fix).collect();
-                    if let Ok(read) = self.said_by(&text) {
-                        todo = condensed(todo, &read.document);
-                        said = Some(read);
+                    pending = ids.into_iter().map(set_id).collect();
+                    if let Ok(read) = self.parse_changed(&text) {
+                        pending = condense_changes(pending, &read.document);
+                        parsed = Some(read);
                     }
                 }
                 Err(WriteDeviation::Other(why)) => return Err(WriteError::Conflict(why)),
             }
         }
-        Err(WriteError::Conflict("ids would not stay as they are".to_owned()))
+        Err(WriteError::Conflict("ids would change".to_owned()))
     }
 
-    /// What the text says after the first of several changes.
-    fn said_by(&self, text: &str) -> Result<ParsedText, String> {
-        match self.known.and_then(|it| config::read_changed(text, self.format, it)) {
+    /// Parses the text after the first of several changes.
+    fn parse_changed(&self, text: &str) -> Result<ParsedText, String> {
+        match self.known.and_then(|known| config::read_changed(text, self.format, known)) {
             Some((document, layout)) => {
                 Ok(ParsedText { document: document.value, layout: Some(Arc::new(layout)) })
             }
-            None => ParsedText::read(text, self.format),
+            None => ParsedText::parse(text, self.format),
         }
     }
 
-    /// Compiles the text, and puts it beside its file meanwhile: a disk takes its time.
+    /// Compiles the text, and writes it to the temporary file in parallel, since flushing to disk takes time.
     fn compile(
         &mut self,
         new: &Arc<SourceFile>,
     ) -> (Result<CompiledSnapshot, DiagnosticReport>, Option<Result<PreparedFile, SaveError>>) {
         let Self { reader, compiler, file, format, before, known, .. } = self;
-        let reading =
+        let options =
             ReadOptions { format: *format, before, advise: false, layout: true, known: *known, reader };
         std::thread::scope(|scope| {
             let prepare = |file| scope.spawn(move || save::prepare(file, new.text.as_bytes()));
             let prepared = file.map(prepare);
-            let compiled = reading.compile(compiler, new);
-            let stopped = || Err(SaveError::Failed("writing stopped half-way".to_owned()));
-            (compiled, prepared.map(|it| it.join().unwrap_or_else(|_| stopped())))
+            let compiled = options.compile(compiler, new);
+            let panicked = || Err(SaveError::Failed("writing the file panicked".to_owned()));
+            (compiled, prepared.map(|thread| thread.join().unwrap_or_else(|_| panicked())))
         })
     }
 }

@@ -5,7 +5,7 @@ use std::{cell::OnceCell, collections::HashSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::WritePlan;
+use super::{WritePlan, inexpressible};
 use crate::{
     document::{NodePath, PathStep, Value, edit::DocumentChange},
     entity::{Entities, EntityRecord, says_the_same},
@@ -90,7 +90,7 @@ pub(super) fn verify(before: &Entities, after: &Entities, plan: &WritePlan) -> R
 }
 
 fn other(why: &str) -> WriteDeviation {
-    WriteDeviation::Other(format!("the text has no place for it: {why}"))
+    WriteDeviation::Other(inexpressible(why))
 }
 
 fn id(record: &Value) -> &str {
