@@ -1,4 +1,4 @@
-//! Answers and refusals as responses.
+//! HTTP responses of mock answers, refusals and errors.
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ use crate::{
 const PLUGIN: HeaderName = HeaderName::from_static("x-kong-mocking-plugin");
 const MOCK: HeaderName = HeaderName::from_static("x-mynah-mock");
 
-/// An answer made from the document.
-pub(super) fn respond(answer: MockResponse) -> HttpResponse {
+/// The response of an answer from the document.
+pub(super) fn to_response(answer: MockResponse) -> HttpResponse {
     let MockResponse { status, headers, body, .. } = answer;
     let without_body = matches!(status.as_u16(), 204 | 304);
     let mut response = HttpResponse::new(if without_body { Body::Empty } else { Body::full(body) });
@@ -25,8 +25,8 @@ pub(super) fn respond(answer: MockResponse) -> HttpResponse {
     response
 }
 
-/// Says in a header where an answer comes from.
-pub(super) fn explain(response: &mut HttpResponse, mock: &Mock, operation: usize, source: &str) {
+/// Adds the header that names the operation, the status and the source of an answer.
+pub(super) fn add_explanation(response: &mut HttpResponse, mock: &Mock, operation: usize, source: &str) {
     let Some(operation) = mock.api().operations.get(operation) else { return };
     let status = response.status().as_u16();
     let text = format!("{} {}; {status}; {source}", operation.method, operation.template);
@@ -35,8 +35,8 @@ pub(super) fn explain(response: &mut HttpResponse, mock: &Mock, operation: usize
     }
 }
 
-/// The name of a source.
-pub(super) fn source(origin: AnswerSource<'_>) -> Cow<'_, str> {
+/// The name of a source in that header.
+pub(super) fn source_name(origin: AnswerSource<'_>) -> Cow<'_, str> {
     match origin {
         AnswerSource::Example(Some(key)) => format!("example:{key}").into(),
         AnswerSource::Example(None) => "example".into(),
@@ -45,23 +45,23 @@ pub(super) fn source(origin: AnswerSource<'_>) -> Cow<'_, str> {
     }
 }
 
-/// The answer of an example whose template cannot be carried out.
-pub(super) fn template_failed(error: &minijinja::Error) -> HttpResponse {
-    let message = format!("the template of this example failed: {}", templates::reason(error));
+/// The response if the template of an example fails.
+pub(super) fn template_error(error: &minijinja::Error) -> HttpResponse {
+    let message = format!("the template of this example failed: {}", templates::error_message(error));
     reply::message(StatusCode::INTERNAL_SERVER_ERROR, &message)
 }
 
-/// The answer where none could be made.
-pub(super) fn unmade(unmade: ResponseError) -> HttpResponse {
-    let mut response = reply::message(unmade.status(), &unmade.to_string());
-    if unmade == ResponseError::Overloaded {
+/// The response if no answer could be generated.
+pub(super) fn generation_error(error: ResponseError) -> HttpResponse {
+    let mut response = reply::message(error.status(), &error.to_string());
+    if error == ResponseError::Overloaded {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }
 
-/// The answer to a request whose body is not there as a whole.
-pub(super) fn unread(error: &BodyError) -> HttpResponse {
+/// The response to a request whose body could not be read.
+pub(super) fn body_error(error: &BodyError) -> HttpResponse {
     let message = error.message().unwrap_or(match error {
         BodyError::TooLarge => "the body is too large for a mock",
         BodyError::ClientTimeout => "the body came too slowly",
@@ -74,8 +74,8 @@ pub(super) fn unread(error: &BodyError) -> HttpResponse {
     response
 }
 
-/// The messages are those of Kong's public documentation where it has some.
-pub(super) fn refuse(refusal: &MockRefusal) -> HttpResponse {
+/// The response of a refusal. Messages are those of Kong's public documentation where it has some.
+pub(super) fn refusal_response(refusal: &MockRefusal) -> HttpResponse {
     let (status, message) = match refusal {
         MockRefusal::NotFound | MockRefusal::MethodNotAllowed(_) => (
             StatusCode::NOT_FOUND,
@@ -114,18 +114,18 @@ mod tests {
 
     #[track_caller]
     fn check(refusal: &MockRefusal, status: u16, message: &str) {
-        let response = refuse(refusal);
+        let response = refusal_response(refusal);
         assert!(!response.headers().contains_key(PLUGIN));
         assert_eq!(response.status().as_u16(), status, "{refusal:?}");
         let body = test_support::json(&test_support::text(response.into_body()));
-        assert_eq!(body.get("message").and_then(|it| it.as_str()), Some(message));
+        assert_eq!(body.get("message").and_then(|message| message.as_str()), Some(message));
     }
 
     #[test]
-    fn refusals_say_what_kong_says() {
-        let not_there = "Corresponding path and method spec does not exist in API Specification";
-        check(&MockRefusal::NotFound, 404, not_there);
-        check(&MockRefusal::MethodNotAllowed(vec![http::Method::GET]), 404, not_there);
+    fn refusals_have_the_messages_of_kong() {
+        let not_found = "Corresponding path and method spec does not exist in API Specification";
+        check(&MockRefusal::NotFound, 404, not_found);
+        check(&MockRefusal::MethodNotAllowed(vec![http::Method::GET]), 404, not_found);
         check(&MockRefusal::NoSuchStatus("201".into()), 400, "could not find the status code '201'");
         check(&MockRefusal::NoSuchExample("User3".into()), 400, "could not find the example id 'User3'");
         check(&MockRefusal::NoSuchExample("\"\u{1}".into()), 400, "could not find the example id '\"\u{1}'");
@@ -156,7 +156,7 @@ mod tests {
                 body: "text".into(),
                 violations: Arc::default(),
             };
-            let response = respond(answer);
+            let response = to_response(answer);
             assert_eq!(response.headers()[PLUGIN], "true");
             assert_eq!(test_support::text(response.into_body()), expected, "{status}");
         }

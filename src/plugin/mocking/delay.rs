@@ -1,4 +1,4 @@
-//! How long an answer waits.
+//! Delays of responses.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use super::request_rng::RequestRng;
 
 const DELAY: HeaderName = HeaderName::from_static("x-kong-mocking-delay");
 
-/// The most milliseconds that a header may ask for.
-const MOST: u64 = 10_000;
+/// The longest delay that the header can request, in milliseconds.
+const MAX_REQUESTED: u64 = 10_000;
 
-/// What Kong says of any other header.
-pub(super) const WRONG: &str =
+/// Kong's message about an invalid header.
+pub(super) const INVALID_DELAY_MESSAGE: &str =
     "Invalid value for X-Kong-Mocking-Delay. The delay value should between 0 and 10000ms";
 
-/// How long answers wait.
+/// The delay of responses.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ResponseDelay {
-    /// Not at all.
+    /// No delay.
     None,
-    /// Always the same, in seconds.
+    /// A constant delay, in seconds.
     Fixed(f64),
-    /// Any time between two, in seconds.
+    /// Uniformly distributed between two bounds, in seconds.
     Uniform(f64, f64),
-    /// Mostly short and now and then long: the logarithm of the seconds is normally distributed.
+    /// Mostly short, rarely long: the logarithm of the seconds is normally distributed.
     Lognormal {
         /// The mean of the logarithm.
         mean: f64,
@@ -33,15 +33,15 @@ pub(super) enum ResponseDelay {
     },
 }
 
-/// The `latency` of the settings, in milliseconds.
+/// The setting `latency`, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum DelayDistribution {
-    /// Always the same.
+    /// A constant delay.
     Fixed {
-        /// How long.
+        /// The delay.
         milliseconds: f64,
     },
-    /// Any time between two.
+    /// Uniformly distributed between two bounds.
     Uniform {
         /// The shortest.
         min: f64,
@@ -50,33 +50,33 @@ pub(super) enum DelayDistribution {
     },
     /// Half of the answers within `median`, 99 of 100 within `p99`.
     Lognormal {
-        /// What half of the answers take at most.
+        /// The median.
         median: f64,
-        /// What 99 of 100 take at most.
+        /// The 99th percentile.
         p99: f64,
     },
 }
 
-/// How many standard deviations above the mean 99 of 100 lie below.
+/// The 99th percentile of the standard normal distribution, in standard deviations.
 const Z99: f64 = 2.326_347_874_040_841;
 
-/// No answer waits longer, in seconds; the tail of a distribution has no end of its own.
-const LONGEST: f64 = 3600.0;
+/// The longest delay, in seconds; a lognormal distribution has no largest value.
+const MAX_SECONDS: f64 = 3600.0;
 
-/// The header asks for what may not be asked.
+/// An invalid value of the header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct InvalidDelay;
 
 impl ResponseDelay {
-    /// The time for one answer.
-    pub(super) fn draw(&self, dice: &mut RequestRng<'_>) -> Duration {
+    /// Draws the delay of one response.
+    pub(super) fn draw(&self, rng: &mut RequestRng<'_>) -> Duration {
         let seconds = match *self {
             Self::None => return Duration::ZERO,
             Self::Fixed(seconds) => seconds,
-            Self::Uniform(from, to) => from + (to - from) * dice.unit(),
-            Self::Lognormal { mean, deviation } => (mean + deviation * normal(dice)).exp(),
+            Self::Uniform(from, to) => from + (to - from) * rng.unit(),
+            Self::Lognormal { mean, deviation } => (mean + deviation * normal(rng)).exp(),
         };
-        Duration::try_from_secs_f64(seconds.min(LONGEST)).unwrap_or_default()
+        Duration::try_from_secs_f64(seconds.min(MAX_SECONDS)).unwrap_or_default()
     }
 }
 
@@ -92,20 +92,24 @@ impl From<DelayDistribution> for ResponseDelay {
     }
 }
 
-/// A number of the standard normal distribution. (Box and Muller, 1958.)
-fn normal(dice: &mut RequestRng<'_>) -> f64 {
-    let radius = (-2.0 * (1.0 - dice.unit()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * dice.unit()).cos()
+/// A random number of the standard normal distribution. (Box and Muller, 1958.)
+fn normal(rng: &mut RequestRng<'_>) -> f64 {
+    let radius = (-2.0 * (1.0 - rng.unit()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * rng.unit()).cos()
 }
 
-/// The time that the header asks for, if it is there.
-pub(super) fn asked(headers: &HeaderMap) -> Result<Option<Duration>, InvalidDelay> {
+/// The delay that the header requests; none without the header.
+pub(super) fn requested_delay(headers: &HeaderMap) -> Result<Option<Duration>, InvalidDelay> {
     let mut values = headers.get_all(DELAY).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let digits = value.to_str().ok().filter(|text| text.bytes().all(|it| it.is_ascii_digit()));
-    let milliseconds = digits.and_then(|text| text.parse().ok()).filter(|it| *it <= MOST);
-    let single = values.next().is_none();
-    milliseconds.filter(|_| single).map(|it| Some(Duration::from_millis(it))).ok_or(InvalidDelay)
+    let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let milliseconds =
+        digits.and_then(|text| text.parse().ok()).filter(|milliseconds| *milliseconds <= MAX_REQUESTED);
+    let is_single = values.next().is_none();
+    milliseconds
+        .filter(|_| is_single)
+        .map(|milliseconds| Some(Duration::from_millis(milliseconds)))
+        .ok_or(InvalidDelay)
 }
 
 #[cfg(test)]
@@ -120,11 +124,15 @@ mod tests {
         for value in values {
             headers.append(DELAY, HeaderValue::from_str(value).unwrap());
         }
-        assert_eq!(asked(&headers), expected.map(|it| it.map(Duration::from_millis)), "{values:?}");
+        assert_eq!(
+            requested_delay(&headers),
+            expected.map(|delay| delay.map(Duration::from_millis)),
+            "{values:?}"
+        );
     }
 
     #[test]
-    fn a_header_asks_for_whole_milliseconds_up_to_ten_seconds() {
+    fn the_header_takes_whole_milliseconds_up_to_ten_seconds() {
         check(&[], Ok(None));
         for (text, milliseconds) in [("0", 0), ("1", 1), ("007", 7), ("10000", 10_000)] {
             check(&[text], Ok(Some(milliseconds)));
@@ -151,27 +159,27 @@ mod tests {
     }
 
     #[test]
-    fn random_delays_stay_within_their_bounds_and_reach_both() {
+    fn uniform_delays_cover_the_range_between_their_bounds() {
         let source = RngSource::seeded(7);
-        let latency = ResponseDelay::Uniform(0.2, 0.3);
-        let draws: Vec<f64> = (0..1000).map(|_| latency.draw(&mut source.dice()).as_secs_f64()).collect();
-        assert!(draws.iter().all(|it| (0.2..=0.3).contains(it)));
-        assert!(draws.iter().any(|it| *it < 0.21) && draws.iter().any(|it| *it > 0.29));
-        assert_eq!(ResponseDelay::Uniform(0.5, 0.5).draw(&mut source.dice()), Duration::from_millis(500));
-        assert_eq!(ResponseDelay::None.draw(&mut source.dice()), Duration::ZERO);
+        let delay = ResponseDelay::Uniform(0.2, 0.3);
+        let draws: Vec<f64> = (0..1000).map(|_| delay.draw(&mut source.rng()).as_secs_f64()).collect();
+        assert!(draws.iter().all(|seconds| (0.2..=0.3).contains(seconds)));
+        assert!(draws.iter().any(|seconds| *seconds < 0.21) && draws.iter().any(|seconds| *seconds > 0.29));
+        assert_eq!(ResponseDelay::Uniform(0.5, 0.5).draw(&mut source.rng()), Duration::from_millis(500));
+        assert_eq!(ResponseDelay::None.draw(&mut source.rng()), Duration::ZERO);
     }
 
     #[test]
     fn a_lognormal_latency_has_its_median_and_its_99th_percentile() {
         let source = RngSource::seeded(7);
-        let latency = ResponseDelay::from(DelayDistribution::Lognormal { median: 50.0, p99: 400.0 });
+        let delay = ResponseDelay::from(DelayDistribution::Lognormal { median: 50.0, p99: 400.0 });
         let mut draws: Vec<_> =
-            (0..20_000).map(|_| latency.draw(&mut source.dice()).as_secs_f64() * 1e3).collect();
+            (0..20_000).map(|_| delay.draw(&mut source.rng()).as_secs_f64() * 1e3).collect();
         draws.sort_by(f64::total_cmp);
         assert!((48.0..52.0).contains(&draws[10_000]), "{}", draws[10_000]);
         assert!((360.0..440.0).contains(&draws[19_800]), "{}", draws[19_800]);
-        let endless = ResponseDelay::Lognormal { mean: 1e9, deviation: 0.0 };
-        assert_eq!(endless.draw(&mut source.dice()), Duration::from_hours(1));
+        let unbounded = ResponseDelay::Lognormal { mean: 1e9, deviation: 0.0 };
+        assert_eq!(unbounded.draw(&mut source.rng()), Duration::from_hours(1));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Faults that are made on purpose, for tests of resilience.
+//! Injected faults, for tests of resilience.
 
 use http::StatusCode;
 
 use super::{super::HttpResponse, request_rng::RequestRng, settings::MockingConfig};
 use crate::body::{Body, StreamReset};
 
-/// How often which fault happens.
+/// Rates of injected faults, from 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FaultRates {
     resets: f64,
@@ -13,46 +13,46 @@ pub(super) struct FaultRates {
     statuses: Vec<StatusCode>,
 }
 
-/// What happens in place of an answer.
+/// A fault in place of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InjectedFault {
-    /// The connection is cut.
+    /// The connection is closed without a response.
     Reset,
-    /// An answer with this status.
+    /// A response with this status.
     Status(StatusCode),
 }
 
-/// The statuses of faults where the settings name none.
-const USUAL: &[StatusCode] =
+/// The statuses of faults if the settings name none.
+const DEFAULT_STATUSES: &[StatusCode] =
     &[StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE];
 
 impl FaultRates {
-    /// Those of the settings.
+    /// The rates of the settings.
     pub(super) fn of(config: &MockingConfig) -> Self {
         let statuses = config.fault_status_codes.iter().flatten();
         let statuses: Vec<_> = statuses.filter_map(|code| StatusCode::from_u16(*code).ok()).collect();
         Self {
             resets: config.connection_reset_rate,
             errors: config.fault_rate,
-            statuses: if statuses.is_empty() { USUAL.to_vec() } else { statuses },
+            statuses: if statuses.is_empty() { DEFAULT_STATUSES.to_vec() } else { statuses },
         }
     }
 
-    /// Whether something happens to a request; the rate of errors is that of requests which are not cut.
-    pub(super) fn draw(&self, dice: &mut RequestRng<'_>) -> Option<InjectedFault> {
-        let mut happens = |rate: f64| rate > 0.0 && dice.unit() < rate;
-        if happens(self.resets) {
+    /// Draws the fault of a request. The rate of errors applies to requests whose connection is not closed.
+    pub(super) fn draw(&self, rng: &mut RequestRng<'_>) -> Option<InjectedFault> {
+        let mut occurs = |rate: f64| rate > 0.0 && rng.unit() < rate;
+        if occurs(self.resets) {
             return Some(InjectedFault::Reset);
         }
-        if !happens(self.errors) {
+        if !occurs(self.errors) {
             return None;
         }
-        self.statuses.get(dice.below(self.statuses.len())).copied().map(InjectedFault::Status)
+        self.statuses.get(rng.below(self.statuses.len())).copied().map(InjectedFault::Status)
     }
 }
 
-/// The response that is never sent.
-pub(super) fn reset() -> HttpResponse {
+/// The response that makes the server close the connection instead of sending it.
+pub(super) fn reset_response() -> HttpResponse {
     let mut response = HttpResponse::new(Body::Empty);
     response.extensions_mut().insert(StreamReset);
     response
@@ -62,14 +62,14 @@ pub(super) fn reset() -> HttpResponse {
 mod tests {
     use super::{super::request_rng::RngSource, *};
 
-    /// Checks how many of a thousand requests meet each fault: resets, 500, 503.
+    /// Checks how many of a thousand requests get each fault: resets, 500, 503.
     #[track_caller]
     fn check(resets: f64, errors: f64, expected: [std::ops::RangeInclusive<usize>; 3]) {
         let statuses = vec![StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
         let faults = FaultRates { resets, errors, statuses: statuses.clone() };
         let source = RngSource::seeded(1);
-        let drawn: Vec<_> = (0..1000).filter_map(|_| faults.draw(&mut source.dice())).collect();
-        let of = |fault: InjectedFault| drawn.iter().filter(|it| **it == fault).count();
+        let drawn: Vec<_> = (0..1000).filter_map(|_| faults.draw(&mut source.rng())).collect();
+        let of = |fault: InjectedFault| drawn.iter().filter(|drawn| **drawn == fault).count();
         let counts = [
             of(InjectedFault::Reset),
             of(InjectedFault::Status(statuses[0])),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_happen_as_often_as_they_shall() {
+    fn faults_occur_at_their_rates() {
         check(0.0, 0.0, [0..=0, 0..=0, 0..=0]);
         check(1.0, 1.0, [1000..=1000, 0..=0, 0..=0]);
         check(0.0, 1.0, [0..=0, 400..=600, 400..=600]);

@@ -1,5 +1,4 @@
-//! Whose manners the answers have: Kong's plugin by default; Prism's for `mynah mock`. And what both can be told
-//! to check of requests.
+//! Profiles of a mock: how preferences are read, requests checked, and errors answered, as by Kong's plugin or by Prism.
 
 use std::borrow::Cow;
 
@@ -22,173 +21,184 @@ use crate::{
 
 const VIOLATIONS: HeaderName = HeaderName::from_static("sl-violations");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// A header field should not be longer than this; Prism's limit.
-const LONGEST: usize = 8 * 1024 - 100;
+/// Prism's limit for the length of the header, in bytes.
+const MAX_VIOLATIONS_BYTES: usize = 8 * 1024 - 100;
 
-/// The manners of one mock.
+/// The profile of one mock, and the settings that apply to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MockProfile {
-    pub(super) profile: Profile,
-    /// What is checked of requests.
-    pub(super) extent: ValidationScope,
-    /// Whether answers are samples, new every time, unless a request wants something else.
+    pub(super) kind: Profile,
+    /// What is validated of requests.
+    pub(super) scope: ValidationScope,
+    /// Whether answers are new samples for each request, unless its preferences differ.
     dynamic: bool,
-    /// Whether an answer that breaks its own schema is an error.
+    /// Whether an answer that does not match its schema is an error.
     report_errors: bool,
-    /// Whether browsers may read everything.
+    /// Whether pages of every origin may read responses.
     pub(super) cors: bool,
 }
 
 impl MockProfile {
     pub(super) fn of(config: &MockingConfig) -> Self {
-        let profile = config.profile();
         let messages = config.validate_requests.unwrap_or(false);
         let security = config.validate_security.unwrap_or(messages);
         Self {
-            profile,
-            extent: ValidationScope { messages, security },
+            kind: config.profile(),
+            scope: ValidationScope { messages, security },
             dynamic: config.dynamic.unwrap_or(false),
             report_errors: config.report_errors.unwrap_or(false),
             cors: config.cors.unwrap_or(false),
         }
     }
 
-    /// Whether requests are checked at all.
-    pub(super) const fn checks(self) -> bool {
-        self.extent.messages || self.extent.security
+    /// Whether requests are validated.
+    pub(super) const fn checks_requests(self) -> bool {
+        self.scope.messages || self.scope.security
     }
 
-    /// Whether the body of requests has to be read.
+    /// Whether bodies of requests must be read.
     pub(super) const fn reads_bodies(self) -> bool {
-        self.extent.messages
+        self.scope.messages
     }
 
-    /// The path by which the operation is looked for: parts that are empty are not overlooked in Prism's profile.
-    pub(super) fn path(self, exchange: &Exchange) -> Option<String> {
+    /// The path by which the operation is looked up, if it is not the path of the request: Prism does not ignore empty
+    /// segments.
+    pub(super) fn lookup_path(self, exchange: &Exchange) -> Option<String> {
         let sent = exchange.head().path();
-        if self.profile != Profile::Prism || !sent.contains("//") {
+        if self.kind != Profile::Prism || !sent.contains("//") {
             return None;
         }
         let mut parts: Vec<&str> = sent.split('/').collect();
         let last = parts.len().saturating_sub(1);
         let inner = parts.iter_mut().enumerate().filter(|(n, _)| *n > 0 && *n < last);
-        inner.filter(|(_, it)| it.is_empty()).for_each(|(_, it)| *it = EMPTY_SEGMENT);
+        inner.filter(|(_, part)| part.is_empty()).for_each(|(_, part)| *part = EMPTY_SEGMENT);
         Some(parts.join("/"))
     }
 
-    /// What a request asks for.
-    pub(super) fn steering(self, request: EditedRequest<'_>) -> Result<MockPreferences<'_>, &'static str> {
-        let mut steering = MockPreferences::read(request.fields)?;
-        self.steer(&mut steering, request)?;
-        Ok(steering)
+    /// Reads the preferences of a request, from its headers and its query.
+    pub(super) fn read_preferences(
+        self,
+        request: EditedRequest<'_>,
+    ) -> Result<MockPreferences<'_>, &'static str> {
+        let mut preferences = MockPreferences::read(request.fields)?;
+        self.add_query_preferences(&mut preferences, request)?;
+        Ok(preferences)
     }
 
-    /// Adds what the query asks for, as Prism's does, to what the headers do.
-    fn steer(
+    /// Adds the preferences of the query, which Prism reads, to those of the headers.
+    fn add_query_preferences(
         self,
-        steering: &mut MockPreferences<'_>,
+        preferences: &mut MockPreferences<'_>,
         request: EditedRequest<'_>,
     ) -> Result<(), &'static str> {
-        if self.profile != Profile::Prism {
+        if self.kind != Profile::Prism {
             return Ok(());
         }
-        let query = request.query.filter(|it| it.contains("__"));
-        // Prism heeds one of the two.
+        let query = request.query.filter(|query| query.contains("__"));
+        // Prism ignores the query if there is a `Prefer` header.
         let query = query.filter(|_| !request.fields.contains_key(PREFER));
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*name {
-                "__code" if steering.status.is_none() => steering.status = Some(value.into_owned().into()),
-                "__example" if steering.example.is_none() => {
-                    steering.example = Some(value.into_owned().into());
+                "__code" if preferences.status.is_none() => {
+                    preferences.status = Some(value.into_owned().into())
+                }
+                "__example" if preferences.example.is_none() => {
+                    preferences.example = Some(value.into_owned().into());
                 }
                 "__dynamic" => {
-                    let wrong = "__dynamic is neither true nor false";
-                    steering.dynamic = Some(value.parse().map_err(|_| wrong)?);
+                    let message = "__dynamic is neither true nor false";
+                    preferences.dynamic = Some(value.parse().map_err(|_| message)?);
                 }
-                "__seed" if steering.seed.is_none() => {
-                    steering.seed = Some(value.parse().map_err(|_| "__seed is no whole number")?);
+                "__seed" if preferences.seed.is_none() => {
+                    preferences.seed = Some(value.parse().map_err(|_| "__seed is not a whole number")?);
                 }
                 _ => (),
             }
         }
-        let is_code = |it: &Cow<'_, str>| it.len() == 3 && it.bytes().all(|it| it.is_ascii_digit());
-        if steering.status.as_ref().is_some_and(|it| !is_code(it)) {
+        let is_code = |code: &Cow<'_, str>| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+        if preferences.status.as_ref().is_some_and(|code| !is_code(code)) {
             return Err("a status code has three digits");
         }
-        steering.fresh = steering.dynamic.unwrap_or(self.dynamic);
+        preferences.skip_examples = preferences.dynamic.unwrap_or(self.dynamic);
         Ok(())
     }
 
-    /// Samples and bodies as this profile makes them.
+    /// The mode of samples with what this profile changes.
     pub(super) fn sample_mode(self, sample_mode: SampleMode) -> SampleMode {
-        SampleMode { charset: sample_mode.charset && self.profile == Profile::Kong, ..sample_mode }
+        SampleMode { charset: sample_mode.charset && self.kind == Profile::Kong, ..sample_mode }
     }
 
-    /// A wish that cannot be understood.
-    pub(super) fn misunderstood(self, wrong: &str) -> HttpResponse {
-        match self.profile {
-            Profile::Kong => reply::message(StatusCode::BAD_REQUEST, wrong),
-            Profile::Prism => respond(&ProblemDocument::invalid_preference(wrong)),
+    /// The response to a request whose preferences or body cannot be read.
+    pub(super) fn invalid_request(self, message: &str) -> HttpResponse {
+        match self.kind {
+            Profile::Kong => reply::message(StatusCode::BAD_REQUEST, message),
+            Profile::Prism => problem_response(&ProblemDocument::invalid_preference(message)),
         }
     }
 
-    /// An answer as a response; `objections` are those to the request.
-    pub(super) fn answer(self, answer: MockResponse, objections: &[Violation]) -> HttpResponse {
-        if self.profile == Profile::Kong {
-            return answer::respond(answer);
+    /// The response of an answer. `violations` are those of the request.
+    pub(super) fn respond(self, answer: MockResponse, violations: &[Violation]) -> HttpResponse {
+        if self.kind == Profile::Kong {
+            return answer::to_response(answer);
         }
-        let flaws = answer.violations.clone();
-        let mut response = if self.report_errors && !flaws.is_empty() {
-            respond(&ProblemDocument::from_response_violations(&flaws))
+        let answer_violations = answer.violations.clone();
+        let mut response = if self.report_errors && !answer_violations.is_empty() {
+            problem_response(&ProblemDocument::from_response_violations(&answer_violations))
         } else {
-            answer::respond(answer)
+            answer::to_response(answer)
         };
-        tell(&mut response, objections, &flaws);
+        add_violations_header(&mut response, violations, &answer_violations);
         response
     }
 
-    /// Why there is no answer.
-    pub(super) fn refuse(self, refusal: &MockRefusal, mock: &Mock, asked: &MockRequest<'_>) -> HttpResponse {
-        if self.profile == Profile::Kong {
-            return answer::refuse(refusal);
+    /// The response of a refusal.
+    pub(super) fn refuse(
+        self,
+        refusal: &MockRefusal,
+        mock: &Mock,
+        request: &MockRequest<'_>,
+    ) -> HttpResponse {
+        if self.kind == Profile::Kong {
+            return answer::refusal_response(refusal);
         }
         let media_type = matches!(refusal, MockRefusal::NoSuchExample(_)).then(|| {
-            let operation = mock.find(asked.method, asked.path).ok()?;
-            let chosen = mock.choose(operation, &MockRequest { example: None, ..*asked }, &mut |_| 0).ok()?;
+            let operation = mock.find(request.method, request.path).ok()?;
+            let chosen =
+                mock.choose(operation, &MockRequest { example: None, ..*request }, &mut |_| 0).ok()?;
             media_type(mock, &chosen)
         });
-        respond(&ProblemDocument::from_refusal(refusal, asked, media_type.flatten()))
+        problem_response(&ProblemDocument::from_refusal(refusal, request, media_type.flatten()))
     }
 
-    /// What a request with violations gets: what the document has for it in Prism's profile, or a problem.
+    /// The response to an invalid request: in Prism's profile the document's own if it has one, else a problem document.
     ///
     /// # Errors
-    /// What the document has is still to be made.
-    pub(super) fn object(
+    /// The document's own response, which is still to be generated.
+    pub(super) fn violation_response(
         self,
         mock: &Mock,
         operation: usize,
         violations: &[Violation],
-        asked: &MockRequest<'_>,
+        request: &MockRequest<'_>,
     ) -> Result<HttpResponse, ChosenAnswer<'static>> {
-        if self.profile == Profile::Kong {
-            return Ok(respond(&ProblemDocument::from_violations(violations, true)));
+        if self.kind == Profile::Kong {
+            return Ok(problem_response(&ProblemDocument::from_violations(violations, true)));
         }
-        Ok(match mock.choose_violation_response(operation, violations, asked) {
+        Ok(match mock.choose_violation_response(operation, violations, request) {
             Ok(Some(chosen)) => return Err(chosen),
             Ok(None) => {
-                let mut response = respond(&ProblemDocument::from_violations(violations, false));
-                tell(&mut response, violations, &[]);
+                let mut response = problem_response(&ProblemDocument::from_violations(violations, false));
+                add_violations_header(&mut response, violations, &[]);
                 response
             }
             Err(refusal) => {
                 let found = mock.choose_violation_response(
                     operation,
                     violations,
-                    &MockRequest { example: None, ..*asked },
+                    &MockRequest { example: None, ..*request },
                 );
-                let media_type = found.ok().flatten().and_then(|it| media_type(mock, &it));
-                respond(&ProblemDocument::from_refusal(&refusal, asked, media_type))
+                let media_type = found.ok().flatten().and_then(|chosen| media_type(mock, &chosen));
+                problem_response(&ProblemDocument::from_refusal(&refusal, request, media_type))
             }
         })
     }
@@ -199,20 +209,21 @@ fn media_type<'a>(mock: &'a Mock, chosen: &ChosenAnswer<'_>) -> Option<&'a str> 
     Some(operation.responses.get(chosen.response)?.media.get(chosen.media?)?.media_type.as_str())
 }
 
-/// Says in a header what is wrong with the request and with the answer.
-fn tell(response: &mut HttpResponse, objections: &[Violation], flaws: &[Violation]) {
-    if objections.is_empty() && flaws.is_empty() {
+/// Adds the header that lists the violations of the request and of the answer.
+fn add_violations_header(response: &mut HttpResponse, of_request: &[Violation], of_answer: &[Violation]) {
+    if of_request.is_empty() && of_answer.is_empty() {
         return;
     }
-    let objections = objections.iter().map(|it| it.to_json(Some("request")));
-    let all: Vec<_> = objections.chain(flaws.iter().map(|it| it.to_json(Some("response")))).collect();
+    let of_request = of_request.iter().map(|violation| violation.to_json(Some("request")));
+    let of_answer = of_answer.iter().map(|violation| violation.to_json(Some("response")));
+    let all: Vec<_> = of_request.chain(of_answer).collect();
     let mut text: String = serde_json::Value::from(all)
         .to_string()
         .chars()
-        .map(|it| if it.is_ascii_graphic() || it == ' ' { it } else { '?' })
+        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
         .collect();
-    if text.len() > LONGEST {
-        text.truncate(LONGEST);
+    if text.len() > MAX_VIOLATIONS_BYTES {
+        text.truncate(MAX_VIOLATIONS_BYTES);
         text.insert_str(0, "Too many violations! ");
     }
     if let Ok(text) = HeaderValue::try_from(text) {
@@ -220,19 +231,19 @@ fn tell(response: &mut HttpResponse, objections: &[Violation], flaws: &[Violatio
     }
 }
 
-/// The answer to a request that cannot be checked now.
-pub(super) fn overloaded() -> HttpResponse {
-    let mut response = respond(&ProblemDocument::overloaded());
+/// The response to a request that cannot be validated because the pool is full.
+pub(super) fn overloaded_response() -> HttpResponse {
+    let mut response = problem_response(&ProblemDocument::overloaded());
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-/// A problem as a response.
-pub(super) fn respond(problem: &ProblemDocument) -> HttpResponse {
+/// The response of a problem document.
+pub(super) fn problem_response(problem: &ProblemDocument) -> HttpResponse {
     let mut response = reply::json(problem.status, problem.to_json().to_string());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if let Some(challenge) = problem.challenge.as_deref().and_then(|it| HeaderValue::try_from(it).ok()) {
+    if let Some(challenge) = problem.challenge.as_deref().and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     if !problem.allowed.is_empty() {

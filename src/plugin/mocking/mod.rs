@@ -1,32 +1,32 @@
-//! `mocking`: answers from an OpenAPI document in the upstream's place.
-//! (Kong: Mocking plugin; where its documentation is silent, `docs/mocking.md` says what is done here.)
+//! Plugin `mocking`: answers from an OpenAPI document instead of the upstream.
+//! (Kong: Mocking plugin. `docs/mocking.md` describes what Kong's documentation leaves open.)
 //!
-//! | file | what it is about |
+//! | file | contents |
 //! |---|---|
-//! | `settings` | what the settings may say |
-//! | `document` | the document: a text in the settings, or a file |
-//! | `preferences` | what the headers of a request ask for |
-//! | `answer` | answers and refusals as responses |
-//! | `prism_settings` | the settings that `mynah mock` writes |
-//! | `mock_profile` | whose manners they have: Kong's or Prism's |
-//! | `checked` | requests that are checked before they are answered |
-//! | `open` | CORS as Prism has it |
-//! | `responder` | responses: at once, or on a thread of the pool |
+//! | `settings` | settings of the plugin |
+//! | `prism_settings` | settings that `mynah mock` writes |
+//! | `document` | the OpenAPI document: a text in the settings, or a file |
+//! | `preferences` | preferences of a request, from its headers |
+//! | `mock_profile` | behaviour of Kong's plugin and of Prism |
+//! | `request_check` | validation of requests |
+//! | `prism_cors` | CORS as in Prism |
+//! | `responder` | responses, at once or on a thread of the pool |
+//! | `answer` | HTTP responses of answers, refusals and errors |
 //! | `state` | items that requests create, change and remove |
-//! | `templates` | examples that are made from the request |
-//! | `faults` | what happens in place of an answer, on purpose |
-//! | `delay` | how long an answer waits |
-//! | `request_rng` | chance, which a seed can repeat |
+//! | `templates` | examples that are rendered from the request |
+//! | `faults` | injected faults |
+//! | `delay` | delays of responses |
+//! | `request_rng` | random numbers, repeatable by a seed |
 
 mod answer;
-mod checked;
 mod delay;
 mod document;
 mod faults;
 mod mock_profile;
-mod open;
 mod preferences;
+mod prism_cors;
 mod prism_settings;
+mod request_check;
 mod request_rng;
 mod responder;
 mod settings;
@@ -45,7 +45,7 @@ use self::{
     mock_profile::MockProfile,
     preferences::MockPreferences,
     request_rng::RngSource,
-    responder::{Beside, Made, OwnedRequest, Responder},
+    responder::{MockOutcome, OwnedRequest, PoolWork, Responder},
     settings::{MockingConfig, PassthroughRule},
     state::MockState,
     templates::ExampleTemplates,
@@ -59,10 +59,10 @@ use crate::{
     openapi::{Api, Operation},
 };
 
-/// The most operations that are named because they are never found.
-const MOST_SHADOWED: usize = 20;
-/// The most bytes of a request's body that are read.
-const MOST_BODY: u64 = 1 << 20;
+/// At most this many shadowed operations are reported.
+const MAX_SHADOWED: usize = 20;
+/// The largest request body that is read for templates and the state, in bytes.
+const MAX_BODY_BYTES: u64 = 1 << 20;
 
 pub(super) const DEF: PluginDef = PluginDef::new("mocking", -1, settings::FIELDS, compile)
     .checks(settings::CHECKS)
@@ -71,86 +71,92 @@ pub(super) const DEF: PluginDef = PluginDef::new("mocking", -1, settings::FIELDS
 
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let config = MockingConfig::read(setup)?;
-    let (api, placed) = document::api(&config, setup)?;
-    let templates = config.templates.then(|| ExampleTemplates::new(&api, &placed)).transpose()?;
+    let (api, anchor) = document::read_api(&config, setup)?;
+    let templates = config.templates.then(|| ExampleTemplates::new(&api, &anchor)).transpose()?;
     let mock = Arc::new(Mock::new(Arc::new(api), config.options()));
-    for n in mock.shadowed_operations().into_iter().take(MOST_SHADOWED) {
-        let message = "this operation is never found: what follows a `#` or `?` is no part of a path, and another operation has this path and method";
+    for n in mock.shadowed_operations().into_iter().take(MAX_SHADOWED) {
+        let message = "this operation is never found: a `#` or `?` ends the path, and another operation has this path and method";
         let warning = Diagnostic::warning(mock.api().operations[n].path.clone(), message).key();
-        setup.warnings.borrow_mut().push(placed.place(warning));
+        setup.warnings.borrow_mut().push(anchor.attach(warning));
     }
-    let manners = MockProfile::of(&config);
+    let profile = MockProfile::of(&config);
     let responder = Arc::new(Responder {
         state: config.stateful.then(|| MockState::new(mock.api())),
         templates,
         mock: Arc::clone(&mock),
-        manners,
-        dice: config.seed.map_or(RngSource::Random, RngSource::seeded),
+        profile,
+        rng_source: config.seed.map_or(RngSource::Random, RngSource::seeded),
         seed: config.seed,
     });
     Ok(Arc::new(Mocking {
-        live: live(&config, mock.api()),
+        passthrough: passthrough_operations(&config, mock.api()),
         responder,
         pool: setup.resources.pool.clone(),
         mock,
-        manners,
-        latency: config.latency(),
+        profile,
+        delay: config.delay(),
         faults: FaultRates::of(&config),
         buffers: setup.resources.buffers.clone(),
     }))
 }
 
-/// The operations that go to the real service, by position; none if none does.
-fn live(config: &MockingConfig, api: &Api) -> Option<HashSet<usize>> {
-    let marked = |operation: &Operation| {
+/// Positions of the operations that are passed to the upstream; none if the setting is off.
+fn passthrough_operations(config: &MockingConfig, api: &Api) -> Option<HashSet<usize>> {
+    let is_marked = |operation: &Operation| {
         let mut marks = operation.extensions.iter().filter(|(name, _)| &**name == "x-mynah-live");
         marks.any(|(_, mark)| mark.value.as_bool() == Some(true))
     };
-    let all = || (0..api.operations.len()).filter(|n| marked(&api.operations[*n])).collect();
-    (config.passthrough == PassthroughRule::Undefined).then(all)
+    let marked = || (0..api.operations.len()).filter(|n| is_marked(&api.operations[*n])).collect();
+    (config.passthrough == PassthroughRule::Undefined).then(marked)
 }
 
 struct Mocking {
     mock: Arc<Mock>,
-    manners: MockProfile,
+    profile: MockProfile,
     responder: Arc<Responder>,
-    /// Where answers are made that take longer than a request may keep others waiting.
+    /// Generates the answers that take too long for the thread of a connection.
     pool: WorkPool,
-    /// The operations that go to the real service, if those go there that the document lacks.
-    live: Option<HashSet<usize>>,
-    latency: ResponseDelay,
+    /// Positions of the operations that are passed to the upstream; none if the setting is off.
+    passthrough: Option<HashSet<usize>>,
+    delay: ResponseDelay,
     faults: FaultRates,
     buffers: BodyBuffers,
 }
 
-/// A request, as far as it has been understood.
+/// A request with its preferences and its operation.
 struct MockCall<'a> {
     request: EditedRequest<'a>,
-    steering: MockPreferences<'a>,
+    preferences: MockPreferences<'a>,
     operation: Result<usize, MockRefusal>,
 }
 
 impl Plugin for Mocking {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        if let Some(preflight) = Some(&*exchange).filter(|_| self.manners.cors).and_then(open::preflight) {
+        if let Some(preflight) =
+            Some(&*exchange).filter(|_| self.profile.cors).and_then(prism_cors::preflight_response)
+        {
             return Flow::Respond(preflight);
         }
-        if let Some(path) = self.manners.path(exchange) {
+        if let Some(path) = self.profile.lookup_path(exchange) {
             exchange.path = path;
         }
-        let live = || self.is_live(&self.mock.find(exchange.upstream_method(), &exchange.path));
-        if self.manners.checks() && !live() { self.check(exchange) } else { self.answer(exchange) }
+        let passes = || self.passes_through(&self.mock.find(exchange.upstream_method(), &exchange.path));
+        if self.profile.checks_requests() && !passes() {
+            self.check_request(exchange)
+        } else {
+            self.answer(exchange)
+        }
     }
 
     fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
-        if self.manners.cors {
-            open::allow(exchange.head().fields(), response.headers_mut());
+        if self.profile.cors {
+            prism_cors::add_headers(exchange.head().fields(), response.headers_mut());
         }
     }
 
-    fn unreachable_path(&self, beginnings: &mut dyn FnMut() -> Vec<Vec<u8>>) -> Option<String> {
-        let beginnings = beginnings();
-        if beginnings.is_empty() || beginnings.iter().any(|it| self.mock.may_match(it)) {
+    fn unreachable_path(&self, prefixes: &mut dyn FnMut() -> Vec<Vec<u8>>) -> Option<String> {
+        let prefixes = prefixes();
+        if prefixes.is_empty() || prefixes.iter().any(|prefix| self.mock.may_match(prefix)) {
             return None;
         }
         self.mock.first_path().map(|path| format!("`{path}`"))
@@ -162,84 +168,85 @@ impl Plugin for Mocking {
 }
 
 impl Mocking {
+    /// Answers a request, or passes it to the upstream.
     fn answer<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let (request, body) = exchange.split();
         let operation = self.mock.find(request.method, request.path);
-        if self.is_live(&operation) {
+        if self.passes_through(&operation) {
             return Flow::Continue;
         }
-        let steering = match self.manners.steering(request) {
-            Ok(steering) => steering,
-            Err(wrong) => return Flow::Respond(self.manners.misunderstood(wrong)),
+        let preferences = match self.profile.read_preferences(request) {
+            Ok(preferences) => preferences,
+            Err(message) => return Flow::Respond(self.profile.invalid_request(message)),
         };
-        let mut dice = self.responder.dice.dice();
-        let delay = steering.delay.unwrap_or_else(|| self.latency.draw(&mut dice));
-        let call = MockCall { request, steering, operation };
-        match self.faults.draw(&mut dice) {
-            Some(InjectedFault::Reset) => return after(delay, faults::reset()),
+        let mut rng = self.responder.rng_source.rng();
+        let delay = preferences.delay.unwrap_or_else(|| self.delay.draw(&mut rng));
+        let call = MockCall { request, preferences, operation };
+        match self.faults.draw(&mut rng) {
+            Some(InjectedFault::Reset) => return respond_after(delay, faults::reset_response()),
             Some(InjectedFault::Status(status)) => {
-                return self.made(delay, self.responder.fail(status, &call));
+                return self.respond_when_made(delay, self.responder.fault_response(status, &call));
             }
             None => (),
         }
-        match self.responder.beside(&call) {
+        match self.responder.pool_work(&call) {
             None => match self.responder.respond_at_once(&call) {
-                Some(made) => self.made(delay, made),
+                Some(outcome) => self.respond_when_made(delay, outcome),
                 None => Flow::Later(Box::pin(async move {
-                    after(delay, self.respond_later(&call, Bytes::new()).await)
+                    respond_after(delay, self.respond_later(&call, Bytes::new()).await)
                 })),
             },
-            Some(Beside::WithoutBody) => {
-                Flow::Later(Box::pin(
-                    async move { after(delay, self.respond_later(&call, Bytes::new()).await) },
-                ))
-            }
-            Some(Beside::WithBody) => Flow::Later(Box::pin(async move {
-                let response = match self.buffers.read_whole(std::mem::take(body), MOST_BODY).await {
+            Some(PoolWork::WithoutBody) => Flow::Later(Box::pin(async move {
+                respond_after(delay, self.respond_later(&call, Bytes::new()).await)
+            })),
+            Some(PoolWork::WithBody) => Flow::Later(Box::pin(async move {
+                let response = match self.buffers.read_whole(std::mem::take(body), MAX_BODY_BYTES).await {
                     Ok(body) => self.respond_later(&call, body).await,
-                    Err(error) => answer::unread(&error),
+                    Err(error) => answer::body_error(&error),
                 };
-                after(delay, response)
+                respond_after(delay, response)
             })),
         }
     }
 
-    /// A response, once its answer is made.
-    fn made(&self, delay: Duration, made: Made) -> Flow<'_> {
-        match made {
-            Made::Ready(response) => after(delay, response),
-            Made::Chosen(wanted) => Flow::Later(Box::pin(async move {
-                let answer = self.mock.make_in_pool(&self.pool, &wanted.chosen, wanted.sample_mode).await;
-                after(delay, self.responder.finished(&wanted, answer))
+    /// Responds after a delay, and once the answer is generated.
+    fn respond_when_made(&self, delay: Duration, outcome: MockOutcome) -> Flow<'_> {
+        match outcome {
+            MockOutcome::Ready(response) => respond_after(delay, response),
+            MockOutcome::Pending(pending) => Flow::Later(Box::pin(async move {
+                let answer = self.mock.make_in_pool(&self.pool, &pending.chosen, pending.sample_mode).await;
+                respond_after(delay, self.responder.finish(&pending, answer))
             })),
         }
     }
 
-    /// The response to a request, made in the pool.
+    /// The response to a request, generated in the pool.
     async fn respond_later(&self, call: &MockCall<'_>, body: Bytes) -> HttpResponse {
         let (responder, request) = (Arc::clone(&self.responder), OwnedRequest::of(call.request));
         let work = move |_: &Budget| responder.respond(request.edited(), &body);
         match self.pool.run(state::LIMITS, work).await {
             Ok(Ok(response)) => response,
-            Ok(Err(why)) => answer::unmade(ResponseError::Exhausted(why)),
-            Err(overloaded) => answer::unmade(overloaded.into()),
+            Ok(Err(why)) => answer::generation_error(ResponseError::Exhausted(why)),
+            Err(overloaded) => answer::generation_error(overloaded.into()),
         }
     }
 
-    fn is_live(&self, operation: &Result<usize, MockRefusal>) -> bool {
-        self.live.as_ref().is_some_and(|live| operation.as_ref().map_or(true, |it| live.contains(it)))
+    /// Whether a request is passed to the upstream.
+    fn passes_through(&self, operation: &Result<usize, MockRefusal>) -> bool {
+        let Some(passthrough) = &self.passthrough else { return false };
+        operation.as_ref().map_or(true, |operation| passthrough.contains(operation))
     }
 }
 
 impl MockCall<'_> {
-    /// The request, as the choice of an answer sees it.
-    fn asked(&self, sample_mode: SampleMode) -> MockRequest<'_> {
-        self.steering.asked(self.request.method, self.request.path, sample_mode)
+    /// The request with its preferences, for the choice of an answer.
+    fn mock_request(&self, sample_mode: SampleMode) -> MockRequest<'_> {
+        self.preferences.mock_request(self.request.method, self.request.path, sample_mode)
     }
 }
 
-/// A response that waits on the runtime, if it has to wait.
-fn after<'a>(delay: Duration, response: HttpResponse) -> Flow<'a> {
+/// Responds after a delay.
+fn respond_after<'a>(delay: Duration, response: HttpResponse) -> Flow<'a> {
     if delay.is_zero() {
         return Flow::Respond(response);
     }

@@ -1,4 +1,4 @@
-//! What the headers of a request ask for.
+//! Preferences of a request about its mock answer, from its headers.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -16,53 +16,57 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 const SEED: HeaderName = HeaderName::from_static("x-mynah-mocking-seed");
 const EXPLAIN: HeaderName = HeaderName::from_static("x-mynah-explain");
 
-/// What is said of any other seed.
-const WRONG_SEED: &str = "Invalid value for X-Mynah-Mocking-Seed. The seed should be a whole number between 0 and 18446744073709551615";
+/// The message about an invalid seed.
+const INVALID_SEED_MESSAGE: &str = "Invalid value for X-Mynah-Mocking-Seed. The seed should be a whole number between 0 and 18446744073709551615";
 
-/// What the headers of a request ask for.
+/// Preferences of a request.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct MockPreferences<'a> {
-    /// `Accept`, several lines joined.
+    /// `Accept`, with several fields joined.
     pub(super) accept: Option<Cow<'a, str>>,
-    /// The status code, as it was written.
+    /// The status code, as written.
     pub(super) status: Option<Cow<'a, str>>,
     /// The name of an example.
     pub(super) example: Option<Cow<'a, str>>,
-    /// How long to wait.
+    /// The delay.
     pub(super) delay: Option<Duration>,
-    /// What varies everything that is left to chance.
+    /// The seed of all random choices.
     pub(super) seed: Option<u64>,
-    /// Whether samples that are new every time are wanted, if that was said.
+    /// The preference `dynamic`.
     pub(super) dynamic: Option<bool>,
-    /// Whether examples are passed over for samples that are new every time.
-    pub(super) fresh: bool,
-    /// Whether the answer says where it comes from.
+    /// Whether new samples are generated instead of using examples.
+    pub(super) skip_examples: bool,
+    /// Whether the response names the source of the answer.
     pub(super) explain: bool,
 }
 
 impl<'a> MockPreferences<'a> {
-    /// Reads them; or says what is wrong with one of them, in the words of the answer.
+    /// Reads the preferences.
+    ///
+    /// # Errors
+    /// The message about an invalid header, for the response.
     pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, &'static str> {
         let prefer = PreferHeader::read(headers);
         Ok(Self {
             accept: accept(headers),
             status: text(headers, &STATUS_CODE).or(prefer.code),
             example: text(headers, &EXAMPLE_ID).or(prefer.example),
-            delay: delay::asked(headers).map_err(|delay::InvalidDelay| delay::WRONG)?,
+            delay: delay::requested_delay(headers)
+                .map_err(|delay::InvalidDelay| delay::INVALID_DELAY_MESSAGE)?,
             seed: seed(headers)?,
             dynamic: prefer.dynamic,
-            fresh: prefer.dynamic == Some(true),
-            explain: headers.get(EXPLAIN).is_some_and(|it| matches!(it.as_bytes(), b"1" | b"true")),
+            skip_examples: prefer.dynamic == Some(true),
+            explain: headers.get(EXPLAIN).is_some_and(|value| matches!(value.as_bytes(), b"1" | b"true")),
         })
     }
 
-    /// Whether it names what the document shall say, so that nothing else may.
-    pub(super) const fn names_an_answer(&self) -> bool {
-        self.status.is_some() || self.example.is_some() || self.fresh
+    /// Whether the request selects an answer of the document, which the state then does not replace.
+    pub(super) const fn selects_answer(&self) -> bool {
+        self.status.is_some() || self.example.is_some() || self.skip_examples
     }
 
-    /// The request, as the choice of an answer sees it.
-    pub(super) fn asked<'b>(
+    /// The request with its preferences, for the choice of an answer.
+    pub(super) fn mock_request<'b>(
         &'b self,
         method: &'b Method,
         path: &'b str,
@@ -78,18 +82,18 @@ impl<'a> MockPreferences<'a> {
         }
     }
 
-    /// How samples are made, where the settings have this seed.
-    pub(super) fn sample_mode(&self, configured: Option<u64>, dice: &mut RequestRng<'_>) -> SampleMode {
-        let mode = match (self.seed, self.fresh) {
+    /// The mode of samples, given the seed of the settings.
+    pub(super) fn sample_mode(&self, configured: Option<u64>, rng: &mut RequestRng<'_>) -> SampleMode {
+        let mode = match (self.seed, self.skip_examples) {
             (Some(seed), _) => SamplingMode::Seeded(seed),
-            (None, true) => SamplingMode::Seeded(dice.bits()),
+            (None, true) => SamplingMode::Seeded(rng.bits()),
             (None, false) => configured.map_or(SamplingMode::Stable, SamplingMode::Seeded),
         };
-        SampleMode { mode, skip_examples: self.fresh, ..SampleMode::default() }
+        SampleMode { mode, skip_examples: self.skip_examples, ..SampleMode::default() }
     }
 }
 
-/// The preferences that steer. (RFC 7240; the names are those of Prism.)
+/// Preferences of the header `Prefer`. (RFC 7240; the names are those of Prism.)
 #[derive(Default)]
 struct PreferHeader<'a> {
     code: Option<Cow<'a, str>>,
@@ -102,10 +106,10 @@ impl<'a> PreferHeader<'a> {
         let mut all = Self::default();
         for line in headers.get_all(PREFER) {
             let Ok(line) = std::str::from_utf8(line.as_bytes()) else { continue };
-            for part in parts(line) {
+            for part in split_preferences(line) {
                 let (name, value) = part.split_once('=').unwrap_or((part, ""));
-                let (name, value) = (name.trim(), unquoted(value.trim()));
-                // The first of several counts. (RFC 7240, section 2)
+                let (name, value) = (name.trim(), unquote(value.trim()));
+                // The first of several is used. (RFC 7240, section 2)
                 match name.to_ascii_lowercase().as_str() {
                     "code" if all.code.is_none() => all.code = Some(value),
                     "example" if all.example.is_none() => all.example = Some(value),
@@ -120,28 +124,28 @@ impl<'a> PreferHeader<'a> {
     }
 }
 
-/// Preferences and their parameters, which commas and semicolons divide outside quotes.
-fn parts(line: &str) -> impl Iterator<Item = &str> {
+/// Splits a field into preferences and their parameters, at commas and semicolons outside quotes.
+fn split_preferences(line: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
-    line.split(move |it: char| {
+    line.split(move |c: char| {
         let was_escaped = escaped;
-        escaped = quoted && it == '\\' && !was_escaped;
-        quoted ^= it == '"' && !was_escaped;
-        !quoted && matches!(it, ',' | ';')
+        escaped = quoted && c == '\\' && !was_escaped;
+        quoted ^= c == '"' && !was_escaped;
+        !quoted && matches!(c, ',' | ';')
     })
 }
 
-/// The text of a quoted string. (RFC 9110, section 5.6.4)
-fn unquoted(value: &str) -> Cow<'_, str> {
-    let Some(inner) = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')) else {
+/// The text of a quoted string; another text as it is. (RFC 9110, section 5.6.4)
+fn unquote(value: &str) -> Cow<'_, str> {
+    let Some(inner) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return value.into();
     };
     if !inner.contains('\\') {
         return inner.into();
     }
     let mut escaped = false;
-    let kept = inner.chars().filter(|it| {
-        escaped = !escaped && *it == '\\';
+    let kept = inner.chars().filter(|c| {
+        escaped = !escaped && *c == '\\';
         !escaped
     });
     kept.collect::<String>().into()
@@ -149,11 +153,11 @@ fn unquoted(value: &str) -> Cow<'_, str> {
 
 fn seed(headers: &HeaderMap) -> Result<Option<u64>, &'static str> {
     let Some(value) = headers.get(SEED) else { return Ok(None) };
-    let digits = value.to_str().ok().filter(|text| text.bytes().all(|it| it.is_ascii_digit()));
-    digits.and_then(|text| text.parse().ok()).map(Some).ok_or(WRONG_SEED)
+    let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|text| text.parse().ok()).map(Some).ok_or(INVALID_SEED_MESSAGE)
 }
 
-/// The first value of a header; names of examples need not be ASCII.
+/// The first value of a header. Names of examples may have characters outside ASCII.
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
@@ -180,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn kongs_headers_steer() {
+    fn the_headers_of_kong_are_preferences() {
         check("", Ok(MockPreferences::default()));
         check(
             "X-Kong-Mocking-Status-Code: 201\nX-Kong-Mocking-Example-Id: Jürgen\nX-Kong-Mocking-Delay: 5",
@@ -191,11 +195,11 @@ mod tests {
                 ..MockPreferences::default()
             }),
         );
-        check("X-Kong-Mocking-Delay: 1.5", Err(delay::WRONG));
+        check("X-Kong-Mocking-Delay: 1.5", Err(delay::INVALID_DELAY_MESSAGE));
     }
 
     #[test]
-    fn several_lines_of_accept_are_one() {
+    fn several_accept_fields_are_joined() {
         let accept =
             |text| Ok(MockPreferences { accept: Some(Cow::Borrowed(text)), ..MockPreferences::default() });
         check("Accept: text/plain", accept("text/plain"));
@@ -203,38 +207,38 @@ mod tests {
     }
 
     #[test]
-    fn preferences_steer_where_kongs_headers_do_not() {
-        let steering = |status: &'static str, example: &'static str, dynamic: Option<bool>| {
-            let text = |it: &'static str| Some(it).filter(|it| !it.is_empty()).map(Cow::Borrowed);
+    fn the_headers_of_kong_take_precedence_over_prefer() {
+        let preferences = |status: &'static str, example: &'static str, dynamic: Option<bool>| {
+            let text = |text: &'static str| Some(text).filter(|text| !text.is_empty()).map(Cow::Borrowed);
             Ok(MockPreferences {
                 status: text(status),
                 example: text(example),
                 dynamic,
-                fresh: dynamic == Some(true),
+                skip_examples: dynamic == Some(true),
                 ..MockPreferences::default()
             })
         };
         for (prefer, expected) in [
-            ("code=404, example=cat, dynamic=true", steering("404", "cat", Some(true))),
-            ("code=404;example=cat;dynamic=false", steering("404", "cat", Some(false))),
-            ("CODE = 404", steering("404", "", None)),
-            (r#"example="a, \"b\"; c""#, steering("", r#"a, "b"; c"#, None)),
-            ("code=404, code=500", steering("404", "", None)),
-            ("code=404\nPrefer: example=cat", steering("404", "cat", None)),
-            ("respond-async, wait=10, return=minimal", steering("", "", None)),
-            ("example=\"", steering("", "\"", None)),
-            ("dynamic", steering("", "", Some(false))),
+            ("code=404, example=cat, dynamic=true", preferences("404", "cat", Some(true))),
+            ("code=404;example=cat;dynamic=false", preferences("404", "cat", Some(false))),
+            ("CODE = 404", preferences("404", "", None)),
+            (r#"example="a, \"b\"; c""#, preferences("", r#"a, "b"; c"#, None)),
+            ("code=404, code=500", preferences("404", "", None)),
+            ("code=404\nPrefer: example=cat", preferences("404", "cat", None)),
+            ("respond-async, wait=10, return=minimal", preferences("", "", None)),
+            ("example=\"", preferences("", "\"", None)),
+            ("dynamic", preferences("", "", Some(false))),
         ] {
             check(&format!("Prefer: {prefer}"), expected);
         }
         check(
             "Prefer: code=404, example=cat\nX-Kong-Mocking-Status-Code: 201\nX-Kong-Mocking-Example-Id: Ron",
-            steering("201", "Ron", None),
+            preferences("201", "Ron", None),
         );
     }
 
     #[test]
-    fn our_own_headers_steer() {
+    fn the_headers_of_mynah_are_preferences() {
         for seed in [0, 7, u64::MAX] {
             check(
                 &format!("X-Mynah-Mocking-Seed: {seed}"),
@@ -242,7 +246,7 @@ mod tests {
             );
         }
         for wrong in ["-1", "1.5", "abc", "18446744073709551616", "+1"] {
-            check(&format!("X-Mynah-Mocking-Seed: {wrong}"), Err(WRONG_SEED));
+            check(&format!("X-Mynah-Mocking-Seed: {wrong}"), Err(INVALID_SEED_MESSAGE));
         }
         for (value, explain) in [("1", true), ("true", true), ("0", false), ("no", false)] {
             check(

@@ -8,7 +8,7 @@ use super::{DEF, settings::DOCUMENT};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct PrismSettings {
-    /// Whether parameters and bodies of requests are checked.
+    /// Whether parameters and bodies of requests are validated.
     pub validate_requests: bool,
     /// Whether security requirements are checked.
     pub validate_security: bool,
@@ -16,7 +16,7 @@ pub struct PrismSettings {
     pub dynamic: bool,
     /// The seed of the samples.
     pub seed: Option<u64>,
-    /// Whether an answer that does not fit its own schema is an error.
+    /// Whether an answer that does not match its schema is an error.
     pub report_errors: bool,
     /// Whether pages of every origin may read the answers.
     pub cors: bool,

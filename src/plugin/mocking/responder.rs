@@ -1,4 +1,4 @@
-//! Responses to requests that are mocked: at once where that is quick, else on a thread of the pool.
+//! Responses to mocked requests: at once if that is quick, else on a thread of the pool.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -20,17 +20,17 @@ use crate::{
     reply,
 };
 
-/// What answers are made from, shared with the threads of the pool.
+/// What responses are generated from, shared with the threads of the pool.
 pub(super) struct Responder {
     pub(super) mock: Arc<Mock>,
-    pub(super) manners: MockProfile,
+    pub(super) profile: MockProfile,
     pub(super) state: Option<MockState>,
     pub(super) templates: Option<ExampleTemplates>,
-    pub(super) dice: RngSource,
+    pub(super) rng_source: RngSource,
     pub(super) seed: Option<u64>,
 }
 
-/// A request that outlives its exchange.
+/// A request with its own data, for a thread of the pool.
 pub(super) struct OwnedRequest {
     method: Method,
     path: String,
@@ -55,207 +55,219 @@ impl OwnedRequest {
     }
 }
 
-/// What has to be done in the pool for a request.
-pub(super) enum Beside {
-    /// The body of the request matters.
+/// A response that is generated in the pool.
+pub(super) enum PoolWork {
+    /// The body of the request is needed.
     WithBody,
-    /// It does not.
+    /// The body is not needed.
     WithoutBody,
 }
 
-/// A response, or the answer that it will have.
-pub(super) enum Made {
+/// A response, or the answer that is still to be generated for it.
+pub(super) enum MockOutcome {
     Ready(HttpResponse),
-    Chosen(Wanted),
+    Pending(PendingAnswer),
 }
 
-/// An answer that is still to be made.
-pub(super) struct Wanted {
+/// A chosen answer that is still to be generated.
+pub(super) struct PendingAnswer {
     pub(super) chosen: OwnedChoice,
     pub(super) sample_mode: SampleMode,
-    /// Where it comes from, if that is to be said.
+    /// Its source, if the response names it.
     source: Option<String>,
 }
 
 impl Responder {
-    /// What the state has to do for a request.
-    fn task(&self, call: &MockCall<'_>) -> Option<StateTask<'_>> {
-        let operation = call.operation.as_ref().ok().filter(|_| !call.steering.names_an_answer());
+    /// What the request does with the state, if anything.
+    fn state_task(&self, call: &MockCall<'_>) -> Option<StateTask<'_>> {
+        let operation = call.operation.as_ref().ok().filter(|_| !call.preferences.selects_answer());
         self.state.as_ref()?.task(&self.mock, *operation?)
     }
 
-    /// Whether a request is answered in the pool whatever the answer is: it changes the state, or is held against
-    /// templates, or the first one to a collection.
-    pub(super) fn beside(&self, call: &MockCall<'_>) -> Option<Beside> {
+    /// Whether the request is answered in the pool, whatever the answer is: if it changes the state, is the first one to a
+    /// collection, or has an answer from a template.
+    pub(super) fn pool_work(&self, call: &MockCall<'_>) -> Option<PoolWork> {
         let operation = *call.operation.as_ref().ok()?;
-        let state = self.state.as_ref().filter(|_| !call.steering.names_an_answer());
+        let state = self.state.as_ref().filter(|_| !call.preferences.selects_answer());
         if let Some(role) = state.and_then(|state| state.role(operation)) {
-            if role.reads_a_body() {
-                return Some(Beside::WithBody);
+            if role.needs_body() {
+                return Some(PoolWork::WithBody);
             }
             if role == state::OperationRole::Remove || !state.is_some_and(|state| state.is_ready(operation)) {
-                return Some(Beside::WithoutBody);
+                return Some(PoolWork::WithoutBody);
             }
             if state.and_then(|state| state.task(&self.mock, operation)).is_some() {
                 return None;
             }
         }
-        self.templates.as_ref().filter(|it| it.concern(operation)).map(|_| Beside::WithBody)
+        self.templates.as_ref().filter(|templates| templates.covers(operation)).map(|_| PoolWork::WithBody)
     }
 
-    /// A fault, in the words of the document if it has some for this status.
-    pub(super) fn fail(&self, status: StatusCode, call: &MockCall<'_>) -> Made {
+    /// The response of an injected fault: the document's own if it has one for this status.
+    pub(super) fn fault_response(&self, status: StatusCode, call: &MockCall<'_>) -> MockOutcome {
         let code = status.as_str();
-        let asked = MockRequest { status: Some(code), example: None, ..call.asked(SampleMode::default()) };
+        let request =
+            MockRequest { status: Some(code), example: None, ..call.mock_request(SampleMode::default()) };
         let operation = call.operation.clone();
-        let chosen = operation.and_then(|it| self.mock.choose(it, &asked, &mut |_| 0));
+        let chosen = operation.and_then(|operation| self.mock.choose(operation, &request, &mut |_| 0));
         match &chosen {
-            Ok(chosen) => self.at_once(call, chosen, asked.sample_mode, "fault"),
-            Err(_) => Made::Ready(reply::message(
+            Ok(chosen) => self.make_at_once(call, chosen, request.sample_mode, "fault"),
+            Err(_) => MockOutcome::Ready(reply::message(
                 status,
-                status.canonical_reason().unwrap_or("a fault was asked for"),
+                status.canonical_reason().unwrap_or("injected fault"),
             )),
         }
     }
 
-    /// The response to a request that needs neither a body nor much time; none if it needs time.
-    pub(super) fn respond_at_once(&self, call: &MockCall<'_>) -> Option<Made> {
-        let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), RequestRng::Own);
-        let sample_mode = self.manners.sample_mode(call.steering.sample_mode(self.seed, &mut dice));
-        let asked = call.asked(sample_mode);
-        if let Some(task) = self.task(call) {
+    /// The response to a request that needs no body; none if the state is locked or the answer takes too long.
+    pub(super) fn respond_at_once(&self, call: &MockCall<'_>) -> Option<MockOutcome> {
+        let mut rng = call.preferences.seed.map_or_else(|| self.rng_source.rng(), RequestRng::Seeded);
+        let sample_mode = self.profile.sample_mode(call.preferences.sample_mode(self.seed, &mut rng));
+        let request = call.mock_request(sample_mode);
+        if let Some(task) = self.state_task(call) {
             let maker = ResponseMaker { mock: &self.mock, at_once: true };
-            let outcome = task.run(maker, &asked, &[]).transpose()?;
-            return Some(Made::Ready(self.outcome(call, &asked, outcome)));
+            let outcome = task.run(maker, &request, &[]).transpose()?;
+            return Some(MockOutcome::Ready(self.state_response(call, &request, outcome)));
         }
         let chosen = call
             .operation
             .clone()
-            .and_then(|operation| self.mock.choose(operation, &asked, &mut |below| dice.below(below)));
+            .and_then(|operation| self.mock.choose(operation, &request, &mut |below| rng.below(below)));
         Some(match chosen {
             Ok(chosen) => {
-                let source = answer::source(self.mock.origin(&chosen));
-                self.at_once(call, &chosen, sample_mode, &source)
+                let source = answer::source_name(self.mock.origin(&chosen));
+                self.make_at_once(call, &chosen, sample_mode, &source)
             }
-            Err(refusal) => Made::Ready(self.manners.refuse(&refusal, &self.mock, &asked)),
+            Err(refusal) => MockOutcome::Ready(self.profile.refuse(&refusal, &self.mock, &request)),
         })
     }
 
-    fn at_once(
+    /// Generates a chosen answer if that is quick.
+    fn make_at_once(
         &self,
         call: &MockCall<'_>,
         chosen: &ChosenAnswer<'_>,
         sample_mode: SampleMode,
         source: &str,
-    ) -> Made {
+    ) -> MockOutcome {
         match self.mock.make_at_once(chosen, sample_mode) {
-            Some(Ok(answer)) => Made::Ready(self.explained(call, chosen, source, answer)),
-            Some(Err(unmade)) => Made::Ready(answer::unmade(unmade)),
+            Some(Ok(answer)) => MockOutcome::Ready(self.respond_explained(call, chosen, source, answer)),
+            Some(Err(error)) => MockOutcome::Ready(answer::generation_error(error)),
             None => {
-                let source = call.steering.explain.then(|| source.to_owned());
-                Made::Chosen(Wanted { chosen: chosen.to_owned_choice(), sample_mode, source })
+                let source = call.preferences.explain.then(|| source.to_owned());
+                MockOutcome::Pending(PendingAnswer { chosen: chosen.to_owned_choice(), sample_mode, source })
             }
         }
     }
 
-    /// The response with an answer that was made later.
-    pub(super) fn finished(
+    /// The response of an answer that was generated in the pool.
+    pub(super) fn finish(
         &self,
-        wanted: &Wanted,
+        pending: &PendingAnswer,
         answer: Result<MockResponse, ResponseError>,
     ) -> HttpResponse {
         match answer {
             Ok(answer) => {
-                let mut response = self.manners.answer(answer, &[]);
-                if let Some(source) = &wanted.source {
-                    answer::explain(&mut response, &self.mock, wanted.chosen.chosen().operation, source);
+                let mut response = self.profile.respond(answer, &[]);
+                if let Some(source) = &pending.source {
+                    answer::add_explanation(
+                        &mut response,
+                        &self.mock,
+                        pending.chosen.chosen().operation,
+                        source,
+                    );
                 }
                 response
             }
-            Err(unmade) => answer::unmade(unmade),
+            Err(error) => answer::generation_error(error),
         }
     }
 
-    /// The response to a request, on a thread that may take its time.
+    /// The response to a request, on a thread of the pool.
     pub(super) fn respond(&self, request: EditedRequest<'_>, body: &[u8]) -> HttpResponse {
-        let steering = match self.manners.steering(request) {
-            Ok(steering) => steering,
-            Err(wrong) => return self.manners.misunderstood(wrong),
+        let preferences = match self.profile.read_preferences(request) {
+            Ok(preferences) => preferences,
+            Err(message) => return self.profile.invalid_request(message),
         };
         let operation = self.mock.find(request.method, request.path);
-        let call = &MockCall { request, steering, operation };
-        let mut dice = call.steering.seed.map_or_else(|| self.dice.dice(), RequestRng::Own);
-        let sample_mode = self.manners.sample_mode(call.steering.sample_mode(self.seed, &mut dice));
-        let asked = call.asked(sample_mode);
-        if let Some(task) = self.task(call) {
+        let call = &MockCall { request, preferences, operation };
+        let mut rng = call.preferences.seed.map_or_else(|| self.rng_source.rng(), RequestRng::Seeded);
+        let sample_mode = self.profile.sample_mode(call.preferences.sample_mode(self.seed, &mut rng));
+        let request = call.mock_request(sample_mode);
+        if let Some(task) = self.state_task(call) {
             let maker = ResponseMaker { mock: &self.mock, at_once: false };
-            return match task.run(maker, &asked, body) {
-                Ok(Some(outcome)) => self.outcome(call, &asked, Ok(outcome)),
-                Ok(None) => answer::unmade(ResponseError::Overloaded),
-                Err(refusal) => self.outcome(call, &asked, Err(refusal)),
+            return match task.run(maker, &request, body) {
+                Ok(Some(outcome)) => self.state_response(call, &request, Ok(outcome)),
+                Ok(None) => answer::generation_error(ResponseError::Overloaded),
+                Err(refusal) => self.state_response(call, &request, Err(refusal)),
             };
         }
         let chosen = call
             .operation
             .clone()
-            .and_then(|operation| self.mock.choose(operation, &asked, &mut |below| dice.below(below)));
+            .and_then(|operation| self.mock.choose(operation, &request, &mut |below| rng.below(below)));
         match chosen {
-            Ok(chosen) => self.make(call, &chosen, sample_mode, body, &mut dice),
-            Err(refusal) => self.manners.refuse(&refusal, &self.mock, &asked),
+            Ok(chosen) => self.make(call, &chosen, sample_mode, body, &mut rng),
+            Err(refusal) => self.profile.refuse(&refusal, &self.mock, &request),
         }
     }
 
-    /// The answer that was chosen, its template filled in if it is one.
+    /// Generates a chosen answer, from its template if it has one.
     fn make(
         &self,
         call: &MockCall<'_>,
         chosen: &ChosenAnswer<'_>,
         sample_mode: SampleMode,
         body: &[u8],
-        dice: &mut RequestRng<'_>,
+        rng: &mut RequestRng<'_>,
     ) -> HttpResponse {
-        let templates = self.templates.as_ref().filter(|it| it.concern(chosen.operation));
-        let filled = templates.and_then(|templates| {
+        let templates = self.templates.as_ref().filter(|templates| templates.covers(chosen.operation));
+        let rendered = templates.and_then(|templates| {
             let path = self.mock.path_values(chosen.operation, call.request.path);
-            let mut context = TemplateContext::new(call.request, path, body, SystemTime::now(), dice);
+            let mut context = TemplateContext::new(call.request, path, body, SystemTime::now(), rng);
             templates.render(chosen, &mut context)
         });
-        let answer = match filled {
+        let answer = match rendered {
             None => self.mock.make(chosen, sample_mode),
             Some(Ok(value)) => self.mock.make_with_body(chosen, sample_mode, &value),
-            Some(Err(error)) => return answer::template_failed(&error),
+            Some(Err(error)) => return answer::template_error(&error),
         };
         match answer {
-            Ok(answer) => self.explained(call, chosen, &answer::source(self.mock.origin(chosen)), answer),
-            Err(unmade) => answer::unmade(unmade),
+            Ok(answer) => {
+                self.respond_explained(call, chosen, &answer::source_name(self.mock.origin(chosen)), answer)
+            }
+            Err(error) => answer::generation_error(error),
         }
     }
 
-    /// The response of what was done with the state.
-    fn outcome(
+    /// The response of an operation on the state.
+    fn state_response(
         &self,
         call: &MockCall<'_>,
-        asked: &MockRequest<'_>,
+        request: &MockRequest<'_>,
         outcome: Result<TaskOutcome<'_>, MockRefusal>,
     ) -> HttpResponse {
         match outcome {
-            Ok(TaskOutcome::Answer(chosen, Ok(answer))) => self.explained(call, &chosen, "state", answer),
-            Ok(TaskOutcome::Answer(_, Err(unmade))) => answer::unmade(unmade),
+            Ok(TaskOutcome::Answer(chosen, Ok(answer))) => {
+                self.respond_explained(call, &chosen, "state", answer)
+            }
+            Ok(TaskOutcome::Answer(_, Err(error))) => answer::generation_error(error),
             Ok(TaskOutcome::Refused(status, message)) => reply::message(status, message),
-            Err(refusal) => self.manners.refuse(&refusal, &self.mock, asked),
+            Err(refusal) => self.profile.refuse(&refusal, &self.mock, request),
         }
     }
 
-    fn explained(
+    /// The response of an answer, with the header that names its source if the request asks for it.
+    fn respond_explained(
         &self,
         call: &MockCall<'_>,
         chosen: &ChosenAnswer<'_>,
         source: &str,
         answer: MockResponse,
     ) -> HttpResponse {
-        let mut response = self.manners.answer(answer, &[]);
-        if call.steering.explain {
-            answer::explain(&mut response, &self.mock, chosen.operation, source);
+        let mut response = self.profile.respond(answer, &[]);
+        if call.preferences.explain {
+            answer::add_explanation(&mut response, &self.mock, chosen.operation, source);
         }
         response
     }

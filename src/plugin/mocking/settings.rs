@@ -1,4 +1,4 @@
-//! What the settings may say, and what they say.
+//! Settings of the plugin: fields, checks, values.
 
 use serde::Deserialize;
 
@@ -29,7 +29,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("api_specification_filename", FieldKind::String)
         .describe("the OpenAPI document, a file in the folder of specs"),
     Field::new("random_delay", FieldKind::Boolean)
-        .describe("whether answers wait for a random time")
+        .describe("whether responses wait for a random time")
         .default("false"),
     Field::new("max_delay_time", FieldKind::Number)
         .describe("the longest delay, in seconds")
@@ -43,7 +43,7 @@ pub(super) const FIELDS: &[Field] = &[
         .describe("whether one of several examples is picked at random")
         .default("false"),
     Field::new("included_status_codes", FieldKind::Array(STATUS_CODES))
-        .describe("the status codes that are answered, of those that the document has"),
+        .describe("the status codes of the document that may be answered"),
     Field::new("random_status_code", FieldKind::Boolean)
         .describe("whether one of several status codes is picked at random")
         .default("false"),
@@ -52,7 +52,7 @@ pub(super) const FIELDS: &[Field] = &[
         .default("false"),
     Field::new("custom_base_path", FieldKind::String).describe("the path that paths are served below"),
     Field::new("seed", FieldKind::Integer)
-        .describe("the same number, the same samples")
+        .describe("the seed of samples and random choices")
         .rules(&[FieldRule::Between(0.0, LARGEST_EXACT)]),
     Field::new("latency", FieldKind::Record(LATENCY)).describe("a distribution of delays"),
     Field::new("fault_rate", FieldKind::Number)
@@ -61,23 +61,23 @@ pub(super) const FIELDS: &[Field] = &[
         .rules(RATE),
     Field::new("fault_status_codes", FieldKind::Array(FAULT_CODES)).describe("the status codes of faults"),
     Field::new("connection_reset_rate", FieldKind::Number)
-        .describe("the share of requests whose connection is cut, 0 to 1")
+        .describe("the share of requests whose connection is closed, 0 to 1")
         .default("0")
         .rules(RATE),
     Field::new("passthrough", FieldKind::String)
-        .describe("which operations go to the real service")
+        .describe("which operations are passed to the service")
         .default("\"none\"")
         .rules(&[FieldRule::OneOf(&["none", "undefined"])]),
     Field::new("stateful", FieldKind::Boolean)
         .describe("whether what is written can be read again")
         .default("false"),
     Field::new("profile", FieldKind::String)
-        .describe("whose manners it has")
+        .describe("whether responses are those of Kong or of Prism")
         .rules(&[FieldRule::OneOf(&["kong", "prism"])]),
     Field::new("validate_requests", FieldKind::Boolean)
-        .describe("whether requests are checked by the document"),
+        .describe("whether requests are validated against the document"),
     Field::new("validate_security", FieldKind::Boolean)
-        .describe("whether credentials are asked for as the document says"),
+        .describe("whether the security requirements of the document are checked"),
     Field::new("dynamic", FieldKind::Boolean)
         .describe("whether answers are samples of the schemas, not examples"),
     Field::new("report_errors", FieldKind::Boolean),
@@ -103,7 +103,7 @@ const MILLISECONDS: &[FieldRule] = &[FieldRule::Between(0.0, 3_600_000.0)];
 const RATE: &[FieldRule] = &[FieldRule::Between(0.0, 1.0)];
 const FAULT_CODES: &Field = &Field::item(FieldKind::Integer).rules(&[FieldRule::Between(200.0, 599.0)]);
 
-/// The largest whole number that every JSON reader keeps exactly.
+/// The largest whole number that every JSON parser represents exactly (2^53 - 1).
 const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
 
 #[derive(Deserialize)]
@@ -135,17 +135,17 @@ pub(super) struct MockingConfig {
     pub(super) templates: bool,
 }
 
-/// Which operations go to the real service.
+/// Which operations are passed to the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum PassthroughRule {
     /// None.
     None,
-    /// Those that the document lacks, or marks as live.
+    /// Operations that the document lacks or marks with `x-mynah-live`.
     Undefined,
 }
 
-/// A record whose fields are all there, or all null.
+/// The record `latency`; its fields are null if it is not set.
 #[derive(Deserialize)]
 struct LatencyConfig {
     distribution: Option<String>,
@@ -167,15 +167,15 @@ impl LatencyConfig {
 }
 
 fn one_document(config: &Value) -> Option<EntityFault> {
-    let given = |key| config.get(key).is_some_and(|it| !it.is_null());
-    match (given("api_specification"), given("api_specification_filename")) {
+    let is_given = |key| config.get(key).is_some_and(|value| !value.is_null());
+    match (is_given("api_specification"), is_given("api_specification_filename")) {
         (false, false) => Some(
             EntityFault::record("at least one of these fields must be non-empty: 'api_specification', 'api_specification_filename'")
                 .help("write the OpenAPI document as a text, or the name of a file in the folder of specs"),
         ),
         (true, true) => Some(
             EntityFault::field("api_specification_filename", "only one of these fields may be set: 'api_specification', 'api_specification_filename'")
-                .help("remove the one that is not meant"),
+                .help("remove one of them"),
         ),
         _ => None,
     }
@@ -189,7 +189,7 @@ fn delays_in_order(config: &Value) -> Option<EntityFault> {
     })
 }
 
-/// Each distribution has its own numbers.
+/// Checks that a distribution has the numbers that it needs.
 fn latency_complete(config: &Value) -> Option<EntityFault> {
     let latency = config.get("latency")?;
     let number = |key: &str| latency.get(key).and_then(Value::as_f64);
@@ -218,8 +218,8 @@ fn latency_complete(config: &Value) -> Option<EntityFault> {
 }
 
 impl MockingConfig {
-    /// How long answers wait.
-    pub(super) fn latency(&self) -> ResponseDelay {
+    /// The delay of responses.
+    pub(super) fn delay(&self) -> ResponseDelay {
         match self.latency.as_ref().and_then(LatencyConfig::distribution) {
             Some(distribution) => distribution.into(),
             None if self.random_delay => ResponseDelay::Uniform(self.min_delay_time, self.max_delay_time),
@@ -227,17 +227,17 @@ impl MockingConfig {
         }
     }
 
-    /// Reads checked settings.
+    /// Reads settings that have been checked.
     pub(super) fn read(setup: &PluginSetup<'_>) -> Result<Self, Vec<Diagnostic>> {
         setup.read_settings()
     }
 
-    /// Whose manners the answers have.
+    /// The profile.
     pub(super) fn profile(&self) -> Profile {
         if self.profile.as_deref() == Some("prism") { Profile::Prism } else { Profile::Kong }
     }
 
-    /// How answers are chosen.
+    /// Options of the choice of answers.
     pub(super) fn options(&self) -> MockOptions {
         MockOptions {
             included_status_codes: self.included_status_codes.clone().unwrap_or_default(),
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_document_is_named() {
+    fn exactly_one_document_is_given() {
         let names = "'api_specification', 'api_specification_filename'";
         check(
             "{random_delay: false}",
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_have_an_order() {
+    fn the_shortest_delay_is_not_above_the_longest() {
         let document = "api_specification: '{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}'";
         check(&format!("{{{document}, min_delay_time: 1, max_delay_time: 1}}"), &[]);
         check(
@@ -302,7 +302,7 @@ mod tests {
                 Some("only one of 'latency' and 'random_delay' may be used"),
             ),
         ] {
-            let expected = expected.map(|it| format!("config.latency: {it}"));
+            let expected = expected.map(|message| format!("config.latency: {message}"));
             let expected: Vec<_> = expected.iter().map(String::as_str).collect();
             check(&format!("{{{document}, latency: {latency}}}"), &expected);
         }

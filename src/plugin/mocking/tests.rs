@@ -1,4 +1,4 @@
-//! The plugin as a whole, made from the text of its settings.
+//! Tests of the plugin as a whole, compiled from its settings.
 
 use std::collections::BTreeMap;
 
@@ -33,19 +33,19 @@ paths:
     get: {responses: {'200': {description: nothing, content: {application/json: {}}}}}
 ";
 
-/// A plugin with these settings beside its document.
+/// A plugin with a document and these settings.
 #[track_caller]
 pub(super) fn plugin(document: &str, settings: &str) -> Arc<dyn Plugin> {
     let document = crate::document::Value::from(document).to_json();
     test_support::plugin(&DEF, &format!("{{api_specification: {document}, {settings}}}"))
 }
 
-/// Status, body and explanation of the answer to a request.
+/// Status, body and explanation header of the response to a request.
 #[track_caller]
 pub(super) fn ask(plugin: &dyn Plugin, request: &str) -> (u16, String, String) {
     let response = test_support::access(plugin, &mut test_support::request(request)).unwrap();
     let mock = response.headers().get("x-mynah-mock");
-    let mock = mock.map(|it| it.to_str().unwrap().to_owned()).unwrap_or_default();
+    let mock = mock.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
     (response.status().as_u16(), test_support::text(response.into_body()), mock)
 }
 
@@ -56,7 +56,7 @@ fn check(settings: &str, request: &str, status: u16, body: &str, mock: &str) {
 }
 
 #[test]
-fn an_answer_says_where_it_comes_from_if_asked() {
+fn a_response_names_the_source_of_its_answer_on_request() {
     let jessica = r#"{"id":10,"name":"Hao"}"#;
     check("", "GET /users", 200, jessica, "");
     let explained = |request: &str| format!("{request}\nX-Mynah-Explain: 1");
@@ -73,7 +73,7 @@ fn an_answer_says_where_it_comes_from_if_asked() {
 }
 
 #[test]
-fn seeds_vary_samples_and_repeat_themselves() {
+fn samples_depend_on_the_seed_alone() {
     let plain = plugin(DOCUMENT, "");
     let seeded = |seed: u64| ask(&*plain, &format!("GET /numbers\nX-Mynah-Mocking-Seed: {seed}")).1;
     assert_eq!(seeded(7), seeded(7));
@@ -88,7 +88,7 @@ fn seeds_vary_samples_and_repeat_themselves() {
 }
 
 #[test]
-fn dynamic_answers_are_new_every_time_and_pass_over_examples() {
+fn dynamic_answers_are_new_for_each_request_and_skip_examples() {
     let plain = plugin(DOCUMENT, "");
     let fresh = |path: &str| ask(&*plain, &format!("GET {path}\nPrefer: dynamic=true\nX-Mynah-Explain: 1"));
     assert_ne!(fresh("/numbers").1, fresh("/numbers").1);
@@ -102,7 +102,7 @@ fn dynamic_answers_are_new_every_time_and_pass_over_examples() {
 }
 
 #[test]
-fn chance_reaches_every_status_and_every_example() {
+fn random_choices_reach_every_status_and_every_example() {
     let tally = |settings: &str, of: fn((u16, String, String)) -> String| {
         let plugin = plugin(DOCUMENT, settings);
         let mut tally = BTreeMap::new();
@@ -111,12 +111,12 @@ fn chance_reaches_every_status_and_every_example() {
         }
         tally
     };
-    let by_status = tally("random_status_code: true, seed: 1", |it| it.0.to_string());
+    let by_status = tally("random_status_code: true, seed: 1", |answer| answer.0.to_string());
     assert_eq!(by_status.keys().collect::<Vec<_>>(), ["200", "404", "500"]);
-    assert!(by_status.values().all(|times| *times > 40), "{by_status:?}");
-    let by_body = tally("random_examples: true, seed: 1", |it| it.1);
+    assert!(by_status.values().all(|count| *count > 40), "{by_status:?}");
+    let by_body = tally("random_examples: true, seed: 1", |answer| answer.1);
     assert_eq!(by_body.len(), 2, "{by_body:?}");
-    assert!(by_body.values().all(|times| *times > 60), "{by_body:?}");
+    assert!(by_body.values().all(|count| *count > 60), "{by_body:?}");
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! A small memory: what requests create can be read, changed and removed again, until somebody forgets it.
+//! State of a mock: items that requests create can be read, changed and removed, until the state is reset.
 //!
-//! Wherever a document has a collection (`/pets`) and its items (`/pets/{id}`), POST creates, GET lists and reads,
-//! PUT and PATCH change, DELETE removes. All other operations answer as they do without a memory.
+//! If a document has a collection (`/pets`) and its items (`/pets/{id}`), POST creates, GET lists and reads, PUT and PATCH
+//! change, DELETE removes. Other operations answer as without state.
 //!
-//! | file | what it is about |
+//! | file | contents |
 //! |---|---|
-//! | `resource` | which paths are a collection and its items, and what an item looks like |
-//! | `store` | the items, and how many there may be |
-//! | `task` | what a request does with them |
+//! | `resource` | collections of a document and the shape of their items |
+//! | `store` | the items and their bounds |
+//! | `task` | the effect of a request on them |
 
 mod resource;
 mod store;
@@ -32,30 +32,30 @@ use crate::{
     openapi::{Api, Operation, StatusKey},
 };
 
-/// The work for one request. Bodies, items and answers have bounds of their own; the time is for machines that are slow
-/// beyond measure.
+/// Work for one request in the pool. Bodies, items and answers have bounds of their own, so that only the time is bounded
+/// here, generously.
 pub(super) const LIMITS: WorkLimits =
     WorkLimits { steps: u64::MAX, bytes: usize::MAX, depth: 256, time: Duration::from_secs(20) };
 
-/// What requests have made.
+/// The collections of a document and their items.
 #[derive(Debug)]
 pub(super) struct MockState {
     resources: Vec<StatefulResource>,
-    /// By position of the operation.
+    /// By the position of the operation.
     entries: HashMap<usize, StatefulOperation>,
     store: Mutex<ItemStore>,
 }
 
-/// What one operation does.
+/// The role of an operation.
 #[derive(Debug)]
 struct StatefulOperation {
     resource: usize,
     role: OperationRole,
-    /// The status of its success.
+    /// The status of a success.
     success: String,
 }
 
-/// What an operation does with a collection or an item of it.
+/// The effect of an operation on a collection or an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OperationRole {
     /// GET of the collection.
@@ -73,7 +73,7 @@ pub(super) enum OperationRole {
 }
 
 impl MockState {
-    /// Finds the collections of a document, and remembers nothing yet.
+    /// Finds the collections of a document; they have the items of its examples.
     pub(super) fn new(api: &Api) -> Self {
         let mut entries = HashMap::new();
         let resources = resource::find(api);
@@ -86,45 +86,45 @@ impl MockState {
         Self { resources, entries, store: Mutex::default() }
     }
 
-    /// What an operation does with a collection or an item, if it is about one.
+    /// The role of an operation; none if it is not about a collection.
     pub(super) fn role(&self, operation: usize) -> Option<OperationRole> {
         self.entries.get(&operation).map(|entry| entry.role)
     }
 
-    /// Whether it is known what the items of an operation look like.
+    /// Whether the shape of the items has been determined.
     pub(super) fn is_ready(&self, operation: usize) -> bool {
         let resource = self.entries.get(&operation).and_then(|entry| self.resources.get(entry.resource));
         resource.is_some_and(StatefulResource::is_ready)
     }
 
-    /// What an operation has to do here, if anything.
+    /// The task of an operation; none if the state does not answer it.
     pub(super) fn task(&self, mock: &Mock, operation: usize) -> Option<StateTask<'_>> {
         let StatefulOperation { resource, role, success } = self.entries.get(&operation)?;
         let resource = self.resources.get(*resource)?;
         let shape = resource.shape(mock.api());
-        // A list that is none is the document's business.
-        let is_ours = *role != OperationRole::List || shape.envelope.is_some();
-        is_ours.then_some(StateTask { state: self, shape, operation, role: *role, success })
+        // The document answers if its list is not one that items can be put into.
+        let is_stateful = *role != OperationRole::List || shape.envelope.is_some();
+        is_stateful.then_some(StateTask { state: self, shape, operation, role: *role, success })
     }
 
-    /// Forgets everything; what the document's examples say is there again.
+    /// Resets the collections to the items of the document's examples.
     pub(super) fn forget(&self) {
         *self.lock() = ItemStore::default();
     }
 
-    /// The items, unless another request holds them and this one is not to wait.
-    fn look(&self, waits: bool) -> Option<MutexGuard<'_, ItemStore>> {
+    /// The items; none if another request holds the lock and this one may not wait.
+    fn lock_store(&self, waits: bool) -> Option<MutexGuard<'_, ItemStore>> {
         if waits { Some(self.lock()) } else { self.store.try_lock().ok() }
     }
 
     fn lock(&self) -> MutexGuard<'_, ItemStore> {
-        // Nothing that holds this lock can stop half-way.
+        // No code that holds this lock can panic half-way.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl OperationRole {
-    /// Of a method, on the collection or on an item.
+    /// The role of a method on the collection or on an item.
     fn of(method: &Method, on_item: bool) -> Option<Self> {
         match (method, on_item) {
             (&Method::GET, false) => Some(Self::List),
@@ -137,12 +137,12 @@ impl OperationRole {
         }
     }
 
-    /// Whether the body of a request matters.
-    pub(super) const fn reads_a_body(self) -> bool {
+    /// Whether the body of the request is needed.
+    pub(super) const fn needs_body(self) -> bool {
         matches!(self, Self::Create | Self::Replace | Self::Change)
     }
 
-    /// The status that suits it best.
+    /// The status of a success, if the document declares it.
     const fn usual_status(self) -> u16 {
         match self {
             Self::Create => 201,
@@ -152,10 +152,10 @@ impl OperationRole {
     }
 }
 
-/// The status of success: the usual one if it is declared, else the lowest of the 2xx, else the usual one.
+/// The status of a success: the usual one if declared, else the lowest declared 2xx, else the usual one.
 fn success(operation: &Operation, role: OperationRole) -> u16 {
     let usual = role.usual_status();
-    let codes = operation.responses.iter().filter_map(|it| match it.status {
+    let codes = operation.responses.iter().filter_map(|response| match response.status {
         StatusKey::Code(code @ 200..300) => Some(code),
         _ => None,
     });

@@ -1,10 +1,10 @@
-//! Which paths are a collection and its items, and what an item looks like.
+//! Collections of a document and the shape of their items.
 
 use std::{collections::HashMap, sync::OnceLock};
 
 use super::{
     OperationRole,
-    store::{MOST_ITEMS, name},
+    store::{MAX_ITEMS, item_name},
     success,
 };
 use crate::{
@@ -12,91 +12,94 @@ use crate::{
     openapi::{Api, DocumentLibrary, DocumentNode, MediaTypeBody, sample::Sampler},
 };
 
-/// How deep `allOf` may nest.
-const DEEPEST: usize = 16;
+/// The deepest nesting of `allOf` that is followed.
+const MAX_DEPTH: usize = 16;
 
-/// Members beside a wrapped list that count its items.
+/// Members next to a wrapped list that hold the number of its items.
 const COUNTS: &[&str] = &["total", "count", "total_count", "totalCount", "size"];
 
 /// A collection and its items.
 #[derive(Debug)]
 pub(super) struct StatefulResource {
-    /// The name of the parameter that stands for an item.
+    /// The path parameter that identifies an item.
     parameter: String,
-    /// The operations, by position.
+    /// Roles and positions of the operations.
     pub(super) operations: Vec<(OperationRole, usize)>,
-    /// Found out when it is first asked for.
+    /// Determined on first use.
     shape: OnceLock<ItemShape>,
 }
 
-/// What the items of a collection look like.
+/// The shape of the items of a collection.
 #[derive(Debug)]
 pub(super) struct ItemShape {
-    /// The property that names an item.
+    /// The property that identifies an item.
     pub(super) key: String,
-    /// What that property is.
+    /// The type of that property.
     pub(super) kind: ItemKeyKind,
-    /// The items that are there at first.
+    /// The initial items.
     pub(super) seeds: Vec<Value>,
-    /// Their positions by name.
+    /// Positions of the initial items, by name.
     by_name: HashMap<String, usize>,
-    /// How a list of them is written; none if the document has no such list.
+    /// The form of a list of items; none if the document has no list.
     pub(super) envelope: Option<ListEnvelope>,
-    /// What an item must have, and what it has if nobody says something else.
+    /// Required properties and their values in items that lack them.
     pub(super) required: Mapping,
 }
 
 impl ItemShape {
-    /// The item of the document with this name.
+    /// The initial item with this name.
     pub(super) fn seed(&self, name: &str) -> Option<&Value> {
         self.seeds.get(*self.by_name.get(name)?)
     }
 }
 
-/// What names an item.
+/// The type of the property that identifies an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ItemKeyKind {
-    /// A number that counts up.
+    /// A number; new items are counted up.
     Integer,
-    /// A text; a UUID where nobody gives one.
+    /// A text; new items get a UUID.
     Text,
 }
 
-/// How a list is written.
+/// The form of a list.
 #[derive(Debug)]
 pub(super) enum ListEnvelope {
-    /// As it is.
+    /// An array.
     Plain,
-    /// As a member of this mapping.
+    /// A member of a mapping: the mapping, and the name of the member.
     Member(Mapping, String),
 }
 
-/// Every collection of a document that has items.
+/// Finds the collections with items of a document.
 pub(super) fn find(api: &Api) -> Vec<StatefulResource> {
     let mut by_template: HashMap<&str, Vec<(&http::Method, usize)>> = HashMap::new();
-    for (n, operation) in api.operations.iter().enumerate().filter(|(_, it)| it.defect.is_none()) {
+    for (n, operation) in
+        api.operations.iter().enumerate().filter(|(_, operation)| operation.defect.is_none())
+    {
         let template = operation.template.trim_end_matches('/');
         by_template.entry(template).or_default().push((&operation.method, n));
     }
     let resource = |(template, items): (&&str, &Vec<(&http::Method, usize)>)| {
         let (collection, last) = template.rsplit_once('/')?;
-        let parameter = last.strip_prefix('{')?.strip_suffix('}').filter(|it| !it.contains(['{', '}']))?;
+        let parameter =
+            last.strip_prefix('{')?.strip_suffix('}').filter(|name| !name.contains(['{', '}']))?;
         let roles = |of: &[(&http::Method, usize)], on_item| -> Vec<(OperationRole, usize)> {
             of.iter().filter_map(|(method, n)| Some((OperationRole::of(method, on_item)?, *n))).collect()
         };
         let mut operations = roles(by_template.get(collection)?, false);
-        let of_items = roles(items, true);
-        if operations.is_empty() || of_items.is_empty() {
+        let item_operations = roles(items, true);
+        if operations.is_empty() || item_operations.is_empty() {
             return None;
         }
-        operations.extend(of_items);
+        operations.extend(item_operations);
         Some(StatefulResource { parameter: parameter.to_owned(), operations, shape: OnceLock::new() })
     };
     by_template.iter().filter_map(resource).collect()
 }
 
 impl StatefulResource {
-    /// Whether its shape is known.
+    /// Whether its shape has been determined.
     pub(super) fn is_ready(&self) -> bool {
         self.shape.get().is_some()
     }
@@ -108,60 +111,65 @@ impl StatefulResource {
     fn find_shape(&self, api: &Api) -> ItemShape {
         let library = &*api.library;
         let list = self.media(api, OperationRole::List);
-        let example = list.and_then(|media| media.examples.first()).map(|it| it.value.value.clone());
+        let example =
+            list.and_then(|media| media.examples.first()).map(|example| example.value.value.clone());
         let has_example = example.is_some();
         let listed = example.or_else(|| {
             let schema = list?.schema.as_ref()?;
             Some(Sampler::new(library).sample(schema).value)
         });
         let (envelope, items) = listed.as_ref().map_or((None, &[][..]), split);
-        let seeds = if has_example { &items[..items.len().min(MOST_ITEMS)] } else { &[] };
-        let seeds: Vec<Value> = seeds.iter().filter(|it| it.as_mapping().is_some()).cloned().collect();
-        let of_list = || member_schema(library, list?.schema.as_ref()?, envelope.as_ref()?);
-        let of = |role| self.media(api, role).and_then(|media| media.schema.clone());
-        let schema = of(OperationRole::Read).or_else(of_list).or_else(|| of(OperationRole::Create));
+        let seeds = if has_example { &items[..items.len().min(MAX_ITEMS)] } else { &[] };
+        let seeds: Vec<Value> = seeds.iter().filter(|seed| seed.as_mapping().is_some()).cloned().collect();
+        let schema_of_list = || member_schema(library, list?.schema.as_ref()?, envelope.as_ref()?);
+        let schema_of = |role| self.media(api, role).and_then(|media| media.schema.clone());
+        let schema = schema_of(OperationRole::Read)
+            .or_else(schema_of_list)
+            .or_else(|| schema_of(OperationRole::Create));
         let key = self.key(library, schema.as_ref(), seeds.first());
-        let property = schema.as_ref().and_then(|it| property(library, it, &key, DEEPEST));
-        let number = property.and_then(|it| is_number(&it));
+        let property = schema.as_ref().and_then(|schema| property(library, schema, &key, MAX_DEPTH));
+        let number = property.and_then(|schema| is_number(&schema));
         let number = number.or_else(|| Some(matches!(seeds.first()?.get(&key)?, Value::Number(_))));
         let number = number.unwrap_or_else(|| self.parameter_is_number(api));
         let kind = if number { ItemKeyKind::Integer } else { ItemKeyKind::Text };
-        let seeds = named(&seeds, &key, kind);
-        let required = schema.as_ref().map(|it| required(library, it)).unwrap_or_default();
+        let seeds = with_names(&seeds, &key, kind);
+        let required = schema.as_ref().map(|schema| required(library, schema)).unwrap_or_default();
         let mut by_name = HashMap::new();
         for (n, seed) in seeds.iter().enumerate() {
-            by_name.entry(name(seed, &key).unwrap_or_default()).or_insert(n);
+            by_name.entry(item_name(seed, &key).unwrap_or_default()).or_insert(n);
         }
         ItemShape { key, kind, seeds, by_name, envelope, required }
     }
 
-    /// The property that names an item: the one called as the parameter, else `id`.
+    /// The property that identifies an item: the one with the name of the parameter, else `id`.
     fn key(&self, library: &DocumentLibrary, schema: Option<&DocumentNode>, seed: Option<&Value>) -> String {
         let has = |name: &str| {
-            schema.is_some_and(|it| property(library, it, name, DEEPEST).is_some())
-                || seed.is_some_and(|it| it.get(name).is_some())
+            schema.is_some_and(|schema| property(library, schema, name, MAX_DEPTH).is_some())
+                || seed.is_some_and(|seed| seed.get(name).is_some())
         };
         if has(&self.parameter) { self.parameter.clone() } else { "id".to_owned() }
     }
 
     fn parameter_is_number(&self, api: &Api) -> bool {
         let parameters = self.operations.iter().flat_map(|(_, n)| &api.operations[*n].parameters);
-        let schema = parameters.filter(|it| *it.name == *self.parameter).find_map(|it| it.schema.as_ref());
-        let resolved = schema.and_then(|it| api.library.resolve(it).ok());
-        resolved.and_then(|it| is_number(&it)).unwrap_or_default()
+        let schema = parameters
+            .filter(|parameter| *parameter.name == *self.parameter)
+            .find_map(|parameter| parameter.schema.as_ref());
+        let resolved = schema.and_then(|schema| api.library.resolve(schema).ok());
+        resolved.and_then(|schema| is_number(&schema)).unwrap_or_default()
     }
 
-    /// What an operation answers to a success, in JSON if it can.
+    /// The body of a success of a role's operation, in JSON if declared.
     fn media<'a>(&self, api: &'a Api, role: OperationRole) -> Option<&'a MediaTypeBody> {
-        let (_, n) = self.operations.iter().find(|(it, _)| *it == role)?;
+        let (_, n) = self.operations.iter().find(|(other, _)| *other == role)?;
         let operation = &api.operations[*n];
         let media = &operation.response(success(operation, role))?.media;
-        media.iter().find(|it| it.media_type.contains("json")).or_else(|| media.first())
+        media.iter().find(|media| media.media_type.contains("json")).or_else(|| media.first())
     }
 }
 
 impl ListEnvelope {
-    /// A list of these items.
+    /// Puts items into a list of this form.
     pub(super) fn wrap(&self, items: Vec<Value>) -> Value {
         let Self::Member(around, name) = self else { return items.into() };
         let mut around = around.clone();
@@ -176,8 +184,8 @@ impl ListEnvelope {
     }
 }
 
-/// The items, those without a name called after their place in the list.
-fn named(seeds: &[Value], key: &str, kind: ItemKeyKind) -> Vec<Value> {
+/// Gives items without a name their position in the list as a name.
+fn with_names(seeds: &[Value], key: &str, kind: ItemKeyKind) -> Vec<Value> {
     let numbered = seeds.iter().zip(1_i64..);
     let name = |(seed, n): (&Value, i64)| {
         if matches!(seed.get(key), Some(Value::String(_) | Value::Number(_))) {
@@ -191,13 +199,14 @@ fn named(seeds: &[Value], key: &str, kind: ItemKeyKind) -> Vec<Value> {
     numbered.map(name).collect()
 }
 
-/// How a list is written, and its items.
+/// The form of a list, and its items.
 fn split(listed: &Value) -> (Option<ListEnvelope>, &[Value]) {
     match listed {
         Value::Sequence(items) => (Some(ListEnvelope::Plain), items),
         Value::Mapping(members) => {
-            let is_list = |value: &Value| value.items().iter().all(|it| it.as_mapping().is_some());
-            let mut lists = members.iter().filter(|(_, it)| it.as_sequence().is_some_and(|_| is_list(it)));
+            let is_list = |value: &Value| value.items().iter().all(|item| item.as_mapping().is_some());
+            let mut lists =
+                members.iter().filter(|(_, value)| value.as_sequence().is_some_and(|_| is_list(value)));
             let Some((name, items)) = lists.next() else { return (None, &[]) };
             (Some(ListEnvelope::Member((**members).clone(), name.to_owned())), items.items())
         }
@@ -213,7 +222,7 @@ fn member_schema(
 ) -> Option<DocumentNode> {
     let list = match envelope {
         ListEnvelope::Plain => library.resolve(list).ok()?,
-        ListEnvelope::Member(_, name) => property(library, list, name, DEEPEST)?,
+        ListEnvelope::Member(_, name) => property(library, list, name, MAX_DEPTH)?,
     };
     list.get("items")
 }
@@ -226,25 +235,25 @@ fn property(
     depth: usize,
 ) -> Option<DocumentNode> {
     let schema = library.resolve(schema).ok()?;
-    if let Some(found) = schema.get("properties").and_then(|it| it.get(name)) {
+    if let Some(found) = schema.get("properties").and_then(|properties| properties.get(name)) {
         return library.resolve(&found).ok();
     }
     let depth = depth.checked_sub(1)?;
-    schema.get("allOf")?.items().find_map(|it| property(library, &it, name, depth))
+    schema.get("allOf")?.items().find_map(|part| property(library, &part, name, depth))
 }
 
-/// Whether a schema is for numbers; none if it does not say what it is for.
+/// Whether a schema is for numbers; none if it has no type.
 fn is_number(schema: &DocumentNode) -> Option<bool> {
-    let is = |value: &Value| matches!(value.as_str(), Some("integer" | "number"));
+    let is_numeric = |value: &Value| matches!(value.as_str(), Some("integer" | "number"));
     let kind = schema.value.get("type")?;
-    Some(is(kind) || kind.items().iter().any(is))
+    Some(is_numeric(kind) || kind.items().iter().any(is_numeric))
 }
 
-/// What an item must have: names that the schema requires, and a sample of each.
+/// Required properties of a schema with a sample value of each.
 fn required(library: &DocumentLibrary, schema: &DocumentNode) -> Mapping {
     let sample = Sampler::new(library).sample(schema).value;
     let mut names = Vec::new();
-    collect_required(library, schema, DEEPEST, &mut names);
+    collect_required(library, schema, MAX_DEPTH, &mut names);
     names.iter().filter_map(|name| Some((name.as_str(), sample.get(name)?.clone()))).collect()
 }
 

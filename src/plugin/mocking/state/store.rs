@@ -1,4 +1,4 @@
-//! The items, and how many there may be.
+//! Items of all collections, within bounds.
 
 use std::collections::HashMap;
 
@@ -7,19 +7,19 @@ use indexmap::IndexMap;
 use super::resource::{ItemKeyKind, ItemShape};
 use crate::document::{Number, Value};
 
-/// The most items, of all collections together.
-pub(super) const MOST_ITEMS: usize = 10_000;
+/// The most items of all collections together.
+pub(super) const MAX_ITEMS: usize = 10_000;
 
-/// Numbers that are tried for a new item.
-const MOST_NAMES: i64 = 10_001;
+/// The most numbers that are tried for a new item.
+const MAX_TRIED_NAMES: i64 = 10_001;
 
-/// The most bytes that they have as JSON.
-const MOST_BYTES: usize = 16 << 20;
+/// The most bytes of all items as JSON.
+const MAX_BYTES: usize = 16 << 20;
 
-/// The largest number that is counted up to: the largest that every client can read.
-const LARGEST: i64 = (1 << 53) - 1;
+/// The largest number of a new item, which every JSON parser represents exactly.
+const MAX_NUMBER: i64 = (1 << 53) - 1;
 
-/// Collections by their path. One that nothing has been written to is not here: its items are the shape's seeds.
+/// Collections by path. A collection without writes is missing here: its items are the initial ones of its shape.
 #[derive(Debug, Default)]
 pub(super) struct ItemStore {
     collections: HashMap<String, StoredCollection>,
@@ -36,11 +36,11 @@ struct StoredCollection {
 /// Why an item was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoreError {
-    /// There is one with this name.
+    /// An item has this name.
     Taken,
-    /// There is none with this name.
+    /// No item has this name.
     Missing,
-    /// There is no more room.
+    /// The bounds are reached.
     Full,
 }
 
@@ -61,23 +61,23 @@ impl ItemStore {
         }
     }
 
-    /// Adds an item under the name that it has; none has the same name.
+    /// Adds an item under its name, which must be free.
     pub(super) fn add(&mut self, path: &str, shape: &ItemShape, item: &Value) -> Result<(), StoreError> {
         let name = name_of(item, shape).ok_or(StoreError::Missing)?;
         if self.item(path, shape, &name).is_some() {
             return Err(StoreError::Taken);
         }
-        self.make_room(path, shape, 1, size(item))?;
+        self.reserve(path, shape, 1, size(item))?;
         let collection = self.collection(path, shape);
         if let Some(number) = item.get(&shape.key).and_then(Value::as_i64) {
-            let counted = Some(number).filter(|it| *it < LARGEST);
-            collection.next = collection.next.max(counted.map_or(0, |it| it + 1));
+            let counted = Some(number).filter(|number| *number < MAX_NUMBER);
+            collection.next = collection.next.max(counted.map_or(0, |number| number + 1));
         }
         collection.items.insert(name, item.clone());
         Ok(())
     }
 
-    /// Writes an item over the one with this name.
+    /// Replaces the item with this name.
     pub(super) fn replace(
         &mut self,
         path: &str,
@@ -86,7 +86,7 @@ impl ItemStore {
         item: &Value,
     ) -> Result<(), StoreError> {
         let before = self.item(path, shape, name).ok_or(StoreError::Missing)?;
-        self.make_room(path, shape, 0, size(item))?;
+        self.reserve(path, shape, 0, size(item))?;
         self.bytes = self.bytes.saturating_sub(size(&before));
         self.collection(path, shape).items.insert(name.to_owned(), item.clone());
         Ok(())
@@ -95,7 +95,7 @@ impl ItemStore {
     /// Removes the item with this name.
     pub(super) fn remove(&mut self, path: &str, shape: &ItemShape, name: &str) -> Result<(), StoreError> {
         let before = self.item(path, shape, name).ok_or(StoreError::Missing)?;
-        self.make_room(path, shape, 0, 0)?;
+        self.reserve(path, shape, 0, 0)?;
         self.collection(path, shape).items.shift_remove(name);
         self.items = self.items.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(size(&before));
@@ -103,23 +103,26 @@ impl ItemStore {
     }
 
     /// A name that no item has.
-    pub(super) fn fresh_name(&self, path: &str, shape: &ItemShape) -> Value {
+    pub(super) fn unused_name(&self, path: &str, shape: &ItemShape) -> Value {
         match shape.kind {
             ItemKeyKind::Text => uuid::Uuid::new_v4().to_string().into(),
             ItemKeyKind::Integer => {
-                let next = self.collections.get(path).map_or_else(|| next(shape), |it| it.next);
+                let next = self
+                    .collections
+                    .get(path)
+                    .map_or_else(|| next_number(shape), |collection| collection.next);
                 let is_free = |number: &i64| self.item(path, shape, &number.to_string()).is_none();
-                // Past the largest number the gaps are filled: there are fewer items than numbers tried here.
-                let tried = std::iter::once(next).chain(1..=MOST_NAMES);
-                let free = tried.filter(|number| *number <= LARGEST).find(is_free);
+                // After the largest number, gaps are filled: fewer items exist than numbers are tried.
+                let tried = std::iter::once(next).chain(1..=MAX_TRIED_NAMES);
+                let free = tried.filter(|number| *number <= MAX_NUMBER).find(is_free);
                 Value::Number(Number::from(free.unwrap_or(next)))
             }
         }
     }
 
-    /// Counts what is about to be written, if there is room; a collection that is written to for the first time
-    /// counts with its seeds and as one item more, so that there cannot be many empty ones.
-    fn make_room(
+    /// Reserves room for a write. The first write to a collection also counts its initial items and one item more, so that
+    /// the number of empty collections is bounded.
+    fn reserve(
         &mut self,
         path: &str,
         shape: &ItemShape,
@@ -130,7 +133,7 @@ impl ItemStore {
             items += 1 + shape.seeds.len();
             bytes += path.len() + shape.seeds.iter().map(size).sum::<usize>();
         }
-        if self.items + items > MOST_ITEMS || self.bytes + bytes > MOST_BYTES {
+        if self.items + items > MAX_ITEMS || self.bytes + bytes > MAX_BYTES {
             return Err(StoreError::Full);
         }
         self.items += items;
@@ -140,25 +143,26 @@ impl ItemStore {
 
     fn collection(&mut self, path: &str, shape: &ItemShape) -> &mut StoredCollection {
         self.collections.entry(path.to_owned()).or_insert_with(|| {
-            let items = shape.seeds.iter().filter_map(|it| Some((name_of(it, shape)?, it.clone()))).collect();
-            StoredCollection { items, next: next(shape) }
+            let items =
+                shape.seeds.iter().filter_map(|item| Some((name_of(item, shape)?, item.clone()))).collect();
+            StoredCollection { items, next: next_number(shape) }
         })
     }
 }
 
-/// The number after the largest of the seeds, up to the largest that is counted.
-fn next(shape: &ItemShape) -> i64 {
-    let numbers = shape.seeds.iter().filter_map(|it| it.get(&shape.key)?.as_i64());
-    numbers.filter(|it| *it < LARGEST).max().unwrap_or_default().saturating_add(1).max(1)
+/// The number after the largest initial item, at most [`MAX_NUMBER`].
+fn next_number(shape: &ItemShape) -> i64 {
+    let numbers = shape.seeds.iter().filter_map(|item| item.get(&shape.key)?.as_i64());
+    numbers.filter(|number| *number < MAX_NUMBER).max().unwrap_or_default().saturating_add(1).max(1)
 }
 
-/// What an item is called in paths.
+/// The name of an item in paths.
 fn name_of(item: &Value, shape: &ItemShape) -> Option<String> {
-    name(item, &shape.key)
+    item_name(item, &shape.key)
 }
 
-/// The same, by the property that names it.
-pub(super) fn name(item: &Value, key: &str) -> Option<String> {
+/// The name of an item in paths, given the property that identifies it.
+pub(super) fn item_name(item: &Value, key: &str) -> Option<String> {
     match item.get(key)? {
         Value::String(text) => Some(text.to_string()),
         Value::Number(number) => Some(number.as_str().to_owned()),

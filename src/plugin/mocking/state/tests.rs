@@ -1,4 +1,4 @@
-//! What requests make of the items of a document.
+//! Tests of the state: items that requests create, change and remove.
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ fn items_are_created_read_changed_and_removed() {
 }
 
 #[test]
-fn what_is_not_there_is_the_documents_404() {
+fn a_missing_item_gets_the_404_of_the_document() {
     let pets = pets();
     check(&pets, "GET /pets/99", 404, r#"{"error":"no such pet"}"#);
     check(&pets, "DELETE /pets/99", 404, r#"{"message":"there is no such item"}"#);
@@ -105,7 +105,7 @@ fn what_is_not_there_is_the_documents_404() {
 }
 
 #[test]
-fn headers_that_name_an_answer_go_round_the_memory() {
+fn headers_that_select_an_answer_bypass_the_state() {
     let pets = pets();
     check(&pets, "GET /pets/7\nX-Kong-Mocking-Status-Code: 404", 404, r#"{"error":"no such pet"}"#);
     check(&pets, "DELETE /pets/7\nPrefer: code=200", 200, "");
@@ -113,7 +113,7 @@ fn headers_that_name_an_answer_go_round_the_memory() {
 }
 
 #[test]
-fn lists_keep_what_is_around_them_and_collections_are_apart() {
+fn lists_keep_their_envelope_and_collections_are_independent() {
     let pets = pets();
     check(&pets, "GET /owners/a/toys", 200, r#"{"total":0,"items":[],"page":1}"#);
     check(&pets, "POST /owners/a/toys\n\n{\"id\":\"b all\"}", 201, r#"{"id":"b all"}"#);
@@ -123,7 +123,7 @@ fn lists_keep_what_is_around_them_and_collections_are_apart() {
     let response =
         test_support::access(&*pets, &mut test_support::request("POST /owners/b/toys\n\n{}")).unwrap();
     let made = test_support::json(&test_support::text(response.into_body()));
-    let id = made.get("id").and_then(|it| it.as_str()).unwrap();
+    let id = made.get("id").and_then(|id| id.as_str()).unwrap();
     assert!(uuid::Uuid::parse_str(id).is_ok(), "{id}");
 }
 
@@ -137,30 +137,30 @@ fn items_without_a_name_are_numbered() {
 }
 
 #[test]
-fn what_was_created_has_a_location() {
+fn a_created_item_has_a_location() {
     let mut request = test_support::request("POST /pets\n\n{}");
     let response = test_support::access(&*pets(), &mut request).unwrap();
     assert_eq!(response.headers()["location"], "/pets/8");
 }
 
 #[test]
-fn there_is_an_end_to_it() {
+fn items_are_bounded() {
     let pets = pets();
     let big = format!("POST /pets\n\n{{\"name\":\"{}\"}}", "x".repeat(1_000_000));
     let ask = |text: &str| {
         test_support::access(&*pets, &mut test_support::request(text)).unwrap().status().as_u16()
     };
     let statuses: Vec<u16> = (0..20).map(|_| ask(&big)).collect();
-    assert_eq!(statuses.iter().filter(|it| **it == 201).count(), 16);
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 16);
     assert_eq!(statuses.last(), Some(&507));
     assert_eq!(ask("GET /pets/8"), 200);
     assert_eq!(ask("DELETE /pets/8"), 204);
-    assert_eq!(ask(&big), 201, "what is removed makes room");
+    assert_eq!(ask(&big), 201, "a removed item makes room");
     assert_eq!(ask(&format!("POST /pets\n\n\"{}\"", "x".repeat(2 << 20))), 413);
 }
 
 #[test]
-fn numbers_do_not_run_out() {
+fn new_items_find_a_free_number() {
     let pets = pets();
     let ask = |text: &str| {
         let response = test_support::access(&*pets, &mut test_support::request(text)).unwrap();
@@ -180,7 +180,7 @@ fn numbers_do_not_run_out() {
 }
 
 #[test]
-fn collections_without_items_are_none() {
+fn without_state_the_document_answers() {
     let plugin = plugin(PETS, "stateful: false");
     check(&plugin, "DELETE /pets/1", 200, "");
     check(&plugin, "GET /pets", 200, r#"[{"id":1,"name":"Rex"},{"id":7,"name":"Tom"}]"#);

@@ -1,15 +1,15 @@
 //! Examples that are templates: `{{request.path.id}}`, `{{uuid}}`, `{{now}}`.
 //!
-//! A template reaches nothing but the request: there are no files and no other templates, and it may take so many
-//! steps and no more. A text that is one expression keeps the type of its value.
+//! A template can read the request, a UUID and the time, and nothing else: no files and no other templates. Its steps, time
+//! and output are bounded. A text that is a single expression keeps the type of the value.
 //!
-//! | file | what it is about |
+//! | file | contents |
 //! |---|---|
-//! | `place` | where an example stands in its document, for complaints |
-//! | `context` | what a template can see |
+//! | `context` | variables of a template |
+//! | `example_path` | path of an example in its document, for diagnostics |
 
 mod context;
-mod place;
+mod example_path;
 #[cfg(test)]
 mod tests;
 
@@ -31,15 +31,15 @@ use crate::{
     openapi::Api,
 };
 
-/// All texts of one example: their bytes, and their time.
-const EXAMPLE: WorkLimits =
+/// Bytes and time of all texts of one example.
+const EXAMPLE_LIMITS: WorkLimits =
     WorkLimits { steps: u64::MAX, bytes: 16 << 20, depth: 256, time: Duration::from_secs(5) };
 
-/// Steps that one text may take; every byte that it makes is paid from them, too.
-const FUEL: u64 = 50_000;
+/// Steps of one text, as minijinja counts them; each byte of output counts as a step.
+const MAX_STEPS: u64 = 50_000;
 
-/// How deep an example is looked into.
-const DEEPEST: usize = 64;
+/// The deepest nesting of an example in which templates are found.
+const MAX_DEPTH: usize = 64;
 
 /// Positions of an operation, a response, a media type and an example.
 type ExamplePosition = (usize, usize, usize, usize);
@@ -52,14 +52,14 @@ pub(super) struct ExampleTemplates {
     operations: HashSet<usize>,
 }
 
-/// A value with templates in it.
+/// A value that contains templates.
 #[derive(Debug)]
 enum ExampleTemplate {
-    /// No template.
+    /// A value without templates.
     Fixed(Value),
-    /// A text, by the name of its template.
+    /// A text: the name of its template.
     Text(String),
-    /// A value, by the name of the template that sets it.
+    /// A value: the name of the template that sets it.
     Expression(String),
     /// A list.
     Sequence(Vec<ExampleTemplate>),
@@ -71,16 +71,16 @@ impl ExampleTemplates {
     /// Compiles all examples.
     ///
     /// # Errors
-    /// Those that are no templates, each at its place.
-    pub(super) fn new(api: &Api, placed: &DiagnosticAnchor) -> Result<Self, Vec<Diagnostic>> {
-        let mut compiler = TemplateCompiler { environment: environment(), complaints: Vec::new(), count: 0 };
+    /// A diagnostic for each invalid template.
+    pub(super) fn new(api: &Api, anchor: &DiagnosticAnchor) -> Result<Self, Vec<Diagnostic>> {
+        let mut compiler = TemplateCompiler { environment: environment(), diagnostics: Vec::new(), count: 0 };
         let mut examples = HashMap::new();
         for (o, operation) in api.operations.iter().enumerate() {
             for (r, response) in operation.responses.iter().enumerate() {
                 for (m, media) in response.media.iter().enumerate() {
                     for (e, example) in media.examples.iter().enumerate() {
-                        let at = place::of(api, operation, response, media, example);
-                        let template = compiler.compile(&example.value.value, &at, DEEPEST);
+                        let at = example_path::path_of(api, operation, response, media, example);
+                        let template = compiler.compile(&example.value.value, &at, MAX_DEPTH);
                         if !matches!(template, ExampleTemplate::Fixed(_)) {
                             examples.insert((o, r, m, e), template);
                         }
@@ -88,67 +88,73 @@ impl ExampleTemplates {
                 }
             }
         }
-        if !compiler.complaints.is_empty() {
-            return Err(compiler.complaints.into_iter().map(|it| placed.place(it)).collect());
+        if !compiler.diagnostics.is_empty() {
+            return Err(compiler
+                .diagnostics
+                .into_iter()
+                .map(|diagnostic| anchor.attach(diagnostic))
+                .collect());
         }
         let operations = examples.keys().map(|(operation, ..)| *operation).collect();
         Ok(Self { environment: compiler.environment, examples, operations })
     }
 
-    /// Whether an answer to this operation may be made from the request.
-    pub(super) fn concern(&self, operation: usize) -> bool {
+    /// Whether an example of this operation is a template.
+    pub(super) fn covers(&self, operation: usize) -> bool {
         self.operations.contains(&operation)
     }
 
-    /// What an example says to a request; none if it is no template.
+    /// Renders an example; none if it is not a template.
     ///
     /// # Errors
-    /// The template cannot be carried out.
+    /// The template fails.
     pub(super) fn render(
         &self,
         chosen: &ChosenAnswer<'_>,
         context: &mut TemplateContext<'_, '_>,
     ) -> Option<Result<Value, Error>> {
-        let place = (chosen.operation, chosen.response, chosen.media?, chosen.example?);
-        let budget = Budget::new(EXAMPLE);
-        Some(self.fill(self.examples.get(&place)?, context, &budget))
+        let position = (chosen.operation, chosen.response, chosen.media?, chosen.example?);
+        let budget = Budget::new(EXAMPLE_LIMITS);
+        Some(self.render_value(self.examples.get(&position)?, context, &budget))
     }
 
-    fn fill(
+    fn render_value(
         &self,
         template: &ExampleTemplate,
         context: &mut TemplateContext<'_, '_>,
         budget: &Budget,
     ) -> Result<Value, Error> {
-        let too_much =
+        let exceeded =
             |why: Exhausted| Error::new(ErrorKind::OutOfFuel, format!("the example as a whole: {why}"));
-        budget.look().map_err(too_much)?;
+        budget.look().map_err(exceeded)?;
         Ok(match template {
             ExampleTemplate::Fixed(value) => value.clone(),
             ExampleTemplate::Text(name) => {
-                let text = self.environment.get_template(name)?.render(context.next())?;
-                budget.allocate(text.len()).map_err(too_much)?;
+                let text = self.environment.get_template(name)?.render(context.next_variables())?;
+                budget.allocate(text.len()).map_err(exceeded)?;
                 text.into()
             }
             ExampleTemplate::Expression(name) => {
-                let captured = self.environment.get_template(name)?.render_captured(context.next())?;
+                let captured =
+                    self.environment.get_template(name)?.render_captured(context.next_variables())?;
                 let value = captured.state().lookup(VALUE).unwrap_or_default();
-                let value = serde_json::to_value(value).map_or(Value::Null, |it| Value::from(&it));
+                let value = serde_json::to_value(value).map_or(Value::Null, |json| Value::from(&json));
                 if !value.fits_json(budget.bytes_left()) {
-                    budget.allocate(usize::MAX).map_err(too_much)?;
+                    budget.allocate(usize::MAX).map_err(exceeded)?;
                 }
-                budget.allocate(value.to_json().len()).map_err(too_much)?;
+                budget.allocate(value.to_json().len()).map_err(exceeded)?;
                 value
             }
             ExampleTemplate::Sequence(items) => {
                 let items: Result<Vec<Value>, Error> =
-                    items.iter().map(|item| self.fill(item, context, budget)).collect();
+                    items.iter().map(|item| self.render_value(item, context, budget)).collect();
                 items?.into()
             }
             ExampleTemplate::Mapping(members) => {
-                let filled =
-                    members.iter().map(|(key, it)| Ok((key.clone(), self.fill(it, context, budget)?)));
-                filled.collect::<Result<Mapping, Error>>()?.into()
+                let rendered = members
+                    .iter()
+                    .map(|(key, member)| Ok((key.clone(), self.render_value(member, context, budget)?)));
+                rendered.collect::<Result<Mapping, Error>>()?.into()
             }
         })
     }
@@ -159,7 +165,7 @@ const VALUE: &str = "value_of_expression";
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(Some(MAX_STEPS));
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment
@@ -167,7 +173,7 @@ fn environment() -> Environment<'static> {
 
 struct TemplateCompiler {
     environment: Environment<'static>,
-    complaints: Vec<Diagnostic>,
+    diagnostics: Vec<Diagnostic>,
     count: usize,
 }
 
@@ -178,16 +184,26 @@ impl TemplateCompiler {
             Value::String(text) if text.contains("{{") || text.contains("{%") => self.text(text, at),
             Value::Sequence(items) => {
                 let numbered = items.iter().enumerate();
-                let items: Vec<_> = numbered.map(|(n, it)| self.compile(it, &at.index(n), depth)).collect();
-                let fixed = items.iter().all(|it| matches!(it, ExampleTemplate::Fixed(_)));
-                if fixed { ExampleTemplate::Fixed(value.clone()) } else { ExampleTemplate::Sequence(items) }
+                let items: Vec<_> =
+                    numbered.map(|(n, item)| self.compile(item, &at.index(n), depth)).collect();
+                let is_fixed = items.iter().all(|item| matches!(item, ExampleTemplate::Fixed(_)));
+                if is_fixed {
+                    ExampleTemplate::Fixed(value.clone())
+                } else {
+                    ExampleTemplate::Sequence(items)
+                }
             }
             Value::Mapping(members) => {
-                let compiled =
-                    members.iter().map(|(key, it)| (key.into(), self.compile(it, &at.key(key), depth)));
+                let compiled = members
+                    .iter()
+                    .map(|(key, member)| (key.into(), self.compile(member, &at.key(key), depth)));
                 let members: Vec<(SharedText, ExampleTemplate)> = compiled.collect();
-                let fixed = members.iter().all(|(_, it)| matches!(it, ExampleTemplate::Fixed(_)));
-                if fixed { ExampleTemplate::Fixed(value.clone()) } else { ExampleTemplate::Mapping(members) }
+                let is_fixed = members.iter().all(|(_, member)| matches!(member, ExampleTemplate::Fixed(_)));
+                if is_fixed {
+                    ExampleTemplate::Fixed(value.clone())
+                } else {
+                    ExampleTemplate::Mapping(members)
+                }
             }
             _ => ExampleTemplate::Fixed(value.clone()),
         }
@@ -203,24 +219,24 @@ impl TemplateCompiler {
             }
         }
         if let Err(error) = self.environment.add_template_owned(name.clone(), text.to_owned()) {
-            let message = format!("this template is broken: {}", reason(&error));
+            let message = format!("this template is invalid: {}", error_message(&error));
             let help = "write `{{request.body.name}}`, or set `templates: false` to send the text as it is";
-            self.complaints.push(Diagnostic::error(at.clone(), message).help(help));
+            self.diagnostics.push(Diagnostic::error(at.clone(), message).help(help));
         }
         ExampleTemplate::Text(name)
     }
 }
 
-/// The expression that a text consists of, if it is one.
+/// The expression of a text that is a single expression.
 fn expression(text: &str) -> Option<&str> {
     let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
-    let plain = !["{{", "}}", "{%", "%}", "{#"].iter().any(|it| inner.contains(it));
+    let is_single = !["{{", "}}", "{%", "%}", "{#"].iter().any(|mark| inner.contains(mark));
     let inner = inner.trim();
-    (plain && !inner.is_empty() && !inner.starts_with(['-', '+']) && !inner.ends_with(['-', '+']))
+    (is_single && !inner.is_empty() && !inner.starts_with(['-', '+']) && !inner.ends_with(['-', '+']))
         .then_some(inner)
 }
 
-/// What is wrong, without names that mean nothing to the author.
-pub(super) fn reason(error: &Error) -> String {
+/// The message of an error, without the names of templates, which the author has not given.
+pub(super) fn error_message(error: &Error) -> String {
     error.detail().map_or_else(|| error.kind().to_string(), str::to_owned)
 }

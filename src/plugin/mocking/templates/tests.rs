@@ -1,4 +1,4 @@
-//! What templates say to requests, and what is said about broken ones.
+//! Tests of templates and of diagnostics of invalid ones.
 
 use super::super::{
     super::test_support,
@@ -34,7 +34,7 @@ fn check(example: &str, body: &str, expected: &str) {
 }
 
 #[test]
-fn templates_see_the_request() {
+fn templates_can_read_the_request() {
     check("'{{request.path.id}}'", "", r#""a b""#);
     check("'page {{ request.query.page }} of {{request.query.q}}'", "", r#""page 2 of x y""#);
     check(r#"'{{request.headers["x-user"]}} {{request.method}}'"#, "", r#""ada POST""#);
@@ -50,7 +50,7 @@ fn templates_see_the_request() {
 }
 
 #[test]
-fn a_text_that_is_one_expression_keeps_its_type() {
+fn a_single_expression_keeps_the_type_of_its_value() {
     check("{n: '{{request.query.page|int}}'}", "", r#"{"n":2}"#);
     check("'{{request.body}}'", r#"{"z":1,"a":[true,null,1.5]}"#, r#"{"z":1,"a":[true,null,1.5]}"#);
     check("'{{request.body.missing}}'", "{}", "null");
@@ -58,54 +58,53 @@ fn a_text_that_is_one_expression_keeps_its_type() {
 }
 
 #[test]
-fn uuids_are_new_and_times_are_now() {
+fn each_uuid_is_new_and_the_time_is_the_current_one() {
     let plugin = plugin(&document("['{{uuid}}', '{{uuid}}', '{{now}}']"), "templates: true");
     let answer = test_support::json(&ask(&*plugin, "POST /things/1").1);
     let texts: Vec<&str> = answer.items().iter().filter_map(Value::as_str).collect();
     let [first, second, now] = texts[..] else { panic!("{answer:?}") };
-    assert!(uuid::Uuid::parse_str(first).is_ok_and(|it| it.get_version_num() == 4), "{first}");
+    assert!(uuid::Uuid::parse_str(first).is_ok_and(|uuid| uuid.get_version_num() == 4), "{first}");
     assert_ne!(first, second);
     assert!(now.len() == 20 && now.starts_with("20") && now.ends_with('Z'), "{now}");
 }
 
 #[test]
-fn templates_are_off_unless_asked_for() {
+fn templates_are_off_by_default() {
     let plugin = plugin(&document("'{{request.path.id}}'"), "seed: 1");
     assert_eq!(ask(&*plugin, "POST /things/7").1, r#""{{request.path.id}}""#);
 }
 
 #[test]
-fn broken_templates_are_refused_at_their_place() {
-    let complaints = |example: &str| {
+fn invalid_templates_are_reported_at_their_path() {
+    let diagnostics = |example: &str| {
         let document = Value::from(document(example)).to_json();
         test_support::complaints(&DEF, &format!("{{api_specification: {document}, templates: true}}"))
     };
     let at =
         "config.api_specification » paths./things/{id}.post.responses.200.content.application/json.example";
     for (example, place) in [("'{{'", ""), ("{a: [x, '{{ 1 + }}']}", ".a[1]"), ("'{% if %}'", "")] {
-        let found = complaints(example);
+        let found = diagnostics(example);
         assert_eq!(found.len(), 1, "{example}: {found:?}");
-        assert!(found[0].starts_with(&format!("{at}{place}: this template is broken: ")), "{found:?}");
+        assert!(found[0].starts_with(&format!("{at}{place}: this template is invalid: ")), "{found:?}");
     }
 }
 
 #[test]
-fn a_template_reaches_nothing_and_ends() {
-    for endless in [
+fn templates_are_sandboxed_and_bounded() {
+    for unbounded in [
         "'{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}'",
         "'{{ \"x\" * 999999999 }}'",
         "'{{ x|nofilter }}'",
     ] {
-        let plugin = plugin(&document(endless), "templates: true");
+        let plugin = plugin(&document(unbounded), "templates: true");
         let (status, body, _) = ask(&*plugin, "POST /things/7");
-        assert_eq!(status, 500, "{endless}: {body}");
+        assert_eq!(status, 500, "{unbounded}: {body}");
         assert!(body.contains("the template of this example failed"), "{body}");
     }
-    for reaching in
-        ["'{% include \"/etc/hostname\" %}'", "'{% import \"a\" as b %}'", "'{% extends \"1\" %}'"]
+    for outside in ["'{% include \"/etc/hostname\" %}'", "'{% import \"a\" as b %}'", "'{% extends \"1\" %}'"]
     {
-        let document = Value::from(document(reaching)).to_json();
+        let document = Value::from(document(outside)).to_json();
         let config = format!("{{api_specification: {document}, templates: true}}");
-        assert_eq!(test_support::complaints(&DEF, &config).len(), 1, "{reaching}");
+        assert_eq!(test_support::complaints(&DEF, &config).len(), 1, "{outside}");
     }
 }

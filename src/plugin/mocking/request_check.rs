@@ -1,4 +1,4 @@
-//! Requests that are checked before they are answered.
+//! Validation of requests against the document, before they are answered.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,115 +15,116 @@ use crate::{
     mock::{OwnedChoice, ProblemDocument, SampleMode, Violation},
 };
 
-/// Bodies are read up to this many bytes.
-const LIMIT: u64 = 10 << 20;
-/// A body up to this many bytes may be checked at once.
-const SMALL: usize = 8 << 10;
-/// What may be done at once: well below a millisecond.
-const AT_ONCE: WorkLimits =
+/// The largest body that is validated, in bytes.
+const MAX_BODY_BYTES: u64 = 10 << 20;
+/// Bodies up to this many bytes are validated on the connection's thread first.
+const MAX_INLINE_BYTES: usize = 8 << 10;
+/// Work on the connection's thread: well below a millisecond.
+const INLINE_LIMITS: WorkLimits =
     WorkLimits { steps: 10_000, bytes: 1 << 20, depth: 256, time: Duration::from_millis(5) };
-/// What may be done in the pool for one request.
-const IN_POOL: WorkLimits =
+/// Work in the pool for one request.
+const POOL_LIMITS: WorkLimits =
     WorkLimits { steps: 20_000_000, bytes: 128 << 20, depth: 600, time: Duration::from_secs(2) };
 
-/// An answer to a request that breaks rules, still to be made.
-type Objection = (OwnedChoice, SampleMode);
+/// The response to an invalid request that is still to be generated.
+type PendingViolationResponse = (OwnedChoice, SampleMode);
 
 impl Mocking {
-    /// Checks a request, and answers it if it may be answered.
-    pub(super) fn check<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let unread = matches!(exchange.body, Body::Incoming(_) | Body::Boxed(_));
-        if !unread || !self.manners.reads_bodies() {
-            return self.checked(exchange);
+    /// Reads the body of a request if that is needed, validates the request, and answers it.
+    pub(super) fn check_request<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let is_unread = matches!(exchange.body, Body::Incoming(_) | Body::Boxed(_));
+        if !is_unread || !self.profile.reads_bodies() {
+            return self.validate(exchange);
         }
         Flow::Later(Box::pin(async move {
-            match self.buffers.read_whole(std::mem::take(&mut exchange.body), LIMIT).await {
+            match self.buffers.read_whole(std::mem::take(&mut exchange.body), MAX_BODY_BYTES).await {
                 Ok(bytes) => exchange.body = Body::full(bytes),
                 Err(BodyError::TooLarge) => {
-                    return Flow::Respond(mock_profile::respond(&ProblemDocument::too_large()));
+                    return Flow::Respond(mock_profile::problem_response(&ProblemDocument::too_large()));
                 }
                 Err(error @ (BodyError::OverLimit | BodyError::NoRoom | BodyError::ClientTimeout)) => {
-                    return Flow::Respond(answer::unread(&error));
+                    return Flow::Respond(answer::body_error(&error));
                 }
-                Err(_) => return Flow::Respond(self.manners.misunderstood("the body was cut off")),
+                Err(_) => return Flow::Respond(self.profile.invalid_request("the body was cut off")),
             }
-            self.checked(exchange)
+            self.validate(exchange)
         }))
     }
 
-    /// Small requests are checked at once; what takes longer is checked in the pool, for as long as its client waits.
-    fn checked<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+    /// Validates a request. One with a large body, or that takes long, is validated in the pool, until its client leaves.
+    fn validate<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let (method, path) = (exchange.upstream_method(), exchange.path.as_str());
-        // What has no operation is refused with the reason, later.
+        // A request without an operation gets its refusal from `answer`.
         let Ok(operation) = self.mock.find(method, path) else { return self.answer(exchange) };
-        let (fields, query, extent) =
-            (exchange.edited_fields(), exchange.upstream_query(), self.manners.extent);
+        let (fields, query, scope) =
+            (exchange.edited_fields(), exchange.upstream_query(), self.profile.scope);
         let body = match &exchange.body {
             Body::Full(bytes) if *method != Method::HEAD => bytes.clone(),
             _ => Bytes::new(),
         };
-        if body.len() <= SMALL {
+        if body.len() <= MAX_INLINE_BYTES {
             let message = (&*fields, query, &*body);
-            let violations = self.mock.violations(operation, path, message, extent, &Budget::new(AT_ONCE));
+            let violations =
+                self.mock.violations(operation, path, message, scope, &Budget::new(INLINE_LIMITS));
             if let Ok(violations) = violations {
                 drop(fields);
-                return self.checked_as(exchange, operation, violations);
+                return self.answer_validated(exchange, operation, violations);
             }
         }
         let (mock, path, fields) = (Arc::clone(&self.mock), path.to_owned(), fields.into_owned());
         let query = query.map(str::to_owned);
         let check = move |budget: &Budget| {
-            mock.violations(operation, &path, (&fields, query.as_deref(), &body), extent, budget)
+            mock.violations(operation, &path, (&fields, query.as_deref(), &body), scope, budget)
         };
         Flow::Later(Box::pin(async move {
-            match self.pool.run(IN_POOL, check).await {
-                Ok(Ok(Ok(violations))) => self.checked_as(exchange, operation, violations),
+            match self.pool.run(POOL_LIMITS, check).await {
+                Ok(Ok(Ok(violations))) => self.answer_validated(exchange, operation, violations),
                 Ok(Ok(Err(why)) | Err(why)) => {
-                    Flow::Respond(mock_profile::respond(&ProblemDocument::unchecked_request(why)))
+                    Flow::Respond(mock_profile::problem_response(&ProblemDocument::unchecked_request(why)))
                 }
-                Err(Overloaded) => Flow::Respond(mock_profile::overloaded()),
+                Err(Overloaded) => Flow::Respond(mock_profile::overloaded_response()),
             }
         }))
     }
 
-    /// Answers a request with these violations.
-    fn checked_as<'a>(
+    /// Answers a validated request.
+    fn answer_validated<'a>(
         &'a self,
         exchange: &'a mut Exchange,
         operation: usize,
         violations: Vec<Violation>,
     ) -> Flow<'a> {
-        match self.objection(exchange, operation, &violations) {
+        match self.violation_response(exchange, operation, &violations) {
             Some(Ok(response)) => Flow::Respond(response),
             Some(Err((chosen, sample_mode))) => Flow::Later(Box::pin(async move {
                 let answer = self.mock.make_in_pool(&self.pool, &chosen, sample_mode).await;
                 Flow::Respond(match answer {
-                    Ok(answer) => self.manners.answer(answer, &violations),
-                    Err(unmade) => answer::unmade(unmade),
+                    Ok(answer) => self.profile.respond(answer, &violations),
+                    Err(error) => answer::generation_error(error),
                 })
             })),
             None => self.answer(exchange),
         }
     }
 
-    /// What a request gets that breaks the rules of its operation.
-    fn objection(
+    /// The response to an invalid request; none if there are no violations.
+    fn violation_response(
         &self,
         exchange: &Exchange,
         operation: usize,
         violations: &[Violation],
-    ) -> Option<Result<HttpResponse, Objection>> {
+    ) -> Option<Result<HttpResponse, PendingViolationResponse>> {
         if violations.is_empty() {
             return None;
         }
         let (method, path) = (exchange.upstream_method(), exchange.path.as_str());
         let fields = exchange.edited_fields();
         let request = EditedRequest { method, path, query: exchange.upstream_query(), fields: &fields };
-        let steering = self.manners.steering(request).ok()?;
-        let sample_mode = self.manners.sample_mode(SampleMode::default());
-        let asked = steering.asked(method, path, sample_mode);
-        let objection = self.manners.object(&self.mock, operation, violations, &asked);
-        Some(objection.map_err(|chosen| (chosen.to_owned_choice(), sample_mode)))
+        let preferences = self.profile.read_preferences(request).ok()?;
+        let sample_mode = self.profile.sample_mode(SampleMode::default());
+        let request = preferences.mock_request(method, path, sample_mode);
+        let response = self.profile.violation_response(&self.mock, operation, violations, &request);
+        Some(response.map_err(|chosen| (chosen.to_owned_choice(), sample_mode)))
     }
 }
 
@@ -161,7 +162,7 @@ paths:
 components: {securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}}
 ";
 
-    /// Status, and the code and place of every violation; or the body where there are none.
+    /// Checks the status, and the location and code of every violation, or else the body.
     #[track_caller]
     fn check(settings: &str, request: &str, expected: &str) {
         let plugin = plugin(DOCUMENT, settings);
@@ -172,12 +173,12 @@ components: {securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}}
         let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let found = match json["validation"].as_array() {
             Some(all) if problem => {
-                let one = |it: &serde_json::Value| {
-                    let steps: Vec<_> = it["location"].as_array().into_iter().flatten().collect();
-                    let steps: Vec<_> = steps.iter().filter_map(|it| it.as_str()).collect();
-                    format!("{} {}", steps.join("."), it["code"].to_string().trim_matches('"'))
+                let describe = |violation: &serde_json::Value| {
+                    let steps: Vec<_> = violation["location"].as_array().into_iter().flatten().collect();
+                    let steps: Vec<_> = steps.iter().filter_map(|step| step.as_str()).collect();
+                    format!("{} {}", steps.join("."), violation["code"].to_string().trim_matches('"'))
                 };
-                all.iter().map(one).collect::<Vec<_>>().join(", ")
+                all.iter().map(describe).collect::<Vec<_>>().join(", ")
             }
             _ => text,
         };
@@ -188,14 +189,14 @@ components: {securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}}
     const PRISM: &str = "profile: prism, validate_requests: true";
 
     #[test]
-    fn a_request_that_breaks_no_rule_is_answered() {
+    fn a_valid_request_is_answered() {
         let good = "POST /pets/1?limit=10\nX-Key: k\nX-Tag: true,false\nContent-Type: application/json\n\n{\"name\":\"x\"}";
         check(KONG, good, "201 \"made\"");
         check(PRISM, good, "201 \"made\"");
     }
 
     #[test]
-    fn every_violation_is_listed_with_its_place() {
+    fn every_violation_is_listed_with_its_location() {
         check(
             KONG,
             "POST /pets/x\nX-Key: k\nX-Tag: true,1\nContent-Type: application/json\n\n{\"name\":1}",
@@ -208,7 +209,7 @@ components: {securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}}
     }
 
     #[test]
-    fn switches_turn_checks_off() {
+    fn settings_turn_validation_off() {
         let wrong = "POST /pets/x\n\n";
         check("validate_requests: false", wrong, "201 \"made\"");
         check("random_examples: false", wrong, "201 \"made\"");
@@ -223,14 +224,14 @@ components: {securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}}
     }
 
     #[test]
-    fn in_prism_s_profile_the_document_has_the_first_word() {
+    fn the_prism_profile_prefers_the_documents_own_error_responses() {
         let wrong = "GET /own?age=old\nX-Key: k\n\n";
         check(PRISM, wrong, "400 \"own words\"");
         check(KONG, wrong, "422 query.age type");
     }
 
     #[test]
-    fn a_query_steers_in_prism_s_profile() {
+    fn the_prism_profile_reads_preferences_from_the_query() {
         let prism = "profile: prism";
         check(prism, "GET /own?__code=400\n\n", "400 \"own words\"");
         let missing = r#"404 {"type":"urn:mynah:errors#NOT_FOUND","title":"The server cannot find the requested content","status":404,"detail":"Requested status code 500 is not defined in the document."}"#;
@@ -270,14 +271,14 @@ paths:
     }
 
     #[test]
-    fn what_takes_longer_is_checked_in_the_pool() {
+    fn large_requests_are_validated_in_the_pool() {
         assert_eq!(send(KONG, 100, 10), (201, "\"made\"".to_owned()));
         assert_eq!(send(KONG, 100, 1_000), (201, "\"made\"".to_owned()));
         assert_eq!(send(KONG, 1, 10_000), (201, "\"made\"".to_owned()));
     }
 
     #[test]
-    fn what_is_not_checked_is_refused() {
+    fn a_request_that_is_too_complex_to_validate_is_refused() {
         for profile in [KONG, PRISM] {
             let (status, body) = send(profile, 1_000, 50_000);
             assert_eq!(status, 422, "{body}");

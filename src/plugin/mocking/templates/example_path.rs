@@ -1,12 +1,12 @@
-//! Where an example stands in its document, for complaints.
+//! Path of an example in its document, for diagnostics.
 
 use crate::{
     document::NodePath,
     openapi::{Api, Example, MediaTypeBody, Operation, ResponseSpec, SpecVersion, StatusKey},
 };
 
-/// The place of an example. Where a reference stands on the way, whoever draws it stops there.
-pub(super) fn of(
+/// The path of an example. If there is a reference on the path, the diagnostic is shown there.
+pub(super) fn path_of(
     api: &Api,
     operation: &Operation,
     response: &ResponseSpec,

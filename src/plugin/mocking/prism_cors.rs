@@ -1,4 +1,4 @@
-//! A mock that every page may use: CORS as Prism has it. The `cors` plugin is for everything else.
+//! CORS as in Prism: pages of every origin may use the mock. Other policies are those of the plugin `cors`.
 
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
@@ -12,8 +12,8 @@ use http::{
 use super::super::{Exchange, HttpResponse};
 use crate::reply;
 
-/// The answer to a preflight.
-pub(super) fn preflight(exchange: &Exchange) -> Option<HttpResponse> {
+/// The response to a preflight request; none if the request is not one.
+pub(super) fn preflight_response(exchange: &Exchange) -> Option<HttpResponse> {
     let sent = exchange.head().fields();
     let method = sent.get(ACCESS_CONTROL_REQUEST_METHOD)?;
     if *exchange.head().method() != Method::OPTIONS || !sent.contains_key(ORIGIN) {
@@ -24,10 +24,10 @@ pub(super) fn preflight(exchange: &Exchange) -> Option<HttpResponse> {
     Some(response)
 }
 
-/// The headers of every answer.
-pub(super) fn allow(sent: &HeaderMap, headers: &mut HeaderMap) {
+/// Adds the headers of every response.
+pub(super) fn add_headers(sent: &HeaderMap, headers: &mut HeaderMap) {
     let any = HeaderValue::from_static("*");
-    let echo = |name| sent.get(name).filter(|it: &&HeaderValue| !it.is_empty()).unwrap_or(&any).clone();
+    let echo = |name| sent.get(name).filter(|value: &&HeaderValue| !value.is_empty()).unwrap_or(&any).clone();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, echo(ORIGIN));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, echo(ACCESS_CONTROL_REQUEST_HEADERS));
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
