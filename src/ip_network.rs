@@ -2,19 +2,19 @@
 
 use std::net::IpAddr;
 
-/// An address, or all that begin with the same bits.
+/// Block of IP addresses: one address, or all addresses that begin with the same bits.
 ///
-/// An IPv4 address that is mapped into IPv6 (`::ffff:10.0.0.1`; RFC 4291, section 2.5.5.2) is an IPv4 address, in a
-/// block and in what is looked for; every other block of IPv6 holds addresses of IPv6 only.
+/// An IPv4 address that is mapped into IPv6 (`::ffff:10.0.0.1`; RFC 4291, section 2.5.5.2) counts as IPv4, both as the
+/// base of a block and as the address to compare; every other block of IPv6 contains only addresses of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct IpNetwork {
     base: IpAddr,
-    /// How many bits at the end are free.
-    free: u32,
+    /// Number of bits at the end that may differ.
+    host_bits: u32,
 }
 
 impl IpNetwork {
-    /// Reads `ADDRESS`, which is a block of one, or `ADDRESS/LENGTH`; bits behind the length do not matter.
+    /// Parses `ADDRESS`, a block of one address, or `ADDRESS/LENGTH`; bits behind the length are ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, length) = match text.split_once('/') {
@@ -31,24 +31,24 @@ impl IpNetwork {
         }
     }
 
-    /// The block of the addresses whose first `length` bits are those of `base`; none if it has fewer.
+    /// The block of the addresses whose first `length` bits are those of `base`; `None` if `base` has fewer bits.
     #[must_use]
     pub fn new(base: IpAddr, length: u8) -> Option<Self> {
         let bits: u32 = if base.is_ipv4() { 32 } else { 128 };
-        let free = bits.checked_sub(length.into())?;
-        // A shorter block of IPv6 than that of all mapped addresses is one of IPv6.
-        Some(Self { base: if free <= 32 { base.to_canonical() } else { base }, free })
+        let host_bits = bits.checked_sub(length.into())?;
+        // A block with a shorter prefix than that of all mapped addresses (96 bits) is a block of IPv6.
+        Some(Self { base: if host_bits <= 32 { base.to_canonical() } else { base }, host_bits })
     }
 
     /// Whether an address is in the block.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let differs = match (self.base, address.to_canonical()) {
-            (IpAddr::V4(base), IpAddr::V4(it)) => u128::from(base.to_bits() ^ it.to_bits()),
-            (IpAddr::V6(base), IpAddr::V6(it)) => base.to_bits() ^ it.to_bits(),
+            (IpAddr::V4(base), IpAddr::V4(address)) => u128::from(base.to_bits() ^ address.to_bits()),
+            (IpAddr::V6(base), IpAddr::V6(address)) => base.to_bits() ^ address.to_bits(),
             _ => return false,
         };
-        differs.checked_shr(self.free).unwrap_or_default() == 0
+        differs.checked_shr(self.host_bits).unwrap_or_default() == 0
     }
 }
 
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leading_bits_decide() {
+    fn a_block_contains_the_addresses_with_its_leading_bits() {
         for (network, address, expected) in [
             ("10.0.0.1", "10.0.0.1", true),
             ("10.0.0.1", "10.0.0.2", false),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_block_is_refused() {
+    fn invalid_blocks_are_refused() {
         for wrong in ["bad", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0/8", "10.0.0.0/+8", "10.0.0.0/999"]
         {
             assert!(IpNetwork::parse(wrong).is_none(), "{wrong}");

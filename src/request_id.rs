@@ -1,37 +1,37 @@
-//! ID: the name of one request, in the logs of all who see it.
+//! Id of a request, which is in its header fields, logs and error responses.
 
 use std::{cell::RefCell, fmt};
 
 use http::HeaderValue;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
-/// The id of a request: 32 lower-case hexadecimal characters, as Kong's `X-Kong-Request-Id` has them.
+/// Id of a request: 32 lower-case hexadecimal characters, as Kong's `X-Kong-Request-Id` has them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId([u8; 32]);
 
 thread_local! {
-    static DICE: RefCell<SmallRng> = RefCell::new(SmallRng::from_rng(&mut rand::rng()));
+    static RNG: RefCell<SmallRng> = RefCell::new(SmallRng::from_rng(&mut rand::rng()));
 }
 
 impl RequestId {
-    /// A new id. Ids are not secrets: they only have to differ.
+    /// A new random id. Ids are not secret; they only have to differ.
     #[must_use]
     pub fn random() -> Self {
-        Self::from_bits(DICE.with_borrow_mut(RngExt::random))
+        Self::from_bits(RNG.with_borrow_mut(RngExt::random))
     }
 
-    /// The id that says these bits.
+    /// The id with these bits, in hexadecimal.
     #[must_use]
     pub fn from_bits(mut bits: u128) -> Self {
         let mut text = [0; 32];
-        for place in text.iter_mut().rev() {
-            *place = b"0123456789abcdef"[(bits & 15) as usize];
+        for digit in text.iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(bits & 15) as usize];
             bits >>= 4;
         }
         Self(text)
     }
 
-    /// The id as a text.
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -1,9 +1,9 @@
-//! Supervision: a panic is logged, ends the piece of work that it happened in, and nothing else.
+//! Supervision: a panic is logged and ends only the task, request or check in which it happens.
 //!
-//! | what panics | what becomes of it |
+//! | what panics | consequence |
 //! |---|---|
-//! | a task or thread that lives as long as the process | it begins again, after a pause ([`supervise`], [`supervise_thread`]) |
-//! | one piece of work of many: a request, a check, a delivery | it has failed ([`catch_panic`], [`catch_future_panic`]) |
+//! | a task or thread that lives as long as the process | restarted after a pause ([`supervise`], [`supervise_thread`]) |
+//! | one request, check or delivery | it fails ([`catch_panic`], [`catch_future_panic`]) |
 
 use std::{
     any::Any,
@@ -16,30 +16,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The pause before a task begins again; each one is twice as long as the one before.
+/// First and longest pause before a restart; each pause is twice as long as the previous one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// A piece of work panicked, with this message.
+/// Caught panic, with its message.
 #[derive(Debug)]
 pub struct CaughtPanic(String);
 
-/// Does a piece of work. What it uses has to be in order, or dropped, also after it stopped half-way.
+/// Calls `work` and catches a panic. Values that `work` uses must be consistent, or dropped, after a panic.
 ///
 /// # Errors
-/// If it panicked.
+/// `work` panicked.
 pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| CaughtPanic::from(&*panic))
 }
 
-/// Waits for a piece of work, as [`catch_panic`] does it. One that panicked must not be polled again.
+/// A future that polls `work` and catches a panic, like [`catch_panic`]. After a panic, `work` must not be polled again.
 pub const fn catch_future_panic<F: Future + ?Sized>(work: Pin<&mut F>) -> CatchPanic<'_, F> {
     CatchPanic(work)
 }
 
-/// A piece of work whose panic is an error.
+/// Future of [`catch_future_panic`].
 #[derive(Debug)]
-#[must_use = "it does nothing unless it is awaited"]
+#[must_use = "futures do nothing unless they are awaited"]
 pub struct CatchPanic<'a, F: ?Sized>(Pin<&'a mut F>);
 
 impl<F: Future + ?Sized> Future for CatchPanic<'_, F> {
@@ -49,50 +49,50 @@ impl<F: Future + ?Sized> Future for CatchPanic<'_, F> {
         match catch_panic(|| self.0.as_mut().poll(context)) {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Ok(Poll::Pending) => Poll::Pending,
-            Err(panicked) => Poll::Ready(Err(panicked)),
+            Err(panic) => Poll::Ready(Err(panic)),
         }
     }
 }
 
-/// Runs a task until it returns; one that panics is begun again.
-pub async fn supervise<F: Future<Output = ()>>(name: &str, mut begin: impl FnMut() -> F) {
-    let mut pauses = Pauses::default();
-    while let Err(panicked) = catch_future_panic(pin!(begin())).await {
-        tokio::time::sleep(pauses.next(name, &panicked)).await;
+/// Runs a task until it returns, and restarts it after a panic.
+pub async fn supervise<F: Future<Output = ()>>(name: &str, mut start: impl FnMut() -> F) {
+    let mut pauses = RestartPauses::default();
+    while let Err(panic) = catch_future_panic(pin!(start())).await {
+        tokio::time::sleep(pauses.next(name, &panic)).await;
     }
 }
 
-/// Does the same on this thread, which serves no requests.
+/// Runs a function on this thread until it returns, and restarts it after a panic. The thread must not serve requests.
 #[expect(clippy::disallowed_methods, reason = "this thread serves no requests")]
 pub fn supervise_thread(name: &str, mut run: impl FnMut()) {
-    let mut pauses = Pauses::default();
-    while let Err(panicked) = catch_panic(&mut run) {
-        std::thread::sleep(pauses.next(name, &panicked));
+    let mut pauses = RestartPauses::default();
+    while let Err(panic) = catch_panic(&mut run) {
+        std::thread::sleep(pauses.next(name, &panic));
     }
 }
 
-/// How long to wait before a task begins again.
-struct Pauses {
+/// Pauses before restarts of a task. A task that ran longer than the longest pause starts again with the first one.
+struct RestartPauses {
     next: Duration,
-    began: Instant,
+    last_start: Instant,
 }
 
-impl Pauses {
-    fn next(&mut self, name: &str, panicked: &CaughtPanic) -> Duration {
-        if self.began.elapsed() > LONGEST_PAUSE {
+impl RestartPauses {
+    fn next(&mut self, name: &str, panic: &CaughtPanic) -> Duration {
+        if self.last_start.elapsed() > LONGEST_PAUSE {
             self.next = FIRST_PAUSE;
         }
         let pause = self.next;
         self.next = (pause * 2).min(LONGEST_PAUSE);
-        self.began = Instant::now() + pause;
-        tracing::error!("{name}: {panicked}; it begins again in {} ms", pause.as_millis());
+        self.last_start = Instant::now() + pause;
+        tracing::error!("{name}: {panic}; it is restarted in {} ms", pause.as_millis());
         pause
     }
 }
 
-impl Default for Pauses {
+impl Default for RestartPauses {
     fn default() -> Self {
-        Self { next: FIRST_PAUSE, began: Instant::now() }
+        Self { next: FIRST_PAUSE, last_start: Instant::now() }
     }
 }
 
@@ -124,30 +124,30 @@ mod tests {
         let text = "of a text".to_owned();
         assert_eq!(catch_panic(|| panic!("{text}")).unwrap_err().to_string(), "panicked: of a text");
         assert_eq!(catch_panic(|| panic!("plain")).unwrap_err().to_string(), "panicked: plain");
-        let odd = catch_panic(|| std::panic::panic_any(1)).unwrap_err();
-        assert_eq!(odd.to_string(), "panicked: without a message");
+        let without_text = catch_panic(|| std::panic::panic_any(1)).unwrap_err();
+        assert_eq!(without_text.to_string(), "panicked: without a message");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_begins_again_until_it_returns() {
-        let began = Cell::new(0);
+    async fn a_task_is_restarted_until_it_returns() {
+        let starts = Cell::new(0);
         let task = || async {
-            began.set(began.get() + 1);
+            starts.set(starts.get() + 1);
             tokio::task::yield_now().await;
-            assert!(began.get() == 4, "as intended");
+            assert!(starts.get() == 4, "as intended");
         };
         supervise("test", task).await;
-        assert_eq!(began.get(), 4);
+        assert_eq!(starts.get(), 4);
     }
 
     #[test]
-    fn a_thread_goes_on_with_what_it_has() {
-        let mut left = vec![1, 2, 3];
+    fn a_restarted_thread_keeps_its_state() {
+        let mut remaining = vec![1, 2, 3];
         supervise_thread("test", || {
-            while let Some(next) = left.pop() {
+            while let Some(next) = remaining.pop() {
                 assert!(next != 2, "as intended");
             }
         });
-        assert!(left.is_empty());
+        assert!(remaining.is_empty());
     }
 }

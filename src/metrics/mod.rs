@@ -49,7 +49,7 @@ pub struct MetricGroups {
 impl MetricGroups {
     /// What either wants.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self {
             per_consumer: self.per_consumer || other.per_consumer,
             statuses: self.statuses || other.statuses,

@@ -57,7 +57,7 @@ impl PluginChain {
     #[must_use]
     pub fn counts(&self) -> MetricGroups {
         let plugins = self.steps.iter().filter_map(|step| step.plugin.as_ref());
-        plugins.fold(MetricGroups::default(), |groups, plugin| groups.and(plugin.counts()))
+        plugins.fold(MetricGroups::default(), |groups, plugin| groups.union(plugin.counts()))
     }
 
     /// Runs the access phase until a plugin answers. A step sees the Consumer that the steps before it found.

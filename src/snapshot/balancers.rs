@@ -1,5 +1,5 @@
-//! The balancers of Upstreams. One whose Upstream and targets did not change is used again: what it knows of its peers
-//! goes on, and so does what runs for it.
+//! Balancers of the Upstreams. A balancer whose Upstream and targets are unchanged is reused, and keeps the state of its
+//! peers and its background tasks.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,11 +13,11 @@ use crate::{
     upstream::TlsSettings,
 };
 
-/// The balancers of one configuration.
+/// Balancers of one configuration, by id of the Upstream.
 #[derive(Debug, Default)]
 pub(super) struct Balancers(HashMap<Uuid, KeptBalancer>);
 
-/// A balancer, and what it was made from.
+/// Balancer, and the records that it was made from.
 #[derive(Debug)]
 struct KeptBalancer {
     upstream: Value,
@@ -27,41 +27,42 @@ struct KeptBalancer {
 }
 
 impl Balancers {
-    /// Those of a configuration that comes after this one; `check_tls` says how TLS is spoken in checks.
+    /// The balancers of the next configuration. `check_tls` returns the TLS settings of active checks.
     pub(super) fn next(
         &self,
         entities: &Entities,
         check_tls: impl Fn(&Upstream) -> Arc<TlsSettings>,
     ) -> Self {
-        let one = |upstream: &Upstream| {
+        let next = |upstream: &Upstream| {
             let check_tls = check_tls(upstream);
             let targets = || targets(entities, upstream);
             let kept = self.0.get(&upstream.id);
-            let same = kept.filter(|it| {
-                !differs(&it.upstream, &upstream.record)
-                    && it.check_tls == check_tls
-                    && it.targets.len() == targets().count()
-                    && it.targets.iter().zip(targets()).all(|(before, now)| !differs(before, &now.record))
+            let same = kept.filter(|kept| {
+                !differs(&kept.upstream, &upstream.record)
+                    && kept.check_tls == check_tls
+                    && kept.targets.len() == targets().count()
+                    && kept.targets.iter().zip(targets()).all(|(before, now)| !differs(before, &now.record))
             });
             let balancer = match same {
                 Some(kept) => kept.balancer.clone(),
                 None => {
-                    let before = kept.map(|it| &*it.balancer);
+                    let before = kept.map(|kept| &*kept.balancer);
                     Arc::new(Balancer::of_upstream(upstream, targets(), check_tls.clone(), before))
                 }
             };
-            let targets = targets().map(|it| it.record.clone()).collect();
+            let targets = targets().map(|target| target.record.clone()).collect();
             (upstream.id, KeptBalancer { upstream: upstream.record.clone(), targets, check_tls, balancer })
         };
-        Self(entities.upstreams.iter().map(one).collect())
+        Self(entities.upstreams.iter().map(next).collect())
     }
 
-    /// The balancers by the places of the Upstreams.
-    pub(super) fn of(&self, entities: &Entities) -> Vec<Arc<Balancer>> {
-        entities.upstreams.iter().filter_map(|it| Some(self.0.get(&it.id)?.balancer.clone())).collect()
+    /// The balancers by index of the Upstreams.
+    pub(super) fn by_index(&self, entities: &Entities) -> Vec<Arc<Balancer>> {
+        let balancer = |upstream: &Upstream| Some(self.0.get(&upstream.id)?.balancer.clone());
+        entities.upstreams.iter().filter_map(balancer).collect()
     }
 }
 
 fn targets<'a>(entities: &'a Entities, upstream: &'a Upstream) -> impl Iterator<Item = &'a Target> {
-    upstream.targets.iter().filter_map(|it| entities.targets.get(it.0))
+    upstream.targets.iter().filter_map(|index| entities.targets.get(index.0))
 }

@@ -1,5 +1,5 @@
-//! The plugins of each Route: of each name the instance with the narrowest scope, and what Consumers get in its
-//! place. (Kong: "Plugin entity", precedence.)
+//! Plugin chains of the Routes: of each plugin the instance with the narrowest scope, and the instances of Consumers.
+//! (Kong: "Plugin entity", precedence.)
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,17 +10,17 @@ use crate::{
     plugin::{ChainStep, ConsumerOverrides, Plugin, PluginChain, PluginDef},
 };
 
-/// All instances, by what they are bound to besides Consumers.
+/// All instances, by Route and Service of their scope.
 #[derive(Default)]
 pub(super) struct PluginInstances(FxHashMap<(Option<RouteIndex>, Option<ServiceIndex>), ScopedInstances>);
 
-/// Instances that are bound to the same Route and Service.
+/// Instances with the same Route and Service in their scope.
 #[derive(Default)]
 struct ScopedInstances {
-    /// For everyone.
+    /// Instances for all Consumers.
     all: Vec<PluginInstance>,
-    /// For one Consumer each, by the name of the plugin.
-    own: HashMap<&'static str, ConsumerInstances>,
+    /// Instances for one Consumer each, by name of the plugin.
+    per_consumer: HashMap<&'static str, ConsumerInstances>,
 }
 
 struct ConsumerInstances {
@@ -40,25 +40,25 @@ impl PluginInstances {
     pub(super) fn add(&mut self, scope: PluginScope, def: &PluginDef, plugin: Arc<dyn Plugin>) {
         let PluginScope { route, service, consumer } = scope;
         let PluginDef { priority, name, .. } = *def;
-        let bound = self.0.entry((route, service)).or_default();
+        let scoped = self.0.entry((route, service)).or_default();
         match consumer {
-            None => bound.all.push(PluginInstance { priority, name, plugin }),
+            None => scoped.all.push(PluginInstance { priority, name, plugin }),
             Some(ConsumerIndex(consumer)) => {
-                let own = bound
-                    .own
+                let instances = scoped
+                    .per_consumer
                     .entry(name)
                     .or_insert_with(|| ConsumerInstances { priority, overlay: Arc::default() });
-                Arc::make_mut(&mut own.overlay).insert(consumer, plugin);
+                Arc::make_mut(&mut instances.overlay).insert(consumer, plugin);
             }
         }
     }
 
-    /// The plugins of requests that no Route takes; nobody is known there.
+    /// The plugins of requests without a Route. Consumers are not known there.
     pub(super) fn global(&self) -> PluginChain {
         let mut chain = PluginChain::default();
-        for it in self.0.get(&(None, None)).into_iter().flat_map(|bound| &bound.all) {
-            let plugin = Some(it.plugin.clone());
-            chain.add(ChainStep { priority: it.priority, name: it.name, plugin, overlay: None });
+        for instance in self.0.get(&(None, None)).into_iter().flat_map(|scoped| &scoped.all) {
+            let PluginInstance { priority, name, plugin } = instance.clone();
+            chain.add(ChainStep { priority, name, plugin: Some(plugin), overlay: None });
         }
         chain
     }
@@ -68,23 +68,23 @@ impl PluginInstances {
         let both = service.map(|_| (Some(route), service));
         let of_service = service.map(|_| (None, service));
         let of_route = Some((Some(route), None));
-        let bound = |key: Option<_>| key.and_then(|key| self.0.get(&key));
+        let scoped = |key: Option<_>| key.and_then(|key| self.0.get(&key));
         if self.0.is_empty() {
             return PluginChain::default();
         }
         let mut steps: HashMap<&'static str, ChainStep> = HashMap::new();
-        for bound in [Some((None, None)), of_service, of_route, both].into_iter().filter_map(bound) {
-            for it in &bound.all {
-                step(&mut steps, it.name, it.priority).plugin = Some(it.plugin.clone());
+        for scoped in [Some((None, None)), of_service, of_route, both].into_iter().filter_map(scoped) {
+            for instance in &scoped.all {
+                step(&mut steps, instance.name, instance.priority).plugin = Some(instance.plugin.clone());
             }
         }
-        // A Consumer beats a Route or a Service, but not both together.
+        // An instance for a Consumer precedes one for a Route or a Service, but not one for both.
         let beats_consumers =
-            |name| bound(both).is_some_and(|bound| bound.all.iter().any(|it| it.name == name));
+            |name| scoped(both).is_some_and(|scoped| scoped.all.iter().any(|instance| instance.name == name));
         for (n, key) in [Some((None, None)), of_service, of_route, both].into_iter().enumerate() {
-            for (name, own) in bound(key).into_iter().flat_map(|bound| &bound.own) {
+            for (name, instances) in scoped(key).into_iter().flat_map(|scoped| &scoped.per_consumer) {
                 if n > 0 || !beats_consumers(*name) {
-                    lay_over(step(&mut steps, name, own.priority), &own.overlay);
+                    add_overrides(step(&mut steps, name, instances.priority), &instances.overlay);
                 }
             }
         }
@@ -104,8 +104,8 @@ fn step<'a>(
     steps.entry(name).or_insert_with(|| ChainStep { priority, name, plugin: None, overlay: None })
 }
 
-/// Puts what is narrower over what is there; as long as there is one layer only, all Routes share it.
-fn lay_over(step: &mut ChainStep, narrower: &Arc<ConsumerOverrides>) {
+/// Adds overrides of a narrower scope to a step. Overrides of a single scope are shared by all Routes.
+fn add_overrides(step: &mut ChainStep, narrower: &Arc<ConsumerOverrides>) {
     match &mut step.overlay {
         None => step.overlay = Some(narrower.clone()),
         Some(wider) => {
@@ -120,8 +120,8 @@ mod tests {
     use super::*;
     use crate::plugin::find;
 
-    /// A plugin that is not empty, so that each has an address of its own.
-    struct Marked(#[expect(dead_code, reason = "it is there for its size")] u8);
+    /// Plugin with a size, so that each instance has an address of its own.
+    struct Marked(#[expect(dead_code, reason = "it gives the type a size")] u8);
 
     impl Plugin for Marked {}
 
@@ -129,7 +129,7 @@ mod tests {
     const SERVICE: ServiceIndex = ServiceIndex(5);
     const CONSUMER: ConsumerIndex = ConsumerIndex(7);
 
-    /// `crs` is bound to Consumer, Route and Service, `g` to nothing.
+    /// The scope of letters: `c` for Consumer, `r` for Route, `s` for Service, `g` for a global instance.
     fn scope(text: &str) -> PluginScope {
         PluginScope {
             route: text.contains('r').then_some(ROUTE),
@@ -138,22 +138,25 @@ mod tests {
         }
     }
 
-    /// Of these instances, which runs for the Consumer, and which for others.
+    /// Checks which of these instances runs for the Consumer, and which for others.
     #[track_caller]
     fn check(scopes: &str, consumer: &str, others: &str) {
         let def = find("request-termination").unwrap();
         let mut instances = PluginInstances::default();
-        let mut made: Vec<(&str, Arc<dyn Plugin>)> = Vec::new();
+        let mut plugins: Vec<(&str, Arc<dyn Plugin>)> = Vec::new();
         for text in scopes.split(' ') {
             let plugin: Arc<dyn Plugin> = Arc::new(Marked(1));
             instances.add(scope(text), def, plugin.clone());
-            made.push((text, plugin));
+            plugins.push((text, plugin));
         }
         let chain = instances.of_route(ROUTE, Some(SERVICE));
         let step = &chain.steps()[0];
         let name = |consumer| {
             let plugin = step.plugin_for(consumer)?;
-            made.iter().find(|(_, it)| std::ptr::addr_eq(Arc::as_ptr(it), plugin)).map(|(text, _)| *text)
+            plugins
+                .iter()
+                .find(|(_, known)| std::ptr::addr_eq(Arc::as_ptr(known), plugin))
+                .map(|(text, _)| *text)
         };
         assert_eq!(name(Some(CONSUMER.0)).unwrap_or("-"), consumer, "{scopes}");
         assert_eq!(name(None).unwrap_or("-"), others, "{scopes}");

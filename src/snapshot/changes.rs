@@ -1,4 +1,4 @@
-//! What a reload changed, in words.
+//! Description of the changes of a reload, for the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use crate::{
     entity::{Entities, EntityRecord, says_the_same},
 };
 
-/// Most names that a list spells out.
-const NAMED: usize = 5;
+/// Most names in a list.
+const MAX_NAMES: usize = 5;
 
-/// The kinds that stand first in the words; all others follow by name.
+/// Kinds of entities that are described first; all others follow by name.
 const FIRST: [&str; 9] = [
     "services",
     "routes",
@@ -26,103 +26,110 @@ const FIRST: [&str; 9] = [
     "consumers",
 ];
 
-/// What differs between two configurations, such as `1 route added (quotes), 1 plugin changed (mocking)`.
+/// Describes the differences between two configurations, such as `1 route added (quotes), 1 plugin changed (mocking)`.
 ///
-/// Whatever has a record is compared, so that no kind of entity can be forgotten. What belongs to a Consumer is told as a
-/// change of the Consumer: credentials are secrets, and have no names.
+/// All records are compared, so that no kind of entity can be missed. A change of a credential is described as a change of
+/// its Consumer: credentials are secret, and have no names.
 #[must_use]
 pub fn describe_changes(before: &Entities, after: &Entities) -> String {
     // What stands in memory where it stood before needs no second look.
     let addresses = |it: &Entities| it.records.iter().filter_map(|it| it.value.address()).collect();
     let (old, new): (FxHashSet<usize>, FxHashSet<usize>) = (addresses(before), addresses(after));
-    let (old, new) = (open(before, &new), open(after, &old));
-    let mut found = Found::default();
+    let (old, new) = (not_shared(before, &new), not_shared(after, &old));
+    let mut changes = ChangeList::default();
     for (key, record) in &new {
         match old.get(key) {
-            None => found.note(Verb::Added, record),
-            Some(before) if !says_the_same(&before.value, &record.value) => found.note(Verb::Changed, record),
+            None => changes.add_record(ChangeKind::Added, record),
+            Some(before) if !says_the_same(&before.value, &record.value) => {
+                changes.add_record(ChangeKind::Changed, record)
+            }
             Some(_) => (),
         }
     }
     for (_, record) in old.iter().filter(|(key, _)| !new.contains_key(*key)) {
-        found.note(Verb::Removed, record);
+        changes.add_record(ChangeKind::Removed, record);
     }
-    let consumers = |it: &Entities| -> Vec<(String, String)> {
-        let these = it.records.iter().filter(|it| it.collection() == "consumers");
-        these.map(|it| (it.id().to_owned(), name(&it.value))).collect()
+    let consumers = |entities: &Entities| -> Vec<(String, String)> {
+        let records = entities.records.iter().filter(|record| record.collection() == "consumers");
+        records.map(|record| (record.id().to_owned(), name(&record.value))).collect()
     };
-    if !found.owners.is_empty() {
-        found.blame(&consumers(before), &consumers(after));
+    if !changes.owners.is_empty() {
+        changes.add_consumers(&consumers(before), &consumers(after));
     }
-    found.words()
+    changes.describe()
 }
 
-/// The entities that do not stand in memory where one of the others stands.
-fn open<'a>(
+/// Entities that do not share their memory with one of the others.
+fn not_shared<'a>(
     entities: &'a Entities,
     others: &FxHashSet<usize>,
 ) -> FxHashMap<(&'static str, &'a str), &'a EntityRecord> {
-    let is_open = |it: &&EntityRecord| it.value.address().is_none_or(|it| !others.contains(&it));
-    entities.records.iter().filter(is_open).map(|it| ((it.collection(), it.id()), it)).collect()
+    let is_own =
+        |record: &&EntityRecord| record.value.address().is_none_or(|address| !others.contains(&address));
+    let records = entities.records.iter().filter(is_own);
+    records.map(|record| ((record.collection(), record.id()), record)).collect()
 }
 
+/// How an entity changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Verb {
+enum ChangeKind {
     Added,
     Removed,
     Changed,
 }
 
-/// The names of what differs.
+/// Names of changed entities.
 #[derive(Default)]
-struct Found {
-    all: BTreeMap<(usize, &'static str, Verb), BTreeSet<String>>,
-    /// The ids of Consumers of whom something differs.
+struct ChangeList {
+    /// By rank in [`FIRST`], kind and change.
+    all: BTreeMap<(usize, &'static str, ChangeKind), BTreeSet<String>>,
+    /// Ids of Consumers with a changed credential or group.
     owners: BTreeSet<String>,
 }
 
-impl Found {
-    fn note(&mut self, verb: Verb, record: &EntityRecord) {
-        let owner = record.value.get("consumer").and_then(|it| it.get("id")).and_then(Value::as_str);
+impl ChangeList {
+    fn add_record(&mut self, change: ChangeKind, record: &EntityRecord) {
+        let owner =
+            record.value.get("consumer").and_then(|consumer| consumer.get("id")).and_then(Value::as_str);
         match owner.filter(|_| record.collection() != "plugins") {
             Some(owner) => drop(self.owners.insert(owner.to_owned())),
-            None => self.add(verb, record.collection(), name(&record.value)),
+            None => self.add(change, record.collection(), name(&record.value)),
         }
     }
 
-    fn add(&mut self, verb: Verb, kind: &'static str, name: String) {
-        let place = FIRST.iter().position(|it| *it == kind).unwrap_or(FIRST.len());
-        self.all.entry((place, kind, verb)).or_default().insert(name);
+    fn add(&mut self, change: ChangeKind, kind: &'static str, name: String) {
+        let rank = FIRST.iter().position(|first| *first == kind).unwrap_or(FIRST.len());
+        self.all.entry((rank, kind, change)).or_default().insert(name);
     }
 
-    /// Tells of the Consumers of whom something differs; of those that come or go, that is told already.
-    fn blame(&mut self, before: &[(String, String)], after: &[(String, String)]) {
+    /// Adds the Consumers with changed credentials, except those that are added or removed themselves.
+    fn add_consumers(&mut self, before: &[(String, String)], after: &[(String, String)]) {
         let before: FxHashSet<&str> = before.iter().map(|(id, _)| id.as_str()).collect();
         for (id, name) in after {
             if before.contains(id.as_str()) && self.owners.contains(id) {
-                self.add(Verb::Changed, "consumers", name.clone());
+                self.add(ChangeKind::Changed, "consumers", name.clone());
             }
         }
     }
 
-    fn words(self) -> String {
-        let part = |((_, kind, verb), names): ((usize, &str, Verb), BTreeSet<String>)| {
-            let more = if names.len() > NAMED { ", ..." } else { "" };
-            let list = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-            let verb = match verb {
-                Verb::Added => "added",
-                Verb::Removed => "removed",
-                Verb::Changed => "changed",
+    fn describe(self) -> String {
+        let part = |((_, kind, change), names): ((usize, &str, ChangeKind), BTreeSet<String>)| {
+            let more = if names.len() > MAX_NAMES { ", ..." } else { "" };
+            let list = names.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>().join(", ");
+            let change = match change {
+                ChangeKind::Added => "added",
+                ChangeKind::Removed => "removed",
+                ChangeKind::Changed => "changed",
             };
             let one = kind.strip_suffix('s').unwrap_or(kind).replace('_', " ");
-            format!("{} {verb} ({list}{more})", plural(names.len(), &one))
+            format!("{} {change} ({list}{more})", plural(names.len(), &one))
         };
         let parts: Vec<String> = self.all.into_iter().map(part).collect();
         if parts.is_empty() { "no entity changed".to_owned() } else { parts.join(", ") }
     }
 }
 
-/// The time stamps are ours and say nothing about the file.
+/// Whether two records differ, without their time stamps, which do not come from the file.
 pub(super) fn differs(before: &Value, after: &Value) -> bool {
     !says_the_same(before, after)
 }
@@ -162,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_is_told_by_kind_and_name() {
+    fn changes_are_described_by_kind_and_name() {
         let route = "routes: [{name: r, paths: [/]}]\n";
         check("", "", "no entity changed");
         check("", route, "1 route added (r)");
@@ -181,13 +188,12 @@ mod tests {
         check("", &format!("key_sets:\n{many}"), "7 key sets added (k0, k1, k2, k3, k4, ...)");
     }
 
-    /// Whatever kind of entity there is.
     #[test]
-    fn no_kind_of_entity_is_forgotten() {
+    fn no_kind_of_entity_is_missed() {
         for field in DOCUMENT {
             let FieldKind::Entities(entity, _) = field.kind else { continue };
             let entity = entity();
-            let of = |id: &str| {
+            let entities_with_id = |id: &str| {
                 let value = [("id", Value::from(id)), ("name", Value::from("n"))]
                     .into_iter()
                     .collect::<crate::document::Mapping>();
@@ -195,8 +201,8 @@ mod tests {
                     EntityRecord { entity, value: value.into(), at: crate::document::NodePath::root() };
                 Entities { records: vec![record], ..Entities::default() }
             };
-            let said = describe_changes(&of("a"), &of("b"));
-            assert!(said.contains("added (n)") && said.contains("removed (n)"), "{}: {said}", field.name);
+            let text = describe_changes(&entities_with_id("a"), &entities_with_id("b"));
+            assert!(text.contains("added (n)") && text.contains("removed (n)"), "{}: {text}", field.name);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What one record is refused for when it is compiled, whatever else stands beside it.
+//! Checker of single records, by the rules that the compiler applies to each record alone.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     router::{Router, RouterOptions},
 };
 
-/// Looks at single records as a Compiler would.
+/// Checker of single records.
 #[derive(Clone, Copy, Debug)]
 pub struct SnapshotChecker {
     options: RouterOptions,
@@ -21,25 +21,25 @@ impl SnapshotChecker {
         Self { options }
     }
 
-    /// What is wrong with a complete record: a certificate whose key is another's, a Route that cannot be matched.
-    /// What a vault holds is not looked at.
+    /// The errors of a complete record: a certificate with the key of another one, a Route that cannot be matched. Records
+    /// with references to a vault are not checked.
     #[must_use]
     pub fn check(&self, record: &EntityRecord) -> Vec<Diagnostic> {
-        let mut wrong = Vec::new();
+        let mut diagnostics = Vec::new();
         let (value, at) = (&record.value, &record.at);
         let in_vault =
-            |(_, value): (&str, &Value)| value.as_str().is_some_and(|it| it.starts_with("{vault://"));
+            |(_, value): (&str, &Value)| value.as_str().is_some_and(|text| text.starts_with("{vault://"));
         match record.collection() {
             "routes" => {
                 let route = Arc::new(Route::new(value, None, at));
-                wrong = Router::new(&[route], &|_| true, self.options).1;
+                diagnostics = Router::new(&[route], &|_| true, self.options).1;
             }
             _ if value.entries().any(in_vault) => (),
-            "certificates" => drop(tls::identities(&Certificate::new(value, at), &[], &mut wrong)),
-            "ca_certificates" => drop(tls::authority(&CaCertificate::new(value, at), &mut wrong)),
+            "certificates" => drop(tls::identities(&Certificate::new(value, at), &[], &mut diagnostics)),
+            "ca_certificates" => drop(tls::authority(&CaCertificate::new(value, at), &mut diagnostics)),
             _ => (),
         }
-        wrong.retain(Diagnostic::is_error);
-        wrong
+        diagnostics.retain(Diagnostic::is_error);
+        diagnostics
     }
 }

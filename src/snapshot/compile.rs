@@ -1,4 +1,4 @@
-//! Configurations become Snapshots: the router, a chain of plugins per Route, and where its requests go.
+//! Compiler of configurations to Snapshots: the router, and a plugin chain and a destination per Route.
 
 use std::{
     cell::RefCell, collections::HashMap, path::PathBuf, sync::Arc, thread::ScopedJoinHandle, time::SystemTime,
@@ -10,14 +10,16 @@ use super::{
     Destination, RouteStep, Snapshot, SnapshotChecker, UpstreamTls,
     balancers::Balancers,
     chains::PluginInstances,
-    consumers, destinations, reach,
+    consumers,
+    destinations::compile_destinations,
     reusable::{CompiledPlugin, Reusable, ReusablePlugin},
     tls,
+    unreachable_plugins::unreachable_plugin,
 };
 use crate::{
     config::{self, Config, ConfigOrigin, EMPTY_HASH},
     diag::Diagnostic,
-    entity::{Entities, PluginEntity as Entry, Route, RouteIndex, Upstream},
+    entity::{Entities, PluginEntity, Route, RouteIndex, Upstream},
     file_read::FileReader,
     metrics::MetricGroups,
     plugin::{
@@ -28,40 +30,42 @@ use crate::{
     upstream::TlsSettings,
 };
 
-/// Makes Snapshots, and keeps what the next one can use again.
+/// Compiler of Snapshots, which keeps the parts that the next one can reuse.
 #[derive(Debug)]
 pub struct SnapshotCompiler {
+    /// Folder of files that plugins name by relative paths.
     specs: PathBuf,
     options: router::RouterOptions,
     generation: u64,
-    /// Of the Snapshot that is current, and of no other: what was compiled and not adopted leaves no trace.
+    /// Parts of the current Snapshot; a compiled Snapshot that is not adopted leaves none.
     reusable: Reusable,
-    named: Vec<PathBuf>,
+    /// Files that the last configuration names.
+    referenced_files: Vec<PathBuf>,
     upstream_tls: UpstreamTls,
     resources: Resources,
     enabled: EnabledPlugins,
 }
 
-/// A Snapshot, and what came to light while it was made.
+/// Compiled Snapshot, with its warnings and files.
 #[derive(Debug)]
 pub struct CompiledSnapshot {
     /// The Snapshot.
     pub snapshot: Snapshot,
-    /// What the author should know.
+    /// Warnings for the author of the configuration.
     pub warnings: Vec<Diagnostic>,
-    /// The files beside the configuration that it was made from.
+    /// Files besides the configuration that it was compiled from.
     pub files: Vec<PathBuf>,
     pub(super) reusable: Reusable,
 }
 
 impl SnapshotCompiler {
-    /// Looks at single records as this does.
+    /// A checker of single records with the options of this compiler.
     #[must_use]
     pub const fn checker(&self) -> SnapshotChecker {
         SnapshotChecker::new(self.options)
     }
 
-    /// Makes Snapshots whose plugins find their files in `specs`.
+    /// A compiler whose plugins find their files in the folder `specs`.
     #[must_use]
     pub fn new(specs: PathBuf, options: router::RouterOptions) -> Self {
         Self {
@@ -69,38 +73,38 @@ impl SnapshotCompiler {
             options,
             generation: 0,
             reusable: Reusable::default(),
-            named: Vec::new(),
+            referenced_files: Vec::new(),
             upstream_tls: UpstreamTls::default(),
             resources: Resources::default(),
             enabled: EnabledPlugins::ALL,
         }
     }
 
-    /// Speaks TLS with upstreams like this, where their Service does not say.
+    /// The compiler with these TLS settings for upstreams whose Service has none.
     #[must_use]
     pub fn with_upstream_tls(self, upstream_tls: UpstreamTls) -> Self {
         Self { upstream_tls, ..self }
     }
 
-    /// Lets its plugins use these resources.
+    /// The compiler with these resources for plugins.
     #[must_use]
     pub fn with_resources(self, resources: Resources) -> Self {
         Self { resources, ..self }
     }
 
-    /// The files beside the last configuration that it names, whether it could be used or not.
+    /// Files that the last configuration names, whether it was valid or not.
     #[must_use]
     pub fn referenced_files(&self) -> &[PathBuf] {
-        &self.named
+        &self.referenced_files
     }
 
-    /// Reads no other plugins than these.
+    /// The compiler with these plugins only.
     #[must_use]
     pub fn with_plugins(self, enabled: EnabledPlugins) -> Self {
         Self { enabled, ..self }
     }
 
-    /// The plugins that it reads, and whether routes may be expressions.
+    /// The known plugins, and whether Routes may be expressions.
     #[must_use]
     pub const fn plugins(&self) -> BundledPlugins {
         BundledPlugins {
@@ -109,29 +113,29 @@ impl SnapshotCompiler {
         }
     }
 
-    /// The files beside the configuration that the current Snapshot was made from.
+    /// Files besides the configuration that the current Snapshot was compiled from.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.reusable.plugins.values().flat_map(|kept| &kept.made.files).map(|(path, _)| path)
+        self.reusable.plugins.values().flat_map(|kept| &kept.compiled.files).map(|(path, _)| path)
     }
 
-    /// Whether a file that the current Snapshot was made from says something else by now.
+    /// Whether the content of a file of the current Snapshot has changed.
     #[must_use]
     pub fn is_outdated(&self, reader: &FileReader) -> bool {
-        let mut files = self.reusable.plugins.values().flat_map(|kept| &kept.made.files);
+        let mut files = self.reusable.plugins.values().flat_map(|kept| &kept.compiled.files);
         files.any(|(path, hash)| plugin::file_hash(path, reader).unwrap_or_default() != *hash)
     }
 
-    /// Takes note that this becomes the current configuration: what it shares with the next one is used again.
+    /// Makes a compiled Snapshot the current one, whose parts the next one reuses.
     pub fn adopt(&mut self, compiled: &mut CompiledSnapshot) {
         self.reusable = std::mem::take(&mut compiled.reusable);
         self.generation = compiled.snapshot.generation;
     }
 
-    /// The Snapshot of a configuration that declares nothing.
+    /// The Snapshot of an empty configuration.
     #[must_use]
     pub fn empty(&self) -> Snapshot {
-        let none: [Route; 0] = [];
-        let (router, _) = Router::new(&none, &|_| true, self.options);
+        let no_routes: [Route; 0] = [];
+        let (router, _) = Router::new(&no_routes, &|_| true, self.options);
         Snapshot {
             hash: EMPTY_HASH.to_owned(),
             generation: 0,
@@ -139,24 +143,23 @@ impl SnapshotCompiler {
             entities: Entities::default(),
             origin: ConfigOrigin::default(),
             router: Arc::new(router),
-            router_notes: Vec::new(),
+            router_warnings: Vec::new(),
             options: self.options,
             steps: Vec::new(),
             destinations: Vec::new(),
             global: PluginChain::default(),
             certificates: CertificateTable::default(),
             balancers: Vec::new(),
-            counted: MetricGroups::default(),
+            metric_groups: MetricGroups::default(),
             resources: self.resources.clone(),
         }
     }
 
-    /// Makes a Snapshot, which becomes current once it is [adopted](Self::adopt) and published; what it shares with the
-    /// one before is that one's. `advise` says that its author wants to be told of what looks like a mistake and can be
-    /// used.
+    /// Compiles a Snapshot, which becomes current once it is [adopted](Self::adopt) and published. Unchanged parts are
+    /// shared with the previous one, `before`. `advise` adds warnings about probable mistakes in a valid configuration.
     ///
     /// # Errors
-    /// Everything that keeps the configuration from being used, at its place.
+    /// All errors in the configuration, and its warnings.
     pub fn compile(
         &mut self,
         config: Config,
@@ -166,27 +169,28 @@ impl SnapshotCompiler {
     ) -> Result<CompiledSnapshot, Vec<Diagnostic>> {
         let Config { entities, mut warnings, hash, origin } = config;
         let (options, all) = (self.options, &entities);
-        // What needs no plugin is made beside them.
-        let (parts, routing, found) = std::thread::scope(|scope| {
-            let routing = scope.spawn(|| router_of(all, options, before));
-            let found = advise.then(|| scope.spawn(|| advice(all, options)));
-            let parts = self.parts(all, before, reader);
-            (parts, joined(routing), found.map(joined))
+        // The router and the lints need no plugin, so they run on other threads meanwhile.
+        let (parts, routing, advice) = std::thread::scope(|scope| {
+            let routing = scope.spawn(|| build_router(all, options, before));
+            let advice = advise.then(|| scope.spawn(|| lint(all, options)));
+            let parts = self.compile_parts(all, before, reader);
+            (parts, join(routing), advice.map(join))
         });
-        let (router, complaints) = routing;
-        let (wrong, router_notes): (Vec<_>, Vec<_>) = complaints.into_iter().partition(Diagnostic::is_error);
+        let (router, diagnostics) = routing;
+        let (router_errors, router_warnings): (Vec<_>, Vec<_>) =
+            diagnostics.into_iter().partition(Diagnostic::is_error);
         let mut errors = parts.errors;
-        errors.extend(wrong);
+        errors.extend(router_errors);
         warnings.extend(parts.warnings);
-        warnings.extend(router_notes.iter().cloned());
-        warnings.extend(found.into_iter().flatten());
+        warnings.extend(router_warnings.iter().cloned());
+        warnings.extend(advice.into_iter().flatten());
         if !errors.is_empty() {
             errors.extend(warnings);
             return Err(errors);
         }
-        let balancers = parts.balancers.of(&entities);
+        let balancers = parts.balancers.by_index(&entities);
         let mut steps = parts.steps;
-        let (counters, counted) = self.reusable.counters.next(&entities, &mut steps, &parts.global);
+        let (counters, metric_groups) = self.reusable.counters.next(&entities, &mut steps, &parts.global);
         let reusable =
             Reusable { plugins: parts.plugins, balancers: parts.balancers, counters, tls: parts.tls };
         let snapshot = Snapshot {
@@ -196,57 +200,58 @@ impl SnapshotCompiler {
             entities,
             origin,
             router,
-            router_notes,
+            router_warnings,
             options,
             steps,
             destinations: parts.destinations,
             global: parts.global,
             certificates: parts.certificates,
             balancers,
-            counted,
+            metric_groups,
             resources: self.resources.clone(),
         };
         Ok(CompiledSnapshot { snapshot, warnings, files: parts.files, reusable })
     }
 
-    /// Everything but the router.
-    fn parts(&mut self, entities: &Entities, before: &Snapshot, reader: &FileReader) -> SnapshotParts {
+    /// Compiles everything except the router.
+    fn compile_parts(
+        &mut self,
+        entities: &Entities,
+        before: &Snapshot,
+        reader: &FileReader,
+    ) -> SnapshotParts {
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         let mut plugins = HashMap::new();
         let mut instances = PluginInstances::default();
-        let (consumers, notes) = consumers::index(&entities.consumers);
+        let (consumers, diagnostics) = consumers::index(&entities.consumers);
         let consumers = Arc::new(consumers);
-        let (wrong, notes): (Vec<_>, Vec<_>) = notes.into_iter().partition(Diagnostic::is_error);
-        errors.extend(wrong);
-        warnings.extend(notes);
+        split_diagnostics(diagnostics, &mut errors, &mut warnings);
         let mut files = Vec::new();
-        self.named.clear();
-        // An instance without a protocol sees no request.
+        self.referenced_files.clear();
+        // An instance without a protocol gets no request.
         for entry in entities.plugins.iter().filter(|entry| entry.enabled && !entry.protocols.is_empty()) {
             let Some(def) = plugin::find(&entry.name) else { continue };
-            warnings.extend(unknown_anonymous(entry, &consumers));
-            match self.plugin(entry, def, reader) {
-                Ok(made) => {
-                    warnings.extend(made.warnings.iter().cloned());
-                    warnings.extend(reach::out_of_reach(entry, &*made.plugin, &entities.routes));
-                    files.extend(made.files.iter().map(|(path, _)| path.clone()));
-                    instances.add(entry.scope, def, made.plugin.clone());
-                    plugins.insert(entry.id, ReusablePlugin { entry: entry.clone(), made });
+            warnings.extend(check_anonymous(entry, &consumers));
+            match self.compile_plugin(entry, def, reader) {
+                Ok(compiled) => {
+                    warnings.extend(compiled.warnings.iter().cloned());
+                    warnings.extend(unreachable_plugin(entry, &*compiled.plugin, &entities.routes));
+                    files.extend(compiled.files.iter().map(|(path, _)| path.clone()));
+                    instances.add(entry.scope, def, compiled.plugin.clone());
+                    plugins.insert(entry.id, ReusablePlugin { entity: entry.clone(), compiled });
                 }
-                Err(complaints) => errors.extend(complaints),
+                Err(diagnostics) => errors.extend(diagnostics),
             }
         }
         files.sort_unstable();
         files.dedup();
-        let (certificates, complaints) = tls::LoadedCertificates::new(entities);
-        let (wrong, notes): (Vec<_>, Vec<_>) = complaints.into_iter().partition(Diagnostic::is_error);
-        errors.extend(wrong);
-        warnings.extend(notes);
-        let check_tls = |it: &Upstream| certificates.check_settings(it, &self.upstream_tls);
+        let (certificates, diagnostics) = tls::LoadedCertificates::new(entities);
+        split_diagnostics(diagnostics, &mut errors, &mut warnings);
+        let check_tls = |upstream: &Upstream| certificates.check_settings(upstream, &self.upstream_tls);
         let balancers = self.reusable.balancers.next(entities, check_tls);
         let tls = certificates.upstream_settings(entities, &self.upstream_tls, &self.reusable.tls);
-        let destinations = destinations::of(entities, &balancers.of(entities), &tls, before);
-        let steps = steps(entities, &instances, &consumers, &destinations);
+        let destinations = compile_destinations(entities, &balancers.by_index(entities), &tls, before);
+        let steps = compile_steps(entities, &instances, &consumers, &destinations);
         let (global, certificates) = (instances.global(), certificates.by_name(&entities.snis));
         SnapshotParts {
             errors,
@@ -262,20 +267,21 @@ impl SnapshotCompiler {
         }
     }
 
-    fn plugin(
+    /// Compiles a plugin, or reuses the previous one if its settings and files are unchanged.
+    fn compile_plugin(
         &mut self,
-        entry: &Entry,
+        entry: &PluginEntity,
         def: &plugin::PluginDef,
         reader: &FileReader,
     ) -> Result<CompiledPlugin, Vec<Diagnostic>> {
         if let Some(kept) = self.reusable.plugins.get(&entry.id)
-            && kept.entry.name == entry.name
-            && kept.entry.config == entry.config
-            // What was said about it names the place where it stood.
-            && (kept.entry.at == entry.at || kept.made.warnings.is_empty())
-            && kept.made.files.iter().all(|(path, hash)| plugin::file_hash(path, reader) == Some(*hash))
+            && kept.entity.name == entry.name
+            && kept.entity.config == entry.config
+            // Its warnings name the position in the document.
+            && (kept.entity.at == entry.at || kept.compiled.warnings.is_empty())
+            && kept.compiled.files.iter().all(|(path, hash)| plugin::file_hash(path, reader) == Some(*hash))
         {
-            return Ok(kept.made.clone());
+            return Ok(kept.compiled.clone());
         }
         let (files, warnings) = (RefCell::default(), RefCell::default());
         let at = entry.at.key("config");
@@ -290,17 +296,28 @@ impl SnapshotCompiler {
             reader,
         };
         let plugin = (def.compile)(&setup);
-        self.named.extend(files.borrow().iter().map(|(path, _)| path.clone()));
+        self.referenced_files.extend(files.borrow().iter().map(|(path, _)| path.clone()));
         Ok(CompiledPlugin { plugin: plugin?, files: files.into_inner(), warnings: warnings.into_inner() })
     }
 }
 
-/// What a thread made; where it panics, so does this one.
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+/// Splits diagnostics into errors and warnings.
+fn split_diagnostics(
+    diagnostics: Vec<Diagnostic>,
+    errors: &mut Vec<Diagnostic>,
+    warnings: &mut Vec<Diagnostic>,
+) {
+    for diagnostic in diagnostics {
+        if diagnostic.is_error() { errors.push(diagnostic) } else { warnings.push(diagnostic) }
+    }
+}
+
+/// Joins a thread and returns its result; a panic of the thread continues here.
+fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// What a configuration becomes besides its router.
+/// Parts of a compiled configuration, except the router.
 struct SnapshotParts {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
@@ -314,54 +331,56 @@ struct SnapshotParts {
     certificates: CertificateTable,
 }
 
-/// The router of a configuration, that of the one before if its Routes are the same, and what is to be said about it.
-fn router_of(
+/// Builds the router, or reuses the previous one if the Routes are unchanged; also returns its diagnostics.
+fn build_router(
     entities: &Entities,
     options: router::RouterOptions,
     before: &Snapshot,
 ) -> (Arc<Router>, Vec<Diagnostic>) {
-    if asks_the_same(&before.entities, entities) {
-        return (before.router.clone(), before.router_notes.clone());
+    if has_same_routes(&before.entities, entities) {
+        return (before.router.clone(), before.router_warnings.clone());
     }
-    let (router, complaints) = Router::new(&entities.routes, &|route| takes_part(route, entities), options);
-    (Arc::new(router), complaints)
+    let (router, diagnostics) = Router::new(&entities.routes, &|route| is_enabled(route, entities), options);
+    (Arc::new(router), diagnostics)
 }
 
 /// Whether the Service of a Route, if it has one, is enabled.
-fn takes_part(route: &Route, entities: &Entities) -> bool {
-    route.service.is_none_or(|service| entities.services.get(service.0).is_some_and(|it| it.enabled))
+fn is_enabled(route: &Route, entities: &Entities) -> bool {
+    route
+        .service
+        .is_none_or(|service| entities.services.get(service.0).is_some_and(|service| service.enabled))
 }
 
-/// What looks like a mistake in a configuration that can be used.
-fn advice(entities: &Entities, options: router::RouterOptions) -> Vec<Diagnostic> {
-    let mut found = config::lint(entities);
-    let enabled = |route: &Route| takes_part(route, entities);
-    found.extend(router::shadowed(&entities.routes, &enabled, options));
+/// Warnings about probable mistakes in a valid configuration.
+fn lint(entities: &Entities, options: router::RouterOptions) -> Vec<Diagnostic> {
+    let mut warnings = config::lint(entities);
+    let enabled = |route: &Route| is_enabled(route, entities);
+    warnings.extend(router::shadowed(&entities.routes, &enabled, options));
     if options.flavor == MatchFlavor::TraditionalCompatible
         && options.calculation == PriorityCalculation::Original
     {
-        found.extend(router::conflicts(&entities.routes, &enabled));
+        warnings.extend(router::conflicts(&entities.routes, &enabled));
     }
-    found
+    warnings
 }
 
-/// Whether the Routes that take part ask for the same in both configurations.
-fn asks_the_same(before: &Entities, now: &Entities) -> bool {
+/// Whether both configurations have the same Routes, enabled by the same Services.
+fn has_same_routes(before: &Entities, now: &Entities) -> bool {
     let same_routes = before.routes.iter().zip(&now.routes).all(|(before, now)| Arc::ptr_eq(before, now));
     let same_services =
         before.services.iter().zip(&now.services).all(|(before, now)| before.enabled == now.enabled);
-    // A Service that is new at the end is that of no Route which was there.
+    // A Service that is added at the end belongs to none of the previous Routes.
     same_routes && same_services && before.routes.len() == now.routes.len()
 }
 
-fn steps(
+fn compile_steps(
     entities: &Entities,
     instances: &PluginInstances,
     consumers: &Arc<Consumers>,
     destinations: &[Arc<Destination>],
 ) -> Vec<RouteStep> {
     let step = |(n, route): (usize, &Arc<Route>)| RouteStep {
-        matched: Arc::new(matched(route, entities, consumers)),
+        matched: Arc::new(matched_route(route, entities, consumers)),
         chain: instances.of_route(RouteIndex(n), route.service),
         destination: route.service.and_then(|service| destinations.get(service.0).cloned()),
         https_only: is_of(route, &["https", "grpcs"]) && !is_of(route, &["http", "grpc"]),
@@ -372,22 +391,22 @@ fn steps(
 }
 
 fn is_of(route: &Route, protocols: &[&str]) -> bool {
-    route.protocols.iter().any(|it| protocols.contains(&it.as_str()))
+    route.protocols.iter().any(|protocol| protocols.contains(&protocol.as_str()))
 }
 
-fn matched(route: &Route, entities: &Entities, consumers: &Arc<Consumers>) -> MatchedRoute {
+fn matched_route(route: &Route, entities: &Entities, consumers: &Arc<Consumers>) -> MatchedRoute {
     let service = route.service.and_then(|service| entities.services.get(service.0));
     MatchedRoute {
         route: route.id,
         route_record: route.record.clone(),
-        service: service.map(|it| it.id),
-        service_record: service.map(|it| it.record.clone()).unwrap_or_default(),
+        service: service.map(|service| service.id),
+        service_record: service.map(|service| service.record.clone()).unwrap_or_default(),
         consumers: consumers.clone(),
     }
 }
 
-/// Plugins that find out who comes, or run before, cannot depend on it.
-fn unknown_anonymous(entry: &Entry, consumers: &Consumers) -> Option<Diagnostic> {
+/// Warns about an `anonymous` Consumer that does not exist.
+fn check_anonymous(entry: &PluginEntity, consumers: &Consumers) -> Option<Diagnostic> {
     let name = entry.config.get("anonymous")?.as_str().filter(|name| consumers.named(name).is_none())?;
     let message = format!("no consumer has the id or username '{name}'");
     let help = "requests without a valid credential will be answered with 500";

@@ -1,4 +1,4 @@
-//! Consumers, compiled: what they show is looked up by what it says, and keys are read.
+//! Consumers and their credentials, indexed for plugins.
 
 use std::collections::HashSet;
 
@@ -9,48 +9,49 @@ use crate::{
     plugin::{self, Consumers, JwtKey, KeyFault},
 };
 
-/// When a key expires, in Unix time: `ttl` seconds after it was made; without a `ttl`, or with 0, never.
-fn expires(record: &Value) -> Option<u64> {
-    let seconds = |field| record.get(field).and_then(Value::as_i64).and_then(|it| u64::try_from(it).ok());
+/// Unix time at which a key expires: `ttl` seconds after its creation; without a `ttl`, or with 0, never.
+fn expiry(record: &Value) -> Option<u64> {
+    let seconds =
+        |field| record.get(field).and_then(Value::as_i64).and_then(|seconds| u64::try_from(seconds).ok());
     let ttl = seconds("ttl").filter(|ttl| *ttl > 0)?;
     Some(seconds("created_at").unwrap_or_default().saturating_add(ttl))
 }
 
-/// Consumers as plugins look them up, and what is wrong with their credentials.
+/// Indexes Consumers by their credentials; also returns diagnostics about credentials.
 pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
     let mut index = Consumers::default();
-    let mut wrong = Vec::new();
-    for it in consumers {
-        let mut seen = HashSet::new();
-        let groups = it.groups.iter().filter(|group| seen.insert(group.name.as_str()));
+    let mut diagnostics = Vec::new();
+    for entity in consumers {
+        let mut known = HashSet::new();
+        let groups = entity.groups.iter().filter(|group| known.insert(group.name.as_str()));
         let groups = groups.map(|group| group.name.clone()).collect();
         let consumer = index.add(plugin::ConsumerRecord {
-            id: it.id.to_string(),
-            username: it.username.clone(),
-            custom_id: it.custom_id.clone(),
+            id: entity.id.to_string(),
+            username: entity.username.clone(),
+            custom_id: entity.custom_id.clone(),
             groups,
-            record: it.record.clone(),
+            record: entity.record.clone(),
             ..plugin::ConsumerRecord::default()
         });
-        for key in &it.keys {
-            index.add_key(&consumer, &key.id.to_string(), &key.key, expires(&key.record));
+        for key in &entity.keys {
+            index.add_key(&consumer, &key.id.to_string(), &key.key, expiry(&key.record));
         }
-        for credential in &it.passwords {
+        for credential in &entity.passwords {
             let id = credential.id.to_string();
             index.add_password(&consumer, &id, &credential.username, &credential.password);
         }
-        for credential in &it.jwts {
-            let key = jwt_key(credential, &mut wrong);
+        for credential in &entity.jwts {
+            let key = jwt_key(credential, &mut diagnostics);
             index.add_jwt(&consumer, &credential.id.to_string(), &credential.key, key);
         }
     }
-    (index, wrong)
+    (index, diagnostics)
 }
 
-fn jwt_key(credential: &JwtCredential, wrong: &mut Vec<Diagnostic>) -> JwtKey {
+fn jwt_key(credential: &JwtCredential, diagnostics: &mut Vec<Diagnostic>) -> JwtKey {
     let JwtCredential { algorithm, secret, public_key, at, .. } = credential;
-    JwtKey::new(algorithm, secret, public_key.as_deref()).unwrap_or_else(|fault| {
-        wrong.push(match fault {
+    JwtKey::new(algorithm, secret, public_key.as_deref()).unwrap_or_else(|error| {
+        diagnostics.push(match error {
             KeyFault::PublicKey(message) => Diagnostic::error(at.key("rsa_public_key"), message),
             KeyFault::Algorithm(message) => Diagnostic::warning(at.key("algorithm"), message)
                 .help("requests with its tokens will be answered with 401"),

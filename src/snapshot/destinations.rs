@@ -1,4 +1,4 @@
-//! Services become destinations: which balancer picks their peers, and how these are spoken to.
+//! Destinations of the Services: balancer, protocol, TLS settings and timeouts.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -13,42 +13,42 @@ use crate::{
     uri::Scheme,
 };
 
-/// The destinations by the places of the Services. `balancers` are by the places of the Upstreams, `tls` by those of
-/// the Services. A Service that is the one before goes where it went, and what is known of its host goes on.
-pub(super) fn of(
+/// Compiles the destinations, by index of the Services. `balancers` are by index of the Upstreams, `tls` by index of the
+/// Services. An unchanged Service keeps its destination, and with it the resolved addresses of its host.
+pub(super) fn compile_destinations(
     entities: &Entities,
     balancers: &[Arc<Balancer>],
     tls: &[Arc<TlsSettings>],
     before: &Snapshot,
 ) -> Vec<Arc<Destination>> {
     let upstreams: HashMap<&str, &Arc<Balancer>> =
-        entities.upstreams.iter().map(|it| it.name.as_str()).zip(balancers).collect();
-    let place = |service: &Arc<Service>| Arc::as_ptr(service).addr();
+        entities.upstreams.iter().map(|upstream| upstream.name.as_str()).zip(balancers).collect();
+    let address = |service: &Arc<Service>| Arc::as_ptr(service).addr();
     let known: FxHashMap<usize, &Arc<Destination>> =
-        before.entities.services.iter().map(place).zip(&before.destinations).collect();
-    let one = |(service, tls): (&Arc<Service>, &Arc<TlsSettings>)| {
+        before.entities.services.iter().map(address).zip(&before.destinations).collect();
+    let compile = |(service, tls): (&Arc<Service>, &Arc<TlsSettings>)| {
         let upstream = upstreams.get(&*service.host).copied();
-        let same = known.get(&place(service)).filter(|it| {
-            it.tls == *tls
+        let same = known.get(&address(service)).filter(|destination| {
+            destination.tls == *tls
                 && match upstream {
-                    Some(upstream) => Arc::ptr_eq(&it.balancer, upstream),
-                    None => it.balancer.upstream().is_none(),
+                    Some(upstream) => Arc::ptr_eq(&destination.balancer, upstream),
+                    None => destination.balancer.upstream().is_none(),
                 }
         });
-        same.map_or_else(|| Arc::new(destination(service, upstream, tls)), |it| Arc::clone(it))
+        same.map_or_else(|| Arc::new(new_destination(service, upstream, tls)), |same| Arc::clone(same))
     };
-    entities.services.iter().zip(tls).map(one).collect()
+    entities.services.iter().zip(tls).map(compile).collect()
 }
 
-/// `upstream` is what the host of the Service names, if it names an Upstream.
-fn destination(
+/// The destination of a Service. `upstream` is the balancer of the Upstream that its host names, if it names one.
+fn new_destination(
     service: &Service,
     upstream: Option<&Arc<Balancer>>,
     settings: &Arc<TlsSettings>,
 ) -> Destination {
     let tls = Scheme::from_protocol(&service.protocol) == Scheme::Https;
-    let of_host = || Arc::new(Balancer::of_host(&service.host, service.port));
-    let balancer = upstream.cloned().unwrap_or_else(of_host);
+    let new_balancer = || Arc::new(Balancer::of_host(&service.host, service.port));
+    let balancer = upstream.cloned().unwrap_or_else(new_balancer);
     Destination {
         origin: origin(service, tls, settings),
         tls: settings.clone(),
@@ -64,7 +64,7 @@ fn destination(
     }
 }
 
-/// Whom to connect to, and in which protocol.
+/// Scheme, host and protocol version of a Service.
 fn origin(service: &Service, tls: bool, settings: &Arc<TlsSettings>) -> UpstreamOrigin {
     let origin = if tls {
         UpstreamOrigin::https(&*service.host, service.port, &service.host, settings.clone())

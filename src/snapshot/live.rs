@@ -1,4 +1,4 @@
-//! The current Snapshot: one pointer, swapped whole.
+//! Current Snapshot, behind one pointer that a reload swaps.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -11,46 +11,46 @@ use super::Snapshot;
 #[derive(Debug)]
 pub struct LiveSnapshot {
     current: ArcSwap<Snapshot>,
-    published: Notify,
-    /// All that were current and may still be in memory.
-    made: Mutex<Vec<Weak<Snapshot>>>,
+    changed: Notify,
+    /// Snapshots that are or were current.
+    published_snapshots: Mutex<Vec<Weak<Snapshot>>>,
 }
 
 impl LiveSnapshot {
-    /// Begins with this Snapshot.
+    /// A holder with this first Snapshot.
     #[must_use]
     pub fn new(first: Snapshot) -> Arc<Self> {
         let first = Arc::new(first);
-        let made = Mutex::new(vec![Arc::downgrade(&first)]);
-        Arc::new(Self { current: ArcSwap::new(first), published: Notify::new(), made })
+        let published_snapshots = Mutex::new(vec![Arc::downgrade(&first)]);
+        Arc::new(Self { current: ArcSwap::new(first), changed: Notify::new(), published_snapshots })
     }
 
-    /// The current Snapshot; whoever asks may keep it as long as it likes.
+    /// The current Snapshot. It stays in memory as long as the returned reference is kept.
     #[must_use]
     pub fn current(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
 
-    /// Makes `next` the current Snapshot; the one before lives on while requests use it.
+    /// Makes `next` the current Snapshot; the previous one stays in memory while requests use it.
     pub fn publish(&self, next: Snapshot) -> Arc<Snapshot> {
         let next = Arc::new(next);
-        // Those that are gone are not counted for ever.
+        // Removes entries of Snapshots that are no longer in memory.
         self.count_in_memory();
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&next));
+        self.published_snapshots.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&next));
         self.current.store(next.clone());
-        self.published.notify_waiters();
+        self.changed.notify_waiters();
         next
     }
 
-    /// How many Snapshots are in memory: the current one, and those that requests on their way still use.
+    /// Number of Snapshots in memory: the current one, and those that requests in progress still use.
     pub fn count_in_memory(&self) -> usize {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.retain(|it| it.strong_count() > 0);
-        made.len()
+        let mut snapshots = self.published_snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshots.retain(|snapshot| snapshot.strong_count() > 0);
+        snapshots.len()
     }
 
-    /// Ends with the next Snapshot after this call, even if it is waited for later.
+    /// Waits for the next Snapshot after this call, also if the future is polled only later.
     pub fn changed(&self) -> Notified<'_> {
-        self.published.notified()
+        self.changed.notified()
     }
 }

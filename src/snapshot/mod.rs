@@ -1,7 +1,7 @@
-//! NOW: everything a request needs, compiled, immutable.
+//! Snapshot: a compiled, immutable configuration with everything that a request needs.
 //!
-//! A configuration becomes a [`Snapshot`]; [`LiveSnapshot`] holds the current one. A request takes it once and keeps it to
-//! its last byte, so a reload never changes a request on its way.
+//! A configuration is compiled to a [`Snapshot`]; [`LiveSnapshot`] holds the current one. A request takes it once and keeps
+//! it to its last byte, so a reload never changes a request in progress.
 
 mod balancers;
 mod chains;
@@ -9,14 +9,14 @@ mod changes;
 mod checker;
 mod compile;
 mod consumers;
-mod counting;
 mod destinations;
 mod live;
 #[cfg(test)]
 mod properties;
-mod reach;
 mod reusable;
+mod route_metrics;
 mod tls;
+mod unreachable_plugins;
 
 pub use changes::describe_changes;
 pub use checker::SnapshotChecker;
@@ -38,71 +38,71 @@ use crate::{
     upstream::{self, TlsSettings, UpstreamTimeouts},
 };
 
-/// Everything a request needs.
+/// Compiled configuration.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Kong's hash of the configuration that this was made from.
+    /// Kong's hash of the configuration.
     pub hash: String,
-    /// Counts up with every published Snapshot.
+    /// Number of the Snapshot, which increases with every published one.
     pub generation: u64,
-    /// When it was made.
+    /// Time of compilation.
     pub loaded_at: SystemTime,
-    /// What the configuration declares.
+    /// Entities of the configuration.
     pub entities: Entities,
-    /// What that was read from.
+    /// Document that the entities were read from.
     pub origin: ConfigOrigin,
     router: Arc<Router>,
-    /// What its author should know about the router.
-    router_notes: Vec<Diagnostic>,
+    /// Warnings about the Routes.
+    router_warnings: Vec<Diagnostic>,
     options: router::RouterOptions,
-    /// By place in [`Entities::routes`].
+    /// By index in [`Entities::routes`].
     steps: Vec<RouteStep>,
-    /// By place in [`Entities::services`].
+    /// By index in [`Entities::services`].
     destinations: Vec<Arc<Destination>>,
     global: PluginChain,
     certificates: CertificateTable,
-    /// By place in [`Entities::upstreams`].
+    /// By index in [`Entities::upstreams`].
     balancers: Vec<Arc<Balancer>>,
-    counted: MetricGroups,
+    metric_groups: MetricGroups,
     resources: Resources,
 }
 
-/// What happens to the requests of one Route.
+/// How the requests of one Route are handled.
 #[derive(Debug)]
 pub struct RouteStep {
     /// The plugins of the Route.
     pub chain: PluginChain,
-    /// Where requests go that no plugin answers; none if the Route has no Service.
+    /// Destination of requests that no plugin answers; `None` if the Route has no Service.
     pub destination: Option<Arc<Destination>>,
-    /// The Route and its Service, for plugins that tell of them.
+    /// The Route and its Service, for plugins that log them.
     pub matched: Arc<MatchedRoute>,
-    /// Whether a request over plain HTTP is sent to https.
+    /// Whether requests over plain HTTP are redirected to https.
     pub https_only: bool,
     /// Whether requests are gRPC.
     pub grpc: bool,
-    /// How requests are counted, if they are.
+    /// Metrics of the requests, if plugins ask for some.
     pub metrics: Option<Arc<RouteMetrics>>,
 }
 
-/// A Service, as the proxy needs it.
+/// Destination of requests: a Service, compiled.
 #[derive(Debug)]
 pub struct Destination {
-    /// How its peers are spoken to.
+    /// Scheme, host and protocol version.
     pub origin: upstream::UpstreamOrigin,
-    /// How TLS is spoken with them, if it is.
+    /// TLS settings, if the scheme has TLS.
     pub tls: Arc<TlsSettings>,
     /// Picks one of its peers.
     pub balancer: Arc<Balancer>,
-    /// How long, and how often.
+    /// Timeouts and retries.
     pub limits: UpstreamTimeouts,
-    /// The Host header that the upstream gets, as far as it is known before a peer is.
+    /// Host header of upstream requests, as far as it is known before a peer is picked.
     pub host: http::HeaderValue,
-    /// Put before the request's path; begins with `/`.
+    /// Path before the request's path; begins with `/`.
     pub path: String,
 }
 
 impl Snapshot {
-    /// The Route for a request, and what happens there.
+    /// The Route that a request matches, and how its requests are handled.
     #[must_use]
     pub fn find(&self, request: &RouterRequest<'_>) -> Option<(RouteMatch<'_>, &Route, &RouteStep)> {
         let found = self.router.find(request)?;
@@ -111,7 +111,7 @@ impl Snapshot {
         Some((found, &**route, step))
     }
 
-    /// All Routes that match a request, the one that gets it first.
+    /// All Routes that match a request, by falling priority.
     #[must_use]
     pub fn candidates(&self, request: &RouterRequest<'_>) -> Vec<(MatchCandidate<'_>, &Route, &RouteStep)> {
         let all = self.router.candidates(request).into_iter();
@@ -123,58 +123,58 @@ impl Snapshot {
         .collect()
     }
 
-    /// Why a Route with the key `first` stands before one with the key `second`.
+    /// The rule by which a Route with the key `first` ranks before one with the key `second`.
     #[must_use]
     pub fn ranking_rule(&self, first: &PriorityKey, second: &PriorityKey) -> &'static str {
         first.rule_over(second, self.options.calculation)
     }
 
-    /// The plugins of requests that no Route takes.
+    /// The plugins of requests without a Route.
     #[must_use]
     pub const fn global(&self) -> &PluginChain {
         &self.global
     }
 
-    /// What clients of TLS listeners are shown, by the name that they ask for.
+    /// Certificates of TLS listeners, by server name.
     #[must_use]
     pub const fn certificates(&self) -> &CertificateTable {
         &self.certificates
     }
 
-    /// What picks the peers of each Upstream, by place in [`Entities::upstreams`].
+    /// Balancers of the Upstreams, by index in [`Entities::upstreams`].
     #[must_use]
     pub fn balancers(&self) -> &[Arc<Balancer>] {
         &self.balancers
     }
 
-    /// What any plugin wants to be counted.
+    /// Groups of metrics that any plugin asks for.
     #[must_use]
     pub const fn metric_groups(&self) -> MetricGroups {
-        self.counted
+        self.metric_groups
     }
 
-    /// How the requests of each Route are counted that are counted.
+    /// Metrics of the Routes that have some.
     pub fn route_metrics(&self) -> impl Iterator<Item = &RouteMetrics> {
         self.steps.iter().filter_map(|step| step.metrics.as_deref())
     }
 
-    /// What plugins of this and all former Snapshots have still to deliver.
+    /// Pending deliveries of the plugins of this and all earlier Snapshots.
     #[must_use]
     pub const fn delivery_tracker(&self) -> &DeliveryTracker {
         &self.resources.outbox
     }
 
-    /// What its plugins share with those of all Snapshots.
+    /// Resources that the plugins of all Snapshots share.
     #[must_use]
     pub const fn resources(&self) -> &Resources {
         &self.resources
     }
 
-    /// Lets every plugin forget what requests have made it remember.
+    /// Resets the state that requests have caused in plugins.
     pub fn reset_plugins(&self) {
         let chains = self.steps.iter().map(|step| &step.chain).chain([&self.global]);
         for step in chains.flat_map(PluginChain::steps) {
-            let overlay = step.overlay.iter().flat_map(|it| it.values());
+            let overlay = step.overlay.iter().flat_map(|overlay| overlay.values());
             step.plugin.iter().chain(overlay).for_each(|plugin| plugin.forget());
         }
     }
@@ -182,6 +182,6 @@ impl Snapshot {
     /// The Service of a Route.
     #[must_use]
     pub fn service(&self, route: &Route) -> Option<&Service> {
-        self.entities.services.get(route.service?.0).map(|it| &**it)
+        self.entities.services.get(route.service?.0).map(|service| &**service)
     }
 }

@@ -1,5 +1,5 @@
-//! The law of what is taken over: a configuration that comes after another one becomes, to the letter, what it would
-//! become by itself.
+//! Property of incremental loads: a configuration that is loaded after another one compiles to exactly the same as if
+//! it is loaded alone.
 
 use std::sync::Arc;
 
@@ -26,13 +26,13 @@ fn text(sections: &ConfigSections) -> String {
     format!("_format_version: \"3.0\"\n{}", sections.collect::<String>())
 }
 
-/// An item of the section with this number. There are few names, so that items refer to each other, and some stand
-/// twice.
+/// A random item of the section with this number. There are few names, so that items refer to each other, and some
+/// occur twice.
 fn item(section: usize) -> BoxedStrategy<String> {
     let number = || 0..6_u8;
     let route =
         (prop::option::of(number()), number(), prop::option::of(0..2_u8)).prop_map(|(name, path, plugin)| {
-            let name = name.map(|it| format!("name: r{it}, ")).unwrap_or_default();
+            let name = name.map(|number| format!("name: r{number}, ")).unwrap_or_default();
             let plugin = ["", ", plugins: [{name: cors}]"][usize::from(plugin == Some(1))];
             format!("{{{name}paths: [/p{path}]{plugin}}}")
         });
@@ -40,7 +40,7 @@ fn item(section: usize) -> BoxedStrategy<String> {
         0 => (number(), number(), prop::collection::vec(route, 0..3), 0..4_u8)
             .prop_map(|(name, host, routes, kind)| {
                 let more = ["", ", enabled: false", ", tags: [x]", ", key: 1"][usize::from(kind)];
-                // One in four has a mistake, but for one name only.
+                // One in four has an error, but only for one name.
                 let more = if kind == 3 && name > 0 { "" } else { more };
                 format!("{{name: s{name}, host: u{host}, routes: [{}]{more}}}", routes.join(", "))
             })
@@ -57,7 +57,7 @@ fn item(section: usize) -> BoxedStrategy<String> {
             .boxed(),
         3 => (number(), prop::collection::vec(number(), 0..2))
             .prop_map(|(name, keys)| {
-                let keys: Vec<String> = keys.iter().map(|it| format!("{{key: k{it}}}")).collect();
+                let keys: Vec<String> = keys.iter().map(|key| format!("{{key: k{key}}}")).collect();
                 format!("{{username: c{name}, keyauth_credentials: [{}]}}", keys.join(", "))
             })
             .boxed(),
@@ -71,29 +71,29 @@ fn item(section: usize) -> BoxedStrategy<String> {
     }
 }
 
-/// A new item at a place, instead of the one that is there or before it; or that one's end.
+/// Random edit of a section: removes an item, replaces it, or inserts one before it.
 #[derive(Clone, Debug)]
 struct RandomEdit {
     section: usize,
-    place: prop::sample::Index,
+    index: prop::sample::Index,
     kind: u8,
     item: String,
 }
 
 fn edit() -> impl Strategy<Value = RandomEdit> {
-    (0..SECTIONS.len(), any::<prop::sample::Index>(), 0..3_u8).prop_flat_map(|(section, place, kind)| {
-        item(section).prop_map(move |item| RandomEdit { section, place, kind, item })
+    (0..SECTIONS.len(), any::<prop::sample::Index>(), 0..3_u8).prop_flat_map(|(section, index, kind)| {
+        item(section).prop_map(move |item| RandomEdit { section, index, kind, item })
     })
 }
 
 impl RandomEdit {
-    fn make(&self, sections: &mut ConfigSections) {
+    fn apply(&self, sections: &mut ConfigSections) {
         let items = &mut sections[self.section];
-        let place = self.place.index(items.len() + 1);
+        let index = self.index.index(items.len() + 1);
         match self.kind {
-            0 if place < items.len() => drop(items.remove(place)),
-            1 if place < items.len() => items[place].clone_from(&self.item),
-            _ => items.insert(place, self.item.clone()),
+            0 if index < items.len() => drop(items.remove(index)),
+            1 if index < items.len() => items[index].clone_from(&self.item),
+            _ => items.insert(index, self.item.clone()),
         }
     }
 }
@@ -113,30 +113,30 @@ fn read(
     };
     let config = reader
         .parse(&SourceFile::new("kong.yaml", text))
-        .map_err(|it: DiagnosticReport| it.diagnostics().to_vec())?;
-    let mut made = compiler.compile(config, before, true, &FileReader::default())?;
-    compiler.adopt(&mut made);
-    Ok(made)
+        .map_err(|report: DiagnosticReport| report.diagnostics().to_vec())?;
+    let mut compiled = compiler.compile(config, before, true, &FileReader::default())?;
+    compiler.adopt(&mut compiled);
+    Ok(compiled)
 }
 
-/// Everything that a request or the Admin API could see of a configuration.
-fn seen(made: &Result<CompiledSnapshot, Vec<Diagnostic>>) -> String {
-    let CompiledSnapshot { snapshot, warnings, files, .. } = match made {
-        Ok(made) => made,
-        Err(complaints) => return format!("{complaints:#?}"),
+/// Everything of a configuration that a request or the Admin API can observe, as text.
+fn observable_state(compiled: &Result<CompiledSnapshot, Vec<Diagnostic>>) -> String {
+    let CompiledSnapshot { snapshot, warnings, files, .. } = match compiled {
+        Ok(compiled) => compiled,
+        Err(diagnostics) => return format!("{diagnostics:#?}"),
     };
     let Entities { services, routes, plugins, consumers, upstreams, targets, records, .. } =
         &snapshot.entities;
     let records: Vec<String> = records
         .iter()
-        .map(|it| format!("{} at {}: {}", it.collection(), it.at, it.value.to_json()))
+        .map(|record| format!("{} at {}: {}", record.collection(), record.at, record.value.to_json()))
         .collect();
-    let step = |it: &RouteStep| {
-        let RouteStep { chain, destination, matched, https_only, grpc, metrics } = it;
-        let counted = metrics.is_some();
+    let step = |step: &RouteStep| {
+        let RouteStep { chain, destination, matched, https_only, grpc, metrics } = step;
+        let has_metrics = metrics.is_some();
         let MatchedRoute { route, route_record, service, service_record, .. } = &**matched;
         format!(
-            "{chain:?} {destination:?} {route} {route_record:?} {service:?} {service_record:?} {https_only} {grpc} {counted}"
+            "{chain:?} {destination:?} {route} {route_record:?} {service:?} {service_record:?} {https_only} {grpc} {has_metrics}"
         )
     };
     let steps: Vec<String> = snapshot.steps.iter().map(step).collect();
@@ -151,7 +151,7 @@ fn seen(made: &Result<CompiledSnapshot, Vec<Diagnostic>>) -> String {
 
 proptest! {
     #[test]
-    fn what_comes_after_another_is_what_it_is_by_itself(
+    fn a_configuration_after_another_compiles_as_it_does_alone(
         first in SECTIONS.iter().enumerate().map(|(n, _)| prop::collection::vec(item(n), 0..4)).collect::<Vec<_>>(),
         steps in prop::collection::vec(prop::collection::vec(edit(), 1..3), 1..6),
     ) {
@@ -161,23 +161,23 @@ proptest! {
         let mut sections = first;
         for edits in [Vec::new()].into_iter().chain(steps) {
             for edit in edits {
-                edit.make(&mut sections);
+                edit.apply(&mut sections);
             }
             let text = text(&sections);
             let mut fresh = compiler();
-            let nothing = fresh.empty();
-            let alone = read(&text, &nothing, &mut fresh);
+            let empty = fresh.empty();
+            let alone = read(&text, &empty, &mut fresh);
             let after = read(&text, &current, &mut lasting);
-            prop_assert_eq!(seen(&after), seen(&alone), "{}", text);
-            if let Ok(made) = after {
-                current = Arc::new(made.snapshot);
+            prop_assert_eq!(observable_state(&after), observable_state(&alone), "{}", text);
+            if let Ok(compiled) = after {
+                current = Arc::new(compiled.snapshot);
             }
         }
     }
 }
 
 #[test]
-fn what_does_not_change_is_the_same_in_memory() {
+fn unchanged_parts_are_shared_in_memory() {
     let mut compiler = SnapshotCompiler::new("specs".into(), router::RouterOptions::default());
     let service = |n: usize, path: &str| {
         format!("- {{name: s{n}, host: h, routes: [{{name: r{n}, paths: [/{path}]}}]}}\n")
@@ -194,7 +194,7 @@ fn what_does_not_change_is_the_same_in_memory() {
         assert!(Arc::ptr_eq(&first.destinations[n], &second.destinations[n]), "{n}");
     }
     let third = read(&text(&changed[1..]), &second, &mut compiler).unwrap().snapshot;
-    let record = |it: &Snapshot, n: usize| Value::address(&it.entities.routes[n].record);
+    let record = |snapshot: &Snapshot, n: usize| Value::address(&snapshot.entities.routes[n].record);
     assert_eq!(record(&third, 0), record(&second, 1));
     assert_eq!(third.entities.routes[0].at.to_string(), "services[0].routes[0]");
 }

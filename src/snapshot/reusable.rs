@@ -1,40 +1,41 @@
-//! Parts of a configuration that the next one can use again.
+//! Parts of a compiled configuration that the next one can reuse.
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{balancers::Balancers, counting};
-use crate::{diag::Diagnostic, entity::PluginEntity as Entry, plugin::Plugin, upstream::TlsSettings};
+use super::{balancers::Balancers, route_metrics::KeptCounters};
+use crate::{diag::Diagnostic, entity::PluginEntity, plugin::Plugin, upstream::TlsSettings};
 
-/// What the next configuration can use again of one, once that is current.
+/// Parts that the next configuration can reuse.
 #[derive(Debug, Default)]
 pub(super) struct Reusable {
-    /// Its plugins by id. One whose settings did not change is used again: its documents are not compiled twice, and its
-    /// counters go on.
+    /// Plugins by id. A plugin with unchanged settings is reused: its documents are not compiled again, and it keeps its
+    /// counters.
     pub(super) plugins: HashMap<Uuid, ReusablePlugin>,
     pub(super) balancers: Balancers,
-    pub(super) counters: counting::KeptCounters,
-    /// How TLS is spoken with its upstreams.
+    pub(super) counters: KeptCounters,
+    /// TLS settings of upstreams.
     pub(super) tls: Vec<Arc<TlsSettings>>,
 }
 
-/// A plugin that may be used again.
+/// Plugin that may be reused.
 pub(super) struct ReusablePlugin {
-    pub(super) entry: Arc<Entry>,
-    pub(super) made: CompiledPlugin,
+    pub(super) entity: Arc<PluginEntity>,
+    pub(super) compiled: CompiledPlugin,
 }
 
-/// A plugin, what it was made from, and what was said about it.
+/// Compiled plugin, with the files that it was compiled from and its warnings.
 #[derive(Clone)]
 pub(super) struct CompiledPlugin {
     pub(super) plugin: Arc<dyn Plugin>,
+    /// Paths and hashes.
     pub(super) files: Vec<(PathBuf, u64)>,
     pub(super) warnings: Vec<Diagnostic>,
 }
 
 impl std::fmt::Debug for ReusablePlugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("name", &self.entry.name).finish_non_exhaustive()
+        f.debug_struct("ReusablePlugin").field("name", &self.entity.name).finish_non_exhaustive()
     }
 }

@@ -110,7 +110,7 @@ fn every_kind_is_taken_on_every_way() {
             Ok(signs) => shows(&openssl, &gateway, name, signs),
             Err(why) => {
                 shows_another(&openssl, &gateway, name);
-                gateway.logs(&format!("({name}.example) is not shown: {why}"));
+                gateway.logs(&format!("({name}.example) is not served: {why}"));
             }
         }
     }
@@ -207,7 +207,7 @@ fn check(what: &str, certificate: &str, key: &str, expected: Result<(), &str>) {
     match expected {
         Ok(()) => {
             assert_eq!(outcome.code, Some(0), "{what}: {said}");
-            assert!(!said.contains("is not shown"), "{what}: {said}");
+            assert!(!said.contains("is not served"), "{what}: {said}");
         }
         Err(expected) => assert!(said.contains(expected), "{what}: {expected:?} is not in {said}"),
     }

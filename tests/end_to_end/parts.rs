@@ -151,7 +151,7 @@ fn what_is_probably_wrong_is_told() {
             "routes: [{{name: r, paths: [{route}], plugins: [{{name: mocking, config: {{api_specification: '{document}'{config}}}}}]}}]"
         )
     };
-    let lost = "no request of its routes is one of its document: they are for";
+    let lost = "no path of its routes is a path of its document: the routes have";
     check(&mock("/mock", ""), lost);
     check(&mock("/v1/stock", ""), lost);
     check(&mock("'~/mock/.*'", ""), lost);

@@ -1,4 +1,4 @@
-//! What is counted of the requests of each Route: what the plugins of its chain want, in the counters of before.
+//! Metrics of the Routes: the groups that the plugins of a chain ask for, with the counters of the previous Snapshot.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,13 +9,13 @@ use crate::{
     plugin::PluginChain,
 };
 
-/// The counters of the last Snapshot, by the names of Service and Route.
+/// Counters of the last Snapshot, by the names of Service and Route.
 #[derive(Debug, Default)]
 pub(super) struct KeptCounters(HashMap<(String, String), Arc<RouteCounters>>);
 
 impl KeptCounters {
-    /// Gives each Route that is to be counted its counters; those of Routes that are gone are forgotten. What any
-    /// plugin wants to be counted is returned, also of those that only see requests without a Route.
+    /// Sets the metrics of each Route whose plugins ask for some. Counters of removed Routes are dropped. Also returns the
+    /// groups of metrics that any plugin asks for, including plugins for requests without a Route.
     pub(super) fn next(
         &self,
         entities: &Entities,
@@ -26,12 +26,12 @@ impl KeptCounters {
         let mut all = global.counts();
         for (route, step) in entities.routes.iter().zip(steps) {
             let groups = step.chain.counts();
-            all = all.and(groups);
+            all = all.union(groups);
             if !groups.counts_requests() {
                 continue;
             }
-            let names = names(entities, route);
-            // Of two Routes that are called the same, the first one goes on.
+            let names = metric_names(entities, route);
+            // Of two Routes with the same names, the first one keeps the counters.
             let before = self.0.get(&names).filter(|_| !next.contains_key(&names));
             let counters = before.cloned().unwrap_or_else(|| {
                 let (service, route) = names.clone();
@@ -44,9 +44,9 @@ impl KeptCounters {
     }
 }
 
-/// What Service and Route are called in metrics. (Kong: Prometheus plugin: a name, else the host or the id.)
-fn names(entities: &Entities, route: &Route) -> (String, String) {
-    let service = route.service.and_then(|it| entities.services.get(it.0));
-    let service = service.map(|it| it.name.clone().unwrap_or_else(|| it.host.clone()));
+/// Names of Service and Route in metrics. (Kong: Prometheus plugin: a name, else the host or the id.)
+fn metric_names(entities: &Entities, route: &Route) -> (String, String) {
+    let service = route.service.and_then(|index| entities.services.get(index.0));
+    let service = service.map(|service| service.name.clone().unwrap_or_else(|| service.host.clone()));
     (service.unwrap_or_default(), route.name.clone().unwrap_or_else(|| route.id.to_string()))
 }
