@@ -1,7 +1,7 @@
-//! EDIT: what a document may say, as one JSON Schema for editors; the rows of `schema` in other words.
+//! JSON Schema of the declarative configuration for editors, generated from the fields in `schema`.
 //!
-//! Draft 7, which the language servers of editors understand best. What rows say by code (`Holds`, checks across
-//! fields) is left to `mynah check`: the schema accepts every document that can be used, and some that cannot.
+//! It is of draft 7, which the language servers of editors support best. Rules that are code (`Holds`, checks across
+//! fields) are left to `mynah check`: the schema accepts every valid document, and some that are not.
 
 mod descriptions;
 
@@ -12,31 +12,32 @@ use crate::{
     schema::{EntitySchema, Field, FieldKind, FieldRule, PluginSchemas},
 };
 
-/// The JSON Schema of documents with these fields at their top.
+/// Generates the JSON Schema of documents with these top-level fields.
 #[must_use]
 pub fn json_schema(fields: &'static [Field], plugins: &dyn PluginSchemas) -> Json {
-    let mut describer = SchemaDescriber { plugins, entities: Vec::new() };
+    let mut generator = SchemaGenerator { plugins, entities: Vec::new() };
     let mut schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Declarative configuration of an API gateway (Kong's format 3.0)",
     });
     let mut definitions = Map::new();
     if let Json::Object(members) = &mut schema {
-        members.extend(describer.record("", fields, &[]));
+        members.extend(generator.record_schema("", fields, &[]));
         if let Some(Json::Object(properties)) = members.get_mut("properties") {
-            let words =
-                OF_DECK.iter().map(|word| ((*word).to_owned(), json!({ "description": "decK's own" })));
-            properties.extend(words);
+            let keys = DECK_KEYS
+                .iter()
+                .map(|key| ((*key).to_owned(), json!({ "description": "used by decK only" })));
+            properties.extend(keys);
         }
-        // Definitions name further entities while they are written.
+        // A definition can add further entities to the list.
         let mut next = 0;
-        while let Some(entity) = describer.entities.get(next).copied() {
-            definitions.insert(entity.collection.to_owned(), describer.entity(entity));
+        while let Some(entity) = generator.entities.get(next).copied() {
+            definitions.insert(entity.collection.to_owned(), generator.entity_schema(entity));
             next += 1;
         }
         for name in plugins.names() {
             let Some(settings) = plugins.settings(name) else { continue };
-            let mut config = describer.record(name, settings.fields, &[]);
+            let mut config = generator.record_schema(name, settings.fields, &[]);
             if !config.contains_key("required") {
                 config.insert("type".to_owned(), json!(["object", "null"]));
             }
@@ -51,11 +52,11 @@ fn config_name(plugin: &str) -> String {
     format!("config-{plugin}")
 }
 
-/// The shorthand of a Service, and what need not be there beside it.
+/// Collection, shorthand field, and the field that the shorthand makes optional.
 const SHORTHAND: (&str, &str, &str) = ("services", "url", "host");
 
-/// What decK's files say besides at their top.
-const OF_DECK: &[&str] = &[
+/// Top-level keys of files of decK that the gateway does not use.
+const DECK_KEYS: &[&str] = &[
     "_info",
     "_plugin_configs",
     "_workspace",
@@ -71,50 +72,52 @@ const OF_DECK: &[&str] = &[
     "event_hooks",
 ];
 
+/// Pattern of a UUID.
 const UUID: &str = "^[0-9a-fA-F-]{36}$";
 
-/// Writes rows as schemas.
-struct SchemaDescriber<'a> {
+/// Generator of schemas from fields.
+struct SchemaGenerator<'a> {
     plugins: &'a dyn PluginSchemas,
-    /// The entities that are named so far.
+    /// The entities that a schema refers to, in the order of their first reference.
     entities: Vec<&'static EntitySchema>,
 }
 
-impl SchemaDescriber<'_> {
-    fn entity(&mut self, entity: &'static EntitySchema) -> Json {
-        // What the entity makes up for itself nobody has to write.
-        let filled = entity.prepare.and_then(|prepare| prepare(&Mapping::default()).ok()).unwrap_or_default();
-        let (collection, shorthand, besides) = SHORTHAND;
+impl SchemaGenerator<'_> {
+    fn entity_schema(&mut self, entity: &'static EntitySchema) -> Json {
+        // Fields with values that the entity generates itself are optional.
+        let generated =
+            entity.prepare.and_then(|prepare| prepare(&Mapping::default()).ok()).unwrap_or_default();
+        let (collection, shorthand, replaced) = SHORTHAND;
         let has_shorthand = entity.collection == collection;
-        let mut optional: Vec<&str> = filled.keys().collect();
+        let mut optional: Vec<&str> = generated.keys().collect();
         if has_shorthand {
-            optional.push(besides);
+            optional.push(replaced);
         }
-        let mut schema = self.record(entity.collection, entity.fields, &optional);
+        let mut schema = self.record_schema(entity.collection, entity.fields, &optional);
         if let (true, Some(Json::Object(properties))) = (has_shorthand, schema.get_mut("properties")) {
-            let description = "stands for protocol, host, port and path at once";
+            let description = "shorthand for protocol, host, port and path";
             let url = json!({ "type": ["string", "null"], "format": "uri", "description": description });
             properties.insert(shorthand.to_owned(), url);
-            let either = json!([{ "required": [shorthand] }, { "required": [besides] }]);
+            let either = json!([{ "required": [shorthand] }, { "required": [replaced] }]);
             schema.insert("anyOf".to_owned(), either);
         }
         if entity.fields.iter().any(|field| matches!(field.kind, FieldKind::Config)) {
-            self.plugin(&mut schema);
+            self.add_plugin_configs(&mut schema);
         }
         schema.into()
     }
 
-    /// Tells the settings of each plugin by its name.
-    fn plugin(&self, schema: &mut Map<String, Json>) {
+    /// Adds the schema of `config` for each plugin name.
+    fn add_plugin_configs(&self, schema: &mut Map<String, Json>) {
         let names = self.plugins.names();
         let choices = names.iter().map(|name| {
-            let needs = self.plugins.settings(name).is_some_and(|settings| {
+            let needs_config = self.plugins.settings(name).is_some_and(|settings| {
                 settings.fields.iter().any(|field| field.required && field.default.is_none())
             });
             let mut then = json!({
                 "properties": { "config": { "$ref": format!("#/definitions/{}", config_name(name)) } },
             });
-            if needs {
+            if needs_config {
                 then["required"] = json!(["config"]);
             }
             json!({ "if": { "properties": { "name": { "const": name } }, "required": ["name"] }, "then": then })
@@ -122,16 +125,23 @@ impl SchemaDescriber<'_> {
         schema.insert("allOf".to_owned(), choices.collect::<Vec<_>>().into());
         if let Some(properties) = schema.get_mut("properties") {
             properties["name"]["enum"] = names.clone().into();
-            properties["_config"] = json!({ "type": "string", "description": "decK's own: shared settings" });
+            properties["_config"] =
+                json!({ "type": "string", "description": "used by decK only: the name of shared settings" });
         }
     }
 
-    /// A mapping with these fields; those of an entity that refer to another may be said by where it stands.
-    fn record(&mut self, owner: &str, fields: &'static [Field], optional: &[&str]) -> Map<String, Json> {
+    /// The schema of a mapping with these fields. References to other entities are not required, because nesting can
+    /// imply them.
+    fn record_schema(
+        &mut self,
+        owner: &str,
+        fields: &'static [Field],
+        optional: &[&str],
+    ) -> Map<String, Json> {
         let mut properties = Map::new();
         for field in fields {
-            let mut schema = self.field(owner, field);
-            let description = field.description.or_else(|| descriptions::of(owner, field.name));
+            let mut schema = self.field_schema(owner, field);
+            let description = field.description.or_else(|| descriptions::find(owner, field.name));
             if let (Some(text), Json::Object(members)) = (description, &mut schema) {
                 members.insert("description".to_owned(), text.into());
             }
@@ -139,13 +149,13 @@ impl SchemaDescriber<'_> {
         }
         properties.entry("_comment").or_insert_with(|| json!({ "type": ["string", "null"] }));
         properties.entry("_ignore").or_insert_with(|| json!({ "type": ["array", "null"] }));
-        let must = |field: &&Field| {
+        let is_required = |field: &&Field| {
             field.required
                 && field.default.is_none()
                 && !matches!(field.kind, FieldKind::Foreign(_) | FieldKind::Record(_) | FieldKind::Config)
                 && !optional.contains(&field.name)
         };
-        let required: Vec<&str> = fields.iter().filter(must).map(|field| field.name).collect();
+        let required: Vec<&str> = fields.iter().filter(is_required).map(|field| field.name).collect();
         let mut schema = Map::new();
         schema.insert("type".to_owned(), "object".into());
         schema.insert("properties".to_owned(), properties.into());
@@ -156,8 +166,8 @@ impl SchemaDescriber<'_> {
         schema
     }
 
-    fn field(&mut self, owner: &str, field: &'static Field) -> Json {
-        let mut schema = self.kind(owner, field.kind);
+    fn field_schema(&mut self, owner: &str, field: &'static Field) -> Json {
+        let mut schema = self.kind_schema(owner, field.kind);
         let Json::Object(members) = &mut schema else { return schema };
         for rule in field.rules {
             add_rule(rule, members);
@@ -169,14 +179,14 @@ impl SchemaDescriber<'_> {
         if let Some(default) = field.default.and_then(|json| serde_json::from_str(json).ok()) {
             members.insert("default".to_owned(), default);
         }
-        // A field without a value is one that is not there.
+        // A field with the value null is a missing field.
         if !field.required && !field.name.is_empty() {
             allow_null(members);
         }
         schema
     }
 
-    fn kind(&mut self, owner: &str, kind: FieldKind) -> Json {
+    fn kind_schema(&mut self, owner: &str, kind: FieldKind) -> Json {
         match kind {
             FieldKind::String | FieldKind::Secret => json!({ "type": "string", "minLength": 1 }),
             FieldKind::Text => json!({ "type": "string" }),
@@ -185,13 +195,13 @@ impl SchemaDescriber<'_> {
             FieldKind::Number => json!({ "type": "number" }),
             FieldKind::Boolean => json!({ "type": "boolean" }),
             FieldKind::Array(item) | FieldKind::Set(item) => {
-                json!({ "type": "array", "items": self.field(owner, item) })
+                json!({ "type": "array", "items": self.field_schema(owner, item) })
             }
             FieldKind::Map(item) => {
-                json!({ "type": "object", "additionalProperties": self.field(owner, item) })
+                json!({ "type": "object", "additionalProperties": self.field_schema(owner, item) })
             }
-            FieldKind::Record(fields) => self.record(owner, fields, &[]).into(),
-            FieldKind::Entities(entity, back) => self.nested(entity(), back),
+            FieldKind::Record(fields) => self.record_schema(owner, fields, &[]).into(),
+            FieldKind::Entities(entity, parent) => self.entities_schema(entity(), parent),
             FieldKind::Foreign(_) => json!({
                 "type": ["string", "object"],
                 "properties": { "id": { "type": "string" } },
@@ -204,8 +214,8 @@ impl SchemaDescriber<'_> {
         }
     }
 
-    /// A list of entities; where none stands above them, they have to say what they belong to.
-    fn nested(&mut self, entity: &'static EntitySchema, back: &str) -> Json {
+    /// The schema of a list of entities. They have to name their owner, except by the field `parent`, which nesting implies.
+    fn entities_schema(&mut self, entity: &'static EntitySchema, parent: &str) -> Json {
         if !self.entities.iter().any(|known| known.collection == entity.collection) {
             self.entities.push(entity);
         }
@@ -214,7 +224,7 @@ impl SchemaDescriber<'_> {
             .fields
             .iter()
             .filter(|field| field.required && matches!(field.kind, FieldKind::Foreign(_)));
-        let owners: Vec<&str> = owners.filter(|field| field.name != back).map(|field| field.name).collect();
+        let owners: Vec<&str> = owners.filter(|field| field.name != parent).map(|field| field.name).collect();
         if owners.is_empty() {
             return json!({ "type": "array", "items": one });
         }
@@ -236,7 +246,7 @@ fn add_rule(rule: &FieldRule, schema: &mut Map<String, Json>) {
     }
 }
 
-/// Where `http` and `https` may stand, files may say `ws` and `wss`.
+/// Allows `ws` and `wss` where `http` and `https` are allowed.
 fn allow_web_socket(schema: &mut Map<String, Json>) {
     if let Some(Json::Array(all)) = schema.get_mut("enum")
         && all.contains(&json!("http"))
@@ -246,13 +256,14 @@ fn allow_web_socket(schema: &mut Map<String, Json>) {
     }
 }
 
-/// A text that stands for a value: `${NAME}`, `$NAME`, decK's `${{ env "DECK_NAME" }}`.
+/// Pattern of a string with a variable in place of the value: `${NAME}`, `$NAME`, decK's `${{ env "DECK_NAME" }}`.
 const VARIABLE: &str = r"\$(\{|[A-Z_])";
 
-/// The same, or what Kong's YAML takes for a boolean; editors read another one, in which it is a text.
+/// Pattern of a variable, or of a boolean of YAML 1.1, which Kong reads; editors read YAML 1.2, in which it is a
+/// string.
 const BOOLEAN: &str = r"\$(\{|[A-Z_])|^(yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$";
 
-/// A variable may stand for any scalar. Keywords for numbers do not look at texts, nor `pattern` at numbers.
+/// Allows a variable in place of a scalar. Keywords for numbers do not apply to strings, nor `pattern` to numbers.
 fn allow_variables(kind: FieldKind, schema: &mut Map<String, Json>) {
     if let Some(all) = schema.remove("enum") {
         schema.remove("type");
@@ -274,7 +285,7 @@ fn allow_variables(kind: FieldKind, schema: &mut Map<String, Json>) {
     schema.insert("pattern".to_owned(), pattern.into());
 }
 
-/// A bound, as people write it.
+/// A bound without decimals if it is an integer.
 fn number(bound: f64) -> Json {
     format!("{bound}").parse().map_or_else(|_| json!(bound), Json::Number)
 }

@@ -1,4 +1,4 @@
-//! Every answer that a document can give, asked for one by one and held against its schema.
+//! Audit of a mock: a request for every answer of a document, and the validation of every JSON body.
 
 use http::Method;
 
@@ -6,79 +6,80 @@ use super::{Mock, MockRefusal, MockRequest, SampleMode};
 use crate::{
     document::{Dialect, Value, read},
     openapi::{
-        Api, DocumentNode, MediaTypeBody, MediaTypeOffers, Operation, PathTable, StatusKey, negotiate,
+        Api, DocumentNode, MediaTypeBody, MediaTypeOffers, Operation, PathTable, StatusKey,
+        media_type::{JSON, essence, format_name, lowercase_essence},
+        negotiate,
         sample::Sampler,
     },
 };
 
-/// One question: an operation, one of its responses, one of its media types.
+/// One request of the audit: an operation, one of its responses, one of its media types.
 #[derive(Clone, Debug)]
 pub struct AuditCase<'a> {
     /// The operation.
     pub operation: &'a Operation,
-    /// The path to ask for.
+    /// The path of the request.
     pub path: &'a str,
-    /// The status to ask for: the declared one, or one that only the range or the default is for.
+    /// The requested status: the declared one, or one that only the range or the default covers.
     pub status: u16,
     /// The media type; none if the response has no body.
     pub media: Option<&'a MediaTypeBody>,
-    /// Whether its bodies are JSON.
-    pub json: bool,
-    /// The type to ask for.
+    /// Whether the media type is JSON.
+    pub is_json: bool,
+    /// The value of `Accept`.
     accept: String,
 }
 
-/// Where a body comes from.
+/// Origin of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditSource {
     /// An example of the document.
     Example,
     /// A sample of the schema.
     Sample,
-    /// Nothing: no media type, or one without example and schema.
+    /// Neither: there is no media type, or it has no example and no schema.
     Empty,
 }
 
-/// An answer that is not as its document says.
+/// Answer that is missing or not valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditFinding {
     /// The method and the template: `GET /pets/{id}`.
     pub operation: String,
-    /// The status that was asked for.
+    /// The requested status.
     pub status: u16,
-    /// The media type that was asked for; empty if none was.
+    /// The requested media type; empty without one.
     pub media_type: String,
-    /// Where the body comes from; none if there was no answer.
+    /// The origin of the body; none if there was no answer.
     pub origin: Option<AuditSource>,
-    /// What is wrong.
+    /// The fault.
     pub reason: String,
 }
 
-/// What became of all questions to one document.
+/// Result of the audit of one document.
 #[derive(Clone, Debug, Default)]
 pub struct AnswerAudit {
-    /// Operations of the document.
+    /// Number of operations.
     pub operations: usize,
-    /// Operations that cannot be understood.
+    /// Number of operations with a defect.
     pub broken: usize,
-    /// Operations that are never found because another one has their place.
+    /// Number of operations that are unreachable, because another one has the same method and path.
     pub unreachable: usize,
-    /// JSON bodies from examples.
+    /// Number of JSON bodies from examples.
     pub examples: usize,
-    /// JSON bodies from schemas.
+    /// Number of JSON bodies from schemas.
     pub samples: usize,
-    /// Answers without a body, or without anything that says what is in it.
+    /// Number of answers without a body, or without an example and a schema.
     pub empty: usize,
-    /// Bodies that are not JSON.
+    /// Number of bodies that are not JSON.
     pub other: usize,
-    /// JSON bodies that break their schema.
+    /// JSON bodies that are not valid by their schema.
     pub invalid: Vec<AuditFinding>,
-    /// Questions that got no answer.
+    /// Requests without an answer.
     pub refused: Vec<AuditFinding>,
 }
 
-/// All questions that a document has an answer to: of every operation that can be found, every response in every
-/// media type.
+/// All requests that a document answers: for every reachable operation, every response in every media type.
 #[must_use]
 pub fn audit_cases(api: &Api) -> Vec<AuditCase<'_>> {
     let paths = PathTable::new(&api.operations);
@@ -90,18 +91,18 @@ pub fn audit_cases(api: &Api) -> Vec<AuditCase<'_>> {
         }
         let path = operation.template.split(['#', '?']).next().unwrap_or("/");
         for response in &operation.responses {
-            let Some(status) = asked_status(operation, response.status) else { continue };
+            let Some(status) = distinct_status(operation, response.status) else { continue };
             let case = |media, accept: &str| {
-                let json = is_json(accept);
-                AuditCase { operation, path, status, media, json, accept: accept.to_owned() }
+                let is_json = is_json_type(accept);
+                AuditCase { operation, path, status, media, is_json, accept: accept.to_owned() }
             };
             if response.media.is_empty() {
                 cases.push(case(None, ""));
             }
             let offers = MediaTypeOffers::new(response.media.iter().map(|media| media.media_type.as_str()));
             for (n, media) in response.media.iter().enumerate() {
-                let accept = concrete(&media.media_type);
-                // Of types that no client can tell apart the first one answers.
+                let accept = concrete_type(&media.media_type);
+                // Of types that `Accept` cannot distinguish, the first one is answered.
                 if negotiate(Some(accept), &offers).is_some_and(|choice| choice.offer == n) {
                     cases.push(case(Some(media), accept));
                 }
@@ -111,12 +112,12 @@ pub fn audit_cases(api: &Api) -> Vec<AuditCase<'_>> {
     cases
 }
 
-/// Asks a document for all that it can answer.
+/// Sends all [`audit_cases`] to a mock and validates the answers.
 #[must_use]
 pub fn audit_answers(mock: &Mock) -> AnswerAudit {
     let api = mock.api();
     let sampler = Sampler::new(&api.library);
-    let mut survey = AnswerAudit {
+    let mut audit = AnswerAudit {
         operations: api.operations.len(),
         broken: api.operations.iter().filter(|operation| operation.defect.is_some()).count(),
         unreachable: PathTable::new(&api.operations).unreachable().len(),
@@ -126,26 +127,26 @@ pub fn audit_answers(mock: &Mock) -> AnswerAudit {
         let body = match case.answer(mock) {
             Ok(body) => body,
             Err(refusal) => {
-                survey.refused.push(case.flaw(None, format!("{refusal:?}")));
+                audit.refused.push(case.finding(None, format!("{refusal:?}")));
                 continue;
             }
         };
         let origin = case.origin();
-        match (origin, case.json) {
-            (AuditSource::Empty, _) => survey.empty += 1,
-            (_, false) => survey.other += 1,
-            (AuditSource::Example, true) => survey.examples += 1,
-            (AuditSource::Sample, true) => survey.samples += 1,
+        match (origin, case.is_json) {
+            (AuditSource::Empty, _) => audit.empty += 1,
+            (_, false) => audit.other += 1,
+            (AuditSource::Example, true) => audit.examples += 1,
+            (AuditSource::Sample, true) => audit.samples += 1,
         }
-        if let Some(reason) = case.fault(&body, &sampler) {
-            survey.invalid.push(case.flaw(Some(origin), reason));
+        if let Some(reason) = case.find_fault(&body, &sampler) {
+            audit.invalid.push(case.finding(Some(origin), reason));
         }
     }
-    survey
+    audit
 }
 
 impl AuditCase<'_> {
-    /// The body that a mock answers.
+    /// Sends the request to a mock and returns the body of the answer.
     ///
     /// # Errors
     /// There is no answer.
@@ -154,11 +155,12 @@ impl AuditCase<'_> {
         let (status, accept) =
             (self.status.to_string(), Some(&*self.accept).filter(|accept| !accept.is_empty()));
         let (path, status, example) = (self.path, Some(&*status), None);
-        let asked = MockRequest { method, path, accept, status, example, sample_mode: SampleMode::default() };
-        mock.answer(&asked, &mut |_| 0).map(|answer| answer.body)
+        let request =
+            MockRequest { method, path, accept, status, example, sample_mode: SampleMode::default() };
+        mock.answer(&request, &mut |_| 0).map(|answer| answer.body)
     }
 
-    /// Where its body comes from.
+    /// The origin of its body.
     #[must_use]
     pub fn origin(&self) -> AuditSource {
         match self.media {
@@ -168,19 +170,19 @@ impl AuditCase<'_> {
         }
     }
 
-    /// The schema that a JSON body of it has to fit.
+    /// The schema of its body, if the media type is JSON.
     #[must_use]
     pub fn schema(&self) -> Option<&DocumentNode> {
-        self.media.filter(|_| self.json).and_then(|media| media.schema.as_ref())
+        self.media.filter(|_| self.is_json).and_then(|media| media.schema.as_ref())
     }
 
-    fn fault(&self, body: &[u8], sampler: &Sampler<'_>) -> Option<String> {
+    fn find_fault(&self, body: &[u8], sampler: &Sampler<'_>) -> Option<String> {
         let schema = self.schema()?;
-        let said = match json(body) {
-            Ok(said) => said,
+        let value = match parse_json(body) {
+            Ok(value) => value,
             Err(reason) => return Some(format!("the body is not JSON: {reason}")),
         };
-        let fault = sampler.faults(schema, &said).into_iter().next()?;
+        let fault = sampler.faults(schema, &value).into_iter().next()?;
         Some(if fault.at.steps().is_empty() {
             fault.message
         } else {
@@ -188,41 +190,38 @@ impl AuditCase<'_> {
         })
     }
 
-    fn flaw(&self, origin: Option<AuditSource>, reason: String) -> AuditFinding {
+    fn finding(&self, origin: Option<AuditSource>, reason: String) -> AuditFinding {
         let operation = format!("{} {}", self.operation.method, self.operation.template);
         AuditFinding { operation, status: self.status, media_type: self.accept.clone(), origin, reason }
     }
 }
 
-/// A code that this response, and no other one, is for.
-fn asked_status(operation: &Operation, key: StatusKey) -> Option<u16> {
-    let codes = match key {
+/// A code for which the operation answers with the response of this key.
+fn distinct_status(operation: &Operation, key: StatusKey) -> Option<u16> {
+    let mut codes = match key {
         StatusKey::Code(code) => code..=code,
         StatusKey::Range(digit) => u16::from(digit) * 100..=u16::from(digit) * 100 + 99,
         StatusKey::Default => 200..=599,
     };
-    let mut codes = codes;
     codes.find(|code| operation.response(*code).is_some_and(|response| response.status == key))
 }
 
-/// The type to ask for: JSON where the document has a wildcard.
-fn concrete(media_type: &str) -> &str {
-    match media_type.split(';').next().unwrap_or_default().trim() {
-        "*/*" | "application/*" => "application/json",
+/// The type to request: JSON for a wildcard of the document.
+fn concrete_type(media_type: &str) -> &str {
+    match essence(media_type) {
+        "*/*" | "application/*" => JSON,
         _ => media_type,
     }
 }
 
-fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let subtype = essence.split_once('/').map_or(&*essence, |(_, subtype)| subtype);
-    subtype.rsplit('+').next() == Some("json")
+fn is_json_type(media_type: &str) -> bool {
+    format_name(&lowercase_essence(media_type)) == "json"
 }
 
-fn json(body: &[u8]) -> Result<Value, String> {
+fn parse_json(body: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| error.to_string())?;
-    // A scalar on its own begins like YAML, which takes plain words for what they look like, as JSON does.
+    // The text is JSON, which is also YAML with the same value. `read` keeps the digits of numbers.
     read(text, Dialect::Specification).map(|document| document.value).map_err(|error| error.message)
 }
 
@@ -255,24 +254,24 @@ paths:
 ";
 
     #[test]
-    fn every_answer_is_asked_for_and_judged() {
+    fn every_answer_is_requested_and_validated() {
         let document = read(DOCUMENT, Dialect::Specification).unwrap();
         let (api, _) = lower(document.value, &LibraryLocation::alone()).unwrap();
-        let survey = audit_answers(&Mock::new(api.into(), MockOptions::default()));
-        assert_eq!((survey.operations, survey.broken, survey.unreachable), (3, 1, 1));
-        assert_eq!((survey.examples, survey.samples, survey.other, survey.empty), (2, 2, 1, 2));
-        assert_eq!(survey.refused, []);
-        let violations: Vec<_> = survey
+        let audit = audit_answers(&Mock::new(api.into(), MockOptions::default()));
+        assert_eq!((audit.operations, audit.broken, audit.unreachable), (3, 1, 1));
+        assert_eq!((audit.examples, audit.samples, audit.other, audit.empty), (2, 2, 1, 2));
+        assert_eq!(audit.refused, []);
+        let findings: Vec<_> = audit
             .invalid
             .iter()
             .map(|finding| (&*finding.operation, finding.status, &*finding.reason))
             .collect();
         let reason = "`type` asks for an integer, this is a string";
-        assert_eq!(violations, [("GET /a/{id}", 200, reason)]);
+        assert_eq!(findings, [("GET /a/{id}", 200, reason)]);
     }
 
     #[test]
-    fn ranges_and_defaults_are_asked_for_by_a_code_of_their_own() {
+    fn ranges_and_defaults_are_requested_by_a_code_that_only_they_cover() {
         let document = read(DOCUMENT, Dialect::Specification).unwrap();
         let (api, _) = lower(document.value, &LibraryLocation::alone()).unwrap();
         let codes: Vec<u16> = audit_cases(&api).iter().map(|case| case.status).collect();

@@ -1,4 +1,4 @@
-//! Which status and which example a request gets.
+//! Choice of the status code and of the example for a request.
 
 use super::{MockOptions, MockRefusal, Profile, profile};
 use crate::{
@@ -6,8 +6,11 @@ use crate::{
     openapi::{MediaTypeBody, Operation, StatusKey},
 };
 
-/// The code to answer, and the position of the response that is for it.
-pub(super) fn status(
+/// Chooses the status code, and the index of the response for it.
+///
+/// A wanted code comes first. Without one, it is the lowest candidate, any candidate if `random_status_code` is set, or
+/// the one of Prism.
+pub(super) fn choose_status(
     operation: &Operation,
     wanted: Option<&str>,
     options: &MockOptions,
@@ -16,16 +19,16 @@ pub(super) fn status(
     if let Some(wanted) = wanted {
         let missing = || MockRefusal::NoSuchStatus(wanted.to_owned());
         let code: u16 = wanted.trim().parse().map_err(|_| missing())?;
-        let allowed =
+        let is_allowed =
             options.included_status_codes.is_empty() || options.included_status_codes.contains(&code);
-        let response = position(operation, code).filter(|_| allowed && (200..=599).contains(&code));
+        let response = response_index(operation, code).filter(|_| is_allowed && (200..=599).contains(&code));
         return response.map(|response| (code, response)).ok_or_else(missing);
     }
     if options.profile == Profile::Prism
         && options.included_status_codes.is_empty()
         && !options.random_status_code
     {
-        return profile::usual_status(operation).ok_or(MockRefusal::NothingIncluded(Vec::new()));
+        return profile::default_status(operation).ok_or(MockRefusal::NothingIncluded(Vec::new()));
     }
     let candidates = candidates(operation, &options.included_status_codes);
     let chosen = match candidates.len() {
@@ -45,7 +48,8 @@ pub(super) fn status(
     })
 }
 
-/// The codes that may be answered: those that are named; only if there are none, those of ranges; then the default.
+/// The codes that may be answered: exact codes; if there are none, those of ranges; if there are none, 200 of the
+/// default.
 fn candidates(operation: &Operation, included: &[u16]) -> Vec<(u16, usize)> {
     let numbered = || operation.responses.iter().enumerate();
     let is_included = |code: u16| included.is_empty() || included.contains(&code);
@@ -58,8 +62,11 @@ fn candidates(operation: &Operation, included: &[u16]) -> Vec<(u16, usize)> {
         return named;
     }
     if !included.is_empty() {
-        // A range or the default stands for those of the included codes that it covers.
-        return included.iter().filter_map(|code| position(operation, *code).map(|n| (*code, n))).collect();
+        // A range or the default is answered with those of the included codes that it covers.
+        return included
+            .iter()
+            .filter_map(|code| response_index(operation, *code).map(|n| (*code, n)))
+            .collect();
     }
     let ranges = numbered().filter_map(|(n, response)| match response.status {
         StatusKey::Range(digit) => Some((u16::from(digit) * 100, n)),
@@ -72,29 +79,30 @@ fn candidates(operation: &Operation, included: &[u16]) -> Vec<(u16, usize)> {
     numbered().filter(|(_, response)| response.status == StatusKey::Default).map(|(n, _)| (200, n)).collect()
 }
 
-/// The response for a code: the one that names it, else its range, else the default.
-fn position(operation: &Operation, code: u16) -> Option<usize> {
+/// The index of the most specific response for a code: of exactly this code, else of its range, else the default.
+fn response_index(operation: &Operation, code: u16) -> Option<usize> {
     let covering =
         operation.responses.iter().enumerate().filter(|(_, response)| response.status.covers(code));
     covering.min_by_key(|(_, response)| response.status).map(|(n, _)| n)
 }
 
-/// The first of some codes that the operation has a response for; only the first of them may be the default's.
-pub(super) fn among(operation: &Operation, codes: &[u16]) -> Option<(u16, usize)> {
-    let named = |code: &u16| {
-        let n = position(operation, *code)?;
+/// Chooses the first of some codes that the operation declares, by itself or by its range. If it declares none, the
+/// default is used with the first code.
+pub(super) fn choose_declared(operation: &Operation, codes: &[u16]) -> Option<(u16, usize)> {
+    let declared = |code: &u16| {
+        let n = response_index(operation, *code)?;
         let response = &operation.responses[n];
         (response.status != StatusKey::Default && response.defect.is_none()).then_some((*code, n))
     };
-    codes.iter().find_map(named).or_else(|| {
+    codes.iter().find_map(declared).or_else(|| {
         let code = *codes.first()?;
-        let n = position(operation, code)?;
+        let n = response_index(operation, code)?;
         operation.responses[n].defect.is_none().then_some((code, n))
     })
 }
 
-/// The position of the example to answer; none if there is no example.
-pub(super) fn example(
+/// Chooses the index of the example; `None` if the media type has no examples.
+pub(super) fn choose_example(
     media: &MediaTypeBody,
     wanted: Option<&str>,
     options: &MockOptions,
@@ -103,10 +111,10 @@ pub(super) fn example(
     let examples = &media.examples;
     if let Some(wanted) = wanted {
         let by_key = examples.iter().position(|example| example.key.as_deref() == Some(wanted));
-        // An older edition of the documentation names an example by what it says.
+        // In an older edition of Kong's documentation, a value inside the example names it.
         let found = by_key.or_else(|| {
-            let mut saying = (0..examples.len()).filter(|n| says(&examples[*n].value.value, wanted));
-            saying.next().filter(|_| saying.next().is_none())
+            let mut matching = (0..examples.len()).filter(|n| has_name(&examples[*n].value.value, wanted));
+            matching.next().filter(|_| matching.next().is_none())
         });
         return found.map(Some).ok_or_else(|| MockRefusal::NoSuchExample(wanted.to_owned()));
     }
@@ -117,7 +125,8 @@ pub(super) fn example(
     })
 }
 
-fn says(example: &Value, wanted: &str) -> bool {
+/// Whether `name`, `title` or `id` of an example is the wanted one.
+fn has_name(example: &Value, wanted: &str) -> bool {
     ["name", "title", "id"].iter().any(|key| match example.get(key) {
         Some(Value::String(text)) => &**text == wanted,
         Some(Value::Number(number)) => number.as_str() == wanted,
@@ -166,13 +175,13 @@ paths:
         Mock::new(api.into(), options)
     }
 
-    /// What a request gets: status and body, or the refusal.
+    /// The answer to a request: status and body, or the refusal.
     fn answer(mock: &Mock, method: &str, path: &str, status: Option<&str>, example: Option<&str>) -> String {
         let method = method.parse().unwrap();
         let sample_mode = SampleMode::default();
-        let asked = MockRequest { method: &method, path, accept: None, status, example, sample_mode };
-        // The random source always show their highest number.
-        match mock.answer(&asked, &mut |below| below - 1) {
+        let request = MockRequest { method: &method, path, accept: None, status, example, sample_mode };
+        // The random numbers are always the highest ones.
+        match mock.answer(&request, &mut |below| below - 1) {
             Ok(answer) => format!("{} {}", answer.status.as_u16(), String::from_utf8_lossy(&answer.body)),
             Err(MockRefusal::NothingIncluded(defined)) => format!("nothing of {}", defined.join(" ")),
             Err(refusal) => format!("{refusal:?}"),
@@ -185,7 +194,7 @@ paths:
     }
 
     #[test]
-    fn the_lowest_named_code_is_answered_then_ranges_then_the_default() {
+    fn the_lowest_exact_code_has_priority_over_ranges_and_the_default() {
         check(MockOptions::default(), "GET", None, "201 \"made\"");
         check(MockOptions::default(), "PUT", None, "400 no");
         check(MockOptions::default(), "PATCH", None, "200 any");
@@ -193,7 +202,7 @@ paths:
     }
 
     #[test]
-    fn a_code_that_is_asked_for_is_answered_as_exactly_as_it_is_defined() {
+    fn a_wanted_code_gets_its_most_specific_response() {
         check(MockOptions::default(), "GET", Some("500"), "500 \"five\"");
         check(MockOptions::default(), "GET", Some("204"), "204 \"range\"");
         check(MockOptions::default(), "GET", Some("404"), "404 \"rest\"");
@@ -215,14 +224,14 @@ paths:
     }
 
     #[test]
-    fn any_named_code_is_answered_at_random() {
+    fn a_random_code_is_one_of_the_exact_ones() {
         let options = MockOptions { random_status_code: true, ..MockOptions::default() };
         check(options.clone(), "GET", None, "201 \"made\"");
         check(MockOptions { included_status_codes: vec![500], ..options }, "GET", None, "500 \"five\"");
     }
 
     #[test]
-    fn examples_are_chosen_by_key_then_by_what_they_say() {
+    fn examples_are_chosen_by_key_then_by_a_name_inside() {
         let first = mock(MockOptions::default());
         let random = mock(MockOptions { random_examples: true, ..MockOptions::default() });
         for (mock, wanted, expected) in [
@@ -240,7 +249,7 @@ paths:
     }
 
     #[test]
-    fn paths_may_begin_with_the_base_path() {
+    fn paths_begin_with_the_base_path_if_it_is_included() {
         let based = mock(MockOptions {
             include_base_path: true,
             custom_base_path: Some("/v2/".to_owned()),

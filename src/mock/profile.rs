@@ -1,5 +1,6 @@
-//! Whose manners a mock has: Kong's plugin, or Prism's server; and Prism's words for what goes wrong.
-//! (RFC 9457; the codes, titles and texts are Prism's, the URIs are ours.)
+//! Profiles of a mock, Kong's plugin and Prism's server, and Prism's problem documents (RFC 9457).
+//!
+//! The codes, titles and texts are Prism's, because clients test for them; the URIs are ours.
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value as Json, json};
@@ -10,34 +11,35 @@ use crate::{
     openapi::{Operation, StatusKey},
 };
 
-/// Whose manners.
+/// Product whose behaviour a mock has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
-    /// The lowest code, `{"message"}` errors.
+    /// The lowest code; errors are `{"message"}` objects.
     #[default]
     Kong,
-    /// The lowest success, problem documents, XML below `<xml>`.
+    /// The lowest code of success; errors are problem documents; the root element of XML is `<xml>`.
     Prism,
 }
 
-/// The code that is answered if none is asked for: the lowest 2xx, `2XX` and then `default` as 200, the first.
-pub(super) fn usual_status(operation: &Operation) -> Option<(u16, usize)> {
+/// Prism's status code without a wanted one: the lowest 2xx, else 200 of `2XX`, else 200 of `default`, else the first
+/// code of the document.
+pub(super) fn default_status(operation: &Operation) -> Option<(u16, usize)> {
     let numbered = || operation.responses.iter().enumerate();
     let lowest = numbered().filter_map(|(n, response)| match response.status {
         StatusKey::Code(code @ 200..=299) => Some((code, n)),
         _ => None,
     });
-    let of = |key| numbered().find(move |(_, response)| response.status == key).map(|(n, _)| (200, n));
+    let index_of = |key| numbered().find(move |(_, response)| response.status == key).map(|(n, _)| (200, n));
     let first = numbered().next().map(|(n, response)| match response.status {
         StatusKey::Code(code) => (code, n),
         StatusKey::Range(digit) => (u16::from(digit) * 100, n),
         StatusKey::Default => (200, n),
     });
-    lowest.min().or_else(|| of(StatusKey::Range(2))).or_else(|| of(StatusKey::Default)).or(first)
+    lowest.min().or_else(|| index_of(StatusKey::Range(2))).or_else(|| index_of(StatusKey::Default)).or(first)
 }
 
-/// The codes that may answer a request with violations, best first.
-pub(super) fn expected(violations: &[Violation]) -> &'static [u16] {
+/// The codes for a request with violations, best first.
+pub(super) fn error_statuses(violations: &[Violation]) -> &'static [u16] {
     let has = |status| violations.iter().any(|violation| violation.status() == Some(status));
     if has(401) {
         &[401]
@@ -50,26 +52,26 @@ pub(super) fn expected(violations: &[Violation]) -> &'static [u16] {
     }
 }
 
-/// A problem document.
+/// Problem document (RFC 9457).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProblemDocument {
     /// The status.
     pub status: StatusCode,
-    /// What kind of problem: Prism's code, which ends the URI of its type.
+    /// Prism's code, the last part of the type URI.
     pub code: &'static str,
-    /// The kind in words.
+    /// The title of the code.
     pub title: &'static str,
-    /// What went wrong with this request.
+    /// The description of this occurrence.
     pub detail: String,
     /// Further members.
-    pub more: Map<String, Json>,
-    /// `WWW-Authenticate`.
+    pub extensions: Map<String, Json>,
+    /// The value of `WWW-Authenticate`.
     pub challenge: Option<String>,
-    /// `Allow`.
+    /// The methods of `Allow`.
     pub allowed: Vec<Method>,
 }
 
-/// Ends in one of Prism's codes.
+/// Type URI, without the code.
 const TYPE: &str = "urn:mynah:errors#";
 
 const NOT_FOUND: &str = "The server cannot find the requested content";
@@ -77,13 +79,13 @@ const NOT_FOUND: &str = "The server cannot find the requested content";
 impl ProblemDocument {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { status, code, title, detail, more: Map::new(), challenge: None, allowed: Vec::new() }
+        Self { status, code, title, detail, extensions: Map::new(), challenge: None, allowed: Vec::new() }
     }
 
-    /// Why there is no answer; `media_type` is the one that was to be answered, if it came to that.
+    /// The problem of a refusal; `media_type` is the negotiated one, if there was a negotiation.
     #[must_use]
-    pub fn from_refusal(refusal: &MockRefusal, asked: &MockRequest<'_>, media_type: Option<&str>) -> Self {
-        let path = asked.path;
+    pub fn from_refusal(refusal: &MockRefusal, request: &MockRequest<'_>, media_type: Option<&str>) -> Self {
+        let path = request.path;
         match refusal {
             MockRefusal::NotFound => Self::new(
                 StatusCode::NOT_FOUND,
@@ -99,7 +101,7 @@ impl ProblemDocument {
                     "Route resolved, but no method matched",
                     format!(
                         "The route {path} has been matched, but it does not have \"{}\" method defined",
-                        asked.method.as_str().to_ascii_lowercase()
+                        request.method.as_str().to_ascii_lowercase()
                     ),
                 )
             },
@@ -134,16 +136,16 @@ impl ProblemDocument {
                 StatusCode::NOT_ACCEPTABLE,
                 "NOT_ACCEPTABLE",
                 "The server cannot produce a representation for your accept header",
-                format!("Unable to find content for {}", asked.accept.unwrap_or_default()),
+                format!("Unable to find content for {}", request.accept.unwrap_or_default()),
             ),
         }
     }
 
-    /// A request that breaks its operation's rules. `all` says whether every violation is listed whatever they are;
-    /// Prism lists none of those that end in 401 or 415.
+    /// The problem of a request that is not valid. With `all`, violations are always listed; Prism lists none for 401
+    /// and 415.
     #[must_use]
     pub fn from_violations(violations: &[Violation], all: bool) -> Self {
-        let mut problem = match expected(violations)[0] {
+        let mut problem = match error_statuses(violations)[0] {
             401 => Self::unauthorized(violations),
             415 => {
                 let detail = violations.iter().find(|violation| violation.status() == Some(415));
@@ -163,7 +165,7 @@ impl ProblemDocument {
             ),
         };
         if all || matches!(problem.status.as_u16(), 400 | 422) {
-            problem.list(violations, None);
+            problem.add_violations(violations, None);
         }
         if all {
             problem.detail = String::from("Your request does not do what the API specification asks for.");
@@ -182,13 +184,13 @@ impl ProblemDocument {
             "Your request does not fullfil the security requirements and no HTTP unauthorized response was found in the spec, so Prism is generating this error for you.",
         );
         if let Some(challenge) = &challenge {
-            problem.more.insert("headers".to_owned(), json!({ "WWW-Authenticate": challenge }));
+            problem.extensions.insert("headers".to_owned(), json!({ "WWW-Authenticate": challenge }));
         }
         problem.challenge = challenge;
         problem
     }
 
-    /// An answer that breaks its own schema, where that counts as an error.
+    /// The problem of a response that is not valid by its own schema, with Prism's `--errors`.
     #[must_use]
     pub fn from_response_violations(violations: &[Violation]) -> Self {
         let mut problem = Self::new(
@@ -197,47 +199,47 @@ impl ProblemDocument {
             "Request/Response not valid",
             "Your request/response is not valid and the --errors flag is set, so Prism is generating this error for you.",
         );
-        problem.list(violations, Some("response"));
+        problem.add_violations(violations, Some("response"));
         problem
     }
 
-    /// A wish that cannot be understood.
+    /// The problem of a preference that cannot be parsed.
     #[must_use]
     pub fn invalid_preference(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "UNPROCESSABLE_ENTITY", "Invalid request", detail)
     }
 
-    /// A request that has not been checked, because that would have taken too much. It is refused in both profiles:
-    /// what is not checked is not valid.
+    /// The problem of a request whose validation exhausts its budget. Both profiles refuse it, because an unchecked
+    /// request does not count as valid.
     #[must_use]
-    pub fn unchecked_request(why: Exhausted) -> Self {
+    pub fn unchecked_request(exhausted: Exhausted) -> Self {
         let mut problem = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "REQUEST_TOO_COMPLEX",
             "Invalid request",
             "Checking your request would take more work than is allowed, so it was not finished.",
         );
-        problem.list(&[Violation::unchecked(Vec::new(), why)], None);
+        problem.add_violations(&[Violation::unchecked(Vec::new(), exhausted)], None);
         problem
     }
 
-    /// A request that cannot be checked now, because too many others are.
+    /// The problem of a request that cannot be validated now, because the pool is full.
     #[must_use]
     pub fn overloaded() -> Self {
         let detail = "Too many requests are being checked. Send yours again later.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_CHECKS", "Overloaded", detail)
     }
 
-    /// A body that is larger than what is read.
+    /// The problem of a body that is larger than the bound.
     #[must_use]
     pub fn too_large() -> Self {
         let detail = "The body of your request is too large to be checked.";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "Invalid request", detail)
     }
 
-    fn list(&mut self, violations: &[Violation], below: Option<&str>) {
-        let list: Vec<Json> = violations.iter().map(|violation| violation.to_json(below)).collect();
-        self.more.insert("validation".to_owned(), list.into());
+    fn add_violations(&mut self, violations: &[Violation], prefix: Option<&str>) {
+        let list: Vec<Json> = violations.iter().map(|violation| violation.to_json(prefix)).collect();
+        self.extensions.insert("validation".to_owned(), list.into());
     }
 
     /// As JSON.
@@ -248,7 +250,7 @@ impl ProblemDocument {
         members.insert("title".to_owned(), self.title.into());
         members.insert("status".to_owned(), self.status.as_u16().into());
         members.insert("detail".to_owned(), self.detail.as_str().into());
-        members.extend(self.more.clone());
+        members.extend(self.extensions.clone());
         members.into()
     }
 }

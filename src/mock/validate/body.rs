@@ -1,4 +1,4 @@
-//! Whether the body of a request is one that its operation takes.
+//! Validation of request bodies.
 
 use std::borrow::Cow;
 
@@ -11,125 +11,131 @@ use super::{
 };
 use crate::{
     budget::{Budget, Exhausted},
-    openapi::{Api, MediaTypeBody, MediaTypeOffers, negotiate, sample::Direction, validator::Shape},
+    openapi::{
+        Api, MediaTypeBody, MediaTypeOffers,
+        media_type::{FORM, JSON, MULTIPART_FORM, lowercase_essence},
+        negotiate,
+        sample::Direction,
+        validator::Shape,
+    },
 };
 
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// Why a body has no value.
-enum Unread {
-    Wrong(Vec<Violation>),
+/// Error of a body that was not parsed.
+enum BodyError {
+    Invalid(Vec<Violation>),
     Exhausted(Exhausted),
 }
 
-impl From<Exhausted> for Unread {
+impl From<Exhausted> for BodyError {
     fn from(exhausted: Exhausted) -> Self {
         Self::Exhausted(exhausted)
     }
 }
 
-/// Everything that is wrong with the body.
-pub(super) fn check(
-    checks: &RequestValidator,
+/// Validates the body of a request.
+pub(super) fn validate(
+    validator: &RequestValidator,
     api: &Api,
     operation: usize,
-    sent: &ValidatedRequest<'_>,
+    request: &ValidatedRequest<'_>,
     violations: &mut Vec<Violation>,
     budget: &Budget,
 ) -> Result<(), Exhausted> {
     let Some(declared) = &api.operations[operation].request_body else {
-        if !sent.body.is_empty() {
+        if !request.body.is_empty() {
             let message = "No supported content types, but request included a non-empty body";
-            violations.push(Violation::with_status(place(), 415, message));
+            violations.push(Violation::with_status(location(), 415, message));
         }
         return Ok(());
     };
-    if sent.body.is_empty() {
+    if request.body.is_empty() {
         if declared.required {
-            violations.push(Violation::word(place(), "required", "Body parameter is required"));
+            violations.push(Violation::with_keyword(location(), "required", "Body parameter is required"));
         }
         return Ok(());
     }
-    let content_type = sent.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    let types = declared.media.iter().map(|it| it.media_type.as_str());
+    let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let types = declared.media.iter().map(|media| media.media_type.as_str());
     let chosen = match content_type {
         None => (!declared.media.is_empty()).then_some(0),
-        Some(text) => negotiate(Some(text), &MediaTypeOffers::new(types.clone())).map(|it| it.offer),
+        Some(text) => negotiate(Some(text), &MediaTypeOffers::new(types.clone())).map(|choice| choice.offer),
     };
     let Some((n, media)) = chosen.and_then(|n| Some((n, declared.media.get(n)?))) else {
         let message = format!("Supported content types: {}", types.collect::<Vec<_>>().join(","));
-        violations.push(Violation::with_status(place(), 415, message));
+        violations.push(Violation::with_status(location(), 415, message));
         return Ok(());
     };
     let schema = match &media.schema {
         Some(node) => {
-            let slot = &checks.operations[operation].bodies[n];
-            Some(checks.schema(slot, api, node, Direction::Request, budget)?)
+            let slot = &validator.operations[operation].bodies[n];
+            Some(validator.compiled(slot, api, node, Direction::Request, budget)?)
         }
         None => None,
     };
-    let shape = schema.as_ref().map(|it| it.shape());
+    let shape = schema.as_ref().map(|compiled| compiled.shape());
     let content_type = content_type.unwrap_or(&media.media_type);
-    let value = match read(media, content_type, sent.body, shape, budget) {
+    let value = match parse(media, content_type, request.body, shape, budget) {
         Ok(value) => value,
-        Err(Unread::Wrong(mut wrong)) => {
-            violations.append(&mut wrong);
+        Err(BodyError::Invalid(mut found)) => {
+            violations.append(&mut found);
             return Ok(());
         }
-        Err(Unread::Exhausted(exhausted)) => return Err(exhausted),
+        Err(BodyError::Exhausted(exhausted)) => return Err(exhausted),
     };
     if let (Some(value), Some(schema)) = (value, schema) {
         let errors = schema.errors(&value, budget)?.into_iter();
-        violations.extend(errors.map(|it| Violation::of(MessageSide::Request, "body", None, it)));
+        violations.extend(errors.map(|error| Violation::of_value(MessageSide::Request, "body", None, error)));
     }
     Ok(())
 }
 
-fn place() -> Vec<String> {
+/// Location of violations of a whole body.
+pub(super) fn location() -> Vec<String> {
     vec!["body".to_owned()]
 }
 
-/// The value that a body is; nothing for types that no schema can be put to.
-fn read(
+/// Parses a body to the value that its schema describes; `None` for media types without such a value.
+fn parse(
     media: &MediaTypeBody,
     content_type: &str,
     body: &[u8],
     shape: Option<Shape<'_>>,
     budget: &Budget,
-) -> Result<Option<Json>, Unread> {
-    let wrong =
-        |status, message: String| Unread::Wrong(vec![Violation::with_status(place(), status, message)]);
-    let essence = essence(content_type);
+) -> Result<Option<Json>, BodyError> {
+    let invalid = |status, message: String| {
+        BodyError::Invalid(vec![Violation::with_status(location(), status, message)])
+    };
+    let essence = lowercase_essence(content_type);
     if is_json(&essence) {
         let value = json::parse(body, budget)?;
-        return value.map(Some).map_err(|error| wrong(400, format!("Request body is not JSON: {error}")));
+        return value.map(Some).map_err(|error| invalid(400, format!("Request body is not JSON: {error}")));
     }
     let encoding = media.encoding.as_ref();
     let object = |fields: &Pairs<'_>| {
-        let wrong = form::reserved(fields, encoding);
-        if !wrong.is_empty() {
-            return Err(Unread::Wrong(wrong));
+        let violations = form::find_reserved(fields, encoding);
+        if !violations.is_empty() {
+            return Err(BodyError::Invalid(violations));
         }
-        Ok(Some(form::value(fields, shape, encoding, budget)?))
+        Ok(Some(form::parse_object(fields, shape, encoding, budget)?))
     };
     if essence == FORM {
-        return object(&Pairs::read(&text(body, budget)?, budget)?);
+        return object(&Pairs::parse(&decode_text(body, budget)?, budget)?);
     }
-    if essence == "multipart/form-data" {
-        let Some(boundary) = boundary(content_type) else {
+    if essence == MULTIPART_FORM {
+        let Some(boundary) = find_boundary(content_type) else {
             let message = "Boundary parameter for multipart/form-data is not defined in the request header";
-            return Err(wrong(415, message.to_owned()));
+            return Err(invalid(415, message.to_owned()));
         };
-        // Parts are copied, and what has to be is percent-encoded.
+        // Parts are copied, with some bytes percent-encoded, which takes three bytes for one.
         budget.allocate(body.len().saturating_mul(4))?;
-        let Some(fields) = form::multipart(&text(body, budget)?, &boundary) else {
-            return Err(wrong(400, format!("Request body has more than {} parts", form::MAX_PARTS)));
+        let Some(fields) = form::parse_multipart(&decode_text(body, budget)?, &boundary) else {
+            return Err(invalid(400, format!("Request body has more than {} parts", form::MAX_PARTS)));
         };
         let pairs = fields.iter().map(|(name, text)| (name.clone(), text.as_str())).collect();
         return object(&Pairs::new(pairs));
     }
     if essence.starts_with("text/") && essence != "text/xml" {
-        let text = Json::String(text(body, budget)?.into_owned());
+        let text = Json::String(decode_text(body, budget)?.into_owned());
         return Ok(Some(match shape {
             Some(shape) => coerce(shape, text, budget)?,
             None => text,
@@ -138,24 +144,19 @@ fn read(
     Ok(None)
 }
 
-/// The body as a text.
-fn text<'a>(body: &'a [u8], budget: &Budget) -> Result<Cow<'a, str>, Exhausted> {
+/// The body as text.
+fn decode_text<'a>(body: &'a [u8], budget: &Budget) -> Result<Cow<'a, str>, Exhausted> {
     budget.spend(body.len() as u64 / 16)?;
     budget.allocate(body.len().saturating_mul(3))?;
     Ok(String::from_utf8_lossy(body))
 }
 
-/// A media type without its parameters, in lower case.
-pub(super) fn essence(media_type: &str) -> String {
-    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// Whether bodies of this type are JSON.
+/// Whether bodies of a media type are JSON.
 pub(super) fn is_json(essence: &str) -> bool {
-    matches!(essence, "application/json" | "text/json") || essence.ends_with("+json")
+    matches!(essence, JSON | "text/json") || essence.ends_with("+json")
 }
 
-fn boundary(content_type: &str) -> Option<String> {
+fn find_boundary(content_type: &str) -> Option<String> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (key, value) = parameter.split_once('=')?;
         let value = value.trim().trim_matches('"');

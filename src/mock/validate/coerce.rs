@@ -1,4 +1,4 @@
-//! Texts of parameters and forms as the values that a schema wants: `"5"` as 5 where a number is expected.
+//! Conversion of strings in parameters and forms to the types of their schema: `"5"` to 5 for a number.
 
 use serde_json::{Map, Number, Value as Json};
 
@@ -8,41 +8,41 @@ use crate::{
     openapi::validator::{AllowedTypes, Shape},
 };
 
-/// The value with its texts as what the schema wants, as far as they can be read so.
+/// Converts the strings in a value to the types that the schema allows; strings that cannot be converted stay.
 pub(super) fn coerce(shape: Shape<'_>, value: Json, budget: &Budget) -> Result<Json, Exhausted> {
     budget.spend(1)?;
     let types = shape.types();
     match value {
-        Json::String(text) if !types.text() => read(text, types, budget),
+        Json::String(text) if !types.text() => convert(text, types, budget),
         Json::Array(items) => {
             let _level = budget.descend()?;
             let layers = shape.layers(budget)?;
-            let item = |(n, it)| {
+            let item = |(n, item)| {
                 budget.spend(layers.count())?;
                 match layers.item(n) {
-                    Some(shape) => coerce(shape, it, budget),
-                    None => Ok(it),
+                    Some(shape) => coerce(shape, item, budget),
+                    None => Ok(item),
                 }
             };
             items.into_iter().enumerate().map(item).collect()
         }
-        // `a[0]=x` is an item of a list, if the schema says so.
+        // `a[0]=x` is an item of a list if the schema asks for one.
         Json::Object(members)
-            if types.array() && !types.object() && members.keys().all(|name| is_number(name)) =>
+            if types.array() && !types.object() && members.keys().all(|name| is_index(name)) =>
         {
-            let items = members.into_iter().map(|(_, it)| it).collect();
+            let items = members.into_iter().map(|(_, item)| item).collect();
             coerce(shape, items, budget)
         }
         Json::Object(members) => {
             let _level = budget.descend()?;
             let layers = shape.layers(budget)?;
-            let member = |(name, it): (String, Json)| {
+            let member = |(name, value): (String, Json)| {
                 budget.spend(layers.count())?;
-                let it = match layers.property(&name) {
-                    Some(shape) => coerce(shape, it, budget)?,
-                    None => it,
+                let value = match layers.property(&name) {
+                    Some(shape) => coerce(shape, value, budget)?,
+                    None => value,
                 };
-                Ok((name, it))
+                Ok((name, value))
             };
             members.into_iter().map(member).collect::<Result<Map<_, _>, _>>().map(Json::Object)
         }
@@ -50,14 +50,14 @@ pub(super) fn coerce(shape: Shape<'_>, value: Json, budget: &Budget) -> Result<J
     }
 }
 
-fn is_number(name: &str) -> bool {
+fn is_index(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn read(text: String, types: AllowedTypes, budget: &Budget) -> Result<Json, Exhausted> {
+fn convert(text: String, types: AllowedTypes, budget: &Budget) -> Result<Json, Exhausted> {
     budget.spend(text.len() as u64 / 16)?;
     if types.number()
-        && let Some(number) = number(text.trim())
+        && let Some(number) = parse_number(text.trim())
     {
         return Ok(Json::Number(number));
     }
@@ -70,7 +70,7 @@ fn read(text: String, types: AllowedTypes, budget: &Budget) -> Result<Json, Exha
         return Ok(Json::Null);
     }
     if types.array() || types.object() {
-        // A list or an object as a part of a form is written as JSON. (OpenAPI 3.0.3, "Special Considerations for
+        // A list or an object in a part of a form is JSON. (OpenAPI 3.0.3, "Special Considerations for
         // multipart Content".)
         match json::parse(text.as_bytes(), budget)? {
             Ok(json @ Json::Array(_)) if types.array() => return Ok(json),
@@ -81,13 +81,14 @@ fn read(text: String, types: AllowedTypes, budget: &Budget) -> Result<Json, Exha
     Ok(Json::String(text))
 }
 
-fn number(text: &str) -> Option<Number> {
+fn parse_number(text: &str) -> Option<Number> {
     if let Ok(number) = serde_json::from_str::<Number>(text) {
         return Some(number);
     }
-    // `+5` and `05` are numbers to JavaScript, and so to Prism.
-    let plain = !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit() || b"+-.".contains(&it));
-    if !plain {
+    // JavaScript, and so Prism, reads `+5` and `05` as numbers.
+    let is_decimal =
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.".contains(&byte));
+    if !is_decimal {
         return None;
     }
     text.parse::<i64>().ok().map(Number::from).or_else(|| Number::from_f64(text.parse().ok()?))
@@ -97,17 +98,17 @@ fn number(text: &str) -> Option<Number> {
 mod tests {
     use serde_json::json;
 
-    use super::{super::trial, *};
+    use super::{super::test_support, *};
 
     #[track_caller]
     fn check(schema: &Json, value: Json, expected: &Json) {
-        let validator = trial::validator(schema);
-        let found = coerce(validator.shape(), value, &trial::budget());
+        let validator = test_support::validator(schema);
+        let found = coerce(validator.shape(), value, &test_support::budget());
         assert_eq!(found.as_ref(), Ok(expected), "{schema}");
     }
 
     #[test]
-    fn texts_become_what_the_schema_wants() {
+    fn strings_are_converted_to_the_types_of_the_schema() {
         check(&json!({"type": "integer"}), json!("5"), &json!(5));
         check(&json!({"type": "number"}), json!("-1.50"), &serde_json::from_str("-1.50").unwrap());
         check(&json!({"type": "integer"}), json!("+05"), &json!(5));
@@ -133,10 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_refers_to_itself_ends() {
+    fn a_schema_that_refers_to_itself_is_evaluated_once() {
         let schema = json!({"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}});
         check(&schema, json!("5"), &json!("5"));
-        let validator = trial::validator(&schema);
-        assert!(validator.shape().layers(&trial::budget()).unwrap().properties().is_empty());
+        let validator = test_support::validator(&schema);
+        assert!(validator.shape().layers(&test_support::budget()).unwrap().properties().is_empty());
     }
 }

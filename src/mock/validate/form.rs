@@ -1,4 +1,4 @@
-//! Forms: the fields of an encoded or a multipart body, and the object that they make up.
+//! Forms: the fields of an encoded or multipart body, and the object with these fields.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     Violation,
     coerce::coerce,
-    style::{Pairs, ParameterStyle, decoded_form},
+    style::{Pairs, ParameterStyle, decode_form},
 };
 use crate::{
     budget::{Budget, Exhausted},
@@ -18,14 +18,14 @@ use crate::{
     },
 };
 
-/// Characters that RFC 3986 reserves (section 2.2). A plus sign is a space in a form.
+/// Reserved characters (RFC 3986, section 2.2), without the plus sign, which is a space in a form.
 const RESERVED: &[char] = &['/', '?', '#', '[', ']', '@', '!', '$', '&', '\'', '(', ')', '*', ',', ';', '='];
-/// Parts of one multipart body.
+/// Bound on the parts of one multipart body.
 pub(super) const MAX_PARTS: usize = 1_000;
 
-/// The fields of a multipart body, each percent-encoded where it has to be to stay as it is; nothing if there are more
-/// than [`MAX_PARTS`]. (RFC 7578; RFC 2046, section 5.1.)
-pub(super) fn multipart(body: &str, boundary: &str) -> Option<Vec<(String, String)>> {
+/// Parses the fields of a multipart body (RFC 7578; RFC 2046, section 5.1); `None` if there are more than
+/// [`MAX_PARTS`]. Values are percent-encoded so far that the decoding of forms restores them.
+pub(super) fn parse_multipart(body: &str, boundary: &str) -> Option<Vec<(String, String)>> {
     let delimiter = format!("--{boundary}");
     let mut fields = Vec::new();
     for (n, part) in body.split(delimiter.as_str()).skip(1).enumerate() {
@@ -42,13 +42,13 @@ pub(super) fn multipart(body: &str, boundary: &str) -> Option<Vec<(String, Strin
         };
         let content = content.strip_suffix("\r\n").or_else(|| content.strip_suffix('\n')).unwrap_or(content);
         if let Some(name) = head.lines().find_map(field_name) {
-            fields.push((name, escaped(content)));
+            fields.push((name, escape(content)));
         }
     }
     Some(fields)
 }
 
-/// The name in a `Content-Disposition`.
+/// The name of a field in a `Content-Disposition` line.
 fn field_name(line: &str) -> Option<String> {
     let (field, value) = line.split_once(':')?;
     if !field.trim().eq_ignore_ascii_case("content-disposition") {
@@ -60,10 +60,10 @@ fn field_name(line: &str) -> Option<String> {
     })
 }
 
-/// The violations of what `encoding` says of characters.
-pub(super) fn reserved(fields: &Pairs<'_>, encoding: Option<&DocumentNode>) -> Vec<Violation> {
-    let told = encoding.into_iter().flat_map(DocumentNode::entries);
-    let strict = told.filter(|(_, it)| it.flag("allowReserved") == Some(false));
+/// Violations of `allowReserved: false`.
+pub(super) fn find_reserved(fields: &Pairs<'_>, encoding: Option<&DocumentNode>) -> Vec<Violation> {
+    let rules = encoding.into_iter().flat_map(DocumentNode::entries);
+    let strict = rules.filter(|(_, rule)| rule.flag("allowReserved") == Some(false));
     strict
         .filter(|(name, _)| fields.texts(name).iter().any(|text| text.contains(RESERVED)))
         .map(|(name, _)| Violation {
@@ -75,47 +75,48 @@ pub(super) fn reserved(fields: &Pairs<'_>, encoding: Option<&DocumentNode>) -> V
         .collect()
 }
 
-/// The object that the fields make up, its texts as what the schema wants.
-pub(super) fn value(
+/// Parses the fields to an object, with values of the types that the schema asks for.
+pub(super) fn parse_object(
     fields: &Pairs<'_>,
     shape: Option<Shape<'_>>,
     encoding: Option<&DocumentNode>,
     budget: &Budget,
 ) -> Result<Json, Exhausted> {
-    let layers = shape.map(|it| it.layers(budget)).transpose()?;
+    let layers = shape.map(|shape| shape.layers(budget)).transpose()?;
     let declared = layers.as_ref().map(Layers::properties).unwrap_or_default();
-    let property = |name: &str| layers.as_ref().and_then(|it| it.property(name));
+    let property = |name: &str| layers.as_ref().and_then(|layers| layers.property(name));
     let mut members = Map::new();
     for name in &declared {
         budget.spend(1 + layers.as_ref().map_or(0, Layers::count))?;
         let property = property(name);
-        let said = encoding.and_then(|it| it.get(name));
-        let style = said.as_ref().and_then(|it| it.text("style")).map_or(SerializationStyle::Form, style);
+        let rule = encoding.and_then(|rules| rules.get(name));
+        let style =
+            rule.as_ref().and_then(|rule| rule.text("style")).map_or(SerializationStyle::Form, parse_style);
         let explode =
-            said.as_ref().and_then(|it| it.flag("explode")).unwrap_or(style == SerializationStyle::Form);
+            rule.as_ref().and_then(|rule| rule.flag("explode")).unwrap_or(style == SerializationStyle::Form);
         let types = property.map(Shape::types).unwrap_or_default();
-        // An object in a form is JSON, unless a style is given.
-        let types = if types.object() && said.is_none() { AllowedTypes::default() } else { types };
+        // An object in a form is JSON, unless the document declares a style.
+        let types = if types.object() && rule.is_none() { AllowedTypes::default() } else { types };
         let properties = match property {
             Some(property) if types.object() => property.layers(budget)?.properties(),
             _ => Vec::new(),
         };
-        let written = ParameterStyle { name, style, explode, types, properties: &properties };
-        if let Some(value) = written.among(fields, budget)? {
+        let parameter = ParameterStyle { name, style, explode, types, properties: &properties };
+        if let Some(value) = parameter.parse_from_pairs(fields, budget)? {
             members.insert((*name).to_owned(), value);
         }
     }
     if members.is_empty() && !fields.is_empty() {
-        // Nothing of what was sent is known, so a list that is wanted was written wrong rather than left out.
-        let lists = declared.iter().filter(|it| property(it).is_some_and(|it| it.types().array()));
-        members.extend(lists.map(|it| ((*it).to_owned(), Json::from(""))));
+        // None of the fields is declared, so a declared list counts as present with a wrong value, not as missing.
+        let lists = declared.iter().filter(|name| property(name).is_some_and(|shape| shape.types().array()));
+        members.extend(lists.map(|name| ((*name).to_owned(), Json::from(""))));
     }
     let declared: HashSet<&str> = declared.into_iter().collect();
     for (name, text) in fields.iter() {
         budget.spend(1)?;
         if !declared.contains(name.as_str()) && !name.contains('[') {
             budget.allocate(text.len())?;
-            members.insert(name.clone(), decoded_form(text).into());
+            members.insert(name.clone(), decode_form(text).into());
         }
     }
     match shape {
@@ -124,13 +125,13 @@ pub(super) fn value(
     }
 }
 
-fn escaped(text: &str) -> String {
+fn escape(text: &str) -> String {
     const ALL: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%').add(b'+');
     percent_encoding::utf8_percent_encode(text, ALL).to_string()
 }
 
-fn style(word: &str) -> SerializationStyle {
-    match word {
+fn parse_style(name: &str) -> SerializationStyle {
+    match name {
         "spaceDelimited" => SerializationStyle::SpaceDelimited,
         "pipeDelimited" => SerializationStyle::PipeDelimited,
         "tabDelimited" => SerializationStyle::TabDelimited,
@@ -143,16 +144,16 @@ fn style(word: &str) -> SerializationStyle {
 mod tests {
     use serde_json::json;
 
-    use super::{super::trial, *};
+    use super::{super::test_support, *};
 
     fn pairs(fields: &[(String, String)]) -> Pairs<'_> {
         Pairs::new(fields.iter().map(|(name, text)| (name.clone(), text.as_str())).collect())
     }
 
     #[track_caller]
-    fn object(fields: &Pairs<'_>, schema: &Json) -> Json {
-        let validator = trial::validator(schema);
-        value(fields, Some(validator.shape()), None, &trial::budget()).unwrap()
+    fn parse(fields: &Pairs<'_>, schema: &Json) -> Json {
+        let validator = test_support::validator(schema);
+        parse_object(fields, Some(validator.shape()), None, &test_support::budget()).unwrap()
     }
 
     #[test]
@@ -160,26 +161,26 @@ mod tests {
         let body = "--x\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n5\r\n\
                     --x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a;b\"\r\n\
                     Content-Type: text/plain\r\n\r\na\r\n\r\nb%+\r\n--x--\r\nrest";
-        let fields = multipart(body, "x").unwrap();
+        let fields = parse_multipart(body, "x").unwrap();
         assert_eq!(
             fields,
             [("id".to_owned(), "5".to_owned()), ("file".to_owned(), "a%0D%0A%0D%0Ab%25%2B".to_owned())]
         );
         let schema = json!({"properties": {"id": {"type": "integer"}, "file": {"type": "string"}}});
-        assert_eq!(object(&pairs(&fields), &schema), json!({"id": 5, "file": "a\r\n\r\nb%+"}));
+        assert_eq!(parse(&pairs(&fields), &schema), json!({"id": 5, "file": "a\r\n\r\nb%+"}));
     }
 
     #[test]
-    fn a_body_of_too_many_parts_is_not_read() {
+    fn a_body_with_too_many_parts_is_not_parsed() {
         let part = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n5\r\n";
-        assert!(multipart(&(part.repeat(MAX_PARTS) + "--x--"), "x").is_some());
-        assert_eq!(multipart(&(part.repeat(MAX_PARTS + 1) + "--x--"), "x"), None);
+        assert!(parse_multipart(&(part.repeat(MAX_PARTS) + "--x--"), "x").is_some());
+        assert_eq!(parse_multipart(&(part.repeat(MAX_PARTS + 1) + "--x--"), "x"), None);
     }
 
     #[track_caller]
     fn check(body: &str, schema: &Json, expected: &Json) {
-        let fields = Pairs::read(body, &trial::budget()).unwrap();
-        assert_eq!(object(&fields, schema), *expected, "{body}");
+        let fields = Pairs::parse(body, &test_support::budget()).unwrap();
+        assert_eq!(parse(&fields, schema), *expected, "{body}");
     }
 
     #[test]

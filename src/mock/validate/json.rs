@@ -1,31 +1,31 @@
-//! JSON of requests, read within a budget of memory.
+//! Parser of JSON in requests, within a budget of memory.
 
 use serde_json::{Error, Value as Json};
 
 use crate::budget::{Budget, Exhausted};
 
-/// What a value takes, in bytes, while a list or an object with it grows.
+/// Memory of a value in bytes, with the spare capacity of the list or object that contains it.
 const VALUE: usize = 2 * size_of::<Json>();
-/// What a member takes beside its value.
+/// Memory of a member of an object in bytes, without its value.
 const MEMBER: usize = 128;
-/// Texts up to this length, in bytes, are not measured: they cannot take much.
+/// Length in bytes up to which texts are not charged, because they take little memory.
 const SHORT: usize = 1024;
 
-/// Reads JSON. Values nest 127 levels deep at most.
+/// Parses JSON. Values may be nested up to 127 levels.
 ///
 /// # Errors
-/// The budget is exhausted. Inside, what is wrong with the text.
+/// The budget is exhausted. The inner error is the syntax error of the text.
 pub(super) fn parse(text: &[u8], budget: &Budget) -> Result<Result<Json, Error>, Exhausted> {
     if text.len() > SHORT {
         budget.spend(text.len() as u64 / 16)?;
-        budget.allocate(size(text))?;
+        budget.allocate(memory_bound(text))?;
     }
     Ok(serde_json::from_slice(text))
 }
 
-/// How many bytes the values of a text take at most: every one but the first follows a bracket or a comma, every member
-/// has a colon. Those inside of texts are not counted.
-fn size(text: &[u8]) -> usize {
+/// Upper bound on the memory of the values of a text, in bytes. Every value but the first follows a bracket or a comma,
+/// and every member has a colon; characters in strings do not count.
+fn memory_bound(text: &[u8]) -> usize {
     let (mut values, mut members) = (1_usize, 0_usize);
     let (mut quoted, mut escaped) = (false, false);
     for byte in text {
@@ -44,17 +44,17 @@ fn size(text: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::trial, *};
+    use super::{super::test_support, *};
 
     #[test]
-    fn the_size_of_a_text_is_known_before_it_is_read() {
+    fn the_memory_of_a_text_is_bounded_before_it_is_parsed() {
         let text = br#""[,\"{:""#;
-        assert_eq!(size(text), VALUE + 2 * text.len());
-        assert_eq!(size(br#"{"a":[1,2]}"#), 4 * VALUE + MEMBER + 22);
+        assert_eq!(memory_bound(text), VALUE + 2 * text.len());
+        assert_eq!(memory_bound(br#"{"a":[1,2]}"#), 4 * VALUE + MEMBER + 22);
     }
 
     #[test]
-    fn a_text_that_takes_too_much_memory_is_not_read() {
+    fn a_text_that_takes_too_much_memory_is_not_parsed() {
         let limits = crate::budget::WorkLimits {
             steps: 1 << 30,
             bytes: 1 << 20,
@@ -69,8 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_nests_too_deeply_is_wrong() {
+    fn a_text_that_is_nested_too_deeply_is_an_error() {
         let text = "[".repeat(100_000);
-        assert!(parse(text.as_bytes(), &trial::budget()).unwrap().is_err());
+        assert!(parse(text.as_bytes(), &test_support::budget()).unwrap().is_err());
     }
 }

@@ -1,17 +1,16 @@
-//! CHECKS: what is wrong with a request by its operation, and with an answer by its schema.
+//! Validation of requests against their operation, and of responses against their schema.
 //!
-//! Values are checked by [`crate::openapi::validator`]. A schema is compiled when it is first needed, and kept as long
-//! as there is room. Violations are told as Prism does, code by code and text by text, so that clients' tests go on
-//! working. All work on a request is charged to one budget; a request that exhausts it has not been checked, and is
-//! refused.
+//! [`crate::openapi::validator`] validates values. A schema is compiled on its first use, and cached up to a bound. Codes
+//! and texts of violations are Prism's, so that tests of clients keep working. All work on a request is charged to one
+//! budget; a request that exhausts it is not validated, and is refused.
 //!
-//! | file | what it is about |
+//! | file | contents |
 //! |---|---|
-//! | `security` | proofs that are missing |
-//! | `parameters`, `style` | path, query, headers and cookies, and how values are written there |
-//! | `body`, `form`, `json` | bodies: JSON, forms, texts |
-//! | `coerce` | texts as the numbers, truth values and lists that a schema wants |
-//! | `violation` | one thing that is wrong, and where |
+//! | `security` | security requirements and the credentials of a request |
+//! | `parameters`, `style` | parameters in path, query, headers and cookies, and their serialization |
+//! | `body`, `form`, `json` | bodies: JSON, forms, text |
+//! | `coerce` | conversion of strings to the types that a schema asks for |
+//! | `violation` | one violation and its location |
 
 mod body;
 mod coerce;
@@ -21,7 +20,7 @@ mod parameters;
 mod security;
 mod style;
 #[cfg(test)]
-mod trial;
+mod test_support;
 mod violation;
 
 pub use violation::{Violation, ViolationCode};
@@ -41,36 +40,37 @@ use crate::{
     budget::{Budget, Exhausted, WorkLimits},
     openapi::{
         Api, DocumentNode,
+        media_type::{self, PLAIN_TEXT},
         sample::Direction,
         validator::{PatternCache, Validator},
     },
 };
 
-/// Schemas that are kept compiled, for all operations of a document together.
-const ROOM: usize = 200_000;
-/// Violations of one request that are told.
+/// Bound on the compiled schemas that are cached for one document.
+const MAX_CACHED_SCHEMAS: usize = 200_000;
+/// Bound on the violations that are reported for one request.
 const MAX_VIOLATIONS: usize = 1_000;
-/// How much work the check of an answer may be. It is made once for each answer that is kept, to inform.
+/// Limits for the validation of a response, which is done once per cached response and for information only.
 const RESPONSE_LIMITS: WorkLimits =
     WorkLimits { steps: 2_000_000, bytes: 64 << 20, depth: 600, time: Duration::from_millis(500) };
 
-/// Stands for a part of the path that is empty, so that the operation is found and the parameter missed.
+/// Placeholder for an empty segment of the path, so that the operation is found and the parameter counts as missing.
 pub const EMPTY_SEGMENT: &str = "%00";
 
-/// What of a request is checked.
+/// Parts of a request that are validated.
 #[derive(Clone, Debug)]
 pub struct ValidatedRequest<'a> {
     /// The header fields.
     pub headers: &'a HeaderMap,
-    /// The query, encoded.
+    /// The percent-encoded query.
     pub query: Option<&'a str>,
-    /// The parameters of the path, encoded.
+    /// The path parameters: names and percent-encoded values.
     pub path: Vec<(&'a str, &'a str)>,
     /// The whole body.
     pub body: &'a [u8],
 }
 
-/// What is checked of requests.
+/// Scope of the validation of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValidationScope {
     /// Parameters and bodies.
@@ -79,19 +79,20 @@ pub struct ValidationScope {
     pub security: bool,
 }
 
-/// The checks of one document, compiled as they are needed.
+/// Validator of one document, with schemas that are compiled on first use.
 #[derive(Debug)]
 pub(super) struct RequestValidator {
-    operations: Vec<OperationChecks>,
-    kept: AtomicUsize,
+    operations: Vec<OperationSchemas>,
+    /// Number of schemas in the cache.
+    cached: AtomicUsize,
     patterns: PatternCache,
 }
 
-/// A place for a compiled schema.
+/// Cache of one compiled schema.
 type SchemaSlot = OnceLock<Arc<Validator>>;
 
 #[derive(Debug)]
-struct OperationChecks {
+struct OperationSchemas {
     parameters: Vec<SchemaSlot>,
     bodies: Vec<SchemaSlot>,
     /// By response and media type.
@@ -101,78 +102,83 @@ struct OperationChecks {
 impl RequestValidator {
     pub(super) fn new(api: &Api) -> Self {
         let slots = |count| std::iter::repeat_with(SchemaSlot::new).take(count).collect::<Vec<_>>();
-        let prepared = api.operations.iter().map(|operation| OperationChecks {
+        let prepared = api.operations.iter().map(|operation| OperationSchemas {
             parameters: slots(operation.parameters.len()),
-            bodies: slots(operation.request_body.as_ref().map_or(0, |it| it.media.len())),
-            responses: operation.responses.iter().map(|it| slots(it.media.len())).collect(),
+            bodies: slots(operation.request_body.as_ref().map_or(0, |body| body.media.len())),
+            responses: operation.responses.iter().map(|response| slots(response.media.len())).collect(),
         });
-        Self { operations: prepared.collect(), kept: AtomicUsize::new(0), patterns: PatternCache::default() }
+        Self {
+            operations: prepared.collect(),
+            cached: AtomicUsize::new(0),
+            patterns: PatternCache::default(),
+        }
     }
 
-    /// Everything that is wrong with a request to an operation: security first, then body, headers, query, path.
-    pub(super) fn request(
+    /// Validates a request to an operation: security first, then body, headers, query, path and cookies.
+    pub(super) fn validate_request(
         &self,
         api: &Api,
         operation: usize,
-        sent: &ValidatedRequest<'_>,
+        request: &ValidatedRequest<'_>,
         scope: ValidationScope,
         budget: &Budget,
     ) -> Result<Vec<Violation>, Exhausted> {
         let mut violations = Vec::new();
         if scope.security {
-            violations.extend(security::check(api, &api.operations[operation], sent));
+            violations.extend(security::validate(api, &api.operations[operation], request));
         }
         if scope.messages {
-            body::check(self, api, operation, sent, &mut violations, budget)?;
-            parameters::check(self, api, operation, sent, &mut violations, budget)?;
+            body::validate(self, api, operation, request, &mut violations, budget)?;
+            parameters::validate(self, api, operation, request, &mut violations, budget)?;
             violations.truncate(MAX_VIOLATIONS);
         }
         Ok(violations)
     }
 
-    /// Everything that is wrong with the body of an answer, as far as a schema can say.
-    pub(super) fn response(
+    /// Validates the body of a response against its schema. `position` has the indices of operation, response and media
+    /// type.
+    pub(super) fn validate_response(
         &self,
         api: &Api,
-        place: [usize; 3],
+        position: [usize; 3],
         content_type: &str,
         bytes: &[u8],
     ) -> Vec<Violation> {
-        self.response_within(api, place, content_type, bytes, &Budget::new(RESPONSE_LIMITS))
-            .unwrap_or_else(|exhausted| vec![Violation::unchecked(vec!["body".to_owned()], exhausted)])
+        self.response_within(api, position, content_type, bytes, &Budget::new(RESPONSE_LIMITS))
+            .unwrap_or_else(|exhausted| vec![Violation::unchecked(body::location(), exhausted)])
     }
 
     fn response_within(
         &self,
         api: &Api,
-        place: [usize; 3],
+        position: [usize; 3],
         content_type: &str,
         bytes: &[u8],
         budget: &Budget,
     ) -> Result<Vec<Violation>, Exhausted> {
-        let [operation, response, media] = place;
+        let [operation, response, media] = position;
         let declared = &api.operations[operation].responses[response].media[media];
-        let essence = body::essence(content_type);
+        let essence = media_type::lowercase_essence(content_type);
         let value = if body::is_json(&essence) {
             json::parse(bytes, budget)?.ok()
-        } else if essence == "text/plain" {
-            // Only a text can be wrong here: anything else was written in another notation.
+        } else if essence == PLAIN_TEXT {
+            // Plain text is validated as a string; other values are not JSON and have no counterpart in the schema.
             std::str::from_utf8(bytes).ok().map(serde_json::Value::from)
         } else {
             None
         };
         let (Some(mut value), Some(node)) = (value, &declared.schema) else { return Ok(Vec::new()) };
         let slot = &self.operations[operation].responses[response][media];
-        let schema = self.schema(slot, api, node, Direction::Response, budget)?;
-        if essence == "text/plain" {
+        let schema = self.compiled(slot, api, node, Direction::Response, budget)?;
+        if essence == PLAIN_TEXT {
             value = coerce::coerce(schema.shape(), value, budget)?;
         }
         let errors = schema.errors(&value, budget)?.into_iter();
-        Ok(errors.map(|it| Violation::of(MessageSide::Response, "body", None, it)).collect())
+        Ok(errors.map(|error| Violation::of_value(MessageSide::Response, "body", None, error)).collect())
     }
 
-    /// The compiled schema of a place.
-    fn schema(
+    /// The compiled schema of a slot.
+    fn compiled(
         &self,
         slot: &SchemaSlot,
         api: &Api,
@@ -185,11 +191,11 @@ impl RequestValidator {
         }
         let schema = Arc::new(Validator::new(&api.library, node, direction, &self.patterns, budget)?);
         let count = schema.schemas();
-        if self.kept.fetch_add(count, Ordering::Relaxed) + count <= ROOM {
+        if self.cached.fetch_add(count, Ordering::Relaxed) + count <= MAX_CACHED_SCHEMAS {
             return Ok(slot.get_or_init(|| schema).clone());
         }
-        // There is no room for more: this one is made again when it is needed again.
-        self.kept.fetch_sub(count, Ordering::Relaxed);
+        // The cache is full, so this schema is compiled again on its next use.
+        self.cached.fetch_sub(count, Ordering::Relaxed);
         Ok(schema)
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the parameters of a request are those of its operation.
+//! Validation of parameters.
 
 use http::header::COOKIE;
 use serde_json::Value as Json;
@@ -7,7 +7,7 @@ use super::{
     RequestValidator, ValidatedRequest, Violation,
     coerce::coerce,
     json,
-    style::{EncodedPair, Pairs, ParameterStyle, decoded, decoded_form},
+    style::{EncodedPair, Pairs, ParameterStyle, decode, decode_form},
     violation::MessageSide,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// The parts of a request, in the order in which they are told.
+/// Locations of parameters with their names in violations, in the order in which violations are reported.
 const PARTS: [(ParameterLocation, &str); 4] = [
     (ParameterLocation::Header, "header"),
     (ParameterLocation::Query, "query"),
@@ -28,12 +28,12 @@ const PARTS: [(ParameterLocation, &str); 4] = [
     (ParameterLocation::Cookie, "cookie"),
 ];
 
-/// Everything that is wrong with the parameters.
-pub(super) fn check(
-    checks: &RequestValidator,
+/// Validates the parameters of a request.
+pub(super) fn validate(
+    validator: &RequestValidator,
     api: &Api,
     operation: usize,
-    sent: &ValidatedRequest<'_>,
+    request: &ValidatedRequest<'_>,
     violations: &mut Vec<Violation>,
     budget: &Budget,
 ) -> Result<(), Exhausted> {
@@ -41,8 +41,8 @@ pub(super) fn check(
     if parameters.is_empty() {
         return Ok(());
     }
-    let query = Pairs::read(sent.query.unwrap_or_default(), budget)?;
-    let lines = sent.headers.get_all(COOKIE).iter().filter_map(|it| it.to_str().ok());
+    let query = Pairs::parse(request.query.unwrap_or_default(), budget)?;
+    let lines = request.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let cookies: Vec<EncodedPair<'_>> = lines
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
@@ -50,57 +50,61 @@ pub(super) fn check(
         .collect();
     let cookies = Pairs::new(cookies);
     for (location, part) in PARTS {
-        let mut wrong = Vec::new();
-        for (n, parameter) in parameters.iter().enumerate().filter(|(_, it)| it.location == location) {
-            if is_of_http(parameter) {
+        let mut invalid = Vec::new();
+        for (n, parameter) in
+            parameters.iter().enumerate().filter(|(_, parameter)| parameter.location == location)
+        {
+            if is_ignored(parameter) {
                 continue;
             }
             let media = parameter.content.as_ref();
-            let node = media.map_or(parameter.schema.as_ref(), |it| it.schema.as_ref());
+            let node = media.map_or(parameter.schema.as_ref(), |media| media.schema.as_ref());
             budget.spend(1)?;
-            let slot = &checks.operations[operation].parameters[n];
+            let slot = &validator.operations[operation].parameters[n];
             let schema = match node {
-                Some(node) => Some(checks.schema(slot, api, node, Direction::Request, budget)?),
+                Some(node) => Some(validator.compiled(slot, api, node, Direction::Request, budget)?),
                 None => None,
             };
             let shape = schema.as_deref().map(Validator::shape);
-            match value(parameter, sent, (&query, &cookies), shape, budget)? {
-                ParameterValue::Nothing if parameter.required => {
+            match parse_parameter(parameter, request, (&query, &cookies), shape, budget)? {
+                ParameterValue::Missing if parameter.required => {
                     let message = format!("Request {part} must have required property '{}'", parameter.name);
-                    violations.push(Violation::word(vec![part.to_owned()], "required", message));
+                    violations.push(Violation::with_keyword(vec![part.to_owned()], "required", message));
                 }
-                ParameterValue::Nothing | ParameterValue::Empty => (),
+                ParameterValue::Missing | ParameterValue::Empty => (),
                 ParameterValue::Value(value) => {
                     let errors = match &schema {
-                        Some(schema) => errors(schema, value, budget)?,
+                        Some(schema) => find_errors(schema, value, budget)?,
                         None => Vec::new(),
                     };
                     let name = Some(&*parameter.name);
-                    wrong.extend(
-                        errors.into_iter().map(|it| Violation::of(MessageSide::Request, part, name, it)),
+                    invalid.extend(
+                        errors
+                            .into_iter()
+                            .map(|error| Violation::of_value(MessageSide::Request, part, name, error)),
                     );
                 }
             }
         }
-        // What is missing stands before what is wrong.
-        violations.append(&mut wrong);
+        // Missing parameters are reported before invalid ones.
+        violations.append(&mut invalid);
     }
     Ok(())
 }
 
-/// Header parameters of these names say nothing. (OpenAPI 3.0.3, "Parameter Object".)
-fn is_of_http(parameter: &Parameter) -> bool {
+/// Whether a parameter is a header whose declaration is ignored (OpenAPI 3.0.3, "Parameter Object").
+fn is_ignored(parameter: &Parameter) -> bool {
     parameter.location == ParameterLocation::Header
         && ["accept", "content-type", "authorization"]
             .iter()
-            .any(|it| parameter.name.eq_ignore_ascii_case(it))
+            .any(|name| parameter.name.eq_ignore_ascii_case(name))
 }
 
-/// What is wrong with a value, read as what its schema wants.
-fn errors(schema: &Validator, value: Json, budget: &Budget) -> Result<Vec<KeywordError>, Exhausted> {
+/// The errors of a value after its conversion to the types of the schema.
+fn find_errors(schema: &Validator, value: Json, budget: &Budget) -> Result<Vec<KeywordError>, Exhausted> {
     let text = if let Json::String(text) = &value { Some(text.clone()) } else { None };
     let errors = schema.errors(&coerce(schema.shape(), value, budget)?, budget)?;
-    // Where texts are allowed among others, `5` may still have to be a number.
+    // If the schema allows strings and other types, the other type may be the valid one.
     if let Some(text) = text.filter(|_| !errors.is_empty())
         && let Ok(other) = json::parse(text.as_bytes(), budget)?
         && !other.is_string()
@@ -111,17 +115,17 @@ fn errors(schema: &Validator, value: Json, budget: &Budget) -> Result<Vec<Keywor
     Ok(errors)
 }
 
-/// What a request has for a parameter.
+/// Value of a parameter in a request.
 enum ParameterValue {
-    Nothing,
-    /// A name without a value, where that is allowed.
+    Missing,
+    /// A name without a value, if `allowEmptyValue` is set.
     Empty,
     Value(Json),
 }
 
-fn value(
+fn parse_parameter(
     parameter: &Parameter,
-    sent: &ValidatedRequest<'_>,
+    request: &ValidatedRequest<'_>,
     (query, cookies): (&Pairs<'_>, &Pairs<'_>),
     shape: Option<Shape<'_>>,
     budget: &Budget,
@@ -132,7 +136,7 @@ fn value(
         _ => Vec::new(),
     };
     budget.spend(properties.len() as u64)?;
-    let written = ParameterStyle {
+    let style = ParameterStyle {
         name: &parameter.name,
         style: parameter.style,
         explode: parameter.explode,
@@ -141,62 +145,63 @@ fn value(
     };
     let text = match parameter.location {
         ParameterLocation::Path => {
-            let found = sent.path.iter().find(|(name, _)| **name == *parameter.name);
+            let found = request.path.iter().find(|(name, _)| **name == *parameter.name);
             match found.filter(|(_, text)| !text.is_empty() && *text != super::EMPTY_SEGMENT) {
                 Some((_, text)) => *text,
-                None => return Ok(ParameterValue::Nothing),
+                None => return Ok(ParameterValue::Missing),
             }
         }
-        ParameterLocation::Header => match sent.headers.get(&*parameter.name).and_then(|it| it.to_str().ok())
-        {
-            Some(text) => text,
-            None => return Ok(ParameterValue::Nothing),
-        },
-        ParameterLocation::Query => return among(parameter, &written, query, budget),
-        ParameterLocation::Cookie => return among(parameter, &written, cookies, budget),
+        ParameterLocation::Header => {
+            match request.headers.get(&*parameter.name).and_then(|value| value.to_str().ok()) {
+                Some(text) => text,
+                None => return Ok(ParameterValue::Missing),
+            }
+        }
+        ParameterLocation::Query => return parse_from_pairs(parameter, &style, query, budget),
+        ParameterLocation::Cookie => return parse_from_pairs(parameter, &style, cookies, budget),
     };
-    let decode = if parameter.location == ParameterLocation::Path { decoded } else { str::to_owned };
+    let decode = if parameter.location == ParameterLocation::Path { decode } else { str::to_owned };
     if parameter.content.is_some() {
-        return Ok(ParameterValue::Value(json_or_text(decode(text), budget)?));
+        return Ok(ParameterValue::Value(parse_json_or_text(decode(text), budget)?));
     }
-    Ok(ParameterValue::Value(written.alone(text, decode)))
+    Ok(ParameterValue::Value(style.parse_single(text, decode)))
 }
 
-fn among(
+fn parse_from_pairs(
     parameter: &Parameter,
-    written: &ParameterStyle<'_>,
+    style: &ParameterStyle<'_>,
     pairs: &Pairs<'_>,
     budget: &Budget,
 ) -> Result<ParameterValue, Exhausted> {
     if parameter.content.is_some() {
         return match pairs.texts(&parameter.name).first() {
-            Some(text) => Ok(ParameterValue::Value(json_or_text(decoded_form(text), budget)?)),
-            None => Ok(ParameterValue::Nothing),
+            Some(text) => Ok(ParameterValue::Value(parse_json_or_text(decode_form(text), budget)?)),
+            None => Ok(ParameterValue::Missing),
         };
     }
-    Ok(match written.among(pairs, budget)? {
-        // A name without a value is none, unless the document says otherwise.
+    Ok(match style.parse_from_pairs(pairs, budget)? {
+        // A name without a value counts as missing, unless `allowEmptyValue` is set.
         Some(Json::String(text)) if text.is_empty() => {
             if parameter.allow_empty {
                 ParameterValue::Empty
             } else {
-                ParameterValue::Nothing
+                ParameterValue::Missing
             }
         }
         Some(value) => ParameterValue::Value(value),
-        // An object of which no property is there.
+        // An exploded object without any property in the query is empty, not missing.
         None if parameter.required
-            && written.types.object()
+            && style.types.object()
             && parameter.style == SerializationStyle::Form
             && parameter.explode =>
         {
             ParameterValue::Value(Json::Object(serde_json::Map::new()))
         }
-        None => ParameterValue::Nothing,
+        None => ParameterValue::Missing,
     })
 }
 
-/// The value of a parameter that is written in a media type, which is JSON nearly always.
-fn json_or_text(text: String, budget: &Budget) -> Result<Json, Exhausted> {
+/// The value of a parameter with `content`, whose media type is nearly always JSON.
+fn parse_json_or_text(text: String, budget: &Budget) -> Result<Json, Exhausted> {
     Ok(json::parse(text.as_bytes(), budget)?.unwrap_or(Json::String(text)))
 }

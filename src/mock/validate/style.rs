@@ -1,7 +1,7 @@
-//! How lists and objects are written in parameters and forms, read back. (OpenAPI 3.0.3, "Style Values";
-//! Swagger 2.0, `collectionFormat`.)
+//! Parser of lists and objects in parameters and forms (OpenAPI 3.0.3, "Style Values"; Swagger 2.0,
+//! `collectionFormat`).
 //!
-//! Texts are split before they are decoded, so that an encoded separator stays a part of its item.
+//! Texts are split before they are decoded, so that an encoded separator is part of an item.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,25 +13,25 @@ use crate::{
     openapi::{api::SerializationStyle, validator::AllowedTypes},
 };
 
-/// Pairs up to this number are looked through; more of them are found by name.
-const FEW: usize = 16;
-/// What a pair takes, in bytes, beside its texts.
-const PAIR: usize = 160;
+/// Number of pairs up to which a linear search is used; more of them have an index by name.
+const INDEX_THRESHOLD: usize = 16;
+/// Memory of a pair in bytes, without its texts.
+const PAIR_SIZE: usize = 160;
 
-/// A name and its text, the text still encoded.
+/// A decoded name and its encoded text.
 pub(super) type EncodedPair<'a> = (String, &'a str);
 
-/// The pairs of a query, of cookies or of a form.
+/// Pairs of a query, of cookies or of a form.
 pub(super) struct Pairs<'a> {
     all: Vec<EncodedPair<'a>>,
-    /// Positions by the name up to its first bracket, if there are many.
+    /// Indices by the name up to its first bracket, if there are many pairs.
     by_name: HashMap<String, Vec<usize>>,
 }
 
 impl<'a> Pairs<'a> {
     pub(super) fn new(all: Vec<EncodedPair<'a>>) -> Self {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        if all.len() > FEW {
+        if all.len() > INDEX_THRESHOLD {
             for (n, (name, _)) in all.iter().enumerate() {
                 by_name.entry(stem(name).to_owned()).or_default().push(n);
             }
@@ -39,14 +39,14 @@ impl<'a> Pairs<'a> {
         Self { all, by_name }
     }
 
-    /// The pairs of a query or an encoded form.
-    pub(super) fn read(text: &'a str, budget: &Budget) -> Result<Self, Exhausted> {
+    /// Parses the pairs of a query or an encoded form.
+    pub(super) fn parse(text: &'a str, budget: &Budget) -> Result<Self, Exhausted> {
         let count = text.bytes().filter(|byte| *byte == b'&').count();
         budget.spend(count as u64)?;
-        budget.allocate((count * PAIR).saturating_add(text.len()))?;
-        let pairs = text.split('&').filter(|it| !it.is_empty()).map(|pair| {
+        budget.allocate((count * PAIR_SIZE).saturating_add(text.len()))?;
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded_form(name), value)
+            (decode_form(name), value)
         });
         Ok(Self::new(pairs.collect()))
     }
@@ -59,17 +59,17 @@ impl<'a> Pairs<'a> {
         self.all.is_empty()
     }
 
-    /// The pairs whose name begins like this one, up to its first bracket.
-    fn like(&self, name: &str) -> impl Iterator<Item = &EncodedPair<'a>> {
-        let found =
-            (self.all.len() > FEW).then(|| self.by_name.get(stem(name)).map_or(&[][..], Vec::as_slice));
-        let few = if found.is_none() { self.all.as_slice() } else { &[] };
-        found.unwrap_or_default().iter().filter_map(|n| self.all.get(*n)).chain(few)
+    /// The pairs with the same name up to the first bracket.
+    fn with_stem(&self, name: &str) -> impl Iterator<Item = &EncodedPair<'a>> {
+        let found = (self.all.len() > INDEX_THRESHOLD)
+            .then(|| self.by_name.get(stem(name)).map_or(&[][..], Vec::as_slice));
+        let unindexed = if found.is_none() { self.all.as_slice() } else { &[] };
+        found.unwrap_or_default().iter().filter_map(|n| self.all.get(*n)).chain(unindexed)
     }
 
-    /// The texts of a name.
+    /// The texts of the pairs with a name.
     pub(super) fn texts(&self, name: &str) -> Vec<&'a str> {
-        self.like(name).filter(|(it, _)| it == name).map(|(_, text)| *text).collect()
+        self.with_stem(name).filter(|(key, _)| key == name).map(|(_, text)| *text).collect()
     }
 }
 
@@ -78,31 +78,35 @@ fn stem(name: &str) -> &str {
 }
 
 /// A text without percent-encoding.
-pub(super) fn decoded(text: &str) -> String {
+pub(super) fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// A text of a query or a form, where a plus sign is a space.
-pub(super) fn decoded_form(text: &str) -> String {
-    if text.contains('+') { decoded(&text.replace('+', " ")) } else { decoded(text) }
+/// A decoded text of a query or a form, in which a plus sign is a space.
+pub(super) fn decode_form(text: &str) -> String {
+    if text.contains('+') { decode(&text.replace('+', " ")) } else { decode(text) }
 }
 
-/// How a value is written.
+/// Serialization of a parameter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ParameterStyle<'a> {
     pub(super) name: &'a str,
     pub(super) style: SerializationStyle,
     pub(super) explode: bool,
     pub(super) types: AllowedTypes,
-    /// The properties of an object, which an exploded one has instead of its name.
+    /// The properties of an object; they are the names of the pairs of an exploded object.
     pub(super) properties: &'a [&'a str],
 }
 
 impl ParameterStyle<'_> {
-    /// The value among the pairs of a query, of cookies or of a form; nothing if it is not there.
-    pub(super) fn among(&self, pairs: &Pairs<'_>, budget: &Budget) -> Result<Option<Json>, Exhausted> {
+    /// Parses the value from the pairs of a query, of cookies or of a form; `None` if it is missing.
+    pub(super) fn parse_from_pairs(
+        &self,
+        pairs: &Pairs<'_>,
+        budget: &Budget,
+    ) -> Result<Option<Json>, Exhausted> {
         if self.style == SerializationStyle::DeepObject {
-            return deep(self.name, pairs, budget);
+            return parse_deep_object(self.name, pairs, budget);
         }
         if self.types.object() && self.explode && self.style == SerializationStyle::Form {
             budget.spend((pairs.all.len() + self.properties.len()) as u64)?;
@@ -110,73 +114,73 @@ impl ParameterStyle<'_> {
             let members: Map<String, Json> = pairs
                 .iter()
                 .filter(|(name, _)| properties.contains(name.as_str()))
-                .map(|(name, text)| (name.clone(), decoded_form(text).into()))
+                .map(|(name, text)| (name.clone(), decode_form(text).into()))
                 .collect();
             return Ok((!members.is_empty()).then(|| members.into()));
         }
         let texts = pairs.texts(self.name);
         budget.spend(texts.len() as u64)?;
-        budget.allocate(texts.iter().map(|text| text.len() + text.split(',').count() * PAIR).sum())?;
-        Ok(self.of_texts(&texts))
+        budget.allocate(texts.iter().map(|text| text.len() + text.split(',').count() * PAIR_SIZE).sum())?;
+        Ok(self.parse_texts(&texts))
     }
 
-    fn of_texts(&self, texts: &[&str]) -> Option<Json> {
+    fn parse_texts(&self, texts: &[&str]) -> Option<Json> {
         let last = *texts.last()?;
         if self.types.array() {
             if self.explode {
-                return Some(texts.iter().map(|it| Json::from(decoded_form(it))).collect());
+                return Some(texts.iter().map(|text| Json::from(decode_form(text))).collect());
             }
-            return Some(list(&split(last, self.style), decoded_form));
+            return Some(parse_list(&split(last, self.style), decode_form));
         }
         if self.types.object() {
-            return Some(object(&split(last, self.style), decoded_form));
+            return Some(parse_object(&split(last, self.style), decode_form));
         }
         match texts {
-            [one] => Some(decoded_form(one).into()),
-            several => Some(several.iter().map(|it| Json::from(decoded_form(it))).collect()),
+            [one] => Some(decode_form(one).into()),
+            several => Some(several.iter().map(|text| Json::from(decode_form(text))).collect()),
         }
     }
 
-    /// The value that a part of a path or a header is; a path is percent-encoded, a header is not.
-    pub(super) fn alone(&self, text: &str, decode: fn(&str) -> String) -> Json {
+    /// Parses the value of a path parameter or a header. `decode` is for paths, which are percent-encoded.
+    pub(super) fn parse_single(&self, text: &str, decode: fn(&str) -> String) -> Json {
         let (text, separator) = match self.style {
             SerializationStyle::Label => {
                 (text.strip_prefix('.').unwrap_or(text), if self.explode { '.' } else { ',' })
             }
-            SerializationStyle::Matrix => return self.matrix(text, decode),
+            SerializationStyle::Matrix => return self.parse_matrix(text, decode),
             _ => (text, ','),
         };
-        self.separated(text, separator, decode)
+        self.parse_separated(text, separator, decode)
     }
 
-    fn separated(&self, text: &str, separator: char, decode: fn(&str) -> String) -> Json {
+    fn parse_separated(&self, text: &str, separator: char, decode: fn(&str) -> String) -> Json {
         let parts: Vec<&str> =
             if text.is_empty() { Vec::new() } else { text.split(separator).map(str::trim).collect() };
         if self.types.array() {
-            list(&parts, decode)
+            parse_list(&parts, decode)
         } else if self.types.object() {
-            if self.explode { exploded(&parts, decode) } else { object(&parts, decode) }
+            if self.explode { parse_exploded_object(&parts, decode) } else { parse_object(&parts, decode) }
         } else {
             decode(text).into()
         }
     }
 
-    /// `;color=blue;color=black`, or `;color=blue,black`.
-    fn matrix(&self, text: &str, decode: fn(&str) -> String) -> Json {
+    /// Parses `;color=blue;color=black` or `;color=blue,black`.
+    fn parse_matrix(&self, text: &str, decode: fn(&str) -> String) -> Json {
         let parts: Vec<&str> = text.strip_prefix(';').unwrap_or(text).split(';').collect();
         let named = |part: &&str| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             (name == self.name).then(|| value.to_owned())
         };
         if self.explode && self.types.object() {
-            return exploded(&parts, decode);
+            return parse_exploded_object(&parts, decode);
         }
         let values: Vec<String> = parts.iter().filter_map(named).collect();
         if self.explode && self.types.array() {
-            return values.iter().map(|it| Json::from(decode(it))).collect();
+            return values.iter().map(|value| Json::from(decode(value))).collect();
         }
         match values.first() {
-            Some(value) => self.separated(value, ',', decode),
+            Some(value) => self.parse_separated(value, ',', decode),
             None => decode(text).into(),
         }
     }
@@ -191,17 +195,17 @@ fn split(text: &str, style: SerializationStyle) -> Vec<&str> {
     };
     let mut parts = vec![text];
     for separator in separators {
-        parts = parts.into_iter().flat_map(|it| it.split(separator)).collect();
+        parts = parts.into_iter().flat_map(|part| part.split(separator)).collect();
     }
     parts
 }
 
-fn list(parts: &[&str], decode: fn(&str) -> String) -> Json {
-    parts.iter().map(|it| Json::from(decode(it))).collect()
+fn parse_list(parts: &[&str], decode: fn(&str) -> String) -> Json {
+    parts.iter().map(|part| Json::from(decode(part))).collect()
 }
 
-/// `R,100,G,200`.
-fn object(parts: &[&str], decode: fn(&str) -> String) -> Json {
+/// Parses the object `R,100,G,200`.
+fn parse_object(parts: &[&str], decode: fn(&str) -> String) -> Json {
     let members = parts.chunks(2).map(|pair| match pair {
         [name, value] => (decode(name), decode(value).into()),
         [name, ..] => (decode(name), Json::from("")),
@@ -210,8 +214,8 @@ fn object(parts: &[&str], decode: fn(&str) -> String) -> Json {
     members.collect::<Map<String, Json>>().into()
 }
 
-/// `R=100,G=200`.
-fn exploded(parts: &[&str], decode: fn(&str) -> String) -> Json {
+/// Parses the object `R=100,G=200`.
+fn parse_exploded_object(parts: &[&str], decode: fn(&str) -> String) -> Json {
     let members = parts.iter().map(|part| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         (decode(name), Json::from(decode(value)))
@@ -219,53 +223,53 @@ fn exploded(parts: &[&str], decode: fn(&str) -> String) -> Json {
     members.collect::<Map<String, Json>>().into()
 }
 
-/// `color[R]=100&color[G]=200`.
-fn deep(name: &str, pairs: &Pairs<'_>, budget: &Budget) -> Result<Option<Json>, Exhausted> {
-    const DEPTH: usize = 16;
-    let mut whole = Json::Object(Map::new());
+/// Parses the object `color[R]=100&color[G]=200`.
+fn parse_deep_object(name: &str, pairs: &Pairs<'_>, budget: &Budget) -> Result<Option<Json>, Exhausted> {
+    const MAX_DEPTH: usize = 16;
+    let mut object = Json::Object(Map::new());
     let mut found = false;
-    for (key, text) in pairs.like(name) {
+    for (key, text) in pairs.with_stem(name) {
         budget.spend(1)?;
-        let Some(rest) = key.strip_prefix(name).filter(|it| it.starts_with('[')) else { continue };
-        let steps = rest.split('[').skip(1).map(|it| it.trim_end_matches(']'));
+        let Some(rest) = key.strip_prefix(name).filter(|rest| rest.starts_with('[')) else { continue };
+        let steps = rest.split('[').skip(1).map(|step| step.trim_end_matches(']'));
         found = true;
-        let mut here = &mut whole;
+        let mut here = &mut object;
         for (depth, step) in steps.enumerate() {
-            if depth == DEPTH {
+            if depth == MAX_DEPTH {
                 return Err(Exhausted::Depth);
             }
-            budget.allocate(PAIR)?;
+            budget.allocate(PAIR_SIZE)?;
             if !here.is_object() {
                 *here = Json::Object(Map::new());
             }
             let Json::Object(members) = here else { continue };
-            // `a[]=x` counts by itself.
+            // `a[]=x` gets the next index.
             let step = if step.is_empty() { members.len().to_string() } else { step.to_owned() };
             here = members.entry(step).or_insert(Json::Null);
         }
-        let value = Json::from(decoded_form(text));
+        let value = Json::from(decode_form(text));
         match here {
             Json::Null => *here = value,
             Json::Array(items) => items.push(value),
             other => *other = Json::Array(vec![other.take(), value]),
         }
     }
-    Ok(found.then_some(whole))
+    Ok(found.then_some(object))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{super::trial, *};
+    use super::{super::test_support, *};
 
-    fn written<'a>(
+    fn parameter_style<'a>(
         schema: &Json,
         style: SerializationStyle,
         explode: bool,
         properties: &'a [&'a str],
     ) -> ParameterStyle<'a> {
-        let types = trial::validator(schema).shape().types();
+        let types = test_support::validator(schema).shape().types();
         ParameterStyle { name: "color", style, explode, types, properties }
     }
 
@@ -273,21 +277,21 @@ mod tests {
     fn check(kind: &str, style: SerializationStyle, explode: bool, text: &str, expected: &Json) {
         let properties = ["R", "G"];
         let schema = json!({ "type": kind });
-        let written = written(&schema, style, explode, &properties);
+        let parameter = parameter_style(&schema, style, explode, &properties);
         let found = match style {
             SerializationStyle::Simple | SerializationStyle::Label | SerializationStyle::Matrix => {
-                Some(written.alone(text, decoded))
+                Some(parameter.parse_single(text, decode))
             }
             _ => {
-                let pairs = Pairs::read(text, &trial::budget()).unwrap();
-                written.among(&pairs, &trial::budget()).unwrap()
+                let pairs = Pairs::parse(text, &test_support::budget()).unwrap();
+                parameter.parse_from_pairs(&pairs, &test_support::budget()).unwrap()
             }
         };
         assert_eq!(found.unwrap_or_default(), *expected, "{kind} {style:?} {explode} {text}");
     }
 
     #[test]
-    fn values_are_read_as_the_table_of_styles_writes_them() {
+    fn values_are_parsed_by_the_table_of_styles() {
         let list = json!(["blue", "black"]);
         let object = json!({"R": "100", "G": "200"});
         for (style, explode, list_text, object_text) in [
@@ -319,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn separators_that_are_encoded_separate_nothing() {
+    fn encoded_separators_do_not_separate() {
         check("array", SerializationStyle::Form, false, "color=a%2Cb,c+d", &json!(["a,b", "c d"]));
         check("string", SerializationStyle::Form, true, "color=a+b%26", &json!("a b&"));
         check("string", SerializationStyle::Form, true, "colour=a", &json!(null));

@@ -1,32 +1,32 @@
-//! What is wrong with a message, in the form that clients are told.
+//! Violation of a request or response, in the form that clients get.
 
 use serde_json::{Map, Value as Json, json};
 
 use crate::{budget::Exhausted, openapi::validator::KeywordError};
 
-/// One thing that is wrong with a request or a response.
+/// Violation of the API description by a request or a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The steps to its place: `["query", "age"]`, `["body", "items", "0"]`.
+    /// The steps to its location: `["query", "age"]`, `["body", "items", "0"]`.
     pub location: Vec<String>,
-    /// The keyword that does not hold, or a status code; nothing for what has no name.
+    /// The keyword that is violated, or a status code; some violations have none.
     pub code: Option<ViolationCode>,
-    /// What is wrong.
+    /// The message, in Prism's words.
     pub message: String,
-    /// What `WWW-Authenticate` says about it.
+    /// The challenges for `WWW-Authenticate`.
     pub challenges: Vec<String>,
 }
 
-/// What kind of thing is wrong.
+/// Code of a violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ViolationCode {
-    /// A keyword of JSON Schema, or a word of that kind.
-    Word(String),
-    /// A status code of HTTP: 400, 401 or 415.
+    /// A keyword of JSON Schema, or a word that is used like one (`budget`).
+    Keyword(String),
+    /// An HTTP status code: 400, 401 or 415.
     Status(u16),
 }
 
-/// Which message a value belongs to.
+/// Message that contains a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MessageSide {
     Request,
@@ -34,15 +34,18 @@ pub(super) enum MessageSide {
 }
 
 impl Violation {
-    /// As JSON: `location`, `severity`, `code` and `message`; `below` stands before its location.
+    /// The violation as JSON: `location`, `severity`, `code` and `message`. `prefix` is the first step of the location.
     #[must_use]
-    pub fn to_json(&self, below: Option<&str>) -> Json {
-        let location: Vec<&str> = below.into_iter().chain(self.location.iter().map(String::as_str)).collect();
+    pub fn to_json(&self, prefix: Option<&str>) -> Json {
+        let location: Vec<&str> =
+            prefix.into_iter().chain(self.location.iter().map(String::as_str)).collect();
         let mut members = Map::new();
         members.insert("location".to_owned(), location.into());
         members.insert("severity".to_owned(), "Error".into());
         match &self.code {
-            Some(ViolationCode::Word(word)) => drop(members.insert("code".to_owned(), word.as_str().into())),
+            Some(ViolationCode::Keyword(keyword)) => {
+                drop(members.insert("code".to_owned(), keyword.as_str().into()))
+            }
             Some(ViolationCode::Status(status)) => drop(members.insert("code".to_owned(), json!(status))),
             None => (),
         }
@@ -50,7 +53,7 @@ impl Violation {
         members.into()
     }
 
-    /// The status code that it is, if it is one.
+    /// The status code, if the code is one.
     pub(in crate::mock) const fn status(&self) -> Option<u16> {
         match self.code {
             Some(ViolationCode::Status(status)) => Some(status),
@@ -58,8 +61,8 @@ impl Violation {
         }
     }
 
-    pub(super) fn word(location: Vec<String>, code: &str, message: impl Into<String>) -> Self {
-        let code = Some(ViolationCode::Word(code.to_owned()));
+    pub(super) fn with_keyword(location: Vec<String>, code: &str, message: impl Into<String>) -> Self {
+        let code = Some(ViolationCode::Keyword(code.to_owned()));
         Self { location, code, message: message.into(), challenges: Vec::new() }
     }
 
@@ -72,15 +75,15 @@ impl Violation {
         }
     }
 
-    /// A check that was not made, because it would have taken too much.
+    /// A violation that stands for a validation that exhausted its budget.
     #[must_use]
-    pub fn unchecked(location: Vec<String>, why: Exhausted) -> Self {
-        Self::word(location, "budget", format!("The check was not finished: {why}"))
+    pub fn unchecked(location: Vec<String>, exhausted: Exhausted) -> Self {
+        Self::with_keyword(location, "budget", format!("The check was not finished: {exhausted}"))
     }
 
-    /// A fault of a value in a part of a message: `body`, `query`, `path`, `header`, `cookie`; `name` is that of
-    /// the parameter.
-    pub(super) fn of(side: MessageSide, part: &str, name: Option<&str>, error: KeywordError) -> Self {
+    /// The violation of a value in a part of a message: `body`, `query`, `path`, `header`, `cookie`; `name` is the name
+    /// of the parameter.
+    pub(super) fn of_value(side: MessageSide, part: &str, name: Option<&str>, error: KeywordError) -> Self {
         let steps: Vec<String> = name.map(str::to_owned).into_iter().chain(error.path).collect();
         let side = match side {
             MessageSide::Request => "Request",
@@ -90,6 +93,6 @@ impl Violation {
         let place = if steps.is_empty() { String::new() } else { format!("{kind} {} ", steps.join(".")) };
         let message = format!("{side} {part} {place}{}", error.message);
         let location = std::iter::once(part.to_owned()).chain(steps).collect();
-        Self::word(location, error.keyword, message)
+        Self::with_keyword(location, error.keyword, message)
     }
 }

@@ -1,9 +1,9 @@
-//! A schema as one JSON Schema of the edition 2020-12, with everything that it refers to: what a validator wants.
+//! Bundle of a schema and everything that it refers to, as one JSON Schema 2020-12, for the validator.
 //!
-//! Every dialect is said in the words of 2020-12. What no edition knows, or what stands in the wrong place, is left
-//! out, so that a validator never refuses the result. Keywords come in the order in which faults are told.
+//! Schemas of every version are translated to 2020-12. Unknown keywords and operands of a wrong type are left out, so
+//! that a validator never refuses the result. Keywords are in the order in which errors are reported.
 
-mod circles;
+mod cycles;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use self::values::{bounds, byte, count, names_by_key, number};
+use self::values::{add_byte_pattern, convert_exclusive_bounds, count, names_by_key, number};
 use super::{
     DocumentLibrary, DocumentNode,
     keywords::{AppliedTo, KeywordOperand, SchemaKeyword, is_nullable},
@@ -20,29 +20,31 @@ use super::{
 };
 use crate::{
     budget::{Budget, Exhausted},
-    document::{SharedText, Value},
+    document::{Mapping, SharedText, Value},
 };
 
-/// Schemas may stand this deep in one another; below, everything is allowed, and the bundle is not complete.
-const DEPTH: u32 = 64;
-/// Schemas in one bundle of an answer; what goes beyond allows everything. Answers are checked to inform.
-const RESPONSE_NODES: usize = 20_000;
-/// Schemas in one bundle of a request, which is checked to guard: a bundle that is not complete is none.
-const REQUEST_NODES: usize = 200_000;
-/// What a schema is charged for, in steps.
-const STEPS: u64 = 16;
+/// Bound on the nesting of schemas; deeper schemas become `true`, and the bundle is incomplete.
+const MAX_DEPTH: u32 = 64;
+/// Bound on the schemas in a bundle for a response; the rest becomes `true`. The validation of responses is for
+/// information only.
+const MAX_RESPONSE_NODES: usize = 20_000;
+/// Bound on the schemas in a bundle for a request. The validation of requests protects the upstream, so an incomplete
+/// bundle is an error.
+const MAX_REQUEST_NODES: usize = 200_000;
+/// Charge for one schema, in steps.
+const STEPS_PER_SCHEMA: u64 = 16;
 
-/// A schema, with what it refers to under `$defs`.
+/// JSON Schema that contains the targets of its references under `$defs`.
 #[derive(Clone, Debug)]
 pub struct SchemaBundle {
     /// The schema.
     pub schema: Json,
-    /// How many schemas it holds.
+    /// The number of schemas in it.
     pub nodes: usize,
 }
 
 impl SchemaBundle {
-    /// Bundles a schema; `direction` says which properties nobody can require.
+    /// Bundles a schema; properties that are not sent in this direction are not required.
     ///
     /// # Errors
     /// The budget is exhausted, or a schema of a request is too large or too deep to be bundled as a whole.
@@ -56,15 +58,15 @@ impl SchemaBundle {
             library,
             direction,
             known: HashMap::new(),
-            waiting: Vec::new(),
+            targets: Vec::new(),
             nodes: 0,
             incomplete: None,
             budget,
         };
         let mut edges = vec![Vec::new()];
         let mut schemas = vec![bundler.lower(schema, 0, Some(&mut edges[0]))];
-        while schemas.len() <= bundler.waiting.len() {
-            let target = bundler.waiting[schemas.len() - 1].clone();
+        while schemas.len() <= bundler.targets.len() {
+            let target = bundler.targets[schemas.len() - 1].clone();
             let mut inner = Vec::new();
             schemas.push(bundler.lower(&target, 0, Some(&mut inner)));
             edges.push(inner);
@@ -72,10 +74,10 @@ impl SchemaBundle {
         if let Some(exhausted) = budget.exhausted() {
             return Err(exhausted);
         }
-        if let (Some(why), Direction::Request) = (bundler.incomplete, direction) {
-            return Err(why);
+        if let (Some(bound), Direction::Request) = (bundler.incomplete, direction) {
+            return Err(bound);
         }
-        circles::open(&mut schemas, &edges);
+        cycles::remove_cycles(&mut schemas, &edges);
         let mut schemas = schemas.into_iter();
         let root = schemas.next().unwrap_or(Json::Bool(true));
         let defs: Map<String, Json> =
@@ -94,17 +96,18 @@ impl SchemaBundle {
 struct SchemaBundler<'a> {
     library: &'a DocumentLibrary,
     direction: Direction,
-    /// The number of each target, by the file that refers to it and the reference.
+    /// The number of each target, by the file that contains the reference and the text of the reference.
     known: HashMap<(u32, SharedText), usize>,
-    waiting: Vec<DocumentNode>,
+    /// The targets, in the order of their numbers.
+    targets: Vec<DocumentNode>,
     nodes: usize,
-    /// Why something was left out, if it was.
+    /// The bound that was exceeded, if any.
     incomplete: Option<Exhausted>,
     budget: &'a Budget,
 }
 
-/// The keywords that are copied as they are, in the order in which errors are reported: those before `const` and `enum`.
-const BEFORE: &[SchemaKeyword] = &[
+/// Keywords that are copied, in the order in which errors are reported: those before `const` and `enum`.
+const BEFORE_ENUM: &[SchemaKeyword] = &[
     SchemaKeyword::Maximum,
     SchemaKeyword::Minimum,
     SchemaKeyword::ExclusiveMaximum,
@@ -116,8 +119,8 @@ const BEFORE: &[SchemaKeyword] = &[
     SchemaKeyword::Format,
 ];
 
-/// Those after `const` and `enum`.
-const AFTER: &[SchemaKeyword] = &[
+/// Keywords that are copied after `const` and `enum`.
+const AFTER_ENUM: &[SchemaKeyword] = &[
     SchemaKeyword::Not,
     SchemaKeyword::AnyOf,
     SchemaKeyword::OneOf,
@@ -146,32 +149,32 @@ const AFTER: &[SchemaKeyword] = &[
     SchemaKeyword::UnevaluatedProperties,
 ];
 
-/// The targets that are applied to the same value as the schema which refers to them.
+/// Numbers of the targets that a schema applies to its own value.
 type SameValueTargets<'a> = Option<&'a mut Vec<usize>>;
 
 impl SchemaBundler<'_> {
-    fn lower(&mut self, schema: &DocumentNode, depth: u32, mut beside: SameValueTargets<'_>) -> Json {
+    fn lower(&mut self, schema: &DocumentNode, depth: u32, mut same_value: SameValueTargets<'_>) -> Json {
         self.nodes += 1;
-        let most = match self.direction {
-            Direction::Request => REQUEST_NODES,
-            Direction::Response => RESPONSE_NODES,
+        let max_nodes = match self.direction {
+            Direction::Request => MAX_REQUEST_NODES,
+            Direction::Response => MAX_RESPONSE_NODES,
         };
-        if depth > DEPTH || self.nodes > most {
-            let why = if depth > DEPTH { Exhausted::Depth } else { Exhausted::Bytes };
-            self.incomplete.get_or_insert(why);
+        if depth > MAX_DEPTH || self.nodes > max_nodes {
+            let bound = if depth > MAX_DEPTH { Exhausted::Depth } else { Exhausted::Bytes };
+            self.incomplete.get_or_insert(bound);
             return Json::Bool(true);
         }
-        if self.budget.spend(STEPS).is_err() {
+        if self.budget.spend(STEPS_PER_SCHEMA).is_err() {
             return Json::Bool(true);
         }
         match &schema.value {
-            Value::Bool(it) => return Json::Bool(*it),
+            Value::Bool(allowed) => return Json::Bool(*allowed),
             Value::Mapping(_) => (),
             _ => return Json::Bool(true),
         }
         let mut out = Map::new();
         if let Some(reference) = self.reference(schema) {
-            match self.target(schema, reference, beside.as_deref_mut()) {
+            match self.target(schema, reference, same_value.as_deref_mut()) {
                 Some(pointer) => drop(out.insert("$ref".to_owned(), pointer.into())),
                 None => return Json::Bool(true),
             }
@@ -179,22 +182,22 @@ impl SchemaBundler<'_> {
                 return out.into();
             }
         }
-        self.types(schema, &mut out);
-        for keyword in BEFORE {
-            self.keyword(schema, *keyword, depth, None, &mut out);
+        self.add_types(schema, &mut out);
+        for keyword in BEFORE_ENUM {
+            self.add_keyword(schema, *keyword, depth, None, &mut out);
         }
-        bounds(&mut out, schema);
-        byte(&mut out);
+        convert_exclusive_bounds(&mut out, schema);
+        add_byte_pattern(&mut out);
         if let Some(value) = schema.value.get("const") {
             out.insert("const".to_owned(), value.into());
         }
-        self.choices(schema, &mut out);
-        for keyword in AFTER {
-            self.keyword(schema, *keyword, depth, beside.as_deref_mut(), &mut out);
+        self.add_enum(schema, &mut out);
+        for keyword in AFTER_ENUM {
+            self.add_keyword(schema, *keyword, depth, same_value.as_deref_mut(), &mut out);
         }
-        self.older_words(schema, depth, &mut out);
+        self.add_older_keywords(schema, depth, &mut out);
         if out.get("additionalProperties") == Some(&Json::Bool(false)) {
-            // With this beside it, the properties that are too many are told by name.
+            // With `properties`, the validator reports additional properties by name.
             out.entry("properties").or_insert_with(|| json!({}));
         }
         out.into()
@@ -209,37 +212,38 @@ impl SchemaBundler<'_> {
         }
     }
 
-    /// The place in the bundle of what a schema refers to.
+    /// The pointer to the target of a reference in the bundle.
     fn target(
         &mut self,
         schema: &DocumentNode,
         reference: SharedText,
-        beside: SameValueTargets<'_>,
+        same_value: SameValueTargets<'_>,
     ) -> Option<String> {
         let key = (schema.file, reference.clone());
         let number = match self.known.get(&key) {
             Some(number) => *number,
             None => {
-                let alone: crate::document::Mapping =
+                let reference_only: Mapping =
                     [(SharedText::from("$ref"), Value::String(reference))].into_iter().collect();
-                let target = self.library.resolve_schema(&schema.with_value(&Value::from(alone))).ok()?;
-                self.waiting.push(target);
-                let number = self.waiting.len();
+                let target =
+                    self.library.resolve_schema(&schema.with_value(&Value::from(reference_only))).ok()?;
+                self.targets.push(target);
+                let number = self.targets.len();
                 self.known.insert(key, number);
                 number
             }
         };
-        if let Some(beside) = beside {
-            beside.push(number);
+        if let Some(same_value) = same_value {
+            same_value.push(number);
         }
         Some(format!("#/$defs/s{number}"))
     }
 
-    fn types(&self, schema: &DocumentNode, out: &mut Map<String, Json>) {
+    fn add_types(&self, schema: &DocumentNode, out: &mut Map<String, Json>) {
         const KNOWN: [&str; 7] = ["null", "boolean", "number", "integer", "string", "array", "object"];
         let Some(value) = schema.value.get("type") else { return };
         let single = std::slice::from_ref(value);
-        let all = value.as_sequence().unwrap_or(single).iter().map(|it| it.as_str().unwrap_or_default());
+        let all = value.as_sequence().unwrap_or(single).iter().map(|name| name.as_str().unwrap_or_default());
         let mut names: Vec<&str> = Vec::new();
         for name in all {
             if !KNOWN.contains(&name) {
@@ -259,7 +263,7 @@ impl SchemaBundler<'_> {
         }
     }
 
-    fn choices(&self, schema: &DocumentNode, out: &mut Map<String, Json>) {
+    fn add_enum(&self, schema: &DocumentNode, out: &mut Map<String, Json>) {
         let Some([first, rest @ ..]) = schema.value.get("enum").and_then(Value::as_sequence) else { return };
         if self.budget.spend(rest.len() as u64).is_err() {
             return;
@@ -272,16 +276,16 @@ impl SchemaBundler<'_> {
         out.insert("enum".to_owned(), all.into());
     }
 
-    fn keyword(
+    fn add_keyword(
         &mut self,
         schema: &DocumentNode,
         keyword: SchemaKeyword,
         depth: u32,
-        beside: SameValueTargets<'_>,
+        same_value: SameValueTargets<'_>,
         out: &mut Map<String, Json>,
     ) {
         let Some(node) = schema.get(keyword.name()) else { return };
-        let targets = |applied: AppliedTo| beside.filter(|_| applied == AppliedTo::SameValue);
+        let targets = |applied: AppliedTo| same_value.filter(|_| applied == AppliedTo::SameValue);
         let content = match keyword.operand() {
             KeywordOperand::Number | KeywordOperand::NumberOrFlag => number(&node.value, keyword),
             KeywordOperand::Count => count(&node.value),
@@ -289,13 +293,13 @@ impl SchemaBundler<'_> {
             KeywordOperand::Flag => node.value.as_bool().map(Json::from),
             KeywordOperand::Names => self.required(schema, &node),
             KeywordOperand::NamesByName => Some(names_by_key(&node.value)),
-            // `older_words` translates a list of schemas.
+            // `add_older_keywords` translates a list of schemas.
             KeywordOperand::SchemaOrSchemas if node.value.as_sequence().is_some() => None,
             KeywordOperand::SchemaOrSchemas => Some(self.lower(&node, depth + 1, None)),
             KeywordOperand::Schema(applied) => Some(self.lower(&node, depth + 1, targets(applied))),
             KeywordOperand::Schemas(applied) => self.list(&node, depth, targets(applied)),
             KeywordOperand::SchemasByName(applied) => self.map(&node, depth, targets(applied)),
-            // None of these is copied as it is.
+            // These are not copied.
             KeywordOperand::SchemasOrNamesByName
             | KeywordOperand::Reference
             | KeywordOperand::Types
@@ -308,40 +312,45 @@ impl SchemaBundler<'_> {
         }
     }
 
-    fn list(&mut self, node: &DocumentNode, depth: u32, mut beside: SameValueTargets<'_>) -> Option<Json> {
+    fn list(
+        &mut self,
+        node: &DocumentNode,
+        depth: u32,
+        mut same_value: SameValueTargets<'_>,
+    ) -> Option<Json> {
         let all: Vec<Json> =
-            node.items().map(|it| self.lower(&it, depth + 1, beside.as_deref_mut())).collect();
+            node.items().map(|child| self.lower(&child, depth + 1, same_value.as_deref_mut())).collect();
         (!all.is_empty()).then(|| all.into())
     }
 
-    fn map(&mut self, node: &DocumentNode, depth: u32, mut beside: SameValueTargets<'_>) -> Option<Json> {
+    fn map(&mut self, node: &DocumentNode, depth: u32, mut same_value: SameValueTargets<'_>) -> Option<Json> {
         node.value.as_mapping()?;
         let all: Map<String, Json> = node
             .entries()
-            .map(|(key, it)| (key.to_owned(), self.lower(&it, depth + 1, beside.as_deref_mut())))
+            .map(|(key, child)| (key.to_owned(), self.lower(&child, depth + 1, same_value.as_deref_mut())))
             .collect();
         Some(all.into())
     }
 
-    /// The names that are required, without those of properties that do not travel in this direction.
+    /// The required names, without those of properties that are not sent in this direction.
     fn required(&self, schema: &DocumentNode, node: &DocumentNode) -> Option<Json> {
         let properties = schema.get("properties");
-        let hidden = |name: &str| {
-            let property = properties.as_ref().and_then(|it| it.get(name));
-            property.is_some_and(|it| self.direction.hides(self.library, &it))
+        let is_hidden = |name: &str| {
+            let property = properties.as_ref().and_then(|properties| properties.get(name));
+            property.is_some_and(|property| self.direction.hides(self.library, &property))
         };
         let mut names: Vec<&str> = Vec::new();
         for name in node.value.as_sequence()?.iter().filter_map(Value::as_str) {
-            if !names.contains(&name) && !hidden(name) {
+            if !names.contains(&name) && !is_hidden(name) {
                 names.push(name);
             }
         }
         Some(names.into())
     }
 
-    /// Words of earlier editions of JSON Schema.
-    fn older_words(&mut self, schema: &DocumentNode, depth: u32, out: &mut Map<String, Json>) {
-        if let Some(items) = schema.get("items").filter(|it| it.value.as_sequence().is_some()) {
+    /// Translates keywords of earlier versions of JSON Schema.
+    fn add_older_keywords(&mut self, schema: &DocumentNode, depth: u32, out: &mut Map<String, Json>) {
+        if let Some(items) = schema.get("items").filter(|items| items.value.as_sequence().is_some()) {
             if let Some(list) = self.list(&items, depth, None) {
                 out.insert("prefixItems".to_owned(), list);
             }

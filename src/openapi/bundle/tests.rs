@@ -1,8 +1,8 @@
-//! Schemas of every dialect, in the words of 2020-12.
+//! Bundles of schemas of every version.
 
 use std::time::Duration;
 
-use super::{values::BYTE, *};
+use super::{values::BYTE_PATTERN, *};
 use crate::{
     budget::WorkLimits,
     document::{Dialect, read},
@@ -24,7 +24,7 @@ fn check(version: &str, schema: &str, expected: &Json) {
 }
 
 #[test]
-fn every_dialect_is_said_in_the_words_of_2020_12() {
+fn every_version_is_translated_to_2020_12() {
     check(
         "3.0.3",
         "{type: string, nullable: true, enum: [a]}",
@@ -38,11 +38,11 @@ fn every_dialect_is_said_in_the_words_of_2020_12() {
         "{items: [true, false], additionalItems: false}",
         &json!({"prefixItems": [true, false], "items": false}),
     );
-    check("3.0.3", "{format: byte}", &json!({"pattern": BYTE, "format": "byte"}));
+    check("3.0.3", "{format: byte}", &json!({"pattern": BYTE_PATTERN, "format": "byte"}));
 }
 
 #[test]
-fn what_makes_no_sense_is_left_out() {
+fn invalid_keywords_are_left_out() {
     check(
         "3.0.3",
         "{type: colour, minimum: x, required: true, enum: [], pattern: 5, maxLength: -1}",
@@ -57,7 +57,7 @@ fn what_makes_no_sense_is_left_out() {
 }
 
 #[test]
-fn references_are_bundled_and_circles_opened() {
+fn references_are_bundled_and_cycles_removed() {
     check(
         "3.0.3",
         "{$ref: '#/T', maxLength: 1}",
@@ -77,7 +77,7 @@ fn references_are_bundled_and_circles_opened() {
 }
 
 #[test]
-fn what_does_not_travel_is_not_required() {
+fn properties_of_the_other_direction_are_not_required() {
     check(
         "3.0.3",
         "{required: [id, name], properties: {id: {readOnly: true}}}",
@@ -85,13 +85,13 @@ fn what_does_not_travel_is_not_required() {
     );
 }
 
-/// What the bundle makes of a keyword.
+/// Treatment of a keyword by the bundle.
 #[derive(PartialEq)]
 enum Treatment {
     Copied,
     /// Written as another keyword, or with another operand.
     Translated,
-    /// Of no use to a validator.
+    /// Not needed by a validator.
     LeftOut,
 }
 
@@ -167,10 +167,10 @@ fn treatment(keyword: SchemaKeyword) -> Treatment {
 }
 
 #[test]
-fn keywords_that_are_copied_have_one_place_each() {
+fn keywords_that_are_copied_are_listed_once() {
     for keyword in SchemaKeyword::ALL {
-        let places = BEFORE.iter().chain(AFTER).filter(|copied| *copied == keyword).count();
+        let count = BEFORE_ENUM.iter().chain(AFTER_ENUM).filter(|copied| *copied == keyword).count();
         let expected = usize::from(treatment(*keyword) == Treatment::Copied);
-        assert_eq!(places, expected, "{}", keyword.name());
+        assert_eq!(count, expected, "{}", keyword.name());
     }
 }

@@ -1,6 +1,6 @@
-//! One walk over everything in a document that has examples or schemas, by the rules of its edition.
+//! Walk over all nodes of a document that have examples or schemas, by the rules of its version.
 //!
-//! Nodes are visited once, at the place where they stand; what only a reference reaches (another file, say) is
+//! Nodes are visited once, at their own position. Nodes that only a reference reaches, such as those of other files, are
 //! visited after the rest.
 
 use std::{
@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// How deep a walk goes; no document that was read is deeper.
-const DEPTH: u32 = 512;
+/// Bound on the depth of the walk; no document that was read is deeper.
+const MAX_DEPTH: u32 = 512;
 
-/// What a node is, in the words of the specification.
+/// Kind of object of the specification.
 #[derive(Clone, Copy, Debug)]
 enum NodeRole {
     PathItem,
@@ -33,56 +33,57 @@ enum NodeRole {
     Response,
     Header,
     Callback,
-    /// A media type object, and whether its bodies are values rather than texts.
-    Media {
-        json: bool,
+    /// A media type object, and whether its media type is JSON.
+    MediaType {
+        is_json: bool,
     },
     Schema,
 }
 
-/// A node that a reference leads to.
+/// Target of a reference, to be visited later.
 struct PendingNode {
     node: DocumentNode,
     path: NodePath,
     role: NodeRole,
-    way: Option<Direction>,
+    direction: Option<Direction>,
 }
 
 struct LintWalk<'a> {
     library: &'a DocumentLibrary,
-    visit: &'a mut dyn LintVisitor,
-    /// Mappings that were visited, by address; the document keeps them where they are.
-    seen: HashSet<usize>,
-    /// Schemas of bodies that were visited.
-    used: HashSet<usize>,
+    visitor: &'a mut dyn LintVisitor,
+    /// Visited mappings by address, which does not change as long as the document exists.
+    visited: HashSet<usize>,
+    /// Visited schemas of bodies by address.
+    visited_bodies: HashSet<usize>,
     pending: VecDeque<PendingNode>,
 }
 
-pub(super) fn walk(api: &Api, visit: &mut dyn LintVisitor) {
+/// Shows all examples, body schemas and responses of a document to a visitor.
+pub(super) fn walk(api: &Api, visitor: &mut dyn LintVisitor) {
     let library = &*api.library;
-    let (seen, used) = (HashSet::new(), HashSet::new());
-    let mut walk = LintWalk { library, visit, seen, used, pending: VecDeque::new() };
+    let (visited, visited_bodies) = (HashSet::new(), HashSet::new());
+    let mut walk = LintWalk { library, visitor, visited, visited_bodies, pending: VecDeque::new() };
     let path = NodePath::root();
-    walk.document(&library.root(), &LintPlace { library, file: 0, at: NodePlace::Path(&path) });
-    while let Some(PendingNode { node, path, role, way }) = walk.pending.pop_front() {
+    walk.visit_document(&library.root(), &LintPlace { library, file: 0, at: NodePlace::Path(&path) });
+    while let Some(PendingNode { node, path, role, direction }) = walk.pending.pop_front() {
         let place = LintPlace { library, file: node.file, at: NodePlace::Path(&path) };
-        walk.enter(&node, role, way, &place, DEPTH);
+        walk.visit_node(&node, role, direction, &place, MAX_DEPTH);
     }
 }
 
 impl LintWalk<'_> {
-    fn document(&mut self, root: &DocumentNode, place: &LintPlace<'_>) {
+    fn visit_document(&mut self, root: &DocumentNode, place: &LintPlace<'_>) {
         let (response, request) = (Some(Direction::Response), Some(Direction::Request));
-        self.each(root, "paths", NodeRole::PathItem, request, place, DEPTH);
-        self.each(root, "webhooks", NodeRole::PathItem, None, place, DEPTH);
+        self.visit_map(root, "paths", NodeRole::PathItem, request, place, MAX_DEPTH);
+        self.visit_map(root, "webhooks", NodeRole::PathItem, None, place, MAX_DEPTH);
         if self.library.version() == SpecVersion::Swagger2 {
-            self.each(root, "parameters", NodeRole::Parameter, request, place, DEPTH);
-            self.each(root, "responses", NodeRole::Response, response, place, DEPTH);
-            self.each(root, "definitions", NodeRole::Schema, None, place, DEPTH);
+            self.visit_map(root, "parameters", NodeRole::Parameter, request, place, MAX_DEPTH);
+            self.visit_map(root, "responses", NodeRole::Response, response, place, MAX_DEPTH);
+            self.visit_map(root, "definitions", NodeRole::Schema, None, place, MAX_DEPTH);
         }
         let Some(components) = root.get("components") else { return };
         let place = place.key("components");
-        for (key, role, way) in [
+        for (key, role, direction) in [
             ("parameters", NodeRole::Parameter, request),
             ("requestBodies", NodeRole::RequestBody, request),
             ("responses", NodeRole::Response, response),
@@ -91,193 +92,231 @@ impl LintWalk<'_> {
             ("pathItems", NodeRole::PathItem, request),
             ("schemas", NodeRole::Schema, None),
         ] {
-            self.each(&components, key, role, way, &place, DEPTH);
+            self.visit_map(&components, key, role, direction, &place, MAX_DEPTH);
         }
     }
 
-    /// Visits a node unless it was, or leaves what its reference leads to for later.
-    fn enter(
+    /// Visits a node, unless it was visited; the target of a reference is visited later.
+    fn visit_node(
         &mut self,
         node: &DocumentNode,
         role: NodeRole,
-        way: Option<Direction>,
+        direction: Option<Direction>,
         place: &LintPlace<'_>,
         depth: u32,
     ) {
         let (Value::Mapping(mapping), Some(depth)) = (&node.value, depth.checked_sub(1)) else { return };
-        if !self.seen.insert(Arc::as_ptr(mapping).addr()) {
+        if !self.visited.insert(Arc::as_ptr(mapping).addr()) {
             return;
         }
-        if mapping.get("$ref").is_some_and(|it| it.as_str().is_some()) {
+        if mapping.get("$ref").is_some_and(|reference| reference.as_str().is_some()) {
             if let Ok((target, Some(reached))) = self.library.follow(node) {
                 let path = self.library.path_of(&reached);
-                self.pending.push_back(PendingNode { node: target, path, role, way });
+                self.pending.push_back(PendingNode { node: target, path, role, direction });
             }
-            let goes_on = matches!(role, NodeRole::PathItem)
+            let allows_siblings = matches!(role, NodeRole::PathItem)
                 || matches!(role, NodeRole::Schema) && self.library.version() == SpecVersion::OpenApi31;
-            if !goes_on || mapping.len() == 1 {
+            if !allows_siblings || mapping.len() == 1 {
                 return;
             }
         }
-        let (response, request) = match way {
+        let (response, request) = match direction {
             None => (None, None),
             Some(_) => (Some(Direction::Response), Some(Direction::Request)),
         };
         match role {
             NodeRole::PathItem => {
-                self.list(node, "parameters", NodeRole::Parameter, request, place, depth);
-                self.each(node, "additionalOperations", NodeRole::Operation, way, place, depth);
+                self.visit_list(node, "parameters", NodeRole::Parameter, request, place, depth);
+                self.visit_map(node, "additionalOperations", NodeRole::Operation, direction, place, depth);
                 let methods = node.entries().filter(|(key, _)| !key.starts_with("x-"));
                 for (key, child) in methods.filter(|(key, _)| *key != "additionalOperations") {
-                    self.enter(&child, NodeRole::Operation, way, &place.key(key), depth);
+                    self.visit_node(&child, NodeRole::Operation, direction, &place.key(key), depth);
                 }
             }
             NodeRole::Operation => {
-                self.list(node, "parameters", NodeRole::Parameter, request, place, depth);
-                self.one(node, "requestBody", NodeRole::RequestBody, request, place, depth);
-                self.each(node, "responses", NodeRole::Response, response, place, depth);
-                self.each(node, "callbacks", NodeRole::Callback, None, place, depth);
+                self.visit_list(node, "parameters", NodeRole::Parameter, request, place, depth);
+                self.visit_child(node, "requestBody", NodeRole::RequestBody, request, place, depth);
+                self.visit_map(node, "responses", NodeRole::Response, response, place, depth);
+                self.visit_map(node, "callbacks", NodeRole::Callback, None, place, depth);
             }
             NodeRole::Callback => {
                 for (key, child) in node.entries().filter(|(key, _)| !key.starts_with("x-")) {
-                    self.enter(&child, NodeRole::PathItem, None, &place.key(key), depth);
+                    self.visit_node(&child, NodeRole::PathItem, None, &place.key(key), depth);
                 }
             }
-            NodeRole::RequestBody => self.content(node, way, place, depth),
-            NodeRole::Parameter | NodeRole::Header => self.named(node, way, place, depth),
-            NodeRole::Response => self.response(node, way, place, depth),
-            NodeRole::Media { json } => self.media(node, json, way, place, depth),
-            NodeRole::Schema => self.schema(node, place, depth),
+            NodeRole::RequestBody => self.visit_content(node, direction, place, depth),
+            NodeRole::Parameter | NodeRole::Header => self.visit_parameter(node, direction, place, depth),
+            NodeRole::Response => self.visit_response(node, direction, place, depth),
+            NodeRole::MediaType { is_json } => self.visit_media_type(node, is_json, direction, place, depth),
+            NodeRole::Schema => self.visit_schema(node, place, depth),
         }
     }
 
-    fn one(
+    fn visit_child(
         &mut self,
         node: &DocumentNode,
         key: &str,
         role: NodeRole,
-        way: Option<Direction>,
+        direction: Option<Direction>,
         place: &LintPlace<'_>,
         depth: u32,
     ) {
         if let Some(child) = node.get(key) {
-            self.enter(&child, role, way, &place.key(key), depth);
+            self.visit_node(&child, role, direction, &place.key(key), depth);
         }
     }
 
-    fn each(
+    fn visit_map(
         &mut self,
         node: &DocumentNode,
         key: &str,
         role: NodeRole,
-        way: Option<Direction>,
+        direction: Option<Direction>,
         place: &LintPlace<'_>,
         depth: u32,
     ) {
         let Some(children) = node.get(key) else { return };
         let place = place.key(key);
-        let extensible = !matches!(role, NodeRole::Schema | NodeRole::Header);
-        for (key, child) in children.entries().filter(|(key, _)| !extensible || !key.starts_with("x-")) {
-            self.enter(&child, role, way, &place.key(key), depth);
+        let has_extensions = !matches!(role, NodeRole::Schema | NodeRole::Header);
+        for (key, child) in children.entries().filter(|(key, _)| !has_extensions || !key.starts_with("x-")) {
+            self.visit_node(&child, role, direction, &place.key(key), depth);
         }
     }
 
-    fn list(
+    fn visit_list(
         &mut self,
         node: &DocumentNode,
         key: &str,
         role: NodeRole,
-        way: Option<Direction>,
+        direction: Option<Direction>,
         place: &LintPlace<'_>,
         depth: u32,
     ) {
         let Some(children) = node.get(key) else { return };
         let place = place.key(key);
         for (n, child) in children.items().enumerate() {
-            self.enter(&child, role, way, &place.index(n), depth);
+            self.visit_node(&child, role, direction, &place.index(n), depth);
         }
     }
 
-    fn content(&mut self, node: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>, depth: u32) {
-        let Some(content) = node.get("content") else { return };
-        let place = place.key("content");
-        for (media_type, child) in content.entries() {
-            let json = is_json(media_type);
-            self.enter(&child, NodeRole::Media { json }, way, &place.key(media_type), depth);
-        }
-    }
-
-    fn media(
+    fn visit_content(
         &mut self,
         node: &DocumentNode,
-        json: bool,
-        way: Option<Direction>,
+        direction: Option<Direction>,
         place: &LintPlace<'_>,
         depth: u32,
     ) {
-        self.one(node, "schema", NodeRole::Schema, way, place, depth);
-        let Some(schema) = node.get("schema") else { return };
-        self.body(&schema, way, &place.key("schema"));
-        self.examples(node, &schema, json, way, place);
+        let Some(content) = node.get("content") else { return };
+        let place = place.key("content");
+        for (media_type, child) in content.entries() {
+            let is_json = is_json_type(media_type);
+            self.visit_node(
+                &child,
+                NodeRole::MediaType { is_json },
+                direction,
+                &place.key(media_type),
+                depth,
+            );
+        }
     }
 
-    fn response(&mut self, node: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>, depth: u32) {
-        self.visit.visit_response(&node.value, place);
-        self.each(node, "headers", NodeRole::Header, way, place, depth);
+    fn visit_media_type(
+        &mut self,
+        node: &DocumentNode,
+        is_json: bool,
+        direction: Option<Direction>,
+        place: &LintPlace<'_>,
+        depth: u32,
+    ) {
+        self.visit_child(node, "schema", NodeRole::Schema, direction, place, depth);
+        let Some(schema) = node.get("schema") else { return };
+        self.visit_body(&schema, direction, &place.key("schema"));
+        self.visit_examples(node, &schema, is_json, direction, place);
+    }
+
+    fn visit_response(
+        &mut self,
+        node: &DocumentNode,
+        direction: Option<Direction>,
+        place: &LintPlace<'_>,
+        depth: u32,
+    ) {
+        self.visitor.visit_response(&node.value, place);
+        self.visit_map(node, "headers", NodeRole::Header, direction, place, depth);
         if self.library.version() != SpecVersion::Swagger2 {
-            self.content(node, way, place, depth);
+            self.visit_content(node, direction, place, depth);
             return;
         }
-        self.one(node, "schema", NodeRole::Schema, way, place, depth);
+        self.visit_child(node, "schema", NodeRole::Schema, direction, place, depth);
         let (Some(schema), Some(examples)) = (node.get("schema"), node.get("examples")) else { return };
-        self.body(&schema, way, &place.key("schema"));
+        self.visit_body(&schema, direction, &place.key("schema"));
         let place = place.key("examples");
         for (media_type, value) in examples.entries() {
-            let json = is_json(media_type);
-            self.claim(ExampleKind::Example, &value, &schema, json, way, &place.key(media_type));
+            let is_json = is_json_type(media_type);
+            self.visit_example(
+                ExampleKind::Example,
+                &value,
+                &schema,
+                is_json,
+                direction,
+                &place.key(media_type),
+            );
         }
     }
 
     /// A parameter or a header.
-    fn named(&mut self, node: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>, depth: u32) {
-        self.one(node, "schema", NodeRole::Schema, way, place, depth);
+    fn visit_parameter(
+        &mut self,
+        node: &DocumentNode,
+        direction: Option<Direction>,
+        place: &LintPlace<'_>,
+        depth: u32,
+    ) {
+        self.visit_child(node, "schema", NodeRole::Schema, direction, place, depth);
         let is_body = node.text("in") == Some("body");
         if self.library.version() == SpecVersion::Swagger2 && !is_body {
             let schema = schema_of_swagger2(node);
-            for (key, word) in [
+            for (key, kind) in [
                 ("example", ExampleKind::Example),
                 ("x-example", ExampleKind::Example),
                 ("default", ExampleKind::Default),
             ] {
                 if let Some(value) = node.get(key) {
-                    self.claim(word, &value, &schema, true, way, &place.key(key));
+                    self.visit_example(kind, &value, &schema, true, direction, &place.key(key));
                 }
             }
             return;
         }
-        self.content(node, way, place, depth);
+        self.visit_content(node, direction, place, depth);
         if let Some(schema) = node.get("schema").filter(|_| !is_body) {
-            self.examples(node, &schema, true, way, place);
+            self.visit_examples(node, &schema, true, direction, place);
         }
     }
 
-    /// `example` and `examples` beside a schema.
-    fn examples(
+    /// Visits `example` and `examples` of an object with a schema.
+    fn visit_examples(
         &mut self,
         node: &DocumentNode,
         schema: &DocumentNode,
-        json: bool,
-        way: Option<Direction>,
+        is_json: bool,
+        direction: Option<Direction>,
         place: &LintPlace<'_>,
     ) {
         if let Some(value) = node.get("example") {
-            self.claim(ExampleKind::Example, &value, schema, json, way, &place.key("example"));
+            self.visit_example(
+                ExampleKind::Example,
+                &value,
+                schema,
+                is_json,
+                direction,
+                &place.key("example"),
+            );
         }
         let Some(examples) = node.get("examples") else { return };
         let place = place.key("examples");
         for (key, example) in examples.entries() {
             let Ok((example, reached)) = self.library.follow(&example) else { continue };
-            let path = reached.map(|it| self.library.path_of(&it));
+            let path = reached.map(|target| self.library.path_of(&target));
             let here = place.key(key);
             let here = match &path {
                 Some(path) => {
@@ -285,33 +324,37 @@ impl LintWalk<'_> {
                 }
                 None => here,
             };
-            if let Some((word, value)) = example_value(&example) {
-                self.claim(ExampleKind::Example, &value, schema, json, way, &here.key(word));
+            if let Some((key, value)) = example_value(&example) {
+                self.visit_example(ExampleKind::Example, &value, schema, is_json, direction, &here.key(key));
             }
         }
     }
 
-    fn schema(&mut self, node: &DocumentNode, place: &LintPlace<'_>, depth: u32) {
+    fn visit_schema(&mut self, node: &DocumentNode, place: &LintPlace<'_>, depth: u32) {
         for (key, child) in node.entries() {
             let here = place.key(key);
             let Some(keyword) = SchemaKeyword::named(key) else { continue };
             match keyword {
-                SchemaKeyword::Example => self.claim(ExampleKind::Example, &child, node, true, None, &here),
+                SchemaKeyword::Example => {
+                    self.visit_example(ExampleKind::Example, &child, node, true, None, &here)
+                }
                 SchemaKeyword::Examples => {
                     for (n, child) in child.items().enumerate() {
-                        self.claim(ExampleKind::Example, &child, node, true, None, &here.index(n));
+                        self.visit_example(ExampleKind::Example, &child, node, true, None, &here.index(n));
                     }
                 }
-                SchemaKeyword::Default => self.claim(ExampleKind::Default, &child, node, true, None, &here),
+                SchemaKeyword::Default => {
+                    self.visit_example(ExampleKind::Default, &child, node, true, None, &here)
+                }
                 // Values of `not` are not values of this schema.
                 SchemaKeyword::Not => (),
-                _ => self.subschemas(node, keyword, &child, place, depth),
+                _ => self.visit_subschemas(node, keyword, &child, place, depth),
             }
         }
     }
 
-    /// Visits the schemas that a keyword holds.
-    fn subschemas(
+    /// Visits the subschemas of a keyword.
+    fn visit_subschemas(
         &mut self,
         node: &DocumentNode,
         keyword: SchemaKeyword,
@@ -323,14 +366,14 @@ impl LintWalk<'_> {
         match keyword.operand() {
             KeywordOperand::Schema(AppliedTo::Content) => (),
             KeywordOperand::SchemasByName(_) => {
-                self.each(node, key, NodeRole::Schema, None, place, depth);
+                self.visit_map(node, key, NodeRole::Schema, None, place, depth);
             }
-            KeywordOperand::Schemas(_) => self.list(node, key, NodeRole::Schema, None, place, depth),
+            KeywordOperand::Schemas(_) => self.visit_list(node, key, NodeRole::Schema, None, place, depth),
             KeywordOperand::SchemaOrSchemas if child.value.as_sequence().is_some() => {
-                self.list(node, key, NodeRole::Schema, None, place, depth);
+                self.visit_list(node, key, NodeRole::Schema, None, place, depth);
             }
             KeywordOperand::SchemaOrSchemas | KeywordOperand::Schema(_) => {
-                self.enter(child, NodeRole::Schema, None, &place.key(key), depth);
+                self.visit_node(child, NodeRole::Schema, None, &place.key(key), depth);
             }
             KeywordOperand::SchemasOrNamesByName
             | KeywordOperand::Reference
@@ -348,39 +391,33 @@ impl LintWalk<'_> {
         }
     }
 
-    fn claim(
+    fn visit_example(
         &mut self,
-        word: ExampleKind,
+        kind: ExampleKind,
         value: &DocumentNode,
         schema: &DocumentNode,
-        json: bool,
-        way: Option<Direction>,
+        is_json: bool,
+        direction: Option<Direction>,
         place: &LintPlace<'_>,
     ) {
-        // Of other notations a text is the text of the body, not a value of the schema.
-        if !json && value.value.as_str().is_some() {
+        // For other media types than JSON, a string is a whole body, not a value of the schema.
+        if !is_json && value.value.as_str().is_some() {
             return;
         }
-        let meant = resolve_literal(self.library, value);
-        self.visit.visit_example(&ExampleClaim {
-            kind: word,
-            value: &meant.value,
-            schema,
-            direction: way,
-            place,
-        });
+        let literal = resolve_literal(self.library, value);
+        self.visitor.visit_example(&ExampleClaim { kind, value: &literal.value, schema, direction, place });
     }
 
-    fn body(&mut self, schema: &DocumentNode, way: Option<Direction>, place: &LintPlace<'_>) {
+    fn visit_body(&mut self, schema: &DocumentNode, direction: Option<Direction>, place: &LintPlace<'_>) {
         let Ok(target) = self.library.resolve(schema) else { return };
         let Value::Mapping(mapping) = &target.value else { return };
-        if self.used.insert(Arc::as_ptr(mapping).addr()) {
-            self.visit.visit_body_schema(schema, way, place);
+        if self.visited_bodies.insert(Arc::as_ptr(mapping).addr()) {
+            self.visitor.visit_body_schema(schema, direction, place);
         }
     }
 }
 
-/// Whether bodies of the type are values of the schema rather than texts.
-fn is_json(media_type: &str) -> bool {
+/// Whether bodies of a media type are JSON; wildcards count as JSON.
+fn is_json_type(media_type: &str) -> bool {
     matches!(media_type::format_name(&media_type::lowercase_essence(media_type)), "json" | "*")
 }

@@ -1,4 +1,4 @@
-//! What the tests of checks share: a compiled schema, and a budget that is not exhausted.
+//! Helpers of the tests of the validation: a compiled schema, and a budget that is not exhausted.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The making of answers: at once if that is quick, else beside the threads that serve requests.
+//! Making of responses: on the thread of the request if it is quick, else in a pool of threads.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -6,8 +6,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{
     ChosenAnswer, Mock, MockResponse, Profile, SampleMode,
-    cached_response::{CachedResponse, Recipe},
-    operation::{Kept, ResponseBuilder},
+    cached_response::{CachedResponse, ResponseContext},
+    operations::{ResponseBuilder, ResponseCell},
 };
 use crate::{
     budget::{Budget, Exhausted, Overloaded, WorkLimits, WorkPool},
@@ -15,32 +15,32 @@ use crate::{
     openapi::sample::SamplingMode,
 };
 
-/// What is made at once takes about a millisecond at most.
+/// Limits on a thread that serves requests: about a millisecond.
 const AT_ONCE: WorkLimits =
     WorkLimits { steps: 4_000, bytes: 64 << 10, depth: 256, time: Duration::from_millis(20) };
-/// What is made in the pool. The steps bound it; the time is for machines that are slow beyond measure.
+/// Limits in the pool. The steps are the effective bound; the time is for very slow machines.
 const IN_POOL: WorkLimits =
     WorkLimits { steps: 8_000_000, bytes: 64 << 20, depth: 256, time: Duration::from_secs(20) };
 
-/// Why an answer was not made.
+/// Error of a response that was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseError {
-    /// Too many others are being made.
+    /// The pool is full.
     Overloaded,
-    /// It is larger or takes longer than any answer may.
+    /// The response exceeds a limit.
     Exhausted(Exhausted),
 }
 
-/// Makes answers where the caller is: on a thread that serves requests, or on one that may take its time.
+/// Maker of responses on the thread of the caller, which serves requests or may block.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseMaker<'a> {
-    /// What answers are made of.
+    /// The mock.
     pub mock: &'a Mock,
-    /// Whether only what takes about a millisecond is made.
+    /// Whether the thread serves requests, so that only responses of about a millisecond are made.
     pub at_once: bool,
 }
 
-/// A choice that outlives the request it was made for.
+/// Choice that does not borrow from the request.
 #[derive(Clone, Debug)]
 pub struct OwnedChoice {
     chosen: ChosenAnswer<'static>,
@@ -48,7 +48,7 @@ pub struct OwnedChoice {
 }
 
 impl OwnedChoice {
-    /// The choice.
+    /// The choice, borrowed.
     #[must_use]
     pub fn chosen(&self) -> ChosenAnswer<'_> {
         ChosenAnswer { concrete: self.concrete.as_deref(), ..self.chosen }
@@ -56,7 +56,7 @@ impl OwnedChoice {
 }
 
 impl ResponseMaker<'_> {
-    /// The answer that was chosen; none if that takes longer than it may.
+    /// Makes the chosen response; `None` if that takes too long for this thread.
     #[must_use]
     pub fn make(
         self,
@@ -70,7 +70,7 @@ impl ResponseMaker<'_> {
         }
     }
 
-    /// The same, with another value as its body.
+    /// Makes the chosen response with another value as its body; `None` if that takes too long for this thread.
     #[must_use]
     pub fn make_with_body(
         self,
@@ -87,7 +87,7 @@ impl ResponseMaker<'_> {
 }
 
 impl ChosenAnswer<'_> {
-    /// The same choice, without the request.
+    /// A copy of the choice that does not borrow from the request.
     #[must_use]
     pub fn to_owned_choice(&self) -> OwnedChoice {
         let ChosenAnswer { operation, response, status, media, example, concrete } = *self;
@@ -97,42 +97,42 @@ impl ChosenAnswer<'_> {
 }
 
 impl Mock {
-    /// The answer that was chosen, on a thread that may take its time.
+    /// Makes the chosen response on a thread that may block.
     ///
     /// # Errors
-    /// It is larger or takes longer than any answer may.
+    /// The response exceeds the limits.
     pub fn make(
         &self,
         chosen: &ChosenAnswer<'_>,
         sample_mode: SampleMode,
     ) -> Result<MockResponse, ResponseError> {
-        if let Some(ready) = self.ready(chosen, sample_mode) {
-            return ready;
+        if let Some(result) = self.cached(chosen, sample_mode) {
+            return result;
         }
-        let canned = self.canned(chosen, sample_mode, &Budget::new(IN_POOL));
-        Ok(self.kept(canned?, chosen, sample_mode))
+        let response = self.build(chosen, sample_mode, &Budget::new(IN_POOL));
+        Ok(self.store(response?, chosen, sample_mode))
     }
 
-    /// The answer that was chosen, if it is there already or made within about a millisecond.
+    /// The chosen response, if it is cached or can be made within about a millisecond.
     #[must_use]
     pub fn make_at_once(
         &self,
         chosen: &ChosenAnswer<'_>,
         sample_mode: SampleMode,
     ) -> Option<Result<MockResponse, ResponseError>> {
-        self.ready(chosen, sample_mode).or_else(|| {
-            // To hold an answer against its schema may take longer.
-            let is_judged = self.profile() == Profile::Prism && chosen.media.is_some();
-            let canned =
-                if is_judged { None } else { self.canned(chosen, sample_mode, &Budget::new(AT_ONCE)).ok() };
-            canned.map(|canned| Ok(self.kept(canned, chosen, sample_mode)))
+        self.cached(chosen, sample_mode).or_else(|| {
+            // The validation of a response may take longer.
+            let is_validated = self.profile() == Profile::Prism && chosen.media.is_some();
+            let response =
+                if is_validated { None } else { self.build(chosen, sample_mode, &Budget::new(AT_ONCE)).ok() };
+            response.map(|response| Ok(self.store(response, chosen, sample_mode)))
         })
     }
 
-    /// The answer that was chosen, made in the pool. Those who want the same one wait for it together.
+    /// Makes the chosen response in the pool. Concurrent requests for the same response wait for one making of it.
     ///
     /// # Errors
-    /// It was not made.
+    /// The pool is full, or the response exceeds the limits.
     pub async fn make_in_pool(
         self: &Arc<Self>,
         pool: &WorkPool,
@@ -141,38 +141,40 @@ impl Mock {
     ) -> Result<MockResponse, ResponseError> {
         let make = || async {
             let (mock, chosen) = (Arc::clone(self), chosen.clone());
-            let work = move |budget: &Budget| mock.canned(&chosen.chosen(), sample_mode, budget);
-            match pool.run(IN_POOL, work).await?.and_then(|canned| canned) {
-                Err(why @ (Exhausted::Time | Exhausted::Cancelled)) => Err(ResponseError::Exhausted(why)),
-                // The next try would take the same steps.
-                made => Ok(made),
+            let work = move |budget: &Budget| mock.build(&chosen.chosen(), sample_mode, budget);
+            match pool.run(IN_POOL, work).await?.and_then(|response| response) {
+                Err(exhausted @ (Exhausted::Time | Exhausted::Cancelled)) => {
+                    Err(ResponseError::Exhausted(exhausted))
+                }
+                // The limits in steps and bytes give the same result every time, so the error is cached too.
+                result => Ok(result),
             }
         };
         let chosen = chosen.chosen();
-        let answer = match self.place(&chosen, sample_mode) {
-            Some(place) => {
-                let kept = place.get_or_try_init(make).await?.as_ref();
-                kept.map(|cached| cached.answer(chosen.status)).map_err(|why| *why)
+        let answer = match self.cell(&chosen, sample_mode) {
+            Some(cell) => {
+                let cached = cell.get_or_try_init(make).await?.as_ref();
+                cached.map(|cached| cached.to_response(chosen.status)).map_err(|exhausted| *exhausted)
             }
-            None => make().await?.map(|cached| cached.answer(chosen.status)),
+            None => make().await?.map(|cached| cached.to_response(chosen.status)),
         };
-        Ok(self.signed(answer?, &chosen))
+        Ok(self.add_deprecation(answer?, &chosen))
     }
 
-    /// The answer that was chosen, with another value as its body, on a thread that may take its time.
+    /// Makes the chosen response with another value as its body, on a thread that may block.
     ///
     /// # Errors
-    /// It is larger than any answer may be.
+    /// The response exceeds the limits.
     pub fn make_with_body(
         &self,
         chosen: &ChosenAnswer<'_>,
         sample_mode: SampleMode,
         value: &Value,
     ) -> Result<MockResponse, ResponseError> {
-        self.with(chosen, sample_mode, value, IN_POOL)
+        self.make_within(chosen, sample_mode, value, IN_POOL)
     }
 
-    /// The same, if it is made within about a millisecond.
+    /// As [`Self::make_with_body`], if it can be made within about a millisecond.
     #[must_use]
     pub fn make_with_body_at_once(
         &self,
@@ -180,10 +182,10 @@ impl Mock {
         sample_mode: SampleMode,
         value: &Value,
     ) -> Option<Result<MockResponse, ResponseError>> {
-        self.with(chosen, sample_mode, value, AT_ONCE).ok().map(Ok)
+        self.make_within(chosen, sample_mode, value, AT_ONCE).ok().map(Ok)
     }
 
-    fn with(
+    fn make_within(
         &self,
         chosen: &ChosenAnswer<'_>,
         sample_mode: SampleMode,
@@ -191,55 +193,59 @@ impl Mock {
         limits: WorkLimits,
     ) -> Result<MockResponse, ResponseError> {
         let budget = Budget::new(limits);
-        let recipe = Recipe { api: &self.api, sample_mode, budget: &budget };
+        let context = ResponseContext { api: &self.api, sample_mode, budget: &budget };
         let response = &self.api.operations[chosen.operation].responses[chosen.response];
-        Ok(CachedResponse::of_value(recipe, response, chosen, value)?.answer(chosen.status))
+        Ok(CachedResponse::with_value(context, response, chosen, value)?.to_response(chosen.status))
     }
 
-    fn canned(
+    fn build(
         &self,
         chosen: &ChosenAnswer<'_>,
         sample_mode: SampleMode,
         budget: &Budget,
     ) -> Result<CachedResponse, Exhausted> {
-        let kitchen =
-            ResponseBuilder { api: &self.api, checks: &self.checks, profile: self.options.profile, budget };
-        self.operations.cook(&kitchen, chosen, sample_mode)
+        let builder = ResponseBuilder {
+            api: &self.api,
+            validator: &self.validator,
+            profile: self.options.profile,
+            budget,
+        };
+        self.operations.build(&builder, chosen, sample_mode)
     }
 
-    fn place(&self, chosen: &ChosenAnswer<'_>, sample_mode: SampleMode) -> Option<&Kept> {
-        let usual = self.options.seed.map_or(SamplingMode::Stable, SamplingMode::Seeded);
-        self.operations.place(chosen, sample_mode.mode == usual && !sample_mode.skip_examples)
+    fn cell(&self, chosen: &ChosenAnswer<'_>, sample_mode: SampleMode) -> Option<&ResponseCell> {
+        let default_mode = self.options.seed.map_or(SamplingMode::Stable, SamplingMode::Seeded);
+        self.operations.cell(chosen, sample_mode.mode == default_mode && !sample_mode.skip_examples)
     }
 
-    fn ready(
+    fn cached(
         &self,
         chosen: &ChosenAnswer<'_>,
         sample_mode: SampleMode,
     ) -> Option<Result<MockResponse, ResponseError>> {
-        let made = self.place(chosen, sample_mode)?.get()?.as_ref();
-        Some(match made {
-            Ok(canned) => Ok(self.signed(canned.answer(chosen.status), chosen)),
-            Err(why) => Err(ResponseError::Exhausted(*why)),
+        let result = self.cell(chosen, sample_mode)?.get()?.as_ref();
+        Some(match result {
+            Ok(response) => Ok(self.add_deprecation(response.to_response(chosen.status), chosen)),
+            Err(exhausted) => Err(ResponseError::Exhausted(*exhausted)),
         })
     }
 
-    /// Keeps an answer for those who ask later, if it is one that is kept.
-    fn kept(
+    /// Caches a response for later requests, if responses of its kind are cached.
+    fn store(
         &self,
-        canned: CachedResponse,
+        response: CachedResponse,
         chosen: &ChosenAnswer<'_>,
         sample_mode: SampleMode,
     ) -> MockResponse {
-        let answer = canned.answer(chosen.status);
-        if let Some(place) = self.place(chosen, sample_mode) {
-            // Another thread may have been as quick, or be at it: the two are the same.
-            let _ = place.set(Ok(canned));
+        let answer = response.to_response(chosen.status);
+        if let Some(cell) = self.cell(chosen, sample_mode) {
+            // Another thread may have stored the same response, or may be making it.
+            let _ = cell.set(Ok(response));
         }
-        self.signed(answer, chosen)
+        self.add_deprecation(answer, chosen)
     }
 
-    fn signed(&self, mut answer: MockResponse, chosen: &ChosenAnswer<'_>) -> MockResponse {
+    fn add_deprecation(&self, mut answer: MockResponse, chosen: &ChosenAnswer<'_>) -> MockResponse {
         if self.options.profile == Profile::Prism && self.api.operations[chosen.operation].deprecated {
             answer.headers.insert(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"));
         }
@@ -248,7 +254,7 @@ impl Mock {
 }
 
 impl ResponseError {
-    /// The status of the response that says so.
+    /// The status of the error response.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
@@ -277,7 +283,7 @@ impl fmt::Display for ResponseError {
             Self::Exhausted(Exhausted::Bytes) => {
                 write!(f, "the answer of the API specification is larger than {} MiB", IN_POOL.bytes >> 20)
             }
-            Self::Exhausted(why) => write!(f, "the answer was not made: {why}"),
+            Self::Exhausted(exhausted) => write!(f, "the answer was not made: {exhausted}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The operations of a document, prepared: paths, offers, and a place for every answer.
+//! Prepared operations of a document: paths, offers of media types, and the cache of responses.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{
     ChosenAnswer, MockOptions, MockRefusal, Profile, SampleMode,
-    cached_response::{CachedResponse, Recipe},
+    cached_response::{CachedResponse, ResponseContext},
     validate::RequestValidator,
 };
 use crate::{
@@ -15,52 +15,53 @@ use crate::{
     openapi::{Api, MediaTypeOffers, Operation, PathLookup, PathTable, ResponseSpec, is_plain, negotiate},
 };
 
-/// All operations.
+/// Prepared operations.
 #[derive(Debug)]
 pub(super) struct Operations {
     paths: PathTable,
-    /// What stands before the paths of the document, without a slash at its end; one of them has to.
+    /// Base paths, without a slash at the end; a request path has to begin with one of them.
     bases: Vec<String>,
     prepared: Vec<Vec<PreparedResponse>>,
 }
 
-/// One response.
+/// Prepared response.
 #[derive(Debug)]
 struct PreparedResponse {
     offers: MediaTypeOffers,
-    media: Vec<MediaAnswers>,
-    empty: Kept,
-    /// Whether it was said that a schema asks for too long a search.
-    told: AtomicBool,
+    media: Vec<MediaTypeCells>,
+    empty: ResponseCell,
+    /// Whether the warning about a reduced sample was logged.
+    is_warned: AtomicBool,
 }
 
-/// An answer that is made when it is first asked for, or why it cannot be made; those who ask meanwhile wait for it.
-pub(super) type Kept = Once<Result<CachedResponse, Exhausted>>;
+/// Cell of a response that is made on its first request, or of the reason why it cannot be made. Concurrent requests
+/// wait for it.
+pub(super) type ResponseCell = Once<Result<CachedResponse, Exhausted>>;
 
-/// The answers in one media type, each made when it is first asked for.
+/// Cells of the responses in one media type.
 #[derive(Debug)]
-struct MediaAnswers {
-    examples: Vec<Kept>,
-    sample: Kept,
+struct MediaTypeCells {
+    examples: Vec<ResponseCell>,
+    sample: ResponseCell,
 }
 
-/// What answers are made with.
+/// Builder of responses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ResponseBuilder<'a> {
     pub(super) api: &'a Api,
-    pub(super) checks: &'a RequestValidator,
+    pub(super) validator: &'a RequestValidator,
     pub(super) profile: Profile,
     pub(super) budget: &'a Budget,
 }
 
-/// What client and document agree on.
+/// Result of the negotiation of a media type.
 pub(super) enum NegotiationResult<'a> {
     /// The response has no body.
     Empty,
-    /// The position of a media type; and the type that the client named, if the document has a wildcard.
+    /// The index of a media type, and the type that the client named, if the document has a wildcard.
     Media(usize, Option<&'a str>),
-    /// Nothing; these are the types that the document has.
-    Nothing(Vec<String>),
+    /// The client accepts none of these media types.
+    NotAcceptable(Vec<String>),
 }
 
 impl Operations {
@@ -78,13 +79,13 @@ impl Operations {
         Self { paths: PathTable::new(&api.operations), bases, prepared }
     }
 
-    /// Operations that have the method and the path of another one: only what follows a `#` or `?` tells them apart.
+    /// Operations that differ from another one only in what follows a `#` or `?` in their templates.
     pub(super) fn shadowed(&self, api: &Api) -> Vec<usize> {
         let unreachable = self.paths.unreachable().iter().copied();
         unreachable.filter(|n| !is_plain(&api.operations[*n].template)).collect()
     }
 
-    /// The position of the operation that a method and a path mean.
+    /// Finds the index of the operation for a method and a path.
     pub(super) fn find(&self, method: &Method, path: &str) -> Result<usize, MockRefusal> {
         let mut refusal = MockRefusal::NotFound;
         for rest in self.below_bases(path) {
@@ -97,11 +98,11 @@ impl Operations {
         Err(refusal)
     }
 
-    /// Whether a path that begins so could be one of an operation.
-    pub(super) fn may_match(&self, api: &Api, beginning: &[u8]) -> bool {
-        // How much a slash at the end counts is not for here to say; neither is what is encoded.
-        let beginning = beginning.strip_suffix(b"/").unwrap_or(beginning);
-        if api.operations.is_empty() || beginning.contains(&b'%') {
+    /// Whether a path with this prefix could be the path of an operation.
+    pub(super) fn may_match(&self, api: &Api, prefix: &[u8]) -> bool {
+        // The router decides about a slash at the end, and about percent-encoding; both count as a match here.
+        let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
+        if api.operations.is_empty() || prefix.contains(&b'%') {
             return true;
         }
         let templates = self.bases.iter().flat_map(|base| {
@@ -109,37 +110,43 @@ impl Operations {
         });
         templates.into_iter().any(|template| {
             let text = template.split(['{', '%', '#', '?']).next().unwrap_or_default();
-            let is_open = text.len() < template.len();
-            text.as_bytes().starts_with(beginning) || (is_open && beginning.starts_with(text.as_bytes()))
+            let is_pattern = text.len() < template.len();
+            text.as_bytes().starts_with(prefix) || (is_pattern && prefix.starts_with(text.as_bytes()))
         })
     }
 
-    /// The path of the first operation, as a template.
+    /// The template of the first operation, with its base path.
     pub(super) fn first_path(&self, api: &Api) -> Option<String> {
         let base = self.bases.first()?;
         api.operations.first().map(|operation| format!("{base}{}", operation.template))
     }
 
-    /// The values of an operation's path parameters.
+    /// The path parameters of an operation: names and decoded values.
     pub(super) fn path_values(&self, operation: usize, path: &str) -> Vec<(&str, String)> {
         let values = |rest: &str| -> Vec<_> {
-            let places = self.paths.values(operation, rest);
-            let text = |place| percent_decode_str(&rest[place]).decode_utf8_lossy().into_owned();
-            places.into_iter().map(|(name, place)| (name, text(place))).collect()
+            let ranges = self.paths.values(operation, rest);
+            let text = |range: std::ops::Range<usize>| {
+                percent_decode_str(&rest[range]).decode_utf8_lossy().into_owned()
+            };
+            ranges.into_iter().map(|(name, range)| (name, text(range))).collect()
         };
         self.below_bases(path).map(values).find(|values| !values.is_empty()).unwrap_or_default()
     }
 
-    /// The parameters in the path of an operation, still encoded.
-    pub(super) fn path_texts<'a>(&'a self, operation: usize, path: &'a str) -> Vec<(&'a str, &'a str)> {
+    /// The path parameters of an operation: names and percent-encoded values.
+    pub(super) fn encoded_path_values<'a>(
+        &'a self,
+        operation: usize,
+        path: &'a str,
+    ) -> Vec<(&'a str, &'a str)> {
         let texts = |rest: &'a str| -> Vec<(&'a str, &'a str)> {
-            let places = self.paths.values(operation, rest);
-            places.into_iter().map(|(name, place)| (name, &rest[place])).collect()
+            let ranges = self.paths.values(operation, rest);
+            ranges.into_iter().map(|(name, range)| (name, &rest[range])).collect()
         };
         self.below_bases(path).map(texts).find(|texts| !texts.is_empty()).unwrap_or_default()
     }
 
-    /// What of a path follows each of the bases that it begins with.
+    /// The rest of a path after each base path that it begins with.
     fn below_bases<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> {
         let below = move |base: &String| match path.strip_prefix(base.as_str()) {
             Some("") => Some("/"),
@@ -148,6 +155,7 @@ impl Operations {
         self.bases.iter().filter_map(below)
     }
 
+    /// Negotiates the media type of a response.
     pub(super) fn negotiate<'a>(
         &self,
         operation: usize,
@@ -160,49 +168,49 @@ impl Operations {
         }
         match negotiate(accept, &prepared.offers) {
             Some(choice) => NegotiationResult::Media(choice.offer, choice.concrete),
-            None => NegotiationResult::Nothing(prepared.offers.names()),
+            None => NegotiationResult::NotAcceptable(prepared.offers.names()),
         }
     }
 
-    /// Where the answer that was chosen is kept, if it is one that is made once. There is no end to the types that
-    /// clients name for a wildcard of the document, nor to seeds.
-    pub(super) fn place(&self, chosen: &ChosenAnswer<'_>, kept: bool) -> Option<&Kept> {
+    /// The cell of the chosen response; `None` if it is not cached. The types that clients name for a wildcard of the
+    /// document and the seeds of samples are unbounded, so such responses are not cached.
+    pub(super) fn cell(&self, chosen: &ChosenAnswer<'_>, is_cacheable: bool) -> Option<&ResponseCell> {
         let prepared = &self.prepared[chosen.operation][chosen.response];
         let Some(media) = chosen.media else { return Some(&prepared.empty) };
-        if chosen.concrete.is_some() || !kept {
+        if chosen.concrete.is_some() || !is_cacheable {
             return None;
         }
-        let answers = &prepared.media[media];
-        Some(chosen.example.map_or(&answers.sample, |example| &answers.examples[example]))
+        let cells = &prepared.media[media];
+        Some(chosen.example.map_or(&cells.sample, |example| &cells.examples[example]))
     }
 
-    /// Whether nothing was said yet about a schema that asks for too long a search; from then on there was.
-    fn is_news(&self, chosen: &ChosenAnswer<'_>) -> bool {
-        !self.prepared[chosen.operation][chosen.response].told.swap(true, Relaxed)
+    /// Whether the warning about a reduced sample of this response is the first one; later calls return false.
+    fn claim_warning(&self, chosen: &ChosenAnswer<'_>) -> bool {
+        !self.prepared[chosen.operation][chosen.response].is_warned.swap(true, Relaxed)
     }
 
-    /// Makes the answer that was chosen.
-    pub(super) fn cook(
+    /// Builds the chosen response.
+    pub(super) fn build(
         &self,
-        kitchen: &ResponseBuilder<'_>,
+        builder: &ResponseBuilder<'_>,
         chosen: &ChosenAnswer<'_>,
         sample_mode: SampleMode,
     ) -> Result<CachedResponse, Exhausted> {
-        let operation = &kitchen.api.operations[chosen.operation];
-        let canned = kitchen.cook(&operation.responses[chosen.response], chosen, sample_mode)?;
-        if canned.reduced && self.is_news(chosen) {
+        let operation = &builder.api.operations[chosen.operation];
+        let response = builder.build(&operation.responses[chosen.response], chosen, sample_mode)?;
+        if response.reduced && self.claim_warning(chosen) {
             let Operation { method, template, .. } = operation;
             tracing::warn!(
-                "{method} {template}: the schema of the {} asks for too long a search, so its answer is a small value",
+                "{method} {template}: the search for a valid sample of the {} response takes too long, so a reduced sample is answered",
                 chosen.status.as_str()
             );
         }
-        Ok(canned)
+        Ok(response)
     }
 }
 
 impl ResponseBuilder<'_> {
-    fn cook(
+    fn build(
         &self,
         declared: &ResponseSpec,
         chosen: &ChosenAnswer<'_>,
@@ -210,30 +218,31 @@ impl ResponseBuilder<'_> {
     ) -> Result<CachedResponse, Exhausted> {
         let root = (self.profile == Profile::Prism).then_some("xml");
         let sample_mode = SampleMode { xml_root: root, plain: root.is_some(), ..sample_mode };
-        let recipe = Recipe { api: self.api, sample_mode, budget: self.budget };
-        let canned = CachedResponse::new(recipe, declared, chosen)?;
+        let context = ResponseContext { api: self.api, sample_mode, budget: self.budget };
+        let response = CachedResponse::new(context, declared, chosen)?;
         Ok(match (self.profile, chosen.media) {
             (Profile::Prism, Some(media)) => {
-                let place = [chosen.operation, chosen.response, media];
-                canned
-                    .judged(|content_type, bytes| self.checks.response(self.api, place, content_type, bytes))
+                let position = [chosen.operation, chosen.response, media];
+                response.validated(|content_type, bytes| {
+                    self.validator.validate_response(self.api, position, content_type, bytes)
+                })
             }
-            _ => canned,
+            _ => response,
         })
     }
 }
 
 impl PreparedResponse {
     fn new(response: &ResponseSpec) -> Self {
-        let answers = |examples: usize| MediaAnswers {
-            examples: std::iter::repeat_with(Kept::new).take(examples).collect(),
-            sample: Kept::new(),
+        let cells = |examples: usize| MediaTypeCells {
+            examples: std::iter::repeat_with(ResponseCell::new).take(examples).collect(),
+            sample: ResponseCell::new(),
         };
         Self {
             offers: MediaTypeOffers::new(response.media.iter().map(|media| media.media_type.as_str())),
-            media: response.media.iter().map(|media| answers(media.examples.len())).collect(),
-            empty: Kept::new(),
-            told: AtomicBool::new(false),
+            media: response.media.iter().map(|media| cells(media.examples.len())).collect(),
+            empty: ResponseCell::new(),
+            is_warned: AtomicBool::new(false),
         }
     }
 }
