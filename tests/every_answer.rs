@@ -1,7 +1,7 @@
-//! Every answer of every document of this repository, as the engine gives it: whatever operation is asked for
-//! whatever status it declares, a JSON body fits its schema, formats included, as the crate `jsonschema` sees it.
+//! Validation of every answer of every document of this repository: for every operation and every declared status, a
+//! JSON body is valid by its schema, including formats, as the crate `jsonschema` evaluates it.
 //!
-//! More documents are read from the folder that `ANSWER_DOCUMENTS` names; their examples may be wrong, their
+//! More documents are read from the directory that `ANSWER_DOCUMENTS` names. Their examples may be invalid, their
 //! samples may not.
 
 #![allow(clippy::unwrap_used)]
@@ -26,12 +26,12 @@ use serde_json::Value as Json;
 
 use judge::{Judge, load};
 
-/// What one document answered.
+/// Answers of one document.
 #[derive(Default)]
 struct Answers {
     examples: usize,
     samples: usize,
-    wrong: Vec<(AuditSource, String)>,
+    invalid: Vec<(AuditSource, String)>,
 }
 
 fn uri(path: &Path) -> String {
@@ -50,7 +50,7 @@ fn judge_of(file: &Path, api: &Api) -> Judge {
     Judge::of_files(&files.collect::<Vec<_>>(), api.version)
 }
 
-/// All JSON answers of a document, judged.
+/// Validates all JSON answers of a document.
 fn answers(file: &Path, specs: &Path) -> Answers {
     let (document, _) = load(file).unwrap();
     let (api, _) = lower(document, &LibraryLocation::file(file, specs)).unwrap();
@@ -65,7 +65,7 @@ fn answers(file: &Path, specs: &Path) -> Answers {
         if let Err(reason) = check(case, &mock, &judge, file) {
             let AuditCase { operation, status, .. } = case;
             let place = format!("{} {} {} {status}", file.display(), operation.method, operation.template);
-            answers.wrong.push((case.origin(), format!("{place} ({:?}): {reason}", case.origin())));
+            answers.invalid.push((case.origin(), format!("{place} ({:?}): {reason}", case.origin())));
         }
     }
     answers
@@ -85,9 +85,9 @@ fn check(case: &AuditCase<'_>, mock: &Mock, judge: &Judge, file: &Path) -> Resul
     }
 }
 
-/// The documents in a folder.
-fn documents(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+/// The documents in a directory.
+fn documents(directory: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.is_file() && load(path).is_some());
     files.sort();
     files
@@ -95,26 +95,25 @@ fn documents(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn every_answer_of_every_document_of_this_repository_is_valid() {
-    let documents_of_tests = Path::new("tests/documents");
+    let test_documents = Path::new("tests/documents");
     let mut files: Vec<_> = documents(Path::new("specs"));
-    files.extend(documents(documents_of_tests));
-    files.push(documents_of_tests.join("separate-2.0/spec/swagger.json"));
-    let (mut examples, mut samples, mut wrong) = (0, 0, Vec::new());
+    files.extend(documents(test_documents));
+    files.push(test_documents.join("separate-2.0/spec/swagger.json"));
+    let (mut examples, mut samples, mut invalid) = (0, 0, Vec::new());
     for file in &files {
-        let specs =
-            if file.starts_with(documents_of_tests) { documents_of_tests } else { Path::new("specs") };
+        let specs = if file.starts_with(test_documents) { test_documents } else { Path::new("specs") };
         let found = answers(file, specs);
         examples += found.examples;
         samples += found.samples;
-        wrong.extend(found.wrong.into_iter().map(|(_, reason)| reason));
+        invalid.extend(found.invalid.into_iter().map(|(_, reason)| reason));
     }
-    eprintln!("{} documents: {examples} examples, {samples} samples, {} wrong", files.len(), wrong.len());
-    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    eprintln!("{} documents: {examples} examples, {samples} samples, {} invalid", files.len(), invalid.len());
+    assert!(invalid.is_empty(), "\n{}\n", invalid.join("\n"));
     assert_eq!((files.len(), examples, samples), (12, 34, 40), "documents, examples, samples");
 }
 
 #[test]
-fn the_judge_finds_what_is_wrong() {
+fn the_judge_rejects_invalid_values() {
     for file in ["specs/petstore-3.0.json", "tests/documents/separate-2.0/spec/swagger.json"].map(Path::new) {
         let (document, _) = load(file).unwrap();
         let (api, _) = lower(document, &LibraryLocation::file(file, "tests/documents")).unwrap();
@@ -128,15 +127,15 @@ fn the_judge_finds_what_is_wrong() {
 
 #[test]
 fn every_sample_of_other_documents_is_valid() {
-    let Some(folder) = std::env::var_os("ANSWER_DOCUMENTS").map(PathBuf::from) else { return };
-    let (mut examples, mut samples, mut wrong) = (0, 0, Vec::new());
-    for file in documents(&folder) {
-        let found = answers(&file, &folder);
+    let Some(directory) = std::env::var_os("ANSWER_DOCUMENTS").map(PathBuf::from) else { return };
+    let (mut examples, mut samples, mut invalid) = (0, 0, Vec::new());
+    for file in documents(&directory) {
+        let found = answers(&file, &directory);
         examples += found.examples;
         samples += found.samples;
-        wrong.extend(found.wrong.into_iter().filter(|(origin, _)| *origin == AuditSource::Sample));
+        invalid.extend(found.invalid.into_iter().filter(|(origin, _)| *origin == AuditSource::Sample));
     }
-    let wrong: Vec<String> = wrong.into_iter().map(|(_, reason)| reason).collect();
-    eprintln!("{examples} examples, {samples} samples, {} samples wrong", wrong.len());
-    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    let invalid: Vec<String> = invalid.into_iter().map(|(_, reason)| reason).collect();
+    eprintln!("{examples} examples, {samples} samples, {} samples invalid", invalid.len());
+    assert!(invalid.is_empty(), "\n{}\n", invalid.join("\n"));
 }

@@ -1,4 +1,4 @@
-//! Published documents and hostile ones: each becomes an Api, or is refused with words.
+//! Published documents and hostile ones: each becomes an `Api` or is refused with a message.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -13,21 +13,21 @@ use mynah::{
     openapi::{Api, LibraryLocation, PathLookup, PathTable, lower},
 };
 
-fn here() -> PathBuf {
+fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Lowers a file; answers how many operations, broken ones and complaints there are.
+/// Lowers a file; returns the numbers of operations, of operations with a defect, and of diagnostics.
 fn counts(file: &Path, specs: &Path) -> (usize, usize, usize) {
     let value = read(&fs::read_to_string(file).unwrap(), Dialect::Specification).unwrap().value;
-    let (api, complaints) = lower(value, &LibraryLocation::file(file, specs)).unwrap();
-    resolve_everything(&api);
-    let broken = api.operations.iter().filter(|operation| operation.defect.is_some()).count();
-    (api.operations.len(), broken, complaints.len())
+    let (api, diagnostics) = lower(value, &LibraryLocation::file(file, specs)).unwrap();
+    check_operations(&api);
+    let defects = api.operations.iter().filter(|operation| operation.defect.is_some()).count();
+    (api.operations.len(), defects, diagnostics.len())
 }
 
-/// Every operation is found by its own path, and every schema is there.
-fn resolve_everything(api: &Api) {
+/// Checks that every operation is found by its own path, and that every schema can be resolved.
+fn check_operations(api: &Api) {
     let paths = PathTable::new(&api.operations);
     for (n, operation) in api.operations.iter().enumerate() {
         if paths.unreachable().contains(&n) || operation.defect.is_some() {
@@ -44,18 +44,18 @@ fn resolve_everything(api: &Api) {
 }
 
 #[track_caller]
-fn check(file: &str, operations: usize, complaints: usize) {
-    let file = here().join(file);
+fn check(file: &str, operations: usize, diagnostics: usize) {
+    let file = repository().join(file);
     assert_eq!(
-        counts(&file, &here().join("tests/documents")),
-        (operations, 0, complaints),
+        counts(&file, &repository().join("tests/documents")),
+        (operations, 0, diagnostics),
         "{}",
         file.display()
     );
 }
 
 #[test]
-fn published_documents_are_understood() {
+fn published_documents_have_no_defects() {
     check("specs/stock-0.1.json", 2, 0);
     check("specs/petstore-3.0.json", 20, 0);
     check("tests/documents/petstore-expanded-2.0.yaml", 4, 0);
@@ -69,25 +69,25 @@ fn published_documents_are_understood() {
     check("tests/documents/webscraping-3.1.json", 4, 0);
 }
 
-/// Documents of a directory of one's own, named by `MYNAH_DOCUMENTS`.
+/// The documents of the directory that `MYNAH_DOCUMENTS` names.
 #[test]
-fn other_documents_are_understood() {
+fn other_documents_have_no_defects() {
     let Some(directory) = std::env::var_os("MYNAH_DOCUMENTS").map(PathBuf::from) else { return };
     for entry in fs::read_dir(&directory).unwrap() {
         let file = entry.unwrap().path();
         if file.extension().is_some_and(|extension| extension == "json" || extension == "yaml") {
-            let (_, broken, _) = counts(&file, &directory);
-            assert_eq!(broken, 0, "{}", file.display());
+            let (_, defects, _) = counts(&file, &directory);
+            assert_eq!(defects, 0, "{}", file.display());
         }
     }
 }
 
 #[test]
-fn the_stock_document_of_the_tutorial() {
-    let text = fs::read_to_string(here().join("specs/stock-0.1.json")).unwrap();
+fn the_stock_document_of_the_tutorial_is_read() {
+    let text = fs::read_to_string(repository().join("specs/stock-0.1.json")).unwrap();
     let value = read(&text, Dialect::Specification).unwrap().value;
-    let (api, complaints) = lower(value, &LibraryLocation::alone()).unwrap();
-    assert_eq!(complaints, []);
+    let (api, diagnostics) = lower(value, &LibraryLocation::alone()).unwrap();
+    assert_eq!(diagnostics, []);
     let historical =
         api.operations.iter().find(|operation| operation.template == "/stock/historical").unwrap();
     let media = &historical.response(200).unwrap().media;
@@ -101,15 +101,16 @@ fn the_stock_document_of_the_tutorial() {
 const HEAD: &str = "openapi: 3.0.3\npaths: {/x: {get: {responses: {'200': {content: {application/json: {schema: \
                     {$ref: '#/components/schemas/A'}}}}}}}}\ncomponents:\n  schemas:\n";
 
-/// Hostile documents: bounded work, no panic, and one complaint where something leads nowhere.
+/// Checks that a hostile document takes bounded work and has the given number of diagnostics; `usize::MAX` if it cannot
+/// be read at all.
 #[track_caller]
-fn check_hostile(schemas: &str, complaints: usize) {
+fn check_hostile(schemas: &str, diagnostics: usize) {
     let Ok(document) = read(&format!("{HEAD}{schemas}"), Dialect::Specification) else {
-        assert_eq!(complaints, usize::MAX, "this was not read");
+        assert_eq!(diagnostics, usize::MAX, "the document was not read");
         return;
     };
     let (api, found) = lower(document.value, &LibraryLocation::alone()).unwrap();
-    assert_eq!(found.len(), complaints, "{found:#?}");
+    assert_eq!(found.len(), diagnostics, "{found:#?}");
     assert_eq!(api.operations.len(), 1);
     let schema = api.operations[0].responses[0].media[0].schema.as_ref().unwrap();
     let _ = api.library.resolve_schema(schema);
@@ -134,7 +135,7 @@ fn hostile_documents_are_bounded() {
     check_hostile(&nested, usize::MAX);
     let next = "{$ref: '#/components/schemas/";
     let chain = lines(5000, |n| format!("    S{n}: {next}S{}'}}", n + 1));
-    // Only the references that are too far from the end are complained about, and not each of them.
+    // Only references with too many hops to the end have diagnostics, whose number is bounded.
     check_hostile(&format!("    A: {next}S0'}}\n{chain}    S5000: {{}}\n"), 101);
     let doubling = lines(24, |n| format!("    L{n}: {{allOf: [{next}L{0}'}}, {next}L{0}'}}]}}", n + 1));
     check_hostile(&format!("    A: {next}L0'}}\n{doubling}    L24: {{}}\n"), 0);

@@ -1,17 +1,17 @@
-//! One file of the harness: sections behind lines such as `====spec====`.
+//! Parser of a file of the harness: sections that begin with lines such as `====spec====`.
 
-/// How much of an answer counts.
+/// Rule for the comparison of bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// The body as it is written.
+    /// The bodies are equal.
     Exact,
-    /// The structure of the body.
+    /// The structures of the bodies are equal.
     Loose,
-    /// The keys of the body, in their order.
+    /// The keys of the bodies and their order are equal.
     Keys,
 }
 
-/// What is expected.
+/// Expected response.
 #[derive(Debug)]
 pub(crate) struct Expected {
     pub(crate) rule: Rule,
@@ -20,11 +20,11 @@ pub(crate) struct Expected {
     pub(crate) body: String,
 }
 
-/// One file.
+/// Test case of one file.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) document: String,
-    /// The flags of Prism.
+    /// The command line of Prism.
     pub(crate) server: String,
     pub(crate) command: String,
     pub(crate) expected: Expected,
@@ -34,13 +34,13 @@ impl Case {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut sections: Vec<(&str, String)> = Vec::new();
         for line in text.split_inclusive('\n') {
-            // A word may follow a section on the same line, where that has no line end.
-            let (before, word) = divide(line);
+            // A section without a final line end is followed by the next marker on the same line.
+            let (before, marker) = split_marker(line);
             if let Some((_, section)) = sections.last_mut() {
                 section.push_str(before);
             }
-            if let Some(word) = word {
-                sections.push((word, String::new()));
+            if let Some(marker) = marker {
+                sections.push((marker, String::new()));
             }
         }
         let section =
@@ -60,12 +60,14 @@ impl Case {
     }
 }
 
-const WORDS: [&str; 7] = ["test", "spec", "server", "command", "expect", "expect-loose", "expect-keysOnly"];
+/// Names of sections.
+const SECTIONS: [&str; 7] =
+    ["test", "spec", "server", "command", "expect", "expect-loose", "expect-keysOnly"];
 
-/// A line, and the word that ends it.
-fn divide(line: &str) -> (&str, Option<&'static str>) {
+/// A line, and the section that a marker at its end begins.
+fn split_marker(line: &str) -> (&str, Option<&'static str>) {
     let trimmed = line.trim_end();
-    for word in WORDS {
+    for word in SECTIONS {
         if let Some(before) = trimmed.strip_suffix(&format!("===={word}====")) {
             return (before, Some(word));
         }

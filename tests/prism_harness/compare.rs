@@ -1,67 +1,69 @@
-//! Whether an answer is the expected one: as Prism's harness compares, which is by gavel's rules.
+//! Comparison of a response with the expected one, by the rules of Prism's harness, which are gavel's.
 //!
-//! The status is equal, every expected header is there (of `content-type` and `accept*` the values count), and the
-//! body is the same; by its structure where the rule is loose. Prism's problem types are told from ours by their
-//! codes. XML is compared by its elements, not by what they say.
+//! The status is equal, every expected header is present (the values of `content-type` and `accept*` are compared), and
+//! the body is equal, or has the same structure if the rule is loose. Prism's problem types count as ours with the same
+//! code. XML is compared by the names of its elements.
 
 use serde_json::Value as Json;
 
 use crate::{
     case::{Expected, Rule},
-    server::Answer,
+    server::Response,
 };
 
 const PRISM: &str = "https://stoplight.io/prism/errors#";
 const OURS: &str = "urn:mynah:errors#";
 
-/// What is wrong with the answer.
-pub(crate) fn compare(expected: &Expected, found: &Answer, head_only: bool) -> Result<(), String> {
+/// Compares a response with the expected one; the error is the first difference.
+pub(crate) fn compare(expected: &Expected, found: &Response, head_only: bool) -> Result<(), String> {
     if found.status != expected.status {
         return Err(format!("status {} instead of {}", found.status, expected.status));
     }
     for (name, value) in &expected.headers {
-        let Some(there) = found.header(name) else { return Err(format!("no header `{name}`")) };
-        let counts = name == "content-type" || name.starts_with("accept");
-        if counts && essence(there) != essence(value) {
-            return Err(format!("`{name}: {there}` instead of `{value}`"));
+        let Some(actual) = found.header(name) else { return Err(format!("no header `{name}`")) };
+        let compares_value = name == "content-type" || name.starts_with("accept");
+        if compares_value && essence(actual) != essence(value) {
+            return Err(format!("`{name}: {actual}` instead of `{value}`"));
         }
     }
     if head_only {
         return Ok(());
     }
-    let (want, have) = (expected.body.replace(PRISM, OURS), found.body.trim());
-    let same = if found.header("content-type").is_some_and(|value| essence(value).ends_with("xml")) {
-        elements(&want) == elements(have)
+    let (expected_body, actual_body) = (expected.body.replace(PRISM, OURS), found.body.trim());
+    let is_equal = if found.header("content-type").is_some_and(|value| essence(value).ends_with("xml")) {
+        elements(&expected_body) == elements(actual_body)
     } else {
         match expected.rule {
-            Rule::Exact => want == have,
+            Rule::Exact => expected_body == actual_body,
             Rule::Loose => {
-                parsed(&want).zip(parsed(have)).is_some_and(|(want, have)| holds(&want, &have))
-                    || want.is_empty()
+                expected_body.is_empty()
+                    || parse(&expected_body)
+                        .zip(parse(actual_body))
+                        .is_some_and(|(expected, actual)| has_structure(&expected, &actual))
             }
-            Rule::Keys => keys(&want).is_some() && keys(&want) == keys(have),
+            Rule::Keys => keys(&expected_body).is_some() && keys(&expected_body) == keys(actual_body),
         }
     };
-    if same { Ok(()) } else { Err(format!("the body is not\n  expected: {want}")) }
+    if is_equal { Ok(()) } else { Err(format!("the body is not\n  expected: {expected_body}")) }
 }
 
 fn essence(value: &str) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn parsed(text: &str) -> Option<Json> {
+fn parse(text: &str) -> Option<Json> {
     serde_json::from_str(text).ok()
 }
 
 fn keys(text: &str) -> Option<Vec<String>> {
-    Some(parsed(text)?.as_object()?.keys().cloned().collect())
+    Some(parse(text)?.as_object()?.keys().cloned().collect())
 }
 
-/// Whether everything that is expected has its counterpart; values may differ, kinds of containers may not.
-fn holds(want: &Json, have: &Json) -> bool {
-    match (want, have) {
-        (Json::Object(want), Json::Object(have)) => {
-            want.iter().all(|(key, want)| have.get(key).is_some_and(|have| holds(want, have)))
+/// Whether a value has all expected members; scalars may differ, kinds of containers may not.
+fn has_structure(expected: &Json, actual: &Json) -> bool {
+    match (expected, actual) {
+        (Json::Object(expected), Json::Object(actual)) => {
+            expected.iter().all(|(key, member)| actual.get(key).is_some_and(|own| has_structure(member, own)))
         }
         (Json::Array(_), Json::Array(_)) => true,
         (Json::Object(_) | Json::Array(_), _) | (_, Json::Object(_) | Json::Array(_)) => false,

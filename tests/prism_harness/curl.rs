@@ -1,6 +1,6 @@
-//! The request that a line with curl stands for.
+//! Parser of curl command lines.
 
-/// A request.
+/// Request of a curl command.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -8,7 +8,7 @@ pub(crate) struct Request {
     pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<String>,
-    /// Whether curl was told not to read a body (`-I`).
+    /// Whether the body of the response is ignored (`-I`).
     pub(crate) head_only: bool,
 }
 
@@ -16,27 +16,27 @@ const BOUNDARY: &str = "------------------------harness";
 
 impl Request {
     pub(crate) fn parse(command: &str) -> Result<Self, String> {
-        let mut words = words(command).into_iter();
+        let mut words = split_words(command).into_iter();
         if words.next().as_deref() != Some("curl") {
-            return Err(format!("not a line with curl: {command}"));
+            return Err(format!("not a curl command: {command}"));
         }
         let mut request = Self::default();
         let mut parts: Vec<String> = Vec::new();
         while let Some(word) = words.next() {
-            let mut next = || words.next().ok_or_else(|| format!("{word} stands alone"));
+            let mut next = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
                 "-i" | "-s" | "-L" | "--location" | "--include" | "--silent" => (),
                 "-X" | "--request" => request.method = next()?,
-                "-H" | "--header" => request.header(&next()?),
+                "-H" | "--header" => request.add_header(&next()?),
                 "--cookie" | "-b" => {
                     let cookies = next()?;
                     request.headers.push(("Cookie".to_owned(), cookies));
                 }
-                "-d" | "--data" | "--data-raw" | "--data-binary" => request.data(&next()?),
+                "-d" | "--data" | "--data-raw" | "--data-binary" => request.add_data(&next()?),
                 "--data-urlencode" => {
                     let text = next()?;
-                    let encoded = encoded(&text);
-                    request.data(&encoded);
+                    let encoded = encode_data(&text);
+                    request.add_data(&encoded);
                 }
                 "-F" | "--form" => parts.push(next()?),
                 "-sIXGET" | "-siXGET" => {
@@ -48,26 +48,26 @@ impl Request {
                     let rest = &url["http://".len()..];
                     request.target = rest.find('/').map_or("/", |at| &rest[at..]).to_owned();
                 }
-                other => return Err(format!("unknown word of curl: {other}")),
+                other => return Err(format!("unknown option of curl: {other}")),
             }
         }
         if !parts.is_empty() {
-            request.form(&parts);
+            request.set_form(&parts);
         }
         if request.method.is_empty() {
-            let usual = if request.head_only { "HEAD" } else { "GET" };
-            request.method = if request.body.is_some() { "POST" } else { usual }.to_owned();
+            let default_method = if request.head_only { "HEAD" } else { "GET" };
+            request.method = if request.body.is_some() { "POST" } else { default_method }.to_owned();
         }
         Ok(request)
     }
 
-    fn header(&mut self, line: &str) {
+    fn add_header(&mut self, line: &str) {
         if let Some((name, value)) = line.split_once(':') {
             self.headers.push((name.trim().to_owned(), value.trim().to_owned()));
         }
     }
 
-    fn data(&mut self, text: &str) {
+    fn add_data(&mut self, text: &str) {
         match &mut self.body {
             Some(body) => {
                 body.push('&');
@@ -76,12 +76,12 @@ impl Request {
             None => self.body = Some(text.to_owned()),
         }
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-            self.header("Content-Type: application/x-www-form-urlencoded");
+            self.add_header("Content-Type: application/x-www-form-urlencoded");
         }
     }
 
-    /// A multipart body; curl names its boundary even where the type was given.
-    fn form(&mut self, parts: &[String]) {
+    /// Sets a multipart body. As in curl, its content type replaces one of the command line.
+    fn set_form(&mut self, parts: &[String]) {
         let mut body = String::new();
         for part in parts {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
@@ -92,12 +92,12 @@ impl Request {
         body.push_str(&format!("--{BOUNDARY}--\r\n"));
         self.body = Some(body);
         self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
-        self.header(&format!("Content-Type: multipart/form-data; boundary={BOUNDARY}"));
+        self.add_header(&format!("Content-Type: multipart/form-data; boundary={BOUNDARY}"));
     }
 }
 
-/// `name=content` with its content encoded, or everything.
-fn encoded(text: &str) -> String {
+/// Percent-encodes the content of `name=content`, or the whole text without a name.
+fn encode_data(text: &str) -> String {
     let (name, content) = match text.split_once('=') {
         Some((name, content)) => (format!("{name}="), content),
         None => (String::new(), text),
@@ -109,8 +109,8 @@ fn encoded(text: &str) -> String {
     format!("{name}{}", content.bytes().map(encode).collect::<String>())
 }
 
-/// The words that a shell would see, up to an ampersand of its own.
-fn words(line: &str) -> Vec<String> {
+/// Splits a line into words as a shell does, up to an unquoted ampersand.
+fn split_words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote: Option<char> = None;
@@ -140,12 +140,12 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn lines_are_read_as_a_shell_does() {
+fn lines_are_split_as_a_shell_does() {
     let line = r#"curl -i -X POST http://h:1/a\?b\=c -H "A: \"$&'x'" --data 'x y' && echo"#;
     assert_eq!(
-        words(line)[1..],
+        split_words(line)[1..],
         ["-i", "-X", "POST", "http://h:1/a?b=c", "-H", "A: \"$&'x'", "--data", "x y"]
     );
-    assert_eq!(encoded("id=%"), "id=%25");
-    assert_eq!(encoded("a/b"), "a%2Fb");
+    assert_eq!(encode_data("id=%"), "id=%25");
+    assert_eq!(encode_data("a/b"), "a%2Fb");
 }

@@ -1,4 +1,4 @@
-//! The real binary with the flags that Prism would have had, and an answer of it.
+//! Server process with the command line of Prism, and its response to a request.
 
 use std::{
     env, fs,
@@ -12,18 +12,19 @@ use std::{
 
 use crate::{case::Case, curl::Request};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout of reads.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A server that runs until it is dropped.
+/// Server that runs until it is dropped.
 pub(crate) struct Server {
     child: Child,
-    folder: PathBuf,
+    directory: PathBuf,
     address: String,
 }
 
-/// An answer.
+/// Response of a server.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
@@ -33,42 +34,42 @@ impl Server {
     pub(crate) fn start(case: &Case) -> Result<Self, String> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("mynah-prism-harness-{}-{n}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("document.yml"), &case.document).unwrap();
+        let directory = env::temp_dir().join(format!("mynah-prism-harness-{}-{n}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("document.yml"), &case.document).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
         let mut flags = case.server.split_whitespace();
         while let Some(flag) = flags.next() {
             match flag {
-                // Every server has a port of its own.
+                // Every server gets a port of its own.
                 "-p" | "--port" => drop(flags.next()),
                 "${document}" => drop(command.arg("document.yml")),
                 flag => drop(command.arg(flag)),
             }
         }
-        command.args(["--port", "0"]).current_dir(&folder).stdout(Stdio::piped());
-        command.stderr(fs::File::create(folder.join("stderr")).unwrap());
+        command.args(["--port", "0"]).current_dir(&directory).stdout(Stdio::piped());
+        command.stderr(fs::File::create(directory.join("stderr")).unwrap());
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let address = loop {
             let mut line = String::new();
             if output.read_line(&mut line).unwrap() == 0 {
                 let _ = child.wait();
-                let said = fs::read_to_string(folder.join("stderr")).unwrap_or_default();
-                return Err(format!("the server did not start: {said}"));
+                let errors = fs::read_to_string(directory.join("stderr")).unwrap_or_default();
+                return Err(format!("the server did not start: {errors}"));
             }
             if let Some((_, rest)) = line.split_once("proxy http://") {
                 break rest.split([',', ';']).next().unwrap_or_default().trim().to_owned();
             }
         };
-        // What it says later must not fill the pipe.
+        // The output is read to the end, so that it does not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-        Ok(Self { child, folder, address })
+        Ok(Self { child, directory, address })
     }
 
-    pub(crate) fn ask(&self, request: &Request) -> Result<Answer, String> {
+    pub(crate) fn send(&self, request: &Request) -> Result<Response, String> {
         let mut stream = TcpStream::connect(&self.address).map_err(|error| error.to_string())?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
         let Request { method, target, headers, body, .. } = request;
         let mut text =
             format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
@@ -88,13 +89,13 @@ impl Server {
         stream.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
         let mut received = Vec::new();
         stream.read_to_end(&mut received).map_err(|error| error.to_string())?;
-        Answer::parse(&String::from_utf8_lossy(&received))
+        Response::parse(&String::from_utf8_lossy(&received))
     }
 }
 
-impl Answer {
+impl Response {
     fn parse(text: &str) -> Result<Self, String> {
-        let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| format!("no answer: {text:?}"))?;
+        let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| format!("not a response: {text:?}"))?;
         let mut lines = head.lines();
         let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
         let headers = lines.filter_map(|line| line.split_once(':'));
@@ -111,6 +112,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_dir_all(&self.directory);
     }
 }
