@@ -21,12 +21,12 @@ use crate::{
 };
 
 /// Error of a body that was not parsed.
-enum BodyError {
+enum BodyParseError {
     Invalid(Vec<Violation>),
     Exhausted(Exhausted),
 }
 
-impl From<Exhausted> for BodyError {
+impl From<Exhausted> for BodyParseError {
     fn from(exhausted: Exhausted) -> Self {
         Self::Exhausted(exhausted)
     }
@@ -76,11 +76,11 @@ pub(super) fn validate(
     let content_type = content_type.unwrap_or(&media.media_type);
     let value = match parse(media, content_type, request.body, shape, budget) {
         Ok(value) => value,
-        Err(BodyError::Invalid(mut found)) => {
+        Err(BodyParseError::Invalid(mut found)) => {
             violations.append(&mut found);
             return Ok(());
         }
-        Err(BodyError::Exhausted(exhausted)) => return Err(exhausted),
+        Err(BodyParseError::Exhausted(exhausted)) => return Err(exhausted),
     };
     if let (Some(value), Some(schema)) = (value, schema) {
         let errors = schema.errors(&value, budget)?.into_iter();
@@ -101,9 +101,9 @@ fn parse(
     body: &[u8],
     shape: Option<Shape<'_>>,
     budget: &Budget,
-) -> Result<Option<Json>, BodyError> {
+) -> Result<Option<Json>, BodyParseError> {
     let invalid = |status, message: String| {
-        BodyError::Invalid(vec![Violation::with_status(location(), status, message)])
+        BodyParseError::Invalid(vec![Violation::with_status(location(), status, message)])
     };
     let essence = lowercase_essence(content_type);
     if is_json(&essence) {
@@ -114,7 +114,7 @@ fn parse(
     let object = |fields: &Pairs<'_>| {
         let violations = form::find_reserved(fields, encoding);
         if !violations.is_empty() {
-            return Err(BodyError::Invalid(violations));
+            return Err(BodyParseError::Invalid(violations));
         }
         Ok(Some(form::parse_object(fields, shape, encoding, budget)?))
     };
