@@ -1,4 +1,4 @@
-//! The Admin API: who this is, how it is, and what is declared.
+//! The Admin API: node information, status, and lists of entities.
 
 use serde_json::{Value, json};
 
@@ -31,14 +31,14 @@ const ID_OF_A: &str = "72734e2a-702d-5711-b9ef-697178108ad8";
 const ID_OF_R: &str = "da7ba03a-f1be-52d4-8a7e-c8f32640689a";
 const ID_OF_GLOBAL_CORS: &str = "48ee727e-8b90-5faa-bda1-a3c6bc3c9daa";
 
-/// The names in a list, in its order.
+/// The names in a list, in order.
 #[track_caller]
 fn names(list: &Value) -> Vec<&str> {
-    list["data"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect()
+    list["data"].as_array().unwrap().iter().map(|entity| entity["name"].as_str().unwrap()).collect()
 }
 
 #[test]
-fn says_who_it_is() {
+fn the_root_reports_the_node() {
     let gateway = Setup::with(CONFIG).run();
     let answer = gateway.admin("GET", "/");
     assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
@@ -53,7 +53,7 @@ fn says_who_it_is() {
 }
 
 #[test]
-fn says_how_it_is() {
+fn the_status_reports_the_configuration() {
     let gateway = Setup::with(CONFIG).run();
     let status = gateway.status();
     assert_eq!(status["configuration_hash"].as_str().unwrap().len(), 32);
@@ -66,7 +66,7 @@ fn says_how_it_is() {
 }
 
 #[test]
-fn is_not_ready_with_nothing_to_serve() {
+fn it_is_not_ready_with_an_empty_configuration() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
     gateway
         .admin("GET", "/status/ready")
@@ -75,7 +75,7 @@ fn is_not_ready_with_nothing_to_serve() {
 }
 
 #[test]
-fn is_not_ready_while_it_ends() {
+fn it_is_not_ready_while_draining() {
     let upstream = Upstream::start();
     let gateway = Setup::with(&CONFIG.replace("a.example:81", &upstream.address.to_string())).run();
     let mut raw = Raw::connect(gateway.address("proxy"));
@@ -92,7 +92,7 @@ fn is_not_ready_while_it_ends() {
 }
 
 #[test]
-fn lists_what_is_declared() {
+fn lists_contain_the_declared_entities() {
     let gateway = Setup::with(CONFIG).run();
     for (path, expected) in [
         ("/services", vec!["a", "b"]),
@@ -111,7 +111,7 @@ fn lists_what_is_declared() {
 }
 
 #[test]
-fn shows_entities_with_all_their_fields() {
+fn entities_are_shown_with_all_their_fields() {
     let gateway = Setup::with(CONFIG).run();
     let by_name = gateway.admin("GET", "/services/a").json();
     assert_eq!(by_name, gateway.admin("GET", &format!("/services/{ID_OF_A}")).json());
@@ -150,7 +150,7 @@ fn shows_entities_with_all_their_fields() {
 }
 
 #[test]
-fn lists_come_in_pages() {
+fn lists_are_paginated() {
     let many: Vec<String> = (0..250).map(|n| format!("- {{name: s{n}, host: a.example}}\n")).collect();
     let gateway = Setup::with(&format!("_format_version: \"3.0\"\nservices:\n{}", many.concat())).run();
     let mut path = "/services".to_owned();
@@ -179,7 +179,7 @@ fn lists_come_in_pages() {
 }
 
 #[test]
-fn what_is_not_there_is_not_found() {
+fn unknown_paths_and_entities_are_not_found() {
     let gateway = Setup::with(CONFIG).run();
     for path in [
         "/nope",
@@ -206,7 +206,7 @@ fn check_refused(gateway: &Gateway, method: &str, path: &str, message: &str) {
 }
 
 #[test]
-fn writes_are_refused_as_without_a_database() {
+fn disabled_writes_are_refused_as_by_kong_without_a_database() {
     let gateway = Setup::with(CONFIG).env("KONG_ADMIN_WRITES", "off").run();
     let without = "when not using a database";
     check_refused(&gateway, "POST", "/services", &format!("cannot create 'services' entities {without}"));

@@ -1,4 +1,4 @@
-//! Which hosts and pages the Admin API and the status listener answer, wherever they listen.
+//! Access rules of the Admin API and the status listener: accepted hosts and pages, whatever the listen address.
 
 use crate::{
     client::Answer,
@@ -21,12 +21,12 @@ fn run(setup: Setup) -> Gateway {
     ])
 }
 
-/// The address of a listener on all addresses, as it is reached over this one.
-fn place(gateway: &Gateway, name: &str) -> String {
+/// The address of a listener on all addresses, as reached over the loopback interface.
+fn loopback_address(gateway: &Gateway, name: &str) -> String {
     gateway.address(name).replace("0.0.0.0", "127.0.0.1")
 }
 
-fn ask(address: &str, request: &str) -> String {
+fn exchange(address: &str, request: &str) -> String {
     let mut raw = Raw::connect(address);
     raw.send(&request.replace('\n', "\r\n"));
     raw.rest()
@@ -37,14 +37,14 @@ fn status(answer: &str) -> &str {
 }
 
 #[test]
-fn a_page_that_is_bound_to_the_address_is_refused() {
+fn a_page_that_uses_dns_rebinding_is_refused() {
     let gateway = run(Setup::with(CONFIG).env("KONG_ADMIN_ALLOWED_HOSTS", "gw.example, *.corp.example"));
-    let admin = place(&gateway, "admin");
+    let admin = loopback_address(&gateway, "admin");
     let body = r#"{"name":"b","host":"b"}"#;
     let write = |host: &str, more: &str| {
         let length = body.len();
         let head = format!("POST /services HTTP/1.1\nHost: {host}\nContent-Type: application/json\n{more}");
-        ask(&admin, &format!("{head}Content-Length: {length}\nConnection: close\n\n{body}"))
+        exchange(&admin, &format!("{head}Content-Length: {length}\nConnection: close\n\n{body}"))
     };
     for (host, origin) in [
         ("evil.example:8001", "Origin: http://evil.example:8001\n"),
@@ -64,23 +64,24 @@ fn a_page_that_is_bound_to_the_address_is_refused() {
     }
     for target in ["http://evil.example/services", "http://127.0.0.1:1/services"] {
         let request = format!("GET {target} HTTP/1.1\nHost: 127.0.0.1\nConnection: close\n\n");
-        assert_eq!(status(&ask(&admin, &request)), "400", "{target}");
+        assert_eq!(status(&exchange(&admin, &request)), "400", "{target}");
     }
     assert_eq!(gateway.folder.read("kong.yaml"), CONFIG);
     for host in ["gw.example:8001", "a.corp.example", "127.0.0.1", "localhost:8001"] {
-        let answer = ask(&admin, &format!("GET /services HTTP/1.1\nHost: {host}\nConnection: close\n\n"));
+        let answer =
+            exchange(&admin, &format!("GET /services HTTP/1.1\nHost: {host}\nConnection: close\n\n"));
         assert_eq!(status(&answer), "200", "{host}: {answer}");
     }
 }
 
 #[test]
-fn answers_are_for_no_page() {
+fn answers_carry_headers_that_keep_pages_out() {
     let gateway = run(Setup::with(CONFIG));
     for (name, path) in
         [("admin", "/services"), ("admin", "/nowhere"), ("status", "/status"), ("status", "/services")]
     {
         let request = format!("GET {path} HTTP/1.1\nHost: 127.0.0.1\nConnection: close\n\n");
-        let answer = ask(&place(&gateway, name), &request).to_ascii_lowercase();
+        let answer = exchange(&loopback_address(&gateway, name), &request).to_ascii_lowercase();
         for field in [
             "x-frame-options: deny",
             "content-security-policy: default-src 'none'; frame-ancestors 'none'",
@@ -97,9 +98,9 @@ fn answers_are_for_no_page() {
 }
 
 #[test]
-fn the_status_is_for_probes_and_not_for_pages() {
+fn the_status_listener_accepts_probes_and_refuses_pages() {
     let gateway = run(Setup::with(CONFIG));
-    let at = place(&gateway, "status");
+    let at = loopback_address(&gateway, "status");
     for (head, expected) in [
         ("HTTP/1.0\n", "200"),
         ("HTTP/1.1\nHost: 127.0.0.1:8100\n", "200"),
@@ -108,13 +109,13 @@ fn the_status_is_for_probes_and_not_for_pages() {
         ("HTTP/1.1\nHost: 127.0.0.1\nSec-Fetch-Site: cross-site\n", "403"),
         ("HTTP/1.1\nHost: 127.0.0.1\nHost: evil.example\n", "400"),
     ] {
-        let answer = ask(&at, &format!("GET /status {head}Connection: close\n\n"));
+        let answer = exchange(&at, &format!("GET /status {head}Connection: close\n\n"));
         assert_eq!(status(&answer), expected, "{head}: {answer}");
     }
 }
 
 #[test]
-fn an_address_that_others_reach_is_warned_of() {
+fn an_open_admin_address_without_a_token_is_warned_about() {
     let warning = "is open to every client that reaches this address";
     let gateway = run(Setup::with(CONFIG));
     gateway.logs(&format!("WARN the Admin API on 0.0.0.0:0 {warning}"));
@@ -124,7 +125,7 @@ fn an_address_that_others_reach_is_warned_of() {
 }
 
 #[test]
-fn a_bound_for_bodies_is_kept() {
+fn the_configured_body_size_is_enforced() {
     let gateway = Setup::with(CONFIG).env("KONG_NGINX_ADMIN_CLIENT_MAX_BODY_SIZE", "1k").run();
     let large = format!("name=b&host=b&path=/{}", "x".repeat(1100));
     let refused = |answer: Answer| assert_eq!(answer.status, 413);

@@ -1,4 +1,4 @@
-//! Certificates through the Admin API: their server names are plain texts there, and entities in the file.
+//! Certificates in the Admin API, where server names are plain texts, and in the file, where they are entities.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     pem::{Authority, Signed, block},
 };
 
-/// A certificate with two names, below which others stand at the top of the file.
+/// A configuration of a certificate with two server names, nested in it or at the top of the file.
 fn config(signed: &Signed, at_top: bool) -> String {
     let (cert, key) = (block(&signed.certificate, 4), block(&signed.key, 4));
     let certificate =
@@ -24,11 +24,11 @@ fn config(signed: &Signed, at_top: bool) -> String {
 const ID: &str = "11111111-1111-4111-8111-111111111111";
 
 fn names(value: &Value) -> Vec<&str> {
-    value["snis"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect()
+    value["snis"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
 }
 
-/// The lines of the file that are about names.
-fn written(gateway: &Gateway) -> String {
+/// The lines of the file after the key, which contain the server names.
+fn name_lines(gateway: &Gateway) -> String {
     let text = gateway.folder.read("kong.yaml");
     let end = text.split("-----END PRIVATE KEY-----\n").nth(1).unwrap();
     end.split("- id").next().unwrap().to_owned()
@@ -74,15 +74,15 @@ fn the_names_of_a_certificate_are_replaced_as_a_whole() {
             let listed = gateway.admin("GET", &format!("{by_id}/snis")).json();
             assert_eq!(listed["data"].as_array().unwrap().len(), expected.len());
         }
-        // Where none were left at the top, the next ones go to their certificate.
+        // After the last name at the top is removed, new ones are nested in their certificate.
         let emptied = if at_top { "snis: []\n" } else { "" };
         let expected = format!("  snis:\n  - name: b.example\n  - name: a.example\n{emptied}");
-        assert_eq!(written(&gateway).replace(" # by name", ""), expected);
+        assert_eq!(name_lines(&gateway).replace(" # by name", ""), expected);
     }
 }
 
 #[test]
-fn a_name_that_goes_takes_its_line_along() {
+fn a_removed_name_removes_its_line() {
     let signed = Signed::by_itself("a.example");
     for at_top in [false, true] {
         let before = config(&signed, at_top);
@@ -95,7 +95,7 @@ fn a_name_that_goes_takes_its_line_along() {
 }
 
 #[test]
-fn a_certificate_that_is_named_by_a_new_name_has_it() {
+fn a_certificate_put_under_a_new_name_gets_that_name() {
     let (own, other) = (Signed::by_itself("a.example"), Signed::by_itself("b.example"));
     let gateway = Setup::with(&config(&own, false)).run();
     let body = json!({"cert": other.certificate, "key": other.key, "snis": ["y.example"]});
@@ -113,7 +113,7 @@ fn a_certificate_that_is_named_by_a_new_name_has_it() {
     assert_eq!((answer.status, names(&answer.json())), (201, vec!["m.example", "n.example"]));
 }
 
-/// Checks what a write is refused for.
+/// Checks the status and the field messages of a refused write.
 #[track_caller]
 fn check(gateway: &Gateway, (method, path, body): (&str, &str, Value), status: u16, fields: &Value) {
     let before = gateway.folder.read("kong.yaml");
@@ -128,7 +128,7 @@ fn check(gateway: &Gateway, (method, path, body): (&str, &str, Value), status: u
 }
 
 #[test]
-fn what_is_wrong_with_certificates_and_names() {
+fn invalid_certificates_and_names_are_refused() {
     let (one, other) = (Signed::by_itself("a.example"), Signed::by_itself("b.example"));
     let authority = Authority::new("ca");
     let gateway = Setup::with(&config(&one, false)).run();
@@ -172,7 +172,7 @@ fn what_is_wrong_with_certificates_and_names() {
         200
     );
     for method in ["GET", "PATCH", "DELETE"] {
-        gateway.admin_json(method, "/certificates/nobody.example", json!({})).says(404, "SNI not found");
+        gateway.admin_json(method, "/certificates/unknown.example", json!({})).says(404, "SNI not found");
     }
     assert_eq!(gateway.admin("DELETE", "/certificates/22222222-2222-4222-8222-222222222222").status, 204);
     assert_eq!(gateway.admin("DELETE", "/certificates/a.example").status, 204);

@@ -1,4 +1,4 @@
-//! `GET` and `POST /config`: the whole configuration, out and in.
+//! `GET` and `POST /config`: export and import of the whole configuration.
 
 use serde_json::{Value, json};
 
@@ -20,10 +20,15 @@ fn post(gateway: &Gateway, query: &str, content_type: &str, body: &str) -> Answe
 
 fn services(gateway: &Gateway) -> Vec<String> {
     let list = gateway.admin("GET", "/services").json();
-    list["data"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
+    list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|service| service["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
-/// Checks that a body in this form is taken.
+/// Checks that a body of this media type is accepted.
 #[track_caller]
 fn check(content_type: &str, body: &str) {
     let gateway = Setup::with(BEFORE).run();
@@ -36,7 +41,7 @@ fn check(content_type: &str, body: &str) {
 }
 
 #[test]
-fn takes_every_form_that_kong_takes() {
+fn it_accepts_all_media_types_of_kong() {
     let object = json!({ "_format_version": "3.0", "services": [{ "name": "after", "url": "http://a.example", "retries": 3 }] });
     check("application/json", &object.to_string());
     check("application/json", &json!({ "config": AFTER }).to_string());
@@ -70,7 +75,7 @@ const LISTS: [&str; 16] = [
     "/keys",
 ];
 
-/// Checks that what is given out declares the same.
+/// Checks that loading the export leads to the same entities.
 #[track_caller]
 fn check_export(setup: Setup) {
     let gateway = setup.run();
@@ -87,7 +92,7 @@ fn check_export(setup: Setup) {
 }
 
 #[test]
-fn what_it_gives_out_can_be_put_back_in() {
+fn the_export_can_be_loaded_again() {
     let config = "\
 _format_version: \"3.0\"
 services:
@@ -138,7 +143,7 @@ certificates:
 }
 
 #[test]
-fn what_is_served_changes_at_once() {
+fn a_posted_configuration_is_served_at_once() {
     let gateway = Setup::with(BEFORE).run();
     assert_eq!(gateway.get("/r").status, 404);
     let config = "_format_version: \"3.0\"\nroutes:\n- {name: r, paths: [/r]}\n";
@@ -147,7 +152,7 @@ fn what_is_served_changes_at_once() {
 }
 
 #[test]
-fn the_same_again_can_be_skipped() {
+fn check_hash_skips_an_identical_configuration() {
     let gateway = Setup::with(BEFORE).run();
     let again = post(&gateway, "?check_hash=1", "text/yaml", BEFORE);
     again.is(304, "");
@@ -158,7 +163,7 @@ fn the_same_again_can_be_skipped() {
 }
 
 #[test]
-fn what_is_wrong_changes_nothing() {
+fn an_invalid_configuration_changes_nothing() {
     let gateway = Setup::with(BEFORE).run();
     let hash = gateway.status()["configuration_hash"].clone();
     let wrong = "_format_version: \"3.0\"\nservices:\n- {name: c, hots: x}\n";

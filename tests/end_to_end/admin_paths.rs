@@ -1,4 +1,4 @@
-//! The paths of the Admin API, with all methods: which there are, and what is said of what there is not.
+//! The paths of the Admin API: their methods, and the answers to unknown paths.
 
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ fn each_path_has_its_methods() {
         assert_eq!(answer.header("access-control-allow-methods"), allowed, "{path}");
         assert_eq!(answer.header("access-control-allow-headers"), "Content-Type", "{path}");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "FOO"] {
-            if !allowed.split(", ").any(|it| it == method) {
+            if !allowed.split(", ").any(|own| own == method) {
                 gateway.admin(method, path).says(405, "Method not allowed");
             }
         }
@@ -81,7 +81,7 @@ fn each_path_has_its_methods() {
 }
 
 #[test]
-fn what_is_no_path_is_not_found() {
+fn unknown_paths_are_not_found() {
     let gateway = Setup::with(CONFIG).run();
     for path in [
         "/nope",
@@ -111,7 +111,7 @@ fn what_is_no_path_is_not_found() {
 }
 
 #[test]
-fn questions_of_the_node_are_answered() {
+fn queries_of_the_node_are_answered() {
     let gateway = Setup::with(CONFIG).run();
     let node = gateway.admin("GET", "/").json();
     let pid = node["pids"]["master"].clone();
@@ -122,7 +122,7 @@ fn questions_of_the_node_are_answered() {
     assert_eq!(configuration["loaded_plugins"]["cors"], true);
     assert_eq!(gateway.admin("GET", "/timers").json()["worker"], json!({"id": 0, "count": 1}));
     let fields = gateway.admin("GET", "/schemas/vaults/env").json()["fields"].clone();
-    assert!(fields.as_array().unwrap().iter().any(|it| it["config"]["fields"].is_array()), "{fields}");
+    assert!(fields.as_array().unwrap().iter().any(|field| field["config"]["fields"].is_array()), "{fields}");
     for (query, unit, digits) in [
         ("", "MiB", 2),
         ("?unit=k&scale=0", "KiB", 0),
@@ -142,7 +142,7 @@ fn questions_of_the_node_are_answered() {
 }
 
 #[test]
-fn headers_are_those_that_are_wanted() {
+fn the_headers_setting_selects_response_headers() {
     let gateway = Setup::with(CONFIG).run();
     let answer = gateway.admin("GET", "/services");
     assert!(
@@ -157,7 +157,7 @@ fn headers_are_those_that_are_wanted() {
 }
 
 #[test]
-fn each_kind_of_credential_is_made_found_and_removed() {
+fn each_kind_of_credential_is_created_found_and_removed() {
     let gateway = Setup::with(CONFIG).run();
     for (below, top, body, name) in [
         ("key-auth", "key-auths", json!({}), "key"),
@@ -194,7 +194,7 @@ fn each_kind_of_credential_is_made_found_and_removed() {
 }
 
 #[test]
-fn what_a_query_may_ask_of_a_list() {
+fn list_queries_are_checked() {
     let gateway = Setup::with(CONFIG).run();
     for query in
         ["size=1", "size=1000", "size=1e2", "size=2.0", "size=5&size=5", "name=x&sort_desc=1", "tags=nope"]
@@ -225,7 +225,7 @@ fn what_a_query_may_ask_of_a_list() {
 }
 
 #[test]
-fn a_reference_is_an_id_or_a_name_that_is_there() {
+fn a_reference_is_the_id_or_name_of_an_existing_entity() {
     let gateway = Setup::with(CONFIG).run();
     for (service, code, complaint) in [
         (json!("s"), 2, json!({"id": "missing primary key"})),
@@ -253,7 +253,7 @@ fn a_reference_is_an_id_or_a_name_that_is_there() {
 }
 
 #[test]
-fn what_is_below_one_parent_is_not_below_another() {
+fn a_child_is_not_found_under_another_parent() {
     let gateway =
         Setup::with(&CONFIG.replace("consumers:", "- {name: other, host: o.example}\nconsumers:")).run();
     let id = gateway.admin("GET", "/routes/r").json()["id"].as_str().unwrap().to_owned();
@@ -263,7 +263,7 @@ fn what_is_below_one_parent_is_not_below_another() {
             gateway.admin_json(method, &path, json!({"paths": ["/x"]})).says(404, "Not found");
         }
     }
-    // What goes has nothing to say, whatever is said of it.
+    // The body of a DELETE is ignored.
     let headers = [("content-type", "application/json")];
     let answer =
         Client::fresh().send("DELETE", &gateway.admin_url("/routes/r"), &headers, Some(b"")).unwrap();

@@ -1,4 +1,4 @@
-//! Where no writes are made, answers are those of Kong without a database: what is wrong with a request comes first.
+//! Read-only Admin APIs answer writes as Kong without a database does: errors in the request come first.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ vaults:
 - {name: env, prefix: my-env}
 ";
 
-/// What a request is answered with: its status, and the message of a 405 or the names of wrong fields.
+/// The answer to a request: its status, and the message of a 405 or the names of invalid fields.
 const CASES: &[(&str, &str, &str, u16, &str)] = &[
     ("POST", "/services", "name=a&host=b", 405, "cannot create 'services' entities"),
     ("POST", "/services", "name=s&host=b", 405, "cannot create 'services' entities"),
@@ -87,17 +87,17 @@ fn check(gateway: &Gateway, why: Option<&str>) {
 }
 
 #[test]
-fn where_they_are_forbidden() {
+fn writes_are_refused_where_they_are_disabled() {
     check(&Setup::with(CONFIG).env("KONG_ADMIN_WRITES", "off").run(), None);
 }
 
 #[test]
-fn where_several_files_are_the_configuration() {
+fn writes_are_refused_where_the_configuration_is_several_files() {
     let setup = Setup::new().file("conf.d/one.yaml", CONFIG).env("KONG_DECLARATIVE_CONFIG", "conf.d");
     let gateway = setup.file("conf.d/two.yaml", "_format_version: \"3.0\"\n").run();
     check(&gateway, Some("conf.d consists of several files; edit those"));
     assert_eq!(gateway.folder.read("conf.d/one.yaml"), CONFIG);
-    // What is posted is no longer in files, and can be written.
+    // A posted configuration replaces the files in memory and can be written.
     let posted = json!({"_format_version": "3.0", "services": [{"name": "s", "host": "a"}]});
     assert_eq!(gateway.admin_json("POST", "/config", posted).status, 201);
     assert_eq!(gateway.admin_form("PATCH", "/services/s", "port=81").json()["port"], 81);

@@ -1,4 +1,4 @@
-//! Who may use the Admin API, and what it never does.
+//! Safety of the Admin API: hosts, origins, the token, and malformed bodies.
 
 use crate::{
     client::{Answer, Client},
@@ -7,28 +7,34 @@ use crate::{
 
 const CONFIG: &str = "_format_version: \"3.0\"\nservices:\n- name: a\n  host: a.example\n";
 
-fn ask(gateway: &Gateway, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+fn send(
+    gateway: &Gateway,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> Answer {
     Client::fresh().send(method, &gateway.admin_url(path), headers, body).unwrap()
 }
 
 #[test]
-fn other_names_and_other_sites_are_refused() {
+fn foreign_hosts_and_pages_are_refused() {
     let gateway = Setup::with(CONFIG).env("KONG_ADMIN_GUI_URL", "http://manager.example:8002").run();
     let json = ("content-type", "application/json");
     for header in
         [("host", "evil.example"), ("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")]
     {
         let body = Some(br#"{"name":"b","host":"b"}"#.as_slice());
-        let answer = ask(&gateway, "POST", "/services", &[json, header], body);
+        let answer = send(&gateway, "POST", "/services", &[json, header], body);
         assert_eq!(answer.status, 403, "{header:?}");
         assert_eq!(answer.header("access-control-allow-origin"), "");
-        assert_eq!(ask(&gateway, "GET", "/services", &[header], None).status, 403, "{header:?}");
+        assert_eq!(send(&gateway, "GET", "/services", &[header], None).status, 403, "{header:?}");
     }
     let manager = ("origin", "http://manager.example:8002");
-    let answer = ask(&gateway, "GET", "/services", &[manager], None);
+    let answer = send(&gateway, "GET", "/services", &[manager], None);
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, manager.1));
     let asked = ("access-control-request-headers", "content-type, x-a");
-    let answer = ask(&gateway, "OPTIONS", "/services/a", &[manager, asked], None);
+    let answer = send(&gateway, "OPTIONS", "/services/a", &[manager, asked], None);
     assert_eq!((answer.status, answer.header("access-control-allow-headers")), (204, asked.1));
     assert_eq!(answer.header("access-control-allow-methods"), "DELETE, GET, HEAD, OPTIONS, PATCH, PUT");
     assert_eq!(gateway.admin("GET", "/services").header("access-control-allow-origin"), "");
@@ -36,7 +42,7 @@ fn other_names_and_other_sites_are_refused() {
 }
 
 #[test]
-fn a_token_is_asked_for_where_there_is_one() {
+fn a_configured_token_is_required() {
     let gateway = Setup::with(CONFIG).env("MYNAH_ADMIN_TOKEN", "s3cret").run();
     for (name, value, status) in [
         ("authorization", "Bearer s3cret", 200),
@@ -47,7 +53,7 @@ fn a_token_is_asked_for_where_there_is_one() {
         ("x-other", "s3cret", 401),
     ] {
         assert_eq!(
-            ask(&gateway, "GET", "/services", &[(name, value)], None).status,
+            send(&gateway, "GET", "/services", &[(name, value)], None).status,
             status,
             "{name}: {value}"
         );
@@ -56,7 +62,7 @@ fn a_token_is_asked_for_where_there_is_one() {
 }
 
 #[test]
-fn bad_bodies_change_nothing() {
+fn invalid_bodies_change_nothing() {
     let gateway = Setup::with(CONFIG).run();
     let json = [("content-type", "application/json")];
     let large = vec![b' '; 11 << 20];
@@ -73,7 +79,7 @@ fn bad_bodies_change_nothing() {
         (&[("content-type", "application/x-www-form-urlencoded")], many.as_bytes(), 400),
         (&[("content-type", "multipart/form-data")], b"x", 400),
     ] {
-        let answer = ask(&gateway, "POST", "/services", headers, Some(body));
+        let answer = send(&gateway, "POST", "/services", headers, Some(body));
         assert_eq!(answer.status, status, "{:?}", String::from_utf8_lossy(&body[..body.len().min(40)]));
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("cache-control"), "no-store");
@@ -82,7 +88,7 @@ fn bad_bodies_change_nothing() {
 }
 
 #[test]
-fn schemas_and_questions_are_answered() {
+fn schemas_and_queries_are_answered() {
     let gateway = Setup::with(CONFIG).run();
     let schema = gateway.admin("GET", "/schemas/plugins/mocking").json();
     assert!(schema["fields"].to_string().contains("api_specification_filename"));

@@ -1,5 +1,5 @@
-//! The commands of the Mocking tutorial, word for word but for the port, with curl and with `HTTPie`; and those of
-//! `README.md` and `docs/admin-api.md`, which say what the file says afterwards.
+//! The commands of Kong's Mocking tutorial, unchanged except for the port, with curl and with `HTTPie`; and those of
+//! `README.md` and `docs/admin-api.md`, which quote the resulting file.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ fn start() -> Gateway {
     Setup::with(EMPTY).file("specs/stock-0.1.json", SPEC).run()
 }
 
-fn has(program: &str) -> bool {
+fn is_installed(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
@@ -31,7 +31,7 @@ fn run(gateway: &Gateway, line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What the file says after the tutorial, whatever it was typed with.
+/// The file after the tutorial, with either client.
 const AFTERWARDS: &str = "\
 _format_version: \"3.0\"
 services:
@@ -55,13 +55,13 @@ services:
 fn id_of_the_mock(gateway: &Gateway) -> String {
     let plugins = gateway.admin("GET", "/routes/getStockQuote/plugins").json();
     let all = plugins["data"].as_array().unwrap();
-    let mock = all.iter().find(|it| it["name"] == "mocking").unwrap();
+    let mock = all.iter().find(|plugin| plugin["name"] == "mocking").unwrap();
     mock["id"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn with_curl() {
-    if !has("curl") {
+fn the_tutorial_works_with_curl() {
+    if !is_installed("curl") {
         return;
     }
     let gateway = start();
@@ -83,8 +83,8 @@ fn with_curl() {
 }
 
 #[test]
-fn with_httpie() {
-    if !has("http") {
+fn the_tutorial_works_with_httpie() {
+    if !is_installed("http") {
         return;
     }
     let gateway = start();
@@ -105,8 +105,8 @@ fn with_httpie() {
 }
 
 #[test]
-fn the_readme_says_what_the_file_says() {
-    if !has("curl") {
+fn the_readme_quotes_the_resulting_file() {
+    if !is_installed("curl") {
         return;
     }
     let readme = include_str!("../../README.md");
@@ -126,8 +126,8 @@ fn the_readme_says_what_the_file_says() {
 }
 
 #[test]
-fn the_guide_says_what_the_file_says() {
-    if !has("curl") {
+fn the_guide_quotes_the_resulting_file() {
+    if !is_installed("curl") {
         return;
     }
     let guide = include_str!("../../docs/admin-api.md");
@@ -140,8 +140,8 @@ fn the_guide_says_what_the_file_says() {
 }
 
 #[test]
-fn a_whole_specification_can_be_sent() {
-    if !has("curl") {
+fn a_whole_specification_can_be_posted() {
+    if !is_installed("curl") {
         return;
     }
     let gateway = start();

@@ -1,4 +1,4 @@
-//! Writes through the Admin API: answers are Kong's, `kong.yaml` says what was written, and requests meet it at once.
+//! Writes of the Admin API: answers are Kong's, `kong.yaml` contains the change, and requests use it at once.
 
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ services:
 }
 
 #[test]
-fn what_was_written_is_there_after_a_restart() {
+fn writes_persist_after_a_restart() {
     let gateway = setup().run();
     for (path, form) in [
         ("/services/stock/routes", "paths=/nameless"),
@@ -123,16 +123,16 @@ fn without_times(mut value: Value) -> Value {
     match &mut value {
         Value::Object(members) => {
             members.retain(|key, _| !key.ends_with("_at"));
-            members.values_mut().for_each(|it| *it = without_times(it.take()));
+            members.values_mut().for_each(|member| *member = without_times(member.take()));
         }
-        Value::Array(items) => items.iter_mut().for_each(|it| *it = without_times(it.take())),
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = without_times(item.take())),
         _ => (),
     }
     value
 }
 
 #[test]
-fn a_change_touches_the_lines_that_say_it() {
+fn a_change_modifies_only_its_own_lines() {
     let gateway = setup().run();
     for (path, form, old, new) in [
         ("/services/stock", "retries=9", "anything\n", "anything\n  retries: 9\n"),
@@ -150,7 +150,7 @@ fn a_change_touches_the_lines_that_say_it() {
         assert_eq!(saved(&gateway), before.replace(old, new), "{path} {form}");
     }
     let before = saved(&gateway);
-    // What Kong Manager sends to switch something off: all of it.
+    // Kong Manager sends the whole entity to disable it.
     let mut whole = gateway.admin("GET", "/services/stock").json();
     whole["enabled"] = false.into();
     let id = whole["id"].as_str().unwrap().to_owned();
@@ -160,7 +160,7 @@ fn a_change_touches_the_lines_that_say_it() {
 }
 
 #[test]
-fn a_name_changes_and_nothing_else() {
+fn a_renamed_entity_keeps_everything_else() {
     let config = format!("{CONFIG}plugins:\n- name: cors\n  service: stock\n");
     let gateway = Setup::with(&config).run();
     let ids = |path: &str| gateway.admin("GET", path).json()["data"][0]["id"].clone();
@@ -185,7 +185,7 @@ fn check_error(gateway: &Gateway, request: (&str, &str, Value), status: u16, exp
 }
 
 #[test]
-fn errors_are_kongs() {
+fn errors_are_those_of_kong() {
     let gateway = setup().run();
     check_error(
         &gateway,
@@ -236,7 +236,7 @@ fn errors_are_kongs() {
 }
 
 #[test]
-fn what_is_not_there_and_what_has_to_stay() {
+fn unknown_and_referenced_entities_are_not_removed() {
     let gateway = setup().run();
     check_error(
         &gateway,
@@ -299,7 +299,7 @@ fn put_creates_and_replaces() {
 }
 
 #[test]
-fn lists_have_pages_and_tags() {
+fn lists_are_paginated_and_filtered_by_tags() {
     let gateway = setup().run();
     for n in 0..5 {
         let tag = if n < 3 { "low" } else { "high" };
@@ -313,7 +313,7 @@ fn lists_have_pages_and_tags() {
         let page = gateway.admin("GET", &path).json();
         let all = page["data"].as_array().unwrap().clone();
         assert!(all.len() <= 2);
-        names.extend(all.iter().map(|it| it["name"].as_str().unwrap().to_owned()));
+        names.extend(all.iter().map(|service| service["name"].as_str().unwrap().to_owned()));
         let Some(next) = page["next"].as_str() else { break };
         path = next.to_owned();
     }

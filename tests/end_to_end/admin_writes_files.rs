@@ -1,4 +1,4 @@
-//! The file behind the Admin API: who else writes it, who may not, and what is left when the process dies.
+//! The file behind the Admin API: concurrent editors, permissions, and its content after a crash.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -17,10 +17,10 @@ fn saved(gateway: &Gateway) -> String {
 }
 
 #[test]
-fn a_change_in_between_is_not_written_over() {
+fn a_concurrent_change_of_the_file_is_not_overwritten() {
     let gateway = Setup::with(CONFIG).run();
     for n in 0..20 {
-        // The watcher may or may not have seen it; the write has to.
+        // The watcher may not have noticed the change yet; the write must.
         let text = format!("{}# edit {n}\n- name: e{n}\n  host: e.example\n", saved(&gateway));
         gateway.folder.write("kong.yaml", &text);
         let answer = gateway.admin_form("POST", "/services", &format!("name=w{n}&host=w.example"));
@@ -32,7 +32,7 @@ fn a_change_in_between_is_not_written_over() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_not_written() {
+fn an_invalid_file_is_not_overwritten() {
     let gateway = Setup::with(CONFIG).run();
     gateway.folder.write("kong.yaml", "services: [");
     let answer = gateway.admin_form("POST", "/services", "name=w&host=w.example");
@@ -42,7 +42,7 @@ fn a_file_that_cannot_be_used_is_not_written() {
 }
 
 #[test]
-fn our_own_write_is_no_change_of_the_file() {
+fn an_own_write_causes_no_reload() {
     let gateway = Setup::with(CONFIG).run();
     for n in 0..10 {
         assert_eq!(gateway.admin_form("POST", "/services", &format!("name=w{n}&host=w")).status, 201);
@@ -54,7 +54,7 @@ fn our_own_write_is_no_change_of_the_file() {
 }
 
 #[test]
-fn writes_at_once_all_come_to_be() {
+fn concurrent_writes_all_succeed() {
     let gateway = Setup::with(CONFIG).run();
     let url = gateway.admin_url("/services");
     std::thread::scope(|scope| {
@@ -73,7 +73,7 @@ fn writes_at_once_all_come_to_be() {
 }
 
 #[test]
-fn links_and_permissions_stay() {
+fn links_and_permissions_are_kept() {
     let setup = Setup::new().file("real/conf.yaml", CONFIG);
     let (link, real) = (setup.folder.path().join("kong.yaml"), setup.folder.path().join("real/conf.yaml"));
     std::os::unix::fs::symlink("real/conf.yaml", &link).unwrap();
@@ -109,7 +109,7 @@ fn a_json_file_stays_json() {
 }
 
 #[test]
-fn whoever_is_killed_leaves_the_old_text_or_the_new_one() {
+fn a_killed_gateway_leaves_the_old_text_or_the_new_one() {
     for round in 0..12 {
         let gateway = Setup::with(CONFIG).run();
         let url = gateway.admin_url("/services");
@@ -124,7 +124,9 @@ fn whoever_is_killed_leaves_the_old_text_or_the_new_one() {
                 }
             }
         });
-        eventually("it writes", || (saved(&gateway).matches("- name: w").count() > round).then_some(()));
+        eventually("a write is saved", || {
+            (saved(&gateway).matches("- name: w").count() > round).then_some(())
+        });
         gateway.signal("KILL");
         let made = writer.join().unwrap();
         let text = saved(&gateway);

@@ -1,4 +1,4 @@
-//! An HTTP client that is not made of the gateway's parts.
+//! HTTP client of the tests, independent of the gateway's code.
 
 use serde_json::Value;
 use ureq::{
@@ -8,11 +8,11 @@ use ureq::{
 
 use crate::PATIENCE;
 
-/// A client, with connections that it keeps or does not.
+/// A client with or without persistent connections.
 #[derive(Clone)]
 pub(crate) struct Client(Agent);
 
-/// A response, read to its end.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -21,12 +21,12 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// A client that keeps its connections.
+    /// A client with persistent connections.
     pub(crate) fn kept() -> Self {
         Self::new(1)
     }
 
-    /// A client that connects for every request.
+    /// A client that opens a connection for each request.
     pub(crate) fn fresh() -> Self {
         Self::new(0)
     }
@@ -42,7 +42,7 @@ impl Client {
         Self(config.new_agent())
     }
 
-    /// Sends a request and reads the response to its end, or says why there was none.
+    /// Sends a request and reads the whole response.
     pub(crate) fn send(
         &self,
         method: &str,
@@ -65,7 +65,7 @@ impl Client {
 }
 
 impl Answer {
-    /// The value of a field; empty if it is not there.
+    /// The value of a header field; empty if it is absent.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }

@@ -1,4 +1,4 @@
-//! aio-kong, a client library for Python: what its `apply_json` and its paginator send, in their order.
+//! aio-kong, a Python client library: the requests of its `apply_json` and its paginator, in order.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn send(gateway: &Gateway, method: &str, path: &str, body: Value, status: u16) -
     answer.json()
 }
 
-/// What is there, or nothing.
+/// The entity, if it exists.
 #[track_caller]
 fn find(gateway: &Gateway, path: &str) -> Option<Value> {
     let answer = gateway.admin("GET", path);
@@ -19,7 +19,7 @@ fn find(gateway: &Gateway, path: &str) -> Option<Value> {
     (answer.status == 200).then(|| answer.json())
 }
 
-/// Makes an entity what it is to be, as `apply_json` does.
+/// Creates or updates an entity as `apply_json` does.
 #[track_caller]
 fn apply(gateway: &Gateway, collection: &str, name: &str, body: Value) -> Value {
     let own = format!("{collection}/{name}");
@@ -55,7 +55,7 @@ fn applies_a_configuration_twice() {
         let plugins = format!("/routes/{}/plugins", route["id"].as_str().unwrap());
         send(&gateway, "POST", &plugins, json!({"name": "key-auth"}), 201);
         let global = find(&gateway, "/plugins").unwrap();
-        let cors = global["data"].as_array().unwrap().iter().find(|it| it["name"] == "cors").cloned();
+        let cors = global["data"].as_array().unwrap().iter().find(|plugin| plugin["name"] == "cors").cloned();
         assert_eq!(cors.is_some(), round == 1);
         let (method, path, status) = match cors {
             Some(cors) => ("PATCH", format!("/plugins/{}", cors["id"].as_str().unwrap()), 200),
@@ -80,7 +80,7 @@ fn applies_a_configuration_twice() {
 }
 
 #[test]
-fn its_paginator_says_the_size_again_and_again() {
+fn its_paginator_repeats_the_size() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
     for n in 0..7 {
         send(&gateway, "POST", "/services", json!({"name": format!("p{n}"), "host": "h"}), 201);
@@ -89,7 +89,7 @@ fn its_paginator_says_the_size_again_and_again() {
     loop {
         let page = find(&gateway, &next).unwrap();
         names.extend(
-            page["data"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()),
+            page["data"].as_array().unwrap().iter().map(|entity| entity["name"].as_str().unwrap().to_owned()),
         );
         pages += 1;
         match page["next"].as_str() {

@@ -1,4 +1,4 @@
-//! Certificates of clients at the proxy, the Admin API and the status listener.
+//! Client certificates at the proxy, the Admin API and the status listener.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
 
 const CONFIG: &str = "_format_version: \"3.0\"\nservices: []\n";
 
-/// A gateway whose listeners speak TLS, and TLS alone.
+/// A gateway whose listeners accept only TLS.
 fn run(setup: Setup) -> Gateway {
     let flags = [
         "--proxy-listen",
@@ -28,18 +28,18 @@ fn run(setup: Setup) -> Gateway {
     setup.start(&[&["run"][..], &flags].concat())
 }
 
-/// Whether a client that shows this gets an answer.
-fn is_answered(gateway: &Gateway, name: &str, shown: &[&Signed], old: bool) -> bool {
+/// Whether a client with these certificates gets an answer.
+fn is_answered(gateway: &Gateway, name: &str, certificates: &[&Signed], old: bool) -> bool {
     let hello = Hello { old, ..Hello::default() };
     let request = "GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
-    let config = |config: ClientConfig| with_certificate(config, shown);
+    let config = |config: ClientConfig| with_certificate(config, certificates);
     let Ok(mut session) = Secure::with(gateway.tls_address(name), hello, config) else { return false };
     session.exchange(request).is_ok_and(|answer| answer.starts_with("HTTP/1.1 "))
 }
 
-fn with_certificate(mut config: ClientConfig, shown: &[&Signed]) -> ClientConfig {
-    if let Some(first) = shown.first() {
-        let chain = shown.iter().map(|it| CertificateDer::from(it.der.clone())).collect();
+fn with_certificate(mut config: ClientConfig, certificates: &[&Signed]) -> ClientConfig {
+    if let Some(first) = certificates.first() {
+        let chain = certificates.iter().map(|signed| CertificateDer::from(signed.der.clone())).collect();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(first.key_der.clone()));
         let provider = rustls::crypto::ring::default_provider();
         let key = rustls::sign::CertifiedKey::from_der(chain, key, &provider).unwrap();
@@ -49,7 +49,7 @@ fn with_certificate(mut config: ClientConfig, shown: &[&Signed]) -> ClientConfig
 }
 
 #[test]
-fn a_listener_that_wants_a_certificate_answers_nobody_without() {
+fn a_listener_that_requires_a_certificate_refuses_clients_without() {
     let (authority, other) = (Authority::new("ours"), Authority::new("another"));
     let (good, foreign) = (authority.signs("client"), other.signs("client"));
     let (expired, alone) = (authority.signed_long_ago("client"), Signed::by_itself("client"));
@@ -61,27 +61,32 @@ fn a_listener_that_wants_a_certificate_answers_nobody_without() {
                 .env(&format!("KONG_NGINX_{block}_SSL_CLIENT_CERTIFICATE"), "ca.pem");
             let gateway = run(setup);
             for old in [false, true] {
-                for (shown, expected) in [
+                for (certificates, expected) in [
                     (&[&good][..], true),
                     (&[], how == "optional"),
                     (&[&foreign], false),
                     (&[&expired], false),
                     (&[&alone], false),
                 ] {
-                    let answered = is_answered(&gateway, name, shown, old);
-                    assert_eq!(answered, expected, "{name}, {how}, {} shown, old: {old}", shown.len());
+                    let answered = is_answered(&gateway, name, certificates, old);
+                    assert_eq!(
+                        answered,
+                        expected,
+                        "{name}, {how}, {} certificates, old: {old}",
+                        certificates.len()
+                    );
                 }
             }
-            // The others are as they were.
-            for unasked in ["proxy", "admin", "status"].into_iter().filter(|it| *it != name) {
-                assert!(is_answered(&gateway, unasked, &[], false), "{unasked}");
+            // The other listeners are unaffected.
+            for other in ["proxy", "admin", "status"].into_iter().filter(|listener| *listener != name) {
+                assert!(is_answered(&gateway, other, &[], false), "{other}");
             }
         }
     }
 }
 
 #[test]
-fn a_directive_of_all_listeners_holds_for_each() {
+fn a_directive_of_all_listeners_applies_to_each() {
     let authority = Authority::new("ours");
     let client = authority.signs("client");
     let setup = Setup::with(CONFIG).file("ca.pem", authority.certificate()).file(
@@ -109,7 +114,7 @@ fn a_directive_of_all_listeners_holds_for_each() {
 }
 
 #[test]
-fn chains_have_a_depth() {
+fn the_depth_of_chains_is_limited() {
     let root = Authority::new("root");
     let (middle, low) = {
         let middle = root.sub("middle");
@@ -152,7 +157,7 @@ fn revoked_certificates_are_refused() {
 }
 
 #[test]
-fn what_cannot_guard_does_not_start() {
+fn invalid_settings_of_client_certificates_prevent_the_start() {
     let certificate = Authority::new("ours").certificate();
     let tls = "127.0.0.1:0 ssl";
     for (variables, listen, message) in [

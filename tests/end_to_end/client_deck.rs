@@ -1,5 +1,5 @@
-//! decK, as far as it is known from outside: it asks for the version, dumps all collections page by page, and syncs
-//! with `PUT` under ids of its own. What it needs is asserted; decK itself is not run.
+//! decK, as far as its behaviour is known: it requests the version, dumps all collections page by page, and syncs
+//! with `PUT` under its own ids. The tests assert what it needs; decK itself is not run.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     pem::Authority,
 };
 
-/// Collections that a dump asks for; those of Kong's Enterprise edition may be missing.
+/// Collections that a dump requests; those of Kong's Enterprise edition may be missing.
 const DUMPED: &[&str] = &[
     "services",
     "routes",
@@ -30,12 +30,12 @@ const DUMPED: &[&str] = &[
     "filter-chains",
 ];
 
-/// An id of this number.
+/// An id with this number.
 fn id(n: u8) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
 }
 
-/// All of a collection, as decK pages through it.
+/// All entities of a collection, paginated as by decK.
 #[track_caller]
 fn dump(gateway: &Gateway, path: &str, tags: &str) -> Vec<Value> {
     let mut next = format!("{path}?size=1000&tags={tags}");
@@ -55,8 +55,8 @@ fn dump(gateway: &Gateway, path: &str, tags: &str) -> Vec<Value> {
     }
 }
 
-/// What a sync creates, parents first: path and body.
-fn wanted() -> Vec<(String, Value)> {
+/// The entities that a sync creates, parents first: path and body.
+fn desired_entities() -> Vec<(String, Value)> {
     let authority = Authority::new("ours");
     let signed = authority.signs("a.example");
     let below = |parent: &str, parent_id: u8, child: &str, child_id: u8| {
@@ -147,9 +147,9 @@ fn pings_and_dumps() {
 }
 
 #[test]
-fn syncs_a_whole_configuration_and_takes_it_away_again() {
+fn syncs_a_whole_configuration_and_removes_it_again() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
-    let wanted = wanted();
+    let wanted = desired_entities();
     for round in ["new", "again"] {
         for (path, body) in &wanted {
             let answer = gateway.admin_json("PUT", path, body.clone());
@@ -175,7 +175,7 @@ fn syncs_a_whole_configuration_and_takes_it_away_again() {
         assert_eq!(dump(&gateway, &format!("/{collection}"), "team,other").len(), 0, "{collection}");
     }
     assert_eq!(dump(&gateway, &format!("/upstreams/{}/targets", id(10)), "").len(), 1);
-    // A dump is what a second sync compares with: it says what was written.
+    // A second sync compares with a dump, so the dump must contain what was written.
     let service = &dump(&gateway, "/services", "")[0];
     assert_eq!((&service["retries"], &service["tags"]), (&json!(5), &json!(["team", "prod"])));
     let mut changed = service.clone();
@@ -183,7 +183,7 @@ fn syncs_a_whole_configuration_and_takes_it_away_again() {
     let answer = gateway.admin_json("PUT", &format!("/services/{}", id(4)), changed.clone());
     assert_eq!((answer.status, &answer.json()["retries"]), (200, &json!(7)));
     assert_eq!(gateway.admin_json("PATCH", &format!("/services/{}", id(4)), changed).status, 200);
-    // A restart has the same ids.
+    // The ids are the same after a restart.
     let again = Setup::with(&gateway.folder.read("kong.yaml")).run();
     for (path, body) in &wanted {
         assert_eq!(again.admin("GET", path).json()["id"], body["id"], "{path}");
@@ -197,7 +197,7 @@ fn syncs_a_whole_configuration_and_takes_it_away_again() {
 }
 
 #[test]
-fn a_target_is_made_under_an_id_and_not_under_an_address() {
+fn a_target_is_created_under_an_id_and_not_under_an_address() {
     let gateway = Setup::with("_format_version: \"3.0\"\nupstreams: [{name: up}]\n").run();
     let by_address = gateway.admin_json("PUT", "/upstreams/up/targets/a.example:80", json!({"weight": 10}));
     by_address.says(404, "Not found");

@@ -1,6 +1,6 @@
-//! Kong's Ingress Controller in front of gateways without a database, as far as it is known from outside: it pushes the
-//! whole configuration as JSON, asks `/status` for the hash of what is current, and reads what is wrong entity by
-//! entity. What it needs is asserted; the controller itself is not run.
+//! Kong's Ingress Controller for gateways without a database, as far as its behaviour is known: it pushes the whole
+//! configuration as JSON, reads the hash of the live configuration from `/status`, and reads errors per entity. The
+//! tests assert what it needs; the controller itself is not run.
 
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
@@ -10,8 +10,9 @@ use crate::{
     gateway::{Gateway, Setup},
 };
 
-/// What the controller makes of one Ingress, in its own form: ids and tags everywhere, nulls for what is unset.
-fn pushed(path: &str) -> Value {
+/// The configuration that the controller generates for one Ingress, in its own form: ids and tags everywhere, nulls
+/// for unset fields.
+fn generated_config(path: &str) -> Value {
     json!({
         "_format_version": "3.0",
         "services": [{
@@ -54,13 +55,13 @@ fn md5_of(text: &str) -> String {
 }
 
 #[test]
-fn pushes_and_knows_what_is_current_by_its_hash() {
+fn pushes_and_recognizes_the_live_configuration_by_its_hash() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
     let node = gateway.admin("GET", "/").json();
     assert_eq!(node["configuration"]["database"], "off");
     assert_eq!(node["configuration"]["router_flavor"], "traditional_compatible");
     assert_eq!(hash(&gateway), "0".repeat(32), "nothing is there, as after a restart");
-    let text = pushed("/echo").to_string();
+    let text = generated_config("/echo").to_string();
     let answer = push(&gateway, &text);
     assert_eq!(answer.status, 201, "{}", answer.text());
     assert_eq!(answer.json()["services"].as_object().unwrap().len(), 1);
@@ -69,7 +70,7 @@ fn pushes_and_knows_what_is_current_by_its_hash() {
     assert_eq!((again.status, again.body.len()), (304, 0));
     assert_eq!(gateway.status()["configuration"]["loads"], 2, "the same again is no load");
     assert_eq!(gateway.get("/echo").status, 502);
-    // All is gone from the cluster: what is left is a placeholder.
+    // All objects were removed from the cluster; a placeholder remains.
     let rest = json!({"_format_version": "3.0", "upstreams": [{"name": "kong"}]}).to_string();
     assert_eq!(push(&gateway, &rest).status, 201);
     assert_eq!(gateway.get("/echo").status, 404);
@@ -77,18 +78,18 @@ fn pushes_and_knows_what_is_current_by_its_hash() {
 }
 
 #[test]
-fn is_told_which_object_is_wrong() {
+fn invalid_objects_are_reported_by_entity() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
-    let text = pushed("/echo").to_string();
+    let text = generated_config("/echo").to_string();
     push(&gateway, &text);
-    let mut wrong = pushed("echo");
+    let mut wrong = generated_config("echo");
     wrong["services"][0]["plugins"][0]["config"]["max_age"] = "x".into();
     let answer = push(&gateway, &wrong.to_string());
     assert_eq!(answer.status, 400);
     let told = answer.json();
     assert_eq!((&told["code"], &told["name"]), (&json!(14), &json!("invalid declarative configuration")));
     let errors = told["flattened_errors"].as_array().unwrap();
-    let about = |kind: &str| errors.iter().find(|it| it["entity_type"] == kind).unwrap();
+    let about = |kind: &str| errors.iter().find(|error| error["entity_type"] == kind).unwrap();
     let route = about("route");
     assert_eq!(route["entity_tags"], json!(["k8s-name:echo", "k8s-kind:Ingress"]), "they name the object");
     assert_eq!(route["entity_name"], "default.echo.echo..80");
@@ -102,7 +103,7 @@ fn is_told_which_object_is_wrong() {
 }
 
 #[test]
-fn asks_whether_single_objects_are_valid() {
+fn single_objects_are_validated() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
     for (entity, body, expected) in [
         ("plugins", json!({"name": "cors", "config": {"max_age": "x"}}), 400),

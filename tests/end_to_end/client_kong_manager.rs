@@ -1,5 +1,5 @@
-//! Kong Manager (open source): a page on another port, which a browser asks for permission first. Requests are those
-//! that were seen on the wire.
+//! Kong Manager (open source): a page on another port, for which browsers send preflight requests. The requests are
+//! those that were recorded on the wire.
 
 use serde_json::{Value, json};
 
@@ -19,9 +19,9 @@ fn start() -> Gateway {
         .run()
 }
 
-/// Asks as a script of the page does.
+/// Sends a request as a script of the page does.
 #[track_caller]
-fn ask(gateway: &Gateway, method: &str, path: &str, body: Option<&Value>) -> Answer {
+fn request_from_page(gateway: &Gateway, method: &str, path: &str, body: Option<&Value>) -> Answer {
     let text = body.map(Value::to_string);
     let mut headers = vec![("origin", PAGE)];
     headers.extend(text.is_some().then_some(("content-type", "application/json")));
@@ -32,17 +32,17 @@ fn ask(gateway: &Gateway, method: &str, path: &str, body: Option<&Value>) -> Ans
     answer
 }
 
-/// Asks for what must be answered with this status.
+/// Gets a resource that must be answered with 200.
 #[track_caller]
 fn get(gateway: &Gateway, path: &str) -> Value {
-    let answer = ask(gateway, "GET", path, None);
+    let answer = request_from_page(gateway, "GET", path, None);
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     answer.json()
 }
 
 #[track_caller]
 fn send(gateway: &Gateway, method: &str, path: &str, body: &Value, status: u16) -> Value {
-    let answer = ask(gateway, method, path, Some(body));
+    let answer = request_from_page(gateway, method, path, Some(body));
     assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
     answer.json()
 }
@@ -52,7 +52,7 @@ fn id(entity: &Value) -> &str {
 }
 
 #[test]
-fn a_browser_gets_leave_before_it_writes() {
+fn preflight_requests_of_the_page_are_allowed() {
     let gateway = start();
     for (path, method) in [("/services", "POST"), ("/services/a", "PATCH"), ("/routes/r/plugins/p", "DELETE")]
     {
@@ -71,7 +71,7 @@ fn a_browser_gets_leave_before_it_writes() {
 }
 
 #[test]
-fn every_page_finds_what_it_shows() {
+fn every_page_gets_its_data() {
     let gateway = start();
     let node = get(&gateway, "/");
     for at in [
@@ -104,16 +104,16 @@ fn every_page_finds_what_it_shows() {
         let page = get(&gateway, &format!("/{list}?sort_desc=1&size=30"));
         assert_eq!(page, json!({"data": [], "next": null}), "{list}");
     }
-    assert_eq!(ask(&gateway, "GET", "/services/what-was-typed", None).status, 404);
+    assert_eq!(request_from_page(&gateway, "GET", "/services/what-was-typed", None).status, 404);
     for name in node["plugins"]["available_on_server"].as_object().unwrap().keys() {
         let schema = get(&gateway, &format!("/schemas/plugins/{name}"));
         let fields = schema["fields"].as_array().unwrap();
-        assert!(fields.iter().any(|it| it["config"]["fields"].is_array()), "{name}");
+        assert!(fields.iter().any(|field| field["config"]["fields"].is_array()), "{name}");
     }
 }
 
 #[test]
-fn services_and_routes_are_made_changed_and_switched() {
+fn services_and_routes_are_created_changed_and_switched() {
     let gateway = start();
     let form = json!({"name": "shop", "tags": null, "read_timeout": 60000, "retries": 5, "connect_timeout": 60000,
         "ca_certificates": null, "client_certificate": null, "write_timeout": 60000, "port": 8080,
@@ -125,7 +125,7 @@ fn services_and_routes_are_made_changed_and_switched() {
         "UNIQUE violation detected on '{name=\"shop\"}'"
     );
     let own = format!("/services/{}", id(&service));
-    // The switch of the list sends the whole entity back, with all that nobody may change.
+    // The switch in the list sends the whole entity back, with all read-only fields.
     let mut whole = get(&gateway, &own);
     whole["enabled"] = false.into();
     let off = send(&gateway, "PATCH", &own, &whole, 200);
@@ -146,12 +146,12 @@ fn services_and_routes_are_made_changed_and_switched() {
         get(&gateway, &format!("{own}/routes?sort_desc=1&size=30"))["data"].as_array().unwrap().len(),
         1
     );
-    let kept = ask(&gateway, "DELETE", &own, None);
+    let kept = request_from_page(&gateway, "DELETE", &own, None);
     assert_eq!((kept.status, &kept.json()["fields"]["@referenced_by"]), (400, &json!("routes")));
 }
 
 #[test]
-fn plugins_are_made_switched_and_removed_below_their_route() {
+fn plugins_are_created_switched_and_removed_below_their_route() {
     let gateway = start();
     let route = send(
         &gateway,
@@ -178,7 +178,7 @@ fn plugins_are_made_switched_and_removed_below_their_route() {
         assert_eq!(send(&gateway, "PATCH", path, &whole, 200)["enabled"], enabled, "{path}");
         assert_eq!(gateway.get("/stock/historical").status, status, "{path} {enabled}");
     }
-    assert_eq!(ask(&gateway, "DELETE", &nested, None).status, 204);
+    assert_eq!(request_from_page(&gateway, "DELETE", &nested, None).status, 204);
     assert_eq!(get(&gateway, "/plugins?sort_desc=1&size=30")["data"], json!([]));
     assert!(!gateway.folder.read("kong.yaml").contains("mocking"));
 }
@@ -203,7 +203,7 @@ fn consumers_and_upstreams_have_their_pages() {
     upstream["healthchecks"]["passive"]["unhealthy"]["http_failures"] = 1.into();
     send(&gateway, "PATCH", &own, &upstream, 200);
     let place = format!("{own}/targets/{}", id(&target));
-    assert_eq!(ask(&gateway, "PUT", &format!("{place}/unhealthy"), None).status, 204);
+    assert_eq!(request_from_page(&gateway, "PUT", &format!("{place}/unhealthy"), None).status, 204);
     assert_eq!(get(&gateway, &format!("{own}/health"))["data"][0]["health"], "UNHEALTHY");
     assert_eq!(send(&gateway, "PATCH", &place, &json!({"weight": 10}), 200)["weight"], 10);
 }

@@ -1,4 +1,4 @@
-//! Live reload under load: clients that ask without pause while the configuration changes.
+//! Live reload under load: clients send requests without pause while the configuration changes.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use crate::{
     upstream::Upstream,
 };
 
-/// A gateway whose answers tell which version of its configuration they are from, and clients that ask it.
+/// A gateway whose answers contain the version of its configuration, and clients that send requests to it.
 pub(crate) struct Scene {
     pub(crate) gateway: Gateway,
     pub(crate) upstream: Upstream,
@@ -30,8 +30,8 @@ struct Shared {
     failures: Mutex<Vec<String>>,
 }
 
-/// A version of the configuration: the mock and the service both tell its number. Its beginning is valid without
-/// its end, so that a part of it could be taken for the whole.
+/// A version of the configuration: the mock and the service both return its number. Its beginning is valid without
+/// its end, so that a part could be taken for the whole.
 pub(crate) fn version(n: u64, upstream: &Upstream) -> String {
     format!(
         "\
@@ -65,13 +65,13 @@ routes:
 }
 
 impl Scene {
-    /// Starts with version 1 in `kong.yaml`, and clients on kept and on fresh connections.
+    /// Starts with version 1 in `kong.yaml`, and clients with persistent and with new connections.
     #[track_caller]
     pub(crate) fn start() -> Self {
         Self::arranged(|setup, first| setup.file("kong.yaml", first), &[])
     }
 
-    /// Starts with version 1 where `arrange` puts it.
+    /// Starts with version 1 at the place that `arrange` chooses.
     #[track_caller]
     pub(crate) fn arranged(arrange: impl FnOnce(Setup, &str) -> Setup, arguments: &[&str]) -> Self {
         let upstream = Upstream::start();
@@ -82,7 +82,7 @@ impl Scene {
         let clients = [(Client::kept(), "/mock"), (Client::fresh(), "/mock"), (Client::kept(), "/through")];
         let clients = clients.map(|(client, path)| {
             let (url, shared) = (gateway.url(path), shared.clone());
-            std::thread::spawn(move || ask(&client, &url, &shared))
+            std::thread::spawn(move || send_requests(&client, &url, &shared))
         });
         Self { gateway, upstream, clients: clients.into(), shared }
     }
@@ -101,22 +101,22 @@ impl Scene {
     /// The version that is served now.
     #[track_caller]
     pub(crate) fn current(&self) -> u64 {
-        number(&self.gateway.get("/mock")).unwrap()
+        version_of(&self.gateway.get("/mock")).unwrap()
     }
 
-    /// Waits until the clients have asked some more.
+    /// Waits until the clients have sent more requests.
     #[track_caller]
-    pub(crate) fn goes_on(&self) {
+    pub(crate) fn serves_more_requests(&self) {
         let before = self.shared.answers.load(Ordering::Relaxed);
         eventually("the clients go on", || {
             (self.shared.answers.load(Ordering::Relaxed) > before + 20).then_some(())
         });
     }
 
-    /// Ends the clients, and checks that none of their requests failed and that this version is served.
+    /// Stops the clients, and checks that none of their requests failed and that this version is served.
     #[track_caller]
     pub(crate) fn end(self, last: u64) -> Gateway {
-        self.goes_on();
+        self.serves_more_requests();
         self.shared.ended.store(true, Ordering::Relaxed);
         for client in self.clients {
             client.join().unwrap();
@@ -124,18 +124,18 @@ impl Scene {
         let failures = self.shared.failures.lock().unwrap();
         assert!(failures.is_empty(), "{} failed: {:?}", failures.len(), failures.first());
         for path in ["/mock", "/through"] {
-            assert_eq!(number(&self.gateway.get(path)), Some(last), "{path}");
+            assert_eq!(version_of(&self.gateway.get(path)), Some(last), "{path}");
         }
         self.gateway
     }
 }
 
-/// Asks until the end; whatever is not an answer from this version or a later one is a failure.
-fn ask(client: &Client, url: &str, shared: &Shared) {
+/// Sends requests until the end; an answer that is not from this version or a later one is a failure.
+fn send_requests(client: &Client, url: &str, shared: &Shared) {
     let mut last = 0;
     while !shared.ended.load(Ordering::Relaxed) {
         let failure = match client.send("GET", url, &[], None) {
-            Ok(answer) => match number(&answer).filter(|_| answer.status == 200) {
+            Ok(answer) => match version_of(&answer).filter(|_| answer.status == 200) {
                 Some(n) if n >= last => {
                     last = n;
                     None
@@ -150,14 +150,14 @@ fn ask(client: &Client, url: &str, shared: &Shared) {
     }
 }
 
-/// The version that an answer is from.
-fn number(answer: &Answer) -> Option<u64> {
+/// The version in an answer.
+fn version_of(answer: &Answer) -> Option<u64> {
     let rest = answer.text().split_once("version")?.1.get(1..)?;
-    rest.split(|it: char| !it.is_ascii_digit()).next()?.parse().ok()
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 #[test]
-fn the_log_says_what_changed() {
+fn the_log_reports_the_changes() {
     let gateway = Setup::with("_format_version: \"3.0\"\nroutes:\n- {name: one, paths: [/one]}\n").run();
     gateway.logs("loaded kong.yaml (generation 1): 1 route added (one)");
     gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\nroutes:\n- {name: two, paths: [/two]}\n");
@@ -171,14 +171,14 @@ fn a_signal_reloads() {
     let scene = Scene::start();
     scene.gateway.signal("HUP");
     scene.gateway.logs("SIGHUP");
-    eventually("it is loaded again", || {
+    eventually("the file is reloaded", || {
         (scene.gateway.status()["configuration"]["loads"] == 2).then_some(())
     });
     scene.end(1);
 }
 
 #[test]
-fn a_signal_takes_back_what_the_admin_api_changed() {
+fn a_signal_reverts_a_posted_configuration() {
     let gateway = Setup::with("_format_version: \"3.0\"\nroutes:\n- {name: one, paths: [/one]}\n").run();
     let other = "_format_version: \"3.0\"\n";
     let url = gateway.admin_url("/config");
@@ -186,11 +186,11 @@ fn a_signal_takes_back_what_the_admin_api_changed() {
     let answer = client.send("POST", &url, &[("content-type", "text/yaml")], Some(other.as_bytes())).unwrap();
     assert_eq!((answer.status, gateway.get("/one").status), (201, 404));
     gateway.signal("HUP");
-    eventually("the file counts again", || (gateway.get("/one").status == 503).then_some(()));
+    eventually("the file is loaded again", || (gateway.get("/one").status == 503).then_some(()));
 }
 
 #[test]
-fn a_request_ends_on_the_version_it_began_with() {
+fn a_request_finishes_on_the_version_it_started_with() {
     let upstream = Upstream::start();
     let gateway = Setup::with(&version(1, &upstream)).run();
     let mut raw = crate::raw::Raw::connect(gateway.address("proxy"));

@@ -1,4 +1,4 @@
-//! Every way in which files are edited: in place, by rename, by symbolic links; several rounds each, under load.
+//! Ways in which files are edited (in place, by rename, by symbolic links), several rounds each, under load.
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,11 +13,11 @@ use crate::{folder::Folder, pause, reload::Scene};
 #[track_caller]
 fn check(edit: impl Fn(&Path, &str)) {
     let scene = Scene::start();
-    rounds(scene, edit);
+    check_rounds(scene, edit);
 }
 
 #[track_caller]
-fn rounds(scene: Scene, edit: impl Fn(&Path, &str)) {
+fn check_rounds(scene: Scene, edit: impl Fn(&Path, &str)) {
     let file = scene.gateway.folder.at("kong.yaml");
     for n in 2..=5 {
         edit(&file, &scene.text(n));
@@ -27,21 +27,21 @@ fn rounds(scene: Scene, edit: impl Fn(&Path, &str)) {
     assert_eq!(gateway.status()["configuration"]["last_error"], serde_json::Value::Null);
 }
 
-/// The file beside `kong.yaml` with this name.
-fn beside(file: &Path, name: &str) -> std::path::PathBuf {
+/// The file with this name in the directory of `kong.yaml`.
+fn sibling(file: &Path, name: &str) -> std::path::PathBuf {
     file.parent().unwrap().join(name)
 }
 
 #[test]
-fn in_place() {
+fn an_edit_in_place_is_loaded() {
     check(|file, text| fs::write(file, text).unwrap());
 }
 
 #[test]
-fn in_place_bit_by_bit() {
+fn a_slow_edit_in_place_is_loaded() {
     check(|file, text| {
         let mut open = OpenOptions::new().write(true).truncate(true).open(file).unwrap();
-        // A line at a time, as an editor does on a slow disk, but within a second.
+        // One line at a time, as an editor does on a slow disk, within a second.
         for line in text.split_inclusive('\n') {
             open.write_all(line.as_bytes()).unwrap();
             pause(15);
@@ -50,9 +50,9 @@ fn in_place_bit_by_bit() {
 }
 
 #[test]
-fn in_place_without_a_new_length_or_time() {
+fn an_edit_with_the_same_length_and_time_is_loaded() {
     let scene = Scene::start();
-    rounds(scene, |file, text| {
+    check_rounds(scene, |file, text| {
         let time = fs::metadata(file).unwrap().modified().unwrap();
         let mut open = OpenOptions::new().write(true).open(file).unwrap();
         open.write_all(text.as_bytes()).unwrap();
@@ -61,18 +61,18 @@ fn in_place_without_a_new_length_or_time() {
 }
 
 #[test]
-fn by_rename() {
+fn a_rename_is_loaded() {
     check(|file, text| {
-        let new = beside(file, ".kong.yaml.tmp");
+        let new = sibling(file, ".kong.yaml.tmp");
         fs::write(&new, text).unwrap();
         fs::rename(new, file).unwrap();
     });
 }
 
 #[test]
-fn as_sed_does() {
+fn an_edit_by_sed_is_loaded() {
     check(|file, text| {
-        let new = beside(file, "sedXyZ123");
+        let new = sibling(file, "sedXyZ123");
         fs::write(&new, "").unwrap();
         fs::write(&new, text).unwrap();
         fs::set_permissions(&new, fs::metadata(file).unwrap().permissions()).unwrap();
@@ -81,9 +81,9 @@ fn as_sed_does() {
 }
 
 #[test]
-fn as_vim_does_with_a_new_file() {
+fn an_edit_by_vim_with_a_new_file_is_loaded() {
     check(|file, text| {
-        let (probe, backup) = (beside(file, "4913"), beside(file, "kong.yaml~"));
+        let (probe, backup) = (sibling(file, "4913"), sibling(file, "kong.yaml~"));
         fs::write(&probe, "").unwrap();
         fs::remove_file(&probe).unwrap();
         fs::rename(file, &backup).unwrap();
@@ -93,9 +93,9 @@ fn as_vim_does_with_a_new_file() {
 }
 
 #[test]
-fn as_vim_does_with_a_copy() {
+fn an_edit_by_vim_with_a_copy_is_loaded() {
     check(|file, text| {
-        let backup = beside(file, "kong.yaml~");
+        let backup = sibling(file, "kong.yaml~");
         fs::copy(file, &backup).unwrap();
         fs::write(file, text).unwrap();
         fs::remove_file(backup).unwrap();
@@ -103,9 +103,9 @@ fn as_vim_does_with_a_copy() {
 }
 
 #[test]
-fn as_emacs_does() {
+fn an_edit_by_emacs_is_loaded() {
     check(|file, text| {
-        let (lock, backup) = (beside(file, ".#kong.yaml"), beside(file, "kong.yaml~"));
+        let (lock, backup) = (sibling(file, ".#kong.yaml"), sibling(file, "kong.yaml~"));
         symlink("user@host.1:1", &lock).unwrap();
         fs::rename(file, &backup).unwrap();
         fs::write(file, text).unwrap();
@@ -114,7 +114,7 @@ fn as_emacs_does() {
 }
 
 #[test]
-fn deleted_and_made_again() {
+fn a_file_deleted_and_created_is_loaded() {
     check(|file, text| {
         fs::remove_file(file).unwrap();
         fs::write(file, text).unwrap();
@@ -122,12 +122,12 @@ fn deleted_and_made_again() {
 }
 
 #[test]
-fn deleted_for_a_while() {
+fn a_file_deleted_for_a_while_is_loaded() {
     let scene = Scene::start();
     for n in 2..=3 {
         fs::remove_file(scene.gateway.folder.at("kong.yaml")).unwrap();
         scene.gateway.logs("cannot read the configuration: No such file");
-        scene.goes_on();
+        scene.serves_more_requests();
         assert_eq!(scene.current(), n - 1);
         scene.gateway.folder.write("kong.yaml", scene.text(n));
         scene.serves(n);
@@ -136,9 +136,9 @@ fn deleted_for_a_while() {
 }
 
 #[test]
-fn by_a_hard_link() {
+fn a_hard_link_is_loaded() {
     check(|file, text| {
-        let new = beside(file, "next.yaml");
+        let new = sibling(file, "next.yaml");
         fs::write(&new, text).unwrap();
         fs::remove_file(file).unwrap();
         fs::hard_link(&new, file).unwrap();
@@ -147,11 +147,11 @@ fn by_a_hard_link() {
 }
 
 #[test]
-fn many_times_in_a_row() {
+fn many_edits_in_a_row_are_loaded() {
     let scene = Scene::start();
     let file = scene.gateway.folder.at("kong.yaml");
     for n in 2..=60 {
-        let new = beside(&file, "next.yaml");
+        let new = sibling(&file, "next.yaml");
         fs::write(&new, scene.text(n)).unwrap();
         fs::rename(new, &file).unwrap();
         pause(5);
@@ -161,20 +161,20 @@ fn many_times_in_a_row() {
 }
 
 #[test]
-fn among_other_files() {
+fn an_edit_among_other_files_is_loaded() {
     check(|file, text| {
         for n in 0..100 {
-            fs::write(beside(file, &format!("noise-{n}")), "noise").unwrap();
+            fs::write(sibling(file, &format!("noise-{n}")), "noise").unwrap();
         }
         fs::write(file, text).unwrap();
         for n in 0..100 {
-            fs::remove_file(beside(file, &format!("noise-{n}"))).unwrap();
+            fs::remove_file(sibling(file, &format!("noise-{n}"))).unwrap();
         }
     });
 }
 
 #[test]
-fn by_a_symbolic_link_to_another_file() {
+fn a_link_to_another_file_is_loaded() {
     let scene = Scene::arranged(
         |setup, first| {
             let setup = setup.file("releases/1.yaml", first);
@@ -190,14 +190,14 @@ fn by_a_symbolic_link_to_another_file() {
         fs::rename(folder.at("kong.yaml.new"), folder.at("kong.yaml")).unwrap();
         scene.serves(n);
     }
-    // And the file that the link leads to, in place.
+    // Also the link target, in place.
     folder.write("releases/4.yaml", scene.text(5));
     scene.serves(5);
     scene.end(5);
 }
 
 #[test]
-fn by_a_symbolic_link_to_another_folder() {
+fn a_link_to_another_directory_is_loaded() {
     let scene = Scene::arranged(
         |setup, first| {
             let setup = setup.file("1/kong.yaml", first);
@@ -218,7 +218,7 @@ fn by_a_symbolic_link_to_another_folder() {
 }
 
 #[test]
-fn by_another_folder_in_its_place() {
+fn a_replaced_directory_is_loaded() {
     let scene = Scene::arranged(|setup, first| setup.file("conf/kong.yaml", first), &["conf/kong.yaml"]);
     let folder = &scene.gateway.folder;
     for n in 2..=5 {
@@ -230,8 +230,8 @@ fn by_another_folder_in_its_place() {
     scene.end(5);
 }
 
-/// Updates a mounted `ConfigMap` as kubelet does: a new folder, a link to it renamed over `..data`, the old folder
-/// removed.
+/// Updates a mounted `ConfigMap` as kubelet does: creates a new directory, renames a link to it over `..data`,
+/// removes the old directory.
 pub(crate) fn update_config_map(folder: &Folder, n: u64, files: &[(&str, String)]) {
     let fresh = format!("..2026_01_01_00_00_00.{n}");
     for (name, text) in files {
@@ -252,7 +252,7 @@ pub(crate) fn update_config_map(folder: &Folder, n: u64, files: &[(&str, String)
 }
 
 #[test]
-fn as_kubernetes_does() {
+fn an_updated_config_map_is_loaded() {
     let arrange = |setup: crate::gateway::Setup, first: &str| {
         update_config_map(&setup.folder, 1, &[("kong.yaml", first.to_owned())]);
         setup

@@ -1,32 +1,32 @@
-//! A version that cannot be used changes nothing: the last good one goes on, and everybody is told why.
+//! An invalid version changes nothing: the last good configuration stays live, and the error is reported.
 
 use std::fs;
 
 use crate::{eventually, gateway::Gateway, reload::Scene};
 
-/// Waits until a load has failed, and returns what is said about it.
+/// Waits until a load has failed, and returns the reported configuration status.
 #[track_caller]
-fn failed(gateway: &Gateway, failures: u64) -> serde_json::Value {
+fn wait_for_failure(gateway: &Gateway, failures: u64) -> serde_json::Value {
     eventually("the load fails", || {
         let configuration = gateway.status()["configuration"].clone();
         (configuration["failures"].as_u64() >= Some(failures)).then_some(configuration)
     })
 }
 
-/// Puts something in the place of `kong.yaml`, waits until it is refused, and goes back to a valid version.
+/// Replaces `kong.yaml` by something invalid, waits until it is refused, and restores a valid version.
 #[track_caller]
-fn check(spoil: impl Fn(&Scene), message: &str, place: &str) {
+fn check(invalidate: impl Fn(&Scene), message: &str, place: &str) {
     let scene = Scene::start();
     let before = scene.gateway.status();
     for n in 2..=3 {
         let loaded = scene.gateway.status();
-        spoil(&scene);
-        let refused = failed(&scene.gateway, n - 1);
+        invalidate(&scene);
+        let refused = wait_for_failure(&scene.gateway, n - 1);
         let error = refused["last_error"]["message"].as_str().unwrap();
         assert!(error.contains(message) && error.starts_with(place), "{error}");
         scene.gateway.logs("the last good configuration stays live");
         scene.gateway.logs(message);
-        scene.goes_on();
+        scene.serves_more_requests();
         assert_eq!(scene.current(), n - 1);
         let now = scene.gateway.status();
         assert_eq!(now["configuration_hash"], loaded["configuration_hash"]);
@@ -46,57 +46,57 @@ fn check(spoil: impl Fn(&Scene), message: &str, place: &str) {
 }
 
 #[test]
-fn no_yaml() {
-    let spoil = |scene: &Scene| scene.gateway.folder.write("kong.yaml", "services: [");
-    check(spoil, "", "kong.yaml:1:");
+fn a_yaml_error_is_refused() {
+    let invalidate = |scene: &Scene| scene.gateway.folder.write("kong.yaml", "services: [");
+    check(invalidate, "", "kong.yaml:1:");
 }
 
 #[test]
-fn an_unknown_field() {
+fn an_unknown_field_is_refused() {
     let text = "_format_version: \"3.0\"\nservices:\n- {name: a, hots: b}\n";
     check(|scene| scene.gateway.folder.write("kong.yaml", text), "did you mean `host`?", "kong.yaml:3:13");
 }
 
 #[test]
-fn a_plugin_that_cannot_be_made() {
+fn an_invalid_plugin_is_refused() {
     let text =
         "_format_version: \"3.0\"\nplugins:\n- {name: mocking, config: {api_specification: 'hello: 1'}}\n";
     check(|scene| scene.gateway.folder.write("kong.yaml", text), "", "kong.yaml:3:");
 }
 
 #[test]
-fn nothing() {
+fn an_empty_file_is_refused() {
     check(|scene| scene.gateway.folder.write("kong.yaml", ""), "expected an object", "kong.yaml:1:1");
 }
 
 #[test]
-fn no_file() {
-    let spoil = |scene: &Scene| fs::remove_file(scene.gateway.folder.at("kong.yaml")).unwrap();
-    check(spoil, "cannot read the configuration", "kong.yaml");
+fn a_missing_file_is_refused() {
+    let invalidate = |scene: &Scene| fs::remove_file(scene.gateway.folder.at("kong.yaml")).unwrap();
+    check(invalidate, "cannot read the configuration", "kong.yaml");
 }
 
 #[test]
-fn a_directory() {
-    let spoil = |scene: &Scene| {
+fn a_directory_in_place_of_the_file_is_refused() {
+    let invalidate = |scene: &Scene| {
         let file = scene.gateway.folder.at("kong.yaml");
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
     };
-    check(spoil, "it is a directory", "kong.yaml");
+    check(invalidate, "it is a directory", "kong.yaml");
 }
 
 #[test]
-fn no_text() {
+fn a_file_that_is_not_utf8_is_refused() {
     check(|scene| scene.gateway.folder.write("kong.yaml", b"\xff\xfe\x00"), "not UTF-8", "kong.yaml");
 }
 
 #[test]
-fn an_error_after_an_error() {
+fn an_error_after_an_error_is_refused() {
     let scene = Scene::start();
     scene.gateway.folder.write("kong.yaml", "services: 1\n");
-    failed(&scene.gateway, 1);
+    wait_for_failure(&scene.gateway, 1);
     scene.gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\nroutes: 2\n");
-    failed(&scene.gateway, 2);
+    wait_for_failure(&scene.gateway, 2);
     scene.gateway.logs("kong.yaml:2:9");
     scene.gateway.folder.write("kong.yaml", scene.text(2));
     scene.serves(2);
@@ -104,10 +104,10 @@ fn an_error_after_an_error() {
 }
 
 #[test]
-fn back_to_what_is_served() {
+fn a_restored_file_clears_the_error() {
     let scene = Scene::start();
     scene.gateway.folder.write("kong.yaml", "services: 1\n");
-    failed(&scene.gateway, 1);
+    wait_for_failure(&scene.gateway, 1);
     scene.gateway.folder.write("kong.yaml", scene.text(1));
     eventually("the error is over", || {
         scene.gateway.status()["configuration"]["last_error"].is_null().then_some(())

@@ -31,8 +31,8 @@ impl AdminApi {
         let Some(level) = LogLevel::named(word) else {
             return bad_request(&format!("unknown log level: {word}"));
         };
-        let given = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "timeout");
-        let time = match given.map(|(_, value)| value.parse::<u32>()) {
+        let timeout = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "timeout");
+        let time = match timeout.map(|(_, value)| value.parse::<u32>()) {
             None => DEFAULT_TIMEOUT,
             Some(Ok(seconds)) => Duration::from_secs(seconds.into()),
             Some(Err(_)) => return bad_request("timeout must be a whole number of seconds, from 0"),

@@ -41,21 +41,21 @@ impl AdminApi {
             .iter()
             .filter(|field| collections::top(collections::segment(field.name, false)).is_some())
         {
-            let one = format!("/{}/{{{}}}", collections::segment(field.name, false), field.name);
+            let entity_path = format!("/{}/{{{}}}", collections::segment(field.name, false), field.name);
             all.push(format!("/{}", collections::segment(field.name, false)));
-            all.push(one.clone());
+            all.push(entity_path.clone());
             let FieldKind::Entities(entity, _) = field.kind else { continue };
             let entity = entity();
             for child in collections::entities() {
                 let name = collections::segment(child.collection, entity.collection == "consumers");
                 if collections::child(entity, name).is_some() {
-                    all.push(format!("{one}/{name}"));
-                    all.push(format!("{one}/{name}/{{{}}}", child.collection));
+                    all.push(format!("{entity_path}/{name}"));
+                    all.push(format!("{entity_path}/{name}/{{{}}}", child.collection));
                 }
             }
             for (field, _) in collections::foreign(entity) {
                 if collections::parent(entity, field).is_some() {
-                    all.push(format!("{one}/{field}"));
+                    all.push(format!("{entity_path}/{field}"));
                 }
             }
         }

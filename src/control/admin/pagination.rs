@@ -46,8 +46,8 @@ impl ListQuery {
                 clippy::cast_sign_loss,
                 reason = "whole and in range: the test before says so"
             )]
-            let whole = number as usize;
-            list_query.size = Some(whole);
+            let size = number as usize;
+            list_query.size = Some(size);
         }
         if let Some(text) = last("offset") {
             list_query.start = Some(parse_offset(text)?);

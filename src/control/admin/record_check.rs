@@ -69,8 +69,8 @@ pub(super) fn check_record(
     if let Some(complete) = entity.complete {
         complete(&mut record);
     }
-    let whole = EntityRecord { entity, value: record.clone().into(), at };
-    insert_diagnostics(&mut fields, &checker.check(&whole), &whole.at);
+    let entity_record = EntityRecord { entity, value: record.clone().into(), at };
+    insert_diagnostics(&mut fields, &checker.check(&entity_record), &entity_record.at);
     if fields.is_empty() { Ok(record) } else { Err(AdminRefusal::Schema(fields)) }
 }
 

@@ -250,6 +250,6 @@ fn field_attributes(field: &Field, of_entity: bool) -> Map<String, Json> {
 /// A number, as an integer if it is whole.
 fn number(number: f64) -> Json {
     #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
-    let whole = (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64);
-    whole.map_or_else(|| json!(number), Json::from)
+    let integer = (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64);
+    integer.map_or_else(|| json!(number), Json::from)
 }

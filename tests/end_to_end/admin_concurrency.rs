@@ -1,7 +1,8 @@
-//! Many who write through the Admin API at once, while others read, edit the file by hand and send requests; and what
-//! is left of it in memory.
+//! Concurrent writes of many clients of the Admin API, while others read, edit the file and send requests; and the
+//! memory that remains.
 //!
-//! `CROWD_SECONDS=60 CROWD_WRITERS=50 cargo test --test end_to_end admin_crowd` goes on for longer than the test suite.
+//! `CROWD_SECONDS=60 CROWD_WRITERS=50 cargo test --test end_to_end admin_concurrency` runs longer than the test
+//! suite.
 
 use std::{
     fs::{self, File},
@@ -16,11 +17,12 @@ use crate::{
     pause,
 };
 
-fn number(name: &str, usual: usize) -> usize {
-    std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(usual)
+fn env_number(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-/// A Service and a Route for each writer, one Route that nobody writes, and one Service that is edited by hand.
+/// A Service and a Route for each writer, one Route that is never written, and one Service that is edited in the
+/// file.
 fn config(writers: usize) -> String {
     let one = |n: usize| {
         format!(
@@ -50,7 +52,7 @@ fn has_route(client: &Client, gateway: &Gateway, path: &str) -> bool {
     answer.status == 200
 }
 
-/// Edits the file as an editor does that takes turns with gateways: it has its folder locked meanwhile.
+/// Edits the file as an editor that coordinates with gateways: it holds the lock of the directory.
 fn edit(gateway: &Gateway, retries: usize) {
     let folder = File::open(gateway.folder.path()).unwrap();
     folder.lock().unwrap();
@@ -63,10 +65,10 @@ fn edit(gateway: &Gateway, retries: usize) {
 }
 
 #[test]
-fn all_that_was_answered_is_there() {
-    let writers = number("CROWD_WRITERS", 8);
+fn every_answered_write_persists() {
+    let writers = env_number("CROWD_WRITERS", 8);
     let gateway = Setup::with(&config(writers)).run();
-    let end = Instant::now() + Duration::from_secs(number("CROWD_SECONDS", 3) as u64);
+    let end = Instant::now() + Duration::from_secs(env_number("CROWD_SECONDS", 3) as u64);
     let (done, requests) = (AtomicBool::new(false), AtomicUsize::new(0));
     let mut made = vec![0; writers];
     let mut edits = 0;
@@ -81,7 +83,7 @@ fn all_that_was_answered_is_there() {
                     let answer = patch(&admin, gateway, &format!("/routes/r{n}"), &format!("paths={next}"));
                     assert_eq!(answer.status, 200, "{}", answer.text());
                     *made += 1;
-                    // Whoever reads their write sees it, wherever they look.
+                    // A client that reads after its write sees it, in the Admin API and at the proxy.
                     assert!(has_route(&proxy, gateway, &next), "{next}");
                     assert!(!has_route(&proxy, gateway, &path), "{path}");
                     let seen = get(&admin, &gateway.admin_url(&format!("/routes/r{n}"))).json();
@@ -125,8 +127,8 @@ fn all_that_was_answered_is_there() {
     assert!(patches >= writers && requests > 0);
 }
 
-/// How many configurations are in memory.
-fn held(gateway: &Gateway) -> usize {
+/// Number of configurations in memory.
+fn configs_in_memory(gateway: &Gateway) -> usize {
     let metrics = gateway.admin("GET", "/metrics");
     let line =
         metrics.text().lines().find_map(|line| line.strip_prefix("mynah_configs_held ")).unwrap().to_owned();
@@ -134,14 +136,14 @@ fn held(gateway: &Gateway) -> usize {
 }
 
 #[test]
-fn configurations_that_were_replaced_are_forgotten() {
+fn replaced_configurations_are_freed() {
     let gateway = Setup::with(&config(4)).run();
     let (proxy, admin) = (Client::kept(), Client::kept());
     for n in 1..=40 {
         assert!(has_route(&proxy, &gateway, "/still"));
         assert_eq!(patch(&admin, &gateway, "/services/w1", &format!("retries={n}")).status, 200);
         edit(&gateway, n);
-        // The next write makes the edit current first.
+        // The next write loads the edited file first.
         assert_eq!(patch(&admin, &gateway, "/routes/r2", &format!("paths=/w2/{n}")).status, 200);
         assert!(has_route(&proxy, &gateway, &format!("/w2/{n}")));
     }
@@ -151,7 +153,7 @@ fn configurations_that_were_replaced_are_forgotten() {
         let answer = admin.send("POST", &gateway.admin_url("/config"), &headers, Some(&config)).unwrap();
         assert_eq!(answer.status, 201, "{}", answer.text());
     }
-    // Connections stay, and the first configuration of all is none of those that do.
+    // The connections stay open, and none of the remaining configurations is the first one.
     assert!(has_route(&proxy, &gateway, "/still"));
-    eventually("only the current one is in memory", || (held(&gateway) == 1).then_some(()));
+    eventually("only the current one is in memory", || (configs_in_memory(&gateway) == 1).then_some(()));
 }

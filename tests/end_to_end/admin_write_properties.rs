@@ -1,7 +1,7 @@
-//! The law of writes: after any sequence of them and of edits of the file, the file declares exactly what is live, and
-//! lines that a write is not about are as they were.
+//! Property tests of writes: after any sequence of writes and file edits, the file declares exactly what is live, and
+//! lines that a write is not about are unchanged.
 //!
-//! `LAWS_SEEDS=200 cargo test --test end_to_end admin_laws` plays more sequences than the two for each file.
+//! `LAWS_SEEDS=200 cargo test --test end_to_end admin_write_properties` runs more sequences than two for each file.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,21 +15,21 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::gateway::{Gateway, Setup};
 
-/// The files that are written, and how many lines a write may change besides its own (an empty list that gets an item
-/// is its own).
+/// The files, and how many lines a write may change in addition to its own (an empty list that gets an item is its
+/// own).
 const FILES: &[(&str, &str, usize)] = &[
     ("nested", include_str!("../documents/laws/nested.yaml"), 0),
     ("flat", include_str!("../documents/laws/flat.yaml"), 0),
-    // What an alias or a merge key repeats is written out.
+    // Aliases and merge keys are expanded.
     ("anchors", include_str!("../documents/laws/anchors.yaml"), 3),
     ("flow", include_str!("../documents/laws/flow.yaml"), 1),
     ("scalars", include_str!("../documents/laws/scalars.yaml"), 0),
     ("hashed", include_str!("../documents/laws/hashed.yaml"), 0),
-    // A member of JSON changes the comma of the one before it.
+    // A new JSON member changes the comma of the one before it.
     ("json", include_str!("../documents/laws/all.json"), 2),
 ];
 
-/// The collections, by their names in the file and in the Admin API.
+/// The collections: names in the file and in the Admin API.
 const COLLECTIONS: &[(&str, &str)] = &[
     ("services", "services"),
     ("routes", "routes"),
@@ -46,23 +46,23 @@ const COLLECTIONS: &[(&str, &str)] = &[
     ("ca_certificates", "ca_certificates"),
 ];
 
-/// Numbers that look random, and are the same each time.
-struct Dice(u64);
+/// Deterministic pseudo-random numbers.
+struct Rng(u64);
 
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+impl Rng {
+    fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides.max(1)
+        usize::try_from(self.0 >> 33).unwrap() % limit.max(1)
     }
 
     fn pick<'a>(&mut self, all: &[&'a str]) -> &'a str {
-        all[self.roll(all.len())]
+        all[self.below(all.len())]
     }
 }
 
 type Declared = BTreeMap<String, String>;
 
-/// What the file declares, by collection and id, without times and passwords.
+/// The entities that the file declares, by collection and id, without times and secrets.
 fn declared(text: &str) -> Declared {
     let source: Arc<SourceFile> = SourceFile::new("kong.yaml", text);
     let config = config::parse(
@@ -73,10 +73,12 @@ fn declared(text: &str) -> Declared {
     )
     .unwrap_or_else(|report| panic!("{report}\n{text}"));
     let records = config.entities.records.iter();
-    records.map(|it| (format!("{} {}", it.collection(), it.id()), said(&it.value))).collect()
+    records
+        .map(|record| (format!("{} {}", record.collection(), record.id()), comparable_text(&record.value)))
+        .collect()
 }
 
-fn said(record: &Value) -> String {
+fn comparable_text(record: &Value) -> String {
     let is_secret = |key: &str| matches!(key, "password" | "secret" | "key" | "cert_digest");
     let mut members: Vec<String> = record
         .entries()
@@ -87,7 +89,7 @@ fn said(record: &Value) -> String {
     members.join(", ")
 }
 
-/// What is live, likewise.
+/// The live entities, in the same form.
 fn live(gateway: &Gateway) -> Declared {
     let mut all = BTreeMap::new();
     let mut add = |collection: &str, path: &str| {
@@ -96,7 +98,7 @@ fn live(gateway: &Gateway) -> Declared {
         let mut ids = Vec::new();
         for record in list.get("data").unwrap().items() {
             let id = record.get("id").and_then(Value::as_str).unwrap();
-            all.insert(format!("{collection} {id}"), said(record));
+            all.insert(format!("{collection} {id}"), comparable_text(record));
             ids.push(id.to_owned());
         }
         ids
@@ -112,8 +114,8 @@ fn live(gateway: &Gateway) -> Declared {
     all
 }
 
-/// How many lines of `old` are not in `new`, in their order.
-fn lost(old: &str, new: &str) -> usize {
+/// Number of lines of `old` that are not in `new`, in order.
+fn changed_lines(old: &str, new: &str) -> usize {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
     for (i, one) in old.iter().enumerate() {
@@ -125,33 +127,40 @@ fn lost(old: &str, new: &str) -> usize {
     old.len() - common[old.len()][new.len()]
 }
 
-/// What a write may do to the lines that are there.
-enum Touch {
-    /// It changes so many of them at most.
+/// How a write may change existing lines.
+enum LineChanges {
+    /// It changes at most this many lines.
     Lines(usize),
-    /// Lines go with what is removed, or change with what they name.
+    /// Lines are removed with an entity, or change with a name that they refer to.
     Removes,
 }
 
-/// Makes one write; what it may do to the lines, and how it was answered.
+/// Makes one write. Returns how it may change lines, and the answer.
 #[expect(clippy::too_many_lines, reason = "a table of writes")]
-fn write(gateway: &Gateway, before: &Declared, dice: &mut Dice, n: usize) -> (Touch, String) {
-    use Touch::{Lines, Removes};
-    let mut of = |collection: &str| {
-        let all: Vec<&String> =
-            before.keys().filter(|it| it.split_once(' ').is_some_and(|it| it.0 == collection)).collect();
-        // Nobody has this id.
-        let nobody = "00000000-0000-4000-8000-000000000000".to_owned();
-        if all.is_empty() { nobody } else { all[dice.roll(all.len())].split_once(' ').unwrap().1.to_owned() }
+fn write(gateway: &Gateway, before: &Declared, rng: &mut Rng, n: usize) -> (LineChanges, String) {
+    use LineChanges::{Lines, Removes};
+    let mut pick_id = |collection: &str| {
+        let all: Vec<&String> = before
+            .keys()
+            .filter(|key| key.split_once(' ').is_some_and(|parts| parts.0 == collection))
+            .collect();
+        // No entity has this id.
+        let unknown = "00000000-0000-4000-8000-000000000000".to_owned();
+        if all.is_empty() { unknown } else { all[rng.below(all.len())].split_once(' ').unwrap().1.to_owned() }
     };
-    let (service, route, plugin) = (of("services"), of("routes"), of("plugins"));
-    let (consumer, upstream, vault) = (of("consumers"), of("upstreams"), of("vaults"));
-    let (key, password, group, target) =
-        (of("keyauth_credentials"), of("basicauth_credentials"), of("acls"), of("targets"));
-    let owner =
-        before.get(&format!("targets {target}")).and_then(|it| it.split("upstream: {\"id\":\"").nth(1));
-    let owner = owner.map_or(upstream.clone(), |it| it[..36].to_owned());
-    let text = dice.pick(&[
+    let (service, route, plugin) = (pick_id("services"), pick_id("routes"), pick_id("plugins"));
+    let (consumer, upstream, vault) = (pick_id("consumers"), pick_id("upstreams"), pick_id("vaults"));
+    let (key, password, group, target) = (
+        pick_id("keyauth_credentials"),
+        pick_id("basicauth_credentials"),
+        pick_id("acls"),
+        pick_id("targets"),
+    );
+    let owner = before
+        .get(&format!("targets {target}"))
+        .and_then(|record| record.split("upstream: {\"id\":\"").nth(1));
+    let owner = owner.map_or(upstream.clone(), |rest| rest[..36].to_owned());
+    let text = rng.pick(&[
         "on",
         "12:30",
         "two words",
@@ -167,7 +176,7 @@ fn write(gateway: &Gateway, before: &Declared, dice: &mut Dice, n: usize) -> (To
     ]);
     let text = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let flag = n.is_multiple_of(2);
-    let (method, path, form, touch) = match dice.roll(34) {
+    let (method, path, form, line_changes) = match rng.below(34) {
         0 => ("POST", "/services".into(), format!("name=w{n}&host=w.example&tags={text}"), Lines(1)),
         1 => (
             "POST",
@@ -183,7 +192,7 @@ fn write(gateway: &Gateway, before: &Declared, dice: &mut Dice, n: usize) -> (To
         4 => ("PATCH", format!("/services/{service}"), format!("host=h{n}.example"), Lines(2)),
         5 => ("PATCH", format!("/routes/{route}"), format!("strip_path={flag}"), Lines(1)),
         6 => ("PATCH", format!("/plugins/{plugin}"), format!("enabled={flag}"), Lines(1)),
-        // Those that name it follow.
+        // Lines that refer to the name change with it.
         7 => ("PATCH", format!("/services/{service}"), format!("name=n{n}"), Removes),
         8 => ("DELETE", format!("/plugins/{plugin}"), String::new(), Removes),
         9 => ("DELETE", format!("/routes/{route}"), String::new(), Removes),
@@ -240,26 +249,26 @@ fn write(gateway: &Gateway, before: &Declared, dice: &mut Dice, n: usize) -> (To
         _ => ("DELETE", format!("/acls/{group}"), String::new(), Removes),
     };
     let answer = gateway.admin_form(method, &path, &form);
-    let said = format!("{method} {path} {form}: {} {}", answer.status, answer.text());
-    // Some name what is not there (any more), or what something else refers to.
-    assert!(matches!(answer.status, 200 | 201 | 204 | 400 | 404 | 409), "{said}");
+    let description = format!("{method} {path} {form}: {} {}", answer.status, answer.text());
+    // Some writes refer to entities that do not exist (any more), or remove an entity that another one refers to.
+    assert!(matches!(answer.status, 200 | 201 | 204 | 400 | 404 | 409), "{description}");
     let file = || gateway.folder.read("kong.yaml");
-    assert!(answer.status < 400 || !answer.text().contains("no place"), "{said}\n{}", file());
+    assert!(answer.status < 400 || !answer.text().contains("no place"), "{description}\n{}", file());
     let is_refused = answer.status >= 400;
-    (if is_refused { Lines(0) } else { touch }, said)
+    (if is_refused { Lines(0) } else { line_changes }, description)
 }
 
-/// Somebody edits the file, too: a comment, or something that means something; in place, or another file in its place.
-fn edited(text: &str, dice: &mut Dice, n: usize) -> String {
+/// Edits the file: adds a comment, or changes a value.
+fn edit_text(text: &str, rng: &mut Rng, n: usize) -> String {
     let is_json = text.starts_with('{');
-    match dice.roll(3) {
+    match rng.below(3) {
         0 if !is_json => {
             let lines: Vec<usize> = text
                 .match_indices('\n')
                 .map(|(at, _)| at + 1)
                 .filter(|at| text[*at..].starts_with(char::is_alphabetic))
                 .collect();
-            let Some(at) = lines.get(dice.roll(lines.len())) else { return text.to_owned() };
+            let Some(at) = lines.get(rng.below(lines.len())) else { return text.to_owned() };
             let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
             format!("{}# edit {n}{newline}{}", &text[..*at], &text[*at..])
         }
@@ -268,13 +277,13 @@ fn edited(text: &str, dice: &mut Dice, n: usize) -> String {
     }
 }
 
-fn play(name: &str, text: &str, slack: usize, seed: u64) {
+fn run_sequence(name: &str, text: &str, slack: usize, seed: u64) {
     let gateway = Setup::with(text).run();
-    let mut dice = Dice(seed);
+    let mut rng = Rng(seed);
     for n in 0..30 {
         let mut before = gateway.folder.read("kong.yaml");
-        if dice.roll(4) == 0 {
-            before = edited(&before, &mut dice, n);
+        if rng.below(4) == 0 {
+            before = edit_text(&before, &mut rng, n);
             if n.is_multiple_of(2) {
                 gateway.folder.write("kong.yaml", &before);
             } else {
@@ -282,53 +291,53 @@ fn play(name: &str, text: &str, slack: usize, seed: u64) {
                 std::fs::rename(gateway.folder.at("editor"), gateway.folder.at("kong.yaml")).unwrap();
             }
         }
-        let (touch, answer) = write(&gateway, &declared(&before), &mut dice, n);
+        let (line_changes, answer) = write(&gateway, &declared(&before), &mut rng, n);
         let after = gateway.folder.read("kong.yaml");
-        let place = || format!("{name}, seed {seed}, write {n}, {answer}:\n{before}\n->\n{after}");
-        // A write that is refused may have been so before the file was looked at.
+        let context = || format!("{name}, seed {seed}, write {n}, {answer}:\n{before}\n->\n{after}");
+        // A refused write may have been refused before the file was loaded.
         if !answer.contains(": 4") {
-            assert_eq!(declared(&after), live(&gateway), "{}", place());
+            assert_eq!(declared(&after), live(&gateway), "{}", context());
         }
-        let comments = |text: &str| text.lines().filter(|it| it.starts_with('#')).count();
-        assert_eq!(comments(&before), comments(&after), "{}", place());
+        let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).count();
+        assert_eq!(comments(&before), comments(&after), "{}", context());
         let newlines = |text: &str| (text.matches("\r\n").count(), text.matches('\n').count());
         let (with_return, all) = newlines(&after);
-        assert!(with_return == 0 || with_return == all, "{}", place());
-        if let Touch::Lines(most) = touch {
-            let lost = lost(&before, &after);
-            assert!(lost <= most + slack, "{lost} lines changed; {}", place());
+        assert!(with_return == 0 || with_return == all, "{}", context());
+        if let LineChanges::Lines(most) = line_changes {
+            let changed = changed_lines(&before, &after);
+            assert!(changed <= most + slack, "{changed} lines changed; {}", context());
         }
     }
 }
 
-/// Sequences for each file.
+/// Number of sequences for each file.
 fn seeds() -> u64 {
-    std::env::var("LAWS_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(2)
+    std::env::var("LAWS_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(2)
 }
 
 #[test]
 fn the_file_declares_what_is_live_and_keeps_its_lines() {
     for (name, text, slack) in FILES {
         for seed in 1..=seeds() {
-            play(name, text, *slack, seed);
+            run_sequence(name, text, *slack, seed);
         }
     }
 }
 
 #[test]
-fn so_does_a_file_of_another_system() {
+fn a_file_with_crlf_or_json_keeps_its_lines() {
     for (name, text, slack) in &FILES[..3] {
         for seed in 1..=seeds() {
-            play(name, &text.replace('\n', "\r\n"), *slack, 1000 + seed);
+            run_sequence(name, &text.replace('\n', "\r\n"), *slack, 1000 + seed);
         }
     }
 }
 
 #[test]
-fn what_is_of_a_route_goes_with_it() {
+fn plugins_of_a_removed_route_are_removed() {
     let text = "_format_version: \"3.0\"\nservices:\n- name: a\n  host: a\n  routes:\n  - name: r\n    paths: [/r]\n    \
                 plugins:\n    - name: cors\n- name: b\n  host: b\nplugins:\n- name: acl\n  route: r\n  config: {allow: [x]}\n";
-    // Without its name, in its Service and in another one.
+    // A Route without a name, in its Service and in another one.
     for service in ["a", "b"] {
         let gateway = Setup::with(text).run();
         let before = live(&gateway);

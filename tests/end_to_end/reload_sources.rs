@@ -1,4 +1,4 @@
-//! All doors through which a configuration comes, and a file that a process is writing: half of it is never live.
+//! All triggers of a reload, and files that a process is writing: half a file is never live.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -18,59 +18,59 @@ const HALF: &str = "_format_version: \"3.0\"\nservices:\n- name: s\n  url: http:
                     paths: [/r]\n";
 const GUARD: &str = "    plugins:\n    - name: key-auth\n";
 
-fn whole() -> String {
+fn guarded_config() -> String {
     format!("{HALF}{GUARD}")
 }
 
-/// Begins to write `kong.yaml` anew.
-fn half_written(gateway: &Gateway) -> File {
+/// Starts to rewrite `kong.yaml`.
+fn write_first_half(gateway: &Gateway) -> File {
     let mut writer = File::create(gateway.folder.at("kong.yaml")).unwrap();
     writer.write_all(HALF.as_bytes()).unwrap();
     writer
 }
 
 #[track_caller]
-fn is_guarded(gateway: &Gateway) {
+fn assert_guarded(gateway: &Gateway) {
     assert_eq!(gateway.get("/r").status, 401);
 }
 
 #[track_caller]
-fn is_told(gateway: &Gateway, text: &str) {
-    eventually(&format!("`{text}` is told"), || {
+fn wait_for_error(gateway: &Gateway, text: &str) {
+    eventually(&format!("`{text}` is reported"), || {
         let error = gateway.status()["configuration"]["last_error"]["message"].clone();
-        error.as_str().is_some_and(|it| it.contains(text)).then_some(())
+        error.as_str().is_some_and(|message| message.contains(text)).then_some(())
     });
 }
 
 #[track_caller]
-fn nothing_is_wrong(gateway: &Gateway) {
-    eventually("nothing is wrong", || {
+fn wait_for_no_error(gateway: &Gateway) {
+    eventually("no error is reported", || {
         gateway.status()["configuration"]["last_error"].is_null().then_some(())
     });
 }
 
 #[test]
-fn no_door_reads_a_file_that_is_being_written() {
-    let gateway = Setup::with(&whole()).run();
-    let mut writer = half_written(&gateway);
+fn no_trigger_loads_a_file_that_is_being_written() {
+    let gateway = Setup::with(&guarded_config()).run();
+    let mut writer = write_first_half(&gateway);
     let write = gateway.admin_json("POST", "/consumers", json!({ "username": "a" }));
     assert_eq!(write.status, 409, "{}", write.text());
     assert!(write.text().contains("open for writing"), "{}", write.text());
-    is_guarded(&gateway);
+    assert_guarded(&gateway);
     gateway.signal("HUP");
     gateway.logs("SIGHUP");
-    is_told(&gateway, "open for writing");
-    // Another process that opens and closes the file does not make it complete.
+    wait_for_error(&gateway, "open for writing");
+    // A second process that opens and closes the file does not make it complete.
     drop(OpenOptions::new().append(true).open(gateway.folder.at("kong.yaml")).unwrap());
     pause(1000);
-    is_guarded(&gateway);
+    assert_guarded(&gateway);
     writer.write_all(format!("    tags: [second]\n{GUARD}").as_bytes()).unwrap();
     drop(writer);
     eventually("the whole file is live", || {
         gateway.admin("GET", "/routes/r").text().contains("second").then_some(())
     });
-    is_guarded(&gateway);
-    nothing_is_wrong(&gateway);
+    assert_guarded(&gateway);
+    wait_for_no_error(&gateway);
     assert_eq!(gateway.admin_json("POST", "/consumers", json!({ "username": "a" })).status, 201);
     assert!(gateway.folder.read("kong.yaml").contains("username: a"));
 }
@@ -85,11 +85,11 @@ fn a_start_waits_for_a_writer() {
     });
     let gateway = setup.run();
     rest.join().unwrap();
-    is_guarded(&gateway);
+    assert_guarded(&gateway);
 }
 
 #[test]
-fn a_document_that_is_being_written_is_not_read() {
+fn a_specification_that_is_being_written_is_not_loaded() {
     let spec = |n: u32| {
         format!(
             "openapi: 3.0.3\ninfo: {{title: t, version: '1'}}\npaths:\n  /a:\n    get:\n      responses:\n        '200': {{description: d, content: {{application/json: {{example: {n}}}}}}}\n"
@@ -101,34 +101,34 @@ fn a_document_that_is_being_written_is_not_read() {
     let mut writer = File::create(gateway.folder.at("specs/a.yaml")).unwrap();
     writer.write_all(b"openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths: {}\n").unwrap();
     gateway.signal("HUP");
-    is_told(&gateway, "open for writing");
+    wait_for_error(&gateway, "open for writing");
     gateway.get("/a").is(200, "1");
     writer.set_len(0).unwrap();
     drop(writer);
     gateway.folder.write("specs/a.yaml", spec(2));
     eventually("the new document is live", || (gateway.get("/a").text() == "2").then_some(()));
-    nothing_is_wrong(&gateway);
+    wait_for_no_error(&gateway);
 }
 
 #[test]
-fn what_the_file_says_again_is_live_again() {
-    let gateway = Setup::with(&whole()).run();
+fn a_restored_file_is_live_again() {
+    let gateway = Setup::with(&guarded_config()).run();
     for n in 0..6 {
         let name = format!("u{n}");
         assert_eq!(gateway.admin_json("POST", "/consumers", json!({ "username": name })).status, 201);
         pause(n * 10);
-        gateway.folder.write("editor", whole());
+        gateway.folder.write("editor", guarded_config());
         fs::rename(gateway.folder.at("editor"), gateway.folder.at("kong.yaml")).unwrap();
         eventually("the file is live", || {
             (gateway.admin("GET", &format!("/consumers/{name}")).status == 404).then_some(())
         });
     }
-    nothing_is_wrong(&gateway);
+    wait_for_no_error(&gateway);
 }
 
 #[test]
-fn what_was_posted_is_live_until_the_file_is_saved() {
-    let gateway = Setup::with(&whole()).run();
+fn a_posted_configuration_is_live_until_the_file_is_saved() {
+    let gateway = Setup::with(&guarded_config()).run();
     let url = gateway.admin_url("/config");
     let post = || {
         let headers = [("content-type", "text/yaml")];
@@ -141,27 +141,27 @@ fn what_was_posted_is_live_until_the_file_is_saved() {
     pause(600);
     assert_eq!(gateway.get("/r").status, 404);
     // Also with the same text.
-    gateway.folder.write("kong.yaml", whole());
-    eventually("the file counts again", || (gateway.get("/r").status == 401).then_some(()));
+    gateway.folder.write("kong.yaml", guarded_config());
+    eventually("the file is loaded again", || (gateway.get("/r").status == 401).then_some(()));
     assert_eq!(gateway.status()["configuration"]["file"]["is_current"], true);
 }
 
 #[test]
-fn what_is_no_file_is_named_and_not_waited_for() {
-    let gateway = Setup::with(&whole()).run();
+fn a_path_that_is_not_a_regular_file_is_reported() {
+    let gateway = Setup::with(&guarded_config()).run();
     let file = gateway.folder.at("kong.yaml");
     fs::remove_file(&file).unwrap();
     make_fifo(&file);
-    is_told(&gateway, "it is no regular file but a FIFO");
+    wait_for_error(&gateway, "it is no regular file but a FIFO");
     let write = gateway.admin_json("POST", "/consumers", json!({ "username": "a" }));
     assert!(write.status == 409 && write.text().contains("FIFO"), "{}", write.text());
     fs::remove_file(&file).unwrap();
     File::create(&file).unwrap().set_len(10 << 30).unwrap();
-    is_told(&gateway, "it is larger than 256 MiB");
-    is_guarded(&gateway);
+    wait_for_error(&gateway, "it is larger than 256 MiB");
+    assert_guarded(&gateway);
     fs::remove_file(&file).unwrap();
-    gateway.folder.write("kong.yaml", whole());
-    nothing_is_wrong(&gateway);
+    gateway.folder.write("kong.yaml", guarded_config());
+    wait_for_no_error(&gateway);
 }
 
 fn make_fifo(path: &std::path::Path) {
@@ -170,7 +170,7 @@ fn make_fifo(path: &std::path::Path) {
 
 #[test]
 fn a_configuration_of_too_many_nodes_is_refused_while_others_are_answered() {
-    let gateway = Setup::with(&whole()).run();
+    let gateway = Setup::with(&guarded_config()).run();
     let text = format!("{{\"_format_version\": \"3.0\", \"services\": [{}0]}}", "0,".repeat(15_000_000));
     let url = gateway.admin_url("/config");
     let post = std::thread::spawn(move || {
@@ -179,7 +179,7 @@ fn a_configuration_of_too_many_nodes_is_refused_while_others_are_answered() {
     });
     while !post.is_finished() {
         assert_eq!(gateway.admin("GET", "/status").status, 200);
-        is_guarded(&gateway);
+        assert_guarded(&gateway);
         pause(20);
     }
     let answer = post.join().unwrap();
@@ -187,7 +187,7 @@ fn a_configuration_of_too_many_nodes_is_refused_while_others_are_answered() {
     assert!(answer.text().contains("more than 2000000 nodes"), "{}", answer.text());
 }
 
-/// A sequence of numbers that is the same every time.
+/// Deterministic pseudo-random numbers.
 struct Numbers(u64);
 
 impl Numbers {
@@ -197,27 +197,30 @@ impl Numbers {
     }
 }
 
-/// Whatever interleaves: soon afterwards the file is live, or it is told why not. The law that asks more often stands beside
-/// the code (`src/control/tests`).
+/// Whatever the interleaving, the file soon is live or the reason why not is reported. A longer property test is in
+/// `src/control/tests`.
 #[test]
-fn the_file_is_live_or_it_is_told_why_not() {
+fn the_file_is_live_or_the_reason_is_reported() {
     for seed in 0..3 {
-        let gateway = Setup::with(&whole()).run();
+        let gateway = Setup::with(&guarded_config()).run();
         let (file, editor) = (gateway.folder.at("kong.yaml"), gateway.folder.at("editor"));
         let config = gateway.admin_url("/config");
         let mut numbers = Numbers(seed);
         for n in 0..12 {
-            let text =
-                if numbers.below(5) == 0 { "routes: [".to_owned() } else { format!("# {n}\n{}", whole()) };
+            let text = if numbers.below(5) == 0 {
+                "routes: [".to_owned()
+            } else {
+                format!("# {n}\n{}", guarded_config())
+            };
             match numbers.below(6) {
                 0 => fs::write(&file, text).unwrap(),
                 1 => {
-                    let mut writer = half_written(&gateway);
+                    let mut writer = write_first_half(&gateway);
                     pause(numbers.below(100));
                     writer.write_all(GUARD.as_bytes()).unwrap();
                 }
                 2 => {
-                    fs::write(&editor, if numbers.below(2) == 0 { whole() } else { text }).unwrap();
+                    fs::write(&editor, if numbers.below(2) == 0 { guarded_config() } else { text }).unwrap();
                     fs::rename(&editor, &file).unwrap();
                 }
                 3 => gateway.signal("HUP"),
@@ -228,19 +231,21 @@ fn the_file_is_live_or_it_is_told_why_not() {
                 }
                 _ => {
                     let headers = [("content-type", "text/yaml")];
-                    Client::fresh().send("POST", &config, &headers, Some(whole().as_bytes())).unwrap();
+                    Client::fresh()
+                        .send("POST", &config, &headers, Some(guarded_config().as_bytes()))
+                        .unwrap();
                 }
             }
-            is_guarded(&gateway);
+            assert_guarded(&gateway);
         }
-        eventually("the file is live, or it is told why not", || {
+        eventually("the file is live, or the reason is reported", || {
             let status = gateway.status();
             let live = status["configuration_hash"].as_str().unwrap().to_owned();
-            let said = hex(&fs::read(&file).unwrap());
-            let is_told = status["configuration"]["file"]["is_current"] == false;
-            (live == said || is_told).then_some(())
+            let file_hash = hex(&fs::read(&file).unwrap());
+            let is_reported = status["configuration"]["file"]["is_current"] == false;
+            (live == file_hash || is_reported).then_some(())
         });
-        is_guarded(&gateway);
+        assert_guarded(&gateway);
     }
 }
 
