@@ -1,8 +1,8 @@
-//! LINES: one for each request, written when its answer has ended or was cut.
+//! Access log: one line per request, written when its response has ended or was cut off.
 //!
-//! A line is begun with the request and written when it is dropped: nobody can forget to write it, and a client that
-//! leaves before there is an answer is counted with 499, as nginx does. Queries may hold secrets, and so a line does
-//! not show them unless it is asked to. Writing is the work of one thread (`writer`); a worker only leaves the bytes.
+//! A line is started with the request and written when it is dropped, so that none can be missed; a client that leaves before
+//! the response is logged with 499, as in nginx. Queries may hold secrets, so lines have none unless configured. A thread
+//! writes the lines (`writer`); workers only queue them.
 
 mod clock;
 mod writer;
@@ -21,102 +21,103 @@ use crate::{
     settings::{self, AccessLogFormat},
 };
 
-/// nginx's status of a request whose client left before an answer.
+/// nginx's status for a client that leaves before the response.
 const CLIENT_LEFT: u16 = 499;
 
-/// A log of requests.
+/// Log of requests.
 #[derive(Debug)]
 pub struct AccessLog {
     writer: LogWriter,
     format: AccessLogFormat,
-    query: bool,
+    /// Whether lines contain queries.
+    with_query: bool,
 }
 
-/// What of a request is logged.
+/// Fields of a line that come from the request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestFields<'a> {
-    /// The address of who sent it.
+    /// Address of the client.
     pub client: &'a str,
-    /// Its method.
+    /// Method.
     pub method: &'a Method,
-    /// Its target.
+    /// Target.
     pub target: &'a Uri,
-    /// Its protocol.
+    /// Version of HTTP; 0.9 stands for a request that could not be read.
     pub version: Version,
-    /// Its fields.
+    /// Header fields.
     pub headers: &'a HeaderMap,
-    /// Its name.
+    /// Request id.
     pub id: &'a RequestId,
 }
 
-/// What only the format `json` tells.
+/// Fields of a line that only the format `json` has.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RouteFields<'a> {
-    /// The name or id of the Route.
+    /// Name or id of the Route.
     pub route: Option<&'a str>,
-    /// The name or id of the Service.
+    /// Name or id of the Service.
     pub service: Option<&'a str>,
-    /// The upstream: name or address, and port.
+    /// Upstream: name or address, and port.
     pub upstream: Option<(&'a str, u16)>,
-    /// Milliseconds from the request's arrival to handing it to the upstream.
+    /// Milliseconds from the request's arrival to sending it to the upstream.
     pub proxy_latency: Option<u64>,
     /// Milliseconds from then to the head of the response.
     pub upstream_latency: Option<u64>,
 }
 
-/// One line to be; dropping it writes it.
+/// Line of a request. Dropping it writes it.
 #[derive(Debug)]
 pub struct LogLine {
     log: Arc<AccessLog>,
     text: Vec<u8>,
-    /// Where in the text the status and the size belong.
-    place: usize,
+    /// Position of the status and the size in the text.
+    status_position: usize,
     started: Instant,
     status: u16,
     bytes: u64,
 }
 
 impl AccessLog {
-    /// Writes to this place from now on; none for no place.
+    /// Opens a log; `None` if it is off.
     ///
     /// # Errors
-    /// A file cannot be opened, or there can be no further thread.
+    /// The file cannot be opened, or the thread cannot be started.
     pub fn open(
-        place: &settings::AccessLogTarget,
+        target: &settings::AccessLogTarget,
         format: AccessLogFormat,
-        query: bool,
+        with_query: bool,
     ) -> io::Result<Option<Arc<Self>>> {
-        let writer = LogWriter::open(place)?;
-        Ok(writer.map(|writer| Arc::new(Self { writer, format, query })))
+        let writer = LogWriter::open(target)?;
+        Ok(writer.map(|writer| Arc::new(Self { writer, format, with_query })))
     }
 
-    /// Whether lines tell of Routes and upstreams.
+    /// Whether lines contain Routes and upstreams.
     #[must_use]
     pub fn logs_routes(&self) -> bool {
         self.format == AccessLogFormat::Json
     }
 
-    /// Waits until what was logged is written, but not longer than this.
+    /// Waits until all lines are written, at most for `limit`.
     pub fn flush(&self, limit: Duration) {
         self.writer.flush(limit);
     }
 
-    /// Begins the line of a request.
+    /// Starts the line of a request.
     #[must_use]
-    pub fn start_line(self: &Arc<Self>, asked: &RequestFields<'_>, started: Instant) -> LogLine {
+    pub fn start_line(self: &Arc<Self>, request: &RequestFields<'_>, started: Instant) -> LogLine {
         let mut text = Vec::with_capacity(256);
-        let place = match self.format {
-            AccessLogFormat::Combined => combined(&mut text, asked, self.query),
+        let status_position = match self.format {
+            AccessLogFormat::Combined => write_combined(&mut text, request, self.with_query),
             // Writing into memory cannot fail.
-            AccessLogFormat::Json => json(&mut text, asked, self.query).unwrap_or_default(),
+            AccessLogFormat::Json => write_json(&mut text, request, self.with_query).unwrap_or_default(),
         };
-        LogLine { log: Arc::clone(self), text, place, started, status: CLIENT_LEFT, bytes: 0 }
+        LogLine { log: Arc::clone(self), text, status_position, started, status: CLIENT_LEFT, bytes: 0 }
     }
 
-    /// Writes the line of a request that could not be read.
+    /// Writes the line of a request that the parser rejected.
     pub fn log_unreadable(self: &Arc<Self>, client: &str, status: u16, bytes: u64, id: &RequestId) {
         let (headers, target, method) = (HeaderMap::new(), Uri::default(), Method::default());
-        let asked = RequestFields {
+        let request = RequestFields {
             client,
             method: &method,
             target: &target,
@@ -124,23 +125,23 @@ impl AccessLog {
             headers: &headers,
             id,
         };
-        let mut line = self.start_line(&asked, Instant::now());
+        let mut line = self.start_line(&request, Instant::now());
         line.record_response(status, RouteFields::default());
         line.add_sent_bytes(bytes);
     }
 }
 
 impl LogLine {
-    /// Notes what the answer is, and how it came about.
-    pub fn record_response(&mut self, status: u16, about: RouteFields<'_>) {
+    /// Records the response.
+    pub fn record_response(&mut self, status: u16, fields: RouteFields<'_>) {
         self.status = status;
         if self.log.format == AccessLogFormat::Json {
             // Writing into memory cannot fail.
-            let _ = json_about(&mut self.text, about);
+            let _ = write_route_fields(&mut self.text, fields);
         }
     }
 
-    /// Notes bytes of the body of the answer.
+    /// Adds bytes of the response body.
     pub fn add_sent_bytes(&mut self, bytes: u64) {
         self.bytes += bytes;
     }
@@ -148,16 +149,16 @@ impl LogLine {
 
 impl Drop for LogLine {
     fn drop(&mut self) {
-        let Self { log, text, place, started, status, bytes } = self;
-        let (before, after) = text.split_at(*place);
-        log.writer.leave(|lines| {
+        let Self { log, text, status_position, started, status, bytes } = self;
+        let (before, after) = text.split_at(*status_position);
+        log.writer.push(|lines| {
             lines.extend_from_slice(before);
             // Writing into memory cannot fail.
             let _ = match log.format {
                 AccessLogFormat::Combined => write!(lines, "{status} {bytes}"),
                 AccessLogFormat::Json => {
-                    let took = started.elapsed().as_millis();
-                    write!(lines, ",\"status\":{status},\"bytes\":{bytes},\"latency\":{took}")
+                    let latency = started.elapsed().as_millis();
+                    write!(lines, ",\"status\":{status},\"bytes\":{bytes},\"latency\":{latency}")
                 }
             };
             lines.extend_from_slice(after);
@@ -166,63 +167,65 @@ impl Drop for LogLine {
     }
 }
 
-/// As nginx's `combined`, and the id of the request as Kong adds it.
-fn combined(text: &mut Vec<u8>, asked: &RequestFields<'_>, query: bool) -> usize {
-    text.extend_from_slice(asked.client.as_bytes());
+/// Writes a line in nginx's format `combined` with Kong's request id; returns the position of the status.
+fn write_combined(text: &mut Vec<u8>, request: &RequestFields<'_>, with_query: bool) -> usize {
+    text.extend_from_slice(request.client.as_bytes());
     text.extend_from_slice(b" - - [");
     clock::write_combined(text);
     text.extend_from_slice(b"] \"");
-    if asked.version != Version::HTTP_09 {
-        escape(text, asked.method.as_str().as_bytes());
+    if request.version != Version::HTTP_09 {
+        write_escaped(text, request.method.as_str().as_bytes());
         text.push(b' ');
-        escape(text, target(asked.target, query).as_bytes());
+        write_escaped(text, target(request.target, with_query).as_bytes());
         text.push(b' ');
-        text.extend_from_slice(protocol(asked.version).as_bytes());
+        text.extend_from_slice(protocol(request.version).as_bytes());
     }
     text.extend_from_slice(b"\" ");
-    let place = text.len();
+    let position = text.len();
     text.extend_from_slice(b" \"");
-    escape(text, referer(asked, query));
+    write_escaped(text, referer(request, with_query));
     text.extend_from_slice(b"\" \"");
-    escape(text, field(asked, &header::USER_AGENT).unwrap_or(b"-"));
+    write_escaped(text, field(request, &header::USER_AGENT).unwrap_or(b"-"));
     text.extend_from_slice(b"\" kong_request_id: \"");
-    text.extend_from_slice(asked.id.as_str().as_bytes());
+    text.extend_from_slice(request.id.as_str().as_bytes());
     text.push(b'"');
-    place
+    position
 }
 
-fn json(text: &mut Vec<u8>, asked: &RequestFields<'_>, query: bool) -> io::Result<usize> {
+/// Writes a line in JSON without its end; returns the position of the status.
+fn write_json(text: &mut Vec<u8>, request: &RequestFields<'_>, with_query: bool) -> io::Result<usize> {
     text.extend_from_slice(b"{\"time\":\"");
     clock::write_json(text);
-    write!(text, "\",\"request_id\":\"{}\",\"client_ip\":\"{}\"", asked.id, asked.client)?;
-    if asked.version != Version::HTTP_09 {
-        member(text, "method", asked.method.as_str().as_bytes())?;
-        member(text, "path", target(asked.target, query).as_bytes())?;
-        member(text, "protocol", protocol(asked.version).as_bytes())?;
+    write!(text, "\",\"request_id\":\"{}\",\"client_ip\":\"{}\"", request.id, request.client)?;
+    if request.version != Version::HTTP_09 {
+        write_member(text, "method", request.method.as_str().as_bytes())?;
+        write_member(text, "path", target(request.target, with_query).as_bytes())?;
+        write_member(text, "protocol", protocol(request.version).as_bytes())?;
     }
     for (name, value) in [
-        ("host", field(asked, &header::HOST)),
-        ("user_agent", field(asked, &header::USER_AGENT)),
-        ("referer", field(asked, &header::REFERER).map(|_| referer(asked, query))),
+        ("host", field(request, &header::HOST)),
+        ("user_agent", field(request, &header::USER_AGENT)),
+        ("referer", field(request, &header::REFERER).map(|_| referer(request, with_query))),
     ] {
         if let Some(value) = value {
-            member(text, name, value)?;
+            write_member(text, name, value)?;
         }
     }
     Ok(text.len())
 }
 
-fn json_about(text: &mut Vec<u8>, about: RouteFields<'_>) -> io::Result<()> {
-    for (name, value) in [("route", about.route), ("service", about.service)] {
+/// Writes the fields of a Route and an upstream.
+fn write_route_fields(text: &mut Vec<u8>, fields: RouteFields<'_>) -> io::Result<()> {
+    for (name, value) in [("route", fields.route), ("service", fields.service)] {
         if let Some(value) = value {
-            member(text, name, value.as_bytes())?;
+            write_member(text, name, value.as_bytes())?;
         }
     }
-    if let Some((host, port)) = about.upstream {
-        member(text, "upstream", format!("{host}:{port}").as_bytes())?;
+    if let Some((host, port)) = fields.upstream {
+        write_member(text, "upstream", format!("{host}:{port}").as_bytes())?;
     }
     for (name, value) in
-        [("proxy_latency", about.proxy_latency), ("upstream_latency", about.upstream_latency)]
+        [("proxy_latency", fields.proxy_latency), ("upstream_latency", fields.upstream_latency)]
     {
         if let Some(value) = value {
             write!(text, ",\"{name}\":{value}")?;
@@ -231,24 +234,24 @@ fn json_about(text: &mut Vec<u8>, about: RouteFields<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// A member of an object, not the first one.
-fn member(text: &mut Vec<u8>, name: &str, value: &[u8]) -> io::Result<()> {
+/// Writes a member of a JSON object, except the first one.
+fn write_member(text: &mut Vec<u8>, name: &str, value: &[u8]) -> io::Result<()> {
     write!(text, ",\"{name}\":")?;
     Ok(serde_json::to_writer(text, &String::from_utf8_lossy(value))?)
 }
 
-fn field<'a>(asked: &RequestFields<'a>, name: &HeaderName) -> Option<&'a [u8]> {
-    asked.headers.get(name).map(http::HeaderValue::as_bytes)
+fn field<'a>(request: &RequestFields<'a>, name: &HeaderName) -> Option<&'a [u8]> {
+    request.headers.get(name).map(http::HeaderValue::as_bytes)
 }
 
-fn target(uri: &Uri, query: bool) -> &str {
-    if query { uri.path_and_query().map_or("/", |it| it.as_str()) } else { uri.path() }
+fn target(uri: &Uri, with_query: bool) -> &str {
+    if with_query { uri.path_and_query().map_or("/", |target| target.as_str()) } else { uri.path() }
 }
 
-/// The page that the client came from, which has a query of its own.
-fn referer<'a>(asked: &RequestFields<'a>, query: bool) -> &'a [u8] {
-    let whole = field(asked, &header::REFERER).unwrap_or(b"-");
-    let end = whole.iter().position(|byte| matches!(byte, b'?' | b'#')).filter(|_| !query);
+/// Value of Referer; without its query unless queries are logged.
+fn referer<'a>(request: &RequestFields<'a>, with_query: bool) -> &'a [u8] {
+    let whole = field(request, &header::REFERER).unwrap_or(b"-");
+    let end = whole.iter().position(|byte| matches!(byte, b'?' | b'#')).filter(|_| !with_query);
     end.and_then(|end| whole.get(..end)).unwrap_or(whole)
 }
 
@@ -260,12 +263,12 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-/// Writes bytes so that they cannot end a line or a string. (As nginx's.)
-fn escape(text: &mut Vec<u8>, bytes: &[u8]) {
-    let dangerous = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=31 | 127..=255);
+/// Writes bytes, escaped so that they cannot end a line or a string. (As nginx's.)
+fn write_escaped(text: &mut Vec<u8>, bytes: &[u8]) {
+    let needs_escape = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=31 | 127..=255);
     let mut rest = bytes;
     while let Some((plain, [byte, after @ ..])) =
-        rest.iter().position(dangerous).map(|place| rest.split_at(place))
+        rest.iter().position(needs_escape).map(|position| rest.split_at(position))
     {
         text.extend_from_slice(plain);
         // Writing into memory cannot fail.
@@ -279,7 +282,7 @@ fn escape(text: &mut Vec<u8>, bytes: &[u8]) {
 mod tests {
     use super::*;
 
-    fn asked<'a>(target: &'a Uri, headers: &'a HeaderMap, id: &'a RequestId) -> RequestFields<'a> {
+    fn request<'a>(target: &'a Uri, headers: &'a HeaderMap, id: &'a RequestId) -> RequestFields<'a> {
         RequestFields {
             client: "192.0.2.1",
             method: &Method::GET,
@@ -299,24 +302,24 @@ mod tests {
 
     /// Checks a line without its time and its end.
     #[track_caller]
-    fn check(format: AccessLogFormat, query: bool, before: &str, after: &str) {
+    fn check(format: AccessLogFormat, with_query: bool, before: &str, after: &str) {
         let (target, headers) = (Uri::from_static("/a?key=secret"), headers());
         let id = RequestId::from_bits(1);
-        let asked = asked(&target, &headers, &id);
+        let request = request(&target, &headers, &id);
         let mut text = Vec::new();
-        let place = match format {
-            AccessLogFormat::Combined => combined(&mut text, &asked, query),
-            AccessLogFormat::Json => json(&mut text, &asked, query).unwrap(),
+        let position = match format {
+            AccessLogFormat::Combined => write_combined(&mut text, &request, with_query),
+            AccessLogFormat::Json => write_json(&mut text, &request, with_query).unwrap(),
         };
         let text = String::from_utf8(text).unwrap();
-        let (first, second) = text.split_at(place);
-        let first = first.split_once(if query { "] " } else { "Z\"" }).map_or(first, |(_, rest)| rest);
+        let (first, second) = text.split_at(position);
+        let first = first.split_once(if with_query { "] " } else { "Z\"" }).map_or(first, |(_, rest)| rest);
         assert!(first.ends_with(before), "{first}");
         assert_eq!(second, after);
     }
 
     #[test]
-    fn combined_is_nginx_s_and_the_id() {
+    fn combined_is_the_format_of_nginx_with_the_request_id() {
         let after = " \"https://a.example/page?token=secret\" \"a \\x22quoted\\x22 one\" kong_request_id: \"00000000000000000000000000000001\"";
         check(AccessLogFormat::Combined, true, "\"GET /a?key=secret HTTP/1.1\" ", after);
         let after = after.replace("?token=secret", "");
@@ -324,25 +327,25 @@ mod tests {
     }
 
     #[test]
-    fn json_is_an_object_to_be_closed() {
+    fn json_is_an_object_without_its_end() {
         let before = ",\"method\":\"GET\",\"path\":\"/a\",\"protocol\":\"HTTP/1.1\",\
              \"user_agent\":\"a \\\"quoted\\\" one\",\"referer\":\"https://a.example/page\"";
         check(AccessLogFormat::Json, false, before, "");
         let mut text = b"{\"a\":1".to_vec();
-        let about = RouteFields {
+        let fields = RouteFields {
             route: Some("r"),
             upstream: Some(("u", 80)),
             upstream_latency: Some(2),
             ..RouteFields::default()
         };
-        json_about(&mut text, about).unwrap();
+        write_route_fields(&mut text, fields).unwrap();
         assert_eq!(text, b"{\"a\":1,\"route\":\"r\",\"upstream\":\"u:80\",\"upstream_latency\":2");
     }
 
     #[test]
-    fn no_byte_ends_a_line_or_a_string() {
+    fn no_byte_can_end_a_line_or_a_string() {
         let mut text = Vec::new();
-        escape(&mut text, b"a\"b\\c\nd\xffe");
+        write_escaped(&mut text, b"a\"b\\c\nd\xffe");
         assert_eq!(text, b"a\\x22b\\x5Cc\\x0Ad\\xFFe");
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that writes lines: whoever has one leaves it in a buffer and goes on.
+//! Writer of log lines: a queue in memory, and the thread that writes it.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,15 +9,15 @@ use std::{
     time::Duration,
 };
 
-use crate::{settings::AccessLogTarget as Place, supervise::supervise_thread};
+use crate::{settings::AccessLogTarget, supervise::supervise_thread};
 
-/// How long lines are collected before they are written together.
+/// Time for which lines are collected before they are written together.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The most bytes that wait for a reader of the log who does not read; further lines are lost, and counted.
-const MOST: usize = 8 << 20;
+/// Most bytes in the queue, if the output is slow. Further lines are dropped, and counted.
+const MAX_QUEUED: usize = 8 << 20;
 
-/// The sending end.
+/// Handle that queues lines; dropping it ends the thread when all are written.
 #[derive(Debug)]
 pub(super) struct LogWriter {
     shared: Arc<WriterQueue>,
@@ -25,110 +25,110 @@ pub(super) struct LogWriter {
 
 #[derive(Debug)]
 struct WriterQueue {
-    waiting: Mutex<PendingLines>,
-    /// There are lines where there were none, or all have been written, or no more will come.
+    pending: Mutex<PendingLines>,
+    /// Notified when the first line is queued, when all are written, and when the handle is dropped.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct PendingLines {
     lines: Vec<u8>,
-    lost: u64,
-    closed: bool,
-    writing: bool,
+    dropped: u64,
+    is_closed: bool,
+    is_writing: bool,
 }
 
 impl LogWriter {
-    /// Writes to this place from now on; none for no place.
+    /// Opens the output and starts the thread; `None` if the log is off.
     ///
     /// # Errors
-    /// A file cannot be opened, or there can be no further thread.
-    pub(super) fn open(place: &Place) -> io::Result<Option<Self>> {
-        let sink = match place {
-            Place::Off => return Ok(None),
-            Place::Stdout => LogOutput::Stdout,
-            Place::Stderr => LogOutput::Stderr,
-            Place::File(path) => LogOutput::File(open(path)?, path.clone()),
+    /// The file cannot be opened, or the thread cannot be started.
+    pub(super) fn open(target: &AccessLogTarget) -> io::Result<Option<Self>> {
+        let output = match target {
+            AccessLogTarget::Off => return Ok(None),
+            AccessLogTarget::Stdout => LogOutput::Stdout,
+            AccessLogTarget::Stderr => LogOutput::Stderr,
+            AccessLogTarget::File(path) => LogOutput::File(open_file(path)?, path.clone()),
         };
-        let shared = Arc::new(WriterQueue { waiting: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(WriterQueue { pending: Mutex::default(), changed: Condvar::new() });
         let own = Arc::clone(&shared);
         thread::Builder::new().name("access-log".to_owned()).spawn(move || {
-            let mut sink = sink;
-            supervise_thread("the access log", || own.write(&mut sink));
+            let mut output = output;
+            supervise_thread("the access log", || own.write(&mut output));
         })?;
         Ok(Some(Self { shared }))
     }
 
-    /// Leaves a line; `line` appends it to what waits.
-    pub(super) fn leave(&self, line: impl FnOnce(&mut Vec<u8>)) {
-        let mut waiting = self.shared.lock();
-        if waiting.lines.len() > MOST {
-            waiting.lost += 1;
+    /// Queues a line, which `append` appends to the queue.
+    pub(super) fn push(&self, append: impl FnOnce(&mut Vec<u8>)) {
+        let mut pending = self.shared.lock();
+        if pending.lines.len() > MAX_QUEUED {
+            pending.dropped += 1;
             return;
         }
-        let first = waiting.lines.is_empty();
-        line(&mut waiting.lines);
-        drop(waiting);
-        if first {
+        let is_first = pending.lines.is_empty();
+        append(&mut pending.lines);
+        drop(pending);
+        if is_first {
             self.shared.changed.notify_all();
         }
     }
 
-    /// Waits until what was left is written, but not for ever.
+    /// Waits until all queued lines are written, at most for `limit`.
     pub(super) fn flush(&self, limit: Duration) {
-        let waiting = self.shared.lock();
-        let idle = |waiting: &mut PendingLines| !waiting.lines.is_empty() || waiting.writing;
-        // Whether the time was enough makes no difference to a process that ends.
-        drop(self.shared.changed.wait_timeout_while(waiting, limit, idle));
+        let pending = self.shared.lock();
+        let has_lines = |pending: &mut PendingLines| !pending.lines.is_empty() || pending.is_writing;
+        // The process ends afterwards, whether the time was sufficient or not.
+        drop(self.shared.changed.wait_timeout_while(pending, limit, has_lines));
     }
 }
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
+        self.shared.lock().is_closed = true;
         self.shared.changed.notify_all();
     }
 }
 
 impl WriterQueue {
     fn lock(&self) -> MutexGuard<'_, PendingLines> {
-        // A panic cannot leave half a line behind: rendering into memory does not panic.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        // A panic cannot leave an incomplete line: writing into memory does not panic.
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this thread serves nobody")]
-    fn write(&self, sink: &mut LogOutput) {
+    #[expect(clippy::disallowed_methods, reason = "this thread serves no requests")]
+    fn write(&self, output: &mut LogOutput) {
         let mut batch = Vec::new();
         loop {
-            let (lost, closed) = {
-                let idle = |waiting: &mut PendingLines| waiting.lines.is_empty() && !waiting.closed;
-                let waiting = self.changed.wait_while(self.lock(), idle);
-                let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-                std::mem::swap(&mut waiting.lines, &mut batch);
-                waiting.writing = true;
-                (std::mem::take(&mut waiting.lost), waiting.closed)
+            let (dropped, is_closed) = {
+                let is_idle = |pending: &mut PendingLines| pending.lines.is_empty() && !pending.is_closed;
+                let pending = self.changed.wait_while(self.lock(), is_idle);
+                let mut pending = pending.unwrap_or_else(PoisonError::into_inner);
+                std::mem::swap(&mut pending.lines, &mut batch);
+                pending.is_writing = true;
+                (std::mem::take(&mut pending.dropped), pending.is_closed)
             };
-            if let Err(error) = sink.write(&batch) {
+            if let Err(error) = output.write(&batch) {
                 tracing::error!("the access log cannot be written: {error}");
             }
-            if lost > 0 {
-                tracing::error!("{lost} lines of the access log are lost: it is read too slowly");
+            if dropped > 0 {
+                tracing::error!("{dropped} lines of the access log are lost: its output is too slow");
             }
             batch.clear();
             batch.shrink_to(1 << 20);
-            let mut waiting = self.lock();
-            waiting.writing = false;
-            if closed && waiting.lines.is_empty() {
+            let mut pending = self.lock();
+            pending.is_writing = false;
+            if is_closed && pending.lines.is_empty() {
                 return;
             }
-            drop(waiting);
+            drop(pending);
             self.changed.notify_all();
             thread::sleep(PAUSE);
         }
     }
 }
 
-/// Where lines go.
+/// Output of the log.
 enum LogOutput {
     Stdout,
     Stderr,
@@ -146,7 +146,7 @@ impl LogOutput {
             Self::Stderr => io::stderr().lock().write_all(lines),
             Self::File(file, path) => {
                 if has_moved(file, path) {
-                    *file = open(path)?;
+                    *file = open_file(path)?;
                 }
                 file.write_all(lines)
             }
@@ -154,14 +154,14 @@ impl LogOutput {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn open_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-/// Whether somebody renamed or removed the file: the next lines belong into a new one.
+/// Whether the file was renamed or removed, such as by logrotate, so that the next lines belong into a new one.
 fn has_moved(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-    let (own, there) = (file.metadata().map(identity), std::fs::metadata(path).map(identity));
-    own.is_ok_and(|own| there.map_or(true, |there| there != own))
+    let (open, present) = (file.metadata().map(identity), std::fs::metadata(path).map(identity));
+    open.is_ok_and(|open| present.map_or(true, |present| present != open))
 }

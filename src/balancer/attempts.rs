@@ -1,4 +1,4 @@
-//! The tries of one request: where each goes, and what comes of it.
+//! Attempts of one request: picks the peer of each, and records its outcome.
 
 use std::{
     borrow::Cow,
@@ -24,22 +24,22 @@ use crate::{
     upstream::{self, FailureCause, Peers, TryOutcome, UpstreamOrigin},
 };
 
-/// The tries of one request.
+/// Attempts of one request.
 #[derive(Debug)]
 pub struct Attempts<'a> {
     balancer: &'a Arc<Balancer>,
     resolver: &'a DnsResolver,
     origin: Cow<'a, UpstreamOrigin>,
     hash: u32,
-    keep_host: bool,
-    /// The peer of the try that is under way, and when it began, if its algorithm asks.
+    keeps_host: bool,
+    /// Peer of the current attempt, and its start if the algorithm measures latency.
     current: Option<(Arc<TargetPeer>, Option<Instant>)>,
-    /// Those that failed.
-    tried: Vec<Arc<TargetPeer>>,
-    open: Option<InFlightGuard>,
+    /// Peers of failed attempts.
+    failed: Vec<Arc<TargetPeer>>,
+    in_flight: Option<InFlightGuard>,
 }
 
-/// An exchange that is under way counts for its peer until this is dropped.
+/// Guard that counts an open request of a peer until it is dropped.
 #[derive(Debug)]
 pub struct InFlightGuard(Arc<PeerState>);
 
@@ -49,29 +49,29 @@ impl<'a> Attempts<'a> {
         resolver: &'a DnsResolver,
         origin: &'a UpstreamOrigin,
         hash: u32,
-        kept_host: Option<&HeaderValue>,
+        preserved_host: Option<&HeaderValue>,
     ) -> Self {
-        let (current, tried, open, keep_host) = (None, Vec::new(), None, kept_host.is_some());
-        let origin = match kept_host {
+        let (current, failed, in_flight, keeps_host) = (None, Vec::new(), None, preserved_host.is_some());
+        let origin = match preserved_host {
             Some(host) if origin.is_tls() => Cow::Owned(origin.named(host)),
             _ => Cow::Borrowed(origin),
         };
-        Self { balancer, resolver, origin, hash, keep_host, current, tried, open }
+        Self { balancer, resolver, origin, hash, keeps_host, current, failed, in_flight }
     }
 
-    /// The address of the last try.
+    /// Address of the last attempt.
     #[must_use]
     pub fn address(&self) -> Option<std::net::SocketAddr> {
-        let last = self.current.as_ref().map(|(peer, _)| peer).or(self.tried.last());
-        last.map(|it| it.place.address)
+        let last = self.current.as_ref().map(|(peer, _)| peer).or(self.failed.last());
+        last.map(|peer| peer.endpoint.address)
     }
 
-    /// What counts as under way for the peer that answered, if its algorithm counts: for as long as its body lasts.
+    /// Keeps the request counted as open until its response body ends, if the algorithm counts open requests.
     #[must_use]
-    pub fn hold(self, body: Body) -> Body {
-        match self.open {
-            Some(open) if !http_body::Body::is_end_stream(&body) => {
-                Body::boxed(InFlightBody { body, _open: open })
+    pub fn keep_open(self, body: Body) -> Body {
+        match self.in_flight {
+            Some(guard) if !http_body::Body::is_end_stream(&body) => {
+                Body::boxed(InFlightBody { body, _guard: guard })
             }
             _ => body,
         }
@@ -79,42 +79,43 @@ impl<'a> Attempts<'a> {
 
     fn pick(&self) -> Option<Arc<TargetPeer>> {
         let balancer = self.balancer;
-        let pick = || balancer.ring.load().pick(&balancer.turn, self.hash, &self.tried).cloned();
+        let pick = || balancer.ring.load().pick(&balancer.turn, self.hash, &self.failed).cloned();
         let peer = pick()?;
-        if peer.works() {
+        if peer.is_healthy() {
             return Some(peer);
         }
-        // What is known about a peer is shared by the balancers before and after a reload: another one turned it over.
-        balancer.turned_over();
+        // Balancers before and after a reload share the state of a peer, so another one may have changed its health.
+        balancer.handle_health_change();
         pick()
     }
 
-    async fn find(&self) -> Result<Arc<TargetPeer>, FailureCause> {
+    /// Picks a peer; looks the names up first if that is due.
+    async fn next_peer(&self) -> Result<Arc<TargetPeer>, FailureCause> {
         let balancer = self.balancer;
-        if balancer.takes_lookup() {
+        if balancer.claim_lookup() {
             if balancer.ring.load().peers.is_empty() {
-                balancer.look_up(self.resolver).await;
+                balancer.look_up_names(self.resolver).await;
             } else {
                 let (balancer, resolver) = (balancer.clone(), self.resolver.clone());
-                tokio::spawn(async move { balancer.look_up(&resolver).await });
+                tokio::spawn(async move { balancer.look_up_names(&resolver).await });
             }
         }
         if let Some(peer) = self.pick() {
             return Ok(peer);
         }
         if balancer.is_unresolved() {
-            // Someone else looks the names up, and will be done at about the same time.
-            balancer.look_up(self.resolver).await;
+            // Another request looks the names up at the same time; the resolver shares the lookup.
+            balancer.look_up_names(self.resolver).await;
         }
-        self.pick().ok_or_else(|| balancer.nobody())
+        self.pick().ok_or_else(|| balancer.no_peer_cause())
     }
 
-    /// Takes in how long a try took, if that is asked.
-    fn measure(peer: &TargetPeer, began: Option<Instant>, outcome: TryOutcome<'_>) {
-        if let Some(began) = began {
+    /// Records the latency of an attempt, if the algorithm measures it.
+    fn record_latency(peer: &TargetPeer, start: Option<Instant>, outcome: TryOutcome<'_>) {
+        if let Some(start) = start {
             match outcome {
-                Ok((_, took)) => peer.state.latency.measure(took, clock()),
-                Err(_) => peer.state.latency.fail(began.elapsed(), clock()),
+                Ok((_, latency)) => peer.state.latency.record(latency, clock()),
+                Err(_) => peer.state.latency.record_failure(start.elapsed(), clock()),
             }
         }
     }
@@ -122,49 +123,49 @@ impl<'a> Attempts<'a> {
 
 impl Peers for Attempts<'_> {
     async fn next(&mut self) -> Result<upstream::Peer, FailureCause> {
-        let peer = self.find().await?;
-        if self.balancer.plan.algorithm == Algorithm::LeastConnections {
-            self.open = Some(InFlightGuard::new(&peer.state));
+        let peer = self.next_peer().await?;
+        if self.balancer.config.algorithm == Algorithm::LeastConnections {
+            self.in_flight = Some(InFlightGuard::new(&peer.state));
         }
-        let found = upstream::Peer {
-            origin: self.origin.at(&peer.place, self.keep_host),
-            address: peer.place.address,
-            host: (!self.keep_host).then(|| peer.host(self.origin.is_tls()).clone()),
+        let next = upstream::Peer {
+            origin: self.origin.at(&peer.endpoint, self.keeps_host),
+            address: peer.endpoint.address,
+            host: (!self.keeps_host).then(|| peer.host(self.origin.is_tls()).clone()),
         };
-        let measured = self.balancer.plan.algorithm == Algorithm::Latency;
-        self.current = Some((peer, measured.then(Instant::now)));
-        Ok(found)
+        let is_measured = self.balancer.config.algorithm == Algorithm::Latency;
+        self.current = Some((peer, is_measured.then(Instant::now)));
+        Ok(next)
     }
 
     fn ended(&mut self, outcome: TryOutcome<'_>) {
-        let Some((peer, began)) = self.current.take() else { return };
-        Self::measure(&peer, began, outcome);
-        if let Some(checks) = &self.balancer.plan.checks
-            && let Some(event) = event(outcome, &checks.passive.limits)
+        let Some((peer, start)) = self.current.take() else { return };
+        Self::record_latency(&peer, start, outcome);
+        if let Some(checks) = &self.balancer.config.checks
+            && let Some(event) = health_event(outcome, &checks.passive.limits)
         {
-            self.balancer.count(&peer, event, &checks.passive.limits, HealthSource::Request);
+            self.balancer.record_event(&peer, event, &checks.passive.limits, HealthSource::Request);
         }
         if outcome.is_err() {
-            self.tried.push(peer);
+            self.failed.push(peer);
         } else {
-            self.current = Some((peer, began));
+            self.current = Some((peer, start));
         }
     }
 
     fn width(&self) -> usize {
-        // The targets of an Upstream are tried as often as `retries` say; the addresses of one host are one target.
-        if self.balancer.plan.upstream.is_some() { 1 } else { self.balancer.ring.load().peers.len() }
+        // For the targets of an Upstream, `retries` bounds the attempts; all addresses of one host count as one attempt.
+        if self.balancer.config.upstream.is_some() { 1 } else { self.balancer.ring.load().peers.len() }
     }
 }
 
-/// What the end of a try says about its peer.
-fn event(outcome: TryOutcome<'_>, limits: &crate::entity::HealthThresholds) -> Option<HealthEvent> {
+/// The health event of the outcome of an attempt, if it concerns the peer.
+fn health_event(outcome: TryOutcome<'_>, limits: &crate::entity::HealthThresholds) -> Option<HealthEvent> {
     match outcome {
         Ok((status, _)) => HealthEvent::of_status(status.as_u16(), limits),
         Err(FailureCause::ConnectTimeout | FailureCause::WriteTimeout | FailureCause::ReadTimeout) => {
             Some(HealthEvent::Timeout)
         }
-        // The client's, or nobody's.
+        // A failure of the client, or before a peer was picked.
         Err(FailureCause::RequestBody(_) | FailureCause::NameResolution(_) | FailureCause::NoPeer) => None,
         Err(_) => Some(HealthEvent::TcpFailure),
     }
@@ -172,22 +173,22 @@ fn event(outcome: TryOutcome<'_>, limits: &crate::entity::HealthThresholds) -> O
 
 impl InFlightGuard {
     fn new(state: &Arc<PeerState>) -> Self {
-        state.open.fetch_add(1, Ordering::Relaxed);
+        state.open_requests.fetch_add(1, Ordering::Relaxed);
         Self(state.clone())
     }
 }
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.open_requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A body, during which an exchange is under way.
+/// Response body during which the request counts as open.
 #[derive(Debug)]
 struct InFlightBody {
     body: Body,
-    _open: InFlightGuard,
+    _guard: InFlightGuard,
 }
 
 impl http_body::Body for InFlightBody {

@@ -1,61 +1,61 @@
-//! What runs in the background for the Upstreams of the current Snapshot: lookups of names, checks, and the end of
-//! idle connections to peers that went down.
+//! Background tasks for the Upstreams of the current Snapshot: DNS lookups, active checks, and closing idle connections to
+//! unhealthy peers.
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use tokio::task::AbortHandle;
 
-use super::{Balancer, check::check_forever};
+use super::{Balancer, check::run_checks};
 use crate::{dns::DnsResolver, supervise::supervise, upstream::ConnectionPool};
 
-/// Keeps Upstreams up to date, for as long as it is there.
+/// Background tasks of all Upstreams; they end when this is dropped.
 #[derive(Debug, Default)]
 pub struct BackgroundTasks {
-    /// By where the balancer is in memory.
+    /// By address of the balancer in memory.
     running: HashMap<usize, UpstreamTasks>,
 }
 
-/// The tasks of one Upstream; they end when this is dropped.
+/// Tasks of one Upstream; they end when this is dropped.
 #[derive(Debug)]
 struct UpstreamTasks {
-    /// As long as this is here, no other can be at its place.
+    /// Kept so that no other balancer can get the same address.
     _balancer: Arc<Balancer>,
     tasks: Vec<AbortHandle>,
 }
 
 impl BackgroundTasks {
-    /// From now on these are kept: what runs for others ends, what runs for these goes on. Must be called on the
-    /// runtime.
-    pub fn keep(&mut self, balancers: &[Arc<Balancer>], resolver: &DnsResolver, pool: &ConnectionPool) {
-        let place = |balancer: &Arc<Balancer>| Arc::as_ptr(balancer).addr();
+    /// Runs the tasks of these balancers: starts missing ones, keeps running ones, and ends those of all other balancers.
+    /// Must be called on the runtime.
+    pub fn update(&mut self, balancers: &[Arc<Balancer>], resolver: &DnsResolver, pool: &ConnectionPool) {
+        let key = |balancer: &Arc<Balancer>| Arc::as_ptr(balancer).addr();
         let mut before = std::mem::take(&mut self.running);
         for balancer in balancers {
             let running = before
-                .remove(&place(balancer))
+                .remove(&key(balancer))
                 .unwrap_or_else(|| UpstreamTasks::start(balancer, resolver, pool));
-            self.running.insert(place(balancer), running);
+            self.running.insert(key(balancer), running);
         }
     }
 }
 
 impl UpstreamTasks {
     fn start(balancer: &Arc<Balancer>, resolver: &DnsResolver, pool: &ConnectionPool) -> Self {
-        // A check of the one before may have turned a peer over since this one was made.
-        balancer.turned_over();
-        let checking = |working| {
+        // A check of the previous balancer may have changed the health of a peer since this one was built.
+        balancer.handle_health_change();
+        let checks = |checks_healthy| {
             let balancer = balancer.clone();
-            tokio::spawn(supervise("active checks", move || check_forever(balancer.clone(), working)))
+            tokio::spawn(supervise("active checks", move || run_checks(balancer.clone(), checks_healthy)))
         };
-        let closing = {
+        let closes_idle = {
             let (balancer, pool) = (balancer.clone(), pool.clone());
             tokio::spawn(supervise("idle connections", move || close_idle(balancer.clone(), pool.clone())))
         };
-        let following = balancer.next_lookup().map(|_| {
+        let lookups = balancer.time_to_lookup().map(|_| {
             let (balancer, resolver) = (balancer.clone(), resolver.clone());
-            let follow = move || follow_names(balancer.clone(), resolver.clone());
-            tokio::spawn(supervise("names of targets", follow))
+            let refresh = move || refresh_names(balancer.clone(), resolver.clone());
+            tokio::spawn(supervise("names of targets", refresh))
         });
-        let tasks = [checking(true), checking(false), closing].into_iter().chain(following);
+        let tasks = [checks(true), checks(false), closes_idle].into_iter().chain(lookups);
         let tasks = tasks.map(|task| task.abort_handle()).collect();
         Self { _balancer: balancer.clone(), tasks }
     }
@@ -69,23 +69,24 @@ impl Drop for UpstreamTasks {
     }
 }
 
-async fn follow_names(balancer: Arc<Balancer>, resolver: DnsResolver) {
+/// Looks the names of an Upstream up whenever that is due.
+async fn refresh_names(balancer: Arc<Balancer>, resolver: DnsResolver) {
     loop {
-        balancer.look_up(&resolver).await;
-        let Some(pause) = balancer.next_lookup() else { return };
+        balancer.look_up_names(&resolver).await;
+        let Some(pause) = balancer.time_to_lookup() else { return };
         tokio::time::sleep(pause).await;
     }
 }
 
-/// Closes idle connections to peers that went down: they will be good for nothing when it is up again.
+/// Closes idle connections to peers that become unhealthy: they do not survive a restart of the peer.
 async fn close_idle(balancer: Arc<Balancer>, pool: ConnectionPool) {
     loop {
-        balancer.turned.notified().await;
+        balancer.health_changed.notified().await;
         let ring = balancer.ring.load_full();
-        let down: Vec<SocketAddr> =
-            ring.peers.iter().filter(|it| !it.works()).map(|it| it.place.address).collect();
-        if !down.is_empty() {
-            pool.close_idle(|origin| down.iter().any(|address| origin.is_at(*address)));
+        let unhealthy: Vec<SocketAddr> =
+            ring.peers.iter().filter(|peer| !peer.is_healthy()).map(|peer| peer.endpoint.address).collect();
+        if !unhealthy.is_empty() {
+            pool.close_idle(|origin| unhealthy.iter().any(|address| origin.is_at(*address)));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Active checks: targets are asked again and again whether they work. (Kong: "Active health checks".)
+//! Active health checks: periodic requests to the peers of an Upstream. (Kong: "Active health checks".)
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,104 +20,106 @@ use crate::{
     upstream::{ConnectionPool, FailureCause, PoolSettings, TlsSettings, UpstreamOrigin, UpstreamTimeouts},
 };
 
-/// The shortest pause between two rounds.
-const SHORTEST: Duration = Duration::from_millis(10);
+/// Shortest interval between two rounds.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Checks the peers that work, or those that do not, for ever.
-pub(super) async fn check_forever(balancer: Arc<Balancer>, working: bool) {
-    let Some(checks) = balancer.plan.checks.as_ref().map(|it| &it.active) else { return };
-    let every = if working { checks.healthy_interval } else { checks.unhealthy_interval };
-    if every.is_zero() {
+/// Checks the healthy or the unhealthy peers periodically; returns at once if the interval is 0.
+pub(super) async fn run_checks(balancer: Arc<Balancer>, checks_healthy: bool) {
+    let Some(checks) = balancer.config.checks.as_ref().map(|checks| &checks.active) else { return };
+    let period = if checks_healthy { checks.healthy_interval } else { checks.unhealthy_interval };
+    if period.is_zero() {
         return;
     }
-    // Every question is asked over a connection of its own.
+    // Each check opens a connection of its own.
     let pool = ConnectionPool::new(PoolSettings { idle_per_origin: 0, ..PoolSettings::default() });
-    let mut ticks = interval(every.max(SHORTEST));
+    let mut ticks = interval(period.max(MIN_INTERVAL));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let peers = balancer.ring.load().peers.clone();
-        let asked = peers.into_iter().filter(|it| it.works() == working);
+        let checked = peers.into_iter().filter(|peer| peer.is_healthy() == checks_healthy);
         let check = |peer: Arc<TargetPeer>| {
             let (balancer, pool) = (balancer.clone(), pool.clone());
             async move { check(&balancer, &peer, &pool).await }
         };
-        check_all(asked, checks.concurrency as usize, check).await;
+        check_all(checked, checks.concurrency as usize, check).await;
     }
 }
 
-/// Checks some peers, so many at a time.
-async fn check_all<T, F>(peers: impl Iterator<Item = T>, at_a_time: usize, check: impl Fn(T) -> F)
+/// Checks peers, at most `concurrency` at a time.
+async fn check_all<T, F>(peers: impl Iterator<Item = T>, concurrency: usize, check: impl Fn(T) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut asking = JoinSet::new();
+    let mut running = JoinSet::new();
     for peer in peers {
-        if asking.len() >= at_a_time {
-            asking.join_next().await.into_iter().for_each(note);
+        if running.len() >= concurrency {
+            running.join_next().await.into_iter().for_each(log_panic);
         }
-        asking.spawn(check(peer));
+        running.spawn(check(peer));
     }
-    while let Some(asked) = asking.join_next().await {
-        note(asked);
+    while let Some(result) = running.join_next().await {
+        log_panic(result);
     }
 }
 
-/// Notes how a check ended: one that panicked has said nothing about its peer.
-fn note(asked: Result<(), JoinError>) {
-    if let Err(error) = asked
+/// Logs the panic of a check, which counts as no event.
+fn log_panic(result: Result<(), JoinError>) {
+    if let Err(error) = result
         && error.is_panic()
     {
-        tracing::error!("an active check stopped half-way: {error}");
+        tracing::error!("an active check panicked: {error}");
     }
 }
 
+/// Checks one peer and records the event.
 async fn check(balancer: &Balancer, peer: &TargetPeer, pool: &ConnectionPool) {
-    let Some(checks) = balancer.plan.checks.as_ref().map(|it| &it.active) else { return };
-    let asked = async {
+    let Some(checks) = balancer.config.checks.as_ref().map(|checks| &checks.active) else { return };
+    let checking = async {
         match checks.protocol {
-            CheckProtocol::Tcp => match TcpStream::connect(peer.place.address).await {
+            CheckProtocol::Tcp => match TcpStream::connect(peer.endpoint.address).await {
                 Ok(_) => Some(HealthEvent::Success),
                 Err(_) => Some(HealthEvent::TcpFailure),
             },
             CheckProtocol::Http | CheckProtocol::Https | CheckProtocol::Grpc | CheckProtocol::Grpcs => {
-                ask(checks, peer, (pool, &balancer.plan.check_tls)).await
+                send_check(checks, peer, (pool, &balancer.config.check_tls)).await
             }
         }
     };
-    let event = timeout(checks.timeout, asked).await.unwrap_or(Some(HealthEvent::Timeout));
+    let event = timeout(checks.timeout, checking).await.unwrap_or(Some(HealthEvent::Timeout));
     if let Some(event) = event {
-        balancer.count(peer, event, &checks.limits, HealthSource::Check);
+        balancer.record_event(peer, event, &checks.limits, HealthSource::Check);
     }
 }
 
-async fn ask(
+/// Sends an HTTP or gRPC check; `None` if the status is neither healthy nor unhealthy.
+async fn send_check(
     checks: &ActiveChecks,
     peer: &TargetPeer,
     (pool, tls_settings): (&ConnectionPool, &Arc<TlsSettings>),
 ) -> Option<HealthEvent> {
-    let tls = matches!(checks.protocol, CheckProtocol::Https | CheckProtocol::Grpcs);
-    let grpc = matches!(checks.protocol, CheckProtocol::Grpc | CheckProtocol::Grpcs);
-    let (ip, port) = (peer.place.address.ip().to_string(), peer.place.address.port());
-    let origin = if tls {
+    let is_tls = matches!(checks.protocol, CheckProtocol::Https | CheckProtocol::Grpcs);
+    let is_grpc = matches!(checks.protocol, CheckProtocol::Grpc | CheckProtocol::Grpcs);
+    let (ip, port) = (peer.endpoint.address.ip().to_string(), peer.endpoint.address.port());
+    let origin = if is_tls {
         UpstreamOrigin::https(ip, port, checks.sni.as_deref().unwrap_or(&peer.name), tls_settings.clone())
     } else {
         UpstreamOrigin::http(ip, port)
     };
-    let origin = if grpc { origin.over_http2() } else { origin };
+    let origin = if is_grpc { origin.over_http2() } else { origin };
     let limits =
         UpstreamTimeouts { connect: checks.timeout, write: checks.timeout, read: checks.timeout, retries: 0 };
-    let mut request = question(checks, peer, tls);
-    if grpc {
-        grpc_health::ask(&mut request);
+    let mut request = check_request(checks, peer, is_tls);
+    if is_grpc {
+        grpc_health::fill_request(&mut request);
     }
     let answer = pool.send(&origin, &limits, request).await;
-    if grpc {
-        // Or it would be shared with the next question.
-        pool.close_idle(|it| *it == origin);
+    if is_grpc {
+        // Otherwise the next check would share the connection.
+        pool.close_idle(|idle| *idle == origin);
     }
     match answer {
-        Ok(answer) if grpc => Some(grpc_health::judge(answer.response).await),
+        Ok(answer) if is_grpc => Some(grpc_health::evaluate(answer.response).await),
         Ok(answer) => HealthEvent::of_status(answer.response.status().as_u16(), &checks.limits),
         Err(failure) => match failure.cause {
             FailureCause::ConnectTimeout | FailureCause::WriteTimeout | FailureCause::ReadTimeout => {
@@ -128,7 +130,7 @@ async fn ask(
     }
 }
 
-fn question(checks: &ActiveChecks, peer: &TargetPeer, tls: bool) -> Request<Body> {
+fn check_request(checks: &ActiveChecks, peer: &TargetPeer, tls: bool) -> Request<Body> {
     let mut request = Request::new(Body::Empty);
     *request.uri_mut() = checks.path.parse().unwrap_or_default();
     let fields = request.headers_mut();
@@ -139,7 +141,7 @@ fn question(checks: &ActiveChecks, peer: &TargetPeer, tls: bool) -> Request<Body
         if name == HOST {
             fields.remove(HOST);
         }
-        for value in values.iter().filter_map(|it| HeaderValue::from_str(it).ok()) {
+        for value in values.iter().filter_map(|value| HeaderValue::from_str(value).ok()) {
             fields.append(name.clone(), value);
         }
     }
@@ -153,8 +155,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_check_that_panics_ends_no_other() {
-        for at_a_time in [1, 3, 10] {
+    async fn a_panic_of_a_check_does_not_end_others() {
+        for concurrency in [1, 3, 10] {
             let checked = Arc::new(AtomicUsize::new(0));
             let check = |peer| {
                 let checked = checked.clone();
@@ -164,7 +166,7 @@ mod tests {
                     checked.fetch_add(1, Relaxed);
                 }
             };
-            check_all(0..8, at_a_time, check).await;
+            check_all(0..8, concurrency, check).await;
             assert_eq!(checked.load(Relaxed), 6);
         }
     }

@@ -1,48 +1,50 @@
-//! Consistent hashing: peers stand at many points of a ring, and a hash goes to the next one below it. A peer that
-//! leaves gives up its own points only, so that all other hashes stay where they are.
+//! Hash ring for consistent hashing: each peer has many points on the ring, and a hash belongs to the next point below it.
+//! If a peer is removed, only its own points disappear, so that all other hashes keep their peers.
 
 use std::net::SocketAddr;
 
 use super::xxhash::xxh32;
 
-/// How many points a peer of average weight has.
+/// Points of a peer of average weight.
 const POINTS: u64 = 160;
-/// A ring has at least this many places.
-const FEWEST_PLACES: u32 = 1000;
+/// Least number of slots.
+const MIN_SLOTS: u32 = 1000;
 
-/// A ring of peers.
+/// Ring of points.
 #[derive(Debug, Default)]
 pub(super) struct HashRing {
-    places: u32,
-    /// Place and peer, by place.
+    slots: u32,
+    /// Slot and index of the peer, sorted by slot.
     points: Vec<(u32, u32)>,
 }
 
 impl HashRing {
-    /// A ring with `slots` places of peers with these addresses and weights; only those that are `available` get
-    /// hashes, but all count for how many points each has.
+    /// A ring with `slots` slots for peers with these addresses and weights. Only `available` peers get points, but all
+    /// weights count for the number of points of each.
     pub(super) fn new(slots: u32, peers: &[(SocketAddr, u32)], available: impl Fn(usize) -> bool) -> Self {
-        let places = slots.max(FEWEST_PLACES);
+        let slots = slots.max(MIN_SLOTS);
         let total: u64 = peers.iter().map(|(_, weight)| u64::from(*weight)).sum();
         let mut points = Vec::new();
-        for (n, (address, weight)) in peers.iter().enumerate().filter(|(n, _)| available(*n)) {
+        for (index, (address, weight)) in peers.iter().enumerate().filter(|(index, _)| available(*index)) {
             let share = u64::from(*weight) * peers.len() as u64 * POINTS / total.max(1);
             for point in 1..=share.max(1) {
-                let place = xxh32(format!("{address} {point}").as_bytes()) % places;
-                points.push((place, u32::try_from(n).unwrap_or(u32::MAX)));
+                let slot = xxh32(format!("{address} {point}").as_bytes()) % slots;
+                points.push((slot, u32::try_from(index).unwrap_or(u32::MAX)));
             }
         }
-        // Of two at one place always the same one is met first, whatever order they came in.
-        points.sort_unstable_by_key(|(place, n)| (*place, peers.get(*n as usize).map(|(it, _)| *it)));
-        Self { places, points }
+        // The address decides between two points of one slot, so that the order of the peers does not matter.
+        points.sort_unstable_by_key(|(slot, index)| {
+            (*slot, peers.get(*index as usize).map(|(address, _)| *address))
+        });
+        Self { slots, points }
     }
 
-    /// The peers for a hash, the best first; the same one comes again and again.
-    pub(super) fn around(&self, hash: u32) -> impl Iterator<Item = u32> {
-        let place = hash % self.places.max(1);
-        let above = self.points.partition_point(|(it, _)| *it <= place);
+    /// Indexes of the peers for a hash, the best first. An index occurs once per point.
+    pub(super) fn candidates(&self, hash: u32) -> impl Iterator<Item = u32> {
+        let slot = hash % self.slots.max(1);
+        let above = self.points.partition_point(|(point, _)| *point <= slot);
         let (below, above) = self.points.split_at(above);
-        below.iter().rev().chain(above.iter().rev()).map(|(_, n)| *n)
+        below.iter().rev().chain(above.iter().rev()).map(|(_, index)| *index)
     }
 }
 
@@ -57,44 +59,44 @@ mod tests {
     }
 
     fn address(ring: &HashRing, peers: &[(SocketAddr, u32)], hash: u32) -> SocketAddr {
-        peers[ring.around(hash).next().unwrap() as usize].0
+        peers[ring.candidates(hash).next().unwrap() as usize].0
     }
 
     #[test]
-    fn nobody_is_there_without_peers() {
-        assert_eq!(HashRing::new(10, &[], |_| true).around(7).next(), None);
-        assert_eq!(HashRing::new(10, &peers(3, 100), |_| false).around(7).next(), None);
+    fn a_ring_without_peers_has_no_candidates() {
+        assert_eq!(HashRing::new(10, &[], |_| true).candidates(7).next(), None);
+        assert_eq!(HashRing::new(10, &peers(3, 100), |_| false).candidates(7).next(), None);
     }
 
     #[test]
-    fn every_peer_gets_about_its_share() {
+    fn each_peer_gets_about_its_share_of_hashes() {
         let mut peers = peers(4, 100);
         peers[0].1 = 300;
         let ring = HashRing::new(10_000, &peers, |_| true);
-        let mut got = [0; 4];
+        let mut counts = [0; 4];
         for n in 0..60_000_u32 {
-            got[ring.around(xxh32(&n.to_le_bytes())).next().unwrap() as usize] += 1;
+            counts[ring.candidates(xxh32(&n.to_le_bytes())).next().unwrap() as usize] += 1;
         }
-        assert!((24_000..36_000).contains(&got[0]), "{got:?}");
-        assert!(got[1..].iter().all(|it| (7_000..13_000).contains(it)), "{got:?}");
+        assert!((24_000..36_000).contains(&counts[0]), "{counts:?}");
+        assert!(counts[1..].iter().all(|count| (7_000..13_000).contains(count)), "{counts:?}");
     }
 
     proptest! {
-        /// When a peer leaves, for good or for a while, only its own hashes move.
+        /// If a peer is removed or unavailable, only its own hashes move.
         #[test]
-        fn movement_is_minimal(count in 2u8..12, leaves in 0u8..12, hashes in proptest::collection::vec(any::<u32>(), 50)) {
+        fn movement_is_minimal(count in 2u8..12, removed in 0u8..12, hashes in proptest::collection::vec(any::<u32>(), 50)) {
             let all = peers(count, 100);
-            let gone = usize::from(leaves % count);
+            let removed = usize::from(removed % count);
             let mut fewer = all.clone();
-            let (left, _) = fewer.remove(gone);
+            let (removed_address, _) = fewer.remove(removed);
             let before = HashRing::new(10_000, &all, |_| true);
             let after = HashRing::new(10_000, &fewer, |_| true);
-            let down = HashRing::new(10_000, &all, |n| n != gone);
+            let unavailable = HashRing::new(10_000, &all, |index| index != removed);
             for hash in hashes {
                 let old = address(&before, &all, hash);
                 let new = address(&after, &fewer, hash);
-                prop_assert_eq!(new, address(&down, &all, hash));
-                prop_assert!(old == new || old == left);
+                prop_assert_eq!(new, address(&unavailable, &all, hash));
+                prop_assert!(old == new || old == removed_address);
             }
         }
 

@@ -1,7 +1,7 @@
-//! Whether a peer works: counters of what was seen of it, and the two states that they lead to.
+//! Health of a peer: counters of events, and the state healthy or unhealthy.
 //!
-//! All of it is one word, so that counting needs no lock. A success forgets all failures, a failure all successes;
-//! the count that reaches its limit turns the state over. (Kong: "Health checks and circuit breakers".)
+//! All counters are in one word, so that counting needs no lock. A success resets the counters of failures, a failure that of
+//! successes; a counter that reaches its threshold changes the state. (Kong: "Health checks and circuit breakers".)
 
 use std::{
     fmt,
@@ -10,25 +10,25 @@ use std::{
 
 use crate::entity::HealthThresholds;
 
-/// Something that was seen of a peer.
+/// Event about the health of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthEvent {
-    /// A good answer.
+    /// Response with a healthy status.
     Success,
-    /// A bad answer.
+    /// Response with an unhealthy status.
     HttpFailure,
-    /// No connection, or one that broke.
+    /// Connection that failed or broke.
     TcpFailure,
-    /// No answer in time.
+    /// Response that did not come in time.
     Timeout,
 }
 
-/// Who saw it.
+/// Source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthSource {
-    /// A check: it may bring a peer back.
+    /// Active check; it can make a peer healthy again.
     Check,
-    /// A request: it cannot.
+    /// Request; it cannot.
     Request,
 }
 
@@ -52,16 +52,17 @@ impl fmt::Display for HealthSource {
     }
 }
 
-/// The state of one peer.
+/// Health of one peer.
 #[derive(Debug, Default)]
 pub(super) struct PeerHealth(AtomicU64);
 
-/// The bit of a peer that does not work; below it four counters of eight bits each.
-const DOWN: u64 = 1 << 32;
-const MOST: u64 = 255;
+/// Bit of an unhealthy peer; below it are four counters of eight bits each.
+const UNHEALTHY: u64 = 1 << 32;
+/// Largest value of a counter.
+const MAX_COUNT: u64 = 255;
 
 impl HealthEvent {
-    /// What an answer with this status is; none if it says nothing.
+    /// The event for a response with this status; `None` if the status is neither healthy nor unhealthy.
     pub(super) fn of_status(status: u16, limits: &HealthThresholds) -> Option<Self> {
         if limits.healthy_statuses.contains(&status) {
             Some(Self::Success)
@@ -93,47 +94,47 @@ impl HealthEvent {
 }
 
 impl PeerHealth {
-    pub(super) fn works(&self) -> bool {
-        self.0.load(Ordering::Acquire) & DOWN == 0
+    pub(super) fn is_healthy(&self) -> bool {
+        self.0.load(Ordering::Acquire) & UNHEALTHY == 0
     }
 
-    /// Counts what was seen; tells whether the state turned over.
-    pub(super) fn count(&self, event: HealthEvent, limits: &HealthThresholds, witness: HealthSource) -> bool {
+    /// Counts an event; returns whether the state changed.
+    pub(super) fn record(&self, event: HealthEvent, limits: &HealthThresholds, source: HealthSource) -> bool {
         let mut word = self.0.load(Ordering::Acquire);
         loop {
-            let next = after(word, event, event.limit(limits), witness);
+            let next = next_word(word, event, event.limit(limits), source);
             if next == word {
                 return false;
             }
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return (next ^ word) & DOWN != 0,
-                Err(now) => word = now,
+                Ok(_) => return (next ^ word) & UNHEALTHY != 0,
+                Err(current) => word = current,
             }
         }
     }
 
-    /// Puts the state, and forgets all counts; tells whether it turned over.
-    pub(super) fn put(&self, works: bool) -> bool {
-        let word = self.0.swap(if works { 0 } else { DOWN }, Ordering::AcqRel);
-        (word & DOWN == 0) != works
+    /// Sets the state and resets the counters; returns whether the state changed.
+    pub(super) fn set(&self, is_healthy: bool) -> bool {
+        let word = self.0.swap(if is_healthy { 0 } else { UNHEALTHY }, Ordering::AcqRel);
+        (word & UNHEALTHY == 0) != is_healthy
     }
 }
 
-/// The word after an event whose limit is `limit`; 0 means that it never changes the state.
-fn after(word: u64, event: HealthEvent, limit: u64, witness: HealthSource) -> u64 {
-    let down = word & DOWN;
-    let success = event == HealthEvent::Success;
-    // What the event contradicts is forgotten.
-    let kept = if success { word & MOST } else { word & !(DOWN | MOST) };
-    let counts = limit > 0 && success == (down != 0) && (!success || witness == HealthSource::Check);
+/// The word after an event with threshold `limit`; a threshold of 0 never changes the state.
+fn next_word(word: u64, event: HealthEvent, limit: u64, source: HealthSource) -> u64 {
+    let state = word & UNHEALTHY;
+    let is_success = event == HealthEvent::Success;
+    // Resets the counters that the event contradicts.
+    let kept = if is_success { word & MAX_COUNT } else { word & !(UNHEALTHY | MAX_COUNT) };
+    let counts = limit > 0 && is_success == (state != 0) && (!is_success || source == HealthSource::Check);
     if !counts {
-        return down | kept;
+        return state | kept;
     }
-    let count = ((kept >> event.shift()) & MOST) + 1;
-    if count >= limit.min(MOST) {
-        return down ^ DOWN;
+    let count = ((kept >> event.shift()) & MAX_COUNT) + 1;
+    if count >= limit.min(MAX_COUNT) {
+        return state ^ UNHEALTHY;
     }
-    down | (kept & !(MOST << event.shift())) | (count << event.shift())
+    state | (kept & !(MAX_COUNT << event.shift())) | (count << event.shift())
 }
 
 #[cfg(test)]
@@ -162,20 +163,20 @@ mod tests {
         }
     }
 
-    /// Capital letters are what checks saw, small ones what requests did.
+    /// Checks the state after events: capital letters are events of checks, small ones of requests.
     #[track_caller]
-    fn check(events: &str, works: bool) {
+    fn check(events: &str, is_healthy: bool) {
         let health = PeerHealth::default();
         for letter in events.chars() {
-            let witness =
+            let source =
                 if letter.is_ascii_uppercase() { HealthSource::Check } else { HealthSource::Request };
-            health.count(event(letter), &limits(), witness);
+            health.record(event(letter), &limits(), source);
         }
-        assert_eq!(health.works(), works, "{events}");
+        assert_eq!(health.is_healthy(), is_healthy, "{events}");
     }
 
     #[test]
-    fn a_count_that_reaches_its_limit_turns_the_state_over() {
+    fn a_counter_that_reaches_its_threshold_changes_the_state() {
         check("", true);
         check("h", true);
         check("hh", false);
@@ -195,54 +196,54 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_zero_changes_nothing() {
-        let none =
+    fn a_threshold_of_zero_changes_nothing() {
+        let disabled =
             HealthThresholds { successes: 0, tcp_failures: 0, timeouts: 0, http_failures: 0, ..limits() };
         let health = PeerHealth::default();
         for letter in "hhhttttoooo".repeat(100).chars() {
-            assert!(!health.count(event(letter), &none, HealthSource::Check));
+            assert!(!health.record(event(letter), &disabled, HealthSource::Check));
         }
-        assert!(health.put(false) && !health.put(false));
-        assert!(!health.count(HealthEvent::Success, &none, HealthSource::Check));
-        assert!(!health.works());
-        assert!(health.put(true) && health.works());
+        assert!(health.set(false) && !health.set(false));
+        assert!(!health.record(HealthEvent::Success, &disabled, HealthSource::Check));
+        assert!(!health.is_healthy());
+        assert!(health.set(true) && health.is_healthy());
     }
 
     #[test]
-    fn a_status_is_good_bad_or_says_nothing() {
+    fn a_status_is_healthy_unhealthy_or_neither() {
         assert_eq!(HealthEvent::of_status(200, &limits()), Some(HealthEvent::Success));
         assert_eq!(HealthEvent::of_status(500, &limits()), Some(HealthEvent::HttpFailure));
         assert_eq!(HealthEvent::of_status(404, &limits()), None);
     }
 
     proptest! {
-        /// The state is that of a model which counts in plain numbers.
+        /// The state equals that of a model with plain numbers.
         #[test]
-        fn the_word_is_as_good_as_plain_counters(events in "[shtoSHTO]{0,60}", most in 1u32..5) {
-            let limits = HealthThresholds { successes: most, tcp_failures: most, timeouts: 1, http_failures: 2, ..limits() };
+        fn the_word_counts_like_plain_counters(events in "[shtoSHTO]{0,60}", threshold in 1u32..5) {
+            let limits = HealthThresholds { successes: threshold, tcp_failures: threshold, timeouts: 1, http_failures: 2, ..limits() };
             let health = PeerHealth::default();
-            let (mut up, mut good, mut bad) = (true, 0, [0, 0, 0]);
+            let (mut is_healthy, mut successes, mut failures) = (true, 0, [0, 0, 0]);
             for letter in events.chars() {
-                let witness = if letter.is_ascii_uppercase() { HealthSource::Check } else { HealthSource::Request };
-                health.count(event(letter), &limits, witness);
+                let source = if letter.is_ascii_uppercase() { HealthSource::Check } else { HealthSource::Request };
+                health.record(event(letter), &limits, source);
                 match letter.to_ascii_lowercase() {
                     's' => {
-                        bad = [0; 3];
-                        if !up && witness == HealthSource::Check {
-                            good += 1;
-                            if good == most { (up, good) = (true, 0); }
+                        failures = [0; 3];
+                        if !is_healthy && source == HealthSource::Check {
+                            successes += 1;
+                            if successes == threshold { (is_healthy, successes) = (true, 0); }
                         }
                     }
                     other => {
-                        good = 0;
-                        let (place, limit) = match other { 'h' => (0, 2), 't' => (1, most), _ => (2, 1) };
-                        if up {
-                            bad[place] += 1;
-                            if bad[place] == limit { (up, bad) = (false, [0; 3]); }
+                        successes = 0;
+                        let (index, limit) = match other { 'h' => (0, 2), 't' => (1, threshold), _ => (2, 1) };
+                        if is_healthy {
+                            failures[index] += 1;
+                            if failures[index] == limit { (is_healthy, failures) = (false, [0; 3]); }
                         }
                     }
                 }
-                prop_assert_eq!(health.works(), up);
+                prop_assert_eq!(health.is_healthy(), is_healthy);
             }
         }
     }

@@ -1,21 +1,20 @@
-//! WHERE: picks the peer of a request, among the targets of an Upstream or the addresses of a Service's host.
+//! Load balancer: picks the peer of a request among the targets of an Upstream or the addresses of a Service's host.
 //!
-//! A [`Balancer`] outlives the Snapshot that it was made for: a configuration in which its Upstream is the same takes
-//! it over, with all that it knows. Requests read a finished ring and a few atomic numbers; who changes something
-//! makes a new ring.
+//! A [`Balancer`] may outlive its Snapshot: a configuration with the same Upstream reuses it with its state. Requests read
+//! an immutable ring and a few atomic numbers; a change of health or addresses builds a new ring.
 //!
-//! | part | what it is for |
+//! | part | content |
 //! |---|---|
-//! | [`ring`] | who takes part now, and how one is picked |
-//! | [`weighted_round_robin`], [`hash_ring`], [`xxhash`] | round-robin by weight; consistent hashing |
-//! | [`peer`] | one address of a target, and what is known about it |
-//! | [`health`] | whether it works |
-//! | [`hash`] | what of a request is hashed |
-//! | [`attempts`] | the tries of one request |
-//! | [`target_set`] | names become addresses, addresses become a ring |
-//! | [`check`], [`background_tasks`] | asking the targets again and again; what runs for an Upstream |
-//! | [`grpc_health`] | the question that servers of gRPC are asked |
-//! | [`report`] | its state for the Admin API |
+//! | [`ring`] | peers in use, and the algorithms that pick one |
+//! | [`weighted_round_robin`], [`hash_ring`], [`xxhash`] | weighted round-robin; consistent hashing |
+//! | [`peer`] | one address of a target, with its state |
+//! | [`health`] | health of a peer, by counters |
+//! | [`hash`] | input of the hash of a request |
+//! | [`attempts`] | attempts of one request |
+//! | [`target_set`] | targets, their names and addresses |
+//! | [`check`], [`background_tasks`] | active health checks; background tasks of an Upstream |
+//! | [`grpc_health`] | health check over gRPC |
+//! | [`report`] | state for the Admin API |
 
 mod attempts;
 mod background_tasks;
@@ -60,23 +59,23 @@ use crate::{
     upstream::{TlsSettings, UpstreamOrigin},
 };
 
-/// Picks the peers of requests.
+/// Load balancer of an Upstream, or of the host of a Service.
 pub struct Balancer {
-    plan: BalancerConfig,
+    config: BalancerConfig,
     ring: ArcSwap<PeerRing>,
-    /// Counts requests.
+    /// Counter of requests, for algorithms with turns.
     turn: AtomicUsize,
-    roster: Mutex<TargetSet>,
-    /// When the names should be looked up again, on the clock of `peer`.
-    due: AtomicU64,
-    /// Tells that a peer went down or came back.
-    turned: Notify,
+    target_set: Mutex<TargetSet>,
+    /// Time of the next lookup of names, on the clock of `peer`.
+    lookup_due: AtomicU64,
+    /// Notified when the health of a peer changes.
+    health_changed: Notify,
 }
 
-/// What a balancer was told.
+/// Configuration of a balancer.
 #[derive(Debug)]
 struct BalancerConfig {
-    /// The id of the Upstream; none for the host of a Service.
+    /// Id of the Upstream; `None` for the host of a Service.
     upstream: Option<Uuid>,
     algorithm: Algorithm,
     hash_on: HashInput,
@@ -85,12 +84,12 @@ struct BalancerConfig {
     host_header: Option<String>,
     use_srv_name: bool,
     checks: Option<Healthchecks>,
-    /// How TLS is spoken in checks.
+    /// TLS settings of active checks.
     check_tls: Arc<TlsSettings>,
-    seats: Vec<TargetSpec>,
+    targets: Vec<TargetSpec>,
 }
 
-/// A target, as the balancer needs it.
+/// Configured target.
 #[derive(Debug)]
 struct TargetSpec {
     id: String,
@@ -102,8 +101,8 @@ struct TargetSpec {
 }
 
 impl Balancer {
-    /// One for an Upstream with these targets, which knows what `before` knows of the same addresses. `check_tls` is
-    /// how TLS is spoken in its checks.
+    /// A balancer for an Upstream with these targets. It takes the state of equal addresses from `before`. `check_tls` are the
+    /// TLS settings of active checks.
     #[must_use]
     pub fn of_upstream<'a>(
         upstream: &Upstream,
@@ -111,17 +110,17 @@ impl Balancer {
         check_tls: Arc<TlsSettings>,
         before: Option<&Self>,
     ) -> Self {
-        let seat = |it: &Target| TargetSpec {
-            id: it.id.to_string(),
-            text: it.target.clone(),
-            host: it.host.clone(),
-            port: it.port,
-            weight: it.weight,
+        let spec = |target: &Target| TargetSpec {
+            id: target.id.to_string(),
+            text: target.target.clone(),
+            host: target.host.clone(),
+            port: target.port,
+            weight: target.weight,
         };
-        let plan = BalancerConfig {
+        let config = BalancerConfig {
             upstream: Some(upstream.id),
             algorithm: match (upstream.algorithm, &upstream.hash_on) {
-                // There is nothing to hash.
+                // Without an input there is nothing to hash.
                 (Algorithm::ConsistentHashing, HashInput::None) => Algorithm::RoundRobin,
                 (algorithm, _) => algorithm,
             },
@@ -132,17 +131,17 @@ impl Balancer {
             use_srv_name: upstream.use_srv_name,
             checks: Some(upstream.healthchecks.clone()),
             check_tls,
-            seats: targets.map(seat).collect(),
+            targets: targets.map(spec).collect(),
         };
-        Self::new(plan, before)
+        Self::new(config, before)
     }
 
-    /// One for the host of a Service: a name, or an address without brackets.
+    /// A balancer for the host of a Service: a name, or an address without brackets.
     #[must_use]
     pub fn of_host(host: &str, port: u16) -> Self {
-        let seat =
+        let target =
             TargetSpec { id: String::new(), text: String::new(), host: host.to_owned(), port, weight: 100 };
-        let plan = BalancerConfig {
+        let config = BalancerConfig {
             upstream: None,
             algorithm: Algorithm::RoundRobin,
             hash_on: HashInput::None,
@@ -152,81 +151,81 @@ impl Balancer {
             use_srv_name: false,
             checks: None,
             check_tls: TlsSettings::trusting(),
-            seats: vec![seat],
+            targets: vec![target],
         };
-        Self::new(plan, None)
+        Self::new(config, None)
     }
 
-    fn new(plan: BalancerConfig, before: Option<&Self>) -> Self {
-        let roster = TargetSet::new(&plan, before.map(|it| it.roster()).as_deref());
+    fn new(config: BalancerConfig, before: Option<&Self>) -> Self {
+        let target_set = TargetSet::new(&config, before.map(|before| before.target_set()).as_deref());
         let balancer = Self {
             ring: ArcSwap::from_pointee(PeerRing::default()),
             turn: AtomicUsize::new(0),
-            due: AtomicU64::new(roster.due()),
-            roster: Mutex::new(roster),
-            turned: Notify::new(),
-            plan,
+            lookup_due: AtomicU64::new(target_set.lookup_due()),
+            target_set: Mutex::new(target_set),
+            health_changed: Notify::new(),
+            config,
         };
-        balancer.renew_ring(&mut balancer.roster());
+        balancer.rebuild_ring(&mut balancer.target_set());
         balancer
     }
 
-    /// The id of its Upstream; none for the host of a Service.
+    /// Id of the Upstream; `None` for the host of a Service.
     #[must_use]
     pub const fn upstream(&self) -> Option<Uuid> {
-        self.plan.upstream
+        self.config.upstream
     }
 
-    /// The Host that its first target sees, as far as it is known without any DNS; none without a target.
+    /// Host header for the first target, as far as it is known without DNS; `None` without a target.
     #[must_use]
     pub fn first_host(&self, tls: bool) -> Option<HeaderValue> {
-        let seat = self.plan.seats.first()?;
-        let address = SocketAddr::new(seat.address().unwrap_or(Ipv4Addr::UNSPECIFIED.into()), seat.port);
-        let host = self.plan.host_header.as_deref().unwrap_or(&seat.host);
+        let target = self.config.targets.first()?;
+        let address = SocketAddr::new(target.address().unwrap_or(Ipv4Addr::UNSPECIFIED.into()), target.port);
+        let host = self.config.host_header.as_deref().unwrap_or(&target.host);
         Some(TargetPeer::new(0, address, host, 1, Arc::default()).host(tls).clone())
     }
 
-    /// Whether it has to be told what the Route's expression caught.
+    /// Whether a hash input is a capture of the Route's regular expression.
     #[must_use]
     pub const fn hashes_captures(&self) -> bool {
-        matches!(self.plan.hash_on, HashInput::UriCapture(_))
-            || matches!(self.plan.hash_fallback, HashInput::UriCapture(_))
+        matches!(self.config.hash_on, HashInput::UriCapture(_))
+            || matches!(self.config.hash_fallback, HashInput::UriCapture(_))
     }
 
-    /// Whether the answer to a request depends on what it is asked.
+    /// Whether the balancer picks peers by a hash of the request.
     #[must_use]
-    pub fn hashes(&self) -> bool {
-        self.plan.algorithm == Algorithm::ConsistentHashing
+    pub fn uses_hash(&self) -> bool {
+        self.config.algorithm == Algorithm::ConsistentHashing
     }
 
     /// The hash of a request.
     #[must_use]
-    pub fn hash(&self, asked: &HashableRequest<'_>) -> RequestHash {
-        RequestHash::of([&self.plan.hash_on, &self.plan.hash_fallback], asked)
+    pub fn hash(&self, request: &HashableRequest<'_>) -> RequestHash {
+        RequestHash::of([&self.config.hash_on, &self.config.hash_fallback], request)
     }
 
-    /// The tries of one request, which are made with the manners of `origin`. Peers see their own Host, unless the
-    /// request keeps this one.
+    /// The attempts of one request, with the protocol and TLS settings of `origin`. Each peer gets its own Host, unless
+    /// `preserved_host` replaces it.
     #[must_use]
     pub fn choose<'a>(
         self: &'a Arc<Self>,
         resolver: &'a DnsResolver,
         origin: &'a UpstreamOrigin,
-        hashed: &RequestHash,
-        kept_host: Option<&HeaderValue>,
+        hash: &RequestHash,
+        preserved_host: Option<&HeaderValue>,
     ) -> Attempts<'a> {
-        Attempts::new(self, resolver, origin, hashed.hash, kept_host)
+        Attempts::new(self, resolver, origin, hash.hash, preserved_host)
     }
 }
 
 impl fmt::Debug for Balancer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Balancer").field("plan", &self.plan).finish_non_exhaustive()
+        out.debug_struct("Balancer").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
 impl TargetSpec {
-    /// Its address, if it is one and not a name.
+    /// IP address of the target, if its host is not a name.
     fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }

@@ -1,4 +1,4 @@
-//! One address of a target, and what is known about it.
+//! Peer: one address of a target, with its health, open requests and latency.
 
 use std::{
     net::SocketAddr,
@@ -17,32 +17,32 @@ use crate::{
     uri::{Authority, Scheme, with_brackets},
 };
 
-/// One address of a target.
+/// Peer: one address of a target.
 #[derive(Debug)]
 pub(super) struct TargetPeer {
-    /// Which of the targets, by its place.
+    /// Index of the target.
     pub(super) target: usize,
-    /// Its name, as the Host header says it (without a port).
+    /// Name in the Host header, without a port.
     pub(super) name: Arc<str>,
-    pub(super) place: Endpoint,
-    /// Its part of the traffic beside the others; never 0.
+    pub(super) endpoint: Endpoint,
+    /// Weight among the peers; never 0.
     pub(super) weight: u32,
     pub(super) state: Arc<PeerState>,
-    /// The Host that it sees, over TLS and without.
+    /// Host header without and with TLS.
     hosts: [HeaderValue; 2],
 }
 
-/// What is known about a peer; it outlives the peer where a new one stands for the same address of the same name.
+/// State of a peer. A new peer with the same name and address takes it over.
 #[derive(Debug, Default)]
 pub(super) struct PeerState {
     pub(super) health: PeerHealth,
-    /// How many exchanges are under way; counted for least-connections only.
-    pub(super) open: AtomicU32,
+    /// Number of open requests; counted only for the algorithm least-connections.
+    pub(super) open_requests: AtomicU32,
     pub(super) latency: LatencyAverage,
 }
 
 impl TargetPeer {
-    /// `host` is what the Host header says: a name, or an address, perhaps with a port of its own.
+    /// `host` is the value of the Host header: a name or an address, with an optional port.
     pub(super) fn new(
         target: usize,
         address: SocketAddr,
@@ -66,56 +66,57 @@ impl TargetPeer {
         Self {
             target,
             name: name.into(),
-            place: Endpoint::new(address, name),
+            endpoint: Endpoint::new(address, name),
             weight,
             state,
             hosts: [value(Scheme::Http), value(Scheme::Https)],
         }
     }
 
-    /// The Host that it sees; a port is said if it is not the usual one.
+    /// Host header for the peer, with a port if it is not the default one.
     pub(super) const fn host(&self, tls: bool) -> &HeaderValue {
         if tls { &self.hosts[1] } else { &self.hosts[0] }
     }
 
-    pub(super) fn works(&self) -> bool {
-        self.state.health.works()
+    pub(super) fn is_healthy(&self) -> bool {
+        self.state.health.is_healthy()
     }
 }
 
-/// How long a peer takes: a moving average in which the past counts for less and less, and peaks at once.
+/// Latency of a peer: a moving average with exponential decay, which follows peaks at once.
 #[derive(Debug, Default)]
 pub(super) struct LatencyAverage {
     /// Seconds, as the bits of an `f64`.
     average: AtomicU64,
-    /// Milliseconds from the first measurement of the process to the last one here.
-    at: AtomicU64,
+    /// Time of the last measurement, on [`clock`].
+    measured_at: AtomicU64,
 }
 
-/// After this time what was measured counts for a third. (Kong: algorithm `latency`.)
+/// Seconds after which a measurement counts for 1/e, about a third. (Kong: algorithm `latency`.)
 const DECAY: f64 = 10.0;
-/// A try that fails is as bad as one that takes this long.
-const FAILED: Duration = Duration::from_secs(1);
+/// Least latency that a failed attempt counts for.
+const FAILURE_LATENCY: Duration = Duration::from_secs(1);
 
 impl LatencyAverage {
-    /// The average by now, in seconds; it falls while nothing is measured, so that a slow peer gets another chance.
-    pub(super) fn now(&self, now: u64) -> f64 {
-        let elapsed = now.saturating_sub(self.at.load(Ordering::Relaxed));
-        f64::from_bits(self.average.load(Ordering::Relaxed)) * past(elapsed)
+    /// The present average in seconds. It decays while nothing is measured, so that a slow peer is tried again.
+    pub(super) fn average(&self, now: u64) -> f64 {
+        let elapsed = now.saturating_sub(self.measured_at.load(Ordering::Relaxed));
+        f64::from_bits(self.average.load(Ordering::Relaxed)) * decay_factor(elapsed)
     }
 
-    /// Takes in a measurement. Two at the same time may lose one of them, which a moving average can bear.
-    pub(super) fn measure(&self, took: Duration, now: u64) {
-        let seconds = took.as_secs_f64();
-        let average = f64::from_bits(self.average.load(Ordering::Relaxed));
-        let past = past(now.saturating_sub(self.at.load(Ordering::Relaxed)));
-        let average = if seconds > average { seconds } else { average * past + seconds * (1.0 - past) };
+    /// Records a latency. Of two concurrent measurements one may be lost, which hardly changes the average.
+    pub(super) fn record(&self, latency: Duration, now: u64) {
+        let seconds = latency.as_secs_f64();
+        let previous = f64::from_bits(self.average.load(Ordering::Relaxed));
+        let factor = decay_factor(now.saturating_sub(self.measured_at.load(Ordering::Relaxed)));
+        let average = if seconds > previous { seconds } else { previous * factor + seconds * (1.0 - factor) };
         self.average.store(average.to_bits(), Ordering::Relaxed);
-        self.at.store(now, Ordering::Relaxed);
+        self.measured_at.store(now, Ordering::Relaxed);
     }
 
-    pub(super) fn fail(&self, took: Duration, now: u64) {
-        self.measure(took.max(FAILED), now);
+    /// Records a failed attempt.
+    pub(super) fn record_failure(&self, latency: Duration, now: u64) {
+        self.record(latency.max(FAILURE_LATENCY), now);
     }
 }
 
@@ -125,8 +126,8 @@ pub(super) fn clock() -> u64 {
     u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How much of the past counts after some milliseconds.
-fn past(elapsed: u64) -> f64 {
+/// Weight of an average after some milliseconds.
+fn decay_factor(elapsed: u64) -> f64 {
     (-Duration::from_millis(elapsed).as_secs_f64() / DECAY).exp()
 }
 
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_sees_its_name_and_a_port_that_is_not_usual() {
+    fn the_host_header_has_a_port_unless_it_is_the_default() {
         check("a.test", 80, "a.test", "a.test:80");
         check("a.test", 443, "a.test:443", "a.test");
         check("a.test", 8000, "a.test:8000", "a.test:8000");
@@ -154,19 +155,19 @@ mod tests {
     #[test]
     fn an_average_rises_at_once_and_falls_slowly() {
         let latency = LatencyAverage::default();
-        let milliseconds = |it: f64| (it * 1000.0).round();
+        let milliseconds = |seconds: f64| (seconds * 1000.0).round();
         let check = |now: u64, expected: f64| {
-            assert!((milliseconds(latency.now(now)) - expected).abs() < 0.5, "{}", latency.now(now));
+            assert!((milliseconds(latency.average(now)) - expected).abs() < 0.5, "{}", latency.average(now));
         };
         check(0, 0.0);
-        latency.measure(Duration::from_millis(100), 0);
+        latency.record(Duration::from_millis(100), 0);
         check(0, 100.0);
         check(10_000, 37.0);
-        latency.measure(Duration::from_millis(20), 10_000);
+        latency.record(Duration::from_millis(20), 10_000);
         check(10_000, 49.0);
-        latency.measure(Duration::from_millis(300), 10_001);
+        latency.record(Duration::from_millis(300), 10_001);
         check(10_001, 300.0);
-        latency.fail(Duration::from_millis(1), 10_001);
+        latency.record_failure(Duration::from_millis(1), 10_001);
         check(10_001, 1000.0);
     }
 }

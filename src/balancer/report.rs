@@ -1,60 +1,60 @@
-//! The state of an Upstream for the Admin API, and the hand that sets it.
+//! Health of an Upstream for the Admin API, and setting it by hand.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Balancer, TargetSpec, ring::PeerRing};
 
-/// What is said about a target or an address. (Kong: Admin API, "Show Upstream health for node".)
+/// Reported health of a target or an address. (Kong: Admin API, "Show Upstream health for node".)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportedHealth {
-    /// It works, as far as checks know.
+    /// Healthy, according to checks.
     Healthy,
-    /// It does not.
+    /// Unhealthy.
     Unhealthy,
-    /// Nobody checks.
+    /// The Upstream has no checks.
     Unchecked,
-    /// Its name stands for nothing.
+    /// The name has no address.
     NoAddress,
 }
 
-/// The state of one target.
+/// Report of one target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TargetReport {
-    /// Its id.
+    /// Id.
     pub id: String,
-    /// Its name or address, and its port.
+    /// Name or address.
     pub host: String,
-    /// See above.
+    /// Port.
     pub port: u16,
-    /// As configured.
+    /// Configured weight.
     pub weight: u16,
-    /// The kind of records that its name has; `A` for addresses.
+    /// Kind of DNS records of the name; `A` for addresses.
     pub dns: &'static str,
-    /// The state of the whole.
-    pub verdict: ReportedHealth,
-    /// Its addresses, as far as they take part.
+    /// Health of the target as a whole.
+    pub health: ReportedHealth,
+    /// Addresses in use.
     pub addresses: Vec<AddressReport>,
 }
 
-/// The state of one address.
+/// Report of one address.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AddressReport {
-    /// The address.
+    /// Address and port.
     pub address: SocketAddr,
-    /// Its part of the traffic beside the others.
+    /// Weight among the addresses.
     pub weight: u32,
-    /// Whether it works.
-    pub works: bool,
-    /// What is said about it.
-    pub verdict: ReportedHealth,
+    /// Whether requests may be sent to it.
+    pub is_healthy: bool,
+    /// Reported health.
+    pub health: ReportedHealth,
 }
 
-/// Why nothing can be said of a target by hand.
+/// Error of setting the health of a target by hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetHealthError {
-    /// There is no such target, or it has no such address.
+    /// The target or the address does not exist.
     Absent,
-    /// The Upstream has no checks, active or passive.
+    /// The Upstream has neither active nor passive checks.
     Unchecked,
 }
 
@@ -72,102 +72,105 @@ impl ReportedHealth {
 }
 
 impl Balancer {
-    /// The state of every target, in file order.
+    /// Reports of all targets, in file order.
     #[must_use]
     pub fn report(&self) -> Vec<TargetReport> {
         let ring = self.ring.load_full();
-        let seats = self.plan.seats.iter().enumerate();
-        seats.map(|(n, seat)| self.report_of(n, seat, &ring)).collect()
+        let targets = self.config.targets.iter().enumerate();
+        targets.map(|(index, target)| self.report_target(index, target, &ring)).collect()
     }
 
-    fn report_of(&self, n: usize, seat: &TargetSpec, ring: &PeerRing) -> TargetReport {
+    fn report_target(&self, index: usize, target: &TargetSpec, ring: &PeerRing) -> TargetReport {
         let addresses: Vec<AddressReport> = ring
             .peers
             .iter()
-            .filter(|it| it.target == n)
-            .map(|it| {
-                let works = it.works();
-                let (address, weight) = (it.place.address, it.weight);
-                AddressReport { address, weight, works, verdict: self.verdict(works) }
+            .filter(|peer| peer.target == index)
+            .map(|peer| {
+                let is_healthy = peer.is_healthy();
+                let (address, weight) = (peer.endpoint.address, peer.weight);
+                AddressReport { address, weight, is_healthy, health: self.reported_health(is_healthy) }
             })
             .collect();
-        let found = self.roster().name(n).and_then(|it| it.found.clone());
-        let verdict = match (&found, addresses.is_empty()) {
+        let lookup = self.target_set().name(index).and_then(|name| name.lookup.clone());
+        let health = match (&lookup, addresses.is_empty()) {
             (Some(Err(_)), _) => ReportedHealth::NoAddress,
             (_, true) => ReportedHealth::Unchecked,
-            (_, false) => self.verdict(addresses.iter().any(|it| it.works)),
+            (_, false) => self.reported_health(addresses.iter().any(|address| address.is_healthy)),
         };
         TargetReport {
-            id: seat.id.clone(),
-            host: seat.host.clone(),
-            port: seat.port,
-            weight: seat.weight,
-            dns: found.and_then(Result::ok).map_or("A", |answer| answer.kind.name()),
-            verdict,
+            id: target.id.clone(),
+            host: target.host.clone(),
+            port: target.port,
+            weight: target.weight,
+            dns: lookup.and_then(Result::ok).map_or("A", |answer| answer.kind.name()),
+            health,
             addresses,
         }
     }
 
-    /// The state of the whole: whether requests find a peer.
+    /// Health of the Upstream: whether requests can get a peer.
     #[must_use]
-    pub fn verdict_of_all(&self) -> ReportedHealth {
-        self.verdict(self.ring.load().is_open())
+    pub fn overall_health(&self) -> ReportedHealth {
+        self.reported_health(self.ring.load().is_open())
     }
 
-    fn verdict(&self, works: bool) -> ReportedHealth {
-        match (works, self.is_checked()) {
+    fn reported_health(&self, is_healthy: bool) -> ReportedHealth {
+        match (is_healthy, self.is_checked()) {
             (false, _) => ReportedHealth::Unhealthy,
             (true, true) => ReportedHealth::Healthy,
             (true, false) => ReportedHealth::Unchecked,
         }
     }
 
-    /// Whether anything is checked, by asking or by watching.
+    /// Whether the Upstream has active or passive checks.
     fn is_checked(&self) -> bool {
-        self.plan.checks.as_ref().is_some_and(|checks| {
+        self.config.checks.as_ref().is_some_and(|checks| {
             let (active, passive) = (&checks.active, &checks.passive.limits);
-            let asks = !active.healthy_interval.is_zero() || !active.unhealthy_interval.is_zero();
-            asks || passive.tcp_failures > 0 || passive.timeouts > 0 || passive.http_failures > 0
+            let is_active = !active.healthy_interval.is_zero() || !active.unhealthy_interval.is_zero();
+            is_active || passive.tcp_failures > 0 || passive.timeouts > 0 || passive.http_failures > 0
         })
     }
 
-    /// Says of a target (its id, or `host:port`), or of one address of it (with or without a port), whether it
-    /// works, until checks find otherwise.
+    /// Sets the health of a target (by its id, or `host:port`), or of one of its addresses (with or without a port), until
+    /// checks change it. (Kong: Admin API, "Set target as healthy".)
     ///
     /// # Errors
-    ///
-    /// Nothing is said if there is no such target or address, or if nobody checks: then no state is kept. (Kong:
-    /// Admin API, "Set target as healthy".)
-    pub fn set(&self, target: &str, address: Option<&str>, works: bool) -> Result<(), SetHealthError> {
-        let place = self.place_of(target).ok_or(SetHealthError::Absent)?;
+    /// The target or address does not exist, or the Upstream has no checks and so keeps no health.
+    pub fn set_health(
+        &self,
+        target: &str,
+        address: Option<&str>,
+        is_healthy: bool,
+    ) -> Result<(), SetHealthError> {
+        let index = self.target_index(target).ok_or(SetHealthError::Absent)?;
         if !self.is_checked() {
             return Err(SetHealthError::Unchecked);
         }
-        if self.put(place, address, works) { Ok(()) } else { Err(SetHealthError::Absent) }
+        if self.set_target_health(index, address, is_healthy) { Ok(()) } else { Err(SetHealthError::Absent) }
     }
 
-    pub(super) fn place_of(&self, target: &str) -> Option<usize> {
-        self.plan.seats.iter().position(|it| it.id == target || it.text == target)
+    pub(super) fn target_index(&self, target: &str) -> Option<usize> {
+        self.config.targets.iter().position(|spec| spec.id == target || spec.text == target)
     }
 
-    /// Turns the addresses of a target over; false if it has none of this name.
-    pub(super) fn put(&self, place: usize, address: Option<&str>, works: bool) -> bool {
+    /// Sets the health of a target or of one of its addresses; false if it has no such address.
+    pub(super) fn set_target_health(&self, index: usize, address: Option<&str>, is_healthy: bool) -> bool {
         let ring = self.ring.load_full();
-        let of_target = ring.peers.iter().filter(|it| it.target == place);
-        let named = |at: SocketAddr| match address {
+        let of_target = ring.peers.iter().filter(|peer| peer.target == index);
+        let is_addressed = |known: SocketAddr| match address {
             None => true,
-            Some(text) => text.parse() == Ok(at) || text.parse::<IpAddr>() == Ok(at.ip()),
+            Some(text) => text.parse() == Ok(known) || text.parse::<IpAddr>() == Ok(known.ip()),
         };
-        let peers: Vec<_> = of_target.filter(|it| named(it.place.address)).collect();
+        let peers: Vec<_> = of_target.filter(|peer| is_addressed(peer.endpoint.address)).collect();
         if peers.is_empty() {
             return address.is_none();
         }
-        let mut turned = false;
+        let mut has_changed = false;
         for peer in peers {
-            turned |= peer.state.health.put(works);
+            has_changed |= peer.state.health.set(is_healthy);
         }
-        if turned {
-            self.turned_over();
+        if has_changed {
+            self.handle_health_change();
         }
         true
     }

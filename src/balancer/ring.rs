@@ -1,5 +1,5 @@
-//! Who takes part now, and how one of them is picked. A ring never changes: when a peer goes down or comes back, or
-//! a name stands for other addresses, a new one takes its place.
+//! Ring of the peers in use, and the algorithms that pick one. A ring is immutable: a change of health or addresses builds
+//! a new one.
 
 use std::{
     net::SocketAddr,
@@ -16,134 +16,151 @@ use super::{
 };
 use crate::entity::Algorithm;
 
-/// Peers, and the order among them.
+/// Peers in use, with the data of the algorithm.
 #[derive(Debug, Default)]
 pub(super) struct PeerRing {
     pub(super) peers: Vec<Arc<TargetPeer>>,
     order: PickOrder,
-    /// Whether as much of the weight works as has to.
-    open: bool,
+    /// Whether enough of the weight is healthy. (Kong: `healthchecks.threshold`)
+    is_open: bool,
 }
 
-/// How one is picked.
+/// Data of the algorithm.
 #[derive(Debug)]
 enum PickOrder {
-    /// The next turn of a wheel.
-    Wheel(Vec<u32>),
-    /// The best of all that work.
-    Best(Best, Vec<u32>),
-    /// The next one below a hash.
-    Consistent(HashRing),
+    /// Sequence of peers for weighted round-robin.
+    RoundRobin(Vec<u32>),
+    /// Healthy peers, of which the one with the least cost is picked.
+    LeastCost(PeerCost, Vec<u32>),
+    /// Ring of points for consistent hashing.
+    Hash(HashRing),
 }
 
+/// Cost of a peer.
 #[derive(Clone, Copy, Debug)]
-enum Best {
+enum PeerCost {
     LeastConnections,
     Latency,
 }
 
 impl Default for PickOrder {
     fn default() -> Self {
-        Self::Wheel(Vec::new())
+        Self::RoundRobin(Vec::new())
     }
 }
 
 impl PeerRing {
-    /// A ring of those peers that work. Unless more than `threshold` per cent of the weight do, nobody is picked.
+    /// A ring of these peers. None is picked unless more than `threshold` per cent of the weight is healthy.
     pub(super) fn new(algorithm: Algorithm, slots: u32, peers: Vec<Arc<TargetPeer>>, threshold: f64) -> Self {
-        // One look at each: whoever changes meanwhile asks for a new ring.
-        let works: Vec<bool> = peers.iter().map(|it| it.works()).collect();
-        let working = || (0_u32..).zip(&works).filter(|(_, works)| **works).map(|(n, _)| n).collect();
+        // The health of each peer is read once; a change afterwards builds a new ring.
+        let health: Vec<bool> = peers.iter().map(|peer| peer.is_healthy()).collect();
+        let healthy_indexes = || {
+            (0_u32..).zip(&health).filter(|(_, is_healthy)| **is_healthy).map(|(index, _)| index).collect()
+        };
         let order = match algorithm {
             Algorithm::RoundRobin => {
-                let weight = |(peer, works): (&Arc<TargetPeer>, &bool)| if *works { peer.weight } else { 0 };
-                PickOrder::Wheel(weighted_round_robin::turns(
-                    &peers.iter().zip(&works).map(weight).collect::<Vec<_>>(),
+                let weight =
+                    |(peer, is_healthy): (&Arc<TargetPeer>, &bool)| if *is_healthy { peer.weight } else { 0 };
+                PickOrder::RoundRobin(weighted_round_robin::pick_sequence(
+                    &peers.iter().zip(&health).map(weight).collect::<Vec<_>>(),
                 ))
             }
-            Algorithm::LeastConnections => PickOrder::Best(Best::LeastConnections, working()),
-            Algorithm::Latency => PickOrder::Best(Best::Latency, working()),
+            Algorithm::LeastConnections => {
+                PickOrder::LeastCost(PeerCost::LeastConnections, healthy_indexes())
+            }
+            Algorithm::Latency => PickOrder::LeastCost(PeerCost::Latency, healthy_indexes()),
             Algorithm::ConsistentHashing => {
                 let all: Vec<(SocketAddr, u32)> =
-                    peers.iter().map(|it| (it.place.address, it.weight)).collect();
-                PickOrder::Consistent(HashRing::new(slots, &all, |n| works.get(n).is_some_and(|it| *it)))
+                    peers.iter().map(|peer| (peer.endpoint.address, peer.weight)).collect();
+                PickOrder::Hash(HashRing::new(slots, &all, |index| {
+                    health.get(index).is_some_and(|is_healthy| *is_healthy)
+                }))
             }
         };
-        let all = peers.iter().zip(&works);
-        let total: f64 = all.clone().map(|(it, _)| f64::from(it.weight)).sum();
-        let working: f64 = all.filter(|(_, works)| **works).map(|(it, _)| f64::from(it.weight)).sum();
-        let open = working * 100.0 > threshold * total;
-        Self { peers, order, open }
+        let all = peers.iter().zip(&health);
+        let total: f64 = all.clone().map(|(peer, _)| f64::from(peer.weight)).sum();
+        let healthy: f64 =
+            all.filter(|(_, is_healthy)| **is_healthy).map(|(peer, _)| f64::from(peer.weight)).sum();
+        let is_open = healthy * 100.0 > threshold * total;
+        Self { peers, order, is_open }
     }
 
-    /// Whether anyone can be picked.
+    /// Whether a peer can be picked.
     pub(super) const fn is_open(&self) -> bool {
-        self.open
+        self.is_open
     }
 
-    /// A peer for a request, if possible none of those that it has tried; `turn` counts requests.
+    /// Picks a peer for a request, if possible none on which an attempt has failed. `turn` counts requests.
     pub(super) fn pick(
         &self,
         turn: &AtomicUsize,
         hash: u32,
-        tried: &[Arc<TargetPeer>],
+        failed: &[Arc<TargetPeer>],
     ) -> Option<&Arc<TargetPeer>> {
-        if !self.open {
+        if !self.is_open {
             return None;
         }
-        let new = |peer: &Arc<TargetPeer>| !tried.iter().any(|it| Arc::ptr_eq(&it.state, &peer.state));
+        let is_untried =
+            |peer: &Arc<TargetPeer>| !failed.iter().any(|other| Arc::ptr_eq(&other.state, &peer.state));
         match &self.order {
-            PickOrder::Wheel(turns) => {
-                let first = next(turn, turns.len());
-                let (before, after) = turns.split_at_checked(first)?;
-                self.first_of(after.iter().chain(before), tried, new)
+            PickOrder::RoundRobin(sequence) => {
+                let first = next_turn(turn, sequence.len());
+                let (before, after) = sequence.split_at_checked(first)?;
+                self.first_untried(after.iter().chain(before), failed, is_untried)
             }
-            PickOrder::Consistent(consistent) => {
-                let best = consistent.around(hash).next();
-                let mut others = consistent.around(hash).filter_map(|n| self.peers.get(n as usize));
-                if tried.is_empty() { self.peers.get(best? as usize) } else { others.find(|it| new(it)) }
-                    .or_else(|| self.peers.get(best? as usize))
+            PickOrder::Hash(ring) => {
+                let best = ring.candidates(hash).next();
+                let mut others = ring.candidates(hash).filter_map(|index| self.peers.get(index as usize));
+                if failed.is_empty() {
+                    self.peers.get(best? as usize)
+                } else {
+                    others.find(|peer| is_untried(peer))
+                }
+                .or_else(|| self.peers.get(best? as usize))
             }
-            PickOrder::Best(best, places) => {
-                // Among equals, all have their turn.
-                let first = next(turn, places.len());
-                let (before, after) = places.split_at_checked(first)?;
-                let all = || after.iter().chain(before).filter_map(|n| self.peers.get(*n as usize));
+            PickOrder::LeastCost(cost, indexes) => {
+                // Peers of equal cost take turns.
+                let first = next_turn(turn, indexes.len());
+                let (before, after) = indexes.split_at_checked(first)?;
+                let all = || after.iter().chain(before).filter_map(|index| self.peers.get(*index as usize));
                 let now = clock();
-                let cost = |peer: &&Arc<TargetPeer>| best.cost(peer, now);
-                let least = |a: &&Arc<TargetPeer>, b: &&Arc<TargetPeer>| cost(a).total_cmp(&cost(b));
-                all().filter(|it| new(it)).min_by(least).or_else(|| all().min_by(least))
+                let by_cost =
+                    |a: &&Arc<TargetPeer>, b: &&Arc<TargetPeer>| cost.of(a, now).total_cmp(&cost.of(b, now));
+                all().filter(|peer| is_untried(peer)).min_by(by_cost).or_else(|| all().min_by(by_cost))
             }
         }
     }
 
-    fn first_of<'a>(
+    /// The first untried peer of a sequence, or its first one if all have failed.
+    fn first_untried<'a>(
         &'a self,
-        mut places: impl Iterator<Item = &'a u32> + Clone,
-        tried: &[Arc<TargetPeer>],
-        new: impl Fn(&Arc<TargetPeer>) -> bool,
+        mut indexes: impl Iterator<Item = &'a u32> + Clone,
+        failed: &[Arc<TargetPeer>],
+        is_untried: impl Fn(&Arc<TargetPeer>) -> bool,
     ) -> Option<&'a Arc<TargetPeer>> {
-        let first = self.peers.get(*places.clone().next()? as usize);
-        if tried.is_empty() {
+        let first = self.peers.get(*indexes.clone().next()? as usize);
+        if failed.is_empty() {
             return first;
         }
-        places.find_map(|n| self.peers.get(*n as usize).filter(|it| new(it))).or(first)
+        indexes.find_map(|index| self.peers.get(*index as usize).filter(|peer| is_untried(peer))).or(first)
     }
 }
 
-impl Best {
-    fn cost(self, peer: &TargetPeer, now: u64) -> f64 {
+impl PeerCost {
+    fn of(self, peer: &TargetPeer, now: u64) -> f64 {
         let weight = f64::from(peer.weight);
         match self {
-            Self::LeastConnections => (f64::from(peer.state.open.load(Ordering::Relaxed)) + 1.0) / weight,
-            Self::Latency => peer.state.latency.now(now) / weight,
+            Self::LeastConnections => {
+                (f64::from(peer.state.open_requests.load(Ordering::Relaxed)) + 1.0) / weight
+            }
+            Self::Latency => peer.state.latency.average(now) / weight,
         }
     }
 }
 
-/// The next turn of so many.
-fn next(turn: &AtomicUsize, count: usize) -> usize {
-    // Who is alone need not be counted.
+/// The next one of `count` turns.
+fn next_turn(turn: &AtomicUsize, count: usize) -> usize {
+    // A single peer needs no counter.
     if count < 2 { 0 } else { turn.fetch_add(1, Ordering::Relaxed) % count }
 }
 
@@ -156,15 +173,15 @@ mod tests {
     use super::*;
 
     fn peers(weights: &[u32]) -> Vec<Arc<TargetPeer>> {
-        let peer = |(n, weight): (usize, &u32)| {
-            let address = SocketAddr::from(([10, 0, 0, u8::try_from(n).unwrap()], 8000));
-            Arc::new(TargetPeer::new(n, address, "a.test", *weight, Arc::default()))
+        let peer = |(index, weight): (usize, &u32)| {
+            let address = SocketAddr::from(([10, 0, 0, u8::try_from(index).unwrap()], 8000));
+            Arc::new(TargetPeer::new(index, address, "a.test", *weight, Arc::default()))
         };
         weights.iter().enumerate().map(peer).collect()
     }
 
-    /// The targets that so many requests get.
-    fn picks(ring: &PeerRing, count: usize) -> Vec<usize> {
+    /// The targets that `count` requests get.
+    fn picked_targets(ring: &PeerRing, count: usize) -> Vec<usize> {
         let turn = AtomicUsize::new(0);
         let pick = |n: usize| ring.pick(&turn, u32::try_from(n * 7919).unwrap(), &[]).unwrap().target;
         (0..count).map(pick).collect()
@@ -178,80 +195,80 @@ mod tests {
     ];
 
     #[test]
-    fn nobody_is_picked_where_nobody_works() {
+    fn no_peer_is_picked_if_none_is_healthy() {
         for algorithm in ALL {
             let turn = AtomicUsize::new(3);
             assert!(PeerRing::new(algorithm, 10, Vec::new(), 0.0).pick(&turn, 7, &[]).is_none());
             let peers = peers(&[100, 100]);
             for peer in &peers {
-                peer.state.health.put(false);
+                peer.state.health.set(false);
             }
             assert!(PeerRing::new(algorithm, 10, peers, 0.0).pick(&turn, 7, &[]).is_none(), "{algorithm:?}");
         }
     }
 
     #[test]
-    fn turns_follow_weights() {
+    fn round_robin_follows_weights() {
         let ring = PeerRing::new(Algorithm::RoundRobin, 10, peers(&[200, 100]), 0.0);
-        assert_eq!(picks(&ring, 6), [0, 1, 0, 0, 1, 0]);
+        assert_eq!(picked_targets(&ring, 6), [0, 1, 0, 0, 1, 0]);
         let peers = peers(&[200, 100, 100]);
-        peers[0].state.health.put(false);
-        assert_eq!(picks(&PeerRing::new(Algorithm::RoundRobin, 10, peers, 0.0), 4), [1, 2, 1, 2]);
+        peers[0].state.health.set(false);
+        assert_eq!(picked_targets(&PeerRing::new(Algorithm::RoundRobin, 10, peers, 0.0), 4), [1, 2, 1, 2]);
     }
 
     #[test]
-    fn all_are_refused_at_a_threshold() {
+    fn no_peer_is_picked_below_the_threshold() {
         for (threshold, expected) in [(0.0, true), (49.0, true), (50.0, false), (100.0, false)] {
             let peers = peers(&[100, 100]);
-            peers[0].state.health.put(false);
+            peers[0].state.health.set(false);
             let ring = PeerRing::new(Algorithm::RoundRobin, 10, peers, threshold);
             assert_eq!(ring.pick(&AtomicUsize::new(0), 0, &[]).is_some(), expected, "{threshold}");
         }
     }
 
     #[test]
-    fn the_least_busy_is_picked() {
+    fn the_peer_with_the_least_connections_is_picked() {
         let peers = peers(&[100, 200, 100]);
         let ring = PeerRing::new(Algorithm::LeastConnections, 10, peers.clone(), 0.0);
         let turn = AtomicUsize::new(0);
         let mut order = Vec::new();
         for _ in 0..8 {
             let peer = ring.pick(&turn, 0, &[]).unwrap();
-            peer.state.open.fetch_add(1, Ordering::Relaxed);
+            peer.state.open_requests.fetch_add(1, Ordering::Relaxed);
             order.push(peer.target);
         }
-        let count = |target| order.iter().filter(|it| **it == target).count();
+        let count = |target| order.iter().filter(|picked| **picked == target).count();
         assert_eq!([count(0), count(1), count(2)], [2, 4, 2], "{order:?}");
-        peers[2].state.open.store(0, Ordering::Relaxed);
+        peers[2].state.open_requests.store(0, Ordering::Relaxed);
         assert_eq!(ring.pick(&turn, 0, &[]).unwrap().target, 2);
     }
 
     #[test]
-    fn the_fastest_is_picked() {
+    fn the_peer_with_the_least_latency_is_picked() {
         let peers = peers(&[100, 100, 100]);
         let ring = PeerRing::new(Algorithm::Latency, 10, peers.clone(), 0.0);
-        for (peer, took) in peers.iter().zip([300, 100, 200]) {
-            peer.state.latency.measure(Duration::from_millis(took), clock());
+        for (peer, latency) in peers.iter().zip([300, 100, 200]) {
+            peer.state.latency.record(Duration::from_millis(latency), clock());
         }
-        assert_eq!(picks(&ring, 3), [1, 1, 1]);
-        peers[1].state.latency.fail(Duration::ZERO, clock());
-        assert_eq!(picks(&ring, 3), [2, 2, 2]);
+        assert_eq!(picked_targets(&ring, 3), [1, 1, 1]);
+        peers[1].state.latency.record_failure(Duration::ZERO, clock());
+        assert_eq!(picked_targets(&ring, 3), [2, 2, 2]);
     }
 
     proptest! {
-        /// Whatever the algorithm, a request meets everyone that works before it meets one again.
+        /// With every algorithm, attempts go to all healthy peers before one is repeated.
         #[test]
-        fn tries_go_to_all_before_they_repeat(weights in proptest::collection::vec(1u32..300, 1..6), hash in any::<u32>(), turn in 0usize..99) {
+        fn attempts_go_to_all_peers_before_they_repeat(weights in proptest::collection::vec(1u32..300, 1..6), hash in any::<u32>(), turn in 0usize..99) {
             for algorithm in ALL {
                 let ring = PeerRing::new(algorithm, 1000, peers(&weights), 0.0);
                 let turn = AtomicUsize::new(turn);
-                let mut tried: Vec<Arc<TargetPeer>> = Vec::new();
+                let mut failed: Vec<Arc<TargetPeer>> = Vec::new();
                 for _ in &weights {
-                    let peer = ring.pick(&turn, hash, &tried).unwrap();
-                    prop_assert!(!tried.iter().any(|it| it.target == peer.target), "{:?}", algorithm);
-                    tried.push(peer.clone());
+                    let peer = ring.pick(&turn, hash, &failed).unwrap();
+                    prop_assert!(!failed.iter().any(|other| other.target == peer.target), "{:?}", algorithm);
+                    failed.push(peer.clone());
                 }
-                prop_assert!(ring.pick(&turn, hash, &tried).is_some());
+                prop_assert!(ring.pick(&turn, hash, &failed).is_some());
             }
         }
     }

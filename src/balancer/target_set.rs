@@ -1,4 +1,4 @@
-//! Names become addresses, addresses become a ring.
+//! Targets of a balancer: looks up their names, and builds the ring of their addresses.
 
 use std::{
     collections::HashMap,
@@ -21,213 +21,221 @@ use crate::{
     upstream::FailureCause,
 };
 
-/// A name is looked up no sooner than this after the last time: the answer may still be on its way.
-const PAUSE: u64 = 500;
-/// The time of what never has to be done.
+/// Milliseconds between two lookups of a name, at least: the previous answer may still be pending.
+const LOOKUP_PAUSE: u64 = 500;
+/// Time that never comes.
 const NEVER: u64 = u64::MAX;
 
-/// What is known about the targets.
+/// State of the targets.
 #[derive(Debug)]
 pub(super) struct TargetSet {
-    /// By the places of the targets; none for those that are addresses.
+    /// By index of the target; `None` for targets that are addresses.
     names: Vec<Option<TargetName>>,
-    /// What is known about addresses, by the name of their target.
+    /// State of each address, by the host of its target.
     states: HashMap<(String, SocketAddr), Arc<PeerState>>,
 }
 
-/// What a target's name stands for.
+/// Name of a target, with its last lookup.
 #[derive(Clone, Debug)]
 pub(super) struct TargetName {
     host: String,
-    /// None before the first lookup.
-    pub(super) found: Option<Result<Arc<DnsAnswer>, DnsError>>,
+    /// Result of the last lookup; `None` before the first one.
+    pub(super) lookup: Option<Result<Arc<DnsAnswer>, DnsError>>,
 }
 
 impl TargetSet {
-    pub(super) fn new(plan: &BalancerConfig, before: Option<&Self>) -> Self {
+    pub(super) fn new(config: &BalancerConfig, before: Option<&Self>) -> Self {
         let known = |host: &str| {
-            let names = before.into_iter().flat_map(|it| it.names.iter().flatten());
-            names.filter(|it| it.host == host).find_map(|it| it.found.clone())
+            let names = before.into_iter().flat_map(|before| before.names.iter().flatten());
+            names.filter(|name| name.host == host).find_map(|name| name.lookup.clone())
         };
-        let name = |seat: &TargetSpec| {
-            let name = || TargetName { host: seat.host.clone(), found: known(&seat.host) };
-            seat.address().is_none().then(name)
+        let name = |target: &TargetSpec| {
+            let name = || TargetName { host: target.host.clone(), lookup: known(&target.host) };
+            target.address().is_none().then(name)
         };
         Self {
-            names: plan.seats.iter().map(name).collect(),
-            states: before.map(|it| it.states.clone()).unwrap_or_default(),
+            names: config.targets.iter().map(name).collect(),
+            states: before.map(|before| before.states.clone()).unwrap_or_default(),
         }
     }
 
-    /// What is known about the name of a target.
-    pub(super) fn name(&self, place: usize) -> Option<&TargetName> {
-        self.names.get(place)?.as_ref()
+    /// The name of a target; `None` if it is an address.
+    pub(super) fn name(&self, index: usize) -> Option<&TargetName> {
+        self.names.get(index)?.as_ref()
     }
 
-    /// When the names should be looked up, on the clock of peers: at once, or never if there are none.
-    pub(super) fn due(&self) -> u64 {
+    /// Time of the first lookup, on the clock of peers: at once, or never without names.
+    pub(super) fn lookup_due(&self) -> u64 {
         if self.names.iter().all(Option::is_none) { NEVER } else { 0 }
     }
 
-    /// Those who take part.
-    fn peers(&mut self, plan: &BalancerConfig) -> Vec<Arc<TargetPeer>> {
+    /// Peers for all addresses of targets with a weight.
+    fn peers(&mut self, config: &BalancerConfig) -> Vec<Arc<TargetPeer>> {
         let mut states = HashMap::new();
         let mut peers = Vec::new();
-        for (n, seat) in plan.seats.iter().enumerate().filter(|(_, seat)| seat.weight > 0) {
-            for (address, weight, name) in self.places(n, seat) {
-                let key = (seat.host.clone(), address);
+        for (index, target) in config.targets.iter().enumerate().filter(|(_, target)| target.weight > 0) {
+            for (address, weight, name) in self.addresses(index, target) {
+                let key = (target.host.clone(), address);
                 let state = self.states.get(&key).cloned().unwrap_or_default();
                 states.insert(key, state.clone());
-                let host = match (&plan.host_header, name) {
+                let host = match (&config.host_header, name) {
                     (Some(header), _) => header,
-                    (None, Some(name)) if plan.use_srv_name => name,
-                    (None, _) => seat.host.as_str(),
+                    (None, Some(name)) if config.use_srv_name => name,
+                    (None, _) => target.host.as_str(),
                 };
-                peers.push(Arc::new(TargetPeer::new(n, address, host, weight, state)));
+                peers.push(Arc::new(TargetPeer::new(index, address, host, weight, state)));
             }
         }
         self.states = states;
         peers
     }
 
-    /// The addresses of a target, each with its weight, and the name that an SRV record gives it.
-    fn places<'a>(&'a self, n: usize, seat: &'a TargetSpec) -> Vec<(SocketAddr, u32, Option<&'a str>)> {
-        if let Some(ip) = seat.address() {
-            return vec![(SocketAddr::new(ip, seat.port), u32::from(seat.weight), None)];
+    /// Addresses of a target, each with its weight and its name in an SRV record.
+    fn addresses<'a>(
+        &'a self,
+        index: usize,
+        target: &'a TargetSpec,
+    ) -> Vec<(SocketAddr, u32, Option<&'a str>)> {
+        if let Some(ip) = target.address() {
+            return vec![(SocketAddr::new(ip, target.port), u32::from(target.weight), None)];
         }
-        let Some(Ok(answer)) = self.name(n).and_then(|it| it.found.as_ref()) else { return Vec::new() };
-        let place = |host: &'a crate::dns::ResolvedHost| match &host.service {
-            None => (SocketAddr::new(host.ip, seat.port), u32::from(seat.weight), None),
-            Some(it) => (SocketAddr::new(host.ip, it.port), u32::from(it.weight), Some(&*it.name)),
+        let Some(Ok(answer)) = self.name(index).and_then(|name| name.lookup.as_ref()) else {
+            return Vec::new();
         };
-        answer.hosts.iter().map(place).collect()
+        let address = |host: &'a crate::dns::ResolvedHost| match &host.service {
+            None => (SocketAddr::new(host.ip, target.port), u32::from(target.weight), None),
+            Some(srv) => (SocketAddr::new(host.ip, srv.port), u32::from(srv.weight), Some(&*srv.name)),
+        };
+        answer.hosts.iter().map(address).collect()
     }
 }
 
 impl Balancer {
-    pub(super) fn roster(&self) -> MutexGuard<'_, TargetSet> {
-        // Every entry is whole at any time.
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn target_set(&self) -> MutexGuard<'_, TargetSet> {
+        // Each entry is consistent at any time.
+        self.target_set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the ring of those who take part and work now.
-    pub(super) fn renew_ring(&self, roster: &mut TargetSet) {
-        let peers = roster.peers(&self.plan);
+    /// Builds and stores a new ring from the present addresses and health.
+    pub(super) fn rebuild_ring(&self, target_set: &mut TargetSet) {
+        let peers = target_set.peers(&self.config);
         self.ring.store(Arc::new(PeerRing::new(
-            self.plan.algorithm,
-            self.plan.slots,
+            self.config.algorithm,
+            self.config.slots,
             peers,
             self.threshold(),
         )));
     }
 
     fn threshold(&self) -> f64 {
-        self.plan.checks.as_ref().map_or(0.0, |it| it.threshold)
+        self.config.checks.as_ref().map_or(0.0, |checks| checks.threshold)
     }
 
-    /// Counts what was seen of a peer, and makes a new ring if its state turned over.
-    pub(super) fn count(
+    /// Records an event of a peer, and rebuilds the ring if its health changes.
+    pub(super) fn record_event(
         &self,
         peer: &TargetPeer,
         event: HealthEvent,
         limits: &HealthThresholds,
-        witness: HealthSource,
+        source: HealthSource,
     ) {
-        if peer.state.health.count(event, limits, witness) {
-            let (name, address) = (&peer.name, peer.place.address);
-            if peer.works() {
+        if peer.state.health.record(event, limits, source) {
+            let (name, address) = (&peer.name, peer.endpoint.address);
+            if peer.is_healthy() {
                 tracing::info!("target {name} ({address}) is healthy again");
             } else {
-                tracing::warn!("target {name} ({address}) is unhealthy: {event}, seen by a {witness}");
+                tracing::warn!("target {name} ({address}) is unhealthy: {event}, seen by a {source}");
             }
-            self.turned_over();
+            self.handle_health_change();
         }
     }
 
-    pub(super) fn turned_over(&self) {
-        self.renew_ring(&mut self.roster());
-        self.turned.notify_one();
+    /// Rebuilds the ring and notifies the background tasks after a change of health.
+    pub(super) fn handle_health_change(&self) {
+        self.rebuild_ring(&mut self.target_set());
+        self.health_changed.notify_one();
     }
 
-    /// When the names should be looked up again; none if there are no names.
-    pub(super) fn next_lookup(&self) -> Option<Duration> {
-        let due = self.due.load(Ordering::Acquire);
+    /// Time until the next lookup of names; `None` without names.
+    pub(super) fn time_to_lookup(&self) -> Option<Duration> {
+        let due = self.lookup_due.load(Ordering::Acquire);
         (due != NEVER).then(|| Duration::from_millis(due.saturating_sub(clock())))
     }
 
-    /// Whether the names should be looked up by now; true for one of those who ask at the same time.
-    pub(super) fn takes_lookup(&self) -> bool {
-        let due = self.due.load(Ordering::Acquire);
+    /// Whether a lookup of names is due. Of concurrent callers, only one gets true.
+    pub(super) fn claim_lookup(&self) -> bool {
+        let due = self.lookup_due.load(Ordering::Acquire);
         if due == NEVER || due > clock() {
             return false;
         }
-        let later = clock() + PAUSE;
-        self.due.compare_exchange(due, later, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let later = clock() + LOOKUP_PAUSE;
+        self.lookup_due.compare_exchange(due, later, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Looks the names up, and makes a new ring if one of them stands for something else.
-    pub(super) async fn look_up(&self, resolver: &DnsResolver) {
+    /// Looks the names up, and rebuilds the ring if addresses have changed.
+    pub(super) async fn look_up_names(&self, resolver: &DnsResolver) {
         let names: Vec<(usize, String)> = {
-            let roster = self.roster();
-            let names = roster.names.iter().enumerate();
-            names.filter_map(|(n, name)| Some((n, name.as_ref()?.host.clone()))).collect()
+            let target_set = self.target_set();
+            let names = target_set.names.iter().enumerate();
+            names.filter_map(|(index, name)| Some((index, name.as_ref()?.host.clone()))).collect()
         };
         let mut lookups = JoinSet::new();
-        for (n, host) in names {
+        for (index, host) in names {
             let resolver = resolver.clone();
-            lookups.spawn(async move { (n, resolver.resolve(&host).await) });
+            lookups.spawn(async move { (index, resolver.resolve(&host).await) });
         }
-        let mut found = Vec::with_capacity(lookups.len());
+        let mut results = Vec::with_capacity(lookups.len());
         let mut due = NEVER;
-        while let Some(looked_up) = lookups.join_next().await {
-            match looked_up {
-                Ok(looked_up) => found.push(looked_up),
-                // It is looked up again soon.
+        while let Some(joined) = lookups.join_next().await {
+            match joined {
+                Ok(result) => results.push(result),
+                // The name is looked up again soon.
                 Err(error) => {
-                    tracing::error!("the lookup of a target stopped half-way: {error}");
-                    due = clock() + PAUSE;
+                    tracing::error!("the lookup of a target panicked: {error}");
+                    due = clock() + LOOKUP_PAUSE;
                 }
             }
         }
         let now = clock();
-        let mut roster = self.roster();
-        let mut changed = false;
-        for (n, found) in found {
-            let good = match &found {
+        let mut target_set = self.target_set();
+        let mut has_changed = false;
+        for (index, lookup) in results {
+            let lifetime = match &lookup {
                 Ok(answer) => answer.expires.saturating_duration_since(Instant::now()),
                 Err(_) => Duration::ZERO,
             };
-            // Half a second more: then the new answer is there, and not only on its way.
-            let good = u64::try_from(good.as_millis()).unwrap_or(NEVER / 2);
-            due = due.min(now + good + PAUSE);
-            if let Some(Some(name)) = roster.names.get_mut(n) {
-                changed |= stands_for_another(name.found.as_ref(), &found);
-                name.found = Some(found);
+            // Half a second longer, so that the new answer is complete by then.
+            let lifetime = u64::try_from(lifetime.as_millis()).unwrap_or(NEVER / 2);
+            due = due.min(now + lifetime + LOOKUP_PAUSE);
+            if let Some(Some(name)) = target_set.names.get_mut(index) {
+                has_changed |= has_other_addresses(name.lookup.as_ref(), &lookup);
+                name.lookup = Some(lookup);
             }
         }
-        if changed {
-            self.renew_ring(&mut roster);
+        if has_changed {
+            self.rebuild_ring(&mut target_set);
         }
-        drop(roster);
-        self.due.store(due, Ordering::Release);
+        drop(target_set);
+        self.lookup_due.store(due, Ordering::Release);
     }
 
-    /// Whether a name was not looked up yet.
+    /// Whether a name has not been looked up yet.
     pub(super) fn is_unresolved(&self) -> bool {
-        self.roster().names.iter().flatten().any(|it| it.found.is_none())
+        self.target_set().names.iter().flatten().any(|name| name.lookup.is_none())
     }
 
-    /// Why there is no peer.
-    pub(super) fn nobody(&self) -> FailureCause {
-        let roster = self.roster();
-        match roster.name(0).and_then(|it| it.found.clone()) {
-            Some(Err(fault)) if self.plan.upstream.is_none() => FailureCause::NameResolution(fault.into()),
+    /// The cause of a failure without a peer.
+    pub(super) fn no_peer_cause(&self) -> FailureCause {
+        let target_set = self.target_set();
+        match target_set.name(0).and_then(|name| name.lookup.clone()) {
+            Some(Err(error)) if self.config.upstream.is_none() => FailureCause::NameResolution(error.into()),
             _ => FailureCause::NoPeer,
         }
     }
 }
 
-fn stands_for_another(
+/// Whether two lookups of a name differ in their addresses.
+fn has_other_addresses(
     before: Option<&Result<Arc<DnsAnswer>, DnsError>>,
     after: &Result<Arc<DnsAnswer>, DnsError>,
 ) -> bool {

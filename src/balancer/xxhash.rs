@@ -1,8 +1,8 @@
-//! The hash that Kong spreads its ring with: xxHash, 32 bits, seed 0 (XXH32, specification 0.1.1).
+//! Hash function of the hash ring, the same as in Kong: xxHash, 32 bits, seed 0 (XXH32, specification 0.1.1).
 
 const PRIMES: [u32; 5] = [0x9E37_79B1, 0x85EB_CA77, 0xC2B2_AE3D, 0x27D4_EB2F, 0x1656_67B1];
 
-/// Hashes bytes.
+/// XXH32 of bytes with seed 0.
 pub(super) fn xxh32(bytes: &[u8]) -> u32 {
     let [p1, p2, p3, p4, p5] = PRIMES;
     let (stripes, rest) = bytes.as_chunks::<16>();
@@ -16,10 +16,10 @@ pub(super) fn xxh32(bytes: &[u8]) -> u32 {
                 *lane = mixed.rotate_left(13).wrapping_mul(p1);
             }
         }
-        let turned = lanes.iter().zip([1, 7, 12, 18]).map(|(lane, by)| lane.rotate_left(by));
-        turned.fold(0, u32::wrapping_add)
+        let rotated = lanes.iter().zip([1, 7, 12, 18]).map(|(lane, by)| lane.rotate_left(by));
+        rotated.fold(0, u32::wrapping_add)
     };
-    // The specification counts modulo 2^32.
+    // The specification adds the length modulo 2^32.
     hash = hash.wrapping_add(u32::try_from(bytes.len() & 0xFFFF_FFFF).unwrap_or_default());
     let (words, last) = rest.as_chunks::<4>();
     for word in words {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_xxhash() {
+    fn hashes_equal_those_of_xxhash() {
         for (text, expected) in [
             ("", 0x02CC_5D05),
             ("a", 0x550D_7456),

@@ -1,4 +1,4 @@
-//! Answers and their ages; one lookup for all who ask at the same time.
+//! Cache of DNS answers, with one lookup for all concurrent requests of a name.
 
 use std::{
     collections::HashMap,
@@ -16,10 +16,10 @@ use tokio::{
 use super::{DnsAnswer, DnsError, DnsOptions, RecordKind, search::NameSearch};
 use crate::supervise::catch_future_panic;
 
-/// From so many names on, those of former configurations are forgotten.
-const MOST_NAMES: usize = 4096;
+/// Number of names from which expired ones, such as those of earlier configurations, are removed.
+const MAX_NAMES: usize = 4096;
 
-/// Looks names up, and remembers. A clone is another handle to the same memory.
+/// DNS resolver with a cache. Clones share the cache.
 #[derive(Clone)]
 pub struct DnsResolver {
     shared: Arc<DnsCache>,
@@ -27,128 +27,131 @@ pub struct DnsResolver {
 
 struct DnsCache {
     options: DnsOptions,
-    /// Made when the first name is looked up: files are read for it.
+    /// Created for the first lookup, because it reads files.
     search: OnceLock<NameSearch>,
     names: Mutex<HashMap<Arc<str>, CachedName>>,
 }
 
-/// What is known about a name.
+/// Cache entry of a name.
 #[derive(Default)]
 struct CachedName {
-    good: Option<Arc<DnsAnswer>>,
-    /// The last lookup failed; it is not repeated before this time.
+    answer: Option<Arc<DnsAnswer>>,
+    /// Error of the last lookup, and the time until which it is not repeated.
     failed: Option<(DnsError, Instant)>,
-    /// The lookup that is on its way.
-    flight: Option<Receiver<Option<LookupResult>>>,
-    last: Option<RecordKind>,
+    /// Lookup in progress.
+    pending: Option<Receiver<Option<LookupResult>>>,
+    last_kind: Option<RecordKind>,
 }
 
 impl CachedName {
-    /// Whether anything is known that is worth keeping.
-    fn is_of_use(&self, now: Instant, stale_ttl: Duration) -> bool {
-        let is_good = self.good.as_ref().is_some_and(|it| now < it.expires + stale_ttl);
-        let is_bad = self.failed.as_ref().is_some_and(|(_, until)| now < *until);
-        is_good || is_bad || self.flight.is_some()
+    /// Whether the entry is still usable.
+    fn is_usable(&self, now: Instant, stale_ttl: Duration) -> bool {
+        let has_answer = self.answer.as_ref().is_some_and(|answer| now < answer.expires + stale_ttl);
+        let has_error = self.failed.as_ref().is_some_and(|(_, until)| now < *until);
+        has_answer || has_error || self.pending.is_some()
     }
 }
 
-/// What a lookup gave.
+/// Result of a lookup.
 pub(super) type LookupResult = Result<Arc<DnsAnswer>, DnsError>;
 
-/// What to do for one who asks.
+/// State of a name in the cache.
 enum CacheState {
-    Now(LookupResult),
-    Later(Receiver<Option<LookupResult>>),
+    /// A cached result.
+    Cached(LookupResult),
+    /// A lookup in progress.
+    Pending(Receiver<Option<LookupResult>>),
 }
 
 impl DnsResolver {
-    /// One that knows nothing yet.
+    /// A resolver with an empty cache.
     #[must_use]
     pub fn new(options: DnsOptions) -> Self {
         let shared = DnsCache { options, search: OnceLock::new(), names: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
-    /// What a name stands for. An answer that is too old is given while a new one is looked for.
+    /// Resolves a name. Returns a stale answer while a new lookup runs.
     ///
     /// # Errors
-    /// It stands for nothing, or nobody could say.
+    /// The name has no address, or the lookup failed.
     pub async fn resolve(&self, name: &str) -> Result<Arc<DnsAnswer>, DnsError> {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        match self.look(&name) {
-            CacheState::Now(found) => found,
-            CacheState::Later(mut flight) => match flight.wait_for(Option::is_some).await {
+        match self.cached_or_pending(&name) {
+            CacheState::Cached(found) => found,
+            CacheState::Pending(mut pending) => match pending.wait_for(Option::is_some).await {
                 Ok(found) => found.clone().unwrap_or(Err(DnsError::NotFound)),
-                Err(_) => Err(DnsError::Failed("the lookup was given up".into())),
+                Err(_) => Err(DnsError::Failed("the lookup was cancelled".into())),
             },
         }
     }
 
-    fn look(&self, name: &str) -> CacheState {
+    fn cached_or_pending(&self, name: &str) -> CacheState {
         let now = Instant::now();
         let mut names = lock(&self.shared.names);
-        if names.len() >= MOST_NAMES && !names.contains_key(name) {
-            names.retain(|_, it| it.is_of_use(now, self.shared.options.stale_ttl));
+        if names.len() >= MAX_NAMES && !names.contains_key(name) {
+            names.retain(|_, entry| entry.is_usable(now, self.shared.options.stale_ttl));
         }
-        let known = names.entry(name.into()).or_default();
-        if let Some(good) = known.good.as_ref().filter(|it| now < it.expires) {
-            return CacheState::Now(Ok(good.clone()));
+        let entry = names.entry(name.into()).or_default();
+        if let Some(answer) = entry.answer.as_ref().filter(|answer| now < answer.expires) {
+            return CacheState::Cached(Ok(answer.clone()));
         }
-        let stale = known.good.clone().filter(|it| now < it.expires + self.shared.options.stale_ttl);
-        if let Some((fault, _)) = known.failed.clone().filter(|(_, until)| now < *until) {
-            return CacheState::Now(stale.ok_or(fault));
+        let stale =
+            entry.answer.clone().filter(|answer| now < answer.expires + self.shared.options.stale_ttl);
+        if let Some((error, _)) = entry.failed.clone().filter(|(_, until)| now < *until) {
+            return CacheState::Cached(stale.ok_or(error));
         }
-        // One whose task is gone is on its way no more.
-        let flight = match known.flight.as_ref().filter(|it| it.has_changed().is_ok()) {
-            Some(flight) => flight.clone(),
+        // If the sender is gone, the task of the lookup has ended without a result.
+        let pending = match entry.pending.as_ref().filter(|pending| pending.has_changed().is_ok()) {
+            Some(pending) => pending.clone(),
             None => {
-                let (landed, flight) = watch::channel(None);
-                known.flight = Some(flight.clone());
-                let (resolver, name, last) = (self.clone(), Arc::from(name), known.last);
+                let (sender, pending) = watch::channel(None);
+                entry.pending = Some(pending.clone());
+                let (resolver, name, last) = (self.clone(), Arc::from(name), entry.last_kind);
                 tokio::spawn(async move {
                     let found =
                         catch_future_panic(pin!(async { resolver.search().find(&name, last).await })).await;
-                    let found = found.unwrap_or_else(|panicked| {
-                        tracing::error!("the lookup of {name} {panicked}");
-                        Err(DnsError::Failed(panicked.to_string().into()))
+                    let found = found.unwrap_or_else(|panic| {
+                        tracing::error!("the lookup of {name} {panic}");
+                        Err(DnsError::Failed(panic.to_string().into()))
                     });
-                    landed.send_replace(Some(resolver.note(&name, found)));
+                    sender.send_replace(Some(resolver.store(&name, found)));
                 });
-                flight
+                pending
             }
         };
-        stale.map_or(CacheState::Later(flight), |stale| CacheState::Now(Ok(stale)))
+        stale.map_or(CacheState::Pending(pending), |stale| CacheState::Cached(Ok(stale)))
     }
 
     fn search(&self) -> &NameSearch {
         self.shared.search.get_or_init(|| NameSearch::new(self.shared.options.clone()))
     }
 
-    /// Remembers what a lookup gave; what is given to those who wait for it.
-    fn note(&self, name: &Arc<str>, found: Result<DnsAnswer, DnsError>) -> LookupResult {
+    /// Stores the result of a lookup; returns the result for those who wait for it.
+    fn store(&self, name: &Arc<str>, found: Result<DnsAnswer, DnsError>) -> LookupResult {
         let options = &self.shared.options;
         let now = Instant::now();
         let mut names = lock(&self.shared.names);
-        let known = names.entry(name.clone()).or_default();
-        known.flight = None;
+        let entry = names.entry(name.clone()).or_default();
+        entry.pending = None;
         match found {
             Ok(answer) => {
                 let answer = Arc::new(answer);
-                known.last = Some(answer.kind);
-                known.good = Some(answer.clone());
-                known.failed = None;
+                entry.last_kind = Some(answer.kind);
+                entry.answer = Some(answer.clone());
+                entry.failed = None;
                 Ok(answer)
             }
-            Err(fault) => {
-                if fault == DnsError::NotFound {
-                    // Its owner has taken it away: that is an answer, too.
-                    known.good = None;
+            Err(error) => {
+                if error == DnsError::NotFound {
+                    // The records have been removed, which also ends the use of the stale answer.
+                    entry.answer = None;
                 }
-                let pause =
-                    if fault == DnsError::NotFound { options.not_found_ttl } else { options.error_ttl };
-                known.failed = Some((fault.clone(), now + pause));
-                let stale = known.good.clone().filter(|it| now < it.expires + options.stale_ttl);
-                stale.ok_or(fault)
+                let lifetime =
+                    if error == DnsError::NotFound { options.not_found_ttl } else { options.error_ttl };
+                entry.failed = Some((error.clone(), now + lifetime));
+                let stale = entry.answer.clone().filter(|answer| now < answer.expires + options.stale_ttl);
+                stale.ok_or(error)
             }
         }
     }
@@ -162,12 +165,12 @@ impl Default for DnsResolver {
 
 impl fmt::Debug for DnsResolver {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Resolver")
+        out.write_str("DnsResolver")
     }
 }
 
 fn lock(names: &Mutex<HashMap<Arc<str>, CachedName>>) -> MutexGuard<'_, HashMap<Arc<str>, CachedName>> {
-    // Every entry is whole at any time.
+    // Each entry is consistent at any time.
     names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -176,33 +179,35 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_lookup_whose_task_is_gone_is_made_again() {
+    async fn a_lookup_whose_task_has_ended_is_repeated() {
         let resolver = DnsResolver::default();
-        let (landed, flight) = watch::channel(None);
+        let (sender, pending) = watch::channel(None);
         lock(&resolver.shared.names)
-            .insert("localhost".into(), CachedName { flight: Some(flight), ..CachedName::default() });
-        drop(landed);
-        let CacheState::Later(again) = resolver.look("localhost") else { panic!("nothing is known of it") };
-        assert!(again.has_changed().is_ok(), "it is on its way");
+            .insert("localhost".into(), CachedName { pending: Some(pending), ..CachedName::default() });
+        drop(sender);
+        let CacheState::Pending(repeated) = resolver.cached_or_pending("localhost") else {
+            panic!("no lookup")
+        };
+        assert!(repeated.has_changed().is_ok(), "the lookup is in progress");
         assert_ne!(
             resolver.resolve("localhost").await,
-            Err(DnsError::Failed("the lookup was given up".into()))
+            Err(DnsError::Failed("the lookup was cancelled".into()))
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn names_of_former_configurations_are_forgotten() {
+    async fn names_of_earlier_configurations_are_removed() {
         let resolver =
             DnsResolver::new(DnsOptions { hosts_file: "/nowhere".into(), ..DnsOptions::default() });
         let until = Instant::now();
         {
             let mut names = lock(&resolver.shared.names);
-            for n in 0..MOST_NAMES {
+            for n in 0..MAX_NAMES {
                 let failed = Some((DnsError::NotFound, until));
                 names.insert(n.to_string().into(), CachedName { failed, ..CachedName::default() });
             }
         }
-        drop(resolver.look("another"));
+        drop(resolver.cached_or_pending("another"));
         assert_eq!(lock(&resolver.shared.names).len(), 1);
     }
 }

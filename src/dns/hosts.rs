@@ -1,15 +1,15 @@
-//! Names that a file knows: lines of an address and its names (hosts(5)).
+//! Hosts file: lines of an address and its names. (hosts(5))
 
 use std::{collections::HashMap, fs, net::IpAddr, path::Path};
 
 use super::RecordKind;
 
-/// The names of a file, in lower case.
+/// Names of a hosts file in lower case, with their addresses.
 #[derive(Debug, Default)]
 pub(super) struct HostsFile(HashMap<String, Vec<IpAddr>>);
 
 impl HostsFile {
-    /// Reads a file; one that cannot be read knows nobody but `localhost`.
+    /// Reads a file. If it cannot be read, `localhost` is the only name.
     pub(super) fn read(path: &Path) -> Self {
         Self::parse(&fs::read_to_string(path).unwrap_or_default())
     }
@@ -34,18 +34,18 @@ impl HostsFile {
         Self(names)
     }
 
-    /// The addresses of a name in lower case: of the first kind of `order` that it has any of, else all of them.
+    /// Addresses of a name in lower case: those of the first kind in `order` for which it has some, else of any kind.
     pub(super) fn find(&self, name: &str, order: &[RecordKind]) -> Option<(RecordKind, Vec<IpAddr>)> {
         let all = self.0.get(name)?;
-        let of = |kind: RecordKind| -> Vec<IpAddr> {
-            all.iter().copied().filter(|it| it.is_ipv4() == (kind == RecordKind::A)).collect()
+        let of_kind = |kind: RecordKind| -> Vec<IpAddr> {
+            all.iter().copied().filter(|address| address.is_ipv4() == (kind == RecordKind::A)).collect()
         };
         let kinds = order
             .iter()
             .copied()
             .chain([RecordKind::A, RecordKind::Aaaa])
             .filter(|kind| *kind != RecordKind::Srv);
-        kinds.map(|kind| (kind, of(kind))).find(|(_, found)| !found.is_empty())
+        kinds.map(|kind| (kind, of_kind(kind))).find(|(_, found)| !found.is_empty())
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_knows_names() {
+    fn a_name_is_found_by_its_lines() {
         let text =
             "# mine\n10.0.0.1 Shop.Test shop # the shop\n::1 six localhost\n10.0.0.2\tshop\nnonsense here\n";
         check(text, "shop.test", &[RecordKind::A], &["10.0.0.1"]);

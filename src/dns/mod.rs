@@ -1,14 +1,14 @@
-//! NAMES: host names become addresses, and what was found is kept for as long as its owner allows.
+//! DNS: resolves host names to addresses, and caches the answers for their lifetime.
 //!
-//! A name is looked up once, however many ask for it at the same time. An answer that is too old is still given
-//! while a new one is on its way, and for `stale_ttl` after if none comes. (Kong: `dns_*` settings.)
+//! Concurrent lookups of a name share one query. An expired answer is still returned while a new lookup runs, and for
+//! `stale_ttl` if that fails. (Kong: `dns_*` settings.)
 //!
-//! | part | what it is for |
+//! | part | content |
 //! |---|---|
-//! | [`cache`] | answers and their ages; one lookup for all who ask |
-//! | [`search`] | which records are asked for, in which order, and what they make together |
-//! | [`hosts`] | names that a file knows |
-//! | [`query`] | the one door to the resolver |
+//! | [`cache`] | cache of answers; shared lookups |
+//! | [`search`] | kinds of records to query, their order, and the answer from them |
+//! | [`hosts`] | names in the hosts file |
+//! | [`query`] | client of the name servers |
 
 mod cache;
 mod hosts;
@@ -27,24 +27,24 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How names are looked up. The defaults are Kong's.
+/// Options of the resolver. The defaults are Kong's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsOptions {
-    /// Name servers in place of those that `resolv.conf` names; none keeps those. (Kong: `dns_resolver`.)
+    /// Name servers; empty for those of `resolv.conf`. (Kong: `dns_resolver`.)
     pub servers: Vec<SocketAddr>,
-    /// The file of names that are known without a query. (Kong: `dns_hostsfile`.)
+    /// File of names that are resolved without a query. (Kong: `dns_hostsfile`.)
     pub hosts_file: PathBuf,
-    /// Which records are asked for, the first that exist are taken. (Kong: `dns_order`.)
+    /// Kinds of records, by falling preference. (Kong: `dns_order`.)
     pub order: Vec<RecordKind>,
-    /// Whether a name is asked first for what it had last. (Kong: `LAST` in `dns_order`.)
+    /// Whether the kind of the last answer is queried first. (Kong: `LAST` in `dns_order`.)
     pub last_first: bool,
-    /// How long an answer is good, in place of what its owner says. (Kong: `dns_valid_ttl`.)
+    /// Lifetime of answers, instead of the TTL of the records. (Kong: `dns_valid_ttl`.)
     pub valid_ttl: Option<Duration>,
-    /// How long an answer may still be given after that. (Kong: `dns_stale_ttl`.)
+    /// Time for which an expired answer may still be used. (Kong: `dns_stale_ttl`.)
     pub stale_ttl: Duration,
-    /// How long it is remembered that a name has no records. (Kong: `dns_not_found_ttl`.)
+    /// Lifetime of the answer that a name has no records. (Kong: `dns_not_found_ttl`.)
     pub not_found_ttl: Duration,
-    /// How long it is remembered that a lookup failed. (Kong: `dns_error_ttl`.)
+    /// Lifetime of a failure. (Kong: `dns_error_ttl`.)
     pub error_ttl: Duration,
 }
 
@@ -63,10 +63,10 @@ impl Default for DnsOptions {
     }
 }
 
-/// A kind of records.
+/// Kind of DNS records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecordKind {
-    /// Hosts and ports that offer a service (RFC 2782).
+    /// Hosts and ports of a service (RFC 2782).
     Srv,
     /// Addresses of IPv4.
     A,
@@ -75,7 +75,7 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    /// Its name.
+    /// Name of the kind.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -86,43 +86,43 @@ impl RecordKind {
     }
 }
 
-/// What a name stands for.
+/// Answer for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsAnswer {
-    /// The kind of its records.
+    /// Kind of the records.
     pub kind: RecordKind,
-    /// Where it is, at least one place; sorted, so that equal answers are equal.
+    /// Hosts, at least one; sorted, so that equal answers compare equal.
     pub hosts: Vec<ResolvedHost>,
-    /// Until when it is good.
+    /// Time at which the answer expires.
     pub expires: Instant,
 }
 
-/// One place that a name stands for.
+/// Host of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResolvedHost {
-    /// Its address.
+    /// IP address.
     pub ip: IpAddr,
-    /// What an SRV record says besides.
+    /// Further fields of an SRV record.
     pub service: Option<SrvFields>,
 }
 
-/// What an SRV record says besides an address.
+/// Fields of an SRV record, besides the address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SrvFields {
-    /// The port, in place of any other.
+    /// Port, instead of the configured one.
     pub port: u16,
-    /// Its part of the traffic beside the others, at least 1.
+    /// Weight among the hosts, at least 1.
     pub weight: u16,
-    /// The name of the host, without the dot at its end.
+    /// Name of the host, without the dot at its end.
     pub name: Arc<str>,
 }
 
-/// Why a name stands for nothing.
+/// Error of a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DnsError {
-    /// It has no records of the kinds that were asked for.
+    /// The name has no records of the queried kinds.
     NotFound,
-    /// Nobody could say.
+    /// The lookup failed, with this message.
     Failed(Arc<str>),
 }
 
@@ -130,7 +130,7 @@ impl fmt::Display for DnsError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound => out.write_str("the name has no address"),
-            Self::Failed(why) => out.write_str(why),
+            Self::Failed(message) => out.write_str(message),
         }
     }
 }
@@ -138,8 +138,8 @@ impl fmt::Display for DnsError {
 impl std::error::Error for DnsError {}
 
 impl From<DnsError> for io::Error {
-    fn from(fault: DnsError) -> Self {
-        let kind = if fault == DnsError::NotFound { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
-        Self::new(kind, fault)
+    fn from(error: DnsError) -> Self {
+        let kind = if error == DnsError::NotFound { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+        Self::new(kind, error)
     }
 }

@@ -1,4 +1,4 @@
-//! The one door to the resolver: records of one kind of one name, and how long they are good.
+//! Client of the name servers: queries one kind of records of one name.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -11,11 +11,11 @@ pub(super) struct RecordSet {
     pub(super) addresses: Vec<IpAddr>,
     /// Hosts, for SRV.
     pub(super) services: Vec<SrvRecord>,
-    /// How long all of them are good.
+    /// Least TTL of the records.
     pub(super) ttl: Duration,
 }
 
-/// An SRV record.
+/// SRV record. (RFC 2782)
 #[derive(Debug)]
 pub(super) struct SrvRecord {
     pub(super) priority: u16,
@@ -25,14 +25,14 @@ pub(super) struct SrvRecord {
 }
 
 #[cfg(feature = "dns")]
-pub(super) use of_our_own::Door;
+pub(super) use hickory::DnsClient;
 
 #[cfg(not(feature = "dns"))]
-pub(super) use of_the_system::Door;
+pub(super) use system::DnsClient;
 
-/// Asks name servers itself.
+/// Client that queries name servers itself.
 #[cfg(feature = "dns")]
-mod of_our_own {
+mod hickory {
     use hickory_resolver::{
         Resolver, TokioResolver,
         config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
@@ -43,11 +43,11 @@ mod of_our_own {
 
     use super::{Arc, DnsError, DnsOptions, Duration, IpAddr, RecordKind, RecordSet, SrvRecord};
 
-    pub(in crate::dns) struct Door(Result<TokioResolver, Arc<str>>);
+    pub(in crate::dns) struct DnsClient(Result<TokioResolver, Arc<str>>);
 
-    impl Door {
-        /// One that asks the servers of `options`, or those of the system.
-        pub(in crate::dns) fn open(options: &DnsOptions) -> Self {
+    impl DnsClient {
+        /// A client of the name servers of `options`, or of those of the system.
+        pub(in crate::dns) fn new(options: &DnsOptions) -> Self {
             Self(resolver(options).map_err(|error| error.to_string().into()))
         }
 
@@ -56,13 +56,13 @@ mod of_our_own {
             name: &str,
             kind: RecordKind,
         ) -> Result<RecordSet, DnsError> {
-            let resolver = self.0.as_ref().map_err(|why| DnsError::Failed(why.clone()))?;
-            let of = match kind {
+            let resolver = self.0.as_ref().map_err(|message| DnsError::Failed(message.clone()))?;
+            let record_type = match kind {
                 RecordKind::Srv => RecordType::SRV,
                 RecordKind::A => RecordType::A,
                 RecordKind::Aaaa => RecordType::AAAA,
             };
-            let found = resolver.lookup(name, of).await.map_err(|error| {
+            let response = resolver.lookup(name, record_type).await.map_err(|error| {
                 if error.is_no_records_found() {
                     DnsError::NotFound
                 } else {
@@ -70,8 +70,8 @@ mod of_our_own {
                 }
             })?;
             let mut records = RecordSet { ttl: Duration::MAX, ..RecordSet::default() };
-            for record in found.answers() {
-                // The names on the way to an address age, too.
+            for record in response.answers() {
+                // CNAME records limit the lifetime, too.
                 records.ttl = records.ttl.min(Duration::from_secs(u64::from(record.ttl)));
                 match &record.data {
                     RData::A(address) if kind == RecordKind::A => {
@@ -80,11 +80,11 @@ mod of_our_own {
                     RData::AAAA(address) if kind == RecordKind::Aaaa => {
                         records.addresses.push(IpAddr::V6(address.0));
                     }
-                    RData::SRV(it) if kind == RecordKind::Srv => records.services.push(SrvRecord {
-                        priority: it.priority,
-                        weight: it.weight,
-                        port: it.port,
-                        name: it.target.to_ascii().trim_end_matches('.').into(),
+                    RData::SRV(service) if kind == RecordKind::Srv => records.services.push(SrvRecord {
+                        priority: service.priority,
+                        weight: service.weight,
+                        port: service.port,
+                        name: service.target.to_ascii().trim_end_matches('.').into(),
                     }),
                     _ => {}
                 }
@@ -95,41 +95,41 @@ mod of_our_own {
 
     fn resolver(options: &DnsOptions) -> Result<TokioResolver, NetError> {
         let system = read_system_conf();
-        let (mut config, mut resolving) = match system {
+        let (mut config, mut resolver_options) = match system {
             Ok(system) => system,
-            // Whoever names servers needs no file that does.
+            // With configured servers, resolv.conf is not needed.
             Err(_) if !options.servers.is_empty() => (ResolverConfig::default(), ResolverOpts::default()),
             Err(error) => return Err(error),
         };
         if !options.servers.is_empty() {
             let servers = options.servers.iter().map(|server| {
-                let mut it = NameServerConfig::udp_and_tcp(server.ip());
-                for connection in &mut it.connections {
+                let mut config = NameServerConfig::udp_and_tcp(server.ip());
+                for connection in &mut config.connections {
                     connection.port = server.port();
                 }
-                it
+                config
             });
             let (domain, search, _) = config.into_parts();
             config = ResolverConfig::from_parts(domain, search, servers.collect());
         }
-        // Both are ours.
-        resolving.use_hosts_file = ResolveHosts::Never;
-        resolving.cache_size = 0;
+        // The hosts file and the cache are those of this module.
+        resolver_options.use_hosts_file = ResolveHosts::Never;
+        resolver_options.cache_size = 0;
         let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
-        *builder.options_mut() = resolving;
+        *builder.options_mut() = resolver_options;
         builder.build()
     }
 }
 
-/// Asks the system, which tells addresses only, and not for how long they are good.
+/// Client of the system's resolver, which returns only addresses, without a TTL.
 #[cfg(not(feature = "dns"))]
-mod of_the_system {
+mod system {
     use super::{DnsError, DnsOptions, Duration, RecordKind, RecordSet};
 
-    pub(in crate::dns) struct Door;
+    pub(in crate::dns) struct DnsClient;
 
-    impl Door {
-        pub(in crate::dns) fn open(_: &DnsOptions) -> Self {
+    impl DnsClient {
+        pub(in crate::dns) fn new(_: &DnsOptions) -> Self {
             Self
         }
 
@@ -143,7 +143,7 @@ mod of_the_system {
             }
             let found = tokio::net::lookup_host((name, 0)).await;
             let found = found.map_err(|error| DnsError::Failed(error.to_string().into()))?;
-            let all = found.map(|it| it.ip()).filter(|it| it.is_ipv4() == (kind == RecordKind::A));
+            let all = found.map(|socket| socket.ip()).filter(|ip| ip.is_ipv4() == (kind == RecordKind::A));
             let addresses: Vec<_> = all.collect();
             if addresses.is_empty() {
                 return Err(DnsError::NotFound);

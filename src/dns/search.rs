@@ -1,86 +1,87 @@
-//! Which records are asked for, in which order, and what they make together.
+//! Search of a name: kinds of records to query, their order, and the answer from them.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
-    DnsAnswer, DnsError, DnsOptions, RecordKind, ResolvedHost, SrvFields, hosts::HostsFile, query::Door,
+    DnsAnswer, DnsError, DnsOptions, RecordKind, ResolvedHost, SrvFields, hosts::HostsFile, query::DnsClient,
 };
 
-/// Answers that may be used for no time at all are used for this long.
-const SHORTEST: Duration = Duration::from_secs(1);
-/// What a file says does not age; this is as good as for ever.
-const LONGEST: Duration = Duration::from_hours(24);
+/// Least lifetime of an answer.
+const MIN_LIFETIME: Duration = Duration::from_secs(1);
+/// Longest lifetime of an answer, also of names in the hosts file, which have no TTL.
+const MAX_LIFETIME: Duration = Duration::from_hours(24);
 
-/// All that is needed to look a name up.
+/// Search by the options, the hosts file and the name servers.
 pub(super) struct NameSearch {
     pub(super) options: DnsOptions,
     hosts: HostsFile,
-    door: Door,
+    client: DnsClient,
 }
 
 impl NameSearch {
     pub(super) fn new(options: DnsOptions) -> Self {
-        Self { hosts: HostsFile::read(&options.hosts_file), door: Door::open(&options), options }
+        Self { hosts: HostsFile::read(&options.hosts_file), client: DnsClient::new(&options), options }
     }
 
-    /// Looks a name up: in the file, then by the kinds of records, `last` first and alone.
+    /// Looks a name up: in the hosts file, then by kinds of records. The kind `last` is queried first and alone.
     pub(super) async fn find(&self, name: &str, last: Option<RecordKind>) -> Result<DnsAnswer, DnsError> {
         if let Some((kind, addresses)) = self.hosts.find(name, &self.options.order) {
             let hosts = addresses.into_iter().map(|ip| ResolvedHost { ip, service: None }).collect();
-            return Ok(answer(kind, hosts, LONGEST));
+            return Ok(new_answer(kind, hosts, MAX_LIFETIME));
         }
         if let Some(last) = last.filter(|_| self.options.last_first) {
-            match self.of_kind(name, last).await {
+            match self.query_kind(name, last).await {
                 Err(DnsError::NotFound) => {}
                 found => return found,
             }
         }
-        // All at once: a server that knows nothing of SRV, and says nothing, holds up the addresses only once.
+        // All kinds at once: a server that does not answer queries for SRV delays the addresses only once.
         let (srv, a, aaaa) = tokio::join!(
-            self.if_wanted(name, RecordKind::Srv, last),
-            self.if_wanted(name, RecordKind::A, last),
-            self.if_wanted(name, RecordKind::Aaaa, last),
+            self.query_configured(name, RecordKind::Srv, last),
+            self.query_configured(name, RecordKind::A, last),
+            self.query_configured(name, RecordKind::Aaaa, last),
         );
-        let mut found = [(RecordKind::Srv, srv), (RecordKind::A, a), (RecordKind::Aaaa, aaaa)];
-        let place = |kind: RecordKind| self.options.order.iter().position(|it| *it == kind);
-        found.sort_by_key(|(kind, _)| place(*kind));
-        let mut worst = DnsError::NotFound;
-        for (_, found) in found {
-            match found {
+        let mut results = [(RecordKind::Srv, srv), (RecordKind::A, a), (RecordKind::Aaaa, aaaa)];
+        let rank = |kind: RecordKind| self.options.order.iter().position(|other| *other == kind);
+        results.sort_by_key(|(kind, _)| rank(*kind));
+        let mut last_error = DnsError::NotFound;
+        for (_, result) in results {
+            match result {
                 Err(DnsError::NotFound) => {}
-                Err(fault) => worst = fault,
+                Err(error) => last_error = error,
                 found => return found,
             }
         }
-        Err(worst)
+        Err(last_error)
     }
 
-    /// What a name has of a kind that is in the order, and was not asked for already.
-    async fn if_wanted(
+    /// Queries a kind if it is in `order` and has not been queried as `last`.
+    async fn query_configured(
         &self,
         name: &str,
         kind: RecordKind,
         last: Option<RecordKind>,
     ) -> Result<DnsAnswer, DnsError> {
-        let asked = self.options.last_first && last == Some(kind);
-        if asked || !self.options.order.contains(&kind) {
+        let is_queried = self.options.last_first && last == Some(kind);
+        if is_queried || !self.options.order.contains(&kind) {
             return Err(DnsError::NotFound);
         }
-        self.of_kind(name, kind).await
+        self.query_kind(name, kind).await
     }
 
-    async fn of_kind(&self, name: &str, kind: RecordKind) -> Result<DnsAnswer, DnsError> {
-        let records = self.door.query(name, kind).await?;
+    /// Queries one kind of records of a name.
+    async fn query_kind(&self, name: &str, kind: RecordKind) -> Result<DnsAnswer, DnsError> {
+        let records = self.client.query(name, kind).await?;
         let mut ttl = records.ttl;
         let mut hosts: Vec<ResolvedHost> =
             records.addresses.iter().map(|ip| ResolvedHost { ip: *ip, service: None }).collect();
-        // Only the hosts of the best priority take part (RFC 2782).
-        let best = records.services.iter().map(|it| it.priority).min();
-        for service in records.services.iter().filter(|it| Some(it.priority) == best) {
-            let Ok((addresses, good)) = self.addresses(&service.name).await else { continue };
-            ttl = ttl.min(good);
+        // Only hosts of the best priority are used. (RFC 2782)
+        let best = records.services.iter().map(|service| service.priority).min();
+        for service in records.services.iter().filter(|service| Some(service.priority) == best) {
+            let Ok((addresses, lifetime)) = self.service_addresses(&service.name).await else { continue };
+            ttl = ttl.min(lifetime);
             hosts.extend(addresses.into_iter().map(|ip| ResolvedHost {
                 ip,
                 service: Some(SrvFields {
@@ -90,32 +91,37 @@ impl NameSearch {
                 }),
             }));
         }
-        if hosts.is_empty() { Err(DnsError::NotFound) } else { Ok(answer(kind, hosts, self.good_for(ttl))) }
+        if hosts.is_empty() {
+            Err(DnsError::NotFound)
+        } else {
+            Ok(new_answer(kind, hosts, self.lifetime(ttl)))
+        }
     }
 
-    /// The addresses of a host that an SRV record names.
-    async fn addresses(&self, name: &str) -> Result<(Vec<std::net::IpAddr>, Duration), DnsError> {
+    /// Addresses of the host of an SRV record, and their lifetime.
+    async fn service_addresses(&self, name: &str) -> Result<(Vec<std::net::IpAddr>, Duration), DnsError> {
         if let Some((_, addresses)) = self.hosts.find(name, &self.options.order) {
-            return Ok((addresses, LONGEST));
+            return Ok((addresses, MAX_LIFETIME));
         }
-        let mut fault = DnsError::NotFound;
+        let mut last_error = DnsError::NotFound;
         for kind in [RecordKind::A, RecordKind::Aaaa] {
-            match self.door.query(&format!("{name}."), kind).await {
+            match self.client.query(&format!("{name}."), kind).await {
                 Ok(records) if !records.addresses.is_empty() => return Ok((records.addresses, records.ttl)),
                 Ok(_) => {}
-                Err(it) => fault = it,
+                Err(error) => last_error = error,
             }
         }
-        Err(fault)
+        Err(last_error)
     }
 
-    fn good_for(&self, ttl: Duration) -> Duration {
-        self.options.valid_ttl.unwrap_or(ttl).clamp(SHORTEST, LONGEST)
+    /// Lifetime of an answer with this TTL.
+    fn lifetime(&self, ttl: Duration) -> Duration {
+        self.options.valid_ttl.unwrap_or(ttl).clamp(MIN_LIFETIME, MAX_LIFETIME)
     }
 }
 
-fn answer(kind: RecordKind, mut hosts: Vec<ResolvedHost>, good: Duration) -> DnsAnswer {
+fn new_answer(kind: RecordKind, mut hosts: Vec<ResolvedHost>, lifetime: Duration) -> DnsAnswer {
     hosts.sort_unstable();
     hosts.dedup();
-    DnsAnswer { kind, hosts, expires: Instant::now() + good }
+    DnsAnswer { kind, hosts, expires: Instant::now() + lifetime }
 }

@@ -1,4 +1,4 @@
-//! The counters of one Route and its Service, and what they say.
+//! Counters of a Route and its Service, and their values.
 
 use std::{
     collections::BTreeMap,
@@ -11,20 +11,19 @@ use super::{
     traffic::TrafficCounts,
 };
 
-/// What was counted of the requests of a Route. They go on when a Snapshot follows that has a Route and a Service of
-/// the same names.
+/// Counters of a Route. The next Snapshot keeps them if it has a Route and a Service with the same names.
 #[derive(Debug, Default)]
 pub struct RouteCounters {
-    /// The name of the Service, or else its host; empty if the Route has none.
+    /// Name of the Service, or else its host; empty if the Route has no Service.
     pub service: String,
-    /// The name of the Route, or else its id.
+    /// Name of the Route, or else its id.
     pub route: String,
     pub(super) all: Sharded<CounterShard>,
-    /// What is told of Consumers of their own, by their names.
+    /// Counters of single Consumers, by name.
     consumers: Mutex<BTreeMap<String, Arc<Sharded<TrafficCounts>>>>,
 }
 
-/// What one thread has counted.
+/// Counters of one thread.
 #[derive(Debug, Default)]
 pub(super) struct CounterShard {
     pub(super) traffic: TrafficCounts,
@@ -33,12 +32,12 @@ pub(super) struct CounterShard {
     pub(super) request: Histogram,
 }
 
-/// How often requests of one Consumer were answered how, and how many bytes they took.
+/// Numbers of responses and bytes, of one Consumer or of all others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestCounts {
-    /// The name of the Consumer; empty for requests of nobody, and where Consumers are not told apart.
+    /// Name of the Consumer; empty for requests without a Consumer, or if Consumers are not counted separately.
     pub consumer: String,
-    /// Counts by status and by who answered (Kong's word).
+    /// Numbers of responses by status and source (Kong's label).
     pub statuses: BTreeMap<(u16, &'static str), u64>,
     /// Bytes from clients.
     pub ingress: u64,
@@ -46,54 +45,55 @@ pub struct RequestCounts {
     pub egress: u64,
 }
 
-/// How long requests took.
+/// Latencies of requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatencyHistograms {
-    /// In the gateway.
+    /// Time in the gateway.
     pub gateway: HistogramSum,
-    /// From handing a request over to the head of the upstream's answer.
+    /// Time from sending a request upstream to the head of the response.
     pub upstream: HistogramSum,
-    /// From the head of the request to the last byte of the answer.
+    /// Time from the head of the request to the last byte of the response.
     pub request: HistogramSum,
 }
 
 impl RouteCounters {
-    /// Nothing has been counted yet.
+    /// Counters with the value 0.
     #[must_use]
     pub fn new(service: String, route: String) -> Self {
         Self { service, route, ..Self::default() }
     }
 
-    /// What was counted, for each Consumer that is told apart.
+    /// Counts, by Consumer if they are counted separately.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestCounts> {
-        let mut told = vec![sum(String::new(), self.all.all().map(|it| &it.traffic))];
+        let mut counts = vec![sum_shards(String::new(), self.all.all().map(|shard| &shard.traffic))];
         let consumers = self.consumers.lock().unwrap_or_else(PoisonError::into_inner);
-        told.extend(consumers.iter().map(|(name, one)| sum(name.clone(), one.all())));
-        told
+        counts.extend(consumers.iter().map(|(name, one)| sum_shards(name.clone(), one.all())));
+        counts
     }
 
-    /// How long requests took.
+    /// Latencies of requests.
     #[must_use]
     pub fn latencies(&self) -> LatencyHistograms {
         LatencyHistograms {
-            gateway: HistogramSum::new(GATEWAY_BOUNDS, self.all.all().map(|it| &it.gateway)),
-            upstream: HistogramSum::new(LATENCY_BOUNDS, self.all.all().map(|it| &it.upstream)),
-            request: HistogramSum::new(LATENCY_BOUNDS, self.all.all().map(|it| &it.request)),
+            gateway: HistogramSum::new(GATEWAY_BOUNDS, self.all.all().map(|shard| &shard.gateway)),
+            upstream: HistogramSum::new(LATENCY_BOUNDS, self.all.all().map(|shard| &shard.upstream)),
+            request: HistogramSum::new(LATENCY_BOUNDS, self.all.all().map(|shard| &shard.request)),
         }
     }
 
-    /// The counters of a Consumer.
+    /// Counters of a Consumer.
     pub(super) fn of_consumer(&self, name: &str) -> Arc<Sharded<TrafficCounts>> {
         let mut consumers = self.consumers.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(consumers.entry(name.to_owned()).or_default())
     }
 }
 
-fn sum<'a>(consumer: String, all: impl Iterator<Item = &'a TrafficCounts>) -> RequestCounts {
+/// Adds the counts of all threads.
+fn sum_shards<'a>(consumer: String, all: impl Iterator<Item = &'a TrafficCounts>) -> RequestCounts {
     let mut sum = RequestCounts { consumer, ..RequestCounts::default() };
     for one in all {
-        one.statuses(&mut sum.statuses);
+        one.add_statuses(&mut sum.statuses);
         let (ingress, egress) = one.bytes();
         sum.ingress += ingress;
         sum.egress += egress;

@@ -1,5 +1,5 @@
-//! What is counted of the requests of a Route, and one request that is being counted: dropping it counts it, so that
-//! nobody can forget to, and a client that leaves before there is an answer is counted with nginx's 499.
+//! Metrics of a Route, and of one request. A request is counted when its metrics are dropped, so that none can be missed; a
+//! client that leaves before the response is counted with nginx's status 499.
 
 use std::{
     fmt,
@@ -22,26 +22,26 @@ use super::{
 };
 use crate::{body::Body, request_head::ClientHead};
 
-/// nginx's status of a request whose client left before an answer.
+/// nginx's status for a client that leaves before the response.
 const CLIENT_LEFT: u16 = 499;
 
-/// Where one Consumer is counted, once it has come.
+/// Counters of one Consumer, created for its first request.
 type ConsumerCounts = OnceLock<Arc<Sharded<TrafficCounts>>>;
 
-/// How the requests of one Route are counted, in one Snapshot.
+/// Metrics of one Route in one Snapshot.
 pub struct RouteMetrics {
     groups: MetricGroups,
     counters: Arc<RouteCounters>,
-    /// How many Consumers there are.
-    known: usize,
-    /// Where each Consumer is counted, by its place; made as they come.
+    /// Number of Consumers in the Snapshot.
+    consumer_count: usize,
+    /// Counters by index of the Consumer, created on demand.
     consumers: OnceLock<Box<[ConsumerCounts]>>,
 }
 
-/// One request that is being counted.
+/// Metrics of one request.
 #[derive(Debug)]
 pub struct RequestMetrics {
-    counting: Arc<RouteMetrics>,
+    route: Arc<RouteMetrics>,
     consumer: Option<Arc<Sharded<TrafficCounts>>>,
     started: Instant,
     gateway_latency: Duration,
@@ -49,69 +49,69 @@ pub struct RequestMetrics {
     status: u16,
     source: ResponseSource,
     received: u64,
-    /// What comes of a body whose length is not known before.
-    arriving: Option<Arc<AtomicU64>>,
+    /// Received bytes of a request body without a known length.
+    streamed: Option<Arc<AtomicU64>>,
     sent: u64,
 }
 
-/// How an answer came about.
+/// Status, source and latencies of a response.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerOrigin {
-    /// The status that the client gets.
+    /// Status that the client gets.
     pub status: u16,
-    /// Who made it.
+    /// Source.
     pub source: ResponseSource,
-    /// How long the gateway took.
+    /// Time in the gateway.
     pub gateway_latency: Duration,
-    /// How long the upstream took, if it was asked.
+    /// Time of the upstream, if the request was sent to one.
     pub upstream_latency: Option<Duration>,
 }
 
 impl RouteMetrics {
-    /// Counts this of the requests of a Route, where so many Consumers are known.
+    /// Metrics of these groups, in a Snapshot with this number of Consumers.
     #[must_use]
-    pub fn new(groups: MetricGroups, counters: Arc<RouteCounters>, known: usize) -> Self {
-        Self { groups, counters, known, consumers: OnceLock::new() }
+    pub fn new(groups: MetricGroups, counters: Arc<RouteCounters>, consumer_count: usize) -> Self {
+        Self { groups, counters, consumer_count, consumers: OnceLock::new() }
     }
 
-    /// What is counted.
+    /// Groups that are counted.
     #[must_use]
     pub const fn groups(&self) -> MetricGroups {
         self.groups
     }
 
-    /// What has been counted.
+    /// Counters of the Route.
     #[must_use]
     pub const fn counters(&self) -> &Arc<RouteCounters> {
         &self.counters
     }
 
-    /// Begins to count a request that came at this time.
+    /// Starts the metrics of a request that arrived at `started`.
     #[must_use]
     pub fn start_request(self: &Arc<Self>, head: &ClientHead, started: Instant) -> RequestMetrics {
         RequestMetrics {
-            counting: Arc::clone(self),
+            route: Arc::clone(self),
             consumer: None,
             started,
             gateway_latency: Duration::ZERO,
             upstream_latency: None,
             status: CLIENT_LEFT,
             source: ResponseSource::Kong,
-            received: if self.groups.bandwidth { request_head(head) } else { 0 },
-            arriving: None,
+            received: if self.groups.bandwidth { request_head_bytes(head) } else { 0 },
+            streamed: None,
             sent: 0,
         }
     }
 
-    fn consumer(&self, place: usize, name: &str) -> Option<&Arc<Sharded<TrafficCounts>>> {
-        let all = self.consumers.get_or_init(|| (0..self.known).map(|_| OnceLock::new()).collect());
-        Some(all.get(place)?.get_or_init(|| self.counters.of_consumer(name)))
+    fn consumer(&self, index: usize, name: &str) -> Option<&Arc<Sharded<TrafficCounts>>> {
+        let all = self.consumers.get_or_init(|| (0..self.consumer_count).map(|_| OnceLock::new()).collect());
+        Some(all.get(index)?.get_or_init(|| self.counters.of_consumer(name)))
     }
 }
 
 impl fmt::Debug for RouteMetrics {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Counting").field("groups", &self.groups).finish_non_exhaustive()
+        out.debug_struct("RouteMetrics").field("groups", &self.groups).finish_non_exhaustive()
     }
 }
 
@@ -119,36 +119,36 @@ impl RequestMetrics {
     /// Counts the bytes of the body of the request.
     #[must_use]
     pub fn count_request_body(&mut self, body: Body) -> Body {
-        if !self.counting.groups.bandwidth {
+        if !self.route.groups.bandwidth {
             return body;
         }
         if let Some(length) = body.size_hint().exact() {
             self.received += length;
             return body;
         }
-        let arrived = Arc::default();
-        self.arriving = Some(Arc::clone(&arrived));
-        body.counted(arrived)
+        let streamed = Arc::default();
+        self.streamed = Some(Arc::clone(&streamed));
+        body.counted(streamed)
     }
 
-    /// Notes from which Consumer it is: its place and its name.
-    pub fn set_consumer(&mut self, place: usize, name: &str) {
-        if self.counting.groups.per_consumer {
-            self.consumer = self.counting.consumer(place, name).cloned();
+    /// Sets the Consumer, by its index and name.
+    pub fn set_consumer(&mut self, index: usize, name: &str) {
+        if self.route.groups.per_consumer {
+            self.consumer = self.route.consumer(index, name).cloned();
         }
     }
 
-    /// Notes what the answer is, and how it came about.
+    /// Records the response.
     pub fn record_response<B>(&mut self, origin: AnswerOrigin, response: &Response<B>) {
         let AnswerOrigin { status, source, gateway_latency, upstream_latency } = origin;
         (self.status, self.source) = (status, source);
         (self.gateway_latency, self.upstream_latency) = (gateway_latency, upstream_latency);
-        if self.counting.groups.bandwidth {
-            self.sent += response_head(response);
+        if self.route.groups.bandwidth {
+            self.sent += response_head_bytes(response);
         }
     }
 
-    /// Notes bytes of the body of the answer.
+    /// Adds bytes of the response body.
     pub const fn add_sent_bytes(&mut self, bytes: u64) {
         self.sent += bytes;
     }
@@ -156,15 +156,15 @@ impl RequestMetrics {
 
 impl Drop for RequestMetrics {
     fn drop(&mut self) {
-        let MetricGroups { statuses, latencies, bandwidth, .. } = self.counting.groups;
-        let shard = self.counting.counters.all.mine();
-        let traffic = self.consumer.as_deref().map_or(&shard.traffic, Sharded::mine);
+        let MetricGroups { statuses, latencies, bandwidth, .. } = self.route.groups;
+        let shard = self.route.counters.all.local();
+        let traffic = self.consumer.as_deref().map_or(&shard.traffic, Sharded::local);
         if statuses {
-            traffic.answered(self.status, self.source);
+            traffic.count_response(self.status, self.source);
         }
         if bandwidth {
-            let arrived = self.arriving.as_deref().map_or(0, |it| it.load(Relaxed));
-            traffic.moved(self.received + arrived, self.sent);
+            let streamed = self.streamed.as_deref().map_or(0, |bytes| bytes.load(Relaxed));
+            traffic.count_bytes(self.received + streamed, self.sent);
         }
         if latencies {
             shard.gateway.observe(GATEWAY_BOUNDS, self.gateway_latency);
@@ -176,19 +176,21 @@ impl Drop for RequestMetrics {
     }
 }
 
-/// The bytes of a head as HTTP/1.1 has it.
-fn request_head(head: &ClientHead) -> u64 {
-    let target = head.target().path_and_query().map_or(1, |it| it.as_str().len());
+/// Bytes of a request head in HTTP/1.1.
+fn request_head_bytes(head: &ClientHead) -> u64 {
+    let target = head.target().path_and_query().map_or(1, |target| target.as_str().len());
     let line = head.method().as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
-    (line + fields(head.fields())) as u64
+    (line + field_bytes(head.fields())) as u64
 }
 
-fn response_head<B>(response: &Response<B>) -> u64 {
+/// Bytes of a response head in HTTP/1.1.
+fn response_head_bytes<B>(response: &Response<B>) -> u64 {
     let reason = response.status().canonical_reason().unwrap_or_default().len();
-    ("HTTP/1.1 200 \r\n".len() + reason + fields(response.headers())) as u64
+    ("HTTP/1.1 200 \r\n".len() + reason + field_bytes(response.headers())) as u64
 }
 
-fn fields(headers: &HeaderMap) -> usize {
+/// Bytes of the fields in HTTP/1.1, with the empty line after them.
+fn field_bytes(headers: &HeaderMap) -> usize {
     let all: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     all + 2
 }
@@ -216,7 +218,7 @@ mod tests {
         upstream_health: false,
     };
 
-    fn counting(groups: MetricGroups, counters: &Arc<RouteCounters>) -> Arc<RouteMetrics> {
+    fn route_metrics(groups: MetricGroups, counters: &Arc<RouteCounters>) -> Arc<RouteMetrics> {
         Arc::new(RouteMetrics::new(groups, Arc::clone(counters), 2))
     }
 
@@ -226,10 +228,10 @@ mod tests {
     }
 
     /// Counts a request that a Service answered with this status.
-    fn count(counting: &Arc<RouteMetrics>, consumer: Option<(usize, &str)>, status: u16) {
-        let mut count = counting.start_request(&head(), Instant::now());
-        if let Some((place, name)) = consumer {
-            count.set_consumer(place, name);
+    fn count(route: &Arc<RouteMetrics>, consumer: Option<(usize, &str)>, status: u16) {
+        let mut count = route.start_request(&head(), Instant::now());
+        if let Some((index, name)) = consumer {
+            count.set_consumer(index, name);
         }
         let (gateway_latency, upstream_latency) = (Duration::from_millis(2), Some(Duration::from_millis(30)));
         let origin =
@@ -239,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_counted_when_it_is_over() {
+    fn a_request_is_counted_when_it_ends() {
         let counters = Arc::new(RouteCounters::new("s".to_owned(), "r".to_owned()));
-        let counting = counting(ALL, &counters);
-        let pending = counting.start_request(&head(), Instant::now());
-        count(&counting, None, 200);
-        count(&counting, None, 200);
+        let route = route_metrics(ALL, &counters);
+        let pending = route.start_request(&head(), Instant::now());
+        count(&route, None, 200);
+        count(&route, None, 200);
         assert_eq!(counters.requests()[0].statuses, BTreeMap::from([((200, "service"), 2)]));
         drop(pending);
         assert_eq!(counters.requests()[0].statuses[&(499, "kong")], 1);
@@ -253,40 +255,41 @@ mod tests {
         assert_eq!((latencies.gateway.sum, latencies.upstream.sum), (4000, 60_000));
         let received = "GET /a?b HTTP/1.1\r\nhost: x\r\n\r\n".len() as u64;
         let sent = "HTTP/1.1 200 OK\r\n\r\n".len() as u64 + 100;
-        let told = &counters.requests()[0];
-        assert_eq!((told.ingress, told.egress), (3 * received, 2 * sent));
+        let counts = &counters.requests()[0];
+        assert_eq!((counts.ingress, counts.egress), (3 * received, 2 * sent));
     }
 
     #[test]
-    fn consumers_are_told_apart_where_that_is_wanted() {
+    fn consumers_are_counted_separately_if_configured() {
         let counters = Arc::new(RouteCounters::default());
-        let first = counting(ALL, &counters);
+        let first = route_metrics(ALL, &counters);
         count(&first, Some((1, "alice")), 200);
         count(&first, None, 401);
-        // After a reload she stands elsewhere.
-        let second = counting(ALL, &counters);
+        // After a reload, the index of a Consumer may change.
+        let second = route_metrics(ALL, &counters);
         count(&second, Some((0, "alice")), 200);
-        // Nobody stands there.
+        // No Consumer has this index.
         count(&second, Some((9, "carol")), 200);
-        let told = counters.requests();
-        let statuses: Vec<_> = told.iter().map(|it| (it.consumer.as_str(), it.statuses.clone())).collect();
-        let nobody = BTreeMap::from([((200, "service"), 1), ((401, "service"), 1)]);
-        assert_eq!(statuses, [("", nobody), ("alice", BTreeMap::from([((200, "service"), 2)]))]);
-        let together = counting(MetricGroups { per_consumer: false, ..ALL }, &counters);
+        let counts = counters.requests();
+        let statuses: Vec<_> =
+            counts.iter().map(|count| (count.consumer.as_str(), count.statuses.clone())).collect();
+        let without_consumer = BTreeMap::from([((200, "service"), 1), ((401, "service"), 1)]);
+        assert_eq!(statuses, [("", without_consumer), ("alice", BTreeMap::from([((200, "service"), 2)]))]);
+        let together = route_metrics(MetricGroups { per_consumer: false, ..ALL }, &counters);
         count(&together, Some((0, "alice")), 200);
         assert_eq!(counters.requests()[0].statuses[&(200, "service")], 2);
     }
 
     #[test]
-    fn what_nobody_wants_is_not_counted() {
+    fn groups_that_no_plugin_asks_for_are_not_counted() {
         let counters = Arc::new(RouteCounters::default());
         let groups = MetricGroups { statuses: true, ..MetricGroups::default() };
-        count(&counting(groups, &counters), None, 204);
-        let told = &counters.requests()[0];
-        assert_eq!((told.ingress, told.egress, counters.latencies().request.count), (0, 0, 0));
+        count(&route_metrics(groups, &counters), None, 204);
+        let counts = &counters.requests()[0];
+        assert_eq!((counts.ingress, counts.egress, counters.latencies().request.count), (0, 0, 0));
     }
 
-    /// A body in pieces, as one that comes in chunks.
+    /// Chunked body.
     struct Pieces(Vec<&'static str>);
 
     impl http_body::Body for Pieces {
@@ -297,7 +300,7 @@ mod tests {
             mut self: Pin<&mut Self>,
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-            Poll::Ready(self.0.pop().map(|it| Ok(Frame::data(Bytes::from_static(it.as_bytes())))))
+            Poll::Ready(self.0.pop().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))))
         }
     }
 
@@ -313,11 +316,11 @@ mod tests {
     #[test]
     fn a_body_is_counted_by_its_length_or_as_it_comes() {
         let counters = Arc::new(RouteCounters::default());
-        let counting = counting(ALL, &counters);
+        let route = route_metrics(ALL, &counters);
         for body in [Body::full("12345"), Body::boxed(Pieces(vec!["ab", "cde"]))] {
-            let mut count = counting.start_request(&head(), Instant::now());
+            let mut count = route.start_request(&head(), Instant::now());
             assert_eq!(read(count.count_request_body(body)), 5);
         }
-        assert_eq!(counters.requests()[0].ingress, 2 * (request_head(&head()) + 5));
+        assert_eq!(counters.requests()[0].ingress, 2 * (request_head_bytes(&head()) + 5));
     }
 }

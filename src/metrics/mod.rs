@@ -1,18 +1,18 @@
-//! COUNTS: what became of the requests of each Route, and how that is told to Prometheus.
+//! Metrics of requests by Route, and their text format for Prometheus.
 //!
-//! What is counted is decided when a Snapshot is compiled. Each thread counts in memory of its own, so that a request
-//! costs a few additions that no other processor waits for. A Route that nobody asks has no such memory.
+//! The Snapshot decides which metrics are counted. Each thread counts in memory of its own, so that a request costs a few
+//! additions without contention between processors. A Route whose plugins ask for no metrics has no such memory.
 //! (Kong: Prometheus plugin, "Available metrics".)
 //!
-//! | part | what it is for |
+//! | part | content |
 //! |---|---|
-//! | `counting` | what is counted of a Route, and the request that is being counted |
-//! | `counters` | the counters of a Route, and what they say |
-//! | `traffic`, `histogram` | statuses and bytes; latencies |
-//! | `sharded` | memory that threads do not share |
-//! | `connections` | what clients' connections are doing |
 //! | `definitions` | names, types and help lines of all metrics |
-//! | `text` | the format that is read by Prometheus |
+//! | `counting` | metrics of a Route in one Snapshot, and of one request |
+//! | `counters` | counters of a Route, and their values |
+//! | `traffic`, `histogram` | counts of statuses and bytes; latencies |
+//! | `sharded` | memory that threads do not share |
+//! | `connections` | states of client connections |
+//! | `text` | text format for Prometheus |
 
 mod connections;
 mod counters;
@@ -30,24 +30,24 @@ pub use definitions::MetricDefinition;
 pub use histogram::HistogramSum;
 pub use text::{MetricKind, MetricsText};
 
-/// What is counted of requests. (Kong: Prometheus plugin, configuration.)
-#[expect(clippy::struct_excessive_bools, reason = "five switches of Kong's")]
+/// Groups of metrics that are counted. (Kong: Prometheus plugin, configuration.)
+#[expect(clippy::struct_excessive_bools, reason = "five independent switches of Kong's")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MetricGroups {
-    /// The others for each Consumer, too.
+    /// The other groups by Consumer, too.
     pub per_consumer: bool,
     /// Requests by the status of their answer.
     pub statuses: bool,
-    /// How long they took.
+    /// Latencies.
     pub latencies: bool,
     /// Bytes in and out.
     pub bandwidth: bool,
-    /// Which targets of Upstreams work.
+    /// Health of the targets of Upstreams.
     pub upstream_health: bool,
 }
 
 impl MetricGroups {
-    /// What either wants.
+    /// The groups that are in either of two.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self {
@@ -59,24 +59,24 @@ impl MetricGroups {
         }
     }
 
-    /// Whether a request has to be counted at all.
+    /// Whether any group counts requests.
     #[must_use]
     pub const fn counts_requests(self) -> bool {
         self.statuses || self.latencies || self.bandwidth
     }
 }
 
-/// Who made an answer.
+/// Source of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseSource {
     /// The upstream.
     Service,
-    /// The gateway: its plugins, or itself where there was no answer.
+    /// The gateway: a plugin, or the gateway itself.
     Kong,
 }
 
 impl ResponseSource {
-    /// Kong's word for it.
+    /// Kong's label of the source.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,11 +1,11 @@
-//! Memory that threads do not share: each writes into a part of its own, and who reads puts them together.
+//! Sharded values: each thread writes to a shard of its own, and readers combine the shards.
 
 use std::sync::OnceLock;
 
-/// How many parts there are at most. Threads beyond that share some.
+/// Number of shards. More threads than this share some.
 const SHARDS: usize = 8;
 
-/// One value for each of some threads, made when it is first used.
+/// One value per shard, created on first use.
 #[derive(Debug)]
 pub(super) struct Sharded<T>([OnceLock<Box<T>>; SHARDS]);
 
@@ -17,22 +17,22 @@ impl<T> Default for Sharded<T> {
 
 impl<T: Default> Sharded<T> {
     /// The value of this thread.
-    pub(super) fn mine(&self) -> &T {
-        self.0[place()].get_or_init(Box::default)
+    pub(super) fn local(&self) -> &T {
+        self.0[shard_index()].get_or_init(Box::default)
     }
 
-    /// All values that were ever used.
+    /// All values that have been used.
     pub(super) fn all(&self) -> impl Iterator<Item = &T> {
-        self.0.iter().filter_map(|it| it.get().map(|it| &**it))
+        self.0.iter().filter_map(|shard| shard.get().map(|value| &**value))
     }
 }
 
-/// The part of this thread: it follows from where the thread has its memory.
-fn place() -> usize {
-    thread_local!(static HERE: u8 = const { 0 });
-    /// Fibonacci hashing: addresses of threads differ in their middle bits only.
+/// Index of the shard of this thread, from the address of its thread-local memory.
+fn shard_index() -> usize {
+    thread_local!(static MARKER: u8 = const { 0 });
+    /// Factor of Fibonacci hashing: the addresses of threads differ only in their middle bits.
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-    let address = HERE.with(|it| std::ptr::from_ref(it).addr() as u64);
+    let address = MARKER.with(|marker| std::ptr::from_ref(marker).addr() as u64);
     let hash = (address >> 6).wrapping_mul(GOLDEN) >> (64 - SHARDS.trailing_zeros());
     usize::try_from(hash).unwrap_or_default() % SHARDS
 }
@@ -44,25 +44,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_lost_between_threads() {
+    fn the_sum_of_all_shards_is_complete() {
         let counter: Sharded<AtomicU64> = Sharded::default();
         assert_eq!(counter.all().count(), 0);
         std::thread::scope(|scope| {
             for _ in 0..20 {
                 scope.spawn(|| {
                     for _ in 0..1000 {
-                        counter.mine().fetch_add(1, Relaxed);
+                        counter.local().fetch_add(1, Relaxed);
                     }
                 });
             }
         });
-        assert_eq!(counter.all().map(|it| it.load(Relaxed)).sum::<u64>(), 20_000);
+        assert_eq!(counter.all().map(|value| value.load(Relaxed)).sum::<u64>(), 20_000);
         assert!(counter.all().count() <= SHARDS);
     }
 
     #[test]
-    fn a_thread_stays_where_it_is() {
-        assert_eq!(place(), place());
-        assert!(place() < SHARDS);
+    fn the_shard_of_a_thread_does_not_change() {
+        assert_eq!(shard_index(), shard_index());
+        assert!(shard_index() < SHARDS);
     }
 }

@@ -115,7 +115,7 @@ impl Proxy {
         let attempts = attempts.finish(timing, &result);
         match result {
             Ok(answer) => {
-                let mut response = answer.response.map(|body| attempts.hold(body));
+                let mut response = answer.response.map(|body| attempts.keep_open(body));
                 let is_accepted =
                     extended_connect::is_accepted(exchange.head(), &exchange.extensions, &response);
                 if let Some(cookie) = hash.cookie {
@@ -265,7 +265,7 @@ impl Proxy {
 
 /// The hash that picks the peer, for balancers that hash requests.
 fn request_hash(exchange: &Exchange, destination: &Destination) -> RequestHash {
-    if !destination.balancer.hashes() {
+    if !destination.balancer.uses_hash() {
         return RequestHash::default();
     }
     let identity = exchange.identity.as_ref();

@@ -194,7 +194,7 @@ impl Proxy {
         let mut tasks = BackgroundTasks::default();
         loop {
             let changed = self.live.changed();
-            tasks.keep(self.live.current().balancers(), &self.resolver, &self.pool);
+            tasks.update(self.live.current().balancers(), &self.resolver, &self.pool);
             changed.await;
         }
     }

@@ -32,8 +32,9 @@ const FIRST: [&str; 9] = [
 /// its Consumer: credentials are secret, and have no names.
 #[must_use]
 pub fn describe_changes(before: &Entities, after: &Entities) -> String {
-    // What stands in memory where it stood before needs no second look.
-    let addresses = |it: &Entities| it.records.iter().filter_map(|it| it.value.address()).collect();
+    // Records at the same address in memory are equal and need no comparison.
+    let addresses =
+        |entities: &Entities| entities.records.iter().filter_map(|record| record.value.address()).collect();
     let (old, new): (FxHashSet<usize>, FxHashSet<usize>) = (addresses(before), addresses(after));
     let (old, new) = (not_shared(before, &new), not_shared(after, &old));
     let mut changes = ChangeList::default();

@@ -34,7 +34,7 @@ impl AdminApi {
         let is_summary = form_urlencoded::parse(query.as_bytes())
             .any(|(name, value)| name == "balancer_health" && value == "1");
         let data = if is_summary {
-            json!({ "id": upstream.id.to_string(), "health": balancer.verdict_of_all().name() })
+            json!({ "id": upstream.id.to_string(), "health": balancer.overall_health().name() })
         } else {
             let records = target_records(&snapshot.entities, upstream);
             let all = records.iter().zip(balancer.report());
@@ -55,7 +55,7 @@ impl AdminApi {
         let snapshot = self.control.live().current();
         let (target, address) = (decode_segment(target), address.map(decode_segment));
         let Some((upstream, balancer)) = find_upstream(&snapshot, upstream) else { return not_found() };
-        match balancer.set(&target, address.as_deref(), is_healthy) {
+        match balancer.set_health(&target, address.as_deref(), is_healthy) {
             Ok(()) => reply::empty(StatusCode::NO_CONTENT),
             Err(SetHealthError::Absent) => not_found(),
             Err(SetHealthError::Unchecked) => {
@@ -87,9 +87,9 @@ fn target_json(record: &Value, report: &TargetReport) -> Json {
     let total_weight = |matches: fn(&AddressReport) -> bool| -> u32 {
         report.addresses.iter().filter(|address| matches(address)).map(|address| address.weight).sum()
     };
-    let (total, available) = (total_weight(|_| true), total_weight(|address| address.works));
+    let (total, available) = (total_weight(|_| true), total_weight(|address| address.is_healthy));
     let addresses: Vec<Json> = report.addresses.iter().map(address_json).collect();
-    object["health"] = report.verdict.name().into();
+    object["health"] = report.health.name().into();
     object["data"] = json!({
         "host": report.host,
         "port": report.port,
@@ -106,6 +106,6 @@ fn address_json(report: &AddressReport) -> Json {
         "ip": report.address.ip(),
         "port": report.address.port(),
         "weight": report.weight,
-        "health": report.verdict.name(),
+        "health": report.health.name(),
     })
 }

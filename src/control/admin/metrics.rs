@@ -172,10 +172,10 @@ fn write_health_metrics(text: &mut MetricsText, snapshot: &Snapshot) {
             let mut addresses: Vec<(String, ReportedHealth)> = target
                 .addresses
                 .iter()
-                .map(|address| (address.address.to_string(), address.verdict))
+                .map(|address| (address.address.to_string(), address.health))
                 .collect();
             if addresses.is_empty() {
-                addresses.push((String::new(), target.verdict));
+                addresses.push((String::new(), target.health));
             }
             for (address, health) in addresses {
                 for state in [
