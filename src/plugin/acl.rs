@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use http::{HeaderName, StatusCode};
 
-use super::{Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, setting_values};
 use crate::{
     document::Value,
     schema::{EntityFault, Field, FieldKind},
@@ -14,8 +14,8 @@ use crate::{
 pub(super) const DEF: PluginDef = PluginDef::new("acl", 950, FIELDS, compile).checks(&[one_list, some_list]);
 
 const FIELDS: &[Field] = &[
-    Field::new("allow", setting_checks::TEXTS).describe("the groups whose consumers are let in"),
-    Field::new("deny", setting_checks::TEXTS).describe("the groups whose consumers are not let in"),
+    Field::new("allow", setting_checks::STRINGS).describe("the groups whose consumers are let in"),
+    Field::new("deny", setting_checks::STRINGS).describe("the groups whose consumers are not let in"),
     Field::new("hide_groups_header", FieldKind::Boolean).required().default("false"),
     Field::new("always_use_authenticated_groups", FieldKind::Boolean).required().default("false"),
 ];
@@ -27,7 +27,7 @@ fn some_list(config: &Value) -> Option<EntityFault> {
 }
 
 fn one_list(config: &Value) -> Option<EntityFault> {
-    let given = |field| config.get(field).is_some_and(|it| !it.items().is_empty());
+    let given = |field| config.get(field).is_some_and(|list| !list.items().is_empty());
     (given("allow") == given("deny")).then(|| {
         EntityFault::record("exactly one of these fields must be non-empty: 'config.allow', 'config.deny'")
     })
@@ -43,13 +43,13 @@ struct Acl {
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let groups =
-        |field| setting_checks::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
+        |field| setting_values::strings(setup.config, field).map(|(_, text)| text.to_owned()).collect();
     let allow: HashSet<String> = groups("allow");
     let deny = allow.is_empty();
     Ok(Arc::new(Acl {
         groups: if deny { groups("deny") } else { allow },
         deny,
-        hide_groups_header: setting_checks::truth(setup.config, "hide_groups_header"),
+        hide_groups_header: setting_values::boolean(setup.config, "hide_groups_header"),
     }))
 }
 
@@ -63,7 +63,7 @@ impl Plugin for Acl {
         if listed == self.deny {
             return Flow::Respond(exchange.error(StatusCode::FORBIDDEN, "You cannot consume this service"));
         }
-        if let Some(groups) = consumer.told.groups.as_ref().filter(|_| !self.hide_groups_header) {
+        if let Some(groups) = consumer.headers.groups.as_ref().filter(|_| !self.hide_groups_header) {
             exchange.upstream.set_field(CONSUMER_GROUPS, groups.clone());
         }
         Flow::Continue

@@ -6,8 +6,8 @@ use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
 
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
-    identity::{Authenticator, admit},
-    setting_checks,
+    identity::{Authenticator, authenticate},
+    setting_values,
 };
 use crate::{
     base64_codec::decode_lenient,
@@ -38,13 +38,13 @@ fn basic_scheme_settings(scheme: &SecurityKind) -> Option<Mapping> {
 
 struct BasicAuth {
     hide_credentials: bool,
-    gate: Authenticator,
+    authenticator: Authenticator,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    let hide_credentials = setting_checks::truth(setup.config, "hide_credentials");
-    Ok(Arc::new(BasicAuth { hide_credentials, gate: Authenticator::new(setup, "Basic") }))
+    let hide_credentials = setting_values::boolean(setup.config, "hide_credentials");
+    Ok(Arc::new(BasicAuth { hide_credentials, authenticator: Authenticator::new(setup, "Basic") }))
 }
 
 impl Plugin for BasicAuth {
@@ -53,13 +53,13 @@ impl Plugin for BasicAuth {
             exchange.upstream.remove_field(PROXY_AUTHORIZATION);
             exchange.upstream.remove_field(AUTHORIZATION);
         }
-        if self.gate.is_open(exchange) {
+        if self.authenticator.is_satisfied(exchange) {
             return Flow::Continue;
         }
         let identity = identity(exchange);
         match identity {
-            Some(identity) => admit(exchange, identity),
-            None => self.gate.refuse(exchange, "Unauthorized"),
+            Some(identity) => authenticate(exchange, identity),
+            None => self.authenticator.refuse(exchange, "Unauthorized"),
         }
     }
 }
@@ -69,7 +69,7 @@ fn identity(exchange: &Exchange) -> Option<RequestIdentity> {
     let consumers = exchange.consumers()?;
     [PROXY_AUTHORIZATION, AUTHORIZATION].iter().find_map(|name| {
         let (username, password) = credentials(exchange.head().field(name)?.as_bytes())?;
-        consumers.with_password(&username, &password).cloned()
+        consumers.find_by_password(&username, &password).cloned()
     })
 }
 

@@ -25,7 +25,7 @@ pub struct ChainStep {
     /// What runs here, unless the Consumer has something of its own; none if only some Consumers have it.
     pub plugin: Option<Arc<dyn Plugin>>,
     /// What runs here for some Consumers.
-    pub overlay: Option<Arc<ConsumerOverrides>>,
+    pub consumer_overrides: Option<Arc<ConsumerOverrides>>,
 }
 
 /// What runs in one place for some Consumers, by their place in [`Consumers`](super::Consumers).
@@ -38,11 +38,12 @@ pub struct ConsumerPerStep(Vec<Option<usize>>);
 impl PluginChain {
     /// Adds a plugin. A later one of the same name replaces it, so add the widest scope first.
     pub fn add(&mut self, step: ChainStep) {
-        self.steps.retain(|it| it.name != step.name);
+        self.steps.retain(|other| other.name != step.name);
         // Equal priorities run in reverse order of their names. (Kong: "Plugin priority".)
-        let place = self.steps.partition_point(|it| (it.priority, it.name) > (step.priority, step.name));
-        self.varies |= step.overlay.is_some();
-        let own = step.overlay.iter().flat_map(|overlay| overlay.values());
+        let place =
+            self.steps.partition_point(|other| (other.priority, other.name) > (step.priority, step.name));
+        self.varies |= step.consumer_overrides.is_some();
+        let own = step.consumer_overrides.iter().flat_map(|consumer_overrides| consumer_overrides.values());
         self.logs |= step.plugin.iter().chain(own).any(|plugin| plugin.logs());
         self.steps.insert(place, step);
     }
@@ -55,9 +56,9 @@ impl PluginChain {
 
     /// What its plugins want to be counted of requests.
     #[must_use]
-    pub fn counts(&self) -> MetricGroups {
+    pub fn metric_groups(&self) -> MetricGroups {
         let plugins = self.steps.iter().filter_map(|step| step.plugin.as_ref());
-        plugins.fold(MetricGroups::default(), |groups, plugin| groups.union(plugin.counts()))
+        plugins.fold(MetricGroups::default(), |groups, plugin| groups.union(plugin.metric_groups()))
     }
 
     /// Runs the access phase until a plugin answers. A step sees the Consumer that the steps before it found.
@@ -65,7 +66,7 @@ impl PluginChain {
         for step in &self.steps {
             let consumer = exchange.consumer();
             if self.varies {
-                exchange.picks.0.push(consumer);
+                exchange.consumer_per_step.0.push(consumer);
             }
             let Some(plugin) = step.plugin_for(consumer) else { continue };
             let mut flow = plugin.access(exchange);
@@ -83,7 +84,7 @@ impl PluginChain {
     /// Runs the header filter phase of every plugin that had its turn, and of those that an answer kept from it.
     /// (Kong: "Plugin development", plugin contexts.)
     pub fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
-        for plugin in self.picked(exchange) {
+        for plugin in self.plugins_of(exchange) {
             plugin.header_filter(exchange, response);
         }
     }
@@ -97,13 +98,14 @@ impl PluginChain {
     /// The plugins that are told when a request is over, in the order they are.
     #[must_use]
     pub fn loggers(&self, exchange: &Exchange) -> Vec<Arc<dyn Plugin>> {
-        self.picked(exchange).filter(|plugin| plugin.logs()).cloned().collect()
+        self.plugins_of(exchange).filter(|plugin| plugin.logs()).cloned().collect()
     }
 
     /// The plugins of a request: those that had their turn, and those that an answer kept from it.
-    fn picked<'a>(&'a self, exchange: &'a Exchange) -> impl Iterator<Item = &'a Arc<dyn Plugin>> {
+    fn plugins_of<'a>(&'a self, exchange: &'a Exchange) -> impl Iterator<Item = &'a Arc<dyn Plugin>> {
         self.steps.iter().enumerate().filter_map(|(n, step)| {
-            let consumer = exchange.picks.0.get(n).copied().unwrap_or_else(|| exchange.consumer());
+            let consumer =
+                exchange.consumer_per_step.0.get(n).copied().unwrap_or_else(|| exchange.consumer());
             step.plugin_of(consumer)
         })
     }
@@ -117,8 +119,9 @@ impl ChainStep {
     }
 
     fn plugin_of(&self, consumer: Option<usize>) -> Option<&Arc<dyn Plugin>> {
-        let own =
-            consumer.zip(self.overlay.as_deref()).and_then(|(consumer, overlay)| overlay.get(&consumer));
+        let own = consumer
+            .zip(self.consumer_overrides.as_deref())
+            .and_then(|(consumer, consumer_overrides)| consumer_overrides.get(&consumer));
         own.or(self.plugin.as_ref())
     }
 }

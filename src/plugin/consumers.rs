@@ -28,7 +28,7 @@ pub struct Consumers {
 #[derive(Clone, Debug, Default)]
 pub struct ConsumerRecord {
     /// Its place among all.
-    pub place: usize,
+    pub index: usize,
     /// Its id.
     pub id: String,
     /// Its name here.
@@ -38,7 +38,7 @@ pub struct ConsumerRecord {
     /// The groups it belongs to.
     pub groups: Vec<String>,
     /// What the upstream is told of it.
-    pub told: ConsumerHeaders,
+    pub headers: ConsumerHeaders,
     /// The Consumer as the Admin API shows it.
     pub record: Value,
 }
@@ -85,19 +85,19 @@ impl ConsumerRecord {
 impl Consumers {
     /// Takes one in; its place is the number of those before it.
     pub fn add(&mut self, consumer: ConsumerRecord) -> Arc<ConsumerRecord> {
-        let place = self.all.len();
+        let index = self.all.len();
         let value = |text: &str| HeaderValue::from_bytes(text.as_bytes()).ok();
-        let told = ConsumerHeaders {
+        let headers = ConsumerHeaders {
             id: value(&consumer.id),
             username: consumer.username.as_deref().and_then(value),
             custom_id: consumer.custom_id.as_deref().and_then(value),
-            groups: value(&consumer.groups.join(", ")).filter(|it| !it.is_empty()),
+            groups: value(&consumer.groups.join(", ")).filter(|groups| !groups.is_empty()),
         };
-        let consumer = Arc::new(ConsumerRecord { place, told, ..consumer });
-        self.names.insert(consumer.id.clone(), place);
+        let consumer = Arc::new(ConsumerRecord { index, headers, ..consumer });
+        self.names.insert(consumer.id.clone(), index);
         // An id says more than a name that looks like it.
         if let Some(username) = &consumer.username {
-            self.names.entry(username.clone()).or_insert(place);
+            self.names.entry(username.clone()).or_insert(index);
         }
         self.all.push(consumer.clone());
         consumer
@@ -124,13 +124,13 @@ impl Consumers {
 
     /// The Consumer with this id or username.
     #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Arc<ConsumerRecord>> {
+    pub fn find_by_name(&self, name: &str) -> Option<&Arc<ConsumerRecord>> {
         self.all.get(*self.names.get(name)?)
     }
 
     /// Whose key this is, unless its time is over.
     #[must_use]
-    pub fn with_key(&self, key: &str) -> Option<&RequestIdentity> {
+    pub fn find_by_key(&self, key: &str) -> Option<&RequestIdentity> {
         let (identity, expires) = self.keys.get(key)?;
         let is_over = |expires: u64| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -142,13 +142,13 @@ impl Consumers {
 
     /// Whose tokens name this key, and what verifies them.
     #[must_use]
-    pub fn with_jwt(&self, key: &str) -> Option<(&JwtKey, &RequestIdentity)> {
+    pub fn find_by_jwt_key(&self, key: &str) -> Option<(&JwtKey, &RequestIdentity)> {
         self.jwts.get(key).map(|(verifier, identity)| (verifier, identity))
     }
 
     /// Whose user name and password these are. How long it takes says nothing of how much of the password is right.
     #[must_use]
-    pub fn with_password(&self, username: &str, password: &[u8]) -> Option<&RequestIdentity> {
+    pub fn find_by_password(&self, username: &str, password: &[u8]) -> Option<&RequestIdentity> {
         let (expected, identity) = self.passwords.get(username)?;
         let given = hash(password, &identity.consumer.id);
         equals_secret(expected, given.as_bytes()).then_some(identity)
@@ -200,24 +200,24 @@ mod tests {
 
     #[test]
     fn an_id_comes_before_a_name() {
-        let place = |name: &str| consumers().named(name).map(|it| it.place);
+        let index = |name: &str| consumers().find_by_name(name).map(|consumer| consumer.index);
         for (name, expected) in [("1", Some(0)), ("2", Some(1)), ("alice", Some(0)), ("x", None)] {
-            assert_eq!(place(name), expected, "{name}");
+            assert_eq!(index(name), expected, "{name}");
         }
     }
 
     #[test]
     fn a_key_is_good_until_its_time_is_over() {
         for (key, expected) in [("secret", true), ("over", false), ("later", true)] {
-            assert_eq!(consumers().with_key(key).is_some(), expected, "{key}");
+            assert_eq!(consumers().find_by_key(key).is_some(), expected, "{key}");
         }
     }
 
     #[test]
     fn only_the_whole_secret_opens() {
         let consumers = consumers();
-        assert_eq!(consumers.with_key("secret").map(|it| it.consumer.place), Some(0));
-        assert!(consumers.with_key("secre").is_none());
+        assert_eq!(consumers.find_by_key("secret").map(|identity| identity.consumer.index), Some(0));
+        assert!(consumers.find_by_key("secre").is_none());
         for (username, password, opens) in [
             ("bob", "open sesame", true),
             ("bob", "open sesam", false),
@@ -226,7 +226,7 @@ mod tests {
             ("bob", "", false),
             ("Bob", "open sesame", false),
         ] {
-            let found = consumers.with_password(username, password.as_bytes());
+            let found = consumers.find_by_password(username, password.as_bytes());
             assert_eq!(found.is_some(), opens, "{username} {password:?}");
         }
     }

@@ -118,13 +118,13 @@ pub trait Plugin: Send + Sync {
     fn log(&self, _record: &RequestRecord) {}
 
     /// Metrics to collect for requests of the plugin's Routes.
-    fn counts(&self) -> MetricGroups {
+    fn metric_groups(&self) -> MetricGroups {
         MetricGroups::default()
     }
 
     /// Resets state that requests have created and that a user may want back in its initial form. Counters of limits
     /// are not reset.
-    fn forget(&self) {}
+    fn reset_state(&self) {}
 
     /// A path that the plugin answers and that no request can have, for a warning; `None` if there is no such path.
     /// `prefixes` computes the path prefixes of the plugin's Routes.

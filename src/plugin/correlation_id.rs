@@ -8,7 +8,10 @@ use std::sync::{
 use http::{HeaderName, HeaderValue, header::HOST};
 use uuid::Uuid;
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks};
+use super::{
+    Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks,
+    setting_values,
+};
 use crate::{
     diag::Diagnostic,
     request_head::frames_message,
@@ -21,7 +24,7 @@ pub(super) const DEF: PluginDef = PluginDef::new("correlation-id", 100_001, FIEL
 const FIELDS: &[Field] = &[
     Field::new("header_name", FieldKind::String)
         .default("\"Kong-Request-ID\"")
-        .rules(&[FieldRule::Holds(setting_checks::header_name)]),
+        .rules(&[FieldRule::Holds(setting_checks::is_valid_header_name)]),
     Field::new("generator", FieldKind::String)
         .required()
         .default("\"uuid#counter\"")
@@ -45,19 +48,19 @@ enum IdGenerator {
 }
 
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    let name = setting_checks::text(setup.config, "header_name").unwrap_or_default();
+    let name = setting_values::string(setup.config, "header_name").unwrap_or_default();
     let header = HeaderName::try_from(name)
         .map_err(|_| vec![Diagnostic::error(setup.at.key("header_name"), "not the name of a header")])?;
     if frames_message(header.as_str()) || header == HOST {
         let message = format!("'{header}' frames messages, and cannot hold an id");
         return Err(vec![Diagnostic::error(setup.at.key("header_name"), message)]);
     }
-    let generator = match setting_checks::text(setup.config, "generator").as_deref() {
+    let generator = match setting_values::string(setup.config, "generator").as_deref() {
         Some("uuid") => IdGenerator::Uuid,
         Some("tracker") => IdGenerator::Tracker(AtomicU64::new(0)),
         _ => IdGenerator::Counter(Uuid::new_v4(), AtomicU64::new(0)),
     };
-    let echo_downstream = setting_checks::truth(setup.config, "echo_downstream");
+    let echo_downstream = setting_values::boolean(setup.config, "echo_downstream");
     Ok(Arc::new(CorrelationId { header, generator, echo_downstream }))
 }
 

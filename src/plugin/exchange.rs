@@ -55,9 +55,9 @@ pub struct Exchange {
     /// Who it comes from, as soon as a plugin has found out.
     pub identity: Option<RequestIdentity>,
     /// Whom the steps of its chain knew.
-    pub picks: ConsumerPerStep,
+    pub consumer_per_step: ConsumerPerStep,
     /// What an upstream was asked, for plugins that log; none if they do not, or if a plugin answered.
-    pub sent: Option<Arc<Mutex<UpstreamRecord>>>,
+    pub upstream_record: Option<Arc<Mutex<UpstreamRecord>>>,
     /// The client's fields with changes, for a plugin that holds on to them.
     edited: Option<Box<HeaderMap>>,
 }
@@ -98,8 +98,8 @@ impl Exchange {
             matched: None,
             captures: Vec::new(),
             identity: None,
-            picks: ConsumerPerStep::default(),
-            sent: None,
+            consumer_per_step: ConsumerPerStep::default(),
+            upstream_record: None,
             edited: None,
         }
     }
@@ -112,7 +112,7 @@ impl Exchange {
 
     /// The client's request with the changes that plugins have made, and its body, which may be taken meanwhile.
     #[must_use]
-    pub fn split(&mut self) -> (EditedRequest<'_>, &mut Body) {
+    pub fn request_and_body(&mut self) -> (EditedRequest<'_>, &mut Body) {
         if let Cow::Owned(fields) = edited_fields(&self.head, &self.upstream) {
             self.edited = Some(Box::new(fields));
         }
@@ -185,20 +185,20 @@ impl Exchange {
     /// The place of the Consumer that it comes from, if one is known.
     #[must_use]
     pub fn consumer(&self) -> Option<usize> {
-        self.identity.as_ref().map(|it| it.consumer.place)
+        self.identity.as_ref().map(|identity| identity.consumer.index)
     }
 
     /// All Consumers; none before a Route is known.
     #[must_use]
     pub fn consumers(&self) -> Option<&Consumers> {
-        self.matched.as_deref().map(|it| &*it.consumers)
+        self.matched.as_deref().map(|route| &*route.consumers)
     }
 
     /// What of the request shapes an answer.
     #[must_use]
-    pub fn asked(&self) -> ErrorRequest<'_> {
+    pub fn error_request(&self) -> ErrorRequest<'_> {
         // There, they take no room of requests that have none.
-        let templates = self.extensions.get::<Arc<ErrorTemplates>>().map(|it| &**it);
+        let templates = self.extensions.get::<Arc<ErrorTemplates>>().map(|templates| &**templates);
         let head = &self.head;
         ErrorRequest { method: head.method(), version: head.version(), headers: head.fields(), templates }
     }
@@ -207,7 +207,7 @@ impl Exchange {
     /// plugins refuse a request.
     #[must_use]
     pub fn error(&self, status: StatusCode, message: &str) -> HttpResponse {
-        reply::error(&self.asked(), ReplyPhase::Access, status, Some(message), &self.request_id)
+        reply::error(&self.error_request(), ReplyPhase::Access, status, Some(message), &self.request_id)
     }
 }
 

@@ -15,13 +15,14 @@ use bytes::Bytes;
 use super::{
     Plugin, PluginDef, PluginResult, PluginSetup, RequestRecord,
     delivery::{self, BatchSink, DeliveryQueue},
-    setting_checks,
+    setting_checks, setting_values,
 };
 use crate::schema::{Field, FieldKind};
 
 /// The plugin in the table.
-pub(super) const DEF: PluginDef =
-    PluginDef::new("file-log", 9, FIELDS, compile).checks(&[setting_checks::no_lua_fields]).per_consumer();
+pub(super) const DEF: PluginDef = PluginDef::new("file-log", 9, FIELDS, compile)
+    .checks(&[setting_checks::rejects_lua_fields])
+    .per_consumer();
 
 const FIELDS: &[Field] = &[
     Field::new("path", FieldKind::String).required(),
@@ -53,11 +54,11 @@ struct LogFile {
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let place = LogFile {
-        path: setting_checks::text(setup.config, "path").unwrap_or_default().into(),
-        reopen: setting_checks::truth(setup.config, "reopen"),
+        path: setting_values::string(setup.config, "path").unwrap_or_default().into(),
+        reopen: setting_values::boolean(setup.config, "reopen"),
         file: Arc::default(),
     };
-    Ok(Arc::new(FileLog(DeliveryQueue::new(place, QUEUE, &setup.resources.outbox))))
+    Ok(Arc::new(FileLog(DeliveryQueue::new(place, QUEUE, &setup.resources.deliveries))))
 }
 
 impl Plugin for FileLog {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::StatusCode;
 
-use super::{Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks};
+use super::{Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, setting_values};
 use crate::{
     document::Value,
     ip_network::IpNetwork,
@@ -21,7 +21,7 @@ const NETWORKS: FieldKind =
 const FIELDS: &[Field] = &[
     Field::new("allow", NETWORKS).describe("the addresses or networks that are let in"),
     Field::new("deny", NETWORKS).describe("the addresses or networks that are not let in"),
-    Field::new("status", FieldKind::Number).rules(&[setting_checks::STATUS]),
+    Field::new("status", FieldKind::Number).rules(&[setting_checks::STATUS_CODE]),
     Field::new("message", FieldKind::String),
 ];
 
@@ -44,14 +44,15 @@ struct IpRestriction {
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let networks = |field| {
-        setting_checks::texts(setup.config, field).filter_map(|(_, text)| IpNetwork::parse(text)).collect()
+        setting_values::strings(setup.config, field).filter_map(|(_, text)| IpNetwork::parse(text)).collect()
     };
-    let status = setting_checks::whole(setup.config, "status").and_then(|it| u16::try_from(it).ok());
+    let status =
+        setting_values::integer(setup.config, "status").and_then(|number| u16::try_from(number).ok());
     Ok(Arc::new(IpRestriction {
         allow: networks("allow"),
         deny: networks("deny"),
-        status: status.and_then(|it| StatusCode::from_u16(it).ok()).unwrap_or(StatusCode::FORBIDDEN),
-        message: setting_checks::text(setup.config, "message"),
+        status: status.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::FORBIDDEN),
+        message: setting_values::string(setup.config, "message"),
     }))
 }
 

@@ -7,8 +7,8 @@ use http::{HeaderName, Method, header::CONTENT_TYPE};
 
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
-    identity::{Authenticator, admit},
-    setting_checks, whole_body,
+    identity::{Authenticator, authenticate},
+    setting_checks, setting_values, whole_body,
 };
 use crate::{
     body::{Body, BodyBuffers, BodyError},
@@ -21,8 +21,9 @@ use crate::{
 pub(super) const DEF: PluginDef =
     PluginDef::new("key-auth", 1250, FIELDS, compile).enforces(api_key_settings);
 
-const NAMES: FieldKind =
-    FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(setting_checks::header_name)]));
+const NAMES: FieldKind = FieldKind::Array(
+    &Field::item(FieldKind::String).rules(&[FieldRule::Holds(setting_checks::is_valid_header_name)]),
+);
 
 const FIELDS: &[Field] = &[
     Field::new("key_names", NAMES)
@@ -73,7 +74,7 @@ struct KeyAuth {
     hide_credentials: bool,
     places: KeyLocations,
     run_on_preflight: bool,
-    gate: Authenticator,
+    authenticator: Authenticator,
     buffers: BodyBuffers,
 }
 
@@ -94,8 +95,8 @@ enum PresentedKey<'a> {
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    let truth = |field| setting_checks::truth(setup.config, field);
-    let names = setting_checks::texts(setup.config, "key_names");
+    let truth = |field| setting_values::boolean(setup.config, field);
+    let names = setting_values::strings(setup.config, "key_names");
     Ok(Arc::new(KeyAuth {
         names: names.map(|(_, name)| (name.to_owned(), HeaderName::try_from(name).ok())).collect(),
         hide_credentials: truth("hide_credentials"),
@@ -105,7 +106,7 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
             body: truth("key_in_body"),
         },
         run_on_preflight: truth("run_on_preflight"),
-        gate: Authenticator::new(setup, "Key"),
+        authenticator: Authenticator::new(setup, "Key"),
         buffers: setup.resources.buffers.clone(),
     }))
 }
@@ -113,7 +114,7 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 impl Plugin for KeyAuth {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let passes = !self.run_on_preflight && *exchange.head().method() == Method::OPTIONS;
-        if passes || self.gate.is_open(exchange) {
+        if passes || self.authenticator.is_satisfied(exchange) {
             if self.hide_credentials {
                 self.hide(exchange);
             }
@@ -154,8 +155,8 @@ impl KeyAuth {
             }
         }
         match decision {
-            Ok(identity) => admit(exchange, identity),
-            Err(message) => self.gate.refuse(exchange, message),
+            Ok(identity) => authenticate(exchange, identity),
+            Err(message) => self.authenticator.refuse(exchange, message),
         }
     }
 
@@ -171,7 +172,7 @@ impl KeyAuth {
                 PresentedKey::Several => return Err("Duplicate API key found"),
                 PresentedKey::One(key) if key.is_empty() => break,
                 PresentedKey::One(key) => {
-                    let identity = exchange.consumers().and_then(|all| all.with_key(&key)).cloned();
+                    let identity = exchange.consumers().and_then(|all| all.find_by_key(&key)).cloned();
                     return identity.ok_or("Unauthorized");
                 }
             }
@@ -213,7 +214,7 @@ impl KeyAuth {
         let mut shown = PresentedKey::Nothing;
         if let Some(header) = header.filter(|_| self.places.header) {
             let values = exchange.head().fields().get_all(header).iter();
-            shown = PresentedKey::of(values.map(|it| String::from_utf8_lossy(it.as_bytes())));
+            shown = PresentedKey::of(values.map(|value| String::from_utf8_lossy(value.as_bytes())));
         }
         if self.places.query && matches!(shown, PresentedKey::Nothing) {
             let query = exchange.head().query().unwrap_or_default();
@@ -240,14 +241,14 @@ impl<'a> PresentedKey<'a> {
 fn arguments<'a>(text: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
     let parts = text.split('&').filter(|part| part.contains('='));
     let pairs = parts.filter_map(|part| form_urlencoded::parse(part.as_bytes()).next());
-    pairs.filter(move |(it, _)| *it == name).map(|(_, value)| value)
+    pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// The parts of a query or a form with other names, byte for byte.
 fn without(text: &str, name: &str) -> String {
     let is_other = |part: &&str| {
         let pair = form_urlencoded::parse(part.as_bytes()).next();
-        !part.is_empty() && pair.is_none_or(|(it, _)| it != name)
+        !part.is_empty() && pair.is_none_or(|(key, _)| key != name)
     };
     text.split('&').filter(is_other).collect::<Vec<_>>().join("&")
 }

@@ -13,7 +13,7 @@
 //! | `exchange` | one request during the phases |
 //! | `record` | one finished request, for plugins that log |
 //! | `consumers`, `identity` | Consumers and their credentials; what authenticating plugins share |
-//! | `setting_checks` | checks of settings that several plugins share |
+//! | `setting_checks`, `setting_values` | checks of settings that several plugins share; values of settings by name |
 //! | `transform_rules` | rules that both transformers share |
 //! | `whole_body` | bodies that a plugin reads as a whole |
 //! | `delivery` | queues of log entries |
@@ -48,6 +48,7 @@ mod request_transformer;
 mod resources;
 mod response_transformer;
 mod setting_checks;
+mod setting_values;
 mod setup;
 #[cfg(test)]
 mod teapot;
@@ -65,7 +66,7 @@ pub use delivery::DeliveryTracker;
 pub use exchange::{EditedRequest, Exchange, HttpResponse, MatchedRoute, Origin};
 pub use jwt::{JwtKey, KeyFault};
 pub use mocking::PrismSettings;
-pub use record::{RequestRecord, ResponseRecord, UpstreamRecord, UpstreamTry};
+pub use record::{RequestRecord, ResponseRecord, UpstreamAttempt, UpstreamRecord};
 pub use registry::{ALL, BundledPlugins, EnabledPlugins, find, find_for_documents, find_for_security};
 pub use resources::Resources;
 pub use setup::{PluginSetup, file_hash};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::Frame;
 
 use super::{
-    Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, RequestRecord, setting_checks,
+    Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, RequestRecord, setting_values,
 };
 use crate::{
     body::{Body, BodyError},
@@ -26,7 +26,7 @@ struct PanickingBody;
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    Ok(Arc::new(Panics(setting_checks::text(setup.config, "phase").unwrap_or_default())))
+    Ok(Arc::new(Panics(setting_values::string(setup.config, "phase").unwrap_or_default())))
 }
 
 impl Panics {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Plugin, PluginDef, PluginResult, PluginSetup, setting_checks};
+use super::{Plugin, PluginDef, PluginResult, PluginSetup, setting_values};
 use crate::{
     metrics::MetricGroups,
     schema::{Field, FieldKind},
@@ -26,7 +26,7 @@ struct Prometheus(MetricGroups);
 
 #[expect(clippy::unnecessary_wraps, reason = "other plugins have something to complain of")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    let wants = |name| setting_checks::truth(setup.config, name);
+    let wants = |name| setting_values::boolean(setup.config, name);
     Ok(Arc::new(Prometheus(MetricGroups {
         per_consumer: wants("per_consumer"),
         statuses: wants("status_code_metrics"),
@@ -37,7 +37,7 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 }
 
 impl Plugin for Prometheus {
-    fn counts(&self) -> MetricGroups {
+    fn metric_groups(&self) -> MetricGroups {
         self.0
     }
 }

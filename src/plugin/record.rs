@@ -31,7 +31,7 @@ pub struct RequestRecord {
     /// Its fields, as the client wrote them but for what plugins changed.
     pub fields: HeaderMap,
     /// The scheme, host and port that it was sent to.
-    pub place: String,
+    pub origin: String,
     /// The bytes of its head and body.
     pub size: u64,
     /// Version and cipher of its TLS.
@@ -45,11 +45,11 @@ pub struct RequestRecord {
     /// Who it came from.
     pub identity: Option<RequestIdentity>,
     /// What an upstream was asked.
-    pub sent: Option<UpstreamRecord>,
+    pub upstream: Option<UpstreamRecord>,
     /// The answer; none if the client left before there was one.
-    pub answer: Option<ResponseRecord>,
+    pub response: Option<ResponseRecord>,
     /// The time from its arrival to its end.
-    pub took: Duration,
+    pub duration: Duration,
     entry: OnceLock<Bytes>,
 }
 
@@ -59,28 +59,28 @@ pub struct UpstreamRecord {
     /// The target.
     pub target: String,
     /// Each try, the last one last.
-    pub tries: Vec<UpstreamTry>,
+    pub attempts: Vec<UpstreamAttempt>,
     /// From the arrival of the request to handing it over, in milliseconds.
-    pub before: u64,
+    pub gateway_latency: u64,
     /// From then to the head of the answer, in milliseconds.
-    pub waiting: u64,
+    pub upstream_latency: u64,
     /// The status that the upstream answered; none if it did not.
     pub status: Option<StatusCode>,
 }
 
 /// One connection that a request was to go over.
 #[derive(Clone, Copy, Debug)]
-pub struct UpstreamTry {
+pub struct UpstreamAttempt {
     /// Where it went.
     pub address: SocketAddr,
-    /// When its peer was picked: time since 1970.
-    pub picked: Duration,
-    /// How long that took.
-    pub picking: Duration,
+    /// When its peer was picked_at: time since 1970.
+    pub picked_at: Duration,
+    /// How long that duration.
+    pub pick_duration: Duration,
     /// Whether it went over a connection that stood already.
-    pub kept: bool,
-    /// The status to tell the client if it failed.
-    pub failed: Option<StatusCode>,
+    pub reused: bool,
+    /// The status to tell the client if it failure_status.
+    pub failure_status: Option<StatusCode>,
 }
 
 /// The answer to a request.
@@ -91,9 +91,9 @@ pub struct ResponseRecord {
     /// Its fields.
     pub fields: HeaderMap,
     /// The bytes of its body that were sent.
-    pub body: u64,
+    pub body_size: u64,
     /// From the arrival of the request to the head of the answer, in milliseconds.
-    pub head_after: u64,
+    pub head_latency: u64,
 }
 
 /// What stands in the place of fields that hold credentials.
@@ -114,16 +114,16 @@ impl RequestRecord {
             method,
             target,
             fields,
-            place: String::new(),
+            origin: String::new(),
             size: 0,
             tls: None,
             client,
             started: 0,
             matched: None,
             identity: None,
-            sent: None,
-            answer: None,
-            took: Duration::ZERO,
+            upstream: None,
+            response: None,
+            duration: Duration::ZERO,
             entry: OnceLock::new(),
         }
     }
@@ -146,13 +146,13 @@ impl RequestRecord {
         entry.insert("request", self.request());
         entry.insert("response", self.response());
         entry.insert("latencies", self.latencies());
-        let sent = self.sent.as_ref();
-        let tries = sent.map(|it| it.tries.iter().map(attempt).collect::<Vec<_>>());
-        entry.insert("tries", tries.unwrap_or_default());
+        let sent = self.upstream.as_ref();
+        let attempts = sent.map(|sent| sent.attempts.iter().map(attempt_entry).collect::<Vec<_>>());
+        entry.insert("tries", attempts.unwrap_or_default());
         if let Some(sent) = sent {
             entry.insert("upstream_uri", &*sent.target);
         }
-        let upstream = sent.and_then(|it| it.status).map(|it| it.as_u16().to_string());
+        let upstream = sent.and_then(|sent| sent.status).map(|status| status.as_u16().to_string());
         entry.insert("upstream_status", upstream.as_deref().unwrap_or_default());
         entry.insert("source", if upstream.is_some() { "upstream" } else { "kong" });
         if let Some(matched) = self.matched.as_deref() {
@@ -177,12 +177,12 @@ impl RequestRecord {
     }
 
     fn request(&self) -> Mapping {
-        let target = self.target.path_and_query().map_or("/", |it| it.as_str());
+        let target = self.target.path_and_query().map_or("/", |target| target.as_str());
         let mut request = Mapping::default();
         request.insert("id", self.id.as_str());
         request.insert("method", self.method.as_str());
         request.insert("uri", target);
-        request.insert("url", format!("{}{target}", self.place));
+        request.insert("url", format!("{}{target}", self.origin));
         request.insert("querystring", query(self.target.query().unwrap_or_default()));
         request.insert("headers", fields(&self.fields));
         request.insert("size", number(self.size));
@@ -196,7 +196,7 @@ impl RequestRecord {
 
     fn response(&self) -> Mapping {
         let mut response = Mapping::default();
-        let Some(answer) = &self.answer else {
+        let Some(answer) = &self.response else {
             response.insert("status", i64::from(CLIENT_LEFT));
             response.insert("headers", Mapping::default());
             response.insert("size", 0);
@@ -204,37 +204,39 @@ impl RequestRecord {
         };
         response.insert("status", i64::from(answer.status));
         response.insert("headers", fields(&answer.fields));
-        let reason =
-            StatusCode::from_u16(answer.status).ok().and_then(|it| it.canonical_reason()).unwrap_or_default();
+        let reason = StatusCode::from_u16(answer.status)
+            .ok()
+            .and_then(|status| status.canonical_reason())
+            .unwrap_or_default();
         let first = "HTTP/1.1 200 ".len() + reason.len();
-        response.insert("size", number(Self::head_size(first, &answer.fields) + answer.body));
+        response.insert("size", number(Self::head_size(first, &answer.fields) + answer.body_size));
         response
     }
 
     /// In milliseconds: in the gateway, at the upstream, altogether, and receiving the answer of the upstream.
     fn latencies(&self) -> Mapping {
-        let total = milliseconds(self.took);
-        let head = self.answer.as_ref().map_or(total, |it| it.head_after);
-        let sent = self.sent.as_ref();
+        let total = milliseconds(self.duration);
+        let head = self.response.as_ref().map_or(total, |answer| answer.head_latency);
+        let sent = self.upstream.as_ref();
         let mut latencies = Mapping::default();
         latencies.insert("request", number(total));
-        latencies.insert("kong", number(sent.map_or(total, |it| it.before)));
-        latencies.insert("proxy", sent.map_or(Value::from(-1), |it| number(it.waiting)));
+        latencies.insert("kong", number(sent.map_or(total, |sent| sent.gateway_latency)));
+        latencies.insert("proxy", sent.map_or(Value::from(-1), |sent| number(sent.upstream_latency)));
         latencies.insert("receive", number(if sent.is_some() { total.saturating_sub(head) } else { 0 }));
         latencies
     }
 }
 
-fn attempt(it: &UpstreamTry) -> Value {
+fn attempt_entry(attempt: &UpstreamAttempt) -> Value {
     let mut one = Mapping::default();
-    one.insert("ip", it.address.ip().to_string());
-    one.insert("port", i64::from(it.address.port()));
-    one.insert("balancer_start", number(milliseconds(it.picked)));
-    one.insert("balancer_start_ns", number(nanoseconds(it.picked)));
-    one.insert("balancer_latency", number(milliseconds(it.picking)));
-    one.insert("balancer_latency_ns", number(nanoseconds(it.picking)));
-    one.insert("keepalive", it.kept);
-    if let Some(status) = it.failed {
+    one.insert("ip", attempt.address.ip().to_string());
+    one.insert("port", i64::from(attempt.address.port()));
+    one.insert("balancer_start", number(milliseconds(attempt.picked_at)));
+    one.insert("balancer_start_ns", number(nanoseconds(attempt.picked_at)));
+    one.insert("balancer_latency", number(milliseconds(attempt.pick_duration)));
+    one.insert("balancer_latency_ns", number(nanoseconds(attempt.pick_duration)));
+    one.insert("keepalive", attempt.reused);
+    if let Some(status) = attempt.failure_status {
         one.insert("state", "failed");
         one.insert("code", i64::from(status.as_u16()));
     }
@@ -299,17 +301,17 @@ mod tests {
             head.fields,
             exchange.client.ip(),
         );
-        record.place = "http://h:8000".to_owned();
+        record.origin = "http://h:8000".to_owned();
         record.size = 90;
         record.started = 1_700_000_000_000;
-        record.took = Duration::from_millis(9);
+        record.duration = Duration::from_millis(9);
         record
     }
 
     fn answered(record: &mut RequestRecord) {
         let mut fields = HeaderMap::new();
         fields.insert("a", "b".parse().unwrap());
-        record.answer = Some(ResponseRecord { status: 200, fields, body: 100, head_after: 7 });
+        record.response = Some(ResponseRecord { status: 200, fields, body_size: 100, head_latency: 7 });
     }
 
     #[test]
@@ -331,19 +333,19 @@ mod tests {
             service_record: test_support::json("{\"name\": \"s\"}"),
             consumers: matched.consumers.clone(),
         }));
-        record.identity = matched.consumers.with_key("alice-key").cloned();
-        let one = UpstreamTry {
+        record.identity = matched.consumers.find_by_key("alice-key").cloned();
+        let first = UpstreamAttempt {
             address: "192.0.2.1:80".parse().unwrap(),
-            picked: Duration::from_millis(1_700_000_000_001),
-            picking: Duration::from_micros(1500),
-            kept: false,
-            failed: Some(StatusCode::BAD_GATEWAY),
+            picked_at: Duration::from_millis(1_700_000_000_001),
+            pick_duration: Duration::from_micros(1500),
+            reused: false,
+            failure_status: Some(StatusCode::BAD_GATEWAY),
         };
-        record.sent = Some(UpstreamRecord {
+        record.upstream = Some(UpstreamRecord {
             target: "/x/a?b=1".to_owned(),
-            tries: vec![one, UpstreamTry { kept: true, failed: None, ..one }],
-            before: 2,
-            waiting: 4,
+            attempts: vec![first, UpstreamAttempt { reused: true, failure_status: None, ..first }],
+            gateway_latency: 2,
+            upstream_latency: 4,
             status: Some(StatusCode::CREATED),
         });
         answered(&mut record);

@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 use http_body::Body as _;
 
 use super::{
-    Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, whole_body,
+    Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_values, whole_body,
 };
 use crate::{
     body::{Body, BodyBuffers, BodyError},
@@ -38,15 +38,15 @@ struct RequestSizeLimiting {
 
 #[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    let size = setting_checks::whole(setup.config, "allowed_payload_size").unwrap_or(128);
-    let unit: u64 = match setting_checks::text(setup.config, "size_unit").as_deref() {
+    let size = setting_values::integer(setup.config, "allowed_payload_size").unwrap_or(128);
+    let unit: u64 = match setting_values::string(setup.config, "size_unit").as_deref() {
         Some("bytes") => 1,
         Some("kilobytes") => 1 << 10,
         _ => 1 << 20,
     };
     Ok(Arc::new(RequestSizeLimiting {
         limit: u64::try_from(size).unwrap_or_default().saturating_mul(unit),
-        require_content_length: setting_checks::truth(setup.config, "require_content_length"),
+        require_content_length: setting_values::boolean(setup.config, "require_content_length"),
         buffers: setup.resources.buffers.clone(),
     }))
 }
@@ -54,7 +54,7 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 impl Plugin for RequestSizeLimiting {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let length = exchange.head().field(header::CONTENT_LENGTH);
-        if let Some(length) = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok()) {
+        if let Some(length) = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()) {
             return if length > self.limit { Flow::Respond(too_large(exchange)) } else { Flow::Continue };
         }
         // ours: a request that has no body needs no length.
@@ -104,16 +104,16 @@ const MESSAGE: &str = "Request size limit exceeded";
 /// Route `request_buffering`.)
 fn is_conversation(exchange: &Exchange) -> bool {
     let content_type = exchange.head().field(header::CONTENT_TYPE);
-    let grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
-    let route = exchange.matched.as_deref().map(|it| &it.route_record);
-    let buffered = route.and_then(|it| it.get("request_buffering")?.as_bool());
+    let grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    let route = exchange.matched.as_deref().map(|route| &route.route_record);
+    let buffered = route.and_then(|route| route.get("request_buffering")?.as_bool());
     grpc || buffered == Some(false)
 }
 
 /// A client that asked before it sent is told that its expectation fails.
 fn too_large(exchange: &Exchange) -> HttpResponse {
     let expect = exchange.head().field(header::EXPECT);
-    let asked = expect.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let asked = expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     let status = if asked { StatusCode::EXPECTATION_FAILED } else { StatusCode::PAYLOAD_TOO_LARGE };
     exchange.error(status, MESSAGE)
 }

@@ -10,7 +10,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Resources {
     /// Where what is delivered after requests is counted until it is.
-    pub outbox: DeliveryTracker,
+    pub deliveries: DeliveryTracker,
     /// Where work runs that may take over a millisecond.
     pub pool: WorkPool,
     /// The memory for bodies that are held.
@@ -24,7 +24,7 @@ pub struct Resources {
 impl Default for Resources {
     fn default() -> Self {
         Self {
-            outbox: DeliveryTracker::default(),
+            deliveries: DeliveryTracker::default(),
             pool: WorkPool::default(),
             buffers: BodyBuffers::default(),
             counters: MemoryBudget::new(64 << 20),

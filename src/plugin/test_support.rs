@@ -95,7 +95,10 @@ fn checked(def: &'static PluginDef, config: &str) -> Result<CheckedSettings, Vec
 
 /// One `place: message` each.
 pub(super) fn draw(complaints: &[Diagnostic]) -> Vec<String> {
-    complaints.iter().map(|it| format!("{}: {}", it.path, it.message).replace("plugins[0].", "")).collect()
+    complaints
+        .iter()
+        .map(|complaint| format!("{}: {}", complaint.path, complaint.message).replace("plugins[0].", ""))
+        .collect()
 }
 
 const DOCUMENT: &[Field] = &[Field::new("plugins", FieldKind::Entities(|| &ENTRY, "plugins"))];

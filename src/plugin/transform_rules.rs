@@ -110,7 +110,7 @@ impl<'a> RulesReader<'a> {
 }
 
 fn entries<'a>(config: &'a Value, rule: &str, part: &str) -> impl Iterator<Item = (usize, &'a str)> {
-    let items = config.get(rule).and_then(|it| it.get(part)).map(Value::items).unwrap_or_default();
+    let items = config.get(rule).and_then(|lists| lists.get(part)).map(Value::items).unwrap_or_default();
     items.iter().enumerate().filter_map(|(n, item)| Some((n, item.as_str()?)))
 }
 

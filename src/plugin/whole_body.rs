@@ -52,7 +52,7 @@ mod tests {
     fn a_text_of_many_small_values_needs_far_more_room_than_it_has_bytes() {
         let buffers = BodyBuffers::new(1 << 20, Duration::from_mins(1));
         let room = |text: &str| room_for_json(&buffers, text.as_bytes()).map(|room| room.bytes());
-        assert!(room("{\"a\":[1,2]}").is_ok_and(|it| it < 2000));
+        assert!(room("{\"a\":[1,2]}").is_ok_and(|bytes| bytes < 2000));
         assert!(matches!(room(&format!("[{}0]", "0,".repeat(10_000))), Err(BodyError::TooLarge)));
         let held = buffers.memory().reserve(1 << 20);
         assert!(matches!(room("{}"), Err(BodyError::NoRoom)));

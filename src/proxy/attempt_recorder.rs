@@ -7,7 +7,7 @@ use std::{
 
 use super::{UpstreamTiming, log_values::milliseconds};
 use crate::{
-    plugin::{UpstreamRecord, UpstreamTry},
+    plugin::{UpstreamAttempt, UpstreamRecord},
     upstream::{self, FailureCause, Peer, Peers, SendFailure, TryOutcome},
 };
 
@@ -35,15 +35,15 @@ impl<'a, P> AttemptRecorder<'a, P> {
     ) -> P {
         if let Some(sent) = self.sent {
             let mut sent = lock(sent);
-            sent.before = milliseconds(timing.proxy_latency);
-            sent.waiting = milliseconds(timing.upstream_latency);
+            sent.gateway_latency = milliseconds(timing.proxy_latency);
+            sent.upstream_latency = milliseconds(timing.upstream_latency);
             sent.status = result.as_ref().ok().map(|answer| answer.response.status());
             let connections = result.as_ref().map_or_else(|failure| failure.tries, |answer| answer.tries);
             // Each attempt before the last one has opened a connection, so the last one used an idle connection if
             // fewer connections were opened than attempts made.
-            let kept = sent.tries.len() > connections as usize;
-            if let Some(last) = sent.tries.last_mut() {
-                last.kept = kept;
+            let reused = sent.attempts.len() > connections as usize;
+            if let Some(last) = sent.attempts.last_mut() {
+                last.reused = reused;
             }
         }
         self.peers
@@ -53,24 +53,24 @@ impl<'a, P> AttemptRecorder<'a, P> {
 impl<P: Peers> Peers for AttemptRecorder<'_, P> {
     async fn next(&mut self) -> Result<Peer, FailureCause> {
         let Some(sent) = self.sent else { return self.peers.next().await };
-        let (picked, start) = (UNIX_EPOCH.elapsed().unwrap_or_default(), Instant::now());
+        let (picked_at, start) = (UNIX_EPOCH.elapsed().unwrap_or_default(), Instant::now());
         let peer = self.peers.next().await?;
-        let attempt = UpstreamTry {
+        let attempt = UpstreamAttempt {
             address: peer.address,
-            picked,
-            picking: start.elapsed(),
-            kept: false,
-            failed: None,
+            picked_at,
+            pick_duration: start.elapsed(),
+            reused: false,
+            failure_status: None,
         };
-        lock(sent).tries.push(attempt);
+        lock(sent).attempts.push(attempt);
         Ok(peer)
     }
 
     fn ended(&mut self, outcome: TryOutcome<'_>) {
         if let (Some(sent), Err(cause)) = (self.sent, outcome)
-            && let Some(last) = lock(sent).tries.last_mut()
+            && let Some(last) = lock(sent).attempts.last_mut()
         {
-            last.failed = Some(cause.status());
+            last.failure_status = Some(cause.status());
         }
         self.peers.ended(outcome);
     }

@@ -254,7 +254,7 @@ fn planned_plugins(chain: &PluginChain) -> Vec<PlannedPlugin> {
         name: step.name,
         priority: step.priority,
         runs_for_all: step.plugin.is_some(),
-        consumers: step.overlay.as_ref().map_or(0, |overlay| overlay.len()),
+        consumers: step.consumer_overrides.as_ref().map_or(0, |consumer_overrides| consumer_overrides.len()),
     };
     chain.steps().iter().map(planned).collect()
 }

@@ -77,7 +77,7 @@ impl Proxy {
     ) -> RequestOutcome {
         if let Err(error) = self.read_ahead(exchange, route).await {
             let id = exchange.request_id;
-            return RequestOutcome::Produced(self.body_error(&exchange.asked(), &error, &id));
+            return RequestOutcome::Produced(self.body_error(&exchange.error_request(), &error, &id));
         }
         let id = exchange.request_id.to_header();
         let version = exchange.head().version();
@@ -94,7 +94,8 @@ impl Proxy {
         let host = head.forwarding.upstream_host.as_ref().or_else(|| exchange.head().field(header::HOST));
         let preserved_host = host.filter(|_| route.preserve_host || exchange.upstream.host().is_some());
         let peers = destination.balancer.choose(&self.resolver, &destination.origin, &hash, preserved_host);
-        let mut attempts = AttemptRecorder::new(peers, exchange.sent.as_deref(), head.target.as_str());
+        let mut attempts =
+            AttemptRecorder::new(peers, exchange.upstream_record.as_deref(), head.target.as_str());
         let sent = Instant::now();
         let result = self.pool.send_over(&mut attempts, &destination.limits, &head, body).await;
         let answered = result.as_ref().map_or_else(|_| Instant::now(), |answer| answer.came.into_std());
@@ -160,7 +161,8 @@ impl Proxy {
         let (status, message) = (failure.cause.status(), failure.cause.message());
         let is_reached = failure.cause.reached_upstream();
         let phase = if is_reached { ReplyPhase::Proxy(self.error_format) } else { ReplyPhase::Access };
-        let mut response = reply::error(&exchange.asked(), phase, status, message, &exchange.request_id);
+        let mut response =
+            reply::error(&exchange.error_request(), phase, status, message, &exchange.request_id);
         if !is_reached {
             return RequestOutcome::Produced(response);
         }

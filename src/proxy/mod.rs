@@ -328,7 +328,7 @@ impl Proxy {
         match &step.destination {
             _ if is_for_gateway(exchange.head()) => RequestOutcome::Produced(reply::empty(StatusCode::OK)),
             Some(destination) => {
-                exchange.sent = step.chain.logs().then(Arc::default);
+                exchange.upstream_record = step.chain.logs().then(Arc::default);
                 self.forward(exchange, route, destination, route_context).await
             }
             None => RequestOutcome::Produced(exchange.error(StatusCode::SERVICE_UNAVAILABLE, NO_SERVICE)),
@@ -357,8 +357,13 @@ impl Proxy {
         };
         if extended_connect::falsely_accepts(&exchange.extensions, &response) {
             let phase = ReplyPhase::Proxy(self.error_format);
-            let error =
-                reply::error(&exchange.asked(), phase, StatusCode::BAD_GATEWAY, None, &exchange.request_id);
+            let error = reply::error(
+                &exchange.error_request(),
+                phase,
+                StatusCode::BAD_GATEWAY,
+                None,
+                &exchange.request_id,
+            );
             response = self.add_produced_headers(error, exchange.started, &exchange.request_id);
         }
         let logs_routes = self.access_log.as_ref().is_some_and(|log| log.logs_routes());

@@ -27,15 +27,15 @@ pub(super) struct PluginLog {
 impl PluginLog {
     /// Adds bytes of the response body.
     pub(super) fn add_sent_bytes(&mut self, bytes: u64) {
-        if let Some(answer) = &mut self.record.answer {
-            answer.body += bytes;
+        if let Some(response) = &mut self.record.response {
+            response.body_size += bytes;
         }
     }
 }
 
 impl Drop for PluginLog {
     fn drop(&mut self) {
-        self.record.took = self.started.elapsed();
+        self.record.duration = self.started.elapsed();
         self.record.size += self.received.load(Relaxed);
         for plugin in &self.plugins {
             if let Err(panic) = catch_panic(|| plugin.log(&self.record)) {

@@ -59,7 +59,7 @@ fn redirect(exchange: &Exchange, route: &Route) -> Response<Body> {
     }
     let host = exchange.head().authority().host();
     let target = exchange.head().target().path_and_query().map_or("/", |target| target.as_str());
-    let mut response = reply::page(&exchange.asked(), status);
+    let mut response = reply::page(&exchange.error_request(), status);
     if let Ok(location) = HeaderValue::from_str(&format!("https://{host}{target}")) {
         response.headers_mut().insert(header::LOCATION, location);
     }

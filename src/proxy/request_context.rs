@@ -70,27 +70,27 @@ impl<'a> RequestContext<'a> {
         }
         let exchange = &mut self.exchange;
         let started = exchange.started;
-        let place = client_origin(exchange, self.connection, self.ports);
+        let origin = client_origin(exchange, self.connection, self.ports);
         let head = exchange.take_head();
         let client = exchange.client.ip();
         let mut record =
             RequestRecord::new(exchange.request_id, head.method, head.target, head.fields, client);
-        record.place = place;
+        record.origin = origin;
         record.size = head.size;
         record.tls = self.connection.tls.as_ref().map(|tls| (tls.version, tls.cipher));
         let now = UNIX_EPOCH.elapsed().unwrap_or_default();
         record.started = milliseconds(now.saturating_sub(started.elapsed()));
         record.matched = exchange.matched.take();
         record.identity = exchange.identity.take();
-        record.sent = exchange
-            .sent
+        record.upstream = exchange
+            .upstream_record
             .take()
             .map(|sent| mem::take(&mut *sent.lock().unwrap_or_else(PoisonError::into_inner)));
-        record.answer = response.map(|response| ResponseRecord {
+        record.response = response.map(|response| ResponseRecord {
             status: logged_status(response),
             fields: response.headers().clone(),
-            body: 0,
-            head_after: milliseconds(started.elapsed()),
+            body_size: 0,
+            head_latency: milliseconds(started.elapsed()),
         });
         let received = self.received.take().unwrap_or_default();
         Some(Box::new(PluginLog { record, started, received, plugins }))

@@ -51,7 +51,7 @@ impl RequestLog {
     ) {
         let Some(metrics) = &mut self.metrics else { return };
         if let Some(identity) = &exchange.identity {
-            metrics.set_consumer(identity.consumer.place, identity.consumer.label());
+            metrics.set_consumer(identity.consumer.index, identity.consumer.label());
         }
         let origin = AnswerOrigin {
             status: logged_status(response),

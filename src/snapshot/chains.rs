@@ -25,7 +25,7 @@ struct ScopedInstances {
 
 struct ConsumerInstances {
     priority: i32,
-    overlay: Arc<ConsumerOverrides>,
+    consumer_overrides: Arc<ConsumerOverrides>,
 }
 
 #[derive(Clone)]
@@ -47,8 +47,8 @@ impl PluginInstances {
                 let instances = scoped
                     .per_consumer
                     .entry(name)
-                    .or_insert_with(|| ConsumerInstances { priority, overlay: Arc::default() });
-                Arc::make_mut(&mut instances.overlay).insert(consumer, plugin);
+                    .or_insert_with(|| ConsumerInstances { priority, consumer_overrides: Arc::default() });
+                Arc::make_mut(&mut instances.consumer_overrides).insert(consumer, plugin);
             }
         }
     }
@@ -58,7 +58,7 @@ impl PluginInstances {
         let mut chain = PluginChain::default();
         for instance in self.0.get(&(None, None)).into_iter().flat_map(|scoped| &scoped.all) {
             let PluginInstance { priority, name, plugin } = instance.clone();
-            chain.add(ChainStep { priority, name, plugin: Some(plugin), overlay: None });
+            chain.add(ChainStep { priority, name, plugin: Some(plugin), consumer_overrides: None });
         }
         chain
     }
@@ -84,7 +84,7 @@ impl PluginInstances {
         for (n, key) in [Some((None, None)), of_service, of_route, both].into_iter().enumerate() {
             for (name, instances) in scoped(key).into_iter().flat_map(|scoped| &scoped.per_consumer) {
                 if n > 0 || !beats_consumers(*name) {
-                    add_overrides(step(&mut steps, name, instances.priority), &instances.overlay);
+                    add_overrides(step(&mut steps, name, instances.priority), &instances.consumer_overrides);
                 }
             }
         }
@@ -101,13 +101,13 @@ fn step<'a>(
     name: &'static str,
     priority: i32,
 ) -> &'a mut ChainStep {
-    steps.entry(name).or_insert_with(|| ChainStep { priority, name, plugin: None, overlay: None })
+    steps.entry(name).or_insert_with(|| ChainStep { priority, name, plugin: None, consumer_overrides: None })
 }
 
 /// Adds overrides of a narrower scope to a step. Overrides of a single scope are shared by all Routes.
 fn add_overrides(step: &mut ChainStep, narrower: &Arc<ConsumerOverrides>) {
-    match &mut step.overlay {
-        None => step.overlay = Some(narrower.clone()),
+    match &mut step.consumer_overrides {
+        None => step.consumer_overrides = Some(narrower.clone()),
         Some(wider) => {
             let all = narrower.iter().map(|(consumer, plugin)| (*consumer, plugin.clone()));
             Arc::make_mut(wider).extend(all);

@@ -407,7 +407,8 @@ fn matched_route(route: &Route, entities: &Entities, consumers: &Arc<Consumers>)
 
 /// Warns about an `anonymous` Consumer that does not exist.
 fn check_anonymous(entry: &PluginEntity, consumers: &Consumers) -> Option<Diagnostic> {
-    let name = entry.config.get("anonymous")?.as_str().filter(|name| consumers.named(name).is_none())?;
+    let name =
+        entry.config.get("anonymous")?.as_str().filter(|name| consumers.find_by_name(name).is_none())?;
     let message = format!("no consumer has the id or username '{name}'");
     let help = "requests without a valid credential will be answered with 500";
     Some(Diagnostic::warning(entry.at.key("config").key("anonymous"), message).help(help))

@@ -161,7 +161,7 @@ impl Snapshot {
     /// Pending deliveries of the plugins of this and all earlier Snapshots.
     #[must_use]
     pub const fn delivery_tracker(&self) -> &DeliveryTracker {
-        &self.resources.outbox
+        &self.resources.deliveries
     }
 
     /// Resources that the plugins of all Snapshots share.
@@ -174,8 +174,9 @@ impl Snapshot {
     pub fn reset_plugins(&self) {
         let chains = self.steps.iter().map(|step| &step.chain).chain([&self.global]);
         for step in chains.flat_map(PluginChain::steps) {
-            let overlay = step.overlay.iter().flat_map(|overlay| overlay.values());
-            step.plugin.iter().chain(overlay).for_each(|plugin| plugin.forget());
+            let consumer_overrides =
+                step.consumer_overrides.iter().flat_map(|consumer_overrides| consumer_overrides.values());
+            step.plugin.iter().chain(consumer_overrides).for_each(|plugin| plugin.reset_state());
         }
     }
 

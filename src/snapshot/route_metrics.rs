@@ -23,9 +23,9 @@ impl KeptCounters {
         global: &PluginChain,
     ) -> (Self, MetricGroups) {
         let mut next = HashMap::new();
-        let mut all = global.counts();
+        let mut all = global.metric_groups();
         for (route, step) in entities.routes.iter().zip(steps) {
-            let groups = step.chain.counts();
+            let groups = step.chain.metric_groups();
             all = all.union(groups);
             if !groups.counts_requests() {
                 continue;

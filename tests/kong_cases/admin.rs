@@ -81,7 +81,7 @@ impl Question {
             let want: Vec<&str> = expected
                 .headers
                 .iter()
-                .filter(|(it, _)| it.eq_ignore_ascii_case(name))
+                .filter(|(key, _)| key.eq_ignore_ascii_case(name))
                 .map(|(_, value)| value.as_str())
                 .collect();
             if answer.values(name) != want {
@@ -106,7 +106,7 @@ impl Question {
 /// What clients read of `/`: the rest is about one machine, or about what Kong is made of.
 fn node(told: &Value, want: &Value, found: &mut Vec<String>) {
     let mut same = |at: &str, read: fn(&Value) -> Value| {
-        let (ours, theirs) = [told, want].map(|it| it.pointer(at).map(read)).into();
+        let (ours, theirs) = [told, want].map(|node| node.pointer(at).map(read)).into();
         if ours != theirs {
             found.push(format!("{at} {ours:?}, expected {theirs:?}"));
         }
@@ -137,8 +137,8 @@ fn sorted_texts(list: &Value) -> Value {
 /// The facts of a schema, as far as Kong says them.
 fn schema(at: &str, told: &Value, want: &Value, found: &mut Vec<String>) {
     for field in want["fields"].as_array().into_iter().flatten() {
-        let (name, want) = field.as_object().and_then(|it| it.iter().next()).unwrap();
-        let ours = told["fields"].as_array().into_iter().flatten().find_map(|it| it.get(name));
+        let (name, want) = field.as_object().and_then(|members| members.iter().next()).unwrap();
+        let ours = told["fields"].as_array().into_iter().flatten().find_map(|field| field.get(name));
         match ours {
             None => found.push(format!("{at}{name} is missing")),
             Some(ours) => facts(&format!("{at}{name}"), ours, want, found),
@@ -147,7 +147,7 @@ fn schema(at: &str, told: &Value, want: &Value, found: &mut Vec<String>) {
 }
 
 fn facts(at: &str, ours: &Value, want: &Value, found: &mut Vec<String>) {
-    for fact in FACTS.iter().filter(|it| want.get(**it).is_some_and(|it| !it.is_null())) {
+    for fact in FACTS.iter().filter(|fact| want.get(**fact).is_some_and(|value| !value.is_null())) {
         if ours[*fact] != want[*fact] {
             found.push(format!("{at}.{fact} {}, expected {}", ours[*fact], want[*fact]));
         }

@@ -63,7 +63,7 @@ impl Recorded {
             found.push(format!("status {}, expected {}", answer.status, expect["status"]));
         }
         if let Some(route) = expect.get("route") {
-            let chosen = answer.values("x-route").first().map_or(Value::Null, |it| Value::from(*it));
+            let chosen = answer.values("x-route").first().map_or(Value::Null, |route| Value::from(*route));
             if chosen != *route {
                 found.push(format!("route {chosen}, expected {route}"));
             }
@@ -82,7 +82,7 @@ impl Recorded {
         for (name, values) in expected {
             let mut want: Vec<&str> = items(values).iter().filter_map(Value::as_str).collect();
             let mut have = answer.values(name);
-            let volatile = want.iter().any(|it| VOLATILE.contains(it));
+            let volatile = want.iter().any(|value| VOLATILE.contains(value));
             if have.is_empty() {
                 found.push(format!("{name} is missing, expected {want:?}"));
             } else if !volatile && !PRESENCE_ONLY.contains(&name.as_str()) {
@@ -139,8 +139,9 @@ fn compare_upstream(expected: &Value, answer: &Answer, found: &mut Vec<String>) 
     }
     for (name, value) in expected["headers"].as_object().into_iter().flatten() {
         let fields = items(&seen["headers"]).iter().rev();
-        let mut fields = fields.filter(|it| it[0].as_str().is_some_and(|it| it.eq_ignore_ascii_case(name)));
-        let had = fields.next().map_or(&Value::Null, |it| &it[1]);
+        let mut fields =
+            fields.filter(|value| value[0].as_str().is_some_and(|value| value.eq_ignore_ascii_case(name)));
+        let had = fields.next().map_or(&Value::Null, |field| &field[1]);
         if had != value {
             found.push(format!("the upstream saw {name}: {had}, expected {value}"));
         }

@@ -24,7 +24,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
-        self.headers.iter().filter(|(it, _)| it == name).map(|(_, value)| value.as_str()).collect()
+        self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
     }
 }
 
@@ -76,7 +76,7 @@ fn exchange(mut stream: impl Read + Write, raw: &str) -> Result<Answer, String> 
 
 /// One byte per character.
 pub(crate) fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|it| u8::try_from(u32::from(it)).unwrap()).collect()
+    text.chars().map(|character| u8::try_from(u32::from(character)).unwrap()).collect()
 }
 
 /// A line without its end, one character per byte; empty at the end of the stream.

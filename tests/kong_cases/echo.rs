@@ -103,9 +103,9 @@ fn answer(method: &str, target: &str, line: &str, got: &str) -> Vec<u8> {
 
 fn read_body(reader: &mut BufReader<TcpStream>, fields: &[(String, String)]) -> Result<Vec<u8>> {
     let value = |name: &str| {
-        fields.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     };
-    if let Some(length) = value("content-length").and_then(|it| it.parse().ok()) {
+    if let Some(length) = value("content-length").and_then(|length| length.parse().ok()) {
         let mut body = Vec::new();
         reader.take(length).read_to_end(&mut body)?;
         return Ok(body);

@@ -37,7 +37,7 @@ impl Gateway {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
         let [proxy, tls, admin] =
             ["proxy http", "proxy https", "admin http"].map(|name| place(&greeting, name));
-        let [proxy_port, tls_port] = [proxy, tls].map(|it| it.port().to_string());
+        let [proxy_port, tls_port] = [proxy, tls].map(|address| address.port().to_string());
         Self { process, proxy, proxy_port, tls, tls_port, admin }
     }
 

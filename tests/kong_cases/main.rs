@@ -171,7 +171,7 @@ impl Tally {
     #[track_caller]
     fn close(mut self) {
         assert!(self.passed > 0, "{} has no cases", self.file);
-        self.wrong.extend(self.waivers.keys().map(|it| format!("{it}: there is no such case to waive")));
+        self.wrong.extend(self.waivers.keys().map(|case| format!("{case}: there is no such case to waive")));
         let (passed, wrong) = (self.passed, self.wrong.join("\n"));
         assert!(wrong.is_empty(), "{passed} cases agree, these do not:\n{wrong}");
     }

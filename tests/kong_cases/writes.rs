@@ -94,8 +94,8 @@ impl Ids {
                 let (mut want, mut have) = (want.clone(), have.clone());
                 if want.iter().all(Value::is_object) {
                     // They come in the order of their ids.
-                    want.sort_by_key(|it| self.without(it));
-                    have.sort_by_key(|it| self.without(it));
+                    want.sort_by_key(|item| self.without(item));
+                    have.sort_by_key(|item| self.without(item));
                 }
                 for (n, (want, have)) in want.iter().zip(&have).enumerate() {
                     self.compare(&format!("{at}[{n}]"), want, have, found);
@@ -160,7 +160,7 @@ fn pem(kind: &str, der: &[u8]) -> String {
 
 /// Whether this is a key or secret that nobody gave.
 fn is_made_up(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|it| it.is_ascii_alphanumeric())
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 impl Write {
@@ -174,7 +174,7 @@ impl Write {
         ];
         let fields = headers.iter().flatten();
         head.extend(fields.map(|(name, value)| format!("{name}: {}", value.as_str().unwrap())));
-        let is_form = head.iter().any(|it| it.ends_with("x-www-form-urlencoded"));
+        let is_form = head.iter().any(|line| line.ends_with("x-www-form-urlencoded"));
         let body = pems.put_into(ids.ours(body.as_deref().unwrap_or_default()), is_form);
         let text = format!("{}\r\nContent-Length: {}\r\n\r\n{body}", head.join("\r\n"), body.len());
         text.bytes().map(char::from).collect()

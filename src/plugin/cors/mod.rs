@@ -160,7 +160,7 @@ impl CorsPlugin {
         if let Some(seconds) = &self.max_age {
             headers.insert(ACCESS_CONTROL_MAX_AGE, seconds.clone());
         }
-        if self.private_network && request.get(&REQUEST_PRIVATE_NETWORK).is_some_and(|it| it == TRUE) {
+        if self.private_network && request.get(&REQUEST_PRIVATE_NETWORK).is_some_and(|value| value == TRUE) {
             headers.insert(&ALLOW_PRIVATE_NETWORK, TRUE.clone());
         }
         response

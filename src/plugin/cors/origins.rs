@@ -80,9 +80,9 @@ impl OriginRules {
             (Self::Listed { texts, hosts, wholes, .. }, Some(value)) => {
                 let Ok(text) = std::str::from_utf8(value.as_bytes()) else { return AllowedOrigin::Nobody };
                 let NormalizedOrigin { origin, host } = normal(text);
-                let allowed = texts.iter().any(|it| *it == origin)
-                    || hosts.iter().any(|it| it.is_match(host))
-                    || wholes.iter().any(|it| it.is_match(&origin));
+                let allowed = texts.iter().any(|text| *text == origin)
+                    || hosts.iter().any(|pattern| pattern.is_match(host))
+                    || wholes.iter().any(|pattern| pattern.is_match(&origin));
                 if !allowed {
                     return AllowedOrigin::Nobody;
                 }
@@ -100,7 +100,7 @@ impl OriginRules {
 
 /// Whether an entry is a text and no expression: an underscore already makes it one, as at Kong.
 fn is_text(entry: &str) -> bool {
-    entry.bytes().all(|it| it.is_ascii_alphanumeric() || b".:/-".contains(&it))
+    entry.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:/-".contains(&byte))
 }
 
 /// Whether an entry is a text, `*` or an expression of any dialect.

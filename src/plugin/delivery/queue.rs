@@ -62,7 +62,7 @@ pub(in crate::plugin) struct DeliveryQueue<S>(Arc<QueueState<S>>);
 struct QueueState<S> {
     sink: S,
     settings: QueueSettings,
-    outbox: DeliveryTracker,
+    deliveries: DeliveryTracker,
     waiting: Mutex<PendingEntries>,
     /// A batch is full.
     full: Notify,
@@ -82,17 +82,17 @@ struct PendingEntries {
 }
 
 impl<S: BatchSink> DeliveryQueue<S> {
-    pub(in crate::plugin) fn new(sink: S, settings: QueueSettings, outbox: &DeliveryTracker) -> Self {
+    pub(in crate::plugin) fn new(sink: S, settings: QueueSettings, deliveries: &DeliveryTracker) -> Self {
         let waiting = Mutex::new(PendingEntries {
             entries: VecDeque::new(),
-            counted: outbox.memory().reservation(),
+            counted: deliveries.memory().reservation(),
             beside: 0,
             bytes: 0,
             lost: 0,
             running: false,
         });
         let full = Notify::new();
-        Self(Arc::new(QueueState { sink, settings, outbox: outbox.clone(), waiting, full }))
+        Self(Arc::new(QueueState { sink, settings, deliveries: deliveries.clone(), waiting, full }))
     }
 
     /// Leaves an entry; it is lost if there is no runtime any more that could deliver it.
@@ -108,13 +108,13 @@ impl<S: BatchSink> DeliveryQueue<S> {
                 // Other queues, or what is on its way, take all there is.
                 waiting.lost += lost;
                 drop(waiting);
-                shared.outbox.settle(lost - 1);
+                shared.deliveries.settle(lost - 1);
                 return;
             }
         }
         waiting.bytes += entry.len();
         waiting.entries.push_back(entry);
-        shared.outbox.take_in();
+        shared.deliveries.take_in();
         while waiting.is_over(entries, bytes) && waiting.lose_oldest().is_some() {
             lost += 1;
         }
@@ -123,7 +123,7 @@ impl<S: BatchSink> DeliveryQueue<S> {
         let asleep = !mem::replace(&mut waiting.running, true);
         drop(waiting);
         if lost > 0 {
-            shared.outbox.settle(lost);
+            shared.deliveries.settle(lost);
         }
         if asleep {
             runtime.spawn(Arc::clone(shared).run());
@@ -192,7 +192,7 @@ impl<S: BatchSink> QueueState<S> {
             tokio::select! {
                 () = self.full.notified() => (),
                 () = sleep_until(end) => return,
-                () = self.outbox.ending() => return,
+                () = self.deliveries.ending() => return,
             }
         }
     }
@@ -217,7 +217,7 @@ impl<S: BatchSink> QueueState<S> {
 
     async fn settle(&self, batch: &[Bytes]) {
         self.deliver(batch).await;
-        self.outbox.settle(batch.len());
+        self.deliveries.settle(batch.len());
     }
 
     /// A delivery that panicked has failed.
@@ -268,7 +268,8 @@ mod tests {
                     *refusals -= 1;
                     return Err("not now".to_owned());
                 }
-                let texts: Vec<&str> = batch.iter().map(|it| std::str::from_utf8(it).unwrap()).collect();
+                let texts: Vec<&str> =
+                    batch.iter().map(|entry| std::str::from_utf8(entry).unwrap()).collect();
                 self.batches.lock().unwrap().push(texts.join(" "));
                 Ok(())
             })
@@ -292,15 +293,15 @@ mod tests {
     fn check(settings: QueueSettings, refusals: usize, count: usize, seconds: u64, expected: (&str, usize)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let kept = Kept { refusals: Arc::new(Mutex::new(refusals)), ..Kept::default() };
-        let outbox = DeliveryTracker::default();
-        let queue = DeliveryQueue::new(kept.clone(), settings, &outbox);
+        let deliveries = DeliveryTracker::default();
+        let queue = DeliveryQueue::new(kept.clone(), settings, &deliveries);
         runtime.unwrap().block_on(async {
             for n in 0..count {
                 queue.leave(Bytes::from(n.to_string()));
             }
             sleep(Duration::from_millis(seconds * 1000 + 500)).await;
         });
-        assert_eq!((kept.batches.lock().unwrap().join(" | ").as_str(), outbox.waiting()), expected);
+        assert_eq!((kept.batches.lock().unwrap().join(" | ").as_str(), deliveries.waiting()), expected);
     }
 
     #[test]
@@ -324,10 +325,10 @@ mod tests {
     #[test]
     fn all_queues_share_one_budget_of_memory() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let outbox = DeliveryTracker::of_size(8);
+        let deliveries = DeliveryTracker::of_size(8);
         let settings = QueueSettings { batch: 100, entries: 100, ..SETTINGS };
         let (first, second) = (Kept::default(), Kept::default());
-        let queues = [&first, &second].map(|kept| DeliveryQueue::new(kept.clone(), settings, &outbox));
+        let queues = [&first, &second].map(|kept| DeliveryQueue::new(kept.clone(), settings, &deliveries));
         runtime.unwrap().block_on(async {
             for entry in ["aa", "bb", "cc"] {
                 queues[0].leave(Bytes::from_static(entry.as_bytes()));
@@ -336,7 +337,7 @@ mod tests {
                 queues[1].leave(Bytes::from_static(entry.as_bytes()));
             }
             assert_eq!(
-                (outbox.memory().held(), outbox.waiting()),
+                (deliveries.memory().held(), deliveries.waiting()),
                 (6, 3),
                 "dd and ee are lost, and ffff has no room"
             );
@@ -346,7 +347,7 @@ mod tests {
         });
         assert_eq!(*first.batches.lock().unwrap(), ["bb cc gg hh"]);
         assert_eq!(*second.batches.lock().unwrap(), [""; 0]);
-        assert_eq!((outbox.memory().held(), outbox.waiting()), (0, 0));
+        assert_eq!((deliveries.memory().held(), deliveries.waiting()), (0, 0));
     }
 
     #[test]
@@ -372,15 +373,15 @@ mod tests {
     fn batches_beside_one_another_are_bounded_too() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let kept = Kept { refusals: Arc::new(Mutex::new(2)), ..Kept::default() };
-        let outbox = DeliveryTracker::default();
+        let deliveries = DeliveryTracker::default();
         let settings = QueueSettings { batch: 1, entries: 2, beside: true, ..SETTINGS };
-        let queue = DeliveryQueue::new(kept.clone(), settings, &outbox);
+        let queue = DeliveryQueue::new(kept.clone(), settings, &deliveries);
         runtime.unwrap().block_on(async {
             for entry in ["a", "b", "c", "d"] {
                 queue.leave(Bytes::from_static(entry.as_bytes()));
                 sleep(Duration::from_millis(100)).await;
             }
-            assert_eq!(outbox.waiting(), 2, "the others are lost while those are on their way");
+            assert_eq!(deliveries.waiting(), 2, "the others are lost while those are on their way");
             sleep(Duration::from_secs(2)).await;
             queue.leave(Bytes::from_static(b"e"));
             sleep(Duration::from_secs(1)).await;
@@ -418,9 +419,9 @@ mod tests {
         for beside in [false, true] {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-            let (sink, outbox) = (Panics::default(), DeliveryTracker::default());
+            let (sink, deliveries) = (Panics::default(), DeliveryTracker::default());
             let settings = QueueSettings { batch: 1, beside, ..SETTINGS };
-            let queue = DeliveryQueue::new(sink.clone(), settings, &outbox);
+            let queue = DeliveryQueue::new(sink.clone(), settings, &deliveries);
             runtime.unwrap().block_on(async {
                 for entry in ["a", "b"] {
                     queue.leave(Bytes::from_static(entry.as_bytes()));
@@ -428,7 +429,7 @@ mod tests {
                 }
             });
             assert_eq!(*sink.0.batches.lock().unwrap(), ["a", "b"]);
-            assert_eq!(outbox.waiting(), 0);
+            assert_eq!(deliveries.waiting(), 0);
         }
     }
 
@@ -436,16 +437,16 @@ mod tests {
     fn the_end_waits_for_what_is_left() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let kept = Kept::default();
-        let outbox = DeliveryTracker::default();
-        let queue = DeliveryQueue::new(kept.clone(), SETTINGS, &outbox);
+        let deliveries = DeliveryTracker::default();
+        let queue = DeliveryQueue::new(kept.clone(), SETTINGS, &deliveries);
         let left = runtime.unwrap().block_on(async {
             queue.leave(Bytes::from_static(b"a"));
             let began = Instant::now();
-            let left = outbox.flush(Duration::from_secs(5)).await;
+            let left = deliveries.flush(Duration::from_secs(5)).await;
             assert_eq!(began.elapsed(), Duration::ZERO, "it does not wait for others");
             *kept.refusals.lock().unwrap() = usize::MAX;
             queue.leave(Bytes::from_static(b"b"));
-            (left, outbox.flush(Duration::from_secs(5)).await)
+            (left, deliveries.flush(Duration::from_secs(5)).await)
         });
         assert_eq!(left, (0, 1));
         assert_eq!(*kept.batches.lock().unwrap(), ["a"]);

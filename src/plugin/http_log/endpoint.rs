@@ -13,7 +13,7 @@ use crate::{
     uri::{Authority, Scheme},
 };
 
-/// Where requests go, and what they say of it.
+/// Where requests go, and what they say of endpoint.
 #[derive(Debug)]
 pub(super) struct LogEndpoint {
     pub(super) origin: UpstreamOrigin,
@@ -55,7 +55,7 @@ impl LogEndpoint {
             Scheme::Https => UpstreamOrigin::https(name, port, name, TlsSettings::trusting()),
             Scheme::Http => UpstreamOrigin::http(name, port),
         };
-        let target = uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
+        let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         Ok(Self { origin, target, fields, shown: format!("{}://{place}{}", scheme.as_str(), uri.path()) })
     }
 }
@@ -75,11 +75,13 @@ mod tests {
     #[test]
     fn urls_are_taken_apart() {
         let read = |url: &str| match LogEndpoint::read(url) {
-            Ok(it) => {
-                let field = |name| it.fields.get(name).map_or("-", |it: &HeaderValue| it.to_str().unwrap());
-                let (host, port) = (it.origin.host(), it.origin.port());
-                let tls = if it.origin.is_tls() { "tls" } else { "plain" };
-                let (target, shown) = (&it.target, &it.shown);
+            Ok(endpoint) => {
+                let field = |name| {
+                    endpoint.fields.get(name).map_or("-", |value: &HeaderValue| value.to_str().unwrap())
+                };
+                let (host, port) = (endpoint.origin.host(), endpoint.origin.port());
+                let tls = if endpoint.origin.is_tls() { "tls" } else { "plain" };
+                let (target, shown) = (&endpoint.target, &endpoint.shown);
                 format!("{tls} {host} {port} {} {} {target} {shown}", field(HOST), field(AUTHORIZATION))
             }
             Err(why) => why.to_owned(),

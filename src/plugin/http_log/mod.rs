@@ -14,7 +14,7 @@ use self::endpoint::LogEndpoint;
 use super::{
     Plugin, PluginDef, PluginResult, PluginSetup, RequestRecord,
     delivery::{BatchSink, DeliveryQueue},
-    setting_checks,
+    setting_values,
 };
 use crate::{
     body::Body,
@@ -50,7 +50,7 @@ struct LogServer {
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let config = setup.config;
     let queue = settings::queue(config, setup);
-    let url = setting_checks::text(config, "http_endpoint").unwrap_or_default();
+    let url = setting_values::string(config, "http_endpoint").unwrap_or_default();
     if url.is_empty() {
         // A reference to nothing, which is warned of: requests go on without being told of.
         return Ok(Arc::new(DisabledLog));
@@ -60,8 +60,9 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let timeout = settings::milliseconds(config, "timeout");
     let pool =
         PoolSettings { idle_timeout: settings::milliseconds(config, "keepalive"), ..PoolSettings::default() };
-    let method =
-        setting_checks::text(config, "method").and_then(|it| it.parse().ok()).unwrap_or(Method::POST);
+    let method = setting_values::string(config, "method")
+        .and_then(|method| method.parse().ok())
+        .unwrap_or(Method::POST);
     let server = LogServer {
         name: format!("http-log to {}", endpoint.shown),
         origin: endpoint.origin,
@@ -72,7 +73,7 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
         pool: ConnectionPool::new(pool),
         single: queue.batch == 1,
     };
-    Ok(Arc::new(HttpLog(DeliveryQueue::new(server, queue, &setup.resources.outbox))))
+    Ok(Arc::new(HttpLog(DeliveryQueue::new(server, queue, &setup.resources.deliveries))))
 }
 
 /// The fields of each request, whose names and values are checked here.
@@ -82,7 +83,7 @@ fn fields(
     setup: &PluginSetup<'_>,
 ) -> Result<HeaderMap, Vec<Diagnostic>> {
     let content_type =
-        setting_checks::text(config, "content_type").and_then(|it| HeaderValue::try_from(it).ok());
+        setting_values::string(config, "content_type").and_then(|text| HeaderValue::try_from(text).ok());
     fields.insert(header::CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("application/json")));
     let mut wrong = Vec::new();
     for (name, value) in config.get("headers").into_iter().flat_map(Value::entries) {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Checks across several settings.
-pub(super) const CHECKS: &[fn(&Value) -> Option<EntityFault>] = &[setting_checks::no_lua_fields];
+pub(super) const CHECKS: &[fn(&Value) -> Option<EntityFault>] = &[setting_checks::rejects_lua_fields];
 
 const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
 const TYPES: &[&str] = &["application/json", "application/json; charset=utf-8"];
@@ -81,7 +81,7 @@ pub(super) fn queue(config: &Value, setup: &PluginSetup<'_>) -> delivery::QueueS
         ("retry_count", "queue.max_retry_time"),
     ];
     for (old, new) in old {
-        if config.get(old).is_some_and(|it| !it.is_null()) {
+        if config.get(old).is_some_and(|value| !value.is_null()) {
             let message = format!("config.{old} is Kong's older name of config.{new}");
             setup.warnings.borrow_mut().push(Diagnostic::warning(setup.at.key(old), message));
         }
@@ -96,7 +96,7 @@ pub(super) fn queue(config: &Value, setup: &PluginSetup<'_>) -> delivery::QueueS
 }
 
 fn count(config: &Value, field: &str) -> Option<usize> {
-    config.get(field).and_then(Value::as_i64).and_then(|it| usize::try_from(it).ok())
+    config.get(field).and_then(Value::as_i64).and_then(|number| usize::try_from(number).ok())
 }
 
 /// A length of time that is written in milliseconds.

@@ -66,7 +66,7 @@ fn several_entries_are_a_list() {
             pool: ConnectionPool::new(PoolSettings::default()),
             single,
         };
-        let batch: Vec<Bytes> = batch.iter().map(|it| Bytes::from_static(it.as_bytes())).collect();
+        let batch: Vec<Bytes> = batch.iter().map(|entry| Bytes::from_static(entry.as_bytes())).collect();
         String::from_utf8(server.body(&batch).to_vec()).unwrap()
     };
     assert_eq!(body(true, &["{\"a\":1}"]), "{\"a\":1}");
@@ -94,7 +94,11 @@ fn settings_are_checked() {
         ),
     ] {
         let found = test_support::complaints(&DEF, config);
-        assert_eq!(found.iter().map(|it| it.replace('"', "")).collect::<Vec<_>>(), [expected], "{config}");
+        assert_eq!(
+            found.iter().map(|text| text.replace('"', "")).collect::<Vec<_>>(),
+            [expected],
+            "{config}"
+        );
     }
     assert!(
         test_support::complaints(&DEF, "{http_endpoint: 'http://a/', custom_fields_by_lua: {}}").is_empty()

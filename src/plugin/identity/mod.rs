@@ -5,7 +5,7 @@ mod tests;
 
 use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 
-use super::{Exchange, Flow, PluginSetup, RequestIdentity, setting_checks};
+use super::{Exchange, Flow, PluginSetup, RequestIdentity, setting_values};
 
 const CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
 const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
@@ -21,21 +21,21 @@ pub(super) struct Authenticator {
 }
 
 impl Authenticator {
-    /// A gate that asks for credentials of this scheme, such as `Key`.
+    /// A authenticator that asks for credentials of this scheme, such as `Key`.
     pub(super) fn new(setup: &PluginSetup<'_>, scheme: &str) -> Self {
-        let challenge = match setting_checks::text(setup.config, "realm") {
+        let challenge = match setting_values::string(setup.config, "realm") {
             Some(realm) => format!("{scheme} realm=\"{realm}\""),
             None => scheme.to_owned(),
         };
         Self {
-            anonymous: setting_checks::text(setup.config, "anonymous"),
+            anonymous: setting_values::string(setup.config, "anonymous"),
             challenge: HeaderValue::try_from(challenge).unwrap_or_else(|_| HeaderValue::from_static("")),
         }
     }
 
     /// Whether nothing needs to be shown any more: of several gates that let in others, one credential is enough.
-    pub(super) fn is_open(&self, exchange: &Exchange) -> bool {
-        let shown = || exchange.identity.as_ref().is_some_and(|it| it.credential.is_some());
+    pub(super) fn is_satisfied(&self, exchange: &Exchange) -> bool {
+        let shown = || exchange.identity.as_ref().is_some_and(|identity| identity.credential.is_some());
         self.anonymous.is_some() && shown()
     }
 
@@ -46,7 +46,7 @@ impl Authenticator {
 
     /// Refuses with 401, or lets in as the Consumer that stands for those who show nothing.
     pub(super) fn refuse<'a>(&self, exchange: &mut Exchange, message: &str) -> Flow<'a> {
-        if let Some(flow) = self.stand_in(exchange) {
+        if let Some(flow) = self.apply_anonymous(exchange) {
             return flow;
         }
         let mut response = exchange.error(StatusCode::UNAUTHORIZED, message);
@@ -55,31 +55,31 @@ impl Authenticator {
     }
 
     /// Lets in as the Consumer that stands for those who show nothing, if there is to be one.
-    pub(super) fn stand_in<'a>(&self, exchange: &mut Exchange) -> Option<Flow<'a>> {
+    pub(super) fn apply_anonymous<'a>(&self, exchange: &mut Exchange) -> Option<Flow<'a>> {
         let anonymous = self.anonymous.as_deref()?;
-        let Some(consumer) = exchange.consumers().and_then(|all| all.named(anonymous)).cloned() else {
+        let Some(consumer) = exchange.consumers().and_then(|all| all.find_by_name(anonymous)).cloned() else {
             let message = "An unexpected error occurred";
             return Some(Flow::Respond(exchange.error(StatusCode::INTERNAL_SERVER_ERROR, message)));
         };
-        Some(admit(exchange, RequestIdentity { consumer, credential: None }))
+        Some(authenticate(exchange, RequestIdentity { consumer, credential: None }))
     }
 }
 
 /// Lets a request in, and tells the upstream who sends it; what the client says of itself is not passed on, and what
 /// another plugin has told before does not count any more.
-pub(super) fn admit<'a>(exchange: &mut Exchange, identity: RequestIdentity) -> Flow<'a> {
+pub(super) fn authenticate<'a>(exchange: &mut Exchange, identity: RequestIdentity) -> Flow<'a> {
     let upstream = &mut exchange.upstream;
-    let mut tell = |name: HeaderName, value: Option<&HeaderValue>| match value {
+    let mut set = |name: HeaderName, value: Option<&HeaderValue>| match value {
         Some(value) => upstream.set_field(name, value.clone()),
         None => upstream.revert_field(&name),
     };
-    let told = &identity.consumer.told;
-    let credential = identity.credential.as_deref().map(|it| &it.identifier);
-    tell(CONSUMER_ID, told.id.as_ref());
-    tell(CONSUMER_CUSTOM_ID, told.custom_id.as_ref());
-    tell(CONSUMER_USERNAME, told.username.as_ref());
-    tell(CREDENTIAL_IDENTIFIER, credential);
-    tell(ANONYMOUS_CONSUMER, credential.is_none().then_some(&HeaderValue::from_static("true")));
+    let consumer = &identity.consumer.headers;
+    let credential = identity.credential.as_deref().map(|credential| &credential.identifier);
+    set(CONSUMER_ID, consumer.id.as_ref());
+    set(CONSUMER_CUSTOM_ID, consumer.custom_id.as_ref());
+    set(CONSUMER_USERNAME, consumer.username.as_ref());
+    set(CREDENTIAL_IDENTIFIER, credential);
+    set(ANONYMOUS_CONSUMER, credential.is_none().then_some(&HeaderValue::from_static("true")));
     exchange.identity = Some(identity);
     Flow::Continue
 }

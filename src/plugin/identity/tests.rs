@@ -32,14 +32,15 @@ fn check(plugins: &[(&str, &str)], request: &str, expected: &str) {
     let (answer, exchange) = run(plugins, request);
     let said = if let Some(response) = answer {
         let status = response.status().as_u16();
-        let challenge = response.headers().get("www-authenticate").map(|it| it.to_str().unwrap().to_owned());
+        let challenge =
+            response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
         let body = test_support::json(&test_support::text(response.into_body()));
         let message = body.get("message").unwrap().as_str().unwrap().to_owned();
         format!("{status} {message} | {}", challenge.unwrap_or_else(|| "-".to_owned()))
     } else {
         let value = |name: &'static str| {
             let field = exchange.upstream_field(&http::HeaderName::from_static(name));
-            field.map_or("-", |it| it.to_str().unwrap())
+            field.map_or("-", |value| value.to_str().unwrap())
         };
         FIELDS.map(value).join(" ")
     };
@@ -157,7 +158,7 @@ fn hidden(plugin: &str, config: &str, request: &str, expected: &str) {
     let (answer, exchange) = run(&[(plugin, config)], request);
     assert!(answer.is_none(), "{request}");
     let headers = test_support::headers(&exchange.edited_fields());
-    let headers: Vec<_> = headers.into_iter().filter(|it| !it.starts_with("x-")).collect();
+    let headers: Vec<_> = headers.into_iter().filter(|header| !header.starts_with("x-")).collect();
     let query = exchange.upstream_query().map_or_else(String::new, |query| format!("?{query}"));
     let target = format!("{}{query}", exchange.head().path());
     let body = test_support::text(exchange.body);

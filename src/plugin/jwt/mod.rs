@@ -20,8 +20,8 @@ use self::{
 };
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
-    identity::{Authenticator, admit},
-    setting_checks,
+    identity::{Authenticator, authenticate},
+    setting_values,
 };
 use crate::{
     diag::Diagnostic,
@@ -58,8 +58,9 @@ const FIELDS: &[Field] = &[
 ];
 
 fn limited_lives_are_verified(config: &Value) -> Option<EntityFault> {
-    let limited = config.get("maximum_expiration").and_then(Value::as_f64).is_some_and(|it| it > 0.0);
-    let verified = setting_checks::texts(config, "claims_to_verify").any(|(_, claim)| claim == "exp");
+    let limited =
+        config.get("maximum_expiration").and_then(Value::as_f64).is_some_and(|seconds| seconds > 0.0);
+    let verified = setting_values::strings(config, "claims_to_verify").any(|(_, claim)| claim == "exp");
     (limited && !verified).then(|| {
         EntityFault::field("claims_to_verify", "expected to contain: exp")
             .help("`maximum_expiration` limits the claim `exp`, so that has to be verified")
@@ -77,7 +78,7 @@ struct Jwt {
     /// The longest time that a token may live, in seconds; none for any.
     longest: Option<f64>,
     run_on_preflight: bool,
-    gate: Authenticator,
+    authenticator: Authenticator,
     /// What a client is told whose token is refused.
     invalid: HeaderValue,
 }
@@ -107,12 +108,12 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 impl Plugin for Jwt {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let passes = !self.run_on_preflight && *exchange.head().method() == Method::OPTIONS;
-        if passes || self.gate.is_open(exchange) {
+        if passes || self.authenticator.is_satisfied(exchange) {
             return Flow::Continue;
         }
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
         match self.identity(exchange, now) {
-            Ok(identity) => admit(exchange, identity),
+            Ok(identity) => authenticate(exchange, identity),
             Err(refusal) => self.refuse(exchange, &refusal),
         }
     }
@@ -121,12 +122,13 @@ impl Plugin for Jwt {
 impl Jwt {
     fn new(setup: &PluginSetup<'_>) -> Result<Self, Vec<Diagnostic>> {
         let texts =
-            |field| setting_checks::texts(setup.config, field).map(|(_, text)| text.to_owned()).collect();
-        let claims = setting_checks::texts(setup.config, "claims_to_verify");
-        let claims =
-            claims.map(|(_, it)| if it == "exp" { TimeClaim::Expiry } else { TimeClaim::Start }).collect();
+            |field| setting_values::strings(setup.config, field).map(|(_, text)| text.to_owned()).collect();
+        let claims = setting_values::strings(setup.config, "claims_to_verify");
+        let claims = claims
+            .map(|(_, claim)| if claim == "exp" { TimeClaim::Expiry } else { TimeClaim::Start })
+            .collect();
         let mut wrong = Vec::new();
-        let headers = setting_checks::texts(setup.config, "header_names").filter_map(|(n, name)| {
+        let headers = setting_values::strings(setup.config, "header_names").filter_map(|(n, name)| {
             let read = HeaderName::try_from(name);
             let complain = |_| {
                 let at = setup.at.key("header_names").index(n);
@@ -138,21 +140,26 @@ impl Jwt {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let gate = Authenticator::new(setup, "Bearer");
-        let separator = if setting_checks::text(setup.config, "realm").is_some() { "," } else { "" };
+        let authenticator = Authenticator::new(setup, "Bearer");
+        let separator = if setting_values::string(setup.config, "realm").is_some() { "," } else { "" };
         let invalid =
-            [gate.challenge().as_bytes(), separator.as_bytes(), b" error=\"invalid_token\""].concat();
+            [authenticator.challenge().as_bytes(), separator.as_bytes(), b" error=\"invalid_token\""]
+                .concat();
         Ok(Self {
             parameters: texts("uri_param_names"),
             cookies: texts("cookie_names"),
             headers,
-            key_claim: setting_checks::text(setup.config, "key_claim_name").unwrap_or_default(),
-            secret_is_base64: setting_checks::truth(setup.config, "secret_is_base64"),
+            key_claim: setting_values::string(setup.config, "key_claim_name").unwrap_or_default(),
+            secret_is_base64: setting_values::boolean(setup.config, "secret_is_base64"),
             claims,
-            longest: setup.config.get("maximum_expiration").and_then(Value::as_f64).filter(|it| *it > 0.0),
-            run_on_preflight: setting_checks::truth(setup.config, "run_on_preflight"),
+            longest: setup
+                .config
+                .get("maximum_expiration")
+                .and_then(Value::as_f64)
+                .filter(|seconds| *seconds > 0.0),
+            run_on_preflight: setting_values::boolean(setup.config, "run_on_preflight"),
             invalid: HeaderValue::try_from(invalid).unwrap_or_else(|_| HeaderValue::from_static("Bearer")),
-            gate,
+            authenticator,
         })
     }
 
@@ -165,7 +172,7 @@ impl Jwt {
         let key = token.member(claim).ok_or_else(|| refused(format!("No mandatory '{claim}' in claims")))?;
         let key = key.as_str().filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| refused(format!("Invalid '{claim}' in claims")))?;
-        let found = exchange.consumers().and_then(|all| all.with_jwt(key));
+        let found = exchange.consumers().and_then(|all| all.find_by_jwt_key(key));
         let (key, identity) =
             found.ok_or_else(|| refused(format!("No credentials found for given '{claim}'")))?;
         if token.algorithm() != Some(key.algorithm()) {
@@ -185,14 +192,15 @@ impl Jwt {
     fn shown<'a>(&self, exchange: &'a Exchange) -> Result<Option<Cow<'a, str>>, JwtRefusal> {
         let query = exchange.head().query().filter(|_| !self.parameters.is_empty()).unwrap_or_default();
         let arguments = form_urlencoded::parse(query.as_bytes())
-            .filter(|(name, _)| self.parameters.iter().any(|it| it == name))
+            .filter(|(name, _)| self.parameters.iter().any(|parameter| parameter == name))
             .map(|(_, value)| value);
-        let fields = |name| exchange.head().fields().get_all(name).iter().filter_map(|it| it.to_str().ok());
+        let fields =
+            |name| exchange.head().fields().get_all(name).iter().filter_map(|value| value.to_str().ok());
         let cookies = fields(&COOKIE)
             .filter(|_| !self.cookies.is_empty())
             .flat_map(|text| text.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(name, _)| self.cookies.iter().any(|it| it == name))
+            .filter(|(name, _)| self.cookies.iter().any(|cookie| cookie == name))
             .map(|(_, value)| Cow::Borrowed(value));
         let headers = self.headers.iter().flat_map(fields).filter_map(bearer).map(Cow::Borrowed);
         let mut shown: Option<Cow<'a, str>> = None;
@@ -228,12 +236,12 @@ impl Jwt {
     }
 
     fn refuse<'a>(&self, exchange: &mut Exchange, refusal: &JwtRefusal) -> Flow<'a> {
-        if let Some(flow) = self.gate.stand_in(exchange) {
+        if let Some(flow) = self.authenticator.apply_anonymous(exchange) {
             return flow;
         }
         let text;
         let (challenge, body) = match refusal {
-            JwtRefusal::Nothing => (self.gate.challenge(), ExitBody::Message("Unauthorized")),
+            JwtRefusal::Nothing => (self.authenticator.challenge(), ExitBody::Message("Unauthorized")),
             JwtRefusal::Token(message) => (&self.invalid, ExitBody::Message(message)),
             JwtRefusal::Claims(wrong) => {
                 let members: Vec<String> =
@@ -243,7 +251,7 @@ impl Jwt {
                 (&self.invalid, ExitBody::Raw(Some(json), text.into()))
             }
         };
-        let mut response = reply::exit(&exchange.asked(), StatusCode::UNAUTHORIZED, body);
+        let mut response = reply::exit(&exchange.error_request(), StatusCode::UNAUTHORIZED, body);
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
         Flow::Respond(response)
     }

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::hmac;
 
 use super::{DEF, Jwt, JwtKey, JwtRefusal, KeyFault};
-use crate::plugin::{ConsumerRecord, Consumers, Exchange, MatchedRoute, setting_checks, test_support};
+use crate::plugin::{ConsumerRecord, Consumers, Exchange, MatchedRoute, setting_values, test_support};
 
 const RSA: &str = include_str!("fixtures/rsa.pem");
 const RSA_1024: &str = include_str!("fixtures/rsa-1024.pem");
@@ -47,7 +47,7 @@ fn consumers() -> Consumers {
 }
 
 fn public_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let of_rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"].map(|it| (it, RSA));
+    let of_rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"].map(|algorithm| (algorithm, RSA));
     of_rsa.into_iter().chain([("ES256", P256), ("ES384", P384), ("EdDSA", ED25519)])
 }
 
@@ -234,7 +234,7 @@ fn answer(config: &str, request: &str) -> String {
     let Some(response) = test_support::access(&*plugin, &mut exchange) else {
         let value = |name: &'static str| {
             let field = exchange.upstream_field(&http::HeaderName::from_static(name));
-            field.map_or("-", |it| it.to_str().unwrap())
+            field.map_or("-", |value| value.to_str().unwrap())
         };
         return ["x-consumer-username", "x-credential-identifier", "x-anonymous-consumer"]
             .map(value)
@@ -308,5 +308,5 @@ fn settings_are_checked() {
         assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
     }
     let config = test_support::config(&DEF, "{uri_param_names: [a, a]}");
-    assert_eq!(setting_checks::texts(config.setup().config, "uri_param_names").count(), 1);
+    assert_eq!(setting_values::strings(config.setup().config, "uri_param_names").count(), 1);
 }

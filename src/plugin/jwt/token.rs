@@ -16,7 +16,7 @@ pub(super) struct UnverifiedToken<'a> {
 /// Takes a token apart, or says why it is none.
 pub(super) fn read(text: &str) -> Result<UnverifiedToken<'_>, &'static str> {
     let (signed, signature) = text.rsplit_once('.').ok_or(SHAPE)?;
-    let (header, claims) = signed.split_once('.').filter(|(_, it)| !it.contains('.')).ok_or(SHAPE)?;
+    let (header, claims) = signed.split_once('.').filter(|(_, claims)| !claims.contains('.')).ok_or(SHAPE)?;
     let decode = |part: &str| base64_codec::decode_url(part.trim_end_matches('='));
     let object = |part: &str| serde_json::from_slice(&decode(part)?).ok();
     let header: Map<String, Value> = object(header).ok_or("its header is no JSON object in Base64")?;
@@ -39,9 +39,9 @@ impl UnverifiedToken<'_> {
 
     /// A member of the claims, or else of the header.
     pub(super) fn member(&self, name: &str) -> Option<&Value> {
-        let given = |all: &'_ Map<String, Value>| all.get(name).is_some_and(|it| !it.is_null());
+        let given = |all: &'_ Map<String, Value>| all.get(name).is_some_and(|value| !value.is_null());
         let all = if given(&self.claims) { &self.claims } else { &self.header };
-        all.get(name).filter(|it| !it.is_null())
+        all.get(name).filter(|value| !value.is_null())
     }
 
     /// A claim that is a time, in seconds since 1970. (RFC 7519, section 2, `NumericDate`.)

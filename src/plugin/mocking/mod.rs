@@ -162,7 +162,7 @@ impl Plugin for Mocking {
         self.mock.first_path().map(|path| format!("`{path}`"))
     }
 
-    fn forget(&self) {
+    fn reset_state(&self) {
         self.responder.state.iter().for_each(MockState::forget);
     }
 }
@@ -170,7 +170,7 @@ impl Plugin for Mocking {
 impl Mocking {
     /// Answers a request, or passes it to the upstream.
     fn answer<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let (request, body) = exchange.split();
+        let (request, body) = exchange.request_and_body();
         let operation = self.mock.find(request.method, request.path);
         if self.passes_through(&operation) {
             return Flow::Continue;

@@ -115,12 +115,12 @@ mod tests {
 
     /// What the tables take, in bytes.
     fn size(counters: &LocalCounters) -> usize {
-        counters.tables.iter().map(|it| it.lock().unwrap().size()).sum()
+        counters.tables.iter().map(|table| table.lock().unwrap().size()).sum()
     }
 
     fn clients(counters: &LocalCounters, limits: &[(LimitPeriod, u64)], now: u64) -> usize {
         let limits = Limits::at(limits, now);
-        counters.tables.iter().map(|it| it.lock().unwrap().clients(&limits)).sum()
+        counters.tables.iter().map(|table| table.lock().unwrap().clients(&limits)).sum()
     }
 
     /// The identity that client `n` shows, of so many bytes.
@@ -221,7 +221,7 @@ mod tests {
         let counters = counters(&limits, 0);
         let all: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
         let counted = |now| {
-            let each = all.iter().map(|it| counters.count(Identifier::Text(it), &limits, now));
+            let each = all.iter().map(|client| counters.count(Identifier::Text(client), &limits, now));
             each.flatten().filter(|usage| usage.allowed).count()
         };
         let first = counted(60);

@@ -20,7 +20,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 
-use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_values};
 use crate::{diag::Diagnostic, document::Value};
 use local_counters::{Identifier, LimitUsage, LocalCounters};
 use period::{LimitPeriod, PERIODS};
@@ -84,7 +84,7 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 
 impl RateLimiting {
     fn new(setup: &PluginSetup<'_>) -> Result<Self, Vec<Diagnostic>> {
-        let text = |field| setting_checks::text(setup.config, field);
+        let text = |field| setting_values::string(setup.config, field);
         let counting = match text("policy").as_deref() {
             Some("redis") => CounterPolicy::There(Box::new(RedisCounters::new(setup))),
             Some("cluster") => {
@@ -94,8 +94,9 @@ impl RateLimiting {
                 return Err(vec![Diagnostic::error(setup.at.key("policy"), message).help(help)]);
             }
             _ => {
-                let limits =
-                    PERIODS.iter().filter(|it| setup.config.get(it.name()).is_some_and(|it| !it.is_null()));
+                let limits = PERIODS
+                    .iter()
+                    .filter(|period| setup.config.get(period.name()).is_some_and(|limit| !limit.is_null()));
                 CounterPolicy::Here(Box::new(LocalCounters::new(limits.count(), &setup.resources.counters)))
             }
         };
@@ -114,17 +115,18 @@ impl RateLimiting {
             (Some("credential"), ..) => LimitSubject::Credential,
             _ => LimitSubject::Address,
         };
-        let code = setting_checks::whole(setup.config, "error_code").and_then(|it| u16::try_from(it).ok());
+        let code =
+            setting_values::integer(setup.config, "error_code").and_then(|number| u16::try_from(number).ok());
         Ok(Self {
             headers: limits.iter().map(|(period, _)| period.headers()).collect(),
             limits,
             subject,
             counting,
             ipv6_prefix: setup.resources.ipv6_prefix,
-            fault_tolerant: setting_checks::truth(setup.config, "fault_tolerant"),
-            hide_client_headers: setting_checks::truth(setup.config, "hide_client_headers"),
+            fault_tolerant: setting_values::boolean(setup.config, "fault_tolerant"),
+            hide_client_headers: setting_values::boolean(setup.config, "hide_client_headers"),
             error_code: code
-                .and_then(|it| StatusCode::from_u16(it).ok())
+                .and_then(|code| StatusCode::from_u16(code).ok())
                 .unwrap_or(StatusCode::TOO_MANY_REQUESTS),
             error_message: text("error_message").unwrap_or_default(),
         })
@@ -150,10 +152,12 @@ impl RateLimiting {
         match &self.subject {
             LimitSubject::Path(path) if exchange.path == *path => Identifier::Text(&exchange.path),
             LimitSubject::Address | LimitSubject::Path(_) => address,
-            LimitSubject::Consumer => identity.map_or(address, |it| Identifier::Text(&it.consumer.id)),
+            LimitSubject::Consumer => {
+                identity.map_or(address, |identity| Identifier::Text(&identity.consumer.id))
+            }
             LimitSubject::Credential => {
-                let credential = identity.and_then(|it| it.credential.as_deref());
-                credential.map_or(address, |it| Identifier::Text(&it.id))
+                let credential = identity.and_then(|identity| identity.credential.as_deref());
+                credential.map_or(address, |credential| Identifier::Text(&credential.id))
             }
             // The Service is the same for every request of a Service's plugin, and of a Route's.
             LimitSubject::Service => exchange
@@ -162,8 +166,8 @@ impl RateLimiting {
                 .and_then(|matched| matched.service_record.get("id")?.as_str())
                 .map_or(address, Identifier::Text),
             LimitSubject::Header(name) => {
-                let value = exchange.upstream_field(name).and_then(|it| it.to_str().ok());
-                value.filter(|it| !it.is_empty()).map_or(address, Identifier::Text)
+                let value = exchange.upstream_field(name).and_then(|value| value.to_str().ok());
+                value.filter(|value| !value.is_empty()).map_or(address, Identifier::Text)
             }
         }
     }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     document::Value,
-    plugin::{PluginSetup, setting_checks},
+    plugin::{PluginSetup, setting_values},
     upstream::TlsSettings,
 };
 
@@ -202,15 +202,16 @@ fn digest(text: &str) -> String {
 
 impl RedisServer {
     fn new(redis: &Value) -> Self {
-        let text = |field| setting_checks::text(redis, field).filter(|it| !it.is_empty());
-        let port = setting_checks::whole(redis, "port").and_then(|it| u16::try_from(it).ok());
-        let patience = setting_checks::whole(redis, "timeout").and_then(|it| u64::try_from(it).ok());
-        let tls = setting_checks::truth(redis, "ssl").then(|| {
-            let verify = setting_checks::truth(redis, "ssl_verify");
+        let text = |field| setting_values::string(redis, field).filter(|text| !text.is_empty());
+        let port = setting_values::integer(redis, "port").and_then(|number| u16::try_from(number).ok());
+        let patience =
+            setting_values::integer(redis, "timeout").and_then(|number| u64::try_from(number).ok());
+        let tls = setting_values::boolean(redis, "ssl").then(|| {
+            let verify = setting_values::boolean(redis, "ssl_verify");
             if verify { TlsSettings::verifying() } else { TlsSettings::trusting() }
         });
         let mut info = RedisConnectionInfo::default()
-            .set_db(setting_checks::whole(redis, "database").unwrap_or_default())
+            .set_db(setting_values::integer(redis, "database").unwrap_or_default())
             .set_skip_set_lib_name();
         if let Some(password) = text("password") {
             info = info.set_password(password);

@@ -11,7 +11,7 @@ use crate::{
 pub(super) const CHECKS: &[fn(&Value) -> Option<EntityFault>] =
     &[some_limit, longer_is_more, header_is_named, path_is_named, redis_is_named];
 
-const LIMIT: &[FieldRule] = &[FieldRule::Holds(setting_checks::above_zero)];
+const LIMIT: &[FieldRule] = &[FieldRule::Holds(setting_checks::is_positive)];
 const SUBJECTS: &[&str] = &["consumer", "credential", "ip", "service", "header", "path"];
 
 /// The settings.
@@ -26,7 +26,8 @@ pub(super) const FIELDS: &[Field] = &[
         .describe("who shares a limit")
         .default("\"consumer\"")
         .rules(&[FieldRule::OneOf(SUBJECTS)]),
-    Field::new("header_name", FieldKind::String).rules(&[FieldRule::Holds(setting_checks::header_name)]),
+    Field::new("header_name", FieldKind::String)
+        .rules(&[FieldRule::Holds(setting_checks::is_valid_header_name)]),
     Field::new("path", FieldKind::String).rules(&[FieldRule::Holds(path)]),
     Field::new("policy", FieldKind::String)
         .describe("where the counters are kept")
@@ -36,7 +37,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("fault_tolerant", FieldKind::Boolean).required().default("true"),
     Field::new("redis", FieldKind::Record(REDIS)),
     Field::new("hide_client_headers", FieldKind::Boolean).required().default("false"),
-    Field::new("error_code", FieldKind::Number).default("429").rules(&[setting_checks::STATUS]),
+    Field::new("error_code", FieldKind::Number).default("429").rules(&[setting_checks::STATUS_CODE]),
     Field::new("error_message", FieldKind::String).default("\"API rate limit exceeded\""),
     Field::new("sync_rate", FieldKind::Number).required().default("-1"),
     Field::new("redis_host", FieldKind::String).stands_for(&["redis", "host"]),
@@ -63,7 +64,7 @@ const REDIS: &[Field] = &[
 ];
 
 fn path(value: &Value) -> Result<(), String> {
-    if value.as_str().is_some_and(|it| it.starts_with('/')) {
+    if value.as_str().is_some_and(|path| path.starts_with('/')) {
         Ok(())
     } else {
         Err("should start with: /".to_owned())
@@ -75,7 +76,8 @@ fn some_limit(config: &Value) -> Option<EntityFault> {
 }
 
 fn longer_is_more(config: &Value) -> Option<EntityFault> {
-    let limits = PERIODS.iter().filter_map(|it| Some((it.name(), config.get(it.name())?.as_f64()?)));
+    let limits =
+        PERIODS.iter().filter_map(|period| Some((period.name(), config.get(period.name())?.as_f64()?)));
     let limits: Vec<(&str, f64)> = limits.collect();
     let pairs = limits.windows(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?)));
     let ((short, low), (long, high)) = pairs.into_iter().find(|((_, low), (_, high))| high < low)?;
@@ -93,7 +95,7 @@ fn path_is_named(config: &Value) -> Option<EntityFault> {
 }
 
 fn redis_is_named(config: &Value) -> Option<EntityFault> {
-    let host = config.get("redis").and_then(|it| it.get("host")).unwrap_or(&Value::Null);
+    let host = config.get("redis").and_then(|redis| redis.get("host")).unwrap_or(&Value::Null);
     let asked = config.get("policy").and_then(Value::as_str) == Some("redis");
     (asked && host.is_null()).then(|| {
         EntityFault::field("redis.host", "required field missing")

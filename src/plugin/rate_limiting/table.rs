@@ -125,7 +125,8 @@ impl Table {
 
     /// A place in a bucket of a key that no client needs.
     fn free(&self, key: u128, limits: &Limits) -> Option<usize> {
-        let needed = |bucket: &Range<usize>| bucket.clone().filter(|it| self.is_needed(*it, limits)).count();
+        let needed =
+            |bucket: &Range<usize>| bucket.clone().filter(|place| self.is_needed(*place, limits)).count();
         let mut bucket = self.buckets(key).into_iter().min_by_key(needed)?;
         bucket.find(|place| !self.is_needed(*place, limits))
     }
@@ -133,7 +134,8 @@ impl Table {
     /// The place of the client in the buckets of a key that has used least, unless all have reached a limit.
     fn least_used(&self, key: u128, limits: &Limits) -> Option<usize> {
         let used = |place: usize| {
-            let most = limits.iter().zip(self.windows(place)).filter(|(open, it)| open.start == it.start);
+            let most =
+                limits.iter().zip(self.windows(place)).filter(|(open, window)| open.start == window.start);
             most.map(|(open, window)| thousandths(window.count, open.limit)).max().unwrap_or(0)
         };
         let all = self.places(key).map(|place| (used(place), place)).filter(|(used, _)| *used < 1000);
@@ -201,7 +203,7 @@ impl Table {
     /// Whether a client is here, and one of its windows is open.
     fn is_needed(&self, place: usize, limits: &Limits) -> bool {
         let windows = self.windows(place);
-        self.keys[place] != 0 && limits.iter().zip(windows).any(|(open, it)| open.start == it.start)
+        self.keys[place] != 0 && limits.iter().zip(windows).any(|(open, window)| open.start == window.start)
     }
 
     /// What a place takes, in bytes.

@@ -26,7 +26,7 @@ fn check(config: &str, requests: &[(u64, &str, &str)]) {
         let value = |name: &HeaderName| headers[name].to_str().unwrap().to_owned();
         let left: Vec<String> = plugin.headers.iter().map(|(_, name)| value(name)).collect();
         let tightest = [&LIMIT, &REMAINING, &RESET].map(value).join("/");
-        let retry = headers.get(RETRY_AFTER).map_or("-", |it| it.to_str().unwrap());
+        let retry = headers.get(RETRY_AFTER).map_or("-", |value| value.to_str().unwrap());
         assert_eq!(format!("{} | {tightest} | {retry}", left.join("/")), *expected, "request {}", n + 1);
     }
 }
@@ -131,7 +131,7 @@ fn consumers_and_credentials_are_told_apart() {
         let each = requests.iter().map(|(address, key)| {
             let mut exchange = test_support::request("GET /");
             exchange.client = format!("{address}:1").parse().unwrap();
-            exchange.identity = key.map(|key| test_support::consumers().with_key(key).unwrap().clone());
+            exchange.identity = key.map(|key| test_support::consumers().find_by_key(key).unwrap().clone());
             decide(&plugin, &exchange, NOON).allowed
         });
         each.collect()
@@ -166,7 +166,7 @@ fn older_spellings_say_the_same() {
             config_value.get("redis_host"),
             config_value.get("redis_port"),
         ];
-        let said = said.map(|it| it.unwrap().to_json().replace('"', "")).join(" ");
+        let said = said.map(|header| header.unwrap().to_json().replace('"', "")).join(" ");
         assert_eq!(said, expected, "{config}");
     }
 }
@@ -181,7 +181,7 @@ fn what_there_is_no_room_to_count_is_let_in_or_refused() {
         let answers: Vec<Option<u16>> = (0..10_000)
             .map(|n| {
                 let mut exchange = test_support::request(&format!("GET /\nX-Key: {n}"));
-                test_support::access(&plugin, &mut exchange).map(|it| it.status().as_u16())
+                test_support::access(&plugin, &mut exchange).map(|response| response.status().as_u16())
             })
             .collect();
         assert_eq!(answers[0], None, "the first have room");

@@ -48,8 +48,8 @@ pub(super) async fn echo(
     let answer: Mapping = [
         ("message", message.map_or(Value::Null, Value::from)),
         ("request", request.into()),
-        ("matched_route", matched.map_or(Value::Null, |it| it.route_record.clone())),
-        ("matched_service", matched.map_or(Value::Null, |it| it.service_record.clone())),
+        ("matched_route", matched.map_or(Value::Null, |route| route.route_record.clone())),
+        ("matched_service", matched.map_or(Value::Null, |route| route.service_record.clone())),
     ]
     .into_iter()
     .collect();
@@ -59,7 +59,8 @@ pub(super) async fn echo(
 
 /// A body that is JSON or a form.
 fn body_of(raw: &str, headers: &HeaderMap) -> Value {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let media_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match media_type.as_str() {
         "application/json" => {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::{Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, whole_body};
+use super::{
+    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, setting_values, whole_body,
+};
 use crate::{
     body::BodyBuffers,
     diag::Diagnostic,
@@ -29,7 +31,7 @@ const FIELDS: &[Field] = &[
         .describe("the status of the answer")
         .required()
         .default("503")
-        .rules(&[setting_checks::STATUS]),
+        .rules(&[setting_checks::STATUS_CODE]),
     Field::new("message", FieldKind::String).describe("the message of the answer, in JSON"),
     Field::new("content_type", FieldKind::String),
     Field::new("body", FieldKind::String).describe("the body of the answer"),
@@ -38,7 +40,7 @@ const FIELDS: &[Field] = &[
 ];
 
 fn has(config: &Value, field: &str) -> bool {
-    config.get(field).is_some_and(|it| !it.is_null())
+    config.get(field).is_some_and(|value| !value.is_null())
 }
 
 fn message_or_body(config: &Value) -> Option<EntityFault> {
@@ -52,7 +54,8 @@ fn type_of_what(config: &Value) -> Option<EntityFault> {
 }
 
 fn echo_or_body(config: &Value) -> Option<EntityFault> {
-    let both = setting_checks::truth(config, "echo") && (has(config, "content_type") || has(config, "body"));
+    let both =
+        setting_values::boolean(config, "echo") && (has(config, "content_type") || has(config, "body"));
     both.then(|| EntityFault::record("echo cannot be used with content_type and body"))
 }
 
@@ -81,11 +84,13 @@ enum TerminationResponse {
 }
 
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    let text = |field| setting_checks::text(setup.config, field);
-    let code = setting_checks::whole(setup.config, "status_code").and_then(|it| u16::try_from(it).ok());
-    let status = code.and_then(|it| StatusCode::from_u16(it).ok()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let text = |field| setting_values::string(setup.config, field);
+    let code =
+        setting_values::integer(setup.config, "status_code").and_then(|number| u16::try_from(number).ok());
+    let status =
+        code.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let answer = match (text("body"), text("message")) {
-        _ if setting_checks::truth(setup.config, "echo") => {
+        _ if setting_values::boolean(setup.config, "echo") => {
             TerminationResponse::Echo(text("message").or_else(|| status::message(status).map(str::to_owned)))
         }
         (Some(body), _) => TerminationResponse::Body(body.into(), media_type(text("content_type"), setup)?),
@@ -130,7 +135,7 @@ impl Plugin for RequestTermination {
                 }));
             }
         };
-        Flow::Respond(reply::exit(&exchange.asked(), self.status, exit))
+        Flow::Respond(reply::exit(&exchange.error_request(), self.status, exit))
     }
 }
 

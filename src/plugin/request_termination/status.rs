@@ -43,7 +43,7 @@ fn has_page(status: StatusCode) -> bool {
 
 /// The usual answer.
 pub(super) fn answer(status: StatusCode, exchange: &Exchange) -> HttpResponse {
-    let asked = exchange.asked();
+    let asked = exchange.error_request();
     if let Some(message) = message(status) {
         return reply::exit(&asked, status, ExitBody::Message(message));
     }

@@ -9,7 +9,8 @@ use crate::plugin::test_support;
 fn run(config: &str, request: &str) -> Option<(u16, String, String)> {
     let plugin = test_support::plugin(&DEF, config);
     let response = test_support::access(&*plugin, &mut test_support::request(request))?;
-    let media_type = response.headers().get(CONTENT_TYPE).map_or("", |it| it.to_str().unwrap()).to_owned();
+    let media_type =
+        response.headers().get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap()).to_owned();
     Some((response.status().as_u16(), media_type, test_support::text(response.into_body())))
 }
 

@@ -35,27 +35,27 @@ pub(super) fn rewrite(
 ) -> String {
     let parts = text.split('&').filter(|part| !part.is_empty());
     let mut all: Vec<Argument> = parts.map(argument).collect();
-    all.retain(|it| !rules.remove.contains(&it.name));
+    all.retain(|argument| !rules.remove.contains(&argument.name));
     for (old, new) in &rules.rename {
-        if all.iter().any(|it| it.name == *old) {
-            all.retain(|it| it.name != *new || it.name == *old);
+        if all.iter().any(|argument| argument.name == *old) {
+            all.retain(|argument| argument.name != *new || argument.name == *old);
         }
-        all.iter_mut().filter(|it| it.name == *old).for_each(|it| it.rename(new));
+        all.iter_mut().filter(|argument| argument.name == *old).for_each(|argument| argument.rename(new));
     }
     for (name, value) in &rules.replace {
-        let Some(place) = all.iter().position(|it| it.name == *name) else { continue };
-        all.retain(|it| it.name != *name);
+        let Some(place) = all.iter().position(|argument| argument.name == *name) else { continue };
+        all.retain(|argument| argument.name != *name);
         all.insert(place, Argument::new(name, &value.render(exchange)));
     }
     for (name, value) in &rules.add {
-        if !all.iter().any(|it| it.name == *name) {
+        if !all.iter().any(|argument| argument.name == *name) {
             all.push(Argument::new(name, &value.render(exchange)));
         }
     }
     for (name, value) in &rules.append {
         all.push(Argument::new(name, &value.render(exchange)));
     }
-    let texts: Vec<String> = all.into_iter().map(|it| it.text).collect();
+    let texts: Vec<String> = all.into_iter().map(|argument| argument.text).collect();
     texts.join("&")
 }
 

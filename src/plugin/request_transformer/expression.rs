@@ -72,20 +72,22 @@ impl Expression {
     /// Its value for a request. What would be an error in Lua, such as a method of nil, is nil. (ours: Kong answers
     /// 500.)
     pub(super) fn evaluate<'a>(&'a self, exchange: &'a Exchange) -> LuaValue<'a> {
-        let value = |it: &'a Self| it.evaluate(exchange);
+        let value = |operand: &'a Self| operand.evaluate(exchange);
         match self {
             Self::Literal(LuaValue::Text(text)) => LuaValue::Text(Cow::Borrowed(text)),
             Self::Literal(literal) => literal.clone(),
             Self::Header(name) => {
-                let header = exchange.upstream_field(name).and_then(|it| it.to_str().ok());
+                let header = exchange.upstream_field(name).and_then(|value| value.to_str().ok());
                 header.map_or(LuaValue::Nil, |text| LuaValue::Text(Cow::Borrowed(text)))
             }
             Self::Parameter(name) => parameter(exchange.upstream_query().unwrap_or_default(), name),
-            Self::Capture(name) => capture(exchange.captures.iter().find(|(it, _)| it == name)),
+            Self::Capture(name) => {
+                capture(exchange.captures.iter().find(|(capture_name, _)| capture_name == name))
+            }
             Self::Group(place) => capture(place.checked_sub(1).and_then(|n| exchange.captures.get(n))),
-            Self::Not(it) => LuaValue::Boolean(!value(it).is_true()),
+            Self::Not(operand) => LuaValue::Boolean(!value(operand).is_true()),
             Self::And(left, right) => {
-                Some(value(left)).filter(|it| !it.is_true()).unwrap_or_else(|| value(right))
+                Some(value(left)).filter(|operand| !operand.is_true()).unwrap_or_else(|| value(right))
             }
             Self::Or(left, right) => {
                 Some(value(left)).filter(LuaValue::is_true).unwrap_or_else(|| value(right))
@@ -93,7 +95,7 @@ impl Expression {
             Self::Concat(left, right) => value(left).concat(value(right)),
             Self::Compare(how, left, right) => LuaValue::Boolean(how.holds(&value(left), &value(right))),
             Self::Sub(text, from, to) => {
-                let to = to.as_ref().map_or(LuaValue::Number(-1.0), |it| value(it));
+                let to = to.as_ref().map_or(LuaValue::Number(-1.0), |position| value(position));
                 value(text).sub(&value(from), &to)
             }
             Self::Lower(text) => value(text).map(str::to_ascii_lowercase),
@@ -104,7 +106,7 @@ impl Expression {
 
 fn parameter<'a>(query: &'a str, name: &str) -> LuaValue<'a> {
     for part in query.split('&') {
-        let found = form_urlencoded::parse(part.as_bytes()).find(|(it, _)| it == name);
+        let found = form_urlencoded::parse(part.as_bytes()).find(|(key, _)| key == name);
         if let Some((_, value)) = found {
             return if part.contains('=') { LuaValue::Text(value) } else { LuaValue::Boolean(true) };
         }
@@ -133,7 +135,7 @@ impl<'a> LuaValue<'a> {
     }
 
     fn concat(self, other: Self) -> Self {
-        let fits = |it: &Self| matches!(it, Self::Number(_) | Self::Text(_));
+        let fits = |operand: &Self| matches!(operand, Self::Number(_) | Self::Text(_));
         if !fits(&self) || !fits(&other) {
             return Self::Nil;
         }

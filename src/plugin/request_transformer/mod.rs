@@ -21,7 +21,8 @@ use http::{
 
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup,
-    setting_checks::{self, TEXTS},
+    setting_checks::STRINGS,
+    setting_values,
     transform_rules::{self, RuleEntry, RulesReader, TransformRules},
     whole_body,
 };
@@ -38,9 +39,9 @@ use template::ValueTemplate;
 pub(super) const DEF: PluginDef = PluginDef::new("request-transformer", 801, FIELDS, compile).per_consumer();
 
 const PARTS: FieldKind = FieldKind::Record(&[
-    Field::new("body", TEXTS),
-    Field::new("headers", TEXTS),
-    Field::new("querystring", TEXTS),
+    Field::new("body", STRINGS),
+    Field::new("headers", STRINGS),
+    Field::new("querystring", STRINGS),
 ]);
 
 const FIELDS: &[Field] = &[
@@ -50,9 +51,9 @@ const FIELDS: &[Field] = &[
     Field::new(
         "replace",
         FieldKind::Record(&[
-            Field::new("body", TEXTS),
-            Field::new("headers", TEXTS),
-            Field::new("querystring", TEXTS),
+            Field::new("body", STRINGS),
+            Field::new("headers", STRINGS),
+            Field::new("querystring", STRINGS),
             Field::new("uri", FieldKind::String),
         ]),
     ),
@@ -63,7 +64,7 @@ const FIELDS: &[Field] = &[
 
 fn method(value: &Value) -> Result<(), String> {
     let method = value.as_str().unwrap_or_default();
-    let fits = method.bytes().all(|it| it.is_ascii_uppercase());
+    let fits = method.bytes().all(|byte| byte.is_ascii_uppercase());
     if fits { Ok(()) } else { Err(format!("invalid value: {method}")) }
 }
 
@@ -93,19 +94,19 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let query = reader.rules("querystring", transform_rules::any_name, template);
     let mut complaints = reader.complaints;
     complaints.extend(wrong_hosts(&headers, &setup.at));
-    let path = setup.config.get("replace").and_then(|it| it.get("uri")?.as_str()).and_then(|text| {
+    let path = setup.config.get("replace").and_then(|rules| rules.get("uri")?.as_str()).and_then(|text| {
         let at = setup.at.key("replace").key("uri");
         let entry = RuleEntry { rule: "replace", place: 0, value: text, at };
         template(&entry).map_err(|complaint| complaints.push(complaint)).ok()
     });
-    if !body.is_empty() && !setting_checks::truth(setup.config, "dots_in_keys") {
+    if !body.is_empty() && !setting_values::boolean(setup.config, "dots_in_keys") {
         let message = "nested members of a body are not supported by this version of mynah";
         complaints.push(Diagnostic::error(setup.at.key("dots_in_keys"), message));
     }
     if !complaints.is_empty() {
         return Err(complaints);
     }
-    let method = setting_checks::text(setup.config, "http_method").and_then(|it| it.parse().ok());
+    let method = setting_values::string(setup.config, "http_method").and_then(|method| method.parse().ok());
     let buffers = setup.resources.buffers.clone();
     Ok(Arc::new(RequestTransformer { method, path, headers, body, query, buffers }))
 }

@@ -181,12 +181,12 @@ impl<'a> ExpressionParser<'a> {
     }
 
     fn word(&mut self, word: &str) -> bool {
-        let found = matches!(self.tokens.first(), Some(ExpressionToken::Word(it)) if it == word);
+        let found = matches!(self.tokens.first(), Some(ExpressionToken::Word(found)) if found == word);
         self.is_next(found)
     }
 
     fn sign(&mut self, sign: &str) -> bool {
-        let found = matches!(self.tokens.first(), Some(ExpressionToken::Sign(it)) if *it == sign);
+        let found = matches!(self.tokens.first(), Some(ExpressionToken::Sign(found)) if *found == sign);
         self.is_next(found)
     }
 

@@ -14,7 +14,7 @@ use http::{
 
 use super::{
     Exchange, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup,
-    setting_checks::TEXTS,
+    setting_checks::STRINGS,
     transform_rules::{self, RuleEntry, RulesReader, TransformRules},
 };
 use crate::{
@@ -30,11 +30,11 @@ pub(super) const DEF: PluginDef = PluginDef::new("response-transformer", 800, FI
 const TYPES: FieldKind = FieldKind::Array(
     &Field::item(FieldKind::String).rules(&[FieldRule::OneOf(&["boolean", "number", "string"])]),
 );
-const NAMES: FieldKind = FieldKind::Record(&[Field::new("json", TEXTS), Field::new("headers", TEXTS)]);
+const NAMES: FieldKind = FieldKind::Record(&[Field::new("json", STRINGS), Field::new("headers", STRINGS)]);
 const VALUES: FieldKind = FieldKind::Record(&[
-    Field::new("json", TEXTS),
+    Field::new("json", STRINGS),
     Field::new("json_types", TYPES),
-    Field::new("headers", TEXTS),
+    Field::new("headers", STRINGS),
 ]);
 
 const FIELDS: &[Field] = &[
@@ -64,7 +64,7 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 
 /// The value of an entry, of the kind that stands at the same place of `json_types`.
 fn json_value(config: &Value, entry: &RuleEntry<'_>) -> Result<serde_json::Value, Diagnostic> {
-    let types = config.get(entry.rule).and_then(|it| it.get("json_types")).map(Value::items);
+    let types = config.get(entry.rule).and_then(|rule| rule.get("json_types")).map(Value::items);
     let kind = types.and_then(|types| types.get(entry.place)?.as_str()).unwrap_or("string");
     let wrong = || Diagnostic::error(entry.at.clone(), format!("'{}' is not a {kind}", entry.value));
     match kind {

@@ -87,7 +87,7 @@ fn items_are_created_read_changed_and_removed() {
     check(&pets, "DELETE /pets/8", 204, "");
     check(&pets, "GET /pets", 200, r#"[{"id":7,"name":"Tom"}]"#);
     check(&pets, "POST /pets\n\n{\"name\":\"New\"}", 201, r#"{"id":9,"name":"New","tag":"cat"}"#);
-    pets.forget();
+    pets.reset_state();
     check(&pets, "GET /pets", 200, r#"[{"id":1,"name":"Rex"},{"id":7,"name":"Tom"}]"#);
 }
 
