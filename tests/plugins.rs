@@ -1,16 +1,16 @@
-//! docs/plugins.md says of every plugin what there is to set.
+//! Check that docs/plugins.md documents every setting of every plugin.
 
 use mynah::{
     plugin,
     schema::{Field, FieldKind},
 };
 
-/// The beginning of a field's row in the table of its plugin, and those of the fields in it.
-fn rows(prefix: &str, field: &Field, all: &mut Vec<String>) {
+/// Adds the expected beginning of a field's row, or of the rows of the fields in it.
+fn add_rows(prefix: &str, field: &Field, all: &mut Vec<String>) {
     let name = format!("{prefix}{}", field.name);
     if let FieldKind::Record(fields) = field.kind {
         for field in fields {
-            rows(&format!("{name}."), field, all);
+            add_rows(&format!("{name}."), field, all);
         }
         return;
     }
@@ -32,7 +32,7 @@ fn kind(kind: &FieldKind) -> String {
 }
 
 #[test]
-fn every_field_has_its_row() {
+fn every_setting_is_documented() {
     let text = include_str!("../docs/plugins.md");
     let mut missing = Vec::new();
     for def in plugin::ALL {
@@ -40,7 +40,7 @@ fn every_field_has_its_row() {
         let section = section.split("\n## ").next().unwrap_or_default();
         let mut all = Vec::new();
         for field in def.settings.fields {
-            rows("", field, &mut all);
+            add_rows("", field, &mut all);
         }
         let absent = all.into_iter().filter(|row| !section.lines().any(|line| line.starts_with(row)));
         missing.extend(absent.map(|row| format!("{}: {row}", def.name)));

@@ -1,4 +1,4 @@
-//! ACL: lets in by the groups of a Consumer. (Kong: ACL plugin.)
+//! `acl`: access control by the groups of a Consumer. (Kong: ACL plugin.)
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -10,8 +10,9 @@ use crate::{
     schema::{EntityFault, Field, FieldKind},
 };
 
-/// The plugin in the table.
-pub(super) const DEF: PluginDef = PluginDef::new("acl", 950, FIELDS, compile).checks(&[one_list, some_list]);
+/// Definition of the plugin.
+pub(super) const DEF: PluginDef =
+    PluginDef::new("acl", 950, FIELDS, compile).checks(&[needs_exactly_one_list, needs_a_list]);
 
 const FIELDS: &[Field] = &[
     Field::new("allow", setting_checks::STRINGS).describe("the groups whose consumers are let in"),
@@ -22,11 +23,11 @@ const FIELDS: &[Field] = &[
 
 const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
 
-fn some_list(config: &Value) -> Option<EntityFault> {
+fn needs_a_list(config: &Value) -> Option<EntityFault> {
     setting_checks::at_least_one(config, &["allow", "deny"])
 }
 
-fn one_list(config: &Value) -> Option<EntityFault> {
+fn needs_exactly_one_list(config: &Value) -> Option<EntityFault> {
     let given = |field| config.get(field).is_some_and(|list| !list.items().is_empty());
     (given("allow") == given("deny")).then(|| {
         EntityFault::record("exactly one of these fields must be non-empty: 'config.allow', 'config.deny'")
@@ -35,20 +36,20 @@ fn one_list(config: &Value) -> Option<EntityFault> {
 
 struct Acl {
     groups: HashSet<String>,
-    /// Whether the groups are those that are kept out.
-    deny: bool,
+    /// Whether members of the groups are rejected; otherwise only members are allowed.
+    is_deny_list: bool,
     hide_groups_header: bool,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+#[expect(clippy::unnecessary_wraps, reason = "the contract lets plugins reject their settings")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let groups =
         |field| setting_values::strings(setup.config, field).map(|(_, text)| text.to_owned()).collect();
     let allow: HashSet<String> = groups("allow");
-    let deny = allow.is_empty();
+    let is_deny_list = allow.is_empty();
     Ok(Arc::new(Acl {
-        groups: if deny { groups("deny") } else { allow },
-        deny,
+        groups: if is_deny_list { groups("deny") } else { allow },
+        is_deny_list,
         hide_groups_header: setting_values::boolean(setup.config, "hide_groups_header"),
     }))
 }
@@ -59,8 +60,8 @@ impl Plugin for Acl {
             return Flow::Respond(exchange.error(StatusCode::UNAUTHORIZED, "Unauthorized"));
         };
         let consumer = identity.consumer.clone();
-        let listed = consumer.groups.iter().any(|group| self.groups.contains(group));
-        if listed == self.deny {
+        let is_member = consumer.groups.iter().any(|group| self.groups.contains(group));
+        if is_member == self.is_deny_list {
             return Flow::Respond(exchange.error(StatusCode::FORBIDDEN, "You cannot consume this service"));
         }
         if let Some(groups) = consumer.headers.groups.as_ref().filter(|_| !self.hide_groups_header) {

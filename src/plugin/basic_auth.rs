@@ -1,4 +1,4 @@
-//! BASIC AUTH: lets in who shows a user name and its password. (Kong: Basic Authentication plugin; RFC 7617.)
+//! `basic-auth`: authentication by user name and password. (Kong: Basic Authentication plugin; RFC 7617.)
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     schema::{Field, FieldKind},
 };
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef =
     PluginDef::new("basic-auth", 1100, FIELDS, compile).enforces(basic_scheme_settings);
 
@@ -41,7 +41,7 @@ struct BasicAuth {
     authenticator: Authenticator,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+#[expect(clippy::unnecessary_wraps, reason = "the contract lets plugins reject their settings")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let hide_credentials = setting_values::boolean(setup.config, "hide_credentials");
     Ok(Arc::new(BasicAuth { hide_credentials, authenticator: Authenticator::new(setup, "Basic") }))
@@ -56,7 +56,7 @@ impl Plugin for BasicAuth {
         if self.authenticator.is_satisfied(exchange) {
             return Flow::Continue;
         }
-        let identity = identity(exchange);
+        let identity = find_identity(exchange);
         match identity {
             Some(identity) => authenticate(exchange, identity),
             None => self.authenticator.refuse(exchange, "Unauthorized"),
@@ -64,17 +64,17 @@ impl Plugin for BasicAuth {
     }
 }
 
-/// Who the request says it comes from, if that is true.
-fn identity(exchange: &Exchange) -> Option<RequestIdentity> {
+/// The Consumer whose user name and password a request carries, if they are right.
+fn find_identity(exchange: &Exchange) -> Option<RequestIdentity> {
     let consumers = exchange.consumers()?;
     [PROXY_AUTHORIZATION, AUTHORIZATION].iter().find_map(|name| {
-        let (username, password) = credentials(exchange.head().field(name)?.as_bytes())?;
+        let (username, password) = parse_credentials(exchange.head().field(name)?.as_bytes())?;
         consumers.find_by_password(&username, &password).cloned()
     })
 }
 
-/// The user name and the password in the value of a header.
-fn credentials(value: &[u8]) -> Option<(String, Vec<u8>)> {
+/// The user name and the password in the value of a header. The user name must not be empty, as at Kong.
+fn parse_credentials(value: &[u8]) -> Option<(String, Vec<u8>)> {
     let (scheme, rest) = value.trim_ascii().split_at_checked(5)?;
     if !scheme.eq_ignore_ascii_case(b"basic") {
         return None;
@@ -90,8 +90,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_read() {
-        let read = |value: &str| credentials(value.as_bytes());
+    fn basic_credentials_are_parsed() {
+        let read = |value: &str| parse_credentials(value.as_bytes());
         let aladdin = Some(("Aladdin".to_owned(), b"open sesame".to_vec()));
         for (value, expected) in [
             ("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", aladdin.clone()),

@@ -1,4 +1,4 @@
-//! Who may come: Consumers, found by what they show, and who a request comes from.
+//! Consumers and their credentials, indexed; the identity of a request.
 
 use std::{
     collections::HashMap,
@@ -24,58 +24,58 @@ pub struct Consumers {
     jwts: HashMap<String, (JwtKey, RequestIdentity)>,
 }
 
-/// Someone who uses the APIs.
+/// A Consumer. (Kong: Consumer object.)
 #[derive(Clone, Debug, Default)]
 pub struct ConsumerRecord {
-    /// Its place among all.
+    /// Its index in [`Consumers`].
     pub index: usize,
     /// Its id.
     pub id: String,
-    /// Its name here.
+    /// Its user name.
     pub username: Option<String>,
-    /// Its name elsewhere.
+    /// Its id in another system.
     pub custom_id: Option<String>,
     /// The groups it belongs to.
     pub groups: Vec<String>,
-    /// What the upstream is told of it.
+    /// The headers that identify it to the upstream.
     pub headers: ConsumerHeaders,
     /// The Consumer as the Admin API shows it.
     pub record: Value,
 }
 
-/// A Consumer in headers; none for what it does not have, or what no header can say.
+/// Header values of a Consumer; `None` if it lacks the property, or if the property cannot be a header value.
 #[derive(Clone, Debug, Default)]
 pub struct ConsumerHeaders {
     /// Its id.
     pub id: Option<HeaderValue>,
-    /// Its name here.
+    /// Its user name.
     pub username: Option<HeaderValue>,
-    /// Its name elsewhere.
+    /// Its id in another system.
     pub custom_id: Option<HeaderValue>,
     /// Its groups, with commas between them.
     pub groups: Option<HeaderValue>,
 }
 
-/// Who a request comes from.
+/// The authenticated identity of a request.
 #[derive(Clone, Debug)]
 pub struct RequestIdentity {
     /// The Consumer.
     pub consumer: Arc<ConsumerRecord>,
-    /// What it showed; none if it stands for those who showed nothing.
+    /// The credential; `None` for the Consumer of requests without credentials (`anonymous`).
     pub credential: Option<Arc<Credential>>,
 }
 
-/// What a Consumer showed.
+/// A credential that a request was authenticated with.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Credential {
     /// Its id.
     pub id: String,
-    /// What the upstream is told of it: an id or a user name.
+    /// Its value in `X-Credential-Identifier`: an id or a user name.
     pub identifier: HeaderValue,
 }
 
 impl ConsumerRecord {
-    /// What it is called: its username, or else its own id, or else ours.
+    /// A readable name: the username, else the custom id, else the id.
     #[must_use]
     pub fn label(&self) -> &str {
         self.username.as_deref().or(self.custom_id.as_deref()).unwrap_or(&self.id)
@@ -83,7 +83,7 @@ impl ConsumerRecord {
 }
 
 impl Consumers {
-    /// Takes one in; its place is the number of those before it.
+    /// Adds a Consumer. Its index is the number of Consumers added before.
     pub fn add(&mut self, consumer: ConsumerRecord) -> Arc<ConsumerRecord> {
         let index = self.all.len();
         let value = |text: &str| HeaderValue::from_bytes(text.as_bytes()).ok();
@@ -95,7 +95,7 @@ impl Consumers {
         };
         let consumer = Arc::new(ConsumerRecord { index, headers, ..consumer });
         self.names.insert(consumer.id.clone(), index);
-        // An id says more than a name that looks like it.
+        // An id takes precedence over a username with the same text.
         if let Some(username) = &consumer.username {
             self.names.entry(username.clone()).or_insert(index);
         }
@@ -103,20 +103,19 @@ impl Consumers {
         consumer
     }
 
-    /// Gives a Consumer a key.
-    /// Until `expires`, in Unix time, if it does. (Kong: Key Authentication plugin, `ttl`.)
+    /// Adds a key of a Consumer, valid before `expires`, in Unix time in seconds. (Kong: Key Authentication plugin, `ttl`.)
     pub fn add_key(&mut self, consumer: &Arc<ConsumerRecord>, id: &str, key: &str, expires: Option<u64>) {
         let identity = RequestIdentity::new(consumer, id, id);
         self.keys.insert(key.to_owned(), (identity, expires));
     }
 
-    /// Gives a Consumer a user name and the hash of a password: SHA-1 of the password and the Consumer's id.
+    /// Adds a user name of a Consumer and the hash of its password: SHA-1 of the password and the Consumer's id.
     pub fn add_password(&mut self, consumer: &Arc<ConsumerRecord>, id: &str, username: &str, hash: &str) {
         let identity = RequestIdentity::new(consumer, id, username);
         self.passwords.insert(username.to_owned(), (hash.as_bytes().to_vec(), identity));
     }
 
-    /// Gives a Consumer a key that signs tokens, known by the name `key`.
+    /// Adds a key of a Consumer that verifies tokens; `key` is its name in tokens.
     pub fn add_jwt(&mut self, consumer: &Arc<ConsumerRecord>, id: &str, key: &str, verifier: JwtKey) {
         let identity = RequestIdentity::new(consumer, id, key);
         self.jwts.insert(key.to_owned(), (verifier, identity));
@@ -128,25 +127,25 @@ impl Consumers {
         self.all.get(*self.names.get(name)?)
     }
 
-    /// Whose key this is, unless its time is over.
+    /// The identity of a key that has not expired.
     #[must_use]
     pub fn find_by_key(&self, key: &str) -> Option<&RequestIdentity> {
         let (identity, expires) = self.keys.get(key)?;
-        let is_over = |expires: u64| {
+        let is_expired = |expires: u64| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            // A clock before 1970 tells nothing, so that no key is good.
+            // With a clock before 1970 no expiry can be checked, so that keys with one are rejected.
             now.map_or(true, |now| now.as_secs() >= expires)
         };
-        (!expires.is_some_and(is_over)).then_some(identity)
+        (!expires.is_some_and(is_expired)).then_some(identity)
     }
 
-    /// Whose tokens name this key, and what verifies them.
+    /// The key with this name, and the identity that its tokens have.
     #[must_use]
     pub fn find_by_jwt_key(&self, key: &str) -> Option<(&JwtKey, &RequestIdentity)> {
         self.jwts.get(key).map(|(verifier, identity)| (verifier, identity))
     }
 
-    /// Whose user name and password these are. How long it takes says nothing of how much of the password is right.
+    /// The identity of a user name and password. Hashes are compared in constant time.
     #[must_use]
     pub fn find_by_password(&self, username: &str, password: &[u8]) -> Option<&RequestIdentity> {
         let (expected, identity) = self.passwords.get(username)?;
@@ -207,14 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_good_until_its_time_is_over() {
+    fn a_key_is_valid_until_it_expires() {
         for (key, expected) in [("secret", true), ("over", false), ("later", true)] {
             assert_eq!(consumers().find_by_key(key).is_some(), expected, "{key}");
         }
     }
 
     #[test]
-    fn only_the_whole_secret_opens() {
+    fn only_the_whole_secret_authenticates() {
         let consumers = consumers();
         assert_eq!(consumers.find_by_key("secret").map(|identity| identity.consumer.index), Some(0));
         assert!(consumers.find_by_key("secre").is_none());
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_prints_a_secret() {
+    fn debug_output_has_no_secrets() {
         assert_eq!(format!("{:?}", consumers()), "Consumers { all: 2, .. }");
     }
 }

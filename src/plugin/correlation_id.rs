@@ -1,4 +1,4 @@
-//! CORRELATION ID: gives a request a name that its client may have chosen. (Kong: Correlation ID plugin.)
+//! `correlation-id`: an id for each request, the client's if it sends one. (Kong: Correlation ID plugin.)
 
 use std::sync::{
     Arc,
@@ -18,7 +18,7 @@ use crate::{
     schema::{Field, FieldKind, FieldRule},
 };
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef = PluginDef::new("correlation-id", 100_001, FIELDS, compile).per_consumer();
 
 const FIELDS: &[Field] = &[
@@ -39,11 +39,11 @@ struct CorrelationId {
 }
 
 enum IdGenerator {
-    /// A new UUID each time.
+    /// A new UUID for each request.
     Uuid,
-    /// One UUID of this plugin, and a number that grows.
+    /// One UUID for the plugin, and a counter.
     Counter(Uuid, AtomicU64),
-    /// Where and when the request came from.
+    /// Address and port of the client, process id, counter and time.
     Tracker(AtomicU64),
 }
 
@@ -66,7 +66,7 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 
 impl Plugin for CorrelationId {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        if self.given(exchange).is_none() {
+        if self.existing_id(exchange).is_none() {
             let id = self.generator.next(exchange);
             exchange.upstream.set_field(self.header.clone(), id);
         }
@@ -75,14 +75,14 @@ impl Plugin for CorrelationId {
 
     fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
         if self.echo_downstream {
-            let id = self.given(exchange).cloned().unwrap_or_else(|| self.generator.next(exchange));
+            let id = self.existing_id(exchange).cloned().unwrap_or_else(|| self.generator.next(exchange));
             response.headers_mut().insert(&self.header, id);
         }
     }
 }
 
 impl CorrelationId {
-    fn given<'a>(&self, exchange: &'a Exchange) -> Option<&'a HeaderValue> {
+    fn existing_id<'a>(&self, exchange: &'a Exchange) -> Option<&'a HeaderValue> {
         exchange.upstream_field(&self.header).filter(|id| !id.is_empty())
     }
 }
@@ -93,7 +93,7 @@ impl IdGenerator {
         let id = match self {
             Self::Uuid => Uuid::new_v4().to_string(),
             Self::Counter(uuid, counter) => format!("{uuid}#{}", number(counter)),
-            // ours: Kong names its own address, and counts per connection.
+            // Different from Kong: Kong names its own address, and counts per connection.
             Self::Tracker(counter) => {
                 let (client, process) = (exchange.client, std::process::id());
                 let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_id_is_kept_and_a_missing_one_made() {
+    fn a_given_id_is_kept_and_a_missing_one_is_generated() {
         check("{}", "GET /", "<uuid>#1", "");
         check("{generator: uuid}", "GET /\nKong-Request-ID:", "<uuid>", "");
         check("{echo_downstream: true}", "GET /\nKong-Request-ID: mine", "mine", "mine");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_before_the_access_phase_has_an_id_too() {
+    fn a_response_without_an_access_phase_has_an_id_too() {
         let plugin =
             test_support::plugin(&DEF, "{echo_downstream: true, header_name: X-Id, generator: tracker}");
         let mut response = reply::empty(http::StatusCode::OK);

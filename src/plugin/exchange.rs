@@ -1,4 +1,4 @@
-//! One request on its way through the plugins.
+//! One request during the phases of plugins.
 
 use std::{
     borrow::Cow,
@@ -20,56 +20,55 @@ use crate::{
     request_id::RequestId,
 };
 
-/// A response, ours or an upstream's.
+/// A response, of the gateway or of an upstream.
 pub type HttpResponse = http::Response<Body>;
 
-/// What plugins see of a request, and may say to the upstream.
+/// A request as plugins read and change it.
 ///
-/// What the client said is in [`Exchange::head`] and stays as it is; what goes upstream in its place is in
-/// [`Exchange::upstream`]. A plugin that acts on a field reads [`Exchange::upstream_field`]: there, a client cannot
-/// speak for the gateway. Credentials are read from the client's head.
+/// [`Exchange::head`] is the client's head and does not change; [`Exchange::upstream`] holds the changes for the upstream.
+/// A plugin that acts on a field reads [`Exchange::upstream_field`]: it excludes fields with which a client could
+/// impersonate the gateway. Credentials are read from the client's head.
 #[derive(Debug)]
 pub struct Exchange {
     head: ClientHead,
-    /// What goes upstream in place of what the client said.
+    /// Changes of the head that goes upstream.
     pub upstream: UpstreamRequest,
-    /// What else came with the request, or is kept with it.
+    /// Extensions of the request: the HTTP library's, and state that a plugin keeps between phases.
     pub extensions: Extensions,
-    /// The body, if nobody has taken it.
+    /// The body, unless a plugin has taken it.
     pub body: Body,
     /// The request path in normal form: what the Route was matched against.
     pub path: String,
-    /// Who sent it: the client, behind trusted proxies if there are any.
+    /// The address of the client, behind trusted proxies if there are any.
     pub client: SocketAddr,
     /// Whether it came over TLS.
     pub tls: bool,
-    /// When its head had arrived.
+    /// The time when its head had arrived.
     pub started: Instant,
     /// Its id, 32 lower-case hexadecimal characters.
     pub request_id: RequestId,
     /// The Route that it matched, with its Service.
     pub matched: Option<Arc<MatchedRoute>>,
-    /// What the groups of the Route's path expression caught, in their order: name (empty if it has none) and
-    /// text.
+    /// Captures of the Route's path expression, in the order of the groups: name (empty if it has none) and text.
     pub captures: Vec<(String, String)>,
-    /// Who it comes from, as soon as a plugin has found out.
+    /// Its identity, once a plugin has authenticated it.
     pub identity: Option<RequestIdentity>,
-    /// Whom the steps of its chain knew.
+    /// The Consumer that was known when each step of its chain ran.
     pub consumer_per_step: ConsumerPerStep,
-    /// What an upstream was asked, for plugins that log; none if they do not, or if a plugin answered.
+    /// The record of the upstream request, for plugins that log; `None` without such plugins, or if a plugin responded.
     pub upstream_record: Option<Arc<Mutex<UpstreamRecord>>>,
-    /// The client's fields with changes, for a plugin that holds on to them.
+    /// The client's fields with the changes, kept for [`Exchange::request_and_body`].
     edited: Option<Box<HeaderMap>>,
 }
 
-/// From whom a request came, and when.
+/// Client and arrival of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
-    /// The client, behind trusted proxies if there are any.
+    /// The address of the client, behind trusted proxies if there are any.
     pub client: SocketAddr,
     /// Whether it came over TLS.
     pub tls: bool,
-    /// When its head had arrived.
+    /// The time when its head had arrived.
     pub started: Instant,
     /// Its id.
     pub request_id: RequestId,
@@ -104,13 +103,13 @@ impl Exchange {
         }
     }
 
-    /// What the client said.
+    /// The head of the request as the client sent it.
     #[must_use]
     pub const fn head(&self) -> &ClientHead {
         &self.head
     }
 
-    /// The client's request with the changes that plugins have made, and its body, which may be taken meanwhile.
+    /// The client's request with the changes of plugins, and its body, borrowed separately so that the body can be taken.
     #[must_use]
     pub fn request_and_body(&mut self) -> (EditedRequest<'_>, &mut Body) {
         if let Cow::Owned(fields) = edited_fields(&self.head, &self.upstream) {
@@ -137,8 +136,8 @@ impl Exchange {
         upstream_query(&self.head, &self.upstream)
     }
 
-    /// The values of a field that goes upstream, but for those that the gateway adds last (Via, X-Forwarded-* and
-    /// what is about the connection).
+    /// The values of a field that goes upstream, without the fields that the gateway adds last (Via, X-Forwarded-*,
+    /// fields of the connection).
     pub fn upstream_values(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
         let edits = self.upstream.edits();
         let host = self.upstream.host().filter(|_| *name == HOST);
@@ -155,8 +154,7 @@ impl Exchange {
         self.upstream_values(name).next()
     }
 
-    /// The client's fields with the changes that plugins have made: what logs and mocks show. Nothing is copied if
-    /// there are none.
+    /// The client's fields with the changes of plugins, as logs and mocks show them. Copies only if there are changes.
     #[must_use]
     pub fn edited_fields(&self) -> Cow<'_, HeaderMap> {
         edited_fields(&self.head, &self.upstream)
@@ -169,7 +167,7 @@ impl Exchange {
         self.body = Body::full(bytes);
     }
 
-    /// Its head as logs show it; nothing is left of it here. What plugins have hidden from the upstream stays hidden.
+    /// Moves out the head as logs show it. Fields that plugins have hidden from the upstream stay hidden.
     pub(crate) fn take_head(&mut self) -> TakenHead {
         let (method, target, mut fields) = std::mem::take(&mut self.head).into_parts();
         let upstream = std::mem::take(&mut self.upstream);
@@ -182,29 +180,29 @@ impl Exchange {
         TakenHead { method: upstream.method().cloned().unwrap_or(method), target, fields, size }
     }
 
-    /// The place of the Consumer that it comes from, if one is known.
+    /// The index of its Consumer, once it is authenticated.
     #[must_use]
     pub fn consumer(&self) -> Option<usize> {
         self.identity.as_ref().map(|identity| identity.consumer.index)
     }
 
-    /// All Consumers; none before a Route is known.
+    /// All Consumers; `None` before a Route is matched.
     #[must_use]
     pub fn consumers(&self) -> Option<&Consumers> {
         self.matched.as_deref().map(|route| &*route.consumers)
     }
 
-    /// What of the request shapes an answer.
+    /// The properties of the request on which the form of an error response depends.
     #[must_use]
     pub fn error_request(&self) -> ErrorRequest<'_> {
-        // There, they take no room of requests that have none.
+        // Kept in the extensions, templates take no memory of requests without any.
         let templates = self.extensions.get::<Arc<ErrorTemplates>>().map(|templates| &**templates);
         let head = &self.head;
         ErrorRequest { method: head.method(), version: head.version(), headers: head.fields(), templates }
     }
 
-    /// An error in the form that the client accepts, with the id of the request: how Kong's router and most of its
-    /// plugins refuse a request.
+    /// An error response in a media type that the client accepts, with the id of the request, as Kong's router and most
+    /// of its plugins reject a request.
     #[must_use]
     pub fn error(&self, status: StatusCode, message: &str) -> HttpResponse {
         reply::error(&self.error_request(), ReplyPhase::Access, status, Some(message), &self.request_id)
@@ -224,16 +222,16 @@ pub struct EditedRequest<'a> {
     pub fields: &'a HeaderMap,
 }
 
-/// The head of a request that is over, for logs.
+/// The head of a finished request, for logs.
 #[derive(Debug)]
 pub(crate) struct TakenHead {
     /// The method that went upstream.
     pub(crate) method: Method,
-    /// The client's target; the query is the one that went upstream.
+    /// The client's target with the query that went upstream.
     pub(crate) target: Uri,
     /// The client's fields with the changes of plugins.
     pub(crate) fields: HeaderMap,
-    /// How many bytes the client sent of it.
+    /// The size of the client's head in bytes.
     pub(crate) size: u64,
 }
 
@@ -253,14 +251,14 @@ fn edited_fields<'a>(head: &'a ClientHead, upstream: &UpstreamRequest) -> Cow<'a
     Cow::Owned(fields)
 }
 
-/// A target with another query. One that would be longer than any target can be stays without a query.
+/// A target with another query; without a query if it would exceed the length limit of the HTTP library.
 fn with_query(target: &Uri, query: &str) -> Uri {
     let path = target.path().to_owned();
     let text = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
     text.parse().or_else(|_| path.parse()).unwrap_or_default()
 }
 
-/// A Route and its Service; made once at load, shared by the requests that match.
+/// A Route and its Service; built once at load, shared by the requests that match.
 #[derive(Debug)]
 pub struct MatchedRoute {
     /// The id of the Route.
@@ -271,6 +269,6 @@ pub struct MatchedRoute {
     pub service: Option<Uuid>,
     /// The Service as the Admin API shows it; null if there is none.
     pub service_record: Value,
-    /// Everyone who may come.
+    /// All Consumers of the configuration.
     pub consumers: Arc<Consumers>,
 }

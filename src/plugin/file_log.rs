@@ -1,4 +1,4 @@
-//! FILE LOG: writes an entry for each request into a file. (Kong: File Log plugin.)
+//! `file-log`: a log entry for each request in a file. (Kong: File Log plugin.)
 
 use std::{
     fs::{File, OpenOptions},
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::schema::{Field, FieldKind};
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef = PluginDef::new("file-log", 9, FIELDS, compile)
     .checks(&[setting_checks::rejects_lua_fields])
     .per_consumer();
@@ -30,35 +30,35 @@ const FIELDS: &[Field] = &[
     setting_checks::LUA_FIELDS,
 ];
 
-/// What is written together goes at once; what cannot be written is lost, and said so.
+/// Entries are written almost at once, in large batches. A batch that cannot be written is dropped and logged.
 const QUEUE: delivery::QueueSettings = delivery::QueueSettings {
-    batch: 1000,
-    pause: Duration::from_millis(20),
-    entries: 100_000,
-    bytes: 32 << 20,
-    patience: Duration::ZERO,
-    first_pause: Duration::from_secs(1),
-    longest_pause: Duration::from_secs(1),
-    beside: false,
+    max_batch_size: 1000,
+    batch_delay: Duration::from_millis(20),
+    max_entries: 100_000,
+    max_bytes: 32 << 20,
+    max_retry_time: Duration::ZERO,
+    initial_retry_delay: Duration::from_secs(1),
+    max_retry_delay: Duration::from_secs(1),
+    concurrent: false,
 };
 
 struct FileLog(DeliveryQueue<LogFile>);
 
-/// A file that entries are added to.
+/// A file that entries are appended to.
 struct LogFile {
     path: PathBuf,
     reopen: bool,
     file: Arc<Mutex<Option<File>>>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+#[expect(clippy::unnecessary_wraps, reason = "the contract lets plugins reject their settings")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    let place = LogFile {
+    let log_file = LogFile {
         path: setting_values::string(setup.config, "path").unwrap_or_default().into(),
         reopen: setting_values::boolean(setup.config, "reopen"),
         file: Arc::default(),
     };
-    Ok(Arc::new(FileLog(DeliveryQueue::new(place, QUEUE, &setup.resources.deliveries))))
+    Ok(Arc::new(FileLog(DeliveryQueue::new(log_file, QUEUE, &setup.resources.deliveries))))
 }
 
 impl Plugin for FileLog {
@@ -67,7 +67,7 @@ impl Plugin for FileLog {
     }
 
     fn log(&self, record: &RequestRecord) {
-        self.0.leave(record.entry().clone());
+        self.0.push(record.entry().clone());
     }
 }
 
@@ -87,10 +87,10 @@ impl BatchSink for LogFile {
         }
         let (path, reopen, file) = (self.path.clone(), self.reopen, Arc::clone(&self.file));
         Box::pin(async move {
-            // Disks can be slow, and pipes full: a worker must not wait for them.
+            // A slow disk or a full pipe must not block a worker thread of the runtime.
             let writing = tokio::task::spawn_blocking(move || {
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                let written = write(&path, reopen, &mut file, &lines);
+                let written = write_entries(&path, reopen, &mut file, &lines);
                 if written.is_err() {
                     *file = None;
                 }
@@ -101,8 +101,13 @@ impl BatchSink for LogFile {
     }
 }
 
-fn write(path: &std::path::Path, reopen: bool, file: &mut Option<File>, lines: &[u8]) -> io::Result<()> {
-    // They may be sockets, which cannot be opened by these names.
+fn write_entries(
+    path: &std::path::Path,
+    reopen: bool,
+    file: &mut Option<File>,
+    lines: &[u8],
+) -> io::Result<()> {
+    // Standard output may be a socket, which cannot be opened by its path.
     match path.to_str() {
         Some("/dev/stdout") => return io::stdout().lock().write_all(lines),
         Some("/dev/stderr") => return io::stderr().lock().write_all(lines),

@@ -1,4 +1,4 @@
-//! IP RESTRICTION: lets in by address. (Kong: IP Restriction plugin.)
+//! `ip-restriction`: access control by client address. (Kong: IP Restriction plugin.)
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -11,12 +11,12 @@ use crate::{
     schema::{EntityFault, Field, FieldKind, FieldRule},
 };
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef =
-    PluginDef::new("ip-restriction", 990, FIELDS, compile).checks(&[some_list]).per_consumer();
+    PluginDef::new("ip-restriction", 990, FIELDS, compile).checks(&[needs_a_list]).per_consumer();
 
 const NETWORKS: FieldKind =
-    FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(network)]));
+    FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(is_network)]));
 
 const FIELDS: &[Field] = &[
     Field::new("allow", NETWORKS).describe("the addresses or networks that are let in"),
@@ -25,11 +25,11 @@ const FIELDS: &[Field] = &[
     Field::new("message", FieldKind::String),
 ];
 
-fn some_list(config: &Value) -> Option<EntityFault> {
+fn needs_a_list(config: &Value) -> Option<EntityFault> {
     setting_checks::at_least_one(config, &["allow", "deny"])
 }
 
-fn network(value: &Value) -> Result<(), String> {
+fn is_network(value: &Value) -> Result<(), String> {
     let text = value.as_str().unwrap_or_default();
     if IpNetwork::parse(text).is_some() { Ok(()) } else { Err(format!("invalid ip or cidr range: '{text}'")) }
 }
@@ -41,7 +41,7 @@ struct IpRestriction {
     message: Option<String>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+#[expect(clippy::unnecessary_wraps, reason = "the contract lets plugins reject their settings")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let networks = |field| {
         setting_values::strings(setup.config, field).filter_map(|(_, text)| IpNetwork::parse(text)).collect()
@@ -59,7 +59,7 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 impl Plugin for IpRestriction {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let client = exchange.client.ip().to_canonical();
-        if self.lets_in(client) {
+        if self.allows(client) {
             return Flow::Continue;
         }
         let text;
@@ -74,9 +74,9 @@ impl Plugin for IpRestriction {
 }
 
 impl IpRestriction {
-    fn lets_in(&self, client: IpAddr) -> bool {
-        let within = |networks: &[IpNetwork]| networks.iter().any(|network| network.contains(client));
-        !within(&self.deny) && (self.allow.is_empty() || within(&self.allow))
+    fn allows(&self, client: IpAddr) -> bool {
+        let is_in = |networks: &[IpNetwork]| networks.iter().any(|network| network.contains(client));
+        !is_in(&self.deny) && (self.allow.is_empty() || is_in(&self.allow))
     }
 }
 

@@ -1,4 +1,4 @@
-//! KEY AUTH: lets in who shows a key. (Kong: Key Authentication plugin.)
+//! `key-auth`: authentication by an API key. (Kong: Key Authentication plugin.)
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     schema::{Field, FieldKind, FieldRule},
 };
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef =
     PluginDef::new("key-auth", 1250, FIELDS, compile).enforces(api_key_settings);
 
@@ -53,8 +53,8 @@ const FIELDS: &[Field] = &[
     Field::new("realm", FieldKind::String),
 ];
 
-/// A body of more bytes is not searched for a key.
-const LIMIT: u64 = 8 << 20;
+/// The size limit of a body that is searched for a key, in bytes.
+const MAX_BODY_BYTES: u64 = 8 << 20;
 
 /// Settings for a scheme of the type `apiKey`. The plugin does not read cookies.
 fn api_key_settings(scheme: &SecurityKind) -> Option<Mapping> {
@@ -72,13 +72,13 @@ fn api_key_settings(scheme: &SecurityKind) -> Option<Mapping> {
 struct KeyAuth {
     names: Vec<(String, Option<HeaderName>)>,
     hide_credentials: bool,
-    places: KeyLocations,
+    locations: KeyLocations,
     run_on_preflight: bool,
     authenticator: Authenticator,
     buffers: BodyBuffers,
 }
 
-/// Where to look for a key.
+/// The parts of a request that are searched for a key.
 #[derive(Clone, Copy)]
 struct KeyLocations {
     header: bool,
@@ -86,21 +86,21 @@ struct KeyLocations {
     body: bool,
 }
 
-/// What a request shows under one name.
+/// The key of a request under one name.
 enum PresentedKey<'a> {
     Nothing,
     One(Cow<'a, str>),
     Several,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+#[expect(clippy::unnecessary_wraps, reason = "the contract lets plugins reject their settings")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let truth = |field| setting_values::boolean(setup.config, field);
     let names = setting_values::strings(setup.config, "key_names");
     Ok(Arc::new(KeyAuth {
         names: names.map(|(_, name)| (name.to_owned(), HeaderName::try_from(name).ok())).collect(),
         hide_credentials: truth("hide_credentials"),
-        places: KeyLocations {
+        locations: KeyLocations {
             header: truth("key_in_header"),
             query: truth("key_in_query"),
             body: truth("key_in_body"),
@@ -113,14 +113,14 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 
 impl Plugin for KeyAuth {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let passes = !self.run_on_preflight && *exchange.head().method() == Method::OPTIONS;
-        if passes || self.authenticator.is_satisfied(exchange) {
+        let is_skipped = !self.run_on_preflight && *exchange.head().method() == Method::OPTIONS;
+        if is_skipped || self.authenticator.is_satisfied(exchange) {
             if self.hide_credentials {
-                self.hide(exchange);
+                self.hide_keys(exchange);
             }
             return Flow::Continue;
         }
-        let kind = if self.places.body { BodyContent::kind(exchange) } else { None };
+        let kind = if self.locations.body { BodyContent::kind(exchange) } else { None };
         let Some(kind) = kind else { return self.decide(exchange, None) };
         Flow::Later(Box::pin(self.decide_with_body(exchange, kind)))
     }
@@ -129,10 +129,10 @@ impl Plugin for KeyAuth {
 impl KeyAuth {
     async fn decide_with_body<'a>(&'a self, exchange: &'a mut Exchange, kind: BodyContentKind) -> Flow<'a> {
         let body = std::mem::replace(&mut exchange.body, Body::Empty);
-        match self.buffers.read_whole(body, LIMIT).await {
+        match self.buffers.read_whole(body, MAX_BODY_BYTES).await {
             Ok(bytes) => {
                 let _room = match kind {
-                    BodyContentKind::Json => match whole_body::room_for_json(&self.buffers, &bytes) {
+                    BodyContentKind::Json => match whole_body::reserve_for_json(&self.buffers, &bytes) {
                         Ok(room) => Some(room),
                         Err(error) => return Flow::Respond(whole_body::refusal(exchange, &error)),
                     },
@@ -147,10 +147,10 @@ impl KeyAuth {
     }
 
     fn decide<'a>(&self, exchange: &mut Exchange, content: Option<BodyContent>) -> Flow<'a> {
-        let decision = self.find(exchange, content.as_ref());
+        let decision = self.identify(exchange, content.as_ref());
         if self.hide_credentials {
-            self.hide(exchange);
-            if let Err(error) = self.hide_in_body(exchange, content) {
+            self.hide_keys(exchange);
+            if let Err(error) = self.hide_keys_in_body(exchange, content) {
                 return Flow::Respond(whole_body::refusal(exchange, &error));
             }
         }
@@ -160,14 +160,14 @@ impl KeyAuth {
         }
     }
 
-    /// Who shows a key, or why the request is refused.
-    fn find(
+    /// The identity of the request's key, or the message of the refusal.
+    fn identify(
         &self,
         exchange: &Exchange,
         content: Option<&BodyContent>,
     ) -> Result<RequestIdentity, &'static str> {
         for (name, header) in &self.names {
-            match self.shown(exchange, content, name, header.as_ref()) {
+            match self.find_key(exchange, content, name, header.as_ref()) {
                 PresentedKey::Nothing => (),
                 PresentedKey::Several => return Err("Duplicate API key found"),
                 PresentedKey::One(key) if key.is_empty() => break,
@@ -180,13 +180,14 @@ impl KeyAuth {
         Err("No API key found in request")
     }
 
-    /// Takes keys out of what goes upstream, under every name and wherever they could be, also those of a request
-    /// that is let in without one.
-    fn hide(&self, exchange: &mut Exchange) {
+    /// Removes keys from the upstream request, under every name and in every part, also if the request was accepted
+    /// without a key.
+    fn hide_keys(&self, exchange: &mut Exchange) {
         let query = exchange.head().query().unwrap_or_default();
-        let shows = |name: &String| arguments(query, name).next().is_some();
-        if self.names.iter().any(|(name, _)| shows(name)) {
-            let query = self.names.iter().fold(query.to_owned(), |query, (name, _)| without(&query, name));
+        let has_key = |name: &String| parameter_values(query, name).next().is_some();
+        if self.names.iter().any(|(name, _)| has_key(name)) {
+            let query =
+                self.names.iter().fold(query.to_owned(), |query, (name, _)| remove_parameter(&query, name));
             exchange.upstream.set_query(&query);
         }
         for header in self.names.iter().filter_map(|(_, header)| header.as_ref()) {
@@ -194,8 +195,12 @@ impl KeyAuth {
         }
     }
 
-    /// Takes keys out of a body that was searched.
-    fn hide_in_body(&self, exchange: &mut Exchange, content: Option<BodyContent>) -> Result<(), BodyError> {
+    /// Removes keys from a body that was searched.
+    fn hide_keys_in_body(
+        &self,
+        exchange: &mut Exchange,
+        content: Option<BodyContent>,
+    ) -> Result<(), BodyError> {
         let names = self.names.iter().map(|(name, _)| name.as_str());
         if let Some(bytes) = content.and_then(|content| content.without(names)) {
             exchange.set_body(self.buffers.hold(bytes)?);
@@ -203,27 +208,27 @@ impl KeyAuth {
         Ok(())
     }
 
-    /// The header comes before the query, the query before the body.
-    fn shown<'a>(
+    /// The key under a name: of the header, else of the query, else of the body.
+    fn find_key<'a>(
         &self,
         exchange: &'a Exchange,
         content: Option<&'a BodyContent>,
         name: &str,
         header: Option<&HeaderName>,
     ) -> PresentedKey<'a> {
-        let mut shown = PresentedKey::Nothing;
-        if let Some(header) = header.filter(|_| self.places.header) {
+        let mut found = PresentedKey::Nothing;
+        if let Some(header) = header.filter(|_| self.locations.header) {
             let values = exchange.head().fields().get_all(header).iter();
-            shown = PresentedKey::of(values.map(|value| String::from_utf8_lossy(value.as_bytes())));
+            found = PresentedKey::of(values.map(|value| String::from_utf8_lossy(value.as_bytes())));
         }
-        if self.places.query && matches!(shown, PresentedKey::Nothing) {
+        if self.locations.query && matches!(found, PresentedKey::Nothing) {
             let query = exchange.head().query().unwrap_or_default();
-            shown = PresentedKey::of(arguments(query, name));
+            found = PresentedKey::of(parameter_values(query, name));
         }
-        if let (PresentedKey::Nothing, Some(content)) = (&shown, content) {
-            shown = content.shown(name);
+        if let (PresentedKey::Nothing, Some(content)) = (&found, content) {
+            found = content.find_key(name);
         }
-        shown
+        found
     }
 }
 
@@ -237,15 +242,15 @@ impl<'a> PresentedKey<'a> {
     }
 }
 
-/// The values that a query or a form has for a name; a name without `=` has none.
-fn arguments<'a>(text: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+/// The values of a parameter of a query or a form; a parameter without `=` has no value.
+fn parameter_values<'a>(text: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
     let parts = text.split('&').filter(|part| part.contains('='));
     let pairs = parts.filter_map(|part| form_urlencoded::parse(part.as_bytes()).next());
     pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value)
 }
 
-/// The parts of a query or a form with other names, byte for byte.
-fn without(text: &str, name: &str) -> String {
+/// A query or a form without a parameter; other parameters keep their bytes.
+fn remove_parameter(text: &str, name: &str) -> String {
     let is_other = |part: &&str| {
         let pair = form_urlencoded::parse(part.as_bytes()).next();
         !part.is_empty() && pair.is_none_or(|(key, _)| key != name)
@@ -253,15 +258,15 @@ fn without(text: &str, name: &str) -> String {
     text.split('&').filter(is_other).collect::<Vec<_>>().join("&")
 }
 
-/// The text of a form.
-fn text(form: &[u8]) -> &str {
+/// A form as a string.
+fn form_text(form: &[u8]) -> &str {
     std::str::from_utf8(form).unwrap_or_default()
 }
 
-/// A body in which keys can be found.
+/// A body that is searched for keys.
 enum BodyContent {
     Json(serde_json::Map<String, serde_json::Value>),
-    /// It is text.
+    /// Valid UTF-8.
     Form(Bytes),
 }
 
@@ -272,7 +277,7 @@ enum BodyContentKind {
 }
 
 impl BodyContent {
-    /// What a request says its body is; none if no key can be in it.
+    /// The kind of a request's body by its media type; `None` if it is not searched.
     fn kind(exchange: &Exchange) -> Option<BodyContentKind> {
         let media_type = exchange.head().field(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
         if media_type.eq_ignore_ascii_case("application/json") {
@@ -289,9 +294,9 @@ impl BodyContent {
         }
     }
 
-    fn shown(&self, name: &str) -> PresentedKey<'_> {
+    fn find_key(&self, name: &str) -> PresentedKey<'_> {
         match self {
-            Self::Form(bytes) => PresentedKey::of(arguments(text(bytes), name)),
+            Self::Form(bytes) => PresentedKey::of(parameter_values(form_text(bytes), name)),
             Self::Json(members) => match members.get(name) {
                 Some(serde_json::Value::String(text)) => PresentedKey::One(Cow::Borrowed(text)),
                 Some(serde_json::Value::Array(_) | serde_json::Value::Object(_)) => PresentedKey::Several,
@@ -300,13 +305,13 @@ impl BodyContent {
         }
     }
 
-    /// The bytes of the same body without these names; none if it has no such name.
+    /// The body without these names; `None` if it has none of them.
     fn without<'a>(self, names: impl Iterator<Item = &'a str> + Clone) -> Option<Vec<u8>> {
         match self {
             Self::Form(bytes) => {
-                let form = text(&bytes);
-                names.clone().find(|name| arguments(form, name).next().is_some())?;
-                Some(names.fold(form.to_owned(), |form, name| without(&form, name)).into_bytes())
+                let form = form_text(&bytes);
+                names.clone().find(|name| parameter_values(form, name).next().is_some())?;
+                Some(names.fold(form.to_owned(), |form, name| remove_parameter(&form, name)).into_bytes())
             }
             Self::Json(mut members) => {
                 names.clone().find(|name| members.contains_key(*name))?;

@@ -1,4 +1,4 @@
-//! `panics`, a plugin of tests: panics in the phase that its settings name.
+//! `panics`, a plugin for tests: panics in the phase that its settings name.
 
 use std::{
     pin::Pin,
@@ -24,29 +24,29 @@ struct Panics(String);
 
 struct PanickingBody;
 
-#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+#[expect(clippy::unnecessary_wraps, reason = "the contract lets plugins reject their settings")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     Ok(Arc::new(Panics(setting_values::string(setup.config, "phase").unwrap_or_default())))
 }
 
 impl Panics {
-    fn reach(&self, phase: &str) {
+    fn panic_in(&self, phase: &str) {
         assert!(self.0 != phase, "as intended, in {phase}");
     }
 }
 
 impl Plugin for Panics {
     fn access<'a>(&'a self, _: &'a mut Exchange) -> Flow<'a> {
-        self.reach("access");
+        self.panic_in("access");
         Flow::Later(Box::pin(async {
             tokio::task::yield_now().await;
-            self.reach("later");
+            self.panic_in("later");
             Flow::Continue
         }))
     }
 
     fn header_filter(&self, _: &Exchange, response: &mut HttpResponse) {
-        self.reach("header_filter");
+        self.panic_in("header_filter");
         if self.0 == "body" {
             *response.body_mut() = Body::boxed(PanickingBody);
         }
@@ -57,7 +57,7 @@ impl Plugin for Panics {
     }
 
     fn log(&self, _: &RequestRecord) {
-        self.reach("log");
+        self.panic_in("log");
     }
 }
 

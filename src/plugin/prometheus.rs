@@ -1,4 +1,4 @@
-//! `prometheus`: has requests counted; the counts are told at `/metrics` of the Admin API and the status.
+//! `prometheus`: metrics of requests, served at `/metrics` of the Admin API and the status listener.
 //! (Kong: Prometheus plugin.)
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::{
     schema::{Field, FieldKind},
 };
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef = PluginDef::new("prometheus", 13, FIELDS, compile);
 
 const FIELDS: &[Field] = &[
@@ -24,15 +24,15 @@ const FIELDS: &[Field] = &[
 
 struct Prometheus(MetricGroups);
 
-#[expect(clippy::unnecessary_wraps, reason = "other plugins have something to complain of")]
+#[expect(clippy::unnecessary_wraps, reason = "the contract lets plugins reject their settings")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    let wants = |name| setting_values::boolean(setup.config, name);
+    let is_enabled = |name| setting_values::boolean(setup.config, name);
     Ok(Arc::new(Prometheus(MetricGroups {
-        per_consumer: wants("per_consumer"),
-        statuses: wants("status_code_metrics"),
-        latencies: wants("latency_metrics"),
-        bandwidth: wants("bandwidth_metrics"),
-        upstream_health: wants("upstream_health_metrics"),
+        per_consumer: is_enabled("per_consumer"),
+        statuses: is_enabled("status_code_metrics"),
+        latencies: is_enabled("latency_metrics"),
+        bandwidth: is_enabled("bandwidth_metrics"),
+        upstream_health: is_enabled("upstream_health_metrics"),
     })))
 }
 

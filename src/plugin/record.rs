@@ -1,4 +1,4 @@
-//! What is known of a request when it is over, and the entry of a log that tells it.
+//! Record of a finished request, and its log entry.
 //! (Kong: the log serializer; "Plugin Development Kit", `kong.log.serialize`.)
 
 use std::{
@@ -19,94 +19,94 @@ use crate::{
     request_id::RequestId,
 };
 
-/// A request that is over.
+/// A finished request.
 #[derive(Debug)]
 pub struct RequestRecord {
     /// Its id.
     pub id: RequestId,
     /// Its method.
     pub method: Method,
-    /// Its target, as the client wrote it but for what plugins changed.
+    /// Its target as the client sent it, with the changes of plugins.
     pub target: Uri,
-    /// Its fields, as the client wrote them but for what plugins changed.
+    /// Its fields as the client sent them, with the changes of plugins.
     pub fields: HeaderMap,
     /// The scheme, host and port that it was sent to.
     pub origin: String,
-    /// The bytes of its head and body.
+    /// The size of its head and body in bytes.
     pub size: u64,
-    /// Version and cipher of its TLS.
+    /// TLS version and cipher; `None` without TLS.
     pub tls: Option<(&'static str, &'static str)>,
-    /// Who sent it: the client, behind trusted proxies if there are any.
+    /// The address of the client, behind trusted proxies if there are any.
     pub client: IpAddr,
-    /// When its head had arrived: milliseconds since 1970.
+    /// The arrival of its head: Unix time in milliseconds.
     pub started: u64,
     /// The Route that it matched, with its Service.
     pub matched: Option<Arc<MatchedRoute>>,
-    /// Who it came from.
+    /// Its identity, if it was authenticated.
     pub identity: Option<RequestIdentity>,
-    /// What an upstream was asked.
+    /// The request to the upstream; `None` if there was none.
     pub upstream: Option<UpstreamRecord>,
-    /// The answer; none if the client left before there was one.
+    /// The response; `None` if the client disconnected before there was one.
     pub response: Option<ResponseRecord>,
-    /// The time from its arrival to its end.
+    /// The time from the arrival of its head to the end of the response.
     pub duration: Duration,
     entry: OnceLock<Bytes>,
 }
 
-/// What an upstream was asked.
+/// A request to an upstream.
 #[derive(Debug, Default)]
 pub struct UpstreamRecord {
     /// The target.
     pub target: String,
-    /// Each try, the last one last.
+    /// All attempts, in their order.
     pub attempts: Vec<UpstreamAttempt>,
-    /// From the arrival of the request to handing it over, in milliseconds.
+    /// Milliseconds from the arrival of the request until it was sent.
     pub gateway_latency: u64,
-    /// From then to the head of the answer, in milliseconds.
+    /// Milliseconds from then to the head of the response.
     pub upstream_latency: u64,
-    /// The status that the upstream answered; none if it did not.
+    /// The status of the upstream's response; `None` without a response.
     pub status: Option<StatusCode>,
 }
 
-/// One connection that a request was to go over.
+/// One attempt to send a request.
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamAttempt {
-    /// Where it went.
+    /// The address of the peer.
     pub address: SocketAddr,
-    /// When its peer was picked_at: time since 1970.
+    /// The time when its peer was picked: time since 1970.
     pub picked_at: Duration,
-    /// How long that duration.
+    /// The time that picking the peer took.
     pub pick_duration: Duration,
-    /// Whether it went over a connection that stood already.
+    /// Whether it used an idle connection.
     pub reused: bool,
-    /// The status to tell the client if it failure_status.
+    /// The status for the client if the attempt failed.
     pub failure_status: Option<StatusCode>,
 }
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Debug)]
 pub struct ResponseRecord {
-    /// Its status; 444 if the client never saw it.
+    /// Its status; 444 if the connection was closed without sending it.
     pub status: u16,
     /// Its fields.
     pub fields: HeaderMap,
     /// The bytes of its body that were sent.
     pub body_size: u64,
-    /// From the arrival of the request to the head of the answer, in milliseconds.
+    /// Milliseconds from the arrival of the request to the head of the response.
     pub head_latency: u64,
 }
 
-/// What stands in the place of fields that hold credentials.
+/// The value in place of credentials.
 const REDACTED: &str = "REDACTED";
 
 /// The id of the one workspace that Kong has without a database.
 const WORKSPACE: &str = "0dc6f45b-8f8d-40d2-a504-473544ee190b";
 
-/// nginx's status of a request whose client left before an answer.
+/// nginx's status of a request whose client disconnected before the response.
 const CLIENT_LEFT: u16 = 499;
 
 impl RequestRecord {
-    /// A record of a request that got no answer yet; what else is known is filled in.
+    /// A record without a response; the caller fills in the other fields.
     #[must_use]
     pub fn new(id: RequestId, method: Method, target: Uri, fields: HeaderMap, client: IpAddr) -> Self {
         Self {
@@ -128,14 +128,14 @@ impl RequestRecord {
         }
     }
 
-    /// The bytes of a head with these fields, and a first line of `first` bytes.
+    /// The size of a head in bytes, with these fields and a first line of `first` bytes.
     #[must_use]
     pub fn head_size(first: usize, fields: &HeaderMap) -> u64 {
         let lines = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
         (first + "\r\n\r\n".len() + lines.sum::<usize>()) as u64
     }
 
-    /// Its entry in a log, JSON in one line without an end; made when it is first asked for.
+    /// Its log entry: JSON in one line, without a line end. Built at the first call.
     #[must_use]
     pub fn entry(&self) -> &Bytes {
         self.entry.get_or_init(|| Value::from(self.value()).to_json().into())
@@ -164,9 +164,10 @@ impl RequestRecord {
         if let Some(identity) = &self.identity {
             entry.insert("consumer", identity.consumer.record.clone());
             if let Some(credential) = identity.credential.as_deref() {
-                let who = [("id", &*credential.id), ("consumer_id", &*identity.consumer.id)];
-                let who: Mapping = who.into_iter().map(|(key, value)| (key, Value::from(value))).collect();
-                entry.insert("authenticated_entity", who);
+                let entity = [("id", &*credential.id), ("consumer_id", &*identity.consumer.id)];
+                let entity: Mapping =
+                    entity.into_iter().map(|(key, value)| (key, Value::from(value))).collect();
+                entry.insert("authenticated_entity", entity);
             }
         }
         entry.insert("client_ip", self.client.to_string());
@@ -213,7 +214,7 @@ impl RequestRecord {
         response
     }
 
-    /// In milliseconds: in the gateway, at the upstream, altogether, and receiving the answer of the upstream.
+    /// Latencies in milliseconds: total, gateway, upstream, and receiving the upstream's response.
     fn latencies(&self) -> Mapping {
         let total = milliseconds(self.duration);
         let head = self.response.as_ref().map_or(total, |answer| answer.head_latency);
@@ -243,7 +244,7 @@ fn attempt_entry(attempt: &UpstreamAttempt) -> Value {
     one.into()
 }
 
-/// Fields by name: a text, or a list of texts where there are several.
+/// Fields by name: a string, or a list if a field has several values.
 fn fields(all: &HeaderMap) -> Mapping {
     let secret = |name: &HeaderName| [AUTHORIZATION, PROXY_AUTHORIZATION].contains(name);
     let members = all.keys().map(|name| {
@@ -258,7 +259,7 @@ fn fields(all: &HeaderMap) -> Mapping {
     members.collect()
 }
 
-/// Arguments by name; one without a value is `true`, one that stands several times a list.
+/// Query parameters by name: `true` without a value, a list if a parameter occurs several times.
 fn query(text: &str) -> Mapping {
     let mut all: indexmap::IndexMap<String, Vec<Value>> = indexmap::IndexMap::new();
     for part in text.split('&').filter(|part| !part.is_empty()) {

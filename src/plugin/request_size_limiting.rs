@@ -1,4 +1,4 @@
-//! REQUEST SIZE LIMITING: refuses bodies that are too large. (Kong: Request Size Limiting plugin.)
+//! `request-size-limiting`: a limit for the size of request bodies. (Kong: Request Size Limiting plugin.)
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::{
     schema::{Field, FieldKind, FieldRule},
 };
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef =
     PluginDef::new("request-size-limiting", 951, FIELDS, compile).per_consumer();
 
-/// How many bytes of a body are read before it goes upstream.
-const AHEAD: usize = 64 << 10;
+/// Bytes of a body that are read before it goes upstream.
+const READ_AHEAD_BYTES: usize = 64 << 10;
 
 const FIELDS: &[Field] = &[
     Field::new("allowed_payload_size", FieldKind::Integer).default("128"),
@@ -36,7 +36,7 @@ struct RequestSizeLimiting {
     buffers: BodyBuffers,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the settings of other plugins can be wrong here")]
+#[expect(clippy::unnecessary_wraps, reason = "the contract lets plugins reject their settings")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let size = setting_values::integer(setup.config, "allowed_payload_size").unwrap_or(128);
     let unit: u64 = match setting_values::string(setup.config, "size_unit").as_deref() {
@@ -57,7 +57,7 @@ impl Plugin for RequestSizeLimiting {
         if let Some(length) = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()) {
             return if length > self.limit { Flow::Respond(too_large(exchange)) } else { Flow::Continue };
         }
-        // ours: a request that has no body needs no length.
+        // Different from Kong: a request that has no body needs no length.
         if exchange.body.is_end_stream() {
             return Flow::Continue;
         }
@@ -72,24 +72,24 @@ impl Plugin for RequestSizeLimiting {
             return Flow::Continue;
         }
         exchange.body = std::mem::take(&mut exchange.body).limited(self.limit);
-        if is_conversation(exchange) {
+        if is_streaming(exchange) {
             return Flow::Continue;
         }
-        Flow::Later(Box::pin(self.look_ahead(exchange)))
+        Flow::Later(Box::pin(self.read_ahead(exchange)))
     }
 }
 
 impl RequestSizeLimiting {
-    /// Refuses a body that is too large before any of it goes upstream, if that is seen in its beginning. A larger one
-    /// is counted while it passes.
-    async fn look_ahead<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+    /// Rejects a body of unknown length before any of it goes upstream, if its first bytes exceed the limit. The limit
+    /// applies to the rest while it is sent.
+    async fn read_ahead<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let body = std::mem::take(&mut exchange.body);
-        match self.buffers.read_ahead(body, AHEAD).await {
+        match self.buffers.read_ahead(body, READ_AHEAD_BYTES).await {
             Ok(body) => {
                 exchange.body = body;
                 Flow::Continue
             }
-            // Its client has been told to go on already, if it asked: that its expectation fails would contradict it.
+            // Reading the body has sent `100 Continue`, if the client expects it, so 417 would contradict it.
             Err(BodyError::OverLimit) => {
                 Flow::Respond(exchange.error(StatusCode::PAYLOAD_TOO_LARGE, MESSAGE))
             }
@@ -100,9 +100,9 @@ impl RequestSizeLimiting {
 
 const MESSAGE: &str = "Request size limit exceeded";
 
-/// Whether the end of a body may wait for the beginning of its answer: in gRPC, and where a Route asks for it. (Kong:
-/// Route `request_buffering`.)
-fn is_conversation(exchange: &Exchange) -> bool {
+/// Whether a client may wait for the response before it ends the body: in gRPC, and without `request_buffering`. (Kong:
+/// Route object.)
+fn is_streaming(exchange: &Exchange) -> bool {
     let content_type = exchange.head().field(header::CONTENT_TYPE);
     let grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
     let route = exchange.matched.as_deref().map(|route| &route.route_record);
@@ -110,7 +110,7 @@ fn is_conversation(exchange: &Exchange) -> bool {
     grpc || buffered == Some(false)
 }
 
-/// A client that asked before it sent is told that its expectation fails.
+/// The refusal: 417 for a client that sent `Expect: 100-continue`, else 413.
 fn too_large(exchange: &Exchange) -> HttpResponse {
     let expect = exchange.head().field(header::EXPECT);
     let asked = expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_measured_by_their_header_or_themselves() {
+    fn bodies_are_measured_by_their_header_or_their_bytes() {
         let five = "{allowed_payload_size: 5, size_unit: bytes}";
         check(five, "POST /\nContent-Length: 5\n\n12345", Ok("12345"));
         check(five, "POST /\nContent-Length: 6\n\n123456", Err(413));

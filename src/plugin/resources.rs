@@ -1,4 +1,4 @@
-//! Resources that all plugins of a process share.
+//! Resources that all plugins of the process share.
 
 use super::DeliveryTracker;
 use crate::{
@@ -6,18 +6,18 @@ use crate::{
     budget::{MemoryBudget, WorkPool},
 };
 
-/// What all plugins of a process share, whichever Snapshot they belong to. A clone is another handle to the same.
+/// Resources of all plugins, in every Snapshot. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Resources {
-    /// Where what is delivered after requests is counted until it is.
+    /// Tracks log entries until they are delivered.
     pub deliveries: DeliveryTracker,
-    /// Where work runs that may take over a millisecond.
+    /// Threads for work that may take over a millisecond.
     pub pool: WorkPool,
-    /// The memory for bodies that are held.
+    /// The memory for buffered bodies.
     pub buffers: BodyBuffers,
-    /// The memory for counters of clients.
+    /// The memory for counters of rate limits.
     pub counters: MemoryBudget,
-    /// How many bits of an IPv6 address tell clients apart, where they are told apart by address.
+    /// Bits of an IPv6 address that identify a client, where clients are identified by address.
     pub ipv6_prefix: u8,
 }
 

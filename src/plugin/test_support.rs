@@ -1,4 +1,4 @@
-//! What the tests of plugins share: a plugin made from the text of its settings, a request, a phase run to its end.
+//! Test support for plugins: builds plugins from YAML settings and requests from text, and runs phases.
 
 use std::{
     cell::RefCell,
@@ -29,25 +29,25 @@ use crate::{
     schema::{EntitySchema, Field, FieldKind, PluginSchemas, PluginSettings, check},
 };
 
-/// The plugin that these settings, as YAML, make.
+/// A plugin with these settings, in YAML.
 #[track_caller]
 pub(super) fn plugin(def: &'static PluginDef, config: &str) -> Arc<dyn Plugin> {
     make(def, config).unwrap_or_else(|complaints| panic!("{config}: {complaints:?}"))
 }
 
-/// What is wrong with these settings, one `place: message` each.
+/// The complaints about these settings, `path: message` each.
 #[track_caller]
 pub(super) fn complaints(def: &'static PluginDef, config: &str) -> Vec<String> {
     make(def, config).err().unwrap_or_default()
 }
 
-/// Checked settings, as YAML, without a plugin.
+/// Checked settings, from YAML.
 #[track_caller]
 pub(super) fn config(def: &'static PluginDef, config: &str) -> CheckedSettings {
     checked(def, config).unwrap_or_else(|complaints| panic!("{config}: {complaints:?}"))
 }
 
-/// Settings after their check, and what making a plugin of them leaves behind.
+/// Checked settings, and the outputs of a plugin's `compile`.
 pub(super) struct CheckedSettings {
     config: Value,
     pub(super) warnings: RefCell<Vec<Diagnostic>>,
@@ -57,7 +57,7 @@ pub(super) struct CheckedSettings {
 }
 
 impl CheckedSettings {
-    /// What a plugin is made from.
+    /// The setup for `compile`.
     pub(super) fn setup(&self) -> PluginSetup<'_> {
         PluginSetup {
             id: uuid::Uuid::nil(),
@@ -93,7 +93,7 @@ fn checked(def: &'static PluginDef, config: &str) -> Result<CheckedSettings, Vec
     })
 }
 
-/// One `place: message` each.
+/// Diagnostics as `path: message`.
 pub(super) fn draw(complaints: &[Diagnostic]) -> Vec<String> {
     complaints
         .iter()
@@ -176,7 +176,7 @@ pub(super) fn consumers() -> Consumers {
     all
 }
 
-/// What a request matched, where these [`consumers`] may come.
+/// A matched Route with these [`consumers`].
 pub(super) fn matched() -> Arc<MatchedRoute> {
     Arc::new(MatchedRoute {
         route: uuid::Uuid::nil(),
@@ -187,7 +187,7 @@ pub(super) fn matched() -> Arc<MatchedRoute> {
     })
 }
 
-/// A body that comes in pieces of three bytes and does not know its length.
+/// A body of unknown length in pieces of three bytes.
 pub(super) fn pieces(text: &str) -> Body {
     let pieces = text.as_bytes().chunks(3).map(Bytes::copy_from_slice).collect();
     Body::Boxed(BodyPieces(pieces).boxed())
@@ -219,7 +219,7 @@ pub(super) fn access(plugin: &dyn Plugin, exchange: &mut Exchange) -> Option<Htt
     }
 }
 
-/// All of a body, as a text.
+/// The whole body as a string.
 pub(super) fn text(body: Body) -> String {
     String::from_utf8(wait(body.collect()).unwrap().to_bytes().to_vec()).unwrap()
 }
@@ -229,7 +229,7 @@ pub(super) fn headers(headers: &http::HeaderMap) -> Vec<String> {
     headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
 }
 
-/// The value that a JSON text says.
+/// The value of a JSON text.
 #[track_caller]
 pub(super) fn json(text: &str) -> Value {
     read(text, Dialect::Specification).unwrap().value

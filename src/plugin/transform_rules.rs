@@ -1,4 +1,4 @@
-//! Rules of both transformers: what to take out, rename, replace, add and append, in this order.
+//! Rules of both transformers: remove, rename, replace, add and append, applied in this order.
 
 use http::{HeaderName, HeaderValue};
 
@@ -9,47 +9,47 @@ use crate::{
     request_head::frames_message,
 };
 
-/// The rules about one part of a message: its headers, its query, its body.
+/// Rules for one part of a message: headers, query or body.
 #[derive(Debug)]
 pub(super) struct TransformRules<K, V> {
-    /// Names to take out.
+    /// Names to remove.
     pub(super) remove: Vec<K>,
     /// Old and new names.
     pub(super) rename: Vec<(K, K)>,
-    /// New values of names that are there.
+    /// New values of names that are present.
     pub(super) replace: Vec<(K, V)>,
-    /// Values of names that are not there.
+    /// Values of names that are absent.
     pub(super) add: Vec<(K, V)>,
-    /// Values for names that may have some already.
+    /// Values to add to names, present or not.
     pub(super) append: Vec<(K, V)>,
 }
 
-/// One value of a setting that says `name:value`.
+/// One `name:value` entry of a setting.
 pub(super) struct RuleEntry<'a> {
-    /// The rule that it is for, such as `add`.
+    /// The rule that it belongs to, such as `add`.
     pub(super) rule: &'static str,
-    /// Its place in the list.
-    pub(super) place: usize,
-    /// What stands behind the colon, not trimmed.
+    /// Its index in the list.
+    pub(super) index: usize,
+    /// The text after the colon, not trimmed.
     pub(super) value: &'a str,
-    /// Where it stands.
+    /// Its path in the configuration.
     pub(super) at: NodePath,
 }
 
-/// Reads rules from settings.
+/// Reader of rules from settings.
 pub(super) struct RulesReader<'a> {
     setup: &'a PluginSetup<'a>,
-    /// What is wrong with them.
+    /// Complaints so far.
     pub(super) complaints: Vec<Diagnostic>,
 }
 
 impl<'a> RulesReader<'a> {
-    /// Reads the settings of one plugin.
+    /// A reader of the settings of one plugin.
     pub(super) const fn new(setup: &'a PluginSetup<'a>) -> Self {
         Self { setup, complaints: Vec::new() }
     }
 
-    /// The rules about `part`; `name` and `value` read the two sides of an entry.
+    /// The rules for `part`; `name` and `value` parse the two sides of an entry.
     pub(super) fn rules<K, V>(
         &mut self,
         part: &str,
@@ -88,8 +88,8 @@ impl<'a> RulesReader<'a> {
     ) -> Vec<(K, V)> {
         let list = self.setup.at.key(rule).key(part);
         let mut pairs = Vec::new();
-        for (place, text) in entries(self.setup.config, rule, part) {
-            let at = list.index(place);
+        for (index, text) in entries(self.setup.config, rule, part) {
+            let at = list.index(index);
             let (left, right) = text.split_once(':').unwrap_or((text, ""));
             let right = right.trim_start_matches(':');
             if right.is_empty() {
@@ -99,7 +99,7 @@ impl<'a> RulesReader<'a> {
                 continue;
             }
             let pair = name(left).map_err(|message| Diagnostic::error(at.clone(), message));
-            let pair = pair.and_then(|name| Ok((name, value(&RuleEntry { rule, place, value: right, at })?)));
+            let pair = pair.and_then(|name| Ok((name, value(&RuleEntry { rule, index, value: right, at })?)));
             match pair {
                 Ok(pair) => pairs.push(pair),
                 Err(complaint) => self.complaints.push(complaint),
@@ -114,27 +114,27 @@ fn entries<'a>(config: &'a Value, rule: &str, part: &str) -> impl Iterator<Item 
     items.iter().enumerate().filter_map(|(n, item)| Some((n, item.as_str()?)))
 }
 
-/// Reads the name of a header.
+/// Parses the name of a header.
 pub(super) fn header_name(text: &str) -> Result<HeaderName, String> {
     let text = text.trim();
     let name = setting_checks::is_header_name(text).then(|| HeaderName::try_from(text).ok()).flatten();
     name.ok_or_else(|| format!("'{text}' is not a valid header"))
 }
 
-/// Reads any name.
-#[expect(clippy::unnecessary_wraps, reason = "the reader takes names that can be wrong as well")]
+/// Accepts any name.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of functions that parse names")]
 pub(super) fn any_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Reads the value of a header. Space around it says nothing. (RFC 9110, section 5.5.)
+/// Parses the value of a header. Space around it is not part of it. (RFC 9110, section 5.5.)
 pub(super) fn header_value(entry: &RuleEntry<'_>) -> Result<HeaderValue, Diagnostic> {
     HeaderValue::try_from(entry.value.trim())
         .map_err(|_| Diagnostic::error(entry.at.clone(), "cannot be the value of a header"))
 }
 
 impl<K, V> TransformRules<K, V> {
-    /// Whether there are none.
+    /// Whether there are no rules.
     pub(super) const fn is_empty(&self) -> bool {
         self.remove.is_empty()
             && self.rename.is_empty()
@@ -145,8 +145,12 @@ impl<K, V> TransformRules<K, V> {
 }
 
 impl<V> TransformRules<HeaderName, V> {
-    /// Applies the rules to the fields of a message; a value that renders to none is left out.
-    pub(super) fn apply<T: Fields>(&self, message: &mut T, render: impl Fn(&V, &T) -> Option<HeaderValue>) {
+    /// Applies the rules to the fields of a message. Entries whose value renders to `None` are skipped.
+    pub(super) fn apply<T: EditableFields>(
+        &self,
+        message: &mut T,
+        render: impl Fn(&V, &T) -> Option<HeaderValue>,
+    ) {
         for name in &self.remove {
             message.remove_field(name);
         }
@@ -176,26 +180,26 @@ impl<V> TransformRules<HeaderName, V> {
 }
 
 /// A message whose fields can be changed.
-pub(super) trait Fields {
+pub(super) trait EditableFields {
     /// All values of a field.
     fn field_values(&self, name: &HeaderName) -> Vec<HeaderValue>;
 
     /// Whether it has a field.
     fn has_field(&self, name: &HeaderName) -> bool;
 
-    /// Puts a value in place of those that a field has.
+    /// Replaces the values of a field.
     fn set_field(&mut self, name: &HeaderName, value: HeaderValue);
 
-    /// Adds a value to those that a field has.
+    /// Adds a value to a field.
     fn append_field(&mut self, name: &HeaderName, value: HeaderValue);
 
-    /// Takes a field away.
+    /// Removes a field.
     fn remove_field(&mut self, name: &HeaderName);
 }
 
-/// An answer. The fields that frame it follow from its body and its connection, whatever the settings say: a length that
-/// is not that of the body would make a part of it another answer.
-impl Fields for HttpResponse {
+/// A response. Fields that frame messages are not set: with a wrong length, a part of the body would be read as another
+/// response.
+impl EditableFields for HttpResponse {
     fn field_values(&self, name: &HeaderName) -> Vec<HeaderValue> {
         self.headers().get_all(name).iter().cloned().collect()
     }
@@ -221,8 +225,8 @@ impl Fields for HttpResponse {
     }
 }
 
-/// What goes upstream: the client's fields that pass, and the changes that were made before.
-impl Fields for Exchange {
+/// The upstream request: the client's fields that are forwarded, and earlier changes.
+impl EditableFields for Exchange {
     fn field_values(&self, name: &HeaderName) -> Vec<HeaderValue> {
         self.upstream_values(name).cloned().collect()
     }
@@ -244,7 +248,7 @@ impl Fields for Exchange {
     }
 }
 
-fn rename(message: &mut impl Fields, old: &HeaderName, new: &HeaderName) {
+fn rename(message: &mut impl EditableFields, old: &HeaderName, new: &HeaderName) {
     let values = message.field_values(old);
     if values.is_empty() {
         return;
@@ -287,7 +291,7 @@ impl<V> TransformRules<String, V> {
     }
 }
 
-/// One value more; what was no list becomes one. An object stays as it is.
+/// Appends a value; a scalar becomes a list. An object is unchanged.
 fn append(member: &mut serde_json::Value, value: serde_json::Value) {
     match member {
         serde_json::Value::Array(items) => items.push(value),

@@ -1,4 +1,4 @@
-//! Bodies as a whole, for plugins that must see all of one: the room for what is read from it, and refusals.
+//! Bodies that a plugin reads as a whole: memory for parsed JSON, and refusals.
 
 use http::{HeaderValue, header::RETRY_AFTER};
 
@@ -8,11 +8,11 @@ use crate::{
     budget::Reservation,
 };
 
-/// What one value of a JSON text takes as a tree, in bytes: 72 by itself, which are more while a list grows; and a member
-/// of an object has a name, a hash and a place in a table.
-const JSON_VALUE: usize = 160;
+/// The memory of one value of a parsed JSON text, in bytes: 72 for the value, spare capacity while a list grows, and for
+/// a member of an object its name, hash and table entry.
+const JSON_VALUE_BYTES: usize = 160;
 
-/// The answer to a request whose body could not be read.
+/// The response to a request whose body could not be read.
 pub(super) fn refusal(exchange: &Exchange, error: &BodyError) -> HttpResponse {
     let message = error.message().unwrap_or(match error {
         BodyError::TooLarge => "Payload too large",
@@ -26,15 +26,15 @@ pub(super) fn refusal(exchange: &Exchange, error: &BodyError) -> HttpResponse {
     response
 }
 
-/// Reserves room for the tree of a JSON text, which may be a hundred times as large as the text.
+/// Reserves memory for a parsed JSON text, which may take a hundred times the size of the text.
 ///
 /// # Errors
-/// If there is no room now, or never can be.
-pub(super) fn room_for_json(buffers: &BodyBuffers, text: &[u8]) -> Result<Reservation, BodyError> {
-    // Those in strings are counted, too: the tree is not larger than that.
+/// There is not enough memory at present, or the whole budget is too small.
+pub(super) fn reserve_for_json(buffers: &BodyBuffers, text: &[u8]) -> Result<Reservation, BodyError> {
+    // Also counts these bytes in strings, so that the estimate is an upper bound.
     let begins_value = |byte: &&u8| matches!(byte, b',' | b'[' | b'{');
     let values = text.iter().filter(begins_value).count() + 1;
-    let size = values.saturating_mul(JSON_VALUE).saturating_add(text.len());
+    let size = values.saturating_mul(JSON_VALUE_BYTES).saturating_add(text.len());
     let memory = buffers.memory();
     if size > memory.most() {
         return Err(BodyError::TooLarge);
@@ -49,9 +49,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_of_many_small_values_needs_far_more_room_than_it_has_bytes() {
+    fn a_text_of_many_small_values_needs_far_more_memory_than_its_size() {
         let buffers = BodyBuffers::new(1 << 20, Duration::from_mins(1));
-        let room = |text: &str| room_for_json(&buffers, text.as_bytes()).map(|room| room.bytes());
+        let room = |text: &str| reserve_for_json(&buffers, text.as_bytes()).map(|room| room.bytes());
         assert!(room("{\"a\":[1,2]}").is_ok_and(|bytes| bytes < 2000));
         assert!(matches!(room(&format!("[{}0]", "0,".repeat(10_000))), Err(BodyError::TooLarge)));
         let held = buffers.memory().reserve(1 << 20);

@@ -56,6 +56,6 @@ fn jwt_key(credential: &JwtCredential, diagnostics: &mut Vec<Diagnostic>) -> Jwt
             KeyFault::Algorithm(message) => Diagnostic::warning(at.key("algorithm"), message)
                 .help("requests with its tokens will be answered with 401"),
         });
-        JwtKey::none(algorithm)
+        JwtKey::reject_all(algorithm)
     })
 }

@@ -1,31 +1,31 @@
-//! Questions to the Admin API without a database, and what a real Kong answered.
+//! Requests to the Admin API without a database, and the recorded responses of Kong.
 //!
-//! Left out are what differs from one time or one node to the next, and the fields of the answer for pages of other
-//! sites. Of schemas, the facts that forms are drawn from have to be there; ours say more.
+//! Values that differ between runs or nodes, and CORS headers, are not compared. Schemas are compared by the facts from
+//! which forms are drawn; those of mynah may have more.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{cases::sorted, connection::Answer};
 
-/// Members that differ from one time to the next.
+/// Members that differ between runs.
 const VARYING: &[&str] = &["created_at", "updated_at", "offset", "next", "request_id"];
 
-/// What forms need to know of a field.
+/// Properties of a field that forms need.
 const FACTS: &[&str] =
     &["type", "required", "default", "one_of", "between", "reference", "unique", "uuid", "auto", "timestamp"];
 
-/// A file of questions about one configuration.
+/// A file of requests for one configuration.
 #[derive(Deserialize)]
-pub(crate) struct Questions {
+pub(crate) struct AdminCases {
     pub config: Value,
-    pub cases: Vec<Question>,
+    pub cases: Vec<AdminCase>,
 }
 
-/// One question.
+/// One request with its recorded response.
 #[derive(Deserialize)]
-pub(crate) struct Question {
-    /// What it is about.
+pub(crate) struct AdminCase {
+    /// Its name.
     pub name: String,
     request: Request,
     response: Response,
@@ -46,7 +46,7 @@ struct Response {
     json: Option<Value>,
 }
 
-impl Question {
+impl AdminCase {
     /// The request, one character per byte.
     pub(crate) fn raw(&self, host: &str) -> String {
         let Request { method, path, headers, body } = &self.request;
@@ -70,7 +70,7 @@ impl Question {
         format!("{}\r\nContent-Length: {}\r\n\r\n{body}", head.join("\r\n"), body.len())
     }
 
-    /// What an answer differs in from the one that was recorded.
+    /// The differences between a response and the recorded one.
     pub(crate) fn differences(&self, answer: &Answer) -> Vec<String> {
         let expected = &self.response;
         let mut found = Vec::new();
@@ -89,13 +89,13 @@ impl Question {
             }
         }
         if let (Some(want), true) = (&expected.json, found.is_empty()) {
-            let told = serde_json::from_str(&answer.body).unwrap_or_default();
+            let actual = serde_json::from_str(&answer.body).unwrap_or_default();
             match self.request.path.as_str() {
-                "/" => node(&told, want, &mut found),
+                "/" => compare_node(&actual, want, &mut found),
                 path if path.starts_with("/schemas/") && want.get("fields").is_some_and(Value::is_array) => {
-                    schema("", &told, want, &mut found);
+                    compare_schema("", &actual, want, &mut found);
                 }
-                _ if scrubbed(&told) != scrubbed(want) => found.push(format!("{told}, expected {want}")),
+                _ if scrubbed(&actual) != scrubbed(want) => found.push(format!("{actual}, expected {want}")),
                 _ => (),
             }
         }
@@ -103,10 +103,10 @@ impl Question {
     }
 }
 
-/// What clients read of `/`: the rest is about one machine, or about what Kong is made of.
-fn node(told: &Value, want: &Value, found: &mut Vec<String>) {
+/// Compares the members of `/` that clients read. The others are about one machine, or about parts of Kong.
+fn compare_node(actual: &Value, want: &Value, found: &mut Vec<String>) {
     let mut same = |at: &str, read: fn(&Value) -> Value| {
-        let (ours, theirs) = [told, want].map(|node| node.pointer(at).map(read)).into();
+        let (ours, theirs) = [actual, want].map(|node| node.pointer(at).map(read)).into();
         if ours != theirs {
             found.push(format!("{at} {ours:?}, expected {theirs:?}"));
         }
@@ -134,19 +134,19 @@ fn sorted_texts(list: &Value) -> Value {
     texts.into()
 }
 
-/// The facts of a schema, as far as Kong says them.
-fn schema(at: &str, told: &Value, want: &Value, found: &mut Vec<String>) {
+/// Compares the facts of a schema that Kong has.
+fn compare_schema(at: &str, actual: &Value, want: &Value, found: &mut Vec<String>) {
     for field in want["fields"].as_array().into_iter().flatten() {
         let (name, want) = field.as_object().and_then(|members| members.iter().next()).unwrap();
-        let ours = told["fields"].as_array().into_iter().flatten().find_map(|field| field.get(name));
+        let ours = actual["fields"].as_array().into_iter().flatten().find_map(|field| field.get(name));
         match ours {
             None => found.push(format!("{at}{name} is missing")),
-            Some(ours) => facts(&format!("{at}{name}"), ours, want, found),
+            Some(ours) => compare_facts(&format!("{at}{name}"), ours, want, found),
         }
     }
 }
 
-fn facts(at: &str, ours: &Value, want: &Value, found: &mut Vec<String>) {
+fn compare_facts(at: &str, ours: &Value, want: &Value, found: &mut Vec<String>) {
     for fact in FACTS.iter().filter(|fact| want.get(**fact).is_some_and(|value| !value.is_null())) {
         if ours[*fact] != want[*fact] {
             found.push(format!("{at}.{fact} {}, expected {}", ours[*fact], want[*fact]));
@@ -154,20 +154,20 @@ fn facts(at: &str, ours: &Value, want: &Value, found: &mut Vec<String>) {
     }
     for part in ["elements", "keys", "values"] {
         if let Some(want) = want.get(part) {
-            facts(&format!("{at}.{part}"), &ours[part], want, found);
+            compare_facts(&format!("{at}.{part}"), &ours[part], want, found);
         }
     }
-    schema(&format!("{at}."), ours, want, found);
+    compare_schema(&format!("{at}."), ours, want, found);
 }
 
-/// A body without what varies, its lists of objects in an order of their own.
+/// A body without members that vary, and with sorted lists of objects.
 fn scrubbed(value: &Value) -> Value {
     let mut value = sorted(value);
     scrub(&mut value);
     value
 }
 
-/// Takes what varies out of a body.
+/// Removes members that vary from a body.
 pub(crate) fn scrub(value: &mut Value) {
     match value {
         Value::Object(members) => {

@@ -1,21 +1,21 @@
-//! A file of cases: what was sent, and what Kong answered.
+//! Files of cases: requests, and the recorded responses of Kong.
 
 use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::connection::Answer;
 
-/// Fields that a case expects or does not, if the file does not say which.
+/// Header fields that must not occur unless a case expects them; a file may name others.
 const TRACKED: &str = "^(access-control-.*|vary|location|allow|www-authenticate|retry-after|ratelimit-.*|x-ratelimit-.*|x-kong-.*)$";
 
 /// Fields of which only the presence was recorded.
 const PRESENCE_ONLY: &[&str] =
     &["server", "via", "date", "x-kong-request-id", "content-length", "ratelimit-reset", "retry-after"];
 
-/// What stands in a recorded value for what differs from one time to the next.
+/// Placeholders in recorded values for parts that differ between runs.
 const VOLATILE: &[&str] = &["<ms>", "<id>", "<date>"];
 
-/// Members of JSON bodies that differ from one time to the next.
+/// Members of JSON bodies that differ between runs.
 const VARYING: &[&str] = &["request_id", "kong", "created_at", "updated_at"];
 
 /// All cases of a file.
@@ -24,20 +24,20 @@ pub(crate) struct Recorded {
     pub(crate) sets: Vec<Set>,
 }
 
-/// Cases with the configuration they are about.
+/// Cases for one configuration.
 pub(crate) struct Set {
     pub(crate) name: String,
     pub(crate) config: Value,
     pub(crate) cases: Vec<Case>,
 }
 
-/// One request, and what is expected of its answer.
+/// One request and its recorded response.
 pub(crate) struct Case {
     pub(crate) name: String,
     /// The request, one character per byte.
     pub(crate) raw: String,
     pub(crate) tls: bool,
-    /// The name that the client asks for in TLS.
+    /// The server name that the client sends in TLS.
     pub(crate) sni: Option<String>,
     expect: Value,
 }
@@ -51,7 +51,7 @@ impl Recorded {
         Self { tracked, sets: items(&file["sets"]).iter().map(Set::new).collect() }
     }
 
-    /// What an answer differs in.
+    /// The differences between a response and the recorded one.
     pub(crate) fn differences(&self, case: &Case, answer: &Result<Answer, String>) -> Vec<String> {
         let answer = match answer {
             Ok(answer) => answer,
@@ -148,7 +148,7 @@ fn compare_upstream(expected: &Value, answer: &Answer, found: &mut Vec<String>) 
     }
 }
 
-/// A body without what varies.
+/// A body without members that vary.
 fn scrub(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -167,7 +167,7 @@ fn items(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Lists of objects have no order.
+/// A value with sorted lists of objects, whose order is not compared.
 pub(crate) fn sorted(value: &Value) -> Value {
     match value {
         Value::Array(items) => {
@@ -184,7 +184,7 @@ pub(crate) fn sorted(value: &Value) -> Value {
     }
 }
 
-/// A text that is the same for equal values, whatever the order of their members.
+/// A text that is equal for values that differ only in the order of members.
 pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(members) => {

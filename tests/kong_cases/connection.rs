@@ -1,4 +1,4 @@
-//! One request, byte for byte, over a connection of its own, and its answer.
+//! HTTP client that sends a request byte for byte over its own connection.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-/// A response, read to its end; its head one character per byte.
+/// A complete response; its head has one character per byte.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -33,7 +33,7 @@ pub(crate) fn send(address: SocketAddr, raw: &str) -> Result<Answer, String> {
     exchange(connect(address), raw)
 }
 
-/// Sends a request over TLS, in which it asks for `server_name`.
+/// Sends a request over TLS with this server name.
 pub(crate) fn send_over_tls(
     address: SocketAddr,
     server_name: Option<&str>,
@@ -47,7 +47,7 @@ pub(crate) fn send_over_tls(
         .with_custom_certificate_verifier(Arc::new(AnyCertificate))
         .with_no_client_auth();
     config.enable_sni = server_name.is_some();
-    let name = ServerName::try_from(server_name.unwrap_or("nobody").to_owned()).unwrap();
+    let name = ServerName::try_from(server_name.unwrap_or("unnamed").to_owned()).unwrap();
     let session = ClientConnection::new(Arc::new(config), name).unwrap();
     exchange(StreamOwned::new(session, connect(address)), raw)
 }
@@ -133,7 +133,7 @@ fn read_body(reader: &mut impl BufRead, answer: &Answer) -> std::io::Result<Vec<
     Ok(body)
 }
 
-/// Takes what the gateway shows: who it is, is not what the cases are about.
+/// Accepts any certificate: the cases do not test it.
 #[derive(Debug)]
 struct AnyCertificate;
 

@@ -1,12 +1,12 @@
-//! The service behind the gateway. It answers with what it got as JSON, unless the target holds a word:
+//! Upstream of the tests. It responds with the request as JSON, unless the target contains a keyword:
 //!
-//! | word | what it does |
+//! | keyword | behaviour |
 //! |---|---|
 //! | `XSLOW` | never answers |
-//! | `XCLOSE`, `XRESET` | closes the connection, in order or not |
-//! | `XGARBAGE`, `XPARTIAL`, `XHTTP10` | answers what is no HTTP, too little, or in HTTP/1.0 |
-//! | `XHDRS`, `XCORSUP`, `XCHUNK` | answers with fields that gateways must heed, or in chunks |
-//! | `XST404` | answers with this status |
+//! | `XCLOSE`, `XRESET` | closes or resets the connection |
+//! | `XGARBAGE`, `XPARTIAL`, `XHTTP10` | sends no HTTP, an incomplete body, or HTTP/1.0 |
+//! | `XHDRS`, `XCORSUP`, `XCHUNK` | sends fields that a gateway handles, or a chunked body |
+//! | `XST404` | responds with this status |
 
 use std::{
     io::{BufReader, Read, Result, Write},
@@ -18,15 +18,15 @@ use serde_json::json;
 
 use crate::connection::{latin1, read_chunks, read_fields, read_line};
 
-/// A service that runs as long as the process of the tests.
+/// A service that runs until the test process ends.
 pub(crate) struct Echo(String);
 
 const FIELDS: &str = "HTTP/1.1 200 OK\r\nServer: upstream-srv/1\r\nVia: 1.0 inner\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nX-Kong-Response-Latency: 999\r\nX-Kong-Upstream-Latency: 888\r\nX-Kong-Request-Id: from-upstream\r\nX-Powered-By: me\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nConnection: keep-alive, X-Hop\r\nX-Hop: hop\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nTrailer: X-T\r\nUpgrade: foo\r\nX-Accel-Expires: 1\r\nX-Accel-Redirect-Not: 1\r\nContent-Type: text/plain\r\nContent-Length: 4\r\nETag: \"x\"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\nAccess-Control-Allow-Origin: http://up.example\r\nVary: Accept\r\n\r\nhdrs";
 const CORS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nAccess-Control-Allow-Origin: http://up.example\r\nAccess-Control-Allow-Credentials: true\r\nAccess-Control-Allow-Methods: UP\r\nVary: Accept-Encoding\r\n\r\nok";
 const CHUNKS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
 
-/// What is answered to a target with a word, and whether the connection stays open.
-const WORDS: &[(&str, &str, bool)] = &[
+/// Responses by keyword, and whether the connection stays open.
+const KEYWORD_RESPONSES: &[(&str, &str, bool)] = &[
     ("XCLOSE", "", false),
     ("XGARBAGE", "this is not http\r\n\r\n", false),
     ("XPARTIAL", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly-part", false),
@@ -74,7 +74,7 @@ fn serve(mut stream: TcpStream) -> Result<()> {
         if target.contains("XRESET") {
             return socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }
-        if let Some((_, text, stays)) = WORDS.iter().find(|(word, ..)| target.contains(word)) {
+        if let Some((_, text, stays)) = KEYWORD_RESPONSES.iter().find(|(word, ..)| target.contains(word)) {
             stream.write_all(text.as_bytes())?;
             if *stays {
                 continue;

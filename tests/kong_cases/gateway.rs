@@ -1,4 +1,4 @@
-//! The real binary on free ports, and its Admin API.
+//! The gateway binary on free ports, and its Admin API.
 
 use std::{
     io::{BufRead, BufReader},
@@ -19,12 +19,12 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts one that has nothing to do yet.
+    /// Starts a gateway with an empty configuration.
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// The same, told more.
+    /// Starts a gateway with further environment variables.
     pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
         let listen = "127.0.0.1:0, 127.0.0.1:0 http2 ssl";
@@ -36,7 +36,7 @@ impl Gateway {
         let mut greeting = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
         let [proxy, tls, admin] =
-            ["proxy http", "proxy https", "admin http"].map(|name| place(&greeting, name));
+            ["proxy http", "proxy https", "admin http"].map(|name| listener_address(&greeting, name));
         let [proxy_port, tls_port] = [proxy, tls].map(|address| address.port().to_string());
         Self { process, proxy, proxy_port, tls, tls_port, admin }
     }
@@ -66,8 +66,8 @@ impl Gateway {
     pub(crate) fn load(&self, config: &Value) {
         let mut config = config.clone();
         config["_format_version"] = "3.0".into();
-        let (status, told) = self.send("/config", "application/json", &config.to_string());
-        assert_eq!(status, 201, "{told}");
+        let (status, body) = self.send("/config", "application/json", &config.to_string());
+        assert_eq!(status, 201, "{body}");
     }
 
     /// Posts a text of YAML to the Admin API.
@@ -89,15 +89,15 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Where something is served, by its name in the greeting.
+/// The address of a listener by its name in the greeting.
 #[track_caller]
-fn place(greeting: &str, name: &str) -> SocketAddr {
+fn listener_address(greeting: &str, name: &str) -> SocketAddr {
     let rest = greeting.split(&format!("{name}://")).nth(1);
     let rest = rest.unwrap_or_else(|| panic!("no {name} in {greeting:?}"));
     rest.split([',', ';', ' ']).next().unwrap().parse().unwrap()

@@ -1,17 +1,17 @@
-//! Requests whose answers a real Kong Gateway gave once, put to the real binary.
+//! Requests with recorded responses of Kong Gateway, sent to the binary.
 //!
-//! | module | what it is for |
+//! | file | what it holds |
 //! |---|---|
-//! | `cases` | a file of cases, and what an answer differs in from the one that was recorded |
+//! | `cases` | files of cases; differences between a response and the recorded one |
 //! | `gateway` | the binary on free ports, and its Admin API |
-//! | `admin` | questions to the Admin API |
+//! | `admin` | reads of the Admin API |
 //! | `writes` | writes through the Admin API, one after the other |
-//! | `refusals` | configurations that cannot be used, and how that was told |
-//! | `connection` | one request, byte for byte, and its answer |
-//! | `echo` | the service behind the gateway: it answers with what it got, or misbehaves as it is asked to |
+//! | `refusals` | invalid configurations and their error objects |
+//! | `connection` | requests, byte for byte, and their responses |
+//! | `echo` | the upstream: echoes requests, or misbehaves on demand |
 //!
-//! A difference that is meant stands in `tests/waivers.json`, with its reason in `docs/differences.md`.
-#![expect(clippy::unwrap_used, reason = "here whatever cannot go on has failed")]
+//! Intended differences are listed in `tests/waivers.json`, with their reasons in `docs/differences.md`.
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod admin;
 mod cases;
@@ -58,15 +58,15 @@ fn which_of_two_routes_wins() {
 }
 
 #[test]
-fn configurations_that_cannot_be_used() {
+fn invalid_configurations() {
     let file: refusals::Refusals =
         serde_json::from_str(include_str!("../kong-cases/declarative-errors.json")).unwrap();
     let gateway = Gateway::start();
     let mut tally = Tally::of("declarative-errors");
     for case in &file.cases {
-        for (path, status, expected) in case.questions() {
-            let (got, told) = gateway.post(path, &case.yaml);
-            let difference = refusals::difference((status, expected), got, &told);
+        for (path, status, expected) in case.requests() {
+            let (got, body) = gateway.post(path, &case.yaml);
+            let difference = refusals::difference((status, expected), got, &body);
             let name = format!("{}{}", case.name, path.trim_start_matches("/config"));
             tally.count(&name, difference.as_slice());
         }
@@ -76,7 +76,7 @@ fn configurations_that_cannot_be_used() {
 
 #[test]
 fn the_admin_api_without_writes() {
-    let file: admin::Questions = serde_json::from_str(include_str!("../kong-cases/admin.json")).unwrap();
+    let file: admin::AdminCases = serde_json::from_str(include_str!("../kong-cases/admin.json")).unwrap();
     // With a listener for the status, the Admin API has no `/status/ready`, as Kong's.
     let gateway = Gateway::start_with(&[("KONG_ADMIN_WRITES", "off"), ("KONG_STATUS_LISTEN", "127.0.0.1:0")]);
     gateway.load(&file.config);
@@ -118,7 +118,7 @@ fn every_waiver_names_a_difference() {
     }
 }
 
-/// Puts all cases of a file to the gateway.
+/// Sends all cases of a file to the gateway.
 #[track_caller]
 fn replay(file: &'static str, text: &str) {
     let echo = Echo::start();
@@ -142,10 +142,10 @@ fn replay(file: &'static str, text: &str) {
     tally.close();
 }
 
-/// What became of the cases of a file.
+/// Results of the cases of a file.
 struct Tally {
     file: &'static str,
-    /// Those that were not met yet.
+    /// Waivers that no case has used yet.
     waivers: BTreeMap<String, String>,
     passed: usize,
     wrong: Vec<String>,

@@ -1,4 +1,4 @@
-//! Broken and odd configurations, and what a real Kong told of them: the error object, whole and flattened.
+//! Invalid configurations, and the recorded error objects of Kong, whole and flattened.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,14 +8,14 @@ use crate::cases::sorted;
 /// A file of configurations.
 #[derive(Deserialize)]
 pub(crate) struct Refusals {
-    /// Each with its answers.
+    /// Configurations with their recorded responses.
     pub cases: Vec<Refusal>,
 }
 
 /// One configuration.
 #[derive(Deserialize)]
 pub(crate) struct Refusal {
-    /// What it is about.
+    /// Its name.
     pub name: String,
     /// Its text.
     pub yaml: String,
@@ -30,8 +30,8 @@ struct Answer {
 }
 
 impl Refusal {
-    /// What is asked, and what the answer is to be.
-    pub(crate) fn questions(&self) -> [(&'static str, u16, Option<&Value>); 2] {
+    /// The paths to post it to, with the recorded status and error object.
+    pub(crate) fn requests(&self) -> [(&'static str, u16, Option<&Value>); 2] {
         let (whole, flat) = (&self.post_config, &self.flatten_errors);
         [
             ("/config", whole.status, whole.json.as_ref()),
@@ -40,14 +40,14 @@ impl Refusal {
     }
 }
 
-/// What an answer differs in from the one that was recorded, if it does.
-pub(crate) fn difference(expected: (u16, Option<&Value>), status: u16, told: &Value) -> Option<String> {
+/// The difference between a response and the recorded one, if there is one.
+pub(crate) fn difference(expected: (u16, Option<&Value>), status: u16, actual: &Value) -> Option<String> {
     if status != expected.0 {
         return Some(format!("status {status} in place of {}", expected.0));
     }
     let expected = expected.1?;
     let keys = ["code", "name", "fields", "flattened_errors"];
-    let differs = |key: &&str| sorted(&told[*key]) != sorted(&expected[*key]);
+    let differs = |key: &&str| sorted(&actual[*key]) != sorted(&expected[*key]);
     let key = keys.into_iter().find(|key| differs(key))?;
-    Some(format!("{key}: {} in place of {}", told[key], expected[key]))
+    Some(format!("{key}: {} in place of {}", actual[key], expected[key]))
 }

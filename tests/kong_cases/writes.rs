@@ -1,7 +1,7 @@
-//! Writes through the Admin API, and what a real Kong with a database answered.
+//! Writes through the Admin API, and the recorded responses of Kong with a database.
 //!
-//! Ids and keys that are made up differ each time: an id of the file stands for the one that was first met in its place.
-//! Certificates are made here: `<a.crt>` stands for one, and `<PEM>` for any.
+//! Generated ids and keys differ in each run: an id in the file is mapped to the first actual id in its place.
+//! Certificates are generated: `<a.crt>` stands for one of them, `<PEM>` for any.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(crate) struct Writes {
     pub sets: Vec<Set>,
 }
 
-/// Requests that are made one after the other, beginning with a configuration.
+/// Requests in sequence, after loading a configuration.
 #[derive(Deserialize)]
 pub(crate) struct Set {
     pub name: String,
@@ -50,21 +50,22 @@ struct Response {
     allow: Option<String>,
 }
 
-/// Which ids of ours those of the file stand for.
+/// Mapping of ids in the file to actual ids.
 pub(crate) struct Ids {
-    met: BTreeMap<String, String>,
+    mapping: BTreeMap<String, String>,
     form: Regex,
 }
 
 impl Ids {
     pub(crate) fn new() -> Self {
         let form = Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap();
-        Self { met: BTreeMap::new(), form }
+        Self { mapping: BTreeMap::new(), form }
     }
 
-    /// A text of the file with our ids.
-    fn ours(&self, text: &str) -> String {
-        let one = |found: &Captures<'_>| self.met.get(&found[0]).map_or(&found[0], String::as_str).to_owned();
+    /// A text of the file with actual ids.
+    fn substitute(&self, text: &str) -> String {
+        let one =
+            |found: &Captures<'_>| self.mapping.get(&found[0]).map_or(&found[0], String::as_str).to_owned();
         self.form.replace_all(text, one).into_owned()
     }
 
@@ -76,11 +77,11 @@ impl Ids {
         self.form.replace_all(&canonical(value), "").into_owned()
     }
 
-    /// Notes what differs between a value of the file and one of ours.
+    /// Adds the differences between a recorded value and the actual one to `found`.
     fn compare(&mut self, at: &str, want: &Value, have: &Value, found: &mut Vec<String>) {
         match (want, have) {
             (Value::Object(want), Value::Object(have)) => {
-                // A lifetime has no effect here, and runs out there.
+                // Kong counts `ttl` down; mynah keeps the written value.
                 for (key, value) in want.iter().filter(|(key, _)| *key != "ttl") {
                     match have.get(key) {
                         Some(have) => self.compare(&format!("{at}.{key}"), value, have, found),
@@ -93,7 +94,7 @@ impl Ids {
             (Value::Array(want), Value::Array(have)) if want.len() == have.len() => {
                 let (mut want, mut have) = (want.clone(), have.clone());
                 if want.iter().all(Value::is_object) {
-                    // They come in the order of their ids.
+                    // Lists are in the order of ids, which differ.
                     want.sort_by_key(|item| self.without(item));
                     have.sort_by_key(|item| self.without(item));
                 }
@@ -102,16 +103,18 @@ impl Ids {
                 }
             }
             (Value::String(want), Value::String(have)) if self.is_id(want) && self.is_id(have) => {
-                let expected = self.met.entry(want.clone()).or_insert_with(|| have.clone());
+                let expected = self.mapping.entry(want.clone()).or_insert_with(|| have.clone());
                 if expected != have {
                     found.push(format!("{at} {have}, expected {expected}"));
                 }
             }
-            (Value::String(want), Value::String(have)) if is_made_up(want) && is_made_up(have) => (),
+            (Value::String(want), Value::String(have)) if is_generated(want) && is_generated(have) => (),
             (Value::String(want), Value::String(have))
                 if want == "<PEM>" && have.starts_with("-----BEGIN ") => {}
-            (Value::String(want), Value::String(have)) if undigested(want) == undigested(have) => (),
-            (Value::String(want), Value::String(have)) if self.ours(want) == *have => (),
+            (Value::String(want), Value::String(have)) if without_digests(want) == without_digests(have) => {
+                ()
+            }
+            (Value::String(want), Value::String(have)) if self.substitute(want) == *have => (),
             (Value::Number(want), Value::Number(have)) if want.as_f64() == have.as_f64() => (),
             (want, have) if want == have => (),
             _ => found.push(format!("{at} {have}, expected {want}")),
@@ -120,12 +123,12 @@ impl Ids {
 }
 
 /// A text without the digests of certificates.
-fn undigested(text: &str) -> String {
+fn without_digests(text: &str) -> String {
     let digests = Regex::new("[0-9a-f]{64}").unwrap();
     digests.replace_all(text, "<digest>").into_owned()
 }
 
-/// Certificates and keys by the names that bodies have for them: `a` is a server's, `ca` an authority's.
+/// Certificates and keys by their names in bodies: `a` for a server, `ca` for an authority.
 pub(crate) struct Pems(Vec<(&'static str, String)>);
 
 impl Pems {
@@ -137,12 +140,17 @@ impl Pems {
             (pem("CERTIFICATE", issuer.der()), pem("PRIVATE KEY", &issuer.key().serialize_der()))
         };
         let (certificate, key) = of("a.example", IsCa::NoCa);
-        let (authority, its_key) = of("ca.example", IsCa::Ca(BasicConstraints::Unconstrained));
-        Self(vec![("<a.crt>", certificate), ("<a.key>", key), ("<ca.crt>", authority), ("<ca.key>", its_key)])
+        let (authority, authority_key) = of("ca.example", IsCa::Ca(BasicConstraints::Unconstrained));
+        Self(vec![
+            ("<a.crt>", certificate),
+            ("<a.key>", key),
+            ("<ca.crt>", authority),
+            ("<ca.key>", authority_key),
+        ])
     }
 
-    /// A body with the certificates that it names.
-    fn put_into(&self, mut body: String, is_form: bool) -> String {
+    /// A body with the certificates in place of their names.
+    fn substitute(&self, mut body: String, is_form: bool) -> String {
         for (name, pem) in &self.0 {
             let escaped =
                 |pem: &str| pem.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02x}"));
@@ -158,8 +166,8 @@ fn pem(kind: &str, der: &[u8]) -> String {
     format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n")
 }
 
-/// Whether this is a key or secret that nobody gave.
-fn is_made_up(text: &str) -> bool {
+/// Whether a text is a generated key or secret.
+fn is_generated(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
@@ -168,19 +176,19 @@ impl Write {
     pub(crate) fn raw(&self, host: &str, ids: &Ids, pems: &Pems) -> String {
         let Request { method, path, headers, body } = &self.request;
         let mut head = vec![
-            format!("{method} {} HTTP/1.1", ids.ours(path)),
+            format!("{method} {} HTTP/1.1", ids.substitute(path)),
             format!("Host: {host}"),
             "Connection: close".to_owned(),
         ];
         let fields = headers.iter().flatten();
         head.extend(fields.map(|(name, value)| format!("{name}: {}", value.as_str().unwrap())));
         let is_form = head.iter().any(|line| line.ends_with("x-www-form-urlencoded"));
-        let body = pems.put_into(ids.ours(body.as_deref().unwrap_or_default()), is_form);
+        let body = pems.substitute(ids.substitute(body.as_deref().unwrap_or_default()), is_form);
         let text = format!("{}\r\nContent-Length: {}\r\n\r\n{body}", head.join("\r\n"), body.len());
         text.bytes().map(char::from).collect()
     }
 
-    /// What an answer differs in from the one that was recorded.
+    /// The differences between a response and the recorded one.
     pub(crate) fn differences(&self, answer: &Answer, ids: &mut Ids) -> Vec<String> {
         let expected = &self.response;
         if answer.status != expected.status {

@@ -1,7 +1,6 @@
-//! CORS: says to browsers which origins may read the answers. (Kong: CORS plugin; Fetch Standard, "CORS protocol".)
+//! `cors`: CORS headers. (Kong: CORS plugin; Fetch Standard, "CORS protocol".)
 //!
-//! A preflight is answered here and goes no further; every other response gets its headers on the way back. What
-//! the headers can say is prepared when the plugin is made.
+//! The plugin responds to preflights and adds headers to all other responses. Header values are prepared at load.
 
 mod origins;
 #[cfg(test)]
@@ -27,7 +26,7 @@ use crate::{
 };
 use origins::{AllowedOrigin, OriginRules};
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef = PluginDef::new("cors", 2000, FIELDS, compile);
 
 const METHODS: &[&str] = &["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
@@ -35,7 +34,9 @@ const METHODS: &[&str] = &["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPT
 const FIELDS: &[Field] = &[
     Field::new(
         "origins",
-        FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(origins::is_expression)])),
+        FieldKind::Array(
+            &Field::item(FieldKind::String).rules(&[FieldRule::Holds(origins::is_origin_or_pattern)]),
+        ),
     )
     .describe("* or the origins whose pages may read answers; regular expressions, too"),
     Field::new("headers", FieldKind::Array(&Field::item(FieldKind::String)))
@@ -71,7 +72,7 @@ static ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-contr
 static TRUE: HeaderValue = HeaderValue::from_static("true");
 static VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
 
-/// What the settings say, as the values of headers.
+/// The settings, as header values.
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 struct CorsPlugin {
     origins: OriginRules,
@@ -128,11 +129,11 @@ impl Plugin for CorsPlugin {
         if self.preflight_continue || !is_preflight(exchange) {
             return Flow::Continue;
         }
-        Flow::Respond(self.preflight(exchange.head().fields()))
+        Flow::Respond(self.answer_preflight(exchange.head().fields()))
     }
 
     fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
-        // A preflight has its headers: from the access phase, or from the upstream that was to answer it.
+        // A preflight has its headers from the access phase, or from the upstream with `preflight_continue`.
         if is_preflight(exchange) {
             return;
         }
@@ -141,7 +142,7 @@ impl Plugin for CorsPlugin {
             return;
         }
         let headers = response.headers_mut();
-        self.allow(origin, headers);
+        self.set_origin_headers(origin, headers);
         if let Some(names) = &self.exposed_headers {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, names.clone());
         }
@@ -149,10 +150,10 @@ impl Plugin for CorsPlugin {
 }
 
 impl CorsPlugin {
-    fn preflight(&self, request: &HeaderMap) -> HttpResponse {
+    fn answer_preflight(&self, request: &HeaderMap) -> HttpResponse {
         let mut response = reply::empty(StatusCode::OK);
         let headers = response.headers_mut();
-        self.allow(origin(request), headers);
+        self.set_origin_headers(origin(request), headers);
         if let Some(names) = self.headers.as_ref().or_else(|| request.get(ACCESS_CONTROL_REQUEST_HEADERS)) {
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
         }
@@ -166,21 +167,21 @@ impl CorsPlugin {
         response
     }
 
-    /// The headers that preflights and other responses have in common.
-    fn allow(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
-        let answer = self.origins.answer(origin);
-        let listed = answer != AllowedOrigin::Everyone;
-        // Browsers refuse `*` for requests with credentials. (Fetch Standard, "CORS protocol and credentials".)
+    /// Sets the headers that preflights and other responses share.
+    fn set_origin_headers(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        let answer = self.origins.allowed_for(origin);
+        let listed = answer != AllowedOrigin::Any;
+        // Browsers reject `*` for requests with credentials. (Fetch Standard, "CORS protocol and credentials".)
         let named = if listed { None } else { origin.filter(|_| self.credentials) };
         match answer {
-            AllowedOrigin::Everyone => {
+            AllowedOrigin::Any => {
                 let value = named.cloned().unwrap_or(HeaderValue::from_static("*"));
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value);
             }
             AllowedOrigin::Only(value) => {
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value);
             }
-            AllowedOrigin::Nobody => {
+            AllowedOrigin::None => {
                 headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
             }
         }
@@ -193,7 +194,7 @@ impl CorsPlugin {
     }
 }
 
-/// The origin that a request says it comes from.
+/// The value of `Origin`.
 fn origin(request: &HeaderMap) -> Option<&HeaderValue> {
     request.get(ORIGIN).filter(|origin| !origin.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Which origins are allowed: everyone, one, or those that a list of texts and expressions describes.
+//! Allowed origins: any, one, or a list of origins and regular expressions.
 
 use std::borrow::Cow;
 
@@ -13,32 +13,32 @@ use crate::{
 
 /// The origins of the settings.
 pub(super) enum OriginRules {
-    /// None are named, or `*` alone.
-    Everyone,
-    /// One text. It is the answer whoever asks: a browser elsewhere refuses it by itself.
+    /// The list is empty, or `*` alone.
+    Any,
+    /// One origin. It is sent for every request; browsers reject it for other origins.
     One(HeaderValue),
-    /// A list, or an expression.
+    /// A list, or one expression.
     Listed {
-        /// Whether `*` is among them.
-        everyone: bool,
-        /// Texts, in normal form.
-        texts: Vec<String>,
-        /// Expressions about the host alone: those without a colon.
-        hosts: Vec<Regex>,
-        /// Expressions about the whole origin.
-        wholes: Vec<Regex>,
+        /// Whether `*` is in the list.
+        any: bool,
+        /// Origins in normal form.
+        origins: Vec<String>,
+        /// Expressions without a colon, which match the host.
+        host_patterns: Vec<Regex>,
+        /// Expressions with a colon, which match the origin.
+        origin_patterns: Vec<Regex>,
     },
 }
 
-/// What `Access-Control-Allow-Origin` is to say.
+/// The value of `Access-Control-Allow-Origin`.
 #[derive(Debug, PartialEq)]
 pub(super) enum AllowedOrigin {
     /// `*`.
-    Everyone,
+    Any,
     /// This origin.
     Only(HeaderValue),
-    /// Nothing: the header must not be there.
-    Nobody,
+    /// No header.
+    None,
 }
 
 impl OriginRules {
@@ -46,71 +46,74 @@ impl OriginRules {
     pub(super) fn new(entries: &[Value], at: &NodePath, complaints: &mut Vec<Diagnostic>) -> Self {
         let entries: Vec<&str> = entries.iter().filter_map(Value::as_str).collect();
         match entries[..] {
-            [] | ["*"] => return Self::Everyone,
-            [only] if is_text(only) => {
+            [] | ["*"] => return Self::Any,
+            [only] if is_literal(only) => {
                 if let Ok(value) = HeaderValue::try_from(only) {
                     return Self::One(value);
                 }
             }
             _ => (),
         }
-        let (mut everyone, mut texts, mut hosts, mut wholes) = (false, Vec::new(), Vec::new(), Vec::new());
+        let (mut any, mut origins, mut host_patterns, mut origin_patterns) =
+            (false, Vec::new(), Vec::new(), Vec::new());
         for (n, entry) in entries.into_iter().enumerate() {
             if entry == "*" {
-                everyone = true;
-            } else if is_text(entry) {
-                texts.push(normal(entry).origin.into_owned());
+                any = true;
+            } else if is_literal(entry) {
+                origins.push(normalize(entry).origin.into_owned());
             } else {
                 match expression(entry) {
-                    Ok(regex) if entry.contains(':') => wholes.push(regex),
-                    Ok(regex) => hosts.push(regex),
+                    Ok(regex) if entry.contains(':') => origin_patterns.push(regex),
+                    Ok(regex) => host_patterns.push(regex),
                     Err(error) => complaints.push(invalid(entry, &error, at.index(n))),
                 }
             }
         }
-        Self::Listed { everyone, texts, hosts, wholes }
+        Self::Listed { any, origins, host_patterns, origin_patterns }
     }
 
-    /// What to answer a request that comes from `origin`.
-    pub(super) fn answer(&self, origin: Option<&HeaderValue>) -> AllowedOrigin {
+    /// The allowed origin for a request with this `Origin`.
+    pub(super) fn allowed_for(&self, origin: Option<&HeaderValue>) -> AllowedOrigin {
         match (self, origin) {
-            (Self::Everyone, _) | (Self::Listed { everyone: true, .. }, Some(_)) => AllowedOrigin::Everyone,
+            (Self::Any, _) | (Self::Listed { any: true, .. }, Some(_)) => AllowedOrigin::Any,
             (Self::One(value), _) => AllowedOrigin::Only(value.clone()),
-            (Self::Listed { .. }, None) => AllowedOrigin::Nobody,
-            (Self::Listed { texts, hosts, wholes, .. }, Some(value)) => {
-                let Ok(text) = std::str::from_utf8(value.as_bytes()) else { return AllowedOrigin::Nobody };
-                let NormalizedOrigin { origin, host } = normal(text);
-                let allowed = texts.iter().any(|text| *text == origin)
-                    || hosts.iter().any(|pattern| pattern.is_match(host))
-                    || wholes.iter().any(|pattern| pattern.is_match(&origin));
+            (Self::Listed { .. }, None) => AllowedOrigin::None,
+            (Self::Listed { origins, host_patterns, origin_patterns, .. }, Some(value)) => {
+                let Ok(text) = std::str::from_utf8(value.as_bytes()) else { return AllowedOrigin::None };
+                let NormalizedOrigin { origin, host } = normalize(text);
+                let allowed = origins.iter().any(|text| *text == origin)
+                    || host_patterns.iter().any(|pattern| pattern.is_match(host))
+                    || origin_patterns.iter().any(|pattern| pattern.is_match(&origin));
                 if !allowed {
-                    return AllowedOrigin::Nobody;
+                    return AllowedOrigin::None;
                 }
                 let value = if origin == text { Ok(value.clone()) } else { HeaderValue::from_str(&origin) };
-                value.map_or(AllowedOrigin::Nobody, AllowedOrigin::Only)
+                value.map_or(AllowedOrigin::None, AllowedOrigin::Only)
             }
         }
     }
 
-    /// Whether caches must tell requests of different origins apart.
+    /// Whether the response depends on the origin, for `Vary`.
     pub(super) const fn depends_on_request(&self) -> bool {
-        !matches!(self, Self::Everyone)
+        !matches!(self, Self::Any)
     }
 }
 
-/// Whether an entry is a text and no expression: an underscore already makes it one, as at Kong.
-fn is_text(entry: &str) -> bool {
+/// Whether an entry is an origin, not an expression. An underscore makes it an expression, as at Kong.
+fn is_literal(entry: &str) -> bool {
     entry.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:/-".contains(&byte))
 }
 
-/// Whether an entry is a text, `*` or an expression of any dialect.
-pub(super) fn is_expression(entry: &Value) -> Result<(), String> {
+/// Accepts origins, `*`, and expressions, also those with features that only Kong's engine has.
+pub(super) fn is_origin_or_pattern(entry: &Value) -> Result<(), String> {
     let entry = entry.as_str().unwrap_or_default();
-    if is_text(entry) {
+    if is_literal(entry) {
         return Ok(());
     }
     match expression(entry) {
-        Err(error) if entry != "*" && !is_beyond(&error) => Err(format!("'{entry}' is not a valid regex")),
+        Err(error) if entry != "*" && !is_unsupported_feature(&error) => {
+            Err(format!("'{entry}' is not a valid regex"))
+        }
         _ => Ok(()),
     }
 }
@@ -119,15 +122,15 @@ fn expression(entry: &str) -> Result<Regex, regex::Error> {
     Regex::new(&format!(r"\A(?:{entry})\z"))
 }
 
-/// Whether Kong's expressions can say it, and ours, which never backtrack, cannot.
-fn is_beyond(error: &regex::Error) -> bool {
+/// Whether an expression needs features that Kong's engine has and this one lacks, as it never backtracks.
+fn is_unsupported_feature(error: &regex::Error) -> bool {
     let text = error.to_string();
     text.contains("look-around") || text.contains("backreferences")
 }
 
 fn invalid(entry: &str, error: &regex::Error, at: NodePath) -> Diagnostic {
     let diagnostic = Diagnostic::error(at, format!("'{entry}' is not a valid regex"));
-    if is_beyond(error) {
+    if is_unsupported_feature(error) {
         return diagnostic.help(
             "Kong allows look-around and backreferences here, mynah does not; list the origins, or describe \
              them without",
@@ -138,14 +141,14 @@ fn invalid(entry: &str, error: &regex::Error, at: NodePath) -> Diagnostic {
 
 /// An origin in normal form.
 struct NormalizedOrigin<'a> {
-    /// `scheme://host[:port]` without a port that the scheme implies; a text without a host, as it is.
+    /// `scheme://host[:port]` without the scheme's default port; a text without a host is unchanged.
     origin: Cow<'a, str>,
-    /// The host; a text without one, as it is.
+    /// The host; a text without a host is unchanged.
     host: &'a str,
 }
 
-/// Normalises as Kong does: letters keep their case.
-fn normal(text: &str) -> NormalizedOrigin<'_> {
+/// Normalizes as Kong does: letters keep their case.
+fn normalize(text: &str) -> NormalizedOrigin<'_> {
     let bare = NormalizedOrigin { origin: Cow::Borrowed(text), host: text };
     let Some((scheme, rest)) = text.split_once("://") else { return bare };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -170,7 +173,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, origin: &str, host: &str) {
-        let normal = normal(text);
+        let normal = normalize(text);
         assert_eq!((&*normal.origin, normal.host), (origin, host), "{text}");
     }
 

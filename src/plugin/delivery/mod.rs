@@ -1,10 +1,10 @@
-//! DELIVERY: what plugins tell others after a request is over: entries wait in a queue, and a task takes them away.
+//! Delivery of log entries: queues, and tasks that send them in batches.
 //! (Kong: "About queuing".)
 //!
-//! | part | what it is for |
+//! | file | what it holds |
 //! |---|---|
-//! | [`queue`] | the queue of one plugin: bounds, batches, further tries |
-//! | [`tracker`] | all queues of the process: what is not delivered yet, and its time at the end |
+//! | [`queue`] | the queue of one plugin: limits, batches, retries |
+//! | [`tracker`] | undelivered entries of all queues, and the flush at shutdown |
 
 mod queue;
 mod tracker;

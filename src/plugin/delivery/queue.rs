@@ -1,5 +1,4 @@
-//! The queue of one plugin. Whoever leaves an entry goes on at once; a task delivers, batch by batch, and ends when
-//! there is nothing left.
+//! Queue of one plugin's log entries. Pushing does not block; a task delivers batches and ends when the queue is empty.
 
 use std::{
     collections::VecDeque,
@@ -23,40 +22,40 @@ use crate::{
     supervise::{catch_future_panic, catch_panic},
 };
 
-/// How a queue behaves. (Kong: `config.queue` of plugins.)
+/// Limits and delays of a queue. (Kong: `config.queue` of plugins.)
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::plugin) struct QueueSettings {
-    /// The most entries that are delivered together.
-    pub(in crate::plugin) batch: usize,
-    /// How long the first entry of a batch waits for others.
-    pub(in crate::plugin) pause: Duration,
-    /// The most entries that wait, or are delivered beside one another; of more, the oldest that wait are lost.
-    pub(in crate::plugin) entries: usize,
-    /// The most bytes of them.
-    pub(in crate::plugin) bytes: usize,
-    /// How long a batch is tried again; then it is lost.
-    pub(in crate::plugin) patience: Duration,
-    /// The pause before the first further try; each one is twice as long as the one before.
-    pub(in crate::plugin) first_pause: Duration,
-    /// The longest pause between two tries.
-    pub(in crate::plugin) longest_pause: Duration,
-    /// Whether batches are delivered beside one another.
-    pub(in crate::plugin) beside: bool,
+    /// The maximum number of entries in a batch.
+    pub(in crate::plugin) max_batch_size: usize,
+    /// The time that the first entry of a batch waits for others.
+    pub(in crate::plugin) batch_delay: Duration,
+    /// The maximum number of entries that wait or are in concurrent delivery. Beyond it, the oldest that wait are dropped.
+    pub(in crate::plugin) max_entries: usize,
+    /// Their maximum size in bytes.
+    pub(in crate::plugin) max_bytes: usize,
+    /// The time for retries of a batch; then it is dropped.
+    pub(in crate::plugin) max_retry_time: Duration,
+    /// The delay before the first retry; it doubles with each retry.
+    pub(in crate::plugin) initial_retry_delay: Duration,
+    /// The maximum delay between two retries.
+    pub(in crate::plugin) max_retry_delay: Duration,
+    /// Whether batches are delivered concurrently.
+    pub(in crate::plugin) concurrent: bool,
 }
 
-/// Takes batches where they belong.
+/// Destination of batches.
 pub(in crate::plugin) trait BatchSink: Send + Sync + 'static {
-    /// What it is, for the log.
+    /// Its name in log messages.
     fn name(&self) -> String;
 
-    /// Delivers entries, all of them or none.
+    /// Delivers a batch. An error means that none of it was delivered.
     fn deliver<'a>(
         &'a self,
         batch: &'a [Bytes],
     ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 }
 
-/// The sending end.
+/// Handle to push entries.
 pub(in crate::plugin) struct DeliveryQueue<S>(Arc<QueueState<S>>);
 
 struct QueueState<S> {
@@ -64,20 +63,20 @@ struct QueueState<S> {
     settings: QueueSettings,
     deliveries: DeliveryTracker,
     waiting: Mutex<PendingEntries>,
-    /// A batch is full.
+    /// Notified when a batch is full.
     full: Notify,
 }
 
 struct PendingEntries {
     entries: VecDeque<Bytes>,
-    /// The memory that they take, which all queues share.
+    /// Their memory, from the budget of all queues.
     counted: Reservation,
-    /// How many are delivered beside one another.
-    beside: usize,
-    /// Of both.
+    /// The number of entries in concurrent delivery.
+    concurrent: usize,
+    /// The size of both in bytes.
     bytes: usize,
-    /// Since the last batch was taken.
-    lost: usize,
+    /// Entries dropped since the last batch was taken.
+    dropped: usize,
     running: bool,
 }
 
@@ -86,46 +85,46 @@ impl<S: BatchSink> DeliveryQueue<S> {
         let waiting = Mutex::new(PendingEntries {
             entries: VecDeque::new(),
             counted: deliveries.memory().reservation(),
-            beside: 0,
+            concurrent: 0,
             bytes: 0,
-            lost: 0,
+            dropped: 0,
             running: false,
         });
         let full = Notify::new();
         Self(Arc::new(QueueState { sink, settings, deliveries: deliveries.clone(), waiting, full }))
     }
 
-    /// Leaves an entry; it is lost if there is no runtime any more that could deliver it.
-    pub(in crate::plugin) fn leave(&self, entry: Bytes) {
+    /// Adds an entry. It is dropped without a runtime, which ends before its threads do.
+    pub(in crate::plugin) fn push(&self, entry: Bytes) {
         let Ok(runtime) = Handle::try_current() else { return };
         let shared = &self.0;
-        let QueueSettings { batch, entries, bytes, .. } = shared.settings;
+        let QueueSettings { max_batch_size, max_entries, max_bytes, .. } = shared.settings;
         let mut waiting = shared.lock();
-        let mut lost = 0;
+        let mut dropped = 0;
         while waiting.counted.grow(entry.len()).is_err() {
-            lost += 1;
-            if waiting.lose_oldest().is_none() {
-                // Other queues, or what is on its way, take all there is.
-                waiting.lost += lost;
+            dropped += 1;
+            if waiting.drop_oldest().is_none() {
+                // Other queues and batches in delivery use all the memory.
+                waiting.dropped += dropped;
                 drop(waiting);
-                shared.deliveries.settle(lost - 1);
+                shared.deliveries.remove_entries(dropped - 1);
                 return;
             }
         }
         waiting.bytes += entry.len();
         waiting.entries.push_back(entry);
-        shared.deliveries.take_in();
-        while waiting.is_over(entries, bytes) && waiting.lose_oldest().is_some() {
-            lost += 1;
+        shared.deliveries.add_entry();
+        while waiting.exceeds(max_entries, max_bytes) && waiting.drop_oldest().is_some() {
+            dropped += 1;
         }
-        waiting.lost += lost;
-        let full = waiting.entries.len() >= batch;
-        let asleep = !mem::replace(&mut waiting.running, true);
+        waiting.dropped += dropped;
+        let full = waiting.entries.len() >= max_batch_size;
+        let was_idle = !mem::replace(&mut waiting.running, true);
         drop(waiting);
-        if lost > 0 {
-            shared.deliveries.settle(lost);
+        if dropped > 0 {
+            shared.deliveries.remove_entries(dropped);
         }
-        if asleep {
+        if was_idle {
             runtime.spawn(Arc::clone(shared).run());
         } else if full {
             shared.full.notify_one();
@@ -134,61 +133,61 @@ impl<S: BatchSink> DeliveryQueue<S> {
 }
 
 impl PendingEntries {
-    fn lose_oldest(&mut self) -> Option<()> {
+    fn drop_oldest(&mut self) -> Option<()> {
         let oldest = self.entries.pop_front()?;
         self.bytes -= oldest.len();
         self.counted.shrink(oldest.len());
         Some(())
     }
 
-    /// Forgets entries that were taken.
-    fn landed(&mut self, batch: &[Bytes]) {
-        self.beside -= batch.len();
+    /// Releases a batch that was taken.
+    fn release(&mut self, batch: &[Bytes]) {
+        self.concurrent -= batch.len();
         self.bytes -= batch.iter().map(Bytes::len).sum::<usize>();
     }
 
-    fn is_over(&self, entries: usize, bytes: usize) -> bool {
-        let all = self.entries.len() + self.beside;
-        // One that is too large by itself is not lost.
-        all > entries || (self.bytes > bytes && all > 1)
+    fn exceeds(&self, max_entries: usize, max_bytes: usize) -> bool {
+        let all = self.entries.len() + self.concurrent;
+        // A single entry that exceeds the limit is kept.
+        all > max_entries || (self.bytes > max_bytes && all > 1)
     }
 }
 
 impl<S: BatchSink> QueueState<S> {
     fn lock(&self) -> MutexGuard<'_, PendingEntries> {
-        // Moving entries about does not panic.
+        // The lock is never held over code that can panic.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn run(self: Arc<Self>) {
-        while self.goes_on() {
-            self.collect().await;
-            let (batch, counted) = self.take();
-            if self.settings.beside {
+        while self.has_entries() {
+            self.wait_for_batch().await;
+            let (batch, counted) = self.take_batch();
+            if self.settings.concurrent {
                 let own = Arc::clone(&self);
                 tokio::spawn(async move {
-                    own.settle(&batch).await;
-                    own.lock().landed(&batch);
+                    own.deliver_batch(&batch).await;
+                    own.lock().release(&batch);
                     drop(counted);
                 });
             } else {
-                self.settle(&batch).await;
+                self.deliver_batch(&batch).await;
                 drop(counted);
             }
         }
     }
 
-    /// Whether something waits; if nothing does, the task ends, and the next entry begins another one.
-    fn goes_on(&self) -> bool {
+    /// Whether entries wait. If not, the task ends; the next push starts another one.
+    fn has_entries(&self) -> bool {
         let mut waiting = self.lock();
         waiting.running = !waiting.entries.is_empty();
         waiting.running
     }
 
-    /// Waits until a batch is full, or its first entry has waited long enough, or the process ends.
-    async fn collect(&self) {
-        let end = Instant::now() + self.settings.pause;
-        while self.lock().entries.len() < self.settings.batch {
+    /// Waits until a batch is full, its delay is over, or the process shuts down.
+    async fn wait_for_batch(&self) {
+        let end = Instant::now() + self.settings.batch_delay;
+        while self.lock().entries.len() < self.settings.max_batch_size {
             tokio::select! {
                 () = self.full.notified() => (),
                 () = sleep_until(end) => return,
@@ -197,47 +196,47 @@ impl<S: BatchSink> QueueState<S> {
         }
     }
 
-    /// The next batch, and the memory that it takes.
-    fn take(&self) -> (Vec<Bytes>, Reservation) {
+    /// Takes the next batch and its memory.
+    fn take_batch(&self) -> (Vec<Bytes>, Reservation) {
         let mut waiting = self.lock();
-        let lost = mem::take(&mut waiting.lost);
-        let count = waiting.entries.len().min(self.settings.batch);
+        let dropped = mem::take(&mut waiting.dropped);
+        let count = waiting.entries.len().min(self.settings.max_batch_size);
         let batch: Vec<Bytes> = waiting.entries.drain(..count).collect();
         let counted = waiting.counted.split(batch.iter().map(Bytes::len).sum());
-        waiting.beside += count;
-        if !self.settings.beside {
-            waiting.landed(&batch);
+        waiting.concurrent += count;
+        if !self.settings.concurrent {
+            waiting.release(&batch);
         }
         drop(waiting);
-        if lost > 0 {
-            tracing::warn!("{}: too many entries wait; lost are {lost}", self.sink.name());
+        if dropped > 0 {
+            tracing::warn!("{}: too many entries wait; {dropped} dropped", self.sink.name());
         }
         (batch, counted)
     }
 
-    async fn settle(&self, batch: &[Bytes]) {
-        self.deliver(batch).await;
-        self.deliveries.settle(batch.len());
+    async fn deliver_batch(&self, batch: &[Bytes]) {
+        self.deliver_with_retries(batch).await;
+        self.deliveries.remove_entries(batch.len());
     }
 
-    /// A delivery that panicked has failed.
+    /// One attempt. A panic counts as a failure.
     async fn try_once(&self, batch: &[Bytes]) -> Result<(), String> {
         let delivering = catch_panic(|| self.sink.deliver(batch)).map_err(|panicked| panicked.to_string());
         catch_future_panic(delivering?.as_mut()).await.unwrap_or_else(|panicked| Err(panicked.to_string()))
     }
 
-    async fn deliver(&self, batch: &[Bytes]) {
-        let QueueSettings { patience, first_pause, longest_pause, .. } = self.settings;
-        let (began, mut pause) = (Instant::now(), first_pause);
+    async fn deliver_with_retries(&self, batch: &[Bytes]) {
+        let QueueSettings { max_retry_time, initial_retry_delay, max_retry_delay, .. } = self.settings;
+        let (began, mut pause) = (Instant::now(), initial_retry_delay);
         while let Err(why) = self.try_once(batch).await {
             let (name, count) = (self.sink.name(), batch.len());
-            if began.elapsed() + pause > patience {
-                tracing::error!("{name}: a batch of {count} is lost: {why}");
+            if began.elapsed() + pause > max_retry_time {
+                tracing::error!("{name}: a batch of {count} is dropped: {why}");
                 return;
             }
-            tracing::warn!("{name}: a batch of {count} is sent again: {why}");
+            tracing::warn!("{name}: a batch of {count} is retried: {why}");
             sleep(pause).await;
-            pause = (pause * 2).min(longest_pause);
+            pause = (pause * 2).min(max_retry_delay);
         }
     }
 }
@@ -246,14 +245,14 @@ impl<S: BatchSink> QueueState<S> {
 mod tests {
     use super::*;
 
-    /// Keeps what it is given, once `refusals` are used up.
+    /// Records batches, after `refusals` failures.
     #[derive(Clone, Default)]
-    struct Kept {
+    struct RecordingSink {
         batches: Arc<Mutex<Vec<String>>>,
         refusals: Arc<Mutex<usize>>,
     }
 
-    impl BatchSink for Kept {
+    impl BatchSink for RecordingSink {
         fn name(&self) -> String {
             "test".to_owned()
         }
@@ -277,31 +276,30 @@ mod tests {
     }
 
     const SETTINGS: QueueSettings = QueueSettings {
-        batch: 3,
-        pause: Duration::from_secs(10),
-        entries: 5,
-        bytes: 100,
-        patience: Duration::from_mins(1),
-        first_pause: Duration::from_secs(1),
-        longest_pause: Duration::from_secs(4),
-        beside: false,
+        max_batch_size: 3,
+        batch_delay: Duration::from_secs(10),
+        max_entries: 5,
+        max_bytes: 100,
+        max_retry_time: Duration::from_mins(1),
+        initial_retry_delay: Duration::from_secs(1),
+        max_retry_delay: Duration::from_secs(4),
+        concurrent: false,
     };
 
-    /// Leaves `count` entries, lets some seconds pass, and tells the batches that were delivered by then, and how
-    /// many entries wait.
+    /// Pushes `count` entries, waits some seconds, and checks the delivered batches and the number of entries left.
     #[track_caller]
     fn check(settings: QueueSettings, refusals: usize, count: usize, seconds: u64, expected: (&str, usize)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let kept = Kept { refusals: Arc::new(Mutex::new(refusals)), ..Kept::default() };
+        let sink = RecordingSink { refusals: Arc::new(Mutex::new(refusals)), ..RecordingSink::default() };
         let deliveries = DeliveryTracker::default();
-        let queue = DeliveryQueue::new(kept.clone(), settings, &deliveries);
+        let queue = DeliveryQueue::new(sink.clone(), settings, &deliveries);
         runtime.unwrap().block_on(async {
             for n in 0..count {
-                queue.leave(Bytes::from(n.to_string()));
+                queue.push(Bytes::from(n.to_string()));
             }
             sleep(Duration::from_millis(seconds * 1000 + 500)).await;
         });
-        assert_eq!((kept.batches.lock().unwrap().join(" | ").as_str(), deliveries.waiting()), expected);
+        assert_eq!((sink.batches.lock().unwrap().join(" | ").as_str(), deliveries.waiting()), expected);
     }
 
     #[test]
@@ -311,38 +309,38 @@ mod tests {
         check(SETTINGS, 0, 3, 0, ("0 1 2", 0));
         check(SETTINGS, 0, 4, 0, ("0 1 2", 1));
         check(SETTINGS, 0, 4, 10, ("0 1 2 | 3", 0));
-        check(QueueSettings { batch: 1, ..SETTINGS }, 0, 3, 0, ("0 | 1 | 2", 0));
+        check(QueueSettings { max_batch_size: 1, ..SETTINGS }, 0, 3, 0, ("0 | 1 | 2", 0));
     }
 
     #[test]
-    fn of_too_many_the_oldest_are_lost() {
+    fn beyond_a_limit_the_oldest_entries_are_dropped() {
         check(SETTINGS, 0, 7, 20, ("2 3 4 | 5 6", 0));
-        check(QueueSettings { bytes: 2, ..SETTINGS }, 0, 4, 20, ("2 3", 0));
-        // One that is too large by itself is not lost.
-        check(QueueSettings { bytes: 0, ..SETTINGS }, 0, 4, 20, ("3", 0));
+        check(QueueSettings { max_bytes: 2, ..SETTINGS }, 0, 4, 20, ("2 3", 0));
+        // A single entry that exceeds the limit is kept.
+        check(QueueSettings { max_bytes: 0, ..SETTINGS }, 0, 4, 20, ("3", 0));
     }
 
     #[test]
     fn all_queues_share_one_budget_of_memory() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let deliveries = DeliveryTracker::of_size(8);
-        let settings = QueueSettings { batch: 100, entries: 100, ..SETTINGS };
-        let (first, second) = (Kept::default(), Kept::default());
-        let queues = [&first, &second].map(|kept| DeliveryQueue::new(kept.clone(), settings, &deliveries));
+        let deliveries = DeliveryTracker::with_memory(8);
+        let settings = QueueSettings { max_batch_size: 100, max_entries: 100, ..SETTINGS };
+        let (first, second) = (RecordingSink::default(), RecordingSink::default());
+        let queues = [&first, &second].map(|sink| DeliveryQueue::new(sink.clone(), settings, &deliveries));
         runtime.unwrap().block_on(async {
             for entry in ["aa", "bb", "cc"] {
-                queues[0].leave(Bytes::from_static(entry.as_bytes()));
+                queues[0].push(Bytes::from_static(entry.as_bytes()));
             }
             for entry in ["dd", "ee", "ffff"] {
-                queues[1].leave(Bytes::from_static(entry.as_bytes()));
+                queues[1].push(Bytes::from_static(entry.as_bytes()));
             }
             assert_eq!(
                 (deliveries.memory().held(), deliveries.waiting()),
                 (6, 3),
-                "dd and ee are lost, and ffff has no room"
+                "dd and ee are dropped, and ffff has no room"
             );
-            queues[0].leave(Bytes::from_static(b"gg"));
-            queues[0].leave(Bytes::from_static(b"hh"));
+            queues[0].push(Bytes::from_static(b"gg"));
+            queues[0].push(Bytes::from_static(b"hh"));
             sleep(Duration::from_secs(11)).await;
         });
         assert_eq!(*first.batches.lock().unwrap(), ["bb cc gg hh"]);
@@ -351,49 +349,49 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_is_tried_again_for_some_time() {
-        // Further tries come after 1, 2, 4 and 4 seconds.
+    fn a_failed_batch_is_retried_for_some_time() {
+        // Retries come after 1, 2, 4 and 4 seconds.
         check(SETTINGS, 1, 3, 0, ("", 3));
         check(SETTINGS, 1, 3, 1, ("0 1 2", 0));
         check(SETTINGS, 4, 3, 10, ("", 3));
         check(SETTINGS, 4, 3, 11, ("0 1 2", 0));
-        check(QueueSettings { patience: Duration::from_secs(7), ..SETTINGS }, 4, 3, 11, ("", 0));
-        check(QueueSettings { patience: Duration::ZERO, ..SETTINGS }, 1, 3, 0, ("", 0));
+        check(QueueSettings { max_retry_time: Duration::from_secs(7), ..SETTINGS }, 4, 3, 11, ("", 0));
+        check(QueueSettings { max_retry_time: Duration::ZERO, ..SETTINGS }, 1, 3, 0, ("", 0));
     }
 
     #[test]
-    fn batches_beside_one_another_do_not_wait() {
-        let one = QueueSettings { batch: 1, ..SETTINGS };
+    fn concurrent_batches_do_not_wait() {
+        let one = QueueSettings { max_batch_size: 1, ..SETTINGS };
         check(one, 1, 2, 0, ("", 2));
-        check(QueueSettings { beside: true, ..one }, 1, 2, 0, ("1", 1));
-        check(QueueSettings { beside: true, ..one }, 1, 2, 1, ("1 | 0", 0));
+        check(QueueSettings { concurrent: true, ..one }, 1, 2, 0, ("1", 1));
+        check(QueueSettings { concurrent: true, ..one }, 1, 2, 1, ("1 | 0", 0));
     }
 
     #[test]
-    fn batches_beside_one_another_are_bounded_too() {
+    fn concurrent_batches_are_bounded() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let kept = Kept { refusals: Arc::new(Mutex::new(2)), ..Kept::default() };
+        let sink = RecordingSink { refusals: Arc::new(Mutex::new(2)), ..RecordingSink::default() };
         let deliveries = DeliveryTracker::default();
-        let settings = QueueSettings { batch: 1, entries: 2, beside: true, ..SETTINGS };
-        let queue = DeliveryQueue::new(kept.clone(), settings, &deliveries);
+        let settings = QueueSettings { max_batch_size: 1, max_entries: 2, concurrent: true, ..SETTINGS };
+        let queue = DeliveryQueue::new(sink.clone(), settings, &deliveries);
         runtime.unwrap().block_on(async {
             for entry in ["a", "b", "c", "d"] {
-                queue.leave(Bytes::from_static(entry.as_bytes()));
+                queue.push(Bytes::from_static(entry.as_bytes()));
                 sleep(Duration::from_millis(100)).await;
             }
-            assert_eq!(deliveries.waiting(), 2, "the others are lost while those are on their way");
+            assert_eq!(deliveries.waiting(), 2, "the others are dropped while those are in delivery");
             sleep(Duration::from_secs(2)).await;
-            queue.leave(Bytes::from_static(b"e"));
+            queue.push(Bytes::from_static(b"e"));
             sleep(Duration::from_secs(1)).await;
         });
-        assert_eq!(*kept.batches.lock().unwrap(), ["a", "b", "e"]);
+        assert_eq!(*sink.batches.lock().unwrap(), ["a", "b", "e"]);
     }
 
-    /// Panics at the first of each two deliveries.
+    /// Panics in every second delivery, beginning with the first.
     #[derive(Clone, Default)]
-    struct Panics(Kept, Arc<Mutex<usize>>);
+    struct PanickingSink(RecordingSink, Arc<Mutex<usize>>);
 
-    impl BatchSink for Panics {
+    impl BatchSink for PanickingSink {
         fn name(&self) -> String {
             "test".to_owned()
         }
@@ -416,15 +414,15 @@ mod tests {
 
     #[test]
     fn a_delivery_that_panics_has_failed_and_the_queue_goes_on() {
-        for beside in [false, true] {
+        for concurrent in [false, true] {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-            let (sink, deliveries) = (Panics::default(), DeliveryTracker::default());
-            let settings = QueueSettings { batch: 1, beside, ..SETTINGS };
+            let (sink, deliveries) = (PanickingSink::default(), DeliveryTracker::default());
+            let settings = QueueSettings { max_batch_size: 1, concurrent, ..SETTINGS };
             let queue = DeliveryQueue::new(sink.clone(), settings, &deliveries);
             runtime.unwrap().block_on(async {
                 for entry in ["a", "b"] {
-                    queue.leave(Bytes::from_static(entry.as_bytes()));
+                    queue.push(Bytes::from_static(entry.as_bytes()));
                     sleep(Duration::from_secs(5)).await;
                 }
             });
@@ -434,21 +432,21 @@ mod tests {
     }
 
     #[test]
-    fn the_end_waits_for_what_is_left() {
+    fn a_flush_waits_for_entries_left() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let kept = Kept::default();
+        let sink = RecordingSink::default();
         let deliveries = DeliveryTracker::default();
-        let queue = DeliveryQueue::new(kept.clone(), SETTINGS, &deliveries);
+        let queue = DeliveryQueue::new(sink.clone(), SETTINGS, &deliveries);
         let left = runtime.unwrap().block_on(async {
-            queue.leave(Bytes::from_static(b"a"));
+            queue.push(Bytes::from_static(b"a"));
             let began = Instant::now();
             let left = deliveries.flush(Duration::from_secs(5)).await;
-            assert_eq!(began.elapsed(), Duration::ZERO, "it does not wait for others");
-            *kept.refusals.lock().unwrap() = usize::MAX;
-            queue.leave(Bytes::from_static(b"b"));
+            assert_eq!(began.elapsed(), Duration::ZERO, "a flush does not wait for more entries");
+            *sink.refusals.lock().unwrap() = usize::MAX;
+            queue.push(Bytes::from_static(b"b"));
             (left, deliveries.flush(Duration::from_secs(5)).await)
         });
         assert_eq!(left, (0, 1));
-        assert_eq!(*kept.batches.lock().unwrap(), ["a"]);
+        assert_eq!(*sink.batches.lock().unwrap(), ["a"]);
     }
 }

@@ -1,4 +1,4 @@
-//! All that is still to be delivered, whichever plugin has it: a process that ends waits for it.
+//! Tracker of undelivered log entries in all queues; the shutdown waits for it.
 
 use std::{
     fmt,
@@ -16,34 +16,34 @@ use tokio::{
 
 use crate::budget::MemoryBudget;
 
-/// A handle to what is still to be delivered; a clone is another one to the same.
+/// Handle to the number of undelivered entries and their memory. Clones share them.
 #[derive(Clone)]
 pub struct DeliveryTracker(Arc<TrackerState>);
 
 struct TrackerState {
     waiting: AtomicUsize,
-    /// Something was delivered, or given up.
-    settled: Notify,
+    /// Notified when entries were delivered or dropped.
+    finished: Notify,
     ending: watch::Sender<bool>,
-    /// What entries take that wait or are on their way, in all queues.
+    /// The memory of undelivered entries in all queues.
     memory: MemoryBudget,
 }
 
-/// How many bytes entries take that are still to be delivered; of more, the oldest are lost.
-const MOST: usize = 64 << 20;
+/// The memory limit of undelivered entries, in bytes. Beyond it, the oldest are dropped.
+const MAX_BYTES: usize = 64 << 20;
 
 impl Default for DeliveryTracker {
     fn default() -> Self {
-        Self::of_size(MOST)
+        Self::with_memory(MAX_BYTES)
     }
 }
 
 impl DeliveryTracker {
-    /// One with room for so many bytes.
-    pub(super) fn of_size(most: usize) -> Self {
+    /// A tracker with this memory limit in bytes.
+    pub(super) fn with_memory(max_bytes: usize) -> Self {
         let (ending, _) = watch::channel(false);
-        let (waiting, settled) = (AtomicUsize::new(0), Notify::new());
-        Self(Arc::new(TrackerState { waiting, settled, ending, memory: MemoryBudget::new(most) }))
+        let (waiting, finished) = (AtomicUsize::new(0), Notify::new());
+        Self(Arc::new(TrackerState { waiting, finished, ending, memory: MemoryBudget::new(max_bytes) }))
     }
 
     /// The memory for entries.
@@ -51,50 +51,50 @@ impl DeliveryTracker {
         &self.0.memory
     }
 
-    /// Has everything delivered at once, and waits for that, but not longer than `limit`.
+    /// Delivers all entries without further delay, and waits for that up to `limit`.
     ///
-    /// Returns how many entries are left.
+    /// Returns the number of entries that are left.
     pub async fn flush(&self, limit: Duration) -> usize {
         self.0.ending.send_replace(true);
         let empty = async {
             loop {
-                let settled = self.0.settled.notified();
+                let finished = self.0.finished.notified();
                 if self.waiting() == 0 {
                     return;
                 }
-                settled.await;
+                finished.await;
             }
         };
-        // Whether the time was enough is seen in what is left.
+        // A timeout shows in the number of entries left.
         let _ = timeout(limit, empty).await;
         self.waiting()
     }
 
-    /// How many entries are still to be delivered.
+    /// The number of undelivered entries.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(SeqCst)
     }
 
-    pub(super) fn take_in(&self) {
+    pub(super) fn add_entry(&self) {
         self.0.waiting.fetch_add(1, SeqCst);
     }
 
-    pub(super) fn settle(&self, entries: usize) {
+    pub(super) fn remove_entries(&self, entries: usize) {
         self.0.waiting.fetch_sub(entries, SeqCst);
-        self.0.settled.notify_waiters();
+        self.0.finished.notify_waiters();
     }
 
-    /// Returns when the process is about to end.
+    /// Completes when the process shuts down.
     pub(super) async fn ending(&self) {
         let mut ending = self.0.ending.subscribe();
-        // The sender is in `self`: it is not gone.
+        // The sender is in `self`, so that receiving cannot fail.
         let _ = ending.wait_for(|ending| *ending).await;
     }
 }
 
 impl fmt::Debug for DeliveryTracker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox").field("waiting", &self.waiting()).finish()
+        f.debug_struct("DeliveryTracker").field("waiting", &self.waiting()).finish()
     }
 }

@@ -1,4 +1,4 @@
-//! The URL of a server, taken apart. (RFC 3986, section 3.)
+//! Endpoint of a log server, parsed from its URL. (RFC 3986, section 3.)
 
 use http::{
     HeaderMap, HeaderValue,
@@ -19,15 +19,18 @@ pub(super) struct LogEndpoint {
     pub(super) origin: UpstreamOrigin,
     /// Path and query.
     pub(super) target: String,
-    /// Host, and the user of the URL.
+    /// `Host`, and `Authorization` for a URL with a user.
     pub(super) fields: HeaderMap,
-    /// The URL without its user and its query: what a log may show.
-    pub(super) shown: String,
+    /// The URL without its user and query, for log messages.
+    pub(super) display_url: String,
 }
 
 impl LogEndpoint {
-    /// Takes a URL apart, or says why it cannot be used.
-    pub(super) fn read(url: &str) -> Result<Self, &'static str> {
+    /// Parses a URL.
+    ///
+    /// # Errors
+    /// Why the URL cannot be used.
+    pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
         let uri: Uri = url.parse().map_err(|_| "it is no URL")?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err("missing host in url");
@@ -45,10 +48,10 @@ impl LogEndpoint {
         if !authority.has_valid_port() {
             return Err("its port is no number up to 65535");
         }
-        let place = authority.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let host_and_port = authority.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let port = authority.port().unwrap_or(scheme.default_port());
         let mut fields = HeaderMap::new();
-        fields.insert(HOST, HeaderValue::try_from(&place).map_err(|_| "its host cannot be used")?);
+        fields.insert(HOST, HeaderValue::try_from(&host_and_port).map_err(|_| "its host cannot be used")?);
         fields.extend(user.and_then(basic_credentials).map(|value| (AUTHORIZATION, value)));
         let origin = match scheme {
             // Kong does not verify the certificate of the server, either.
@@ -56,7 +59,12 @@ impl LogEndpoint {
             Scheme::Http => UpstreamOrigin::http(name, port),
         };
         let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        Ok(Self { origin, target, fields, shown: format!("{}://{place}{}", scheme.as_str(), uri.path()) })
+        Ok(Self {
+            origin,
+            target,
+            fields,
+            display_url: format!("{}://{host_and_port}{}", scheme.as_str(), uri.path()),
+        })
     }
 }
 
@@ -73,15 +81,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_taken_apart() {
-        let read = |url: &str| match LogEndpoint::read(url) {
+    fn urls_are_parsed() {
+        let read = |url: &str| match LogEndpoint::parse(url) {
             Ok(endpoint) => {
                 let field = |name| {
                     endpoint.fields.get(name).map_or("-", |value: &HeaderValue| value.to_str().unwrap())
                 };
                 let (host, port) = (endpoint.origin.host(), endpoint.origin.port());
                 let tls = if endpoint.origin.is_tls() { "tls" } else { "plain" };
-                let (target, shown) = (&endpoint.target, &endpoint.shown);
+                let (target, shown) = (&endpoint.target, &endpoint.display_url);
                 format!("{tls} {host} {port} {} {} {target} {shown}", field(HOST), field(AUTHORIZATION))
             }
             Err(why) => why.to_owned(),

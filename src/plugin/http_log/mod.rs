@@ -23,18 +23,18 @@ use crate::{
     upstream::{ConnectionPool, PoolSettings, UpstreamOrigin, UpstreamTimeouts},
 };
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef =
     PluginDef::new("http-log", 12, settings::FIELDS, compile).checks(settings::CHECKS).per_consumer();
 
 struct HttpLog(DeliveryQueue<LogServer>);
 
-/// A log that has nowhere to send entries.
+/// A log without an endpoint: the setting refers to a variable or vault that is empty.
 struct DisabledLog;
 
 impl Plugin for DisabledLog {}
 
-/// Where entries are sent, and how.
+/// The server that entries are sent to.
 struct LogServer {
     name: String,
     origin: UpstreamOrigin,
@@ -43,8 +43,8 @@ struct LogServer {
     fields: HeaderMap,
     limits: UpstreamTimeouts,
     pool: ConnectionPool,
-    /// Whether a batch has one entry, which is then sent as it is.
-    single: bool,
+    /// Whether batches have one entry, which is sent without a list around it.
+    sends_single_entries: bool,
 }
 
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
@@ -52,11 +52,11 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let queue = settings::queue(config, setup);
     let url = setting_values::string(config, "http_endpoint").unwrap_or_default();
     if url.is_empty() {
-        // A reference to nothing, which is warned of: requests go on without being told of.
+        // A reference that has no value, for which there is a warning. Requests are served without this log.
         return Ok(Arc::new(DisabledLog));
     }
     let wrong = |field: &str, message: String| vec![Diagnostic::error(setup.at.key(field), message)];
-    let endpoint = LogEndpoint::read(&url).map_err(|why| wrong("http_endpoint", why.to_owned()))?;
+    let endpoint = LogEndpoint::parse(&url).map_err(|why| wrong("http_endpoint", why.to_owned()))?;
     let timeout = settings::milliseconds(config, "timeout");
     let pool =
         PoolSettings { idle_timeout: settings::milliseconds(config, "keepalive"), ..PoolSettings::default() };
@@ -64,20 +64,20 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
         .and_then(|method| method.parse().ok())
         .unwrap_or(Method::POST);
     let server = LogServer {
-        name: format!("http-log to {}", endpoint.shown),
+        name: format!("http-log to {}", endpoint.display_url),
         origin: endpoint.origin,
         target: endpoint.target,
         method,
-        fields: fields(config, endpoint.fields, setup)?,
+        fields: request_fields(config, endpoint.fields, setup)?,
         limits: UpstreamTimeouts { connect: timeout, write: timeout, read: timeout, retries: 0 },
         pool: ConnectionPool::new(pool),
-        single: queue.batch == 1,
+        sends_single_entries: queue.max_batch_size == 1,
     };
     Ok(Arc::new(HttpLog(DeliveryQueue::new(server, queue, &setup.resources.deliveries))))
 }
 
-/// The fields of each request, whose names and values are checked here.
-fn fields(
+/// The header fields of each request to the server.
+fn request_fields(
     config: &Value,
     mut fields: HeaderMap,
     setup: &PluginSetup<'_>,
@@ -104,7 +104,7 @@ impl Plugin for HttpLog {
     }
 
     fn log(&self, record: &RequestRecord) {
-        self.0.leave(record.entry().clone());
+        self.0.push(record.entry().clone());
     }
 }
 
@@ -125,24 +125,24 @@ impl BatchSink for LogServer {
             let answer = self.pool.send(&self.origin, &self.limits, request).await;
             let answer = answer.map_err(|failure| failure.to_string())?;
             let status = answer.response.status();
-            // A connection whose answer was read to its end can be used again.
+            // A connection can be reused once the response was read to its end.
             let rest = answer.response.into_body();
             let read =
-                http_body_util::BodyExt::collect(http_body_util::Limited::new(rest, MOST_OF_AN_ANSWER));
+                http_body_util::BodyExt::collect(http_body_util::Limited::new(rest, MAX_RESPONSE_BYTES));
             drop(read.await);
             if status.is_success() { Ok(()) } else { Err(format!("the server answers {status}")) }
         })
     }
 }
 
-/// The most bytes of an answer that are read.
-const MOST_OF_AN_ANSWER: usize = 64 << 10;
+/// The limit of a response that is read, in bytes.
+const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
 impl LogServer {
-    /// One entry as it is, several as a list.
+    /// The body of a request: one entry, or a list.
     fn body(&self, batch: &[Bytes]) -> Bytes {
         match batch {
-            [one] if self.single => one.clone(),
+            [one] if self.sends_single_entries => one.clone(),
             _ => {
                 let mut list =
                     Vec::with_capacity(batch.iter().map(|entry| entry.len() + 1).sum::<usize>() + 2);
@@ -157,7 +157,7 @@ impl LogServer {
     }
 }
 
-/// Of a length in milliseconds that is no number, none.
+/// A duration; the longest one if the number is negative, too large or not a number.
 fn duration(milliseconds: f64) -> Duration {
     Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or(Duration::MAX)
 }

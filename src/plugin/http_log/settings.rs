@@ -1,4 +1,4 @@
-//! What the settings of the HTTP log may say.
+//! Settings of `http-log`.
 
 use std::time::Duration;
 
@@ -19,7 +19,10 @@ const HEADERS: FieldKind = FieldKind::Map(&Field::item(FieldKind::Secret).refere
 
 /// The settings.
 pub(super) const FIELDS: &[Field] = &[
-    Field::new("http_endpoint", FieldKind::Secret).required().referenceable().rules(&[FieldRule::Holds(url)]),
+    Field::new("http_endpoint", FieldKind::Secret)
+        .required()
+        .referenceable()
+        .rules(&[FieldRule::Holds(is_url)]),
     Field::new("method", FieldKind::String).default("\"POST\"").rules(&[FieldRule::OneOf(METHODS)]),
     Field::new("content_type", FieldKind::String)
         .default("\"application/json\"")
@@ -55,25 +58,25 @@ const QUEUE: &[Field] = &[
         .rules(&[FieldRule::OneOfNumbers(&[-1, 1])]),
 ];
 
-fn url(value: &Value) -> Result<(), String> {
-    LogEndpoint::read(value.as_str().unwrap_or_default()).map(drop).map_err(str::to_owned)
+fn is_url(value: &Value) -> Result<(), String> {
+    LogEndpoint::parse(value.as_str().unwrap_or_default()).map(drop).map_err(str::to_owned)
 }
 
-/// How entries wait, by the settings of today and those of Kong before 3.3, which are warned of.
+/// The settings of the queue, from `queue` and from the settings of Kong before 3.3, for which there is a warning.
 pub(super) fn queue(config: &Value, setup: &PluginSetup<'_>) -> delivery::QueueSettings {
     let queue = config.get("queue").unwrap_or(&Value::Null);
     let number = |field: &str| queue.get(field).and_then(Value::as_f64).unwrap_or_default();
     let whole = |field: &str| count(queue, field);
     let seconds = |field: &str| duration(number(field) * 1000.0);
     let mut settings = delivery::QueueSettings {
-        batch: whole("max_batch_size").unwrap_or(1),
-        pause: seconds("max_coalescing_delay"),
-        entries: whole("max_entries").unwrap_or(usize::MAX),
-        bytes: whole("max_bytes").unwrap_or(usize::MAX),
-        patience: seconds("max_retry_time"),
-        first_pause: seconds("initial_retry_delay"),
-        longest_pause: seconds("max_retry_delay"),
-        beside: number("concurrency_limit") < 0.0,
+        max_batch_size: whole("max_batch_size").unwrap_or(1),
+        batch_delay: seconds("max_coalescing_delay"),
+        max_entries: whole("max_entries").unwrap_or(usize::MAX),
+        max_bytes: whole("max_bytes").unwrap_or(usize::MAX),
+        max_retry_time: seconds("max_retry_time"),
+        initial_retry_delay: seconds("initial_retry_delay"),
+        max_retry_delay: seconds("max_retry_delay"),
+        concurrent: number("concurrency_limit") < 0.0,
     };
     let old = [
         ("queue_size", "queue.max_batch_size"),
@@ -87,10 +90,12 @@ pub(super) fn queue(config: &Value, setup: &PluginSetup<'_>) -> delivery::QueueS
         }
     }
     if let Some(size) = count(config, "queue_size").filter(|size| *size > 1) {
-        settings.batch = size;
+        settings.max_batch_size = size;
     }
-    if let Some(pause) = config.get("flush_timeout").and_then(Value::as_f64).filter(|_| settings.batch > 1) {
-        settings.pause = duration(pause * 1000.0);
+    if let Some(pause) =
+        config.get("flush_timeout").and_then(Value::as_f64).filter(|_| settings.max_batch_size > 1)
+    {
+        settings.batch_delay = duration(pause * 1000.0);
     }
     settings
 }
@@ -99,7 +104,7 @@ fn count(config: &Value, field: &str) -> Option<usize> {
     config.get(field).and_then(Value::as_i64).and_then(|number| usize::try_from(number).ok())
 }
 
-/// A length of time that is written in milliseconds.
+/// A duration that is configured in milliseconds.
 pub(super) fn milliseconds(config: &Value, field: &str) -> Duration {
     duration(config.get(field).and_then(Value::as_f64).unwrap_or_default())
 }

@@ -21,34 +21,34 @@ fn a_reference_to_a_vault_need_be_no_url() {
 #[test]
 fn queues_behave_as_they_are_told() {
     let usual = delivery::QueueSettings {
-        batch: 1,
-        pause: Duration::from_secs(1),
-        entries: 10_000,
-        bytes: usize::MAX,
-        patience: Duration::from_mins(1),
-        first_pause: Duration::from_millis(10),
-        longest_pause: Duration::from_mins(1),
-        beside: false,
+        max_batch_size: 1,
+        batch_delay: Duration::from_secs(1),
+        max_entries: 10_000,
+        max_bytes: usize::MAX,
+        max_retry_time: Duration::from_mins(1),
+        initial_retry_delay: Duration::from_millis(10),
+        max_retry_delay: Duration::from_mins(1),
+        concurrent: false,
     };
     let endpoint = |rest: &str| format!("{{http_endpoint: 'http://logs/', {rest}}}");
     assert_eq!(queue(&endpoint("")), usual);
     let told = "queue: {max_batch_size: 5, max_coalescing_delay: 0.5, max_entries: 9, max_bytes: 1000, \
                 max_retry_time: 7, initial_retry_delay: 0.1, max_retry_delay: 3, concurrency_limit: -1}";
     let expected = delivery::QueueSettings {
-        batch: 5,
-        pause: Duration::from_millis(500),
-        entries: 9,
-        bytes: 1000,
-        patience: Duration::from_secs(7),
-        first_pause: Duration::from_millis(100),
-        longest_pause: Duration::from_secs(3),
-        beside: true,
+        max_batch_size: 5,
+        batch_delay: Duration::from_millis(500),
+        max_entries: 9,
+        max_bytes: 1000,
+        max_retry_time: Duration::from_secs(7),
+        initial_retry_delay: Duration::from_millis(100),
+        max_retry_delay: Duration::from_secs(3),
+        concurrent: true,
     };
     assert_eq!(queue(&endpoint(told)), expected);
     let old = "queue_size: 4, flush_timeout: 2, retry_count: 10";
     assert_eq!(
         queue(&endpoint(old)),
-        delivery::QueueSettings { batch: 4, pause: Duration::from_secs(2), ..usual }
+        delivery::QueueSettings { max_batch_size: 4, batch_delay: Duration::from_secs(2), ..usual }
     );
     assert_eq!(queue(&endpoint("flush_timeout: 2")), usual, "one entry waits for no other");
 }

@@ -1,4 +1,4 @@
-//! What the authenticating plugins share: telling the upstream who comes, refusing who shows nothing.
+//! Authentication, as all authenticating plugins share it: headers for the upstream, challenges, anonymous access.
 
 #[cfg(test)]
 mod tests;
@@ -13,15 +13,15 @@ const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-userna
 const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
 const ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymous-consumer");
 
-/// Lets in who shows a credential, and perhaps others as one Consumer.
+/// The challenge of an authenticating plugin, and its rule for requests without credentials.
 pub(super) struct Authenticator {
-    /// The id or username of the Consumer that stands for those who show no credential.
+    /// The id or username of the Consumer for requests without valid credentials.
     anonymous: Option<String>,
     challenge: HeaderValue,
 }
 
 impl Authenticator {
-    /// A authenticator that asks for credentials of this scheme, such as `Key`.
+    /// For a plugin with this authentication scheme, such as `Key`.
     pub(super) fn new(setup: &PluginSetup<'_>, scheme: &str) -> Self {
         let challenge = match setting_values::string(setup.config, "realm") {
             Some(realm) => format!("{scheme} realm=\"{realm}\""),
@@ -33,18 +33,20 @@ impl Authenticator {
         }
     }
 
-    /// Whether nothing needs to be shown any more: of several gates that let in others, one credential is enough.
+    /// Whether another plugin has authenticated the request, so that this one need not. Only with `anonymous`: of several
+    /// such plugins, one credential is enough. (Kong: "Multiple authentication".)
     pub(super) fn is_satisfied(&self, exchange: &Exchange) -> bool {
-        let shown = || exchange.identity.as_ref().is_some_and(|identity| identity.credential.is_some());
-        self.anonymous.is_some() && shown()
+        let has_credential =
+            || exchange.identity.as_ref().is_some_and(|identity| identity.credential.is_some());
+        self.anonymous.is_some() && has_credential()
     }
 
-    /// What tells a client which credentials it is asked for.
+    /// The value of `WWW-Authenticate`.
     pub(super) const fn challenge(&self) -> &HeaderValue {
         &self.challenge
     }
 
-    /// Refuses with 401, or lets in as the Consumer that stands for those who show nothing.
+    /// Responds with 401, or continues as the anonymous Consumer.
     pub(super) fn refuse<'a>(&self, exchange: &mut Exchange, message: &str) -> Flow<'a> {
         if let Some(flow) = self.apply_anonymous(exchange) {
             return flow;
@@ -54,7 +56,7 @@ impl Authenticator {
         Flow::Respond(response)
     }
 
-    /// Lets in as the Consumer that stands for those who show nothing, if there is to be one.
+    /// Continues as the anonymous Consumer; `None` if there is none. Responds with 500 if it does not exist, as Kong does.
     pub(super) fn apply_anonymous<'a>(&self, exchange: &mut Exchange) -> Option<Flow<'a>> {
         let anonymous = self.anonymous.as_deref()?;
         let Some(consumer) = exchange.consumers().and_then(|all| all.find_by_name(anonymous)).cloned() else {
@@ -65,8 +67,8 @@ impl Authenticator {
     }
 }
 
-/// Lets a request in, and tells the upstream who sends it; what the client says of itself is not passed on, and what
-/// another plugin has told before does not count any more.
+/// Sets the identity of a request and the headers that carry it upstream. They replace those of the client, and those that
+/// another plugin has set.
 pub(super) fn authenticate<'a>(exchange: &mut Exchange, identity: RequestIdentity) -> Flow<'a> {
     let upstream = &mut exchange.upstream;
     let mut set = |name: HeaderName, value: Option<&HeaderValue>| match value {

@@ -1,4 +1,4 @@
-//! The authenticating plugins and what follows them: who is let in, what the upstream is told, how others are refused.
+//! Tests of authentication and access control: headers for the upstream, and refusals.
 
 use crate::plugin::{Exchange, HttpResponse, acl, basic_auth, find, key_auth, test_support};
 
@@ -11,7 +11,7 @@ const FIELDS: [&str; 6] = [
     "x-consumer-groups",
 ];
 
-/// Runs plugins with their settings in this order: the refusal, and the request as it is afterwards.
+/// Runs plugins with their settings in this order. Returns the refusal, and the request afterwards.
 #[track_caller]
 fn run(plugins: &[(&str, &str)], request: &str) -> (Option<HttpResponse>, Exchange) {
     let mut exchange = test_support::request(request);
@@ -26,11 +26,11 @@ fn run(plugins: &[(&str, &str)], request: &str) -> (Option<HttpResponse>, Exchan
     (None, exchange)
 }
 
-/// What comes of a request: status, challenge and message of a refusal, or what the upstream is told.
+/// Checks the result of a request: status, message and challenge of a refusal, or the headers for the upstream.
 #[track_caller]
 fn check(plugins: &[(&str, &str)], request: &str, expected: &str) {
     let (answer, exchange) = run(plugins, request);
-    let said = if let Some(response) = answer {
+    let outcome = if let Some(response) = answer {
         let status = response.status().as_u16();
         let challenge =
             response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
@@ -44,7 +44,7 @@ fn check(plugins: &[(&str, &str)], request: &str, expected: &str) {
         };
         FIELDS.map(value).join(" ")
     };
-    assert_eq!(said, expected, "{plugins:?} {request}");
+    assert_eq!(outcome, expected, "{plugins:?} {request}");
 }
 
 const ALICE: &str = "a1 c-1 alice k1 - -";
@@ -98,7 +98,7 @@ fn realms_and_preflights() {
 }
 
 #[test]
-fn a_password_lets_in() {
+fn a_password_authenticates() {
     let basic = |request, expected| check(&[("basic-auth", "{}")], request, expected);
     let alice = "a1 c-1 alice al - -";
     let refused = "401 Unauthorized | Basic realm=\"service\"";
@@ -111,7 +111,7 @@ fn a_password_lets_in() {
 }
 
 #[test]
-fn others_come_as_one_consumer() {
+fn requests_without_credentials_are_anonymous() {
     let key = |config: &str, request: &str, expected: &str| check(&[("key-auth", config)], request, expected);
     key("{anonymous: guest}", "GET /", GUEST);
     key("{anonymous: g1}", "GET /\napikey: nobodys", GUEST);
@@ -127,7 +127,7 @@ fn others_come_as_one_consumer() {
 }
 
 #[test]
-fn clients_do_not_say_themselves_who_they_are() {
+fn clients_cannot_set_identity_headers() {
     let claims =
         "x-consumer-id: a1\nx-consumer-custom-id: c\nx-consumer-username: alice\nx-anonymous-consumer: true
 x-credential-identifier: k1\nx-consumer-groups: admins";
@@ -152,7 +152,7 @@ fn groups_decide() {
     check(&[("acl", "{deny: [staff]}")], "GET /", "401 Unauthorized | -");
 }
 
-/// What is left of a request whose credentials are hidden: headers, target and body.
+/// Checks a request whose credentials are hidden: target, headers and body.
 #[track_caller]
 fn hidden(plugin: &str, config: &str, request: &str, expected: &str) {
     let (answer, exchange) = run(&[(plugin, config)], request);
@@ -187,7 +187,7 @@ fn credentials_are_hidden() {
 }
 
 #[test]
-fn a_body_that_was_searched_goes_on_as_it_was() {
+fn a_searched_body_is_unchanged() {
     let mut exchange = test_support::request("POST /\napikey: bob-key\ncontent-type: application/json");
     exchange.matched = Some(test_support::matched());
     exchange.body = test_support::pieces("{\"a\": [1, 2]}");

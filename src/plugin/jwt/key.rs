@@ -1,4 +1,4 @@
-//! What the signature of a token is verified with. (RFC 7518, section 3; RFC 8037, section 3.1.)
+//! Keys that verify signatures of tokens. (RFC 7518, section 3; RFC 8037, section 3.1.)
 
 use ring::{
     hmac,
@@ -10,7 +10,7 @@ use crate::{
     tls::{PublicKey, PublicKeyKind},
 };
 
-/// The key of a credential of `jwt`, and the algorithm that it is for.
+/// The key of a `jwt` credential, with its algorithm.
 #[derive(Debug)]
 pub struct JwtKey {
     algorithm: String,
@@ -19,12 +19,12 @@ pub struct JwtKey {
 
 #[derive(Debug)]
 enum TokenVerifier {
-    /// A secret as it stands, and what it says in Base64, if it is that.
+    /// A secret, as written and decoded from Base64.
     Secret(Box<SharedSecret>),
     /// A public key.
     Public(UnparsedPublicKey<Vec<u8>>),
-    /// Nothing: every token is refused.
-    Nothing,
+    /// None: every token is rejected.
+    RejectAll,
 }
 
 #[derive(Debug)]
@@ -33,16 +33,16 @@ struct SharedSecret {
     decoded: Option<hmac::Key>,
 }
 
-/// Why a key does not do what it is meant for.
+/// Why a key cannot verify tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyFault {
-    /// What is wrong with the public key.
+    /// The message about the public key.
     PublicKey(String),
     /// Why tokens of its algorithm cannot be verified.
     Algorithm(String),
 }
 
-/// Why a token is refused.
+/// Why a token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
     /// The key cannot verify anything.
@@ -52,33 +52,33 @@ pub(super) enum TokenError {
 }
 
 impl JwtKey {
-    /// The key of a credential: of `HS...` the secret, of the others the public key, PEM.
+    /// The key of a credential: the secret for `HS...` algorithms, the public key in PEM for others.
     ///
     /// # Errors
-    /// The public key cannot be read, or is not of a kind that the algorithm is for.
+    /// The public key cannot be read, or is not of the kind that the algorithm needs.
     pub fn new(algorithm: &str, secret: &str, public_key: Option<&str>) -> Result<Self, KeyFault> {
-        let verifier = match hash(algorithm) {
+        let verifier = match hmac_algorithm(algorithm) {
             Some(hash) => TokenVerifier::Secret(Box::new(SharedSecret {
                 plain: hmac::Key::new(hash, secret.as_bytes()),
                 decoded: decode_any_alphabet(secret).map(|secret| hmac::Key::new(hash, &secret)),
             })),
-            None => TokenVerifier::Public(public(algorithm, public_key)?),
+            None => TokenVerifier::Public(self::public_key(algorithm, public_key)?),
         };
         Ok(Self { algorithm: algorithm.to_owned(), verifier })
     }
 
-    /// A key that refuses every token of its algorithm.
+    /// A key that rejects every token.
     #[must_use]
-    pub fn none(algorithm: &str) -> Self {
-        Self { algorithm: algorithm.to_owned(), verifier: TokenVerifier::Nothing }
+    pub fn reject_all(algorithm: &str) -> Self {
+        Self { algorithm: algorithm.to_owned(), verifier: TokenVerifier::RejectAll }
     }
 
-    /// The only algorithm whose tokens are taken.
+    /// The only algorithm of tokens that it accepts, so that a public key cannot be used as a secret. (RFC 8725, section 3.1.)
     pub(super) fn algorithm(&self) -> &str {
         &self.algorithm
     }
 
-    /// Checks a signature; `decoded` says that the secret is written in Base64.
+    /// Verifies a signature; with `decoded`, the secret is the one decoded from Base64.
     pub(super) fn verify(&self, signed: &[u8], signature: &[u8], decoded: bool) -> Result<(), TokenError> {
         let verified = match &self.verifier {
             TokenVerifier::Secret(secret) => {
@@ -86,13 +86,13 @@ impl JwtKey {
                 hmac::verify(key.ok_or(TokenError::Key)?, signed, signature)
             }
             TokenVerifier::Public(key) => key.verify(signed, signature),
-            TokenVerifier::Nothing => return Err(TokenError::Key),
+            TokenVerifier::RejectAll => return Err(TokenError::Key),
         };
         verified.map_err(|_| TokenError::Signature)
     }
 }
 
-fn hash(algorithm: &str) -> Option<hmac::Algorithm> {
+fn hmac_algorithm(algorithm: &str) -> Option<hmac::Algorithm> {
     Some(match algorithm {
         "HS256" => hmac::HMAC_SHA256,
         "HS384" => hmac::HMAC_SHA384,
@@ -101,7 +101,7 @@ fn hash(algorithm: &str) -> Option<hmac::Algorithm> {
     })
 }
 
-fn public(algorithm: &str, pem: Option<&str>) -> Result<UnparsedPublicKey<Vec<u8>>, KeyFault> {
+fn public_key(algorithm: &str, pem: Option<&str>) -> Result<UnparsedPublicKey<Vec<u8>>, KeyFault> {
     use signature as s;
     let (kind, verification): (_, &'static dyn VerificationAlgorithm) = match algorithm {
         "RS256" => (PublicKeyKind::Rsa, &s::RSA_PKCS1_2048_8192_SHA256),

@@ -1,4 +1,4 @@
-//! JWT: lets in who shows a token that a Consumer's key has signed. (Kong: JWT plugin; RFC 7519.)
+//! `jwt`: authentication by a signed token. (Kong: JWT plugin; RFC 7519.)
 
 mod key;
 #[cfg(test)]
@@ -30,16 +30,16 @@ use crate::{
     schema::{EntityFault, Field, FieldKind, FieldRule},
 };
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef =
-    PluginDef::new("jwt", 1450, FIELDS, compile).checks(&[limited_lives_are_verified]);
+    PluginDef::new("jwt", 1450, FIELDS, compile).checks(&[expiration_needs_exp]);
 
 const TEXTS: FieldKind = FieldKind::Set(&Field::item(FieldKind::String));
 const CLAIMS: FieldKind =
     FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(&["exp", "nbf"])]));
 
-/// A year, in seconds.
-const LONGEST: f64 = 31_536_000.0;
+/// The maximum of `maximum_expiration`: a year, in seconds.
+const MAX_EXPIRATION: f64 = 31_536_000.0;
 
 const FIELDS: &[Field] = &[
     Field::new("uri_param_names", TEXTS).default("[\"jwt\"]"),
@@ -52,12 +52,12 @@ const FIELDS: &[Field] = &[
     Field::new("run_on_preflight", FieldKind::Boolean).required().default("true"),
     Field::new("maximum_expiration", FieldKind::Number)
         .default("0")
-        .rules(&[FieldRule::Between(0.0, LONGEST)]),
+        .rules(&[FieldRule::Between(0.0, MAX_EXPIRATION)]),
     Field::new("header_names", TEXTS).default("[\"authorization\"]"),
     Field::new("realm", FieldKind::String),
 ];
 
-fn limited_lives_are_verified(config: &Value) -> Option<EntityFault> {
+fn expiration_needs_exp(config: &Value) -> Option<EntityFault> {
     let limited =
         config.get("maximum_expiration").and_then(Value::as_f64).is_some_and(|seconds| seconds > 0.0);
     let verified = setting_values::strings(config, "claims_to_verify").any(|(_, claim)| claim == "exp");
@@ -75,29 +75,29 @@ struct Jwt {
     secret_is_base64: bool,
     /// The claims that are verified.
     claims: Vec<TimeClaim>,
-    /// The longest time that a token may live, in seconds; none for any.
-    longest: Option<f64>,
+    /// The maximum time until a token expires, in seconds; `None` for no limit.
+    max_expiration: Option<f64>,
     run_on_preflight: bool,
     authenticator: Authenticator,
-    /// What a client is told whose token is refused.
-    invalid: HeaderValue,
+    /// The challenge for an invalid token.
+    invalid_token_challenge: HeaderValue,
 }
 
-/// A claim that limits the life of a token.
+/// A claim that limits the validity of a token.
 #[derive(Clone, Copy)]
 enum TimeClaim {
     Expiry,
     Start,
 }
 
-/// Why a request is not let in.
+/// Why a request is not authenticated.
 #[derive(Debug)]
 enum JwtRefusal {
-    /// It shows no token.
-    Nothing,
-    /// What is wrong with its token.
+    /// It has no token.
+    NoToken,
+    /// The message about its token.
     Token(Cow<'static, str>),
-    /// What is wrong with the claims of its token, each with its message.
+    /// The invalid claims of its token, each with its message.
     Claims(Vec<(&'static str, Cow<'static, str>)>),
 }
 
@@ -107,12 +107,12 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 
 impl Plugin for Jwt {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let passes = !self.run_on_preflight && *exchange.head().method() == Method::OPTIONS;
-        if passes || self.authenticator.is_satisfied(exchange) {
+        let is_skipped = !self.run_on_preflight && *exchange.head().method() == Method::OPTIONS;
+        if is_skipped || self.authenticator.is_satisfied(exchange) {
             return Flow::Continue;
         }
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
-        match self.identity(exchange, now) {
+        match self.identify(exchange, now) {
             Ok(identity) => authenticate(exchange, identity),
             Err(refusal) => self.refuse(exchange, &refusal),
         }
@@ -127,22 +127,22 @@ impl Jwt {
         let claims = claims
             .map(|(_, claim)| if claim == "exp" { TimeClaim::Expiry } else { TimeClaim::Start })
             .collect();
-        let mut wrong = Vec::new();
+        let mut invalid = Vec::new();
         let headers = setting_values::strings(setup.config, "header_names").filter_map(|(n, name)| {
             let read = HeaderName::try_from(name);
             let complain = |_| {
                 let at = setup.at.key("header_names").index(n);
-                wrong.push(Diagnostic::error(at, format!("bad header name '{name}'")));
+                invalid.push(Diagnostic::error(at, format!("bad header name '{name}'")));
             };
             read.map_err(complain).ok()
         });
         let headers = headers.collect();
-        if !wrong.is_empty() {
-            return Err(wrong);
+        if !invalid.is_empty() {
+            return Err(invalid);
         }
         let authenticator = Authenticator::new(setup, "Bearer");
         let separator = if setting_values::string(setup.config, "realm").is_some() { "," } else { "" };
-        let invalid =
+        let challenge =
             [authenticator.challenge().as_bytes(), separator.as_bytes(), b" error=\"invalid_token\""]
                 .concat();
         Ok(Self {
@@ -152,20 +152,21 @@ impl Jwt {
             key_claim: setting_values::string(setup.config, "key_claim_name").unwrap_or_default(),
             secret_is_base64: setting_values::boolean(setup.config, "secret_is_base64"),
             claims,
-            longest: setup
+            max_expiration: setup
                 .config
                 .get("maximum_expiration")
                 .and_then(Value::as_f64)
                 .filter(|seconds| *seconds > 0.0),
             run_on_preflight: setting_values::boolean(setup.config, "run_on_preflight"),
-            invalid: HeaderValue::try_from(invalid).unwrap_or_else(|_| HeaderValue::from_static("Bearer")),
+            invalid_token_challenge: HeaderValue::try_from(challenge)
+                .unwrap_or_else(|_| HeaderValue::from_static("Bearer")),
             authenticator,
         })
     }
 
-    /// Who the request says it comes from, if that is true at `now`, Unix time in seconds.
-    fn identity(&self, exchange: &Exchange, now: f64) -> Result<RequestIdentity, JwtRefusal> {
-        let text = self.shown(exchange)?.ok_or(JwtRefusal::Nothing)?;
+    /// The identity of the request's token at `now`, Unix time in seconds.
+    fn identify(&self, exchange: &Exchange, now: f64) -> Result<RequestIdentity, JwtRefusal> {
+        let text = self.find_token(exchange)?.ok_or(JwtRefusal::NoToken)?;
         let token = read(&text).map_err(|why| JwtRefusal::Token(format!("Bad token; {why}").into()))?;
         let claim = &*self.key_claim;
         let refused = |message: String| JwtRefusal::Token(message.into());
@@ -183,13 +184,12 @@ impl Jwt {
             TokenError::Key => JwtRefusal::Token("Invalid key/secret".into()),
             TokenError::Signature => JwtRefusal::Token("Invalid signature".into()),
         })?;
-        let wrong = self.wrong_claims(&token, now);
-        if wrong.is_empty() { Ok(identity.clone()) } else { Err(JwtRefusal::Claims(wrong)) }
+        let invalid = self.invalid_claims(&token, now);
+        if invalid.is_empty() { Ok(identity.clone()) } else { Err(JwtRefusal::Claims(invalid)) }
     }
 
-    /// The token that a request shows, in its query, its cookies or its headers; where it is does not matter, but
-    /// there may be no other.
-    fn shown<'a>(&self, exchange: &'a Exchange) -> Result<Option<Cow<'a, str>>, JwtRefusal> {
+    /// The token of a request, from its query, cookies or headers. Several different tokens are an error.
+    fn find_token<'a>(&self, exchange: &'a Exchange) -> Result<Option<Cow<'a, str>>, JwtRefusal> {
         let query = exchange.head().query().filter(|_| !self.parameters.is_empty()).unwrap_or_default();
         let arguments = form_urlencoded::parse(query.as_bytes())
             .filter(|(name, _)| self.parameters.iter().any(|parameter| parameter == name))
@@ -202,37 +202,42 @@ impl Jwt {
             .filter_map(|pair| pair.trim().split_once('='))
             .filter(|(name, _)| self.cookies.iter().any(|cookie| cookie == name))
             .map(|(_, value)| Cow::Borrowed(value));
-        let headers = self.headers.iter().flat_map(fields).filter_map(bearer).map(Cow::Borrowed);
-        let mut shown: Option<Cow<'a, str>> = None;
+        let headers = self.headers.iter().flat_map(fields).filter_map(bearer_token).map(Cow::Borrowed);
+        let mut found: Option<Cow<'a, str>> = None;
         for text in arguments.chain(cookies).chain(headers).filter(|text| !text.is_empty()) {
-            match &shown {
+            match &found {
                 Some(other) if *other != text => {
                     return Err(JwtRefusal::Token("Multiple tokens provided".into()));
                 }
                 Some(_) => (),
-                None => shown = Some(text),
+                None => found = Some(text),
             }
         }
-        Ok(shown)
+        Ok(found)
     }
 
-    /// What is wrong with the claims that are to be verified. (RFC 7519, sections 4.1.4 and 4.1.5.)
-    fn wrong_claims(&self, token: &UnverifiedToken<'_>, now: f64) -> Vec<(&'static str, Cow<'static, str>)> {
-        let wrong = self.claims.iter().filter_map(|claim| {
+    /// The invalid claims among those that are verified. (RFC 7519, sections 4.1.4 and 4.1.5.)
+    fn invalid_claims(
+        &self,
+        token: &UnverifiedToken<'_>,
+        now: f64,
+    ) -> Vec<(&'static str, Cow<'static, str>)> {
+        let invalid = self.claims.iter().filter_map(|claim| {
             let name = claim.name();
             let message: Cow<'static, str> = match (claim, token.time(name)) {
                 (_, None) => "must be a number".into(),
                 (TimeClaim::Expiry, Some(end)) if end <= now => "token expired".into(),
                 (TimeClaim::Expiry, Some(end)) => {
-                    let longest = self.longest.filter(|longest| end - now > *longest)?;
-                    format!("is more than {longest} seconds ahead").into()
+                    let max_expiration =
+                        self.max_expiration.filter(|max_expiration| end - now > *max_expiration)?;
+                    format!("is more than {max_expiration} seconds ahead").into()
                 }
                 (TimeClaim::Start, Some(start)) if start > now => "token not valid yet".into(),
                 (TimeClaim::Start, Some(_)) => return None,
             };
             Some((name, message))
         });
-        wrong.collect()
+        invalid.collect()
     }
 
     fn refuse<'a>(&self, exchange: &mut Exchange, refusal: &JwtRefusal) -> Flow<'a> {
@@ -241,14 +246,14 @@ impl Jwt {
         }
         let text;
         let (challenge, body) = match refusal {
-            JwtRefusal::Nothing => (self.authenticator.challenge(), ExitBody::Message("Unauthorized")),
-            JwtRefusal::Token(message) => (&self.invalid, ExitBody::Message(message)),
-            JwtRefusal::Claims(wrong) => {
+            JwtRefusal::NoToken => (self.authenticator.challenge(), ExitBody::Message("Unauthorized")),
+            JwtRefusal::Token(message) => (&self.invalid_token_challenge, ExitBody::Message(message)),
+            JwtRefusal::Claims(invalid) => {
                 let members: Vec<String> =
-                    wrong.iter().map(|(claim, message)| format!("\"{claim}\":\"{message}\"")).collect();
+                    invalid.iter().map(|(claim, message)| format!("\"{claim}\":\"{message}\"")).collect();
                 text = format!("{{{}}}", members.join(","));
                 let json = HeaderValue::from_static("application/json; charset=utf-8");
-                (&self.invalid, ExitBody::Raw(Some(json), text.into()))
+                (&self.invalid_token_challenge, ExitBody::Raw(Some(json), text.into()))
             }
         };
         let mut response = reply::exit(&exchange.error_request(), StatusCode::UNAUTHORIZED, body);
@@ -267,7 +272,7 @@ impl TimeClaim {
 }
 
 /// The token of `Bearer <token>`. (RFC 6750, section 2.1.)
-fn bearer(value: &str) -> Option<&str> {
+fn bearer_token(value: &str) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -1,5 +1,5 @@
-//! Tokens: which of them lets in whom. Those of other algorithms than HMAC were signed by another implementation
-//! (pyca/cryptography); `fixtures` has them, and the public keys.
+//! Tests of tokens. Those of other algorithms than HMAC were signed by another implementation (pyca/cryptography);
+//! `fixtures` has them, and the public keys.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ const ED25519: &str = include_str!("fixtures/ed25519.pem");
 const TOKENS: &str = include_str!("fixtures/tokens.txt");
 const NOW: f64 = 1_000_000.0;
 
-/// `alice` (id `a1`) with a key for each algorithm that is called like it, and others; `guest` with none.
+/// `alice` (id `a1`) with a key for each algorithm, named like it, and further keys; `guest` without keys.
 fn consumers() -> Consumers {
     let mut all = Consumers::default();
     let named = |id: &str, name: &str| ConsumerRecord {
@@ -41,7 +41,7 @@ fn consumers() -> Consumers {
     for (algorithm, pem) in public_keys() {
         add(algorithm, algorithm, "secret", Some(pem));
     }
-    all.add_jwt(&alice, "ES512", "ES512", JwtKey::none("ES512"));
+    all.add_jwt(&alice, "ES512", "ES512", JwtKey::reject_all("ES512"));
     all.add(named("g1", "guest"));
     all
 }
@@ -65,8 +65,8 @@ fn exchange(request: &str) -> Exchange {
     exchange
 }
 
-/// A token that these bytes have signed.
-fn token_of(secret: &[u8], algorithm: &str, claims: &str) -> String {
+/// A token signed with this secret.
+fn signed_token(secret: &[u8], algorithm: &str, claims: &str) -> String {
     let hash = match algorithm {
         "HS384" => hmac::HMAC_SHA384,
         "HS512" => hmac::HMAC_SHA512,
@@ -80,17 +80,17 @@ fn token_of(secret: &[u8], algorithm: &str, claims: &str) -> String {
 }
 
 fn token(algorithm: &str, claims: &str) -> String {
-    token_of(b"secret", algorithm, claims)
+    signed_token(b"secret", algorithm, claims)
 }
 
-/// What comes of a request at [`NOW`]: the key that let it in, or why none did.
+/// The result of a request at [`NOW`]: the key that authenticates it, or the message of the refusal.
 #[track_caller]
 fn outcome(config: &str, request: &str) -> String {
     let config = test_support::config(&DEF, config);
     let jwt = Jwt::new(&config.setup()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
-    match jwt.identity(&exchange(request), NOW) {
+    match jwt.identify(&exchange(request), NOW) {
         Ok(identity) => identity.credential.unwrap().identifier.to_str().unwrap().to_owned(),
-        Err(JwtRefusal::Nothing) => "no token".to_owned(),
+        Err(JwtRefusal::NoToken) => "no token".to_owned(),
         Err(JwtRefusal::Token(message)) => message.into_owned(),
         Err(JwtRefusal::Claims(wrong)) => {
             wrong.iter().map(|(claim, message)| format!("{claim}: {message}")).collect::<Vec<_>>().join(", ")
@@ -105,12 +105,12 @@ fn check(config: &str, token: &str, expected: &str) {
 }
 
 #[test]
-fn every_algorithm_lets_in_and_keeps_out() {
+fn every_algorithm_accepts_its_signatures_and_no_others() {
     for algorithm in ["HS256", "HS384", "HS512"] {
         check("{}", &token(algorithm, &format!("{{\"iss\":\"{algorithm}\"}}")), algorithm);
         check(
             "{}",
-            &token_of(b"other", algorithm, &format!("{{\"iss\":\"{algorithm}\"}}")),
+            &signed_token(b"other", algorithm, &format!("{{\"iss\":\"{algorithm}\"}}")),
             "Invalid signature",
         );
     }
@@ -133,7 +133,7 @@ fn every_algorithm_lets_in_and_keeps_out() {
 fn only_the_algorithm_of_the_key_counts() {
     // A public key is public: it must not pass for a secret. Nor does `none`.
     let rs256 = "{\"iss\":\"RS256\"}";
-    check("{}", &token_of(RSA.as_bytes(), "HS256", rs256), "Invalid algorithm");
+    check("{}", &signed_token(RSA.as_bytes(), "HS256", rs256), "Invalid algorithm");
     check("{}", &token("none", rs256), "Invalid algorithm");
     check("{}", &token("none", "{\"iss\":\"HS256\"}"), "Invalid algorithm");
     check("{}", &token("HS512", "{\"iss\":\"HS256\"}"), "Invalid algorithm");
@@ -145,12 +145,12 @@ fn secrets_may_be_base64() {
     let base64 = "{secret_is_base64: true}";
     let claims = |key: &str| format!("{{\"iss\":\"{key}\"}}");
     check(base64, &token("HS256", &claims("base64")), "base64");
-    check(base64, &token_of(b"c2VjcmV0", "HS256", &claims("base64")), "Invalid signature");
-    check("{}", &token_of(b"c2VjcmV0", "HS256", &claims("base64")), "base64");
+    check(base64, &signed_token(b"c2VjcmV0", "HS256", &claims("base64")), "Invalid signature");
+    check("{}", &signed_token(b"c2VjcmV0", "HS256", &claims("base64")), "base64");
     for key in ["base64-url", "base64-padded"] {
-        check(base64, &token_of(&[0xfb, 0xff], "HS256", &claims(key)), key);
+        check(base64, &signed_token(&[0xfb, 0xff], "HS256", &claims(key)), key);
     }
-    check(base64, &token_of(b"~", "HS256", &claims("no-base64")), "Invalid key/secret");
+    check(base64, &signed_token(b"~", "HS256", &claims("no-base64")), "Invalid key/secret");
     // Public keys are what they are.
     let (name, token) = TOKENS.lines().next().and_then(|line| line.split_once(' ')).unwrap();
     check(base64, token, name);
@@ -169,7 +169,7 @@ fn the_claim_names_the_key() {
 }
 
 #[test]
-fn lives_are_limited() {
+fn the_validity_of_tokens_is_limited() {
     let at = |claims: &str| token("HS256", &format!("{{\"iss\":\"HS256\"{claims}}}"));
     let both = "{claims_to_verify: [exp, nbf]}";
     for (config, claims, expected) in [
@@ -226,7 +226,7 @@ fn tokens_are_found_wherever_they_may_be() {
     }
 }
 
-/// What a client is answered, or the service is told.
+/// The refusal, or the headers for the upstream.
 #[track_caller]
 fn answer(config: &str, request: &str) -> String {
     let plugin = test_support::plugin(&DEF, config);

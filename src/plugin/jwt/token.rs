@@ -1,50 +1,55 @@
-//! A token, taken apart: a JSON Web Signature in compact form. (RFC 7515, section 7.1; RFC 7519.)
+//! Parser of tokens: JSON Web Signatures in compact form. (RFC 7515, section 7.1; RFC 7519.)
 
-use crate::base64_codec;
 use serde_json::{Map, Value};
 
-/// A token whose signature nobody has checked yet.
+use crate::base64_codec;
+
+/// A parsed token whose signature is not verified.
 #[derive(Debug, PartialEq)]
 pub(super) struct UnverifiedToken<'a> {
     pub(super) header: Map<String, Value>,
     pub(super) claims: Map<String, Value>,
-    /// What is signed.
+    /// The signed part: header and claims as they were sent.
     pub(super) signed: &'a str,
     pub(super) signature: Vec<u8>,
 }
 
-/// Takes a token apart, or says why it is none.
+/// Parses a token.
+///
+/// # Errors
+/// Why the text is not a token.
 pub(super) fn read(text: &str) -> Result<UnverifiedToken<'_>, &'static str> {
-    let (signed, signature) = text.rsplit_once('.').ok_or(SHAPE)?;
-    let (header, claims) = signed.split_once('.').filter(|(_, claims)| !claims.contains('.')).ok_or(SHAPE)?;
+    let (signed, signature) = text.rsplit_once('.').ok_or(NOT_THREE_PARTS)?;
+    let (header, claims) =
+        signed.split_once('.').filter(|(_, claims)| !claims.contains('.')).ok_or(NOT_THREE_PARTS)?;
     let decode = |part: &str| base64_codec::decode_url(part.trim_end_matches('='));
     let object = |part: &str| serde_json::from_slice(&decode(part)?).ok();
     let header: Map<String, Value> = object(header).ok_or("its header is no JSON object in Base64")?;
     let claims = object(claims).ok_or("its claims are no JSON object in Base64")?;
     let signature = decode(signature).ok_or("its signature is no Base64")?;
-    // Who does not understand what is critical must refuse it. (RFC 7515, section 4.1.11.)
+    // Tokens with unsupported critical members must be rejected. (RFC 7515, section 4.1.11.)
     if header.contains_key("crit") {
         return Err("its header has critical members, and none is understood");
     }
     Ok(UnverifiedToken { header, claims, signed, signature })
 }
 
-const SHAPE: &str = "it has not three parts";
+const NOT_THREE_PARTS: &str = "it has not three parts";
 
 impl UnverifiedToken<'_> {
-    /// The algorithm that it says it is signed with.
+    /// The algorithm in the header.
     pub(super) fn algorithm(&self) -> Option<&str> {
         self.header.get("alg").and_then(Value::as_str)
     }
 
-    /// A member of the claims, or else of the header.
+    /// A member of the claims, else of the header.
     pub(super) fn member(&self, name: &str) -> Option<&Value> {
         let given = |all: &'_ Map<String, Value>| all.get(name).is_some_and(|value| !value.is_null());
         let all = if given(&self.claims) { &self.claims } else { &self.header };
         all.get(name).filter(|value| !value.is_null())
     }
 
-    /// A claim that is a time, in seconds since 1970. (RFC 7519, section 2, `NumericDate`.)
+    /// A claim with a time, in seconds since 1970. (RFC 7519, section 2, `NumericDate`.)
     pub(super) fn time(&self, claim: &str) -> Option<f64> {
         self.claims.get(claim)?.as_f64()
     }
@@ -68,10 +73,10 @@ mod tests {
             (format!("{header}.{claims}.AAAA"), ""),
             (format!("{header}.{claims}.AAA="), ""),
             (format!("{header}.{claims}."), ""),
-            (String::new(), SHAPE),
-            ("a".to_owned(), SHAPE),
-            (format!("{header}.{claims}"), SHAPE),
-            (format!("{header}.{claims}.AAAA.AAAA"), SHAPE),
+            (String::new(), NOT_THREE_PARTS),
+            ("a".to_owned(), NOT_THREE_PARTS),
+            (format!("{header}.{claims}"), NOT_THREE_PARTS),
+            (format!("{header}.{claims}.AAAA.AAAA"), NOT_THREE_PARTS),
             (format!("?.{claims}.AAAA"), header_is_none),
             (format!("{}.{claims}.AAAA", encode("[1]")), header_is_none),
             (format!("{header}.{}.AAAA", encode("{")), claims_are_none),

@@ -1,4 +1,4 @@
-//! Counters of clients in fixed windows, on this node.
+//! Counters of clients in fixed windows, in the memory of this node.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -11,11 +11,11 @@ use std::{
 
 use super::{
     period::{LimitPeriod, PERIODS},
-    table::{Limits, Table},
+    table::{CounterTable, OpenWindows},
 };
 use crate::budget::MemoryBudget;
 
-/// Whom a counter is for.
+/// Identifier of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Identifier<'a> {
     /// An address.
@@ -24,10 +24,10 @@ pub(super) enum Identifier<'a> {
     Text(&'a str),
 }
 
-/// What was used of one limit, the request that asked included if it was let in.
+/// The requests of a client in the open windows, including the one just counted if it is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LimitUsage {
-    /// Whether the request was let in.
+    /// Whether the request is allowed.
     pub(super) allowed: bool,
     /// Requests in the window of each period.
     pub(super) counts: [u64; PERIODS.len()],
@@ -36,33 +36,33 @@ pub(super) struct LimitUsage {
 /// Counters of clients. Several threads may count at once.
 pub(super) struct LocalCounters {
     hasher: RandomState,
-    tables: [Mutex<Table>; TABLES],
+    tables: [Mutex<CounterTable>; TABLES],
     memory: MemoryBudget,
-    /// When was last told that there is no room, and how often there was none since.
-    told: AtomicU64,
-    untold: AtomicU64,
+    /// The Unix time of the last warning that memory is exhausted, and the requests not counted since.
+    last_warning: AtomicU64,
+    uncounted: AtomicU64,
 }
 
-/// As one table grows, requests that need another one do not wait.
+/// The number of tables. While one table grows, requests for the others do not wait.
 pub(super) const TABLES: usize = 64;
 
-/// How often is told that there is no room, in seconds.
-const TELLING: u64 = 10;
+/// The interval of warnings that memory is exhausted, in seconds.
+const WARNING_INTERVAL: u64 = 10;
 
 impl LocalCounters {
-    /// No counters yet, of clients that have so many limits; they share `memory` with those of other plugins.
+    /// Empty counters for clients with this number of limits. All plugins share `memory`.
     pub(super) fn new(limits: usize, memory: &MemoryBudget) -> Self {
         Self {
             hasher: RandomState::new(),
-            tables: std::array::from_fn(|_| Mutex::new(Table::new(limits))),
+            tables: std::array::from_fn(|_| Mutex::new(CounterTable::new(limits))),
             memory: memory.clone(),
-            told: AtomicU64::new(0),
-            untold: AtomicU64::new(0),
+            last_warning: AtomicU64::new(0),
+            uncounted: AtomicU64::new(0),
         }
     }
 
-    /// Counts a request at `now` (Unix time in seconds) unless a limit is reached; a refused one counts nowhere. None if
-    /// there is no room to count it.
+    /// Counts a request at `now` (Unix time in seconds) unless a limit is reached; a rejected request is not counted. `None`
+    /// if memory is exhausted.
     pub(super) fn count(
         &self,
         identifier: Identifier<'_>,
@@ -73,28 +73,30 @@ impl LocalCounters {
         #[expect(clippy::cast_possible_truncation, reason = "any bits of the key will do")]
         let table = (key >> 64) as usize % TABLES;
         let usage = {
-            // A thread that panicked between two additions has spoilt one count at most.
+            // A panic between two additions leaves at most one wrong count.
             let mut table = self.tables[table].lock().unwrap_or_else(PoisonError::into_inner);
-            table.count(key, &Limits::at(limits, now), &self.memory)
+            table.count(key, &OpenWindows::at(limits, now), &self.memory)
         };
         if usage.is_none() {
-            self.tell(now);
+            self.warn(now);
         }
         usage
     }
 
-    /// What stands for a client: 128 bits, so that no two clients meet by chance, of a keyed hash (`SipHash`), so that
-    /// none can find another one to meet.
+    /// The key of a client: 128 bits, so that collisions do not happen by chance, of a keyed hash (`SipHash`), so that
+    /// clients cannot find collisions.
     fn key(&self, identifier: Identifier<'_>) -> u128 {
         let half = |which: u8| u128::from(self.hasher.hash_one((which, identifier)));
         half(0) << 64 | half(1)
     }
 
-    fn tell(&self, now: u64) {
-        self.untold.fetch_add(1, Relaxed);
-        let told = self.told.load(Relaxed);
-        if now >= told + TELLING && self.told.compare_exchange(told, now, Relaxed, Relaxed).is_ok() {
-            let requests = self.untold.swap(0, Relaxed);
+    fn warn(&self, now: u64) {
+        self.uncounted.fetch_add(1, Relaxed);
+        let last = self.last_warning.load(Relaxed);
+        if now >= last + WARNING_INTERVAL
+            && self.last_warning.compare_exchange(last, now, Relaxed, Relaxed).is_ok()
+        {
+            let requests = self.uncounted.swap(0, Relaxed);
             tracing::warn!(
                 "rate-limiting: requests of new clients that cannot be counted: {requests}; the counters of clients \
                  that have reached a limit leave no room (max_rate_limiting_memory)"
@@ -113,13 +115,13 @@ mod tests {
         LocalCounters::new(limits.len(), &MemoryBudget::new(memory))
     }
 
-    /// What the tables take, in bytes.
+    /// The size of the tables in bytes.
     fn size(counters: &LocalCounters) -> usize {
         counters.tables.iter().map(|table| table.lock().unwrap().size()).sum()
     }
 
     fn clients(counters: &LocalCounters, limits: &[(LimitPeriod, u64)], now: u64) -> usize {
-        let limits = Limits::at(limits, now);
+        let limits = OpenWindows::at(limits, now);
         counters.tables.iter().map(|table| table.lock().unwrap().clients(&limits)).sum()
     }
 
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_client_is_counted_while_there_is_room() {
+    fn every_client_is_counted_while_there_is_memory() {
         let limits = [(LimitPeriod::Minute, 2), (LimitPeriod::Hour, 3)];
         let counters = counters(&limits, LARGE);
         for (round, now, allowed) in [(1, 3600, true), (2, 3601, true), (3, 3602, false), (4, 3660, true)] {
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_flood_of_new_clients_takes_no_more_than_its_memory() {
+    fn a_flood_of_new_clients_stays_within_the_memory_budget() {
         let limits = [(LimitPeriod::Hour, 10)];
         let counters = counters(&limits, 4 << 20);
         let text = identity(0, 7000);
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_reached_its_limit_stays_refused_during_a_flood() {
+    fn a_client_that_reached_its_limit_stays_rejected_during_a_flood() {
         let limits = [(LimitPeriod::Hour, 10)];
         let counters = counters(&limits, 1 << 20);
         let spent: Vec<String> = (0..500).map(|n| format!("spent {n}")).collect();
@@ -209,14 +211,14 @@ mod tests {
             assert!(!counters.count(Identifier::Text(client), &limits, 3601).unwrap().allowed, "{client}");
         }
         for client in &busy {
-            // One that has used more than the flood is counted on.
+            // A client that has used more than the flood keeps its count.
             let usage = counters.count(Identifier::Text(client), &limits, 3601).unwrap();
             assert_eq!(usage.counts[LimitPeriod::Hour as usize], 6, "{client}");
         }
     }
 
     #[test]
-    fn without_room_a_new_client_is_not_counted_until_windows_end() {
+    fn without_memory_a_new_client_is_not_counted_until_windows_end() {
         let limits = [(LimitPeriod::Minute, 1)];
         let counters = counters(&limits, 0);
         let all: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
@@ -225,13 +227,13 @@ mod tests {
             each.flatten().filter(|usage| usage.allowed).count()
         };
         let first = counted(60);
-        assert_eq!(first, TABLES * 32, "those that need no memory of the budget");
+        assert_eq!(first, TABLES * 32, "places that do not count in the budget");
         assert_eq!(counted(61), 0);
         assert_eq!(counted(120), first);
     }
 
     #[test]
-    fn memory_is_given_back_when_windows_have_ended() {
+    fn memory_is_released_when_windows_have_ended() {
         let limits = [(LimitPeriod::Minute, 1)];
         let counters = counters(&limits, LARGE);
         for n in 0..100_000 {

@@ -1,8 +1,8 @@
-//! RATE LIMITING: lets a client in so many times per second, minute, hour, day, month and year.
+//! `rate-limiting`: limits of requests per client and second, minute, hour, day, month and year.
 //! (Kong: Rate Limiting plugin, policies `local` and `redis`.)
 //!
-//! Windows are fixed; counters are this node's own or shared in a Redis, and count before the upstream is asked, so
-//! that no burst overshoots.
+//! Windows are fixed. Counters are local to the node or shared in Redis. Requests are counted before they go upstream, so
+//! that a burst cannot exceed the limit.
 
 mod local_counters;
 mod period;
@@ -26,7 +26,7 @@ use local_counters::{Identifier, LimitUsage, LocalCounters};
 use period::{LimitPeriod, PERIODS};
 use redis_counters::RedisCounters;
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef =
     PluginDef::new("rate-limiting", 910, settings::FIELDS, compile).checks(settings::CHECKS).per_consumer();
 
@@ -35,28 +35,27 @@ static REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 static RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 struct RateLimiting {
-    /// The limits that are set, the shortest period first.
+    /// The configured limits, the shortest period first.
     limits: Vec<(LimitPeriod, u64)>,
     headers: Vec<(HeaderName, HeaderName)>,
     subject: LimitSubject,
     counting: CounterPolicy,
-    /// How many bits of an IPv6 address tell clients apart.
+    /// Bits of an IPv6 address that identify a client.
     ipv6_prefix: u8,
-    /// Whether requests that cannot be counted are let in.
+    /// Whether requests that cannot be counted are allowed.
     fault_tolerant: bool,
     hide_client_headers: bool,
     error_code: StatusCode,
     error_message: String,
 }
 
-/// Where requests are counted.
+/// Storage of the counters.
 enum CounterPolicy {
-    Here(Box<LocalCounters>),
-    /// In a Redis.
-    There(Box<RedisCounters>),
+    Local(Box<LocalCounters>),
+    Redis(Box<RedisCounters>),
 }
 
-/// What tells clients apart. A request without it is told apart by its address.
+/// Property that identifies a client. A request without the property is identified by its address.
 enum LimitSubject {
     Address,
     Consumer,
@@ -66,13 +65,13 @@ enum LimitSubject {
     Path(String),
 }
 
-/// What was decided about a request; kept with it for the headers of its answer.
+/// The decision about a request, kept with it for the headers of its response.
 #[derive(Clone, Debug)]
 struct LimitDecision {
     allowed: bool,
-    /// What is left of each limit.
+    /// Remaining requests of each limit.
     remaining: Vec<u64>,
-    /// The place of the limit that is nearest to its end.
+    /// The index of the limit with the fewest remaining requests.
     tightest: usize,
     /// Seconds until the window of that limit ends.
     reset: u64,
@@ -86,7 +85,7 @@ impl RateLimiting {
     fn new(setup: &PluginSetup<'_>) -> Result<Self, Vec<Diagnostic>> {
         let text = |field| setting_values::string(setup.config, field);
         let counting = match text("policy").as_deref() {
-            Some("redis") => CounterPolicy::There(Box::new(RedisCounters::new(setup))),
+            Some("redis") => CounterPolicy::Redis(Box::new(RedisCounters::new(setup))),
             Some("cluster") => {
                 let message = "policy 'cluster' needs a database, and there is none";
                 let help = "use `policy: redis`, which counts for all nodes, or `policy: local`, by which each \
@@ -97,12 +96,12 @@ impl RateLimiting {
                 let limits = PERIODS
                     .iter()
                     .filter(|period| setup.config.get(period.name()).is_some_and(|limit| !limit.is_null()));
-                CounterPolicy::Here(Box::new(LocalCounters::new(limits.count(), &setup.resources.counters)))
+                CounterPolicy::Local(Box::new(LocalCounters::new(limits.count(), &setup.resources.counters)))
             }
         };
         let limit = |period: LimitPeriod| setup.config.get(period.name()).and_then(Value::as_f64);
         let limits: Vec<(LimitPeriod, u64)> =
-            PERIODS.into_iter().filter_map(|period| Some((period, whole(limit(period)?)))).collect();
+            PERIODS.into_iter().filter_map(|period| Some((period, whole_requests(limit(period)?)))).collect();
         let subject = match (text("limit_by").as_deref(), text("header_name"), text("path")) {
             (Some("service"), ..) => LimitSubject::Service,
             (Some("header"), Some(name), _) => {
@@ -132,14 +131,14 @@ impl RateLimiting {
         })
     }
 
-    /// What becomes of a request that came at `now`, Unix time in seconds.
+    /// The decision about a request at `now`, Unix time in seconds.
     fn decision(&self, usage: &LimitUsage, now: u64) -> LimitDecision {
         let remaining: Vec<u64> = self
             .limits
             .iter()
             .map(|&(period, limit)| limit.saturating_sub(usage.counts[period as usize]))
             .collect();
-        // Of equal ones the longer period counts.
+        // Among equal limits, the one with the longer period.
         let tightest =
             remaining.iter().enumerate().rev().min_by_key(|(_, left)| **left).map_or(0, |(n, _)| n);
         let reset = self.limits.get(tightest).map_or(1, |(period, _)| period.reset(now));
@@ -147,7 +146,7 @@ impl RateLimiting {
     }
 
     fn identifier<'a>(&self, exchange: &'a Exchange) -> Identifier<'a> {
-        let address = Identifier::Address(self.network(exchange.client.ip()));
+        let address = Identifier::Address(self.client_network(exchange.client.ip()));
         let identity = exchange.identity.as_ref();
         match &self.subject {
             LimitSubject::Path(path) if exchange.path == *path => Identifier::Text(&exchange.path),
@@ -159,7 +158,7 @@ impl RateLimiting {
                 let credential = identity.and_then(|identity| identity.credential.as_deref());
                 credential.map_or(address, |credential| Identifier::Text(&credential.id))
             }
-            // The Service is the same for every request of a Service's plugin, and of a Route's.
+            // Only a plugin for all requests or a Consumer sees several Services.
             LimitSubject::Service => exchange
                 .matched
                 .as_deref()
@@ -172,18 +171,18 @@ impl RateLimiting {
         }
     }
 
-    /// The network of an address whose addresses count as one client.
-    fn network(&self, address: IpAddr) -> IpAddr {
+    /// An address with the bits cleared that do not identify a client.
+    fn client_network(&self, address: IpAddr) -> IpAddr {
         match address {
             IpAddr::V6(address) if self.ipv6_prefix < 128 && address.to_ipv4_mapped().is_none() => {
-                let kept = u128::MAX.checked_shl(128 - u32::from(self.ipv6_prefix)).unwrap_or(0);
-                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & kept))
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.ipv6_prefix)).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
             }
             address => address,
         }
     }
 
-    fn write(&self, decision: &LimitDecision, headers: &mut HeaderMap) {
+    fn write_headers(&self, decision: &LimitDecision, headers: &mut HeaderMap) {
         for (((limit, remaining), (_, value)), left) in
             self.headers.iter().zip(&self.limits).zip(&decision.remaining)
         {
@@ -203,8 +202,8 @@ impl RateLimiting {
 }
 
 impl RateLimiting {
-    /// Lets a request in or refuses it, and keeps why for the headers of its answer.
-    fn settle<'a>(&self, exchange: &mut Exchange, usage: &LimitUsage, now: u64) -> Flow<'a> {
+    /// Allows or rejects a request, and keeps the decision for the headers of its response.
+    fn decide<'a>(&self, exchange: &mut Exchange, usage: &LimitUsage, now: u64) -> Flow<'a> {
         exchange.extensions.insert(self.decision(usage, now));
         if usage.allowed {
             return Flow::Continue;
@@ -212,17 +211,22 @@ impl RateLimiting {
         Flow::Respond(exchange.error(self.error_code, &self.error_message))
     }
 
-    /// Counts a request in the Redis.
-    async fn settle_there<'a>(&self, central: &RedisCounters, exchange: &mut Exchange, now: u64) -> Flow<'a> {
-        let asked = central.ask(self.identifier(exchange), &self.limits, now);
-        match central.count(asked, &self.limits).await {
-            Ok(usage) => self.settle(exchange, &usage, now),
-            Err(_) => self.uncounted(exchange),
+    /// Counts a request in Redis, and decides.
+    async fn decide_by_redis<'a>(
+        &self,
+        counters: &RedisCounters,
+        exchange: &mut Exchange,
+        now: u64,
+    ) -> Flow<'a> {
+        let request = counters.count_request(self.identifier(exchange), &self.limits, now);
+        match counters.count(request, &self.limits).await {
+            Ok(usage) => self.decide(exchange, &usage, now),
+            Err(_) => self.decide_uncounted(exchange),
         }
     }
 
-    /// What becomes of a request that cannot be counted.
-    fn uncounted<'a>(&self, exchange: &Exchange) -> Flow<'a> {
+    /// Decides about a request that cannot be counted.
+    fn decide_uncounted<'a>(&self, exchange: &Exchange) -> Flow<'a> {
         if self.fault_tolerant {
             return Flow::Continue;
         }
@@ -235,13 +239,15 @@ impl Plugin for RateLimiting {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
         match &self.counting {
-            CounterPolicy::Here(counters) => {
+            CounterPolicy::Local(counters) => {
                 match counters.count(self.identifier(exchange), &self.limits, now) {
-                    Some(usage) => self.settle(exchange, &usage, now),
-                    None => self.uncounted(exchange),
+                    Some(usage) => self.decide(exchange, &usage, now),
+                    None => self.decide_uncounted(exchange),
                 }
             }
-            CounterPolicy::There(central) => Flow::Later(Box::pin(self.settle_there(central, exchange, now))),
+            CounterPolicy::Redis(counters) => {
+                Flow::Later(Box::pin(self.decide_by_redis(counters, exchange, now)))
+            }
         }
     }
 
@@ -250,13 +256,13 @@ impl Plugin for RateLimiting {
             return;
         }
         if let Some(decision) = exchange.extensions.get::<LimitDecision>() {
-            self.write(decision, response.headers_mut());
+            self.write_headers(decision, response.headers_mut());
         }
     }
 }
 
-/// A limit as a whole number of requests: the last one begins below the limit.
+/// A limit as a whole number of requests, rounded up: a request is allowed while the count is below the limit.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "above zero, and casts saturate")]
-fn whole(limit: f64) -> u64 {
+fn whole_requests(limit: f64) -> u64 {
     limit.ceil() as u64
 }

@@ -1,4 +1,4 @@
-//! The periods that limits are for: fixed windows of the UTC calendar.
+//! Periods of limits: fixed windows of the UTC calendar.
 
 use http::HeaderName;
 
@@ -44,7 +44,7 @@ impl LimitPeriod {
         }
     }
 
-    /// The headers that say its limit and what is left of it.
+    /// The headers for its limit and its remaining requests.
     pub(super) const fn headers(self) -> (HeaderName, HeaderName) {
         let (limit, remaining) = match self {
             Self::Second => ("x-ratelimit-limit-second", "x-ratelimit-remaining-second"),
@@ -57,7 +57,7 @@ impl LimitPeriod {
         (HeaderName::from_static(limit), HeaderName::from_static(remaining))
     }
 
-    /// Its length in seconds; Kong's, to which every month has 30 days and every year 365.
+    /// Its length in seconds; as at Kong, every month has 30 days and every year 365.
     pub(super) const fn seconds(self) -> u64 {
         match self {
             Self::Second => 1,
@@ -69,7 +69,7 @@ impl LimitPeriod {
         }
     }
 
-    /// When the window began that `now` is in; both are Unix times in seconds.
+    /// The start of the window of `now`; both are Unix times in seconds.
     pub(super) const fn start(self, now: u64) -> u64 {
         match self {
             Self::Second | Self::Minute | Self::Hour | Self::Day => now - now % self.seconds(),
@@ -123,7 +123,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn windows_hold_their_time_and_follow_each_other(now in 0..32_503_680_000_u64) {
+        fn windows_contain_their_time_and_follow_each_other(now in 0..32_503_680_000_u64) {
             for period in PERIODS {
                 let start = period.start(now);
                 proptest::prop_assert!(start <= now && now - start < period.seconds() + DAY);

@@ -1,7 +1,7 @@
-//! CENTRAL: counters in a Redis, which several nodes share. (Kong: Rate Limiting plugin, policy `redis`.)
+//! Counters of clients in Redis, shared by several nodes. (Kong: Rate Limiting plugin, policy `redis`.)
 //!
-//! One connection carries the requests of all threads. It is made when the first one comes and after it broke; while
-//! the server cannot be reached, one request a second tries it, and the others do not wait.
+//! All threads share one connection. It is opened by the first request, and again after a failure. While the server is
+//! unreachable, one request a second tries to connect, and the others fail at once.
 
 use std::{
     error::Error,
@@ -28,14 +28,14 @@ use crate::{
     upstream::TlsSettings,
 };
 
-/// A longer text stands in a key by its digest, in bytes.
-const LONGEST_KEY: usize = 128;
+/// Identifiers longer than this, in bytes, are replaced by their digest in keys.
+const MAX_IDENTIFIER_BYTES: usize = 128;
 
-/// How long a server that could not be reached is left alone.
-const REST: Duration = Duration::from_secs(1);
+/// The time without attempts after a failed connection.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Counts a request in every window unless one is full. Keys are windows; of arguments there are two a window, its
-/// limit and how many seconds its counter is kept. Returns whether the request was counted, and all counts.
+/// Counts a request in every window unless one has reached its limit. KEYS has the windows; ARGV has two values for each
+/// window, its limit and the lifetime of its counter in seconds. Returns whether the request was counted, and all counts.
 static COUNT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local counts, room = {}, 1
@@ -53,55 +53,55 @@ static COUNT: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Counters of clients in fixed windows, in a Redis.
+/// Counters of clients in fixed windows, in Redis.
 pub(super) struct RedisCounters {
-    /// What keys begin with: nodes that share a configuration share counters.
+    /// The prefix of keys. Contains the plugin's id, so that nodes with the same configuration share counters.
     prefix: String,
     server: RedisServer,
-    link: Mutex<RedisLink>,
-    /// Held by whoever makes a connection.
+    state: Mutex<ConnectionState>,
+    /// Held while a connection is opened.
     connecting: AsyncMutex<()>,
 }
 
-/// Where the Redis is, and who asks it.
+/// Address and credentials of the server.
 struct RedisServer {
     host: String,
     port: u16,
     tls: Option<Arc<TlsSettings>>,
-    /// What its certificate is for, if that is not the host.
+    /// The name in its certificate, if it differs from the host.
     name: Option<String>,
     info: RedisConnectionInfo,
-    patience: Duration,
+    call_timeout: Duration,
 }
 
-/// What is known of the connection.
-enum RedisLink {
+/// State of the connection.
+enum ConnectionState {
     None,
     Up(MultiplexedConnection),
-    /// It could not be made, then.
+    /// It could not be opened, at this time.
     Down(Instant),
 }
 
-/// A request to be counted: the keys of its windows.
+/// The keys of the windows in which a request is counted.
 pub(super) struct CountRequest(Vec<String>);
 
-/// A request could not be counted; why is in the log.
+/// A request could not be counted; the reason is logged.
 #[derive(Debug)]
 pub(super) struct CountFailed;
 
 impl RedisCounters {
-    /// Counters of this plugin where its settings say.
+    /// Counters on the server in the settings.
     pub(super) fn new(setup: &PluginSetup<'_>) -> Self {
         Self {
             prefix: format!("ratelimit:{{{}", setup.id),
             server: RedisServer::new(setup.config.get("redis").unwrap_or(&Value::Null)),
-            link: Mutex::new(RedisLink::None),
+            state: Mutex::new(ConnectionState::None),
             connecting: AsyncMutex::default(),
         }
     }
 
-    /// What counting a request at `now` (Unix time in seconds) asks for.
-    pub(super) fn ask(
+    /// The keys for a request at `now`, Unix time in seconds.
+    pub(super) fn count_request(
         &self,
         identifier: Identifier<'_>,
         limits: &[(LimitPeriod, u64)],
@@ -109,92 +109,93 @@ impl RedisCounters {
     ) -> CountRequest {
         let client = match identifier {
             Identifier::Address(address) => address.to_string(),
-            Identifier::Text(text) if text.len() > LONGEST_KEY => digest(text),
+            Identifier::Text(text) if text.len() > MAX_IDENTIFIER_BYTES => digest(text),
             Identifier::Text(text) => text.to_owned(),
         };
         let key = |&(period, _): &(LimitPeriod, u64)| {
-            // What is in braces decides where in a cluster a key is: all of a client have to be in one place.
+            // The text in braces decides the node of a Redis Cluster: all keys of a script must be on one node.
             format!("{}:{client}}}:{}:{}", self.prefix, period.start(now), period.name())
         };
         CountRequest(limits.iter().map(key).collect())
     }
 
-    /// Counts a request unless a limit is reached; a refused one counts nowhere.
+    /// Counts a request unless a limit is reached; a rejected request is not counted.
     pub(super) async fn count(
         &self,
-        asked: CountRequest,
+        request: CountRequest,
         limits: &[(LimitPeriod, u64)],
     ) -> Result<LimitUsage, CountFailed> {
         let mut connection = self.connection().await?;
         let mut call = COUNT.prepare_invoke();
-        for (key, (period, limit)) in asked.0.iter().zip(limits) {
+        for (key, (period, limit)) in request.0.iter().zip(limits) {
             call.key(key).arg(limit).arg(period.seconds());
         }
-        let found: Vec<u64> = match timeout(self.server.patience, call.invoke_async(&mut connection)).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Err(self.lost(&error)),
-            Err(_) => return Err(self.lost(&"it does not answer in time")),
-        };
-        let mut usage = LimitUsage { allowed: found.first() == Some(&1), counts: [0; PERIODS.len()] };
-        for (&(period, _), count) in limits.iter().zip(found.iter().skip(1)) {
+        let values: Vec<u64> =
+            match timeout(self.server.call_timeout, call.invoke_async(&mut connection)).await {
+                Ok(Ok(values)) => values,
+                Ok(Err(error)) => return Err(self.drop_connection(&error)),
+                Err(_) => return Err(self.drop_connection(&"it does not answer in time")),
+            };
+        let mut usage = LimitUsage { allowed: values.first() == Some(&1), counts: [0; PERIODS.len()] };
+        for (&(period, _), count) in limits.iter().zip(values.iter().skip(1)) {
             usage.counts[period as usize] = *count;
         }
         Ok(usage)
     }
 
     async fn connection(&self) -> Result<MultiplexedConnection, CountFailed> {
-        if let Some(known) = self.known() {
+        if let Some(known) = self.current_connection() {
             return known;
         }
         let _turn = self.connecting.lock().await;
-        if let Some(known) = self.known() {
+        if let Some(known) = self.current_connection() {
             return known;
         }
-        let made = timeout(self.server.patience, self.server.connect()).await;
+        let made = timeout(self.server.call_timeout, self.server.connect()).await;
         let connection = match made {
             Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(self.unreachable(&error)),
-            Err(_) => return Err(self.unreachable(&"it does not answer in time")),
+            Ok(Err(error)) => return Err(self.note_unreachable(&error)),
+            Err(_) => return Err(self.note_unreachable(&"it does not answer in time")),
         };
-        *self.link() = RedisLink::Up(connection.clone());
+        *self.state() = ConnectionState::Up(connection.clone());
         Ok(connection)
     }
 
-    /// The connection, or that there can be none now; `None` if one is to be made.
-    fn known(&self) -> Option<Result<MultiplexedConnection, CountFailed>> {
-        match &*self.link() {
-            RedisLink::Up(connection) => Some(Ok(connection.clone())),
-            RedisLink::Down(since) if since.elapsed() < REST => Some(Err(CountFailed)),
-            RedisLink::Down(_) | RedisLink::None => None,
+    /// The connection, or the failure not to be retried yet; `None` if a connection has to be opened.
+    fn current_connection(&self) -> Option<Result<MultiplexedConnection, CountFailed>> {
+        match &*self.state() {
+            ConnectionState::Up(connection) => Some(Ok(connection.clone())),
+            ConnectionState::Down(since) if since.elapsed() < RECONNECT_DELAY => Some(Err(CountFailed)),
+            ConnectionState::Down(_) | ConnectionState::None => None,
         }
     }
 
-    /// Gives up a connection that failed.
-    fn lost(&self, error: &dyn fmt::Display) -> CountFailed {
+    /// Drops a connection that failed.
+    fn drop_connection(&self, error: &dyn fmt::Display) -> CountFailed {
         let RedisServer { host, port, .. } = &self.server;
         tracing::warn!(
             "rate-limiting: the Redis at {host}:{port} failed: {error}; requests are not counted there"
         );
-        *self.link() = RedisLink::None;
+        *self.state() = ConnectionState::None;
         CountFailed
     }
 
-    fn unreachable(&self, error: &dyn fmt::Display) -> CountFailed {
+    fn note_unreachable(&self, error: &dyn fmt::Display) -> CountFailed {
         let RedisServer { host, port, .. } = &self.server;
         tracing::warn!(
             "rate-limiting: cannot reach the Redis at {host}:{port}: {error}; requests are not counted there"
         );
-        *self.link() = RedisLink::Down(Instant::now());
+        *self.state() = ConnectionState::Down(Instant::now());
         CountFailed
     }
 
-    fn link(&self) -> MutexGuard<'_, RedisLink> {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         // It holds no invariant that a panic could break.
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A short text that stands for a long one, the same on all nodes.
+/// The digest of an identifier, the same on all nodes.
 fn digest(text: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     digest.as_ref().iter().fold("sha256-".to_owned(), |digits, byte| digits + &format!("{byte:02x}"))
@@ -204,7 +205,7 @@ impl RedisServer {
     fn new(redis: &Value) -> Self {
         let text = |field| setting_values::string(redis, field).filter(|text| !text.is_empty());
         let port = setting_values::integer(redis, "port").and_then(|number| u16::try_from(number).ok());
-        let patience =
+        let call_timeout =
             setting_values::integer(redis, "timeout").and_then(|number| u64::try_from(number).ok());
         let tls = setting_values::boolean(redis, "ssl").then(|| {
             let verify = setting_values::boolean(redis, "ssl_verify");
@@ -225,24 +226,24 @@ impl RedisServer {
             tls,
             name: text("server_name"),
             info,
-            patience: Duration::from_millis(patience.unwrap_or(2000)),
+            call_timeout: Duration::from_millis(call_timeout.unwrap_or(2000)),
         }
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, Box<dyn Error + Send + Sync>> {
         let stream = TcpStream::connect((&*self.host, self.port)).await?;
         stream.set_nodelay(true)?;
-        let Some(tls) = &self.tls else { return self.greet(stream).await };
+        let Some(tls) = &self.tls else { return self.set_up(stream).await };
         let name = self.name.as_ref().unwrap_or(&self.host);
-        self.greet(tls.connect(name, stream).await?).await
+        self.set_up(tls.connect(name, stream).await?).await
     }
 
-    /// Says who asks and which database is meant.
-    async fn greet(
+    /// Authenticates, selects the database, and starts the task of the connection.
+    async fn set_up(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     ) -> Result<MultiplexedConnection, Box<dyn Error + Send + Sync>> {
-        // Each question has its time already.
+        // Callers limit the time of each request.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (connection, driver) = MultiplexedConnection::new_with_config(&self.info, stream, config).await?;
         tokio::spawn(driver);

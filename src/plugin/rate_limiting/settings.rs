@@ -1,4 +1,4 @@
-//! What the settings of rate limiting may say.
+//! Settings of `rate-limiting`.
 
 use super::period::PERIODS;
 use crate::{
@@ -9,10 +9,10 @@ use crate::{
 
 /// Checks across several settings.
 pub(super) const CHECKS: &[fn(&Value) -> Option<EntityFault>] =
-    &[some_limit, longer_is_more, header_is_named, path_is_named, redis_is_named];
+    &[needs_a_limit, longer_periods_allow_more, needs_header_name, needs_path, needs_redis_host];
 
 const LIMIT: &[FieldRule] = &[FieldRule::Holds(setting_checks::is_positive)];
-const SUBJECTS: &[&str] = &["consumer", "credential", "ip", "service", "header", "path"];
+const IDENTIFIERS: &[&str] = &["consumer", "credential", "ip", "service", "header", "path"];
 
 /// The settings.
 pub(super) const FIELDS: &[Field] = &[
@@ -25,10 +25,10 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("limit_by", FieldKind::String)
         .describe("who shares a limit")
         .default("\"consumer\"")
-        .rules(&[FieldRule::OneOf(SUBJECTS)]),
+        .rules(&[FieldRule::OneOf(IDENTIFIERS)]),
     Field::new("header_name", FieldKind::String)
         .rules(&[FieldRule::Holds(setting_checks::is_valid_header_name)]),
-    Field::new("path", FieldKind::String).rules(&[FieldRule::Holds(path)]),
+    Field::new("path", FieldKind::String).rules(&[FieldRule::Holds(is_path)]),
     Field::new("policy", FieldKind::String)
         .describe("where the counters are kept")
         .required()
@@ -63,7 +63,7 @@ const REDIS: &[Field] = &[
     Field::new("server_name", FieldKind::String),
 ];
 
-fn path(value: &Value) -> Result<(), String> {
+fn is_path(value: &Value) -> Result<(), String> {
     if value.as_str().is_some_and(|path| path.starts_with('/')) {
         Ok(())
     } else {
@@ -71,11 +71,11 @@ fn path(value: &Value) -> Result<(), String> {
     }
 }
 
-fn some_limit(config: &Value) -> Option<EntityFault> {
+fn needs_a_limit(config: &Value) -> Option<EntityFault> {
     setting_checks::at_least_one(config, &PERIODS.map(super::LimitPeriod::name))
 }
 
-fn longer_is_more(config: &Value) -> Option<EntityFault> {
+fn longer_periods_allow_more(config: &Value) -> Option<EntityFault> {
     let limits =
         PERIODS.iter().filter_map(|period| Some((period.name(), config.get(period.name())?.as_f64()?)));
     let limits: Vec<(&str, f64)> = limits.collect();
@@ -86,25 +86,25 @@ fn longer_is_more(config: &Value) -> Option<EntityFault> {
     )))
 }
 
-fn header_is_named(config: &Value) -> Option<EntityFault> {
-    needs(config, "header", "header_name")
+fn needs_header_name(config: &Value) -> Option<EntityFault> {
+    needs_field(config, "header", "header_name")
 }
 
-fn path_is_named(config: &Value) -> Option<EntityFault> {
-    needs(config, "path", "path")
+fn needs_path(config: &Value) -> Option<EntityFault> {
+    needs_field(config, "path", "path")
 }
 
-fn redis_is_named(config: &Value) -> Option<EntityFault> {
+fn needs_redis_host(config: &Value) -> Option<EntityFault> {
     let host = config.get("redis").and_then(|redis| redis.get("host")).unwrap_or(&Value::Null);
-    let asked = config.get("policy").and_then(Value::as_str) == Some("redis");
-    (asked && host.is_null()).then(|| {
+    let is_redis = config.get("policy").and_then(Value::as_str) == Some("redis");
+    (is_redis && host.is_null()).then(|| {
         EntityFault::field("redis.host", "required field missing")
             .besides("failed conditional validation given value of field 'config.policy'")
             .help("the policy `redis` counts on a server: name it, as in `redis: {host: redis.example.com}`")
     })
 }
 
-fn needs(config: &Value, subject: &str, field: &'static str) -> Option<EntityFault> {
+fn needs_field(config: &Value, subject: &str, field: &'static str) -> Option<EntityFault> {
     let text = |key| config.get(key).and_then(Value::as_str);
     (text("limit_by") == Some(subject) && text(field).is_none()).then(|| {
         let message = "failed conditional validation given value of field 'config.limit_by'";

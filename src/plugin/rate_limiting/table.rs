@@ -1,10 +1,10 @@
-//! Table of counters: buckets of a few places, each with the key of a client and its windows. A key has two buckets, and
-//! is put into the one that has more room, so that nearly all places are used before a bucket is full.
+//! Hash table of counters: buckets of slots, each with the key of a client and its windows. A key has two buckets and goes
+//! into the one with more free slots, so that nearly all slots are used before a bucket is full.
 //!
-//! A new key takes a place whose windows are over; else the table grows, as long as its budget of memory lasts; else the
-//! key takes the place of the client that has used least of its limits, and of these the one that came longest ago. A
-//! client that has reached a limit keeps its place until the window ends, so that no number of other clients makes its
-//! count begin again. Keys are hashes with a secret of the process: clients cannot choose their buckets.
+//! A new key takes a slot whose windows have ended; else the table grows, within its memory budget; else the key replaces
+//! the client that has used the least of its limits, and among equals the least recent one. A client that has reached a
+//! limit keeps its slot until the window ends, so that other clients cannot reset its count. Keys are hashes with a secret
+//! of the process, so that clients cannot choose their buckets.
 
 use std::ops::Range;
 
@@ -14,28 +14,30 @@ use super::{
 };
 use crate::budget::{MemoryBudget, Reservation};
 
-/// Places in a bucket.
-const WAYS: usize = 8;
+/// Slots of a bucket.
+const BUCKET_SLOTS: usize = 8;
 
-/// Places of a table that do not count in the budget: each plugin has these.
-const FREE: usize = 32;
+/// Slots of a table that do not count in the budget; every table may have these.
+const UNBUDGETED_SLOTS: usize = 32;
 
-/// How often is looked for places that are no longer needed, in seconds.
-const SWEEP: u64 = 60;
+/// The interval at which a table is checked for shrinking, in seconds.
+const SHRINK_INTERVAL: u64 = 60;
 
 /// Counters of clients.
 #[derive(Debug)]
-pub(super) struct Table {
-    /// A client each; 0 for none.
+pub(super) struct CounterTable {
+    /// The key of each slot; 0 if it is empty.
     keys: Box<[u128]>,
-    /// When each was last counted, in counted requests.
-    used: Box<[u32]>,
-    /// Those of each client are beside one another.
+    /// The value of `now` when each slot was last counted.
+    last_used: Box<[u32]>,
+    /// The windows of all slots; those of a slot are adjacent.
     windows: Box<[CounterWindow]>,
-    /// How many windows a client has.
+    /// Windows of a slot.
     width: usize,
+    /// Counted requests, modulo 2^32.
     now: u32,
-    sweep_at: u64,
+    /// The Unix time of the next check for shrinking.
+    shrink_at: u64,
     _reserved: Option<Reservation>,
 }
 
@@ -45,187 +47,192 @@ struct CounterWindow {
     count: u64,
 }
 
-/// One limit, and the window that is open now.
+/// One limit with its open window.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Open {
+pub(super) struct OpenWindow {
     period: LimitPeriod,
     limit: u64,
     start: u64,
 }
 
-/// The limits of a plugin, and the windows that are open at a moment.
+/// The limits of a plugin with the windows that are open at one time.
 #[derive(Debug)]
-pub(super) struct Limits {
-    all: [Option<Open>; PERIODS.len()],
+pub(super) struct OpenWindows {
+    all: [Option<OpenWindow>; PERIODS.len()],
     now: u64,
 }
 
-impl Limits {
+impl OpenWindows {
     pub(super) fn at(limits: &[(LimitPeriod, u64)], now: u64) -> Self {
         let mut all = [None; PERIODS.len()];
-        for (place, &(period, limit)) in all.iter_mut().zip(limits) {
-            *place = Some(Open { period, limit, start: period.start(now) });
+        for (slot, &(period, limit)) in all.iter_mut().zip(limits) {
+            *slot = Some(OpenWindow { period, limit, start: period.start(now) });
         }
         Self { all, now }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Open> {
+    fn iter(&self) -> impl Iterator<Item = &OpenWindow> {
         self.all.iter().map_while(Option::as_ref)
     }
 }
 
-impl Table {
-    /// An empty table for clients that have so many windows.
+impl CounterTable {
+    /// An empty table with this number of windows per client.
     pub(super) fn new(width: usize) -> Self {
-        Self { width, ..Self::of_size(0, 0) }
+        Self { width, ..Self::with_slots(0, 0) }
     }
 
-    fn of_size(places: usize, width: usize) -> Self {
+    fn with_slots(slots: usize, width: usize) -> Self {
         Self {
-            keys: vec![0; places].into(),
-            used: vec![0; places].into(),
-            windows: vec![CounterWindow::default(); places * width].into(),
+            keys: vec![0; slots].into(),
+            last_used: vec![0; slots].into(),
+            windows: vec![CounterWindow::default(); slots * width].into(),
             width,
             now: 0,
-            sweep_at: 0,
+            shrink_at: 0,
             _reserved: None,
         }
     }
 
-    /// Counts a request of a client unless a limit is reached; none if there is no room for the client.
-    pub(super) fn count(&mut self, key: u128, limits: &Limits, memory: &MemoryBudget) -> Option<LimitUsage> {
+    /// Counts a request of a client unless a limit is reached; `None` if there is no slot for the client.
+    pub(super) fn count(
+        &mut self,
+        key: u128,
+        limits: &OpenWindows,
+        memory: &MemoryBudget,
+    ) -> Option<LimitUsage> {
         let key = key.max(1);
-        if limits.now >= self.sweep_at {
+        if limits.now >= self.shrink_at {
             self.shrink(limits, memory);
-            self.sweep_at = limits.now + SWEEP;
+            self.shrink_at = limits.now + SHRINK_INTERVAL;
         }
-        let place = match self.places(key).find(|place| self.keys[*place] == key) {
-            Some(place) => place,
-            None => self.place_for(key, limits, memory)?,
+        let slot = match self.slots_of(key).find(|slot| self.keys[*slot] == key) {
+            Some(slot) => slot,
+            None => self.allocate_slot(key, limits, memory)?,
         };
         self.now = self.now.wrapping_add(1);
-        self.used[place] = self.now;
-        Some(count(&mut self.windows[place * self.width..][..self.width], limits))
+        self.last_used[slot] = self.now;
+        Some(count(&mut self.windows[slot * self.width..][..self.width], limits))
     }
 
-    /// A place for a client that has none, with windows that are over.
-    fn place_for(&mut self, key: u128, limits: &Limits, memory: &MemoryBudget) -> Option<usize> {
-        let place = loop {
-            if let Some(free) = self.free(key, limits) {
+    /// A slot with cleared windows for a new client.
+    fn allocate_slot(&mut self, key: u128, limits: &OpenWindows, memory: &MemoryBudget) -> Option<usize> {
+        let slot = loop {
+            if let Some(free) = self.find_free_slot(key, limits) {
                 break free;
             }
             if !self.grow(limits, memory) {
                 break self.least_used(key, limits)?;
             }
         };
-        self.keys[place] = key;
-        self.windows_mut(place).fill(CounterWindow::default());
-        Some(place)
+        self.keys[slot] = key;
+        self.windows_mut(slot).fill(CounterWindow::default());
+        Some(slot)
     }
 
-    /// A place in a bucket of a key that no client needs.
-    fn free(&self, key: u128, limits: &Limits) -> Option<usize> {
-        let needed =
-            |bucket: &Range<usize>| bucket.clone().filter(|place| self.is_needed(*place, limits)).count();
-        let mut bucket = self.buckets(key).into_iter().min_by_key(needed)?;
-        bucket.find(|place| !self.is_needed(*place, limits))
+    /// A slot in the buckets of a key without open windows.
+    fn find_free_slot(&self, key: u128, limits: &OpenWindows) -> Option<usize> {
+        let used_slots =
+            |bucket: &Range<usize>| bucket.clone().filter(|slot| self.is_in_use(*slot, limits)).count();
+        let mut bucket = self.buckets(key).into_iter().min_by_key(used_slots)?;
+        bucket.find(|slot| !self.is_in_use(*slot, limits))
     }
 
-    /// The place of the client in the buckets of a key that has used least, unless all have reached a limit.
-    fn least_used(&self, key: u128, limits: &Limits) -> Option<usize> {
-        let used = |place: usize| {
+    /// The slot in the buckets of a key whose client has used the least; `None` if all have reached a limit.
+    fn least_used(&self, key: u128, limits: &OpenWindows) -> Option<usize> {
+        let used = |slot: usize| {
             let most =
-                limits.iter().zip(self.windows(place)).filter(|(open, window)| open.start == window.start);
+                limits.iter().zip(self.windows(slot)).filter(|(open, window)| open.start == window.start);
             most.map(|(open, window)| thousandths(window.count, open.limit)).max().unwrap_or(0)
         };
-        let all = self.places(key).map(|place| (used(place), place)).filter(|(used, _)| *used < 1000);
-        // The number of requests may begin again at 0.
-        all.min_by_key(|(used, place)| (*used, u32::MAX - self.now.wrapping_sub(self.used[*place])))
-            .map(|(_, place)| place)
+        let all = self.slots_of(key).map(|slot| (used(slot), slot)).filter(|(used, _)| *used < 1000);
+        // The counter of requests may have wrapped around.
+        all.min_by_key(|(used, slot)| (*used, u32::MAX - self.now.wrapping_sub(self.last_used[*slot])))
+            .map(|(_, slot)| slot)
     }
 
-    /// Makes twice as many places, if the budget has room.
-    fn grow(&mut self, limits: &Limits, memory: &MemoryBudget) -> bool {
-        self.resize((self.keys.len() * 2).max(FREE), limits, memory)
+    /// Doubles the number of slots, if the budget allows.
+    fn grow(&mut self, limits: &OpenWindows, memory: &MemoryBudget) -> bool {
+        self.resize((self.keys.len() * 2).max(UNBUDGETED_SLOTS), limits, memory)
     }
 
-    /// Gives up places, if few are needed.
-    fn shrink(&mut self, limits: &Limits, memory: &MemoryBudget) {
-        if self.keys.len() <= FREE {
+    /// Reduces the number of slots, if few have open windows.
+    fn shrink(&mut self, limits: &OpenWindows, memory: &MemoryBudget) {
+        if self.keys.len() <= UNBUDGETED_SLOTS {
             return;
         }
-        let needed = (0..self.keys.len()).filter(|place| self.is_needed(*place, limits)).count();
-        let enough = (needed * 4).next_power_of_two().max(FREE);
+        let needed = (0..self.keys.len()).filter(|slot| self.is_in_use(*slot, limits)).count();
+        let enough = (needed * 4).next_power_of_two().max(UNBUDGETED_SLOTS);
         if enough <= self.keys.len() / 2 {
             self.resize(enough, limits, memory);
         }
     }
 
-    /// Moves the clients that need their place; false if there is no room, and then nothing has changed.
-    fn resize(&mut self, places: usize, limits: &Limits, memory: &MemoryBudget) -> bool {
-        let counted = if places <= FREE { 0 } else { places * self.place_size() };
+    /// Moves clients with open windows into a new table. Returns false without a change if memory or buckets do not suffice.
+    fn resize(&mut self, slots: usize, limits: &OpenWindows, memory: &MemoryBudget) -> bool {
+        let counted = if slots <= UNBUDGETED_SLOTS { 0 } else { slots * self.slot_size() };
         let Ok(reserved) = memory.reserve(counted) else { return false };
-        let mut new = Self::of_size(places, self.width);
-        for place in (0..self.keys.len()).filter(|place| self.is_needed(*place, limits)) {
-            let key = self.keys[place];
-            let Some(free) = new.free(key, limits) else { return false };
+        let mut new = Self::with_slots(slots, self.width);
+        for slot in (0..self.keys.len()).filter(|slot| self.is_in_use(*slot, limits)) {
+            let key = self.keys[slot];
+            let Some(free) = new.find_free_slot(key, limits) else { return false };
             new.keys[free] = key;
-            new.used[free] = self.used[place];
-            new.windows_mut(free).copy_from_slice(self.windows(place));
+            new.last_used[free] = self.last_used[slot];
+            new.windows_mut(free).copy_from_slice(self.windows(slot));
         }
-        *self = Self { now: self.now, sweep_at: self.sweep_at, _reserved: Some(reserved), ..new };
+        *self = Self { now: self.now, shrink_at: self.shrink_at, _reserved: Some(reserved), ..new };
         true
     }
 
-    /// The places where a key may be.
-    fn places(&self, key: u128) -> impl Iterator<Item = usize> + use<> {
+    /// The slots of the buckets of a key.
+    fn slots_of(&self, key: u128) -> impl Iterator<Item = usize> + use<> {
         self.buckets(key).into_iter().flatten()
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "any bits of the key will do")]
     fn buckets(&self, key: u128) -> [Range<usize>; 2] {
-        let buckets = self.keys.len() / WAYS;
+        let buckets = self.keys.len() / BUCKET_SLOTS;
         let at = |hash: usize| {
             let bucket = hash & buckets.saturating_sub(1);
-            bucket * WAYS..((bucket + 1) * WAYS).min(self.keys.len())
+            bucket * BUCKET_SLOTS..((bucket + 1) * BUCKET_SLOTS).min(self.keys.len())
         };
         [at(key as usize), at((key >> 64) as usize / TABLES)]
     }
 
-    fn windows(&self, place: usize) -> &[CounterWindow] {
-        &self.windows[place * self.width..][..self.width]
+    fn windows(&self, slot: usize) -> &[CounterWindow] {
+        &self.windows[slot * self.width..][..self.width]
     }
 
-    fn windows_mut(&mut self, place: usize) -> &mut [CounterWindow] {
-        &mut self.windows[place * self.width..][..self.width]
+    fn windows_mut(&mut self, slot: usize) -> &mut [CounterWindow] {
+        &mut self.windows[slot * self.width..][..self.width]
     }
 
-    /// Whether a client is here, and one of its windows is open.
-    fn is_needed(&self, place: usize, limits: &Limits) -> bool {
-        let windows = self.windows(place);
-        self.keys[place] != 0 && limits.iter().zip(windows).any(|(open, window)| open.start == window.start)
+    /// Whether a slot has a client with an open window.
+    fn is_in_use(&self, slot: usize, limits: &OpenWindows) -> bool {
+        let windows = self.windows(slot);
+        self.keys[slot] != 0 && limits.iter().zip(windows).any(|(open, window)| open.start == window.start)
     }
 
-    /// What a place takes, in bytes.
-    const fn place_size(&self) -> usize {
+    /// The size of a slot in bytes.
+    const fn slot_size(&self) -> usize {
         size_of::<u128>() + size_of::<u32>() + self.width * size_of::<CounterWindow>()
     }
 
-    /// What it takes, in bytes.
+    /// The size of the table in bytes.
     #[cfg(test)]
     pub(super) const fn size(&self) -> usize {
-        self.keys.len() * self.place_size()
+        self.keys.len() * self.slot_size()
     }
 
-    /// How many clients have an open window.
+    /// The number of clients with an open window.
     #[cfg(test)]
-    pub(super) fn clients(&self, limits: &Limits) -> usize {
-        (0..self.keys.len()).filter(|place| self.is_needed(*place, limits)).count()
+    pub(super) fn clients(&self, limits: &OpenWindows) -> usize {
+        (0..self.keys.len()).filter(|slot| self.is_in_use(*slot, limits)).count()
     }
 }
 
-/// Counts a request in all windows unless one is full.
-fn count(windows: &mut [CounterWindow], limits: &Limits) -> LimitUsage {
+/// Counts a request in all windows, unless one has reached its limit.
+fn count(windows: &mut [CounterWindow], limits: &OpenWindows) -> LimitUsage {
     let mut allowed = true;
     for (open, window) in limits.iter().zip(windows.iter_mut()) {
         if window.start != open.start {
@@ -241,7 +248,7 @@ fn count(windows: &mut [CounterWindow], limits: &Limits) -> LimitUsage {
     LimitUsage { allowed, counts }
 }
 
-/// How much of a limit is used; 1000 if it is reached.
+/// The used share of a limit in thousandths; 1000 if it is reached.
 fn thousandths(count: u64, limit: u64) -> u64 {
     if count >= limit {
         1000

@@ -1,4 +1,4 @@
-//! The worked example, and what settings may say.
+//! Tests of limits, of the identification of clients, and of settings.
 
 use super::*;
 use crate::{plugin::test_support, reply};
@@ -6,15 +6,15 @@ use crate::{plugin::test_support, reply};
 /// 2026-01-15T12:00:15Z.
 const NOON: u64 = 1_768_478_415;
 
-/// Counts a request here.
+/// Counts a request locally.
 #[track_caller]
 fn decide(plugin: &RateLimiting, exchange: &Exchange, now: u64) -> LimitDecision {
-    let CounterPolicy::Here(counters) = &plugin.counting else { panic!("it counts elsewhere") };
+    let CounterPolicy::Local(counters) = &plugin.counting else { panic!("the policy is not local") };
     plugin.decision(&counters.count(plugin.identifier(exchange), &plugin.limits, now).unwrap(), now)
 }
 
 /// One line per request that comes so many seconds after [`NOON`]: remaining of each limit | limit, remaining and
-/// reset of the tightest | whether it was let in.
+/// reset of the tightest | seconds to wait if it was rejected.
 #[track_caller]
 fn check(config: &str, requests: &[(u64, &str, &str)]) {
     let setup = test_support::config(&DEF, config);
@@ -22,7 +22,7 @@ fn check(config: &str, requests: &[(u64, &str, &str)]) {
     for (n, (seconds, request, expected)) in requests.iter().enumerate() {
         let decision = decide(&plugin, &test_support::request(request), NOON + seconds);
         let mut headers = HeaderMap::new();
-        plugin.write(&decision, &mut headers);
+        plugin.write_headers(&decision, &mut headers);
         let value = |name: &HeaderName| headers[name].to_str().unwrap().to_owned();
         let left: Vec<String> = plugin.headers.iter().map(|(_, name)| value(name)).collect();
         let tightest = [&LIMIT, &REMAINING, &RESET].map(value).join("/");
@@ -53,12 +53,12 @@ fn three_a_minute_and_ten_an_hour() {
 }
 
 #[test]
-fn of_equal_limits_the_longer_period_is_told() {
+fn of_equal_limits_the_longer_period_is_reported() {
     check("{second: 1, day: 1}", &[(0, "GET /", "0/0 | 1/0/43185 | -")]);
 }
 
 #[test]
-fn clients_are_told_apart() {
+fn clients_are_distinguished() {
     let header = "{minute: 1, limit_by: header, header_name: X-Key}";
     let (first, again) = ("0 | 1/0/45 | -", "0 | 1/0/45 | 45");
     check(

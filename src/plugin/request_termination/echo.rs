@@ -1,4 +1,4 @@
-//! The request as JSON, for those who wonder what arrives.
+//! Echo of a request as JSON. (Kong: Request Termination plugin, `echo`.)
 
 use bytes::Bytes;
 use form_urlencoded::parse;
@@ -11,21 +11,21 @@ use crate::{
     uri::Scheme,
 };
 
-/// More of a body is not repeated, in bytes.
-const LIMIT: u64 = 1 << 20;
+/// The size limit of a body that is echoed, in bytes.
+const MAX_BODY_BYTES: u64 = 1 << 20;
 
-/// What was asked, and what the router made of it. Takes the body.
+/// The request and its matched Route and Service, as JSON. Consumes the body.
 pub(super) async fn echo(
     exchange: &mut Exchange,
     message: Option<&str>,
     buffers: &BodyBuffers,
 ) -> Result<Bytes, BodyError> {
     let body = std::mem::replace(&mut exchange.body, Body::Empty);
-    let raw = match buffers.read_whole(body, LIMIT).await {
+    let raw = match buffers.read_whole(body, MAX_BODY_BYTES).await {
         Err(BodyError::NoRoom) => return Err(BodyError::NoRoom),
         raw => raw.ok().filter(|raw| !raw.is_empty()),
     };
-    let _room = raw.as_deref().map(|raw| whole_body::room_for_json(buffers, raw)).transpose()?;
+    let _room = raw.as_deref().map(|raw| whole_body::reserve_for_json(buffers, raw)).transpose()?;
     let raw = raw.map(|raw| String::from_utf8_lossy(&raw).into_owned());
     let (head, fields) = (exchange.head(), exchange.edited_fields());
     let authority = head.authority();
@@ -37,7 +37,7 @@ pub(super) async fn echo(
         ("port", i64::from(authority.port().unwrap_or(scheme.default_port())).into()),
         ("headers", headers(&fields)),
         ("query", pairs(exchange.upstream_query().unwrap_or_default())),
-        ("body", raw.as_deref().map_or(Value::Null, |raw| body_of(raw, &fields))),
+        ("body", raw.as_deref().map_or(Value::Null, |raw| parse_body(raw, &fields))),
         ("raw_body", raw.map_or(Value::Null, Value::from)),
         ("method", Value::from(exchange.upstream_method().as_str())),
         ("path", Value::from(head.path())),
@@ -53,12 +53,12 @@ pub(super) async fn echo(
     ]
     .into_iter()
     .collect();
-    // It may be several times as large as the body, and its client need not read it.
+    // Counted in the budget: the echo may be several times as large as the body, and the client may read it slowly.
     buffers.hold(Value::from(answer).to_json().into_bytes())
 }
 
-/// A body that is JSON or a form.
-fn body_of(raw: &str, headers: &HeaderMap) -> Value {
+/// A parsed body, if it is JSON or a form.
+fn parse_body(raw: &str, headers: &HeaderMap) -> Value {
     let media_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -82,7 +82,7 @@ fn headers(headers: &HeaderMap) -> Value {
     all.into()
 }
 
-/// Names and values of a query or form; what stands twice becomes a list, what has no value is true.
+/// Parameters of a query or form: a list for repeated names, true for a name without `=`.
 fn pairs(text: &str) -> Value {
     let mut all = Mapping::default();
     for part in text.split('&').filter(|part| !part.is_empty()) {

@@ -1,4 +1,4 @@
-//! REQUEST TERMINATION: answers in the upstream's place. (Kong: Request Termination plugin.)
+//! `request-termination`: a fixed response in place of the upstream. (Kong: Request Termination plugin.)
 
 mod echo;
 mod status;
@@ -21,9 +21,9 @@ use crate::{
     schema::{EntityFault, Field, FieldKind},
 };
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef = PluginDef::new("request-termination", 2, FIELDS, compile)
-    .checks(&[message_or_body, type_of_what, echo_or_body])
+    .checks(&[message_excludes_body, content_type_needs_body, echo_excludes_body])
     .per_consumer();
 
 const FIELDS: &[Field] = &[
@@ -39,23 +39,23 @@ const FIELDS: &[Field] = &[
     Field::new("trigger", FieldKind::String),
 ];
 
-fn has(config: &Value, field: &str) -> bool {
+fn is_given(config: &Value, field: &str) -> bool {
     config.get(field).is_some_and(|value| !value.is_null())
 }
 
-fn message_or_body(config: &Value) -> Option<EntityFault> {
-    let both = has(config, "message") && (has(config, "content_type") || has(config, "body"));
+fn message_excludes_body(config: &Value) -> Option<EntityFault> {
+    let both = is_given(config, "message") && (is_given(config, "content_type") || is_given(config, "body"));
     both.then(|| EntityFault::record("message cannot be used with content_type or body"))
 }
 
-fn type_of_what(config: &Value) -> Option<EntityFault> {
-    let alone = has(config, "content_type") && !has(config, "body");
+fn content_type_needs_body(config: &Value) -> Option<EntityFault> {
+    let alone = is_given(config, "content_type") && !is_given(config, "body");
     alone.then(|| EntityFault::record("content_type requires a body"))
 }
 
-fn echo_or_body(config: &Value) -> Option<EntityFault> {
-    let both =
-        setting_values::boolean(config, "echo") && (has(config, "content_type") || has(config, "body"));
+fn echo_excludes_body(config: &Value) -> Option<EntityFault> {
+    let both = setting_values::boolean(config, "echo")
+        && (is_given(config, "content_type") || is_given(config, "body"));
     both.then(|| EntityFault::record("echo cannot be used with content_type and body"))
 }
 
@@ -66,20 +66,20 @@ struct RequestTermination {
     buffers: BodyBuffers,
 }
 
-/// A name that must be there, as a header or as a parameter of the query.
+/// The name of a header or query parameter without which the plugin does nothing.
 struct Trigger {
     header: Option<HeaderName>,
     parameter: String,
 }
 
 enum TerminationResponse {
-    /// This text, of this media type.
+    /// This body with this media type.
     Body(Bytes, Option<HeaderValue>),
     /// `{"message":"..."}`.
     Message(String),
-    /// Whatever the status is usually answered with.
-    Usual,
-    /// What was asked.
+    /// The default response for the status.
+    Default,
+    /// A description of the request, with this message.
     Echo(Option<String>),
 }
 
@@ -95,7 +95,7 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
         }
         (Some(body), _) => TerminationResponse::Body(body.into(), media_type(text("content_type"), setup)?),
         (None, Some(message)) => TerminationResponse::Message(message),
-        (None, None) => TerminationResponse::Usual,
+        (None, None) => TerminationResponse::Default,
     };
     let trigger =
         text("trigger").map(|name| Trigger { header: HeaderName::try_from(&name).ok(), parameter: name });
@@ -124,7 +124,7 @@ impl Plugin for RequestTermination {
         let exit = match &self.answer {
             TerminationResponse::Body(body, media_type) => ExitBody::Raw(media_type.clone(), body.clone()),
             TerminationResponse::Message(message) => ExitBody::Message(message),
-            TerminationResponse::Usual => return Flow::Respond(status::answer(self.status, exchange)),
+            TerminationResponse::Default => return Flow::Respond(status::answer(self.status, exchange)),
             TerminationResponse::Echo(message) => {
                 return Flow::Later(Box::pin(async move {
                     let echoed = echo::echo(exchange, message.as_deref(), &self.buffers).await;

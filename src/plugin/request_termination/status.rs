@@ -1,5 +1,5 @@
-//! What a status is answered with when the settings name no message: as irregular as at Kong, where some come from
-//! the plugin, some from the templates of errors, and some are nginx's own pages.
+//! Default responses by status, for settings without a message. As at Kong, some messages come from the plugin, some from
+//! error templates, and some responses are pages of nginx.
 
 use http::StatusCode;
 
@@ -22,7 +22,7 @@ pub(super) fn message(status: StatusCode) -> Option<&'static str> {
 }
 
 /// The message of the error template for a status.
-fn template(status: StatusCode) -> Option<&'static str> {
+fn template_message(status: StatusCode) -> Option<&'static str> {
     Some(match status.as_u16() {
         400 => "Bad request",
         411 => "Length required",
@@ -36,20 +36,24 @@ fn template(status: StatusCode) -> Option<&'static str> {
     })
 }
 
-/// Whether nginx has a page of its own for a status.
-fn has_page(status: StatusCode) -> bool {
+/// Whether nginx has a page for a status.
+fn has_nginx_page(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 402 | 403 | 406 | 409 | 410 | 415 | 416 | 429 | 501 | 505 | 507)
 }
 
-/// The usual answer.
+/// The default response for a status.
 pub(super) fn answer(status: StatusCode, exchange: &Exchange) -> HttpResponse {
     let asked = exchange.error_request();
     if let Some(message) = message(status) {
         return reply::exit(&asked, status, ExitBody::Message(message));
     }
-    if let Some(message) = template(status) {
+    if let Some(message) = template_message(status) {
         let status = if status.as_u16() == 494 { StatusCode::BAD_REQUEST } else { status };
         return exchange.error(status, message);
     }
-    if has_page(status) { reply::page(&asked, status) } else { reply::exit(&asked, status, ExitBody::Empty) }
+    if has_nginx_page(status) {
+        reply::page(&asked, status)
+    } else {
+        reply::exit(&asked, status, ExitBody::Empty)
+    }
 }

@@ -21,7 +21,7 @@ fn each_status_has_its_usual_answer() {
         let text = |key: &str| case.get(key).and_then(Value::as_str).unwrap_or_default();
         let Some(status) = text("status_line").strip_prefix("HTTP/1.1 ") else { continue };
         let (status, code) = (status[..3].parse().unwrap(), case.get("code").unwrap().to_json());
-        // ours: 416 has the title of RFC 9110, not nginx's older one.
+        // Different from Kong: 416 has the title of RFC 9110, not nginx's older one.
         let body = text("body").replace("416 Requested Range", "416 Range");
         let body = body.replace("<id>", "00000000000000000000000000000007");
         let expected = Some((status, text("content_type").to_owned(), body));

@@ -1,5 +1,5 @@
-//! EXPRESSION: the part of Lua that templates of requests are written in: values of the request, texts, numbers,
-//! comparisons, `and`, `or`, `not`, `..` and a few methods of texts. (Lua 5.1 Reference Manual, section 2.5.)
+//! Expressions of templates: a subset of Lua with values of the request, strings, numbers, comparisons, `and`, `or`, `not`,
+//! `..` and some string methods. (Lua 5.1 Reference Manual, section 2.5.)
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use http::HeaderName;
 
 use crate::plugin::Exchange;
 
-/// An expression, ready to be evaluated.
+/// A parsed expression.
 #[derive(Debug, PartialEq)]
 pub(super) enum Expression {
-    /// `nil`, `true`, `false`, a number or a text.
+    /// `nil`, `true`, `false`, a number or a string.
     Literal(LuaValue<'static>),
     /// `headers.x`.
     Header(HeaderName),
@@ -28,7 +28,7 @@ pub(super) enum Expression {
     Or(Box<Expression>, Box<Expression>),
     /// `a .. b`.
     Concat(Box<Expression>, Box<Expression>),
-    /// `a == b` and its like.
+    /// `a == b` and the other comparisons.
     Compare(Comparison, Box<Expression>, Box<Expression>),
     /// `a:sub(i, j)`; the last argument may be missing.
     Sub(Box<Expression>, Box<Expression>, Option<Box<Expression>>),
@@ -38,7 +38,7 @@ pub(super) enum Expression {
     Upper(Box<Expression>),
 }
 
-/// How two values are compared.
+/// A comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Comparison {
     /// `==`.
@@ -58,19 +58,18 @@ pub(super) enum Comparison {
 /// A value of Lua.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum LuaValue<'a> {
-    /// Nothing.
+    /// `nil`.
     Nil,
-    /// A truth.
+    /// A boolean.
     Boolean(bool),
     /// A number.
     Number(f64),
-    /// A text.
+    /// A string.
     Text(Cow<'a, str>),
 }
 
 impl Expression {
-    /// Its value for a request. What would be an error in Lua, such as a method of nil, is nil. (ours: Kong answers
-    /// 500.)
+    /// Its value for a request. Errors of Lua, such as a method of nil, yield nil; Kong responds with 500 instead.
     pub(super) fn evaluate<'a>(&'a self, exchange: &'a Exchange) -> LuaValue<'a> {
         let value = |operand: &'a Self| operand.evaluate(exchange);
         match self {
@@ -119,12 +118,12 @@ fn capture(found: Option<&(String, String)>) -> LuaValue<'_> {
 }
 
 impl<'a> LuaValue<'a> {
-    /// Whether a condition takes it for true: all but nil and false.
+    /// Whether it is true as a condition: all values but nil and false are.
     pub(super) const fn is_true(&self) -> bool {
         !matches!(self, Self::Nil | Self::Boolean(false))
     }
 
-    /// The text that it becomes in a template; nil and false become none.
+    /// Its text in a template; empty for nil and false.
     pub(super) fn into_text(self) -> Cow<'a, str> {
         match self {
             Self::Nil | Self::Boolean(false) => Cow::Borrowed(""),
@@ -135,8 +134,8 @@ impl<'a> LuaValue<'a> {
     }
 
     fn concat(self, other: Self) -> Self {
-        let fits = |operand: &Self| matches!(operand, Self::Number(_) | Self::Text(_));
-        if !fits(&self) || !fits(&other) {
+        let can_concat = |operand: &Self| matches!(operand, Self::Number(_) | Self::Text(_));
+        if !can_concat(&self) || !can_concat(&other) {
             return Self::Nil;
         }
         let mut text = self.into_text().into_owned();
@@ -148,7 +147,8 @@ impl<'a> LuaValue<'a> {
         if let Self::Text(text) = self { Self::Text(Cow::Owned(change(&text))) } else { Self::Nil }
     }
 
-    /// From one place to another, both included; they count bytes from one, or from the end if negative.
+    /// `string.sub`: the bytes from one position to another, both included. Positions begin at 1; negative ones count from
+    /// the end.
     fn sub(self, from: &Self, to: &Self) -> Self {
         let (Self::Text(text), Self::Number(from), Self::Number(to)) = (self, from, to) else {
             return Self::Nil;
@@ -179,13 +179,13 @@ const fn length(text: &str) -> f64 {
     text.len() as f64
 }
 
-/// A part that may begin or end inside a character.
+/// A part of a string, with replacement characters where it cuts a character.
 fn lossy(text: &str, start: usize, end: usize) -> Cow<'_, str> {
     String::from_utf8_lossy(text.as_bytes().get(start..end).unwrap_or_default())
 }
 
 impl Comparison {
-    /// Values of different kinds are unequal and have no order.
+    /// Whether the comparison is true. Values of different types are unequal and have no order.
     fn holds(self, left: &LuaValue<'_>, right: &LuaValue<'_>) -> bool {
         let order = match (left, right) {
             (LuaValue::Number(left), LuaValue::Number(right)) => left.partial_cmp(right),

@@ -1,10 +1,10 @@
-//! REQUEST TRANSFORMER: changes method, path, headers, body and query on the way to the upstream.
+//! `request-transformer`: changes of method, path, headers, body and query of requests.
 //! (Kong: Request Transformer plugin.)
 //!
-//! Values are templates: texts with small expressions in them, read at load.
+//! Values are templates with expressions, parsed at load.
 
-mod arguments;
 mod expression;
+mod parameters;
 mod parse;
 mod template;
 #[cfg(test)]
@@ -35,7 +35,7 @@ use crate::{
 };
 use template::ValueTemplate;
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef = PluginDef::new("request-transformer", 801, FIELDS, compile).per_consumer();
 
 const PARTS: FieldKind = FieldKind::Record(&[
@@ -45,7 +45,7 @@ const PARTS: FieldKind = FieldKind::Record(&[
 ]);
 
 const FIELDS: &[Field] = &[
-    Field::new("http_method", FieldKind::String).rules(&[FieldRule::Holds(method)]),
+    Field::new("http_method", FieldKind::String).rules(&[FieldRule::Holds(is_method)]),
     Field::new("remove", PARTS),
     Field::new("rename", PARTS),
     Field::new(
@@ -62,14 +62,14 @@ const FIELDS: &[Field] = &[
     Field::new("dots_in_keys", FieldKind::Boolean).default("true"),
 ];
 
-fn method(value: &Value) -> Result<(), String> {
+fn is_method(value: &Value) -> Result<(), String> {
     let method = value.as_str().unwrap_or_default();
-    let fits = method.bytes().all(|byte| byte.is_ascii_uppercase());
-    if fits { Ok(()) } else { Err(format!("invalid value: {method}")) }
+    let is_valid = method.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_valid { Ok(()) } else { Err(format!("invalid value: {method}")) }
 }
 
-/// A body of more bytes cannot be changed.
-const LIMIT: u64 = 64 << 20;
+/// The size limit of a body that is changed, in bytes.
+const MAX_BODY_BYTES: u64 = 64 << 20;
 
 struct RequestTransformer {
     method: Option<Method>,
@@ -89,14 +89,14 @@ enum HeaderTemplate {
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let template = |entry: &RuleEntry<'_>| ValueTemplate::new(entry.value, entry);
     let mut reader = RulesReader::new(setup);
-    let headers = reader.rules("headers", transform_rules::header_name, header);
+    let headers = reader.rules("headers", transform_rules::header_name, header_template);
     let body = reader.rules("body", transform_rules::any_name, template);
     let query = reader.rules("querystring", transform_rules::any_name, template);
     let mut complaints = reader.complaints;
-    complaints.extend(wrong_hosts(&headers, &setup.at));
+    complaints.extend(invalid_hosts(&headers, &setup.at));
     let path = setup.config.get("replace").and_then(|rules| rules.get("uri")?.as_str()).and_then(|text| {
         let at = setup.at.key("replace").key("uri");
-        let entry = RuleEntry { rule: "replace", place: 0, value: text, at };
+        let entry = RuleEntry { rule: "replace", index: 0, value: text, at };
         template(&entry).map_err(|complaint| complaints.push(complaint)).ok()
     });
     if !body.is_empty() && !setting_values::boolean(setup.config, "dots_in_keys") {
@@ -111,8 +111,8 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     Ok(Arc::new(RequestTransformer { method, path, headers, body, query, buffers }))
 }
 
-/// Values of Host that are no hosts; those that depend on a request are checked when they are known.
-fn wrong_hosts<'a>(
+/// Complaints about values of `Host` that are not hosts. Values that depend on a request are checked for each request.
+fn invalid_hosts<'a>(
     rules: &'a TransformRules<HeaderName, HeaderTemplate>,
     at: &'a NodePath,
 ) -> impl Iterator<Item = Diagnostic> + 'a {
@@ -128,7 +128,7 @@ fn wrong_hosts<'a>(
     })
 }
 
-fn header(entry: &RuleEntry<'_>) -> Result<HeaderTemplate, Diagnostic> {
+fn header_template(entry: &RuleEntry<'_>) -> Result<HeaderTemplate, Diagnostic> {
     if entry.value.contains("$(") {
         return ValueTemplate::new(entry.value.trim(), entry).map(HeaderTemplate::Template);
     }
@@ -166,8 +166,8 @@ impl RequestTransformer {
 
     async fn transform_body<'a>(&'a self, exchange: &'a mut Exchange, format: BodyFormat) -> Flow<'a> {
         let body = std::mem::replace(&mut exchange.body, Body::Empty);
-        let read = self.buffers.read_whole(body, LIMIT).await;
-        let bytes = match read.and_then(|bytes| self.transformed(bytes, format, exchange)) {
+        let read = self.buffers.read_whole(body, MAX_BODY_BYTES).await;
+        let bytes = match read.and_then(|bytes| self.transform_bytes(bytes, format, exchange)) {
             Ok(bytes) => bytes,
             Err(error) => return Flow::Respond(whole_body::refusal(exchange, &error)),
         };
@@ -176,21 +176,26 @@ impl RequestTransformer {
         Flow::Continue
     }
 
-    /// What becomes of a body.
-    fn transformed(&self, bytes: Bytes, format: BodyFormat, exchange: &Exchange) -> Result<Bytes, BodyError> {
+    /// A body changed by the rules.
+    fn transform_bytes(
+        &self,
+        bytes: Bytes,
+        format: BodyFormat,
+        exchange: &Exchange,
+    ) -> Result<Bytes, BodyError> {
         let changed = match format {
             BodyFormat::Json => {
-                let _room = whole_body::room_for_json(&self.buffers, &bytes)?;
+                let _room = whole_body::reserve_for_json(&self.buffers, &bytes)?;
                 self.transform_json(&bytes, exchange)
             }
             BodyFormat::Form => std::str::from_utf8(&bytes)
                 .ok()
-                .map(|text| arguments::rewrite(text, &self.body, exchange).into_bytes()),
+                .map(|text| parameters::transform(text, &self.body, exchange).into_bytes()),
         };
         changed.map_or(Ok(bytes), |changed| self.buffers.hold(changed))
     }
 
-    /// A JSON object with its members changed; none if it is no object.
+    /// A JSON object with its members changed; `None` if the body is not an object.
     fn transform_json(&self, bytes: &[u8], exchange: &Exchange) -> Option<Vec<u8>> {
         let bytes = if bytes.is_empty() { b"{}" } else { bytes };
         let Ok(serde_json::Value::Object(mut members)) = serde_json::from_slice(bytes) else { return None };
@@ -203,7 +208,7 @@ impl RequestTransformer {
             return;
         }
         let query = exchange.upstream_query().unwrap_or_default();
-        let query = arguments::rewrite(query, &self.query, exchange);
+        let query = parameters::transform(query, &self.query, exchange);
         exchange.upstream.set_query(&query);
     }
 }

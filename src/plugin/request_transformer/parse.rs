@@ -1,4 +1,4 @@
-//! From the text of an expression to its tree, by precedence. (Lua 5.1 Reference Manual, section 2.5.6.)
+//! Recursive-descent parser of expressions. (Lua 5.1 Reference Manual, section 2.5.6.)
 
 use std::borrow::Cow;
 
@@ -6,20 +6,20 @@ use http::HeaderName;
 
 use super::{
     expression::{Comparison, Expression, LuaValue},
-    token::{ExpressionToken, tokens},
+    token::{ExpressionToken, tokenize},
 };
 
-/// So many nested or linked parts may an expression have.
-const MOST: usize = 200;
+/// The maximum number of tokens of an expression, which also bounds the recursion.
+const MAX_TOKENS: usize = 200;
 
-/// Reads an expression.
+/// Parses an expression.
 ///
 /// # Errors
-/// What cannot be read or is not supported.
+/// The part that is not valid or not supported.
 pub(super) fn parse(text: &str) -> Result<Expression, String> {
-    let tokens = tokens(text)?;
-    if tokens.len() > MOST {
-        return Err(format!("it has more than {MOST} parts"));
+    let tokens = tokenize(text)?;
+    if tokens.len() > MAX_TOKENS {
+        return Err(format!("it has more than {MAX_TOKENS} parts"));
     }
     let mut parser = ExpressionParser { tokens: &tokens };
     let expression = parser.or()?;
@@ -33,29 +33,29 @@ struct ExpressionParser<'a> {
     tokens: &'a [ExpressionToken],
 }
 
-type Parsed = Result<Expression, String>;
+type ParseResult = Result<Expression, String>;
 
 impl<'a> ExpressionParser<'a> {
-    fn or(&mut self) -> Parsed {
-        let mut left = self.and()?;
-        while self.word("or") {
-            left = Expression::Or(Box::new(left), Box::new(self.and()?));
+    fn parse_or(&mut self) -> ParseResult {
+        let mut left = self.parse_and()?;
+        while self.accept_word("or") {
+            left = Expression::Or(Box::new(left), Box::new(self.parse_and()?));
         }
         Ok(left)
     }
 
-    fn and(&mut self) -> Parsed {
-        let mut left = self.comparison()?;
-        while self.word("and") {
-            left = Expression::And(Box::new(left), Box::new(self.comparison()?));
+    fn parse_and(&mut self) -> ParseResult {
+        let mut left = self.parse_comparison()?;
+        while self.accept_word("and") {
+            left = Expression::And(Box::new(left), Box::new(self.parse_comparison()?));
         }
         Ok(left)
     }
 
-    fn comparison(&mut self) -> Parsed {
-        let mut left = self.concat()?;
+    fn parse_comparison(&mut self) -> ParseResult {
+        let mut left = self.parse_concat()?;
         while let Some(how) = self.comparison_sign() {
-            left = Expression::Compare(how, Box::new(left), Box::new(self.concat()?));
+            left = Expression::Compare(how, Box::new(left), Box::new(self.parse_concat()?));
         }
         Ok(left)
     }
@@ -75,39 +75,39 @@ impl<'a> ExpressionParser<'a> {
         Some(how)
     }
 
-    fn concat(&mut self) -> Parsed {
-        let left = self.unary()?;
-        if self.sign("..") {
-            return Ok(Expression::Concat(Box::new(left), Box::new(self.concat()?)));
+    fn parse_concat(&mut self) -> ParseResult {
+        let left = self.parse_unary()?;
+        if self.accept_sign("..") {
+            return Ok(Expression::Concat(Box::new(left), Box::new(self.parse_concat()?)));
         }
         Ok(left)
     }
 
-    fn unary(&mut self) -> Parsed {
-        if self.word("not") {
-            return Ok(Expression::Not(Box::new(self.unary()?)));
+    fn parse_unary(&mut self) -> ParseResult {
+        if self.accept_word("not") {
+            return Ok(Expression::Not(Box::new(self.parse_unary()?)));
         }
-        if self.sign("-") {
+        if self.accept_sign("-") {
             return match self.next() {
                 Some(ExpressionToken::Number(number)) => Ok(Expression::Literal(LuaValue::Number(-number))),
                 _ => Err("`-` stands before numbers only".to_owned()),
             };
         }
-        let mut value = self.primary()?;
-        while self.sign(":") {
-            value = self.method(value)?;
+        let mut value = self.parse_primary()?;
+        while self.accept_sign(":") {
+            value = self.parse_method(value)?;
         }
         Ok(value)
     }
 
-    fn primary(&mut self) -> Parsed {
+    fn parse_primary(&mut self) -> ParseResult {
         match self.next() {
             Some(ExpressionToken::Number(number)) => Ok(Expression::Literal(LuaValue::Number(*number))),
             Some(ExpressionToken::Text(text)) => {
                 Ok(Expression::Literal(LuaValue::Text(Cow::Owned(text.clone()))))
             }
             Some(ExpressionToken::Sign("(")) => {
-                let inner = self.or()?;
+                let inner = self.parse_or()?;
                 self.expect(")")?;
                 Ok(inner)
             }
@@ -115,7 +115,7 @@ impl<'a> ExpressionParser<'a> {
                 "nil" => Ok(Expression::Literal(LuaValue::Nil)),
                 "true" => Ok(Expression::Literal(LuaValue::Boolean(true))),
                 "false" => Ok(Expression::Literal(LuaValue::Boolean(false))),
-                table => self.member(table),
+                table => self.parse_member(table),
             },
             Some(token) => Err(format!("{token} is not expected here")),
             None => Err("it ends too early".to_owned()),
@@ -123,39 +123,39 @@ impl<'a> ExpressionParser<'a> {
     }
 
     /// `.name`, `["name"]` or `[1]` of a table of the request.
-    fn member(&mut self, table: &str) -> Parsed {
+    fn parse_member(&mut self, table: &str) -> ParseResult {
         if !["headers", "query_params", "uri_captures"].contains(&table) {
             return Err(format!("`{table}` is not known"));
         }
-        if self.sign(".") {
+        if self.accept_sign(".") {
             return match self.next() {
-                Some(ExpressionToken::Word(name)) => named(table, name),
+                Some(ExpressionToken::Word(name)) => table_member(table, name),
                 _ => Err(format!("`{table}.` needs a name")),
             };
         }
-        if !self.sign("[") {
+        if !self.accept_sign("[") {
             return Err(format!("`{table}` needs the name of a member, such as `{table}.x`"));
         }
         let member = match self.next() {
-            Some(ExpressionToken::Text(name)) => named(table, name),
-            Some(ExpressionToken::Number(place)) if table == "uri_captures" => group(*place),
+            Some(ExpressionToken::Text(name)) => table_member(table, name),
+            Some(ExpressionToken::Number(position)) if table == "uri_captures" => capture_group(*position),
             _ => Err(format!("`{table}[` needs a text")),
         };
         self.expect("]")?;
         member
     }
 
-    fn method(&mut self, value: Expression) -> Parsed {
+    fn parse_method(&mut self, value: Expression) -> ParseResult {
         let Some(ExpressionToken::Word(name)) = self.next() else {
             return Err("`:` needs the name of a method".to_owned());
         };
         self.expect("(")?;
         let mut arguments = Vec::new();
-        while !self.sign(")") {
+        while !self.accept_sign(")") {
             if !arguments.is_empty() {
                 self.expect(",")?;
             }
-            arguments.push(self.or()?);
+            arguments.push(self.parse_or()?);
         }
         let value = Box::new(value);
         let mut arguments = arguments.into_iter().map(Box::new);
@@ -173,30 +173,30 @@ impl<'a> ExpressionParser<'a> {
         Some(first)
     }
 
-    fn is_next(&mut self, token: bool) -> bool {
+    fn advance_if(&mut self, token: bool) -> bool {
         if token {
             self.next();
         }
         token
     }
 
-    fn word(&mut self, word: &str) -> bool {
+    fn accept_word(&mut self, word: &str) -> bool {
         let found = matches!(self.tokens.first(), Some(ExpressionToken::Word(found)) if found == word);
-        self.is_next(found)
+        self.advance_if(found)
     }
 
-    fn sign(&mut self, sign: &str) -> bool {
+    fn accept_sign(&mut self, sign: &str) -> bool {
         let found = matches!(self.tokens.first(), Some(ExpressionToken::Sign(found)) if *found == sign);
-        self.is_next(found)
+        self.advance_if(found)
     }
 
     fn expect(&mut self, sign: &str) -> Result<(), String> {
-        if self.sign(sign) { Ok(()) } else { Err(format!("`{sign}` is missing")) }
+        if self.accept_sign(sign) { Ok(()) } else { Err(format!("`{sign}` is missing")) }
     }
 }
 
-/// The member of a table. Headers may be written with `_` for `-`, as nginx allows.
-fn named(table: &str, name: &str) -> Parsed {
+/// A member of a table. Headers may be written with `_` for `-`, as in nginx.
+fn table_member(table: &str, name: &str) -> ParseResult {
     match table {
         "headers" => HeaderName::try_from(name.replace('_', "-"))
             .map(Expression::Header)
@@ -206,10 +206,10 @@ fn named(table: &str, name: &str) -> Parsed {
     }
 }
 
-fn group(place: f64) -> Parsed {
+fn capture_group(position: f64) -> ParseResult {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts of floats saturate")]
-    let whole = place as usize;
-    if place.fract() == 0.0 && whole > 0 {
+    let whole = position as usize;
+    if position.fract() == 0.0 && whole > 0 {
         Ok(Expression::Group(whole))
     } else {
         Err("groups are counted from 1".to_owned())

@@ -1,4 +1,4 @@
-//! TEMPLATE: a text with expressions in it: `Bearer $(headers.apikey)`.
+//! Templates: text with expressions, such as `Bearer $(headers.apikey)`.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::{
     plugin::{Exchange, transform_rules::RuleEntry},
 };
 
-/// A text, read once.
+/// A parsed template.
 #[derive(Debug, PartialEq)]
 pub(super) struct ValueTemplate(Vec<TemplatePart>);
 
@@ -21,20 +21,20 @@ enum TemplatePart {
     Value(Expression),
 }
 
-const POSSIBLE: &str = "possible are headers.x, query_params.x, uri_captures.x, texts, numbers, nil, true, false, \
+const SUPPORTED_HELP: &str = "possible are headers.x, query_params.x, uri_captures.x, texts, numbers, nil, true, false, \
                         and, or, not, ==, ~=, <, <=, >, >=, .., :sub(i, j), :lower() and :upper()";
 
 impl ValueTemplate {
-    /// Reads the value of an entry; `text` is what of it counts.
+    /// Parses `text`, the value of an entry or a part of it.
     pub(super) fn new(text: &str, entry: &RuleEntry<'_>) -> Result<Self, Diagnostic> {
-        Self::read(text).map_err(|message| Diagnostic::error(entry.at.clone(), message).help(POSSIBLE))
+        Self::read(text).map_err(|message| Diagnostic::error(entry.at.clone(), message).help(SUPPORTED_HELP))
     }
 
     fn read(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("$(") {
-            let Some(end) = closing(after) else { return Err(format!("`$({after}` is not closed")) };
+            let Some(end) = find_closing(after) else { return Err(format!("`$({after}` is not closed")) };
             let (expression, left) = after.split_at(end);
             if !before.is_empty() {
                 parts.push(TemplatePart::Text(before.to_owned()));
@@ -49,7 +49,7 @@ impl ValueTemplate {
         Ok(Self(parts))
     }
 
-    /// What it says for a request.
+    /// Its text for a request.
     pub(super) fn render<'a>(&'a self, exchange: &'a Exchange) -> Cow<'a, str> {
         if let [part] = &self.0[..] {
             return part.render(exchange);
@@ -67,8 +67,8 @@ impl TemplatePart {
     }
 }
 
-/// Where the parenthesis closes that was opened before `text`.
-fn closing(text: &str) -> Option<usize> {
+/// The position of the closing parenthesis of one that was opened before `text`.
+fn find_closing(text: &str) -> Option<usize> {
     let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
     for (at, c) in text.char_indices() {
         match (quote, c) {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_said() {
+    fn unsupported_expressions_are_rejected() {
         for (template, expected) in [
             ("$(os.time())", "cannot use `$(os.time())`: `os` is not known"),
             (
@@ -168,7 +168,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_breaks_the_reader(
+        fn no_text_makes_the_parser_panic(
             text in r"[ -~é]{0,30}",
             parts in proptest::collection::vec(0..PARTS.len(), 0..12),
         ) {

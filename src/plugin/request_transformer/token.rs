@@ -1,13 +1,13 @@
-//! The words, texts, numbers and signs of an expression. (Lua 5.1 Reference Manual, section 2.1.)
+//! Tokens of expressions: words, strings, numbers and signs. (Lua 5.1 Reference Manual, section 2.1.)
 
 use std::fmt;
 
-/// One of them.
+/// A token.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ExpressionToken {
     /// A name or keyword.
     Word(String),
-    /// A text, without its quotes.
+    /// A string, without its quotes.
     Text(String),
     /// A number.
     Number(f64),
@@ -15,11 +15,11 @@ pub(super) enum ExpressionToken {
     Sign(&'static str),
 }
 
-/// Longer signs first.
+/// All signs, longer ones first.
 const SIGNS: &[&str] = &["..", "==", "~=", "<=", ">=", "<", ">", "(", ")", "[", "]", ".", ",", ":", "-"];
 
-/// Cuts a text into tokens.
-pub(super) fn tokens(text: &str) -> Result<Vec<ExpressionToken>, String> {
+/// Splits a text into tokens.
+pub(super) fn tokenize(text: &str) -> Result<Vec<ExpressionToken>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
@@ -31,7 +31,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<ExpressionToken>, String> {
             let number = digits.parse().map_err(|_| format!("`{digits}` is not a number"))?;
             (ExpressionToken::Number(number), after)
         } else if first == '"' || first == '\'' {
-            quoted(rest, first)?
+            parse_string(rest, first)?
         } else {
             let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
             let sign = sign.ok_or_else(|| format!("`{first}` is not supported"))?;
@@ -47,7 +47,7 @@ fn split(text: &str, within: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !within(c)).unwrap_or(text.len()))
 }
 
-fn quoted(text: &str, quote: char) -> Result<(ExpressionToken, &str), String> {
+fn parse_string(text: &str, quote: char) -> Result<(ExpressionToken, &str), String> {
     let mut content = String::new();
     let mut chars = text.chars();
     chars.next();

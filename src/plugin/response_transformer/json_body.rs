@@ -1,4 +1,4 @@
-//! A JSON body that changes while it passes: it is seen whole, then sent on.
+//! Response body that is buffered, changed as JSON, and sent.
 
 use std::{
     collections::VecDeque,
@@ -17,11 +17,11 @@ use crate::{
 
 type Json = TransformRules<String, serde_json::Value>;
 
-/// A body of more bytes passes as it is.
-const LIMIT: usize = 64 << 20;
+/// The size limit of a body that is changed, in bytes.
+const MAX_BODY_BYTES: usize = 64 << 20;
 
-/// The body that `rules` make of `body`. What is no JSON object stays as it is.
-pub(super) fn transformed(body: Body, rules: Arc<Json>, buffers: &BodyBuffers) -> Body {
+/// A body changed by rules. Anything but a JSON object is unchanged.
+pub(super) fn transform(body: Body, rules: Arc<Json>, buffers: &BodyBuffers) -> Body {
     match &body {
         Body::Empty => return body,
         Body::Full(bytes) => {
@@ -31,12 +31,12 @@ pub(super) fn transformed(body: Body, rules: Arc<Json>, buffers: &BodyBuffers) -
         }
         Body::Incoming(_) | Body::Boxed(_) => {}
     }
-    let (seen, buffers) = (buffers.held(LIMIT), buffers.clone());
-    Body::boxed(TransformedBody { body, rules, buffers, seen: Some(seen), next: VecDeque::new() })
+    let (buffered, buffers) = (buffers.held(MAX_BODY_BYTES), buffers.clone());
+    Body::boxed(TransformedBody { body, rules, buffers, buffered: Some(buffered), next: VecDeque::new() })
 }
 
 fn apply(bytes: Bytes, rules: &Json, buffers: &BodyBuffers) -> Result<Bytes, BodyError> {
-    let _room = whole_body::room_for_json(buffers, &bytes)?;
+    let _room = whole_body::reserve_for_json(buffers, &bytes)?;
     let Ok(serde_json::Value::Object(mut members)) = serde_json::from_slice(&bytes) else { return Ok(bytes) };
     rules.apply_json(&mut members, serde_json::Value::clone);
     serde_json::to_vec(&members).map_or(Ok(bytes), |changed| buffers.hold(changed))
@@ -46,9 +46,9 @@ struct TransformedBody {
     body: Body,
     rules: Arc<Json>,
     buffers: BodyBuffers,
-    /// What has come, until it has been changed.
-    seen: Option<Held>,
-    /// These frames come next, then the body, if it is not at its end.
+    /// The data so far; `None` once it was changed.
+    buffered: Option<Held>,
+    /// Frames to send before the rest of the body.
     next: VecDeque<Frame<Bytes>>,
 }
 
@@ -61,14 +61,14 @@ impl HttpBody for TransformedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        while let Some(seen) = &mut this.seen {
+        while let Some(buffered) = &mut this.buffered {
             match ready!(Pin::new(&mut this.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
-                Some(Ok(data)) if seen.len() + data.len() > LIMIT => this.pass(data),
-                Some(Ok(data)) => seen.append(&data)?,
-                Some(Err(trailers)) => this.change(Some(trailers))?,
+                Some(Ok(data)) if buffered.len() + data.len() > MAX_BODY_BYTES => this.send_unchanged(data),
+                Some(Ok(data)) => buffered.append(&data)?,
+                Some(Err(trailers)) => this.send_changed(Some(trailers))?,
                 None => {
                     this.body = Body::Empty;
-                    this.change(None)?;
+                    this.send_changed(None)?;
                 }
             }
         }
@@ -80,18 +80,18 @@ impl HttpBody for TransformedBody {
 }
 
 impl TransformedBody {
-    /// Sends what has come, changed.
-    fn change(&mut self, last: Option<Frame<Bytes>>) -> Result<(), BodyError> {
-        let seen = self.seen.take().map(Held::into_bytes).unwrap_or_default();
-        let changed = apply(seen, &self.rules, &self.buffers)?;
+    /// Changes the buffered data and sends it.
+    fn send_changed(&mut self, last: Option<Frame<Bytes>>) -> Result<(), BodyError> {
+        let buffered = self.buffered.take().map(Held::into_bytes).unwrap_or_default();
+        let changed = apply(buffered, &self.rules, &self.buffers)?;
         let data = (!changed.is_empty()).then(|| Frame::data(changed));
         self.next = data.into_iter().chain(last).collect();
         Ok(())
     }
 
-    /// Sends what has come as it is: it is too large.
-    fn pass(&mut self, data: Bytes) {
-        let seen = self.seen.take().map(Held::into_bytes);
-        self.next = seen.into_iter().chain([data]).map(Frame::data).collect();
+    /// Sends the buffered data unchanged, as the body is too large.
+    fn send_unchanged(&mut self, data: Bytes) {
+        let buffered = self.buffered.take().map(Held::into_bytes);
+        self.next = buffered.into_iter().chain([data]).map(Frame::data).collect();
     }
 }

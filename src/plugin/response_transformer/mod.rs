@@ -1,4 +1,4 @@
-//! RESPONSE TRANSFORMER: changes headers and top-level JSON members on the way back.
+//! `response-transformer`: changes of headers and top-level JSON members of responses.
 //! (Kong: Response Transformer plugin.)
 
 mod json_body;
@@ -24,7 +24,7 @@ use crate::{
     schema::{Field, FieldKind, FieldRule},
 };
 
-/// The plugin in the table.
+/// Definition of the plugin.
 pub(super) const DEF: PluginDef = PluginDef::new("response-transformer", 800, FIELDS, compile).per_consumer();
 
 const TYPES: FieldKind = FieldKind::Array(
@@ -62,10 +62,10 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     Ok(Arc::new(ResponseTransformer { headers, json: Arc::new(json), buffers }))
 }
 
-/// The value of an entry, of the kind that stands at the same place of `json_types`.
+/// The value of an entry, of the type at the same index of `json_types`.
 fn json_value(config: &Value, entry: &RuleEntry<'_>) -> Result<serde_json::Value, Diagnostic> {
     let types = config.get(entry.rule).and_then(|rule| rule.get("json_types")).map(Value::items);
-    let kind = types.and_then(|types| types.get(entry.place)?.as_str()).unwrap_or("string");
+    let kind = types.and_then(|types| types.get(entry.index)?.as_str()).unwrap_or("string");
     let wrong = || Diagnostic::error(entry.at.clone(), format!("'{}' is not a {kind}", entry.value));
     match kind {
         "number" => entry.value.trim().parse().map(serde_json::Value::Number).map_err(|_| wrong()),
@@ -82,7 +82,7 @@ impl Plugin for ResponseTransformer {
         }
         response.headers_mut().remove(CONTENT_LENGTH);
         let body = std::mem::replace(response.body_mut(), Body::Empty);
-        *response.body_mut() = json_body::transformed(body, self.json.clone(), &self.buffers);
+        *response.body_mut() = json_body::transform(body, self.json.clone(), &self.buffers);
     }
 }
 
