@@ -190,7 +190,7 @@ fn the_end_does_not_wait_for_ever() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gateway = Setup::with(&config(&upstream.address.to_string(), &http(nobody, ""))).run();
     gateway.get("/closed");
-    gateway.logs("a batch of 1 is sent again");
+    gateway.logs("a batch of 1 is retried");
     gateway.signal("TERM");
     let outcome = gateway.outcome();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");

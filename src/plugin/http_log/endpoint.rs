@@ -13,7 +13,7 @@ use crate::{
     uri::{Authority, Scheme},
 };
 
-/// Where requests go, and what they say of endpoint.
+/// The server, and the parts of requests that its URL determines.
 #[derive(Debug)]
 pub(super) struct LogEndpoint {
     pub(super) origin: UpstreamOrigin,
