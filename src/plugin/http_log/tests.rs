@@ -64,7 +64,7 @@ fn several_entries_are_a_list() {
             fields: HeaderMap::new(),
             limits: UpstreamTimeouts::default(),
             pool: ConnectionPool::new(PoolSettings::default()),
-            single,
+            sends_single_entries: single,
         };
         let batch: Vec<Bytes> = batch.iter().map(|entry| Bytes::from_static(entry.as_bytes())).collect();
         String::from_utf8(server.body(&batch).to_vec()).unwrap()
