@@ -150,7 +150,7 @@ fn consumers_and_credentials_are_told_apart() {
 }
 
 #[test]
-fn older_spellings_say_the_same() {
+fn older_spellings_are_equivalent() {
     for (config, expected) in [
         ("redis_host: r", "r 6379 r 6379"),
         ("redis: {host: r, port: 1}", "r 1 r 1"),
@@ -160,19 +160,19 @@ fn older_spellings_say_the_same() {
         let setup = test_support::config(&DEF, &format!("{{minute: 1, {config}}}"));
         let config_value = setup.setup().config;
         let redis = config_value.get("redis").unwrap();
-        let said = [
+        let values = [
             redis.get("host"),
             redis.get("port"),
             config_value.get("redis_host"),
             config_value.get("redis_port"),
         ];
-        let said = said.map(|header| header.unwrap().to_json().replace('"', "")).join(" ");
-        assert_eq!(said, expected, "{config}");
+        let values = values.map(|value| value.unwrap().to_json().replace('"', "")).join(" ");
+        assert_eq!(values, expected, "{config}");
     }
 }
 
 #[test]
-fn what_there_is_no_room_to_count_is_let_in_or_refused() {
+fn requests_without_memory_for_a_counter_are_allowed_or_rejected() {
     for (config, status) in [("", None), (", fault_tolerant: false", Some(500))] {
         let mut setup =
             test_support::config(&DEF, &format!("{{year: 1, limit_by: header, header_name: X-Key{config}}}"));
@@ -184,7 +184,7 @@ fn what_there_is_no_room_to_count_is_let_in_or_refused() {
                 test_support::access(&plugin, &mut exchange).map(|response| response.status().as_u16())
             })
             .collect();
-        assert_eq!(answers[0], None, "the first have room");
+        assert_eq!(answers[0], None, "there is memory for the first clients");
         assert_eq!(answers.last(), Some(&status));
     }
 }
@@ -202,12 +202,12 @@ fn networks_of_ipv6_may_count_as_one_client() {
         let mut setup = test_support::config(&DEF, "{minute: 1, limit_by: ip}");
         setup.resources.ipv6_prefix = prefix;
         let plugin = RateLimiting::new(&setup.setup()).unwrap();
-        let ask = |address: &str| {
+        let is_allowed = |address: &str| {
             let mut exchange = test_support::request("GET /");
             exchange.client = std::net::SocketAddr::new(address.parse().unwrap(), 1);
             decide(&plugin, &exchange, NOON).allowed
         };
-        assert!(ask(client));
-        assert_eq!(!ask(other), same, "/{prefix} {client} {other}");
+        assert!(is_allowed(client));
+        assert_eq!(!is_allowed(other), same, "/{prefix} {client} {other}");
     }
 }
