@@ -113,8 +113,9 @@ fn is_streaming(exchange: &Exchange) -> bool {
 /// The refusal: 417 for a client that sent `Expect: 100-continue`, else 413.
 fn too_large(exchange: &Exchange) -> HttpResponse {
     let expect = exchange.head().field(header::EXPECT);
-    let asked = expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    let status = if asked { StatusCode::EXPECTATION_FAILED } else { StatusCode::PAYLOAD_TOO_LARGE };
+    let expects_continue = expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let status =
+        if expects_continue { StatusCode::EXPECTATION_FAILED } else { StatusCode::PAYLOAD_TOO_LARGE };
     exchange.error(status, MESSAGE)
 }
 

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_lose_what_their_scheme_implies() {
+    fn origins_lose_the_default_port_of_their_scheme() {
         check("https://a.test:443", "https://a.test", "a.test");
         check("http://a.test:80/", "http://a.test", "a.test");
         check("http://a.test:443", "http://a.test:443", "a.test");

@@ -70,7 +70,7 @@ fn check(config: &str, request: &str, expected: &[&str]) {
 }
 
 #[test]
-fn expressions_and_everyone_in_a_list() {
+fn a_list_may_hold_expressions_and_a_wildcard() {
     let vary = "vary: Origin";
     let list = r#"{"origins": ["(.*\\.)?rx\\.com", "http://a.com/"]}"#;
     check(

@@ -9,7 +9,7 @@ fn queue(config: &str) -> delivery::QueueSettings {
 }
 
 #[test]
-fn a_reference_to_a_vault_need_be_no_url() {
+fn a_vault_reference_need_not_be_a_url() {
     test_support::config(
         &DEF,
         "{http_endpoint: '{vault://env/endpoint}', headers: {x-key: '{vault://env/key}'}}",
@@ -19,7 +19,7 @@ fn a_reference_to_a_vault_need_be_no_url() {
 }
 
 #[test]
-fn queues_behave_as_they_are_told() {
+fn settings_of_the_queue_are_read() {
     let usual = delivery::QueueSettings {
         max_batch_size: 1,
         batch_delay: Duration::from_secs(1),
@@ -32,7 +32,7 @@ fn queues_behave_as_they_are_told() {
     };
     let endpoint = |rest: &str| format!("{{http_endpoint: 'http://logs/', {rest}}}");
     assert_eq!(queue(&endpoint("")), usual);
-    let told = "queue: {max_batch_size: 5, max_coalescing_delay: 0.5, max_entries: 9, max_bytes: 1000, \
+    let settings = "queue: {max_batch_size: 5, max_coalescing_delay: 0.5, max_entries: 9, max_bytes: 1000, \
                 max_retry_time: 7, initial_retry_delay: 0.1, max_retry_delay: 3, concurrency_limit: -1}";
     let expected = delivery::QueueSettings {
         max_batch_size: 5,
@@ -44,7 +44,7 @@ fn queues_behave_as_they_are_told() {
         max_retry_delay: Duration::from_secs(3),
         concurrent: true,
     };
-    assert_eq!(queue(&endpoint(told)), expected);
+    assert_eq!(queue(&endpoint(settings)), expected);
     let old = "queue_size: 4, flush_timeout: 2, retry_count: 10";
     assert_eq!(
         queue(&endpoint(old)),

@@ -273,7 +273,7 @@ fn refusals_are_kongs() {
 }
 
 #[test]
-fn keys_are_read_when_they_are_loaded() {
+fn keys_are_parsed_at_load() {
     let why = |algorithm: &str, pem: Option<&str>| match JwtKey::new(algorithm, "secret", pem) {
         Ok(_) => "-".to_owned(),
         Err(KeyFault::PublicKey(message)) => format!("key: {message}"),

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_says_why() {
+    fn malformed_tokens_are_rejected_with_a_reason() {
         let (header, claims) = (encode("{\"alg\":\"HS256\"}"), encode("{\"iss\":\"a\"}"));
         let critical = encode("{\"alg\":\"HS256\",\"crit\":[\"b64\"],\"b64\":false}");
         let header_is_none = "its header is no JSON object in Base64";

@@ -131,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_the_limit_pass_however_many_count_at_once() {
+    fn concurrent_requests_do_not_exceed_the_limit() {
         let limits = [(LimitPeriod::Minute, 100)];
         let counters = counters(&limits, LARGE);
         let passed: usize = std::thread::scope(|scope| {
             let count = || {
-                let asked = (0..50).map(|_| counters.count(Identifier::Text("x"), &limits, 60).unwrap());
-                asked.filter(|usage| usage.allowed).count()
+                let usages = (0..50).map(|_| counters.count(Identifier::Text("x"), &limits, 60).unwrap());
+                usages.filter(|usage| usage.allowed).count()
             };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_not_the_text_that_names_it() {
+    fn an_address_and_its_text_are_different_clients() {
         let limits = [(LimitPeriod::Minute, 1)];
         let counters = counters(&limits, LARGE);
         let address = Identifier::Address("192.0.2.1".parse().unwrap());

@@ -71,7 +71,7 @@ fn clients_are_distinguished() {
 }
 
 #[test]
-fn a_refusal_is_an_error_with_headers() {
+fn a_refusal_has_an_error_body_and_headers() {
     let plugin = test_support::plugin(&DEF, "{year: 1, error_code: 420, error_message: slow}");
     assert!(test_support::access(&*plugin, &mut test_support::request("GET /")).is_none());
     let mut exchange = test_support::request("GET /");
@@ -124,7 +124,7 @@ fn settings_are_checked() {
 }
 
 #[test]
-fn consumers_and_credentials_are_told_apart() {
+fn consumers_and_credentials_are_distinguished() {
     let decide = |config: &str, requests: &[(&str, Option<&str>)]| -> Vec<bool> {
         let setup = test_support::config(&DEF, config);
         let plugin = RateLimiting::new(&setup.setup()).unwrap();

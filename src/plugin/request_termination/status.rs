@@ -43,17 +43,17 @@ fn has_nginx_page(status: StatusCode) -> bool {
 
 /// The default response for a status.
 pub(super) fn answer(status: StatusCode, exchange: &Exchange) -> HttpResponse {
-    let asked = exchange.error_request();
+    let request = exchange.error_request();
     if let Some(message) = message(status) {
-        return reply::exit(&asked, status, ExitBody::Message(message));
+        return reply::exit(&request, status, ExitBody::Message(message));
     }
     if let Some(message) = template_message(status) {
         let status = if status.as_u16() == 494 { StatusCode::BAD_REQUEST } else { status };
         return exchange.error(status, message);
     }
     if has_nginx_page(status) {
-        reply::page(&asked, status)
+        reply::page(&request, status)
     } else {
-        reply::exit(&asked, status, ExitBody::Empty)
+        reply::exit(&request, status, ExitBody::Empty)
     }
 }

@@ -15,7 +15,7 @@ fn run(config: &str, request: &str) -> Option<(u16, String, String)> {
 }
 
 #[test]
-fn each_status_has_its_usual_answer() {
+fn each_status_has_its_default_response() {
     let table = test_support::json(include_str!("../../../tests/kong-cases/request-termination-status.json"));
     for case in table.get("cases").unwrap().items() {
         let text = |key: &str| case.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -50,7 +50,7 @@ fn a_message_or_a_body_may_be_given() {
 }
 
 #[test]
-fn a_trigger_must_be_there() {
+fn a_request_without_the_trigger_continues() {
     let config = "{trigger: X-Go, status_code: 418, message: tea}";
     let tea = Some((418, JSON, r#"{"message":"tea"}"#));
     check(config, "GET /", None);

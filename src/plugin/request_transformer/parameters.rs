@@ -8,13 +8,13 @@ use crate::plugin::{Exchange, transform_rules::TransformRules};
 /// All characters but the unreserved ones of RFC 3986, section 2.3.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-struct Parameter {
+struct EncodedParameter {
     name: String,
     /// `name=value`, encoded.
     text: String,
 }
 
-impl Parameter {
+impl EncodedParameter {
     fn new(name: &str, value: &str) -> Self {
         let encode = |text| utf8_percent_encode(text, ESCAPED);
         Self { name: name.to_owned(), text: format!("{}={}", encode(name), encode(value)) }
@@ -34,7 +34,7 @@ pub(super) fn transform(
     exchange: &Exchange,
 ) -> String {
     let parts = text.split('&').filter(|part| !part.is_empty());
-    let mut all: Vec<Parameter> = parts.map(parse_parameter).collect();
+    let mut all: Vec<EncodedParameter> = parts.map(parse_parameter).collect();
     all.retain(|parameter| !rules.remove.contains(&parameter.name));
     for (old, new) in &rules.rename {
         if all.iter().any(|parameter| parameter.name == *old) {
@@ -45,22 +45,22 @@ pub(super) fn transform(
     for (name, value) in &rules.replace {
         let Some(index) = all.iter().position(|parameter| parameter.name == *name) else { continue };
         all.retain(|parameter| parameter.name != *name);
-        all.insert(index, Parameter::new(name, &value.render(exchange)));
+        all.insert(index, EncodedParameter::new(name, &value.render(exchange)));
     }
     for (name, value) in &rules.add {
         if !all.iter().any(|parameter| parameter.name == *name) {
-            all.push(Parameter::new(name, &value.render(exchange)));
+            all.push(EncodedParameter::new(name, &value.render(exchange)));
         }
     }
     for (name, value) in &rules.append {
-        all.push(Parameter::new(name, &value.render(exchange)));
+        all.push(EncodedParameter::new(name, &value.render(exchange)));
     }
     let texts: Vec<String> = all.into_iter().map(|parameter| parameter.text).collect();
     texts.join("&")
 }
 
-fn parse_parameter(part: &str) -> Parameter {
+fn parse_parameter(part: &str) -> EncodedParameter {
     let name =
         form_urlencoded::parse(part.as_bytes()).next().map_or(String::new(), |(name, _)| name.into_owned());
-    Parameter { name, text: part.to_owned() }
+    EncodedParameter { name, text: part.to_owned() }
 }

@@ -21,7 +21,7 @@ fn check(config: &str, request: &str, expected: &str) {
 }
 
 #[test]
-fn method_and_path() {
+fn method_and_path_are_transformed() {
     check("{http_method: PUT}", "GET /a?b", "PUT /a?b");
     let path = "{replace: {uri: '/x/$(uri_captures.id)/$(query_params.q or \"none\")'}}";
     check(path, "GET /a?q=b%3F", "GET /a?q=b%3F\npath /x/4%202/b%3F");
@@ -29,7 +29,7 @@ fn method_and_path() {
 }
 
 #[test]
-fn headers() {
+fn headers_are_transformed() {
     check("{remove: {headers: [Authorization]}}", "GET /\nauthorization: x\na: 1", "GET /\na: 1");
     check("{rename: {headers: ['a:b']}}", "GET /\na: 1", "GET /\nb: 1");
     check("{replace: {headers: ['a:9', 'b:9']}}", "GET /\na: 1", "GET /\na: 9");
@@ -50,7 +50,7 @@ fn headers() {
 }
 
 #[test]
-fn a_host_made_of_a_request_is_a_host_or_left_as_it_was() {
+fn a_rendered_host_is_valid_or_the_host_is_unchanged() {
     let host = "{replace: {headers: ['Host: $(query_params.h)']}}";
     for (query, expected) in [
         ("h=b.test:81", "host b.test:81\nhost: b.test:81"),
@@ -84,10 +84,10 @@ fn paths_begin_with_a_slash() {
 
 #[test]
 fn rules_act_on_what_goes_upstream() {
-    let told = "{add: {headers: ['x-seen:$(headers.x_consumer_username)']}}";
+    let settings = "{add: {headers: ['x-seen:$(headers.x_consumer_username)']}}";
     let forged = "GET /\nx-consumer-username: admin\nconnection: x-hop\nx-hop: 1";
     let left = "GET /\nx-consumer-username: admin\nconnection: x-hop\nx-hop: 1\nx-seen: ";
-    check(told, forged, left);
+    check(settings, forged, left);
     let plugin =
         test_support::plugin(&DEF, "{rename: {headers: ['x-consumer-username:x-user', 'x-hop:x-b']}}");
     let mut exchange = test_support::request(forged);
@@ -96,7 +96,7 @@ fn rules_act_on_what_goes_upstream() {
 }
 
 #[test]
-fn query() {
+fn the_query_is_transformed() {
     check("{remove: {querystring: [a]}}", "GET /?a=1&b=%41&a", "GET /?b=%41");
     check("{remove: {querystring: [a]}}", "GET /?a=1", "GET /");
     check("{rename: {querystring: ['a:c d']}}", "GET /?a=%41&b", "GET /?c%20d=%41&b");
@@ -106,7 +106,7 @@ fn query() {
 }
 
 #[test]
-fn bodies() {
+fn bodies_are_transformed() {
     let all = "{remove: {body: [a]}, rename: {body: ['b:c']}, replace: {body: ['d:$(headers.x)']}, add: {body: ['e:1']}, append: {body: ['e:2']}}";
     let json = "content-type: application/json";
     check(
