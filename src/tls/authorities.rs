@@ -210,13 +210,12 @@ mod tests {
 
     #[test]
     fn an_authority_says_that_it_is_one() {
-        use base64::prelude::{BASE64_STANDARD, Engine};
         use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
         let made = |is_ca| {
             let mut params = CertificateParams::default();
             params.is_ca = is_ca;
             let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
-            let text = BASE64_STANDARD.encode(der);
+            let text = crate::base64_codec::encode(der);
             format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
         };
         for (is_ca, expected) in [

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
-
 use super::{CertificateFault, CertifiedIdentity};
+use crate::base64_codec;
 
 /// The PEM text that a setting gives.
 ///
@@ -14,7 +13,7 @@ pub fn read(given: &str) -> Result<String, String> {
     if given.contains("-----BEGIN ") {
         return Ok(given.to_owned());
     }
-    let decoded = BASE64_STANDARD.decode(given).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = base64_codec::decode(given).and_then(|bytes| String::from_utf8(bytes).ok());
     match decoded.filter(|text| text.contains("-----BEGIN ")) {
         Some(text) => Ok(text),
         None => fs::read_to_string(given).map_err(|error| format!("cannot read {given}: {error}")),
@@ -69,7 +68,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("cert.pem");
         fs::write(&file, &certificate).unwrap();
-        let forms = [file.display().to_string(), BASE64_STANDARD.encode(&certificate), certificate];
+        let forms = [file.display().to_string(), base64_codec::encode(&certificate), certificate];
         for form in forms {
             assert_eq!(
                 identities(&[form], std::slice::from_ref(&key)).as_deref(),

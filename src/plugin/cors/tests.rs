@@ -1,4 +1,4 @@
-//! The rule table that was observed at Kong, and what settings may say.
+//! Tests of headers by request, as observed at Kong, and of settings.
 
 use std::collections::BTreeMap;
 

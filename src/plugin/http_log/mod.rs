@@ -1,4 +1,4 @@
-//! HTTP LOG: sends an entry for each request to a server. (Kong: HTTP Log plugin.)
+//! `http-log`: a log entry for each request, sent to a server over HTTP. (Kong: HTTP Log plugin.)
 
 mod endpoint;
 mod settings;

@@ -1,4 +1,4 @@
-//! What the settings of the HTTP log become, and how batches are written.
+//! Tests of the settings of queues and of the bodies of batches.
 
 use super::*;
 use crate::plugin::{delivery, test_support};

@@ -1,4 +1,4 @@
-//! What Kong was seen to answer, and what settings may say.
+//! Tests of default responses, as recorded from Kong, and of settings.
 
 use http::header::CONTENT_TYPE;
 

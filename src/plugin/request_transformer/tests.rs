@@ -1,4 +1,4 @@
-//! Rules on requests, part by part.
+//! Tests of the rules for each part of a request.
 
 use super::*;
 use crate::plugin::test_support;

@@ -1,4 +1,4 @@
-//! Rules on responses, whole and in pieces.
+//! Tests of the rules for responses, with bodies in one piece and in several.
 
 use super::*;
 use crate::plugin::test_support;
