@@ -122,7 +122,7 @@ impl ChainStep {
     }
 
     fn shared_plugin_for(&self, consumer: Option<usize>) -> Option<&Arc<dyn Plugin>> {
-        let own = consumer
+        let specific = consumer
             .zip(self.consumer_overrides.as_deref())
             .and_then(|(consumer, consumer_overrides)| consumer_overrides.get(&consumer));
         specific.or(self.plugin.as_ref())

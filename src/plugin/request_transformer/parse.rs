@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str) -> Result<Expression, String> {
         return Err(format!("it has more than {MAX_TOKENS} parts"));
     }
     let mut parser = ExpressionParser { tokens: &tokens };
-    let expression = parser.or()?;
+    let expression = parser.parse_or()?;
     match parser.next() {
         None => Ok(expression),
         Some(token) => Err(format!("{token} is not expected here")),
