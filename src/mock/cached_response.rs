@@ -134,7 +134,8 @@ fn make_body(
     let Some(schema) = &media.schema else {
         let renderer =
             BodyRenderer::new(&context.api.library, context.budget).charset(context.sample_mode.charset);
-        let body = renderer.undescribed(concrete.unwrap_or_else(|| concrete_type(&media.media_type, None)));
+        let body =
+            renderer.render_default(concrete.unwrap_or_else(|| concrete_type(&media.media_type, None)));
         return Ok((body, false));
     };
     let SampleMode { mode, skip_examples, plain, .. } = context.sample_mode;

@@ -26,7 +26,7 @@ pub(super) fn write_urlencoded(
     out: &mut Output<'_>,
 ) -> Result<(), Exhausted> {
     if value.as_mapping().is_none() {
-        return out.plain(value);
+        return out.write_plain(value);
     }
     let mut form = FormWriter { out, is_first: true };
     for (name, value) in value.entries() {
@@ -64,22 +64,22 @@ struct FormWriter<'a, 'b> {
 
 impl FormWriter<'_, '_> {
     fn write_pair(&mut self, name: &[&str], values: &[&Value], separator: &str) -> Result<(), Exhausted> {
-        self.out.text(if self.is_first { "" } else { "&" })?;
+        self.out.write_text(if self.is_first { "" } else { "&" })?;
         self.is_first = false;
         name.iter().try_for_each(|part| self.write_encoded(part))?;
-        self.out.text("=")?;
+        self.out.write_text("=")?;
         for (n, value) in values.iter().enumerate() {
             if n > 0 {
                 self.write_encoded(separator)?;
             }
-            let text = self.out.plain_text(value)?;
+            let text = self.out.to_plain_text(value)?;
             self.write_encoded(&text)?;
         }
         Ok(())
     }
 
     fn write_encoded(&mut self, text: &str) -> Result<(), Exhausted> {
-        form_urlencoded::byte_serialize(text.as_bytes()).try_for_each(|part| self.out.text(part))
+        form_urlencoded::byte_serialize(text.as_bytes()).try_for_each(|part| self.out.write_text(part))
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) fn write_multipart(
             part.write(out)?;
         }
     }
-    out.texts(&["--", BOUNDARY, "--\r\n"])
+    out.write_texts(&["--", BOUNDARY, "--\r\n"])
 }
 
 struct FormPart<'a> {
@@ -137,23 +137,23 @@ impl FormPart<'_> {
             (_, true) => Some(JSON),
             _ => None,
         });
-        out.texts(&["--", BOUNDARY, "\r\n"])?;
+        out.write_texts(&["--", BOUNDARY, "\r\n"])?;
         if self.essence == MULTIPART_FORM {
             out.reserve(self.name.len())?;
             let name = self.name.replace('"', "%22").replace(['\r', '\n'], "");
             let file_name = if is_binary { "; filename=\"file\"" } else { "" };
-            out.texts(&["Content-Disposition: form-data; name=\"", &name, "\"", file_name, "\r\n"])?;
+            out.write_texts(&["Content-Disposition: form-data; name=\"", &name, "\"", file_name, "\r\n"])?;
         }
         if let Some(content_type) = content_type {
             out.reserve(content_type.len())?;
-            out.texts(&["Content-Type: ", &content_type.replace(['\r', '\n'], ""), "\r\n"])?;
+            out.write_texts(&["Content-Type: ", &content_type.replace(['\r', '\n'], ""), "\r\n"])?;
         }
-        out.text("\r\n")?;
+        out.write_text("\r\n")?;
         match content_type.filter(|_| is_binary).and_then(file::minimal_file) {
-            Some(bytes) => out.bytes(bytes)?,
-            None => out.plain(self.value)?,
+            Some(bytes) => out.write_bytes(bytes)?,
+            None => out.write_plain(self.value)?,
         }
-        out.text("\r\n")
+        out.write_text("\r\n")
     }
 }
 

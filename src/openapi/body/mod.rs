@@ -82,7 +82,7 @@ impl<'a> BodyRenderer<'a> {
 
     /// The body for a media type without schema and example: a minimal file for binary types, else empty.
     #[must_use]
-    pub fn undescribed(&self, media_type: &str) -> EncodedBody {
+    pub fn render_default(&self, media_type: &str) -> EncodedBody {
         let essence = lowercase_essence(media_type);
         let bytes = file::minimal_file(&essence).filter(|_| essence != OCTET_STREAM).unwrap_or_default();
         EncodedBody { content_type: self.content_type(media_type), bytes: Bytes::from_static(bytes) }
@@ -109,11 +109,11 @@ impl<'a> BodyRenderer<'a> {
         let mut notes = Vec::new();
         let example_text = value.as_str().filter(|_| source == ValueSource::Example);
         match MediaFamily::of(&essence) {
-            MediaFamily::Json => out.json(&self.parse_json_example(value, schema, source)?)?,
+            MediaFamily::Json => out.write_json(&self.parse_json_example(value, schema, source)?)?,
             MediaFamily::Multipart => {
                 let boundary = match example_text {
                     Some(text) => {
-                        out.text(text)?;
+                        out.write_text(text)?;
                         form::read_boundary(text)
                     }
                     None => {
@@ -126,14 +126,16 @@ impl<'a> BodyRenderer<'a> {
                 }
             }
             _ if self.is_binary(&essence, schema, source) => match value.as_str() {
-                Some(text) if source == ValueSource::Example => write_text(&essence, text, &mut out)?,
-                _ => out.bytes(
+                Some(text) if source == ValueSource::Example => write_example_text(&essence, text, &mut out)?,
+                _ => out.write_bytes(
                     file::minimal_file(&essence)
                         .or_else(|| file::minimal_file(OCTET_STREAM))
                         .unwrap_or_default(),
                 )?,
             },
-            _ if example_text.is_some() => write_text(&essence, example_text.unwrap_or_default(), &mut out)?,
+            _ if example_text.is_some() => {
+                write_example_text(&essence, example_text.unwrap_or_default(), &mut out)?
+            }
             MediaFamily::Xml => xml::write_document(self.library, value, schema, self.xml_root, &mut out)?,
             MediaFamily::Form => form::write_urlencoded(value, encoding, &mut out)?,
             MediaFamily::Yaml => text::write_yaml(value, &mut out)?,
@@ -146,7 +148,7 @@ impl<'a> BodyRenderer<'a> {
                         "`{essence}` cannot represent an object or a list, so the value is sent as JSON"
                     ));
                 }
-                out.plain(value)?;
+                out.write_plain(value)?;
             }
         }
         Ok(RenderedBody { body: EncodedBody { content_type, bytes: out.finish() }, notes })
@@ -210,11 +212,11 @@ const fn is_collection(value: &Value) -> bool {
 }
 
 /// Writes an example text: decoded if it is base64 of a file of the media type, else as it is.
-fn write_text(essence: &str, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
+fn write_example_text(essence: &str, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
     out.reserve(text.len())?;
     match base64_codec::decode(text.trim()) {
-        Some(bytes) if file::has_signature(essence, &bytes) => out.bytes(&bytes),
-        _ => out.text(text),
+        Some(bytes) if file::has_signature(essence, &bytes) => out.write_bytes(&bytes),
+        _ => out.write_text(text),
     }
 }
 
@@ -336,8 +338,8 @@ mod tests {
         let library = DocumentLibrary::new(Value::Null, &LibraryLocation::alone()).0;
         let budget = budget();
         let renderer = BodyRenderer::new(&library, &budget).charset(true);
-        assert!(file::has_signature("application/pdf", &renderer.undescribed("application/pdf").bytes));
-        let empty = renderer.undescribed("application/json");
+        assert!(file::has_signature("application/pdf", &renderer.render_default("application/pdf").bytes));
+        let empty = renderer.render_default("application/json");
         assert_eq!((&*empty.bytes, &*empty.content_type), (&b""[..], "application/json; charset=utf-8"));
     }
 

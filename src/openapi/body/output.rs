@@ -41,43 +41,43 @@ impl<'a> Output<'a> {
         self.budget.spend(steps)
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Exhausted> {
+    pub(super) fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), Exhausted> {
         self.reserve(bytes.len())?;
         self.reserved -= bytes.len();
         self.out.extend_from_slice(bytes);
         Ok(())
     }
 
-    pub(super) fn text(&mut self, text: &str) -> Result<(), Exhausted> {
-        self.bytes(text.as_bytes())
+    pub(super) fn write_text(&mut self, text: &str) -> Result<(), Exhausted> {
+        self.write_bytes(text.as_bytes())
     }
 
-    pub(super) fn texts(&mut self, texts: &[&str]) -> Result<(), Exhausted> {
-        texts.iter().try_for_each(|text| self.text(text))
+    pub(super) fn write_texts(&mut self, texts: &[&str]) -> Result<(), Exhausted> {
+        texts.iter().try_for_each(|text| self.write_text(text))
     }
 
     /// Writes compact JSON.
-    pub(super) fn json(&mut self, value: &Value) -> Result<(), Exhausted> {
+    pub(super) fn write_json(&mut self, value: &Value) -> Result<(), Exhausted> {
         let capacity = self.reserved.saturating_add(self.budget.bytes_left());
         if !value.fits_json(capacity) {
             self.reserve(capacity.saturating_add(1))?;
         }
-        self.text(&value.to_json())
+        self.write_text(&value.to_json())
     }
 
     /// Writes a scalar as plain text, every other value as JSON.
-    pub(super) fn plain(&mut self, value: &Value) -> Result<(), Exhausted> {
+    pub(super) fn write_plain(&mut self, value: &Value) -> Result<(), Exhausted> {
         match value {
-            Value::Mapping(_) | Value::Sequence(_) => self.json(value),
-            Value::String(text) => self.text(text),
-            scalar => self.text(&text::plain_text(scalar)),
+            Value::Mapping(_) | Value::Sequence(_) => self.write_json(value),
+            Value::String(text) => self.write_text(text),
+            scalar => self.write_text(&text::plain_text(scalar)),
         }
     }
 
-    /// The text that [`Self::plain`] writes, as a string, which is charged too.
-    pub(super) fn plain_text(&mut self, value: &Value) -> Result<String, Exhausted> {
+    /// The text that [`Self::write_plain`] writes, as a string, which is charged too.
+    pub(super) fn to_plain_text(&mut self, value: &Value) -> Result<String, Exhausted> {
         let mut inner = Output::new(self.budget);
-        inner.plain(value)?;
+        inner.write_plain(value)?;
         Ok(String::from_utf8(inner.out).unwrap_or_default())
     }
 

@@ -28,8 +28,8 @@ pub(super) fn write_yaml(value: &Value, out: &mut Output<'_>) -> Result<(), Exha
     out.reserve(bytes.saturating_mul(2).saturating_add(lines.saturating_mul(2 * depth)))?;
     // JSON is YAML too, if the library refuses the value.
     match serde_yaml::to_string(&YamlText(value)) {
-        Ok(text) => out.text(&text),
-        Err(_) => out.json(value),
+        Ok(text) => out.write_text(&text),
+        Err(_) => out.write_json(value),
     }
 }
 
@@ -37,9 +37,9 @@ pub(super) fn write_yaml(value: &Value, out: &mut Output<'_>) -> Result<(), Exha
 pub(super) fn write_lines(value: &Value, essence: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
     let start = if essence.ends_with("json-seq") { "\u{1e}" } else { "" };
     for item in items(value) {
-        out.text(start)?;
-        out.json(item)?;
-        out.text("\n")?;
+        out.write_text(start)?;
+        out.write_json(item)?;
+        out.write_text("\n")?;
     }
     Ok(())
 }
@@ -47,10 +47,10 @@ pub(super) fn write_lines(value: &Value, essence: &str, out: &mut Output<'_>) ->
 /// Writes one server-sent event per item (HTML, section 9.2.6).
 pub(super) fn write_events(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
     for item in items(value) {
-        for line in out.plain_text(item)?.split('\n') {
-            out.texts(&["data: ", line, "\n"])?;
+        for line in out.to_plain_text(item)?.split('\n') {
+            out.write_texts(&["data: ", line, "\n"])?;
         }
-        out.text("\n")?;
+        out.write_text("\n")?;
     }
     Ok(())
 }
@@ -64,38 +64,38 @@ pub(super) fn write_csv(value: &Value, out: &mut Output<'_>) -> Result<(), Exhau
         for (n, key) in header.iter().enumerate() {
             write_cell(n, key, out)?;
         }
-        out.text("\r\n")?;
+        out.write_text("\r\n")?;
     }
     for row in rows {
         match row {
             Value::Mapping(mapping) if !header.is_empty() => {
                 for (n, key) in header.iter().enumerate() {
-                    let text = mapping.get(key).map(|value| out.plain_text(value)).transpose()?;
+                    let text = mapping.get(key).map(|value| out.to_plain_text(value)).transpose()?;
                     write_cell(n, &text.unwrap_or_default(), out)?;
                 }
             }
             Value::Sequence(cells) => {
                 for (n, value) in cells.iter().enumerate() {
-                    let text = out.plain_text(value)?;
+                    let text = out.to_plain_text(value)?;
                     write_cell(n, &text, out)?;
                 }
             }
             other => {
-                let text = out.plain_text(other)?;
+                let text = out.to_plain_text(other)?;
                 write_cell(0, &text, out)?;
             }
         }
-        out.text("\r\n")?;
+        out.write_text("\r\n")?;
     }
     Ok(())
 }
 
 fn write_cell(n: usize, text: &str, out: &mut Output<'_>) -> Result<(), Exhausted> {
-    out.text(if n == 0 { "" } else { "," })?;
+    out.write_text(if n == 0 { "" } else { "," })?;
     if text.contains(['"', ',', '\n', '\r']) {
-        out.texts(&["\"", &text.replace('"', "\"\""), "\""])
+        out.write_texts(&["\"", &text.replace('"', "\"\""), "\""])
     } else {
-        out.text(text)
+        out.write_text(text)
     }
 }
 

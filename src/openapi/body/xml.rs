@@ -22,7 +22,7 @@ pub(super) fn write_document(
     root: Option<&str>,
     out: &mut Output<'_>,
 ) -> Result<(), Exhausted> {
-    out.text("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
+    out.write_text("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
     let mut writer = XmlWriter { library, out };
     let component = schema.and_then(|node| node.value.get("$ref")).and_then(Value::as_str).map(last_segment);
     let schema = schema.and_then(|node| library.resolve_schema(node).ok());
@@ -35,11 +35,11 @@ pub(super) fn write_document(
             let component =
                 component.map_or_else(|| "item".to_owned(), |reference| last_segment(reference).to_owned());
             writer.open_tag(&name)?;
-            writer.out.text(">")?;
-            writer.items(items, item.as_ref(), &component, 1)?;
+            writer.out.write_text(">")?;
+            writer.write_items(items, item.as_ref(), &component, 1)?;
             writer.close_tag(&name)
         }
-        None => writer.element(&name, value, schema.as_ref(), 0),
+        None => writer.write_element(&name, value, schema.as_ref(), 0),
     }
 }
 
@@ -74,14 +74,14 @@ struct XmlWriter<'a, 'b> {
 
 impl XmlWriter<'_, '_> {
     fn open_tag(&mut self, name: &XmlName) -> Result<(), Exhausted> {
-        self.out.texts(&["<", &name.qualified, &name.declaration])
+        self.out.write_texts(&["<", &name.qualified, &name.declaration])
     }
 
     fn close_tag(&mut self, name: &XmlName) -> Result<(), Exhausted> {
-        self.out.texts(&["</", &name.qualified, ">"])
+        self.out.write_texts(&["</", &name.qualified, ">"])
     }
 
-    fn element(
+    fn write_element(
         &mut self,
         name: &XmlName,
         value: &Value,
@@ -90,7 +90,7 @@ impl XmlWriter<'_, '_> {
     ) -> Result<(), Exhausted> {
         self.open_tag(name)?;
         if value.is_null() || depth > MAX_DEPTH {
-            return self.out.text("/>");
+            return self.out.write_text("/>");
         }
         let mut children = Vec::new();
         for (key, value) in value.entries() {
@@ -102,28 +102,35 @@ impl XmlWriter<'_, '_> {
                 property.as_ref().and_then(|property| property.value.get("xml")?.get("attribute")?.as_bool());
             if attribute == Some(true) {
                 let name = XmlName::of(property.as_ref(), key);
-                let text = self.out.plain_text(value)?;
-                self.out.texts(&[&name.declaration, " ", &name.qualified, "=\"", &escape(&text), "\""])?;
+                let text = self.out.to_plain_text(value)?;
+                self.out.write_texts(&[
+                    &name.declaration,
+                    " ",
+                    &name.qualified,
+                    "=\"",
+                    &escape(&text),
+                    "\"",
+                ])?;
             } else {
                 children.push((key, value, property));
             }
         }
-        self.out.text(">")?;
+        self.out.write_text(">")?;
         for (key, value, property) in children {
-            self.member(key, value, property.as_ref(), depth + 1)?;
+            self.write_member(key, value, property.as_ref(), depth + 1)?;
         }
         match value {
             Value::Mapping(_) => (),
-            Value::Sequence(items) => self.items(items, None, "item", depth + 1)?,
+            Value::Sequence(items) => self.write_items(items, None, "item", depth + 1)?,
             scalar => {
-                let text = self.out.plain_text(scalar)?;
-                self.out.text(&escape(&text))?;
+                let text = self.out.to_plain_text(scalar)?;
+                self.out.write_text(&escape(&text))?;
             }
         }
         self.close_tag(name)
     }
 
-    fn member(
+    fn write_member(
         &mut self,
         key: &str,
         value: &Value,
@@ -132,22 +139,22 @@ impl XmlWriter<'_, '_> {
     ) -> Result<(), Exhausted> {
         let name = XmlName::of(schema, key);
         let Some(items) = value.as_sequence() else {
-            return self.element(&name, value, schema, depth);
+            return self.write_element(&name, value, schema, depth);
         };
         let item = schema.and_then(|schema| schema.get("items"));
         let wrapped =
             schema.and_then(|schema| schema.value.get("xml")?.get("wrapped")?.as_bool()) == Some(true);
         if !wrapped {
-            return self.items(items, item.as_ref(), key, depth);
+            return self.write_items(items, item.as_ref(), key, depth);
         }
         self.open_tag(&name)?;
-        self.out.text(">")?;
+        self.out.write_text(">")?;
         let local = name.qualified.rsplit(':').next().unwrap_or(key).to_owned();
-        self.items(items, item.as_ref(), &local, depth + 1)?;
+        self.write_items(items, item.as_ref(), &local, depth + 1)?;
         self.close_tag(&name)
     }
 
-    fn items(
+    fn write_items(
         &mut self,
         items: &[Value],
         schema: Option<&DocumentNode>,
@@ -156,7 +163,7 @@ impl XmlWriter<'_, '_> {
     ) -> Result<(), Exhausted> {
         let schema = schema.and_then(|node| self.library.resolve_schema(node).ok());
         let name = XmlName::of(schema.as_ref(), default);
-        items.iter().try_for_each(|item| self.element(&name, item, schema.as_ref(), depth))
+        items.iter().try_for_each(|item| self.write_element(&name, item, schema.as_ref(), depth))
     }
 
     /// The schema of a property, in `properties` of the schema or of its subschemas.

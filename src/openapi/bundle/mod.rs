@@ -64,11 +64,11 @@ impl SchemaBundle {
             budget,
         };
         let mut edges = vec![Vec::new()];
-        let mut schemas = vec![bundler.lower(schema, 0, Some(&mut edges[0]))];
+        let mut schemas = vec![bundler.lower_schema(schema, 0, Some(&mut edges[0]))];
         while schemas.len() <= bundler.targets.len() {
             let target = bundler.targets[schemas.len() - 1].clone();
             let mut inner = Vec::new();
-            schemas.push(bundler.lower(&target, 0, Some(&mut inner)));
+            schemas.push(bundler.lower_schema(&target, 0, Some(&mut inner)));
             edges.push(inner);
         }
         if let Some(exhausted) = budget.exhausted() {
@@ -153,7 +153,12 @@ const AFTER_ENUM: &[SchemaKeyword] = &[
 type SameValueTargets<'a> = Option<&'a mut Vec<usize>>;
 
 impl SchemaBundler<'_> {
-    fn lower(&mut self, schema: &DocumentNode, depth: u32, mut same_value: SameValueTargets<'_>) -> Json {
+    fn lower_schema(
+        &mut self,
+        schema: &DocumentNode,
+        depth: u32,
+        mut same_value: SameValueTargets<'_>,
+    ) -> Json {
         self.nodes += 1;
         let max_nodes = match self.direction {
             Direction::Request => MAX_REQUEST_NODES,
@@ -173,8 +178,8 @@ impl SchemaBundler<'_> {
             _ => return Json::Bool(true),
         }
         let mut out = Map::new();
-        if let Some(reference) = self.reference(schema) {
-            match self.target(schema, reference, same_value.as_deref_mut()) {
+        if let Some(reference) = self.find_reference(schema) {
+            match self.add_target(schema, reference, same_value.as_deref_mut()) {
                 Some(pointer) => drop(out.insert("$ref".to_owned(), pointer.into())),
                 None => return Json::Bool(true),
             }
@@ -203,7 +208,7 @@ impl SchemaBundler<'_> {
         out.into()
     }
 
-    fn reference(&self, schema: &DocumentNode) -> Option<SharedText> {
+    fn find_reference(&self, schema: &DocumentNode) -> Option<SharedText> {
         let dynamic =
             || schema.value.get("$dynamicRef").filter(|_| self.library.version().allows_ref_siblings());
         match schema.value.get("$ref").or_else(dynamic) {
@@ -213,7 +218,7 @@ impl SchemaBundler<'_> {
     }
 
     /// The pointer to the target of a reference in the bundle.
-    fn target(
+    fn add_target(
         &mut self,
         schema: &DocumentNode,
         reference: SharedText,
@@ -291,14 +296,14 @@ impl SchemaBundler<'_> {
             KeywordOperand::Count => count(&node.value),
             KeywordOperand::Text => node.value.as_str().map(Json::from),
             KeywordOperand::Flag => node.value.as_bool().map(Json::from),
-            KeywordOperand::Names => self.required(schema, &node),
+            KeywordOperand::Names => self.filter_required(schema, &node),
             KeywordOperand::NamesByName => Some(names_by_key(&node.value)),
             // `add_older_keywords` translates a list of schemas.
             KeywordOperand::SchemaOrSchemas if node.value.as_sequence().is_some() => None,
-            KeywordOperand::SchemaOrSchemas => Some(self.lower(&node, depth + 1, None)),
-            KeywordOperand::Schema(applied) => Some(self.lower(&node, depth + 1, targets(applied))),
-            KeywordOperand::Schemas(applied) => self.list(&node, depth, targets(applied)),
-            KeywordOperand::SchemasByName(applied) => self.map(&node, depth, targets(applied)),
+            KeywordOperand::SchemaOrSchemas => Some(self.lower_schema(&node, depth + 1, None)),
+            KeywordOperand::Schema(applied) => Some(self.lower_schema(&node, depth + 1, targets(applied))),
+            KeywordOperand::Schemas(applied) => self.lower_list(&node, depth, targets(applied)),
+            KeywordOperand::SchemasByName(applied) => self.lower_map(&node, depth, targets(applied)),
             // These are not copied.
             KeywordOperand::SchemasOrNamesByName
             | KeywordOperand::Reference
@@ -312,28 +317,37 @@ impl SchemaBundler<'_> {
         }
     }
 
-    fn list(
+    fn lower_list(
         &mut self,
         node: &DocumentNode,
         depth: u32,
         mut same_value: SameValueTargets<'_>,
     ) -> Option<Json> {
-        let all: Vec<Json> =
-            node.items().map(|child| self.lower(&child, depth + 1, same_value.as_deref_mut())).collect();
+        let all: Vec<Json> = node
+            .items()
+            .map(|child| self.lower_schema(&child, depth + 1, same_value.as_deref_mut()))
+            .collect();
         (!all.is_empty()).then(|| all.into())
     }
 
-    fn map(&mut self, node: &DocumentNode, depth: u32, mut same_value: SameValueTargets<'_>) -> Option<Json> {
+    fn lower_map(
+        &mut self,
+        node: &DocumentNode,
+        depth: u32,
+        mut same_value: SameValueTargets<'_>,
+    ) -> Option<Json> {
         node.value.as_mapping()?;
         let all: Map<String, Json> = node
             .entries()
-            .map(|(key, child)| (key.to_owned(), self.lower(&child, depth + 1, same_value.as_deref_mut())))
+            .map(|(key, child)| {
+                (key.to_owned(), self.lower_schema(&child, depth + 1, same_value.as_deref_mut()))
+            })
             .collect();
         Some(all.into())
     }
 
     /// The required names, without those of properties that are not sent in this direction.
-    fn required(&self, schema: &DocumentNode, node: &DocumentNode) -> Option<Json> {
+    fn filter_required(&self, schema: &DocumentNode, node: &DocumentNode) -> Option<Json> {
         let properties = schema.get("properties");
         let is_hidden = |name: &str| {
             let property = properties.as_ref().and_then(|properties| properties.get(name));
@@ -351,11 +365,11 @@ impl SchemaBundler<'_> {
     /// Translates keywords of earlier versions of JSON Schema.
     fn add_older_keywords(&mut self, schema: &DocumentNode, depth: u32, out: &mut Map<String, Json>) {
         if let Some(items) = schema.get("items").filter(|items| items.value.as_sequence().is_some()) {
-            if let Some(list) = self.list(&items, depth, None) {
+            if let Some(list) = self.lower_list(&items, depth, None) {
                 out.insert("prefixItems".to_owned(), list);
             }
             if let Some(rest) = schema.get("additionalItems") {
-                let rest = self.lower(&rest, depth + 1, None);
+                let rest = self.lower_schema(&rest, depth + 1, None);
                 out.insert("items".to_owned(), rest);
             }
         }

@@ -9,7 +9,7 @@ use super::{Lowering, LoweringPlace};
 
 impl Lowering<'_> {
     /// The examples of `holder`: `example`, then those of `examples` with their names.
-    pub(super) fn examples(&mut self, holder: &DocumentNode, here: &LoweringPlace<'_>) -> Vec<Example> {
+    pub(super) fn read_examples(&mut self, holder: &DocumentNode, here: &LoweringPlace<'_>) -> Vec<Example> {
         let mut found = Vec::new();
         if let Some(value) = holder.get("example") {
             found.push(Example { key: None, value: resolve_literal(self.library, &value), external: None });
@@ -23,14 +23,14 @@ impl Lowering<'_> {
             return found;
         }
         for (key, node) in examples.entries() {
-            if let Some(example) = self.example(key, &node, &here.key(key)) {
+            if let Some(example) = self.read_example(key, &node, &here.key(key)) {
                 found.push(example);
             }
         }
         found
     }
 
-    fn example(&mut self, key: &str, node: &DocumentNode, here: &LoweringPlace<'_>) -> Option<Example> {
+    fn read_example(&mut self, key: &str, node: &DocumentNode, here: &LoweringPlace<'_>) -> Option<Example> {
         let (node, place) = match self.follow(node) {
             Ok(followed) => followed,
             Err(reason) => {

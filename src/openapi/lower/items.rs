@@ -24,7 +24,11 @@ struct InheritedParts {
 }
 
 impl Lowering<'_> {
-    pub(super) fn operations(&mut self, root: &DocumentNode, here: &LoweringPlace<'_>) -> Vec<Operation> {
+    pub(super) fn read_operations(
+        &mut self,
+        root: &DocumentNode,
+        here: &LoweringPlace<'_>,
+    ) -> Vec<Operation> {
         let mut operations = Vec::new();
         let Some(paths) = root.get("paths") else {
             self.warn(here, "the document has no `paths`, so it has no operations");
@@ -35,7 +39,7 @@ impl Lowering<'_> {
             self.warn(&here, wrong_type("`paths`", "a map", &paths.value));
             return operations;
         }
-        let security = security::requirements(root).unwrap_or_default();
+        let security = security::read_requirements(root).unwrap_or_default();
         for (key, item) in paths.entries() {
             let here = here.key(key);
             if key.starts_with("x-") {
@@ -47,12 +51,12 @@ impl Lowering<'_> {
                 self.warn_key(&here, format!("a path must begin with a slash; this is read as `/{key}`"));
                 format!("/{key}")
             };
-            self.path_item(&template, &item, &security, &here, &mut operations);
+            self.read_path_item(&template, &item, &security, &here, &mut operations);
         }
         operations
     }
 
-    fn path_item(
+    fn read_path_item(
         &mut self,
         template: &str,
         item: &DocumentNode,
@@ -66,23 +70,23 @@ impl Lowering<'_> {
             return;
         };
         if !mapping.contains_key("$ref") {
-            self.methods(template, item, security, (here, &place), operations);
+            self.read_methods(template, item, security, (here, &place), operations);
             return;
         }
         // The operations next to the reference come first, so they win over those of its target.
         if mapping.len() > 1 {
-            self.methods(template, item, security, (here, &place), operations);
+            self.read_methods(template, item, security, (here, &place), operations);
         }
         match self.follow(item) {
             Ok((target, reached)) => {
                 let target_place = here.through(reached.as_ref());
-                self.methods(template, &target, security, (&target_place, &place), operations);
+                self.read_methods(template, &target, security, (&target_place, &place), operations);
             }
             Err(reason) => self.warn_unresolved(here, reason),
         }
     }
 
-    fn methods(
+    fn read_methods(
         &mut self,
         template: &str,
         item: &DocumentNode,
@@ -90,14 +94,14 @@ impl Lowering<'_> {
         (here, place): (&LoweringPlace<'_>, &NodePath),
         operations: &mut Vec<Operation>,
     ) {
-        let (parameters, body) = self.parameters(item, here);
+        let (parameters, body) = self.read_parameters(item, here);
         let security = security.clone();
         let common = InheritedParts { template: template.to_owned(), parameters, body, security };
         for (key, node) in item.entries() {
             let here = here.key(key);
-            if let Some(method) = self.method(key) {
+            if let Some(method) = self.parse_method(key) {
                 let place = place.key(key);
-                operations.push(self.operation(method, &node, &common, &here, place));
+                operations.push(self.read_operation(method, &node, &common, &here, place));
             } else if key == "additionalOperations" && self.version == SpecVersion::OpenApi31 {
                 for (key, node) in node.entries() {
                     let Ok(method) = Method::from_bytes(key.as_bytes()) else {
@@ -105,14 +109,14 @@ impl Lowering<'_> {
                         continue;
                     };
                     let place = place.key("additionalOperations").key(key);
-                    operations.push(self.operation(method, &node, &common, &here.key(key), place));
+                    operations.push(self.read_operation(method, &node, &common, &here.key(key), place));
                 }
             }
         }
     }
 
     /// The method that a key of a path item names.
-    fn method(&self, key: &str) -> Option<Method> {
+    fn parse_method(&self, key: &str) -> Option<Method> {
         const METHODS: [Method; 8] = [
             Method::GET,
             Method::PUT,
@@ -129,7 +133,7 @@ impl Lowering<'_> {
         known.or_else(|| Method::from_bytes(query_method()?.as_bytes()).ok())
     }
 
-    fn operation(
+    fn read_operation(
         &mut self,
         method: Method,
         node: &DocumentNode,
@@ -151,7 +155,7 @@ impl Lowering<'_> {
             defect: None,
         };
         let result = if node.value.as_mapping().is_some() {
-            self.read_operation(&mut operation, node, common, here)
+            self.read_members(&mut operation, node, common, here)
         } else {
             Err(wrong_type("an operation", "a map", &node.value))
         };
@@ -162,7 +166,7 @@ impl Lowering<'_> {
         operation
     }
 
-    fn read_operation(
+    fn read_members(
         &mut self,
         operation: &mut Operation,
         node: &DocumentNode,
@@ -176,18 +180,18 @@ impl Lowering<'_> {
             .filter(|(key, _)| key.starts_with("x-mynah-"))
             .map(|(key, value)| (SharedText::from(key), value))
             .collect();
-        if let Some(security) = security::requirements(node) {
+        if let Some(security) = security::read_requirements(node) {
             operation.security = security;
         }
-        let (parameters, body) = self.parameters(node, here);
+        let (parameters, body) = self.read_parameters(node, here);
         operation.parameters = merge_parameters(parameters, &common.parameters);
         operation.request_body = match self.version {
             SpecVersion::Swagger2 => body.or_else(|| common.body.clone()),
-            _ => {
-                node.get("requestBody").and_then(|body| self.request_body_v3(&body, &here.key("requestBody")))
-            }
+            _ => node
+                .get("requestBody")
+                .and_then(|body| self.read_request_body(&body, &here.key("requestBody"))),
         };
-        operation.responses = self.responses(node, here)?;
+        operation.responses = self.read_responses(node, here)?;
         Ok(())
     }
 }

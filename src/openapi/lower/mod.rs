@@ -43,9 +43,9 @@ pub fn lower(value: Value, location: &LibraryLocation) -> Result<(Api, Vec<Diagn
     let start = NodePath::root();
     let here = LoweringPlace::root(&start);
     let title = root.get("info").and_then(|info| info.text("title").map(str::to_owned)).unwrap_or_default();
-    let base_paths = servers::base_paths(&root, version);
-    let security_schemes = lowering.security_schemes(&root, &here);
-    let operations = lowering.operations(&root, &here);
+    let base_paths = servers::read_base_paths(&root, version);
+    let security_schemes = lowering.read_security_schemes(&root, &here);
+    let operations = lowering.read_operations(&root, &here);
     let diagnostics = lowering.diagnostics.into_list();
     let library = Arc::new(library);
     Ok((Api { version, title, base_paths, operations, security_schemes, library }, diagnostics))

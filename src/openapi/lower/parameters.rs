@@ -10,7 +10,7 @@ use super::{Lowering, LoweringPlace, swagger2};
 
 impl Lowering<'_> {
     /// The parameters of a path item or an operation; in Swagger 2.0, some of them describe the body.
-    pub(super) fn parameters(
+    pub(super) fn read_parameters(
         &mut self,
         holder: &DocumentNode,
         here: &LoweringPlace<'_>,
@@ -38,16 +38,16 @@ impl Lowering<'_> {
             if self.version == SpecVersion::Swagger2 && form.add(&node) {
                 continue;
             }
-            found.extend(self.parameter(&node, &here));
+            found.extend(self.read_parameter(&node, &here));
         }
         if form.is_empty() {
             return (found, None);
         }
-        let consumes = self.media_types(holder, "consumes", &here);
+        let consumes = self.read_media_types(holder, "consumes", &here);
         (found, form.into_body(&consumes))
     }
 
-    fn parameter(&mut self, node: &DocumentNode, here: &LoweringPlace<'_>) -> Option<Parameter> {
+    fn read_parameter(&mut self, node: &DocumentNode, here: &LoweringPlace<'_>) -> Option<Parameter> {
         let Some(name) = node.text("name") else {
             self.warn(here, "a parameter must have a `name`; this one is skipped");
             return None;
@@ -74,7 +74,7 @@ impl Lowering<'_> {
             style_of_v3(node, location)
         };
         let content = node.get("content").filter(|_| !is_swagger).and_then(|content| {
-            self.media_of_v3(&content, &here.key("content")).into_iter().next().map(Box::new)
+            self.read_content(&content, &here.key("content")).into_iter().next().map(Box::new)
         });
         Some(Parameter {
             name: name.into(),
@@ -85,7 +85,7 @@ impl Lowering<'_> {
             explode,
             schema: if is_swagger { Some(swagger2::schema_of_swagger2(node)) } else { node.get("schema") },
             content,
-            examples: if is_swagger { Vec::new() } else { self.examples(node, here) },
+            examples: if is_swagger { Vec::new() } else { self.read_examples(node, here) },
         })
     }
 }

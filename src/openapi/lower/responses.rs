@@ -28,7 +28,7 @@ impl Lowering<'_> {
     ///
     /// # Errors
     /// `responses` is not a map, or a reference that cannot be followed.
-    pub(super) fn responses(
+    pub(super) fn read_responses(
         &mut self,
         operation: &DocumentNode,
         here: &LoweringPlace<'_>,
@@ -53,7 +53,7 @@ impl Lowering<'_> {
                 Ok(status) if found.iter().any(|response| response.status == status) => {
                     self.warn_key(&here, format!("there is another response for `{}`", excerpt(key)));
                 }
-                Ok(status) => found.push(self.response(status, &node, operation, &here)),
+                Ok(status) => found.push(self.read_response(status, &node, operation, &here)),
                 Err(reason) => {
                     self.warn_key(&here, format!("the response `{}` is skipped: {reason}", excerpt(key)));
                 }
@@ -62,7 +62,7 @@ impl Lowering<'_> {
         Ok(found)
     }
 
-    fn response(
+    fn read_response(
         &mut self,
         status: StatusKey,
         node: &DocumentNode,
@@ -84,18 +84,18 @@ impl Lowering<'_> {
             self.warn(&here, reason.clone());
             return defective(reason);
         }
-        let headers = self.headers(&node, &here);
+        let headers = self.read_headers(&node, &here);
         let media = match self.version {
-            SpecVersion::Swagger2 => self.media_of_swagger2(&node, operation, &here),
+            SpecVersion::Swagger2 => self.read_media_of_swagger2(&node, operation, &here),
             _ => node
                 .get("content")
-                .map(|content| self.media_of_v3(&content, &here.key("content")))
+                .map(|content| self.read_content(&content, &here.key("content")))
                 .unwrap_or_default(),
         };
         ResponseSpec { status, media, headers, defect: None }
     }
 
-    fn headers(&mut self, response: &DocumentNode, here: &LoweringPlace<'_>) -> Vec<ResponseHeaderSpec> {
+    fn read_headers(&mut self, response: &DocumentNode, here: &LoweringPlace<'_>) -> Vec<ResponseHeaderSpec> {
         let mut found: Vec<ResponseHeaderSpec> = Vec::new();
         let Some(headers) = response.get("headers") else { return found };
         let here = here.key("headers");
@@ -111,7 +111,7 @@ impl Lowering<'_> {
             match self.follow(&node) {
                 Ok((node, place)) => {
                     let here = here.through(place.as_ref());
-                    found.push(self.header(name, &node, &here));
+                    found.push(self.read_header(name, &node, &here));
                 }
                 Err(reason) => self.warn_unresolved(&here, reason),
             }
@@ -119,7 +119,7 @@ impl Lowering<'_> {
         found
     }
 
-    fn header(
+    fn read_header(
         &mut self,
         name: HeaderName,
         node: &DocumentNode,
@@ -131,12 +131,13 @@ impl Lowering<'_> {
             let schema = node.value.as_mapping().map(|_| node.clone());
             return ResponseHeaderSpec { name, example, schema, explode: false };
         }
-        let mut example = self.examples(node, here).into_iter().next().map(|example| example.value);
+        let mut example = self.read_examples(node, here).into_iter().next().map(|example| example.value);
         let mut schema = node.get("schema");
         if let Some((_, content)) = node.get("content").as_ref().and_then(|node| node.entries().next()) {
             schema = schema.or_else(|| content.get("schema"));
-            example = example
-                .or_else(|| self.examples(&content, here).into_iter().next().map(|example| example.value));
+            example = example.or_else(|| {
+                self.read_examples(&content, here).into_iter().next().map(|example| example.value)
+            });
         }
         ResponseHeaderSpec { name, example, schema, explode: node.flag("explode").unwrap_or(false) }
     }

@@ -13,7 +13,7 @@ use crate::{
 use super::{Lowering, LoweringPlace};
 
 impl Lowering<'_> {
-    pub(super) fn security_schemes(
+    pub(super) fn read_security_schemes(
         &mut self,
         root: &DocumentNode,
         here: &LoweringPlace<'_>,
@@ -29,7 +29,7 @@ impl Lowering<'_> {
         let mut found = Vec::new();
         for (name, scheme) in schemes.entries() {
             let kind = match self.follow(&scheme) {
-                Ok((scheme, _)) => scheme_kind(&scheme),
+                Ok((scheme, _)) => read_scheme_kind(&scheme),
                 Err(reason) => {
                     self.warn_unresolved(&here.key(name), reason);
                     SecurityKind::Unknown
@@ -42,13 +42,13 @@ impl Lowering<'_> {
 }
 
 /// The alternatives in `security` of a document or an operation; `None` if it has no such list.
-pub(super) fn requirements(holder: &DocumentNode) -> Option<Arc<[SecurityRequirement]>> {
+pub(super) fn read_requirements(holder: &DocumentNode) -> Option<Arc<[SecurityRequirement]>> {
     let list = holder.get("security")?;
     list.value.as_sequence()?;
-    Some(list.items().map(|item| requirement(&item)).collect())
+    Some(list.items().map(|item| read_requirement(&item)).collect())
 }
 
-fn requirement(item: &DocumentNode) -> SecurityRequirement {
+fn read_requirement(item: &DocumentNode) -> SecurityRequirement {
     let scopes = |list: DocumentNode| {
         list.value.items().iter().filter_map(|scope| scope.as_str().map(SharedText::from)).collect()
     };
@@ -56,7 +56,7 @@ fn requirement(item: &DocumentNode) -> SecurityRequirement {
     SecurityRequirement { schemes }
 }
 
-fn scheme_kind(scheme: &DocumentNode) -> SecurityKind {
+fn read_scheme_kind(scheme: &DocumentNode) -> SecurityKind {
     let scheme_type = scheme.text("type").unwrap_or_default();
     if scheme_type.eq_ignore_ascii_case("apiKey") {
         let location = match scheme.text("in") {

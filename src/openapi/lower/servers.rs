@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The base paths of a document, without a slash at the end and without duplicates; `""` if it declares none.
-pub(super) fn base_paths(root: &DocumentNode, version: SpecVersion) -> Vec<String> {
+pub(super) fn read_base_paths(root: &DocumentNode, version: SpecVersion) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
     if version == SpecVersion::Swagger2 {
         paths.push(normalize(root.text("basePath").unwrap_or_default()));
@@ -80,7 +80,7 @@ mod tests {
     #[track_caller]
     fn check(version: SpecVersion, text: &str, expected: &[&str]) {
         let value = read(text, Dialect::Specification).unwrap().value;
-        assert_eq!(base_paths(&DocumentNode { value, file: 0 }, version), expected, "{text}");
+        assert_eq!(read_base_paths(&DocumentNode { value, file: 0 }, version), expected, "{text}");
     }
 
     #[test]

@@ -15,19 +15,19 @@ use super::{Lowering, LoweringPlace, resolve_literal};
 
 impl Lowering<'_> {
     /// The bodies of a response: one for each type of `produces`, and for each type that has an example.
-    pub(super) fn media_of_swagger2(
+    pub(super) fn read_media_of_swagger2(
         &mut self,
         response: &DocumentNode,
         operation: &DocumentNode,
         here: &LoweringPlace<'_>,
     ) -> Vec<MediaTypeBody> {
         let schema = response.get("schema");
-        let examples = self.examples_by_type(response, here);
+        let examples = self.read_examples_by_type(response, here);
         let mut types =
-            if schema.is_some() { self.media_types(operation, "produces", here) } else { Vec::new() };
+            if schema.is_some() { self.read_media_types(operation, "produces", here) } else { Vec::new() };
         // A type with an example is produced even if `produces` does not name it; the order is that of `produces`.
         if schema.is_none() && examples.len() > 1 {
-            types = self.media_types(operation, "produces", here);
+            types = self.read_media_types(operation, "produces", here);
             types.retain(|media_type| examples.iter().any(|(name, _)| has_same_essence(name, media_type)));
         }
         for (name, _) in &examples {
@@ -53,7 +53,7 @@ impl Lowering<'_> {
             .collect()
     }
 
-    fn examples_by_type(
+    fn read_examples_by_type(
         &mut self,
         response: &DocumentNode,
         here: &LoweringPlace<'_>,
@@ -75,7 +75,7 @@ impl Lowering<'_> {
     }
 
     /// The valid media types that an operation, or else the document, lists under `key`.
-    pub(super) fn media_types(
+    pub(super) fn read_media_types(
         &mut self,
         operation: &DocumentNode,
         key: &str,

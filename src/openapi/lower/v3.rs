@@ -6,7 +6,7 @@ use super::{Lowering, LoweringPlace};
 
 impl Lowering<'_> {
     /// The bodies of a `content` object, in document order.
-    pub(super) fn media_of_v3(
+    pub(super) fn read_content(
         &mut self,
         content: &DocumentNode,
         here: &LoweringPlace<'_>,
@@ -26,7 +26,7 @@ impl Lowering<'_> {
                     let here = here.through(place.as_ref());
                     found.push(MediaTypeBody {
                         media_type: key.trim().to_owned(),
-                        examples: self.examples(&node, &here),
+                        examples: self.read_examples(&node, &here),
                         schema: node.get("schema"),
                         encoding: node.get("encoding"),
                     });
@@ -37,7 +37,7 @@ impl Lowering<'_> {
         found
     }
 
-    pub(super) fn request_body_v3(
+    pub(super) fn read_request_body(
         &mut self,
         body: &DocumentNode,
         here: &LoweringPlace<'_>,
@@ -56,7 +56,7 @@ impl Lowering<'_> {
         }
         let content = body.get("content");
         let media =
-            content.map(|content| self.media_of_v3(&content, &here.key("content"))).unwrap_or_default();
+            content.map(|content| self.read_content(&content, &here.key("content"))).unwrap_or_default();
         Some(RequestBody { required: body.flag("required").unwrap_or(false), media })
     }
 }
