@@ -1,7 +1,7 @@
-//! CHANGED: what is different between two configurations, entity by entity and field by field.
+//! Differences between two configurations, by entity and field.
 //!
-//! Entities are the same if they are called the same, or else have the same id. Defaults, the order of entities and
-//! sets, comments, nesting and how a reference is written make no difference; neither do ids and time stamps.
+//! Entities correspond if they have the same name, else if they have the same id. Defaults, the order of entities and sets,
+//! comments, nesting, the form of references, ids and time stamps are ignored.
 
 use std::collections::HashMap;
 
@@ -12,42 +12,42 @@ use crate::{
     schema::{Field, FieldKind, PluginSchemas},
 };
 
-/// One entity that is not the same on both sides.
+/// An entity that differs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EntityDifference {
     /// The collection that it belongs to.
     pub collection: &'static str,
-    /// What it is called, its owner before it: `bob/admins`, `cors (route r)`.
+    /// Its name, with its owner: `bob/admins`, `cors (route r)`.
     pub name: String,
-    /// What became of it.
+    /// The change.
     pub change: EntityChange,
 }
 
-/// What became of an entity.
+/// The change of an entity.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EntityChange {
-    /// It is only on the second side.
+    /// Only the second configuration has it.
     Added,
-    /// It is only on the first side.
+    /// Only the first configuration has it.
     Removed,
-    /// It is on both, and says something else.
+    /// Both have it, with different fields.
     Changed(Vec<FieldChange>),
 }
 
-/// A field that says something else.
+/// A field that differs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldChange {
-    /// Its place in the entity: `config.max_age`.
+    /// Its path in the entity: `config.max_age`.
     pub field: String,
-    /// What it said; null if nothing.
+    /// The first value; null if unset.
     pub before: Value,
-    /// What it says; null if nothing.
+    /// The second value; null if unset.
     pub after: Value,
-    /// Whether nobody may see the values.
+    /// Whether the values are secret.
     pub secret: bool,
 }
 
-/// What is different, in the order of a document: what is gone or changed first, then what is new.
+/// All differences, in the order of collections in a document: removed and changed entities, then added ones.
 #[must_use]
 pub fn differences(
     before: &Entities,
@@ -55,10 +55,10 @@ pub fn differences(
     plugins: &dyn PluginSchemas,
 ) -> Vec<EntityDifference> {
     let (first, second) = (ConfigSide::new(before), ConfigSide::new(after));
-    collections().flat_map(|entity| collection(entity.collection, &first, &second, plugins)).collect()
+    collections().flat_map(|entity| compare_collection(entity.collection, &first, &second, plugins)).collect()
 }
 
-fn collection(
+fn compare_collection(
     collection: &'static str,
     first: &ConfigSide<'_>,
     second: &ConfigSide<'_>,
@@ -66,35 +66,35 @@ fn collection(
 ) -> Vec<EntityDifference> {
     let (before, mut after) = (first.entities(collection), second.entities(collection));
     let mut partners: Vec<Option<NamedEntity<'_>>> = Vec::new();
-    for one in &before {
-        let place = after.iter().position(|it| it.key == one.key);
-        partners.push(place.map(|place| after.remove(place)));
+    for entity in &before {
+        let position = after.iter().position(|other| other.key == entity.key);
+        partners.push(position.map(|position| after.remove(position)));
     }
-    // What is called otherwise may still be the same.
-    for (one, partner) in before.iter().zip(&mut partners) {
+    // Entities with different names may have the same id.
+    for (entity, partner) in before.iter().zip(&mut partners) {
         if partner.is_none() {
-            let place = after.iter().position(|it| it.record.id() == one.record.id());
-            *partner = place.map(|place| after.remove(place));
+            let position = after.iter().position(|other| other.record.id() == entity.record.id());
+            *partner = position.map(|position| after.remove(position));
         }
     }
     let mut all = Vec::new();
-    for (one, partner) in before.into_iter().zip(partners) {
+    for (entity, partner) in before.into_iter().zip(partners) {
         let change = match partner {
             None => EntityChange::Removed,
             Some(other) => {
-                let sides = ConfigPair { first, second, plugins };
-                let changed = sides.record(one.record, other.record);
+                let pair = ConfigPair { first, second, plugins };
+                let changed = pair.compare_records(entity.record, other.record);
                 if changed.is_empty() {
                     continue;
                 }
                 EntityChange::Changed(changed)
             }
         };
-        all.push(EntityDifference { collection, name: one.shown, change });
+        all.push(EntityDifference { collection, name: entity.shown, change });
     }
-    all.extend(after.into_iter().map(|it| EntityDifference {
+    all.extend(after.into_iter().map(|entity| EntityDifference {
         collection,
-        name: it.shown,
+        name: entity.shown,
         change: EntityChange::Added,
     }));
     all
@@ -106,12 +106,12 @@ struct ConfigSide<'a> {
     names: EntityNames<'a>,
 }
 
-/// An entity and what it is called.
+/// An entity and its names.
 struct NamedEntity<'a> {
     record: &'a EntityRecord,
-    /// By which it is found on the other side.
+    /// The key by which entities correspond; may be a secret.
     key: String,
-    /// What people are shown.
+    /// The name for output.
     shown: String,
 }
 
@@ -120,12 +120,12 @@ impl<'a> ConfigSide<'a> {
         Self { entities, names: EntityNames::of(entities) }
     }
 
-    /// The entities of a collection; of those that are called the same, the later ones are numbered.
+    /// The entities of a collection; repeated names are numbered.
     fn entities(&self, collection: &str) -> Vec<NamedEntity<'a>> {
         let mut seen: HashMap<String, usize> = HashMap::new();
-        let these = self.entities.records.iter().filter(|it| it.collection() == collection);
-        let called = these.map(|record| {
-            let (mut key, mut shown) = self.called(record);
+        let these = self.entities.records.iter().filter(|record| record.collection() == collection);
+        let named = these.map(|record| {
+            let (mut key, mut shown) = self.names_of(record);
             let n = seen.entry(key.clone()).or_default();
             *n += 1;
             if *n > 1 {
@@ -134,18 +134,20 @@ impl<'a> ConfigSide<'a> {
             }
             NamedEntity { record, key, shown }
         });
-        called.collect()
+        named.collect()
     }
 
-    /// By what an entity is found, and what it is called; a secret only finds it.
-    fn called(&self, record: &EntityRecord) -> (String, String) {
+    /// The key of an entity, and its name for output, which contains no secret.
+    fn names_of(&self, record: &EntityRecord) -> (String, String) {
         let text = |field: &str| self.text(record, field);
         let id = || record.id().to_owned();
         let name = match record.collection() {
-            "plugins" => Some(self.plugin(record)),
+            "plugins" => Some(self.plugin_name(record)),
             "consumers" => text("username").or_else(|| text("custom_id")),
-            "targets" => text("target").map(|it| format!("{}/{it}", text("upstream").unwrap_or_default())),
-            "acls" => text("group").map(|it| format!("{}/{it}", text("consumer").unwrap_or_default())),
+            "targets" => {
+                text("target").map(|target| format!("{}/{target}", text("upstream").unwrap_or_default()))
+            }
+            "acls" => text("group").map(|group| format!("{}/{group}", text("consumer").unwrap_or_default())),
             "vaults" => text("prefix"),
             "keys" => text("kid"),
             _ => text("name").or_else(|| text("username")),
@@ -158,7 +160,7 @@ impl<'a> ConfigSide<'a> {
         }
     }
 
-    fn plugin(&self, record: &EntityRecord) -> String {
+    fn plugin_name(&self, record: &EntityRecord) -> String {
         let scope = ["route", "service", "consumer"];
         let scope = scope.iter().filter_map(|field| Some(format!("{field} {}", self.text(record, field)?)));
         let scope: Vec<String> = scope.collect();
@@ -179,7 +181,7 @@ impl<'a> ConfigSide<'a> {
     }
 }
 
-/// Both configurations, field by field.
+/// Two configurations to compare.
 struct ConfigPair<'a> {
     first: &'a ConfigSide<'a>,
     second: &'a ConfigSide<'a>,
@@ -187,15 +189,15 @@ struct ConfigPair<'a> {
 }
 
 impl ConfigPair<'_> {
-    fn record(&self, before: &EntityRecord, after: &EntityRecord) -> Vec<FieldChange> {
+    fn compare_records(&self, before: &EntityRecord, after: &EntityRecord) -> Vec<FieldChange> {
         let mut changed = Vec::new();
         let name = after.value.get("name").and_then(Value::as_str).unwrap_or_default();
-        self.fields(before.entity.fields, "", name, [&before.value, &after.value], &mut changed);
-        changed.retain(|it| !matches!(&*it.field, "id" | "created_at" | "updated_at"));
+        self.compare_fields(before.entity.fields, "", name, [&before.value, &after.value], &mut changed);
+        changed.retain(|change| !matches!(&*change.field, "id" | "created_at" | "updated_at"));
         changed
     }
 
-    fn fields(
+    fn compare_fields(
         &self,
         fields: &'static [Field],
         above: &str,
@@ -213,7 +215,7 @@ impl ConfigPair<'_> {
             };
             if let Some(inner) = inner {
                 let [before, after] = &values;
-                self.fields(inner, &format!("{name}."), plugin, [before, after], changed);
+                self.compare_fields(inner, &format!("{name}."), plugin, [before, after], changed);
             } else if !is_same(field.kind, &values) {
                 let [before, after] = values;
                 let secret = matches!(field.kind, FieldKind::Secret);
@@ -223,25 +225,27 @@ impl ConfigPair<'_> {
     }
 }
 
+/// Whether a field has equal values; the order of a set is ignored.
 fn is_same(kind: FieldKind, [before, after]: &[Value; 2]) -> bool {
     if let (FieldKind::Set(_), Value::Sequence(first), Value::Sequence(second)) = (kind, before, after) {
-        let within =
-            |some: &[Value], all: &[Value]| some.iter().all(|it| all.iter().any(|it2| equal(it, it2)));
+        let within = |some: &[Value], all: &[Value]| {
+            some.iter().all(|item| all.iter().any(|other| are_equal(item, other)))
+        };
         return within(first, second) && within(second, first);
     }
-    equal(before, after)
+    are_equal(before, after)
 }
 
-/// Whether two values say the same, however their numbers are written.
-fn equal(one: &Value, other: &Value) -> bool {
+/// Whether two values are equal, with numbers compared by value.
+fn are_equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one.as_f64().total_cmp(&other.as_f64()).is_eq(),
         (Value::Sequence(one), Value::Sequence(other)) => {
-            one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| equal(one, other))
+            one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| are_equal(one, other))
         }
         (Value::Mapping(_), Value::Mapping(_)) => {
             let covers = |one: &Value, other: &Value| {
-                one.entries().all(|(key, value)| equal(value, other.get(key).unwrap_or(&Value::Null)))
+                one.entries().all(|(key, value)| are_equal(value, other.get(key).unwrap_or(&Value::Null)))
             };
             covers(one, other) && covers(other, one)
         }

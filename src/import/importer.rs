@@ -1,9 +1,9 @@
-//! One document, operation by operation: which Service serves it, and which Route leads there.
+//! Conversion of one document: the Service and the Route of each operation.
 
 use std::collections::HashMap;
 
 use super::{
-    DocumentSource, ImportComplaints, ImportPlugins, ImportSettings, MockPlugin, Specification,
+    DocumentSource, ImportPlugins, ImportSettings, ImportWarnings, MockPlugin, Specification,
     level::{ExtensionLevel, PluginEntry},
     names::{TakenNames, slug},
     pattern::{self, RoutePattern},
@@ -16,26 +16,26 @@ use crate::{
     openapi::{DocumentLibrary, DocumentNode, Operation, SpecVersion},
 };
 
-/// One document on its way.
+/// The conversion of one document.
 pub(super) struct Importer<'a> {
     specification: &'a Specification,
     options: &'a ImportSettings,
     plugins: &'a ImportPlugins<'a>,
     names: &'a mut TakenNames,
-    /// What the document says as a whole.
+    /// Extensions of the document as a whole.
     level: ExtensionLevel,
     name: String,
     tags: Vec<Value>,
     groups: Vec<ServiceGroup>,
-    /// Places in `groups`, by the path that the group is for.
-    of_paths: HashMap<NodePath, usize>,
-    pub(super) complaints: ImportComplaints,
+    /// Positions in `groups`, by the node whose servers the group has.
+    groups_by_path: HashMap<NodePath, usize>,
+    pub(super) warnings: ImportWarnings,
 }
 
-/// A Service and the Routes that lead to it.
+/// A Service and its Routes.
 struct ServiceGroup {
     service: ServiceDraft,
-    /// The routes, and the plugins that ask for credentials there.
+    /// Each Route, its plugins, and the plugins that enforce its security.
     routes: Vec<(Mapping, Vec<Value>, Vec<Mapping>)>,
 }
 
@@ -47,43 +47,59 @@ impl<'a> Importer<'a> {
         names: &'a mut TakenNames,
     ) -> Self {
         let api = &specification.api;
-        let mut complaints = ImportComplaints::default();
+        let mut warnings = ImportWarnings::default();
         let root = NodePath::root();
         let level =
-            ExtensionLevel::read(&api.library, &api.library.root(), &root, api.version, &mut complaints);
+            ExtensionLevel::read(&api.library, &api.library.root(), &root, api.version, &mut warnings);
         let stem = specification.file.rsplit_once('.').map_or(&*specification.file, |(stem, _)| stem);
-        let given = [level.name.as_deref().unwrap_or_default(), &api.title, stem, "api"];
-        let name = given.into_iter().map(slug).find(|it| !it.is_empty()).unwrap_or_default();
+        let candidates = [level.name.as_deref().unwrap_or_default(), &api.title, stem, "api"];
+        let name = candidates.into_iter().map(slug).find(|name| !name.is_empty()).unwrap_or_default();
         let tags = tags(specification, options, &level);
-        let of_paths = HashMap::new();
+        let groups_by_path = HashMap::new();
         let groups = Vec::new();
-        let mut importer =
-            Self { specification, options, plugins, names, level, name, tags, groups, of_paths, complaints };
+        let mut importer = Self {
+            specification,
+            options,
+            plugins,
+            names,
+            level,
+            name,
+            tags,
+            groups,
+            groups_by_path,
+            warnings,
+        };
         importer.name = importer.names.service(&importer.name);
         let service = ServiceDraft::new(importer.name.clone(), &[&importer.level]);
         importer.groups.push(ServiceGroup { service, routes: Vec::new() });
         importer
     }
 
-    pub(super) fn operations(&mut self) {
+    /// Converts all operations.
+    pub(super) fn add_operations(&mut self) {
         let api = &self.specification.api;
         let security = SecurityPlugins::new(api, self.plugins);
         for operation in &api.operations {
-            let Some(pattern) = pattern::of(&operation.template) else {
+            let Some(pattern) = pattern::route_pattern(&operation.template) else {
                 let message = format!("no route can match the path {}", operation.template);
-                self.complaints.add(Diagnostic::warning(operation.path.parent(), message).key());
+                self.warnings.add(Diagnostic::warning(operation.path.parent(), message).key());
                 continue;
             };
-            let asked = if self.options.security {
-                security.plugins(&operation.security, &operation.path, &mut self.complaints)
+            let security_plugins = if self.options.security {
+                security.plugins(&operation.security, &operation.path, &mut self.warnings)
             } else {
                 Vec::new()
             };
-            self.operation(operation, &pattern, asked);
+            self.add_operation(operation, &pattern, security_plugins);
         }
     }
 
-    fn operation(&mut self, operation: &Operation, pattern: &RoutePattern, asked: Vec<Mapping>) {
+    fn add_operation(
+        &mut self,
+        operation: &Operation,
+        pattern: &RoutePattern,
+        security_plugins: Vec<Mapping>,
+    ) {
         let place = operation.path.parent();
         let path = self.level(&place);
         let own = self.level(&operation.path);
@@ -101,27 +117,27 @@ impl<'a> Importer<'a> {
             self.group(&place, &joined(&[&self.name, &path_name]), &path, &operation.path, &name, &own);
         let mut plugins = path.plugins.clone();
         for (name, plugin) in &own.plugins {
-            plugins.retain(|(it, _)| it != name);
+            plugins.retain(|(other, _)| other != name);
             plugins.push((name.clone(), plugin.clone()));
         }
         let defaults = own.route.as_ref().or(path.route.as_ref()).or(self.level.route.as_ref()).cloned();
         let route = self.route(&name, method, pattern, defaults.as_ref());
-        let plugins = self.entries(&plugins);
+        let plugins = self.plugin_entries(&plugins);
         if let Some(group) = self.groups.get_mut(group) {
-            group.routes.push((route, plugins, asked));
+            group.routes.push((route, plugins, security_plugins));
         }
     }
 
-    /// What is said at a place of the document.
+    /// Extensions of a node of the document.
     fn level(&mut self, at: &NodePath) -> ExtensionLevel {
         let api = &self.specification.api;
         match node(&api.library, at) {
-            Some(node) => ExtensionLevel::read(&api.library, &node, at, api.version, &mut self.complaints),
+            Some(node) => ExtensionLevel::read(&api.library, &node, at, api.version, &mut self.warnings),
             None => ExtensionLevel::default(),
         }
     }
 
-    /// The group of an operation: that of the document, unless its path or itself says where else it is served.
+    /// The group of an operation: that of the document, unless its path or the operation has servers of its own.
     fn group(
         &mut self,
         path_at: &NodePath,
@@ -131,20 +147,20 @@ impl<'a> Importer<'a> {
         name: &str,
         own: &ExtensionLevel,
     ) -> usize {
-        let (at, name) = match (own.is_elsewhere(), path.is_elsewhere()) {
+        let (at, name) = match (own.has_own_service(), path.has_own_service()) {
             (true, _) => (at, name),
             (false, true) => (path_at, path_name),
             (false, false) => return 0,
         };
-        if let Some(place) = self.of_paths.get(at) {
-            return *place;
+        if let Some(group) = self.groups_by_path.get(at) {
+            return *group;
         }
         let levels = [own, path, &self.level];
-        // A path is served elsewhere for all its operations.
-        let levels = if own.is_elsewhere() { &levels[..] } else { &levels[1..] };
+        // The group of a path is shared by its operations, so it has no values of one operation.
+        let levels = if own.has_own_service() { &levels[..] } else { &levels[1..] };
         let service = ServiceDraft::new(self.names.service(name), levels);
         self.groups.push(ServiceGroup { service, routes: Vec::new() });
-        self.of_paths.insert(at.clone(), self.groups.len() - 1);
+        self.groups_by_path.insert(at.clone(), self.groups.len() - 1);
         self.groups.len() - 1
     }
 
@@ -160,7 +176,7 @@ impl<'a> Importer<'a> {
         route.insert("methods", vec![Value::from(method)]);
         route.insert("paths", vec![Value::from(&*pattern.path)]);
         route.insert("strip_path", false);
-        // What is said letter by letter goes before what has parameters.
+        // Literal paths match before paths with parameters.
         route.insert("regex_priority", if pattern.has_parameters { 100_i64 } else { 200 });
         route.insert("tags", self.tags.clone());
         for (key, value) in defaults.into_iter().flat_map(Mapping::iter) {
@@ -171,14 +187,14 @@ impl<'a> Importer<'a> {
         route
     }
 
-    /// Entries for the plugins that this build has; of the others it is said that they are left out.
-    fn entries(&mut self, plugins: &[(String, PluginEntry)]) -> Vec<Value> {
+    /// Entries of plugins, with a warning for each plugin that this build lacks.
+    fn plugin_entries(&mut self, plugins: &[(String, PluginEntry)]) -> Vec<Value> {
         let mut entries = Vec::new();
         for (name, plugin) in plugins {
             if self.plugins.schemas.settings(name).is_none() {
                 let message =
                     format!("the plugin '{name}' is left out: this version of mynah does not have it");
-                self.complaints.add(Diagnostic::warning(plugin.at.clone(), message).key());
+                self.warnings.add(Diagnostic::warning(plugin.at.clone(), message).key());
                 continue;
             }
             let mut entry: Mapping = [("name", Value::from(&**name))].into_iter().collect();
@@ -194,7 +210,7 @@ impl<'a> Importer<'a> {
         entries
     }
 
-    /// Settings of the plugin that mocks: it answers from this document, unless the settings name another one.
+    /// Settings of the plugin that mocks; with this document, unless they name another one.
     fn mock_settings(&self, given: Option<&Value>) -> Mapping {
         let MockPlugin { text_field, file_field, .. } = self.plugins.mock;
         let mut config = given.and_then(Value::as_mapping).cloned().unwrap_or_default();
@@ -207,7 +223,7 @@ impl<'a> Importer<'a> {
         config
     }
 
-    /// The Services with all that belongs to them, and their Upstreams.
+    /// The Services with their Routes and plugins, and their Upstreams.
     pub(super) fn finish(&mut self) -> Vec<(Mapping, Option<Mapping>)> {
         let mut plugins = self.level.plugins.clone();
         let mock = self.plugins.mock.name;
@@ -215,7 +231,7 @@ impl<'a> Importer<'a> {
             let entry = PluginEntry { entry: Mapping::default(), at: NodePath::root() };
             plugins.push((mock.to_owned(), entry));
         }
-        let plugins = self.entries(&plugins);
+        let plugins = self.plugin_entries(&plugins);
         let groups = std::mem::take(&mut self.groups);
         let several = groups.len() > 1;
         let mut finished = Vec::new();
@@ -224,7 +240,7 @@ impl<'a> Importer<'a> {
                 continue;
             }
             if !self.options.mock {
-                group.service.warn(&mut self.complaints);
+                group.service.warn(&mut self.warnings);
             }
             let (mut service, upstream) = group.service.entries(self.names, &self.tags);
             self.add_plugins(&mut service, plugins.clone(), group.routes);
@@ -233,21 +249,21 @@ impl<'a> Importer<'a> {
         finished
     }
 
-    /// Credentials are asked for at the Service where all its Routes ask alike, else at each Route.
+    /// Adds plugins. Those that enforce security are added to the Service if all its Routes have the same, else to each Route.
     fn add_plugins(
         &self,
         service: &mut Mapping,
         mut plugins: Vec<Value>,
         routes: Vec<(Mapping, Vec<Value>, Vec<Mapping>)>,
     ) {
-        let first = routes.first().map(|(.., asked)| asked.clone()).unwrap_or_default();
-        let alike = routes.iter().all(|(.., asked)| *asked == first);
-        if alike {
-            self.add(&mut plugins, &first);
+        let first = routes.first().map(|(.., security_plugins)| security_plugins.clone()).unwrap_or_default();
+        let are_equal = routes.iter().all(|(.., security_plugins)| *security_plugins == first);
+        if are_equal {
+            self.add_missing(&mut plugins, &first);
         }
-        let routes = routes.into_iter().map(|(mut route, mut own, asked)| {
-            if !alike {
-                self.add(&mut own, &asked);
+        let routes = routes.into_iter().map(|(mut route, mut own, security_plugins)| {
+            if !are_equal {
+                self.add_missing(&mut own, &security_plugins);
             }
             if !own.is_empty() {
                 route.insert("plugins", own);
@@ -261,11 +277,11 @@ impl<'a> Importer<'a> {
         service.insert("routes", routes);
     }
 
-    /// Adds plugins that are not said otherwise.
-    fn add(&self, plugins: &mut Vec<Value>, more: &[Mapping]) {
+    /// Adds plugins, except those that are configured already.
+    fn add_missing(&self, plugins: &mut Vec<Value>, more: &[Mapping]) {
         for entry in more {
             let name = entry.get("name");
-            if !plugins.iter().any(|it| it.get("name") == name) {
+            if !plugins.iter().any(|plugin| plugin.get("name") == name) {
                 let mut entry = entry.clone();
                 entry.insert("tags", self.tags.clone());
                 plugins.push(entry.into());
@@ -277,7 +293,7 @@ impl<'a> Importer<'a> {
 /// The tags of every entity.
 fn tags(specification: &Specification, options: &ImportSettings, level: &ExtensionLevel) -> Vec<Value> {
     if !options.tags.is_empty() {
-        return options.tags.iter().map(|it| Value::from(&**it)).collect();
+        return options.tags.iter().map(|tag| Value::from(&**tag)).collect();
     }
     if let Some(tags) = &level.tags {
         return tags.clone();
@@ -291,13 +307,13 @@ fn tags(specification: &Specification, options: &ImportSettings, level: &Extensi
     vec![Value::from(format!("{edition}_import")), Value::from(format!("{edition}file_{file}"))]
 }
 
-/// A name of several parts.
+/// Joins the parts of a name that are not empty.
 fn joined(parts: &[&str]) -> String {
-    let parts: Vec<&str> = parts.iter().copied().filter(|it| !it.is_empty()).collect();
+    let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
     parts.join("_")
 }
 
-/// The node at a place, through the references on the way.
+/// The node at a path, with references on the path resolved.
 fn node(library: &DocumentLibrary, at: &NodePath) -> Option<DocumentNode> {
     let mut node = library.root();
     for step in at.steps() {

@@ -1,17 +1,17 @@
-//! IN: OpenAPI documents become a configuration: a Service for each, a Route for each operation.
+//! Conversion of OpenAPI documents to a configuration: a Service for each document, a Route for each operation.
 //!
-//! | file | what it is about |
+//! | file | contents |
 //! |---|---|
-//! | `importer` | operation by operation, which Service and which Route |
-//! | `names` | names that Kong accepts, each once |
-//! | `pattern` | the path of an operation as a regular expression |
-//! | `servers` | where the API is |
-//! | `level` | what `x-kong-...` says of a document, a path or an operation |
-//! | `service` | a Service, and its Upstream |
-//! | `security` | the plugins that ask for what the document's security schemes ask for |
+//! | `importer` | conversion of one document: Services, Routes, plugins |
+//! | `names` | names that Kong accepts, each used once |
+//! | `pattern` | paths of operations as regular expressions |
+//! | `servers` | addresses of an API |
+//! | `level` | `x-kong-*` extensions of a document, a path or an operation |
+//! | `service` | a Service and its Upstream |
+//! | `security` | plugins that enforce security schemes |
 //!
-//! Names, tags and paths are those of the public converters (go-apiops, decK), so that a configuration can move from
-//! one to the other.
+//! Names, tags and paths are those of the public converters (go-apiops, decK), so that results of both can replace each
+//! other.
 
 mod importer;
 mod level;
@@ -31,14 +31,14 @@ use crate::{
 use importer::Importer;
 use names::TakenNames;
 
-/// An OpenAPI document and how it is to be read.
+/// An OpenAPI document to convert.
 #[derive(Clone, Debug)]
 pub struct Specification {
     /// The name of its file, without folders.
     pub file: String,
-    /// What it describes.
+    /// The API that it describes.
     pub api: Api,
-    /// What the settings of a plugin that mocks name the document by.
+    /// The document in the settings of the plugin that mocks.
     pub document: DocumentSource,
 }
 
@@ -51,7 +51,7 @@ pub enum DocumentSource {
     File(String),
 }
 
-/// The plugins of this build, as far as an import writes them.
+/// The plugins of this build that an import uses.
 #[derive(Clone, Copy)]
 pub struct ImportPlugins<'a> {
     /// The settings of all plugins.
@@ -73,27 +73,27 @@ pub struct MockPlugin {
     pub file_field: &'static str,
 }
 
-/// What is made of documents.
+/// Options of a conversion.
 #[derive(Clone, Debug, Default)]
 pub struct ImportSettings {
-    /// Whether services are mocked.
+    /// Whether Services get the plugin that mocks.
     pub mock: bool,
-    /// Whether plugins ask for credentials.
+    /// Whether plugins enforce the security schemes.
     pub security: bool,
-    /// Tags of every entity, in place of those that say where it comes from.
+    /// Tags of every entity, instead of those of the document.
     pub tags: Vec<String>,
 }
 
-/// A configuration, and for each document what could not be said in it.
+/// A configuration and warnings about the documents.
 #[derive(Clone, Debug)]
 pub struct ImportResult {
     /// The configuration.
     pub document: Value,
-    /// What its author should know, document by document.
+    /// Warnings by document: parts that the configuration cannot express.
     pub warnings: Vec<Vec<Diagnostic>>,
 }
 
-/// Turns documents into a configuration.
+/// Converts documents to a configuration.
 #[must_use]
 pub fn import(
     specifications: &[Specification],
@@ -105,12 +105,12 @@ pub fn import(
     let mut warnings = Vec::new();
     for specification in specifications {
         let mut importer = Importer::new(specification, options, plugins, &mut names);
-        importer.operations();
+        importer.add_operations();
         for (service, upstream) in importer.finish() {
             services.push(service.into());
             upstreams.extend(upstream.map(Value::from));
         }
-        warnings.push(importer.complaints.list);
+        warnings.push(importer.warnings.list);
     }
     let mut document: Mapping = [("_format_version", Value::from("3.0"))].into_iter().collect();
     document.insert("services", services);
@@ -120,15 +120,15 @@ pub fn import(
     ImportResult { document: document.into(), warnings }
 }
 
-/// Complaints, each said once.
+/// Warnings, each message once.
 #[derive(Default)]
-struct ImportComplaints {
+struct ImportWarnings {
     list: Vec<Diagnostic>,
 }
 
-impl ImportComplaints {
+impl ImportWarnings {
     fn add(&mut self, warning: Diagnostic) {
-        if !self.list.iter().any(|it| it.message == warning.message) {
+        if !self.list.iter().any(|other| other.message == warning.message) {
             self.list.push(warning);
         }
     }

@@ -1,8 +1,8 @@
-//! Names that Kong accepts, each once. (Kong: Service and Route objects, `name`.)
+//! Names that Kong accepts, each used once. (Kong: Service and Route objects, `name`.)
 
 use std::collections::HashSet;
 
-/// The names that are taken.
+/// Names in use.
 #[derive(Default)]
 pub(super) struct TakenNames {
     services: HashSet<String>,
@@ -11,15 +11,17 @@ pub(super) struct TakenNames {
 }
 
 impl TakenNames {
+    /// A free name of a Service.
     pub(super) fn service(&mut self, name: &str) -> String {
         unique(name, &mut self.services)
     }
 
+    /// A free name of a Route.
     pub(super) fn route(&mut self, name: &str) -> String {
         unique(name, &mut self.routes)
     }
 
-    /// A name of an Upstream, which is a host name.
+    /// A free name of an Upstream, which must be a host name.
     pub(super) fn upstream(&mut self, name: &str) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
         let host: String = name.chars().map(plain).collect();
@@ -30,13 +32,13 @@ impl TakenNames {
 /// The name, or the first of `name_2`, `name_3`, ... that is free.
 fn unique(name: &str, taken: &mut HashSet<String>) -> String {
     let mut all = std::iter::once(name.to_owned()).chain((2_u64..).map(|n| format!("{name}_{n}")));
-    // There are more numbers than names.
-    let free = all.find(|it| !taken.contains(it)).unwrap_or_default();
+    // There are more numbers than names in use.
+    let free = all.find(|name| !taken.contains(name)).unwrap_or_default();
     taken.insert(free.clone());
     free
 }
 
-/// Lower-case letters and digits; whatever else is a hyphen between them.
+/// The text in lower case, with a hyphen for other characters than letters, digits and underscores.
 pub(super) fn slug(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -55,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slugs() {
+    fn slugs_have_lower_case_letters_digits_and_hyphens() {
         for (text, expected) in [
             ("Weird Paths & Names (v2)", "weird-paths-names-v2"),
             ("getPetById", "getpetbyid"),
@@ -69,9 +71,9 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_is_numbered() {
+    fn a_name_in_use_gets_a_number() {
         let mut names = TakenNames::default();
-        let all = ["a", "a", "a_2", "a"].map(|it| names.route(it));
+        let all = ["a", "a", "a_2", "a"].map(|name| names.route(name));
         assert_eq!(all, ["a", "a_2", "a_2_2", "a_3"]);
         assert_eq!(names.service("a"), "a");
         assert_eq!(names.upstream("über.upstream"), "ber.upstream");

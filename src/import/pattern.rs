@@ -1,25 +1,25 @@
-//! The path of an operation as a regular expression of a Route.
+//! Paths of operations as regular expressions of Routes.
 
 use crate::uri::normalize_path;
 
 /// The path of a Route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RoutePattern {
-    /// As a Route says it: `~/pets/(?<id>[^#?/]+)$`.
+    /// In the notation of a Route: `~/pets/(?<id>[^#?/]+)$`.
     pub(super) path: String,
-    /// Whether there is a parameter in it.
+    /// Whether it has parameters.
     pub(super) has_parameters: bool,
 }
 
-/// A name longer than this is no name of a group to every version of PCRE.
-const MOST_CHARACTERS: usize = 32;
+/// The longest name of a group in every version of PCRE.
+const MAX_GROUP_NAME: usize = 32;
 
-/// The pattern of a path such as `/pets/{id}`; `None` if no request has such a path.
-pub(super) fn of(template: &str) -> Option<RoutePattern> {
-    // A route sees paths only, and in their normal form.
+/// The pattern of a path such as `/pets/{id}`; none if no request can have such a path.
+pub(super) fn route_pattern(template: &str) -> Option<RoutePattern> {
+    // Routes match normalized paths, without queries.
     let template = template.split(['?', '#']).next().unwrap_or_default();
     let normal = String::from_utf8(normalize_path(template.as_bytes()).into_owned()).ok()?;
-    if !has_octets(&normal) {
+    if !has_valid_escapes(&normal) {
         return None;
     }
     let mut path = String::from("~");
@@ -39,19 +39,21 @@ pub(super) fn of(template: &str) -> Option<RoutePattern> {
     Some(RoutePattern { path, has_parameters: !names.is_empty() })
 }
 
-/// What stands before the next parameter, its name, and what stands behind it.
+/// Splits a text at its first parameter: before, name, after.
 fn next_parameter(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('{')?;
     let (name, after) = rest.split_once('}')?;
     (!name.contains('/')).then_some((before, name, after))
 }
 
-/// Whether every `%` begins an octet.
-fn has_octets(path: &str) -> bool {
-    let octet = |rest: &str| rest.as_bytes().get(..2).is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit));
-    path.split('%').skip(1).all(octet)
+/// Whether every `%` is followed by two hexadecimal digits.
+fn has_valid_escapes(path: &str) -> bool {
+    let is_escape =
+        |rest: &str| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    path.split('%').skip(1).all(is_escape)
 }
 
+/// Appends a literal, with the characters escaped that are special in regular expressions.
 fn escape(literal: &str, out: &mut String) {
     for c in literal.chars() {
         if r"\.+*?()|[]{}^$".contains(c) {
@@ -61,21 +63,21 @@ fn escape(literal: &str, out: &mut String) {
     }
 }
 
-/// A name that both PCRE and Rust take for a group, and that no other group of the path has.
+/// A name of a group that PCRE and the crate `regex` accept and that no other group of the path has.
 fn group_name(parameter: &str, taken: &[String]) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let mut name: String = parameter.chars().map(plain).collect();
     if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         name.insert(0, '_');
     }
-    name.truncate(MOST_CHARACTERS);
+    name.truncate(MAX_GROUP_NAME);
     let numbered = (2..).map(|n| {
         let end = format!("_{n}");
-        let start = name.len().min(MOST_CHARACTERS - end.len());
+        let start = name.len().min(MAX_GROUP_NAME - end.len());
         format!("{}{end}", &name[..start])
     });
     let mut all = std::iter::once(name.clone()).chain(numbered);
-    all.find(|it| !taken.contains(it)).unwrap_or_default()
+    all.find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -84,11 +86,11 @@ mod tests {
 
     #[track_caller]
     fn check(template: &str, expected: Option<&str>) {
-        assert_eq!(of(template).map(|it| it.path).as_deref(), expected, "{template}");
+        assert_eq!(route_pattern(template).map(|pattern| pattern.path).as_deref(), expected, "{template}");
     }
 
     #[test]
-    fn paths_of_operations() {
+    fn paths_of_operations_become_patterns() {
         check("/", Some("~/$"));
         check("/pets", Some("~/pets$"));
         check("/pets/", Some("~/pets/$"));
@@ -106,8 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_parameters() {
-        assert!(of("/{a}").is_some_and(|it| it.has_parameters));
-        assert!(of("/a").is_some_and(|it| !it.has_parameters));
+    fn a_pattern_records_whether_it_has_parameters() {
+        assert!(route_pattern("/{a}").is_some_and(|pattern| pattern.has_parameters));
+        assert!(route_pattern("/a").is_some_and(|pattern| !pattern.has_parameters));
     }
 }

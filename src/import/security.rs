@@ -1,10 +1,10 @@
 //! Plugins that enforce the security schemes of a document.
 //!
-//! Kong's plugins all have to let a request in, so of several ways in only one can be asked for.
+//! A request must pass all plugins, so that of several alternative requirements only one can be enforced.
 
 use std::collections::HashMap;
 
-use super::{ImportComplaints, ImportPlugins};
+use super::{ImportPlugins, ImportWarnings};
 use crate::{
     diag::Diagnostic,
     document::{Mapping, NodePath, Value},
@@ -14,10 +14,10 @@ use crate::{
     },
 };
 
-/// The security schemes of a document as plugins.
+/// The plugins that enforce the security schemes of a document.
 pub(super) struct SecurityPlugins<'a> {
     schemes: HashMap<&'a str, Result<Mapping, String>>,
-    /// Where the schemes stand.
+    /// The path of the schemes.
     at: NodePath,
 }
 
@@ -27,50 +27,57 @@ impl<'a> SecurityPlugins<'a> {
         let (at, declared) = if api.version == SpecVersion::Swagger2 {
             (NodePath::root().key("securityDefinitions"), root.get("securityDefinitions"))
         } else {
-            let declared = root.get("components").and_then(|it| it.get("securitySchemes"));
+            let declared = root.get("components").and_then(|components| components.get("securitySchemes"));
             (NodePath::root().key("components").key("securitySchemes"), declared)
         };
-        let one = |scheme: &'a SecurityScheme| {
-            let node = declared.as_ref().and_then(|it| it.get(&scheme.name));
+        let entry = |scheme: &'a SecurityScheme| {
+            let node = declared.as_ref().and_then(|schemes| schemes.get(&scheme.name));
             (&*scheme.name, plugin(scheme, node.as_ref(), plugins))
         };
-        Self { schemes: api.security_schemes.iter().map(one).collect(), at }
+        Self { schemes: api.security_schemes.iter().map(entry).collect(), at }
     }
 
-    /// The plugins of an operation: those of the first way in that plugins can ask for.
+    /// The plugins of an operation: those of the first alternative that plugins can enforce as a whole, else in part.
     pub(super) fn plugins(
         &self,
-        ways: &[SecurityRequirement],
+        alternatives: &[SecurityRequirement],
         operation: &NodePath,
-        complaints: &mut ImportComplaints,
+        warnings: &mut ImportWarnings,
     ) -> Vec<Mapping> {
-        // Who needs no proof is let in.
-        if ways.iter().any(|it| it.schemes.is_empty()) {
+        // An empty requirement allows requests without credentials.
+        if alternatives.iter().any(|requirement| requirement.schemes.is_empty()) {
             return Vec::new();
         }
-        let whole = |way: &&SecurityRequirement| way.schemes.iter().all(|(it, _)| self.plugin(it).is_ok());
-        let part = |way: &&SecurityRequirement| way.schemes.iter().any(|(it, _)| self.plugin(it).is_ok());
-        let Some(way) = ways.iter().find(whole).or_else(|| ways.iter().find(part)).or(ways.first()) else {
+        let is_enforced = |requirement: &&SecurityRequirement| {
+            requirement.schemes.iter().all(|(name, _)| self.plugin(name).is_ok())
+        };
+        let is_partly_enforced = |requirement: &&SecurityRequirement| {
+            requirement.schemes.iter().any(|(name, _)| self.plugin(name).is_ok())
+        };
+        let best = alternatives.iter().find(is_enforced);
+        let best = best.or_else(|| alternatives.iter().find(is_partly_enforced)).or(alternatives.first());
+        let Some(requirement) = best else {
             return Vec::new();
         };
-        if ways.len() > 1 {
-            let names: Vec<&str> = way.schemes.iter().map(|(name, _)| &**name).collect();
-            let message = format!("of several ways in only one is asked for: {}", names.join(" and "));
-            complaints.add(Diagnostic::warning(operation.clone(), message));
+        if alternatives.len() > 1 {
+            let names: Vec<&str> = requirement.schemes.iter().map(|(name, _)| &**name).collect();
+            let message =
+                format!("of several security requirements, only one is enforced: {}", names.join(" and "));
+            warnings.add(Diagnostic::warning(operation.clone(), message));
         }
         let mut plugins: Vec<Mapping> = Vec::new();
-        for (name, _) in &way.schemes {
+        for (name, _) in &requirement.schemes {
             match self.plugin(name) {
-                Ok(plugin) if plugins.iter().any(|it| it.get("name") == plugin.get("name")) => {
+                Ok(plugin) if plugins.iter().any(|other| other.get("name") == plugin.get("name")) => {
                     let message = format!(
-                        "the security scheme '{name}' is left out: one more of its kind is asked for"
+                        "the security scheme '{name}' is left out: another one with the same plugin is enforced"
                     );
-                    complaints.add(Diagnostic::warning(self.at.key(name), message));
+                    warnings.add(Diagnostic::warning(self.at.key(name), message));
                 }
                 Ok(plugin) => plugins.push(plugin.clone()),
-                Err(why) => {
-                    let message = format!("the security scheme '{name}' is left out: {why}");
-                    complaints.add(Diagnostic::warning(self.at.key(name), message));
+                Err(reason) => {
+                    let message = format!("the security scheme '{name}' is left out: {reason}");
+                    warnings.add(Diagnostic::warning(self.at.key(name), message));
                 }
             }
         }
@@ -79,13 +86,16 @@ impl<'a> SecurityPlugins<'a> {
 
     fn plugin(&self, name: &str) -> Result<&Mapping, &str> {
         match self.schemes.get(name) {
-            Some(plugin) => plugin.as_ref().map_err(|it| &**it),
+            Some(plugin) => plugin.as_ref().map_err(|reason| &**reason),
             None => Err("the document does not declare it"),
         }
     }
 }
 
-/// The plugin that asks for a scheme, or why there is none.
+/// The plugin that enforces a scheme.
+///
+/// # Errors
+/// The reason if there is none.
 fn plugin(
     scheme: &SecurityScheme,
     node: Option<&DocumentNode>,
@@ -99,8 +109,8 @@ fn plugin(
         return Err(reason.to_owned());
     };
     let mut plugin: Mapping = [("name", Value::from(name))].into_iter().collect();
-    let more = node.and_then(|it| it.get(&format!("x-kong-security-{name}")));
-    for (key, value) in more.iter().flat_map(|it| it.value.entries()) {
+    let more = node.and_then(|node| node.get(&format!("x-kong-security-{name}")));
+    for (key, value) in more.iter().flat_map(|extension| extension.value.entries()) {
         if key == "config" {
             for (key, value) in value.entries() {
                 config.insert(key, value.clone());

@@ -1,4 +1,4 @@
-//! Where an API is: `servers` of OpenAPI 3, or `schemes`, `host` and `basePath` of Swagger 2.0.
+//! Addresses of an API: `servers` of OpenAPI 3; `schemes`, `host` and `basePath` of Swagger 2.0.
 
 use crate::{
     document::Value,
@@ -6,27 +6,27 @@ use crate::{
     uri::{Authority, Scheme, encode_path},
 };
 
-/// A place where an API is served.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ServerAddress {
     /// `http` or `https`.
     pub(super) protocol: &'static str,
     /// The host, if the URL names one.
     pub(super) host: Option<String>,
-    /// The port; that of the protocol where the URL names none.
+    /// The port; the default of the protocol if the URL has none.
     pub(super) port: u16,
-    /// What paths begin with; empty, or a slash and more.
+    /// The base path; empty, or a slash and more.
     pub(super) path: String,
 }
 
-/// The places that a document, a path or an operation names.
-pub(super) fn of(node: &DocumentNode, version: SpecVersion) -> Vec<ServerAddress> {
+/// The servers of a document, a path or an operation.
+pub(super) fn read_servers(node: &DocumentNode, version: SpecVersion) -> Vec<ServerAddress> {
     if version != SpecVersion::Swagger2 {
         let servers = node.get("servers");
         return servers
             .iter()
             .flat_map(DocumentNode::items)
-            .filter_map(|it| Some(parse(&filled(&it)?)))
+            .filter_map(|server| Some(parse(&expand_url(&server)?)))
             .collect();
     }
     let (host, path) = (node.text("host").unwrap_or_default(), node.text("basePath").unwrap_or_default());
@@ -34,18 +34,19 @@ pub(super) fn of(node: &DocumentNode, version: SpecVersion) -> Vec<ServerAddress
         return Vec::new();
     }
     let schemes = node.get("schemes");
-    let scheme = schemes.as_ref().and_then(|it| it.value.items().first()?.as_str()).unwrap_or("http");
+    let scheme =
+        schemes.as_ref().and_then(|schemes| schemes.value.items().first()?.as_str()).unwrap_or("http");
     let slash = if path.starts_with('/') { "" } else { "/" };
     let start = if host.is_empty() { String::new() } else { format!("{scheme}://{host}") };
     vec![parse(&format!("{start}{slash}{path}"))]
 }
 
 /// The URL of a server with a value for each of its variables. (OpenAPI 3.0.3, "Server Variable Object".)
-fn filled(server: &DocumentNode) -> Option<String> {
+fn expand_url(server: &DocumentNode) -> Option<String> {
     let mut url = server.text("url")?.trim().to_owned();
     for (name, variable) in server.get("variables").iter().flat_map(DocumentNode::entries) {
-        let first = variable.get("enum").and_then(|it| it.value.items().first().cloned());
-        let value = match variable.get("default").map(|it| it.value).or(first) {
+        let first = variable.get("enum").and_then(|choices| choices.value.items().first().cloned());
+        let value = match variable.get("default").map(|default| default.value).or(first) {
             Some(Value::String(text)) => text.to_string(),
             Some(Value::Number(number)) => number.as_str().to_owned(),
             _ => continue,
@@ -64,7 +65,7 @@ fn parse(url: &str) -> ServerAddress {
     let scheme = Scheme::from_protocol(&scheme.to_ascii_lowercase());
     let protocol = scheme.as_str();
     let Some(rest) = rest else {
-        let path = plain(url.trim_start_matches('.'));
+        let path = clean_path(url.trim_start_matches('.'));
         return ServerAddress { protocol, host: None, port: scheme.default_port(), path };
     };
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
@@ -72,14 +73,14 @@ fn parse(url: &str) -> ServerAddress {
     let authority = Authority::split(authority);
     let (host, port) = (authority.host(), authority.port().unwrap_or(scheme.default_port()));
     let is_host = !host.is_empty()
-        && host.bytes().all(|it| it.is_ascii_alphanumeric() || b"._-".contains(&it))
-        && host.split('.').all(|it| !it.is_empty() && !it.ends_with('-'));
-    ServerAddress { protocol, host: is_host.then(|| host.to_owned()), port, path: plain(path) }
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && host.split('.').all(|label| !label.is_empty() && !label.ends_with('-'));
+    ServerAddress { protocol, host: is_host.then(|| host.to_owned()), port, path: clean_path(path) }
 }
 
-/// A path as a Service says it: nothing, or a slash and what no URL has to encode.
-fn plain(path: &str) -> String {
-    let parts: Vec<&str> = path.split('/').filter(|it| !matches!(*it, "" | "." | "..")).collect();
+/// The path of a Service: empty, or a slash and the encoded segments.
+fn clean_path(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
     if parts.is_empty() {
         return String::new();
     }
@@ -95,15 +96,17 @@ mod tests {
     #[track_caller]
     fn check(version: SpecVersion, text: &str, expected: &[&str]) {
         let value = read(text, Dialect::Specification).unwrap().value;
-        let told = |it: &ServerAddress| {
-            format!("{} {}:{} {}", it.protocol, it.host.as_deref().unwrap_or("-"), it.port, it.path)
+        let describe = |server: &ServerAddress| {
+            let host = server.host.as_deref().unwrap_or("-");
+            format!("{} {host}:{} {}", server.protocol, server.port, server.path)
         };
-        let found: Vec<String> = of(&DocumentNode { value, file: 0 }, version).iter().map(told).collect();
+        let servers = read_servers(&DocumentNode { value, file: 0 }, version);
+        let found: Vec<String> = servers.iter().map(describe).collect();
         assert_eq!(found, expected, "{text}");
     }
 
     #[test]
-    fn servers_of_openapi_3() {
+    fn servers_of_openapi_3_are_read() {
         let check = |text, expected| check(SpecVersion::OpenApi30, text, expected);
         check("servers: [{url: 'https://a.example/v1/'}]", &["https a.example:443 /v1"]);
         check("servers: [{url: 'http://u:p@a.example:8080'}]", &["http a.example:8080 "]);
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_of_swagger() {
+    fn servers_of_swagger_are_read() {
         let check = |text, expected| check(SpecVersion::Swagger2, text, expected);
         check("host: a.example:81\nbasePath: /v2\nschemes: [https, http]", &["https a.example:81 /v2"]);
         check("host: a.example", &["http a.example:80 "]);

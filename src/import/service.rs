@@ -1,66 +1,66 @@
-//! A Service, and the Upstream that it goes to where an API has several servers.
+//! A Service, and its Upstream if the API has several servers.
 
-use super::{ImportComplaints, level::ExtensionLevel, names::TakenNames, servers::ServerAddress};
+use super::{ImportWarnings, level::ExtensionLevel, names::TakenNames, servers::ServerAddress};
 use crate::{
     diag::Diagnostic,
     document::{Mapping, NodePath, Value},
 };
 
-/// What a Service is made from.
+/// The values of a Service.
 pub(super) struct ServiceDraft {
     name: String,
     servers: Vec<ServerAddress>,
     defaults: Mapping,
     upstream: Option<Mapping>,
-    /// Where the document says where it is.
+    /// The node that has the servers.
     at: NodePath,
 }
 
 impl ServiceDraft {
-    /// A Service of which each thing is said by the first of `levels` that says it.
+    /// A Service; each value is that of the first level that has one.
     pub(super) fn new(name: String, levels: &[&ExtensionLevel]) -> Self {
         let all = || levels.iter();
-        let served = all().find(|it| !it.servers.is_empty());
+        let with_servers = all().find(|level| !level.servers.is_empty());
         Self {
             name,
-            servers: served.map(|it| it.servers.clone()).unwrap_or_default(),
-            defaults: all().find_map(|it| it.service.clone()).unwrap_or_default(),
-            upstream: all().find_map(|it| it.upstream.clone()),
-            at: served.map(|it| it.at.clone()).unwrap_or_default(),
+            servers: with_servers.map(|level| level.servers.clone()).unwrap_or_default(),
+            defaults: all().find_map(|level| level.service.clone()).unwrap_or_default(),
+            upstream: all().find_map(|level| level.upstream.clone()),
+            at: with_servers.map(|level| level.at.clone()).unwrap_or_default(),
         }
     }
 
-    /// The servers whose host is known; each host and port once.
+    /// The servers with a host; each host and port once.
     fn hosts(&self) -> Vec<(&str, &ServerAddress)> {
         let mut all: Vec<(&str, &ServerAddress)> = Vec::new();
         for server in &self.servers {
             let Some(host) = server.host.as_deref() else { continue };
-            if !all.iter().any(|(it, other)| *it == host && other.port == server.port) {
+            if !all.iter().any(|(other_host, other)| *other_host == host && other.port == server.port) {
                 all.push((host, server));
             }
         }
         all
     }
 
-    /// Says what cannot be said by a Service.
-    pub(super) fn warn(&self, complaints: &mut ImportComplaints) {
+    /// Warns about servers that a Service cannot express.
+    pub(super) fn warn(&self, warnings: &mut ImportWarnings) {
         let hosts = self.hosts();
         if hosts.is_empty() && !self.defaults.contains_key("host") {
             let message = format!("no server has a host: the service '{}' goes to localhost", self.name);
-            let help = "say where the API is: servers: [{url: https://api.example.com}]";
-            complaints.add(Diagnostic::warning(self.at.clone(), message).help(help));
+            let help = "add the address of the API: servers: [{url: https://api.example.com}]";
+            warnings.add(Diagnostic::warning(self.at.clone(), message).help(help));
         }
-        let unlike = |one: &ServerAddress, other: &ServerAddress| {
-            one.protocol != other.protocol || one.path != other.path
+        let differs = |first: &ServerAddress, other: &ServerAddress| {
+            first.protocol != other.protocol || first.path != other.path
         };
         if let [(_, first), rest @ ..] = &*hosts
-            && rest.iter().any(|(_, it)| unlike(first, it))
+            && rest.iter().any(|(_, other)| differs(first, other))
         {
             let message = format!(
                 "the servers of '{}' are all reached by the protocol and path of the first",
                 self.name
             );
-            complaints.add(Diagnostic::warning(self.at.clone(), message));
+            warnings.add(Diagnostic::warning(self.at.clone(), message));
         }
     }
 
@@ -68,17 +68,17 @@ impl ServiceDraft {
     pub(super) fn entries(&self, names: &mut TakenNames, tags: &[Value]) -> (Mapping, Option<Mapping>) {
         let hosts = self.hosts();
         let first = hosts.first().map(|(_, server)| *server).or(self.servers.first());
-        let protocol = first.map_or("http", |it| it.protocol);
+        let protocol = first.map_or("http", |server| server.protocol);
         let several = hosts.len() > 1 || self.upstream.is_some();
         let upstream =
             (several && !self.defaults.contains_key("host")).then(|| self.upstream(&hosts, names, tags));
         let mut service: Mapping = [("name", Value::from(&*self.name))].into_iter().collect();
         service.insert("protocol", protocol);
-        let name = upstream.as_ref().and_then(|it| it.get("name")).cloned();
+        let name = upstream.as_ref().and_then(|upstream| upstream.get("name")).cloned();
         let host = hosts.first().map_or("localhost", |(host, _)| host);
         service.insert("host", name.unwrap_or_else(|| host.into()));
-        service.insert("port", first.map_or(80, |it| i64::from(it.port)));
-        if let Some(path) = first.map(|it| &*it.path).filter(|it| !it.is_empty()) {
+        service.insert("port", first.map_or(80, |server| i64::from(server.port)));
+        if let Some(path) = first.map(|server| &*server.path).filter(|path| !path.is_empty()) {
             service.insert("path", path);
         }
         service.insert("tags", tags.to_vec());
