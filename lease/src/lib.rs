@@ -1,49 +1,49 @@
 //! Read leases of Linux: whether a file is open for writing anywhere. (fcntl(2), "Leases".)
 //!
-//! A package of its own, because no crate has a safe interface of them and mynah itself forbids unsafe code.
+//! A package of its own, because no crate has a safe interface to leases, and mynah itself forbids unsafe code.
 //!
-//! A read lease is given only while no process has the file open for writing, and mapped memory counts as open. While it
-//! is held, whoever opens the file for writing, or truncates it, waits until it is given back, for
-//! `/proc/sys/fs/lease-break-time` seconds at most; the holder can see that somebody waits.
+//! The system grants a read lease only if no process has the file open for writing; mapped memory counts as open. While the
+//! lease is held, a process that opens the file for writing, or truncates it, waits until the lease is released, for at most
+//! `/proc/sys/fs/lease-break-time` seconds; the holder can see that a process waits.
 
 use std::{fs::File, io};
 
-/// What the system says about a file that is open for reading.
+/// The state of a file that is open for reading.
 #[derive(Debug)]
-pub enum Answer<'a> {
-    /// It is open for writing nowhere, and will not be while the lease is held.
-    Closed(ReadLease<'a>),
-    /// It is open for writing, in this process or in another one.
+pub enum LeaseState<'a> {
+    /// No process has it open for writing, and none can open it so while the lease is held.
+    Leased(ReadLease<'a>),
+    /// This process or another one has it open for writing.
     OpenForWriting,
-    /// The system does not say: the file belongs to another user, or its file system has no leases.
+    /// The system grants no lease: the file belongs to another user, or its file system has no leases.
     Unknown(io::Error),
 }
 
-/// A lease, which is given back when it is dropped.
+/// A lease, which is released on drop.
 #[derive(Debug)]
 pub struct ReadLease<'a> {
-    // Elsewhere there are no leases, and nothing to give back.
+    // Other systems have no leases to release.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code))]
     file: &'a File,
 }
 
-/// Asks for a lease of a file that was opened for reading, and for nothing else.
+/// Requests a lease of a file. The file must be open for reading only.
 #[must_use]
-pub fn ask(file: &File) -> Answer<'_> {
+pub fn request_lease(file: &File) -> LeaseState<'_> {
     system::take(file)
 }
 
 impl ReadLease<'_> {
-    /// Whether no process has tried to write since the lease was given.
+    /// Whether no process has opened the file for writing since the lease was granted.
     #[must_use]
-    pub fn is_undisturbed(&self) -> bool {
+    pub fn is_intact(&self) -> bool {
         system::is_held(self.file)
     }
 }
 
 impl Drop for ReadLease<'_> {
     fn drop(&mut self) {
-        system::give_back(self.file);
+        system::release(self.file);
     }
 }
 
@@ -55,12 +55,12 @@ mod system {
         os::fd::AsRawFd as _,
     };
 
-    use super::{Answer, ReadLease};
+    use super::{LeaseState, ReadLease};
 
-    /// `F_SETSIG` of <fcntl.h>, which the crate libc does not have for every kind of machine.
+    /// `F_SETSIG` of <fcntl.h>, which the crate libc lacks for some platforms.
     const F_SETSIG: libc::c_int = 10;
 
-    /// A call of fcntl whose argument is a number.
+    /// Calls fcntl with a number as the argument.
     fn fcntl(file: &File, command: libc::c_int, argument: libc::c_int) -> io::Result<libc::c_int> {
         // SAFETY: the descriptor is open for as long as `file` is borrowed, and none of the commands below reads or writes
         // memory of ours: their argument is a number.
@@ -70,14 +70,14 @@ mod system {
         }
     }
 
-    pub(super) fn take(file: &File) -> Answer<'_> {
-        // Whoever wants to write makes the system send a signal: SIGIO, which would end the process, unless another one
-        // is named. SIGURG is ignored where no handler is set.
-        let named = fcntl(file, F_SETSIG, libc::SIGURG);
-        match named.and_then(|_| fcntl(file, libc::F_SETLEASE, libc::F_RDLCK)) {
-            Ok(_) => Answer::Closed(ReadLease { file }),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Answer::OpenForWriting,
-            Err(error) => Answer::Unknown(error),
+    pub(super) fn take(file: &File) -> LeaseState<'_> {
+        // When a process opens the file for writing, the system sends a signal to the holder: by default SIGIO, which would end
+        // this process. SIGURG is ignored without a handler.
+        let signal = fcntl(file, F_SETSIG, libc::SIGURG);
+        match signal.and_then(|_| fcntl(file, libc::F_SETLEASE, libc::F_RDLCK)) {
+            Ok(_) => LeaseState::Leased(ReadLease { file }),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => LeaseState::OpenForWriting,
+            Err(error) => LeaseState::Unknown(error),
         }
     }
 
@@ -85,8 +85,8 @@ mod system {
         fcntl(file, libc::F_GETLEASE, 0).is_ok_and(|kind| kind == libc::F_RDLCK)
     }
 
-    pub(super) fn give_back(file: &File) {
-        // It goes with the descriptor at the latest.
+    pub(super) fn release(file: &File) {
+        // An error is ignored: closing the descriptor releases the lease.
         let _ = fcntl(file, libc::F_SETLEASE, libc::F_UNLCK);
     }
 }
@@ -95,17 +95,17 @@ mod system {
 mod system {
     use std::{fs::File, io};
 
-    use super::Answer;
+    use super::LeaseState;
 
-    pub(super) fn take(_: &File) -> Answer<'_> {
-        Answer::Unknown(io::ErrorKind::Unsupported.into())
+    pub(super) fn take(_: &File) -> LeaseState<'_> {
+        LeaseState::Unknown(io::ErrorKind::Unsupported.into())
     }
 
     pub(super) fn is_held(_: &File) -> bool {
         false
     }
 
-    pub(super) fn give_back(_: &File) {}
+    pub(super) fn release(_: &File) {}
 }
 
 #[cfg(test)]
@@ -116,27 +116,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_is_given_while_no_process_has_the_file_open_for_writing() {
+    fn a_lease_is_granted_while_no_process_has_the_file_open_for_writing() {
         let path = std::env::temp_dir().join(format!("mynah-lease-{}", std::process::id()));
         fs::write(&path, "text").unwrap();
         let file = File::open(&path).unwrap();
-        let Answer::Closed(lease) = ask(&file) else { panic!("no lease") };
-        assert!(lease.is_undisturbed());
-        // A second reader disturbs no lease, and has one too.
-        assert!(matches!(ask(&File::open(&path).unwrap()), Answer::Closed(_)));
+        let LeaseState::Leased(lease) = request_lease(&file) else { panic!("no lease") };
+        assert!(lease.is_intact());
+        // A second reader breaks no lease, and gets one too.
+        assert!(matches!(request_lease(&File::open(&path).unwrap()), LeaseState::Leased(_)));
         let writer = std::thread::spawn({
             let path = path.clone();
             move || OpenOptions::new().append(true).open(path).unwrap()
         });
-        // The writer waits for us, and we are alive in spite of the signal.
-        while lease.is_undisturbed() {
+        // The writer waits for the release, and the signal did not end this process.
+        while lease.is_intact() {
             std::thread::yield_now();
         }
         drop(lease);
         let writer = writer.join().unwrap();
-        assert!(matches!(ask(&file), Answer::OpenForWriting));
+        assert!(matches!(request_lease(&file), LeaseState::OpenForWriting));
         drop(writer);
-        assert!(matches!(ask(&file), Answer::Closed(_)));
+        assert!(matches!(request_lease(&file), LeaseState::Leased(_)));
         fs::remove_file(path).unwrap();
     }
 }

@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mynah_lease::Answer;
+use mynah_lease::LeaseState;
 
 /// A file of which it cannot be told whether it is being written has to be unchanged for so long.
 pub const SETTLED: Duration = Duration::from_millis(250);
@@ -129,13 +129,13 @@ impl FileReader {
         if self.without_leases {
             return self.read_unproven(path, &file, &facts, most);
         }
-        match mynah_lease::ask(&file) {
-            Answer::OpenForWriting => Err(self.note(path, OPEN)),
-            Answer::Closed(lease) => {
+        match mynah_lease::request_lease(&file) {
+            LeaseState::OpenForWriting => Err(self.note(path, OPEN)),
+            LeaseState::Leased(lease) => {
                 let bytes = whole(&file, &facts, most)?;
-                if lease.is_undisturbed() { Ok(bytes) } else { Err(self.note(path, OPEN)) }
+                if lease.is_intact() { Ok(bytes) } else { Err(self.note(path, OPEN)) }
             }
-            Answer::Unknown(_) => self.read_unproven(path, &file, &facts, most),
+            LeaseState::Unknown(_) => self.read_unproven(path, &file, &facts, most),
         }
     }
 

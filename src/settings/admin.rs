@@ -13,7 +13,7 @@ use crate::{
 pub struct AdminToken(String);
 
 impl AdminToken {
-    /// Compares in a time that does not depend on how many bytes are equal.
+    /// Whether a text is the token, compared in constant time.
     #[must_use]
     pub fn is(&self, other: &str) -> bool {
         equals_secret(self.0.as_bytes(), other.as_bytes())
