@@ -70,9 +70,10 @@ fn a_document_becomes_a_service_with_a_route_for_each_operation() {
     let setup = setup();
     let (_, outcome) = imported(&setup, &["pets.yaml"]);
     insta::assert_snapshot!("imported_pets", outcome.stdout);
-    for text in
-        ["the plugin 'request-validator' is left out", "of several security requirements, only one is enforced: basic"]
-    {
+    for text in [
+        "the plugin 'request-validator' is left out",
+        "of several security requirements, only one is enforced: basic",
+    ] {
         assert!(outcome.stderr.contains(text), "{text}: {}", outcome.stderr);
     }
     let (_, again) = imported(&setup, &["pets.yaml"]);
