@@ -25,10 +25,10 @@ pub(super) struct SrvRecord {
 }
 
 #[cfg(feature = "dns")]
-pub(super) use hickory::DnsClient;
+pub(super) use hickory::HickoryClient as DnsClient;
 
 #[cfg(not(feature = "dns"))]
-pub(super) use system::DnsClient;
+pub(super) use system::SystemClient as DnsClient;
 
 /// Client that queries name servers itself.
 #[cfg(feature = "dns")]
@@ -43,9 +43,9 @@ mod hickory {
 
     use super::{Arc, DnsError, DnsOptions, Duration, IpAddr, RecordKind, RecordSet, SrvRecord};
 
-    pub(in crate::dns) struct DnsClient(Result<TokioResolver, Arc<str>>);
+    pub(in crate::dns) struct HickoryClient(Result<TokioResolver, Arc<str>>);
 
-    impl DnsClient {
+    impl HickoryClient {
         /// A client of the name servers of `options`, or of those of the system.
         pub(in crate::dns) fn new(options: &DnsOptions) -> Self {
             Self(resolver(options).map_err(|error| error.to_string().into()))
@@ -126,9 +126,9 @@ mod hickory {
 mod system {
     use super::{DnsError, DnsOptions, Duration, RecordKind, RecordSet};
 
-    pub(in crate::dns) struct DnsClient;
+    pub(in crate::dns) struct SystemClient;
 
-    impl DnsClient {
+    impl SystemClient {
         pub(in crate::dns) fn new(_: &DnsOptions) -> Self {
             Self
         }

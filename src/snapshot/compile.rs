@@ -13,11 +13,11 @@ use super::{
     consumers,
     destinations::compile_destinations,
     reusable::{CompiledPlugin, Reusable, ReusablePlugin},
-    tls,
+    routing, tls,
     unreachable_plugins::unreachable_plugin,
 };
 use crate::{
-    config::{self, Config, ConfigOrigin, EMPTY_HASH},
+    config::{Config, ConfigOrigin, EMPTY_HASH},
     diag::Diagnostic,
     entity::{Entities, PluginEntity, Route, RouteIndex, Upstream},
     file_read::FileReader,
@@ -25,7 +25,7 @@ use crate::{
     plugin::{
         self, BundledPlugins, Consumers, EnabledPlugins, MatchedRoute, PluginChain, PluginSetup, Resources,
     },
-    router::{self, MatchFlavor, PriorityCalculation, Router},
+    router::{self, MatchFlavor, Router},
     tls::CertificateTable,
     upstream::TlsSettings,
 };
@@ -171,8 +171,8 @@ impl SnapshotCompiler {
         let (options, all) = (self.options, &entities);
         // The router and the lints need no plugin, so they run on other threads meanwhile.
         let (parts, routing, advice) = std::thread::scope(|scope| {
-            let routing = scope.spawn(|| build_router(all, options, before));
-            let advice = advise.then(|| scope.spawn(|| lint(all, options)));
+            let routing = scope.spawn(|| routing::build_router(all, options, before));
+            let advice = advise.then(|| scope.spawn(|| routing::lint(all, options)));
             let parts = self.compile_parts(all, before, reader);
             (parts, join(routing), advice.map(join))
         });
@@ -329,48 +329,6 @@ struct SnapshotParts {
     steps: Vec<RouteStep>,
     global: PluginChain,
     certificates: CertificateTable,
-}
-
-/// Builds the router, or reuses the previous one if the Routes are unchanged; also returns its diagnostics.
-fn build_router(
-    entities: &Entities,
-    options: router::RouterOptions,
-    before: &Snapshot,
-) -> (Arc<Router>, Vec<Diagnostic>) {
-    if has_same_routes(&before.entities, entities) {
-        return (before.router.clone(), before.router_warnings.clone());
-    }
-    let (router, diagnostics) = Router::new(&entities.routes, &|route| is_enabled(route, entities), options);
-    (Arc::new(router), diagnostics)
-}
-
-/// Whether the Service of a Route, if it has one, is enabled.
-fn is_enabled(route: &Route, entities: &Entities) -> bool {
-    route
-        .service
-        .is_none_or(|service| entities.services.get(service.0).is_some_and(|service| service.enabled))
-}
-
-/// Warnings about probable mistakes in a valid configuration.
-fn lint(entities: &Entities, options: router::RouterOptions) -> Vec<Diagnostic> {
-    let mut warnings = config::lint(entities);
-    let enabled = |route: &Route| is_enabled(route, entities);
-    warnings.extend(router::shadowed(&entities.routes, &enabled, options));
-    if options.flavor == MatchFlavor::TraditionalCompatible
-        && options.calculation == PriorityCalculation::Original
-    {
-        warnings.extend(router::conflicts(&entities.routes, &enabled));
-    }
-    warnings
-}
-
-/// Whether both configurations have the same Routes, enabled by the same Services.
-fn has_same_routes(before: &Entities, now: &Entities) -> bool {
-    let same_routes = before.routes.iter().zip(&now.routes).all(|(before, now)| Arc::ptr_eq(before, now));
-    let same_services =
-        before.services.iter().zip(&now.services).all(|(before, now)| before.enabled == now.enabled);
-    // A Service that is added at the end belongs to none of the previous Routes.
-    same_routes && same_services && before.routes.len() == now.routes.len()
 }
 
 fn compile_steps(

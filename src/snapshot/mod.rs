@@ -15,6 +15,7 @@ mod live;
 mod properties;
 mod reusable;
 mod route_metrics;
+mod routing;
 mod tls;
 mod unreachable_plugins;
 
