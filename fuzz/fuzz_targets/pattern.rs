@@ -25,7 +25,7 @@ fuzz_target!(|input: (&str, u8, u8, u64)| {
     for mode in [SamplingMode::Stable, SamplingMode::Seeded(seed)] {
         let sampler = Sampler::new(&library).mode(mode);
         let sample = sampler.sample(&schema);
-        assert_eq!(sample.valid, sampler.valid(&schema, &sample.value));
+        assert_eq!(sample.valid, sampler.is_valid(&schema, &sample.value));
         assert_eq!(sample, Sampler::new(&library).mode(mode).sample(&schema));
     }
 });

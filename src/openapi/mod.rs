@@ -12,6 +12,7 @@
 pub mod api;
 pub mod body;
 pub mod bundle;
+mod decimal;
 mod keywords;
 mod library;
 mod lint;

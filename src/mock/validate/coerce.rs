@@ -13,7 +13,7 @@ pub(super) fn coerce(shape: Shape<'_>, value: Json, budget: &Budget) -> Result<J
     budget.spend(1)?;
     let types = shape.types();
     match value {
-        Json::String(text) if !types.text() => convert(text, types, budget),
+        Json::String(text) if !types.allows_strings() => convert(text, types, budget),
         Json::Array(items) => {
             let _level = budget.descend()?;
             let layers = shape.layers(budget)?;
@@ -28,7 +28,9 @@ pub(super) fn coerce(shape: Shape<'_>, value: Json, budget: &Budget) -> Result<J
         }
         // `a[0]=x` is an item of a list if the schema asks for one.
         Json::Object(members)
-            if types.array() && !types.object() && members.keys().all(|name| is_index(name)) =>
+            if types.allows_arrays()
+                && !types.allows_objects()
+                && members.keys().all(|name| is_index(name)) =>
         {
             let items = members.into_iter().map(|(_, item)| item).collect();
             coerce(shape, items, budget)
@@ -56,25 +58,25 @@ fn is_index(name: &str) -> bool {
 
 fn convert(text: String, types: AllowedTypes, budget: &Budget) -> Result<Json, Exhausted> {
     budget.spend(text.len() as u64 / 16)?;
-    if types.number()
+    if types.allows_numbers()
         && let Some(number) = parse_number(text.trim())
     {
         return Ok(Json::Number(number));
     }
-    if types.boolean()
+    if types.allows_booleans()
         && let Ok(truth) = text.parse::<bool>()
     {
         return Ok(Json::Bool(truth));
     }
-    if types.null() && (text.is_empty() || text == "null") {
+    if types.allows_null() && (text.is_empty() || text == "null") {
         return Ok(Json::Null);
     }
-    if types.array() || types.object() {
+    if types.allows_arrays() || types.allows_objects() {
         // A list or an object in a part of a form is JSON. (OpenAPI 3.0.3, "Special Considerations for
         // multipart Content".)
         match json::parse(text.as_bytes(), budget)? {
-            Ok(json @ Json::Array(_)) if types.array() => return Ok(json),
-            Ok(json @ Json::Object(_)) if types.object() => return Ok(json),
+            Ok(json @ Json::Array(_)) if types.allows_arrays() => return Ok(json),
+            Ok(json @ Json::Object(_)) if types.allows_objects() => return Ok(json),
             _ => (),
         }
     }

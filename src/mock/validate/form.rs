@@ -14,7 +14,7 @@ use crate::{
     openapi::{
         DocumentNode,
         api::SerializationStyle,
-        validator::{AllowedTypes, Layers, Shape},
+        validator::{AllowedTypes, Shape, ShapeLayers},
     },
 };
 
@@ -83,11 +83,11 @@ pub(super) fn parse_object(
     budget: &Budget,
 ) -> Result<Json, Exhausted> {
     let layers = shape.map(|shape| shape.layers(budget)).transpose()?;
-    let declared = layers.as_ref().map(Layers::properties).unwrap_or_default();
+    let declared = layers.as_ref().map(ShapeLayers::properties).unwrap_or_default();
     let property = |name: &str| layers.as_ref().and_then(|layers| layers.property(name));
     let mut members = Map::new();
     for name in &declared {
-        budget.spend(1 + layers.as_ref().map_or(0, Layers::count))?;
+        budget.spend(1 + layers.as_ref().map_or(0, ShapeLayers::count))?;
         let property = property(name);
         let rule = encoding.and_then(|rules| rules.get(name));
         let style =
@@ -96,9 +96,9 @@ pub(super) fn parse_object(
             rule.as_ref().and_then(|rule| rule.flag("explode")).unwrap_or(style == SerializationStyle::Form);
         let types = property.map(Shape::types).unwrap_or_default();
         // An object in a form is JSON, unless the document declares a style.
-        let types = if types.object() && rule.is_none() { AllowedTypes::default() } else { types };
+        let types = if types.allows_objects() && rule.is_none() { AllowedTypes::default() } else { types };
         let properties = match property {
-            Some(property) if types.object() => property.layers(budget)?.properties(),
+            Some(property) if types.allows_objects() => property.layers(budget)?.properties(),
             _ => Vec::new(),
         };
         let parameter = ParameterStyle { name, style, explode, types, properties: &properties };
@@ -108,7 +108,8 @@ pub(super) fn parse_object(
     }
     if members.is_empty() && !fields.is_empty() {
         // None of the fields is declared, so a declared list counts as present with a wrong value, not as missing.
-        let lists = declared.iter().filter(|name| property(name).is_some_and(|shape| shape.types().array()));
+        let lists =
+            declared.iter().filter(|name| property(name).is_some_and(|shape| shape.types().allows_arrays()));
         members.extend(lists.map(|name| ((*name).to_owned(), Json::from(""))));
     }
     let declared: HashSet<&str> = declared.into_iter().collect();

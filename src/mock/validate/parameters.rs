@@ -132,7 +132,7 @@ fn parse_parameter(
 ) -> Result<ParameterValue, Exhausted> {
     let types = shape.map(Shape::types).unwrap_or_default();
     let properties = match shape {
-        Some(shape) if types.object() => shape.layers(budget)?.properties(),
+        Some(shape) if types.allows_objects() => shape.layers(budget)?.properties(),
         _ => Vec::new(),
     };
     budget.spend(properties.len() as u64)?;
@@ -191,7 +191,7 @@ fn parse_from_pairs(
         Some(value) => ParameterValue::Value(value),
         // An exploded object without any property in the query is empty, not missing.
         None if parameter.required
-            && style.types.object()
+            && style.types.allows_objects()
             && parameter.style == SerializationStyle::Form
             && parameter.explode =>
         {

@@ -108,7 +108,7 @@ impl ParameterStyle<'_> {
         if self.style == SerializationStyle::DeepObject {
             return parse_deep_object(self.name, pairs, budget);
         }
-        if self.types.object() && self.explode && self.style == SerializationStyle::Form {
+        if self.types.allows_objects() && self.explode && self.style == SerializationStyle::Form {
             budget.spend((pairs.all.len() + self.properties.len()) as u64)?;
             let properties: HashSet<&str> = self.properties.iter().copied().collect();
             let members: Map<String, Json> = pairs
@@ -126,13 +126,13 @@ impl ParameterStyle<'_> {
 
     fn parse_texts(&self, texts: &[&str]) -> Option<Json> {
         let last = *texts.last()?;
-        if self.types.array() {
+        if self.types.allows_arrays() {
             if self.explode {
                 return Some(texts.iter().map(|text| Json::from(decode_form(text))).collect());
             }
             return Some(parse_list(&split(last, self.style), decode_form));
         }
-        if self.types.object() {
+        if self.types.allows_objects() {
             return Some(parse_object(&split(last, self.style), decode_form));
         }
         match texts {
@@ -156,9 +156,9 @@ impl ParameterStyle<'_> {
     fn parse_separated(&self, text: &str, separator: char, decode: fn(&str) -> String) -> Json {
         let parts: Vec<&str> =
             if text.is_empty() { Vec::new() } else { text.split(separator).map(str::trim).collect() };
-        if self.types.array() {
+        if self.types.allows_arrays() {
             parse_list(&parts, decode)
-        } else if self.types.object() {
+        } else if self.types.allows_objects() {
             if self.explode { parse_exploded_object(&parts, decode) } else { parse_object(&parts, decode) }
         } else {
             decode(text).into()
@@ -172,11 +172,11 @@ impl ParameterStyle<'_> {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             (name == self.name).then(|| value.to_owned())
         };
-        if self.explode && self.types.object() {
+        if self.explode && self.types.allows_objects() {
             return parse_exploded_object(&parts, decode);
         }
         let values: Vec<String> = parts.iter().filter_map(named).collect();
-        if self.explode && self.types.array() {
+        if self.explode && self.types.allows_arrays() {
             return values.iter().map(|value| Json::from(decode(value))).collect();
         }
         match values.first() {

@@ -181,7 +181,7 @@ impl<'a> BodyRenderer<'a> {
         let use_parsed = match schema {
             Some(schema) => {
                 let sampler = Sampler::new(self.library).within(self.budget);
-                !sampler.valid(schema, value) && sampler.valid(schema, &parsed.value)
+                !sampler.is_valid(schema, value) && sampler.is_valid(schema, &parsed.value)
                     || is_unrestricted(schema) && is_collection(&parsed.value)
             }
             None => is_collection(&parsed.value),

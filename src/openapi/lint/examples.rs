@@ -109,7 +109,7 @@ impl ExampleLint<'_> {
     ) -> Vec<KeywordFault> {
         match direction {
             Some(Direction::Request) => self.request.faults(schema, value),
-            None if self.request.valid(schema, value) => Vec::new(),
+            None if self.request.is_valid(schema, value) => Vec::new(),
             Some(Direction::Response) | None => self.response.faults(schema, value),
         }
     }

@@ -1,26 +1,26 @@
-//! Arrays: one item, or as many as it takes.
+//! Arrays: one item, or as many as the schema requires.
 
 use std::collections::HashSet;
 
 use super::{
     SampleError,
-    equality::canonical,
+    equality::canonical_text,
+    evaluator::count_of,
     layers::SchemaLayers,
     place::SamplePlace,
     rules::MergedRules,
-    search::{Generation, NODES},
+    search::{Generation, MAX_NODES},
     seeded_rng::SeededRng,
-    valid::size,
 };
 use crate::{
     document::{Mapping, Value},
     openapi::DocumentNode,
 };
 
-/// Items beyond this are copies of the one before.
-const DIFFERENT: usize = 1_000;
-/// Values that are tried for one item that has to differ from all others.
-const TURNS: usize = 40;
+/// Items after this many are copies of the one before.
+const MAX_DISTINCT: usize = 1_000;
+/// Values that are tried for an item that must differ from all others.
+const MAX_VARIANTS: usize = 40;
 
 impl Generation<'_> {
     pub(super) fn array(
@@ -29,67 +29,67 @@ impl Generation<'_> {
         rules: &MergedRules,
         place: &SamplePlace<'_>,
     ) -> Result<Value, SampleError> {
-        let wanted = contained(layers);
-        let fixed = layers.all.iter().map(|layer| fixed_count(&layer.schema)).max().unwrap_or(0);
-        let open = self.item(layers, fixed).is_some();
-        // Where no further item may stand, those asked for are among the first.
-        let start = if open { fixed } else { 0 };
-        let least = rules.items.least.max(if wanted.is_empty() { 0 } else { start + wanted.len() });
-        let least = self.bounded(least, place);
-        let count = self.length(layers, fixed, least).min(rules.items.most);
+        let contained = contained_schemas(layers);
+        let prefix = layers.all.iter().map(|layer| prefix_count(&layer.schema)).max().unwrap_or(0);
+        let allows_more = self.item_schemas(layers, prefix).is_some();
+        // Where no item may follow the prefix, the items that `contains` requires are in the prefix.
+        let start = if allows_more { prefix } else { 0 };
+        let min = rules.items.min.max(if contained.is_empty() { 0 } else { start + contained.len() });
+        let min = self.limit_count(min, place);
+        let count = self.item_count(layers, prefix, min).min(rules.items.max);
         let mut items: Vec<Value> = Vec::with_capacity(count.min(64));
         let mut seen = HashSet::new();
         for n in 0..count {
-            if n >= DIFFERENT.max(start + wanted.len())
+            if n >= MAX_DISTINCT.max(start + contained.len())
                 && !rules.unique
                 && let Some(last) = items.last().cloned()
             {
-                match self.weigh(&last) {
+                match self.charge_nested(&last) {
                     Ok(()) => items.push(last),
-                    Err(_) if n >= least || self.makes_do() => break,
+                    Err(_) if n >= min || self.accepts_incomplete() => break,
                     Err(stop) => return Err(stop),
                 }
                 continue;
             }
-            let extra = n.checked_sub(start).and_then(|n| wanted.get(n));
-            let found = match self.item(layers, n) {
+            let required = n.checked_sub(start).and_then(|n| contained.get(n));
+            let found = match self.item_schemas(layers, n) {
                 Some(mut schemas) => {
-                    schemas.extend(extra.cloned());
-                    if extra.is_none() {
-                        schemas.extend(unwanted(layers));
+                    schemas.extend(required.cloned());
+                    if required.is_none() {
+                        schemas.extend(excluded_schemas(layers));
                     }
-                    self.another(&schemas, n, rules.unique.then_some(&mut seen), place)
+                    self.make_item(&schemas, n, rules.unique.then_some(&mut seen), place)
                 }
                 None => Err(SampleError::Impossible),
             };
             match found {
                 Ok(item) => items.push(item),
-                Err(_) if n >= least || self.makes_do() => break,
+                Err(_) if n >= min || self.accepts_incomplete() => break,
                 Err(stop) => return Err(stop),
             }
         }
         Ok(items.into())
     }
 
-    /// How many items a sample has.
-    fn length(&self, layers: &SchemaLayers, fixed: usize, least: usize) -> usize {
-        if self.is_lean() {
-            return least;
+    /// The number of items of a sample.
+    fn item_count(&self, layers: &SchemaLayers, prefix: usize, min: usize) -> usize {
+        if self.is_minimal() {
+            return min;
         }
-        let described = layers.values("items").any(|it| it.as_mapping().is_some());
+        let has_items = layers.values("items").any(|items| items.as_mapping().is_some());
         let more = if self.random { SeededRng::new(layers.all.len() as u64).below(3) } else { 0 };
-        least.max(fixed).max(if described && fixed == 0 { 1 + more } else { 0 })
+        min.max(prefix).max(if has_items && prefix == 0 { 1 + more } else { 0 })
     }
 
-    fn bounded(&mut self, least: usize, place: &SamplePlace<'_>) -> usize {
-        if least > NODES {
-            self.note(place, "`minItems` asks for more items than a sample has room for");
+    fn limit_count(&mut self, min: usize, place: &SamplePlace<'_>) -> usize {
+        if min > MAX_NODES {
+            self.note(place, "`minItems` requires more items than a sample may have");
         }
-        least.min(NODES)
+        min.min(MAX_NODES)
     }
 
-    /// One item; another than all before if they are given.
-    fn another(
+    /// Makes an item; it differs from all in `seen` if that is given.
+    fn make_item(
         &mut self,
         schemas: &[DocumentNode],
         n: usize,
@@ -97,45 +97,47 @@ impl Generation<'_> {
         place: &SamplePlace<'_>,
     ) -> Result<Value, SampleError> {
         let Some(seen) = seen else { return self.solve(schemas, &place.index(n, 0)) };
-        for turn in 0..TURNS {
-            let turn = u32::try_from(n + turn).unwrap_or(u32::MAX);
-            let item = self.solve(schemas, &place.index(n, turn))?;
-            if seen.insert(canonical(&item)) {
+        for variant in 0..MAX_VARIANTS {
+            let variant = u32::try_from(n + variant).unwrap_or(u32::MAX);
+            let item = self.solve(schemas, &place.index(n, variant))?;
+            if seen.insert(canonical_text(&item)) {
                 return Ok(item);
             }
         }
         Err(SampleError::Impossible)
     }
 
-    /// The schemas that the item at `n` has to fit; none if it is forbidden.
-    fn item(&self, layers: &SchemaLayers, n: usize) -> Option<Vec<DocumentNode>> {
+    /// The schemas of the item at `n`; `None` if there must be no such item.
+    fn item_schemas(&self, layers: &SchemaLayers, n: usize) -> Option<Vec<DocumentNode>> {
         let mut schemas = Vec::new();
         for layer in &layers.all {
-            if let Some(schema) = fixed(&layer.schema, n) {
+            if let Some(schema) = prefix_schema(&layer.schema, n) {
                 schemas.push(schema);
                 continue;
             }
-            let listed = layer.schema.value.get("items").is_some_and(|it| it.as_sequence().is_some());
-            schemas.extend(layer.schema.get(if listed { "additionalItems" } else { "items" }));
-            if fixed_count(&layer.schema) == 0 || layer.schema.value.get("items").is_none() {
-                schemas.extend(layer.schema.get("unevaluatedItems").filter(|_| !self.is_listed(layers, n)));
+            let is_prefix =
+                layer.schema.value.get("items").is_some_and(|items| items.as_sequence().is_some());
+            schemas.extend(layer.schema.get(if is_prefix { "additionalItems" } else { "items" }));
+            if prefix_count(&layer.schema) == 0 || layer.schema.value.get("items").is_none() {
+                schemas
+                    .extend(layer.schema.get("unevaluatedItems").filter(|_| !self.is_described(layers, n)));
             }
         }
-        (!schemas.iter().any(|it| it.value.as_bool() == Some(false))).then_some(schemas)
+        (!schemas.iter().any(|schema| schema.value.as_bool() == Some(false))).then_some(schemas)
     }
 
-    /// Whether some schema speaks about the item at `n`.
-    #[expect(clippy::unused_self, reason = "reads with its neighbours")]
-    fn is_listed(&self, layers: &SchemaLayers, n: usize) -> bool {
+    /// Whether one of the schemas describes the item at `n`.
+    #[expect(clippy::unused_self, reason = "called like its neighbours")]
+    fn is_described(&self, layers: &SchemaLayers, n: usize) -> bool {
         layers.all.iter().any(|layer| {
-            fixed_count(&layer.schema) > n
-                || layer.schema.value.get("items").is_some_and(|it| it.as_mapping().is_some())
+            prefix_count(&layer.schema) > n
+                || layer.schema.value.get("items").is_some_and(|items| items.as_mapping().is_some())
         })
     }
 }
 
-/// The schemas of the first items; a list in `items` before 2020-12.
-fn fixed_list(schema: &DocumentNode) -> &[Value] {
+/// The schemas of the first items, which stand in `items` before 2020-12.
+fn prefix_schemas(schema: &DocumentNode) -> &[Value] {
     schema
         .value
         .get("prefixItems")
@@ -144,28 +146,28 @@ fn fixed_list(schema: &DocumentNode) -> &[Value] {
         .unwrap_or_default()
 }
 
-fn fixed_count(schema: &DocumentNode) -> usize {
-    fixed_list(schema).len()
+fn prefix_count(schema: &DocumentNode) -> usize {
+    prefix_schemas(schema).len()
 }
 
-fn fixed(schema: &DocumentNode, n: usize) -> Option<DocumentNode> {
-    fixed_list(schema).get(n).map(|it| schema.with_value(it))
+fn prefix_schema(schema: &DocumentNode, n: usize) -> Option<DocumentNode> {
+    prefix_schemas(schema).get(n).map(|value| schema.with_value(value))
 }
 
-/// A schema for every item that `contains` asks for.
-fn contained(layers: &SchemaLayers) -> Vec<DocumentNode> {
+/// A schema for each item that `contains` requires.
+fn contained_schemas(layers: &SchemaLayers) -> Vec<DocumentNode> {
     let mut all = Vec::new();
     for layer in &layers.all {
         if let Some(schema) = layer.schema.get("contains") {
-            let count = layer.schema.value.get("minContains").and_then(size).unwrap_or(1).min(NODES);
-            all.extend(std::iter::repeat_n(schema, count.min(NODES.saturating_sub(all.len()))));
+            let count = layer.schema.value.get("minContains").and_then(count_of).unwrap_or(1).min(MAX_NODES);
+            all.extend(std::iter::repeat_n(schema, count.min(MAX_NODES.saturating_sub(all.len()))));
         }
     }
     all
 }
 
-/// What other items may not be, where what they contain is bounded.
-fn unwanted(layers: &SchemaLayers) -> Vec<DocumentNode> {
+/// Schemas that exclude matches of `contains` from the other items, where `maxContains` limits them.
+fn excluded_schemas(layers: &SchemaLayers) -> Vec<DocumentNode> {
     let bounded = layers.all.iter().filter(|layer| layer.schema.value.get("maxContains").is_some());
     let schemas = bounded.filter_map(|layer| layer.schema.get("contains"));
     schemas
@@ -178,21 +180,21 @@ fn unwanted(layers: &SchemaLayers) -> Vec<DocumentNode> {
 
 #[cfg(test)]
 mod tests {
-    use crate::openapi::sample::tests::{check, exactly};
+    use crate::openapi::sample::tests::{check, check_sample};
 
     #[test]
-    fn arrays_have_one_item_or_as_many_as_it_takes() {
-        exactly("{type: array, items: {type: integer}}", "[1]");
-        exactly("{type: array}", "[]");
-        exactly("{type: array, items: {type: string}, maxItems: 0}", "[]");
-        exactly("{type: array, items: {type: integer}, minItems: 3}", "[1,1,1]");
-        exactly("{type: array, items: {type: integer}, minItems: 3, uniqueItems: true}", "[1,2,3]");
-        exactly(
+    fn arrays_have_one_item_or_as_many_as_required() {
+        check_sample("{type: array, items: {type: integer}}", "[1]");
+        check_sample("{type: array}", "[]");
+        check_sample("{type: array, items: {type: string}, maxItems: 0}", "[]");
+        check_sample("{type: array, items: {type: integer}, minItems: 3}", "[1,1,1]");
+        check_sample("{type: array, items: {type: integer}, minItems: 3, uniqueItems: true}", "[1,2,3]");
+        check_sample(
             "{type: array, items: {type: string, enum: [x, y, z]}, minItems: 2, uniqueItems: true}",
             r#"["x","y"]"#,
         );
-        exactly("{type: array, prefixItems: [{type: string}, {type: integer}]}", r#"["string",1]"#);
-        exactly("{type: array, items: {type: integer}, contains: {const: 5}}", "[5]");
+        check_sample("{type: array, prefixItems: [{type: string}, {type: integer}]}", r#"["string",1]"#);
+        check_sample("{type: array, items: {type: integer}, contains: {const: 5}}", "[5]");
     }
 
     #[test]

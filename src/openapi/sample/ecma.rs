@@ -1,18 +1,18 @@
-//! Patterns of the document are ECMA 262; the `regex` crate reads another dialect. This file says one in the other.
+//! Translation of patterns from ECMA-262, the dialect of documents, to the dialect of the `regex` crate.
 
 /// A pattern in the dialect of the `regex` crate.
 pub(super) struct TranslatedPattern {
     /// The pattern without its lookaheads and lookbehinds.
     pub(super) text: String,
-    /// What lookaheads at the start demand (`true`) or forbid of the text.
-    pub(super) looks: Vec<(bool, String)>,
-    /// Whether a look somewhere else was left out, so that a match does not prove the whole pattern.
+    /// Lookaheads at the start, as patterns that the text must (`true`) or must not match.
+    pub(super) lookaheads: Vec<(bool, String)>,
+    /// Whether a lookaround elsewhere was left out, so that a match is not a match of the whole pattern.
     pub(super) inexact: bool,
 }
 
 /// Translates a pattern.
 pub(super) fn translate(pattern: &str) -> TranslatedPattern {
-    let mut looks = Vec::new();
+    let mut lookaheads = Vec::new();
     let mut rest = pattern;
     let anchored = rest.starts_with('^');
     if anchored {
@@ -20,30 +20,30 @@ pub(super) fn translate(pattern: &str) -> TranslatedPattern {
     }
     let start = if anchored { "^" } else { "" };
     let mut inexact = false;
-    while let Some((demanded, inner, after)) = leading_look(rest) {
-        // What is forbidden at no certain place is forbidden nowhere.
-        if demanded || anchored {
-            looks.push((demanded, format!("{start}(?:{})", PatternTranslator::of(inner).out)));
+    while let Some((is_positive, inner, after)) = leading_lookahead(rest) {
+        // A negative lookahead without an anchor may hold at some other position, so it excludes nothing.
+        if is_positive || anchored {
+            lookaheads.push((is_positive, format!("{start}(?:{})", PatternTranslator::translate(inner).out)));
         }
         inexact |= !anchored;
         rest = after;
     }
-    let translation = PatternTranslator::of(rest);
+    let translation = PatternTranslator::translate(rest);
     inexact |= translation.inexact;
-    TranslatedPattern { text: format!("{start}{}", translation.out), looks, inexact }
+    TranslatedPattern { text: format!("{start}{}", translation.out), lookaheads, inexact }
 }
 
 /// Splits `(?=inner)after` and `(?!inner)after`.
-fn leading_look(text: &str) -> Option<(bool, &str, &str)> {
-    let demanded = text.starts_with("(?=");
-    if !demanded && !text.starts_with("(?!") {
+fn leading_lookahead(text: &str) -> Option<(bool, &str, &str)> {
+    let is_positive = text.starts_with("(?=");
+    if !is_positive && !text.starts_with("(?!") {
         return None;
     }
     let end = group_end(text)?;
-    Some((demanded, text.get(3..end)?, text.get(end + 1..)?))
+    Some((is_positive, text.get(3..end)?, text.get(end + 1..)?))
 }
 
-/// Where the group that opens at the first byte closes.
+/// The position of the end of the group that starts at the first byte.
 fn group_end(text: &str) -> Option<usize> {
     let (mut depth, mut class, mut escaped) = (0_usize, false, false);
     for (at, char) in text.char_indices() {
@@ -73,18 +73,18 @@ struct PatternTranslator<'a> {
 }
 
 impl<'a> PatternTranslator<'a> {
-    fn of(pattern: &'a str) -> Self {
-        let mut it = Self { rest: pattern, out: String::new(), class: false, inexact: false };
-        while let Some(char) = it.rest.chars().next() {
-            let before = it.rest;
-            it.rest = &it.rest[char.len_utf8()..];
+    fn translate(pattern: &'a str) -> Self {
+        let mut translator = Self { rest: pattern, out: String::new(), class: false, inexact: false };
+        while let Some(char) = translator.rest.chars().next() {
+            let before = translator.rest;
+            translator.rest = &translator.rest[char.len_utf8()..];
             match char {
-                '\\' => it.escape(),
-                _ if it.class => it.in_class(char),
-                _ => it.outside(char, before),
+                '\\' => translator.escape(),
+                _ if translator.class => translator.in_class(char),
+                _ => translator.outside(char, before),
             }
         }
-        it
+        translator
     }
 
     fn escape(&mut self) {
@@ -109,7 +109,7 @@ impl<'a> PatternTranslator<'a> {
                 return;
             }
             _ => {
-                // Other letters have no meaning of their own: an escape that is none stands for itself.
+                // An escape without a meaning stands for its letter.
                 let known = "sSbBnrtfvpPuxADWkz123456789".contains(char);
                 if known || !char.is_ascii_alphanumeric() && char != '<' && char != '>' && char.is_ascii() {
                     self.out.push('\\');
@@ -132,7 +132,7 @@ impl<'a> PatternTranslator<'a> {
                 self.class = false;
                 self.out.push(']');
             }
-            // Operators of the other dialect.
+            // Operators of classes in the dialect of `regex`.
             '[' | '&' | '~' => {
                 self.out.push('\\');
                 self.out.push(char);
@@ -159,7 +159,7 @@ impl<'a> PatternTranslator<'a> {
                 }
             }
             '{' if !is_counted(self.rest) => self.out.push_str("\\{"),
-            '(' if ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|look| before.starts_with(look)) => {
+            '(' if ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|prefix| before.starts_with(prefix)) => {
                 self.inexact = true;
                 match group_end(before).and_then(|end| before.get(end + 1..)) {
                     Some(after) => self.rest = after,
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn one_dialect_in_the_other() {
+    fn patterns_are_translated() {
         check(r"^\d{3}-\w+$", "^[0-9]{3}-[0-9A-Za-z_]+$");
         check(r"^[\d\w.-]+$", r"^[0-90-9A-Za-z_.\-]+$");
         check(r"^{.*}$", r"^\{.*}$");
@@ -201,10 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn looks_at_the_start_become_tests_of_their_own() {
+    fn lookaheads_at_the_start_become_patterns_of_their_own() {
         let translated = translate(r"^(?=.*[A-Z])(?!.*[()])x{2,}$");
         assert_eq!(translated.text, "^x{2,}$");
-        assert_eq!(translated.looks, [(true, "^(?:.*[A-Z])".to_owned()), (false, "^(?:.*[()])".to_owned())]);
+        assert_eq!(
+            translated.lookaheads,
+            [(true, "^(?:.*[A-Z])".to_owned()), (false, "^(?:.*[()])".to_owned())]
+        );
         assert!(!translated.inexact);
         assert!(translate(r"^a(?!b)c$").inexact);
     }

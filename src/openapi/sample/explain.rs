@@ -1,34 +1,44 @@
-//! Why a value is not valid by a schema: the deepest keywords that do not hold, and where in the value.
+//! Reasons why a value is not valid by a schema: the innermost keywords that do not hold, and the places in the value.
 
 use std::cell::Cell;
 
-use super::valid::{AppliedSchema, DEPTH, SchemaEvaluator};
+use super::evaluator::{AppliedSchema, MAX_DEPTH, SchemaEvaluator};
 use crate::{
     document::{NodePath, NodePlace, Value},
     openapi::{DocumentNode, SpecVersion, messages::excerpt},
 };
 
-/// Faults that are named of one value.
-const MOST: usize = 20;
-/// Schemas looked at to find them.
-const WORK: u32 = 20_000;
+/// Maximum number of faults of one value.
+const MAX_FAULTS: usize = 20;
+/// Maximum number of schemas that are visited for them.
+const MAX_SCHEMAS: u32 = 20_000;
 
 /// A keyword that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeywordFault {
-    /// Where in the value, from its root.
+    /// The path in the value, from its root.
     pub at: NodePath,
-    /// The keyword, as the schema has it.
+    /// The name of the keyword.
     pub keyword: String,
-    /// What is wrong, in words.
+    /// The message for users.
     pub message: String,
 }
 
-/// All faults of a value that is not valid; at least one.
-pub(super) fn explain(on: &SchemaEvaluator<'_>, schema: &DocumentNode, value: &Value) -> Vec<KeywordFault> {
+/// The faults of a value that is not valid; at least one.
+pub(super) fn explain(
+    evaluator: &SchemaEvaluator<'_>,
+    schema: &DocumentNode,
+    value: &Value,
+) -> Vec<KeywordFault> {
     let root = NodePath::root();
     let mut faults = Vec::new();
-    FaultFinder { on, work: &Cell::new(WORK) }.schema(schema, value, NodePlace::Path(&root), 0, &mut faults);
+    FaultFinder { evaluator, work: &Cell::new(MAX_SCHEMAS) }.explain_schema(
+        schema,
+        value,
+        NodePlace::Path(&root),
+        0,
+        &mut faults,
+    );
     if faults.is_empty() {
         let message = String::from("the value does not fit the schema");
         faults.push(KeywordFault { at: root, keyword: String::from("schema"), message });
@@ -38,12 +48,12 @@ pub(super) fn explain(on: &SchemaEvaluator<'_>, schema: &DocumentNode, value: &V
 
 #[derive(Clone, Copy)]
 struct FaultFinder<'a> {
-    on: &'a SchemaEvaluator<'a>,
+    evaluator: &'a SchemaEvaluator<'a>,
     work: &'a Cell<u32>,
 }
 
 impl FaultFinder<'_> {
-    fn schema(
+    fn explain_schema(
         self,
         schema: &DocumentNode,
         value: &Value,
@@ -53,131 +63,142 @@ impl FaultFinder<'_> {
     ) {
         let Some(left) = self.work.get().checked_sub(1) else { return };
         self.work.set(left);
-        if depth > DEPTH || out.len() >= MOST || !self.on.effort.has_stack() {
+        if depth > MAX_DEPTH || out.len() >= MAX_FAULTS || !self.evaluator.effort.has_stack() {
             return;
         }
         if schema.value == Value::Bool(false) {
             push(out, at, "false", "nothing is allowed here".to_owned());
         }
         let Some(keywords) = schema.value.as_mapping() else { return };
-        if self.on.library.reference_of(schema).is_some() {
-            if let Ok(target) = self.on.library.resolve(schema)
-                && !self.on.check(&target, value, depth)
+        if self.evaluator.library.reference_of(schema).is_some() {
+            if let Ok(target) = self.evaluator.library.resolve(schema)
+                && !self.evaluator.is_valid_at(&target, value, depth)
             {
-                self.schema(&target, value, at, depth + 1, out);
+                self.explain_schema(&target, value, at, depth + 1, out);
             }
-            if self.on.library.version() != SpecVersion::OpenApi31 || keywords.len() == 1 {
+            if self.evaluator.library.version() != SpecVersion::OpenApi31 || keywords.len() == 1 {
                 return;
             }
         }
-        let rule = AppliedSchema { schema, value, depth: depth + 1, on: self.on };
-        for (keyword, it) in keywords.iter() {
-            let it = schema.with_value(it);
-            if !rule.holds(keyword, &it) {
-                self.keyword(keyword, &it, &rule, at, out);
+        let rule = AppliedSchema { schema, value, depth: depth + 1, evaluator: self.evaluator };
+        for (keyword, operand) in keywords.iter() {
+            let operand = schema.with_value(operand);
+            if !rule.holds(keyword, &operand) {
+                self.explain_keyword(keyword, &operand, &rule, at, out);
             }
         }
     }
 
-    /// Goes on to the parts that the keyword is about, or says what is wrong.
-    fn keyword(
+    /// Adds the faults of the parts that the keyword applies to, else one of the keyword itself.
+    fn explain_keyword(
         self,
         keyword: &str,
-        it: &DocumentNode,
+        operand: &DocumentNode,
         rule: &AppliedSchema<'_>,
         at: NodePlace<'_>,
         out: &mut Vec<KeywordFault>,
     ) {
         let AppliedSchema { schema, value, depth, .. } = *rule;
         let before = out.len();
-        let part = |schema: &DocumentNode, value: &Value, at: NodePlace<'_>, out: &mut Vec<KeywordFault>| {
-            if !self.on.check(schema, value, depth) {
-                self.schema(schema, value, at, depth, out);
-            }
-        };
+        let explain_part =
+            |schema: &DocumentNode, value: &Value, at: NodePlace<'_>, out: &mut Vec<KeywordFault>| {
+                if !self.evaluator.is_valid_at(schema, value, depth) {
+                    self.explain_schema(schema, value, at, depth, out);
+                }
+            };
         match keyword {
-            "allOf" => it.items().for_each(|it| part(&it, value, at, out)),
-            "anyOf" | "oneOf" => self.choice(keyword, it, rule, at, out),
+            "allOf" => operand.items().for_each(|part| explain_part(&part, value, at, out)),
+            "anyOf" | "oneOf" => self.explain_choice(keyword, operand, rule, at, out),
             "if" => {
                 for next in ["then", "else"].iter().filter_map(|next| schema.get(next)) {
-                    part(&next, value, at, out);
+                    explain_part(&next, value, at, out);
                 }
             }
             "properties" => {
-                for (key, schema) in it.entries() {
+                for (key, schema) in operand.entries() {
                     if let Some(value) = value.get(key) {
-                        part(&schema, value, at.key(key), out);
+                        explain_part(&schema, value, at.key(key), out);
                     }
                 }
             }
-            "additionalProperties" | "unevaluatedProperties" if it.value != Value::Bool(false) => {
+            "additionalProperties" | "unevaluatedProperties" if operand.value != Value::Bool(false) => {
                 for (key, value) in value.entries() {
-                    if !super::evaluated::declares(self.on.patterns, schema, key) {
-                        part(it, value, at.key(key), out);
+                    if !super::evaluated::declares(self.evaluator.patterns, schema, key) {
+                        explain_part(operand, value, at.key(key), out);
                     }
                 }
             }
             "additionalProperties" => {
                 for (key, _) in value.entries() {
-                    if !super::evaluated::declares(self.on.patterns, schema, key) {
+                    if !super::evaluated::declares(self.evaluator.patterns, schema, key) {
                         push(out, at.key(key), keyword, format!("`{}` is not allowed here", excerpt(key)));
                     }
                 }
             }
-            "prefixItems" => items(it.items(), value, 0, at, &mut |it, value, at| part(it, value, at, out)),
-            "items" if it.value.as_sequence().is_some() => {
-                items(it.items(), value, 0, at, &mut |it, value, at| part(it, value, at, out));
+            "prefixItems" => explain_items(operand.items(), value, 0, at, &mut |part, value, at| {
+                explain_part(part, value, at, out)
+            }),
+            "items" if operand.value.as_sequence().is_some() => {
+                explain_items(operand.items(), value, 0, at, &mut |part, value, at| {
+                    explain_part(part, value, at, out)
+                });
             }
             "items" => {
-                let fixed = schema.value.get("prefixItems").map_or(0, |it| it.items().len());
-                let same = std::iter::repeat(it.clone());
-                items(same, value, fixed, at, &mut |it, value, at| part(it, value, at, out));
+                let prefix = schema.value.get("prefixItems").map_or(0, |items| items.items().len());
+                let schemas = std::iter::repeat(operand.clone());
+                explain_items(schemas, value, prefix, at, &mut |part, value, at| {
+                    explain_part(part, value, at, out)
+                });
             }
             "required" => {
-                let missing = it.value.items().iter().filter_map(Value::as_str);
-                for key in missing.filter(|key| value.get(key).is_none() && !rule.unseen(key)) {
+                let missing = operand.value.items().iter().filter_map(Value::as_str);
+                for key in missing.filter(|key| value.get(key).is_none() && !rule.is_hidden(key)) {
                     push(out, at, keyword, format!("the required `{}` is missing", excerpt(key)));
                 }
             }
             _ => (),
         }
         if out.len() == before {
-            push(out, at, keyword, broken(keyword, &it.value, value));
+            push(out, at, keyword, message(keyword, &operand.value, value));
         }
     }
 
-    /// The faults by the one way that the value is meant for, if that can be told.
-    fn choice(
+    /// Adds the faults by the alternative that the value is probably meant for, if there is only one.
+    fn explain_choice(
         self,
         keyword: &str,
-        it: &DocumentNode,
+        operand: &DocumentNode,
         rule: &AppliedSchema<'_>,
         at: NodePlace<'_>,
         out: &mut Vec<KeywordFault>,
     ) {
-        let count = it.items().len();
-        let fits = it.items().filter(|way| self.on.check(way, rule.value, rule.depth)).count();
-        if fits > 1 {
+        let count = operand.items().len();
+        let count_valid = operand
+            .items()
+            .filter(|alternative| self.evaluator.is_valid_at(alternative, rule.value, rule.depth))
+            .count();
+        if count_valid > 1 {
             push(
                 out,
                 at,
                 keyword,
-                format!("the value fits {fits} of the {count} schemas of `oneOf`, not one"),
+                format!("the value fits {count_valid} of the {count} schemas of `oneOf`, not one"),
             );
             return;
         }
-        let mut meant: Vec<Vec<KeywordFault>> = Vec::new();
-        for way in it.items() {
+        let mut candidates: Vec<Vec<KeywordFault>> = Vec::new();
+        for alternative in operand.items() {
             let mut faults = Vec::new();
-            self.schema(&way, rule.value, at, rule.depth, &mut faults);
+            self.explain_schema(&alternative, rule.value, at, rule.depth, &mut faults);
             let here = at.path();
-            let other =
-                |it: &KeywordFault| it.at == here && matches!(&*it.keyword, "type" | "const" | "enum");
+            let other = |fault: &KeywordFault| {
+                fault.at == here && matches!(&*fault.keyword, "type" | "const" | "enum")
+            };
             if !faults.is_empty() && !faults.iter().any(other) {
-                meant.push(faults);
+                candidates.push(faults);
             }
         }
-        if let [only] = &mut meant[..] {
+        if let [only] = &mut candidates[..] {
             out.append(only);
         } else {
             push(out, at, keyword, format!("the value fits none of the {count} schemas of `{keyword}`"));
@@ -185,48 +206,48 @@ impl FaultFinder<'_> {
     }
 }
 
-fn items(
+fn explain_items(
     schemas: impl Iterator<Item = DocumentNode>,
     value: &Value,
     skipped: usize,
     at: NodePlace<'_>,
-    part: &mut dyn FnMut(&DocumentNode, &Value, NodePlace<'_>),
+    explain_part: &mut dyn FnMut(&DocumentNode, &Value, NodePlace<'_>),
 ) {
     for ((n, value), schema) in value.items().iter().enumerate().skip(skipped).zip(schemas) {
-        part(&schema, value, at.index(n));
+        explain_part(&schema, value, at.index(n));
     }
 }
 
 fn push(out: &mut Vec<KeywordFault>, at: NodePlace<'_>, keyword: &str, message: String) {
     let fault = KeywordFault { at: at.path(), keyword: keyword.to_owned(), message };
-    if out.len() < MOST && !out.contains(&fault) {
+    if out.len() < MAX_FAULTS && !out.contains(&fault) {
         out.push(fault);
     }
 }
 
-fn broken(keyword: &str, rule: &Value, value: &Value) -> String {
-    let shown = |value: &Value| excerpt(&value.to_json()).replace("\\\"", "\"");
+fn message(keyword: &str, rule: &Value, value: &Value) -> String {
+    let shorten = |value: &Value| excerpt(&value.to_json()).replace("\\\"", "\"");
     match keyword {
         "type" => {
             let kind = match value.kind() {
                 "map" => "object",
                 other => other,
             };
-            let wanted = rule.as_str().map_or_else(|| shown(rule), str::to_owned);
+            let expected = rule.as_str().map_or_else(|| shorten(rule), str::to_owned);
             let article = |word: &str| if word.starts_with(['a', 'i', 'o']) { "an" } else { "a" };
             if kind == "null" {
-                return format!("`type` asks for {} {wanted}, this is null", article(&wanted));
+                return format!("`type` asks for {} {expected}, this is null", article(&expected));
             }
-            format!("`type` asks for {} {wanted}, this is {} {kind}", article(&wanted), article(kind))
+            format!("`type` asks for {} {expected}, this is {} {kind}", article(&expected), article(kind))
         }
-        "enum" => format!("{} is none of the values of `enum`: {}", shown(value), shown(rule)),
+        "enum" => format!("{} is none of the values of `enum`: {}", shorten(value), shorten(rule)),
         "minItems" | "maxItems" => {
-            format!("`{keyword}: {}` does not hold for {} items", shown(rule), value.items().len())
+            format!("`{keyword}: {}` does not hold for {} items", shorten(rule), value.items().len())
         }
         "const" | "format" | "pattern" | "minLength" | "maxLength" | "minimum" | "maximum"
         | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" | "uniqueItems" | "minProperties"
-        | "maxProperties" => format!("`{keyword}: {}` does not hold for {}", shown(rule), shown(value)),
-        _ => format!("`{keyword}` does not hold for {}", shown(value)),
+        | "maxProperties" => format!("`{keyword}: {}` does not hold for {}", shorten(rule), shorten(value)),
+        _ => format!("`{keyword}` does not hold for {}", shorten(value)),
     }
 }
 
@@ -248,13 +269,14 @@ mod tests {
         let value = read(value);
         let sampler = Sampler::new(&library);
         let faults = sampler.faults(&schema, &value);
-        assert_eq!(faults.is_empty(), sampler.valid(&schema, &value));
-        let said: Vec<String> = faults.iter().map(|it| format!("{}: {}", it.at, it.message)).collect();
-        assert_eq!(said, expected);
+        assert_eq!(faults.is_empty(), sampler.is_valid(&schema, &value));
+        let found: Vec<String> =
+            faults.iter().map(|fault| format!("{}: {}", fault.at, fault.message)).collect();
+        assert_eq!(found, expected);
     }
 
     #[test]
-    fn the_deepest_keyword_is_named() {
+    fn the_innermost_keyword_is_reported() {
         check("{type: integer}", "1", &[]);
         check("{type: integer}", "'1'", &[": `type` asks for an integer, this is a string"]);
         check(
@@ -310,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_choice_the_way_that_was_meant_is_explained() {
+    fn a_choice_is_explained_by_its_probable_alternative() {
         let choice = "{oneOf: [{type: string}, {type: object, properties: {a: {type: number}}}]}";
         check(choice, "{a: x}", &["a: `type` asks for a number, this is a string"]);
         check(choice, "5", &[": the value fits none of the 2 schemas of `oneOf`"]);

@@ -1,10 +1,10 @@
-//! What the name of a property suggests, where nothing else is said about it.
+//! Values that the name of a property suggests, where its schema does not restrict them.
 
-use super::decimal::Decimal;
+use super::rounded_decimal::RoundedDecimal;
 
-/// A text for a property of that name.
-pub(super) fn text(name: &str) -> Option<&'static str> {
-    Some(match &*plain(name) {
+/// A text for a property of this name.
+pub(super) fn text_for(name: &str) -> Option<&'static str> {
+    Some(match &*normalize(name) {
         "email" | "emailaddress" | "mail" => "user@example.com",
         "name" | "fullname" | "displayname" => "Ada Lovelace",
         "firstname" | "givenname" | "forename" => "Ada",
@@ -45,9 +45,9 @@ pub(super) fn text(name: &str) -> Option<&'static str> {
     })
 }
 
-/// A number for a property of that name.
-pub(super) fn number(name: &str) -> Option<Decimal> {
-    Decimal::parse(match &*plain(name) {
+/// A number for a property of this name.
+pub(super) fn number_for(name: &str) -> Option<RoundedDecimal> {
+    RoundedDecimal::parse(match &*normalize(name) {
         "age" => "36",
         "price" | "amount" | "total" | "cost" => "9.99",
         "latitude" | "lat" => "51.5",
@@ -63,7 +63,7 @@ pub(super) fn number(name: &str) -> Option<Decimal> {
     })
 }
 
-/// The name without what sets its words apart.
-fn plain(name: &str) -> String {
-    name.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+/// The name in lower case, without separators of words.
+fn normalize(name: &str) -> String {
+    name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

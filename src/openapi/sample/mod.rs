@@ -1,24 +1,22 @@
-//! Samples: from a schema to a value that is valid by it.
+//! Sampler: makes values that are valid by a schema.
 //!
-//! A schema is taken apart into [`layers`], the flat list of all schemas that apply at one place, and choices that
-//! are still open. The [`search`] goes through the choices, asks for a value ([`object`], [`array`], [`scalar`]) and
-//! puts every one to the schema it is for ([`valid`]). All dice are thrown by place, so the same document always
-//! gives the same sample.
+//! A schema becomes [`layers`], a flat list of all schemas that apply at one place, with the choices that are still open. The
+//! [`search`] goes through the choices, makes a value for each ([`object`], [`array`], [`scalar`]) and validates it by its
+//! schema ([`evaluator`]). Random numbers depend on the place of a value, so the same document always gives the same
+//! sample.
 
-mod account;
 mod array;
-mod decimal;
+mod author_values;
 mod ecma;
 mod effort;
 mod equality;
 mod evaluated;
+mod evaluator;
 mod explain;
-mod fits;
 mod format;
+mod format_check;
 mod hint;
 mod infer;
-#[cfg(test)]
-mod laws;
 mod layers;
 mod negate;
 mod number;
@@ -26,25 +24,27 @@ mod object;
 mod pattern;
 mod place;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod recursion;
+mod rounded_decimal;
 mod rules;
 mod scalar;
 mod search;
 mod seeded_rng;
+mod size_limits;
 mod smallest;
 #[cfg(test)]
 mod tests;
-mod valid;
-mod written;
 
 use effort::Effort;
+use evaluator::SchemaEvaluator;
 pub use explain::KeywordFault;
 pub(in crate::openapi) use layers::last_segment;
-use pattern::PatternCache;
+use pattern::StringPatternCache;
 use place::SamplePlace;
-use search::{Generation, Nested};
+use search::{Generation, NestedSource};
 use smallest::Smallest;
-use valid::SchemaEvaluator;
 
 use std::cell::Cell;
 
@@ -54,50 +54,51 @@ use crate::{
     document::{Mapping, Value},
 };
 
-/// Steps of one search for a sample. A step is about a microsecond.
-const SEARCH: u64 = 400_000;
-/// Steps of the search for a small value where the other one found none in time.
-const FALLBACK: u64 = 100_000;
-/// Steps of one search for the value of a header field.
-const FIELD: u64 = 20_000;
-/// Steps of one question whether a value is valid; one that takes more is answered with yes.
-const QUESTION: u64 = 2_000_000;
+/// Maximum steps of the search for a sample. A step takes about a microsecond.
+const SEARCH_STEPS: u64 = 400_000;
+/// Maximum steps of the search for a small value, after the first search ran out of steps.
+const FALLBACK_STEPS: u64 = 100_000;
+/// Maximum steps of the search for the value of a header field.
+const HEADER_STEPS: u64 = 20_000;
+/// Maximum steps of an evaluation; a value that needs more is taken as valid.
+const EVALUATION_STEPS: u64 = 2_000_000;
 
 /// How values are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SamplingMode {
-    /// Always the same: the first of an enumeration, fixed dates and addresses.
+    /// Fixed: the first value of an enumeration, fixed dates and addresses.
     Stable,
-    /// Random, and the same for the same seed.
+    /// Random, and repeatable by the seed.
     Seeded(u64),
 }
 
 impl SamplingMode {
-    /// Random, by dice that are passed in.
-    pub fn dynamic(dice: &mut impl rand::Rng) -> Self {
-        Self::Seeded(dice.next_u64())
+    /// Random, with a seed from `rng`.
+    pub fn dynamic(rng: &mut impl rand::Rng) -> Self {
+        Self::Seeded(rng.next_u64())
     }
 }
 
-/// Which way a value travels: some properties go only one way.
+/// The direction in which a value travels; `readOnly` and `writeOnly` properties travel in one only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// To the client: without `writeOnly` properties.
+    /// To the client, without `writeOnly` properties.
     Response,
-    /// From the client: without `readOnly` properties.
+    /// From the client, without `readOnly` properties.
     Request,
 }
 
 impl Direction {
-    /// Whether a property with this schema does not travel this way.
+    /// Whether a property with this schema does not travel in this direction.
     pub(in crate::openapi) fn hides(self, library: &DocumentLibrary, schema: &DocumentNode) -> bool {
         let flag = match self {
             Self::Response => "writeOnly",
             Self::Request => "readOnly",
         };
-        let says = |it: &DocumentNode| it.value.get(flag).and_then(Value::as_bool) == Some(true);
-        says(schema)
-            || library.reference_of(schema).is_some() && library.resolve(schema).is_ok_and(|it| says(&it))
+        let has_flag = |node: &DocumentNode| node.value.get(flag).and_then(Value::as_bool) == Some(true);
+        has_flag(schema)
+            || library.reference_of(schema).is_some()
+                && library.resolve(schema).is_ok_and(|target| has_flag(&target))
     }
 }
 
@@ -106,25 +107,25 @@ impl Direction {
 pub struct Sample {
     /// The value.
     pub value: Value,
-    /// What could not be satisfied, and what in the document is odd.
+    /// Messages about what could not be satisfied and about contradictions in the document.
     pub notes: Vec<String>,
     /// Whether the value is valid by the schema.
     pub valid: bool,
-    /// Whether the search took too many steps, so that the value is smaller than it would be otherwise.
+    /// Whether the search ran out of steps, so that the value is smaller than it would be otherwise.
     pub reduced: bool,
 }
 
-/// Makes samples for the schemas of one library.
+/// Sampler for the schemas of one library.
 pub struct Sampler<'a> {
     library: &'a DocumentLibrary,
     mode: SamplingMode,
     direction: Direction,
     examples: bool,
     plain: bool,
-    patterns: PatternCache,
-    /// Steps taken for all answers so far.
+    patterns: StringPatternCache,
+    /// Steps of all calls so far.
     effort: Cell<u64>,
-    /// The bounds of all that is made with it.
+    /// The budget of all calls.
     budget: Option<&'a Budget>,
     stack: Stack,
 }
@@ -139,125 +140,128 @@ impl<'a> Sampler<'a> {
             direction: Direction::Response,
             examples: true,
             plain: false,
-            patterns: PatternCache::default(),
+            patterns: StringPatternCache::default(),
             effort: Cell::new(0),
             budget: None,
             stack: Stack::here(),
         }
     }
 
-    /// Ends as soon as this budget is exhausted; what is made then is of no use.
+    /// Stops when this budget is exhausted; the result of that call must be discarded.
     #[must_use]
     pub const fn within(mut self, budget: &'a Budget) -> Self {
         self.budget = Some(budget);
         self
     }
 
-    /// Takes no more of the stack than this.
+    /// Limits the use of the stack.
     #[must_use]
     pub const fn stack(mut self, stack: Stack) -> Self {
         self.stack = stack;
         self
     }
 
-    /// Chooses values in another way.
+    /// Sets how values are chosen.
     #[must_use]
     pub const fn mode(mut self, mode: SamplingMode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Makes samples for the other direction.
+    /// Sets the direction in which samples travel.
     #[must_use]
     pub const fn direction(mut self, direction: Direction) -> Self {
         self.direction = direction;
         self
     }
 
-    /// Whether the `example`, `examples` and `default` of schemas count; they do unless told otherwise.
+    /// Sets whether the `example`, `examples` and `default` of schemas are used; they are by default.
     #[must_use]
     pub const fn examples(mut self, examples: bool) -> Self {
         self.examples = examples;
         self
     }
 
-    /// Whether values are as plain as Prism's: `"string"` and 0 whatever the name of the property suggests, and an
-    /// empty object where a schema would hold itself for the second time.
+    /// Sets whether values are those of Prism: `"string"` and 0 whatever the name of the property suggests, and an empty
+    /// object where a schema would contain itself for the second time.
     #[must_use]
     pub const fn plain(mut self, plain: bool) -> Self {
         self.plain = plain;
         self
     }
 
-    /// Whether a value is valid by a schema, its formats included.
+    /// Whether a value is valid by a schema, including formats. A value that takes too many steps is taken as valid.
     #[must_use]
-    pub fn valid(&self, schema: &DocumentNode, value: &Value) -> bool {
-        self.valid_in(schema, value, QUESTION)
+    pub fn is_valid(&self, schema: &DocumentNode, value: &Value) -> bool {
+        self.is_valid_within(schema, value, EVALUATION_STEPS)
     }
 
-    fn valid_in(&self, schema: &DocumentNode, value: &Value, steps: u64) -> bool {
-        let effort = self.effort_of(steps);
-        let valid = self.evaluator(&effort).valid(schema, value);
-        self.count(&effort);
+    fn is_valid_within(&self, schema: &DocumentNode, value: &Value, steps: u64) -> bool {
+        let effort = self.new_effort(steps);
+        let valid = self.evaluator(&effort).is_valid(schema, value);
+        self.add_effort(&effort);
         valid
     }
 
-    /// What is wrong with a value by a schema: nothing if it is valid.
+    /// The keywords of a schema that do not hold for a value; none if it is valid.
     #[must_use]
     pub fn faults(&self, schema: &DocumentNode, value: &Value) -> Vec<KeywordFault> {
-        if self.valid(schema, value) {
+        if self.is_valid(schema, value) {
             return Vec::new();
         }
-        let effort = self.effort_of(QUESTION);
+        let effort = self.new_effort(EVALUATION_STEPS);
         let faults = explain::explain(&self.evaluator(&effort), schema, value);
-        self.count(&effort);
+        self.add_effort(&effort);
         faults
     }
 
-    /// How many steps were taken so far, for a caller that asks much and has an end.
+    /// The number of steps so far, for callers that limit their total.
     #[must_use]
     pub const fn effort(&self) -> u64 {
         self.effort.get()
     }
 
-    fn count(&self, effort: &Effort<'_>) {
-        self.effort.set(self.effort.get() + effort.taken());
+    fn add_effort(&self, effort: &Effort<'_>) {
+        self.effort.set(self.effort.get() + effort.steps_taken());
     }
 
-    /// A value for the schema. It is valid if the schema can be satisfied at all, but for schemas that ask for
-    /// more than a sample has room for, or that only a long search could satisfy; then the notes say so.
+    /// Makes a value for the schema. It is valid if the schema can be satisfied, except for schemas that require more than
+    /// the limits of a sample, or a longer search; the notes then contain the reason.
     #[must_use]
     pub fn sample(&self, schema: &DocumentNode) -> Sample {
-        self.sample_in(schema, SEARCH)
+        self.sample_within(schema, SEARCH_STEPS)
     }
 
-    /// The same for a header field, which is no place for a long search.
+    /// Makes a value for a header field, with a shorter search.
     #[must_use]
     pub fn sample_field(&self, schema: &DocumentNode) -> Sample {
-        self.sample_in(schema, FIELD)
+        self.sample_within(schema, HEADER_STEPS)
     }
 
-    fn sample_in(&self, schema: &DocumentNode, steps: u64) -> Sample {
+    fn sample_within(&self, schema: &DocumentNode, steps: u64) -> Sample {
         let schemas = std::slice::from_ref(schema);
-        let smallest = Smallest::new(self, self.effort_of(steps.min(FALLBACK)));
-        let searched = self.searched(schema, &smallest, steps);
+        let smallest = Smallest::new(self, self.new_effort(steps.min(FALLBACK_STEPS)));
+        let searched = self.search_value(schema, &smallest, steps);
         let mut sample = match searched {
             Ok(sample) if sample.valid => sample,
-            // The root alone with all that it may have, then the least of it, then whatever comes near.
-            Ok(sample) => self.small(schema, &smallest, steps).unwrap_or(sample),
+            // First optional parts of the root only, then required parts only, then a value that is nearly valid.
+            Ok(sample) => self.find_small(schema, &smallest, steps).unwrap_or(sample),
             Err(reduced) => {
-                let small = self.small(schema, &smallest, steps);
-                let near = || self.attempt(schemas, Nested::Known(&smallest), true, steps.min(FALLBACK)).ok();
-                let near = || near().map(|(value, notes)| self.judged(schema, value, (notes, steps)));
-                let nothing = || self.judged(schema, Mapping::default().into(), (Vec::new(), steps));
+                let small = self.find_small(schema, &smallest, steps);
+                let near = || {
+                    self.attempt(schemas, NestedSource::Known(&smallest), true, steps.min(FALLBACK_STEPS))
+                        .ok()
+                };
+                let near = || near().map(|(value, notes)| self.judge(schema, value, (notes, steps)));
+                let nothing = || self.judge(schema, Mapping::default().into(), (Vec::new(), steps));
                 Sample { reduced, ..small.or_else(near).unwrap_or_else(nothing) }
             }
         };
-        self.effort.set(self.effort.get() + smallest.taken());
+        self.effort.set(self.effort.get() + smallest.steps_taken());
         if sample.reduced {
             sample
                 .notes
-                .push("the schema asks for too long a search, so the value is a small one".to_owned());
+                .push("the schema requires too long a search, so the value is a small one".to_owned());
         }
         if !sample.valid {
             sample.notes.push("no value was found that fits this schema".to_owned());
@@ -265,25 +269,39 @@ impl<'a> Sampler<'a> {
         sample
     }
 
-    /// A small value that is valid.
-    fn small(&self, schema: &DocumentNode, smallest: &Smallest<'_>, steps: u64) -> Option<Sample> {
+    /// A small valid value.
+    fn find_small(&self, schema: &DocumentNode, smallest: &Smallest<'_>, steps: u64) -> Option<Sample> {
         let schemas = std::slice::from_ref(schema);
-        let root = self.attempt(schemas, Nested::Known(smallest), false, steps.min(FALLBACK)).ok();
         let root =
-            root.map(|(value, notes)| self.judged(schema, value, (notes, steps))).filter(|it| it.valid);
+            self.attempt(schemas, NestedSource::Known(smallest), false, steps.min(FALLBACK_STEPS)).ok();
+        let root = root
+            .map(|(value, notes)| self.judge(schema, value, (notes, steps)))
+            .filter(|sample| sample.valid);
         root.or_else(|| {
-            let least = smallest.of(schemas).map(|value| self.judged(schema, value, (Vec::new(), steps)));
-            least.filter(|it| it.valid)
+            let least = smallest.find(schemas).map(|value| self.judge(schema, value, (Vec::new(), steps)));
+            least.filter(|sample| sample.valid)
         })
     }
 
-    /// The value that a search finds, and failing that one that does not fit everywhere. Else whether there was not
-    /// enough time.
-    fn searched(&self, schema: &DocumentNode, smallest: &Smallest<'_>, steps: u64) -> Result<Sample, bool> {
-        for forgiving in [false, true] {
-            match self.attempt(std::slice::from_ref(schema), Nested::Searched(smallest), forgiving, steps) {
-                Ok((value, notes)) => return Ok(self.judged(schema, value, (notes, steps))),
-                Err(SampleError::Spent) => return Err(true),
+    /// Searches for a value, first a valid one, then one that is partly invalid.
+    ///
+    /// # Errors
+    /// None was found; the flag is true if the search ran out of steps.
+    fn search_value(
+        &self,
+        schema: &DocumentNode,
+        smallest: &Smallest<'_>,
+        steps: u64,
+    ) -> Result<Sample, bool> {
+        for accepts_invalid in [false, true] {
+            match self.attempt(
+                std::slice::from_ref(schema),
+                NestedSource::Searched(smallest),
+                accepts_invalid,
+                steps,
+            ) {
+                Ok((value, notes)) => return Ok(self.judge(schema, value, (notes, steps))),
+                Err(SampleError::OutOfSteps) => return Err(true),
                 Err(_) => (),
             }
         }
@@ -293,34 +311,34 @@ impl<'a> Sampler<'a> {
     fn attempt(
         &self,
         schemas: &[DocumentNode],
-        nested: Nested<'_>,
-        forgiving: bool,
+        nested: NestedSource<'_>,
+        accepts_invalid: bool,
         steps: u64,
     ) -> Result<(Value, Vec<String>), SampleError> {
         let seed = match self.mode {
             SamplingMode::Stable => 0,
             SamplingMode::Seeded(seed) => seed,
         };
-        let effort = self.effort_of(steps);
-        let mut generation = self.generation(&effort, nested, forgiving);
+        let effort = self.new_effort(steps);
+        let mut generation = self.new_generation(&effort, nested, accepts_invalid);
         generation.random = self.mode != SamplingMode::Stable;
         generation.top = true;
         let found = generation.solve(schemas, &SamplePlace::root(seed));
         let notes = generation.notes;
-        self.count(&effort);
+        self.add_effort(&effort);
         found.map(|value| (value, notes))
     }
 
-    fn judged(&self, schema: &DocumentNode, value: Value, (notes, steps): (Vec<String>, u64)) -> Sample {
-        let valid = self.valid_in(schema, &value, steps);
+    fn judge(&self, schema: &DocumentNode, value: Value, (notes, steps): (Vec<String>, u64)) -> Sample {
+        let valid = self.is_valid_within(schema, &value, steps);
         Sample { value, notes, valid, reduced: false }
     }
 
-    fn generation<'b>(
+    fn new_generation<'b>(
         &'b self,
         effort: &'b Effort<'b>,
-        nested: Nested<'b>,
-        forgiving: bool,
+        nested: NestedSource<'b>,
+        accepts_invalid: bool,
     ) -> Generation<'b> {
         Generation {
             library: self.library,
@@ -328,7 +346,7 @@ impl<'a> Sampler<'a> {
             random: false,
             examples: self.examples,
             plain: self.plain,
-            forgiving,
+            accepts_invalid,
             patterns: &self.patterns,
             strict: self.evaluator(effort),
             lenient: self.evaluator(effort).without_formats(),
@@ -347,18 +365,18 @@ impl<'a> Sampler<'a> {
         SchemaEvaluator::new(self.library, self.direction, &self.patterns, effort)
     }
 
-    fn effort_of(&self, steps: u64) -> Effort<'a> {
+    fn new_effort(&self, steps: u64) -> Effort<'a> {
         Effort::new(steps, self.budget, self.stack)
     }
 }
 
-/// Why there is no value.
+/// Reason why there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SampleError {
     /// The schemas contradict one another.
     Impossible,
-    /// The way went too deep; a shorter one may lead somewhere.
-    Cut,
-    /// No step is left.
-    Spent,
+    /// The value grew too deep or too large; another alternative may be smaller.
+    TooLarge,
+    /// No steps remain.
+    OutOfSteps,
 }

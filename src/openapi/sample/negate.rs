@@ -1,26 +1,26 @@
-//! Schemas for what another schema forbids: `not {minimum: 0}` is a number below zero.
+//! Schemas of the values that another schema forbids: `not {minimum: 0}` is a number below zero.
 
-use super::valid::size;
+use super::evaluator::count_of;
 use crate::{
     document::{Mapping, Number, Value},
     openapi::{DocumentLibrary, DocumentNode, keywords::SchemaKeyword},
 };
 
-/// `not`s in `not`s are followed this deep.
-const DEPTH: u32 = 8;
-/// More ways than this are not collected.
-const WAYS: usize = 512;
-/// More schemas than this are not looked at for them.
-const VISITS: u32 = 2_000;
+/// Maximum nesting of schemas that are followed.
+const MAX_DEPTH: u32 = 8;
+/// Maximum number of schemas that are collected.
+const MAX_ALTERNATIVES: usize = 512;
+/// Maximum number of schemas that are visited for them.
+const MAX_VISITS: u32 = 2_000;
 
 const TYPES: [&str; 6] = ["string", "number", "object", "array", "boolean", "null"];
 
-/// Ways to be invalid by `schema`, the least surprising first. They are hints: none is sure to do.
+/// Schemas of values that are probably not valid by `schema`, the least surprising first.
 pub(super) fn negate(library: &DocumentLibrary, schema: &DocumentNode) -> Vec<DocumentNode> {
-    let mut ways = Vec::new();
-    collect(library, schema, 0, &mut { VISITS }, &mut ways);
-    ways.sort_by_key(|(rank, _)| *rank);
-    ways.into_iter().map(|(_, node)| node).collect()
+    let mut alternatives = Vec::new();
+    collect(library, schema, 0, &mut { MAX_VISITS }, &mut alternatives);
+    alternatives.sort_by_key(|(rank, _)| *rank);
+    alternatives.into_iter().map(|(_, node)| node).collect()
 }
 
 fn collect(
@@ -28,40 +28,41 @@ fn collect(
     schema: &DocumentNode,
     depth: u32,
     visits: &mut u32,
-    ways: &mut Vec<(u8, DocumentNode)>,
+    alternatives: &mut Vec<(u8, DocumentNode)>,
 ) {
     let Some(left) = visits.checked_sub(1) else { return };
     *visits = left;
-    if depth > DEPTH || ways.len() > WAYS {
+    if depth > MAX_DEPTH || alternatives.len() > MAX_ALTERNATIVES {
         return;
     }
     if library.reference_of(schema).is_some() {
         if let Ok(target) = library.resolve(schema) {
-            collect(library, &target, depth + 1, visits, ways);
+            collect(library, &target, depth + 1, visits, alternatives);
         }
         return;
     }
     for (keyword, rule) in schema.entries() {
-        if ways.len() > WAYS {
+        if alternatives.len() > MAX_ALTERNATIVES {
             return;
         }
         let Some(keyword) = SchemaKeyword::named(keyword) else { continue };
-        let at_file = |(rank, value)| (rank, DocumentNode { value, file: schema.file });
+        let in_file = |(rank, value)| (rank, DocumentNode { value, file: schema.file });
         match keyword {
             SchemaKeyword::AllOf => {
-                rule.items().for_each(|it| collect(library, &it, depth + 1, visits, ways))
+                rule.items().for_each(|part| collect(library, &part, depth + 1, visits, alternatives))
             }
             SchemaKeyword::AnyOf | SchemaKeyword::OneOf => {
                 let all: Vec<Value> = rule.value.items().iter().map(not).collect();
-                ways.push((3, at(schema, [("allOf", all.into())])));
+                alternatives.push((3, node_of(schema, [("allOf", all.into())])));
             }
-            SchemaKeyword::Not => ways.push((1, rule)),
+            SchemaKeyword::Not => alternatives.push((1, rule)),
             SchemaKeyword::Minimum
             | SchemaKeyword::Maximum
             | SchemaKeyword::ExclusiveMinimum
             | SchemaKeyword::ExclusiveMaximum
             | SchemaKeyword::MultipleOf => {
-                ways.extend(number(schema, keyword, &rule.value).map(|value| at_file((1, value))));
+                alternatives
+                    .extend(negate_bound(schema, keyword, &rule.value).map(|value| in_file((1, value))));
             }
             SchemaKeyword::MinLength
             | SchemaKeyword::MaxLength
@@ -69,7 +70,7 @@ fn collect(
             | SchemaKeyword::MaxItems
             | SchemaKeyword::MinProperties
             | SchemaKeyword::MaxProperties => {
-                ways.extend(length(keyword, &rule.value).map(|value| at_file((1, value))));
+                alternatives.extend(negate_length(keyword, &rule.value).map(|value| in_file((1, value))));
             }
             SchemaKeyword::Required
             | SchemaKeyword::Type
@@ -79,7 +80,7 @@ fn collect(
             | SchemaKeyword::Contains
             | SchemaKeyword::Pattern
             | SchemaKeyword::Format => {
-                ways.extend(structure(keyword, &rule.value).into_iter().map(at_file));
+                alternatives.extend(negate_structure(keyword, &rule.value).into_iter().map(in_file));
             }
             // Values that break these are only found by chance.
             SchemaKeyword::If
@@ -130,23 +131,23 @@ fn collect(
     }
 }
 
-fn at<const N: usize>(schema: &DocumentNode, members: [(&str, Value); N]) -> DocumentNode {
-    DocumentNode { value: of(members), file: schema.file }
+fn node_of<const N: usize>(schema: &DocumentNode, members: [(&str, Value); N]) -> DocumentNode {
+    DocumentNode { value: mapping_of(members), file: schema.file }
 }
 
-fn of<const N: usize>(members: [(&str, Value); N]) -> Value {
+fn mapping_of<const N: usize>(members: [(&str, Value); N]) -> Value {
     members.into_iter().collect::<Mapping>().into()
 }
 
 fn not(schema: &Value) -> Value {
-    of([("not", schema.clone())])
+    mapping_of([("not", schema.clone())])
 }
 
-fn count(number: usize) -> Value {
+fn count_value(number: usize) -> Value {
     Value::Number(Number::from(u64::try_from(number).unwrap_or(u64::MAX)))
 }
 
-fn number(schema: &DocumentNode, keyword: SchemaKeyword, rule: &Value) -> Option<Value> {
+fn negate_bound(schema: &DocumentNode, keyword: SchemaKeyword, rule: &Value) -> Option<Value> {
     if !matches!(rule, Value::Number(_)) {
         return None;
     }
@@ -158,13 +159,13 @@ fn number(schema: &DocumentNode, keyword: SchemaKeyword, rule: &Value) -> Option
         SchemaKeyword::Maximum => "exclusiveMinimum",
         SchemaKeyword::ExclusiveMinimum => "maximum",
         SchemaKeyword::ExclusiveMaximum => "minimum",
-        SchemaKeyword::MultipleOf => return Some(of([("type", "number".into())])),
+        SchemaKeyword::MultipleOf => return Some(mapping_of([("type", "number".into())])),
         _ => return None,
     };
-    Some(of([("type", "number".into()), (opposite, rule.clone())]))
+    Some(mapping_of([("type", "number".into()), (opposite, rule.clone())]))
 }
 
-fn length(keyword: SchemaKeyword, rule: &Value) -> Option<Value> {
+fn negate_length(keyword: SchemaKeyword, rule: &Value) -> Option<Value> {
     let (kind, opposite) = match keyword {
         SchemaKeyword::MinLength => ("string", "maxLength"),
         SchemaKeyword::MaxLength => ("string", "minLength"),
@@ -174,59 +175,71 @@ fn length(keyword: SchemaKeyword, rule: &Value) -> Option<Value> {
         SchemaKeyword::MaxProperties => ("object", "minProperties"),
         _ => return None,
     };
-    let rule = size(rule)?;
+    let rule = count_of(rule)?;
     let bound = if keyword.name().starts_with("min") { rule.checked_sub(1)? } else { rule.checked_add(1)? };
-    Some(of([("type", kind.into()), (opposite, count(bound))]))
+    Some(mapping_of([("type", kind.into()), (opposite, count_value(bound))]))
 }
 
-fn structure(keyword: SchemaKeyword, rule: &Value) -> Vec<(u8, Value)> {
+fn negate_structure(keyword: SchemaKeyword, rule: &Value) -> Vec<(u8, Value)> {
     let object = |rest: [(&str, Value); 2]| {
         let [first, second] = rest;
-        of([("type", "object".into()), first, second])
+        mapping_of([("type", "object".into()), first, second])
     };
     match keyword {
         SchemaKeyword::Required => rule
             .items()
             .iter()
             .filter_map(Value::as_str)
-            .map(|key| (0, of([("type", "object".into()), ("properties", of([(key, false.into())]))])))
+            .map(|key| {
+                (
+                    0,
+                    mapping_of([
+                        ("type", "object".into()),
+                        ("properties", mapping_of([(key, false.into())])),
+                    ]),
+                )
+            })
             .collect(),
         SchemaKeyword::Type => {
-            let given: Vec<&str> = rule
+            let names: Vec<&str> = rule
                 .as_sequence()
                 .map_or_else(|| vec![rule], |all| all.iter().collect())
                 .into_iter()
                 .filter_map(Value::as_str)
                 .collect();
-            let whole = given.contains(&"integer");
-            let others = TYPES.into_iter().filter(|it| !given.contains(it) && (!whole || *it != "number"));
-            let mut ways = vec![(2, of([("type", others.map(Value::from).collect::<Vec<_>>().into())]))];
-            if whole && !given.contains(&"number") {
+            let has_integer = names.contains(&"integer");
+            let others =
+                TYPES.into_iter().filter(|name| !names.contains(name) && (!has_integer || *name != "number"));
+            let mut alternatives =
+                vec![(2, mapping_of([("type", others.map(Value::from).collect::<Vec<_>>().into())]))];
+            if has_integer && !names.contains(&"number") {
                 let tenth = Number::from_f64(0.1).map_or(Value::Null, Value::Number);
-                ways.insert(0, (2, of([("type", "number".into()), ("multipleOf", tenth)])));
+                alternatives.insert(0, (2, mapping_of([("type", "number".into()), ("multipleOf", tenth)])));
             }
-            ways
+            alternatives
         }
         SchemaKeyword::Properties => rule
             .entries()
             .map(|(key, schema)| {
-                let parts =
-                    [("required", vec![Value::from(key)].into()), ("properties", of([(key, not(schema))]))];
+                let parts = [
+                    ("required", vec![Value::from(key)].into()),
+                    ("properties", mapping_of([(key, not(schema))])),
+                ];
                 (4, object(parts))
             })
             .collect(),
         SchemaKeyword::AdditionalProperties if rule.as_bool() != Some(true) => {
             let parts = [
                 ("required", vec![Value::from("property1")].into()),
-                ("properties", of([("property1", not(rule))])),
+                ("properties", mapping_of([("property1", not(rule))])),
             ];
             vec![(3, object(parts))]
         }
         SchemaKeyword::Items | SchemaKeyword::Contains if rule.as_mapping().is_some() => {
             let inner = if keyword == SchemaKeyword::Items { "contains" } else { "items" };
-            vec![(4, of([("type", "array".into()), (inner, not(rule))]))]
+            vec![(4, mapping_of([("type", "array".into()), (inner, not(rule))]))]
         }
-        SchemaKeyword::Pattern | SchemaKeyword::Format => vec![(1, of([("type", "string".into())]))],
+        SchemaKeyword::Pattern | SchemaKeyword::Format => vec![(1, mapping_of([("type", "string".into())]))],
         _ => Vec::new(),
     }
 }
@@ -238,20 +251,20 @@ mod tests {
     use crate::openapi::LibraryLocation;
 
     #[track_caller]
-    fn check(schema: &str, ways: &[&str]) {
+    fn check(schema: &str, alternatives: &[&str]) {
         let value = read(schema, Dialect::Specification).unwrap().value;
         let found: Vec<String> = negate(
             &DocumentLibrary::new(Value::Null, &LibraryLocation::alone()).0,
             &DocumentNode { value, file: 0 },
         )
         .iter()
-        .map(|it| it.value.to_json())
+        .map(|node| node.value.to_json())
         .collect();
-        assert_eq!(found, ways);
+        assert_eq!(found, alternatives);
     }
 
     #[test]
-    fn opposites() {
+    fn schemas_are_negated_keyword_by_keyword() {
         check("{minimum: 0}", &[r#"{"type":"number","exclusiveMaximum":0}"#]);
         check("{maximum: 5, exclusiveMaximum: true}", &[r#"{"type":"number","minimum":5}"#]);
         check("{minLength: 3}", &[r#"{"type":"string","maxLength":2}"#]);

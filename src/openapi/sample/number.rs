@@ -1,17 +1,17 @@
-//! Numbers within bounds: the nearest round one, counted in steps.
+//! Numbers within bounds: round ones, in steps from a preferred value.
 
 use std::cmp::Ordering;
 
-use super::{decimal::Decimal, seeded_rng::SeededRng};
+use super::{rounded_decimal::RoundedDecimal, seeded_rng::SeededRng};
 
-/// More fractional digits than this are not tried.
-const PLACES: i32 = 40;
+/// Maximum number of fractional digits that are tried.
+const MAX_FRACTION_DIGITS: i32 = 40;
 
 /// One end of a range.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RangeBound {
-    pub(super) value: Decimal,
-    /// Whether the value itself is outside.
+    pub(super) value: RoundedDecimal,
+    /// Whether the value itself is out of range.
     pub(super) exclusive: bool,
 }
 
@@ -20,13 +20,13 @@ pub(super) struct RangeBound {
 pub(super) struct NumberRange {
     pub(super) low: Option<RangeBound>,
     pub(super) high: Option<RangeBound>,
-    /// Numbers have to be multiples of this.
-    pub(super) step: Option<Decimal>,
+    /// The number that values are multiples of.
+    pub(super) step: Option<RoundedDecimal>,
 }
 
 impl NumberRange {
-    /// Takes values below `bound` out.
-    pub(super) fn raise(&mut self, bound: RangeBound) {
+    /// Excludes values below `bound`.
+    pub(super) fn raise_low(&mut self, bound: RangeBound) {
         let tighter = self.low.is_none_or(|low| match bound.value.compare(low.value) {
             Ordering::Greater => true,
             Ordering::Equal => bound.exclusive,
@@ -37,8 +37,8 @@ impl NumberRange {
         }
     }
 
-    /// Takes values above `bound` out.
-    pub(super) fn lower(&mut self, bound: RangeBound) {
+    /// Excludes values above `bound`.
+    pub(super) fn lower_high(&mut self, bound: RangeBound) {
         let tighter = self.high.is_none_or(|high| match bound.value.compare(high.value) {
             Ordering::Less => true,
             Ordering::Equal => bound.exclusive,
@@ -49,8 +49,8 @@ impl NumberRange {
         }
     }
 
-    /// Takes what is no multiple of `step` out.
-    pub(super) fn divide(&mut self, step: Decimal) {
+    /// Excludes values that are not multiples of `step`.
+    pub(super) fn require_multiple_of(&mut self, step: RoundedDecimal) {
         if step.is_positive() {
             self.step = match self.step {
                 None => Some(step),
@@ -59,7 +59,7 @@ impl NumberRange {
         }
     }
 
-    /// Whether no number at all is in the range.
+    /// Whether the bounds exclude all numbers.
     pub(super) fn is_empty(&self) -> bool {
         match (self.low, self.high) {
             (Some(low), Some(high)) => match low.value.compare(high.value) {
@@ -71,7 +71,7 @@ impl NumberRange {
         }
     }
 
-    pub(super) fn contains(&self, number: Decimal) -> bool {
+    pub(super) fn contains(&self, number: RoundedDecimal) -> bool {
         let above = self.low.is_none_or(|low| match number.compare(low.value) {
             Ordering::Greater => true,
             Ordering::Equal => !low.exclusive,
@@ -85,33 +85,43 @@ impl NumberRange {
         above && below && self.step.is_none_or(|step| number.is_multiple_of(step))
     }
 
-    /// The `turn`th number: from `wish` on if that is in the range, else from the end next to it.
-    pub(super) fn pick(&self, wish: Decimal, turn: u32, dice: Option<&mut SeededRng>) -> Option<Decimal> {
-        let turn = match dice {
-            Some(dice) => i128::from(turn) + i128::from(dice.next() % 1000),
-            None => i128::from(turn),
+    /// The number at position `variant`, counted from `preferred` if that is in the range, else from the nearest bound.
+    pub(super) fn pick(
+        &self,
+        preferred: RoundedDecimal,
+        variant: u32,
+        rng: Option<&mut SeededRng>,
+    ) -> Option<RoundedDecimal> {
+        let variant = match rng {
+            Some(rng) => i128::from(variant) + i128::from(rng.next() % 1000),
+            None => i128::from(variant),
         };
         if let Some(step) = self.step {
-            return self.along(step, wish, turn);
+            return self.multiple_at(step, preferred, variant);
         }
-        if turn == 0 && self.contains(wish) {
-            return Some(wish);
+        if variant == 0 && self.contains(preferred) {
+            return Some(preferred);
         }
-        (0..=PLACES)
-            .find_map(|places| self.along(Decimal::new(1, -places), wish, turn))
-            .or_else(|| self.along(Decimal::new(1, -PLACES), wish, 0))
+        (0..=MAX_FRACTION_DIGITS)
+            .find_map(|places| self.multiple_at(RoundedDecimal::new(1, -places), preferred, variant))
+            .or_else(|| self.multiple_at(RoundedDecimal::new(1, -MAX_FRACTION_DIGITS), preferred, 0))
             .or_else(|| {
                 [self.low, self.high]
                     .into_iter()
                     .flatten()
                     .map(|bound| bound.value)
-                    .find(|it| self.contains(*it))
+                    .find(|value| self.contains(*value))
             })
     }
 
-    /// The `turn`th multiple of `step` in the range; none if there are fewer.
-    fn along(&self, step: Decimal, wish: Decimal, turn: i128) -> Option<Decimal> {
-        // An end too far away to count steps to is as good as none.
+    /// The multiple of `step` at position `variant` of the range; `None` if there are fewer.
+    fn multiple_at(
+        &self,
+        step: RoundedDecimal,
+        preferred: RoundedDecimal,
+        variant: i128,
+    ) -> Option<RoundedDecimal> {
+        // A bound that is too far away to count steps to is ignored.
         let first = self.low.and_then(|low| {
             let at = low.value.ceiling(step)?;
             if self.contains(at) { Some(at) } else { at.plus(step) }
@@ -120,25 +130,33 @@ impl NumberRange {
             let at = high.value.floor(step)?;
             if self.contains(at) { Some(at) } else { at.plus(step.negative()) }
         });
-        let wished = wish.ceiling(step).filter(|it| self.contains(*it));
+        let preferred_multiple = preferred.ceiling(step).filter(|multiple| self.contains(*multiple));
         let found = match (first, last) {
             (Some(first), Some(last)) => {
                 let count = first.distance(last, step)?.checked_add(1).filter(|count| *count > 0)?;
-                // Numbers that are whole have no neighbours to be made of tenths; fractions do.
-                if turn >= count && self.step.is_none() {
+                // Without a required step, the caller tries smaller steps when these are used up.
+                if variant >= count && self.step.is_none() {
                     return None;
                 }
-                let start = wished.map_or(Some(0), |wished| first.distance(wished, step))?;
-                first.plus(step.times((start + turn) % count)?)?
+                let start = preferred_multiple
+                    .map_or(Some(0), |preferred_multiple| first.distance(preferred_multiple, step))?;
+                first.plus(step.times((start + variant) % count)?)?
             }
-            (None, Some(last)) if wished.is_none_or(|it| turn > 0 && it.compare(last) != Ordering::Less) => {
-                last.plus(step.times(-turn)?)?
+            (None, Some(last))
+                if preferred_multiple
+                    .is_none_or(|multiple| variant > 0 && multiple.compare(last) != Ordering::Less) =>
+            {
+                last.plus(step.times(-variant)?)?
             }
             (None, Some(last)) => {
-                let up = wished?.plus(step.times(turn)?)?;
-                if up.compare(last) == Ordering::Greater { wished?.plus(step.times(-turn)?)? } else { up }
+                let up = preferred_multiple?.plus(step.times(variant)?)?;
+                if up.compare(last) == Ordering::Greater {
+                    preferred_multiple?.plus(step.times(-variant)?)?
+                } else {
+                    up
+                }
             }
-            (first, None) => wished.or(first)?.plus(step.times(turn)?)?,
+            (first, None) => preferred_multiple.or(first)?.plus(step.times(variant)?)?,
         };
         self.contains(found).then_some(found)
     }
@@ -150,12 +168,17 @@ mod tests {
 
     #[track_caller]
     fn check(low: Option<(&str, bool)>, high: Option<(&str, bool)>, step: Option<&str>, expected: [&str; 3]) {
-        let parse = |text: &str| Decimal::parse(text).unwrap();
-        let bound = |it: (&str, bool)| RangeBound { value: parse(it.0), exclusive: it.1 };
+        let parse = |text: &str| RoundedDecimal::parse(text).unwrap();
+        let bound = |bound: (&str, bool)| RangeBound { value: parse(bound.0), exclusive: bound.1 };
         let range = NumberRange { low: low.map(bound), high: high.map(bound), step: step.map(parse) };
         let found: Vec<String> = (0..3)
-            .map(|turn| range.pick(Decimal::ONE, turn, None))
-            .map(|it| it.and_then(Decimal::number).map(|it| it.as_str().to_owned()).unwrap_or_default())
+            .map(|variant| range.pick(RoundedDecimal::ONE, variant, None))
+            .map(|number| {
+                number
+                    .and_then(RoundedDecimal::to_number)
+                    .map(|number| number.as_str().to_owned())
+                    .unwrap_or_default()
+            })
             .collect();
         assert_eq!(found, expected);
     }

@@ -1,5 +1,5 @@
-//! Laws for schemas that refer to one another in any way: no stack overflows, the steps are bounded, and where there is a
-//! small value, there is a valid sample.
+//! Property tests over schemas that refer to one another: the stack does not overflow, the steps are bounded, and where
+//! there is a small value, there is a valid sample.
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -9,9 +9,9 @@ use crate::openapi::LibraryLocation;
 
 /// Components that refer to one another.
 const NAMES: [&str; 5] = ["A", "B", "C", "D", "E"];
-/// Steps of one search here: few, so that many tries run out of them.
+/// Steps of a search in these tests: few, so that many searches run out of them.
 const STEPS: u64 = 5_000;
-/// The stack of the thread that samples, and what of it the sampler may take.
+/// The stack of the thread that samples, and the part that the sampler may use.
 const STACK: (usize, usize) = (256 << 10, 96 << 10);
 
 fn schema() -> impl Strategy<Value = Json> {
@@ -37,12 +37,12 @@ fn schema() -> impl Strategy<Value = Json> {
             list.clone().prop_map(|all| json!({ "oneOf": all })),
             list.clone().prop_map(|all| json!({ "anyOf": all })),
             list.prop_map(|all| json!({ "allOf": all })),
-            inner.clone().prop_map(|it| json!({ "not": it })),
-            (inner.clone(), 0..4_u8, any::<bool>()).prop_map(|(items, least, unique)| {
-                json!({"type": "array", "items": items, "minItems": least, "uniqueItems": unique})
+            inner.clone().prop_map(|schema| json!({ "not": schema })),
+            (inner.clone(), 0..4_u8, any::<bool>()).prop_map(|(items, min, unique)| {
+                json!({"type": "array", "items": items, "minItems": min, "uniqueItems": unique})
             }),
             (inner.clone(), 0..3_u8)
-                .prop_map(|(it, least)| json!({"additionalProperties": it, "minProperties": least})),
+                .prop_map(|(schema, min)| json!({"additionalProperties": schema, "minProperties": min})),
             (properties, names, prop::option::of(inner)).prop_map(|(properties, required, rest)| {
                 let mut schema = json!({"type": "object", "properties": properties, "required": required});
                 if let Some(rest) = rest {
@@ -54,59 +54,59 @@ fn schema() -> impl Strategy<Value = Json> {
     })
 }
 
-fn on_a_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+fn run_on_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     std::thread::Builder::new().stack_size(STACK.0).spawn(work).unwrap().join().unwrap()
 }
 
-/// What a sampler says of the component `A`: whether it is valid, its steps, and whether there is a small value.
-fn sampled(document: &Json, mode: SamplingMode) -> (bool, u64, bool, String) {
+/// Samples the component `A`: whether the sample is valid, the steps, whether there is a small value, and the sample.
+fn sample_component(document: &Json, mode: SamplingMode) -> (bool, u64, bool, String) {
     let document = Value::from(document);
-    on_a_small_stack(move || {
+    run_on_small_stack(move || {
         let library = DocumentLibrary::new(document, &LibraryLocation::alone()).0;
         let schemas = library.root().get("components").unwrap().get("schemas").unwrap();
         let schema = schemas.get("A").unwrap();
         let sampler = Sampler::new(&library).mode(mode).stack(Stack::of(STACK.1));
-        let sample = sampler.sample_in(&schema, STEPS);
+        let sample = sampler.sample_within(&schema, STEPS);
         let steps = sampler.effort();
-        let smallest = Smallest::new(&sampler, sampler.effort_of(STEPS));
-        let small = smallest.of(std::slice::from_ref(&schema));
-        let exists = small.is_some_and(|it| sampler.valid(&schema, &it));
+        let smallest = Smallest::new(&sampler, sampler.new_effort(STEPS));
+        let small = smallest.find(std::slice::from_ref(&schema));
+        let exists = small.is_some_and(|value| sampler.is_valid(&schema, &value));
         (sample.valid, steps, exists, sample.value.to_json())
     })
 }
 
-/// Whether a schema applies itself to the same value again.
-fn comes_back(document: &Json) -> bool {
-    fn beside(schema: &Json, found: &mut Vec<String>) {
+/// Whether a schema applies itself to the same value.
+fn applies_itself(document: &Json) -> bool {
+    fn collect_references(schema: &Json, found: &mut Vec<String>) {
         if let Some(reference) = schema["$ref"].as_str() {
             found.push(reference.rsplit('/').next().unwrap_or_default().to_owned());
         }
         for keyword in ["oneOf", "anyOf", "allOf"] {
-            schema[keyword].as_array().into_iter().flatten().for_each(|it| beside(it, found));
+            schema[keyword].as_array().into_iter().flatten().for_each(|part| collect_references(part, found));
         }
         if schema["not"].is_object() {
-            beside(&schema["not"], found);
+            collect_references(&schema["not"], found);
         }
     }
     NAMES.iter().any(|start| {
-        let (mut reached, mut open) = (Vec::new(), vec![(*start).to_owned()]);
-        while let Some(name) = open.pop() {
+        let (mut reached, mut pending) = (Vec::new(), vec![(*start).to_owned()]);
+        while let Some(name) = pending.pop() {
             let mut found = Vec::new();
-            beside(&document["components"]["schemas"][&name], &mut found);
+            collect_references(&document["components"]["schemas"][&name], &mut found);
             for name in found {
                 if !reached.contains(&name) {
                     reached.push(name.clone());
-                    open.push(name);
+                    pending.push(name);
                 }
             }
         }
-        reached.iter().any(|it| it == start)
+        reached.iter().any(|name| name == start)
     })
 }
 
 fn document(schemas: impl IntoIterator<Item = (&'static str, Json)>) -> Json {
     let schemas: serde_json::Map<String, Json> =
-        schemas.into_iter().map(|(name, it)| (name.to_owned(), it)).collect();
+        schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
     json!({"openapi": "3.1.0", "components": {"schemas": schemas}})
 }
 
@@ -114,15 +114,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_schemas_refer_to(all in prop::collection::vec(schema(), NAMES.len()), seeds: [u64; 3]) {
+    fn schemas_that_refer_to_one_another_have_bounded_samples(all in prop::collection::vec(schema(), NAMES.len()), seeds: [u64; 3]) {
         let document = document(NAMES.into_iter().zip(all));
         let modes = seeds.into_iter().map(SamplingMode::Seeded).chain([SamplingMode::Stable]);
         for mode in modes {
-            let (valid, steps, exists, value) = sampled(&document, mode);
-            // Two searches, three fallbacks, and the questions whether what they found is valid.
+            let (valid, steps, exists, value) = sample_component(&document, mode);
+            // Two searches, three fallbacks, and the evaluations of their results.
             prop_assert!(steps <= 12 * STEPS, "{steps} steps for {document}");
-            // What applies itself to the same value again says nothing certain.
-            if !comes_back(&document) {
+            // A schema that applies itself to the same value has no defined verdict.
+            if !applies_itself(&document) {
                 prop_assert!(valid || !exists, "{mode:?}: {value} for {document}");
             }
             prop_assert!(value.len() <= 8 << 20);
@@ -130,31 +130,31 @@ proptest! {
     }
 }
 
-/// Objects that only `oneOf` tells apart, each with the choice in it again.
+/// Objects that only `oneOf` distinguishes, each containing the choice again.
 fn choice(count: usize, branch: impl Fn(usize) -> Json) -> Json {
     let all: Vec<Json> = (0..count).map(branch).collect();
     document([("A", json!({ "oneOf": all }))])
 }
 
 #[test]
-fn choices_in_themselves_take_no_more_steps_with_every_branch() {
+fn recursive_choices_take_bounded_steps_for_any_number_of_branches() {
     let a = json!({"$ref": "#/components/schemas/A"});
     for count in [2, 6, 20, 200] {
         let alike =
             choice(count, |_| json!({"type": "object", "properties": {"a": a, "k": {"type": "string"}}}));
-        let (valid, steps, ..) = sampled(&alike, SamplingMode::Stable);
+        let (valid, steps, ..) = sample_component(&alike, SamplingMode::Stable);
         assert!(!valid && steps < 12 * STEPS, "{count}: {steps}");
-        let told = choice(count, |n| {
+        let distinct = choice(count, |n| {
             json!({"type": "object", "required": [format!("k{n}")],
                 "properties": {"a": a, (format!("k{n}")): {"type": "string"}}})
         });
-        let (valid, steps, _, value) = sampled(&told, SamplingMode::Stable);
+        let (valid, steps, _, value) = sample_component(&distinct, SamplingMode::Stable);
         assert!(valid && steps < 12 * STEPS, "{count}: {steps} {value}");
     }
 }
 
 #[test]
-fn long_ways_are_cut_and_not_followed_to_the_end_of_the_stack() {
+fn recursive_schemas_do_not_overflow_the_stack() {
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let lists = json!({"type": "array", "items": reference("A"), "minItems": 1});
     let wide: Vec<Json> = (0..400).map(|_| json!({"anyOf": [{"minimum": 1}, {"minimum": 2}]})).collect();
@@ -170,14 +170,14 @@ fn long_ways_are_cut_and_not_followed_to_the_end_of_the_stack() {
     ] {
         let document = document([("A", schema.clone()), ("B", json!({"anyOf": [schema, reference("A")]}))]);
         for seed in 0..4 {
-            let (_, steps, ..) = sampled(&document, SamplingMode::Seeded(seed));
+            let (_, steps, ..) = sample_component(&document, SamplingMode::Seeded(seed));
             assert!(steps <= 12 * STEPS, "{steps} steps for {document}");
         }
     }
 }
 
 #[test]
-fn bounds_of_any_size_are_bounded() {
+fn samples_are_bounded_for_bounds_of_any_size() {
     let many: Vec<Json> = (0..200_000).map(Json::from).collect();
     for schema in [
         json!({"type": "array", "minItems": 1_000_000_000_000_u64}),
@@ -195,7 +195,7 @@ fn bounds_of_any_size_are_bounded() {
         json!({"contains": {"type": "string"}, "minContains": 1_000_000_000_u64, "type": "array"}),
     ] {
         let document = document([("A", schema)]);
-        let (_, steps, _, value) = sampled(&document, SamplingMode::Stable);
+        let (_, steps, _, value) = sample_component(&document, SamplingMode::Stable);
         assert!(steps <= 12 * STEPS, "{steps} steps for {:.200}", document.to_string());
         assert!(value.len() <= 8 << 20, "{} bytes for {:.200}", value.len(), document.to_string());
     }

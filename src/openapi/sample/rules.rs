@@ -1,18 +1,18 @@
-//! What the schemas at a place say together about types, bounds and lengths.
+//! Rules of a place: the types, bounds and lengths of all its schemas together.
 
 use super::{
-    decimal::Decimal,
+    evaluator::count_of,
     layers::SchemaLayers,
     number::{NumberRange, RangeBound},
     pattern::LengthBounds,
-    valid::size,
+    rounded_decimal::RoundedDecimal,
 };
 use crate::{
     document::{SharedText, Value},
     openapi::{SpecVersion, keywords::is_nullable},
 };
 
-/// What a value may be.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueKind {
     Null,
@@ -25,11 +25,11 @@ pub(super) enum ValueKind {
 }
 
 impl ValueKind {
-    /// By which untyped places are filled if nothing else helps.
+    /// The order in which kinds are tried where no keyword suggests one.
     const ALL: [Self; 7] =
         [Self::String, Self::Integer, Self::Number, Self::Object, Self::Array, Self::Boolean, Self::Null];
 
-    /// A number may be whole or not: two bits.
+    /// A set of bits. Numbers have two, for whole numbers and fractions.
     const fn bits(self) -> u8 {
         match self {
             Self::Null => 1,
@@ -42,13 +42,13 @@ impl ValueKind {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "null" => Self::Null,
             "boolean" => Self::Boolean,
             "integer" => Self::Integer,
             "number" => Self::Number,
-            // `file` is Swagger 2.0's word for a body of bytes.
+            // `file` is the type of a body of bytes in Swagger 2.0.
             "string" | "file" => Self::String,
             "array" => Self::Array,
             "object" => Self::Object,
@@ -57,11 +57,11 @@ impl ValueKind {
     }
 }
 
-/// The rules.
+/// The rules of all schemas at a place.
 #[derive(Clone, Debug)]
 pub(super) struct MergedRules {
     bits: u8,
-    /// The types in the order of the document; empty if there are none.
+    /// The types in the order of the document; empty if the schemas have none.
     declared: Vec<ValueKind>,
     pub(super) range: NumberRange,
     pub(super) lengths: LengthBounds,
@@ -77,17 +77,17 @@ pub(super) struct MergedRules {
 impl MergedRules {
     pub(super) fn of(layers: &SchemaLayers, version: SpecVersion) -> Self {
         let lengths = |low, high| LengthBounds {
-            least: layers.values(low).filter_map(size).max().unwrap_or(0),
-            most: layers.values(high).filter_map(size).min().unwrap_or(usize::MAX),
+            min: layers.values(low).filter_map(count_of).max().unwrap_or(0),
+            max: layers.values(high).filter_map(count_of).min().unwrap_or(usize::MAX),
         };
         let texts = |keyword| {
-            let all = layers.values(keyword).filter_map(|it| match it {
+            let all = layers.values(keyword).filter_map(|value| match value {
                 Value::String(text) => Some(text.clone()),
                 _ => None,
             });
-            all.fold(Vec::new(), |mut all, it| {
-                if !all.contains(&it) {
-                    all.push(it);
+            all.fold(Vec::new(), |mut all, text| {
+                if !all.contains(&text) {
+                    all.push(text);
                 }
                 all
             })
@@ -99,45 +99,49 @@ impl MergedRules {
             lengths: lengths("minLength", "maxLength"),
             items: lengths("minItems", "maxItems"),
             properties: lengths("minProperties", "maxProperties"),
-            unique: layers.values("uniqueItems").any(|it| it.as_bool() == Some(true)),
+            unique: layers.values("uniqueItems").any(|flag| flag.as_bool() == Some(true)),
             patterns: texts("pattern"),
             formats: texts("format"),
         };
         for layer in &layers.all {
-            rules.types(&layer.schema.value, version);
-            rules.bounds(&layer.schema.value);
+            rules.add_types(&layer.schema.value, version);
+            rules.add_bounds(&layer.schema.value);
         }
         if rules.bits & ValueKind::Number.bits() == ValueKind::Integer.bits() {
-            rules.range.divide(Decimal::ONE);
+            rules.range.require_multiple_of(RoundedDecimal::ONE);
         }
-        rules.number_formats();
+        rules.add_number_formats();
         rules
     }
 
-    /// Whether nothing can fit: cheap to see, and often enough to see early.
+    /// Whether no value satisfies the rules: a cheap test that ends many searches early.
     pub(super) fn is_empty(&self) -> bool {
         let only = |kind: ValueKind| (self.bits & !kind.bits()) == 0;
-        let none = |it: LengthBounds| it.least > it.most;
+        let is_empty = |bounds: LengthBounds| bounds.min > bounds.max;
         self.bits == 0
             || only(ValueKind::Number) && self.range.is_empty()
-            || only(ValueKind::String) && none(self.lengths)
-            || only(ValueKind::Array) && none(self.items)
-            || only(ValueKind::Object) && none(self.properties)
+            || only(ValueKind::String) && is_empty(self.lengths)
+            || only(ValueKind::Array) && is_empty(self.items)
+            || only(ValueKind::Object) && is_empty(self.properties)
     }
 
-    /// The types to try, best first; `inferred` is what keywords without a type suggest.
+    /// The kinds to try, the best first; `inferred` is the kind that keywords suggest where `type` is missing.
     pub(super) fn kinds(&self, inferred: impl FnOnce() -> ValueKind) -> Vec<ValueKind> {
-        let fits = |kind: &ValueKind| self.bits & kind.bits() == kind.bits();
+        let is_allowed = |kind: &ValueKind| self.bits & kind.bits() == kind.bits();
         let mut kinds: Vec<ValueKind> = Vec::new();
         if self.declared.is_empty() {
             kinds.push(inferred());
             kinds.extend(ValueKind::ALL);
         } else {
             for kind in &self.declared {
-                kinds.push(if fits(kind) || *kind != ValueKind::Number { *kind } else { ValueKind::Integer });
+                kinds.push(if is_allowed(kind) || *kind != ValueKind::Number {
+                    *kind
+                } else {
+                    ValueKind::Integer
+                });
             }
         }
-        kinds.retain(fits);
+        kinds.retain(is_allowed);
         if !self.declared.is_empty() {
             kinds.sort_by_key(|kind| *kind == ValueKind::Null);
         }
@@ -151,7 +155,7 @@ impl MergedRules {
         kinds
     }
 
-    fn types(&mut self, schema: &Value, version: SpecVersion) {
+    fn add_types(&mut self, schema: &Value, version: SpecVersion) {
         let Some(rule) = schema.get("type") else { return };
         let names: Vec<&str> = rule
             .as_sequence()
@@ -159,8 +163,8 @@ impl MergedRules {
             .into_iter()
             .filter_map(Value::as_str)
             .collect();
-        let mut kinds: Vec<ValueKind> = names.iter().filter_map(|name| ValueKind::named(name)).collect();
-        // A type that nobody knows says nothing.
+        let mut kinds: Vec<ValueKind> = names.iter().filter_map(|name| ValueKind::from_name(name)).collect();
+        // An unknown type is ignored.
         if kinds.len() < names.len() || kinds.is_empty() && rule.as_sequence().is_none() {
             return;
         }
@@ -175,30 +179,30 @@ impl MergedRules {
         }
     }
 
-    fn bounds(&mut self, schema: &Value) {
+    fn add_bounds(&mut self, schema: &Value) {
         let number = |keyword: &str| match schema.get(keyword) {
-            Some(Value::Number(number)) => Decimal::of(number),
+            Some(Value::Number(number)) => RoundedDecimal::from_number(number),
             _ => None,
         };
         let flag = |keyword: &str| schema.get(keyword).and_then(Value::as_bool) == Some(true);
         if let Some(value) = number("minimum") {
-            self.range.raise(RangeBound { value, exclusive: flag("exclusiveMinimum") });
+            self.range.raise_low(RangeBound { value, exclusive: flag("exclusiveMinimum") });
         }
         if let Some(value) = number("maximum") {
-            self.range.lower(RangeBound { value, exclusive: flag("exclusiveMaximum") });
+            self.range.lower_high(RangeBound { value, exclusive: flag("exclusiveMaximum") });
         }
         if let Some(value) = number("exclusiveMinimum") {
-            self.range.raise(RangeBound { value, exclusive: true });
+            self.range.raise_low(RangeBound { value, exclusive: true });
         }
         if let Some(value) = number("exclusiveMaximum") {
-            self.range.lower(RangeBound { value, exclusive: true });
+            self.range.lower_high(RangeBound { value, exclusive: true });
         }
         if let Some(step) = number("multipleOf") {
-            self.range.divide(step);
+            self.range.require_multiple_of(step);
         }
     }
 
-    fn number_formats(&mut self) {
+    fn add_number_formats(&mut self) {
         for format in &self.formats {
             let (low, high) = match &**format {
                 "int8" => ("-128", "127"),
@@ -213,10 +217,10 @@ impl MergedRules {
                 "double" => ("-1.79e308", "1.79e308"),
                 _ => continue,
             };
-            let bound = |text| Some(RangeBound { value: Decimal::parse(text)?, exclusive: false });
+            let bound = |text| Some(RangeBound { value: RoundedDecimal::parse(text)?, exclusive: false });
             if let (Some(low), Some(high)) = (bound(low), bound(high)) {
-                self.range.raise(low);
-                self.range.lower(high);
+                self.range.raise_low(low);
+                self.range.lower_high(high);
             }
         }
     }

@@ -1,16 +1,16 @@
-//! Texts, numbers and truth values.
+//! Strings, numbers and booleans.
 
 use super::{
     SampleError,
-    decimal::Decimal,
-    fits::fits,
     format::{self, StringConstraints},
+    format_check::has_format,
     hint,
     layers::SchemaLayers,
     pattern::LengthBounds,
     place::SamplePlace,
+    rounded_decimal::RoundedDecimal,
     rules::MergedRules,
-    search::{BYTES, Generation},
+    search::{Generation, MAX_BYTES},
     seeded_rng::{self, SeededRng},
 };
 use crate::{
@@ -19,12 +19,12 @@ use crate::{
     openapi::body,
 };
 
-/// Texts are no longer than this, in characters, whatever `minLength` says.
-const LONGEST: usize = 1 << 20;
-/// Texts that are tried for a pattern.
-const ATTEMPTS: usize = 32;
-/// Words for texts that are to be unlike one another.
-const WORDS: [&str; 16] = [
+/// Maximum length of a text, in characters; a larger `minLength` cannot be satisfied.
+const MAX_TEXT_LENGTH: usize = 1 << 20;
+/// Number of texts that are tried for a pattern.
+const PATTERN_TRIES: usize = 32;
+/// Words for random texts.
+const DISTINCT_WORDS: [&str; 16] = [
     "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven", "iris", "juniper", "kelp",
     "linden", "maple", "north", "ocean", "pine",
 ];
@@ -33,7 +33,7 @@ const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 impl Generation<'_> {
     pub(super) fn boolean(&self, place: &SamplePlace<'_>) -> Value {
         let chance = if self.random { SeededRng::new(place.seed).below(2) } else { 0 };
-        Value::Bool((place.turn as usize + chance).is_multiple_of(2))
+        Value::Bool((place.variant as usize + chance).is_multiple_of(2))
     }
 
     pub(super) fn number(
@@ -41,15 +41,15 @@ impl Generation<'_> {
         rules: &MergedRules,
         place: &SamplePlace<'_>,
     ) -> Result<Value, SampleError> {
-        let hint = place.name().filter(|_| place.turn == 0 && !self.plain).and_then(hint::number);
-        let hint = hint.filter(|it| rules.range.contains(*it));
-        let mut dice = SeededRng::new(place.seed);
-        let usual = if self.plain { Decimal::new(0, 0) } else { Decimal::ONE };
-        let wish = hint.unwrap_or(usual);
-        let found = rules.range.pick(wish, place.turn, self.random.then_some(&mut dice));
-        match found.and_then(Decimal::number) {
+        let hint = place.name().filter(|_| place.variant == 0 && !self.plain).and_then(hint::number_for);
+        let hint = hint.filter(|number| rules.range.contains(*number));
+        let mut rng = SeededRng::new(place.seed);
+        let default = if self.plain { RoundedDecimal::new(0, 0) } else { RoundedDecimal::ONE };
+        let preferred = hint.unwrap_or(default);
+        let found = rules.range.pick(preferred, place.variant, self.random.then_some(&mut rng));
+        match found.and_then(RoundedDecimal::to_number) {
             Some(number) => Ok(Value::Number(number)),
-            None if self.forgiving => Ok(Value::from(1)),
+            None if self.accepts_invalid => Ok(Value::from(1)),
             None => Err(SampleError::Impossible),
         }
     }
@@ -61,43 +61,44 @@ impl Generation<'_> {
         place: &SamplePlace<'_>,
     ) -> Result<Value, SampleError> {
         let mut lengths = rules.lengths;
-        if lengths.least > LONGEST {
-            self.note(place, "`minLength` asks for a longer text than a sample has room for");
-            lengths.least = LONGEST;
+        if lengths.min > MAX_TEXT_LENGTH {
+            self.note(place, "`minLength` requires a longer text than a sample may have");
+            lengths.min = MAX_TEXT_LENGTH;
         }
-        if rules.patterns.iter().any(|it| !self.patterns.compiled(it).exact) {
-            self.note(place, "its pattern is too unusual to be sure that a text matches");
+        if rules.patterns.iter().any(|pattern| !self.patterns.compile(pattern).exact) {
+            self.note(place, "its pattern uses features that cannot be checked, so the text may not match");
         }
-        lengths.most = lengths.most.max(if self.forgiving { lengths.least } else { 0 });
-        if lengths.least > lengths.most {
+        lengths.max = lengths.max.max(if self.accepts_invalid { lengths.min } else { 0 });
+        if lengths.min > lengths.max {
             return Err(SampleError::Impossible);
         }
-        if !self.effort.spend_each(lengths.least, 64) {
-            return Err(SampleError::Spent);
+        if !self.effort.spend_each(lengths.min, 64) {
+            return Err(SampleError::OutOfSteps);
         }
-        if self.bytes.saturating_add(lengths.least) > BYTES {
-            return Err(SampleError::Cut);
+        if self.bytes.saturating_add(lengths.min) > MAX_BYTES {
+            return Err(SampleError::TooLarge);
         }
         let text = PlaceTexts { generation: self, rules, lengths, place };
-        let encoded = text.encoded(layers);
-        let found = encoded.or_else(|| text.formatted()).or_else(|| text.patterned(true));
+        let encoded = text.encoded_text(layers);
+        let found = encoded.or_else(|| text.formatted_text()).or_else(|| text.pattern_text(true));
         let found = found.or_else(|| {
-            let free = rules.patterns.is_empty() && text.checked_formats().next().is_none();
-            free.then(|| text.hinted().unwrap_or_else(|| text.plain()))
+            let is_free = rules.patterns.is_empty() && text.checked_formats().next().is_none();
+            is_free.then(|| text.hinted_text().unwrap_or_else(|| text.plain_text()))
         });
         if let Some(found) = found {
             return Ok(found.into());
         }
-        // A format is a hint, the rest is law.
-        let loose = text.patterned(false).or_else(|| rules.patterns.is_empty().then(|| text.plain()));
-        let loose = loose.or_else(|| {
-            self.forgiving.then(|| PlaceTexts { generation: self, rules, lengths, place }.plain())
+        // A text without the format is better than none; pattern and length are always required.
+        let without_format =
+            text.pattern_text(false).or_else(|| rules.patterns.is_empty().then(|| text.plain_text()));
+        let without_format = without_format.or_else(|| {
+            self.accepts_invalid.then(|| PlaceTexts { generation: self, rules, lengths, place }.plain_text())
         });
-        loose.map(Value::from).ok_or(SampleError::Impossible)
+        without_format.map(Value::from).ok_or(SampleError::Impossible)
     }
 }
 
-/// Texts for one place.
+/// Maker of texts for one place.
 struct PlaceTexts<'a, 'b> {
     generation: &'a Generation<'b>,
     rules: &'a MergedRules,
@@ -106,98 +107,109 @@ struct PlaceTexts<'a, 'b> {
 }
 
 impl PlaceTexts<'_, '_> {
-    fn dice(&self, turn: usize) -> SeededRng {
+    fn rng(&self, variant: usize) -> SeededRng {
         SeededRng::new(
-            seeded_rng::child(self.place.seed, "text")
-                .wrapping_add(turn as u64 + 97 * u64::from(self.place.turn)),
+            seeded_rng::child_seed(self.place.seed, "text")
+                .wrapping_add(variant as u64 + 97 * u64::from(self.place.variant)),
         )
     }
 
     fn matches(&self, text: &str) -> bool {
         self.lengths.allow(text)
-            && self.rules.patterns.iter().all(|it| self.generation.patterns.compiled(it).matches(text))
+            && self
+                .rules
+                .patterns
+                .iter()
+                .all(|pattern| self.generation.patterns.compile(pattern).matches(text))
     }
 
-    fn is_formatted(&self, text: &str) -> bool {
-        self.rules.formats.iter().all(|format| fits(format, text))
+    fn has_formats(&self, text: &str) -> bool {
+        self.rules.formats.iter().all(|format| has_format(format, text))
     }
 
-    /// The formats that texts can fail.
+    /// The formats that are checked.
     fn checked_formats(&self) -> impl Iterator<Item = &SharedText> {
-        self.rules.formats.iter().filter(|format| !fits(format, "\u{0} ~2"))
+        self.rules.formats.iter().filter(|format| !has_format(format, "\u{0} ~2"))
     }
 
-    /// Content of another media type, as text (JSON Schema 2020-12, Validation, section 8).
-    fn encoded(&self, layers: &SchemaLayers) -> Option<String> {
-        let said = |keyword| layers.values(keyword).find_map(Value::as_str);
-        let media = said("contentMediaType").unwrap_or_default();
-        let text = match said("contentEncoding") {
+    /// Encoded content of another media type (JSON Schema 2020-12, Validation, section 8).
+    fn encoded_text(&self, layers: &SchemaLayers) -> Option<String> {
+        let keyword_text = |keyword| layers.values(keyword).find_map(Value::as_str);
+        let media = keyword_text("contentMediaType").unwrap_or_default();
+        let text = match keyword_text("contentEncoding") {
             Some("base64") => {
                 let file = body::file::minimal_file(media)
-                    .map(|it| base64_codec::encode(it))
-                    .filter(|it| self.matches(it));
-                return file.or_else(|| self.of_format("byte"));
+                    .map(|bytes| base64_codec::encode(bytes))
+                    .filter(|text| self.matches(text));
+                return file.or_else(|| self.format_text("byte"));
             }
-            Some("base64url") => return self.of_format("byte"),
+            Some("base64url") => return self.format_text("byte"),
             Some("base16" | "hex") => "737472696e67".to_owned(),
             None if media.ends_with("json") => "{}".to_owned(),
             _ => return None,
         };
-        Some(text).filter(|it| self.matches(it))
+        Some(text).filter(|text| self.matches(text))
     }
 
-    fn of_format(&self, format: &str) -> Option<String> {
-        let dice = &mut self.dice(0);
-        let wish = &mut StringConstraints {
+    fn format_text(&self, format: &str) -> Option<String> {
+        let rng = &mut self.rng(0);
+        let constraints = &mut StringConstraints {
             lengths: self.lengths,
-            turn: self.place.turn,
-            dice,
+            variant: self.place.variant,
+            rng,
             random: self.generation.random,
         };
-        format::text(format, wish).filter(|it| self.matches(it))
+        format::text(format, constraints).filter(|text| self.matches(text))
     }
 
-    fn formatted(&self) -> Option<String> {
-        self.rules.formats.iter().filter_map(|format| self.of_format(format)).find(|it| self.is_formatted(it))
+    fn formatted_text(&self) -> Option<String> {
+        self.rules
+            .formats
+            .iter()
+            .filter_map(|format| self.format_text(format))
+            .find(|text| self.has_formats(text))
     }
 
-    /// A text along one of the patterns that matches all of them.
-    fn patterned(&self, formatted: bool) -> Option<String> {
+    /// A text that is written for one of the patterns and matches all of them.
+    fn pattern_text(&self, formatted: bool) -> Option<String> {
         let effort = self.generation.effort;
-        (0..ATTEMPTS).find_map(|attempt| {
+        (0..PATTERN_TRIES).find_map(|attempt| {
             self.rules.patterns.iter().find_map(|pattern| {
                 if !effort.spend(1) {
                     return None;
                 }
-                let compiled = self.generation.patterns.compiled(pattern);
-                // Where many texts are wanted, later ones are tried at once.
-                let attempt = attempt + 2 * (self.place.turn as usize).min(16);
-                let text = compiled.write(self.lengths, attempt, &mut self.dice(attempt))?;
+                let compiled = self.generation.patterns.compile(pattern);
+                // Later variants start with later attempts, so that they differ.
+                let attempt = attempt + 2 * (self.place.variant as usize).min(16);
+                let text = compiled.write(self.lengths, attempt, &mut self.rng(attempt))?;
                 effort.spend_each(text.len() * (1 + self.rules.patterns.len()), 16);
-                (self.matches(&text) && (!formatted || self.is_formatted(&text))).then_some(text)
+                (self.matches(&text) && (!formatted || self.has_formats(&text))).then_some(text)
             })
         })
     }
 
-    fn hinted(&self) -> Option<String> {
-        let telling = self.rules.formats.is_empty() && self.place.turn == 0 && !self.generation.plain;
-        let text = hint::text(self.place.name().filter(|_| telling)?)?;
+    fn hinted_text(&self) -> Option<String> {
+        let may_use_hint = self.rules.formats.is_empty() && self.place.variant == 0 && !self.generation.plain;
+        let text = hint::text_for(self.place.name().filter(|_| may_use_hint)?)?;
         self.lengths.allow(text).then(|| text.to_owned())
     }
 
-    /// Any text of the right length.
-    fn plain(&self) -> String {
-        let turn = self.place.turn as usize;
-        let word =
-            if self.generation.random { *self.dice(0).pick(&WORDS).unwrap_or(&"string") } else { "string" };
-        // The end tells texts apart, counted in letters so that it stays short.
+    /// A text without pattern and format, of an allowed length.
+    fn plain_text(&self) -> String {
+        let variant = self.place.variant as usize;
+        let word = if self.generation.random {
+            *self.rng(0).pick(&DISTINCT_WORDS).unwrap_or(&"string")
+        } else {
+            "string"
+        };
+        // The end is the number of the variant in letters, so that texts differ and stay short.
         let mut end = Vec::new();
-        let mut rest = turn;
+        let mut rest = variant;
         while rest > 0 {
             end.push(char::from(LETTERS[(rest - 1) % LETTERS.len()]));
             rest = (rest - 1) / LETTERS.len();
         }
-        let length = self.lengths.least.max(word.len() + end.len()).min(self.lengths.most);
+        let length = self.lengths.min.max(word.len() + end.len()).min(self.lengths.max);
         let start = length.saturating_sub(end.len());
         word.chars().cycle().take(start).chain(end.into_iter().rev()).take(length).collect()
     }

@@ -1,60 +1,61 @@
-//! The search for a value that fits all the schemas at a place: choices one way after the other, each value tested.
+//! Search for a value that is valid by all schemas of a place: it tries the alternatives of choices in turn, and tests each
+//! value.
 
 use std::{cell::Cell, rc::Rc};
 
 use super::{
     Direction, SampleError,
     effort::Effort,
+    evaluator::SchemaEvaluator,
     infer::{infer_kind, needs_whole_test},
     layers::{LayerContext, SchemaChoice, SchemaLayers},
-    pattern::PatternCache,
+    pattern::StringPatternCache,
     place::SamplePlace,
     rules::{MergedRules, ValueKind},
     seeded_rng::SeededRng,
     smallest::Smallest,
-    valid::SchemaEvaluator,
 };
 use crate::{
     document::Value,
     openapi::{DocumentLibrary, DocumentNode},
 };
 
-/// Values in one sample; beyond it what may be left out is left out.
-pub(super) const NODES: usize = 20_000;
-/// Above this many values a schema is not entered a second time.
-const WIDE: usize = 2_000;
-/// Bytes of text in one sample.
-pub(super) const BYTES: usize = 2 << 20;
-/// Values made for one sample, with those thrown away.
-pub(super) const WORK: usize = 200_000;
-/// Collections may stand this deep.
-const DEPTH: u32 = 64;
-/// A reference may lead to itself this often.
-const VISITS: usize = 3;
-/// Ways through the choices of one place that are tried.
-const TRIES: u32 = 48;
-/// Choices of one place that are made and unmade.
-const STEPS: u32 = 2_000;
-/// Values of one kind that are tried where only luck helps.
-const LUCK: u32 = 32;
+/// Number of values in a sample after which optional parts are left out.
+pub(super) const MAX_NODES: usize = 20_000;
+/// Number of values in a sample after which no reference is followed twice on one path.
+const REENTRY_NODES: usize = 2_000;
+/// Maximum bytes of text in a sample.
+pub(super) const MAX_BYTES: usize = 2 << 20;
+/// Number of values made for a sample, discarded ones included, after which optional parts are left out.
+pub(super) const MAX_WORK: usize = 200_000;
+/// Maximum nesting of collections.
+const MAX_DEPTH: u32 = 64;
+/// How often a reference may be followed on one path.
+const MAX_VISITS: usize = 3;
+/// Combinations of alternatives that are tried at one place.
+const MAX_TRIES: u32 = 48;
+/// Alternatives that are chosen at one place, over all combinations.
+const MAX_CHOICES: u32 = 2_000;
+/// Values of a scalar kind that are tried at one place.
+const RANDOM_TRIES: u32 = 32;
 
-/// After this many values of one kind another kind is tried.
-const FEW: usize = 8;
+/// Variants of one kind after which another kind is tried first.
+const VARIANTS_PER_KIND: usize = 8;
 
-/// One sample in the making.
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+/// State of the making of one sample.
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent option")]
 pub(super) struct Generation<'a> {
     pub(super) library: &'a DocumentLibrary,
     pub(super) direction: Direction,
-    /// Whether fixed values are left for random ones.
+    /// Whether values are random.
     pub(super) random: bool,
-    /// Whether the examples and defaults of schemas count.
+    /// Whether the examples and defaults of schemas are used.
     pub(super) examples: bool,
-    /// Whether names suggest nothing.
+    /// Whether the names of properties suggest no values.
     pub(super) plain: bool,
-    /// Whether a value that does not fit is better than none.
-    pub(super) forgiving: bool,
-    pub(super) patterns: &'a PatternCache,
+    /// Whether an invalid value is returned where no valid one is found.
+    pub(super) accepts_invalid: bool,
+    pub(super) patterns: &'a StringPatternCache,
     pub(super) strict: SchemaEvaluator<'a>,
     pub(super) lenient: SchemaEvaluator<'a>,
     pub(super) notes: Vec<String>,
@@ -62,67 +63,68 @@ pub(super) struct Generation<'a> {
     pub(super) bytes: usize,
     pub(super) work: usize,
     pub(super) effort: &'a Effort<'a>,
-    pub(super) nested: Nested<'a>,
-    /// Whether the whole sample is made here, and not one part of it.
+    pub(super) nested: NestedSource<'a>,
+    /// Whether the whole sample is made here, and not a part of it.
     pub(super) top: bool,
-    /// The schemas of parts that are not known yet.
+    /// The schemas of parts that have no small value yet.
     pub(super) missing: Vec<Vec<DocumentNode>>,
 }
 
-/// Where the values of nested places come from.
+/// Source of the values of nested places.
 #[derive(Clone, Copy)]
-pub(super) enum Nested<'a> {
-    /// From a search of their own; from the small ones when the effort runs short.
+pub(super) enum NestedSource<'a> {
+    /// A search of their own; small values when the steps run short.
     Searched(&'a Smallest<'a>),
-    /// From the small ones that are known.
+    /// Small values that have been found.
     Known(&'a Smallest<'a>),
 }
 
-/// A choice of which some ways were taken already.
-struct Open {
-    /// What applies whichever way is taken.
+/// A choice of which some alternatives have been tried.
+struct OpenChoice {
+    /// The layers that apply for every alternative.
     layers: SchemaLayers,
     choice: Rc<SchemaChoice>,
-    /// The way that is taken first.
+    /// The index of the alternative that is tried first.
     start: usize,
-    taken: usize,
+    tried: usize,
 }
 
-/// What a value has to fit, and how much may be tried for it.
+/// The schemas that a value must be valid by, and the limits of the search for it.
 pub(super) struct SampleGoal<'a> {
     pub(super) schemas: &'a [DocumentNode],
-    /// Whole ways that may still be tried.
+    /// Combinations of alternatives that may still be tried.
     tries: Cell<u32>,
-    /// Single choices that may still be made.
-    steps: Cell<u32>,
+    /// Alternatives that may still be chosen.
+    choices: Cell<u32>,
 }
 
 impl<'a> Generation<'a> {
-    /// A value that fits all of the schemas.
+    /// Makes a value that is valid by all of the schemas.
     pub(super) fn solve(
         &mut self,
         schemas: &[DocumentNode],
         place: &SamplePlace<'_>,
     ) -> Result<Value, SampleError> {
         if !self.effort.spend(1 + schemas.len() as u64) {
-            return Err(SampleError::Spent);
+            return Err(SampleError::OutOfSteps);
         }
         match self.nested {
-            Nested::Known(smallest) if place.depth > 1 - u32::from(self.top) => {
+            NestedSource::Known(smallest) if place.depth > 1 - u32::from(self.top) => {
                 return self.part(smallest, schemas);
             }
-            Nested::Searched(smallest) if self.effort.is_short() && !place.is_root() => {
-                let value = smallest.of(schemas).ok_or(SampleError::Impossible)?;
-                self.weigh(&value)?;
+            NestedSource::Searched(smallest) if self.effort.is_half_spent() && !place.is_root() => {
+                let value = smallest.find(schemas).ok_or(SampleError::Impossible)?;
+                self.charge_nested(&value)?;
                 return Ok(value);
             }
             _ => (),
         }
-        if place.depth >= DEPTH || self.work > 2 * WORK || self.is_full() || !self.effort.has_stack() {
-            self.note(place, "the sample is cut here: it grew too large");
-            return Err(SampleError::Cut);
+        if place.depth >= MAX_DEPTH || self.work > 2 * MAX_WORK || self.is_full() || !self.effort.has_stack()
+        {
+            self.note(place, "the sample is cut off here because it grew too large");
+            return Err(SampleError::TooLarge);
         }
-        if let Some(empty) = self.cut_short(schemas, place) {
+        if let Some(empty) = self.empty_if_recursive(schemas, place) {
             return Ok(empty);
         }
         let before = (self.nodes, self.bytes, self.notes.len());
@@ -132,11 +134,11 @@ impl<'a> Generation<'a> {
         for broken in std::mem::take(&mut layers.broken) {
             self.note(place, &broken);
         }
-        if !self.effort.spend_each(layers.size() + layers.ways(), 8) {
-            return Err(SampleError::Spent);
+        if !self.effort.spend_each(layers.size() + layers.alternatives(), 8) {
+            return Err(SampleError::OutOfSteps);
         }
-        let tries = Cell::new(if self.work > WORK { 1 } else { TRIES });
-        let goal = SampleGoal { schemas, tries, steps: Cell::new(STEPS) };
+        let tries = Cell::new(if self.work > MAX_WORK { 1 } else { MAX_TRIES });
+        let goal = SampleGoal { schemas, tries, choices: Cell::new(MAX_CHOICES) };
         let found = added.and_then(|()| self.search(layers, &goal, place));
         if found.is_err() {
             (self.nodes, self.bytes) = (before.0, before.1);
@@ -154,11 +156,11 @@ impl<'a> Generation<'a> {
     }
 
     const fn context(&self) -> LayerContext<'a> {
-        let visits = if self.nodes > WIDE { 1 } else { VISITS };
-        LayerContext { library: self.library, visits }
+        let max_visits = if self.nodes > REENTRY_NODES { 1 } else { MAX_VISITS };
+        LayerContext { library: self.library, max_visits }
     }
 
-    /// Goes through the choices, one way after the other, without recursion: a place may have hundreds of them.
+    /// Tries the alternatives of all choices, without recursion: a place may have hundreds of choices.
     fn search(
         &mut self,
         layers: SchemaLayers,
@@ -166,81 +168,86 @@ impl<'a> Generation<'a> {
         place: &SamplePlace<'_>,
     ) -> Result<Value, SampleError> {
         let mut stop = SampleError::Impossible;
-        let mut open: Vec<Open> = Vec::new();
+        let mut open_choices: Vec<OpenChoice> = Vec::new();
         let mut next = Some(layers);
         loop {
             if let Some(mut layers) = next.take() {
                 match layers.choices.pop_front() {
-                    Some(choice) => open.push(self.opened(layers, choice, place)),
-                    None => match self.leaf(&layers, goal, place) {
-                        Err(SampleError::Spent) => return Err(SampleError::Spent),
+                    Some(choice) => open_choices.push(self.open_choice(layers, choice, place)),
+                    None => match self.try_values(&layers, goal, place) {
+                        Err(SampleError::OutOfSteps) => return Err(SampleError::OutOfSteps),
                         Err(other) => stop = stop.max(other),
                         found => return found,
                     },
                 }
             }
-            let Some(here) = open.last_mut() else { return Err(stop) };
-            let count = here.choice.ways.len();
-            if here.taken == count || goal.tries.get() == 0 || goal.steps.get() == 0 {
-                open.pop();
+            let Some(choice) = open_choices.last_mut() else { return Err(stop) };
+            let count = choice.choice.alternatives.len();
+            if choice.tried == count || goal.tries.get() == 0 || goal.choices.get() == 0 {
+                open_choices.pop();
                 continue;
             }
-            let way = (here.start + here.taken) % count;
-            here.taken += 1;
-            goal.steps.set(goal.steps.get() - 1);
+            let index = (choice.start + choice.tried) % count;
+            choice.tried += 1;
+            goal.choices.set(goal.choices.get() - 1);
             self.work += 1;
-            let mut layers = here.layers.clone();
-            let taken = layers.take(&here.choice, way, self.context(), place);
-            if !self.effort.spend_each(8 + layers.size() + layers.ways(), 8) {
-                return Err(SampleError::Spent);
+            let mut layers = choice.layers.clone();
+            let chosen = layers.choose(&choice.choice, index, self.context(), place);
+            if !self.effort.spend_each(8 + layers.size() + layers.alternatives(), 8) {
+                return Err(SampleError::OutOfSteps);
             }
-            if let Err(other) = taken {
+            if let Err(other) = chosen {
                 stop = stop.max(other);
-            } else if self.forgiving || !MergedRules::of(&layers, self.library.version()).is_empty() {
+            } else if self.accepts_invalid || !MergedRules::of(&layers, self.library.version()).is_empty() {
                 next = Some(layers);
             }
         }
     }
 
-    fn opened(&self, layers: SchemaLayers, choice: Rc<SchemaChoice>, place: &SamplePlace<'_>) -> Open {
-        let count = choice.ways.len();
+    fn open_choice(
+        &self,
+        layers: SchemaLayers,
+        choice: Rc<SchemaChoice>,
+        place: &SamplePlace<'_>,
+    ) -> OpenChoice {
+        let count = choice.alternatives.len();
         let chance = if self.random { SeededRng::new(place.seed).below(count) } else { 0 };
-        let turn = place.turn as usize;
-        // With every round the ways move on by one, so that each way meets odd turns and even ones.
-        let start = chance + turn + turn / count.max(1);
-        Open { layers, choice, start, taken: 0 }
+        let variant = place.variant as usize;
+        // The order shifts by one after each round, so that each alternative is tried with odd and even variants.
+        let start = chance + variant + variant / count.max(1);
+        OpenChoice { layers, choice, start, tried: 0 }
     }
 
-    /// All choices are made: the author's values, then our own.
-    fn leaf(
+    /// Tries values after all choices are made: first those of the author, then new ones.
+    fn try_values(
         &mut self,
         layers: &SchemaLayers,
         goal: &SampleGoal<'_>,
         place: &SamplePlace<'_>,
     ) -> Result<Value, SampleError> {
         goal.tries.set(goal.tries.get().saturating_sub(1));
-        let written = self.written(layers);
-        let count = written.values.len();
+        let author = self.author_values(layers);
+        let count = author.values.len();
         if !self.effort.spend_each(8 + layers.size() + count, 8) {
-            return Err(SampleError::Spent);
+            return Err(SampleError::OutOfSteps);
         }
         let chance = if self.random { SeededRng::new(place.seed).below(count) } else { 0 };
-        let turn = chance + place.turn as usize;
-        let turn = if written.closed && count > 0 { turn % count } else { turn };
-        let (early, late) = written.values.split_at(turn.min(count));
-        let closed = if written.closed || self.random { early } else { &[] };
-        for value in late.iter().chain(closed) {
-            if let Some(value) = self.fitting(value, goal, written.closed) {
-                self.weigh(&value)?;
+        let variant = chance + place.variant as usize;
+        let variant = if author.is_closed && count > 0 { variant % count } else { variant };
+        let (early, late) = author.values.split_at(variant.min(count));
+        let rest = if author.is_closed || self.random { early } else { &[] };
+        for value in late.iter().chain(rest) {
+            if let Some(value) = self.matching_value(value, goal, author.is_closed) {
+                self.charge_nested(&value)?;
                 return Ok(value);
             }
-            self.blame(layers, value, place);
+            self.note_invalid_example(layers, value, place);
             if self.effort.is_spent() {
-                return Err(SampleError::Spent);
+                return Err(SampleError::OutOfSteps);
             }
         }
-        if written.closed {
-            let first = written.values.first().filter(|_| self.forgiving).map(|it| (*it).clone());
+        if author.is_closed {
+            let first = author.values.first().filter(|_| self.accepts_invalid).map(|value| (*value).clone());
             return first.ok_or(SampleError::Impossible);
         }
         let rules = MergedRules::of(layers, self.library.version());
@@ -250,14 +257,14 @@ impl<'a> Generation<'a> {
         {
             kinds.rotate_right(1);
         }
-        let turns = place.turn as usize / FEW;
+        let variant = place.variant as usize / VARIANTS_PER_KIND;
         if !kinds.is_empty() {
             let count = kinds.len();
-            kinds.rotate_left(turns % count);
+            kinds.rotate_left(variant % count);
         }
         for kind in kinds {
-            match self.attempts(kind, layers, &rules, goal, place) {
-                Err(SampleError::Spent) => return Err(SampleError::Spent),
+            match self.try_kind(kind, layers, &rules, goal, place) {
+                Err(SampleError::OutOfSteps) => return Err(SampleError::OutOfSteps),
                 Err(other) => stop = stop.max(other),
                 found => return found,
             }
@@ -265,8 +272,8 @@ impl<'a> Generation<'a> {
         Err(stop)
     }
 
-    /// Values of one kind until one fits.
-    fn attempts(
+    /// Makes values of one kind until one is valid.
+    fn try_kind(
         &mut self,
         kind: ValueKind,
         layers: &SchemaLayers,
@@ -275,34 +282,34 @@ impl<'a> Generation<'a> {
         place: &SamplePlace<'_>,
     ) -> Result<Value, SampleError> {
         let before = (self.nodes, self.bytes, self.notes.len());
-        let scalar = !matches!(kind, ValueKind::Array | ValueKind::Object);
-        let luck = if scalar { LUCK } else { 3 };
-        for turn in 0..luck {
-            let here = place.entered(&layers.references, turn);
+        let is_scalar = !matches!(kind, ValueKind::Array | ValueKind::Object);
+        let tries = if is_scalar { RANDOM_TRIES } else { 3 };
+        for variant in 0..tries {
+            let here = place.entered(&layers.references, variant);
             let value = self.generate(kind, layers, rules, &here)?;
             self.work += 1;
-            let simple = !scalar && layers.all.len() == 1 && !needs_whole_test(layers);
-            if simple || goal.schemas.iter().all(|schema| self.strict.valid(schema, &value)) {
+            let needs_no_test = !is_scalar && layers.all.len() == 1 && !needs_whole_test(layers);
+            if needs_no_test || goal.schemas.iter().all(|schema| self.strict.is_valid(schema, &value)) {
                 if self.effort.is_spent() {
-                    return Err(SampleError::Spent);
+                    return Err(SampleError::OutOfSteps);
                 }
-                self.count(&value);
+                self.charge_value(&value);
                 return Ok(value);
             }
-            if turn == 0
-                && let Some(refined) = self.refined(layers, &value)
+            if variant == 0
+                && let Some(refined) = self.forbid_rivals(layers, &value)
             {
                 (self.nodes, self.bytes) = (before.0, before.1);
                 self.notes.truncate(before.2);
                 if goal.tries.get() > 0 && self.effort.has_stack() {
                     match self.search(refined, goal, place) {
-                        Err(SampleError::Spent) => return Err(SampleError::Spent),
+                        Err(SampleError::OutOfSteps) => return Err(SampleError::OutOfSteps),
                         Err(_) => (),
                         found => return found,
                     }
                 }
             }
-            if self.forgiving {
+            if self.accepts_invalid {
                 return Ok(value);
             }
             (self.nodes, self.bytes) = (before.0, before.1);
@@ -328,10 +335,10 @@ impl<'a> Generation<'a> {
         }
     }
 
-    /// Where a value also fits ways that were not taken: the same search with those forbidden.
-    fn refined(&self, layers: &SchemaLayers, value: &Value) -> Option<SchemaLayers> {
+    /// The layers with the alternatives forbidden that were not chosen, but that the value is valid by.
+    fn forbid_rivals(&self, layers: &SchemaLayers, value: &Value) -> Option<SchemaLayers> {
         let rivals: Vec<&DocumentNode> =
-            layers.excluded.iter().filter(|schema| self.strict.valid(schema, value)).collect();
+            layers.excluded.iter().filter(|schema| self.strict.is_valid(schema, value)).collect();
         if rivals.is_empty() || rivals.len() > 8 {
             return None;
         }

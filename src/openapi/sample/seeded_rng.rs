@@ -1,6 +1,6 @@
-//! Choices: the same place of the same document always throws the same dice.
+//! Random numbers that depend on a seed and a place only, so that a document always gives the same samples.
 
-/// A small generator of our own (splitmix64), because a seed has to mean the same with every version of every crate.
+/// A generator (splitmix64) of this crate, because a seed must give the same numbers with every version of a dependency.
 #[derive(Clone, Debug)]
 pub(super) struct SeededRng(u64);
 
@@ -11,7 +11,7 @@ impl SeededRng {
 
     pub(super) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        scatter(self.0)
+        mix(self.0)
     }
 
     /// A number below `limit`; zero if the limit is zero.
@@ -26,15 +26,15 @@ impl SeededRng {
     }
 }
 
-const fn scatter(mut bits: u64) -> u64 {
+const fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ (bits >> 31)
 }
 
 /// A seed for the child called `name` of the place with this seed.
-pub(super) fn child(seed: u64, name: &str) -> u64 {
-    name.bytes().fold(scatter(seed ^ 0x5bd1_e995), |hash, byte| {
+pub(super) fn child_seed(seed: u64, name: &str) -> u64 {
+    name.bytes().fold(mix(seed ^ 0x5bd1_e995), |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(5)
     })
 }

@@ -1,9 +1,8 @@
-//! Small values for schemas: each set of schemas is asked once, and built from the small values of its parts.
+//! Small values of schemas, each built from the small values of its parts.
 //!
-//! What a place needs is made from what its parts need, so the parts come first: a set whose parts have no value yet
-//! waits for them, and is asked again when one of them has one. That is a fixpoint: a set that never gets a value has
-//! none of finite size, or none that is found without a long search. Nothing here recurses, and every set is asked no more
-//! often than it has parts.
+//! A set of schemas whose parts have no value yet waits for them, and is solved again when one of them gets a value. The
+//! result is a fixed point: a set that never gets a value has none of finite size, or none that is found without a long
+//! search. There is no recursion, and a set is solved no more often than it has parts.
 
 use std::{
     cell::RefCell,
@@ -15,31 +14,31 @@ use super::{
     SampleError, Sampler,
     effort::Effort,
     place::SamplePlace,
-    search::{Generation, Nested},
+    search::{Generation, NestedSource},
 };
 use crate::{document::Value, openapi::DocumentNode};
 
-/// Sets of schemas that are asked about for one sample.
-const SETS: usize = 4_000;
-/// Keys and items of a schema that were made up on the way are compared by what they say, this deep and this many.
-const COMPARED: (u32, usize) = (5, 4);
+/// Maximum number of sets of schemas for one sample.
+const MAX_SETS: usize = 4_000;
+/// Depth and number of members up to which schemas that the sampler made are compared by their contents.
+const MAX_COMPARED: (u32, usize) = (5, 4);
 
-/// The small values that are known for one sample.
+/// The small values that have been found for one sample.
 pub(super) struct Smallest<'a> {
     sampler: &'a Sampler<'a>,
     effort: Effort<'a>,
-    known: RefCell<HashMap<u64, Known>>,
+    known: RefCell<HashMap<u64, SmallestEntry>>,
 }
 
 #[derive(Default)]
-struct Known {
-    /// Held so that their addresses mean nothing else.
+struct SmallestEntry {
+    /// Kept alive, because their addresses are part of the key.
     schemas: Vec<DocumentNode>,
     value: Option<Value>,
-    /// The sets that wait for this one.
-    waiting: Vec<u64>,
-    /// Whether it was asked until nothing changed any more.
-    settled: bool,
+    /// The keys of the sets that wait for this one.
+    dependents: Vec<u64>,
+    /// Whether no later result can give it a value.
+    is_final: bool,
 }
 
 impl<'a> Smallest<'a> {
@@ -47,46 +46,46 @@ impl<'a> Smallest<'a> {
         Self { sampler, effort, known: RefCell::default() }
     }
 
-    /// Steps taken so far.
-    pub(super) const fn taken(&self) -> u64 {
-        self.effort.taken()
+    /// The number of steps so far.
+    pub(super) const fn steps_taken(&self) -> u64 {
+        self.effort.steps_taken()
     }
 
-    /// The value of a set, if it is known already.
-    pub(super) fn known(&self, schemas: &[DocumentNode]) -> Option<Value> {
-        self.known.borrow().get(&key(schemas))?.value.clone()
+    /// The value of a set, if it has been found.
+    pub(super) fn known_value(&self, schemas: &[DocumentNode]) -> Option<Value> {
+        self.known.borrow().get(&set_key(schemas))?.value.clone()
     }
 
-    /// A small value that fits all of the schemas.
-    pub(super) fn of(&self, schemas: &[DocumentNode]) -> Option<Value> {
-        let root = key(schemas);
+    /// Finds a small value that is valid by all of the schemas.
+    pub(super) fn find(&self, schemas: &[DocumentNode]) -> Option<Value> {
+        let root = set_key(schemas);
         let mut queue = VecDeque::new();
         if let Some(known) = self.known.borrow().get(&root)
-            && (known.settled || known.value.is_some())
+            && (known.is_final || known.value.is_some())
         {
             return known.value.clone();
         }
-        let mut asked = vec![root];
-        self.note(root, schemas, None);
+        let mut visited = vec![root];
+        self.add_set(root, schemas, None);
         queue.push_back(root);
         while let Some(next) = queue.pop_front() {
-            let (schemas, done) = match self.known.borrow().get(&next) {
+            let (schemas, has_value) = match self.known.borrow().get(&next) {
                 Some(known) => (known.schemas.clone(), known.value.is_some()),
                 None => continue,
             };
-            if done {
+            if has_value {
                 continue;
             }
             if self.effort.is_spent() {
                 return None;
             }
-            let mut generation = self.sampler.generation(&self.effort, Nested::Known(self), false);
+            let mut generation = self.sampler.new_generation(&self.effort, NestedSource::Known(self), false);
             let start = SamplePlace::root(0);
             let found = generation.solve(&schemas, &start.index(0, 0));
             for part in std::mem::take(&mut generation.missing) {
-                let part_key = key(&part);
-                if self.note(part_key, &part, Some(next)) {
-                    asked.push(part_key);
+                let part_key = set_key(&part);
+                if self.add_set(part_key, &part, Some(next)) {
+                    visited.push(part_key);
                     queue.push_back(part_key);
                 }
             }
@@ -94,7 +93,7 @@ impl<'a> Smallest<'a> {
                 let mut known = self.known.borrow_mut();
                 if let Some(known) = known.get_mut(&next) {
                     known.value = Some(value.clone());
-                    queue.extend(std::mem::take(&mut known.waiting));
+                    queue.extend(std::mem::take(&mut known.dependents));
                 }
                 if next == root {
                     return Some(value);
@@ -102,18 +101,18 @@ impl<'a> Smallest<'a> {
             }
         }
         let mut known = self.known.borrow_mut();
-        for key in asked {
+        for key in visited {
             if let Some(known) = known.get_mut(&key) {
-                known.settled = true;
+                known.is_final = true;
             }
         }
         None
     }
 
-    /// Notes a set, and who waits for it; true if it has to be asked.
-    fn note(&self, key: u64, schemas: &[DocumentNode], waiting: Option<u64>) -> bool {
+    /// Adds a set, and the set that waits for it; true if it has to be solved.
+    fn add_set(&self, key: u64, schemas: &[DocumentNode], dependents: Option<u64>) -> bool {
         let mut all = self.known.borrow_mut();
-        if all.len() >= SETS && !all.contains_key(&key) {
+        if all.len() >= MAX_SETS && !all.contains_key(&key) {
             return false;
         }
         let is_new = !all.contains_key(&key);
@@ -121,56 +120,60 @@ impl<'a> Smallest<'a> {
         if is_new {
             known.schemas = schemas.to_vec();
         }
-        if let Some(waiting) = waiting.filter(|it| !known.waiting.contains(it)) {
-            known.waiting.push(waiting);
+        if let Some(dependents) = dependents.filter(|key| !known.dependents.contains(key)) {
+            known.dependents.push(dependents);
         }
         is_new
     }
 }
 
 impl Generation<'_> {
-    /// The small value of a part of a sample that is made in one place only.
-    pub(super) fn part(&mut self, of: &Smallest<'_>, schemas: &[DocumentNode]) -> Result<Value, SampleError> {
-        let value = if self.top { of.of(schemas) } else { of.known(schemas) };
+    /// The small value of a part, where only the root of a sample is searched for.
+    pub(super) fn part(
+        &mut self,
+        smallest: &Smallest<'_>,
+        schemas: &[DocumentNode],
+    ) -> Result<Value, SampleError> {
+        let value = if self.top { smallest.find(schemas) } else { smallest.known_value(schemas) };
         match value {
             Some(value) => {
-                self.weigh(&value)?;
+                self.charge_nested(&value)?;
                 Ok(value)
             }
             None => {
                 self.missing.push(schemas.to_vec());
-                Err(SampleError::Cut)
+                Err(SampleError::TooLarge)
             }
         }
     }
 }
 
-/// What tells sets apart: the schemas of a document by where they stand in memory, those made up by what they say.
-fn key(schemas: &[DocumentNode]) -> u64 {
+/// The key of a set: schemas of a document count by their addresses, schemas that the sampler made by their contents.
+fn set_key(schemas: &[DocumentNode]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for schema in schemas {
         hasher.write_u32(schema.file);
-        write(&schema.value, COMPARED.0, &mut hasher);
+        hash_value(&schema.value, MAX_COMPARED.0, &mut hasher);
     }
     hasher.finish()
 }
 
-fn write(value: &Value, depth: u32, hasher: &mut DefaultHasher) {
-    let few = |count: usize| depth > 0 && count <= COMPARED.1;
+fn hash_value(value: &Value, depth: u32, hasher: &mut DefaultHasher) {
+    let is_small = |count: usize| depth > 0 && count <= MAX_COMPARED.1;
     match value {
-        Value::Mapping(mapping) if few(mapping.len()) => {
+        Value::Mapping(mapping) if is_small(mapping.len()) => {
             hasher.write_u8(1);
             hasher.write_usize(mapping.len());
             for (key, value) in mapping.iter() {
                 hasher.write(key.as_bytes());
                 hasher.write_u8(0xff);
-                write(value, depth - 1, hasher);
+                hash_value(value, depth - 1, hasher);
             }
         }
-        Value::Sequence(items) if few(items.len()) => {
+        Value::Sequence(items) if is_small(items.len()) => {
             hasher.write_u8(2);
             hasher.write_usize(items.len());
-            items.iter().for_each(|item| write(item, depth - 1, hasher));
+            items.iter().for_each(|item| hash_value(item, depth - 1, hasher));
         }
         Value::Mapping(mapping) => {
             hasher.write_u8(3);
@@ -181,7 +184,7 @@ fn write(value: &Value, depth: u32, hasher: &mut DefaultHasher) {
             hasher.write_usize(items.as_ptr().addr());
         }
         Value::Null => hasher.write_u8(5),
-        Value::Bool(it) => hasher.write_u8(6 + u8::from(*it)),
+        Value::Bool(flag) => hasher.write_u8(6 + u8::from(*flag)),
         Value::Number(number) => {
             hasher.write_u8(8);
             hasher.write(number.as_str().as_bytes());

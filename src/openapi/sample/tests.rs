@@ -1,4 +1,4 @@
-//! Laws of the sampler, with the `jsonschema` crate as judge.
+//! Tests of the sampler, with the `jsonschema` crate as oracle.
 
 use super::*;
 use crate::{
@@ -7,11 +7,11 @@ use crate::{
 };
 
 #[track_caller]
-pub(super) fn exactly(schema: &str, expected: &str) {
+pub(super) fn check_sample(schema: &str, expected: &str) {
     assert_eq!(check(schema), expected, "{schema}");
 }
 
-/// Samples the schema; the judge, told to mind formats, has to agree.
+/// Samples the schema; the value must be valid by the oracle, which asserts formats.
 #[track_caller]
 pub(super) fn check(schema: &str) -> String {
     let value = read(schema, Dialect::Specification).unwrap().value;
@@ -21,7 +21,7 @@ pub(super) fn check(schema: &str) -> String {
     let text = sample.value.to_json();
     let oracle = oracle(&serde_json::Value::from(&value));
     let instance = serde_json::Value::from(&sample.value);
-    let errors: Vec<String> = oracle.iter_errors(&instance).map(|it| it.to_string()).collect();
+    let errors: Vec<String> = oracle.iter_errors(&instance).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{schema}\n{text}\n{errors:?} {:?}", sample.notes);
     assert!(sample.valid, "{schema}\n{text}\n{:?}", sample.notes);
     text
@@ -29,12 +29,12 @@ pub(super) fn check(schema: &str) -> String {
 
 fn oracle(schema: &serde_json::Value) -> jsonschema::Validator {
     let mut schema = schema.clone();
-    strip(&mut schema);
+    remove_hidden_required(&mut schema);
     jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap()
 }
 
-/// Nobody can require what does not travel in a response.
-fn strip(schema: &mut serde_json::Value) {
+/// Removes properties from `required` that do not travel in a response.
+fn remove_hidden_required(schema: &mut serde_json::Value) {
     match schema {
         serde_json::Value::Object(members) => {
             let hidden: Vec<String> = members
@@ -42,21 +42,21 @@ fn strip(schema: &mut serde_json::Value) {
                 .and_then(serde_json::Value::as_object)
                 .into_iter()
                 .flatten()
-                .filter(|(_, it)| it["writeOnly"] == true)
+                .filter(|(_, property)| property["writeOnly"] == true)
                 .map(|(key, _)| key.clone())
                 .collect();
             if let Some(serde_json::Value::Array(required)) = members.get_mut("required") {
-                required.retain(|it| !hidden.iter().any(|key| it == key));
+                required.retain(|name| !hidden.iter().any(|key| name == key));
             }
-            members.values_mut().for_each(strip);
+            members.values_mut().for_each(remove_hidden_required);
         }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(strip),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(remove_hidden_required),
         _ => (),
     }
 }
 
 #[test]
-fn scalars() {
+fn scalars_are_sampled() {
     for (schema, expected) in [
         ("{type: integer}", "1"),
         ("{type: number}", "1"),
@@ -85,13 +85,13 @@ fn scalars() {
         ("{format: int32}", "1"),
         ("{minLength: 2}", "\"string\""),
     ] {
-        exactly(schema, expected);
+        check_sample(schema, expected);
     }
 }
 
 #[test]
-fn older_editions_have_words_of_their_own() {
-    for (edition, schema, expected) in [
+fn keywords_of_older_specifications_are_read() {
+    for (version, schema, expected) in [
         ("3.0.3", "{type: integer, minimum: 3, exclusiveMinimum: true}", "4"),
         ("3.0.3", "{type: number, minimum: 0, exclusiveMinimum: true, maximum: 0.5}", "0.1"),
         ("3.0.3", "{type: string, nullable: true, enum: [null]}", "null"),
@@ -105,12 +105,12 @@ fn older_editions_have_words_of_their_own() {
         let node =
             |text: &str| DocumentNode { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
         let root = format!(
-            "{{openapi: {edition}, s: {{B: {{type: integer, minimum: 2}}, A: {{type: object, required: [a], \
+            "{{openapi: {version}, s: {{B: {{type: integer, minimum: 2}}, A: {{type: object, required: [a], \
              properties: {{a: {{$ref: '#/s/A'}}}}}}}}}}"
         );
         let library = DocumentLibrary::new(node(&root).value, &LibraryLocation::alone()).0;
         let sample = Sampler::new(&library).sample(&node(schema));
-        assert_eq!((sample.value.to_json(), sample.valid), (expected.to_owned(), true), "{edition} {schema}");
+        assert_eq!((sample.value.to_json(), sample.valid), (expected.to_owned(), true), "{version} {schema}");
     }
     let swagger =
         DocumentLibrary::new(Value::from(&serde_json::json!({"swagger": "2.0"})), &LibraryLocation::alone())
@@ -122,7 +122,7 @@ fn older_editions_have_words_of_their_own() {
 }
 
 #[test]
-fn requests_are_without_what_only_answers_have() {
+fn requests_have_no_read_only_properties() {
     let text = "{type: object, required: [id, pw], properties: {id: {type: integer, readOnly: true}, \
         pw: {type: string, writeOnly: true}}}";
     let schema = DocumentNode { value: read(text, Dialect::Specification).unwrap().value, file: 0 };
@@ -134,7 +134,7 @@ fn requests_are_without_what_only_answers_have() {
 }
 
 #[test]
-fn compositions() {
+fn compositions_are_sampled() {
     for (schema, expected) in [
         (
             "{allOf: [{type: object, properties: {a: {type: integer}}}, {required: [b], properties: {b: {type: boolean}}}]}",
@@ -167,7 +167,7 @@ fn compositions() {
 }
 
 #[test]
-fn exactly_one_way_holds() {
+fn exactly_one_alternative_is_valid() {
     for schema in [
         "{oneOf: [{properties: {a: {type: boolean}}}, {properties: {b: {type: boolean}}}], type: object}",
         "{oneOf: [{required: [a]}, {required: [b]}], properties: {a: {type: integer}, b: {type: integer}}}",
@@ -181,8 +181,8 @@ fn exactly_one_way_holds() {
 }
 
 #[test]
-fn lean_on_what_is_said_wins_over_nothing() {
-    exactly(
+fn names_of_properties_suggest_values() {
+    check_sample(
         "{properties: {email: {type: string}, price: {type: number}, age: {type: integer, maximum: 9}}}",
         r#"{"email":"user@example.com","price":9.99,"age":1}"#,
     );
@@ -194,10 +194,10 @@ fn discriminators_name_the_schema() {
         mapping: {cat: '#/s/Cat'}}, oneOf: [{$ref: '#/s/Cat'}, {$ref: '#/s/Dog'}], properties: {kind: {type: string}}}, \
         Cat: {type: object, required: [meow], properties: {meow: {type: boolean}}}, Dog: {type: object, required: [bark], \
         properties: {bark: {type: boolean}}}}}";
-    exactly(schema, r#"{"kind":"cat","meow":true}"#);
+    check_sample(schema, r#"{"kind":"cat","meow":true}"#);
     let schema = "{$ref: '#/s/Dog', s: {Pet: {type: object, required: [kind], discriminator: {propertyName: kind}, \
         properties: {kind: {type: string}}}, Dog: {allOf: [{$ref: '#/s/Pet'}, {properties: {bark: {type: boolean}}}]}}}";
-    exactly(schema, r#"{"kind":"Dog","bark":true}"#);
+    check_sample(schema, r#"{"kind":"Dog","bark":true}"#);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn recursion_ends() {
 }
 
 #[test]
-fn attacks_end() {
+fn hostile_schemas_end() {
     let choice = "{anyOf: [{minimum: 5}, {minimum: 6}, {minimum: 7}, {minimum: 8}]}";
     let choices = vec![choice; 30].join(", ");
     let deep = (0..25).fold("{type: integer}".to_owned(), |inner, _| {
@@ -246,7 +246,7 @@ fn attacks_end() {
 }
 
 #[test]
-fn what_cannot_be_is_noted() {
+fn schemas_that_cannot_be_satisfied_are_noted() {
     for schema in [
         "{$ref: '#/s/A', s: {A: {type: object, required: [a], properties: {a: {$ref: '#/s/A'}}}}}",
         "{type: integer, minimum: 5, maximum: 3}",

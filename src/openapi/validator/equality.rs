@@ -1,4 +1,4 @@
-//! Equality of values as JSON Schema has it, and hashes that equal values share.
+//! Equality of values as JSON Schema defines it, and hashes that equal values share.
 
 use std::{
     collections::HashMap,
@@ -7,65 +7,74 @@ use std::{
 
 use serde_json::Value as Json;
 
-use super::{number::Decimal, value::Value};
-use crate::budget::{Budget, Exhausted};
+use super::instance::Instance;
+use crate::{
+    budget::{Budget, Exhausted},
+    openapi::decimal::Decimal,
+};
 
-/// The keys of hashes are random, so that no client can choose values that share one.
-pub(super) type Keys = hashbrown::DefaultHashBuilder;
-/// Hashes of lists and objects by address.
-pub(super) type Known = HashMap<usize, u64>;
+/// Hasher with random keys, so that a client cannot choose values whose hashes collide.
+pub(super) type RandomHasher = hashbrown::DefaultHashBuilder;
+/// Hashes of arrays and objects by their addresses.
+pub(super) type HashCache = HashMap<usize, u64>;
 
-/// What an entry of [`Known`] takes, in bytes.
-const ENTRY: usize = 48;
+/// Bytes that are charged for an entry of [`HashCache`].
+const ENTRY_BYTES: usize = 48;
 
-/// The hash of a value: numbers by what they say, objects whatever the order of their members.
-pub(super) fn hash(value: &Json, keys: &Keys, known: &mut Known, budget: &Budget) -> Result<u64, Exhausted> {
+/// The hash of a value. Numbers count by their numeric value; the order of members does not count.
+pub(super) fn hash(
+    value: &Json,
+    hasher_keys: &RandomHasher,
+    cache: &mut HashCache,
+    budget: &Budget,
+) -> Result<u64, Exhausted> {
     budget.spend(1)?;
-    let address = Value::Json(value).address();
+    let address = Instance::Json(value).address();
     Ok(match value {
-        Json::Null => keys.hash_one(0_u8),
-        Json::Bool(flag) => keys.hash_one((1_u8, flag)),
+        Json::Null => hasher_keys.hash_one(0_u8),
+        Json::Bool(flag) => hasher_keys.hash_one((1_u8, flag)),
         Json::Number(number) => {
             budget.spend(number.as_str().len() as u64 / 16)?;
-            keys.hash_one((2_u8, Decimal::parse(number.as_str())))
+            hasher_keys.hash_one((2_u8, Decimal::parse(number.as_str())))
         }
-        Json::String(text) => hash_text(text, keys, budget)?,
+        Json::String(text) => hash_text(text, hasher_keys, budget)?,
         Json::Array(items) => {
-            if let Some(known) = known.get(&address) {
-                return Ok(*known);
+            if let Some(hash) = cache.get(&address) {
+                return Ok(*hash);
             }
             let _level = budget.descend()?;
-            let mut hasher = keys.build_hasher();
+            let mut hasher = hasher_keys.build_hasher();
             4_u8.hash(&mut hasher);
             for item in items {
-                hasher.write_u64(hash(item, keys, known, budget)?);
+                hasher.write_u64(hash(item, hasher_keys, cache, budget)?);
             }
-            keep(known, address, hasher.finish(), budget)?
+            cache_hash(cache, address, hasher.finish(), budget)?
         }
         Json::Object(members) => {
-            if let Some(known) = known.get(&address) {
-                return Ok(*known);
+            if let Some(hash) = cache.get(&address) {
+                return Ok(*hash);
             }
             let _level = budget.descend()?;
             let mut sum = 0_u64;
             for (name, member) in members {
-                let name = hash_text(name, keys, budget)?;
-                sum = sum.wrapping_add(keys.hash_one((name, hash(member, keys, known, budget)?)));
+                let name = hash_text(name, hasher_keys, budget)?;
+                sum =
+                    sum.wrapping_add(hasher_keys.hash_one((name, hash(member, hasher_keys, cache, budget)?)));
             }
-            keep(known, address, keys.hash_one((5_u8, members.len(), sum)), budget)?
+            cache_hash(cache, address, hasher_keys.hash_one((5_u8, members.len(), sum)), budget)?
         }
     })
 }
 
 /// The hash of a text.
-pub(super) fn hash_text(text: &str, keys: &Keys, budget: &Budget) -> Result<u64, Exhausted> {
+pub(super) fn hash_text(text: &str, hasher_keys: &RandomHasher, budget: &Budget) -> Result<u64, Exhausted> {
     budget.spend(text.len() as u64 / 32)?;
-    Ok(keys.hash_one((3_u8, text)))
+    Ok(hasher_keys.hash_one((3_u8, text)))
 }
 
-fn keep(known: &mut Known, address: usize, hash: u64, budget: &Budget) -> Result<u64, Exhausted> {
-    budget.allocate(ENTRY)?;
-    known.insert(address, hash);
+fn cache_hash(cache: &mut HashCache, address: usize, hash: u64, budget: &Budget) -> Result<u64, Exhausted> {
+    budget.allocate(ENTRY_BYTES)?;
+    cache.insert(address, hash);
     Ok(hash)
 }
 

@@ -1,32 +1,32 @@
-//! Whether a value is valid by a schema, in time that grows with the schemas times the values.
+//! Evaluator of compiled schemas: whether a value is valid, in time that grows with the number of schemas times the
+//! number of values.
 //!
-//! A subschema has one place, so it meets each value once as long as the schemas around it do. Only definitions are
-//! met on several ways; their results are kept by schema and value. `unevaluated*` and errors ask again about schemas
-//! that were evaluated before; then the results of all schemas are kept.
+//! A subschema stands in one place, so it is applied to each value at most once per application of the schema around it.
+//! Only definitions are reached through several references; their results are cached by schema and value. `unevaluated*`
+//! and the search for errors evaluate the same schemas again; for them the results of all schemas are cached.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json};
 
 use super::{
-    equality::{self, Keys, Known},
-    number::Decimal,
-    program::{Bound, Enumeration, Id, Keyword, Length, Members, Program, Schema},
-    value::Value,
+    equality::{self, HashCache, RandomHasher},
+    instance::Instance,
+    program::{Enumeration, Id, Keyword, Program, PropertyRules, Schema},
 };
 use crate::budget::{Budget, Exhausted};
 
-/// What a kept result takes, in bytes.
-const RESULT: usize = 48;
+/// Bytes that are charged for a cached result.
+const RESULT_BYTES: usize = 48;
 
-/// One value on its way through the schemas of a program.
+/// The evaluation of one value by the schemas of a program, with the results so far.
 pub(super) struct Evaluation<'p, 'v, 'b> {
     pub(super) program: &'p Program,
     pub(super) budget: &'b Budget,
-    /// Whether the results of all schemas are kept.
+    /// Whether the results of all schemas are cached, and not only those of definitions with several references.
     pub(super) keeps_all: bool,
-    results: HashMap<(Id, usize), bool, Keys>,
-    hashes: Known,
+    results: HashMap<(Id, usize), bool, RandomHasher>,
+    hashes: HashCache,
     value: std::marker::PhantomData<&'v Json>,
 }
 
@@ -35,15 +35,18 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
         Self {
             program,
             budget,
-            keeps_all: program.asks_again,
+            keeps_all: program.has_unevaluated,
             results: HashMap::default(),
-            hashes: Known::new(),
+            hashes: HashCache::new(),
             value: std::marker::PhantomData,
         }
     }
 
     /// Whether the value is valid by a schema.
-    pub(super) fn valid(&mut self, id: Id, value: Value<'v>) -> Result<bool, Exhausted> {
+    ///
+    /// # Errors
+    /// The budget is exhausted before the result is known.
+    pub(super) fn is_valid(&mut self, id: Id, value: Instance<'v>) -> Result<bool, Exhausted> {
         self.budget.spend(1)?;
         let schema: &'p Schema = self.program.schema(id);
         if schema.is_false || schema.keywords.is_empty() {
@@ -63,7 +66,7 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
         }
         drop(level);
         if keeps {
-            self.budget.allocate(RESULT)?;
+            self.budget.allocate(RESULT_BYTES)?;
             self.results.insert((id, value.address()), valid);
         }
         Ok(valid)
@@ -74,23 +77,23 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
         &mut self,
         schema: &'p Schema,
         keyword: &'p Keyword,
-        value: Value<'v>,
+        value: Instance<'v>,
     ) -> Result<bool, Exhausted> {
         match keyword {
-            Keyword::Type(types, _) => Ok(types.contain(value)),
+            Keyword::Type(types, _) => Ok(types.allows(value)),
             Keyword::Const(constant) => self.equals(value, constant),
             Keyword::Enum(enumeration) => self.is_among(value, enumeration),
             Keyword::Bound(..) | Keyword::MultipleOf(_) => match value {
-                Value::Json(Json::Number(number)) => self.number(keyword, number.as_str()),
+                Instance::Json(Json::Number(number)) => self.number_holds(keyword, number.as_str()),
                 _ => Ok(true),
             },
-            Keyword::Length(length, bound) => self.length(*length, *bound, value),
+            Keyword::Length(length, bound) => self.length_holds(*length, *bound, value),
             Keyword::Pattern(n) => match value.text() {
                 Some(text) => Ok(self.matches(*n, text)?.unwrap_or(true)),
                 None => Ok(true),
             },
             Keyword::Format(n) => match (value.text(), self.program.formats.get(*n as usize)) {
-                (Some(text), Some(format)) => format.fits(text, self.budget),
+                (Some(text), Some(format)) => format.matches(text, self.budget),
                 _ => Ok(true),
             },
             Keyword::AllOf(_)
@@ -98,75 +101,80 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
             | Keyword::OneOf(_)
             | Keyword::Not(_)
             | Keyword::If { .. }
-            | Keyword::Reference(_) => self.beside(keyword, value),
+            | Keyword::Reference(_) => self.in_place_holds(keyword, value),
             Keyword::Required(_)
             | Keyword::DependentRequired(_)
-            | Keyword::Members(_)
+            | Keyword::Properties(_)
             | Keyword::PropertyNames(_)
             | Keyword::DependentSchemas(_)
             | Keyword::UnevaluatedProperties(_) => match value {
-                Value::Json(Json::Object(members)) => self.object(schema, keyword, members, value),
+                Instance::Json(Json::Object(members)) => self.object_holds(schema, keyword, members, value),
                 _ => Ok(true),
             },
             Keyword::UniqueItems
             | Keyword::Items { .. }
             | Keyword::Contains { .. }
             | Keyword::UnevaluatedItems(_) => match value {
-                Value::Json(Json::Array(items)) => self.array(schema, keyword, items, value),
+                Instance::Json(Json::Array(items)) => self.array_holds(schema, keyword, items, value),
                 _ => Ok(true),
             },
         }
     }
 
-    fn beside(&mut self, keyword: &'p Keyword, value: Value<'v>) -> Result<bool, Exhausted> {
+    fn in_place_holds(&mut self, keyword: &'p Keyword, value: Instance<'v>) -> Result<bool, Exhausted> {
         match keyword {
-            Keyword::AllOf(all) => self.all(all, value),
+            Keyword::AllOf(all) => self.are_all_valid(all, value),
             Keyword::AnyOf(all) => {
                 for id in all {
-                    if self.valid(*id, value)? {
+                    if self.is_valid(*id, value)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
-            Keyword::OneOf(all) => Ok(self.count(all, value, 2)? == 1),
-            Keyword::Not(id) => Ok(!self.valid(*id, value)?),
+            Keyword::OneOf(all) => Ok(self.count_valid(all, value, 2)? == 1),
+            Keyword::Not(id) => Ok(!self.is_valid(*id, value)?),
             Keyword::If { condition, then, otherwise } => {
-                let next = if self.valid(*condition, value)? { then } else { otherwise };
-                next.map_or(Ok(true), |id| self.valid(id, value))
+                let next = if self.is_valid(*condition, value)? { then } else { otherwise };
+                next.map_or(Ok(true), |id| self.is_valid(id, value))
             }
-            Keyword::Reference(id) => self.valid(*id, value),
+            Keyword::Reference(id) => self.is_valid(*id, value),
             _ => Ok(true),
         }
     }
 
-    fn all(&mut self, all: &[Id], value: Value<'v>) -> Result<bool, Exhausted> {
+    fn are_all_valid(&mut self, all: &[Id], value: Instance<'v>) -> Result<bool, Exhausted> {
         for id in all {
-            if !self.valid(*id, value)? {
+            if !self.is_valid(*id, value)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// How many of the schemas the value is valid by, counted up to `most`.
-    pub(super) fn count(&mut self, all: &[Id], value: Value<'v>, most: usize) -> Result<usize, Exhausted> {
+    /// The number of schemas that the value is valid by, counted up to `max`.
+    pub(super) fn count_valid(
+        &mut self,
+        all: &[Id],
+        value: Instance<'v>,
+        max: usize,
+    ) -> Result<usize, Exhausted> {
         let mut count = 0;
         for id in all {
-            count += usize::from(self.valid(*id, value)?);
-            if count == most {
+            count += usize::from(self.is_valid(*id, value)?);
+            if count == max {
                 break;
             }
         }
         Ok(count)
     }
 
-    fn object(
+    fn object_holds(
         &mut self,
         schema: &'p Schema,
         keyword: &'p Keyword,
         members: &'v Map<String, Json>,
-        value: Value<'v>,
+        value: Instance<'v>,
     ) -> Result<bool, Exhausted> {
         match keyword {
             Keyword::Required(names) => {
@@ -178,10 +186,10 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
                 let mut present = lists.iter().filter(|(name, _)| members.contains_key(&**name));
                 Ok(present.all(|(_, names)| names.iter().all(|name| members.contains_key(&**name))))
             }
-            Keyword::Members(rules) => self.members(rules, members),
+            Keyword::Properties(rules) => self.properties_hold(rules, members),
             Keyword::PropertyNames(id) => {
                 for name in members.keys() {
-                    if !self.valid(*id, Value::Name(name))? {
+                    if !self.is_valid(*id, Instance::PropertyName(name))? {
                         return Ok(false);
                     }
                 }
@@ -190,16 +198,16 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
             Keyword::DependentSchemas(schemas) => {
                 for (name, id) in schemas {
                     self.budget.spend(1)?;
-                    if members.contains_key(&**name) && !self.valid(*id, value)? {
+                    if members.contains_key(&**name) && !self.is_valid(*id, value)? {
                         return Ok(false);
                     }
                 }
                 Ok(true)
             }
             Keyword::UnevaluatedProperties(id) => {
-                let marks = self.evaluated(schema, value)?;
+                let marks = self.mark_evaluated(schema, value)?;
                 for (n, member) in members.values().enumerate() {
-                    if !marks.has(n) && !self.valid(*id, Value::Json(member))? {
+                    if !marks.contains(n) && !self.is_valid(*id, Instance::Json(member))? {
                         return Ok(false);
                     }
                 }
@@ -209,12 +217,16 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
         }
     }
 
-    fn members(&mut self, rules: &'p Members, members: &'v Map<String, Json>) -> Result<bool, Exhausted> {
+    fn properties_hold(
+        &mut self,
+        rules: &'p PropertyRules,
+        members: &'v Map<String, Json>,
+    ) -> Result<bool, Exhausted> {
         if rules.patterns.is_empty() && rules.additional.is_none() && rules.properties.len() < members.len() {
             for (name, id) in &rules.properties {
                 self.budget.spend(1)?;
                 if let Some(member) = members.get(&**name)
-                    && !self.valid(*id, Value::Json(member))?
+                    && !self.is_valid(*id, Instance::Json(member))?
                 {
                     return Ok(false);
                 }
@@ -225,22 +237,22 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
             self.budget.spend(1)?;
             let property = rules.properties.get(&**name).copied();
             if let Some(id) = property
-                && !self.valid(id, Value::Json(member))?
+                && !self.is_valid(id, Instance::Json(member))?
             {
                 return Ok(false);
             }
-            let mut known = property.is_some();
+            let mut is_declared = property.is_some();
             for (pattern, id) in &rules.patterns {
                 if self.matches(*pattern, name)? == Some(true) {
-                    known = true;
-                    if !self.valid(*id, Value::Json(member))? {
+                    is_declared = true;
+                    if !self.is_valid(*id, Instance::Json(member))? {
                         return Ok(false);
                     }
                 }
             }
             if let Some(id) = rules.additional
-                && !known
-                && !self.valid(id, Value::Json(member))?
+                && !is_declared
+                && !self.is_valid(id, Instance::Json(member))?
             {
                 return Ok(false);
             }
@@ -248,8 +260,8 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
         Ok(true)
     }
 
-    /// Whether `properties` or `patternProperties` are about a name.
-    pub(super) fn is_declared(&self, rules: &Members, name: &str) -> Result<bool, Exhausted> {
+    /// Whether `properties` or `patternProperties` apply to the property of a name.
+    pub(super) fn is_declared(&self, rules: &PropertyRules, name: &str) -> Result<bool, Exhausted> {
         if rules.properties.contains_key(name) {
             return Ok(true);
         }
@@ -261,41 +273,41 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
         Ok(false)
     }
 
-    fn array(
+    fn array_holds(
         &mut self,
         schema: &'p Schema,
         keyword: &'p Keyword,
         items: &'v [Json],
-        value: Value<'v>,
+        value: Instance<'v>,
     ) -> Result<bool, Exhausted> {
         match keyword {
             Keyword::UniqueItems => self.are_unique(items),
             Keyword::Items { first, rest } => {
                 for (n, item) in items.iter().enumerate() {
                     let Some(id) = first.get(n).copied().or(*rest) else { break };
-                    if !self.valid(id, Value::Json(item))? {
+                    if !self.is_valid(id, Instance::Json(item))? {
                         return Ok(false);
                     }
                 }
                 Ok(true)
             }
-            Keyword::Contains { schema, least, most } => {
+            Keyword::Contains { schema, min, max } => {
                 let mut count = 0;
                 for item in items {
-                    if most.is_none() && count >= *least {
+                    if max.is_none() && count >= *min {
                         return Ok(true);
                     }
-                    count += u64::from(self.valid(*schema, Value::Json(item))?);
-                    if most.is_some_and(|most| count > most) {
+                    count += u64::from(self.is_valid(*schema, Instance::Json(item))?);
+                    if max.is_some_and(|max| count > max) {
                         return Ok(false);
                     }
                 }
-                Ok(count >= *least)
+                Ok(count >= *min)
             }
             Keyword::UnevaluatedItems(id) => {
-                let marks = self.evaluated(schema, value)?;
+                let marks = self.mark_evaluated(schema, value)?;
                 for (n, item) in items.iter().enumerate() {
-                    if !marks.has(n) && !self.valid(*id, Value::Json(item))? {
+                    if !marks.contains(n) && !self.is_valid(*id, Instance::Json(item))? {
                         return Ok(false);
                     }
                 }
@@ -309,37 +321,37 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
         if items.len() < 2 {
             return Ok(true);
         }
-        self.budget.allocate(items.len().saturating_mul(RESULT))?;
-        let mut seen: HashMap<u64, Vec<usize>, Keys> = HashMap::default();
+        self.budget.allocate(items.len().saturating_mul(RESULT_BYTES))?;
+        let mut seen: HashMap<u64, Vec<usize>, RandomHasher> = HashMap::default();
         for (n, item) in items.iter().enumerate() {
-            let hash = equality::hash(item, &self.program.keys, &mut self.hashes, self.budget)?;
-            let same = seen.entry(hash).or_default();
-            for other in same.iter() {
+            let hash = equality::hash(item, &self.program.hasher_keys, &mut self.hashes, self.budget)?;
+            let same_hash = seen.entry(hash).or_default();
+            for other in same_hash.iter() {
                 if equality::equal(&items[*other], item, self.budget)? {
                     return Ok(false);
                 }
             }
-            same.push(n);
+            same_hash.push(n);
         }
         Ok(true)
     }
 
-    fn equals(&self, value: Value<'v>, constant: &Json) -> Result<bool, Exhausted> {
+    fn equals(&self, value: Instance<'v>, constant: &Json) -> Result<bool, Exhausted> {
         match value {
-            Value::Json(json) => equality::equal(json, constant, self.budget),
-            Value::Name(name) => Ok(constant.as_str() == Some(name)),
+            Instance::Json(json) => equality::equal(json, constant, self.budget),
+            Instance::PropertyName(name) => Ok(constant.as_str() == Some(name)),
         }
     }
 
-    fn is_among(&mut self, value: Value<'v>, enumeration: &Enumeration) -> Result<bool, Exhausted> {
-        let keys = &self.program.keys;
+    fn is_among(&mut self, value: Instance<'v>, enumeration: &Enumeration) -> Result<bool, Exhausted> {
+        let keys = &self.program.hasher_keys;
         let hash = match value {
-            Value::Json(json) => equality::hash(json, keys, &mut self.hashes, self.budget)?,
-            Value::Name(name) => equality::hash_text(name, keys, self.budget)?,
+            Instance::Json(json) => equality::hash(json, keys, &mut self.hashes, self.budget)?,
+            Instance::PropertyName(name) => equality::hash_text(name, keys, self.budget)?,
         };
         for n in enumeration.by_hash.get(&hash).into_iter().flatten() {
-            if let Some(known) = enumeration.values.get(*n as usize)
-                && self.equals(value, known)?
+            if let Some(candidate) = enumeration.values.get(*n as usize)
+                && self.equals(value, candidate)?
             {
                 return Ok(true);
             }
@@ -347,46 +359,12 @@ impl<'p, 'v, 'b> Evaluation<'p, 'v, 'b> {
         Ok(false)
     }
 
-    fn number(&self, keyword: &Keyword, number: &str) -> Result<bool, Exhausted> {
-        self.budget.spend(number.len() as u64 / 8)?;
-        let number = Decimal::parse(number);
-        Ok(match keyword {
-            Keyword::Bound(bound, limit) => {
-                let order = number.compare(&Decimal::parse(limit));
-                match bound {
-                    Bound::Minimum => order.is_ge(),
-                    Bound::Maximum => order.is_le(),
-                    Bound::ExclusiveMinimum => order.is_gt(),
-                    Bound::ExclusiveMaximum => order.is_lt(),
-                }
-            }
-            Keyword::MultipleOf(step) => number.is_multiple_of(&Decimal::parse(step)),
-            _ => true,
-        })
-    }
-
-    fn length(&self, length: Length, bound: u64, value: Value<'v>) -> Result<bool, Exhausted> {
-        let found = match (length, value) {
-            (Length::LeastCharacters | Length::MostCharacters, value) => match value.text() {
-                Some(text) => {
-                    self.budget.spend(text.len() as u64 / 32)?;
-                    text.chars().count()
-                }
-                None => return Ok(true),
-            },
-            (Length::LeastItems | Length::MostItems, Value::Json(Json::Array(items))) => items.len(),
-            (Length::LeastMembers | Length::MostMembers, Value::Json(Json::Object(it))) => it.len(),
-            _ => return Ok(true),
-        };
-        Ok(match length {
-            Length::LeastCharacters | Length::LeastItems | Length::LeastMembers => found as u64 >= bound,
-            _ => found as u64 <= bound,
-        })
-    }
-
     /// Whether a pattern matches; `None` if it cannot be read.
     pub(super) fn matches(&self, pattern: u32, text: &str) -> Result<Option<bool>, Exhausted> {
         self.budget.spend(1)?;
-        self.program.patterns.get(pattern as usize).map_or(Ok(None), |it| it.matches(text, self.budget))
+        self.program
+            .patterns
+            .get(pattern as usize)
+            .map_or(Ok(None), |pattern| pattern.matches(text, self.budget))
     }
 }

@@ -1,33 +1,33 @@
-//! What is wrong with a value by a schema: the keywords that do not hold, in the words of Ajv (which Prism speaks).
+//! Errors of a value that is not valid: the keywords that do not hold, with the messages of Ajv, which Prism uses.
 //!
-//! Errors are made one by one and stop at a bound, so that a value that is wrong everywhere costs no more than one that
-//! is wrong at some places.
+//! Errors are made one by one up to a limit, so that a value that is wrong everywhere costs no more than one that is wrong
+//! in a few places.
 
 use serde_json::{Map, Value as Json};
 
 use super::{
     KeywordError,
     evaluate::Evaluation,
-    program::{Bound, Id, Keyword, Length, Members, Schema},
-    value::Value,
+    instance::Instance,
+    program::{Bound, Id, Keyword, Length, PropertyRules, Schema},
 };
 use crate::budget::Exhausted;
 
-/// Errors of one value.
+/// Maximum number of errors of one value.
 const MAX_ERRORS: usize = 100;
-/// Bytes of their texts.
-const MAX_BYTES: usize = 64 << 10;
-/// Bytes of a text of the client or the document that an error quotes.
-const MAX_QUOTED: usize = 1024;
+/// Bytes of paths and messages after which no further error is added.
+const MAX_TEXT_BYTES: usize = 64 << 10;
+/// Maximum length of a quotation from the value or the schema, in bytes.
+const MAX_QUOTED_BYTES: usize = 1024;
 
-/// A step into the value.
+/// A step from a value to one of its parts.
 #[derive(Clone, Copy)]
 enum Step<'v> {
     Member(&'v str),
     Item(usize),
 }
 
-/// The errors so far, and the place that is looked at.
+/// The errors so far, and the path to the value that is examined.
 #[derive(Default)]
 pub(super) struct Errors<'v> {
     pub(super) all: Vec<KeywordError>,
@@ -36,16 +36,16 @@ pub(super) struct Errors<'v> {
 }
 
 impl Errors<'_> {
-    fn are_enough(&self) -> bool {
-        self.all.len() >= MAX_ERRORS || self.bytes >= MAX_BYTES
+    fn is_full(&self) -> bool {
+        self.all.len() >= MAX_ERRORS || self.bytes >= MAX_TEXT_BYTES
     }
 
     fn push(&mut self, keyword: &'static str, message: impl Into<String>) {
-        if self.are_enough() {
+        if self.is_full() {
             return;
         }
         let step = |step: &Step<'_>| match step {
-            Step::Member(name) => quoted(name).to_owned(),
+            Step::Member(name) => truncate(name).to_owned(),
             Step::Item(n) => n.to_string(),
         };
         let path: Vec<String> = self.path.iter().map(step).collect();
@@ -56,15 +56,15 @@ impl Errors<'_> {
 }
 
 impl<'p, 'v> Evaluation<'p, 'v, '_> {
-    /// Adds what is wrong with a value; nothing if it is valid.
+    /// Adds the errors of a value; none if it is valid.
     pub(super) fn explain(
         &mut self,
         id: Id,
-        value: Value<'v>,
+        value: Instance<'v>,
         errors: &mut Errors<'v>,
     ) -> Result<(), Exhausted> {
         self.budget.spend(1)?;
-        if errors.are_enough() {
+        if errors.is_full() {
             return Ok(());
         }
         let schema: &'p Schema = self.program.schema(id);
@@ -72,8 +72,8 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
             errors.push("false schema", "boolean schema is false");
             return Ok(());
         }
-        // Each of the others that are gone through ends in an error, of which there are few.
-        if (schema.keeps_results || value.is_container()) && self.valid(id, value)? {
+        // Other values are small, and each schema that is visited for them ends in an error, of which there are few.
+        if (schema.keeps_results || value.is_container()) && self.is_valid(id, value)? {
             return Ok(());
         }
         let _level = self.budget.descend()?;
@@ -87,39 +87,39 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
         &mut self,
         schema: &'p Schema,
         keyword: &'p Keyword,
-        value: Value<'v>,
+        value: Instance<'v>,
         errors: &mut Errors<'v>,
     ) -> Result<(), Exhausted> {
         match keyword {
             Keyword::AllOf(all) => self.explain_all(all, value, errors)?,
             Keyword::AnyOf(all) | Keyword::OneOf(all) => {
-                let count = self.count(all, value, 2)?;
-                let (word, message) = match keyword {
+                let count = self.count_valid(all, value, 2)?;
+                let (name, message) = match keyword {
                     Keyword::AnyOf(_) => ("anyOf", "must match a schema in anyOf"),
                     _ => ("oneOf", "must match exactly one schema in oneOf"),
                 };
                 if count == 0 {
                     self.explain_all(all, value, errors)?;
                 }
-                if count == 0 || count > 1 && word == "oneOf" {
-                    errors.push(word, message);
+                if count == 0 || count > 1 && name == "oneOf" {
+                    errors.push(name, message);
                 }
             }
             Keyword::If { condition, then, otherwise } => {
-                let next = if self.valid(*condition, value)? { then } else { otherwise };
+                let next = if self.is_valid(*condition, value)? { then } else { otherwise };
                 if let Some(id) = next {
                     self.explain(*id, value, errors)?;
                 }
             }
             Keyword::Reference(id) => self.explain(*id, value, errors)?,
             _ => match value {
-                Value::Json(Json::Object(members)) => {
+                Instance::Json(Json::Object(members)) => {
                     self.explain_object(schema, keyword, (members, value), errors)?;
                 }
-                Value::Json(Json::Array(items)) => {
+                Instance::Json(Json::Array(items)) => {
                     self.explain_array(schema, keyword, (items, value), errors)?;
                 }
-                _ => self.explain_leaf(schema, keyword, value, errors)?,
+                _ => self.explain_whole(schema, keyword, value, errors)?,
             },
         }
         Ok(())
@@ -128,7 +128,7 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
     fn explain_all(
         &mut self,
         all: &'p [Id],
-        value: Value<'v>,
+        value: Instance<'v>,
         errors: &mut Errors<'v>,
     ) -> Result<(), Exhausted> {
         all.iter().try_for_each(|id| self.explain(*id, value, errors))
@@ -142,7 +142,7 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
         errors: &mut Errors<'v>,
     ) -> Result<(), Exhausted> {
         errors.path.push(step);
-        self.explain(id, Value::Json(value), errors)?;
+        self.explain(id, Instance::Json(value), errors)?;
         errors.path.pop();
         Ok(())
     }
@@ -151,28 +151,28 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
         &mut self,
         schema: &'p Schema,
         keyword: &'p Keyword,
-        (members, value): (&'v Map<String, Json>, Value<'v>),
+        (members, value): (&'v Map<String, Json>, Instance<'v>),
         errors: &mut Errors<'v>,
     ) -> Result<(), Exhausted> {
-        let missing = |names: &[Box<str>], errors: &mut Errors<'v>| {
+        let push_missing = |names: &[Box<str>], errors: &mut Errors<'v>| {
             for name in names.iter().filter(|name| !members.contains_key(&***name)) {
-                errors.push("required", format!("must have required property '{}'", quoted(name)));
-                if errors.are_enough() {
+                errors.push("required", format!("must have required property '{}'", truncate(name)));
+                if errors.is_full() {
                     break;
                 }
             }
         };
         match keyword {
-            Keyword::Required(names) => missing(names, errors),
+            Keyword::Required(names) => push_missing(names, errors),
             Keyword::DependentRequired(lists) => {
                 let present = lists.iter().filter(|(name, _)| members.contains_key(&**name));
-                present.for_each(|(_, names)| missing(names, errors));
+                present.for_each(|(_, names)| push_missing(names, errors));
             }
-            Keyword::Members(rules) => self.explain_members(rules, members, errors)?,
+            Keyword::Properties(rules) => self.explain_members(rules, members, errors)?,
             Keyword::PropertyNames(id) => {
                 for name in members.keys() {
-                    if !self.valid(*id, Value::Name(name))? {
-                        self.explain(*id, Value::Name(name), errors)?;
+                    if !self.is_valid(*id, Instance::PropertyName(name))? {
+                        self.explain(*id, Instance::PropertyName(name), errors)?;
                         errors.push("propertyNames", "property name must be valid");
                     }
                 }
@@ -185,26 +185,26 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
                 }
             }
             Keyword::UnevaluatedProperties(id) => {
-                let marks = self.evaluated(schema, value)?;
+                let marks = self.mark_evaluated(schema, value)?;
                 for (n, (name, member)) in members.iter().enumerate() {
-                    if !marks.has(n) && !self.valid(*id, Value::Json(member))? {
-                        let message = format!("must NOT have unevaluated properties: '{}'", quoted(name));
+                    if !marks.contains(n) && !self.is_valid(*id, Instance::Json(member))? {
+                        let message = format!("must NOT have unevaluated properties: '{}'", truncate(name));
                         errors.push("unevaluatedProperties", message);
                     }
-                    if errors.are_enough() {
+                    if errors.is_full() {
                         break;
                     }
                 }
             }
-            _ => self.explain_leaf(schema, keyword, value, errors)?,
+            _ => self.explain_whole(schema, keyword, value, errors)?,
         }
         Ok(())
     }
 
-    /// Properties come in the order of the schema, whatever the order of the value.
+    /// Adds the errors of properties in the order of the schema.
     fn explain_members(
         &mut self,
-        rules: &'p Members,
+        rules: &'p PropertyRules,
         members: &'v Map<String, Json>,
         errors: &mut Errors<'v>,
     ) -> Result<(), Exhausted> {
@@ -223,14 +223,14 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
         }
         let Some(id) = rules.additional else { return Ok(()) };
         for (name, member) in members {
-            if errors.are_enough() {
+            if errors.is_full() {
                 break;
             }
             if self.is_declared(rules, name)? {
                 continue;
             }
-            if rules.closed {
-                let message = format!("must NOT have additional properties; found '{}'", quoted(name));
+            if rules.forbids_additional {
+                let message = format!("must NOT have additional properties; found '{}'", truncate(name));
                 errors.push("additionalProperties", message);
             } else {
                 self.explain_at(id, member, Step::Member(name), errors)?;
@@ -243,7 +243,7 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
         &mut self,
         schema: &'p Schema,
         keyword: &'p Keyword,
-        (items, value): (&'v [Json], Value<'v>),
+        (items, value): (&'v [Json], Instance<'v>),
         errors: &mut Errors<'v>,
     ) -> Result<(), Exhausted> {
         match keyword {
@@ -253,75 +253,75 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
                     self.explain_at(id, item, Step::Item(n), errors)?;
                 }
             }
-            Keyword::Contains { schema: id, least, most } => {
+            Keyword::Contains { schema: id, min, max } => {
                 if self.holds(schema, keyword, value)? {
                     return Ok(());
                 }
                 for (n, item) in items.iter().enumerate() {
                     self.explain_at(*id, item, Step::Item(n), errors)?;
                 }
-                let message = match most {
-                    Some(most) => {
-                        format!("must contain at least {least} and no more than {most} valid item(s)")
+                let message = match max {
+                    Some(max) => {
+                        format!("must contain at least {min} and no more than {max} valid item(s)")
                     }
-                    None => format!("must contain at least {least} valid item(s)"),
+                    None => format!("must contain at least {min} valid item(s)"),
                 };
                 errors.push("contains", message);
             }
-            _ => self.explain_leaf(schema, keyword, value, errors)?,
+            _ => self.explain_whole(schema, keyword, value, errors)?,
         }
         Ok(())
     }
 
-    /// A keyword that is told as a whole.
-    fn explain_leaf(
+    /// Adds one error for a keyword that does not hold.
+    fn explain_whole(
         &mut self,
         schema: &'p Schema,
         keyword: &'p Keyword,
-        value: Value<'v>,
+        value: Instance<'v>,
         errors: &mut Errors<'v>,
     ) -> Result<(), Exhausted> {
         if !self.holds(schema, keyword, value)? {
-            let (word, message) = self.message(keyword);
-            errors.push(word, message);
+            let (name, message) = self.message(keyword);
+            errors.push(name, message);
         }
         Ok(())
     }
 
-    /// The keyword, and what it wants.
+    /// The name of the keyword, and its message.
     fn message(&self, keyword: &Keyword) -> (&'static str, String) {
-        let quote = |text: Option<&str>| quoted(text.unwrap_or_default()).to_owned();
+        let quote = |text: Option<&str>| truncate(text.unwrap_or_default()).to_owned();
         match keyword {
             Keyword::Type(_, names) => ("type", format!("must be {names}")),
             Keyword::Const(_) => ("const", "must be equal to constant".to_owned()),
-            Keyword::Enum(enumeration) => ("enum", allowed(&enumeration.values)),
+            Keyword::Enum(enumeration) => ("enum", allowed_values(&enumeration.values)),
             Keyword::Bound(bound, limit) => {
-                let (word, sign) = match bound {
+                let (name, sign) = match bound {
                     Bound::Minimum => ("minimum", ">="),
                     Bound::Maximum => ("maximum", "<="),
                     Bound::ExclusiveMinimum => ("exclusiveMinimum", ">"),
                     Bound::ExclusiveMaximum => ("exclusiveMaximum", "<"),
                 };
-                (word, format!("must be {sign} {}", quoted(limit)))
+                (name, format!("must be {sign} {}", truncate(limit)))
             }
-            Keyword::MultipleOf(step) => ("multipleOf", format!("must be multiple of {}", quoted(step))),
+            Keyword::MultipleOf(step) => ("multipleOf", format!("must be multiple of {}", truncate(step))),
             Keyword::Length(length, bound) => {
-                let (word, more, parts) = match length {
-                    Length::LeastCharacters => ("minLength", "fewer", "characters"),
-                    Length::MostCharacters => ("maxLength", "more", "characters"),
-                    Length::LeastItems => ("minItems", "fewer", "items"),
-                    Length::MostItems => ("maxItems", "more", "items"),
-                    Length::LeastMembers => ("minProperties", "fewer", "properties"),
-                    Length::MostMembers => ("maxProperties", "more", "properties"),
+                let (name, more, parts) = match length {
+                    Length::MinLength => ("minLength", "fewer", "characters"),
+                    Length::MaxLength => ("maxLength", "more", "characters"),
+                    Length::MinItems => ("minItems", "fewer", "items"),
+                    Length::MaxItems => ("maxItems", "more", "items"),
+                    Length::MinProperties => ("minProperties", "fewer", "properties"),
+                    Length::MaxProperties => ("maxProperties", "more", "properties"),
                 };
-                (word, format!("must NOT have {more} than {bound} {parts}"))
+                (name, format!("must NOT have {more} than {bound} {parts}"))
             }
             Keyword::Pattern(n) => {
-                let source = self.program.patterns.get(*n as usize).map(|it| &*it.source);
+                let source = self.program.patterns.get(*n as usize).map(|pattern| &*pattern.source);
                 ("pattern", format!("must match pattern \"{}\"", quote(source)))
             }
             Keyword::Format(n) => {
-                let name = self.program.formats.get(*n as usize).map(|it| &*it.name);
+                let name = self.program.formats.get(*n as usize).map(|format| &*format.name);
                 ("format", format!("must match format \"{}\"", quote(name)))
             }
             Keyword::UniqueItems => ("uniqueItems", "must NOT have duplicate items".to_owned()),
@@ -329,13 +329,13 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
             Keyword::UnevaluatedItems(_) => {
                 ("unevaluatedItems", "must NOT have unevaluated items".to_owned())
             }
-            // All others are told part by part.
+            // The errors of all other keywords are those of their subschemas.
             _ => ("schema", "must be valid".to_owned()),
         }
     }
 }
 
-fn allowed(values: &[Json]) -> String {
+fn allowed_values(values: &[Json]) -> String {
     let mut text = String::from("must be equal to one of the allowed values: ");
     for (n, value) in values.iter().take(MAX_ERRORS).enumerate() {
         if n > 0 {
@@ -345,16 +345,16 @@ fn allowed(values: &[Json]) -> String {
             Json::String(value) => text.push_str(value),
             other => text.push_str(&other.to_string()),
         }
-        if text.len() > MAX_QUOTED {
+        if text.len() > MAX_QUOTED_BYTES {
             break;
         }
     }
-    let end = text.floor_char_boundary(2 * MAX_QUOTED);
+    let end = text.floor_char_boundary(2 * MAX_QUOTED_BYTES);
     text.truncate(end);
     text
 }
 
-/// The beginning of a text.
-fn quoted(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_QUOTED)]
+/// The beginning of a text, up to [`MAX_QUOTED_BYTES`].
+fn truncate(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_QUOTED_BYTES)]
 }

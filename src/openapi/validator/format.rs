@@ -1,4 +1,4 @@
-//! Formats of texts that are asserted.
+//! Formats that strings are validated against.
 
 use jsonschema::Validator;
 use serde_json::{Value as Json, json};
@@ -8,7 +8,7 @@ use crate::{
     budget::{Budget, Exhausted},
 };
 
-/// The formats of JSON Schema that are asserted; others say nothing.
+/// The formats of JSON Schema that are asserted; all others are ignored.
 const ASSERTED: &[&str] = &[
     "date",
     "date-time",
@@ -28,14 +28,14 @@ const ASSERTED: &[&str] = &[
     "uri-template",
     "uuid",
 ];
-/// A text of the format `regex` may be this long, in bytes.
-const MAX_REGEX: usize = 16 << 10;
+/// Maximum length of a text of the format `regex`, in bytes.
+const MAX_REGEX_BYTES: usize = 16 << 10;
 
-/// One format.
+/// A format that is asserted.
 #[derive(Debug)]
 pub(super) struct Format {
     pub(super) name: Box<str>,
-    /// None for `byte`, the format of OpenAPI 2.0 and 3.0.
+    /// `None` for `byte` of OpenAPI 2.0 and 3.0, which is decoded as base64.
     validator: Option<Validator>,
 }
 
@@ -51,10 +51,13 @@ impl Format {
         Some(Self { name: name.into(), validator: Some(validator) })
     }
 
-    /// Whether a text is of this format.
-    pub(super) fn fits(&self, text: &str, budget: &Budget) -> Result<bool, Exhausted> {
+    /// Whether a text has this format.
+    ///
+    /// # Errors
+    /// The budget is exhausted, or the text is a regular expression of more than [`MAX_REGEX_BYTES`].
+    pub(super) fn matches(&self, text: &str, budget: &Budget) -> Result<bool, Exhausted> {
         budget.spend(1 + text.len() as u64 / 8)?;
-        if *self.name == *"regex" && text.len() > MAX_REGEX {
+        if *self.name == *"regex" && text.len() > MAX_REGEX_BYTES {
             return Err(Exhausted::Steps);
         }
         Ok(match &self.validator {

@@ -1,45 +1,43 @@
-//! Validator of values by schemas, in bounded time and memory: one engine says whether a value is valid and what is
-//! wrong with it.
+//! Validator of requests and answers: whether a value is valid by a schema, and its errors, in bounded time and memory.
 //!
-//! A schema is compiled from the form that [`super::bundle`] gives it. Evaluating takes at most the schemas times the
-//! values in steps, all of them charged to a [`Budget`]; a value that needs more than that has is neither valid nor
-//! invalid.
+//! A schema is compiled from its bundle ([`super::bundle`]). An evaluation takes at most as many steps as there are schemas
+//! times values, all charged to a [`Budget`]; when that is exhausted, there is no verdict.
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
-//! | `program`, `compile` | the compiled schema, and how it is made |
-//! | `evaluate`, `unevaluated` | whether a value is valid |
-//! | `explain` | the keywords that do not hold |
-//! | `shape` | types, properties and items, by which texts are read |
-//! | `value`, `number`, `equality` | values, exact numbers, hashes |
-//! | `pattern`, `format` | patterns and formats of texts |
+//! | `program`, `compile` | the compiled schema, and its compiler |
+//! | `evaluate`, `bounds`, `unevaluated` | the evaluator, which decides whether a value is valid |
+//! | `explain` | errors: the keywords that do not hold |
+//! | `shape` | types, properties and items, by which texts are converted to values |
+//! | `instance`, `equality` | instances, their equality and hashes |
+//! | `pattern`, `format` | patterns and formats of strings |
 
+mod bounds;
 mod compile;
 mod equality;
 mod evaluate;
 mod explain;
 mod format;
-mod number;
+mod instance;
 mod pattern;
 mod program;
 mod shape;
 #[cfg(test)]
 mod tests;
 mod unevaluated;
-mod value;
 
 use serde_json::Value as Json;
 
-use self::{evaluate::Evaluation, explain::Errors, program::Program, value::Value};
+use self::{evaluate::Evaluation, explain::Errors, instance::Instance, program::Program};
 pub use self::{
+    instance::AllowedTypes,
     pattern::PatternCache,
-    shape::{Layers, Shape},
-    value::AllowedTypes,
+    shape::{Shape, ShapeLayers},
 };
 use super::{DocumentLibrary, DocumentNode, bundle::SchemaBundle, sample::Direction};
 use crate::budget::{Budget, Exhausted};
 
-/// A schema, compiled.
+/// A compiled schema.
 #[derive(Debug)]
 pub struct Validator {
     program: Program,
@@ -48,17 +46,17 @@ pub struct Validator {
 /// A keyword that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeywordError {
-    /// The steps to the place in the value.
+    /// The path to the part of the value: names of members and positions of items.
     pub path: Vec<String>,
     /// The keyword.
     pub keyword: &'static str,
-    /// What it wants: `must be integer`.
+    /// The message: `must be integer`.
     pub message: String,
 }
 
 impl Validator {
-    /// Compiles a schema of a document, whose patterns share `patterns`; `direction` says which properties cannot be
-    /// required.
+    /// Compiles a schema of a document. The schemas of a document share `patterns`; properties that do not travel in
+    /// `direction` are not required.
     ///
     /// # Errors
     /// The budget is exhausted.
@@ -85,13 +83,13 @@ impl Validator {
         Ok(Self { program: Program::new(bundle, patterns, budget)? })
     }
 
-    /// How many schemas it holds.
+    /// The number of its schemas.
     #[must_use]
     pub fn schemas(&self) -> usize {
         self.program.len()
     }
 
-    /// What it says about the form of values.
+    /// The form of its values.
     #[must_use]
     pub const fn shape(&self) -> Shape<'_> {
         Shape::root(&self.program)
@@ -100,23 +98,23 @@ impl Validator {
     /// Whether the value is valid.
     ///
     /// # Errors
-    /// The budget is exhausted: it is not known.
+    /// The budget is exhausted before the verdict.
     pub fn is_valid(&self, value: &Json, budget: &Budget) -> Result<bool, Exhausted> {
-        Evaluation::new(&self.program, budget).valid(0, Value::Json(value))
+        Evaluation::new(&self.program, budget).is_valid(0, Instance::Json(value))
     }
 
-    /// What is wrong with the value, a bounded number of errors in the order of the schema; nothing if it is valid.
+    /// The errors of the value, at most 100, in the order of the schema; none if it is valid.
     ///
     /// # Errors
-    /// The budget is exhausted: it is not known.
+    /// The budget is exhausted before the verdict.
     pub fn errors(&self, value: &Json, budget: &Budget) -> Result<Vec<KeywordError>, Exhausted> {
         let mut evaluation = Evaluation::new(&self.program, budget);
-        if evaluation.valid(0, Value::Json(value))? {
+        if evaluation.is_valid(0, Instance::Json(value))? {
             return Ok(Vec::new());
         }
         evaluation.keeps_all = true;
         let mut errors = Errors::default();
-        evaluation.explain(0, Value::Json(value), &mut errors)?;
+        evaluation.explain(0, Instance::Json(value), &mut errors)?;
         Ok(errors.all)
     }
 }

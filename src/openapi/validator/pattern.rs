@@ -1,7 +1,7 @@
-//! Patterns of schemas (ECMA-262), compiled when they are first asked, with bounded cost for compiling and matching.
+//! Patterns of schemas (ECMA-262), compiled at their first use, with bounded cost of compiling and matching.
 //!
-//! A pattern without lookaround and backreferences runs on a linear engine. The others run on a backtracking one, whose
-//! attempts have growing limits. What compiling and matching may take is charged before it is done, because neither can
+//! A pattern without lookaround and backreferences runs on a linear engine. Others run on a backtracking engine, in
+//! attempts with growing limits. The most that compiling and matching can take is charged in advance, because neither can
 //! be interrupted.
 
 use std::{
@@ -19,44 +19,44 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::budget::{Budget, Exhausted};
 
-/// States that one compiled pattern may have.
+/// Maximum number of states of one compiled pattern.
 const MAX_STATES: usize = 200_000;
-/// Bytes that one compiled pattern may take.
-const MAX_PROGRAM: usize = 16 << 20;
-/// Bytes that all patterns of a document may take.
-const MAX_PROGRAMS: usize = 256 << 20;
-/// What a state takes, in bytes: as it is compiled, and in the cache of the engine.
+/// Maximum size of one compiled pattern, in bytes.
+const MAX_PATTERN_BYTES: usize = 16 << 20;
+/// Maximum size of all compiled patterns of a document, in bytes.
+const MAX_CACHE_BYTES: usize = 256 << 20;
+/// Bytes of a state, in the compiled pattern and in the cache of the engine.
 const STATE_BYTES: usize = 128;
-/// Bytes of cache of a linear pattern with few states.
-const MIN_CACHE: usize = 128 << 10;
-/// States times bytes of text that one match may take.
-const MAX_MATCH: u64 = 1 << 31;
-/// Steps that the attempts of a backtracking pattern may take, each after the one before failed.
-const BACKTRACKS: [usize; 5] = [1 << 4, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
-/// A backtracking pattern may be this long, in bytes, and its compiled form may have as many instructions.
-const MAX_BACKTRACKING: usize = 64 << 10;
-/// What a step of the budget stands for where only the clock knows the work.
+/// Cache of the engine for a linear pattern with few states, in bytes.
+const MIN_ENGINE_CACHE: usize = 128 << 10;
+/// Maximum work of one match: states times bytes of text.
+const MAX_MATCH_WORK: u64 = 1 << 31;
+/// Backtracking limits of the attempts to match; each is made after the one before exceeded its limit.
+const BACKTRACK_LIMITS: [usize; 5] = [1 << 4, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
+/// Maximum length of a backtracking pattern, in bytes, and of its compiled form, in instructions.
+const MAX_BACKTRACKING_SIZE: usize = 64 << 10;
+/// Duration of a step of the budget, where work is only known by its duration.
 const NANOSECONDS_PER_STEP: u128 = 50;
 
-/// The patterns of a document: each is compiled once, and all together have a bounded size.
+/// The patterns of a document: each is compiled once, and their total size is bounded.
 #[derive(Debug)]
 pub struct PatternCache {
-    known: Mutex<HashMap<Box<str>, Arc<Pattern>>>,
-    room: Arc<AtomicUsize>,
+    patterns: Mutex<HashMap<Box<str>, Arc<Pattern>>>,
+    remaining: Arc<AtomicUsize>,
 }
 
 /// One pattern.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    /// As the document has it.
+    /// The text in the document.
     pub(super) source: Box<str>,
     engine: OnceLock<Engine>,
-    room: Arc<AtomicUsize>,
+    remaining: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
 enum Engine {
-    /// One class, counted: `^[a-z]{1,20000}$`.
+    /// One class with a bounded repetition, as `^[a-z]{1,20000}$`.
     Class(jsonschema_regex::RepeatedClass),
     Linear {
         regex: regex::Regex,
@@ -64,37 +64,44 @@ enum Engine {
     },
     Backtracking {
         text: String,
-        attempts: [OnceLock<Option<Box<fancy_regex::Regex>>>; BACKTRACKS.len()],
+        attempts: [OnceLock<Option<Box<fancy_regex::Regex>>>; BACKTRACK_LIMITS.len()],
     },
-    /// No engine can read it, so it says nothing.
+    /// No engine can parse it, so it is ignored.
     Unreadable,
-    /// It takes too much memory.
+    /// It needs more memory than is allowed.
     TooLarge,
 }
 
 impl Default for PatternCache {
     fn default() -> Self {
-        Self { known: Mutex::default(), room: Arc::new(AtomicUsize::new(MAX_PROGRAMS)) }
+        Self { patterns: Mutex::default(), remaining: Arc::new(AtomicUsize::new(MAX_CACHE_BYTES)) }
     }
 }
 
 impl PatternCache {
-    /// The pattern of a text.
+    /// The pattern of a text; a new one is compiled when it is first matched.
     pub(super) fn pattern(&self, source: &str) -> Arc<Pattern> {
-        // Nothing that holds this lock can stop half-way.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(source) {
-            return Arc::clone(known);
+        // A panic cannot happen while this lock is held, so a poisoned map is still consistent.
+        let mut patterns = self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pattern) = patterns.get(source) {
+            return Arc::clone(pattern);
         }
-        let new = Pattern { source: source.into(), engine: OnceLock::new(), room: Arc::clone(&self.room) };
+        let new = Pattern {
+            source: source.into(),
+            engine: OnceLock::new(),
+            remaining: Arc::clone(&self.remaining),
+        };
         let new = Arc::new(new);
-        known.insert(source.into(), Arc::clone(&new));
+        patterns.insert(source.into(), Arc::clone(&new));
         new
     }
 }
 
 impl Pattern {
-    /// Whether the text matches; `None` if the pattern cannot be read.
+    /// Whether the text matches; `None` if the pattern cannot be parsed.
+    ///
+    /// # Errors
+    /// The budget is exhausted, or the match would take more memory or work than is allowed.
     pub(super) fn matches(&self, text: &str, budget: &Budget) -> Result<Option<bool>, Exhausted> {
         let engine = match self.engine.get() {
             Some(engine) => engine,
@@ -110,18 +117,18 @@ impl Pattern {
                 Ok(Some(class.is_match(text)))
             }
             Engine::Linear { regex, states } => {
-                let most = bytes.saturating_mul(*states);
-                if most > MAX_MATCH {
+                let work = bytes.saturating_mul(*states);
+                if work > MAX_MATCH_WORK {
                     return Err(Exhausted::Steps);
                 }
-                budget.spend((most >> 7) + bytes / 16)?;
-                if most > 1 << 20 {
+                budget.spend((work >> 7) + bytes / 16)?;
+                if work > 1 << 20 {
                     budget.look()?;
                 }
-                caught(|| regex.is_match(text)).map(Some)
+                catch_panic(|| regex.is_match(text)).map(Some)
             }
             Engine::Backtracking { text: pattern, attempts } => {
-                backtrack(pattern, attempts, text, budget).map(Some)
+                match_backtracking(pattern, attempts, text, budget).map(Some)
             }
             Engine::Unreadable => Ok(None),
             Engine::TooLarge => Err(Exhausted::Bytes),
@@ -136,19 +143,19 @@ impl Pattern {
             Some(Search::Collapsed(text)) => text,
             None => text.into_owned(),
         };
-        let Ok(tree) = regex_syntax::parse(&text) else { return self.backtracking(text, budget) };
-        let states = states(&tree);
+        let Ok(tree) = regex_syntax::parse(&text) else { return self.compile_backtracking(text, budget) };
+        let states = count_states(&tree);
         if states > MAX_STATES {
             return Ok(Engine::TooLarge);
         }
         budget.spend(2 * states as u64)?;
         budget.look()?;
-        if !self.reserve(states * STATE_BYTES + MIN_CACHE / 8) {
+        if !self.reserve_bytes(states * STATE_BYTES + MIN_ENGINE_CACHE / 8) {
             return Ok(Engine::TooLarge);
         }
         let regex = regex::RegexBuilder::new(&text)
-            .size_limit(MAX_PROGRAM)
-            .dfa_size_limit((states * STATE_BYTES / 2).clamp(MIN_CACHE, 2 << 20))
+            .size_limit(MAX_PATTERN_BYTES)
+            .dfa_size_limit((states * STATE_BYTES / 2).clamp(MIN_ENGINE_CACHE, 2 << 20))
             .build();
         Ok(match regex {
             Ok(regex) => Engine::Linear { regex, states: states as u64 },
@@ -157,51 +164,53 @@ impl Pattern {
         })
     }
 
-    fn backtracking(&self, text: String, budget: &Budget) -> Result<Engine, Exhausted> {
+    fn compile_backtracking(&self, text: String, budget: &Budget) -> Result<Engine, Exhausted> {
         budget.spend(64 * text.len() as u64)?;
-        if text.len() > MAX_BACKTRACKING || !self.reserve(MIN_CACHE + STATE_BYTES * text.len()) {
+        if text.len() > MAX_BACKTRACKING_SIZE
+            || !self.reserve_bytes(MIN_ENGINE_CACHE + STATE_BYTES * text.len())
+        {
             return Ok(Engine::TooLarge);
         }
-        let first = attempt(&text, BACKTRACKS[0]);
+        let first = build_attempt(&text, BACKTRACK_LIMITS[0]);
         if first.is_none() {
             return Ok(Engine::Unreadable);
         }
-        let attempts: [OnceLock<_>; BACKTRACKS.len()] = Default::default();
+        let attempts: [OnceLock<_>; BACKTRACK_LIMITS.len()] = Default::default();
         let _ = attempts[0].set(first);
         Ok(Engine::Backtracking { text, attempts })
     }
 
-    /// Whether there is room for so many bytes more among the patterns of the document.
-    fn reserve(&self, bytes: usize) -> bool {
-        self.room.fetch_update(Relaxed, Relaxed, |room| room.checked_sub(bytes)).is_ok()
+    /// Takes bytes from those that remain for the patterns of the document; false if there are too few.
+    fn reserve_bytes(&self, bytes: usize) -> bool {
+        self.remaining.fetch_update(Relaxed, Relaxed, |remaining| remaining.checked_sub(bytes)).is_ok()
     }
 }
 
-fn attempt(text: &str, limit: usize) -> Option<Box<fancy_regex::Regex>> {
+fn build_attempt(text: &str, limit: usize) -> Option<Box<fancy_regex::Regex>> {
     let mut builder = fancy_regex::RegexBuilder::new(text);
-    builder.backtrack_limit(limit).delegate_size_limit(1 << 20).max_prog_size(MAX_BACKTRACKING);
+    builder.backtrack_limit(limit).delegate_size_limit(1 << 20).max_prog_size(MAX_BACKTRACKING_SIZE);
     catch_unwind(AssertUnwindSafe(|| builder.build().ok())).ok().flatten().map(Box::new)
 }
 
-/// Between two backtracks such an engine may go over the whole text, and over the whole text again at each place.
-fn backtrack(
+/// Matches with growing limits. Between two backtracks the engine may read the whole text, at each position of the text.
+fn match_backtracking(
     pattern: &str,
     attempts: &[OnceLock<Option<Box<fancy_regex::Regex>>>],
     text: &str,
     budget: &Budget,
 ) -> Result<bool, Exhausted> {
     let length = (text.len() as u64).saturating_add(1);
-    let most = (MAX_MATCH << 1) / length.saturating_mul(length);
-    for (attempt_at, limit) in attempts.iter().zip(BACKTRACKS) {
+    let max_work = (MAX_MATCH_WORK << 1) / length.saturating_mul(length);
+    for (attempt_at, limit) in attempts.iter().zip(BACKTRACK_LIMITS) {
         let work = limit as u64;
-        if work > most {
+        if work > max_work {
             break;
         }
         budget.spend(1 + ((work * length) >> 7))?;
         budget.look()?;
         let started = Instant::now();
-        let Some(regex) = attempt_at.get_or_init(|| attempt(pattern, limit)) else { break };
-        let result = caught(|| regex.is_match(text))?;
+        let Some(regex) = attempt_at.get_or_init(|| build_attempt(pattern, limit)) else { break };
+        let result = catch_panic(|| regex.is_match(text))?;
         budget
             .spend(u64::try_from(started.elapsed().as_nanos() / NANOSECONDS_PER_STEP).unwrap_or(u64::MAX))?;
         if let Ok(matches) = result {
@@ -211,13 +220,13 @@ fn backtrack(
     Err(Exhausted::Steps)
 }
 
-/// The engines have faults that make them panic on rare patterns (rust-lang/regex#1344).
-fn caught<T>(matching: impl FnOnce() -> T) -> Result<T, Exhausted> {
+/// Catches a panic of an engine; rare patterns cause one (rust-lang/regex#1344).
+fn catch_panic<T>(matching: impl FnOnce() -> T) -> Result<T, Exhausted> {
     catch_unwind(AssertUnwindSafe(matching)).map_err(|_| Exhausted::Steps)
 }
 
-/// An upper estimate of the states that a pattern compiles to.
-fn states(tree: &Hir) -> usize {
+/// An upper estimate of the number of states of a compiled pattern.
+fn count_states(tree: &Hir) -> usize {
     match tree.kind() {
         HirKind::Empty | HirKind::Look(_) => 1,
         HirKind::Literal(literal) => literal.0.len(),
@@ -226,11 +235,11 @@ fn states(tree: &Hir) -> usize {
         HirKind::Repetition(repetition) => {
             let times = repetition.max.unwrap_or(repetition.min.saturating_add(1)).max(1);
             let times = usize::try_from(times).unwrap_or(usize::MAX);
-            states(&repetition.sub).saturating_add(1).saturating_mul(times)
+            count_states(&repetition.sub).saturating_add(1).saturating_mul(times)
         }
-        HirKind::Capture(capture) => states(&capture.sub).saturating_add(2),
+        HirKind::Capture(capture) => count_states(&capture.sub).saturating_add(2),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => {
-            parts.iter().map(states).fold(1, usize::saturating_add)
+            parts.iter().map(count_states).fold(1, usize::saturating_add)
         }
     }
 }
@@ -276,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_take_too_much_is_not_decided() {
+    fn matches_that_take_too_much_work_are_not_decided() {
         let huge = pattern_of("(a{1000}b?){1000}c");
         assert_eq!(huge.matches("a", &budget(1 << 40)), Err(Exhausted::Bytes));
         let nested = pattern_of("(((a{1000}){1000}){1000}){1000}b");
@@ -300,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compiled_is_charged_before_and_has_its_room() {
+    fn patterns_are_charged_before_they_are_compiled_and_share_a_limit() {
         let large = pattern_of("(a|bc|[d-f]x){2000}y");
         assert_eq!(large.matches("a", &budget(1000)), Err(Exhausted::Steps));
         assert_eq!(large.matches("a", &budget(1 << 30)), Ok(Some(false)));
@@ -310,7 +319,7 @@ mod tests {
             pattern.matches("a", &budget(1 << 30)).is_ok()
         };
         assert!(fits(0));
-        assert!((1..100).any(|n| !fits(n)), "there is no end");
-        assert!(fits(0), "what is compiled stays");
+        assert!((1..100).any(|n| !fits(n)), "the size is not limited");
+        assert!(fits(0), "a compiled pattern stays in the cache");
     }
 }

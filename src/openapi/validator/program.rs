@@ -1,29 +1,28 @@
-//! A schema compiled: its subschemas by number, the keywords of each in the order in which they are evaluated.
+//! Compiled schema: its subschemas by number, with the keywords of each in the order of evaluation.
 
 use std::{collections::HashMap, sync::Arc};
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::{equality::Keys, format::Format, pattern::Pattern, value::AllowedTypes};
+use super::{equality::RandomHasher, format::Format, instance::AllowedTypes, pattern::Pattern};
 
-/// The number of a schema.
+/// The number of a schema in its program.
 pub(super) type Id = u32;
-/// Texts of a list.
+/// A list of strings.
 pub(super) type Texts = Box<[Box<str>]>;
-/// Names in the order of the document.
-pub(super) type Names<T> = IndexMap<Box<str>, T, Keys>;
+/// A map in the order of the document.
+pub(super) type Names<T> = IndexMap<Box<str>, T, RandomHasher>;
 
-/// All schemas of a bundle; the first is the root.
+/// All schemas of a bundle; the first one is the root.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) schemas: Vec<Schema>,
     pub(super) patterns: Vec<Arc<Pattern>>,
     pub(super) formats: Vec<Format>,
-    pub(super) keys: Keys,
-    /// Whether `unevaluatedProperties` or `unevaluatedItems` stand anywhere: they ask about schemas again that were
-    /// evaluated before.
-    pub(super) asks_again: bool,
+    pub(super) hasher_keys: RandomHasher,
+    /// Whether a schema has `unevaluatedProperties` or `unevaluatedItems`, which evaluate other schemas a second time.
+    pub(super) has_unevaluated: bool,
 }
 
 /// One schema.
@@ -32,30 +31,30 @@ pub(super) struct Schema {
     /// The schema `false`.
     pub(super) is_false: bool,
     pub(super) keywords: Vec<Keyword>,
-    /// Whether several schemas refer to it and it has subschemas, so that results are worth keeping.
+    /// Whether several schemas refer to it and it has subschemas, so that its results are cached.
     pub(super) keeps_results: bool,
-    /// What it and the schemas that it is made of say about types.
+    /// The types that it and the schemas that it refers to or is composed of allow.
     pub(super) types: AllowedTypes,
 }
 
-/// A keyword with its value.
+/// A keyword with its operand.
 #[derive(Debug)]
 pub(super) enum Keyword {
     /// The types, and their names joined by commas.
     Type(AllowedTypes, Box<str>),
     Const(Box<Json>),
     Enum(Box<Enumeration>),
-    /// A bound of numbers.
+    /// A bound of a number.
     Bound(Bound, Box<str>),
     MultipleOf(Box<str>),
-    /// A bound of lengths.
+    /// A bound of a length.
     Length(Length, u64),
     Required(Texts),
     DependentRequired(Box<[(Box<str>, Texts)]>),
     Pattern(u32),
     Format(u32),
     UniqueItems,
-    Members(Box<Members>),
+    Properties(Box<PropertyRules>),
     PropertyNames(Id),
     Items {
         first: Box<[Id]>,
@@ -63,8 +62,8 @@ pub(super) enum Keyword {
     },
     Contains {
         schema: Id,
-        least: u64,
-        most: Option<u64>,
+        min: u64,
+        max: Option<u64>,
     },
     DependentSchemas(Box<[(Box<str>, Id)]>),
     AllOf(Box<[Id]>),
@@ -81,7 +80,7 @@ pub(super) enum Keyword {
     Reference(Id),
 }
 
-/// A bound of numbers.
+/// The keywords that bound a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bound {
     Minimum,
@@ -90,44 +89,44 @@ pub(super) enum Bound {
     ExclusiveMaximum,
 }
 
-/// A bound of lengths.
+/// The keywords that bound the length of a string, an array or an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
-    LeastCharacters,
-    MostCharacters,
-    LeastItems,
-    MostItems,
-    LeastMembers,
-    MostMembers,
+    MinLength,
+    MaxLength,
+    MinItems,
+    MaxItems,
+    MinProperties,
+    MaxProperties,
 }
 
-/// The values of `enum`, found by their hash.
+/// The values of `enum`, with an index by hash.
 #[derive(Debug)]
 pub(super) struct Enumeration {
     pub(super) values: Vec<Json>,
-    pub(super) by_hash: HashMap<u64, Vec<u32>, Keys>,
+    pub(super) by_hash: HashMap<u64, Vec<u32>, RandomHasher>,
 }
 
 /// `properties`, `patternProperties` and `additionalProperties`.
 #[derive(Debug, Default)]
-pub(super) struct Members {
+pub(super) struct PropertyRules {
     pub(super) properties: Names<Id>,
     pub(super) patterns: Vec<(u32, Id)>,
     pub(super) additional: Option<Id>,
-    /// Whether `additionalProperties` is `false`, so that names are told.
-    pub(super) closed: bool,
-    /// Whether there is `properties`, be it empty.
-    pub(super) named: bool,
+    /// Whether `additionalProperties` is `false`; errors then name the properties.
+    pub(super) forbids_additional: bool,
+    /// Whether the schema has `properties`, even if empty.
+    pub(super) has_properties: bool,
 }
 
 impl Program {
     /// The schema of a number.
     pub(super) fn schema(&self, id: Id) -> &Schema {
-        // Numbers are handed out with the schemas that they are of.
+        // The compiler hands out a number only after it has added the schema.
         &self.schemas[id as usize]
     }
 
-    /// How many schemas there are.
+    /// The number of schemas.
     pub(super) fn len(&self) -> usize {
         self.schemas.len()
     }
@@ -160,7 +159,7 @@ impl Keyword {
             | Self::Pattern(_)
             | Self::Format(_)
             | Self::UniqueItems
-            | Self::Members(_)
+            | Self::Properties(_)
             | Self::PropertyNames(_)
             | Self::Items { .. }
             | Self::Contains { .. }
@@ -186,7 +185,7 @@ impl Keyword {
             | Self::Pattern(_)
             | Self::Format(_)
             | Self::UniqueItems => false,
-            Self::Members(_)
+            Self::Properties(_)
             | Self::PropertyNames(_)
             | Self::Items { .. }
             | Self::Contains { .. }

@@ -1,21 +1,21 @@
-//! What a schema says about the form of values: types, properties, items. By it texts of parameters and forms are read.
+//! Types, properties and items of a compiled schema, by which the texts of parameters and forms are converted to values.
 
 use super::{
-    program::{Id, Keyword, Members, Program},
-    value::AllowedTypes,
+    instance::AllowedTypes,
+    program::{Id, Keyword, Program, PropertyRules},
 };
 use crate::budget::{Budget, Exhausted};
 
-/// A schema, as far as it is about form.
+/// A view of a compiled schema that shows the form of its values.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape<'p> {
     program: &'p Program,
     id: Id,
 }
 
-/// A schema and those that it is made of, each once, the nearest first.
+/// A schema and the schemas that it refers to or is composed of, each once, the nearest first.
 #[derive(Debug)]
-pub struct Layers<'p> {
+pub struct ShapeLayers<'p> {
     program: &'p Program,
     ids: Vec<Id>,
 }
@@ -25,25 +25,25 @@ impl<'p> Shape<'p> {
         Self { program, id: 0 }
     }
 
-    /// The types that it allows.
+    /// The types that the schema allows.
     #[must_use]
     pub fn types(self) -> AllowedTypes {
         self.program.schema(self.id).types
     }
 
-    /// The schema and those that its reference, `allOf`, `anyOf` and `oneOf` apply to the same value.
+    /// The schema, and the schemas that its reference, `allOf`, `anyOf` and `oneOf` apply to the same value.
     ///
     /// # Errors
     /// The budget is exhausted.
-    pub fn layers(self, budget: &Budget) -> Result<Layers<'p>, Exhausted> {
+    pub fn layers(self, budget: &Budget) -> Result<ShapeLayers<'p>, Exhausted> {
         if self.program.parts(self.id).next().is_none() {
-            return Ok(Layers { program: self.program, ids: vec![self.id] });
+            return Ok(ShapeLayers { program: self.program, ids: vec![self.id] });
         }
         budget.spend(self.program.len() as u64 / 64)?;
         let mut ids = Vec::new();
-        let mut waiting = vec![self.id];
+        let mut pending = vec![self.id];
         let mut seen = vec![0_u64; self.program.len().div_ceil(64)];
-        while let Some(id) = waiting.pop() {
+        while let Some(id) = pending.pop() {
             let (word, bit) = (id as usize / 64, 1_u64 << (id % 64));
             if seen[word] & bit != 0 {
                 continue;
@@ -51,59 +51,61 @@ impl<'p> Shape<'p> {
             budget.spend(1)?;
             seen[word] |= bit;
             ids.push(id);
-            let before = waiting.len();
-            waiting.extend(self.program.parts(id));
-            waiting[before..].reverse();
+            let first_new = pending.len();
+            pending.extend(self.program.parts(id));
+            pending[first_new..].reverse();
         }
-        Ok(Layers { program: self.program, ids })
+        Ok(ShapeLayers { program: self.program, ids })
     }
 }
 
-impl<'p> Layers<'p> {
-    fn at(&self, id: Id) -> Shape<'p> {
+impl<'p> ShapeLayers<'p> {
+    fn shape(&self, id: Id) -> Shape<'p> {
         Shape { program: self.program, id }
     }
 
-    fn members(&self) -> impl Iterator<Item = &'p Members> {
+    fn property_rules(&self) -> impl Iterator<Item = &'p PropertyRules> {
         let program = self.program;
-        self.ids.iter().flat_map(move |id| &program.schema(*id).keywords).filter_map(|it| match it {
-            Keyword::Members(members) => Some(&**members),
-            _ => None,
-        })
+        self.ids.iter().flat_map(move |id| &program.schema(*id).keywords).filter_map(
+            |keyword| match keyword {
+                Keyword::Properties(rules) => Some(&**rules),
+                _ => None,
+            },
+        )
     }
 
-    /// How many schemas there are.
+    /// The number of schemas.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.ids.len() as u64
     }
 
-    /// The schema of a property.
+    /// The schema of a property; `None` if the schemas do not describe it.
     #[must_use]
     pub fn property(&self, name: &str) -> Option<Shape<'p>> {
-        let named = self.members().find_map(|it| it.properties.get(name).copied());
-        named.or_else(|| self.members().find_map(|it| it.additional)).map(|id| self.at(id))
+        let named = self.property_rules().find_map(|rules| rules.properties.get(name).copied());
+        named.or_else(|| self.property_rules().find_map(|rules| rules.additional)).map(|id| self.shape(id))
     }
 
-    /// The names of all properties that are declared, each once.
+    /// The names of all declared properties, each once.
     #[must_use]
     pub fn properties(&self) -> Vec<&'p str> {
-        let names = self.members().flat_map(|it| it.properties.keys().map(|name| &**name));
+        let names = self.property_rules().flat_map(|rules| rules.properties.keys().map(|name| &**name));
         names.collect::<indexmap::IndexSet<_>>().into_iter().collect()
     }
 
-    /// The schema of an item.
+    /// The schema of the item at position `n`; `None` if the schemas do not describe it.
     #[must_use]
     pub fn item(&self, n: usize) -> Option<Shape<'p>> {
         let program = self.program;
         let items = || {
             let keywords = self.ids.iter().flat_map(move |id| &program.schema(*id).keywords);
-            keywords.filter_map(|it| match it {
+            keywords.filter_map(|keyword| match keyword {
                 Keyword::Items { first, rest } => Some((first, rest)),
                 _ => None,
             })
         };
         let first = items().find_map(|(first, _)| first.get(n).copied());
-        first.or_else(|| items().find_map(|(_, rest)| *rest)).map(|id| self.at(id))
+        first.or_else(|| items().find_map(|(_, rest)| *rest)).map(|id| self.shape(id))
     }
 }

@@ -1,5 +1,5 @@
-//! Which members or items of a value a schema has evaluated: what `unevaluatedProperties` and `unevaluatedItems` are not
-//! about. (JSON Schema 2020-12, section 11.)
+//! Members and items of a value that a schema has evaluated, and that `unevaluatedProperties` and `unevaluatedItems`
+//! therefore do not apply to. (JSON Schema 2020-12, section 11)
 
 use std::collections::HashSet;
 
@@ -7,12 +7,12 @@ use serde_json::Value as Json;
 
 use super::{
     evaluate::Evaluation,
+    instance::Instance,
     program::{Id, Keyword, Schema},
-    value::Value,
 };
 use crate::budget::Exhausted;
 
-/// Positions of members or items.
+/// A set of positions of members or items.
 #[derive(Default)]
 pub(super) struct Marks {
     all: bool,
@@ -20,8 +20,8 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Whether the one at this position is marked.
-    pub(super) fn has(&self, n: usize) -> bool {
+    /// Whether a position is marked.
+    pub(super) fn contains(&self, n: usize) -> bool {
         self.all || self.bits.get(n / 64).is_some_and(|word| word >> (n % 64) & 1 == 1)
     }
 
@@ -34,8 +34,12 @@ impl Marks {
 }
 
 impl<'p, 'v> Evaluation<'p, 'v, '_> {
-    /// What a schema has evaluated of a value, its own `unevaluated*` aside.
-    pub(super) fn evaluated(&mut self, schema: &'p Schema, value: Value<'v>) -> Result<Marks, Exhausted> {
+    /// The members or items of a value that a schema evaluates, apart from its own `unevaluated*` keywords.
+    pub(super) fn mark_evaluated(
+        &mut self,
+        schema: &'p Schema,
+        value: Instance<'v>,
+    ) -> Result<Marks, Exhausted> {
         let mut marks = Marks::default();
         self.mark(schema, value, true, &mut marks, &mut HashSet::new())?;
         Ok(marks)
@@ -44,8 +48,8 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
     fn mark(
         &mut self,
         schema: &'p Schema,
-        value: Value<'v>,
-        is_asking: bool,
+        value: Instance<'v>,
+        is_root: bool,
         marks: &mut Marks,
         seen: &mut HashSet<Id>,
     ) -> Result<(), Exhausted> {
@@ -55,70 +59,91 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
                 return Ok(());
             }
             match (keyword, value) {
-                (Keyword::Members(rules), Value::Json(Json::Object(members))) => {
+                (Keyword::Properties(rules), Instance::Json(Json::Object(members))) => {
                     if rules.additional.is_some() {
                         marks.all = true;
                         continue;
                     }
                     for (n, name) in members.keys().enumerate() {
                         self.budget.spend(1)?;
-                        if !marks.has(n) && self.is_declared(rules, name)? {
+                        if !marks.contains(n) && self.is_declared(rules, name)? {
                             marks.set(n);
                         }
                     }
                 }
-                (Keyword::Items { first, rest }, Value::Json(Json::Array(items))) => {
+                (Keyword::Items { first, rest }, Instance::Json(Json::Array(items))) => {
                     marks.all = rest.is_some();
                     (0..first.len().min(items.len())).for_each(|n| marks.set(n));
                 }
-                (Keyword::Contains { schema, .. }, Value::Json(Json::Array(items))) => {
+                (Keyword::Contains { schema, .. }, Instance::Json(Json::Array(items))) => {
                     for (n, item) in items.iter().enumerate() {
-                        if !marks.has(n) && self.valid(*schema, Value::Json(item))? {
+                        if !marks.contains(n) && self.is_valid(*schema, Instance::Json(item))? {
                             marks.set(n);
                         }
                     }
                 }
-                (Keyword::UnevaluatedProperties(_), Value::Json(Json::Object(_)))
-                | (Keyword::UnevaluatedItems(_), Value::Json(Json::Array(_)))
-                    if !is_asking =>
+                (Keyword::UnevaluatedProperties(_), Instance::Json(Json::Object(_)))
+                | (Keyword::UnevaluatedItems(_), Instance::Json(Json::Array(_)))
+                    if !is_root =>
                 {
                     marks.all = true;
                 }
-                (Keyword::DependentSchemas(schemas), Value::Json(Json::Object(members))) => {
+                (Keyword::DependentSchemas(schemas), Instance::Json(Json::Object(members))) => {
                     for (name, id) in schemas {
                         if members.contains_key(&**name) {
-                            self.mark_by(*id, value, marks, seen)?;
+                            self.mark_if_valid(*id, value, marks, seen)?;
                         }
                     }
                 }
-                (Keyword::Reference(id), _) => self.mark_by(*id, value, marks, seen)?,
+                (Keyword::Reference(id), _) => self.mark_if_valid(*id, value, marks, seen)?,
                 (Keyword::AllOf(all) | Keyword::AnyOf(all) | Keyword::OneOf(all), _) => {
                     for id in all {
-                        self.mark_by(*id, value, marks, seen)?;
+                        self.mark_if_valid(*id, value, marks, seen)?;
                     }
                 }
                 (Keyword::If { condition, then, otherwise }, _) => {
-                    let next = if self.valid(*condition, value)? { then } else { otherwise };
-                    self.mark_by(*condition, value, marks, seen)?;
+                    let next = if self.is_valid(*condition, value)? { then } else { otherwise };
+                    self.mark_if_valid(*condition, value, marks, seen)?;
                     if let Some(id) = next {
-                        self.mark_by(*id, value, marks, seen)?;
+                        self.mark_if_valid(*id, value, marks, seen)?;
                     }
                 }
-                _ => (),
+                (
+                    Keyword::Type(..)
+                    | Keyword::Const(_)
+                    | Keyword::Enum(_)
+                    | Keyword::Bound(..)
+                    | Keyword::MultipleOf(_)
+                    | Keyword::Length(..)
+                    | Keyword::Required(_)
+                    | Keyword::DependentRequired(_)
+                    | Keyword::Pattern(_)
+                    | Keyword::Format(_)
+                    | Keyword::UniqueItems
+                    | Keyword::Properties(_)
+                    | Keyword::PropertyNames(_)
+                    | Keyword::Items { .. }
+                    | Keyword::Contains { .. }
+                    | Keyword::DependentSchemas(_)
+                    | Keyword::Not(_)
+                    | Keyword::UnevaluatedProperties(_)
+                    | Keyword::UnevaluatedItems(_),
+                    _,
+                ) => (),
             }
         }
         Ok(())
     }
 
-    /// Marks what a subschema has evaluated, if the value is valid by it.
-    fn mark_by(
+    /// Marks what a subschema evaluates, if the value is valid by it.
+    fn mark_if_valid(
         &mut self,
         id: Id,
-        value: Value<'v>,
+        value: Instance<'v>,
         marks: &mut Marks,
         seen: &mut HashSet<Id>,
     ) -> Result<(), Exhausted> {
-        if !marks.all && seen.insert(id) && self.valid(id, value)? {
+        if !marks.all && seen.insert(id) && self.is_valid(id, value)? {
             self.mark(self.program.schema(id), value, false, marks, seen)?;
         }
         Ok(())

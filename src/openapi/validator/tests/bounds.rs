@@ -1,10 +1,10 @@
-//! Bounds of the validator's work, over inputs that are made to exceed them.
+//! Bounds of the work of the validator, tested with inputs that are made to exceed them.
 
 use serde_json::json;
 
 use super::*;
 
-/// The recursive choice of an expression: each branch fails for want of its own member, and each looks into `a`.
+/// The recursive choice of an expression: each branch lacks its own member, and each evaluates `a`.
 const EXPRESSION: &str = "
 openapi: 3.0.3
 schema: {$ref: '#/E'}
@@ -37,12 +37,12 @@ fn nested(depth: usize, wrap: impl Fn(Json) -> Json) -> Json {
     (0..depth).fold(json!(1), |inner, _| wrap(inner))
 }
 
-/// The texts for so many numbers, one after the other.
+/// The texts of the first numbers, concatenated.
 fn each(count: usize, text: impl Fn(usize) -> String) -> String {
     (0..count).map(text).collect::<Vec<_>>().concat()
 }
 
-/// Whether the value is valid, found out in so many steps, and how many errors are told of it.
+/// Checks the verdict about a value within a number of steps, and the number of its errors.
 #[track_caller]
 fn check(document: &str, value: &Json, steps: u64, expected: Result<bool, Exhausted>) {
     let validator = validator(document);
@@ -52,7 +52,7 @@ fn check(document: &str, value: &Json, steps: u64, expected: Result<bool, Exhaus
     if let Ok(valid) = expected {
         let errors = validator.errors(value, &Budget::new(WorkLimits { steps: 100 * steps, ..limits }));
         assert_eq!(errors.as_ref().map(Vec::is_empty), Ok(valid), "{start}");
-        assert!(errors.is_ok_and(|it| it.len() <= 100), "{start}");
+        assert!(errors.is_ok_and(|errors| errors.len() <= 100), "{start}");
     }
 }
 
@@ -69,14 +69,14 @@ fn recursive_choices_take_steps_by_depth() {
 }
 
 #[test]
-fn definitions_that_are_met_on_many_ways_are_evaluated_once() {
-    for word in ["allOf", "anyOf", "oneOf"] {
+fn definitions_with_many_references_are_evaluated_once() {
+    for keyword in ["allOf", "anyOf", "oneOf"] {
         let last = "L60: {type: integer}\n".to_owned();
-        let levels =
-            (0..60).map(|n| format!("L{n}: {{{word}: [{{$ref: '#/L{0}'}}, {{$ref: '#/L{0}'}}]}}\n", n + 1));
-        let document =
-            levels.fold(format!("openapi: 3.1.0\nschema: {{$ref: '#/L0'}}\n{last}"), |all, it| all + &it);
-        check(&document, &json!(1), 1000, Ok(word != "oneOf"));
+        let levels = (0..60)
+            .map(|n| format!("L{n}: {{{keyword}: [{{$ref: '#/L{0}'}}, {{$ref: '#/L{0}'}}]}}\n", n + 1));
+        let document = levels
+            .fold(format!("openapi: 3.1.0\nschema: {{$ref: '#/L0'}}\n{last}"), |all, level| all + &level);
+        check(&document, &json!(1), 1000, Ok(keyword != "oneOf"));
         check(&document, &json!("x"), 1000, Ok(false));
         let names = document.replace("{$ref: '#/L0'}", "{propertyNames: {$ref: '#/L0'}}");
         check(&names, &json!({"a": 1, "b": 1}), 2000, Ok(false));
@@ -84,7 +84,7 @@ fn definitions_that_are_met_on_many_ways_are_evaluated_once() {
 }
 
 #[test]
-fn unevaluated_members_are_asked_for_once() {
+fn unevaluated_members_are_evaluated_once() {
     let level = |n: usize| format!("{{anyOf: [{{$ref: '#/L{n}'}}], unevaluatedProperties: false}}");
     let levels = each(50, |n| format!("L{n}: {}\n", level(n + 1)));
     let document =
@@ -95,8 +95,8 @@ fn unevaluated_members_are_asked_for_once() {
 
 #[test]
 fn schemas_that_stand_too_deep_are_not_decided() {
-    for word in ["allOf: [", "not: [", "anyOf: ["] {
-        let (open, close) = if word == "not: [" { ("not: ", "") } else { (word, "]") };
+    for keyword in ["allOf: [", "not: [", "anyOf: ["] {
+        let (open, close) = if keyword == "not: [" { ("not: ", "") } else { (keyword, "]") };
         let levels = each(5000, |n| format!("L{n}: {{{open}{{$ref: '#/L{}'}}{close}}}\n", n + 1));
         let document =
             format!("openapi: 3.1.0\nschema: {{$ref: '#/L0'}}\n{levels}L5000: {{type: integer}}\n");
@@ -192,6 +192,6 @@ fn errors_are_few_and_short() {
     let value = json!({ key: members });
     let document = "{openapi: 3.1.0, schema: {additionalProperties: {additionalProperties: {type: string}}}}";
     let errors = validator(document).errors(&value, &Budget::new(LIMITS)).unwrap();
-    let bytes: usize = errors.iter().map(|it| it.message.len() + it.path.concat().len()).sum();
+    let bytes: usize = errors.iter().map(|error| error.message.len() + error.path.concat().len()).sum();
     assert!(errors.len() <= 100 && bytes < 70_000, "{} {bytes}", errors.len());
 }

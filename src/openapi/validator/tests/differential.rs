@@ -1,11 +1,11 @@
-//! The crate `jsonschema` beside this validator, over random schemas and values; and the steps that this one takes.
+//! Comparison with the crate `jsonschema` over random schemas and values, and bounds of the steps.
 
 use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use super::*;
 
-/// Names of properties and definitions: few, so that schemas and values meet.
+/// Names of properties and definitions: few, so that schemas and values share them.
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 fn name() -> impl Strategy<Value = String> {
@@ -28,18 +28,18 @@ fn value() -> impl Strategy<Value = Json> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
             prop::collection::btree_map(name(), inner, 0..4)
-                .prop_map(|it| Json::Object(it.into_iter().collect())),
+                .prop_map(|members| Json::Object(members.into_iter().collect())),
         ]
     })
 }
 
-/// What schemas may say.
+/// The keywords that schemas may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     All,
-    /// Nothing whose steps depend on the clock.
+    /// All but those whose steps depend on the clock.
     Counted,
-    /// Nothing that asks again about schemas that were evaluated before, either.
+    /// All but those and those that evaluate schemas again.
     Simple,
 }
 
@@ -48,12 +48,13 @@ fn keyword(
     inner: impl Strategy<Value = Json> + Clone + 'static,
     kind: Kind,
 ) -> impl Strategy<Value = (String, Json)> {
-    let one =
-        |word: &'static str, it: BoxedStrategy<Json>| it.prop_map(move |it| (word.to_owned(), it)).boxed();
+    let one = |name: &'static str, operand: BoxedStrategy<Json>| {
+        operand.prop_map(move |operand| (name.to_owned(), operand)).boxed()
+    };
     let list = || prop::collection::vec(inner.clone(), 1..4).prop_map(Json::from).boxed();
     let map = || {
         let map = prop::collection::btree_map(name(), inner.clone(), 0..3);
-        map.prop_map(|it| Json::Object(it.into_iter().collect())).boxed()
+        map.prop_map(|members| Json::Object(members.into_iter().collect())).boxed()
     };
     let types =
         prop::sample::select(&["null", "boolean", "integer", "number", "string", "array", "object"][..]);
@@ -86,7 +87,7 @@ fn keyword(
         one("dependentRequired", (name(), names()).prop_map(|(name, names)| json!({ name: names })).boxed()),
         one("dependentSchemas", map()),
         one("properties", map()),
-        one("patternProperties", inner.clone().prop_map(|it| json!({ "^[ab]": it })).boxed()),
+        one("patternProperties", inner.clone().prop_map(|schema| json!({ "^[ab]": schema })).boxed()),
         one("additionalProperties", inner.clone().boxed()),
         one("propertyNames", inner.clone().boxed()),
         one("items", inner.clone().boxed()),
@@ -125,12 +126,12 @@ fn schema(kind: Kind) -> impl Strategy<Value = Json> + Clone {
 fn document(kind: Kind) -> impl Strategy<Value = Json> {
     let definitions = prop::collection::vec(schema(kind), NAMES.len());
     (schema(kind), definitions).prop_map(|(schema, all)| {
-        let definitions: Map<String, Json> = NAMES.iter().map(|it| (*it).to_owned()).zip(all).collect();
+        let definitions: Map<String, Json> = NAMES.iter().map(|name| (*name).to_owned()).zip(all).collect();
         json!({"openapi": "3.1.0", "schema": schema, "definitions": definitions})
     })
 }
 
-/// The bundle of what stands at `schema`.
+/// The bundle of the member `schema`.
 fn bundle(document: &Json) -> Json {
     let document = read(&document.to_string(), Dialect::Specification).unwrap();
     let (library, _) = DocumentLibrary::new(document.value, &LibraryLocation::alone());
@@ -142,11 +143,11 @@ fn within(steps: u64) -> Budget {
     Budget::new(WorkLimits { steps, ..LIMITS })
 }
 
-/// How many values there are, names of members among them.
+/// The number of values, names of members included.
 fn size(value: &Json) -> u64 {
     1 + match value {
         Json::Array(items) => items.iter().map(size).sum::<u64>(),
-        Json::Object(members) => members.values().map(|it| 1 + size(it)).sum(),
+        Json::Object(members) => members.values().map(|member| 1 + size(member)).sum(),
         _ => 0,
     }
 }
@@ -158,11 +159,11 @@ proptest! {
     fn verdicts_are_those_of_another_engine(document in document(Kind::All), values in prop::collection::vec(value(), 1..6)) {
         let bundle = bundle(&document);
         let validator = Validator::of_bundle(&bundle, &PatternCache::default(), &Budget::new(LIMITS)).unwrap();
-        let judge = jsonschema::draft202012::new(&bundle).unwrap();
+        let oracle = jsonschema::draft202012::new(&bundle).unwrap();
         for value in &values {
             let budget = Budget::new(LIMITS);
             let valid = validator.is_valid(value, &budget).unwrap();
-            prop_assert_eq!(valid, judge.is_valid(value), "{} {}", bundle, value);
+            prop_assert_eq!(valid, oracle.is_valid(value), "{} {}", bundle, value);
             let errors = validator.errors(value, &budget).unwrap();
             prop_assert_eq!(errors.is_empty(), valid, "{} {} {:?}", bundle, value, errors);
         }
@@ -175,13 +176,13 @@ proptest! {
         prop_assert!(validator.errors(&value, &Budget::new(LIMITS)).is_ok());
         let steps = 8 * validator.schemas() as u64 * size(&value);
         prop_assert!(validator.is_valid(&value, &within(steps)).is_ok());
-        // Once to know, once to keep results, and once more for each of the errors.
+        // Once for the verdict, once to cache results, and once more for each of the errors.
         let steps = steps * 100;
         prop_assert!(validator.errors(&value, &within(steps)).is_ok());
     }
 
     #[test]
-    fn steps_are_bounded_where_schemas_ask_again(document in document(Kind::Counted), value in value()) {
+    fn steps_are_bounded_where_schemas_are_evaluated_again(document in document(Kind::Counted), value in value()) {
         let validator = Validator::of_bundle(&bundle(&document), &PatternCache::default(), &Budget::new(LIMITS)).unwrap();
         prop_assert!(validator.is_valid(&value, &Budget::new(LIMITS)).is_ok());
         let schemas = validator.schemas() as u64;

@@ -24,11 +24,11 @@ fn operand(keyword: SchemaKeyword) -> Json {
     }
 }
 
-fn compiled(schema: &Json) -> usize {
+/// The keywords of the compiled root.
+fn compiled(schema: &Json) -> String {
     let document = json!({"openapi": "3.1.0", "schema": schema, "T": {"type": "null"}});
     let validator = validator(&document.to_string());
-    let keywords = validator.program.schemas[0].keywords.iter();
-    keywords.map(|keyword| 1 + format!("{keyword:?}").len()).sum()
+    format!("{:?}", validator.program.schemas[0].keywords)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The words of errors, and their order.
+//! Messages of errors, and their order.
 
 use serde_json::json;
 
@@ -9,14 +9,16 @@ fn check(schema: &str, value: &Json, expected: &[&str]) {
     let text = format!("{{openapi: 3.1.0, schema: {schema}, P: {{type: string, enum: [a, b]}}}}");
     let validator = validator(&text);
     let errors = validator.errors(value, &Budget::new(LIMITS)).unwrap();
-    let found: Vec<String> =
-        errors.iter().map(|it| format!("{} {} {}", it.path.join("."), it.keyword, it.message)).collect();
+    let found: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{} {} {}", error.path.join("."), error.keyword, error.message))
+        .collect();
     assert_eq!(found, expected, "{text}");
     assert_eq!(validator.is_valid(value, &Budget::new(LIMITS)), Ok(expected.is_empty()));
 }
 
 #[test]
-fn faults_are_told_as_ajv_tells_them() {
+fn errors_are_those_of_ajv() {
     check("{type: integer}", &json!("x"), &[" type must be integer"]);
     check("{type: [string, 'null']}", &json!(1), &[" type must be string,null"]);
     check(
@@ -47,7 +49,7 @@ fn faults_are_told_as_ajv_tells_them() {
 }
 
 #[test]
-fn what_should_be_contained_is_told_item_by_item() {
+fn errors_of_contains_are_reported_item_by_item() {
     check(
         "{type: array, contains: {$ref: '#/P'}, minContains: 2}",
         &json!(["a", "c"]),
@@ -59,7 +61,7 @@ fn what_should_be_contained_is_told_item_by_item() {
 }
 
 #[test]
-fn a_pattern_that_cannot_be_read_is_not_asked() {
+fn a_pattern_that_cannot_be_parsed_is_ignored() {
     check("{type: string, pattern: '(?<'}", &json!("x"), &[]);
     check(
         "{type: string, pattern: '(?<', minLength: 2}",

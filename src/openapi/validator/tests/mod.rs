@@ -1,4 +1,4 @@
-//! Tests of the validator: the official suite, other engines beside it, bounds of its work, the words of its errors.
+//! Tests of the validator: the official suite, comparison with another engine, bounds of its work, messages of its errors.
 
 mod bounds;
 mod differential;
@@ -15,11 +15,11 @@ use crate::{
     openapi::LibraryLocation,
 };
 
-/// Bounds that no test of a usual size reaches.
+/// Limits that tests of a usual size do not reach.
 pub(super) const LIMITS: WorkLimits =
     WorkLimits { steps: 1 << 30, bytes: 1 << 30, depth: 600, time: Duration::from_mins(10) };
 
-/// The validator of what stands at `schema` in a document of OpenAPI 3.1, or of all of it.
+/// The validator of the member `schema` of a document, or of the whole document.
 #[track_caller]
 fn validator(document: &str) -> Validator {
     let document = read(document, Dialect::Specification).unwrap();

@@ -1,38 +1,42 @@
-//! Whether a value is valid by a schema: the keywords of OpenAPI 2.0 to 3.1, read straight from the document.
+//! Evaluator of schemas in their documents, for the sampler and the linter: the keywords of OpenAPI 2.0 to 3.1.
 //!
-//! Ours instead of the `jsonschema` crate, because sampling asks about every part of a schema and every branch of a
-//! choice, across documents and in three dialects: compiling each of those would take longer than all the rest.
+//! [`crate::openapi::validator`] compiles a schema with everything that it refers to before it evaluates a value. The
+//! sampler evaluates a few values by each of very many schemas (every part, every branch of a choice, and schemas that it
+//! makes itself), so it would compile almost as often as it evaluates: over the documents of the tests that takes
+//! seventeen times as long as this evaluator.
 
 use std::collections::HashSet;
 
 use super::{
     Direction,
-    decimal::Decimal,
     effort::Effort,
-    equality::{canonical, equal},
+    equality::{canonical_text, equal},
     evaluated::{self, EvaluatedKeywords},
-    fits::fits,
-    pattern::PatternCache,
+    format_check::has_format,
+    pattern::StringPatternCache,
 };
 use crate::{
     document::{Mapping, Value},
     openapi::{
         DocumentLibrary, DocumentNode, SpecVersion,
+        decimal::Decimal,
         keywords::{SchemaKeyword, is_nullable},
     },
 };
 
-/// Schemas may stand this deep in one another.
-pub(super) const DEPTH: u32 = 100;
+/// Maximum nesting of schemas; deeper ones are not evaluated.
+pub(super) const MAX_DEPTH: u32 = 100;
+/// Counts above this have no bound.
+const MAX_COUNT: &str = "1e15";
 
-/// Asks about the schemas of one library.
+/// Evaluator for the schemas of one library.
 pub(super) struct SchemaEvaluator<'a> {
     pub(super) library: &'a DocumentLibrary,
     pub(super) direction: Direction,
-    pub(super) patterns: &'a PatternCache,
-    /// Whether texts have to be of their formats.
+    pub(super) patterns: &'a StringPatternCache,
+    /// Whether formats are asserted.
     pub(super) formats: bool,
-    /// What may be spent; a question that takes more is answered with yes.
+    /// The steps that remain; a value that needs more is taken as valid.
     pub(super) effort: &'a Effort<'a>,
 }
 
@@ -40,7 +44,7 @@ impl<'a> SchemaEvaluator<'a> {
     pub(super) const fn new(
         library: &'a DocumentLibrary,
         direction: Direction,
-        patterns: &'a PatternCache,
+        patterns: &'a StringPatternCache,
         effort: &'a Effort<'a>,
     ) -> Self {
         Self { library, direction, patterns, formats: true, effort }
@@ -52,20 +56,22 @@ impl<'a> SchemaEvaluator<'a> {
     }
 
     /// Whether the value is valid by the schema.
-    pub(super) fn valid(&self, schema: &DocumentNode, value: &Value) -> bool {
-        self.check(schema, value, 0)
+    pub(super) fn is_valid(&self, schema: &DocumentNode, value: &Value) -> bool {
+        self.is_valid_at(schema, value, 0)
     }
 
-    pub(super) fn check(&self, schema: &DocumentNode, value: &Value, depth: u32) -> bool {
-        if depth > DEPTH || !self.effort.spend(1) || !self.effort.has_stack() {
+    pub(super) fn is_valid_at(&self, schema: &DocumentNode, value: &Value, depth: u32) -> bool {
+        if depth > MAX_DEPTH || !self.effort.spend(1) || !self.effort.has_stack() {
             return true;
         }
         match &schema.value {
-            Value::Bool(it) => *it,
+            Value::Bool(allows_all) => *allows_all,
             Value::Mapping(keywords) => {
                 if self.library.reference_of(schema).is_some() {
-                    let target =
-                        self.library.resolve(schema).is_ok_and(|it| !self.check(&it, value, depth + 1));
+                    let target = self
+                        .library
+                        .resolve(schema)
+                        .is_ok_and(|target| !self.is_valid_at(&target, value, depth + 1));
                     if target {
                         return false;
                     }
@@ -73,58 +79,57 @@ impl<'a> SchemaEvaluator<'a> {
                         return true;
                     }
                 }
-                let rule = AppliedSchema { schema, value, depth: depth + 1, on: self };
-                keywords.iter().all(|(keyword, it)| rule.holds(keyword, &schema.with_value(it)))
+                let rule = AppliedSchema { schema, value, depth: depth + 1, evaluator: self };
+                keywords.iter().all(|(keyword, operand)| rule.holds(keyword, &schema.with_value(operand)))
             }
             _ => true,
         }
     }
 }
 
-/// One schema put to one value.
+/// A schema that is applied to a value.
 pub(super) struct AppliedSchema<'a> {
     pub(super) schema: &'a DocumentNode,
     pub(super) value: &'a Value,
     pub(super) depth: u32,
-    pub(super) on: &'a SchemaEvaluator<'a>,
+    pub(super) evaluator: &'a SchemaEvaluator<'a>,
 }
 
 impl AppliedSchema<'_> {
     /// Whether one of its keywords holds; a name that is no keyword always does.
     pub(super) fn holds(&self, name: &str, rule: &DocumentNode) -> bool {
-        // What a keyword lists is gone through.
-        let listed = rule.value.items().len() + rule.value.as_mapping().map_or(0, Mapping::len);
-        if !self.on.effort.spend_each(listed, 8) {
+        // The elements of a list or map are visited.
+        let length = rule.value.items().len() + rule.value.as_mapping().map_or(0, Mapping::len);
+        if !self.evaluator.effort.spend_each(length, 8) {
             return true;
         }
         let Some(keyword) = SchemaKeyword::named(name) else { return true };
         match keyword {
             SchemaKeyword::Type => self.has_type(&rule.value),
-            SchemaKeyword::Enum => {
-                rule.value.as_sequence().is_none_or(|all| all.iter().any(|it| equal(it, self.value)))
-            }
+            SchemaKeyword::Enum => rule
+                .value
+                .as_sequence()
+                .is_none_or(|all| all.iter().any(|allowed| equal(allowed, self.value))),
             SchemaKeyword::Const => equal(&rule.value, self.value),
-            SchemaKeyword::AllOf => rule.items().all(|it| self.passes(&it, self.value)),
+            SchemaKeyword::AllOf => rule.items().all(|part| self.is_valid_by(&part, self.value)),
             SchemaKeyword::AnyOf => {
-                rule.value.items().is_empty() || rule.items().any(|it| self.passes(&it, self.value))
+                rule.value.items().is_empty() || rule.items().any(|part| self.is_valid_by(&part, self.value))
             }
             SchemaKeyword::OneOf => {
                 rule.value.items().is_empty()
-                    || rule.items().filter(|it| self.passes(it, self.value)).take(2).count() == 1
+                    || rule.items().filter(|part| self.is_valid_by(part, self.value)).take(2).count() == 1
             }
-            SchemaKeyword::Not => !self.passes(rule, self.value),
+            SchemaKeyword::Not => !self.is_valid_by(rule, self.value),
             SchemaKeyword::If => {
-                let next = if self.passes(rule, self.value) { "then" } else { "else" };
-                self.schema.get(next).is_none_or(|it| self.passes(&it, self.value))
+                let next = if self.is_valid_by(rule, self.value) { "then" } else { "else" };
+                self.schema.get(next).is_none_or(|part| self.is_valid_by(&part, self.value))
             }
             SchemaKeyword::Minimum
             | SchemaKeyword::Maximum
             | SchemaKeyword::ExclusiveMinimum
             | SchemaKeyword::ExclusiveMaximum
             | SchemaKeyword::MultipleOf => match self.value {
-                Value::Number(number) => {
-                    Decimal::of(number).is_none_or(|number| self.number(keyword, number, &rule.value))
-                }
+                Value::Number(number) => self.number(keyword, Decimal::parse(number.as_str()), &rule.value),
                 _ => true,
             },
             SchemaKeyword::MinLength
@@ -193,142 +198,146 @@ impl AppliedSchema<'_> {
         }
     }
 
-    fn passes(&self, schema: &DocumentNode, value: &Value) -> bool {
-        self.on.check(schema, value, self.depth)
+    fn is_valid_by(&self, schema: &DocumentNode, value: &Value) -> bool {
+        self.evaluator.is_valid_at(schema, value, self.depth)
     }
 
-    fn spoken(&self) -> EvaluatedKeywords<'_, impl Fn(&DocumentNode, u32) -> bool> {
+    fn evaluated(&self) -> EvaluatedKeywords<'_, impl Fn(&DocumentNode, u32) -> bool> {
         EvaluatedKeywords {
-            library: self.on.library,
-            patterns: self.on.patterns,
+            library: self.evaluator.library,
+            patterns: self.evaluator.patterns,
             value: self.value,
-            effort: self.on.effort,
-            holds: |schema: &DocumentNode, depth| self.on.check(schema, self.value, depth),
+            effort: self.evaluator.effort,
+            is_valid: |schema: &DocumentNode, depth| self.evaluator.is_valid_at(schema, self.value, depth),
         }
     }
 
     fn has_type(&self, rule: &Value) -> bool {
-        if self.value.is_null() && is_nullable(&self.schema.value, self.on.library.version()) {
+        if self.value.is_null() && is_nullable(&self.schema.value, self.evaluator.library.version()) {
             return true;
         }
-        let fits = |name: &Value| match (name.as_str().unwrap_or_default(), self.value) {
+        let is_of_type = |name: &Value| match (name.as_str().unwrap_or_default(), self.value) {
             ("null", Value::Null)
             | ("boolean", Value::Bool(_))
             | ("number", Value::Number(_))
             | ("string" | "file", Value::String(_))
             | ("array", Value::Sequence(_))
             | ("object", Value::Mapping(_)) => true,
-            ("integer", Value::Number(number)) => Decimal::of(number).is_none_or(Decimal::is_whole),
-            (name, _) => !KNOWN.contains(&name),
+            ("integer", Value::Number(number)) => Decimal::parse(number.as_str()).is_whole(),
+            (name, _) => !TYPE_NAMES.contains(&name),
         };
-        rule.as_sequence().map_or_else(|| fits(rule), |all| all.iter().any(fits))
+        rule.as_sequence().map_or_else(|| is_of_type(rule), |all| all.iter().any(is_of_type))
     }
 
-    fn number(&self, keyword: SchemaKeyword, number: Decimal, rule: &Value) -> bool {
+    fn number(&self, keyword: SchemaKeyword, number: Decimal<'_>, rule: &Value) -> bool {
         let exclusive = |name: &str| self.schema.value.get(name).and_then(Value::as_bool) == Some(true);
         let Value::Number(rule) = rule else { return true };
-        let Some(bound) = Decimal::of(rule) else { return true };
-        let order = number.compare(bound);
+        let bound = Decimal::parse(rule.as_str());
+        let order = number.compare(&bound);
         match keyword {
             SchemaKeyword::Minimum => order.is_gt() || order.is_eq() && !exclusive("exclusiveMinimum"),
             SchemaKeyword::Maximum => order.is_lt() || order.is_eq() && !exclusive("exclusiveMaximum"),
             SchemaKeyword::ExclusiveMinimum => order.is_gt(),
             SchemaKeyword::ExclusiveMaximum => order.is_lt(),
-            SchemaKeyword::MultipleOf => !bound.is_positive() || number.is_multiple_of(bound),
+            SchemaKeyword::MultipleOf => !bound.is_positive() || number.is_multiple_of(&bound),
             _ => true,
         }
     }
 
     fn text(&self, keyword: SchemaKeyword, text: &str, rule: &Value) -> bool {
-        if !self.on.effort.spend_each(text.len(), 64) {
+        if !self.evaluator.effort.spend_each(text.len(), 64) {
             return true;
         }
         match (keyword, rule) {
-            (SchemaKeyword::MinLength, _) => text.chars().count() >= size(rule).unwrap_or(0),
-            (SchemaKeyword::MaxLength, _) => text.chars().count() <= size(rule).unwrap_or(usize::MAX),
+            (SchemaKeyword::MinLength, _) => text.chars().count() >= count_of(rule).unwrap_or(0),
+            (SchemaKeyword::MaxLength, _) => text.chars().count() <= count_of(rule).unwrap_or(usize::MAX),
             (SchemaKeyword::Pattern, Value::String(pattern)) => {
-                self.on.patterns.compiled(pattern).matches(text)
+                self.evaluator.patterns.compile(pattern).matches(text)
             }
-            (SchemaKeyword::Format, Value::String(format)) => !self.on.formats || fits(format, text),
+            (SchemaKeyword::Format, Value::String(format)) => {
+                !self.evaluator.formats || has_format(format, text)
+            }
             _ => true,
         }
     }
 
     fn array(&self, keyword: SchemaKeyword, items: &[Value], rule: &DocumentNode) -> bool {
-        if !self.on.effort.spend_each(items.len(), 8) {
+        if !self.evaluator.effort.spend_each(items.len(), 8) {
             return true;
         }
-        let count = || size(&rule.value);
+        let count = || count_of(&rule.value);
         match keyword {
             SchemaKeyword::MinItems => items.len() >= count().unwrap_or(0),
             SchemaKeyword::MaxItems => items.len() <= count().unwrap_or(usize::MAX),
             SchemaKeyword::UniqueItems => {
                 let mut seen = HashSet::new();
                 rule.value.as_bool() != Some(true)
-                    || items.iter().all(|it| {
-                        let text = canonical(it);
-                        !self.on.effort.spend_each(text.len(), 64) || seen.insert(text)
+                    || items.iter().all(|item| {
+                        let text = canonical_text(item);
+                        !self.evaluator.effort.spend_each(text.len(), 64) || seen.insert(text)
                     })
             }
             SchemaKeyword::PrefixItems => {
-                rule.items().zip(items).all(|(schema, it)| self.passes(&schema, it))
+                rule.items().zip(items).all(|(schema, item)| self.is_valid_by(&schema, item))
             }
-            // Before 2020-12 a list of schemas stood here.
+            // A list of schemas, before 2020-12.
             SchemaKeyword::Items if rule.value.as_sequence().is_some() => {
-                rule.items().zip(items).all(|(schema, it)| self.passes(&schema, it))
+                rule.items().zip(items).all(|(schema, item)| self.is_valid_by(&schema, item))
             }
             SchemaKeyword::Items => {
-                let fixed = self.schema.value.get("prefixItems").map_or(0, |it| it.items().len());
-                items.iter().skip(fixed).all(|it| self.passes(rule, it))
+                let prefix = self.schema.value.get("prefixItems").map_or(0, |items| items.items().len());
+                items.iter().skip(prefix).all(|item| self.is_valid_by(rule, item))
             }
             SchemaKeyword::AdditionalItems => {
-                let fixed = self.schema.value.get("items").and_then(Value::as_sequence).map(<[Value]>::len);
-                fixed.is_none_or(|fixed| items.iter().skip(fixed).all(|it| self.passes(rule, it)))
+                let prefix = self.schema.value.get("items").and_then(Value::as_sequence).map(<[Value]>::len);
+                prefix.is_none_or(|prefix| items.iter().skip(prefix).all(|item| self.is_valid_by(rule, item)))
             }
             SchemaKeyword::Contains => {
-                let bound = |name| self.schema.value.get(name).and_then(size);
-                let found = items.iter().filter(|it| self.passes(rule, it)).count();
+                let bound = |name| self.schema.value.get(name).and_then(count_of);
+                let found = items.iter().filter(|item| self.is_valid_by(rule, item)).count();
                 (bound("minContains").unwrap_or(1)..=bound("maxContains").unwrap_or(usize::MAX))
                     .contains(&found)
             }
             SchemaKeyword::UnevaluatedItems => {
-                let known = evaluated::items(&self.spoken(), self.schema, self.depth);
-                items.iter().skip(known).all(|it| self.passes(rule, it))
+                let known = evaluated::items(&self.evaluated(), self.schema, self.depth);
+                items.iter().skip(known).all(|item| self.is_valid_by(rule, item))
             }
             _ => true,
         }
     }
 
     fn object(&self, keyword: SchemaKeyword, rule: &DocumentNode) -> bool {
-        if !self.on.effort.spend_each(self.value.as_mapping().map_or(0, Mapping::len), 4) {
+        if !self.evaluator.effort.spend_each(self.value.as_mapping().map_or(0, Mapping::len), 4) {
             return true;
         }
         let has = |key: &str| self.value.get(key).is_some();
         let length = self.value.as_mapping().map_or(0, Mapping::len);
         match keyword {
             SchemaKeyword::Required => {
-                rule.value.items().iter().filter_map(Value::as_str).all(|key| has(key) || self.unseen(key))
+                rule.value.items().iter().filter_map(Value::as_str).all(|key| has(key) || self.is_hidden(key))
             }
-            SchemaKeyword::MinProperties => length >= size(&rule.value).unwrap_or(0),
-            SchemaKeyword::MaxProperties => length <= size(&rule.value).unwrap_or(usize::MAX),
-            SchemaKeyword::Properties => rule
-                .entries()
-                .all(|(key, schema)| self.value.get(key).is_none_or(|it| self.passes(&schema, it))),
+            SchemaKeyword::MinProperties => length >= count_of(&rule.value).unwrap_or(0),
+            SchemaKeyword::MaxProperties => length <= count_of(&rule.value).unwrap_or(usize::MAX),
+            SchemaKeyword::Properties => rule.entries().all(|(key, schema)| {
+                self.value.get(key).is_none_or(|member| self.is_valid_by(&schema, member))
+            }),
             SchemaKeyword::PatternProperties => rule.entries().all(|(pattern, schema)| {
-                if !self.on.effort.spend_each(length, 2) {
+                if !self.evaluator.effort.spend_each(length, 2) {
                     return true;
                 }
-                let pattern = self.on.patterns.compiled(pattern);
-                self.value.entries().all(|(key, it)| !pattern.matches(key) || self.passes(&schema, it))
+                let pattern = self.evaluator.patterns.compile(pattern);
+                self.value
+                    .entries()
+                    .all(|(key, member)| !pattern.matches(key) || self.is_valid_by(&schema, member))
             }),
-            SchemaKeyword::AdditionalProperties => self.value.entries().all(|(key, it)| {
+            SchemaKeyword::AdditionalProperties => self.value.entries().all(|(key, member)| {
                 let patterns = self.schema.value.get("patternProperties").and_then(Value::as_mapping);
-                !self.on.effort.spend_each(patterns.map_or(0, Mapping::len), 2)
-                    || evaluated::declares(self.on.patterns, self.schema, key)
-                    || self.passes(rule, it)
+                !self.evaluator.effort.spend_each(patterns.map_or(0, Mapping::len), 2)
+                    || evaluated::declares(self.evaluator.patterns, self.schema, key)
+                    || self.is_valid_by(rule, member)
             }),
             SchemaKeyword::PropertyNames => {
-                self.value.entries().all(|(key, _)| self.passes(rule, &Value::from(key)))
+                self.value.entries().all(|(key, _)| self.is_valid_by(rule, &Value::from(key)))
             }
             SchemaKeyword::DependentRequired
             | SchemaKeyword::DependentSchemas
@@ -336,36 +345,37 @@ impl AppliedSchema<'_> {
                 !has(key)
                     || match dependent.value.as_sequence() {
                         Some(keys) => keys.iter().filter_map(Value::as_str).all(has),
-                        None => self.passes(&dependent, self.value),
+                        None => self.is_valid_by(&dependent, self.value),
                     }
             }),
             SchemaKeyword::UnevaluatedProperties => {
-                let known = evaluated::properties(&self.spoken(), self.schema, self.depth);
-                self.value.entries().all(|(key, it)| known.contains(key) || self.passes(rule, it))
+                let known = evaluated::properties(&self.evaluated(), self.schema, self.depth);
+                self.value
+                    .entries()
+                    .all(|(key, member)| known.contains(key) || self.is_valid_by(rule, member))
             }
             _ => true,
         }
     }
 
-    /// Whether the property does not travel in this direction, so that nobody can require it.
-    pub(super) fn unseen(&self, key: &str) -> bool {
-        let property = self.schema.get("properties").and_then(|it| it.get(key));
-        property.is_some_and(|it| self.on.direction.hides(self.on.library, &it))
+    /// Whether the property does not travel in this direction, so that it cannot be required.
+    pub(super) fn is_hidden(&self, key: &str) -> bool {
+        let property = self.schema.get("properties").and_then(|properties| properties.get(key));
+        property.is_some_and(|property| self.evaluator.direction.hides(self.evaluator.library, &property))
     }
 }
 
-const KNOWN: [&str; 8] = ["null", "boolean", "number", "integer", "string", "file", "array", "object"];
+const TYPE_NAMES: [&str; 8] = ["null", "boolean", "number", "integer", "string", "file", "array", "object"];
 
-/// A count; fractions and negative numbers are none.
-pub(super) fn size(value: &Value) -> Option<usize> {
-    match value {
-        Value::Number(number) => {
-            let whole = Decimal::of(number).filter(|it| it.is_whole())?;
-            if whole.compare(Decimal::new(1, 15)).is_gt() {
-                return Some(usize::MAX);
-            }
-            number.as_i64().and_then(|it| usize::try_from(it).ok())
-        }
-        _ => None,
+/// A whole number that is not negative; `None` for other values. Numbers that do not fit are taken as `usize::MAX`.
+pub(super) fn count_of(value: &Value) -> Option<usize> {
+    let Value::Number(number) = value else { return None };
+    let decimal = Decimal::parse(number.as_str());
+    if !decimal.is_whole() {
+        return None;
     }
+    if decimal.compare(&Decimal::parse(MAX_COUNT)).is_gt() {
+        return Some(usize::MAX);
+    }
+    number.as_i64().and_then(|count| usize::try_from(count).ok())
 }

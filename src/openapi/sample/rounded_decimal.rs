@@ -1,24 +1,26 @@
-//! Numbers as people write them: `0.1` is a tenth here, so that `multipleOf: 0.1` means what it says.
+//! Decimal numbers of limited precision, with the arithmetic that finds numbers within bounds: `0.1` is exactly a tenth.
+//!
+//! [`crate::openapi::decimal`] compares numbers of any length, but does not compute.
 
 use std::cmp::Ordering;
 
 use crate::document::Number;
 
-/// More digits than this are cut off: what they say no bound can mean.
-const DIGITS: usize = 30;
+/// Maximum number of digits; further ones are cut off.
+const MAX_DIGITS: usize = 30;
 
 /// `digits` times ten to the power of `exponent`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decimal {
+pub(super) struct RoundedDecimal {
     digits: i128,
     exponent: i32,
 }
 
-impl Decimal {
+impl RoundedDecimal {
     pub(super) const ONE: Self = Self { digits: 1, exponent: 0 };
 
     pub(super) const fn new(digits: i128, exponent: i32) -> Self {
-        Self { digits, exponent }.shortest()
+        Self { digits, exponent }.normalized()
     }
 
     /// The number of a JSON text.
@@ -34,7 +36,7 @@ impl Decimal {
         let mut kept = 0;
         for byte in whole.bytes().chain(fraction.bytes()) {
             let digit = i128::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?);
-            if kept < DIGITS {
+            if kept < MAX_DIGITS {
                 digits = digits * 10 + digit;
                 kept += usize::from(digits != 0);
             } else {
@@ -44,11 +46,11 @@ impl Decimal {
         Some(Self::new(if negative { -digits } else { digits }, exponent))
     }
 
-    pub(super) fn of(number: &Number) -> Option<Self> {
+    pub(super) fn from_number(number: &Number) -> Option<Self> {
         Self::parse(number.as_str())
     }
 
-    const fn shortest(mut self) -> Self {
+    const fn normalized(mut self) -> Self {
         if self.digits == 0 {
             return Self { digits: 0, exponent: 0 };
         }
@@ -63,12 +65,12 @@ impl Decimal {
         format!("{}e{}", self.digits, self.exponent).parse().unwrap_or(f64::NAN)
     }
 
-    /// Both with one exponent, if their digits have room for it.
+    /// The digits of both numbers with a common exponent, unless they overflow.
     fn aligned(self, other: Self) -> Option<(i128, i128, i32)> {
         let exponent = self.exponent.min(other.exponent);
-        let scaled = |it: Self| {
-            let power = u32::try_from(it.exponent.checked_sub(exponent)?).ok()?;
-            it.digits.checked_mul(10_i128.checked_pow(power)?)
+        let scaled = |decimal: Self| {
+            let power = u32::try_from(decimal.exponent.checked_sub(exponent)?).ok()?;
+            decimal.digits.checked_mul(10_i128.checked_pow(power)?)
         };
         Some((scaled(self)?, scaled(other)?, exponent))
     }
@@ -80,21 +82,17 @@ impl Decimal {
         }
     }
 
-    pub(super) const fn is_whole(self) -> bool {
-        self.exponent >= 0
-    }
-
     pub(super) fn is_multiple_of(self, step: Self) -> bool {
         match self.aligned(step) {
             Some((_, 0, _)) => true,
             Some((value, step, _)) => value % step == 0,
-            // A number far beyond its step: whole steps fit if its digits end long before.
+            // The numbers are too far apart to align.
             None => self.exponent > step.exponent,
         }
     }
 
-    /// The number of whole steps up to `self`, rounded down or up.
-    fn steps(self, step: Self, up: bool) -> Option<i128> {
+    /// The number of steps up to `self`, rounded down or up.
+    fn count_steps(self, step: Self, up: bool) -> Option<i128> {
         let (value, step, _) = self.aligned(step)?;
         let floor = value.checked_div_euclid(step)?;
         Some(if up && value % step != 0 { floor + 1 } else { floor })
@@ -102,12 +100,12 @@ impl Decimal {
 
     /// The least multiple of `step` that is not below.
     pub(super) fn ceiling(self, step: Self) -> Option<Self> {
-        step.times(self.steps(step, true)?)
+        step.times(self.count_steps(step, true)?)
     }
 
     /// The greatest multiple of `step` that is not above.
     pub(super) fn floor(self, step: Self) -> Option<Self> {
-        step.times(self.steps(step, false)?)
+        step.times(self.count_steps(step, false)?)
     }
 
     pub(super) fn times(self, factor: i128) -> Option<Self> {
@@ -123,9 +121,9 @@ impl Decimal {
         Self { digits: -self.digits, exponent: self.exponent }
     }
 
-    /// How many steps lie between `self` and `other`.
+    /// The number of steps between `self` and `other`.
     pub(super) fn distance(self, other: Self, step: Self) -> Option<i128> {
-        other.plus(self.negative())?.steps(step, false)
+        other.plus(self.negative())?.count_steps(step, false)
     }
 
     pub(super) const fn is_positive(self) -> bool {
@@ -142,8 +140,8 @@ impl Decimal {
         Some(Self::new(left.checked_abs()?.checked_div(a)?.checked_mul(right.checked_abs()?)?, exponent))
     }
 
-    /// The number as JSON text, without an exponent unless it would be very long.
-    pub(super) fn number(self) -> Option<Number> {
+    /// The number as JSON, without an exponent unless it would be very long.
+    pub(super) fn to_number(self) -> Option<Number> {
         let digits = self.digits.unsigned_abs().to_string();
         let sign = if self.digits < 0 { "-" } else { "" };
         let text = match self.exponent {
@@ -166,12 +164,15 @@ impl Decimal {
 mod tests {
     use super::*;
 
-    fn text(decimal: Option<Decimal>) -> String {
-        decimal.and_then(Decimal::number).map(|it| it.as_str().to_owned()).unwrap_or_default()
+    fn text(decimal: Option<RoundedDecimal>) -> String {
+        decimal
+            .and_then(RoundedDecimal::to_number)
+            .map(|number| number.as_str().to_owned())
+            .unwrap_or_default()
     }
 
     #[test]
-    fn numbers_are_written_as_people_do() {
+    fn numbers_are_written_without_exponents() {
         for (from, to) in [
             ("1", "1"),
             ("-0.50", "-0.5"),
@@ -183,13 +184,13 @@ mod tests {
             ("12345678901234567890", "12345678901234567890"),
             ("x", ""),
         ] {
-            assert_eq!(text(Decimal::parse(from)), to, "{from}");
+            assert_eq!(text(RoundedDecimal::parse(from)), to, "{from}");
         }
     }
 
     #[test]
     fn multiples_are_exact() {
-        let parse = |text| Decimal::parse(text).unwrap();
+        let parse = |text| RoundedDecimal::parse(text).unwrap();
         assert_eq!(text(parse("10").ceiling(parse("7"))), "14");
         assert_eq!(text(parse("-10").ceiling(parse("7"))), "-7");
         assert_eq!(text(parse("-10").floor(parse("7"))), "-14");

@@ -1,4 +1,4 @@
-//! Laws over random schemas: what can be satisfied is, and nothing makes the sampler stumble.
+//! Property tests over random schemas: schemas that can be satisfied are, and sampling is repeatable.
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -9,38 +9,38 @@ use crate::{
     openapi::{DocumentLibrary, DocumentNode, LibraryLocation},
 };
 
-fn sample(schema: &Json, mode: SamplingMode, edition: &str) -> super::Sample {
-    let root = Value::from(&json!({"openapi": edition, "a": schema, "items": schema}));
+fn sample(schema: &Json, mode: SamplingMode, version: &str) -> super::Sample {
+    let root = Value::from(&json!({"openapi": version, "a": schema, "items": schema}));
     let library = DocumentLibrary::new(root, &LibraryLocation::alone()).0;
     Sampler::new(&library).mode(mode).sample(&DocumentNode { value: Value::from(schema), file: 0 })
 }
 
-/// A value, from which schemas are made that it fits.
-fn witness() -> impl Strategy<Value = Json> {
+/// A value, from which schemas are made that it is valid by.
+fn value() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::from),
         (-1000_i64..1000).prop_map(Json::from),
-        (-4000_i32..4000).prop_map(|it| json!(f64::from(it) / 8.0)),
+        (-4000_i32..4000).prop_map(|eighths| json!(f64::from(eighths) / 8.0)),
         "[a-z]{0,12}".prop_map(Json::from),
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
             prop::collection::btree_map("[a-e]", inner, 0..4)
-                .prop_map(|it| Json::Object(it.into_iter().collect())),
+                .prop_map(|members| Json::Object(members.into_iter().collect())),
         ]
     })
 }
 
-/// A schema that the value fits; `bits` decide which constraints are put.
-fn fitting(value: &Json, bits: &mut impl Iterator<Item = u8>) -> Json {
+/// A schema that the value is valid by; `bits` select its constraints.
+fn schema_for(value: &Json, bits: &mut impl Iterator<Item = u8>) -> Json {
     let mut flag = || bits.next().unwrap_or(0);
     let choice = flag();
     let schema = match value {
         Json::Null => json!({"type": "null"}),
         Json::Bool(_) => json!({"type": "boolean"}),
-        Json::Number(number) => fitting_number(number.as_f64().unwrap(), choice),
+        Json::Number(number) => schema_for_number(number.as_f64().unwrap(), choice),
         Json::String(text) => {
             let length = text.chars().count();
             let mut schema = json!({"type": "string"});
@@ -57,7 +57,7 @@ fn fitting(value: &Json, bits: &mut impl Iterator<Item = u8>) -> Json {
             schema
         }
         Json::Array(items) => {
-            let parts: Vec<Json> = items.iter().map(|it| fitting(it, bits)).collect();
+            let parts: Vec<Json> = items.iter().map(|item| schema_for(item, bits)).collect();
             let mut schema =
                 json!({"type": "array", "minItems": items.len().saturating_sub(usize::from(choice % 2))});
             if choice & 2 == 0 {
@@ -69,7 +69,7 @@ fn fitting(value: &Json, bits: &mut impl Iterator<Item = u8>) -> Json {
                 schema["items"] = json!({"anyOf": parts});
             }
             if choice & 8 == 0
-                && items.iter().enumerate().all(|(n, it)| !items[..n].contains(it))
+                && items.iter().enumerate().all(|(n, item)| !items[..n].contains(item))
                 && choice & 4 != 0
             {
                 schema["uniqueItems"] = json!(true);
@@ -79,7 +79,7 @@ fn fitting(value: &Json, bits: &mut impl Iterator<Item = u8>) -> Json {
         Json::Object(members) => {
             let properties: Json = members
                 .iter()
-                .map(|(key, it)| (key.clone(), fitting(it, bits)))
+                .map(|(key, member)| (key.clone(), schema_for(member, bits)))
                 .collect::<serde_json::Map<_, _>>()
                 .into();
             let mut schema = json!({"type": "object", "properties": properties});
@@ -98,10 +98,10 @@ fn fitting(value: &Json, bits: &mut impl Iterator<Item = u8>) -> Json {
             schema
         }
     };
-    wrapped(value, schema, bits.next().unwrap_or(0))
+    wrap(value, schema, bits.next().unwrap_or(0))
 }
 
-fn fitting_number(value: f64, choice: u8) -> Json {
+fn schema_for_number(value: f64, choice: u8) -> Json {
     let mut schema =
         json!({"type": if value.fract() == 0.0 && choice & 1 == 0 { "integer" } else { "number" }});
     if choice & 2 == 0 {
@@ -117,11 +117,11 @@ fn fitting_number(value: f64, choice: u8) -> Json {
     schema
 }
 
-/// The schema inside another one that says no less and no more about the value.
-fn wrapped(value: &Json, mut schema: Json, choice: u8) -> Json {
+/// The schema in another one that has the same verdict about the value.
+fn wrap(value: &Json, mut schema: Json, choice: u8) -> Json {
     match choice % 12 {
         0 => {
-            let other = ["null", "boolean", "array"].into_iter().find(|it| schema["type"] != *it);
+            let other = ["null", "boolean", "array"].into_iter().find(|name| schema["type"] != *name);
             json!({"allOf": [schema, {"not": {"type": other}}]})
         }
         1 => json!({"anyOf": [{"type": "string", "minLength": 3, "maxLength": 2}, schema]}),
@@ -142,14 +142,14 @@ const KEYWORDS: &str = "type properties items allOf oneOf anyOf not if then else
     propertyNames minItems maxItems uniqueItems contains prefixItems minProperties maxProperties \
     dependentRequired discriminator $ref nullable example default a b ^a";
 
-/// Anything that looks like a schema, and much that does not.
-fn junk() -> impl Strategy<Value = Json> {
+/// Anything that resembles a schema, and much that is invalid.
+fn arbitrary_schema() -> impl Strategy<Value = Json> {
     let words = prop::sample::select(KEYWORDS.split_whitespace().collect::<Vec<_>>());
     let leaf = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::from),
         any::<i64>().prop_map(Json::from),
-        any::<f64>().prop_map(|it| json!(it)),
+        any::<f64>().prop_map(|number| json!(number)),
         prop::sample::select(vec![
             "string",
             "integer",
@@ -180,8 +180,8 @@ fn junk() -> impl Strategy<Value = Json> {
     leaf.prop_recursive(5, 40, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
-            prop::collection::btree_map(words.clone(), inner, 0..7).prop_map(|it| {
-                Json::Object(it.into_iter().map(|(key, it)| (key.to_owned(), it)).collect())
+            prop::collection::btree_map(words.clone(), inner, 0..7).prop_map(|members| {
+                Json::Object(members.into_iter().map(|(key, member)| (key.to_owned(), member)).collect())
             }),
         ]
     })
@@ -191,20 +191,20 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_can_be_satisfied_is(value in witness(), bits in prop::collection::vec(any::<u8>(), 64), seed: Option<u64>) {
-        let schema = fitting(&value, &mut bits.into_iter());
-        let judge = jsonschema::draft202012::new(&schema).unwrap();
-        prop_assert!(judge.is_valid(&value), "the witness has to fit");
+    fn schemas_that_can_be_satisfied_get_valid_samples(value in value(), bits in prop::collection::vec(any::<u8>(), 64), seed: Option<u64>) {
+        let schema = schema_for(&value, &mut bits.into_iter());
+        let oracle = jsonschema::draft202012::new(&schema).unwrap();
+        prop_assert!(oracle.is_valid(&value), "the value must be valid");
         let mode = seed.map_or(SamplingMode::Stable, SamplingMode::Seeded);
         let sample = sample(&schema, mode, "3.1.0");
-        prop_assert!(judge.is_valid(&Json::from(&sample.value)), "{schema}\n{:?}\n{}", sample, sample.value.to_json());
+        prop_assert!(oracle.is_valid(&Json::from(&sample.value)), "{schema}\n{:?}\n{}", sample, sample.value.to_json());
     }
 
     #[test]
-    fn nothing_makes_it_stumble(schema in junk(), seed: Option<u64>, old: bool) {
+    fn sampling_any_schema_is_repeatable(schema in arbitrary_schema(), seed: Option<u64>, is_30: bool) {
         let mode = seed.map_or(SamplingMode::Stable, SamplingMode::Seeded);
-        let edition = if old { "3.0.3" } else { "3.1.0" };
-        let first = sample(&schema, mode, edition);
-        prop_assert_eq!(first, sample(&schema, mode, edition));
+        let version = if is_30 { "3.0.3" } else { "3.1.0" };
+        let first = sample(&schema, mode, version);
+        prop_assert_eq!(first, sample(&schema, mode, version));
     }
 }

@@ -1,18 +1,19 @@
-//! Exact decimal numbers of any length, read from JSON text: comparison, whole numbers, multiples.
+//! Exact decimal numbers of any length, parsed from JSON: comparison, whole numbers, multiples.
 
 use std::{
     cmp::Ordering,
+    fmt::{self, Write},
     hash::{Hash, Hasher},
 };
 
-/// Exponents beyond this are taken for this one: no text of digits reaches as far.
+/// Larger exponents are taken as this one; no text has as many digits.
 const MAX_EXPONENT: i64 = 1 << 60;
-/// Significant digits of a step that multiples are computed for; the remainder has room in 128 bits.
+/// Maximum significant digits of a step that multiples are computed for; the remainder fits into 128 bits.
 const STEP_DIGITS: usize = 36;
 
 /// A number in normal form: `0.<digits>` times ten to the power of `magnitude`, without zeros at either end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decimal<'a> {
+pub(in crate::openapi) struct Decimal<'a> {
     negative: bool,
     whole: &'a [u8],
     fraction: &'a [u8],
@@ -20,17 +21,17 @@ pub(super) struct Decimal<'a> {
 }
 
 impl<'a> Decimal<'a> {
-    /// The number of a JSON text.
-    pub(super) fn parse(text: &'a str) -> Self {
+    /// Parses a JSON number.
+    pub(in crate::openapi) fn parse(text: &'a str) -> Self {
         let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let mut whole = whole.trim_start_matches('0').as_bytes();
         let mut fraction = fraction.trim_end_matches('0').as_bytes();
-        let mut magnitude = length(whole);
+        let mut magnitude = digit_count(whole);
         if whole.is_empty() {
             let zeros = fraction.iter().take_while(|digit| **digit == b'0').count();
-            magnitude = -length(&fraction[..zeros]);
+            magnitude = -digit_count(&fraction[..zeros]);
             fraction = &fraction[zeros..];
         } else if fraction.is_empty() {
             let zeros = whole.iter().rev().take_while(|digit| **digit == b'0').count();
@@ -39,29 +40,34 @@ impl<'a> Decimal<'a> {
         if whole.is_empty() && fraction.is_empty() {
             return Self { negative: false, whole, fraction, magnitude: 0 };
         }
-        Self { negative, whole, fraction, magnitude: magnitude.saturating_add(exponent_of(exponent)) }
+        Self { negative, whole, fraction, magnitude: magnitude.saturating_add(parse_exponent(exponent)) }
     }
 
     fn digits(&self) -> impl Iterator<Item = u8> {
         self.whole.iter().chain(self.fraction).copied()
     }
 
+    /// Whether it is greater than zero.
+    pub(in crate::openapi) fn is_positive(&self) -> bool {
+        !self.negative && !self.is_zero()
+    }
+
     fn is_zero(&self) -> bool {
         self.whole.is_empty() && self.fraction.is_empty()
     }
 
-    /// The power of ten of the last digit.
+    /// The power of ten of the last significant digit.
     fn exponent(&self) -> i64 {
-        self.magnitude.saturating_sub(length(self.whole)).saturating_sub(length(self.fraction))
+        self.magnitude.saturating_sub(digit_count(self.whole)).saturating_sub(digit_count(self.fraction))
     }
 
-    /// Whether there is nothing behind the decimal point.
-    pub(super) fn is_whole(&self) -> bool {
+    /// Whether the number has no fraction.
+    pub(in crate::openapi) fn is_whole(&self) -> bool {
         self.is_zero() || self.exponent() >= 0
     }
 
-    /// Which of two numbers is greater.
-    pub(super) fn compare(&self, other: &Decimal<'_>) -> Ordering {
+    /// Compares two numbers by their numeric value.
+    pub(in crate::openapi) fn compare(&self, other: &Decimal<'_>) -> Ordering {
         let sign = |number: &Decimal<'_>| match (number.is_zero(), number.negative) {
             (true, _) => 0,
             (false, true) => -1,
@@ -74,20 +80,29 @@ impl<'a> Decimal<'a> {
         })
     }
 
-    /// Whether this is a whole number of steps. A step with more digits than [`STEP_DIGITS`] has no multiples but
-    /// zero and itself here.
-    pub(super) fn is_multiple_of(&self, step: &Decimal<'_>) -> bool {
+    /// Whether this is a multiple of a step. A step with more digits than [`STEP_DIGITS`] is taken to have no multiples but
+    /// zero and itself.
+    pub(in crate::openapi) fn is_multiple_of(&self, step: &Decimal<'_>) -> bool {
         if self.is_zero() {
             return true;
         }
         if step.is_zero() || step.digits().count() > STEP_DIGITS {
             return self.magnitude == step.magnitude && self.digits().eq(step.digits());
         }
-        // In normal form neither ends in a zero, so a digit beyond the last one of the step is a remainder.
+        // In normal form neither ends in a zero, so a digit after the last one of the step is a remainder.
         let Ok(shift) = u64::try_from(self.exponent().saturating_sub(step.exponent())) else { return false };
         let modulus = step.digits().fold(0_u128, |all, digit| all * 10 + u128::from(digit - b'0'));
         let rest = self.digits().fold(0_u128, |rest, digit| (rest * 10 + u128::from(digit - b'0')) % modulus);
         rest == 0 || multiply(rest, power_of_ten(shift, modulus), modulus) == 0
+    }
+}
+
+/// The normal form, which equal numbers share.
+impl fmt::Display for Decimal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.negative { "-0." } else { "0." })?;
+        self.digits().try_for_each(|digit| f.write_char(char::from(digit)))?;
+        write!(f, "e{}", self.magnitude)
     }
 }
 
@@ -105,11 +120,11 @@ impl Hash for Decimal<'_> {
     }
 }
 
-fn length(digits: &[u8]) -> i64 {
+fn digit_count(digits: &[u8]) -> i64 {
     i64::try_from(digits.len()).unwrap_or(MAX_EXPONENT)
 }
 
-fn exponent_of(text: &str) -> i64 {
+fn parse_exponent(text: &str) -> i64 {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let digits = digits.trim_start_matches('+').trim_start_matches('0');
     let absolute = if digits.len() > 18 { MAX_EXPONENT } else { digits.parse().unwrap_or(0) };
@@ -150,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_compared_by_what_they_say() {
+    fn numbers_are_compared_by_their_values() {
         for (left, right, expected) in [
             ("1", "1.0", Ordering::Equal),
             ("100", "1e2", Ordering::Equal),
