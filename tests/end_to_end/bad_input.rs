@@ -37,7 +37,7 @@ fn a_file_that_is_not_there() {
 fn a_directory() {
     let setup = Setup::new();
     std::fs::create_dir(setup.folder.at("kong.yaml")).unwrap();
-    run(&setup).is_refusal("it is a directory without one");
+    run(&setup).is_refusal("the directory holds none");
     setup.call(&["check", "kong.yaml"]).is_refusal("add files whose names end with .yaml");
 }
 
@@ -86,7 +86,7 @@ fn nothing_at_all() {
 
 #[test]
 fn bytes_that_are_no_text() {
-    check(b"_format_version: \"3.0\"\n# caf\xe9\n", "not UTF-8: byte 28, on line 2");
+    check(b"_format_version: \"3.0\"\n# caf\xe9\n", "not UTF-8: no character begins at byte 28, on line 2");
     check(b"\xff\xfe_\0f\0", "not UTF-8");
     check(b"_format_version: \"3.0\"\0\n", "error: ");
 }

@@ -82,7 +82,7 @@ fn a_directory_in_place_of_the_file_is_refused() {
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
     };
-    check(invalidate, "it is a directory", "kong.yaml");
+    check(invalidate, "the directory holds none", "kong.yaml");
 }
 
 #[test]
