@@ -214,7 +214,8 @@ impl SchemaGenerator<'_> {
         }
     }
 
-    /// The schema of a list of entities. They have to name their owner, except by the field `parent`, which nesting implies.
+    /// The schema of a list of entities. They have to name their owner, except by the field `parent`, which
+    /// nesting implies.
     fn entities_schema(&mut self, entity: &'static EntitySchema, parent: &str) -> Json {
         if !self.entities.iter().any(|known| known.collection == entity.collection) {
             self.entities.push(entity);

@@ -1,7 +1,7 @@
 //! Validation of requests against their operation, and of responses against their schema.
 //!
-//! [`crate::openapi::validator`] validates values. A schema is compiled on its first use, and cached up to a bound. Codes
-//! and texts of violations are Prism's, so that tests of clients keep working. All work on a request is charged to one
+//! [`crate::openapi::validator`] validates values. A schema is compiled on its first use, and cached up to a bound.
+//! Codes and texts of violations are Prism's, so that tests of clients keep working. All work on a request is charged to one
 //! budget; a request that exhausts it is not validated, and is refused.
 //!
 //! | file | contents |

@@ -134,7 +134,7 @@ impl<'a> BodyRenderer<'a> {
                 )?,
             },
             _ if example_text.is_some() => {
-                write_example_text(&essence, example_text.unwrap_or_default(), &mut out)?
+                write_example_text(&essence, example_text.unwrap_or_default(), &mut out)?;
             }
             MediaFamily::Xml => xml::write_document(self.library, value, schema, self.xml_root, &mut out)?,
             MediaFamily::Form => form::write_urlencoded(value, encoding, &mut out)?,

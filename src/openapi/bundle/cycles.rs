@@ -2,7 +2,8 @@
 
 use serde_json::Value as Json;
 
-/// Replaces the schemas of cycles by `true`. `edges` has, for each schema, the schemas that it applies to the same value.
+/// Replaces the schemas of cycles by `true`. `edges` has, for each schema, the schemas that it applies to the same
+/// value.
 pub(super) fn remove_cycles(schemas: &mut [Json], edges: &[Vec<usize>]) {
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); edges.len()];
     for (from, targets) in edges.iter().enumerate() {

@@ -107,7 +107,7 @@ impl LibraryReader {
             return FileLookup::refused("the file name contains a NUL");
         }
         let base = from.and_then(Path::parent).unwrap_or(&self.base);
-        // The path is checked before any access to the file system, so that a document cannot probe for files elsewhere.
+        // The path is checked before any access to the file system, so that a document cannot probe for other files.
         let path = normalize_lexically(&base.join(&*name));
         if !path.starts_with(specs) {
             return FileLookup::refused(OUTSIDE_DIRECTORY);
