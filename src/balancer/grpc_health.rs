@@ -50,8 +50,8 @@ fn grpc_status(fields: &HeaderMap) -> Option<&str> {
     fields.get("grpc-status")?.to_str().ok()
 }
 
-/// The serving status in a response: the first field of the message, which is a number, or 0 if it is left out. (Protocol Buffers,
-/// "Encoding".)
+/// The serving status in a response: the first field of the message, which is a number, or 0 if it is left out.
+/// (Protocol Buffers, "Encoding".)
 fn serving_status(answer: &[u8]) -> Option<u64> {
     let [0, length @ ..] = answer.first_chunk::<5>()? else { return None };
     let message = answer.get(5..)?;

@@ -101,8 +101,8 @@ struct TargetSpec {
 }
 
 impl Balancer {
-    /// A balancer for an Upstream with these targets. It takes the state of equal addresses from `before`. `check_tls` are the
-    /// TLS settings of active checks.
+    /// A balancer for an Upstream with these targets. It takes the state of equal addresses from `before`.
+    /// `check_tls` are the TLS settings of active checks.
     #[must_use]
     pub fn of_upstream<'a>(
         upstream: &Upstream,

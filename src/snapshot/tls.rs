@@ -33,7 +33,8 @@ pub(super) struct LoadedCertificates {
 }
 
 impl LoadedCertificates {
-    /// Parses all certificates of a configuration; also returns diagnostics about those that are invalid or cannot be served.
+    /// Parses all certificates of a configuration; also returns diagnostics about those that are
+    /// invalid or cannot be served.
     pub(super) fn new(entities: &Entities) -> (Self, Vec<Diagnostic>) {
         let mut diagnostics = Vec::new();
         let mut names: HashMap<usize, Vec<&str>> = HashMap::new();
