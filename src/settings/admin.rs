@@ -34,9 +34,9 @@ pub(super) fn token(_: &str, text: &str) -> Result<Option<AdminToken>, SettingFa
 
 /// A host name, all names below a domain (`*.example.com`), or any name (`*`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostPattern(String);
+pub struct AllowedHost(String);
 
-impl HostPattern {
+impl AllowedHost {
     /// Whether the pattern matches a host in lower case.
     #[must_use]
     pub fn matches(&self, host: &str) -> bool {
@@ -47,14 +47,14 @@ impl HostPattern {
     }
 }
 
-impl From<&str> for HostPattern {
+impl From<&str> for AllowedHost {
     fn from(text: &str) -> Self {
         Self(text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase())
     }
 }
 
 /// Reads a list of host names.
-pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<HostPattern>, SettingFault> {
+pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<AllowedHost>, SettingFault> {
     let parse = |host: &str| {
         let plain = host.strip_prefix("*.").unwrap_or(host);
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
@@ -62,7 +62,7 @@ pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<HostPattern>, SettingF
         let help =
             "write names as `kong.example.com, *.corp.example`, without scheme and port; `*` is any name";
         if is_valid {
-            Ok(HostPattern::from(host))
+            Ok(AllowedHost::from(host))
         } else {
             Err(SettingFault::new(format!("{name} has an invalid host name: '{host}'"), help))
         }
@@ -71,7 +71,7 @@ pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<HostPattern>, SettingF
 }
 
 /// Reads the host names of URLs, whose scheme may be missing. (Kong: `admin_gui_api_url`.)
-pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, SettingFault> {
+pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<AllowedHost>, SettingFault> {
     let parse = |url: &str| {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -81,7 +81,7 @@ pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<HostPattern>, Setti
         if host.is_empty() || host.contains(['*', '@']) {
             return Err(SettingFault::new(format!("{name} has an invalid url: '{url}'"), help));
         }
-        Ok(HostPattern::from(host))
+        Ok(AllowedHost::from(host))
     };
     list(text).into_iter().map(parse).collect()
 }
@@ -135,7 +135,7 @@ mod tests {
         }
         let urls =
             api_urls("admin_gui_api_url", "https://a.example:8444/x, b.example:8001, [::1]:8001").unwrap();
-        assert_eq!(urls, ["a.example", "b.example", "::1"].map(HostPattern::from));
+        assert_eq!(urls, ["a.example", "b.example", "::1"].map(AllowedHost::from));
         assert!(api_urls("admin_gui_api_url", "http://").is_err());
     }
 

@@ -8,7 +8,7 @@
 use super::error::SettingFault;
 
 /// The names that a row matches.
-enum NamePattern {
+enum SettingPattern {
     Exact(&'static str),
     /// Names with this prefix.
     Family(&'static str),
@@ -16,18 +16,18 @@ enum NamePattern {
     Contains(&'static str),
 }
 
-use NamePattern::{Contains, Exact, Family};
+use SettingPattern::{Contains, Exact, Family};
 
 /// A setting or directive that restricts access.
 struct Guard {
-    name: NamePattern,
+    name: SettingPattern,
     /// Whether a value is restrictive.
     restricts: fn(&str) -> bool,
     /// The help text: what to do instead.
     instead: &'static str,
 }
 
-const fn guard(name: NamePattern, restricts: fn(&str) -> bool, instead: &'static str) -> Guard {
+const fn guard(name: SettingPattern, restricts: fn(&str) -> bool, instead: &'static str) -> Guard {
     Guard { name, restricts, instead }
 }
 
@@ -276,7 +276,7 @@ fn find(name: &str) -> Option<&'static Guard> {
     }
 }
 
-impl NamePattern {
+impl SettingPattern {
     fn matches(&self, name: &str) -> bool {
         match self {
             Exact(exact) => name == *exact,

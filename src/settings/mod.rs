@@ -35,7 +35,7 @@ mod rows;
 mod tls;
 mod value;
 
-pub use admin::{AdminToken, HostPattern};
+pub use admin::{AdminToken, AllowedHost};
 pub use choice::{
     AccessLogFormat, AccessLogTarget, ErrorTemplateFiles, ErrorType, LogLevel, PluginSelection, RealIpHeader,
     RouteMatchCalculation, RouterFlavor,
@@ -85,7 +85,7 @@ pub struct Settings {
     /// `admin_token`; none for no token.
     pub admin_token: Option<AdminToken>,
     /// `admin_allowed_hosts` and the hosts of `admin_gui_api_url`.
-    pub admin_allowed_hosts: Vec<HostPattern>,
+    pub admin_allowed_hosts: Vec<AllowedHost>,
     /// `admin_gui_url`; empty if no page may use the Admin API.
     pub admin_gui_url: Vec<String>,
     /// `log_level`.

@@ -223,7 +223,7 @@ fn is_configured_host(host: &str, settings: &Settings) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::HostPattern;
+    use crate::settings::AllowedHost;
 
     #[track_caller]
     fn check(method: &str, headers: &[(&str, &str)], local: bool, expected: Option<u16>) {
@@ -239,7 +239,7 @@ mod tests {
         expected: Option<u16>,
     ) {
         let admin_gui_url = vec!["http://manager.example:8002".to_owned()];
-        let admin_allowed_hosts = ["kong.example", "*.corp.example"].map(HostPattern::from).to_vec();
+        let admin_allowed_hosts = ["kong.example", "*.corp.example"].map(AllowedHost::from).to_vec();
         let settings = Settings { admin_allowed_hosts, admin_gui_url, ..Settings::default() };
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
