@@ -28,8 +28,8 @@ fn needs_a_list(config: &Value) -> Option<EntityFault> {
 }
 
 fn needs_exactly_one_list(config: &Value) -> Option<EntityFault> {
-    let given = |field| config.get(field).is_some_and(|list| !list.items().is_empty());
-    (given("allow") == given("deny")).then(|| {
+    let is_given = |field| config.get(field).is_some_and(|list| !list.items().is_empty());
+    (is_given("allow") == is_given("deny")).then(|| {
         EntityFault::record("exactly one of these fields must be non-empty: 'config.allow', 'config.deny'")
     })
 }

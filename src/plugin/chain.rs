@@ -42,13 +42,13 @@ impl PluginChain {
     pub fn add(&mut self, step: ChainStep) {
         self.steps.retain(|other| other.name != step.name);
         // Equal priorities run in reverse order of their names. (Kong: "Plugin priority".)
-        let place =
+        let index =
             self.steps.partition_point(|other| (other.priority, other.name) > (step.priority, step.name));
         self.has_overrides |= step.consumer_overrides.is_some();
         let overrides =
             step.consumer_overrides.iter().flat_map(|consumer_overrides| consumer_overrides.values());
         self.logs |= step.plugin.iter().chain(overrides).any(|plugin| plugin.logs());
-        self.steps.insert(place, step);
+        self.steps.insert(index, step);
     }
 
     /// The plugins in the order they run.

@@ -82,23 +82,25 @@ fn serve(mut stream: TcpStream) -> Result<()> {
             return Ok(());
         }
         let body: String = body.iter().map(|byte| char::from(*byte)).collect();
-        let got = json!({ "request_line": line, "headers": fields, "body": body }).to_string();
-        stream.write_all(&answer(method, target, &line, &got))?;
+        let request = json!({ "request_line": line, "headers": fields, "body": body }).to_string();
+        stream.write_all(&answer(method, target, &line, &request))?;
     }
 }
 
-fn answer(method: &str, target: &str, line: &str, got: &str) -> Vec<u8> {
+fn answer(method: &str, target: &str, line: &str, request: &str) -> Vec<u8> {
     let status = target.split("XST").nth(1).and_then(|rest| rest.get(..3));
     let status = status.map_or_else(|| "200 OK".to_owned(), |code| format!("{code} Status"));
     if status.starts_with("204") || status.starts_with("304") {
         return format!("HTTP/1.1 {status}\r\n\r\n").into_bytes();
     }
-    let head =
-        format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", got.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+        request.len()
+    );
     if method == "HEAD" {
         return latin1(&format!("{head}X-Echo-Line: {line}\r\n\r\n"));
     }
-    format!("{head}\r\n{got}").into_bytes()
+    format!("{head}\r\n{request}").into_bytes()
 }
 
 fn read_body(reader: &mut BufReader<TcpStream>, fields: &[(String, String)]) -> Result<Vec<u8>> {

@@ -55,8 +55,8 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
         // A reference that has no value, for which there is a warning. Requests are served without this log.
         return Ok(Arc::new(DisabledLog));
     }
-    let wrong = |field: &str, message: String| vec![Diagnostic::error(setup.at.key(field), message)];
-    let endpoint = LogEndpoint::parse(&url).map_err(|why| wrong("http_endpoint", why.to_owned()))?;
+    let invalid = |field: &str, message: String| vec![Diagnostic::error(setup.at.key(field), message)];
+    let endpoint = LogEndpoint::parse(&url).map_err(|why| invalid("http_endpoint", why.to_owned()))?;
     let timeout = settings::milliseconds(config, "timeout");
     let pool =
         PoolSettings { idle_timeout: settings::milliseconds(config, "keepalive"), ..PoolSettings::default() };

@@ -44,8 +44,8 @@ impl UnverifiedToken<'_> {
 
     /// A member of the claims, else of the header.
     pub(super) fn member(&self, name: &str) -> Option<&Value> {
-        let given = |all: &'_ Map<String, Value>| all.get(name).is_some_and(|value| !value.is_null());
-        let all = if given(&self.claims) { &self.claims } else { &self.header };
+        let is_given = |all: &'_ Map<String, Value>| all.get(name).is_some_and(|value| !value.is_null());
+        let all = if is_given(&self.claims) { &self.claims } else { &self.header };
         all.get(name).filter(|value| !value.is_null())
     }
 

@@ -151,8 +151,8 @@ impl RedisCounters {
         if let Some(known) = self.current_connection() {
             return known;
         }
-        let made = timeout(self.server.call_timeout, self.server.connect()).await;
-        let connection = match made {
+        let connected = timeout(self.server.call_timeout, self.server.connect()).await;
+        let connection = match connected {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return Err(self.note_unreachable(&error)),
             Err(_) => return Err(self.note_unreachable(&"it does not answer in time")),

@@ -24,10 +24,10 @@ fn check(config: &str, requests: &[(u64, &str, &str)]) {
         let mut headers = HeaderMap::new();
         plugin.write_headers(&decision, &mut headers);
         let value = |name: &HeaderName| headers[name].to_str().unwrap().to_owned();
-        let left: Vec<String> = plugin.headers.iter().map(|(_, name)| value(name)).collect();
+        let remaining: Vec<String> = plugin.headers.iter().map(|(_, name)| value(name)).collect();
         let tightest = [&LIMIT, &REMAINING, &RESET].map(value).join("/");
         let retry = headers.get(RETRY_AFTER).map_or("-", |value| value.to_str().unwrap());
-        assert_eq!(format!("{} | {tightest} | {retry}", left.join("/")), *expected, "request {}", n + 1);
+        assert_eq!(format!("{} | {tightest} | {retry}", remaining.join("/")), *expected, "request {}", n + 1);
     }
 }
 

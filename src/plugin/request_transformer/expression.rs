@@ -105,8 +105,8 @@ impl Expression {
 
 fn parameter<'a>(query: &'a str, name: &str) -> LuaValue<'a> {
     for part in query.split('&') {
-        let found = form_urlencoded::parse(part.as_bytes()).find(|(key, _)| key == name);
-        if let Some((_, value)) = found {
+        let parameter = form_urlencoded::parse(part.as_bytes()).find(|(key, _)| key == name);
+        if let Some((_, value)) = parameter {
             return if part.contains('=') { LuaValue::Text(value) } else { LuaValue::Boolean(true) };
         }
     }
@@ -153,13 +153,13 @@ impl<'a> LuaValue<'a> {
         let (Self::Text(text), Self::Number(from), Self::Number(to)) = (self, from, to) else {
             return Self::Nil;
         };
-        let place = |at: f64| if at < 0.0 { length(&text) + at + 1.0 } else { at };
+        let position = |at: f64| if at < 0.0 { length(&text) + at + 1.0 } else { at };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "casts of floats saturate"
         )]
-        let (start, end) = (place(*from).max(1.0) as usize - 1, place(*to).max(0.0) as usize);
+        let (start, end) = (position(*from).max(1.0) as usize - 1, position(*to).max(0.0) as usize);
         let end = end.min(text.len());
         if start >= end {
             return Self::Text(Cow::Borrowed(""));

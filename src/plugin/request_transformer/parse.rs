@@ -181,13 +181,13 @@ impl<'a> ExpressionParser<'a> {
     }
 
     fn accept_word(&mut self, word: &str) -> bool {
-        let found = matches!(self.tokens.first(), Some(ExpressionToken::Word(found)) if found == word);
-        self.advance_if(found)
+        let is_accepted = matches!(self.tokens.first(), Some(ExpressionToken::Word(found)) if found == word);
+        self.advance_if(is_accepted)
     }
 
     fn accept_sign(&mut self, sign: &str) -> bool {
-        let found = matches!(self.tokens.first(), Some(ExpressionToken::Sign(found)) if *found == sign);
-        self.advance_if(found)
+        let is_accepted = matches!(self.tokens.first(), Some(ExpressionToken::Sign(found)) if *found == sign);
+        self.advance_if(is_accepted)
     }
 
     fn expect(&mut self, sign: &str) -> Result<(), String> {

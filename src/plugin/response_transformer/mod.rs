@@ -66,10 +66,10 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
 fn json_value(config: &Value, entry: &RuleEntry<'_>) -> Result<serde_json::Value, Diagnostic> {
     let types = config.get(entry.rule).and_then(|rule| rule.get("json_types")).map(Value::items);
     let kind = types.and_then(|types| types.get(entry.index)?.as_str()).unwrap_or("string");
-    let wrong = || Diagnostic::error(entry.at.clone(), format!("'{}' is not a {kind}", entry.value));
+    let mismatch = || Diagnostic::error(entry.at.clone(), format!("'{}' is not a {kind}", entry.value));
     match kind {
-        "number" => entry.value.trim().parse().map(serde_json::Value::Number).map_err(|_| wrong()),
-        "boolean" => entry.value.trim().parse().map(serde_json::Value::Bool).map_err(|_| wrong()),
+        "number" => entry.value.trim().parse().map(serde_json::Value::Number).map_err(|_| mismatch()),
+        "boolean" => entry.value.trim().parse().map(serde_json::Value::Bool).map_err(|_| mismatch()),
         _ => Ok(entry.value.into()),
     }
 }
