@@ -139,7 +139,7 @@ impl PlaceTexts<'_, '_> {
         let text = match keyword_text("contentEncoding") {
             Some("base64") => {
                 let file = body::file::minimal_file(media)
-                    .map(|bytes| base64_codec::encode(bytes))
+                    .map(base64_codec::encode)
                     .filter(|text| self.matches(text));
                 return file.or_else(|| self.format_text("byte"));
             }
